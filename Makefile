@@ -1,0 +1,46 @@
+# One word each: what a person does with this repository. `make demo` and `make test` do their own set-up.
+SHELL := /bin/sh
+PY := .venv/bin/python
+
+.PHONY: help setup setup-test check test demo demo-once bench campaign clean
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+## make demo       set up, then a street of 12 homes: 35 days of history, one live day, pages to look at
+demo: setup
+	@$(PY) -m simulator demo
+
+## make demo-once  the same, ends by itself and writes demo-report.json
+demo-once: setup
+	@$(PY) -m simulator demo --once
+
+## make test       set up, then all tests (the long fault campaigns run a short seeded part)
+test: setup-test
+	@$(PY) -m pytest -n 2 --dist loadfile
+
+## make campaign   the long fault campaigns, whole
+campaign: setup-test
+	@$(PY) -m pytest -n 2 --dist loadfile -m campaign
+
+## make check      lint, types, house rules
+check: setup-test
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check --quiet . || { echo "make check: run '.venv/bin/ruff format .'"; exit 1; }
+	@.venv/bin/mypy
+	@$(PY) -m pytest -q tests/house
+
+## make bench      ratios to peers and physical limits, written to build/bench.json
+bench: setup-test
+	@$(PY) -m tests.benchmarks
+
+## make setup      what the demo needs, into .venv
+setup:
+	@sh .ci/setup run
+
+## make setup-test what the tests need on top; as root also chromium and mosquitto when they are missing
+setup-test:
+	@sh .ci/setup test
+
+clean:
+	rm -rf .venv build demo-data demo-report.json
