@@ -1,0 +1,1 @@
+"""Where the hub keeps what it must not lose: one contract, two backends (SQLite by default)."""

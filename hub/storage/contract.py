@@ -1,0 +1,175 @@
+"""What the hub's rooms may ask of a store, split by subject so that a reader asks only for the slice it needs.
+
+Every backend keeps these promises; tests/hub/storage runs the same suite against each. Writers return only
+after the change would survive a power cut (`synchronous=FULL`); a reader sees committed rows only.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Protocol
+
+from hub.storage.records import (
+    AcceptedMessage,
+    Access,
+    AccessRow,
+    Agent,
+    Appliance,
+    ChainHead,
+    Coop,
+    EntryRow,
+    FleetRow,
+    ForecastRow,
+    Home,
+    HomeSeries,
+    HoodSeries,
+    Job,
+    LongIntervalRow,
+    Member,
+    PromptRow,
+    RefusalCount,
+    RunRow,
+    SettlementInputs,
+)
+from protocols.quantities import Measure
+from protocols.slots import Slot
+
+
+class MemberStore(Protocol):
+    """Members, homes, agents, invitations and sign-in sessions. Secrets arrive hashed, never in clear."""
+
+    async def coop(self) -> Coop: ...
+    async def add_member(self, member: Member, home: Home | None) -> None: ...
+    async def members(self) -> tuple[Member, ...]: ...
+    async def member(self, member_id: str) -> Member | None: ...
+    async def homes(self) -> tuple[Home, ...]: ...
+    async def home_of(self, member_id: str) -> Home | None: ...
+    async def agents(self) -> tuple[Agent, ...]: ...
+    async def add_invite(self, token_hash: bytes, *, home_id: str, expires_at: int) -> None: ...
+    async def redeem_invite(self, token_hash: bytes, *, agent: Agent, now: int) -> str | None:
+        """Use an invitation once and enrol the agent for its home; returns None on success, else why not."""
+        ...
+
+    async def revoke_agent(self, agent_id: str, *, now: int) -> bool: ...
+    async def add_sign_in(self, link_hash: bytes, *, member_id: str, expires_at: int) -> None: ...
+    async def redeem_sign_in(
+        self, link_hash: bytes, *, session_hash: bytes, expires_at: int, now: int
+    ) -> str | None:
+        """Turn a one-time link into a session; returns the member id, or None when unknown, used or expired."""
+        ...
+
+    async def session_member(self, session_hash: bytes, *, now: int) -> Member | None: ...
+    async def end_session(self, session_hash: bytes) -> None: ...
+
+
+class ReadingStore(Protocol):
+    """The exact signed messages and the 15-minute table. The only writer of readings is intake."""
+
+    async def store_messages(self, messages: Sequence[AcceptedMessage]) -> None:
+        """One durable transaction for all of them; a message already held with the same hash is left as it is."""
+        ...
+
+    async def chain_heads(self) -> dict[str, ChainHead]: ...
+    async def message_hash(self, agent: str, *, epoch: int, seq: int) -> bytes | None: ...
+    async def sealed_messages(
+        self, agent: str, *, after: tuple[int, int], limit: int
+    ) -> tuple[tuple[int, int, str, bytes, bytes], ...]:
+        """(epoch, seq, kind, hash, sealed) in order, for verification."""
+        ...
+
+    async def count_refusals(self, refusals: Sequence[RefusalCount]) -> None: ...
+    async def refusals(self) -> tuple[RefusalCount, ...]: ...
+    async def home_series(
+        self, home: str, measures: Sequence[Measure], *, slots: range, access: Access
+    ) -> dict[Measure, HomeSeries]:
+        """A home's values; the access row is committed before any value is returned, or nothing is (I12)."""
+        ...
+
+    async def hood_series(
+        self, measures: Sequence[Measure], *, slots: range, access: Access, homes: Sequence[str] | None = None
+    ) -> dict[Measure, HoodSeries]:
+        """Sums over homes, logged for each home that stands behind them."""
+        ...
+
+    async def settlement_inputs(self, *, slots: range, access: Access) -> SettlementInputs: ...
+    async def long_intervals(self, home: str, *, slots: range, access: Access) -> tuple[LongIntervalRow, ...]: ...
+    async def fleet(self, *, slots: range) -> tuple[FleetRow, ...]: ...
+    async def received_through(self) -> dict[str, Slot]:
+        """Last slot each enrolled agent has a stored batch for (missing key: none yet)."""
+        ...
+
+    async def touched_days(self, *, since_received_at: int, tz: str) -> tuple[date, ...]:
+        """Local days that got readings since then, for resettlement."""
+        ...
+
+    async def consent_bytes(self, home: str) -> tuple[int, bytes] | None: ...
+    async def consents(self) -> dict[str, tuple[int, bytes]]: ...
+
+
+class AccessLog(Protocol):
+    """Every look at a home's values, as its household may read it."""
+
+    async def access_rows(self, home: str, *, limit: int) -> tuple[AccessRow, ...]: ...
+
+
+class ForecastStore(Protocol):
+    """Forecasts as issued, and the weather they were made with."""
+
+    async def add_forecasts(self, rows: Sequence[ForecastRow]) -> None: ...
+    async def latest_forecasts(self, *, issued_by: Slot) -> dict[str, ForecastRow]: ...
+    async def forecasts_covering(self, target: str, *, slots: range) -> tuple[ForecastRow, ...]: ...
+    async def add_weather(self, issued_at: int, *, rows: Sequence[tuple[int, float, float, float]]) -> None:
+        """rows: (hour start unix s, temperature_c, radiation_w_m2, wind_m_s)."""
+        ...
+
+    async def weather_known_at(
+        self, at: int, *, first_s: int, until_s: int
+    ) -> tuple[tuple[int, int, float, float, float], ...]:
+        """(hour start, issued_at, temperature_c, radiation_w_m2, wind_m_s): newest issue not after `at` per hour."""
+        ...
+
+
+class PromptStore(Protocol):
+    """Appliances, prompts and answers."""
+
+    async def set_appliances(self, home: str, appliances: Sequence[Appliance]) -> None: ...
+    async def appliances(self) -> tuple[Appliance, ...]: ...
+    async def add_prompts(self, prompts: Sequence[PromptRow]) -> None: ...
+    async def prompts(self, *, home: str | None, issued: range) -> tuple[PromptRow, ...]: ...
+    async def answer_prompt(self, prompt_id: str, *, home: str, answer: str, at: int) -> str | None:
+        """Returns None on success, else why not (unknown, not yours, too late, already answered otherwise)."""
+        ...
+
+    async def set_measured(self, prompt_id: str, *, measured_wh: int) -> None: ...
+
+
+class BookStore(Protocol):
+    """Rulebook versions, settlement runs and the append-only ledger."""
+
+    async def add_rule(self, rule_hash: str, *, canonical: bytes, valid_from_day: str) -> None: ...
+    async def rule_on(self, day: str) -> tuple[str, bytes]: ...
+    async def book_run(self, run: RunRow, *, entries: Sequence[EntryRow]) -> bool:
+        """Book a run and its entries in one transaction; False, and nothing written, when run_key is known."""
+        ...
+
+    async def runs(self, *, days: tuple[str, str] | None = None) -> tuple[RunRow, ...]: ...
+    async def entries(self, *, after_position: int, limit: int) -> tuple[EntryRow, ...]: ...
+    async def entries_of_day(self, day: str) -> tuple[EntryRow, ...]: ...
+    async def entries_of_member(self, member: str, *, days: tuple[str, str]) -> tuple[EntryRow, ...]: ...
+    async def ledger_head(self) -> tuple[int, bytes]:
+        """(position, hash) of the last entry; (0, 32 zero bytes) when empty."""
+        ...
+
+
+class JobStore(Protocol):
+    """The timetable's memory: what is due survives a restart."""
+
+    async def jobs(self) -> tuple[Job, ...]: ...
+    async def put_job(self, job: Job) -> None: ...
+
+
+class Store(
+    MemberStore, ReadingStore, AccessLog, ForecastStore, PromptStore, BookStore, JobStore, Protocol
+):
+    """All slices together: what a backend implements and what only the entry point names."""
+
+    async def close(self) -> None: ...

@@ -1,0 +1,305 @@
+"""The rows of the hub's store as typed values, shared by every backend and every reader; no SQL and no I/O here.
+
+Ids are short lower-case texts (`m01`, `h01`, `a-4k2f9c1d`); times are UTC unix seconds (`_at`) or slots.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from protocols.quantities import Gap, Mark, Measure
+from protocols.slots import Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Coop:
+    """The co-op this hub belongs to."""
+
+    id: str
+    name: str
+    tz: str
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A person; one member, one vote. `is_board` opens the board's pages, never anybody's readings."""
+
+    id: str
+    name: str
+    email: str
+    language: str
+    is_board: bool
+    joined_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """A grid connection point and the member who holds its contract."""
+
+    id: str
+    name: str
+    member_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """The enrolled program of one home. `revoked_at` is None while its key is good."""
+
+    id: str
+    home_id: str
+    shard: int
+    public_key: bytes
+    enrolled_at: int
+    revoked_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChainHead:
+    """The last message of an agent that the hub holds: what the next one must build on."""
+
+    agent: str
+    epoch: int
+    seq: int
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingRow:
+    """One measured (or visibly missing) energy of one home; `span` slots ending with `slot`."""
+
+    home: str
+    measure: Measure
+    slot: Slot
+    span: int
+    energy_wh: int | None
+    mark: Mark
+    gap: Gap
+
+
+@dataclass(frozen=True, slots=True)
+class LongIntervalRow:
+    """Energy known only as a total over several slots; evidence, never settled silently."""
+
+    home: str
+    measure: Measure
+    first_slot: Slot
+    slots: int
+    energy_wh: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRow:
+    """Last known liveness of a device of a home; carries no measured value."""
+
+    home: str
+    name: str
+    state: str
+    age_s: int
+    reported_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedMessage:
+    """A verified message with what it means, as intake hands it to the store."""
+
+    agent: str
+    home: str
+    epoch: int
+    seq: int
+    kind: str
+    hash: bytes
+    sealed: bytes
+    received_at: int
+    slot: Slot | None
+    readings: tuple[ReadingRow, ...]
+    long_intervals: tuple[LongIntervalRow, ...]
+    devices: tuple[DeviceRow, ...]
+    consent: bytes | None
+    consent_version: int | None
+    answer: tuple[str, str, int] | None  # prompt id, choice, at
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalCount:
+    """How often messages claimed by `agent` were refused for `reason`, with the newest detail (no values)."""
+
+    agent: str
+    reason: str
+    count: int
+    last_at: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class FleetRow:
+    """What the board sees of a home: liveness and completeness, no consumption values (I12)."""
+
+    home: str
+    home_name: str
+    agent: str | None
+    last_slot: Slot | None
+    last_received_at: int | None
+    epoch: int | None
+    seq: int | None
+    stored_messages: int
+    devices: tuple[DeviceRow, ...]
+    presence: tuple[str, ...]  # per slot of the asked range: present, derived, partial, missing, waiting
+    gaps: tuple[tuple[str, int], ...]  # gap label, count, over the asked range
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who looks at a home's values and why. No access, no data: it is written in the same transaction (I12)."""
+
+    actor: str  # member id, or job name such as "job:forecast"
+    role: str  # self, board, job
+    purpose: str  # a purpose code of the consent catalogue
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRow:
+    """One line of a home's access log; machine looks of one day and purpose are summed in `count`."""
+
+    home: str
+    at: int
+    actor: str
+    role: str
+    purpose: str
+    reason: str
+    fields: str
+    rows: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class HomeSeries:
+    """One home's values on contiguous slots. Missing = -1 in energy_wh, with mark MISSING and its gap reason.
+
+    Shape: every array is (slots,).
+    """
+
+    home: str
+    measure: Measure
+    first_slot: Slot
+    energy_wh: npt.NDArray[np.int64]
+    mark: npt.NDArray[np.int8]
+    gap: npt.NDArray[np.int8]
+
+
+@dataclass(frozen=True, slots=True)
+class HoodSeries:
+    """The neighbourhood's sums on contiguous slots with how many homes stand behind each.
+
+    Shape: energy_wh and homes are (slots,); a slot nobody reported has homes 0.
+    """
+
+    measure: Measure
+    first_slot: Slot
+    energy_wh: npt.NDArray[np.int64]
+    homes: npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementInputs:
+    """What a settlement reads: members in byte order of their ids. Missing reading = -1.
+
+    Shape: surplus_wh and demand_wh are (slots, members); digest covers exactly these values.
+    """
+
+    members: tuple[str, ...]
+    first_slot: Slot
+    surplus_wh: npt.NDArray[np.int64]
+    demand_wh: npt.NDArray[np.int64]
+    present: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastRow:
+    """A stored forecast with everything needed to say where it came from."""
+
+    target: str  # demand, pv, wind
+    issued_slot: Slot
+    first_slot: Slot
+    quantiles: tuple[float, ...]
+    energy_wh: npt.NDArray[np.float64]  # (slots, quantiles)
+    model: str
+    reason: str
+    drivers: tuple[str, ...]
+    weather_issued_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Appliance:
+    """Something a household could run at another hour, as it told the hub itself."""
+
+    home: str
+    kind: str  # dishwasher, washing_machine, dryer, ev, hot_water
+    energy_wh: int
+    duration_slots: int
+    usual_slot_of_day: int  # local, 0..95
+    earliest_slot_of_day: int
+    latest_slot_of_day: int
+    is_asked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PromptRow:
+    """A prompt, its reasons, its answer and, later, what happened."""
+
+    id: str
+    home: str
+    member: str
+    appliance: str
+    energy_wh: int
+    usual_slot: Slot
+    proposed_slot: Slot
+    duration_slots: int
+    relief_wh: int
+    reasons: tuple[tuple[str, int], ...]
+    issued_slot: Slot
+    answer_by_slot: Slot
+    answer: str | None  # yes, no, never_appliance
+    answered_at: int | None
+    measured_wh: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRow:
+    """One ledger entry as stored: canonical bytes are what the chain covers."""
+
+    position: int
+    unit: str  # Wh or nano
+    day: str  # ISO local day
+    member: str
+    run_key: str
+    canonical: bytes
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One settlement run of one local day."""
+
+    run_key: str
+    kind: str  # D, M1, R1, R2, RF
+    day: str
+    rule_hash: str
+    input_digest: str
+    result_hash: str
+    state: str  # complete, provisional
+    allocation: bytes  # packed record the entries cite
+    made_at: int
+    entries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A due piece of work of the timetable."""
+
+    name: str
+    due_at: int
+    last_run_at: int | None
+    last_error: str
