@@ -1,0 +1,150 @@
+"""A timeline maps real time to the time the program lives in, so that a demonstration may run faster than life.
+
+`Timeline` is arithmetic; `Clock` joins it to a real clock and a way to sleep that are handed in. Neither touches either.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from math import inf, isfinite
+
+FOLLOW_EVERY_S = 0.05
+"""A clock that follows a timeline looks again at least this often (real seconds)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """From `anchor_real_s` on, time runs from `anchor_s` at `rate`, and stands still at `hold_at_s`.
+
+    Raises: ValueError for numbers that are not finite or a negative rate.
+    """
+
+    anchor_real_s: float
+    anchor_s: float
+    rate: float
+    hold_at_s: float | None
+
+    def __post_init__(self) -> None:
+        numbers = (self.anchor_real_s, self.anchor_s, self.rate, self.hold_at_s or 0.0)
+        if not all(isfinite(number) for number in numbers) or self.rate < 0:
+            raise ValueError("a timeline needs finite numbers and a rate of 0 or more")
+
+    def at(self, real_s: float) -> float:
+        """The time at this real instant. Never passes the hold, never falls when real time rises."""
+        now_s = self.anchor_s + max(0.0, real_s - self.anchor_real_s) * self.rate
+        return now_s if self.hold_at_s is None else min(now_s, self.hold_at_s)
+
+    def real_wait_s(self, now_s: float, until_s: float) -> float:
+        """Real seconds from `now_s` to `until_s`: 0 when it has come, infinite when this timeline never gets there."""
+        if until_s <= now_s:
+            return 0.0
+        if self.rate == 0 or (self.hold_at_s is not None and until_s > self.hold_at_s):
+            return inf
+        return (until_s - now_s) / self.rate
+
+    def text(self) -> str:
+        """The timeline as one line of JSON."""
+        return json.dumps(
+            {
+                "anchor_real_s": self.anchor_real_s,
+                "anchor_s": self.anchor_s,
+                "rate": self.rate,
+                "hold_at_s": self.hold_at_s,
+            }
+        )
+
+
+REAL = Timeline(0, 0, 1, None)
+"""Time as it is."""
+
+_KEYS = {"anchor_real_s", "anchor_s", "rate", "hold_at_s"}
+
+
+def parse_timeline(text: str) -> Timeline:
+    """The inverse of `Timeline.text`.
+
+    Raises: ValueError for anything that is not exactly a timeline, such as a half-written file.
+    """
+    if len(text) > 4096:
+        raise ValueError("not a timeline: more than 4096 characters")
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not a timeline: {error}") from None
+    if not isinstance(fields, dict) or set(fields) != _KEYS:
+        raise ValueError(f"not a timeline: expected an object with exactly the keys {', '.join(sorted(_KEYS))}")
+    for key, value in fields.items():
+        if key == "hold_at_s" and value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(f"not a timeline: {key} must be a number")
+    try:
+        return Timeline(**fields)
+    except OverflowError as error:
+        raise ValueError(f"not a timeline: {error}") from None
+
+
+async def _no_sleep(_seconds: float) -> None:
+    raise RuntimeError("this clock was made without a way to sleep: pass sleep=asyncio.sleep")
+
+
+class Clock:
+    """The one clock a program asks, made from callables that the program's shell hands in.
+
+    With `read_text` the clock follows a timeline that another process may rewrite: it reads it again whenever
+    `stamp()` changes, keeps the last good one when a text is torn or unreadable, and never steps back. Without it,
+    the clock is the real one.
+    """
+
+    def __init__(
+        self,
+        real: Callable[[], float],
+        read_text: Callable[[], str] | None = None,
+        stamp: Callable[[], int] | None = None,
+        sleep: Callable[[float], Awaitable[None]] = _no_sleep,
+    ) -> None:
+        self._real = real
+        self._read_text = read_text
+        self._stamp = stamp
+        self._sleep = sleep
+        self._timeline = REAL
+        self._seen_stamp: int | None = None
+        self._latest_s = -inf
+
+    def now(self) -> float:
+        """Unix seconds on the timeline."""
+        if self._read_text is None:
+            return self._real()
+        self._follow(self._read_text)
+        self._latest_s = max(self._latest_s, self._timeline.at(self._real()))
+        return self._latest_s
+
+    @property
+    def rate(self) -> float:
+        """How many seconds pass here in one real second."""
+        if self._read_text is not None:
+            self._follow(self._read_text)
+        return self._timeline.rate
+
+    async def sleep_until(self, when_s: float) -> None:
+        """Return once `now()` has reached `when_s`, also when the timeline changes meanwhile."""
+        while (now_s := self.now()) < when_s:
+            wait_s = self._timeline.real_wait_s(now_s, when_s)
+            await self._sleep(wait_s if self._read_text is None else min(wait_s, FOLLOW_EVERY_S))
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after this many seconds of the timeline."""
+        await self.sleep_until(self.now() + seconds)
+
+    def _follow(self, read_text: Callable[[], str]) -> None:
+        try:
+            stamp = self._stamp() if self._stamp is not None else None
+            if stamp is not None and stamp == self._seen_stamp:
+                return
+            self._timeline = parse_timeline(read_text())
+            self._seen_stamp = stamp
+        except (ValueError, OSError):
+            # Torn or gone for a moment: the last good timeline stands and the next look tries again.
+            return
