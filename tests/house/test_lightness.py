@@ -1,0 +1,30 @@
+"""What a program loads: the agent stays light for a small computer, the hub's server leaves heavy numbers to its worker."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.house.source_tree import ROOT
+
+HEAVY = ("numpy", "pandas", "scipy", "statsmodels", "fastapi", "pydantic", "starlette", "uvicorn", "hub", "simulator")
+
+
+def modules_after(statement: str) -> set[str]:
+    code = f"import sys; {statement}; print(' '.join(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("package", HEAVY)
+def test_the_agent_loads_nothing_heavy(package: str) -> None:
+    everything = "import pkgutil, importlib, edge_agent; " + (
+        "[importlib.import_module(m.name) for m in pkgutil.walk_packages(edge_agent.__path__, 'edge_agent.')]"
+    )
+    assert package not in modules_after(everything)
+
+
+@pytest.mark.parametrize("package", ["statsmodels", "scipy", "pandas", "simulator", "edge_agent"])
+def test_the_hubs_server_leaves_heavy_numbers_to_its_worker(package: str) -> None:
+    assert package not in modules_after("import hub.web.app, hub.intake, hub.timetable, hub.__main__")
