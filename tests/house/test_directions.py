@@ -28,8 +28,29 @@ PACKAGES = {
 }
 STATSMODELS_ONLY_IN = "hub.core"
 IMPURE = set(
-    "aiosqlite asyncio http io multiprocessing os pathlib random secrets select shutil signal socket sqlite3 ssl "
-    "subprocess tempfile threading time urllib uuid".split()
+    [
+        "aiosqlite",
+        "asyncio",
+        "http",
+        "io",
+        "multiprocessing",
+        "os",
+        "pathlib",
+        "random",
+        "secrets",
+        "select",
+        "shutil",
+        "signal",
+        "socket",
+        "sqlite3",
+        "ssl",
+        "subprocess",
+        "tempfile",
+        "threading",
+        "time",
+        "urllib",
+        "uuid",
+    ]
 )
 IMPURE_CALLS = {"open", "input", "print", "datetime.now", "datetime.utcnow", "date.today", "default_rng"}
 
