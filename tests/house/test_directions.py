@@ -27,31 +27,29 @@ PACKAGES = {
     "hub.core": {"numpy", "statsmodels"},
 }
 STATSMODELS_ONLY_IN = "hub.core"
-IMPURE = set(
-    [
-        "aiosqlite",
-        "asyncio",
-        "http",
-        "io",
-        "multiprocessing",
-        "os",
-        "pathlib",
-        "random",
-        "secrets",
-        "select",
-        "shutil",
-        "signal",
-        "socket",
-        "sqlite3",
-        "ssl",
-        "subprocess",
-        "tempfile",
-        "threading",
-        "time",
-        "urllib",
-        "uuid",
-    ]
-)
+IMPURE = {
+    "aiosqlite",
+    "asyncio",
+    "http",
+    "io",
+    "multiprocessing",
+    "os",
+    "pathlib",
+    "random",
+    "secrets",
+    "select",
+    "shutil",
+    "signal",
+    "socket",
+    "sqlite3",
+    "ssl",
+    "subprocess",
+    "tempfile",
+    "threading",
+    "time",
+    "urllib",
+    "uuid",
+}
 IMPURE_CALLS = {"open", "input", "print", "datetime.now", "datetime.utcnow", "date.today", "default_rng"}
 
 

@@ -1,4 +1,4 @@
-"""What a program loads: the agent stays light for a small computer, the hub's server leaves heavy numbers to its worker."""
+"""What a program loads: the agent stays light for a small computer, the hub leaves heavy numbers to its worker."""
 
 import subprocess
 import sys
