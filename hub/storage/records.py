@@ -151,7 +151,7 @@ class FleetRow:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who looks at a home's values and why. No access, no data: it is written in the same transaction (I12)."""
+    """Who looks at a home's values and why. No access, no data: it is committed before a value is read (I12)."""
 
     actor: str  # member id, or job name such as "job:forecast"
     role: str  # self, board, job

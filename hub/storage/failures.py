@@ -1,0 +1,9 @@
+"""How a store says no: errors with one line for a person. A fault in our own SQL stays a database error."""
+
+
+class StoreError(Exception):
+    """The store could not do what was asked, and nothing of it was kept: disk full, locked, newer schema, no file."""
+
+
+class StoreConflict(StoreError):
+    """What was handed over contradicts what is already kept; nothing of it was written."""

@@ -1,0 +1,67 @@
+"""Stored reading rows laid out on contiguous slots; pure, and shared by every backend so that all give the same arrays.
+
+A row may sum several slots (a household that sends hours or days only). Such a sum is spread evenly, in whole
+watt-hours, over the slots that have no finer row, and marked derived: good for a chart or a forecast, never settled.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from hub.storage.records import HomeSeries, HoodSeries
+from protocols.quantities import Gap, Mark, Measure
+
+MAX_SPAN = 100
+"""The longest sum a household may send: a local day of 25 hours."""
+
+SeriesRow = tuple[int, int, int | None, int, int]
+"""(slot, span, energy_wh, mark, gap); `span` slots ending with `slot`."""
+
+
+def home_series(home: str, measure: Measure, *, slots: range, rows: Iterable[SeriesRow]) -> HomeSeries:
+    """One home's values; slots without any row are missing because nothing ever arrived."""
+    energy_wh = np.full(len(slots), -1, dtype=np.int64)
+    mark = np.full(len(slots), Mark.MISSING, dtype=np.int8)
+    gap = np.full(len(slots), Gap.NEVER_ARRIVED, dtype=np.int8)
+    coarse: list[SeriesRow] = []
+    for row in rows:
+        slot, span, energy, row_mark, row_gap = row
+        if span > 1:
+            coarse.append(row)
+        elif slots.start <= slot < slots.stop:
+            at = slot - slots.start
+            energy_wh[at] = -1 if energy is None else energy
+            mark[at], gap[at] = row_mark, row_gap
+    series = HomeSeries(home, measure, slots.start, energy_wh, mark, gap)
+    for row in sorted(coarse, key=lambda row: (row[1], row[0])):
+        _spread(series, row)
+    return series
+
+
+def _spread(series: HomeSeries, row: SeriesRow) -> None:
+    slot, span, energy, row_mark, row_gap = row
+    share, rest = (0, 0) if energy is None else divmod(energy, span)
+    for step in range(span):
+        at = slot - span + 1 + step - series.first_slot
+        if not 0 <= at < len(series.mark) or series.gap[at] != Gap.NEVER_ARRIVED:
+            continue
+        series.energy_wh[at] = -1 if energy is None else share + (step < rest)
+        series.mark[at] = Mark.DERIVED if row_mark == Mark.MEASURED else row_mark
+        series.gap[at] = row_gap
+
+
+def hood_series(
+    measure: Measure, slots: range, *, sums: Iterable[tuple[int, int, int]], coarse_homes: Sequence[HomeSeries]
+) -> HoodSeries:
+    """Sums over homes from (slot, energy_wh, homes) rows, plus the homes that had to be spread first."""
+    energy_wh: npt.NDArray[np.int64] = np.zeros(len(slots), dtype=np.int64)
+    homes: npt.NDArray[np.int32] = np.zeros(len(slots), dtype=np.int32)
+    for slot, energy, count in sums:
+        energy_wh[slot - slots.start] = energy
+        homes[slot - slots.start] = count
+    for series in coarse_homes:
+        usable = (series.energy_wh >= 0) & (series.mark <= Mark.DERIVED)
+        energy_wh += np.where(usable, series.energy_wh, 0)
+        homes += usable.astype(np.int32)
+    return HoodSeries(measure, slots.start, energy_wh, homes)

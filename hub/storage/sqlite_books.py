@@ -1,0 +1,121 @@
+"""Rulebook versions, settlement runs and the append-only ledger in SQLite; triggers refuse any change of a row."""
+
+# ruff: noqa: S608 - only constant column lists and question marks are put into SQL here; values are bound.
+
+from collections.abc import Sequence
+
+import aiosqlite
+
+from hub.storage.failures import StoreConflict, StoreError
+from hub.storage.records import EntryRow, RunRow
+from hub.storage.sqlite_connections import SqliteConnections
+
+_RUN = "run_key, kind, day, rule_hash, input_digest, result_hash, state, allocation, made_at, entries"
+_ENTRY = "position, unit, day, member, run_key, canonical, hash"
+EMPTY_HEAD = (0, bytes(32))
+
+
+class SqliteBooks(SqliteConnections):
+    """The BookStore slice."""
+
+    async def add_rule(self, rule_hash: str, *, canonical: bytes, valid_from_day: str) -> None:
+        """Add a version of the rulebook from a local day on; added again it changes nothing."""
+
+        async def work(db: aiosqlite.Connection) -> None:
+            await db.execute(
+                "INSERT INTO rule (hash, canonical, valid_from_day) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                (rule_hash, canonical, valid_from_day),
+            )
+
+        await self.write(work)
+
+    async def rule_on(self, day: str) -> tuple[str, bytes]:
+        """(hash, canonical bytes) of the rule in force on a local day. Raises: StoreError when none is."""
+        async with self.reading() as db:
+            rows = list(
+                await db.execute_fetchall(
+                    "SELECT hash, canonical FROM rule WHERE valid_from_day <= ?"
+                    " ORDER BY valid_from_day DESC, position DESC LIMIT 1",
+                    (day,),
+                )
+            )
+        if not rows:
+            raise StoreError(f"{self.place}: no rule is in force on {day}; the first rule must begin before it")
+        return str(rows[0][0]), bytes(rows[0][1])
+
+    async def book_run(self, run: RunRow, *, entries: Sequence[EntryRow]) -> bool:
+        """Book a run and its entries in one transaction; False, and nothing written, when run_key is known.
+
+        Raises: StoreConflict when the entries do not follow the ledger's last one: read the head again and retry.
+        """
+        if any(entry.run_key != run.run_key for entry in entries):
+            raise ValueError("an entry names another run")
+
+        async def work(db: aiosqlite.Connection) -> bool:
+            if list(await db.execute_fetchall("SELECT 1 FROM run WHERE run_key = ?", (run.run_key,))):
+                return False
+            rows = list(await db.execute_fetchall("SELECT coalesce(max(position), 0) FROM entry"))
+            next_position = int(rows[0][0]) + 1
+            if [entry.position for entry in entries] != list(range(next_position, next_position + len(entries))):
+                raise StoreConflict(f"the ledger's next position is {next_position}: another run was booked meanwhile")
+            await db.execute(f"INSERT INTO run ({_RUN}) VALUES ({_places(10)})", _run_values(run))
+            await db.executemany(
+                f"INSERT INTO entry ({_ENTRY}) VALUES ({_places(7)})", [_entry_values(entry) for entry in entries]
+            )
+            return True
+
+        return await self.write(work)
+
+    async def runs(self, *, days: tuple[str, str] | None = None) -> tuple[RunRow, ...]:
+        """Runs in the order they were booked; `days` bounds the local day, both ends included."""
+        first, last = days or ("", "~")
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(
+                f"SELECT {_RUN} FROM run WHERE day >= ? AND day <= ? ORDER BY position", (first, last)
+            )
+        return tuple(RunRow(*row) for row in rows)
+
+    async def entries(self, *, after_position: int, limit: int) -> tuple[EntryRow, ...]:
+        """Entries in order, for reading the whole ledger piece by piece."""
+        return await self._entries("position > ? ORDER BY position LIMIT ?", (after_position, limit))
+
+    async def entries_of_day(self, day: str) -> tuple[EntryRow, ...]:
+        """All entries of one local day, in order."""
+        return await self._entries("day = ? ORDER BY position", (day,))
+
+    async def entries_of_member(self, member: str, *, days: tuple[str, str]) -> tuple[EntryRow, ...]:
+        """A member's own entries; `days` has both ends included."""
+        return await self._entries("member = ? AND day >= ? AND day <= ? ORDER BY day, position", (member, *days))
+
+    async def ledger_head(self) -> tuple[int, bytes]:
+        """(position, hash) of the last entry; (0, 32 zero bytes) when empty."""
+        last = await self._entries("1 ORDER BY position DESC LIMIT 1", ())
+        return (last[0].position, last[0].hash) if last else EMPTY_HEAD
+
+    async def _entries(self, where: str, values: tuple[object, ...]) -> tuple[EntryRow, ...]:
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(f"SELECT {_ENTRY} FROM entry WHERE {where}", values)
+        return tuple(EntryRow(*row) for row in rows)
+
+
+def _places(count: int) -> str:
+    return ", ".join("?" * count)
+
+
+def _run_values(run: RunRow) -> tuple[object, ...]:
+    return (
+        run.run_key,
+        run.kind,
+        run.day,
+        run.rule_hash,
+        run.input_digest,
+        run.result_hash,
+        run.state,
+        run.allocation,
+        run.made_at,
+        run.entries,
+    )
+
+
+def _entry_values(entry: EntryRow) -> tuple[object, ...]:
+    return (entry.position, entry.unit, entry.day, entry.member, entry.run_key, entry.canonical, entry.hash)
