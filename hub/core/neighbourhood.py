@@ -1,0 +1,76 @@
+"""What the neighbourhood makes and uses, from the sums of its homes' measures; gaps and scaling by a stated rule."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protocols.quantities import Measure
+
+Floats = NDArray[np.float64]
+
+REPORTING_SHARE_MIN: Final = 0.5
+"""A slot in which fewer than this share of the usual homes reported a measure is a gap, not a small number."""
+
+MEASURES: Final = (
+    Measure.GRID_IMPORT,
+    Measure.GRID_EXPORT,
+    Measure.PV_PRODUCTION,
+    Measure.WIND_PRODUCTION,
+    Measure.BATTERY_CHARGE,
+    Measure.BATTERY_DISCHARGE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """One measure over contiguous slots. Units: Wh. Shape: both (slots,); `homes` is how many reported."""
+
+    energy_wh: NDArray[np.int64]
+    homes: NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbourhood:
+    """Units: Wh per slot; NaN is a gap. Shape: every array is (slots,).
+
+    `demand_wh` is what the homes used, `pv_wh` and `wind_wh` what they made; a co-op without turbines has no wind.
+    """
+
+    demand_wh: Floats
+    pv_wh: Floats
+    wind_wh: Floats
+
+    @property
+    def supply_wh(self) -> Floats:
+        """All that was made."""
+        return self.pv_wh + self.wind_wh
+
+
+def paint(sums: Mapping[Measure, Sums], *, slots: int) -> Neighbourhood:
+    """The neighbourhood of these slots, scaled to all homes that usually report.
+
+    In each slot a measure's sum is multiplied by (usual homes / reporting homes), the usual number being the most
+    that reported it in the last seven days of the range. With less than half of them it is a gap. Used energy is
+    import - export + made + out of batteries - into batteries; a home that shares only its meter shows its net draw.
+    """
+    scaled = {measure: _scaled(sums.get(measure), slots) for measure in MEASURES}
+    grid = scaled[Measure.GRID_IMPORT] - scaled[Measure.GRID_EXPORT]
+    battery = scaled[Measure.BATTERY_DISCHARGE] - scaled[Measure.BATTERY_CHARGE]
+    made = scaled[Measure.PV_PRODUCTION] + scaled[Measure.WIND_PRODUCTION]
+    return Neighbourhood(
+        demand_wh=np.maximum(grid + made + battery, 0.0),
+        pv_wh=scaled[Measure.PV_PRODUCTION],
+        wind_wh=scaled[Measure.WIND_PRODUCTION],
+    )
+
+
+def _scaled(sums: Sums | None, slots: int) -> Floats:
+    if sums is None or not sums.homes.any():
+        return np.zeros(slots)
+    usual = int(sums.homes[-7 * 96 :].max()) or int(sums.homes.max())
+    reporting = sums.homes >= max(1.0, usual * REPORTING_SHARE_MIN)
+    factor = usual / np.maximum(sums.homes, 1)
+    return np.where(reporting, sums.energy_wh * factor, np.nan)

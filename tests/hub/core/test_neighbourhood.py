@@ -1,0 +1,37 @@
+"""The neighbourhood's picture adds up, and a silent home is a stated scaling or a gap, never a dip."""
+
+import numpy as np
+
+from hub.core.neighbourhood import Sums, paint
+from protocols.quantities import Measure
+
+
+def sums(energy: list[int], homes: list[int]) -> Sums:
+    return Sums(np.array(energy, dtype=np.int64), np.array(homes, dtype=np.int32))
+
+
+def test_used_energy_is_import_less_export_plus_made_and_battery() -> None:
+    hood = paint(
+        {
+            Measure.GRID_IMPORT: sums([100, 0], [3, 3]),
+            Measure.GRID_EXPORT: sums([0, 400], [3, 3]),
+            Measure.PV_PRODUCTION: sums([0, 900], [2, 2]),
+            Measure.WIND_PRODUCTION: sums([50, 0], [1, 1]),
+            Measure.BATTERY_CHARGE: sums([0, 200], [1, 1]),
+            Measure.BATTERY_DISCHARGE: sums([30, 0], [1, 1]),
+        },
+        slots=2,
+    )
+    assert hood.demand_wh.tolist() == [180.0, 300.0]
+    assert hood.supply_wh.tolist() == [50.0, 900.0]
+
+
+def test_one_silent_home_of_ten_is_scaled_and_six_are_a_gap() -> None:
+    hood = paint({Measure.GRID_IMPORT: sums([1000, 900, 400], [10, 9, 4])}, slots=3)
+    assert hood.demand_wh[:2].tolist() == [1000.0, 1000.0]
+    assert np.isnan(hood.demand_wh[2])
+
+
+def test_a_neighbourhood_without_turbines_makes_no_wind() -> None:
+    hood = paint({Measure.GRID_IMPORT: sums([10], [1])}, slots=1)
+    assert hood.wind_wh.tolist() == [0.0]
