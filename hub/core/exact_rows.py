@@ -1,42 +1,15 @@
-"""One slot in plain Python integers of any size, all nine methods. It is the answer for values too large for the
-array kernels in allocation.py, and it is not fast."""
+"""One slot in Python integers of any size, all nine methods: the plain statement of the rules.
+
+It answers for slots too large for the array kernels of allocation.py; it is not fast.
+"""
 
 from collections.abc import Callable, Sequence
 
 from hub.core.allocation_key import GRID_PPM, AllocationKey
+from hub.core.rounding import largest_remainder
+from hub.core.water_filling import fill_water
 
 Row = list[int]
-
-
-def largest_remainder(total: int, weights: Sequence[int]) -> Row:
-    """`total` shared by `weights`: floors, then one unit each to the largest fractions, ties to the lowest column."""
-    weight_sum = sum(weights)
-    if weight_sum == 0:
-        return [0] * len(weights)
-    shares = [total * weight // weight_sum for weight in weights]
-    fractions = [total * weight % weight_sum for weight in weights]
-    left = total - sum(shares)
-    for column in sorted(range(len(weights)), key=lambda i: (-fractions[i], i))[:left]:
-        shares[column] += 1
-    return shares
-
-
-def fill_water(total: int, demand: Sequence[int], weights: Sequence[int]) -> Row:
-    """min(demand, level x weight) with the level at which the sum is `total`; a zero weight gets nothing."""
-    shares = [0] * len(demand)
-    rising = [i for i, weight in enumerate(weights) if weight > 0 and demand[i] > 0]
-    while rising:
-        weight_sum = sum(weights[i] for i in rising)
-        capped = [i for i in rising if demand[i] * weight_sum <= total * weights[i]]
-        if not capped:
-            break
-        for i in capped:
-            shares[i] = demand[i]
-            total -= demand[i]
-        rising = [i for i in rising if not shares[i]]
-    for i, share in zip(rising, largest_remainder(total, [weights[i] for i in rising]), strict=True):
-        shares[i] = share
-    return shares
 
 
 def allocate_row(surplus: Row, demand: Row, present: Sequence[bool], *, key: AllocationKey) -> tuple[Row, Row]:

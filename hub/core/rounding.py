@@ -1,0 +1,127 @@
+"""Largest remainder, exactly: one row in Python integers of any size, or a block of rows in arrays with the same answer.
+
+The array forms never divide integers. A floating-point quotient is at most a unit off, and the remainder, taken modulo
+the word size and so exact for any product, says by how much.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Energy = NDArray[np.int64]
+Whole = TypeVar("Whole", np.int32, np.int64)
+
+# Each form rounds the quotient three times (narrow) or six times (wide) by half a unit in the last place. The bias
+# outweighs that, so the floor is right or one too low as long as the quotient stays under its bound.
+NARROW_BIAS: Final = 1 - 2.0**-22
+NARROW_QUOTIENT_MAX: Final = 2**20
+NARROW_SUM_MAX: Final = 2**30
+WIDE_BIAS: Final = 1 - 2.0**-50
+WIDE_QUOTIENT_MAX: Final = 2**49
+WIDE_KEY_MAX: Final = 2**62
+SPARSE: Final = 0.75
+
+
+def largest_remainder(total: int, weights: Sequence[int]) -> list[int]:
+    """`total` shared by `weights`: floors, then one unit each to the largest fractions, ties to the lowest column."""
+    weight_sum = sum(weights)
+    if weight_sum == 0:
+        return [0] * len(weights)
+    shares = [total * weight // weight_sum for weight in weights]
+    fractions = [total * weight % weight_sum for weight in weights]
+    left = total - sum(shares)
+    for column in sorted(range(len(weights)), key=lambda i: (-fractions[i], i))[:left]:
+        shares[column] += 1
+    return shares
+
+
+def share_rows(total: Energy, weights: Energy, weight_sum: Energy) -> NDArray[Any]:
+    """Row by row `largest_remainder(total, weights)`; rows with no weight get nothing.
+
+    Shape: [rows], [rows, columns], [rows]; `weight_sum` is the exact sum of each row. The answer is int32 where that
+    holds it.
+    """
+    peaks = weights.max(axis=0, initial=0)
+    used = np.flatnonzero(peaks)
+    if used.size < SPARSE * peaks.size:
+        shares = np.zeros(weights.shape, dtype=np.int64)
+        if used.size:
+            shares[:, used] = _share(total, weights[:, used], weight_sum, heaviest=int(peaks.max()))
+        return shares
+    return _share(total, weights, weight_sum, heaviest=int(peaks.max(initial=0)))
+
+
+def _share(total: Energy, weights: Energy, weight_sum: Energy, *, heaviest: int) -> NDArray[Any]:
+    total = np.where(weight_sum > 0, total, 0)
+    quotient = total / np.maximum(weight_sum, 1)
+    steepest = float(quotient.max(initial=0.0)) * heaviest
+    sum_max, total_max = int(weight_sum.max(initial=0)), int(total.max(initial=0))
+    if steepest < NARROW_QUOTIENT_MAX and sum_max < NARROW_SUM_MAX and total_max < NARROW_SUM_MAX:
+        return _share_narrow(total, weights, weight_sum, quotient=quotient)
+    if steepest < WIDE_QUOTIENT_MAX and sum_max * weights.shape[1] < WIDE_KEY_MAX:
+        return _share_wide(total, weights, weight_sum, quotient=quotient)
+    rows = zip(total.tolist(), weights.tolist(), strict=True)
+    return np.array([largest_remainder(share, row) for share, row in rows], dtype=np.int64)
+
+
+def _share_narrow(
+    total: Energy, weights: Energy, weight_sum: Energy, *, quotient: NDArray[np.float64]
+) -> NDArray[np.int32]:
+    divisor = np.maximum(weight_sum, 1).astype(np.uint32)[:, None]
+    rest = weights.astype(np.uint32)
+    rough = rest.view(np.int32).astype(np.float32)
+    rough *= (quotient * NARROW_BIAS).astype(np.float32)[:, None]
+    share = rough.astype(np.int32)
+    rest *= total.astype(np.uint32)[:, None]
+    step = rough.view(np.uint32)
+    np.multiply(share.view(np.uint32), divisor, out=step)
+    rest -= step
+    # The biased quotient is right or one too low. Where it is low the rest reaches the divisor, and elsewhere the
+    # difference below wraps to a value above any rest.
+    np.subtract(rest, divisor, out=step)
+    share += (rest >= divisor).view(np.int8)
+    np.minimum(rest, step, out=rest)
+    _give_units(total, share, rest.view(np.int32), rest_bound=int(weight_sum.max()))
+    return share
+
+
+def _share_wide(total: Energy, weights: Energy, weight_sum: Energy, *, quotient: NDArray[np.float64]) -> Energy:
+    divisor = np.maximum(weight_sum, 1).astype(np.uint64)[:, None]
+    share = (weights * (quotient * WIDE_BIAS)[:, None]).astype(np.int64)
+    rest = weights.view(np.uint64) * total.view(np.uint64)[:, None]
+    rest -= share.view(np.uint64) * divisor
+    step = rest - divisor
+    share += (rest >= divisor).view(np.int8)
+    np.minimum(rest, step, out=rest)
+    _give_units(total, share, rest.view(np.int64), rest_bound=int(weight_sum.max()))
+    return share
+
+
+def _give_units(total: Energy, share: NDArray[Any], rest: NDArray[Any], *, rest_bound: int) -> None:
+    """Adds one unit in place to the largest rests of each row, the lowest column first, until it adds up to its total."""
+    columns = rest.shape[1]
+    left = total - share.sum(axis=1, dtype=share.dtype)
+    place = np.minimum(columns - left, columns - 1)
+    # Rest and column in one number: no two are alike, so one bar per row parts those who get a unit from the others.
+    keys = rest if rest_bound * columns < 2**31 else rest.astype(np.int64)
+    keys *= columns
+    keys += np.arange(columns - 1, -1, -1, dtype=keys.dtype)
+    bar = _pick(keys.copy(), place)
+    bar[left == 0] = np.iinfo(keys.dtype).max
+    share += (keys >= bar[:, None]).view(np.int8)
+
+
+def _pick(rows: NDArray[Whole], place: NDArray[np.int64]) -> NDArray[Whole]:
+    """The value each row would have at `place` if it were sorted; reorders the rows.
+
+    One bound at a time: a partition by a single position is several times faster than one by two.
+    """
+    low, high = int(place.min()), int(place.max())
+    rows.partition(low, axis=1)
+    upper = rows[:, low:]
+    if high > low:
+        upper.partition(high - low, axis=1)
+        upper[:, : high - low].sort(axis=1)
+    return upper[np.arange(len(place)), place - low]
