@@ -1,1 +1,1 @@
-"""What crosses a wire, and the arithmetic both sides share. Pure: no input or output, no clock, no randomness."""
+"""What crosses a wire, and the arithmetic both sides share. Pure: no I/O, no clock, no randomness."""

@@ -1,7 +1,7 @@
 """The chained head that every message of an agent carries, and the rule that says where a message stands.
 
-(agent, epoch, seq) numbers messages of all kinds in one row; each names the hash of the one before it. Whoever
-stores messages asks `place`; this module stores nothing.
+(agent, epoch, seq) numbers messages of all kinds in one row; each names the hash of the one before it.
+Whoever stores messages asks `place`; this module stores nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FIRST_PREVIOUS = bytes(32)
 
 MAX_NUMBER = 2**32 - 1
 MAX_AHEAD = 64
-"""How many messages beyond a hole a hub may hold per agent; what lies further ahead is refused and sent again."""
+"""How many messages beyond a hole a hub may hold per agent; what lies further ahead is sent again later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +57,24 @@ class Place(Enum):
 def place(position: Position, header: Header, *, own_hash: bytes, held_hash: bytes | None) -> Place:
     """Where a message whose signature was verified stands.
 
-    `own_hash` is the hash of its sealed bytes; `held_hash` the hash stored under the same (epoch, seq), if any.
+    `own_hash` is the hash of its sealed bytes; `held_hash` the one stored under the same (epoch, seq), if any.
 
-    Raises: WireError(REPLAYED) for other bytes under a held number, WireError(BROKEN_CHAIN) when it does not build
-    on what is held, WireError(OUT_OF_ORDER) when it is of an older epoch or more than MAX_AHEAD away.
+    Raises: WireError(REPLAYED) for other bytes under a held number, WireError(BROKEN_CHAIN) when it does not
+    build on what is held, WireError(OUT_OF_ORDER) when it is of an older epoch or more than MAX_AHEAD away.
     """
     if held_hash is not None:
         if held_hash == own_hash:
             return Place.HELD
-        raise WireError(Refusal.REPLAYED, f"number {header.seq} of epoch {header.epoch} is held with other bytes")
+        raise _refused(Refusal.REPLAYED, header, "is held with other bytes")
     if header.epoch < position.epoch or (header.epoch == position.epoch and header.seq <= position.seq):
-        raise WireError(Refusal.OUT_OF_ORDER, f"epoch {header.epoch} number {header.seq} lies behind what is held")
+        raise _refused(Refusal.OUT_OF_ORDER, header, "lies behind what is held")
     through, head = (position.seq, position.head) if header.epoch == position.epoch else (0, FIRST_PREVIOUS)
     if header.seq == through + 1:
         if header.previous != head:
-            raise WireError(Refusal.BROKEN_CHAIN, f"number {header.seq} does not name the message held before it")
+            raise _refused(Refusal.BROKEN_CHAIN, header, "does not name the message held before it")
         return Place.NEXT
     if header.seq > through + MAX_AHEAD:
-        raise WireError(Refusal.OUT_OF_ORDER, f"number {header.seq} is more than {MAX_AHEAD} ahead of {through}")
+        raise _refused(Refusal.OUT_OF_ORDER, header, f"is more than {MAX_AHEAD} ahead of {through}")
     return Place.AHEAD
 
 
@@ -97,6 +97,10 @@ def read_header(fields: dict[int, Any]) -> Header:
     return header
 
 
+def _refused(reason: Refusal, header: Header, why: str) -> WireError:
+    return WireError(reason, f"number {header.seq} of epoch {header.epoch} {why}")
+
+
 def _check(header: Header) -> None:
     if type(header.agent) is not str or not is_id(header.agent):
         raise WireError(Refusal.GARBAGE, "the agent's name is not 1 to 32 of a-z, 0-9 and -")
@@ -107,4 +111,4 @@ def _check(header: Header) -> None:
     if type(header.previous) is not bytes or len(header.previous) != 32:
         raise WireError(Refusal.GARBAGE, "the previous hash is not 32 bytes")
     if (header.seq == 1) != (header.previous == FIRST_PREVIOUS):
-        raise WireError(Refusal.GARBAGE, "32 zero bytes stand before the first message of an epoch and nowhere else")
+        raise WireError(Refusal.GARBAGE, "32 zero bytes stand before an epoch's first message and only there")

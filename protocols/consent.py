@@ -72,9 +72,7 @@ def finest(consent: ConsentSet, slot: Slot) -> dict[Measure, int]:
     return dict(sorted(spans.items()))
 
 
-def gate(
-    consent: ConsentSet, slot: Slot, measured: Mapping[tuple[Measure, Slot], SlotValue]
-) -> tuple[Column, ...]:
+def gate(consent: ConsentSet, slot: Slot, measured: Mapping[tuple[Measure, Slot], SlotValue]) -> tuple[Column, ...]:
     """What may leave in the batch of this slot, and nothing else.
 
     An hourly or daily (UTC) value leaves only with the last slot of its hour or day, as the sum of all its slots.
@@ -99,9 +97,7 @@ def gate_long_intervals(consent: ConsentSet, intervals: Iterable[LongInterval]) 
     return tuple(interval for interval in intervals if _long_interval_may_leave(consent, interval))
 
 
-def gate_devices(
-    consent: ConsentSet, slot: Slot, devices: Iterable[DeviceState]
-) -> tuple[DeviceState, ...]:
+def gate_devices(consent: ConsentSet, slot: Slot, devices: Iterable[DeviceState]) -> tuple[DeviceState, ...]:
     """The device states that may leave: all of them, or none when the home objected to device.health."""
     return tuple(devices) if _health_may_leave(consent, slot) else ()
 
@@ -148,9 +144,7 @@ def _long_interval_may_leave(consent: ConsentSet, interval: LongInterval) -> boo
     if allowed is None or interval.first_slot % allowed or interval.slots % allowed:
         return False
     return any(
-        interval.measure in rule.measures
-        and rule.resolution.span == allowed
-        and rule.covers(interval.first_slot, last)
+        interval.measure in rule.measures and rule.resolution.span == allowed and rule.covers(interval.first_slot, last)
         for rule in consent.rules
     )
 

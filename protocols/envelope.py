@@ -1,6 +1,6 @@
-"""The signed envelope of every message: one exact form of COSE_Sign1 with Ed25519, the topic under the signature.
+"""The signed envelope of every message: one exact form of COSE_Sign1 with Ed25519 that signs the topic too.
 
-Source: RFC 9052 sections 4.2 and 4.4. What was signed is what was sent: nothing is ever encoded again to check it.
+Source: RFC 9052 sections 4.2 and 4.4. What was signed is what was sent: nothing is encoded again to check it.
 """
 
 from __future__ import annotations
@@ -35,8 +35,9 @@ KID_BYTES = 8
 # The whole envelope before the payload is fixed but for the algorithm byte and the key id:
 # tag 18, array of 4, byte string of 13: map of 2: 1 => alg, 4 => byte string of 8; then an empty map.
 _HEAD = bytes.fromhex("d2844da201")
-_ALG_EDDSA = 0x27  # -8, every COSE library knows it; emitted
-_ALG_ED25519 = 0x32  # -19, RFC 9864's fully specified name; accepted
+_ALG_ED25519 = 0x32  # -19, emitted: RFC 9864 names one algorithm exactly and deprecates -8
+_ALG_EDDSA = 0x27  # -8, accepted: all that older COSE libraries can write
+_KID_HEAD = b"\x04\x48"
 _KID_AT = 8
 _PAYLOAD_AT = 17
 _SIGNATURE_HEAD = b"\x58\x40"
@@ -47,7 +48,7 @@ def seal(key: Ed25519PrivateKey, topic: str, payload: bytes) -> bytes:
 
     Raises: WireError(OVERSIZED) when the result would exceed MAX_SEALED_BYTES.
     """
-    protected = b"\xa2\x01" + bytes([_ALG_EDDSA]) + b"\x04\x48" + key_id(key.public_key())
+    protected = b"\xa2\x01" + bytes([_ALG_ED25519]) + _KID_HEAD + key_id(key.public_key())
     body = cbor2.dumps(payload)
     if len(body) + _PAYLOAD_AT + 66 > MAX_SEALED_BYTES:
         raise WireError(Refusal.OVERSIZED, f"a payload of {len(payload)} bytes does not fit into one message")
@@ -80,7 +81,7 @@ def kid_of(sealed: bytes) -> bytes:
     Raises: WireError(OVERSIZED or GARBAGE) when the envelope is not in the one accepted form.
     """
     if len(sealed) > MAX_SEALED_BYTES:
-        raise WireError(Refusal.OVERSIZED, f"{len(sealed)} bytes where at most {MAX_SEALED_BYTES} are allowed")
+        raise WireError(Refusal.OVERSIZED, f"{len(sealed)} bytes: at most {MAX_SEALED_BYTES} are allowed")
     _payload_bounds(sealed)
     return sealed[_KID_AT : _KID_AT + KID_BYTES]
 
@@ -107,7 +108,7 @@ def sig_structure(protected: bytes, aad: bytes, payload: bytes) -> bytes:
 
 def _payload_bounds(sealed: bytes) -> tuple[int, int]:
     # Fixed offsets accept exactly one encoding, which is stricter and faster than any parser.
-    if len(sealed) < _PAYLOAD_AT + 1 or sealed[:5] != _HEAD or sealed[6:8] != b"\x04\x48" or sealed[16] != 0xA0:
+    if len(sealed) <= _PAYLOAD_AT or sealed[:5] != _HEAD or sealed[6:8] != _KID_HEAD or sealed[16] != 0xA0:
         raise _garbage("not the one accepted form of COSE_Sign1")
     if sealed[5] not in (_ALG_EDDSA, _ALG_ED25519):
         raise _garbage("an algorithm that is not Ed25519")

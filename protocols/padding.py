@@ -1,4 +1,4 @@
-"""Padding: every message is filled up so that its sealed size is one of six, and tells nothing of what is inside."""
+"""Padding: every message is filled up to one of six sealed sizes, so that its size tells nothing."""
 
 from __future__ import annotations
 

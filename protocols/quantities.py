@@ -1,7 +1,7 @@
-"""What is measured, with which sign, how well, and why it is missing: the small vocabularies both sides share.
+"""What is measured, with which sign, how well, and why it is missing: the vocabularies both sides share.
 
-Sign conventions, stated once. Power: grid import +, grid export -; generation +; battery charge +, discharge -.
-Energy of a slot is never negative: each direction has a measure of its own.
+Sign conventions, stated once. Power: grid import +, grid export -; generation +; battery charge +,
+discharge -. Energy of a slot is never negative: each direction has a measure of its own.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from itertools import pairwise
 from typing import Any
 
 from protocols import strict_cbor
@@ -78,7 +79,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class LongInterval:
-    """Energy known only as a total over several slots, as after an outage: evidence, never settled silently."""
+    """Energy known only as a total over slots, as after an outage: evidence, never settled silently."""
 
     measure: Measure
     first_slot: Slot
@@ -124,7 +125,7 @@ class Batch:
 def encode_batch(batch: Batch) -> bytes:
     """The payload of a batch, padded to its size class.
 
-    Raises: WireError when the batch breaks a rule of this module, so that nothing is signed that no one may read.
+    Raises: WireError when the batch breaks a rule of this module: nothing is signed that no one may read.
     """
     _check_batch(batch)
     fields = header_fields(batch.header, version=VERSION) | {
@@ -248,7 +249,7 @@ def _number(value: Any, what: str, most: int) -> None:
 
 
 def _ascending(keys: Sequence[Any]) -> bool:
-    return all(left < right for left, right in zip(keys, keys[1:], strict=False))
+    return all(left < right for left, right in pairwise(keys))
 
 
 def _garbage(detail: str) -> WireError:

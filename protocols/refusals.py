@@ -49,8 +49,8 @@ _PLAIN_WORDS: dict[Refusal, str] = {
     Refusal.FOREIGN_TOPIC: "The message came under a topic that is not its sender's own.",
     Refusal.WRONG_COOP: "The message was meant for another co-op.",
     Refusal.BAD_SIGNATURE: "The signature does not fit the message, its topic and the agent's key.",
-    Refusal.REPLAYED: "A different message with the same number was already stored; the agent's storage may be a copy.",
-    Refusal.OUT_OF_ORDER: "The message was too far ahead of the last one stored, or from an older start of the agent.",
+    Refusal.REPLAYED: "Another message with this number is stored already; the agent's storage may be a copy.",
+    Refusal.OUT_OF_ORDER: "The message is too far ahead of the last one stored, or of an older epoch.",
     Refusal.BROKEN_CHAIN: "The message does not follow the last one stored.",
     Refusal.CLOCK_WINDOW: "The message speaks of a time too far ahead; the agent's clock is probably wrong.",
     Refusal.OUTSIDE_CONSENT: "The message held something the home has not agreed to share.",
@@ -60,7 +60,7 @@ _PLAIN_WORDS: dict[Refusal, str] = {
 
 
 class WireError(Exception):
-    """A message that must not be used. `reason` is counted; `detail` is one line without any home's values."""
+    """A message that must not be used. `reason` is counted; `detail` is one line without a home's values."""
 
     def __init__(self, reason: Refusal, detail: str) -> None:
         super().__init__(f"{reason.value}: {detail}")

@@ -1,6 +1,6 @@
-"""Settlement slots: the 15-minute intervals in UTC that everything is counted in, and the local days made of them.
+"""Settlement slots: the 15-minute intervals in UTC that everything is counted in, and the days made of them.
 
-A slot is a plain integer, the number of whole quarter hours since 1970-01-01T00:00Z. Nothing here asks for the time.
+A slot is an integer, the number of whole quarter hours since 1970-01-01T00:00Z. Nothing here asks for the time.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def parse_iso(text: str) -> Slot:
 
 @lru_cache(maxsize=4096)
 def _slot_of_midnight(day: date, tz: str) -> Slot:
-    # Where a clock change skips midnight, the hour before the change gives its offset: the day begins at the change.
+    # Where a clock change skips midnight, the offset before it counts: the day begins at the change.
     return slot_of(datetime(day.year, day.month, day.day, tzinfo=_zone(tz)).timestamp())
 
 

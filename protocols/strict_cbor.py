@@ -1,8 +1,8 @@
 """CBOR with one meaning: a small part of RFC 8949 in which every value has exactly one encoding.
 
-Accepted: integers of up to 64 bits, byte strings, UTF-8 text, arrays, maps with ascending unsigned keys, null.
-Everything else (tags, floats, booleans, indefinite lengths, long forms, duplicate or unsorted keys) is refused,
-so reading never needs to encode again to compare. Not a general CBOR library.
+Accepted: integers of up to 64 bits, byte strings, UTF-8 text, arrays, maps with ascending unsigned keys,
+null. Everything else (tags, floats, booleans, indefinite lengths, long forms, duplicate or unsorted keys) is
+refused, so reading never needs to encode again to compare. Not a general CBOR library.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Plain = int | bytes | str | None | list[Any] | dict[int, Any]
 
 
 def encode(value: Plain) -> bytes:
-    """The one encoding of a value. The caller gives only the accepted kinds, with map keys in ascending order."""
+    """The one encoding of a value. The caller gives only accepted kinds, with map keys in ascending order."""
     return cbor2.dumps(value)
 
 
@@ -64,7 +64,8 @@ def _item(data: bytes, at: int, depth: int) -> tuple[Any, int]:
         return _text(data[at : at + number]), at + number
     if depth == 0:
         raise _garbage("nested too deep")
-    return _array(data, at, number, depth=depth - 1) if major == 4 else _map(data, at, number, depth=depth - 1)
+    container = _array if major == 4 else _map
+    return container(data, at, number, depth=depth - 1)
 
 
 def _argument(data: bytes, at: int, info: int) -> tuple[int, int]:

@@ -1,6 +1,6 @@
-"""A timeline maps real time to the time the program lives in, so that a demonstration may run faster than life.
+"""A timeline maps real time to the time a program lives in, so that a demonstration may run faster than life.
 
-`Timeline` is arithmetic; `Clock` joins it to a real clock and a way to sleep that are handed in. Neither touches either.
+`Timeline` is arithmetic; `Clock` joins it to a real clock and a way to sleep, both handed in.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Timeline:
         return now_s if self.hold_at_s is None else min(now_s, self.hold_at_s)
 
     def real_wait_s(self, now_s: float, until_s: float) -> float:
-        """Real seconds from `now_s` to `until_s`: 0 when it has come, infinite when this timeline never gets there."""
+        """Real seconds from `now_s` to `until_s`: 0 when it has come, infinite when it never comes."""
         if until_s <= now_s:
             return 0.0
         if self.rate == 0 or (self.hold_at_s is not None and until_s > self.hold_at_s):
@@ -74,7 +74,7 @@ def parse_timeline(text: str) -> Timeline:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"not a timeline: {error}") from None
     if not isinstance(fields, dict) or set(fields) != _KEYS:
-        raise ValueError(f"not a timeline: expected an object with exactly the keys {', '.join(sorted(_KEYS))}")
+        raise ValueError(f"not a timeline: expected an object with exactly {', '.join(sorted(_KEYS))}")
     for key, value in fields.items():
         if key == "hold_at_s" and value is None:
             continue
@@ -94,8 +94,8 @@ class Clock:
     """The one clock a program asks, made from callables that the program's shell hands in.
 
     With `read_text` the clock follows a timeline that another process may rewrite: it reads it again whenever
-    `stamp()` changes, keeps the last good one when a text is torn or unreadable, and never steps back. Without it,
-    the clock is the real one.
+    `stamp()` changes, keeps the last good one when a text is torn or unreadable, and never steps back.
+    Without it, the clock is the real one.
     """
 
     def __init__(

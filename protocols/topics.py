@@ -1,6 +1,6 @@
 """The addresses messages travel under: `cw1/{coop}/{shard}/{agent}/up/{kind}` and `.../down/{kind}`.
 
-Names are limited to lower-case letters, digits and hyphens, so that no name can be a wildcard or split a topic.
+Names are lower-case letters, digits and hyphens, so that no name can be a wildcard or split a topic.
 """
 
 from __future__ import annotations
