@@ -4,7 +4,7 @@ Says nothing of connections, and leaves every value in the device's own sign; `d
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from protocols.map_model import Derived, DeviceMap, MapError, Point, Poll, Sign, Values
@@ -69,6 +69,20 @@ class ResolvedMap:
                 first, end = min(each.address for each in members), max(each.end for each in members)
                 spans.append(Span(members[0].function, first, end - first))
         return tuple(spans)
+
+    def without(self, refused: Sequence[Span]) -> "ResolvedMap":
+        """The same map for a device that refused these registers: what needs them is left out, all else stays."""
+        limits = replace(self.limits, no_read=(*self.limits.no_read, *refused))
+        points, derived = dict(self.points), dict(self.derived)
+        kept = replace(self, limits=limits, points=points, derived=derived)
+        for name in self.names():
+            if any(limits.allows(span) for span in self.spans([name])):
+                points.pop(name, None)
+                derived.pop(name, None)
+        for name, each in self.derived.items():
+            if not points.keys() >= set(each.inputs):
+                derived.pop(name, None)
+        return kept
 
     def decode(self, words: Words) -> dict[str, Value]:
         """Every point whose words were all read, and what can be derived from them, in the device's own sign.

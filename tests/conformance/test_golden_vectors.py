@@ -1,0 +1,128 @@
+"""Golden vectors: raw words of real device families and the values they must decode to.
+
+`pytest tests/conformance/test_golden_vectors.py --golden FILE` checks any file of the same format: a JSON
+list of objects with device, quantity, address ("+14" is an offset in a SunSpec model), function_code, type,
+word_order, registers, scale or scale_factor_register, sentinel, expected_value, unit, note.
+Every vector is decoded from its own fields; where a shipped map has the point, through that map as well.
+"""
+
+import json
+import re
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from protocols.device_maps import DeviceMap, Point, load_map, resolve
+from protocols.registers import (
+    RegisterType,
+    Sentinel,
+    Value,
+    decode,
+    parse_sentinel,
+    register_type,
+    scale_from_power,
+)
+from protocols.sunspec import SunSpecModel
+
+OWN_VECTORS = Path(__file__).with_name("golden_vectors.json")
+MAPS = Path(__file__).parents[2] / "firmware_configs" / "devices"
+TOLERANCE = Decimal("1e-9")
+MODEL_ADDRESS = 40070
+Vector = dict[str, Any]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "vector" not in metafunc.fixturenames:
+        return
+    path = Path(metafunc.config.getoption("--golden") or OWN_VECTORS)
+    try:
+        vectors = json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+    except (OSError, ValueError) as cause:
+        raise pytest.UsageError(f"--golden {path}: expected a JSON list of vectors: {cause}") from cause
+    if not isinstance(vectors, list) or not vectors or not all(isinstance(each, dict) for each in vectors):
+        raise pytest.UsageError(f"--golden {path}: expected a JSON list with at least one vector")
+    names = [f"{index}-{each.get('device')}-{each.get('quantity')}" for index, each in enumerate(vectors)]
+    metafunc.parametrize("vector", vectors, ids=names)
+
+
+def test_vector_decodes_from_its_own_fields(vector: Vector) -> None:
+    rtype = _type(vector)
+    factor = vector.get("scale_factor_register")
+    scale = Decimal(str(vector.get("scale", 1))) if factor is None else scale_from_power(factor & 0xFFFF)
+    words = vector["registers"]
+    value = None
+    if scale is not None:
+        order = vector.get("word_order", "HL")
+        value = decode(words, rtype, word_order=order, scale=scale, sentinels=_sentinels(vector, rtype))
+    _assert_expected(vector, value)
+
+
+def test_vector_decodes_through_the_shipped_map(vector: Vector) -> None:
+    device_map = _shipped_map(str(vector["device"]))
+    points = _points_of(device_map, vector) if device_map else []
+    if device_map is None or not points:
+        pytest.skip("no shipped map has this point")
+    for point in points:
+        value = _through_map(device_map, point, vector)
+        expected = vector["expected_value"]
+        if point.absolute and isinstance(expected, (int, Decimal)):
+            expected = abs(expected)
+        _assert_expected({**vector, "expected_value": expected}, value)
+
+
+def _shipped_map(device: str) -> DeviceMap | None:
+    path = MAPS / f"{device}.toml"
+    return load_map(path.read_text(encoding="utf-8"), name=path.name) if path.is_file() else None
+
+
+def _points_of(device_map: DeviceMap, vector: Vector) -> list[Point]:
+    text, rtype = str(vector["address"]), _type(vector)
+    place = int(text)
+    key = "offset" if text.startswith("+") else "address"
+    functions = {int(code) for code in re.findall(r"\d+", str(vector.get("function_code", "3 4")))}
+    return [
+        point
+        for point in device_map.points
+        if getattr(point, key) == place and point.type == rtype and point.function in functions
+    ]
+
+
+def _through_map(device_map: DeviceMap, point: Point, vector: Vector) -> Value:
+    models = [SunSpecModel(point.models[0], MODEL_ADDRESS, 200)] if point.offset is not None else None
+    resolved = resolve(device_map, models)
+    placed = resolved.points[point.name]
+    words = {(point.function, at): word for at, word in zip(placed.addresses, vector["registers"], strict=True)}
+    if point.scale_factor:
+        factor = resolved.points[point.scale_factor]
+        words[factor.point.function, factor.addresses[0]] = vector["scale_factor_register"] & 0xFFFF
+    return resolved.decode(words)[point.name]
+
+
+def _type(vector: Vector) -> RegisterType:
+    name = str(vector["type"])
+    if name.startswith("pair16"):
+        name = "fixed16_16" if "/65536" in name else "uint32"
+    return register_type(name)
+
+
+def _sentinels(vector: Vector, rtype: RegisterType) -> tuple[Sentinel, ...]:
+    """The mark as vectors and tables write it: '0x8000', 'high word 0x7FFF', '0x7FFFxxxx', '0 (...)', 'NaN'."""
+    text = str(vector.get("sentinel") or "")
+    if high := re.search(r"high word (0x[0-9A-Fa-f]+)|(0x[0-9A-Fa-f]{4})xxxx", text):
+        return (parse_sentinel(f"high word {high[1] or high[2]}", rtype),)
+    marks = re.findall(r"0x[0-9A-Fa-f]+|-?FLT_MAX", text)
+    if re.match(r"0(?![x0-9.])", text):
+        marks.append("0x0")
+    return tuple(parse_sentinel(mark, rtype) for mark in marks)
+
+
+def _assert_expected(vector: Vector, value: Value) -> None:
+    expected = vector["expected_value"]
+    if expected is None or isinstance(expected, str):
+        assert value == expected
+        return
+    assert isinstance(value, Decimal), f"expected {expected}, found {value!r}"
+    difference = abs(value - Decimal(expected))
+    assert difference <= TOLERANCE * abs(Decimal(expected)), f"expected {expected}, found {value}"
