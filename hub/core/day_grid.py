@@ -1,0 +1,108 @@
+"""The day grid: UTC slots laid out as rows of one wall-clock day, aligned to the moment of issue.
+
+It knows local clock changes and nothing else; it holds no model and makes no forecast.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protocols.slots import SLOT_S, SLOTS_PER_UTC_DAY
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+SLOTS_PER_DAY = SLOTS_PER_UTC_DAY
+EPOCH_WEEKDAY = 3  # 1 January 1970 was a Thursday; Monday is 0
+
+
+def wall_slots(first_slot: int, count: int, *, tz: str) -> Ints:
+    """Wall-clock slot of each UTC slot: the same number twice when clocks go back, a gap when they go forward.
+
+    Shape: (count,); `wall // 96` counts local days, `wall % 96` is the quarter hour on the clock.
+    """
+    slots = np.arange(first_slot, first_slot + count, dtype=np.int64)
+    if count == 0 or tz == "UTC":
+        return slots
+    zone = ZoneInfo(tz)
+    offsets = np.empty(count, dtype=np.int64)
+    for start in range(0, count, SLOTS_PER_DAY):
+        end = min(start + SLOTS_PER_DAY, count)
+        offsets[start:end] = _offset_slots(first_slot + start, zone)
+        if offsets[start] != _offset_slots(first_slot + end - 1, zone):
+            offsets[start:end] = [_offset_slots(int(slot), zone) for slot in slots[start:end]]
+    return slots + offsets
+
+
+def _offset_slots(slot: int, zone: ZoneInfo) -> int:
+    offset = datetime.fromtimestamp(slot * SLOT_S, UTC).astimezone(zone).utcoffset()
+    assert offset is not None
+    return int(offset.total_seconds()) // SLOT_S
+
+
+@dataclass(frozen=True, slots=True)
+class DayGrid:
+    """Rows of 96 wall-clock slots; row `past_rows` begins exactly at the issue.
+
+    Shape: `cell` is (history + horizon slots,), the flat position (row * 96 + column) of each UTC slot.
+    """
+
+    first_slot: int
+    issued_slot: int
+    past_rows: int
+    rows: int
+    start_wall: int
+    cell: Ints
+
+    @property
+    def ahead_cell(self) -> Ints:
+        """Cells of the horizon's slots, in UTC order."""
+        return self.cell[self.issued_slot - self.first_slot :]
+
+    def weekday(self) -> Ints:
+        """Day of the week of each cell, Monday 0. Shape: (rows, 96)."""
+        wall = self.start_wall + np.arange(self.rows * SLOTS_PER_DAY, dtype=np.int64)
+        weekday = (wall // SLOTS_PER_DAY + EPOCH_WEEKDAY) % 7
+        return np.asarray(weekday, dtype=np.int64).reshape(self.rows, SLOTS_PER_DAY)
+
+    def slot_of_day(self) -> Ints:
+        """Quarter hour on the clock of each column. Shape: (96,)."""
+        return (self.start_wall + np.arange(SLOTS_PER_DAY, dtype=np.int64)) % SLOTS_PER_DAY
+
+    def origin_slot(self, lead: int) -> Ints:
+        """When each UTC slot would have been forecast: the issue time of day, `lead` days before its row.
+
+        Known at: never after `issued_slot`. Shape: as `cell`.
+        """
+        rows_back = self.past_rows + lead - self.cell // SLOTS_PER_DAY
+        return np.minimum(self.issued_slot, self.issued_slot - rows_back * SLOTS_PER_DAY)
+
+    def lay_out(self, values: Floats) -> Floats:
+        """Values per UTC slot (from `first_slot`, as many as there are) as rows; what nobody gave is NaN.
+
+        Two values of one wall slot are averaged; the hour that never was stays NaN. Shape: (rows, 96).
+        """
+        cells = self.rows * SLOTS_PER_DAY
+        cell = self.cell[: len(values)]
+        good = np.isfinite(values)
+        count = np.bincount(cell[good], minlength=cells)
+        total = np.bincount(cell[good], weights=values[good], minlength=cells)
+        mean = np.full(cells, np.nan)
+        np.divide(total, count, out=mean, where=count > 0)
+        return mean.reshape(self.rows, SLOTS_PER_DAY)
+
+
+def day_grid(first_slot: int, *, issued_slot: int, horizon_slots: int, tz: str) -> DayGrid:
+    """The grid for a history that starts at `first_slot` and a horizon that starts at `issued_slot`."""
+    walls = wall_slots(first_slot, issued_slot + horizon_slots - first_slot, tz=tz)
+    issued_wall = int(walls[issued_slot - first_slot])
+    past_rows = max(0, -(-(issued_wall - int(walls[0])) // SLOTS_PER_DAY))
+    start_wall = issued_wall - past_rows * SLOTS_PER_DAY
+    # When clocks go back, the first pass of the doubled hour may lie before the grid's start: keep it inside.
+    cell = np.maximum(walls - start_wall, 0)
+    return DayGrid(first_slot, issued_slot, past_rows, int(cell.max()) // SLOTS_PER_DAY + 1, start_wall, cell)
