@@ -1,24 +1,30 @@
 """Surplus shared between neighbours over many slots at once, exactly, to the last watt-hour.
 
-Slots are taken in blocks that stay in the cache; a block whose sums might not fit 64 bits is done in Python integers
-by exact_rows.py, with the same answer. Nothing here knows prices, calendars or missing readings.
+First every slot's sums, block by block in the cache; then the slots that need a decision, in batches. Slots whose sums
+might not fit 64 bits are done in Python integers by exact_rows.py, with the same answer. Nothing here knows prices,
+calendars or missing readings.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hub.core.allocation_key import GRID_PPM, AllocationKey
-from hub.core.buyer_methods import METHODS, Block
+from hub.core.allocation_key import AllocationKey
+from hub.core.buyer_methods import COVERING, METHODS, Batch
 from hub.core.exact_rows import allocate_row
+from hub.core.pairwise import pair_rows
 from hub.core.rounding import Energy, share_rows
 
-BLOCK_CELLS: Final = 131_072
+BATCH_CELLS: Final = 131_072
+PRIORITY_BATCHES: Final = 8
 SAFE_SUM: Final = 2**62
+SPARSE: Final = 0.75
 
 Presence = NDArray[np.bool_]
+Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,110 +35,110 @@ class Allocation:
     sold_wh: Energy
 
 
+@dataclass(frozen=True, slots=True)
+class _Slots:
+    """The inputs with what was found in the first look: sums and safety of each slot, and the columns that ever sell."""
+
+    surplus: Energy
+    demand: Energy
+    present: Presence | None
+    pool: Energy
+    wanted: Energy
+    unsafe: NDArray[np.bool_]
+    sellers: Rows
+
+    def take(self, energy: Energy, rows: Rows) -> Energy:
+        """These rows, absent members as zero."""
+        taken = energy[rows]
+        return taken if self.present is None else np.where(self.present[rows], taken, 0)
+
+
 def allocate(
     surplus_wh: Energy, demand_wh: Energy, *, key: AllocationKey, present: Presence | None = None
 ) -> Allocation:
     """The allocation of every slot by the key; columns are members in byte order, ties go to the lowest column.
 
-    Shape: [slots, members], int64, none negative. Who is not `present` in a slot takes no part in it.
+    Shape: [slots, members], int64. Who is not `present` in a slot takes no part in it.
+    Raises: ValueError for negative energy.
     """
-    alloc, sold = np.zeros(demand_wh.shape, dtype=np.int64), np.zeros(surplus_wh.shape, dtype=np.int64)
-    slots, members = demand_wh.shape
+    out = Allocation(np.zeros(demand_wh.shape, dtype=np.int64), np.zeros(surplus_wh.shape, dtype=np.int64))
+    slots = _look(surplus_wh, demand_wh, present=present, key=key)
+    for t in np.flatnonzero(slots.unsafe).tolist():
+        _allocate_exactly(slots, t, key=key, out=out)
+    live = ~slots.unsafe & (slots.pool > 0) & (slots.wanted > 0)
+    members = demand_wh.shape[1]
+    if key.method == "pairwise":
+        for rows in _batches(live, members):
+            here = None if slots.present is None else slots.present[rows]
+            surplus, demand = slots.take(slots.surplus, rows), slots.take(slots.demand, rows)
+            out.alloc_wh[rows], out.sold_wh[rows] = pair_rows(surplus, demand, present=here, key=key)
+        return out
+    plenty = live & (slots.pool >= slots.wanted) if key.method in COVERING else np.zeros_like(live)
+    for rows in _batches(plenty, members):
+        out.alloc_wh[rows] = slots.take(slots.demand, rows)
+        _sell(slots, rows, slots.wanted[rows], out=out)
+    for rows in _batches(live & ~plenty, members * (1 if key.method != "priority" else 1)):
+        _buy(slots, rows, key=key, out=out)
+    return out
+
+
+def _look(surplus: Energy, demand: Energy, *, present: Presence | None, key: AllocationKey) -> _Slots:
+    count, members = demand.shape
     if present is not None and bool(present.all()):
         present = None
-    size = max(1, BLOCK_CELLS // max(1, members))
-    for start in range(0, slots, size):
-        rows = slice(start, start + size)
-        here = None if present is None else present[rows]
-        _allocate_block(
-            _absent_as_zero(surplus_wh[rows], here),
-            _absent_as_zero(demand_wh[rows], here),
-            present=here,
-            key=key,
-            out=Allocation(alloc[rows], sold[rows]),
-        )
-    return Allocation(alloc, sold)
-
-
-def _allocate_block(
-    surplus: Energy, demand: Energy, *, present: Presence | None, key: AllocationKey, out: Allocation
-) -> None:
-    top = max(int(surplus.max(initial=0)), int(demand.max(initial=0)), *key.weights, 0)
-    if top * demand.shape[1] >= SAFE_SUM:
-        _allocate_exactly(surplus, demand, present=present, key=key, out=out)
-        return
-    pool, wanted = surplus.sum(axis=1), demand.sum(axis=1)
-    live = _rows_where((pool > 0) & (wanted > 0))
-    if live is None:
-        return
-    here = None if present is None else present[live]
-    if key.method == "pairwise":
-        _pair(surplus[live], demand[live], present=here, key=key, out=out, rows=live)
-        return
-    block = Block(demand[live], pool[live], wanted[live], here)
-    alloc = METHODS[key.method](block, key)
-    out.alloc_wh[live] = alloc
-    out.sold_wh[live] = _sell(surplus[live], pool[live], alloc.sum(axis=1, dtype=np.int64))
-
-
-def _sell(surplus: Energy, pool: Energy, used: Energy) -> NDArray[Any]:
-    """What was used, shared among sellers by their surplus; where all was used, all is sold."""
-    part = used < pool
-    if not part.any():
-        return surplus
-    if part.all():
-        return share_rows(used, surplus, pool)
-    sold = surplus.copy()
-    sold[part] = share_rows(used[part], surplus[part], pool[part])
-    return sold
-
-
-def _pair(
-    surplus: Energy,
-    demand: Energy,
-    *,
-    present: Presence | None,
-    key: AllocationKey,
-    out: Allocation,
-    rows: slice | NDArray[np.int64],
-) -> None:
-    """Each producer's surplus by its own coefficients; what they leave, and the part of the absent, is the grid's."""
-    unmet = demand.copy()
-    sold = np.zeros_like(surplus)
-    for producer, consumers in key.coefficients:
-        columns = [column for column, _ in consumers]
-        weights = np.zeros((len(demand), len(columns) + 1), dtype=np.int64)
-        weights[:, :-1] = [ppm for _, ppm in consumers]
+    pool, wanted = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64)
+    unsafe, seen = np.zeros(count, dtype=np.bool_), np.zeros(members, dtype=np.int64)
+    for rows in _row_blocks(count, members):
+        sold, drawn = surplus[rows], demand[rows]
         if present is not None:
-            weights[:, :-1] *= present[:, columns]
-        weights[:, -1] = GRID_PPM - weights.sum(axis=1)
-        offered = surplus[:, producer]
-        quota = share_rows(offered, weights, np.full(len(offered), GRID_PPM, dtype=np.int64))
-        taken = np.minimum(quota[:, :-1], unmet[:, columns])
-        unmet[:, columns] -= taken
-        sold[:, producer] = taken.sum(axis=1, dtype=np.int64)
-    out.alloc_wh[rows] = demand - unmet
-    out.sold_wh[rows] = sold
+            sold, drawn = np.where(present[rows], sold, 0), np.where(present[rows], drawn, 0)
+        pool[rows], wanted[rows] = sold.sum(axis=1), drawn.sum(axis=1)
+        # The bits of a column are at least its greatest value, and cheaper to find.
+        sold_bits, drawn_bits = np.bitwise_or.reduce(sold, axis=0), np.bitwise_or.reduce(drawn, axis=0)
+        if min(int(sold_bits.min()), int(drawn_bits.min())) < 0:
+            raise ValueError("energy is negative")
+        top = max(int(sold_bits.max()), int(drawn_bits.max()), *key.weights, 0)
+        unsafe[rows] = top * members >= SAFE_SUM
+        seen |= sold_bits
+    return _Slots(surplus, demand, present, pool, wanted, unsafe, np.flatnonzero(seen))
 
 
-def _allocate_exactly(
-    surplus: Energy, demand: Energy, *, present: Presence | None, key: AllocationKey, out: Allocation
-) -> None:
-    everyone = [True] * demand.shape[1]
-    for t in range(len(demand)):
-        here = everyone if present is None else present[t].tolist()
-        alloc, sold = allocate_row(surplus[t].tolist(), demand[t].tolist(), here, key=key)
-        out.alloc_wh[t], out.sold_wh[t] = alloc, sold
+def _buy(slots: _Slots, rows: Rows, *, key: AllocationKey, out: Allocation) -> None:
+    here = None if slots.present is None else slots.present[rows]
+    pool = slots.pool[rows]
+    batch = Batch(slots.take(slots.demand, rows), pool, slots.wanted[rows], here)
+    alloc = METHODS[key.method](batch, key)
+    out.alloc_wh[rows] = alloc
+    if key.method in COVERING:
+        out.sold_wh[rows] = slots.take(slots.surplus, rows)
+    else:
+        _sell(slots, rows, alloc.sum(axis=1, dtype=np.int64), out=out)
 
 
-def _absent_as_zero(energy: Energy, present: Presence | None) -> Energy:
-    return energy if present is None else np.where(present, energy, 0)
+def _sell(slots: _Slots, rows: Rows, used: Energy, *, out: Allocation) -> None:
+    """What was used, shared among sellers by their surplus."""
+    surplus = slots.take(slots.surplus, rows)
+    if slots.sellers.size < SPARSE * surplus.shape[1]:
+        cells = np.ix_(rows, slots.sellers)
+        out.sold_wh[cells] = share_rows(used, surplus[:, slots.sellers], slots.pool[rows])
+    else:
+        out.sold_wh[rows] = share_rows(used, surplus, slots.pool[rows])
 
 
-def _rows_where(chosen: NDArray[np.bool_]) -> slice | NDArray[np.int64] | None:
-    """The chosen rows, as a slice where they follow one another, so that taking them copies nothing."""
+def _allocate_exactly(slots: _Slots, t: int, *, key: AllocationKey, out: Allocation) -> None:
+    row = np.array([t])
+    surplus, demand = slots.take(slots.surplus, row)[0].tolist(), slots.take(slots.demand, row)[0].tolist()
+    here = [True] * len(demand) if slots.present is None else slots.present[t].tolist()
+    out.alloc_wh[t], out.sold_wh[t] = allocate_row(surplus, demand, here, key=key)
+
+
+def _row_blocks(count: int, members: int) -> Iterator[slice]:
+    size = max(1, BATCH_CELLS // max(1, members))
+    for start in range(0, count, size):
+        yield slice(start, min(start + size, count))
+
+
+def _batches(chosen: NDArray[np.bool_], members: int) -> Iterator[Rows]:
     rows = np.flatnonzero(chosen)
-    if rows.size == 0:
-        return None
-    first, last = int(rows[0]), int(rows[-1])
-    return slice(first, last + 1) if last - first + 1 == rows.size else rows
+    for batch in _row_blocks(rows.size, members):
+        yield rows[batch]

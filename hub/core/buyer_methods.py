@@ -1,4 +1,4 @@
-"""The eight methods that share one pool among buyers, for a block of slots at a time. Sellers, and the pairwise method
+"""The eight methods that share one pool among buyers, for a batch of slots at a time. Sellers, and the pairwise method
 that knows no pool, are in allocation.py."""
 
 from collections.abc import Callable, Mapping
@@ -14,8 +14,10 @@ from hub.core.water_filling import fill_rows, fill_weighted_rows
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class Batch:
     """Slots in which there is both surplus and demand, and sums safe in 64 bits. Absent members carry zeros.
+
+    For the methods in COVERING every slot is scarce: the pool is less than the demand.
 
     Shape: `demand` and `present` [slots, members]; `pool`, the surplus, and `wanted`, the demand, [slots].
     """
@@ -26,89 +28,68 @@ class Block:
     present: NDArray[np.bool_] | None
 
 
-Ration = Callable[[Energy, Energy, Energy], NDArray[Any]]
+def _proportional(batch: Batch, _key: AllocationKey) -> NDArray[Any]:
+    return share_rows(batch.pool, batch.demand, batch.wanted)
 
 
-def _ration(block: Block, share: Ration) -> NDArray[Any]:
-    """Everyone's whole demand where the pool covers it, and `share(total, demand, wanted)` where it does not."""
-    scarce = block.pool < block.wanted
-    if scarce.all():
-        return share(block.pool, block.demand, block.wanted)
-    alloc = block.demand.copy()
-    if scarce.any():
-        alloc[scarce] = share(block.pool[scarce], block.demand[scarce], block.wanted[scarce])
-    return alloc
+def _equal(batch: Batch, _key: AllocationKey) -> NDArray[Any]:
+    return fill_rows(batch.pool, batch.demand)
 
 
-def _proportional(block: Block, _key: AllocationKey) -> NDArray[Any]:
-    return _ration(block, share_rows)
-
-
-def _equal(block: Block, _key: AllocationKey) -> NDArray[Any]:
-    return _ration(block, lambda total, demand, _wanted: fill_rows(total, demand))
-
-
-def _weighted(block: Block, key: AllocationKey) -> NDArray[Any]:
+def _weighted(batch: Batch, key: AllocationKey) -> NDArray[Any]:
     weights = np.array(key.weights, dtype=np.int64)
     used = np.flatnonzero(weights)
-    demand = block.demand[:, used]
-    total = np.minimum(block.pool, demand.sum(axis=1))
-    alloc = np.zeros_like(block.demand)
+    demand = batch.demand[:, used]
+    total = np.minimum(batch.pool, demand.sum(axis=1))
+    alloc = np.zeros_like(batch.demand)
     alloc[:, used] = fill_weighted_rows(total, demand, weights[used])
     return alloc
 
 
-def _static(block: Block, key: AllocationKey) -> NDArray[Any]:
+def _static(batch: Batch, key: AllocationKey) -> NDArray[Any]:
     """Rounds of the static key; a satisfied member's weight is zero from the next round on."""
-    weights = np.broadcast_to(np.array(key.weights, dtype=np.int64), block.demand.shape)
-    if block.present is not None:
-        weights = np.where(block.present, weights, 0)
-    alloc, left = np.zeros_like(block.demand), block.pool
+    weights = np.broadcast_to(np.array(key.weights, dtype=np.int64), batch.demand.shape)
+    if batch.present is not None:
+        weights = np.where(batch.present, weights, 0)
+    alloc, left = np.zeros_like(batch.demand), batch.pool
     for _ in range(key.rounds):
         weight_sum = weights.sum(axis=1)
         if not (left * (weight_sum > 0)).any():
             break
-        alloc += np.minimum(share_rows(left, weights, weight_sum), block.demand - alloc)
-        left = block.pool - alloc.sum(axis=1)
-        weights = np.where(alloc == block.demand, 0, weights)
+        alloc += np.minimum(share_rows(left, weights, weight_sum), batch.demand - alloc)
+        left = batch.pool - alloc.sum(axis=1)
+        weights = np.where(alloc == batch.demand, 0, weights)
     return alloc
 
 
-def _static_then_proportional(block: Block, key: AllocationKey) -> NDArray[Any]:
-    return _add_proportional(block, _static(block, key), shared=block.pool)
+def _static_then_proportional(batch: Batch, key: AllocationKey) -> NDArray[Any]:
+    return _add_proportional(batch, _static(batch, key))
 
 
-def _solidarity(block: Block, key: AllocationKey) -> NDArray[Any]:
+def _solidarity(batch: Batch, key: AllocationKey) -> NDArray[Any]:
     group = list(key.group)
-    wanted = block.demand[:, group]
-    shared = np.minimum(block.pool, block.wanted)
-    # floor(shared x ppm / 1e6) without the product, which could pass 64 bits.
-    whole, part = np.divmod(shared, GRID_PPM)
+    wanted = batch.demand[:, group]
+    # floor(pool x ppm / 1e6) without the product, which could pass 64 bits.
+    whole, part = np.divmod(batch.pool, GRID_PPM)
     reserve = np.minimum(whole * key.reserve_ppm + part * key.reserve_ppm // GRID_PPM, wanted.sum(axis=1))
-    first = np.zeros_like(block.demand)
+    first = np.zeros_like(batch.demand)
     first[:, group] = fill_rows(reserve, wanted)
-    return _add_proportional(block, first, shared=shared)
+    return _add_proportional(batch, first)
 
 
-def _add_proportional(block: Block, first: Energy, *, shared: Energy) -> Energy:
-    unmet = block.demand - first
+def _add_proportional(batch: Batch, first: Energy) -> Energy:
+    """What is left of the pool after a first round, by the demand still unmet; in a scarce slot all of it is taken."""
     given = first.sum(axis=1)
-    missing = block.wanted - given
-    return first + share_rows(np.minimum(shared - given, missing), unmet, missing)
+    return first + share_rows(batch.pool - given, batch.demand - first, batch.wanted - given)
 
 
-def _priority(block: Block, key: AllocationKey) -> NDArray[Any]:
+def _priority(batch: Batch, key: AllocationKey) -> NDArray[Any]:
     """Tiers before the marginal one get all they want, the marginal tier shares what is left, later ones get nothing."""
-    if (block.pool >= block.wanted).all():
-        return block.demand
     order = np.array([column for tier in key.tiers for column in tier], dtype=np.int64)
     sizes = np.array([len(tier) for tier in key.tiers if tier], dtype=np.int64)
-    ends = np.cumsum(sizes)
     ordered = bool((order == np.arange(order.size)).all())
-    demand = block.demand if ordered else block.demand[:, order]
-    covered = np.cumsum(np.add.reduceat(demand, ends - sizes, axis=1), axis=1)
-    marginal = (covered <= block.pool[:, None]).sum(axis=1)
-    alloc = _fill_tiers(demand, block.pool, covered, marginal=marginal, ends=ends)
+    demand = batch.demand if ordered else batch.demand[:, order]
+    alloc = _cascade(demand, batch.pool) if sizes.max() == 1 else _fill_tiers(demand, batch.pool, sizes)
     if ordered:
         return alloc
     back = np.empty_like(alloc)
@@ -116,21 +97,30 @@ def _priority(block: Block, key: AllocationKey) -> NDArray[Any]:
     return back
 
 
-def _fill_tiers(demand: Energy, pool: Energy, covered: Energy, *, marginal: Energy, ends: Energy) -> Energy:
+def _cascade(demand: Energy, pool: Energy) -> Energy:
+    """Tiers of one member each: what the members before have left."""
+    left = np.cumsum(demand, axis=1)
+    np.subtract(pool[:, None], left, out=left)
+    left += demand
+    return np.clip(left, 0, demand, out=left)
+
+
+def _fill_tiers(demand: Energy, pool: Energy, sizes: Energy) -> Energy:
+    ends = np.cumsum(sizes)
+    covered = np.cumsum(np.add.reduceat(demand, ends - sizes, axis=1), axis=1)
+    marginal = np.count_nonzero(covered <= pool[:, None], axis=1)
     alloc = np.zeros_like(demand)
     for tier in np.unique(marginal).tolist():
         rows = np.flatnonzero(marginal == tier)
-        start = int(ends[tier - 1]) if tier else 0
+        start, end = int(ends[tier] - sizes[tier]), int(ends[tier])
+        before = covered[rows, tier - 1] if tier else np.zeros(rows.size, dtype=np.int64)
         alloc[rows, :start] = demand[rows, :start]
-        if tier < len(ends):
-            cells = np.s_[rows, start : int(ends[tier])]
-            before = covered[rows, tier - 1] if tier else 0
-            wanted = covered[rows, tier] - before
-            alloc[cells] = share_rows(pool[rows] - before, demand[cells], wanted)
+        wanted = covered[rows, tier] - before
+        alloc[rows, start:end] = share_rows(pool[rows] - before, demand[rows, start:end], wanted)
     return alloc
 
 
-METHODS: Final[Mapping[str, Callable[[Block, AllocationKey], NDArray[Any]]]] = {
+METHODS: Final[Mapping[str, Callable[[Batch, AllocationKey], NDArray[Any]]]] = {
     "proportional": _proportional,
     "equal": _equal,
     "weighted": _weighted,
@@ -140,3 +130,6 @@ METHODS: Final[Mapping[str, Callable[[Block, AllocationKey], NDArray[Any]]]] = {
     "priority": _priority,
     "solidarity": _solidarity,
 }
+
+# These give everyone their whole demand where the pool covers it, and use the whole pool where it does not.
+COVERING: Final = frozenset({"proportional", "equal", "static_then_proportional", "priority", "solidarity"})

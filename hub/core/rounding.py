@@ -21,7 +21,6 @@ NARROW_SUM_MAX: Final = 2**30
 WIDE_BIAS: Final = 1 - 2.0**-50
 WIDE_QUOTIENT_MAX: Final = 2**49
 WIDE_KEY_MAX: Final = 2**62
-SPARSE: Final = 0.75
 
 
 def largest_remainder(total: int, weights: Sequence[int]) -> list[int]:
@@ -43,20 +42,9 @@ def share_rows(total: Energy, weights: Energy, weight_sum: Energy) -> NDArray[An
     Shape: [rows], [rows, columns], [rows]; `weight_sum` is the exact sum of each row. The answer is int32 where that
     holds it.
     """
-    peaks = weights.max(axis=0, initial=0)
-    used = np.flatnonzero(peaks)
-    if used.size < SPARSE * peaks.size:
-        shares = np.zeros(weights.shape, dtype=np.int64)
-        if used.size:
-            shares[:, used] = _share(total, weights[:, used], weight_sum, heaviest=int(peaks.max()))
-        return shares
-    return _share(total, weights, weight_sum, heaviest=int(peaks.max(initial=0)))
-
-
-def _share(total: Energy, weights: Energy, weight_sum: Energy, *, heaviest: int) -> NDArray[Any]:
     total = np.where(weight_sum > 0, total, 0)
     quotient = total / np.maximum(weight_sum, 1)
-    steepest = float(quotient.max(initial=0.0)) * heaviest
+    steepest = float(quotient.max(initial=0.0)) * int(weights.max(initial=0))
     sum_max, total_max = int(weight_sum.max(initial=0)), int(total.max(initial=0))
     if steepest < NARROW_QUOTIENT_MAX and sum_max < NARROW_SUM_MAX and total_max < NARROW_SUM_MAX:
         return _share_narrow(total, weights, weight_sum, quotient=quotient)
