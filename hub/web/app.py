@@ -1,0 +1,77 @@
+"""The hub's web application: routes, protecting headers, and one clear sentence for every error."""
+
+import logging
+from typing import Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse, RedirectResponse
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+
+from hub.web.board_pages import add_board_pages
+from hub.web.entrance import add_entrance
+from hub.web.guard import PageError, SecurityHeaders
+from hub.web.member_pages import add_member_pages
+from hub.web.parts import HubParts
+from hub.web.sign_in import SignInNeeded
+from hub.web.site import Site
+
+log = logging.getLogger(__name__)
+
+_SENTENCES: Final = {
+    404: "There is no such page.",
+    405: "This address does not take that kind of request.",
+}
+
+
+def build_app(parts: HubParts) -> FastAPI:
+    """The application over these parts; it starts nothing and opens no port."""
+    app = FastAPI(title=parts.coop.name, docs_url=None, redoc_url=None, openapi_url=None)
+    site = Site(parts)
+    add_entrance(app, site)
+    add_member_pages(app, site)
+    add_board_pages(app, site)
+    _add_error_pages(app, site)
+    app.add_middleware(GZipMiddleware, minimum_size=500)
+    app.add_middleware(SecurityHeaders)
+    return app
+
+
+def _add_error_pages(app: FastAPI, site: Site) -> None:
+    async def sign_in_needed(request: Request, _error: Exception) -> Response:
+        if _wants_json(request):
+            return JSONResponse({"error": "Sign in first."}, status_code=401)
+        return RedirectResponse("/sign-in", status_code=303)
+
+    async def page_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, PageError)
+        return _error_page(site, request, status=error.status, sentence=error.sentence)
+
+    async def http_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        sentence = _SENTENCES.get(error.status_code, "The hub cannot answer this request.")
+        return _error_page(site, request, status=error.status_code, sentence=sentence)
+
+    async def broken(request: Request, error: Exception) -> Response:
+        # The address may hold a sign-in link's token, so it is not logged; the route's name is enough.
+        route = getattr(request.scope.get("route"), "name", "no route")
+        log.error("a page failed in %s: %s", route, type(error).__name__, exc_info=error)
+        sentence = (
+            "The hub made a mistake while drawing this page. Nothing of yours was changed; the board can see why."
+        )
+        return _error_page(site, request, status=500, sentence=sentence)
+
+    app.add_exception_handler(SignInNeeded, sign_in_needed)
+    app.add_exception_handler(PageError, page_error)
+    app.add_exception_handler(HTTPException, http_error)
+    app.add_exception_handler(Exception, broken)
+
+
+def _wants_json(request: Request) -> bool:
+    return request.url.path.endswith(".json") or request.url.path.startswith("/api/")
+
+
+def _error_page(site: Site, request: Request, *, status: int, sentence: str) -> Response:
+    if _wants_json(request):
+        return JSONResponse({"error": sentence}, status_code=status)
+    return site.plain_page("error.html", status=status, sentence=sentence)

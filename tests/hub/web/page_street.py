@@ -1,0 +1,296 @@
+"""A small street in a real store, with every case the pages must show; numbers from plain formulas, no chance."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from hub.storage.records import (
+    AcceptedMessage,
+    Agent,
+    Appliance,
+    Coop,
+    DeviceRow,
+    ForecastRow,
+    Home,
+    LongIntervalRow,
+    Member,
+    PromptRow,
+    ReadingRow,
+    RefusalCount,
+)
+from hub.storage.sqlite import SqliteStore
+from hub.web.parts import HubParts
+from hub.web.sign_in import hash_token
+from protocols.consent import (
+    ConsentRule,
+    ConsentSet,
+    Resolution,
+    default_consent,
+    encode_consent,
+    ordered,
+)
+from protocols.quantities import Gap, Mark, Measure
+from protocols.slots import slots_of_day, start_of
+from protocols.timeline import Clock
+
+COOP = Coop("sunny-lane", "Sunny Lane Energy", "Europe/Berlin", "EUR")
+TODAY = date(2026, 6, 12)
+NOW_SLOT = slots_of_day(TODAY, COOP.tz).start + 41  # 10:15
+NOW_S = start_of(NOW_SLOT) + 120
+FIRST_SLOT = slots_of_day(date(2026, 6, 9), COOP.tz).start
+HOSTILE = '<script>alert("x")</script>'
+QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
+FAMILIES = ("Ana Ruiz", "Ben Okafor", "Clara Weiß", "David Lindqvist", "Elif Demir", "Farid Haddad") + (
+    "Greta Novak",
+    "Hugo Martin",
+    "Ines Costa",
+    "Jonas Berg",
+    "Katja Vogel",
+    HOSTILE,
+)
+
+
+@dataclass(frozen=True)
+class Plant:
+    """What a home has: kW of panels, whether a turbine or a battery, and how much it uses."""
+
+    sun_kw: float
+    wind_kw: float
+    battery_kw: float
+    use_kw: float
+
+
+def plant_of(number: int) -> Plant:
+    return Plant(
+        sun_kw=(0.0, 4.2, 6.0, 5.1, 8.4, 0.0, 3.6, 6.6, 4.8, 0.0, 7.2, 5.4)[number - 1],
+        wind_kw=1.5 if number == 4 else 0.0,
+        battery_kw=2.0 if number in (5, 8) else 0.0,
+        use_kw=0.28 + 0.05 * (number % 5),
+    )
+
+
+def sun_share(slot: int) -> float:
+    """A bright June day in local solar time with some clouds that the clock alone decides."""
+    of_day = (slot + 8) % 96  # two hours ahead of UTC
+    height = max(0.0, math.sin(math.pi * (of_day - 22) / 64))
+    cloud = 1 - 0.18 * (1 + math.sin(slot / 3.7)) / 2 - 0.22 * max(0.0, math.sin(slot / 11.3))
+    return float(height**1.25 * cloud * 0.78)
+
+
+def use_kw(plant: Plant, slot: int, number: int) -> float:
+    """A household's curve: breakfast, lunch, a long evening."""
+    of_day = (slot + 8) % 96
+    bumps = sum(
+        size * math.exp(-(((of_day - at - (number % 3)) / wide) ** 2))
+        for at, wide, size in ((29, 5, 0.9), (51, 6, 0.8), (79, 9, 1.9))
+    )
+    return plant.use_kw * (0.75 + 0.15 * math.sin(slot * 1.7 + number) + bumps)
+
+
+def slot_energies(number: int, slot: int) -> dict[Measure, int]:
+    """Wh of every measure of a home in a slot; import minus export closes the balance exactly."""
+    plant = plant_of(number)
+    sun = round(plant.sun_kw * sun_share(slot) * 250)
+    wind = round(plant.wind_kw * (0.25 + 0.2 * math.sin(slot / 17)) * 250)
+    used = round(use_kw(plant, slot, number) * 250)
+    spare = sun + wind - used
+    charge = min(max(0, spare), round(plant.battery_kw * 120))
+    discharge = min(max(0, -spare), round(plant.battery_kw * 50))
+    net = used + charge - sun - wind - discharge
+    energies = {Measure.GRID_IMPORT: max(0, net), Measure.GRID_EXPORT: max(0, -net)}
+    if plant.sun_kw:
+        energies[Measure.PV_PRODUCTION] = sun
+    if plant.wind_kw:
+        energies[Measure.WIND_PRODUCTION] = wind
+    if plant.battery_kw:
+        energies |= {Measure.BATTERY_CHARGE: charge, Measure.BATTERY_DISCHARGE: discharge}
+    return energies
+
+
+def reading_rows(number: int, slots: range) -> Iterator[ReadingRow]:
+    home = f"h{number:02}"
+    for slot in slots:
+        for measure, energy_wh in slot_energies(number, slot).items():
+            value: int | None = energy_wh
+            mark, gap = Mark.MEASURED, Gap.NONE
+            if number == 2 and slot in range(NOW_SLOT - 14, NOW_SLOT - 11) and measure is Measure.PV_PRODUCTION:
+                value, mark, gap = None, Mark.MISSING, Gap.IMPLAUSIBLE
+            if number == 9 and slot % 96 in range(20, 26):
+                value, mark, gap = None, Mark.MISSING, Gap.DEVICE_SILENT
+            if number == 7 and slot % 96 in range(60, 66):
+                mark = Mark.DERIVED
+            yield ReadingRow(home, measure, slot, 1, value, mark, gap)
+
+
+def consent_of(number: int, *, sharing: int) -> ConsentSet:
+    """The first `sharing` homes allow the forecast and prompts; the others only what the contract needs."""
+    home = f"h{number:02}"
+    if number > sharing:
+        return default_consent(home)
+    everything = tuple(Measure)[:6]
+    rules = [*default_consent(home).rules] + [
+        ConsentRule(code, everything, Resolution.PT15M, FIRST_SLOT, None) for code in ("forecast.hood", "prompt.shift")
+    ]
+    return ConsentSet(home, 3, ordered(rules))
+
+
+def messages_of(number: int, *, sharing: int) -> list[AcceptedMessage]:
+    agent, home = f"a-{number:02}", f"h{number:02}"
+    last = NOW_SLOT - 30 if number == 11 else NOW_SLOT  # one home has been silent since 02:45
+    slots = range(FIRST_SLOT, last)
+    device = "silent" if number == 9 else "ok"
+    consent = consent_of(number, sharing=sharing)
+    body = AcceptedMessage(
+        agent=agent,
+        home=home,
+        epoch=1,
+        seq=1,
+        kind="consent",
+        hash=sha256(agent.encode()).digest(),
+        sealed=b"consent",
+        received_at=start_of(FIRST_SLOT),
+        slot=None,
+        readings=(),
+        long_intervals=(),
+        devices=(),
+        consent=encode_consent(consent),
+        consent_version=consent.version,
+        answer=None,
+    )
+    total = LongIntervalRow(home, Measure.GRID_IMPORT, NOW_SLOT - 20, 4, 930)
+    batch = AcceptedMessage(
+        agent=agent,
+        home=home,
+        epoch=1,
+        seq=2,
+        kind="batch",
+        hash=sha256(home.encode()).digest(),
+        sealed=b"batch",
+        received_at=start_of(last) + 40,
+        slot=last - 1,
+        readings=tuple(reading_rows(number, slots)),
+        long_intervals=(total,) if number == 2 else (),
+        devices=(
+            DeviceRow(home, "meter", "ok", 20, start_of(last) + 30),
+            DeviceRow(home, "inverter", device, 40 if device == "ok" else 5400, start_of(last) + 30),
+        ),
+        consent=None,
+        consent_version=3,
+        answer=None,
+    )
+    return [body, batch]
+
+
+def forecast_rows(homes: int) -> list[ForecastRow]:
+    """Forecasts from NOW_SLOT for 48 hours, near what the formulas give, with a range that widens."""
+    slots = range(NOW_SLOT, NOW_SLOT + 192)
+    numbers = range(1, homes + 1)
+    sums = {
+        "demand": [sum(use_kw(plant_of(n), s, n) * 250 for n in numbers) for s in slots],
+        "pv": [sum(plant_of(n).sun_kw * sun_share(s) * 265 for n in numbers) for s in slots],
+        "wind": [sum(plant_of(n).wind_kw * 0.27 * 250 for n in numbers) for s in slots],
+    }
+    spread = np.array([-1.28, -0.67, 0.0, 0.67, 1.28])
+    rows = []
+    for target, values in sums.items():
+        middle = np.array(values)[:, None]
+        width = np.linspace(0.08, 0.22, len(slots))[:, None]
+        energy = np.maximum(0.0, middle * (1 + width * spread[None, :]))
+        rows.append(
+            ForecastRow(
+                target=target,
+                issued_slot=NOW_SLOT,
+                first_slot=NOW_SLOT,
+                quantiles=QUANTILES,
+                energy_wh=energy,
+                model="ridge",
+                reason="Used a regression on earlier days, the calendar and the weather.",
+                drivers=("The forecast sunshine adds 12.4 kWh over the next 24 hours.",),
+                weather_issued_at=start_of(NOW_SLOT) - 600,
+            )
+        )
+    return rows
+
+
+def prompt_rows() -> list[PromptRow]:
+    def prompt(
+        name: str, number: int, appliance: str, *, back: int, answer: str | None = None, measured: int | None = None
+    ) -> PromptRow:
+        usual = NOW_SLOT - back + 38
+        return PromptRow(
+            id=name,
+            home=f"h{number:02}",
+            member=f"m{number:02}",
+            appliance=appliance,
+            energy_wh=1150,
+            usual_slot=usual,
+            proposed_slot=usual - 27,
+            duration_slots=6,
+            relief_wh=940,
+            reasons=(("expected_surplus_wh", 5200), ("relief_wh", 940)),
+            issued_slot=NOW_SLOT - back - 1,
+            answer_by_slot=usual - 28,
+            answer=answer,
+            answered_at=start_of(NOW_SLOT - back) if answer else None,
+            measured_wh=measured,
+        )
+
+    return [
+        prompt("p-open", 2, "dishwasher", back=0),
+        prompt("p-other", 3, "ev", back=0),
+        prompt("p-yes", 2, "washing_machine", back=96, answer="yes", measured=870),
+        prompt("p-no", 2, "dishwasher", back=192, answer="no"),
+    ]
+
+
+async def build_street(folder: Path, *, homes: int = 12, sharing: int = 10, is_forecast: bool = True) -> SqliteStore:
+    """A store with `homes` homes; m01 is on the board."""
+    store = await SqliteStore.open(folder / "hub.sqlite", now=lambda: NOW_S, create=True)
+    await store.set_coop(COOP)
+    messages: list[AcceptedMessage] = []
+    for number in range(1, homes + 1):
+        name = FAMILIES[number - 1]
+        home = Home(f"h{number:02}", HOSTILE if name == HOSTILE else f"Lane {number}", f"m{number:02}")
+        member = Member(f"m{number:02}", name, f"m{number:02}@example.org", "en", number == 1, start_of(FIRST_SLOT))
+        await store.add_member(member, home)
+        await store.add_invite(home.id.encode(), home_id=home.id, expires_at=NOW_SLOT * 900)
+        agent = Agent(f"a-{number:02}", home.id, number, sha256(home.id.encode()).digest(), start_of(FIRST_SLOT), None)
+        refusal = await store.redeem_invite(home.id.encode(), agent=agent, now=start_of(FIRST_SLOT))
+        assert refusal is None, refusal
+        messages += messages_of(number, sharing=sharing)
+    await store.store_messages(messages)
+    await store.set_appliances("h02", [Appliance("h02", "dishwasher", 1150, 6, 79, 32, 92, True)])
+    await store.count_refusals([RefusalCount("a-03", "bad_signature", 4, int(NOW_S) - 900, "the signature is wrong")])
+    if is_forecast:
+        await store.add_forecasts(forecast_rows(homes))
+    await store.add_prompts([row for row in prompt_rows() if int(row.home[1:]) <= homes])
+    return store
+
+
+async def sign_in_token(store: SqliteStore, member: str) -> str:
+    """A fresh one-time link's token."""
+    token = f"link-{member}-{len(member)}"
+    await store.add_sign_in(hash_token(token), member_id=member, expires_at=int(NOW_S) + 3600)
+    return token
+
+
+def parts_over(store: SqliteStore, *, now_s: float = NOW_S, secure_cookies: bool = False) -> HubParts:
+    async def enrol(body: bytes) -> tuple[int, bytes]:
+        return (400, b'{"error": "the invitation is unknown"}') if b"good" not in body else (200, b'{"agent": "a-99"}')
+
+    async def status() -> dict[str, object]:
+        return {"now_s": now_s, "jobs_due": 0}
+
+    return HubParts(
+        store=store,
+        clock=Clock(real=lambda: now_s),
+        coop=COOP,
+        enrol=enrol,
+        status=status,
+        secure_cookies=secure_cookies,
+    )
