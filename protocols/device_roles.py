@@ -39,16 +39,16 @@ class RoleReading:
 
 
 def role_values(resolved: ResolvedMap, values: Values, role: RoleName) -> RoleReading:
-    """Counters and power of `role` out of decoded values. Raises MapError when the map has no such role."""
+    """Counters and power of `role` out of decoded values.
+
+    Raises MapError when the map has no such role, or `invert` is set where wires cannot be swapped.
+    """
     described = role_of(resolved, role)
     counters: dict[str, Decimal | None] = {}
     steps: dict[str, Decimal] = {}
     wraps: dict[str, Decimal] = {}
-    for key, name in described.counters.items():
-        if not _is_on_device(resolved, name):
-            continue
-        turned = _OPPOSITE.get(key, key) if resolved.invert else key
-        field_name = f"{turned}_wh"
+    for key, name in _counters(resolved, described).items():
+        field_name = f"{key}_wh"
         counters[field_name] = _in_unit(resolved, values, name, WH_PER_UNIT)
         for found, into in ((_step(resolved, values, name), steps), (_wrap(resolved, values, name), wraps)):
             if found is not None:
@@ -73,10 +73,23 @@ def role_of(resolved: ResolvedMap, role: RoleName) -> Role:
 
 
 def role_names(resolved: ResolvedMap, role: RoleName) -> tuple[str, ...]:
-    """The points to read for a role on this device: counters first, then power."""
+    """The points to read for a role on this device: counters first, then power. Raises as `role_values`."""
     described = role_of(resolved, role)
-    wanted = (*described.counters.values(), *((described.power,) if described.power else ()))
-    return tuple(name for name in wanted if _is_on_device(resolved, name))
+    counters = _counters(resolved, described).values()
+    power = described.power
+    return (*counters, *((power,) if power and _is_on_device(resolved, power) else ()))
+
+
+def _counters(resolved: ResolvedMap, role: Role) -> dict[str, str]:
+    """The point behind each counter of the role on this device, with swapped wiring undone."""
+    counters = dict(role.counters)
+    if resolved.invert and len(counters) > 1:
+        counters = {_OPPOSITE[key]: name for key, name in counters.items()}
+    elif resolved.invert and counters:
+        if not role.swapped:
+            raise MapError(f"{resolved.device_map.id}: invert: expected false, role {role.name} cannot be swapped")
+        counters = dict(role.swapped)
+    return {key: name for key, name in counters.items() if _is_on_device(resolved, name)}
 
 
 def _power_w(resolved: ResolvedMap, values: Values, role: Role) -> Decimal | None:

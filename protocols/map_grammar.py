@@ -293,6 +293,7 @@ def _roles(top: Fields) -> Mapping[RoleName, Role]:
         roles[name] = Role(
             name=name,
             counters={counter: role.name(counter) for counter in counters if role.has(counter)},
+            swapped={key: role.name(f"{key}_swapped") for key in counters if role.has(f"{key}_swapped")},
             power=role.name("power") if role.has("power") else None,
             derived=role.flag("derived"),
             shape_by_power=role.flag("shape_by_power"),

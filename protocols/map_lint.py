@@ -144,7 +144,10 @@ def _role_complaints(device_map: DeviceMap, role: Role) -> Iterator[str]:
         yield "expected a counter or a power"
     if bool(role.counters) == role.derived:
         yield "expected a lifetime counter, or derived = true when there is none"
-    for key, name in role.counters.items():
+    for key in role.swapped:
+        if key not in role.counters or len(role.counters) > 1:
+            yield f"{key}_swapped: expected only beside {key}, in a role of one counter"
+    for key, name in (*role.counters.items(), *((f"{key}_swapped", name) for key, name in role.swapped.items())):
         parts = meanings(device_map, name)
         if not parts or any(part.unit not in WH_PER_UNIT for part in parts):
             yield f"{key}: expected the name of an energy counter, found {name!r}"

@@ -117,12 +117,14 @@ class Derived:
 class Role:
     """Which points speak for one measuring place: lifetime counters by name, and the power.
 
+    `swapped` names, for a counter without a twin in the role, what to read where the wires are swapped.
     `derived` admits that there is no counter and energy must be integrated from power;
     `shape_by_power` that the counter is too coarse for 15 minutes and power tells how its steps spread.
     """
 
     name: RoleName
     counters: Mapping[str, str]
+    swapped: Mapping[str, str]
     power: str | None
     derived: bool
     shape_by_power: bool

@@ -135,7 +135,7 @@ class ResolvedMap:
         scale = self._scale_of(point, values)
         if not isinstance(value, Decimal) or scale is None:
             return None
-        return point.resolution or resolution(point.type, scale, value)
+        return max(point.resolution or Decimal(0), resolution(point.type, scale, value))
 
     def wrap_of(self, name: str, values: Values) -> Decimal | None:
         """The value at which this counter starts again at 0, in its unit; None when it is not known to."""

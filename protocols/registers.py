@@ -208,7 +208,7 @@ def _number(bits: int, rtype: RegisterType) -> Decimal | None:
 def _to_bits(raw: Decimal, rtype: RegisterType) -> int:
     if rtype.kind == "float":
         try:
-            packed = struct.pack(">f" if rtype.words == 2 else ">d", float(raw))
+            packed = struct.pack(">f" if rtype.words == 2 else ">d", float(raw) + 0.0)
         except OverflowError as cause:
             raise RegisterError(f"{raw} does not fit {rtype.name}") from cause
         return int.from_bytes(packed, "big")

@@ -1,0 +1,71 @@
+"""Our SunSpec maps against the official model definitions, as pysunspec2 ships them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sunspec2 = pytest.importorskip("sunspec2")
+
+from protocols.device_maps import DeviceMap, Point, load_map  # noqa: E402
+
+MAPS = Path(__file__).parents[2] / "firmware_configs" / "devices"
+MODELS = Path(sunspec2.__file__).parent / "models" / "json"
+NAMES = {
+    "manufacturer": {"Mn"}, "model": {"Md"}, "version": {"Vr"}, "serial": {"SN"},
+    "active_power": {"W"}, "active_power_l1": {"WphA", "WL1"}, "active_power_l2": {"WphB", "WL2"},
+    "active_power_l3": {"WphC", "WL3"}, "voltage_l1": {"PhVphA", "VL1"}, "current": {"A"}, "frequency": {"Hz"},
+    "power_factor": {"PF"}, "energy_production_total": {"WH", "TotWhInj"}, "energy_absorbed_total": {"TotWhAbs"},
+    "energy_import_total": {"TotWhImp"}, "energy_export_total": {"TotWhExp"}, "dc_power": {"DCW"}, "status": {"St"},
+    "der_state": {"InvSt"}, "dc_voltage": {"DCV"}, "dc_current": {"DCA"},
+}  # fmt: skip
+
+
+def _map(family: str) -> DeviceMap:
+    path = MAPS / f"{family}.toml"
+    return load_map(path.read_text(encoding="utf-8"), name=path.name)
+
+
+CASES = [
+    pytest.param(point, model, device_map, id=f"{device_map.id}-{model}-{point.name}")
+    for device_map in (_map("sunspec-inverter"), _map("sunspec-meter"))
+    for point in device_map.points
+    for model in point.models
+]
+
+
+def _layout(model: int) -> tuple[dict[int, dict[str, Any]], int]:
+    """Official points by offset from the id register, and the model's length without id and length."""
+    group = json.loads((MODELS / f"model_{model}.json").read_text(encoding="utf-8"))["group"]
+    layout, at = {}, 0
+    for point in group["points"]:
+        layout[at] = point
+        at += point["size"]
+    return layout, at - 2
+
+
+@pytest.mark.parametrize(("point", "model", "device_map"), CASES)
+def test_point_lies_where_the_model_says(point: Point, model: int, device_map: DeviceMap) -> None:
+    layout, length = _layout(model)
+    assert point.offset is not None
+    official = layout[point.offset]
+    assert official["size"] == point.type.words
+    assert point.offset + point.type.words <= length + 2
+    assert official["type"] == ("string" if point.type.kind == "text" else point.type.name)
+    if point.name in NAMES:
+        assert official["name"] in NAMES[point.name]
+    factor = next((each for each in device_map.named(point.scale_factor or "")), None)
+    named = official.get("sf")
+    assert (named is None) == (factor is None)
+    if factor is not None and factor.offset is not None:
+        assert layout[factor.offset]["name"] == named
+        assert layout[factor.offset]["type"] == "sunssf"
+
+
+@pytest.mark.parametrize(
+    ("model", "length"),
+    [(1, 66), (101, 50), (103, 50), (111, 60), (113, 60), (203, 105), (213, 124), (701, 153)],
+)
+def test_lengths_the_plans_rely_on_are_the_official_ones(model: int, length: int) -> None:
+    assert _layout(model)[1] == length
