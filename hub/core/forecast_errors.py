@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -16,6 +17,7 @@ ERROR_ROWS = 42
 SCORED_ROWS = 28
 ERROR_ROWS_MIN = 3
 SWITCH_MARGIN = 0.02
+SCORE_HALF_LIFE_DAYS = 7.0
 SCORE_BLOCKS = 8
 LEVEL_BINS = 8
 
@@ -37,9 +39,7 @@ def sorted_quantiles(pool: Floats, levels: Floats) -> Floats:
     low = np.floor(place).astype(np.int64)
     high = np.minimum(low + 1, np.maximum(count - 1, 0))
     share = place - low
-    values = (
-        np.take_along_axis(ordered, low, -1) * (1 - share) + np.take_along_axis(ordered, high, -1) * share
-    )
+    values = np.take_along_axis(ordered, low, -1) * (1 - share) + np.take_along_axis(ordered, high, -1) * share
     return np.asarray(values)
 
 
@@ -67,8 +67,8 @@ def by_level(errors: Floats, predicted: Floats, ahead: Floats, *, levels: Floats
     if len(pool) < 4 * LEVEL_BINS:
         return np.broadcast_to(sorted_quantiles(pool, levels), (len(ahead), len(levels)))
     edges = np.linspace(0, len(pool), LEVEL_BINS + 1).astype(np.int64)
-    bins = [sorted_quantiles(pool[a:b], levels) for a, b in zip(edges[:-1], edges[1:], strict=True)]
-    centres = np.array([heights[a:b].mean() for a, b in zip(edges[:-1], edges[1:], strict=True)])
+    bins = [sorted_quantiles(pool[a:b], levels) for a, b in pairwise(edges)]
+    centres = np.array([heights[a:b].mean() for a, b in pairwise(edges)])
     table = np.stack(bins)
     columns = [np.interp(ahead, centres, table[:, level]) for level in range(len(levels))]
     return np.stack(columns, axis=-1)
@@ -104,7 +104,9 @@ def rolling_losses(rows: Floats, predicted: Floats, lead: int, *, levels: Floats
 
 
 def choose(losses: Mapping[str, Floats], mean_wh: float) -> Choice | None:
-    """The model with the least loss over days on which all were scored; a later one must win by the margin.
+    """The model with the least loss over days on which all were scored, recent days counting more.
+
+    A model later in the order must win by the margin.
 
     `losses` is ordered simplest first. None when no day could be scored for any model.
     """
@@ -115,7 +117,8 @@ def choose(losses: Mapping[str, Floats], mean_wh: float) -> Choice | None:
     if common.sum() < ERROR_ROWS_MIN:
         return None
     scale = mean_wh if mean_wh > 0 else 1.0
-    mean = {name: float(loss[common].mean()) / scale for name, loss in enough.items()}
+    weight = 0.5 ** (np.arange(len(common))[::-1][common] / SCORE_HALF_LIFE_DAYS)
+    mean = {name: float(np.average(loss[common], weights=weight)) / scale for name, loss in enough.items()}
     best = next(iter(mean))
     for name, loss in mean.items():
         if loss < mean[best] * (1 - SWITCH_MARGIN):

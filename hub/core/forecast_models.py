@@ -47,9 +47,7 @@ class Candidate:
     contributions: Contributions | None = None
 
 
-def candidates(
-    target: str, rows: Floats, weather: KnownWeather, grid: DayGrid, lead: int
-) -> dict[str, Candidate]:
+def candidates(target: str, rows: Floats, weather: KnownWeather, grid: DayGrid, lead: int) -> dict[str, Candidate]:
     """Every model that the target and the length of its history allow, simplest first.
 
     Known at: a row's prediction uses rows at least `lead + 1` older and weather as that row's origin knew it.
@@ -71,9 +69,7 @@ def _demand_candidates(
         found["last-week"] = Candidate(_or_else(lagged(rows, 7 * (lead // 7 + 1)), week))
         found["same-weekdays"] = Candidate(_or_else(same_weekdays(rows, lead), week))
     if days >= RIDGE_DAYS_MIN:
-        ridge = _regress(
-            demand_features(rows, weather, grid.weekday()[: len(rows)], lead), rows, lead, DEMAND_RIDGE
-        )
+        ridge = _regress(demand_features(rows, weather, grid.weekday()[: len(rows)], lead), rows, lead, DEMAND_RIDGE)
         found["ridge"] = ridge
         blend = 0.5 * (ridge.predicted_wh + found["same-weekdays"].predicted_wh)
         found["blend"] = Candidate(blend, ridge.contributions)

@@ -73,10 +73,7 @@ def driver_sentences(target: str, contributions: Contributions | None, point_wh:
         return ()
     if target == "wind":
         return (_wind_sentence(contributions, total),)
-    added = {
-        name: float(wh)
-        for name, wh in zip(contributions.names, contributions.energy_wh.sum(axis=0), strict=True)
-    }
+    added = {name: float(wh) for name, wh in zip(contributions.names, contributions.energy_wh.sum(axis=0), strict=True)}
     sums = {group: sum(added.get(name, 0.0) for name in names) for group, (_, names) in _GROUPS.items()}
     ranked = sorted(sums.items(), key=lambda item: (-abs(item[1]), item[0]))
     return tuple(
@@ -90,13 +87,9 @@ def driver_sentences(target: str, contributions: Contributions | None, point_wh:
 def _wind_sentence(contributions: Contributions, total: float) -> str:
     if "wind" not in contributions.names:
         return "No wind forecast was at hand, so the last value fades to this site's mean."
-    remembered = [
-        place for place, name in enumerate(contributions.names) if name in ("last hour", "last hours")
-    ]
+    remembered = [place for place, name in enumerate(contributions.names) if name in ("last hour", "last hours")]
     share = float(np.abs(contributions.energy_wh[:, remembered].sum())) / total
-    return (
-        f"Forecast wind through this site's own curve; the last measured output makes up {100 * share:.0f} %."
-    )
+    return f"Forecast wind through this site's own curve; the last measured output makes up {100 * share:.0f} %."
 
 
 def _energy(energy_wh: float) -> str:

@@ -71,21 +71,17 @@ def forecast(
     tz: str,
     quantiles: Sequence[float] = QUANTILES,
     profile_wh: Floats | None = None,
-    picture: Sequence[str] = (),
 ) -> Forecast:
     """Forecast the slots from `issued_slot` on, by the model that did best on the days just past.
 
-    `profile_wh` (a typical local day, 96 values) carries a co-op through its first day; `picture` are sentences
-    about trend, day and week that go in front of the drivers.
+    `profile_wh` (a typical local day, 96 values) carries a co-op through its first day.
     Known at: history before issued_slot and weather rows known by then; anything later is ignored.
     Raises: ForecastRefused for a request that cannot be answered.
     """
     levels = _checked_levels(quantiles)
     _check(history, horizon_slots, tz=tz, profile_wh=profile_wh)
     first_slot, known_wh = _known_part(history, issued_slot)
-    grid = day_grid(
-        first_slot, issued_slot=issued_slot, horizon_slots=horizon_slots, tz=_clock(history.target, tz)
-    )
+    grid = day_grid(first_slot, issued_slot=issued_slot, horizon_slots=horizon_slots, tz=_clock(history.target, tz))
     rows = grid.lay_out(known_wh)
     if not np.isfinite(rows).any():
         return _typical_day(history.target, grid, levels, profile_wh=profile_wh, tz=tz)
@@ -112,7 +108,7 @@ def forecast(
         point_wh=point[ahead],
         model=name,
         reason=reason_sentence(name, choice, days=float(np.isfinite(rows).sum()) / SLOTS_PER_DAY),
-        drivers=(*picture, *driver_sentences(history.target, chosen[0].contributions, point[:SLOTS_PER_DAY])),
+        drivers=driver_sentences(history.target, chosen[0].contributions, point[:SLOTS_PER_DAY]),
         error_history_wh=errors[:, ahead],
         error_origin_slot=tuple(issued_slot - int(back) * SLOTS_PER_DAY for back in days_back),
         weather_known_slot=vintages.newest_known_slot,
@@ -121,12 +117,7 @@ def forecast(
 
 def _checked_levels(quantiles: Sequence[float]) -> Floats:
     levels = np.asarray(quantiles, dtype=np.float64)
-    if (
-        levels.ndim != 1
-        or not len(levels)
-        or not np.all((levels > 0) & (levels < 1))
-        or np.any(np.diff(levels) <= 0)
-    ):
+    if levels.ndim != 1 or not len(levels) or not np.all((levels > 0) & (levels < 1)) or np.any(np.diff(levels) <= 0):
         raise ForecastRefused(f"quantiles must rise strictly between 0 and 1, not {tuple(quantiles)}")
     return levels
 
@@ -170,9 +161,7 @@ def _candidates(
     return candidates(target, rows[:last_row], weather, grid, lead)
 
 
-def _choose(
-    rows: Floats, by_lead: Sequence[dict[str, Candidate]], levels: Floats, *, past_rows: int
-) -> Choice | None:
+def _choose(rows: Floats, by_lead: Sequence[dict[str, Candidate]], levels: Floats, *, past_rows: int) -> Choice | None:
     """The choice over the first two days ahead together: tomorrow matters as much as today."""
     scored = range(max(1, past_rows - SCORED_ROWS), past_rows)
     of_lead = [
@@ -194,14 +183,10 @@ def _first_resort(target: str, by_lead: Sequence[dict[str, Candidate]]) -> str:
     return "mean-so-far" if target == "wind" else next(iter(by_lead[0]))
 
 
-def _typical_day(
-    target: str, grid: DayGrid, levels: Floats, *, profile_wh: Floats | None, tz: str
-) -> Forecast:
+def _typical_day(target: str, grid: DayGrid, levels: Floats, *, profile_wh: Floats | None, tz: str) -> Forecast:
     """A forecast from the given typical day alone: no reading has arrived yet."""
     if profile_wh is None:
-        raise ForecastRefused(
-            f"no reading of {target} yet and no typical day given: nothing to forecast from"
-        )
+        raise ForecastRefused(f"no reading of {target} yet and no typical day given: nothing to forecast from")
     walls = wall_slots(grid.issued_slot, len(grid.ahead_cell), tz=tz)
     point = profile_wh[walls % SLOTS_PER_DAY]
     return Forecast(

@@ -39,9 +39,7 @@ def sharing_kernel(settings: RidgeSettings) -> Floats:
     return np.maximum(1.0 - beyond / (settings.share_columns + 1), 0.0)
 
 
-def rolling_ridge(
-    features: Floats, target: Floats, *, lead: int, settings: RidgeSettings
-) -> tuple[Floats, Floats]:
+def rolling_ridge(features: Floats, target: Floats, *, lead: int, settings: RidgeSettings) -> tuple[Floats, Floats]:
     """Predictions of each row by a fit on rows at least `lead + 1` older, and the newest row's coefficients.
 
     Known at: row r uses target rows up to r - lead - 1 only; rows with fewer than `rows_min` such rows are NaN.

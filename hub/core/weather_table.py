@@ -91,7 +91,5 @@ class WeatherVintages:
         newest = np.searchsorted(self._key, (slots << _KNOWN_BITS) + np.maximum(cutoff, 0), side="right") - 1
         row = np.minimum(np.maximum(start, newest), len(self._key) - 1)
         found = (self._key[row] >> _KNOWN_BITS) == slots
-        temperature_c, radiation_w_m2, wind_m_s = (
-            np.where(found, column[row], np.nan) for column in self._columns
-        )
+        temperature_c, radiation_w_m2, wind_m_s = (np.where(found, column[row], np.nan) for column in self._columns)
         return KnownWeather(temperature_c, radiation_w_m2, wind_m_s)
