@@ -96,7 +96,7 @@ def decode_consent(data: bytes) -> ConsentSet:
     if type(fields) is not dict or tuple(fields) != (1, 2, 3, 4) or fields[1] != FORM:
         raise _garbage("not a consent of version 1")
     try:
-        consent = ConsentSet(fields[2], fields[3], tuple(_rule(item) for item in fields[4]))
+        consent = ConsentSet(fields[2], fields[3], tuple(_rule(item) for item in strict_cbor.rows(fields[4], 5)))
     except (ValueError, TypeError):
         raise _garbage("a field of the consent is not of its form") from None
     _check(consent)
@@ -117,6 +117,8 @@ def _rule(item: list[Any]) -> ConsentRule:
     purpose, measures, resolution, valid_from, valid_until = item
     if type(resolution) is not int or not 0 <= resolution < len(_RESOLUTIONS):
         raise _garbage("an unknown resolution")
+    if type(measures) is not list:
+        raise _garbage("a list of measures is missing")
     return ConsentRule(
         purpose, tuple(Measure(code) for code in measures), _RESOLUTIONS[resolution], valid_from, valid_until
     )

@@ -156,10 +156,7 @@ def encode_prompt(prompt: PromptNotice) -> bytes:
 def decode_prompt(data: bytes) -> PromptNotice:
     """The exact inverse of `encode_prompt`. Raises: WireError(GARBAGE)."""
     fields = _fields(data, (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, PAD_KEY), "a prompt")
-    try:
-        reasons = tuple((code, number) for code, number in fields[9])
-    except (ValueError, TypeError):
-        raise _garbage("a reason is not a code with a number") from None
+    reasons = tuple((code, number) for code, number in strict_cbor.rows(fields[9], 2))
     prompt = PromptNotice(
         prompt_id=fields[2],
         appliance=fields[3],

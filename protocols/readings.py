@@ -159,21 +159,15 @@ def decode_batch(data: bytes) -> Batch:
             consent_version=fields[8],
             made_at=fields[9],
             slot=fields[10],
-            columns=tuple(_column(item) for item in _rows(fields[11])),
-            long_intervals=tuple(_long_interval(item) for item in _rows(fields[12])),
-            devices=tuple(_device(item) for item in _rows(fields[13])),
+            columns=tuple(_column(item) for item in strict_cbor.rows(fields[11], 6)),
+            long_intervals=tuple(_long_interval(item) for item in strict_cbor.rows(fields[12], 4)),
+            devices=tuple(_device(item) for item in strict_cbor.rows(fields[13], 3)),
         )
     except (ValueError, KeyError, TypeError):
-        # An unknown code, a wrong number of fields, a container where a number belongs.
+        # An unknown code, or a container where a code belongs.
         raise _garbage("a field of the batch is not of its form") from None
     _check_body(batch)
     return batch
-
-
-def _rows(value: Any) -> list[Any]:
-    if type(value) is not list:
-        raise _garbage("a list is missing")
-    return value
 
 
 def _column(item: list[Any]) -> Column:
@@ -221,6 +215,8 @@ def _check_column(column: Column, slot: Slot) -> None:
         raise _garbage("a column does not end a quarter hour, an hour or a day")
     if type(column.span) is not int or type(column.scale) is not int or not 0 <= column.scale <= MAX_SCALE:
         raise _garbage("a scale is not a number from 0 to 3")
+    if column.gap not in SENT_GAPS:
+        raise _garbage("a reason that only the hub may find")
     if column.energy is None:
         if column.mark != Mark.MISSING or column.gap == Gap.NONE:
             raise _garbage("an energy is missing without mark or reason")

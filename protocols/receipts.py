@@ -71,18 +71,15 @@ def decode_receipt(data: bytes) -> Receipt:
     if type(fields) is not dict or tuple(fields) != _KEYS or fields[1] != VERSION:
         raise _garbage("not a receipt of version 1")
     require_padded(data, fields[PAD_KEY])
-    try:
-        receipt = Receipt(
-            agent=fields[2],
-            epoch=fields[3],
-            through_seq=fields[4],
-            head=fields[5],
-            gaps=tuple((first, last) for first, last in fields[6]),
-            stored_at=fields[7],
-            refused=tuple(_refused(item) for item in fields[8]),
-        )
-    except (ValueError, TypeError):
-        raise _garbage("a field of the receipt is not of its form") from None
+    receipt = Receipt(
+        agent=fields[2],
+        epoch=fields[3],
+        through_seq=fields[4],
+        head=fields[5],
+        gaps=tuple((first, last) for first, last in strict_cbor.rows(fields[6], 2)),
+        stored_at=fields[7],
+        refused=tuple(_refused(item) for item in strict_cbor.rows(fields[8], 2)),
+    )
     _check(receipt)
     return receipt
 

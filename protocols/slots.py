@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from math import floor
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 SLOT_S = 900
@@ -22,7 +21,7 @@ _ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2})Z", re.ASCII)
 
 def slot_of(unix_s: float) -> Slot:
     """The slot that holds this instant; an instant on a boundary belongs to the slot it begins."""
-    return floor(unix_s / SLOT_S)
+    return int(unix_s // SLOT_S)
 
 
 def start_of(slot: Slot) -> int:

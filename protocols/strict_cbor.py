@@ -40,6 +40,16 @@ def decode(data: bytes) -> Any:
     return value
 
 
+def rows(value: Any, width: int | None = None) -> list[list[Any]]:
+    """A decoded array of arrays, each of `width` items when given. Raises: WireError(GARBAGE) for anything else."""
+    if type(value) is not list:
+        raise _garbage("a list is missing")
+    for row in value:
+        if type(row) is not list or (width is not None and len(row) != width):
+            raise _garbage("a row of a list does not have its number of fields")
+    return value
+
+
 def _item(data: bytes, at: int, depth: int) -> tuple[Any, int]:
     first = data[at]
     major, number = first >> 5, first & 31
