@@ -110,9 +110,7 @@ class DeviceImage:
         return look(self._seed, self.home, unit=self.unit, state=state, counters=counters)
 
     def _counter_wh(self, flow: str, at_s: float, counted_ws: float) -> Decimal:
-        base = self._disturbance.counter_base_ws(
-            self.home.id, self.unit, flow=flow, at_s=at_s, physics=self._physics
-        )
+        base = self._disturbance.counter_base_ws(self.home.id, self.unit, flow=flow, at_s=at_s, physics=self._physics)
         whole_ws = Decimal(int(counted_ws)) if counted_ws == int(counted_ws) else Decimal(f"{counted_ws:.1f}")
         if base is not None:
             return (whole_ws - base) / 3600

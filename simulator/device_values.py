@@ -89,7 +89,7 @@ def place_of(point_name: str, family: str, unit: Unit) -> Place:
     """Which measuring place a point of a unit speaks about."""
     if point_name.startswith("meter.") or family == SUNSPEC_METER:
         return "grid"
-    if point_name == "battery_power" or point_name.startswith("battery.") and family == HUAWEI:
+    if family == HUAWEI and point_name.startswith(("battery.", "battery_power")):
         return "battery"
     return unit.place
 

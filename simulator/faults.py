@@ -101,7 +101,8 @@ def _fault(entry: object, homes: Sequence[Home], *, where: str) -> Fault:
         raise ScriptError(f"{where}: unknown key {sorted(unknown)[0]!r}, expected {', '.join(sorted(_KEYS))}")
     home = next((each for each in homes if each.id == entry.get("home")), None)
     if home is None:
-        raise ScriptError(f"{where}: home: expected one of {homes[0].id} to {homes[-1].id}, found {entry.get('home')!r}")
+        known = f"{homes[0].id} to {homes[-1].id}"
+        raise ScriptError(f"{where}: home: expected one of {known}, found {entry.get('home')!r}")
     device = next((each for each in home.devices if each.name == entry.get("device")), None)
     if device is None:
         known = ", ".join(each.name for each in home.devices)

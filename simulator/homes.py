@@ -71,7 +71,11 @@ class AgentDevice:
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """One home of the street. `links` tells for each connection whether it is "tcp" or "rtu"."""
+    """One home of the street.
+
+    `links` tells for each connection whether it is "tcp" or "rtu". `willingness` is how likely its member is to
+    follow a prompt, `purposes` what the household consents to.
+    """
 
     id: str
     index: int
@@ -81,6 +85,7 @@ class Home:
     household: Household
     appliances: tuple[Appliance, ...]
     willingness: float
+    purposes: tuple[str, ...]
     roof: Roof | None
     turbine: Turbine | None
     battery: Battery | None
@@ -123,6 +128,7 @@ def make_home(seed: int, index: int) -> Home:
         household=make_household(seed, home, mean_w=_MEAN_W[kind]),
         appliances=make_appliances(seed, home, charge_w=charge_w),
         willingness=float(draw.uniform(0.3, 0.8)),
+        purposes=_purposes(seed, home, index),
         roof=roof,
         turbine=turbine,
         battery=battery,
@@ -131,6 +137,16 @@ def make_home(seed: int, index: int) -> Home:
         units=units,
         devices=devices,
     )
+
+
+def _purposes(seed: int, home: str, index: int) -> tuple[str, ...]:
+    """What the household consents to beyond the membership contract; some keep everything else at home."""
+    if index % 12 == 7:
+        return ()
+    if index % 12 == 5:
+        return ("forecast.hood",)
+    shown = ("peers.view",) if stream(seed, home, "consent").random() < 0.3 else ()
+    return ("forecast.hood", "forecast.home", "prompt.shift", *shown)
 
 
 def _resident(index: int) -> str:

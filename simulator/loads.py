@@ -53,8 +53,7 @@ def profiles() -> dict[str, npt.NDArray[np.float32]]:
         table = pd.read_csv(source, sep=";", usecols=columns, dtype=dict.fromkeys(columns, np.float32))
     except (PackageNotFoundError, IndexError, OSError, ValueError) as problem:
         raise MissingProfiles(
-            "the household load shapes are missing: run 'pip install --no-deps simbench' "
-            f"({type(problem).__name__})"
+            f"the household load shapes are missing: run 'pip install --no-deps simbench' ({type(problem).__name__})"
         ) from None
     if len(table) != _DAYS * _SLOTS:
         raise MissingProfiles(f"simbench: expected {_DAYS * _SLOTS} quarter hours, found {len(table)}")

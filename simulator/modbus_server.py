@@ -6,6 +6,7 @@ connect. All of that is decided here, before the library sees a request. Registe
 """
 
 import asyncio
+import logging
 import os
 import tty
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +26,7 @@ from simulator.device_image import DeviceImage
 from simulator.faults import Fault, Script
 from simulator.modbus_answers import (
     DEVICE_BUSY,
+    DEVICE_FAILURE,
     ILLEGAL_FUNCTION,
     ILLEGAL_VALUE,
     NO_GATEWAY_ANSWER,
@@ -37,6 +39,7 @@ from simulator.modbus_answers import (
 )
 
 MAX_WAITING = 64
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,24 +67,21 @@ class Link:
         self.manners = manners or Manners()
         self.clients: set[_Handler] = set()
         self.requests = 0
-        self._server: ModbusTcpServer | ModbusSerialServer | None = None
+        self._listener: asyncio.Server | None = None
         self._bus: _Bus | None = None
 
     async def serve_tcp(self, port: int = 0) -> int:
         """Listen on the loopback; 0 takes a free port. The port is returned. Raises: OSError."""
         server = _TcpServer(self, context=self._devices(), address=("127.0.0.1", port))
         # Listened for here: the library would say that a port is taken only in its own log.
-        server.transport = await asyncio.get_running_loop().create_server(
-            server.handle_new_connection, "127.0.0.1", port
-        )
-        self._server = server
-        return int(server.transport.sockets[0].getsockname()[1])
+        listen = asyncio.get_running_loop().create_server
+        self._listener = await listen(server.handle_new_connection, "127.0.0.1", port)
+        return int(self._listener.sockets[0].getsockname()[1])
 
     def serve_rtu(self, path: Path) -> None:
         """Answer on a pty that `path` leads to. Raises: OSError."""
         server = _SerialServer(self, context=self._devices(), framer=FramerType.RTU, port=str(path))
         self._bus = _Bus(path, server.handle_new_connection())
-        self._server = server
 
     async def close(self) -> None:
         """Stop listening and drop all clients."""
@@ -89,12 +89,10 @@ class Link:
             client.drop()
         if self._bus is not None:
             self._bus.close()
-        if isinstance(self._server, ModbusTcpServer):
-            listener = self._server.transport
-            self._server.transport = None
-            listener.close()
-            await listener.wait_closed()
-        self._server = self._bus = None
+        if self._listener is not None:
+            self._listener.close()
+            await self._listener.wait_closed()
+        self._listener = self._bus = None
 
     def _devices(self) -> list[SimDevice]:
         return [_sim_device(image, self.now) for image in self.images.values()]
@@ -144,7 +142,7 @@ class _Handler(ServerRequestHandler):
     """One client's connection, or the one serial bus: frames in order, one at a time."""
 
     def __init__(self, server: ModbusTcpServer | ModbusSerialServer, link: Link, *, is_rtu: bool) -> None:
-        super().__init__(server, None, None, None)
+        super().__init__(server, None, None, None)  # type: ignore[no-untyped-call]
         self._link = link
         self._is_rtu = is_rtu
         self._bytes = bytearray()
@@ -189,8 +187,13 @@ class _Handler(ServerRequestHandler):
     async def _answer_all(self) -> None:
         while True:
             asked = await self._waiting.get()
-            frame = await self._answer(asked)
-            if frame is not None and self.transport is not None:
+            try:
+                frame = await self._answer(asked)
+            except (ArithmeticError, LookupError, TypeError, ValueError):
+                # A value the simulator cannot show: the device fails visibly, the street goes on.
+                _log.exception("unit %d cannot answer", asked.unit)
+                frame = exception(asked, DEVICE_FAILURE, is_rtu=self._is_rtu)
+            if frame is not None and isinstance(self.transport, asyncio.WriteTransport):
                 self._link.requests += 1
                 self.transport.write(frame)
 
@@ -207,12 +210,13 @@ class _Handler(ServerRequestHandler):
         sleep = self._link.script.sleeps_as(image.home.id, image.unit, at_s)
         if sleep == "silent" and not image.seen(at_s).state.power_w["solar"]:
             return None
-        if fault is not None and (fault.kind == "silent" or fault.kind == "slow"):
-            if fault.kind == "silent":
+        match fault.kind if fault else None:
+            case "silent":
                 return None
-            await asyncio.sleep(fault.delay_s)
-        if fault is not None and fault.kind == "busy":
-            return exception(asked, DEVICE_BUSY, is_rtu=self._is_rtu)
+            case "busy":
+                return exception(asked, DEVICE_BUSY, is_rtu=self._is_rtu)
+            case "slow":
+                await asyncio.sleep(fault.delay_s if fault else 0)
         return _disturbed(asked, await self._look_up(asked, image), fault, is_rtu=self._is_rtu)
 
     async def _look_up(self, asked: Asked, image: DeviceImage) -> bytes:

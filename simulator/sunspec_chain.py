@@ -19,7 +19,7 @@ _BLANKS: dict[str, tuple[int, ...]] = {
     "v": (0xFFFF, 0xFFFF),
     "t": (0,),
 }
-"""Not implemented, by type: unsigned, enum, signed, scale factor, pad, accumulator, float, events, vendor bits, text."""
+"""Not implemented, by type: unsigned, enum, signed, factor, pad, accumulator, float, events, vendor bits, text."""
 
 _INVERTER = "uuuu s uuuuuu s is us is is is as us us is iiii s ee bb vvvv"
 _INVERTER_FLOAT = "f" * 23 + " ee bb vvvv"

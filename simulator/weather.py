@@ -101,14 +101,14 @@ class Weather:
 
     def _clearness(self, day: int) -> Floats:
         """Between a dark overcast sky (0.12) and a clear one (1): slow fronts, with fast broken cloud on top."""
-        fronts = self._process("cloud fronts", day, relax_h=14.0)
-        broken = self._process("broken cloud", day, relax_h=0.7)
+        fronts = self.process("cloud fronts", day, relax_h=14.0)
+        broken = self.process("broken cloud", day, relax_h=0.7)
         latent = 0.35 + 1.15 * fronts + 0.55 * broken * np.exp(-0.5 * fronts**2)
         return np.asarray(0.12 + 0.88 / (1.0 + np.exp(-1.9 * latent)))
 
     def _wind(self, day: int, clearness: Floats) -> Floats:
-        systems = self._process("wind systems", day, relax_h=20.0)
-        gusts = self._process("gusts", day, relax_h=0.6)
+        systems = self.process("wind systems", day, relax_h=20.0)
+        gusts = self.process("gusts", day, relax_h=0.6)
         winter = 1.0 + 0.2 * np.cos(2 * np.pi * (day_of_year(day) - 20) / 365.25)
         breeze = 1.0 + 0.22 * clearness * np.sin(2 * np.pi * (_HOURS - 8.0) / 24.0)
         level = _MEAN_WIND_M_S * winter * breeze
@@ -117,9 +117,9 @@ class Weather:
     def _temperature(self, day: int, clearness: Floats) -> Floats:
         season = 10.8 - 9.6 * np.cos(2 * np.pi * (day_of_year(day) - 18) / 365.25)
         swing = (1.5 + 5.0 * clearness) * np.sin(2 * np.pi * (_HOURS - 8.6) / 24.0)
-        return np.asarray(season + swing + 3.1 * self._process("air masses", day, relax_h=40.0))
+        return np.asarray(season + swing + 3.1 * self.process("air masses", day, relax_h=40.0))
 
-    def _process(self, name: str, day: int, *, relax_h: float) -> Floats:
+    def process(self, name: str, day: int, *, relax_h: float) -> Floats:
         """One day of a stationary AR(1) process with standard deviation 1 that forgets with `relax_h`.
 
         Always run from the same days before, so a day comes out the same whatever was asked for first.
