@@ -1,13 +1,13 @@
 """Surplus shared between neighbours over many slots at once, exactly, to the last watt-hour.
 
-First every slot's sums, block by block in the cache; then the slots that need a decision, in batches. Slots whose sums
-might not fit 64 bits are done in Python integers by exact_rows.py, with the same answer. Nothing here knows prices,
-calendars or missing readings.
+First every slot's sums; then only the slots that need a decision, in batches that stay in the cache. Slots whose sums
+pass 62 bits are done in Python integers by exact_rows.py, with the same answer. Nothing here knows prices, calendars
+or missing readings.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,10 @@ from hub.core.allocation_key import AllocationKey
 from hub.core.buyer_methods import COVERING, METHODS, Batch
 from hub.core.exact_rows import allocate_row
 from hub.core.pairwise import pair_rows
+from hub.core.refusal import MAX_INTEGER
 from hub.core.rounding import Energy, share_rows
 
 BATCH_CELLS: Final = 131_072
-PRIORITY_BATCHES: Final = 8
 SAFE_SUM: Final = 2**62
 SPARSE: Final = 0.75
 
@@ -36,8 +36,8 @@ class Allocation:
 
 
 @dataclass(frozen=True, slots=True)
-class _Slots:
-    """The inputs with what was found in the first look: sums and safety of each slot, and the columns that ever sell."""
+class Survey:
+    """The inputs and what a first look found: each slot's pool and demand, and which slots are too large for arrays."""
 
     surplus: Energy
     demand: Energy
@@ -45,91 +45,100 @@ class _Slots:
     pool: Energy
     wanted: Energy
     unsafe: NDArray[np.bool_]
-    sellers: Rows
 
     def take(self, energy: Energy, rows: Rows) -> Energy:
         """These rows, absent members as zero."""
         taken = energy[rows]
         return taken if self.present is None else np.where(self.present[rows], taken, 0)
 
+    def presence(self, rows: Rows) -> Presence | None:
+        """Who takes part in these rows; None where everyone always does."""
+        return None if self.present is None else self.present[rows]
+
 
 def allocate(
-    surplus_wh: Energy, demand_wh: Energy, *, key: AllocationKey, present: Presence | None = None
+    surplus_wh: Energy,
+    demand_wh: Energy,
+    *,
+    key: AllocationKey,
+    present: Presence | None = None,
+    highest_wh: int = MAX_INTEGER,
 ) -> Allocation:
     """The allocation of every slot by the key; columns are members in byte order, ties go to the lowest column.
 
-    Shape: [slots, members], int64. Who is not `present` in a slot takes no part in it.
-    Raises: ValueError for negative energy.
+    Shape: [slots, members], int64, from 0 to `highest_wh`. Who is not `present` in a slot takes no part in it.
     """
-    out = Allocation(np.zeros(demand_wh.shape, dtype=np.int64), np.zeros(surplus_wh.shape, dtype=np.int64))
-    slots = _look(surplus_wh, demand_wh, present=present, key=key)
-    for t in np.flatnonzero(slots.unsafe).tolist():
-        _allocate_exactly(slots, t, key=key, out=out)
-    live = ~slots.unsafe & (slots.pool > 0) & (slots.wanted > 0)
-    members = demand_wh.shape[1]
+    alloc, sold = np.zeros(demand_wh.shape, dtype=np.int64), np.zeros(surplus_wh.shape, dtype=np.int64)
+    survey = survey_slots(surplus_wh, demand_wh, key=key, present=present, highest_wh=highest_wh)
+    for t in np.flatnonzero(survey.unsafe).tolist():
+        row = np.array([t])
+        surplus, demand = survey.take(surplus_wh, row)[0].tolist(), survey.take(demand_wh, row)[0].tolist()
+        here = [True] * len(demand) if survey.present is None else survey.present[t].tolist()
+        alloc[t], sold[t] = allocate_row(surplus, demand, here, key=key)
     if key.method == "pairwise":
-        for rows in _batches(live, members):
-            here = None if slots.present is None else slots.present[rows]
-            surplus, demand = slots.take(slots.surplus, rows), slots.take(slots.demand, rows)
-            out.alloc_wh[rows], out.sold_wh[rows] = pair_rows(surplus, demand, present=here, key=key)
-        return out
-    plenty = live & (slots.pool >= slots.wanted) if key.method in COVERING else np.zeros_like(live)
-    for rows in _batches(plenty, members):
-        out.alloc_wh[rows] = slots.take(slots.demand, rows)
-        _sell(slots, rows, slots.wanted[rows], out=out)
-    for rows in _batches(live & ~plenty, members * (1 if key.method != "priority" else 1)):
-        _buy(slots, rows, key=key, out=out)
-    return out
+        live = ~survey.unsafe & (survey.pool > 0) & (survey.wanted > 0)
+        for rows in _batches(live, demand_wh.shape[1]):
+            surplus, demand = survey.take(surplus_wh, rows), survey.take(demand_wh, rows)
+            alloc[rows], sold[rows] = pair_rows(surplus, demand, present=survey.presence(rows), key=key)
+    else:
+        sell_slots(survey, buy_slots(survey, key, alloc_wh=alloc), sold_wh=sold)
+    return Allocation(alloc, sold)
 
 
-def _look(surplus: Energy, demand: Energy, *, present: Presence | None, key: AllocationKey) -> _Slots:
+def survey_slots(
+    surplus: Energy, demand: Energy, *, key: AllocationKey, present: Presence | None, highest_wh: int = MAX_INTEGER
+) -> Survey:
+    """The sums of every slot, and whether they are safe for the array kernels."""
     count, members = demand.shape
     if present is not None and bool(present.all()):
         present = None
     pool, wanted = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64)
-    unsafe, seen = np.zeros(count, dtype=np.bool_), np.zeros(members, dtype=np.int64)
+    unsafe = np.full(count, sum(key.weights) >= SAFE_SUM)
     for rows in _row_blocks(count, members):
-        sold, drawn = surplus[rows], demand[rows]
+        offered, drawn = surplus[rows], demand[rows]
         if present is not None:
-            sold, drawn = np.where(present[rows], sold, 0), np.where(present[rows], drawn, 0)
-        pool[rows], wanted[rows] = sold.sum(axis=1), drawn.sum(axis=1)
-        # The bits of a column are at least its greatest value, and cheaper to find.
-        sold_bits, drawn_bits = np.bitwise_or.reduce(sold, axis=0), np.bitwise_or.reduce(drawn, axis=0)
-        if min(int(sold_bits.min()), int(drawn_bits.min())) < 0:
-            raise ValueError("energy is negative")
-        top = max(int(sold_bits.max()), int(drawn_bits.max()), *key.weights, 0)
-        unsafe[rows] = top * members >= SAFE_SUM
-        seen |= sold_bits
-    return _Slots(surplus, demand, present, pool, wanted, unsafe, np.flatnonzero(seen))
+            offered, drawn = np.where(present[rows], offered, 0), np.where(present[rows], drawn, 0)
+        pool[rows], wanted[rows] = offered.sum(axis=1), drawn.sum(axis=1)
+        if members * highest_wh >= 2**64:
+            top = max(int(offered.max(initial=0)), int(drawn.max(initial=0)))
+            unsafe[rows] |= top * members >= SAFE_SUM
+    # Short of 2^64 a sum has not wrapped, so read without sign it tells by itself whether it passed the bound.
+    unsafe |= np.maximum(pool.view(np.uint64), wanted.view(np.uint64)) >= SAFE_SUM
+    return Survey(surplus, demand, present, pool, wanted, unsafe)
 
 
-def _buy(slots: _Slots, rows: Rows, *, key: AllocationKey, out: Allocation) -> None:
-    here = None if slots.present is None else slots.present[rows]
-    pool = slots.pool[rows]
-    batch = Batch(slots.take(slots.demand, rows), pool, slots.wanted[rows], here)
-    alloc = METHODS[key.method](batch, key)
-    out.alloc_wh[rows] = alloc
-    if key.method in COVERING:
-        out.sold_wh[rows] = slots.take(slots.surplus, rows)
-    else:
-        _sell(slots, rows, alloc.sum(axis=1, dtype=np.int64), out=out)
+def buy_slots(survey: Survey, key: AllocationKey, *, alloc_wh: Energy) -> Energy:
+    """Writes the buyers' side of every safe slot into `alloc_wh` and returns what each slot used in all."""
+    used = np.zeros_like(survey.pool)
+    live = ~survey.unsafe & (survey.pool > 0) & (survey.wanted > 0)
+    members = survey.demand.shape[1]
+    plenty = live & (survey.pool >= survey.wanted)
+    if key.method not in COVERING:
+        plenty[:] = False
+    for rows in _batches(plenty, members):
+        alloc_wh[rows] = survey.take(survey.demand, rows)
+        used[rows] = survey.wanted[rows]
+    for rows in _batches(live & ~plenty, members):
+        demand = survey.take(survey.demand, rows)
+        batch = Batch(demand, survey.pool[rows], survey.wanted[rows], survey.presence(rows))
+        alloc = METHODS[key.method](batch, key)
+        alloc_wh[rows] = alloc
+        used[rows] = batch.pool if key.method in COVERING else alloc.sum(axis=1, dtype=np.int64)
+    return used
 
 
-def _sell(slots: _Slots, rows: Rows, used: Energy, *, out: Allocation) -> None:
-    """What was used, shared among sellers by their surplus."""
-    surplus = slots.take(slots.surplus, rows)
-    if slots.sellers.size < SPARSE * surplus.shape[1]:
-        cells = np.ix_(rows, slots.sellers)
-        out.sold_wh[cells] = share_rows(used, surplus[:, slots.sellers], slots.pool[rows])
-    else:
-        out.sold_wh[rows] = share_rows(used, surplus, slots.pool[rows])
-
-
-def _allocate_exactly(slots: _Slots, t: int, *, key: AllocationKey, out: Allocation) -> None:
-    row = np.array([t])
-    surplus, demand = slots.take(slots.surplus, row)[0].tolist(), slots.take(slots.demand, row)[0].tolist()
-    here = [True] * len(demand) if slots.present is None else slots.present[t].tolist()
-    out.alloc_wh[t], out.sold_wh[t] = allocate_row(surplus, demand, here, key=key)
+def sell_slots(survey: Survey, used: Energy, *, sold_wh: Energy) -> None:
+    """Writes the sellers' side into `sold_wh`: what was used, shared by surplus; where all was used, all is sold."""
+    members = survey.surplus.shape[1]
+    for rows in _batches((used > 0) & (used == survey.pool), members):
+        sold_wh[rows] = survey.take(survey.surplus, rows)
+    for rows in _batches((used > 0) & (used < survey.pool), members):
+        surplus = survey.take(survey.surplus, rows)
+        sellers = np.flatnonzero(np.bitwise_or.reduce(surplus, axis=0))
+        if sellers.size < SPARSE * members:
+            sold_wh[np.ix_(rows, sellers)] = share_rows(used[rows], surplus[:, sellers], survey.pool[rows])
+        else:
+            sold_wh[rows] = share_rows(used[rows], surplus, survey.pool[rows])
 
 
 def _row_blocks(count: int, members: int) -> Iterator[slice]:

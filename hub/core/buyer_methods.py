@@ -3,13 +3,14 @@ that knows no pool, are in allocation.py."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hub.core.allocation_key import GRID_PPM, AllocationKey
-from hub.core.rounding import Energy, share_rows
+from hub.core.rounding import Energy, narrowest, share_rows
 from hub.core.water_filling import fill_rows, fill_weighted_rows
 
 
@@ -83,26 +84,34 @@ def _add_proportional(batch: Batch, first: Energy) -> Energy:
     return first + share_rows(batch.pool - given, batch.demand - first, batch.wanted - given)
 
 
+@lru_cache(maxsize=8)
+def _tier_columns(tiers: tuple[tuple[int, ...], ...]) -> tuple[NDArray[np.int64] | None, NDArray[np.int64]]:
+    """The columns in tier order, None where they stand so already, and the sizes of the tiers that have any."""
+    order = np.array([column for tier in tiers for column in tier], dtype=np.int64)
+    sizes = np.array([len(tier) for tier in tiers if tier], dtype=np.int64)
+    return (None if (order == np.arange(order.size)).all() else order), sizes
+
+
 def _priority(batch: Batch, key: AllocationKey) -> NDArray[Any]:
     """Tiers before the marginal one get all they want, the marginal tier shares what is left, later ones get nothing."""
-    order = np.array([column for tier in key.tiers for column in tier], dtype=np.int64)
-    sizes = np.array([len(tier) for tier in key.tiers if tier], dtype=np.int64)
-    ordered = bool((order == np.arange(order.size)).all())
-    demand = batch.demand if ordered else batch.demand[:, order]
+    order, sizes = _tier_columns(key.tiers)
+    demand = batch.demand if order is None else batch.demand[:, order]
     alloc = _cascade(demand, batch.pool) if sizes.max() == 1 else _fill_tiers(demand, batch.pool, sizes)
-    if ordered:
+    if order is None:
         return alloc
     back = np.empty_like(alloc)
     back[:, order] = alloc
     return back
 
 
-def _cascade(demand: Energy, pool: Energy) -> Energy:
-    """Tiers of one member each: what the members before have left."""
-    left = np.cumsum(demand, axis=1)
-    np.subtract(pool[:, None], left, out=left)
-    left += demand
-    return np.clip(left, 0, demand, out=left)
+def _cascade(demand: Energy, pool: Energy) -> NDArray[Any]:
+    """Tiers of one member each: what the members before have left, up to the demand."""
+    narrow = narrowest(demand)
+    left = np.cumsum(narrow, axis=1, dtype=narrow.dtype)
+    np.subtract(pool.astype(narrow.dtype)[:, None], left, out=left)
+    left += narrow
+    np.minimum(left, narrow, out=left)
+    return np.maximum(left, 0, out=left)
 
 
 def _fill_tiers(demand: Energy, pool: Energy, sizes: Energy) -> Energy:

@@ -54,6 +54,13 @@ def share_rows(total: Energy, weights: Energy, weight_sum: Energy) -> NDArray[An
     return np.array([largest_remainder(share, row) for share, row in rows], dtype=np.int64)
 
 
+def narrowest(energy: Energy) -> NDArray[Any]:
+    """32-bit where that holds every sum of a row."""
+    if int(energy.max(initial=0)) * energy.shape[1] < 2**31:
+        return energy.astype(np.int32)
+    return energy
+
+
 def _share_narrow(
     total: Energy, weights: Energy, weight_sum: Energy, *, quotient: NDArray[np.float64]
 ) -> NDArray[np.int32]:

@@ -134,7 +134,10 @@ def settle(readings: Readings, rule: Rule) -> Settlement:
             slots, present, provisional=provisional, energy=(surplus, demand), size=rule.aggregate
         )
     percent = np.array([rule.participation_percent.get(member, 100) for member in members], dtype=np.int64)
-    shared = allocate(surplus * percent // 100, demand * percent // 100, key=key, present=present)
+    highest = MAX_INTEGER * rule.aggregate
+    shared = allocate(
+        surplus * percent // 100, demand * percent // 100, key=key, present=present, highest_wh=highest
+    )
     return Settlement(
         rule=rule,
         members=members,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hub.core.rounding import WIDE_KEY_MAX, Energy, largest_remainder, share_rows
+from hub.core.rounding import WIDE_KEY_MAX, Energy, largest_remainder, narrowest, share_rows
 
 
 def fill_water(total: int, demand: Sequence[int], weights: Sequence[int]) -> list[int]:
@@ -31,7 +31,7 @@ def fill_rows(total: Energy, demand: Energy) -> Energy:
     Shape: [rows], [rows, columns]; each total is at most its row's sum, and that sum is below 2^62. All who stay under
     their demand have the same fraction, so the units left over go to the lowest columns among them.
     """
-    demand = _narrowest(demand)
+    demand = narrowest(demand)
     level = _whole_levels(total, demand)
     share = np.minimum(demand, level[:, None], order="C")
     left = total - share.sum(axis=1, dtype=share.dtype)
@@ -89,10 +89,3 @@ def _whole_levels(total: Energy, demand: Energy) -> Energy:
 
 def _sum_capped(rows: Energy, level: Energy) -> Energy:
     return np.minimum(rows, level.astype(rows.dtype)[:, None]).sum(axis=1, dtype=rows.dtype)
-
-
-def _narrowest(demand: Energy) -> Energy:
-    """32-bit where that holds every sum of a row."""
-    if int(demand.max(initial=0)) * demand.shape[1] < 2**31:
-        return demand.astype(np.int32)
-    return demand
