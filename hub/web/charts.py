@@ -16,6 +16,7 @@ WIDTH: Final = 360
 _TOP: Final = 26
 _LEFT: Final = 4
 _FOOT: Final = 20
+_STEPS: Final = (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10)
 
 Values = Sequence[float | None]
 _T = TypeVar("_T")
@@ -33,9 +34,11 @@ class Table:
 class Drawing:
     """One picture in three forms that agree: for eyes, for ears, and for reading off."""
 
+    title: str
     svg: Markup
     sentence: str
     table: Table
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +61,14 @@ class Spell:
 
 
 def nice_ceiling(value: float) -> float:
-    """The smallest of 1, 1.5, 2, 3, 4, 6, 8 times a power of ten that is not below `value`; 1 for nothing at all."""
+    """The smallest round number (one of _STEPS times a power of ten) not below `value`; 1 for nothing at all."""
     if value <= 0:
         return 1.0
     unit = 10.0 ** floor(log10(value))
-    return next((step * unit for step in (1, 1.5, 2, 3, 4, 6, 8, 10) if value <= step * unit * (1 + 1e-9)), 10 * unit)
+    return next(
+        (step * unit for step in _STEPS if value <= step * unit * (1 + 1e-9)),
+        10 * unit,
+    )
 
 
 def draw_day(
@@ -93,7 +99,7 @@ def draw_day(
         x = _n(frame.x(now))
         parts.append(f'<path class="now" d="M{x} {_TOP}V{frame.floor}"/>')
     parts.append(f'<path class="look" d="M0 {_TOP}V{frame.floor}"/>')
-    return Drawing(_svg(name, title, sentence=sentence, height=frame.height, parts=parts), sentence, table)
+    return Drawing(title, _svg(name, title, sentence=sentence, height=frame.height, parts=parts), sentence, table)
 
 
 def draw_bars(
@@ -109,7 +115,8 @@ def draw_bars(
         f'<path class="fill-{escape(kind)}" d="{frame.steps(today, closed=True)}"/>',
         f'<path class="before" d="{frame.steps(before, closed=False)}"/>',
     ]
-    return Drawing(_svg(name, title, sentence=sentence, height=frame.height, parts=parts), sentence, table)
+    svg = _svg(name, title, sentence=sentence, height=frame.height, parts=parts)
+    return Drawing(title, svg, sentence, table, kind)
 
 
 PRESENCE_HEIGHT: Final = {"present": 14, "derived": 9, "partial": 9, "missing": 4, "waiting": 1}
@@ -130,7 +137,7 @@ def draw_presence(name: str, title: str, *, states: Sequence[str], sentence: str
         parts.append(f'<rect class="is-{css}" x="{x}" y="{15 - height}" width="{width}" height="{height}"/>')
         at += length
     svg = _svg(name, title, sentence=sentence, height=16, parts=parts, css="strip")
-    return Drawing(svg, sentence, table)
+    return Drawing(title, svg, sentence, table)
 
 
 def draw_balance(
@@ -149,7 +156,7 @@ def draw_balance(
         f'<path class="zero" d="M{_LEFT} {zero}H{WIDTH - _LEFT}"/>',
         f'<path class="balance" d="{frame.steps(balance, closed=False)}"/>',
     ]
-    return Drawing(_svg(name, title, sentence=sentence, height=frame.height, parts=parts), sentence, table)
+    return Drawing(title, _svg(name, title, sentence=sentence, height=frame.height, parts=parts), sentence, table)
 
 
 def draw_amount(value: float, whole: float, *, kind: str) -> Markup:

@@ -26,6 +26,6 @@ for (const box of document.querySelectorAll("[data-look]")) {
   slider.addEventListener("input", show);
   chart.addEventListener("pointermove", point);
   chart.addEventListener("pointerdown", point);
+  said.textContent = rows[slider.value].dataset.say;
   box.hidden = false;
-  show();
 }

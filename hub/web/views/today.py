@@ -8,7 +8,7 @@ from hub.web.charts import Axis, Drawing, Spell, Table, draw_day
 from hub.web.views.day_outlook import MIN_HOMES, Moment, Spare, best_start, find_spare
 from hub.web.views.neighbourhood import Outlook
 from hub.web.words import Words
-from protocols.slots import SLOTS_PER_HOUR, SLOTS_PER_UTC_DAY, day_of
+from protocols.slots import SLOTS_PER_HOUR, SLOTS_PER_UTC_DAY, day_of, iso
 
 LENGTHS_SLOTS: Final = (2, 4, 8, 12)
 _TICK_HOURS: Final = (0, 6, 12, 18)
@@ -271,3 +271,33 @@ def _kw(slot_wh: float) -> float:
 
 def _as_kw(slot_wh: float | None) -> float | None:
     return None if slot_wh is None else _kw(slot_wh)
+
+
+def today_json(outlook: Outlook) -> dict[str, object]:
+    """The same outlook for programs: Wh per slot, null where nothing is known."""
+    return {
+        "now_slot": outlook.now_slot,
+        "now": iso(outlook.now_slot),
+        "homes": outlook.homes,
+        "is_enough": outlook.is_enough,
+        "has_forecast": outlook.has_forecast,
+        "spare": [
+            {"first_slot": stretch.first, "end_slot": stretch.end, "energy_wh": round(stretch.energy_wh)}
+            for stretch in find_spare(outlook.of(outlook.today))
+        ],
+        "moments": [
+            {
+                "slot": moment.slot,
+                "is_measured": moment.is_measured,
+                "made_wh": _rounded(moment.made_wh),
+                "low_wh": _rounded(moment.low_wh),
+                "high_wh": _rounded(moment.high_wh),
+                "used_wh": _rounded(moment.used_wh),
+            }
+            for moment in outlook.moments
+        ],
+    }
+
+
+def _rounded(value: float | None) -> int | None:
+    return None if value is None else round(value)

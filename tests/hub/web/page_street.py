@@ -45,13 +45,21 @@ NOW_S = start_of(NOW_SLOT) + 120
 FIRST_SLOT = slots_of_day(date(2026, 6, 9), COOP.tz).start
 HOSTILE = '<script>alert("x")</script>'
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
-FAMILIES = ("Ana Ruiz", "Ben Okafor", "Clara Weiß", "David Lindqvist", "Elif Demir", "Farid Haddad") + (
-    "Greta Novak",
-    "Hugo Martin",
-    "Ines Costa",
-    "Jonas Berg",
-    "Katja Vogel",
-    HOSTILE,
+FAMILIES = (
+    "Ana Ruiz",
+    "Ben Okafor",
+    "Clara Weiß",
+    "David Lindqvist",
+    "Elif Demir",
+    "Farid Haddad",
+    *(
+        "Greta Novak",
+        "Hugo Martin",
+        "Ines Costa",
+        "Jonas Berg",
+        "Katja Vogel",
+        HOSTILE,
+    ),
 )
 
 
@@ -70,7 +78,7 @@ def plant_of(number: int) -> Plant:
         sun_kw=(0.0, 4.2, 6.0, 5.1, 8.4, 0.0, 3.6, 6.6, 4.8, 0.0, 7.2, 5.4)[number - 1],
         wind_kw=1.5 if number == 4 else 0.0,
         battery_kw=2.0 if number in (5, 8) else 0.0,
-        use_kw=0.28 + 0.05 * (number % 5),
+        use_kw=0.55 + 0.09 * (number % 5),
     )
 
 
@@ -192,7 +200,7 @@ def forecast_rows(homes: int) -> list[ForecastRow]:
     numbers = range(1, homes + 1)
     sums = {
         "demand": [sum(use_kw(plant_of(n), s, n) * 250 for n in numbers) for s in slots],
-        "pv": [sum(plant_of(n).sun_kw * sun_share(s) * 265 for n in numbers) for s in slots],
+        "pv": [sum(plant_of(n).sun_kw * sun_share(s) * 252 for n in numbers) for s in slots],
         "wind": [sum(plant_of(n).wind_kw * 0.27 * 250 for n in numbers) for s in slots],
     }
     spread = np.array([-1.28, -0.67, 0.0, 0.67, 1.28])
@@ -267,7 +275,7 @@ async def build_street(folder: Path, *, homes: int = 12, sharing: int = 10, is_f
     await store.set_appliances("h02", [Appliance("h02", "dishwasher", 1150, 6, 79, 32, 92, True)])
     await store.count_refusals([RefusalCount("a-03", "bad_signature", 4, int(NOW_S) - 900, "the signature is wrong")])
     if is_forecast:
-        await store.add_forecasts(forecast_rows(homes))
+        await store.add_forecasts(forecast_rows(min(homes, sharing)))
     await store.add_prompts([row for row in prompt_rows() if int(row.home[1:]) <= homes])
     return store
 

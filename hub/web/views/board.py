@@ -1,0 +1,289 @@
+"""What the board sees: findings by harm, the fleet's presence, and the settlement runs. No home's consumption."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from hub.storage.records import FleetRow, RefusalCount, RunRow
+from hub.web.charts import Drawing, Table, draw_presence
+from hub.web.views.own_home import device_state_words, gap_words
+from hub.web.words import Words
+from protocols.quantities import Gap
+from protocols.refusals import Refusal
+from protocols.slots import SLOT_S, SLOTS_PER_UTC_DAY, Slot, slot_of
+
+SILENT_AFTER_S: Final = 2 * 3600
+RUNS_SHOWN_DAYS: Final = 62
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong that a person should see. `harm` orders them: 0 is worst."""
+
+    harm: int
+    home: str
+    what: str
+    do: str
+
+
+@dataclass(frozen=True, slots=True)
+class FleetLine:
+    """One home: its last contact and its day as a strip."""
+
+    home: str
+    agent: str
+    contact: str
+    is_silent: bool
+    messages: str
+    strip: Drawing
+    devices: tuple[tuple[str, str, bool], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FleetPage:
+    headline: str
+    lede: str
+    findings: tuple[Finding, ...]
+    lines: tuple[FleetLine, ...]
+    refusals: tuple[tuple[str, str, str, str, str], ...]
+    axis: tuple[str, ...]
+
+
+def fleet_slots(now_s: float) -> range:
+    """The 24 hours that the strips show, ending with the newest closed slot."""
+    now = slot_of(now_s)
+    return range(now - SLOTS_PER_UTC_DAY, now)
+
+
+def fleet_page(rows: Sequence[FleetRow], refusals: Sequence[RefusalCount], words: Words, *, now_s: float) -> FleetPage:
+    """The page over the fleet of the last 24 hours."""
+    findings = [finding for row in rows for finding in _home_findings(row, words, now_s=now_s)]
+    names = {row.agent: row.home_name for row in rows if row.agent}
+    findings += [_refusal_finding(refusal, names, words) for refusal in refusals]
+    findings.sort(key=lambda finding: (finding.harm, finding.home, finding.what))
+    silent = sum(1 for row in rows if _is_silent(row, now_s=now_s))
+    headline = (
+        words.count("%(n)s home is silent", "%(n)s homes are silent", silent)
+        if silent
+        else words.count("%(n)s home, and it is heard", "All %(n)s homes are heard", len(rows))
+        if rows
+        else words.say("No homes yet")
+    )
+    slots = [state for row in rows for state in row.presence]
+    present = sum(1 for state in slots if state in ("present", "derived"))
+    share = words.percent(present / len(slots)) if slots else words.percent(0)
+    lede = words.say("Of the last 24 hours, %(share)s of all quarter hours are here.", share=share)
+    first = fleet_slots(now_s).start
+    return FleetPage(
+        headline=headline,
+        lede=lede,
+        findings=tuple(findings),
+        lines=tuple(_line(row, words, now_s=now_s) for row in rows),
+        refusals=tuple(_refusal(refusal, names, words) for refusal in refusals),
+        axis=tuple(words.clock(first + quarter * SLOTS_PER_UTC_DAY // 4) for quarter in range(5)),
+    )
+
+
+def _is_silent(row: FleetRow, *, now_s: float) -> bool:
+    return row.last_slot is None or now_s - (row.last_slot + 1) * SLOT_S > SILENT_AFTER_S
+
+
+def _home_findings(row: FleetRow, words: Words, *, now_s: float) -> list[Finding]:
+    found = []
+    if row.agent is None:
+        found.append(
+            Finding(1, row.home_name, words.say("has no enrolled agent"), words.say("Send the home an invitation."))
+        )
+    elif row.last_slot is None:
+        found.append(
+            Finding(
+                0, row.home_name, words.say("has never sent a reading"), words.say("Check that its agent is running.")
+            )
+        )
+    elif _is_silent(row, now_s=now_s):
+        since = words.moment((row.last_slot + 1) * SLOT_S)
+        found.append(
+            Finding(
+                0,
+                row.home_name,
+                words.say("has been silent since %(moment)s", moment=since),
+                words.say("Its readings wait in the home. Check its power and its connection."),
+            )
+        )
+    for device in row.devices:
+        if device.state in ("silent", "refusing"):
+            since = words.moment(device.reported_at - device.age_s)
+            found.append(
+                Finding(
+                    2,
+                    row.home_name,
+                    words.say(
+                        "its device %(device)s has not answered since %(moment)s", device=device.name, moment=since
+                    ),
+                    words.say("Check the device's cable and address."),
+                )
+            )
+    gaps = {gap.label: gap for gap in Gap}
+    for label, count in row.gaps:
+        why = gap_words(gaps[label], words) if label in gaps else label
+        what = words.count("%(n)s quarter hour: %(why)s", "%(n)s quarter hours: %(why)s", count, why=why)
+        found.append(Finding(4, row.home_name, what, words.say("These slots settle as provisional.")))
+    return found
+
+
+def _refusal_finding(refusal: RefusalCount, names: dict[str, str], words: Words) -> Finding:
+    what = words.count(
+        "%(n)s message was refused: %(reason)s",
+        "%(n)s messages were refused: %(reason)s",
+        refusal.count,
+        reason=refusal_words(refusal.reason, words),
+    )
+    known = names.get(refusal.agent)
+    home = known if known is not None else words.say("Unknown sender %(agent)s", agent=refusal.agent)
+    return Finding(3 if known is None else 2, home, what, words.say("Nothing of them was stored."))
+
+
+def refusal_words(reason: str, words: Words) -> str:
+    """A refusal's code in words; a code of a newer hub reads as it is, without underscores."""
+    known: dict[str, str] = {
+        Refusal.OVERSIZED: words.say("it was too large"),
+        Refusal.GARBAGE: words.say("it could not be read"),
+        Refusal.UNKNOWN_AGENT: words.say("the sender is not enrolled"),
+        Refusal.FOREIGN_TOPIC: words.say("it came on another sender's channel"),
+        Refusal.WRONG_COOP: words.say("it was meant for another co-op"),
+        Refusal.BAD_SIGNATURE: words.say("the signature is wrong"),
+        Refusal.REPLAYED: words.say("it had been sent before"),
+        Refusal.OUT_OF_ORDER: words.say("it came out of order"),
+        Refusal.BROKEN_CHAIN: words.say("it does not follow the one before"),
+        Refusal.CLOCK_WINDOW: words.say("its time cannot be true"),
+        Refusal.OUTSIDE_CONSENT: words.say("the home's consent does not allow it"),
+        Refusal.REVOKED: words.say("the sender's key has been revoked"),
+        Refusal.EXPIRED: words.say("it came too late to count"),
+    }
+    return known.get(reason, reason.replace("_", " "))
+
+
+def _refusal(refusal: RefusalCount, names: dict[str, str], words: Words) -> tuple[str, str, str, str, str]:
+    return (
+        names.get(refusal.agent) or refusal.agent,
+        refusal_words(refusal.reason, words),
+        words.number(refusal.count),
+        words.moment(refusal.last_at),
+        refusal.detail,
+    )
+
+
+def _line(row: FleetRow, words: Words, *, now_s: float) -> FleetLine:
+    contact = words.say("never")
+    if row.last_slot is not None:
+        contact = words.moment((row.last_slot + 1) * SLOT_S)
+    return FleetLine(
+        home=row.home_name,
+        agent=row.agent or words.say("none"),
+        contact=contact,
+        is_silent=_is_silent(row, now_s=now_s),
+        messages=words.number(row.stored_messages),
+        strip=_strip(row, words, first=fleet_slots(now_s).start),
+        devices=tuple(
+            (device.name, device_state_words(device.state, words), device.state in ("ok", "asleep"))
+            for device in row.devices
+        ),
+    )
+
+
+def _strip(row: FleetRow, words: Words, *, first: Slot) -> Drawing:
+    counts = {state: row.presence.count(state) for state in ("present", "derived", "partial", "missing", "waiting")}
+    estimated = counts["derived"] + counts["partial"]
+    sentence = words.say(
+        "%(present)s quarter hours present, %(estimated)s estimated, %(missing)s missing, %(waiting)s not arrived.",
+        present=words.number(counts["present"]),
+        estimated=words.number(estimated),
+        missing=words.number(counts["missing"]),
+        waiting=words.number(counts["waiting"]),
+    )
+    table = Table(
+        (words.say("Time"), words.say("State")),
+        tuple((words.clock(first + i), state) for i, state in enumerate(row.presence)),
+    )
+    title = words.say("The last 24 hours of %(home)s", home=row.home_name)
+    return draw_presence(f"strip-{row.home}", title, states=row.presence, sentence=sentence, table=table)
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """One settlement run, with the hashes that a recomputation must reach."""
+
+    day: str
+    kind: str
+    state: str
+    is_complete: bool
+    entries: str
+    made: str
+    run_key: str
+    rule: str
+    inputs: str
+    result: str
+
+
+def run_lines(rows: Sequence[RunRow], words: Words) -> tuple[RunLine, ...]:
+    """The runs, the newest first."""
+    return tuple(
+        RunLine(
+            day=row.day,
+            kind=row.kind,
+            state=words.say("complete") if row.state == "complete" else words.say("provisional"),
+            is_complete=row.state == "complete",
+            entries=words.number(row.entries),
+            made=words.moment(row.made_at),
+            run_key=row.run_key,
+            rule=row.rule_hash,
+            inputs=row.input_digest,
+            result=row.result_hash,
+        )
+        for row in reversed(rows)
+    )
+
+
+def fleet_json(rows: Sequence[FleetRow], refusals: Sequence[RefusalCount], *, slots: range) -> dict[str, object]:
+    """The fleet for programs."""
+    return {
+        "first_slot": slots.start,
+        "slots": len(slots),
+        "homes": [
+            {
+                "home": row.home,
+                "agent": row.agent,
+                "last_slot": row.last_slot,
+                "last_received_at": row.last_received_at,
+                "epoch": row.epoch,
+                "seq": row.seq,
+                "stored_messages": row.stored_messages,
+                "presence": list(row.presence),
+                "gaps": dict(row.gaps),
+                "devices": [
+                    {"name": d.name, "state": d.state, "age_s": d.age_s, "reported_at": d.reported_at}
+                    for d in row.devices
+                ],
+            }
+            for row in rows
+        ],
+        "refusals": [
+            {"agent": r.agent, "reason": r.reason, "count": r.count, "last_at": r.last_at, "detail": r.detail}
+            for r in refusals
+        ],
+    }
+
+
+def run_json(row: RunRow) -> dict[str, object]:
+    """One run for programs, without its packed record."""
+    return {
+        "run_key": row.run_key,
+        "kind": row.kind,
+        "day": row.day,
+        "rule_hash": row.rule_hash,
+        "input_digest": row.input_digest,
+        "result_hash": row.result_hash,
+        "state": row.state,
+        "made_at": row.made_at,
+        "entries": row.entries,
+    }

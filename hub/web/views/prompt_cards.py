@@ -1,0 +1,149 @@
+"""Prompts as a household reads them: the question, what it brings, why it came, and what became of the old ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hub.storage.records import PromptRow
+from hub.web.views.appliance_form import appliance_label
+from hub.web.words import Words
+from protocols.slots import SLOT_S, SLOTS_PER_UTC_DAY, Slot, day_of, iso, start_of
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPrompt:
+    """A card with its question and buttons."""
+
+    id: str
+    question: str
+    for_all: str
+    until: str
+    appliance: str
+    because: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PastPrompt:
+    """One line of what was asked, answered, and measured."""
+
+    asked: str
+    answered: str
+    happened: str
+
+
+def open_prompt(row: PromptRow, words: Words, *, asked_this_week: int) -> OpenPrompt:
+    """The card for a prompt that still waits."""
+    appliance = appliance_label(row.appliance, words)
+    return OpenPrompt(
+        id=row.id,
+        question=words.say(
+            "Could the %(appliance)s start at %(proposed)s instead of %(usual)s?",
+            appliance=appliance,
+            proposed=_at(row.proposed_slot, row.issued_slot, words),
+            usual=_at(row.usual_slot, row.issued_slot, words),
+        ),
+        for_all=words.say("About %(energy)s less from the grid for the street.", energy=words.kwh(row.relief_wh)),
+        until=words.say("Answer until %(time)s.", time=words.clock(row.answer_by_slot + 1)),
+        appliance=appliance,
+        because=_because(row, words, appliance=appliance, asked_this_week=asked_this_week),
+    )
+
+
+def _at(slot: Slot, issued: Slot, words: Words) -> str:
+    """'13:15', or with the day when it is not the day of asking."""
+    if day_of(slot, words.tz) == day_of(issued, words.tz):
+        return words.clock(slot)
+    return f"{words.clock(slot)} ({words.short_day(day_of(slot, words.tz))})"
+
+
+def _because(row: PromptRow, words: Words, *, appliance: str, asked_this_week: int) -> tuple[str, ...]:
+    """Everything the question rests on: forecast, what the household told, how often it was asked."""
+    sentences = [
+        words.say("The forecast made at %(time)s sees more power of our own then.", time=words.clock(row.issued_slot))
+    ]
+    sentences += [sentence for code, value in row.reasons if (sentence := _reason(code, value, words))]
+    sentences.append(
+        words.say(
+            "You told the hub that a run of the %(appliance)s takes %(energy)s and %(minutes)s minutes.",
+            appliance=appliance,
+            energy=words.kwh(row.energy_wh),
+            minutes=words.number(row.duration_slots * SLOT_S // 60),
+        )
+    )
+    sentences.append(
+        words.count(
+            "You were asked %(n)s time in the last seven days.",
+            "You were asked %(n)s times in the last seven days.",
+            asked_this_week,
+        )
+    )
+    sentences.append(words.say("Your home's consent allows it: proposing better hours for appliances."))
+    return tuple(sentences)
+
+
+def _reason(code: str, value: int, words: Words) -> str:
+    """A prompter's reason in words; a code these pages do not know is left out rather than shown raw."""
+    if code.endswith("surplus_wh"):
+        return words.say("About %(energy)s would be to spare at that time.", energy=words.kwh(value))
+    if code == "relief_wh":
+        return words.say("Moving it saves the street about %(energy)s from the grid.", energy=words.kwh(value))
+    if code.endswith("percent"):
+        return words.say("About %(share)s of the run would be our own power.", share=words.percent(value / 100))
+    return ""
+
+
+def past_prompt(row: PromptRow, words: Words, *, now_s: float) -> PastPrompt:
+    """One past prompt."""
+    appliance = appliance_label(row.appliance, words)
+    asked = words.say(
+        "%(moment)s: %(appliance)s at %(proposed)s instead of %(usual)s",
+        moment=words.moment(start_of(row.issued_slot)),
+        appliance=appliance,
+        proposed=words.clock(row.proposed_slot),
+        usual=words.clock(row.usual_slot),
+    )
+    answers = {
+        "yes": words.say("You said yes."),
+        "no": words.say("You said not today."),
+        "never_appliance": words.say("You asked not to be asked about it."),
+    }
+    answered = answers.get(row.answer or "", words.say("You did not answer."))
+    return PastPrompt(asked, answered, _happened(row, words, now_s=now_s))
+
+
+def _happened(row: PromptRow, words: Words, *, now_s: float) -> str:
+    if row.answer != "yes":
+        return words.say("Nothing was changed.")
+    if row.measured_wh is not None:
+        if row.measured_wh <= 0:
+            return words.say("No moved energy could be measured.")
+        return words.say("%(energy)s were moved, measured by your meter.", energy=words.kwh(row.measured_wh))
+    over = max(row.usual_slot, row.proposed_slot) + row.duration_slots
+    if now_s < start_of(over):
+        return words.say("The run is still ahead.")
+    return words.say("What it moved is measured in the night after.")
+
+
+def asked_in_week(rows: Sequence[PromptRow], *, now: Slot) -> int:
+    """How many prompts came in the last seven days."""
+    return sum(1 for row in rows if row.issued_slot > now - 7 * SLOTS_PER_UTC_DAY)
+
+
+def prompt_json(row: PromptRow) -> dict[str, object]:
+    """A prompt for programs; slots are counted in quarter hours since 1970 and also given as times."""
+    return {
+        "id": row.id,
+        "appliance": row.appliance,
+        "energy_wh": row.energy_wh,
+        "usual_slot": row.usual_slot,
+        "usual_at": iso(row.usual_slot),
+        "proposed_slot": row.proposed_slot,
+        "proposed_at": iso(row.proposed_slot),
+        "duration_slots": row.duration_slots,
+        "relief_wh": row.relief_wh,
+        "reasons": [list(reason) for reason in row.reasons],
+        "issued_slot": row.issued_slot,
+        "answer_by_slot": row.answer_by_slot,
+        "answer": row.answer,
+        "answered_at": row.answered_at,
+        "measured_wh": row.measured_wh,
+    }
