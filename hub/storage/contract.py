@@ -27,6 +27,7 @@ from hub.storage.records import (
     Member,
     PromptRow,
     RefusalCount,
+    RefusedNumber,
     RunRow,
     SettlementInputs,
 )
@@ -68,11 +69,16 @@ class ReadingStore(Protocol):
         ...
 
     async def chain_heads(self) -> dict[str, ChainHead]: ...
+    async def epoch_head(self, agent: str, *, epoch: int) -> ChainHead | None: ...
+    async def refused_numbers(self, *, newest: int) -> tuple[RefusedNumber, ...]:
+        """The newest such numbers of each agent's epochs, in order."""
+        ...
+
     async def message_hash(self, agent: str, *, epoch: int, seq: int) -> bytes | None: ...
     async def sealed_messages(
         self, agent: str, *, after: tuple[int, int], limit: int
     ) -> tuple[tuple[int, int, str, bytes, bytes], ...]:
-        """(epoch, seq, kind, hash, sealed) in order, for verification."""
+        """(epoch, seq, kind, hash, sealed) in order, for verification; `sealed` is empty where content was refused."""
         ...
 
     async def count_refusals(self, refusals: Sequence[RefusalCount]) -> None: ...

@@ -119,6 +119,17 @@ class AcceptedMessage:
     consent: bytes | None
     consent_version: int | None
     answer: tuple[str, str, int] | None  # prompt id, choice, at
+    refused: str | None = None  # reason of a content refusal: only number and hash are kept, `sealed` is empty
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedNumber:
+    """A number of an agent's chain that was answered, but whose content was not accepted."""
+
+    agent: str
+    epoch: int
+    seq: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

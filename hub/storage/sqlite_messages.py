@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import aiosqlite
 
 from hub.storage.failures import StoreConflict
-from hub.storage.records import AcceptedMessage, ChainHead, RefusalCount
+from hub.storage.records import AcceptedMessage, ChainHead, RefusalCount, RefusedNumber
 from hub.storage.sqlite_connections import SqliteConnections
 from hub.storage.sqlite_prompts import take_answer
 from protocols.slots import Slot
@@ -18,7 +18,8 @@ ON CONFLICT (home, measure, slot, span) DO UPDATE SET
     energy_wh = excluded.energy_wh, mark = excluded.mark, gap = excluded.gap
 WHERE excluded.mark < reading.mark"""
 _MESSAGE_SQL = """INSERT INTO message
-(agent, epoch, seq, kind, hash, sealed, received_at, first_slot, last_slot) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+(agent, epoch, seq, kind, hash, sealed, received_at, first_slot, last_slot, refused)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _HEAD_SQL = """INSERT INTO chain_head VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (agent) DO UPDATE SET
     epoch = excluded.epoch, seq = excluded.seq, hash = excluded.hash,
@@ -56,6 +57,26 @@ class SqliteMessages(SqliteConnections):
             rows = await db.execute_fetchall("SELECT agent, epoch, seq, hash FROM chain_head")
         return {str(row[0]): ChainHead(*row) for row in rows}
 
+    async def epoch_head(self, agent: str, *, epoch: int) -> ChainHead | None:
+        """The last message held of one epoch of an agent, an earlier one included; None when none is."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(
+                "SELECT agent, epoch, seq, hash FROM message WHERE agent = ? AND epoch = ? ORDER BY seq DESC LIMIT 1",
+                (agent, epoch),
+            )
+        return next((ChainHead(*row) for row in rows), None)
+
+    async def refused_numbers(self, *, newest: int) -> tuple[RefusedNumber, ...]:
+        """The newest refused numbers of each agent's epochs, in order."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(
+                "SELECT agent, epoch, seq, refused FROM (SELECT agent, epoch, seq, refused, row_number()"
+                " OVER (PARTITION BY agent, epoch ORDER BY seq DESC) AS nth FROM message WHERE refused IS NOT NULL)"
+                " WHERE nth <= ? ORDER BY agent, epoch, seq",
+                (newest,),
+            )
+        return tuple(RefusedNumber(*row) for row in rows)
+
     async def message_hash(self, agent: str, *, epoch: int, seq: int) -> bytes | None:
         """The hash of one held message, or None."""
         async with self.reading() as db:
@@ -67,7 +88,7 @@ class SqliteMessages(SqliteConnections):
     async def sealed_messages(
         self, agent: str, *, after: tuple[int, int], limit: int
     ) -> tuple[tuple[int, int, str, bytes, bytes], ...]:
-        """(epoch, seq, kind, hash, sealed) in order, for verification."""
+        """(epoch, seq, kind, hash, sealed) in order, for verification; `sealed` is empty where content was refused."""
         async with self.reading() as db:
             rows = await db.execute_fetchall(
                 "SELECT epoch, seq, kind, hash, sealed FROM message"
@@ -100,7 +121,7 @@ class SqliteMessages(SqliteConnections):
         return {str(agent): int(slot) for agent, slot in rows}
 
     async def message_count(self) -> int:
-        """How many messages are held."""
+        """How many messages were accepted and are held."""
         async with self.reading() as db:
             rows = list(await db.execute_fetchall("SELECT coalesce(sum(messages), 0) FROM chain_head"))
         return int(rows[0][0])
@@ -199,6 +220,7 @@ def _message_row(message: AcceptedMessage) -> tuple[object, ...]:
         message.received_at,
         min(firsts, default=message.slot),
         max(lasts, default=message.slot),
+        message.refused,
     )
 
 
@@ -208,7 +230,7 @@ def _head_rows(messages: Iterable[AcceptedMessage]) -> list[tuple[object, ...]]:
     counts: dict[str, int] = {}
     for message in messages:
         last[message.agent] = message
-        counts[message.agent] = counts.get(message.agent, 0) + 1
+        counts[message.agent] = counts.get(message.agent, 0) + (message.refused is None)
         if message.slot is not None:
             slots[message.agent] = max(slots.get(message.agent, message.slot), message.slot)
     return [

@@ -1,5 +1,6 @@
 -- What the agents sent: the exact signed bytes (the proof) and the quarter-hour table made of them.
 
+-- A message refused for its content keeps its place in the chain by its hash; nothing it said is kept.
 CREATE TABLE message (
     position INTEGER PRIMARY KEY,
     agent TEXT NOT NULL REFERENCES agent (id),
@@ -11,9 +12,12 @@ CREATE TABLE message (
     received_at INTEGER NOT NULL,
     first_slot INTEGER,
     last_slot INTEGER,
-    UNIQUE (agent, epoch, seq)
+    refused TEXT,
+    UNIQUE (agent, epoch, seq),
+    CHECK (refused IS NULL OR (length(sealed) = 0 AND first_slot IS NULL))
 ) STRICT;
 
+CREATE INDEX message_refused ON message (agent, epoch, seq, refused) WHERE refused IS NOT NULL;
 CREATE INDEX message_received ON message (received_at, first_slot, last_slot) WHERE first_slot IS NOT NULL;
 
 CREATE TRIGGER message_is_kept BEFORE DELETE ON message

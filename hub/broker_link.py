@@ -1,0 +1,161 @@
+"""The hub's connection to the broker: a paho client in its own thread that hands messages to the event loop.
+
+It acknowledges only what it is told to, so that the broker never has more than a window of messages underway.
+"""
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+log = logging.getLogger(__name__)
+
+WINDOW: Final = 1000
+"""Messages the broker may have underway to the hub, and the most that wait here."""
+
+SESSION_S: Final = 7 * 86400
+MAX_OUTGOING: Final = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message as delivered. `connection` counts connections: an acknowledgement never crosses to another one."""
+
+    topic: str
+    payload: bytes
+    qos: int
+    packet_id: int
+    connection: int
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerAddress:
+    """Where the broker is and how the hub makes itself known there."""
+
+    host: str
+    port: int
+    username: str | None = None
+    password: str | None = None
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+
+class BrokerLink:
+    """Connects, reconnects with back-off for ever, and keeps its session and subscriptions.
+
+    `deliver` is called in the event loop with messages in the order they came.
+    """
+
+    def __init__(self, *, client_id: str, filters: Sequence[str], deliver: Callable[[list[Delivery]], None]) -> None:
+        self._filters = tuple(filters)
+        self._deliver = deliver
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._lock = threading.Lock()
+        self._arrived: deque[Delivery] = deque()
+        self._connection = 0
+        self._was_lost = False
+        self._is_connected = False
+        self.dropped = 0
+        self._client = mqtt.Client(
+            CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTProtocolVersion.MQTTv5, manual_ack=True
+        )
+        self._client.max_queued_messages_set(MAX_OUTGOING)
+        self._client.reconnect_delay_set(min_delay=1, max_delay=30)
+        self._client.on_connect = self._on_connect
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_message = self._on_message
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the broker answers right now."""
+        return self._is_connected
+
+    def start(self, address: BrokerAddress) -> None:
+        """Begin connecting; call inside the running event loop. Returns at once, also when the broker is away."""
+        self._loop = asyncio.get_running_loop()
+        if address.username is not None:
+            self._client.username_pw_set(address.username, address.password)
+        if address.ca_file is not None:
+            self._client.tls_set(
+                ca_certs=str(address.ca_file),
+                certfile=str(address.cert_file) if address.cert_file else None,
+                keyfile=str(address.key_file) if address.key_file else None,
+            )
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.SessionExpiryInterval = SESSION_S
+        properties.ReceiveMaximum = WINDOW
+        self._client.connect_async(address.host, address.port, keepalive=30, clean_start=False, properties=properties)
+        self._client.loop_start()
+
+    def stop(self) -> None:
+        """Leave the broker; the session stays there, so that nothing sent meanwhile needs sending again."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        """Tell the broker that these need not be delivered again."""
+        for delivery in deliveries:
+            if delivery.qos > 0 and delivery.connection == self._connection:
+                self._client.ack(delivery.packet_id, delivery.qos)
+
+    def publish(self, topic: str, sealed: bytes) -> None:
+        """Send once the broker is there; dropped when more than MAX_OUTGOING wait (agents ask again)."""
+        info = self._client.publish(topic, sealed, qos=1)
+        if info.rc == mqtt.MQTT_ERR_QUEUE_SIZE:
+            self.dropped += 1
+
+    def _on_connect(
+        self, client: mqtt.Client, _userdata: Any, _flags: Any, reason: ReasonCode, _properties: Properties | None
+    ) -> None:
+        if reason.is_failure:
+            if not self._was_lost:
+                log.warning("the broker refuses the hub: %s", reason)
+            self._was_lost = True
+            return
+        self._connection += 1
+        self._is_connected = True
+        client.subscribe([(name, SubscribeOptions(qos=1)) for name in self._filters])
+        log.info("the broker answers%s", " again" if self._was_lost else "")
+        self._was_lost = False
+
+    def _on_disconnect(
+        self, _client: mqtt.Client, _userdata: Any, _flags: Any, reason: ReasonCode, _properties: Properties | None
+    ) -> None:
+        self._is_connected = False
+        if reason.is_failure and not self._was_lost:
+            log.warning("the broker is lost (%s); trying again until it answers", reason)
+            self._was_lost = True
+
+    def _on_message(self, _client: mqtt.Client, _userdata: Any, message: mqtt.MQTTMessage) -> None:
+        loop = self._loop
+        if loop is None:
+            return
+        with self._lock:
+            # Without quality of service nothing holds a sender back: what does not fit is dropped, and sent again.
+            if message.qos == 0 and len(self._arrived) >= WINDOW:
+                self.dropped += 1
+                return
+            is_first = not self._arrived
+            self._arrived.append(
+                Delivery(message.topic, bytes(message.payload), message.qos, message.mid, self._connection)
+            )
+        if is_first:
+            loop.call_soon_threadsafe(self._hand_over)
+
+    def _hand_over(self) -> None:
+        with self._lock:
+            deliveries = list(self._arrived)
+            self._arrived.clear()
+        self._deliver(deliveries)
