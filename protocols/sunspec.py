@@ -109,6 +109,6 @@ def _has_header(words: Mapping[int, int], address: int) -> bool:
 
 def _model_at(words: Mapping[int, int], address: int) -> SunSpecModel | None:
     model_id, length = words.get(address), words.get(address + 1)
-    if model_id in (None, 0, END_OF_CHAIN) or not length or address + 2 + length > 0x10000:
+    if model_id in (None, 0, END_OF_CHAIN) or length is None or address + 2 + length > 0x10000:
         return None
     return SunSpecModel(model_id, address, length)

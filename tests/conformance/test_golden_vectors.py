@@ -9,6 +9,7 @@ Every vector is decoded from its own fields; where a shipped map has the point, 
 import json
 import re
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,7 @@ def test_vector_decodes_through_the_shipped_map(vector: Vector) -> None:
         _assert_expected({**vector, "expected_value": expected}, value)
 
 
+@cache
 def _shipped_map(device: str) -> DeviceMap | None:
     path = MAPS / f"{device}.toml"
     return load_map(path.read_text(encoding="utf-8"), name=path.name) if path.is_file() else None
@@ -82,10 +84,14 @@ def _points_of(device_map: DeviceMap, vector: Vector) -> list[Point]:
     place = int(text)
     key = "offset" if text.startswith("+") else "address"
     functions = {int(code) for code in re.findall(r"\d+", str(vector.get("function_code", "3 4")))}
+    # An offset alone is shared by many models: unit and kind of scale must be the same as well.
+    scaled, unit = "scale_factor_register" in vector, vector.get("unit", "text")
     return [
         point
         for point in device_map.points
-        if getattr(point, key) == place and point.type == rtype and point.function in functions
+        if getattr(point, key) == place
+        and (point.type, point.unit, bool(point.scale_factor)) == (rtype, unit, scaled)
+        and point.function in functions
     ]
 
 

@@ -53,6 +53,12 @@ def test_swapped_wiring_turns_power(family: str, role: RoleName, power_w: int) -
     assert _power(_resolved(family, invert=True), role, active_power=500) == power_w
 
 
+def test_a_huawei_export_counter_that_counts_downwards_is_taken_without_its_sign() -> None:
+    huawei = _resolved("huawei-sun2000")
+    values = huawei.decode({(3, 37119): 65534, (3, 37120): 7616})
+    assert role_values(huawei, values, "grid").export_wh == 1234560
+
+
 def test_an_inverter_has_no_swapped_wiring() -> None:
     with pytest.raises(MapError, match="huawei-sun2000: invert: expected false, role pv cannot be swapped"):
         role_names(_resolved("huawei-sun2000", invert=True), "pv")

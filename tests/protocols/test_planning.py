@@ -77,6 +77,21 @@ def test_one_bad_register_is_found_by_halves_and_loses_no_other_span(
     assert extra <= 2 * math.ceil(math.log2(len(inside))) if len(inside) > 1 else extra == 0
 
 
+@given(bad=st.integers(0, 62))
+def test_one_bad_value_among_63_costs_at_most_twelve_requests(bad: int) -> None:
+    spans = [Span(3, 2 * place, 1) for place in range(63)]
+    read, culprits, extra = _heal(Request(3, 0, 125), spans, 2 * bad)
+    assert culprits == [spans[bad]]
+    assert len(read) == 62
+    assert extra <= 12
+
+
+def test_spans_inside_others_are_dropped() -> None:
+    assert outermost([Span(3, 4, 2), Span(3, 0, 6), Span(3, 0, 6), Span(3, 0, 2), Span(4, 0, 2)]) == [
+        Span(3, 0, 6), Span(4, 0, 2),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("span", "limits", "reason"),
     [
