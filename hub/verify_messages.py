@@ -1,0 +1,138 @@
+"""Opens every stored message again and holds the 15-minute table against what the homes signed; changes nothing."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Final, Protocol
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from hub.storage.contract import MemberStore, ReadingStore
+from hub.storage.records import Access, Agent
+from protocols.chain import FIRST_PREVIOUS, Header
+from protocols.envelope import batch_hash, open_sealed
+from protocols.messages import decode_answer, decode_consent_notice
+from protocols.quantities import Mark, Measure
+from protocols.readings import Batch, Column, decode_batch
+from protocols.refusals import WireError
+from protocols.slots import Slot, iso
+from protocols.topics import Topic
+
+PAGE: Final = 500
+FINDINGS_MAX: Final = 100
+ACCESS: Final = Access(actor="job:verify", role="job", purpose="settle.share", reason="recomputing the books")
+
+Cell = tuple[Measure, Slot]
+
+
+class MessageStores(MemberStore, ReadingStore, Protocol):
+    """The two slices this check needs."""
+
+
+@dataclass
+class MessageCheck:
+    """What was looked at, and every contradiction found (the first FINDINGS_MAX as sentences)."""
+
+    messages: int = 0
+    readings: int = 0
+    wrong: int = 0
+    findings: list[str] = field(default_factory=list)
+
+    def note(self, sentence: str) -> None:
+        """One contradiction."""
+        self.wrong += 1
+        if len(self.findings) < FINDINGS_MAX:
+            self.findings.append(sentence)
+
+
+@dataclass
+class _Chain:
+    epoch: int = 0
+    seq: int = 0
+    head: bytes = FIRST_PREVIOUS
+
+
+async def check_messages(store: MessageStores) -> MessageCheck:
+    """Signatures, chains without holes, and a table that says what the signed bytes say."""
+    check = MessageCheck()
+    coop = (await store.coop()).id
+    agents = sorted(await store.agents(), key=lambda agent: (agent.home_id, agent.enrolled_at, agent.id))
+    for home, of_home in groupby(agents, key=lambda agent: agent.home_id):
+        signed: dict[Cell, Column] = {}
+        for agent in of_home:
+            async for batch in _opened_batches(store, agent, coop=coop, check=check):
+                _remember(signed, batch)
+        await _compare(store, home, signed=signed, check=check)
+    return check
+
+
+async def _opened_batches(
+    store: MessageStores, agent: Agent, *, coop: str, check: MessageCheck
+) -> AsyncIterator[Batch]:
+    chain = _Chain()
+    key = Ed25519PublicKey.from_public_bytes(agent.public_key)
+    after = (0, 0)
+    while page := await store.sealed_messages(agent.id, after=after, limit=PAGE):
+        for epoch, seq, kind, held_hash, sealed in page:
+            check.messages += 1
+            after = (epoch, seq)
+            body = _opened(sealed, Topic(coop, agent.shard, agent.id, "up", kind), key) if sealed else None
+            problem = _problem(chain, (epoch, seq, held_hash, sealed), header=body[0] if body else None)
+            if problem:
+                check.note(f"{agent.id} message {epoch}/{seq}: {problem}")
+            chain.epoch, chain.seq, chain.head = epoch, seq, held_hash
+            if body and body[1] is not None:
+                yield body[1]
+
+
+def _opened(sealed: bytes, topic: Topic, key: Ed25519PublicKey) -> tuple[Header, Batch | None] | None:
+    try:
+        payload = open_sealed(sealed, topic.text(), key)
+        if topic.kind == "batch":
+            batch = decode_batch(payload)
+            return batch.header, batch
+        other = decode_answer(payload) if topic.kind == "answer" else decode_consent_notice(payload)
+        return other.header, None
+    except WireError:
+        return None
+
+
+def _problem(chain: _Chain, held: tuple[int, int, bytes, bytes], *, header: Header | None) -> str | None:
+    epoch, seq, held_hash, sealed = held
+    expected = chain.seq + 1 if epoch == chain.epoch else 1
+    if seq != expected:
+        return f"number {expected} is not there"
+    if not sealed:
+        return None  # refused for its content: only its number and hash are kept, the next message names the hash
+    if header is None:
+        return "the stored bytes do not open with the agent's key"
+    if (header.epoch, header.seq) != (epoch, seq):
+        return "it is filed under another number than it was signed with"
+    if batch_hash(sealed) != held_hash:
+        return "the stored bytes have another hash than was receipted"
+    previous = chain.head if epoch == chain.epoch else FIRST_PREVIOUS
+    return None if header.previous == previous else "it does not follow the message before it"
+
+
+def _remember(signed: dict[Cell, Column], batch: Batch) -> None:
+    for column in batch.columns:
+        cell = (column.measure, batch.slot)
+        known = signed.get(cell)
+        # The table's own rule: a better mark replaces a worse one, an equal one never.
+        if column.span == 1 and (known is None or column.mark < known.mark):
+            signed[cell] = column
+
+
+async def _compare(store: MessageStores, home: str, *, signed: dict[Cell, Column], check: MessageCheck) -> None:
+    if not signed:
+        return
+    slots = range(min(slot for _, slot in signed), max(slot for _, slot in signed) + 1)
+    measures = sorted({measure for measure, _ in signed})
+    series = await store.home_series(home, measures, slots=slots, access=ACCESS)
+    for (measure, slot), column in signed.items():
+        check.readings += 1
+        at = slot - slots.start
+        held_wh = int(series[measure].energy_wh[at])
+        said_wh = -1 if column.energy_wh is None else column.energy_wh
+        if held_wh != said_wh or (int(series[measure].mark[at]) == Mark.MISSING) != (column.mark == Mark.MISSING):
+            check.note(f"{home} {measure.name.lower()} {iso(slot)}: the table differs from what the home signed")
