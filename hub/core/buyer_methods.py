@@ -1,5 +1,7 @@
-"""The eight methods that share one pool among buyers, for a batch of slots at a time. Sellers, and the pairwise method
-that knows no pool, are in allocation.py."""
+"""The eight methods that share one pool among buyers, for a batch of slots at a time.
+
+Sellers are in allocation.py, and the method that knows no pool in pairwise.py.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -81,7 +83,9 @@ def _solidarity(batch: Batch, key: AllocationKey) -> NDArray[Any]:
 def _add_proportional(batch: Batch, first: Energy) -> Energy:
     """What is left of the pool after a first round, by the demand still unmet; in a scarce slot all of it is taken."""
     given = first.sum(axis=1)
-    return first + share_rows(batch.pool - given, batch.demand - first, batch.wanted - given)
+    rest = share_rows(batch.pool - given, batch.demand - first, batch.wanted - given)
+    alloc: Energy = first + rest
+    return alloc
 
 
 @lru_cache(maxsize=8)
@@ -93,7 +97,7 @@ def _tier_columns(tiers: tuple[tuple[int, ...], ...]) -> tuple[NDArray[np.int64]
 
 
 def _priority(batch: Batch, key: AllocationKey) -> NDArray[Any]:
-    """Tiers before the marginal one get all they want, the marginal tier shares what is left, later ones get nothing."""
+    """Tiers before the marginal one get all they want, that one shares what is left, later ones get nothing."""
     order, sizes = _tier_columns(key.tiers)
     demand = batch.demand if order is None else batch.demand[:, order]
     alloc = _cascade(demand, batch.pool) if sizes.max() == 1 else _fill_tiers(demand, batch.pool, sizes)
@@ -111,7 +115,8 @@ def _cascade(demand: Energy, pool: Energy) -> NDArray[Any]:
     np.subtract(pool.astype(narrow.dtype)[:, None], left, out=left)
     left += narrow
     np.minimum(left, narrow, out=left)
-    return np.maximum(left, 0, out=left)
+    np.maximum(left, 0, out=left)
+    return left
 
 
 def _fill_tiers(demand: Energy, pool: Energy, sizes: Energy) -> Energy:

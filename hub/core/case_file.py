@@ -1,29 +1,31 @@
-"""The settlement case file: one JSON document in, one out, so that boards can try a rule and auditors can recompute.
-It reads text and tables, never files."""
+"""The settlement case file: one JSON document in, one out, for boards who try a rule and auditors who recompute.
+
+It reads text and tables, never files.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date
 from typing import Final, cast
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from hub.core.allocation import Energy
+from hub.core.accepted_readings import MISSING_WH, Readings, Window
 from hub.core.money import CENT_NANO, MICRO_NANO
 from hub.core.refusal import Refusal, one_line, require_integer
+from hub.core.rounding import Energy
 from hub.core.rulebook import Prices, Rule, check_rule, require_mapping, require_sequence, sort_members
-from hub.core.settlement import MISSING_WH, Readings, Settlement, Window, settle
+from hub.core.settlement import Settlement, settle
+from protocols.slots import slots_of_day
 
 MAX_CASE_BYTES: Final = 64 * 2**20
 MAX_DIGITS: Final = 60
-SLOT_SECONDS: Final = 900
 
 Table = Mapping[str, object]
 
 
 def settle_case(case: object, previous: object = None) -> dict[str, object]:
-    """The answer to a case, and with an earlier answer what the difference is; a Refusal if any part is not in order."""
+    """The answer to a case, with an earlier answer also the difference; a Refusal if any part is out of order."""
     table = require_mapping(case, "the case file")
     if "cases" in table and "members" not in table:
         raise Refusal("malformed", "this file holds a list of cases; settle takes one of them at a time")
@@ -35,7 +37,7 @@ def settle_case(case: object, previous: object = None) -> dict[str, object]:
 
 
 def parse_case(text: bytes) -> object:
-    """The JSON document in these bytes; refuses doubled keys, NaN, endless numbers and what is not JSON at all."""
+    """The JSON document in these bytes; refuses doubled keys, NaN, endless numbers and what is not JSON."""
     if len(text) > MAX_CASE_BYTES:
         raise Refusal("malformed", f"the file is larger than {MAX_CASE_BYTES // 2**20} MiB")
     try:
@@ -48,7 +50,8 @@ def parse_case(text: bytes) -> object:
     except UnicodeDecodeError:
         raise Refusal("malformed", "the file is not UTF-8 text") from None
     except json.JSONDecodeError as broken:
-        raise Refusal("malformed", f"not JSON: line {broken.lineno} column {broken.colno}: {broken.msg}") from None
+        where = f"line {broken.lineno} column {broken.colno}"
+        raise Refusal("malformed", f"not JSON: {where}: {broken.msg}") from None
     except RecursionError:
         raise Refusal("malformed", "lists and tables are nested too deep") from None
 
@@ -94,9 +97,7 @@ def answer_case(settled: Settlement) -> dict[str, object]:
     intervals = []
     for t in range(len(settled.slots)):
         here = [i for i, there in enumerate(present[t]) if there]
-        interval: dict[str, object] = {
-            name: {members[i]: rows[t][i] for i in here} for name, rows in columns.items()
-        }
+        interval: dict[str, object] = {name: {members[i]: rows[t][i] for i in here} for name, rows in columns.items()}
         interval["used"] = sum(columns["alloc"][t])
         interval["state"] = "provisional" if provisional[t] else "complete"
         intervals.append(interval)
@@ -107,13 +108,9 @@ def answer_case(settled: Settlement) -> dict[str, object]:
 def local_day_slots(day: object, tz: object) -> int:
     """How many quarter hours a local day has: 92, 96 or 100 almost everywhere."""
     try:
-        first = date.fromisoformat(cast(str, day))
-        zone = ZoneInfo(cast(str, tz))
-        ends = (datetime.combine(first + timedelta(days=n), time(), tzinfo=zone).astimezone(UTC) for n in (0, 1))
-        start, end = ends
-    except (TypeError, ValueError, KeyError, OSError, OverflowError):
+        return len(slots_of_day(date.fromisoformat(cast(str, day)), cast(str, tz)))
+    except (TypeError, ValueError, OverflowError):
         raise Refusal("malformed", f"day {one_line(day)} in tz {one_line(tz)} is no local day") from None
-    return int((end - start).total_seconds()) // SLOT_SECONDS
 
 
 def _answer_money(settled: Settlement) -> dict[str, object]:
@@ -139,7 +136,8 @@ def _difference(money: Table, previous: object) -> dict[str, object]:
     delta: dict[str, object] = {}
     for name in ("debit_nano", "credit_nano"):
         now, before = cast(Mapping[str, int], money[name]), _read_amounts(earlier, name)
-        delta[name] = {member: now.get(member, 0) - before.get(member, 0) for member in sorted({*now, *before})}
+        everyone = sorted({*now, *before})
+        delta[name] = {member: now.get(member, 0) - before.get(member, 0) for member in everyone}
     margin = _read_amount(_named(earlier, "coop_margin_nano"), "coop_margin_nano")
     delta["coop_margin_nano"] = cast(int, money["coop_margin_nano"]) - margin
     return delta
@@ -220,7 +218,8 @@ def _check_day(case: Table, count: int) -> None:
         return
     expected = local_day_slots(case.get("day"), case.get("tz"))
     if count != expected:
-        raise Refusal("interval_count", f"{count} intervals given, but {case['day']} has {expected} in {case['tz']}")
+        found = f"{count} intervals given, but {case['day']} has {expected} in {case['tz']}"
+        raise Refusal("interval_count", found)
 
 
 def _single_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Energy turned into money for one period: exact nano-currency, and whole units for statements. No tax, no fees."""
+"""Energy turned into money for one period: exact nano-currency, whole units for statements; no tax, no fees."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """One period's money by member, in nano-currency; `benefit_nano` is None where the rule names no retail price."""
+    """One period's money by member; `benefit_nano` is None where the rule names no retail price."""
 
     debit_nano: tuple[int, ...]
     credit_nano: tuple[int, ...]
@@ -33,7 +33,7 @@ class Money:
         return sum(self.debit_nano) - sum(self.credit_nano)
 
     def in_units_of(self, unit_nano: int) -> Statement:
-        """Buyers and sellers each rounded by largest remainder to their own total; the margin is the difference."""
+        """Buyers and sellers each rounded to their own total by largest remainder; the margin is the difference."""
         debit, credit = round_to_unit(self.debit_nano, unit_nano), round_to_unit(self.credit_nano, unit_nano)
         return Statement(debit, credit, sum(debit) - sum(credit))
 

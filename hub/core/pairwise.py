@@ -10,7 +10,7 @@ from hub.core.rounding import Energy, share_rows
 def pair_rows(
     surplus: Energy, demand: Energy, *, present: NDArray[np.bool_] | None, key: AllocationKey
 ) -> tuple[Energy, Energy]:
-    """Allocated and sold, both [slots, members]; what a coefficient leaves, and the part of the absent, is the grid's."""
+    """Allocated and sold, both [slots, members]; what coefficients leave, and the part of the absent, is the grid's."""
     unmet, sold = demand.copy(), np.zeros_like(surplus)
     for producer, consumers in key.coefficients:
         columns = [column for column, _ in consumers]

@@ -1,4 +1,7 @@
-"""Why a batch is not settled: one exception with a stable code. It is not for findings, which a person may settle around."""
+"""Why a batch is not settled: one exception with a stable code.
+
+Findings, which a person may pass over, are not here.
+"""
 
 from typing import Final
 

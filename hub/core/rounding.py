@@ -1,7 +1,7 @@
-"""Largest remainder, exactly: one row in Python integers of any size, or a block of rows in arrays with the same answer.
+"""Largest remainder, exactly: one row in Python integers of any size, or a block of rows in arrays.
 
-The array forms never divide integers. A floating-point quotient is at most a unit off, and the remainder, taken modulo
-the word size and so exact for any product, says by how much.
+Both give the same answer. The array forms never divide integers: a floating-point quotient is at most a unit off, and
+the remainder, taken modulo the word size and so exact for any product, says by how much.
 """
 
 from collections.abc import Sequence
@@ -95,7 +95,7 @@ def _share_wide(total: Energy, weights: Energy, weight_sum: Energy, *, quotient:
 
 
 def _give_units(total: Energy, share: NDArray[Any], rest: NDArray[Any], *, rest_bound: int) -> None:
-    """Adds one unit in place to the largest rests of each row, the lowest column first, until it adds up to its total."""
+    """Adds a unit in place to the largest rests of each row, lowest column first, until it adds up to its total."""
     columns = rest.shape[1]
     left = total - share.sum(axis=1, dtype=share.dtype)
     place = np.minimum(columns - left, columns - 1)

@@ -1,10 +1,13 @@
-"""The rulebook as data: method, parameters and prices, checked against the members and named by the hash of its bytes.
-It says how to share; it does not share, and it knows nothing of who is a member from when to when."""
+"""The rulebook as data: method, parameters and prices, checked against the members, named by the hash of its bytes.
+
+It says how to share; it does not share, and it knows nothing of who is a member from when to when.
+"""
 
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final, cast
 
 from hub.core.allocation_key import GRID_PPM, AllocationKey
@@ -66,7 +69,7 @@ def sort_members(members: Sequence[object]) -> tuple[str, ...]:
     if not ids:
         raise Refusal("no_members", "members is empty")
     ordered = sorted(ids, key=lambda member: member.encode("utf-8"))
-    for left, right in zip(ordered, ordered[1:], strict=False):
+    for left, right in pairwise(ordered):
         if left == right:
             raise Refusal("duplicate_member", f"member {one_line(left)} stands twice")
     return tuple(ordered)
@@ -95,7 +98,7 @@ def check_prices(prices: Prices) -> None:
         if price is not None:
             require_integer(price, f"prices.{name}")
     if sell > buy:
-        raise Refusal("sell_over_buy", f"prices.sell {sell} is over prices.buy {buy}: the co-op would pay the difference")
+        raise Refusal("sell_over_buy", f"prices.sell {sell} is over prices.buy {buy}: the co-op would pay for it")
 
 
 def require_mapping(value: object, where: str) -> Mapping[str, object]:
@@ -116,8 +119,9 @@ def _check_participation(percents: object, columns: Mapping[str, int]) -> None:
     for member, percent in require_mapping(percents, "participation").items():
         if member not in columns:
             raise Refusal("unknown_member", f"participation names {one_line(member)}, who is not a member")
-        if not 1 <= require_integer(percent, f"participation.{one_line(member)}") <= 100:
-            raise Refusal("out_of_range", f"participation.{one_line(member)} is not a whole percent from 1 to 100")
+        where = f"participation.{one_line(member)}"
+        if not 1 <= require_integer(percent, where) <= 100:
+            raise Refusal("out_of_range", f"{where} is not a whole percent from 1 to 100")
 
 
 def _plain_key(method: str, _params: Mapping[str, object], _columns: Mapping[str, int]) -> AllocationKey:
@@ -128,7 +132,7 @@ def _weights_key(method: str, params: Mapping[str, object], columns: Mapping[str
     weights = params.get("weights")
     if not isinstance(weights, Mapping) or set(weights) != set(columns):
         raise Refusal("weights_members", "params.weights must name every member and nobody else")
-    by_column = tuple(require_integer(weights[member], f"params.weights.{one_line(member)}") for member in columns)
+    by_column = tuple(require_integer(weights[name], f"params.weights.{one_line(name)}") for name in columns)
     if not any(by_column):
         raise Refusal("weights_zero", "params.weights are all zero")
     rounds = 1
@@ -140,7 +144,8 @@ def _weights_key(method: str, params: Mapping[str, object], columns: Mapping[str
 
 
 def _tiers_key(method: str, params: Mapping[str, object], columns: Mapping[str, int]) -> AllocationKey:
-    listed = [require_sequence(tier, "a tier in params.tiers") for tier in _listed(params, "tiers", "tiers_members")]
+    tiers_given = _listed(params, "tiers", "tiers_members")
+    listed = [require_sequence(tier, "a tier in params.tiers") for tier in tiers_given]
     named = [member for tier in listed for member in tier]
     if not _names_once(named, columns) or len(named) != len(columns):
         raise Refusal("tiers_members", "params.tiers must name every member exactly once and nobody else")
@@ -151,7 +156,7 @@ def _tiers_key(method: str, params: Mapping[str, object], columns: Mapping[str, 
 def _group_key(method: str, params: Mapping[str, object], columns: Mapping[str, int]) -> AllocationKey:
     group = _listed(params, "group", "group_members")
     if not group or not _names_once(group, columns):
-        raise Refusal("group_members", "params.group must name at least one member, each once, and nobody else")
+        raise Refusal("group_members", "params.group must name members, at least one and each once")
     reserve = params.get("reserve_ppm")
     if isinstance(reserve, bool) or not isinstance(reserve, int) or not 0 <= reserve <= GRID_PPM:
         raise Refusal("reserve_ppm", "params.reserve_ppm is not an integer from 0 to 1000000")
@@ -167,7 +172,8 @@ def _coefficients_key(method: str, params: Mapping[str, object], columns: Mappin
         where = f"params.coefficients.{one_line(producer)}"
         row = []
         for consumer, ppm in require_mapping(shares, where).items():
-            row.append((_column(consumer, columns, where), require_integer(ppm, f"{where}.{one_line(consumer)}")))
+            share = require_integer(ppm, f"{where}.{one_line(consumer)}")
+            row.append((_column(consumer, columns, where), share))
         if sum(ppm for _, ppm in row) > GRID_PPM:
             raise Refusal("coefficients_over_one", f"{where} adds up to more than 1000000 ppm")
         rows.append((_column(producer, columns, "params.coefficients"), tuple(sorted(row))))

@@ -1,44 +1,32 @@
-"""One period settled: readings and a rule in, energy, money and a hash out. It fetches nothing and books nothing."""
+"""One period settled: readings and a rule in, energy, money and a hash out. It fetches and books nothing."""
 
 import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hub.core.allocation import Energy, allocate
+from hub.core.accepted_readings import (
+    Presence,
+    Readings,
+    accept_readings,
+    big_endian,
+    canonical_line,
+    put_in_order,
+)
+from hub.core.allocation import allocate
 from hub.core.money import Money, price_energy
-from hub.core.refusal import MAX_INTEGER, Refusal, one_line, require_integer
+from hub.core.refusal import MAX_INTEGER
+from hub.core.rounding import Energy
 from hub.core.rulebook import Rule, check_rule, sort_members
 
-MISSING_WH: Final = -1
 RECORD_TAG: Final = b"commonwatt allocation record v1\n"
-INPUT_TAG: Final = b"commonwatt settlement input v1\n"
-
-Window = tuple[int, int | None]
-
-
-@dataclass(frozen=True)
-class Readings:
-    """What was registered at each connection point; `MISSING_WH` where nothing was.
-
-    Shape: `surplus_wh` and `demand_wh` are [slots, members]. A member without a window is there throughout.
-    """
-
-    members: tuple[str, ...]
-    slots: tuple[int, ...]
-    surplus_wh: Energy
-    demand_wh: Energy
-    windows: Mapping[str, Window] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Settlement:
-    """A settled period. Columns are `members` in byte order; rows are settled intervals, named by their first slot.
+    """A settled period. Columns are `members` in byte order, rows are intervals named by their first slot.
 
     Readings of members who are not `present` stand as zero. Units: Wh.
     """
@@ -46,8 +34,8 @@ class Settlement:
     rule: Rule
     members: tuple[str, ...]
     slots: tuple[int, ...]
-    present: NDArray[np.bool_]
-    provisional: NDArray[np.bool_]
+    present: Presence
+    provisional: Presence
     surplus_wh: Energy
     demand_wh: Energy
     alloc_wh: Energy
@@ -99,84 +87,45 @@ class Settlement:
         return b"".join(
             [
                 RECORD_TAG,
-                _canonical_line(head),
-                _big_endian(np.array(self.slots, dtype=np.int64)),
+                canonical_line(head),
+                big_endian(np.array(self.slots, dtype=np.int64)),
                 np.packbits(self.present).tobytes(),
                 np.packbits(self.provisional).tobytes(),
-                *(_big_endian(column) for column in energy),
+                *(big_endian(column) for column in energy),
             ]
         )
 
     def result_hash(self) -> str:
-        """SHA-256 of the record: the same accepted readings and rule give the same, whatever their order was."""
+        """SHA-256 of the record: the same accepted readings and rule give the same, in whatever order they came."""
         return hashlib.sha256(self.record()).hexdigest()
 
 
 def settle(readings: Readings, rule: Rule) -> Settlement:
-    """The period settled by the rule, or a Refusal before any slot is settled."""
+    """The period settled by the rule, or a Refusal before any slot is settled.
+
+    With participation factors a member's share goes through the method rounded down; the rest stays with the grid.
+    """
     members = sort_members(readings.members)
     key = check_rule(rule, members)
-    readings = put_in_order(readings)
-    _check_energy(readings)
-    inside = _membership(readings)
-    given = (readings.surplus_wh >= 0) & (readings.demand_wh >= 0)
-    gaps = inside & ~given
-    if rule.missing == "refuse" and gaps.any():
-        row, column = np.argwhere(gaps)[0].tolist()
-        where = f"member {one_line(members[column])} in slot {readings.slots[row]}"
-        raise Refusal("missing_reading", f"no reading of {where}, and the rule refuses gaps")
-    present = inside & given
-    surplus = np.where(present, readings.surplus_wh, 0)
-    demand = np.where(present, readings.demand_wh, 0)
-    slots, provisional = readings.slots, gaps.any(axis=1)
-    if rule.aggregate > 1:
-        slots, present, provisional, surplus, demand = _aggregate(
-            slots, present, provisional=provisional, energy=(surplus, demand), size=rule.aggregate
-        )
+    accepted = accept_readings(put_in_order(readings), rule)
     percent = np.array([rule.participation_percent.get(member, 100) for member in members], dtype=np.int64)
-    highest = MAX_INTEGER * rule.aggregate
     shared = allocate(
-        surplus * percent // 100, demand * percent // 100, key=key, present=present, highest_wh=highest
+        accepted.surplus_wh * percent // 100,
+        accepted.demand_wh * percent // 100,
+        key=key,
+        present=accepted.present,
+        highest_wh=MAX_INTEGER * rule.aggregate,
     )
     return Settlement(
         rule=rule,
         members=members,
-        slots=slots,
-        present=present,
-        provisional=provisional,
-        surplus_wh=surplus,
-        demand_wh=demand,
+        slots=accepted.slots,
+        present=accepted.present,
+        provisional=accepted.provisional,
+        surplus_wh=accepted.surplus_wh,
+        demand_wh=accepted.demand_wh,
         alloc_wh=shared.alloc_wh,
         sold_wh=shared.sold_wh,
-    )
-
-
-def digest_inputs(readings: Readings, rule: Rule) -> str:
-    """SHA-256 naming what a run settles: rule version, members, windows and every reading. Part of the run key."""
-    readings = put_in_order(readings)
-    windows = {member: list(window) for member, window in readings.windows.items()}
-    head = {"rule": rule.version(), "members": readings.members, "windows": windows, "slots": len(readings.slots)}
-    parts = [INPUT_TAG, _canonical_line(head), _big_endian(np.array(readings.slots, dtype=np.int64))]
-    parts += [_big_endian(readings.surplus_wh), _big_endian(readings.demand_wh)]
-    return hashlib.sha256(b"".join(parts)).hexdigest()
-
-
-def put_in_order(readings: Readings) -> Readings:
-    """The same readings with members in byte order and slots ascending; refuses a slot that stands twice."""
-    columns = sorted(range(len(readings.members)), key=lambda i: readings.members[i].encode("utf-8"))
-    rows = sorted(range(len(readings.slots)), key=lambda i: readings.slots[i])
-    slots = tuple(readings.slots[i] for i in rows)
-    for left, right in zip(slots, slots[1:], strict=False):
-        if left == right:
-            raise Refusal("duplicate_interval", f"slot {left} stands twice")
-    if columns == list(range(len(columns))) and rows == list(range(len(rows))):
-        return readings
-    return replace(
-        readings,
-        members=tuple(readings.members[i] for i in columns),
-        slots=slots,
-        surplus_wh=readings.surplus_wh[np.ix_(rows, columns)],
-        demand_wh=readings.demand_wh[np.ix_(rows, columns)],
     )
 
 
@@ -187,59 +136,3 @@ def sum_columns(energy_wh: Energy) -> tuple[int, ...]:
         return tuple(energy_wh.sum(axis=0, dtype=np.int64).tolist())
     high, low = (energy_wh >> 32).sum(axis=0).tolist(), (energy_wh & 0xFFFFFFFF).sum(axis=0).tolist()
     return tuple((h << 32) + lo for h, lo in zip(high, low, strict=True))
-
-
-def _check_energy(readings: Readings) -> None:
-    shape = (len(readings.slots), len(readings.members))
-    for name, energy in (("surplus", readings.surplus_wh), ("demand", readings.demand_wh)):
-        if energy.shape != shape or energy.dtype != np.int64:
-            raise ValueError(f"{name} is {energy.dtype}{energy.shape}, not int64{shape}")
-        if energy.size and int(energy.min()) < MISSING_WH:
-            raise Refusal("negative", f"{name} holds a negative reading")
-        if energy.size and int(energy.max()) > MAX_INTEGER:
-            raise Refusal("out_of_range", f"{name} holds a reading greater than 2^53-1")
-
-
-def _membership(readings: Readings) -> NDArray[np.bool_]:
-    inside = np.ones(readings.demand_wh.shape, dtype=np.bool_)
-    columns = {member: column for column, member in enumerate(readings.members)}
-    slots = np.array(readings.slots, dtype=np.int64)
-    for member, (first, end) in readings.windows.items():
-        if member not in columns:
-            raise Refusal("unknown_member", f"windows names {one_line(member)}, who is not a member")
-        require_integer(first, f"windows.{one_line(member)}[0]")
-        here = slots >= first
-        if end is not None:
-            here &= slots < require_integer(end, f"windows.{one_line(member)}[1]")
-        inside[:, columns[member]] = here
-    return inside
-
-
-def _aggregate(
-    slots: tuple[int, ...],
-    present: NDArray[np.bool_],
-    *,
-    provisional: NDArray[np.bool_],
-    energy: tuple[Energy, Energy],
-    size: int,
-) -> tuple[tuple[int, ...], NDArray[np.bool_], NDArray[np.bool_], Energy, Energy]:
-    """Every `size` slots as one; who misses one of them is not in the sum, and one gap makes it provisional."""
-    if len(slots) % size:
-        raise Refusal("interval_count", f"{len(slots)} intervals do not make whole groups of {size}")
-    starts = slots[::size]
-    for start, end in zip(starts, slots[size - 1 :: size], strict=True):
-        if end - start != size - 1:
-            raise Refusal("interval_count", f"the group that starts at slot {start} has a hole")
-    groups, members = len(starts), present.shape[1]
-    whole = present.reshape(groups, size, members).all(axis=1)
-    summed = [np.where(whole, wh.reshape(groups, size, members).sum(axis=1), 0) for wh in energy]
-    return starts, whole, provisional.reshape(groups, size).any(axis=1), summed[0], summed[1]
-
-
-def _big_endian(energy: Energy) -> bytes:
-    return energy.astype(">i8").tobytes()
-
-
-def _canonical_line(document: Mapping[str, object]) -> bytes:
-    text = json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8") + b"\n"

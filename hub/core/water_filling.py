@@ -1,8 +1,10 @@
 """Everyone up to one level, nobody above their demand: exact, for one row in Python integers or for a block of rows."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hub.core.rounding import WIDE_KEY_MAX, Energy, largest_remainder, narrowest, share_rows
 
@@ -25,7 +27,7 @@ def fill_water(total: int, demand: Sequence[int], weights: Sequence[int]) -> lis
     return shares
 
 
-def fill_rows(total: Energy, demand: Energy) -> Energy:
+def fill_rows(total: Energy, demand: Energy) -> NDArray[Any]:
     """Row by row `fill_water(total, demand)` with equal weights.
 
     Shape: [rows], [rows, columns]; each total is at most its row's sum, and that sum is below 2^62. All who stay under
@@ -64,10 +66,11 @@ def fill_weighted_rows(total: Energy, demand: Energy, weights: Energy) -> Energy
         if not (rising & ~still).any():
             break
         rising &= still
-    return np.where(rising, share_rows(left, free, weight_sum), demand)
+    shares: Energy = np.where(rising, share_rows(left, free, weight_sum), demand)
+    return shares
 
 
-def _whole_levels(total: Energy, demand: Energy) -> Energy:
+def _whole_levels(total: Energy, demand: NDArray[Any]) -> Energy:
     """The highest whole level per row at which the row's sum is still within its total.
 
     The sum is concave in the level, so Newton's step from below never passes the answer and soon reaches it.
@@ -87,5 +90,7 @@ def _whole_levels(total: Energy, demand: Energy) -> Energy:
     return level
 
 
-def _sum_capped(rows: Energy, level: Energy) -> Energy:
-    return np.minimum(rows, level.astype(rows.dtype)[:, None]).sum(axis=1, dtype=rows.dtype)
+def _sum_capped(rows: NDArray[Any], level: Energy) -> NDArray[Any]:
+    capped: NDArray[Any] = np.minimum(rows, level.astype(rows.dtype)[:, None])
+    sums: NDArray[Any] = capped.sum(axis=1, dtype=rows.dtype)
+    return sums
