@@ -28,7 +28,7 @@ def _blocks(*parts: tuple[int, int]) -> tuple[int, ...]:
 
 KINDS: dict[str, Kind] = {
     "dishwasher": Kind("Dishwasher", _blocks((60, 10), (1900, 20), (70, 40), (1800, 15), (30, 20)), 0.85, (18.5, 20.5)),
-    "washing-machine": Kind("Washing machine", _blocks((1950, 20), (160, 55), (350, 15)), 0.6, (17.0, 19.5)),
+    "washing_machine": Kind("Washing machine", _blocks((1950, 20), (160, 55), (350, 15)), 0.6, (17.0, 19.5)),
     "dryer": Kind("Dryer", _blocks((850, 90),), 0.45, (18.0, 20.5)),
     "ev": Kind("Car charger", (), 0.75, (17.5, 19.5)),
 }  # fmt: skip
@@ -87,7 +87,7 @@ def make_appliances(seed: int, home: str, *, charge_w: int) -> tuple[Appliance, 
     """What stands in this home; a car charger only where `charge_w` is not 0."""
     draw = stream(seed, home, "appliances")
     kinds = ["dishwasher"] if draw.random() < 0.9 else []
-    kinds += ["washing-machine"]
+    kinds += ["washing_machine"]
     kinds += ["dryer"] if draw.random() < 0.45 else []
     kinds += ["ev"] if charge_w else []
     made = []

@@ -114,17 +114,21 @@ class DeviceImage:
         whole_ws = Decimal(int(counted_ws)) if counted_ws == int(counted_ws) else Decimal(f"{counted_ws:.1f}")
         if base is not None:
             return (whole_ws - base) / 3600
-        return first_wh(self._seed, self.unit, flow) + whole_ws / 3600
+        return first_wh(self._seed, self.home, unit=self.unit, flow=flow) + whole_ws / 3600
 
     def _asleep(self, at_s: float) -> str | None:
         scripted = self._disturbance.sleeps_as(self.home.id, self.unit, at_s)
         return scripted if scripted and not self._physics.state(at_s).power_w["solar"] else None
 
 
-def first_wh(seed: int, unit: Unit, flow: str) -> int:
-    """What a counter stood at when the street began: no device of a home is new."""
+def first_wh(seed: int, home: Home, *, unit: Unit, flow: str) -> int:
+    """What a counter stood at when the street began: no device is new, but a home that makes nothing sold nothing."""
+    if flow == "export" and home.roof is None and home.turbine is None:
+        return 0
     low, high = _FIRST_WH
-    return low + int(chance(seed, unit.serial, flow, "counter") * (high - low))
+    counted = "charge" if flow == "discharge" else flow
+    first = low + int(chance(seed, unit.serial, counted, "counter") * (high - low))
+    return first * 9 // 10 if flow == "discharge" else first
 
 
 def _place(unit: Unit) -> tuple[tuple[Part, ...], dict[tuple[int, int], int]]:

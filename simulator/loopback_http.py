@@ -5,7 +5,7 @@ Not for the open network: no TLS, no sign-in, one request per connection.
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
@@ -22,7 +22,7 @@ class Answer:
     content: object
 
 
-Route = Callable[[Mapping[str, str]], Answer]
+Route = Callable[[Mapping[str, str]], Answer | Awaitable[Answer]]
 
 
 class LoopbackServer:
@@ -48,7 +48,7 @@ class LoopbackServer:
         try:
             async with asyncio.timeout(READ_WITHIN_S):
                 head = await reader.readuntil(b"\r\n\r\n")
-            writer.write(_response(self._answer(head)))
+            writer.write(_response(await self._answer(head)))
             await writer.drain()
         except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
             # A caller that sends no whole request gets no answer; it has hung up or is no HTTP client.
@@ -56,7 +56,7 @@ class LoopbackServer:
         finally:
             writer.close()
 
-    def _answer(self, head: bytes) -> Answer:
+    async def _answer(self, head: bytes) -> Answer:
         line = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
         if len(line) != 3 or not line[2].startswith("HTTP/1."):
             return Answer(400, {"error": True, "reason": "not an HTTP request"})
@@ -70,7 +70,8 @@ class LoopbackServer:
             query = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
         except ValueError:
             return Answer(400, {"error": True, "reason": "the query cannot be read"})
-        return route(query)
+        answer = route(query)
+        return answer if isinstance(answer, Answer) else await answer
 
 
 def _response(answer: Answer) -> bytes:

@@ -71,7 +71,7 @@ def _tracks(street: Street, home: Home, *, first_s: int, count: int) -> Iterator
     for device in home.devices:
         image = images[device.link, device.unit]
         for counter, flow, point in _counters(device, image):
-            start_ws = first_wh(street.seed, image.unit, flow) * 3600
+            start_ws = first_wh(street.seed, home, unit=image.unit, flow=flow) * 3600
             yield _Track(device.name, f"{counter}_wh", shown_wh(counted[FLOWS.index(flow)] + start_ws, point))
 
 

@@ -1,0 +1,155 @@
+"""The files of a street's folder: street.json, and for each home an agent's configuration and its consent.
+
+Writes text made from homes and connect strings; opens no connection.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from protocols.slots import SLOT_S, iso
+from simulator.homes import Home
+from simulator.member_client import appliance_entry
+from simulator.site import DAY_S, STEP_S, Site
+from simulator.street import Street
+
+STREET_FILE = "street.json"
+FORMAT = "commonwatt-street,1"
+HUB_URL = "http://127.0.0.1:8400"
+INTERVAL_S = 300
+BOUNDARY_WINDOW_S = 240
+
+
+class StreetFileError(Exception):
+    """A street's folder cannot be used; one line names the file and what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentManners:
+    """How the agents of this street are told to read and where to enrol. Units: simulated seconds."""
+
+    hub_url: str = HUB_URL
+    interval_s: int = INTERVAL_S
+    boundary_window_s: int = BOUNDARY_WINDOW_S
+
+
+def home_folder(folder: Path, home: Home) -> Path:
+    """Where one home's files lie."""
+    return folder / "homes" / home.id
+
+
+def write_street(
+    folder: Path, street: Street, *, connects: Mapping[tuple[str, str], str], urls: Mapping[str, str],
+    manners: AgentManners,
+) -> Path:  # fmt: skip
+    """Write everything a reader of the street needs; the path of street.json is returned.
+
+    `connects` gives the connect string of each (home, link), `urls` the addresses of the street's services.
+    """
+    for home in street.homes:
+        target = home_folder(folder, home)
+        target.mkdir(parents=True, exist_ok=True)
+        _write(target / "agent.toml", agent_text(home, connects, manners))
+        _write(target / "consent.toml", consent_text(home, first_day=street.first_day))
+    path = folder / STREET_FILE
+    _write(path, json.dumps(_content(street, connects, urls), indent=1) + "\n")
+    return path
+
+
+def read_street(folder: Path) -> Street:
+    """The street of a folder that `write_street` has made. Raises: StreetFileError."""
+    path = folder / STREET_FILE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] != FORMAT:
+            raise KeyError
+        site = Site(**content["site"])
+        return Street(
+            seed=int(content["seed"]), homes=len(content["homes"]), first_day=int(content["first_day"]), site=site
+        )
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise StreetFileError(f"{path}: not a street's file ({type(problem).__name__})") from None
+
+
+def agent_text(home: Home, connects: Mapping[tuple[str, str], str], manners: AgentManners) -> str:
+    """agent.toml of a home: the devices with a role; what is only watched is not read by the agent."""
+    lines = [
+        f"# {home.name}, a simulated home ({home.kind})",
+        'data = "data"',
+        'consent = "consent.toml"',
+        "",
+        "[hub]",
+        f'url = "{manners.hub_url}"',
+        "",
+        "[poll]",
+        f"interval_s = {manners.interval_s}",
+        f"boundary_window_s = {manners.boundary_window_s}",
+    ]
+    for device in home.devices:
+        if device.role is not None:
+            lines += [
+                "",
+                "[[device]]",
+                f'name = "{device.name}"',
+                f'map = "{device.family}"',
+                f'role = "{device.role}"',
+                f'connect = "{connects[home.id, device.link]}"',
+                f"unit = {device.unit}",
+                f"max_power_w = {device.max_power_w}",
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def consent_text(home: Home, *, first_day: int) -> str:
+    """consent.toml of a home: its purposes, valid from the street's first day on."""
+    since = iso(first_day * DAY_S // SLOT_S)
+    lines = [f'home = "{home.id}"', "version = 1"]
+    for purpose in home.purposes:
+        lines += ["", "[[rule]]", f'purpose = "{purpose}"', f'valid_from = "{since}"']
+    return "\n".join(lines) + "\n"
+
+
+def _content(street: Street, connects: Mapping[tuple[str, str], str], urls: Mapping[str, str]) -> dict[str, object]:
+    site = street.site
+    return {
+        "format": FORMAT,
+        "seed": street.seed,
+        "first_day": street.first_day,
+        "first_s": street.first_day * DAY_S,
+        "step_s": STEP_S,
+        "site": {
+            "latitude": site.latitude, "longitude": site.longitude, "altitude_m": site.altitude_m, "tz": site.tz,
+        },
+        **urls,
+        "homes": [_home_content(home, connects) for home in street.homes],
+    }  # fmt: skip
+
+
+def _home_content(home: Home, connects: Mapping[tuple[str, str], str]) -> dict[str, object]:
+    return {
+        "id": home.id,
+        "name": home.name,
+        "resident": home.resident,
+        "kind": home.kind,
+        "purposes": list(home.purposes),
+        "appliances": [appliance_entry(appliance) for appliance in home.appliances],
+        "devices": [
+            {
+                "name": device.name,
+                "map": device.family,
+                "role": device.role,
+                "connect": connects[home.id, device.link],
+                "unit": device.unit,
+                "max_power_w": device.max_power_w,
+            }
+            for device in home.devices
+        ],
+    }
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all."""
+    beside = path.with_suffix(path.suffix + ".part")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
