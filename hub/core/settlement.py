@@ -13,6 +13,7 @@ from hub.core.accepted_readings import (
     accept_readings,
     big_endian,
     canonical_line,
+    digest_inputs,
     put_in_order,
 )
 from hub.core.allocation import allocate
@@ -20,6 +21,8 @@ from hub.core.money import Money, price_energy
 from hub.core.refusal import MAX_INTEGER
 from hub.core.rounding import Energy
 from hub.core.rulebook import Rule, check_rule, sort_members
+
+__all__ = ["Readings", "Settlement", "digest_inputs", "settle", "sum_columns"]
 
 RECORD_TAG: Final = b"commonwatt allocation record v1\n"
 

@@ -75,7 +75,7 @@ def _whole_levels(total: Energy, demand: NDArray[Any]) -> Energy:
 
     The sum is concave in the level, so Newton's step from below never passes the answer and soon reaches it.
     """
-    level = total // demand.shape[1]
+    level: Energy = total // demand.shape[1]
     active = np.arange(len(total))
     rows = demand
     while active.size:
