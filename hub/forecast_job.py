@@ -6,6 +6,7 @@ import numpy as np
 
 from hub.core.forecasting import Forecast, ForecastRefused, History
 from hub.core.neighbourhood import MEASURES, Neighbourhood, Sums, paint
+from hub.core.sharing import homes_allowing
 from hub.core.weather_table import WeatherTable
 from hub.forecast_wire import ForecastRequest
 from hub.forecast_worker import ForecastWorkerError
@@ -42,6 +43,12 @@ class ForecastJob:
         self._store = store
         self._worker = worker
         self._tz = tz
+        self._newest: tuple[Forecast, ...] = ()
+
+    @property
+    def newest(self) -> tuple[Forecast, ...]:
+        """The forecasts of the last run, whole: prompting needs their error paths, which are not stored."""
+        return self._newest
 
     async def __call__(self, due_s: int) -> None:
         """Idempotent: the same due time replaces its own forecasts with the same ones.
@@ -53,7 +60,7 @@ class ForecastJob:
         hood = await read_neighbourhood(self._store, slots=slots, access=ACCESS)
         first = _first_known(hood, slots)
         weather = await self._weather(due_s, first_slot=first)
-        rows = []
+        made: list[Forecast] = []
         for target, energy_wh in (("demand", hood.demand_wh), ("pv", hood.pv_wh), ("wind", hood.wind_wh)):
             if target != "demand" and not np.nan_to_num(energy_wh).any():
                 continue  # nobody makes it, or nobody shares it
@@ -65,11 +72,11 @@ class ForecastJob:
                 tz=self._tz,
             )
             try:
-                made = await self._worker.forecast(request)
+                made.append(await self._worker.forecast(request))
             except (ForecastRefused, ForecastWorkerError) as problem:
                 raise JobProblem(f"forecast of {target}: {problem}") from None
-            rows.append(_row(made))
-        await self._store.add_forecasts(rows)
+        await self._store.add_forecasts([_row(one) for one in made])
+        self._newest = tuple(made)
 
     async def _weather(self, due_s: int, *, first_slot: Slot) -> WeatherTable:
         until_s = due_s + HORIZON_SLOTS * 900 + 3600
@@ -78,9 +85,14 @@ class ForecastJob:
 
 
 async def read_neighbourhood(store: ReadingStore, *, slots: range, access: Access) -> Neighbourhood:
-    """What the homes made and used in these slots, logged in each home's access log."""
-    series = await store.hood_series(MEASURES, slots=slots, access=access)
-    sums = {measure: Sums(one.energy_wh, one.homes) for measure, one in series.items()}
+    """What the homes that allow this purpose made and used in these slots, logged in each one's access log."""
+    consents = await store.consents()
+    sums = {}
+    for measure in MEASURES:
+        homes = homes_allowing(consents, access.purpose, slot=slots.stop - 1, measure=measure)
+        if homes:
+            series = await store.hood_series([measure], slots=slots, access=access, homes=homes)
+            sums[measure] = Sums(series[measure].energy_wh, series[measure].homes)
     return paint(sums, slots=len(slots))
 
 

@@ -1,0 +1,28 @@
+"""The timetable of this hub: which job runs when. Each job is a room of its own; here they are only put in order."""
+
+from hub.forecast_job import ForecastJob, Worker
+from hub.prompt_job import PromptEffectJob, PromptJob, SendPrompt
+from hub.settings import HubSettings
+from hub.settlement_job import SettlementJob
+from hub.storage.contract import Store
+from hub.timetable import PlannedJob, daily, hourly
+from hub.weather import Place, WeatherJob
+
+
+def planned_jobs(
+    store: Store, *, settings: HubSettings, worker: Worker, send_prompt: SendPrompt
+) -> tuple[PlannedJob, ...]:
+    """Each hour weather, then the forecast that needs it, then the prompts that need the forecast; each night the
+    day that closed is settled, then what prompts brought is measured."""
+    weather = settings.weather
+    place = None if weather is None else Place(weather.url, weather.latitude, weather.longitude)
+    tz = settings.coop.tz
+    forecast = ForecastJob(store, worker=worker, tz=tz)
+    prompts = PromptJob(store, forecasts=forecast, send=send_prompt, tz=tz)
+    return (
+        PlannedJob("weather", hourly(4), WeatherJob(store, place=place)),
+        PlannedJob("forecast", hourly(5), forecast),
+        PlannedJob("prompts", hourly(6), prompts),
+        PlannedJob("settlement", daily(0, 20, tz=tz), SettlementJob(store, tz=tz)),
+        PlannedJob("prompt effects", daily(0, 30, tz=tz), PromptEffectJob(store, tz=tz)),
+    )
