@@ -1,0 +1,210 @@
+"""The agent's command line: the one place that reads files, names the concrete parts and joins them."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+from edge_agent.settings import Settings, SettingsError, read_settings
+
+TOKEN_MAX_BYTES = 1024
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 when it did its work, 1 with one line on standard error when it could not."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    # The libraries' own lines hold register contents and addresses of devices.
+    for name in ("pymodbus", "asyncio", "aiosqlite"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        return int(options.command(options))
+    except ReportedError as error:
+        print(f"commonwatt-agent: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+class ReportedError(Exception):
+    """Something a person must set right, already in one line."""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="commonwatt-agent",
+        description="Reads the home's devices, seals what the household's consent lets out, and sends it to the hub.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    enrol = _command(commands, "enrol", _enrol, "become known to the co-op's hub with a one-time token")
+    enrol.add_argument("--token-file", type=Path, help="file that holds the token (default: standard input)")
+    enrol.add_argument("--coop", help="the co-op's id (default: hub.coop in the configuration)")
+    run = _command(commands, "run", _run, "read, seal and send until stopped")
+    run.add_argument("--history", type=Path, help="a recording to send before going live")
+    run.add_argument("--clock", type=Path, help="developers only: follow this timeline file")
+    read = _command(commands, "read", _read, "read every point once and show it with unit and raw words")
+    read.add_argument("--device", help="only this device")
+    outbox = _command(commands, "outbox", _outbox, "show what left the home and what waits")
+    outbox.add_argument("--limit", type=int, default=20, help="how many messages to list, newest first (default: 20)")
+    prompts = _command(commands, "prompts", _prompts, "show the hub's prompts")
+    for each in (read, outbox, prompts):
+        each.add_argument("--json", action="store_true", help="for programs")
+    answer = _command(commands, "answer", _answer, "answer a prompt")
+    answer.add_argument("prompt", help="the prompt's id")
+    answer.add_argument("choice", choices=("yes", "no", "never"), help="never: not for this appliance again")
+    answer.add_argument("--clock", type=Path, help="developers only: follow this timeline file")
+    return parser
+
+
+def _command(commands: argparse._SubParsersAction, name: str, function: object, words: str) -> argparse.ArgumentParser:  # type: ignore[type-arg]
+    sentence = f"{words[0].upper()}{words[1:]}."
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=words, description=sentence)
+    parser.add_argument("--config", type=Path, default=Path("agent.toml"), help="configuration (default: agent.toml)")
+    parser.set_defaults(command=function)
+    return parser
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    try:
+        return read_settings(options.config)
+    except SettingsError as error:
+        raise ReportedError(str(error)) from None
+
+
+def _enrol(options: argparse.Namespace) -> int:
+    from edge_agent.enrolment_call import post_to
+    from edge_agent.identity import IdentityError, enrol
+
+    settings = _settings(options)
+    coop = options.coop or settings.coop
+    if coop is None:
+        raise ReportedError(f"{settings.source}: hub: coop: missing, expected the co-op's id (or give --coop)")
+    try:
+        identity = enrol(settings.data, _token(options.token_file), coop=coop, post=post_to(settings.hub_url))
+    except IdentityError as error:
+        raise ReportedError(str(error)) from None
+    answer = identity.enrolment
+    print(f"enrolled as {answer.agent} for home {answer.home} of co-op {answer.coop}")
+    print(f"compare with the hub's page: {identity.fingerprint}")
+    return 0
+
+
+def _token(path: Path | None) -> str:
+    try:
+        if path is None:
+            return sys.stdin.readline(TOKEN_MAX_BYTES).strip()
+        return path.read_bytes()[:TOKEN_MAX_BYTES].decode("ascii").strip()
+    except (OSError, UnicodeDecodeError) as cause:
+        raise ReportedError(f"{path or 'standard input'}: the token cannot be read: {cause}") from None
+
+
+def _run(options: argparse.Namespace) -> int:
+    from edge_agent.clock import ClockError, make_clock
+    from edge_agent.household import read_consent
+    from edge_agent.identity import IdentityError, load_identity
+    from edge_agent.outbox import OutboxError
+    from edge_agent.program import Program, history_lines
+
+    settings = _settings(options)
+    try:
+        clock = make_clock(options.clock)
+        identity = load_identity(settings.data)
+        wanted = None
+        if settings.consent is not None:
+            text = settings.consent.read_text(encoding="utf-8")
+            wanted = read_consent(text, name=settings.consent.name, home=identity.enrolment.home)
+        program = Program(settings, clock, identity, wanted=wanted)
+        with history_lines(options.history) as lines:
+            asyncio.run(_until_stopped(program.run(lines)))
+    except (ClockError, IdentityError, SettingsError, OutboxError) as error:
+        raise ReportedError(str(error)) from None
+    except (OSError, UnicodeDecodeError) as cause:
+        raise ReportedError(f"{settings.consent}: cannot be read: {cause}") from None
+    return 0
+
+
+async def _until_stopped(program: Coroutine[Any, Any, None]) -> None:
+    work = asyncio.ensure_future(program)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, work.cancel)
+    try:
+        await work
+    except asyncio.CancelledError:
+        logging.getLogger("commonwatt.agent").info("stopped; what is not receipted waits in the outbox")
+
+
+def _read(options: argparse.Namespace) -> int:
+    from edge_agent.fleet import make_fleet
+    from edge_agent.readout import as_json, as_record, as_table, read_once
+
+    settings = _settings(options)
+    try:
+        fleet = make_fleet(settings)
+    except SettingsError as error:
+        raise ReportedError(str(error)) from None
+    names = [device.name for device in settings.devices]
+    if options.device and options.device not in names:
+        raise ReportedError(f"--device: no device {options.device!r}, expected one of {', '.join(names)}")
+    readings, troubles = asyncio.run(read_once(fleet, only=options.device))
+    if options.json:
+        print(as_json([as_record(device, readout) for device, readout in readings]))
+    else:
+        print("\n\n".join(as_table(device, readout) for device, readout in readings))
+    for trouble in troubles:
+        print(f"commonwatt-agent: {trouble}", file=sys.stderr)
+    return 1 if troubles else 0
+
+
+def _outbox(options: argparse.Namespace) -> int:
+    from edge_agent.outbox import OutboxError
+    from edge_agent.outbox_text import outbox_record, outbox_table
+    from edge_agent.outbox_view import overview
+
+    settings = _settings(options)
+    try:
+        found = overview(settings.data, limit=max(0, options.limit))
+    except OutboxError as error:
+        raise ReportedError(str(error)) from None
+    print(outbox_record(found) if options.json else outbox_table(found))
+    return 0
+
+
+def _prompts(options: argparse.Namespace) -> int:
+    from edge_agent.outbox import OutboxError
+    from edge_agent.outbox_text import prompts_record, prompts_table
+    from edge_agent.outbox_view import prompts
+
+    settings = _settings(options)
+    try:
+        found = prompts(settings.data)
+    except OutboxError as error:
+        raise ReportedError(str(error)) from None
+    print(prompts_record(found) if options.json else prompts_table(found))
+    return 0
+
+
+def _answer(options: argparse.Namespace) -> int:
+    from edge_agent.clock import ClockError, make_clock
+    from edge_agent.outbox import OutboxError
+    from edge_agent.outbox_view import leave_answer
+    from protocols.messages import Choice
+
+    choice = {"yes": Choice.YES, "no": Choice.NO, "never": Choice.NEVER_APPLIANCE}[options.choice]
+    settings = _settings(options)
+    try:
+        leave_answer(settings.data, options.prompt, choice=choice, now_s=make_clock(options.clock).now())
+    except (ClockError, OutboxError) as error:
+        raise ReportedError(str(error)) from None
+    print("noted; the agent sends it as soon as it runs")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,32 @@
+"""The agent's clock: the computer's own, or for developers one that follows a timeline file."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+from protocols.timeline import Clock, parse_timeline
+
+
+class ClockError(ValueError):
+    """The timeline file cannot be followed; one line."""
+
+
+def make_clock(timeline: Path | None) -> Clock:
+    """The real clock, or one that follows this file. Raises ClockError when the file is not a timeline now."""
+    if timeline is None:
+        return Clock(time.time, sleep=asyncio.sleep)
+
+    def read_text() -> str:
+        return timeline.read_text(encoding="utf-8")
+
+    def stamp() -> int:
+        status = timeline.stat()
+        return hash((status.st_mtime_ns, status.st_ino, status.st_size))
+
+    try:
+        parse_timeline(read_text())
+    except (OSError, ValueError) as cause:
+        raise ClockError(f"{timeline}: {cause}") from None
+    return Clock(time.time, read_text=read_text, stamp=stamp, sleep=asyncio.sleep)

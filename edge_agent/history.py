@@ -1,0 +1,169 @@
+"""A recording of a data logger, put through the same meter, consent, seals and outbox as live readings.
+
+Reads text; the file is opened by the entry point. The form is `commonwatt-recording,1` and rows in time order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal, InvalidOperation
+
+from edge_agent.metering import FIELDS_OF_ROLE, Metering, Place, Sample
+from edge_agent.run_loop import GROUP, Closing
+from protocols.quantities import Gap
+from protocols.slots import SLOT_S, Slot, slot_of, start_of
+
+HEADER = "commonwatt-recording,1"
+MAX_LINE = 200
+MAX_VALUE = Decimal(10) ** 15
+POINTS = frozenset(name for fields in FIELDS_OF_ROLE.values() for name in fields) | {"power_w"}
+
+
+class RecordingError(ValueError):
+    """The recording cannot be used; one line that names the row and what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One value of a recording."""
+
+    at_s: int
+    device: str
+    point: str
+    value: Decimal
+
+
+def read_rows(lines: Iterable[str], *, name: str) -> Iterator[Row]:
+    """The rows of a recording, checked one by one. Raises RecordingError."""
+    numbered = enumerate(lines, 1)
+    first = next(numbered, (1, ""))[1].strip()
+    if first != HEADER:
+        raise RecordingError(f"{name}: row 1: expected {HEADER!r}")
+    last_s = 0
+    for number, line in numbered:
+        if not line.strip():
+            continue
+        row = _row(line, f"{name}: row {number}")
+        if row.at_s < last_s:
+            raise RecordingError(f"{name}: row {number}: expected rows in order of time")
+        last_s = row.at_s
+        yield row
+
+
+def _row(line: str, where: str) -> Row:
+    parts = line.strip().split(",") if len(line) <= MAX_LINE else []
+    if len(parts) != 4:
+        raise RecordingError(f"{where}: expected unix_s,device,point,value")
+    at, device, point, value = parts
+    if point not in POINTS:
+        raise RecordingError(f"{where}: {point[:40]!r}: expected one of {', '.join(sorted(POINTS))}")
+    try:
+        at_s, number = int(at), Decimal(value)
+    except (ValueError, InvalidOperation):
+        raise RecordingError(f"{where}: expected a whole number of seconds and a decimal number") from None
+    if at_s < 0 or not number.is_finite() or abs(number) > MAX_VALUE:
+        raise RecordingError(f"{where}: time or value is out of range")
+    return Row(at_s, device, point, number)
+
+
+def moments(rows: Iterable[Row]) -> Iterator[tuple[int, dict[str, dict[str, Decimal]]]]:
+    """The rows gathered by time: device, point, value."""
+    at_s, found = -1, dict[str, dict[str, Decimal]]()
+    for row in rows:
+        if row.at_s != at_s:
+            if found:
+                yield at_s, found
+            at_s, found = row.at_s, {}
+        found.setdefault(row.device, {})[row.point] = row.value
+    if found:
+        yield at_s, found
+
+
+class Replay:
+    """Drives the meter from a recording. A row is a boundary's when it lies in the window after a slot began."""
+
+    def __init__(self, metering: Metering, *, window_s: int) -> None:
+        self._metering = metering
+        self._window_s = window_s
+        self._from_s = start_of(metering.next_slot)
+        self._places: dict[str, list[Place]] = {}
+        for place in metering.places:
+            self._places.setdefault(place.device, []).append(place)
+
+    def feed(self, at_s: int, found: dict[str, dict[str, Decimal]]) -> None:
+        """Take one moment of the recording; closes the slots that end at it or ended unseen before.
+
+        What lies before the meter's next slot was kept by an earlier run and is passed over.
+        """
+        if at_s < self._from_s:
+            return
+        boundary = slot_of(at_s)
+        is_boundary = at_s - start_of(boundary) <= self._window_s
+        self._miss_through(boundary - 1 if is_boundary else boundary)
+        for device, points in found.items():
+            for place in self._places.get(device, ()):
+                sample = _sample(place, at_s, points)
+                if sample is None:
+                    continue
+                self._metering.take(place, sample)
+                if is_boundary and self._metering.next_of(place) + 1 == boundary:
+                    self._metering.close(place)
+                elif is_boundary and self._metering.next_of(place) == boundary:
+                    self._metering.open(place)
+
+    def finish(self, through: Slot) -> None:
+        """Close everything up to the boundary where the recording ends."""
+        self._miss_through(through)
+
+    def _miss_through(self, boundary: Slot) -> None:
+        for place in self._metering.places:
+            while self._metering.next_of(place) + 1 <= boundary:
+                self._metering.close(place, Gap.DEVICE_SILENT)
+
+
+def _sample(place: Place, at_s: int, points: dict[str, Decimal]) -> Sample | None:
+    counters: dict[str, int | None] = {
+        name: int(points[name].to_integral_value(rounding=ROUND_FLOOR))
+        for name in FIELDS_OF_ROLE[place.role]
+        if name in points
+    }
+    power = points.get("power_w")
+    if not counters and power is None:
+        return None
+    return Sample(float(at_s), counters, None if power is None else _whole(power))
+
+
+def _whole(power: Decimal) -> int:
+    return int(power.to_integral_value(rounding=ROUND_HALF_EVEN))
+
+
+async def replay(
+    rows: Iterable[Row], *, make: Callable[[Slot], tuple[Metering, Closing]], window_s: int, stored: Callable[[], None]
+) -> int:
+    """Put a whole recording into the outbox in groups; returns the last boundary's time.
+
+    `make` gives the meter and the closing that begin at a slot. Raises RecordingError.
+    """
+    parts: tuple[Replay, Closing] | None = None
+    slot_seen, at_s = 0, 0
+    for at_s, found in moments(rows):
+        if parts is None:
+            metering, closing = make(slot_of(at_s))
+            parts = Replay(metering, window_s=window_s), closing
+        parts[0].feed(at_s, found)
+        if slot_of(at_s) - slot_seen >= GROUP:
+            slot_seen = slot_of(at_s)
+            if await parts[1].store_finished():
+                stored()
+            # The uplink shares this thread: let it send while the recording is read.
+            await asyncio.sleep(0)
+    if parts is not None:
+        parts[0].finish(slot_of(at_s))
+        if await parts[1].store_finished():
+            stored()
+    return start_of(slot_of(at_s)) if parts else 0
+
+
+LONGEST_HOLE_S = float(SLOT_S)

@@ -1,0 +1,44 @@
+"""The household's consent at the start of the agent: which one is in force, and whether the hub must be told.
+
+Decides and stores; the file's text is handed in.
+"""
+
+from __future__ import annotations
+
+from edge_agent.identity import Identity
+from edge_agent.outbox import Outbox
+from edge_agent.sealing import consent_notice
+from edge_agent.settings import SettingsError
+from protocols.consent_rules import ConsentSet, decode_consent, encode_consent
+from protocols.consent_text import parse_consent
+
+
+def read_consent(text: str, *, name: str, home: str) -> ConsentSet:
+    """The consent a household's file states. Raises SettingsError."""
+    try:
+        consent = parse_consent(text)
+    except ValueError as complaint:
+        raise SettingsError(f"{name}: {complaint}") from None
+    if consent.home != home:
+        raise SettingsError(f"{name}: home: expected {home!r}, this agent's home, found {consent.home!r}")
+    return consent
+
+
+async def consent_in_force(
+    outbox: Outbox, identity: Identity, *, wanted: ConsentSet | None, name: str, now_s: float
+) -> ConsentSet:
+    """The consent every batch from now on is held against; a new one enters the chain first. Raises SettingsError."""
+    kept = await outbox.consent()
+    held = decode_consent(kept[1]) if kept else identity.consent
+    consent = wanted or held
+    if consent.version < held.version:
+        raise SettingsError(f"{name}: version: {held.version} is in force, expected that or a higher number")
+    if consent.version == held.version and consent != held:
+        raise SettingsError(
+            f"{name}: version: the rules differ from version {held.version}, expected {held.version + 1} for new rules"
+        )
+    if kept is None or consent != held:
+        # The hub knows the consent of the enrolment; of any other it must hear before the first batch under it.
+        notice = None if consent == identity.consent else consent_notice(identity.signer, consent)
+        await outbox.append_consent(consent.version, encode_consent(consent), notice=notice, now_s=now_s)
+    return consent

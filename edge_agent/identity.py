@@ -1,0 +1,130 @@
+"""Who this agent is: its key, made on first use and never leaving the home, and what the hub told it at enrolment.
+
+Files only; the enrolment request itself goes through a `post` that is handed in.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from edge_agent.sealing import Signer
+from protocols.consent_rules import ConsentSet
+from protocols.consent_text import parse_consent
+from protocols.enrolment import EnrolAnswer, build_answer, build_request, fingerprint, parse_answer, parse_token
+
+KEY_FILE = "identity.key"
+ENROLMENT_FILE = "enrolment.json"
+KEY_BYTES = 32
+
+
+class IdentityError(Exception):
+    """The key or the enrolment cannot be used; one line that says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """An enrolled agent. The key stands in no text this class gives."""
+
+    signer: Signer
+    enrolment: EnrolAnswer
+
+    @property
+    def hub_key(self) -> Ed25519PublicKey:
+        """The only key whose receipts and prompts count."""
+        return Ed25519PublicKey.from_public_bytes(self.enrolment.hub_public_key)
+
+    @property
+    def consent(self) -> ConsentSet:
+        """The consent the hub has for this home since enrolment."""
+        return parse_consent(self.enrolment.consent)
+
+    @property
+    def fingerprint(self) -> str:
+        """Six digits to compare with the hub's page."""
+        return fingerprint(self.signer.key.public_key().public_bytes_raw(), self.enrolment.hub_public_key)
+
+
+def load_identity(folder: Path) -> Identity:
+    """The identity in a data folder. Raises IdentityError when it was never enrolled or the files are damaged."""
+    path = folder / ENROLMENT_FILE
+    try:
+        enrolment = parse_answer(path.read_bytes())
+    except FileNotFoundError:
+        raise IdentityError(f"{path}: not enrolled yet: ask the co-op for a token, then run `enrol`") from None
+    except (OSError, ValueError) as cause:
+        raise IdentityError(f"{path}: cannot be used: {cause}: enrol again") from None
+    key_path = folder / KEY_FILE
+    if not key_path.exists():
+        raise IdentityError(f"{key_path}: the key is gone: enrol again with a new token")
+    return Identity(Signer(enrolment.coop, enrolment.agent, load_key(key_path)), enrolment)
+
+
+def enrol(folder: Path, token_text: str, *, coop: str, post: Callable[[bytes], bytes]) -> Identity:
+    """Make the key if there is none, let the hub enrol it, and keep the answer.
+
+    `post` sends the request and returns the answer's bytes. Raises IdentityError.
+    """
+    try:
+        token = parse_token(token_text)
+    except ValueError as cause:
+        raise IdentityError(str(cause)) from None
+    if (folder / ENROLMENT_FILE).exists():
+        raise IdentityError(f"{folder / ENROLMENT_FILE}: already enrolled: use another data folder for another home")
+    key = own_key(folder)
+    request = build_request(key, token=token, coop=coop)
+    try:
+        answer = parse_answer(post(request.encode()))
+    except ValueError as cause:
+        raise IdentityError(f"the hub's answer cannot be used: {cause}") from None
+    if answer.coop != coop:
+        raise IdentityError(f"the hub belongs to co-op {answer.coop!r}, expected {coop!r} (hub.coop)")
+    write_durably(folder / ENROLMENT_FILE, build_answer(answer).encode())
+    return Identity(Signer(answer.coop, answer.agent, key), answer)
+
+
+def own_key(folder: Path) -> Ed25519PrivateKey:
+    """The key in this folder, made now if there is none. Raises IdentityError."""
+    path = folder / KEY_FILE
+    try:
+        if not path.exists():
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_durably(path, Ed25519PrivateKey.generate().private_bytes_raw())
+    except OSError as cause:
+        raise IdentityError(f"{path}: cannot be written: {cause.strerror or cause}") from None
+    return load_key(path)
+
+
+def load_key(path: Path) -> Ed25519PrivateKey:
+    """The private key in a file that nobody else may read. Raises IdentityError."""
+    try:
+        mode, raw = path.stat().st_mode, path.read_bytes()
+    except OSError as cause:
+        raise IdentityError(f"{path}: cannot be read: {cause.strerror or cause}") from None
+    if mode & 0o077:
+        raise IdentityError(f"{path}: others may read it: run `chmod 600 {path}`; if they did, enrol anew")
+    if len(raw) != KEY_BYTES:
+        raise IdentityError(f"{path}: {len(raw)} bytes, expected {KEY_BYTES}: restore it, or enrol again")
+    return Ed25519PrivateKey.from_private_bytes(raw)
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a private file so that after a power cut it is there whole or not at all."""
+    draft = path.with_name(f".{path.name}.new")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    # Power lost before this line: the old file (or none) stands. After it and the folder's fsync: the new one.
+    draft.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

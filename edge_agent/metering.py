@@ -1,0 +1,226 @@
+"""The home's meter: what its devices said becomes one value per measure and slot, with a mark and a reason.
+
+Pure: samples and boundaries go in, closed slots and totals over outages come out, and what must be remembered.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+
+from edge_agent.counters import Base, Closed, CounterMeter, Limits, Verdict
+from edge_agent.integration import PowerMeter
+from edge_agent.outage_totals import OutageTotals
+from protocols.consent import SlotValue
+from protocols.device_roles import RoleReading
+from protocols.map_model import RoleName
+from protocols.quantities import Gap, Mark, Measure
+from protocols.readings import LongInterval
+from protocols.slots import Slot
+
+FIELDS_OF_ROLE: dict[RoleName, dict[str, Measure]] = {
+    "grid": {"import_wh": Measure.GRID_IMPORT, "export_wh": Measure.GRID_EXPORT},
+    "pv": {"production_wh": Measure.PV_PRODUCTION},
+    "wind": {"production_wh": Measure.WIND_PRODUCTION},
+    "battery": {"charge_wh": Measure.BATTERY_CHARGE, "discharge_wh": Measure.BATTERY_DISCHARGE},
+    "load": {"import_wh": Measure.SUBMETER},
+}
+_WORST = (Mark.MISSING, Mark.PARTIAL, Mark.DERIVED, Mark.MEASURED)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A measuring place: one role of one device. Units: W."""
+
+    device: str
+    role: RoleName
+    max_power_w: int
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        """What is counted here."""
+        return tuple(FIELDS_OF_ROLE[self.role].values())
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What one reading of a place gave. Whole Wh (floor) and W; None where the device has no value now."""
+
+    at_s: float
+    counters_wh: Mapping[str, int | None]
+    power_w: int | None = None
+    steps_wh: Mapping[str, int] = field(default_factory=dict)
+    wraps_wh: Mapping[str, int] = field(default_factory=dict)
+
+
+def sample_of(reading: RoleReading, at_s: float) -> Sample:
+    """The sample in a device's reading. A place without counters gives power only."""
+    counters: dict[str, int | None] = {}
+    if not reading.derived:
+        for name in FIELDS_OF_ROLE[reading.role]:
+            value = getattr(reading, name)
+            if value is not None or name in reading.steps_wh:
+                counters[name] = None if value is None else int(value.to_integral_value(rounding=ROUND_FLOOR))
+    power = reading.power_w
+    return Sample(
+        at_s,
+        counters,
+        None if power is None else int(power.to_integral_value(rounding=ROUND_HALF_EVEN)),
+        {name: max(1, _ceil(step)) for name, step in reading.steps_wh.items()},
+        {name: int(wrap) for name, wrap in reading.wraps_wh.items() if wrap == int(wrap)},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedSlot:
+    """All that is known of one slot of the home, before consent."""
+
+    slot: Slot
+    values: Mapping[Measure, SlotValue]
+    long_intervals: tuple[LongInterval, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _PlaceSlot:
+    """One place's slot, closed, and where its counters stood at the end."""
+
+    values: Mapping[Measure, Closed]
+    bases: Mapping[str, Base]
+
+
+class Metering:
+    """All places of a home between boundaries. Each place closes its slots in order, none left out.
+
+    A place may be slots ahead of another that still tries to read its boundary; `finished` hands out the slots that
+    every place has closed, in order, together with what must be remembered at that point.
+    """
+
+    def __init__(
+        self,
+        places: Iterable[Place],
+        *,
+        next_slot: Slot,
+        longest_hole_s: float,
+        bases: Mapping[str, Base] | None = None,
+    ) -> None:
+        self.places = tuple(places)
+        self.next_slot = next_slot
+        self._first_slot = next_slot
+        self._longest_hole_s = longest_hole_s
+        self._next_of = dict.fromkeys(self.places, next_slot)
+        self._counters: dict[tuple[Place, str], CounterMeter] = {}
+        self._powers: dict[Place, PowerMeter] = {}
+        self._closed: dict[Slot, dict[Place, _PlaceSlot]] = {}
+        self._totals = OutageTotals()
+        for place in self.places:
+            for name in FIELDS_OF_ROLE[place.role]:
+                if bases and (base := bases.get(_key(place, name))):
+                    self._counters[place, name] = CounterMeter(Limits(place.max_power_w), base)
+
+    def next_of(self, place: Place) -> Slot:
+        """The slot this place closes next."""
+        return self._next_of[place]
+
+    def take(self, place: Place, sample: Sample) -> Verdict:
+        """Weigh one sample of a place: the worst verdict of its counters, GOOD for power alone."""
+        if not sample.counters_wh:
+            if sample.power_w is None:
+                return Verdict.NOTHING
+            self._powers.setdefault(place, PowerMeter(self._longest_hole_s)).take(sample.at_s, sample.power_w)
+            return Verdict.GOOD
+        verdicts = set()
+        for name, counter_wh in sample.counters_wh.items():
+            meter = self._counters.setdefault((place, name), CounterMeter(Limits(place.max_power_w)))
+            meter.limits = Limits(place.max_power_w, sample.steps_wh.get(name, 1), sample.wraps_wh.get(name))
+            verdicts.add(meter.take(sample.at_s, counter_wh))
+        return next(each for each in (Verdict.SUSPECT, Verdict.NOTHING, Verdict.GOOD) if each in verdicts)
+
+    def open(self, place: Place) -> None:
+        """Say that the last sample was taken at the beginning of this place's next slot."""
+        for name in FIELDS_OF_ROLE[place.role]:
+            if meter := self._counters.get((place, name)):
+                meter.open(self._next_of[place])
+        if power := self._powers.get(place):
+            power.open()
+
+    def close(self, place: Place, missed: Gap = Gap.NONE) -> None:
+        """End this place's next slot. `missed` says why there is no sample at its end, NONE that the last one is it."""
+        slot = self._next_of[place]
+        self._next_of[place] = slot + 1
+        values = self._close_place(place, slot, missed=missed)
+        bases = {
+            _key(place, name): meter.base
+            for name in FIELDS_OF_ROLE[place.role]
+            if (meter := self._counters.get((place, name))) and meter.base is not None
+        }
+        self._closed.setdefault(slot, {})[place] = _PlaceSlot(values, bases)
+
+    def finished(self) -> tuple[ClosedSlot, bytes] | None:
+        """The next slot all places have closed and the checkpoint after it; None when one is still open."""
+        slot = self.next_slot
+        parts = self._closed.get(slot, {})
+        if len(parts) < len(self.places):
+            return None
+        del self._closed[slot]
+        self.next_slot = slot + 1
+        closed: dict[Measure, dict[Place, Closed]] = {}
+        for place in self.places:
+            for measure, value in parts[place].values.items():
+                closed.setdefault(measure, {})[place] = value
+        values = {measure: _together(each.values()) for measure, each in sorted(closed.items())}
+        totals = [self._totals.after(measure, slot, closed=each) for measure, each in sorted(closed.items())]
+        return ClosedSlot(slot, values, tuple(each for each in totals if each)), self._checkpoint(parts)
+
+    def _checkpoint(self, parts: Mapping[Place, _PlaceSlot]) -> bytes:
+        bases = {
+            key: [base.slot, round(base.at_s), base.counter_wh]
+            for part in parts.values()
+            for key, base in part.bases.items()
+        }
+        return json.dumps({"next_slot": self.next_slot, "bases": bases}, separators=(",", ":")).encode()
+
+    def _close_place(self, place: Place, slot: Slot, *, missed: Gap) -> dict[Measure, Closed]:
+        fields = FIELDS_OF_ROLE[place.role]
+        power = self._powers.get(place)
+        halves = (power.close(missed) if power else None) or (None, None)
+        closed: dict[Measure, Closed] = {}
+        for half, (name, measure) in zip(halves, fields.items(), strict=False):
+            meter = self._counters.get((place, name))
+            found = meter.close(slot, missed) if meter else half
+            closed[measure] = found or self._unknown(slot, missed)
+        return closed
+
+    def _unknown(self, slot: Slot, missed: Gap) -> Closed:
+        if slot == self._first_slot and missed in (Gap.NONE, Gap.AGENT_OFF):
+            return Closed(None, Mark.MISSING, Gap.AGENT_OFF)
+        return Closed(None, Mark.MISSING, missed if missed != Gap.NONE else Gap.DEVICE_SILENT)
+
+
+def read_checkpoint(data: bytes) -> tuple[Slot, dict[str, Base]]:
+    """The next slot and the bases in a checkpoint. Raises ValueError when it is not one."""
+    try:
+        found = json.loads(data)
+        bases = {key: Base(int(slot), float(at), int(wh)) for key, (slot, at, wh) in found["bases"].items()}
+        return int(found["next_slot"]), bases
+    except (KeyError, TypeError, AttributeError) as cause:
+        raise ValueError(f"not a metering checkpoint: {cause}") from None
+
+
+def _key(place: Place, name: str) -> str:
+    return f"{place.device}/{place.role}/{name}"
+
+
+def _ceil(value: Decimal) -> int:
+    return int(-((-value).to_integral_value(rounding=ROUND_FLOOR)))
+
+
+def _together(parts: Iterable[Closed]) -> SlotValue:
+    """The sum over the places of one measure, as good as the worst of them."""
+    closed = tuple(parts)
+    worst = next(mark for mark in _WORST if any(each.mark == mark for each in closed))
+    gap = next((each.gap for each in closed if each.mark == worst and each.gap != Gap.NONE), Gap.NONE)
+    if worst == Mark.MISSING:
+        return SlotValue(None, Mark.MISSING, gap)
+    return SlotValue(sum(each.energy_wh or 0 for each in closed), worst, gap)

@@ -1,0 +1,45 @@
+"""The outbox's tables. `sealed` holds exactly the bytes that go out; nothing else of a home's readings is on disk."""
+
+VERSION = 1
+APPLICATION_ID = 0x63773162  # "cw1b"
+
+# The end of the chain is kept apart from the messages, because receipted messages are deleted in the end.
+SCHEMA = f"""
+PRAGMA application_id = {APPLICATION_ID};
+CREATE TABLE IF NOT EXISTS message (
+    epoch INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    sealed BLOB NOT NULL,
+    hash BLOB NOT NULL,
+    made_at INTEGER NOT NULL,
+    published_at INTEGER,
+    receipted_at INTEGER,
+    refused TEXT,
+    PRIMARY KEY (epoch, seq)
+);
+CREATE INDEX IF NOT EXISTS message_waiting ON message (epoch, seq) WHERE receipted_at IS NULL;
+CREATE TABLE IF NOT EXISTS state (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    version INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    boot INTEGER NOT NULL,
+    last_seq INTEGER NOT NULL DEFAULT 0,
+    last_hash BLOB,
+    checkpoint BLOB,
+    consent_version INTEGER,
+    consent BLOB,
+    dropped INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE IF NOT EXISTS prompt (
+    id TEXT PRIMARY KEY,
+    payload BLOB NOT NULL,
+    received_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS given_answer (
+    prompt_id TEXT PRIMARY KEY,
+    choice TEXT NOT NULL,
+    at INTEGER NOT NULL
+) WITHOUT ROWID;
+"""

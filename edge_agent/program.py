@@ -1,0 +1,171 @@
+"""The running agent put together: outbox, consent, meter, links, uplink. Names the concrete parts for `run`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Coroutine, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from edge_agent.buses import Bus, Pace
+from edge_agent.fleet import make_fleet
+from edge_agent.history import LONGEST_HOLE_S, RecordingError, read_rows, replay
+from edge_agent.household import consent_in_force
+from edge_agent.identity import Identity
+from edge_agent.metering import Metering, read_checkpoint
+from edge_agent.outbox import Outbox, OutboxError
+from edge_agent.outbox_file import open_outbox
+from edge_agent.run_loop import (
+    Closing,
+    Parts,
+    first_slot,
+    forget,
+    gap_of_absence,
+    is_synchronised,
+    send_answers,
+    trusted_now,
+)
+from edge_agent.sealing import Gate
+from edge_agent.settings import Settings, SettingsError
+from edge_agent.uplink import Uplink
+from protocols.consent_rules import ConsentSet
+from protocols.slots import SLOT_S, Slot, iso, slot_of, start_of
+from protocols.timeline import Clock
+
+log = logging.getLogger("commonwatt.agent")
+
+MAX_RECORDING_BYTES = 512 << 20
+HOLE_INTERVALS = 2.5
+"""A derived energy bridges at most this many polling intervals without a sample."""
+
+
+class Program:
+    """One run of the agent. Settings that cannot work are refused when it is made."""
+
+    def __init__(self, settings: Settings, clock: Clock, identity: Identity, *, wanted: ConsentSet | None) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._identity = identity
+        self._wanted = wanted
+        self._fleet = make_fleet(settings)
+        self._places = [place for _, devices in self._fleet for device in devices for place in device.places]
+
+    async def run(self, recording: Iterable[str] | None) -> None:
+        """Send the recording, if any, then go live; until cancelled. Raises OutboxError, SettingsError."""
+        settings = self._settings
+        now_s = self._clock.now()
+        async with open_outbox(settings.data, max_mb=settings.outbox_max_mb, now_s=now_s) as (outbox, aside):
+            if aside is not None:
+                log.error("the outbox was damaged and is set aside as %s: a new one begins", aside.name)
+            consent = await consent_in_force(
+                outbox,
+                self._identity,
+                wanted=self._wanted,
+                name=settings.consent.name if settings.consent else "consent",
+                now_s=now_s,
+            )
+            parts = Parts(
+                self._clock, self._identity.signer, Gate(consent), outbox, settings.keep_days, is_synchronised
+            )
+            try:
+                await self._work(parts, self._uplink(outbox), recording)
+            except BaseExceptionGroup as group:
+                raise _reported(group) from None
+            finally:
+                for link, _ in self._fleet:
+                    await link.close()
+
+    async def _work(self, parts: Parts, uplink: Uplink, recording: Iterable[str] | None) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(uplink.run())
+            tasks.create_task(send_answers(parts, uplink.wake))
+            if recording is not None:
+                await self._replay(parts, recording, uplink)
+            for work in await self._live(parts, uplink):
+                tasks.create_task(work)
+            tasks.create_task(forget(parts))
+
+    async def _replay(self, parts: Parts, recording: Iterable[str], uplink: Uplink) -> None:
+        kept = await parts.outbox.checkpoint()
+        resumed = read_checkpoint(kept) if kept else None
+
+        def make(first: Slot) -> tuple[Metering, Closing]:
+            next_slot, bases = resumed or (first, {})
+            metering = Metering(self._places, next_slot=next_slot, longest_hole_s=LONGEST_HOLE_S, bases=bases)
+            return metering, Closing(parts, metering)
+
+        log.info("sending the recording through the meter")
+        rows = read_rows(recording, name="recording")
+        through_s = await replay(rows, make=make, window_s=self._settings.boundary_window_s, stored=uplink.wake)
+        log.info("recording: everything up to %s is in the outbox", iso(slot_of(through_s)))
+
+    async def _live(self, parts: Parts, uplink: Uplink) -> list[Coroutine[Any, Any, None]]:
+        """The tasks of a live agent, going on where the last batch ended."""
+        settings = self._settings
+        kept = await parts.outbox.checkpoint()
+        resumed, bases = read_checkpoint(kept) if kept else (None, {})
+        now_s, waited = await trusted_now(self._clock, not_before_s=start_of(resumed) if resumed else 0)
+        next_slot, left_out = first_slot(now_s, resumed)
+        if left_out:
+            log.warning("the agent was off for so long that %d slots get no message of their own", left_out)
+        hole_s = max(HOLE_INTERVALS * settings.interval_s, SLOT_S / 3)
+        metering = Metering(self._places, next_slot=next_slot, longest_hole_s=hole_s, bases=bases)
+        closing = Closing(parts, metering)
+        pace = Pace(settings.interval_s, settings.boundary_window_s)
+        readers = [
+            Bus(
+                link,
+                devices,
+                metering=metering,
+                clock=self._clock,
+                pace=pace,
+                random=random.random,
+                closed=closing.event.set,
+                absence=gap_of_absence(waited),
+            )
+            for link, devices in self._fleet
+        ]
+        closing.readers = readers
+        log.info("agent %s: %d devices on %d connections", parts.signer.agent, len(settings.devices), len(readers))
+        return [*(reader.run() for reader in readers), closing.run(uplink.wake)]
+
+    def _uplink(self, outbox: Outbox) -> Uplink:
+        enrolment = self._identity.enrolment
+        return Uplink(
+            outbox,
+            coop=enrolment.coop,
+            agent=enrolment.agent,
+            hub_key=self._identity.hub_key,
+            broker=(enrolment.broker_host, enrolment.broker_port),
+            now=self._clock.now,
+            monotonic=time.monotonic,
+        )
+
+
+@contextmanager
+def history_lines(path: Path | None) -> Iterator[Iterable[str] | None]:
+    """The lines of a recording, read as they are needed. Raises SettingsError."""
+    if path is None:
+        yield None
+        return
+    try:
+        if path.stat().st_size > MAX_RECORDING_BYTES:
+            raise SettingsError(f"{path}: larger than {MAX_RECORDING_BYTES >> 20} MB: cut it into parts")
+        with path.open(encoding="utf-8", newline="\n") as file:
+            yield file
+    except (OSError, UnicodeDecodeError) as cause:
+        raise SettingsError(f"{path}: cannot be read: {cause}") from None
+
+
+def _reported(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one error a person can do something about, or the group itself when it is a fault of the program."""
+    for error in group.exceptions:
+        if isinstance(error, RecordingError):
+            return SettingsError(str(error))
+        if isinstance(error, SettingsError | OutboxError):
+            return error
+    return group

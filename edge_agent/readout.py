@@ -1,0 +1,125 @@
+"""What the household sees of one reading: every point with unit and raw words, as a table or for a program.
+
+Reads once through the links it is given; nothing is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from edge_agent.devices import Device, NotThisDevice, Readout
+from edge_agent.modbus_link import LinkError, ModbusLink
+from edge_agent.text_table import table
+from protocols.device_roles import RoleReading, role_values
+from protocols.registers import Value
+
+
+@dataclass(frozen=True, slots=True)
+class PointLine:
+    """One point as read. `value` is None for "not available", `refused` when the device will not give it."""
+
+    name: str
+    value: str | None
+    unit: str
+    words: str
+    refused: bool
+
+
+def point_lines(device: Device, readout: Readout) -> list[PointLine]:
+    """All points of a device in the order of its map, then what is derived from them."""
+    lines = []
+    for name, placed in device.resolved.points.items():
+        raw = placed.raw_words(readout.words)
+        words = " ".join(f"{word:04X}" for word in raw or ())
+        symbols = placed.point.symbols or {}
+        value = _shown(readout.values.get(name))
+        if value is not None and value.isdecimal() and int(value) in symbols:
+            value = f"{value} ({symbols[int(value)]})"
+        lines.append(PointLine(name, value, placed.point.unit, words, raw is None))
+    for name, derived in device.resolved.derived.items():
+        lines.append(PointLine(name, _shown(readout.values.get(name)), derived.unit, "", name not in readout.values))
+    return lines
+
+
+def as_table(device: Device, readout: Readout) -> str:
+    """The reading for people."""
+    rows = [("point", "value", "unit", "raw words")]
+    for line in point_lines(device, readout):
+        value = "refused" if line.refused else "not available" if line.value is None else line.value
+        unit = "" if line.unit in ("1", "text", "enum", "bits") else line.unit
+        rows.append((line.name, value, unit, line.words))
+    head = f"{device.settings.name}: {device.device_map.vendor}, {device.settings.map}, unit {device.settings.unit}"
+    meaning = [_meaning(role_values(device.resolved, readout.values, place.role)) for place in device.places]
+    return "\n".join([head, *table(rows), *meaning])
+
+
+def as_record(device: Device, readout: Readout) -> dict[str, Any]:
+    """The reading for programs: plain JSON values, numbers exact as text."""
+    return {
+        "device": device.settings.name,
+        "map": device.settings.map,
+        "unit_id": device.settings.unit,
+        "points": [
+            {
+                "name": line.name,
+                "value": line.value,
+                "unit": line.unit,
+                "words": [int(word, 16) for word in line.words.split()],
+                "refused": line.refused,
+            }
+            for line in point_lines(device, readout)
+        ],
+    }
+
+
+async def read_once(
+    fleet: Sequence[tuple[ModbusLink, Sequence[Device]]], *, only: str | None
+) -> tuple[list[tuple[Device, Readout]], list[str]]:
+    """Read every point of every device (or only one), connections side by side; what failed is said in one line."""
+    results = await asyncio.gather(*(_read_bus(link, devices, only=only) for link, devices in fleet))
+    return [each for found, _ in results for each in found], [each for _, said in results for each in said]
+
+
+async def _read_bus(
+    link: ModbusLink, devices: Sequence[Device], *, only: str | None
+) -> tuple[list[tuple[Device, Readout]], list[str]]:
+    found, said = [], []
+    for device in devices:
+        if only not in (None, device.settings.name):
+            continue
+        try:
+            found.append((device, await device.read(link)))
+        except (LinkError, NotThisDevice) as trouble:
+            where = f"{link.endpoint.shown}, unit {device.settings.unit}"
+            said.append(f"device {device.settings.name!r} at {where}: {trouble}")
+    await link.close()
+    return found, said
+
+
+def as_json(found: object) -> str:
+    """A value as indented JSON."""
+    return json.dumps(found, indent=2, ensure_ascii=False)
+
+
+def _meaning(reading: RoleReading) -> str:
+    parts = []
+    for name in ("import_wh", "export_wh", "production_wh", "charge_wh", "discharge_wh"):
+        value = getattr(reading, name)
+        if value is not None:
+            parts.append(f"{name.removesuffix('_wh')} {_shown(value)} Wh")
+    if reading.power_w is not None:
+        parts.append(f"power {_shown(reading.power_w)} W")
+    note = " (no counter: energy will be integrated from power)" if reading.derived else ""
+    return f"as {reading.role}: {', '.join(parts) or 'nothing available'}{note}"
+
+
+def _shown(value: Value) -> str | None:
+    if isinstance(value, Decimal):
+        whole = format(value.normalize(), "f")
+        return whole if len(whole) <= 20 else f"{value:.6f}"
+    return value

@@ -1,0 +1,163 @@
+"""The agent at work: devices to meter, meter through consent to sealed batches in the outbox, outbox to the hub.
+
+The parts are handed in; which concrete ones they are is `program`'s choice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from edge_agent.metering import Metering
+from edge_agent.outbox import Outbox, OutboxError, Sealing
+from edge_agent.sealing import Gate, Made, Signer, answer
+from protocols.quantities import Gap
+from protocols.readings import MAX_DEVICES, ClockTrust, DeviceState
+from protocols.slots import Slot, slot_of
+from protocols.timeline import Clock
+
+log = logging.getLogger("commonwatt.agent")
+
+TRUSTED_SINCE_S = 1_704_067_200
+"""2024-01-01: a clock before this was never set."""
+
+ANSWERS_EVERY_S = 2.0
+FORGET_EVERY_S = 3600.0
+GROUP = 96
+MAX_PENDING = 2 * GROUP
+MAX_SKIPPED_SLOTS = 672
+"""A week: slots of a longer absence are gaps at the hub without a message of their own."""
+
+
+class Reader(Protocol):
+    """A connection with its devices, read until cancelled."""
+
+    async def run(self) -> None: ...
+    def states(self) -> list[DeviceState]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the loop works with. `is_synchronised` asks whether the system's clock is set from outside."""
+
+    clock: Clock
+    signer: Signer
+    gate: Gate
+    outbox: Outbox
+    keep_days: int
+    is_synchronised: Callable[[], bool]
+
+
+class Closing:
+    """Takes slots as the meter finishes them and puts their batches into the outbox, in order, in groups."""
+
+    def __init__(self, parts: Parts, metering: Metering) -> None:
+        self._parts = parts
+        self._metering = metering
+        self._pending: list[tuple[Sealing, bytes]] = []
+        self._is_stuck = False
+        self.readers: Sequence[Reader] = ()
+        self.event = asyncio.Event()
+
+    async def run(self, wake: Callable[[], None]) -> None:
+        """Seal and store until cancelled."""
+        while True:
+            await self.event.wait()
+            self.event.clear()
+            if await self.store_finished():
+                wake()
+
+    async def store_finished(self) -> bool:
+        """Seal and store every finished slot; whether anything was stored."""
+        states = [state for reader in self.readers for state in reader.states()][:MAX_DEVICES]
+        made = self._made()
+        while finished := self._metering.finished():
+            closed, checkpoint = finished
+            sealing = self._parts.gate.batch(self._parts.signer, closed, devices=states, made=made)
+            self._pending.append((sealing, checkpoint))
+        stored = False
+        while self._pending:
+            group = self._pending[:GROUP]
+            if not await self._store(group):
+                break
+            del self._pending[: len(group)]
+            stored = True
+        return stored
+
+    async def _store(self, group: list[tuple[Sealing, bytes]]) -> bool:
+        try:
+            await self._parts.outbox.append(
+                [sealing for sealing, _ in group], now_s=self._parts.clock.now(), checkpoint=group[-1][1]
+            )
+        except OutboxError as error:
+            if not self._is_stuck:
+                log.error("slots wait in memory: %s", error)
+            self._is_stuck = True
+            del self._pending[: max(0, len(self._pending) - MAX_PENDING)]
+            return False
+        self._is_stuck = False
+        return True
+
+    def _made(self) -> Made:
+        trust = ClockTrust.TRUSTED if self._parts.is_synchronised() else ClockTrust.ESTIMATED
+        return Made(self._parts.outbox.boot, trust, int(self._parts.clock.now()))
+
+
+async def trusted_now(clock: Clock, *, not_before_s: float) -> tuple[float, bool]:
+    """The time, once it can be true: after 2024 and not before what was already sealed. Says whether it waited."""
+    waited = False
+    least_s = max(TRUSTED_SINCE_S, not_before_s)
+    while (now_s := clock.now()) < least_s:
+        if not waited:
+            log.warning("the system's clock is not set yet: slots are not closed until it is")
+        waited = True
+        await asyncio.sleep(1.0)
+    return now_s, waited
+
+
+def first_slot(now_s: float, resumed: Slot | None) -> tuple[Slot, int]:
+    """The slot to close next, and how many before it are left out because the absence was too long."""
+    current = slot_of(now_s)
+    if resumed is None:
+        return current, 0
+    first = max(resumed, current - MAX_SKIPPED_SLOTS)
+    return first, first - resumed
+
+
+async def send_answers(parts: Parts, wake: Callable[[], None]) -> None:
+    """Pick up the answers that were left beside the running agent, until cancelled."""
+    while True:
+        try:
+            for prompt_id, choice, at in await parts.outbox.given_answers():
+                sealing = answer(parts.signer, prompt_id, choice=choice, at=at)
+                await parts.outbox.append_answer(prompt_id, sealing, now_s=parts.clock.now())
+                wake()
+        except OutboxError as error:
+            log.error("answers wait: %s", error)
+        await asyncio.sleep(ANSWERS_EVERY_S)
+
+
+async def forget(parts: Parts) -> None:
+    """Delete what the hub signed for long enough ago, until cancelled."""
+    while True:
+        try:
+            gone = await parts.outbox.forget(before_s=parts.clock.now() - parts.keep_days * 86400)
+            if gone:
+                log.info("outbox: %d messages receipted more than %d days ago deleted", gone, parts.keep_days)
+        except OutboxError as error:
+            log.error("old messages stay: %s", error)
+        await asyncio.sleep(FORGET_EVERY_S)
+
+
+def is_synchronised(state_folder: Path = Path("/run/systemd/timesync")) -> bool:
+    """Whether the system's time service has set the clock; where there is no such service the clock is taken as set."""
+    return not state_folder.is_dir() or (state_folder / "synchronized").exists()
+
+
+def gap_of_absence(waited_for_clock: bool) -> Gap:
+    """Why slots between two starts are missing."""
+    return Gap.CLOCK_UNTRUSTED if waited_for_clock else Gap.AGENT_OFF

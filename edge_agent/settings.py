@@ -1,0 +1,221 @@
+"""The agent's one configuration file: TOML to frozen records. Every complaint is one line that says what to do.
+
+Reads text; which files exist and what is in them is asked by the entry point.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+from urllib.parse import parse_qs, urlsplit
+
+from protocols.map_fields import Fields
+from protocols.map_model import MapError, RoleName, Sign
+from protocols.topics import is_id
+
+MAX_SETTINGS_BYTES = 64 * 1024
+ROLES: tuple[RoleName, ...] = get_args(RoleName)
+SIGNS: tuple[Sign, ...] = get_args(Sign)
+CONNECT_EXPECTED = "'tcp://host:port', 'rtu+tcp://host:port' or 'rtu:///dev/name?baud=9600&parity=N'"
+
+Wire = Literal["tcp", "rtu+tcp", "rtu"]
+
+
+class SettingsError(ValueError):
+    """The configuration cannot be used; the message names file, key and what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a device is plugged in. Serial line settings are None where the device map decides."""
+
+    wire: Wire
+    host: str = ""
+    port: int = 0
+    path: str = ""
+    baud: int | None = None
+    parity: str | None = None
+    stop: int | None = None
+
+    @property
+    def shown(self) -> str:
+        """The address as people write it."""
+        return f"rtu://{self.path}" if self.wire == "rtu" else f"{self.wire}://{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSettings:
+    """One device of the home and the measuring places it speaks for. Units: max_power_w of the place, ms."""
+
+    name: str
+    map: str
+    roles: tuple[RoleName, ...]
+    endpoint: Endpoint
+    unit: int
+    sign: Sign
+    invert: bool
+    max_power_w: int
+    timeout_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything the household decides about its agent."""
+
+    source: str
+    data: Path
+    hub_url: str
+    coop: str | None
+    devices: tuple[DeviceSettings, ...]
+    interval_s: int
+    boundary_window_s: int
+    consent: Path | None
+    keep_days: int
+    outbox_max_mb: int
+
+
+def read_settings(path: Path) -> Settings:
+    """The checked settings of a file; paths inside it are relative to it. Raises SettingsError."""
+    try:
+        text = path.read_bytes()
+    except OSError as cause:
+        raise SettingsError(f"{path}: cannot be read: {cause.strerror or cause}") from cause
+    if len(text) > MAX_SETTINGS_BYTES:
+        raise SettingsError(f"{path}: {len(text)} bytes, expected at most {MAX_SETTINGS_BYTES}")
+    return parse_settings(text, name=path.name, folder=path.parent)
+
+
+def parse_settings(text: bytes, *, name: str, folder: Path) -> Settings:
+    """The settings in this TOML text. `name` is how complaints call the file. Raises SettingsError."""
+    table = parse_toml(text, name)
+    try:
+        return _settings(Fields(name, table), name=name, folder=folder)
+    except MapError as complaint:
+        raise SettingsError(str(complaint)) from None
+
+
+def parse_toml(text: bytes, name: str) -> dict[str, Any]:
+    """The tables of a TOML file. Raises SettingsError."""
+    try:
+        return tomllib.loads(text.decode("utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as cause:
+        raise SettingsError(f"{name}: not valid TOML: {cause}".splitlines()[0]) from None
+
+
+def _settings(top: Fields, *, name: str, folder: Path) -> Settings:
+    hub, poll, outbox = top.table("hub"), top.table("poll"), top.table("outbox")
+    settings = Settings(
+        source=name,
+        data=folder / top.text("data", "data"),
+        hub_url=_url(hub),
+        coop=_coop(hub),
+        devices=_devices(top),
+        interval_s=poll.whole("interval_s", 1, 900, default=60),
+        boundary_window_s=poll.whole("boundary_window_s", 5, 600, default=60),
+        consent=folder / top.text("consent") if top.has("consent") else None,
+        keep_days=outbox.whole("keep_days", 0, 366, default=7),
+        outbox_max_mb=outbox.whole("max_mb", 1, 4096, default=64),
+    )
+    for fields in (hub, poll, outbox, top):
+        fields.finish()
+    if 900 % settings.interval_s:
+        raise poll.wrong("interval_s", "a divisor of 900, such as 30, 60 or 300", settings.interval_s)
+    return settings
+
+
+def _url(hub: Fields) -> str:
+    url = hub.text("url")
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
+        raise hub.wrong("url", "an address like 'http://127.0.0.1:8400'", url)
+    return url.rstrip("/")
+
+
+def _coop(hub: Fields) -> str | None:
+    if not hub.has("coop"):
+        return None
+    coop = hub.text("coop")
+    if not is_id(coop):
+        raise hub.wrong("coop", "1 to 32 of a-z, 0-9 and -", coop)
+    return coop
+
+
+def _devices(top: Fields) -> tuple[DeviceSettings, ...]:
+    devices = tuple(_device(fields) for fields in top.tables("device"))
+    if not devices:
+        raise MapError(f"{top.where}: device: missing, expected at least one [[device]]")
+    seen: set[str] = set()
+    for device in devices:
+        if device.name in seen:
+            raise MapError(f"{top.where}: device: name: expected a name of its own, found {device.name!r} twice")
+        seen.add(device.name)
+    return devices
+
+
+def _device(fields: Fields) -> DeviceSettings:
+    name = fields.text("name")
+    if not is_id(name):
+        raise fields.wrong("name", "1 to 32 of a-z, 0-9 and -", name)
+    device = DeviceSettings(
+        name=name,
+        map=fields.name("map", r"[a-z0-9]+(-[a-z0-9]+)*", "a device family like 'eastron-sdm630'"),
+        roles=_roles(fields),
+        endpoint=_endpoint(fields),
+        unit=fields.whole("unit", 0, 255, default=1),
+        sign=fields.choice("sign", SIGNS, "as_documented"),
+        invert=fields.flag("invert"),
+        max_power_w=fields.whole("max_power_w", 10, 10_000_000),
+        timeout_ms=fields.whole_or_none("timeout_ms", 50, 60_000),
+    )
+    fields.finish()
+    return device
+
+
+def _roles(fields: Fields) -> tuple[RoleName, ...]:
+    if not fields.has("role"):
+        raise MapError(f"{fields.where}: role: missing, expected one of {', '.join(ROLES)}")
+    found = fields.raw("role")
+    wanted = [found] if isinstance(found, str) else found
+    if not isinstance(wanted, list) or not wanted or len(set(map(str, wanted))) != len(wanted):
+        raise fields.wrong("role", f"one of {', '.join(ROLES)}, or a list of them", found)
+    roles = tuple(role for each in wanted for role in ROLES if role == each)
+    if len(roles) != len(wanted):
+        raise fields.wrong("role", f"one of {', '.join(ROLES)}, or a list of them", found)
+    return roles
+
+
+def _endpoint(fields: Fields) -> Endpoint:
+    found = fields.text("connect")
+    try:
+        return parse_endpoint(found)
+    except ValueError:
+        raise fields.wrong("connect", CONNECT_EXPECTED, found) from None
+
+
+def parse_endpoint(text: str) -> Endpoint:
+    """The endpoint a connect text names. Raises ValueError."""
+    parts = urlsplit(text)
+    if parts.scheme in ("tcp", "rtu+tcp"):
+        if not parts.hostname or parts.path not in ("", "/") or parts.query or parts.username is not None:
+            raise ValueError(text)
+        wire: Wire = "tcp" if parts.scheme == "tcp" else "rtu+tcp"
+        return Endpoint(wire, host=parts.hostname, port=parts.port if parts.port is not None else 502)
+    if parts.scheme != "rtu" or parts.netloc or not parts.path.startswith("/"):
+        raise ValueError(text)
+    return _serial(parts.path, parse_qs(parts.query, strict_parsing=True) if parts.query else {})
+
+
+def _serial(path: str, query: dict[str, list[str]]) -> Endpoint:
+    allowed = {"baud", "parity", "stop"}
+    if not set(query) <= allowed or any(len(values) != 1 for values in query.values()):
+        raise ValueError(path)
+    given = {key: values[0] for key, values in query.items()}
+    baud = int(given["baud"]) if "baud" in given else None
+    stop = int(given["stop"]) if "stop" in given else None
+    parity = given.get("parity")
+    is_baud = baud is None or 300 <= baud <= 1_000_000
+    if not is_baud or stop not in (None, 1, 2) or parity not in (None, *"NEO"):
+        raise ValueError(path)
+    return Endpoint("rtu", path=path, baud=baud, parity=parity, stop=stop)

@@ -1,0 +1,264 @@
+"""From the outbox to the hub and back: paho-mqtt in its own thread, at most 20 messages without a receipt on the way.
+
+A broker's acknowledgement proves nothing and is not looked at. Only the hub's signed receipt moves anything on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from edge_agent.outbox import Outbox, OutboxError
+from protocols import topics
+from protocols.chain import FIRST_PREVIOUS
+from protocols.envelope import MAX_SEALED_BYTES, WireError, open_sealed
+from protocols.messages import decode_prompt
+from protocols.receipts import Receipt, decode_receipt
+
+log = logging.getLogger("commonwatt.agent")
+
+IN_FLIGHT = 20
+RESEND_FIRST_S = 20.0
+RESEND_MAX_S = 600.0
+PUBLISHED_FLUSH_S = 10.0
+STUCK_S = 5.0
+INBOX_MAX = 200
+SESSION_S = 86400
+
+
+class Uplink:
+    """The connection to the broker and the window of messages on their way. One task runs `run`."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        *,
+        coop: str,
+        agent: str,
+        hub_key: Ed25519PublicKey,
+        broker: tuple[str, int],
+        now: Callable[[], float],
+        monotonic: Callable[[], float],
+        resend_first_s: float = RESEND_FIRST_S,
+    ) -> None:
+        self._outbox = outbox
+        self._agent = agent
+        self._hub_key = hub_key
+        self._broker = broker
+        self._now = now
+        self._monotonic = monotonic
+        self._topics = {kind: topics.down(coop, agent, kind=kind) for kind in ("receipt", "prompt")}
+        self._filter = topics.down_filter(coop, agent)
+        self._client = self._make_client()
+        self._wake = asyncio.Event()
+        self._inbox: deque[tuple[str, bytes]] = deque(maxlen=INBOX_MAX)
+        self._is_connected = False
+        self._has_said_down = False
+        self._in_flight: deque[int] = deque()
+        self._unnoted: set[int] = set()
+        self._sent_through = 0
+        self._receipted_through = 0
+        self._resend_first_s = self._resend_s = resend_first_s
+        self._progress_at = monotonic()
+        self._flushed_at = monotonic()
+        self.ignored = 0
+
+    def wake(self) -> None:
+        """Say that the outbox has something new."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Send and listen until cancelled. Never raises for anything the broker or the hub does."""
+        self._loop = asyncio.get_running_loop()
+        host, port = self._broker
+        self._client.connect_async(host, port, keepalive=60, clean_start=False, properties=_session())
+        self._client.loop_start()
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout(min(self._resend_s, PUBLISHED_FLUSH_S)):
+                        await self._wake.wait()
+                except TimeoutError:
+                    pass
+                self._wake.clear()
+                try:
+                    await self._take_inbox()
+                    await self._push()
+                except OutboxError as error:
+                    log.error("sending waits: %s", error)
+                    await asyncio.sleep(STUCK_S)
+                    self._wake.set()
+        finally:
+            self._client.on_disconnect = None
+            self._client.disconnect()
+            self._client.loop_stop()
+
+    def _make_client(self) -> Client:
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=self._agent,
+            protocol=MQTTProtocolVersion.MQTTv5,
+            reconnect_on_failure=True,
+        )
+        client.max_inflight_messages_set(IN_FLIGHT)
+        client.max_queued_messages_set(4 * IN_FLIGHT)
+        client.reconnect_delay_set(min_delay=1, max_delay=120)
+        client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
+        client.on_connect_fail = self._on_connect_fail
+        client.on_disconnect = self._on_disconnect
+        client.on_message = self._on_message
+        return client
+
+    # The next five run in paho's thread and only hand things over.
+    def _on_connect(self, client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        if reason.is_failure:
+            self._hand_over(self._note_down, f"refused: {reason}")
+            return
+        client.subscribe(self._filter, options=SubscribeOptions(qos=1))
+
+    def _on_subscribe(self, _client: Client, _data: Any, _mid: Any, reasons: Any, _properties: Any) -> None:
+        # Only now: a receipt sent before the broker knows the subscription would be lost.
+        if any(reason.is_failure for reason in reasons):
+            self._hand_over(self._note_down, "does not let this agent hear the hub")
+        else:
+            self._hand_over(self._note_up)
+
+    def _on_connect_fail(self, _client: Client, _data: Any) -> None:
+        self._hand_over(self._note_down, "cannot be reached")
+
+    def _on_disconnect(self, _client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        self._hand_over(self._note_down, f"closed the connection: {reason}")
+
+    def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        if len(message.payload) <= MAX_SEALED_BYTES:
+            self._hand_over(self._note_message, message.topic, bytes(message.payload))
+
+    def _hand_over(self, call: Callable[..., None], *arguments: Any) -> None:
+        try:
+            self._loop.call_soon_threadsafe(call, *arguments)
+        except RuntimeError:
+            log.debug("the agent is stopping: a word from the broker came too late")
+
+    def _note_up(self) -> None:
+        if self._has_said_down:
+            log.info("broker %s:%d: connected again", *self._broker)
+        self._is_connected, self._has_said_down = True, False
+        self._start_over()
+
+    def _note_down(self, words: str) -> None:
+        self._is_connected = False
+        if not self._has_said_down:
+            log.warning("broker %s:%d: %s; trying again, batches wait in the outbox", *self._broker, words)
+        self._has_said_down = True
+
+    def _note_message(self, topic: str, sealed: bytes) -> None:
+        self._inbox.append((topic, sealed))
+        self._wake.set()
+
+    def _start_over(self) -> None:
+        """Send everything without a receipt again, oldest first."""
+        self._in_flight.clear()
+        self._sent_through = self._receipted_through
+        self._progress_at = self._monotonic()
+        self._wake.set()
+
+    async def _push(self) -> None:
+        """Fill the window from the outbox, in order."""
+        now = self._monotonic()
+        if self._in_flight and now - self._progress_at >= self._resend_s:
+            self._resend_s = min(RESEND_MAX_S, self._resend_s * 2)
+            self._start_over()
+        if self._is_connected:
+            room = IN_FLIGHT - len(self._in_flight)
+            for waiting in await self._outbox.waiting(after=self._sent_through, limit=room) if room > 0 else ():
+                if not self._publish(waiting.seq, waiting.topic, waiting.sealed):
+                    break
+                self._sent_through = waiting.seq
+                self._in_flight.append(waiting.seq)
+        if self._unnoted and now - self._flushed_at >= PUBLISHED_FLUSH_S:
+            await self._outbox.note_published(self._drain_unnoted(), now_s=self._now())
+
+    def _publish(self, seq: int, topic: str, sealed: bytes) -> bool:
+        if not self._in_flight:
+            self._progress_at = self._monotonic()
+        sent = self._client.publish(topic, sealed, qos=1)
+        if sent.rc != 0:
+            return False
+        self._unnoted.add(seq)
+        return True
+
+    def _drain_unnoted(self) -> set[int]:
+        noted, self._unnoted = self._unnoted, set()
+        self._flushed_at = self._monotonic()
+        return noted
+
+    async def _take_inbox(self) -> None:
+        newest: Receipt | None = None
+        while self._inbox:
+            topic, sealed = self._inbox.popleft()
+            try:
+                if topic == self._topics["receipt"]:
+                    receipt = decode_receipt(open_sealed(sealed, topic, self._hub_key))
+                    newest = receipt if self._is_newer(receipt, newest) else newest
+                elif topic == self._topics["prompt"]:
+                    payload = open_sealed(sealed, topic, self._hub_key)
+                    prompt = decode_prompt(payload)
+                    await self._outbox.keep_prompt(prompt.prompt_id, payload, now_s=self._now())
+            except WireError as error:
+                self.ignored += 1
+                log.warning("a message that is not the hub's own was ignored (%s)", error.reason.value)
+        if newest is not None:
+            await self._settle(newest)
+
+    def _is_newer(self, receipt: Receipt, than: Receipt | None) -> bool:
+        if receipt.agent != self._agent or receipt.epoch != self._outbox.next_link.epoch:
+            return False
+        return than is None or receipt.through_seq >= than.through_seq
+
+    async def _settle(self, receipt: Receipt) -> None:
+        """Let go of what the hub has signed for, and send again what it wants."""
+        if not await self._is_of_our_chain(receipt):
+            self.ignored += 1
+            log.error(
+                "the hub's receipt through number %d does not fit our chain: nothing is forgotten", receipt.through_seq
+            )
+            return
+        if receipt.through_seq > self._receipted_through:
+            await self._outbox.note_receipt(receipt, published=self._drain_unnoted(), now_s=self._now())
+            self._receipted_through = receipt.through_seq
+            self._sent_through = max(self._sent_through, receipt.through_seq)
+            self._progress_at, self._resend_s = self._monotonic(), self._resend_first_s
+        for seq, reason in receipt.refused:
+            if seq in self._in_flight:
+                log.error("the hub refused number %d: %s", seq, reason.plain_words)
+        while self._in_flight and self._in_flight[0] <= receipt.through_seq:
+            self._in_flight.popleft()
+        for first, last in receipt.gaps:
+            for seq in range(first, min(last, first + IN_FLIGHT) + 1):
+                if seq <= self._sent_through and (wanted := await self._outbox.message(seq)):
+                    self._publish(seq, wanted.topic, wanted.sealed)
+
+    async def _is_of_our_chain(self, receipt: Receipt) -> bool:
+        if receipt.through_seq >= self._outbox.next_link.seq:
+            return False
+        if receipt.through_seq == 0:
+            return receipt.head == FIRST_PREVIOUS
+        known = await self._outbox.hash_of(receipt.through_seq)
+        return known is None or known == receipt.head
+
+
+def _session() -> Properties:
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.SessionExpiryInterval = SESSION_S
+    return properties

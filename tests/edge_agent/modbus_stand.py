@@ -1,0 +1,189 @@
+"""Modbus devices for the agent's tests, frame by frame, so that they can misbehave as real ones do.
+
+`Stand` serves TCP and, on a pseudo-terminal, RTU; `pymodbus_server` is a foreign server for the ordinary case.
+"""
+
+import asyncio
+import contextlib
+import os
+import tty
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from decimal import Decimal
+from pathlib import Path
+
+from pymodbus.server import ModbusTcpServer
+from pymodbus.simulator import DataType, SimData, SimDevice
+
+from protocols.device_maps import load_map, resolve
+from protocols.placed_map import ResolvedMap
+from protocols.registers import Value
+
+MAPS = Path(__file__).resolve().parents[2] / "firmware_configs" / "devices"
+
+
+def shipped(family: str) -> ResolvedMap:
+    """A shipped map as the agent would place it (families without SunSpec)."""
+    return resolve(load_map((MAPS / f"{family}.toml").read_text(), name=family))
+
+
+def meter_words(import_wh: int, export_wh: int = 0, power_w: int = 500) -> dict[tuple[int, int], int]:
+    """What an SDM630 shows."""
+    values: dict[str, Value] = {
+        "energy_import_total": Decimal(import_wh) / 1000,
+        "energy_export_total": Decimal(export_wh) / 1000,
+        "active_power": Decimal(power_w),
+        "voltage_l1": Decimal(230),
+        "frequency": Decimal(50),
+    }
+    return shipped("eastron-sdm630").encode(values)
+
+
+class Stand:
+    """Registers behind one or more unit ids. `modes` says how the next requests are treated; then all is well.
+
+    Modes: ok, silent, busy, refuse, short, wrong_unit, id0, double, cut, late (answers after `late_s`).
+    """
+
+    def __init__(self, words: dict[tuple[int, int], int] | None = None, *, units: tuple[int, ...] = (1,)) -> None:
+        self.words = dict(words or {})
+        self.units = units
+        self.modes: deque[str] = deque()
+        self.always = "ok"
+        self.late_s = 0.5
+        self.holes: set[tuple[int, int]] = set()
+        self.requests: list[tuple[int, int, int, int]] = []
+        self.connections = 0
+        self.port = 0
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    async def start(self, port: int = 0) -> "Stand":
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port or self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def stop(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for writer in tuple(self._writers):
+            writer.transport.abort()
+        await self._server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self._writers.add(writer)
+        try:
+            while True:
+                head = await reader.readexactly(7)
+                pdu = await reader.readexactly(int.from_bytes(head[4:6]) - 1)
+                await self._treat(head[6], pdu, lambda unit, answer, tid=head[:2]: writer.write(_mbap(tid, unit, answer)))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            self._writers.discard(writer)
+            writer.close()
+
+    async def _treat(self, unit: int, pdu: bytes, send) -> None:
+        function, address, count = pdu[0], int.from_bytes(pdu[1:3]), int.from_bytes(pdu[3:5])
+        self.requests.append((unit, function, address, count))
+        mode = self.modes.popleft() if self.modes else self.always
+        answer = self._answer(function, address, count)
+        if mode == "silent" or unit not in self.units:
+            return
+        if mode == "late":
+            await asyncio.sleep(self.late_s)
+        elif mode == "busy":
+            answer = bytes([function | 0x80, 6])
+        elif mode == "refuse":
+            answer = bytes([function | 0x80, 2])
+        elif mode == "short":
+            answer = self._answer(function, address, count - 1)
+        elif mode == "cut":
+            raise ConnectionError
+        elif mode == "id0":
+            send(unit, answer, tid=b"\0\0")
+            return
+        send(unit + (mode == "wrong_unit"), answer)
+        if mode == "double":
+            await asyncio.sleep(0.002)
+            send(unit, self._answer(function, address + 1, count))
+
+    def _answer(self, function: int, address: int, count: int) -> bytes:
+        wanted = [(function, at) for at in range(address, address + count)]
+        if self.holes.intersection(wanted):
+            return bytes([function | 0x80, 2])
+        content = b"".join(self.words.get(key, 0).to_bytes(2) for key in wanted)
+        return bytes([function, len(content)]) + content
+
+    @contextlib.contextmanager
+    def on_a_bus(self) -> Iterator[str]:
+        """Serve RTU on a pseudo-terminal; gives the path the agent opens. Late answers do not hold up the next."""
+        ours, theirs = os.openpty()
+        tty.setraw(ours)
+        tty.setraw(theirs)
+        os.set_blocking(ours, False)
+        loop = asyncio.get_running_loop()
+        buffer = bytearray()
+        tasks: set[asyncio.Task[None]] = set()
+
+        def send(unit: int, answer: bytes) -> None:
+            frame = bytes([unit]) + answer
+            with contextlib.suppress(OSError):
+                os.write(ours, frame + _crc(frame))
+
+        def readable() -> None:
+            try:
+                buffer.extend(os.read(ours, 4096))
+            except OSError:
+                return
+            while len(buffer) >= 8:
+                frame = bytes(buffer[:8])
+                del buffer[:8]
+                assert _crc(frame[:6]) == frame[6:]
+                task = loop.create_task(self._treat(frame[0], frame[1:6], send))
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
+
+        loop.add_reader(ours, readable)
+        try:
+            yield os.ttyname(theirs)
+        finally:
+            loop.remove_reader(ours)
+            for task in tasks:
+                task.cancel()
+            os.close(ours)
+            os.close(theirs)
+
+
+def _mbap(tid: bytes, unit: int, answer: bytes) -> bytes:
+    return tid + b"\0\0" + (len(answer) + 1).to_bytes(2) + bytes([unit]) + answer
+
+
+def _crc(frame: bytes) -> bytes:
+    crc = 0xFFFF
+    for byte in frame:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0xA001 if crc & 1 else 0)
+    return crc.to_bytes(2, "little")
+
+
+@contextlib.asynccontextmanager
+async def pymodbus_server(words: dict[tuple[int, int], int], *, unit: int = 1) -> AsyncIterator[int]:
+    """A foreign Modbus TCP server with these input and holding registers; gives its port."""
+    last = max(address for _, address in words) + 130
+
+    def block(function: int) -> list[SimData]:
+        values = [words.get((function, address), 0) for address in range(last)]
+        return [SimData(0, values=values, datatype=DataType.REGISTERS)]
+
+    bits = [SimData(0, values=[False] * 16, datatype=DataType.BITS)]
+    server = ModbusTcpServer(
+        context=SimDevice(unit, simdata=(bits, bits, block(3), block(4))), address=("127.0.0.1", 0)
+    )
+    await server.serve_forever(background=True)
+    try:
+        yield server.transport.sockets[0].getsockname()[1]
+    finally:
+        await server.shutdown()
