@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
 from hub.web.board_pages import add_board_pages
+from hub.web.credit_pages import add_credit_pages
 from hub.web.entrance import add_entrance
 from hub.web.guard import PageError, SecurityHeaders
 from hub.web.member_pages import add_member_pages
@@ -30,6 +31,7 @@ def build_app(parts: HubParts) -> FastAPI:
     site = Site(parts)
     add_entrance(app, site)
     add_member_pages(app, site)
+    add_credit_pages(app, site)
     add_board_pages(app, site)
     _add_error_pages(app, site)
     app.add_middleware(GZipMiddleware, minimum_size=500)

@@ -16,7 +16,7 @@ WIDTH: Final = 360
 _TOP: Final = 26
 _LEFT: Final = 4
 _FOOT: Final = 20
-_STEPS: Final = (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10)
+_STEPS: Final = (1, 1.2, 1.6, 2, 2.4, 2.8, 3.2, 3.6, 4, 5, 6, 7, 8, 9, 10)
 
 Values = Sequence[float | None]
 _T = TypeVar("_T")
@@ -262,9 +262,10 @@ def _n(value: float) -> str:
 
 def _svg(name: str, title: str, *, sentence: str, height: int, parts: Sequence[str], css: str = "chart") -> Markup:
     """The picture with its name and its sentence for readers who do not see it. `parts` are already escaped."""
+    fit = "none" if css == "strip" else "xMidYMid"
     open_tag = Markup(
-        '<svg class="{css}" id="{name}" viewBox="0 0 {width} {height}" role="img"'
+        '<svg class="{css}" id="{name}" viewBox="0 0 {width} {height}" preserveAspectRatio="{fit}" role="img"'
         ' aria-labelledby="{name}-title {name}-desc">'
         '<title id="{name}-title">{title}</title><desc id="{name}-desc">{sentence}</desc>'
-    ).format(css=css, name=name, width=WIDTH, height=height, title=title, sentence=sentence)
+    ).format(css=css, name=name, width=WIDTH, height=height, title=title, sentence=sentence, fit=fit)
     return open_tag + Markup("".join(parts)) + Markup("</svg>")  # noqa: S704  every part above is escaped

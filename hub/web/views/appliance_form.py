@@ -1,4 +1,8 @@
-"""The appliances a household tells the hub about: the form it fills in, and the checks of what comes back. Pure."""
+"""The appliances a household tells the hub about: the form it fills in, and the checks of what comes back. Pure.
+
+A run lies between earliest and latest slot of the local day, the latest being its last slot; a latest before the
+earliest means the next morning.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +40,7 @@ class ApplianceField:
     duration_min: int
     usual: str
     earliest: str
-    latest: str
+    done_by: str
 
 
 def appliance_label(kind: str, words: Words) -> str:
@@ -67,7 +71,7 @@ def appliance_fields(appliances: Sequence[Appliance], words: Words) -> tuple[App
                 duration_min=shown.duration_slots * _MINUTES,
                 usual=_time(shown.usual_slot_of_day),
                 earliest=_time(shown.earliest_slot_of_day),
-                latest=_time(shown.latest_slot_of_day),
+                done_by=_time((shown.latest_slot_of_day + 1) % SLOTS_OF_DAY),
             )
         )
     return tuple(fields)
@@ -92,7 +96,7 @@ def appliances_from_form(home: str, form: Mapping[str, str], words: Words) -> tu
             duration_slots=-(-round(minutes) // _MINUTES),
             usual_slot_of_day=_slot(form, f"{kind}-usual", label=label, words=words),
             earliest_slot_of_day=_slot(form, f"{kind}-earliest", label=label, words=words),
-            latest_slot_of_day=_slot(form, f"{kind}-latest", label=label, words=words),
+            latest_slot_of_day=(_slot(form, f"{kind}-done-by", label=label, words=words) - 1) % SLOTS_OF_DAY,
             is_asked=f"{kind}-asked" in form,
         )
         _check(appliance, label=label, words=words)
@@ -156,8 +160,9 @@ def _check(appliance: Appliance, *, label: str, words: Words) -> None:
     times = (appliance.usual_slot_of_day, appliance.earliest_slot_of_day, appliance.latest_slot_of_day)
     if any(not 0 <= slot < SLOTS_OF_DAY for slot in times):
         raise PageError(422, words.say("%(what)s: a time of day lies between 00:00 and 23:45.", what=label))
-    if appliance.earliest_slot_of_day > appliance.latest_slot_of_day:
-        raise PageError(422, words.say("%(what)s: the earliest start comes after the latest.", what=label))
+    hours_slots = (appliance.latest_slot_of_day - appliance.earliest_slot_of_day) % SLOTS_OF_DAY + 1
+    if hours_slots < appliance.duration_slots:
+        raise PageError(422, words.say("%(what)s: a run does not fit between these two times.", what=label))
 
 
 def _time(slot_of_day: int) -> str:

@@ -56,11 +56,21 @@ def _at(slot: Slot, issued: Slot, words: Words) -> str:
 
 
 def _because(row: PromptRow, words: Words, *, appliance: str, asked_this_week: int) -> tuple[str, ...]:
-    """Everything the question rests on: forecast, what the household told, how often it was asked."""
-    sentences = [
-        words.say("The forecast made at %(time)s sees more power of our own then.", time=words.clock(row.issued_slot))
-    ]
-    sentences += [sentence for code, value in row.reasons if (sentence := _reason(code, value, words))]
+    """Everything the question rests on: forecast, what the household told, how often it was asked, its consent."""
+    known = dict(row.reasons)
+    issued = known.get("forecast_issued_slot", row.issued_slot)
+    sentences = [words.say("The forecast of %(time)s sees more power of our own then.", time=words.clock(issued))]
+    if "expected_surplus_wh" in known:
+        spare = words.kwh(known["expected_surplus_wh"])
+        sentences.append(words.say("About %(energy)s would be to spare in those hours.", energy=spare))
+    if known.get("peak_risk_per_100", 0) > 0:
+        share = words.percent(known["peak_risk_per_100"] / 100)
+        sentences.append(
+            words.say(
+                "The usual time falls into the street's busiest hours in %(share)s of the forecast's cases.",
+                share=share,
+            )
+        )
     sentences.append(
         words.say(
             "You told the hub that a run of the %(appliance)s takes %(energy)s and %(minutes)s minutes.",
@@ -76,19 +86,11 @@ def _because(row: PromptRow, words: Words, *, appliance: str, asked_this_week: i
             asked_this_week,
         )
     )
+    if "asks_per_week_max" in known:
+        most = known["asks_per_week_max"]
+        sentences.append(words.count("The co-op's limit is %(n)s a week.", "The co-op's limit is %(n)s a week.", most))
     sentences.append(words.say("Your home's consent allows it: proposing better hours for appliances."))
     return tuple(sentences)
-
-
-def _reason(code: str, value: int, words: Words) -> str:
-    """A prompter's reason in words; a code these pages do not know is left out rather than shown raw."""
-    if code.endswith("surplus_wh"):
-        return words.say("About %(energy)s would be to spare at that time.", energy=words.kwh(value))
-    if code == "relief_wh":
-        return words.say("Moving it saves the street about %(energy)s from the grid.", energy=words.kwh(value))
-    if code.endswith("percent"):
-        return words.say("About %(share)s of the run would be our own power.", share=words.percent(value / 100))
-    return ""
 
 
 def past_prompt(row: PromptRow, words: Words, *, now_s: float) -> PastPrompt:

@@ -1,0 +1,104 @@
+"""The Credits pages: a member's month and one day of it, with the same values as JSON and CSV."""
+
+from datetime import date
+
+from fastapi import FastAPI, Request, Response
+
+from hub.storage.records import Access, RunRow
+from hub.web.guard import PageError
+from hub.web.sign_in import Visit, visit_of
+from hub.web.site import Site, as_json
+from hub.web.views.credits import (
+    DayBooked,
+    booked_days,
+    credits_page,
+    day_json,
+    day_page,
+    days_csv,
+    month_days,
+    month_of,
+    slots_json,
+)
+from hub.web.views.own_allocation import own_slots
+from protocols.quantities import Measure
+from protocols.slots import slots_of_day
+
+
+def add_credit_pages(app: FastAPI, site: Site) -> None:
+    """Mount the Credits pages."""
+
+    @app.get("/credits")
+    async def credits_of_month(request: Request) -> Response:
+        visit = await visit_of(site.parts, request)
+        first = _month(request, visit)
+        days = await _days(site, visit, month_days(first))
+        view = credits_page(days, visit.words, first=first, today=_today(visit))
+        return await site.page(visit, "credits.html", place="credits", view=view)
+
+    @app.get("/credits.json")
+    async def credits_as_json(request: Request) -> Response:
+        visit = await visit_of(site.parts, request)
+        first = _month(request, visit)
+        days = await _days(site, visit, month_days(first))
+        return as_json({"month": f"{first:%Y-%m}", "member": visit.member.id, "days": [day_json(day) for day in days]})
+
+    @app.get("/credits.csv")
+    async def credits_as_csv(request: Request) -> Response:
+        visit = await visit_of(site.parts, request)
+        first = _month(request, visit)
+        text = days_csv(await _days(site, visit, month_days(first)))
+        name = f"credits-{first:%Y-%m}.csv"
+        headers = {"content-disposition": f'attachment; filename="{name}"'}
+        return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+
+    @app.get("/credits/{day}.json")
+    async def day_as_json(request: Request, day: str) -> Response:
+        visit = await visit_of(site.parts, request)
+        booked, runs = await _day(site, visit, day)
+        slots = own_slots(runs[-1].allocation, visit.member.id)
+        rule = {"rule": runs[-1].rule_hash, "result": runs[-1].result_hash}
+        return as_json(day_json(booked) | rule | {"slots": slots_json(slots)})
+
+    @app.get("/credits/{day}")
+    async def credits_of_day(request: Request, day: str) -> Response:
+        visit = await visit_of(site.parts, request)
+        booked, runs = await _day(site, visit, day)
+        view = day_page(booked, runs, visit.words, member=visit.member.id)
+        return await site.page(visit, "credits_day.html", place="credits", view=view, address=f"/credits/{day}.json")
+
+
+def _today(visit: Visit) -> date:
+    return visit.words.local(visit.now_s).date()
+
+
+def _month(request: Request, visit: Visit) -> date:
+    return month_of(request.query_params.get("month"), today=_today(visit))
+
+
+async def _days(site: Site, visit: Visit, days: tuple[str, str]) -> tuple[DayBooked, ...]:
+    rows = await site.parts.store.entries_of_member(visit.member.id, days=days)
+    return booked_days(rows, await site.parts.store.runs(days=days), member=visit.member.id)
+
+
+async def _day(site: Site, visit: Visit, text: str) -> tuple[DayBooked, tuple[RunRow, ...]]:
+    """One booked day with its runs; the look at its quarter hours is logged like a look at the readings they are.
+
+    Raises: PageError(404) for a day on which nothing is booked for this member.
+    """
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise PageError(404, visit.words.say("A day is written like 2026-06-11.")) from None
+    name = day.isoformat()
+    booked = await _days(site, visit, (name, name))
+    runs = await site.parts.store.runs(days=(name, name))
+    if not booked or not runs:
+        raise PageError(404, visit.words.say("Nothing is settled for you on that day."))
+    access = Access(actor=visit.member.id, role="self", purpose="own.view")
+    await site.parts.store.home_series(
+        visit.own_home().id,
+        (Measure.GRID_IMPORT, Measure.GRID_EXPORT),
+        slots=slots_of_day(day, visit.words.tz),
+        access=access,
+    )
+    return booked[0], runs
