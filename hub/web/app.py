@@ -1,6 +1,5 @@
 """The hub's web application: routes, protecting headers, and one clear sentence for every error."""
 
-import logging
 from typing import Final
 
 from fastapi import FastAPI, Request, Response
@@ -11,18 +10,19 @@ from starlette.middleware.gzip import GZipMiddleware
 from hub.web.board_pages import add_board_pages
 from hub.web.credit_pages import add_credit_pages
 from hub.web.entrance import add_entrance
-from hub.web.guard import PageError, SecurityHeaders
+from hub.web.guard import CalmErrors, PageError, SecurityHeaders
 from hub.web.member_pages import add_member_pages
 from hub.web.parts import HubParts
 from hub.web.sign_in import SignInNeeded
 from hub.web.site import Site
 
-log = logging.getLogger(__name__)
-
 _SENTENCES: Final = {
     404: "There is no such page.",
     405: "This address does not take that kind of request.",
 }
+
+
+_BROKEN: Final = "The hub made a mistake while drawing this page. Nothing of yours was changed. Please tell the board."
 
 
 def build_app(parts: HubParts) -> FastAPI:
@@ -34,6 +34,7 @@ def build_app(parts: HubParts) -> FastAPI:
     add_credit_pages(app, site)
     add_board_pages(app, site)
     _add_error_pages(app, site)
+    app.add_middleware(CalmErrors, answer=lambda request: _error_page(site, request, status=500, sentence=_BROKEN))
     app.add_middleware(GZipMiddleware, minimum_size=500)
     app.add_middleware(SecurityHeaders)
     return app
@@ -54,19 +55,9 @@ def _add_error_pages(app: FastAPI, site: Site) -> None:
         sentence = _SENTENCES.get(error.status_code, "The hub cannot answer this request.")
         return _error_page(site, request, status=error.status_code, sentence=sentence)
 
-    async def broken(request: Request, error: Exception) -> Response:
-        # The address may hold a sign-in link's token, so it is not logged; the route's name is enough.
-        route = getattr(request.scope.get("route"), "name", "no route")
-        log.error("a page failed in %s: %s", route, type(error).__name__, exc_info=error)
-        sentence = (
-            "The hub made a mistake while drawing this page. Nothing of yours was changed; the board can see why."
-        )
-        return _error_page(site, request, status=500, sentence=sentence)
-
     app.add_exception_handler(SignInNeeded, sign_in_needed)
     app.add_exception_handler(PageError, page_error)
     app.add_exception_handler(HTTPException, http_error)
-    app.add_exception_handler(Exception, broken)
 
 
 def _wants_json(request: Request) -> bool:

@@ -1,10 +1,15 @@
 """What every request must pass: response headers, the origin of forms, and the size of bodies. Knows no page."""
 
+import logging
+import traceback
+from collections.abc import Callable
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
-from fastapi import Request
+from fastapi import Request, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES: Final = 65_536
 MAX_FORM_FIELDS: Final = 200
@@ -57,6 +62,38 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+class CalmErrors:
+    """Answers a page that broke with one sentence, and logs where it broke.
+
+    Neither the error's message nor the address is logged: a message may hold a home's value, an address a sign-in
+    link's token.
+    """
+
+    def __init__(self, app: ASGIApp, answer: Callable[[Request], Response]) -> None:
+        self._app = app
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        has_begun = False
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_note)
+        except Exception as error:
+            places = traceback.extract_tb(error.__traceback__)[-6:]
+            where = " < ".join(f"{place.name} line {place.lineno}" for place in reversed(places))
+            log.error("a page broke with %s in %s", type(error).__name__, where)
+            if not has_begun:
+                await self._answer(Request(scope))(scope, receive, send)
 
 
 def require_same_origin(request: Request) -> None:

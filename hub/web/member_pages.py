@@ -52,6 +52,11 @@ def _add_today(app: FastAPI, site: Site) -> None:
         visit = await visit_of(site.parts, request)
         return as_json(today_json(await site.neighbourhood.outlook(visit.now_s)))
 
+    @app.get("/fresh.json")
+    async def fresh(request: Request) -> Response:
+        await visit_of(site.parts, request)
+        return as_json({"through": await site.received_through() or 0})
+
     @app.get("/more")
     async def more(request: Request) -> Response:
         visit = await visit_of(site.parts, request)

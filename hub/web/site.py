@@ -16,7 +16,7 @@ from hub.web.parts import HubParts
 from hub.web.sign_in import Visit
 from hub.web.views.neighbourhood import Neighbourhood
 from hub.web.words import SOURCE_LANGUAGE, Words, catalogue
-from protocols.slots import SLOTS_PER_UTC_DAY, slot_of
+from protocols.slots import SLOTS_PER_UTC_DAY, Slot, slot_of
 
 _ROOM: Final = Path(__file__).parent
 STATIC_DIR: Final = _ROOM / "static"
@@ -31,6 +31,7 @@ class Frame:
     language: str
     place: str
     fresh: str
+    through: int
     open_prompts: int
     is_board: bool
     is_signed_in: bool
@@ -70,11 +71,13 @@ class Site:
 
     async def page(self, visit: Visit, template: str, *, place: str, status: int = 200, **values: Any) -> HTMLResponse:
         """A page for a signed-in member."""
+        through = await self.received_through()
         frame = Frame(
             coop=self.parts.coop.name,
             language=visit.words.language,
             place=place,
-            fresh=await self._fresh(visit),
+            fresh=_fresh(through, visit.words),
+            through=through or 0,
             open_prompts=len(await self.open_prompts(visit)),
             is_board=visit.member.is_board,
             is_signed_in=True,
@@ -83,7 +86,7 @@ class Site:
 
     def plain_page(self, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
         """A page for nobody in particular, in the source language."""
-        frame = Frame(self.parts.coop.name, SOURCE_LANGUAGE, "", "", 0, False, False)
+        frame = Frame(self.parts.coop.name, SOURCE_LANGUAGE, "", "", 0, 0, False, False)
         words = Words(SOURCE_LANGUAGE, self.parts.coop.tz, self.parts.coop.currency)
         return self._draw(template, words, frame=frame, status=status, values=values)
 
@@ -102,17 +105,21 @@ class Site:
         issued = range(now - PROMPT_DAYS * SLOTS_PER_UTC_DAY, now + 1)
         return await self.parts.store.prompts(home=visit.home.id, issued=issued)
 
-    async def _fresh(self, visit: Visit) -> str:
-        newest = max((await self.parts.store.received_through()).values(), default=None)
-        if newest is None:
-            return visit.words.say("nothing has arrived yet")
-        return visit.words.say("measured until %(time)s", time=visit.words.clock(newest + 1))
+    async def received_through(self) -> Slot | None:
+        """The newest slot of which any home's batch has arrived."""
+        return max((await self.parts.store.received_through()).values(), default=None)
 
     def _draw(
         self, template: str, words: Words, *, frame: Frame, status: int, values: Mapping[str, Any]
     ) -> HTMLResponse:
         text = templates(words.language).get_template(template).render(frame=frame, words=words, **values)
         return HTMLResponse(text, status_code=status)
+
+
+def _fresh(through: Slot | None, words: Words) -> str:
+    if through is None:
+        return words.say("nothing has arrived yet")
+    return words.say("measured until %(time)s", time=words.clock(through + 1))
 
 
 def as_json(content: Any, *, status: int = 200) -> Response:

@@ -1,4 +1,4 @@
-// What a page gains when scripts run: the slider that reads out a time of the day. Every page is complete without it.
+// What a page gains when scripts run: the slider that reads out a time of the day, and word of newer readings. Every page is complete without it.
 
 for (const box of document.querySelectorAll("[data-look]")) {
   const section = box.closest("section");
@@ -28,4 +28,18 @@ for (const box of document.querySelectorAll("[data-look]")) {
   chart.addEventListener("pointerdown", point);
   said.textContent = rows[slider.value].dataset.say;
   box.hidden = false;
+}
+
+const fresh = document.querySelector("[data-through]");
+const newer = document.querySelector(".newer");
+
+const lookForNewer = async () => {
+  if (document.hidden) return;
+  const answer = await fetch("/fresh.json");
+  if (answer.ok && (await answer.json()).through > Number(fresh.dataset.through)) newer.hidden = false;
+};
+
+if (fresh && newer) {
+  // A look that fails (the hub restarts, the phone is away) is simply tried again a minute later.
+  setInterval(() => lookForNewer().catch(() => undefined), 60_000);
 }

@@ -168,9 +168,16 @@ def _lede(days: HomeDays, words: Words) -> str:
     """Yesterday until the same time, as a comparison."""
     passed = len(days.slots) - (days.today.start - days.slots.start)
     used = days.used()[:passed]
-    if not np.isfinite(used).any():
-        return words.say("There is nothing of yesterday to compare with.")
-    return words.say("Yesterday until this time it used %(used)s.", used=words.kwh(float(np.nansum(used))))
+    if np.isfinite(used).any():
+        before = words.say("Yesterday until this time it used %(used)s.", used=words.kwh(float(np.nansum(used))))
+    else:
+        before = words.say("There is nothing of yesterday to compare with.")
+    holes = int(np.isnan(_of_today(days, days.used())).sum())
+    if not holes:
+        return before
+    return f"{before} " + words.count(
+        "%(n)s quarter hour of today is missing in it.", "%(n)s quarter hours of today are missing in it.", holes
+    )
 
 
 def _alert(days: HomeDays, words: Words, *, now_s: float) -> str:

@@ -35,8 +35,9 @@ def look_days(
     names = {member.id: member.name for member in members}
     days = []
     for day, group in groupby(rows, key=lambda row: words.local(row.at).date()):
-        looks = tuple(_look(row, names, words, self_id=self_id) for row in group)
-        days.append(LookDay(words.day(day), looks))
+        looks = (_look(row, names, words, self_id=self_id) for row in group)
+        # One page may read several tables: looks that read the same in the same minute are one line.
+        days.append(LookDay(words.day(day), tuple(look for look, _ in groupby(looks))))
     return tuple(days)
 
 
