@@ -126,7 +126,7 @@ async def _until_stopped(running: RunningStreet, links: Path | None) -> None:
 
 async def _live(running: RunningStreet, links: Path) -> None:
     """The residents' days: once their links are there, a look at the prompts in every slot."""
-    while not await asyncio.to_thread(links.exists):
+    while not await asyncio.to_thread(links.exists):  # noqa: ASYNC110 - another process writes it
         await asyncio.sleep(LINKS_LOOKED_FOR_EVERY_S)
     clock = running.clock
     running.residents = Residents(running.street, read_links(links, running.street), clock.now)

@@ -41,7 +41,7 @@ def home_folder(folder: Path, home: Home) -> Path:
 
 def write_street(
     folder: Path, street: Street, *, connects: Mapping[tuple[str, str], str], urls: Mapping[str, str],
-    manners: AgentManners,
+    manners: AgentManners | None = None,
 ) -> Path:  # fmt: skip
     """Write everything a reader of the street needs; the path of street.json is returned.
 
@@ -50,7 +50,7 @@ def write_street(
     for home in street.homes:
         target = home_folder(folder, home)
         target.mkdir(parents=True, exist_ok=True)
-        _write(target / "agent.toml", agent_text(home, connects, manners))
+        _write(target / "agent.toml", agent_text(home, connects, manners or AgentManners()))
         _write(target / "consent.toml", consent_text(home, first_day=street.first_day))
     path = folder / STREET_FILE
     _write(path, json.dumps(_content(street, connects, urls), indent=1) + "\n")

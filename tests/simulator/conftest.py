@@ -1,0 +1,20 @@
+"""What several tests of the simulator share: one street with some days behind it."""
+
+import pytest
+
+from simulator.street import Street
+
+FIRST_DAY = 20600  # 2026-05-27
+NOON_S = (FIRST_DAY + 1) * 86400 + 11 * 3600
+
+
+@pytest.fixture(scope="session")
+def street() -> Street:
+    """Twelve homes; tests read it and move nothing."""
+    return Street(seed=7, homes=12, first_day=FIRST_DAY)
+
+
+@pytest.fixture(scope="session")
+def noon_s() -> int:
+    """A moment with sun on the street's second day, at the beginning of a step."""
+    return NOON_S
