@@ -19,6 +19,7 @@ from hub.core.forecast_models import Candidate
 
 GUESSED_SPREAD = 1.25  # before any error is known the 0.1 to 0.9 band is the point plus or minus half of it
 PATH_KNOWN_MIN = 0.75
+BIAS_DAYS = 20.0  # this many days of errors count half of what they show as a bias
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,14 @@ def day_ahead(target: str, rows: Floats, candidate: Candidate, levels: Floats, *
     else:
         spread = by_time_of_day(recent, levels)
         spread = np.where(np.isfinite(spread), spread, sorted_quantiles(recent.ravel(), levels))
-    return DayAhead(point, spread, errors)
+    days_known = int(np.isfinite(recent).any(axis=1).sum())
+    return DayAhead(point, _steadied(spread, levels, days_known=days_known), errors)
+
+
+def _steadied(spread: Floats, levels: Floats, *, days_known: int) -> Floats:
+    """The spread with its middle drawn to zero: a few days do not show that a model is wrong on one side."""
+    middle = np.array([np.interp(0.5, levels, row) for row in spread])
+    return np.asarray(spread - middle[:, None] * (BIAS_DAYS / (BIAS_DAYS + days_known)))
 
 
 def guessed_spread(point_wh: Floats, levels: Floats) -> Floats:
