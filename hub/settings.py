@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from hub.core.rulebook import METHODS
 from hub.storage.records import Coop
 from protocols.topics import is_id
 
@@ -267,7 +268,9 @@ def _weather(table: _Table) -> WeatherSettings:
 def _rules(table: _Table) -> RuleSettings:
     most = 10**9
     rules = RuleSettings(
-        method=table.text("method", "proportional", fits=is_code, expected="the name of a settlement method"),
+        method=table.text(
+            "method", "proportional", fits=METHODS.__contains__, expected=f"one of {', '.join(sorted(METHODS))}"
+        ),
         buy_micro_per_kwh=table.number("buy_micro_per_kwh", 200_000, least=0, most=most),
         sell_micro_per_kwh=table.number("sell_micro_per_kwh", 140_000, least=0, most=most),
         retail_micro_per_kwh=table.number("retail_micro_per_kwh", 300_000, least=0, most=most),
@@ -296,11 +299,6 @@ def is_zone(text: str) -> bool:
 def is_currency(text: str) -> bool:
     """Whether this looks like an ISO 4217 code."""
     return len(text) == 3 and text.isascii() and text.isalpha() and text.isupper()
-
-
-def is_code(text: str) -> bool:
-    """Whether this may name a method of settlement."""
-    return 1 <= len(text) <= 40 and text.isascii() and text.replace("_", "").isalnum()
 
 
 def _quoted(text: str) -> str:

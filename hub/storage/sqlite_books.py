@@ -75,6 +75,12 @@ class SqliteBooks(SqliteConnections):
             )
         return tuple(RunRow(*row) for row in rows)
 
+    async def last_settled_day(self) -> str | None:
+        """The latest local day a run was booked for, or None."""
+        async with self.reading() as db:
+            rows = list(await db.execute_fetchall("SELECT max(day) FROM run"))
+        return None if rows[0][0] is None else str(rows[0][0])
+
     async def entries(self, *, after_position: int, limit: int) -> tuple[EntryRow, ...]:
         """Entries in order, for reading the whole ledger piece by piece."""
         return await self._entries("position > ? ORDER BY position LIMIT ?", (after_position, limit))

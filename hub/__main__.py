@@ -1,0 +1,244 @@
+"""`commonwatt-hub`: reads the command line, calls the room that does the work, and turns every error into one line."""
+
+import argparse
+import asyncio
+import json
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+
+from hub.clock import ClockFileError, open_clock
+from hub.hub_folder import FolderError
+from hub.identity import IdentityError
+from hub.settings import SettingsError
+from hub.storage.failures import StoreError
+
+FAILED = 1
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    command: Callable[[argparse.Namespace], int] = options.command
+    from hub.broker import BrokerProblem
+    from hub.commands import CommandError
+
+    one_liners = (CommandError, SettingsError, IdentityError, FolderError, StoreError, ClockFileError, BrokerProblem)
+    try:
+        return command(options)
+    except one_liners as error:
+        print(f"commonwatt-hub: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _init(options: argparse.Namespace) -> int:
+    from hub.commands import init_hub
+    from hub.storage.records import Coop
+
+    coop = Coop(options.coop, options.name, options.tz, options.currency)
+    asyncio.run(init_hub(options.data, coop=coop, clock=open_clock(options.clock)))
+    print(f"made the hub of {options.name} in {options.data}; look at {options.data / 'hub.toml'}, then:")
+    print(f"  commonwatt-hub run --data {options.data}")
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    from hub.program import run_hub
+
+    def announce(line: str) -> None:
+        print(line, flush=True)
+
+    asyncio.run(
+        run_hub(
+            options.data,
+            clock=open_clock(options.clock),
+            web_port=options.web_port,
+            broker_port=options.broker_port,
+            announce=announce,
+        )
+    )
+    return 0
+
+
+def _invite(options: argparse.Namespace) -> int:
+    from hub.commands import CommandError, invite
+
+    if options.list is not None:
+        return _invite_list(options)
+    if options.member is None or options.email is None:
+        raise CommandError("invite: give --member NAME and --email ADDRESS, or --list FILE")
+    made = asyncio.run(
+        invite(
+            options.data,
+            name=options.member,
+            email=options.email,
+            home_name=options.home,
+            is_board=options.board,
+            language=options.language,
+            since=options.since,
+            clock=open_clock(options.clock),
+        )
+    )
+    if options.json:
+        print(json.dumps({"member": made.member.id, "home": made.home.id, "token": made.token}))
+        return 0
+    what = "new member" if made.is_new else "known member"
+    print(f"{what} {made.member.id} {made.member.name}, home {made.home.id} {made.home.name}")
+    print(f"token for the home's agent, good once within 24 hours: {made.token}")
+    return 0
+
+
+def _invite_list(options: argparse.Namespace) -> int:
+    from hub.invite_list import invite_list
+
+    clock = open_clock(options.clock)
+    everybody = asyncio.run(invite_list(options.data, options.list, language=options.language, clock=clock))
+    rows = [{"member": made.member.id, "home": made.home.id, "token": made.token} for made in everybody]
+    print(json.dumps(rows) if options.json else "\n".join("  ".join(row.values()) for row in rows))
+    return 0
+
+
+def _sign_in(options: argparse.Namespace) -> int:
+    from hub.commands import sign_in_link
+
+    for member in options.member:
+        link = asyncio.run(sign_in_link(options.data, member_id=member, clock=open_clock(options.clock)))
+        print(json.dumps({"member": member, "link": link}) if options.json else link)
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    from hub.commands import status_lines, status_of
+
+    status = asyncio.run(status_of(options.data, clock=open_clock(options.clock)))
+    print(json.dumps(status) if options.json else status_lines(status), end="\n" if options.json else "")
+    return 0
+
+
+def _settle(options: argparse.Namespace) -> int:
+    from hub.settle_command import run_settle_command
+
+    if options.case is not None:
+        return run_settle_command(options.case, options.previous, as_json=options.json, out=sys.stdout, err=sys.stderr)
+    from hub.board_commands import days_of_month, settle_days
+    from hub.commands import CommandError
+
+    if options.data is None or (options.day is None) == (options.month is None):
+        raise CommandError("settle: give --case FILE, or --data DIR with --day DAY or --month MONTH")
+    days = (options.day,) if options.day is not None else days_of_month(options.month)
+    for row in asyncio.run(settle_days(options.data, days=days, clock=open_clock(options.clock))):
+        plain = f"{row['day']}  {row['state']}  shared {row['shared_wh']} Wh  {row['entries_booked']} new entries"
+        print(json.dumps(row) if options.json else f"{plain}  result {row['result_hash']}")
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from hub.board_commands import verify_hub, verify_lines
+
+    found = asyncio.run(verify_hub(options.data, clock=open_clock(options.clock)))
+    print(json.dumps(found) if options.json else verify_lines(found), end="\n" if options.json else "")
+    return 0 if found["ok"] else FAILED
+
+
+def _report(options: argparse.Namespace) -> int:
+    from hub.board_commands import report_hub
+
+    last = options.to or options.first
+    report = asyncio.run(report_hub(options.data, first=options.first, last=last, clock=open_clock(options.clock)))
+    print(json.dumps(report, indent=None if options.json else 2))
+    return 0
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a day like 2026-11-21") from None
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a port from 0 (any free one) to 65535")
+    return int(text)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="commonwatt-hub", description="The hub of an energy co-op.")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_init(commands)
+    run = _command(commands, "run", _run, "run the hub: broker, intake, timetable and pages")
+    run.add_argument(
+        "--web-port", type=_port, metavar="N", help="serve pages here instead of web.port; 0: any free one"
+    )
+    run.add_argument("--broker-port", type=_port, metavar="N", help="instead of broker.port; 0: any free one")
+    _add_invite(commands)
+    link = _command(commands, "sign-in", _sign_in, "print a one-time link that signs a member in")
+    link.add_argument("--member", required=True, nargs="+", metavar="ID", help="the member's id, such as m01")
+    link.add_argument("--json", action="store_true", help="print JSON")
+    _add_settle(commands)
+    verify = _command(commands, "verify", _verify, "check every message, entry and run again")
+    verify.add_argument("--json", action="store_true", help="print JSON")
+    report = _command(commands, "report", _report, "report local days: completeness, forecasts, prompts, books")
+    report.add_argument("--from", dest="first", type=_day, required=True, metavar="DAY", help="the first local day")
+    report.add_argument("--to", type=_day, metavar="DAY", help="the last local day; the first without it")
+    report.add_argument("--json", action="store_true", help="print one line of JSON")
+    status = _command(commands, "status", _status, "say how the hub stands")
+    status.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def _command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    words: str,
+    *,
+    needs_data: bool = True,
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=words, description=words[0].upper() + words[1:] + ".")
+    parser.set_defaults(command=run)
+    parser.add_argument("--data", type=Path, required=needs_data, metavar="DIR", help="the hub's data folder")
+    parser.add_argument("--clock", type=Path, metavar="FILE", help="for developers: live by this timeline file")
+    return parser
+
+
+def _add_init(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    init = _command(commands, "init", _init, "make a new hub: its key, its store and hub.toml")
+    init.add_argument("--name", required=True, help="the co-op's name")
+    init.add_argument("--coop", required=True, metavar="ID", help="the co-op's id: 1 to 32 of a-z, 0-9 and -")
+    init.add_argument("--tz", required=True, help="the co-op's time zone, such as Europe/Madrid")
+    init.add_argument("--currency", default="EUR", help="such as EUR")
+
+
+def _add_invite(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    invite = _command(commands, "invite", _invite, "add a member with a home and print the token for its agent")
+    invite.add_argument(
+        "--list", type=Path, metavar="FILE", help="invite all on a CSV list: name,email,home,since,board"
+    )
+    invite.add_argument("--member", metavar="NAME", help="the person's name")
+    invite.add_argument("--email", help="the person's address; a known one gets a fresh token")
+    invite.add_argument("--home", metavar="NAME", help="the home's name; the person's without it")
+    invite.add_argument("--board", action="store_true", help="the member is on the technical board")
+    invite.add_argument("--language", default="en", help="the language of the member's pages, such as en or es")
+    invite.add_argument("--since", type=_day, metavar="DAY", help="member since this local day; now without it")
+    invite.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _add_settle(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    settle = _command(commands, "settle", _settle, "settle a case file, or days of this hub", needs_data=False)
+    settle.add_argument("--case", metavar="FILE", help="a case file")
+    settle.add_argument("--previous", metavar="FILE", help="the case as it was settled before, for the difference")
+    settle.add_argument("--day", type=_day, metavar="DAY", help="with --data: settle this closed local day")
+    settle.add_argument("--month", metavar="MONTH", help="with --data: settle all days of a month like 2026-05")
+    settle.add_argument("--json", action="store_true", help="print one line of JSON")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,218 @@
+"""The commands beside `run`: make a hub, invite members, give sign-in links, say how it stands."""
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from hub.hub_folder import KEY_NAME, is_running, web_address
+from hub.identity import load_key, make_key, write_secret
+from hub.program import open_hub, open_store
+from hub.settings import FILE_NAME, HubSettings, is_currency, is_name, is_zone, settings_text
+from hub.storage.contract import Store
+from hub.storage.records import Coop, Home, Member
+from hub.web.sign_in import TOKEN_BYTES, hash_token
+from protocols import enrolment
+from protocols.slots import iso, slot_of
+from protocols.timeline import Clock
+from protocols.topics import is_id
+
+LINK_LIFE_S: Final = 86_400
+MAX_EMAIL_CHARS: Final = 254
+
+
+class CommandError(Exception):
+    """What was asked cannot be done; one line says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """A member with a home and the one-time token for its agent. The token is secret and stored nowhere."""
+
+    member: Member
+    home: Home
+    token: str
+    is_new: bool
+
+
+async def init_hub(folder: Path, *, coop: Coop, clock: Clock) -> None:
+    """Make a hub in `folder`. hub.toml is written last: until it stands there, the same command finishes the work.
+
+    Raises: CommandError for a folder that holds a hub, or a wrong argument.
+    """
+    _check_coop(coop)
+    _make_folder(folder)
+    store = await open_store(folder, clock=clock, create=True)
+    try:
+        await store.set_coop(coop)
+    finally:
+        await store.close()
+    write_secret(folder / FILE_NAME, settings_text(coop).encode("utf-8"))
+
+
+async def invite(
+    folder: Path,
+    *,
+    name: str,
+    email: str,
+    home_name: str | None,
+    is_board: bool,
+    language: str,
+    since: date | None,
+    clock: Clock,
+) -> Invitation:
+    """A new member with a home, or a fresh token for the member who has this e-mail address.
+
+    Raises: CommandError for a wrong argument.
+    """
+    check_person(name, email=email, home_name=home_name, language=language)
+    settings, _, store = await open_hub(folder, clock=clock)
+    try:
+        now = int(clock.now())
+        known = next((m for m in await store.members() if m.email.casefold() == email.casefold()), None)
+        if known is None:
+            joined_at = now if since is None else _midnight(since, settings.coop.tz)
+            member, home = await _add_member(
+                store, Member("", name, email, language, is_board, joined_at), home_name=home_name
+            )
+        else:
+            member, home = known, await _home_of(store, known)
+        secret = secrets.token_bytes(enrolment.TOKEN_BYTES)
+        await store.add_invite(enrolment.token_hash(secret), home_id=home.id, expires_at=now + enrolment.TOKEN_LIFE_S)
+        return Invitation(member, home, enrolment.token_text(secret), is_new=known is None)
+    finally:
+        await store.close()
+
+
+async def sign_in_link(folder: Path, *, member_id: str, clock: Clock) -> str:
+    """A one-time link that signs this member in. Raises: CommandError when there is no such member."""
+    settings, _, store = await open_hub(folder, clock=clock)
+    try:
+        if await store.member(member_id) is None:
+            known = ", ".join(member.id for member in await store.members()) or "none yet"
+            raise CommandError(f"there is no member {member_id[:40]!r}; members: {known}")
+        token = secrets.token_urlsafe(TOKEN_BYTES)
+        expires_at = int(clock.now()) + LINK_LIFE_S
+        await store.add_sign_in(hash_token(token), member_id=member_id, expires_at=expires_at)
+        return f"{_pages_at(folder, settings)}/sign-in/{token}"
+    finally:
+        await store.close()
+
+
+async def status_of(folder: Path, *, clock: Clock) -> Mapping[str, object]:
+    """How the hub stands, read from its store: no member's values."""
+    settings, _, store = await open_hub(folder, clock=clock)
+    try:
+        now_slot = slot_of(clock.now())
+        fleet = await store.fleet(slots=range(now_slot - 96, now_slot))
+        return {
+            "coop": settings.coop.id,
+            "is_running": is_running(folder),
+            "pages": _pages_at(folder, settings),
+            "members": len(await store.members()),
+            "messages_stored": await store.message_count(),
+            "refused": [
+                {"agent": r.agent, "reason": r.reason, "count": r.count, "detail": r.detail}
+                for r in await store.refusals()
+            ],
+            "homes": [
+                {
+                    "home": row.home,
+                    "agent": row.agent,
+                    "last_slot": None if row.last_slot is None else iso(row.last_slot),
+                    "messages": row.stored_messages,
+                    "waiting_or_missing_of_last_96": sum(p in ("waiting", "missing") for p in row.presence),
+                }
+                for row in fleet
+            ],
+            "last_settled_day": await store.last_settled_day(),
+            "jobs": [
+                {"name": j.name, "due_at": _utc(j.due_at), "last_error": j.last_error} for j in await store.jobs()
+            ],
+        }
+    finally:
+        await store.close()
+
+
+def status_lines(status: Mapping[str, object]) -> str:
+    """The status for people."""
+    return "\n".join(f"{key.replace('_', ' ')}: {_shown(value)}" for key, value in status.items()) + "\n"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return "".join("\n  " + json.dumps(row, ensure_ascii=False)[1:-1].replace('"', "") for row in value) or "none"
+    return "yes" if value is True else "no" if value is False else "none yet" if value is None else str(value)
+
+
+def _pages_at(folder: Path, settings: HubSettings) -> str:
+    host = "127.0.0.1" if settings.web.host in ("0.0.0.0", "::") else settings.web.host  # noqa: S104 - compared
+    return web_address(folder, default=f"http://{host}:{settings.web.port}")
+
+
+async def _add_member(store: Store, member: Member, *, home_name: str | None) -> tuple[Member, Home]:
+    number = 1 + max((_number(known.id) for known in await store.members()), default=0)
+    added = Member(*(f"m{number:02d}", member.name, member.email, member.language), member.is_board, member.joined_at)
+    home = Home(f"h{number:02d}", home_name or member.name, added.id)
+    await store.add_member(added, home)
+    return added, home
+
+
+async def _home_of(store: Store, member: Member) -> Home:
+    home = await store.home_of(member.id)
+    if home is None:
+        raise CommandError(f"member {member.id} has no home")
+    return home
+
+
+def _make_folder(folder: Path) -> None:
+    if (folder / FILE_NAME).exists():
+        raise CommandError(f"{folder}: there is a hub here already ({FILE_NAME})")
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandError(f"{folder}: cannot make the folder: {error.strerror}") from None
+    if (folder / KEY_NAME).exists():
+        load_key(folder / KEY_NAME)
+    else:
+        make_key(folder / KEY_NAME)
+
+
+def _number(member_id: str) -> int:
+    return int(member_id[1:]) if member_id[:1] == "m" and member_id[1:].isdecimal() else 0
+
+
+def _check_coop(coop: Coop) -> None:
+    if not is_id(coop.id):
+        raise CommandError(f"--coop {coop.id[:40]!r}: expected 1 to 32 of a-z, 0-9 and -")
+    if not is_name(coop.name):
+        raise CommandError("--name: expected 1 to 80 printable characters")
+    if not is_zone(coop.tz):
+        raise CommandError(f"--tz {coop.tz[:40]!r}: expected a time zone like Europe/Madrid")
+    if not is_currency(coop.currency):
+        raise CommandError(f"--currency {coop.currency[:40]!r}: expected three capital letters like EUR")
+
+
+def check_person(name: str, *, email: str, home_name: str | None, language: str) -> None:
+    """Raises: CommandError naming the argument that is wrong."""
+    if not is_name(name):
+        raise CommandError("--member: expected a name of 1 to 80 printable characters")
+    if home_name is not None and not is_name(home_name):
+        raise CommandError("--home: expected a name of 1 to 80 printable characters")
+    box, at, host = email.rpartition("@")
+    if not (box and at and host) or len(email) > MAX_EMAIL_CHARS or not email.isprintable() or " " in email:
+        raise CommandError(f"--email {email[:60]!r}: expected an address like ana@example.org")
+    if not (2 <= len(language) <= 8 and language.isascii() and language.replace("-", "").isalpha()):
+        raise CommandError(f"--language {language[:20]!r}: expected a code like en or es")
+
+
+def _midnight(day: date, tz: str) -> int:
+    return int(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(tz)).timestamp())
+
+
+def _utc(at_s: int) -> str:
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

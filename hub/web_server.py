@@ -1,0 +1,77 @@
+"""Serves the pages in the hub's own event loop: one port, no access log, a clean end. The pages are hub/web."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import uvicorn
+from fastapi import FastAPI
+
+log = logging.getLogger(__name__)
+
+RETRY_FIRST_S: Final = 0.5
+RETRY_MOST_S: Final = 30.0
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the hub, which stops everything in its own order."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve_web(app: FastAPI, *, host: str, port: int, trust_proxy: bool, is_bound: Callable[[str], None]) -> None:
+    """Serve until cancelled; `is_bound` is told the address. A port in use is said once and tried again."""
+    listener = await _bind(host, port)
+    bound_port = listener.getsockname()[1]
+    # Addresses can hold a sign-in link, so no line of access log is ever written.
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        proxy_headers=trust_proxy,
+        timeout_graceful_shutdown=3,
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    is_bound(f"http://{_in_address(host)}:{bound_port}")
+    try:
+        await asyncio.shield(serving)
+    except asyncio.CancelledError:
+        server.should_exit = True
+        await serving
+        raise
+    finally:
+        listener.close()
+
+
+async def _bind(host: str, port: int) -> socket.socket:
+    pause_s, is_said = RETRY_FIRST_S, False
+    while True:
+        try:
+            return socket.create_server((host, port), family=_family(host), backlog=256)
+        except OSError as error:
+            if not is_said:
+                log.error(
+                    "cannot serve pages on %s port %d (%s): stop what uses it, or choose another with --web-port;"
+                    " trying again until it is free",
+                    *(host, port, error.strerror),
+                )
+                is_said = True
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, RETRY_MOST_S)
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def _in_address(host: str) -> str:
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
+    return f"[{shown}]" if ":" in shown else shown
