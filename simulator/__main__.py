@@ -1,35 +1,26 @@
-"""The command line `commonwatt-sim`: hands each command its options and turns every error into one line."""
+"""The command line `commonwatt-sim`: options, and every error as one line. Heavy parts load when a command runs."""
 
 import argparse
 import logging
 import sys
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from simulator.agent_files import HUB_URL, INTERVAL_S
+from simulator.demo_command import add_demo_command
+from simulator.families import FAMILIES, family_map
+from simulator.problems import SimulatorProblem
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit code is returned."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    # The library reports every frame it finds odd as an error of its own; ours are counted, not printed.
+    # The library reports every frame it finds odd as an error of its own; the simulator sends odd frames on purpose.
     logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
-    from simulator.families import UnknownFamily
-    from simulator.faults import ScriptError
-    from simulator.loads import MissingProfiles
-    from simulator.residents import LinksError
-    from simulator.shell_clock import ClockFileError
-    from simulator.street_command import CommandError
-    from simulator.street_files import StreetFileError
-
     try:
         return int(options.run(options) or 0)
-    except (
-        CommandError,
-        ClockFileError,
-        LinksError,
-        MissingProfiles,
-        ScriptError,
-        StreetFileError,
-        UnknownFamily,
-    ) as problem:
+    except SimulatorProblem as problem:
         print(f"commonwatt-sim: {problem}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -37,17 +28,86 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from simulator.device_command import add_device_command
-    from simulator.street_command import add_history_command, add_street_command
-
     parser = argparse.ArgumentParser(
         prog="commonwatt-sim", description="A simulated street of homes that speaks real Modbus."
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    add_device_command(commands)
-    add_street_command(commands)
-    add_history_command(commands)
+    _add_device(commands.add_parser("device", help="serve one device for any Modbus client"))
+    _add_street(commands.add_parser("street", help="serve a street of homes: Modbus devices, weather service, truth"))
+    _add_history(commands.add_parser("history", help="write each home's recording of the days before a time"))
+    add_demo_command(commands)
     return parser
+
+
+def _add_device(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("family", help=f"one of {', '.join(FAMILIES)}")
+    parser.add_argument("--port", type=int, default=5020, help="TCP port on 127.0.0.1, 0 for a free one (default 5020)")
+    parser.add_argument("--rtu", type=Path, metavar="PATH", help="serve RTU on a pty at this path instead")
+    parser.add_argument("--unit", type=int, default=1, help="unit id (default 1)")
+    parser.add_argument("--seed", type=int, default=1, help="which street it stands in (default 1)")
+    parser.add_argument("--clock", type=Path, metavar="FILE", help="follow the timeline in this file")
+    parser.set_defaults(run=_run_device)
+
+
+def _add_street(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--homes", type=int, default=12, help="how many homes (default 12)")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same street (default 1)")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder for street.json and homes/")
+    parser.add_argument("--clock", type=Path, metavar="FILE", help="follow the timeline in this file")
+    parser.add_argument("--rate", type=float, default=1.0, help="without --clock: times real speed (default 1)")
+    parser.add_argument(
+        "--first-day", type=_date, metavar="DATE", help="the street's first day (UTC); default 36 days ago"
+    )
+    parser.add_argument("--faults", type=Path, metavar="FILE", help="a TOML script of [[fault]] tables")
+    parser.add_argument("--hub", default=HUB_URL, help=f"the hub's address for agent.toml (default {HUB_URL})")
+    parser.add_argument(
+        "--residents", type=Path, metavar="FILE", help="JSON file of home ids and sign-in links; waited for"
+    )
+    parser.add_argument(
+        "--interval", type=int, default=INTERVAL_S, help=f"agents' polling interval in s (default {INTERVAL_S})"
+    )
+    parser.set_defaults(run=_run_street)
+
+
+def _add_history(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--street", type=Path, required=True, metavar="DIR", help="folder that `street` has made")
+    parser.add_argument("--days", type=int, default=35, help="how many days back (default 35)")
+    parser.add_argument("--until", type=_moment, required=True, metavar="ISO", help="like 2026-06-01T00:00Z")
+    parser.set_defaults(run=_run_history)
+
+
+def _run_device(options: argparse.Namespace) -> None:
+    family_map(options.family)
+    from simulator.device_command import run_device
+
+    run_device(options)
+
+
+def _run_street(options: argparse.Namespace) -> None:
+    from simulator.street_command import run_street
+
+    run_street(options)
+
+
+def _run_history(options: argparse.Namespace) -> None:
+    from simulator.street_command import run_history
+
+    run_history(options)
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a day like 2026-06-01, found {text!r}") from None
+
+
+def _moment(text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a time like 2026-06-01T00:00Z, found {text!r}") from None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
 if __name__ == "__main__":

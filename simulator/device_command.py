@@ -6,41 +6,27 @@ import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 from protocols.device_roles import role_names
 from protocols.registers import Value
 from simulator.device_image import DeviceImage, Part
-from simulator.families import UnknownFamily, family_map
-from simulator.homes import FAMILIES, Home, Unit
+from simulator.families import FAMILIES, UnknownFamily
+from simulator.homes import Home, Unit
 from simulator.modbus_server import Link
+from simulator.problems import SimulatorProblem
 from simulator.shell_clock import open_clock
 from simulator.site import day_number
 from simulator.street import Street
-from simulator.street_command import CommandError
 
 LIVELY_STEP_S = 1
 _DAYS_BEFORE = 1
 _HOMES = 12
 
 
-def add_device_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """The options of `device`."""
-    parser = commands.add_parser("device", help="serve one device for any Modbus client")
-    parser.add_argument("family", help=f"one of {', '.join(FAMILIES)}")
-    parser.add_argument("--port", type=int, default=5020, help="TCP port on 127.0.0.1, 0 for a free one (default 5020)")
-    parser.add_argument("--rtu", type=Path, metavar="PATH", help="serve RTU on a pty at this path instead")
-    parser.add_argument("--unit", type=int, default=1, help="unit id (default 1)")
-    parser.add_argument("--seed", type=int, default=1, help="which home it stands in (default 1)")
-    parser.add_argument("--clock", type=Path, metavar="FILE", help="follow the timeline in this file")
-    parser.set_defaults(run=run_device)
-
-
 def run_device(options: argparse.Namespace) -> None:
-    """Serve until Ctrl-C. Raises: CommandError, UnknownFamily."""
-    family_map(options.family)
+    """Serve until Ctrl-C. Raises: SimulatorProblem."""
     if not 0 <= options.port <= 65535 or not 1 <= options.unit <= 247:
-        raise CommandError("expected --port 0 to 65535 and --unit 1 to 247")
+        raise SimulatorProblem("expected --port 0 to 65535 and --unit 1 to 247")
     clock = open_clock(options.clock)
     street = Street(seed=options.seed, homes=_HOMES, first_day=day_number(clock.now()) - _DAYS_BEFORE)
     home, unit = home_of_family(street, options.family)
@@ -71,7 +57,9 @@ async def _serve(image: DeviceImage, link: Link, options: argparse.Namespace) ->
         else:
             where = f"127.0.0.1 port {await link.serve_tcp(options.port)}"
     except OSError as problem:
-        raise CommandError(f"cannot serve at {options.rtu or options.port}: {problem.strerror or problem}") from None
+        raise SimulatorProblem(
+            f"cannot serve at {options.rtu or options.port}: {problem.strerror or problem}"
+        ) from None
     sys.stdout.write("\n".join(how_to_read(image, where, link.now())) + "\n")
     sys.stdout.flush()
     stop = asyncio.Event()

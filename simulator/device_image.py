@@ -12,8 +12,8 @@ from protocols.device_maps import ResolvedMap, resolve
 from protocols.planning import Span, merged
 from protocols.registers import Value
 from simulator.device_values import Counters, Seen, Values, fitted, known_points, look, place_of, values_of
-from simulator.families import family_map
-from simulator.homes import SUNSPEC_INVERTER, SUNSPEC_METER, Home, Unit
+from simulator.families import SUNSPEC_INVERTER, SUNSPEC_METER, family_map
+from simulator.homes import Home, Unit
 from simulator.physics import FLOWS, HomePhysics
 from simulator.site import STEP_S
 from simulator.streams import chance

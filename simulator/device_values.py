@@ -10,7 +10,8 @@ from decimal import Decimal
 
 from protocols.map_model import POWER_SIGN, W_PER_UNIT, WH_PER_UNIT, DeviceMap, Point
 from protocols.registers import Value
-from simulator.homes import BORNAY, HUAWEI, SHELLY, SUNSPEC_INVERTER, SUNSPEC_METER, Home, Place, Unit
+from simulator.families import BORNAY, HUAWEI, SHELLY, SUNSPEC_INVERTER, SUNSPEC_METER
+from simulator.homes import Home, Place, Unit
 from simulator.physics import HomeState
 from simulator.streams import chance, stream
 

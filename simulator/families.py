@@ -1,14 +1,22 @@
-"""The device families' register maps, loaded from the same files the agent reads."""
+"""The device families that are simulated, and their register maps from the same files the agent reads."""
 
 from functools import cache
 from importlib.resources import files
 
 from protocols.device_maps import load_map
 from protocols.map_model import DeviceMap
-from simulator.homes import FAMILIES
+from simulator.problems import SimulatorProblem
+
+SUNSPEC_INVERTER = "sunspec-inverter"
+SUNSPEC_METER = "sunspec-meter"
+SDM630 = "eastron-sdm630"
+HUAWEI = "huawei-sun2000"
+SHELLY = "shelly-pro3em"
+BORNAY = "bornay-wind-plus"
+FAMILIES = (SUNSPEC_INVERTER, SUNSPEC_METER, SDM630, HUAWEI, SHELLY, BORNAY)
 
 
-class UnknownFamily(Exception):
+class UnknownFamily(SimulatorProblem):
     """No simulated device of this family; one line names those there are."""
 
 

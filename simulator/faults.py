@@ -12,6 +12,7 @@ from typing import Literal, get_args
 
 from simulator.homes import Home, Unit
 from simulator.physics import HomePhysics
+from simulator.problems import SimulatorProblem
 from simulator.site import STEP_S
 
 FaultKind = Literal["busy", "slow", "silent", "wrong_unit", "short_answer", "counter_reset", "night_sleep"]
@@ -21,7 +22,7 @@ MAX_SCRIPT_CHARACTERS = 256 * 1024
 _KEYS = {"home", "device", "kind", "from", "to", "delay_s", "reads"}
 
 
-class ScriptError(Exception):
+class ScriptError(SimulatorProblem):
     """A fault script cannot be used; one line names the entry, the key and what was expected."""
 
 

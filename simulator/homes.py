@@ -8,20 +8,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from simulator.appliances import Appliance, make_appliances
+from simulator.families import BORNAY, HUAWEI, SDM630, SHELLY, SUNSPEC_INVERTER, SUNSPEC_METER
 from simulator.loads import Household, make_household
 from simulator.production import Roof, Turbine
 from simulator.streams import stream
 
 Place = Literal["grid", "pv", "wind", "battery"]
 HomeKind = Literal["flat", "pv", "pv-battery", "wind", "ev", "heat-pump"]
-
-SUNSPEC_INVERTER = "sunspec-inverter"
-SUNSPEC_METER = "sunspec-meter"
-SDM630 = "eastron-sdm630"
-HUAWEI = "huawei-sun2000"
-SHELLY = "shelly-pro3em"
-BORNAY = "bornay-wind-plus"
-FAMILIES = (SUNSPEC_INVERTER, SUNSPEC_METER, SDM630, HUAWEI, SHELLY, BORNAY)
 
 
 @dataclass(frozen=True, slots=True)

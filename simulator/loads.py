@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from simulator.problems import SimulatorProblem
 from simulator.site import DAY_S, STEP_S, STEPS_PER_DAY, Floats, Site, local_clock
 from simulator.streams import stream
 
@@ -24,7 +25,7 @@ _SLOTS = 96
 _DAYS = 366
 
 
-class MissingProfiles(Exception):
+class MissingProfiles(SimulatorProblem):
     """The measured load shapes cannot be read; one line says what to install."""
 
 

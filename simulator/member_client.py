@@ -74,14 +74,15 @@ class MemberClient:
             raise MemberProblem(f"appliances were answered with {answer.status}")
 
     def open_prompts(self) -> tuple[OpenPrompt, ...]:
-        """The prompts that wait for an answer. Raises: MemberProblem."""
+        """The prompts that wait for an answer, the nearest usual time first. Raises: MemberProblem."""
         answer, body = self._exchange("GET", "/prompts.json")
         if answer.status != 200:
             raise MemberProblem(f"prompts were answered with {answer.status}")
         try:
-            return tuple(_prompt(entry) for entry in _entries(json.loads(body)) if entry.get("answer") is None)
-        except (ValueError, KeyError, TypeError, AttributeError) as problem:
+            waiting = [_prompt(entry) for entry in json.loads(body)["open"]]
+        except (ValueError, KeyError, TypeError) as problem:
             raise MemberProblem(f"prompts.json cannot be read ({type(problem).__name__})") from None
+        return tuple(sorted(waiting, key=lambda prompt: (prompt.usual_slot, prompt.appliance, prompt.id)))
 
     def answer(self, prompt_id: str, choice: str) -> None:
         """Send the prompt's form. Raises: MemberProblem."""
@@ -113,13 +114,6 @@ class MemberClient:
         if len(content) > MAX_ANSWER_BYTES:
             raise MemberProblem(f"the answer is over {MAX_ANSWER_BYTES} bytes")
         return answer, content
-
-
-def _entries(content: Any) -> list[dict[str, Any]]:
-    entries = content["prompts"] if isinstance(content, dict) else content
-    if not isinstance(entries, list):
-        raise TypeError
-    return entries
 
 
 def _prompt(entry: dict[str, Any]) -> OpenPrompt:

@@ -16,6 +16,7 @@ from protocols.slots import SLOT_S
 from simulator.appliances import Appliance, Run
 from simulator.homes import Home
 from simulator.member_client import MemberClient, MemberProblem, MemberRefused, OpenPrompt
+from simulator.problems import SimulatorProblem
 from simulator.streams import chance
 from simulator.street import Street
 
@@ -26,7 +27,7 @@ _NEVER_BELOW = 0.01
 _log = logging.getLogger(__name__)
 
 
-class LinksError(Exception):
+class LinksError(SimulatorProblem):
     """The file with the members' sign-in links cannot be used; one line says why, and shows no link."""
 
 
@@ -90,11 +91,11 @@ class Residents:
             await asyncio.to_thread(resident.client.sign_in)
             resident.is_signed_in = True
             self.tally.signed_in += 1
+        if "prompt.shift" not in resident.home.purposes:
+            return
         if not resident.has_told:
             await asyncio.to_thread(resident.client.tell_appliances, resident.home.appliances)
             resident.has_told = True
-        if "prompt.shift" not in resident.home.purposes:
-            return
         for prompt in await asyncio.to_thread(resident.client.open_prompts):
             if prompt.id not in resident.done:
                 await self._answer(resident, prompt)

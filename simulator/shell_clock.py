@@ -5,9 +5,10 @@ import time
 from pathlib import Path
 
 from protocols.timeline import Clock, Timeline, parse_timeline
+from simulator.problems import SimulatorProblem
 
 
-class ClockFileError(Exception):
+class ClockFileError(SimulatorProblem):
     """The clock file cannot be followed; one line says why."""
 
 

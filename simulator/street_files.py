@@ -5,33 +5,21 @@ Writes text made from homes and connect strings; opens no connection.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from protocols.slots import SLOT_S, iso
+from simulator.agent_files import AgentManners, agent_text, consent_text
 from simulator.homes import Home
 from simulator.member_client import appliance_entry
+from simulator.problems import SimulatorProblem
 from simulator.site import DAY_S, STEP_S, Site
 from simulator.street import Street
 
 STREET_FILE = "street.json"
 FORMAT = "commonwatt-street,1"
-HUB_URL = "http://127.0.0.1:8400"
-INTERVAL_S = 300
-BOUNDARY_WINDOW_S = 240
 
 
-class StreetFileError(Exception):
+class StreetFileError(SimulatorProblem):
     """A street's folder cannot be used; one line names the file and what was expected."""
-
-
-@dataclass(frozen=True, slots=True)
-class AgentManners:
-    """How the agents of this street are told to read and where to enrol. Units: simulated seconds."""
-
-    hub_url: str = HUB_URL
-    interval_s: int = INTERVAL_S
-    boundary_window_s: int = BOUNDARY_WINDOW_S
 
 
 def home_folder(folder: Path, home: Home) -> Path:
@@ -70,44 +58,6 @@ def read_street(folder: Path) -> Street:
         )
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise StreetFileError(f"{path}: not a street's file ({type(problem).__name__})") from None
-
-
-def agent_text(home: Home, connects: Mapping[tuple[str, str], str], manners: AgentManners) -> str:
-    """agent.toml of a home: the devices with a role; what is only watched is not read by the agent."""
-    lines = [
-        f"# {home.name}, a simulated home ({home.kind})",
-        'data = "data"',
-        'consent = "consent.toml"',
-        "",
-        "[hub]",
-        f'url = "{manners.hub_url}"',
-        "",
-        "[poll]",
-        f"interval_s = {manners.interval_s}",
-        f"boundary_window_s = {manners.boundary_window_s}",
-    ]
-    for device in home.devices:
-        if device.role is not None:
-            lines += [
-                "",
-                "[[device]]",
-                f'name = "{device.name}"',
-                f'map = "{device.family}"',
-                f'role = "{device.role}"',
-                f'connect = "{connects[home.id, device.link]}"',
-                f"unit = {device.unit}",
-                f"max_power_w = {device.max_power_w}",
-            ]
-    return "\n".join(lines) + "\n"
-
-
-def consent_text(home: Home, *, first_day: int) -> str:
-    """consent.toml of a home: its purposes, valid from the street's first day on."""
-    since = iso(first_day * DAY_S // SLOT_S)
-    lines = [f'home = "{home.id}"', "version = 1"]
-    for purpose in home.purposes:
-        lines += ["", "[[rule]]", f'purpose = "{purpose}"', f'valid_from = "{since}"']
-    return "\n".join(lines) + "\n"
 
 
 def _content(street: Street, connects: Mapping[tuple[str, str], str], urls: Mapping[str, str]) -> dict[str, object]:

@@ -14,8 +14,8 @@ from protocols.map_model import WH_PER_UNIT
 from protocols.registers import EXACT, decode, encode
 from protocols.slots import SLOT_S
 from simulator.device_image import DeviceImage
-from simulator.families import UnknownFamily, family_map
-from simulator.homes import FAMILIES, AgentDevice, Home
+from simulator.families import FAMILIES, UnknownFamily, family_map
+from simulator.homes import AgentDevice, Home
 from simulator.recordings import HEADER, shown_wh, write_recording
 from simulator.site import DAY_S, STEP_S
 from simulator.street import Street
