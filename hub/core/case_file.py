@@ -12,7 +12,7 @@ import numpy as np
 
 from hub.core.accepted_readings import MISSING_WH, Readings, Window
 from hub.core.money import CENT_NANO, MICRO_NANO
-from hub.core.refusal import Refusal, one_line, require_integer
+from hub.core.refusal import MAX_INTEGER, Refusal, one_line, require_integer
 from hub.core.rounding import Energy
 from hub.core.rulebook import Prices, Rule, check_rule, require_mapping, require_sequence, sort_members
 from hub.core.settlement import Settlement, settle
@@ -172,11 +172,15 @@ def _read_energy(rows: Sequence[Table], members: Sequence[str], *, side: str, sl
     energy: Energy = np.full((len(rows), len(members)), MISSING_WH, dtype=np.int64)
     for t, row in enumerate(rows):
         for member, value in row.items():
-            where = f"slot {slots[t]} {side}.{one_line(member)}"
             if member not in columns:
-                raise Refusal("unknown_member", f"{where}: no such member")
-            if value is not None:
-                energy[t, columns[member]] = require_integer(value, where)
+                raise Refusal("unknown_member", f"slot {slots[t]} {side}.{one_line(member)}: no such member")
+            if value is None:
+                continue
+            # The everyday value first: words for a refusal cost more than the check.
+            if type(value) is int and 0 <= value <= MAX_INTEGER:
+                energy[t, columns[member]] = value
+            else:
+                require_integer(value, f"slot {slots[t]} {side}.{one_line(member)}")
     return energy
 
 
