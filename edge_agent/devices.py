@@ -115,12 +115,16 @@ class Device:
         words: dict[tuple[int, int], int] = {}
         self._splits_left = MAX_SPLITS
         known = self.refused
-        for request in self._plan(resolved, names):
-            await self._fetch(link, request, names=names, into=words)
-        if not words:
-            # It refuses everything, as devices do while they start: nothing is learned from that.
-            self.refused = known
-            raise Refused(ILLEGAL_ADDRESS)
+        try:
+            for request in self._plan(resolved, names):
+                await self._fetch(link, request, names=names, into=words)
+            if not words:
+                raise Refused(ILLEGAL_ADDRESS)
+        except Refused:
+            if not words:
+                # It refuses everything, as devices do while they start: nothing is learned from that.
+                self.refused, self._resolved = known, resolved
+            raise
         return words
 
     async def _discover(self, link: ModbusLink) -> Discovery:
@@ -192,13 +196,25 @@ class Device:
     ) -> bool:
         halves = bisect_request(request, self.resolved.spans(names))
         if not halves:
-            self.refused = (*self.refused, request)
+            self._learn_refused(request)
             return False
         self._splits_left -= 2
         results = [await self._fetch(link, half, names=names, into=into) for half in halves]
         if all(results):
             self._learn_cut(request, halves)
         return all(results)
+
+    def _learn_refused(self, span: Span) -> None:
+        """Never touch these registers again on this connection, nor read a group together that one of them is in."""
+        self.refused = (*self.refused, span)
+        resolved = self.resolved
+        whole = [
+            group
+            for group in resolved.atomic
+            if not any(name in resolved.points and self._is_bad(resolved.points[name].span) for name in group)
+        ]
+        limits = replace(resolved.limits, no_read=(*resolved.limits.no_read, span))
+        self._resolved = replace(resolved, limits=limits, atomic=tuple(whole))
 
     def _learn_cut(self, request: Request, halves: tuple[Request, ...]) -> None:
         """Both halves are answered, the whole is not: a hole may not be read over, or the block is too long."""

@@ -15,6 +15,7 @@ from protocols.device_maps import load_map
 from protocols.map_model import DeviceMap, MapError
 
 MAPS = Path(__file__).resolve().parents[1] / "firmware_configs" / "devices"
+RTU_GAP_S = 0.02
 BusAddress = tuple[str, str, int, str]
 
 
@@ -70,7 +71,7 @@ def _link(devices: list[Device], source: str) -> ModbusLink:
         LineSettings(
             timeout_s=_longest_s(timeouts),
             connect_delay_s=_longest_s(each.connect_delay_ms for each in transports),
-            request_gap_s=_longest_s(each.request_gap_ms for each in transports),
+            request_gap_s=max(_longest_s(each.request_gap_ms for each in transports), _least_gap_s(devices)),
             baud=baud,
             parity=parity,
             bits=bits,
@@ -87,6 +88,11 @@ def _serial_line(device: Device) -> tuple[int, str, int, int]:
         rtu.bits if rtu else 8,
         endpoint.stop or (rtu.stop if rtu else 1),
     )
+
+
+def _least_gap_s(devices: list[Device]) -> float:
+    """On a serial bus there is always a pause: in it a doubled answer shows itself before the next question."""
+    return 0.0 if devices[0].settings.endpoint.wire == "tcp" else RTU_GAP_S
 
 
 def _longest_s(milliseconds: Iterable[int]) -> float:

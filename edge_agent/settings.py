@@ -129,7 +129,8 @@ def _url(hub: Fields) -> str:
     url = hub.text("url")
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
-        raise hub.wrong("url", "an address like 'http://127.0.0.1:8400'", url)
+        shown = "one with a name or password" if "@" in url else url
+        raise hub.wrong("url", "an address like 'http://127.0.0.1:8400'", shown)
     return url.rstrip("/")
 
 

@@ -6,9 +6,11 @@ A broker's acknowledgement proves nothing and is not looked at. Only the hub's s
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -30,7 +32,9 @@ log = logging.getLogger("commonwatt.agent")
 IN_FLIGHT = 20
 RESEND_FIRST_S = 20.0
 RESEND_MAX_S = 600.0
-PUBLISHED_FLUSH_S = 10.0
+SAVE_EVERY_S = 1.0
+IDLE_S = 10.0
+GAP_AGAIN_S = 5.0
 STUCK_S = 5.0
 INBOX_MAX = 200
 SESSION_S = 86400
@@ -70,7 +74,10 @@ class Uplink:
         self._receipted_through = 0
         self._resend_first_s = self._resend_s = resend_first_s
         self._progress_at = monotonic()
-        self._flushed_at = monotonic()
+        self._unsaved: Receipt | None = None
+        self._saved_at = monotonic()
+        self._probe: int | None = None
+        self._asked_at: dict[int, float] = {}
         self.ignored = 0
 
     def wake(self) -> None:
@@ -85,15 +92,11 @@ class Uplink:
         self._client.loop_start()
         try:
             while True:
-                try:
-                    async with asyncio.timeout(min(self._resend_s, PUBLISHED_FLUSH_S)):
-                        await self._wake.wait()
-                except TimeoutError:
-                    pass
-                self._wake.clear()
+                await self._wait()
                 try:
                     await self._take_inbox()
                     await self._push()
+                    await self._save()
                 except OutboxError as error:
                     log.error("sending waits: %s", error)
                     await asyncio.sleep(STUCK_S)
@@ -102,6 +105,15 @@ class Uplink:
             self._client.on_disconnect = None
             self._client.disconnect()
             self._client.loop_stop()
+            await self._save(at_once=True)
+
+    async def _wait(self) -> None:
+        """Until there is something to do, or something is due."""
+        unsaved = self._unsaved is not None or bool(self._unnoted)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(self._resend_s, SAVE_EVERY_S if unsaved else IDLE_S)):
+                await self._wake.wait()
+        self._wake.clear()
 
     def _make_client(self) -> Client:
         client = Client(
@@ -176,9 +188,12 @@ class Uplink:
     async def _push(self) -> None:
         """Fill the window from the outbox, in order."""
         now = self._monotonic()
-        if self._in_flight and now - self._progress_at >= self._resend_s:
+        if self._is_connected and self._in_flight and now - self._progress_at >= self._resend_s:
             self._resend_s = min(RESEND_MAX_S, self._resend_s * 2)
-            self._start_over()
+            self._progress_at = now
+            self._probe = self._in_flight[0]
+            # One message is enough to be answered; the whole window, again and again, would fill a broker's queue.
+            await self._publish_again(self._probe)
         if self._is_connected:
             room = IN_FLIGHT - len(self._in_flight)
             for waiting in await self._outbox.waiting(after=self._sent_through, limit=room) if room > 0 else ():
@@ -186,8 +201,6 @@ class Uplink:
                     break
                 self._sent_through = waiting.seq
                 self._in_flight.append(waiting.seq)
-        if self._unnoted and now - self._flushed_at >= PUBLISHED_FLUSH_S:
-            await self._outbox.note_published(self._drain_unnoted(), now_s=self._now())
 
     def _publish(self, seq: int, topic: str, sealed: bytes) -> bool:
         if not self._in_flight:
@@ -198,10 +211,19 @@ class Uplink:
         self._unnoted.add(seq)
         return True
 
-    def _drain_unnoted(self) -> set[int]:
-        noted, self._unnoted = self._unnoted, set()
-        self._flushed_at = self._monotonic()
-        return noted
+    async def _save(self, *, at_once: bool = False) -> None:
+        """Write down what left and what was receipted, at most once a second: each write wears the card.
+
+        If power fails before, messages are sent again and the hub answers with the same receipt.
+        """
+        if not at_once and self._monotonic() - self._saved_at < SAVE_EVERY_S:
+            return
+        receipt, published = self._unsaved, self._unnoted
+        self._unsaved, self._unnoted, self._saved_at = None, set(), self._monotonic()
+        if receipt is not None:
+            await self._outbox.note_receipt(receipt, published=published, now_s=self._now())
+        elif published:
+            await self._outbox.note_published(published, now_s=self._now())
 
     async def _take_inbox(self) -> None:
         newest: Receipt | None = None
@@ -217,7 +239,8 @@ class Uplink:
                     await self._outbox.keep_prompt(prompt.prompt_id, payload, now_s=self._now())
             except WireError as error:
                 self.ignored += 1
-                log.warning("a message that is not the hub's own was ignored (%s)", error.reason.value)
+                if self.ignored == 1 or self.ignored % 1000 == 0:
+                    log.warning("%d messages that are not the hub's own were ignored (%s)", self.ignored, error.reason)
         if newest is not None:
             await self._settle(newest)
 
@@ -235,7 +258,7 @@ class Uplink:
             )
             return
         if receipt.through_seq > self._receipted_through:
-            await self._outbox.note_receipt(receipt, published=self._drain_unnoted(), now_s=self._now())
+            self._unsaved = receipt
             self._receipted_through = receipt.through_seq
             self._sent_through = max(self._sent_through, receipt.through_seq)
             self._progress_at, self._resend_s = self._monotonic(), self._resend_first_s
@@ -244,10 +267,19 @@ class Uplink:
                 log.error("the hub refused number %d: %s", seq, reason.plain_words)
         while self._in_flight and self._in_flight[0] <= receipt.through_seq:
             self._in_flight.popleft()
-        for first, last in receipt.gaps:
-            for seq in range(first, min(last, first + IN_FLIGHT) + 1):
-                if seq <= self._sent_through and (wanted := await self._outbox.message(seq)):
-                    self._publish(seq, wanted.topic, wanted.sealed)
+        if self._probe is not None and receipt.through_seq >= self._probe:
+            self._probe = None
+            self._start_over()
+        wanted = [seq for first, last in receipt.gaps for seq in range(first, min(last, first + IN_FLIGHT) + 1)]
+        for seq in wanted[:IN_FLIGHT]:
+            if seq <= self._sent_through and self._monotonic() - self._asked_at.get(seq, -inf) > GAP_AGAIN_S:
+                self._asked_at[seq] = self._monotonic()
+                await self._publish_again(seq)
+        self._asked_at = {seq: at for seq, at in self._asked_at.items() if seq > receipt.through_seq}
+
+    async def _publish_again(self, seq: int) -> None:
+        if message := await self._outbox.message(seq):
+            self._publish(message.seq, message.topic, message.sealed)
 
     async def _is_of_our_chain(self, receipt: Receipt) -> bool:
         if receipt.through_seq >= self._outbox.next_link.seq:

@@ -8,7 +8,7 @@ import contextlib
 import os
 import tty
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -77,14 +77,14 @@ class Stand:
             while True:
                 head = await reader.readexactly(7)
                 pdu = await reader.readexactly(int.from_bytes(head[4:6]) - 1)
-                await self._treat(head[6], pdu, lambda unit, answer, tid=head[:2]: writer.write(_mbap(tid, unit, answer)))
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
+                await self._treat(head[6], pdu, _tcp_sender(writer, head[:2]))
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            return
         finally:
             self._writers.discard(writer)
             writer.close()
 
-    async def _treat(self, unit: int, pdu: bytes, send) -> None:
+    async def _treat(self, unit: int, pdu: bytes, send: Callable[..., None]) -> None:
         function, address, count = pdu[0], int.from_bytes(pdu[1:3]), int.from_bytes(pdu[3:5])
         self.requests.append((unit, function, address, count))
         mode = self.modes.popleft() if self.modes else self.always
@@ -154,6 +154,13 @@ class Stand:
                 task.cancel()
             os.close(ours)
             os.close(theirs)
+
+
+def _tcp_sender(writer: asyncio.StreamWriter, asked: bytes) -> Callable[..., None]:
+    def send(unit: int, answer: bytes, tid: bytes = asked) -> None:
+        writer.write(_mbap(tid, unit, answer))
+
+    return send
 
 
 def _mbap(tid: bytes, unit: int, answer: bytes) -> bytes:
