@@ -128,7 +128,7 @@ def appliances_from_json(home: str, content: object, words: Words) -> tuple[Appl
             raise PageError(422, f"Entry {i}: an appliance has exactly the fields {', '.join(_JSON_KEYS)}.")
         kind, is_asked = entry["kind"], entry["is_asked"]
         numbers = [entry[key] for key in _JSON_KEYS[1:-1]]
-        if kind not in USUAL or any(kind == other.kind for other in found):
+        if not isinstance(kind, str) or kind not in USUAL or any(kind == other.kind for other in found):
             raise PageError(422, f"Entry {i}: kind is one of {', '.join(USUAL)}, each at most once.")
         if any(type(number) is not int for number in numbers) or type(is_asked) is not bool:
             raise PageError(422, f"Entry {i}: energies and slots are whole numbers, is_asked is true or false.")

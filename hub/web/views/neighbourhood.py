@@ -33,15 +33,23 @@ _TARGETS: Final = ("demand", "pv", "wind")
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """Today's and tomorrow's slots as far as they are known. `homes` is how many stand behind the totals."""
+    """Today's and tomorrow's slots as far as they are known.
+
+    `homes` share their values with the neighbourhood's totals, `makers` of them make power. Where either is too few
+    to hide one home among them, no moment is known.
+    """
 
     today: range
     now_slot: Slot
     moments: tuple[Moment, ...]
     homes: int
-    is_enough: bool
+    makers: int
     has_forecast: bool
     issued_slot: Slot | None
+
+    @property
+    def is_enough(self) -> bool:
+        return self.homes >= MIN_HOMES and (self.makers == 0 or self.makers >= MIN_HOMES)
 
     def of(self, slots: range) -> tuple[Moment, ...]:
         first = self.today.start
@@ -72,7 +80,8 @@ async def read_outlook(store: Store, tz: str, *, now_s: float) -> Outlook:
     before = SLOTS_PER_UTC_DAY
     past = range(today.start - before, now_slot)
     totals = await _read_totals(store, past, homes=sharing)
-    is_enough = totals.homes_behind >= MIN_HOMES
+    makers = int(totals.makers.max(initial=0))
+    is_enough = len(sharing) >= MIN_HOMES and (makers == 0 or makers >= MIN_HOMES)
     rows = await store.latest_forecasts(issued_by=now_slot) if is_enough else {}
     forecast = _Forecast(rows)
     moments = []
@@ -89,8 +98,8 @@ async def read_outlook(store: Store, tz: str, *, now_s: float) -> Outlook:
         today=today,
         now_slot=now_slot,
         moments=tuple(moments),
-        homes=totals.homes_behind,
-        is_enough=is_enough,
+        homes=len(sharing),
+        makers=makers,
         has_forecast=forecast.at(now_slot) is not None,
         issued_slot=forecast.issued_slot,
     )
@@ -106,10 +115,6 @@ class _Totals:
     used_wh: npt.NDArray[np.float64]
     homes: npt.NDArray[np.int32]
     makers: npt.NDArray[np.int32]
-
-    @property
-    def homes_behind(self) -> int:
-        return int(self.homes.max(initial=0))
 
     def moment(self, slot: Slot) -> Moment | None:
         i = slot - self.slots.start
@@ -133,8 +138,7 @@ async def _read_totals(store: Store, slots: range, *, homes: Sequence[str]) -> _
     none = np.zeros(len(slots), dtype=np.int32)
     if len(homes) < MIN_HOMES or not slots:
         gap = np.full(len(slots), np.nan)
-        behind = np.full(len(slots), len(homes), dtype=np.int32)
-        return _Totals(slots, gap, gap, gap, behind, none)
+        return _Totals(slots, gap, gap, gap, none, none)
     series = await store.hood_series(MEASURES, slots=slots, access=TOTALS_ACCESS, homes=homes)
     street = paint({m: Sums(row.energy_wh, row.homes) for m, row in series.items()}, slots=len(slots))
     count = {m: series[m].homes if m in series else none for m in MEASURES}

@@ -78,12 +78,20 @@ def today_page(outlook: Outlook, words: Words) -> TodayPage:
 
 
 def _too_few(outlook: Outlook, words: Words) -> TodayPage:
-    lede = words.say(
-        "The neighbourhood's totals are shown once at least %(least)s homes share them, so that nobody can be"
-        " picked out. Now there are %(homes)s.",
-        least=words.number(MIN_HOMES),
-        homes=words.number(outlook.homes),
-    )
+    if outlook.homes < MIN_HOMES:
+        lede = words.say(
+            "The neighbourhood's totals are shown once at least %(least)s homes share them, so that nobody can be"
+            " picked out. Now there are %(homes)s.",
+            least=words.number(MIN_HOMES),
+            homes=words.number(outlook.homes),
+        )
+    else:
+        lede = words.say(
+            "The neighbourhood's totals are shown once at least %(least)s of the homes that share them make power, so"
+            " that nobody can be picked out. Now there are %(homes)s.",
+            least=words.number(MIN_HOMES),
+            homes=words.number(outlook.makers),
+        )
     return TodayPage(words.say("Not enough homes for a street picture yet"), lede, (), None, (), 0, ())
 
 
