@@ -156,13 +156,16 @@ class Bus:
         """One try; the places that gave a good sample, their slots now closed or opened."""
         await self._read(device, boundary_s, places=places)
         health = self._health[device]
-        good = {place for place in places if not health.failures and health.weighed.get(place) is Verdict.GOOD}
-        for place in good:
+        if health.failures:
+            return set()
+        # A value the device refuses does not come by asking again; what it does give is kept.
+        done = {p for p in places if health.weighed.get(p) is Verdict.GOOD or device.is_refused(p)}
+        for place in done:
             if start_of(self._metering.next_of(place)) == boundary_s:
                 self._metering.open(place)
             else:
-                self._metering.close(place)
-        return good
+                self._metering.close(place, self._missed(device, place))
+        return done
 
     async def _poll(self, tick_s: int) -> None:
         for device in self.devices:

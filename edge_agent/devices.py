@@ -13,7 +13,7 @@ from edge_agent.metering import Place, Sample, sample_of
 from edge_agent.modbus_link import ILLEGAL_ADDRESS, ILLEGAL_VALUE, Broken, Busy, ModbusLink, Refused
 from edge_agent.settings import DeviceSettings
 from protocols.device_maps import resolve
-from protocols.device_roles import role_names, role_values
+from protocols.device_roles import role_names, role_of, role_values
 from protocols.map_model import DeviceMap, MapError
 from protocols.placed_map import ResolvedMap
 from protocols.planning import Request, Span, bisect_request
@@ -79,7 +79,8 @@ class Device:
     def samples(self, readout: Readout, at_s: float) -> dict[Place, Sample]:
         """What a reading means for each place."""
         return {
-            place: sample_of(role_values(self.resolved, readout.values, place.role), at_s) for place in self.places
+            place: sample_of(role_values(self.resolved, readout.values, place.role), at_s, self._counted(place))
+            for place in self.places
         }
 
     def is_refused(self, place: Place) -> bool:
@@ -98,6 +99,14 @@ class Device:
         """The points all places of this device need."""
         wanted = (name for place in self.places for name in role_names(resolved, place.role))
         return tuple(dict.fromkeys(wanted))
+
+    def _counted(self, place: Place) -> tuple[str, ...]:
+        """The fields of the place that a counter of this device stands behind."""
+        described = role_of(self.resolved, place.role).counters
+        present = role_names(self.resolved, place.role)
+        names = (key for key, point in described.items() if point in present)
+        swapped = {"import": "export", "export": "import", "charge": "discharge", "discharge": "charge"}
+        return tuple(f"{swapped.get(name, name) if self.resolved.invert else name}_wh" for name in names)
 
     async def _place(self, link: ModbusLink) -> ResolvedMap:
         if self._resolved is not None and self._seen_connection == link.opened:

@@ -18,7 +18,7 @@ from protocols.device_roles import RoleReading
 from protocols.map_model import RoleName
 from protocols.quantities import Gap, Mark, Measure
 from protocols.readings import LongInterval
-from protocols.slots import Slot
+from protocols.slots import Slot, start_of
 
 FIELDS_OF_ROLE: dict[RoleName, dict[str, Measure]] = {
     "grid": {"import_wh": Measure.GRID_IMPORT, "export_wh": Measure.GRID_EXPORT},
@@ -55,14 +55,12 @@ class Sample:
     wraps_wh: Mapping[str, int] = field(default_factory=dict)
 
 
-def sample_of(reading: RoleReading, at_s: float) -> Sample:
-    """The sample in a device's reading. A place without counters gives power only."""
+def sample_of(reading: RoleReading, at_s: float, counted: Iterable[str]) -> Sample:
+    """The sample in a device's reading; `counted` are the fields the device has a counter for, readable now or not."""
     counters: dict[str, int | None] = {}
-    if not reading.derived:
-        for name in FIELDS_OF_ROLE[reading.role]:
-            value = getattr(reading, name)
-            if value is not None or name in reading.steps_wh:
-                counters[name] = None if value is None else int(value.to_integral_value(rounding=ROUND_FLOOR))
+    for name in counted:
+        value: Decimal | None = getattr(reading, name)
+        counters[name] = None if value is None else int(value.to_integral_value(rounding=ROUND_FLOOR))
     power = reading.power_w
     return Sample(
         at_s,
@@ -112,6 +110,7 @@ class Metering:
         self._next_of = dict.fromkeys(self.places, next_slot)
         self._counters: dict[tuple[Place, str], CounterMeter] = {}
         self._powers: dict[Place, PowerMeter] = {}
+        self._good_at: dict[tuple[Place, str], float] = {}
         self._closed: dict[Slot, dict[Place, _PlaceSlot]] = {}
         self._totals = OutageTotals()
         for place in self.places:
@@ -129,12 +128,16 @@ class Metering:
             if sample.power_w is None:
                 return Verdict.NOTHING
             self._powers.setdefault(place, PowerMeter(self._longest_hole_s)).take(sample.at_s, sample.power_w)
+            self._good_at[place, "power_w"] = sample.at_s
             return Verdict.GOOD
         verdicts = set()
         for name, counter_wh in sample.counters_wh.items():
             meter = self._counters.setdefault((place, name), CounterMeter(Limits(place.max_power_w)))
             meter.limits = Limits(place.max_power_w, sample.steps_wh.get(name, 1), sample.wraps_wh.get(name))
-            verdicts.add(meter.take(sample.at_s, counter_wh))
+            verdict = meter.take(sample.at_s, counter_wh)
+            if verdict is Verdict.GOOD:
+                self._good_at[place, name] = sample.at_s
+            verdicts.add(verdict)
         return next(each for each in (Verdict.SUSPECT, Verdict.NOTHING, Verdict.GOOD) if each in verdicts)
 
     def open(self, place: Place) -> None:
@@ -145,11 +148,11 @@ class Metering:
         if power := self._powers.get(place):
             power.open()
 
-    def close(self, place: Place, missed: Gap = Gap.NONE) -> None:
-        """End this place's next slot. `missed` says why there is no sample at its end, NONE that the last one is it."""
+    def close(self, place: Place, reason: Gap = Gap.DEVICE_SILENT) -> None:
+        """End this place's next slot; `reason` is for whatever had no good sample since the slot's end."""
         slot = self._next_of[place]
         self._next_of[place] = slot + 1
-        values = self._close_place(place, slot, missed=missed)
+        values = self._close_place(place, slot, reason=reason)
         bases = {
             _key(place, name): meter.base
             for name in FIELDS_OF_ROLE[place.role]
@@ -181,21 +184,29 @@ class Metering:
         }
         return json.dumps({"next_slot": self.next_slot, "bases": bases}, separators=(",", ":")).encode()
 
-    def _close_place(self, place: Place, slot: Slot, *, missed: Gap) -> dict[Measure, Closed]:
+    def _close_place(self, place: Place, slot: Slot, *, reason: Gap) -> dict[Measure, Closed]:
         fields = FIELDS_OF_ROLE[place.role]
         power = self._powers.get(place)
+        missed = self._missed(place, "power_w", slot=slot, reason=reason)
         halves = (power.close(missed) if power else None) or (None, None)
         closed: dict[Measure, Closed] = {}
         for half, (name, measure) in zip(halves, fields.items(), strict=False):
-            meter = self._counters.get((place, name))
-            found = meter.close(slot, missed) if meter else half
+            found, meter = half, self._counters.get((place, name))
+            if meter is not None:
+                missed = self._missed(place, name, slot=slot, reason=reason)
+                found = meter.close(slot, missed)
             closed[measure] = found or self._unknown(slot, missed)
         return closed
 
+    def _missed(self, place: Place, name: str, *, slot: Slot, reason: Gap) -> Gap:
+        is_there = self._good_at.get((place, name), 0.0) >= start_of(slot + 1)
+        return Gap.NONE if is_there else reason
+
     def _unknown(self, slot: Slot, missed: Gap) -> Closed:
-        if slot == self._first_slot and missed in (Gap.NONE, Gap.AGENT_OFF):
-            return Closed(None, Mark.MISSING, Gap.AGENT_OFF)
-        return Closed(None, Mark.MISSING, missed if missed != Gap.NONE else Gap.DEVICE_SILENT)
+        """A slot at whose beginning nothing was read: in the first one because the agent was not there."""
+        off = slot == self._first_slot and missed in (Gap.NONE, Gap.AGENT_OFF)
+        reason = missed if missed != Gap.NONE else Gap.DEVICE_SILENT
+        return Closed(None, Mark.MISSING, Gap.AGENT_OFF if off else reason)
 
 
 def read_checkpoint(data: bytes) -> tuple[Slot, dict[str, Base]]:

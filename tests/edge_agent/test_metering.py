@@ -137,7 +137,7 @@ def test_a_reading_becomes_whole_numbers_by_floor() -> None:
         steps_wh={"import_wh": Decimal("0.01"), "export_wh": Decimal(10)},
         wraps_wh={"import_wh": Decimal(2**32)},
     )
-    sample = sample_of(reading, 5.0)
+    sample = sample_of(reading, 5.0, ("import_wh", "export_wh"))
     assert sample.counters_wh == {"import_wh": 123, "export_wh": None}
     assert sample.power_w == -18
     assert sample.steps_wh == {"import_wh": 1, "export_wh": 10}

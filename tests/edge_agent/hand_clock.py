@@ -1,0 +1,31 @@
+"""A clock that tests move by hand; sleepers wake when their time has come."""
+
+import asyncio
+
+from protocols.timeline import Clock
+
+
+class HandClock(Clock):
+    """`move_to` sets the time and lets everybody who waited for it run."""
+
+    def __init__(self, now_s: float) -> None:
+        super().__init__(lambda: self.now_s, sleep=self._wait)
+        self.now_s = now_s
+        self._moved = asyncio.Event()
+
+    async def _wait(self, _seconds: float) -> None:
+        await self._moved.wait()
+
+    def move_to(self, now_s: float) -> None:
+        assert now_s >= self.now_s
+        self.now_s = now_s
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+
+async def until(condition, timeout_s: float = 10.0, what: str = "the condition"):
+    """Let others run until the condition gives something true, and return that."""
+    async with asyncio.timeout(timeout_s):
+        while not (found := condition()):
+            await asyncio.sleep(0.002)
+    return found

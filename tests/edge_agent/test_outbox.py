@@ -1,0 +1,167 @@
+"""The outbox: one chain, all or nothing, nothing lost, bounded, and only one writer."""
+
+import asyncio
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from edge_agent.outbox import Link, Outbox, OutboxError, OutboxFull, Sealed
+from edge_agent.outbox_file import FILE_NAME, open_outbox
+from edge_agent.outbox_view import leave_answer, overview, prompts
+from edge_agent.sealing import Signer, answer
+from protocols.chain import FIRST_PREVIOUS
+from protocols.envelope import batch_hash
+from protocols.messages import Choice, PromptNotice, encode_prompt
+from protocols.receipts import Receipt
+from protocols.refusals import Refusal
+
+NOW = 1_790_000_000.0
+SIGNER = Signer("c", "a", Ed25519PrivateKey.generate())
+
+
+def message(content: bytes = b"x"):
+    def sealing(link: Link) -> Sealed:
+        return Sealed("batch", "t", b"%d/%s/" % (link.seq, link.previous) + content)
+
+    return sealing
+
+
+def receipt(outbox: Outbox, through: int, **more) -> Receipt:
+    fields = {"gaps": (), "refused": ()} | more
+    return Receipt("a", outbox.next_link.epoch, through, bytes([1]) * 32, stored_at=0, **fields)
+
+
+async def test_numbers_and_hashes_chain_over_restarts(tmp_path: Path) -> None:
+    for start in range(3):
+        async with open_outbox(tmp_path, max_mb=1, now_s=NOW + start) as (outbox, _):
+            assert outbox.boot == start + 1
+            await outbox.append([message(), message()], now_s=NOW)
+    async with open_outbox(tmp_path, max_mb=1, now_s=NOW) as (outbox, _):
+        waiting = await outbox.waiting(after=0, limit=100)
+    assert [each.seq for each in waiting] == [1, 2, 3, 4, 5, 6]
+    assert outbox.next_link.epoch == NOW
+    previous = FIRST_PREVIOUS
+    for each in waiting:
+        assert each.sealed == b"%d/%s/x" % (each.seq, previous)
+        previous = batch_hash(each.sealed)
+    assert outbox.next_link.previous == previous
+
+
+async def test_the_checkpoint_is_kept_with_its_batch_or_not_at_all(tmp_path: Path) -> None:
+    def broken(link: Link) -> Sealed:
+        raise RuntimeError("the key was pulled")
+
+    async with open_outbox(tmp_path, max_mb=1, now_s=NOW) as (outbox, _):
+        assert await outbox.checkpoint() is None
+        await outbox.append([message()], now_s=NOW, checkpoint=b"one")
+        with pytest.raises(RuntimeError):
+            await outbox.append([message(), broken], now_s=NOW, checkpoint=b"two")
+        assert await outbox.checkpoint() == b"one"
+        assert outbox.next_link.seq == 2
+        await outbox.append([message()], now_s=NOW, checkpoint=b"three")
+        assert [each.seq for each in await outbox.waiting(after=0, limit=9)] == [1, 2]
+
+
+async def test_a_receipt_moves_what_waits_and_refusals_are_remembered(tmp_path: Path) -> None:
+    async with open_outbox(tmp_path, max_mb=1, now_s=NOW) as (outbox, _):
+        await outbox.append([message()] * 5, now_s=NOW)
+        told = receipt(outbox, 3, refused=((2, Refusal.CLOCK_WINDOW),))
+        assert await outbox.note_receipt(told, published=[1, 2, 3], now_s=NOW + 5) == 3
+        assert await outbox.note_receipt(told, published=[], now_s=NOW + 6) == 0
+        assert [each.seq for each in await outbox.waiting(after=0, limit=9)] == [4, 5]
+        assert await outbox.forget(before_s=NOW + 5) == 0
+        assert await outbox.forget(before_s=NOW + 6) == 3
+        assert await outbox.message(1) is None
+        assert outbox.next_link.seq == 6
+    found = overview(tmp_path, limit=10)
+    assert (found.messages, found.waiting, found.refused) == (2, 2, 0)
+
+
+async def test_it_drops_receipted_messages_for_room_and_then_refuses(tmp_path: Path) -> None:
+    big = message(b"x" * 100_000)
+    async with open_outbox(tmp_path, max_mb=1, now_s=NOW) as (outbox, _):
+        await outbox.append([big] * 8, now_s=NOW)
+        await outbox.note_receipt(receipt(outbox, 4), published=[], now_s=NOW)
+        await outbox.append([big] * 4, now_s=NOW)
+        assert outbox.dropped == 2
+        await outbox.append([big] * 2, now_s=NOW)
+        assert outbox.dropped == 4
+        with pytest.raises(OutboxFull, match=r"outbox\.max_mb"):
+            await outbox.append([big], now_s=NOW, checkpoint=b"never")
+        assert await outbox.checkpoint() is None
+        assert [each.seq for each in await outbox.waiting(after=0, limit=99)] == list(range(5, 15))
+        await outbox.note_receipt(receipt(outbox, 14), published=[], now_s=NOW)
+        await outbox.append([big], now_s=NOW)
+    assert overview(tmp_path, limit=1).dropped == 5
+
+
+async def test_a_second_process_is_refused_in_one_line(tmp_path: Path) -> None:
+    async with open_outbox(tmp_path, max_mb=1, now_s=NOW):
+        with pytest.raises(OutboxError, match="another agent is running on this folder"):
+            async with open_outbox(tmp_path, max_mb=1, now_s=NOW):
+                pass
+    async with open_outbox(tmp_path, max_mb=1, now_s=NOW):
+        pass
+
+
+@pytest.mark.parametrize("damage", ["overwritten", "torn", "foreign"])
+async def test_a_damaged_file_is_set_aside_and_a_later_epoch_begins(tmp_path: Path, damage: str) -> None:
+    async with open_outbox(tmp_path, max_mb=1, now_s=NOW) as (outbox, _):
+        await outbox.append([message(b"y" * 3000)] * 30, now_s=NOW)
+    path = tmp_path / FILE_NAME
+    content = path.read_bytes()
+    if damage == "overwritten":
+        path.write_bytes(b"not a database at all" * 300)
+    elif damage == "torn":
+        path.write_bytes(content[: len(content) // 2] + bytes(len(content) // 2))
+    else:
+        path.unlink()
+        with sqlite3.connect(path) as other:
+            other.execute("PRAGMA application_id = 7")
+            other.execute("CREATE TABLE message (mine)")
+    async with open_outbox(tmp_path, max_mb=1, now_s=NOW + 60) as (outbox, aside):
+        assert aside is not None
+        assert aside.exists()
+        assert outbox.next_link == Link(int(NOW) + 60, 1, FIRST_PREVIOUS)
+        await outbox.append([message()], now_s=NOW)
+
+
+async def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutboxError, match="cannot be written"):
+        async with open_outbox(tmp_path / "file" / "data", max_mb=1, now_s=NOW):
+            pass
+
+
+async def test_prompts_and_answers_cross_between_processes(tmp_path: Path) -> None:
+    prompt = PromptNotice("p1", "dishwasher", 10, 12, 20, 22, 900, (("surplus", 3),), int(NOW) + 600)
+    async with open_outbox(tmp_path, max_mb=1, now_s=NOW) as (outbox, _):
+        assert await outbox.keep_prompt("p1", encode_prompt(prompt), now_s=NOW)
+        assert not await outbox.keep_prompt("p1", encode_prompt(prompt), now_s=NOW)
+        with pytest.raises(OutboxError, match="not known here"):
+            leave_answer(tmp_path, "p2", choice=Choice.YES, now_s=NOW)
+        with pytest.raises(OutboxError, match="is over"):
+            leave_answer(tmp_path, "p1", choice=Choice.YES, now_s=NOW + 601)
+        leave_answer(tmp_path, "p1", choice=Choice.NO, now_s=NOW)
+        leave_answer(tmp_path, "p1", choice=Choice.YES, now_s=NOW + 1)
+        assert prompts(tmp_path) == [(prompt, "yes")]
+        assert await outbox.given_answers() == [("p1", Choice.YES, int(NOW) + 1)]
+        await outbox.append_answer("p1", answer(SIGNER, "p1", choice=Choice.YES, at=1), now_s=NOW)
+        assert await outbox.given_answers() == []
+        assert [each.topic for each in await outbox.waiting(after=0, limit=9)] == ["cw1/c/10/a/up/answer"]
+
+
+def test_looking_at_no_outbox_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(OutboxError, match="there is no outbox yet"):
+        overview(tmp_path, limit=1)
+
+
+async def test_side_by_side_appends_keep_one_order(tmp_path: Path) -> None:
+    async with open_outbox(tmp_path, max_mb=1, now_s=NOW) as (outbox, _):
+        await asyncio.gather(*(outbox.append([message()] * 3, now_s=time.time()) for _ in range(10)))
+        waiting = await outbox.waiting(after=0, limit=100)
+    assert [each.seq for each in waiting] == list(range(1, 31))
+    assert all(b"%d/" % each.seq == each.sealed[: len(b"%d/" % each.seq)] for each in waiting)
