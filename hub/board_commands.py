@@ -71,9 +71,9 @@ def verify_lines(found: Mapping[str, object]) -> str:
     assert isinstance(books, dict)
     lines = [
         f"messages: {messages['messages']} opened again, {messages['readings']} readings compared,"
-        + f" {messages['wrong']} wrong",
+        f" {messages['wrong']} wrong",
         f"books: {books['entries']} entries, {books['recomputed']} of {books['runs']} runs computed again,"
-        + f" {books['wrong']} wrong; sums {books['sums']['Wh']} Wh and {books['sums']['nano']} nano",
+        f" {books['wrong']} wrong; sums {books['sums']['Wh']} Wh and {books['sums']['nano']} nano",
         *(f"  {finding}" for finding in (*messages["findings"], *books["findings"])),
     ]
     if books["late_days"]:

@@ -1,0 +1,85 @@
+"""Invites everybody on a list at once: a CSV file from any spreadsheet, checked whole before it is used."""
+
+import csv
+import io
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from hub.commands import CommandError, Invitation, check_person, invite
+from protocols.timeline import Clock
+
+COLUMNS: Final = ("name", "email", "home", "since", "board")
+LIST_BYTES_MAX: Final = 1_000_000
+_YES_NO: Final = {"yes": True, "no": False, "": False}
+
+
+@dataclass(frozen=True, slots=True)
+class ListedMember:
+    """One line of the list."""
+
+    name: str
+    email: str
+    home: str
+    since: date | None
+    is_board: bool
+
+
+def read_list(text: str, *, name: str) -> tuple[ListedMember, ...]:
+    """The members on the list. Raises: CommandError naming file, line and what was expected."""
+    rows = list(csv.reader(io.StringIO(text)))
+    if not rows or tuple(cell.strip() for cell in rows[0]) != COLUMNS:
+        raise CommandError(f"{name}: line 1: expected the heading {','.join(COLUMNS)}")
+    listed = [_member(cells, where=f"{name}: line {number}") for number, cells in enumerate(rows[1:], 2) if any(cells)]
+    emails = [member.email.casefold() for member in listed]
+    for number, email in enumerate(emails):
+        if email in emails[:number]:
+            raise CommandError(f"{name}: {listed[number].email} stands twice")
+    if not listed:
+        raise CommandError(f"{name}: nobody is on the list")
+    return tuple(listed)
+
+
+async def invite_list(folder: Path, path: Path, *, language: str, clock: Clock) -> list[Invitation]:
+    """Invite everybody on the list, in its order. Run again it adds nobody twice; it gives fresh tokens.
+
+    Raises: CommandError before anybody is invited.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(LIST_BYTES_MAX + 1)
+        text = content.decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"{path}: cannot be read as a CSV file in UTF-8 ({type(error).__name__})") from None
+    if len(content) > LIST_BYTES_MAX:
+        raise CommandError(f"{path}: larger than {LIST_BYTES_MAX} bytes")
+    listed = read_list(text, name=str(path))
+    for member in listed:
+        check_person(member.name, email=member.email, home_name=member.home or None, language=language)
+    return [
+        await invite(
+            folder,
+            name=member.name,
+            email=member.email,
+            home_name=member.home or None,
+            is_board=member.is_board,
+            language=language,
+            since=member.since,
+            clock=clock,
+        )
+        for member in listed
+    ]
+
+
+def _member(cells: list[str], *, where: str) -> ListedMember:
+    if len(cells) != len(COLUMNS):
+        raise CommandError(f"{where}: {len(cells)} fields, expected {len(COLUMNS)}: {','.join(COLUMNS)}")
+    name, email, home, since, board = (cell.strip() for cell in cells)
+    if board.casefold() not in _YES_NO:
+        raise CommandError(f"{where}: board is {board[:20]!r}, expected yes or no")
+    try:
+        day = date.fromisoformat(since) if since else None
+    except ValueError:
+        raise CommandError(f"{where}: since is {since[:20]!r}, expected a day like 2026-11-21") from None
+    return ListedMember(name, email, home, day, _YES_NO[board.casefold()])

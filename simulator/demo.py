@@ -1,0 +1,313 @@
+"""The demonstration's director: starts a street, a hub and an agent in every home, walks them through history and one
+live day, and reports. Every program is a real process; the director only starts, paces and asks.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import tomllib
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from protocols.slots import SLOT_S, Slot, slot_of
+from simulator.demo_clock import DirectedClock
+from simulator.processes import MemoryWatch, Program, Programs
+from simulator.site import DAY_S, Site
+
+COOP = "lindenweg"
+LIVE_DAY = date(2026, 5, 20)
+LIVE_RATE = 600.0
+HOLD_AFTER_BOUNDARY_S = 240
+"""Time stands here until every home's batch is receipted: a device shows the same counter up to 300 s."""
+WAIT_S = 120.0
+ASK_EVERY_S = 0.03
+
+
+class DemoError(Exception):
+    """The demonstration cannot go on; one line says why."""
+
+
+@dataclass
+class Stage:
+    """What one stage took. Units: seconds; cpu_s is that of all programs together."""
+
+    name: str
+    wall_s: float
+    cpu_s: float
+
+
+@dataclass
+class Demo:
+    """One demonstration in a folder of its own; `say` shows progress."""
+
+    folder: Path
+    seed: int
+    homes: int
+    history_days: int
+    say: Callable[[str], None]
+    stages: list[Stage] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.tz = Site().tz
+        midnight = datetime(LIVE_DAY.year, LIVE_DAY.month, LIVE_DAY.day, tzinfo=ZoneInfo(self.tz))
+        self.start_s = int(midnight.timestamp())
+        self.end_s = int((midnight + timedelta(days=1)).timestamp())
+        self.folder.mkdir(parents=True, exist_ok=True)
+        logs = self.folder / "logs"
+        logs.mkdir(exist_ok=True)
+        # One thread for every program's arithmetic: twelve homes share two cores.
+        quiet = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        self.programs = Programs(logs, {**os.environ, **quiet})
+        self.memory = MemoryWatch(self.programs)
+        self.clock = DirectedClock(self.folder / "clock.json", start_s=self.start_s)
+        self.hub_folder = self.folder / "hub"
+        self.street_folder = self.folder / "street"
+        self.web_port = free_port(8400)
+        self.broker_port = free_port(1883)
+        self.agents: dict[str, str] = {}
+        self.members: dict[str, str] = {}
+        self.street: dict[str, Any] = {}
+
+    @property
+    def hub_url(self) -> str:
+        """Where the pages are."""
+        return f"http://127.0.0.1:{self.web_port}"
+
+    def start_street(self, faults: str) -> None:
+        """The homes with their devices, the weather service and the residents, who wait for their links."""
+        script = self.folder / "faults.toml"
+        script.write_text(faults, encoding="utf-8")
+        first_day = datetime.fromtimestamp(self.start_s - (self.history_days + 1) * DAY_S, ZoneInfo("UTC")).date()
+        self._start(
+            "street",
+            *("simulator", "street", "--homes", str(self.homes), "--seed", str(self.seed)),
+            *("--data", str(self.street_folder), "--clock", str(self.clock.path), "--first-day", first_day.isoformat()),
+            *("--hub", self.hub_url, "--faults", str(script), "--residents", str(self.folder / "links.json")),
+        )
+        path = self.street_folder / "street.json"
+        self.wait("the street's devices", path.exists)
+        self.street = json.loads(path.read_text(encoding="utf-8"))
+
+    def start_hub(self) -> None:
+        """A new hub with its broker, told where the weather comes from."""
+        data = ("--data", str(self.hub_folder))
+        self._run("hub", "init", *data, "--name", "Lindenweg Energy", "--coop", COOP, "--tz", self.tz)
+        settings = self.hub_folder / "hub.toml"
+        site = self.street["site"]
+        assert isinstance(site, dict)
+        weather = f'\n[weather]\nurl = "{self.street["weather_url"]}"\nlatitude = {site["latitude"]}\n'
+        settings.write_text(settings.read_text(encoding="utf-8") + weather + f"longitude = {site['longitude']}\n")
+        tomllib.loads(settings.read_text(encoding="utf-8"))
+        self._start(
+            "hub",
+            *("hub", "run", *data, "--clock", str(self.clock.path)),
+            *("--web-port", str(self.web_port), "--broker-port", str(self.broker_port)),
+        )
+        self.wait("the hub's pages and broker", lambda: bool((self.ask_hub() or {}).get("broker_connected")))
+
+    def enrol(self) -> None:
+        """Invite every household, enrol its agent, and give the residents their links."""
+        homes = self.street["homes"]
+        assert isinstance(homes, list)
+        listed = self.folder / "members.csv"
+        since = datetime.fromtimestamp(self.start_s - self.history_days * DAY_S, ZoneInfo(self.tz)).date()
+        rows = [
+            f"{home['resident']},{home['id']}@example.org,{home['name']},{since},{'yes' if home is homes[0] else 'no'}"
+            for home in homes
+        ]
+        listed.write_text("\n".join(["name,email,home,since,board", *rows]) + "\n", encoding="utf-8")
+        invited = self._hub_json("invite", "--list", str(listed), "--json")
+        assert isinstance(invited, list)
+        for home, made in zip(homes, invited, strict=True):
+            token = self.folder / f"{home['id']}.token"
+            token.touch(mode=0o600)
+            token.write_text(str(made["token"]), encoding="ascii")
+            self.members[home["id"]] = str(made["member"])
+            config = str(self._agent_config(home["id"]))
+            self._run("edge_agent", "enrol", "--config", config, "--coop", COOP, "--token-file", str(token))
+            token.unlink()
+            known = json.loads((self._agent_config(home["id"]).parent / "data" / "enrolment.json").read_text())
+            self.agents[home["id"]] = str(known["agent"])
+            self.say(f"  {home['id']} {home['name']}: agent {known['agent']}")
+
+    def sign_in_links(self) -> dict[str, str]:
+        """A fresh one-time link for the member of each home."""
+        clock = ("--clock", str(self.clock.path))
+        members = list(self.members.values())
+        lines = self._run("hub", "sign-in", "--data", str(self.hub_folder), *clock, "--json", "--member", *members)
+        links = [json.loads(line)["link"] for line in lines.splitlines()]
+        return dict(zip(self.members, links, strict=True))
+
+    def wake_residents(self) -> None:
+        """Give the residents their links; done when all have signed in and told the hub of their appliances."""
+        secret = self.folder / "links.new"
+        secret.touch(mode=0o600)
+        secret.write_text(json.dumps(self.sign_in_links()), encoding="utf-8")
+        secret.replace(self.folder / "links.json")
+
+        def awake() -> bool:
+            found = get_json(f"{self.street['control_url']}/status.json") or {}
+            residents = found.get("residents")
+            return isinstance(residents, dict) and residents["signed_in"] == len(self.members)
+
+        self.wait("the residents to sign in", awake)
+
+    def send_history(self) -> None:
+        """Recordings of the past weeks through every agent; done when the hub has receipted the last slot."""
+        until = datetime.fromtimestamp(self.start_s, ZoneInfo("UTC")).strftime("%Y-%m-%dT%H:%MZ")
+        days = str(self.history_days)
+        self._run("simulator", "history", "--street", str(self.street_folder), "--days", days, "--until", until)
+        for home in self.agents:
+            config = self._agent_config(home)
+            self._start(
+                f"agent-{home}",
+                *("edge_agent", "run", "--config", str(config), "--clock", str(self.clock.path)),
+                *("--history", str(config.parent / "recording.csv")),
+            )
+        last = slot_of(self.start_s) - 1
+        expected = len(self.agents) * self.history_days * 96
+        shown = 0.0
+
+        def arrived() -> bool:
+            nonlocal shown
+            status = self.ask_hub() or {}
+            if time.monotonic() - shown > 2 and status:
+                shown = time.monotonic()
+                self.say(f"  {status['messages']['stored']} of about {expected} batches stored")
+            return self._all_receipted(status, through=last)
+
+        self.wait("the history to arrive", arrived, within_s=240)
+
+    def live_day(self) -> None:
+        """One day at LIVE_RATE; a boundary is passed only when every home and the hub have kept up."""
+        boundary = self.start_s
+        self.clock.run_until(boundary + HOLD_AFTER_BOUNDARY_S, rate=LIVE_RATE)
+        while boundary < self.end_s + 3 * SLOT_S:
+            boundary += SLOT_S
+            self.clock.run_until(boundary + HOLD_AFTER_BOUNDARY_S, rate=LIVE_RATE)
+            self.wait("time to pass", lambda: self.clock.now() >= boundary + 60)  # noqa: B023 - waited for here
+            self._keep_up(boundary)
+            if boundary % 3600 == SLOT_S:
+                self.ask_street("look.json")
+            if (boundary - self.start_s) % (3 * 3600) == 0 and boundary <= self.end_s:
+                self.say(f"  {datetime.fromtimestamp(boundary, ZoneInfo(self.tz)):%H:%M}")
+
+    def _keep_up(self, boundary: int) -> None:
+        def kept_up() -> bool:
+            status = self.ask_hub() or {}
+            done = bool(status) and int(status["jobs_done_through_s"]) > boundary and status["jobs_due"] == 0
+            return done and self._all_receipted(status, through=slot_of(boundary) - 1)
+
+        self.wait("every home and the hub to keep up", kept_up)
+
+    def keep_serving(self) -> None:
+        """From here time goes as outside."""
+        self.clock.run_until(None, rate=1.0)
+
+    def ask_hub(self) -> dict[str, Any] | None:
+        """The hub's status, or None while it does not answer."""
+        return get_json(f"{self.hub_url}/api/status.json")
+
+    def ask_street(self, what: str) -> dict[str, Any]:
+        """An answer of the street's control port. Raises: DemoError."""
+        found = get_json(f"{self.street['control_url']}/{what}", timeout_s=60)
+        if found is None:
+            raise DemoError(f"the street does not answer /{what.partition('?')[0]}; see {self.folder}/logs/street.log")
+        return found
+
+    @contextmanager
+    def stage(self, name: str, words: str) -> Iterator[None]:
+        """Measure a stage and say that it begins."""
+        self.say(words)
+        wall_s, cpu_s = time.monotonic(), self.cpu_s()
+        yield
+        self.stages.append(Stage(name, time.monotonic() - wall_s, self.cpu_s() - cpu_s))
+
+    def cpu_s(self) -> float:
+        """CPU seconds of the director, what it ran to the end, and all running programs."""
+        own = os.times()
+        return (
+            own.user
+            + own.system
+            + own.children_user
+            + own.children_system
+            + sum(p.cpu_s() for p in self.programs.running)
+        )
+
+    def wait(self, what: str, ready: Callable[[], bool], *, within_s: float = WAIT_S) -> None:
+        """Until `ready`, while all programs live. Raises: DemoError, ProgramEndedError."""
+        until = time.monotonic() + within_s
+        while not ready():
+            self.programs.check()
+            if time.monotonic() > until:
+                raise DemoError(f"waited {within_s:.0f} s for {what}; see {self.folder}/logs")
+            time.sleep(ASK_EVERY_S)
+
+    def hub_json(self, *arguments: str) -> object:
+        """What a command of the hub prints as JSON."""
+        return self._hub_json(*arguments)
+
+    def agent_json(self, home: str, *arguments: str) -> object:
+        """What a command of a home's agent prints as JSON."""
+        command, *rest = arguments
+        return json.loads(self._run("edge_agent", command, "--config", str(self._agent_config(home)), *rest))
+
+    def _all_receipted(self, status: dict[str, Any], *, through: Slot) -> bool:
+        received = status.get("received_through")
+        return isinstance(received, dict) and all(received.get(agent, 0) >= through for agent in self.agents.values())
+
+    def _agent_config(self, home: str) -> Path:
+        return self.street_folder / "homes" / home / "agent.toml"
+
+    def _hub_json(self, command: str, *rest: str) -> object:
+        clock = ("--clock", str(self.clock.path))
+        return json.loads(self._run("hub", command, "--data", str(self.hub_folder), *clock, *rest))
+
+    def _start(self, name: str, module: str, *arguments: str) -> Program:
+        return self.programs.start(name, [sys.executable, "-m", module, *arguments])
+
+    def _run(self, module: str, *arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            env=dict(self.programs.environment),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            words = (done.stderr.strip() or done.stdout.strip()).splitlines()
+            raise DemoError(f"{module} {arguments[0]}: {words[-1] if words else f'exit code {done.returncode}'}")
+        return done.stdout
+
+
+def free_port(wanted: int) -> int:
+    """`wanted` when nobody listens there, else any free port of 127.0.0.1."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise DemoError("no port of 127.0.0.1 is free")
+
+
+def get_json(url: str, *, timeout_s: float = 5.0) -> dict[str, Any] | None:
+    """The JSON object at a loopback address, or None when nobody answers there."""
+    try:
+        with urllib.request.urlopen(url, timeout=timeout_s) as answer:  # noqa: S310 - our own loopback addresses
+            found = json.loads(answer.read(8_000_000))
+    except (OSError, ValueError, urllib.error.URLError):
+        return None
+    return found if isinstance(found, dict) else None

@@ -1,0 +1,183 @@
+"""What a demonstration came to: figures from the hub, the agents and the street's truth, and the invariants they prove.
+
+Numbers in, a report out; asking for them is `demo_command`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Json = Mapping[str, Any]
+MEMORY_BYTES_MAX = 1_500_000_000
+OUTBOX_BYTES_MAX = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that was asked at the end. `hub` is `commonwatt-hub report`, `verified` is `commonwatt-hub verify`,
+    `outboxes` is `commonwatt-agent outbox` per home, `truth` the street's, `leaks` what left beyond a consent."""
+
+    homes: int
+    devices: int
+    families: Sequence[str]
+    buses: int
+    hub: Json
+    verified: Json
+    outboxes: Mapping[str, Json]
+    agents: Mapping[str, str]
+    truth: Json
+    residents: Json
+    leaks: Sequence[str]
+    log_findings: Sequence[str]
+    settled_again: Sequence[Json]
+    peak_memory_bytes: int
+
+
+def make_report(seen: Evidence) -> dict[str, Any]:
+    """The report without times. Units stand in the names."""
+    hub, settled = seen.hub, seen.hub["settlement"]
+    load_wh = sum(sum(home["energy_wh"].get("load", ())) for home in seen.truth["homes"].values())
+    from_outside_wh = settled["demand_wh"] - settled["shared_wh"]
+    moved = [
+        run["energy_wh"]
+        for home in seen.truth["homes"].values()
+        for run in home["runs"]
+        if run["prompt"] is not None and run["start_s"] != run["planned_s"]
+    ]
+    sealed = sum(outbox["messages"] for outbox in seen.outboxes.values())
+    waiting = sum(outbox["waiting"] for outbox in seen.outboxes.values())
+    return {
+        "homes": seen.homes,
+        "devices": seen.devices,
+        "device_families": list(seen.families),
+        "rtu_buses": seen.buses,
+        "messages": {
+            "sealed": sealed,
+            "stored": hub["messages"]["stored"],
+            "receipted": sealed - waiting,
+            "rejected": hub["messages"]["refused"],
+        },
+        "slots": hub["readings"]["by_mark"],
+        "gaps": hub["readings"]["gaps"],
+        "forecasts": hub["forecasts"],
+        "prompts": {
+            **hub["prompts"],
+            "moved_runs_true": len(moved),
+            "moved_true_wh": round(sum(moved)),
+            "residents": dict(seen.residents),
+        },
+        "energy": {
+            "used_true_wh": round(load_wh),
+            "surplus_wh": settled["surplus_wh"],
+            "shared_wh": settled["shared_wh"],
+            "self_sufficiency": round(1 - from_outside_wh / load_wh, 4) if load_wh else None,
+            "self_sufficiency_without_sharing": round(1 - settled["demand_wh"] / load_wh, 4) if load_wh else None,
+        },
+        "settlement": settled,
+        "ledger": hub["ledger"],
+        "settlement_hash": settled["hash"],
+        "invariants": check_invariants(seen),
+    }
+
+
+def check_invariants(seen: Evidence) -> dict[str, dict[str, Any]]:
+    """Each invariant that a demonstration can check: whether it holds, and what was looked at."""
+    hub, verified = seen.hub, seen.verified
+    books, messages = verified["books"], verified["messages"]
+    lost, waiting = [], 0
+    for home, outbox in seen.outboxes.items():
+        held = hub["messages"]["through"].get(seen.agents[home], {"epoch": 0, "seq": 0})
+        waiting += outbox["waiting"]
+        beyond = [
+            m for m in outbox["newest"] if m["receipted_at"] and (m["epoch"], m["seq"]) > (held["epoch"], held["seq"])
+        ]
+        lost += [f"{home} {m['epoch']}/{m['seq']}" for m in beyond]
+    sealed = sum(outbox["messages"] for outbox in seen.outboxes.values())
+    slots, marks = hub["readings"]["slots"], hub["readings"]["by_mark"]
+    gaps = sum(hub["readings"]["gaps"].values())
+    silent = marks.get("missing", 0) + marks.get("waiting", 0)
+    again = [row["day"] for row in seen.settled_again if row["entries_booked"]]
+    return {
+        "I1 nothing receipted is missing": _held(
+            not lost and not messages["wrong"],
+            f"{sealed} sealed, {messages['messages']} opened again, {len(lost)} lost",
+        ),
+        "I2 nothing counts twice": _held(
+            messages["messages"] == sealed and not messages["wrong"],
+            f"{sealed} sealed, {messages['messages']} stored, {messages['readings']} readings compared",
+        ),
+        "I3 order is the order measured": _held(not messages["wrong"], f"{len(seen.agents)} chains without a hole"),
+        "I4 every missing slot is a visible gap": _held(
+            sum(marks.values()) == slots and gaps >= silent, f"{slots} slots, {silent} missing, {gaps} gap reasons"
+        ),
+        "I5 the same inputs give the same settlement": _held(
+            not again
+            and not books["late_days"]
+            and books["recomputed"] > 0
+            and not hub["settlement"]["differing_days"],
+            f"{books['recomputed']} runs computed again, {len(seen.settled_again)} days settled again,"
+            f" {len(again)} of them booked something",
+        ),
+        "I6 every entry and the ledger sum to zero": _held(
+            books["sums"]["Wh"] == 0 and books["sums"]["nano"] == 0 and not books["wrong"] and books["entries"] > 0,
+            f"{books['entries']} entries, sums {books['sums']['Wh']} Wh and {books['sums']['nano']} nano",
+        ),
+        "I8 memory and disk are bounded": _held(
+            seen.peak_memory_bytes <= MEMORY_BYTES_MAX
+            and all(outbox["bytes"] <= OUTBOX_BYTES_MAX for outbox in seen.outboxes.values()),
+            f"peak {seen.peak_memory_bytes / 1e6:.0f} MB of all programs together, largest outbox"
+            f" {max(outbox['bytes'] for outbox in seen.outboxes.values()) / 1e6:.1f} MB",
+        ),
+        "I9 everything has caught up": _held(waiting == 0, f"{waiting} messages still wait for a receipt"),
+        "I10 no secret and no value in a log": _held(
+            not seen.log_findings, "; ".join(seen.log_findings) or "logs clean"
+        ),
+        "I11 nothing left a home beyond its consent": _held(
+            not seen.leaks, "; ".join(seen.leaks[:3]) or f"every message of {len(seen.agents)} homes opened and weighed"
+        ),
+    }
+
+
+def report_lines(report: Json) -> list[str]:
+    """The report as a table for a terminal."""
+    messages, prompts, energy, ledger = (report[name] for name in ("messages", "prompts", "energy", "ledger"))
+    refused = ", ".join(f"{reason} {count}" for reason, count in messages["rejected"].items()) or "none"
+    gaps = ", ".join(f"{reason} {count}" for reason, count in report["gaps"].items()) or "none"
+    answers = ", ".join(f"{answer} {count}" for answer, count in prompts["answers"].items()) or "none"
+    rows = [
+        ("homes, devices", f"{report['homes']} homes, {report['devices']} devices of {len(report['device_families'])}"
+         f" families, {report['rtu_buses']} RTU buses"),
+        ("messages", f"{messages['sealed']} sealed, {messages['stored']} stored, {messages['receipted']} receipted"),
+        ("rejected", refused),
+        ("slots", ", ".join(f"{mark} {count}" for mark, count in report["slots"].items())),
+        ("gaps", gaps),
+        *((f"forecast {one['target']}", _forecast_words(one)) for one in report["forecasts"]),
+        ("prompts", f"{prompts['sent']} sent; answers: {answers}"),
+        ("energy moved", f"{prompts['moved_true_wh'] / 1000:.1f} kWh in {prompts['moved_runs_true']} runs (truth);"
+         f" measured by the hub {prompts['measured_moved_wh'] / 1000:.1f} kWh"),
+        ("shared", f"{energy['shared_wh'] / 1000:.1f} kWh of {energy['surplus_wh'] / 1000:.1f} kWh surplus"),
+        ("self-sufficiency", f"{100 * energy['self_sufficiency']:.1f} % (without sharing"
+         f" {100 * energy['self_sufficiency_without_sharing']:.1f} %)"),
+        ("ledger", f"{ledger['entries']} entries, sums {ledger['sum_wh']} Wh and {ledger['sum_nano']} nano"),
+        ("settlement hash", report["settlement_hash"]),
+        ("peak memory", f"{report['peak_memory_mb']} MB"),
+        *((f"stage {s['name']}", f"{s['wall_s']:.1f} s wall, {s['cpu_s']:.1f} s CPU") for s in report["stages"]),
+    ]  # fmt: skip
+    width = max(len(name) for name, _ in rows)
+    lines = [f"{name.ljust(width)}  {words}" for name, words in rows]
+    for name, found in report["invariants"].items():
+        lines.append(f"{'holds ' if found['holds'] else 'BROKEN'}  {name}: {found['seen']}")
+    return lines
+
+
+def _forecast_words(one: Json) -> str:
+    if one["nmae"] is None:
+        return "nothing was measured"
+    return (
+        f"error {100 * one['nmae']:.1f} % of the mean, same as yesterday {100 * one['nmae_yesterday']:.1f} %,"
+        f" {100 * one['inside_80_percent_band']:.0f} % inside the 80 % band ({one['model']})"
+    )
+
+
+def _held(holds: bool, seen: str) -> dict[str, Any]:
+    return {"holds": bool(holds), "seen": seen}
