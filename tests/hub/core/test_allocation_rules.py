@@ -5,6 +5,7 @@ several alphabets.
 """
 
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -145,7 +146,7 @@ def test_no_later_tier_gets_anything_while_an_earlier_is_unmet(seed: int) -> Non
     alloc = share("priority", world).alloc_wh
     _, demand = seen(world)
     tiers = key_of("priority", world).tiers
-    for earlier, later in zip(tiers, tiers[1:], strict=False):
+    for earlier, later in pairwise(tiers):
         unmet = (alloc[:, earlier] < demand[:, earlier]).any(axis=1)
         assert not alloc[unmet][:, later].any()
 
@@ -190,21 +191,20 @@ def test_many_rounds_end_when_nothing_is_left() -> None:
 
 
 @pytest.mark.parametrize("method", ["proportional", "equal", "priority"])
-@pytest.mark.parametrize("highest_wh", [2**53 - 1, 2**55 - 4])
-def test_slots_whose_sums_pass_64_bits(method: str, highest_wh: int) -> None:
-    """600 members near the limit: each sum passes 2^63, and beside it an everyday slot stays as it is."""
-    members = 600
+@pytest.mark.parametrize(("highest_wh", "members"), [(2**53 - 1, 1_500), (2**55 - 4, 600), (2**55 - 4, 1_100)])
+def test_slots_whose_sums_pass_64_bits(method: str, highest_wh: int, members: int) -> None:
+    """A street near the limit whose sums pass 2^63 or even 2^64, and beside it an everyday slot that stays as it is."""
     tiers = (tuple(range(members)),) if method == "priority" else ()
-    key = AllocationKey(method, tiers=tiers)
     demand = np.full((2, members), highest_wh, dtype=np.int64)
     surplus = np.zeros_like(demand)
     surplus[0, ::2] = highest_wh
     demand[1], surplus[1, 0] = 7, 4_100
-    result = allocate(surplus, demand, key=key, highest_wh=highest_wh)
-    half = [highest_wh // 2 + 1 if i < members // 2 and highest_wh % 2 else highest_wh // 2 for i in range(members)]
-    assert result.alloc_wh[0].tolist() == half
+    result = allocate(surplus, demand, key=AllocationKey(method, tiers=tiers), highest_wh=highest_wh)
+    whole, odd = divmod(highest_wh, 2)
+    assert result.alloc_wh[0].tolist() == [whole + odd] * (members // 2) + [whole] * (members // 2)
     assert result.sold_wh[0].tolist() == surplus[0].tolist()
-    assert result.alloc_wh[1].tolist() == [7] * 500 + [6] * 100
+    whole, left = divmod(4_100, members)
+    assert result.alloc_wh[1].tolist() == [whole + 1] * left + [whole] * (members - left)
 
 
 def test_no_slots_and_no_surplus() -> None:

@@ -142,6 +142,16 @@ def test_participation_leaves_the_rest_with_the_grid() -> None:
     assert settled.export_wh.tolist() == [[0, 990]]
 
 
+def test_half_a_reading_leaves_the_member_out_altogether() -> None:
+    """A home whose demand is missing sells nothing either, and its surplus stands in no total."""
+    readings = Readings(("a", "p"), (0,), np.array([[50, 90]]), np.array([[MISSING_WH, 100]]))
+    settled = settle(readings, Rule("proportional"))
+    assert settled.totals_wh["surplus"] == (0, 90)
+    assert settled.totals_wh["export"] == (0, 0)
+    assert settled.present.tolist() == [[False, True]]
+    assert settled.provisional.tolist() == [True]
+
+
 def test_hourly_sharing_needs_all_four_quarters() -> None:
     surplus = np.array([[0, 0, 40]] * 4)
     demand = np.array([[30, 30, 0]] * 3 + [[30, MISSING_WH, 0]])
