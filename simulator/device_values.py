@@ -62,10 +62,11 @@ def values_of(seen: Seen, family: str) -> Values:
     if family == HUAWEI:
         return {**_inverter(seen), **_huawei_extras(seen)}
     if family == SUNSPEC_INVERTER:
-        return {**_inverter(seen), **_sunspec_extras(seen, "Solvane SV8", f"{seen.home.id}-I1"), **_dc(seen)}
+        return {**_inverter(seen), **_sunspec_inverter(seen), **_sunspec_extras(seen, "Solvane SV8", f"{seen.home.id}-I1")}
     if family == SUNSPEC_METER:
         name = "Solvane SV8" if seen.unit.place == "pv" else "Solvane Meter"
-        return {**_meter(seen, "grid"), **_sunspec_extras(seen, name, seen.unit.serial)}
+        percent = _power_factor(seen.state.grid_w) * 100
+        return {**_meter(seen, "grid"), "power_factor": percent, **_sunspec_extras(seen, name, seen.unit.serial)}
     if family == BORNAY:
         return _bornay(seen)
     extras: Values = {}
@@ -159,19 +160,20 @@ def _inverter(seen: Seen) -> Values:
     return values
 
 
-def _dc(seen: Seen) -> Values:
+def _sunspec_inverter(seen: Seen) -> Values:
     solar_w = seen.state.power_w["solar"]
-    volts = 620.0 if solar_w else 0.0
-    return {"dc_voltage": _number(volts, 1), "dc_current": _number(solar_w / 0.965 / 620.0, 2)}
+    return {
+        "dc_voltage": Decimal(620) if solar_w else _NUL,
+        "dc_current": _number(solar_w / 0.965 / 620.0, 2),
+        "power_factor": Decimal(100) if solar_w else _NUL,
+        "status": Decimal(4 if solar_w else 2),
+    }
 
 
 def _sunspec_extras(seen: Seen, model: str, serial: str) -> Values:
     factors: Values = {name: Decimal(power) for name, power in _SCALE_FACTORS.items()}
     texts: Values = {"manufacturer": "Solvane", "model": model, "version": "1.4.2", "serial": serial}
-    percent = Decimal(100) if seen.state.power_w["solar"] else _NUL
-    status = Decimal(4 if seen.state.power_w["solar"] else 2)
-    own: Values = {"power_factor": percent, "status": status}
-    return {**factors, **texts, **own}
+    return {**factors, **texts}
 
 
 def _huawei_extras(seen: Seen) -> Values:

@@ -8,6 +8,7 @@ connect. All of that is decided here, before the library sees a request. Registe
 import asyncio
 import logging
 import os
+import struct
 import tty
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -231,7 +232,9 @@ class _Handler(ServerRequestHandler):
         answer = await request.datastore_update(self.server.context, asked.unit)
         if isinstance(answer, ExceptionResponse):
             return bytes([asked.function | 0x80, int(answer.exception_code)])
-        return bytes([asked.function]) + answer.encode()
+        # Packed here at once: the library packs register by register.
+        words = answer.registers
+        return struct.pack(f">BB{len(words)}H", asked.function, 2 * len(words), *words)
 
 
 def _disturbed(asked: Asked, pdu: bytes, fault: Fault | None, *, is_rtu: bool) -> bytes:

@@ -1,18 +1,22 @@
 """Members sign in and answer as a browser would, decide by what a prompt proposes, and really move their runs."""
 
+import asyncio
 import json
 import threading
+import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
 import pytest
 
+from protocols.timeline import Clock
 from simulator.homes import Home
 from simulator.member_client import MemberClient, MemberProblem, OpenPrompt
 from simulator.residents import LinksError, Residents, decide, read_links
+from simulator.serving import RunningStreet
 from simulator.site import DAY_S
 from simulator.street import Street
 
@@ -177,6 +181,36 @@ async def test_a_hub_that_is_away_is_tried_again(hub: str) -> None:
     for _ in range(2):
         tally = await residents.look()
     assert (tally.signed_in, tally.problems) == (1, 2)
+
+
+async def test_a_running_street_lets_its_residents_look_when_asked(hub: str, tmp_path: Path) -> None:
+    street = fresh_street()
+    home, prompt = asked(street, "yes")
+    Page.open_prompts = [as_json(prompt)]
+    running = RunningStreet(street, Clock(lambda: NOW_S), folder=tmp_path)
+    await running.start()
+    try:
+        links = tmp_path / "links.json"
+        links.write_text(json.dumps({home.id: f"{hub}/sign-in/{TOKEN}"}))
+        running.residents = Residents(street, read_links(links, street), lambda: NOW_S)
+        look, status, truth = (
+            await asyncio.to_thread(get, running.urls["control_url"] + path)
+            for path in ("/look.json", "/status.json", f"/truth.json?from={NOW_S - 900}&to={NOW_S}")
+        )
+    finally:
+        await running.close()
+    assert look["yes"] == status["residents"]["yes"] == 1
+    assert status["devices"] == sum(len(each.devices) for each in street.homes)
+    assert truth["homes"][home.id]["energy_wh"]["load"][0] > 0
+    moved = street.physics(home.id).plan.moved.values()
+    assert [run.prompt for run in moved] == ["p-1"]
+
+
+def get(url: str) -> dict[str, Any]:
+    with urllib.request.urlopen(url, timeout=20) as answer:
+        content = json.load(answer)
+    assert isinstance(content, dict)
+    return content
 
 
 def test_decisions_depend_on_what_is_proposed_and_nothing_else() -> None:
