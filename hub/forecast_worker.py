@@ -19,9 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from hub.core.day_grid import Floats
-from hub.core.forecasting import QUANTILES, Forecast, ForecastRefused, History, forecast
-from hub.core.weather_table import WeatherTable
+from hub.core.forecasting import Forecast, ForecastRefused, forecast
 from hub.forecast_wire import (
     LENGTH_BYTES,
     ForecastRequest,
@@ -90,23 +88,12 @@ class ForecastWorker:
             if self._child is None:
                 await self._start_child()
 
-    async def forecast(
-        self,
-        history: History,
-        weather: WeatherTable,
-        horizon_slots: int,
-        *,
-        issued_slot: int,
-        tz: str,
-        quantiles: tuple[float, ...] = QUANTILES,
-        profile_wh: Floats | None = None,
-    ) -> Forecast:
+    async def forecast(self, request: ForecastRequest) -> Forecast:
         """As hub.core.forecasting.forecast, with sentences on trend, day and week in front of the drivers.
 
         Raises: ForecastRefused for a request that cannot be answered; ForecastWorkerError when the child died
         twice over it, took too long, or was stopped.
         """
-        request = ForecastRequest(history, weather, horizon_slots, issued_slot, tz, quantiles, profile_wh)
         try:
             frame = to_frame(request_to_json(request))
         except FrameError as error:

@@ -61,7 +61,7 @@ def same_numbers(one: Forecast, other: Forecast) -> bool:
 
 
 async def ask(worker: ForecastWorker, target: str = "demand") -> Forecast:
-    return await worker.forecast(history(target), weather(), 192, issued_slot=ISSUED, tz=TZ)
+    return await worker.forecast(ForecastRequest(history(target), weather(), 192, ISSUED, TZ))
 
 
 @pytest_asyncio.fixture
@@ -117,10 +117,10 @@ async def test_callers_queue_and_each_gets_its_own_answer(worker: ForecastWorker
 async def test_a_refusal_is_one_line_and_the_child_lives_on(worker: ForecastWorker) -> None:
     pid = worker.usage.pid
     with pytest.raises(ForecastRefused, match="time zone 'Mars' is not known"):
-        await worker.forecast(history(), weather(), 192, issued_slot=ISSUED, tz="Mars")
+        await worker.forecast(ForecastRequest(history(), weather(), 192, ISSUED, "Mars"))
     with pytest.raises(ForecastRefused, match="no reading of demand"):
         await worker.forecast(
-            History("demand", ISSUED, np.empty(0)), WeatherTable.empty(), 96, issued_slot=ISSUED, tz=TZ
+            ForecastRequest(History("demand", ISSUED, np.empty(0)), WeatherTable.empty(), 96, ISSUED, TZ)
         )
     assert (await ask(worker)).target == "demand"
     assert worker.usage.pid == pid
