@@ -62,7 +62,11 @@ def values_of(seen: Seen, family: str) -> Values:
     if family == HUAWEI:
         return {**_inverter(seen), **_huawei_extras(seen)}
     if family == SUNSPEC_INVERTER:
-        return {**_inverter(seen), **_sunspec_inverter(seen), **_sunspec_extras(seen, "Solvane SV8", f"{seen.home.id}-I1")}
+        return {
+            **_inverter(seen),
+            **_sunspec_inverter(seen),
+            **_sunspec_extras(seen, "Solvane SV8", f"{seen.home.id}-I1"),
+        }
     if family == SUNSPEC_METER:
         name = "Solvane SV8" if seen.unit.place == "pv" else "Solvane Meter"
         percent = _power_factor(seen.state.grid_w) * 100

@@ -193,10 +193,10 @@ async def test_a_running_street_lets_its_residents_look_when_asked(hub: str, tmp
         links = tmp_path / "links.json"
         links.write_text(json.dumps({home.id: f"{hub}/sign-in/{TOKEN}"}))
         running.residents = Residents(street, read_links(links, street), lambda: NOW_S)
-        look, status, truth = (
+        look, status, truth = [
             await asyncio.to_thread(get, running.urls["control_url"] + path)
             for path in ("/look.json", "/status.json", f"/truth.json?from={NOW_S - 900}&to={NOW_S}")
-        )
+        ]
     finally:
         await running.close()
     assert look["yes"] == status["residents"]["yes"] == 1
