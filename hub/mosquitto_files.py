@@ -48,10 +48,10 @@ def access_rules(coop: str) -> str:
     )
 
 
-def password_hash(password: str, *, salt: bytes) -> str:
+def password_hash(password: str, *, salt: bytes, rounds: int = PBKDF2_ROUNDS) -> str:
     """Mosquitto's own form: $7$, PBKDF2 with HMAC-SHA-512, 64 bytes. Source: mosquitto_passwd(1)."""
-    digest = hashlib.pbkdf2_hmac("sha512", password.encode("utf-8"), salt, PBKDF2_ROUNDS, 64)
-    return f"$7${PBKDF2_ROUNDS}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
+    digest = hashlib.pbkdf2_hmac("sha512", password.encode("utf-8"), salt, rounds, 64)
+    return f"$7${rounds}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
 
 
 def _configuration(folder: Path, *, host: str, port: int) -> str:

@@ -1,4 +1,4 @@
-"""What intake accepts: whatever order, doubles, replays or holes messages come in, the same set is stored, and no more."""
+"""What intake accepts: in whatever order, doubled or with holes messages come, the same set is stored, and no more."""
 
 import random
 
