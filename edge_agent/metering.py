@@ -176,6 +176,10 @@ class Metering:
         totals = [self._totals.after(measure, slot, closed=each) for measure, each in sorted(closed.items())]
         return ClosedSlot(slot, values, tuple(each for each in totals if each)), self._checkpoint(parts)
 
+    def first_checkpoint(self) -> bytes:
+        """What to remember before anything was measured, so that the first slot is a gap if this start fails."""
+        return self._checkpoint({})
+
     def _checkpoint(self, parts: Mapping[Place, _PlaceSlot]) -> bytes:
         bases = {
             key: [base.slot, round(base.at_s), base.counter_wh]

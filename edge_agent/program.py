@@ -114,6 +114,8 @@ class Program:
             log.warning("the agent was off for so long that %d slots get no message of their own", left_out)
         hole_s = max(HOLE_INTERVALS * settings.interval_s, SLOT_S / 3)
         metering = Metering(self._places, next_slot=next_slot, longest_hole_s=hole_s, bases=bases)
+        if kept is None:
+            await parts.outbox.append([], now_s=now_s, checkpoint=metering.first_checkpoint())
         closing = Closing(parts, metering)
         pace = Pace(settings.interval_s, settings.boundary_window_s)
         readers = [
