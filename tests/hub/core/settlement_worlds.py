@@ -34,7 +34,9 @@ class World:
 
 def params_of(method: str, members: list[str], rng: np.random.Generator, *, weight_max: int = 6) -> dict[str, Any]:
     if method in {"weighted", "static", "static_rounds", "static_then_proportional"}:
-        weights = {name: int(weight) for name, weight in zip(members, rng.integers(0, weight_max, len(members)))}
+        weights = {
+            name: int(weight) for name, weight in zip(members, rng.integers(0, weight_max, len(members)), strict=True)
+        }
         weights[members[int(rng.integers(len(members)))]] = 1 + int(rng.integers(weight_max))
         rounds = {"rounds": int(rng.integers(1, 6))} if method == "static_rounds" else {}
         return {"weights": weights, **rounds}
@@ -56,7 +58,7 @@ def _coefficients(members: list[str], rng: np.random.Generator) -> dict[str, int
     if not chosen:
         return {}
     cuts = np.sort(rng.integers(0, 1_000_001, len(chosen)))
-    return {name: int(ppm) for name, ppm in zip(chosen, np.diff(cuts, prepend=0))}
+    return {name: int(ppm) for name, ppm in zip(chosen, np.diff(cuts, prepend=0), strict=True)}
 
 
 def make_world(method: str, *, seed: int, count: int, highest_wh: int, slots: int) -> World:
