@@ -9,7 +9,6 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from protocols.slots import SLOT_S
 from protocols.timeline import Clock
 from simulator.agent_files import AgentManners
 from simulator.faults import Script, parse_script
@@ -24,9 +23,9 @@ from simulator.street_files import home_folder, read_street, write_street
 
 HISTORY_DAYS = 36
 """How far the past of a street reaches when nothing else is said."""
-LOOK_EVERY_S = SLOT_S
-LOOK_AFTER_S = 240
-"""Residents look at their prompts this long after each slot's beginning, in simulated time."""
+LOOK_EVERY_S = 3600
+LOOK_AFTER_S = 19 * 60
+"""Residents look at their prompts at this minute of every hour, in simulated time: prompts come early in an hour."""
 LINKS_LOOKED_FOR_EVERY_S = 0.5
 Say = Callable[[str], None]
 
@@ -98,7 +97,7 @@ async def _until_stopped(running: RunningStreet, links: Path | None) -> None:
 
 
 async def _live(running: RunningStreet, links: Path) -> None:
-    """The residents' days: once their links are there, a look at the prompts in every slot."""
+    """The residents' days: once their links are there, a look at the prompts every hour."""
     while not await asyncio.to_thread(links.exists):  # noqa: ASYNC110 - another process writes it
         await asyncio.sleep(LINKS_LOOKED_FOR_EVERY_S)
     clock = running.clock

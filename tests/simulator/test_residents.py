@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+import time
 import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,13 +13,14 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from protocols.timeline import Clock
+from protocols.timeline import Clock, Timeline
 from simulator.homes import Home
 from simulator.member_client import MemberClient, MemberProblem, OpenPrompt
 from simulator.residents import LinksError, Residents, decide, read_links
 from simulator.serving import RunningStreet
 from simulator.site import DAY_S
 from simulator.street import Street
+from tests.simulator.sim_process import running
 
 FIRST_DAY = 20600
 NOW_S = (FIRST_DAY + 1) * DAY_S + 8 * 3600
@@ -187,23 +189,40 @@ async def test_a_running_street_lets_its_residents_look_when_asked(hub: str, tmp
     street = fresh_street()
     home, prompt = asked(street, "yes")
     Page.open_prompts = [as_json(prompt)]
-    running = RunningStreet(street, Clock(lambda: NOW_S), folder=tmp_path)
-    await running.start()
+    served = RunningStreet(street, Clock(lambda: NOW_S), folder=tmp_path)
+    await served.start()
     try:
         links = tmp_path / "links.json"
         links.write_text(json.dumps({home.id: f"{hub}/sign-in/{TOKEN}"}))
-        running.residents = Residents(street, read_links(links, street), lambda: NOW_S)
+        served.residents = Residents(street, read_links(links, street), lambda: NOW_S)
         look, status, truth = [
-            await asyncio.to_thread(get, running.urls["control_url"] + path)
+            await asyncio.to_thread(get, served.urls["control_url"] + path)
             for path in ("/look.json", "/status.json", f"/truth.json?from={NOW_S - 900}&to={NOW_S}")
         ]
     finally:
-        await running.close()
+        await served.close()
     assert look["yes"] == status["residents"]["yes"] == 1
     assert status["devices"] == sum(len(each.devices) for each in street.homes)
     assert truth["homes"][home.id]["energy_wh"]["load"][0] > 0
     moved = street.physics(home.id).plan.moved.values()
     assert [run.prompt for run in moved] == ["p-1"]
+
+
+def test_a_street_waits_for_its_residents_links(hub: str, tmp_path: Path) -> None:
+    clock, links, data = tmp_path / "clock.json", tmp_path / "links.json", tmp_path / "street"
+    clock.write_text(Timeline(0, NOW_S, 0, None).text())
+    options = ("--homes", "2", "--data", str(data), "--clock", str(clock), "--residents", str(links))
+    with running("street", *options):
+        control_url = json.loads((data / "street.json").read_text())["control_url"]
+        assert get(f"{control_url}/status.json")["residents"] is None
+        beside = tmp_path / "links.part"
+        beside.write_text(json.dumps({"h01": f"{hub}/sign-in/{TOKEN}"}))
+        beside.replace(links)
+        deadline = time.monotonic() + 30
+        while (get(f"{control_url}/status.json")["residents"] or {}).get("looked_through_s") != NOW_S:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert get(f"{control_url}/status.json")["residents"]["signed_in"] == 1
 
 
 def get(url: str) -> dict[str, Any]:

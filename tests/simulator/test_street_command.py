@@ -4,14 +4,12 @@ import io
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
 import tomllib
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
+from contextlib import redirect_stderr
 from pathlib import Path
 from urllib.error import HTTPError
 
@@ -22,37 +20,9 @@ from protocols.consent import parse_consent
 from protocols.timeline import Timeline
 from simulator.__main__ import main
 from simulator.families import FAMILIES
+from tests.simulator.sim_process import running
 
 START_S = 20640 * 86400 + 9 * 3600 + 20
-STARTED_WITHIN_S = 60
-
-
-@contextmanager
-def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A command that serves, and what it printed until it said that Ctrl-C ends it."""
-    process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "simulator", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert process.stdout is not None
-    said, deadline = "", time.monotonic() + STARTED_WITHIN_S
-    try:
-        while "Ctrl-C ends" not in said:
-            line = process.stdout.readline()
-            assert line, f"ended early: {said}"
-            assert time.monotonic() < deadline
-            said += line
-        yield process, said
-        process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
-        assert "Traceback" not in process.stdout.read()
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-        process.stdout.close()
 
 
 def refused(*arguments: str) -> str:
