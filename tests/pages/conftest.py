@@ -1,0 +1,140 @@
+"""A hub's pages on a real port and a real browser to look at them; without Chromium the tests say so and skip."""
+
+import asyncio
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+
+from hub.storage.sqlite import SqliteStore
+from hub.web.app import build_app
+from hub.web.sign_in import hash_token
+from tests.hub.web.page_street import NOW_S, build_street, parts_over, settle_street
+
+CHROMIUM = Path("/usr/bin/chromium")
+CHROMIUM_ARGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+START_MAX_S = 30
+LINKS = 60
+
+
+@dataclass(frozen=True)
+class Pages:
+    """Where the pages are, and one-time links of each member that no test has used yet."""
+
+    url: str
+    links: dict[str, Iterator[str]]
+
+    def link(self, member: str) -> str:
+        return f"{self.url}/sign-in/{next(self.links[member])}"
+
+
+class _Server(threading.Thread):
+    """Uvicorn over a fresh street in a thread of its own; `ready` is set once it listens or has failed."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(name="pages", daemon=True)
+        self.folder = folder
+        self.ready = threading.Event()
+        self.server: uvicorn.Server | None = None
+        self.port = 0
+        self.failure: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:
+            self.failure = error
+        finally:
+            self.ready.set()
+
+    async def _serve(self) -> None:
+        store = await build_street(self.folder)
+        try:
+            await settle_street(store)
+            await _add_links(store)
+            config = uvicorn.Config(build_app(parts_over(store)), port=0, log_level="warning", access_log=False)
+            self.server = uvicorn.Server(config)
+            serving = asyncio.create_task(self.server.serve())
+            while not self.server.started and not serving.done():
+                await asyncio.sleep(0.02)
+            self.port = self.server.servers[0].sockets[0].getsockname()[1]
+            self.ready.set()
+            await serving
+        finally:
+            await store.close()
+
+
+async def _add_links(store: SqliteStore) -> None:
+    for member in ("m01", "m02", "m12"):
+        for number in range(LINKS):
+            token = hash_token(f"{member}-{number}")
+            await store.add_sign_in(token, member_id=member, expires_at=int(NOW_S) + 3600)
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Pages]:
+    """The pages of a fresh street while the block runs."""
+    server = _Server(folder)
+    server.start()
+    assert server.ready.wait(START_MAX_S), "the pages did not start"
+    if server.failure is not None:
+        raise server.failure
+    links = {member: iter([f"{member}-{number}" for number in range(LINKS)]) for member in ("m01", "m02", "m12")}
+    try:
+        yield Pages(f"http://127.0.0.1:{server.port}", links)
+    finally:
+        assert server.server is not None
+        server.server.should_exit = True
+        server.join(START_MAX_S)
+
+
+@pytest.fixture(scope="session")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
+    """For tests that only look: nothing they do may change the street."""
+    with serving(tmp_path_factory.mktemp("pages")) as served:
+        yield served
+
+
+@pytest.fixture
+def own_pages(tmp_path: Path) -> Iterator[Pages]:
+    """For a test that changes something."""
+    with serving(tmp_path) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if not CHROMIUM.exists():
+        pytest.skip(f"no Chromium at {CHROMIUM}: install Debian's package chromium to run the browser tests")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(CHROMIUM_ARGS))
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="session")
+def screenshots() -> Path:
+    folder = Path(__file__).parents[2] / "build" / "screenshots"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def sign_in(context: BrowserContext, pages: Pages, member: str) -> None:
+    """Open a one-time link in this browser context."""
+    page = context.new_page()
+    page.goto(pages.link(member))
+    page.close()
