@@ -97,13 +97,15 @@ def _wind_candidates(rows: Floats, weather: KnownWeather, lead: int, *, days: fl
     so_far = lagged(_mean_so_far(rows), lead + 1)
     found = {"mean-so-far": Candidate(np.broadcast_to(so_far, rows.shape))}
     if days >= CURVE_DAYS_MIN:
-        memory = wind_features(rows, weather, lead, has_curve=False)
-        found["damped-persistence"] = _regress(memory, rows, lead, WIND_MEMORY)
-        if np.isfinite(weather.wind_m_s[-1]).mean() > 0.5:
+        memory = _regress(wind_features(rows, weather, lead, has_curve=False), rows, lead, WIND_MEMORY)
+        found["damped-persistence"] = memory
+        wind_known = np.isfinite(weather.wind_m_s)
+        if wind_known[-1].any():
             curve = wind_features(rows, weather, lead, has_curve=True)
-            found["power-curve"] = _regress(
-                curve, np.where(np.isfinite(weather.wind_m_s), rows, np.nan), lead, WIND_CURVE
-            )
+            fitted = _regress(curve, np.where(wind_known, rows, np.nan), lead, WIND_CURVE)
+            # Beyond the end of the weather forecast a missing speed would read as calm.
+            whole = np.where(wind_known, fitted.predicted_wh, memory.predicted_wh)
+            found["power-curve"] = Candidate(whole, fitted.contributions)
     return {name: Candidate(np.maximum(c.predicted_wh, 0.0), c.contributions) for name, c in found.items()}
 
 

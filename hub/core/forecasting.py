@@ -90,7 +90,7 @@ def forecast(
     by_lead = [_candidates(history.target, rows, vintages, grid, lead=lead) for lead in leads]
     choice = _choose(rows, by_lead, levels, past_rows=grid.past_rows)
     name = choice.name if choice else _first_resort(history.target, by_lead)
-    chosen = [found.get(name, next(iter(found.values()))) for found in by_lead]
+    chosen = [found[name] if name in found else list(found.values())[-1] for found in by_lead]
     days_ahead = [day_ahead(history.target, rows, one, levels, past_rows=grid.past_rows) for one in chosen]
     point = np.concatenate([day.point_wh for day in days_ahead])
     spread = np.concatenate([day.spread_wh for day in days_ahead])
@@ -162,7 +162,7 @@ def _candidates(
 
 
 def _choose(rows: Floats, by_lead: Sequence[dict[str, Candidate]], levels: Floats, *, past_rows: int) -> Choice | None:
-    """The choice over the first two days ahead together: tomorrow matters as much as today."""
+    """The choice over the first two days ahead together, unless the second lacks a model for want of weather."""
     scored = range(max(1, past_rows - SCORED_ROWS), past_rows)
     of_lead = [
         rolling_losses(
@@ -173,6 +173,7 @@ def _choose(rows: Floats, by_lead: Sequence[dict[str, Candidate]], levels: Float
             scored=scored,
         )
         for lead, found in enumerate(by_lead[:2])
+        if found.keys() == by_lead[0].keys()
     ]
     losses = dict(zip(by_lead[0], np.mean(of_lead, axis=0), strict=True))
     return choose(losses, float(np.nanmean(rows[:past_rows])))

@@ -36,7 +36,7 @@ def sharing_kernel(settings: RidgeSettings) -> Floats:
     distance = np.abs(centre[:, None] - np.arange(SLOTS_PER_DAY)[None, :])
     distance = np.minimum(distance, SLOTS_PER_DAY - distance)
     beyond = np.maximum(distance - (width - 1) / 2, 0.0)
-    return np.maximum(1.0 - beyond / (settings.share_columns + 1), 0.0)
+    return np.asarray(np.maximum(1.0 - beyond / (settings.share_columns + 1), 0.0))
 
 
 def rolling_ridge(features: Floats, target: Floats, *, lead: int, settings: RidgeSettings) -> tuple[Floats, Floats]:
@@ -75,4 +75,4 @@ def _solve(evidence: Floats, width: int, *, penalty: float) -> Floats:
     shrink[..., 0] = 1e-9 * scale[..., 0]
     # A feature that never moved (no weather, no weekend yet) has a zero row: one on its diagonal keeps it at zero.
     diagonal += np.where(scale > 0, shrink + 1e-9 * scale, 1.0)
-    return np.linalg.solve(gram, moment[..., None])[..., 0]
+    return np.asarray(np.linalg.solve(gram, moment[..., None])[..., 0], dtype=np.float64)

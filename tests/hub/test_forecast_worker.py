@@ -64,8 +64,9 @@ async def ask(worker: ForecastWorker, target: str = "demand") -> Forecast:
     return await worker.forecast(ForecastRequest(history(target), weather(), 192, ISSUED, TZ))
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def worker() -> AsyncIterator[ForecastWorker]:
+    """One for all tests of this file: its start costs seconds. Tests may kill its child; it comes back."""
     one = ForecastWorker()
     await one.start()
     yield one
@@ -86,6 +87,7 @@ async def until_dead(pid: int) -> None:
             await asyncio.sleep(0.02)
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_the_child_computes_the_same_bits_every_time_and_adds_the_picture(worker: ForecastWorker) -> None:
     first, again = await ask(worker), await ask(worker)
     assert same_numbers(first, again)
@@ -98,23 +100,27 @@ async def test_the_child_computes_the_same_bits_every_time_and_adds_the_picture(
     assert any("o'clock" in driver for driver in first.drivers)
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_what_it_costs_is_known(worker: ForecastWorker) -> None:
     before = worker.usage
-    assert (before.answered, before.restarts) == (0, 0)
     await ask(worker)
     usage = worker.usage
-    assert usage.answered == 1
+    assert usage.answered == before.answered + 1
     assert 0 < usage.last_request_cpu_s <= usage.cpu_s
     assert 50e6 < usage.rss_bytes < 400e6
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_callers_queue_and_each_gets_its_own_answer(worker: ForecastWorker) -> None:
+    restarts = worker.usage.restarts
     answers = await asyncio.gather(*(ask(worker, target) for target in ("demand", "pv", "wind", "demand")))
     assert [one.target for one in answers] == ["demand", "pv", "wind", "demand"]
-    assert worker.usage.restarts == 0
+    assert worker.usage.restarts == restarts
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_a_refusal_is_one_line_and_the_child_lives_on(worker: ForecastWorker) -> None:
+    await ask(worker)
     pid = worker.usage.pid
     with pytest.raises(ForecastRefused, match="time zone 'Mars' is not known"):
         await worker.forecast(ForecastRequest(history(), weather(), 192, ISSUED, "Mars"))
@@ -126,13 +132,14 @@ async def test_a_refusal_is_one_line_and_the_child_lives_on(worker: ForecastWork
     assert worker.usage.pid == pid
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_a_killed_child_is_started_again_for_the_request_in_hand(worker: ForecastWorker) -> None:
     first = await ask(worker)
-    pid = worker.usage.pid
+    pid, restarts = worker.usage.pid, worker.usage.restarts
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     assert same_numbers(await ask(worker), first)
-    assert worker.usage.restarts == 1
+    assert worker.usage.restarts == restarts + 1
     assert worker.usage.pid != pid
 
 
@@ -159,13 +166,16 @@ async def test_a_child_that_hangs_is_ended_and_the_next_request_gets_a_fresh_one
     await slow.stop()
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_a_cancelled_caller_does_not_leave_its_answer_to_the_next(worker: ForecastWorker) -> None:
+    await ask(worker)
     pid = worker.usage.pid
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
     waiting = asyncio.create_task(ask(worker, "wind"))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0.05)
+    async with asyncio.timeout(20):
+        while not worker._one_at_a_time.locked():
+            await asyncio.sleep(0)
     waiting.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await waiting

@@ -109,3 +109,21 @@ def test_a_short_history_is_never_much_worse_than_yesterday(days: int) -> None:
         naive += np.abs(energy_wh[at - 96 : at] - truth).sum()
         week += np.abs(energy_wh[at - days * 96 : at].reshape(days, 96)[-7:].mean(axis=0) - truth).sum()
     assert ours < 1.08 * min(naive, week)
+
+
+@pytest.mark.parametrize("hours_known", [0, 10, 24, 36])
+def test_a_short_weather_forecast_never_reads_as_calm(hours_known: int) -> None:
+    energy_wh = series.wind()
+    issued = series.midnight(90)
+    at = issued - series.FIRST_SLOT
+    history = History("wind", issued - HISTORY_SLOTS, energy_wh[at - HISTORY_SLOTS : at])
+    table = series.weather(issued - HISTORY_SLOTS, HISTORY_SLOTS + 4 * hours_known)
+    made = forecast(history, table, 192, issued_slot=issued, tz=series.TZ)
+    assert np.isfinite(made.energy_wh).all()
+    unknown = made.point_wh[max(4 * hours_known, 96) :]
+    assert np.all(unknown > 0.2 * np.nanmean(history.energy_wh))
+    whole = series.weather(issued - HISTORY_SLOTS, HISTORY_SLOTS + 192)
+    if hours_known >= 24:
+        best = forecast(history, whole, 192, issued_slot=issued, tz=series.TZ)
+        assert made.model == best.model == "power-curve"
+        assert np.allclose(made.point_wh[:96], best.point_wh[:96])
