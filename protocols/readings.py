@@ -215,7 +215,7 @@ def _check_column(column: Column, slot: Slot) -> None:
         raise _garbage("a column does not end a quarter hour, an hour or a day")
     if type(column.span) is not int or type(column.scale) is not int or not 0 <= column.scale <= MAX_SCALE:
         raise _garbage("a scale is not a number from 0 to 3")
-    if column.gap not in SENT_GAPS:
+    if column.gap == Gap.NEVER_ARRIVED:
         raise _garbage("a reason that only the hub may find")
     if column.energy is None:
         if column.mark != Mark.MISSING or column.gap == Gap.NONE:

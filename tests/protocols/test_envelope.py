@@ -45,7 +45,8 @@ def test_any_flipped_bit_anywhere_fails(size: int) -> None:
 @given(cut=st.integers(0, 341), tail=st.binary(max_size=3))
 def test_cut_or_lengthened_messages_fail(cut: int, tail: bytes) -> None:
     sealed = envelope.seal(KEY, TOPIC, bytes(256))
-    assert refusal_of(sealed[:cut] + tail) is Refusal.GARBAGE
+    if (changed := sealed[:cut] + tail) != sealed:
+        assert refusal_of(changed) in (Refusal.GARBAGE, Refusal.BAD_SIGNATURE)
     assert refusal_of(sealed + b"\x00" + tail) is Refusal.GARBAGE
 
 
