@@ -214,7 +214,16 @@ async def sub(plan: BrokerPlan, client_id: str, topic: str) -> asyncio.subproces
     """A mosquitto_sub that is subscribed and ends after one message."""
     listener = await asyncio.create_subprocess_exec(
         *("stdbuf", "-oL", "mosquitto_sub", "-d", "-h", plan.address.host, "-p", str(plan.address.port), "-V", "5"),
-        *("-i", f"{client_id}" if topic.startswith("cw1/c/1/") else f"{client_id}{len(topic)}", "-q", "1", "-C", "1"),
+        *(
+            "-i",
+            f"{client_id}" if topic.startswith("cw1/c/1/") else f"{client_id}{len(topic)}",
+            "-q",
+            "1",
+            "-C",
+            "1",
+            "-W",
+            "60",
+        ),
         *("-F", "%p", "-t", topic),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
