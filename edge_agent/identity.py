@@ -10,7 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from edge_agent.sealing import Signer
 from protocols.consent_rules import ConsentSet
@@ -19,7 +26,7 @@ from protocols.enrolment import EnrolAnswer, build_answer, build_request, finger
 
 KEY_FILE = "identity.key"
 ENROLMENT_FILE = "enrolment.json"
-KEY_BYTES = 32
+MAX_KEY_BYTES = 4096
 
 
 class IdentityError(Exception):
@@ -93,7 +100,8 @@ def own_key(folder: Path) -> Ed25519PrivateKey:
     try:
         if not path.exists():
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            write_durably(path, Ed25519PrivateKey.generate().private_bytes_raw())
+            made = Ed25519PrivateKey.generate()
+            write_durably(path, made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     except OSError as cause:
         raise IdentityError(f"{path}: cannot be written: {cause.strerror or cause}") from None
     return load_key(path)
@@ -102,14 +110,20 @@ def own_key(folder: Path) -> Ed25519PrivateKey:
 def load_key(path: Path) -> Ed25519PrivateKey:
     """The private key in a file that nobody else may read. Raises IdentityError."""
     try:
-        mode, raw = path.stat().st_mode, path.read_bytes()
+        mode = path.stat().st_mode
+        with path.open("rb") as file:
+            raw = file.read(MAX_KEY_BYTES)
     except OSError as cause:
         raise IdentityError(f"{path}: cannot be read: {cause.strerror or cause}") from None
     if mode & 0o077:
         raise IdentityError(f"{path}: others may read it: run `chmod 600 {path}`; if they did, enrol anew")
-    if len(raw) != KEY_BYTES:
-        raise IdentityError(f"{path}: {len(raw)} bytes, expected {KEY_BYTES}: restore it, or enrol again")
-    return Ed25519PrivateKey.from_private_bytes(raw)
+    try:
+        key = load_pem_private_key(raw, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise IdentityError(f"{path}: expected an Ed25519 key in PEM: restore it, or enrol again with a new token")
+    return key
 
 
 def write_durably(path: Path, content: bytes) -> None:

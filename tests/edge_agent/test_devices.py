@@ -208,3 +208,19 @@ async def test_a_unit_nobody_has_is_silent() -> None:
         await device("eastron-sdm630", unit=9).read_places(link)
     await link.close()
     await stand.stop()
+
+
+async def test_two_meters_on_one_serial_bus() -> None:
+    """The bus answers for unit 1 and 2; unit 3 is not there and costs the others nothing but its time-out."""
+    stand = Stand(meter_words(8_000), units=(1, 2))
+    with stand.on_a_bus() as path:
+        link = ModbusLink(Endpoint("rtu", path=path), LineSettings(timeout_s=0.2, request_gap_s=0.02, baud=57600))
+        for unit in (1, 3, 2, 1):
+            meter = device("eastron-sdm630", unit=unit)
+            if unit == 3:
+                with pytest.raises(Silent):
+                    await meter.read_places(link)
+                continue
+            readout = await meter.read_places(link)
+            assert readout.values["energy_import_total"] == Decimal(8)
+        await link.close()
