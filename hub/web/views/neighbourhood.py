@@ -3,7 +3,7 @@
 Totals leave this module only where at least MIN_HOMES homes stand behind them; it knows no single home.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Final
@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hub.core.neighbourhood import MEASURES, Sums, paint
+from hub.core.sharing import homes_allowing
 from hub.storage.contract import Store
-from hub.storage.records import Access, ForecastRow
+from hub.storage.records import Access, ForecastRow, HoodSeries
 from hub.web.views.day_outlook import (
     MIN_HOMES,
     Expected,
@@ -22,7 +23,6 @@ from hub.web.views.day_outlook import (
     measured_moment,
     unknown_moment,
 )
-from hub.web.views.sharing import homes_sharing
 from protocols.quantities import Measure
 from protocols.slots import SLOTS_PER_UTC_DAY, Slot, day_of, slot_of, slots_of_day
 
@@ -76,10 +76,14 @@ async def read_outlook(store: Store, tz: str, *, now_s: float) -> Outlook:
     now_slot = slot_of(now_s)
     today = slots_of_day(day_of(now_slot, tz), tz)
     tomorrow = slots_of_day(day_of(today.stop, tz), tz)
-    sharing = await homes_sharing(store, "forecast.hood", slot=now_slot)
+    consents = await store.consents()
+    sharing = homes_allowing(consents, TOTALS_ACCESS.purpose, slot=now_slot)
     before = SLOTS_PER_UTC_DAY
     past = range(today.start - before, now_slot)
-    totals = await _read_totals(store, past, homes=sharing)
+    by_measure = {
+        measure: homes_allowing(consents, TOTALS_ACCESS.purpose, slot=now_slot, measure=measure) for measure in MEASURES
+    }
+    totals = await _read_totals(store, past, homes=by_measure)
     makers = int(totals.makers.max(initial=0))
     is_enough = len(sharing) >= MIN_HOMES and (makers == 0 or makers >= MIN_HOMES)
     rows = await store.latest_forecasts(issued_by=now_slot) if is_enough else {}
@@ -134,16 +138,27 @@ class _Totals:
         return None
 
 
-async def _read_totals(store: Store, slots: range, *, homes: Sequence[str]) -> _Totals:
+async def _read_totals(store: Store, slots: range, *, homes: Mapping[Measure, Sequence[str]]) -> _Totals:
     none = np.zeros(len(slots), dtype=np.int32)
-    if len(homes) < MIN_HOMES or not slots:
+    if len(homes[Measure.GRID_IMPORT]) < MIN_HOMES or not slots:
         gap = np.full(len(slots), np.nan)
         return _Totals(slots, gap, gap, gap, none, none)
-    series = await store.hood_series(MEASURES, slots=slots, access=TOTALS_ACCESS, homes=homes)
+    series: dict[Measure, HoodSeries] = {}
+    for group, measures in _by_homes(homes).items():
+        series |= await store.hood_series(measures, slots=slots, access=TOTALS_ACCESS, homes=group)
     street = paint({m: Sums(row.energy_wh, row.homes) for m, row in series.items()}, slots=len(slots))
     count = {m: series[m].homes if m in series else none for m in MEASURES}
     makers = np.maximum(count[Measure.PV_PRODUCTION], count[Measure.WIND_PRODUCTION])
     return _Totals(slots, street.pv_wh, street.wind_wh, street.demand_wh, count[Measure.GRID_IMPORT], makers)
+
+
+def _by_homes(homes: Mapping[Measure, Sequence[str]]) -> dict[tuple[str, ...], list[Measure]]:
+    """Measures that the same homes share, so that each group is read once."""
+    groups: dict[tuple[str, ...], list[Measure]] = {}
+    for measure, names in homes.items():
+        if names:
+            groups.setdefault(tuple(names), []).append(measure)
+    return groups
 
 
 class _Forecast:
