@@ -140,7 +140,7 @@ class ModbusLink:
             raise Broken(f"cannot connect to {self.endpoint.shown}: {_first_line(cause)}") from None
         if not opened:
             client.close()
-            raise Broken(f"cannot connect to {self.endpoint.shown}")
+            raise Broken(f"cannot connect to {self.endpoint.shown}: is it there, and free of other programs?")
         if self.line.connect_delay_s:
             await self._sleep(self.line.connect_delay_s)
         await self._drain()

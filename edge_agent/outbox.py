@@ -112,7 +112,7 @@ class Outbox:
 
     async def waiting(self, *, after: int, limit: int) -> list[Waiting]:
         """The next messages of this epoch without a receipt, in order."""
-        rows = await self._db.execute_fetchall(
+        rows = await self._all(
             "SELECT seq, topic, sealed FROM message"
             " WHERE epoch = ? AND seq > ? AND receipted_at IS NULL ORDER BY seq LIMIT ?",
             (self._next.epoch, after, limit),
@@ -173,7 +173,7 @@ class Outbox:
 
     async def given_answers(self) -> list[tuple[str, Choice, int]]:
         """Answers a person left that are not yet in the chain: prompt, choice, when."""
-        rows = await self._db.execute_fetchall("SELECT prompt_id, choice, at FROM given_answer ORDER BY at, prompt_id")
+        rows = await self._all("SELECT prompt_id, choice, at FROM given_answer ORDER BY at, prompt_id")
         return [(prompt, Choice(choice), at) for prompt, choice, at in rows]
 
     async def close(self) -> None:
@@ -212,7 +212,7 @@ class Outbox:
         self._held_bytes += needed
         if over <= 0:
             return
-        oldest = await self._db.execute_fetchall(
+        oldest = await self._all(
             "SELECT epoch, seq, length(sealed) FROM message WHERE receipted_at IS NOT NULL ORDER BY epoch, seq"
         )
         dropped = []
@@ -238,8 +238,14 @@ class Outbox:
         )
 
     async def _one(self, sql: str, parameters: tuple[Any, ...] = ()) -> sqlite3.Row | None:
-        async with self._db.execute(sql, parameters) as cursor:
-            return await cursor.fetchone()
+        rows = await self._all(sql, parameters)
+        return rows[0] if rows else None
+
+    async def _all(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
+        try:
+            return list(await self._db.execute_fetchall(sql, parameters))
+        except sqlite3.Error as cause:
+            raise OutboxError(f"the outbox cannot be read: {cause}") from None
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[None]:
