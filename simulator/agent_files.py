@@ -58,7 +58,7 @@ def agent_text(home: Home, connects: Mapping[tuple[str, str], str], manners: Age
 def consent_text(home: Home, *, first_day: int) -> str:
     """consent.toml of a home: its purposes, valid from the street's first day on."""
     since = iso(first_day * _DAY_S // SLOT_S)
-    lines = [f'home = "{home.id}"', "version = 1"]
+    lines = [f'home = "{home.id}"', "version = 2"]
     for purpose in home.purposes:
         lines += ["", "[[rule]]", f'purpose = "{purpose}"', f'valid_from = "{since}"']
     return "\n".join(lines) + "\n"

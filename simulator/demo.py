@@ -196,13 +196,15 @@ class Demo:
             boundary += SLOT_S
             self.clock.run_until(boundary + HOLD_AFTER_BOUNDARY_S, rate=LIVE_RATE)
             self.wait("time to pass", lambda: self.clock.now() >= boundary + 60)  # noqa: B023 - waited for here
-            self._keep_up(boundary)
+            self.keep_up(boundary)
             if boundary % 3600 == SLOT_S:
                 self.ask_street("look.json")
             if (boundary - self.start_s) % (3 * 3600) == 0 and boundary <= self.end_s:
                 self.say(f"  {datetime.fromtimestamp(boundary, ZoneInfo(self.tz)):%H:%M}")
 
-    def _keep_up(self, boundary: int) -> None:
+    def keep_up(self, boundary: int) -> None:
+        """Wait until every home's batch of the slot before `boundary` is receipted and the hub's due jobs are done."""
+
         def kept_up() -> bool:
             status = self.ask_hub() or {}
             done = bool(status) and int(status["jobs_done_through_s"]) > boundary and status["jobs_due"] == 0

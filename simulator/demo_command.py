@@ -7,8 +7,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,7 @@ def add_demo_command(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     parser.add_argument("--homes", type=int, default=12, help="how many homes (default 12)")
     parser.add_argument("--days", type=int, default=35, help="days of history (default 35)")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same settlement hash (default 1)")
-    parser.add_argument(
-        "--data", type=Path, metavar="DIR", help="keep everything in this new folder"
-    )
+    parser.add_argument("--data", type=Path, metavar="DIR", help="keep everything in this new folder")
     parser.add_argument("--report", type=Path, default=Path(REPORT_FILE), metavar="FILE", help=f"default {REPORT_FILE}")
     parser.set_defaults(run=run_demo)
 
@@ -89,29 +88,35 @@ def _walk(demo: Demo) -> dict[str, Any]:
 
 def _evidence(demo: Demo) -> Evidence:
     first, last = (LIVE_DAY - timedelta(days=demo.history_days)).isoformat(), LIVE_DAY.isoformat()
-    again = (0, 1, min(7, demo.history_days))
-    settled_again = [_settle_again(demo, LIVE_DAY - timedelta(days=back)) for back in again]
+    days_back = (0, 1, min(7, demo.history_days))
     homes = demo.street["homes"]
     limit = str(2 * (demo.history_days + 2) * 96)
-    return Evidence(
-        homes=len(homes),
-        devices=sum(len(home["devices"]) for home in homes),
-        families=sorted({device["map"] for home in homes for device in home["devices"]}),
-        buses=len({d["connect"] for home in homes for d in home["devices"] if d["connect"].startswith("rtu:")}),
-        hub=_mapping(demo.hub_json("report", "--from", first, "--to", last, "--json")),
-        verified=_mapping(demo.hub_json("verify", "--json")),
-        outboxes={home: _mapping(demo.agent_json(home, "outbox", "--limit", limit, "--json")) for home in demo.agents},
-        agents=demo.agents,
-        truth=demo.ask_street(f"truth.json?from={demo.start_s - demo.history_days * 86400}&to={demo.end_s}"),
-        residents=_mapping(demo.ask_street("status.json")["residents"]),
-        leaks=[leak for home in demo.agents for leak in find_leaks(home, demo.street_folder / "homes" / home)],
-        log_findings=list(_log_findings(demo)),
-        settled_again=settled_again,
-        peak_memory_bytes=demo.memory.peak_bytes,
-    )
+    # The hub's commands are processes of their own: they run on one core while the outboxes are read on the other.
+    with ThreadPoolExecutor(max_workers=1) as aside:
+        settled_again = aside.submit(lambda: [_settle_again(demo, LIVE_DAY - timedelta(days=n)) for n in days_back])
+        verified = aside.submit(demo.hub_json, "verify", "--json")
+        hub = aside.submit(demo.hub_json, "report", "--from", first, "--to", last, "--json")
+        outboxes = {home: _mapping(demo.agent_json(home, "outbox", "--limit", limit, "--json")) for home in demo.agents}
+        leaks = [leak for home in demo.agents for leak in find_leaks(home, demo.street_folder / "homes" / home)]
+        return Evidence(
+            homes=len(homes),
+            devices=sum(len(home["devices"]) for home in homes),
+            families=sorted({device["map"] for home in homes for device in home["devices"]}),
+            buses=len({d["connect"] for home in homes for d in home["devices"] if d["connect"].startswith("rtu:")}),
+            hub=_mapping(hub.result()),
+            verified=_mapping(verified.result()),
+            outboxes=outboxes,
+            agents=demo.agents,
+            truth=demo.ask_street(f"truth.json?from={demo.start_s - demo.history_days * 86400}&to={demo.end_s}"),
+            residents=_mapping(demo.ask_street("status.json")["residents"]),
+            leaks=leaks,
+            log_findings=list(_log_findings(demo)),
+            settled_again=settled_again.result(),
+            peak_memory_bytes=demo.memory.peak_bytes,
+        )
 
 
-def _settle_again(demo: Demo, day: Any) -> dict[str, Any]:
+def _settle_again(demo: Demo, day: date) -> dict[str, Any]:
     return _mapping(demo.hub_json("settle", "--day", str(day), "--json"))
 
 

@@ -94,10 +94,6 @@ _KINDS: tuple[HomeKind, ...] = (
 _MEAN_W: dict[HomeKind, float] = {
     "flat": 210, "pv": 330, "pv-battery": 360, "wind": 340, "ev": 320, "heat-pump": 330,
 }  # fmt: skip
-_RESIDENTS = (
-    "Amelie Brandt", "Tomas Reuter", "Ines Falk", "Jonas Weidner", "Maren Holt", "Pavel Novotny",
-    "Lea Sommer", "Giulia Conti", "Henrik Maas", "Sofie Lindner", "Daniel Okafor", "Katrin Vogel",
-)  # fmt: skip
 
 
 def make_home(seed: int, index: int) -> Home:
@@ -143,8 +139,8 @@ def _purposes(seed: int, home: str, index: int) -> tuple[str, ...]:
 
 
 def _resident(index: int) -> str:
-    again, place = divmod(index, len(_RESIDENTS))
-    return _RESIDENTS[place] if not again else f"{_RESIDENTS[place]} {again + 1}"
+    """Households are counted, not named: no name of a person stands in a street."""
+    return f"Household {index + 1}"
 
 
 def _make_roof(seed: int, home: str) -> Roof:

@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -85,8 +86,11 @@ class Programs:
             try:
                 program.process.wait(timeout=max(0.1, until - time.monotonic()))
             except subprocess.TimeoutExpired:
-                os.killpg(program.process.pid, signal.SIGKILL)
+                program.process.kill()
                 program.process.wait()
+            # Whatever a program started and left behind is in its own process group.
+            with suppress(ProcessLookupError):
+                os.killpg(program.process.pid, signal.SIGKILL)
         for log in self._open_logs:
             log.close()
 

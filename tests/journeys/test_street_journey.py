@@ -1,0 +1,165 @@
+"""A small street through real processes, with the agent and the hub killed in mid-flight: nothing receipted is lost,
+nothing counts twice, and the books come out as if nothing had happened.
+"""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from protocols.slots import SLOT_S
+from simulator.demo import LIVE_RATE, Demo
+from simulator.processes import Program, Programs, tree_of
+
+HOMES = 4
+DAYS = 3
+LIVE_SLOTS = 6
+
+
+class Journey(Demo):
+    """A demonstration whose programs may be killed and started again."""
+
+    def program(self, name: str) -> Program:
+        return next(one for one in self.programs.running if one.name == name)
+
+    def kill_and_restart(self, name: str) -> None:
+        """kill -9, then the same command again; the log goes on in a second file."""
+        killed = self.program(name)
+        command = [str(part) for part in killed.process.args]  # type: ignore[union-attr]
+        os.kill(killed.process.pid, signal.SIGKILL)
+        killed.process.wait()
+        self.programs.running.remove(killed)
+        self.programs.start(name, command)
+
+    def stored(self) -> int:
+        status = self.ask_hub()
+        return int(status["messages"]["stored"]) if status else 0
+
+
+@pytest.fixture(scope="module")
+def journey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
+    folder = tmp_path_factory.mktemp("journey")
+    one = Journey(folder, seed=7, homes=HOMES, history_days=DAYS, say=lambda _text: None)
+    try:
+        one.start_street("")
+        one.start_hub()
+        one.enrol()
+        yield one
+    finally:
+        one.programs.stop()
+
+
+@pytest.fixture(scope="module")
+def travelled(journey: Journey) -> Journey:
+    """History with one kill -9 of an agent and one of the hub while messages fly, then some live quarter hours."""
+    expected = HOMES * DAYS * 96
+    seen: list[str] = []
+
+    def disturb() -> bool:
+        stored = journey.stored()
+        if stored > expected * 0.1 and "agent" not in seen:
+            seen.append("agent")
+            journey.kill_and_restart("agent-h02")
+        if stored > expected * 0.3 and "hub" not in seen:
+            seen.append("hub")
+            journey.kill_and_restart("hub")
+        return stored >= expected and len(seen) == 2
+
+    original = journey.wait
+
+    def wait(what: str, ready: Any, *, within_s: float = 120.0) -> None:
+        if what == "the history to arrive":
+            original(what, lambda: disturb() and ready(), within_s=240)
+        else:
+            original(what, ready, within_s=within_s)
+
+    journey.wait = wait  # type: ignore[method-assign]
+    journey.send_history()
+    assert seen == ["agent", "hub"]
+    journey.wake_residents()
+    for step in range(1, LIVE_SLOTS + 1):
+        boundary = journey.start_s + step * SLOT_S
+        journey.clock.run_until(boundary + 240, rate=LIVE_RATE)
+        journey.wait("time to pass", lambda at=boundary: journey.clock.now() >= at + 60)
+        journey.keep_up(boundary)
+    journey.wait("the last receipts to arrive in the homes", lambda: not waiting(journey))
+    return journey
+
+
+def waiting(journey: Journey) -> list[str]:
+    """Homes with a message that has no receipt yet."""
+    folders = {home: journey.street_folder / "homes" / home / "data" for home in journey.agents}
+    return [home for home, folder in folders.items() if any(at is None for *_, at in messages_of(folder))]
+
+
+def messages_of(folder: Path) -> list[tuple[int, int, bytes, int | None]]:
+    with closing(sqlite3.connect(f"file:{folder / 'outbox.sqlite'}?mode=ro", uri=True)) as db:
+        return list(db.execute("SELECT epoch, seq, hash, receipted_at FROM message ORDER BY epoch, seq"))
+
+
+def test_everything_an_agent_sealed_is_receipted_and_held_once(travelled: Journey) -> None:
+    with closing(sqlite3.connect(f"file:{travelled.hub_folder / 'hub.sqlite'}?mode=ro", uri=True)) as db:
+        for home, agent in travelled.agents.items():
+            sealed = messages_of(travelled.street_folder / "homes" / home / "data")
+            assert len(sealed) >= DAYS * 96 + LIVE_SLOTS, home
+            assert all(receipted for *_, receipted in sealed), f"{home}: something still waits"
+            held = list(
+                db.execute("SELECT epoch, seq, hash FROM message WHERE agent = ? ORDER BY epoch, seq", (agent,))
+            )
+            assert held == [(epoch, seq, hash_) for epoch, seq, hash_, _ in sealed], home
+
+
+def test_the_hub_can_verify_all_it_holds(travelled: Journey) -> None:
+    found: Any = travelled.hub_json("verify", "--json")
+    assert found["ok"], (found["messages"]["findings"], found["books"]["findings"])
+    assert found["messages"]["messages"] > HOMES * DAYS * 96
+
+
+def test_the_readings_are_the_streets_truth(travelled: Journey) -> None:
+    """Import and export of every slot, to the resolution the meters count in."""
+    first_s = travelled.start_s - DAYS * 86400
+    truth = travelled.ask_street(f"truth.json?from={first_s}&to={travelled.start_s}")
+    with closing(sqlite3.connect(f"file:{travelled.hub_folder / 'hub.sqlite'}?mode=ro", uri=True)) as db:
+        for home, told in truth["homes"].items():
+            for measure, name in ((1, "grid_import"), (2, "grid_export")):
+                rows = dict(
+                    db.execute(
+                        "SELECT slot, energy_wh FROM reading WHERE home = ? AND measure = ? AND energy_wh IS NOT NULL",
+                        (home, measure),
+                    )
+                )
+                true_wh = told["energy_wh"].get(name, [0.0] * (DAYS * 96))
+                slots = range(first_s // SLOT_S, travelled.start_s // SLOT_S)
+                measured = [rows.get(slot) for slot in slots]
+                assert None not in measured, f"{home} {name}"
+                # A meter that counts in 10 Wh may be off by one step in a slot, and never in the sum of all slots.
+                assert max(abs(m - t) for m, t in zip(measured, true_wh, strict=True) if m is not None) <= 11, home
+                assert abs(sum(m for m in measured if m is not None) - sum(true_wh)) <= 11, f"{home} {name}"
+
+
+def test_the_closed_days_are_settled_and_settle_again_to_the_same(travelled: Journey) -> None:
+    report: Any = travelled.hub_json("report", "--from", "2026-05-17", "--to", "2026-05-19", "--json")
+    assert report["settlement"]["days"] == {"complete": DAYS}
+    assert (report["ledger"]["sum_wh"], report["ledger"]["sum_nano"]) == (0, 0)
+    again: Any = travelled.hub_json("settle", "--day", "2026-05-18", "--json")
+    assert again["entries_booked"] == 0
+
+
+def test_nothing_is_left_running(tmp_path: Path) -> None:
+    programs = Programs(tmp_path, dict(os.environ))
+    sleeper = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'])"
+    program = programs.start("parent", [sys.executable, "-c", sleeper])
+    while len(tree := tree_of(program.process.pid)) < 2:
+        program.check()
+    programs.stop()
+    left = subprocess.run(
+        ["ps", "-o", "stat=", "-p", ",".join(map(str, tree))], capture_output=True, text=True, check=False
+    )
+    assert not [state for state in left.stdout.split() if not state.startswith("Z")]
