@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from protocols.consent import parse_consent, violations
 from protocols.envelope import open_sealed
@@ -24,7 +25,8 @@ def find_leaks(home: str, folder: Path) -> list[str]:
 
 def _leaks(folder: Path) -> Iterator[str]:
     consent = parse_consent((folder / "consent.toml").read_text(encoding="utf-8"))
-    key = Ed25519PrivateKey.from_private_bytes((folder / "data" / "identity.key").read_bytes())
+    key = load_pem_private_key((folder / "data" / "identity.key").read_bytes(), password=None)
+    assert isinstance(key, Ed25519PrivateKey)
     slots: list[int] = []
     for kind, topic, sealed in _messages(folder / "data" / "outbox.sqlite"):
         if len(sealed) % SIZE_CLASS_BYTES:
