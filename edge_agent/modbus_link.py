@@ -21,6 +21,7 @@ HOLDING, INPUT = 3, 4
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE = 1, 2, 3
 BUSY_CODES = frozenset({5, 6})
 MAX_DRAINS = 20
+TCP_BUFFER_BYTES = 8192
 
 
 class LinkError(Exception):
@@ -175,7 +176,7 @@ class ModbusLink:
                 trace_packet=self._watch,
             )
         framer = FramerType.SOCKET if endpoint.wire == "tcp" else FramerType.RTU
-        return AsyncModbusTcpClient(
+        client = AsyncModbusTcpClient(
             endpoint.host,
             port=endpoint.port,
             framer=framer,
@@ -184,6 +185,11 @@ class ModbusLink:
             reconnect_delay=0,
             trace_packet=self._watch,
         )
+        if endpoint.wire == "tcp":
+            # The library throws away everything received once it is more than one frame: a stray answer in front of
+            # the right one would lose the right one, and the next stray one be taken for it.
+            client.ctx.max_buffer_size = TCP_BUFFER_BYTES
+        return client
 
     def _watch(self, is_sending: bool, packet: bytes) -> bytes:
         if is_sending or not packet:
