@@ -1,0 +1,92 @@
+"""What grid operators' tables have in common: separated text, decimal numbers in either style, one kind of refusal."""
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+MAX_FILE_BYTES: Final = 256 * 2**20
+MAX_CELL_CHARS: Final = 1000
+MICRO_DIGITS: Final = 6
+PPM: Final = 1_000_000
+
+DECIMAL = re.compile(r"([0-9]{1,12})(?:([.,])([0-9]{1,6})0*)?", re.ASCII)
+
+
+class GridFileRefusal(Exception):
+    """The file is not taken; one line says which line of it and why. Nothing of it was used."""
+
+
+def decode(content: bytes) -> str:
+    """The file as text, UTF-8 with or without a mark. Raises: GridFileRefusal."""
+    if len(content) > MAX_FILE_BYTES:
+        raise GridFileRefusal(f"the file is larger than {MAX_FILE_BYTES // 2**20} MiB")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise GridFileRefusal(f"the file is not UTF-8 text (byte {error.start}); save it as CSV UTF-8") from None
+    if "\0" in text:
+        raise GridFileRefusal("the file holds zero bytes: it is no text")
+    return text
+
+
+def read_table(content: bytes) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The header's names in lower case, and every row with its line number. Raises: GridFileRefusal."""
+    text = decode(content)
+    first = text.partition("\n")[0]
+    delimiter = max(";\t,", key=first.count)
+    if delimiter not in first:
+        raise GridFileRefusal("line 1 holds no header of columns parted by semicolon, tab or comma")
+    reader = csv.reader(text.splitlines(), delimiter=delimiter, strict=True)
+    header: list[str] = []
+    rows = []
+    try:
+        for cells in reader:
+            if not header:
+                header = [cell.strip().lower() for cell in cells]
+            elif any(cells):
+                if len(cells) != len(header):
+                    raise GridFileRefusal(f"line {reader.line_num} has {len(cells)} columns, not {len(header)}")
+                rows.append((reader.line_num, [cell.strip()[:MAX_CELL_CHARS] for cell in cells]))
+    except csv.Error as error:
+        raise GridFileRefusal(f"line {reader.line_num} is no row of a table: {error}") from None
+    return header, rows
+
+
+def find_column(header: Sequence[str], names: frozenset[str]) -> int | None:
+    """Where the column of one of these names stands. Raises: GridFileRefusal when there are two of them."""
+    found = [i for i, name in enumerate(header) if name in names]
+    if len(found) > 1:
+        raise GridFileRefusal(f"two columns mean the same: {header[found[0]]!r} and {header[found[1]]!r}")
+    return found[0] if found else None
+
+
+def require_column(header: Sequence[str], names: frozenset[str], what: str) -> int:
+    """Where the column stands. Raises: GridFileRefusal when it is missing, naming what it may be called."""
+    column = find_column(header, names)
+    if column is None:
+        raise GridFileRefusal(f"there is no column for {what}; name it one of: {', '.join(sorted(names))}")
+    return column
+
+
+def read_micro(text: str, where: str) -> tuple[int, str]:
+    """A decimal number of at most six places as millionths, and the sign it used; never both signs, no thousands."""
+    match = DECIMAL.fullmatch(text)
+    if match is None:
+        shown = ascii(text[:40])
+        raise GridFileRefusal(f"{where}: {shown} is not a number from 0 with at most six decimals and one decimal sign")
+    whole, sign, decimals = match.groups()
+    return int(whole) * PPM + int((decimals or "").ljust(MICRO_DIGITS, "0")), sign or ""
+
+
+def write_micro(millionths: int, sign: str) -> str:
+    """Millionths as a decimal number with six places."""
+    return f"{millionths // PPM}{sign}{millionths % PPM:0{MICRO_DIGITS}d}"
+
+
+def translate(text: str, words: Mapping[str, str], *, where: str) -> str:
+    """The word this text stands for. Raises: GridFileRefusal naming those that are known."""
+    meaning = words.get(text.lower())
+    if meaning is None:
+        raise GridFileRefusal(f"{where}: {text[:40]!a} is none of {', '.join(sorted(words))}")
+    return meaning
