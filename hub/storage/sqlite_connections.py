@@ -90,11 +90,13 @@ class SqliteConnections:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[aiosqlite.Connection]:
-        """A reader on one consistent snapshot of committed rows."""
+        """A reader on one consistent snapshot of committed rows. Raises: StoreError when the file cannot be read."""
         reader = await self._readers.get()
         try:
             await reader.execute("BEGIN")
             yield reader
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.place}: the store could not be read: {error}") from None
         finally:
             await reader.rollback()
             self._readers.put_nowait(reader)

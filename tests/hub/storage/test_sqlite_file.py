@@ -161,6 +161,19 @@ async def test_a_full_disk_is_one_line_and_loses_nothing_that_was_there(tmp_path
     await store.close()
 
 
+async def test_a_reader_that_fails_says_so_and_can_be_used_again(tmp_path: Path) -> None:
+    store = await open_store(tmp_path)
+    for _ in range(5):
+        with pytest.raises(StoreError, match="could not be read: no such table: nothing"):
+            async with store.reading() as db:
+                await db.execute_fetchall("SELECT 1 FROM nothing")
+    with pytest.raises(StoreError, match="could not be read: attempt to write a readonly database"):
+        async with store.reading() as db:
+            await db.execute("DELETE FROM job")
+    assert await store.coop() == COOP
+    await store.close()
+
+
 def test_only_one_module_reads_values_and_it_logs_first() -> None:
     """I12 by construction: energies are selected in one place, and each public way there writes the log before."""
     for path in sorted((ROOT / "hub").rglob("*.py")):
