@@ -164,9 +164,9 @@ async def test_a_full_disk_is_one_line_and_loses_nothing_that_was_there(tmp_path
 async def test_a_reader_that_fails_says_so_and_can_be_used_again(tmp_path: Path) -> None:
     store = await open_store(tmp_path)
     for _ in range(5):
-        with pytest.raises(StoreError, match="could not be read: no such table: nothing"):
+        with pytest.raises(StoreError, match="could not be read: no such table: nowhere"):
             async with store.reading() as db:
-                await db.execute_fetchall("SELECT 1 FROM nothing")
+                await db.execute_fetchall("SELECT 1 FROM nowhere")
     with pytest.raises(StoreError, match="could not be read: attempt to write a readonly database"):
         async with store.reading() as db:
             await db.execute("DELETE FROM job")
