@@ -4,7 +4,6 @@ import argparse
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 from hub.clock import open_clock
 from hub.commands import CommandError
@@ -12,20 +11,17 @@ from hub.core.case_file import parse_case
 from hub.core.payment_orders import read_order
 from hub.core.refusal import Refusal
 from hub.core.sepa import BankRefusal, PayoutOrder
-from hub.identity import write_secret
-
-MAX_ORDER_BYTES: Final = 64 * 2**20
+from hub.new_files import read_file, write_new
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command takes."""
+    """What the command takes besides --clock."""
     parser.add_argument(
         "order", type=Path, metavar="ORDER", help="a JSON file: kind, message_id, date, account, payments"
     )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="the XML to write; must not be there yet"
     )
-    parser.add_argument("--clock", type=Path, metavar="FILE", help="for developers: live by this timeline file")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -36,33 +32,15 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError("bank-file needs the package sepaxml: install commonwatt with the extra 'sepa'") from None
     now = datetime.fromtimestamp(int(open_clock(args.clock).now()), UTC)
     try:
-        order = read_order(parse_case(_read(args.order)), now=now)
+        order = read_order(parse_case(read_file(args.order)), now=now)
         content = payout_file(order) if isinstance(order, PayoutOrder) else collection_file(order)
     except Refusal as refusal:
         raise CommandError(f"bank-file: {args.order}: {refusal.detail}") from None
     except BankRefusal as refusal:
         raise CommandError(f"bank-file: {args.order}: {refusal}") from None
-    _write(args.out, content)
+    write_new(args.out, content)  # account numbers stand in it: it is its owner's alone
     count = len(order.payouts) if isinstance(order, PayoutOrder) else len(order.collections)
     kind = "payouts" if isinstance(order, PayoutOrder) else "collections"
     total = f"{order.total_cent // 100}.{order.total_cent % 100:02d} EUR"
     sys.stdout.write(f"{args.out}: {count} {kind}, {total} in all\n")
     return 0
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_ORDER_BYTES + 1)
-    except OSError as error:
-        raise CommandError(f"bank-file: cannot read {path}: {error.strerror}") from None
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Account numbers stand in it, so it is its owner's alone. If power fails here it is whole or not there."""
-    try:
-        write_secret(path, content)
-    except FileExistsError:
-        raise CommandError(f"bank-file: {path} is there already; choose another name, nothing was written") from None
-    except OSError as error:
-        raise CommandError(f"bank-file: cannot write {path}: {error.strerror}") from None

@@ -311,6 +311,7 @@ def ran(tmp_path: Path, content: bytes) -> Path:
     order.write_bytes(content)
     parser = argparse.ArgumentParser()
     bank_command.add_arguments(parser)
+    parser.set_defaults(clock=None)
     assert bank_command.run(parser.parse_args([str(order), "--out", str(out)])) == 0
     return out
 
