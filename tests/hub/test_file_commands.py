@@ -113,9 +113,7 @@ def test_a_broken_chain_leaves_no_file(hub_folder: Path, tmp_path: Path) -> None
         names = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")]
         for name in names:
             db.execute(f"DROP TRIGGER {name}")
-        db.execute(
-            "UPDATE entry SET canonical = CAST(replace(canonical, 'm02', 'm03') AS BLOB) WHERE position = 3"
-        )
+        db.execute("UPDATE entry SET canonical = CAST(replace(canonical, 'm02', 'm03') AS BLOB) WHERE position = 3")
     with pytest.raises(CommandError, match="broken at position 3"):
         ran(ledger_command, "--format", "csv", "--out", tmp_path / "ledger.csv", data=hub_folder)
     assert [path.name for path in tmp_path.iterdir()] == ["hub"]
