@@ -2,10 +2,10 @@
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-MAX_FILE_BYTES: Final = 256 * 2**20
+MAX_FILE_BYTES: Final = 64 * 2**20
 MAX_CELL_CHARS: Final = 1000
 MICRO_DIGITS: Final = 6
 PPM: Final = 1_000_000
@@ -20,7 +20,7 @@ class GridFileRefusal(Exception):
 def decode(content: bytes) -> str:
     """The file as text, UTF-8 with or without a mark. Raises: GridFileRefusal."""
     if len(content) > MAX_FILE_BYTES:
-        raise GridFileRefusal(f"the file is larger than {MAX_FILE_BYTES // 2**20} MiB")
+        raise GridFileRefusal(f"the file is larger than {MAX_FILE_BYTES // 2**20} MiB: take it month by month")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -30,27 +30,19 @@ def decode(content: bytes) -> str:
     return text
 
 
-def read_table(content: bytes) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """The header's names in lower case, and every row with its line number. Raises: GridFileRefusal."""
+def read_table(content: bytes) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    """The header's names in lower case, and every row with its line number as it is asked for.
+
+    Raises: GridFileRefusal, also while the rows are read.
+    """
     text = decode(content)
     first = text.partition("\n")[0]
     delimiter = max(";\t,", key=first.count)
     if delimiter not in first:
         raise GridFileRefusal("line 1 holds no header of columns parted by semicolon, tab or comma")
-    reader = csv.reader(text.splitlines(), delimiter=delimiter, strict=True)
-    header: list[str] = []
-    rows = []
-    try:
-        for cells in reader:
-            if not header:
-                header = [cell.strip().lower() for cell in cells]
-            elif any(cells):
-                if len(cells) != len(header):
-                    raise GridFileRefusal(f"line {reader.line_num} has {len(cells)} columns, not {len(header)}")
-                rows.append((reader.line_num, [cell.strip()[:MAX_CELL_CHARS] for cell in cells]))
-    except csv.Error as error:
-        raise GridFileRefusal(f"line {reader.line_num} is no row of a table: {error}") from None
-    return header, rows
+    rows = _rows(text, delimiter)
+    _, header = next(rows, (1, []))
+    return [name.lower() for name in header], _like_header(rows, len(header))
 
 
 def find_column(header: Sequence[str], names: frozenset[str]) -> int | None:
@@ -90,3 +82,28 @@ def translate(text: str, words: Mapping[str, str], *, where: str) -> str:
     if meaning is None:
         raise GridFileRefusal(f"{where}: {text[:40]!a} is none of {', '.join(sorted(words))}")
     return meaning
+
+
+def _rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(_lines(text), delimiter=delimiter, strict=True)
+    try:
+        for cells in reader:
+            if any(cells):
+                yield reader.line_num, [cell.strip()[:MAX_CELL_CHARS] for cell in cells]
+    except csv.Error as error:
+        raise GridFileRefusal(f"line {reader.line_num} is no row of a table: {error}") from None
+
+
+def _like_header(rows: Iterator[tuple[int, list[str]]], columns: int) -> Iterator[tuple[int, list[str]]]:
+    for line, cells in rows:
+        if len(cells) != columns:
+            raise GridFileRefusal(f"line {line} has {len(cells)} columns, not {columns}")
+        yield line, cells
+
+
+def _lines(text: str) -> Iterator[str]:
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start) + 1 or len(text)
+        yield text[start:end]
+        start = end
