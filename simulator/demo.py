@@ -12,6 +12,7 @@ import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -21,7 +22,7 @@ from zoneinfo import ZoneInfo
 
 from protocols.slots import SLOT_S, Slot, slot_of
 from simulator.demo_clock import DirectedClock
-from simulator.processes import MemoryWatch, Program, Programs
+from simulator.processes import MemoryWatch, Program, Programs, last_lines
 from simulator.site import DAY_S, Site
 
 COOP = "lindenweg"
@@ -97,6 +98,10 @@ class Demo:
         path = self.street_folder / "street.json"
         self.wait("the street's devices", path.exists)
         self.street = json.loads(path.read_text(encoding="utf-8"))
+        until = datetime.fromtimestamp(self.start_s, ZoneInfo("UTC")).strftime("%Y-%m-%dT%H:%MZ")
+        days = ("--days", str(self.history_days), "--until", until)
+        self._recordings = self._start("recordings", "simulator", "history", "--street", str(self.street_folder), *days)
+        self.programs.running.remove(self._recordings)  # it ends by itself; send_history waits for it
 
     def start_hub(self) -> None:
         """A new hub with its broker, told where the weather comes from."""
@@ -128,17 +133,20 @@ class Demo:
         listed.write_text("\n".join(["name,email,home,since,board", *rows]) + "\n", encoding="utf-8")
         invited = self._hub_json("invite", "--list", str(listed), "--json")
         assert isinstance(invited, list)
-        for home, made in zip(homes, invited, strict=True):
-            token = self.folder / f"{home['id']}.token"
-            token.touch(mode=0o600)
-            token.write_text(str(made["token"]), encoding="ascii")
-            self.members[home["id"]] = str(made["member"])
-            config = str(self._agent_config(home["id"]))
-            self._run("edge_agent", "enrol", "--config", config, "--coop", COOP, "--token-file", str(token))
-            token.unlink()
-            known = json.loads((self._agent_config(home["id"]).parent / "data" / "enrolment.json").read_text())
-            self.agents[home["id"]] = str(known["agent"])
-            self.say(f"  {home['id']} {home['name']}: agent {known['agent']}")
+        self.members = {str(made["home"]): str(made["member"]) for made in invited}
+        with ThreadPoolExecutor(max_workers=2) as pair:
+            agents = pair.map(lambda made: self._enrol_agent(str(made["home"]), str(made["token"])), invited)
+            self.agents = dict(zip(self.members, agents, strict=True))
+        self.say(f"  {len(self.agents)} agents enrolled: {', '.join(self.agents.values())}")
+
+    def _enrol_agent(self, home: str, token: str) -> str:
+        config = self._agent_config(home)
+        secret = self.folder / f"{home}.token"
+        secret.touch(mode=0o600)
+        secret.write_text(token, encoding="ascii")
+        self._run("edge_agent", "enrol", "--config", str(config), "--coop", COOP, "--token-file", str(secret))
+        secret.unlink()
+        return str(json.loads((config.parent / "data" / "enrolment.json").read_text())["agent"])
 
     def sign_in_links(self) -> dict[str, str]:
         """A fresh one-time link for the member of each home."""
@@ -164,9 +172,10 @@ class Demo:
 
     def send_history(self) -> None:
         """Recordings of the past weeks through every agent; done when the hub has receipted the last slot."""
-        until = datetime.fromtimestamp(self.start_s, ZoneInfo("UTC")).strftime("%Y-%m-%dT%H:%MZ")
-        days = str(self.history_days)
-        self._run("simulator", "history", "--street", str(self.street_folder), "--days", days, "--until", until)
+        recordings = self._recordings.process
+        self.wait("the recordings to be written", lambda: recordings.poll() is not None)
+        if recordings.returncode:
+            raise DemoError(f"simulator history: {last_lines(self._recordings.log_path)}")
         for home in self.agents:
             config = self._agent_config(home)
             self._start(
@@ -211,6 +220,17 @@ class Demo:
             return done and self._all_receipted(status, through=slot_of(boundary) - 1)
 
         self.wait("every home and the hub to keep up", kept_up)
+
+    def wait_for_receipts(self) -> None:
+        """Until no agent waits for a receipt any more."""
+        for home in self.agents:
+            self.wait(f"the last receipts of {home}", lambda: self.outbox(home)["waiting"] == 0, within_s=30)  # noqa: B023 - waited for here
+
+    def outbox(self, home: str, *, limit: int = 1) -> dict[str, Any]:
+        """What a home's agent says of its outbox, the newest `limit` messages listed."""
+        found = self.agent_json(home, "outbox", "--limit", str(limit), "--json")
+        assert isinstance(found, dict)
+        return found
 
     def keep_serving(self) -> None:
         """From here time goes as outside."""

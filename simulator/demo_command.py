@@ -6,7 +6,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date, timedelta
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.demo import LIVE_DAY, LIVE_RATE, Demo, DemoError
-from simulator.demo_leaks import find_leaks
+from simulator.demo_leaks import LeakWatch
 from simulator.demo_report import Evidence, make_report, report_lines
 from simulator.processes import ProgramEndedError
 
@@ -68,10 +68,18 @@ def _walk(demo: Demo) -> dict[str, Any]:
     demo.wake_residents()
     _say("You can look already; each link signs in once:")
     _say_links(demo)
-    with demo.stage("live", f"One live day, {LIVE_DAY}, at up to {LIVE_RATE:.0f} times real speed ..."):
+    watches = [LeakWatch(home, demo.street_folder / "homes" / home) for home in demo.agents]
+    with (
+        ThreadPoolExecutor(max_workers=1) as aside,
+        demo.stage("live", f"One live day, {LIVE_DAY}, at up to {LIVE_RATE:.0f} times real speed ..."),
+    ):
+        # What the history sent is weighed while the live day leaves time for it.
+        weighed = [aside.submit(watch.look) for watch in watches]
         demo.live_day()
+        for one in weighed:
+            one.result()
     with demo.stage("report", "Checking everything again ..."):
-        evidence = _evidence(demo)
+        evidence = _evidence(demo, watches)
     report = make_report(evidence)
     report["seed"] = demo.seed
     report["live_day"] = LIVE_DAY.isoformat()
@@ -86,18 +94,20 @@ def _walk(demo: Demo) -> dict[str, Any]:
     return report
 
 
-def _evidence(demo: Demo) -> Evidence:
+def _evidence(demo: Demo, watches: Sequence[LeakWatch]) -> Evidence:
     first, last = (LIVE_DAY - timedelta(days=demo.history_days)).isoformat(), LIVE_DAY.isoformat()
     days_back = (0, 1, min(7, demo.history_days))
     homes = demo.street["homes"]
-    limit = str(2 * (demo.history_days + 2) * 96)
+    limit = 2 * (demo.history_days + 2) * 96
     # The hub's commands are processes of their own: they run on one core while the outboxes are read on the other.
     with ThreadPoolExecutor(max_workers=1) as aside:
         settled_again = aside.submit(lambda: [_settle_again(demo, LIVE_DAY - timedelta(days=n)) for n in days_back])
         verified = aside.submit(demo.hub_json, "verify", "--json")
         hub = aside.submit(demo.hub_json, "report", "--from", first, "--to", last, "--json")
-        outboxes = {home: _mapping(demo.agent_json(home, "outbox", "--limit", limit, "--json")) for home in demo.agents}
-        leaks = [leak for home in demo.agents for leak in find_leaks(home, demo.street_folder / "homes" / home)]
+        demo.wait_for_receipts()
+        outboxes = {home: demo.outbox(home, limit=limit) for home in demo.agents}
+        for watch in watches:
+            watch.look()
         return Evidence(
             homes=len(homes),
             devices=sum(len(home["devices"]) for home in homes),
@@ -109,7 +119,9 @@ def _evidence(demo: Demo) -> Evidence:
             agents=demo.agents,
             truth=demo.ask_street(f"truth.json?from={demo.start_s - demo.history_days * 86400}&to={demo.end_s}"),
             residents=_mapping(demo.ask_street("status.json")["residents"]),
-            leaks=leaks,
+            leaks=[leak for watch in watches for leak in watch.leaks],
+            weighed=sum(watch.messages for watch in watches),
+            is_steady=all(watch.has_every_slot() for watch in watches),
             log_findings=list(_log_findings(demo)),
             settled_again=settled_again.result(),
             peak_memory_bytes=demo.memory.peak_bytes,

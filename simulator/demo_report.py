@@ -15,7 +15,8 @@ OUTBOX_BYTES_MAX = 64 * 2**20
 @dataclass(frozen=True)
 class Evidence:
     """All that was asked at the end. `hub` is `commonwatt-hub report`, `verified` is `commonwatt-hub verify`,
-    `outboxes` is `commonwatt-agent outbox` per home, `truth` the street's, `leaks` what left beyond a consent."""
+    `outboxes` is `commonwatt-agent outbox` per home, `truth` the street's, `leaks` what left beyond a consent,
+    `weighed` how many messages were looked at for that, `is_steady` whether every home sent one batch a slot."""
 
     homes: int
     devices: int
@@ -28,6 +29,8 @@ class Evidence:
     truth: Json
     residents: Json
     leaks: Sequence[str]
+    weighed: int
+    is_steady: bool
     log_findings: Sequence[str]
     settled_again: Sequence[Json]
     peak_memory_bytes: int
@@ -133,7 +136,8 @@ def check_invariants(seen: Evidence) -> dict[str, dict[str, Any]]:
             not seen.log_findings, "; ".join(seen.log_findings) or "logs clean"
         ),
         "I11 nothing left a home beyond its consent": _held(
-            not seen.leaks, "; ".join(seen.leaks[:3]) or f"every message of {len(seen.agents)} homes opened and weighed"
+            not seen.leaks and seen.weighed == sealed and seen.is_steady,
+            "; ".join(seen.leaks[:3]) or f"{seen.weighed} messages of {len(seen.agents)} homes weighed",
         ),
     }
 
