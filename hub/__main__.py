@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import importlib
 import json
 import logging
 import sys
@@ -21,7 +22,8 @@ INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    options = _parser(given[0] if given else "").parse_args(given)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     command: Callable[[argparse.Namespace], int] = options.command
@@ -169,7 +171,29 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _parser() -> argparse.ArgumentParser:
+# Commands with a module of their own: name, module, needs --data, words. The module loads only when it is called.
+_ROOMS = (
+    ("ledger", "hub.ledger_command", True, "write the ledger as beancount text, CSV or JSON"),
+    ("bank-file", "hub.bank_command", None, "write a bank file (SEPA) of payouts or collections"),
+    ("grid-file", "hub.grid_command", None, "write, read or compare grid operators' files"),
+    ("presets", "hub.presets_command", None, "list the sharing rules of countries, ready to fill in"),
+)
+
+
+def _add_rooms(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", *, called: str) -> None:
+    for name, module_name, needs_data, words in _ROOMS:
+        parser = commands.add_parser(name, help=words, description=words[0].upper() + words[1:] + ".")
+        if needs_data is not None:
+            parser.add_argument("--data", type=Path, required=needs_data, metavar="DIR", help="the hub's data folder")
+        if needs_data is not None or name == "bank-file":
+            parser.add_argument("--clock", type=Path, metavar="FILE", help="for developers: live by this timeline file")
+        if name == called:
+            module = importlib.import_module(module_name)
+            module.add_arguments(parser)
+            parser.set_defaults(command=module.run)
+
+
+def _parser(called: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="commonwatt-hub", description="The hub of an energy co-op.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_init(commands)
@@ -189,6 +213,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--from", dest="first", type=_day, required=True, metavar="DAY", help="the first local day")
     report.add_argument("--to", type=_day, metavar="DAY", help="the last local day; the first without it")
     report.add_argument("--json", action="store_true", help="print one line of JSON")
+    _add_rooms(commands, called=called)
     status = _command(commands, "status", _status, "say how the hub stands")
     status.add_argument("--json", action="store_true", help="print JSON")
     return parser
