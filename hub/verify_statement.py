@@ -1,0 +1,300 @@
+"""Recomputes a member's month from the member's own readings and the published pool series; stands alone.
+
+Needs Python and cryptography: python verify_statement.py statement.json readings.json pool.json --hub-key HEX
+Exit status 0: every number was recomputed. 1: one line names the first place that is wrong. 2: a file cannot be read.
+readings.json is {"member": id, "readings": [[slot, exported_wh, imported_wh], ...]}, a slot being the number of quarter
+hours since 1970 in UTC; pool.json is {"days": [the co-op's pool series of each day]}.
+"""
+
+import argparse
+import calendar
+import hashlib
+import json
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+SIGNED = b"commonwatt signed document v1\n"
+MAX_BYTES = 256 * 2**20
+ENERGIES = ("surplus", "demand", "received", "sold", "imported", "exported")
+MONEYS = ("debit_nano", "credit_nano", "benefit_nano", "alone_nano", "cost_nano")
+TAX, UNITS = ("rate_ppm", "reverse_charge", "net_cent", "tax_cent"), {"micro": 1_000, "cent": 10_000_000}
+BROKEN = (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError, RecursionError)
+Table = dict[Any, Any]
+
+
+class Wrong(Exception):
+    """One line that names a place in the statement and what is wrong there."""
+
+
+def require(holds: bool, place: str, what: str) -> None:
+    if not holds:
+        raise Wrong(f"{place}: {what}")
+
+
+def same(stated: object, found: object, place: str) -> None:
+    """The stated number is the recomputed one, and a whole number like it."""
+    what = f"{json.dumps(stated)[:80]} is stated, {json.dumps(found)[:80]} is right"
+    require(canonical(stated) == canonical(found), place, what)
+
+
+def canonical(document: object) -> bytes:
+    """The bytes that hashes and signatures cover."""
+    return json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def check_signature(signed: Table, key: Ed25519PublicKey, place: str) -> None:
+    """The hub's signature over the document."""
+    try:
+        key.verify(bytes.fromhex(signed["signature"]), SIGNED + canonical(signed["document"]))
+    except (InvalidSignature, *BROKEN):
+        raise Wrong(f"{place}: not signed by the hub's key, or changed since") from None
+
+
+def root_of(leaf: bytes, index: int, size: int, proof: list[bytes]) -> bytes:
+    """The root that a leaf at this place and its proof lead to (RFC 6962 section 2.1)."""
+    if not 0 <= index < size or (size == 1) != (not proof):
+        raise ValueError("a proof of the wrong length")
+    if size == 1:
+        return hashlib.sha256(b"\0" + leaf).digest()
+    half = 1 << (size - 1).bit_length() - 1
+    if index < half:
+        return hashlib.sha256(b"\1" + root_of(leaf, index, half, proof[:-1]) + proof[-1]).digest()
+    return hashlib.sha256(b"\1" + proof[-1] + root_of(leaf, index - half, size - half, proof[:-1])).digest()
+
+
+def unit_left(rest: int, bar: int | None, before: str | None, me: str) -> bool:
+    """Whether a unit left over went to this rest: to the largest, and of equal ones to the first ids."""
+    return bar is not None and (rest > bar or (rest == bar and (before is None or me < before)))
+
+
+def share(step: list[Any], weight: int, me: str) -> int:
+    """My part of a total shared by weights, by largest remainder."""
+    units, rest = divmod(step[0] * weight, step[1] or 1)
+    return int(units) + unit_left(rest, step[2], step[3], me)
+
+
+def fill(step: list[Any], demand: int, weight: int, me: str) -> int:
+    """My part of water-filling: all I ask if it lies under my level, else my share of what the others left."""
+    filled = demand * step[1] <= step[0] * weight
+    return 0 if weight == 0 else demand if filled else share(step, weight, me)
+
+
+def received_of(rule: Table, me: str, slot: Table, demand: int) -> int | None:
+    """What the rule gives me in this interval; None where the series withholds it."""
+    method, params, buy = rule["method"], rule["params"], slot["buy"]
+    if method == "priority":
+        tier = next(n for n, tier in enumerate(params["tiers"]) if me in tier)
+        return None if buy[tier] is None else share(buy[tier], demand, me)
+    if method in ("equal", "weighted"):
+        return fill(buy[0], demand, 1 if method == "equal" else params["weights"][me], me)
+    if None in buy or method == "proportional":
+        return None if None in buy else share(buy[0], demand, me)
+    if method == "solidarity":
+        first = fill(buy[0], demand, 1, me) if me in params["group"] else 0
+        return first + share(buy[1], demand - first, me)
+    last = {"static": 0, "static_rounds": 0, "static_then_proportional": 1}[method]
+    got, weight = 0, params["weights"][me]
+    for step in buy[:-1] if last else buy:
+        got += min(share(step, weight, me), demand - got)
+        weight = 0 if got == demand else weight
+    return got + share(buy[-1], demand - got, me) if last else got
+
+
+def pairwise_of(rule: Table, me: str, slot: Table, demand: int) -> tuple[int, int]:
+    """What I received from each producer's quotas and what I sold, from the auditor's series."""
+    got = sold = 0
+    for producer, step, taken in slot["producers"]:
+        ppm = rule["params"]["coefficients"][producer].get(me)
+        if ppm is not None:
+            mine = min(share(step, ppm, me), demand - got)
+            same(taken.get(me), mine, f"slot {slot['slot']} taken from {producer}")
+            got += mine
+        sold = sum(taken.values()) if producer == me else sold
+    return got, sold
+
+
+def recompute(rule: Table, me: str, slot: Table, surplus: int, demand: int) -> tuple[int | None, int | None]:
+    """My energy received and sold in one interval; None for what only the auditor can recompute."""
+    percent = rule["participation_percent"].get(me, 100)
+    surplus, demand = surplus * percent // 100, demand * percent // 100
+    if "producers" in slot:
+        return pairwise_of(rule, me, slot, demand)
+    return (received_of(rule, me, slot, demand), share(slot["sell"], surplus, me)) if "buy" in slot else (None, None)
+
+
+def own_reading(day: Table, slot: int, readings: Table) -> tuple[int, int] | None:
+    """My surplus and demand in one interval, None where a reading is missing or I am not a member all through it."""
+    first, end = day["window"] or (slot, None)
+    parts = range(slot, slot + day["step"])
+    pairs = [readings.get(part, (None, None)) for part in parts]
+    if parts[0] < first or (end is not None and parts[-1] >= end) or any(None in pair for pair in pairs):
+        return None
+    return sum(pair[0] for pair in pairs), sum(pair[1] for pair in pairs)
+
+
+def check_intervals(day: Table, rule: Table, me: str, pool: Table, readings: Table) -> int:
+    """Every interval of a day by my readings and the pool series; returns how many were withheld from me."""
+    withheld = 0
+    for i, (slot, *stated) in enumerate(zip(pool["slots"], *(day[name] for name in ENERGIES[:4]), strict=True)):
+        place = f"day {day['day']} slot {slot['slot']}"
+        same(day["first_slot"] + i * day["step"], slot["slot"], f"{place} number of the interval")
+        mine = own_reading(day, slot["slot"], readings)
+        if mine is None or None in stated:
+            same(stated, [None] * 4 if mine is None else [*mine, 0, 0], f"{place} surplus, demand, received, sold")
+            continue
+        same(stated[:2], list(mine), f"{place} surplus and demand by your readings")
+        received, sold = recompute(rule, me, slot, *mine)
+        withheld += received is None or sold is None
+        require(0 <= stated[2] <= mine[1] and 0 <= stated[3] <= mine[0], place, "more received or sold than read")
+        same(stated[2], stated[2] if received is None else received, f"{place} received")
+        same(stated[3], stated[3] if sold is None else sold, f"{place} sold")
+    return withheld
+
+
+def check_entries(day: Table, coop: str, me: str, key: Ed25519PublicKey) -> dict[str, int]:
+    """The day's signed root and my entries under it; returns what they book."""
+    place, root = f"day {day['day']}", day["root"]["document"]
+    check_signature(day["root"], key, f"{place} root")
+    same([root["coop"], root["day"]], [coop, day["day"]], f"{place} root coop and day")
+    booked, places = dict.fromkeys((*ENERGIES[2:], *MONEYS[:2]), 0), [each["place"] for each in day["entries"]]
+    same(places, sorted(set(places)), f"{place} order of entries")
+    for each in day["entries"]:
+        at, entry = f"{place} entry {each['place']}", json.loads(each["entry"])
+        path = [bytes.fromhex(step) for step in each["proof"]]
+        found = root_of(each["entry"].encode(), each["place"], root["entries"], path)
+        require(found.hex() == root["root"], at, "does not stand under the day's signed root")
+        same([entry["day"], entry["member"]], [day["day"], me], f"{at} day and member")
+        same(sum(amount for _, _, amount in entry["postings"]), 0, f"{at} sum")
+        for line, account, amount in entry["postings"]:
+            if account == f"member:{me}:energy":
+                booked[line] += amount if line in ("received", "imported") else -amount
+            elif account == f"member:{me}:money":
+                booked[MONEYS[line == "sold"]] += amount if line == "sold" else -amount
+    return booked
+
+
+def check_day(day: Table, document: Table, pools: Table, readings: Table, key: Ed25519PublicKey) -> int:
+    """One day from the readings up to its totals and money; returns how many intervals were withheld."""
+    place, me, coop = f"day {day['day']}", document["member"]["id"], document["coop"]["id"]
+    booked = check_entries(day, coop, me, key)
+    require(day["day"] in pools, place, "the pool series has no such day")
+    pool = pools[day["day"]]
+    found, named = hashlib.sha256(canonical(pool)).hexdigest(), day["root"]["document"]["pool"].values()
+    require(found in named, f"{place} pool series", "not the one the hub signed for")
+    same([day["rule"], day["run"]["key"]], [pool["rule"], pool["run"]], f"{place} rule and run")
+    text = document["rules"][day["rule"]]
+    version, rule = hashlib.sha256(b"commonwatt rulebook v1\n" + text.encode()).hexdigest(), json.loads(text)
+    same(version, day["rule"], f"{place} rule version")
+    same(day["step"], rule["aggregate"], f"{place} step")
+    withheld = check_intervals(day, rule, me, pool, readings)
+    surplus, demand, received, sold = (sum(wh or 0 for wh in day[name]) for name in ENERGIES[:4])
+    totals = dict(zip(ENERGIES, (surplus, demand, received, sold, demand - received, surplus - sold), strict=True))
+    same(day["totals"], totals, f"{place} totals")
+    prices = rule["prices"]
+    debit, credit = received * prices["buy"], sold * prices["sell"]
+    money: dict[str, int | None] = dict.fromkeys(MONEYS)
+    if prices["retail"] is not None and prices["feedin"] is not None:
+        alone = demand * prices["retail"] - surplus * prices["feedin"]
+        cost = totals["imported"] * prices["retail"] - totals["exported"] * prices["feedin"] + debit - credit
+        money |= {"benefit_nano": alone - cost, "alone_nano": alone, "cost_nano": cost}
+    same(day["money"], money | {"debit_nano": debit, "credit_nano": credit}, f"{place} money")
+    settled = {name: totals[name] for name in ENERGIES[2:]} | {"debit_nano": debit, "credit_nano": credit}
+    same(booked, settled, f"{place} entries")
+    return withheld
+
+
+def check_month(document: Table) -> None:
+    """Calendar, state, totals, money, rounding and tax of the month from its days."""
+    month, days, me = document["month"], document["days"], document["member"]["id"]
+    every = [f"{month}-{n:02d}" for n in range(1, calendar.monthrange(int(month[:4]), int(month[5:7]))[1] + 1)]
+    same(sorted([day["day"] for day in days] + document["missing_days"]), every, "days and missing_days")
+    for day, following in pairwise(days):
+        end = day["first_slot"] + len(day["surplus"]) * day["step"]
+        gap = every.index(following["day"]) - every.index(day["day"])
+        follows = following["first_slot"] == end or (gap > 1 and following["first_slot"] > end)
+        require(follows, f"day {following['day']} first_slot", "does not follow the day before")
+    kinds, whole = {day["run"]["kind"] for day in days}, not document["missing_days"]
+    same(document["state"], "final" if kinds == {"RF"} and whole else "provisional", "state")
+    same(document["billed"], whole and "D" not in kinds, "billed")
+    same(document["totals"], {name: sum(day["totals"][name] for day in days) for name in ENERGIES}, "totals")
+    columns = {name: [day["money"][name] for day in days] for name in MONEYS}
+    money: Table = {name: None if None in numbers else sum(numbers) for name, numbers in columns.items()}
+    for side in ("debit", "credit"):
+        for unit, unit_nano in UNITS.items():
+            whole_units, rest = divmod(money[f"{side}_nano"], unit_nano)
+            bar, before = document["rounding"][unit][side]
+            money[f"{side}_{unit}"] = whole_units + unit_left(rest, bar, before, me)
+    same(document["money"], money, "money")
+    for bill in document["tax"]:
+        check_bill(bill, money)
+
+
+def check_bill(bill: Table, money: Table) -> None:
+    """An invoice or credit note: its energy line, tax by rate half a cent upwards, and sums."""
+    place, lines = f"tax {bill['kind']} {bill['number']}", bill["lines"]
+    side = {"received": "debit_cent", "sold": "credit_cent"}[lines[0]["name"]]
+    same(lines[0]["net_cent"], money[side], f"{place} {lines[0]['name']}")
+    nets: Table = {}
+    for line in lines:
+        rate = line["rate_ppm"], line["reverse_charge"]
+        nets[rate] = nets.get(rate, 0) + line["net_cent"]
+    taxes = [(*rate, net, (2 * net * rate[0] + 1_000_000) // 2_000_000) for rate, net in sorted(nets.items())]
+    same(bill["taxes"], [dict(zip(TAX, tax, strict=True)) for tax in taxes], f"{place} taxes")
+    net, charged = sum(nets.values()), sum(tax for _, reverse, _, tax in taxes if not reverse)
+    same([bill["net_cent"], bill["tax_cent"], bill["gross_cent"]], [net, charged, net + charged], f"{place} sums")
+
+
+def verify(signed: Table, own: Table, published: Table, key: Ed25519PublicKey) -> str:
+    """What was found, in one line. Raises: Wrong at the first place that does not hold."""
+    place, withheld = "statement", 0
+    try:
+        document = signed["document"]
+        same(document["format"], "commonwatt-statement-1", "format")
+        same(own["member"], document["member"]["id"], "member of the readings")
+        readings = {slot: (surplus, demand) for slot, surplus, demand in own["readings"]}
+        pools = {pool["day"]: pool for pool in published["days"]}
+        for day in document["days"]:
+            place = f"day {day['day']}"
+            withheld += check_day(day, document, pools, readings, key)
+        place = "month"
+        check_month(document)
+        for name, (_, now) in ((document["changes"] or {}).get("month") or {}).items():
+            same(now, {**document["totals"], **document["money"]}[name], f"changes {name}")
+    except BROKEN as error:
+        raise Wrong(f"{place}: malformed ({type(error).__name__}: {str(error)[:80]})") from None
+    check_signature(signed, key, "statement signature")
+    count = sum(len(day["surplus"]) for day in document["days"])
+    note = f"; {withheld} of them only within bounds, as too few homes took part" if withheld else ""
+    return f"{document['month']} of {document['member']['id']}: right in all of {count} intervals{note}"
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Recompute a statement from your own readings and the pool series.")
+    for name in ("statement", "readings", "pool"):
+        parser.add_argument(name, metavar=f"{name}.json")
+    parser.add_argument("--hub-key", required=True, metavar="HEX", help="the hub's Ed25519 public key, 64 hex digits")
+    chosen = parser.parse_args()
+    files, path = [], "--hub-key"
+    try:
+        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(chosen.hub_key))
+        for path in (chosen.statement, chosen.readings, chosen.pool):
+            with Path(path).open("rb") as file:
+                files.append(json.loads(file.read(MAX_BYTES)))
+        sys.stdout.write(verify(files[0], files[1], files[2], key) + "\n")
+    except Wrong as wrong:
+        sys.stdout.write(f"{wrong}\n")
+        return 1
+    except (OSError, *BROKEN) as error:
+        sys.stderr.write(f"{path}: cannot be read: {error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
