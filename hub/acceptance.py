@@ -78,11 +78,16 @@ class TooEarly:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Counted, and nothing else. `agent` is an enrolled agent's id or UNKNOWN."""
+    """Counted, and nothing of it stored. `agent` is an enrolled agent's id or UNKNOWN.
+
+    `answer_epoch`: the message is the agent's own but stands where none is wanted, so a receipt of this epoch tells
+    the agent what is held: after a restore on either side that is how it learns of it. 0: no answer.
+    """
 
     agent: str
     reason: Refusal
     detail: str
+    answer_epoch: int = 0
 
 
 Verdict = Accepted | AlreadyHeld | TooEarly | Refused
@@ -212,7 +217,9 @@ def _take_one(opened: Opened, state: IntakeState, *, held_hash: bytes | None, no
     try:
         where = place(chain.position, opened.header, own_hash=opened.hash, held_hash=held)
     except WireError as error:
-        return Refused(opened.agent, error.reason, error.detail[:DETAIL_CHARS])
+        # Of two epochs the later one: an agent whose storage is an old copy must hear that it was further once.
+        epoch = max(opened.header.epoch, chain.position.epoch)
+        return Refused(opened.agent, error.reason, error.detail[:DETAIL_CHARS], answer_epoch=epoch)
     if where is Place.HELD:
         return AlreadyHeld(opened.agent, opened.header.epoch)
     if where is Place.AHEAD:

@@ -159,6 +159,8 @@ class Intake:
     async def _answer(self, verdicts: Sequence[Verdict], accepted: Sequence[AcceptedMessage]) -> None:
         asked = {(message.agent, message.epoch) for message in accepted}
         asked |= {(v.agent, v.epoch) for v in verdicts if isinstance(v, AlreadyHeld | TooEarly)}
+        # At most one answer per agent and group to whatever was refused, so that a flood is not doubled.
+        asked |= {v.agent: v.answer_epoch for v in verdicts if isinstance(v, Refused) and v.answer_epoch}.items()
         for agent, epoch in sorted(asked):
             receipt = await self._receipt(agent, epoch)
             topic = topics.down(self._coop, agent, kind="receipt")

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import aiosqlite
@@ -13,6 +13,7 @@ from hub.broker_link import Delivery
 from hub.intake import MAX_WAITING, Intake
 from hub.storage.records import PromptRow
 from hub.storage.sqlite import SqliteStore
+from protocols.chain import FIRST_PREVIOUS, MAX_AHEAD
 from protocols.consent import default_consent
 from protocols.envelope import open_sealed
 from protocols.messages import Choice
@@ -125,6 +126,56 @@ async def test_a_hole_is_named_and_filled(bench: Bench, home: SendingHome) -> No
     await bench.receive(sent[1])
     assert (bench.courier.receipts()[-1].through_seq, bench.courier.receipts()[-1].gaps) == (4, ())
     assert await bench.store.message_count() == 4
+
+
+async def test_a_hub_restored_from_an_older_backup_says_what_it_holds(bench: Bench, home: SendingHome) -> None:
+    first = home.batch()
+    head = home.previous
+    await bench.receive(first)
+    lost = [home.batch() for _ in range(2 * MAX_AHEAD)]
+    live = [home.batch() for _ in range(3)]
+    bench.courier.sent.clear()
+    await bench.receive(*live)
+    assert bench.courier.receipts() == [Receipt(home.agent, 1, 1, head, (), NOW_S, ())], "one answer to all three"
+    assert [(r.reason, r.count) for r in await bench.store.refusals()] == [("out_of_order", 3)]
+    await bench.receive(*lost, *live)
+    assert bench.courier.receipts()[-1] == Receipt(home.agent, 1, 132, home.previous, (), NOW_S, ())
+
+
+async def test_a_hub_that_lost_a_whole_epoch_says_that_it_holds_nothing_of_it(bench: Bench, home: SendingHome) -> None:
+    await bench.receive(home.batch())
+    home.new_epoch()
+    lost = [home.batch() for _ in range(MAX_AHEAD + 1)]
+    await bench.receive(home.batch())
+    assert bench.courier.receipts()[-1] == Receipt(home.agent, 2, 0, FIRST_PREVIOUS, (), NOW_S, ())
+    await bench.receive(*lost)
+    assert bench.courier.receipts()[-1].through_seq == MAX_AHEAD + 1
+
+
+@pytest.mark.parametrize("epochs_behind", [0, 1])
+async def test_an_agent_whose_storage_is_an_old_copy_hears_what_it_made_once(
+    bench: Bench, home: SendingHome, epochs_behind: int
+) -> None:
+    await bench.receive(home.batch())
+    copy = replace(home)
+    await bench.receive(home.batch(), home.batch())
+    for _ in range(epochs_behind):
+        home.new_epoch()
+        await bench.receive(home.batch(FIRST_SLOT + 50))
+    bench.courier.sent.clear()
+    await bench.receive(copy.batch(FIRST_SLOT + 90))
+    expected = Receipt(home.agent, home.epoch, home.seq, home.previous, (), NOW_S, ())
+    assert bench.courier.receipts() == [expected], "the newest epoch, so that a number beyond it can be taken"
+    assert [r.reason for r in await bench.store.refusals()] == ["replayed"]
+    copy.epoch, copy.seq, copy.previous = home.epoch + 1, 0, FIRST_PREVIOUS
+    await bench.receive(copy.batch(FIRST_SLOT + 90))
+    assert bench.courier.receipts()[-1].through_seq == 1
+
+
+async def test_a_stranger_gets_no_answer_however_it_refuses(bench: Bench, home: SendingHome) -> None:
+    topic, sealed = home.batch()
+    await bench.receive((topic, sealed[:-1] + bytes([sealed[-1] ^ 1])), SendingHome("h08").batch())
+    assert bench.courier.sent == []
 
 
 async def test_refusals_are_counted_and_nothing_of_them_is_stored(bench: Bench, home: SendingHome) -> None:
