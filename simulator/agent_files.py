@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 HUB_URL = "http://127.0.0.1:8400"
 INTERVAL_S = 300
 BOUNDARY_WINDOW_S = 240
+TIMEOUT_MS = 1500
+"""How long an agent waits for a simulated device, in real time: it answers in milliseconds or not at all."""
 _DAY_S = 86400
 
 
@@ -51,6 +53,7 @@ def agent_text(home: Home, connects: Mapping[tuple[str, str], str], manners: Age
                 f'connect = "{connects[home.id, device.link]}"',
                 f"unit = {device.unit}",
                 f"max_power_w = {device.max_power_w}",
+                f"timeout_ms = {TIMEOUT_MS}",
             ]
     return "\n".join(lines) + "\n"
 

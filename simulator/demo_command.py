@@ -20,6 +20,8 @@ from simulator.processes import ProgramEndedError
 
 FAULTS = Path(__file__).with_name("demo_faults.toml")
 REPORT_FILE = "demo-report.json"
+NEWEST = 200
+"""Messages of each outbox listed one by one at the end: the live day and more."""
 
 
 def add_demo_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -85,6 +87,7 @@ def _walk(demo: Demo) -> dict[str, Any]:
     report["live_day"] = LIVE_DAY.isoformat()
     report["history_days"] = demo.history_days
     report["stages"] = [vars(stage) for stage in demo.stages]
+    report["clock_held_s"] = round(demo.held_s, 1)
     report["wall_s"] = round(time.monotonic() - began_s, 1)
     report["cpu_s"] = round(demo.cpu_s(), 1)
     report["peak_memory_mb"] = round(evidence.peak_memory_bytes / 1e6)
@@ -98,14 +101,13 @@ def _evidence(demo: Demo, watches: Sequence[LeakWatch]) -> Evidence:
     first, last = (LIVE_DAY - timedelta(days=demo.history_days)).isoformat(), LIVE_DAY.isoformat()
     days_back = (0, 1, min(7, demo.history_days))
     homes = demo.street["homes"]
-    limit = 2 * (demo.history_days + 2) * 96
     # The hub's commands are processes of their own: they run on one core while the outboxes are read on the other.
     with ThreadPoolExecutor(max_workers=1) as aside:
         settled_again = aside.submit(lambda: [_settle_again(demo, LIVE_DAY - timedelta(days=n)) for n in days_back])
         verified = aside.submit(demo.hub_json, "verify", "--json")
         hub = aside.submit(demo.hub_json, "report", "--from", first, "--to", last, "--json")
-        demo.wait_for_receipts()
-        outboxes = {home: demo.outbox(home, limit=limit) for home in demo.agents}
+        demo.wait("the last receipts", lambda: all(watch.waiting() == 0 for watch in watches), within_s=30)
+        outboxes = {home: demo.outbox(home, limit=NEWEST) for home in demo.agents}
         for watch in watches:
             watch.look()
         return Evidence(

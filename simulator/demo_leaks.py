@@ -38,6 +38,13 @@ class LeakWatch:
                 for leak in self._weigh(kind, sealed):
                     self.leaks.append(f"{self._home}: {leak}")
 
+    def waiting(self) -> int:
+        """How many messages have no receipt yet."""
+        path = self._folder / "data" / "outbox.sqlite"
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+            (count,) = db.execute("SELECT count(*) FROM message WHERE receipted_at IS NULL").fetchone()
+        return int(count)
+
     def has_every_slot(self) -> bool:
         """Whether exactly one batch stands for every quarter hour from the first to the last: a fixed cadence."""
         return len(self._slots) > 0 and len(self._slots) == max(self._slots) - min(self._slots) + 1
