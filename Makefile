@@ -1,5 +1,8 @@
 # One word each: what a person does with this repository. `make demo` and `make test` do their own set-up.
 SHELL := /bin/sh
+# One thread a process for array arithmetic: the tests run side by side and results do not depend on the cores.
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
 PY := .venv/bin/python
 
 .PHONY: help setup setup-test check test demo demo-once bench campaign clean

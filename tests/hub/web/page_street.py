@@ -47,21 +47,11 @@ NOW_S = start_of(NOW_SLOT) + 120
 FIRST_SLOT = slots_of_day(date(2026, 6, 9), COOP.tz).start
 HOSTILE = '<script>alert("x")</script>'
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
+# Households are counted, not named; one name is not plain ASCII and one is hostile.
 FAMILIES = (
-    "Ana Ruiz",
-    "Ben Okafor",
-    "Clara Weiß",
-    "David Lindqvist",
-    "Elif Demir",
-    "Farid Haddad",
-    *(
-        "Greta Novak",
-        "Hugo Martin",
-        "Ines Costa",
-        "Jonas Berg",
-        "Katja Vogel",
-        HOSTILE,
-    ),
+    *("Household One", "Household Two", "Household Dreißig", "Household Four", "Household Five", "Household Six"),
+    *("Household Seven", "Household Eight", "Household Nine", "Household Ten", "Household Eleven"),
+    HOSTILE,
 )
 
 
