@@ -171,9 +171,9 @@ def check_entries(day: Table, coop: str, me: str, key: Ed25519PublicKey) -> dict
         same([entry["day"], entry["member"]], [day["day"], me], f"{at} day and member")
         same(sum(amount for _, _, amount in entry["postings"]), 0, f"{at} sum")
         for line, account, amount in entry["postings"]:
-            if account == f"member:{me}:energy":
+            if account == f"member:{me}:energy" and line in booked:
                 booked[line] += amount if line in ("received", "imported") else -amount
-            elif account == f"member:{me}:money":
+            elif account == f"member:{me}:money" and line in ("received", "sold"):
                 booked[MONEYS[line == "sold"]] += amount if line == "sold" else -amount
     return booked
 
@@ -219,7 +219,7 @@ def check_month(document: Table) -> None:
         follows = following["first_slot"] == end or (gap > 1 and following["first_slot"] > end)
         require(follows, f"day {following['day']} first_slot", "does not follow the day before")
     kinds, whole = {day["run"]["kind"] for day in days}, not document["missing_days"]
-    same(document["state"], "final" if kinds == {"RF"} and whole else "provisional", "state")
+    same(document["state"], "final" if kinds <= {"RF", "X"} and whole else "provisional", "state")
     same(document["billed"], whole and "D" not in kinds, "billed")
     same(document["totals"], {name: sum(day["totals"][name] for day in days) for name in ENERGIES}, "totals")
     columns = {name: [day["money"][name] for day in days] for name in MONEYS}

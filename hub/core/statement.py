@@ -1,7 +1,8 @@
 """A member's statement of a local month as plain data: every number with the slots, run, rule and entries behind it.
 
 hub/verify_statement.py recomputes one. It reads no store, and sign_document signs what it makes. A statement is
-`final` when every day of the month stands by a run RF, else `provisional`; it is billed from M1 on.
+`final` when every day of the month stands by a run RF or by the decision of a dispute (X), else `provisional`; it is
+billed from M1 on. Entries of the co-op's funds stand beside those of settlement runs and count in none of its sums.
 """
 
 import csv
@@ -16,6 +17,7 @@ from protocols.slots import iso
 
 STATEMENT_FORMAT: Final = "commonwatt-statement-1"
 ENERGIES: Final = ("surplus", "demand", "received", "sold", "imported", "exported")
+CLOSED: Final = frozenset({"RF", "X"})
 MONEYS: Final = ("debit_nano", "credit_nano", "benefit_nano", "alone_nano", "cost_nano")
 SLOT_COLUMNS: Final = (
     "day", "slot", "start_utc", "surplus_wh", "demand_wh", "received_wh", "sold_wh", "imported_wh", "exported_wh",
@@ -42,7 +44,7 @@ def state_month(
         "member": {"id": member, "name": name},
         "month": month.month,
         "made_at": made_at,
-        "state": "final" if kinds == {"RF"} and not month.missing else "provisional",
+        "state": "final" if kinds <= CLOSED and not month.missing else "provisional",
         "billed": not month.missing and "D" not in kinds,
         "missing_days": list(month.missing),
         "rules": {day.pool.rule: day.source.settled.rule.canonical().decode("utf-8") for day in month.days},

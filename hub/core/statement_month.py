@@ -42,7 +42,7 @@ class CoopName:
 
 @dataclass(frozen=True, slots=True)
 class RunNote:
-    """The run a day stands by: its key, kind (D, M1, R1, R2, RF), state and the digest of its inputs."""
+    """The run a day stands by: its key, kind (D, M1, R1, R2, RF, X), state and the digest of its inputs."""
 
     key: str
     kind: str
@@ -130,7 +130,7 @@ def prepare_month(
 
 
 def booked_amounts(entries: Sequence[Entry], member: str) -> dict[str, int]:
-    """What the books say of a member: Wh received, sold, imported and exported, nano debited and credited."""
+    """What settlement runs booked of a member: Wh received, sold, imported and exported, nano debited and credited."""
     lines: dict[str, int] = dict.fromkeys(("received", "sold", "imported", "exported", "debit_nano", "credit_nano"), 0)
     signs = {"received": 1, "sold": -1, "imported": 1, "exported": -1}
     for entry in entries:

@@ -4,6 +4,7 @@ import copy
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.core.accepted_readings import Readings
+from hub.core.ledger import Entry, Posting
 from hub.core.pool_series import LEAST_HOMES, pool_series
 from hub.core.rulebook import Rule
 from hub.core.settlement import Settlement, settle
 from hub.core.signed_document import sign_document
 from hub.core.statement import state_month
+from hub.core.statement_month import prepare_month
 from hub.core.tax_lines import BillLine, TaxTerms
 from hub.verify_statement import recompute
 from tests.hub.core.settlement_worlds import METHODS, World, worlds
 from tests.hub.core.statement_street import (
+    COOP,
     HUB_KEY,
     HUB_KEY_HEX,
     Street,
+    book,
     make_readings,
     make_rule,
     make_street,
@@ -246,6 +251,19 @@ def test_a_street_of_four_homes_is_checked_within_bounds_only(tmp_path: Path) ->
     assert (code, "only within bounds" in said) == (0, True)
     code, said = run_script(tmp_path, signed, street.own(member), street.pool(auditor=True))
     assert (code, "only within bounds" in said) == (0, False)
+
+
+def test_entries_of_the_funds_stand_beside_those_of_settlement(tmp_path: Path) -> None:
+    street = street_of("proportional")
+    day = street.days[0]
+    fee = (Posting("member:a:money", -5_000, "fee"), Posting("coop:fees", 5_000, "fee"))
+    row = book(Entry("nano", day.day, "fund-1", "a", fee, ""), after=day.booked[-1])
+    days = [replace(day, booked=[*day.booked, row]), *street.days[1:]]
+    month = prepare_month(COOP, "2026-10", days=days, missing=street.month.missing, key=HUB_KEY)
+    signed = signed_statement(Street(month, street.readings, tuple(days)), "a")
+    assert len(signed["document"]["days"][0]["entries"]) == 3
+    pool = Street(month, street.readings, tuple(days)).pool()
+    assert run_script(tmp_path, signed, street.own("a"), pool)[0] == 0
 
 
 def test_corrected_months_and_memberships_within_a_day_are_right(tmp_path: Path) -> None:

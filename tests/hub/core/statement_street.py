@@ -81,20 +81,24 @@ def make_street(
 ) -> Street:  # fmt: skip
     """The month of these days. With `first`, a run D booked those readings before, so that entries are differences."""
     rows: list[Row] = []
-    previous, booked = GENESIS, dict.fromkeys(readings, ())
+    booked: dict[str, tuple[Entry, ...]] = dict.fromkeys(readings, ())
     for run_kind, given in (("D", first or {}), (kind, readings)):
         for day, values in given.items():
             settled = settle(values, rule)
             entries = book_day(settled, day=day, run=f"run-{run_kind}-{day}", booked=booked[day])
             booked[day] += entries
             for entry in entries:
-                previous = entry_hash(previous, entry.canonical())
-                rows.append(Row(len(rows) + 1, entry.canonical(), previous))
+                rows.append(book(entry, after=rows[-1] if rows else Row(0, b"", GENESIS)))
     days = [_settled_day(day, values, rule, kind=kind, rows=rows) for day, values in readings.items()]
     month = min(readings)[:7]
     everything = [f"{month}-{n:02d}" for n in range(1, 32) if _is_day(f"{month}-{n:02d}")]
     left = [day for day in everything if day not in readings] if missing is None else missing
     return Street(prepare_month(COOP, month, days=days, missing=left, key=HUB_KEY), readings, tuple(days))
+
+
+def book(entry: Entry, *, after: Any) -> Row:
+    """The entry as the row that follows in the ledger."""
+    return Row(after.position + 1, entry.canonical(), entry_hash(after.hash, entry.canonical()))
 
 
 def _settled_day(day: str, readings: Readings, rule: Rule, *, kind: str, rows: Sequence[Row]) -> SettledDay:
@@ -111,6 +115,3 @@ def _is_day(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-__all__ = ["COOP", "HUB_KEY", "HUB_KEY_HEX", "PRICES", "Entry", "Row", "Street"]
