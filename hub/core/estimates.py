@@ -1,0 +1,90 @@
+"""Values put in the place of missing ones, only by a rule that names how, and flagged: they never replace a reading.
+
+An estimate is made anew from the readings each time, so a late reading takes its place by itself.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protocols.slots import SLOTS_PER_UTC_DAY
+
+Whole = NDArray[np.int64]
+Truth = NDArray[np.bool_]
+
+WEEK_SLOTS: Final = 7 * SLOTS_PER_UTC_DAY
+
+Method = Literal["none", "straight_line", "same_time_of_week"]
+
+
+@dataclass(frozen=True, slots=True)
+class EstimateRule:
+    """How gaps are filled, as the rulebook says it.
+
+    `none`: they stay gaps. `straight_line`: gaps of up to `longest` slots on a line between the values beside them.
+    `same_time_of_week`: the middle value of the same quarter hour of the last `weeks` weeks, if at least `least` of
+    them are known; gaps longer than `longest` slots stay gaps.
+    """
+
+    method: Method = "none"
+    longest: int = 4
+    weeks: int = 4
+    least: int = 2
+
+    def __post_init__(self) -> None:
+        if self.method not in {"none", "straight_line", "same_time_of_week"}:
+            raise ValueError(f"{self.method} is no way to estimate")
+        if self.longest < 1 or not 1 <= self.least <= self.weeks:
+            raise ValueError("an estimate needs a longest gap of 1 or more, and 1 <= least <= weeks")
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """A series with estimates in it. Units: Wh, -1 where still nothing is known. Shape: both (slots,)."""
+
+    energy_wh: Whole
+    is_estimate: Truth
+
+
+def estimate_gaps(energy_wh: Whole, rule: EstimateRule) -> Estimated:
+    """The series with its gaps filled as the rule says, in whole Wh rounded down; known values stay as they are."""
+    filled = energy_wh.copy()
+    missing = energy_wh < 0
+    if rule.method != "none":
+        for start, stop in _gaps(missing):
+            if stop - start > rule.longest:
+                continue
+            if rule.method == "straight_line":
+                filled[start:stop] = _line(energy_wh, start, stop)
+            else:
+                filled[start:stop] = [_middle(energy_wh, place, rule) for place in range(start, stop)]
+    return Estimated(filled, missing & (filled >= 0))
+
+
+def _gaps(missing: Truth) -> list[tuple[int, int]]:
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], missing, [False])).astype(np.int8)))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
+
+def _line(energy: Whole, start: int, stop: int) -> Whole | int:
+    if start == 0 or stop == len(energy):
+        return -1
+    before, after = int(energy[start - 1]), int(energy[stop])
+    steps = np.arange(1, stop - start + 1)
+    line: Whole = before + (after - before) * steps // (stop - start + 1)
+    return line
+
+
+def _middle(energy: Whole, place: int, rule: EstimateRule) -> int:
+    """The median of the same slot of the weeks before, rounded down; -1 where too few are known."""
+    known = [
+        wh
+        for week in range(1, rule.weeks + 1)
+        if (at := place - week * WEEK_SLOTS) >= 0 and (wh := int(energy[at])) >= 0
+    ]
+    if len(known) < rule.least:
+        return -1
+    known.sort()
+    return (known[(len(known) - 1) // 2] + known[len(known) // 2]) // 2
