@@ -16,7 +16,7 @@ from protocols.device_maps import resolve
 from protocols.device_roles import role_names, role_of, role_values
 from protocols.map_model import DeviceMap, MapError
 from protocols.placed_map import ResolvedMap
-from protocols.planning import Request, Span, bisect_request
+from protocols.planning import PlanError, Request, Span, bisect_request
 from protocols.registers import Value
 from protocols.sunspec import Discovery, discover
 
@@ -159,7 +159,8 @@ class Device:
             resolved = resolve(
                 self.device_map, found.models if found else None, sign=settings.sign, invert=settings.invert
             )
-        except MapError as complaint:
+            resolved.plan()
+        except (MapError, PlanError) as complaint:
             raise NotThisDevice(str(complaint)) from None
         if found and settings.sign == "as_documented" and self.device_map.inverted_for:
             values = resolved.decode({(3, address): word for address, word in found.words.items()})

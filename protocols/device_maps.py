@@ -48,13 +48,13 @@ def resolve(
         raise MapError(f"{device_map.id}: sign: expected as_documented, no sign is the vendor's choice here")
     found = tuple(models or ())
     placed = [each for point in device_map.points if (each := _place(point, found)) is not None]
-    points = {each.point.name: each for each in reversed(placed)}
+    points = _decodable({each.point.name: each for each in reversed(placed)}, found)
     if not points:
         wanted = sorted({model for point in device_map.points for model in point.models})
         raise MapError(f"{device_map.id}: expected one of the SunSpec models {wanted}, found none of them")
     return ResolvedMap(
         device_map=device_map,
-        points={name: points[name] for name in dict.fromkeys(each.point.name for each in placed)},
+        points={name: points[name] for name in dict.fromkeys(each.point.name for each in placed) if name in points},
         derived={each.name: each for each in device_map.derived if points.keys() >= set(each.inputs)},
         atomic=atomic_groups(device_map),
         limits=_limits(device_map, found),
@@ -73,6 +73,26 @@ def _place(point: Point, models: Sequence[SunSpecModel]) -> PlacedPoint | None:
             first = model.address + point.offset
             return PlacedPoint(point, tuple(range(first, first + point.type.words)))
     return None
+
+
+def _decodable(points: dict[str, PlacedPoint], models: Sequence[SunSpecModel]) -> dict[str, PlacedPoint]:
+    """The points whose helpers the device has as well, each in the same model as the point it belongs to.
+
+    A shortened model may end before its scale factors; those of another model would give wrong numbers.
+    """
+    homes = {name: _home(each, models) for name, each in points.items()}
+    return {
+        name: each
+        for name, each in points.items()
+        if all(helper in points and homes[helper] in (None, homes[name]) for helper in each.point.helpers)
+    }
+
+
+def _home(placed: PlacedPoint, models: Sequence[SunSpecModel]) -> SunSpecModel | None:
+    """The model a point was found in, None for a fixed address."""
+    if placed.point.offset is None:
+        return None
+    return next(model for model in models if model.address <= placed.addresses[0] < model.end)
 
 
 def _limits(device_map: DeviceMap, models: Sequence[SunSpecModel]) -> BlockLimits:

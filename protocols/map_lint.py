@@ -80,6 +80,8 @@ def _value_complaints(point: Point) -> Iterator[str]:
 
 def _place_complaints(device_map: DeviceMap, point: Point) -> Iterator[str]:
     if point.offset is not None:
+        if point.type.words > device_map.transport.max_registers:
+            yield "cannot be read in one request: longer than max_registers"
         return
     span = span_of(point)
     if span.end > 65536:
@@ -124,6 +126,7 @@ def _atomic_complaints(device_map: DeviceMap) -> Iterator[str]:
         for name in group:
             if not device_map.named(name):
                 yield f"blocks: atomic: {name!r}: expected the name of a point"
+        yield from _offset_complaints([point for name in group for point in device_map.named(name)], longest)
         placed = [point for name in group for point in device_map.named(name) if point.offset is None]
         if not placed or len({point.function for point in placed}) > 1:
             if placed:
@@ -135,6 +138,20 @@ def _atomic_complaints(device_map: DeviceMap) -> Iterator[str]:
         if whole.count > longest or device_map.blocks.allows(whole):
             yield (
                 f"blocks: atomic: {', '.join(group)}: {whole.count} registers from {first} "
+                f"cannot be read in one request of at most {longest}"
+            )
+
+
+def _offset_complaints(group: list[Point], longest: int) -> Iterator[str]:
+    """Why points of one SunSpec model do not fit into one request, wherever the model lies."""
+    for model in sorted({model for point in group for model in point.models}):
+        inside = [point for point in group if point.offset is not None and model in point.models]
+        first = min(point.offset or 0 for point in inside)
+        count = max((point.offset or 0) + point.type.words for point in inside) - first
+        if count > longest:
+            names = ", ".join(point.name for point in inside)
+            yield (
+                f"blocks: atomic: {names}: {count} registers of model {model} "
                 f"cannot be read in one request of at most {longest}"
             )
 

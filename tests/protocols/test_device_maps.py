@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -195,3 +196,46 @@ def test_a_model_that_ends_early_has_no_points_behind_its_end() -> None:
     assert set(whole.points) - set(short.points) == {"status", "maker"}
     assert whole.plan(["status"]) == (Request(3, 122, 1),)
     assert whole.plan(["power", "energy"]) == (Request(3, 102, 4),)
+
+
+def scaled_model_map(more: str = "", limit: int = 50) -> str:
+    rows = """points = [
+  { name = "power", offset = 4, type = "int16", scale_factor = "sf", unit = "W", positive = "import", poll = "fast" },
+  { name = "voltage", offset = 6, type = "uint16", unit = "V" },
+  { name = "sf", offset = 40, type = "sunssf", unit = "power of ten" },
+"""
+    text = MAP[: MAP.index("points = [")] + rows + more + '\n]\n\n[roles.grid]\npower = "power"\nderived = true\n'
+    text = text.replace("function = 3\nsource", "function = 3\nmodels = [64]\nsource")
+    text = text.replace("readable = [{ function = 3, first = 0, last = 99 }]", "").replace("no_read", "# no_read")
+    return text.replace("max_registers = 50", f"max_registers = {limit}")
+
+
+def test_a_model_cut_before_its_scale_factor_gives_no_scaled_value() -> None:
+    device_map = load_map(scaled_model_map(), name="x.toml")
+    assert set(resolve(device_map, [SunSpecModel(64, 100, 60)]).points) == {"power", "voltage", "sf"}
+    cut = resolve(device_map, [SunSpecModel(64, 100, 20)])
+    assert set(cut.points) == {"voltage"}
+    assert cut.plan() == (Request(3, 106, 1),)
+
+
+def test_a_scale_factor_of_another_model_is_never_borrowed() -> None:
+    device_map = load_map(scaled_model_map(), name="x.toml")
+    twice = resolve(device_map, [SunSpecModel(64, 100, 20), SunSpecModel(64, 122, 60)])
+    assert "power" not in twice.points
+    assert twice.plan(["voltage"]) == (Request(3, 106, 1),)
+
+
+@pytest.mark.parametrize("model_length", range(66))
+def test_a_shipped_meter_map_plans_on_a_model_of_any_length(model_length: int) -> None:
+    shipped = (Path(__file__).parents[2] / "firmware_configs" / "devices" / "sunspec-meter.toml").read_text()
+    device_map = load_map(shipped, name="sunspec-meter.toml")
+    resolved = resolve(device_map, [SunSpecModel(1, 40002, 66), SunSpecModel(203, 40070, model_length)])
+    assert resolved.plan()
+
+
+def test_points_of_a_model_must_fit_into_one_request() -> None:
+    with pytest.raises(MapError, match="power, sf: 37 registers of model 64 .* at most 30"):
+        load_map(scaled_model_map(limit=30), name="x.toml")
+    long = '  { name = "maker", offset = 50, type = "string40", unit = "text" },'
+    with pytest.raises(MapError, match=r"'maker': cannot be read in one request: longer than max_registers"):
+        load_map(scaled_model_map(long, limit=38), name="x.toml")
