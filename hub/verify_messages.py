@@ -2,13 +2,13 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Final, Protocol
 
+import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from hub.storage.contract import MemberStore, ReadingStore
-from hub.storage.records import Access, Agent
+from hub.storage.records import Access, Agent, ChainHead
 from protocols.chain import FIRST_PREVIOUS, Header
 from protocols.envelope import batch_hash, open_sealed
 from protocols.messages import decode_answer, decode_consent_notice
@@ -20,6 +20,7 @@ from protocols.topics import Topic
 
 PAGE: Final = 500
 FINDINGS_MAX: Final = 100
+LOCAL_DAY_SLOTS_MAX: Final = 100
 ACCESS: Final = Access(actor="job:verify", role="job", purpose="settle.share", reason="recomputing the books")
 
 Cell = tuple[Measure, Slot]
@@ -53,23 +54,37 @@ class _Chain:
 
 
 async def check_messages(store: MessageStores) -> MessageCheck:
-    """Signatures, chains without holes, and a table that says what the signed bytes say."""
+    """Signatures, chains without holes, and a table that says what the signed bytes say, and nothing more."""
     check = MessageCheck()
     coop = (await store.coop()).id
-    agents = sorted(await store.agents(), key=lambda agent: (agent.home_id, agent.enrolled_at, agent.id))
-    for home, of_home in groupby(agents, key=lambda agent: agent.home_id):
+    heads = await store.chain_heads()
+    of_home: dict[str, list[Agent]] = {home.id: [] for home in await store.homes()}
+    for agent in sorted(await store.agents(), key=lambda agent: (agent.enrolled_at, agent.id)):
+        of_home[agent.home_id].append(agent)
+    looked = await _looked_slots(store)
+    for home in sorted(of_home):
         signed: dict[Cell, Column] = {}
-        for agent in of_home:
-            async for batch in _opened_batches(store, agent, coop=coop, check=check):
+        for agent in of_home[home]:
+            async for batch in _opened_batches(store, agent, coop=coop, head=heads.get(agent.id), check=check):
                 _remember(signed, batch)
-        await _compare(store, home, signed=signed, check=check)
+        await _compare(store, home, signed=signed, looked=looked, check=check)
     return check
 
 
+async def _looked_slots(store: MessageStores) -> range:
+    """From a local day before the first batch to a day after the last: every slot a settled day can hold."""
+    first = await store.first_slot()
+    last = max((await store.received_through()).values(), default=None)
+    if first is None or last is None:
+        return range(0)
+    return range(max(0, first - LOCAL_DAY_SLOTS_MAX), last + LOCAL_DAY_SLOTS_MAX)
+
+
 async def _opened_batches(
-    store: MessageStores, agent: Agent, *, coop: str, check: MessageCheck
+    store: MessageStores, agent: Agent, *, coop: str, head: ChainHead | None, check: MessageCheck
 ) -> AsyncIterator[Batch]:
     chain = _Chain()
+    is_head_there = head is None
     key = Ed25519PublicKey.from_public_bytes(agent.public_key)
     after = (0, 0)
     while page := await store.sealed_messages(agent.id, after=after, limit=PAGE):
@@ -81,8 +96,11 @@ async def _opened_batches(
             if problem:
                 check.note(f"{agent.id} message {epoch}/{seq}: {problem}")
             chain.epoch, chain.seq, chain.head = epoch, seq, held_hash
+            is_head_there |= head is not None and (head.epoch, head.seq, head.hash) == (epoch, seq, held_hash)
             if body and body[1] is not None:
                 yield body[1]
+    if head is not None and not is_head_there:
+        check.note(f"{agent.id} message {head.epoch}/{head.seq}: it was receipted and is not there")
 
 
 def _opened(sealed: bytes, topic: Topic, key: Ed25519PublicKey) -> tuple[Header, Batch | None] | None:
@@ -123,16 +141,22 @@ def _remember(signed: dict[Cell, Column], batch: Batch) -> None:
             signed[cell] = column
 
 
-async def _compare(store: MessageStores, home: str, *, signed: dict[Cell, Column], check: MessageCheck) -> None:
-    if not signed:
+async def _compare(
+    store: MessageStores, home: str, *, signed: dict[Cell, Column], looked: range, check: MessageCheck
+) -> None:
+    if not looked:
         return
-    slots = range(min(slot for _, slot in signed), max(slot for _, slot in signed) + 1)
-    measures = sorted({measure for measure, _ in signed})
-    series = await store.home_series(home, measures, slots=slots, access=ACCESS)
+    series = await store.home_series(home, tuple(Measure), slots=looked, access=ACCESS)
     for (measure, slot), column in signed.items():
         check.readings += 1
-        at = slot - slots.start
+        at = slot - looked.start
         held_wh = int(series[measure].energy_wh[at])
         said_wh = -1 if column.energy_wh is None else column.energy_wh
         if held_wh != said_wh or (int(series[measure].mark[at]) == Mark.MISSING) != (column.mark == Mark.MISSING):
             check.note(f"{home} {measure.name.lower()} {iso(slot)}: the table differs from what the home signed")
+    for measure, row in series.items():
+        # Only measured values settle; what was spread out of a longer sum is marked derived.
+        for place in np.flatnonzero(row.mark == Mark.MEASURED):
+            slot = looked.start + int(place)
+            if (measure, slot) not in signed:
+                check.note(f"{home} {measure.name.lower()} {iso(slot)}: the table holds a value that nobody signed")

@@ -21,7 +21,7 @@ from hub.forecast_job import ForecastJob
 from hub.forecast_wire import ForecastRequest
 from hub.prompt_job import PromptEffectJob, PromptJob
 from hub.settlement_job import SettlementJob
-from hub.storage.records import Appliance, PromptRow
+from hub.storage.records import Appliance, Home, Member, PromptRow
 from hub.storage.sqlite import SqliteStore
 from hub.timetable import JobProblem
 from hub.verify_books import check_books
@@ -238,6 +238,27 @@ async def test_a_changed_or_missing_message_is_found(store: SqliteStore, tmp_pat
     told = " ".join(found.findings)
     assert "1/50: the stored bytes do not open" in told
     assert "number 70 is not there" in told
+
+
+@pytest.mark.parametrize(("home", "slot"), [("h02", FIRST_SLOT - 3), ("h07", FIRST_SLOT + 100), ("h02", NOW_SLOT + 20)])
+async def test_a_value_nobody_signed_is_found(store: SqliteStore, tmp_path: Path, home: str, slot: int) -> None:
+    if home == "h07":
+        await store.add_member(Member("m07", "Gus", "g@example.org", "en", False, 0), Home("h07", "Lane 7", "m07"))
+    with closing(sqlite3.connect(tmp_path / "hub.sqlite")) as db, db:
+        db.execute("INSERT INTO reading VALUES (?, 1, ?, 1, 77000, 0, 0)", (home, slot))
+    found = await check_messages(store)
+    assert found.wrong == 1
+    assert f"{home} grid_import" in found.findings[0]
+    assert "nobody signed" in found.findings[0]
+
+
+async def test_a_newest_message_that_went_away_is_found(store: SqliteStore, tmp_path: Path) -> None:
+    agent = (await store.agents())[0].id
+    with closing(sqlite3.connect(tmp_path / "hub.sqlite")) as db, db:
+        db.execute("DROP TRIGGER message_is_kept")
+        db.execute("DELETE FROM message WHERE position = (SELECT max(position) FROM message WHERE agent = ?)", (agent,))
+    found = await check_messages(store)
+    assert any("was receipted and is not there" in finding for finding in found.findings)
 
 
 async def test_nights_settle_every_closed_day_once(store: SqliteStore) -> None:
