@@ -129,6 +129,10 @@ def _settle(options: argparse.Namespace) -> int:
 
     if options.case is not None:
         return run_settle_command(options.case, options.previous, as_json=options.json, out=sys.stdout, err=sys.stderr)
+    if options.kind is not None or options.preview or options.decision is not None:
+        from hub.month_command import run_month
+
+        return run_month(options)
     from hub.board_commands import days_of_month, settle_days
     from hub.commands import CommandError
 
@@ -173,6 +177,8 @@ def _port(text: str) -> int:
 
 # Commands with a module of their own: name, module, needs --data, words. The module loads only when it is called.
 _ROOMS = (
+    ("runs", "hub.runs_command", True, "list runs of months, what falls due and which days are marked for it"),
+    ("approve", "hub.approve_command", True, "approve a run of a month as a board member, or publish it"),
     ("ledger", "hub.ledger_command", True, "write the ledger as beancount text, CSV or JSON"),
     ("bank-file", "hub.bank_command", None, "write a bank file (SEPA) of payouts or collections"),
     ("grid-file", "hub.grid_command", None, "write, read or compare grid operators' files"),
@@ -262,6 +268,12 @@ def _add_settle(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     settle.add_argument("--previous", metavar="FILE", help="the case as it was settled before, for the difference")
     settle.add_argument("--day", type=_day, metavar="DAY", help="with --data: settle this closed local day")
     settle.add_argument("--month", metavar="MONTH", help="with --data: settle all days of a month like 2026-05")
+    kinds = ("M1", "R1", "R2", "RF", "X")
+    settle.add_argument("--kind", choices=kinds, help="with --month: book this run of the month; X: after a dispute")
+    settle.add_argument(
+        "--preview", action="store_true", help="with --month: say what a run would change, book nothing"
+    )
+    settle.add_argument("--decision", metavar="TEXT", help="with --kind X: the decision that the run carries out")
     settle.add_argument("--json", action="store_true", help="print one line of JSON")
 
 

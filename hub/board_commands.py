@@ -8,14 +8,15 @@ from zoneinfo import ZoneInfo
 
 from hub.commands import CommandError
 from hub.core.refusal import Refusal
+from hub.core.run_calendar import month_name, month_of
 from hub.program import open_hub
 from hub.report import make_report
-from hub.settlement_job import settle_day
+from hub.settlement_days import settle_day
+from hub.settlement_job import is_billed
+from hub.settlement_runs import month_runs
 from hub.verify_books import check_books
 from hub.verify_messages import check_messages
 from protocols.timeline import Clock
-
-BOOKED_MEANWHILE = "another run was booked at the same moment: run the command again"
 
 
 async def settle_days(folder: Path, *, days: Sequence[date], clock: Clock) -> list[dict[str, object]]:
@@ -23,18 +24,22 @@ async def settle_days(folder: Path, *, days: Sequence[date], clock: Clock) -> li
 
     Raises: CommandError for a day that has not closed or is refused; the days before it are booked.
     """
-    settings, _, store = await open_hub(folder, clock=clock)
+    settings, key, store = await open_hub(folder, clock=clock)
     now_s = int(clock.now())
     today = datetime.fromtimestamp(now_s, UTC).astimezone(ZoneInfo(settings.coop.tz)).date()
     rows: list[dict[str, object]] = []
     try:
+        runs = await month_runs(store)
         for day in days:
             if day >= today:
                 raise CommandError(
                     f"settle: {day} has not closed yet; days up to {today - timedelta(days=1)} can be settled"
                 )
+            if is_billed(day, runs):
+                month = month_name(month_of(day))
+                raise CommandError(f"settle: {month} has a run of its own; book its next with --month {month} --kind")
             try:
-                result = await settle_day(store, day=day, made_at=now_s)
+                result = await settle_day(store, day=day, made_at=now_s, key=key)
             except Refusal as refusal:
                 raise CommandError(f"settle: {day} is refused: {refusal}") from None
             totals = result.settled.totals_wh
@@ -55,10 +60,10 @@ async def settle_days(folder: Path, *, days: Sequence[date], clock: Clock) -> li
 
 async def verify_hub(folder: Path, *, clock: Clock) -> dict[str, object]:
     """Every message, every entry and every run checked again; `ok` says whether nothing contradicts."""
-    _, _, store = await open_hub(folder, clock=clock)
+    _, key, store = await open_hub(folder, clock=clock)
     try:
         messages = await check_messages(store)
-        books = await check_books(store)
+        books = await check_books(store, key.public_key())
     finally:
         await store.close()
     return {"ok": messages.wrong + books.wrong == 0, "messages": asdict(messages), "books": asdict(books)}
@@ -73,6 +78,7 @@ def verify_lines(found: Mapping[str, object]) -> str:
         f"messages: {messages['messages']} opened again, {messages['readings']} readings compared,"
         f" {messages['wrong']} wrong",
         f"books: {books['entries']} entries, {books['recomputed']} of {books['runs']} runs computed again,"
+        f" {books['attestations']} signed documents,"
         f" {books['wrong']} wrong; sums {books['sums']['Wh']} Wh and {books['sums']['nano']} nano",
         *(f"  {finding}" for finding in (*messages["findings"], *books["findings"])),
     ]

@@ -1,5 +1,6 @@
 """The timetable of this hub: which job runs when. Each job is a room of its own; here they are only put in order."""
 
+from hub.core.signed_document import Signer
 from hub.forecast_job import ForecastJob, Worker
 from hub.prompt_job import PromptEffectJob, PromptJob, SendPrompt
 from hub.settings import HubSettings
@@ -10,19 +11,20 @@ from hub.weather import Place, WeatherJob
 
 
 def planned_jobs(
-    store: Store, *, settings: HubSettings, worker: Worker, send_prompt: SendPrompt
+    store: Store, *, settings: HubSettings, worker: Worker, send_prompt: SendPrompt, key: Signer
 ) -> tuple[PlannedJob, ...]:
     """Each hour weather, then the forecast that needs it, then the prompts that need the forecast; each night the
-    day that closed is settled, then what prompts brought is measured."""
+    day that closed is settled and the months that are due, then what prompts brought is measured."""
     weather = settings.weather
     place = None if weather is None else Place(weather.url, weather.latitude, weather.longitude)
     tz = settings.coop.tz
     forecast = ForecastJob(store, worker=worker, tz=tz)
     prompts = PromptJob(store, forecasts=forecast, send=send_prompt, tz=tz)
+    settlement = SettlementJob(store, tz=tz, calendar=settings.calendar, key=key)
     return (
         PlannedJob("weather", hourly(4), WeatherJob(store, place=place)),
         PlannedJob("forecast", hourly(5), forecast),
         PlannedJob("prompts", hourly(6), prompts),
-        PlannedJob("settlement", daily(0, 20, tz=tz), SettlementJob(store, tz=tz)),
+        PlannedJob("settlement", daily(0, 20, tz=tz), settlement),
         PlannedJob("prompt effects", daily(0, 30, tz=tz), PromptEffectJob(store, tz=tz)),
     )

@@ -89,7 +89,7 @@ class Hub:
         self._intake = Intake(store, coop=coop.id, key=key, clock=clock, courier=self._link)
         self._worker = ForecastWorker()
         sender = PromptSender(store, coop=coop.id, key=key, link=self._link)
-        jobs = planned_jobs(store, settings=settings, worker=self._worker, send_prompt=sender.send)
+        jobs = planned_jobs(store, settings=settings, worker=self._worker, send_prompt=sender.send, key=key)
         self._timetable = Timetable(jobs, store=store, clock=clock)
 
     async def serve(self, *, web_port: int | None, broker_port: int | None, announce: Callable[[str], None]) -> None:

@@ -10,13 +10,11 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from hub.core.accepted_readings import digest_inputs
 from hub.core.day_grid import Floats
 from hub.core.ledger import read_entry
 from hub.core.settlement import Settlement, settle
 from hub.forecast_job import read_neighbourhood
-from hub.settlement_job import ACCESS as SETTLE_ACCESS
-from hub.settlement_job import SettlementStores, read_rule, readings_of
+from hub.settlement_days import SettlementStores, read_day
 from hub.storage.contract import ForecastStore, PromptStore
 from hub.storage.records import Access, ForecastRow, RunRow
 from protocols.slots import slots_of_day
@@ -117,8 +115,8 @@ async def _prompts(store: ReportStores, slots: range) -> dict[str, object]:
 
 async def _settlement(store: ReportStores, *, first: date, last: date) -> dict[str, object]:
     """Sums over the days settled, each computed anew from its readings; `hash` covers every day's standing result."""
-    standing: dict[str, RunRow] = {run.day: run for run in await store.runs(days=(first.isoformat(), last.isoformat()))}
-    tz = (await store.coop()).tz
+    ends = (first.isoformat(), last.isoformat())
+    standing: dict[str, RunRow] = {run.day: run for run in await store.runs(days=ends, allocations=False)}
     sums: Counter[str] = Counter()
     states: Counter[str] = Counter()
     late, differing = [], []
@@ -128,10 +126,9 @@ async def _settlement(store: ReportStores, *, first: date, last: date) -> dict[s
             states["unsettled"] += 1
             continue
         states[run.state] += 1
-        _, canonical = await store.rule_on(run.day)
-        readings = readings_of(await store.settlement_inputs(slots=slots_of_day(day, tz), access=SETTLE_ACCESS))
-        settled = settle(readings, read_rule(canonical))
-        if digest_inputs(readings, read_rule(canonical)) != run.input_digest:
+        inputs = await read_day(store, day=day)
+        settled = settle(inputs.readings, inputs.rule)
+        if inputs.digest != run.input_digest:
             late.append(run.day)
         elif settled.result_hash() != run.result_hash:
             differing.append(run.day)

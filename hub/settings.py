@@ -1,18 +1,22 @@
 """hub.toml as typed values. Every mistake is one line that names the file, the key and what was expected."""
 
+import re
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from hub.core.rulebook import METHODS
+from hub.core.run_calendar import RunCalendar
 from hub.storage.records import Coop
 from protocols.topics import is_id
 
 FILE_NAME: Final = "hub.toml"
 MAX_BYTES: Final = 65_536
+MAX_LISTED: Final = 1000
 BROKER_KINDS: Final = ("auto", "iotcore", "mosquitto", "external")
 LOOPBACK: Final = "127.0.0.1"
 
@@ -73,6 +77,7 @@ class HubSettings:
     broker: BrokerSettings
     weather: WeatherSettings | None
     rules: RuleSettings
+    calendar: RunCalendar
 
 
 def load_settings(folder: Path) -> HubSettings:
@@ -105,6 +110,7 @@ def parse_settings(text: bytes, *, name: str, folder: Path) -> HubSettings:
         broker=_broker(top.table("broker"), folder),
         weather=_weather(top.table("weather")) if "weather" in tables else None,
         rules=_rules(top.table("rules")),
+        calendar=_calendar(top.table("calendar")),
     )
     top.require_nothing_else()
     return settings
@@ -141,6 +147,9 @@ buy_micro_per_kwh = 200000
 sell_micro_per_kwh = 140000
 retail_micro_per_kwh = 300000
 feedin_micro_per_kwh = 80000
+
+[calendar]                 # settlement runs count working days: Monday to Friday without these
+holidays = []              # "12-25" for a day of each year, "2026-04-03" for a single one
 """
 
 
@@ -180,6 +189,15 @@ class _Table:
         if not isinstance(value, bool):
             raise self.wrong(key, "true or false")
         return value
+
+    def texts(self, key: str) -> list[str]:
+        value = self._take(key, [])
+        texts = (
+            [each.isoformat() if _is_plain_date(each) else each for each in value] if isinstance(value, list) else []
+        )
+        if not isinstance(value, list) or len(value) > MAX_LISTED or not all(isinstance(each, str) for each in texts):
+            raise self.wrong(key, f"a list of up to {MAX_LISTED} texts")
+        return texts
 
     def file(self, key: str, folder: Path) -> Path | None:
         if self._take(key, None) is None:
@@ -280,6 +298,26 @@ def _rules(table: _Table) -> RuleSettings:
         raise table.wrong("sell_micro_per_kwh", "at most buy_micro_per_kwh: sellers cannot get more than buyers pay")
     table.require_nothing_else()
     return rules
+
+
+def _calendar(table: _Table) -> RunCalendar:
+    single: set[date] = set()
+    yearly: set[tuple[int, int]] = set()
+    for text in table.texts("holidays"):
+        try:
+            if re.fullmatch(r"\d\d-\d\d", text, re.ASCII):
+                each_year = date.fromisoformat(f"2000-{text}")
+                yearly.add((each_year.month, each_year.day))
+            else:
+                single.add(date.fromisoformat(text))
+        except ValueError:
+            raise table.wrong("holidays", f'days like "12-25" or "2026-04-03", not {text[:20]!r}') from None
+    table.require_nothing_else()
+    return RunCalendar(frozenset(single), frozenset(yearly))
+
+
+def _is_plain_date(value: object) -> bool:
+    return isinstance(value, date) and not isinstance(value, datetime)
 
 
 def is_name(text: str) -> bool:

@@ -17,13 +17,15 @@ Unit = Literal["Wh", "nano"]
 Lines = dict[tuple[str, str], int]
 
 UNITS: Final[tuple[Unit, ...]] = ("Wh", "nano")
+SETTLEMENT_LINES: Final = frozenset({"received", "sold", "imported", "exported"})
 ENTRY_TAG: Final = b"commonwatt ledger entry v1\n"
 GENESIS: Final = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """An amount on an account. `line` says which movement it belongs to: received, sold, imported, exported.
+    """An amount on an account. `line` says which movement it belongs to: received, sold, imported, exported; the
+    co-op's funds have lines of their own.
 
     Energy: positive flows into the account. Money: a member's positive balance is what the co-op owes the member.
     """
@@ -84,7 +86,7 @@ def units_of(account: str) -> tuple[Unit, ...]:
         return UNITS
     if account in {"grid-import", "grid-export"} or _is_member_account(account, "energy"):
         return ("Wh",)
-    funds = {"coop:margin", "coop:fees", "coop:reserve", "coop:patronage", "bank", "rounding"}
+    funds = {"coop:margin", "coop:fees", "coop:reserve", "coop:solidarity", "coop:patronage", "bank", "rounding"}
     if account in funds or _is_member_account(account, "money"):
         return ("nano",)
     return ("nano",) if account.startswith("tax:") and len(account) > len("tax:") else ()
@@ -105,10 +107,15 @@ def book_day(settled: Settlement, *, day: str, run: str, booked: Iterable[Entry]
     cites = settled.result_hash()
     entries = []
     for member, unit in sorted({*wanted, *standing}, key=lambda key: (key[0].encode("utf-8"), key[1])):
-        postings = _difference(wanted.get((member, unit), {}), standing.get((member, unit), {}))
+        postings = difference(wanted.get((member, unit), {}), standing.get((member, unit), {}))
         if postings:
             entries.append(Entry(unit, day, run, member, postings, cites))
     return tuple(entries)
+
+
+def is_of_settlement(entry: Entry) -> bool:
+    """Whether a settlement run booked it, and not a run of the co-op's funds."""
+    return all(posting.line in SETTLEMENT_LINES for posting in entry.postings)
 
 
 def read_entry(canonical: bytes) -> Entry:
@@ -195,7 +202,8 @@ def _lines(settled: Settlement) -> dict[tuple[str, Unit], Lines]:
     return lines
 
 
-def _difference(wanted: Mapping[tuple[str, str], int], standing: Mapping[tuple[str, str], int]) -> tuple[Posting, ...]:
+def difference(wanted: Mapping[tuple[str, str], int], standing: Mapping[tuple[str, str], int]) -> tuple[Posting, ...]:
+    """The postings that bring (line, account) amounts from what stands to what is wanted."""
     postings = []
     for line, account in sorted({*wanted, *standing}):
         amount = wanted.get((line, account), 0) - standing.get((line, account), 0)

@@ -29,6 +29,7 @@ BEANCOUNT_ACCOUNTS: Final = {
     "coop:margin": "Income:Margin",
     "coop:fees": "Income:Fees",
     "coop:reserve": "Equity:Reserve",
+    "coop:solidarity": "Equity:Solidarity",
     "coop:patronage": "Equity:Patronage",
     "bank": "Assets:Bank",
     "rounding": "Income:Rounding",

@@ -57,7 +57,12 @@ class MerkleTree:
 
 def plant(leaves: Sequence[bytes]) -> MerkleTree:
     """The tree over these leaves in their order."""
-    level = tuple(leaf_hash(leaf) for leaf in leaves)
+    return plant_hashes([leaf_hash(leaf) for leaf in leaves])
+
+
+def plant_hashes(hashes: Sequence[bytes]) -> MerkleTree:
+    """The tree over leaves of which only the hashes are at hand."""
+    level = tuple(hashes)
     levels = [level]
     while len(level) > 1:
         pairs = (level[i : i + 2] for i in range(0, len(level), 2))

@@ -5,8 +5,10 @@ after the change would survive a power cut (`synchronous=FULL`); a reader sees c
 """
 
 from collections.abc import Sequence
-from datetime import date
 from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 from hub.storage.records import (
     AcceptedMessage,
@@ -14,6 +16,7 @@ from hub.storage.records import (
     AccessRow,
     Agent,
     Appliance,
+    AttestationRow,
     ChainHead,
     Coop,
     EntryRow,
@@ -29,6 +32,7 @@ from hub.storage.records import (
     RefusalCount,
     RefusedNumber,
     RunRow,
+    SettledThrough,
     SettlementInputs,
 )
 from protocols.quantities import Measure
@@ -103,8 +107,16 @@ class ReadingStore(Protocol):
         ...
 
     async def message_count(self) -> int: ...
-    async def touched_days(self, *, since_received_at: int, tz: str) -> tuple[date, ...]:
-        """Local days that got readings since then, for resettlement."""
+    async def settlement_members(self, *, slots: range) -> tuple[tuple[str, ...], npt.NDArray[np.bool_]]:
+        """Members with a home in byte order, and who is one in which slot: (slots, members). No value of any home."""
+        ...
+
+    async def first_slot(self) -> Slot | None:
+        """The earliest slot a batch was made for."""
+        ...
+
+    async def newest_messages(self, *, slots: range) -> dict[Slot, int]:
+        """Of each slot that a batch was made for: the position of the newest such message."""
         ...
 
     async def consent_bytes(self, home: str) -> tuple[int, bytes] | None: ...
@@ -153,17 +165,68 @@ class BookStore(Protocol):
 
     async def add_rule(self, rule_hash: str, *, canonical: bytes, valid_from_day: str) -> None: ...
     async def rule_on(self, day: str) -> tuple[str, bytes]: ...
-    async def book_run(self, run: RunRow, *, entries: Sequence[EntryRow]) -> bool:
-        """Book a run and its entries in one transaction; False, and nothing written, when run_key is known."""
+    async def book_run(
+        self,
+        run: RunRow,
+        *,
+        entries: Sequence[EntryRow],
+        attestations: Sequence[AttestationRow] = (),
+        through: SettledThrough | None = None,
+    ) -> bool:
+        """Book all of it in one transaction; False, and nothing written, when run_key is known.
+
+        Raises: StoreConflict where entries or attestations do not follow the last ones held.
+        """
         ...
 
-    async def runs(self, *, days: tuple[str, str] | None = None) -> tuple[RunRow, ...]: ...
+    async def runs(self, *, days: tuple[str, str] | None = None, allocations: bool = True) -> tuple[RunRow, ...]:
+        """Settlement runs in the order they were booked. Their records are large: ask without them where you can."""
+        ...
+
     async def last_settled_day(self) -> str | None: ...
+    async def settled_through(self, *, days: tuple[str, str]) -> dict[str, SettledThrough]: ...
+    async def set_settled_through(self, through: SettledThrough) -> None: ...
     async def entries(self, *, after_position: int, limit: int) -> tuple[EntryRow, ...]: ...
     async def entries_of_day(self, day: str) -> tuple[EntryRow, ...]: ...
+    async def entries_of_days(self, *, days: tuple[str, str]) -> tuple[EntryRow, ...]: ...
     async def entries_of_member(self, member: str, *, days: tuple[str, str]) -> tuple[EntryRow, ...]: ...
     async def ledger_head(self) -> tuple[int, bytes]:
         """(position, hash) of the last entry; (0, 32 zero bytes) when empty."""
+        ...
+
+
+class AttestationStore(Protocol):
+    """What the hub signed of its books, and the journal read as it lies there, damaged or not, for verification."""
+
+    async def attest(self, rows: Sequence[AttestationRow]) -> None:
+        """Append in one transaction. Raises: StoreConflict where the rows do not follow the last one held."""
+        ...
+
+    async def attestations(
+        self, kinds: Sequence[str], *, subjects: tuple[str, str] | None = None
+    ) -> tuple[AttestationRow, ...]:
+        """Rows of these kinds in order; `subjects` has both ends included."""
+        ...
+
+    async def last_attestation(self) -> AttestationRow | None: ...
+    async def unsigned_runs(self) -> tuple[RunRow, ...]:
+        """Runs of every kind that have no day root, in the order they were booked, without their records."""
+        ...
+
+    async def journal_entries(self, *, after: int, limit: int) -> tuple[EntryRow, ...]:
+        """Ledger rows by position; text that is no text any more is read with marks in it instead of failing."""
+        ...
+
+    async def journal_runs(self, *, after: int, limit: int) -> tuple[tuple[int, RunRow], ...]:
+        """(position, run) of every kind of run, read likewise."""
+        ...
+
+    async def journal_attestations(self, *, after: int, limit: int) -> tuple[AttestationRow, ...]:
+        """Attestations by position, read likewise."""
+        ...
+
+    async def journal_rules(self) -> tuple[tuple[int, str, bytes], ...]:
+        """(position, hash, canonical bytes) of every version of the rulebook, read likewise."""
         ...
 
 
@@ -174,7 +237,9 @@ class JobStore(Protocol):
     async def put_job(self, job: Job) -> None: ...
 
 
-class Store(MemberStore, ReadingStore, AccessLog, ForecastStore, PromptStore, BookStore, JobStore, Protocol):
+class Store(
+    MemberStore, ReadingStore, AccessLog, ForecastStore, PromptStore, BookStore, AttestationStore, JobStore, Protocol
+):
     """All slices together: what a backend implements and what only the entry point names."""
 
     async def close(self) -> None: ...

@@ -217,7 +217,8 @@ class HoodSeries:
 class SettlementInputs:
     """What a settlement reads: members in byte order of their ids. Missing reading = -1.
 
-    Shape: surplus_wh and demand_wh are (slots, members); digest covers exactly these values.
+    Shape: surplus_wh, demand_wh and present are (slots, members). `message_position` is the newest message these
+    values were read after: one with a higher position is not in them.
     """
 
     members: tuple[str, ...]
@@ -225,6 +226,7 @@ class SettlementInputs:
     surplus_wh: npt.NDArray[np.int64]
     demand_wh: npt.NDArray[np.int64]
     present: npt.NDArray[np.bool_]
+    message_position: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,18 +294,39 @@ class EntryRow:
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """One settlement run of one local day."""
+    """One settlement run of one local day, or one run of the co-op's funds (its kind begins with `fund:`)."""
 
     run_key: str
-    kind: str  # D, M1, R1, R2, RF
+    kind: str  # D, M1, R1, R2, RF, X; fund:fees, fund:year-end, fund:grant
     day: str
     rule_hash: str
     input_digest: str
     result_hash: str
     state: str  # complete, provisional
-    allocation: bytes  # packed record the entries cite
+    allocation: bytes  # packed record the entries cite; empty where a reader asked for none
     made_at: int
     entries: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttestationRow:
+    """A document the hub signed about its books; the next one holds its hash. `subject` is a local day or month."""
+
+    position: int
+    kind: str  # day-root, month-run, approval, publication
+    subject: str
+    run_key: str
+    document: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SettledThrough:
+    """What a day's standing run had seen: the newest message and the memberships. A hint, not part of the books."""
+
+    day: str
+    message_position: int
+    members_digest: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """The whole store on one SQLite file: the slices put together. Only entry points and tests name this class."""
 
+from hub.storage.sqlite_attestations import SqliteAttestations
 from hub.storage.sqlite_books import SqliteBooks
 from hub.storage.sqlite_fleet import SqliteFleet
 from hub.storage.sqlite_forecasts import SqliteForecasts
@@ -10,6 +11,13 @@ from hub.storage.sqlite_series import SqliteSeries
 
 
 class SqliteStore(
-    SqliteMembers, SqliteMessages, SqliteSeries, SqliteFleet, SqliteForecasts, SqlitePrompts, SqliteBooks
+    SqliteMembers,
+    SqliteMessages,
+    SqliteSeries,
+    SqliteFleet,
+    SqliteForecasts,
+    SqlitePrompts,
+    SqliteBooks,
+    SqliteAttestations,
 ):
     """Everything of hub.storage.contract.Store; open it with `await SqliteStore.open(path, now=...)`."""

@@ -7,11 +7,15 @@ from collections.abc import Sequence
 import aiosqlite
 
 from hub.storage.failures import StoreConflict, StoreError
-from hub.storage.records import EntryRow, RunRow
+from hub.storage.records import AttestationRow, EntryRow, RunRow, SettledThrough
+from hub.storage.sqlite_attestations import insert_attestations
 from hub.storage.sqlite_connections import SqliteConnections
 
 _RUN = "run_key, kind, day, rule_hash, input_digest, result_hash, state, allocation, made_at, entries"
 _ENTRY = "position, unit, day, member, run_key, canonical, hash"
+_SHARES = "kind NOT LIKE 'fund:%'"  # settlement runs; those of the funds stand in the same table
+_THROUGH_SQL = """INSERT INTO settled_through VALUES (?, ?, ?) ON CONFLICT (day) DO UPDATE SET
+    message_position = excluded.message_position, members_digest = excluded.members_digest"""
 EMPTY_HEAD = (0, bytes(32))
 
 
@@ -43,10 +47,17 @@ class SqliteBooks(SqliteConnections):
             raise StoreError(f"{self.place}: no rule is in force on {day}; the first rule must begin before it")
         return str(rows[0][0]), bytes(rows[0][1])
 
-    async def book_run(self, run: RunRow, *, entries: Sequence[EntryRow]) -> bool:
-        """Book a run and its entries in one transaction; False, and nothing written, when run_key is known.
+    async def book_run(
+        self,
+        run: RunRow,
+        *,
+        entries: Sequence[EntryRow],
+        attestations: Sequence[AttestationRow] = (),
+        through: SettledThrough | None = None,
+    ) -> bool:
+        """Book all of it in one transaction; False, and nothing written, when run_key is known.
 
-        Raises: StoreConflict when the entries do not follow the ledger's last one: read the head again and retry.
+        Raises: StoreConflict when entries or attestations do not follow the last ones: read the heads and retry.
         """
         if any(entry.run_key != run.run_key for entry in entries):
             raise ValueError("an entry names another run")
@@ -62,24 +73,44 @@ class SqliteBooks(SqliteConnections):
             await db.executemany(
                 f"INSERT INTO entry ({_ENTRY}) VALUES ({_places(7)})", [_entry_values(entry) for entry in entries]
             )
+            await insert_attestations(db, attestations)
+            if through is not None:
+                await db.execute(_THROUGH_SQL, _through_values(through))
             return True
 
         return await self.write(work)
 
-    async def runs(self, *, days: tuple[str, str] | None = None) -> tuple[RunRow, ...]:
-        """Runs in the order they were booked; `days` bounds the local day, both ends included."""
+    async def runs(self, *, days: tuple[str, str] | None = None, allocations: bool = True) -> tuple[RunRow, ...]:
+        """Settlement runs in the order they were booked; `days` bounds the local day, both ends included."""
         first, last = days or ("", "~")
+        columns = _RUN if allocations else _RUN.replace("allocation", "x''")
         async with self.reading() as db:
             rows = await db.execute_fetchall(
-                f"SELECT {_RUN} FROM run WHERE day >= ? AND day <= ? ORDER BY position", (first, last)
+                f"SELECT {columns} FROM run WHERE day >= ? AND day <= ? AND {_SHARES} ORDER BY position", (first, last)
             )
         return tuple(RunRow(*row) for row in rows)
 
     async def last_settled_day(self) -> str | None:
-        """The latest local day a run was booked for, or None."""
+        """The latest local day a settlement run was booked for, or None."""
         async with self.reading() as db:
-            rows = list(await db.execute_fetchall("SELECT max(day) FROM run"))
+            rows = list(await db.execute_fetchall(f"SELECT max(day) FROM run WHERE {_SHARES}"))
         return None if rows[0][0] is None else str(rows[0][0])
+
+    async def settled_through(self, *, days: tuple[str, str]) -> dict[str, SettledThrough]:
+        """What the standing runs of these days had seen; `days` has both ends included."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(
+                "SELECT day, message_position, members_digest FROM settled_through WHERE day >= ? AND day <= ?", days
+            )
+        return {str(row[0]): SettledThrough(*row) for row in rows}
+
+    async def set_settled_through(self, through: SettledThrough) -> None:
+        """Remember that the day's standing run holds for these messages and memberships too."""
+
+        async def work(db: aiosqlite.Connection) -> None:
+            await db.execute(_THROUGH_SQL, _through_values(through))
+
+        await self.write(work)
 
     async def entries(self, *, after_position: int, limit: int) -> tuple[EntryRow, ...]:
         """Entries in order, for reading the whole ledger piece by piece."""
@@ -88,6 +119,10 @@ class SqliteBooks(SqliteConnections):
     async def entries_of_day(self, day: str) -> tuple[EntryRow, ...]:
         """All entries of one local day, in order."""
         return await self._entries("day = ? ORDER BY position", (day,))
+
+    async def entries_of_days(self, *, days: tuple[str, str]) -> tuple[EntryRow, ...]:
+        """All entries of these local days in order; both ends included."""
+        return await self._entries("day >= ? AND day <= ? ORDER BY position", days)
 
     async def entries_of_member(self, member: str, *, days: tuple[str, str]) -> tuple[EntryRow, ...]:
         """A member's own entries; `days` has both ends included."""
@@ -121,6 +156,10 @@ def _run_values(run: RunRow) -> tuple[object, ...]:
         run.made_at,
         run.entries,
     )
+
+
+def _through_values(through: SettledThrough) -> tuple[object, ...]:
+    return (through.day, through.message_position, through.members_digest)
 
 
 def _entry_values(entry: EntryRow) -> tuple[object, ...]:

@@ -29,14 +29,16 @@ def add_board_pages(app: FastAPI, site: Site) -> None:
     @app.get("/board/runs")
     async def runs(request: Request) -> Response:
         visit = await _board_visit(site, request)
-        rows = await store.runs(days=_shown_days(visit))
+        rows = await store.runs(days=_shown_days(visit), allocations=False)
         lines = run_lines(rows, visit.words)
         return await site.page(visit, "runs.html", place="more", lines=lines, days=RUNS_SHOWN_DAYS)
 
     @app.get("/board/runs.json")
     async def runs_as_json(request: Request) -> Response:
         visit = await _board_visit(site, request)
-        return as_json({"runs": [run_json(row) for row in await store.runs(days=_shown_days(visit))]})
+        return as_json(
+            {"runs": [run_json(row) for row in await store.runs(days=_shown_days(visit), allocations=False)]}
+        )
 
 
 async def _board_visit(site: Site, request: Request) -> Visit:

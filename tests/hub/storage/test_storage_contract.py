@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +31,7 @@ from hub.storage.records import (
 )
 from hub.storage.sqlite import SqliteStore
 from protocols.quantities import Gap, Mark, Measure
-from protocols.slots import day_of, slots_of_day, start_of
+from protocols.slots import start_of
 
 IMPORT, EXPORT, PV = Measure.GRID_IMPORT, Measure.GRID_EXPORT, Measure.PV_PRODUCTION
 SLOT = 1_990_000
@@ -333,14 +332,20 @@ async def test_long_intervals_are_found_by_the_slots_they_touch(store: Store) ->
     assert await store.long_intervals("h01", slots=range(SLOT + 2, SLOT + 9), access=SELF) == ()
 
 
-async def test_touched_days_are_local_and_since_then(store: Store) -> None:
-    day = day_of(SLOT, COOP.tz)
-    last = slots_of_day(day, COOP.tz)[-1]
-    await store.store_messages([message(1, reading(1, at=last - SLOT), slot=last, received_at=1000)])
-    await store.store_messages([message(2, slot=last + 1, received_at=2000)])
-    assert await store.touched_days(since_received_at=0, tz=COOP.tz) == (day, date.fromordinal(day.toordinal() + 1))
-    assert await store.touched_days(since_received_at=1001, tz=COOP.tz) == (date.fromordinal(day.toordinal() + 1),)
-    assert await store.touched_days(since_received_at=2001, tz=COOP.tz) == ()
+async def test_the_newest_message_of_a_slot_is_known_and_who_was_a_member_then(store: Store) -> None:
+    assert await store.first_slot() is None
+    await store.store_messages([message(1, reading(1, at=2), slot=SLOT + 2), message(2, slot=SLOT + 3)])
+    before = await store.newest_messages(slots=SLOTS)
+    await store.store_messages([message(1, reading(9, at=2), agent="a-2", slot=SLOT + 2)])
+    after = await store.newest_messages(slots=SLOTS)
+    assert (set(before), set(after)) == ({SLOT + 2, SLOT + 3}, {SLOT + 2, SLOT + 3})
+    assert after[SLOT + 3] == before[SLOT + 3] < after[SLOT + 2], "a late reading is newer than all that came before"
+    assert await store.newest_messages(slots=range(SLOT, SLOT)) == {}
+    assert await store.first_slot() == SLOT + 2
+    inputs = await store.settlement_inputs(slots=SLOTS, access=JOB)
+    assert inputs.message_position == after[SLOT + 2]
+    members, present = await store.settlement_members(slots=SLOTS)
+    assert (members, present.tolist()) == (inputs.members, inputs.present.tolist())
 
 
 async def test_the_newest_consent_counts(store: Store) -> None:

@@ -1,0 +1,67 @@
+"""Signs what the books say, in one chain: each run's day root with the run, all else as it is decided."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from hub.core.attestations import DAY_ROOT, FIRST_PREVIOUS, Attestation, Head, attest, day_root
+from hub.core.signed_document import Signer
+from hub.storage.contract import AttestationStore, BookStore
+from hub.storage.records import AttestationRow, EntryRow, RunRow
+
+
+class SigningStores(BookStore, AttestationStore, Protocol):
+    """The slices that signing reads and writes."""
+
+
+async def attestation_head(store: AttestationStore) -> Head:
+    """The last attestation's number and hash, which the next one follows."""
+    last = await store.last_attestation()
+    return (0, FIRST_PREVIOUS) if last is None else as_attestation(last).head
+
+
+def root_row(
+    run: RunRow, *, leaves: Sequence[bytes], ledger: Head, coop: str, head: Head, key: Signer
+) -> AttestationRow:
+    """The signed root over all entries of the run's day, `leaves`, as they stand with this run."""
+    content = day_root(run, leaves, ledger=ledger)
+    return as_row(attest(content, kind=DAY_ROOT, subject=run.day, run_key=run.run_key, coop=coop, head=head, key=key))
+
+
+async def sign_older_runs(store: SigningStores, *, coop: str, key: Signer) -> int:
+    """Sign the runs that were booked without a root, in their order; returns how many there were.
+
+    Each is signed in a transaction of its own: if power fails in between, the next call goes on with the rest.
+    """
+    runs = await store.unsigned_runs()
+    for run in runs:
+        rows = await store.entries_of_day(run.day)
+        last = max((row.position for row in rows if row.run_key == run.run_key), default=0)
+        ledger = await _ledger_at(store, rows, last)
+        leaves = [row.canonical for row in rows if row.position <= ledger[0]]
+        head = await attestation_head(store)
+        await store.attest([root_row(run, leaves=leaves, ledger=ledger, coop=coop, head=head, key=key)])
+    return len(runs)
+
+
+async def _ledger_at(store: SigningStores, rows: Sequence[EntryRow], position: int) -> Head:
+    """The ledger's head when a run's last entry was booked; a run that booked none is signed at today's head."""
+    if position:
+        return next((row.position, row.hash) for row in rows if row.position == position)
+    return await store.ledger_head()
+
+
+def as_row(attestation: Attestation) -> AttestationRow:
+    """The attestation as the store keeps it."""
+    return AttestationRow(
+        attestation.number,
+        attestation.kind,
+        attestation.subject,
+        attestation.run_key,
+        attestation.document,
+        attestation.signature,
+    )
+
+
+def as_attestation(row: AttestationRow) -> Attestation:
+    """The store's row as the core knows it."""
+    return Attestation(row.position, row.kind, row.subject, row.run_key, row.document, row.signature)

@@ -1,0 +1,243 @@
+"""The runs of local months: which days need settling again, what that would change, and booking it day by day.
+
+A month run takes the inputs of every day as they are, books only what differs, and stands as a draft until two board
+members have approved it. The next due is said by the calendar, what may be made by hub.core.month_runs.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from hub.book_signing import as_row, attestation_head
+from hub.core.attestations import APPROVAL, MONTH_RUN, PUBLICATION, attest, read_document
+from hub.core.ledger import Entry, book_day, is_of_settlement, read_entry
+from hub.core.month_runs import MonthRun, month_content, month_digests, read_month_runs
+from hub.core.refusal import Refusal
+from hub.core.run_calendar import days_of, month_name
+from hub.core.settlement import settle
+from hub.core.signed_document import Signer
+from hub.settlement_days import (
+    ACCESS,
+    TRIES,
+    DayInputs,
+    SettlementStores,
+    book_inputs,
+    digest_members,
+    read_day,
+    run_key_of,
+)
+from hub.storage.contract import AttestationStore
+from hub.storage.failures import StoreConflict
+from hub.storage.records import Access, RunRow
+from protocols.slots import day_of, slots_of_day
+
+PREVIEW_ACCESS: Final = Access(actor="job:settlement-preview", role="job", purpose="settle.share")
+NEVER_SETTLED: Final = "never settled"
+NEW_READINGS: Final = "new readings"
+NEW_MEMBERS: Final = "members changed"
+NEW_RULE: Final = "another rule"
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedDay:
+    """A closed day that its next run has to look at again, and why."""
+
+    day: date
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class MonthPlan:
+    """A month ready to be booked: `changed` are the days whose inputs are not those of their standing run."""
+
+    month: date
+    days: tuple[date, ...]
+    changed: tuple[DayInputs, ...]
+    unchanged: tuple[DayInputs, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MemberChange:
+    """What a run would book for a member beside what is booked. Money: positive is what the co-op owes the member."""
+
+    member: str
+    received_wh: int
+    sold_wh: int
+    imported_wh: int
+    exported_wh: int
+    money_nano: int
+
+
+@dataclass(frozen=True, slots=True)
+class MonthPreview:
+    """What a run would change: days, members and the co-op's margin. Nothing of it is booked."""
+
+    month: str
+    days: tuple[str, ...]
+    entries: int
+    members: tuple[MemberChange, ...]
+    margin_nano: int
+
+
+async def first_day(store: SettlementStores) -> date | None:
+    """The local day of the first batch ever, or of the first run if that is earlier."""
+    slot = await store.first_slot()
+    days = [day_of(slot, (await store.coop()).tz)] if slot is not None else []
+    runs = await store.runs(allocations=False)
+    return min([*days, *(date.fromisoformat(run.day) for run in runs)], default=None)
+
+
+async def marked_days(store: SettlementStores, days: Sequence[date]) -> tuple[MarkedDay, ...]:
+    """Of these closed days in order, those whose inputs may have changed since their standing run. Reads no value."""
+    if not days:
+        return ()
+    tz, ends = (await store.coop()).tz, (days[0].isoformat(), days[-1].isoformat())
+    standing = {run.day: run for run in await store.runs(days=ends, allocations=False)}
+    seen = await store.settled_through(days=ends)
+    slots = range(slots_of_day(days[0], tz).start, slots_of_day(days[-1], tz).stop)
+    newest = await store.newest_messages(slots=slots)
+    members, present = await store.settlement_members(slots=slots)
+    marked = []
+    for day in days:
+        name, mine = day.isoformat(), slots_of_day(day, tz)
+        here = present[mine.start - slots.start : mine.stop - slots.start]
+        why = None
+        if name not in standing:
+            why = NEVER_SETTLED
+        elif name not in seen or max(newest.get(slot, 0) for slot in mine) > seen[name].message_position:
+            why = NEW_READINGS
+        elif seen[name].members_digest != digest_members(members, here):
+            why = NEW_MEMBERS
+        elif standing[name].rule_hash != (await store.rule_on(name))[0]:
+            why = NEW_RULE
+        if why is not None:
+            marked.append(MarkedDay(day, why))
+    return tuple(marked)
+
+
+async def plan_month(store: SettlementStores, *, month: date, access: Access = ACCESS) -> MonthPlan:
+    """Read what changed in the month and settle it all once in memory, so that a refusal comes before any booking.
+
+    Raises: Refusal naming the first day the rules refuse, or that no home had a reading before the month's end.
+    """
+    first = await first_day(store)
+    days = tuple(day for day in days_of(month) if first is not None and day >= first)
+    if not days:
+        raise Refusal("no_members", f"no home has sent a reading for {month_name(month)} or before")
+    ends = (days[0].isoformat(), days[-1].isoformat())
+    standing = {run.day: run for run in await store.runs(days=ends, allocations=False)}
+    changed, unchanged = [], []
+    for marked in await marked_days(store, days):
+        inputs = await read_day(store, day=marked.day, access=access)
+        run = standing.get(inputs.day)
+        if run is not None and (run.rule_hash, run.input_digest) == (inputs.rule_hash, inputs.digest):
+            unchanged.append(inputs)
+            continue
+        try:
+            settle(inputs.readings, inputs.rule)
+        except Refusal as refusal:
+            raise Refusal(refusal.code, f"{inputs.day}: {refusal.detail}") from None
+        changed.append(inputs)
+    return MonthPlan(month, days, tuple(changed), tuple(unchanged))
+
+
+async def preview_month(store: SettlementStores, *, month: date) -> MonthPreview:
+    """What a run of the month would book now. The looks at the homes' values are logged; the books stay as they are.
+
+    Raises: Refusal, as plan_month.
+    """
+    plan = await plan_month(store, month=month, access=PREVIEW_ACCESS)
+    entries: list[Entry] = []
+    for inputs in plan.changed:
+        rows = await store.entries_of_day(inputs.day)
+        booked = [entry for entry in (read_entry(row.canonical) for row in rows) if is_of_settlement(entry)]
+        entries += book_day(settle(inputs.readings, inputs.rule), day=inputs.day, run="preview", booked=booked)
+    amounts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    margin_nano = 0
+    for entry in entries:
+        for posting in entry.postings:
+            if posting.account == f"member:{entry.member}:energy":
+                amounts[entry.member][posting.line] += _outward(posting.line) * posting.amount
+            elif posting.account == f"member:{entry.member}:money":
+                amounts[entry.member]["money"] += posting.amount
+            elif posting.account == "coop:margin":
+                margin_nano += posting.amount
+    return MonthPreview(
+        month_name(month),
+        tuple(inputs.day for inputs in plan.changed),
+        len(entries),
+        tuple(
+            MemberChange(
+                member, *(amounts[member][name] for name in ("received", "sold", "imported", "exported", "money"))
+            )
+            for member in sorted(amounts, key=lambda name: name.encode("utf-8"))
+        ),
+        margin_nano,
+    )
+
+
+def _outward(line: str) -> int:
+    """The sign that makes a member's movement of energy positive: what is sold or exported flows out."""
+    return -1 if line in ("sold", "exported") else 1
+
+
+async def settle_month(
+    store: SettlementStores, *, month: date, kind: str, made_at: int, key: Signer, decision: str = ""
+) -> MonthRun:
+    """Book the month's run: each changed day in a transaction of its own, then the run itself as a signed draft.
+
+    If power fails between days, the same call later finds the days that are done by their inputs and goes on with the
+    rest. The same inputs again write nothing. Raises: Refusal, before any booking.
+    """
+    plan = await plan_month(store, month=month)
+    for inputs in plan.changed:
+        settled = settle(inputs.readings, inputs.rule)
+        await book_inputs(store, inputs, settled=settled, made_at=made_at, kind=kind, key=key)
+    for inputs in plan.unchanged:
+        await store.set_settled_through(inputs.through)
+    for attempt in range(TRIES):
+        try:
+            return await _draft(store, plan, kind=kind, made_at=made_at, key=key, decision=decision)
+        except StoreConflict:
+            if attempt == TRIES - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+async def _draft(
+    store: SettlementStores, plan: MonthPlan, *, kind: str, made_at: int, key: Signer, decision: str
+) -> MonthRun:
+    """The month run over the days' standing runs; the one made before where it stands on the same inputs."""
+    coop, name = await store.coop(), month_name(plan.month)
+    head = await attestation_head(store)
+    ledger = await store.ledger_head()
+    ends = (plan.days[0].isoformat(), plan.days[-1].isoformat())
+    standing: dict[str, RunRow] = {run.day: run for run in await store.runs(days=ends, allocations=False)}
+    digests = month_digests((run.day, run.rule_hash, run.input_digest) for run in standing.values())
+    known = [run for run in await month_runs(store) if (run.month, run.kind) == (name, kind)]
+    if known and (known[-1].rules, known[-1].inputs) == digests:
+        return known[-1]
+    run_key = run_key_of(coop, name, kind=kind, rule_hash=digests[0], digest=digests[1])
+    if run_key in {run.run_key for run in known}:
+        run_key = run_key_of(coop, name, kind=kind, rule_hash=digests[0], digest=digests[1], after=known[-1].run_key)
+    content = month_content(
+        [(day, standing[day].run_key) for day in sorted(standing)],
+        kind=kind,
+        digests=digests,
+        provisional_days=sum(run.state == "provisional" for run in standing.values()),
+        ledger=ledger,
+        made_at=made_at,
+        decision=decision,
+    )
+    row = as_row(attest(content, kind=MONTH_RUN, subject=name, run_key=run_key, coop=coop.id, head=head, key=key))
+    # If power fails before this commit the days are booked and the month has no run yet: the next call makes it.
+    await store.attest([row])
+    return next(run for run in await month_runs(store) if run.run_key == run_key)
+
+
+async def month_runs(store: AttestationStore) -> tuple[MonthRun, ...]:
+    """Every run of a month in the order they were made, with the board's word on it."""
+    rows = await store.attestations((MONTH_RUN, APPROVAL, PUBLICATION))
+    return read_month_runs(read_document(row.document) for row in rows)

@@ -1,0 +1,205 @@
+"""Checks the stored journal row by row: rulebook, entries, runs and what the hub signed of them. It reads no reading.
+
+Every column of every row is held against something else: the chain of hashes, the run's key, the record's hash, or the
+signed chain of attestations. A finding names the row that does not fit.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Final, cast
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from hub.core.attestations import DAY_ROOT, FIRST_PREVIOUS, Said, document_digest, read_document, run_words
+from hub.core.ledger import GENESIS, UNITS, Unit, entry_hash, read_entry
+from hub.core.merkle import leaf_hash, plant_hashes
+from hub.core.rulebook import VERSION_TAG
+from hub.core.signed_document import SIGNED_TAG
+from hub.settlement_days import SettlementStores, run_key_of
+from hub.storage.records import AttestationRow, Coop, EntryRow, RunRow
+
+PAGE: Final = 2000
+FUND_KINDS: Final = "fund:"
+RUN_PAGE: Final = 8
+FINDINGS_MAX: Final = 100
+
+
+@dataclass
+class Findings:
+    """Contradictions, one sentence each."""
+
+    wrong: int = 0
+    findings: list[str] = field(default_factory=list)
+
+    def note(self, sentence: str) -> None:
+        """One contradiction."""
+        self.wrong += 1
+        if len(self.findings) < FINDINGS_MAX:
+            self.findings.append(sentence)
+
+
+@dataclass
+class Journal:
+    """What the rows came to: leaf hashes of each day's entries with their positions, and the runs without records."""
+
+    entries: int = 0
+    attestations: int = 0
+    head: bytes = GENESIS
+    sums: dict[Unit, int] = field(default_factory=lambda: dict.fromkeys(UNITS, 0))
+    leaves: dict[str, list[tuple[int, bytes]]] = field(default_factory=lambda: defaultdict(list))
+    hashes: dict[int, bytes] = field(default_factory=dict)
+    booked: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    runs: dict[str, tuple[int, RunRow]] = field(default_factory=dict)
+
+
+async def check_journal(store: SettlementStores, found: Findings, *, key: Ed25519PublicKey | None) -> Journal:
+    """Walk rules, entries, runs and attestations; every contradiction goes to `found`."""
+    journal = Journal()
+    coop = await store.coop()
+    for position, rule_hash, canonical in await store.journal_rules():
+        if hashlib.sha256(VERSION_TAG + canonical).hexdigest() != rule_hash:
+            found.note(f"rule {position}: it is not what its name says")
+    await _check_entries(store, journal, found)
+    await _check_runs(store, journal, found, coop=coop)
+    await _check_attestations(store, journal, found, coop=coop, key=key)
+    for unit, total in journal.sums.items():
+        if total:
+            found.note(f"ledger: all accounts together hold {total} {unit}, not 0")
+    return journal
+
+
+async def _check_entries(store: SettlementStores, journal: Journal, found: Findings) -> None:
+    """Each hash follows from the one before. A wrong hash is laid to its own entry, not to the one after it."""
+    position, previous = 0, (GENESIS, GENESIS)
+    while page := await store.journal_entries(after=position, limit=PAGE):
+        for row in page:
+            journal.entries += 1
+            if row.position != position + 1:
+                found.note(f"entry {position + 1} is not there: the next is {row.position}")
+            position = row.position
+            follows = [entry_hash(each, row.canonical) for each in previous]
+            if row.hash not in follows:
+                found.note(f"entry {position}: it is not what was chained")
+            previous = (row.hash, follows[0])
+            journal.booked[row.run_key] += 1
+            _check_entry(row, journal, found)
+        journal.head = previous[0]
+
+
+def _check_entry(row: EntryRow, journal: Journal, found: Findings) -> None:
+    try:
+        entry = read_entry(row.canonical)
+    except ValueError as error:
+        found.note(f"entry {row.position}: it cannot be read ({error})")
+        return
+    if (entry.unit, entry.day, entry.member, entry.run) != (row.unit, row.day, row.member, row.run_key):
+        found.note(f"entry {row.position}: it is filed under other words than it was chained with")
+    journal.sums[entry.unit] += sum(posting.amount for posting in entry.postings)
+    journal.leaves[entry.day].append((row.position, leaf_hash(row.canonical)))
+    journal.hashes[row.position] = row.hash
+
+
+async def _check_runs(store: SettlementStores, journal: Journal, found: Findings, *, coop: Coop) -> None:
+    """A run's key covers its period, rule and inputs; its result is its record's hash; the ledger has its entries."""
+    position = 0
+    before: dict[tuple[str, str], str] = {}
+    while page := await store.journal_runs(after=position, limit=RUN_PAGE):
+        for at, run in page:
+            place = f"run {at} of {run.day}"
+            if at != position + 1:
+                found.note(f"run {position + 1} is not there: the next is {at}")
+            position = at
+            book = (run.day, run.kind if run.kind.startswith(FUND_KINDS) else "")
+            if run.run_key not in {_key(coop, run, ""), _key(coop, run, before.get(book, ""))}:
+                found.note(f"{place}: its key is not that of its day, kind, rule and inputs")
+            if hashlib.sha256(run.allocation).hexdigest() != run.result_hash:
+                found.note(f"{place}: its record is not the one its result names")
+            if journal.booked.get(run.run_key, 0) != run.entries:
+                booked = journal.booked.get(run.run_key, 0)
+                found.note(f"{place}: it names {run.entries} entries, the ledger holds {booked}")
+            before[book] = run.run_key
+            journal.runs[run.run_key] = (at, _without_record(run))
+
+
+def _key(coop: Coop, run: RunRow, after: str) -> str:
+    return run_key_of(coop, run.day, kind=run.kind, rule_hash=run.rule_hash, digest=run.input_digest, after=after)
+
+
+def _without_record(run: RunRow) -> RunRow:
+    return RunRow(
+        run.run_key, run.kind, run.day, run.rule_hash, run.input_digest, run.result_hash, run.state, b"", run.made_at,
+        run.entries,
+    )  # fmt: skip
+
+
+async def _check_attestations(
+    store: SettlementStores, journal: Journal, found: Findings, *, coop: Coop, key: Ed25519PublicKey | None
+) -> None:
+    """The signed chain, and behind each day root its run and the entries under it."""
+    position, previous = 0, FIRST_PREVIOUS
+    rooted: list[str] = []
+    while page := await store.journal_attestations(after=position, limit=PAGE):
+        for row in page:
+            journal.attestations += 1
+            if row.position != position + 1:
+                found.note(f"attestation {position + 1} is not there: the next is {row.position}")
+            position = row.position
+            said = _check_attestation(row, found, coop=coop, key=key, previous=previous)
+            previous = document_digest(row.document)
+            if said is not None and said.kind == DAY_ROOT:
+                rooted.append(said.run_key)
+                _check_root(said, journal, found, place=f"attestation {position}")
+    if key is None:
+        return
+    for run_key, (at, run) in journal.runs.items():
+        if run_key not in rooted:
+            found.note(f"run {at} of {run.day}: the hub has not signed it")
+    order = [journal.runs[run_key][0] for run_key in rooted if run_key in journal.runs]
+    for before, after in pairwise(order):
+        if after <= before:
+            found.note(f"run {after}: it was signed after run {before}, which stands behind it")
+
+
+def _check_attestation(
+    row: AttestationRow, found: Findings, *, coop: Coop, key: Ed25519PublicKey | None, previous: bytes
+) -> Said | None:
+    place = f"attestation {row.position}"
+    if key is not None:
+        try:
+            key.verify(row.signature, SIGNED_TAG + row.document)
+        except InvalidSignature:
+            found.note(f"{place} of {row.subject}: the hub has not signed these bytes")
+            return None
+    try:
+        said = read_document(row.document)
+    except ValueError as error:
+        found.note(f"{place} of {row.subject}: {error}")
+        return None
+    if said.previous != previous.hex():
+        found.note(f"{place} of {row.subject}: it does not follow the one before it")
+    filed = (row.position, row.kind, row.subject, row.run_key, coop.id)
+    if (said.number, said.kind, said.subject, said.run_key, said.coop) != filed:
+        found.note(f"{place} of {row.subject}: it is filed under other words than were signed")
+    return said
+
+
+def _check_root(said: Said, journal: Journal, found: Findings, *, place: str) -> None:
+    """The run's columns, the ledger's head and the Merkle root over the day's entries are those that were signed."""
+    words = cast(Mapping[str, object], said.content["run"])
+    if said.run_key not in journal.runs:
+        found.note(f"{place} of {said.subject}: the run it signs for is not there")
+    else:
+        at, run = journal.runs[said.run_key]
+        stored = run_words(run)
+        if differing := sorted(name for name in stored if stored[name] != words.get(name)):
+            found.note(f"run {at} of {run.day}: the hub signed for another {', '.join(differing)}")
+    position, head = cast(list[object], said.content["ledger"])
+    if position and journal.hashes.get(cast(int, position), b"").hex() != head:
+        found.note(f"entry {position}: the hub signed for another ledger up to here ({place})")
+    leaves = [leaf for at, leaf in journal.leaves.get(said.subject, ()) if at <= cast(int, position)]
+    if (plant_hashes(leaves).root.hex(), len(leaves)) != (said.content["root"], said.content["entries"]):
+        found.note(f"{place} of {said.subject}: the day's entries are not those the hub signed for")

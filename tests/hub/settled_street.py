@@ -1,0 +1,115 @@
+"""A small street on a real store for tests of the books: homes whose readings arrive in any order, and a rule."""
+
+import hashlib
+import random
+from collections.abc import Iterable, Sequence
+from datetime import date
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from hub.core.ledger import read_entry
+from hub.core.rulebook import Prices, Rule
+from hub.storage.records import AcceptedMessage, Agent, Coop, Home, Member, ReadingRow
+from hub.storage.sqlite import SqliteStore
+from protocols.quantities import Gap, Mark, Measure
+from protocols.slots import Slot, slots_of_day, start_of
+
+COOP = Coop("street", "The Street", "Europe/Madrid", "EUR")
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+RULE = Rule("proportional", prices=Prices(185_432, 158_765, 301_999, 71_003))
+SINCE = "2026-01-01"
+
+Arrival = tuple[int, Slot]
+"""(home's number, slot): one message with that quarter hour's import and export."""
+
+
+class Street:
+    """Homes 1..n on an open store; m01 and m02 are on the board. Each home's messages are numbered as they arrive."""
+
+    def __init__(self, store: SqliteStore, homes: int) -> None:
+        self.store = store
+        self.homes = homes
+        self._seq = dict.fromkeys(range(1, homes + 1), 0)
+
+    async def arrive(self, arrivals: Iterable[Arrival], *, at: int = 0) -> None:
+        """Store these messages in this order, in one transaction."""
+        await self.store.store_messages([self._message(*arrival, at=at) for arrival in arrivals])
+
+    async def arrive_days(self, days: Sequence[date], *, without: Iterable[Arrival] = ()) -> None:
+        """All quarter hours of these days of all homes, in the order they were measured."""
+        left_out = set(without)
+        for day in days:
+            await self.arrive(each for each in arrivals_of(day, self.homes) if each not in left_out)
+
+    def _message(self, number: int, slot: Slot, *, at: int) -> AcceptedMessage:
+        self._seq[number] += 1
+        home, seq = f"h{number:02d}", self._seq[number]
+        demand, surplus = energy_wh(number, slot)
+        readings = tuple(
+            ReadingRow(home, measure, slot, 1, wh, Mark.MEASURED, Gap.NONE)
+            for measure, wh in ((Measure.GRID_IMPORT, demand), (Measure.GRID_EXPORT, surplus))
+        )
+        return AcceptedMessage(
+            agent=f"a-{number:02d}",
+            home=home,
+            epoch=1,
+            seq=seq,
+            kind="batch",
+            hash=hashlib.sha256(f"{home} {seq} {slot}".encode()).digest(),
+            sealed=b"sealed",
+            received_at=at or start_of(slot + 1),
+            slot=slot,
+            readings=readings,
+            long_intervals=(),
+            devices=(),
+            consent=None,
+            consent_version=None,
+            answer=None,
+        )
+
+
+async def open_street(folder: Path, *, homes: int = 3, rule: Rule = RULE) -> Street:
+    """A fresh store in this folder with homes, agents and a rule, and no reading yet."""
+    store = await SqliteStore.open(folder / "hub.sqlite", now=lambda: 1_800_000_000.0, create=True)
+    return await fill_street(store, homes=homes, rule=rule)
+
+
+async def fill_street(store: SqliteStore, *, homes: int = 3, rule: Rule = RULE) -> Street:
+    """The same in an open store that has no members yet."""
+    await store.set_coop(COOP)
+    await store.add_rule(rule.version(), canonical=rule.canonical(), valid_from_day=SINCE)
+    for number in range(1, homes + 1):
+        home, member = f"h{number:02d}", f"m{number:02d}"
+        await store.add_member(
+            Member(member, f"Member {number}", f"{member}@example.org", "en", number <= 2, 0), Home(home, home, member)
+        )
+        token = hashlib.sha256(home.encode()).digest()
+        await store.add_invite(token, home_id=home, expires_at=100)
+        agent = Agent(f"a-{number:02d}", home, number % 64, token, 50, None)
+        assert await store.redeem_invite(token, agent=agent, now=50) is None
+    return Street(store, homes)
+
+
+def arrivals_of(day: date, homes: int) -> list[Arrival]:
+    """Every quarter hour of every home on a local day."""
+    return [(number, slot) for slot in slots_of_day(day, COOP.tz) for number in range(1, homes + 1)]
+
+
+def energy_wh(number: int, slot: Slot) -> tuple[int, int]:
+    """(import, export) of a home in a slot: odd homes have panels, all have a load; the same at every call."""
+    dice = random.Random(number * 10_000_000 + slot)
+    sun = max(0, 48 - abs(slot % 96 - 48)) * 25 if number % 2 else 0
+    net = dice.randrange(900) - (dice.randrange(sun) if sun else 0)
+    return max(net, 0), max(-net, 0)
+
+
+async def balances_by_day(store: SqliteStore) -> dict[tuple[str, str, str, str], int]:
+    """What the books say: (day, member, line, account) with its amount, zeros left out."""
+    sums: dict[tuple[str, str, str, str], int] = {}
+    for row in await store.entries(after_position=0, limit=10**6):
+        entry = read_entry(row.canonical)
+        for posting in entry.postings:
+            place = (entry.day, entry.member, posting.line, posting.account)
+            sums[place] = sums.get(place, 0) + posting.amount
+    return {place: amount for place, amount in sums.items() if amount}
