@@ -4,7 +4,8 @@ Comparisons with neighbours are in quality_neighbours.py, estimates in estimates
 severity `hold` the credits of its slots wait until the board has decided.
 """
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -251,6 +252,15 @@ def find_register_errors(home: HomeSlots, limits: Limits) -> Iterator[Finding]:
                     counter_wh=by_counter,
                     power_wh=by_power,
                 )
+
+
+def held_slots(findings: Iterable[Finding], *, released: Container[Finding] = ()) -> dict[str, frozenset[Slot]]:
+    """The slots whose credits wait, by home: those of findings that hold and that the board has not released."""
+    held: dict[str, set[Slot]] = defaultdict(set)
+    for finding in findings:
+        if finding.severity == "hold" and finding not in released:
+            held[finding.home].update(range(finding.first_slot, finding.first_slot + finding.slots))
+    return {home: frozenset(slots) for home, slots in held.items()}
 
 
 def night_slots(first_slot: Slot, count: int, *, place_deg: tuple[float, float]) -> Truth:

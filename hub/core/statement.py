@@ -6,9 +6,10 @@ billed from M1 on. Entries of the co-op's funds stand beside those of settlement
 """
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, cast
 
+from hub.core.accepted_readings import MISSING_WH, Readings
 from hub.core.rulebook import Prices
 from hub.core.signed_document import Document, document_hash
 from hub.core.statement_month import SIDES, UNITS_NANO, Month, StatedDay, booked_amounts, settled_amounts
@@ -57,6 +58,18 @@ def state_month(
     statement["tax"] = [] if terms is None else bill_month(money["debit_cent"], money["credit_cent"], terms=terms)
     statement["changes"] = None if last is None else _changes(statement, last)
     return statement
+
+
+def own_readings(member: str, readings: Iterable[Readings]) -> Table:
+    """The member's own readings in the form that hub/verify_statement.py takes."""
+    rows: list[list[int | None]] = []
+    for part in readings:
+        if member in part.members:
+            column = part.members.index(member)
+            pairs = (part.surplus_wh[:, column].tolist(), part.demand_wh[:, column].tolist())
+            for slot, *energy in zip(part.slots, *pairs, strict=True):
+                rows.append([slot, *(None if wh == MISSING_WH else wh for wh in energy)])
+    return {"member": member, "readings": rows}
 
 
 def statement_csv(statement: Document) -> str:

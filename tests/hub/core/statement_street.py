@@ -12,6 +12,7 @@ from hub.core.accepted_readings import Readings, digest_inputs
 from hub.core.ledger import GENESIS, Entry, book_day, entry_hash
 from hub.core.rulebook import Prices, Rule
 from hub.core.settlement import Settlement, settle
+from hub.core.statement import own_readings
 from hub.core.statement_month import CoopName, Month, RunNote, SettledDay, prepare_month
 from protocols.slots import slots_of_day
 from tests.hub.core.settlement_worlds import NAMES, params_of
@@ -37,13 +38,7 @@ class Street:
 
     def own(self, member: str) -> dict[str, Any]:
         """The member's own readings as the member exports them."""
-        rows = []
-        for readings in self.readings.values():
-            column = readings.members.index(member)
-            for t, slot in enumerate(readings.slots):
-                pair = (int(readings.surplus_wh[t, column]), int(readings.demand_wh[t, column]))
-                rows.append([slot, *(None if wh < 0 else wh for wh in pair)])
-        return {"member": member, "readings": rows}
+        return own_readings(member, self.readings.values())
 
     def pool(self, *, auditor: bool = False) -> dict[str, Any]:
         """The pool series of every day as it is published."""

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.core.estimates import WEEK_SLOTS, EstimateRule, estimate_gaps
-from hub.core.quality import Finding, HomeSlots, find_all, night_slots, runs, utc_days
+from hub.core.quality import Finding, HomeSlots, find_all, held_slots, night_slots, runs, utc_days
 from hub.core.quality_neighbours import find_clock_shifts, find_odd_yields
 from hub.core.sun_position import sun_elevation_deg
 from protocols.quantities import Gap, Measure
@@ -140,6 +140,17 @@ def test_a_counter_that_power_does_not_bear_out_is_found_on_its_day() -> None:
     assert [(each.code, each.first_slot - FIRST, each.slots) for each in findings] == [("register", 96 * 9, 96)]
     numbers = dict(findings[0].numbers)
     assert numbers["power_wh"] == 2 * numbers["counter_wh"]
+
+
+def test_credits_of_held_slots_wait_until_the_board_releases_them() -> None:
+    home = with_values(good_home(), Measure.GRID_IMPORT, slice(100, 103), -1)
+    home = with_values(home, Measure.GRID_EXPORT, slice(102, 104), -1)
+    home = with_values(home, Measure.PV_PRODUCTION, slice(300, 400), -1)
+    findings = found_in(home)
+    assert held_slots(findings) == {"h1": frozenset(range(FIRST + 100, FIRST + 104))}
+    first = next(finding for finding in findings if finding.severity == "hold")
+    assert held_slots(findings, released=[first]) == {"h1": frozenset({FIRST + 102, FIRST + 103})}
+    assert held_slots([finding for finding in findings if finding.severity != "hold"]) == {}
 
 
 def street(count: int = 8) -> dict[str, HomeSlots]:
