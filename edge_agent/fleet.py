@@ -27,6 +27,7 @@ def make_fleet(settings: Settings, maps: Path = MAPS) -> list[tuple[ModbusLink, 
         if each.map not in found:
             found[each.map] = _map(each, settings.source, maps)
         _check_roles(each, found[each.map], settings.source)
+        _check_signs(each, found[each.map], settings.source)
         together.setdefault(_address(each.endpoint), []).append(Device(each, found[each.map]))
     return [(_link(devices, settings.source), devices) for devices in together.values()]
 
@@ -51,6 +52,16 @@ def _check_roles(device: DeviceSettings, device_map: DeviceMap, source: str) -> 
                 f"{source}: device {device.name!r}: role: {device.map} has no {role!r}, "
                 f"expected one of {', '.join(device_map.roles)}"
             )
+
+
+def _check_signs(device: DeviceSettings, device_map: DeviceMap, source: str) -> None:
+    where = f"{source}: device {device.name!r}"
+    if device.sign == "inverted" and not any(point.vendor_sign for point in device_map.points):
+        raise SettingsError(f"{where}: sign: expected 'as_documented', {device.map} has one meaning only")
+    for role in device.roles:
+        described = device_map.roles[role]
+        if device.invert and len(described.counters) == 1 and not described.swapped:
+            raise SettingsError(f"{where}: invert: expected false, the role {role} of {device.map} cannot be swapped")
 
 
 def _address(endpoint: Endpoint) -> BusAddress:

@@ -42,7 +42,8 @@ class Endpoint:
     @property
     def shown(self) -> str:
         """The address as people write it."""
-        return f"rtu://{self.path}" if self.wire == "rtu" else f"{self.wire}://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"rtu://{self.path}" if self.wire == "rtu" else f"{self.wire}://{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ def parse_toml(text: bytes, name: str) -> dict[str, Any]:
     """The tables of a TOML file. Raises SettingsError."""
     try:
         return tomllib.loads(text.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as cause:
+    except (ValueError, RecursionError) as cause:
         raise SettingsError(f"{name}: not valid TOML: {cause}".splitlines()[0]) from None
 
 
@@ -127,11 +128,29 @@ def _settings(top: Fields, *, name: str, folder: Path) -> Settings:
 
 def _url(hub: Fields) -> str:
     url = hub.text("url")
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
+    if not _is_url(url):
         shown = "one with a name or password" if "@" in url else url
         raise hub.wrong("url", "an address like 'http://127.0.0.1:8400'", shown)
     return url.rstrip("/")
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return False
+    is_plain = parts.path.isascii() and not (parts.query or parts.fragment or "@" in parts.netloc)
+    return parts.scheme in ("http", "https") and is_plain and port != 0 and _is_address(text, parts.hostname)
+
+
+def _is_address(text: str, host: str | None) -> bool:
+    """Whether a resolver can be asked for this host; on what can be none it fails in ways of its own."""
+    try:
+        is_name = bool(host and (":" in host or host.encode("idna")))
+    except UnicodeError:
+        return False
+    return is_name and text.isprintable() and " " not in text
 
 
 def _coop(hub: Fields) -> str | None:
@@ -199,10 +218,11 @@ def parse_endpoint(text: str) -> Endpoint:
     """The endpoint a connect text names. Raises ValueError."""
     parts = urlsplit(text)
     if parts.scheme in ("tcp", "rtu+tcp"):
-        if not parts.hostname or parts.path not in ("", "/") or parts.query or parts.username is not None:
+        is_plain = parts.path in ("", "/") and not (parts.query or parts.fragment or "@" in parts.netloc)
+        if not is_plain or parts.port == 0 or not _is_address(text, parts.hostname):
             raise ValueError(text)
         wire: Wire = "tcp" if parts.scheme == "tcp" else "rtu+tcp"
-        return Endpoint(wire, host=parts.hostname, port=parts.port if parts.port is not None else 502)
+        return Endpoint(wire, host=parts.hostname or "", port=parts.port if parts.port is not None else 502)
     if parts.scheme != "rtu" or parts.netloc or not parts.path.startswith("/"):
         raise ValueError(text)
     return _serial(parts.path, parse_qs(parts.query, strict_parsing=True) if parts.query else {})

@@ -52,6 +52,16 @@ def test_defaults() -> None:
         (("max_power_w = 15000", ""), "max_power_w: missing"),
         (("max_power_w = 15000", "max_power_w = -1"), "max_power_w: expected a whole number"),
         (("max_power_w = 15000", 'max_power_w = 15000\nunit = "one"'), "unit: expected a whole number 0..255"),
+        (("max_power_w = 15000", f"max_power_w = {'1' * 5000}"), "not valid TOML"),
+        (("http://127.0.0.1:8400", "http://[::1"), "url: expected an address like"),
+        (("http://127.0.0.1:8400", "http://127.0.0.1:99999"), "url: expected an address like"),
+        (("http://127.0.0.1:8400", "http://h:0"), "url: expected an address like"),
+        (("http://127.0.0.1:8400", "http://my hub"), "url: expected an address like"),
+        (("http://127.0.0.1:8400", "http://a..b/"), "url: expected an address like"),
+        (("tcp://127.0.0.1:5020", "tcp://a..b"), "connect: expected"),
+        (("tcp://127.0.0.1:5020", "tcp://my meter"), "connect: expected"),
+        (("tcp://127.0.0.1:5020", f"tcp://{'m' * 70}:502"), "connect: expected"),
+        (("tcp://127.0.0.1:5020", "tcp://127.0.0.1:0"), "connect: expected"),
         (("[hub]", "[poll]\ninterval_s = 7\n[hub]"), "interval_s: expected a divisor of 900"),
         (("[hub]", "[poll]\nboundary_window_s = 0\n[hub]"), "boundary_window_s: expected"),
     ],
@@ -85,6 +95,9 @@ def test_files_that_are_none(tmp_path: Path, content: bytes | None) -> None:
 def test_endpoints() -> None:
     assert parse_endpoint("tcp://meter.local") == Endpoint("tcp", "meter.local", 502)
     assert parse_endpoint("rtu+tcp://10.0.0.9:8899") == Endpoint("rtu+tcp", "10.0.0.9", 8899)
+    six = parse_endpoint("tcp://[fe80::1]:502/")
+    assert (six.host, six.shown) == ("fe80::1", "tcp://[fe80::1]:502")
+    assert parse_endpoint("tcp://zähler.local").host == "zähler.local"
     serial = parse_endpoint("rtu:///dev/ttyUSB0?baud=19200&parity=E&stop=2")
     assert (serial.path, serial.baud, serial.parity, serial.stop) == ("/dev/ttyUSB0", 19200, "E", 2)
 
@@ -105,6 +118,17 @@ def test_families_and_roles_are_checked_against_the_maps() -> None:
         fleet(GOOD.replace("sdm630", "sdm999"))
     with pytest.raises(SettingsError, match="bornay-wind-plus has no 'grid', expected one of wind"):
         fleet(GOOD.replace("eastron-sdm630", "bornay-wind-plus"))
+
+
+def test_signs_that_nobody_can_choose_are_said_before_anything_is_read() -> None:
+    with pytest.raises(SettingsError, match=r"device 'meter': sign: expected 'as_documented'"):
+        fleet(GOOD + 'sign = "inverted"\n')
+    inverter = GOOD.replace("eastron-sdm630", "sunspec-inverter").replace('"grid"', '"pv"')
+    with pytest.raises(SettingsError, match=r"device 'meter': invert: expected false, the role pv of sunspec-inverter"):
+        fleet(inverter + "invert = true\n")
+    for role in ("grid", "pv", "battery", "load"):
+        fleet(GOOD.replace('"grid"', f'"{role}"') + "invert = true\n")
+    fleet(GOOD.replace("eastron-sdm630", "sunspec-meter") + 'sign = "inverted"\n')
 
 
 def test_one_bus_has_one_speed() -> None:
