@@ -7,6 +7,7 @@ library, the count is checked, and after anything odd the connection is closed, 
 from __future__ import annotations
 
 import asyncio
+import termios
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -136,7 +137,8 @@ class ModbusLink:
         client = self._make_client()
         try:
             opened = await client.connect()
-        except (OSError, ModbusException, RuntimeError) as cause:
+        except (OSError, ModbusException, RuntimeError, ValueError, termios.error) as cause:
+            # termios.error is no OSError: an adapter without this parity, or pulled out at this moment.
             client.close()
             raise Broken(f"cannot connect to {self.endpoint.shown}: {_first_line(cause)}") from None
         if not opened:
@@ -223,7 +225,7 @@ class ModbusLink:
             if client.connected:
                 raise Silent("no answer in time") from None
             raise Broken(f"connection lost: {_first_line(cause)}") from None
-        except OSError as cause:
+        except (OSError, termios.error) as cause:
             raise Broken(f"connection lost: {_first_line(cause)}") from None
         self._is_asking = False
         return answer

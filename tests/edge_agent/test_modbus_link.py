@@ -1,7 +1,9 @@
 """The link against devices that misbehave, over TCP and over a pseudo-terminal: no wrong word is ever handed on."""
 
 import asyncio
+import os
 import random
+import termios
 
 import pytest
 
@@ -103,6 +105,19 @@ async def test_a_serial_device_that_is_not_there_is_said_with_its_path(tmp_path)
     link = ModbusLink(Endpoint("rtu", path=str(tmp_path / "ttyUSB0")), FAST)
     with pytest.raises(Broken, match="ttyUSB0"):
         await read(link, 0)
+
+
+async def test_an_adapter_that_fails_in_its_own_way_is_a_broken_connection(monkeypatch) -> None:
+    def pulled_out(*_: object) -> None:
+        raise termios.error(5, "Input/output error")
+
+    far, near = os.openpty()
+    path = os.ttyname(near)
+    monkeypatch.setattr(termios, "tcsetattr", pulled_out)
+    with pytest.raises(Broken, match=f"cannot connect to rtu://{path}: .*Input/output error"):
+        await read(ModbusLink(Endpoint("rtu", path=path), FAST), 0)
+    os.close(far)
+    os.close(near)
 
 
 async def test_pauses_are_kept() -> None:
