@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -29,6 +30,8 @@ def post_to(hub_url: str) -> Callable[[bytes], bytes]:
         except urllib.error.HTTPError as refusal:
             with refusal:
                 raise IdentityError(f"the hub refused ({refusal.code}): {_reason(refusal.read(4096))}") from None
+        except http.client.HTTPException:
+            raise IdentityError(f"{hub_url}: what answers there is no hub: is hub.url right?") from None
         except (urllib.error.URLError, OSError) as cause:
             reason = getattr(cause, "reason", cause)
             raise IdentityError(f"{hub_url}: the hub cannot be reached: {reason}: is it running?") from None

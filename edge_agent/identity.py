@@ -23,6 +23,7 @@ from edge_agent.sealing import Signer
 from protocols.consent_rules import ConsentSet
 from protocols.consent_text import parse_consent
 from protocols.enrolment import EnrolAnswer, build_answer, build_request, fingerprint, parse_answer, parse_token
+from protocols.topics import is_id
 
 KEY_FILE = "identity.key"
 ENROLMENT_FILE = "enrolment.json"
@@ -82,6 +83,8 @@ def enrol(folder: Path, token_text: str, *, coop: str, post: Callable[[bytes], b
         raise IdentityError(str(cause)) from None
     if (folder / ENROLMENT_FILE).exists():
         raise IdentityError(f"{folder / ENROLMENT_FILE}: already enrolled: use another data folder for another home")
+    if not is_id(coop):
+        raise IdentityError(f"co-op {coop[:40]!r}: expected 1 to 32 of a-z, 0-9 and - (hub.coop or --coop)")
     key = own_key(folder)
     request = build_request(key, token=token, coop=coop)
     try:
@@ -90,7 +93,13 @@ def enrol(folder: Path, token_text: str, *, coop: str, post: Callable[[bytes], b
         raise IdentityError(f"the hub's answer cannot be used: {cause}") from None
     if answer.coop != coop:
         raise IdentityError(f"the hub belongs to co-op {answer.coop!r}, expected {coop!r} (hub.coop)")
-    write_durably(folder / ENROLMENT_FILE, build_answer(answer).encode())
+    try:
+        write_durably(folder / ENROLMENT_FILE, build_answer(answer).encode())
+    except OSError as cause:
+        raise IdentityError(
+            f"{folder / ENROLMENT_FILE}: cannot be written: {cause.strerror or cause}: "
+            "set it right and enrol with a new token, this one is spent"
+        ) from None
     return Identity(Signer(answer.coop, answer.agent, key), answer)
 
 

@@ -1,6 +1,7 @@
 """The agent's key and its enrolment: private, durable, and every refusal in one line without the token."""
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -98,6 +99,31 @@ def test_a_refusal_is_one_line_and_nothing_is_kept(
     assert "\n" not in str(caught.value)
     assert TOKEN not in str(caught.value)
     assert not (tmp_path / "enrolment.json").exists()
+
+
+@pytest.mark.parametrize("reply", [b"hello\r\n\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"])
+def test_what_is_no_hub_is_said_to_be_none(tmp_path: Path, reply: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer_once() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(reply)
+
+        thread = threading.Thread(target=answer_once)
+        thread.start()
+        with pytest.raises(IdentityError, match="what answers there is no hub"):
+            enrol(tmp_path, TOKEN, coop="sonne", post=post_to(f"http://127.0.0.1:{server.getsockname()[1]}"))
+        thread.join(10)
+
+
+def test_a_co_op_that_has_no_such_name_and_a_folder_that_takes_no_answer(tmp_path: Path) -> None:
+    with pytest.raises(IdentityError, match=r"co-op 'My Co-op': expected 1 to 32 of a-z"):
+        enrol(tmp_path, TOKEN, coop="My Co-op", post=post_to("http://h"))
+    (tmp_path / ".enrolment.json.new").mkdir()
+    with pytest.raises(IdentityError, match=r"cannot be written: .*this one is spent"):
+        enrol(tmp_path, TOKEN, coop="sonne", post=lambda _body: build_answer(answer()).encode())
 
 
 def test_a_hub_that_is_not_there_and_a_mistyped_token(tmp_path: Path) -> None:
