@@ -17,6 +17,10 @@ from protocols.slots import SLOT_S, Slot, slot_of, start_of
 
 HEADER = "commonwatt-recording,1"
 MAX_LINE = 200
+MAX_AT_S = 7_258_118_400
+"""The year 2200: what lies beyond was not written in seconds."""
+LONGEST_PAUSE_S = 400 * 86400
+"""A longer pause than this is a mistake in the times: each slot in it would become a message."""
 MAX_VALUE = Decimal(10) ** 15
 POINTS = frozenset(name for fields in FIELDS_OF_ROLE.values() for name in fields) | {"power_w"}
 
@@ -37,7 +41,7 @@ class Row:
 
 def read_rows(lines: Iterable[str], *, name: str) -> Iterator[Row]:
     """The rows of a recording, checked one by one. Raises RecordingError."""
-    numbered = enumerate(lines, 1)
+    numbered = _numbered(lines, name)
     first = next(numbered, (1, ""))[1].strip()
     if first != HEADER:
         raise RecordingError(f"{name}: row 1: expected {HEADER!r}")
@@ -48,8 +52,20 @@ def read_rows(lines: Iterable[str], *, name: str) -> Iterator[Row]:
         row = _row(line, f"{name}: row {number}")
         if row.at_s < last_s:
             raise RecordingError(f"{name}: row {number}: expected rows in order of time")
+        if last_s and row.at_s - last_s > LONGEST_PAUSE_S:
+            days = LONGEST_PAUSE_S // 86400
+            raise RecordingError(f"{name}: row {number}: more than {days} days after the row before")
         last_s = row.at_s
         yield row
+
+
+def _numbered(lines: Iterable[str], name: str) -> Iterator[tuple[int, str]]:
+    number = 0
+    try:
+        for number, line in enumerate(lines, 1):
+            yield number, line
+    except (OSError, UnicodeDecodeError) as cause:
+        raise RecordingError(f"{name}: cannot be read after row {number}: {cause}") from None
 
 
 def _row(line: str, where: str) -> Row:
@@ -63,7 +79,7 @@ def _row(line: str, where: str) -> Row:
         at_s, number = int(at), Decimal(value)
     except (ValueError, InvalidOperation):
         raise RecordingError(f"{where}: expected a whole number of seconds and a decimal number") from None
-    if at_s < 0 or not number.is_finite() or abs(number) > MAX_VALUE:
+    if not 0 <= at_s < MAX_AT_S or not number.is_finite() or abs(number) > MAX_VALUE:
         raise RecordingError(f"{where}: time or value is out of range")
     return Row(at_s, device, point, number)
 
@@ -103,7 +119,10 @@ class Replay:
         is_boundary = at_s - start_of(boundary) <= self._window_s
         self._miss_through(boundary - 1 if is_boundary else boundary)
         for device, points in found.items():
-            for place in self._places.get(device, ()):
+            if device not in self._places:
+                known = ", ".join(self._places)
+                raise RecordingError(f"recording: device {device[:40]!r} is not configured, expected one of {known}")
+            for place in self._places[device]:
                 sample = _sample(place, at_s, points)
                 if sample is None:
                     continue

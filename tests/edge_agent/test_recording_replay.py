@@ -105,6 +105,8 @@ async def test_a_week_costs_little(tmp_path: Path) -> None:
         (["one,meter,import_wh,5"], "row 2: expected a whole number"),
         (["1,meter,import_wh,NaN"], "row 2: time or value is out of range"),
         (["1,meter,import_wh,1e99"], "row 2: time or value is out of range"),
+        (["1790000000000,meter,import_wh,5"], "row 2: time or value is out of range"),
+        (["1,meter,import_wh,5\n", "1790000000,meter,import_wh,6"], "row 3: more than 400 days after the row before"),
         (["5,meter,import_wh,5\n", "4,meter,import_wh,5"], "row 3: expected rows in order of time"),
         (["1,meter,import_wh," + "1" * 300], "row 2: expected unix_s"),
     ],
@@ -115,6 +117,21 @@ def test_a_wrong_recording_is_one_line_with_its_row(lines: list[str], words: str
         list(read_rows(header + lines, name="history.csv"))
     assert str(caught.value).startswith("history.csv: ")
     assert words in str(caught.value)
+
+
+def test_a_recording_that_is_no_text_is_one_line_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "history.csv"
+    path.write_bytes(b"commonwatt-recording,1\n" + b"1,meter,import_wh,5\n" * 1000 + b"2,meter,import_wh,\xff\n")
+    with (
+        path.open(encoding="utf-8") as lines,
+        pytest.raises(RecordingError, match=r"history\.csv: cannot be read after"),
+    ):
+        list(read_rows(lines, name="history.csv"))
+
+
+async def test_a_device_nobody_configured_is_said(tmp_path: Path) -> None:
+    with pytest.raises(RecordingError, match="device 'attic' is not configured, expected one of meter, sun"):
+        await put(tmp_path, [*recording(1), f"{start_of(FIRST + 1)},attic,import_wh,5\n"])
 
 
 def test_values_are_exact() -> None:
