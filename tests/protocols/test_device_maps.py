@@ -234,7 +234,7 @@ def test_a_shipped_meter_map_plans_on_a_model_of_any_length(model_length: int) -
 
 
 def test_points_of_a_model_must_fit_into_one_request() -> None:
-    with pytest.raises(MapError, match="power, sf: 37 registers of model 64 .* at most 30"):
+    with pytest.raises(MapError, match=r"power, sf: 37 registers of model 64 .* at most 30"):
         load_map(scaled_model_map(limit=30), name="x.toml")
     long = '  { name = "maker", offset = 50, type = "string40", unit = "text" },'
     with pytest.raises(MapError, match=r"'maker': cannot be read in one request: longer than max_registers"):
