@@ -8,7 +8,6 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Final, cast
 
 from cryptography.exceptions import InvalidSignature
@@ -26,6 +25,8 @@ PAGE: Final = 2000
 FUND_KINDS: Final = "fund:"
 RUN_PAGE: Final = 8
 FINDINGS_MAX: Final = 100
+BEFORE_ALL: Final = -(2**63)
+"""Below every position, so that a row moved under the first one is seen too."""
 
 
 @dataclass
@@ -74,10 +75,14 @@ async def check_journal(store: SettlementStores, found: Findings, *, key: Ed2551
 
 async def _check_entries(store: SettlementStores, journal: Journal, found: Findings) -> None:
     """Each hash follows from the one before. A wrong hash is laid to its own entry, not to the one after it."""
-    position, previous = 0, (GENESIS, GENESIS)
-    while page := await store.journal_entries(after=position, limit=PAGE):
+    position, previous, after = 0, (GENESIS, GENESIS), BEFORE_ALL
+    while page := await store.journal_entries(after=after, limit=PAGE):
+        after = page[-1].position
         for row in page:
             journal.entries += 1
+            if row.position < 1:
+                found.note(f"entry {row.position}: there is no such place")
+                continue
             if row.position != position + 1:
                 found.note(f"entry {position + 1} is not there: the next is {row.position}")
             position = row.position
@@ -105,10 +110,14 @@ def _check_entry(row: EntryRow, journal: Journal, found: Findings) -> None:
 
 async def _check_runs(store: SettlementStores, journal: Journal, found: Findings, *, coop: Coop) -> None:
     """A run's key covers its period, rule and inputs; its result is its record's hash; the ledger has its entries."""
-    position = 0
+    position, after = 0, BEFORE_ALL
     before: dict[tuple[str, str], str] = {}
-    while page := await store.journal_runs(after=position, limit=RUN_PAGE):
+    while page := await store.journal_runs(after=after, limit=RUN_PAGE):
+        after = page[-1][0]
         for at, run in page:
+            if at < 1:
+                found.note(f"run {at} of {run.day}: there is no such place")
+                continue
             place = f"run {at} of {run.day}"
             if at != position + 1:
                 found.note(f"run {position + 1} is not there: the next is {at}")
@@ -140,11 +149,15 @@ async def _check_attestations(
     store: SettlementStores, journal: Journal, found: Findings, *, coop: Coop, key: Ed25519PublicKey | None
 ) -> None:
     """The signed chain, and behind each day root its run and the entries under it."""
-    position, previous = 0, FIRST_PREVIOUS
+    position, previous, after = 0, FIRST_PREVIOUS, BEFORE_ALL
     rooted: list[str] = []
-    while page := await store.journal_attestations(after=position, limit=PAGE):
+    while page := await store.journal_attestations(after=after, limit=PAGE):
+        after = page[-1].position
         for row in page:
             journal.attestations += 1
+            if row.position < 1:
+                found.note(f"attestation {row.position} of {row.subject}, run {row.run_key}: there is no such place")
+                continue
             if row.position != position + 1:
                 found.note(f"attestation {position + 1} is not there: the next is {row.position}")
             position = row.position
@@ -152,16 +165,12 @@ async def _check_attestations(
             previous = document_digest(row.document)
             if said is not None and said.kind == DAY_ROOT:
                 rooted.append(said.run_key)
-                _check_root(said, journal, found, place=f"attestation {position}")
+                _check_root(said, journal, found, place=f"attestation {position}", nth=len(rooted))
     if key is None:
         return
     for run_key, (at, run) in journal.runs.items():
         if run_key not in rooted:
             found.note(f"run {at} of {run.day}: the hub has not signed it")
-    order = [journal.runs[run_key][0] for run_key in rooted if run_key in journal.runs]
-    for before, after in pairwise(order):
-        if after <= before:
-            found.note(f"run {after}: it was signed after run {before}, which stands behind it")
 
 
 def _check_attestation(
@@ -187,13 +196,18 @@ def _check_attestation(
     return said
 
 
-def _check_root(said: Said, journal: Journal, found: Findings, *, place: str) -> None:
-    """The run's columns, the ledger's head and the Merkle root over the day's entries are those that were signed."""
+def _check_root(said: Said, journal: Journal, found: Findings, *, place: str, nth: int) -> None:
+    """The run's columns, the ledger's head and the Merkle root over the day's entries are those that were signed.
+
+    Runs are signed in their order, so the nth day root is that of run n.
+    """
     words = cast(Mapping[str, object], said.content["run"])
     if said.run_key not in journal.runs:
-        found.note(f"{place} of {said.subject}: the run it signs for is not there")
+        found.note(f"run {nth} of {said.subject}: {said.run_key} is not there, and the hub signed for it ({place})")
     else:
         at, run = journal.runs[said.run_key]
+        if at != nth:
+            found.note(f"run {nth} of {said.subject}: it stands at {at}, and the hub signed for it in another order")
         stored = run_words(run)
         if differing := sorted(name for name in stored if stored[name] != words.get(name)):
             found.note(f"run {at} of {run.day}: the hub signed for another {', '.join(differing)}")

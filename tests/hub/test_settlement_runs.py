@@ -136,22 +136,22 @@ async def test_two_different_board_members_approve_and_then_it_is_published(stre
     store = street.store
     await street.arrive_days(DAYS)
     run = await settle_month(store, month=MAY, kind="M1", made_at=1, key=KEY)
-    say = {"run": run.run_key[:12], "key": KEY}
+    short = run.run_key[:12]
     with pytest.raises(ApprovalRefused, match="m03 is not on the board"):
-        await approve_run(store, member="m03", at=2, **say)
+        await approve_run(store, run=short, member="m03", at=2, key=KEY)
     with pytest.raises(ApprovalRefused, match="there is no member"):
-        await approve_run(store, member="m99", at=2, **say)
+        await approve_run(store, run=short, member="m99", at=2, key=KEY)
     with pytest.raises(ApprovalRefused, match=r"2 approval\(s\) missing"):
-        await publish_run(store, member="m01", at=2, **say)
-    assert (await approve_run(store, member="m01", at=3, **say)).state == "draft"
+        await publish_run(store, run=short, member="m01", at=2, key=KEY)
+    assert (await approve_run(store, run=short, member="m01", at=3, key=KEY)).state == "draft"
     with pytest.raises(ApprovalRefused, match="the second approval is another board member's"):
-        await approve_run(store, member="m01", at=4, **say)
-    approved = await approve_run(store, member="m02", at=5, **say)
+        await approve_run(store, run=short, member="m01", at=4, key=KEY)
+    approved = await approve_run(store, run=short, member="m02", at=5, key=KEY)
     assert (approved.state, approved.approvals) == ("approved", (("m01", 3), ("m02", 5)))
-    published = await publish_run(store, member="m01", at=6, **say)
+    published = await publish_run(store, run=short, member="m01", at=6, key=KEY)
     assert (published.state, published.published_at) == ("published", 6)
     with pytest.raises(ApprovalRefused, match="published already"):
-        await approve_run(store, member="m02", at=7, **say)
+        await approve_run(store, run=short, member="m02", at=7, key=KEY)
     with pytest.raises(ApprovalRefused, match="at least 8 digits"):
         await approve_run(store, run="ab", member="m01", at=7, key=KEY)
     assert (await check_books(store, KEY.public_key())).findings == []
