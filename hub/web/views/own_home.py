@@ -172,7 +172,9 @@ def _lede(days: HomeDays, words: Words) -> str:
         before = words.say("Yesterday until this time it used %(used)s.", used=words.kwh(float(np.nansum(used))))
     else:
         before = words.say("There is nothing of yesterday to compare with.")
-    holes = int(np.isnan(_of_today(days, days.used())).sum())
+    # What has not arrived after the newest batch is on its way: it is not missing.
+    arrived = days.slots if days.received_through is None else range(days.slots.start, days.received_through + 1)
+    holes = int(np.isnan(_of_today(days, days.used()[: len(arrived)])).sum())
     if not holes:
         return before
     return f"{before} " + words.count(

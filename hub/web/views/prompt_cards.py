@@ -1,12 +1,15 @@
 """Prompts as a household reads them: the question, what it brings, why it came, and what became of the old ones."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hub.storage.records import PromptRow
 from hub.web.views.appliance_form import appliance_label
 from hub.web.words import Words
 from protocols.slots import SLOT_S, SLOTS_PER_UTC_DAY, Slot, day_of, iso, start_of
+
+SHOWN_WH_MIN = 50
+"""Less than this reads as nothing with one decimal of a kilowatt-hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +44,18 @@ def open_prompt(row: PromptRow, words: Words, *, asked_this_week: int) -> OpenPr
             proposed=_at(row.proposed_slot, row.issued_slot, words),
             usual=_at(row.usual_slot, row.issued_slot, words),
         ),
-        for_all=words.say("About %(energy)s less from the grid for the street.", energy=words.kwh(row.relief_wh)),
+        for_all=_for_all(row, words),
         until=words.say("Answer until %(time)s.", time=words.clock(row.answer_by_slot + 1)),
         appliance=appliance,
         because=_because(row, words, appliance=appliance, asked_this_week=asked_this_week),
     )
+
+
+def _for_all(row: PromptRow, words: Words) -> str:
+    """What a yes brings the street: energy that need not come from the grid, or else calmer busy hours."""
+    if row.relief_wh >= SHOWN_WH_MIN:
+        return words.say("About %(energy)s less from the grid for the street.", energy=words.kwh(row.relief_wh))
+    return words.say("It keeps the run out of the hours in which the street draws most from the grid.")
 
 
 def _at(slot: Slot, issued: Slot, words: Words) -> str:
@@ -58,19 +68,7 @@ def _at(slot: Slot, issued: Slot, words: Words) -> str:
 def _because(row: PromptRow, words: Words, *, appliance: str, asked_this_week: int) -> tuple[str, ...]:
     """Everything the question rests on: forecast, what the household told, how often it was asked, its consent."""
     known = dict(row.reasons)
-    issued = known.get("forecast_issued_slot", row.issued_slot)
-    sentences = [words.say("The forecast of %(time)s sees more power of our own then.", time=words.clock(issued))]
-    if "expected_surplus_wh" in known:
-        spare = words.kwh(known["expected_surplus_wh"])
-        sentences.append(words.say("About %(energy)s would be to spare in those hours.", energy=spare))
-    if known.get("peak_risk_per_100", 0) > 0:
-        share = words.percent(known["peak_risk_per_100"] / 100)
-        sentences.append(
-            words.say(
-                "The usual time falls into the street's busiest hours in %(share)s of the forecast's cases.",
-                share=share,
-            )
-        )
+    sentences = _forecast_reasons(row, words, known)
     sentences.append(
         words.say(
             "You told the hub that a run of the %(appliance)s takes %(energy)s and %(minutes)s minutes.",
@@ -86,11 +84,44 @@ def _because(row: PromptRow, words: Words, *, appliance: str, asked_this_week: i
             asked_this_week,
         )
     )
-    if "asks_per_week_max" in known:
-        most = known["asks_per_week_max"]
-        sentences.append(words.count("The co-op's limit is %(n)s a week.", "The co-op's limit is %(n)s a week.", most))
+    sentences += _limits(known, words)
     sentences.append(words.say("Your home's consent allows it: proposing better hours for appliances."))
     return tuple(sentences)
+
+
+def _forecast_reasons(row: PromptRow, words: Words, known: Mapping[str, int]) -> list[str]:
+    """What the forecast sees: power of our own at the proposed time, busy hours at the usual one, or both."""
+    time = words.clock(known.get("forecast_issued_slot", row.issued_slot))
+    spare_wh, sentences = known.get("expected_surplus_wh", 0), []
+    if spare_wh >= SHOWN_WH_MIN:
+        sentences.append(words.say("The forecast of %(time)s sees more power of our own then.", time=time))
+        sentences.append(words.say("About %(energy)s would be to spare in those hours.", energy=words.kwh(spare_wh)))
+    else:
+        sentences.append(words.say("The forecast of %(time)s sees calmer hours then.", time=time))
+    if known.get("peak_risk_per_100", 0) > 0:
+        share = words.percent(known["peak_risk_per_100"] / 100)
+        sentences.append(
+            words.say(
+                "The usual time falls into the street's busiest hours in %(share)s of the forecast's cases.",
+                share=share,
+            )
+        )
+    return sentences
+
+
+def _limits(known: Mapping[str, int], words: Words) -> list[str]:
+    """The co-op's rules of asking, with the numbers that held when this was asked."""
+    limits = []
+    if "asks_per_week_max" in known:
+        most = known["asks_per_week_max"]
+        limits.append(words.count("The co-op's limit is %(n)s a week.", "The co-op's limit is %(n)s a week.", most))
+    if "asks_per_day_max" in known:
+        most = known["asks_per_day_max"]
+        limits.append(words.count("The co-op's limit is %(n)s a day.", "The co-op's limit is %(n)s a day.", most))
+    if "relief_min_wh" in known:
+        least = words.kwh(known["relief_min_wh"])
+        limits.append(words.say("What is worth less than %(energy)s to the street is not asked.", energy=least))
+    return limits
 
 
 def past_prompt(row: PromptRow, words: Words, *, now_s: float) -> PastPrompt:
