@@ -127,6 +127,7 @@ def _evidence(demo: Demo, watches: Sequence[LeakWatch]) -> Evidence:
             log_findings=list(_log_findings(demo)),
             settled_again=settled_again.result(),
             peak_memory_bytes=demo.memory.peak_bytes,
+            hub_bytes=sum(path.stat().st_size for path in demo.hub_folder.rglob("*") if path.is_file()),
         )
 
 
