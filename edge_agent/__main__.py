@@ -9,9 +9,12 @@ import signal
 import sys
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge_agent.settings import Settings, SettingsError, read_settings
+
+if TYPE_CHECKING:
+    from protocols.consent_rules import ConsentSet
 
 TOKEN_MAX_BYTES = 1024
 
@@ -53,8 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     outbox = _command(commands, "outbox", _outbox, "show what left the home and what waits")
     outbox.add_argument("--limit", type=int, default=20, help="how many messages to list, newest first (default: 20)")
     prompts = _command(commands, "prompts", _prompts, "show the hub's prompts")
-    for each in (read, outbox, prompts):
+    for each in (outbox, prompts):
         each.add_argument("--json", action="store_true", help="for programs")
+    read.add_argument("--json", action="store_true", help="for programs, with every raw word")
     answer = _command(commands, "answer", _answer, "answer a prompt")
     answer.add_argument("prompt", help="the prompt's id")
     answer.add_argument("choice", choices=("yes", "no", "never"), help="never: not for this appliance again")
@@ -106,7 +110,6 @@ def _token(path: Path | None) -> str:
 
 def _run(options: argparse.Namespace) -> int:
     from edge_agent.clock import ClockError, make_clock
-    from edge_agent.household import read_consent
     from edge_agent.identity import IdentityError, load_identity
     from edge_agent.outbox import OutboxError
     from edge_agent.program import Program, history_lines
@@ -115,18 +118,28 @@ def _run(options: argparse.Namespace) -> int:
     try:
         clock = make_clock(options.clock)
         identity = load_identity(settings.data)
-        wanted = None
-        if settings.consent is not None:
-            text = settings.consent.read_text(encoding="utf-8")
-            wanted = read_consent(text, name=settings.consent.name, home=identity.enrolment.home)
-        program = Program(settings, clock, identity, wanted=wanted)
+        program = Program(settings, clock, identity, wanted=_wanted_consent(settings, identity.enrolment.home))
         with history_lines(options.history) as lines:
             asyncio.run(_until_stopped(program.run(lines)))
     except (ClockError, IdentityError, SettingsError, OutboxError) as error:
         raise ReportedError(str(error)) from None
-    except (OSError, UnicodeDecodeError) as cause:
-        raise ReportedError(f"{settings.consent}: cannot be read: {cause}") from None
+    except OSError as cause:
+        raise ReportedError(f"cannot go on: {cause}") from None
     return 0
+
+
+def _wanted_consent(settings: Settings, home: str) -> ConsentSet | None:
+    from edge_agent.household import read_consent
+
+    path = settings.consent
+    if path is None:
+        return None
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as cause:
+        reason = cause.strerror if isinstance(cause, OSError) else cause
+        raise SettingsError(f"{settings.source}: consent: {path}: cannot be read: {reason}") from None
+    return read_consent(text, name=path.name, home=home)
 
 
 async def _until_stopped(program: Coroutine[Any, Any, None]) -> None:
@@ -155,7 +168,7 @@ def _read(options: argparse.Namespace) -> int:
     readings, troubles = asyncio.run(read_once(fleet, only=options.device))
     if options.json:
         print(as_json([as_record(device, readout) for device, readout in readings]))
-    else:
+    elif readings:
         print("\n\n".join(as_table(device, readout) for device, readout in readings))
     for trouble in troubles:
         print(f"commonwatt-agent: {trouble}", file=sys.stderr)

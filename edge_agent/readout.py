@@ -9,14 +9,19 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from edge_agent.devices import Device, NotThisDevice, Readout
 from edge_agent.modbus_link import LinkError, ModbusLink
 from edge_agent.text_table import table
 from protocols.device_roles import RoleReading, role_values
-from protocols.registers import Value
+from protocols.map_model import Point
+from protocols.registers import Value, shortest
+
+MOST_WORDS = 4
+"""Registers of one number at most; only texts are longer."""
+_UNITS_SHOWN = {"1": "", "text": "", "enum": "", "bits": "", "power of ten": "10^n"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +31,7 @@ class PointLine:
     name: str
     value: str | None
     unit: str
-    words: str
+    words: tuple[int, ...]
     refused: bool
 
 
@@ -35,31 +40,30 @@ def point_lines(device: Device, readout: Readout) -> list[PointLine]:
     lines = []
     for name, placed in device.resolved.points.items():
         raw = placed.raw_words(readout.words)
-        words = " ".join(f"{word:04X}" for word in raw or ())
         symbols = placed.point.symbols or {}
-        value = _shown(readout.values.get(name))
+        value = _shown(_as_meant(placed.point, readout.values.get(name)))
         if value is not None and value.isdecimal() and int(value) in symbols:
             value = f"{value} ({symbols[int(value)]})"
-        lines.append(PointLine(name, value, placed.point.unit, words, raw is None))
+        lines.append(PointLine(name, value, placed.point.unit, raw or (), raw is None))
     for name, derived in device.resolved.derived.items():
-        lines.append(PointLine(name, _shown(readout.values.get(name)), derived.unit, "", name not in readout.values))
+        lines.append(PointLine(name, _shown(readout.values.get(name)), derived.unit, (), name not in readout.values))
     return lines
 
 
 def as_table(device: Device, readout: Readout) -> str:
-    """The reading for people."""
+    """The reading for people, within 80 columns: of a text only the first register is shown."""
     rows = [("point", "value", "unit", "raw words")]
     for line in point_lines(device, readout):
         value = "refused" if line.refused else "not available" if line.value is None else line.value
-        unit = "" if line.unit in ("1", "text", "enum", "bits") else line.unit
-        rows.append((line.name, value, unit, line.words))
+        unit = _UNITS_SHOWN.get(line.unit, line.unit)
+        rows.append((line.name, value, unit, _hexadecimal(line.words)))
     head = f"{device.settings.name}: {device.device_map.vendor}, {device.settings.map}, unit {device.settings.unit}"
     meaning = [_meaning(role_values(device.resolved, readout.values, place.role)) for place in device.places]
     return "\n".join([head, *table(rows), *meaning])
 
 
 def as_record(device: Device, readout: Readout) -> dict[str, Any]:
-    """The reading for programs: plain JSON values, numbers exact as text."""
+    """The reading for programs: plain JSON values, numbers as text, every raw word."""
     return {
         "device": device.settings.name,
         "map": device.settings.map,
@@ -69,7 +73,7 @@ def as_record(device: Device, readout: Readout) -> dict[str, Any]:
                 "name": line.name,
                 "value": line.value,
                 "unit": line.unit,
-                "words": [int(word, 16) for word in line.words.split()],
+                "words": list(line.words),
                 "refused": line.refused,
             }
             for line in point_lines(device, readout)
@@ -107,19 +111,32 @@ def as_json(found: object) -> str:
 
 
 def _meaning(reading: RoleReading) -> str:
+    """What the meter takes from a reading: counters in whole Wh, downwards, and power in whole W."""
     parts = []
     for name in ("import_wh", "export_wh", "production_wh", "charge_wh", "discharge_wh"):
-        value = getattr(reading, name)
+        value: Decimal | None = getattr(reading, name)
         if value is not None:
-            parts.append(f"{name.removesuffix('_wh')} {_shown(value)} Wh")
+            parts.append(f"{name.removesuffix('_wh')} {value.to_integral_value(rounding=ROUND_FLOOR):f} Wh")
     if reading.power_w is not None:
-        parts.append(f"power {_shown(reading.power_w)} W")
+        parts.append(f"power {int(reading.power_w.to_integral_value(rounding=ROUND_HALF_EVEN))} W")
     note = " (no counter: energy will be integrated from power)" if reading.derived else ""
     return f"as {reading.role}: {', '.join(parts) or 'nothing available'}{note}"
+
+
+def _as_meant(point: Point, value: Value) -> Value:
+    if isinstance(value, Decimal) and not (point.scale_by or point.scale_factor):
+        return shortest(value, point.type, point.scale)
+    return value
 
 
 def _shown(value: Value) -> str | None:
     if isinstance(value, Decimal):
         whole = format(value.normalize(), "f")
-        return whole if len(whole) <= 20 else f"{value:.6f}"
+        return whole if len(whole) <= 20 else f"{value:.6f}".rstrip("0").rstrip(".")
     return value
+
+
+def _hexadecimal(words: tuple[int, ...]) -> str:
+    if len(words) > MOST_WORDS:
+        return f"{words[0]:04X} .. ({len(words)})"
+    return " ".join(f"{word:04X}" for word in words)

@@ -178,6 +178,29 @@ def resolution(rtype: RegisterType, scale: Decimal, value: Decimal) -> Decimal:
     return EXACT.multiply(Decimal(step), abs(scale))
 
 
+def shortest(value: Decimal, rtype: RegisterType, scale: Decimal = _ONE) -> Decimal:
+    """The number with the fewest digits that the type holds as the same words: what people mean by a float.
+
+    A float32 that holds 229.600006103515625 is 229.6 to whoever wrote it. Other types are exact already.
+    """
+    if rtype.kind != "float" or not scale:
+        return value
+    raw = float(_ROUNDED.divide(value, scale))
+    if rtype.words == 4:
+        return EXACT.multiply(Decimal(repr(raw)), scale)
+    wanted = struct.pack(">f", raw)
+    texts = (f"{raw:.{digits}g}" for digits in range(1, 9))
+    text = next((each for each in texts if _packs_as(each, wanted)), f"{raw:.9g}")
+    return EXACT.multiply(Decimal(text), scale)
+
+
+def _packs_as(text: str, wanted: bytes) -> bool:
+    try:
+        return struct.pack(">f", float(text)) == wanted
+    except OverflowError:
+        return False
+
+
 def _bits(words: Sequence[int], word_order: WordOrder) -> int:
     bits = 0
     for word in words if word_order == "HL" else reversed(words):

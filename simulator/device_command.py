@@ -6,9 +6,11 @@ import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
 
 from protocols.device_roles import role_names
-from protocols.registers import Value
+from protocols.map_model import Point
+from protocols.registers import Value, shortest
 from simulator.device_image import DeviceImage, Part
 from simulator.families import FAMILIES, UnknownFamily
 from simulator.homes import Home, Unit
@@ -60,11 +62,11 @@ async def _serve(image: DeviceImage, link: Link, options: argparse.Namespace) ->
         raise SimulatorProblem(
             f"cannot serve at {options.rtu or options.port}: {problem.strerror or problem}"
         ) from None
-    sys.stdout.write("\n".join(how_to_read(image, where, link.now())) + "\n")
-    sys.stdout.flush()
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    sys.stdout.write("\n".join(how_to_read(image, where, link.now())) + "\n")
+    sys.stdout.flush()
     await stop.wait()
     await link.close()
 
@@ -83,7 +85,7 @@ def how_to_read(image: DeviceImage, where: str, now_s: float) -> Iterator[str]:
         order = " LH" if point.word_order == "LH" else ""
         yield (
             f"{span.function:>8}  {span.address:>7}  {span.count:>9}  {point.type.name + order:<9}  {scale:<8}  "
-            f"{point.unit:<4}  {name} = {_shown(decoded.get(name))}"
+            f"{point.unit:<4}  {name} = {_shown(point, decoded.get(name))}"
         )
     yield f"All {len(part.resolved.points)} points: firmware_configs/devices/{part.family}.toml. Ctrl-C ends it."
 
@@ -97,5 +99,7 @@ def _main_points(part: Part) -> list[str]:
     return [name for name in names if name in part.resolved.points]
 
 
-def _shown(value: Value) -> str:
-    return "not available" if value is None else f"{value}"
+def _shown(point: Point, value: Value) -> str:
+    if isinstance(value, Decimal) and not point.scale_factor:
+        value = shortest(value, point.type, point.scale)
+    return "not available" if value is None else f"{value:f}" if isinstance(value, Decimal) else value

@@ -19,6 +19,7 @@ from protocols.registers import (
     register_type,
     resolution,
     scale_from_power,
+    shortest,
 )
 
 INTEGERS = ["uint16", "int16", "uint32", "int32", "uint64", "int64", "acc16", "acc32", "acc64", "enum16", "enum32",
@@ -197,3 +198,24 @@ def _decoded(bits: int, rtype: RegisterType) -> Decimal:
     value = decode([bits >> 16, bits & 0xFFFF], rtype)
     assert isinstance(value, Decimal)
     return value
+
+
+@given(st.floats(width=32, allow_nan=False, allow_infinity=False), st.sampled_from(["1", "0.1", "1000"]))
+def test_the_shortest_number_is_the_same_float_with_fewest_digits(number: float, scale: str) -> None:
+    rtype, factor = register_type("float32"), Decimal(scale)
+    words = encode(EXACT.multiply(Decimal(number), factor), rtype, scale=factor)
+    exact = decode(words, rtype, scale=factor)
+    assert isinstance(exact, Decimal)
+    short = shortest(exact, rtype, factor)
+    assert encode(short, rtype, scale=factor) == words
+    assert len(EXACT.divide(short, factor).as_tuple().digits) <= 9
+
+
+def test_shortest_numbers_are_those_people_wrote() -> None:
+    float32, float64 = register_type("float32"), register_type("float64")
+    for written in ("229.6", "0.98", "-1244", "0", "1276197.1", "16777216", "3.4028235E+38", "1E-45"):
+        held = decode(encode(Decimal(written), float32), float32)
+        assert isinstance(held, Decimal)
+        assert shortest(held, float32) == Decimal(written)
+    assert shortest(Decimal.from_float(0.1), float64) == Decimal("0.1")
+    assert shortest(Decimal("12.340"), register_type("uint16"), Decimal("0.001")) == Decimal("12.34")
