@@ -32,9 +32,17 @@ def _parser() -> argparse.ArgumentParser:
         prog="commonwatt-sim", description="A simulated street of homes that speaks real Modbus."
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    _add_device(commands.add_parser("device", help="serve one device for any Modbus client"))
-    _add_street(commands.add_parser("street", help="serve a street of homes: Modbus devices, weather service, truth"))
-    _add_history(commands.add_parser("history", help="write each home's recording of the days before a time"))
+    device, street, history = (
+        commands.add_parser(name, help=words, description=f"{words[0].upper()}{words[1:]}.")
+        for name, words in (
+            ("device", "serve one device for any Modbus client"),
+            ("street", "serve a street of homes: Modbus devices, weather service, truth"),
+            ("history", "write each home's recording of the days before a time"),
+        )
+    )
+    _add_device(device)
+    _add_street(street)
+    _add_history(history)
     add_demo_command(commands)
     return parser
 

@@ -87,7 +87,7 @@ def parse_script(text: str, homes: Sequence[Home], *, name: str) -> Script:
         raise ScriptError(f"{name}: over {MAX_SCRIPT_CHARACTERS} characters")
     try:
         content = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as cause:
+    except (ValueError, RecursionError) as cause:
         raise ScriptError(f"{name}: not valid TOML: {cause}".splitlines()[0]) from None
     entries = content.get("fault", [])
     if set(content) - {"fault"} or not isinstance(entries, list):

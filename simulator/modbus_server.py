@@ -257,9 +257,12 @@ class _Bus(asyncio.Transport):
         os.set_blocking(self._far, False)
         self._path = path
         self._handler = handler
-        with suppress(FileNotFoundError):
-            path.unlink()
-        path.symlink_to(os.ttyname(self._near))
+        try:
+            _lead(path, Path(os.ttyname(self._near)))
+        except OSError:
+            os.close(self._far)
+            os.close(self._near)
+            raise
         # The near end stays open here, so that the far end lives through clients that come and go.
         self._loop.add_reader(self._far, self._read)
         handler.connection_made(self)
@@ -282,3 +285,10 @@ class _Bus(asyncio.Transport):
         os.close(self._near)
         self._far = self._near = -1
         self._path.unlink(missing_ok=True)
+
+
+def _lead(path: Path, pty: Path) -> None:
+    """Let `path` lead to the pty; only what an earlier bus left there is replaced, never a person's file."""
+    if path.is_symlink() and path.readlink().parent == pty.parent:
+        path.unlink()
+    path.symlink_to(pty)

@@ -2,15 +2,18 @@
 
 import argparse
 import asyncio
+import re
 import signal
 import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from math import inf
 from pathlib import Path
 
+from protocols.slots import SLOT_S
 from protocols.timeline import Clock
-from simulator.agent_files import AgentManners
+from simulator.agent_files import HUB_URL, AgentManners
 from simulator.faults import Script, parse_script
 from simulator.problems import SimulatorProblem
 from simulator.recordings import write_recording
@@ -23,17 +26,19 @@ from simulator.street_files import home_folder, read_street, write_street
 
 HISTORY_DAYS = 36
 """How far the past of a street reaches when nothing else is said."""
+MAX_HISTORY_DAYS = 1100
+"""Every home's whole past is worked out and held: about 35 kB a day."""
 LOOK_EVERY_S = 3600
 LOOK_AFTER_S = 19 * 60
 """Residents look at their prompts at this minute of every hour, in simulated time: prompts come early in an hour."""
 LINKS_LOOKED_FOR_EVERY_S = 0.5
 Say = Callable[[str], None]
+_ADDRESS = re.compile(r"https?://[A-Za-z0-9.:_\[\]-]+(/[A-Za-z0-9._~/-]*)?")
 
 
 def run_street(options: argparse.Namespace) -> None:
     """Serve until Ctrl-C. Raises: SimulatorProblem."""
-    if options.rate <= 0:
-        raise SimulatorProblem("--rate: expected a number above 0")
+    _check(options)
     clock = open_clock(options.clock, rate=options.rate)
     first_day = _first_day(options.first_day, clock.now())
     try:
@@ -43,6 +48,15 @@ def run_street(options: argparse.Namespace) -> None:
     script = _script(options.faults, street)
     manners = AgentManners(options.hub, options.interval)
     asyncio.run(_serve(street, clock, script=script, options=options, manners=manners))
+
+
+def _check(options: argparse.Namespace) -> None:
+    if not 0 < options.rate < inf:
+        raise SimulatorProblem("--rate: expected a number above 0")
+    if not 0 < options.interval <= SLOT_S or SLOT_S % options.interval:
+        raise SimulatorProblem(f"--interval: expected a divisor of {SLOT_S}, such as 60 or 300, as agents do")
+    if not _ADDRESS.fullmatch(options.hub):
+        raise SimulatorProblem(f"--hub: expected an address like {HUB_URL}, found {options.hub[:60]!r}")
 
 
 def run_history(options: argparse.Namespace) -> None:
@@ -56,8 +70,11 @@ def run_history(options: argparse.Namespace) -> None:
         )
     for place, home in enumerate(street.homes, 1):
         path = home_folder(options.street, home) / "recording.csv"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        rows = write_recording(path, street, home, from_s=from_s, until_s=options.until)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            rows = write_recording(path, street, home, from_s=from_s, until_s=options.until)
+        except OSError as problem:
+            raise SimulatorProblem(f"{path}: cannot be written: {problem.strerror or problem}") from None
         _say(f"{place}/{len(street.homes)} {home.id}: {rows} rows")
 
 
@@ -72,19 +89,21 @@ async def _serve(
     except OSError as problem:
         raise SimulatorProblem(f"cannot serve the street: {problem.strerror or problem}") from None
     try:
-        file = write_street(options.data, street, connects=running.connects, urls=running.urls, manners=manners)
+        try:
+            file = write_street(options.data, street, connects=running.connects, urls=running.urls, manners=manners)
+        except OSError as problem:
+            raise SimulatorProblem(f"{options.data}: cannot be written: {problem.strerror or problem}") from None
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
         _say(table(running))
         _say(f"{file} is written; Ctrl-C ends the street")
-        await _until_stopped(running, options.residents)
+        await _until_stopped(stop, running, options.residents)
     finally:
         await running.close()
 
 
-async def _until_stopped(running: RunningStreet, links: Path | None) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+async def _until_stopped(stop: asyncio.Event, running: RunningStreet, links: Path | None) -> None:
     residents = asyncio.create_task(_live(running, links)) if links else None
     stopped = asyncio.create_task(stop.wait())
     tasks = {stopped} | ({residents} if residents else set())
@@ -139,6 +158,8 @@ def _first_day(asked: date | None, now_s: float) -> int:
     first = (asked - date(1970, 1, 1)).days
     if first > day_number(now_s):
         raise SimulatorProblem("--first-day: expected a day that is not in the future of the clock")
+    if first < day_number(now_s) - MAX_HISTORY_DAYS:
+        raise SimulatorProblem(f"--first-day: expected a day at most {MAX_HISTORY_DAYS} days before the clock")
     return first
 
 

@@ -166,11 +166,38 @@ def test_bad_input_gets_one_line(tmp_path: Path) -> None:
     assert "expected a time like" in refused("history", "--street", str(tmp_path), "--until", "soon")
     assert "1 to 200 homes" in refused("street", "--homes", "0", "--data", str(tmp_path))
     assert "no timeline" in refused("street", "--data", str(tmp_path), "--clock", str(tmp_path / "none"))
-    assert "--rate" in refused("street", "--data", str(tmp_path), "--rate", "-1")
+    for rate in ("-1", "0", "nan", "inf"):
+        assert "--rate: expected" in refused("street", "--data", str(tmp_path), "--rate", rate)
+    assert "--interval: expected a divisor of 900" in refused("street", "--data", str(tmp_path), "--interval", "7")
+    assert "--hub: expected an address" in refused("street", "--data", str(tmp_path), "--hub", 'http://x"y')
+    assert "at most 1100 days" in refused("street", "--data", str(tmp_path), "--first-day", "0001-01-01")
+    assert not list(tmp_path.iterdir())
     faults = tmp_path / "faults.toml"
     faults.write_text("[[fault]]\nhome = 3")
     assert "fault[0]: home" in refused("street", "--data", str(tmp_path), "--faults", str(faults))
     assert "cannot be read" in refused("street", "--data", str(tmp_path), "--faults", str(tmp_path / "none"))
+
+
+def test_a_bus_never_takes_the_place_of_a_file(tmp_path: Path) -> None:
+    mine, link = tmp_path / "letter.txt", tmp_path / "shortcut"
+    mine.write_text("dear all")
+    link.symlink_to(mine)
+    for path in (mine, link):
+        complaint = refused("device", "bornay-wind-plus", "--rtu", str(path))
+        assert f"cannot serve at {path}: File exists" in complaint
+    assert link.read_text() == "dear all"
+    left = tmp_path / "bus"
+    left.symlink_to("/dev/pts/99999")
+    with running("device", "bornay-wind-plus", "--rtu", str(left)):
+        assert left.resolve().exists()
+
+
+def test_values_are_shown_as_people_write_them() -> None:
+    for family in ("eastron-sdm630", "shelly-pro3em"):
+        with running("device", family, "--port", "0") as (_, said):
+            values = re.findall(r" = (-?[\d.]+)$", said, re.MULTILINE)
+            assert len(values) >= 3
+            assert all(len(value.replace(".", "").lstrip("-0")) <= 9 for value in values), values
 
 
 def test_a_taken_port_is_said_in_one_line() -> None:
@@ -181,10 +208,14 @@ def test_a_taken_port_is_said_in_one_line() -> None:
         assert complaint.count("\n") == 1
 
 
-def test_help_is_complete() -> None:
-    for command in ("device", "street", "history"):
-        done = subprocess.run(
-            [sys.executable, "-m", "simulator", command, "--help"],
-            capture_output=True, text=True, check=True, timeout=60, env={**os.environ, "COLUMNS": "100"},
-        )  # fmt: skip
-        assert "usage: commonwatt-sim" in done.stdout
+@pytest.mark.parametrize("command", ["device", "street", "history"])
+def test_help_is_complete(command: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "simulator", command, "--help"],
+        capture_output=True, text=True, check=True, timeout=60, env={**os.environ, "COLUMNS": "100"},
+    )  # fmt: skip
+    assert done.stdout.startswith(f"usage: commonwatt-sim {command} ")
+    opening, _, options = done.stdout.partition("\noptions:\n")
+    assert re.search(r"^[A-Z].*\.$", opening, re.MULTILINE), "it says what the command does"
+    for option in re.findall(r"\[(--[a-z-]+)", opening):
+        assert re.search(rf"^  (-h, )?{option}( [A-Z]+)?\s+\S", options, re.MULTILINE), f"{option} has no words"
