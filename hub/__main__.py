@@ -15,6 +15,7 @@ from hub.hub_folder import FolderError
 from hub.identity import IdentityError
 from hub.settings import SettingsError
 from hub.storage.failures import StoreError
+from hub.written_days import read_day
 
 FAILED = 1
 INTERRUPTED = 130
@@ -73,6 +74,8 @@ def _invite(options: argparse.Namespace) -> int:
     from hub.commands import CommandError, invite
 
     if options.list is not None:
+        if options.board or any(part is not None for part in _person(options)):
+            raise CommandError("invite: --list FILE names everybody; leave out what names one person")
         return _invite_list(options)
     if options.member is None or options.email is None:
         raise CommandError("invite: give --member NAME and --email ADDRESS, or --list FILE")
@@ -91,10 +94,14 @@ def _invite(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({"member": made.member.id, "home": made.home.id, "token": made.token}))
         return 0
-    what = "new member" if made.is_new else "known member"
+    what = "new member" if made.is_new else "known member, left as it is:"
     print(f"{what} {made.member.id} {made.member.name}, home {made.home.id} {made.home.name}")
     print(f"token for the home's agent, good once within 24 hours: {made.token}")
     return 0
+
+
+def _person(options: argparse.Namespace) -> tuple[object, ...]:
+    return options.member, options.email, options.home, options.since
 
 
 def _invite_list(options: argparse.Namespace) -> int:
@@ -108,10 +115,10 @@ def _invite_list(options: argparse.Namespace) -> int:
 
 
 def _sign_in(options: argparse.Namespace) -> int:
-    from hub.commands import sign_in_link
+    from hub.commands import sign_in_links
 
-    for member in options.member:
-        link = asyncio.run(sign_in_link(options.data, member_id=member, clock=open_clock(options.clock)))
+    links = asyncio.run(sign_in_links(options.data, member_ids=options.member, clock=open_clock(options.clock)))
+    for member, link in zip(options.member, links, strict=True):
         print(json.dumps({"member": member, "link": link}) if options.json else link)
     return 0
 
@@ -125,16 +132,21 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _settle(options: argparse.Namespace) -> int:
+    from hub.commands import CommandError
     from hub.settle_command import run_settle_command
 
+    of_hub = (options.data, options.day, options.month, options.kind, options.decision)
     if options.case is not None:
+        if options.preview or any(part is not None for part in of_hub):
+            raise CommandError("settle: --case FILE stands alone or with --previous; leave out what belongs to a hub")
         return run_settle_command(options.case, options.previous, as_json=options.json, out=sys.stdout, err=sys.stderr)
+    if options.previous is not None:
+        raise CommandError("settle: --previous FILE goes with --case FILE")
     if options.kind is not None or options.preview or options.decision is not None:
         from hub.month_command import run_month
 
         return run_month(options)
     from hub.board_commands import days_of_month, settle_days
-    from hub.commands import CommandError
 
     if options.data is None or (options.day is None) == (options.month is None):
         raise CommandError("settle: give --case FILE, or --data DIR with --day DAY or --month MONTH")
@@ -164,7 +176,7 @@ def _report(options: argparse.Namespace) -> int:
 
 def _day(text: str) -> date:
     try:
-        return date.fromisoformat(text)
+        return read_day(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a day like 2026-11-21") from None
 
@@ -265,7 +277,7 @@ def _add_invite(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 def _add_settle(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     settle = _command(commands, "settle", _settle, "settle a case file, or days of this hub", needs_data=False)
     settle.add_argument("--case", metavar="FILE", help="a case file")
-    settle.add_argument("--previous", metavar="FILE", help="the case as it was settled before, for the difference")
+    settle.add_argument("--previous", metavar="FILE", help="with --case: the result printed before, for the difference")
     settle.add_argument("--day", type=_day, metavar="DAY", help="with --data: settle this closed local day")
     settle.add_argument("--month", metavar="MONTH", help="with --data: settle all days of a month like 2026-05")
     kinds = ("M1", "R1", "R2", "RF", "X")

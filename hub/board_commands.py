@@ -16,25 +16,28 @@ from hub.settlement_job import is_billed
 from hub.settlement_runs import month_runs
 from hub.verify_books import check_books
 from hub.verify_messages import check_messages
+from hub.written_days import read_day
 from protocols.timeline import Clock
 
 
 async def settle_days(folder: Path, *, days: Sequence[date], clock: Clock) -> list[dict[str, object]]:
     """Settle closed local days and book what differs; one row a day, ready for JSON.
 
-    Raises: CommandError for a day that has not closed or is refused; the days before it are booked.
+    Raises: CommandError for a day that has not closed, before any is booked, or for one that is refused; the days
+    before that one are booked.
     """
     settings, key, store = await open_hub(folder, clock=clock)
     now_s = int(clock.now())
     today = datetime.fromtimestamp(now_s, UTC).astimezone(ZoneInfo(settings.coop.tz)).date()
     rows: list[dict[str, object]] = []
     try:
+        if days and max(days) >= today:
+            raise CommandError(
+                f"settle: {max(days)} has not closed yet; days up to {today - timedelta(days=1)} can be settled,"
+                " each with --day"
+            )
         runs = await month_runs(store)
         for day in days:
-            if day >= today:
-                raise CommandError(
-                    f"settle: {day} has not closed yet; days up to {today - timedelta(days=1)} can be settled"
-                )
             if is_billed(day, runs):
                 month = month_name(month_of(day))
                 raise CommandError(f"settle: {month} has a run of its own; book its next with --month {month} --kind")
@@ -102,7 +105,7 @@ async def report_hub(folder: Path, *, first: date, last: date, clock: Clock) -> 
 def days_of_month(text: str) -> tuple[date, ...]:
     """All days of a month like 2026-05. Raises: CommandError."""
     try:
-        first = date.fromisoformat(f"{text}-01")
+        first = read_day(f"{text}-01")
     except ValueError:
         raise CommandError(f"--month {text[:20]!r}: expected a month like 2026-05") from None
     following = (first + timedelta(days=32)).replace(day=1)

@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -23,6 +23,8 @@ from protocols.topics import is_id
 
 LINK_LIFE_S: Final = 86_400
 MAX_EMAIL_CHARS: Final = 254
+NAME_WORDS: Final = "a name of 1 to 80 printable characters"
+EMAIL_WORDS: Final = "an address like ana@example.org"
 
 
 class CommandError(Exception):
@@ -88,17 +90,20 @@ async def invite(
         await store.close()
 
 
-async def sign_in_link(folder: Path, *, member_id: str, clock: Clock) -> str:
-    """A one-time link that signs this member in. Raises: CommandError when there is no such member."""
+async def sign_in_links(folder: Path, *, member_ids: Sequence[str], clock: Clock) -> list[str]:
+    """A one-time link for each of these members. Raises: CommandError, before any is made, when one is unknown."""
     settings, _, store = await open_hub(folder, clock=clock)
     try:
-        if await store.member(member_id) is None:
-            known = ", ".join(member.id for member in await store.members()) or "none yet"
-            raise CommandError(f"there is no member {member_id[:40]!r}; members: {known}")
-        token = secrets.token_urlsafe(TOKEN_BYTES)
-        expires_at = int(clock.now()) + LINK_LIFE_S
-        await store.add_sign_in(hash_token(token), member_id=member_id, expires_at=expires_at)
-        return f"{_pages_at(folder, settings)}/sign-in/{token}"
+        known = [member.id for member in await store.members()]
+        for member_id in member_ids:
+            if member_id not in known:
+                raise CommandError(f"there is no member {member_id[:40]!r}; members: {', '.join(known) or 'none yet'}")
+        expires_at, links = int(clock.now()) + LINK_LIFE_S, []
+        for member_id in member_ids:
+            token = secrets.token_urlsafe(TOKEN_BYTES)
+            await store.add_sign_in(hash_token(token), member_id=member_id, expires_at=expires_at)
+            links.append(f"{_pages_at(folder, settings)}/sign-in/{token}")
+        return links
     finally:
         await store.close()
 
@@ -200,14 +205,24 @@ def _check_coop(coop: Coop) -> None:
 def check_person(name: str, *, email: str, home_name: str | None, language: str) -> None:
     """Raises: CommandError naming the argument that is wrong."""
     if not is_name(name):
-        raise CommandError("--member: expected a name of 1 to 80 printable characters")
+        raise CommandError(f"--member: expected {NAME_WORDS}")
     if home_name is not None and not is_name(home_name):
-        raise CommandError("--home: expected a name of 1 to 80 printable characters")
-    box, at, host = email.rpartition("@")
-    if not (box and at and host) or len(email) > MAX_EMAIL_CHARS or not email.isprintable() or " " in email:
-        raise CommandError(f"--email {email[:60]!r}: expected an address like ana@example.org")
+        raise CommandError(f"--home: expected {NAME_WORDS}")
+    if not is_email(email):
+        raise CommandError(f"--email {email[:60]!r}: expected {EMAIL_WORDS}")
+    check_language(language)
+
+
+def check_language(language: str) -> None:
+    """Raises: CommandError when this is not the code of a language."""
     if not (2 <= len(language) <= 8 and language.isascii() and language.replace("-", "").isalpha()):
         raise CommandError(f"--language {language[:20]!r}: expected a code like en or es")
+
+
+def is_email(text: str) -> bool:
+    """Whether a letter could be sent there: something, an at sign, something, and no space."""
+    box, at, host = text.rpartition("@")
+    return bool(box and at and host) and len(text) <= MAX_EMAIL_CHARS and text.isprintable() and " " not in text
 
 
 def _midnight(day: date, tz: str) -> int:

@@ -7,7 +7,9 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from hub.commands import CommandError, Invitation, check_person, invite
+from hub.commands import EMAIL_WORDS, NAME_WORDS, CommandError, Invitation, check_language, invite, is_email
+from hub.settings import is_name
+from hub.written_days import read_day
 from protocols.timeline import Clock
 
 COLUMNS: Final = ("name", "email", "home", "since", "board")
@@ -28,7 +30,10 @@ class ListedMember:
 
 def read_list(text: str, *, name: str) -> tuple[ListedMember, ...]:
     """The members on the list. Raises: CommandError naming file, line and what was expected."""
-    rows = list(csv.reader(io.StringIO(text)))
+    try:
+        rows = list(csv.reader(io.StringIO(text), strict=True))
+    except csv.Error as error:
+        raise CommandError(f"{name}: not a CSV file: {error}") from None
     if not rows or tuple(cell.strip() for cell in rows[0]) != COLUMNS:
         raise CommandError(f"{name}: line 1: expected the heading {','.join(COLUMNS)}")
     listed = [_member(cells, where=f"{name}: line {number}") for number, cells in enumerate(rows[1:], 2) if any(cells)]
@@ -55,8 +60,7 @@ async def invite_list(folder: Path, path: Path, *, language: str, clock: Clock) 
     if len(content) > LIST_BYTES_MAX:
         raise CommandError(f"{path}: larger than {LIST_BYTES_MAX} bytes")
     listed = read_list(text, name=str(path))
-    for member in listed:
-        check_person(member.name, email=member.email, home_name=member.home or None, language=language)
+    check_language(language)
     return [
         await invite(
             folder,
@@ -78,8 +82,14 @@ def _member(cells: list[str], *, where: str) -> ListedMember:
     name, email, home, since, board = (cell.strip() for cell in cells)
     if board.casefold() not in _YES_NO:
         raise CommandError(f"{where}: board is {board[:20]!r}, expected yes or no")
+    if not is_name(name):
+        raise CommandError(f"{where}: name is {name[:20]!r}, expected {NAME_WORDS}")
+    if home and not is_name(home):
+        raise CommandError(f"{where}: home is {home[:20]!r}, expected {NAME_WORDS}")
+    if not is_email(email):
+        raise CommandError(f"{where}: email is {email[:60]!r}, expected {EMAIL_WORDS}")
     try:
-        day = date.fromisoformat(since) if since else None
+        day = read_day(since) if since else None
     except ValueError:
         raise CommandError(f"{where}: since is {since[:20]!r}, expected a day like 2026-11-21") from None
     return ListedMember(name, email, home, day, _YES_NO[board.casefold()])

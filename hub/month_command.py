@@ -27,6 +27,7 @@ from hub.settlement_runs import (
     preview_month,
     settle_month,
 )
+from hub.written_days import read_day
 from protocols.timeline import Clock
 
 NANO_PER_UNIT = 10**9
@@ -138,7 +139,7 @@ def _today(clock: Clock, tz: str) -> date:
 def parse_month(text: str) -> date:
     """The first day of a month written like 2026-05. Raises: CommandError."""
     try:
-        return date.fromisoformat(f"{text}-01")
+        return read_day(f"{text}-01")
     except ValueError:
         raise CommandError(f"--month {text[:20]!r}: expected a month like 2026-05") from None
 

@@ -15,13 +15,17 @@ def run_settle_command(case_path: str, previous_path: str | None, *, as_json: bo
 
     `as_json` prints the answer on one line. A refusal is printed as JSON on `out` and in words on `err`.
     """
+    reading = case_path
     try:
-        case = parse_case(_read(case_path))
-        previous = None if previous_path is None else parse_case(_read(previous_path))
+        case, previous = parse_case(_read(case_path)), None
+        if previous_path is not None:
+            reading = previous_path
+            previous = parse_case(_read(previous_path))
+        reading = case_path
         answer, status = settle_case(case, previous), 0
     except Refusal as refusal:
         answer, status = {"error": refusal.code, "detail": refusal.detail}, REFUSED_STATUS
-        err.write(f"not settled ({refusal.code}): {refusal.detail}\n")
+        err.write(f"{one_line(reading, limit=400)}: not settled ({refusal.code}): {refusal.detail}\n")
     json.dump(answer, out, indent=None if as_json else 1, separators=(",", ":") if as_json else None)
     out.write("\n")
     return status
@@ -34,4 +38,4 @@ def _read(path: str) -> bytes:
             return file.read(MAX_CASE_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a path"
-        raise Refusal("malformed", f"cannot read {one_line(path)}: {reason}") from None
+        raise Refusal("malformed", f"cannot read it: {reason}") from None

@@ -132,7 +132,10 @@ def _answer_money(settled: Settlement) -> dict[str, object]:
 
 def _difference(money: Table, previous: object) -> dict[str, object]:
     """What a later run books: this money less the earlier, for everyone who stands in either."""
-    earlier = require_mapping(_named(require_mapping(previous, "the earlier result"), "money"), "money")
+    table = require_mapping(previous, "the earlier result")
+    if "money" not in table:
+        raise Refusal("malformed", "money is missing in the earlier result")
+    earlier = require_mapping(table["money"], "money of the earlier result")
     delta: dict[str, object] = {}
     for name in ("debit_nano", "credit_nano"):
         now, before = cast(Mapping[str, int], money[name]), _read_amounts(earlier, name)

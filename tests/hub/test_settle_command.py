@@ -55,6 +55,16 @@ def test_refusal_says_code_and_detail(tmp_path: Path) -> None:
     assert set(answer) == {"error", "detail"}
     assert answer["error"] == "tiers_members"
     assert words.count("\n") == 1
+    assert "case.json': not settled (tiers_members)" in words
+
+
+def test_a_refusal_names_the_file_it_is_about(tmp_path: Path) -> None:
+    good = write(tmp_path, "case.json", find("M01"))
+    (tmp_path / "earlier.json").write_text("{")
+    _, _, words = run(good, tmp_path / "earlier.json")
+    assert "earlier.json': not settled (malformed): not JSON" in words
+    _, _, words = run(good, write(tmp_path, "case2.json", find("M01")))
+    assert "money is missing in the earlier result" in words
 
 
 @pytest.mark.parametrize("content", [b"", b"not json", b"\x7fELF\x00\xff", b"[" * 300_000, b'{"a":1e999}'])

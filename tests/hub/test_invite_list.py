@@ -1,0 +1,121 @@
+"""Lists of members from spreadsheets: taken whole or refused whole, with the line that is wrong."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hub.__main__ import main
+
+HEADING = "name,email,home,since,board\n"
+
+
+@pytest.fixture
+def hub(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    folder = tmp_path / "hub"
+    assert main(["init", "--data", str(folder), "--name", "Sol", "--coop", "sol", "--tz", "Europe/Madrid"]) == 0
+    capsys.readouterr()
+    return folder
+
+
+def members(hub: Path, capsys: pytest.CaptureFixture[str]) -> int:
+    assert main(["status", "--data", str(hub), "--json"]) == 0
+    return int(json.loads(capsys.readouterr().out)["members"])
+
+
+def test_a_list_is_invited_in_its_order_and_again_adds_nobody(
+    hub: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "members.csv"
+    text = "\ufeff" + HEADING + 'Ana,ana@example.org,"Lane 1, left",2026-02-01,yes\n\nBo,bo@example.org,,,\n'
+    path.write_text(text.replace("\n", "\r\n"), encoding="utf-8", newline="")
+    assert main(["invite", "--data", str(hub), "--list", str(path), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["member"], row["home"]) for row in rows] == [("m01", "h01"), ("m02", "h02")]
+    assert main(["invite", "--data", str(hub), "--list", str(path)]) == 0
+    capsys.readouterr()
+    assert members(hub, capsys) == 2
+
+
+WRONG = [
+    (b"", "line 1: expected the heading"),
+    (HEADING.encode(), "nobody is on the list"),
+    (b"name;email;home;since;board\nAna;a@x.org;;;no\n", "line 1: expected the heading"),
+    (b"Ana,a@x.org,h\n", "line 2: 3 fields, expected 5"),
+    (b"Ana,a@x.org,h,31.12.2025,no\n", "line 2: since is '31.12.2025', expected a day"),
+    (b"Ana,a@x.org,h,1492-10-12,no\n", "line 2: since is '1492-10-12', expected a day"),
+    (b"Ana,a@x.org,h,20251231,no\n", "line 2: since is '20251231', expected a day"),
+    (b"Ana,a@x.org,h,,maybe\n", "line 2: board is 'maybe', expected yes or no"),
+    (b"Ana,a@x.org,h,,no\nBo,A@X.org,h,,no\n", "A@X.org stands twice"),
+    (b"Ana,a@x.org,h,,no\n,b@x.org,h,,no\n", "line 3: name is '', expected a name"),
+    (b"Ana,a@x.org,h,,no\nBo,nowhere,h,,no\n", "line 3: email is 'nowhere', expected an address"),
+    (b'"Ana\nB",a@x.org,h,,no\n', "line 2: name is 'Ana\\nB', expected a name"),
+    (b'Ana,a@x.org,"h\tx",,no\n', "line 2: home is 'h\\tx', expected a name"),
+    (b'"Ana,a@x.org,h,,no\nBo,b@x.org,h,,no\n', "not a CSV file"),
+    (b"Ana," + b"x" * 200_000 + b"@x.org,h,,no\n", "not a CSV file: field larger"),
+    (b"Ana,a@x.org,\xff\xfe,,no\n", "cannot be read as a CSV file in UTF-8"),
+    (b"Ana,a@x.org,h,,no\n" * 60_000, "larger than 1000000 bytes"),
+]
+
+
+@pytest.mark.parametrize(("content", "said"), WRONG, ids=range(len(WRONG)))
+def test_a_wrong_list_is_one_line_and_invites_nobody(
+    hub: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, said: str
+) -> None:
+    path = tmp_path / "members.csv"
+    path.write_bytes(content if not content or content.startswith(b"name") else HEADING.encode() + content)
+    assert main(["invite", "--data", str(hub), "--list", str(path)]) == 1
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith(f"commonwatt-hub: {path}")
+    assert said in lines[0]
+    assert members(hub, capsys) == 0
+
+
+@pytest.mark.parametrize("more", [["--board"], ["--member", "Ana"], ["--since", "2026-01-01"], ["--home", "Lane 1"]])
+def test_a_list_and_one_person_are_not_mixed(hub: Path, capsys: pytest.CaptureFixture[str], more: list[str]) -> None:
+    assert main(["invite", "--data", str(hub), "--list", "members.csv", *more]) == 1
+    assert "--list FILE names everybody" in capsys.readouterr().err
+
+
+def test_no_link_is_made_when_one_member_is_unknown(hub: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["invite", "--data", str(hub), "--member", "Ana", "--email", "a@x.org"]) == 0
+    capsys.readouterr()
+    assert main(["sign-in", "--data", str(hub), "--member", "m01", "m77"]) == 1
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "there is no member 'm77'; members: m01" in shown.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["settle", "--case", "case.json", "--day", "2026-05-01"], "--case FILE stands alone"),
+        (["settle", "--case", "case.json", "--data", "hub"], "--case FILE stands alone"),
+        (["settle", "--previous", "case.json"], "--previous FILE goes with --case FILE"),
+    ],
+)
+def test_arguments_that_would_be_left_out_are_refused(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert main(arguments) == 1
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("month", ["2026-13", "9999-12", "0001-01", "x"])
+def test_a_month_is_written_like_a_month(hub: Path, capsys: pytest.CaptureFixture[str], month: str) -> None:
+    assert main(["settle", "--data", str(hub), "--month", month]) == 1
+    assert f"--month {month!r}: expected a month like 2026-05" in capsys.readouterr().err
+
+
+def test_a_month_that_is_not_over_books_none_of_its_days(hub: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["settle", "--data", str(hub), "--month", "2100-01"]) == 1
+    assert "2100-01-31 has not closed yet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01", "20260501", "2026-W01-1"])
+def test_a_day_is_written_like_a_day(hub: Path, capsys: pytest.CaptureFixture[str], day: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["report", "--data", str(hub), "--from", day])
+    assert ended.value.code == 2
+    assert f"{day!r} is not a day like 2026-11-21" in capsys.readouterr().err
