@@ -17,6 +17,7 @@ import pytest
 
 from hub.acceptance import Accepted, Chain, Incoming, IntakeState, Opened, open_message, take
 from hub.core.forecasting import Forecast, forecast
+from hub.core.rulebook import Prices, Rule
 from hub.forecast_job import ForecastJob
 from hub.forecast_wire import ForecastRequest
 from hub.prompt_job import PromptEffectJob, PromptJob
@@ -109,6 +110,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
         homes = [SendingHome(f"h{number:02d}") for number in range(1, 7)]
         store = await open_store(folder, homes)
         await send(store, homes, quiet=["h06"])
+        rule = Rule("proportional", prices=Prices(200_000, 140_000, 300_000, 80_000))
+        await store.add_rule(rule.version(), canonical=rule.canonical(), valid_from_day="2026-01-01")
         await store.close()
 
     asyncio.run(fill())
