@@ -14,11 +14,13 @@ from typing import Any
 
 import aiosqlite
 
+from protocols.chain import FIRST_PREVIOUS, MAX_NUMBER
 from protocols.envelope import batch_hash
 from protocols.messages import Choice
 from protocols.receipts import Receipt
 
 PROMPTS_KEPT = 500
+SEALED_AT_ONCE = 96
 _INSERT = "INSERT INTO message (epoch, seq, kind, topic, sealed, hash, made_at) VALUES (?,?,?,?,?,?,?)"
 
 Statement = tuple[str, tuple[Any, ...]]
@@ -59,7 +61,21 @@ class Waiting:
     sealed: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Receipted:
+    """How far the hub has signed for this epoch. Times are the hub's, 0 for never.
+
+    `signed_at`: of its newest receipt; `taken_back_at`: of the last one that took an earlier one back.
+    """
+
+    through: int
+    signed_at: int = 0
+    taken_back_at: int = 0
+
+
 Sealing = Callable[[Link], Sealed]
+Reseal = Callable[[Sealed], Sealing | None]
+"""Gives a kept message's content a new place in the chain; None when it cannot be opened."""
 
 
 class Outbox:
@@ -112,10 +128,11 @@ class Outbox:
 
     async def waiting(self, *, after: int, limit: int) -> list[Waiting]:
         """The next messages of this epoch without a receipt, in order."""
+        # What another task is just writing can be seen on this connection, but must not leave before it is durable.
         rows = await self._all(
             "SELECT seq, topic, sealed FROM message"
-            " WHERE epoch = ? AND seq > ? AND receipted_at IS NULL ORDER BY seq LIMIT ?",
-            (self._next.epoch, after, limit),
+            " WHERE epoch = ? AND seq > ? AND seq < ? AND receipted_at IS NULL ORDER BY seq LIMIT ?",
+            (self._next.epoch, after, self._next.seq, limit),
         )
         return [Waiting(*row) for row in rows]
 
@@ -136,7 +153,68 @@ class Outbox:
         async with self._transaction():
             await self._db.executemany(*self._published(seqs, now_s))
 
-    async def note_receipt(self, receipt: Receipt, *, published: Iterable[int], now_s: float) -> int:
+    async def receipted(self) -> Receipted:
+        """How far the hub has signed, as it was last written down."""
+        times = await self._one("SELECT signed_at, taken_back_at FROM newest_receipt")
+        first_waiting = await self._one(
+            "SELECT seq FROM message WHERE epoch = ? AND receipted_at IS NULL ORDER BY seq LIMIT 1", (self._next.epoch,)
+        )
+        through = (first_waiting[0] if first_waiting else self._next.seq) - 1
+        return Receipted(through, *(times or (0, 0)))
+
+    async def can_send_again(self, after: int) -> bool:
+        """Whether every message of this epoch above a number is kept, and nothing of an earlier epoch is needed first.
+
+        Above 0 nothing earlier is needed: the first message of an epoch closes the one before.
+        """
+        row = await self._one(
+            "SELECT count(*) FILTER (WHERE epoch = ? AND seq > ?), count(*) FILTER (WHERE epoch < ?) FROM message",
+            (self._next.epoch, after, self._next.epoch),
+        )
+        kept, earlier = row or (0, 0)
+        return kept == self._next.seq - 1 - after and (after > 0 or earlier == 0)
+
+    async def take_back(self, told: Receipted, *, now_s: float) -> int:
+        """Only the numbers up to `told.through` are receipted; returns how many above it lost their receipt."""
+        through = told.through
+        async with self._transaction():
+            await self._note_times(told)
+            await self._db.execute(
+                "UPDATE message SET receipted_at = ? WHERE epoch = ? AND seq <= ? AND receipted_at IS NULL",
+                (int(now_s), self._next.epoch, through),
+            )
+            cursor = await self._db.execute(
+                "UPDATE message SET receipted_at = NULL, refused = NULL"
+                " WHERE epoch = ? AND seq > ? AND receipted_at IS NOT NULL",
+                (self._next.epoch, through),
+            )
+            return cursor.rowcount
+
+    async def begin_epoch(self, reseal: Reseal, *, later_than: int, everything: bool, now_s: float) -> tuple[int, int]:
+        """Begin another chain, later than any known, and move into it what waits, or all that is kept.
+
+        Returns how many messages were sealed again, and how many stay behind because they cannot be opened.
+        """
+        async with self._transaction():
+            epoch = max(int(now_s), self._next.epoch + 1, later_than + 1)
+            if epoch > MAX_NUMBER:
+                raise OutboxError(f"no epoch later than {later_than} can be numbered: the hub must be asked why")
+            link, left, after = Link(epoch, 1, FIRST_PREVIOUS), 0, (0, 0)
+            while rows := await self._before(epoch, after=after, everything=everything):
+                after = (rows[-1][0], rows[-1][1])
+                link, moved = await self._move(rows, link, reseal=reseal, now_s=now_s)
+                left += len(rows) - moved
+            await self._db.execute(
+                "UPDATE state SET epoch = ?, last_seq = ?, last_hash = ?",
+                (epoch, link.seq - 1, link.previous if link.seq > 1 else None),
+            )
+        # If power fails before the commit, the old chain stands as it was and the hub's next receipt begins this anew.
+        self._next, self._held_bytes = link, None
+        return link.seq - 1, left
+
+    async def note_receipt(
+        self, receipt: Receipt, *, published: Iterable[int], now_s: float, told: Receipted | None = None
+    ) -> int:
         """Mark everything a verified receipt speaks for; returns how many messages were waiting for it."""
         at = int(now_s)
         async with self._transaction():
@@ -149,12 +227,17 @@ class Outbox:
                 "UPDATE message SET refused = ? WHERE epoch = ? AND seq = ?",
                 [(reason.value, receipt.epoch, seq) for seq, reason in receipt.refused],
             )
+            if told is not None:
+                await self._note_times(told)
             return cursor.rowcount
 
     async def forget(self, *, before_s: float) -> int:
-        """Delete what the hub signed for before this time; returns how many messages went."""
+        """Delete what the hub signed for before this time, but for consents; returns how many messages went."""
         async with self._transaction():
-            cursor = await self._db.execute("DELETE FROM message WHERE receipted_at < ?", (int(before_s),))
+            # Whoever seals old batches again needs the consents they were made under, in their order.
+            cursor = await self._db.execute(
+                "DELETE FROM message WHERE receipted_at < ? AND kind <> 'consent'", (int(before_s),)
+            )
             self._held_bytes = None
             return cursor.rowcount
 
@@ -203,6 +286,38 @@ class Outbox:
         # from its base. After it, the slot is kept and its energy cannot be counted a second time.
         self._next = link
 
+    async def _note_times(self, told: Receipted) -> None:
+        await self._db.execute(
+            "INSERT INTO newest_receipt (one, signed_at, taken_back_at) VALUES (1, ?, ?) ON CONFLICT DO UPDATE SET"
+            " signed_at = excluded.signed_at, taken_back_at = excluded.taken_back_at",
+            (told.signed_at, told.taken_back_at),
+        )
+
+    async def _before(self, epoch: int, *, after: tuple[int, int], everything: bool) -> list[sqlite3.Row]:
+        """The next messages of earlier epochs, in order: those without a receipt, or all."""
+        which = "" if everything else " AND receipted_at IS NULL"
+        return await self._all(
+            "SELECT epoch, seq, kind, topic, sealed FROM message"  # noqa: S608 - one of two constant texts
+            f" WHERE (epoch, seq) > (?, ?) AND epoch < ?{which} ORDER BY epoch, seq LIMIT {SEALED_AT_ONCE}",
+            (*after, epoch),
+        )
+
+    async def _move(self, rows: Sequence[sqlite3.Row], link: Link, *, reseal: Reseal, now_s: float) -> tuple[Link, int]:
+        """Inside a transaction: seal rows again at the end of the new chain; returns its end and how many went."""
+        moved, gone = [], []
+        for epoch, seq, kind, topic, sealed in rows:
+            sealing = reseal(Sealed(kind, topic, sealed))
+            if sealing is None:
+                continue
+            made = sealing(link)
+            digest = batch_hash(made.sealed)
+            moved.append((link.epoch, link.seq, made.kind, made.topic, made.sealed, digest, int(now_s)))
+            gone.append((epoch, seq))
+            link = Link(link.epoch, link.seq + 1, digest)
+        await self._db.executemany("DELETE FROM message WHERE epoch = ? AND seq = ?", gone)
+        await self._db.executemany(_INSERT, moved)
+        return link, len(moved)
+
     async def _make_room(self, needed: int) -> None:
         """Inside a transaction: drop the oldest receipted messages until the new ones fit. Raises OutboxFull."""
         if self._held_bytes is None:
@@ -213,7 +328,8 @@ class Outbox:
         if over <= 0:
             return
         oldest = await self._all(
-            "SELECT epoch, seq, length(sealed) FROM message WHERE receipted_at IS NOT NULL ORDER BY epoch, seq"
+            "SELECT epoch, seq, length(sealed) FROM message WHERE receipted_at IS NOT NULL AND kind <> 'consent'"
+            " ORDER BY epoch, seq"
         )
         dropped = []
         for epoch, seq, size in oldest:

@@ -32,6 +32,11 @@ CREATE TABLE IF NOT EXISTS state (
     consent BLOB,
     dropped INTEGER NOT NULL DEFAULT 0
 );
+CREATE TABLE IF NOT EXISTS newest_receipt (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    signed_at INTEGER NOT NULL DEFAULT 0,
+    taken_back_at INTEGER NOT NULL DEFAULT 0
+);
 CREATE TABLE IF NOT EXISTS prompt (
     id TEXT PRIMARY KEY,
     payload BLOB NOT NULL,

@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Coroutine, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from edge_agent.run_loop import (
     send_answers,
     trusted_now,
 )
-from edge_agent.sealing import Gate
+from edge_agent.sealing import Gate, sealed_again
 from edge_agent.settings import Settings, SettingsError
 from edge_agent.uplink import Uplink
 from protocols.consent_rules import ConsentSet
@@ -145,6 +146,7 @@ class Program:
             broker=(enrolment.broker_host, enrolment.broker_port),
             now=self._clock.now,
             monotonic=time.monotonic,
+            reseal=partial(sealed_again, self._identity.signer),
         )
 
 

@@ -6,7 +6,7 @@ Pure but for the key it is given. Every message of the agent is made here.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -15,10 +15,18 @@ from edge_agent.outbox import Link, Sealed, Sealing
 from protocols import topics
 from protocols.consent import SlotValue, gate, gate_devices, gate_long_intervals
 from protocols.consent_rules import ConsentSet, encode_consent
-from protocols.envelope import seal
-from protocols.messages import Answer, Choice, ConsentNotice, encode_answer, encode_consent_notice
+from protocols.envelope import WireError, open_sealed, seal
+from protocols.messages import (
+    Answer,
+    Choice,
+    ConsentNotice,
+    decode_answer,
+    decode_consent_notice,
+    encode_answer,
+    encode_consent_notice,
+)
 from protocols.quantities import Measure
-from protocols.readings import Batch, ClockTrust, DeviceState, encode_batch
+from protocols.readings import Batch, ClockTrust, DeviceState, decode_batch, encode_batch
 from protocols.slots import SLOTS_PER_UTC_DAY, Slot
 
 
@@ -52,9 +60,7 @@ class Gate:
         self.consent = consent
         self._recent: dict[tuple[Measure, Slot], SlotValue] = {}
 
-    def batch(
-        self, signer: Signer, closed: ClosedSlot, *, devices: Iterable[DeviceState], made: Made
-    ) -> Sealing:
+    def batch(self, signer: Signer, closed: ClosedSlot, *, devices: Iterable[DeviceState], made: Made) -> Sealing:
         """The message of a closed slot. Call once for each slot, in order."""
         self._remember(closed)
         columns = gate(self.consent, closed.slot, self._recent)
@@ -103,3 +109,30 @@ def consent_notice(signer: Signer, consent: ConsentSet) -> Sealing:
         return signer.seal("consent", encode_consent_notice(made))
 
     return sealing
+
+
+def sealed_again(signer: Signer, kept: Sealed) -> Sealing | None:
+    """The same content for another place in the chain; None when the kept bytes are not this agent's own any more."""
+    try:
+        payload = open_sealed(kept.sealed, kept.topic, signer.key.public_key())
+        body = _decode(kept.kind, payload)
+    except WireError:
+        return None
+
+    def sealing(link: Link) -> Sealed:
+        moved = replace(body, agent=signer.agent, epoch=link.epoch, seq=link.seq, previous=link.previous)
+        return signer.seal(kept.kind, _encode(moved))
+
+    return sealing
+
+
+def _decode(kind: str, payload: bytes) -> Batch | Answer | ConsentNotice:
+    if kind == "batch":
+        return decode_batch(payload)
+    return decode_answer(payload) if kind == "answer" else decode_consent_notice(payload)
+
+
+def _encode(body: Batch | Answer | ConsentNotice) -> bytes:
+    if isinstance(body, Batch):
+        return encode_batch(body)
+    return encode_answer(body) if isinstance(body, Answer) else encode_consent_notice(body)

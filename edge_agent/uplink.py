@@ -10,6 +10,7 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from math import inf
 from typing import Any
 
@@ -20,7 +21,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from edge_agent.outbox import Outbox, OutboxError
+from edge_agent.outbox import Outbox, OutboxError, Receipted, Reseal
+from edge_agent.receipt_meaning import Meaning, meaning_of, received
 from protocols import topics
 from protocols.chain import FIRST_PREVIOUS
 from protocols.envelope import MAX_SEALED_BYTES, WireError, open_sealed
@@ -36,6 +38,9 @@ SAVE_EVERY_S = 1.0
 IDLE_S = 10.0
 GAP_AGAIN_S = 5.0
 STUCK_S = 5.0
+EPOCH_PAUSE_S = 60.0
+"""Two computers with one key would otherwise answer each other with new epochs without end."""
+
 INBOX_MAX = 200
 SESSION_S = 86400
 
@@ -53,6 +58,7 @@ class Uplink:
         broker: tuple[str, int],
         now: Callable[[], float],
         monotonic: Callable[[], float],
+        reseal: Reseal,
         resend_first_s: float = RESEND_FIRST_S,
     ) -> None:
         self._outbox = outbox
@@ -61,6 +67,7 @@ class Uplink:
         self._broker = broker
         self._now = now
         self._monotonic = monotonic
+        self._reseal = reseal
         self._topics = {kind: topics.down(coop, agent, kind=kind) for kind in ("receipt", "prompt")}
         self._filter = topics.down_filter(coop, agent)
         self._client = self._make_client()
@@ -71,7 +78,8 @@ class Uplink:
         self._in_flight: deque[int] = deque()
         self._unnoted: set[int] = set()
         self._sent_through = 0
-        self._receipted_through = 0
+        self._receipted = Receipted(0)
+        self._epoch_begun_at = -inf
         self._resend_first_s = self._resend_s = resend_first_s
         self._progress_at = monotonic()
         self._unsaved: Receipt | None = None
@@ -87,6 +95,7 @@ class Uplink:
     async def run(self) -> None:
         """Send and listen until cancelled. Never raises for anything the broker or the hub does."""
         self._loop = asyncio.get_running_loop()
+        self._receipted = await self._outbox.receipted()
         host, port = self._broker
         self._client.connect_async(host, port, keepalive=60, clean_start=False, properties=_session())
         self._client.loop_start()
@@ -181,7 +190,7 @@ class Uplink:
     def _start_over(self) -> None:
         """Send everything without a receipt again, oldest first."""
         self._in_flight.clear()
-        self._sent_through = self._receipted_through
+        self._sent_through = self._receipted.through
         self._progress_at = self._monotonic()
         self._wake.set()
 
@@ -221,7 +230,7 @@ class Uplink:
         receipt, published = self._unsaved, self._unnoted
         self._unsaved, self._unnoted, self._saved_at = None, set(), self._monotonic()
         if receipt is not None:
-            await self._outbox.note_receipt(receipt, published=published, now_s=self._now())
+            await self._outbox.note_receipt(receipt, published=published, now_s=self._now(), told=self._receipted)
         elif published:
             await self._outbox.note_published(published, now_s=self._now())
 
@@ -245,21 +254,31 @@ class Uplink:
             await self._settle(newest)
 
     def _is_newer(self, receipt: Receipt, than: Receipt | None) -> bool:
-        if receipt.agent != self._agent or receipt.epoch != self._outbox.next_link.epoch:
-            return False
-        return than is None or receipt.through_seq >= than.through_seq
+        return receipt.agent == self._agent and (than is None or _age(receipt) >= _age(than))
 
     async def _settle(self, receipt: Receipt) -> None:
-        """Let go of what the hub has signed for, and send again what it wants."""
-        if not await self._is_of_our_chain(receipt):
-            self.ignored += 1
-            log.error(
-                "the hub's receipt through number %d does not fit our chain: nothing is forgotten", receipt.through_seq
-            )
-            return
-        if receipt.through_seq > self._receipted_through:
+        """Let go of what the hub has signed for, send again what it wants, and notice restores on either side."""
+        meaning = meaning_of(
+            receipt,
+            next_link=self._outbox.next_link,
+            own_hash=await self._own_hash(receipt),
+            so_far=self._receipted,
+            now_s=self._now(),
+        )
+        if meaning is Meaning.COPY:
+            await self._begin_epoch(receipt, everything=False)
+        elif meaning is Meaning.BACK:
+            await self._go_back(receipt)
+        elif receipt.epoch == self._outbox.next_link.epoch:
+            if meaning is Meaning.ONWARD:
+                self._go_on(receipt)
+            await self._send_wanted(receipt)
+
+    def _go_on(self, receipt: Receipt) -> None:
+        has_moved = receipt.through_seq > self._receipted.through
+        self._receipted = received(receipt, self._receipted, now_s=self._now())
+        if has_moved:
             self._unsaved = receipt
-            self._receipted_through = receipt.through_seq
             self._sent_through = max(self._sent_through, receipt.through_seq)
             self._progress_at, self._resend_s = self._monotonic(), self._resend_first_s
         for seq, reason in receipt.refused:
@@ -270,6 +289,9 @@ class Uplink:
         if self._probe is not None and receipt.through_seq >= self._probe:
             self._probe = None
             self._start_over()
+
+    async def _send_wanted(self, receipt: Receipt) -> None:
+        """Fill the holes a receipt names, each number at most once in GAP_AGAIN_S."""
         wanted = [seq for first, last in receipt.gaps for seq in range(first, min(last, first + IN_FLIGHT) + 1)]
         for seq in wanted[:IN_FLIGHT]:
             if seq <= self._sent_through and self._monotonic() - self._asked_at.get(seq, -inf) > GAP_AGAIN_S:
@@ -277,17 +299,56 @@ class Uplink:
                 await self._publish_again(seq)
         self._asked_at = {seq: at for seq, at in self._asked_at.items() if seq > receipt.through_seq}
 
+    async def _go_back(self, receipt: Receipt) -> None:
+        """The hub holds less than it had signed for: what is above has no receipt any more and is sent again."""
+        if not await self._outbox.can_send_again(receipt.through_seq):
+            await self._begin_epoch(receipt, everything=True)
+            return
+        told = received(receipt, self._receipted, now_s=self._now())
+        again = await self._outbox.take_back(told, now_s=self._now())
+        log.warning(
+            "the hub holds our numbers only through %d of the %d it had signed for, as after a restore from a backup:"
+            " %d messages are sent again",
+            *(told.through, self._receipted.through, again),
+        )
+        self._forget_window(told)
+
+    async def _begin_epoch(self, receipt: Receipt, *, everything: bool) -> None:
+        if self._monotonic() - self._epoch_begun_at < EPOCH_PAUSE_S:
+            self.ignored += 1
+            return
+        await self._save(at_once=True)
+        sealed, left = await self._outbox.begin_epoch(
+            self._reseal, later_than=receipt.epoch, everything=everything, now_s=self._now()
+        )
+        self._epoch_begun_at = self._monotonic()
+        log.warning(
+            "%s: epoch %d begins and %d messages are sealed again%s",
+            "the hub was restored from a backup and needs more than can be sent as it was"
+            if everything
+            else "the hub signed for what this agent never made: its storage is an older copy, or its key is elsewhere",
+            *(self._outbox.next_link.epoch, sealed, f"; {left} cannot be opened and stay here" if left else ""),
+        )
+        self._forget_window(replace(self._receipted, through=0))
+
+    def _forget_window(self, receipted: Receipted) -> None:
+        """Begin sending anew above what is receipted; an unsaved receipt for more must never be written down."""
+        self._unsaved, self._unnoted, self._probe, self._asked_at = None, set(), None, {}
+        self._receipted = receipted
+        self._resend_s = self._resend_first_s
+        self._start_over()
+
     async def _publish_again(self, seq: int) -> None:
         if message := await self._outbox.message(seq):
             self._publish(message.seq, message.topic, message.sealed)
 
-    async def _is_of_our_chain(self, receipt: Receipt) -> bool:
-        if receipt.through_seq >= self._outbox.next_link.seq:
-            return False
-        if receipt.through_seq == 0:
-            return receipt.head == FIRST_PREVIOUS
-        known = await self._outbox.hash_of(receipt.through_seq)
-        return known is None or known == receipt.head
+    async def _own_hash(self, receipt: Receipt) -> bytes | None:
+        return FIRST_PREVIOUS if receipt.through_seq == 0 else await self._outbox.hash_of(receipt.through_seq)
+
+
+def _age(receipt: Receipt) -> tuple[int, int, int]:
+    """Orders the receipts of one agent: the highest is the newest."""
+    return receipt.epoch, receipt.stored_at, receipt.through_seq
 
 
 def _session() -> Properties:

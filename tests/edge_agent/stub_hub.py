@@ -16,7 +16,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from hub.embedded_broker import rumqttd_configuration
 from protocols import topics
-from protocols.chain import START, Place, Position, place
+from protocols.chain import FIRST_PREVIOUS, START, Place, Position, place
 from protocols.consent_rules import default_consent
 from protocols.consent_text import text_of
 from protocols.enrolment import EnrolAnswer, build_answer
@@ -24,6 +24,7 @@ from protocols.envelope import WireError, batch_hash, open_sealed, seal
 from protocols.messages import header_of
 from protocols.readings import Batch, decode_batch
 from protocols.receipts import Receipt, encode_receipt
+from protocols.refusals import Refusal
 
 COOP, HOME, AGENT = "sonnenstrasse", "h01", "a-test"
 
@@ -95,6 +96,7 @@ class StubHub:
         self.refused: Counter[str] = Counter()
         self.deliveries = 0
         self.answers = True
+        self.at_s = 1_789_000_000
         self.lock = threading.Lock()
         self._client = Client(CallbackAPIVersion.VERSION2, client_id="stub-hub", protocol=MQTTProtocolVersion.MQTTv5)
         self._client.reconnect_delay_set(1, 1)
@@ -106,6 +108,10 @@ class StubHub:
         self._client.loop_start()
         wait_for(self._client.is_connected, what="the stub hub's connection")
         return self
+
+    def restart(self) -> "StubHub":
+        """Connect again after `stop`, with all it holds."""
+        return self.start()
 
     def stop(self) -> None:
         self._client.disconnect()
@@ -136,12 +142,21 @@ class StubHub:
         topic = topics.down(COOP, AGENT, kind=kind)
         self._client.publish(topic, seal(key or self.key, topic, payload), qos=1)
 
+    def restore(self, through: int, *, epoch: int | None = None) -> None:
+        """Go back to what was held at a number of an epoch, as a hub restored from a backup does, a while later."""
+        with self.lock:
+            at = (epoch or self.position.epoch, through)
+            self.messages = {key: value for key, value in self.messages.items() if key <= at}
+            newest = max(self.messages, default=None)
+            self.position = Position(*newest, batch_hash(self.messages[newest][2])) if newest else START
+            self.at_s += 3600
+
     def send_receipt(self, *, key: Ed25519PrivateKey | None = None, through: int | None = None) -> None:
         with self.lock:
             position = self.position
         seq = position.seq if through is None else through
         head = position.head if through is None else bytes([7]) * 32
-        receipt = Receipt(AGENT, max(1, position.epoch), seq, head, (), int(time.time()), ())
+        receipt = Receipt(AGENT, max(1, position.epoch), seq, head, (), self.at_s, ())
         self.publish("receipt", encode_receipt(receipt), key=key)
 
     def _on_message(self, client: Client, _data: object, message: MQTTMessage) -> None:
@@ -160,6 +175,10 @@ class StubHub:
                     self.position = Position(header.epoch, header.seq, batch_hash(sealed))
         except WireError as error:
             self.refused[error.reason.value] += 1
-            return
-        if self.answers:
+            if error.reason not in (Refusal.REPLAYED, Refusal.OUT_OF_ORDER, Refusal.BROKEN_CHAIN):
+                return
+        if self.answers and header.epoch > self.position.epoch:
+            nothing = Receipt(AGENT, header.epoch, 0, FIRST_PREVIOUS, (), self.at_s, ())
+            self.publish("receipt", encode_receipt(nothing))
+        elif self.answers:
             self.send_receipt()

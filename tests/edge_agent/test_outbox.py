@@ -159,6 +159,18 @@ def test_looking_at_no_outbox_is_one_line(tmp_path: Path) -> None:
         overview(tmp_path, limit=1)
 
 
+async def test_nothing_leaves_before_it_is_durable(tmp_path: Path) -> None:
+    async with open_outbox(tmp_path, max_mb=1, now_s=NOW) as (outbox, _):
+        writing = asyncio.ensure_future(outbox.append([message()] * 40, now_s=NOW))
+        looks = 0
+        while not writing.done():
+            known = outbox.next_link.seq
+            assert all(each.seq < known for each in await outbox.waiting(after=0, limit=99))
+            looks += 1
+        assert looks > 2, "it was looked at in the middle of the transaction"
+        assert len(await outbox.waiting(after=0, limit=99)) == 40
+
+
 async def test_side_by_side_appends_keep_one_order(tmp_path: Path) -> None:
     async with open_outbox(tmp_path, max_mb=1, now_s=NOW) as (outbox, _):
         await asyncio.gather(*(outbox.append([message()] * 3, now_s=time.time()) for _ in range(10)))

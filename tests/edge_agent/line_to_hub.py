@@ -1,0 +1,91 @@
+"""An outbox, an uplink and a stub hub on one real broker, for tests of what goes between them."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from edge_agent.metering import ClosedSlot
+from edge_agent.outbox import Outbox
+from edge_agent.outbox_file import open_outbox
+from edge_agent.sealing import Gate, Made, Signer, sealed_again
+from edge_agent.uplink import Uplink
+from protocols.consent import SlotValue
+from protocols.consent_rules import default_consent
+from protocols.quantities import Mark, Measure
+from protocols.readings import ClockTrust
+from tests.edge_agent.hand_clock import until
+from tests.edge_agent.stub_hub import AGENT, COOP, HOME, BrokerProcess, StubHub
+
+NOW = 1_790_000_000.0
+
+
+class Line:
+    """An outbox, an uplink and a stub hub on one broker."""
+
+    def __init__(self, outbox: Outbox, hub: StubHub, key: Ed25519PrivateKey) -> None:
+        self.outbox = outbox
+        self.hub = hub
+        self.signer = Signer(COOP, AGENT, key)
+        self.gate = Gate(default_consent(HOME))
+        self.slot, self.boot = 2_000_000, 1
+        self.uplink = self.make_uplink()
+
+    def make_uplink(self) -> Uplink:
+        return Uplink(
+            self.outbox,
+            coop=COOP,
+            agent=AGENT,
+            hub_key=self.hub.key.public_key(),
+            broker=("127.0.0.1", self.hub.port),
+            now=lambda: NOW,
+            monotonic=time.monotonic,
+            reseal=partial(sealed_again, self.signer),
+            resend_first_s=0.5,
+        )
+
+    async def add(self, count: int) -> None:
+        sealings = []
+        for _ in range(count):
+            values = {measure: SlotValue(7, Mark.MEASURED) for measure in (Measure.GRID_IMPORT, Measure.GRID_EXPORT)}
+            slot = ClosedSlot(self.slot, values, ())
+            made = Made(self.boot, ClockTrust.TRUSTED, int(NOW))
+            sealings.append(self.gate.batch(self.signer, slot, devices=(), made=made))
+            self.slot += 1
+        await self.outbox.append(sealings, now_s=NOW)
+        self.uplink.wake()
+
+    async def waiting(self) -> int:
+        return len(await self.outbox.waiting(after=0, limit=10_000))
+
+    async def all_receipted(self, through: int) -> None:
+        await until(lambda: self.hub.position.seq == through, 30, "the hub has all")
+        async with asyncio.timeout(15):
+            while await self.waiting():
+                await asyncio.sleep(0.02)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        task = asyncio.ensure_future(self.uplink.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def line(tmp_path: Path, broker: BrokerProcess, *, answers: bool = True) -> AsyncIterator[Line]:
+    key = Ed25519PrivateKey.generate()
+    hub = StubHub(broker.port, key.public_key())
+    hub.answers = answers
+    await asyncio.to_thread(hub.start)
+    async with open_outbox(tmp_path / "data", max_mb=8, now_s=NOW) as (outbox, _):
+        try:
+            yield Line(outbox, hub, key)
+        finally:
+            await asyncio.to_thread(hub.stop)
