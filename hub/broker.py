@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import ssl
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -213,12 +214,32 @@ def _external_address(settings: BrokerSettings, port: int) -> BrokerAddress:
             password = settings.password_file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError):
             raise BrokerProblem(f"{settings.password_file}: cannot read the broker's password") from None
+    _check_certificates(settings)
     return BrokerAddress(
         *(settings.host, port, settings.username, password),
         ca_file=settings.ca_file,
         cert_file=settings.cert_file,
         key_file=settings.key_file,
     )
+
+
+def _check_certificates(settings: BrokerSettings) -> None:
+    if settings.ca_file is None:
+        return
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        context.load_verify_locations(settings.ca_file)
+    except (ssl.SSLError, OSError):
+        raise BrokerProblem(f"{settings.ca_file}: broker.ca_file: expected certificates in PEM form") from None
+    if settings.cert_file is not None and settings.key_file is not None:
+        try:
+            # A key with a passphrase is refused here: a hub that starts by itself has nobody to ask.
+            context.load_cert_chain(settings.cert_file, settings.key_file, password=lambda: "")
+        except (ssl.SSLError, OSError, ValueError):
+            raise BrokerProblem(
+                f"{settings.cert_file}: broker.cert_file: expected a PEM certificate that belongs to broker.key_file,"
+                " a key without a passphrase"
+            ) from None
 
 
 def _last_line(path: Path) -> str:

@@ -65,6 +65,7 @@ class BrokerLink:
         self._lock = threading.Lock()
         self._arrived: deque[Delivery] = deque()
         self._connection = 0
+        self._place = ("", 0)
         self._was_lost = False
         self._is_connected = False
         self.dropped = 0
@@ -74,6 +75,7 @@ class BrokerLink:
         self._client.max_queued_messages_set(MAX_OUTGOING)
         self._client.reconnect_delay_set(min_delay=1, max_delay=30)
         self._client.on_connect = self._on_connect
+        self._client.on_connect_fail = self._on_connect_fail
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
 
@@ -85,6 +87,7 @@ class BrokerLink:
     def start(self, address: BrokerAddress) -> None:
         """Begin connecting; call inside the running event loop. Returns at once, also when the broker is away."""
         self._loop = asyncio.get_running_loop()
+        self._place = (address.host, address.port)
         if address.username is not None:
             self._client.username_pw_set(address.username, address.password)
         if address.ca_file is not None:
@@ -129,6 +132,11 @@ class BrokerLink:
         client.subscribe([(name, SubscribeOptions(qos=1)) for name in self._filters])
         log.info("the broker answers%s", " again" if self._was_lost else "")
         self._was_lost = False
+
+    def _on_connect_fail(self, _client: mqtt.Client, _userdata: Any) -> None:
+        if not self._was_lost:
+            log.warning("the broker on %s:%d does not answer; trying again until it does", *self._place)
+            self._was_lost = True
 
     def _on_disconnect(
         self, _client: mqtt.Client, _userdata: Any, _flags: Any, reason: ReasonCode, _properties: Properties | None

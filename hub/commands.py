@@ -72,7 +72,7 @@ async def invite(
     Raises: CommandError for a wrong argument.
     """
     check_person(name, email=email, home_name=home_name, language=language)
-    settings, _, store = await open_hub(folder, clock=clock)
+    settings, _, store = await open_hub(folder, clock=clock, takes_rule=False)
     try:
         now = int(clock.now())
         known = next((m for m in await store.members() if m.email.casefold() == email.casefold()), None)
@@ -92,7 +92,7 @@ async def invite(
 
 async def sign_in_links(folder: Path, *, member_ids: Sequence[str], clock: Clock) -> list[str]:
     """A one-time link for each of these members. Raises: CommandError, before any is made, when one is unknown."""
-    settings, _, store = await open_hub(folder, clock=clock)
+    settings, _, store = await open_hub(folder, clock=clock, takes_rule=False)
     try:
         known = [member.id for member in await store.members()]
         for member_id in member_ids:
@@ -110,7 +110,7 @@ async def sign_in_links(folder: Path, *, member_ids: Sequence[str], clock: Clock
 
 async def status_of(folder: Path, *, clock: Clock) -> Mapping[str, object]:
     """How the hub stands, read from its store: no member's values."""
-    settings, _, store = await open_hub(folder, clock=clock)
+    settings, _, store = await open_hub(folder, clock=clock, takes_rule=False)
     try:
         now_slot = slot_of(clock.now())
         fleet = await store.fleet(slots=range(now_slot - 96, now_slot))

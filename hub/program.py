@@ -42,9 +42,12 @@ async def open_store(folder: Path, *, clock: Clock, create: bool = False) -> Sto
     return await SqliteStore.open(folder / STORE_NAME, now=clock.now, create=create)
 
 
-async def open_hub(folder: Path, *, clock: Clock) -> tuple[HubSettings, Ed25519PrivateKey, Store]:
+async def open_hub(
+    folder: Path, *, clock: Clock, takes_rule: bool = True
+) -> tuple[HubSettings, Ed25519PrivateKey, Store]:
     """Settings, key and store of an existing hub, found to belong together; the caller closes the store.
 
+    With `takes_rule` the settings' rule becomes the first of the rulebook, once; until then it may be edited.
     Raises: SettingsError, IdentityError or StoreError, each with one line.
     """
     settings = load_settings(folder)
@@ -52,7 +55,8 @@ async def open_hub(folder: Path, *, clock: Clock) -> tuple[HubSettings, Ed25519P
     store = await open_store(folder, clock=clock)
     try:
         await store.set_coop(settings.coop)
-        await _take_first_rule(store, settings.rules)
+        if takes_rule:
+            await _take_first_rule(store, settings.rules)
     except BaseException:
         await store.close()
         raise
@@ -182,9 +186,14 @@ async def _until_stopped(tasks: Sequence[asyncio.Task[None]]) -> None:
 async def _take_first_rule(store: Store, rules: RuleSettings) -> None:
     rule = first_rule(rules)
     try:
-        await store.rule_on(FIRST_RULE_DAY)
+        taken, _ = await store.rule_on(FIRST_RULE_DAY)
     except StoreError:
         await store.add_rule(rule.version(), canonical=rule.canonical(), valid_from_day=FIRST_RULE_DAY)
+        return
+    if taken != rule.version():
+        log.warning(
+            "hub.toml: [rules] was edited after the rulebook had taken its first rule: the edit changes nothing"
+        )
 
 
 def first_rule(rules: RuleSettings) -> Rule:

@@ -1,6 +1,7 @@
 """Serves the pages in the hub's own event loop: one port, no access log, a clean end. The pages are hub/web."""
 
 import asyncio
+import errno
 import logging
 import socket
 from collections.abc import Callable, Iterator
@@ -58,14 +59,21 @@ async def _bind(host: str, port: int) -> socket.socket:
             return socket.create_server((host, port), family=_family(host), backlog=256)
         except OSError as error:
             if not is_said:
-                log.error(
-                    "cannot serve pages on %s port %d (%s): stop what uses it, or choose another with --web-port;"
-                    " trying again until it is free",
-                    *(host, port, error.strerror),
-                )
+                log.error("cannot serve pages on %s port %d: %s", *(host, port, _advice(error)))
                 is_said = True
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, RETRY_MOST_S)
+
+
+def _advice(error: OSError) -> str:
+    """What is wrong and what to do, in one line."""
+    if error.errno == errno.EADDRINUSE:
+        what = "another program uses it: stop that, or choose another with --web-port; trying again until it is free"
+    elif error.errno == errno.EACCES:
+        what = "this user may not take such a low port: choose one from 1024 on; trying again"
+    else:
+        what = "web.host in hub.toml is no address of this computer; trying again until it is"
+    return what
 
 
 def _family(host: str) -> socket.AddressFamily:

@@ -11,9 +11,14 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from hub.broker import BrokerPlan, BrokerProblem, BrokerProcess, free_port, plan_broker
 from hub.broker_link import BrokerAddress, BrokerLink, Delivery
@@ -261,9 +266,49 @@ def test_mosquitto_wished_for_but_not_installed(tmp_path: Path, monkeypatch: pyt
     assert plan_broker(settings_of("auto"), folder=tmp_path, coop="c", port=0).name == "iotcore"
 
 
+async def test_a_broker_that_does_not_answer_is_said_once_and_found_later(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    port = free_port("127.0.0.1")
+    link = BrokerLink(client_id="hub-c", filters=up_filters("c"), deliver=lambda _deliveries: None)
+    link.start(BrokerAddress("127.0.0.1", port))
+    try:
+        await until(lambda: f"the broker on 127.0.0.1:{port} does not answer" in caplog.text)
+        await asyncio.sleep(1.5)
+        assert caplog.text.count("does not answer") == 1
+        async with running(plan_broker(settings_of("iotcore"), folder=tmp_path / "b", coop="c", port=port)):
+            await until(lambda: link.is_connected)
+    finally:
+        await asyncio.to_thread(link.stop)
+
+
+@pytest.mark.parametrize(("name", "content"), [("ca.pem", ""), ("ca.pem", "no certificate"), ("cert.pem", "none")])
+def test_wrong_certificates_are_one_line(tmp_path: Path, name: str, content: str) -> None:
+    self_signed(tmp_path)
+    (tmp_path / name).write_text(content)
+    more = 'host = "mqtt.example.org"\nca_file = "ca.pem"\ncert_file = "cert.pem"\nkey_file = "key.pem"\n'
+    settings = settings_of("external", more=more, folder=tmp_path)
+    with pytest.raises(BrokerProblem, match=rf"{name}: broker\.c\w+_file: expected"):
+        plan_broker(settings, folder=tmp_path / "broker", coop="c")
+
+
+def self_signed(folder: Path) -> None:
+    """ca.pem and cert.pem are one certificate for key.pem."""
+    key = Ed25519PrivateKey.generate()
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "broker")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(1).not_valid_before(now).not_valid_after(now + timedelta(days=1)).sign(key, None)
+    )  # fmt: skip
+    for file in ("ca.pem", "cert.pem"):
+        (folder / file).write_bytes(made.public_bytes(Encoding.PEM))
+    (folder / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
 def test_an_external_broker_is_only_addressed(tmp_path: Path) -> None:
     (tmp_path / "pw").write_text("secret\n")
-    (tmp_path / "ca.pem").write_text("")
+    self_signed(tmp_path)
     more = 'host = "mqtt.example.org"\nport = 8883\nusername = "hub"\npassword_file = "pw"\nca_file = "ca.pem"\n'
     plan = plan_broker(settings_of("external", more=more, folder=tmp_path), folder=tmp_path / "broker", coop="c")
     assert plan.command == ()

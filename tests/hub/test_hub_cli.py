@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hub.__main__ import main
+from hub.clock import open_clock
 from hub.hub_folder import running_alone
 from hub.identity import IdentityError, load_key, make_key
 from hub.program import open_hub
@@ -240,3 +241,31 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert ended.value.code == 0
     shown = capsys.readouterr().out
     assert all(name in shown for name in ("init", "run", "invite", "sign-in", "settle", "verify", "status"))
+
+
+def test_the_rules_of_hub_toml_may_be_edited_until_the_hub_first_runs(
+    hub: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    def edit(before: str, after: str) -> None:
+        text = (hub / "hub.toml").read_text()
+        assert before in text
+        (hub / "hub.toml").write_text(text.replace(before, after))
+
+    def rule() -> bytes:
+        async def read() -> bytes:
+            _, _, store = await open_hub(hub, clock=open_clock(None))
+            try:
+                return (await store.rule_on("2026-05-01"))[1]
+            finally:
+                await store.close()
+
+        return asyncio.run(read())
+
+    assert run(hub, "invite", "--member", "Ana", "--email", "a@b.c") == 0
+    edit("buy_micro_per_kwh = 200000", "buy_micro_per_kwh = 190000")
+    assert run(hub, "status") == 0
+    assert b"190000" in rule()
+    assert "changes nothing" not in caplog.text
+    edit("buy_micro_per_kwh = 190000", "buy_micro_per_kwh = 180000")
+    assert b"190000" in rule()
+    assert caplog.text.count("[rules] was edited after the rulebook had taken its first rule") == 1

@@ -50,3 +50,15 @@ async def test_a_port_in_use_is_said_once_and_taken_when_free(caplog: pytest.Log
     assert "secret" not in caplog.text
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+async def test_an_address_of_another_computer_is_said_as_such(caplog: pytest.LogCaptureFixture) -> None:
+    serving = asyncio.create_task(
+        serve_web(small_app(), host="300.1.2.3", port=0, trust_proxy=False, is_bound=lambda _address: None)
+    )
+    async with asyncio.timeout(10):
+        while "web.host in hub.toml is no address of this computer" not in caplog.text:
+            await asyncio.sleep(0.02)
+    serving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serving
