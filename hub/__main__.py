@@ -192,6 +192,7 @@ _ROOMS = (
     ("runs", "hub.runs_command", True, "list runs of months, what falls due and which days are marked for it"),
     ("approve", "hub.approve_command", True, "approve a run of a month as a board member, or publish it"),
     ("ledger", "hub.ledger_command", True, "write the ledger as beancount text, CSV or JSON"),
+    ("statement", "hub.statement_command", True, "write a member's statement of a month with all that checks it"),
     ("bank-file", "hub.bank_command", None, "write a bank file (SEPA) of payouts or collections"),
     ("grid-file", "hub.grid_command", None, "write, read or compare grid operators' files"),
     ("presets", "hub.presets_command", None, "list the sharing rules of countries, ready to fill in"),

@@ -179,22 +179,29 @@ def chained(entries: Sequence[Entry], *, head: tuple[int, bytes]) -> list[EntryR
 
 def readings_of(inputs: SettlementInputs) -> Readings:
     """Store rows as the core's readings. A member is there from the first to the last slot of membership in the day."""
-    slots = tuple(range(inputs.first_slot, inputs.first_slot + inputs.surplus_wh.shape[0]))
+    slots = range(inputs.first_slot, inputs.first_slot + inputs.surplus_wh.shape[0])
     columns = np.flatnonzero(inputs.present.any(axis=0))
-    windows: dict[str, tuple[int, int | None]] = {}
-    for column, (first, last) in zip(columns, _spans(inputs.present[:, columns]), strict=True):
-        if (first, last) != (0, len(slots)):
-            windows[inputs.members[column]] = (
-                inputs.first_slot + first,
-                None if last == len(slots) else inputs.first_slot + last,
-            )
+    members = tuple(inputs.members[column] for column in columns)
     return Readings(
-        members=tuple(inputs.members[column] for column in columns),
-        slots=slots,
+        members=members,
+        slots=tuple(slots),
         surplus_wh=np.ascontiguousarray(inputs.surplus_wh[:, columns]),
         demand_wh=np.ascontiguousarray(inputs.demand_wh[:, columns]),
-        windows=windows,
+        windows=windows_of(members, inputs.present[:, columns], slots),
     )
+
+
+def windows_of(
+    members: Sequence[str], present: npt.NDArray[np.bool_], slots: range
+) -> dict[str, tuple[int, int | None]]:
+    """The memberships that begin or end within these slots; who is none in any of them begins after the last."""
+    windows: dict[str, tuple[int, int | None]] = {}
+    for column, member in enumerate(members):
+        here = np.flatnonzero(present[:, column])
+        first, end = (int(here[0]), int(here[-1]) + 1) if here.size else (len(slots), len(slots))
+        if (first, end) != (0, len(slots)):
+            windows[member] = (slots.start + first, None if end == len(slots) else slots.start + end)
+    return windows
 
 
 def digest_members(members: Sequence[str], present: npt.NDArray[np.bool_]) -> str:

@@ -195,9 +195,8 @@ def check_day(day: Table, document: Table, pools: Table, readings: Table, key: E
     surplus, demand, received, sold = (sum(wh or 0 for wh in day[name]) for name in ENERGIES[:4])
     totals = dict(zip(ENERGIES, (surplus, demand, received, sold, demand - received, surplus - sold), strict=True))
     same(day["totals"], totals, f"{place} totals")
-    prices = rule["prices"]
+    prices, money = rule["prices"], dict.fromkeys(MONEYS)
     debit, credit = received * prices["buy"], sold * prices["sell"]
-    money: dict[str, int | None] = dict.fromkeys(MONEYS)
     if prices["retail"] is not None and prices["feedin"] is not None:
         alone = demand * prices["retail"] - surplus * prices["feedin"]
         cost = totals["imported"] * prices["retail"] - totals["exported"] * prices["feedin"] + debit - credit
@@ -212,7 +211,8 @@ def check_month(document: Table) -> None:
     """Calendar, state, totals, money, rounding and tax of the month from its days."""
     month, days, me = document["month"], document["days"], document["member"]["id"]
     every = [f"{month}-{n:02d}" for n in range(1, calendar.monthrange(int(month[:4]), int(month[5:7]))[1] + 1)]
-    same(sorted([day["day"] for day in days] + document["missing_days"]), every, "days and missing_days")
+    here = sorted([day["day"] for day in days] + document["missing_days"])
+    same(document["days_before"] + here, every, "days, days_before and missing_days")
     for day, following in pairwise(days):
         end = day["first_slot"] + len(day["surplus"]) * day["step"]
         gap = every.index(following["day"]) - every.index(day["day"])

@@ -7,6 +7,7 @@ billed from M1 on. Entries of the co-op's funds stand beside those of settlement
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, cast
 
 from hub.core.accepted_readings import MISSING_WH, Readings
@@ -28,6 +29,25 @@ SLOT_COLUMNS: Final = (
 Table = dict[str, object]
 
 
+@dataclass(frozen=True, slots=True)
+class StatementFiles:
+    """What a member takes home: the signed statement, own readings, the pool series and the hub's public key.
+
+    `later` names the days that have something newer than the statement, with why: the next run takes it up.
+    """
+
+    signed: Document
+    readings: Document
+    pool: Document
+    later: Mapping[str, str]
+    hub_key: str
+
+    @property
+    def statement(self) -> Table:
+        """The statement that is signed."""
+        return cast(Table, self.signed["document"])
+
+
 def state_month(
     month: Month, member: str, *, name: str, made_at: str, terms: TaxTerms | None = None, last: Document | None = None
 ) -> Table:
@@ -47,6 +67,7 @@ def state_month(
         "made_at": made_at,
         "state": "final" if kinds <= CLOSED and not month.missing else "provisional",
         "billed": not month.missing and "D" not in kinds,
+        "days_before": list(month.before),
         "missing_days": list(month.missing),
         "rules": {day.pool.rule: day.source.settled.rule.canonical().decode("utf-8") for day in month.days},
         "days": days,

@@ -4,7 +4,7 @@ It is done once for all members; what one member is told is in statement.py.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -59,7 +59,8 @@ class SettledDay:
     """A local day by its newest run, with all entries the ledger has of it, by position.
 
     `windows` are the memberships that begin or end within the day, as the run had them. `salt` keeps the hash of the
-    auditor's pool series from telling what is in it.
+    auditor's pool series from telling what is in it. `attested` names the ledger's own signed root of the day by its
+    number and hash, where there is one.
     """
 
     day: str
@@ -68,6 +69,7 @@ class SettledDay:
     booked: Sequence[BookedEntry]
     salt: str
     windows: Mapping[str, Window] = field(default_factory=dict)
+    attested: tuple[int, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -86,13 +88,15 @@ class StatedDay:
 
 @dataclass(frozen=True)
 class Month:
-    """A month ready for statements. `missing` are its days that no run has settled yet."""
+    """A month ready for statements. `missing` are its days that no run has settled yet, `before` those before the
+    co-op began."""
 
     coop: CoopName
     month: str
     days: tuple[StatedDay, ...]
     missing: tuple[str, ...]
     nano: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    before: tuple[str, ...] = ()
 
     @cached_property
     def bars(self) -> dict[str, dict[str, list[int | str | None]]]:
@@ -108,25 +112,76 @@ class Month:
 
 
 def prepare_month(
-    coop: CoopName, month: str, *, days: Sequence[SettledDay], missing: Sequence[str], key: Signer
+    coop: CoopName,
+    month: str,
+    *,
+    days: Sequence[SettledDay],
+    missing: Sequence[str],
+    key: Signer,
+    before: Sequence[str] = (),
 ) -> Month:
     """The month's days in order, each with a root signed by the hub's key.
 
     Raises: ValueError where a day is not of the month, stands twice, or the books do not say what its run settled.
     """
-    names = [day.day for day in days]
-    if sorted({*names, *missing}) != sorted([*names, *missing]):
+    names = [*before, *(day.day for day in days), *missing]
+    if len({*names}) != len(names):
         raise ValueError(f"a day of {month} stands twice")
-    if strange := [day for day in (*names, *missing) if day[:7] != month]:
+    if strange := [day for day in names if day[:7] != month]:
         raise ValueError(f"{strange[0]} is not a day of {month}")
-    stated = tuple(_state_day(coop, day, key=key) for day in sorted(days, key=lambda day: day.day))
+    stated = [state_day(coop, day, key=key) for day in days]
+    return gather_month(coop, month, days=stated, missing=missing, before=before)
+
+
+def gather_month(
+    coop: CoopName, month: str, *, days: Iterable[StatedDay], missing: Iterable[str], before: Iterable[str]
+) -> Month:
+    """The month of these stated days, which are days of it and each there once."""
+    stated = tuple(sorted(days, key=lambda day: day.source.day))
     nano: dict[str, dict[str, int]] = {side: defaultdict(int) for side in SIDES}
-    for day in days:
-        money = day.settled.money
-        for side, amounts in zip(SIDES, (money.debit_nano, money.credit_nano), strict=True):
-            for member, amount in zip(day.settled.members, amounts, strict=True):
+    for day in stated:
+        settled = day.source.settled
+        for side, amounts in zip(SIDES, (settled.money.debit_nano, settled.money.credit_nano), strict=True):
+            for member, amount in zip(settled.members, amounts, strict=True):
                 nano[side][member] += amount
-    return Month(coop, month, stated, tuple(sorted(missing)), {side: dict(table) for side, table in nano.items()})
+    sums = {side: dict(table) for side, table in nano.items()}
+    return Month(coop, month, stated, tuple(sorted(missing)), sums, tuple(sorted(before)))
+
+
+def state_day(coop: CoopName, source: SettledDay, *, key: Signer) -> StatedDay:
+    """The day with its pool series, its tree of entries and a root signed by the hub's key.
+
+    Raises: ValueError where the run does not settle exactly this day, or the books do not say what it settled.
+    """
+    _check_slots(coop, source)
+    pool = pool_series(source.settled, coop=coop.id, day=source.day, run=source.run.key)
+    booked = sorted(source.booked, key=lambda row: row.position)
+    tree = plant([row.canonical for row in booked])
+    mine: dict[str, list[tuple[int, Entry, Link]]] = defaultdict(list)
+    for place, row in enumerate(booked):
+        entry = read_entry(row.canonical)
+        if entry.day != source.day:
+            raise ValueError(f"an entry of {entry.day} does not belong to {source.day}")
+        mine[entry.member].append((place, entry, row))
+    for member in sorted({*mine, *source.settled.members}):
+        entries = [entry for _, entry, _ in mine.get(member, ())]
+        if booked_amounts(entries, member) != settled_amounts(source.settled, member):
+            raise ValueError(f"{source.day}: the books of {member} do not say what run {source.run.key} settled")
+    root = {
+        "format": ROOT_FORMAT,
+        "coop": coop.id,
+        "day": source.day,
+        "entries": tree.size,
+        "root": tree.root.hex(),
+        "position": booked[-1].position if booked else 0,
+        "head": booked[-1].hash.hex() if booked else "",
+        "attested": None if source.attested is None else list(source.attested),
+        "pool": {
+            "members": document_hash(pool.for_members()),
+            "auditor": document_hash(pool.for_auditor(source.salt)),
+        },
+    }
+    return StatedDay(source, pool, tree, sign_document(root, key), {name: tuple(rows) for name, rows in mine.items()})
 
 
 def booked_amounts(entries: Sequence[Entry], member: str) -> dict[str, int]:
@@ -157,37 +212,6 @@ def settled_amounts(settled: Settlement, member: str) -> dict[str, int]:
         "debit_nano": settled.money.debit_nano[column],
         "credit_nano": settled.money.credit_nano[column],
     }
-
-
-def _state_day(coop: CoopName, source: SettledDay, *, key: Signer) -> StatedDay:
-    _check_slots(coop, source)
-    pool = pool_series(source.settled, coop=coop.id, day=source.day, run=source.run.key)
-    booked = sorted(source.booked, key=lambda row: row.position)
-    tree = plant([row.canonical for row in booked])
-    mine: dict[str, list[tuple[int, Entry, Link]]] = defaultdict(list)
-    for place, row in enumerate(booked):
-        entry = read_entry(row.canonical)
-        if entry.day != source.day:
-            raise ValueError(f"an entry of {entry.day} does not belong to {source.day}")
-        mine[entry.member].append((place, entry, row))
-    for member in sorted({*mine, *source.settled.members}):
-        entries = [entry for _, entry, _ in mine.get(member, ())]
-        if booked_amounts(entries, member) != settled_amounts(source.settled, member):
-            raise ValueError(f"{source.day}: the books of {member} do not say what run {source.run.key} settled")
-    root = {
-        "format": ROOT_FORMAT,
-        "coop": coop.id,
-        "day": source.day,
-        "entries": tree.size,
-        "root": tree.root.hex(),
-        "position": booked[-1].position if booked else 0,
-        "head": booked[-1].hash.hex() if booked else "",
-        "pool": {
-            "members": document_hash(pool.for_members()),
-            "auditor": document_hash(pool.for_auditor(source.salt)),
-        },
-    }
-    return StatedDay(source, pool, tree, sign_document(root, key), {name: tuple(rows) for name, rows in mine.items()})
 
 
 def _check_slots(coop: CoopName, source: SettledDay) -> None:

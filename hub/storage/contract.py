@@ -126,6 +126,10 @@ class ReadingStore(Protocol):
 class AccessLog(Protocol):
     """Every look at a home's values, as its household may read it."""
 
+    async def log_access(self, access: Access, homes: Sequence[str], *, fields: str, rows: int) -> None:
+        """Commit one line per home, before a look at values that no other method of the store logs."""
+        ...
+
     async def access_rows(self, home: str, *, limit: int) -> tuple[AccessRow, ...]: ...
 
 

@@ -1,0 +1,110 @@
+"""`commonwatt-hub statement`: a member's month as the files that hub/verify_statement.py recomputes it from."""
+
+import argparse
+import asyncio
+import json
+import shutil
+import sys
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+
+from hub.clock import open_clock
+from hub.commands import CommandError
+from hub.core.signed_document import canonical_bytes
+from hub.core.statement import StatementFiles, statement_csv
+from hub.month_command import parse_month
+from hub.new_files import write_new
+from hub.program import open_hub
+from hub.statements import DESK_ACCESS, StatementDesk, StatementProblem
+from protocols.timeline import Clock
+
+SCRIPT = Path(__file__).with_name("verify_statement.py")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes besides --data and --clock."""
+    parser.add_argument("--member", required=True, metavar="ID", help="the member's id, such as m01")
+    parser.add_argument("--month", required=True, metavar="MONTH", help="a month like 2026-05")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the folder to make; not there yet")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the folder, whole or not at all. Raises: CommandError with one line."""
+    month = parse_month(args.month)
+    clock = open_clock(args.clock)
+    files = asyncio.run(statement_of(args.data, member_id=args.member, month=month, clock=clock))
+    write_folder(args.out, files)
+    sys.stdout.write(_said(args.out, files, as_json=args.json))
+    return 0
+
+
+async def statement_of(folder: Path, *, member_id: str, month: date, clock: Clock) -> StatementFiles:
+    """A member's month from the hub in `folder`; the look is logged as a job's. Raises: CommandError."""
+    _, key, store = await open_hub(folder, clock=clock)
+    try:
+        member, home = await store.member(member_id), await store.home_of(member_id)
+        if member is None or home is None:
+            raise CommandError(f"statement: there is no member {member_id[:40]!r} with a home")
+        files = await StatementDesk(store, key=key).state(member, home, month=month, access=DESK_ACCESS)
+    except StatementProblem as problem:
+        raise CommandError(f"statement: {problem}") from None
+    finally:
+        await store.close()
+    if files is None:
+        raise CommandError(f"statement: nothing of {month:%Y-%m} is settled for {member_id[:40]}")
+    return files
+
+
+def file_contents(files: StatementFiles) -> dict[str, bytes]:
+    """Every file by its name."""
+    documents = {"statement.json": files.signed, "readings.json": files.readings, "pool.json": files.pool}
+    contents = {name: canonical_bytes(document) + b"\n" for name, document in documents.items()}
+    return contents | {"statement.csv": statement_csv(files.statement).encode()}
+
+
+def write_folder(folder: Path, files: StatementFiles) -> None:
+    """A new folder of the files. If power fails nothing of this name is there. Raises: CommandError."""
+    part = folder.with_name(folder.name + ".part")
+    try:
+        if folder.exists():
+            raise CommandError(f"{folder} is there already; choose another name, nothing was written")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(mode=0o700)
+        for name, content in file_contents(files).items():
+            write_new(part / name, content)
+        part.rename(folder)
+    except OSError as error:
+        raise CommandError(f"cannot write {folder}: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def command_line(folder: Path, hub_key: str) -> str:
+    """What the member types at home."""
+    names = " ".join(str(folder / name) for name in ("statement.json", "readings.json", "pool.json"))
+    return f"python {SCRIPT} {names} --hub-key {hub_key}"
+
+
+def _said(folder: Path, files: StatementFiles, *, as_json: bool) -> str:
+    statement = files.statement
+    words: Mapping[str, object] = {
+        "folder": str(folder),
+        "month": statement["month"],
+        "state": statement["state"],
+        "billed": statement["billed"],
+        "later": dict(files.later),
+        "hub_key": files.hub_key,
+        "verify": command_line(folder, files.hub_key),
+    }
+    if as_json:
+        return json.dumps(words) + "\n"
+    billed = "billed" if statement["billed"] else "not billed"
+    lines = [f"{folder}: {statement['month']} of {_member_id(files)}, {statement['state']}, {billed}"]
+    lines += [f"  {day}: {why} since; the next run takes it up" for day, why in files.later.items()]
+    return "\n".join([*lines, str(words["verify"]), ""])
+
+
+def _member_id(files: StatementFiles) -> str:
+    return str(files.readings["member"])

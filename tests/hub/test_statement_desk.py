@@ -1,0 +1,194 @@
+"""Statements from a real store: each edition is accepted by the stand-alone script, and only the look is written."""
+
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+import pytest
+
+from hub import verify_statement
+from hub.core.rulebook import Rule
+from hub.core.statement import StatementFiles
+from hub.run_approval import approve_run, publish_run
+from hub.settlement_days import settle_day
+from hub.settlement_runs import settle_month
+from hub.statement_command import file_contents, write_folder
+from hub.statements import DESK_ACCESS, StatementDesk, StatementProblem
+from tests.hub.settled_street import KEY, RULE, Street, arrivals_of, open_street
+
+MAY = date(2026, 5, 1)
+DAYS = (date(2026, 5, 30), date(2026, 5, 31))
+HOMES = 6
+
+
+@pytest.fixture
+async def street(tmp_path: Path) -> AsyncIterator[Street]:
+    opened = await open_street(tmp_path, homes=HOMES)
+    yield opened
+    await opened.store.close()
+
+
+async def state(street: Street, member_id: str, desk: StatementDesk | None = None) -> StatementFiles | None:
+    member, home = await street.store.member(member_id), await street.store.home_of(member_id)
+    assert member is not None
+    assert home is not None
+    return await (desk or StatementDesk(street.store, key=KEY)).state(member, home, month=MAY, access=DESK_ACCESS)
+
+
+def check(folder: Path, files: StatementFiles) -> tuple[int, str]:
+    """What the script says of the files, run alone."""
+    write_folder(folder, files)
+    names = [str(folder / name) for name in ("statement.json", "readings.json", "pool.json")]
+    command = [sys.executable, "-I", verify_statement.__file__, *names, "--hub-key", files.hub_key]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, (done.stdout + done.stderr).strip()
+
+
+async def change(street: Street, sql: str) -> None:
+    async def work(db: aiosqlite.Connection) -> None:
+        await db.execute(sql)
+
+    await street.store.write(work)
+
+
+async def publish(street: Street, kind: str) -> None:
+    run = await settle_month(street.store, month=MAY, kind=kind, made_at=1_781_000_000, key=KEY)
+    for member in ("m01", "m02"):
+        await approve_run(street.store, run=run.run_key, member=member, at=1_781_000_100, key=KEY)
+    await publish_run(street.store, run=run.run_key, member="m01", at=1_781_000_200, key=KEY)
+
+
+async def test_every_member_of_a_provisional_month_can_check_it(street: Street, tmp_path: Path) -> None:
+    await street.arrive_days(DAYS)
+    for day in DAYS:
+        await settle_day(street.store, day=day, made_at=1, key=KEY)
+    for number in range(1, HOMES + 1):
+        files = await state(street, f"m{number:02d}")
+        assert files is not None
+        assert (files.statement["state"], files.statement["billed"], files.later) == ("provisional", False, {})
+        assert len(files.statement["days_before"]) == 29  # type: ignore[arg-type]
+        assert check(tmp_path / f"m{number}", files) == (0, f"2026-05 of m{number:02d}: right in all of 192 intervals")
+
+
+async def test_editions_follow_each_other_and_name_what_changed(street: Street, tmp_path: Path) -> None:
+    late = [each for each in arrivals_of(DAYS[1], HOMES) if each[0] == 2][40:60]
+    await street.arrive_days(DAYS, without=late)
+    await publish(street, "M1")
+    desk = StatementDesk(street.store, key=KEY)
+    first = await state(street, "m02", desk)
+    assert first is not None
+    assert (first.statement["billed"], first.statement["state"]) == (True, "provisional")
+    assert check(tmp_path / "first", first)[0] == 0
+    await street.arrive(late)
+    waiting = await state(street, "m02", desk)
+    assert waiting is not None
+    assert waiting.signed == first.signed, "a published statement stays what it was"
+    assert waiting.later == {"2026-05-31": "new readings"}
+    await settle_month(street.store, month=MAY, kind="R1", made_at=2, key=KEY)
+    draft = await state(street, "m02", desk)
+    assert draft is not None
+    assert draft.signed == first.signed, "a draft bills nobody"
+    assert draft.later == {"2026-05-31": "a newer run that is not published yet"}
+    await publish(street, "R1")
+    second = await state(street, "m02", desk)
+    assert second is not None
+    assert second.later == {}
+    changes: Any = second.statement["changes"]
+    assert list(changes["days"]) == ["2026-05-31"]
+    assert {"demand", "received", "imported"} <= set(changes["month"])
+    assert check(tmp_path / "second", second) == (0, "2026-05 of m02: right in all of 192 intervals")
+    fresh = await state(street, "m02")
+    assert fresh == second, "what is kept says what a fresh desk says"
+    await publish(street, "R2")
+    await publish(street, "RF")
+    closed = await state(street, "m02")
+    assert closed is not None
+    assert (closed.statement["state"], closed.statement["billed"]) == ("final", True)
+    assert check(tmp_path / "closed", closed)[0] == 0
+
+
+async def test_the_signed_root_is_the_one_of_the_ledgers_chain(street: Street) -> None:
+    await street.arrive_days(DAYS)
+    for day in DAYS:
+        await settle_day(street.store, day=day, made_at=1, key=KEY)
+    files = await state(street, "m01")
+    assert files is not None
+    days: Any = files.statement["days"]
+    for day in days:
+        (row,) = await street.store.attestations(("day-root",), subjects=(day["day"], day["day"]))
+        said = json.loads(row.document)["content"]
+        root = day["root"]["document"]
+        assert (root["root"], root["entries"], root["attested"][0]) == (said["root"], said["entries"], row.position)
+
+
+async def test_a_member_who_joined_within_the_month_can_check_it(street: Street, tmp_path: Path) -> None:
+    noon = 1_780_221_600  # 2026-05-31 12:00 in Madrid
+    await street.arrive_days(DAYS)
+    await change(street, f"UPDATE member SET joined_at = {noon} WHERE id = 'm03'")
+    for day in DAYS:
+        await settle_day(street.store, day=day, made_at=1, key=KEY)
+    files = await state(street, "m03")
+    assert files is not None
+    code, said = check(tmp_path / "joined", files)
+    assert code == 0, said
+
+
+@pytest.mark.parametrize("method", ["equal", "static_then_proportional", "pairwise"])
+async def test_other_rules_and_hours_can_be_checked_too(tmp_path: Path, method: str) -> None:
+    members = [f"m{number:02d}" for number in range(1, HOMES + 1)]
+    coefficients = {"m01": dict.fromkeys(members[1:], 200_000)}
+    params = {"equal": {}, "pairwise": {"coefficients": coefficients}}.get(
+        method, {"weights": dict.fromkeys(members, 2)}
+    )
+    rule = Rule(method, params, aggregate=4, participation_percent={"m02": 40}, prices=RULE.prices)
+    street = await open_street(tmp_path, homes=HOMES, rule=rule)
+    await street.arrive_days(DAYS)
+    for day in DAYS:
+        await settle_day(street.store, day=day, made_at=1, key=KEY)
+    files = await state(street, "m02")
+    assert files is not None
+    code, said = check(tmp_path / "files", files)
+    await street.store.close()
+    assert code == 0, said
+    assert ("bounds" in said) == (method == "pairwise")
+
+
+async def test_looks_are_logged_and_readings_are_the_members_own(street: Street) -> None:
+    await street.arrive_days(DAYS)
+    for day in DAYS:
+        await settle_day(street.store, day=day, made_at=1, key=KEY)
+    desk = StatementDesk(street.store, key=KEY)
+    access = replace(DESK_ACCESS, actor="m02", role="self", purpose="own.view")
+    member, home = await street.store.member("m02"), await street.store.home_of("m02")
+    assert member is not None
+    assert home is not None
+    for _ in range(3):
+        files = await desk.state(member, home, month=MAY, access=access)
+    assert files is not None
+    own = [row for row in await street.store.access_rows("h02", limit=50) if row.role == "self"]
+    assert [row.actor for row in own] == ["m02"] * 3
+    others = await street.store.access_rows("h05", limit=50)
+    assert {(row.actor, row.count) for row in others if "statement" in row.actor} == {("job:statement", len(DAYS))}
+    for number in (1, 3, 4, 5, 6):
+        for content in file_contents(files).values():
+            assert f"m{number:02d}".encode() not in content.replace(b'"before"', b""), "another member is named"
+
+
+async def test_books_that_contradict_themselves_are_not_stated(street: Street) -> None:
+    await street.arrive_days(DAYS[:1])
+    await settle_day(street.store, day=DAYS[0], made_at=1, key=KEY)
+    await change(street, "DROP TRIGGER entry_is_fixed")
+    lie = "CAST(replace(CAST(canonical AS TEXT), 'received', 'deceived') AS BLOB)"
+    await change(street, f"UPDATE entry SET canonical = {lie} WHERE position = 1")
+    with pytest.raises(StatementProblem, match="2026-05-30"):
+        await state(street, "m01")
+
+
+async def test_an_unsettled_month_has_no_statement(street: Street) -> None:
+    assert await state(street, "m01") is None
