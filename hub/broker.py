@@ -10,7 +10,8 @@ import signal
 import socket
 import ssl
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -40,12 +41,16 @@ class BrokerProblem(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BrokerPlan:
-    """What to start (nothing for an external broker) and how the hub reaches it."""
+    """What to start (nothing for an external broker) and how the hub reaches it.
+
+    `files` are those the broker cannot start without; what was deleted of them is written again before each start.
+    """
 
     name: str
     command: tuple[str, ...]
     address: BrokerAddress
     log_file: Path | None
+    files: Mapping[Path, bytes] = field(default_factory=dict, repr=False)
 
 
 def plan_broker(settings: BrokerSettings, *, folder: Path, coop: str, port: int | None = None) -> BrokerPlan:
@@ -136,15 +141,19 @@ class BrokerProcess:
 
     async def _run_once(self) -> str:
         assert self.plan.log_file is not None
-        with self.plan.log_file.open("wb") as output:
-            # A session of its own keeps Ctrl-C on the terminal from reaching the broker before the hub has stopped.
-            self._process = await asyncio.create_subprocess_exec(
-                *("/bin/sh", "-c", _END_WITH_PARENT, "sh", *self.plan.command),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+        try:
+            _write_missing(self.plan.files)
+            with self.plan.log_file.open("wb") as output:
+                # A session of its own keeps Ctrl-C on the terminal from reaching the broker before the hub has stopped.
+                self._process = await asyncio.create_subprocess_exec(
+                    *("/bin/sh", "-c", _END_WITH_PARENT, "sh", *self.plan.command),
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            return f"{error.filename or self.plan.name} cannot be used: {error.strerror}"
         ended = asyncio.create_task(self._process.wait())
         answering = asyncio.create_task(self._wait_until_answering())
         try:
@@ -192,7 +201,8 @@ class BrokerProcess:
 def _mosquitto(program: str, settings: BrokerSettings, *, folder: Path, coop: str, port: int) -> BrokerPlan:
     configuration, password = write_mosquitto_files(folder, coop=coop, host=settings.host, port=port)
     address = BrokerAddress(settings.host, port, username=HUB_USER, password=password)
-    return BrokerPlan("mosquitto", (program, "-c", str(configuration)), address, folder / "broker.log")
+    files = _contents(configuration, folder / "passwords", folder / "access")
+    return BrokerPlan("mosquitto", (program, "-c", str(configuration)), address, folder / "broker.log", files)
 
 
 def _iotcore(settings: BrokerSettings, *, folder: Path, port: int) -> BrokerPlan:
@@ -204,7 +214,8 @@ def _iotcore(settings: BrokerSettings, *, folder: Path, port: int) -> BrokerPlan
     configuration = folder / "rumqttd.toml"
     configuration.write_text(text, encoding="utf-8")
     command = (sys.executable, "-P", embedded_broker.__file__, str(configuration))
-    return BrokerPlan("iotcore", command, BrokerAddress(settings.host, port), folder / "broker.log")
+    address = BrokerAddress(settings.host, port)
+    return BrokerPlan("iotcore", command, address, folder / "broker.log", _contents(configuration))
 
 
 def _external_address(settings: BrokerSettings, port: int) -> BrokerAddress:
@@ -242,6 +253,21 @@ def _check_certificates(settings: BrokerSettings) -> None:
             ) from None
 
 
+def _contents(*paths: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in paths}
+
+
+def _write_missing(files: Mapping[Path, bytes]) -> None:
+    for path, content in files.items():
+        if not path.exists():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                file.write(content)
+
+
 def _last_line(path: Path) -> str:
-    lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        return ""  # deleted under the running broker: its exit code says what can be said
     return f" ({lines[-1][:200]})" if lines else ""

@@ -113,6 +113,22 @@ def publish_until_seen(agent: BrokerLink, arrived: list[Delivery]) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+async def test_a_broker_whose_whole_folder_is_deleted_comes_back(tmp_path: Path, kind: str) -> None:
+    folder = tmp_path / "broker"
+    plan = plan_broker(settings_of(kind), folder=folder, coop="c", port=0)
+    async with running(plan) as broker, linked(plan.address) as (hub, _):
+        shutil.rmtree(folder)
+        assert broker.pid is not None
+        os.killpg(broker.pid, signal.SIGKILL)
+        await until(lambda: broker.restarts == 1)
+        await asyncio.wait_for(broker.ready.wait(), 20)
+        await until(lambda: hub.is_connected)
+        for path, content in plan.files.items():
+            assert path.read_bytes() == content
+            assert path.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
 async def test_unacknowledged_messages_come_again_after_the_hub_returns(tmp_path: Path, kind: str) -> None:
     plan = plan_broker(settings_of(kind), folder=tmp_path / "broker", coop="c", port=0)
     async with running(plan):
