@@ -94,9 +94,26 @@ def _enrol(options: argparse.Namespace) -> int:
     except IdentityError as error:
         raise ReportedError(str(error)) from None
     answer = identity.enrolment
+    _leave_consent(settings, identity.consent)
     print(f"enrolled as {answer.agent} for home {answer.home} of co-op {answer.coop}")
     print(f"compare with the hub's page: {identity.fingerprint}")
     return 0
+
+
+def _leave_consent(settings: Settings, consent: ConsentSet) -> None:
+    """The consent of the enrolment as the file the configuration names, for the household to edit; never over one."""
+    from protocols.consent_text import text_of
+
+    path = settings.consent
+    if path is None or path.exists():
+        return
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text(text_of(consent), encoding="utf-8")
+        part.rename(path)
+    except OSError as cause:
+        raise ReportedError(f"enrolled, but {path} cannot be written: {cause.strerror}: write it yourself") from None
+    print(f"what may leave the home stands in {path}")
 
 
 def _token(path: Path | None) -> str:
