@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from hub.book_signing import attestation_head, root_row, sign_older_runs
 from hub.core.accepted_readings import Readings, digest_inputs
-from hub.core.ledger import Entry, book_day, entry_hash, is_of_settlement, read_entry
+from hub.core.ledger import Entry, book_difference, entry_hash, sum_settlement
 from hub.core.rulebook import Prices, Rule
 from hub.core.run_calendar import DAILY
 from hub.core.settlement import Settlement, settle
@@ -69,6 +69,8 @@ async def settle_day(
     is written.
     """
     inputs = await read_day(store, day=day)
+    if key is not None:
+        await sign_older_runs(store, coop=inputs.coop.id, key=key)
     return await book_inputs(
         store, inputs, settled=settle(inputs.readings, inputs.rule), made_at=made_at, kind=kind, key=key
     )
@@ -96,9 +98,10 @@ async def book_inputs(
     kind: str,
     key: Signer | None,
 ) -> DayResult:
-    """Book what the day's settlement changes. Inputs that the standing run had already write no row of the books."""
-    if key is not None:
-        await sign_older_runs(store, coop=inputs.coop.id, key=key)
+    """Book what the day's settlement changes. Inputs that the standing run had already write no row of the books.
+
+    With a key, runs of before that have no root are signed first: see sign_older_runs.
+    """
     for attempt in range(TRIES):
         try:
             return await _book(store, inputs, settled, made_at=made_at, kind=kind, key=key)
@@ -127,8 +130,8 @@ async def _book(
             inputs.coop, day, kind=kind, rule_hash=inputs.rule_hash, digest=inputs.digest, after=standing.run_key
         )
     rows = await store.entries_of_day(day)
-    booked = [entry for entry in (read_entry(row.canonical) for row in rows) if is_of_settlement(entry)]
-    entries = chained(book_day(settled, day=day, run=run_key, booked=booked), head=ledger)
+    standing_lines = sum_settlement(row.canonical for row in rows)
+    entries = chained(book_difference(settled, standing_lines, day=day, run=run_key), head=ledger)
     run = RunRow(
         run_key=run_key,
         kind=kind,

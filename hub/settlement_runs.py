@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from hub.book_signing import as_row, attestation_head
+from hub.book_signing import as_row, attestation_head, sign_older_runs
 from hub.core.attestations import APPROVAL, MONTH_RUN, PUBLICATION, attest, read_document
-from hub.core.ledger import Entry, book_day, is_of_settlement, read_entry
+from hub.core.ledger import Entry, book_difference, sum_settlement
 from hub.core.month_runs import MonthRun, month_content, month_digests, read_month_runs
 from hub.core.refusal import Refusal
 from hub.core.run_calendar import days_of, month_name
-from hub.core.settlement import settle
+from hub.core.settlement import check_inputs, settle
 from hub.core.signed_document import Signer
 from hub.settlement_days import (
     ACCESS,
@@ -82,11 +82,9 @@ class MonthPreview:
 
 
 async def first_day(store: SettlementStores) -> date | None:
-    """The local day of the first batch ever, or of the first run if that is earlier."""
+    """The local day of the first batch ever: what the books begin with."""
     slot = await store.first_slot()
-    days = [day_of(slot, (await store.coop()).tz)] if slot is not None else []
-    runs = await store.runs(allocations=False)
-    return min([*days, *(date.fromisoformat(run.day) for run in runs)], default=None)
+    return None if slot is None else day_of(slot, (await store.coop()).tz)
 
 
 async def marked_days(store: SettlementStores, days: Sequence[date]) -> tuple[MarkedDay, ...]:
@@ -99,6 +97,7 @@ async def marked_days(store: SettlementStores, days: Sequence[date]) -> tuple[Ma
     slots = range(slots_of_day(days[0], tz).start, slots_of_day(days[-1], tz).stop)
     newest = await store.newest_messages(slots=slots)
     members, present = await store.settlement_members(slots=slots)
+    rules = await store.rule_hashes([day.isoformat() for day in days])
     marked = []
     for day in days:
         name, mine = day.isoformat(), slots_of_day(day, tz)
@@ -110,7 +109,7 @@ async def marked_days(store: SettlementStores, days: Sequence[date]) -> tuple[Ma
             why = NEW_READINGS
         elif seen[name].members_digest != digest_members(members, here):
             why = NEW_MEMBERS
-        elif standing[name].rule_hash != (await store.rule_on(name))[0]:
+        elif standing[name].rule_hash != rules.get(name):
             why = NEW_RULE
         if why is not None:
             marked.append(MarkedDay(day, why))
@@ -118,7 +117,7 @@ async def marked_days(store: SettlementStores, days: Sequence[date]) -> tuple[Ma
 
 
 async def plan_month(store: SettlementStores, *, month: date, access: Access = ACCESS) -> MonthPlan:
-    """Read what changed in the month and settle it all once in memory, so that a refusal comes before any booking.
+    """Read what changed in the month and check all of it, so that a refusal comes before any booking.
 
     Raises: Refusal naming the first day the rules refuse, or that no home had a reading before the month's end.
     """
@@ -136,7 +135,7 @@ async def plan_month(store: SettlementStores, *, month: date, access: Access = A
             unchanged.append(inputs)
             continue
         try:
-            settle(inputs.readings, inputs.rule)
+            check_inputs(inputs.readings, inputs.rule)
         except Refusal as refusal:
             raise Refusal(refusal.code, f"{inputs.day}: {refusal.detail}") from None
         changed.append(inputs)
@@ -152,8 +151,8 @@ async def preview_month(store: SettlementStores, *, month: date) -> MonthPreview
     entries: list[Entry] = []
     for inputs in plan.changed:
         rows = await store.entries_of_day(inputs.day)
-        booked = [entry for entry in (read_entry(row.canonical) for row in rows) if is_of_settlement(entry)]
-        entries += book_day(settle(inputs.readings, inputs.rule), day=inputs.day, run="preview", booked=booked)
+        standing = sum_settlement(row.canonical for row in rows)
+        entries += book_difference(settle(inputs.readings, inputs.rule), standing, day=inputs.day, run="preview")
     amounts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     margin_nano = 0
     for entry in entries:
@@ -192,6 +191,7 @@ async def settle_month(
     rest. The same inputs again write nothing. Raises: Refusal, before any booking.
     """
     plan = await plan_month(store, month=month)
+    await sign_older_runs(store, coop=(await store.coop()).id, key=key)
     for inputs in plan.changed:
         settled = settle(inputs.readings, inputs.rule)
         await book_inputs(store, inputs, settled=settled, made_at=made_at, kind=kind, key=key)

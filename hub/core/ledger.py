@@ -9,15 +9,18 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal, Protocol
 
 from hub.core.settlement import Settlement
 
 Unit = Literal["Wh", "nano"]
 Lines = dict[tuple[str, str], int]
+Standing = dict[tuple[str, Unit], Lines]
 
 UNITS: Final[tuple[Unit, ...]] = ("Wh", "nano")
 SETTLEMENT_LINES: Final = frozenset({"received", "sold", "imported", "exported"})
+CANONICAL: Final = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 ENTRY_TAG: Final = b"commonwatt ledger entry v1\n"
 GENESIS: Final = bytes(32)
 
@@ -68,7 +71,7 @@ class Entry:
             "postings": [[posting.line, posting.account, posting.amount] for posting in self.postings],
             "cites": self.cites,
         }
-        return json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+        return CANONICAL.encode(document).encode("utf-8")
 
 
 class Link(Protocol):
@@ -80,6 +83,7 @@ class Link(Protocol):
     def hash(self) -> bytes: ...
 
 
+@lru_cache(maxsize=65_536)
 def units_of(account: str) -> tuple[Unit, ...]:
     """The units an account may take; none for a name that is no account."""
     if account == "pool":
@@ -93,16 +97,36 @@ def units_of(account: str) -> tuple[Unit, ...]:
 
 
 def book_day(settled: Settlement, *, day: str, run: str, booked: Iterable[Entry] = ()) -> tuple[Entry, ...]:
-    """The entries that bring what is `booked` for this day to what is settled; none where nothing differs.
-
-    One entry per member and unit. Who is booked but no longer a member of the run is brought back to zero.
-    """
-    standing: dict[tuple[str, Unit], Lines] = defaultdict(lambda: defaultdict(int))
+    """The entries that bring what is `booked` for this day to what is settled; none where nothing differs."""
+    standing: Standing = defaultdict(lambda: defaultdict(int))
     for entry in booked:
         if entry.day != day:
             raise ValueError(f"an entry of {entry.day} does not belong to {day}")
         for posting in entry.postings:
             standing[entry.member, entry.unit][posting.line, posting.account] += posting.amount
+    return book_difference(settled, standing, day=day, run=run)
+
+
+def sum_settlement(canonicals: Iterable[bytes]) -> Standing:
+    """What settlement runs have booked in these entries of one day, from their canonical bytes as the store has them.
+
+    The bytes are taken at their word: whether they are what was chained is for a verification to say.
+    """
+    standing: Standing = defaultdict(lambda: defaultdict(int))
+    for canonical in canonicals:
+        entry = json.loads(canonical)
+        lines = standing[entry["member"], entry["unit"]]
+        for line, account, amount in entry["postings"]:
+            if line in SETTLEMENT_LINES:
+                lines[line, account] += amount
+    return standing
+
+
+def book_difference(settled: Settlement, standing: Standing, *, day: str, run: str) -> tuple[Entry, ...]:
+    """The entries that bring what stands for this day to what is settled; none where nothing differs.
+
+    One entry per member and unit. Who is booked but no longer a member of the run is brought back to zero.
+    """
     wanted = _lines(settled)
     cites = settled.result_hash()
     entries = []
@@ -111,11 +135,6 @@ def book_day(settled: Settlement, *, day: str, run: str, booked: Iterable[Entry]
         if postings:
             entries.append(Entry(unit, day, run, member, postings, cites))
     return tuple(entries)
-
-
-def is_of_settlement(entry: Entry) -> bool:
-    """Whether a settlement run booked it, and not a run of the co-op's funds."""
-    return all(posting.line in SETTLEMENT_LINES for posting in entry.postings)
 
 
 def read_entry(canonical: bytes) -> Entry:

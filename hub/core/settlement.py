@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from hub.core.accepted_readings import (
+    Accepted,
     Presence,
     Readings,
     accept_readings,
@@ -17,12 +18,13 @@ from hub.core.accepted_readings import (
     put_in_order,
 )
 from hub.core.allocation import allocate
+from hub.core.allocation_key import AllocationKey
 from hub.core.money import Money, price_energy
 from hub.core.refusal import MAX_INTEGER
 from hub.core.rounding import Energy
 from hub.core.rulebook import Rule, check_rule, sort_members
 
-__all__ = ["Readings", "Settlement", "digest_inputs", "settle", "sum_columns"]
+__all__ = ["Readings", "Settlement", "check_inputs", "digest_inputs", "settle", "sum_columns"]
 
 RECORD_TAG: Final = b"commonwatt allocation record v1\n"
 
@@ -108,9 +110,7 @@ def settle(readings: Readings, rule: Rule) -> Settlement:
 
     With participation factors a member's share goes through the method rounded down; the rest stays with the grid.
     """
-    members = sort_members(readings.members)
-    key = check_rule(rule, members)
-    accepted = accept_readings(put_in_order(readings), rule)
+    members, key, accepted = check_inputs(readings, rule)
     percent = np.array([rule.participation_percent.get(member, 100) for member in members], dtype=np.int64)
     shared = allocate(
         accepted.surplus_wh * percent // 100,
@@ -130,6 +130,13 @@ def settle(readings: Readings, rule: Rule) -> Settlement:
         alloc_wh=shared.alloc_wh,
         sold_wh=shared.sold_wh,
     )
+
+
+def check_inputs(readings: Readings, rule: Rule) -> tuple[tuple[str, ...], AllocationKey, Accepted]:
+    """Members in order, the rule's key and what is accepted of the readings, or a Refusal: `settle` has no others."""
+    members = sort_members(readings.members)
+    key = check_rule(rule, members)
+    return members, key, accept_readings(put_in_order(readings), rule)
 
 
 def sum_columns(energy_wh: Energy) -> tuple[int, ...]:

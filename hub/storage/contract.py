@@ -169,6 +169,10 @@ class BookStore(Protocol):
 
     async def add_rule(self, rule_hash: str, *, canonical: bytes, valid_from_day: str) -> None: ...
     async def rule_on(self, day: str) -> tuple[str, bytes]: ...
+    async def rule_hashes(self, days: Sequence[str]) -> dict[str, str]:
+        """The hash of the rule in force on each of these local days; days before the first rule are left out."""
+        ...
+
     async def book_run(
         self,
         run: RunRow,

@@ -11,7 +11,8 @@ from hub.storage.sqlite_connections import SqliteConnections
 _INSERT_SQL = """INSERT INTO attestation (position, kind, subject, run_key, document, signature)
 VALUES (?, ?, ?, ?, ?, ?)"""
 _UNSIGNED_SQL = """SELECT run_key, kind, day, rule_hash, input_digest, result_hash, state, x'', made_at, entries
-FROM run WHERE run_key NOT IN (SELECT run_key FROM attestation WHERE kind = 'day-root') ORDER BY position"""
+FROM run WHERE NOT EXISTS
+    (SELECT 1 FROM attestation WHERE kind = 'day-root' AND attestation.run_key = run.run_key) ORDER BY position"""
 # A damaged text may be none in UTF-8: it is read as bytes and decoded here, never by the database's own reader.
 _ENTRIES_SQL = """SELECT position, CAST(unit AS BLOB), CAST(day AS BLOB), CAST(member AS BLOB), CAST(run_key AS BLOB),
 canonical, hash FROM entry WHERE position > ? ORDER BY position LIMIT ?"""

@@ -2,6 +2,7 @@
 
 # ruff: noqa: S608 - only constant column lists and question marks are put into SQL here; values are bound.
 
+import json
 from collections.abc import Sequence
 
 import aiosqlite
@@ -46,6 +47,17 @@ class SqliteBooks(SqliteConnections):
         if not rows:
             raise StoreError(f"{self.place}: no rule is in force on {day}; the first rule must begin before it")
         return str(rows[0][0]), bytes(rows[0][1])
+
+    async def rule_hashes(self, days: Sequence[str]) -> dict[str, str]:
+        """The hash of the rule in force on each of these local days; days before the first rule are left out."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(
+                "SELECT value, (SELECT hash FROM rule WHERE valid_from_day <= value"
+                " ORDER BY valid_from_day DESC, position DESC LIMIT 1) AS found FROM json_each(?)"
+                " WHERE found IS NOT NULL",
+                (json.dumps(list(days)),),
+            )
+        return {str(day): str(rule_hash) for day, rule_hash in rows}
 
     async def book_run(
         self,

@@ -476,6 +476,8 @@ async def test_the_rule_in_force_is_the_newest_that_has_begun(store: Store) -> N
     await store.add_rule("second", canonical=b"2", valid_from_day="2026-06-01")
     assert await store.rule_on("2026-05-31") == ("first", b"1")
     assert await store.rule_on("2026-06-01") == ("second", b"2")
+    days = ["2025-12-31", "2026-05-31", "2026-06-01", "2027-01-01"]
+    assert await store.rule_hashes(days) == dict(zip(days[1:], ("first", "second", "second"), strict=True))
 
 
 async def test_jobs_are_remembered(store: Store) -> None:
