@@ -20,8 +20,6 @@ from hub.web.views.credits import (
     slots_json,
 )
 from hub.web.views.own_allocation import own_slots
-from protocols.quantities import Measure
-from protocols.slots import slots_of_day
 
 
 def add_credit_pages(app: FastAPI, site: Site) -> None:
@@ -75,30 +73,29 @@ def _month(request: Request, visit: Visit) -> date:
     return month_of(request.query_params.get("month"), today=_today(visit))
 
 
-async def _days(site: Site, visit: Visit, days: tuple[str, str]) -> tuple[DayBooked, ...]:
+async def _days(
+    site: Site, visit: Visit, days: tuple[str, str], *, fields: str = "credits by day"
+) -> tuple[DayBooked, ...]:
+    """The member's booked days; they hold the home's energy, so the look stands in its log before they are read."""
+    if visit.home is not None:
+        access = Access(actor=visit.member.id, role="self", purpose="own.view")
+        length = (date.fromisoformat(days[1]) - date.fromisoformat(days[0])).days + 1
+        await site.parts.store.log_access(access, [visit.home.id], fields=fields, rows=length)
     rows = await site.parts.store.entries_of_member(visit.member.id, days=days)
     return booked_days(rows, await site.parts.store.runs(days=days), member=visit.member.id)
 
 
 async def _day(site: Site, visit: Visit, text: str) -> tuple[DayBooked, tuple[RunRow, ...]]:
-    """One booked day with its runs; the look at its quarter hours is logged like a look at the readings they are.
+    """One booked day with its runs, which hold the home's quarter hours.
 
     Raises: PageError(404) for a day on which nothing is booked for this member.
     """
     try:
-        day = date.fromisoformat(text)
+        name = date.fromisoformat(text).isoformat()
     except ValueError:
         raise PageError(404, visit.words.say("A day is written like 2026-06-11.")) from None
-    name = day.isoformat()
-    booked = await _days(site, visit, (name, name))
+    booked = await _days(site, visit, (name, name), fields="grid import and export by quarter hour")
     runs = await site.parts.store.runs(days=(name, name))
     if not booked or not runs:
         raise PageError(404, visit.words.say("Nothing is settled for you on that day."))
-    access = Access(actor=visit.member.id, role="self", purpose="own.view")
-    await site.parts.store.home_series(
-        visit.own_home().id,
-        (Measure.GRID_IMPORT, Measure.GRID_EXPORT),
-        slots=slots_of_day(day, visit.words.tz),
-        access=access,
-    )
     return booked[0], runs

@@ -6,7 +6,7 @@ from typing import Final
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 
-from hub.storage.records import Appliance, Home
+from hub.storage.records import Access, Appliance, Home
 from hub.web.guard import PageError, read_body, read_form, require_same_origin
 from hub.web.sign_in import Visit, visit_of
 from hub.web.site import Site, as_json
@@ -125,6 +125,7 @@ def _add_prompts(app: FastAPI, site: Site) -> None:
     @app.get("/prompts")
     async def prompts(request: Request) -> Response:
         visit = await visit_of(site.parts, request)
+        await _log_own_look(site, visit, fields="energy measured for prompts")
         recent, waiting = await site.recent_prompts(visit), await site.open_prompts(visit)
         asked = asked_in_week(recent, now=slot_of(visit.now_s))
         open_ids = {row.id for row in waiting}
@@ -142,6 +143,7 @@ def _add_prompts(app: FastAPI, site: Site) -> None:
     @app.get("/prompts.json")
     async def prompts_as_json(request: Request) -> Response:
         visit = await visit_of(site.parts, request)
+        await _log_own_look(site, visit, fields="energy measured for prompts")
         recent, waiting = await site.recent_prompts(visit), await site.open_prompts(visit)
         open_ids = {row.id for row in waiting}
         return as_json(
@@ -198,6 +200,13 @@ def _add_record(app: FastAPI, site: Site) -> None:
     async def consent_as_json(request: Request) -> Response:
         visit = await visit_of(site.parts, request)
         return as_json(consent_json(await read_consent(store, visit.own_home())))
+
+
+async def _log_own_look(site: Site, visit: Visit, *, fields: str) -> None:
+    """A look at the home's own values that no reader of the store logs, committed before they are read."""
+    if visit.home is not None:
+        access = Access(actor=visit.member.id, role="self", purpose="own.view")
+        await site.parts.store.log_access(access, [visit.home.id], fields=fields, rows=1)
 
 
 def _parse_json(body: bytes) -> object:
