@@ -21,6 +21,7 @@ from hub.intake import Intake
 from hub.outgoing import PromptSender
 from hub.planned_jobs import planned_jobs
 from hub.settings import HubSettings, RuleSettings, load_settings
+from hub.statements import StatementDesk
 from hub.storage.contract import Store
 from hub.storage.failures import StoreError
 from hub.storage.sqlite import SqliteStore
@@ -109,7 +110,10 @@ class Hub:
             clock=self._clock,
             agents_changed=self._intake.agents_changed,
         )
-        parts = HubParts(self._store, self._clock, settings.coop, enrol, self.status, secure_cookies=settings.web.https)
+        desk = StatementDesk(self._store, key=self._key)
+        parts = HubParts(
+            *(self._store, self._clock, settings.coop, enrol, self.status, desk), secure_cookies=settings.web.https
+        )
 
         def web_is_bound(address: str) -> None:
             where = {"web": address, "broker_host": plan.address.host, "broker_port": plan.address.port}

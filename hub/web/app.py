@@ -15,6 +15,7 @@ from hub.web.member_pages import add_member_pages
 from hub.web.parts import HubParts
 from hub.web.sign_in import SignInNeeded
 from hub.web.site import Site
+from hub.web.statement_pages import add_statement_pages
 
 _SENTENCES: Final = {
     404: "There is no such page.",
@@ -32,6 +33,7 @@ def build_app(parts: HubParts) -> FastAPI:
     add_entrance(app, site)
     add_member_pages(app, site)
     add_credit_pages(app, site)
+    add_statement_pages(app, site)
     add_board_pages(app, site)
     _add_error_pages(app, site)
     app.add_middleware(CalmErrors, answer=lambda request: _error_page(site, request, status=500, sentence=_BROKEN))

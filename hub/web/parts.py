@@ -2,9 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
 
+from hub.core.statement import StatementFiles
 from hub.storage.contract import Store
-from hub.storage.records import Coop
+from hub.storage.records import Access, Coop, Home, Member
 from protocols.timeline import Clock
 
 Enrol = Callable[[bytes], Awaitable[tuple[int, bytes]]]
@@ -12,6 +15,12 @@ Enrol = Callable[[bytes], Awaitable[tuple[int, bytes]]]
 
 Status = Callable[[], Awaitable[Mapping[str, object]]]
 """The fields of GET /api/status.json, ready for JSON. No member's values."""
+
+
+class Statements(Protocol):
+    """Makes a member's statement of a month, given by its first day; None where nothing of it is settled."""
+
+    async def state(self, member: Member, home: Home, *, month: date, access: Access) -> StatementFiles | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,5 +32,6 @@ class HubParts:
     coop: Coop
     enrol: Enrol
     status: Status
+    statements: Statements
     secure_cookies: bool = False
     session_days: int = 30

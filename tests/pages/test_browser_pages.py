@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 from tests.pages.conftest import Pages, sign_in
 
 MEMBER_PATHS = ("/", "/my-home", "/my-home/appliances", "/prompts", "/credits", "/credits/2026-06-11", "/who-looked",
-                "/consent", "/more")  # fmt: skip
+                "/consent", "/more", "/credits/statement/2026-06", "/credits/statement/2026-06/2026-06-11")  # fmt: skip
 BOARD_PATHS = ("/board/fleet", "/board/runs")
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1200, "height": 800}

@@ -8,9 +8,11 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.core.rulebook import Prices, Rule
 from hub.settlement_job import settle_day
+from hub.statements import StatementDesk
 from hub.storage.records import (
     AcceptedMessage,
     Agent,
@@ -40,6 +42,7 @@ from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import slots_of_day, start_of
 from protocols.timeline import Clock
 
+HUB_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 COOP = Coop("sunny-lane", "Sunny Lane Energy", "Europe/Berlin", "EUR")
 TODAY = date(2026, 6, 12)
 NOW_SLOT = slots_of_day(TODAY, COOP.tz).start + 41  # 10:15
@@ -302,5 +305,6 @@ def parts_over(store: SqliteStore, *, now_s: float = NOW_S, secure_cookies: bool
         coop=COOP,
         enrol=enrol,
         status=status,
+        statements=StatementDesk(store, key=HUB_KEY),
         secure_cookies=secure_cookies,
     )

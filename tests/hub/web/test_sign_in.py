@@ -14,7 +14,9 @@ MEMBER_PAGES = (
     "/", "/today.json", "/my-home", "/my-home.json", "/my-home/appliances", "/prompts", "/prompts.json", "/credits",
     "/credits.json", "/credits.csv", "/credits/2026-06-11", "/credits/2026-06-11.json", "/who-looked",
     "/who-looked.json", "/consent", "/consent.json", "/more", "/fresh.json", "/board/fleet", "/board/fleet.json",
-    "/board/runs", "/board/runs.json",
+    "/board/runs", "/board/runs.json", "/credits/statement/2026-06", "/credits/statement/2026-06/2026-06-11",
+    "/credits/statement/2026-06.json", "/credits/statement/2026-06.csv", "/credits/statement/2026-06/readings.json",
+    "/credits/statement/2026-06/pool.json",
 )  # fmt: skip
 
 
@@ -104,7 +106,8 @@ async def test_no_page_opens_without_a_session(nobody: httpx.AsyncClient, path: 
 async def test_every_page_is_in_this_list(store: SqliteStore) -> None:
     """A page added without a check of its session would be missed otherwise."""
     open_to_all = {"/sign-in", "/sign-in/{token}", "/static/{name}", "/favicon.ico", "/api/status.json"}
-    listed = {path.replace("2026-06-11", "{day}") for path in MEMBER_PAGES}
+    open_to_all.add("/verify_statement.py")
+    listed = {path.replace("2026-06-11", "{day}").replace("2026-06", "{month}") for path in MEMBER_PAGES}
     app = build_app(parts_over(store))
     found = {
         str(route.path) for route in app.routes if "GET" in getattr(route, "methods", ()) and hasattr(route, "path")

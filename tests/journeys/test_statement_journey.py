@@ -1,0 +1,80 @@
+"""A street's readings from simulated meters to a member's statement, recomputed by the script alone: through real
+processes, by the command and by the page.
+"""
+
+import json
+import re
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from http.cookiejar import CookieJar
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub import verify_statement
+from protocols.slots import SLOT_S
+from simulator.demo import LIVE_RATE, Demo
+
+HOMES = 6
+DAYS = 2
+MONTH = "2026-05"
+
+
+@pytest.fixture(scope="module")
+def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A street whose history has arrived and whose closed days are settled."""
+    one = Demo(tmp_path_factory.mktemp("statements"), seed=11, homes=HOMES, history_days=DAYS, say=lambda _text: None)
+    try:
+        one.start_street("")
+        one.start_hub()
+        one.enrol()
+        one.send_history()
+        boundary = one.start_s + 2 * SLOT_S
+        one.clock.run_until(boundary + 240, rate=LIVE_RATE)
+        one.wait("time to pass", lambda: one.clock.now() >= boundary + 60)
+        one.keep_up(boundary)
+        yield one
+    finally:
+        one.programs.stop()
+
+
+def recompute(files: list[Path], hub_key: str) -> tuple[int, str]:
+    command = [sys.executable, "-I", verify_statement.__file__, *map(str, files), "--hub-key", hub_key]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, (done.stdout + done.stderr).strip()
+
+
+def test_every_members_statement_is_recomputed_and_a_changed_reading_is_found(street: Demo, tmp_path: Path) -> None:
+    received = sold = 0
+    for home, member in street.members.items():
+        out = tmp_path / home
+        told: Any = street.hub_json("statement", "--member", member, "--month", MONTH, "--out", str(out), "--json")
+        assert (told["state"], told["later"]) == ("provisional", {})
+        files = [out / name for name in ("statement.json", "readings.json", "pool.json")]
+        code, said = recompute(files, told["hub_key"])
+        assert (code, said) == (0, f"{MONTH} of {member}: right in all of {DAYS * 96} intervals")
+        totals = json.loads(files[0].read_text())["document"]["totals"]
+        received, sold = received + totals["received"], sold + totals["sold"]
+        own = json.loads(files[1].read_text())
+        own["readings"][100][2] += 1
+        files[1].write_text(json.dumps(own))
+        code, said = recompute(files, told["hub_key"])
+        assert code == 1
+        assert f"slot {own['readings'][100][0]} " in said
+    assert received == sold > 0
+
+
+def test_the_pages_hand_out_the_same_statement(street: Demo, tmp_path: Path) -> None:
+    home, member = next(iter(street.members.items()))
+    told: Any = street.hub_json(
+        "statement", "--member", member, "--month", MONTH, "--out", str(tmp_path / "o"), "--json"
+    )
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+    browser.open(street.sign_in_links()[home]).read()
+    page = browser.open(f"{street.hub_url}/credits/statement/{MONTH}").read().decode()
+    assert re.findall(r"--hub-key ([0-9a-f]{64})", page) == [told["hub_key"]]
+    signed = json.loads(browser.open(f"{street.hub_url}/credits/statement/{MONTH}.json").read())
+    assert signed == json.loads((tmp_path / "o" / "statement.json").read_text())
