@@ -75,9 +75,7 @@ def fewest_requests(spans: list[Span], limits: BlockLimits) -> int:
     """The true minimum by trying every way to cut the sorted spans into runs."""
     best = [0]
     for end in range(1, len(spans) + 1):
-        best.append(
-            min(best[start] + 1 for start in range(end) if may_be_one_request(spans[start:end], limits))
-        )
+        best.append(min(best[start] + 1 for start in range(end) if may_be_one_request(spans[start:end], limits)))
     return best[-1]
 
 
