@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import sys
 from collections.abc import Coroutine, Sequence
@@ -27,7 +28,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in ("pymodbus", "asyncio", "aiosqlite"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
-        return int(options.command(options))
+        code = int(options.command(options))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # Whoever read our lines has gone, as `head` does: the rest goes nowhere, also at the end of the program.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except ReportedError as error:
         print(f"commonwatt-agent: {error}", file=sys.stderr)
         return 1

@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import os
 import random
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from protocols.messages import Choice, PromptNotice, decode_answer, encode_promp
 from protocols.quantities import Gap, Mark, Measure
 from protocols.readings import Batch
 from protocols.slots import start_of
-from tests.edge_agent.agent_process import FIRST, AgentHome, agent_home
+from tests.edge_agent.agent_process import FIRST, ROOT, AgentHome, agent_home
 from tests.edge_agent.hand_clock import until
 from tests.edge_agent.modbus_stand import Stand, meter_words
 
@@ -177,6 +179,18 @@ async def test_a_wrong_configuration_is_one_line_and_no_traceback(
         assert said.returncode == 1
         assert words in said.stderr
         assert len(said.stderr.splitlines()) == 1
+
+
+async def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
+    async with agent_home(tmp_path, Stand()) as home:
+        gone, ours = os.pipe()
+        os.close(gone)
+        command = home.command("read", "--json", "--config", str(home.config))
+        done = await asyncio.to_thread(
+            subprocess.run, command, cwd=ROOT, stdout=ours, stderr=subprocess.PIPE, timeout=60, check=False
+        )
+        os.close(ours)
+        assert (done.returncode, done.stderr) == (1, b"")
 
 
 async def test_a_clock_that_was_never_set_closes_no_slot_until_it_is(tmp_path: Path) -> None:
