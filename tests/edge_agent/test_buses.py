@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from decimal import Decimal
 
 from edge_agent.buses import Bus, Pace
-from edge_agent.devices import Device
+from edge_agent.devices import Device, Readout
 from edge_agent.metering import ClosedSlot, Metering
-from edge_agent.modbus_link import LineSettings, ModbusLink
+from edge_agent.modbus_link import LineSettings, ModbusLink, Silent
 from edge_agent.settings import Endpoint
 from protocols.consent import SlotValue
 from protocols.quantities import Gap, Mark, Measure
@@ -169,6 +169,32 @@ async def test_a_dead_device_costs_the_others_nothing() -> None:
         assert len(dead.requests) < len(alive.requests), "a silent device is asked less and less"
     await alive.stop()
     await dead.stop()
+
+
+class Unreachable(Device):
+    """A device that never answers, and when it was asked."""
+
+    asked_at: list[float]
+
+    async def read_places(self, link: ModbusLink) -> Readout:
+        self.asked_at.append(self.asked_by.now() - T0)
+        raise Silent("no answer in time")
+
+
+async def test_a_silent_device_is_left_alone_for_longer_and_longer_but_asked_at_every_boundary() -> None:
+    it = device("eastron-sdm630")
+    it.__class__ = Unreachable
+    street = Street(it, now_s=T0 + 400)
+    it.asked_at, it.asked_by = [], street.clock
+    street.bus(Stand(), it)
+    async with street.running():
+        await until(lambda: it.asked_at, what="the first try")
+        for minute in range(7, 32):
+            street.clock.move_to(T0 + 60 * minute)
+            for _ in range(20):
+                await asyncio.sleep(0)
+    # Pauses of 60, 120, 240, 300 s at most, shortened by a quarter here; the boundaries at 900 and 1800 always.
+    assert it.asked_at == [400, 480, 600, 780, 900, 1140, 1380, 1620, 1800]
 
 
 async def test_a_reset_at_the_boundary_is_confirmed_by_a_second_reading() -> None:

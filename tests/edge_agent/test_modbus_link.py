@@ -1,6 +1,7 @@
 """The link against devices that misbehave, over TCP and over a pseudo-terminal: no wrong word is ever handed on."""
 
 import asyncio
+import contextlib
 import os
 import random
 import termios
@@ -79,6 +80,50 @@ async def test_on_a_serial_bus_no_answer_is_taken_for_another(mode: str) -> None
         for address in (300, 400, 500, 600):
             assert await read(link, address) == expected(address, 4)
         await link.close()
+
+
+async def test_a_stray_answer_in_front_of_the_right_one_loses_neither_it_nor_the_connection() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while True:
+                asked = await reader.readexactly(12)
+                count = int.from_bytes(asked[10:])
+                stray, right = (bytes([3, 2 * count]) + bytes([mark, mark]) * count for mark in (0xEE, 0x11))
+                frames = [
+                    tid.to_bytes(2) + bytes(2) + (len(pdu) + 1).to_bytes(2) + asked[6:7] + pdu
+                    for tid, pdu in ((int.from_bytes(asked[:2]) + 77, stray), (int.from_bytes(asked[:2]), right))
+                ]
+                writer.write(b"".join(frames))
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    link = ModbusLink(Endpoint("tcp", "127.0.0.1", server.sockets[0].getsockname()[1]), LineSettings(timeout_s=1))
+    for _ in range(3):
+        assert await read(link, 0, 125) == [0x1111] * 125
+    assert link.opened == 1
+    await link.close()
+    server.close()
+
+
+async def test_after_a_silence_nothing_is_asked_until_a_late_answer_must_have_come() -> None:
+    now, waited = [100.0], list[float]()
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        now[0] += seconds
+
+    stand = await Stand(WORDS).start()
+    link = ModbusLink(
+        Endpoint("tcp", "127.0.0.1", stand.port), LineSettings(timeout_s=0.2), sleep=sleep, monotonic=lambda: now[0]
+    )
+    stand.modes.append("silent")
+    with pytest.raises(Silent):
+        await read(link, 0)
+    assert waited == []
+    assert await read(link, 7) == expected(7, 4)
+    assert waited == [pytest.approx(0.2)]
+    await link.close()
+    await stand.stop()
 
 
 async def test_a_device_that_returns_is_reached_again() -> None:

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edge_agent.metering import Metering, Place
-from edge_agent.outbox import Link, Sealed
+from edge_agent.metering import Metering, Place, read_checkpoint
+from edge_agent.outbox import Link, OutboxError, Sealed
 from edge_agent.outbox_file import open_outbox
 from edge_agent.run_loop import (
+    MAX_PENDING,
     MAX_SKIPPED_SLOTS,
     Closing,
     Parts,
@@ -83,3 +84,35 @@ async def test_a_full_outbox_keeps_slots_in_memory_and_says_so_once(
         metering.close(place)
         assert await closing.store_finished()
         assert outbox.next_link.seq == 6
+
+
+async def test_what_a_stuck_outbox_leaves_in_memory_is_bounded_and_the_newest_is_kept(tmp_path: Path) -> None:
+    place = Place("meter", "grid", 15_000)
+    stuck = True
+
+    class Sometimes:
+        """An outbox whose disk is full for a while."""
+
+        boot = 1
+
+        def __init__(self) -> None:
+            self.kept: list[bytes] = []
+
+        async def append(self, sealings: list[object], *, now_s: float, checkpoint: bytes) -> None:
+            if stuck:
+                raise OutboxError("the disk is full")
+            self.kept += [checkpoint] * len(sealings)
+
+    outbox = Sometimes()
+    signer = Signer("c", "a-1", Ed25519PrivateKey.generate())
+    gate = Gate(default_consent("h01"))
+    parts = Parts(Clock(lambda: NOW), signer, gate, outbox, 7, lambda: True)  # type: ignore[arg-type]
+    metering = Metering([place], next_slot=FIRST, longest_hole_s=300)
+    closing = Closing(parts, metering)
+    for _ in range(MAX_PENDING + 150):
+        metering.close(place)
+        assert not await closing.store_finished()
+    stuck = False
+    assert await closing.store_finished()
+    assert len(outbox.kept) == MAX_PENDING
+    assert read_checkpoint(outbox.kept[-1])[0] == FIRST + MAX_PENDING + 150

@@ -260,6 +260,9 @@ def test_nobody_can_move_what_is_not_planned_or_past() -> None:
         choice, run = decide(street, home, OpenPrompt(**fields), now_s=NOW_S)
         assert choice != "yes"
         assert run is None
+    for back in range(40):
+        fields = {name: getattr(prompt, name) for name in prompt.__slots__} | {"proposed_slot": NOW_S // 900 - back}
+        assert decide(street, home, OpenPrompt(**fields), now_s=NOW_S)[0] != "yes"
 
 
 async def test_a_link_is_spent_once_and_never_shown(hub: str) -> None:
