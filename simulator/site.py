@@ -37,13 +37,6 @@ def day_number(unix_s: float) -> int:
     return int(unix_s // DAY_S)
 
 
-def local_days(day: int, tz: str) -> tuple[date, date]:
-    """The first and last local date that a UTC day touches."""
-    zone = _zone(tz)
-    first = datetime.fromtimestamp(day * DAY_S, zone).date()
-    return first, datetime.fromtimestamp((day + 1) * DAY_S - 1, zone).date()
-
-
 def unix_of(day: date, local_s: int, tz: str) -> int:
     """The instant at which the local clock of `day` shows `local_s` seconds after midnight.
 
