@@ -56,7 +56,7 @@ def load_key(path: Path) -> Ed25519PrivateKey:
             mode = os.fstat(file.fileno()).st_mode
             pem = file.read(MAX_KEY_BYTES + 1)
     except FileNotFoundError:
-        raise IdentityError(f"{path}: the hub has no key; make a hub with: commonwatt-hub init") from None
+        raise IdentityError(f"{path}: the hub's key is gone: put back a copy of it, homes know the hub by it") from None
     except OSError as error:
         raise IdentityError(f"{path}: cannot read the hub's key: {error.strerror}") from None
     if mode & 0o077:

@@ -61,6 +61,8 @@ class SqliteConnections:
                 opened.append(await aiosqlite.connect(path, isolation_level=None, cached_statements=256))
                 await _configure(opened[-1], is_writer=is_writer)
                 if is_writer:
+                    if not create:
+                        await _refuse_empty(opened[0], path)
                     await migrate(opened[0], place=str(path))
         except (sqlite3.Error, OSError) as error:
             await _close_all(opened)
@@ -154,7 +156,9 @@ def _fail(queued: _Queued, error: Exception) -> None:
 
 def _ensure_file(path: Path, *, create: bool) -> None:
     if path.exists():
-        return
+        # A file that cannot be read is refused here: a connection that fails to open leaves its thread behind.
+        with path.open("rb"):
+            return
     if not create:
         raise StoreError(f"{path}: there is no store here; make one with: commonwatt-hub init")
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -174,6 +178,12 @@ async def _configure(db: aiosqlite.Connection, *, is_writer: bool) -> None:
         await db.execute("PRAGMA synchronous = FULL")
     else:
         await db.execute("PRAGMA query_only = ON")
+
+
+async def _refuse_empty(db: aiosqlite.Connection, path: Path) -> None:
+    """An emptied file is no new store: filled with tables it would pass for a hub that never received anything."""
+    if not list(await db.execute_fetchall("SELECT 1 FROM sqlite_master LIMIT 1")):
+        raise StoreError(f"{path}: the store is empty, all it held is gone: put back a copy of it")
 
 
 async def _close_all(connections: list[aiosqlite.Connection]) -> None:

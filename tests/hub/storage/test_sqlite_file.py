@@ -34,6 +34,21 @@ async def test_a_file_that_is_no_store_is_refused_in_one_line(tmp_path: Path) ->
     assert "\n" not in str(caught.value)
 
 
+async def test_an_emptied_store_is_never_filled_anew(tmp_path: Path) -> None:
+    path = tmp_path / "hub.sqlite"
+    path.touch()
+    with pytest.raises(StoreError, match="the store is empty, all it held is gone: put back a copy"):
+        await SqliteStore.open(path, now=lambda: 1.0)
+    assert b"CREATE TABLE" not in path.read_bytes()
+
+
+async def test_a_folder_in_its_place_is_refused_in_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "hub.sqlite").mkdir()
+    with pytest.raises(StoreError, match=r"cannot open the store: .*Is a directory"):
+        await SqliteStore.open(tmp_path / "hub.sqlite", now=lambda: 1.0)
+    assert capfd.readouterr().err == ""
+
+
 async def test_the_file_is_its_owners_alone_and_durable(tmp_path: Path) -> None:
     store = await open_store(tmp_path)
     async with store.reading() as db:
