@@ -191,8 +191,13 @@ def _port(text: str) -> int:
 _ROOMS = (
     ("runs", "hub.runs_command", True, "list runs of months, what falls due and which days are marked for it"),
     ("approve", "hub.approve_command", True, "approve a run of a month as a board member, or publish it"),
+    ("funds", "hub.funds_command", True, "book a month's fees, a year's surplus or grants from a voted plan"),
+    ("trial-balance", "hub.trial_balance_command", True, "sum every account: the ledger must come to zero"),
     ("ledger", "hub.ledger_command", True, "write the ledger as beancount text, CSV or JSON"),
     ("statement", "hub.statement_command", True, "write a member's statement of a month with all that checks it"),
+    ("what-if", "hub.what_if_command", True, "try a sharing rule on settled days; nothing is booked"),
+    ("fairness", "hub.fairness_command", True, "report what members added to sharing beside what they got"),
+    ("findings", "hub.findings_command", True, "say what is wrong with a day's readings"),
     ("bank-file", "hub.bank_command", None, "write a bank file (SEPA) of payouts or collections"),
     ("grid-file", "hub.grid_command", None, "write, read or compare grid operators' files"),
     ("presets", "hub.presets_command", None, "list the sharing rules of countries, ready to fill in"),

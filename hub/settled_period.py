@@ -1,0 +1,68 @@
+"""The settled days of a range, read again with their rules, for commands that try and compare and book nothing."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+from hub.commands import CommandError
+from hub.core.accepted_readings import Readings
+from hub.core.settlement import Settlement, settle
+from hub.settlement_days import SettlementStores, read_day
+from hub.storage.records import Access
+from hub.written_days import read_day as read_written_day
+
+MOST_DAYS: Final = 366
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Days with what was read and how the rule of each settles that now; `left_out` have no run yet."""
+
+    days: tuple[str, ...]
+    parts: tuple[Readings, ...]
+    stood: tuple[Settlement, ...]
+    digests: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+
+async def read_period(store: SettlementStores, *, first: date, last: date, access: Access) -> Period:
+    """The settled days from `first` to `last`; the look stands in every home's log.
+
+    Raises: CommandError where no day of the range is settled, or the range is none.
+    """
+    if not 0 <= (last - first).days < MOST_DAYS:
+        raise CommandError(f"--from {first} --to {last}: expected 1 to {MOST_DAYS} days in their order")
+    names = [(first + timedelta(days=n)).isoformat() for n in range((last - first).days + 1)]
+    settled = {run.day for run in await store.runs(days=(names[0], names[-1]), allocations=False)}
+    if not settled:
+        raise CommandError(f"no day from {first} to {last} is settled")
+    days = tuple(name for name in names if name in settled)
+    inputs = [await read_day(store, day=date.fromisoformat(name), access=access) for name in days]
+    return Period(
+        days,
+        tuple(each.readings for each in inputs),
+        tuple(settle(each.readings, each.rule) for each in inputs),
+        tuple(each.digest for each in inputs),
+        tuple(name for name in names if name not in settled),
+    )
+
+
+def add_range(parser: argparse.ArgumentParser) -> None:
+    """--from and --to."""
+    parser.add_argument("--from", dest="first", type=written_day, required=True, metavar="DAY", help="the first day")
+    parser.add_argument("--to", dest="last", type=written_day, required=True, metavar="DAY", help="the last day")
+
+
+def written_day(text: str) -> date:
+    """A day of the command line. Raises: ArgumentTypeError."""
+    try:
+        return read_written_day(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a day like 2026-11-21") from None
+
+
+def left_out_words(days: Sequence[str]) -> str:
+    """A line on the days that are not in it; empty where all are."""
+    return f"not settled and left out: {', '.join(days)}\n" if days else ""
