@@ -37,7 +37,7 @@ async def preview_hub(folder: Path, *, month: date, clock: Clock) -> MonthPrevie
     """What a run of the month would book now; the books stay as they are. Raises: CommandError."""
     settings, _, store = await open_hub(folder, clock=clock)
     try:
-        _require_closed(month, _today(clock, settings.coop.tz))
+        _require_closed(month, local_today(clock, settings.coop.tz))
         return await preview_month(store, month=month)
     except Refusal as refusal:
         raise CommandError(f"settle: {month_name(month)} is refused: {refusal}") from None
@@ -49,7 +49,7 @@ async def settle_hub_month(folder: Path, *, month: date, kind: str, decision: st
     """Book a run of the month that is due. Raises: CommandError; then nothing of it is booked."""
     settings, key, store = await open_hub(folder, clock=clock)
     try:
-        today = _today(clock, settings.coop.tz)
+        today = local_today(clock, settings.coop.tz)
         _require_closed(month, today)
         runs = await month_runs(store)
         problem = why_not_make(kind, month, runs=runs, calendar=settings.calendar, today=today, decision=decision)
@@ -79,7 +79,7 @@ async def list_runs(folder: Path, *, clock: Clock) -> dict[str, object]:
     """The runs of months, what falls due next and the days marked for them, ready for JSON."""
     settings, _, store = await open_hub(folder, clock=clock)
     try:
-        return await runs_and_marks(store, calendar=settings.calendar, today=_today(clock, settings.coop.tz))
+        return await runs_and_marks(store, calendar=settings.calendar, today=local_today(clock, settings.coop.tz))
     finally:
         await store.close()
 
@@ -132,7 +132,8 @@ def _require_closed(month: date, today: date) -> None:
         raise CommandError(f"settle: {month_name(month)} is not over yet")
 
 
-def _today(clock: Clock, tz: str) -> date:
+def local_today(clock: Clock, tz: str) -> date:
+    """The local day it is."""
     return datetime.fromtimestamp(clock.now(), UTC).astimezone(ZoneInfo(tz)).date()
 
 

@@ -102,6 +102,22 @@ class SqliteBooks(SqliteConnections):
             )
         return tuple(RunRow(*row) for row in rows)
 
+    async def fund_runs(self, *, days: tuple[str, str] | None = None) -> tuple[RunRow, ...]:
+        """Runs of the co-op's funds in the order they were booked; `days` has both ends included."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(
+                f"SELECT {_RUN} FROM run WHERE run_key IN (SELECT run_key FROM run INDEXED BY run_head"
+                f" WHERE day >= ? AND day <= ? AND NOT {_SHARES}) ORDER BY position",
+                days or ("", "~"),
+            )
+        return tuple(RunRow(*row) for row in rows)
+
+    async def entries_of_run(self, run_key: str) -> tuple[EntryRow, ...]:
+        """All entries a run booked, in order."""
+        return await self._entries(
+            "day = (SELECT day FROM run WHERE run_key = ?1) AND run_key = ?1 ORDER BY position", (run_key,)
+        )
+
     async def last_settled_day(self) -> str | None:
         """The latest local day a settlement run was booked for, or None."""
         async with self.reading() as db:

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from hub.core.fund_entries import FeeScale
 from hub.core.ledger import GENESIS, entry_hash
 from hub.core.run_calendar import days_of
+from hub.fund_runs import book_fund, plan_fees
 from hub.run_approval import approve_run, publish_run
 from hub.settlement_days import settle_day
 from hub.settlement_runs import settle_month
@@ -30,7 +32,7 @@ TABLES = ("entry", "run", "attestation")
 
 @pytest.fixture
 async def street(tmp_path: Path) -> AsyncIterator[Street]:
-    """D, M1, its approvals and publication, then late readings and R1."""
+    """D, M1, its approvals and publication, then late readings, R1 and the month's fees."""
     street = await open_street(tmp_path)
     late = arrivals_of(DAYS[1], 3)[30:40]
     await street.arrive_days(DAYS, without=late)
@@ -42,6 +44,9 @@ async def street(tmp_path: Path) -> AsyncIterator[Street]:
     await publish_run(street.store, run=run.run_key, member="m01", at=1_780_900_000, key=KEY)
     await street.arrive(late)
     await settle_month(street.store, month=MAY, kind="R1", made_at=1_786_000_000, key=KEY)
+    scale = FeeScale({"full": 3_000_000_000}, "full")
+    fees = await plan_fees(street.store, month=MAY, scale=scale, decided="assembly")
+    await book_fund(street.store, fees, made_at=1_786_000_001, key=KEY)
     yield street
     await street.store.close()
 
@@ -65,7 +70,7 @@ async def found_in(store: SqliteStore) -> list[str]:
 async def test_a_whole_journal_has_no_findings(street: Street) -> None:
     books = await check_books(street.store, KEY.public_key())
     assert (books.findings, books.late_days, books.recomputed) == ([], [], len(DAYS))
-    assert (books.runs, books.attestations) == (5, 5 + 2 + 2 + 1)
+    assert (books.runs, books.attestations) == (6, 6 + 2 + 2 + 1)
 
 
 async def test_a_thousand_changed_bytes_are_found_in_their_place(street: Street, damage: sqlite3.Connection) -> None:
@@ -152,4 +157,4 @@ async def test_another_hubs_key_has_signed_nothing_here(street: Street) -> None:
     other = Ed25519PrivateKey.from_private_bytes(bytes(32))
     found = Findings()
     await check_journal(street.store, found, key=other.public_key())
-    assert sum("the hub has not signed these bytes" in finding for finding in found.findings) == 10
+    assert sum("the hub has not signed these bytes" in finding for finding in found.findings) == 11
