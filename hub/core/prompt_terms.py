@@ -119,13 +119,3 @@ class PromptProposal:
     reasons: tuple[tuple[str, int], ...]
     issued_slot: int
     answer_by_slot: int
-
-    @property
-    def usual_window(self) -> tuple[int, int]:
-        """First slot and the slot after the last."""
-        return self.usual_slot, self.usual_slot + self.duration_slots
-
-    @property
-    def proposed_window(self) -> tuple[int, int]:
-        """First slot and the slot after the last."""
-        return self.proposed_slot, self.proposed_slot + self.duration_slots
