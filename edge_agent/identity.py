@@ -53,7 +53,7 @@ class Identity:
 
     @property
     def fingerprint(self) -> str:
-        """Six digits to compare with the hub's page."""
+        """Six digits that stand for this home's key and the hub's together."""
         return fingerprint(self.signer.key.public_key().public_bytes_raw(), self.enrolment.hub_public_key)
 
 

@@ -14,9 +14,13 @@ from hub.core.ledger_export import BeancountExport, CsvExport, JsonExport, Ledge
 from hub.new_files import new_file
 from hub.program import open_hub
 from hub.storage.contract import BookStore
+from hub.storage.records import Access
 from protocols.timeline import Clock
 
 PAGE: Final = 2000
+EXPORT_ACCESS: Final = Access(
+    actor="job:ledger-export", role="board", purpose="settle.share", reason="the ledger was exported"
+)
 FORMS: Final[Mapping[str, Callable[[str, str], LedgerExport]]] = {
     "beancount": BeancountExport,
     "csv": lambda _title, currency: CsvExport(currency),
@@ -42,6 +46,9 @@ async def export_hub(folder: Path, out: Path, *, form: str, clock: Clock) -> int
     settings, _, store = await open_hub(folder, clock=clock)
     try:
         coop = settings.coop
+        # The export opens every member's entries: it stands in each home's log before the first is read (I12).
+        homes = [home.id for home in await store.homes()]
+        await store.log_access(EXPORT_ACCESS, homes, fields="ledger entries", rows=(await store.ledger_head())[0])
         return await export_books(store, FORMS[form](coop.name, coop.currency), out=out)
     finally:
         await store.close()

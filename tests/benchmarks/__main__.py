@@ -23,7 +23,9 @@ def main() -> int:
     if unknown:
         print(f"no benchmark is called {unknown[0]}; there are: {', '.join(names)}", file=sys.stderr)
         return 2
-    figures: dict[str, object] = {"python": platform.python_version(), "machine": platform.machine()}
+    # A run of some of them keeps what the others measured before.
+    kept = json.loads(OUTPUT.read_text(encoding="utf-8")) if chosen != names and OUTPUT.exists() else {}
+    figures: dict[str, object] = {**kept, "python": platform.python_version(), "machine": platform.machine()}
     for name in chosen:
         print(f"{name} ...", flush=True)
         measured = importlib.import_module(f"tests.benchmarks.bench_{name}").measure()
