@@ -108,7 +108,7 @@ def test_the_ledger_leaves_in_three_forms(hub_folder: Path, tmp_path: Path) -> N
     assert len(entries) > len(document["entries"])
     with sqlite3.connect(hub_folder / "hub.sqlite") as db:
         looks = db.execute("SELECT home, sum(count) FROM access_log WHERE actor = 'job:ledger-export' GROUP BY home")
-        assert set(looks) == {(home, 3) for (home,) in db.execute("SELECT id FROM home")}, "each look stands in each log"
+        assert set(looks) == {(home, 3) for (home,) in db.execute("SELECT id FROM home")}
 
 
 def test_a_broken_chain_leaves_no_file(hub_folder: Path, tmp_path: Path) -> None:
