@@ -103,7 +103,7 @@ def _enrol(options: argparse.Namespace) -> int:
     answer = identity.enrolment
     _leave_consent(settings, identity.consent)
     print(f"enrolled as {answer.agent} for home {answer.home} of co-op {answer.coop}")
-    print(f"fingerprint of this home's key and the hub's together: {identity.fingerprint}")
+    print(f"compare with the hub's log: fingerprint {identity.fingerprint}")
     return 0
 
 

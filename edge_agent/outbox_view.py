@@ -15,6 +15,7 @@ from typing import Any
 from edge_agent.outbox import OutboxError
 from edge_agent.outbox_file import FILE_NAME
 from protocols.messages import Choice, PromptNotice, decode_prompt
+from protocols.refusals import WireError
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,10 @@ def prompts(folder: Path) -> list[tuple[PromptNotice, str | None]]:
         rows: list[tuple[Any, ...]] = db.execute(
             "SELECT payload, choice FROM prompt LEFT JOIN given_answer ON prompt_id = id ORDER BY received_at DESC, id"
         ).fetchall()
-    return [(decode_prompt(payload), choice) for payload, choice in rows]
+    try:
+        return [(decode_prompt(payload), choice) for payload, choice in rows]
+    except WireError as error:
+        raise OutboxError(f"{folder / FILE_NAME}: a stored prompt cannot be read ({error.detail})") from None
 
 
 def leave_answer(folder: Path, prompt_id: str, *, choice: Choice, now_s: float) -> None:

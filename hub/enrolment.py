@@ -10,7 +10,7 @@ from typing import Protocol
 from hub.storage.contract import MemberStore, ReadingStore
 from hub.storage.records import Agent, Coop
 from protocols.consent import decode_consent, default_consent, text_of
-from protocols.enrolment import EnrolAnswer, EnrolRequest, build_answer, parse_request, token_hash
+from protocols.enrolment import EnrolAnswer, EnrolRequest, build_answer, fingerprint, parse_request, token_hash
 from protocols.refusals import WireError
 from protocols.timeline import Clock
 from protocols.topics import shard_of
@@ -71,7 +71,9 @@ class Enrolment:
             return _no(403, why_not)
         enrolled = next(known for known in await self._store.agents() if known.id == agent_id)
         await self._agents_changed()
-        log.info("agent %s enrolled for home %s", agent_id, enrolled.home_id)
+        # The home's screen shows the same six digits: read out over the phone they prove that nobody stood between.
+        digits = fingerprint(request.public_key, self._public_key)
+        log.info("agent %s enrolled for home %s, fingerprint %s", agent_id, enrolled.home_id, digits)
         held = await self._store.consent_bytes(enrolled.home_id)
         consent = decode_consent(held[1]) if held is not None else default_consent(enrolled.home_id)
         host, port = self._broker()
