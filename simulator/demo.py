@@ -56,6 +56,8 @@ class Demo:
     homes: int
     history_days: int
     say: Callable[[str], None]
+    wanted_ports: tuple[int, int] = (0, 0)
+    """Where pages and broker should be, when free; 0 is any free port, so that many may run side by side."""
     stages: list[Stage] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -73,8 +75,9 @@ class Demo:
         self.clock = DirectedClock(self.folder / "clock.json", start_s=self.start_s)
         self.hub_folder = self.folder / "hub"
         self.street_folder = self.folder / "street"
-        self.web_port = free_port(8400)
-        self.broker_port = free_port(1883)
+        self.web_port, self.broker_port = map(free_port, self.wanted_ports)
+        while self.broker_port == self.web_port:
+            self.broker_port = free_port(0)
         self.agents: dict[str, str] = {}
         self.members: dict[str, str] = {}
         self.street: dict[str, Any] = {}

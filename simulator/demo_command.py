@@ -20,6 +20,7 @@ from simulator.processes import ProgramEndedError
 
 FAULTS = Path(__file__).with_name("demo_faults.toml")
 REPORT_FILE = "demo-report.json"
+PORTS = (8400, 1883)
 NEWEST = 200
 """Messages of each outbox listed one by one at the end: the live day and more."""
 
@@ -39,7 +40,7 @@ def add_demo_command(commands: "argparse._SubParsersAction[argparse.ArgumentPars
 def run_demo(options: argparse.Namespace) -> int:
     """0 when all invariants held, 1 when one did not or the demonstration could not go on."""
     with _folder(options.data) as folder:
-        demo = Demo(folder, seed=options.seed, homes=options.homes, history_days=options.days, say=_say)
+        demo = Demo(folder, options.seed, homes=options.homes, history_days=options.days, say=_say, wanted_ports=PORTS)
         try:
             with demo.memory:
                 report = _walk(demo)

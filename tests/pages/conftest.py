@@ -101,7 +101,7 @@ def serving(folder: Path) -> Iterator[Pages]:
         server.join(START_MAX_S)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
     """For tests that only look: nothing they do may change the street."""
     with serving(tmp_path_factory.mktemp("pages")) as served:
@@ -115,7 +115,7 @@ def own_pages(tmp_path: Path) -> Iterator[Pages]:
         yield served
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if not CHROMIUM.exists():
         pytest.skip(f"no Chromium at {CHROMIUM}: install Debian's package chromium to run the browser tests")
