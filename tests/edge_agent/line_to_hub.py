@@ -75,7 +75,8 @@ class Line:
             yield
         finally:
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            done, _ = await asyncio.wait({task}, timeout=30)
+            assert done, "the uplink did not end when it was told to"
 
 
 @contextlib.asynccontextmanager

@@ -64,7 +64,6 @@ async def test_forged_receipts_and_prompts_change_nothing(tmp_path: Path, broker
         assert not await made.outbox.keep_prompt("p1", b"", now_s=NOW), "the hub's own prompt is kept"
 
 
-@pytest.mark.campaign
 async def test_a_broker_that_dies_and_returns_costs_nothing(tmp_path: Path, broker: BrokerProcess) -> None:
     async with line(tmp_path, broker) as made, made.running():
         await made.add(30)
