@@ -14,6 +14,7 @@ from typing import Any
 
 import aiosqlite
 
+from edge_agent.finished import finished
 from protocols.chain import FIRST_PREVIOUS, MAX_NUMBER
 from protocols.envelope import batch_hash
 from protocols.messages import Choice
@@ -81,6 +82,7 @@ Reseal = Callable[[Sealed], Sealing | None]
 class Outbox:
     """Every change is one transaction with synchronous=FULL: after the `await` it survives a power cut.
 
+    A change that was begun is finished even if whoever asked is cancelled: memory and file never disagree.
     `boot` counts the starts of the agent; `dropped` the receipted messages that had to go before their time.
     """
 
@@ -98,6 +100,7 @@ class Outbox:
         """Where the next message will stand."""
         return self._next
 
+    @finished
     async def append(self, sealings: Sequence[Sealing], *, now_s: float, checkpoint: bytes | None = None) -> None:
         """Number, seal and keep messages, and with them the meter's checkpoint, all or nothing.
 
@@ -106,11 +109,13 @@ class Outbox:
         also = [] if checkpoint is None else [("UPDATE state SET checkpoint = ?", (checkpoint,))]
         await self._keep(sealings, now_s=now_s, also=also)
 
+    @finished
     async def append_consent(self, version: int, consent: bytes, *, notice: Sealing | None, now_s: float) -> None:
         """Take a consent into force, with the message that tells the hub of it if it does not know."""
         also = [("UPDATE state SET consent_version = ?, consent = ?", (version, consent))]
         await self._keep([notice] if notice else [], now_s=now_s, also=also)
 
+    @finished
     async def append_answer(self, prompt_id: str, sealing: Sealing, *, now_s: float) -> None:
         """Put an answer a person gave into the chain and take it off the list of given answers."""
         also = [("DELETE FROM given_answer WHERE prompt_id = ?", (prompt_id,))]
@@ -128,11 +133,10 @@ class Outbox:
 
     async def waiting(self, *, after: int, limit: int) -> list[Waiting]:
         """The next messages of this epoch without a receipt, in order."""
-        # What another task is just writing can be seen on this connection, but must not leave before it is durable.
         rows = await self._all(
             "SELECT seq, topic, sealed FROM message"
-            " WHERE epoch = ? AND seq > ? AND seq < ? AND receipted_at IS NULL ORDER BY seq LIMIT ?",
-            (self._next.epoch, after, self._next.seq, limit),
+            " WHERE epoch = ? AND seq > ? AND receipted_at IS NULL ORDER BY seq LIMIT ?",
+            (self._next.epoch, after, limit),
         )
         return [Waiting(*row) for row in rows]
 
@@ -148,6 +152,7 @@ class Outbox:
         row = await self._one("SELECT hash FROM message WHERE epoch = ? AND seq = ?", (self._next.epoch, seq))
         return row[0] if row else None
 
+    @finished
     async def note_published(self, seqs: Iterable[int], *, now_s: float) -> None:
         """Remember when messages first left. Told to people; nothing rests on it."""
         async with self._transaction():
@@ -174,6 +179,7 @@ class Outbox:
         kept, earlier = row or (0, 0)
         return kept == self._next.seq - 1 - after and (after > 0 or earlier == 0)
 
+    @finished
     async def take_back(self, told: Receipted, *, now_s: float) -> int:
         """Only the numbers up to `told.through` are receipted; returns how many above it lost their receipt."""
         through = told.through
@@ -190,6 +196,7 @@ class Outbox:
             )
             return cursor.rowcount
 
+    @finished
     async def begin_epoch(self, reseal: Reseal, *, later_than: int, everything: bool, now_s: float) -> tuple[int, int]:
         """Begin another chain, later than any known, and move into it what waits, or all that is kept.
 
@@ -212,6 +219,7 @@ class Outbox:
         self._next, self._held_bytes = link, None
         return link.seq - 1, left
 
+    @finished
     async def note_receipt(
         self, receipt: Receipt, *, published: Iterable[int], now_s: float, told: Receipted | None = None
     ) -> int:
@@ -231,6 +239,7 @@ class Outbox:
                 await self._note_times(told)
             return cursor.rowcount
 
+    @finished
     async def forget(self, *, before_s: float) -> int:
         """Delete what the hub signed for before this time, but for consents; returns how many messages went."""
         async with self._transaction():
@@ -241,6 +250,7 @@ class Outbox:
             self._held_bytes = None
             return cursor.rowcount
 
+    @finished
     async def keep_prompt(self, prompt_id: str, payload: bytes, *, now_s: float) -> bool:
         """Keep a prompt of the hub for the household to see; False when it is known."""
         async with self._transaction():
@@ -296,7 +306,7 @@ class Outbox:
     async def _before(self, epoch: int, *, after: tuple[int, int], everything: bool) -> list[sqlite3.Row]:
         """The next messages of earlier epochs, in order: those without a receipt, or all."""
         which = "" if everything else " AND receipted_at IS NULL"
-        return await self._all(
+        return await self._seen(
             "SELECT epoch, seq, kind, topic, sealed FROM message"  # noqa: S608 - one of two constant texts
             f" WHERE (epoch, seq) > (?, ?) AND epoch < ?{which} ORDER BY epoch, seq LIMIT {SEALED_AT_ONCE}",
             (*after, epoch),
@@ -321,13 +331,13 @@ class Outbox:
     async def _make_room(self, needed: int) -> None:
         """Inside a transaction: drop the oldest receipted messages until the new ones fit. Raises OutboxFull."""
         if self._held_bytes is None:
-            row = await self._one("SELECT coalesce(sum(length(sealed)), 0) FROM message")
-            self._held_bytes = int(row[0]) if row else 0
+            (held,) = await self._seen("SELECT coalesce(sum(length(sealed)), 0) FROM message")
+            self._held_bytes = int(held[0])
         over = self._held_bytes + needed - self._max_bytes
         self._held_bytes += needed
         if over <= 0:
             return
-        oldest = await self._all(
+        oldest = await self._seen(
             "SELECT epoch, seq, length(sealed) FROM message WHERE receipted_at IS NOT NULL AND kind <> 'consent'"
             " ORDER BY epoch, seq"
         )
@@ -358,6 +368,12 @@ class Outbox:
         return rows[0] if rows else None
 
     async def _all(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
+        """Committed rows: on this connection another task's open transaction would be seen half done."""
+        async with self._turn:
+            return await self._seen(sql, parameters)
+
+    async def _seen(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
+        """Rows as the open transaction sees them."""
         try:
             return list(await self._db.execute_fetchall(sql, parameters))
         except sqlite3.Error as cause:
@@ -367,13 +383,14 @@ class Outbox:
     async def _transaction(self) -> AsyncIterator[None]:
         async with self._turn:
             try:
-                await self._db.execute("BEGIN IMMEDIATE")
                 try:
+                    await self._db.execute("BEGIN IMMEDIATE")
                     yield
-                    await self._db.execute("COMMIT")
+                    await self._db.commit()
                 except BaseException:
-                    if self._db.in_transaction:
-                        await self._db.execute("ROLLBACK")
+                    # Runs after whatever is still queued, and does nothing where no transaction is open.
+                    await self._db.rollback()
+                    self._held_bytes = None
                     raise
             except sqlite3.Error as cause:
                 self._held_bytes = None

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from math import inf
+from threading import Thread
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -38,6 +39,7 @@ SAVE_EVERY_S = 1.0
 IDLE_S = 10.0
 GAP_AGAIN_S = 5.0
 STUCK_S = 5.0
+GOODBYE_S = 5.0
 EPOCH_PAUSE_S = 60.0
 """Two computers with one key would otherwise answer each other with new epochs without end."""
 
@@ -111,10 +113,19 @@ class Uplink:
                     await asyncio.sleep(STUCK_S)
                     self._wake.set()
         finally:
-            self._client.on_disconnect = None
-            self._client.disconnect()
-            self._client.loop_stop()
-            await self._save(at_once=True)
+            try:
+                await self._save(at_once=True)
+            except OutboxError as error:
+                log.error("what was sent last is not written down and is sent again: %s", error)
+            await self._leave_broker()
+
+    async def _leave_broker(self) -> None:
+        """Say goodbye, but not for ever: a broker that takes no bytes any more would hold paho's thread."""
+        self._client.on_disconnect = None
+        self._client.disconnect()
+        ending = Thread(target=self._client.loop_stop, name="uplink-end", daemon=True)
+        ending.start()
+        await asyncio.to_thread(ending.join, GOODBYE_S)
 
     async def _wait(self) -> None:
         """Until there is something to do, or something is due."""

@@ -4,8 +4,17 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # No verdict about speed: on a shared machine it says nothing of the code. Speed lives in tests/benchmarks.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("patient")
+settings.register_profile(
+    "same-everywhere", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
+settings.register_profile("searching", settings.get_profile("same-everywhere"), derandomize=False)
+settings.load_profile("same-everywhere")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """New examples are looked for by the campaign; any other run draws the same ones on every machine."""
+    if config.option.markexpr == "campaign":
+        settings.load_profile("searching")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

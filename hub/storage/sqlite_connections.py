@@ -100,8 +100,11 @@ class SqliteConnections:
         except sqlite3.Error as error:
             raise StoreError(f"{self.place}: the store could not be read: {error}") from None
         finally:
-            await reader.rollback()
-            self._readers.put_nowait(reader)
+            try:
+                await reader.rollback()
+            finally:
+                # Also when the wait is cancelled: the rollback is queued on the reader before whatever comes next.
+                self._readers.put_nowait(reader)
 
     async def _write_until_closed(self) -> None:
         closing = False

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -159,16 +160,54 @@ def test_looking_at_no_outbox_is_one_line(tmp_path: Path) -> None:
         overview(tmp_path, limit=1)
 
 
-async def test_nothing_leaves_before_it_is_durable(tmp_path: Path) -> None:
+def rows_on_disk(folder: Path) -> list[tuple[int, int | None]]:
+    """Number and receipt of every committed message, as another program sees the file."""
+    with closing(sqlite3.connect(f"file:{folder / FILE_NAME}?mode=ro", uri=True)) as db:
+        return db.execute("SELECT seq, receipted_at FROM message ORDER BY epoch, seq").fetchall()
+
+
+@pytest.mark.parametrize("steps", range(14))
+async def test_nothing_leaves_before_it_is_durable(tmp_path: Path, steps: int) -> None:
     async with open_outbox(tmp_path, max_mb=1, now_s=NOW) as (outbox, _):
         writing = asyncio.ensure_future(outbox.append([message()] * 40, now_s=NOW))
-        looks = 0
-        while not writing.done():
-            known = outbox.next_link.seq
-            assert all(each.seq < known for each in await outbox.waiting(after=0, limit=99))
-            looks += 1
-        assert looks > 2, "it was looked at in the middle of the transaction"
-        assert len(await outbox.waiting(after=0, limit=99)) == 40
+        await some_turns(steps)
+        seen = [each.seq for each in await outbox.waiting(after=0, limit=99)]
+        assert seen == [seq for seq, _ in rows_on_disk(tmp_path)][: len(seen)]
+        await writing
+        noting = asyncio.ensure_future(outbox.note_receipt(receipt(outbox, 40), published=(), now_s=NOW))
+        await some_turns(steps)
+        waiting = [each.seq for each in await outbox.waiting(after=0, limit=99)]
+        assert set(waiting) >= {seq for seq, at in rows_on_disk(tmp_path) if at is None}, "half of a receipt was seen"
+        await noting
+
+
+async def some_turns(steps: int) -> None:
+    """Let others run for a while that differs with `steps`, from nothing to past a whole transaction."""
+    for _ in range(steps % 7):
+        await asyncio.sleep(0)
+    if steps >= 7:
+        await asyncio.sleep((steps - 6) * 0.0004)
+
+
+@pytest.mark.parametrize("steps", range(14))
+async def test_a_cancel_in_the_middle_of_a_write_breaks_nothing_and_is_not_lost(tmp_path: Path, steps: int) -> None:
+    async with open_outbox(tmp_path, max_mb=1, now_s=NOW) as (outbox, _):
+        await outbox.append([message()], now_s=NOW)
+
+        async def both() -> None:
+            await outbox.append([message()] * 5, now_s=NOW)
+            await outbox.note_receipt(receipt(outbox, 2), published=(1, 2), now_s=NOW)
+            await asyncio.sleep(60)
+
+        writing = asyncio.ensure_future(both())
+        await some_turns(steps)
+        writing.cancel()
+        done, _ = await asyncio.wait({writing}, timeout=10)
+        assert done, "the cancel was lost"
+        assert writing.cancelled(), "an error stood in the cancel's place"
+        assert [seq for seq, _ in rows_on_disk(tmp_path)] == list(range(1, outbox.next_link.seq))
+        await outbox.append([message()], now_s=NOW)
+        assert outbox.next_link.seq == len(rows_on_disk(tmp_path)) + 1
 
 
 async def test_side_by_side_appends_keep_one_order(tmp_path: Path) -> None:
