@@ -28,6 +28,8 @@ from hub.storage.records import (
     Job,
     LongIntervalRow,
     Member,
+    NewObjection,
+    ObjectionRow,
     PromptRow,
     RefusalCount,
     RefusedNumber,
@@ -243,6 +245,21 @@ class AttestationStore(Protocol):
         ...
 
 
+class ObjectionStore(Protocol):
+    """What members object to on their statements and the board's decisions; rows are added only."""
+
+    async def add_objection(self, new: NewObjection) -> str | None:
+        """Returns None on success, else why not (the line's objection stands already, too many are open)."""
+        ...
+
+    async def objections(self, *, member: str | None = None) -> tuple[ObjectionRow, ...]: ...
+    async def decide_objection(
+        self, objection: int, *, board_member: str, verdict: str, reason: str, at: int
+    ) -> str | None:
+        """The first decision stands. Returns None on success, else why not (unknown, decided already)."""
+        ...
+
+
 class JobStore(Protocol):
     """The timetable's memory: what is due survives a restart."""
 
@@ -251,7 +268,16 @@ class JobStore(Protocol):
 
 
 class Store(
-    MemberStore, ReadingStore, AccessLog, ForecastStore, PromptStore, BookStore, AttestationStore, JobStore, Protocol
+    MemberStore,
+    ReadingStore,
+    AccessLog,
+    ForecastStore,
+    PromptStore,
+    BookStore,
+    AttestationStore,
+    ObjectionStore,
+    JobStore,
+    Protocol,
 ):
     """All slices together: what a backend implements and what only the entry point names."""
 

@@ -330,6 +330,44 @@ class SettledThrough:
 
 
 @dataclass(frozen=True, slots=True)
+class NewObjection:
+    """What a member holds to be wrong on a statement: a line of a local day, or of the month where `day` is empty.
+
+    `stated` is what the line says, in Wh or nano-currency; `statement` the hash of the document that says it.
+    """
+
+    member: str
+    month: str
+    day: str
+    line: str
+    stated: int
+    statement: str
+    reason: str
+    made_at: int
+    due_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectionRow:
+    """An objection with the board's decision, which is None in all its parts until there is one."""
+
+    id: int
+    member: str
+    month: str
+    day: str
+    line: str
+    stated: int
+    statement: str
+    reason: str
+    made_at: int
+    due_at: int
+    verdict: str | None  # accepted, rejected
+    board_member: str | None
+    decision: str | None
+    decided_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A due piece of work of the timetable."""
 

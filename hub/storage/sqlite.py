@@ -6,6 +6,7 @@ from hub.storage.sqlite_fleet import SqliteFleet
 from hub.storage.sqlite_forecasts import SqliteForecasts
 from hub.storage.sqlite_members import SqliteMembers
 from hub.storage.sqlite_messages import SqliteMessages
+from hub.storage.sqlite_objections import SqliteObjections
 from hub.storage.sqlite_prompts import SqlitePrompts
 from hub.storage.sqlite_series import SqliteSeries
 
@@ -19,5 +20,6 @@ class SqliteStore(
     SqlitePrompts,
     SqliteBooks,
     SqliteAttestations,
+    SqliteObjections,
 ):
     """Everything of hub.storage.contract.Store; open it with `await SqliteStore.open(path, now=...)`."""

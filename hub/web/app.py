@@ -12,6 +12,7 @@ from hub.web.credit_pages import add_credit_pages
 from hub.web.entrance import add_entrance
 from hub.web.guard import CalmErrors, PageError, SecurityHeaders
 from hub.web.member_pages import add_member_pages
+from hub.web.objection_pages import add_objection_pages
 from hub.web.parts import HubParts
 from hub.web.sign_in import SignInNeeded
 from hub.web.site import Site
@@ -34,6 +35,7 @@ def build_app(parts: HubParts) -> FastAPI:
     add_member_pages(app, site)
     add_credit_pages(app, site)
     add_statement_pages(app, site)
+    add_objection_pages(app, site)
     add_board_pages(app, site)
     _add_error_pages(app, site)
     app.add_middleware(CalmErrors, answer=lambda request: _error_page(site, request, status=500, sentence=_BROKEN))

@@ -11,6 +11,7 @@ from hub.storage.records import Access
 from hub.web.guard import PageError
 from hub.web.sign_in import Visit, visit_of
 from hub.web.site import Site, as_json
+from hub.web.views.objections import frozen_lines
 from hub.web.views.statement import statement_day, statement_page
 
 SCRIPT: Final = Path(__file__).parents[1] / "verify_statement.py"
@@ -24,13 +25,19 @@ def add_statement_pages(app: FastAPI, site: Site) -> None:
     async def statement(request: Request, month: str) -> Response:
         visit = await visit_of(site.parts, request)
         files = await files_of(site, visit, month)
-        view = statement_page(files, visit.words)
+        rows = await site.parts.store.objections(member=visit.member.id)
+        frozen = frozen_lines(rows, month=month, day="", words=visit.words)
+        in_days = sum(row.verdict is None and row.month == month and row.day != "" for row in rows)
+        view = statement_page(files, visit.words, frozen=frozen, frozen_days=in_days)
         return await site.page(visit, "statement.html", place="credits", view=view)
 
     @app.get("/credits/statement/{month}/{day}")
     async def day_of_statement(request: Request, month: str, day: str) -> Response:
         visit = await visit_of(site.parts, request)
-        view = statement_day((await files_of(site, visit, month)).statement, day, visit.words)
+        statement = (await files_of(site, visit, month)).statement
+        rows = await site.parts.store.objections(member=visit.member.id)
+        frozen = frozen_lines(rows, month=month, day=day, words=visit.words)
+        view = statement_day(statement, day, visit.words, frozen=frozen)
         if view is None:
             raise PageError(404, visit.words.say("The statement has no such day."))
         return await site.page(visit, "statement_day.html", place="credits", view=view)

@@ -11,8 +11,9 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 from tests.pages.conftest import Pages, sign_in
 
 MEMBER_PATHS = ("/", "/my-home", "/my-home/appliances", "/prompts", "/credits", "/credits/2026-06-11", "/who-looked",
-                "/consent", "/more", "/credits/statement/2026-06", "/credits/statement/2026-06/2026-06-11")  # fmt: skip
-BOARD_PATHS = ("/board/fleet", "/board/runs")
+                "/consent", "/more", "/credits/statement/2026-06", "/credits/statement/2026-06/2026-06-11",
+                "/objections", "/objections/new?month=2026-06&line=received")  # fmt: skip
+BOARD_PATHS = ("/board/fleet", "/board/runs", "/board/objections")
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1200, "height": 800}
 FIRST_LOAD_BYTES = 30 * 1024
@@ -20,7 +21,7 @@ AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practi
 
 
 def name_of(path: str) -> str:
-    return path.strip("/").replace("/", "-") or "today"
+    return path.partition("?")[0].strip("/").replace("/", "-") or "today"
 
 
 @dataclass(frozen=True)

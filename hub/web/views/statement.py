@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any, Final
 
 from hub.core.money import CENT_NANO
+from hub.core.objections import ENERGY_LINES, MONEY_LINES
 from hub.core.statement import StatementFiles
 from hub.web.charts import Table
 from hub.web.words import NO_BREAK, Words
@@ -22,12 +23,13 @@ COMPARED: Final = ("alone", "cost", "benefit")
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """One number of the month, and what each day adds to it: (day, address, value)."""
+    """One number of the month, and what each day adds to it: (day, address, value). `frozen` says until when."""
 
     name: str
     label: str
     value: str
     days: tuple[tuple[str, str, str], ...]
+    frozen: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +59,23 @@ class StatementPage:
     has_last: bool
     later: tuple[tuple[str, str], ...]
     missing: str
+    frozen: str
     bills: tuple[tuple[str, Table, tuple[tuple[str, str], ...]], ...]
     hub_key: str
 
 
 @dataclass(frozen=True, slots=True)
 class StatementDay:
-    """One day of a statement: its intervals, rule, run, entries and signed root."""
+    """One day of a statement: its intervals, rule, run, entries and signed root.
+
+    A sum is (line one may object to, or empty; words; value; until when it is frozen, or empty).
+    """
 
     headline: str
     lede: str
     month_key: str
-    sums: tuple[tuple[str, str], ...]
+    day: str
+    sums: tuple[tuple[str, str, str, str], ...]
     table: Table
     rule: tuple[tuple[str, str], ...]
     rule_version: str
@@ -84,11 +91,11 @@ def labels(words: Words) -> dict[str, str]:
     """What every number of a statement is called."""
     return {
         "demand": words.say("Drawn at your connection"),
-        "received": words.say("of it from neighbours"),
-        "imported": words.say("of it from the grid"),
+        "received": words.say("Received from neighbours"),
+        "imported": words.say("Bought from the grid"),
         "surplus": words.say("Fed in at your connection"),
-        "sold": words.say("of it to neighbours"),
-        "exported": words.say("of it to the grid"),
+        "sold": words.say("Given to neighbours"),
+        "exported": words.say("Sold to the grid"),
         "debit": words.say("To pay for energy from neighbours"),
         "credit": words.say("To receive for energy given to neighbours"),
         "alone": words.say("Cost standing alone"),
@@ -97,30 +104,32 @@ def labels(words: Words) -> dict[str, str]:
     }
 
 
-def statement_page(files: StatementFiles, words: Words) -> StatementPage:
-    """The page of a member's month."""
+def statement_page(
+    files: StatementFiles, words: Words, *, frozen: Mapping[str, str], frozen_days: int
+) -> StatementPage:
+    """The page of a member's month. `frozen` lines of it wait for the board, and `frozen_days` lines of its days."""
     statement: Document = files.statement
     changes: Document | None = statement["changes"]
     money, state = statement["money"], state_of(statement)
     first = date.fromisoformat(f"{statement['month']}-01")
     is_compared = money["benefit_nano"] is not None
     changed_days: Iterable[str] = () if changes is None else changes["days"]
-    energies = ("demand", "received", "imported", "surplus", "sold", "exported")
     return StatementPage(
         headline=words.say("Statement of %(month)s", month=words.month(first)),
-        lede=_lede(money["credit_cent"] - money["debit_cent"], words),
+        lede=_lede(money["credit_cent"] - money["debit_cent"], words, is_billed=state != "provisional"),
         month_key=statement["month"],
         state=state,
         state_words=_state_words(state, words),
-        energy=tuple(_energy_sum(name, statement, words) for name in energies),
-        money=tuple(_money_sum(name, statement, words) for name in ("debit", "credit")),
-        comparison=tuple(_money_sum(name, statement, words) for name in COMPARED if is_compared),
+        energy=tuple(_energy_sum(name, statement, words, frozen) for name in ENERGY_LINES),
+        money=tuple(_money_sum(name, statement, words, frozen) for name in MONEY_LINES),
+        comparison=tuple(_money_sum(name, statement, words, {}) for name in COMPARED if is_compared),
         comparison_words=_comparison(money["benefit_nano"], words) if is_compared else "",
         changes=tuple(_changes(changes, words)),
         changed_days=tuple((_short(day, words), day_address(statement, day)) for day in changed_days),
         has_last=changes is not None,
         later=tuple((_short(day, words), later_words(why, words)) for day, why in files.later.items()),
         missing=_missing(statement, words),
+        frozen=_frozen(len(frozen) + frozen_days, words),
         bills=tuple(_bill(bill, words) for bill in statement["tax"]),
         hub_key=files.hub_key,
     )
@@ -155,8 +164,12 @@ def later_words(why: str, words: Words) -> str:
     return known.get(why, why)
 
 
-def _lede(balance_cent: int, words: Words) -> str:
+def _lede(balance_cent: int, words: Words, *, is_billed: bool) -> str:
     amount = words.money(abs(balance_cent) * CENT_NANO)
+    if not is_billed:
+        if balance_cent >= 0:
+            return words.say("So far it comes to %(amount)s that the co-op owes you.", amount=amount)
+        return words.say("So far it comes to %(amount)s that you owe the co-op.", amount=amount)
     if balance_cent >= 0:
         return words.say("The co-op owes you %(amount)s for this month.", amount=amount)
     return words.say("You owe the co-op %(amount)s for this month.", amount=amount)
@@ -176,18 +189,28 @@ def _missing(statement: Document, words: Words) -> str:
     return words.count("%(n)s day is not settled yet.", "%(n)s days are not settled yet.", missing)
 
 
-def _energy_sum(name: str, statement: Document, words: Words) -> Sum:
+def _frozen(lines: int, words: Words) -> str:
+    if not lines:
+        return ""
+    return words.count(
+        "%(n)s number is frozen until the board has decided.",
+        "%(n)s numbers are frozen until the board has decided.",
+        lines,
+    )
+
+
+def _energy_sum(name: str, statement: Document, words: Words, frozen: Mapping[str, str]) -> Sum:
     days = tuple((*_day_link(statement, day, words), words.kwh(day["totals"][name])) for day in statement["days"])
-    return Sum(name, labels(words)[name], words.kwh(statement["totals"][name]), days)
+    return Sum(name, labels(words)[name], words.kwh(statement["totals"][name]), days, frozen.get(name, ""))
 
 
-def _money_sum(name: str, statement: Document, words: Words) -> Sum:
+def _money_sum(name: str, statement: Document, words: Words, frozen: Mapping[str, str]) -> Sum:
     money, cent = statement["money"], f"{name}_cent"
     nano = money[cent] * CENT_NANO if cent in money else money[f"{name}_nano"]
     days = tuple(
         (*_day_link(statement, day, words), words.money(day["money"][f"{name}_nano"])) for day in statement["days"]
     )
-    return Sum(name, labels(words)[name], words.money(nano), days)
+    return Sum(name, labels(words)[name], words.money(nano), days, frozen.get(name, ""))
 
 
 def _day_link(statement: Document, day: Document, words: Words) -> tuple[str, str]:
@@ -229,7 +252,9 @@ def _bill(bill: Document, words: Words) -> tuple[str, Table, tuple[tuple[str, st
     return f"{kind} {bill['number']}", Table(heads, tuple(rows)), sums
 
 
-def statement_day(statement: Document, day_name: str, words: Words) -> StatementDay | None:
+def statement_day(
+    statement: Document, day_name: str, words: Words, *, frozen: Mapping[str, str]
+) -> StatementDay | None:
     """The page of one day of the statement; None where the statement has no such day."""
     day = next((each for each in statement["days"] if each["day"] == day_name), None)
     if day is None:
@@ -242,10 +267,11 @@ def statement_day(statement: Document, day_name: str, words: Words) -> Statement
         headline=words.day(date.fromisoformat(day_name)),
         lede=_state_words(state_of(statement), words),
         month_key=str(statement["month"]),
+        day=day_name,
         sums=(
-            *((names[name], words.kwh(day["totals"][name])) for name in ("received", "sold", "imported", "exported")),
-            *((names[name], words.money(money[f"{name}_nano"])) for name in ("debit", "credit")),
-            *((names[name], words.money(money[f"{name}_nano"])) for name in compared),
+            *((n, names[n], words.kwh(day["totals"][n]), frozen.get(n, "")) for n in ENERGY_LINES),
+            *((n, names[n], words.money(money[f"{n}_nano"]), frozen.get(n, "")) for n in MONEY_LINES),
+            *(("", names[n], words.money(money[f"{n}_nano"]), "") for n in compared),
         ),
         table=_slot_table(day, words),
         rule=tuple(_rule_lines(rule, words)),

@@ -16,7 +16,8 @@ MEMBER_PAGES = (
     "/who-looked.json", "/consent", "/consent.json", "/more", "/fresh.json", "/board/fleet", "/board/fleet.json",
     "/board/runs", "/board/runs.json", "/credits/statement/2026-06", "/credits/statement/2026-06/2026-06-11",
     "/credits/statement/2026-06.json", "/credits/statement/2026-06.csv", "/credits/statement/2026-06/readings.json",
-    "/credits/statement/2026-06/pool.json",
+    "/credits/statement/2026-06/pool.json", "/objections", "/objections.json", "/objections/new", "/board/objections",
+    "/board/objections.json",
 )  # fmt: skip
 
 
