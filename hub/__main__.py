@@ -53,7 +53,7 @@ def _init(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from hub.program import run_hub
+    from hub.running import run_hub
 
     def announce(line: str) -> None:
         print(line, flush=True)

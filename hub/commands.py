@@ -15,7 +15,7 @@ from hub.program import open_hub, open_store
 from hub.settings import FILE_NAME, HubSettings, is_currency, is_name, is_zone, settings_text
 from hub.storage.contract import Store
 from hub.storage.records import Coop, Home, Member
-from hub.web.sign_in import TOKEN_BYTES, hash_token
+from hub.web.tokens import TOKEN_BYTES, hash_token
 from protocols import enrolment
 from protocols.slots import iso, slot_of
 from protocols.timeline import Clock

@@ -1,37 +1,22 @@
-"""The running hub: names the concrete store, runs broker, intake, timetable and pages, ends them in order."""
+"""A hub's folder opened: settings, key and store, found to belong together. Names the concrete store; runs nothing.
 
-import asyncio
+Every command begins here, so nothing is imported that only a running hub needs.
+"""
+
 import logging
-import resource
-import signal
-from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from hub.broker import BrokerProcess, plan_broker
-from hub.broker_link import BrokerLink, Delivery
 from hub.core.rulebook import Prices, Rule
-from hub.enrolment import Enrolment
-from hub.forecast_worker import ForecastWorker
-from hub.hub_folder import BROKER_NAME, KEY_NAME, STORE_NAME, running_alone, write_running
+from hub.hub_folder import KEY_NAME, STORE_NAME
 from hub.identity import load_key
-from hub.intake import Intake
-from hub.outgoing import PromptSender
-from hub.planned_jobs import planned_jobs
 from hub.settings import HubSettings, RuleSettings, load_settings
-from hub.statements import StatementDesk
 from hub.storage.contract import Store
 from hub.storage.failures import StoreError
 from hub.storage.sqlite import SqliteStore
-from hub.timetable import Timetable
-from hub.web.app import build_app
-from hub.web.parts import HubParts
-from hub.web_server import serve_web
-from protocols.slots import iso, slot_of
 from protocols.timeline import Clock
-from protocols.topics import up_filters
 
 log = logging.getLogger(__name__)
 
@@ -64,129 +49,6 @@ async def open_hub(
     return settings, key, store
 
 
-async def run_hub(
-    folder: Path, *, clock: Clock, web_port: int | None, broker_port: int | None, announce: Callable[[str], None]
-) -> None:
-    """Serve until SIGTERM or Ctrl-C. Raises: whatever keeps the hub from starting, as an error of one line."""
-    load_settings(folder)
-    with running_alone(folder):
-        settings, key, store = await open_hub(folder, clock=clock)
-        try:
-            hub = Hub(folder, settings=settings, key=key, store=store, clock=clock)
-            await hub.serve(web_port=web_port, broker_port=broker_port, announce=announce)
-        finally:
-            await store.close()
-
-
-class Hub:
-    """Everything of one running hub that outlives a single request."""
-
-    def __init__(
-        self, folder: Path, *, settings: HubSettings, key: Ed25519PrivateKey, store: Store, clock: Clock
-    ) -> None:
-        coop = settings.coop
-        self._folder, self._settings, self._key, self._store, self._clock = folder, settings, key, store, clock
-        self._link = BrokerLink(
-            client_id=f"hub-{coop.id}",
-            filters=up_filters(coop.id),
-            deliver=self._offer,
-        )
-        self._intake = Intake(store, coop=coop.id, key=key, clock=clock, courier=self._link)
-        self._worker = ForecastWorker()
-        sender = PromptSender(store, coop=coop.id, key=key, link=self._link)
-        jobs = planned_jobs(store, settings=settings, worker=self._worker, send_prompt=sender.send, key=key)
-        self._timetable = Timetable(jobs, store=store, clock=clock)
-
-    async def serve(self, *, web_port: int | None, broker_port: int | None, announce: Callable[[str], None]) -> None:
-        """Until a signal says stop, or a part breaks; then everything is ended in order."""
-        settings = self._settings
-        plan = plan_broker(settings.broker, folder=self._folder / BROKER_NAME, coop=settings.coop.id, port=broker_port)
-        broker = BrokerProcess(plan)
-        enrol = Enrolment(
-            self._store,
-            coop=settings.coop,
-            public_key=self._key.public_key().public_bytes_raw(),
-            broker=lambda: (plan.address.host, plan.address.port),
-            clock=self._clock,
-            agents_changed=self._intake.agents_changed,
-        )
-        desk = StatementDesk(self._store, key=self._key)
-        parts = HubParts(
-            *(self._store, self._clock, settings.coop, enrol, self.status, desk), secure_cookies=settings.web.https
-        )
-
-        def web_is_bound(address: str) -> None:
-            where = {"web": address, "broker_host": plan.address.host, "broker_port": plan.address.port}
-            write_running(self._folder, where)
-            announce(f"pages on {address}, broker ({plan.name}) on {plan.address.host}:{plan.address.port}")
-
-        web = serve_web(
-            build_app(parts),
-            host=settings.web.host,
-            port=settings.web.port if web_port is None else web_port,
-            trust_proxy=settings.web.https,
-            is_bound=web_is_bound,
-        )
-        # Ended in this order: no new request, no new work, then the broker the work came from.
-        tasks = [
-            asyncio.create_task(web, name="pages"),
-            asyncio.create_task(self._timetable.run(), name="timetable"),
-            asyncio.create_task(self._intake.run(), name="intake"),
-            asyncio.create_task(self._connect(broker), name="broker link"),
-            asyncio.create_task(broker.run(), name="broker"),
-        ]
-        await _until_stopped(tasks)
-
-    async def status(self) -> Mapping[str, object]:
-        """How far the hub is, without any member's values."""
-        refused: dict[str, int] = {}
-        for row in await self._store.refusals():
-            refused[row.reason] = refused.get(row.reason, 0) + row.count
-        now_s = self._clock.now()
-        return {
-            "now": iso(slot_of(now_s)),
-            "now_s": now_s,
-            "received_through": await self._store.received_through(),
-            "jobs_due": self._timetable.jobs_due,
-            "jobs_done_through_s": self._timetable.done_through_s,
-            "messages": {"stored": await self._store.message_count(), "refused": refused},
-            "broker_connected": self._link.is_connected,
-            "cpu_s": _cpu_s() + self._worker.usage.cpu_s,
-            "last_settled_day": await self._store.last_settled_day(),
-        }
-
-    def _offer(self, deliveries: list[Delivery]) -> None:
-        self._intake.offer(deliveries)
-
-    async def _connect(self, broker: BrokerProcess) -> None:
-        await broker.ready.wait()
-        self._link.start(broker.plan.address)
-        try:
-            await asyncio.Event().wait()
-        finally:
-            await asyncio.to_thread(self._link.stop)
-            await self._worker.stop()
-
-
-async def _until_stopped(tasks: Sequence[asyncio.Task[None]]) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    stopping = asyncio.create_task(stop.wait())
-    try:
-        await asyncio.wait({*tasks, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        stopping.cancel()
-        for task in tasks:
-            task.cancel()
-            await asyncio.wait({task})
-    for task in tasks:
-        if not task.cancelled() and task.exception() is not None:
-            log.error("%s broke", task.get_name(), exc_info=task.exception())
-            raise StoreError(f"{task.get_name()} broke: the log above says where; the hub has ended")
-
-
 async def _take_first_rule(store: Store, rules: RuleSettings) -> None:
     rule = first_rule(rules)
     try:
@@ -209,8 +71,3 @@ def first_rule(rules: RuleSettings) -> Rule:
         feedin_micro_per_kwh=rules.feedin_micro_per_kwh,
     )
     return Rule(method=rules.method, prices=prices)
-
-
-def _cpu_s() -> float:
-    usages = (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)

@@ -1,6 +1,5 @@
 """Who is looking: one-time links become sessions, sessions become a visit. Tokens are kept only as hashes."""
 
-import hashlib
 import secrets
 from dataclasses import dataclass
 from typing import Final
@@ -10,9 +9,9 @@ from fastapi import Request, Response
 from hub.storage.records import Home, Member
 from hub.web.guard import PageError
 from hub.web.parts import HubParts
+from hub.web.tokens import TOKEN_BYTES, hash_token
 from hub.web.words import SOURCE_LANGUAGE, Words, languages
 
-TOKEN_BYTES: Final = 32
 _DAY_S: Final = 86_400
 _MAX_TOKEN_CHARS: Final = 128
 
@@ -35,11 +34,6 @@ class Visit:
         if self.home is None:
             raise PageError(404, self.words.say("No home is registered in your name. The board can add it."))
         return self.home
-
-
-def hash_token(token: str) -> bytes:
-    """SHA-256 of a sign-in link's or a session's token: what the store keeps instead of it."""
-    return hashlib.sha256(token.encode()).digest()
 
 
 def cookie_name(parts: HubParts) -> str:

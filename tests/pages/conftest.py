@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from hub.storage.sqlite import SqliteStore
 from hub.web.app import build_app
-from hub.web.sign_in import hash_token
+from hub.web.tokens import hash_token
 from tests.hub.web.page_street import NOW_S, build_street, parts_over, settle_street
 
 CHROMIUM = Path("/usr/bin/chromium")

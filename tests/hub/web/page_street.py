@@ -29,7 +29,7 @@ from hub.storage.records import (
 )
 from hub.storage.sqlite import SqliteStore
 from hub.web.parts import HubParts
-from hub.web.sign_in import hash_token
+from hub.web.tokens import hash_token
 from protocols.consent import (
     ConsentRule,
     ConsentSet,
