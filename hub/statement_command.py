@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
+from typing import cast
 
 from hub.clock import open_clock
 from hub.commands import CommandError
@@ -17,6 +18,10 @@ from hub.month_command import parse_month
 from hub.new_files import write_new
 from hub.program import open_hub
 from hub.statements import DESK_ACCESS, StatementDesk, StatementProblem
+from hub.web.statement_pdf import draw_pdf, draws_pdf
+from hub.web.views.statement import statement_page
+from hub.web.views.statement_sheet import statement_sheet
+from hub.web.words import Words
 from protocols.timeline import Clock
 
 SCRIPT = Path(__file__).with_name("verify_statement.py")
@@ -27,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--member", required=True, metavar="ID", help="the member's id, such as m01")
     parser.add_argument("--month", required=True, metavar="MONTH", help="a month like 2026-05")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the folder to make; not there yet")
+    parser.add_argument("--pdf", action="store_true", help="add statement.pdf (needs the extra 'pdf')")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
 
 
@@ -34,14 +40,19 @@ def run(args: argparse.Namespace) -> int:
     """Write the folder, whole or not at all. Raises: CommandError with one line."""
     month = parse_month(args.month)
     clock = open_clock(args.clock)
-    files = asyncio.run(statement_of(args.data, member_id=args.member, month=month, clock=clock))
-    write_folder(args.out, files)
+    if args.pdf and not draws_pdf():
+        raise CommandError("statement: --pdf needs the package typst: install commonwatt with the extra 'pdf'")
+    files, language = asyncio.run(statement_of(args.data, member_id=args.member, month=month, clock=clock))
+    write_folder(args.out, files, pdf=statement_pdf(files, language) if args.pdf else None)
     sys.stdout.write(_said(args.out, files, as_json=args.json))
     return 0
 
 
-async def statement_of(folder: Path, *, member_id: str, month: date, clock: Clock) -> StatementFiles:
-    """A member's month from the hub in `folder`; the look is logged as a job's. Raises: CommandError."""
+async def statement_of(folder: Path, *, member_id: str, month: date, clock: Clock) -> tuple[StatementFiles, str]:
+    """A member's month from the hub in `folder`, and the member's language; the look is logged as a job's.
+
+    Raises: CommandError.
+    """
     _, key, store = await open_hub(folder, clock=clock)
     try:
         member, home = await store.member(member_id), await store.home_of(member_id)
@@ -54,7 +65,7 @@ async def statement_of(folder: Path, *, member_id: str, month: date, clock: Cloc
         await store.close()
     if files is None:
         raise CommandError(f"statement: nothing of {month:%Y-%m} is settled for {member_id[:40]}")
-    return files
+    return files, member.language
 
 
 def file_contents(files: StatementFiles) -> dict[str, bytes]:
@@ -64,7 +75,15 @@ def file_contents(files: StatementFiles) -> dict[str, bytes]:
     return contents | {"statement.csv": statement_csv(files.statement).encode()}
 
 
-def write_folder(folder: Path, files: StatementFiles) -> None:
+def statement_pdf(files: StatementFiles, language: str) -> bytes:
+    """The statement's sheet in the member's language, as a PDF. Raises: PdfMissing."""
+    coop = cast(Mapping[str, str], files.statement["coop"])
+    words = Words(language, coop["tz"], coop["currency"])
+    view = statement_page(files, words, frozen={}, frozen_days=0)
+    return draw_pdf(statement_sheet(files, view, words))
+
+
+def write_folder(folder: Path, files: StatementFiles, *, pdf: bytes | None = None) -> None:
     """A new folder of the files. If power fails nothing of this name is there. Raises: CommandError."""
     part = folder.with_name(folder.name + ".part")
     try:
@@ -74,6 +93,8 @@ def write_folder(folder: Path, files: StatementFiles) -> None:
         part.mkdir(mode=0o700)
         for name, content in file_contents(files).items():
             write_new(part / name, content)
+        if pdf is not None:
+            write_new(part / "statement.pdf", pdf)
         part.rename(folder)
     except OSError as error:
         raise CommandError(f"cannot write {folder}: {error.strerror or error}") from None

@@ -1,5 +1,6 @@
 """The statement of a month: its page, its days, and the files a member checks it with at home. Own data only."""
 
+import asyncio
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -11,8 +12,10 @@ from hub.storage.records import Access
 from hub.web.guard import PageError
 from hub.web.sign_in import Visit, visit_of
 from hub.web.site import Site, as_json
+from hub.web.statement_pdf import PdfMissing, draw_pdf, draws_pdf
 from hub.web.views.objections import frozen_lines
-from hub.web.views.statement import statement_day, statement_page
+from hub.web.views.statement import StatementPage, statement_day, statement_page
+from hub.web.views.statement_sheet import statement_sheet
 
 SCRIPT: Final = Path(__file__).parents[1] / "verify_statement.py"
 
@@ -24,12 +27,8 @@ def add_statement_pages(app: FastAPI, site: Site) -> None:
     @app.get("/credits/statement/{month}")
     async def statement(request: Request, month: str) -> Response:
         visit = await visit_of(site.parts, request)
-        files = await files_of(site, visit, month)
-        rows = await site.parts.store.objections(member=visit.member.id)
-        frozen = frozen_lines(rows, month=month, day="", words=visit.words)
-        in_days = sum(row.verdict is None and row.month == month and row.day != "" for row in rows)
-        view = statement_page(files, visit.words, frozen=frozen, frozen_days=in_days)
-        return await site.page(visit, "statement.html", place="credits", view=view)
+        _, view = await _stated(site, visit, month)
+        return await site.page(visit, "statement.html", place="credits", view=view, has_pdf=draws_pdf())
 
     @app.get("/credits/statement/{month}/{day}")
     async def day_of_statement(request: Request, month: str, day: str) -> Response:
@@ -59,6 +58,17 @@ def _add_files(app: FastAPI, site: Site) -> None:
         text = statement_csv((await files_of(site, visit, month)).statement)
         return _download(text.encode(), "text/csv; charset=utf-8", f"statement-{month}.csv")
 
+    @app.get("/credits/statement/{month}.pdf")
+    async def sheet(request: Request, month: str) -> Response:
+        visit = await visit_of(site.parts, request)
+        files, view = await _stated(site, visit, month)
+        try:
+            drawn = await asyncio.to_thread(draw_pdf, statement_sheet(files, view, visit.words))
+        except PdfMissing:
+            say = visit.words.say
+            raise PageError(404, say("This hub draws no PDF. Your browser can print the statement's page.")) from None
+        return _download(drawn, "application/pdf", f"statement-{month}.pdf")
+
     @app.get("/credits/statement/{month}/readings.json")
     async def readings(request: Request, month: str) -> Response:
         visit = await visit_of(site.parts, request)
@@ -68,6 +78,15 @@ def _add_files(app: FastAPI, site: Site) -> None:
     async def pool(request: Request, month: str) -> Response:
         visit = await visit_of(site.parts, request)
         return as_json((await files_of(site, visit, month)).pool)
+
+
+async def _stated(site: Site, visit: Visit, month: str) -> tuple[StatementFiles, StatementPage]:
+    """The visitor's statement with what its page shows, frozen lines included. Raises: PageError(404)."""
+    files = await files_of(site, visit, month)
+    rows = await site.parts.store.objections(member=visit.member.id)
+    frozen = frozen_lines(rows, month=month, day="", words=visit.words)
+    in_days = sum(row.verdict is None and row.month == month and row.day != "" for row in rows)
+    return files, statement_page(files, visit.words, frozen=frozen, frozen_days=in_days)
 
 
 async def files_of(site: Site, visit: Visit, text: str) -> StatementFiles:

@@ -6,6 +6,7 @@ Catalogues are plain .po text, compiled in memory when first used. No page keeps
 import gettext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -73,6 +74,11 @@ class Words:
         rounded = round(value, places) + 0.0
         return format_decimal(rounded, format=f"#,##0.{digits}" if places else "#,##0", locale=self._locale)
 
+    def fraction(self, value: int, places: int) -> str:
+        """A whole number of 10^-places, with all its digits; no float comes near it."""
+        whole = format_decimal(Decimal(value).scaleb(-places), format=f"#,##0.{'0' * places}", locale=self._locale)
+        return str(whole)
+
     def kwh(self, energy_wh: float) -> str:
         """An amount of energy with one decimal."""
         return f"{self.number(energy_wh / 1000, 1)}{NO_BREAK}kWh"
@@ -123,3 +129,7 @@ class Words:
     def moment(self, unix_s: float) -> str:
         """'21 November, 10:15'."""
         return str(format_datetime(self.local(unix_s), "d MMMM, HH:mm", locale=self._locale))
+
+    def dated(self, unix_s: float) -> str:
+        """'21 November 2026'."""
+        return str(format_date(self.local(unix_s).date(), "d MMMM yyyy", locale=self._locale))

@@ -18,7 +18,7 @@ from hub.core.statement import StatementFiles
 from hub.run_approval import approve_run, publish_run
 from hub.settlement_days import settle_day
 from hub.settlement_runs import settle_month
-from hub.statement_command import file_contents, write_folder
+from hub.statement_command import file_contents, statement_pdf, write_folder
 from hub.statements import DESK_ACCESS, StatementDesk, StatementProblem
 from tests.hub.settled_street import KEY, RULE, Street, arrivals_of, open_street
 
@@ -111,6 +111,19 @@ async def test_editions_follow_each_other_and_name_what_changed(street: Street, 
     assert closed is not None
     assert (closed.statement["state"], closed.statement["billed"]) == ("final", True)
     assert check(tmp_path / "closed", closed)[0] == 0
+
+
+async def test_the_folder_may_hold_a_pdf(street: Street, tmp_path: Path) -> None:
+    await street.arrive_days(DAYS[:1])
+    await settle_day(street.store, day=DAYS[0], made_at=1, key=KEY)
+    files = await state(street, "m02")
+    assert files is not None
+    write_folder(tmp_path / "plain", files)
+    write_folder(tmp_path / "paper", files, pdf=statement_pdf(files, "en"))
+    names = {path.name for path in (tmp_path / "plain").iterdir()}
+    assert names == {"statement.json", "readings.json", "pool.json", "statement.csv"}
+    assert {path.name for path in (tmp_path / "paper").iterdir()} == {*names, "statement.pdf"}
+    assert (tmp_path / "paper" / "statement.pdf").read_bytes().startswith(b"%PDF-1.7")
 
 
 async def test_the_signed_root_is_the_one_of_the_ledgers_chain(street: Street) -> None:

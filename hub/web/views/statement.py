@@ -223,13 +223,19 @@ def _short(day: str, words: Words) -> str:
 
 def _changes(changes: Document | None, words: Words) -> Iterator[Change]:
     """The month's changed numbers; of the amounts of money those that are paid, and the comparison."""
-    for name, (before, now) in (changes or {"month": {}})["month"].items():
-        base, _, unit = name.rpartition("_")
-        if name in labels(words):
-            yield Change(labels(words)[name], words.kwh(before), words.kwh(now))
+    order = list(labels(words))
+    changed = [(*_base_and_unit(name), pair) for name, pair in (changes or {"month": {}})["month"].items()]
+    for base, unit, (before, now) in sorted(changed, key=lambda each: order.index(each[0])):
+        if not unit:
+            yield Change(labels(words)[base], words.kwh(before), words.kwh(now))
         elif unit == "cent" or (unit == "nano" and base in COMPARED):
             scale = CENT_NANO if unit == "cent" else 1
             yield Change(labels(words)[base], *(_amount(amount, scale, words) for amount in (before, now)))
+
+
+def _base_and_unit(name: str) -> tuple[str, str]:
+    base, _, unit = name.rpartition("_")
+    return (base, unit) if base else (name, "")
 
 
 def _amount(amount: int | None, scale: int, words: Words) -> str:
