@@ -39,10 +39,13 @@ class ForecastJob:
     Known at: readings of slots that closed by the due time, weather issued by then.
     """
 
-    def __init__(self, store: ForecastStores, *, worker: Worker, tz: str) -> None:
+    def __init__(
+        self, store: ForecastStores, *, worker: Worker, tz: str, place_deg: tuple[float, float] | None = None
+    ) -> None:
         self._store = store
         self._worker = worker
         self._tz = tz
+        self._place_deg = place_deg
         self._newest: tuple[Forecast, ...] = ()
 
     @property
@@ -81,7 +84,7 @@ class ForecastJob:
     async def _weather(self, due_s: int, *, first_slot: Slot) -> WeatherTable:
         until_s = due_s + HORIZON_SLOTS * 900 + 3600
         hours = await self._store.weather_known_at(due_s, first_s=start_of(first_slot) - 3600, until_s=until_s)
-        return WeatherTable.from_hours(hours) if hours else WeatherTable.empty()
+        return WeatherTable.from_hours(hours, place_deg=self._place_deg) if hours else WeatherTable.empty()
 
 
 async def read_neighbourhood(store: ReadingStore, *, slots: range, access: Access) -> Neighbourhood:

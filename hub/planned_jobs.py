@@ -18,7 +18,8 @@ def planned_jobs(
     weather = settings.weather
     place = None if weather is None else Place(weather.url, weather.latitude, weather.longitude)
     tz = settings.coop.tz
-    forecast = ForecastJob(store, worker=worker, tz=tz)
+    place_deg = None if weather is None else (weather.latitude, weather.longitude)
+    forecast = ForecastJob(store, worker=worker, tz=tz, place_deg=place_deg)
     prompts = PromptJob(store, forecasts=forecast, send=send_prompt, tz=tz)
     settlement = SettlementJob(store, tz=tz, calendar=settings.calendar, key=key)
     return (

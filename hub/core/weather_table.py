@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from hub.core.day_grid import Floats, Ints
+from hub.core.sun_position import sun_elevation_deg
 from protocols.slots import SLOT_S, SLOTS_PER_HOUR
 
+STEP_S = 300
 _KNOWN_BITS = 24  # slots stay below 2**24 until the year 2448
 
 
@@ -41,9 +43,12 @@ class WeatherTable:
         return cls(none, none, nothing, nothing, nothing)
 
     @classmethod
-    def from_hours(cls, hours: Sequence[tuple[int, int, float, float, float]]) -> WeatherTable:
+    def from_hours(
+        cls, hours: Sequence[tuple[int, int, float, float, float]], *, place_deg: tuple[float, float] | None = None
+    ) -> WeatherTable:
         """Rows (hour start unix s, issued at unix s, temperature_c, radiation_w_m2, wind_m_s), four slots each.
 
+        With a place (latitude, longitude) an hour's radiation follows the sun's height within it, its mean unchanged.
         Known at: the first slot that begins at or after the issue.
         """
         table = np.array(hours, dtype=np.float64).reshape(-1, 5)
@@ -52,7 +57,22 @@ class WeatherTable:
         slot = (start[:, None] + np.arange(SLOTS_PER_HOUR)).ravel()
         columns = (np.repeat(column, SLOTS_PER_HOUR) for column in (known, *table[:, 2:].T))
         known_slot, temperature_c, radiation_w_m2, wind_m_s = columns
+        if place_deg is not None:
+            radiation_w_m2 = radiation_w_m2 * _share_of_hour(slot, place_deg)
         return cls(slot, known_slot.astype(np.int64), temperature_c, radiation_w_m2, wind_m_s)
+
+
+def _share_of_hour(slot: Ints, place_deg: tuple[float, float]) -> Floats:
+    """How the sun's height in each slot stands to its mean over the slot's hour; 1 where the sun is not up.
+
+    Shape: (slots,), whole hours of four slots.
+    """
+    starts_s = slot[:, None] * float(SLOT_S) + (np.arange(SLOT_S // STEP_S) + 0.5) * STEP_S
+    elevation = sun_elevation_deg(starts_s, latitude_deg=place_deg[0], longitude_deg=place_deg[1])
+    height = np.maximum(0.0, np.sin(np.radians(elevation))).mean(axis=1).reshape(-1, SLOTS_PER_HOUR)
+    mean = height.mean(axis=1, keepdims=True)
+    share: Floats = np.divide(height, mean, out=np.ones_like(height), where=mean > 0)
+    return share.ravel()
 
 
 @dataclass(frozen=True, slots=True)

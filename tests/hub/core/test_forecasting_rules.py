@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from hub.core.day_grid import day_grid, wall_slots
 from hub.core.forecasting import Forecast, ForecastRefused, History, forecast
+from hub.core.sun_position import sun_elevation_deg
 from hub.core.weather_table import WeatherTable, WeatherVintages
 from protocols.slots import SLOT_S, slots_of_day
 
@@ -224,3 +225,18 @@ def test_hourly_weather_becomes_four_slots_known_after_its_issue() -> None:
     assert table.known_slot.tolist() == [2, 2, 2, 2]
     assert table.wind_m_s.tolist() == [3.0] * 4
     assert len(WeatherTable.from_hours([]).slot) == 0
+
+
+@given(st.integers(0, 366 * 24), st.sampled_from([(48.2, 16.4), (-33.0, 151.0), (69.6, 18.9), (0.0, 0.0)]))
+def test_radiation_follows_the_sun_within_the_hour_and_keeps_its_mean(hour: int, place: tuple[float, float]) -> None:
+    start_s = 1_767_225_600 + hour * 3600
+    plain = WeatherTable.from_hours([(start_s, 0, 5.0, 400.0, 3.0)])
+    shaped = WeatherTable.from_hours([(start_s, 0, 5.0, 400.0, 3.0)], place_deg=place)
+    assert shaped.radiation_w_m2.mean() == pytest.approx(400.0)
+    assert np.all(shaped.radiation_w_m2 >= 0)
+    middle_s = shaped.slot * float(SLOT_S) + SLOT_S / 2
+    height = sun_elevation_deg(middle_s, latitude_deg=place[0], longitude_deg=place[1])
+    if height.min() > 1:
+        assert list(np.argsort(shaped.radiation_w_m2)) == list(np.argsort(height)), "more where the sun is higher"
+    for column in ("slot", "known_slot", "temperature_c", "wind_m_s"):
+        assert np.array_equal(getattr(plain, column), getattr(shaped, column))
