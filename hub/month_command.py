@@ -12,17 +12,16 @@ from zoneinfo import ZoneInfo
 
 from hub.clock import open_clock
 from hub.commands import CommandError
+from hub.core.month_preview import MarkedDay, MonthPreview
 from hub.core.month_runs import MonthRun, why_not_make
 from hub.core.refusal import Refusal
 from hub.core.run_calendar import RunCalendar, days_of, month_name, months_between
 from hub.program import open_hub
 from hub.run_approval import ApprovalRefused, approve_run, publish_run
+from hub.run_desk import overview_of
 from hub.settlement_days import SettlementStores
 from hub.settlement_runs import (
-    MarkedDay,
-    MonthPreview,
     first_day,
-    marked_days,
     month_runs,
     preview_month,
     settle_month,
@@ -90,16 +89,15 @@ async def runs_and_marks(store: SettlementStores, *, calendar: RunCalendar, toda
     first = await first_day(store)
     due, marked = [], []
     for month in months_between(first, today) if first is not None else ():
-        made = {run.kind for run in runs if run.month == month_name(month)}
-        following = next((kind for kind in ("M1", "R1", "R2", "RF") if kind not in made), None)
-        if following is None or first is None:
+        overview = await overview_of(store, month, calendar=calendar, today=today)
+        if overview.following is None:
             continue
-        due.append({"month": month_name(month), "kind": following, "due": calendar.due_day(month, following)})
-        days = [day for day in days_of(month) if first <= day < today]
-        marked += [_mark(mark, following) for mark in await marked_days(store, days)]
+        due_day = calendar.due_day(month, overview.following)
+        due.append({"month": overview.name, "kind": overview.following, "due": str(due_day)})
+        marked += [_mark(mark, overview.following) for mark in overview.marked]
     return {
         "runs": [run_json(run) for run in runs],
-        "due": [row | {"due": str(row["due"])} for row in due],
+        "due": due,
         "marked_days": marked,
     }
 

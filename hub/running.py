@@ -18,6 +18,7 @@ from hub.intake import Intake
 from hub.outgoing import PromptSender
 from hub.planned_jobs import planned_jobs
 from hub.program import open_hub
+from hub.run_desk import RunDesk
 from hub.settings import HubSettings, load_settings
 from hub.statements import StatementDesk
 from hub.storage.contract import Store
@@ -79,9 +80,11 @@ class Hub:
             clock=self._clock,
             agents_changed=self._intake.agents_changed,
         )
-        desk = StatementDesk(self._store, key=self._key)
         parts = HubParts(
-            *(self._store, self._clock, settings.coop, enrol, self.status, desk), secure_cookies=settings.web.https
+            *(self._store, self._clock, settings.coop, enrol, self.status),
+            statements=StatementDesk(self._store, key=self._key),
+            runs=RunDesk(self._store, calendar=settings.calendar, key=self._key),
+            secure_cookies=settings.web.https,
         )
 
         def web_is_bound(address: str) -> None:

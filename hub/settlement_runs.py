@@ -4,7 +4,7 @@ A month run takes the inputs of every day as they are, books only what differs, 
 members have approved it. The next due is said by the calendar, what may be made by hub.core.month_runs.
 """
 
-from collections import defaultdict
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -13,6 +13,7 @@ from typing import Final
 from hub.book_signing import as_row, attestation_head, sign_older_runs
 from hub.core.attestations import APPROVAL, MONTH_RUN, PUBLICATION, attest, read_document
 from hub.core.ledger import Entry, book_difference, sum_settlement
+from hub.core.month_preview import MarkedDay, MonthPreview, sum_changes
 from hub.core.month_runs import MonthRun, month_content, month_digests, read_month_runs
 from hub.core.refusal import Refusal
 from hub.core.run_calendar import days_of, month_name
@@ -30,7 +31,7 @@ from hub.settlement_days import (
 )
 from hub.storage.contract import AttestationStore
 from hub.storage.failures import StoreConflict
-from hub.storage.records import Access, RunRow
+from hub.storage.records import Access, Coop, RunRow
 from protocols.slots import day_of, slots_of_day
 
 PREVIEW_ACCESS: Final = Access(actor="job:settlement-preview", role="job", purpose="settle.share")
@@ -41,44 +42,21 @@ NEW_RULE: Final = "another rule"
 
 
 @dataclass(frozen=True, slots=True)
-class MarkedDay:
-    """A closed day that its next run has to look at again, and why."""
-
-    day: date
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
 class MonthPlan:
-    """A month ready to be booked: `changed` are the days whose inputs are not those of their standing run."""
+    """A month ready to be booked: `changed` are the days whose inputs are not those of their standing run.
+
+    `digests` are those of month_digests once it is booked.
+    """
 
     month: date
     days: tuple[date, ...]
     changed: tuple[DayInputs, ...]
     unchanged: tuple[DayInputs, ...]
+    digests: tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class MemberChange:
-    """What a run would book for a member beside what is booked. Money: positive is what the co-op owes the member."""
-
-    member: str
-    received_wh: int
-    sold_wh: int
-    imported_wh: int
-    exported_wh: int
-    money_nano: int
-
-
-@dataclass(frozen=True, slots=True)
-class MonthPreview:
-    """What a run would change: days, members and the co-op's margin. Nothing of it is booked."""
-
-    month: str
-    days: tuple[str, ...]
-    entries: int
-    members: tuple[MemberChange, ...]
-    margin_nano: int
+class PreviewStale(Exception):
+    """What the run would book is no longer what was looked at."""
 
 
 async def first_day(store: SettlementStores) -> date | None:
@@ -139,7 +117,9 @@ async def plan_month(store: SettlementStores, *, month: date, access: Access = A
         except Refusal as refusal:
             raise Refusal(refusal.code, f"{inputs.day}: {refusal.detail}") from None
         changed.append(inputs)
-    return MonthPlan(month, days, tuple(changed), tuple(unchanged))
+    stands = {day: (day, run.rule_hash, run.input_digest) for day, run in standing.items()}
+    stands |= {inputs.day: (inputs.day, inputs.rule_hash, inputs.digest) for inputs in changed}
+    return MonthPlan(month, days, tuple(changed), tuple(unchanged), month_digests(stands.values()))
 
 
 async def preview_month(store: SettlementStores, *, month: date) -> MonthPreview:
@@ -151,49 +131,55 @@ async def preview_month(store: SettlementStores, *, month: date) -> MonthPreview
     entries: list[Entry] = []
     for inputs in plan.changed:
         rows = await store.entries_of_day(inputs.day)
-        standing = sum_settlement(row.canonical for row in rows)
-        entries += book_difference(settle(inputs.readings, inputs.rule), standing, day=inputs.day, run="preview")
-    amounts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    margin_nano = 0
-    for entry in entries:
-        for posting in entry.postings:
-            if posting.account == f"member:{entry.member}:energy":
-                amounts[entry.member][posting.line] += _outward(posting.line) * posting.amount
-            elif posting.account == f"member:{entry.member}:money":
-                amounts[entry.member]["money"] += posting.amount
-            elif posting.account == "coop:margin":
-                margin_nano += posting.amount
-    return MonthPreview(
-        month_name(month),
-        tuple(inputs.day for inputs in plan.changed),
-        len(entries),
-        tuple(
-            MemberChange(
-                member, *(amounts[member][name] for name in ("received", "sold", "imported", "exported", "money"))
-            )
-            for member in sorted(amounts, key=lambda name: name.encode("utf-8"))
-        ),
-        margin_nano,
-    )
+        entries += await asyncio.to_thread(_difference, inputs, [row.canonical for row in rows])
+    days = tuple(inputs.day for inputs in plan.changed)
+    return sum_changes(entries, month=month_name(month), days=days, digests=plan.digests)
 
 
-def _outward(line: str) -> int:
-    """The sign that makes a member's movement of energy positive: what is sold or exported flows out."""
-    return -1 if line in ("sold", "exported") else 1
+def _difference(inputs: DayInputs, booked: Sequence[bytes]) -> list[Entry]:
+    settled = settle(inputs.readings, inputs.rule)
+    return list(book_difference(settled, sum_settlement(booked), day=inputs.day, run="preview"))
+
+
+async def preview_run_key(store: SettlementStores, *, month: date, kind: str, digests: tuple[str, str]) -> str:
+    """The key a run of the month would have with these digests; that of the run made before where it stands on them."""
+    known = [run for run in await month_runs(store) if (run.month, run.kind) == (month_name(month), kind)]
+    return _key_of(await store.coop(), month_name(month), kind=kind, digests=digests, known=known)
+
+
+def _key_of(coop: Coop, name: str, *, kind: str, digests: tuple[str, str], known: Sequence[MonthRun]) -> str:
+    if known and (known[-1].rules, known[-1].inputs) == digests:
+        return known[-1].run_key
+    run_key = run_key_of(coop, name, kind=kind, rule_hash=digests[0], digest=digests[1])
+    if run_key in {run.run_key for run in known}:
+        run_key = run_key_of(coop, name, kind=kind, rule_hash=digests[0], digest=digests[1], after=known[-1].run_key)
+    return run_key
 
 
 async def settle_month(
-    store: SettlementStores, *, month: date, kind: str, made_at: int, key: Signer, decision: str = ""
+    store: SettlementStores,
+    *,
+    month: date,
+    kind: str,
+    made_at: int,
+    key: Signer,
+    decision: str = "",
+    previewed: str | None = None,
 ) -> MonthRun:
     """Book the month's run: each changed day in a transaction of its own, then the run itself as a signed draft.
 
     If power fails between days, the same call later finds the days that are done by their inputs and goes on with the
-    rest. The same inputs again write nothing. Raises: Refusal, before any booking.
+    rest. The same inputs again write nothing. `previewed` is the key that a preview gave this run.
+    Raises: Refusal, or PreviewStale where the run would have another key; both before any booking.
     """
     plan = await plan_month(store, month=month)
+    if previewed is not None and previewed != await preview_run_key(
+        store, month=month, kind=kind, digests=plan.digests
+    ):
+        raise PreviewStale
     await sign_older_runs(store, coop=(await store.coop()).id, key=key)
     for inputs in plan.changed:
-        settled = settle(inputs.readings, inputs.rule)
+        settled = await asyncio.to_thread(settle, inputs.readings, inputs.rule)
         await book_inputs(store, inputs, settled=settled, made_at=made_at, kind=kind, key=key)
     for inputs in plan.unchanged:
         await store.set_settled_through(inputs.through)
@@ -217,11 +203,9 @@ async def _draft(
     standing: dict[str, RunRow] = {run.day: run for run in await store.runs(days=ends, allocations=False)}
     digests = month_digests((run.day, run.rule_hash, run.input_digest) for run in standing.values())
     known = [run for run in await month_runs(store) if (run.month, run.kind) == (name, kind)]
-    if known and (known[-1].rules, known[-1].inputs) == digests:
+    run_key = _key_of(coop, name, kind=kind, digests=digests, known=known)
+    if known and run_key == known[-1].run_key:
         return known[-1]
-    run_key = run_key_of(coop, name, kind=kind, rule_hash=digests[0], digest=digests[1])
-    if run_key in {run.run_key for run in known}:
-        run_key = run_key_of(coop, name, kind=kind, rule_hash=digests[0], digest=digests[1], after=known[-1].run_key)
     content = month_content(
         [(day, standing[day].run_key) for day in sorted(standing)],
         kind=kind,

@@ -140,7 +140,7 @@ def why_not_make(
         return f"{kind} is no run of a month; there are {', '.join((*MONTH_KINDS, DISPUTE))}"
     due = calendar.due_day(month, kind)
     if today < due:
-        return f"{kind} of {name} falls due on {due}; until then look at it with --preview"
+        return f"{kind} of {name} falls due on {due}; until then a preview shows what it would book"
     place = MONTH_KINDS.index(kind)
     if place and MONTH_KINDS[place - 1] not in done:
         return f"{kind} of {name} comes after {MONTH_KINDS[place - 1]}, which is not made yet"

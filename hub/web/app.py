@@ -14,6 +14,7 @@ from hub.web.guard import CalmErrors, PageError, SecurityHeaders
 from hub.web.member_pages import add_member_pages
 from hub.web.objection_pages import add_objection_pages
 from hub.web.parts import HubParts
+from hub.web.run_pages import add_run_pages
 from hub.web.sign_in import SignInNeeded
 from hub.web.site import Site
 from hub.web.statement_pages import add_statement_pages
@@ -37,6 +38,7 @@ def build_app(parts: HubParts) -> FastAPI:
     add_statement_pages(app, site)
     add_objection_pages(app, site)
     add_board_pages(app, site)
+    add_run_pages(app, site)
     _add_error_pages(app, site)
     app.add_middleware(CalmErrors, answer=lambda request: _error_page(site, request, status=500, sentence=_BROKEN))
     app.add_middleware(GZipMiddleware, minimum_size=500)

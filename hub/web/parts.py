@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
+from hub.core.month_overview import MonthOverview
+from hub.core.month_preview import BoardPreview
+from hub.core.month_runs import MonthRun
 from hub.core.statement import StatementFiles
 from hub.storage.contract import Store
 from hub.storage.records import Access, Coop, Home, Member
@@ -23,6 +26,31 @@ class Statements(Protocol):
     async def state(self, member: Member, home: Home, *, month: date, access: Access) -> StatementFiles | None: ...
 
 
+class Runs(Protocol):
+    """The board's desk for runs of months, given by their first day. A refusal comes back as one line of text, and
+    then nothing was written; a look at members' readings is logged by the desk before it is one.
+    """
+
+    async def months(self, *, today: date, most: int) -> tuple[MonthOverview, ...]: ...
+    async def month(self, month: date, *, today: date) -> MonthOverview | None: ...
+    async def preview(self, month: date, *, kind: str, today: date) -> tuple[BoardPreview, str] | str:
+        """What a run would book now, and the key it would have."""
+        ...
+
+    async def booked(self, run: MonthRun) -> BoardPreview:
+        """What a run that is made bills beside the month's last published one."""
+        ...
+
+    async def book(
+        self, month: date, *, kind: str, previewed: str, decision: str, at: int, today: date
+    ) -> MonthRun | str:
+        """Book the run that a preview gave this key."""
+        ...
+
+    async def approve(self, run_key: str, *, member: str, at: int) -> MonthRun | str: ...
+    async def publish(self, run_key: str, *, member: str, at: int) -> MonthRun | str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class HubParts:
     """Everything the pages lean on. `secure_cookies` is True wherever the hub is reached over HTTPS."""
@@ -33,5 +61,6 @@ class HubParts:
     enrol: Enrol
     status: Status
     statements: Statements
+    runs: Runs
     secure_cookies: bool = False
     session_days: int = 30

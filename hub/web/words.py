@@ -122,6 +122,10 @@ class Words:
         """'Fri 21 Nov'."""
         return str(format_date(day, "EEE d MMM", locale=self._locale))
 
+    def full_day(self, day: date) -> str:
+        """'21 Nov 2026'."""
+        return str(format_date(day, "d MMM yyyy", locale=self._locale))
+
     def month(self, day: date) -> str:
         """'November 2026'."""
         return str(format_date(day, "LLLL yyyy", locale=self._locale))

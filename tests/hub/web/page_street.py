@@ -11,6 +11,8 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.core.rulebook import Prices, Rule
+from hub.core.run_calendar import RunCalendar
+from hub.run_desk import RunDesk
 from hub.settlement_job import settle_day
 from hub.statements import StatementDesk
 from hub.storage.records import (
@@ -306,5 +308,6 @@ def parts_over(store: SqliteStore, *, now_s: float = NOW_S, secure_cookies: bool
         enrol=enrol,
         status=status,
         statements=StatementDesk(store, key=HUB_KEY),
+        runs=RunDesk(store, calendar=RunCalendar(), key=HUB_KEY),
         secure_cookies=secure_cookies,
     )
