@@ -85,6 +85,7 @@ class Hub:
             statements=StatementDesk(self._store, key=self._key),
             runs=RunDesk(self._store, calendar=settings.calendar, key=self._key),
             secure_cookies=settings.web.https,
+            bank=settings.bank,
         )
 
         def web_is_bound(address: str) -> None:

@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 
 from hub.core.rulebook import METHODS
 from hub.core.run_calendar import RunCalendar
+from hub.core.sepa import compact, is_bic, is_creditor_id, is_iban
+from hub.core.sepa_accounts import CoopAccount, clean_holder
 from hub.storage.records import Coop
 from protocols.topics import is_id
 
@@ -78,6 +80,7 @@ class HubSettings:
     weather: WeatherSettings | None
     rules: RuleSettings
     calendar: RunCalendar
+    bank: CoopAccount | None = None
 
 
 def load_settings(folder: Path) -> HubSettings:
@@ -111,6 +114,7 @@ def parse_settings(text: bytes, *, name: str, folder: Path) -> HubSettings:
         weather=_weather(top.table("weather")) if "weather" in tables else None,
         rules=_rules(top.table("rules")),
         calendar=_calendar(top.table("calendar")),
+        bank=_bank(top.table("bank")) if "bank" in tables else None,
     )
     top.require_nothing_else()
     return settings
@@ -150,6 +154,13 @@ feedin_micro_per_kwh = 80000
 
 [calendar]                 # settlement runs count working days: Monday to Friday without these
 holidays = []              # "12-25" for a day of each year, "2026-04-03" for a single one
+
+# [bank]                   # without it, commonwatt-hub payments writes no order
+# name = "Sunny Street"    # the holder of the co-op's account
+# iban = "DE89370400440532013000"
+# creditor_id = ""         # the co-op's SEPA creditor identifier; without it nothing is collected
+# smallest_cent = 100      # what comes to less waits for a later month
+# netting = true           # false: credits are paid out and debits collected apart
 """
 
 
@@ -314,6 +325,28 @@ def _calendar(table: _Table) -> RunCalendar:
             raise table.wrong("holidays", f'days like "12-25" or "2026-04-03", not {text[:20]!r}') from None
     table.require_nothing_else()
     return RunCalendar(frozenset(single), frozenset(yearly))
+
+
+def _bank(table: _Table) -> CoopAccount:
+    bic = table.text("bic", "", fits=lambda text: not text or is_bic(compact(text)), expected="a BIC, or none at all")
+    creditor = table.text(
+        "creditor_id",
+        "",
+        fits=lambda text: not text or is_creditor_id(compact(text)),
+        expected="a SEPA creditor identifier",
+    )
+    name = table.text("name", fits=lambda text: clean_holder(text) is not None, expected="the name of the holder")
+    iban = table.text("iban", fits=lambda text: is_iban(compact(text)), expected="an IBAN of a SEPA country")
+    bank = CoopAccount(
+        name=" ".join(name.split()),
+        iban=compact(iban),
+        bic=compact(bic) or None,
+        creditor_id=compact(creditor),
+        smallest_cent=table.number("smallest_cent", 100, least=1, most=10**9),
+        is_netted=table.flag("netting", default=True),
+    )
+    table.require_nothing_else()
+    return bank
 
 
 def _is_plain_date(value: object) -> bool:

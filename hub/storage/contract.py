@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from hub.storage.account_records import BankDetails, NewAccount
 from hub.storage.records import (
     AcceptedMessage,
     Access,
@@ -260,6 +261,26 @@ class ObjectionStore(Protocol):
         ...
 
 
+class AccountStore(Protocol):
+    """Members' bank accounts and direct-debit mandates; rows are added only, and no look goes unlogged (I12)."""
+
+    async def add_account(self, new: NewAccount) -> int:
+        """From now on the member's account; a mandate on another IBAN ends with it. Returns the row's id."""
+        ...
+
+    async def bank_details(self, members: Sequence[str] | None, *, access: Access) -> BankDetails:
+        """The history of these members or of all; the access rows are committed before any of it is read."""
+        ...
+
+    async def add_mandate(
+        self, member: str, *, signed_on: str, made_by: str, made_at: int, mandate: str | None = None
+    ) -> str | None:
+        """Returns None on success, else why not (no account, stands already, taken)."""
+        ...
+
+    async def end_mandate(self, member: str, *, made_by: str, made_at: int) -> bool: ...
+
+
 class JobStore(Protocol):
     """The timetable's memory: what is due survives a restart."""
 
@@ -276,6 +297,7 @@ class Store(
     BookStore,
     AttestationStore,
     ObjectionStore,
+    AccountStore,
     JobStore,
     Protocol,
 ):

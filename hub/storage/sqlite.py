@@ -1,5 +1,6 @@
 """The whole store on one SQLite file: the slices put together. Only entry points and tests name this class."""
 
+from hub.storage.sqlite_accounts import SqliteAccounts
 from hub.storage.sqlite_attestations import SqliteAttestations
 from hub.storage.sqlite_books import SqliteBooks
 from hub.storage.sqlite_fleet import SqliteFleet
@@ -21,5 +22,6 @@ class SqliteStore(
     SqliteBooks,
     SqliteAttestations,
     SqliteObjections,
+    SqliteAccounts,
 ):
     """Everything of hub.storage.contract.Store; open it with `await SqliteStore.open(path, now=...)`."""

@@ -5,6 +5,7 @@ work takes nothing of its neighbours with it, and one fsync serves them all.
 """
 
 import asyncio
+import logging
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -54,6 +55,8 @@ class SqliteConnections:
 
         Raises: StoreError with one line when the file is missing, unreadable, damaged or of a newer version.
         """
+        # The library writes each statement with its values into its log at DEBUG: readings and IBANs (I10).
+        logging.getLogger("aiosqlite").setLevel(logging.INFO)
         opened: list[aiosqlite.Connection] = []
         try:
             _ensure_file(path, create=create)

@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
+from hub.web.account_pages import add_account_pages
 from hub.web.board_pages import add_board_pages
 from hub.web.credit_pages import add_credit_pages
 from hub.web.entrance import add_entrance
@@ -37,6 +38,7 @@ def build_app(parts: HubParts) -> FastAPI:
     add_credit_pages(app, site)
     add_statement_pages(app, site)
     add_objection_pages(app, site)
+    add_account_pages(app, site)
     add_board_pages(app, site)
     add_run_pages(app, site)
     _add_error_pages(app, site)

@@ -8,6 +8,7 @@ from typing import Protocol
 from hub.core.month_overview import MonthOverview
 from hub.core.month_preview import BoardPreview
 from hub.core.month_runs import MonthRun
+from hub.core.sepa_accounts import CoopAccount
 from hub.core.statement import StatementFiles
 from hub.storage.contract import Store
 from hub.storage.records import Access, Coop, Home, Member
@@ -64,3 +65,4 @@ class HubParts:
     runs: Runs
     secure_cookies: bool = False
     session_days: int = 30
+    bank: CoopAccount | None = None

@@ -13,7 +13,10 @@ MAY_IMPORT = {
     "simulator": ("simulator", "protocols"),
     "hub.core": ("hub.core", "protocols"),
     "hub.storage": ("hub.storage", "hub.core", "protocols"),
-    "hub.web": ("hub.web", "hub.core", "hub.storage.contract", "hub.storage.records", "protocols"),
+    "hub.web": (
+        *("hub.web", "hub.core", "hub.storage.contract", "hub.storage.records", "hub.storage.account_records"),
+        "protocols",
+    ),
     "hub": ("hub", "protocols"),
 }
 # Only a program's entry point names the concrete store; everybody else asks the contract.

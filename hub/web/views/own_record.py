@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Final
 
 from hub.storage.contract import Store
 from hub.storage.records import AccessRow, Home, Member
@@ -11,6 +12,8 @@ from protocols.consent import CATALOGUE, Basis, ConsentRule, ConsentSet, Resolut
 from protocols.quantities import Measure
 from protocols.refusals import WireError
 from protocols.slots import Slot
+
+ACCOUNT_FIELDS: Final = "bank account"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,8 @@ def _look(row: AccessRow, names: dict[str, str], words: Words, *, self_id: str) 
     else:
         who = _job(row.actor, words)
         what = words.say("read your home's values to %(purpose)s", purpose=purpose)
+    if row.fields == ACCOUNT_FIELDS:
+        what = words.say("looked at your bank account to %(purpose)s", purpose=purpose)
     if row.count > 1:
         what += ", " + words.count("%(n)s time that day", "%(n)s times that day", row.count)
     return Look(words.clock_at(row.at), who, what)
@@ -85,6 +90,7 @@ def purpose_words(code: str, words: Words) -> str:
         "research": words.say("take part in a research project"),
         "grid.flex": words.say("report flexibility to the grid operator"),
         "own.view": words.say("show you your own values"),
+        "bank.pay": words.say("pay out credits and collect what is owed"),
     }
     if code.startswith("research."):
         return words.say("take part in the research project %(name)s", name=code.removeprefix("research."))

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.core.rulebook import Prices, Rule
 from hub.core.run_calendar import RunCalendar
+from hub.core.sepa_accounts import CoopAccount
 from hub.run_desk import RunDesk
 from hub.settlement_job import settle_day
 from hub.statements import StatementDesk
@@ -46,6 +47,7 @@ from protocols.timeline import Clock
 
 HUB_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 COOP = Coop("sunny-lane", "Sunny Lane Energy", "Europe/Berlin", "EUR")
+BANK = CoopAccount("Sunny Lane Energy", "DE89370400440532013000", creditor_id="DE98ZZZ09999999999")
 TODAY = date(2026, 6, 12)
 NOW_SLOT = slots_of_day(TODAY, COOP.tz).start + 41  # 10:15
 NOW_S = start_of(NOW_SLOT) + 120
@@ -310,4 +312,5 @@ def parts_over(store: SqliteStore, *, now_s: float = NOW_S, secure_cookies: bool
         statements=StatementDesk(store, key=HUB_KEY),
         runs=RunDesk(store, calendar=RunCalendar(), key=HUB_KEY),
         secure_cookies=secure_cookies,
+        bank=BANK,
     )

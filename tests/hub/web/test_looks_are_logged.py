@@ -7,7 +7,7 @@ from tests.hub.web.conftest import SignIn
 
 VALUES = (
     "/my-home", "/my-home.json", "/prompts", "/prompts.json", "/credits", "/credits.json", "/credits.csv",
-    "/credits/2026-06-10", "/credits/2026-06-10.json",
+    "/credits/2026-06-10", "/credits/2026-06-10.json", "/account", "/account.json",
 )  # fmt: skip
 NO_VALUES = (
     "/more",

@@ -1,0 +1,61 @@
+"""Members' bank accounts and mandates as typed rows; no SQL and no I/O here. An IBAN never shows in a repr."""
+
+from dataclasses import asdict, dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """An account a member is paid to or pays from, as `made_by` entered it."""
+
+    member: str
+    name: str
+    iban: str = field(repr=False)
+    made_by: str
+    made_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """An account in the history; a member's last one counts."""
+
+    id: int
+    member: str
+    name: str
+    iban: str = field(repr=False)
+    made_by: str
+    made_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class MandateRow:
+    """The member's word that the co-op may collect from this account; `ended_at` is None while it stands."""
+
+    id: str
+    account: int
+    member: str
+    signed_on: str
+    made_by: str
+    made_at: int
+    ended_by: str | None
+    ended_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class BankDetails:
+    """Accounts and mandates in the order they were entered."""
+
+    accounts: tuple[AccountRow, ...]
+    mandates: tuple[MandateRow, ...]
+
+    def account_of(self, member: str) -> AccountRow | None:
+        """The account that counts for this member."""
+        return next((row for row in reversed(self.accounts) if row.member == member), None)
+
+    def mandate_of(self, member: str) -> MandateRow | None:
+        """The mandate that stands for this member."""
+        return next((row for row in reversed(self.mandates) if row.member == member and row.ended_at is None), None)
+
+
+def mandate_fields(row: MandateRow) -> dict[str, object]:
+    """A mandate for programs: all but which account it is on."""
+    return {name: value for name, value in asdict(row).items() if name != "account"}
