@@ -144,7 +144,7 @@ def _run(options: argparse.Namespace) -> int:
         identity = load_identity(settings.data)
         program = Program(settings, clock, identity, wanted=_wanted_consent(settings, identity.enrolment.home))
         with history_lines(options.history) as lines:
-            asyncio.run(_until_stopped(program.run(lines)))
+            asyncio.run(_until_stopped(program.run(lines, name=str(options.history))))
     except (ClockError, IdentityError, SettingsError, OutboxError) as error:
         raise ReportedError(str(error)) from None
     except OSError as cause:
@@ -200,6 +200,7 @@ def _read(options: argparse.Namespace) -> int:
 
 
 def _outbox(options: argparse.Namespace) -> int:
+    from edge_agent.identity import IdentityError, load_enrolment
     from edge_agent.outbox import OutboxError
     from edge_agent.outbox_text import outbox_record, outbox_table
     from edge_agent.outbox_view import overview
@@ -207,23 +208,24 @@ def _outbox(options: argparse.Namespace) -> int:
     settings = _settings(options)
     try:
         found = overview(settings.data, limit=max(0, options.limit))
-    except OutboxError as error:
+        print(outbox_record(found) if options.json else outbox_table(found, load_enrolment(settings.data).tz))
+    except (IdentityError, OutboxError) as error:
         raise ReportedError(str(error)) from None
-    print(outbox_record(found) if options.json else outbox_table(found))
     return 0
 
 
 def _prompts(options: argparse.Namespace) -> int:
+    from edge_agent.identity import IdentityError, load_enrolment
     from edge_agent.outbox import OutboxError
-    from edge_agent.outbox_text import prompts_record, prompts_table
     from edge_agent.outbox_view import prompts
+    from edge_agent.prompt_text import prompts_record, prompts_text
 
     settings = _settings(options)
     try:
         found = prompts(settings.data)
-    except OutboxError as error:
+        print(prompts_record(found) if options.json else prompts_text(found, load_enrolment(settings.data).tz))
+    except (IdentityError, OutboxError) as error:
         raise ReportedError(str(error)) from None
-    print(prompts_record(found) if options.json else prompts_table(found))
     return 0
 
 

@@ -18,7 +18,7 @@ from protocols.map_model import DeviceMap, MapError
 from protocols.placed_map import ResolvedMap
 from protocols.planning import PlanError, Request, Span, bisect_request
 from protocols.registers import Value
-from protocols.sunspec import Discovery, discover
+from protocols.sunspec import Discovery, SunSpecModel, discover
 
 BUSY_TRIES = 3
 BUSY_WAIT_S = 0.3
@@ -54,6 +54,7 @@ class Device:
         self.device_map = device_map
         self.places = tuple(Place(settings.name, role, settings.max_power_w) for role in settings.roles)
         self.refused: tuple[Span, ...] = ()
+        self.models: tuple[SunSpecModel, ...] = ()
         self._sleep = sleep
         self._resolved: ResolvedMap | None = None
         self._seen_connection = 0
@@ -113,6 +114,7 @@ class Device:
             return self._resolved
         found = await self._discover(link) if self.device_map.is_sunspec else None
         self._resolved = self._resolve(found)
+        self.models = found.models if found else ()
         # What was learned holds for one connection: a reboot or a new firmware may have changed it.
         self.refused = ()
         self._seen_connection = max(1, link.opened)
@@ -227,14 +229,19 @@ class Device:
         self._resolved = replace(resolved, limits=limits, atomic=tuple(whole))
 
     def _learn_cut(self, request: Request, halves: tuple[Request, ...]) -> None:
-        """Both halves are answered, the whole is not: a hole may not be read over, or the block is too long."""
-        limits = self.resolved.limits
+        """Both halves are answered, the whole is not: a hole may not be read over, or the block is too long.
+
+        Whatever is learned, every point of the map can still be read: another reading may want what lies in the hole.
+        """
+        limits, known = self.resolved.limits, self.resolved.spans()
         left, right = halves
-        if right.address > left.end:
-            hole = Span(request.function, left.end, right.address - left.end)
-            limits = replace(limits, no_read=(*limits.no_read, hole))
+        hole = Span(request.function, left.end, max(0, right.address - left.end))
+        if unknown := _outside(hole, known):
+            limits = replace(limits, no_read=(*limits.no_read, *unknown))
+        elif hole.count:
+            limits = replace(limits, bridge=hole.count - 1)
         else:
-            longest = max(half.count for half in halves)
+            longest = max(*(half.count for half in halves), *(span.count for span in known))
             limits = replace(limits, max_registers=max(longest, min(limits.max_registers, request.count) // 2))
         self._resolved = replace(self.resolved, limits=limits)
 
@@ -250,3 +257,9 @@ class Device:
                     raise
                 await self._sleep(BUSY_WAIT_S * tries)
         raise AssertionError("unreachable: the last try returns or raises")
+
+
+def _outside(hole: Span, known: Iterable[Span]) -> list[Span]:
+    """The registers of a hole that belong to none of these spans."""
+    taken = {at for span in known if span.function == hole.function for at in range(span.address, span.end)}
+    return [Span(hole.function, at, 1) for at in range(hole.address, hole.end) if at not in taken]

@@ -13,9 +13,9 @@ from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal, InvalidOperation
 from edge_agent.metering import FIELDS_OF_ROLE, Metering, Place, Sample
 from edge_agent.run_loop import GROUP, Closing
 from protocols.quantities import Gap
+from protocols.recordings import HEADER
 from protocols.slots import SLOT_S, Slot, slot_of, start_of
 
-HEADER = "commonwatt-recording,1"
 MAX_LINE = 200
 MAX_AT_S = 7_258_118_400
 """The year 2200: what lies beyond was not written in seconds."""
@@ -174,15 +174,24 @@ async def replay(
         parts[0].feed(at_s, found)
         if slot_of(at_s) - slot_seen >= GROUP:
             slot_seen = slot_of(at_s)
-            if await parts[1].store_finished():
-                stored()
+            await _store(parts[1], stored)
             # The uplink shares this thread: let it send while the recording is read.
             await asyncio.sleep(0)
     if parts is not None:
         parts[0].finish(slot_of(at_s))
-        if await parts[1].store_finished():
-            stored()
+        await _store(parts[1], stored)
     return start_of(slot_of(at_s)) if parts else 0
 
 
+async def _store(closing: Closing, stored: Callable[[], None]) -> None:
+    """Until everything is kept: a recording can wait, a live meter cannot."""
+    if await closing.store_finished():
+        stored()
+    while closing.is_stuck:
+        await asyncio.sleep(STUCK_S)
+        if await closing.store_finished():
+            stored()
+
+
 LONGEST_HOLE_S = float(SLOT_S)
+STUCK_S = 5.0

@@ -59,17 +59,22 @@ class Identity:
 
 def load_identity(folder: Path) -> Identity:
     """The identity in a data folder. Raises IdentityError when it was never enrolled or the files are damaged."""
-    path = folder / ENROLMENT_FILE
-    try:
-        enrolment = parse_answer(path.read_bytes())
-    except FileNotFoundError:
-        raise IdentityError(f"{path}: not enrolled yet: ask the co-op for a token, then run `enrol`") from None
-    except (OSError, ValueError) as cause:
-        raise IdentityError(f"{path}: cannot be used: {cause}: enrol again") from None
+    enrolment = load_enrolment(folder)
     key_path = folder / KEY_FILE
     if not key_path.exists():
         raise IdentityError(f"{key_path}: the key is gone: enrol again with a new token")
     return Identity(Signer(enrolment.coop, enrolment.agent, load_key(key_path)), enrolment)
+
+
+def load_enrolment(folder: Path) -> EnrolAnswer:
+    """What the hub told this home when it enrolled. Raises IdentityError."""
+    path = folder / ENROLMENT_FILE
+    try:
+        return parse_answer(path.read_bytes())
+    except FileNotFoundError:
+        raise IdentityError(f"{path}: not enrolled yet: ask the co-op for a token, then run `enrol`") from None
+    except (OSError, ValueError) as cause:
+        raise IdentityError(f"{path}: cannot be used: {cause}: enrol again") from None
 
 
 def enrol(folder: Path, token_text: str, *, coop: str, post: Callable[[bytes], bytes]) -> Identity:

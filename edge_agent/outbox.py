@@ -116,9 +116,13 @@ class Outbox:
         await self._keep([notice] if notice else [], now_s=now_s, also=also)
 
     @finished
-    async def append_answer(self, prompt_id: str, sealing: Sealing, *, now_s: float) -> None:
-        """Put an answer a person gave into the chain and take it off the list of given answers."""
-        also = [("DELETE FROM given_answer WHERE prompt_id = ?", (prompt_id,))]
+    async def append_answer(self, prompt_id: str, sealing: Sealing, *, choice: Choice, at: int, now_s: float) -> None:
+        """Put an answer a person gave into the chain; if it was not changed meanwhile, it is on the list no more."""
+        given = (prompt_id, choice.value, at)
+        also = [
+            ("DELETE FROM given_answer WHERE prompt_id = ? AND choice = ? AND at = ?", given),
+            ("INSERT OR REPLACE INTO answered SELECT ?, ?, ?, epoch, last_seq FROM state", given),
+        ]
         await self._keep([sealing], now_s=now_s, also=also)
 
     async def checkpoint(self) -> bytes | None:
@@ -182,17 +186,16 @@ class Outbox:
     @finished
     async def take_back(self, told: Receipted, *, now_s: float) -> int:
         """Only the numbers up to `told.through` are receipted; returns how many above it lost their receipt."""
-        through = told.through
         async with self._transaction():
             await self._note_times(told)
             await self._db.execute(
                 "UPDATE message SET receipted_at = ? WHERE epoch = ? AND seq <= ? AND receipted_at IS NULL",
-                (int(now_s), self._next.epoch, through),
+                (int(now_s), self._next.epoch, told.through),
             )
             cursor = await self._db.execute(
                 "UPDATE message SET receipted_at = NULL, refused = NULL"
                 " WHERE epoch = ? AND seq > ? AND receipted_at IS NOT NULL",
-                (self._next.epoch, through),
+                (self._next.epoch, told.through),
             )
             return cursor.rowcount
 
@@ -322,9 +325,10 @@ class Outbox:
             made = sealing(link)
             digest = batch_hash(made.sealed)
             moved.append((link.epoch, link.seq, made.kind, made.topic, made.sealed, digest, int(now_s)))
-            gone.append((epoch, seq))
+            gone.append((link.epoch, link.seq, epoch, seq))
             link = Link(link.epoch, link.seq + 1, digest)
-        await self._db.executemany("DELETE FROM message WHERE epoch = ? AND seq = ?", gone)
+        await self._db.executemany("DELETE FROM message WHERE epoch = ?3 AND seq = ?4", gone)
+        await self._db.executemany("UPDATE answered SET epoch = ?1, seq = ?2 WHERE epoch = ?3 AND seq = ?4", gone)
         await self._db.executemany(_INSERT, moved)
         return link, len(moved)
 
@@ -388,10 +392,9 @@ class Outbox:
                     yield
                     await self._db.commit()
                 except BaseException:
+                    self._held_bytes = None
                     # Runs after whatever is still queued, and does nothing where no transaction is open.
                     await self._db.rollback()
-                    self._held_bytes = None
                     raise
             except sqlite3.Error as cause:
-                self._held_bytes = None
                 raise OutboxError(f"the outbox cannot be written: {cause}: is the disk full?") from None

@@ -47,4 +47,14 @@ CREATE TABLE IF NOT EXISTS given_answer (
     choice TEXT NOT NULL,
     at INTEGER NOT NULL
 ) WITHOUT ROWID;
-"""
+CREATE TABLE IF NOT EXISTS answered (
+    prompt_id TEXT PRIMARY KEY,
+    choice TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    seq INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TRIGGER IF NOT EXISTS prompt_gone AFTER DELETE ON prompt BEGIN
+    DELETE FROM answered WHERE prompt_id = old.id;
+END;
+"""  # noqa: S608 - two constants

@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from edge_agent.outbox import OutboxError
 from edge_agent.outbox_file import FILE_NAME
 from protocols.messages import Choice, PromptNotice, decode_prompt
 from protocols.refusals import WireError
+
+Way = Literal["given", "sent", "receipted", "refused"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,17 @@ class Overview:
     newest: tuple[Message, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A prompt and the answer given here, if any: when in Unix seconds, and how far on its way to the hub it is."""
+
+    prompt: PromptNotice
+    choice: str | None = None
+    given_at: int | None = None
+    way: Way | None = None
+    refused: str | None = None
+
+
 def overview(folder: Path, *, limit: int) -> Overview:
     """What the outbox holds. Raises OutboxError."""
     with _reading(folder) as db:
@@ -60,16 +73,34 @@ def overview(folder: Path, *, limit: int) -> Overview:
     return Overview(count, waiting, refused, dropped, size, tuple(Message(*row) for row in rows))
 
 
-def prompts(folder: Path) -> list[tuple[PromptNotice, str | None]]:
-    """The hub's prompts, newest first, each with the answer left here that is not yet sent. Raises OutboxError."""
+def prompts(folder: Path) -> list[Asked]:
+    """The hub's prompts, newest first, each with what was answered here. Raises OutboxError."""
     with _reading(folder) as db:
         rows: list[tuple[Any, ...]] = db.execute(
-            "SELECT payload, choice FROM prompt LEFT JOIN given_answer ON prompt_id = id ORDER BY received_at DESC, id"
+            "SELECT prompt.payload, g.choice, g.at, a.choice, a.at, message.seq, published_at, receipted_at, refused"
+            " FROM prompt LEFT JOIN given_answer AS g ON g.prompt_id = id LEFT JOIN answered AS a ON a.prompt_id = id"
+            " LEFT JOIN message USING (epoch, seq) ORDER BY received_at DESC, id"
         ).fetchall()
     try:
-        return [(decode_prompt(payload), choice) for payload, choice in rows]
+        return [_asked(*row) for row in rows]
     except WireError as error:
         raise OutboxError(f"{folder / FILE_NAME}: a stored prompt cannot be read ({error.detail})") from None
+
+
+def _asked(
+    payload: bytes, given: str | None, given_at: int | None, choice: str | None, chosen_at: int | None, *message: Any
+) -> Asked:
+    prompt = decode_prompt(payload)
+    if given is not None:
+        return Asked(prompt, given, given_at, "given")
+    if choice is None:
+        return Asked(prompt)
+    seq, published_at, receipted_at, refused = message
+    way: Way = "sent" if published_at else "given"
+    if receipted_at or seq is None:
+        # A message that is kept no more was receipted before it was forgotten.
+        way = "refused" if refused else "receipted"
+    return Asked(prompt, choice, chosen_at, way, refused)
 
 
 def leave_answer(folder: Path, prompt_id: str, *, choice: Choice, now_s: float) -> None:

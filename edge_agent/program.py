@@ -14,7 +14,7 @@ from typing import Any
 
 from edge_agent.buses import Bus, Pace
 from edge_agent.fleet import make_fleet
-from edge_agent.history import LONGEST_HOLE_S, RecordingError, read_rows, replay
+from edge_agent.history import LONGEST_HOLE_S, RecordingError, Row, read_rows, replay
 from edge_agent.household import consent_in_force
 from edge_agent.identity import Identity
 from edge_agent.metering import Metering, read_checkpoint
@@ -55,8 +55,11 @@ class Program:
         self._fleet = make_fleet(settings)
         self._places = [place for _, devices in self._fleet for device in devices for place in device.places]
 
-    async def run(self, recording: Iterable[str] | None) -> None:
-        """Send the recording, if any, then go live; until cancelled. Raises OutboxError, SettingsError."""
+    async def run(self, recording: Iterable[str] | None, *, name: str = "recording") -> None:
+        """Send the recording, if any, then go live; until cancelled. `name` is how complaints call the recording.
+
+        Raises: OutboxError, SettingsError.
+        """
         settings = self._settings
         now_s = self._clock.now()
         async with open_outbox(settings.data, max_mb=settings.outbox_max_mb, now_s=now_s) as (outbox, aside):
@@ -73,14 +76,15 @@ class Program:
                 self._clock, self._identity.signer, Gate(consent), outbox, settings.keep_days, is_synchronised
             )
             try:
-                await self._work(parts, self._uplink(outbox), recording)
+                rows = None if recording is None else read_rows(recording, name=name)
+                await self._work(parts, self._uplink(outbox), rows)
             except BaseExceptionGroup as group:
                 raise _reported(group) from None
             finally:
                 for link, _ in self._fleet:
                     await link.close()
 
-    async def _work(self, parts: Parts, uplink: Uplink, recording: Iterable[str] | None) -> None:
+    async def _work(self, parts: Parts, uplink: Uplink, recording: Iterable[Row] | None) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(uplink.run())
             tasks.create_task(send_answers(parts, uplink.wake))
@@ -90,7 +94,7 @@ class Program:
                 tasks.create_task(work)
             tasks.create_task(forget(parts))
 
-    async def _replay(self, parts: Parts, recording: Iterable[str], uplink: Uplink) -> None:
+    async def _replay(self, parts: Parts, rows: Iterable[Row], uplink: Uplink) -> None:
         kept = await parts.outbox.checkpoint()
         resumed = read_checkpoint(kept) if kept else None
 
@@ -100,7 +104,6 @@ class Program:
             return metering, Closing(parts, metering)
 
         log.info("sending the recording through the meter")
-        rows = read_rows(recording, name="recording")
         through_s = await replay(rows, make=make, window_s=self._settings.boundary_window_s, stored=uplink.wake)
         log.info("recording: everything up to %s is in the outbox", iso(slot_of(through_s)))
 
@@ -152,17 +155,21 @@ class Program:
 
 @contextmanager
 def history_lines(path: Path | None) -> Iterator[Iterable[str] | None]:
-    """The lines of a recording, read as they are needed. Raises SettingsError."""
+    """The lines of a recording, read as they are needed, and what fails then is the reader's to say.
+
+    Raises: SettingsError.
+    """
     if path is None:
         yield None
         return
     try:
         if path.stat().st_size > MAX_RECORDING_BYTES:
             raise SettingsError(f"{path}: larger than {MAX_RECORDING_BYTES >> 20} MB: cut it into parts")
-        with path.open(encoding="utf-8", newline="\n") as file:
-            yield file
-    except (OSError, UnicodeDecodeError) as cause:
-        raise SettingsError(f"{path}: cannot be read: {cause}") from None
+        file = path.open(encoding="utf-8", newline="\n")
+    except OSError as cause:
+        raise SettingsError(f"{path}: cannot be read: {cause.strerror or cause}") from None
+    with file:
+        yield file
 
 
 def _reported(group: BaseExceptionGroup[BaseException]) -> BaseException:

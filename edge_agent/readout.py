@@ -14,10 +14,11 @@ from typing import Any
 
 from edge_agent.devices import Device, NotThisDevice, Readout
 from edge_agent.modbus_link import LinkError, ModbusLink
-from edge_agent.text_table import table
 from protocols.device_roles import RoleReading, role_values
 from protocols.map_model import Point
+from protocols.recognition import SunSpecIdentity, recognise
 from protocols.registers import Value, shortest
+from protocols.text_table import table
 
 MOST_WORDS = 4
 """Registers of one number at most; only texts are longer."""
@@ -59,7 +60,16 @@ def as_table(device: Device, readout: Readout) -> str:
         rows.append((line.name, value, unit, _hexadecimal(line.words)))
     head = f"{device.settings.name}: {device.device_map.vendor}, {device.settings.map}, unit {device.settings.unit}"
     meaning = [_meaning(role_values(device.resolved, readout.values, place.role)) for place in device.places]
-    return "\n".join([head, *table(rows), *meaning])
+    return "\n".join([head, *table(rows), *_doubt(device, readout), *meaning])
+
+
+def _doubt(device: Device, readout: Readout) -> list[str]:
+    """A warning when what was read is not what the family shows; numbers out of a wrong map look like numbers too."""
+    texts = (str(readout.values.get(name) or "") for name in ("manufacturer", "model"))
+    if recognise(device.device_map, readout.words, SunSpecIdentity(device.models, *texts)) is not None:
+        return []
+    family = device.settings.map
+    return [f"this does not look like {family}: check map, connect and unit, and the display"]
 
 
 def as_record(device: Device, readout: Readout) -> dict[str, Any]:

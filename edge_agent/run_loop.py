@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from edge_agent.metering import Metering
+from edge_agent.left_out import LeftOut
+from edge_agent.metering import ClosedSlot, Metering
 from edge_agent.outbox import Outbox, OutboxError, Sealing
 from edge_agent.sealing import Gate, Made, Signer, answer
 from protocols.quantities import Gap
 from protocols.readings import MAX_DEVICES, ClockTrust, DeviceState
-from protocols.slots import Slot, slot_of
+from protocols.slots import Slot, iso, slot_of
 from protocols.timeline import Clock
 
 log = logging.getLogger("commonwatt.agent")
@@ -52,14 +54,32 @@ class Parts:
     is_synchronised: Callable[[], bool]
 
 
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    """A slot the meter has finished, and the circumstances under which it did."""
+
+    closed: ClosedSlot
+    checkpoint: bytes
+    states: list[DeviceState]
+    made: Made
+
+
 class Closing:
-    """Takes slots as the meter finishes them and puts their batches into the outbox, in order, in groups."""
+    """Takes slots as the meter finishes them and puts their batches into the outbox, in order, in groups.
+
+    While the outbox takes nothing, MAX_PENDING slots wait in memory; of those before them only totals are kept, and
+    their batches say that there was no room. `left_out` counts them since the start. `is_stuck`: the last try failed.
+    """
 
     def __init__(self, parts: Parts, metering: Metering) -> None:
         self._parts = parts
         self._metering = metering
-        self._pending: list[tuple[Sealing, bytes]] = []
-        self._is_stuck = False
+        self._sealed: list[tuple[Sealing, bytes]] = []
+        self._left_out = LeftOut()
+        self._left_out_through: _Finished | None = None
+        self._waiting: deque[_Finished] = deque()
+        self.is_stuck = False
+        self.left_out = 0
         self.readers: Sequence[Reader] = ()
         self.event = asyncio.Event()
 
@@ -76,31 +96,53 @@ class Closing:
         states = [state for reader in self.readers for state in reader.states()][:MAX_DEVICES]
         made = self._made()
         while finished := self._metering.finished():
-            closed, checkpoint = finished
-            sealing = self._parts.gate.batch(self._parts.signer, closed, devices=states, made=made)
-            self._pending.append((sealing, checkpoint))
+            self._waiting.append(_Finished(*finished, states, made))
         stored = False
-        while self._pending:
-            group = self._pending[:GROUP]
-            if not await self._store(group):
+        while self._sealed or self._waiting or self._left_out:
+            self._sealed = self._sealed or self._seal_next()
+            if not await self._store():
+                self._leave_out_oldest()
                 break
-            del self._pending[: len(group)]
-            stored = True
+            self._sealed, stored = [], True
         return stored
 
-    async def _store(self, group: list[tuple[Sealing, bytes]]) -> bool:
+    def _seal_next(self) -> list[tuple[Sealing, bytes]]:
+        """A group of batches in order. Slots without room go all at once: one checkpoint stands behind them."""
+        group = []
+        if through := self._left_out_through:
+            group = [(self._batch(closed, through), through.checkpoint) for closed in self._left_out.slots()]
+            log.warning("%d slots were left out for want of room; the hub is told so", len(self._left_out))
+            self._left_out, self._left_out_through = LeftOut(), None
+        while self._waiting and len(group) < GROUP:
+            finished = self._waiting.popleft()
+            group.append((self._batch(finished.closed, finished), finished.checkpoint))
+        return group
+
+    def _batch(self, closed: ClosedSlot, of: _Finished) -> Sealing:
+        return self._parts.gate.batch(self._parts.signer, closed, devices=of.states, made=of.made)
+
+    async def _store(self) -> bool:
+        group = self._sealed
         try:
             await self._parts.outbox.append(
                 [sealing for sealing, _ in group], now_s=self._parts.clock.now(), checkpoint=group[-1][1]
             )
         except OutboxError as error:
-            if not self._is_stuck:
+            if not self.is_stuck:
                 log.error("slots wait in memory: %s", error)
-            self._is_stuck = True
-            del self._pending[: max(0, len(self._pending) - MAX_PENDING)]
+            self.is_stuck = True
             return False
-        self._is_stuck = False
+        self.is_stuck = False
         return True
+
+    def _leave_out_oldest(self) -> None:
+        while len(self._waiting) > MAX_PENDING:
+            self._left_out_through = self._waiting.popleft()
+            if not self._left_out:
+                first = iso(self._left_out_through.closed.slot)
+                log.error("memory is full too: slots from %s on are left out, only totals are kept", first)
+            self._left_out.add(self._left_out_through.closed)
+            self.left_out += 1
 
     def _made(self) -> Made:
         trust = ClockTrust.TRUSTED if self._parts.is_synchronised() else ClockTrust.ESTIMATED
@@ -134,7 +176,7 @@ async def send_answers(parts: Parts, wake: Callable[[], None]) -> None:
         try:
             for prompt_id, choice, at in await parts.outbox.given_answers():
                 sealing = answer(parts.signer, prompt_id, choice=choice, at=at)
-                await parts.outbox.append_answer(prompt_id, sealing, now_s=parts.clock.now())
+                await parts.outbox.append_answer(prompt_id, sealing, choice=choice, at=at, now_s=parts.clock.now())
                 wake()
         except OutboxError as error:
             log.error("answers wait: %s", error)

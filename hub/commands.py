@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from hub.hub_folder import KEY_NAME, is_running, web_address
+from hub.hub_folder import KEY_NAME, STORE_NAME, is_running, web_address
 from hub.identity import load_key, make_key, write_secret
 from hub.program import open_hub, open_store
 from hub.settings import FILE_NAME, HubSettings, is_currency, is_name, is_zone, settings_text
@@ -23,6 +23,8 @@ from protocols.topics import is_id
 
 LINK_LIFE_S: Final = 86_400
 MAX_EMAIL_CHARS: Final = 254
+OWN_NAMES: Final = (KEY_NAME, STORE_NAME, FILE_NAME)
+"""What `init` itself leaves when it is interrupted, also with an ending: the same command then goes on."""
 NAME_WORDS: Final = "a name of 1 to 80 printable characters"
 EMAIL_WORDS: Final = "an address like ana@example.org"
 
@@ -44,7 +46,7 @@ class Invitation:
 async def init_hub(folder: Path, *, coop: Coop, clock: Clock) -> None:
     """Make a hub in `folder`. hub.toml is written last: until it stands there, the same command finishes the work.
 
-    Raises: CommandError for a folder that holds a hub, or a wrong argument.
+    Raises: CommandError for a folder that holds a hub or something else, or a wrong argument.
     """
     _check_coop(coop)
     _make_folder(folder)
@@ -53,7 +55,10 @@ async def init_hub(folder: Path, *, coop: Coop, clock: Clock) -> None:
         await store.set_coop(coop)
     finally:
         await store.close()
-    write_secret(folder / FILE_NAME, settings_text(coop).encode("utf-8"))
+    try:
+        write_secret(folder / FILE_NAME, settings_text(coop).encode("utf-8"))
+    except OSError as error:
+        raise CommandError(f"{folder / FILE_NAME}: cannot be written: {error.strerror}") from None
 
 
 async def invite(
@@ -179,8 +184,11 @@ def _make_folder(folder: Path) -> None:
         raise CommandError(f"{folder}: there is a hub here already ({FILE_NAME})")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        others = sorted(path.name for path in folder.iterdir() if not path.name.startswith(OWN_NAMES))
     except OSError as error:
         raise CommandError(f"{folder}: cannot make the folder: {error.strerror}") from None
+    if others:
+        raise CommandError(f"{folder}: not empty ({others[0][:40]} is there): give --data a folder of the hub's own")
     if (folder / KEY_NAME).exists():
         load_key(folder / KEY_NAME)
     else:

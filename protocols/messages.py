@@ -14,10 +14,9 @@ from typing import Any
 from protocols import strict_cbor
 from protocols.chain import Header, header_fields, read_header
 from protocols.padding import PAD_KEY, encode_padded, require_padded
-from protocols.readings import VERSION as BATCH_VERSION
 from protocols.refusals import Refusal, WireError
 from protocols.slots import Slot
-from protocols.topics import UP_KINDS, is_id
+from protocols.topics import is_id
 
 VERSION = 1
 MAX_CONSENT_BYTES = 8192
@@ -170,20 +169,6 @@ def decode_prompt(data: bytes) -> PromptNotice:
     )
     _check_prompt(prompt)
     return prompt
-
-
-def header_of(kind: str, payload: bytes) -> Header:
-    """The chained header of any message an agent sends, its body unread.
-
-    Raises: WireError(GARBAGE) for an unknown kind or a payload without a header.
-    """
-    if kind not in UP_KINDS:
-        raise _garbage("no such kind of message comes from an agent")
-    fields = strict_cbor.decode(payload)
-    version = BATCH_VERSION if kind == "batch" else VERSION
-    if type(fields) is not dict or tuple(fields)[:5] != _HEADER_KEYS or fields[1] != version:
-        raise _garbage("the message has no header of version 1")
-    return read_header(fields)
 
 
 def _fields(data: bytes, keys: tuple[int, ...], what: str) -> dict[int, Any]:

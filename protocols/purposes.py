@@ -45,7 +45,6 @@ class Purpose:
     basis: Basis
     measures: tuple[Measure, ...]
     resolution: Resolution
-    is_on_by_default: bool
     plain_words: str
 
 
@@ -56,35 +55,59 @@ CATALOGUE: dict[str, Purpose] = {
     purpose.code: purpose
     for purpose in (
         Purpose(
-            *("settle.share", Basis.CONTRACT, GRID, Resolution.PT15M, True),
+            "settle.share",
+            Basis.CONTRACT,
+            GRID,
+            Resolution.PT15M,
             plain_words="share surplus energy and settle it",
         ),
         Purpose(
-            *("device.health", Basis.INTEREST, (), Resolution.NONE, True),
+            "device.health",
+            Basis.INTEREST,
+            (),
+            Resolution.NONE,
             plain_words="see whether devices answer, without any power",
         ),
         Purpose(
-            *("forecast.hood", Basis.CONSENT, _ALL, Resolution.PT15M, False),
+            "forecast.hood",
+            Basis.CONSENT,
+            _ALL,
+            Resolution.PT15M,
             plain_words="forecast the neighbourhood's sums",
         ),
         Purpose(
-            *("forecast.home", Basis.CONSENT, _ALL, Resolution.PT15M, False),
+            "forecast.home",
+            Basis.CONSENT,
+            _ALL,
+            Resolution.PT15M,
             plain_words="forecast this home",
         ),
         Purpose(
-            *("prompt.shift", Basis.CONSENT, _ALL, Resolution.PT15M, False),
+            "prompt.shift",
+            Basis.CONSENT,
+            _ALL,
+            Resolution.PT15M,
             plain_words="propose better hours for appliances",
         ),
         Purpose(
-            *("peers.view", Basis.CONSENT, _ALL, Resolution.PT1H, False),
+            "peers.view",
+            Basis.CONSENT,
+            _ALL,
+            Resolution.PT1H,
             plain_words="show this home to the other members",
         ),
         Purpose(
-            *("research", Basis.CONSENT, _ALL, Resolution.P1D, False),
+            "research",
+            Basis.CONSENT,
+            _ALL,
+            Resolution.P1D,
             plain_words="take part in a research project",
         ),
         Purpose(
-            *("grid.flex", Basis.CONSENT, GRID, Resolution.PT15M, False),
+            "grid.flex",
+            Basis.CONSENT,
+            GRID,
+            Resolution.PT15M,
             plain_words="report flexibility to the grid operator",
         ),
     )

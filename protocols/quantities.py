@@ -55,6 +55,7 @@ class Gap(IntEnum):
     AGENT_OFF = 4
     CLOCK_UNTRUSTED = 5
     DEVICE_REFUSED = 6
+    NOT_KEPT = 7
     NEVER_ARRIVED = 9
 
     @property
@@ -91,5 +92,6 @@ _GAP_LABELS: dict[Gap, str] = {
     Gap.AGENT_OFF: "the agent was not running",
     Gap.CLOCK_UNTRUSTED: "the agent did not know the time",
     Gap.DEVICE_REFUSED: "the device refused to answer",
+    Gap.NOT_KEPT: "the agent had no room to keep it",
     Gap.NEVER_ARRIVED: "nothing has arrived from the home yet",
 }

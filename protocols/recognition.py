@@ -1,6 +1,6 @@
-"""Which family a device belongs to: the reads a map's identify rules need, and whether their answers fit.
+"""Whether a device is of the family its map describes: a map's identify rules held against what was read.
 
-Sends nothing; a refused or missing answer simply means the rule does not hold.
+Sends nothing; a register that was not read simply means the rule does not hold.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,6 @@ from typing import Literal
 
 from protocols.map_model import Check, DeviceMap, IdentifyRule
 from protocols.placed_map import Words
-from protocols.planning import Request
 from protocols.registers import decode
 from protocols.sunspec import SunSpecModel
 
@@ -24,12 +23,6 @@ class SunSpecIdentity:
     models: tuple[SunSpecModel, ...] = ()
     manufacturer: str = ""
     model: str = ""
-
-
-def recognition_requests(device_map: DeviceMap) -> tuple[Request, ...]:
-    """Every read the identify rules of this map look at; all of them are reads."""
-    checks = (check for rule in device_map.identify for check in rule.checks)
-    return tuple(dict.fromkeys(Request(each.function, each.address, each.type.words) for each in checks))
 
 
 def recognise(device_map: DeviceMap, words: Words, sunspec: SunSpecIdentity | None = None) -> Certainty | None:

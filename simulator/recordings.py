@@ -13,6 +13,7 @@ from typing import TextIO
 import numpy as np
 
 from protocols.map_model import WH_PER_UNIT, Point
+from protocols.recordings import HEADER, row_text
 from protocols.registers import EXACT
 from protocols.slots import SLOT_S
 from simulator.device_image import DeviceImage, first_wh
@@ -21,7 +22,6 @@ from simulator.physics import FLOWS
 from simulator.site import Ints
 from simulator.street import Street
 
-HEADER = "commonwatt-recording,1"
 _FLOW_OF = {
     ("grid", "import"): "import",
     ("grid", "export"): "export",
@@ -60,7 +60,9 @@ def _write_rows(out: TextIO, street: Street, home: Home, *, from_s: int, until_s
     out.write(HEADER + "\n")
     for place in range(count):
         at_s = first_s + place * SLOT_S
-        out.writelines(f"{at_s},{track.device},{track.point},{track.shown_wh[place]}\n" for track in tracks)
+        out.writelines(
+            row_text(at_s, track.device, point=track.point, value=track.shown_wh[place]) + "\n" for track in tracks
+        )
     return count * len(tracks)
 
 

@@ -12,6 +12,7 @@ from math import inf
 from pathlib import Path
 
 from protocols.slots import SLOT_S
+from protocols.text_table import table
 from protocols.timeline import Clock
 from simulator.agent_files import HUB_URL, AgentManners
 from simulator.faults import Script, parse_script
@@ -96,7 +97,7 @@ async def _serve(
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        _say(table(running))
+        _say(street_text(running))
         _say(f"{file} is written; Ctrl-C ends the street")
         await _until_stopped(stop, running, options.residents)
     finally:
@@ -138,7 +139,7 @@ def warm_up(street: Street, now_s: float, say: Say) -> None:
             said = True
 
 
-def table(running: RunningStreet) -> str:
+def street_text(running: RunningStreet) -> str:
     """The street's homes, devices and connect strings as text."""
     rows = [("home", "kind", "device", "family", "role", "unit", "connect")]
     for home in running.street.homes:
@@ -146,10 +147,8 @@ def table(running: RunningStreet) -> str:
             connect = running.connects[home.id, device.link]
             role = device.role or "-"
             rows.append((home.id, home.kind, device.name, device.family, role, str(device.unit), connect))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     services = [f"{name.removesuffix('_url')}: {url}" for name, url in running.urls.items()]
-    return "\n".join([*lines, *services])
+    return "\n".join([*table(rows), *services])
 
 
 def _first_day(asked: date | None, now_s: float) -> int:

@@ -43,11 +43,6 @@ class Neighbourhood:
     pv_wh: Floats
     wind_wh: Floats
 
-    @property
-    def supply_wh(self) -> Floats:
-        """All that was made."""
-        return self.pv_wh + self.wind_wh
-
 
 def paint(sums: Mapping[Measure, Sums], *, slots: int) -> Neighbourhood:
     """The neighbourhood of these slots, scaled to all homes that usually report.

@@ -69,7 +69,7 @@ def test_the_worked_messages_are_one_chain() -> None:
     position, head = chain.START, chain.FIRST_PREVIOUS
     for kind in UP:
         sealed = octets(f"{kind}.sealed")
-        header = messages.header_of(kind, octets(f"{kind}.payload"))
+        header = FORMS[kind][1](octets(f"{kind}.payload")).header
         own_hash = envelope.batch_hash(sealed)
         assert header.previous == head
         assert chain.place(position, header, own_hash=own_hash, held_hash=None) is chain.Place.NEXT

@@ -35,13 +35,13 @@ class Line:
         self.slot, self.boot = 2_000_000, 1
         self.uplink = self.make_uplink()
 
-    def make_uplink(self) -> Uplink:
+    def make_uplink(self, port: int | None = None) -> Uplink:
         return Uplink(
             self.outbox,
             coop=COOP,
             agent=AGENT,
             hub_key=self.hub.key.public_key(),
-            broker=("127.0.0.1", self.hub.port),
+            broker=("127.0.0.1", port or self.hub.port),
             now=lambda: NOW,
             monotonic=time.monotonic,
             reseal=partial(sealed_again, self.signer),

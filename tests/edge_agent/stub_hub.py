@@ -21,11 +21,12 @@ from protocols.consent_rules import default_consent
 from protocols.consent_text import text_of
 from protocols.enrolment import EnrolAnswer, build_answer
 from protocols.envelope import WireError, batch_hash, open_sealed, seal
-from protocols.messages import header_of
+from protocols.messages import decode_answer, decode_consent_notice
 from protocols.readings import Batch, decode_batch
 from protocols.receipts import Receipt, encode_receipt
 from protocols.refusals import Refusal
 
+DECODE = {"batch": decode_batch, "answer": decode_answer, "consent": decode_consent_notice}
 COOP, HOME, AGENT = "sonnenstrasse", "h01", "a-test"
 
 
@@ -168,7 +169,7 @@ class StubHub:
             topic = topics.require_up(message.topic, COOP)
             sealed = bytes(message.payload)
             payload = open_sealed(sealed, message.topic, self.agent_key)
-            header = header_of(topic.kind, payload)
+            header = DECODE[topic.kind](payload).header
             with self.lock:
                 held = self.messages.get((header.epoch, header.seq))
                 held_hash = batch_hash(held[2]) if held else None

@@ -1,14 +1,18 @@
 """One device over a real connection: the fewest requests, SunSpec found by walking, refused registers worked around."""
 
+import asyncio
+from contextlib import suppress
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge_agent.devices import Device, NotThisDevice
 from edge_agent.metering import Place
-from edge_agent.modbus_link import Busy, LineSettings, ModbusLink, Refused, Silent
+from edge_agent.modbus_link import ILLEGAL_ADDRESS, Busy, LineSettings, ModbusLink, Refused, Silent
 from edge_agent.settings import DeviceSettings, Endpoint
 from protocols.device_maps import load_map
 from protocols.map_model import RoleName
@@ -159,6 +163,51 @@ async def test_a_hole_that_may_not_be_read_over_is_learned() -> None:
     assert all(not (address <= 50 < address + count) for _, _, address, count in stand.requests)
     await link.close()
     await stand.stop()
+
+
+class Particular:
+    """A link to a device that refuses some registers, some gaps to be read over, and blocks that are too long."""
+
+    opened = 1
+
+    def __init__(self, *, refused: set[int], walls: set[int], longest: int) -> None:
+        self.refused, self.walls, self.longest = refused, walls, longest
+
+    async def read_words(self, _unit: int, _function: int, *, address: int, count: int) -> list[int]:
+        block = range(address, address + count)
+        crosses = any(at in block and at + 1 in block for at in self.walls)
+        if count > self.longest or crosses or self.refused.intersection(block):
+            raise Refused(ILLEGAL_ADDRESS)
+        return [0] * count
+
+
+SDM = range(390)
+
+
+@given(
+    refused=st.sets(st.sampled_from(SDM), max_size=6),
+    walls=st.sets(st.sampled_from(range(1, 390, 2)), max_size=6),
+    longest=st.sampled_from([2, 3, 4, 10, 40, 125]),
+    wanted=st.lists(st.sets(st.integers(0, 200), min_size=1, max_size=12), min_size=1, max_size=4),
+)
+def test_whatever_a_device_refuses_it_is_learned_and_never_forbids_another_reading(
+    refused: set[int], walls: set[int], longest: int, wanted: list[set[int]]
+) -> None:
+    async def read_again_and_again() -> None:
+        meter, link = device("eastron-sdm630"), Particular(refused=refused, walls=walls, longest=longest)
+        names: list[str] = []
+        for picked in [*wanted, *[set(range(200))] * 12]:
+            all_names = names or ["energy_import_total"]
+            chosen = None if len(picked) == 200 else {all_names[each % len(all_names)] for each in picked}
+            with suppress(Refused):
+                readout = await meter.read(link, chosen)  # type: ignore[arg-type]
+            names = list(meter.resolved.names())
+        bad = {
+            name for name in names if any(refused & set(range(s.address, s.end)) for s in meter.resolved.spans([name]))
+        }
+        assert set(readout.values) == set(names) - bad, "in the end everything it gives is read"
+
+    asyncio.run(read_again_and_again())
 
 
 async def test_a_needed_counter_that_is_refused_is_known() -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edge_agent.outbox import Link, Outbox, OutboxError, OutboxFull, Sealed
+from edge_agent.outbox import PROMPTS_KEPT, Link, Outbox, OutboxError, OutboxFull, Sealed
 from edge_agent.outbox_file import FILE_NAME, open_outbox
-from edge_agent.outbox_view import leave_answer, overview, prompts
-from edge_agent.sealing import Signer, answer
+from edge_agent.outbox_view import Asked, leave_answer, overview, prompts
+from edge_agent.sealing import Signer, answer, sealed_again
 from protocols.chain import FIRST_PREVIOUS
 from protocols.envelope import batch_hash
 from protocols.messages import Choice, PromptNotice, encode_prompt
@@ -148,11 +148,47 @@ async def test_prompts_and_answers_cross_between_processes(tmp_path: Path) -> No
             leave_answer(tmp_path, "p1", choice=Choice.YES, now_s=NOW + 601)
         leave_answer(tmp_path, "p1", choice=Choice.NO, now_s=NOW)
         leave_answer(tmp_path, "p1", choice=Choice.YES, now_s=NOW + 1)
-        assert prompts(tmp_path) == [(prompt, "yes")]
+        assert prompts(tmp_path) == [Asked(prompt, "yes", int(NOW) + 1, "given")]
         assert await outbox.given_answers() == [("p1", Choice.YES, int(NOW) + 1)]
-        await outbox.append_answer("p1", answer(SIGNER, "p1", choice=Choice.YES, at=1), now_s=NOW)
+        await put_answer(outbox, Choice.YES, int(NOW) + 1)
         assert await outbox.given_answers() == []
         assert [each.topic for each in await outbox.waiting(after=0, limit=9)] == ["cw1/c/10/a/up/answer"]
+
+
+async def put_answer(outbox: Outbox, choice: Choice, at: int) -> None:
+    sealing = answer(SIGNER, "p1", choice=choice, at=at)
+    await outbox.append_answer("p1", sealing, choice=choice, at=at, now_s=NOW)
+
+
+async def test_what_became_of_an_answer_is_known_until_its_prompt_is_forgotten(tmp_path: Path) -> None:
+    prompt = PromptNotice("p1", "dishwasher", 10, 12, 20, 22, 900, (), int(NOW) + 600)
+    async with open_outbox(tmp_path, max_mb=1, now_s=NOW) as (outbox, _):
+
+        def way() -> tuple[str | None, str | None]:
+            (asked,) = prompts(tmp_path)
+            return asked.choice, asked.way
+
+        await outbox.keep_prompt("p1", encode_prompt(prompt), now_s=NOW)
+        assert way() == (None, None)
+        leave_answer(tmp_path, "p1", choice=Choice.YES, now_s=NOW)
+        leave_answer(tmp_path, "p1", choice=Choice.NO, now_s=NOW + 1)
+        await put_answer(outbox, Choice.YES, int(NOW))
+        assert way() == ("no", "given"), "an answer changed while the first was sealed is not lost"
+        await put_answer(outbox, Choice.NO, int(NOW) + 1)
+        assert way() == ("no", "given")
+        await outbox.note_published([1, 2], now_s=NOW)
+        assert way() == ("no", "sent")
+        await outbox.begin_epoch(lambda kept: sealed_again(SIGNER, kept), later_than=0, everything=True, now_s=NOW)
+        assert way() == ("no", "given"), "sealed again in another epoch, not sent in it yet"
+        await outbox.note_receipt(receipt(outbox, 2), published=[1, 2], now_s=NOW)
+        assert way() == ("no", "receipted")
+        await outbox.forget(before_s=NOW + 1)
+        assert way() == ("no", "receipted"), "also when the message is kept no more"
+        for at in range(PROMPTS_KEPT):
+            other = PromptNotice(f"q{at}", "dishwasher", 10, 12, 20, 22, 900, (), int(NOW) + 600)
+            await outbox.keep_prompt(other.prompt_id, encode_prompt(other), now_s=NOW + 1)
+        (left,) = await outbox._all("SELECT count(*) FROM answered")
+        assert left[0] == 0, "with the prompt goes its answer"
 
 
 def test_looking_at_no_outbox_is_one_line(tmp_path: Path) -> None:

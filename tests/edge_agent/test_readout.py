@@ -29,6 +29,17 @@ async def test_floats_are_shown_as_they_were_meant_and_counters_as_they_are_coun
     await link.close()
 
 
+async def test_a_device_of_another_family_is_doubted() -> None:
+    doubt = "this does not look like eastron-sdm630: check map, connect and unit, and the display"
+    for words, expected in ((float_words(a0=229.6, a70=50.0), False), (float_words(a0=3.0), True)):
+        link, meter = await linked(Stand(words)), device("eastron-sdm630")
+        assert (doubt in as_table(meter, await meter.read(link)).splitlines()) is expected
+        await link.close()
+    link, inverter = await linked(Stand(sunspec_words())), device("sunspec-inverter", "pv")
+    assert "does not look like" not in as_table(inverter, await inverter.read(link))
+    await link.close()
+
+
 async def test_texts_are_cut_for_people_and_whole_for_programs() -> None:
     words = sunspec_words() | {(3, 40004 + at): 0x4142 for at in range(16)}
     link = await linked(Stand(words))

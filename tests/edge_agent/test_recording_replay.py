@@ -1,7 +1,7 @@
 """A data logger's recording goes through the same meter and seals as live readings, and may be cut anywhere."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -9,9 +9,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge_agent.history import RecordingError, Row, read_rows, replay
 from edge_agent.metering import Metering, Place, read_checkpoint
+from edge_agent.outbox import Outbox, OutboxFull, Sealing
 from edge_agent.outbox_file import open_outbox
+from edge_agent.program import history_lines
 from edge_agent.run_loop import Closing, Parts
 from edge_agent.sealing import Gate, Signer
+from edge_agent.settings import SettingsError
 from protocols.consent_text import parse_consent
 from protocols.envelope import open_sealed
 from protocols.quantities import Gap, Mark, Measure
@@ -132,6 +135,32 @@ def test_a_recording_that_is_no_text_is_one_line_with_its_place(tmp_path: Path) 
 async def test_a_device_nobody_configured_is_said(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="device 'attic' is not configured, expected one of meter, sun"):
         await put(tmp_path, [*recording(1), f"{start_of(FIRST + 1)},attic,import_wh,5\n"])
+
+
+def test_a_recording_that_cannot_be_opened_is_said_and_no_other_error_is_blamed_on_it(tmp_path: Path) -> None:
+    with (
+        pytest.raises(SettingsError, match=r"none\.csv: cannot be read: No such file"),
+        history_lines(tmp_path / "none.csv"),
+    ):
+        pass
+    (tmp_path / "some.csv").write_text("commonwatt-recording,1\n")
+    with pytest.raises(OSError, match="the line is cut"), history_lines(tmp_path / "some.csv"):
+        raise OSError("the line is cut")
+
+
+async def test_a_recording_waits_for_room_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusals = iter([True] * 5)
+    append = Outbox.append
+
+    async def full_for_a_while(self: Outbox, sealings: Sequence[Sealing], **more: object) -> None:
+        if next(refusals, False):
+            raise OutboxFull("no room")
+        await append(self, sealings, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("edge_agent.history.STUCK_S", 0)
+    monkeypatch.setattr(Outbox, "append", full_for_a_while)
+    batches = await put(tmp_path, recording(400))
+    assert [energies(batch)[Measure.GRID_IMPORT] for batch in batches] == [90] * 400
 
 
 def test_values_are_exact() -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edge_agent.metering import Metering, Place, read_checkpoint
-from edge_agent.outbox import Link, OutboxError, Sealed
+from edge_agent.metering import Metering, Place, Sample, read_checkpoint
+from edge_agent.outbox import Link, OutboxError, Sealed, Sealing
 from edge_agent.outbox_file import open_outbox
 from edge_agent.run_loop import (
     MAX_PENDING,
@@ -20,7 +20,9 @@ from edge_agent.run_loop import (
 )
 from edge_agent.sealing import Gate, Signer
 from protocols.consent_rules import default_consent
-from protocols.quantities import Gap
+from protocols.envelope import open_sealed
+from protocols.quantities import Gap, Measure
+from protocols.readings import Batch, LongInterval, decode_batch
 from protocols.slots import start_of
 from protocols.timeline import Clock
 from tests.edge_agent.hand_clock import HandClock
@@ -86,7 +88,9 @@ async def test_a_full_outbox_keeps_slots_in_memory_and_says_so_once(
         assert outbox.next_link.seq == 6
 
 
-async def test_what_a_stuck_outbox_leaves_in_memory_is_bounded_and_the_newest_is_kept(tmp_path: Path) -> None:
+async def test_what_a_stuck_outbox_leaves_in_memory_is_bounded_and_what_is_left_out_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     place = Place("meter", "grid", 15_000)
     stuck = True
 
@@ -96,12 +100,16 @@ async def test_what_a_stuck_outbox_leaves_in_memory_is_bounded_and_the_newest_is
         boot = 1
 
         def __init__(self) -> None:
-            self.kept: list[bytes] = []
+            self.kept: list[Batch] = []
+            self.checkpoint = b""
 
-        async def append(self, sealings: list[object], *, now_s: float, checkpoint: bytes) -> None:
+        async def append(self, sealings: list[Sealing], *, now_s: float, checkpoint: bytes) -> None:
             if stuck:
                 raise OutboxError("the disk is full")
-            self.kept += [checkpoint] * len(sealings)
+            for sealing in sealings:
+                made = sealing(Link(1, len(self.kept) + 1, bytes([len(self.kept) > 0] * 32)))
+                self.kept.append(decode_batch(open_sealed(made.sealed, made.topic, signer.key.public_key())))
+            self.checkpoint = checkpoint
 
     outbox = Sometimes()
     signer = Signer("c", "a-1", Ed25519PrivateKey.generate())
@@ -109,10 +117,26 @@ async def test_what_a_stuck_outbox_leaves_in_memory_is_bounded_and_the_newest_is
     parts = Parts(Clock(lambda: NOW), signer, gate, outbox, 7, lambda: True)  # type: ignore[arg-type]
     metering = Metering([place], next_slot=FIRST, longest_hole_s=300)
     closing = Closing(parts, metering)
-    for _ in range(MAX_PENDING + 150):
+    for at in range(MAX_PENDING + 150):
+        metering.take(place, Sample(float(start_of(FIRST + at + 1)), {"import_wh": 10 * at}))
         metering.close(place)
         assert not await closing.store_finished()
     stuck = False
     assert await closing.store_finished()
-    assert len(outbox.kept) == MAX_PENDING
-    assert read_checkpoint(outbox.kept[-1])[0] == FIRST + MAX_PENDING + 150
+    everything = MAX_PENDING + 150
+    assert closing.left_out == 149, "the first one had been sealed already"
+    assert [batch.slot for batch in outbox.kept] == list(range(FIRST, FIRST + everything)), "each slot is answered for"
+    columns = {batch.slot: batch.columns[0] for batch in outbox.kept}
+    told = [slot for slot, column in columns.items() if column.gap is Gap.NOT_KEPT]
+    assert told == list(range(FIRST + 1, FIRST + 150))
+    (total,) = outbox.kept[149].long_intervals
+    assert total == LongInterval(Measure.GRID_IMPORT, FIRST + 1, 149, 1490)
+    counted = sum(column.energy_wh for column in columns.values() if column.energy_wh is not None)
+    assert counted + total.energy_wh == 10 * (everything - 1), "the slot before the first boundary has no energy"
+    assert read_checkpoint(outbox.checkpoint)[0] == FIRST + everything
+    said = [record.message for record in caplog.records]
+    assert [line.split(":")[0] for line in said] == [
+        "slots wait in memory",
+        "memory is full too",
+        "149 slots were left out for want of room; the hub is told so",
+    ]

@@ -13,6 +13,7 @@ from protocols.chain import Position
 from protocols.envelope import batch_hash
 from protocols.messages import PromptNotice, encode_prompt
 from protocols.receipts import Receipt, encode_receipt
+from tests.edge_agent.deaf_broker import DeafBroker, heard, small_line
 from tests.edge_agent.hand_clock import until
 from tests.edge_agent.line_to_hub import NOW, line
 from tests.edge_agent.stub_hub import AGENT, BrokerProcess, running_broker
@@ -107,6 +108,29 @@ async def test_an_unsaved_receipt_is_saved_when_the_agent_stops(tmp_path: Path, 
             await made.add(4)
             await until(lambda: made.uplink._receipted.through == 4)
         assert await made.waiting() == 0
+
+
+async def test_a_broker_that_stops_reading_holds_neither_the_end_nor_a_message(
+    tmp_path: Path, broker: BrokerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uplink_module, "GOODBYE_S", 0.2)
+    deaf = DeafBroker()
+    try:
+        async with line(tmp_path, broker) as made:
+            made.uplink = made.make_uplink(deaf.port)
+            made.uplink._client.on_socket_open = small_line
+            async with made.running():
+                await made.add(3 * IN_FLIGHT)
+                await heard(deaf)
+                await until(lambda: len(made.uplink._in_flight) == IN_FLIGHT, 20, "the window is full")
+                assert made.uplink._client.want_write(), "more than the line takes"
+            assert await made.waiting() == 3 * IN_FLIGHT
+            made.uplink = made.make_uplink()
+            async with made.running():
+                await made.all_receipted(3 * IN_FLIGHT)
+            assert [batch.slot for batch in made.hub.batches] == list(range(2_000_000, 2_000_000 + 3 * IN_FLIGHT))
+    finally:
+        deaf.close()
 
 
 def test_the_window_is_the_one_that_was_decided() -> None:

@@ -56,6 +56,17 @@ def test_init_never_touches_a_hub_that_is_there(hub: Path, capsys: pytest.Captur
     assert (hub / "hub.key").read_bytes() == key
 
 
+def test_init_leaves_a_folder_alone_that_holds_something_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "holiday.jpg").write_bytes(b"sun")
+    assert run(folder, *INIT) == 1
+    assert "not empty (holiday.jpg is there): give --data a folder of the hub's own" in error_of(capsys)
+    assert [path.name for path in folder.iterdir()] == ["holiday.jpg"]
+
+
 def test_init_cut_short_is_finished_by_running_it_again(hub: Path) -> None:
     key = (hub / "hub.key").read_bytes()
     (hub / "hub.toml").unlink()

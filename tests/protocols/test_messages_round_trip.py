@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols import envelope, messages, padding, readings, receipts, topics
+from protocols import envelope, messages, padding, readings, receipts
 from protocols.quantities import Gap, Mark, Measure
 from protocols.readings import Batch, ClockTrust, Column, DeviceState, Liveness, LongInterval
 from protocols.refusals import Refusal, WireError
@@ -49,8 +49,6 @@ def test_reads_back_as_written_and_has_one_of_six_sizes(kind: str, drawn: Any, e
     def holds(message: Any) -> None:
         payload = encode(message)
         assert decode(payload) == message
-        if kind in topics.UP_KINDS:
-            assert messages.header_of(kind, payload) == message.header
         assert len(payload) + envelope.OVERHEAD_BYTES in padding.SIZE_CLASSES
 
     holds()
@@ -211,13 +209,6 @@ def test_a_batch_that_contradicts_itself_is_neither_written_nor_read(wrong: Batc
 def test_energy_with_a_scale() -> None:
     assert replace(COLUMN, energy=12, scale=2).energy_wh == 1200
     assert BATCH.columns[2].energy_wh is None
-
-
-def test_a_header_is_found_in_every_kind_and_in_nothing_else() -> None:
-    assert messages.header_of("batch", readings.encode_batch(BATCH)) == BATCH.header
-    for kind, payload in (("receipt", readings.encode_batch(BATCH)), ("batch", b"\xa0"), ("batch", b"\x80")):
-        with pytest.raises(WireError):
-            messages.header_of(kind, payload)
 
 
 def test_a_receipt_names_only_what_may_stand_in_it() -> None:

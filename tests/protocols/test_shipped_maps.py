@@ -9,8 +9,8 @@ import pytest
 
 from protocols.device_maps import DeviceMap, ResolvedMap, load_map, resolve, role_names
 from protocols.map_model import Poll
-from protocols.planning import BlockLimits, Request, Span, outermost
-from protocols.recognition import SunSpecIdentity, recognise, recognition_requests
+from protocols.planning import BlockLimits, Span, outermost
+from protocols.recognition import SunSpecIdentity, recognise
 from protocols.registers import Value
 from protocols.sunspec import SunSpecModel
 
@@ -99,13 +99,19 @@ def test_power_and_energy_of_each_role_are_read_often() -> None:
             assert set(role_names(resolved, role)) <= set(resolved.names("fast"))
 
 
+def test_reading_every_point_reads_all_that_recognises_a_family() -> None:
+    for resolved in PLACEMENTS.values():
+        read = {(span.function, at) for span in resolved.plan() for at in range(span.address, span.end)}
+        for check in (check for rule in resolved.device_map.identify for check in rule.checks):
+            assert {(check.function, check.address + at) for at in range(check.type.words)} <= read
+
+
 def test_families_are_recognised_by_what_they_show() -> None:
     maps = {path.stem: _load(path) for path in MAPS}
     huawei = resolve(maps["huawei-sun2000"])
     words = huawei.encode({"model": "SUN2000-8KTL-M1"})
     assert recognise(maps["huawei-sun2000"], words) == "certain"
     assert recognise(maps["huawei-sun2000"], huawei.encode({"model": "SUN9"})) is None
-    assert recognition_requests(maps["huawei-sun2000"]) == (Request(3, 30000, 15),)
     eastron = resolve(maps["eastron-sdm630"])
     normal = eastron.encode({"voltage_l1": Decimal(230), "frequency": Decimal(50)})
     assert recognise(maps["eastron-sdm630"], normal) == "likely"

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from protocols.device_roles import RoleReading, role_values
 from protocols.map_model import WH_PER_UNIT
+from protocols.recordings import HEADER
 from protocols.registers import EXACT, decode, encode
 from protocols.slots import SLOT_S
 from simulator.device_image import DeviceImage
 from simulator.families import FAMILIES, UnknownFamily, family_map
 from simulator.homes import AgentDevice, Home
-from simulator.recordings import HEADER, shown_wh, write_recording
+from simulator.recordings import shown_wh, write_recording
 from simulator.site import DAY_S, STEP_S
 from simulator.street import Street
 from simulator.street_files import read_street, write_street

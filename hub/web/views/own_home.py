@@ -327,6 +327,7 @@ def gap_words(gap: Gap, words: Words) -> str:
         Gap.AGENT_OFF: words.say("the agent was not running"),
         Gap.CLOCK_UNTRUSTED: words.say("the agent did not know the time"),
         Gap.DEVICE_REFUSED: words.say("the device refused to answer"),
+        Gap.NOT_KEPT: words.say("the agent had no room to keep it"),
         Gap.NEVER_ARRIVED: words.say("nothing has arrived from the home"),
     }
     return reasons[gap]

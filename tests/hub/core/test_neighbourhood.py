@@ -23,7 +23,7 @@ def test_used_energy_is_import_less_export_plus_made_and_battery() -> None:
         slots=2,
     )
     assert hood.demand_wh.tolist() == [180.0, 300.0]
-    assert hood.supply_wh.tolist() == [50.0, 900.0]
+    assert (hood.pv_wh + hood.wind_wh).tolist() == [50.0, 900.0]
 
 
 def test_one_silent_home_of_ten_is_scaled_and_six_are_a_gap() -> None:
