@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import importlib
 import json
 import logging
@@ -13,6 +14,7 @@ from pathlib import Path
 from hub.clock import ClockFileError, open_clock
 from hub.hub_folder import FolderError
 from hub.identity import IdentityError
+from hub.progress import Progress
 from hub.settings import SettingsError
 from hub.storage.failures import StoreError
 from hub.written_days import read_day
@@ -146,21 +148,30 @@ def _settle(options: argparse.Namespace) -> int:
         from hub.month_command import run_month
 
         return run_month(options)
-    from hub.board_commands import days_of_month, settle_days
+    from hub.board_commands import days_of_month
 
     if options.data is None or (options.day is None) == (options.month is None):
         raise CommandError("settle: give --case FILE, or --data DIR with --day DAY or --month MONTH")
     days = (options.day,) if options.day is not None else days_of_month(options.month)
-    for row in asyncio.run(settle_days(options.data, days=days, clock=open_clock(options.clock))):
-        plain = f"{row['day']}  {row['state']}  shared {row['shared_wh']} Wh  {row['entries_booked']} new entries"
-        print(json.dumps(row) if options.json else f"{plain}  result {row['result_hash']}")
+    asyncio.run(_print_settled(options, days))
     return 0
+
+
+async def _print_settled(options: argparse.Namespace, days: Sequence[date]) -> None:
+    """Each day as it is booked, so that a refusal later in the month hides none of them."""
+    from hub.board_commands import settle_days, settled_line
+
+    async with contextlib.aclosing(settle_days(options.data, days=days, clock=open_clock(options.clock))) as rows:
+        async for row in rows:
+            print(json.dumps(row) if options.json else settled_line(row), flush=True)
 
 
 def _verify(options: argparse.Namespace) -> int:
     from hub.board_commands import verify_hub, verify_lines
 
-    found = asyncio.run(verify_hub(options.data, clock=open_clock(options.clock)))
+    progress = Progress(sys.stderr)
+    found = asyncio.run(verify_hub(options.data, clock=open_clock(options.clock), tell=progress.tell))
+    progress.end()
     print(json.dumps(found) if options.json else verify_lines(found), end="\n" if options.json else "")
     return 0 if found["ok"] else FAILED
 

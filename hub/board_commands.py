@@ -1,17 +1,19 @@
 """The board's commands on a hub's books: settle days, verify everything, report. They work while the hub runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from hub.commands import CommandError
 from hub.core.refusal import Refusal
 from hub.core.run_calendar import month_name, month_of
 from hub.program import open_hub
+from hub.progress import Tell, tell_nobody
 from hub.report import make_report
-from hub.settlement_days import settle_day
+from hub.settlement_days import DayResult, settle_day
 from hub.settlement_job import is_billed
 from hub.settlement_runs import month_runs
 from hub.verify_books import check_books
@@ -19,17 +21,19 @@ from hub.verify_messages import check_messages
 from hub.written_days import read_day
 from protocols.timeline import Clock
 
+SKIPPED: Final = "skipped"
 
-async def settle_days(folder: Path, *, days: Sequence[date], clock: Clock) -> list[dict[str, object]]:
-    """Settle closed local days and book what differs; one row a day, ready for JSON.
 
+async def settle_days(folder: Path, *, days: Sequence[date], clock: Clock) -> AsyncGenerator[dict[str, object], None]:
+    """Settle closed local days and book what differs; one row as each day is booked, ready for JSON.
+
+    Days before there was any member are skipped, unless all are.
     Raises: CommandError for a day that has not closed, before any is booked, or for one that is refused; the days
     before that one are booked.
     """
     settings, key, store = await open_hub(folder, clock=clock)
     now_s = int(clock.now())
     today = datetime.fromtimestamp(now_s, UTC).astimezone(ZoneInfo(settings.coop.tz)).date()
-    rows: list[dict[str, object]] = []
     try:
         if days and max(days) >= today:
             raise CommandError(
@@ -44,29 +48,40 @@ async def settle_days(folder: Path, *, days: Sequence[date], clock: Clock) -> li
             try:
                 result = await settle_day(store, day=day, made_at=now_s, key=key)
             except Refusal as refusal:
+                if refusal.code == "no_members" and day != days[-1]:
+                    yield {"day": day.isoformat(), "state": SKIPPED, "why": "nobody was a member yet"}
+                    continue
                 raise CommandError(f"settle: {day} is refused: {refusal}") from None
-            totals = result.settled.totals_wh
-            rows.append(
-                {
-                    "day": result.day,
-                    "run": result.run_key,
-                    "result_hash": result.result_hash,
-                    "state": "provisional" if result.settled.provisional.any() else "complete",
-                    "shared_wh": sum(totals["alloc"]),
-                    "entries_booked": result.booked,
-                }
-            )
-        return rows
+            yield _settled_row(result)
     finally:
         await store.close()
 
 
-async def verify_hub(folder: Path, *, clock: Clock) -> dict[str, object]:
+def _settled_row(result: DayResult) -> dict[str, object]:
+    return {
+        "day": result.day,
+        "run": result.run_key,
+        "result_hash": result.result_hash,
+        "state": "provisional" if result.settled.provisional.any() else "complete",
+        "shared_wh": sum(result.settled.totals_wh["alloc"]),
+        "entries_booked": result.booked,
+    }
+
+
+def settled_line(row: Mapping[str, object]) -> str:
+    """One day for people."""
+    if row["state"] == SKIPPED:
+        return f"{row['day']}  skipped: {row['why']}"
+    plain = f"{row['day']}  {row['state']}  shared {row['shared_wh']} Wh  {row['entries_booked']} new entries"
+    return f"{plain}  result {row['result_hash']}"
+
+
+async def verify_hub(folder: Path, *, clock: Clock, tell: Tell = tell_nobody) -> dict[str, object]:
     """Every message, every entry and every run checked again; `ok` says whether nothing contradicts."""
     _, key, store = await open_hub(folder, clock=clock)
     try:
-        messages = await check_messages(store)
-        books = await check_books(store, key.public_key())
+        messages = await check_messages(store, tell=tell)
+        books = await check_books(store, key.public_key(), tell=tell)
     finally:
         await store.close()
     return {"ok": messages.wrong + books.wrong == 0, "messages": asdict(messages), "books": asdict(books)}
@@ -78,13 +93,18 @@ def verify_lines(found: Mapping[str, object]) -> str:
     assert isinstance(messages, dict)
     assert isinstance(books, dict)
     lines = [
-        f"messages: {messages['messages']} opened again, {messages['readings']} readings compared,"
-        f" {messages['wrong']} wrong",
+        f"messages: {messages['messages']} opened again, {messages['readings']} readings and"
+        f" {messages['consents']} consents compared, {messages['wrong']} wrong",
         f"books: {books['entries']} entries, {books['recomputed']} of {books['runs']} runs computed again,"
         f" {books['attestations']} signed documents,"
         f" {books['wrong']} wrong; sums {books['sums']['Wh']} Wh and {books['sums']['nano']} nano",
         *(f"  {finding}" for finding in (*messages["findings"], *books["findings"])),
     ]
+    if books["unsigned"]:
+        lines.append(
+            f"not signed: all {books['unsigned']} runs were booked before this hub signed its books; nothing is wrong"
+            " with that, only the chain of hashes holds them. The next settlement signs them"
+        )
     if books["late_days"]:
         lines.append(f"to be settled again for late readings: {', '.join(books['late_days'])}")
     lines.append("everything holds" if found["ok"] else "something does not hold: see the lines above")

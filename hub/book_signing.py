@@ -5,11 +5,11 @@ from typing import Protocol
 
 from hub.core.attestations import DAY_ROOT, FIRST_PREVIOUS, Attestation, Head, attest, day_root
 from hub.core.signed_document import Signer
-from hub.storage.contract import AttestationStore, BookStore
+from hub.storage.contract import AccessLog, AttestationStore, BookStore
 from hub.storage.records import AttestationRow, EntryRow, RunRow
 
 
-class SigningStores(BookStore, AttestationStore, Protocol):
+class SigningStores(BookStore, AttestationStore, AccessLog, Protocol):
     """The slices that signing reads and writes."""
 
 
@@ -20,10 +20,10 @@ async def attestation_head(store: AttestationStore) -> Head:
 
 
 def root_row(
-    run: RunRow, *, leaves: Sequence[bytes], ledger: Head, coop: str, head: Head, key: Signer
+    run: RunRow, *, leaves: Sequence[bytes], ledger: Head, looks: int, coop: str, head: Head, key: Signer
 ) -> AttestationRow:
     """The signed root over all entries of the run's day, `leaves`, as they stand with this run."""
-    content = day_root(run, leaves, ledger=ledger)
+    content = day_root(run, leaves, ledger=ledger, looks=looks)
     return as_row(attest(content, kind=DAY_ROOT, subject=run.day, run_key=run.run_key, coop=coop, head=head, key=key))
 
 
@@ -39,7 +39,9 @@ async def sign_older_runs(store: SigningStores, *, coop: str, key: Signer) -> in
         ledger = await _ledger_at(store, rows, last)
         leaves = [row.canonical for row in rows if row.position <= ledger[0]]
         head = await attestation_head(store)
-        await store.attest([root_row(run, leaves=leaves, ledger=ledger, coop=coop, head=head, key=key)])
+        looks = await store.last_access_line()
+        root = root_row(run, leaves=leaves, ledger=ledger, looks=looks, coop=coop, head=head, key=key)
+        await store.attest([root])
     return len(runs)
 
 

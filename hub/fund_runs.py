@@ -172,7 +172,8 @@ async def _book(store: SettlementStores, plan: FundPlan, *, made_at: int, key: S
     )
     leaves = [row.canonical for row in (*rows, *entries)]
     ledger = (entries[-1].position, entries[-1].hash) if entries else ledger
-    root = root_row(run, leaves=leaves, ledger=ledger, coop=coop.id, head=head, key=key)
+    looks = await store.last_access_line()
+    root = root_row(run, leaves=leaves, ledger=ledger, looks=looks, coop=coop.id, head=head, key=key)
     was_new = await store.book_run(run, entries=entries, attestations=[root])
     return result if was_new else FundResult(plan.kind, day, run_key, ())
 

@@ -20,7 +20,7 @@ from hub.core.rulebook import Prices, Rule
 from hub.core.run_calendar import DAILY
 from hub.core.settlement import Settlement, settle
 from hub.core.signed_document import Signer
-from hub.storage.contract import AttestationStore, BookStore, MemberStore, ReadingStore
+from hub.storage.contract import AccessLog, AttestationStore, BookStore, MemberStore, ReadingStore
 from hub.storage.failures import StoreConflict
 from hub.storage.records import Access, Coop, EntryRow, RunRow, SettledThrough, SettlementInputs
 from protocols.slots import slots_of_day
@@ -31,7 +31,7 @@ MEMBERS_TAG: Final = b"commonwatt members of a day v1\n"
 TRIES: Final = 3
 
 
-class SettlementStores(MemberStore, ReadingStore, BookStore, AttestationStore, Protocol):
+class SettlementStores(MemberStore, ReadingStore, BookStore, AttestationStore, AccessLog, Protocol):
     """The slices a settlement reads and writes."""
 
 
@@ -148,7 +148,8 @@ async def _book(
     if key is not None:
         leaves = [row.canonical for row in (*rows, *entries)]
         ledger = (entries[-1].position, entries[-1].hash) if entries else ledger
-        roots = [root_row(run, leaves=leaves, ledger=ledger, coop=inputs.coop.id, head=head, key=key)]
+        looks = await store.last_access_line()
+        roots = [root_row(run, leaves=leaves, ledger=ledger, looks=looks, coop=inputs.coop.id, head=head, key=key)]
     was_new = await store.book_run(run, entries=entries, attestations=roots, through=inputs.through)
     return DayResult(day, run_key, settled, result_hash, len(entries) if was_new else 0)
 

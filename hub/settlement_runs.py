@@ -82,7 +82,8 @@ async def marked_days(store: SettlementStores, days: Sequence[date]) -> tuple[Ma
         here = present[mine.start - slots.start : mine.stop - slots.start]
         why = None
         if name not in standing:
-            why = NEVER_SETTLED
+            # A day on which nobody is a member yet has nothing to settle.
+            why = NEVER_SETTLED if here.any() else None
         elif name not in seen or max(newest.get(slot, 0) for slot in mine) > seen[name].message_position:
             why = NEW_READINGS
         elif seen[name].members_digest != digest_members(members, here):
@@ -117,6 +118,8 @@ async def plan_month(store: SettlementStores, *, month: date, access: Access = A
         except Refusal as refusal:
             raise Refusal(refusal.code, f"{inputs.day}: {refusal.detail}") from None
         changed.append(inputs)
+    if not (standing or changed):
+        raise Refusal("no_members", f"nobody was a member in {month_name(month)}")
     stands = {day: (day, run.rule_hash, run.input_digest) for day, run in standing.items()}
     stands |= {inputs.day: (inputs.day, inputs.rule_hash, inputs.digest) for inputs in changed}
     return MonthPlan(month, days, tuple(changed), tuple(unchanged), month_digests(stands.values()))

@@ -18,34 +18,25 @@ from hub.core.ledger import GENESIS, UNITS, Unit, entry_hash, read_entry
 from hub.core.merkle import leaf_hash, plant_hashes
 from hub.core.rulebook import VERSION_TAG
 from hub.core.signed_document import SIGNED_TAG
+from hub.progress import Tell, tell_nobody
 from hub.settlement_days import SettlementStores, run_key_of
 from hub.storage.records import AttestationRow, Coop, EntryRow, RunRow
+from hub.verify_findings import Findings
 
 PAGE: Final = 2000
 FUND_KINDS: Final = "fund:"
 RUN_PAGE: Final = 8
-FINDINGS_MAX: Final = 100
+ALL_DAYS: Final = ("", "~")
 BEFORE_ALL: Final = -(2**63)
 """Below every position, so that a row moved under the first one is seen too."""
 
 
 @dataclass
-class Findings:
-    """Contradictions, one sentence each."""
-
-    wrong: int = 0
-    findings: list[str] = field(default_factory=list)
-
-    def note(self, sentence: str) -> None:
-        """One contradiction."""
-        self.wrong += 1
-        if len(self.findings) < FINDINGS_MAX:
-            self.findings.append(sentence)
-
-
-@dataclass
 class Journal:
-    """What the rows came to: leaf hashes of each day's entries with their positions, and the runs without records."""
+    """What the rows came to: leaf hashes of each day's entries with their positions, and the runs without records.
+
+    `looks` is the highest number of access log lines the hub signed for, with the attestation that says so.
+    """
 
     entries: int = 0
     attestations: int = 0
@@ -53,27 +44,35 @@ class Journal:
     sums: dict[Unit, int] = field(default_factory=lambda: dict.fromkeys(UNITS, 0))
     leaves: dict[str, list[tuple[int, bytes]]] = field(default_factory=lambda: defaultdict(list))
     hashes: dict[int, bytes] = field(default_factory=dict)
+    rooted: list[str] = field(default_factory=list)
     booked: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     runs: dict[str, tuple[int, RunRow]] = field(default_factory=dict)
+    looks: tuple[int, str] = (0, "")
+    unsigned: int = 0
 
 
-async def check_journal(store: SettlementStores, found: Findings, *, key: Ed25519PublicKey | None) -> Journal:
+async def check_journal(
+    store: SettlementStores, found: Findings, *, key: Ed25519PublicKey | None, tell: Tell = tell_nobody
+) -> Journal:
     """Walk rules, entries, runs and attestations; every contradiction goes to `found`."""
     journal = Journal()
     coop = await store.coop()
     for position, rule_hash, canonical in await store.journal_rules():
         if hashlib.sha256(VERSION_TAG + canonical).hexdigest() != rule_hash:
             found.note(f"rule {position}: it is not what its name says")
-    await _check_entries(store, journal, found)
+    await _check_entries(store, journal, found, tell=tell)
     await _check_runs(store, journal, found, coop=coop)
     await _check_attestations(store, journal, found, coop=coop, key=key)
+    if key is not None:
+        await _check_all_signed(store, journal, found)
+    await _check_access_log(store, journal, found)
     for unit, total in journal.sums.items():
         if total:
             found.note(f"ledger: all accounts together hold {total} {unit}, not 0")
     return journal
 
 
-async def _check_entries(store: SettlementStores, journal: Journal, found: Findings) -> None:
+async def _check_entries(store: SettlementStores, journal: Journal, found: Findings, *, tell: Tell) -> None:
     """Each hash follows from the one before. A wrong hash is laid to its own entry, not to the one after it."""
     position, previous, after = 0, (GENESIS, GENESIS), BEFORE_ALL
     while page := await store.journal_entries(after=after, limit=PAGE):
@@ -93,6 +92,7 @@ async def _check_entries(store: SettlementStores, journal: Journal, found: Findi
             journal.booked[row.run_key] += 1
             _check_entry(row, journal, found)
         journal.head = previous[0]
+        tell("entries", journal.entries, None)
 
 
 def _check_entry(row: EntryRow, journal: Journal, found: Findings) -> None:
@@ -150,7 +150,6 @@ async def _check_attestations(
 ) -> None:
     """The signed chain, and behind each day root its run and the entries under it."""
     position, previous, after = 0, FIRST_PREVIOUS, BEFORE_ALL
-    rooted: list[str] = []
     while page := await store.journal_attestations(after=after, limit=PAGE):
         after = page[-1].position
         for row in page:
@@ -164,13 +163,33 @@ async def _check_attestations(
             said = _check_attestation(row, found, coop=coop, key=key, previous=previous)
             previous = document_digest(row.document)
             if said is not None and said.kind == DAY_ROOT:
-                rooted.append(said.run_key)
-                _check_root(said, journal, found, place=f"attestation {position}", nth=len(rooted))
-    if key is None:
-        return
+                journal.rooted.append(said.run_key)
+                _check_root(said, journal, found, place=f"attestation {position}", nth=len(journal.rooted))
+
+
+async def _check_all_signed(store: SettlementStores, journal: Journal, found: Findings) -> None:
+    """Every run has its day root; but a store that knows of no signing at all is one of before the hub signed.
+
+    How far a day's inputs reach is kept since the hub signs, so a day that has it was booked by a hub that does.
+    """
+    is_older = not journal.attestations and not await store.settled_through(days=ALL_DAYS)
     for run_key, (at, run) in journal.runs.items():
-        if run_key not in rooted:
+        if run_key in journal.rooted:
+            continue
+        if is_older:
+            journal.unsigned += 1
+        else:
             found.note(f"run {at} of {run.day}: the hub has not signed it")
+
+
+async def _check_access_log(store: SettlementStores, journal: Journal, found: Findings) -> None:
+    """No line taken out of it, nor off its end since the last day root. Lines put in their place are not noticed."""
+    last, count = await store.last_access_line(), await store.access_line_count()
+    if count < last:
+        found.note(f"access log: {last - count} of its {last} lines are not there")
+    signed, place = journal.looks
+    if last < signed:
+        found.note(f"access log: it ends with line {last}, and the hub signed for {signed} lines ({place})")
 
 
 def _check_attestation(
@@ -214,6 +233,8 @@ def _check_root(said: Said, journal: Journal, found: Findings, *, place: str, nt
     position, head = cast(list[object], said.content["ledger"])
     if position and journal.hashes.get(cast(int, position), b"").hex() != head:
         found.note(f"entry {position}: the hub signed for another ledger up to here ({place})")
+    # Day roots of before the access log was counted say nothing of it.
+    journal.looks = max(journal.looks, (cast(int, said.content.get("looks", 0)), place))
     leaves = [leaf for at, leaf in journal.leaves.get(said.subject, ()) if at <= cast(int, position)]
     if (plant_hashes(leaves).root.hex(), len(leaves)) != (said.content["root"], said.content["entries"]):
         found.note(f"{place} of {said.subject}: the day's entries are not those the hub signed for")

@@ -1,15 +1,18 @@
-"""Opens every stored message again and holds the 15-minute table against what the homes signed; changes nothing."""
+"""Opens every stored message again and holds the tables against what the homes signed; changes nothing."""
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from hub.progress import Tell, tell_nobody
 from hub.storage.contract import MemberStore, ReadingStore
 from hub.storage.records import Access, Agent, ChainHead
+from hub.verify_findings import Findings
 from protocols.chain import FIRST_PREVIOUS, Header
+from protocols.consent import decode_consent
 from protocols.envelope import batch_hash, open_sealed
 from protocols.messages import decode_answer, decode_consent_notice
 from protocols.quantities import Mark, Measure
@@ -19,7 +22,6 @@ from protocols.slots import Slot, iso
 from protocols.topics import Topic
 
 PAGE: Final = 500
-FINDINGS_MAX: Final = 100
 LOCAL_DAY_SLOTS_MAX: Final = 100
 ACCESS: Final = Access(actor="job:verify", role="job", purpose="settle.share", reason="recomputing the books")
 
@@ -31,19 +33,21 @@ class MessageStores(MemberStore, ReadingStore, Protocol):
 
 
 @dataclass
-class MessageCheck:
-    """What was looked at, and every contradiction found (the first FINDINGS_MAX as sentences)."""
+class MessageCheck(Findings):
+    """What was looked at, and every contradiction found."""
 
     messages: int = 0
     readings: int = 0
-    wrong: int = 0
-    findings: list[str] = field(default_factory=list)
+    consents: int = 0
 
-    def note(self, sentence: str) -> None:
-        """One contradiction."""
-        self.wrong += 1
-        if len(self.findings) < FINDINGS_MAX:
-            self.findings.append(sentence)
+
+@dataclass(frozen=True)
+class _Opened:
+    """A message's place in its chain, and what it holds if that is a batch or a consent."""
+
+    header: Header
+    batch: Batch | None = None
+    consent: bytes | None = None
 
 
 @dataclass
@@ -53,9 +57,10 @@ class _Chain:
     head: bytes = FIRST_PREVIOUS
 
 
-async def check_messages(store: MessageStores) -> MessageCheck:
-    """Signatures, chains without holes, and a table that says what the signed bytes say, and nothing more."""
+async def check_messages(store: MessageStores, *, tell: Tell = tell_nobody) -> MessageCheck:
+    """Signatures, chains without holes, and tables that say what the signed bytes say, and nothing more."""
     check = MessageCheck()
+    expected = await store.message_count()
     coop = (await store.coop()).id
     heads = await store.chain_heads()
     of_home: dict[str, list[Agent]] = {home.id: [] for home in await store.homes()}
@@ -64,10 +69,16 @@ async def check_messages(store: MessageStores) -> MessageCheck:
     looked = await _looked_slots(store)
     for home in sorted(of_home):
         signed: dict[Cell, Column] = {}
+        consents: list[bytes] = []
         for agent in of_home[home]:
-            async for batch in _opened_batches(store, agent, coop=coop, head=heads.get(agent.id), check=check):
-                _remember(signed, batch)
+            async for opened in _opened_messages(store, agent, coop=coop, head=heads.get(agent.id), check=check):
+                if opened.batch is not None:
+                    _remember(signed, opened.batch)
+                if opened.consent is not None:
+                    consents.append(opened.consent)
+                tell("messages", check.messages, expected)
         await _compare(store, home, signed=signed, looked=looked, check=check)
+        await _compare_consents(store, home, signed=consents, check=check)
     return check
 
 
@@ -80,9 +91,9 @@ async def _looked_slots(store: MessageStores) -> range:
     return range(max(0, first - LOCAL_DAY_SLOTS_MAX), last + LOCAL_DAY_SLOTS_MAX)
 
 
-async def _opened_batches(
+async def _opened_messages(
     store: MessageStores, agent: Agent, *, coop: str, head: ChainHead | None, check: MessageCheck
-) -> AsyncIterator[Batch]:
+) -> AsyncIterator[_Opened]:
     chain = _Chain()
     is_head_there = head is None
     key = Ed25519PublicKey.from_public_bytes(agent.public_key)
@@ -91,26 +102,28 @@ async def _opened_batches(
         for epoch, seq, kind, held_hash, sealed in page:
             check.messages += 1
             after = (epoch, seq)
-            body = _opened(sealed, Topic(coop, agent.shard, agent.id, "up", kind), key) if sealed else None
-            problem = _problem(chain, (epoch, seq, held_hash, sealed), header=body[0] if body else None)
+            opened = _opened(sealed, Topic(coop, agent.shard, agent.id, "up", kind), key) if sealed else None
+            problem = _problem(chain, (epoch, seq, held_hash, sealed), header=opened.header if opened else None)
             if problem:
                 check.note(f"{agent.id} message {epoch}/{seq}: {problem}")
             chain.epoch, chain.seq, chain.head = epoch, seq, held_hash
             is_head_there |= head is not None and (head.epoch, head.seq, head.hash) == (epoch, seq, held_hash)
-            if body and body[1] is not None:
-                yield body[1]
+            if opened is not None:
+                yield opened
     if head is not None and not is_head_there:
         check.note(f"{agent.id} message {head.epoch}/{head.seq}: it was receipted and is not there")
 
 
-def _opened(sealed: bytes, topic: Topic, key: Ed25519PublicKey) -> tuple[Header, Batch | None] | None:
+def _opened(sealed: bytes, topic: Topic, key: Ed25519PublicKey) -> _Opened | None:
     try:
         payload = open_sealed(sealed, topic.text(), key)
         if topic.kind == "batch":
             batch = decode_batch(payload)
-            return batch.header, batch
-        other = decode_answer(payload) if topic.kind == "answer" else decode_consent_notice(payload)
-        return other.header, None
+            return _Opened(batch.header, batch=batch)
+        if topic.kind == "answer":
+            return _Opened(decode_answer(payload).header)
+        notice = decode_consent_notice(payload)
+        return _Opened(notice.header, consent=notice.consent)
     except WireError:
         return None
 
@@ -160,3 +173,21 @@ async def _compare(
             slot = looked.start + int(place)
             if (measure, slot) not in signed:
                 check.note(f"{home} {measure.name.lower()} {iso(slot)}: the table holds a value that nobody signed")
+
+
+async def _compare_consents(store: MessageStores, home: str, *, signed: Sequence[bytes], check: MessageCheck) -> None:
+    """A version sent twice says the same both times, or its second notice would have been refused for its content."""
+    check.consents += len(signed)
+    try:
+        said = {decode_consent(document).version: document for document in signed}
+    except WireError as error:
+        check.note(f"{home}: a consent it signed cannot be read ({error.detail})")
+        return
+    held = await store.consent_versions(home)
+    for version in sorted(said.keys() | held.keys()):
+        if version not in held:
+            check.note(f"{home} consent {version}: the home signed it and the table has it not")
+        elif version not in said:
+            check.note(f"{home} consent {version}: the table holds it and nobody signed it")
+        elif said[version] != held[version]:
+            check.note(f"{home} consent {version}: the table differs from what the home signed")

@@ -47,9 +47,13 @@ class Survey:
     unsafe: NDArray[np.bool_]
 
     def take(self, energy: Energy, rows: Rows) -> Energy:
-        """These rows, absent members as zero."""
+        """A copy of these rows, absent members as zero."""
         taken = energy[rows]
         return taken if self.present is None else np.where(self.present[rows], taken, 0)
+
+    def see(self, energy: Energy, run: slice) -> Energy:
+        """These rows in a row, absent members as zero; no copy where nobody is absent."""
+        return energy[run] if self.present is None else np.where(self.present[run], energy[run], 0)
 
     def presence(self, rows: Rows) -> Presence | None:
         """Who takes part in these rows; None where everyone always does."""
@@ -115,9 +119,9 @@ def buy_slots(survey: Survey, key: AllocationKey, *, alloc_wh: Energy) -> Energy
     plenty = live & (survey.pool >= survey.wanted)
     if key.method not in COVERING:
         plenty[:] = False
-    for rows in _batches(plenty, members):
-        alloc_wh[rows] = survey.take(survey.demand, rows)
-        used[rows] = survey.wanted[rows]
+    for run in _runs(plenty):
+        alloc_wh[run] = survey.see(survey.demand, run)
+    used[plenty] = survey.wanted[plenty]
     for rows in _batches(live & ~plenty, members):
         demand = survey.take(survey.demand, rows)
         batch = Batch(demand, survey.pool[rows], survey.wanted[rows], survey.presence(rows))
@@ -130,13 +134,15 @@ def buy_slots(survey: Survey, key: AllocationKey, *, alloc_wh: Energy) -> Energy
 def sell_slots(survey: Survey, used: Energy, *, sold_wh: Energy) -> None:
     """Writes the sellers' side into `sold_wh`: what was used, shared by surplus; where all was used, all is sold."""
     members = survey.surplus.shape[1]
-    for rows in _batches((used > 0) & (used == survey.pool), members):
-        sold_wh[rows] = survey.take(survey.surplus, rows)
+    for run in _runs((used > 0) & (used == survey.pool)):
+        sold_wh[run] = survey.see(survey.surplus, run)
     for rows in _batches((used > 0) & (used < survey.pool), members):
         surplus = survey.take(survey.surplus, rows)
         sellers = np.flatnonzero(np.bitwise_or.reduce(surplus, axis=0))
         if sellers.size < SPARSE * members:
-            sold_wh[np.ix_(rows, sellers)] = share_rows(used[rows], surplus[:, sellers], survey.pool[rows])
+            # Whole rows go in at once: cells scattered over two axes take several times as long.
+            surplus[:, sellers] = share_rows(used[rows], surplus.take(sellers, axis=1), survey.pool[rows])
+            sold_wh[rows] = surplus
         else:
             sold_wh[rows] = share_rows(used[rows], surplus, survey.pool[rows])
 
@@ -151,3 +157,9 @@ def _batches(chosen: NDArray[np.bool_], members: int) -> Iterator[Rows]:
     rows = np.flatnonzero(chosen)
     for batch in _row_blocks(rows.size, members):
         yield rows[batch]
+
+
+def _runs(chosen: NDArray[np.bool_]) -> Iterator[slice]:
+    """The chosen rows as stretches without a hole, which are copied faster than rows one by one."""
+    for start, end in np.flatnonzero(np.diff(chosen, prepend=False, append=False)).reshape(-1, 2).tolist():
+        yield slice(start, end)

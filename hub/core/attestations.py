@@ -98,16 +98,17 @@ def attest(
     return Attestation(number, kind, subject, run_key, document, key.sign(SIGNED_TAG + document))
 
 
-def day_root(run: BookedRun, leaves: Sequence[bytes], *, ledger: Head) -> dict[str, object]:
+def day_root(run: BookedRun, leaves: Sequence[bytes], *, ledger: Head, looks: int) -> dict[str, object]:
     """What a day root says: `leaves` are all entries of the day up to this run's last, in the ledger's order.
 
-    `ledger` is the position and hash of the ledger's last entry.
+    `ledger` is the position and hash of the ledger's last entry, `looks` the number of lines in the access log.
     """
     tree = plant(leaves)
     return {
         "root": tree.root.hex(),
         "entries": tree.size,
         "ledger": [ledger[0], ledger[1].hex()],
+        "looks": looks,
         "run": run_words(run),
     }
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hub.core.allocation_key import GRID_PPM, AllocationKey
-from hub.core.rounding import Energy, narrowest, share_rows
+from hub.core.rounding import Energy, share_rows
 from hub.core.water_filling import fill_rows, fill_weighted_rows
 
 
@@ -100,7 +100,10 @@ def _priority(batch: Batch, key: AllocationKey) -> NDArray[Any]:
     """Tiers before the marginal one get all they want, that one shares what is left, later ones get nothing."""
     order, sizes = _tier_columns(key.tiers)
     demand = batch.demand if order is None else batch.demand[:, order]
-    alloc = _cascade(demand, batch.pool) if sizes.max() == 1 else _fill_tiers(demand, batch.pool, sizes)
+    if sizes.max() == 1:
+        alloc = _cascade(demand, batch.pool, highest_wh=int(batch.wanted.max()))
+    else:
+        alloc = _fill_tiers(demand, batch.pool, sizes)
     if order is None:
         return alloc
     back = np.empty_like(alloc)
@@ -108,29 +111,36 @@ def _priority(batch: Batch, key: AllocationKey) -> NDArray[Any]:
     return back
 
 
-def _cascade(demand: Energy, pool: Energy) -> NDArray[Any]:
-    """Tiers of one member each: what the members before have left, up to the demand."""
-    narrow = narrowest(demand)
-    left = np.cumsum(narrow, axis=1, dtype=narrow.dtype)
-    np.subtract(pool.astype(narrow.dtype)[:, None], left, out=left)
-    left += narrow
-    np.minimum(left, narrow, out=left)
-    np.maximum(left, 0, out=left)
-    return left
+def _cascade(demand: Energy, pool: Energy, *, highest_wh: int) -> NDArray[Any]:
+    """Tiers of one member each: what the pool covers up to a member, less what it covers up to the one before.
+
+    No row's demand in all is above `highest_wh`.
+    """
+    narrow = np.int32 if highest_wh < 2**31 else np.int64
+    covered = np.cumsum(demand, axis=1, dtype=narrow)
+    np.minimum(covered, pool.astype(narrow)[:, None], out=covered)
+    alloc = np.empty_like(covered)
+    alloc[:, 0] = covered[:, 0]
+    np.subtract(covered[:, 1:], covered[:, :-1], out=alloc[:, 1:])
+    return alloc
 
 
 def _fill_tiers(demand: Energy, pool: Energy, sizes: Energy) -> Energy:
-    ends = np.cumsum(sizes)
+    """Each row's marginal tier is shared in a block as wide as the widest tier, all rows at once."""
+    members, ends = demand.shape[1], np.cumsum(sizes)
     covered = np.cumsum(np.add.reduceat(demand, ends - sizes, axis=1), axis=1)
-    marginal = np.count_nonzero(covered <= pool[:, None], axis=1)
-    alloc = np.zeros_like(demand)
-    for tier in np.unique(marginal).tolist():
-        rows = np.flatnonzero(marginal == tier)
-        start, end = int(ends[tier] - sizes[tier]), int(ends[tier])
-        before = covered[rows, tier - 1] if tier else np.zeros(rows.size, dtype=np.int64)
-        alloc[rows, :start] = demand[rows, :start]
-        wanted = covered[rows, tier] - before
-        alloc[rows, start:end] = share_rows(pool[rows] - before, demand[rows, start:end], wanted)
+    marginal = (covered <= pool[:, None]).sum(axis=1)
+    upto = np.take_along_axis(covered, marginal[:, None], axis=1)[:, 0]
+    end = ends[marginal]
+    start = end - sizes[marginal]
+    column = start[:, None] + np.arange(int(sizes.max()))
+    cell = np.minimum(column, members - 1) + (members * np.arange(len(pool)))[:, None]
+    unmet = np.where(column < end[:, None], demand.reshape(-1)[cell], 0)
+    before = upto - unmet.sum(axis=1)
+    alloc = np.where(np.arange(members) < start[:, None], demand, 0)
+    share = share_rows(pool - before, unmet, upto - before)
+    inside = column < end[:, None]
+    alloc.reshape(-1)[cell[inside]] = share[inside]
     return alloc
 
 

@@ -49,3 +49,16 @@ class SqliteAccessLog(SqliteConnections):
                 (home, limit),
             )
         return tuple(AccessRow(*row) for row in rows)
+
+    async def last_access_line(self) -> int:
+        """The number of the newest line; 0 when there is none. Numbers run on from 1, a line keeps its own."""
+        return await self._number("SELECT coalesce(max(position), 0) FROM access_log")
+
+    async def access_line_count(self) -> int:
+        """How many lines there are: as many as the newest one's number says, if none was taken away."""
+        return await self._number("SELECT count(*) FROM access_log")
+
+    async def _number(self, sql: str) -> int:
+        async with self.reading() as db:
+            ((number,),) = await db.execute_fetchall(sql)
+        return int(number)

@@ -26,13 +26,18 @@ class SqliteMembers(SqliteConnections):
         return Coop(*rows[0])
 
     async def set_coop(self, coop: Coop) -> None:
-        """Name the co-op; its id and time zone are for good, because topics and past days rest on them."""
+        """Name the co-op. Its id and time zone are for good, and once something is booked its currency too."""
 
         async def work(db: aiosqlite.Connection) -> None:
-            rows = list(await db.execute_fetchall("SELECT id, tz FROM coop"))
-            if rows and tuple(rows[0]) != (coop.id, coop.tz):
+            rows = list(await db.execute_fetchall("SELECT id, tz, currency FROM coop"))
+            if rows and tuple(rows[0])[:2] != (coop.id, coop.tz):
                 raise StoreConflict(
                     f"{self.place} belongs to co-op {rows[0][0]} in {rows[0][1]}, not to {coop.id} in {coop.tz}"
+                )
+            if rows and rows[0][2] != coop.currency and list(await db.execute_fetchall("SELECT 1 FROM entry LIMIT 1")):
+                raise StoreConflict(
+                    f"{self.place}: its books are kept in {rows[0][2]} and cannot go on in {coop.currency};"
+                    f" set the currency back to {rows[0][2]}"
                 )
             await db.execute(
                 "INSERT INTO coop VALUES (1, ?, ?, ?, ?) ON CONFLICT (one)"

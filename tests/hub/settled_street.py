@@ -75,14 +75,15 @@ async def open_street(folder: Path, *, homes: int = 3, rule: Rule = RULE) -> Str
     return await fill_street(store, homes=homes, rule=rule)
 
 
-async def fill_street(store: SqliteStore, *, homes: int = 3, rule: Rule = RULE) -> Street:
+async def fill_street(store: SqliteStore, *, homes: int = 3, rule: Rule = RULE, joined_at: int = 0) -> Street:
     """The same in an open store that has no members yet."""
     await store.set_coop(COOP)
     await store.add_rule(rule.version(), canonical=rule.canonical(), valid_from_day=SINCE)
     for number in range(1, homes + 1):
         home, member = f"h{number:02d}", f"m{number:02d}"
         await store.add_member(
-            Member(member, f"Member {number}", f"{member}@example.org", "en", number <= 2, 0), Home(home, home, member)
+            Member(member, f"Member {number}", f"{member}@example.org", "en", number <= 2, joined_at),
+            Home(home, home, member),
         )
         token = hashlib.sha256(home.encode()).digest()
         await store.add_invite(token, home_id=home, expires_at=100)

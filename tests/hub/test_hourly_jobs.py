@@ -264,6 +264,25 @@ async def test_a_newest_message_that_went_away_is_found(store: SqliteStore, tmp_
     assert any("was receipted and is not there" in finding for finding in found.findings)
 
 
+CONSENTS = [
+    ("UPDATE consent SET document = zeroblob(9) WHERE home = 'h02'", "h02 consent 2: the table differs"),
+    ("INSERT INTO consent SELECT 'h06', 2, document, 0 FROM consent LIMIT 1", "h06 consent 2: the table holds it and"),
+    ("INSERT INTO consent SELECT home, 3, document, 0 FROM consent WHERE home = 'h01'", "h01 consent 3: the table h"),
+    ("DELETE FROM consent WHERE home = 'h03'", "h03 consent 2: the home signed it and the table has it not"),
+]
+
+
+@pytest.mark.parametrize(("change", "said"), CONSENTS, ids=[change.split()[0] for change, _ in CONSENTS])
+async def test_a_consent_that_is_not_the_signed_one_is_found(
+    store: SqliteStore, tmp_path: Path, change: str, said: str
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "hub.sqlite")) as db, db:
+        db.execute(change)
+    found = await check_messages(store)
+    assert (found.wrong, found.consents) == (1, 5)
+    assert said in found.findings[0]
+
+
 async def test_nights_settle_every_closed_day_once(store: SqliteStore) -> None:
     night_s = int(datetime(2026, 6, 16, 0, 20, tzinfo=TZ).timestamp())
     job = SettlementJob(store, tz=COOP.tz)

@@ -5,6 +5,7 @@ import re
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from hub.board_commands import verify_lines
+from hub.book_signing import sign_older_runs
 from hub.core.fund_entries import FeeScale
 from hub.core.ledger import GENESIS, entry_hash
 from hub.core.run_calendar import days_of
@@ -21,8 +24,10 @@ from hub.settlement_days import settle_day
 from hub.settlement_runs import settle_month
 from hub.storage.sqlite import SqliteStore
 from hub.verify_books import check_books
-from hub.verify_journal import Findings, check_journal
-from tests.hub.settled_street import KEY, Street, arrivals_of, open_street
+from hub.verify_findings import Findings
+from hub.verify_journal import check_journal
+from hub.verify_messages import MessageCheck
+from tests.hub.settled_street import COOP, KEY, Street, arrivals_of, open_street
 
 CHANGES = 1_000
 MAY = date(2026, 5, 1)
@@ -158,3 +163,43 @@ async def test_another_hubs_key_has_signed_nothing_here(street: Street) -> None:
     found = Findings()
     await check_journal(street.store, found, key=other.public_key())
     assert sum("the hub has not signed these bytes" in finding for finding in found.findings) == 11
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("DELETE FROM access_log WHERE position = 2", "access log: 1 of its 3 lines are not there"),
+        (
+            "DELETE FROM access_log WHERE position > 1",
+            "access log: it ends with line 1, and the hub signed for 3 lines",
+        ),
+    ],
+)
+async def test_a_shortened_access_log_is_found(
+    street: Street, damage: sqlite3.Connection, statement: str, said: str
+) -> None:
+    assert damage.execute("SELECT max(position) FROM access_log").fetchone() == (3,)
+    damage.execute(statement)
+    (finding,) = await found_in(street.store)
+    assert said in finding
+
+
+async def test_a_folder_of_before_the_hub_signed_is_not_wrong_but_said(
+    street: Street, damage: sqlite3.Connection
+) -> None:
+    """As a store looks right after the step that brought the attestations: runs, and nothing that was signed."""
+    damage.execute("DELETE FROM attestation")
+    damage.execute("DELETE FROM settled_through")
+    books = await check_books(street.store, KEY.public_key())
+    assert (books.findings, books.unsigned, books.runs) == ([], 6, 6)
+    assert "all 6 runs were booked before this hub signed" in verify_lines(
+        {"ok": True, "messages": asdict(MessageCheck()), "books": asdict(books)}
+    )
+    await sign_older_runs(street.store, coop=COOP.id, key=KEY)
+    books = await check_books(street.store, KEY.public_key())
+    assert (books.findings, books.unsigned, books.attestations) == ([], 0, 6)
+
+
+async def test_attestations_all_taken_away_are_missed(street: Street, damage: sqlite3.Connection) -> None:
+    damage.execute("DELETE FROM attestation")
+    assert sum("the hub has not signed it" in finding for finding in await found_in(street.store)) == 6

@@ -304,6 +304,7 @@ async def test_looks_by_jobs_are_summed_per_day_and_looks_by_people_are_not(stor
     rows = await store.access_rows("h01", limit=9)
     assert sorted((row.role, row.count) for row in rows) == [("job", 3), ("self", 1), ("self", 1), ("self", 1)]
     assert [row.count for row in await store.access_rows("h02", limit=9)] == [3]
+    assert await store.access_line_count() == await store.last_access_line()
     machine = next(row for row in rows if row.role == "job")
     assert machine.fields == "grid_import, pv_production"
 
@@ -354,6 +355,8 @@ async def test_the_newest_consent_counts(store: Store) -> None:
         await store.store_messages([replace(message(seq), kind="consent", consent=document, consent_version=version)])
     assert await store.consent_bytes("h01") == (3, b"three")
     assert await store.consents() == {"h01": (3, b"three")}
+    assert await store.consent_versions("h01") == {2: b"two", 3: b"three"}
+    assert await store.consent_versions("h02") == {}
     assert await store.consent_bytes("h02") is None
 
 
@@ -447,6 +450,16 @@ def entries(key: str, first: int, count: int, *, day: str = "2026-11-20") -> Seq
         EntryRow(n, "Wh", day, f"m{n % 2 + 1:02d}", key, f"entry {n}".encode(), bytes([n]) * 32)
         for n in range(first, first + count)
     ]
+
+
+async def test_the_currency_of_the_books_is_for_good(store: Store) -> None:
+    await store.set_coop(replace(COOP, currency="CHF"))
+    assert (await store.coop()).currency == "CHF", "nothing is booked yet"
+    assert await store.book_run(run("one", entries=1), entries=entries("one", 1, 1))
+    with pytest.raises(StoreConflict, match="kept in CHF and cannot go on in EUR") as refused:
+        await store.set_coop(COOP)
+    assert "\n" not in str(refused.value)
+    assert (await store.coop()).currency == "CHF"
 
 
 async def test_the_books_only_grow_and_each_run_counts_once(store: Store) -> None:
