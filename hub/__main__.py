@@ -152,7 +152,7 @@ def _settle(options: argparse.Namespace) -> int:
 
     if options.data is None or (options.day is None) == (options.month is None):
         raise CommandError("settle: give --case FILE, or --data DIR with --day DAY or --month MONTH")
-    days = (options.day,) if options.day is not None else days_of_month(options.month)
+    days = tuple(options.day) if options.day is not None else days_of_month(options.month)
     asyncio.run(_print_settled(options, days))
     return 0
 
@@ -296,7 +296,9 @@ def _add_settle(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     settle = _command(commands, "settle", _settle, "settle a case file, or days of this hub", needs_data=False)
     settle.add_argument("--case", metavar="FILE", help="a case file")
     settle.add_argument("--previous", metavar="FILE", help="with --case: the result printed before, for the difference")
-    settle.add_argument("--day", type=_day, metavar="DAY", help="with --data: settle this closed local day")
+    settle.add_argument(
+        "--day", type=_day, nargs="+", metavar="DAY", help="with --data: settle these closed local days, in this order"
+    )
     settle.add_argument("--month", metavar="MONTH", help="with --data: settle all days of a month like 2026-05")
     kinds = ("M1", "R1", "R2", "RF", "X")
     settle.add_argument("--kind", choices=kinds, help="with --month: book this run of the month; X: after a dispute")

@@ -5,6 +5,7 @@ Sums over the neighbourhood only; no home's values stand in it.
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Final, Protocol
 
@@ -17,10 +18,13 @@ from hub.forecast_job import read_neighbourhood
 from hub.settlement_days import SettlementStores, read_day
 from hub.storage.contract import ForecastStore, PromptStore
 from hub.storage.records import Access, ForecastRow, RunRow
+from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import slots_of_day
 
 SLOTS_PER_DAY: Final = 96
 HOOD_ACCESS: Final = Access(actor="job:report", role="job", purpose="forecast.hood")
+GRID_ACCESS: Final = Access(actor="job:report", role="job", purpose="settle.share", reason="what is missing and why")
+GRID: Final = (Measure.GRID_IMPORT, Measure.GRID_EXPORT)
 
 
 class ReportStores(SettlementStores, ForecastStore, PromptStore, Protocol):
@@ -44,14 +48,39 @@ async def make_report(store: ReportStores, *, first: date, last: date) -> dict[s
 
 
 async def _readings(store: ReportStores, slots: range) -> dict[str, object]:
-    """Every slot of every home is measured or a gap with a reason (I4)."""
+    """Every slot of every home is measured or a gap with a reason (I4); `gaps` are those of all its measures."""
     marks: Counter[str] = Counter()
     gaps: Counter[str] = Counter()
     rows = await store.fleet(slots=slots)
     for row in rows:
         marks.update(row.presence)
         gaps.update(dict(row.gaps))
-    return {"homes": len(rows), "slots": len(slots) * len(rows), "by_mark": dict(marks), "gaps": dict(gaps)}
+    return {
+        "homes": len(rows),
+        "slots": len(slots) * len(rows),
+        "by_mark": dict(marks),
+        "gaps": dict(gaps),
+        "missing": await _missing(store, [row.home for row in rows], slots=slots),
+    }
+
+
+async def _missing(store: ReportStores, homes: Sequence[str], *, slots: range) -> dict[str, object]:
+    """The slots in which a home's grid meter has no value, each with the reason its agent gave.
+
+    One that nobody spoke of has none: a gap that arrived says why, and what never arrived cannot.
+    """
+    reasons: Counter[str] = Counter()
+    silent = 0
+    for home in homes:
+        found = await store.home_series(home, GRID, slots=slots, access=GRID_ACCESS)
+        missing = np.stack([found[measure].mark == Mark.MISSING for measure in GRID])
+        gaps = np.stack([found[measure].gap for measure in GRID])
+        told = missing & ~np.isin(gaps, (Gap.NONE, Gap.NEVER_ARRIVED))
+        # Of a slot in which both directions are missing the reason of the first counts.
+        first = np.where(told[0], gaps[0], np.where(told[1], gaps[1], Gap.NONE))
+        reasons.update(Gap(gap).label for gap in first[told.any(axis=0)].tolist())
+        silent += int((missing.any(axis=0) & ~told.any(axis=0)).sum())
+    return {"by_reason": dict(reasons), "without_reason": silent}
 
 
 async def _messages(store: ReportStores) -> dict[str, object]:
@@ -60,7 +89,7 @@ async def _messages(store: ReportStores) -> dict[str, object]:
         refused[count.reason] += count.count
     heads = await store.chain_heads()
     through = {agent: {"epoch": head.epoch, "seq": head.seq} for agent, head in sorted(heads.items())}
-    return {"stored": sum(head.seq for head in heads.values()), "refused": dict(refused), "through": through}
+    return {"stored": await store.message_count(), "refused": dict(refused), "through": through}
 
 
 async def _forecasts(store: ReportStores, slots: range) -> list[dict[str, object]]:
@@ -115,8 +144,8 @@ async def _prompts(store: ReportStores, slots: range) -> dict[str, object]:
 
 async def _settlement(store: ReportStores, *, first: date, last: date) -> dict[str, object]:
     """Sums over the days settled, each computed anew from its readings; `hash` covers every day's standing result."""
-    ends = (first.isoformat(), last.isoformat())
-    standing: dict[str, RunRow] = {run.day: run for run in await store.runs(days=ends, allocations=False)}
+    runs = await store.runs(days=(first.isoformat(), last.isoformat()), allocations=False)
+    standing: dict[str, RunRow] = {run.day: run for run in runs}
     sums: Counter[str] = Counter()
     states: Counter[str] = Counter()
     late, differing = [], []
@@ -136,6 +165,7 @@ async def _settlement(store: ReportStores, *, first: date, last: date) -> dict[s
     shared, demand, surplus = sums["shared_wh"], sums["demand_wh"], sums["surplus_wh"]
     return {
         "days": dict(states),
+        "runs": _runs(runs),
         "surplus_wh": surplus,
         "demand_wh": demand,
         "shared_wh": shared,
@@ -144,6 +174,17 @@ async def _settlement(store: ReportStores, *, first: date, last: date) -> dict[s
         "late_days": late,
         "differing_days": differing,
         "hash": _hash(standing),
+    }
+
+
+def _runs(runs: Sequence[RunRow]) -> dict[str, dict[str, int]]:
+    """Of each kind of run how many days it settled and how many entries it booked."""
+    return {
+        kind: {
+            "days": len({run.day for run in runs if run.kind == kind}),
+            "entries": sum(run.entries for run in runs if run.kind == kind),
+        }
+        for kind in dict.fromkeys(run.kind for run in runs)
     }
 
 

@@ -1,7 +1,8 @@
 """Opens every stored message again and holds the tables against what the homes signed; changes nothing."""
 
+import hashlib
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import numpy as np
@@ -34,11 +35,15 @@ class MessageStores(MemberStore, ReadingStore, Protocol):
 
 @dataclass
 class MessageCheck(Findings):
-    """What was looked at, and every contradiction found."""
+    """What was looked at, and every contradiction found.
+
+    `chains` gives each agent's chain as one hash: SHA-256 over a line `epoch seq hash` of every message, in order.
+    """
 
     messages: int = 0
     readings: int = 0
     consents: int = 0
+    chains: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -98,10 +103,12 @@ async def _opened_messages(
     is_head_there = head is None
     key = Ed25519PublicKey.from_public_bytes(agent.public_key)
     after = (0, 0)
+    lines = hashlib.sha256()
     while page := await store.sealed_messages(agent.id, after=after, limit=PAGE):
         for epoch, seq, kind, held_hash, sealed in page:
             check.messages += 1
             after = (epoch, seq)
+            lines.update(f"{epoch} {seq} {held_hash.hex()}\n".encode())
             opened = _opened(sealed, Topic(coop, agent.shard, agent.id, "up", kind), key) if sealed else None
             problem = _problem(chain, (epoch, seq, held_hash, sealed), header=opened.header if opened else None)
             if problem:
@@ -110,6 +117,7 @@ async def _opened_messages(
             is_head_there |= head is not None and (head.epoch, head.seq, head.hash) == (epoch, seq, held_hash)
             if opened is not None:
                 yield opened
+    check.chains[agent.id] = lines.hexdigest()
     if head is not None and not is_head_there:
         check.note(f"{agent.id} message {head.epoch}/{head.seq}: it was receipted and is not there")
 

@@ -4,30 +4,35 @@ live day, and reports. Every program is a real process; the director only starts
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
 import tomllib
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from protocols.enrolment import build_answer, parse_answer
 from protocols.slots import SLOT_S, Slot, slot_of
 from simulator.demo_clock import DirectedClock
+from simulator.demo_outbox import has_sealed, waiting
+from simulator.home_line import HomeLine, HomeLines
+from simulator.loopback_asking import free_port, get_json
 from simulator.processes import MemoryWatch, Program, Programs, last_lines
 from simulator.site import DAY_S, Site
 
 COOP = "lindenweg"
-LIVE_DAY = date(2026, 5, 20)
+LIVE_DAY = date(2026, 5, 6)
+"""Its night is the one in which the first run of the month before falls due."""
 LIVE_RATE = 600.0
+REST_RATE = 1e8
+BOARD_MEMBERS = 2
+"""As many as have to approve a month's run; they are the first homes' members."""
 HOLD_AFTER_BOUNDARY_S = 240
 """Time stands here until every home's batch is receipted: a device shows the same counter up to 300 s."""
 WAIT_S = 120.0
@@ -47,6 +52,15 @@ class Stage:
     cpu_s: float
 
 
+@dataclass(frozen=True)
+class LineTrouble:
+    """A home's line to the hub: cut before the batch of one quarter hour passes, some batches before that damaged."""
+
+    home: str
+    cut_before: Slot
+    damaged: Sequence[Slot] = ()
+
+
 @dataclass
 class Demo:
     """One demonstration in a folder of its own; `say` shows progress."""
@@ -58,6 +72,7 @@ class Demo:
     say: Callable[[str], None]
     wanted_ports: tuple[int, int] = (0, 0)
     """Where pages and broker should be, when free; 0 is any free port, so that many may run side by side."""
+    troubles: Sequence[LineTrouble] = ()
     stages: list[Stage] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -81,6 +96,9 @@ class Demo:
         self.agents: dict[str, str] = {}
         self.members: dict[str, str] = {}
         self.street: dict[str, Any] = {}
+        self.lines: dict[str, HomeLine] = {}
+        self.cut: dict[str, Slot] = {}
+        self._lines = HomeLines() if self.troubles else None
         self.slow_slots: dict[int, float] = {}
 
     @property
@@ -135,9 +153,10 @@ class Demo:
         assert isinstance(homes, list)
         listed = self.folder / "members.csv"
         since = datetime.fromtimestamp(self.start_s - self.history_days * DAY_S, ZoneInfo(self.tz)).date()
+        board = ["yes"] * BOARD_MEMBERS + ["no"] * len(homes)
         rows = [
-            f"{home['resident']},{home['id']}@example.org,{home['name']},{since},{'yes' if home is homes[0] else 'no'}"
-            for home in homes
+            f"{home['resident']},{home['id']}@example.org,{home['name']},{since},{is_board}"
+            for home, is_board in zip(homes, board, strict=False)
         ]
         listed.write_text("\n".join(["name,email,home,since,board", *rows]) + "\n", encoding="utf-8")
         invited = self._hub_json("invite", "--list", str(listed), "--json")
@@ -155,7 +174,16 @@ class Demo:
         secret.write_text(token, encoding="ascii")
         self._run("edge_agent", "enrol", "--config", str(config), "--coop", COOP, "--token-file", str(secret))
         secret.unlink()
-        return str(json.loads((config.parent / "data" / "enrolment.json").read_text())["agent"])
+        enrolment = config.parent / "data" / "enrolment.json"
+        answer = parse_answer(enrolment.read_bytes())
+        for trouble in self.troubles:
+            if trouble.home == home and self._lines is not None:
+                line = self._lines.add(
+                    broker_port=answer.broker_port, cut_before=trouble.cut_before, damaged=trouble.damaged
+                )
+                self.lines[home], self.cut[home] = line, trouble.cut_before
+                enrolment.write_text(build_answer(replace(answer, broker_port=line.port)), encoding="utf-8")
+        return answer.agent
 
     def sign_in_links(self) -> dict[str, str]:
         """A fresh one-time link for the member of each home."""
@@ -193,7 +221,8 @@ class Demo:
                 *("--history", str(config.parent / "recording.csv")),
             )
         last = slot_of(self.start_s) - 1
-        expected = len(self.agents) * self.history_days * 96
+        kept_back = sum(last + 1 - cut for cut in self.cut.values())
+        expected = len(self.agents) * self.history_days * 96 - kept_back
         shown = 0.0
 
         def arrived() -> bool:
@@ -202,12 +231,15 @@ class Demo:
             if time.monotonic() - shown > 2 and status:
                 shown = time.monotonic()
                 self.say(f"  {status['messages']['stored']} of about {expected} batches stored")
-            return self._all_receipted(status, through=last)
+            return self._all_receipted(status, through=last) and self._all_sealed(last + 1)
 
         self.wait("the history to arrive", arrived, within_s=240)
 
-    def live_day(self) -> None:
-        """One day at LIVE_RATE; a boundary is passed only when every home and the hub have kept up."""
+    def live_day(self, between: Mapping[int, Callable[[], None]]) -> None:
+        """One day at LIVE_RATE; a boundary is passed only when every home and the hub have kept up.
+
+        `between` is what else is done at a boundary (unix s) while time stands.
+        """
         boundary = self.start_s
         self.clock.run_until(boundary + HOLD_AFTER_BOUNDARY_S, rate=LIVE_RATE)
         while boundary < self.end_s + 3 * SLOT_S:
@@ -216,6 +248,8 @@ class Demo:
             self.clock.run_until(boundary + HOLD_AFTER_BOUNDARY_S, rate=LIVE_RATE)
             self.wait("time to pass", lambda: self.clock.now() >= boundary + 60)  # noqa: B023 - waited for here
             self.keep_up(boundary)
+            if boundary in between:
+                between[boundary]()
             over_s = time.monotonic() - began_s - SLOT_S / LIVE_RATE
             self.slow_slots[boundary] = over_s
             if boundary % 3600 == SLOT_S:
@@ -229,9 +263,19 @@ class Demo:
         def kept_up() -> bool:
             status = self.ask_hub() or {}
             done = bool(status) and int(status["jobs_done_through_s"]) > boundary and status["jobs_due"] == 0
-            return done and self._all_receipted(status, through=slot_of(boundary) - 1)
+            through = slot_of(boundary) - 1
+            return done and self._all_receipted(status, through=through) and self._all_sealed(through + 1)
 
         self.wait("every home and the hub to keep up", kept_up)
+
+    def mend_line(self, home: str) -> int:
+        """Let a home's line carry again; done when all that waited is receipted. How many messages had waited."""
+        assert self._lines is not None
+        waited = waiting(self._data_of(home))
+        del self.cut[home]
+        self._lines.mend(self.lines[home])
+        self.wait(f"what {home} kept while its line was cut", lambda: waiting(self._data_of(home)) == 0)
+        return waited
 
     def outbox(self, home: str, *, limit: int = 1) -> dict[str, Any]:
         """What a home's agent says of its outbox, the newest `limit` messages listed."""
@@ -242,6 +286,20 @@ class Demo:
     def keep_serving(self) -> None:
         """From here time goes as outside."""
         self.clock.run_until(None, rate=1.0)
+
+    def rest_until(self, day: date, *, local_hour: int) -> None:
+        """End the homes, their agents and the hub, and let time pass to this local hour."""
+        self.programs.stop()
+        until = datetime(day.year, day.month, day.day, local_hour, tzinfo=ZoneInfo(self.tz)).timestamp()
+        self.clock.run_until(until, rate=REST_RATE)
+        self.wait("time to pass", lambda: self.clock.now() >= until)
+
+    def close(self) -> None:
+        """Leave nothing running."""
+        self.programs.stop()
+        if self._lines is not None:
+            self._lines.close()
+            self._lines = None
 
     def ask_hub(self) -> dict[str, Any] | None:
         """The hub's status, or None while it does not answer."""
@@ -286,21 +344,39 @@ class Demo:
         """What a command of the hub prints as JSON."""
         return self._hub_json(*arguments)
 
+    def hub_lines(self, *arguments: str) -> list[Any]:
+        """What a command of the hub prints as one JSON document a line."""
+        return [json.loads(line) for line in self._hub(*arguments).splitlines()]
+
     def agent_json(self, home: str, *arguments: str) -> object:
         """What a command of a home's agent prints as JSON."""
         command, *rest = arguments
         return json.loads(self._run("edge_agent", command, "--config", str(self._agent_config(home)), *rest))
 
     def _all_receipted(self, status: dict[str, Any], *, through: Slot) -> bool:
+        """Everything but what waits behind a line that is cut."""
         received = status.get("received_through")
-        return isinstance(received, dict) and all(received.get(agent, 0) >= through for agent in self.agents.values())
+        return isinstance(received, dict) and all(
+            received.get(agent, 0) >= min(through, self.cut.get(home, through + 1) - 1)
+            for home, agent in self.agents.items()
+        )
+
+    def _all_sealed(self, before: Slot) -> bool:
+        """Whether the homes nobody hears of have measured on."""
+        return all(has_sealed(self._data_of(home), before) for home in self.cut)
 
     def _agent_config(self, home: str) -> Path:
         return self.street_folder / "homes" / home / "agent.toml"
 
-    def _hub_json(self, command: str, *rest: str) -> object:
+    def _data_of(self, home: str) -> Path:
+        return self._agent_config(home).parent / "data"
+
+    def _hub_json(self, *arguments: str) -> object:
+        return json.loads(self._hub(*arguments))
+
+    def _hub(self, command: str, *rest: str) -> str:
         clock = ("--clock", str(self.clock.path))
-        return json.loads(self._run("hub", command, "--data", str(self.hub_folder), *clock, *rest))
+        return self._run("hub", command, "--data", str(self.hub_folder), *clock, *rest)
 
     def _start(self, name: str, module: str, *arguments: str) -> Program:
         return self.programs.start(name, [sys.executable, "-m", module, *arguments])
@@ -317,26 +393,3 @@ class Demo:
             words = (done.stderr.strip() or done.stdout.strip()).splitlines()
             raise DemoError(f"{module} {arguments[0]}: {words[-1] if words else f'exit code {done.returncode}'}")
         return done.stdout
-
-
-def free_port(wanted: int) -> int:
-    """`wanted` when nobody listens there, else any free port of 127.0.0.1."""
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise DemoError("no port of 127.0.0.1 is free")
-
-
-def get_json(url: str, *, timeout_s: float = 5.0) -> dict[str, Any] | None:
-    """The JSON object at a loopback address, or None when nobody answers there."""
-    try:
-        with urllib.request.urlopen(url, timeout=timeout_s) as answer:  # noqa: S310 - our own loopback addresses
-            found = json.loads(answer.read(8_000_000))
-    except (OSError, ValueError, urllib.error.URLError):
-        return None
-    return found if isinstance(found, dict) else None

@@ -3,9 +3,12 @@
 Numbers in, a report out; asking for them is `demo_command`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from simulator.demo_month_report import month_imbalances, month_problems, month_rows, month_section
+from simulator.demo_months import MonthBooks
 
 Json = Mapping[str, Any]
 MEMORY_BYTES_MAX = 1_500_000_000
@@ -18,7 +21,9 @@ HUB_BYTES_PER_MESSAGE_MAX = 2000
 class Evidence:
     """All that was asked at the end. `hub` is `commonwatt-hub report`, `verified` is `commonwatt-hub verify`,
     `outboxes` is `commonwatt-agent outbox` per home, `truth` the street's, `leaks` what left beyond a consent,
-    `weighed` how many messages were looked at for that, `is_steady` whether every home sent one batch a slot."""
+    `weighed` how many messages were looked at for that, `is_steady` whether every home sent one batch a slot;
+    `chains` is each home's chain as one hash, `disorder` what stands in it out of order, `damaged` how many batches
+    a line delivered with a bit turned; `books` is the month that was billed, if the history held one."""
 
     homes: int
     devices: int
@@ -33,6 +38,10 @@ class Evidence:
     leaks: Sequence[str]
     weighed: int
     is_steady: bool
+    chains: Mapping[str, str]
+    disorder: Sequence[str]
+    damaged: int
+    books: MonthBooks | None
     log_findings: Sequence[str]
     settled_again: Sequence[Json]
     peak_memory_bytes: int
@@ -65,7 +74,7 @@ def make_report(seen: Evidence) -> dict[str, Any]:
             "dropped": sum(outbox["dropped"] for outbox in seen.outboxes.values()),
         },
         "slots": hub["readings"]["by_mark"],
-        "gaps": hub["readings"]["gaps"],
+        "gaps": hub["readings"]["missing"]["by_reason"],
         "forecasts": hub["forecasts"],
         "prompts": {
             **hub["prompts"],
@@ -81,6 +90,7 @@ def make_report(seen: Evidence) -> dict[str, Any]:
             "self_sufficiency_without_sharing": round(1 - settled["demand_wh"] / load_wh, 4) if load_wh else None,
         },
         "settlement": settled,
+        "month": None if seen.books is None else month_section(seen.books, settled["runs"]),
         "ledger": hub["ledger"],
         "settlement_hash": settled["hash"],
         "invariants": check_invariants(seen),
@@ -89,23 +99,14 @@ def make_report(seen: Evidence) -> dict[str, Any]:
 
 def check_invariants(seen: Evidence) -> dict[str, dict[str, Any]]:
     """Each invariant that a demonstration can check: whether it holds, and what was looked at."""
-    hub, verified = seen.hub, seen.verified
+    verified = seen.verified
     books, messages = verified["books"], verified["messages"]
-    lost, waiting = [], 0
-    for home, outbox in seen.outboxes.items():
-        held = hub["messages"]["through"].get(seen.agents[home], {"epoch": 0, "seq": 0})
-        waiting += outbox["waiting"]
-        beyond = [
-            m for m in outbox["newest"] if m["receipted_at"] and (m["epoch"], m["seq"]) > (held["epoch"], held["seq"])
-        ]
-        lost += [f"{home} {m['epoch']}/{m['seq']}" for m in beyond]
     sealed = sum(outbox["messages"] for outbox in seen.outboxes.values())
+    waiting = sum(outbox["waiting"] for outbox in seen.outboxes.values())
     dropped = sum(outbox["dropped"] for outbox in seen.outboxes.values())
-    slots, marks = hub["readings"]["slots"], hub["readings"]["by_mark"]
-    gaps = sum(hub["readings"]["gaps"].values())
-    silent = marks.get("missing", 0) + marks.get("waiting", 0)
-    again = [row["day"] for row in seen.settled_again if row["entries_booked"]]
-    return {
+    lost = list(_lost(seen))
+    imbalances = [] if seen.books is None else list(month_imbalances(seen.books))
+    found = {
         "I1 nothing receipted is missing": _held(
             not lost and not messages["wrong"],
             f"{sealed} sealed, {messages['messages']} opened again, {len(lost)} lost",
@@ -114,22 +115,22 @@ def check_invariants(seen: Evidence) -> dict[str, dict[str, Any]]:
             messages["messages"] == sealed and not messages["wrong"],
             f"{sealed} sealed, {messages['messages']} stored, {messages['readings']} readings compared",
         ),
-        "I3 order is the order measured": _held(not messages["wrong"], f"{len(seen.agents)} chains without a hole"),
-        "I4 every missing slot is a visible gap": _held(
-            sum(marks.values()) == slots and gaps >= silent, f"{slots} slots, {silent} missing, {gaps} gap reasons"
-        ),
-        "I5 the same inputs give the same settlement": _held(
-            not again
-            and not books["late_days"]
-            and books["recomputed"] > 0
-            and not hub["settlement"]["differing_days"],
-            f"{books['recomputed']} runs computed again, {len(seen.settled_again)} days settled again,"
-            f" {len(again)} of them booked something",
-        ),
+        "I3 order is the order measured": _order(seen),
+        "I4 every missing slot is a visible gap": _gaps(seen.hub["readings"]),
+        "I5 the same inputs give the same settlement": _settlement(seen),
         "I6 every entry and the ledger sum to zero": _held(
-            books["sums"]["Wh"] == 0 and books["sums"]["nano"] == 0 and not books["wrong"] and books["entries"] > 0,
-            f"{books['entries']} entries, sums {books['sums']['Wh']} Wh and {books['sums']['nano']} nano",
+            books["sums"]["Wh"] == 0
+            and books["sums"]["nano"] == 0
+            and not books["wrong"]
+            and books["entries"] > 0
+            and not imbalances,
+            "; ".join(imbalances)
+            or f"{books['entries']} entries, sums {books['sums']['Wh']} Wh and {books['sums']['nano']} nano",
         ),
+    }
+    if seen.damaged:
+        found["I7 what fails validation never settles"] = _refusals(seen)
+    return found | {
         "I8 memory and disk are bounded": _bounds(seen, stored=messages["messages"]),
         "I9 everything has caught up": _held(
             waiting == 0 and dropped == 0, f"{waiting} messages still wait for a receipt, {dropped} were given up"
@@ -140,6 +141,64 @@ def check_invariants(seen: Evidence) -> dict[str, dict[str, Any]]:
             "; ".join(seen.leaks[:3]) or f"{seen.weighed} messages of {len(seen.agents)} homes weighed",
         ),
     }
+
+
+def _lost(seen: Evidence) -> Iterator[str]:
+    """Messages with a receipt that lie beyond what the hub holds."""
+    for home, outbox in seen.outboxes.items():
+        held = seen.hub["messages"]["through"].get(seen.agents[home], {"epoch": 0, "seq": 0})
+        for message in outbox["newest"]:
+            number = message["epoch"], message["seq"]
+            if message["receipted_at"] and number > (held["epoch"], held["seq"]):
+                yield f"{home} {message['epoch']}/{message['seq']}"
+
+
+def _order(seen: Evidence) -> dict[str, Any]:
+    """The homes' chains run slot by slot as measured, and the hub holds the very same chains."""
+    held = seen.verified["messages"]["chains"]
+    other = [home for home, chain in seen.chains.items() if held.get(seen.agents[home]) != chain]
+    problems = [*seen.disorder, *(f"{home}: the hub holds another chain" for home in other)]
+    return _held(
+        not problems and len(seen.chains) == len(seen.agents),
+        "; ".join(problems[:3]) or f"{len(seen.chains)} chains, each the same at home and at the hub, slot after slot",
+    )
+
+
+def _gaps(readings: Json) -> dict[str, Any]:
+    """Of the grid meters, whose slots are what settles: as many missing slots as reasons, and none without."""
+    marks, missing = readings["by_mark"], readings["missing"]
+    silent = marks.get("missing", 0) + marks.get("waiting", 0)
+    reasons, without = sum(missing["by_reason"].values()), missing["without_reason"]
+    return _held(
+        sum(marks.values()) == readings["slots"] and reasons == silent and without == 0,
+        f"{readings['slots']} slots, {silent} missing, {reasons} of them with a reason, {without} without",
+    )
+
+
+def _settlement(seen: Evidence) -> dict[str, Any]:
+    books, settled = seen.verified["books"], seen.hub["settlement"]
+    again = [row["day"] for row in seen.settled_again if row["entries_booked"]]
+    problems = [] if seen.books is None else list(month_problems(seen.books, settled["runs"]))
+    return _held(
+        not again
+        and not books["late_days"]
+        and books["recomputed"] > 0
+        and not settled["differing_days"]
+        and not problems,
+        "; ".join(problems[:3])
+        or f"{books['recomputed']} runs computed again, {len(seen.settled_again)} days settled again,"
+        f" {len(again)} of them booked something",
+    )
+
+
+def _refusals(seen: Evidence) -> dict[str, Any]:
+    """Every damaged batch was refused and counted, and the table holds nothing that a home has not signed."""
+    refused = sum(seen.hub["messages"]["refused"].values())
+    wrong = seen.verified["messages"]["wrong"]
+    return _held(
+        refused == seen.damaged and not wrong,
+        f"{seen.damaged} batches damaged on the way, {refused} refused and counted, {wrong} values nobody signed",
+    )
 
 
 def _bounds(seen: Evidence, *, stored: int) -> dict[str, Any]:
@@ -174,6 +233,7 @@ def report_lines(report: Json) -> list[str]:
         ("self-sufficiency", f"{_percent(energy['self_sufficiency'])} (without sharing"
          f" {_percent(energy['self_sufficiency_without_sharing'])})"),
         ("ledger", f"{ledger['entries']} entries, sums {ledger['sum_wh']} Wh and {ledger['sum_nano']} nano"),
+        *(month_rows(report["month"]) if report["month"] else ()),
         ("settlement hash", report["settlement_hash"]),
         ("peak memory", f"{report['peak_memory_mb']} MB"),
         *((f"stage {s['name']}", f"{s['wall_s']:.1f} s wall, {s['cpu_s']:.1f} s CPU") for s in report["stages"]),

@@ -11,12 +11,16 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import IO
 
 CLOCK_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 STOP_WITHIN_S = 15.0
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 SAMPLE_EVERY_S = 0.5
+SURE_EVERY_S = 10.0
+GROWN_BY = 1.01
 
 
 class ProgramEndedError(Exception):
@@ -91,17 +95,26 @@ class Programs:
             # Whatever a program started and left behind is in its own process group.
             with suppress(ProcessLookupError):
                 os.killpg(program.process.pid, signal.SIGKILL)
+        # What they cost counts from now on as that of finished children.
+        self.running.clear()
         for log in self._open_logs:
             log.close()
+        self._open_logs.clear()
 
 
 class MemoryWatch:
-    """Samples the proportional memory (PSS) of this process and all programs together, and keeps the peak."""
+    """Keeps the peak of the proportional memory (PSS) of this process and everything it started, together.
+
+    Asking for PSS walks all page tables, so resident sizes are looked at first: only a sum that has grown, or
+    SURE_EVERY_S, is worth it. What grew by less than GROWN_BY since may be missing from the peak.
+    """
 
     def __init__(self, programs: Programs) -> None:
         self._programs = programs
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="memory-watch", daemon=True)
+        self._sampled_rss_bytes = 0
+        self._sampled_at = -inf
         self.peak_bytes = 0
         self.peak_by_program: dict[str, int] = {}
 
@@ -113,19 +126,28 @@ class MemoryWatch:
         self._stop.set()
         self._thread.join()
 
+    def look(self) -> None:
+        """A sample if resident sizes give a reason for one."""
+        rss_bytes = sum(map(rss_bytes_of, tree_of(os.getpid())))
+        now_s = time.monotonic()
+        if rss_bytes > self._sampled_rss_bytes * GROWN_BY or now_s - self._sampled_at >= SURE_EVERY_S:
+            self._sampled_rss_bytes, self._sampled_at = max(rss_bytes, self._sampled_rss_bytes), now_s
+            self.sample()
+
     def sample(self) -> None:
-        """One look."""
-        sizes = {
-            program.name: sum(map(pss_bytes, tree_of(program.process.pid))) for program in list(self._programs.running)
-        }
-        sizes["demo"] = pss_bytes(os.getpid())
+        """The proportional sizes as they are now."""
+        sizes = {pid: pss_bytes(pid) for pid in tree_of(os.getpid())}
         self.peak_bytes = max(self.peak_bytes, sum(sizes.values()))
-        for name, size in sizes.items():
+        shares = {
+            program.name: sum(sizes.get(pid, 0) for pid in tree_of(program.process.pid))
+            for program in list(self._programs.running)
+        }
+        for name, size in {**shares, "demo": sizes[os.getpid()]}.items():
             self.peak_by_program[name] = max(self.peak_by_program.get(name, 0), size)
 
     def _watch(self) -> None:
         while not self._stop.wait(SAMPLE_EVERY_S):
-            self.sample()
+            self.look()
 
 
 def tree_of(pid: int) -> list[int]:
@@ -149,6 +171,14 @@ def cpu_s_of(pid: int) -> float:
     except OSError:
         return 0.0
     return sum(int(ticks) for ticks in fields[11:15]) / CLOCK_TICKS_PER_S
+
+
+def rss_bytes_of(pid: int) -> int:
+    """Resident set size, shared pages counted in each process; 0 when the process is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
+    except OSError:
+        return 0
 
 
 def pss_bytes(pid: int) -> int:

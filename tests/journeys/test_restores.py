@@ -25,7 +25,7 @@ from simulator.processes import Program, tree_of
 HOMES = 2
 DAYS = 2
 EXPECTED = HOMES * DAYS * 96
-CLOSED_DAY = "2026-05-18"
+CLOSED_DAY = "2026-05-04"
 CAMPAIGN_SEEDS = (1, 2, 3)
 CAMPAIGN_ROUNDS = 8
 

@@ -7,13 +7,47 @@ from typing import Any
 
 import pytest
 
+from simulator.demo_months import MonthBooks, Rerun
 from simulator.demo_report import Evidence, check_invariants, make_report, report_lines
 
 MESSAGES = 40
+RUNS = {"D": {"days": 3, "entries": 12}, "M1": {"days": 1, "entries": 4}, "R1": {"days": 2, "entries": 8}}
 
 
 def message(seq: int, *, receipted_at: int | None = 1) -> dict[str, Any]:
     return {"epoch": 7, "seq": seq, "kind": "batch", "receipted_at": receipted_at}
+
+
+def previewed(days: list[str], entries: int) -> dict[str, Any]:
+    """Two members between whom energy moves, and the co-op's margin on it."""
+    members = [
+        {"member": "m01", "received_wh": 0, "sold_wh": 500, "imported_wh": 0, "exported_wh": -500, "money_nano": 70},
+        {"member": "m02", "received_wh": 500, "sold_wh": 0, "imported_wh": -500, "exported_wh": 0, "money_nano": -100},
+    ]
+    return {"month": "2026-04", "days": days, "entries": entries, "members": members, "margin_nano": 30}
+
+
+def published(kind: str) -> dict[str, Any]:
+    approvals = [["m01", 1], ["m02", 2]]
+    return {"run_key": f"key of {kind}", "kind": kind, "state": "published", "approvals": approvals, "days": 30}
+
+
+def billed() -> MonthBooks:
+    """A month with its first run, two days marked by what came late, and the run that corrects them."""
+    late = ["2026-04-29", "2026-04-30"]
+    return MonthBooks(
+        "2026-04",
+        {"M1": "2026-05-07", "R1": "2026-07-07"},
+        previews={"M1": previewed(["2026-04-30"], 4), "R1": previewed(late, 8)},
+        runs={kind: published(kind) for kind in ("M1", "R1")},
+        waited={"one": 300},
+        marked=list(late),
+        rerun=Rerun("key of R1", 900, 900),
+        statement={
+            "member": "m01", "state": "provisional", "billed": True, "later": {}, "verified": True,
+            "said": "2026-04 of m01: right in all of 2880 intervals",
+        },
+    )  # fmt: skip
 
 
 def sound() -> Evidence:
@@ -27,23 +61,28 @@ def sound() -> Evidence:
         "inside_80_percent_band": 0.8, "model": "ridge",
     }  # fmt: skip
     hub = {
-        "readings": {"homes": 2, "slots": 38, "by_mark": {"present": 37, "missing": 1}, "gaps": {"agent off": 1}},
+        "readings": {
+            "homes": 2, "slots": 38, "by_mark": {"present": 37, "missing": 1}, "gaps": {"agent off": 3},
+            "missing": {"by_reason": {"agent off": 1}, "without_reason": 0},
+        },
         "messages": {
             "stored": MESSAGES,
-            "refused": {},
+            "refused": {"bad_signature": 2},
             "through": {"a-one": {"epoch": 7, "seq": 20}, "a-two": {"epoch": 7, "seq": 20}},
         },
         "forecasts": [forecast],
         "prompts": {"sent": 2, "answers": {"yes": 1, "no": 1}, "measured_moved_wh": 900},
         "settlement": {
             "surplus_wh": 4000, "demand_wh": 3000, "shared_wh": 1000, "late_days": [], "differing_days": [],
-            "hash": "ab" * 32,
+            "hash": "ab" * 32, "runs": deepcopy(RUNS),
         },
         "ledger": {"entries": 4, "sum_wh": 0, "sum_nano": 0, "head": "00"},
     }  # fmt: skip
     verified = {
         "ok": True,
-        "messages": {"messages": MESSAGES, "readings": 80, "wrong": 0, "findings": []},
+        "messages": {
+            "messages": MESSAGES, "readings": 80, "wrong": 0, "findings": [], "chains": {"a-one": "11", "a-two": "22"},
+        },
         "books": {
             "entries": 4, "runs": 2, "recomputed": 2, "sums": {"Wh": 0, "nano": 0}, "late_days": [], "wrong": 0,
             "findings": [],
@@ -67,6 +106,10 @@ def sound() -> Evidence:
         leaks=[],
         weighed=MESSAGES,
         is_steady=True,
+        chains={"one": "11", "two": "22"},
+        disorder=[],
+        damaged=2,
+        books=billed(),
         log_findings=[],
         settled_again=[{"day": "2026-05-20", "entries_booked": 0}],
         peak_memory_bytes=900_000_000,
@@ -105,14 +148,50 @@ PLANTED: dict[str, tuple[str, Callable[[Evidence], object]]] = {
         "I2", lambda seen: at(seen, "verified", "messages").update(messages=MESSAGES + 1)),
     "a message that never came": (
         "I2", lambda seen: at(seen, "verified", "messages").update(messages=MESSAGES - 1)),
-    "a hole in a chain": (
-        "I3", lambda seen: at(seen, "verified", "messages").update(wrong=1)),
+    "a quarter hour that comes before the one it follows": (
+        "I3", lambda seen: replace(seen, disorder=["one: message 7/8: 10:00 after 10:15"])),
+    "a chain the hub holds otherwise": (
+        "I3", lambda seen: at(seen, "verified", "messages", "chains").update({"a-two": "23"})),
+    "a chain the hub does not hold": (
+        "I3", lambda seen: at(seen, "verified", "messages", "chains").pop("a-one")),
+    "a home whose chain nobody followed": (
+        "I3", lambda seen: at(seen, "chains").pop("one")),
     "a missing slot without a reason": (
-        "I4", lambda seen: at(seen, "hub", "readings", "gaps").clear()),
+        "I4", lambda seen: at(seen, "hub", "readings").update(missing={"by_reason": {}, "without_reason": 1})),
+    "a reason too many": (
+        "I4", lambda seen: at(seen, "hub", "readings", "missing", "by_reason").update({"agent off": 2})),
     "a slot nobody speaks of": (
         "I4", lambda seen: at(seen, "hub", "readings", "by_mark").update(present=36)),
     "a slot that still waits": (
         "I4", lambda seen: at(seen, "hub", "readings", "by_mark").update(present=36, waiting=1)),
+    "a run of a month that books other than its preview": (
+        "I5", lambda seen: at(seen, "hub", "settlement", "runs", "R1").update(entries=7)),
+    "a run of a month that nobody published": (
+        "I5", lambda seen: at(seen, "books", "runs", "M1").update(state="approved")),
+    "a run that one member approved twice": (
+        "I5", lambda seen: at(seen, "books", "runs", "R1").update(approvals=[["m01", 1], ["m01", 2]])),
+    "a marked day that R1 passes over": (
+        "I5", lambda seen: at(seen, "books", "marked").append("2026-04-28")),
+    "a day still marked after R1": (
+        "I5", lambda seen: at(seen, "books", "marked_after").append("2026-04-28")),
+    "late readings that mark no day": (
+        "I5", lambda seen: at(seen, "books", "marked").clear()),
+    "a run made again that writes": (
+        "I5", lambda seen: at(seen, "books", "rerun").__setattr__("rows_after", 901)),
+    "a run made again that is another": (
+        "I5", lambda seen: at(seen, "books", "rerun").__setattr__("run_key", "another")),
+    "a statement that its script finds wrong": (
+        "I5", lambda seen: at(seen, "books", "statement").update(verified=False)),
+    "a statement nobody checked": (
+        "I5", lambda seen: at(seen, "books", "statement").clear()),
+    "energy a run makes out of nothing": (
+        "I6", lambda seen: at(seen, "books", "previews", "R1", "members")[0].update(sold_wh=499)),
+    "money a run makes out of nothing": (
+        "I6", lambda seen: at(seen, "books", "previews", "M1").update(margin_nano=31)),
+    "a damaged batch that nobody refused": (
+        "I7", lambda seen: at(seen, "hub", "messages", "refused").clear()),
+    "a value that nobody signed": (
+        "I7", lambda seen: at(seen, "verified", "messages").update(wrong=1)),
     "a day that settles otherwise the second time": (
         "I5", lambda seen: seen.settled_again[0].update(entries_booked=2)),  # type: ignore[attr-defined]
     "a run with other readings": (
@@ -159,7 +238,45 @@ def test_figures_come_from_the_truth_and_the_hub() -> None:
     assert report["prompts"]["moved_true_wh"] == 950
     assert report["energy"]["self_sufficiency"] == round(1 - 2000 / 6000, 4)
     assert report["energy"]["self_sufficiency_without_sharing"] == 0.5
-    assert report["messages"] == {"sealed": 40, "stored": 40, "receipted": 40, "rejected": {}, "dropped": 0}
+    assert report["messages"] == {"sealed": 40, "stored": 40, "receipted": 40, "rejected": {"bad_signature": 2},
+        "dropped": 0,
+    }  # fmt: skip
+
+
+def test_the_months_runs_stand_in_the_report_and_its_table() -> None:
+    report = make_report(sound())
+    runs = report["month"]["runs"]
+    assert [(kind, run["entries"], len(run["changed_days"])) for kind, run in runs.items()] == [
+        ("M1", 4, 1),
+        ("R1", 8, 2),
+    ]
+    assert (runs["R1"]["shared_wh"], runs["R1"]["moved_wh"], runs["R1"]["moved_nano"]) == (500, 1000, 170)
+    assert report["month"]["r1_made_again_rows"] == 0
+    table = "\n".join(report_lines(report | {"stages": [], "peak_memory_mb": 900}))
+    for words in (
+        "due 2026-07-07: 2 of 30 days changed, 8 entries",
+        "300 batches of one",
+        "0 rows written",
+        "m01 and m02",
+    ):
+        assert words in table
+    assert "verified by the stand-alone script: 2026-04 of m01: right in all of 2880 intervals" in table
+
+
+def test_a_month_whose_second_run_was_not_reached_is_judged_by_its_first() -> None:
+    books = billed()
+    only_first = replace(books, runs={"M1": books.runs["M1"]}, previews={"M1": books.previews["M1"]}, rerun=None)
+    seen = replace(sound(), books=only_first)
+    assert broken(seen) == set()
+    assert "R1" not in make_report(seen)["month"]["runs"]
+
+
+def test_a_history_without_a_closed_month_and_whole_lines_is_judged_by_the_rest() -> None:
+    seen = replace(sound(), books=None, damaged=0)
+    seen.hub["messages"]["refused"].clear()  # type: ignore[index]
+    assert broken(seen) == set()
+    assert not any(name.startswith("I7") for name in check_invariants(seen))
+    assert report_lines(make_report(seen) | {"stages": [], "peak_memory_mb": 900})
 
 
 def test_an_empty_street_reports_without_a_share() -> None:

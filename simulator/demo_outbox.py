@@ -1,0 +1,29 @@
+"""A home's outbox read beside the running agent: how far it has measured, and what still waits. It writes nothing."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from protocols.slots import Slot
+
+
+@contextmanager
+def opened_outbox(data: Path) -> Iterator[sqlite3.Connection]:
+    """The outbox in an agent's data folder."""
+    with closing(sqlite3.connect(f"file:{data / 'outbox.sqlite'}?mode=ro", uri=True, timeout=10)) as db:
+        yield db
+
+
+def has_sealed(data: Path, before: Slot) -> bool:
+    """Whether every quarter hour before this one lies sealed in the outbox."""
+    with opened_outbox(data) as db:
+        row = db.execute("SELECT json_extract(checkpoint, '$.next_slot') FROM state").fetchone()
+    return row is not None and row[0] is not None and int(row[0]) >= before
+
+
+def waiting(data: Path) -> int:
+    """How many messages have no receipt yet."""
+    with opened_outbox(data) as db:
+        (count,) = db.execute("SELECT count(*) FROM message WHERE receipted_at IS NULL").fetchone()
+    return int(count)

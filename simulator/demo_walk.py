@@ -1,0 +1,194 @@
+"""The demonstration from its first stage to its report: what is done in which order, and the evidence on the way.
+
+Doing a stage is `demo` and `demo_months`; judging what came of it is `demo_report`.
+"""
+
+import re
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from protocols.slots import Slot, slot_of
+from simulator.demo import LIVE_DAY, LIVE_RATE, Demo, LineTrouble
+from simulator.demo_leaks import LeakWatch
+from simulator.demo_months import (
+    MonthBooks,
+    bill_due_month,
+    check_statement,
+    correct,
+    publish,
+    settle_days,
+    take_late,
+)
+from simulator.demo_report import Evidence, make_report
+
+FAULTS = Path(__file__).with_name("demo_faults.toml")
+HOMES_OF_SCRIPT = 12
+NEWEST = 200
+"""Messages of each outbox listed one by one at the end: the live day and more."""
+MENDED_AT_S = 12 * 3600
+"""Into the live day: the first home whose line was cut is heard again."""
+
+
+def _slot(text: str) -> Slot:
+    return slot_of(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
+
+
+TROUBLES = (
+    # Heard again on the live day, before the first run of the month: what it kept is billed by M1.
+    LineTrouble("h06", _slot("2026-04-30T06:00"), damaged=(_slot("2026-04-12T10:00"), _slot("2026-04-21T17:30"))),
+    # Heard again once M1 is published: what it kept is for R1.
+    LineTrouble("h08", _slot("2026-04-28T10:00"), damaged=(_slot("2026-04-09T04:15"),)),
+)
+"""What happens to homes' lines, the rest of the script that demo_faults.toml begins (times in UTC)."""
+
+
+def troubles_of(homes: int, history_days: int) -> tuple[LineTrouble, ...]:
+    """The troubles of a street and a history of this size: those of the script, where it was written for it."""
+    first_s = datetime(LIVE_DAY.year, LIVE_DAY.month, LIVE_DAY.day, tzinfo=UTC).timestamp() - history_days * 86400
+    reaches = min(min(trouble.damaged) for trouble in TROUBLES) >= slot_of(first_s)
+    return TROUBLES if homes >= HOMES_OF_SCRIPT and reaches else ()
+
+
+def walk(demo: Demo, *, once: bool) -> dict[str, Any]:
+    """All stages and their report. With `once` the street rests at the end, and the month's second run is made."""
+    began_s = time.monotonic()
+    with demo.stage("street", f"Building a street of {demo.homes} homes (seed {demo.seed}) ..."):
+        demo.start_street(FAULTS.read_text(encoding="utf-8") if demo.homes >= HOMES_OF_SCRIPT else "")
+    with demo.stage("hub", "Making a hub with its broker ..."):
+        demo.start_hub()
+    with demo.stage("enrol", "Inviting the members and enrolling their agents ..."):
+        demo.enrol()
+    with demo.stage("history", f"Sending {demo.history_days} days of history through every agent ..."):
+        demo.send_history()
+    demo.wake_residents()
+    demo.say("You can look already; each link signs in once:")
+    say_links(demo)
+    watches = {home: LeakWatch(home, demo.street_folder / "homes" / home) for home in demo.agents}
+    books = _live(demo, watches)
+    evidence = _end(demo, watches, books=books, once=once)
+    return _with_costs(make_report(evidence), demo, began_s=began_s)
+
+
+def _live(demo: Demo, watches: Mapping[str, LeakWatch]) -> MonthBooks | None:
+    """The live day; the month whose first run falls due when it ends is booked in the minutes after midnight."""
+    billed: list[MonthBooks | None] = []
+
+    def mend_one() -> None:
+        for home in list(demo.cut)[:1]:
+            demo.say(f"  the line of {home} is mended: {demo.mend_line(home)} batches had waited")
+
+    def bill() -> None:
+        billed.append(bill_due_month(demo, today=LIVE_DAY + timedelta(days=1)))
+
+    with (
+        ThreadPoolExecutor(max_workers=1) as aside,
+        demo.stage("live", f"One live day, {LIVE_DAY}, at up to {LIVE_RATE:.0f} times real speed ..."),
+    ):
+        # What the history sent is weighed while the live day leaves time for it.
+        weighed = [aside.submit(watch.look) for watch in watches.values()]
+        demo.live_day({demo.start_s + MENDED_AT_S: mend_one, demo.end_s: bill})
+        for one in weighed:
+            one.result()
+    return billed[0]
+
+
+def _end(demo: Demo, watches: Mapping[str, LeakWatch], *, books: MonthBooks | None, once: bool) -> Evidence:
+    with ThreadPoolExecutor(max_workers=1) as aside:
+        with demo.stage("month", "Billing the month that has ended ..."):
+            if books is not None:
+                publish(demo, books, "M1")
+                take_late(demo, books)
+            demo.wait("the last receipts", lambda: all(watch.waiting() == 0 for watch in watches.values()), within_s=30)
+            from_s = demo.start_s - demo.history_days * 86400
+            street = {
+                "truth": demo.ask_street(f"truth.json?from={from_s}&to={demo.end_s}"),
+                "residents": demo.ask_street("status.json")["residents"],
+            }
+            # The hub's commands are processes of their own: they run on one core, the outboxes are read on the other.
+            outboxes = aside.submit(_ask_homes, demo, watches)
+            if books is not None:
+                if once:
+                    demo.say(f"  the street rests; on {books.due['R1']} the run R1 of {books.month} falls due")
+                    correct(demo, books)
+                check_statement(demo, books, next(iter(books.waited), next(iter(demo.members))))
+        with demo.stage("report", "Checking everything again ..."):
+            again = settle_days(demo, _open_days(demo))
+            verified = aside.submit(demo.hub_json, "verify", "--json")
+            first = LIVE_DAY - timedelta(days=demo.history_days)
+            hub = demo.hub_json("report", "--from", str(first), "--to", str(LIVE_DAY), "--json")
+            found = {"hub": hub, "verified": verified.result(), "outboxes": outboxes.result(), "settled_again": again}
+            return _evidence(demo, watches, books=books, found=found | street)
+
+
+def _open_days(demo: Demo) -> list[str]:
+    """The days of the live day's month so far: those that run D may still settle."""
+    first = max(LIVE_DAY.replace(day=1), LIVE_DAY - timedelta(days=demo.history_days))
+    return [str(first + timedelta(days=n)) for n in range((LIVE_DAY - first).days + 1)]
+
+
+def _ask_homes(demo: Demo, watches: Mapping[str, LeakWatch]) -> dict[str, Any]:
+    for watch in watches.values():
+        watch.look()
+    return {home: demo.outbox(home, limit=NEWEST) for home in demo.agents}
+
+
+def _evidence(
+    demo: Demo, watches: Mapping[str, LeakWatch], *, books: MonthBooks | None, found: Mapping[str, Any]
+) -> Evidence:
+    homes = demo.street["homes"]
+    return Evidence(
+        **found,
+        homes=len(homes),
+        devices=sum(len(home["devices"]) for home in homes),
+        families=sorted({device["map"] for home in homes for device in home["devices"]}),
+        buses=len({d["connect"] for home in homes for d in home["devices"] if d["connect"].startswith("rtu:")}),
+        agents=demo.agents,
+        leaks=[leak for watch in watches.values() for leak in watch.leaks],
+        weighed=sum(watch.messages for watch in watches.values()),
+        is_steady=all(watch.has_every_slot() for watch in watches.values()),
+        chains={home: watch.order.digest for home, watch in watches.items()},
+        disorder=[f"{home}: {words}" for home, watch in watches.items() for words in watch.order.findings],
+        damaged=sum(line.damaged for line in demo.lines.values()),
+        books=books,
+        log_findings=list(_log_findings(demo)),
+        peak_memory_bytes=demo.memory.peak_bytes,
+        hub_bytes=sum(path.stat().st_size for path in demo.hub_folder.rglob("*") if path.is_file()),
+    )
+
+
+def _log_findings(demo: Demo) -> Iterator[str]:
+    """Secrets that stand in a log: tokens, links, private keys; and what a program calls an error it did not expect."""
+    secret = re.compile(rb"(sign-in/[A-Za-z0-9_-]{20,}|PRIVATE KEY|[0-9A-Z]{4}(-[0-9A-Z]{4}){5,}|Traceback)")
+    for path in sorted((demo.folder / "logs").glob("*.log")):
+        found = secret.search(path.read_bytes())
+        if found:
+            yield f"{path.name} holds {found.group()[:12].decode('ascii', 'replace')}..."
+
+
+def _with_costs(report: dict[str, Any], demo: Demo, *, began_s: float) -> dict[str, Any]:
+    return report | {
+        "seed": demo.seed,
+        "live_day": LIVE_DAY.isoformat(),
+        "history_days": demo.history_days,
+        "stages": [vars(stage) for stage in demo.stages],
+        "clock_held_s": round(demo.held_s, 1),
+        "wall_s": round(time.monotonic() - began_s, 1),
+        "cpu_s": round(demo.cpu_s(), 1),
+        "peak_memory_mb": round(demo.memory.peak_bytes / 1e6),
+        "peak_memory_by_program_mb": {
+            name: round(size / 1e6) for name, size in sorted(demo.memory.peak_by_program.items())
+        },
+    }
+
+
+def say_links(demo: Demo) -> None:
+    """Print a link for a board member and one for a member."""
+    links = demo.sign_in_links()
+    homes = list(links)
+    board, member = homes[0], homes[min(2, len(homes) - 1)]
+    demo.say(f"  a board member: {links[board]}")
+    demo.say(f"  a member:       {links[member]}")
