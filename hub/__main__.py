@@ -202,6 +202,7 @@ def _port(text: str) -> int:
 _ROOMS = (
     ("runs", "hub.runs_command", True, "list runs of months, what falls due and which days are marked for it"),
     ("approve", "hub.approve_command", True, "approve a run of a month as a board member, or publish it"),
+    ("bills", "hub.bills_command", True, "list the bills and credit notes a run of a month brings, or would bring"),
     ("funds", "hub.funds_command", True, "book a month's fees, a year's surplus or grants from a voted plan"),
     ("trial-balance", "hub.trial_balance_command", True, "sum every account: the ledger must come to zero"),
     ("ledger", "hub.ledger_command", True, "write the ledger as beancount text, CSV or JSON"),

@@ -26,6 +26,7 @@ from hub.settlement_runs import (
     preview_month,
     settle_month,
 )
+from hub.tax_settings import load_tax_terms
 from hub.written_days import read_day
 from protocols.timeline import Clock
 
@@ -64,10 +65,13 @@ async def settle_hub_month(folder: Path, *, month: date, kind: str, decision: st
 
 async def say_of_run(folder: Path, *, run: str, member: str, publish: bool, clock: Clock) -> MonthRun:
     """A board member's approval of a run, or its publication. Raises: CommandError."""
+    terms = load_tax_terms(folder)
     _, key, store = await open_hub(folder, clock=clock)
-    say = publish_run if publish else approve_run
     try:
-        return await say(store, run=run, member=member, at=int(clock.now()), key=key)
+        at = int(clock.now())
+        if publish:
+            return await publish_run(store, run=run, member=member, at=at, key=key, terms=terms)
+        return await approve_run(store, run=run, member=member, at=at, key=key)
     except ApprovalRefused as problem:
         raise CommandError(f"approve: {problem}") from None
     finally:

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
+from hub.bill_runs import book_bills
 from hub.book_signing import as_row, attestation_head
 from hub.core.attestations import APPROVAL, PUBLICATION, attest
 from hub.core.month_runs import MonthRun, why_not_approve, why_not_publish
 from hub.core.signed_document import Signer
+from hub.core.tax_terms import TaxTerms
 from hub.settlement_days import TRIES, SettlementStores
 from hub.settlement_runs import month_runs
 from hub.storage.failures import StoreConflict
@@ -25,8 +27,14 @@ async def approve_run(store: SettlementStores, *, run: str, member: str, at: int
     return await _say(store, APPROVAL, why_not_approve, run=run, member=member, at=at, key=key)
 
 
-async def publish_run(store: SettlementStores, *, run: str, member: str, at: int, key: Signer) -> MonthRun:
-    """Publish an approved run: from then on its statements are bills. Raises: ApprovalRefused."""
+async def publish_run(
+    store: SettlementStores, *, run: str, member: str, at: int, key: Signer, terms: TaxTerms | None = None
+) -> MonthRun:
+    """Book an approved run's bills by the tax terms and publish it. Raises: ApprovalRefused; then nothing is booked."""
+    who, runs = await store.member(member), await month_runs(store)
+    chosen = find_run(run, runs)
+    if who is not None and why_not_publish(chosen, member, is_board=who.is_board, runs=runs) is None:
+        await book_bills(store, chosen, terms=terms, at=at, key=key)
     return await _say(store, PUBLICATION, why_not_publish, run=run, member=member, at=at, key=key)
 
 

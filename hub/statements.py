@@ -15,9 +15,11 @@ from typing import Final, Protocol
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from hub.bill_runs import billed_runs
 from hub.core.accepted_readings import MISSING_WH, Readings
 from hub.core.allocation_record import read_record
 from hub.core.attestations import DAY_ROOT, document_digest, read_document
+from hub.core.bills import Bill
 from hub.core.merkle import plant
 from hub.core.month_runs import PUBLISHED, MonthRun
 from hub.core.run_calendar import DAILY, days_of, month_name
@@ -50,6 +52,7 @@ class StatementProblem(Exception):
 class Edition:
     """What a statement stands by: each day's run, and the ledger up to a position. Unpublished, it counts as run D."""
 
+    month_run: str
     kind: str
     runs: Mapping[str, str]
     ledger_position: int | None
@@ -73,14 +76,18 @@ class StatementDesk:
         """
         async with self._one:
             stated: Document | None = None
+            bills: dict[str, Bill] = {}
+            billed = {each.month_run: each.documents for each in await billed_runs(self._store, month)}
             # Each statement names the hash of the one before, made anew from what it stood by: books only ever grow.
             for edition in await self._editions(month):
                 whole = await self._month(month, edition)
                 if not takes_part(whole, member.id):
                     continue
+                bills |= billed.get(edition.month_run, {}).get(member.id, {})
                 at = iso(slot_of(edition.made_at))
+                out = [bills[side] for side in sorted(bills)]
                 stated = await asyncio.to_thread(
-                    state_month, whole, member.id, name=member.name, made_at=at, last=stated
+                    state_month, whole, member.id, name=member.name, made_at=at, bills=out, last=stated
                 )
             if stated is None:
                 return None
@@ -99,7 +106,7 @@ class StatementDesk:
         if not standing:
             return ()
         made_at = max(run.made_at for run in standing.values())
-        return (Edition(DAILY, {day: run.run_key for day, run in standing.items()}, None, made_at),)
+        return (Edition("", DAILY, {day: run.run_key for day, run in standing.items()}, None, made_at),)
 
     async def _month(self, month: date, edition: Edition) -> Month:
         coop = await self._store.coop()
@@ -190,7 +197,7 @@ def pool_salt(key: Ed25519PrivateKey, run_key: str) -> str:
 
 def _published(run: MonthRun) -> Edition:
     assert run.published_at is not None
-    return Edition(run.kind, dict(run.days), run.ledger_position, run.published_at)
+    return Edition(run.run_key, run.kind, dict(run.days), run.ledger_position, run.published_at)
 
 
 def _ends(month: date) -> tuple[str, str]:

@@ -22,6 +22,7 @@ SIGNED = b"commonwatt signed document v1\n"
 MAX_BYTES = 256 * 2**20
 ENERGIES = ("surplus", "demand", "received", "sold", "imported", "exported")
 MONEYS = ("debit_nano", "credit_nano", "benefit_nano", "alone_nano", "cost_nano")
+SIDES = {"received": "debit_cent", "sold": "credit_cent"}
 TAX, UNITS = ("rate_ppm", "reverse_charge", "net_cent", "tax_cent"), {"micro": 1_000, "cent": 10_000_000}
 BROKEN = (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError, RecursionError)
 Table = dict[Any, Any]
@@ -67,15 +68,15 @@ def root_of(leaf: bytes, index: int, size: int, proof: list[bytes]) -> bytes:
     return hashlib.sha256(b"\1" + proof[-1] + root_of(leaf, index - half, size - half, proof[:-1])).digest()
 
 
-def unit_left(rest: int, bar: int | None, before: str | None, me: str) -> bool:
+def unit_left(rest: int, bar: list[Any], me: str) -> bool:
     """Whether a unit left over went to this rest: to the largest, and of equal ones to the first ids."""
-    return bar is not None and (rest > bar or (rest == bar and (before is None or me < before)))
+    return bar[0] is not None and (rest > bar[0] or (rest == bar[0] and (bar[1] is None or me < bar[1])))
 
 
 def share(step: list[Any], weight: int, me: str) -> int:
     """My part of a total shared by weights, by largest remainder."""
     units, rest = divmod(step[0] * weight, step[1] or 1)
-    return int(units) + unit_left(rest, step[2], step[3], me)
+    return int(units) + unit_left(rest, step[2:], me)
 
 
 def fill(step: list[Any], demand: int, weight: int, me: str) -> int:
@@ -120,8 +121,7 @@ def pairwise_of(rule: Table, me: str, slot: Table, demand: int) -> tuple[int, in
 
 def recompute(rule: Table, me: str, slot: Table, surplus: int, demand: int) -> tuple[int | None, int | None]:
     """My energy received and sold in one interval; None for what only the auditor can recompute."""
-    percent = rule["participation_percent"].get(me, 100)
-    surplus, demand = surplus * percent // 100, demand * percent // 100
+    surplus, demand = (wh * rule["participation_percent"].get(me, 100) // 100 for wh in (surplus, demand))
     if "producers" in slot:
         return pairwise_of(rule, me, slot, demand)
     return (received_of(rule, me, slot, demand), share(slot["sell"], surplus, me)) if "buy" in slot else (None, None)
@@ -129,8 +129,7 @@ def recompute(rule: Table, me: str, slot: Table, surplus: int, demand: int) -> t
 
 def own_reading(day: Table, slot: int, readings: Table) -> tuple[int, int] | None:
     """My surplus and demand in one interval, None where a reading is missing or I am not a member all through it."""
-    first, end = day["window"] or (slot, None)
-    parts = range(slot, slot + day["step"])
+    (first, end), parts = day["window"] or (slot, None), range(slot, slot + day["step"])
     pairs = [readings.get(part, (None, None)) for part in parts]
     if parts[0] < first or (end is not None and parts[-1] >= end) or any(None in pair for pair in pairs):
         return None
@@ -187,9 +186,9 @@ def check_day(day: Table, document: Table, pools: Table, readings: Table, key: E
     found, named = hashlib.sha256(canonical(pool)).hexdigest(), day["root"]["document"]["pool"].values()
     require(found in named, f"{place} pool series", "not the one the hub signed for")
     same([day["rule"], day["run"]["key"]], [pool["rule"], pool["run"]], f"{place} rule and run")
-    text = document["rules"][day["rule"]]
-    version, rule = hashlib.sha256(b"commonwatt rulebook v1\n" + text.encode()).hexdigest(), json.loads(text)
-    same(version, day["rule"], f"{place} rule version")
+    text = document["rules"][day["rule"]].encode()
+    same(hashlib.sha256(b"commonwatt rulebook v1\n" + text).hexdigest(), day["rule"], f"{place} rule version")
+    rule = json.loads(text)
     same(day["step"], rule["aggregate"], f"{place} step")
     withheld = check_intervals(day, rule, me, pool, readings)
     surplus, demand, received, sold = (sum(wh or 0 for wh in day[name]) for name in ENERGIES[:4])
@@ -202,8 +201,7 @@ def check_day(day: Table, document: Table, pools: Table, readings: Table, key: E
         cost = totals["imported"] * prices["retail"] - totals["exported"] * prices["feedin"] + debit - credit
         money |= {"benefit_nano": alone - cost, "alone_nano": alone, "cost_nano": cost}
     same(day["money"], money | {"debit_nano": debit, "credit_nano": credit}, f"{place} money")
-    settled = {name: totals[name] for name in ENERGIES[2:]} | {"debit_nano": debit, "credit_nano": credit}
-    same(booked, settled, f"{place} entries")
+    same(booked, {name: (totals | day["money"])[name] for name in booked}, f"{place} entries")
     return withheld
 
 
@@ -211,13 +209,13 @@ def check_month(document: Table) -> None:
     """Calendar, state, totals, money, rounding and tax of the month from its days."""
     month, days, me = document["month"], document["days"], document["member"]["id"]
     every = [f"{month}-{n:02d}" for n in range(1, calendar.monthrange(int(month[:4]), int(month[5:7]))[1] + 1)]
-    here = sorted([day["day"] for day in days] + document["missing_days"])
-    same(document["days_before"] + here, every, "days, days_before and missing_days")
+    named = document["days_before"] + sorted([day["day"] for day in days] + document["missing_days"])
+    same(named, every, "days, days_before and missing_days")
     for day, following in pairwise(days):
         end = day["first_slot"] + len(day["surplus"]) * day["step"]
-        gap = every.index(following["day"]) - every.index(day["day"])
-        follows = following["first_slot"] == end or (gap > 1 and following["first_slot"] > end)
-        require(follows, f"day {following['day']} first_slot", "does not follow the day before")
+        gap = every.index(following["day"]) - every.index(day["day"]) > 1 and following["first_slot"] > end
+        place = f"day {following['day']} first_slot"
+        require(gap or following["first_slot"] == end, place, "does not follow the day before")
     kinds, whole = {day["run"]["kind"] for day in days}, not document["missing_days"]
     same(document["state"], "final" if kinds <= {"RF", "X"} and whole else "provisional", "state")
     same(document["billed"], whole and "D" not in kinds, "billed")
@@ -227,26 +225,28 @@ def check_month(document: Table) -> None:
     for side in ("debit", "credit"):
         for unit, unit_nano in UNITS.items():
             whole_units, rest = divmod(money[f"{side}_nano"], unit_nano)
-            bar, before = document["rounding"][unit][side]
-            money[f"{side}_{unit}"] = whole_units + unit_left(rest, bar, before, me)
+            money[f"{side}_{unit}"] = whole_units + unit_left(rest, document["rounding"][unit][side], me)
     same(document["money"], money, "money")
+    postings = (row for day in days for each in day["entries"] for row in json.loads(each["entry"])["postings"])
+    fee = -sum(amount for line, account, amount in postings if (line, account) == ("fee", f"member:{me}:money"))
     for bill in document["tax"]:
-        check_bill(bill, money)
+        check_bill(bill, money, fee)
 
 
-def check_bill(bill: Table, money: Table) -> None:
-    """An invoice or credit note: its energy line, tax by rate half a cent upwards, and sums."""
-    place, lines = f"tax {bill['kind']} {bill['number']}", bill["lines"]
-    side = {"received": "debit_cent", "sold": "credit_cent"}[lines[0]["name"]]
-    same(lines[0]["net_cent"], money[side], f"{place} {lines[0]['name']}")
-    nets: Table = {}
-    for line in lines:
-        rate = line["rate_ppm"], line["reverse_charge"]
-        nets[rate] = nets.get(rate, 0) + line["net_cent"]
-    taxes = [(*rate, net, (2 * net * rate[0] + 1_000_000) // 2_000_000) for rate, net in sorted(nets.items())]
+def check_bill(bill: Table, money: Table, fee_nano: int) -> None:
+    """A bill or credit note: its energy, the fee within a cent, tax by rate half a cent upwards, sums, what is due."""
+    place, lines, side = f"tax {bill['kind']} {bill['number']}", bill["lines"], bill["lines"][0]["name"]
+    same(sum(line["net_cent"] for line in lines if line["name"] == side), money[SIDES[side]], f"{place} {side}")
+    fee = sum(line["net_cent"] for line in lines if line["name"] == "fee")
+    require(side == "sold" or abs(fee * UNITS["cent"] - fee_nano) < UNITS["cent"], f"{place} fee", "not as booked")
+    taxes = []
+    for rate in sorted({tuple(line[name] for name in TAX[:2]) for line in lines}):
+        net = sum(line["net_cent"] for line in lines if tuple(line[name] for name in TAX[:2]) == rate)
+        taxes.append((*rate, net, (2 * net * rate[0] + 1_000_000) // 2_000_000))
     same(bill["taxes"], [dict(zip(TAX, tax, strict=True)) for tax in taxes], f"{place} taxes")
-    net, charged = sum(nets.values()), sum(tax for _, reverse, _, tax in taxes if not reverse)
+    net, charged = sum(tax[2] for tax in taxes), sum(tax for _, reverse, _, tax in taxes if not reverse)
     same([bill["net_cent"], bill["tax_cent"], bill["gross_cent"]], [net, charged, net + charged], f"{place} sums")
+    same(bill["due_cent"], net + charged - (bill["replaces"] or {"gross_cent": 0})["gross_cent"], f"{place} due")
 
 
 def verify(signed: Table, own: Table, published: Table, key: Ed25519PublicKey) -> str:

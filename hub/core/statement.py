@@ -14,7 +14,6 @@ from hub.core.accepted_readings import MISSING_WH, Readings
 from hub.core.rulebook import Prices
 from hub.core.signed_document import Document, document_hash
 from hub.core.statement_month import SIDES, UNITS_NANO, Month, StatedDay, booked_amounts, settled_amounts
-from hub.core.tax_lines import TaxTerms, bill_month
 from protocols.slots import iso
 
 STATEMENT_FORMAT: Final = "commonwatt-statement-1"
@@ -49,9 +48,11 @@ class StatementFiles:
 
 
 def state_month(
-    month: Month, member: str, *, name: str, made_at: str, terms: TaxTerms | None = None, last: Document | None = None
+    month: Month, member: str, *, name: str, made_at: str, bills: Sequence[Document] = (), last: Document | None = None
 ) -> Table:
     """The statement of one member; with `last`, an earlier statement of the month, also what has changed since.
+
+    `bills` are the documents that stand.
 
     Raises: ValueError where nothing in the month concerns the member, or `last` is not of this member and month.
     """
@@ -75,8 +76,7 @@ def state_month(
         "money": _money(month, member, days),
         "rounding": month.bars,
     }
-    money = cast(dict[str, int], statement["money"])
-    statement["tax"] = [] if terms is None else bill_month(money["debit_cent"], money["credit_cent"], terms=terms)
+    statement["tax"] = list(bills)
     statement["changes"] = None if last is None else _changes(statement, last)
     return statement
 

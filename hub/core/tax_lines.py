@@ -1,4 +1,4 @@
-"""A member's invoice and self-billed credit note for a month, in whole cents. It knows no law: rates are handed in.
+"""The lines and taxes of one bill or credit note, in whole cents. It knows no law: rates are handed in.
 
 Rounding: tax is computed once per document and rate, on the sum of that rate's lines, half a cent upwards. Net amounts
 are the statement's cents, which add up over all members.
@@ -9,19 +9,22 @@ from dataclasses import dataclass
 from typing import Final
 
 PPM: Final = 1_000_000
+RECEIVED, SOLD, FEE = "received", "sold", "fee"
 
 
 @dataclass(frozen=True, slots=True)
 class BillLine:
-    """One net amount and its rate. Raises: ValueError for a negative amount or a rate that is none.
+    """One net amount and its rate, of the local days named if the document has several such lines.
 
     With `reverse_charge` the recipient owes the tax: it is named, and not part of the document's sum.
+    Raises: ValueError for a negative amount or a rate that is none.
     """
 
     name: str
     net_cent: int
     rate_ppm: int
     reverse_charge: bool = False
+    days: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
         if self.net_cent < 0:
@@ -36,23 +39,8 @@ class BillLine:
             "net_cent": self.net_cent,
             "rate_ppm": self.rate_ppm,
             "reverse_charge": self.reverse_charge,
+            "days": None if self.days is None else list(self.days),
         }
-
-
-@dataclass(frozen=True, slots=True)
-class TaxTerms:
-    """How a member's month is taxed. Numbers of documents come from whoever keeps their sequence; none, no document.
-
-    The invoice bills energy received and `fees`; the credit note, written by the co-op for the seller, energy sold.
-    """
-
-    received_ppm: int
-    sold_ppm: int
-    invoice_number: str | None = None
-    credit_note_number: str | None = None
-    received_reverse_charge: bool = False
-    sold_reverse_charge: bool = False
-    fees: tuple[BillLine, ...] = ()
 
 
 def tax_cent(net_cent: int, rate_ppm: int) -> int:
@@ -60,19 +48,8 @@ def tax_cent(net_cent: int, rate_ppm: int) -> int:
     return (2 * net_cent * rate_ppm + PPM) // (2 * PPM)
 
 
-def bill_month(debit_cent: int, credit_cent: int, *, terms: TaxTerms) -> list[dict[str, object]]:
-    """The documents of a month, each only where it has a number."""
-    documents = []
-    if terms.invoice_number is not None:
-        received = BillLine("received", debit_cent, terms.received_ppm, terms.received_reverse_charge)
-        documents.append(_document("invoice", terms.invoice_number, [received, *terms.fees]))
-    if terms.credit_note_number is not None:
-        sold = BillLine("sold", credit_cent, terms.sold_ppm, terms.sold_reverse_charge)
-        documents.append(_document("self-billed credit note", terms.credit_note_number, [sold]))
-    return documents
-
-
-def _document(kind: str, number: str, lines: Sequence[BillLine]) -> dict[str, object]:
+def add_up(lines: Sequence[BillLine]) -> dict[str, object]:
+    """Lines, taxes by rate and the sums of a document. What is reverse charged is named and not charged."""
     net = sum(line.net_cent for line in lines)
     taxes: list[dict[str, object]] = []
     charged = 0
@@ -82,8 +59,6 @@ def _document(kind: str, number: str, lines: Sequence[BillLine]) -> dict[str, ob
         charged += 0 if reverse else tax
         taxes.append({"rate_ppm": rate_ppm, "reverse_charge": reverse, "net_cent": base, "tax_cent": tax})
     return {
-        "kind": kind,
-        "number": number,
         "lines": [line.plain() for line in lines],
         "taxes": taxes,
         "net_cent": net,

@@ -297,7 +297,7 @@ class RunRow:
     """One settlement run of one local day, or one run of the co-op's funds (its kind begins with `fund:`)."""
 
     run_key: str
-    kind: str  # D, M1, R1, R2, RF, X; fund:fees, fund:year-end, fund:grant
+    kind: str  # D, M1, R1, R2, RF, X; fund:fees, fund:year-end, fund:grant, fund:bill
     day: str
     rule_hash: str
     input_digest: str

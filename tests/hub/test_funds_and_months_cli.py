@@ -22,6 +22,12 @@ DECEMBER = date(2026, 12, 1)
 DAYS = days_of(DECEMBER)[-3:]
 LATE = arrivals_of(DAYS[1], 3)[50:80]
 FEES = 'decided = "assembly of 2026-01-12"\nusual = "full"\n[steps]\nfull = 3000000\nfree = 0\n[chosen]\nm03 = "free"\n'
+TAXES = """[[rates]]
+from = 2026-01-01
+bought_ppm = 200000
+sold_ppm = 130000
+fees_ppm = 200000
+"""
 YEAR_END = """decided = "assembly of 2027-03-12"
 reserve_ppm = 300000
 solidarity_ppm = 100000
@@ -172,6 +178,35 @@ def test_fees_the_years_end_and_grants_are_booked_once_and_balance(hub: Hub) -> 
     again = {row["account"]: row["amount"] for row in hub.json("trial-balance")["accounts"]}
     assert (again["coop:margin"], again["coop:fees"]) == (0, 0), "a corrected month's margin is split too"
     assert hub.books()["findings"] == []
+
+
+def test_bills_are_looked_at_then_published_and_booked_with_their_taxes(hub: Hub) -> None:
+    hub.at(date(2027, 1, 11))
+    key = hub.json("settle --month 2026-12 --kind M1")["run_key"]
+    for member in ("m01", "m02"):
+        hub.run(f"approve --run {key} --member {member}")
+    (hub.folder / "tax.toml").write_text("[[rates]]\nfrom = 2026-01-01\nbought_ppm = 0.2\n")
+    wrong = hub.run(f"approve --run {key} --member m01 --publish", code=1)
+    assert "tax.toml: rates 1.bought_ppm: expected a whole number" in wrong
+    assert hub.json("runs")["runs"][0]["state"] == "approved", "nothing was published"
+    (hub.folder / "tax.toml").write_text(TAXES)
+    seen = hub.json(f"bills --run {key}")
+    assert seen["published"] is False
+    shown = hub.run(f"bills --run {key}")
+    assert "not published: this is what it would bring now" in shown
+    assert "invoice: net " in shown
+    accounts = {row["account"] for row in hub.json("trial-balance")["accounts"]}
+    assert "tax:200000" not in accounts, "a look books nothing"
+    hub.run(f"approve --run {key} --member m01 --publish")
+    out = hub.json(f"bills --run {key}")
+    assert (out["published"], out["members"]) == (True, seen["members"])
+    rows = {row["account"]: row["amount"] for row in hub.json("trial-balance")["accounts"]}
+    taxes = sum(bill["tax_cent"] for bills in out["members"].values() for bill in bills)
+    assert rows["tax:200000"] == taxes * 10_000_000 > 0
+    assert rows["members:money"] % 10_000_000 == 0, "what members owe is whole cents once it is billed"
+    assert hub.json("trial-balance")["sums"] == {"Wh": 0, "nano": 0}
+    assert hub.books()["findings"] == []
+    assert "no run has the key" in hub.run("bills --run 00000000", code=1)
 
 
 @pytest.mark.parametrize(

@@ -7,22 +7,35 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiosqlite
 import pytest
 
 from hub import verify_statement
+from hub.bill_runs import book_bills
+from hub.core.fund_entries import FeeScale
+from hub.core.ledger import balances, read_entry
+from hub.core.money import CENT_NANO
 from hub.core.rulebook import Rule
 from hub.core.statement import StatementFiles
+from hub.core.tax_terms import Rates, Standing, TaxTerms
+from hub.fund_runs import book_fund, plan_fees
 from hub.run_approval import approve_run, publish_run
 from hub.settlement_days import settle_day
 from hub.settlement_runs import settle_month
 from hub.statement_command import file_contents, statement_pdf, write_folder
 from hub.statements import DESK_ACCESS, StatementDesk, StatementProblem
+from hub.verify_books import check_books
 from tests.hub.settled_street import KEY, RULE, Street, arrivals_of, open_street
 
 MAY = date(2026, 5, 1)
+TERMS = TaxTerms(
+    ("Street eG",),
+    (Rates("2026-01-01", 200_000, 130_000, 100_000),),
+    (Standing("m01", "2026-01-01", "standard"),),
+    {"self_billing": "Self-billing"},
+)
 DAYS = (date(2026, 5, 30), date(2026, 5, 31))
 HOMES = 6
 
@@ -57,11 +70,11 @@ async def change(street: Street, sql: str) -> None:
     await street.store.write(work)
 
 
-async def publish(street: Street, kind: str) -> None:
+async def publish(street: Street, kind: str, terms: TaxTerms | None = None) -> None:
     run = await settle_month(street.store, month=MAY, kind=kind, made_at=1_781_000_000, key=KEY)
     for member in ("m01", "m02"):
         await approve_run(street.store, run=run.run_key, member=member, at=1_781_000_100, key=KEY)
-    await publish_run(street.store, run=run.run_key, member="m01", at=1_781_000_200, key=KEY)
+    await publish_run(street.store, run=run.run_key, member="m01", at=1_781_000_200, key=KEY, terms=terms)
 
 
 async def test_every_member_of_a_provisional_month_can_check_it(street: Street, tmp_path: Path) -> None:
@@ -111,6 +124,71 @@ async def test_editions_follow_each_other_and_name_what_changed(street: Street, 
     assert closed is not None
     assert (closed.statement["state"], closed.statement["billed"]) == ("final", True)
     assert check(tmp_path / "closed", closed)[0] == 0
+
+
+async def test_a_published_month_is_billed_and_booked_and_a_later_one_replaces_the_bill(
+    street: Street, tmp_path: Path
+) -> None:
+    late = [each for each in arrivals_of(DAYS[1], HOMES) if each[0] == 2][40:60]
+    await street.arrive_days(DAYS, without=late)
+    scale = FeeScale({"full": 3_333_333_333}, "full")
+    await book_fund(
+        street.store, await plan_fees(street.store, month=MAY, scale=scale, decided="x"), made_at=2, key=KEY
+    )
+    await publish(street, "M1", TERMS)
+    bills: dict[str, Any] = {}
+    for number in range(1, HOMES + 1):
+        member = f"m{number:02d}"
+        files = await state(street, member)
+        assert files is not None
+        assert check(tmp_path / member, files)[0] == 0
+        bills[member] = files.statement["tax"]
+        assert [line["name"] for line in bills[member][0]["lines"]] == ["received", "fee"]
+        assert bills[member][0]["date"] == "2026-06-09"
+        owed = sum(bill["gross_cent"] * (1 if bill["lines"][0]["name"] == "sold" else -1) for bill in bills[member])
+        assert await balance(street, f"member:{member}:money") == owed * CENT_NANO
+    taxes = [tax for bill in bills.values() for each in bill for tax in each["taxes"] if tax["rate_ppm"] == 200_000]
+    assert await balance(street, "tax:200000") == sum(tax["tax_cent"] for tax in taxes) * CENT_NANO > 0
+    assert (bills["m01"][1]["kind"], bills["m01"][1]["words"]) == ("self-billed credit note", ["Self-billing"])
+    await street.arrive(late)
+    await publish(street, "R1", TERMS)
+    second = await state(street, "m02")
+    assert second is not None
+    assert check(tmp_path / "second", second)[0] == 0
+    (bill, *_) = cast(list[dict[str, Any]], second.statement["tax"])
+    assert bill["replaces"]["number"] == bills["m02"][0]["number"]
+    assert bill["number"].startswith("I-2026-05-R1-")
+    assert await balance(street, "member:m02:money") == -bill["gross_cent"] * CENT_NANO
+    books = await check_books(street.store, KEY.public_key())
+    assert (books.findings, set(books.sums.values())) == ([], {0})
+
+
+async def balance(street: Street, account: str) -> int:
+    rows = await street.store.entries(after_position=0, limit=10**6)
+    return balances(read_entry(row.canonical) for row in rows)["nano", account]
+
+
+async def test_a_bill_booked_before_the_power_failed_is_the_one_that_is_published(street: Street) -> None:
+    await street.arrive_days(DAYS)
+    run = await settle_month(street.store, month=MAY, kind="M1", made_at=1_781_000_000, key=KEY)
+    for member in ("m01", "m02"):
+        run = await approve_run(street.store, run=run.run_key, member=member, at=1_781_000_100, key=KEY)
+    booked = await book_bills(street.store, run, terms=TERMS, at=1_781_000_200, key=KEY)
+    assert booked.entries
+    before = await state(street, "m01")
+    assert before is not None
+    assert before.statement["tax"] == [], "nothing is billed before the publication"
+    again = await book_bills(street.store, run, terms=TERMS, at=1_781_000_200, key=KEY)
+    assert (again.run_key, again.entries) == (booked.run_key, ())
+    await publish_run(street.store, run=run.run_key, member="m01", at=1_781_090_000, key=KEY, terms=TERMS)
+    after = await state(street, "m01")
+    assert after is not None
+    tax = cast(list[dict[str, Any]], after.statement["tax"])
+    assert [(bill["number"], bill["date"]) for bill in tax] == [
+        ("I-2026-05-M1-0001", "2026-06-10"),
+        ("C-2026-05-M1-0001", "2026-06-10"),
+    ]
+    assert len({row.run_key for row in await street.store.fund_runs()}) == 2, "the day of the publication stands on it"
 
 
 async def test_the_folder_may_hold_a_pdf(street: Street, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from hub.core.settlement import Settlement, settle
 from hub.core.signed_document import sign_document
 from hub.core.statement import state_month
 from hub.core.statement_month import prepare_month
-from hub.core.tax_lines import BillLine, TaxTerms
+from hub.core.tax_terms import Rates, Standing, TaxTerms
 from hub.verify_statement import recompute
 from tests.hub.core.settlement_worlds import METHODS, World, worlds
 from tests.hub.core.statement_street import (
@@ -29,6 +29,7 @@ from tests.hub.core.statement_street import (
     HUB_KEY,
     HUB_KEY_HEX,
     Street,
+    bills_of,
     book,
     make_readings,
     make_rule,
@@ -39,7 +40,10 @@ from tests.hub.core.statement_street import (
 SCRIPT = Path(__file__).resolve().parents[2] / "hub" / "verify_statement.py"
 DAYS = ("2026-10-24", "2026-10-25", "2026-10-26")  # the clocks go back on the second
 TERMS = TaxTerms(
-    200_000, 130_000, "R-1", "G-1", sold_reverse_charge=True, fees=(BillLine("fee", 250, 100_000), BillLine("x", 3, 0))
+    ("Sunny Street eG",),
+    (Rates("2026-01-01", 200_000, 130_000, 100_000), Rates("2026-10-26", 190_000, 130_000, 100_000)),
+    (Standing("a", "2026-01-01", "reverse_charge"),),
+    {"self_billing": "Self-billing", "reverse_charge": "Reverse charge"},
 )
 relaxed = settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
@@ -58,7 +62,7 @@ def run_script(folder: Path, statement: Any, own: Any, pool: Any, *, key: str = 
 def street_of(method: str, *, seed: int = 3, gaps: float = 0.03, count: int = 7, **rule: Any) -> Street:
     members = street_members(count)
     readings = {day: make_readings(members, day, seed=seed + n, gaps=gaps) for n, day in enumerate(DAYS)}
-    return make_street(readings, make_rule(method, members, seed=seed, **rule))
+    return make_street(readings, make_rule(method, members, seed=seed, **rule), fee_nano=2_503_333_333)
 
 
 def few_homes(settled: Settlement, member: str) -> int:
@@ -68,7 +72,8 @@ def few_homes(settled: Settlement, member: str) -> int:
 
 
 def signed_statement(street: Street, member: str) -> dict[str, Any]:
-    statement = state_month(street.month, member, name=member.upper(), made_at="2026-11-07T10:00Z", terms=TERMS)
+    bills = bills_of(street, member, TERMS)
+    statement = state_month(street.month, member, name=member.upper(), made_at="2026-11-07T10:00Z", bills=bills)
     return json.loads(json.dumps(sign_document(statement, HUB_KEY)))
 
 
@@ -176,9 +181,12 @@ LIES = [
     (("totals", "received"), "totals"),
     (("money", "debit_cent"), "money"),
     (("money", "benefit_nano"), "money"),
-    (("tax", 0, "taxes", 1, "tax_cent"), "tax invoice R-1 taxes"),
-    (("tax", 0, "gross_cent"), "tax invoice R-1 sums"),
-    (("tax", 1, "lines", 0, "net_cent"), "tax self-billed credit note G-1 sold"),
+    (("tax", 0, "taxes", 1, "tax_cent"), "tax invoice I-M1-0002 taxes"),
+    (("tax", 0, "gross_cent"), "tax invoice I-M1-0002 sums"),
+    (("tax", 0, "due_cent"), "tax invoice I-M1-0002 due"),
+    (("tax", 0, "lines", 1, "net_cent"), "tax invoice I-M1-0002 received"),
+    (("tax", 0, "lines", 2, "net_cent"), "tax invoice I-M1-0002 fee"),
+    (("tax", 1, "lines", 0, "net_cent"), "tax self-billed credit note C-M1-0002 sold"),
     (("missing_days", 0), "missing_days"),
     (("billed",), "billed"),
     (("state",), "state"),

@@ -13,6 +13,7 @@ from hub.core.money import CENT_NANO
 from hub.core.objections import ENERGY_LINES, MONEY_LINES
 from hub.core.statement import StatementFiles
 from hub.web.charts import Table
+from hub.web.views.statement_bills import BillView, balance_cent, bill_views
 from hub.web.words import NO_BREAK, Words
 
 Document = Mapping[str, Any]
@@ -60,7 +61,7 @@ class StatementPage:
     later: tuple[tuple[str, str], ...]
     missing: str
     frozen: str
-    bills: tuple[tuple[str, Table, tuple[tuple[str, str], ...]], ...]
+    bills: tuple[BillView, ...]
     hub_key: str
 
 
@@ -116,7 +117,7 @@ def statement_page(
     changed_days: Iterable[str] = () if changes is None else changes["days"]
     return StatementPage(
         headline=words.say("Statement of %(month)s", month=words.month(first)),
-        lede=_lede(money["credit_cent"] - money["debit_cent"], words, is_billed=state != "provisional"),
+        lede=_lede(balance_cent(statement), words, is_billed=state != "provisional"),
         month_key=statement["month"],
         state=state,
         state_words=_state_words(state, words),
@@ -130,7 +131,7 @@ def statement_page(
         later=tuple((_short(day, words), later_words(why, words)) for day, why in files.later.items()),
         missing=_missing(statement, words),
         frozen=_frozen(len(frozen) + frozen_days, words),
-        bills=tuple(_bill(bill, words) for bill in statement["tax"]),
+        bills=bill_views(statement, words),
         hub_key=files.hub_key,
     )
 
@@ -240,22 +241,6 @@ def _base_and_unit(name: str) -> tuple[str, str]:
 
 def _amount(amount: int | None, scale: int, words: Words) -> str:
     return "–" if amount is None else words.money(amount * scale)
-
-
-def _bill(bill: Document, words: Words) -> tuple[str, Table, tuple[tuple[str, str], ...]]:
-    """An invoice or credit note: its name, its taxes and its sums."""
-    heads = (words.say("Tax rate"), words.say("Net"), words.say("Tax"))
-    rows = []
-    for tax in bill["taxes"]:
-        rate = f"{words.number(tax['rate_ppm'] / 10_000, 2)}{NO_BREAK}%"
-        owed = words.say("%(rate)s, owed by the recipient", rate=rate) if tax["reverse_charge"] else rate
-        rows.append((owed, words.money(tax["net_cent"] * CENT_NANO), words.money(tax["tax_cent"] * CENT_NANO)))
-    kind = words.say("Invoice") if bill["kind"] == "invoice" else words.say("Self-billed credit note")
-    sums = tuple(
-        (label, words.money(bill[f"{name}_cent"] * CENT_NANO))
-        for name, label in (("net", words.say("Net")), ("tax", words.say("Tax")), ("gross", words.say("To pay")))
-    )
-    return f"{kind} {bill['number']}", Table(heads, tuple(rows)), sums
 
 
 def statement_day(

@@ -106,10 +106,8 @@ def _sections(statement: Document, view: StatementPage, words: Words) -> Iterato
     cents = words.say("Cents are rounded so that all members' amounts add up; the ledger behind them is exact.")
     money = tuple((_frozen(each.label, each.frozen), each.value) for each in view.money)
     yield Section(words.say("Money"), ("", amount), money, small=(cents,))
-    for name, taxes, sums in view.bills:
-        blank = ("",) * (len(taxes.heads) - 2)
-        rows = (*taxes.rows, *((label, *blank, value) for label, value in sums))
-        yield Section(name, taxes.heads, rows, total=True)
+    for bill in view.bills:
+        yield Section(bill.name, bill.table.heads, bill.table.rows, small=bill.about, total=True)
     if view.comparison:
         rows = tuple((each.label, each.value) for each in view.comparison)
         yield Section(words.say("Beside standing alone"), ("", amount), rows, words=(view.comparison_words,))

@@ -9,11 +9,13 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.core.accepted_readings import Readings, digest_inputs
-from hub.core.ledger import GENESIS, Entry, book_day, entry_hash
+from hub.core.bills import bill_members, tally_month
+from hub.core.ledger import GENESIS, Entry, Posting, book_day, entry_hash, read_entry
 from hub.core.rulebook import Prices, Rule
 from hub.core.settlement import Settlement, settle
 from hub.core.statement import own_readings
 from hub.core.statement_month import CoopName, Month, RunNote, SettledDay, prepare_month
+from hub.core.tax_terms import TaxTerms
 from protocols.slots import slots_of_day
 from tests.hub.core.settlement_worlds import NAMES, params_of
 
@@ -72,9 +74,11 @@ def make_readings(members: Sequence[str], day: str, *, seed: int, gaps: float = 
 
 def make_street(
     readings: dict[str, Readings], rule: Rule, *, kind: str = "M1", missing: Sequence[str] | None = None,
-    first: dict[str, Readings] | None = None,
+    first: dict[str, Readings] | None = None, fee_nano: int = 0,
 ) -> Street:  # fmt: skip
-    """The month of these days. With `first`, a run D booked those readings before, so that entries are differences."""
+    """The month of these days. With `first`, a run D booked those readings before, so that entries are differences.
+    A fee stands on the last day of who takes part in it.
+    """
     rows: list[Row] = []
     booked: dict[str, tuple[Entry, ...]] = dict.fromkeys(readings, ())
     for run_kind, given in (("D", first or {}), (kind, readings)):
@@ -84,11 +88,24 @@ def make_street(
             booked[day] += entries
             for entry in entries:
                 rows.append(book(entry, after=rows[-1] if rows else Row(0, b"", GENESIS)))
+    for member in readings[max(readings)].members if fee_nano else ():
+        fee = (Posting(f"member:{member}:money", -fee_nano, "fee"), Posting("coop:fees", fee_nano, "fee"))
+        rows.append(book(Entry("nano", max(readings), "fees", member, fee, ""), after=rows[-1]))
     days = [_settled_day(day, values, rule, kind=kind, rows=rows) for day, values in readings.items()]
     month = min(readings)[:7]
     everything = [f"{month}-{n:02d}" for n in range(1, 32) if _is_day(f"{month}-{n:02d}")]
     left = [day for day in everything if day not in readings] if missing is None else missing
     return Street(prepare_month(COOP, month, days=days, missing=left, key=HUB_KEY), readings, tuple(days))
+
+
+def bills_of(
+    street: Street, member: str, terms: TaxTerms | None, *, series: str = "M1", standing: Any = None
+) -> list[dict[str, Any]]:
+    """The member's documents of the street's month as its publication would bring them."""
+    entries = [read_entry(row.canonical) for day in street.days for row in day.booked]
+    money = tally_month(entries, last_day=street.days[-1].day)
+    found = bill_members(money, terms=terms, series=series, day="2026-12-07", standing=standing or {})
+    return [dict(bill) for _, bill in sorted(found.get(member, {}).items())]
 
 
 def book(entry: Entry, *, after: Any) -> Row:

@@ -19,7 +19,7 @@ from hub.core.sharing_steps import share_step
 from hub.core.signed_document import SIGNED_TAG, canonical_bytes, document_hash, sign_document
 from hub.core.statement import SLOT_COLUMNS, state_month, statement_csv
 from hub.core.statement_month import booked_amounts, prepare_month
-from hub.core.tax_lines import BillLine, TaxTerms, bill_month, tax_cent
+from hub.core.tax_lines import BillLine, add_up, tax_cent
 from tests.hub.core.settlement_worlds import METHODS, NAMES
 from tests.hub.core.statement_street import (
     COOP,
@@ -196,14 +196,16 @@ def test_a_record_is_read_back_into_its_settlement_and_no_other_bytes_are(method
 
 
 def test_tax_is_rounded_once_for_each_rate_and_reverse_charge_is_owed_by_the_recipient() -> None:
-    fees = (BillLine("fee", 5, 200_000), BillLine("book", 333, 100_000))
-    terms = TaxTerms(200_000, 190_000, "R-7", "G-7", sold_reverse_charge=True, fees=fees)
-    invoice, note = bill_month(8, 12_345, terms=terms)
-    assert [tax["tax_cent"] for tax in invoice["taxes"]] == [33, 3]  # 33.3 and 2.6 cents
-    assert (invoice["net_cent"], invoice["tax_cent"], invoice["gross_cent"]) == (346, 36, 382)
-    assert (note["kind"], note["tax_cent"], note["gross_cent"]) == ("self-billed credit note", 0, 12_345)
-    assert note["taxes"][0]["tax_cent"] == 2_346  # 2345.55
-    assert bill_month(8, 9, terms=TaxTerms(0, 0)) == []
+    lines = [BillLine("received", 8, 200_000), BillLine("fee", 5, 200_000), BillLine("book", 333, 100_000)]
+    summed = add_up(lines)
+    assert [(tax["rate_ppm"], tax["net_cent"], tax["tax_cent"]) for tax in summed["taxes"]] == [
+        (100_000, 333, 33),  # 33.3 cents
+        (200_000, 13, 3),  # 2.6 cents
+    ]
+    assert (summed["net_cent"], summed["tax_cent"], summed["gross_cent"]) == (346, 36, 382)
+    reversed_ = add_up([BillLine("sold", 12_345, 190_000, reverse_charge=True)])
+    assert (reversed_["tax_cent"], reversed_["gross_cent"]) == (0, 12_345)
+    assert reversed_["taxes"][0]["tax_cent"] == 2_346  # 2345.55
     for net, rate in ((-1, 0), (1, -1), (1, 1_000_001)):
         with pytest.raises(ValueError, match=r"negative|no tax rate"):
             BillLine("x", net, rate)

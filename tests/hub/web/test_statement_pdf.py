@@ -12,7 +12,7 @@ from pypdf import PdfReader
 
 from hub.core.signed_document import document_hash, sign_document
 from hub.core.statement import StatementFiles, state_month
-from hub.core.tax_lines import BillLine, TaxTerms
+from hub.core.tax_terms import Rates, Standing, TaxTerms
 from hub.web.statement_pdf import draw_pdf
 from hub.web.views.statement import statement_page
 from hub.web.views.statement_sheet import DAY_COLUMNS, Sheet, statement_sheet
@@ -21,6 +21,8 @@ from tests.hub.core.statement_street import (
     COOP,
     HUB_KEY,
     HUB_KEY_HEX,
+    Street,
+    bills_of,
     make_readings,
     make_rule,
     make_street,
@@ -31,20 +33,28 @@ from tests.hub.web.conftest import SignIn
 MONTH = "/credits/statement/2026-06"
 NAME = "Grażyna Ñúñez-Łącka äöüß €"
 DAYS = tuple(f"2026-10-{day:02d}" for day in range(1, 32))
-TERMS = TaxTerms(200_000, 130_000, "R-1", "G-1", sold_reverse_charge=True, fees=(BillLine("fee", 250, 100_000),))
+TERMS = TaxTerms(
+    ("Sunny Street eG", "Sonnengasse 1"),
+    (Rates("2026-01-01", 200_000, 130_000, 100_000), Rates("2026-10-15", 190_500, 130_000, 100_000)),
+    (Standing("a", "2026-01-01", "reverse_charge", tax_number="ATU1234"),),
+    {"self_billing": "Gutschrift", "reverse_charge": "Übergang der Steuerschuld"},
+)
 WORDS = Words("en", COOP.tz, COOP.currency)
 
 
-def month_of(seed: int, **more: Any) -> dict[str, Any]:
+def month_of(seed: int) -> Street:
     members = street_members(7)
     readings = {day: make_readings(members, day, seed=seed + n, gaps=0.01) for n, day in enumerate(DAYS)}
-    street = make_street(readings, make_rule("proportional", members, seed=1), missing=())
-    return state_month(street.month, "a", name=NAME, made_at="2026-11-07T10:00Z", **more)
+    return make_street(readings, make_rule("proportional", members, seed=1), missing=(), fee_nano=2_500_000_000)
 
 
 @pytest.fixture(scope="module")
 def statement() -> dict[str, Any]:
-    return month_of(1, terms=TERMS, last=month_of(2))
+    before, street = month_of(2), month_of(1)
+    standing = {"a": {"received": bills_of(before, "a", TERMS)[0]}}
+    bills = bills_of(street, "a", TERMS, series="R1", standing=standing)
+    last = state_month(before.month, "a", name=NAME, made_at="2026-11-07T10:00Z")
+    return state_month(street.month, "a", name=NAME, made_at="2026-11-07T10:00Z", bills=bills, last=last)
 
 
 def sheet_of(statement: dict[str, Any]) -> Sheet:
@@ -101,14 +111,22 @@ def test_every_day_is_the_one_that_is_signed(statement: dict[str, Any], rows: li
 
 
 def test_taxes_changes_and_hashes_are_those_that_are_signed(statement: dict[str, Any], rows: list[str]) -> None:
-    for bill in statement["tax"]:
+    invoice, note = statement["tax"]
+    assert (len(invoice["lines"]), len(invoice["taxes"])) == (3, 3)
+    for bill, label in ((invoice, "To pay"), (note, "To receive")):
         at = next(n for n, line in enumerate(rows) if line.endswith(f" {bill['number']}"))
-        part = rows[at:]
+        amounts = [units(text, 100) for line in rows[at : at + 12] for text in re.findall(r"€([\d,]+\.\d\d)", line)]
+        stated = [line["net_cent"] for line in bill["lines"]]
         for tax in bill["taxes"]:
-            amounts = row(part, f"{tax['rate_ppm'] / 10_000:.2f} %")
-            assert [units(text, 100) for text in amounts] == [tax["net_cent"], tax["tax_cent"]]
-        for name, label in (("net", "Net"), ("tax", "Tax €"), ("gross", "To pay")):
-            assert units(row(part, label)[0], 100) == bill[f"{name}_cent"], label
+            stated += [tax["tax_cent"]] if tax["reverse_charge"] else [tax["net_cent"], tax["tax_cent"]]
+            assert any(f"{tax['rate_ppm'] / 10_000:.2f} %" in line for line in rows[at : at + 12])
+        assert amounts[: len(stated)] == stated
+        assert units(row(rows[at:], f"{label} €")[0], 100) == bill["due_cent"], label
+    at = next(n for n, line in enumerate(rows) if line.endswith(f" {invoice['number']}"))
+    assert units(row(rows[at:], "Sum ")[0], 100) == invoice["gross_cent"]
+    assert f"in place of {invoice['replaces']['number']} of 7 December 2026" in "\n".join(rows)
+    for sentence in ("Gutschrift", "Übergang der Steuerschuld", "Sunny Street eG, Sonnengasse 1", "ATU1234"):
+        assert any(sentence in line for line in rows), sentence
     changes = statement["changes"]["month"]
     before, now = row(rows, "To pay for energy from neighbours", nth=1)
     assert [units(before, 100), units(now, 100)] == changes["debit_cent"]
