@@ -5,7 +5,7 @@ handed back as one line, and then nothing was written. Heavy sums are worked out
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Final, Protocol
 
@@ -16,7 +16,9 @@ from hub.core.month_runs import PUBLISHED, MonthRun, why_not_make
 from hub.core.refusal import Refusal
 from hub.core.run_calendar import RunCalendar, days_of, month_name, months_between
 from hub.core.signed_document import Signer
+from hub.core.tax_terms import TaxTerms
 from hub.run_approval import ApprovalRefused, approve_run, publish_run
+from hub.settings import SettingsError
 from hub.settlement_days import SettlementStores
 from hub.settlement_runs import (
     PREVIEW_ACCESS,
@@ -37,6 +39,9 @@ STALE: Final = "something has changed since you looked at it, such as new readin
 CROSSED: Final = "another run was booked at the same moment; look again"
 
 
+Terms = Callable[[], TaxTerms | None]
+
+
 class RunStores(SettlementStores, AccessLog, Protocol):
     """The slices the desk reads and writes."""
 
@@ -44,8 +49,16 @@ class RunStores(SettlementStores, AccessLog, Protocol):
 class RunDesk:
     """What the board's pages ask of settlement. Nothing of a member's consumption leaves it."""
 
-    def __init__(self, store: RunStores, *, calendar: RunCalendar, key: Signer) -> None:
-        self._store, self._calendar, self._key = store, calendar, key
+    def __init__(
+        self,
+        store: RunStores,
+        *,
+        calendar: RunCalendar,
+        key: Signer,
+        terms: Callable[[], TaxTerms | None] = lambda: None,
+    ) -> None:
+        """`terms` reads the tax terms as they are when a run is published."""
+        self._store, self._calendar, self._key, self._terms = store, calendar, key, terms
         self._one = asyncio.Lock()
         self._is_booking = False
 
@@ -149,8 +162,9 @@ class RunDesk:
     async def publish(self, run_key: str, *, member: str, at: int) -> MonthRun | str:
         """Publish the run with this key; or why not."""
         try:
-            return await publish_run(self._store, run=run_key, member=member, at=at, key=self._key)
-        except ApprovalRefused as problem:
+            terms = self._terms()
+            return await publish_run(self._store, run=run_key, member=member, at=at, key=self._key, terms=terms)
+        except (ApprovalRefused, SettingsError) as problem:
             return str(problem)
         except StoreConflict:
             return CROSSED

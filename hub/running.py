@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.broker import BrokerProcess, plan_broker
 from hub.broker_link import BrokerLink, Delivery
+from hub.core.tax_terms import TaxTerms
 from hub.enrolment import Enrolment
 from hub.forecast_worker import ForecastWorker
 from hub.hub_folder import BROKER_NAME, running_alone, write_running
@@ -23,6 +24,7 @@ from hub.settings import HubSettings, load_settings
 from hub.statements import StatementDesk
 from hub.storage.contract import Store
 from hub.storage.failures import StoreError
+from hub.tax_settings import load_tax_terms
 from hub.timetable import Timetable
 from hub.web.app import build_app
 from hub.web.parts import HubParts
@@ -83,7 +85,7 @@ class Hub:
         parts = HubParts(
             *(self._store, self._clock, settings.coop, enrol, self.status),
             statements=StatementDesk(self._store, key=self._key),
-            runs=RunDesk(self._store, calendar=settings.calendar, key=self._key),
+            runs=RunDesk(self._store, calendar=settings.calendar, key=self._key, terms=self._tax_terms),
             secure_cookies=settings.web.https,
             bank=settings.bank,
         )
@@ -127,6 +129,9 @@ class Hub:
             "cpu_s": _cpu_s() + self._worker.usage.cpu_s,
             "last_settled_day": await self._store.last_settled_day(),
         }
+
+    def _tax_terms(self) -> TaxTerms | None:
+        return load_tax_terms(self._folder)
 
     def _offer(self, deliveries: list[Delivery]) -> None:
         self._intake.offer(deliveries)

@@ -7,8 +7,8 @@ import shutil
 import sys
 from collections.abc import Mapping
 from datetime import date
+from importlib.util import find_spec
 from pathlib import Path
-from typing import cast
 
 from hub.clock import open_clock
 from hub.commands import CommandError
@@ -18,10 +18,6 @@ from hub.month_command import parse_month
 from hub.new_files import write_new
 from hub.program import open_hub
 from hub.statements import DESK_ACCESS, StatementDesk, StatementProblem
-from hub.web.statement_pdf import draw_pdf, draws_pdf
-from hub.web.views.statement import statement_page
-from hub.web.views.statement_sheet import statement_sheet
-from hub.web.words import Words
 from protocols.timeline import Clock
 
 SCRIPT = Path(__file__).with_name("verify_statement.py")
@@ -40,10 +36,10 @@ def run(args: argparse.Namespace) -> int:
     """Write the folder, whole or not at all. Raises: CommandError with one line."""
     month = parse_month(args.month)
     clock = open_clock(args.clock)
-    if args.pdf and not draws_pdf():
+    if args.pdf and find_spec("typst") is None:
         raise CommandError("statement: --pdf needs the package typst: install commonwatt with the extra 'pdf'")
     files, language = asyncio.run(statement_of(args.data, member_id=args.member, month=month, clock=clock))
-    write_folder(args.out, files, pdf=statement_pdf(files, language) if args.pdf else None)
+    write_folder(args.out, files, pdf=_on_paper(files, language) if args.pdf else None)
     sys.stdout.write(_said(args.out, files, as_json=args.json))
     return 0
 
@@ -75,12 +71,11 @@ def file_contents(files: StatementFiles) -> dict[str, bytes]:
     return contents | {"statement.csv": statement_csv(files.statement).encode()}
 
 
-def statement_pdf(files: StatementFiles, language: str) -> bytes:
-    """The statement's sheet in the member's language, as a PDF. Raises: PdfMissing."""
-    coop = cast(Mapping[str, str], files.statement["coop"])
-    words = Words(language, coop["tz"], coop["currency"])
-    view = statement_page(files, words, frozen={}, frozen_days=0)
-    return draw_pdf(statement_sheet(files, view, words))
+def _on_paper(files: StatementFiles, language: str) -> bytes:
+    """Loads the pages' words and the package that draws, which nothing else here needs."""
+    from hub.statement_paper import statement_pdf  # noqa: PLC0415
+
+    return statement_pdf(files, language)
 
 
 def write_folder(folder: Path, files: StatementFiles, *, pdf: bytes | None = None) -> None:

@@ -136,8 +136,8 @@ class Words:
 
     def dated(self, unix_s: float) -> str:
         """'21 November 2026'."""
-        return self.full_day(self.local(unix_s).date())
+        return self.long_day(self.local(unix_s).date())
 
-    def full_day(self, day: date) -> str:
+    def long_day(self, day: date) -> str:
         """The same of a day."""
         return str(format_date(day, "d MMMM yyyy", locale=self._locale))

@@ -24,7 +24,8 @@ from hub.fund_runs import book_fund, plan_fees
 from hub.run_approval import approve_run, publish_run
 from hub.settlement_days import settle_day
 from hub.settlement_runs import settle_month
-from hub.statement_command import file_contents, statement_pdf, write_folder
+from hub.statement_command import file_contents, write_folder
+from hub.statement_paper import statement_pdf
 from hub.statements import DESK_ACCESS, StatementDesk, StatementProblem
 from hub.verify_books import check_books
 from tests.hub.settled_street import KEY, RULE, Street, arrivals_of, open_street

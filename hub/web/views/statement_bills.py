@@ -107,4 +107,4 @@ def _cents(cents: int, words: Words) -> str:
 
 
 def _day(day: str, words: Words) -> str:
-    return words.full_day(date.fromisoformat(day))
+    return words.long_day(date.fromisoformat(day))
