@@ -6,6 +6,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -14,7 +15,7 @@ import numpy as np
 
 from hub.clock import open_clock
 from hub.commands import CommandError
-from hub.core.fairness import FairnessReport, explain_share, report_fairness
+from hub.core.fairness import FairnessReport, explain_share, report_fairness, summarise_fairness
 from hub.core.pool_series import LEAST_HOMES
 from hub.core.refusal import Refusal
 from hub.program import open_hub
@@ -76,20 +77,8 @@ def orders_seed(digests: Sequence[str]) -> int:
 
 
 def summary_of(report: FairnessReport) -> dict[str, object]:
-    """What everyone may see; how many got clearly more or less than they added, where that is none or five and more."""
-    more = sum(share.is_clear and share.difference_nano > 0 for share in report.shares)
-    less = sum(share.is_clear and share.difference_nano < 0 for share in report.shares)
-    is_shown = not any(0 < count < LEAST_HOMES for count in (more, less))
-    return {
-        "homes": len(report.shares),
-        "orders": report.orders,
-        "value_nano": report.value_nano,
-        "got_nano": report.got_nano,
-        "margin_nano": report.margin_nano,
-        "unshared_nano": report.unshared_nano,
-        "got_more_than_added": more if is_shown else None,
-        "got_less_than_added": less if is_shown else None,
-    }
+    """What everyone may see."""
+    return asdict(summarise_fairness(report))
 
 
 def _own_row(report: FairnessReport, member: str, *, currency: str) -> dict[str, object]:

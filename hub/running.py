@@ -13,6 +13,7 @@ from hub.broker import BrokerProcess, plan_broker
 from hub.broker_link import BrokerLink, Delivery
 from hub.core.tax_terms import TaxTerms
 from hub.enrolment import Enrolment
+from hub.fairness_desk import FairnessDesk
 from hub.forecast_worker import ForecastWorker
 from hub.hub_folder import BROKER_NAME, running_alone, write_running
 from hub.intake import Intake
@@ -26,6 +27,7 @@ from hub.storage.contract import Store
 from hub.storage.failures import StoreError
 from hub.tax_settings import load_tax_terms
 from hub.timetable import Timetable
+from hub.trial_desk import TrialDesk
 from hub.web.app import build_app
 from hub.web.parts import HubParts
 from hub.web_server import serve_web
@@ -86,6 +88,8 @@ class Hub:
             *(self._store, self._clock, settings.coop, enrol, self.status),
             statements=StatementDesk(self._store, key=self._key),
             runs=RunDesk(self._store, calendar=settings.calendar, key=self._key, terms=self._tax_terms),
+            trials=TrialDesk(self._store),
+            fairness=FairnessDesk(self._store),
             secure_cookies=settings.web.https,
             bank=settings.bank,
         )

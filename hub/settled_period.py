@@ -1,6 +1,9 @@
-"""The settled days of a range, read again with their rules, for commands that try and compare and book nothing."""
+"""The settled days of a range, read again with their rules, for what tries and compares and books nothing."""
 
 import argparse
+import asyncio
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -9,9 +12,10 @@ from typing import Final
 from hub.commands import CommandError
 from hub.core.accepted_readings import Readings
 from hub.core.settlement import Settlement, settle
-from hub.settlement_days import SettlementStores, read_day
+from hub.settlement_days import DayInputs, SettlementStores, digest_members, read_day
 from hub.storage.records import Access
 from hub.written_days import read_day as read_written_day
+from protocols.slots import slots_of_day
 
 MOST_DAYS: Final = 366
 
@@ -43,10 +47,27 @@ async def read_period(store: SettlementStores, *, first: date, last: date, acces
     return Period(
         days,
         tuple(each.readings for each in inputs),
-        tuple(settle(each.readings, each.rule) for each in inputs),
+        tuple([await settle_beside(each) for each in inputs]),
         tuple(each.digest for each in inputs),
         tuple(name for name in names if name not in settled),
     )
+
+
+async def settle_beside(inputs: DayInputs) -> Settlement:
+    """The day settled in a thread, so that a hub's other work goes on. Raises: Refusal."""
+    return await asyncio.to_thread(settle, inputs.readings, inputs.rule)
+
+
+async def standing_of(store: SettlementStores, *, first: date, last: date) -> str:
+    """A hash of all that a period's settlement hangs on, from the books' own marks. Reads no value of any home."""
+    tz, ends = (await store.coop()).tz, (first.isoformat(), last.isoformat())
+    names = [(first + timedelta(days=n)).isoformat() for n in range((last - first).days + 1)]
+    slots = range(slots_of_day(first, tz).start, slots_of_day(last, tz).stop)
+    newest = max((await store.newest_messages(slots=slots)).values(), default=0)
+    members = digest_members(*await store.settlement_members(slots=slots))
+    runs = [(run.day, run.run_key) for run in await store.runs(days=ends, allocations=False)]
+    marks = [ends, newest, members, runs, sorted((await store.rule_hashes(names)).items())]
+    return hashlib.sha256(json.dumps(marks).encode()).hexdigest()
 
 
 def add_range(parser: argparse.ArgumentParser) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hub.core.money import round_to_unit
+from hub.core.pool_series import LEAST_HOMES
 from hub.core.settlement import Settlement
 
 EXACT_MEMBERS: Final = 10
@@ -26,8 +27,10 @@ USUAL_PAIRS: Final = 500
 SAFE_SUM: Final = 2**62
 CURRENCY_NANO: Final = 1_000_000_000
 CLEAR_ERRORS: Final = 2
+BANDS_MOST: Final = 4
 
 Whole = NDArray[np.int64]
+Stored = NDArray[np.int64] | NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,58 @@ class FairnessReport:
         return {share.member: share for share in self.shares}[member]
 
 
+@dataclass(frozen=True)
+class Part:
+    """What the report needs of a settled part, such as a day: the slots in which anything could be shared, and money.
+
+    `spread` is what a shared Wh is worth, in micro-currency per kWh.
+    """
+
+    members: tuple[str, ...]
+    surplus: Stored
+    demand: Stored
+    spread: int
+    benefit_nano: tuple[int, ...]
+    margin_nano: int
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Five homes or more that added about as much: means of what they added and of what they got."""
+
+    homes: int
+    value_nano: int
+    got_nano: int
+
+
+@dataclass(frozen=True, slots=True)
+class FairnessSummary:
+    """What everyone may see of a report; counts and bands are left out where one to four homes would stand behind."""
+
+    homes: int
+    orders: int
+    value_nano: int
+    got_nano: int
+    margin_nano: int
+    unshared_nano: int
+    got_more_than_added: int | None
+    got_less_than_added: int | None
+    bands: tuple[Band, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MemberFairness:
+    """A report as one member sees it; `own` is None where the member had no part. `seed` drew the orders."""
+
+    first_day: str
+    last_day: str
+    days: int
+    left_out: int
+    seed: int
+    summary: FairnessSummary
+    own: Share | None
+
+
 def report_fairness(
     settled: Sequence[Settlement], *, rng: np.random.Generator, pairs: int = USUAL_PAIRS
 ) -> FairnessReport:
@@ -78,21 +133,51 @@ def report_fairness(
     Up to ten members every group is counted; more are sampled by `pairs` orders, each with its reverse, which
     cancels much of the chance. Raises: ValueError where a rule names no outside prices, or sums pass 62 bits.
     """
+    return report_parts([take_part(part) for part in settled], rng=rng, pairs=pairs)
+
+
+def take_part(settled: Settlement) -> Part:
+    """A settled part without what the report does not need: a year of it fits where its settlements would not.
+
+    Raises: ValueError as report_fairness.
+    """
+    prices = settled.rule.prices
+    if prices.retail_micro_per_kwh is None or prices.feedin_micro_per_kwh is None:
+        raise ValueError("the rule names no retail and feed-in price: sharing has no value to divide")
+    cells = max(1, settled.surplus_wh.size)
+    top = max(int(settled.surplus_wh.max(initial=0)), int(settled.demand_wh.max(initial=0)))
+    if top * cells >= SAFE_SUM:
+        raise ValueError("the readings are too large to be sampled in 64 bits")
+    rows = settled.surplus_wh.any(axis=1) & settled.demand_wh.any(axis=1)
+    surplus, demand = settled.surplus_wh[rows], settled.demand_wh[rows]
+    is_small = top < 2**31
+    return Part(
+        members=settled.members,
+        surplus=surplus.astype(np.int32) if is_small else surplus,
+        demand=demand.astype(np.int32) if is_small else demand,
+        spread=prices.retail_micro_per_kwh - prices.feedin_micro_per_kwh,
+        benefit_nano=tuple(settled.money.benefit_nano or ()),
+        margin_nano=settled.money.coop_margin_nano,
+    )
+
+
+def report_parts(parts: Sequence[Part], *, rng: np.random.Generator, pairs: int = USUAL_PAIRS) -> FairnessReport:
+    """As report_fairness, from parts already taken."""
     if pairs < 2:
         raise ValueError("a standard error needs at least two pairs of orders")
-    members = sorted({m for part in settled for m in part.members}, key=lambda member: member.encode("utf-8"))
-    games = [_game(part, members) for part in settled]
+    members = sorted({m for part in parts for m in part.members}, key=lambda member: member.encode("utf-8"))
+    games = [_game(part, members) for part in parts]
     if len(members) <= EXACT_MEMBERS:
         values, errors, orders = _exact(games, len(members)), [0] * len(members), 0
     else:
         values, errors = _sampled(games, [rng.permutation(len(members)) for _ in range(pairs)])
         orders = 2 * pairs
     got = dict.fromkeys(members, 0)
-    for part in settled:
-        for member, benefit in zip(part.members, part.money.benefit_nano or (), strict=True):
+    for part in parts:
+        for member, benefit in zip(part.members, part.benefit_nano, strict=True):
             got[member] += benefit
     whole, received = sum(values), sum(got.values())
-    margin = sum(part.money.coop_margin_nano for part in settled)
+    margin = sum(part.margin_nano for part in parts)
     rows = zip(members, values, errors, strict=True)
     return FairnessReport(
         shares=tuple(Share(member, value, error, got[member]) for member, value, error in rows),
@@ -102,6 +187,36 @@ def report_fairness(
         margin_nano=margin,
         unshared_nano=whole - received - margin,
     )
+
+
+def summarise_fairness(report: FairnessReport) -> FairnessSummary:
+    """What everyone may see of a report."""
+    more = sum(share.is_clear and share.difference_nano > 0 for share in report.shares)
+    less = sum(share.is_clear and share.difference_nano < 0 for share in report.shares)
+    is_shown = not any(0 < count < LEAST_HOMES for count in (more, less))
+    return FairnessSummary(
+        homes=len(report.shares),
+        orders=report.orders,
+        value_nano=report.value_nano,
+        got_nano=report.got_nano,
+        margin_nano=report.margin_nano,
+        unshared_nano=report.unshared_nano,
+        got_more_than_added=more if is_shown else None,
+        got_less_than_added=less if is_shown else None,
+        bands=_bands(report.shares),
+    )
+
+
+def _bands(shares: Sequence[Share]) -> tuple[Band, ...]:
+    """The homes from those that added least, in up to BANDS_MOST bands of five or more."""
+    ranked = sorted(shares, key=lambda share: (share.value_nano, share.member.encode("utf-8")))
+    count = min(BANDS_MOST, len(ranked) // LEAST_HOMES)
+    bands = []
+    for band in range(count):
+        homes = ranked[band * len(ranked) // count : (band + 1) * len(ranked) // count]
+        value, got = sum(share.value_nano for share in homes), sum(share.got_nano for share in homes)
+        bands.append(Band(len(homes), value // len(homes), got // len(homes)))
+    return tuple(bands)
 
 
 def explain_share(share: Share, *, currency: str) -> str:
@@ -120,30 +235,18 @@ def explain_share(share: Share, *, currency: str) -> str:
 
 @dataclass(frozen=True)
 class _Game:
-    """The slots of a part in which anything could be shared, with each column's place among all members.
+    """A part with each column's place among all members."""
 
-    `spread` is what a shared Wh is worth, in micro-currency per kWh.
-    """
-
-    surplus: Whole
-    demand: Whole
+    surplus: Stored
+    demand: Stored
     places: Whole
     spread: int
 
 
-def _game(part: Settlement, members: Sequence[str]) -> _Game:
-    prices = part.rule.prices
-    if prices.retail_micro_per_kwh is None or prices.feedin_micro_per_kwh is None:
-        raise ValueError("the rule names no retail and feed-in price: sharing has no value to divide")
-    cells = max(1, part.surplus_wh.size)
-    top = max(int(part.surplus_wh.max(initial=0)), int(part.demand_wh.max(initial=0)))
-    if top * cells >= SAFE_SUM:
-        raise ValueError("the readings are too large to be sampled in 64 bits")
-    rows = part.surplus_wh.any(axis=1) & part.demand_wh.any(axis=1)
+def _game(part: Part, members: Sequence[str]) -> _Game:
     index = {member: place for place, member in enumerate(members)}
     places = np.array([index[member] for member in part.members], dtype=np.int64)
-    spread = prices.retail_micro_per_kwh - prices.feedin_micro_per_kwh
-    return _Game(part.surplus_wh[rows], part.demand_wh[rows], places, spread)
+    return _Game(part.surplus, part.demand, places, part.spread)
 
 
 def _exact(games: Sequence[_Game], count: int) -> list[int]:
@@ -152,7 +255,7 @@ def _exact(games: Sequence[_Game], count: int) -> list[int]:
     for game in games:
         for group in range(1, 1 << count):
             here = (group >> game.places & 1).astype(np.bool_)
-            pool, wanted = game.surplus[:, here].sum(axis=1), game.demand[:, here].sum(axis=1)
+            pool, wanted = (each[:, here].sum(axis=1, dtype=np.int64) for each in (game.surplus, game.demand))
             worth[group] += int(np.minimum(pool, wanted).sum()) * game.spread
     values = [Fraction(0)] * count
     for group, value in enumerate(worth):
@@ -189,9 +292,9 @@ def _sampled(games: Sequence[_Game], orders: Sequence[Whole]) -> tuple[list[int]
     return list(round_to_unit(values, 2 * pairs)), errors
 
 
-def _added_wh(surplus: Whole, demand: Whole) -> Whole:
+def _added_wh(surplus: Stored, demand: Stored) -> Whole:
     """What each column adds to the shared energy, joining in this order plus joining in its reverse."""
-    pool, wanted = np.cumsum(surplus, axis=1), np.cumsum(demand, axis=1)
+    pool, wanted = (np.cumsum(each, axis=1, dtype=np.int64) for each in (surplus, demand))
     forward = np.minimum(pool, wanted).sum(axis=0)
     # The members from a column on, who are those that have joined when the reverse order reaches it.
     after_pool, after_wanted = pool[:, -1:] - pool + surplus, wanted[:, -1:] - wanted + demand

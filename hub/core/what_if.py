@@ -86,6 +86,17 @@ class Summary:
     margin_nano: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class MemberTrial:
+    """A trial as one member sees it: what all may see, and the own change; None where the member had no part."""
+
+    days: int
+    left_out: int
+    stood: Summary
+    tried: Summary
+    own: Change | None
+
+
 @dataclass(frozen=True)
 class Trial:
     """A rule tried: the settlements it would have made, and every member's change by id in byte order."""

@@ -11,6 +11,7 @@ from hub.web.account_pages import add_account_pages
 from hub.web.board_pages import add_board_pages
 from hub.web.credit_pages import add_credit_pages
 from hub.web.entrance import add_entrance
+from hub.web.fairness_pages import add_fairness_pages
 from hub.web.guard import CalmErrors, PageError, SecurityHeaders
 from hub.web.member_pages import add_member_pages
 from hub.web.objection_pages import add_objection_pages
@@ -19,6 +20,7 @@ from hub.web.run_pages import add_run_pages
 from hub.web.sign_in import SignInNeeded
 from hub.web.site import Site
 from hub.web.statement_pages import add_statement_pages
+from hub.web.what_if_pages import add_what_if_pages
 
 _SENTENCES: Final = {
     404: "There is no such page.",
@@ -39,6 +41,8 @@ def build_app(parts: HubParts) -> FastAPI:
     add_statement_pages(app, site)
     add_objection_pages(app, site)
     add_account_pages(app, site)
+    add_what_if_pages(app, site)
+    add_fairness_pages(app, site)
     add_board_pages(app, site)
     add_run_pages(app, site)
     _add_error_pages(app, site)

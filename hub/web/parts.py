@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
+from hub.core.fairness import MemberFairness
 from hub.core.month_overview import MonthOverview
 from hub.core.month_preview import BoardPreview
 from hub.core.month_runs import MonthRun
 from hub.core.sepa_accounts import CoopAccount
 from hub.core.statement import StatementFiles
+from hub.core.what_if import MemberTrial
 from hub.storage.contract import Store
 from hub.storage.records import Access, Coop, Home, Member
 from protocols.timeline import Clock
@@ -52,6 +54,24 @@ class Runs(Protocol):
     async def publish(self, run_key: str, *, member: str, at: int) -> MonthRun | str: ...
 
 
+class Trials(Protocol):
+    """Tries rules on past months. The desk logs the look at the homes' readings; the caller logs the member's own."""
+
+    async def months(self, *, first: date, last: date) -> tuple[date, ...]: ...
+    async def try_rule(self, member: str, *, month: date, choice: str, today: date) -> MemberTrial | str | None:
+        """The member's own view; a line saying why not; None while it is still worked out."""
+        ...
+
+
+class Fairness(Protocol):
+    """Makes the yearly fairness report. Looks are logged as for trials."""
+
+    async def years(self, *, today: date) -> tuple[int, ...]: ...
+    async def report(self, member: str, *, year: int, today: date) -> MemberFairness | str | None:
+        """The member's own view; a line saying why there is none; None while it is still worked out."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class HubParts:
     """Everything the pages lean on. `secure_cookies` is True wherever the hub is reached over HTTPS."""
@@ -63,6 +83,8 @@ class HubParts:
     status: Status
     statements: Statements
     runs: Runs
+    trials: Trials
+    fairness: Fairness
     secure_cookies: bool = False
     session_days: int = 30
     bank: CoopAccount | None = None

@@ -73,6 +73,10 @@ def _job(actor: str, words: Words) -> str:
         "prompt": words.say("The hub (prompts)"),
         "settlement": words.say("The hub (settlement)"),
         "settle": words.say("The hub (settlement)"),
+        "settlement-preview": words.say("The hub (preview of a run)"),
+        "statement": words.say("The hub (statements)"),
+        "what-if": words.say("The hub (a rule tried)"),
+        "fairness": words.say("The hub (fairness report)"),
         "verify": words.say("The hub (verification)"),
     }
     return known.get(name, words.say("The hub (%(job)s)", job=name))

@@ -3,17 +3,49 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 
+from hub.storage.records import Member
 from hub.storage.sqlite import SqliteStore
 from hub.web.app import build_app
-from tests.hub.web.page_street import NOW_S, build_street, parts_over, settle_street, sign_in_token
+from hub.web.tokens import hash_token
+from tests.hub.web.page_street import COOP, NOW_S, build_street, parts_over, settle_street, sign_in_token
 
 ORIGIN = "http://hub.example"
 SignIn = Callable[[str], Awaitable[httpx.AsyncClient]]
+Come = Callable[..., Awaitable[httpx.AsyncClient]]
+
+
+def local(text: str) -> float:
+    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(COOP.tz)).timestamp()
+
+
+M1_DUE, BEFORE, R1_DUE = local("2026-07-07T10:00"), local("2026-07-06T10:00"), local("2026-09-07T10:00")
+
+
+@pytest.fixture
+async def come(store: SqliteStore) -> AsyncIterator[Come]:
+    """Browsers signed in at a later time; m20 and m21 are on the board too and have no home."""
+    for member in ("m20", "m21"):
+        await store.add_member(Member(member, f"Board {member}", f"{member}@example.org", "en", True, 0), None)
+    async with AsyncExitStack() as opened:
+
+        async def signed_in(member: str, *, at: float = M1_DUE) -> httpx.AsyncClient:
+            token = f"{member} at {at}"
+            await store.add_sign_in(hash_token(token), member_id=member, expires_at=int(at) + 60)
+            transport = httpx.ASGITransport(app=build_app(parts_over(store, now_s=at)))
+            browser = httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers={"origin": ORIGIN})
+            await opened.enter_async_context(browser)
+            assert (await browser.get(f"/sign-in/{token}")).status_code == 303
+            return browser
+
+        yield signed_in
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hub.core.rulebook import Prices, Rule
 from hub.core.run_calendar import RunCalendar
 from hub.core.sepa_accounts import CoopAccount
+from hub.fairness_desk import FairnessDesk
 from hub.run_desk import RunDesk
 from hub.settlement_job import settle_day
 from hub.statements import StatementDesk
@@ -31,6 +32,7 @@ from hub.storage.records import (
     RefusalCount,
 )
 from hub.storage.sqlite import SqliteStore
+from hub.trial_desk import TrialDesk
 from hub.web.parts import HubParts
 from hub.web.tokens import hash_token
 from protocols.consent import (
@@ -311,6 +313,8 @@ def parts_over(store: SqliteStore, *, now_s: float = NOW_S, secure_cookies: bool
         status=status,
         statements=StatementDesk(store, key=HUB_KEY),
         runs=RunDesk(store, calendar=RunCalendar(), key=HUB_KEY),
+        trials=TrialDesk(store, wait_s=60),
+        fairness=FairnessDesk(store, wait_s=60),
         secure_cookies=secure_cookies,
         bank=BANK,
     )

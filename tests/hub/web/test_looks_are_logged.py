@@ -8,6 +8,8 @@ from tests.hub.web.conftest import SignIn
 VALUES = (
     "/my-home", "/my-home.json", "/prompts", "/prompts.json", "/credits", "/credits.json", "/credits.csv",
     "/credits/2026-06-10", "/credits/2026-06-10.json", "/account", "/account.json",
+    "/what-if?month=2026-06&rule=equal",
+    "/what-if.json?month=2026-06&rule=equal",
 )  # fmt: skip
 NO_VALUES = (
     "/more",
@@ -17,6 +19,8 @@ NO_VALUES = (
     "/who-looked.json",
     "/my-home/appliances",
     "/fresh.json",
+    "/what-if",
+    "/fairness",
 )
 
 

@@ -32,7 +32,17 @@ async def test_no_parameter_opens_another_members_data(sign_in: SignIn, path: st
 
 async def test_no_page_of_a_member_names_another_home(sign_in: SignIn) -> None:
     browser = await sign_in("m02")
-    for path in ("/", "/my-home", "/prompts", "/credits", "/credits/2026-06-11", "/who-looked", "/consent", "/more"):
+    for path in (
+        "/",
+        "/my-home",
+        "/prompts",
+        "/credits",
+        "/credits/2026-06-11",
+        "/who-looked",
+        "/consent",
+        "/more",
+        "/what-if?month=2026-06&rule=pairwise",
+    ):
         page = (await browser.get(path)).text
         assert "Lane 3" not in page, path
         assert "Dreißig" not in page, path

@@ -1,8 +1,6 @@
 """Months on the board's pages: due, previewed, booked, approved by two, published; every refusal changes nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
 from datetime import datetime
 from hashlib import sha256
 from zoneinfo import ZoneInfo
@@ -14,41 +12,12 @@ from hub.core.month_preview import BoardPreview, MemberChange, MonthPreview, boa
 from hub.core.run_calendar import RunCalendar
 from hub.run_desk import BUSY, RunDesk
 from hub.settlement_runs import month_runs
-from hub.storage.records import AcceptedMessage, Member
+from hub.storage.records import AcceptedMessage
 from hub.storage.sqlite import SqliteStore
-from hub.web.app import build_app
-from hub.web.sign_in import hash_token
-from tests.hub.web.conftest import ORIGIN
-from tests.hub.web.page_street import COOP, HUB_KEY, NOW_SLOT, parts_over, reading_rows
+from tests.hub.web.conftest import BEFORE, M1_DUE, R1_DUE, Come, local
+from tests.hub.web.page_street import COOP, HUB_KEY, NOW_SLOT, reading_rows
 
 JUNE = "/board/runs/2026-06"
-Come = Callable[..., Awaitable[httpx.AsyncClient]]
-
-
-def local(text: str) -> float:
-    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(COOP.tz)).timestamp()
-
-
-M1_DUE, BEFORE, R1_DUE = local("2026-07-07T10:00"), local("2026-07-06T10:00"), local("2026-09-07T10:00")
-
-
-@pytest.fixture
-async def come(store: SqliteStore) -> AsyncIterator[Come]:
-    """Browsers signed in at a later time; m20 and m21 are on the board too and have no home."""
-    for member in ("m20", "m21"):
-        await store.add_member(Member(member, f"Board {member}", f"{member}@example.org", "en", True, 0), None)
-    async with AsyncExitStack() as opened:
-
-        async def signed_in(member: str, *, at: float = M1_DUE) -> httpx.AsyncClient:
-            token = f"{member} at {at}"
-            await store.add_sign_in(hash_token(token), member_id=member, expires_at=int(at) + 60)
-            transport = httpx.ASGITransport(app=build_app(parts_over(store, now_s=at)))
-            browser = httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers={"origin": ORIGIN})
-            await opened.enter_async_context(browser)
-            assert (await browser.get(f"/sign-in/{token}")).status_code == 303
-            return browser
-
-        yield signed_in
 
 
 async def arrive_late(store: SqliteStore) -> None:
