@@ -16,7 +16,7 @@ MEMBER_PAGES = (
     "/who-looked.json", "/consent", "/consent.json", "/more", "/fresh.json", "/board/fleet", "/board/fleet.json",
     "/board/runs", "/board/runs.json", "/credits/statement/2026-06", "/credits/statement/2026-06/2026-06-11",
     "/credits/statement/2026-06.json", "/credits/statement/2026-06.csv", "/credits/statement/2026-06/readings.json",
-    "/credits/statement/2026-06/pool.json", "/objections", "/objections.json", "/objections/new", "/board/objections",
+    "/credits/statement/2026-06.pdf", "/credits/statement/2026-06/pool.json", "/objections", "/objections.json", "/objections/new", "/board/objections",
     "/board/objections.json", "/account", "/account.json",
     "/board/runs/2026-06", "/board/runs/2026-06.json", "/board/runs/2026-06/preview",
     "/board/runs/2026-06/preview.json", "/board/runs/2026-06/run/{run_key}", "/board/runs/2026-06/run/{run_key}.json",
