@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from hub.commands import CommandError
 from hub.core.refusal import Refusal
 from hub.core.run_calendar import month_name, month_of
+from hub.plates import quality_look
 from hub.program import open_hub
 from hub.progress import Tell, tell_nobody
 from hub.report import make_report
@@ -32,7 +33,7 @@ async def settle_days(folder: Path, *, days: Sequence[date], clock: Clock) -> As
     before that one are booked.
     """
     settings, key, store = await open_hub(folder, clock=clock)
-    now_s = int(clock.now())
+    now_s, look = int(clock.now()), quality_look(settings)
     today = datetime.fromtimestamp(now_s, UTC).astimezone(ZoneInfo(settings.coop.tz)).date()
     try:
         if days and max(days) >= today:
@@ -45,6 +46,7 @@ async def settle_days(folder: Path, *, days: Sequence[date], clock: Clock) -> As
             if is_billed(day, runs):
                 month = month_name(month_of(day))
                 raise CommandError(f"settle: {month} has a run of its own; book its next with --month {month} --kind")
+            await look(store, (day,), at=now_s)
             try:
                 result = await settle_day(store, day=day, made_at=now_s, key=key)
             except Refusal as refusal:

@@ -2,6 +2,7 @@
 
 from hub.core.signed_document import Signer
 from hub.forecast_job import ForecastJob, Worker
+from hub.plates import quality_look
 from hub.prompt_job import PromptEffectJob, PromptJob, SendPrompt
 from hub.settings import HubSettings
 from hub.settlement_job import SettlementJob
@@ -21,7 +22,8 @@ def planned_jobs(
     place_deg = None if weather is None else (weather.latitude, weather.longitude)
     forecast = ForecastJob(store, worker=worker, tz=tz, place_deg=place_deg)
     prompts = PromptJob(store, forecasts=forecast, send=send_prompt, tz=tz)
-    settlement = SettlementJob(store, tz=tz, calendar=settings.calendar, key=key)
+    look = quality_look(settings)
+    settlement = SettlementJob(store, tz=tz, calendar=settings.calendar, key=key, look=look)
     return (
         PlannedJob("weather", hourly(4), WeatherJob(store, place=place)),
         PlannedJob("forecast", hourly(5), forecast),

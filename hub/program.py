@@ -70,4 +70,4 @@ def first_rule(rules: RuleSettings) -> Rule:
         retail_micro_per_kwh=rules.retail_micro_per_kwh,
         feedin_micro_per_kwh=rules.feedin_micro_per_kwh,
     )
-    return Rule(method=rules.method, prices=prices)
+    return Rule(method=rules.method, prices=prices, connection_w=rules.connection_w, estimate=rules.estimate)

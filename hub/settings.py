@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from hub.core.estimates import METHODS_OF_ESTIMATE, EstimateRule
 from hub.core.rulebook import METHODS
 from hub.core.run_calendar import RunCalendar
 from hub.core.sepa import compact, is_bic, is_creditor_id, is_iban
@@ -61,13 +62,15 @@ class WeatherSettings:
 
 @dataclass(frozen=True, slots=True)
 class RuleSettings:
-    """The co-op's first rule; from then on the rulebook in the store counts. Units: micro-currency per kWh."""
+    """The co-op's first rule; from then on the rulebook in the store counts. Units: micro-currency per kWh; W."""
 
     method: str
     buy_micro_per_kwh: int
     sell_micro_per_kwh: int
     retail_micro_per_kwh: int
     feedin_micro_per_kwh: int
+    connection_w: int
+    estimate: EstimateRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ class HubSettings:
     rules: RuleSettings
     calendar: RunCalendar
     bank: CoopAccount | None = None
+    plates_file: Path | None = None
 
 
 def load_settings(folder: Path) -> HubSettings:
@@ -115,7 +119,9 @@ def parse_settings(text: bytes, *, name: str, folder: Path) -> HubSettings:
         rules=_rules(top.table("rules")),
         calendar=_calendar(top.table("calendar")),
         bank=_bank(top.table("bank")) if "bank" in tables else None,
+        plates_file=(quality := top.table("quality")).file("plates_file", folder),
     )
+    quality.require_nothing_else()
     top.require_nothing_else()
     return settings
 
@@ -151,6 +157,9 @@ buy_micro_per_kwh = 200000
 sell_micro_per_kwh = 140000
 retail_micro_per_kwh = 300000
 feedin_micro_per_kwh = 80000
+connection_w = 0           # what a home's grid connection carries at most; more is held back. 0: not known
+estimate = "none"          # how missing readings are filled: none, straight_line or same_time_of_week
+estimate_longest = 4       # quarter hours in a row that are estimated at most
 
 [calendar]                 # settlement runs count working days: Monday to Friday without these
 holidays = []              # "12-25" for a day of each year, "2026-04-03" for a single one
@@ -161,6 +170,9 @@ holidays = []              # "12-25" for a day of each year, "2026-04-03" for a 
 # creditor_id = ""         # the co-op's SEPA creditor identifier; without it nothing is collected
 # smallest_cent = 100      # what comes to less waits for a later month
 # netting = true           # false: credits are paid out and debits collected apart
+
+# [quality]                # what each home's panels can do at most, in W: {{"h01": {{"pv_production": 6000}}}}
+# plates_file = "plates.json"
 """
 
 
@@ -295,7 +307,7 @@ def _weather(table: _Table) -> WeatherSettings:
 
 
 def _rules(table: _Table) -> RuleSettings:
-    most = 10**9
+    most, expected = 10**9, f"one of {', '.join(METHODS_OF_ESTIMATE)}"
     rules = RuleSettings(
         method=table.text(
             "method", "proportional", fits=METHODS.__contains__, expected=f"one of {', '.join(sorted(METHODS))}"
@@ -304,6 +316,13 @@ def _rules(table: _Table) -> RuleSettings:
         sell_micro_per_kwh=table.number("sell_micro_per_kwh", 140_000, least=0, most=most),
         retail_micro_per_kwh=table.number("retail_micro_per_kwh", 300_000, least=0, most=most),
         feedin_micro_per_kwh=table.number("feedin_micro_per_kwh", 80_000, least=0, most=most),
+        connection_w=table.number("connection_w", 0, least=0, most=most),
+        estimate=EstimateRule(
+            METHODS_OF_ESTIMATE[
+                table.text("estimate", "none", fits=METHODS_OF_ESTIMATE.__contains__, expected=expected)
+            ],
+            longest=table.number("estimate_longest", 4, least=1, most=96),
+        ),
     )
     if rules.sell_micro_per_kwh > rules.buy_micro_per_kwh:
         raise table.wrong("sell_micro_per_kwh", "at most buy_micro_per_kwh: sellers cannot get more than buyers pay")

@@ -8,21 +8,23 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from hub.book_signing import attestation_head, root_row, sign_older_runs
 from hub.core.accepted_readings import Readings, digest_inputs
+from hub.core.estimates import EstimateRule
 from hub.core.ledger import Entry, book_difference, entry_hash, sum_settlement
 from hub.core.rulebook import Prices, Rule
 from hub.core.run_calendar import DAILY
 from hub.core.settlement import Settlement, settle
 from hub.core.signed_document import Signer
-from hub.storage.contract import AccessLog, AttestationStore, BookStore, MemberStore, ReadingStore
+from hub.settled_readings import pass_day, reach_of, readings_of
+from hub.storage.contract import AccessLog, AttestationStore, BookStore, FindingStore, MemberStore, ReadingStore
 from hub.storage.failures import StoreConflict
-from hub.storage.records import Access, Coop, EntryRow, RunRow, SettledThrough, SettlementInputs
+from hub.storage.records import Access, Coop, EntryRow, RunRow, SettledThrough
 from protocols.slots import slots_of_day
 
 ACCESS: Final = Access(actor="job:settlement", role="job", purpose="settle.share")
@@ -31,7 +33,7 @@ MEMBERS_TAG: Final = b"commonwatt members of a day v1\n"
 TRIES: Final = 3
 
 
-class SettlementStores(MemberStore, ReadingStore, BookStore, AttestationStore, AccessLog, Protocol):
+class SettlementStores(MemberStore, ReadingStore, BookStore, AttestationStore, AccessLog, FindingStore, Protocol):
     """The slices a settlement reads and writes."""
 
 
@@ -77,15 +79,18 @@ async def settle_day(
 
 
 async def read_day(store: SettlementStores, *, day: date, access: Access = ACCESS) -> DayInputs:
-    """The day's inputs as they are now; the look at them is logged."""
+    """The day's inputs as they are now and as the gate lets them pass; the look at them is logged."""
     coop = await store.coop()
     name = day.isoformat()
     rule_hash, canonical = await store.rule_on(name)
     rule = read_rule(canonical)
-    inputs = await store.settlement_inputs(slots=slots_of_day(day, coop.tz), access=access)
-    readings = readings_of(inputs)
+    slots = slots_of_day(day, coop.tz)
+    decisions = await store.slot_decisions(slots=reach_of(rule.estimate, slots))
+    inputs = await store.settlement_inputs(slots=slots, access=access)
+    readings = await pass_day(store, readings_of(inputs), rule=rule, decisions=decisions, access=access)
     members = digest_members(inputs.members, inputs.present)
-    through = SettledThrough(name, inputs.message_position, members)
+    newest = max((decision.id for decision in decisions), default=0)
+    through = SettledThrough(name, inputs.message_position, members, newest)
     return DayInputs(name, coop, rule_hash, rule, readings, digest_inputs(readings, rule), through)
 
 
@@ -181,33 +186,6 @@ def chained(entries: Sequence[Entry], *, head: tuple[int, bytes]) -> list[EntryR
     return rows
 
 
-def readings_of(inputs: SettlementInputs) -> Readings:
-    """Store rows as the core's readings. A member is there from the first to the last slot of membership in the day."""
-    slots = range(inputs.first_slot, inputs.first_slot + inputs.surplus_wh.shape[0])
-    columns = np.flatnonzero(inputs.present.any(axis=0))
-    members = tuple(inputs.members[column] for column in columns)
-    return Readings(
-        members=members,
-        slots=tuple(slots),
-        surplus_wh=np.ascontiguousarray(inputs.surplus_wh[:, columns]),
-        demand_wh=np.ascontiguousarray(inputs.demand_wh[:, columns]),
-        windows=windows_of(members, inputs.present[:, columns], slots),
-    )
-
-
-def windows_of(
-    members: Sequence[str], present: npt.NDArray[np.bool_], slots: range
-) -> dict[str, tuple[int, int | None]]:
-    """The memberships that begin or end within these slots; who is none in any of them begins after the last."""
-    windows: dict[str, tuple[int, int | None]] = {}
-    for column, member in enumerate(members):
-        here = np.flatnonzero(present[:, column])
-        first, end = (int(here[0]), int(here[-1]) + 1) if here.size else (len(slots), len(slots))
-        if (first, end) != (0, len(slots)):
-            windows[member] = (slots.start + first, None if end == len(slots) else slots.start + end)
-    return windows
-
-
 def digest_members(members: Sequence[str], present: npt.NDArray[np.bool_]) -> str:
     """Who is a member in which slots of the day, as one hash; who is none all day does not count."""
     columns = np.flatnonzero(present.any(axis=0))
@@ -228,6 +206,7 @@ def read_rule(canonical: bytes) -> Rule:
     """The rule of these canonical bytes, as the rulebook in the store keeps them."""
     document = cast(dict[str, object], json.loads(canonical))
     prices = cast(dict[str, int | None], document["prices"])
+    estimate = cast(dict[str, Any], document.get("estimate", {}))
     return Rule(
         method=cast(str, document["method"]),
         params=cast(dict[str, object], document["params"]),
@@ -235,4 +214,6 @@ def read_rule(canonical: bytes) -> Rule:
         participation_percent=cast(dict[str, int], document["participation_percent"]),
         missing=cast(str, document["missing"]),
         prices=Prices(cast(int, prices["buy"]), cast(int, prices["sell"]), prices["retail"], prices["feedin"]),
+        connection_w=cast(int, document.get("connection_w", 0)),
+        estimate=EstimateRule(**estimate),
     )

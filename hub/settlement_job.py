@@ -1,4 +1,4 @@
-"""The night's settlement: closed days as run D until their month has a run of its own, then the months that are due."""
+"""The night's settlement: a look at what came in, closed days as run D until their month has a run, then months due."""
 
 import logging
 from collections.abc import Sequence
@@ -10,27 +10,36 @@ from hub.core.month_runs import MonthRun, why_not_make
 from hub.core.refusal import Refusal
 from hub.core.run_calendar import RunCalendar, days_of, month_name, month_of, months_between
 from hub.core.signed_document import Signer
-from hub.settlement_days import ACCESS, SettlementStores, read_rule, readings_of, settle_day
+from hub.quality_findings import Look
+from hub.settlement_days import ACCESS, SettlementStores, read_rule, settle_day
 from hub.settlement_runs import first_day, marked_days, month_runs, settle_month
 from hub.timetable import JobProblem
 
-__all__ = ["ACCESS", "SettlementJob", "SettlementStores", "days_due", "read_rule", "readings_of", "settle_day"]
+__all__ = ["ACCESS", "SettlementJob", "SettlementStores", "days_due", "read_rule", "settle_day"]
 
 log = logging.getLogger(__name__)
 
 EVERY_WEEKDAY: Final = RunCalendar()
+LOOK_DAYS: Final = 15 * 31
 
 
 class SettlementJob:
     """Each night: the day that closed, the days never settled and those with late readings; then the months due.
 
-    Without a key the days stay unsigned until a run that has one, and no month is run.
+    `look` finds what is wrong with readings of closed days before these are settled. Without a key the days stay
+    unsigned until a run that has one, and no month is run.
     """
 
     def __init__(
-        self, store: SettlementStores, *, tz: str, calendar: RunCalendar = EVERY_WEEKDAY, key: Signer | None = None
+        self,
+        store: SettlementStores,
+        *,
+        tz: str,
+        calendar: RunCalendar = EVERY_WEEKDAY,
+        key: Signer | None = None,
+        look: Look | None = None,
     ) -> None:
-        self._store, self._tz, self._calendar, self._key = store, tz, calendar, key
+        self._store, self._tz, self._calendar, self._key, self._look = store, tz, calendar, key, look
 
     async def __call__(self, due_s: int) -> None:
         """Idempotent: the same readings and rule book nothing.
@@ -38,6 +47,8 @@ class SettlementJob:
         Raises: JobProblem naming the first day or month that was refused; the others are settled all the same.
         """
         today = datetime.fromtimestamp(due_s, UTC).astimezone(ZoneInfo(self._tz)).date()
+        if self._look is not None:
+            await self._look(self._store, await looked_days(self._store, last_day=today - timedelta(days=1)), at=due_s)
         refused: list[str] = []
         for day in await days_due(self._store, last_day=today - timedelta(days=1)):
             try:
@@ -66,6 +77,13 @@ class SettlementJob:
                     break
                 log.info("run %s of %s is made and waits for the board's approval", run.kind, run.month)
         return refused
+
+
+async def looked_days(store: SettlementStores, *, last_day: date) -> tuple[date, ...]:
+    """The closed days that a run can still change: those of the last months until the closing run."""
+    first = await first_day(store)
+    count = 0 if first is None else min((last_day - first).days + 1, LOOK_DAYS)
+    return tuple(last_day - timedelta(days=back) for back in range(count - 1, -1, -1))
 
 
 async def days_due(store: SettlementStores, *, last_day: date) -> tuple[date, ...]:

@@ -5,13 +5,14 @@ members have approved it. The next due is said by the calendar, what may be made
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 from hub.book_signing import as_row, attestation_head, sign_older_runs
 from hub.core.attestations import APPROVAL, MONTH_RUN, PUBLICATION, attest, read_document
+from hub.core.estimates import EstimateRule
 from hub.core.ledger import Entry, book_difference, sum_settlement
 from hub.core.month_preview import MarkedDay, MonthPreview, sum_changes
 from hub.core.month_runs import MonthRun, month_content, month_digests, read_month_runs
@@ -19,6 +20,7 @@ from hub.core.refusal import Refusal
 from hub.core.run_calendar import days_of, month_name
 from hub.core.settlement import check_inputs, settle
 from hub.core.signed_document import Signer
+from hub.settled_readings import reach_of, weeks_back
 from hub.settlement_days import (
     ACCESS,
     TRIES,
@@ -27,18 +29,21 @@ from hub.settlement_days import (
     book_inputs,
     digest_members,
     read_day,
+    read_rule,
     run_key_of,
 )
 from hub.storage.contract import AttestationStore
 from hub.storage.failures import StoreConflict
+from hub.storage.finding_records import SlotDecision
 from hub.storage.records import Access, Coop, RunRow
-from protocols.slots import day_of, slots_of_day
+from protocols.slots import Slot, day_of, slots_of_day
 
 PREVIEW_ACCESS: Final = Access(actor="job:settlement-preview", role="job", purpose="settle.share")
 NEVER_SETTLED: Final = "never settled"
 NEW_READINGS: Final = "new readings"
 NEW_MEMBERS: Final = "members changed"
 NEW_RULE: Final = "another rule"
+NEW_DECISIONS: Final = "the board decided"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +78,27 @@ async def marked_days(store: SettlementStores, days: Sequence[date]) -> tuple[Ma
     standing = {run.day: run for run in await store.runs(days=ends, allocations=False)}
     seen = await store.settled_through(days=ends)
     slots = range(slots_of_day(days[0], tz).start, slots_of_day(days[-1], tz).stop)
-    newest = await store.newest_messages(slots=slots)
     members, present = await store.settlement_members(slots=slots)
     rules = await store.rule_hashes([day.isoformat() for day in days])
+    estimates = await _estimate_rules(store, rules)
+    reach = min((reach_of(rule, slots) for rule in estimates.values()), key=lambda each: each.start, default=slots)
+    newest = await store.newest_messages(slots=reach)
+    decisions = await store.slot_decisions(slots=reach)
     marked = []
     for day in days:
         name, mine = day.isoformat(), slots_of_day(day, tz)
         here = present[mine.start - slots.start : mine.stop - slots.start]
+        looked_at = [mine]
+        if name in standing and standing[name].state == "provisional" and rules.get(name) in estimates:
+            looked_at += [range(mine.start - back, mine.stop - back) for back in weeks_back(estimates[rules[name]])]
         why = None
         if name not in standing:
             # A day on which nobody is a member yet has nothing to settle.
             why = NEVER_SETTLED if here.any() else None
-        elif name not in seen or max(newest.get(slot, 0) for slot in mine) > seen[name].message_position:
+        elif name not in seen or _newest(newest, looked_at) > seen[name].message_position:
             why = NEW_READINGS
+        elif _newest_decision(decisions, looked_at) > seen[name].decision:
+            why = NEW_DECISIONS
         elif seen[name].members_digest != digest_members(members, here):
             why = NEW_MEMBERS
         elif standing[name].rule_hash != rules.get(name):
@@ -93,6 +106,25 @@ async def marked_days(store: SettlementStores, days: Sequence[date]) -> tuple[Ma
         if why is not None:
             marked.append(MarkedDay(day, why))
     return tuple(marked)
+
+
+async def _estimate_rules(store: SettlementStores, rules: Mapping[str, str]) -> dict[str, EstimateRule]:
+    """How each of these rules estimates, by its hash."""
+    day_of_rule = {rule_hash: day for day, rule_hash in rules.items()}
+    return {rule_hash: read_rule((await store.rule_on(day))[1]).estimate for rule_hash, day in day_of_rule.items()}
+
+
+def _newest(newest: Mapping[Slot, int], looked_at: Sequence[range]) -> int:
+    return max(newest.get(slot, 0) for slots in looked_at for slot in slots)
+
+
+def _newest_decision(decisions: Sequence[SlotDecision], looked_at: Sequence[range]) -> int:
+    touching = (
+        each.id
+        for each in decisions
+        if any(each.first_slot < slots.stop and each.first_slot + each.slots > slots.start for slots in looked_at)
+    )
+    return max(touching, default=0)
 
 
 async def plan_month(store: SettlementStores, *, month: date, access: Access = ACCESS) -> MonthPlan:

@@ -24,9 +24,11 @@ from hub.core.merkle import plant
 from hub.core.month_runs import PUBLISHED, MonthRun
 from hub.core.run_calendar import DAILY, days_of, month_name
 from hub.core.signed_document import Document, sign_document
+from hub.core.slot_marks import SlotMarks
 from hub.core.statement import StatementFiles, own_readings, state_month
 from hub.core.statement_month import CoopName, Month, RunNote, SettledDay, StatedDay, gather_month, state_day
-from hub.settlement_days import SettlementStores, read_rule, windows_of
+from hub.settled_readings import windows_of
+from hub.settlement_days import SettlementStores, read_rule
 from hub.settlement_runs import first_day, marked_days, month_runs
 from hub.storage.contract import AccessLog
 from hub.storage.records import Access, AttestationRow, EntryRow, Home, Member, RunRow
@@ -91,7 +93,8 @@ class StatementDesk:
                 )
             if stated is None:
                 return None
-            readings = await self._readings(member, home, month=month, access=access)
+            marks = [day.source.settled.marks[member.id] for day in whole.days if member.id in day.source.settled.marks]
+            readings = await self._readings(member, home, month=month, marks=marks, access=access)
             pool = {"days": [day.pool.for_members() for day in whole.days]}
             signed = sign_document(stated, self._key)
             return StatementFiles(signed, readings, pool, await self._later(edition), self._hub_key)
@@ -162,7 +165,9 @@ class StatementDesk:
         fields = ", ".join(sorted(measure.code for measure in GRID))
         await self._store.log_access(DESK_ACCESS, homes, fields=fields, rows=len(slots) * len(GRID))
 
-    async def _readings(self, member: Member, home: Home, *, month: date, access: Access) -> dict[str, object]:
+    async def _readings(
+        self, member: Member, home: Home, *, month: date, marks: Sequence[SlotMarks], access: Access
+    ) -> dict[str, object]:
         """The member's own readings that a settlement counts: a quarter hour's difference of counters, nothing else."""
         tz, days = (await self._store.coop()).tz, days_of(month)
         slots = range(slots_of_day(days[0], tz).start, slots_of_day(days[-1], tz).stop)
@@ -173,7 +178,7 @@ class StatementDesk:
         )
         known = np.flatnonzero((surplus != MISSING_WH) | (demand != MISSING_WH)).tolist()
         part = Readings((member.id,), tuple(slots[i] for i in known), surplus[known], demand[known])
-        return own_readings(member.id, [part])
+        return own_readings(member.id, [part], marks=marks)
 
     async def _later(self, edition: Edition) -> dict[str, str]:
         """The edition's days of which something newer is known, with why."""

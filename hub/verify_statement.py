@@ -128,12 +128,12 @@ def recompute(rule: Table, me: str, slot: Table, surplus: int, demand: int) -> t
 
 
 def own_reading(day: Table, slot: int, readings: Table) -> tuple[int, int] | None:
-    """My surplus and demand in one interval, None where a reading is missing or I am not a member all through it."""
+    """My surplus and demand in one interval as settled, None where one is missing, held or rejected, or I no member."""
     (first, end), parts = day["window"] or (slot, None), range(slot, slot + day["step"])
-    pairs = [readings.get(part, (None, None)) for part in parts]
-    if parts[0] < first or (end is not None and parts[-1] >= end) or any(None in pair for pair in pairs):
-        return None
-    return sum(pair[0] for pair in pairs), sum(pair[1] for pair in pairs)
+    marked: Table = {at: energy for at, _, *energy in day.get("marks", ())}
+    pairs = [marked.get(part, readings.get(part, (None, None))) for part in parts]
+    here = first <= parts[0] and (end is None or parts[-1] < end) and not any(None in pair for pair in pairs)
+    return (sum(pair[0] for pair in pairs), sum(pair[1] for pair in pairs)) if here else None
 
 
 def check_intervals(day: Table, rule: Table, me: str, pool: Table, readings: Table) -> int:
@@ -163,9 +163,8 @@ def check_entries(day: Table, coop: str, me: str, key: Ed25519PublicKey) -> dict
     booked, places = dict.fromkeys((*ENERGIES[2:], *MONEYS[:2]), 0), [each["place"] for each in day["entries"]]
     same(places, sorted(set(places)), f"{place} order of entries")
     for each in day["entries"]:
-        at, entry = f"{place} entry {each['place']}", json.loads(each["entry"])
-        path = [bytes.fromhex(step) for step in each["proof"]]
-        found = root_of(each["entry"].encode(), each["place"], root["entries"], path)
+        at, entry, path = f"{place} entry {each['place']}", json.loads(each["entry"]), map(bytes.fromhex, each["proof"])
+        found = root_of(each["entry"].encode(), each["place"], root["entries"], list(path))
         require(found.hex() == root["root"], at, "does not stand under the day's signed root")
         same([entry["day"], entry["member"]], [day["day"], me], f"{at} day and member")
         same(sum(amount for _, _, amount in entry["postings"]), 0, f"{at} sum")
@@ -186,10 +185,9 @@ def check_day(day: Table, document: Table, pools: Table, readings: Table, key: E
     found, named = hashlib.sha256(canonical(pool)).hexdigest(), day["root"]["document"]["pool"].values()
     require(found in named, f"{place} pool series", "not the one the hub signed for")
     same([day["rule"], day["run"]["key"]], [pool["rule"], pool["run"]], f"{place} rule and run")
-    text = document["rules"][day["rule"]].encode()
-    same(hashlib.sha256(b"commonwatt rulebook v1\n" + text).hexdigest(), day["rule"], f"{place} rule version")
-    rule = json.loads(text)
-    same(day["step"], rule["aggregate"], f"{place} step")
+    text = document["rules"][day["rule"]]
+    version, rule = hashlib.sha256(b"commonwatt rulebook v1\n" + text.encode()).hexdigest(), json.loads(text)
+    same([version, rule["aggregate"]], [day["rule"], day["step"]], f"{place} rule version and step")
     withheld = check_intervals(day, rule, me, pool, readings)
     surplus, demand, received, sold = (sum(wh or 0 for wh in day[name]) for name in ENERGIES[:4])
     totals = dict(zip(ENERGIES, (surplus, demand, received, sold, demand - received, surplus - sold), strict=True))
@@ -209,13 +207,12 @@ def check_month(document: Table) -> None:
     """Calendar, state, totals, money, rounding and tax of the month from its days."""
     month, days, me = document["month"], document["days"], document["member"]["id"]
     every = [f"{month}-{n:02d}" for n in range(1, calendar.monthrange(int(month[:4]), int(month[5:7]))[1] + 1)]
-    named = document["days_before"] + sorted([day["day"] for day in days] + document["missing_days"])
-    same(named, every, "days, days_before and missing_days")
+    stated = document["days_before"] + sorted([day["day"] for day in days] + document["missing_days"])
+    same(stated, every, "days, days_before and missing_days")
     for day, following in pairwise(days):
-        end = day["first_slot"] + len(day["surplus"]) * day["step"]
-        gap = every.index(following["day"]) - every.index(day["day"]) > 1 and following["first_slot"] > end
-        place = f"day {following['day']} first_slot"
-        require(gap or following["first_slot"] == end, place, "does not follow the day before")
+        far = following["first_slot"] - day["first_slot"] - len(day["surplus"]) * day["step"]
+        follows = far == 0 or (every.index(following["day"]) - every.index(day["day"]) > 1 and far > 0)
+        require(follows, f"day {following['day']} first_slot", "does not follow the day before")
     kinds, whole = {day["run"]["kind"] for day in days}, not document["missing_days"]
     same(document["state"], "final" if kinds <= {"RF", "X"} and whole else "provisional", "state")
     same(document["billed"], whole and "D" not in kinds, "billed")
@@ -256,7 +253,7 @@ def verify(signed: Table, own: Table, published: Table, key: Ed25519PublicKey) -
         document = signed["document"]
         same(document["format"], "commonwatt-statement-1", "format")
         same(own["member"], document["member"]["id"], "member of the readings")
-        readings = {slot: (surplus, demand) for slot, surplus, demand in own["readings"]}
+        readings = {slot: energy[:2] for slot, *energy in own["readings"]}
         pools = {pool["day"]: pool for pool in published["days"]}
         for day in document["days"]:
             place = f"day {day['day']}"
@@ -265,11 +262,13 @@ def verify(signed: Table, own: Table, published: Table, key: Ed25519PublicKey) -
         check_month(document)
         for name, (_, now) in ((document["changes"] or {}).get("month") or {}).items():
             same(now, {**document["totals"], **document["money"]}[name], f"changes {name}")
+        marks = [mark for day in document["days"] for _, mark, *_ in day.get("marks", ())]
     except BROKEN as error:
         raise Wrong(f"{place}: malformed ({type(error).__name__}: {str(error)[:80]})") from None
     check_signature(signed, key, "statement signature")
-    count = sum(len(day["surplus"]) for day in document["days"])
     note = f"; {withheld} of them only within bounds, as too few homes took part" if withheld else ""
+    note += "".join(f"; {marks.count(mark)} slots {mark}" for mark in sorted({*marks}))
+    count = sum(len(day["surplus"]) for day in document["days"])
     return f"{document['month']} of {document['member']['id']}: right in all of {count} intervals{note}"
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from hub.core.refusal import MAX_INTEGER, Refusal, one_line, require_integer
 from hub.core.rounding import Energy
 from hub.core.rulebook import Rule
+from hub.core.slot_marks import SlotMarks, plain_marks
 
 MISSING_WH: Final = -1
 INPUT_TAG: Final = b"commonwatt settlement input v1\n"
@@ -28,7 +29,8 @@ Presence = NDArray[np.bool_]
 class Readings:
     """What was registered at each connection point; `MISSING_WH` where nothing was.
 
-    Shape: `surplus_wh` and `demand_wh` are [slots, members]. A member without a window is there throughout.
+    Shape: `surplus_wh` and `demand_wh` are [slots, members]. A member without a window is there throughout. `marks` say
+    where a value is missing because it is held or rejected, and where it is an estimate.
     """
 
     members: tuple[str, ...]
@@ -36,6 +38,7 @@ class Readings:
     surplus_wh: Energy
     demand_wh: Energy
     windows: Mapping[str, Window] = field(default_factory=dict)
+    marks: Mapping[str, SlotMarks] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Accepted:
 def accept_readings(readings: Readings, rule: Rule) -> Accepted:
     """Ordered readings with windows, gaps and `aggregate` applied; a Refusal where the rule does not allow them."""
     _check_energy(readings)
-    inside = _membership(readings)
+    inside = membership(readings)
     given = (readings.surplus_wh >= 0) & (readings.demand_wh >= 0)
     gaps = inside & ~given
     if rule.missing == "refuse" and gaps.any():
@@ -62,7 +65,7 @@ def accept_readings(readings: Readings, rule: Rule) -> Accepted:
     present = inside & given
     surplus = np.where(present, readings.surplus_wh, 0)
     demand = np.where(present, readings.demand_wh, 0)
-    provisional: Presence = np.any(gaps, axis=1)
+    provisional: Presence = np.any(gaps, axis=1) | _estimated(readings)
     accepted = Accepted(readings.slots, present, provisional, surplus, demand)
     return accepted if rule.aggregate == 1 else _aggregate(accepted, rule.aggregate)
 
@@ -89,12 +92,14 @@ def put_in_order(readings: Readings) -> Readings:
 def digest_inputs(readings: Readings, rule: Rule) -> str:
     """SHA-256 of all a run settles: rule version, members, windows and every reading. Part of the run key."""
     readings = put_in_order(readings)
-    head = {
+    head: dict[str, object] = {
         "rule": rule.version(),
         "members": readings.members,
         "windows": {member: list(window) for member, window in readings.windows.items()},
         "slots": len(readings.slots),
     }
+    if marks := plain_marks(readings.marks):
+        head["marks"] = marks
     energy = (np.array(readings.slots, dtype=np.int64), readings.surplus_wh, readings.demand_wh)
     return hashlib.sha256(b"".join([INPUT_TAG, canonical_line(head), *map(big_endian, energy)])).hexdigest()
 
@@ -121,7 +126,8 @@ def _check_energy(readings: Readings) -> None:
             raise Refusal("out_of_range", f"{name} holds a reading greater than 2^53-1")
 
 
-def _membership(readings: Readings) -> Presence:
+def membership(readings: Readings) -> Presence:
+    """Who is a member in which slot: [slots, members]. Raises: Refusal for windows that are none."""
     inside = np.ones(readings.demand_wh.shape, dtype=np.bool_)
     columns = {member: column for column, member in enumerate(readings.members)}
     slots = np.array(readings.slots, dtype=np.int64)
@@ -134,6 +140,12 @@ def _membership(readings: Readings) -> Presence:
             here &= slots < require_integer(end, f"{where}[1]")
         inside[:, columns[member]] = here
     return inside
+
+
+def _estimated(readings: Readings) -> Presence:
+    """The slots in which somebody's value is an estimate: a late reading may still take its place."""
+    slots = {slot for marks in readings.marks.values() for slot, _, _ in marks.estimated}
+    return np.array([slot in slots for slot in readings.slots], dtype=np.bool_)
 
 
 def _aggregate(accepted: Accepted, size: int) -> Accepted:

@@ -8,6 +8,7 @@ import numpy as np
 from hub.core.rounding import Energy
 from hub.core.rulebook import Rule
 from hub.core.settlement import RECORD_TAG, Settlement
+from hub.core.slot_marks import read_marks
 
 MAX_HEAD_BYTES: Final = 4 * 2**20
 
@@ -49,6 +50,7 @@ def _unpack(record: bytes, rule: Rule) -> Settlement:
         demand_wh=demand,
         alloc_wh=alloc,
         sold_wh=sold,
+        marks=read_marks(head.get("marks", {})),
     )
 
 

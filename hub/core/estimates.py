@@ -17,6 +17,12 @@ Truth = NDArray[np.bool_]
 WEEK_SLOTS: Final = 7 * SLOTS_PER_UTC_DAY
 
 Method = Literal["none", "straight_line", "same_time_of_week"]
+METHODS_OF_ESTIMATE: Final[dict[str, Method]] = {
+    "none": "none",
+    "straight_line": "straight_line",
+    "same_time_of_week": "same_time_of_week",
+}
+MOST_WEEKS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +40,10 @@ class EstimateRule:
     least: int = 2
 
     def __post_init__(self) -> None:
-        if self.method not in {"none", "straight_line", "same_time_of_week"}:
+        if self.method not in METHODS_OF_ESTIMATE:
             raise ValueError(f"{self.method} is no way to estimate")
-        if self.longest < 1 or not 1 <= self.least <= self.weeks:
-            raise ValueError("an estimate needs a longest gap of 1 or more, and 1 <= least <= weeks")
+        if self.longest < 1 or not 1 <= self.least <= self.weeks <= MOST_WEEKS:
+            raise ValueError(f"an estimate needs a longest gap of 1 or more, and 1 <= least <= weeks <= {MOST_WEEKS}")
 
 
 @dataclass(frozen=True)
@@ -48,19 +54,31 @@ class Estimated:
     is_estimate: Truth
 
 
-def estimate_gaps(energy_wh: Whole, rule: EstimateRule) -> Estimated:
-    """The series with its gaps filled as the rule says, in whole Wh rounded down; known values stay as they are."""
+def estimate_gaps(energy_wh: Whole, rule: EstimateRule, *, before: Whole | None = None) -> Estimated:
+    """The series with its gaps filled as the rule says, in whole Wh rounded down; known values stay as they are.
+
+    `before` is the same slots one week before, two, and so on, [weeks, slots]; without it the series' own past.
+    """
     filled = energy_wh.copy()
     missing = energy_wh < 0
-    if rule.method != "none":
+    if rule.method != "none" and missing.any():
+        past = _own_past(energy_wh, rule.weeks) if before is None else before[: rule.weeks]
         for start, stop in _gaps(missing):
             if stop - start > rule.longest:
                 continue
             if rule.method == "straight_line":
                 filled[start:stop] = _line(energy_wh, start, stop)
             else:
-                filled[start:stop] = [_middle(energy_wh, place, rule) for place in range(start, stop)]
+                filled[start:stop] = [_middle(past[:, place], rule) for place in range(start, stop)]
     return Estimated(filled, missing & (filled >= 0))
+
+
+def _own_past(energy: Whole, weeks: int) -> Whole:
+    past = np.full((weeks, len(energy)), -1, dtype=np.int64)
+    for week in range(1, weeks + 1):
+        shift = week * WEEK_SLOTS
+        past[week - 1, shift:] = energy[: max(0, len(energy) - shift)]
+    return past
 
 
 def _gaps(missing: Truth) -> list[tuple[int, int]]:
@@ -77,14 +95,10 @@ def _line(energy: Whole, start: int, stop: int) -> Whole | int:
     return line
 
 
-def _middle(energy: Whole, place: int, rule: EstimateRule) -> int:
+def _middle(past: Whole, rule: EstimateRule) -> int:
     """The median of the same slot of the weeks before, rounded down; -1 where too few are known."""
-    known = [
-        wh
-        for week in range(1, rule.weeks + 1)
-        if (at := place - week * WEEK_SLOTS) >= 0 and (wh := int(energy[at])) >= 0
-    ]
+    known = sorted(past[past >= 0].tolist())
     if len(known) < rule.least:
         return -1
-    known.sort()
-    return (known[(len(known) - 1) // 2] + known[len(known) // 2]) // 2
+    middle: int = (known[(len(known) - 1) // 2] + known[len(known) // 2]) // 2
+    return middle

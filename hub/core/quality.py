@@ -1,11 +1,10 @@
 """What is wrong with a home's slot values, as findings a person can read: from the home's own series alone.
 
-Comparisons with neighbours are in quality_neighbours.py, estimates in estimates.py. A finding changes nothing: with
-severity `hold` the credits of its slots wait until the board has decided.
+Which grid readings are held back from settlement is decided in quality_gate.py; comparisons with neighbours are in
+quality_neighbours.py. A finding of this module changes nothing.
 """
 
-from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -33,7 +32,6 @@ class Limits:
     """
 
     plate_percent: int = 102
-    frozen_slots: int = SLOTS_PER_UTC_DAY
     same_value_slots: int = 16
     same_value_wh: int = 100
     night_wh: int = 5
@@ -64,7 +62,7 @@ class Finding:
 class HomeSlots:
     """A home's values on contiguous slots: -1 where nothing is known, with the reason in `gaps`.
 
-    Units: Wh; `nameplate_w` in W, of the connection for the grid measures. `integral_wh` is the energy by the integral
+    Units: Wh; `nameplate_w` in W. `integral_wh` is the energy by the integral
     of power, where a device gives both. Shape: every array is (slots,).
     """
 
@@ -99,7 +97,7 @@ def find_all(
     """Every finding of this module, by slot; `place_deg` is (latitude, longitude), without it the sun is not asked."""
     bounds = limits or Limits()
     found = [
-        *find_gaps(home),
+        *find_missing(home),
         *find_frozen(home, bounds),
         *find_impossible(home, bounds),
         *find_unbalanced(home, bounds),
@@ -110,41 +108,32 @@ def find_all(
     return tuple(sorted(found, key=lambda finding: (finding.first_slot, finding.code, finding.measure or 0)))
 
 
-def find_gaps(home: HomeSlots) -> Iterator[Finding]:
-    """Runs of slots without a value, one finding for each reason in turn; they hold credits where the grid is meant."""
-    for measure, energy in home.energy_wh.items():
-        reasons = home.gaps.get(measure, np.zeros(len(energy), dtype=np.int8))
-        for reason in np.unique(reasons[energy < 0]).tolist():
-            for run in runs((energy < 0) & (reasons == reason)):
-                why = f" because {Gap(reason).label}" if reason else ""
-                yield home.finding(
-                    "gap",
-                    measure,
-                    run=run,
-                    severity="hold" if measure in SETTLED else "note",
-                    sentence=f"What was {measure.label} is missing for {_quarters(run)}{why}",
-                    reason=reason,
-                )
+def find_missing(home: HomeSlots) -> Iterator[Finding]:
+    """One finding for all slots that cannot be settled, as one direction or both of the grid meter are not known."""
+    grid = [home.energy_wh[measure] for measure in SETTLED if measure in home.energy_wh]
+    missing = np.any([energy < 0 for energy in grid], axis=0) if grid else np.zeros(0, dtype=np.bool_)
+    if not missing.any():
+        return
+    reasons = [home.gaps[measure][home.energy_wh[measure] < 0] for measure in SETTLED if measure in home.gaps]
+    reason = Gap(int(np.bincount(np.concatenate(reasons)).argmax())) if reasons else Gap.NONE
+    places, count = np.flatnonzero(missing), int(missing.sum())
+    span = slice(int(places[0]), int(places[-1]) + 1)
+    why = f" because {reason.label}" if reason else ""
+    yield home.finding(
+        "gap",
+        None,
+        run=span,
+        severity="note",
+        sentence=f"The grid meter's reading is missing for {_quarters(slice(0, count))}{why},",
+        missing=count,
+        reason=int(reason),
+    )
 
 
 def find_frozen(home: HomeSlots, limits: Limits) -> Iterator[Finding]:
-    """Counters that stand still: the grid meter in both directions at once, or one value over and over.
-
-    Night-time zeros of the sun are none, and a battery may well charge at one power for hours.
-    """
-    grid = [home.energy_wh[measure] for measure in SETTLED if measure in home.energy_wh]
-    if len(grid) == len(SETTLED):
-        still = (grid[0] == 0) & (grid[1] == 0)
-        for run in runs(still, least=limits.frozen_slots):
-            yield home.finding(
-                "frozen",
-                None,
-                run=run,
-                severity="hold",
-                sentence=f"The grid meter stood still in both directions for {_quarters(run)}",
-            )
+    """One value over and over. Of the grid meter the gate finds it; a battery may charge at one power for hours."""
     for measure, energy in home.energy_wh.items():
-        if measure in {Measure.BATTERY_CHARGE, Measure.BATTERY_DISCHARGE}:
+        if measure in {*SETTLED, Measure.BATTERY_CHARGE, Measure.BATTERY_DISCHARGE}:
             continue
         same = np.append(False, (np.diff(energy) == 0) & (energy[1:] >= limits.same_value_wh))
         for run in runs(same, least=limits.same_value_slots - 1):
@@ -153,37 +142,28 @@ def find_frozen(home: HomeSlots, limits: Limits) -> Iterator[Finding]:
                 "frozen_value",
                 measure,
                 run=whole,
-                severity="hold" if measure in SETTLED else "check",
+                severity="check",
                 sentence=f"What was {measure.label} is {int(energy[run.start])} Wh in each of {_quarters(whole)}",
                 energy_wh=int(energy[run.start]),
             )
 
 
 def find_impossible(home: HomeSlots, limits: Limits) -> Iterator[Finding]:
-    """More energy in a slot than the nameplate can make, or less than none."""
-    for measure, energy in home.energy_wh.items():
-        if measure in home.nameplate_w:
-            most_wh = home.nameplate_w[measure] * limits.plate_percent // (100 * SLOTS_PER_HOUR)
-            for run in runs(energy > most_wh):
-                peak = int(energy[run].max())
-                yield home.finding(
-                    "impossible",
-                    measure,
-                    run=run,
-                    severity="hold",
-                    sentence=f"{peak} Wh {measure.label} in a quarter hour is more than the {most_wh} Wh possible",
-                    energy_wh=peak,
-                    most_wh=most_wh,
-                )
-        for run in runs(energy < -1):
-            least = int(energy[run].min())
+    """More energy in a slot than the nameplate can make; of the grid meter the gate finds it."""
+    for measure, plate_w in home.nameplate_w.items():
+        if measure in SETTLED or measure not in home.energy_wh:
+            continue
+        energy, most_wh = home.energy_wh[measure], plate_w * limits.plate_percent // (100 * SLOTS_PER_HOUR)
+        for run in runs(energy > most_wh):
+            peak = int(energy[run].max())
             yield home.finding(
-                "negative",
+                "impossible",
                 measure,
                 run=run,
-                severity="hold",
-                sentence=f"{least} Wh {measure.label} in a quarter hour: a counter does not run backwards",
-                energy_wh=least,
+                severity="check",
+                sentence=f"{peak} Wh {measure.label} in a quarter hour is more than the {most_wh} Wh possible",
+                energy_wh=peak,
+                most_wh=most_wh,
             )
 
 
@@ -252,15 +232,6 @@ def find_register_errors(home: HomeSlots, limits: Limits) -> Iterator[Finding]:
                     counter_wh=by_counter,
                     power_wh=by_power,
                 )
-
-
-def held_slots(findings: Iterable[Finding], *, released: Container[Finding] = ()) -> dict[str, frozenset[Slot]]:
-    """The slots whose credits wait, by home: those of findings that hold and that the board has not released."""
-    held: dict[str, set[Slot]] = defaultdict(set)
-    for finding in findings:
-        if finding.severity == "hold" and finding not in released:
-            held[finding.home].update(range(finding.first_slot, finding.first_slot + finding.slots))
-    return {home: frozenset(slots) for home, slots in held.items()}
 
 
 def night_slots(first_slot: Slot, count: int, *, place_deg: tuple[float, float]) -> Truth:

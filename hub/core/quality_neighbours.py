@@ -91,9 +91,9 @@ def find_clock_shifts(homes: Mapping[str, HomeSlots], limits: NeighbourLimits | 
         minutes = 15 * best
         yield series.finding(
             "clock_shift",
-            Measure.PV_PRODUCTION,
+            None,
             run=slice(0, len(weather[home])),
-            severity="hold",
+            severity="check",
             sentence=f"By the sun the clock is {abs(minutes)} minutes {'ahead' if best > 0 else 'behind'}",
             minutes=minutes,
         )

@@ -6,16 +6,18 @@ It says how to share; it does not share, and it knows nothing of who is a member
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Final, cast
 
 from hub.core.allocation_key import GRID_PPM, AllocationKey
+from hub.core.estimates import EstimateRule
 from hub.core.refusal import Refusal, one_line, require_integer, require_member_id
 
 VERSION_TAG: Final = b"commonwatt rulebook v1\n"
 AGGREGATES: Final = (1, 4)
 MISSING_POLICIES: Final = ("exclude", "refuse")
+NO_ESTIMATES: Final = EstimateRule()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,11 @@ class Prices:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One version of the rulebook. `participation_percent` holds only members below 100."""
+    """One version of the rulebook. `participation_percent` holds only members below 100.
+
+    `connection_w` is what a home's grid connection carries at most, 0 where nobody has said: then no amount of energy
+    is impossible. `estimate` says how missing readings are filled. Units: W.
+    """
 
     method: str
     params: Mapping[str, object] = field(default_factory=dict)
@@ -38,11 +44,16 @@ class Rule:
     participation_percent: Mapping[str, int] = field(default_factory=dict)
     missing: str = "exclude"
     prices: Prices = Prices()
+    connection_w: int = 0
+    estimate: EstimateRule = NO_ESTIMATES
 
     def canonical(self) -> bytes:
-        """The bytes two equal rules share, whatever order their tables were written in."""
+        """The bytes two equal rules share, whatever order their tables were written in.
+
+        A rule that says nothing of connections and estimates has the bytes it had before it could.
+        """
         prices = self.prices
-        document = {
+        document: dict[str, object] = {
             "method": self.method,
             "params": self.params,
             "aggregate": self.aggregate,
@@ -55,6 +66,10 @@ class Rule:
                 "feedin": prices.feedin_micro_per_kwh,
             },
         }
+        if self.connection_w:
+            document["connection_w"] = self.connection_w
+        if self.estimate.method != "none":
+            document["estimate"] = asdict(self.estimate)
         text = json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=dict)
         return text.encode("utf-8")
 
@@ -87,6 +102,7 @@ def check_rule(rule: Rule, members: Sequence[str]) -> AllocationKey:
     _check_participation(rule.participation_percent, columns)
     key = METHODS[rule.method](rule.method, require_mapping(rule.params, "params"), columns)
     check_prices(rule.prices)
+    require_integer(rule.connection_w, "connection_w")
     return key
 
 

@@ -1,7 +1,8 @@
 """One period settled: readings and a rule in, energy, money and a hash out. It fetches and books nothing."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 
@@ -23,6 +24,7 @@ from hub.core.money import Money, price_energy
 from hub.core.refusal import MAX_INTEGER
 from hub.core.rounding import Energy
 from hub.core.rulebook import Rule, check_rule, sort_members
+from hub.core.slot_marks import SlotMarks, plain_marks
 
 __all__ = ["Readings", "Settlement", "check_inputs", "digest_inputs", "settle", "sum_columns"]
 
@@ -33,7 +35,8 @@ RECORD_TAG: Final = b"commonwatt allocation record v1\n"
 class Settlement:
     """A settled period. Columns are `members` in byte order, rows are intervals named by their first slot.
 
-    Readings of members who are not `present` stand as zero. Units: Wh.
+    Readings of members who are not `present` stand as zero. `marks` are by slot, also where slots are summed to
+    intervals. Units: Wh.
     """
 
     rule: Rule
@@ -45,6 +48,7 @@ class Settlement:
     demand_wh: Energy
     alloc_wh: Energy
     sold_wh: Energy
+    marks: Mapping[str, SlotMarks] = field(default_factory=dict)
 
     @property
     def import_wh(self) -> Energy:
@@ -83,11 +87,22 @@ class Settlement:
             demand_wh=self.demand_wh[rows],
             alloc_wh=self.alloc_wh[rows],
             sold_wh=self.sold_wh[rows],
+            marks={member: marks.within(self._slots_between(start, stop)) for member, marks in self.marks.items()},
         )
+
+    def _slots_between(self, start: int, stop: int) -> range:
+        rows = self.slots[start:stop]
+        return range(rows[0], rows[-1] + self.rule.aggregate) if rows else range(0)
 
     def record(self) -> bytes:
         """The packed allocation record: the bytes the hash covers and an entry cites."""
-        head = {"rule": self.rule.version(), "members": self.members, "intervals": len(self.slots)}
+        head: dict[str, object] = {
+            "rule": self.rule.version(),
+            "members": self.members,
+            "intervals": len(self.slots),
+        }
+        if marks := plain_marks(self.marks):
+            head["marks"] = marks
         energy = (self.surplus_wh, self.demand_wh, self.alloc_wh, self.sold_wh)
         return b"".join(
             [
@@ -129,6 +144,7 @@ def settle(readings: Readings, rule: Rule) -> Settlement:
         demand_wh=accepted.demand_wh,
         alloc_wh=shared.alloc_wh,
         sold_wh=shared.sold_wh,
+        marks=readings.marks,
     )
 
 

@@ -13,6 +13,7 @@ from typing import Final, cast
 from hub.core.accepted_readings import MISSING_WH, Readings
 from hub.core.rulebook import Prices
 from hub.core.signed_document import Document, document_hash
+from hub.core.slot_marks import MARK_WORDS, SlotMarks
 from hub.core.statement_month import SIDES, UNITS_NANO, Month, StatedDay, booked_amounts, settled_amounts
 from protocols.slots import iso
 
@@ -81,16 +82,19 @@ def state_month(
     return statement
 
 
-def own_readings(member: str, readings: Iterable[Readings]) -> Table:
-    """The member's own readings in the form that hub/verify_statement.py takes."""
-    rows: list[list[int | None]] = []
+def own_readings(member: str, readings: Iterable[Readings], *, marks: Iterable[SlotMarks] = ()) -> Table:
+    """The member's own readings in the form that hub/verify_statement.py takes, with the word of each mark."""
+    rows: list[list[int | str | None]] = []
     for part in readings:
         if member in part.members:
             column = part.members.index(member)
             pairs = (part.surplus_wh[:, column].tolist(), part.demand_wh[:, column].tolist())
             for slot, *energy in zip(part.slots, *pairs, strict=True):
                 rows.append([slot, *(None if wh == MISSING_WH else wh for wh in energy)])
-    return {"member": member, "readings": rows}
+    marked = {slot: word for each in marks for slot, word in each.by_slot().items()}
+    rows += [[slot, None, None] for slot in sorted(marked.keys() - {row[0] for row in rows})]
+    rows.sort(key=lambda row: cast(int, row[0]))
+    return {"member": member, "readings": [[*row, marked[row[0]]] if row[0] in marked else row for row in rows]}
 
 
 def statement_csv(statement: Document) -> str:
@@ -101,15 +105,26 @@ def statement_csv(statement: Document) -> str:
     for day in cast(Sequence[Mapping[str, object]], statement["days"]):
         run = cast(Mapping[str, str], day["run"])
         provisional = set(cast(Sequence[int], day["provisional"]))
+        marked = interval_marks(day)
         columns = [cast(Sequence[int | None], day[name]) for name in ("surplus", "demand", "received", "sold")]
         for i, (surplus, demand, received, sold) in enumerate(zip(*columns, strict=True)):
             slot = cast(int, day["first_slot"]) + i * cast(int, day["step"])
             energy: Sequence[object] = [""] * 6
             if surplus is not None and demand is not None and received is not None and sold is not None:
                 energy = [surplus, demand, received, sold, demand - received, surplus - sold]
-            state = "provisional" if slot in provisional else "complete"
+            state = marked.get(slot, "provisional" if slot in provisional else "complete")
             writer.writerow([day["day"], slot, iso(slot), *energy, state, run["key"], run["kind"], day["rule"]])
     return "".join(lines)
+
+
+def interval_marks(day: Mapping[str, object]) -> dict[int, str]:
+    """Of the day's intervals that hold a marked slot of the member: held, rejected or estimated, the first of these."""
+    rows = cast(Sequence[tuple[int, str, int | None, int | None]], day.get("marks", ()))
+    first, step = cast(int, day["first_slot"]), cast(int, day["step"])
+    words: dict[int, str] = {}
+    for slot, word, *_ in sorted(rows, key=lambda row: MARK_WORDS.index(row[1])):
+        words.setdefault(slot - (slot - first) % step, word)
+    return words
 
 
 class _Lines:
@@ -135,6 +150,7 @@ def _day(day: StatedDay, member: str) -> Table:
         "step": settled.rule.aggregate,
         **_columns(day, member),
         "provisional": [slot for slot, open_ in zip(settled.slots, settled.provisional.tolist(), strict=True) if open_],
+        **({"marks": settled.marks[member].rows()} if settled.marks.get(member) else {}),
         "totals": _energy(day, member),
         "money": _day_money(day, member),
         "entries": [

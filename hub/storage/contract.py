@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hub.storage.account_records import BankDetails, NewAccount
+from hub.storage.finding_records import FindingRow, NewFinding, SlotDecision
 from hub.storage.records import (
     AcceptedMessage,
     Access,
@@ -287,6 +288,32 @@ class AccountStore(Protocol):
     async def end_mandate(self, member: str, *, made_by: str, made_at: int) -> bool: ...
 
 
+class FindingStore(Protocol):
+    """What was found wrong with readings and what the board decided; rows are added only."""
+
+    async def put_findings(
+        self, day: str, found: Sequence[NewFinding], *, closing: str, at: int, message_position: int
+    ) -> None:
+        """What is found on a day now: new ones are added, open ones that hold no longer are closed with this reason."""
+        ...
+
+    async def looked_through(self, *, days: tuple[str, str]) -> dict[str, int]: ...
+    async def findings(
+        self, *, access: Access, home: str | None = None, number: int | None = None, since: str = ""
+    ) -> tuple[FindingRow, ...]:
+        """From a local day on, and all that wait for the board; the look stands in each home's log first (I12)."""
+        ...
+
+    async def findings_waiting(self, home: str) -> int: ...
+    async def decide_finding(
+        self, finding: int, *, board_member: str, verdict: str, reason: str, at: int, after: int
+    ) -> str | None:
+        """Add a decision that follows the last one seen. None on success, else unknown, closed, decided meanwhile."""
+        ...
+
+    async def slot_decisions(self, *, slots: range) -> tuple[SlotDecision, ...]: ...
+
+
 class JobStore(Protocol):
     """The timetable's memory: what is due survives a restart."""
 
@@ -304,6 +331,7 @@ class Store(
     AttestationStore,
     ObjectionStore,
     AccountStore,
+    FindingStore,
     JobStore,
     Protocol,
 ):

@@ -322,11 +322,12 @@ class AttestationRow:
 
 @dataclass(frozen=True, slots=True)
 class SettledThrough:
-    """What a day's standing run had seen: the newest message and the memberships. A hint, not part of the books."""
+    """What a day's standing run had seen: newest message, memberships and decision. A hint, no part of the books."""
 
     day: str
     message_position: int
     members_digest: str
+    decision: int = 0
 
 
 @dataclass(frozen=True, slots=True)

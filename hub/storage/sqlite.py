@@ -3,6 +3,7 @@
 from hub.storage.sqlite_accounts import SqliteAccounts
 from hub.storage.sqlite_attestations import SqliteAttestations
 from hub.storage.sqlite_books import SqliteBooks
+from hub.storage.sqlite_findings import SqliteFindings
 from hub.storage.sqlite_fleet import SqliteFleet
 from hub.storage.sqlite_forecasts import SqliteForecasts
 from hub.storage.sqlite_members import SqliteMembers
@@ -23,5 +24,6 @@ class SqliteStore(
     SqliteAttestations,
     SqliteObjections,
     SqliteAccounts,
+    SqliteFindings,
 ):
     """Everything of hub.storage.contract.Store; open it with `await SqliteStore.open(path, now=...)`."""

@@ -15,8 +15,9 @@ from hub.storage.sqlite_connections import SqliteConnections
 _RUN = "run_key, kind, day, rule_hash, input_digest, result_hash, state, allocation, made_at, entries"
 _ENTRY = "position, unit, day, member, run_key, canonical, hash"
 _SHARES = "kind NOT LIKE 'fund:%'"  # settlement runs; those of the funds stand in the same table
-_THROUGH_SQL = """INSERT INTO settled_through VALUES (?, ?, ?) ON CONFLICT (day) DO UPDATE SET
-    message_position = excluded.message_position, members_digest = excluded.members_digest"""
+_THROUGH_SQL = """INSERT INTO settled_through VALUES (?, ?, ?, ?) ON CONFLICT (day) DO UPDATE SET
+    message_position = excluded.message_position, members_digest = excluded.members_digest,
+    decision = excluded.decision"""
 EMPTY_HEAD = (0, bytes(32))
 
 
@@ -128,7 +129,9 @@ class SqliteBooks(SqliteConnections):
         """What the standing runs of these days had seen; `days` has both ends included."""
         async with self.reading() as db:
             rows = await db.execute_fetchall(
-                "SELECT day, message_position, members_digest FROM settled_through WHERE day >= ? AND day <= ?", days
+                "SELECT day, message_position, members_digest, decision FROM settled_through"
+                " WHERE day >= ? AND day <= ?",
+                days,
             )
         return {str(row[0]): SettledThrough(*row) for row in rows}
 
@@ -187,7 +190,7 @@ def _run_values(run: RunRow) -> tuple[object, ...]:
 
 
 def _through_values(through: SettledThrough) -> tuple[object, ...]:
-    return (through.day, through.message_position, through.members_digest)
+    return (through.day, through.message_position, through.members_digest, through.decision)
 
 
 def _entry_values(entry: EntryRow) -> tuple[object, ...]:

@@ -1,4 +1,4 @@
-"""what-if, fairness and findings on a real hub: nothing is booked, nothing is told of fewer than five homes."""
+"""what-if and fairness on a real hub: nothing is booked, nothing is told of fewer than five homes."""
 
 import argparse
 import asyncio
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hub import fairness_command, findings_command, what_if_command
+from hub import fairness_command, what_if_command
 from hub.commands import CommandError, init_hub
 from hub.settlement_days import settle_day
 from hub.storage.sqlite import SqliteStore
@@ -124,29 +124,3 @@ def test_four_homes_are_told_nothing_of_each_other(say: Callable[..., Any], tmp_
     assert set(numbers.values()) == {None}
     with pytest.raises(CommandError, match="fewer than 5"):
         say(fairness_command, small, *RANGE)
-
-
-def test_a_gap_is_found_with_its_slots_and_holds_credits(hub: Path, say: Callable[..., Any]) -> None:
-    found = say(findings_command, hub, "--day", "2026-05-31", "--json")
-    assert {(each["home"], each["code"], each["severity"], each["slots"]) for each in found} == {
-        ("h04", "gap", "hold", len(SILENT))
-    }
-    assert {each["first_slot"] for each in found} == {SILENT[0][1]}
-    assert say(findings_command, hub, "--day", "2026-05-31").startswith("h04  holds credits")
-    assert not [each for each in say(findings_command, hub, "--day", "2026-05-30", "--json") if each["home"] != "h04"]
-
-
-def test_nameplates_find_what_a_connection_cannot_do(hub: Path, say: Callable[..., Any], tmp_path: Path) -> None:
-    plates = tmp_path / "plates.json"
-    plates.write_text('{"h02": {"grid_import": 1000}}')
-    found = say(findings_command, hub, "--day", "2026-05-30", "--plates", str(plates), "--json")
-    assert {each["home"] for each in found if each["code"] == "impossible"} == {"h02"}
-    for wrong in (
-        '{"h99": {"grid_import": 1000}}',
-        '{"h02": {"grid": 1}}',
-        '{"h02": {"grid_import": -1}}',
-        '{"h02": 1}',
-    ):
-        plates.write_text(wrong)
-        with pytest.raises(CommandError, match="--plates"):
-            say(findings_command, hub, "--day", "2026-05-30", "--plates", str(plates))

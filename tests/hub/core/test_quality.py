@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.core.estimates import WEEK_SLOTS, EstimateRule, estimate_gaps
-from hub.core.quality import Finding, HomeSlots, find_all, held_slots, night_slots, runs, utc_days
+from hub.core.quality import Finding, HomeSlots, find_all, night_slots, runs, utc_days
 from hub.core.quality_neighbours import find_clock_shifts, find_odd_yields
 from hub.core.sun_position import sun_elevation_deg
 from protocols.quantities import Gap, Measure
@@ -85,48 +85,41 @@ def test_a_good_home_has_no_finding(seed: int) -> None:
 
 
 FAULTS = [
-    ("gap", Measure.GRID_IMPORT, slice(100, 103), -1, "hold"),
-    ("gap", Measure.PV_PRODUCTION, slice(100, 103), -1, "note"),
-    ("impossible", Measure.GRID_IMPORT, slice(500, 501), 3_826, "hold"),
-    ("impossible", Measure.PV_PRODUCTION, slice(5 * 96 + 44, 5 * 96 + 46), 2_000, "hold"),
-    ("negative", Measure.GRID_EXPORT, slice(7, 8), -40, "hold"),
-    ("night_sun", Measure.PV_PRODUCTION, slice(96 * 3, 96 * 3 + 2), 25, "check"),
-    ("unbalanced", Measure.GRID_EXPORT, slice(96 * 4, 96 * 4 + 3), 3_000, "check"),
-    ("frozen_value", Measure.GRID_IMPORT, slice(96 * 6 + 4, 96 * 6 + 24), 333, "hold"),
+    ("impossible", Measure.PV_PRODUCTION, slice(5 * 96 + 44, 5 * 96 + 46), 2_000),
+    ("night_sun", Measure.PV_PRODUCTION, slice(96 * 3, 96 * 3 + 2), 25),
+    ("unbalanced", Measure.GRID_EXPORT, slice(96 * 4, 96 * 4 + 3), 3_000),
+    ("frozen_value", Measure.PV_PRODUCTION, slice(96 * 6 + 36, 96 * 6 + 56), 333),
 ]
 
 
-@pytest.mark.parametrize(("code", "measure", "place", "value", "severity"), FAULTS)
-def test_a_fault_is_found_where_it_is(code: str, measure: Measure, place: slice, value: int, severity: str) -> None:
+@pytest.mark.parametrize(("code", "measure", "place", "value"), FAULTS)
+def test_a_fault_is_found_where_it_is(code: str, measure: Measure, place: slice, value: int) -> None:
     findings = [
         finding for finding in found_in(with_values(good_home(), measure, place, value)) if finding.code == code
     ]
     assert [(each.first_slot, each.slots, each.severity) for each in findings] == [
-        (FIRST + place.start, place.stop - place.start, severity)
+        (FIRST + place.start, place.stop - place.start, "check")
     ]
     assert findings[0].home == "h1"
     assert findings[0].sentence.endswith("Z on.")
 
 
 def test_nameplate_and_two_percent_are_still_possible() -> None:
-    assert found_in(with_values(good_home(), Measure.GRID_IMPORT, slice(500, 501), 3_825)) == []
+    noon = slice(96 * 5 + 46, 96 * 5 + 47)
+    for value, expected in ((1_530, []), (1_531, ["impossible"])):
+        found = found_in(with_values(good_home(), Measure.PV_PRODUCTION, noon, value))
+        assert [each.code for each in found if each.code == "impossible"] == expected
 
 
-def test_a_gap_is_told_with_its_reason() -> None:
+def test_all_gaps_of_the_grid_meter_are_one_note_with_the_usual_reason() -> None:
     home = with_values(good_home(), Measure.GRID_IMPORT, slice(10, 14), -1)
+    home = with_values(home, Measure.GRID_EXPORT, slice(13, 15), -1)
     reasons = np.zeros(COUNT, dtype=np.int8)
-    reasons[10:12], reasons[12:14] = Gap.DEVICE_SILENT, Gap.NEVER_ARRIVED
-    findings = found_in(replace(home, gaps={Measure.GRID_IMPORT: reasons}))
-    assert [(each.first_slot - FIRST, dict(each.numbers)["reason"]) for each in findings] == [(10, 1), (12, 9)]
-    assert Gap.DEVICE_SILENT.label in findings[0].sentence
-
-
-def test_a_grid_meter_that_stands_still_for_a_day_is_found_and_for_less_is_not() -> None:
-    for slots, expected in ((95, []), (97, [97])):
-        place = slice(96 * 8 + 5, 96 * 8 + 5 + slots)
-        home = with_values(good_home(), Measure.GRID_IMPORT, place, 0)
-        home = with_values(home, Measure.GRID_EXPORT, place, 0)
-        assert [finding.slots for finding in found_in(home) if finding.code == "frozen"] == expected
+    reasons[10:13], reasons[13] = Gap.DEVICE_SILENT, Gap.NEVER_ARRIVED
+    (found,) = found_in(replace(home, gaps={Measure.GRID_IMPORT: reasons}))
+    assert (found.code, found.measure, found.severity) == ("gap", None, "note")
+    assert (found.first_slot - FIRST, found.slots, dict(found.numbers)["missing"]) == (10, 5, 5)
+    assert Gap.DEVICE_SILENT.label in found.sentence
 
 
 def test_a_counter_that_power_does_not_bear_out_is_found_on_its_day() -> None:
@@ -140,17 +133,6 @@ def test_a_counter_that_power_does_not_bear_out_is_found_on_its_day() -> None:
     assert [(each.code, each.first_slot - FIRST, each.slots) for each in findings] == [("register", 96 * 9, 96)]
     numbers = dict(findings[0].numbers)
     assert numbers["power_wh"] == 2 * numbers["counter_wh"]
-
-
-def test_credits_of_held_slots_wait_until_the_board_releases_them() -> None:
-    home = with_values(good_home(), Measure.GRID_IMPORT, slice(100, 103), -1)
-    home = with_values(home, Measure.GRID_EXPORT, slice(102, 104), -1)
-    home = with_values(home, Measure.PV_PRODUCTION, slice(300, 400), -1)
-    findings = found_in(home)
-    assert held_slots(findings) == {"h1": frozenset(range(FIRST + 100, FIRST + 104))}
-    first = next(finding for finding in findings if finding.severity == "hold")
-    assert held_slots(findings, released=[first]) == {"h1": frozenset({FIRST + 102, FIRST + 103})}
-    assert held_slots([finding for finding in findings if finding.severity != "hold"]) == {}
 
 
 def street(count: int = 8) -> dict[str, HomeSlots]:

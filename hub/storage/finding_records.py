@@ -1,0 +1,66 @@
+"""The rows of findings and of the board's decisions on them as typed values; no SQL and no I/O here.
+
+Times are UTC unix seconds (`_at`), or slots.
+"""
+
+from dataclasses import dataclass
+
+from protocols.quantities import Measure
+from protocols.slots import Slot
+
+
+@dataclass(frozen=True, slots=True)
+class NewFinding:
+    """Something wrong with a home's readings on `slots` slots from `first_slot` on; `measure` is None for the home."""
+
+    home: str
+    code: str
+    measure: Measure | None
+    first_slot: Slot
+    slots: int
+    severity: str  # note, check, hold
+    numbers: tuple[tuple[str, int], ...]
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindingDecision:
+    """What a board member decided on a finding; of several the last stands."""
+
+    id: int
+    finding: int
+    board_member: str
+    verdict: str  # accept, reject, estimate
+    reason: str
+    decided_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class FindingRow:
+    """A finding as kept: of which local day, when found, closed with a reason once it held no longer, and decisions."""
+
+    id: int
+    day: str
+    found: NewFinding
+    found_at: int
+    closed: str | None
+    closed_at: int | None
+    decisions: tuple[FindingDecision, ...]
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether credits wait for the board because of it."""
+        return self.found.severity == "hold" and self.closed is None and not self.decisions
+
+
+@dataclass(frozen=True, slots=True)
+class SlotDecision:
+    """A decision as settlement reads it: on which slots of a home, for which check. It carries no value."""
+
+    id: int
+    home: str
+    code: str
+    measure: Measure | None
+    first_slot: Slot
+    slots: int
+    verdict: str
