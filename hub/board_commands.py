@@ -108,7 +108,7 @@ def verify_lines(found: Mapping[str, object]) -> str:
             " with that, only the chain of hashes holds them. The next settlement signs them"
         )
     if books["late_days"]:
-        lines.append(f"to be settled again for late readings: {', '.join(books['late_days'])}")
+        lines.append(f"to be settled again for late readings or decisions: {', '.join(books['late_days'])}")
     lines.append("everything holds" if found["ok"] else "something does not hold: see the lines above")
     return "\n".join(lines) + "\n"
 

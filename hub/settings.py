@@ -307,7 +307,8 @@ def _weather(table: _Table) -> WeatherSettings:
 
 
 def _rules(table: _Table) -> RuleSettings:
-    most, expected = 10**9, f"one of {', '.join(METHODS_OF_ESTIMATE)}"
+    most, ways = 10**9, METHODS_OF_ESTIMATE
+    estimate = table.text("estimate", "none", fits=ways.__contains__, expected=f"one of {', '.join(ways)}")
     rules = RuleSettings(
         method=table.text(
             "method", "proportional", fits=METHODS.__contains__, expected=f"one of {', '.join(sorted(METHODS))}"
@@ -317,12 +318,7 @@ def _rules(table: _Table) -> RuleSettings:
         retail_micro_per_kwh=table.number("retail_micro_per_kwh", 300_000, least=0, most=most),
         feedin_micro_per_kwh=table.number("feedin_micro_per_kwh", 80_000, least=0, most=most),
         connection_w=table.number("connection_w", 0, least=0, most=most),
-        estimate=EstimateRule(
-            METHODS_OF_ESTIMATE[
-                table.text("estimate", "none", fits=METHODS_OF_ESTIMATE.__contains__, expected=expected)
-            ],
-            longest=table.number("estimate_longest", 4, least=1, most=96),
-        ),
+        estimate=EstimateRule(ways[estimate], longest=table.number("estimate_longest", 4, least=1, most=96)),
     )
     if rules.sell_micro_per_kwh > rules.buy_micro_per_kwh:
         raise table.wrong("sell_micro_per_kwh", "at most buy_micro_per_kwh: sellers cannot get more than buyers pay")
