@@ -131,7 +131,7 @@ def own_reading(day: Table, slot: int, readings: Table) -> tuple[int, int] | Non
     """My surplus and demand in one interval as settled, None where one is missing, held or rejected, or I no member."""
     (first, end), parts = day["window"] or (slot, None), range(slot, slot + day["step"])
     marked: Table = {at: energy for at, _, *energy in day.get("marks", ())}
-    pairs = [marked.get(part, readings.get(part, (None, None))) for part in parts]
+    pairs: list[Any] = [marked.get(part) or readings.get(part, (None, None)) for part in parts]
     here = first <= parts[0] and (end is None or parts[-1] < end) and not any(None in pair for pair in pairs)
     return (sum(pair[0] for pair in pairs), sum(pair[1] for pair in pairs)) if here else None
 

@@ -100,11 +100,11 @@ async def test_a_stuck_meter_is_held_told_decided_and_settled_again(street: Stre
     files = await state(street, "m02")
     assert files is not None
     (day,) = files.statement["days"]  # type: ignore[misc]
-    assert day["marks"] == {"held": [[STUCK[0], len(STUCK)]]}
+    assert day["marks"] == [[slot, "held", None, None] for slot in STUCK]
     told = {slot: mark for slot, *_, mark in files.readings["readings"] if isinstance(mark, str)}  # type: ignore[union-attr]
     assert told == dict.fromkeys(STUCK, "held")
     assert check(tmp_path / "held", files) == (
-        0, "2026-05 of m02: right in all of 96 intervals; 20 slots held or rejected, 0 estimated"
+        0, "2026-05 of m02: right in all of 96 intervals; 20 slots held"
     )  # fmt: skip
 
     await decide(store, row.id, "accept")
@@ -119,9 +119,10 @@ async def test_a_stuck_meter_is_held_told_decided_and_settled_again(street: Stre
     await job(night(NEXT))
     files = await state(street, "m02")
     assert files is not None
-    assert len(files.statement["days"][0]["marks"]["estimated"]) == len(STUCK)  # type: ignore[index]
+    estimated = files.statement["days"][0]["marks"]  # type: ignore[index]
+    assert [(slot, mark) for slot, mark, *_ in estimated] == [(slot, "estimated") for slot in STUCK]
     code, said = check(tmp_path / "estimated", files)
-    assert (code, said.endswith("0 slots held or rejected, 20 estimated")) == (0, True)
+    assert (code, said.endswith("; 20 slots estimated")) == (0, True)
     (row,) = await findings(store)
     assert [(each.verdict, each.board_member, each.reason) for each in row.decisions] == [
         ("accept", "m01", "we looked"),
@@ -137,9 +138,10 @@ async def test_a_lie_about_a_mark_is_seen_by_the_script(street: Street, tmp_path
     files = await state(street, "m02")
     assert files is not None
     day = files.statement["days"][0]  # type: ignore[index]
-    for lie in ({}, {"held": [[STUCK[0], 19]]}, {"estimated": [[slot, 0, 345] for slot in STUCK]}):
+    held = [[slot, "held", None, None] for slot in STUCK]
+    for number, lie in enumerate(([], held[:-1], [[slot, "estimated", 0, 345] for slot in STUCK])):
         day["marks"] = lie
-        assert check(tmp_path / str(lie)[:12], files)[0] == 1
+        assert check(tmp_path / str(number), files)[0] == 1
 
 
 async def test_a_gap_is_a_note_that_a_late_reading_closes_and_its_estimate_gives_way(street: Street) -> None:
@@ -155,7 +157,7 @@ async def test_a_gap_is_a_note_that_a_late_reading_closes_and_its_estimate_gives
         await decide(store, row.id, "accept")
     files = await state(street, "m04")
     assert files is not None
-    assert len(files.statement["days"][0]["marks"]["estimated"]) == 9  # type: ignore[index]
+    assert len(files.statement["days"][0]["marks"]) == 9  # type: ignore[index]
     await street.arrive(late)
     await job(night(NEXT))
     (closed,) = [each for each in await findings(store) if each.found.code == "gap"]
