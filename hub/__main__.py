@@ -211,6 +211,7 @@ _ROOMS = (
     ("fairness", "hub.fairness_command", True, "report what members added to sharing beside what they got"),
     ("findings", "hub.findings_command", True, "say what is wrong with a day's readings"),
     ("account", "hub.account_command", True, "enter or show a member's bank account and direct-debit mandate"),
+    ("payments", "hub.payments_command", True, "pay out and collect what is due, and book what the bank did"),
     ("bank-file", "hub.bank_command", None, "write a bank file (SEPA) of payouts or collections"),
     ("grid-file", "hub.grid_command", None, "write, read or compare grid operators' files"),
     ("presets", "hub.presets_command", None, "list the sharing rules of countries, ready to fill in"),

@@ -15,6 +15,7 @@ from typing import Final, cast
 from hub.clock import open_clock
 from hub.commands import CommandError
 from hub.core.fund_entries import NANO_PER_MICRO, FeeScale, SurplusShares
+from hub.core.fund_words import FUND_KINDS
 from hub.core.refusal import Refusal, require_integer
 from hub.core.run_calendar import days_of
 from hub.fund_runs import FundPlan, FundResult, book_fund, plan_fees, plan_grants, plan_year, preview_fund
@@ -147,6 +148,8 @@ def result_lines(result: FundResult, is_preview: bool) -> str:
         for posting in entry.postings:
             sums[posting.account] += posting.amount
     lines = [f"{result.day}: {len(result.entries)} entries {'would be booked' if is_preview else 'booked'}"]
+    if not is_preview and result.kind in FUND_KINDS:
+        lines.append(f"  paid once two board members approve it: commonwatt-hub approve --run {result.run_key[:12]}")
     for account, nano in sorted(sums.items()):
         sign = "-" if nano < 0 else "+"
         lines.append(f"  {account:<28}{sign}{abs(nano) // 10**9}.{abs(nano) % 10**9:09d}")
