@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from edge_agent.settings import Settings, SettingsError, read_settings
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from protocols.consent_rules import ConsentSet
 
 TOKEN_MAX_BYTES = 1024
+MAX_LISTED = 100_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,43 +43,73 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
+CONSENT_HINT = """
+# More leaves the home only by rules you write here: raise the version by one, take the # away, start the agent again.
+# Purposes: prompt.shift, forecast.hood, forecast.home, peers.view, grid.flex; resolutions: PT15M, PT1H, P1D.
+# [[rule]]
+# purpose = "prompt.shift"
+# resolution = "PT15M"
+# valid_from = "2026-06-01T00:00Z"
+"""
+
+
 class ReportedError(Exception):
     """Something a person must set right, already in one line."""
 
 
+class _OneLineParser(argparse.ArgumentParser):
+    """Says in one line what is wrong with the arguments, and where all of them are told."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; `{self.prog} --help` tells more\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _OneLineParser(
         prog="commonwatt-agent",
         description="Reads the home's devices, seals what the household's consent lets out, and sends it to the hub.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     enrol = _command(commands, "enrol", _enrol, "become known to the co-op's hub with a one-time token")
-    enrol.add_argument("--token-file", type=Path, help="file that holds the token (default: standard input)")
-    enrol.add_argument("--coop", help="the co-op's id (default: hub.coop in the configuration)")
+    enrol.add_argument(
+        "--token-file", type=Path, metavar="FILE", help="file that holds the token (default: standard input)"
+    )
+    enrol.add_argument("--coop", metavar="ID", help="the co-op's id (default: hub.coop in the configuration)")
     run = _command(commands, "run", _run, "read, seal and send until stopped")
-    run.add_argument("--history", type=Path, help="a recording to send before going live")
-    run.add_argument("--clock", type=Path, help="developers only: follow this timeline file")
+    run.add_argument("--history", type=Path, metavar="FILE", help="a recording to send before going live")
+    run.add_argument("--clock", type=Path, metavar="FILE", help="developers only: follow this timeline file")
     read = _command(commands, "read", _read, "read every point once and show it with unit and raw words")
-    read.add_argument("--device", help="only this device")
+    read.add_argument("--device", metavar="NAME", help="only the device of this name in the configuration")
     outbox = _command(commands, "outbox", _outbox, "show what left the home and what waits")
-    outbox.add_argument("--limit", type=int, default=20, help="how many messages to list, newest first (default: 20)")
-    prompts = _command(commands, "prompts", _prompts, "show the hub's prompts")
+    outbox.add_argument(
+        "--limit", type=_count, default=20, metavar="N", help="how many messages to list, newest first (default: 20)"
+    )
+    prompts = _command(
+        commands, "prompts", _prompts, "show the hub's prompts, why they came and what became of the answers"
+    )
     for each in (outbox, prompts):
         each.add_argument("--json", action="store_true", help="for programs")
     read.add_argument("--json", action="store_true", help="for programs, with every raw word")
-    answer = _command(commands, "answer", _answer, "answer a prompt")
-    answer.add_argument("prompt", help="the prompt's id")
+    answer = _command(commands, "answer", _answer, "answer a prompt; the running agent sends it")
+    answer.add_argument("prompt", help="the prompt's id, as `prompts` shows it")
     answer.add_argument("choice", choices=("yes", "no", "never"), help="never: not for this appliance again")
-    answer.add_argument("--clock", type=Path, help="developers only: follow this timeline file")
+    answer.add_argument("--clock", type=Path, metavar="FILE", help="developers only: follow this timeline file")
     return parser
 
 
 def _command(commands: argparse._SubParsersAction, name: str, function: object, words: str) -> argparse.ArgumentParser:  # type: ignore[type-arg]
     sentence = f"{words[0].upper()}{words[1:]}."
     parser: argparse.ArgumentParser = commands.add_parser(name, help=words, description=sentence)
-    parser.add_argument("--config", type=Path, default=Path("agent.toml"), help="configuration (default: agent.toml)")
+    help_text = "the home's configuration (default: agent.toml)"
+    parser.add_argument("--config", type=Path, default=Path("agent.toml"), metavar="FILE", help=help_text)
     parser.set_defaults(command=function)
     return parser
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a whole number from 0 on")
+    return int(text)
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -116,7 +147,7 @@ def _leave_consent(settings: Settings, consent: ConsentSet) -> None:
         return
     part = path.with_name(path.name + ".part")
     try:
-        part.write_text(text_of(consent), encoding="utf-8")
+        part.write_text(text_of(consent) + CONSENT_HINT, encoding="utf-8")
         part.rename(path)
     except OSError as cause:
         raise ReportedError(f"enrolled, but {path} cannot be written: {cause.strerror}: write it yourself") from None
@@ -126,10 +157,13 @@ def _leave_consent(settings: Settings, consent: ConsentSet) -> None:
 def _token(path: Path | None) -> str:
     try:
         if path is None:
+            if sys.stdin.isatty():
+                print("the token from the co-op's board: ", end="", file=sys.stderr, flush=True)
             return sys.stdin.readline(TOKEN_MAX_BYTES).strip()
         return path.read_bytes()[:TOKEN_MAX_BYTES].decode("ascii").strip()
     except (OSError, UnicodeDecodeError) as cause:
-        raise ReportedError(f"{path or 'standard input'}: the token cannot be read: {cause}") from None
+        reason = cause.strerror if isinstance(cause, OSError) else "not plain letters and digits"
+        raise ReportedError(f"{path or 'standard input'}: the token cannot be read: {reason}") from None
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -207,7 +241,7 @@ def _outbox(options: argparse.Namespace) -> int:
 
     settings = _settings(options)
     try:
-        found = overview(settings.data, limit=max(0, options.limit))
+        found = overview(settings.data, limit=min(options.limit, MAX_LISTED))
         print(outbox_record(found) if options.json else outbox_table(found, load_enrolment(settings.data).tz))
     except (IdentityError, OutboxError) as error:
         raise ReportedError(str(error)) from None

@@ -27,6 +27,8 @@ def make_clock(timeline: Path | None) -> Clock:
 
     try:
         parse_timeline(read_text())
-    except (OSError, ValueError) as cause:
+    except OSError as cause:
+        raise ClockError(f"{timeline}: cannot be read: {cause.strerror or cause}") from None
+    except ValueError as cause:
         raise ClockError(f"{timeline}: {cause}") from None
     return Clock(time.time, read_text=read_text, stamp=stamp, sleep=asyncio.sleep)

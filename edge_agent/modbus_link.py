@@ -41,7 +41,8 @@ class Refused(LinkError):
     """The device will not answer this read. `code` is the Modbus exception: 2 is an address it does not have."""
 
     def __init__(self, code: int) -> None:
-        super().__init__(f"refused with exception {code}")
+        hint = " (no such register: are map and unit right?)" if code == ILLEGAL_ADDRESS else ""
+        super().__init__(f"refused with exception {code}{hint}")
         self.code = code
 
 

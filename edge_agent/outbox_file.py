@@ -56,16 +56,24 @@ def _lock(folder: Path) -> int:
 
 
 async def _sound_connection(path: Path, now_s: float) -> tuple[aiosqlite.Connection, Path | None]:
-    connection = await aiosqlite.connect(path, isolation_level=None)
-    if await _is_sound(connection):
+    if connection := await _connected(path):
         return connection, None
-    await connection.close()
     aside = _set_aside(path, now_s)
+    if connection := await _connected(path):
+        return connection, aside
+    raise OutboxError(f"{path}: cannot be used, even new: is the card full or worn out?")
+
+
+async def _connected(path: Path) -> aiosqlite.Connection | None:
+    """A connection to a sound file, None to any other. Whatever goes wrong, no thread of it stays behind."""
     connection = await aiosqlite.connect(path, isolation_level=None)
-    if not await _is_sound(connection):
-        await connection.close()
-        raise OutboxError(f"{path}: cannot be used, even new: is the card full or worn out?")
-    return connection, aside
+    is_sound = False
+    try:
+        is_sound = await _is_sound(connection)
+    finally:
+        if not is_sound:
+            await connection.close()
+    return connection if is_sound else None
 
 
 def _set_aside(path: Path, now_s: float) -> Path:

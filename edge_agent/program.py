@@ -136,7 +136,11 @@ class Program:
             for link, devices in self._fleet
         ]
         closing.readers = readers
-        log.info("agent %s: %d devices on %d connections", parts.signer.agent, len(settings.devices), len(readers))
+        log.info(
+            "agent %s reads %s; a slot ends each quarter hour",
+            parts.signer.agent,
+            ", ".join(d.name for d in settings.devices),
+        )
         return [*(reader.run() for reader in readers), closing.run(uplink.wake)]
 
     def _uplink(self, outbox: Outbox) -> Uplink:

@@ -76,6 +76,7 @@ class Uplink:
         self._wake = asyncio.Event()
         self._inbox: deque[tuple[str, bytes]] = deque(maxlen=INBOX_MAX)
         self._is_connected = False
+        self._has_been_up = False
         self._has_said_down = False
         self._in_flight: deque[int] = deque()
         self._unnoted: set[int] = set()
@@ -183,9 +184,9 @@ class Uplink:
             log.debug("the agent is stopping: a word from the broker came too late")
 
     def _note_up(self) -> None:
-        if self._has_said_down:
-            log.info("broker %s:%d: connected again", *self._broker)
-        self._is_connected, self._has_said_down = True, False
+        if self._has_said_down or not self._has_been_up:
+            log.info("broker %s:%d: connected%s", *self._broker, " again" if self._has_been_up else "")
+        self._is_connected, self._has_been_up, self._has_said_down = True, True, False
         self._start_over()
 
     def _note_down(self, words: str) -> None:

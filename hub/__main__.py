@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
+from typing import NoReturn
 
 from hub.clock import ClockFileError, open_clock
 from hub.hub_folder import FolderError
@@ -231,8 +232,15 @@ def _add_rooms(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", 
             parser.set_defaults(command=module.run)
 
 
+class _OneLineParser(argparse.ArgumentParser):
+    """Says in one line what is wrong with the arguments, and where all of them are told."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; `{self.prog} --help` tells more\n")
+
+
 def _parser(called: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="commonwatt-hub", description="The hub of an energy co-op.")
+    parser: argparse.ArgumentParser = _OneLineParser(prog="commonwatt-hub", description="The hub of an energy co-op.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_init(commands)
     run = _command(commands, "run", _run, "run the hub: broker, intake, timetable and pages")

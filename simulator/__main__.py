@@ -5,6 +5,7 @@ import logging
 import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import NoReturn
 
 from simulator.agent_files import HUB_URL, INTERVAL_S
 from simulator.demo_command import add_demo_command
@@ -27,8 +28,15 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
+class _OneLineParser(argparse.ArgumentParser):
+    """Says in one line what is wrong with the arguments, and where all of them are told."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; `{self.prog} --help` tells more\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _OneLineParser(
         prog="commonwatt-sim", description="A simulated street of homes that speaks real Modbus."
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")

@@ -88,7 +88,7 @@ async def _serve(
         await asyncio.to_thread(warm_up, street, clock.now(), _say)
         await running.start()
     except OSError as problem:
-        raise SimulatorProblem(f"cannot serve the street: {problem.strerror or problem}") from None
+        raise SimulatorProblem(f"cannot serve the street in {options.data}: {problem.strerror or problem}") from None
     try:
         try:
             file = write_street(options.data, street, connects=running.connects, urls=running.urls, manners=manners)

@@ -56,8 +56,12 @@ def read_street(folder: Path) -> Street:
         return Street(
             seed=int(content["seed"]), homes=len(content["homes"]), first_day=int(content["first_day"]), site=site
         )
-    except (OSError, ValueError, KeyError, TypeError) as problem:
-        raise StreetFileError(f"{path}: not a street's file ({type(problem).__name__})") from None
+    except FileNotFoundError:
+        raise StreetFileError(f"{path}: not there: `commonwatt-sim street --data {folder}` makes it") from None
+    except OSError as problem:
+        raise StreetFileError(f"{path}: cannot be read: {problem.strerror}") from None
+    except (ValueError, KeyError, TypeError):
+        raise StreetFileError(f"{path}: not a street's file, expected one that `commonwatt-sim street` made") from None
 
 
 def _content(street: Street, connects: Mapping[tuple[str, str], str], urls: Mapping[str, str]) -> dict[str, object]:

@@ -69,7 +69,8 @@ class SqliteConnections:
                     await migrate(opened[0], place=str(path))
         except (sqlite3.Error, OSError) as error:
             await _close_all(opened)
-            raise StoreError(f"{path}: cannot open the store: {error}") from None
+            hint = ": is the disk full?" if "disk I/O" in str(error) else ""
+            raise StoreError(f"{path}: cannot open the store: {error}{hint}") from None
         except BaseException:
             await _close_all(opened)
             raise

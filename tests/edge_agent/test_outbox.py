@@ -2,10 +2,12 @@
 
 import asyncio
 import sqlite3
+import threading
 import time
 from contextlib import closing
 from pathlib import Path
 
+import aiosqlite
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -18,6 +20,7 @@ from protocols.envelope import batch_hash
 from protocols.messages import Choice, PromptNotice, encode_prompt
 from protocols.receipts import Receipt
 from protocols.refusals import Refusal
+from tests.edge_agent.hand_clock import until
 
 NOW = 1_790_000_000.0
 SIGNER = Signer("c", "a", Ed25519PrivateKey.generate())
@@ -135,6 +138,20 @@ async def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     with pytest.raises(OutboxError, match="cannot be written"):
         async with open_outbox(tmp_path / "file" / "data", max_mb=1, now_s=NOW):
             pass
+
+
+async def test_a_full_disk_is_said_and_leaves_no_thread_that_holds_the_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_arguments: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    before = threading.active_count()
+    monkeypatch.setattr(aiosqlite.Connection, "executescript", full)
+    with pytest.raises(OutboxError, match=r"outbox\.sqlite: cannot be written: database or disk is full"):
+        async with open_outbox(tmp_path, max_mb=1, now_s=NOW):
+            pass
+    await until(lambda: threading.active_count() <= before, what="the end of the connection's thread")
 
 
 async def test_prompts_and_answers_cross_between_processes(tmp_path: Path) -> None:

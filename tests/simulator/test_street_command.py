@@ -162,7 +162,12 @@ def history_follows(data: Path) -> None:
 def test_bad_input_gets_one_line(tmp_path: Path) -> None:
     assert "no device family 'toaster': choose one of" in refused("device", "toaster")
     assert "expected --port" in refused("device", "shelly-pro3em", "--port", "99999")
-    assert "not a street's file" in refused("history", "--street", str(tmp_path), "--until", "2026-07-06T09:00Z")
+    history = ("history", "--street", str(tmp_path), "--until", "2026-07-06T09:00Z")
+    assert "street.json: not there: `commonwatt-sim street --data" in refused(*history)
+    (tmp_path / "street.json").write_text("[]")
+    assert "not a street's file" in refused(*history)
+    (tmp_path / "street.json").unlink()
+    assert "--port: invalid int value: 'x'" in refused("device", "shelly-pro3em", "--port", "x")
     assert "expected a time like" in refused("history", "--street", str(tmp_path), "--until", "soon")
     assert "1 to 200 homes" in refused("street", "--homes", "0", "--data", str(tmp_path))
     assert "no timeline" in refused("street", "--data", str(tmp_path), "--clock", str(tmp_path / "none"))
