@@ -122,6 +122,13 @@ class CounterMeter:
             return self._believe(wrapped)
         return self._doubt(last, point)
 
+    def shift(self, by_wh: int) -> None:
+        """Count everything from this much higher on: where the counter had begun is known only now."""
+        if self.base is not None:
+            self.base = replace(self.base, counter_wh=self.base.counter_wh + by_wh)
+        if self._last is not None:
+            self._last = replace(self._last, counter_wh=self._last.counter_wh + by_wh)
+
     def open(self, slot: Slot) -> None:
         """Count from the last reading on, taken at the beginning of `slot`. A counter that has a base keeps it."""
         if self.base is None and self._last is not None:

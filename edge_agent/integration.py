@@ -12,7 +12,7 @@ from protocols.quantities import Gap, Mark
 from protocols.slots import SLOT_S
 
 # Power in W and time in ms, twice over because a trapezoid has half a height: 1 Wh in these units.
-_AREA_PER_WH = 2 * 1000 * 3600
+AREA_PER_WH = 2 * 1000 * 3600
 _FULL_MS = SLOT_S * 1000
 
 
@@ -47,7 +47,7 @@ class PowerMeter:
         length_ms = sample.at_ms - last.at_ms
         if length_ms > self._longest_hole_ms:
             return
-        above, below = _areas(last.power_w, sample.power_w, length_ms)
+        above, below = areas(last.power_w, sample.power_w, length_ms)
         self._areas[0] += above
         self._areas[1] += below
         self._covered_ms += length_ms
@@ -74,13 +74,13 @@ class PowerMeter:
     def _drawn(self, which: int, *, covered_ms: int, reason: Gap) -> Closed:
         if covered_ms == 0:
             return Closed(None, Mark.MISSING, reason)
-        energy_wh, self._areas[which] = divmod(self._areas[which], _AREA_PER_WH)
+        energy_wh, self._areas[which] = divmod(self._areas[which], AREA_PER_WH)
         if covered_ms >= _FULL_MS:
             return Closed(energy_wh, Mark.DERIVED, Gap.NONE)
         return Closed(energy_wh, Mark.PARTIAL, reason)
 
 
-def _areas(first_w: int, second_w: int, length_ms: int) -> tuple[int, int]:
+def areas(first_w: int, second_w: int, length_ms: int) -> tuple[int, int]:
     """Twice the area above and below zero of the line from one sample to the next."""
     if first_w >= 0 and second_w >= 0:
         return (first_w + second_w) * length_ms, 0

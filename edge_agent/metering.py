@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
 from edge_agent.counters import Base, Closed, CounterMeter, Limits, Verdict
 from edge_agent.integration import PowerMeter
 from edge_agent.outage_totals import OutageTotals
+from edge_agent.shaping import CounterShape
 from protocols.consent import SlotValue
 from protocols.device_roles import RoleReading
 from protocols.map_model import RoleName
@@ -53,6 +54,8 @@ class Sample:
     power_w: int | None = None
     steps_wh: Mapping[str, int] = field(default_factory=dict)
     wraps_wh: Mapping[str, int] = field(default_factory=dict)
+    is_shaped: bool = False
+    """The counters are coarse: power tells how their steps spread."""
 
 
 def sample_of(reading: RoleReading, at_s: float, counted: Iterable[str]) -> Sample:
@@ -68,6 +71,7 @@ def sample_of(reading: RoleReading, at_s: float, counted: Iterable[str]) -> Samp
         None if power is None else int(power.to_integral_value(rounding=ROUND_HALF_EVEN)),
         {name: max(1, _ceil(step)) for name, step in reading.steps_wh.items()},
         {name: int(wrap) for name, wrap in reading.wraps_wh.items() if wrap == int(wrap)},
+        reading.shape_by_power,
     )
 
 
@@ -110,6 +114,7 @@ class Metering:
         self._next_of = dict.fromkeys(self.places, next_slot)
         self._counters: dict[tuple[Place, str], CounterMeter] = {}
         self._powers: dict[Place, PowerMeter] = {}
+        self._shapes: dict[tuple[Place, str], CounterShape] = {}
         self._good_at: dict[tuple[Place, str], float] = {}
         self._closed: dict[Slot, dict[Place, _PlaceSlot]] = {}
         self._totals = OutageTotals()
@@ -131,14 +136,29 @@ class Metering:
             self._good_at[place, "power_w"] = sample.at_s
             return Verdict.GOOD
         verdicts = set()
-        for name, counter_wh in sample.counters_wh.items():
+        for name in sample.counters_wh:
             meter = self._counters.setdefault((place, name), CounterMeter(Limits(place.max_power_w)))
             meter.limits = Limits(place.max_power_w, sample.steps_wh.get(name, 1), sample.wraps_wh.get(name))
-            verdict = meter.take(sample.at_s, counter_wh)
+            verdict = meter.take(sample.at_s, self._shaped(place, name, sample=sample, meter=meter))
             if verdict is Verdict.GOOD:
                 self._good_at[place, name] = sample.at_s
             verdicts.add(verdict)
         return next(each for each in (Verdict.SUSPECT, Verdict.NOTHING, Verdict.GOOD) if each in verdicts)
+
+    def _shaped(self, place: Place, name: str, *, sample: Sample, meter: CounterMeter) -> int | None:
+        """The counter as read, or the finer one that power makes of it."""
+        counter_wh = sample.counters_wh[name]
+        if not sample.is_shaped:
+            return counter_wh
+        shape = self._shapes.get((place, name))
+        if shape is None:
+            half = list(FIELDS_OF_ROLE[place.role]).index(name)
+            begins_at_wh = meter.base.counter_wh if meter.base else None
+            shape = self._shapes[place, name] = CounterShape(half, self._longest_hole_s, begins_at_wh=begins_at_wh)
+        step_wh = sample.steps_wh.get(name, 1)
+        fine_wh = shape.take(sample.at_s, counter_wh, power_w=sample.power_w, step_wh=step_wh)
+        meter.shift(shape.found_wh)
+        return fine_wh
 
     def open(self, place: Place) -> None:
         """Say that the last sample was taken at the beginning of this place's next slot."""
@@ -199,6 +219,8 @@ class Metering:
             if meter is not None:
                 missed = self._missed(place, name, slot=slot, reason=reason)
                 found = meter.close(slot, missed)
+            if found and found.mark is Mark.MEASURED and (place, name) in self._shapes:
+                found = replace(found, mark=Mark.DERIVED)
             closed[measure] = found or self._unknown(slot, missed)
         return closed
 
