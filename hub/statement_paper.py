@@ -14,5 +14,5 @@ def statement_pdf(files: StatementFiles, language: str) -> bytes:
     """The statement's sheet as a PDF. Raises: PdfMissing."""
     coop = cast(Mapping[str, str], files.statement["coop"])
     words = Words(language, coop["tz"], coop["currency"])
-    view = statement_page(files, words, frozen={}, frozen_days=0)
+    view = statement_page(files, words)
     return draw_pdf(statement_sheet(files, view, words))

@@ -22,6 +22,7 @@ from hub.core.attestations import DAY_ROOT, document_digest, read_document
 from hub.core.bills import Bill
 from hub.core.merkle import plant
 from hub.core.month_runs import PUBLISHED, MonthRun
+from hub.core.payment import payment_of
 from hub.core.run_calendar import DAILY, days_of, month_name
 from hub.core.signed_document import Document, sign_document
 from hub.core.slot_marks import SlotMarks
@@ -30,7 +31,7 @@ from hub.core.statement_month import CoopName, Month, RunNote, SettledDay, State
 from hub.settled_readings import windows_of
 from hub.settlement_days import SettlementStores, read_rule
 from hub.settlement_runs import first_day, marked_days, month_runs
-from hub.storage.contract import AccessLog
+from hub.storage.contract import AccessLog, ObjectionStore
 from hub.storage.records import Access, AttestationRow, EntryRow, Home, Member, RunRow
 from protocols.quantities import Mark, Measure
 from protocols.slots import iso, slot_of, slots_of_day
@@ -42,7 +43,7 @@ KEPT_CELLS: Final = 1_000_000
 NEXT_RUN: Final = "a newer run that is not published yet"
 
 
-class StatementStores(SettlementStores, AccessLog, Protocol):
+class StatementStores(SettlementStores, AccessLog, ObjectionStore, Protocol):
     """The slices a statement reads."""
 
 
@@ -96,7 +97,10 @@ class StatementDesk:
             marks = [day.source.settled.marks[member.id] for day in whole.days if member.id in day.source.settled.marks]
             readings = await self._readings(member, home, month=month, marks=marks, access=access)
             pool = {"days": [day.pool.for_members() for day in whole.days]}
-            signed = sign_document(stated, self._key)
+            rows = await self._store.objections(member=member.id)
+            open_ = [row for row in rows if row.verdict is None and row.month == stated["month"]]
+            payment = payment_of(stated, [(row.day, row.line, row.due_at) for row in open_])
+            signed = {**sign_document(stated, self._key), "payment": sign_document(payment, self._key)}
             return StatementFiles(signed, readings, pool, await self._later(edition), self._hub_key)
 
     async def _editions(self, month: date) -> tuple[Edition, ...]:

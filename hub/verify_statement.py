@@ -18,8 +18,7 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-SIGNED = b"commonwatt signed document v1\n"
-MAX_BYTES = 256 * 2**20
+SIGNED, MAX_BYTES = b"commonwatt signed document v1\n", 256 * 2**20
 ENERGIES = ("surplus", "demand", "received", "sold", "imported", "exported")
 MONEYS = ("debit_nano", "credit_nano", "benefit_nano", "alone_nano", "cost_nano")
 SIDES = {"received": "debit_cent", "sold": "credit_cent"}
@@ -166,8 +165,8 @@ def check_entries(day: Table, coop: str, me: str, key: Ed25519PublicKey) -> dict
         at, entry, path = f"{place} entry {each['place']}", json.loads(each["entry"]), map(bytes.fromhex, each["proof"])
         found = root_of(each["entry"].encode(), each["place"], root["entries"], list(path))
         require(found.hex() == root["root"], at, "does not stand under the day's signed root")
-        same([entry["day"], entry["member"]], [day["day"], me], f"{at} day and member")
-        same(sum(amount for _, _, amount in entry["postings"]), 0, f"{at} sum")
+        stated = [entry["day"], entry["member"], sum(amount for _, _, amount in entry["postings"])]
+        same(stated, [day["day"], me, 0], f"{at} day, member and sum")
         for line, account, amount in entry["postings"]:
             if account == f"member:{me}:energy" and line in booked:
                 booked[line] += amount if line in ("received", "imported") else -amount
@@ -251,10 +250,9 @@ def verify(signed: Table, own: Table, published: Table, key: Ed25519PublicKey) -
     place, withheld = "statement", 0
     try:
         document = signed["document"]
-        same(document["format"], "commonwatt-statement-1", "format")
-        same(own["member"], document["member"]["id"], "member of the readings")
-        readings = {slot: energy[:2] for slot, *energy in own["readings"]}
-        pools = {pool["day"]: pool for pool in published["days"]}
+        named = [document["format"], own["member"]]
+        same(named, ["commonwatt-statement-1", document["member"]["id"]], "format, member of the readings")
+        pools, readings = {p["day"]: p for p in published["days"]}, {at: wh[:2] for at, *wh in own["readings"]}
         for day in document["days"]:
             place = f"day {day['day']}"
             withheld += check_day(day, document, pools, readings, key)
@@ -266,6 +264,9 @@ def verify(signed: Table, own: Table, published: Table, key: Ed25519PublicKey) -
     except BROKEN as error:
         raise Wrong(f"{place}: malformed ({type(error).__name__}: {str(error)[:80]})") from None
     check_signature(signed, key, "statement signature")
+    if payment := signed.get("payment"):
+        check_signature(payment, key, "payment")
+        same(payment["document"]["statement"], hashlib.sha256(canonical(document)).hexdigest(), "payment statement")
     note = f"; {withheld} of them only within bounds, as too few homes took part" if withheld else ""
     note += "".join(f"; {marks.count(mark)} slots {mark}" for mark in sorted({*marks}))
     count = sum(len(day["surplus"]) for day in document["days"])
@@ -278,8 +279,7 @@ def main() -> int:
     for name in ("statement", "readings", "pool"):
         parser.add_argument(name, metavar=f"{name}.json")
     parser.add_argument("--hub-key", required=True, metavar="HEX", help="the hub's Ed25519 public key, 64 hex digits")
-    chosen = parser.parse_args()
-    files, path = [], "--hub-key"
+    files, path, chosen = [], "--hub-key", parser.parse_args()
     try:
         key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(chosen.hub_key))
         for path in (chosen.statement, chosen.readings, chosen.pool):

@@ -33,6 +33,7 @@ Table = dict[str, object]
 class StatementFiles:
     """What a member takes home: the signed statement, own readings, the pool series and the hub's public key.
 
+    Beside the signed statement stands `payment`, signed too: what is to be paid of it now.
     `later` names the days that have something newer than the statement, with why: the next run takes it up.
     """
 
@@ -46,6 +47,11 @@ class StatementFiles:
     def statement(self) -> Table:
         """The statement that is signed."""
         return cast(Table, self.signed["document"])
+
+    @property
+    def payment(self) -> Table:
+        """What is to be paid of it now."""
+        return cast(dict[str, Table], self.signed["payment"])["document"]
 
 
 def state_month(

@@ -13,7 +13,6 @@ from hub.web.guard import PageError
 from hub.web.sign_in import Visit, visit_of
 from hub.web.site import Site, as_json
 from hub.web.statement_pdf import PdfMissing, draw_pdf, draws_pdf
-from hub.web.views.objections import frozen_lines
 from hub.web.views.statement import StatementPage, statement_day, statement_page
 from hub.web.views.statement_sheet import statement_sheet
 
@@ -33,10 +32,7 @@ def add_statement_pages(app: FastAPI, site: Site) -> None:
     @app.get("/credits/statement/{month}/{day}")
     async def day_of_statement(request: Request, month: str, day: str) -> Response:
         visit = await visit_of(site.parts, request)
-        statement = (await files_of(site, visit, month)).statement
-        rows = await site.parts.store.objections(member=visit.member.id)
-        frozen = frozen_lines(rows, month=month, day=day, words=visit.words)
-        view = statement_day(statement, day, visit.words, frozen=frozen)
+        view = statement_day(await files_of(site, visit, month), day, visit.words)
         if view is None:
             raise PageError(404, visit.words.say("The statement has no such day."))
         return await site.page(visit, "statement_day.html", place="credits", view=view)
@@ -83,10 +79,7 @@ def _add_files(app: FastAPI, site: Site) -> None:
 async def _stated(site: Site, visit: Visit, month: str) -> tuple[StatementFiles, StatementPage]:
     """The visitor's statement with what its page shows, frozen lines included. Raises: PageError(404)."""
     files = await files_of(site, visit, month)
-    rows = await site.parts.store.objections(member=visit.member.id)
-    frozen = frozen_lines(rows, month=month, day="", words=visit.words)
-    in_days = sum(row.verdict is None and row.month == month and row.day != "" for row in rows)
-    return files, statement_page(files, visit.words, frozen=frozen, frozen_days=in_days)
+    return files, statement_page(files, visit.words)
 
 
 async def files_of(site: Site, visit: Visit, text: str) -> StatementFiles:

@@ -27,6 +27,7 @@ from hub.settlement_runs import settle_month
 from hub.statement_command import file_contents, write_folder
 from hub.statement_paper import statement_pdf
 from hub.statements import DESK_ACCESS, StatementDesk, StatementProblem
+from hub.storage.records import NewObjection
 from hub.verify_books import check_books
 from tests.hub.settled_street import KEY, RULE, Street, arrivals_of, open_street
 
@@ -162,6 +163,38 @@ async def test_a_published_month_is_billed_and_booked_and_a_later_one_replaces_t
     assert await balance(street, "member:m02:money") == -bill["gross_cent"] * CENT_NANO
     books = await check_books(street.store, KEY.public_key())
     assert (books.findings, set(books.sums.values())) == ([], {0})
+
+
+async def test_an_objection_leaves_its_amount_out_of_what_is_to_pay_and_the_statement_as_it_is(
+    street: Street, tmp_path: Path
+) -> None:
+    await street.arrive_days(DAYS)
+    await publish(street, "M1", TERMS)
+    plain = await state(street, "m02")
+    assert plain is not None
+    for day, line in (("", "debit"), ("2026-05-31", "sold")):
+        new = NewObjection("m02", "2026-05", day, line, stated=1, statement="x", reason="no", made_at=5, due_at=90)
+        assert await street.store.add_objection(new) is None
+    waiting = await state(street, "m02")
+    assert waiting is not None
+    assert waiting.signed["document"] == plain.signed["document"]
+    payment: Any = waiting.payment
+    assert payment["waiting"] == [
+        {"day": "", "line": "debit", "until": 90},
+        {"day": "2026-05-31", "line": "sold", "until": 90},
+    ]
+    assert [bill["now_cent"] for bill in payment["bills"] if bill["side"] == "received"] == [0]
+    assert check(tmp_path / "waiting", waiting)[0] == 0
+    path = tmp_path / "waiting" / "statement.json"
+    path.write_text(path.read_text().replace('"now_cent":0', '"now_cent":1'))
+    names = [str(tmp_path / "waiting" / name) for name in ("statement.json", "readings.json", "pool.json")]
+    command = [sys.executable, "-I", verify_statement.__file__, *names, "--hub-key", waiting.hub_key]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "payment: not signed by the hub's key, or changed since\n")
+    await street.store.decide_objection(1, board_member="m01", verdict="rejected", reason="it stands", at=7)
+    decided = await state(street, "m02")
+    assert decided is not None
+    assert cast(list[object], decided.payment["waiting"]) == payment["waiting"][1:]
 
 
 async def balance(street: Street, account: str) -> int:

@@ -37,15 +37,6 @@ def objection_lines(
     return tuple(_line(row, words, names=names, reader=reader, now_s=now_s) for row in (*waiting, *decided))
 
 
-def frozen_lines(rows: Sequence[ObjectionRow], *, month: str, day: str, words: Words) -> dict[str, str]:
-    """The lines of a month, or of a day of it, that are frozen, with until when the board decides."""
-    return {
-        row.line: words.say("frozen, the board decides by %(moment)s", moment=words.moment(row.due_at))
-        for row in rows
-        if row.verdict is None and (row.month, row.day) == (month, day)
-    }
-
-
 def amount_words(line: str, stated: int, words: Words) -> str:
     """What a line says."""
     return words.kwh(stated) if line in ENERGY_LINES else words.money(stated)

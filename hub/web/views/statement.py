@@ -13,7 +13,7 @@ from hub.core.money import CENT_NANO
 from hub.core.objections import ENERGY_LINES, MONEY_LINES
 from hub.core.statement import StatementFiles
 from hub.web.charts import Table
-from hub.web.views.statement_bills import BillView, balance_cent, bill_views
+from hub.web.views.statement_bills import BillView, balance_cent, bill_views, payment_rows, waiting_lines
 from hub.web.words import NO_BREAK, Words
 
 Document = Mapping[str, Any]
@@ -62,6 +62,7 @@ class StatementPage:
     missing: str
     frozen: str
     bills: tuple[BillView, ...]
+    payment: tuple[tuple[str, str], ...]
     hub_key: str
 
 
@@ -105,18 +106,17 @@ def labels(words: Words) -> dict[str, str]:
     }
 
 
-def statement_page(
-    files: StatementFiles, words: Words, *, frozen: Mapping[str, str], frozen_days: int
-) -> StatementPage:
-    """The page of a member's month. `frozen` lines of it wait for the board, and `frozen_days` lines of its days."""
+def statement_page(files: StatementFiles, words: Words) -> StatementPage:
+    """The page of a member's month."""
     statement: Document = files.statement
+    frozen = waiting_lines(files.payment, "", words)
     changes: Document | None = statement["changes"]
     money, state = statement["money"], state_of(statement)
     first = date.fromisoformat(f"{statement['month']}-01")
     is_compared = money["benefit_nano"] is not None
     changed_days: Iterable[str] = () if changes is None else changes["days"]
     return StatementPage(
-        headline=words.say("Statement of %(month)s", month=words.month(first)),
+        headline=_headline(state, words.month(first), words),
         lede=_lede(balance_cent(statement), words, is_billed=state != "provisional"),
         month_key=statement["month"],
         state=state,
@@ -130,10 +130,17 @@ def statement_page(
         has_last=changes is not None,
         later=tuple((_short(day, words), later_words(why, words)) for day, why in files.later.items()),
         missing=_missing(statement, words),
-        frozen=_frozen(len(frozen) + frozen_days, words),
+        frozen=_frozen(files.payment, words),
         bills=bill_views(statement, words),
+        payment=payment_rows(files.payment, words),
         hub_key=files.hub_key,
     )
+
+
+def _headline(state: str, month: str, words: Words) -> str:
+    if state == "provisional":
+        return words.say("%(month)s so far", month=month)
+    return words.say("Statement of %(month)s", month=month)
 
 
 def state_of(statement: Document) -> str:
@@ -148,7 +155,7 @@ def day_address(statement: Document, day: str) -> str:
 
 def _state_words(state: str, words: Words) -> str:
     return {
-        "provisional": words.say("Provisional: it is shown and not billed, and may still change."),
+        "provisional": words.say("So far, and not a bill: it is provisional and may still change."),
         "billed": words.say("Billed: later readings can still correct it, as a difference in a later statement."),
         "final": words.say("Final: only the decision of a dispute can still change it."),
     }[state]
@@ -190,13 +197,15 @@ def _missing(statement: Document, words: Words) -> str:
     return words.count("%(n)s day is not settled yet.", "%(n)s days are not settled yet.", missing)
 
 
-def _frozen(lines: int, words: Words) -> str:
-    if not lines:
+def _frozen(payment: Document, words: Words) -> str:
+    if not payment["waiting"]:
         return ""
+    moment = words.moment(max(each["until"] for each in payment["waiting"]))
     return words.count(
-        "%(n)s number is frozen until the board has decided.",
-        "%(n)s numbers are frozen until the board has decided.",
-        lines,
+        "%(n)s number is waiting for the board's decision until %(moment)s, and is left out of what is to pay now.",
+        "%(n)s numbers are waiting for the board's decision until %(moment)s, and are left out of what is to pay now.",
+        len(payment["waiting"]),
+        moment=moment,
     )
 
 
@@ -243,10 +252,10 @@ def _amount(amount: int | None, scale: int, words: Words) -> str:
     return "–" if amount is None else words.money(amount * scale)
 
 
-def statement_day(
-    statement: Document, day_name: str, words: Words, *, frozen: Mapping[str, str]
-) -> StatementDay | None:
+def statement_day(files: StatementFiles, day_name: str, words: Words) -> StatementDay | None:
     """The page of one day of the statement; None where the statement has no such day."""
+    statement: Document = files.statement
+    frozen = waiting_lines(files.payment, day_name, words)
     day = next((each for each in statement["days"] if each["day"] == day_name), None)
     if day is None:
         return None

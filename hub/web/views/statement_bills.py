@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 from hub.core.money import CENT_NANO
+from hub.core.payment import SIDE_OF_LINE
 from hub.web.charts import Table
 from hub.web.words import NO_BREAK, Words
 
@@ -32,6 +33,38 @@ def balance_cent(statement: Document) -> int:
         money = statement["money"]
         return int(money["credit_cent"] - money["debit_cent"])
     return sum(_sign(bill) * bill["gross_cent"] for bill in statement["tax"])
+
+
+def waiting_lines(payment: Document, day: str, words: Words) -> dict[str, str]:
+    """The lines of a day, or of the month where `day` is empty, that wait for the board, and until when."""
+    return {
+        each["line"]: words.say("waiting for the board's decision until %(moment)s", moment=words.moment(each["until"]))
+        for each in payment["waiting"]
+        if each["day"] == day
+    }
+
+
+def payment_rows(payment: Document, words: Words) -> tuple[tuple[str, str], ...]:
+    """What is due by each document, what of it waits and until when, then the sum; nothing before anything is due."""
+    if not payment["bills"]:
+        return ()
+    return tuple(_payment_rows(payment, words))
+
+
+def _payment_rows(payment: Document, words: Words) -> Iterator[tuple[str, str]]:
+    for bill in payment["bills"]:
+        is_sold = bill["side"] == "sold"
+        number = bill["number"] or payment["month"]
+        receive = words.say("To receive by credit note %(number)s", number=number)
+        pay = words.say("To pay by bill %(number)s", number=number)
+        yield receive if is_sold else pay, _cents(bill["due_cent"], words)
+        if bill["waiting_cent"]:
+            until = max(each["until"] for each in payment["waiting"] if SIDE_OF_LINE[each["line"]] == bill["side"])
+            moment = words.moment(until)
+            waiting = words.say("waiting for the board's decision until %(moment)s", moment=moment)
+            yield waiting, _cents(-bill["waiting_cent"], words)
+    now = payment["now_cent"]
+    yield words.say("To receive now") if now >= 0 else words.say("To pay now"), _cents(abs(now), words)
 
 
 def _sign(bill: Document) -> int:

@@ -91,7 +91,7 @@ def statement_sheet(files: StatementFiles, view: StatementPage, words: Words) ->
 
 def _state(state: str, words: Words) -> str:
     return {
-        "provisional": words.say("Provisional, not a bill"),
+        "provisional": words.say("So far, not a bill"),
         "billed": words.say("Billed"),
         "final": words.say("Final"),
     }[state]
@@ -106,6 +106,8 @@ def _sections(statement: Document, view: StatementPage, words: Words) -> Iterato
     cents = words.say("Cents are rounded so that all members' amounts add up; the ledger behind them is exact.")
     money = tuple((_frozen(each.label, each.frozen), each.value) for each in view.money)
     yield Section(words.say("Money"), ("", amount), money, small=(cents,))
+    if view.payment:
+        yield Section(words.say("To pay or receive now"), ("", amount), view.payment, total=True)
     for bill in view.bills:
         yield Section(bill.name, bill.table.heads, bill.table.rows, small=bill.about, total=True)
     if view.comparison:

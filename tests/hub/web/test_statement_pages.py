@@ -36,7 +36,8 @@ async def test_the_files_of_each_member_are_accepted_by_the_downloaded_script(si
 async def test_every_number_opens_to_days_and_every_day_to_slots_and_entries(sign_in: SignIn) -> None:
     browser = await sign_in("m02")
     page = (await browser.get(MONTH)).text
-    assert "Provisional" in page
+    assert "So far, and not a bill" in page
+    assert "June 2026 so far" in page
     for label in ("Drawn at your connection", "To pay for energy from neighbours", "Cost standing alone", "Gained by"):
         assert label in page, label
     days = set(re.findall(rf'href="({MONTH}/2026-06-\d\d)"', page))

@@ -5,11 +5,12 @@ import re
 import sys
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pypdf import PdfReader
 
+from hub.core.payment import payment_of
 from hub.core.signed_document import document_hash, sign_document
 from hub.core.statement import StatementFiles, state_month
 from hub.core.tax_terms import Rates, Standing, TaxTerms
@@ -39,6 +40,7 @@ TERMS = TaxTerms(
     (Standing("a", "2026-01-01", "reverse_charge", tax_number="ATU1234"),),
     {"self_billing": "Gutschrift", "reverse_charge": "Übergang der Steuerschuld"},
 )
+WAITING = (("", "credit", 1_800_000_000), ("2026-10-20", "received", 1_799_000_000))
 WORDS = Words("en", COOP.tz, COOP.currency)
 
 
@@ -58,8 +60,10 @@ def statement() -> dict[str, Any]:
 
 
 def sheet_of(statement: dict[str, Any]) -> Sheet:
-    files = StatementFiles(sign_document(statement, HUB_KEY), {"member": "a"}, {}, {}, HUB_KEY_HEX)
-    return statement_sheet(files, statement_page(files, WORDS, frozen={}, frozen_days=0), WORDS)
+    payment = payment_of(statement, WAITING)
+    signed = {**sign_document(statement, HUB_KEY), "payment": sign_document(payment, HUB_KEY)}
+    files = StatementFiles(signed, {"member": "a"}, {}, {}, HUB_KEY_HEX)
+    return statement_sheet(files, statement_page(files, WORDS), WORDS)
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +128,12 @@ def test_taxes_changes_and_hashes_are_those_that_are_signed(statement: dict[str,
         assert units(row(rows[at:], f"{label} €")[0], 100) == bill["due_cent"], label
     at = next(n for n, line in enumerate(rows) if line.endswith(f" {invoice['number']}"))
     assert units(row(rows[at:], "Sum ")[0], 100) == invoice["gross_cent"]
+    payment = payment_of(statement, WAITING)
+    now = cast(int, payment["now_cent"])
+    assert units(row(rows, "To receive now €" if now >= 0 else "To pay now €")[0], 100) == abs(now)
+    waiting = [line for line in rows if line.startswith("waiting for the board's decision until")]
+    cents = [bill["waiting_cent"] for bill in cast(list[dict[str, int]], payment["bills"]) if bill["waiting_cent"]]
+    assert [units(re.findall(r"€([\d,]+\.\d\d)", line)[0], 100) for line in waiting] == cents
     assert f"in place of {invoice['replaces']['number']} of 7 December 2026" in "\n".join(rows)
     for sentence in ("Gutschrift", "Übergang der Steuerschuld", "Sunny Street eG, Sonnengasse 1", "ATU1234"):
         assert any(sentence in line for line in rows), sentence
