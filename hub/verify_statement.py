@@ -260,13 +260,13 @@ def verify(signed: Table, own: Table, published: Table, key: Ed25519PublicKey) -
         check_month(document)
         for name, (_, now) in ((document["changes"] or {}).get("month") or {}).items():
             same(now, {**document["totals"], **document["money"]}[name], f"changes {name}")
+        if payment := signed.get("payment"):
+            check_signature(payment, key, "payment")
+            same(payment["document"]["statement"], hashlib.sha256(canonical(document)).hexdigest(), "payment statement")
         marks = [mark for day in document["days"] for _, mark, *_ in day.get("marks", ())]
     except BROKEN as error:
         raise Wrong(f"{place}: malformed ({type(error).__name__}: {str(error)[:80]})") from None
     check_signature(signed, key, "statement signature")
-    if payment := signed.get("payment"):
-        check_signature(payment, key, "payment")
-        same(payment["document"]["statement"], hashlib.sha256(canonical(document)).hexdigest(), "payment statement")
     note = f"; {withheld} of them only within bounds, as too few homes took part" if withheld else ""
     note += "".join(f"; {marks.count(mark)} slots {mark}" for mark in sorted({*marks}))
     count = sum(len(day["surplus"]) for day in document["days"])

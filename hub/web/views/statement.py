@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from hub.core.money import CENT_NANO
 from hub.core.objections import ENERGY_LINES, MONEY_LINES
-from hub.core.statement import StatementFiles
+from hub.core.slot_marks import ESTIMATED, HELD, MARK_WORDS, REJECTED
+from hub.core.statement import StatementFiles, interval_marks
 from hub.web.charts import Table
 from hub.web.views.statement_bills import BillView, balance_cent, bill_views, payment_rows, waiting_lines
 from hub.web.words import NO_BREAK, Words
@@ -129,7 +130,7 @@ def statement_page(files: StatementFiles, words: Words) -> StatementPage:
         changed_days=tuple((_short(day, words), day_address(statement, day)) for day in changed_days),
         has_last=changes is not None,
         later=tuple((_short(day, words), later_words(why, words)) for day, why in files.later.items()),
-        missing=_missing(statement, words),
+        missing=" ".join(filter(None, (_missing(statement, words), _marked(statement, words)))),
         frozen=_frozen(files.payment, words),
         bills=bill_views(statement, words),
         payment=payment_rows(files.payment, words),
@@ -292,7 +293,7 @@ def _slot_table(day: Document, words: Words) -> Table:
         *(words.say("Fed in, Wh"), words.say("to neighbours"), words.say("to the grid")),
         words.say("State"),
     )
-    provisional = set(day["provisional"])
+    provisional, marked = set(day["provisional"]), interval_marks(day)
     rows = []
     columns = zip(*(day[name] for name in ("surplus", "demand", "received", "sold")), strict=True)
     for i, (surplus, demand, received, sold) in enumerate(columns):
@@ -302,8 +303,25 @@ def _slot_table(day: Document, words: Words) -> Table:
             energy = (demand, received, demand - received, surplus, sold, surplus - sold)
             cells = [words.number(wh) for wh in energy]
         state = words.say("no reading") if surplus is None else words.say("may change") if slot in provisional else ""
+        if slot in marked:
+            state = _mark_words(words)[marked[slot]]
         rows.append((words.clock(slot), *cells, state))
     return Table(heads, tuple(rows))
+
+
+def _mark_words(words: Words) -> dict[str, str]:
+    return {
+        HELD: words.say("held until the board decides"),
+        REJECTED: words.say("not counted, the board decided"),
+        ESTIMATED: words.say("estimated"),
+    }
+
+
+def _marked(statement: Document, words: Words) -> str:
+    """How many intervals of the month are not settled as they were read; empty where all are."""
+    found = [mark for day in statement["days"] for mark in interval_marks(day).values()]
+    counts = [f"{words.number(found.count(mark))} {_mark_words(words)[mark]}" for mark in MARK_WORDS if mark in found]
+    return words.say("Quarter hours with a mark: %(counts)s.", counts=", ".join(counts)) if counts else ""
 
 
 def _rule_lines(rule: Document, words: Words) -> Iterator[tuple[str, str]]:
