@@ -38,7 +38,6 @@ BUSY: Final = "a run is being booked at this moment; look again when it is done"
 STALE: Final = "something has changed since you looked at it, such as new readings; look again"
 CROSSED: Final = "another run was booked at the same moment; look again"
 
-
 Terms = Callable[[], TaxTerms | None]
 
 
@@ -55,11 +54,12 @@ class RunDesk:
         *,
         calendar: RunCalendar,
         key: Signer,
-        terms: Callable[[], TaxTerms | None] = lambda: None,
+        terms: Terms = lambda: None,
     ) -> None:
         """`terms` reads the tax terms as they are when a run is published."""
         self._store, self._calendar, self._key, self._terms = store, calendar, key, terms
         self._one = asyncio.Lock()
+        self._one_word = asyncio.Lock()
         self._is_booking = False
 
     async def months(self, *, today: date, most: int) -> tuple[MonthOverview, ...]:
@@ -152,22 +152,24 @@ class RunDesk:
 
     async def approve(self, run_key: str, *, member: str, at: int) -> MonthRun | str:
         """A board member's approval of the run with this key; or why it does not count."""
-        try:
-            return await approve_run(self._store, run=run_key, member=member, at=at, key=self._key)
-        except ApprovalRefused as problem:
-            return str(problem)
-        except StoreConflict:
-            return CROSSED
+        async with self._one_word:
+            try:
+                return await approve_run(self._store, run=run_key, member=member, at=at, key=self._key)
+            except ApprovalRefused as problem:
+                return str(problem)
+            except StoreConflict:
+                return CROSSED
 
     async def publish(self, run_key: str, *, member: str, at: int) -> MonthRun | str:
-        """Publish the run with this key; or why not."""
-        try:
-            terms = self._terms()
-            return await publish_run(self._store, run=run_key, member=member, at=at, key=self._key, terms=terms)
-        except (ApprovalRefused, SettingsError) as problem:
-            return str(problem)
-        except StoreConflict:
-            return CROSSED
+        """Publish the run with this key; or why not. One word at a time: its bills are booked once."""
+        async with self._one_word:
+            try:
+                terms = self._terms()
+                return await publish_run(self._store, run=run_key, member=member, at=at, key=self._key, terms=terms)
+            except (ApprovalRefused, SettingsError) as problem:
+                return str(problem)
+            except StoreConflict:
+                return CROSSED
 
     async def _overview(self, month: date, *, today: date) -> MonthOverview:
         return await overview_of(self._store, month, calendar=self._calendar, today=today)

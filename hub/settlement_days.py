@@ -3,6 +3,7 @@
 The rules are hub.core's alone; when a day is settled, and for which run, is decided elsewhere.
 """
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Sequence
@@ -73,9 +74,8 @@ async def settle_day(
     inputs = await read_day(store, day=day)
     if key is not None:
         await sign_older_runs(store, coop=inputs.coop.id, key=key)
-    return await book_inputs(
-        store, inputs, settled=settle(inputs.readings, inputs.rule), made_at=made_at, kind=kind, key=key
-    )
+    settled = await asyncio.to_thread(settle, inputs.readings, inputs.rule)
+    return await book_inputs(store, inputs, settled=settled, made_at=made_at, kind=kind, key=key)
 
 
 async def read_day(store: SettlementStores, *, day: date, access: Access = ACCESS) -> DayInputs:
@@ -120,7 +120,7 @@ async def _book(
     store: SettlementStores, inputs: DayInputs, settled: Settlement, *, made_at: int, kind: str, key: Signer | None
 ) -> DayResult:
     """One try: every position it claims is read here, so another run booked meanwhile is a conflict, not a mistake."""
-    day, result_hash = inputs.day, settled.result_hash()
+    day, result_hash = inputs.day, await asyncio.to_thread(settled.result_hash)
     head = await attestation_head(store)
     ledger = await store.ledger_head()
     runs = await store.runs(days=(day, day), allocations=False)
@@ -135,8 +135,7 @@ async def _book(
             inputs.coop, day, kind=kind, rule_hash=inputs.rule_hash, digest=inputs.digest, after=standing.run_key
         )
     rows = await store.entries_of_day(day)
-    standing_lines = sum_settlement(row.canonical for row in rows)
-    entries = chained(book_difference(settled, standing_lines, day=day, run=run_key), head=ledger)
+    entries = await asyncio.to_thread(_next_entries, settled, rows, day=day, run=run_key, head=ledger)
     run = RunRow(
         run_key=run_key,
         kind=kind,
@@ -145,7 +144,7 @@ async def _book(
         input_digest=inputs.digest,
         result_hash=result_hash,
         state="provisional" if settled.provisional.any() else "complete",
-        allocation=settled.record(),
+        allocation=await asyncio.to_thread(settled.record),
         made_at=made_at,
         entries=len(entries),
     )
@@ -157,6 +156,14 @@ async def _book(
         roots = [root_row(run, leaves=leaves, ledger=ledger, looks=looks, coop=inputs.coop.id, head=head, key=key)]
     was_new = await store.book_run(run, entries=entries, attestations=roots, through=inputs.through)
     return DayResult(day, run_key, settled, result_hash, len(entries) if was_new else 0)
+
+
+def _next_entries(
+    settled: Settlement, booked: Sequence[EntryRow], *, day: str, run: str, head: tuple[int, bytes]
+) -> list[EntryRow]:
+    """What the settlement adds to what is booked of the day."""
+    standing = sum_settlement(row.canonical for row in booked)
+    return chained(book_difference(settled, standing, day=day, run=run), head=head)
 
 
 async def _remember(store: SettlementStores, through: SettledThrough) -> None:

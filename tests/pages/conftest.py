@@ -12,6 +12,7 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
+from hub.storage.records import Member
 from hub.storage.sqlite import SqliteStore
 from hub.web.app import build_app
 from hub.web.tokens import hash_token
@@ -28,6 +29,7 @@ CHROMIUM_ARGS = (
 )
 START_MAX_S = 30
 LINKS = 60
+MEMBERS = ("m01", "m02", "m12", "m20")
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,9 @@ class Pages:
 class _Server(threading.Thread):
     """Uvicorn over a fresh street in a thread of its own; `ready` is set once it listens or has failed."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, now_s: float) -> None:
         super().__init__(name="pages", daemon=True)
-        self.folder = folder
+        self.folder, self.now_s = folder, now_s
         self.ready = threading.Event()
         self.server: uvicorn.Server | None = None
         self.port = 0
@@ -64,8 +66,9 @@ class _Server(threading.Thread):
         store = await build_street(self.folder)
         try:
             await settle_street(store)
-            await _add_links(store)
-            config = uvicorn.Config(build_app(parts_over(store)), port=0, log_level="warning", access_log=False)
+            await _add_links(store, self.now_s)
+            app = build_app(parts_over(store, now_s=self.now_s))
+            config = uvicorn.Config(app, port=0, log_level="warning", access_log=False)
             self.server = uvicorn.Server(config)
             serving = asyncio.create_task(self.server.serve())
             while not self.server.started and not serving.done():
@@ -77,22 +80,24 @@ class _Server(threading.Thread):
             await store.close()
 
 
-async def _add_links(store: SqliteStore) -> None:
-    for member in ("m01", "m02", "m12"):
+async def _add_links(store: SqliteStore, now_s: float) -> None:
+    """m20 is on the board, as m01 is, and has no home."""
+    await store.add_member(Member("m20", "Household Twenty", "m20@example.org", "en", True, 0), None)
+    for member in MEMBERS:
         for number in range(LINKS):
             token = hash_token(f"{member}-{number}")
-            await store.add_sign_in(token, member_id=member, expires_at=int(NOW_S) + 3600)
+            await store.add_sign_in(token, member_id=member, expires_at=int(now_s) + 3600)
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Pages]:
+def serving(folder: Path, *, now_s: float = NOW_S) -> Iterator[Pages]:
     """The pages of a fresh street while the block runs."""
-    server = _Server(folder)
+    server = _Server(folder, now_s)
     server.start()
     assert server.ready.wait(START_MAX_S), "the pages did not start"
     if server.failure is not None:
         raise server.failure
-    links = {member: iter([f"{member}-{number}" for number in range(LINKS)]) for member in ("m01", "m02", "m12")}
+    links = {member: iter([f"{member}-{number}" for number in range(LINKS)]) for member in MEMBERS}
     try:
         yield Pages(f"http://127.0.0.1:{server.port}", links)
     finally:

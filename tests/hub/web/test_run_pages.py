@@ -1,13 +1,16 @@
 """Months on the board's pages: due, previewed, booked, approved by two, published; every refusal changes nothing."""
 
 import asyncio
+import threading
 from datetime import datetime
 from hashlib import sha256
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 
+from hub.core.allocation import allocate
 from hub.core.month_preview import BoardPreview, MemberChange, MonthPreview, board_preview
 from hub.core.run_calendar import RunCalendar
 from hub.run_desk import BUSY, RunDesk
@@ -155,6 +158,36 @@ async def test_two_words_at_the_same_moment_count_once_each(come: Come, store: S
     (run,) = await month_runs(store)
     assert statuses == [303, 303, 409]
     assert (run.state, len(run.approvals)) == ("approved", 2)
+
+
+async def test_two_presses_of_publish_bill_once(come: Come, store: SqliteStore) -> None:
+    first, second = await come("m20"), await come("m21")
+    key = await book(first)
+    for browser in (first, second):
+        await browser.post(f"{JUNE}/approve", data={"run_key": key})
+    presses = [first.post(f"{JUNE}/publish", data={"run_key": key}) for _ in range(3)]
+    assert sorted(answer.status_code for answer in await asyncio.gather(*presses)) == [303, 409, 409]
+    said = await store.attestations(("publication",))
+    assert [row.run_key for row in said] == [key]
+
+
+async def test_settling_is_done_beside_the_event_loop(
+    come: Come, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop_thread, threads = threading.get_ident(), []
+
+    def noted(*args: Any, **named: Any) -> Any:
+        threads.append(threading.get_ident())
+        return allocate(*args, **named)
+
+    monkeypatch.setattr("hub.core.settlement.allocate", noted)
+    board, member = await come("m20"), await come("m02")
+    await book(board)
+    for path in ("/what-if?month=2026-06&rule=equal", "/fairness"):
+        begun = len(threads)
+        assert (await member.get(path)).status_code == 200
+        assert len(threads) > begun, path
+    assert loop_thread not in threads
 
 
 async def test_a_second_press_of_the_button_writes_nothing(come: Come, store: SqliteStore) -> None:
