@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
 from hub.book_signing import as_row, attestation_head, sign_older_runs
 from hub.core.attestations import APPROVAL, MONTH_RUN, PUBLICATION, attest, read_document
 from hub.core.estimates import EstimateRule
@@ -85,6 +88,7 @@ async def marked_days(store: SettlementStores, days: Sequence[date]) -> tuple[Ma
     newest = await store.newest_messages(slots=reach)
     decisions = await store.slot_decisions(slots=reach)
     marked = []
+    digests: dict[bytes, str] = {}
     for day in days:
         name, mine = day.isoformat(), slots_of_day(day, tz)
         here = present[mine.start - slots.start : mine.stop - slots.start]
@@ -99,7 +103,7 @@ async def marked_days(store: SettlementStores, days: Sequence[date]) -> tuple[Ma
             why = NEW_READINGS
         elif _newest_decision(decisions, looked_at) > seen[name].decision:
             why = NEW_DECISIONS
-        elif seen[name].members_digest != digest_members(members, here):
+        elif seen[name].members_digest != _digest_once(digests, members, here):
             why = NEW_MEMBERS
         elif standing[name].rule_hash != rules.get(name):
             why = NEW_RULE
@@ -125,6 +129,14 @@ def _newest_decision(decisions: Sequence[SlotDecision], looked_at: Sequence[rang
         if any(each.first_slot < slots.stop and each.first_slot + each.slots > slots.start for slots in looked_at)
     )
     return max(touching, default=0)
+
+
+def _digest_once(known: dict[bytes, str], members: Sequence[str], present: npt.NDArray[np.bool_]) -> str:
+    """digest_members, computed once for all the days on which the same were members in the same slots."""
+    cells = present.tobytes()
+    if cells not in known:
+        known[cells] = digest_members(members, present)
+    return known[cells]
 
 
 async def plan_month(store: SettlementStores, *, month: date, access: Access = ACCESS) -> MonthPlan:

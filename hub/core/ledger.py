@@ -113,8 +113,8 @@ def sum_settlement(canonicals: Iterable[bytes]) -> Standing:
     The bytes are taken at their word: whether they are what was chained is for a verification to say.
     """
     standing: Standing = defaultdict(lambda: defaultdict(int))
-    for canonical in canonicals:
-        entry = json.loads(canonical)
+    # All of them as one document: opened one by one they take twice the time.
+    for entry in json.loads(b"[" + b",".join(canonicals) + b"]"):
         lines = standing[entry["member"], entry["unit"]]
         for line, account, amount in entry["postings"]:
             if line in SETTLEMENT_LINES:

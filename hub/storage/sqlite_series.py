@@ -31,7 +31,7 @@ _SETTLE_SQL = """SELECT group_concat(cell), group_concat(energy_wh) FROM (
     FROM json_each(?5) AS home_list CROSS JOIN reading ON home = home_list.value
     WHERE measure = ?1 AND slot >= ?2 AND slot < ?3 AND span = 1 AND mark = 0)"""
 _NEWEST_SQL = """WITH RECURSIVE asked(slot) AS (SELECT ?1 UNION ALL SELECT slot + 1 FROM asked WHERE slot + 1 < ?2)
-SELECT slot, (SELECT max(position) FROM message WHERE last_slot = slot) AS newest FROM asked WHERE newest IS NOT NULL"""
+SELECT slot, (SELECT max(position) FROM message WHERE last_slot = slot) FROM asked"""
 
 
 class SqliteSeries(SqliteAccessLog):
@@ -84,7 +84,8 @@ class SqliteSeries(SqliteAccessLog):
             return {}
         async with self.reading() as db:
             rows = await db.execute_fetchall(_NEWEST_SQL, (slots.start, slots.stop))
-        return {int(slot): int(position) for slot, position in rows}
+        # Left out here, as SQLite would look each up a second time to leave it out itself.
+        return {slot: position for slot, position in rows if position is not None}
 
     async def long_intervals(self, home: str, *, slots: range, access: Access) -> tuple[LongIntervalRow, ...]:
         """Energy of this home known only as totals that touch these slots."""
