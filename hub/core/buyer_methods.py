@@ -99,11 +99,12 @@ def _tier_columns(tiers: tuple[tuple[int, ...], ...]) -> tuple[NDArray[np.int64]
 def _priority(batch: Batch, key: AllocationKey) -> NDArray[Any]:
     """Tiers before the marginal one get all they want, that one shares what is left, later ones get nothing."""
     order, sizes = _tier_columns(key.tiers)
-    demand = batch.demand if order is None else batch.demand[:, order]
-    if sizes.max() == 1:
-        alloc = _cascade(demand, batch.pool, highest_wh=int(batch.wanted.max()))
-    else:
-        alloc = _fill_tiers(demand, batch.pool, sizes)
+    # 32 bits where they hold the sum of every row: half the memory to walk over.
+    narrow: type[np.signedinteger[Any]] = np.int32 if int(batch.wanted.max()) < 2**31 else np.int64
+    demand, pool = batch.demand.astype(narrow), batch.pool.astype(narrow)
+    if order is not None:
+        demand = demand[:, order]
+    alloc = _cascade(demand, pool) if sizes.max() == 1 else _fill_tiers(demand, pool, sizes)
     if order is None:
         return alloc
     back = np.empty_like(alloc)
@@ -111,31 +112,27 @@ def _priority(batch: Batch, key: AllocationKey) -> NDArray[Any]:
     return back
 
 
-def _cascade(demand: Energy, pool: Energy, *, highest_wh: int) -> NDArray[Any]:
-    """Tiers of one member each: what the pool covers up to a member, less what it covers up to the one before.
-
-    No row's demand in all is above `highest_wh`.
-    """
-    narrow = np.int32 if highest_wh < 2**31 else np.int64
-    covered = np.cumsum(demand, axis=1, dtype=narrow)
-    np.minimum(covered, pool.astype(narrow)[:, None], out=covered)
+def _cascade(demand: NDArray[Any], pool: NDArray[Any]) -> NDArray[Any]:
+    """Tiers of one member each: what the pool covers up to a member, less what it covers up to the one before."""
+    covered = np.cumsum(demand, axis=1, dtype=demand.dtype)
+    np.minimum(covered, pool[:, None], out=covered)
     alloc = np.empty_like(covered)
     alloc[:, 0] = covered[:, 0]
     np.subtract(covered[:, 1:], covered[:, :-1], out=alloc[:, 1:])
     return alloc
 
 
-def _fill_tiers(demand: Energy, pool: Energy, sizes: Energy) -> Energy:
+def _fill_tiers(demand: NDArray[Any], pool: NDArray[Any], sizes: Energy) -> NDArray[Any]:
     """Each row's marginal tier is shared in a block as wide as the widest tier, all rows at once."""
     members, ends = demand.shape[1], np.cumsum(sizes)
-    covered = np.cumsum(np.add.reduceat(demand, ends - sizes, axis=1), axis=1)
+    covered = np.cumsum(np.add.reduceat(demand, ends - sizes, axis=1), axis=1, dtype=np.int64)
     marginal = (covered <= pool[:, None]).sum(axis=1)
     upto = np.take_along_axis(covered, marginal[:, None], axis=1)[:, 0]
     end = ends[marginal]
     start = end - sizes[marginal]
     column = start[:, None] + np.arange(int(sizes.max()))
     cell = np.minimum(column, members - 1) + (members * np.arange(len(pool)))[:, None]
-    unmet = np.where(column < end[:, None], demand.reshape(-1)[cell], 0)
+    unmet = np.where(column < end[:, None], demand.reshape(-1)[cell], 0).astype(np.int64)
     before = upto - unmet.sum(axis=1)
     alloc = np.where(np.arange(members) < start[:, None], demand, 0)
     share = share_rows(pool - before, unmet, upto - before)
