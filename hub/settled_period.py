@@ -11,6 +11,7 @@ from typing import Final
 
 from hub.commands import CommandError
 from hub.core.accepted_readings import Readings
+from hub.core.estimates import MOST_WEEKS, WEEK_SLOTS
 from hub.core.settlement import Settlement, settle
 from hub.settlement_days import DayInputs, SettlementStores, digest_members, read_day
 from hub.storage.records import Access
@@ -63,10 +64,12 @@ async def standing_of(store: SettlementStores, *, first: date, last: date) -> st
     tz, ends = (await store.coop()).tz, (first.isoformat(), last.isoformat())
     names = [(first + timedelta(days=n)).isoformat() for n in range((last - first).days + 1)]
     slots = range(slots_of_day(first, tz).start, slots_of_day(last, tz).stop)
-    newest = max((await store.newest_messages(slots=slots)).values(), default=0)
-    members = digest_members(*await store.settlement_members(slots=slots))
+    reach = range(slots.start - MOST_WEEKS * WEEK_SLOTS, slots.stop)
+    newest = max((await store.newest_messages(slots=reach)).values(), default=0)
+    decided = max((decision.id for decision in await store.slot_decisions(slots=reach)), default=0)
+    members = await asyncio.to_thread(digest_members, *await store.settlement_members(slots=slots))
     runs = [(run.day, run.run_key) for run in await store.runs(days=ends, allocations=False)]
-    marks = [ends, newest, members, runs, sorted((await store.rule_hashes(names)).items())]
+    marks = [ends, newest, decided, members, runs, sorted((await store.rule_hashes(names)).items())]
     return hashlib.sha256(json.dumps(marks).encode()).hexdigest()
 
 

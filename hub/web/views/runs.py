@@ -1,11 +1,12 @@
 """Months and their runs as the board sees them: states, due days, marked days, and sums that name no member."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
+from itertools import groupby
 
 from hub.core.month_overview import DUE, SKIPPED, WAITING, KindState, MonthOverview
-from hub.core.month_preview import BoardPreview
+from hub.core.month_preview import BoardPreview, MarkedDay
 from hub.core.month_runs import APPROVALS_NEEDED, APPROVED, DRAFT, PUBLISHED, SUPERSEDED, MonthRun
 from hub.core.run_calendar import DISPUTE
 from hub.web.views.statement import later_words
@@ -123,7 +124,7 @@ def month_page(month: MonthOverview, words: Words, *, names: Mapping[str, str], 
         lede=_month_state(month, words)[0],
         daily=_daily(month, words),
         kinds=tuple(_kind_line(month, kind, words) for kind in month.kinds),
-        marked=tuple((words.short_day(mark.day), _why(mark.why, words)) for mark in month.marked),
+        marked=tuple(_spells(month.marked, words)),
         looks=tuple(
             (f"/board/runs/{month.name}/preview?kind={kind}", _look_words(month, kind, words))
             for kind in month.bookable
@@ -230,6 +231,16 @@ def _amounts(preview: BoardPreview, words: Words, *, is_booked: bool) -> Iterato
     yield shared, words.kwh(preview.shared_wh or 0)
     for booked, more, nano in amounts:
         yield booked if is_booked else more, words.money(nano or 0)
+
+
+def _spells(marked: Sequence[MarkedDay], words: Words) -> Iterator[tuple[str, str]]:
+    """Neighbouring days that are marked for the same reason as one line."""
+    for (why, _), group in groupby(enumerate(marked), key=lambda at: (at[1].why, at[1].day.toordinal() - at[0])):
+        days = [mark.day for _, mark in group]
+        named = words.short_day(days[0])
+        if len(days) > 1:
+            named = words.say("%(first)s to %(last)s", first=named, last=words.short_day(days[-1]))
+        yield named, _why(why, words)
 
 
 def _why(why: str, words: Words) -> str:

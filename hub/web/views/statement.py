@@ -168,6 +168,7 @@ def later_words(why: str, words: Words) -> str:
         "new readings": words.say("readings have arrived since"),
         "members changed": words.say("memberships have changed since"),
         "another rule": words.say("another rule is in force for it since"),
+        "the board decided": words.say("the board has decided on readings in doubt since"),
         "a newer run that is not published yet": words.say("it is settled anew, and the board has not published that"),
     }
     return known.get(why, why)

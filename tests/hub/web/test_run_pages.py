@@ -70,7 +70,7 @@ async def test_a_month_from_its_due_day_to_a_published_bill(come: Come, store: S
     month = (await first.get(f"{JUNE}.json")).json()
     assert (month["bookable"], month["settled_days"], month["days"]) == (["M1"], 0, 19)
     assert {"day": "2026-06-12", "why": "never settled"} in month["marked_days"]
-    assert "not settled yet" in (await first.get(JUNE)).text
+    assert "<b>Fri 12 Jun to Tue 30 Jun</b> not settled yet" in (await first.get(JUNE)).text
     key = await book(first)
     page = (await second.get(JUNE)).text
     assert "M1 waits for approval, 0 of 2" in page

@@ -8,14 +8,17 @@ import httpx
 import pytest
 
 from hub.core.rule_choices import CHOICES
+from hub.settled_period import standing_of
 from hub.settlement_days import settle_day
-from hub.storage.records import Member
+from hub.storage.finding_records import NewFinding
+from hub.storage.records import Access, Member
 from hub.storage.sqlite import SqliteStore
 from hub.trial_desk import TrialDesk
 from hub.web.app import build_app
 from hub.web.tokens import hash_token
+from protocols.quantities import Measure
 from tests.hub.web.conftest import ORIGIN, SignIn
-from tests.hub.web.page_street import NOW_S, TODAY, build_street, parts_over, settle_street
+from tests.hub.web.page_street import NOW_S, NOW_SLOT, TODAY, build_street, parts_over, settle_street
 
 ASKED = "?month=2026-06&rule=equal"
 SECRETS = ("m03", "Household", "Lane 3", "h03")
@@ -96,6 +99,21 @@ async def test_a_new_run_is_a_new_trial(sign_in: SignIn, store: SqliteStore) -> 
     await settle_day(store, day=TODAY, made_at=int(NOW_S))
     await ask()
     assert (await looks(store, "h03"))["job:what-if"] > before
+
+
+async def test_a_decision_of_the_board_is_a_new_trial(store: SqliteStore) -> None:
+    first, last = TODAY.replace(day=1), TODAY
+    before = await standing_of(store, first=first, last=last)
+    doubt = NewFinding("h03", "impossible_value", Measure.GRID_IMPORT, NOW_SLOT - 96, 1, "hold", (), "Too much.")
+    await store.put_findings(str(TODAY), [doubt], closing="", at=int(NOW_S), message_position=0)
+    assert await standing_of(store, first=first, last=last) == before
+    access = Access(actor="m01", role="board", purpose="settle.share", reason="a test")
+    (row,) = await store.findings(access=access, home="h03")
+    said = await store.decide_finding(
+        row.id, board_member="m01", verdict="reject", reason="No.", at=int(NOW_S), after=0
+    )
+    assert said is None
+    assert await standing_of(store, first=first, last=last) != before
 
 
 async def test_one_question_at_a_time_for_each_member(store: SqliteStore) -> None:
