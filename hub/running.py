@@ -18,6 +18,7 @@ from hub.forecast_worker import ForecastWorker
 from hub.hub_folder import BROKER_NAME, running_alone, write_running
 from hub.intake import Intake
 from hub.outgoing import PromptSender
+from hub.payment_desk import PaymentDesk
 from hub.planned_jobs import planned_jobs
 from hub.program import open_hub
 from hub.run_desk import RunDesk
@@ -88,6 +89,7 @@ class Hub:
             *(self._store, self._clock, settings.coop, enrol, self.status),
             statements=StatementDesk(self._store, key=self._key),
             runs=RunDesk(self._store, calendar=settings.calendar, key=self._key, terms=self._tax_terms),
+            payments=PaymentDesk(self._store, key=self._key),
             trials=TrialDesk(self._store),
             fairness=FairnessDesk(self._store),
             secure_cookies=settings.web.https,

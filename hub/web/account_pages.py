@@ -13,6 +13,7 @@ from hub.web.guard import PageError, read_form
 from hub.web.sign_in import Visit, visit_of
 from hub.web.site import Site, as_json
 from hub.web.views.account import account_json, account_page
+from hub.web.views.payments import own_payments, own_payments_json
 from hub.web.words import Words
 
 IBAN_CHARS_MAX: Final = 60
@@ -31,7 +32,9 @@ def add_account_pages(app: FastAPI, site: Site) -> None:
     async def account_as_json(request: Request) -> Response:
         visit = await visit_of(site.parts, request)
         visit.own_home()
-        return as_json(account_json(await store.bank_details([visit.member.id], access=_own(visit))))
+        details = await store.bank_details([visit.member.id], access=_own(visit))
+        payments = own_payments_json(await site.parts.payments.orders(), visit.member.id)
+        return as_json(account_json(details) | {"payments": payments})
 
     @app.post("/account")
     async def set_account(request: Request) -> Response:
@@ -90,6 +93,7 @@ async def _page(
         place="more",
         status=status,
         view=view,
+        payments=own_payments(await site.parts.payments.orders(), visit.member.id, visit.words),
         saved=saved,
         problem=problem,
         holder=view.holder if holder is None else holder[:MAX_NAME_CHARS],

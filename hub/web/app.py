@@ -16,6 +16,7 @@ from hub.web.guard import CalmErrors, PageError, SecurityHeaders
 from hub.web.member_pages import add_member_pages
 from hub.web.objection_pages import add_objection_pages
 from hub.web.parts import HubParts
+from hub.web.payment_pages import add_payment_pages
 from hub.web.run_pages import add_run_pages
 from hub.web.sign_in import SignInNeeded
 from hub.web.site import Site
@@ -41,6 +42,7 @@ def build_app(parts: HubParts) -> FastAPI:
     add_statement_pages(app, site)
     add_objection_pages(app, site)
     add_account_pages(app, site)
+    add_payment_pages(app, site)
     add_what_if_pages(app, site)
     add_fairness_pages(app, site)
     add_board_pages(app, site)

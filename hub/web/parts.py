@@ -9,6 +9,7 @@ from hub.core.fairness import MemberFairness
 from hub.core.month_overview import MonthOverview
 from hub.core.month_preview import BoardPreview
 from hub.core.month_runs import MonthRun
+from hub.core.payment_record import PaymentOrderRecord
 from hub.core.sepa_accounts import CoopAccount
 from hub.core.statement import StatementFiles
 from hub.core.what_if import MemberTrial
@@ -54,6 +55,14 @@ class Runs(Protocol):
     async def publish(self, run_key: str, *, member: str, at: int) -> MonthRun | str: ...
 
 
+class Payments(Protocol):
+    """The board's desk for payment orders. A refusal comes back as one line of text, and then nothing was written."""
+
+    async def orders(self) -> tuple[PaymentOrderRecord, ...]: ...
+    async def approve(self, message_id: str, *, member: str, at: int) -> PaymentOrderRecord | str: ...
+    async def withdraw(self, message_id: str, *, member: str, reason: str, at: int) -> PaymentOrderRecord | str: ...
+
+
 class Trials(Protocol):
     """Tries rules on past months. The desk logs the look at the homes' readings; the caller logs the member's own."""
 
@@ -83,6 +92,7 @@ class HubParts:
     status: Status
     statements: Statements
     runs: Runs
+    payments: Payments
     trials: Trials
     fairness: Fairness
     secure_cookies: bool = False

@@ -16,7 +16,7 @@ from hub.storage.records import Member
 from hub.storage.sqlite import SqliteStore
 from hub.web.app import build_app
 from hub.web.tokens import hash_token
-from tests.hub.web.page_street import NOW_S, build_street, parts_over, settle_street
+from tests.hub.web.page_street import NOW_S, build_street, order_payouts, parts_over, settle_street
 
 CHROMIUM = Path("/usr/bin/chromium")
 CHROMIUM_ARGS = (
@@ -66,6 +66,7 @@ class _Server(threading.Thread):
         store = await build_street(self.folder)
         try:
             await settle_street(store)
+            await order_payouts(store)
             await _add_links(store, self.now_s)
             app = build_app(parts_over(store, now_s=self.now_s))
             config = uvicorn.Config(app, port=0, log_level="warning", access_log=False)

@@ -15,7 +15,7 @@ MEMBER_PATHS = ("/", "/my-home", "/my-home/appliances", "/prompts", "/credits", 
                 "/objections", "/objections/new?month=2026-06&line=received", "/account",
                 "/what-if?month=2026-06&rule=static",
                 "/fairness")  # fmt: skip
-BOARD_PATHS = ("/board/fleet", "/board/runs", "/board/runs/2026-06", "/board/objections")
+BOARD_PATHS = ("/board/fleet", "/board/runs", "/board/runs/2026-06", "/board/objections", "/board/payments")
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1200, "height": 800}
 FIRST_LOAD_BYTES = 30 * 1024

@@ -14,6 +14,7 @@ from protocols.refusals import WireError
 from protocols.slots import Slot
 
 ACCOUNT_FIELDS: Final = "bank account"
+PAYMENT_FIELDS: Final = "payments"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +49,22 @@ def _look(row: AccessRow, names: dict[str, str], words: Words, *, self_id: str) 
     purpose = purpose_words(row.purpose, words)
     if row.role == "self":
         who = words.say("You") if row.actor == self_id else names.get(row.actor, row.actor)
-        what = words.say("opened your home's page")
+        is_account = row.fields == ACCOUNT_FIELDS
+        what = words.say("opened your bank account's page") if is_account else words.say("opened your home's page")
     elif row.role == "board":
-        who = words.say("%(name)s (board)", name=names.get(row.actor, row.actor))
-        what = words.say("looked at your readings to %(purpose)s", purpose=purpose)
+        is_person = not row.actor.startswith("job:")
+        who = (
+            words.say("%(name)s (board)", name=names.get(row.actor, row.actor)) if is_person else _job(row.actor, words)
+        )
+        what = {
+            ACCOUNT_FIELDS: words.say("looked at your bank account to %(purpose)s", purpose=purpose),
+            PAYMENT_FIELDS: words.say("looked at your payments to %(purpose)s", purpose=purpose),
+        }.get(row.fields, words.say("looked at your readings to %(purpose)s", purpose=purpose))
         if row.reason:
             what += ". " + words.say("Reason given: %(reason)s", reason=row.reason)
     else:
         who = _job(row.actor, words)
         what = words.say("read your home's values to %(purpose)s", purpose=purpose)
-    if row.fields == ACCOUNT_FIELDS:
-        what = words.say("looked at your bank account to %(purpose)s", purpose=purpose)
     if row.count > 1:
         what += ", " + words.count("%(n)s time that day", "%(n)s times that day", row.count)
     return Look(words.clock_at(row.at), who, what)

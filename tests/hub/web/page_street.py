@@ -1,7 +1,7 @@
 """A small street in a real store, with every case the pages must show; numbers from plain formulas, no chance."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from hashlib import sha256
@@ -10,13 +10,19 @@ from pathlib import Path
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from hub.book_signing import as_row, attestation_head
+from hub.core.attestations import attest
+from hub.core.payment_record import PAYMENT_ORDER, order_content, order_key_of
+from hub.core.payments_due import PAYOUTS, Cents, Due
 from hub.core.rulebook import Prices, Rule
 from hub.core.run_calendar import RunCalendar
 from hub.core.sepa_accounts import CoopAccount
 from hub.fairness_desk import FairnessDesk
+from hub.payment_desk import PaymentDesk
 from hub.run_desk import RunDesk
 from hub.settlement_job import settle_day
 from hub.statements import StatementDesk
+from hub.storage.account_records import NewAccount
 from hub.storage.records import (
     AcceptedMessage,
     Agent,
@@ -291,6 +297,23 @@ async def settle_street(store: SqliteStore, *, days: int = 3) -> None:
         await settle_day(store, day=TODAY - timedelta(days=back), made_at=made_at)
 
 
+async def order_payouts(store: SqliteStore, members: Sequence[str] = ("m02", "m03")) -> str:
+    """An order of payouts to these members, a draft; its message id."""
+    dues = []
+    for place, member in enumerate(members):
+        row = await store.add_account(NewAccount(member, "Household", "AT611904300234573201", member, int(NOW_S)))
+        cents = Cents(1234 + place, 0, 0)
+        dues.append((Due(member, cents.net_cent, (("2026-04", cents), ("2026-05", cents.plus(cents, -1)))), row, None))
+    content = order_content(
+        dues, kind=PAYOUTS, through="2026-05", pay_on="2026-06-20", made_at=int(NOW_S) - 60, coop=COOP.id,
+        number=len(await store.attestations((PAYMENT_ORDER,))) + 1, account=BANK,
+    )  # fmt: skip
+    head, run_key = await attestation_head(store), order_key_of(content)
+    said = attest(content, kind=PAYMENT_ORDER, subject="2026-05", run_key=run_key, coop=COOP.id, head=head, key=HUB_KEY)
+    await store.attest([as_row(said)])
+    return str(content["message_id"])
+
+
 async def sign_in_token(store: SqliteStore, member: str) -> str:
     """A fresh one-time link's token."""
     token = f"link-{member}-{len(member)}"
@@ -313,6 +336,7 @@ def parts_over(store: SqliteStore, *, now_s: float = NOW_S, secure_cookies: bool
         status=status,
         statements=StatementDesk(store, key=HUB_KEY),
         runs=RunDesk(store, calendar=RunCalendar(), key=HUB_KEY),
+        payments=PaymentDesk(store, key=HUB_KEY),
         trials=TrialDesk(store, wait_s=60),
         fairness=FairnessDesk(store, wait_s=60),
         secure_cookies=secure_cookies,

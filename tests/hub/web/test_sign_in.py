@@ -18,7 +18,7 @@ MEMBER_PAGES = (
     "/credits/statement/2026-06.json", "/credits/statement/2026-06.csv", "/credits/statement/2026-06/readings.json",
     "/credits/statement/2026-06.pdf", "/credits/statement/2026-06/pool.json", "/objections", "/objections.json",
     "/objections/new", "/board/objections",
-    "/board/objections.json", "/account", "/account.json",
+    "/board/objections.json", "/account", "/account.json", "/board/payments",
     "/board/runs/2026-06", "/board/runs/2026-06.json", "/board/runs/2026-06/preview",
     "/board/runs/2026-06/preview.json", "/board/runs/2026-06/run/{run_key}", "/board/runs/2026-06/run/{run_key}.json",
     "/what-if", "/what-if.json", "/fairness", "/fairness.json",
