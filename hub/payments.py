@@ -39,6 +39,7 @@ from hub.core.payment_record import (
     why_not_write,
 )
 from hub.core.payments_due import PAYOUTS, Due, Held, Kind, MoneyTally, Objected, Terms, amounts_due
+from hub.core.run_calendar import days_of
 from hub.core.sepa import Collection, CollectionOrder, Party, Payout, PayoutOrder
 from hub.core.sepa_accounts import CoopAccount
 from hub.core.signed_document import Signer
@@ -110,7 +111,7 @@ async def fund_words(store: SettlementStores) -> tuple[FundWord, ...]:
 async def tally_money(store: SettlementStores, objected: Sequence[Objected]) -> MoneyTally:
     """All money that is stated: the bills of each month's published runs, and the funds the board has approved.
 
-    Of days that somebody has objected to, the amounts too, as the month's newest published run has them.
+    Of months that somebody has objected to, that member's days too, as the newest published run has them.
     """
     tally, ends = MoneyTally(), {}
     published: dict[str, list[MonthRun]] = defaultdict(list)
@@ -124,9 +125,10 @@ async def tally_money(store: SettlementStores, objected: Sequence[Objected]) -> 
                 standing = stand_after(standing, billed.documents)
         tally.add_bills(month, standing)
         ends[month] = runs[-1].ledger_position
-    for day in sorted({each.day for each in objected if each.day and each.month in ends}):
-        for row in await store.entries_of_day(day):
-            if row.unit == "nano" and row.position <= ends[day[:7]]:
+    for member, month in sorted({(each.member, each.month) for each in objected if each.month in ends}):
+        days = days_of(date.fromisoformat(f"{month}-01"))
+        for row in await store.entries_of_member(member, days=(days[0].isoformat(), days[-1].isoformat())):
+            if row.unit == "nano" and row.position <= ends[month]:
                 tally.add_objected(read_entry(row.canonical))
     for word in await fund_words(store):
         if word.is_due:

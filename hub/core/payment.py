@@ -58,8 +58,14 @@ def _documents(statement: Mapping[str, Any]) -> Sequence[Document]:
 
 def _due(bill: Mapping[str, Any], statement: Mapping[str, Any], waits: Sequence[Waiting]) -> dict[str, Any]:
     """Only what is still due can wait: what an earlier document has billed is paid, or is being corrected."""
-    side = str(bill["lines"][0]["name"])
-    frozen = [_frozen_cent(line, statement, waits) for line in bill["lines"]]
+    side, due = str(bill["lines"][0]["name"]), int(bill["due_cent"])
+    waiting = min(waiting_of(bill, statement["days"], waits), max(due, 0))
+    return {"number": bill["number"], "side": side, "due_cent": due, "waiting_cent": waiting, "now_cent": due - waiting}
+
+
+def waiting_of(bill: Mapping[str, Any], days: Sequence[Mapping[str, Any]], waits: Sequence[Waiting]) -> int:
+    """How many cents of a whole document hang on what waits, its taxes included. `days` have their exact money."""
+    frozen = [_frozen_cent(line, days, waits) for line in bill["lines"]]
     waiting = sum(frozen)
     for tax in bill["taxes"]:
         if not tax["reverse_charge"]:
@@ -67,19 +73,17 @@ def _due(bill: Mapping[str, Any], statement: Mapping[str, Any], waits: Sequence[
             pairs = zip(bill["lines"], frozen, strict=True)
             held = sum(cents for line, cents in pairs if (line["rate_ppm"], line["reverse_charge"]) == rate)
             waiting += largest_remainder(tax["tax_cent"], [held, tax["net_cent"] - held])[0]
-    due = int(bill["due_cent"])
-    waiting = min(waiting, max(due, 0))
-    return {"number": bill["number"], "side": side, "due_cent": due, "waiting_cent": waiting, "now_cent": due - waiting}
+    return waiting
 
 
-def _frozen_cent(line: Mapping[str, Any], statement: Mapping[str, Any], waits: Sequence[Waiting]) -> int:
+def _frozen_cent(line: Mapping[str, Any], month: Sequence[Mapping[str, Any]], waits: Sequence[Waiting]) -> int:
     """The part of a line's cents that hangs on days somebody objected to, by largest remainder of the exact amounts."""
     if line["name"] not in SIDES:
         return 0
     days = {day for day, name, _ in waits if SIDE_OF_LINE[name] == line["name"]}
     first, last = line["days"] or ("", "~")
     held = free = 0
-    for day in statement["days"]:
+    for day in month:
         if first <= day["day"] <= last:
             nano = day["money"][f"{SIDES[line['name']]}_nano"]
             if "" in days or day["day"] in days:

@@ -8,19 +8,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
-from hub.core.bills import Standing
+from hub.core.bills import Bill, Standing
 from hub.core.ledger import Entry
 from hub.core.money import CENT_NANO, round_to_unit
-from hub.core.tax_lines import PPM, RECEIVED, SOLD
+from hub.core.payment import SIDES, Waiting, waiting_of
+from hub.core.tax_lines import RECEIVED, SOLD
 
 Kind = Literal["payouts", "collections"]
 
 PAYOUTS: Final = "payouts"
 COLLECTIONS: Final = "collections"
 KINDS: Final[tuple[Kind, Kind]] = (PAYOUTS, COLLECTIONS)
-SIDES: Final[Mapping[str, str]] = {SOLD: "credit", RECEIVED: "debit"}
-"""The lines of settlement that move a member's money, each with its own document, and the side they are on."""
-CREDIT_LINES: Final = frozenset({"sold", "surplus", "exported", "credit"})
+NO_MONEY: Final[Mapping[str, int]] = {"debit_nano": 0, "credit_nano": 0}
 FROZEN: Final = "frozen"
 SMALL: Final = "below the smallest amount"
 
@@ -96,28 +95,22 @@ class MoneyTally:
     """Gathers what is stated to members: the standing bills of published months, and the funds' refunds and grants."""
 
     def __init__(self) -> None:
-        self._billed: dict[Place, Cents] = {}
-        self._top_rate: dict[tuple[Place, str], int] = {}
+        self._bills: dict[Place, Mapping[str, Bill]] = {}
         self._funds: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-        self._days: dict[tuple[str, str, str], int] = defaultdict(int)
+        self._days: dict[Place, dict[str, dict[str, int]]] = defaultdict(lambda: defaultdict(lambda: dict(NO_MONEY)))
 
     def add_bills(self, month: str, standing: Standing) -> None:
         """The newest bill and credit note of each member for a month; taxes are part of what is paid."""
         for member, documents in standing.items():
-            gross = {side: documents[line]["gross_cent"] for line, side in SIDES.items() if line in documents}
-            self._billed[member, month] = Cents(gross.get("credit", 0), gross.get("debit", 0))
-            for line, side in SIDES.items():
-                taxes = documents[line]["taxes"] if line in documents else ()
-                rates = [tax["rate_ppm"] for tax in taxes if not tax["reverse_charge"]]
-                self._top_rate[(member, month), side] = max(rates, default=0)
+            self._bills[member, month] = documents
 
     def add_objected(self, entry: Entry) -> None:
-        """An entry of a day that somebody has objected to, as its published run has it."""
+        """An entry of a member who has objected, of a month as its newest published run has it."""
+        money = self._days[entry.member, entry.day[:7]][entry.day]
         for posting in entry.postings:
-            side = SIDES.get(posting.line)
-            if side is not None and posting.account == f"member:{entry.member}:money":
-                amount = posting.amount if side == "credit" else -posting.amount
-                self._days[entry.member, entry.day, side] += amount
+            if posting.line in SIDES and posting.account == f"member:{entry.member}:money":
+                sign = 1 if posting.line == SOLD else -1
+                money[f"{SIDES[posting.line]}_nano"] += sign * posting.amount
 
     def add_fund(self, entry: Entry) -> None:
         """An entry of a fund that two board members have approved: refunds and grants."""
@@ -127,7 +120,9 @@ class MoneyTally:
 
     def stated(self) -> dict[Place, Cents]:
         """Whole cents by member and month. A fund's nano become cents by largest remainder over its members."""
-        found: dict[Place, Cents] = defaultdict(Cents, self._billed)
+        found: dict[Place, Cents] = defaultdict(Cents)
+        for place, documents in self._bills.items():
+            found[place] = _cents({line: bill["gross_cent"] for line, bill in documents.items()})
         for month, table in sorted(self._funds.items()):
             members = sorted(table, key=lambda member: member.encode("utf-8"))
             cents = round_to_unit([table[member] for member in members], CENT_NANO)
@@ -137,24 +132,20 @@ class MoneyTally:
         return dict(found)
 
     def frozen(self, objections: Iterable[Objected]) -> dict[Place, Cents]:
-        """What open objections freeze: the side of the day they name with its tax, rounded up, or of the whole month.
+        """What open objections freeze of each bill and credit note, as it stands beside the statement."""
+        waits: dict[Place, list[Waiting]] = defaultdict(list)
+        for each in objections:
+            waits[each.member, each.month].append((each.day, each.line, 0))
+        found = {}
+        for place, waiting in waits.items():
+            days = [{"day": day, "money": money} for day, money in sorted(self._days[place].items())]
+            documents = self._bills.get(place, {})
+            found[place] = _cents({line: waiting_of(bill, days, waiting) for line, bill in documents.items()})
+        return found
 
-        A number of energy freezes the money that rests on it.
-        """
-        amounts: dict[Place, dict[str, int]] = defaultdict(lambda: {"credit": 0, "debit": 0})
-        named = {
-            (each.member, each.month, each.day, "credit" if each.line in CREDIT_LINES else "debit")
-            for each in objections
-        }
-        for member, month, day, side in sorted(named):
-            billed = self._billed.get((member, month), NOTHING)
-            whole = max(billed.credit_cent if side == "credit" else billed.debit_cent, 0)
-            one = whole
-            if day:
-                gross = self._days[member, day, side] * (PPM + self._top_rate.get(((member, month), side), 0))
-                one = -(-gross // (PPM * CENT_NANO))
-            amounts[member, month][side] = min(amounts[member, month][side] + one, whole)
-        return {place: Cents(sides["credit"], sides["debit"]) for place, sides in amounts.items()}
+
+def _cents(by_line: Mapping[str, int]) -> Cents:
+    return Cents(by_line.get(SOLD, 0), by_line.get(RECEIVED, 0))
 
 
 def amounts_due(
@@ -163,8 +154,7 @@ def amounts_due(
 ) -> tuple[tuple[Due, ...], tuple[Held, ...]]:  # fmt: skip
     """What an order of this kind takes, member by member, and what is due but waits.
 
-    A frozen amount is neither paid nor collected, and never turns what is due the other way: only what is due however
-    the board decides is in the order.
+    A frozen amount is left out as if it were not stated yet: it is neither paid nor collected nor set against anything.
     """
     open_by_member: dict[str, dict[str, Cents]] = defaultdict(dict)
     for member, month in {*stated, *covered}:
@@ -174,31 +164,35 @@ def amounts_due(
     due, held = [], []
     for member in sorted(open_by_member, key=lambda name: name.encode("utf-8")):
         months = sorted(open_by_member[member].items())
-        wanted = [(month, _part(kind, left, NOTHING, is_netted=terms.is_netted)) for month, left in months]
+        waits = [_waits(left, frozen.get((member, month), NOTHING)) for month, left in months]
         parts = [
-            (month, _part(kind, left, frozen.get((member, month), NOTHING), is_netted=terms.is_netted))
-            for month, left in months
+            (month, _part(kind, left.plus(wait, -1), is_netted=terms.is_netted))
+            for (month, left), wait in zip(months, waits, strict=True)
         ]
-        whole, amount = _amount(kind, wanted), _amount(kind, parts)
+        amount = _amount(kind, parts)
+        waiting = sum(wait.credit_cent if kind == PAYOUTS else wait.debit_cent for wait in waits)
         if amount >= max(terms.smallest_cent, 1):
             due.append(Due(member, amount, tuple(parts)))
         elif amount > 0:
             held.append(Held(member, amount, SMALL))
-        if whole > max(amount, 0):
-            held.append(Held(member, whole - max(amount, 0), FROZEN))
+        if waiting:
+            held.append(Held(member, waiting, FROZEN))
     return tuple(due), tuple(held)
 
 
-def _part(kind: Kind, left: Cents, frozen: Cents, *, is_netted: bool) -> Cents:
+def _waits(left: Cents, frozen: Cents) -> Cents:
+    """What of an open month waits: never more than is open, so that what was paid before is not asked back."""
+    credit = min(frozen.credit_cent, max(left.credit_cent, 0))
+    return Cents(credit, min(frozen.debit_cent, max(left.debit_cent, 0)))
+
+
+def _part(kind: Kind, left: Cents, *, is_netted: bool) -> Cents:
     """What of an open month an order covers. The rounding goes with the first order that touches the month."""
-    credit, debit = left.credit_cent, left.debit_cent
+    if is_netted:
+        return left
     if kind == PAYOUTS:
-        credit -= min(frozen.credit_cent, max(credit, 0))
-        debit = debit if is_netted else min(debit, 0)
-    else:
-        debit -= min(frozen.debit_cent, max(debit, 0))
-        credit = credit if is_netted else min(credit, 0)
-    return Cents(credit, debit, left.rounding_nano)
+        return Cents(left.credit_cent, min(left.debit_cent, 0), left.rounding_nano)
+    return Cents(min(left.credit_cent, 0), left.debit_cent, left.rounding_nano)
 
 
 def _amount(kind: Kind, parts: Iterable[tuple[str, Cents]]) -> int:

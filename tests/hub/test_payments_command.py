@@ -12,6 +12,7 @@ import pytest
 from lxml import etree  # type: ignore[import-untyped]
 
 from hub.core.money import CENT_NANO
+from hub.core.statement import StatementFiles
 from hub.identity import load_key
 from hub.statements import DESK_ACCESS, StatementDesk
 from hub.storage.records import NewObjection
@@ -66,24 +67,31 @@ class Bank(Hub):
 
         return asyncio.run(read())
 
-    def stated(self) -> dict[str, int]:
-        """What the members' statements of December come to, in cents."""
+    def statements(self) -> dict[str, StatementFiles]:
+        """The members' statements of December."""
 
-        async def read() -> dict[str, int]:
+        async def read() -> dict[str, StatementFiles]:
             store = await SqliteStore.open(self.folder / "hub.sqlite", now=lambda: 0.0)
             desk, found = StatementDesk(store, key=load_key(self.folder / "hub.key")), {}
             for member in await store.members():
                 home = await store.home_of(member.id)
                 assert home is not None
-                statement = await desk.state(member, home, month=DECEMBER, access=DESK_ACCESS)
-                assert statement is not None
-                bills: Any = statement.statement["tax"]
-                signs = {"C": 1, "I": -1}
-                found[member.id] = sum(signs[bill["number"][0]] * bill["gross_cent"] for bill in bills)
+                files = await desk.state(member, home, month=DECEMBER, access=DESK_ACCESS)
+                assert files is not None
+                found[member.id] = files
             await store.close()
             return found
 
         return asyncio.run(read())
+
+    def stated(self) -> dict[str, int]:
+        """What the members' bills and credit notes of December come to, in cents."""
+        signs = {"C": 1, "I": -1}
+        found = {}
+        for member, each in self.statements().items():
+            bills: Any = each.statement["tax"]
+            found[member] = sum(signs[bill["number"][0]] * bill["gross_cent"] for bill in bills)
+        return found
 
     def object_to(self, member: str, line: str, *, day: str = "", at: int = 1_800_000_000) -> None:
         async def write() -> None:
@@ -302,10 +310,13 @@ def test_an_objection_freezes_what_it_names_also_after_the_order_is_made(bank: B
     assert "withdrawn already" in bank.run(f"payments --approve {order['message_id']} --member m02", code=1)
     made = bank.json(f"{MONTH} --kind payouts")
     assert made["orders"] == []
+    beside = bank.statements()[receiver].payment
+    assert isinstance(beside["waiting_cent"], int)
+    assert beside["waiting_cent"] >= stated[receiver]
     assert [row for row in made["held"] if row["member"] == receiver] == [
         {
             "member": receiver,
-            "amount_cent": stated[receiver],
+            "amount_cent": beside["waiting_cent"],
             "why": "frozen",
             "what_to_do": "it waits for the board to decide on the objection",
         }

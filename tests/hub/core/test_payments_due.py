@@ -54,6 +54,10 @@ class Objection:
     line: str
 
 
+def line(side: str, net_cent: int, rate_ppm: int = 0) -> dict[str, Any]:
+    return {"name": side, "net_cent": net_cent, "rate_ppm": rate_ppm, "reverse_charge": False, "days": None}
+
+
 @dataclass
 class World:
     """Bills, grants and orders as they come, with the entries they make."""
@@ -72,6 +76,9 @@ class World:
             tally.add_bills(month, standing)
         for entry in self.grants:
             tally.add_fund(entry)
+        for entry in self.entries:
+            if entry.postings[0].line in ("received", "sold"):
+                tally.add_objected(entry)
         return tally
 
     def orders(self) -> tuple[PaymentOrderRecord, ...]:
@@ -82,7 +89,7 @@ class World:
         before = self.tally().stated().get((member, month), Cents())
         documents = {"sold": credit, "received": debit}
         self.bills.setdefault(month, {})[member] = {
-            side: {"gross_cent": cent, "taxes": []} for side, cent in documents.items()
+            side: {"gross_cent": cent, "lines": [line(side, cent)], "taxes": []} for side, cent in documents.items()
         }
         after = self.tally().stated()[member, month]
         moved = (after.net_cent - before.net_cent) * CENT_NANO
@@ -103,7 +110,7 @@ class World:
             within = left[: MONTHS.index(through) + 1]
             net = sum(part.net_cent for part in within) * (1 if kind == PAYOUTS else -1)
             assert due.amount_cent >= terms.smallest_cent
-            if terms.is_netted:
+            if terms.is_netted and due.member not in {each.member for each in self.objections}:
                 assert 0 < due.amount_cent <= net, "never more than the net of all that is open"
             assert due.member not in {each.member for each in held if each.why == SMALL}
         if dues:
@@ -290,30 +297,42 @@ def due_of(kind: Kind, stated: Cents, *, frozen: Cents | None = None, is_netted:
     [
         (PAYOUTS, Cents(0, 0), True, (400, 0)),
         (PAYOUTS, Cents(300, 0), True, (100, 300)),
-        (PAYOUTS, Cents(1000, 0), True, (0, 400)),
-        (PAYOUTS, Cents(0, 600), True, (400, 0)),
-        (COLLECTIONS, Cents(1000, 0), True, (0, 0)),
+        (PAYOUTS, Cents(1000, 0), True, (0, 1000)),
+        (PAYOUTS, Cents(0, 600), True, (1000, 0)),
+        (COLLECTIONS, Cents(0, 0), True, (0, 0)),
+        (COLLECTIONS, Cents(1000, 600), True, (0, 600)),
         (PAYOUTS, Cents(0, 0), False, (1000, 0)),
         (PAYOUTS, Cents(300, 0), False, (700, 300)),
         (COLLECTIONS, Cents(0, 0), False, (600, 0)),
         (COLLECTIONS, Cents(0, 250), False, (350, 250)),
     ],
 )
-def test_what_is_frozen_waits_and_turns_nothing_around(
+def test_what_is_frozen_waits_and_is_set_against_nothing(
     kind: Kind, frozen: Cents, is_netted: bool, wanted: tuple[int, int]
 ) -> None:
     assert due_of(kind, Cents(1000, 600), frozen=frozen, is_netted=is_netted) == wanted
 
 
-def test_a_day_freezes_its_money_with_the_tax_on_it_and_no_more_than_the_month() -> None:
+def test_what_was_ordered_before_the_objection_is_not_asked_back() -> None:
+    place = ("m01", "2026-10")
+    stated, frozen = {place: Cents(1000, 600)}, {place: Cents(1000, 600)}
+    for kind in (PAYOUTS, COLLECTIONS):
+        found = amounts_due(kind, stated, stated, frozen=frozen, through="2026-10", terms=Terms())
+        assert found == ((), ())
+
+
+def test_a_day_freezes_its_money_with_the_tax_on_it() -> None:
     tally = MoneyTally()
-    taxes = [{"rate_ppm": 200_000, "reverse_charge": False}, {"rate_ppm": 500_000, "reverse_charge": True}]
-    tally.add_bills("2026-10", {"m01": {"received": {"gross_cent": 600, "taxes": taxes}}})
-    for day, nano in (("2026-10-03", 100 * CENT_NANO + 1), ("2026-10-04", 10**12)):
+    taxes = [{"rate_ppm": 200_000, "reverse_charge": False, "net_cent": 500, "tax_cent": 100}]
+    tally.add_bills(
+        "2026-10", {"m01": {"received": {"gross_cent": 600, "lines": [line("received", 500, 200_000)], "taxes": taxes}}}
+    )
+    for day, cent in (("2026-10-03", 100), ("2026-10-04", 400)):
+        nano = cent * CENT_NANO
         postings = (Posting("member:m01:money", -nano, "received"), Posting("pool", nano, "received"))
         tally.add_objected(Entry("nano", day, "r", "m01", postings, "c"))
-    one = Objection("m01", "2026-10", "2026-10-03", "demand")
-    assert tally.frozen([one, replace(one, line="received")]) == {("m01", "2026-10"): Cents(0, 121)}
-    assert tally.frozen([one, replace(one, day="2026-10-04")]) == {("m01", "2026-10"): Cents(0, 600)}
-    assert tally.frozen([replace(one, day="", line="sold")]) == {("m01", "2026-10"): Cents(0, 0)}
-    assert tally.frozen([replace(one, day="")]) == {("m01", "2026-10"): Cents(0, 600)}
+    one, place = Objection("m01", "2026-10", "2026-10-03", "demand"), ("m01", "2026-10")
+    assert tally.frozen([one, replace(one, line="received")]) == {place: Cents(0, 120)}
+    assert tally.frozen([replace(one, day="", line="sold")]) == {place: Cents(0, 0)}
+    assert tally.frozen([one, replace(one, day="", line="debit")]) == {place: Cents(0, 600)}
+    assert tally.frozen([replace(one, month="2026-09")]) == {("m01", "2026-09"): Cents(0, 0)}
