@@ -167,7 +167,7 @@ def _token(path: Path | None) -> str:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from edge_agent.clock import ClockError, make_clock
+    from edge_agent.clock import ClockError, boot_clock, make_clock
     from edge_agent.identity import IdentityError, load_identity
     from edge_agent.outbox import OutboxError
     from edge_agent.program import Program, history_lines
@@ -176,7 +176,10 @@ def _run(options: argparse.Namespace) -> int:
     try:
         clock = make_clock(options.clock)
         identity = load_identity(settings.data)
-        program = Program(settings, clock, identity, wanted=_wanted_consent(settings, identity.enrolment.home))
+        wanted = _wanted_consent(settings, identity.enrolment.home)
+        # A timeline has no boot: whoever follows one has all its times already.
+        boot = None if options.clock else boot_clock
+        program = Program(settings, clock, identity, wanted=wanted, boot_clock=boot)
         with history_lines(options.history) as lines:
             asyncio.run(_until_stopped(program.run(lines, name=str(options.history))))
     except (ClockError, IdentityError, SettingsError, OutboxError) as error:

@@ -13,6 +13,7 @@ from edge_agent.counters import Verdict
 from edge_agent.devices import Device, NotThisDevice
 from edge_agent.metering import Metering, Place
 from edge_agent.modbus_link import Busy, LinkError, ModbusLink, Refused
+from edge_agent.trusted_time import BootClock
 from protocols.quantities import Gap
 from protocols.readings import DeviceState, Liveness
 from protocols.slots import slot_of, start_of
@@ -61,6 +62,7 @@ class Bus:
         random: Callable[[], float],
         closed: Callable[[], None],
         absence: Gap = Gap.AGENT_OFF,
+        boot_clock: BootClock | None = None,
     ) -> None:
         self.link = link
         self.devices = tuple(devices)
@@ -70,6 +72,8 @@ class Bus:
         self._random = random
         self._closed = closed
         self._absence = absence
+        self._boot_clock = boot_clock
+        self._offset_s = self._offset()
         self._has_begun = False
         started = clock.now()
         self._health = {device: Health(last_good_s=started) for device in self.devices}
@@ -83,7 +87,7 @@ class Bus:
         while True:
             await self._clock.sleep_until(tick_s + self._pace.interval_s)
             tick_s = self._tick()
-            self._close_what_passed(Gap.AGENT_OFF)
+            self._close_what_passed(Gap.CLOCK_UNTRUSTED if self._has_stepped() else Gap.AGENT_OFF)
             if not await self._read_boundary():
                 await self._poll(tick_s)
 
@@ -99,6 +103,21 @@ class Bus:
         """The beginning of the polling interval we are in; samples carry this time, not the moment of their read."""
         now_s = int(self._clock.now())
         return now_s - now_s % self._pace.interval_s
+
+    def _offset(self) -> float:
+        """The wall clock before the boot clock; it stands still while nobody sets the wall clock."""
+        return self._clock.now() - self._boot_clock() if self._boot_clock else 0.0
+
+    def _has_stepped(self) -> bool:
+        """Whether the wall clock was set by more than a boundary's window; the meter is told."""
+        by_s = self._offset() - self._offset_s
+        if abs(by_s) <= self._pace.boundary_window_s:
+            return False
+        self._offset_s += by_s
+        log.warning("the system's clock was set by %+.0f s: energy of that slot is kept as a total only", by_s)
+        for _, place in self._places():
+            self._metering.step_time(place, by_s)
+        return True
 
     def _places(self) -> list[tuple[Device, Place]]:
         return [(device, place) for device in self.devices for place in device.places]

@@ -9,6 +9,11 @@ from pathlib import Path
 from protocols.timeline import Clock, parse_timeline
 
 
+def boot_clock() -> float:
+    """Seconds since this computer started, its sleep included where the system counts it."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 class ClockError(ValueError):
     """The timeline file cannot be followed; one line."""
 

@@ -101,6 +101,7 @@ class CounterMeter:
         self._suspect: tuple[Point, Gap] | None = None
         self._before: _Before | None = None
         self._taint = Gap.NONE
+        self._is_time_doubted = False
 
     def take(self, at_s: float, counter_wh: int | None) -> Verdict:
         """Weigh one reading. Units: `counter_wh` as the device shows it, whole Wh."""
@@ -129,6 +130,17 @@ class CounterMeter:
         if self._last is not None:
             self._last = replace(self._last, counter_wh=self._last.counter_wh + by_wh)
 
+    def step_time(self, by_s: float) -> None:
+        """The clock was set: what was read before moves with it, and this slot's length is not a slot's."""
+        self._is_time_doubted = True
+        if self.base is not None:
+            self.base = replace(self.base, at_s=self.base.at_s + by_s)
+        if self._last is not None:
+            self._last = replace(self._last, at_s=self._last.at_s + by_s)
+        if self._suspect is not None:
+            point, gap = self._suspect
+            self._suspect = replace(point, at_s=point.at_s + by_s), gap
+
     def open(self, slot: Slot) -> None:
         """Count from the last reading on, taken at the beginning of `slot`. A counter that has a base keeps it."""
         if self.base is None and self._last is not None:
@@ -145,7 +157,7 @@ class CounterMeter:
             return None if base is None else Closed(None, Mark.MISSING, self._reason(reason))
         self.base = Base(slot + 1, self._last.at_s, self._last.counter_wh)
         closed = None if base is None else self._closed(base, slot, at=self._last)
-        self._taint, self._before = Gap.NONE, None
+        self._taint, self._before, self._is_time_doubted = Gap.NONE, None, False
         return closed
 
     def _closed(self, base: Base, slot: Slot, *, at: Point) -> Closed:
@@ -156,9 +168,10 @@ class CounterMeter:
             self._taint = Gap.COUNTER_RESET if energy_wh < 0 else Gap.IMPLAUSIBLE
         if self._taint != Gap.NONE:
             return Closed(None, Mark.MISSING, self._taint)
-        if slots == 1:
+        if slots == 1 and not self._is_time_doubted:
             return Closed(energy_wh, Mark.MEASURED, Gap.NONE)
-        return Closed(None, Mark.MISSING, Gap.DEVICE_SILENT, Long(base.slot, slots, energy_wh))
+        gap = Gap.CLOCK_UNTRUSTED if self._is_time_doubted else Gap.DEVICE_SILENT
+        return Closed(None, Mark.MISSING, gap, Long(base.slot, slots, energy_wh))
 
     def _reason(self, missed: Gap) -> Gap:
         if self._suspect is not None:

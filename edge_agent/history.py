@@ -12,7 +12,7 @@ from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal, InvalidOperation
 
 from edge_agent.metering import FIELDS_OF_ROLE, Metering, Place, Sample
 from edge_agent.run_loop import GROUP, Closing
-from protocols.quantities import Gap
+from edge_agent.sample_feed import SampleFeed
 from protocols.recordings import HEADER
 from protocols.slots import SLOT_S, Slot, slot_of, start_of
 
@@ -98,48 +98,28 @@ def moments(rows: Iterable[Row]) -> Iterator[tuple[int, dict[str, dict[str, Deci
 
 
 class Replay:
-    """Drives the meter from a recording. A row is a boundary's when it lies in the window after a slot began."""
+    """Drives the meter from a recording."""
 
     def __init__(self, metering: Metering, *, window_s: int) -> None:
-        self._metering = metering
-        self._window_s = window_s
-        self._from_s = start_of(metering.next_slot)
+        self._feed = SampleFeed(metering, window_s=window_s)
         self._places: dict[str, list[Place]] = {}
         for place in metering.places:
             self._places.setdefault(place.device, []).append(place)
 
     def feed(self, at_s: int, found: dict[str, dict[str, Decimal]]) -> None:
-        """Take one moment of the recording; closes the slots that end at it or ended unseen before.
-
-        What lies before the meter's next slot was kept by an earlier run and is passed over.
-        """
-        if at_s < self._from_s:
-            return
-        boundary = slot_of(at_s)
-        is_boundary = at_s - start_of(boundary) <= self._window_s
-        self._miss_through(boundary - 1 if is_boundary else boundary)
+        """Take one moment of the recording; closes the slots that end at it or ended unseen before."""
+        samples: dict[Place, Sample] = {}
         for device, points in found.items():
             if device not in self._places:
                 known = ", ".join(self._places)
                 raise RecordingError(f"recording: device {device[:40]!r} is not configured, expected one of {known}")
-            for place in self._places[device]:
-                sample = _sample(place, at_s, points)
-                if sample is None:
-                    continue
-                self._metering.take(place, sample)
-                if is_boundary and self._metering.next_of(place) + 1 == boundary:
-                    self._metering.close(place)
-                elif is_boundary and self._metering.next_of(place) == boundary:
-                    self._metering.open(place)
+            made = {place: _sample(place, at_s, points) for place in self._places[device]}
+            samples |= {place: sample for place, sample in made.items() if sample is not None}
+        self._feed.take(float(at_s), samples)
 
     def finish(self, through: Slot) -> None:
         """Close everything up to the boundary where the recording ends."""
-        self._miss_through(through)
-
-    def _miss_through(self, boundary: Slot) -> None:
-        for place in self._metering.places:
-            while self._metering.next_of(place) + 1 <= boundary:
-                self._metering.close(place, Gap.DEVICE_SILENT)
+        self._feed.miss_through(through)
 
 
 def _sample(place: Place, at_s: int, points: dict[str, Decimal]) -> Sample | None:

@@ -5,7 +5,7 @@ Pure: samples and boundaries go in, closed slots come out. The trapezoid rule; n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edge_agent.counters import Closed
 from protocols.quantities import Gap, Mark
@@ -34,6 +34,7 @@ class PowerMeter:
         self._areas = [0, 0]
         self._covered_ms = 0
         self._has_begun = False
+        self._is_time_doubted = False
 
     def take(self, at_s: float, power_w: int) -> None:
         """One sample. A sample not later than the one before is ignored."""
@@ -52,6 +53,12 @@ class PowerMeter:
         self._areas[1] += below
         self._covered_ms += length_ms
 
+    def step_time(self, by_s: float) -> None:
+        """The clock was set: the last sample moves with it, and this slot's length is not a slot's."""
+        self._is_time_doubted = True
+        if self._last is not None:
+            self._last = replace(self._last, at_ms=self._last.at_ms + round(by_s * 1000))
+
     def open(self) -> None:
         """Count from the last sample on: it was taken at the beginning of a slot."""
         if not self._has_begun and self._last is not None:
@@ -68,6 +75,9 @@ class PowerMeter:
             self._areas = [0, 0]
             return None
         reason = missed if missed != Gap.NONE else Gap.DEVICE_SILENT
+        if self._is_time_doubted:
+            reason, self._is_time_doubted = Gap.CLOCK_UNTRUSTED, False
+            covered_ms = min(covered_ms, _FULL_MS - 1)
         above, below = (self._drawn(which, covered_ms=covered_ms, reason=reason) for which in (0, 1))
         return above, below
 

@@ -160,6 +160,14 @@ class Metering:
         meter.shift(shape.found_wh)
         return fine_wh
 
+    def step_time(self, place: Place, by_s: float) -> None:
+        """Say that the clock was set by this much since the last sample: the slot's energy is then a total only."""
+        for name in FIELDS_OF_ROLE[place.role]:
+            if meter := self._counters.get((place, name)):
+                meter.step_time(by_s)
+        if power := self._powers.get(place):
+            power.step_time(by_s)
+
     def open(self, place: Place) -> None:
         """Say that the last sample was taken at the beginning of this place's next slot."""
         for name in FIELDS_OF_ROLE[place.role]:

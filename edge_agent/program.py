@@ -6,12 +6,13 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from edge_agent.boot_readings import BootReadings, Moment
 from edge_agent.buses import Bus, Pace
 from edge_agent.fleet import make_fleet
 from edge_agent.history import LONGEST_HOLE_S, RecordingError, Row, read_rows, replay
@@ -20,20 +21,23 @@ from edge_agent.identity import Identity
 from edge_agent.metering import Metering, read_checkpoint
 from edge_agent.outbox import Outbox, OutboxError
 from edge_agent.outbox_file import open_outbox
-from edge_agent.run_loop import (
-    Closing,
-    Parts,
-    first_slot,
-    forget,
-    gap_of_absence,
-    is_synchronised,
-    send_answers,
-    trusted_now,
-)
+from edge_agent.run_loop import Closing, Parts, forget, send_answers
+from edge_agent.sample_feed import SampleFeed
 from edge_agent.sealing import Gate, sealed_again
 from edge_agent.settings import Settings, SettingsError
+from edge_agent.trusted_time import (
+    BootClock,
+    Bounds,
+    Found,
+    first_slot,
+    gap_of_absence,
+    is_synchronised,
+    trusted_now,
+)
 from edge_agent.uplink import Uplink
 from protocols.consent_rules import ConsentSet
+from protocols.quantities import Gap
+from protocols.readings import ClockTrust
 from protocols.slots import SLOT_S, Slot, iso, slot_of, start_of
 from protocols.timeline import Clock
 
@@ -47,11 +51,22 @@ HOLE_INTERVALS = 2.5
 class Program:
     """One run of the agent. Settings that cannot work are refused when it is made."""
 
-    def __init__(self, settings: Settings, clock: Clock, identity: Identity, *, wanted: ConsentSet | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        identity: Identity,
+        *,
+        wanted: ConsentSet | None,
+        boot_clock: BootClock | None = None,
+        is_synchronised: Callable[[], bool] = is_synchronised,
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._identity = identity
         self._wanted = wanted
+        self._boot_clock = boot_clock
+        self._is_synchronised = is_synchronised
         self._fleet = make_fleet(settings)
         self._places = [place for _, devices in self._fleet for device in devices for place in device.places]
 
@@ -73,7 +88,7 @@ class Program:
                 now_s=now_s,
             )
             parts = Parts(
-                self._clock, self._identity.signer, Gate(consent), outbox, settings.keep_days, is_synchronised
+                self._clock, self._identity.signer, Gate(consent), outbox, settings.keep_days, self._is_synchronised
             )
             try:
                 rows = None if recording is None else read_rows(recording, name=name)
@@ -112,15 +127,20 @@ class Program:
         settings = self._settings
         kept = await parts.outbox.checkpoint()
         resumed, bases = read_checkpoint(kept) if kept else (None, {})
-        now_s, waited = await trusted_now(self._clock, not_before_s=start_of(resumed) if resumed else 0)
-        next_slot, left_out = first_slot(now_s, resumed)
+        signed_s = float((await parts.outbox.receipted()).signed_at)
+        found, moments = await self._time(Bounds(start_of(resumed) if resumed else 0.0, signed_s))
+        begun_s = moments[0].at_s if moments else None
+        next_slot, left_out = first_slot(found.now_s, resumed, begun_s=begun_s)
         if left_out:
             log.warning("the agent was off for so long that %d slots get no message of their own", left_out)
         hole_s = max(HOLE_INTERVALS * settings.interval_s, SLOT_S / 3)
         metering = Metering(self._places, next_slot=next_slot, longest_hole_s=hole_s, bases=bases)
         if kept is None:
-            await parts.outbox.append([], now_s=now_s, checkpoint=metering.first_checkpoint())
+            await parts.outbox.append([], now_s=found.now_s, checkpoint=metering.first_checkpoint())
         closing = Closing(parts, metering)
+        if moments:
+            await self._fill_back(moments, metering, closing=closing, trust=found.trust)
+            uplink.wake()
         pace = Pace(settings.interval_s, settings.boundary_window_s)
         readers = [
             Bus(
@@ -131,7 +151,8 @@ class Program:
                 pace=pace,
                 random=random.random,
                 closed=closing.event.set,
-                absence=gap_of_absence(waited),
+                absence=gap_of_absence(found.waited and not moments),
+                boot_clock=self._boot_clock,
             )
             for link, devices in self._fleet
         ]
@@ -142,6 +163,31 @@ class Program:
             ", ".join(d.name for d in settings.devices),
         )
         return [*(reader.run() for reader in readers), closing.run(uplink.wake)]
+
+    async def _time(self, bounds: Bounds) -> tuple[Found, list[Moment]]:
+        """The time once it can be believed, and what was read meanwhile."""
+        finding = trusted_now(self._clock, bounds, is_synchronised=self._is_synchronised, boot_clock=self._boot_clock)
+        boot_clock = self._boot_clock
+        if boot_clock is None:
+            return await finding, []
+        readings = BootReadings()
+        async with asyncio.TaskGroup() as tasks:
+            reading = [tasks.create_task(readings.read(*bus, boot_clock)) for bus in self._fleet]
+            found = await finding
+            for task in reading:
+                task.cancel()
+        return found, readings.on_wall_clock(found.now_s, found.boot_s) if found.waited else []
+
+    async def _fill_back(
+        self, moments: list[Moment], metering: Metering, *, closing: Closing, trust: ClockTrust
+    ) -> None:
+        """Give the readings taken before the time was known their slots."""
+        feed, missed = SampleFeed(metering, window_s=self._settings.boundary_window_s), Gap.AGENT_OFF
+        for moment in moments:
+            feed.take(moment.at_s, moment.samples, missed)
+            missed = Gap.DEVICE_SILENT
+        await closing.store_finished(ClockTrust.BACKFILLED if trust is ClockTrust.TRUSTED else trust)
+        log.info("the time is known: %d readings taken before got their slots", len(moments))
 
     def _uplink(self, outbox: Outbox) -> Uplink:
         enrolment = self._identity.enrolment

@@ -10,29 +10,22 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from edge_agent.left_out import LeftOut
 from edge_agent.metering import ClosedSlot, Metering
 from edge_agent.outbox import Outbox, OutboxError, Sealing
 from edge_agent.sealing import Gate, Made, Signer, answer
-from protocols.quantities import Gap
 from protocols.readings import MAX_DEVICES, ClockTrust, DeviceState
-from protocols.slots import Slot, iso, slot_of
+from protocols.slots import iso
 from protocols.timeline import Clock
 
 log = logging.getLogger("commonwatt.agent")
-
-TRUSTED_SINCE_S = 1_704_067_200
-"""2024-01-01: a clock before this was never set."""
 
 ANSWERS_EVERY_S = 2.0
 FORGET_EVERY_S = 3600.0
 GROUP = 96
 MAX_PENDING = 2 * GROUP
-MAX_SKIPPED_SLOTS = 672
-"""A week: slots of a longer absence are gaps at the hub without a message of their own."""
 
 
 class Reader(Protocol):
@@ -91,10 +84,10 @@ class Closing:
             if await self.store_finished():
                 wake()
 
-    async def store_finished(self) -> bool:
-        """Seal and store every finished slot; whether anything was stored."""
+    async def store_finished(self, trust: ClockTrust | None = None) -> bool:
+        """Seal and store every finished slot; whether anything was stored. `trust`: of the clock, if not its own."""
         states = [state for reader in self.readers for state in reader.states()][:MAX_DEVICES]
-        made = self._made()
+        made = self._made(trust)
         while finished := self._metering.finished():
             self._waiting.append(_Finished(*finished, states, made))
         stored = False
@@ -144,30 +137,10 @@ class Closing:
             self._left_out.add(self._left_out_through.closed)
             self.left_out += 1
 
-    def _made(self) -> Made:
-        trust = ClockTrust.TRUSTED if self._parts.is_synchronised() else ClockTrust.ESTIMATED
+    def _made(self, trust: ClockTrust | None) -> Made:
+        if trust is None:
+            trust = ClockTrust.TRUSTED if self._parts.is_synchronised() else ClockTrust.ESTIMATED
         return Made(self._parts.outbox.boot, trust, int(self._parts.clock.now()))
-
-
-async def trusted_now(clock: Clock, *, not_before_s: float) -> tuple[float, bool]:
-    """The time, once it can be true: after 2024 and not before what was already sealed. Says whether it waited."""
-    waited = False
-    least_s = max(TRUSTED_SINCE_S, not_before_s)
-    while (now_s := clock.now()) < least_s:
-        if not waited:
-            log.warning("the system's clock is not set yet: slots are not closed until it is")
-        waited = True
-        await asyncio.sleep(1.0)
-    return now_s, waited
-
-
-def first_slot(now_s: float, resumed: Slot | None) -> tuple[Slot, int]:
-    """The slot to close next, and how many before it are left out because the absence was too long."""
-    current = slot_of(now_s)
-    if resumed is None:
-        return current, 0
-    first = max(resumed, current - MAX_SKIPPED_SLOTS)
-    return first, first - resumed
 
 
 async def send_answers(parts: Parts, wake: Callable[[], None]) -> None:
@@ -193,13 +166,3 @@ async def forget(parts: Parts) -> None:
         except OutboxError as error:
             log.error("old messages stay: %s", error)
         await asyncio.sleep(FORGET_EVERY_S)
-
-
-def is_synchronised(state_folder: Path = Path("/run/systemd/timesync")) -> bool:
-    """Whether the system's time service has set the clock; where there is no such service the clock is taken as set."""
-    return not state_folder.is_dir() or (state_folder / "synchronized").exists()
-
-
-def gap_of_absence(waited_for_clock: bool) -> Gap:
-    """Why slots between two starts are missing."""
-    return Gap.CLOCK_UNTRUSTED if waited_for_clock else Gap.AGENT_OFF

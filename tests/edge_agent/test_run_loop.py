@@ -1,4 +1,4 @@
-"""Where an agent goes on after a pause, when it trusts its clock, and that a full outbox stops nothing else."""
+"""A full outbox stops nothing else: slots wait in memory, and what finds no room is told."""
 
 from pathlib import Path
 
@@ -8,16 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from edge_agent.metering import Metering, Place, Sample, read_checkpoint
 from edge_agent.outbox import Link, OutboxError, Sealed, Sealing
 from edge_agent.outbox_file import open_outbox
-from edge_agent.run_loop import (
-    MAX_PENDING,
-    MAX_SKIPPED_SLOTS,
-    Closing,
-    Parts,
-    first_slot,
-    gap_of_absence,
-    is_synchronised,
-    trusted_now,
-)
+from edge_agent.run_loop import MAX_PENDING, Closing, Parts
 from edge_agent.sealing import Gate, Signer
 from protocols.consent_rules import default_consent
 from protocols.envelope import open_sealed
@@ -25,42 +16,9 @@ from protocols.quantities import Gap, Measure
 from protocols.readings import Batch, LongInterval, decode_batch
 from protocols.slots import start_of
 from protocols.timeline import Clock
-from tests.edge_agent.hand_clock import HandClock
 
 FIRST = 2_000_000
 NOW = float(start_of(FIRST) + 100)
-
-
-def test_a_first_start_begins_with_the_slot_it_is_in() -> None:
-    assert first_slot(NOW, None) == (FIRST, 0)
-
-
-@pytest.mark.parametrize(("away", "left_out"), [(0, 0), (3, 0), (MAX_SKIPPED_SLOTS, 0), (MAX_SKIPPED_SLOTS + 9, 9)])
-def test_a_restart_goes_on_where_it_ended_but_for_very_long_absences(away: int, left_out: int) -> None:
-    assert first_slot(NOW, FIRST - away) == (FIRST - away + left_out, left_out)
-
-
-async def test_a_clock_is_trusted_at_once_when_it_can_be_true() -> None:
-    assert await trusted_now(Clock(lambda: NOW), not_before_s=NOW - 5) == (NOW, False)
-
-
-async def test_a_clock_behind_what_was_sealed_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = HandClock(NOW)
-
-    async def moves(_seconds: float) -> None:
-        clock.move_to(clock.now_s + 10)
-
-    monkeypatch.setattr("edge_agent.run_loop.asyncio.sleep", moves)
-    assert await trusted_now(clock, not_before_s=NOW + 25) == (NOW + 30, True)
-    assert gap_of_absence(True) is Gap.CLOCK_UNTRUSTED
-    assert gap_of_absence(False) is Gap.AGENT_OFF
-
-
-def test_the_time_service_says_whether_the_clock_is_set(tmp_path: Path) -> None:
-    assert is_synchronised(tmp_path / "no service here")
-    assert not is_synchronised(tmp_path)
-    (tmp_path / "synchronized").touch()
-    assert is_synchronised(tmp_path)
 
 
 async def test_a_full_outbox_keeps_slots_in_memory_and_says_so_once(
