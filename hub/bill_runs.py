@@ -49,12 +49,16 @@ async def billed_runs(store: BookStore, month: date) -> tuple[BilledRun, ...]:
 
 
 async def plan_bills(store: SettlementStores, run: MonthRun, *, terms: TaxTerms | None, at: int) -> FundPlan:
-    """The documents the run would bring if it were published now, and what the books should hold with them."""
+    """The documents the run would bring if it were published now, and what the books should hold with them.
+
+    They bill what its statements state: the days the run stands on, with the ledger as far as it goes.
+    """
     month, coop = date.fromisoformat(f"{run.month}-01"), await store.coop()
     days = [day.isoformat() for day in days_of(month)]
     rows = await store.entries_of_days(days=(days[0], days[-1]))
-    entries = [read_entry(row.canonical) for row in rows if row.position <= run.ledger_position]
-    money = tally_month(entries, last_day=days[-1])
+    settled = dict(run.days)
+    stands = [row for row in rows if row.day in settled and row.position <= run.ledger_position]
+    money = tally_month([read_entry(row.canonical) for row in stands], last_day=days[-1])
     published = [each for each in await month_runs(store) if each.month == run.month and each.state == PUBLISHED]
     standing: Documents = {}
     for billed in await billed_runs(store, month):

@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ CHROMIUM_ARGS = (
     "--no-first-run",
 )
 START_MAX_S = 30
+Add = Callable[[SqliteStore], Awaitable[None]]
 LINKS = 60
 MEMBERS = ("m01", "m02", "m12", "m20")
 
@@ -46,9 +47,9 @@ class Pages:
 class _Server(threading.Thread):
     """Uvicorn over a fresh street in a thread of its own; `ready` is set once it listens or has failed."""
 
-    def __init__(self, folder: Path, now_s: float) -> None:
+    def __init__(self, folder: Path, now_s: float, *, add: Add | None) -> None:
         super().__init__(name="pages", daemon=True)
-        self.folder, self.now_s = folder, now_s
+        self.folder, self.now_s, self.add = folder, now_s, add
         self.ready = threading.Event()
         self.server: uvicorn.Server | None = None
         self.port = 0
@@ -68,6 +69,8 @@ class _Server(threading.Thread):
             await settle_street(store)
             await order_payouts(store)
             await _add_links(store, self.now_s)
+            if self.add is not None:
+                await self.add(store)
             app = build_app(parts_over(store, now_s=self.now_s))
             config = uvicorn.Config(app, port=0, log_level="warning", access_log=False)
             self.server = uvicorn.Server(config)
@@ -91,9 +94,9 @@ async def _add_links(store: SqliteStore, now_s: float) -> None:
 
 
 @contextmanager
-def serving(folder: Path, *, now_s: float = NOW_S) -> Iterator[Pages]:
-    """The pages of a fresh street while the block runs."""
-    server = _Server(folder, now_s)
+def serving(folder: Path, *, now_s: float = NOW_S, add: Add | None = None) -> Iterator[Pages]:
+    """The pages of a fresh street while the block runs; `add` puts more into its store before."""
+    server = _Server(folder, now_s, add=add)
     server.start()
     assert server.ready.wait(START_MAX_S), "the pages did not start"
     if server.failure is not None:

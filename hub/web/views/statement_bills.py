@@ -15,9 +15,10 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class BillView:
-    """One document. `about` are sentences above its lines; the last line of the table is its sum."""
+    """One document. `about` are the sentences it must carry; the last line of the table is its sum."""
 
     name: str
+    dated: str
     about: tuple[str, ...]
     table: Table
 
@@ -61,7 +62,7 @@ def _payment_rows(payment: Document, words: Words) -> Iterator[tuple[str, str]]:
         if bill["waiting_cent"]:
             until = max(each["until"] for each in payment["waiting"] if SIDE_OF_LINE[each["line"]] == bill["side"])
             moment = words.moment(until)
-            waiting = words.say("waiting for the board's decision until %(moment)s", moment=moment)
+            waiting = words.say("Waiting for the board's decision until %(moment)s", moment=moment)
             yield waiting, _cents(-bill["waiting_cent"], words)
     now = payment["now_cent"]
     yield words.say("To receive now") if now >= 0 else words.say("To pay now"), _cents(abs(now), words)
@@ -79,17 +80,19 @@ def _bill(bill: Document, words: Words) -> BillView:
         "self-billed credit note": words.say("Self-billed credit note"),
     }[bill["kind"]]
     heads = (words.say("What for"), words.say("Tax rate"), words.say("Amount"))
-    return BillView(f"{kind} {bill['number']}", tuple(_about(bill, words)), Table(heads, tuple(_rows(bill, words))))
+    table = Table(heads, tuple(_rows(bill, words)))
+    return BillView(f"{kind} {bill['number']}", _dated(bill, words), tuple(_about(bill, words)), table)
+
+
+def _dated(bill: Document, words: Words) -> str:
+    day, before = _day(bill["date"], words), bill["replaces"]
+    if before is None:
+        return words.say("of %(day)s", day=day)
+    earlier = {"number": before["number"], "earlier": _day(before["date"], words)}
+    return words.say("of %(day)s, in place of %(number)s of %(earlier)s", day=day, **earlier)
 
 
 def _about(bill: Document, words: Words) -> Iterator[str]:
-    day = _day(bill["date"], words)
-    if bill["replaces"] is None:
-        yield words.say("of %(day)s", day=day)
-    else:
-        before = bill["replaces"]
-        earlier = {"number": before["number"], "earlier": _day(before["date"], words)}
-        yield words.say("of %(day)s, in place of %(number)s of %(earlier)s", day=day, **earlier)
     yield from bill["words"]
     if bill["issuer"]:
         yield words.say("Made out by: %(issuer)s", issuer=", ".join(bill["issuer"]))

@@ -109,7 +109,8 @@ def _sections(statement: Document, view: StatementPage, words: Words) -> Iterato
     if view.payment:
         yield Section(words.say("To pay or receive now"), ("", amount), view.payment, total=True)
     for bill in view.bills:
-        yield Section(bill.name, bill.table.heads, bill.table.rows, small=bill.about, total=True)
+        table = bill.table
+        yield Section(bill.name, table.heads, table.rows, words=(bill.dated,), small=bill.about, total=True)
     if view.comparison:
         rows = tuple((each.label, each.value) for each in view.comparison)
         yield Section(words.say("Beside standing alone"), ("", amount), rows, words=(view.comparison_words,))

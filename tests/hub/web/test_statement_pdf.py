@@ -131,7 +131,7 @@ def test_taxes_changes_and_hashes_are_those_that_are_signed(statement: dict[str,
     payment = payment_of(statement, WAITING)
     now = cast(int, payment["now_cent"])
     assert units(row(rows, "To receive now €" if now >= 0 else "To pay now €")[0], 100) == abs(now)
-    waiting = [line for line in rows if line.startswith("waiting for the board's decision until")]
+    waiting = [line for line in rows if line.startswith("Waiting for the board's decision until")]
     cents = [bill["waiting_cent"] for bill in cast(list[dict[str, int]], payment["bills"]) if bill["waiting_cent"]]
     assert [units(re.findall(r"€([\d,]+\.\d\d)", line)[0], 100) for line in waiting] == cents
     assert f"in place of {invoice['replaces']['number']} of 7 December 2026" in "\n".join(rows)
