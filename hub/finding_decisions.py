@@ -88,3 +88,24 @@ async def verdicts_of(store: SettlementStores, row: FindingRow) -> tuple[Verdict
 def last_decision(row: FindingRow) -> int:
     """The number of the decision that stands, 0 where there is none."""
     return row.decisions[-1].id if row.decisions else 0
+
+
+class FindingDesk:
+    """The board's pages' way to findings: what may be decided on each, and the decision itself."""
+
+    def __init__(self, store: SettlementStores) -> None:
+        self._store = store
+
+    async def verdicts(self, row: FindingRow) -> tuple[str, ...]:
+        """What may be decided on it now."""
+        return await verdicts_of(self._store, row)
+
+    async def decide(
+        self, number: int, *, member: Member, verdict: str, reason: str, at: int, after: int
+    ) -> str | None:
+        """Keep the decision; returns None on success, else which of SENTENCES says why not."""
+        try:
+            await decide_finding(self._store, number, member=member, verdict=verdict, reason=reason, at=at, after=after)
+        except DecisionRefused as refused:
+            return refused.problem
+        return None

@@ -64,10 +64,10 @@ def run(args: argparse.Namespace) -> int:
         text = json.dumps([found_json(each) for each in found]) + "\n" if args.json else found_lines(found)
     elif args.decide is not None:
         row = asyncio.run(decide_on(args.data, args.decide, member=args.member, reason=args.reason, clock=clock))
-        text = json.dumps(finding_json(row)) + "\n" if args.json else finding_lines([row])
+        text = json.dumps(row.plain()) + "\n" if args.json else finding_lines([row])
     else:
         rows = asyncio.run(list_findings(args.data, clock=clock))
-        text = json.dumps([finding_json(row) for row in rows]) + "\n" if args.json else finding_lines(rows)
+        text = json.dumps([row.plain() for row in rows]) + "\n" if args.json else finding_lines(rows)
     sys.stdout.write(text)
     return 0
 
@@ -125,24 +125,6 @@ def found_json(finding: Finding) -> dict[str, object]:
     """Something just found, for programs."""
     measure = None if finding.measure is None else finding.measure.code
     return {**asdict(finding), "measure": measure, "numbers": dict(finding.numbers), "from": iso(finding.first_slot)}
-
-
-def finding_json(row: FindingRow) -> dict[str, object]:
-    """A kept finding with the board's decisions, for programs."""
-    found = row.found
-    return {
-        "id": row.id,
-        "day": row.day,
-        **asdict(found),
-        "measure": None if found.measure is None else found.measure.code,
-        "numbers": dict(found.numbers),
-        "from": iso(found.first_slot),
-        "found_at": row.found_at,
-        "waiting": row.is_waiting,
-        "closed": row.closed,
-        "closed_at": row.closed_at,
-        "decisions": [asdict(each) for each in row.decisions],
-    }
 
 
 def found_lines(found: Sequence[Finding]) -> str:

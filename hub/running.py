@@ -14,6 +14,7 @@ from hub.broker_link import BrokerLink, Delivery
 from hub.core.tax_terms import TaxTerms
 from hub.enrolment import Enrolment
 from hub.fairness_desk import FairnessDesk
+from hub.finding_decisions import FindingDesk
 from hub.forecast_worker import ForecastWorker
 from hub.hub_folder import BROKER_NAME, running_alone, write_running
 from hub.intake import Intake
@@ -92,6 +93,7 @@ class Hub:
             payments=PaymentDesk(self._store, key=self._key),
             trials=TrialDesk(self._store),
             fairness=FairnessDesk(self._store),
+            findings=FindingDesk(self._store),
             secure_cookies=settings.web.https,
             bank=settings.bank,
         )

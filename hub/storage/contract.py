@@ -299,9 +299,12 @@ class FindingStore(Protocol):
 
     async def looked_through(self, *, days: tuple[str, str]) -> dict[str, int]: ...
     async def findings(
-        self, *, access: Access, home: str | None = None, number: int | None = None, since: str = ""
+        self, *, access: Access, home: str | None = None, number: int | None = None, since: str = "", notes: bool = True
     ) -> tuple[FindingRow, ...]:
-        """From a local day on, and all that wait for the board; the look stands in each home's log first (I12)."""
+        """From a local day on, and all that wait for the board; the look stands in each home's log first (I12).
+
+        Without `notes` only what the board decides on.
+        """
         ...
 
     async def findings_waiting(self, home: str) -> int: ...

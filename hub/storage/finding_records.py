@@ -3,10 +3,10 @@
 Times are UTC unix seconds (`_at`), or slots.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from protocols.quantities import Measure
-from protocols.slots import Slot
+from protocols.slots import Slot, iso
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,23 @@ class FindingRow:
     def is_waiting(self) -> bool:
         """Whether credits wait for the board because of it."""
         return self.found.severity == "hold" and self.closed is None and not self.decisions
+
+    def plain(self) -> dict[str, object]:
+        """The finding with every decision on it, for JSON."""
+        found = self.found
+        return {
+            "id": self.id,
+            "day": self.day,
+            **asdict(found),
+            "measure": None if found.measure is None else found.measure.code,
+            "numbers": dict(found.numbers),
+            "from": iso(found.first_slot),
+            "found_at": self.found_at,
+            "waiting": self.is_waiting,
+            "closed": self.closed,
+            "closed_at": self.closed_at,
+            "decisions": [asdict(each) for each in self.decisions],
+        }
 
 
 @dataclass(frozen=True, slots=True)

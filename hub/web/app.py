@@ -12,6 +12,7 @@ from hub.web.board_pages import add_board_pages
 from hub.web.credit_pages import add_credit_pages
 from hub.web.entrance import add_entrance
 from hub.web.fairness_pages import add_fairness_pages
+from hub.web.finding_pages import add_finding_pages
 from hub.web.guard import CalmErrors, PageError, SecurityHeaders
 from hub.web.member_pages import add_member_pages
 from hub.web.objection_pages import add_objection_pages
@@ -41,6 +42,7 @@ def build_app(parts: HubParts) -> FastAPI:
     add_credit_pages(app, site)
     add_statement_pages(app, site)
     add_objection_pages(app, site)
+    add_finding_pages(app, site)
     add_account_pages(app, site)
     add_payment_pages(app, site)
     add_what_if_pages(app, site)

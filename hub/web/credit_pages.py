@@ -31,7 +31,8 @@ def add_credit_pages(app: FastAPI, site: Site) -> None:
         first = _month(request, visit)
         days = await _days(site, visit, month_days(first))
         view = credits_page(days, visit.words, first=first, today=_today(visit))
-        return await site.page(visit, "credits.html", place="credits", view=view)
+        waiting = 0 if visit.home is None else await site.parts.store.findings_waiting(visit.home.id)
+        return await site.page(visit, "credits.html", place="credits", view=view, waiting=waiting)
 
     @app.get("/credits.json")
     async def credits_as_json(request: Request) -> Response:

@@ -74,6 +74,7 @@ def _add_my_home(app: FastAPI, site: Site) -> None:
             place="my-home",
             view=home_page(days, visit.words, now_s=visit.now_s),
             newest=newest_time(days, visit.words),
+            waiting=await site.parts.store.findings_waiting(visit.own_home().id),
             is_saved=request.query_params.get("saved") == "appliances",
             asked=[field for field in await _fields(site, visit) if field.is_here],
         )

@@ -14,6 +14,7 @@ from hub.core.sepa_accounts import CoopAccount
 from hub.core.statement import StatementFiles
 from hub.core.what_if import MemberTrial
 from hub.storage.contract import Store
+from hub.storage.finding_records import FindingRow
 from hub.storage.records import Access, Coop, Home, Member
 from protocols.timeline import Clock
 
@@ -72,6 +73,21 @@ class Trials(Protocol):
         ...
 
 
+class Findings(Protocol):
+    """The board's word on findings. The desk logs its look at a finding in the home's log before it is one."""
+
+    async def verdicts(self, row: FindingRow) -> tuple[str, ...]:
+        """What may be decided on it now: of accept, reject and estimate."""
+        ...
+
+    async def decide(
+        self, number: int, *, member: Member, verdict: str, reason: str, at: int, after: int
+    ) -> str | None:
+        """Keep a decision that follows the last one seen (0: none). None on success, else a word that says why not:
+        not_board, reason, unknown, own, closed, verdict, meanwhile."""
+        ...
+
+
 class Fairness(Protocol):
     """Makes the yearly fairness report. Looks are logged as for trials."""
 
@@ -95,6 +111,7 @@ class HubParts:
     payments: Payments
     trials: Trials
     fairness: Fairness
+    findings: Findings
     secure_cookies: bool = False
     session_days: int = 30
     bank: CoopAccount | None = None

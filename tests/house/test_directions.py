@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "hub.storage": ("hub.storage", "hub.core", "protocols"),
     "hub.web": (
         *("hub.web", "hub.core", "hub.storage.contract", "hub.storage.records", "hub.storage.account_records"),
-        "protocols",
+        *("hub.storage.finding_records", "protocols"),
     ),
     "hub": ("hub", "protocols"),
 }

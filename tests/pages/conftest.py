@@ -16,7 +16,7 @@ from hub.storage.records import Member
 from hub.storage.sqlite import SqliteStore
 from hub.web.app import build_app
 from hub.web.tokens import hash_token
-from tests.hub.web.page_street import NOW_S, build_street, order_payouts, parts_over, settle_street
+from tests.hub.web.page_street import NOW_S, build_street, find_on_street, order_payouts, parts_over, settle_street
 
 CHROMIUM = Path("/usr/bin/chromium")
 CHROMIUM_ARGS = (
@@ -68,6 +68,7 @@ class _Server(threading.Thread):
         try:
             await settle_street(store)
             await order_payouts(store)
+            await find_on_street(store)
             await _add_links(store, self.now_s)
             if self.add is not None:
                 await self.add(store)

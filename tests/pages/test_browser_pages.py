@@ -12,10 +12,17 @@ from tests.pages.conftest import Pages, sign_in
 
 MEMBER_PATHS = ("/", "/my-home", "/my-home/appliances", "/prompts", "/credits", "/credits/2026-06-11", "/who-looked",
                 "/consent", "/more", "/credits/statement/2026-06", "/credits/statement/2026-06/2026-06-11",
-                "/objections", "/objections/new?month=2026-06&line=received", "/account",
+                "/objections", "/objections/new?month=2026-06&line=received", "/account", "/findings",
                 "/what-if?month=2026-06&rule=static",
                 "/fairness")  # fmt: skip
-BOARD_PATHS = ("/board/fleet", "/board/runs", "/board/runs/2026-06", "/board/objections", "/board/payments")
+BOARD_PATHS = (
+    "/board/fleet",
+    "/board/runs",
+    "/board/runs/2026-06",
+    "/board/objections",
+    "/board/payments",
+    "/board/findings",
+)
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1200, "height": 800}
 FIRST_LOAD_BYTES = 30 * 1024

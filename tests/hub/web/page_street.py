@@ -18,11 +18,13 @@ from hub.core.rulebook import Prices, Rule
 from hub.core.run_calendar import RunCalendar
 from hub.core.sepa_accounts import CoopAccount
 from hub.fairness_desk import FairnessDesk
+from hub.finding_decisions import FindingDesk
 from hub.payment_desk import PaymentDesk
 from hub.run_desk import RunDesk
 from hub.settlement_job import settle_day
 from hub.statements import StatementDesk
 from hub.storage.account_records import NewAccount
+from hub.storage.finding_records import NewFinding
 from hub.storage.records import (
     AcceptedMessage,
     Agent,
@@ -59,6 +61,7 @@ BANK = CoopAccount("Sunny Lane Energy", "DE89370400440532013000", creditor_id="D
 TODAY = date(2026, 6, 12)
 NOW_SLOT = slots_of_day(TODAY, COOP.tz).start + 41  # 10:15
 NOW_S = start_of(NOW_SLOT) + 120
+FOUND_DAY, FOUND_SLOT = "2026-06-10", NOW_SLOT - 190
 FIRST_SLOT = slots_of_day(date(2026, 6, 9), COOP.tz).start
 HOSTILE = '<script>alert("x")</script>'
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
@@ -314,6 +317,18 @@ async def order_payouts(store: SqliteStore, members: Sequence[str] = ("m02", "m0
     return str(content["message_id"])
 
 
+async def find_on_street(store: SqliteStore) -> None:
+    """A stuck meter and a gap of m02, an odd yield of m03, an unbalanced home of the board's m01."""
+    place = (FOUND_SLOT, 16)
+    found = (
+        NewFinding("h02", "frozen_value", Measure.GRID_IMPORT, *place, "hold", (("energy_wh", 345),), "345 Wh."),
+        NewFinding("h02", "gap", None, FOUND_SLOT, 4, "note", (("missing", 4), ("reason", 1)), "Missing."),
+        NewFinding("h03", "odd_yield", Measure.PV_PRODUCTION, *place, "check", (("percent_of_usual", 50),), "50 %."),
+        NewFinding("h01", "unbalanced", None, *place, "check", (("excess_wh", 77),), "77 Wh."),
+    )
+    await store.put_findings(FOUND_DAY, found, closing="gone", at=1_781_000_000, message_position=1)
+
+
 async def sign_in_token(store: SqliteStore, member: str) -> str:
     """A fresh one-time link's token."""
     token = f"link-{member}-{len(member)}"
@@ -339,6 +354,7 @@ def parts_over(store: SqliteStore, *, now_s: float = NOW_S, secure_cookies: bool
         payments=PaymentDesk(store, key=HUB_KEY),
         trials=TrialDesk(store, wait_s=60),
         fairness=FairnessDesk(store, wait_s=60),
+        findings=FindingDesk(store),
         secure_cookies=secure_cookies,
         bank=BANK,
     )
