@@ -1,13 +1,17 @@
 """Readings in doubt: the member is told in plain words, another board member decides, and every look is logged."""
 
+from datetime import date
+from typing import Any
+
 import httpx
 import pytest
 
+from hub.storage.records import Access
 from hub.storage.sqlite import SqliteStore
 from hub.web.views.statement import statement_day
 from hub.web.words import Words
 from tests.hub.web.conftest import SignIn, browser_on
-from tests.hub.web.page_street import COOP, FOUND_DAY, FOUND_SLOT, HOSTILE, find_on_street
+from tests.hub.web.page_street import COOP, FOUND_DAY, FOUND_SLOT, HOSTILE, find_on_street, parts_over
 
 WORD = {"decision": "accept", "reason": "A heater\n ran.", "after": "0"}
 
@@ -120,14 +124,18 @@ async def test_words_of_the_board_are_shown_as_words_and_a_closed_finding_is_clo
     assert (await board.post(f"/board/findings/{number}", data=WORD | {"after": str(said.id)})).status_code == 409
 
 
-async def test_the_statements_day_names_held_rejected_and_estimated_intervals(sign_in: SignIn) -> None:
-    member = await sign_in("m02")
-    statement = (await member.get("/credits/statement/2026-06.json")).json()["document"]
-    day = next(each for each in statement["days"] if each["day"] == "2026-06-10")
-    words = Words("en", COOP.tz, COOP.currency)
+async def test_the_statements_day_names_held_rejected_and_estimated_intervals(store: SqliteStore) -> None:
+    member, home = await store.member("m02"), await store.home_of("m02")
+    assert member is not None
+    assert home is not None
+    own = Access(actor="m02", role="self", purpose="own.view")
+    files = await parts_over(store).statements.state(member, home, month=date(2026, 6, 1), access=own)
+    assert files is not None
+    days: Any = files.statement["days"]
+    day = next(each for each in days if each["day"] == "2026-06-10")
     first = day["first_slot"]
     day["marks"] = [[first, "held", None, None], [first + 1, "rejected", None, None], [first + 2, "estimated", 1, 2]]
-    view = statement_day(statement, "2026-06-10", words, frozen={})
+    view = statement_day(files, "2026-06-10", Words("en", COOP.tz, COOP.currency))
     assert view is not None
     assert [row[-1] for row in view.table.rows[:4]] == [
         "held until the board decides",
