@@ -104,11 +104,10 @@ class RunDesk:
         ends = (days[0], days[-1])
         keys = {each.run_key for each in await self._store.runs(days=ends, allocations=False)}
         start = max((position for position in before if position < run.ledger_position), default=0)
-        rows = [
-            row
-            for row in await self._store.entries_of_days(days=ends)
-            if start < row.position <= run.ledger_position and row.run_key in keys
-        ]
+        rows: list[EntryRow] = []
+        for day in days:  # day by day, so that the hub's other work goes on in between
+            booked = await self._store.entries_of_day(day)
+            rows += [row for row in booked if start < row.position <= run.ledger_position and row.run_key in keys]
         async with self._one:
             return board_preview(await asyncio.to_thread(_sum_rows, run, rows))
 
