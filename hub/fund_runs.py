@@ -111,7 +111,7 @@ async def plan_year(store: SettlementStores, *, year: int, shares: SurplusShares
 async def plan_grants(store: SettlementStores, *, day: date, grants_nano: Mapping[str, int], decided: str) -> FundPlan:
     """The day's grants out of the solidarity fund, in place of those booked on that day before. Raises: Refusal."""
     fund = 0
-    for run in await store.fund_runs():
+    for run in await store.fund_runs(kinds=(YEAR_KIND, GRANT_KIND)):
         for row in await store.entries_of_run(run.run_key):
             for posting in read_entry(row.canonical).postings:
                 if posting.account == SOLIDARITY and (row.day, posting.line) != (day.isoformat(), GRANT_LINE):

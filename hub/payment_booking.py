@@ -73,5 +73,6 @@ async def _book_once(store: PaymentStores, word: BankWord, *, key: Signer) -> Pa
     ledger = (booked[-1].position, booked[-1].hash)
     looks = await store.last_access_line()
     root = root_row(run, leaves=leaves, ledger=ledger, looks=looks, coop=coop.id, head=head, key=key)
-    await store.book_run(run, entries=booked, attestations=[root])
+    if not await store.book_run(run, entries=booked, attestations=[root]):
+        raise PaymentRefused(f"{order.message_id} is not booked: somebody else has booked it at this moment")
     return find_order(word.message_id, await payment_orders(store))

@@ -15,7 +15,7 @@ from hub.bill_runs import billed_runs
 from hub.book_signing import as_row, attestation_head
 from hub.core.attestations import APPROVAL, attest, read_document
 from hub.core.bills import Bill, stand_after
-from hub.core.fund_words import FundWord, read_fund_words
+from hub.core.fund_words import FUND_KINDS, FundWord, read_fund_words
 from hub.core.ledger import read_entry
 from hub.core.month_runs import PUBLISHED, MonthRun
 from hub.core.payment_record import (
@@ -89,7 +89,7 @@ class OrderMade:
 async def payment_orders(store: SettlementStores) -> tuple[PaymentOrderRecord, ...]:
     """Every order ever made, with the board's words on it and what the bank did."""
     rows = await store.attestations(ORDER_WORDS)
-    runs = [run for run in await store.fund_runs() if run.kind in (BOOKED_KIND, RETURNED_KIND)]
+    runs = await store.fund_runs(kinds=(BOOKED_KIND, RETURNED_KIND))
     return read_orders([read_document(row.document) for row in rows], [read_bank_word(run.allocation) for run in runs])
 
 
@@ -105,7 +105,7 @@ def find_order(message_id: str, orders: Sequence[PaymentOrderRecord]) -> Payment
 async def fund_words(store: SettlementStores) -> tuple[FundWord, ...]:
     """The runs of the voted funds with the board's approvals."""
     said = [read_document(row.document) for row in await store.attestations((APPROVAL,))]
-    return read_fund_words(await store.fund_runs(), said)
+    return read_fund_words(await store.fund_runs(kinds=FUND_KINDS), said)
 
 
 async def tally_money(store: SettlementStores, objected: Sequence[Objected]) -> MoneyTally:

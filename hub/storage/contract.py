@@ -201,8 +201,10 @@ class BookStore(Protocol):
         """Settlement runs in the order they were booked. Their records are large: ask without them where you can."""
         ...
 
-    async def fund_runs(self, *, days: tuple[str, str] | None = None) -> tuple[RunRow, ...]:
-        """Runs of the co-op's funds in the order they were booked."""
+    async def fund_runs(
+        self, *, days: tuple[str, str] | None = None, kinds: Sequence[str] | None = None
+    ) -> tuple[RunRow, ...]:
+        """Runs of the co-op's funds in the order they were booked. Bills are large: name the kinds where you can."""
         ...
 
     async def entries_of_run(self, run_key: str) -> tuple[EntryRow, ...]: ...

@@ -103,13 +103,18 @@ class SqliteBooks(SqliteConnections):
             )
         return tuple(RunRow(*row) for row in rows)
 
-    async def fund_runs(self, *, days: tuple[str, str] | None = None) -> tuple[RunRow, ...]:
+    async def fund_runs(
+        self, *, days: tuple[str, str] | None = None, kinds: Sequence[str] | None = None
+    ) -> tuple[RunRow, ...]:
         """Runs of the co-op's funds in the order they were booked; `days` has both ends included."""
+        first, last = days or ("", "~")
+        wanted = None if kinds is None else json.dumps(list(kinds))
         async with self.reading() as db:
             rows = await db.execute_fetchall(
                 f"SELECT {_RUN} FROM run WHERE run_key IN (SELECT run_key FROM run INDEXED BY run_head"
-                f" WHERE day >= ? AND day <= ? AND NOT {_SHARES}) ORDER BY position",
-                days or ("", "~"),
+                f" WHERE day >= ?1 AND day <= ?2 AND NOT {_SHARES}"
+                " AND (?3 IS NULL OR kind IN (SELECT value FROM json_each(?3)))) ORDER BY position",
+                (first, last, wanted),
             )
         return tuple(RunRow(*row) for row in rows)
 
