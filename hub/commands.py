@@ -1,6 +1,5 @@
 """The commands beside `run`: make a hub, invite members, give sign-in links, say how it stands."""
 
-import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -155,7 +154,8 @@ def status_lines(status: Mapping[str, object]) -> str:
 
 def _shown(value: object) -> str:
     if isinstance(value, list):
-        return "".join("\n  " + json.dumps(row, ensure_ascii=False)[1:-1].replace('"', "") for row in value) or "none"
+        rows = (", ".join(f"{key.replace('_', ' ')}: {_shown(part)}" for key, part in row.items()) for row in value)
+        return "".join(f"\n  {row}" for row in rows) or "none"
     return "yes" if value is True else "no" if value is False else "none yet" if value is None else str(value)
 
 

@@ -167,8 +167,12 @@ def test_status_tells_how_the_hub_stands(hub: Path, capsys: pytest.CaptureFixtur
     assert run(hub, "status", "--json") == 0
     status = json.loads(capsys.readouterr().out)
     assert (status["coop"], status["is_running"], status["messages_stored"]) == ("sol", False, 0)
+    assert run(hub, "invite", "--member", "Ana", "--email", "ana@example.org") == 0
+    capsys.readouterr()
     assert run(hub, "status") == 0
-    assert "is running: no" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "is running: no" in said
+    assert "  home: h01, agent: none yet, last slot: none yet, messages: 0" in said
 
 
 def test_one_hub_at_a_time_runs_on_a_folder(hub: Path, capsys: pytest.CaptureFixture[str]) -> None:
