@@ -23,7 +23,7 @@ class HandClock(Clock):
         self._moved = asyncio.Event()
 
 
-async def until(condition, timeout_s: float = 10.0, what: str = "the condition"):
+async def until(condition, timeout_s: float = 60.0, what: str = "the condition"):
     """Let others run until the condition gives something true, and return that."""
     async with asyncio.timeout(timeout_s):
         while not (found := condition()):

@@ -63,8 +63,8 @@ class Line:
         return len(await self.outbox.waiting(after=0, limit=10_000))
 
     async def all_receipted(self, through: int) -> None:
-        await until(lambda: self.hub.position.seq == through, 30, "the hub has all")
-        async with asyncio.timeout(15):
+        await until(lambda: self.hub.position.seq == through, 60, "the hub has all")
+        async with asyncio.timeout(60):
             while await self.waiting():
                 await asyncio.sleep(0.02)
 

@@ -36,7 +36,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(condition, timeout_s: float = 20.0, what: str = "the condition"):
+def wait_for(condition, timeout_s: float = 60.0, what: str = "the condition"):
     """Poll until the condition gives something true, and return that."""
     ends = time.monotonic() + timeout_s
     while time.monotonic() < ends:

@@ -40,7 +40,7 @@ async def test_a_day_in_the_life(tmp_path: Path) -> None:
     stand = Stand(meter_words(10_000))
     async with agent_home(tmp_path, stand) as home:
         home.start()
-        await until(lambda: stand.requests, 20, "the first reading")
+        await until(lambda: stand.requests, 60, "the first reading")
         for at in range(1, 5):
             step(home, at)
             await has_batch(home, FIRST + at - 1)
@@ -83,7 +83,7 @@ async def test_a_prompt_is_answered_beside_the_running_agent(tmp_path: Path) -> 
                 await asyncio.sleep(0.1)
         assert "not known here" in home.call("answer", "p-2", "yes").stderr
         assert home.call("answer", "p-1", "never", "--clock", str(home.timeline)).returncode == 0
-        await until(lambda: [kind for kind, *_ in home.hub.messages.values()] == ["answer"], 20, "the answer")
+        await until(lambda: [kind for kind, *_ in home.hub.messages.values()] == ["answer"], 60, "the answer")
         answer = decode_answer(next(iter(home.hub.messages.values()))[1])
         assert (answer.prompt_id, answer.choice) == ("p-1", Choice.NEVER_APPLIANCE)
         assert await asyncio.to_thread(home.stop, signal.SIGINT) == 0
@@ -115,7 +115,7 @@ async def kill_again_and_again(folder: Path, seed: int, slots: int) -> None:
     stand = Stand(meter_words(10_000))
     async with agent_home(folder, stand) as home:
         home.start()
-        await until(lambda: stand.requests, 30, "the first reading")
+        await until(lambda: stand.requests, 60, "the first reading")
         for at in range(1, slots + 1):
             step(home, at)
             if chance.random() < 0.7:
@@ -152,7 +152,7 @@ async def test_a_recording_survives_kills_and_goes_live(tmp_path: Path) -> None:
         home.start("--history", str(tmp_path / "history.csv"))
         await has_batch(home, FIRST - 1, 60)
         seen = len(home.stand.requests)
-        await until(lambda: len(home.stand.requests) > seen or home.stand.requests, 20, "going live")
+        await until(lambda: len(home.stand.requests) > seen or home.stand.requests, 60, "going live")
         step(home, 1)
         await has_batch(home, FIRST)
         await asyncio.to_thread(home.stop)
@@ -198,10 +198,10 @@ async def test_a_clock_that_was_never_set_closes_no_slot_until_it_is(tmp_path: P
     async with agent_home(tmp_path, stand) as home:
         home.set_time(1000.0)
         home.start()
-        await until(lambda: "clock is not set yet" in home.log.read_text(), 20)
+        await until(lambda: "clock is not set yet" in home.log.read_text(), 60)
         assert not home.hub.batches
         step(home, 0)
-        await until(lambda: stand.requests, 20, "the first reading")
+        await until(lambda: stand.requests, 60, "the first reading")
         step(home, 1)
         await has_batch(home, FIRST)
         assert await asyncio.to_thread(home.stop) == 0
@@ -222,7 +222,7 @@ timeout_ms = 200
 """
     async with agent_home(tmp_path, stand, devices=second) as home:
         home.start()
-        await until(lambda: stand.requests, 20, "the first reading")
+        await until(lambda: stand.requests, 60, "the first reading")
         await asyncio.sleep(0.3)
         for at in (1, 2):
             step(home, at)

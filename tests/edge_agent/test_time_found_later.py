@@ -41,7 +41,7 @@ class Pi:
         home.stand.words = meter_words(10_000 + round(self.boot_s / 60 * WH_A_MINUTE))
         seen = len(home.stand.requests)
         # The first of them may have been on its way already.
-        await until(lambda: len(home.stand.requests) >= seen + 4, 20, "two readings")
+        await until(lambda: len(home.stand.requests) >= seen + 4, 60, "two readings")
 
 
 def imported(batch: Batch) -> tuple[int | None, Mark, Gap]:
@@ -66,7 +66,7 @@ async def test_what_was_measured_before_the_time_was_known_gets_its_slots(
                 await pi.minute(home)
             assert not home.hub.batches, "nothing is sealed under a time that is not known"
             pi.is_set = True
-            await until(lambda: len(home.hub.batches) >= 3, 30, "the slots of the time before")
+            await until(lambda: len(home.hub.batches) >= 3, 60, "the slots of the time before")
             batches = home.hub.batches[:3]
             assert [batch.slot for batch in batches] == [FIRST, FIRST + 1, FIRST + 2]
             assert {batch.clock for batch in batches} == {ClockTrust.BACKFILLED}

@@ -122,7 +122,7 @@ async def test_a_broker_that_stops_reading_holds_neither_the_end_nor_a_message(
             async with made.running():
                 await made.add(3 * IN_FLIGHT)
                 await heard(deaf)
-                await until(lambda: len(made.uplink._in_flight) == IN_FLIGHT, 20, "the window is full")
+                await until(lambda: len(made.uplink._in_flight) == IN_FLIGHT, 60, "the window is full")
                 assert made.uplink._client.want_write(), "more than the line takes"
             assert await made.waiting() == 3 * IN_FLIGHT
             made.uplink = made.make_uplink()
