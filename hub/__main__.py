@@ -171,7 +171,8 @@ def _verify(options: argparse.Namespace) -> int:
     from hub.board_commands import verify_hub, verify_lines
 
     progress = Progress(sys.stderr)
-    found = asyncio.run(verify_hub(options.data, clock=open_clock(options.clock), tell=progress.tell))
+    clock = open_clock(options.clock)
+    found = asyncio.run(verify_hub(options.data, clock=clock, only=options.only, tell=progress.tell))
     progress.end()
     print(json.dumps(found) if options.json else verify_lines(found), end="\n" if options.json else "")
     return 0 if found["ok"] else FAILED
@@ -254,6 +255,7 @@ def _parser(called: str) -> argparse.ArgumentParser:
     link.add_argument("--json", action="store_true", help="print JSON")
     _add_settle(commands)
     verify = _command(commands, "verify", _verify, "check every message, entry and run again")
+    verify.add_argument("--only", choices=("messages", "books"), help="this half alone, as when both are run at once")
     verify.add_argument("--json", action="store_true", help="print JSON")
     report = _command(commands, "report", _report, "report local days: completeness, forecasts, prompts, books")
     report.add_argument("--from", dest="first", type=_day, required=True, metavar="DAY", help="the first local day")

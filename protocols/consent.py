@@ -67,8 +67,11 @@ def finest(consent: ConsentSet, slot: Slot) -> dict[Measure, int]:
     for rule in consent.rules:
         if rule.resolution is Resolution.NONE or not rule.covers(slot, slot):
             continue
+        span = rule.resolution.span
         for measure in rule.measures:
-            spans[measure] = min(spans.get(measure, rule.resolution.span), rule.resolution.span)
+            # Asked for every batch on both sides: a comparison instead of min() halves it.
+            if spans.get(measure, span) >= span:
+                spans[measure] = span
     return dict(sorted(spans.items()))
 
 

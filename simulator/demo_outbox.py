@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from protocols.slots import Slot
 
@@ -27,3 +28,18 @@ def waiting(data: Path) -> int:
     with opened_outbox(data) as db:
         (count,) = db.execute("SELECT count(*) FROM message WHERE receipted_at IS NULL").fetchone()
     return int(count)
+
+
+def overview(data: Path, *, newest: int) -> dict[str, Any]:
+    """How much there is, how much of it waits or was given up for want of room, and the newest messages' numbers."""
+    with opened_outbox(data) as db:
+        count, waiting, size = db.execute(
+            "SELECT count(*), count(*) FILTER (WHERE receipted_at IS NULL), coalesce(sum(length(sealed)), 0)"
+            " FROM message"
+        ).fetchone()
+        (dropped,) = db.execute("SELECT dropped FROM state").fetchone() or (0,)
+        rows = db.execute(
+            "SELECT epoch, seq, receipted_at FROM message ORDER BY epoch DESC, seq DESC LIMIT ?", (newest,)
+        ).fetchall()
+    listed = [{"epoch": epoch, "seq": seq, "receipted_at": at} for epoch, seq, at in rows]
+    return {"messages": count, "waiting": waiting, "dropped": dropped, "bytes": size, "newest": listed}

@@ -20,7 +20,7 @@ HUB_BYTES_PER_MESSAGE_MAX = 2000
 @dataclass(frozen=True)
 class Evidence:
     """All that was asked at the end. `hub` is `commonwatt-hub report`, `verified` is `commonwatt-hub verify`,
-    `outboxes` is `commonwatt-agent outbox` per home, `truth` the street's, `leaks` what left beyond a consent,
+    `outboxes` is what each home's outbox holds, `truth` the street's, `leaks` what left beyond a consent,
     `weighed` how many messages were looked at for that, `is_steady` whether every home sent one batch a slot;
     `chains` is each home's chain as one hash, `disorder` what stands in it out of order, `damaged` how many batches
     a line delivered with a bit turned; `books` is the month that was billed, if the history held one."""

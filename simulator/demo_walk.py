@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,14 @@ from simulator.demo_months import (
     settle_days,
     take_late,
 )
+from simulator.demo_outbox import overview
 from simulator.demo_report import Evidence, make_report
 
 FAULTS = Path(__file__).with_name("demo_faults.toml")
 HOMES_OF_SCRIPT = 12
 NEWEST = 200
 """Messages of each outbox listed one by one at the end: the live day and more."""
+OFFICE_HOUR = 9
 MENDED_AT_S = 12 * 3600
 """Into the live day: the first home whose line was cut is heard again."""
 
@@ -56,9 +58,14 @@ def troubles_of(homes: int, history_days: int) -> tuple[LineTrouble, ...]:
 def walk(demo: Demo, *, once: bool) -> dict[str, Any]:
     """All stages and their report. With `once` the street rests at the end, and the month's second run is made."""
     began_s = time.monotonic()
-    with demo.stage("street", f"Building a street of {demo.homes} homes (seed {demo.seed}) ..."):
+    with (
+        ThreadPoolExecutor(max_workers=1) as aside,
+        demo.stage("street", f"Building a street of {demo.homes} homes (seed {demo.seed}) ..."),
+    ):
+        made = aside.submit(demo.make_hub)
         demo.start_street(FAULTS.read_text(encoding="utf-8") if demo.homes >= HOMES_OF_SCRIPT else "")
-    with demo.stage("hub", "Making a hub with its broker ..."):
+        made.result()
+    with demo.stage("hub", "Starting a hub with its broker ..."):
         demo.start_hub()
     with demo.stage("enrol", "Inviting the members and enrolling their agents ..."):
         demo.enrol()
@@ -74,7 +81,8 @@ def walk(demo: Demo, *, once: bool) -> dict[str, Any]:
 
 
 def _live(demo: Demo, watches: Mapping[str, LeakWatch]) -> MonthBooks | None:
-    """The live day; the month whose first run falls due when it ends is booked in the minutes after midnight."""
+    """The live day. In the minutes after midnight run M1 of the month before falls due and is booked and published;
+    what comes late after that is there before the hub's work of the night."""
     billed: list[MonthBooks | None] = []
 
     def mend_one() -> None:
@@ -82,7 +90,11 @@ def _live(demo: Demo, watches: Mapping[str, LeakWatch]) -> MonthBooks | None:
             demo.say(f"  the line of {home} is mended: {demo.mend_line(home)} batches had waited")
 
     def bill() -> None:
-        billed.append(bill_due_month(demo, today=LIVE_DAY + timedelta(days=1)))
+        books = bill_due_month(demo, today=LIVE_DAY + timedelta(days=1))
+        if books is not None:
+            publish(demo, books, "M1")
+            take_late(demo, books)
+        billed.append(books)
 
     with (
         ThreadPoolExecutor(max_workers=1) as aside,
@@ -97,43 +109,44 @@ def _live(demo: Demo, watches: Mapping[str, LeakWatch]) -> MonthBooks | None:
 
 
 def _end(demo: Demo, watches: Mapping[str, LeakWatch], *, books: MonthBooks | None, once: bool) -> Evidence:
+    """The month's last run and the evidence. Messages are checked on one core while the books go on on the other."""
+    demo.wait("the last receipts", lambda: all(watch.waiting() == 0 for watch in watches.values()), within_s=30)
+    from_s = demo.start_s - demo.history_days * 86400
+    found = {
+        "truth": demo.ask_street(f"truth.json?from={from_s}&to={demo.end_s}"),
+        "residents": demo.ask_street("status.json")["residents"],
+    }
     with ThreadPoolExecutor(max_workers=1) as aside:
-        with demo.stage("month", "Billing the month that has ended ..."):
-            if books is not None:
-                publish(demo, books, "M1")
-                take_late(demo, books)
-            demo.wait("the last receipts", lambda: all(watch.waiting() == 0 for watch in watches.values()), within_s=30)
-            from_s = demo.start_s - demo.history_days * 86400
-            street = {
-                "truth": demo.ask_street(f"truth.json?from={from_s}&to={demo.end_s}"),
-                "residents": demo.ask_street("status.json")["residents"],
-            }
-            # The hub's commands are processes of their own: they run on one core, the outboxes are read on the other.
-            outboxes = aside.submit(_ask_homes, demo, watches)
+        with demo.stage("month", "Correcting the month that was billed ..."):
+            if books is not None and once:
+                demo.say(f"  the street rests; on {books.due['R1']} the run R1 of {books.month} falls due")
+                demo.rest_until(date.fromisoformat(books.due["R1"]), local_hour=OFFICE_HOUR)
+            messages = aside.submit(_verified, demo, "messages")
             if books is not None:
                 if once:
-                    demo.say(f"  the street rests; on {books.due['R1']} the run R1 of {books.month} falls due")
                     correct(demo, books)
                 check_statement(demo, books, next(iter(books.waited), next(iter(demo.members))))
         with demo.stage("report", "Checking everything again ..."):
-            again = settle_days(demo, _open_days(demo))
-            verified = aside.submit(demo.hub_json, "verify", "--json")
+            found["settled_again"] = settle_days(demo, _open_days(demo))
             first = LIVE_DAY - timedelta(days=demo.history_days)
-            hub = demo.hub_json("report", "--from", str(first), "--to", str(LIVE_DAY), "--json")
-            found = {"hub": hub, "verified": verified.result(), "outboxes": outboxes.result(), "settled_again": again}
-            return _evidence(demo, watches, books=books, found=found | street)
+            found["hub"] = demo.hub_json("report", "--from", str(first), "--to", str(LIVE_DAY), "--json")
+            for watch in watches.values():
+                watch.look()
+            found["outboxes"] = {home: overview(demo.data_of(home), newest=NEWEST) for home in demo.agents}
+            found["verified"] = _verified(demo, "books") | messages.result()
+            return _evidence(demo, watches, books=books, found=found)
+
+
+def _verified(demo: Demo, half: str) -> dict[str, Any]:
+    found = demo.hub_json("verify", "--only", half, "--json")
+    assert isinstance(found, dict)
+    return found
 
 
 def _open_days(demo: Demo) -> list[str]:
     """The days of the live day's month so far: those that run D may still settle."""
     first = max(LIVE_DAY.replace(day=1), LIVE_DAY - timedelta(days=demo.history_days))
     return [str(first + timedelta(days=n)) for n in range((LIVE_DAY - first).days + 1)]
-
-
-def _ask_homes(demo: Demo, watches: Mapping[str, LeakWatch]) -> dict[str, Any]:
-    for watch in watches.values():
-        watch.look()
-    return {home: demo.outbox(home, limit=NEWEST) for home in demo.agents}
 
 
 def _evidence(

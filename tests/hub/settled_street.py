@@ -35,7 +35,7 @@ class Street:
 
     async def arrive(self, arrivals: Iterable[Arrival], *, at: int = 0) -> None:
         """Store these messages in this order, in one transaction."""
-        await self.store.store_messages([self._message(*arrival, at=at) for arrival in arrivals])
+        await self.store.store_messages([self.message(*arrival, at=at) for arrival in arrivals])
 
     async def arrive_days(self, days: Sequence[date], *, without: Iterable[Arrival] = ()) -> None:
         """All quarter hours of these days of all homes, in the order they were measured."""
@@ -43,7 +43,8 @@ class Street:
         for day in days:
             await self.arrive(each for each in arrivals_of(day, self.homes) if each not in left_out)
 
-    def _message(self, number: int, slot: Slot, *, at: int) -> AcceptedMessage:
+    def message(self, number: int, slot: Slot, *, at: int = 0) -> AcceptedMessage:
+        """A home's next message, with this quarter hour's import and export."""
         self._seq[number] += 1
         home, seq = f"h{number:02d}", self._seq[number]
         demand, surplus = self.values.get((number, slot)) or energy_wh(number, slot)

@@ -55,9 +55,6 @@ class Street(Demo):
     def log_of(self, name: str) -> str:
         return (self.folder / "logs" / f"{name}.log").read_text(encoding="utf-8")
 
-    def data_of(self, home: str) -> Path:
-        return self.street_folder / "homes" / home / "data"
-
     def kill(self, name: str) -> list[str]:
         """kill -9; returns the command that starts it again."""
         killed = self.program(name)
@@ -174,6 +171,7 @@ def begun(folder: Path, *, broker: str, seed: int) -> Street:
     street = Street(folder, seed=seed, homes=HOMES, history_days=DAYS, say=lambda _text: None, broker=broker)
     try:
         street.start_street("")
+        street.make_hub()
         street.start_hub()
         street.enrol()
     except BaseException:

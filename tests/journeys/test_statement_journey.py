@@ -29,6 +29,7 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     one = Demo(tmp_path_factory.mktemp("statements"), seed=11, homes=HOMES, history_days=DAYS, say=lambda _text: None)
     try:
         one.start_street("")
+        one.make_hub()
         one.start_hub()
         one.enrol()
         one.send_history()

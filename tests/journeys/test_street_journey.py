@@ -49,6 +49,7 @@ def journey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
     one = Journey(folder, seed=7, homes=HOMES, history_days=DAYS, say=lambda _text: None)
     try:
         one.start_street("")
+        one.make_hub()
         one.start_hub()
         one.enrol()
         yield one
