@@ -39,6 +39,7 @@ NIGHT_S = 2 * SLOT_S
 """After midnight: what the hub does each night falls due in it."""
 WAIT_S = 120.0
 ASK_EVERY_S = 0.03
+SLOWEST = 12
 
 
 class DemoError(Exception):
@@ -110,6 +111,15 @@ class Demo:
     def held_s(self) -> float:
         """Real seconds the live day took beyond its rate, waiting for homes and hub."""
         return sum(max(0.0, over_s) for over_s in self.slow_slots.values())
+
+    @property
+    def slowest(self) -> dict[str, float]:
+        """The quarter hours (local time of their end) for which time stood longest, with the real seconds."""
+        found = sorted(self.slow_slots.items(), key=lambda item: -item[1])[:SLOWEST]
+        return {
+            f"{datetime.fromtimestamp(at_s, ZoneInfo(self.tz)):%H:%M}": round(over_s, 2)
+            for at_s, over_s in sorted(found)
+        }
 
     @property
     def hub_url(self) -> str:

@@ -189,6 +189,7 @@ def _with_costs(report: dict[str, Any], demo: Demo, *, began_s: float) -> dict[s
         "history_days": demo.history_days,
         "stages": [vars(stage) for stage in demo.stages],
         "clock_held_s": round(demo.held_s, 1),
+        "clock_held_longest_s": demo.slowest,
         "wall_s": round(time.monotonic() - began_s, 1),
         "cpu_s": round(demo.cpu_s(), 1),
         "peak_memory_mb": round(demo.memory.peak_bytes / 1e6),
