@@ -21,7 +21,7 @@ from protocols.enrolment import build_answer, parse_answer
 from protocols.slots import SLOT_S, Slot, slot_of
 from simulator.demo_clock import DirectedClock
 from simulator.demo_outbox import has_sealed, waiting
-from simulator.home_line import HomeLine, HomeLines
+from simulator.home_line import HomeLine, HomeLines, LineTrouble
 from simulator.loopback_asking import free_port, get_json
 from simulator.processes import MemoryWatch, Program, Programs, last_lines
 from simulator.site import DAY_S, Site
@@ -53,15 +53,6 @@ class Stage:
     name: str
     wall_s: float
     cpu_s: float
-
-
-@dataclass(frozen=True)
-class LineTrouble:
-    """A home's line to the hub: cut before the batch of one quarter hour passes, some batches before that damaged."""
-
-    home: str
-    cut_before: Slot
-    damaged: Sequence[Slot] = ()
 
 
 @dataclass

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from protocols.slots import Slot, slot_of
-from simulator.demo import LIVE_DAY, LIVE_RATE, Demo, LineTrouble
+from simulator.demo import LIVE_DAY, LIVE_RATE, Demo
 from simulator.demo_leaks import LeakWatch
 from simulator.demo_months import (
     MonthBooks,
@@ -25,6 +25,7 @@ from simulator.demo_months import (
 )
 from simulator.demo_outbox import overview
 from simulator.demo_report import Evidence, make_report
+from simulator.home_line import LineTrouble
 
 FAULTS = Path(__file__).with_name("demo_faults.toml")
 HOMES_OF_SCRIPT = 12

@@ -6,7 +6,8 @@ reads whole MQTT packets, and of a batch only the quarter hour it speaks of; it 
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import cbor2
@@ -19,6 +20,15 @@ PUBLISH = 3
 PACKET_BYTES_MAX = 1 << 20
 CHUNK_BYTES = 65_536
 HELD_PACKETS_MAX = 1000
+
+
+@dataclass(frozen=True)
+class LineTrouble:
+    """A home's line to the hub: cut before the batch of one quarter hour passes, some batches before that damaged."""
+
+    home: str
+    cut_before: Slot
+    damaged: Sequence[Slot] = ()
 
 
 class HomeLine:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from protocols.slots import slot_of
-from simulator.demo import LIVE_DAY, REST_RATE, Demo, LineTrouble
+from simulator.demo import LIVE_DAY, REST_RATE, Demo
 from simulator.demo_month_report import month_imbalances, month_problems, month_section
 from simulator.demo_months import (
     MonthBooks,
@@ -20,6 +20,7 @@ from simulator.demo_months import (
     settle_days,
     take_late,
 )
+from simulator.home_line import LineTrouble
 
 HOMES = 5
 DAYS = 7
