@@ -252,3 +252,16 @@ def test_a_wrong_holiday_is_one_line(hub: Hub) -> None:
     for wrong in ('["13-41"]', '["soon"]', "7", "[7]"):
         (hub.folder / "hub.toml").write_text(text.replace('["01-01", "2027-01-06"]', wrong))
         assert "calendar.holidays: expected" in hub.run("runs", code=1)
+
+
+def test_either_half_of_the_verification_stands_alone(hub: Hub) -> None:
+    hub.at(date(2027, 1, 4))
+    hub.run("settle", "--day", *map(str, DAYS))
+    whole = json.loads(hub.run("verify --json", code=1))
+    messages = json.loads(hub.run("verify --only messages --json", code=1))
+    books = hub.json("verify", "--only", "books")
+    assert messages["ok"] is whole["ok"] is False
+    assert books["ok"] is True
+    assert (messages["messages"], books["books"]) == (whole["messages"], whole["books"])
+    assert set(messages) | set(books) == set(whole)
+    assert "messages" not in hub.run("verify", "--only", "books")

@@ -95,3 +95,12 @@ def test_what_was_booked_before_a_refusal_is_printed(hub: list[str], capsys: pyt
     assert len(said.err.splitlines()) == 1
     assert main(["status", *hub, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["last_settled_day"] == "2026-05-28"
+
+
+def test_several_days_are_settled_in_the_order_given(hub: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    days = [str(MAY[place]) for place in (JOINED + 2, JOINED + 1)]
+    assert main(["settle", *hub, "--day", *days, "--json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["day"] for row in rows] == days
+    assert all(row["entries_booked"] for row in rows)
