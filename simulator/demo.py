@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 from protocols.enrolment import build_answer, parse_answer
 from protocols.slots import SLOT_S, Slot, slot_of
 from simulator.demo_clock import DirectedClock
-from simulator.demo_outbox import has_sealed, waiting
+from simulator.demo_outbox import next_slot, waiting
 from simulator.home_line import HomeLine, HomeLines, LineTrouble
 from simulator.loopback_asking import free_port, get_json
 from simulator.processes import MemoryWatch, Program, Programs, last_lines
@@ -277,16 +277,15 @@ class Demo:
             through = slot_of(boundary) - 1
             return done and self._all_receipted(status, through=through) and self._all_sealed(through + 1)
 
-        self.wait("every home and the hub to keep up", kept_up)
+        self.wait("every home and the hub to keep up", kept_up, every_s=0.06)
 
     def mend_line(self, home: str) -> int:
-        """Let a home's line carry again; done when all that waited is receipted. How many messages had waited."""
+        """Let a home's line carry again; done when all it kept is receipted. How many batches that were."""
         assert self._lines is not None
-        waited = waiting(self.data_of(home))
-        del self.cut[home]
+        kept = next_slot(self.data_of(home)) - self.cut.pop(home)
         self._lines.mend(self.lines[home])
         self.wait(f"what {home} kept while its line was cut", lambda: waiting(self.data_of(home)) == 0)
-        return waited
+        return kept
 
     def keep_serving(self) -> None:
         """From here time goes as outside."""
@@ -365,7 +364,7 @@ class Demo:
 
     def _all_sealed(self, before: Slot) -> bool:
         """Whether the homes nobody hears of have measured on."""
-        return all(has_sealed(self.data_of(home), before) for home in self.cut)
+        return all(next_slot(self.data_of(home)) >= before for home in self.cut)
 
     def _agent_config(self, home: str) -> Path:
         return self.street_folder / "homes" / home / "agent.toml"

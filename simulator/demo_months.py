@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date
@@ -62,11 +63,16 @@ def publish(demo: Demo, books: MonthBooks, kind: str) -> None:
     books.runs[kind] = _mapping(demo.hub_json("approve", "--run", run_key, "--member", board[0], "--publish", "--json"))
 
 
-def take_late(demo: Demo, books: MonthBooks) -> None:
-    """Mend the lines that are still cut. What comes marks days: those of the month wait for R1, the others for the
-    night."""
-    for home in list(demo.cut):
-        books.waited[home] = demo.mend_line(home)
+def publish_while_late(demo: Demo, books: MonthBooks) -> None:
+    """Publish M1, and mend the lines that are still cut: what comes now comes after it.
+
+    It marks days: those of the month wait for R1, the others for the hub's night.
+    """
+    with ThreadPoolExecutor(max_workers=1) as aside:
+        published = aside.submit(publish, demo, books, "M1")
+        for home in list(demo.cut):
+            books.waited[home] = demo.mend_line(home)
+        published.result()
     found = _runs(demo)
     books.due["R1"] = next(row["due"] for row in found["due"] if (row["month"], row["kind"]) == (books.month, "R1"))
     books.marked = _marked(found, books.month)

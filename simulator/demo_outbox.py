@@ -16,11 +16,11 @@ def opened_outbox(data: Path) -> Iterator[sqlite3.Connection]:
         yield db
 
 
-def has_sealed(data: Path, before: Slot) -> bool:
-    """Whether every quarter hour before this one lies sealed in the outbox."""
+def next_slot(data: Path) -> Slot:
+    """The quarter hour the agent seals next: every one before it lies in the outbox. 0 before it ever measured."""
     with opened_outbox(data) as db:
         row = db.execute("SELECT json_extract(checkpoint, '$.next_slot') FROM state").fetchone()
-    return row is not None and row[0] is not None and int(row[0]) >= before
+    return 0 if row is None or row[0] is None else int(row[0])
 
 
 def waiting(data: Path) -> int:

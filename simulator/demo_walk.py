@@ -6,7 +6,8 @@ Doing a stage is `demo` and `demo_months`; judging what came of it is `demo_repo
 import re
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,19 +20,20 @@ from simulator.demo_months import (
     bill_due_month,
     check_statement,
     correct,
-    publish,
+    publish_while_late,
     settle_days,
-    take_late,
 )
 from simulator.demo_outbox import overview
 from simulator.demo_report import Evidence, make_report
 from simulator.home_line import LineTrouble
+from simulator.site import DAY_S
 
 FAULTS = Path(__file__).with_name("demo_faults.toml")
 HOMES_OF_SCRIPT = 12
 NEWEST = 200
 """Messages of each outbox listed one by one at the end: the live day and more."""
 OFFICE_HOUR = 9
+WEIGHED_FROM_S = 3600
 MENDED_AT_S = 12 * 3600
 """Into the live day: the first home whose line was cut is heard again."""
 
@@ -43,7 +45,7 @@ def _slot(text: str) -> Slot:
 TROUBLES = (
     # Heard again on the live day, before the first run of the month: what it kept is billed by M1.
     LineTrouble("h06", _slot("2026-04-30T06:00"), damaged=(_slot("2026-04-12T10:00"), _slot("2026-04-21T17:30"))),
-    # Heard again once M1 is published: what it kept is for R1.
+    # Heard again once M1 is booked: what it kept is for R1.
     LineTrouble("h08", _slot("2026-04-28T10:00"), damaged=(_slot("2026-04-09T04:15"),)),
 )
 """What happens to homes' lines, the rest of the script that demo_faults.toml begins (times in UTC)."""
@@ -70,72 +72,84 @@ def walk(demo: Demo, *, once: bool) -> dict[str, Any]:
         demo.start_hub()
     with demo.stage("enrol", "Inviting the members and enrolling their agents ..."):
         demo.enrol()
-    with demo.stage("history", f"Sending {demo.history_days} days of history through every agent ..."):
+    with (
+        ThreadPoolExecutor(max_workers=1) as aside,
+        demo.stage("history", f"Sending {demo.history_days} days of history through every agent ..."),
+    ):
+        awake = aside.submit(demo.wake_residents)
         demo.send_history()
-    demo.wake_residents()
+        awake.result()
     demo.say("You can look already; each link signs in once:")
     say_links(demo)
     watches = {home: LeakWatch(home, demo.street_folder / "homes" / home) for home in demo.agents}
-    books = _live(demo, watches)
-    evidence = _end(demo, watches, books=books, once=once)
+    with ThreadPoolExecutor(max_workers=1) as aside:
+        lived = _live(demo, watches, aside)
+        evidence = _end(demo, watches, aside, lived=lived, once=once)
     return _with_costs(make_report(evidence), demo, began_s=began_s)
 
 
-def _live(demo: Demo, watches: Mapping[str, LeakWatch]) -> MonthBooks | None:
+@dataclass
+class Lived:
+    """What the live day leaves: the month that was billed in its night, and the street's truth, once it is told."""
+
+    books: MonthBooks | None = None
+    truth: Future[dict[str, Any]] | None = None
+
+
+def _live(demo: Demo, watches: Mapping[str, LeakWatch], aside: ThreadPoolExecutor) -> Lived:
     """The live day. In the minutes after midnight run M1 of the month before falls due and is booked and published;
     what comes late after that is there before the hub's work of the night."""
-    billed: list[MonthBooks | None] = []
+    lived = Lived()
+    weighed: list[Future[None]] = []
+
+    def weigh() -> None:
+        # What the history sent is weighed while the live day leaves time for it.
+        weighed.extend(aside.submit(watch.look) for watch in watches.values())
 
     def mend_one() -> None:
         for home in list(demo.cut)[:1]:
             demo.say(f"  the line of {home} is mended: {demo.mend_line(home)} batches had waited")
 
     def bill() -> None:
-        books = bill_due_month(demo, today=LIVE_DAY + timedelta(days=1))
-        if books is not None:
-            publish(demo, books, "M1")
-            take_late(demo, books)
-        billed.append(books)
+        from_s = demo.start_s - demo.history_days * DAY_S
+        lived.truth = aside.submit(demo.ask_street, f"truth.json?from={from_s}&to={demo.end_s}")
+        lived.books = bill_due_month(demo, today=LIVE_DAY + timedelta(days=1))
+        if lived.books is not None:
+            publish_while_late(demo, lived.books)
 
-    with (
-        ThreadPoolExecutor(max_workers=1) as aside,
-        demo.stage("live", f"One live day, {LIVE_DAY}, at up to {LIVE_RATE:.0f} times real speed ..."),
-    ):
-        # What the history sent is weighed while the live day leaves time for it.
-        weighed = [aside.submit(watch.look) for watch in watches.values()]
-        demo.live_day({demo.start_s + MENDED_AT_S: mend_one, demo.end_s: bill})
+    between = {demo.start_s + WEIGHED_FROM_S: weigh, demo.start_s + MENDED_AT_S: mend_one, demo.end_s: bill}
+    with demo.stage("live", f"One live day, {LIVE_DAY}, at up to {LIVE_RATE:.0f} times real speed ..."):
+        demo.live_day(between)
         for one in weighed:
             one.result()
-    return billed[0]
+    return lived
 
 
-def _end(demo: Demo, watches: Mapping[str, LeakWatch], *, books: MonthBooks | None, once: bool) -> Evidence:
+def _end(
+    demo: Demo, watches: Mapping[str, LeakWatch], aside: ThreadPoolExecutor, *, lived: Lived, once: bool
+) -> Evidence:
     """The month's last run and the evidence. Messages are checked on one core while the books go on on the other."""
-    demo.wait("the last receipts", lambda: all(watch.waiting() == 0 for watch in watches.values()), within_s=30)
-    from_s = demo.start_s - demo.history_days * 86400
-    found = {
-        "truth": demo.ask_street(f"truth.json?from={from_s}&to={demo.end_s}"),
-        "residents": demo.ask_street("status.json")["residents"],
-    }
-    with ThreadPoolExecutor(max_workers=1) as aside:
-        with demo.stage("month", "Correcting the month that was billed ..."):
-            if books is not None and once:
+    books = lived.books
+    assert lived.truth is not None
+    with demo.stage("month", "Correcting the month that was billed ..."):
+        demo.wait("the last receipts", lambda: all(watch.waiting() == 0 for watch in watches.values()), within_s=30)
+        messages = aside.submit(_verified, demo, "messages")
+        found = {"truth": lived.truth.result(), "residents": demo.ask_street("status.json")["residents"]}
+        if books is not None:
+            if once:
                 demo.say(f"  the street rests; on {books.due['R1']} the run R1 of {books.month} falls due")
                 demo.rest_until(date.fromisoformat(books.due["R1"]), local_hour=OFFICE_HOUR)
-            messages = aside.submit(_verified, demo, "messages")
-            if books is not None:
-                if once:
-                    correct(demo, books)
-                check_statement(demo, books, next(iter(books.waited), next(iter(demo.members))))
-        with demo.stage("report", "Checking everything again ..."):
-            found["settled_again"] = settle_days(demo, _open_days(demo))
-            first = LIVE_DAY - timedelta(days=demo.history_days)
-            found["hub"] = demo.hub_json("report", "--from", str(first), "--to", str(LIVE_DAY), "--json")
-            for watch in watches.values():
-                watch.look()
-            found["outboxes"] = {home: overview(demo.data_of(home), newest=NEWEST) for home in demo.agents}
-            found["verified"] = _verified(demo, "books") | messages.result()
-            return _evidence(demo, watches, books=books, found=found)
+                correct(demo, books)
+            check_statement(demo, books, next(iter(books.waited), next(iter(demo.members))))
+    with demo.stage("report", "Checking everything again ..."):
+        found["settled_again"] = settle_days(demo, _open_days(demo))
+        first = LIVE_DAY - timedelta(days=demo.history_days)
+        found["hub"] = demo.hub_json("report", "--from", str(first), "--to", str(LIVE_DAY), "--json")
+        for watch in watches.values():
+            watch.look()
+        found["outboxes"] = {home: overview(demo.data_of(home), newest=NEWEST) for home in demo.agents}
+        found["verified"] = _verified(demo, "books") | messages.result()
+        return _evidence(demo, watches, books=books, found=found)
 
 
 def _verified(demo: Demo, half: str) -> dict[str, Any]:
