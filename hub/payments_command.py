@@ -33,6 +33,7 @@ from hub.payments import (
     PaymentRefused,
     WriteFile,
     approve_order,
+    fund_words,
     make_order,
     order_file,
     payment_orders,
@@ -133,7 +134,8 @@ async def do_step(args: argparse.Namespace, *, clock: Clock) -> dict[str, object
                 message_id, reference = args.returned
                 order = await book_return(store, message_id, reference, day=day, reason=args.reason, at=at, key=key)
         else:
-            return await _logged(store, await payment_orders(store), who="job:payments")
+            funds = [asdict(word) for word in await fund_words(store) if word.is_newest and not word.is_due]
+            return await _logged(store, await payment_orders(store), who="job:payments") | {"funds": funds}
         return await _logged(store, (order,), who=args.member or "job:payments")
     except (PaymentRefused, BankRefusal) as problem:
         raise CommandError(f"payments: {problem}") from None
@@ -265,6 +267,12 @@ def _lines(found: Mapping[str, object]) -> str:
     lines += [
         f"  {each['member']:<10}{_euro(each['amount_cent']):>16}  waits: {each['why']}; {each['what_to_do']}"
         for each in held
+    ]
+    funds = found.get("funds", [])
+    assert isinstance(funds, list)
+    lines += [
+        f"{word['kind'].removeprefix('fund:')} of {word['day']} waits: commonwatt-hub approve --run {word['run_key']}"
+        for word in funds
     ]
     return "\n".join(lines or ["no order, and nothing is due"]) + "\n"
 

@@ -155,7 +155,7 @@ def test_from_a_published_month_to_balanced_books(bank: Bank, tmp_path: Path) ->
         assert "m03 is not on the board" in bank.run(f"payments --approve {message_id} --member m03", code=1)
         assert "was ever written" in bank.run(f"payments --booked {message_id} --date 2027-01-12", code=1)
         bank.run(f"payments --approve {message_id} --member m02")
-        assert "written, approved by m01, m02" not in bank.run("payments")
+        assert "approved, approved by m01, m02\n" in bank.run("payments")
         bank.run(f"{MONTH} --kind {kind} --out {xml}")
         first = xml.read_bytes()
         assert xml.stat().st_mode & 0o077 == 0
@@ -219,12 +219,14 @@ def test_grants_and_refunds_are_paid_once_two_board_members_approve_them(bank: B
     before = bank.json(f"{MONTH} --kind payouts")["orders"][0]
     assert sum(row["amount_cent"] for row in before["payments"]) == sum(net for net in stated.values() if net > 0)
     bank.run(f"payments --withdraw {before['message_id']} --member m02 --reason", "the refund is missing")
+    assert f"year-end of 2026-12-31 waits: commonwatt-hub approve --run {key}" in bank.run("payments")
     assert "waits for approval" in bank.run(f"approve --run {key[:12]} --member m01")
     assert "second approval" in bank.run(f"approve --run {key} --member m01", code=1)
     assert "not published" in bank.run(f"approve --run {key} --member m02 --publish", code=1)
     assert "m03 is not on the board" in bank.run(f"approve --run {key} --member m03", code=1)
     assert "due" in bank.run(f"approve --run {key} --member m02")
     assert "is approved already" in bank.run(f"approve --run {key} --member m02", code=1)
+    assert bank.json("payments")["funds"] == []
     owed = {m: bank.balances()[f"member:{m}:money"] for m in stated}
     for kind, sign in (("payouts", 1), ("collections", -1)):
         (order,) = bank.json(f"{MONTH} --kind {kind}")["orders"]
