@@ -13,7 +13,7 @@ from pathlib import Path
 from hub.clock import open_clock
 from hub.commands import CommandError
 from hub.core.signed_document import canonical_bytes
-from hub.core.statement import StatementFiles, statement_csv
+from hub.core.statement import StatementFiles, bills_csv, statement_csv
 from hub.month_command import parse_month
 from hub.new_files import write_new
 from hub.program import open_hub
@@ -68,7 +68,8 @@ def file_contents(files: StatementFiles) -> dict[str, bytes]:
     """Every file by its name."""
     documents = {"statement.json": files.signed, "readings.json": files.readings, "pool.json": files.pool}
     contents = {name: canonical_bytes(document) + b"\n" for name, document in documents.items()}
-    return contents | {"statement.csv": statement_csv(files.statement).encode()}
+    tables = {"statement.csv": statement_csv(files.statement), "bills.csv": bills_csv(files.statement)}
+    return contents | {name: table.encode() for name, table in tables.items()}
 
 
 def _on_paper(files: StatementFiles, language: str) -> bytes:

@@ -21,6 +21,9 @@ from hub.core.tax_terms import SOLD as SOLD_KIND
 TAX_LINE, ROUNDING_LINE = "tax", "rounding"
 BILL_LINES: Final = (TAX_LINE, ROUNDING_LINE)
 LETTERS: Final = {RECEIVED: "I", SOLD: "C"}
+BILL_COLUMNS: Final = (
+    "document", "number", "date", "replaces", "line", "first_day", "last_day", "rate_ppm", "reverse_charge", "cent",
+)  # fmt: skip
 BILL, INVOICE, CREDIT_NOTE, SELF_BILLED = "bill", "invoice", "credit note", "self-billed credit note"
 
 Bill = Mapping[str, Any]
@@ -177,3 +180,19 @@ def stand_after(standing: Standing, documents: Mapping[str, Mapping[str, Bill]])
     """The newest document of each member and side once these are out."""
     members: Sequence[str] = sorted({*standing, *documents})
     return {member: {**standing.get(member, {}), **documents.get(member, {})} for member in members}
+
+
+def bill_table(bills: Iterable[Bill]) -> list[tuple[object, ...]]:
+    """The documents line by line for a table program: what each line and tax comes to, then the sum of each."""
+    rows: list[tuple[object, ...]] = [BILL_COLUMNS]
+    for bill in bills:
+        head = (bill["kind"], bill["number"], bill["date"], (bill["replaces"] or {"number": ""})["number"])
+        for line in bill["lines"]:
+            rate, days = (line["rate_ppm"], line["reverse_charge"]), line["days"] or ("", "")
+            rows.append((*head, line["name"], *days, *rate, line["net_cent"]))
+        rows += [
+            (*head, "tax by rate", "", "", tax["rate_ppm"], tax["reverse_charge"], tax["tax_cent"])
+            for tax in bill["taxes"]
+        ]
+        rows += [(*head, name, "", "", "", "", bill[f"{name}_cent"]) for name in ("net", "tax", "gross", "due")]
+    return rows

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from hub.core.accepted_readings import MISSING_WH, Readings
+from hub.core.bills import bill_table
 from hub.core.rulebook import Prices
 from hub.core.signed_document import Document, document_hash
 from hub.core.slot_marks import MARK_WORDS, SlotMarks
@@ -120,6 +121,14 @@ def statement_csv(statement: Document) -> str:
                 energy = [surplus, demand, received, sold, demand - received, surplus - sold]
             state = marked.get(slot, "provisional" if slot in provisional else "complete")
             writer.writerow([day["day"], slot, iso(slot), *energy, state, run["key"], run["kind"], day["rule"]])
+    return "".join(lines)
+
+
+def bills_csv(statement: Document) -> str:
+    """The bills that stand, line by line."""
+    lines: list[str] = []
+    rows = bill_table(cast(Sequence[Mapping[str, object]], statement["tax"]))
+    csv.writer(_Lines(lines), lineterminator="\n").writerows(rows)
     return "".join(lines)
 
 

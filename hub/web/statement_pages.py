@@ -7,7 +7,7 @@ from typing import Final
 
 from fastapi import FastAPI, Request, Response
 
-from hub.core.statement import StatementFiles, statement_csv
+from hub.core.statement import StatementFiles, bills_csv, statement_csv
 from hub.storage.records import Access
 from hub.web.guard import PageError
 from hub.web.sign_in import Visit, visit_of
@@ -53,6 +53,12 @@ def _add_files(app: FastAPI, site: Site) -> None:
         visit = await visit_of(site.parts, request)
         text = statement_csv((await files_of(site, visit, month)).statement)
         return _download(text.encode(), "text/csv; charset=utf-8", f"statement-{month}.csv")
+
+    @app.get("/credits/statement/{month}/bills.csv")
+    async def bills(request: Request, month: str) -> Response:
+        visit = await visit_of(site.parts, request)
+        text = bills_csv((await files_of(site, visit, month)).statement)
+        return _download(text.encode(), "text/csv; charset=utf-8", f"bills-{month}.csv")
 
     @app.get("/credits/statement/{month}.pdf")
     async def sheet(request: Request, month: str) -> Response:

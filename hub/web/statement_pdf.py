@@ -4,7 +4,9 @@ It needs the package of the extra `pdf` and nothing else: no file beside its tem
 """
 
 import json
-from functools import lru_cache
+import subprocess
+import sys
+import threading
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -12,9 +14,12 @@ from typing import Final
 from hub.web.views.statement_sheet import Sheet
 
 TEMPLATE: Final = Path(__file__).parent / "templates" / "statement.typ"
-EXTRA: Final = "pdf"
+CHILD: Final = Path(__file__).with_name("typst_child.py")
 PACKAGE: Final = "typst"
 STANDARD: Final = "ua-1"
+LONGEST_S: Final = 60
+
+_one = threading.Lock()
 
 
 class PdfMissing(Exception):
@@ -23,28 +28,28 @@ class PdfMissing(Exception):
 
 def draws_pdf() -> bool:
     """Whether the package of the extra is there."""
-    try:
-        return find_spec(PACKAGE) is not None
-    except ValueError:  # a test, or an import that failed half way, left a hole in its place
-        return False
+    return find_spec(PACKAGE) is not None
 
 
 def draw_pdf(sheet: Sheet) -> bytes:
-    """The sheet as a PDF/UA-1 document. Raises: PdfMissing."""
-    try:
-        import typst  # noqa: PLC0415 - an optional package
-    except ImportError:
-        raise PdfMissing from None
-    return typst.compile(
-        _template(),
-        ignore_system_fonts=True,
-        format="pdf",
-        sys_inputs={"sheet": json.dumps(sheet.plain(), ensure_ascii=False)},
-        pdf_standards=STANDARD,
-        timestamp=sheet.made_at,
-    )
+    """The sheet as a PDF/UA-1 document, one at a time, in a child process that takes its memory with it.
 
-
-@lru_cache(maxsize=1)
-def _template() -> bytes:
-    return TEMPLATE.read_bytes()
+    Raises: PdfMissing; subprocess.SubprocessError where the child breaks or takes too long.
+    """
+    if not draws_pdf():
+        raise PdfMissing
+    request = {
+        "template": TEMPLATE.read_text(encoding="utf-8"),
+        "sheet": json.dumps(sheet.plain(), ensure_ascii=False),
+        "standard": STANDARD,
+        "made_at": sheet.made_at,
+    }
+    with _one:
+        done = subprocess.run(
+            [sys.executable, "-I", str(CHILD)],
+            input=json.dumps(request).encode(),
+            capture_output=True,
+            timeout=LONGEST_S,
+            check=True,
+        )
+    return done.stdout

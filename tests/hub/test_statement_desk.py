@@ -233,7 +233,7 @@ async def test_the_folder_may_hold_a_pdf(street: Street, tmp_path: Path) -> None
     write_folder(tmp_path / "plain", files)
     write_folder(tmp_path / "paper", files, pdf=statement_pdf(files, "en"))
     names = {path.name for path in (tmp_path / "plain").iterdir()}
-    assert names == {"statement.json", "readings.json", "pool.json", "statement.csv"}
+    assert names == {"statement.json", "readings.json", "pool.json", "statement.csv", "bills.csv"}
     assert {path.name for path in (tmp_path / "paper").iterdir()} == {*names, "statement.pdf"}
     assert (tmp_path / "paper" / "statement.pdf").read_bytes().startswith(b"%PDF-1.7")
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hub.core.bills import BILL_LINES, bill_members, stand_after, tally_month, wanted_bills
+from hub.core.bills import BILL_COLUMNS, BILL_LINES, bill_members, bill_table, stand_after, tally_month, wanted_bills
 from hub.core.fund_entries import fund_entries
 from hub.core.ledger import Entry, Posting, balances, trial_balance
 from hub.core.money import CENT_NANO
@@ -170,6 +170,22 @@ def test_accounts_move_by_what_the_documents_say_and_the_ledger_sums_to_zero(
     assert abs(account.get(("nano", "rounding"), 0)) < 3 * CENT_NANO
     assert set(trial_balance([*found, *booked]).values()) == {0}
     assert fund_entries(wanted, booked, lines=BILL_LINES, day=LAST, run="again", cites="") == ()
+
+
+def test_the_table_has_every_line_tax_and_sum() -> None:
+    amounts = {("m01", "2026-07-15"): (333_333_333, 0), ("m01", "2026-07-16"): (666_666_667, 0)}
+    first = bills_of(entries_of(amounts, {}))
+    again = {("m01", "2026-07-15"): (2_000 * CENT_NANO, 0)}
+    second = bills_of(entries_of(again, {}), series="2026-07-R1", standing=first)
+    rows = [dict(zip(BILL_COLUMNS, row, strict=True)) for row in bill_table(second["m01"].values())[1:]]
+    assert [(row["line"], row["rate_ppm"], row["cent"]) for row in rows] == [
+        ("received", 200_000, 2_000),
+        ("tax by rate", 200_000, 400),
+        *[("net", "", 2_000), ("tax", "", 400), ("gross", "", 2_400), ("due", "", 2_400 - 121)],
+    ]
+    assert {row["replaces"] for row in rows} == {"I-2026-07-M1-0001"}
+    lines = [row for row in bill_table(first["m01"].values()) if row[4] == "received"]
+    assert [row[5:7] for row in lines] == [("2026-07-15", "2026-07-15"), ("2026-07-16", "2026-07-16")]
 
 
 def test_words_that_some_document_needs_are_known() -> None:

@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 
+from hub.core.statement import StatementFiles
 from hub.storage.sqlite import SqliteStore
+from hub.web.views.statement import statement_day, statement_page
+from hub.web.words import Words
 from tests.hub.web.conftest import SignIn
 
 MONTH = "/credits/statement/2026-06"
-FILES = (f"{MONTH}.json", f"{MONTH}.csv", f"{MONTH}/readings.json", f"{MONTH}/pool.json")
+FILES = (f"{MONTH}.json", f"{MONTH}.csv", f"{MONTH}/readings.json", f"{MONTH}/pool.json", f"{MONTH}/bills.csv")
 
 
 async def test_the_files_of_each_member_are_accepted_by_the_downloaded_script(sign_in: SignIn, tmp_path: Path) -> None:
@@ -82,3 +85,19 @@ async def test_what_is_not_there_is_one_sentence(sign_in: SignIn) -> None:
         assert answer.status_code == 404, path
         assert "Traceback" not in answer.text
     assert json.loads((await browser.get("/credits/statement/2020-01.json")).text)["error"]
+
+
+async def test_marked_quarter_hours_are_named_on_their_day_and_counted_for_the_month(sign_in: SignIn) -> None:
+    browser = await sign_in("m02")
+    signed = (await browser.get(FILES[0])).json()
+    day = signed["document"]["days"][0]
+    first, words = day["first_slot"], Words("en", "Europe/Berlin", "EUR")
+    day["marks"] = [[first, "held", None, None], [first + 1, "estimated", 5, 7], [first + 2, "rejected", None, None]]
+    files = StatementFiles(signed, {}, {}, {}, "00")
+    view = statement_day(files, day["day"], words)
+    assert view is not None
+    states = [row[-1] for row in view.table.rows[:4]]
+    assert states[:3] == ["held until the board decides", "estimated", "not counted, the board decided"]
+    assert states[3] not in states[:3]
+    counted = "1 held until the board decides, 1 not counted, the board decided, 1 estimated"
+    assert f"Quarter hours with a mark: {counted}." in statement_page(files, words).missing
