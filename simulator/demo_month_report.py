@@ -71,6 +71,11 @@ def month_problems(books: MonthBooks, runs: Json) -> Iterator[str]:
         yield f"the statement of {books.month}: {books.statement.get('said', 'nobody checked it')}"
 
 
+def waiting_days(books: MonthBooks) -> list[str]:
+    """The days that late readings have marked and whose run R1 was not reached: they stand by older readings."""
+    return [] if "R1" in books.runs else list(books.marked)
+
+
 def month_imbalances(books: MonthBooks) -> Iterator[str]:
     """What a run would make out of nothing: energy got and given, money of members and the co-op's margin."""
     for kind, preview in books.previews.items():

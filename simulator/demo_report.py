@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from simulator.demo_month_report import month_imbalances, month_problems, month_rows, month_section
+from simulator.demo_month_report import month_imbalances, month_problems, month_rows, month_section, waiting_days
 from simulator.demo_months import MonthBooks
 
 Json = Mapping[str, Any]
@@ -181,7 +181,7 @@ def _settlement(seen: Evidence) -> dict[str, Any]:
     problems = [] if seen.books is None else list(month_problems(seen.books, settled["runs"]))
     return _held(
         not again
-        and not books["late_days"]
+        and books["late_days"] == ([] if seen.books is None else waiting_days(seen.books))
         and books["recomputed"] > 0
         and not settled["differing_days"]
         and not problems,
