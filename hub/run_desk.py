@@ -192,6 +192,6 @@ async def overview_of(store: SettlementStores, month: date, *, calendar: RunCale
 
 
 def _sum_rows(run: MonthRun, rows: Sequence[EntryRow]) -> MonthPreview:
-    entries = [read_entry(row.canonical) for row in rows]
+    entries = (read_entry(row.canonical) for row in rows)
     days = tuple(sorted({row.day for row in rows}))
     return sum_changes(entries, month=run.month, days=days, digests=(run.rules, run.inputs))
