@@ -207,6 +207,11 @@ def test_bills_are_looked_at_then_published_and_booked_with_their_taxes(hub: Hub
     assert hub.json("trial-balance")["sums"] == {"Wh": 0, "nano": 0}
     assert hub.books()["findings"] == []
     assert "no run has the key" in hub.run("bills --run 00000000", code=1)
+    out_folder = hub.folder.parent / "m01"
+    told = hub.json(f"statement --member m01 --month 2026-12 --out {out_folder} --pdf")
+    assert (told["state"], told["billed"]) == ("provisional", True)
+    assert (out_folder / "statement.pdf").read_bytes().startswith(b"%PDF")
+    assert "I-2026-12-M1-0001" in (out_folder / "bills.csv").read_text()
 
 
 @pytest.mark.parametrize(
