@@ -6,6 +6,7 @@ quality_neighbours.py. A finding of this module changes nothing.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, Literal
 
 import numpy as np
@@ -234,11 +235,13 @@ def find_register_errors(home: HomeSlots, limits: Limits) -> Iterator[Finding]:
                 )
 
 
+@lru_cache(maxsize=4)
 def night_slots(first_slot: Slot, count: int, *, place_deg: tuple[float, float]) -> Truth:
     """The slots through which the sun stays under -6 degrees, seen every five minutes."""
     instants = start_of(first_slot) + np.arange(3 * count + 1, dtype=np.float64) * (SLOT_S / 3)
     dark = sun_elevation_deg(instants, latitude_deg=place_deg[0], longitude_deg=place_deg[1]) < NIGHT_DEG
     night: Truth = dark[0:-1:3] & dark[1::3] & dark[2::3] & dark[3::3]
+    night.flags.writeable = False  # one night is shared by all homes of a look
     return night
 
 
