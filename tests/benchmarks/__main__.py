@@ -1,6 +1,7 @@
 """`make bench`: runs every benchmark of this folder, prints its figures and writes them to build/bench.json.
 
 Figures are ratios to a peer or a physical limit measured in the same run, from CPU time: they hold on a noisy machine.
+A benchmark's BARS must not be passed and its FLOORS must be reached, or the run ends with status 1 and says which.
 """
 
 import argparse
@@ -8,7 +9,9 @@ import importlib
 import json
 import platform
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 FOLDER = Path(__file__).parent
 OUTPUT = FOLDER.parents[1] / "build" / "bench.json"
@@ -26,16 +29,39 @@ def main() -> int:
     # A run of some of them keeps what the others measured before.
     kept = json.loads(OUTPUT.read_text(encoding="utf-8")) if chosen != names and OUTPUT.exists() else {}
     figures: dict[str, object] = {**kept, "python": platform.python_version(), "machine": platform.machine()}
+    broken: list[str] = []
     for name in chosen:
         print(f"{name} ...", flush=True)
-        measured = importlib.import_module(f"tests.benchmarks.bench_{name}").measure()
+        module = importlib.import_module(f"tests.benchmarks.bench_{name}")
+        measured = module.measure()
+        bars, floors = getattr(module, "BARS", {}), getattr(module, "FLOORS", {})
+        broken += broken_bars(name, measured, bars=bars, floors=floors)
+        measured |= {f"{each}_bar": bar for each, bar in {**bars, **floors}.items()}
         figures[name] = measured
         for key, value in measured.items():
             print(f"  {key}: {value:.4g}" if isinstance(value, float) else f"  {key}: {value}", flush=True)
     OUTPUT.parent.mkdir(exist_ok=True)
     OUTPUT.write_text(json.dumps(figures, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     print(f"written to {OUTPUT.relative_to(FOLDER.parents[1])}")
-    return 0
+    for line in broken:
+        print(f"broken: {line}", file=sys.stderr)
+    return 1 if broken else 0
+
+
+def broken_bars(
+    name: str, measured: Mapping[str, Any], *, bars: Mapping[str, float], floors: Mapping[str, float]
+) -> list[str]:
+    """One line for each figure above its bar or below its floor; a figure that was not measured is one too."""
+    lines = [
+        f"{name}: {figure} is {measured.get(figure, 'not measured')}, at most {bar} is allowed"
+        for figure, bar in bars.items()
+        if not measured.get(figure, float("inf")) <= bar
+    ]
+    return lines + [
+        f"{name}: {figure} is {measured.get(figure, 'not measured')}, at least {floor} is needed"
+        for figure, floor in floors.items()
+        if not measured.get(figure, float("-inf")) >= floor
+    ]
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def measure(sizes: Sequence[int] = MONTH_SIZES) -> dict[str, object]:
     figures["rerun_rows"] = sum(found["rerun_rows"] for found in months.values())
     for name, found in months.items():
         figures |= {f"resettle_{name}_{key}": value for key, value in found.items()}
-    return figures | {f"{name}_bar": bar for name, bar in BARS.items()}
+    return figures
 
 
 async def _one_day() -> dict[str, object]:

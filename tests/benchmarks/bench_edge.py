@@ -29,6 +29,7 @@ from tests.edge_agent.modbus_stand import MAPS, Stand, meter_words
 from tests.edge_agent.test_devices import device, fewest_requests
 
 DAYS = 10
+BARS = {"edge_agent_resident_mb": 64}
 KEY = Ed25519PrivateKey.generate()
 PLACES = [Place("meter", "grid", 15_000), Place("sun", "pv", 10_000)]
 CONSENT = parse_consent('home="h01"\nversion=2\n[[rule]]\npurpose="forecast.hood"\nvalid_from="2020-01-01T00:00Z"\n')

@@ -6,6 +6,9 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from hub.core.accepted_readings import MISSING_WH, Readings
+from hub.core.rulebook import Prices, Rule
+
 METHODS = (
     "proportional",
     "equal",
@@ -75,6 +78,28 @@ def make_world(method: str, *, seed: int, count: int, highest_wh: int, slots: in
     demand[same] = demand[same, :1]
     present = (rng.random(shape) < 0.9) | (rng.random((slots, 1)) < 0.5)
     return World(tuple(members), params, surplus, demand, present)
+
+
+PRICES = Prices(165_432, 158_765, 301_999, 71_003)
+FIRST_SLOT = 100
+
+
+def make_period(
+    method: str, *, seed: int, intervals: int, highest_wh: int = 3_000, count: int | None = None
+) -> tuple[Readings, Rule]:
+    """A period of so many settled intervals: quarter hours or hours, gaps, windows and participation as it falls."""
+    rng = np.random.default_rng([seed, 1])
+    aggregate = 1 + 3 * int(rng.integers(2))
+    slots = intervals * aggregate
+    world = make_world(method, seed=seed, count=count or 2 + seed % 8, highest_wh=highest_wh, slots=slots)
+    members, gaps = world.members, rng.random(world.demand_wh.shape) < 0.03
+    surplus = np.where(gaps & (rng.random(gaps.shape) < 0.5), MISSING_WH, world.surplus_wh)
+    demand = np.where(gaps, MISSING_WH, world.demand_wh)
+    windows = {members[0]: (FIRST_SLOT + slots // 10, None), members[-1]: (FIRST_SLOT, FIRST_SLOT + slots * 7 // 8)}
+    taking_part = {name: int(rng.integers(1, 100)) for name in members if rng.random() < 0.3}
+    names = tuple(range(FIRST_SLOT, FIRST_SLOT + slots))
+    rule = Rule(method, world.params, aggregate=aggregate, participation_percent=taking_part, prices=PRICES)
+    return Readings(members, names, surplus, demand, windows), rule
 
 
 HIGHEST = (1, 7, 60, 4_000, 90_000_000, 2**40, 2**53 - 1)

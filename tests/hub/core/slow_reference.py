@@ -1,4 +1,4 @@
-"""The settlement rules written a second time, slowly, in fractions: the oracle for the allocation tests.
+"""The settlement rules written a second time, slowly and plainly: the oracle for the allocation tests.
 
 Written from the rules page alone; it shares no line with hub/core and takes members by name.
 """
@@ -26,7 +26,11 @@ def pro_rata(total: int, weights: Amounts) -> Amounts:
     whole = sum(weights.values())
     if whole == 0:
         return dict.fromkeys(weights, 0)
-    return round_shares({name: Fraction(total * weight, whole) for name, weight in weights.items()}, total)
+    shares = {name: total * weight // whole for name, weight in weights.items()}
+    ranked = sorted(weights, key=lambda name: (-(total * weights[name] % whole), name.encode()))
+    for name in ranked[: total - sum(shares.values())]:
+        shares[name] += 1
+    return shares
 
 
 def exact_level_shares(total: int, demand: Amounts, weights: Amounts) -> dict[str, Fraction]:
@@ -107,10 +111,8 @@ def pair(surplus: Amounts, demand: Amounts, params: dict) -> tuple[Amounts, Amou
     alloc, sold = dict.fromkeys(demand, 0), dict.fromkeys(surplus, 0)
     for producer in by_bytes([name for name in params["coefficients"] if name in surplus]):
         named = {name: ppm for name, ppm in params["coefficients"][producer].items() if name in demand}
-        exact = {name: Fraction(surplus[producer] * ppm, 1_000_000) for name, ppm in named.items()}
         # U+10FFFF sorts after every id a test uses, as the grid must.
-        exact["\U0010ffff grid"] = surplus[producer] - sum(exact.values(), Fraction(0))
-        quota = round_shares(exact, surplus[producer])
+        quota = pro_rata(surplus[producer], {**named, "\U0010ffff grid": 1_000_000 - sum(named.values())})
         for consumer in by_bytes(list(named)):
             taken = min(quota[consumer], demand[consumer] - alloc[consumer])
             alloc[consumer] += taken

@@ -13,21 +13,17 @@ from hub.core.money import CENT_NANO, MICRO_NANO
 from hub.core.refusal import Refusal
 from hub.core.rulebook import Prices, Rule
 from hub.core.settlement import Settlement, settle, sum_columns
-from tests.hub.core.settlement_worlds import METHODS, make_world
+from tests.hub.core.period_check import check_against_slow_period
+from tests.hub.core.settlement_worlds import HIGHEST, METHODS, PRICES, make_period
 
 relaxed = settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 seeds = st.integers(0, 2**32)
-ODD = Prices(165_432, 158_765, 301_999, 71_003)
+INTERVALS = 1_000
+"""Ten periods of so many intervals are 10,000 slots of each method in every property below."""
 
 
-def period(method: str, seed: int, *, slots: int = 24, highest_wh: int = 3_000) -> tuple[Readings, Rule]:
-    world = make_world(method, seed=seed, count=2 + seed % 8, highest_wh=highest_wh, slots=slots)
-    gap = np.random.default_rng(seed).random(world.demand_wh.shape) < 0.05
-    demand = np.where(gap, MISSING_WH, world.demand_wh)
-    windows = {world.members[0]: (2, None), world.members[-1]: (0, slots - 3)}
-    readings = Readings(world.members, tuple(range(100, 100 + slots)), world.surplus_wh, demand, windows)
-    windows = {name: (100 + first, None if end is None else 100 + end) for name, (first, end) in windows.items()}
-    return replace(readings, windows=windows), Rule(method, world.params, prices=ODD)
+def period(method: str, seed: int, *, highest_wh: int = 3_000) -> tuple[Readings, Rule]:
+    return make_period(method, seed=seed, intervals=INTERVALS, highest_wh=highest_wh)
 
 
 def shuffled(readings: Readings, seed: int) -> Readings:
@@ -44,7 +40,7 @@ def shuffled(readings: Readings, seed: int) -> Readings:
 
 @pytest.mark.parametrize("method", METHODS)
 @given(seed=seeds)
-@settings(relaxed, max_examples=8)
+@settings(relaxed, max_examples=10)
 def test_same_readings_and_rule_same_hash_in_any_order(method: str, seed: int) -> None:
     readings, rule = period(method, seed)
     other = shuffled(readings, seed)
@@ -70,19 +66,19 @@ def test_rule_version_does_not_hang_on_the_order_of_its_tables() -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-@given(seed=seeds, cut=st.integers(0, 24))
-@settings(relaxed, max_examples=8)
+@given(seed=seeds, cut=st.integers(0, INTERVALS))
+@settings(relaxed, max_examples=10)
 def test_a_split_period_adds_up_in_nano(method: str, seed: int, cut: int) -> None:
     readings, rule = period(method, seed)
     whole = settle(readings, rule)
     for name in ("debit_nano", "credit_nano", "benefit_nano"):
-        parts = [getattr(part.money, name) for part in (whole.part(0, cut), whole.part(cut, 24))]
+        parts = [getattr(part.money, name) for part in (whole.part(0, cut), whole.part(cut, INTERVALS))]
         assert tuple(a + b for a, b in zip(*parts, strict=True)) == getattr(whole.money, name)
 
 
 @pytest.mark.parametrize("method", METHODS)
 @given(seed=seeds)
-@settings(relaxed, max_examples=8)
+@settings(relaxed, max_examples=10)
 def test_money_adds_up_in_every_unit(method: str, seed: int) -> None:
     settled = settle(*period(method, seed, highest_wh=(9, 3_000, 2**53 - 1)[seed % 3]))
     money = settled.money
@@ -97,14 +93,15 @@ def test_money_adds_up_in_every_unit(method: str, seed: int) -> None:
         )
 
 
+@pytest.mark.parametrize("method", METHODS)
 @given(seed=seeds)
-@settings(relaxed, max_examples=25)
-def test_benefit_is_the_cost_alone_less_the_settled_cost(seed: int) -> None:
-    settled = settle(*period(METHODS[seed % 9], seed))
+@settings(relaxed, max_examples=10)
+def test_benefit_is_the_cost_alone_less_the_settled_cost(method: str, seed: int) -> None:
+    settled = settle(*period(method, seed))
     total = settled.totals_wh
     for i, benefit in enumerate(settled.money.benefit_nano or ()):
-        alone = total["demand"][i] * ODD.retail_micro_per_kwh - total["surplus"][i] * ODD.feedin_micro_per_kwh
-        grid = total["import"][i] * ODD.retail_micro_per_kwh - total["export"][i] * ODD.feedin_micro_per_kwh
+        alone = total["demand"][i] * PRICES.retail_micro_per_kwh - total["surplus"][i] * PRICES.feedin_micro_per_kwh
+        grid = total["import"][i] * PRICES.retail_micro_per_kwh - total["export"][i] * PRICES.feedin_micro_per_kwh
         assert alone - (grid + settled.money.debit_nano[i] - settled.money.credit_nano[i]) == benefit
         assert benefit >= 0
 
@@ -116,22 +113,28 @@ def test_a_negative_benefit_is_settled_and_reported() -> None:
     assert settle(readings, Rule("proportional", prices=Prices(3, 1, None, None))).money.benefit_nano is None
 
 
+@pytest.mark.parametrize("method", METHODS)
 @given(seed=seeds)
 @settings(relaxed, max_examples=10)
-def test_corrections_commute(seed: int) -> None:
+def test_corrections_commute(method: str, seed: int) -> None:
     """Late readings give the same result in whatever order they arrive, and that of a fresh run."""
-    readings, rule = period(METHODS[seed % 9], seed)
-    rng = np.random.default_rng(seed)
-    late = [(int(rng.integers(24)), int(rng.integers(len(readings.members))), int(rng.integers(900))) for _ in range(3)]
-    late = list({(t, i): (t, i, wh) for t, i, wh in late}.values())
+    readings, rule = period(method, seed)
+    rng, rows, columns = np.random.default_rng(seed), len(readings.slots), len(readings.members)
+    late = {(int(rng.integers(rows)), int(rng.integers(columns))): int(rng.integers(900)) for _ in range(3)}
     hashes = set()
-    for order in itertools.permutations(late):
+    for order in itertools.permutations(late.items()):
         demand = readings.demand_wh.copy()
-        for t, i, wh in order:
-            demand[t, i] = wh
-            settle(replace(readings, demand_wh=demand.copy()), rule)
+        for place, wh in order:
+            demand[place] = wh
         hashes.add(settle(replace(readings, demand_wh=demand), rule).result_hash())
     assert len(hashes) == 1
+
+
+@pytest.mark.parametrize("method", METHODS)
+@given(seed=seeds)
+@settings(relaxed, max_examples=20)
+def test_a_period_equals_the_slow_reference(method: str, seed: int) -> None:
+    check_against_slow_period(*make_period(method, seed=seed, intervals=500, highest_wh=HIGHEST[seed % len(HIGHEST)]))
 
 
 def test_participation_leaves_the_rest_with_the_grid() -> None:
@@ -193,5 +196,5 @@ def test_refusals_name_their_code(code: str, change: dict) -> None:
 def test_sums_over_64_bits() -> None:
     energy = np.full((3000, 2), 2**53 - 1, dtype=np.int64)
     assert sum_columns(energy) == (3000 * (2**53 - 1),) * 2
-    settled: Settlement = settle(Readings(("a", "b"), tuple(range(3000)), energy, energy), Rule("equal", prices=ODD))
-    assert settled.money.debit_nano == (3000 * (2**53 - 1) * ODD.buy_micro_per_kwh,) * 2
+    settled: Settlement = settle(Readings(("a", "b"), tuple(range(3000)), energy, energy), Rule("equal", prices=PRICES))
+    assert settled.money.debit_nano == (3000 * (2**53 - 1) * PRICES.buy_micro_per_kwh,) * 2
