@@ -5,7 +5,7 @@ pass 62 bits are done in Python integers by exact_rows.py, with the same answer.
 or missing readings.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,7 +37,10 @@ class Allocation:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """The inputs and what a first look found: each slot's pool and demand, and which slots are too large for arrays."""
+    """The inputs and what a first look found: each slot's pool and demand, and which slots are too large for arrays.
+
+    Where the pool is empty nobody looks at the demand, and `wanted` is 0.
+    """
 
     surplus: Energy
     demand: Energy
@@ -96,16 +99,15 @@ def survey_slots(
     count, members = demand.shape
     if present is not None and bool(present.all()):
         present = None
-    pool, wanted = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64)
+    pool, wanted = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
     unsafe = np.full(count, sum(key.weights) >= SAFE_SUM)
-    for rows in _row_blocks(count, members):
-        offered, drawn = surplus[rows], demand[rows]
-        if present is not None:
-            offered, drawn = np.where(present[rows], offered, 0), np.where(present[rows], drawn, 0)
-        pool[rows], wanted[rows] = offered.sum(axis=1), drawn.sum(axis=1)
-        if members * highest_wh >= 2**64:
-            top = max(int(offered.max(initial=0)), int(drawn.max(initial=0)))
-            unsafe[rows] |= top * members >= SAFE_SUM
+    for energy, sums in ((surplus, pool), (demand, wanted)):
+        runs = (slice(0, count),) if sums is pool else _runs(pool != 0)
+        for rows in _blocks_of(runs, members):
+            block = energy[rows] if present is None else np.where(present[rows], energy[rows], 0)
+            sums[rows] = block.sum(axis=1)
+            if members * highest_wh >= 2**64:
+                unsafe[rows] |= int(block.max(initial=0)) * members >= SAFE_SUM
     # Short of 2^64 a sum has not wrapped, so read without sign it tells by itself whether it passed the bound.
     unsafe |= np.maximum(pool.view(np.uint64), wanted.view(np.uint64)) >= SAFE_SUM
     return Survey(surplus, demand, present, pool, wanted, unsafe)
@@ -145,6 +147,12 @@ def sell_slots(survey: Survey, used: Energy, *, sold_wh: Energy) -> None:
             sold_wh[rows] = surplus
         else:
             sold_wh[rows] = share_rows(used[rows], surplus, survey.pool[rows])
+
+
+def _blocks_of(runs: Iterable[slice], members: int) -> Iterator[slice]:
+    for run in runs:
+        for block in _row_blocks(run.stop - run.start, members):
+            yield slice(run.start + block.start, run.start + block.stop)
 
 
 def _row_blocks(count: int, members: int) -> Iterator[slice]:
