@@ -1,10 +1,10 @@
-"""Payment orders on the hub's own books: made from what is due, approved by two board members, written for the bank.
+"""Payment orders on the hub's own books: made from what is due, approved or withdrawn by board members.
 
-What is due is hub.core.payments_due's word, what may be done next hub.core.payment_record's; bank_files.py writes the
-file. Every step is signed in the hub's one chain, so an order cannot be made twice: whoever comes second starts again.
+What is due is hub.core.payments_due's word, what may be done next hub.core.payment_record's; payment_files.py hands
+out the file. Every step is signed in the hub's one chain, so an order cannot be made twice: whoever comes second
+starts again.
 """
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,6 @@ from hub.core.payment_record import (
     BOOKED_KIND,
     ORDER_WORDS,
     PAYMENT_APPROVAL,
-    PAYMENT_FILE,
     PAYMENT_ORDER,
     PAYMENT_WITHDRAWAL,
     RETURNED_KIND,
@@ -36,7 +35,6 @@ from hub.core.payment_record import (
     read_bank_word,
     read_orders,
     why_not_say,
-    why_not_write,
 )
 from hub.core.payments_due import PAYOUTS, Due, Held, Kind, MoneyTally, Objected, Terms, amounts_due
 from hub.core.run_calendar import days_of
@@ -213,20 +211,21 @@ async def _due_now(
 
 
 def _came_back(orders: Sequence[PaymentOrderRecord]) -> dict[str, int]:
-    """When a member's payment last came back."""
+    """The newest account row of each member that a payment came back from."""
     found: dict[str, int] = {}
     for order in orders:
-        members = {payment.reference: payment.member for payment in order.payments}
-        for reference, _, at in order.returned:
-            found[members[reference]] = max(at, found.get(members[reference], -1))
+        returned = {reference for reference, _, _ in order.returned}
+        for payment in order.payments:
+            if payment.reference in returned:
+                found[payment.member] = max(payment.account, found.get(payment.member, -1))
     return found
 
 
-def _why_wait(member: str, kind: Kind, details: BankDetails, came_back_at: int) -> str | None:
+def _why_wait(member: str, kind: Kind, details: BankDetails, came_back: int) -> str | None:
     account = details.account_of(member)
     if account is None:
         return NO_ACCOUNT
-    if account.made_at <= came_back_at:
+    if account.id <= came_back:
         return CAME_BACK
     return NO_MANDATE if kind != PAYOUTS and details.mandate_of(member) is None else None
 
@@ -270,52 +269,6 @@ def _text(order: PaymentOrderRecord, payment: Payment) -> str:
     return f"{order.account.name} {span}"
 
 
-async def order_file(
-    store: PaymentStores, message_id: str, *, at: int, key: Signer, access: Access, write_file: WriteFile
-) -> bytes:
-    """The bytes for the bank of an order that two board members have approved; the same each time.
-
-    That the file is handed out is signed before: if power fails in between, the order counts as written and is written
-    again. Raises: PaymentRefused, BankRefusal.
-    """
-    for attempt in range(TRIES):
-        head = await attestation_head(store)
-        order = find_order(message_id, await payment_orders(store))
-        if problem := why_not_write(order):
-            raise PaymentRefused(f"{order.message_id} is not written: {problem}")
-        details = await store.bank_details(sorted({payment.member for payment in order.payments}), access=access)
-        if not order.files and (problem := await _why_changed(store, order, details)):
-            raise PaymentRefused(f"{order.message_id} is not written: {problem}: withdraw it and make it again")
-        content = write_file(bank_order(order, details))
-        digest = hashlib.sha256(content).hexdigest()
-        if digest in order.files:
-            return content
-        try:
-            await _attest(store, order, {"sha256": digest, "at": at}, kind=PAYMENT_FILE, head=head, key=key)
-        except StoreConflict:
-            if attempt == TRIES - 1:
-                raise
-            continue
-        return content
-    raise AssertionError("unreachable")
-
-
-async def _why_changed(store: PaymentStores, order: PaymentOrderRecord, details: BankDetails) -> str | None:
-    """What has happened since the order was made that it must not overrule; None where nothing has."""
-    rows = [row for row in await store.objections() if row.verdict is None and row.made_at > order.made_at]
-    objected, stood = {(row.member, row.month) for row in rows}, {row.id: row.iban for row in details.accounts}
-    for payment in order.payments:
-        member = payment.member
-        account, mandate = details.account_of(member), details.mandate_of(member)
-        if account is None or account.iban != stood[payment.account]:
-            return f"{member} has given another account since"
-        if payment.mandate is not None and (mandate is None or mandate.id != payment.mandate):
-            return f"{member} has revoked the mandate since"
-        if any((member, month) in objected for month, _ in payment.months):
-            return f"{member} has objected to a month in it since"
-    return None
-
-
 async def approve_order(
     store: PaymentStores, message_id: str, *, member: str, at: int, key: Signer
 ) -> PaymentOrderRecord:
@@ -349,7 +302,7 @@ async def _say(
             raise PaymentRefused(problem)
         try:
             # If power fails before this commit the word was not given, and may be given again.
-            await _attest(store, order, content, kind=kind, head=head, key=key)
+            await attest_word(store, order, content, kind=kind, head=head, key=key)
         except StoreConflict:
             if attempt == TRIES - 1:
                 raise
@@ -358,7 +311,7 @@ async def _say(
     raise AssertionError("unreachable")
 
 
-async def _attest(
+async def attest_word(
     store: PaymentStores,
     order: PaymentOrderRecord,
     content: dict[str, object],
@@ -367,6 +320,7 @@ async def _attest(
     head: tuple[int, bytes],
     key: Signer,
 ) -> None:
+    """Sign a word on the order after this head of the chain. Raises: StoreConflict."""
     coop = (await store.coop()).id
     said = attest(content, kind=kind, subject=order.through, run_key=order.order_key, coop=coop, head=head, key=key)
     await store.attest([as_row(said)])

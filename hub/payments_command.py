@@ -21,8 +21,9 @@ from hub.core.payments_due import COLLECTIONS, FROZEN, KINDS, SMALL, Held
 from hub.core.sepa import BankRefusal, CollectionOrder, PayoutOrder
 from hub.core.signed_document import Signer
 from hub.month_command import local_today, parse_month
-from hub.new_files import write_new
+from hub.new_files import new_file
 from hub.payment_booking import book_order, book_return
+from hub.payment_files import order_file
 from hub.payments import (
     CAME_BACK,
     NO_ACCOUNT,
@@ -35,7 +36,6 @@ from hub.payments import (
     approve_order,
     fund_words,
     make_order,
-    order_file,
     payment_orders,
     withdraw_order,
 )
@@ -173,8 +173,10 @@ async def _make_or_write(
     made = await make_order(store, wish, at=at, key=key, access=access, write_file=write_file)
     if made.order is None or args.out is None or made.order.state == DRAFT:
         return _found_made(made, written=False)
-    content = await order_file(store, made.order.message_id, at=at, key=key, access=access, write_file=write_file)
-    write_new(args.out, content)  # account numbers stand in it: it is its owner's alone
+    with new_file(args.out) as file:  # account numbers stand in it: it is its owner's alone
+        # Open before the order is attested as written, so that a folder that is not there leaves it approved.
+        message_id = made.order.message_id
+        file.write(await order_file(store, message_id, at=at, key=key, access=access, write_file=write_file))
     return _found_made(made, written=True)
 
 

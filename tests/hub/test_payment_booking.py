@@ -17,13 +17,13 @@ from hub.core.sepa import BankRefusal, CollectionOrder, PayoutOrder
 from hub.core.sepa_accounts import CoopAccount
 from hub.core.tax_terms import Rates, Standing, TaxTerms
 from hub.payment_booking import book_order, book_return
+from hub.payment_files import order_file
 from hub.payments import (
     OrderMade,
     OrderWish,
     PaymentRefused,
     approve_order,
     make_order,
-    order_file,
     payment_orders,
     withdraw_order,
 )

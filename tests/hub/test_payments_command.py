@@ -103,9 +103,9 @@ class Bank(Hub):
         asyncio.run(write())
 
 
-@pytest.fixture
-def bank(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Bank:
-    made = Bank(tmp_path / "hub", capsys)
+def make_bank(folder: Path, capsys: pytest.CaptureFixture[str]) -> Bank:
+    """The street on 12 January, its December not yet settled."""
+    made = Bank(folder, capsys)
     made.at(date(2026, 12, 1))
     made.run(f"init --name Street --coop {COOP.id} --tz {COOP.tz}")
     settings = made.folder / "hub.toml"
@@ -113,6 +113,11 @@ def bank(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Bank:
     made.arrive(late=False)
     made.at(date(2027, 1, 12))
     return made
+
+
+@pytest.fixture
+def bank(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Bank:
+    return make_bank(tmp_path / "hub", capsys)
 
 
 def amounts(content: bytes, schema: str) -> dict[str, int]:
