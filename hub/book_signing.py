@@ -1,12 +1,15 @@
 """Signs what the books say, in one chain: each run's day root with the run, all else as it is decided."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from hub.core.attestations import DAY_ROOT, FIRST_PREVIOUS, Attestation, Head, attest, day_root
 from hub.core.signed_document import Signer
 from hub.storage.contract import AccessLog, AttestationStore, BookStore
+from hub.storage.failures import StoreConflict
 from hub.storage.records import AttestationRow, EntryRow, RunRow
+
+LOST_TRIES: Final = 3
 
 
 class SigningStores(BookStore, AttestationStore, AccessLog, Protocol):
@@ -30,19 +33,31 @@ def root_row(
 async def sign_older_runs(store: SigningStores, *, coop: str, key: Signer) -> int:
     """Sign the runs that were booked without a root, in their order; returns how many there were.
 
-    Each is signed in a transaction of its own: if power fails in between, the next call goes on with the rest.
+    Each is signed in a transaction of its own: if power fails in between, the next call goes on with the rest. What
+    another signs at the same moment is left to it. Raises: StoreConflict where others always come first.
     """
-    runs = await store.unsigned_runs()
-    for run in runs:
-        rows = await store.entries_of_day(run.day)
-        last = max((row.position for row in rows if row.run_key == run.run_key), default=0)
-        ledger = await _ledger_at(store, rows, last)
-        leaves = [row.canonical for row in rows if row.position <= ledger[0]]
-        head = await attestation_head(store)
-        looks = await store.last_access_line()
-        root = root_row(run, leaves=leaves, ledger=ledger, looks=looks, coop=coop, head=head, key=key)
-        await store.attest([root])
-    return len(runs)
+    signed = lost = 0
+    while runs := await store.unsigned_runs():
+        try:
+            for run in runs:
+                await _sign_run(store, run, coop=coop, key=key)
+                signed, lost = signed + 1, 0
+        except StoreConflict:
+            lost += 1
+            if lost == LOST_TRIES and len(await store.unsigned_runs()) == len(runs):
+                raise
+            lost %= LOST_TRIES
+    return signed
+
+
+async def _sign_run(store: SigningStores, run: RunRow, *, coop: str, key: Signer) -> None:
+    head = await attestation_head(store)
+    rows = await store.entries_of_day(run.day)
+    last = max((row.position for row in rows if row.run_key == run.run_key), default=0)
+    ledger = await _ledger_at(store, rows, last)
+    leaves = [row.canonical for row in rows if row.position <= ledger[0]]
+    looks = await store.last_access_line()
+    await store.attest([root_row(run, leaves=leaves, ledger=ledger, looks=looks, coop=coop, head=head, key=key)])
 
 
 async def _ledger_at(store: SigningStores, rows: Sequence[EntryRow], position: int) -> Head:

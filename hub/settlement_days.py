@@ -24,7 +24,7 @@ from hub.core.settlement import Settlement, settle
 from hub.core.signed_document import Signer
 from hub.settled_readings import pass_day, reach_of, readings_of
 from hub.storage.contract import AccessLog, AttestationStore, BookStore, FindingStore, MemberStore, ReadingStore
-from hub.storage.failures import StoreConflict
+from hub.storage.failures import StaleInputs, StoreConflict
 from hub.storage.records import Access, Coop, EntryRow, RunRow, SettledThrough
 from protocols.slots import slots_of_day
 
@@ -40,7 +40,10 @@ class SettlementStores(MemberStore, ReadingStore, BookStore, AttestationStore, A
 
 @dataclass(frozen=True, slots=True)
 class DayInputs:
-    """All that settles a day: its rule, its readings, their digest, and what they were read after."""
+    """All that settles a day: its rule, its readings, their digest, and what they were read after.
+
+    `standing` is the key of the run that stood when they were read, None where there was none.
+    """
 
     day: str
     coop: Coop
@@ -49,6 +52,7 @@ class DayInputs:
     readings: Readings
     digest: str
     through: SettledThrough
+    standing: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +72,28 @@ async def settle_day(
     """Settle one closed local day and book what differs from the books, in one transaction.
 
     If power fails before the commit the day is unsettled and the next run does it; the same inputs write nothing.
-    Without `key` the run is signed by the next that has one. Raises: Refusal by the rules of settlement; then nothing
-    is written.
+    Without `key` the run is signed by the next that has one. Where the day is settled meanwhile from newer inputs, it
+    is read again. Raises: Refusal by the rules of settlement; then nothing is written.
     """
-    inputs = await read_day(store, day=day)
-    if key is not None:
-        await sign_older_runs(store, coop=inputs.coop.id, key=key)
-    settled = await asyncio.to_thread(settle, inputs.readings, inputs.rule)
-    return await book_inputs(store, inputs, settled=settled, made_at=made_at, kind=kind, key=key)
+    for attempt in range(TRIES):
+        inputs = await read_day(store, day=day)
+        if key is not None:
+            await sign_older_runs(store, coop=inputs.coop.id, key=key)
+        settled = await asyncio.to_thread(settle, inputs.readings, inputs.rule)
+        try:
+            return await book_inputs(store, inputs, settled=settled, made_at=made_at, kind=kind, key=key)
+        except StaleInputs:
+            if attempt == TRIES - 1:
+                raise
+    raise AssertionError("unreachable")
 
 
 async def read_day(store: SettlementStores, *, day: date, access: Access = ACCESS) -> DayInputs:
     """The day's inputs as they are now and as the gate lets them pass; the look at them is logged."""
     coop = await store.coop()
     name = day.isoformat()
+    # Read before all else: whatever is booked after it makes these inputs stale.
+    runs = await store.runs(days=(name, name), allocations=False)
     rule_hash, canonical = await store.rule_on(name)
     rule = read_rule(canonical)
     slots = slots_of_day(day, coop.tz)
@@ -91,7 +103,8 @@ async def read_day(store: SettlementStores, *, day: date, access: Access = ACCES
     members = digest_members(inputs.members, inputs.present)
     newest = max((decision.id for decision in decisions), default=0)
     through = SettledThrough(name, inputs.message_position, members, newest)
-    return DayInputs(name, coop, rule_hash, rule, readings, digest_inputs(readings, rule), through)
+    standing = runs[-1].run_key if runs else None
+    return DayInputs(name, coop, rule_hash, rule, readings, digest_inputs(readings, rule), through, standing)
 
 
 async def book_inputs(
@@ -105,11 +118,14 @@ async def book_inputs(
 ) -> DayResult:
     """Book what the day's settlement changes. Inputs that the standing run had already write no row of the books.
 
-    With a key, runs of before that have no root are signed first: see sign_older_runs.
+    With a key, runs of before that have no root must be signed: see sign_older_runs. Raises: StaleInputs where the day
+    was settled otherwise since they were read.
     """
     for attempt in range(TRIES):
         try:
             return await _book(store, inputs, settled, made_at=made_at, kind=kind, key=key)
+        except StaleInputs:
+            raise
         except StoreConflict:
             if attempt == TRIES - 1:
                 raise
@@ -128,6 +144,8 @@ async def _book(
     if standing is not None and (standing.rule_hash, standing.input_digest) == (inputs.rule_hash, inputs.digest):
         await _remember(store, inputs.through)
         return DayResult(day, standing.run_key, settled, result_hash, 0)
+    if (None if standing is None else standing.run_key) != inputs.standing:
+        raise StaleInputs(f"{day} was settled meanwhile from other inputs: start again")
     run_key = run_key_of(inputs.coop, day, kind=kind, rule_hash=inputs.rule_hash, digest=inputs.digest)
     if standing is not None and run_key in {run.run_key for run in runs}:
         # Inputs that were settled before and then replaced have come back: a run of its own after the standing one.

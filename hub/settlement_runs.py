@@ -36,7 +36,7 @@ from hub.settlement_days import (
     run_key_of,
 )
 from hub.storage.contract import AttestationStore
-from hub.storage.failures import StoreConflict
+from hub.storage.failures import StaleInputs, StoreConflict
 from hub.storage.finding_records import SlotDecision
 from hub.storage.records import Access, Coop, RunRow
 from protocols.slots import Slot, day_of, slots_of_day
@@ -216,26 +216,42 @@ async def settle_month(
     """Book the month's run: each changed day in a transaction of its own, then the run itself as a signed draft.
 
     If power fails between days, the same call later finds the days that are done by their inputs and goes on with the
-    rest. The same inputs again write nothing. `previewed` is the key that a preview gave this run.
-    Raises: Refusal, or PreviewStale where the run would have another key; both before any booking.
+    rest. The same inputs again write nothing. `previewed` is the key that a preview gave this run. Where a day is
+    settled meanwhile from newer inputs, the month is planned again.
+    Raises: Refusal, or PreviewStale where the run would have another key; both before the plan's first booking.
     """
-    plan = await plan_month(store, month=month)
-    if previewed is not None and previewed != await preview_run_key(
-        store, month=month, kind=kind, digests=plan.digests
-    ):
-        raise PreviewStale
-    await sign_older_runs(store, coop=(await store.coop()).id, key=key)
-    for inputs in plan.changed:
-        settled = await asyncio.to_thread(settle, inputs.readings, inputs.rule)
-        await book_inputs(store, inputs, settled=settled, made_at=made_at, kind=kind, key=key)
-    for inputs in plan.unchanged:
-        await store.set_settled_through(inputs.through)
+    plan = await _book_days(store, month=month, kind=kind, made_at=made_at, key=key, previewed=previewed)
     for attempt in range(TRIES):
         try:
             return await _draft(store, plan, kind=kind, made_at=made_at, key=key, decision=decision)
         except StoreConflict:
             if attempt == TRIES - 1:
                 raise
+    raise AssertionError("unreachable")
+
+
+async def _book_days(
+    store: SettlementStores, *, month: date, kind: str, made_at: int, key: Signer, previewed: str | None
+) -> MonthPlan:
+    """Plan the month and book its changed days; returns the plan that was booked whole."""
+    for attempt in range(TRIES):
+        plan = await plan_month(store, month=month)
+        if previewed is not None and previewed != await preview_run_key(
+            store, month=month, kind=kind, digests=plan.digests
+        ):
+            raise PreviewStale
+        await sign_older_runs(store, coop=(await store.coop()).id, key=key)
+        try:
+            for inputs in plan.changed:
+                settled = await asyncio.to_thread(settle, inputs.readings, inputs.rule)
+                await book_inputs(store, inputs, settled=settled, made_at=made_at, kind=kind, key=key)
+        except StaleInputs:
+            if attempt == TRIES - 1:
+                raise
+            continue
+        for inputs in plan.unchanged:
+            await store.set_settled_through(inputs.through)
+        return plan
     raise AssertionError("unreachable")
 
 

@@ -193,7 +193,8 @@ class BookStore(Protocol):
     ) -> bool:
         """Book all of it in one transaction; False, and nothing written, when run_key is known.
 
-        Raises: StoreConflict where entries or attestations do not follow the last ones held.
+        Raises: StoreConflict where entries or attestations do not follow the last ones held; StaleInputs where the
+        day's standing run had seen a newer message than `through` says.
         """
         ...
 

@@ -7,3 +7,7 @@ class StoreError(Exception):
 
 class StoreConflict(StoreError):
     """What was handed over contradicts what is already kept; nothing of it was written."""
+
+
+class StaleInputs(StoreConflict):
+    """The day was settled meanwhile from newer inputs; read it again and start over."""

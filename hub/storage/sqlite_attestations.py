@@ -1,5 +1,6 @@
 """What the hub signed of its books in SQLite, and the journal's rows read byte by byte, so that damage can be found."""
 
+import sqlite3
 from collections.abc import Sequence
 
 import aiosqlite
@@ -97,12 +98,20 @@ class SqliteAttestations(SqliteConnections):
 
 
 async def insert_attestations(db: aiosqlite.Connection, rows: Sequence[AttestationRow]) -> None:
-    """Append inside a transaction of the caller. Raises: StoreConflict where the rows do not follow the last one."""
+    """Append inside a transaction of the caller.
+
+    Raises: StoreConflict where the rows do not follow the last one, or a run has its root already.
+    """
     ((last,),) = await db.execute_fetchall("SELECT coalesce(max(position), 0) FROM attestation")
     if [row.position for row in rows] != list(range(last + 1, last + 1 + len(rows))):
         raise StoreConflict(f"the next attestation is number {last + 1}: something was signed meanwhile")
     values = [(row.position, row.kind, row.subject, row.run_key, row.document, row.signature) for row in rows]
-    await db.executemany(_INSERT_SQL, values)
+    try:
+        await db.executemany(_INSERT_SQL, values)
+    except sqlite3.IntegrityError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_CONSTRAINT_UNIQUE:
+            raise
+        raise StoreConflict("a run has its root already: it was signed meanwhile") from None
 
 
 def _run(row: aiosqlite.Row) -> RunRow:

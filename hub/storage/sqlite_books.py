@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import aiosqlite
 
-from hub.storage.failures import StoreConflict, StoreError
+from hub.storage.failures import StaleInputs, StoreConflict, StoreError
 from hub.storage.records import AttestationRow, EntryRow, RunRow, SettledThrough
 from hub.storage.sqlite_attestations import insert_attestations
 from hub.storage.sqlite_connections import SqliteConnections
@@ -17,7 +17,8 @@ _ENTRY = "position, unit, day, member, run_key, canonical, hash"
 _SHARES = "kind NOT LIKE 'fund:%'"  # settlement runs; those of the funds stand in the same table
 _THROUGH_SQL = """INSERT INTO settled_through VALUES (?, ?, ?, ?) ON CONFLICT (day) DO UPDATE SET
     message_position = excluded.message_position, members_digest = excluded.members_digest,
-    decision = excluded.decision"""
+    decision = excluded.decision
+    WHERE excluded.message_position >= settled_through.message_position"""
 EMPTY_HEAD = (0, bytes(32))
 
 
@@ -71,6 +72,7 @@ class SqliteBooks(SqliteConnections):
         """Book all of it in one transaction; False, and nothing written, when run_key is known.
 
         Raises: StoreConflict when entries or attestations do not follow the last ones: read the heads and retry.
+        StaleInputs when the day's standing run had seen a newer message than `through` says: read the day again.
         """
         if any(entry.run_key != run.run_key for entry in entries):
             raise ValueError("an entry names another run")
@@ -78,6 +80,8 @@ class SqliteBooks(SqliteConnections):
         async def work(db: aiosqlite.Connection) -> bool:
             if list(await db.execute_fetchall("SELECT 1 FROM run WHERE run_key = ?", (run.run_key,))):
                 return False
+            if through is not None:
+                await _check_not_older(db, through)
             rows = list(await db.execute_fetchall("SELECT coalesce(max(position), 0) FROM entry"))
             next_position = int(rows[0][0]) + 1
             if [entry.position for entry in entries] != list(range(next_position, next_position + len(entries))):
@@ -141,7 +145,7 @@ class SqliteBooks(SqliteConnections):
         return {str(row[0]): SettledThrough(*row) for row in rows}
 
     async def set_settled_through(self, through: SettledThrough) -> None:
-        """Remember that the day's standing run holds for these messages and memberships too."""
+        """Remember that the day's standing run holds for these messages and memberships too; what is older is not."""
 
         async def work(db: aiosqlite.Connection) -> None:
             await db.execute(_THROUGH_SQL, _through_values(through))
@@ -173,6 +177,12 @@ class SqliteBooks(SqliteConnections):
         async with self.reading() as db:
             rows = await db.execute_fetchall(f"SELECT {_ENTRY} FROM entry WHERE {where}", values)
         return tuple(EntryRow(*row) for row in rows)
+
+
+async def _check_not_older(db: aiosqlite.Connection, through: SettledThrough) -> None:
+    sql = "SELECT 1 FROM settled_through WHERE day = ? AND message_position > ?"
+    if list(await db.execute_fetchall(sql, (through.day, through.message_position))):
+        raise StaleInputs(f"{through.day} was settled meanwhile from newer readings: start again")
 
 
 def _places(count: int) -> str:
