@@ -122,8 +122,9 @@ async def kill_again_and_again(folder: Path, seed: int, slots: int) -> None:
                 await asyncio.sleep(chance.uniform(0, 0.06) if chance.random() < 0.7 else chance.uniform(0, 0.8))
                 await asyncio.to_thread(home.kill)
                 home.start()
-            await has_batch(home, FIRST + at - 1)
-        assert await asyncio.to_thread(home.stop) == 0
+            await has_batch(home, FIRST + at - 1, 90)
+        # Started again a moment ago it may not listen to the signal yet, and is killed once more.
+        assert await asyncio.to_thread(home.stop) in (0, -signal.SIGTERM)
         check_nothing_lost_or_doubled(home, slots)
         assert "Traceback" not in home.log.read_text()
 
