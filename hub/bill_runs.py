@@ -1,4 +1,4 @@
-"""Books the bills of a month's run before it is published: documents into its record, taxes and rounding as entries.
+"""Books the bills of a month's run as it is published: documents into its record, taxes and rounding as entries.
 
 One transaction, signed as every run is. What each document says is hub.core.bills' word; a document once out is never
 changed, a later run's replaces it.
@@ -11,13 +11,14 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from hub.core.attestations import Head
 from hub.core.bills import BILL_LINES, Bill, bill_members, stand_after, tally_month, wanted_bills
 from hub.core.ledger import read_entry
 from hub.core.month_runs import PUBLISHED, MonthRun
 from hub.core.run_calendar import days_of
 from hub.core.signed_document import Signer
 from hub.core.tax_terms import TaxTerms
-from hub.fund_runs import RECORD_TAG, FundPlan, FundResult, book_fund
+from hub.fund_runs import RECORD_TAG, FundPlan, FundResult, Say, book_after
 from hub.settlement_days import SettlementStores
 from hub.settlement_runs import month_runs
 from hub.storage.contract import BookStore
@@ -73,12 +74,14 @@ async def plan_bills(store: SettlementStores, run: MonthRun, *, terms: TaxTerms 
 
 
 async def book_bills(
-    store: SettlementStores, run: MonthRun, *, terms: TaxTerms | None, at: int, key: Signer
+    store: SettlementStores, run: MonthRun, *, terms: TaxTerms | None, at: int, key: Signer, head: Head, publish: Say
 ) -> FundResult:
-    """Book them. If power fails before the commit nothing is booked; if it fails after it and before the publication,
-    publishing again finds them booked, or books anew what has changed since.
+    """Book them together with the publication, in one transaction: if power fails before the commit there is neither.
+
+    Raises: StoreConflict where anything was signed after the head.
     """
-    return await book_fund(store, await plan_bills(store, run, terms=terms, at=at), made_at=at, key=key)
+    plan = await plan_bills(store, run, terms=terms, at=at)
+    return await book_after(store, plan, head=head, made_at=at, key=key, say=publish)
 
 
 def series_of(run: MonthRun, published: Sequence[MonthRun]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from hub.bill_runs import billed_runs, plan_bills
 from hub.clock import open_clock
@@ -18,8 +18,11 @@ from hub.core.month_runs import PUBLISHED
 from hub.program import open_hub
 from hub.run_approval import ApprovalRefused, find_run
 from hub.settlement_runs import month_runs
+from hub.storage.records import Access
 from hub.tax_settings import load_tax_terms
 from protocols.timeline import Clock
+
+ACCESS: Final = Access(actor="job:bills", role="board", purpose="settle.share", reason="a run's bills were shown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,8 @@ async def bills_of_run(folder: Path, *, key: str, clock: Clock) -> RunBills:
     terms = load_tax_terms(folder)
     _, _, store = await open_hub(folder, clock=clock)
     try:
+        # The documents say what members get and owe: the look stands in each home's log before it (I12).
+        await store.log_access(ACCESS, [home.id for home in await store.homes()], fields="bills", rows=1)
         chosen = find_run(key, await month_runs(store))
         if chosen.state == PUBLISHED:
             known = await billed_runs(store, date.fromisoformat(f"{chosen.month}-01"))

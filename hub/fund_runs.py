@@ -5,14 +5,15 @@ stand in the run's record.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
 import numpy as np
 
-from hub.book_signing import attestation_head, root_row, sign_older_runs
+from hub.book_signing import as_attestation, as_row, attestation_head, root_row, sign_older_runs
+from hub.core.attestations import Attestation, Head
 from hub.core.fund_entries import (
     FEE_LINE,
     GRANT_LINE,
@@ -41,6 +42,9 @@ YEAR_KIND: Final = "fund:year-end"
 GRANT_KIND: Final = "fund:grant"
 RECORD_TAG: Final = b"commonwatt fund record v1\n"
 PLAN_TAG: Final = b"commonwatt fund plan v1\n"
+
+Say = Callable[[Head], Attestation]
+"""Signs a word after a head of the chain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,22 +138,29 @@ async def book_fund(store: SettlementStores, plan: FundPlan, *, made_at: int, ke
     await sign_older_runs(store, coop=coop.id, key=key)
     for attempt in range(TRIES):
         try:
-            return await _book(store, plan, made_at=made_at, key=key)
+            head = await attestation_head(store)
+            return await book_after(store, plan, head=head, made_at=made_at, key=key)
         except StoreConflict:
             if attempt == TRIES - 1:
                 raise
     raise AssertionError("unreachable")
 
 
-async def _book(store: SettlementStores, plan: FundPlan, *, made_at: int, key: Signer) -> FundResult:
+async def book_after(
+    store: SettlementStores, plan: FundPlan, *, head: Head, made_at: int, key: Signer, say: Say | None = None
+) -> FundResult:
+    """Book what the plan changes and sign it after this head, together with a word that is to stand with it or not at
+    all. If power fails before the commit there is neither. Raises: StoreConflict: read the head and try again.
+    """
     coop, day = await store.coop(), plan.day.isoformat()
-    head = await attestation_head(store)
     ledger = await store.ledger_head()
     rows = await store.entries_of_day(day)
     before = [run for run in await store.fund_runs(days=(day, day)) if run.kind == plan.kind]
     rule = hashlib.sha256(PLAN_TAG + canonical_bytes(plan.plan)).hexdigest()
     digest = hashlib.sha256(canonical_bytes(plan.inputs)).hexdigest()
     if before and (before[-1].rule_hash, before[-1].input_digest) == (rule, digest):
+        if say is not None:
+            await store.attest([as_row(say(head))])
         return FundResult(plan.kind, day, before[-1].run_key, ())
     run_key = run_key_of(coop, day, kind=plan.kind, rule_hash=rule, digest=digest)
     if run_key in {run.run_key for run in before}:
@@ -174,7 +185,10 @@ async def _book(store: SettlementStores, plan: FundPlan, *, made_at: int, key: S
     ledger = (entries[-1].position, entries[-1].hash) if entries else ledger
     looks = await store.last_access_line()
     root = root_row(run, leaves=leaves, ledger=ledger, looks=looks, coop=coop.id, head=head, key=key)
-    was_new = await store.book_run(run, entries=entries, attestations=[root])
+    words = [] if say is None else [as_row(say(as_attestation(root).head))]
+    was_new = await store.book_run(run, entries=entries, attestations=[root, *words])
+    if words and not was_new:
+        raise StoreConflict(f"{plan.kind} of {day} was booked at the same moment")
     return result if was_new else FundResult(plan.kind, day, run_key, ())
 
 

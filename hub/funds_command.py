@@ -23,9 +23,11 @@ from hub.month_command import local_today, parse_month
 from hub.new_files import read_file
 from hub.program import open_hub
 from hub.settlement_days import SettlementStores
+from hub.storage.records import Access
 from protocols.timeline import Clock
 
 DECIDED_CHARS_MAX: Final = 200
+ACCESS: Final = Access(actor="job:funds", role="board", purpose="settle.share", reason="a fund's bookings were shown")
 KEYS: Final[Mapping[str, frozenset[str]]] = {
     "fees": frozenset({"decided", "usual", "steps", "chosen"}),
     "year-end": frozenset({"decided", "reserve_ppm", "solidarity_ppm", "patronage_ppm", "buy_weight", "sell_weight"}),
@@ -66,6 +68,9 @@ async def book_plan(folder: Path, what: str, plan: Table, *, period: str, previe
     """Book a plan on the hub in this folder, or only look. Raises: CommandError; then nothing is booked."""
     settings, key, store = await open_hub(folder, clock=clock)
     try:
+        # What moves on each member's account is shown: the look stands in each home's log before it (I12).
+        homes = [home.id for home in await store.homes()]
+        await store.log_access(ACCESS, homes, fields=f"funds {what}", rows=1)
         found = await _planned(store, what, plan, period=period, today=local_today(clock, settings.coop.tz))
         if preview:
             return await preview_fund(store, found)

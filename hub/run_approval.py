@@ -1,13 +1,15 @@
 """The board's word on a month's run: two different members approve it, then one publishes it. Each word is signed."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from hub.bill_runs import book_bills
-from hub.book_signing import as_row, attestation_head
-from hub.core.attestations import APPROVAL, PUBLICATION, attest
+from hub.book_signing import as_row, attestation_head, sign_older_runs
+from hub.core.attestations import APPROVAL, PUBLICATION, Attestation, Head, attest
 from hub.core.month_runs import MonthRun, why_not_approve, why_not_publish
 from hub.core.signed_document import Signer
 from hub.core.tax_terms import TaxTerms
+from hub.fund_runs import Say
 from hub.settlement_days import TRIES, SettlementStores
 from hub.settlement_runs import month_runs
 from hub.storage.failures import StoreConflict
@@ -24,18 +26,27 @@ async def approve_run(store: SettlementStores, *, run: str, member: str, at: int
 
     Raises: ApprovalRefused.
     """
-    return await _say(store, APPROVAL, why_not_approve, run=run, member=member, at=at, key=key)
+
+    async def keep(_chosen: MonthRun, head: Head, say: Say) -> None:
+        # If power fails before this commit the word was not given, and may be given again.
+        await store.attest([as_row(say(head))])
+
+    return await _say(store, APPROVAL, why_not_approve, run=run, member=member, at=at, key=key, keep=keep)
 
 
 async def publish_run(
     store: SettlementStores, *, run: str, member: str, at: int, key: Signer, terms: TaxTerms | None = None
 ) -> MonthRun:
-    """Book an approved run's bills by the tax terms and publish it. Raises: ApprovalRefused; then nothing is booked."""
-    who, runs = await store.member(member), await month_runs(store)
-    chosen = find_run(run, runs)
-    if who is not None and why_not_publish(chosen, member, is_board=who.is_board, runs=runs) is None:
-        await book_bills(store, chosen, terms=terms, at=at, key=key)
-    return await _say(store, PUBLICATION, why_not_publish, run=run, member=member, at=at, key=key)
+    """Book an approved run's bills by the tax terms and publish it, both or neither.
+
+    Raises: ApprovalRefused; then nothing is booked.
+    """
+    await sign_older_runs(store, coop=(await store.coop()).id, key=key)
+
+    async def keep(chosen: MonthRun, head: Head, say: Say) -> None:
+        await book_bills(store, chosen, terms=terms, at=at, key=key, head=head, publish=say)
+
+    return await _say(store, PUBLICATION, why_not_publish, run=run, member=member, at=at, key=key, keep=keep)
 
 
 async def _say(
@@ -47,23 +58,26 @@ async def _say(
     member: str,
     at: int,
     key: Signer,
+    keep: Callable[[MonthRun, Head, Say], Awaitable[None]],
 ) -> MonthRun:
     """Checked against what stands, and signed after it: a word said at the same moment makes this one start again."""
     who = await store.member(member)
     if who is None:
         raise ApprovalRefused(f"there is no member {member[:40]!r}")
+    coop = (await store.coop()).id
     for attempt in range(TRIES):
         head = await attestation_head(store)
         runs = await month_runs(store)
         chosen = find_run(run, runs)
         if problem := why_not(chosen, member, is_board=who.is_board, runs=runs):
             raise ApprovalRefused(problem)
-        content = {"member": member, "at": at}
-        coop = (await store.coop()).id
-        said = attest(content, kind=kind, subject=chosen.month, run_key=chosen.run_key, coop=coop, head=head, key=key)
+        said = partial(attest, {"member": member, "at": at}, kind=kind, subject=chosen.month, run_key=chosen.run_key)
+
+        def say(after: Head, said: Callable[..., Attestation] = said) -> Attestation:
+            return said(coop=coop, head=after, key=key)
+
         try:
-            # If power fails before this commit the word was not given, and may be given again.
-            await store.attest([as_row(said)])
+            await keep(chosen, head, say)
         except StoreConflict:
             if attempt == TRIES - 1:
                 raise

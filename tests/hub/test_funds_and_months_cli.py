@@ -33,6 +33,7 @@ reserve_ppm = 300000
 solidarity_ppm = 100000
 patronage_ppm = 600000
 """
+LOOKERS = ("job:bills", "job:funds")
 
 
 class Hub:
@@ -270,3 +271,26 @@ def test_either_half_of_the_verification_stands_alone(hub: Hub) -> None:
     assert (messages["messages"], books["books"]) == (whole["messages"], whole["books"])
     assert set(messages) | set(books) == set(whole)
     assert "messages" not in hub.run("verify", "--only", "books")
+
+
+def test_a_look_at_bills_and_at_a_funds_plan_stands_in_each_homes_log(hub: Hub) -> None:
+    hub.at(date(2027, 1, 11))
+    key = hub.json("settle --month 2026-12 --kind M1")["run_key"]
+    before = looks(hub)
+    hub.run(f"bills --run {key}")
+    assert looks(hub) == {home: [*seen, "bills"] for home, seen in before.items()}
+    hub.run("funds year-end --year 2026 --preview", *hub.plan(YEAR_END))
+    assert looks(hub) == {home: [*seen, "bills", "funds year-end"] for home, seen in before.items()}
+
+
+def looks(hub: Hub) -> dict[str, list[str]]:
+    """What was looked at of each home that is no reading, in order."""
+
+    async def read() -> dict[str, list[str]]:
+        store = await SqliteStore.open(hub.folder / "hub.sqlite", now=lambda: 0.0)
+        homes = [home.id for home in await store.homes()]
+        rows = {home: await store.access_rows(home, limit=100) for home in homes}
+        await store.close()
+        return {home: [row.fields for row in reversed(found) if row.actor in LOOKERS] for home, found in rows.items()}
+
+    return asyncio.run(read())

@@ -9,15 +9,18 @@ import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hub.bill_runs import plan_bills
 from hub.core.refusal import Refusal
 from hub.core.rulebook import Rule
 from hub.core.run_calendar import RunCalendar, days_of
+from hub.fund_runs import FundPlan
 from hub.run_approval import ApprovalRefused, approve_run, publish_run
 from hub.settlement_days import settle_day
 from hub.settlement_job import SettlementJob
@@ -341,3 +344,25 @@ async def rows_of(store: SqliteStore) -> tuple[int, int, int]:
 
 def test_nights_are_local() -> None:
     assert datetime.fromtimestamp(night(date(2026, 6, 5)), UTC).hour == 22
+
+
+async def test_a_run_superseded_while_it_is_published_leaves_no_bills_in_the_books(
+    street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, late = street.store, arrivals_of(DAYS[1], HOMES)[40:60]
+    await street.arrive_days(DAYS, without=late)
+    run = await settle_month(store, month=MAY, kind="M1", made_at=1, key=KEY)
+    for member in ("m01", "m02"):
+        await approve_run(store, run=run.run_key, member=member, at=2, key=KEY)
+
+    async def superseded(*args: Any, **options: Any) -> FundPlan:
+        plan = await plan_bills(*args, **options)
+        await street.arrive(late)
+        await settle_month(store, month=MAY, kind="M1", made_at=3, key=KEY)
+        return plan
+
+    monkeypatch.setattr("hub.bill_runs.plan_bills", superseded)
+    with pytest.raises(ApprovalRefused, match="is superseded"):
+        await publish_run(store, run=run.run_key, member="m01", at=4, key=KEY)
+    assert await store.fund_runs() == ()
+    assert [each.state for each in await month_runs(store)] == ["superseded", "draft"]

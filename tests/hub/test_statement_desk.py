@@ -13,7 +13,7 @@ import aiosqlite
 import pytest
 
 from hub import verify_statement
-from hub.bill_runs import book_bills
+from hub.bill_runs import plan_bills
 from hub.core.fund_entries import FeeScale
 from hub.core.ledger import balances, read_entry
 from hub.core.money import CENT_NANO
@@ -202,17 +202,18 @@ async def balance(street: Street, account: str) -> int:
     return balances(read_entry(row.canonical) for row in rows)["nano", account]
 
 
-async def test_a_bill_booked_before_the_power_failed_is_the_one_that_is_published(street: Street) -> None:
+async def test_bills_booked_apart_from_their_publication_are_booked_anew_with_it(street: Street) -> None:
     await street.arrive_days(DAYS)
     run = await settle_month(street.store, month=MAY, kind="M1", made_at=1_781_000_000, key=KEY)
     for member in ("m01", "m02"):
         run = await approve_run(street.store, run=run.run_key, member=member, at=1_781_000_100, key=KEY)
-    booked = await book_bills(street.store, run, terms=TERMS, at=1_781_000_200, key=KEY)
+    plan = await plan_bills(street.store, run, terms=TERMS, at=1_781_000_200)
+    booked = await book_fund(street.store, plan, made_at=1_781_000_200, key=KEY)
     assert booked.entries
     before = await state(street, "m01")
     assert before is not None
     assert before.statement["tax"] == [], "nothing is billed before the publication"
-    again = await book_bills(street.store, run, terms=TERMS, at=1_781_000_200, key=KEY)
+    again = await book_fund(street.store, plan, made_at=1_781_000_200, key=KEY)
     assert (again.run_key, again.entries) == (booked.run_key, ())
     await publish_run(street.store, run=run.run_key, member="m01", at=1_781_090_000, key=KEY, terms=TERMS)
     after = await state(street, "m01")
