@@ -12,7 +12,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from hub.core.attestations import Head
-from hub.core.bills import BILL_LINES, Bill, bill_members, stand_after, tally_month, wanted_bills
+from hub.core.bills import BILL_LINES, Bill, MonthMoney, bill_members, stand_after, tally_month, wanted_bills
 from hub.core.ledger import read_entry
 from hub.core.month_runs import PUBLISHED, MonthRun
 from hub.core.run_calendar import days_of
@@ -49,17 +49,22 @@ async def billed_runs(store: BookStore, month: date) -> tuple[BilledRun, ...]:
     return tuple(found.values())
 
 
+async def run_money(store: BookStore, run: MonthRun) -> MonthMoney:
+    """What the run bills: the days it stands on, with the ledger as far as it goes."""
+    days = [day.isoformat() for day in days_of(date.fromisoformat(f"{run.month}-01"))]
+    rows = await store.entries_of_days(days=(days[0], days[-1]))
+    settled = dict(run.days)
+    stands = [row for row in rows if row.day in settled and row.position <= run.ledger_position]
+    return tally_month([read_entry(row.canonical) for row in stands], last_day=days[-1])
+
+
 async def plan_bills(store: SettlementStores, run: MonthRun, *, terms: TaxTerms | None, at: int) -> FundPlan:
     """The documents the run would bring if it were published now, and what the books should hold with them.
 
     They bill what its statements state: the days the run stands on, with the ledger as far as it goes.
     """
     month, coop = date.fromisoformat(f"{run.month}-01"), await store.coop()
-    days = [day.isoformat() for day in days_of(month)]
-    rows = await store.entries_of_days(days=(days[0], days[-1]))
-    settled = dict(run.days)
-    stands = [row for row in rows if row.day in settled and row.position <= run.ledger_position]
-    money = tally_month([read_entry(row.canonical) for row in stands], last_day=days[-1])
+    money = await run_money(store, run)
     published = [each for each in await month_runs(store) if each.month == run.month and each.state == PUBLISHED]
     standing: Documents = {}
     for billed in await billed_runs(store, month):
@@ -70,7 +75,7 @@ async def plan_bills(store: SettlementStores, run: MonthRun, *, terms: TaxTerms 
     wanted = wanted_bills(money, stand_after(standing, documents))
     plan: dict[str, Any] = {"terms": None if terms is None else terms.plain()}
     inputs = {"month_run": run.run_key, "documents": documents}
-    return FundPlan(BILL_KIND, date.fromisoformat(days[-1]), BILL_LINES, plan, inputs, wanted)
+    return FundPlan(BILL_KIND, days_of(month)[-1], BILL_LINES, plan, inputs, wanted)
 
 
 async def book_bills(

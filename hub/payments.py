@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final, Protocol
 
-from hub.bill_runs import billed_runs
+from hub.bill_runs import billed_runs, run_money
 from hub.book_signing import as_row, attestation_head
 from hub.core.attestations import APPROVAL, attest, read_document
 from hub.core.bills import Bill, stand_after
@@ -109,6 +109,8 @@ async def fund_words(store: SettlementStores) -> tuple[FundWord, ...]:
 async def tally_money(store: SettlementStores, objected: Sequence[Objected]) -> MoneyTally:
     """All money that is stated: the bills of each month's published runs, and the funds the board has approved.
 
+    A month published before there were bills counts with its newest run's plain cents, as its statements do.
+
     Of months that somebody has objected to, that member's days too, as the newest published run has them.
     """
     tally, ends = MoneyTally(), {}
@@ -118,10 +120,15 @@ async def tally_money(store: SettlementStores, objected: Sequence[Objected]) -> 
             published[run.month].append(run)
     for month, runs in sorted(published.items()):
         keys, standing = {run.run_key for run in runs}, dict[str, dict[str, Bill]]()
-        for billed in await billed_runs(store, date.fromisoformat(f"{month}-01")):
-            if billed.month_run in keys:
-                standing = stand_after(standing, billed.documents)
-        tally.add_bills(month, standing)
+        billed = [
+            each for each in await billed_runs(store, date.fromisoformat(f"{month}-01")) if each.month_run in keys
+        ]
+        for each in billed:
+            standing = stand_after(standing, each.documents)
+        if billed:
+            tally.add_bills(month, standing)
+        else:
+            tally.add_plain(month, await run_money(store, runs[-1]))
         ends[month] = runs[-1].ledger_position
     for member, month in sorted({(each.member, each.month) for each in objected if each.month in ends}):
         days = days_of(date.fromisoformat(f"{month}-01"))

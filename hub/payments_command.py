@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from hub.clock import open_clock
 from hub.commands import CommandError
 from hub.core.payment_record import DRAFT, REASON_CHARS_MAX, PaymentOrderRecord
-from hub.core.payments_due import COLLECTIONS, FROZEN, KINDS, SMALL, Held
+from hub.core.payments_due import COLLECTIONS, FROZEN, FROZEN_BESIDE, KINDS, SMALL, Held
 from hub.core.sepa import BankRefusal, CollectionOrder, PayoutOrder
 from hub.core.signed_document import Signer
 from hub.month_command import local_today, parse_month
@@ -53,6 +53,7 @@ WHAT_TO_DO: Final[Mapping[str, str]] = {
     CAME_BACK: "ask the member; it is in the next order once the account is entered again",
     SMALL: "it is in a later order, together with what follows",
     FROZEN: "it waits for the board to decide on the objection",
+    FROZEN_BESIDE: "it is set against nothing until the board decides on the objection",
 }
 
 

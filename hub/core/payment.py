@@ -45,15 +45,16 @@ def _documents(statement: Mapping[str, Any]) -> Sequence[Document]:
     if statement["tax"] or not statement["billed"]:
         return list(statement["tax"])
     return [
-        {
-            "number": "",
-            "lines": [{"name": side, "net_cent": cents, "rate_ppm": 0, "reverse_charge": False, "days": None}],
-            "taxes": [],
-            "due_cent": cents,
-        }
+        plain_bill(side, cents)
         for side, cents in ((side, statement["money"][f"{name}_cent"]) for side, name in SIDES.items())
         if cents
     ]
+
+
+def plain_bill(side: str, cents: int) -> Document:
+    """What stands for the bill or credit note of a month published before there were any: one amount without tax."""
+    line = {"name": side, "net_cent": cents, "rate_ppm": 0, "reverse_charge": False, "days": None}
+    return {"number": "", "lines": [line], "taxes": [], "gross_cent": cents, "due_cent": cents}
 
 
 def _due(bill: Mapping[str, Any], statement: Mapping[str, Any], waits: Sequence[Waiting]) -> dict[str, Any]:

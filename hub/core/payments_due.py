@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
-from hub.core.bills import Bill, Standing
+from hub.core.bills import Bill, MonthMoney, Standing
 from hub.core.ledger import Entry
 from hub.core.money import CENT_NANO, round_to_unit
-from hub.core.payment import SIDES, Waiting, waiting_of
+from hub.core.payment import SIDES, Waiting, plain_bill, waiting_of
 from hub.core.tax_lines import RECEIVED, SOLD
 
 Kind = Literal["payouts", "collections"]
@@ -21,6 +21,7 @@ COLLECTIONS: Final = "collections"
 KINDS: Final[tuple[Kind, Kind]] = (PAYOUTS, COLLECTIONS)
 NO_MONEY: Final[Mapping[str, int]] = {"debit_nano": 0, "credit_nano": 0}
 FROZEN: Final = "frozen"
+FROZEN_BESIDE: Final = "frozen on the other side"
 SMALL: Final = "below the smallest amount"
 
 Place = tuple[str, str]
@@ -96,6 +97,7 @@ class MoneyTally:
 
     def __init__(self) -> None:
         self._bills: dict[Place, Mapping[str, Bill]] = {}
+        self._rests: dict[Place, int] = {}
         self._funds: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
         self._days: dict[Place, dict[str, dict[str, int]]] = defaultdict(lambda: defaultdict(lambda: dict(NO_MONEY)))
 
@@ -103,6 +105,18 @@ class MoneyTally:
         """The newest bill and credit note of each member for a month; taxes are part of what is paid."""
         for member, documents in standing.items():
             self._bills[member, month] = documents
+
+    def add_plain(self, month: str, money: MonthMoney) -> None:
+        """A month published before there were bills: its energy in the statements' whole cents, without fees.
+
+        No run has booked the rounding of these cents yet.
+        """
+        cents = {side: money.cents(side) for side in SIDES}
+        for member in money.members():
+            amounts = {side: cents[side][member] for side in SIDES}
+            self._bills[member, month] = {side: plain_bill(side, cent) for side, cent in amounts.items() if cent}
+            rests = {side: cent * CENT_NANO - money.nano(side, member) for side, cent in amounts.items()}
+            self._rests[member, month] = rests[SOLD] - rests[RECEIVED]
 
     def add_objected(self, entry: Entry) -> None:
         """An entry of a member who has objected, of a month as its newest published run has it."""
@@ -122,7 +136,8 @@ class MoneyTally:
         """Whole cents by member and month. A fund's nano become cents by largest remainder over its members."""
         found: dict[Place, Cents] = defaultdict(Cents)
         for place, documents in self._bills.items():
-            found[place] = _cents({line: bill["gross_cent"] for line, bill in documents.items()})
+            gross = _cents({line: bill["gross_cent"] for line, bill in documents.items()})
+            found[place] = gross.plus(Cents(0, 0, self._rests.get(place, 0)))
         for month, table in sorted(self._funds.items()):
             members = sorted(table, key=lambda member: member.encode("utf-8"))
             cents = round_to_unit([table[member] for member in members], CENT_NANO)
@@ -170,13 +185,16 @@ def amounts_due(
             for (month, left), wait in zip(months, waits, strict=True)
         ]
         amount = _amount(kind, parts)
-        waiting = sum(wait.credit_cent if kind == PAYOUTS else wait.debit_cent for wait in waits)
+        credit, debit = (sum(wait.credit_cent for wait in waits), sum(wait.debit_cent for wait in waits))
+        waiting, beside = (credit, debit) if kind == PAYOUTS else (debit, credit)
         if amount >= max(terms.smallest_cent, 1):
             due.append(Due(member, amount, tuple(parts)))
         elif amount > 0:
             held.append(Held(member, amount, SMALL))
         if waiting:
             held.append(Held(member, waiting, FROZEN))
+        if beside and terms.is_netted:
+            held.append(Held(member, beside, FROZEN_BESIDE))
     return tuple(due), tuple(held)
 
 

@@ -2,9 +2,15 @@
 
 from datetime import date
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
+from hub.book_signing import as_row
+from hub.core.attestations import Head
+from hub.core.month_runs import MonthRun
+from hub.fund_runs import Say
+from hub.storage.sqlite import SqliteStore
 from tests.hub.test_payments_command import IBANS, MONTH, Bank, make_bank
 
 OTHER_IBAN = "FR1420041010050500013M02606"
@@ -108,3 +114,64 @@ def test_an_account_entered_before_the_return_is_booked_is_a_new_account(street:
     found = street.json(f"{MONTH} --kind collections")
     assert [row["member"] for row in found["orders"][0]["payments"]] == [payment["member"]]
     assert [row for row in found["held"] if row["why"] == "the last payment came back"] == []
+
+
+def test_an_order_takes_what_the_statements_say_is_to_pay_now_and_names_both_frozen_sides(street: Bank) -> None:
+    street.object_to("m01", "received")
+    street.object_to("m03", "sold")
+    wanted: dict[str, Any] = {member: files.payment["now_cent"] for member, files in street.statements().items()}
+    found, beside = {}, {}
+    for kind, sign in (("payouts", 1), ("collections", -1)):
+        made = street.json(f"{MONTH} --kind {kind}")
+        (order,) = made["orders"]
+        found |= {row["member"]: sign * row["amount_cent"] for row in order["payments"]}
+        beside |= {(kind, row["member"], row["why"]): row["amount_cent"] for row in made["held"]}
+    assert found == wanted
+    bills = {member: files.payment["waiting_cent"] for member, files in street.statements().items()}
+    assert beside == {
+        ("payouts", "m01", "frozen on the other side"): -cast(int, bills["m01"]),
+        ("collections", "m01", "frozen"): -cast(int, bills["m01"]),
+        ("payouts", "m03", "frozen"): bills["m03"],
+        ("collections", "m03", "frozen on the other side"): bills["m03"],
+    }
+
+
+def test_a_month_published_before_there_were_bills_is_due_in_its_plain_cents(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def only_publish(store: SqliteStore, _run: MonthRun, *, head: Head, publish: Say, **_options: Any) -> None:
+        await store.attest([as_row(publish(head))])
+
+    bank = make_bank(tmp_path / "hub", capsys)
+    with monkeypatch.context() as before_bills:
+        before_bills.setattr("hub.run_approval.book_bills", only_publish)
+        bank.publish("M1")
+    for member in IBANS:
+        bank.account(member, mandate=True)
+    first: dict[str, Any] = {member: files.payment["now_cent"] for member, files in bank.statements().items()}
+    assert pay(bank, MONTH, tmp_path) == first
+    assert {account: nano for account, nano in bank.balances().items() if account.startswith("member:") and nano} == {}
+    bank.arrive(late=True)
+    bank.at(date(2027, 3, 8))
+    bank.publish("R1")
+    second = bank.stated()
+    assert second != first
+    found = pay(bank, "payments --month 2026-12 --date 2027-03-20", tmp_path / "again")
+    assert found == {member: net - first[member] for member, net in second.items() if net != first[member]}
+    assert {account: nano for account, nano in bank.balances().items() if account.startswith("member:") and nano} == {}
+    assert bank.json("trial-balance")["sums"] == {"Wh": 0, "nano": 0}
+    assert bank.books()["findings"] == []
+
+
+def pay(bank: Bank, month: str, folder: Path) -> dict[str, int]:
+    """Make, approve, write and book what is due on both sides; the cents by member, positive to the member."""
+    folder.mkdir(exist_ok=True)
+    found = {}
+    for kind, sign in (("payouts", 1), ("collections", -1)):
+        for order in bank.json(f"{month} --kind {kind}")["orders"]:
+            found |= {row["member"]: sign * row["amount_cent"] for row in order["payments"]}
+            bank.approve(order["message_id"])
+            bank.run(f"{month} --kind {kind} --out {folder / kind}")
+            day = "2027-01-12" if month == MONTH else "2027-03-08"
+            bank.run(f"payments --booked {order['message_id']} --date {day}")
+    return found
