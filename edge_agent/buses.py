@@ -23,6 +23,9 @@ log = logging.getLogger("commonwatt.agent")
 
 BACK_OFF_MAX_S = 300.0
 RETRY_FIRST_S = 5.0
+LOOK_EVERY_S = 60.0
+"""However long it sleeps: real seconds after which it looks whether somebody set the clock."""
+
 GIVEN_UP_AFTER = 3
 """A device that failed this often in a row gets one try at a boundary instead of tries through the whole window."""
 
@@ -74,6 +77,7 @@ class Bus:
         self._absence = absence
         self._boot_clock = boot_clock
         self._offset_s = self._offset()
+        self._was_set = False
         self._has_begun = False
         started = clock.now()
         self._health = {device: Health(last_good_s=started) for device in self.devices}
@@ -85,9 +89,10 @@ class Bus:
         if not await self._read_boundary():
             await self._poll(tick_s)
         while True:
-            await self._clock.sleep_until(tick_s + self._pace.interval_s)
+            await self._sleep_until(tick_s + self._pace.interval_s)
+            was_set, self._was_set = self._was_set, False
             tick_s = self._tick()
-            self._close_what_passed(Gap.CLOCK_UNTRUSTED if self._has_stepped() else Gap.AGENT_OFF)
+            self._close_what_passed(Gap.CLOCK_UNTRUSTED if was_set else Gap.AGENT_OFF)
             if not await self._read_boundary():
                 await self._poll(tick_s)
 
@@ -108,16 +113,26 @@ class Bus:
         """The wall clock before the boot clock; it stands still while nobody sets the wall clock."""
         return self._clock.now() - self._boot_clock() if self._boot_clock else 0.0
 
-    def _has_stepped(self) -> bool:
-        """Whether the wall clock was set by more than a boundary's window; the meter is told."""
+    async def _sleep_until(self, when_s: float) -> None:
+        """Return at that time, or soon after the clock was set: a clock set back may not come to it for weeks."""
+        self._note_step()
+        while not self._was_set and self._clock.now() < when_s:
+            await self._clock.sleep_towards(when_s, at_most_s=LOOK_EVERY_S)
+            self._note_step()
+
+    def _note_step(self) -> None:
+        """When the wall clock was set by more than a boundary's window, say so and tell the meter."""
         by_s = self._offset() - self._offset_s
         if abs(by_s) <= self._pace.boundary_window_s:
-            return False
+            return
+        self._was_set = True
         self._offset_s += by_s
+        for health in self._health.values():
+            health.next_try_s += by_s
+            health.last_good_s += by_s
         log.warning("the system's clock was set by %+.0f s: energy of that slot is kept as a total only", by_s)
         for _, place in self._places():
             self._metering.step_time(place, by_s)
-        return True
 
     def _places(self) -> list[tuple[Device, Place]]:
         return [(device, place) for device in self.devices for place in device.places]
@@ -168,7 +183,9 @@ class Bus:
             still = any(left.intersection(device.places) for device in devices)
             if not still or self._clock.now() + wait_s >= ends_s:
                 return
-            await self._clock.sleep(wait_s)
+            await self._sleep_until(self._clock.now() + wait_s)
+            if self._was_set:
+                return
             retry_s *= 2
 
     async def _read_at_boundary(self, device: Device, boundary_s: int, *, places: set[Place]) -> set[Place]:

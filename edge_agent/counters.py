@@ -123,6 +123,11 @@ class CounterMeter:
             return self._believe(wrapped)
         return self._doubt(last, point)
 
+    @property
+    def has_begun_again(self) -> bool:
+        """Whether a fall in this slot was confirmed: the counter counts from a new beginning."""
+        return self._taint == Gap.COUNTER_RESET
+
     def shift(self, by_wh: int) -> None:
         """Count everything from this much higher on: where the counter had begun is known only now."""
         if self.base is not None:

@@ -142,6 +142,8 @@ class Metering:
             verdict = meter.take(sample.at_s, self._shaped(place, name, sample=sample, meter=meter))
             if verdict is Verdict.GOOD:
                 self._good_at[place, name] = sample.at_s
+                if shape := self._shapes.get((place, name)):
+                    shape.believe(has_begun_again=meter.has_begun_again)
             verdicts.add(verdict)
         return next(each for each in (Verdict.SUSPECT, Verdict.NOTHING, Verdict.GOOD) if each in verdicts)
 
@@ -165,6 +167,8 @@ class Metering:
         for name in FIELDS_OF_ROLE[place.role]:
             if meter := self._counters.get((place, name)):
                 meter.step_time(by_s)
+            if shape := self._shapes.get((place, name)):
+                shape.step_time(by_s)
         if power := self._powers.get(place):
             power.step_time(by_s)
 

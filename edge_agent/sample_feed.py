@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from edge_agent.counters import Verdict
 from edge_agent.metering import Metering, Place, Sample
 from protocols.quantities import Gap
 from protocols.slots import Slot, slot_of, start_of
 
 
 class SampleFeed:
-    """A moment is a boundary's when it lies in the window after a slot began; the first such one counts."""
+    """A moment is a boundary's when it lies in the window after a slot began; the first good one of a place counts."""
 
     def __init__(self, metering: Metering, *, window_s: float) -> None:
         self._metering = metering
@@ -31,10 +32,12 @@ class SampleFeed:
         is_boundary = at_s - start_of(boundary) <= self._window_s
         self.miss_through(boundary - 1 if is_boundary else boundary, missed)
         for place, sample in samples.items():
-            self._metering.take(place, sample)
-            if is_boundary and self._metering.next_of(place) + 1 == boundary:
+            # What is not good leaves the boundary to the next moment, and after the window to `miss_through`.
+            if self._metering.take(place, sample) is not Verdict.GOOD or not is_boundary:
+                continue
+            if self._metering.next_of(place) + 1 == boundary:
                 self._metering.close(place)
-            elif is_boundary and self._metering.next_of(place) == boundary:
+            elif self._metering.next_of(place) == boundary:
                 self._metering.open(place)
 
     def miss_through(self, boundary: Slot, missed: Gap = Gap.DEVICE_SILENT) -> None:

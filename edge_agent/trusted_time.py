@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from protocols.quantities import Gap
@@ -64,17 +65,25 @@ async def trusted_now(
 ) -> Found:
     """Wait until the time can be believed. Without a boot clock nothing is gained by waiting for a better one."""
     boot_s = began_s = boot_clock() if boot_clock else 0.0
-    waited = False
+    waited, said = False, ""
     while True:
         now_s, boot_s = clock.now(), boot_clock() if boot_clock else 0.0
         waited_s = boot_s - began_s if boot_clock else PATIENCE_S
         trust = judge(now_s, bounds, is_synchronised=is_synchronised(), waited_s=waited_s)
         if trust is not None:
             return Found(now_s, trust, boot_s, waited)
-        if not waited:
-            log.warning("the system's clock is not set yet: slots are not closed until it is")
-        waited = True
+        words = _why_not(now_s, bounds, is_synchronised=is_synchronised())
+        if words != said:
+            log.warning("%s", words)
+        waited, said = True, words
         await asyncio.sleep(LOOK_EVERY_S)
+
+
+def _why_not(now_s: float, bounds: Bounds, *, is_synchronised: bool) -> str:
+    if is_synchronised and TRUSTED_SINCE_S <= now_s < bounds.sealed_s:
+        until = datetime.fromtimestamp(bounds.sealed_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        return f"the system's clock is before what was already sealed; nothing is sealed until {until}"
+    return "the system's clock is not set yet: slots are not closed until it is"
 
 
 def first_slot(now_s: float, resumed: Slot | None, *, begun_s: float | None = None) -> tuple[Slot, int]:

@@ -130,9 +130,13 @@ class Clock:
 
     async def sleep_until(self, when_s: float) -> None:
         """Return once `now()` has reached `when_s`, also when the timeline changes meanwhile."""
-        while (now_s := self.now()) < when_s:
-            wait_s = self._timeline.real_wait_s(now_s, when_s)
-            await self._sleep(wait_s if self._read_text is None else min(wait_s, FOLLOW_EVERY_S))
+        while self.now() < when_s:
+            await self.sleep_towards(when_s)
+
+    async def sleep_towards(self, when_s: float, *, at_most_s: float = inf) -> None:
+        """Sleep once, for at most this many real seconds, whatever is done to the clock meanwhile."""
+        wait_s = min(self._timeline.real_wait_s(self.now(), when_s), at_most_s)
+        await self._sleep(wait_s if self._read_text is None else min(wait_s, FOLLOW_EVERY_S))
 
     async def sleep(self, seconds: float) -> None:
         """Return after this many seconds of the timeline."""

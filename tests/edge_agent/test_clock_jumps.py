@@ -1,8 +1,11 @@
 """Whatever is done to the clock, no slot is told twice, their order stays, and energy is what the counter ran."""
 
 import asyncio
+from collections.abc import Callable
+from itertools import pairwise
 from types import SimpleNamespace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -117,6 +120,19 @@ class Watched(Metering):
             self.first_base_wh = meter.base.counter_wh
 
 
+def bus_of(computer: Computer, meter: Meter, *, metering: Metering, closed: Callable[[], None]) -> Bus:
+    return Bus(
+        SimpleNamespace(endpoint=SimpleNamespace(shown="here")),  # type: ignore[arg-type]
+        [meter],  # type: ignore[list-item]
+        metering=metering,
+        clock=computer.clock,
+        pace=Pace(60, WINDOW_S),
+        random=lambda: 0.5,
+        closed=closed,
+        boot_clock=lambda: computer.boot_s,
+    )
+
+
 @given(JUMPS)
 def test_a_clock_that_is_set_while_the_agent_runs(jumps: list[tuple[int, int]]) -> None:
     computer = Computer(jumps, ends_s=40_000)
@@ -127,16 +143,7 @@ def test_a_clock_that_is_set_while_the_agent_runs(jumps: list[tuple[int, int]]) 
         while found := metering.finished():
             closed.append(found[0])
 
-    bus = Bus(
-        SimpleNamespace(endpoint=SimpleNamespace(shown="here")),  # type: ignore[arg-type]
-        [Meter(computer)],  # type: ignore[list-item]
-        metering=metering,
-        clock=computer.clock,
-        pace=Pace(60, WINDOW_S),
-        random=lambda: 0.5,
-        closed=collect,
-        boot_clock=lambda: computer.boot_s,
-    )
+    bus = bus_of(computer, Meter(computer), metering=metering, closed=collect)
     try:
         asyncio.run(bus.run())
     except Ended:
@@ -181,3 +188,59 @@ def running(first_s: float, pauses_s: list[int]) -> list[float]:
         first_s += pause_s
         found.append(first_s)
     return found
+
+
+@given(st.integers(0, 20), st.lists(st.sampled_from([None, 0]), max_size=4))
+def test_a_boundary_is_the_first_good_reading_in_its_window(first_s: int, bad: list[int | None]) -> None:
+    metering = Watched([PLACE], next_slot=FIRST, longest_hole_s=300)
+    feed = SampleFeed(metering, window_s=WINDOW_S)
+    closed: list[ClosedSlot] = []
+    good_wh = [counter_at(900 * slot) for slot in range(3)]
+    for slot, counter_wh in enumerate(good_wh):
+        # A counter's very first reading is believed whatever it is; good ones after the first do not count.
+        heads = bad if slot else [None] * len(bad)
+        for nth, shown_wh in enumerate([*heads, counter_wh, counter_wh + 9]):
+            at_s = float(start_of(FIRST + slot) + first_s + 7 * nth)
+            feed.take(at_s, {PLACE: Sample(at_s, {"import_wh": shown_wh, "export_wh": 0})})
+        while found := metering.finished():
+            closed.append(found[0])
+    values = [each.values[Measure.GRID_IMPORT] for each in closed]
+    assert [value.energy_wh for value in values] == [later - first for first, later in pairwise(good_wh)]
+    assert {value.mark for value in values} == {Mark.MEASURED}
+
+
+def test_a_boundary_without_a_good_reading_is_a_gap_and_a_total() -> None:
+    metering = Watched([PLACE], next_slot=FIRST, longest_hole_s=300)
+    feed = SampleFeed(metering, window_s=WINDOW_S)
+    closed: list[ClosedSlot] = []
+    for at, counter_wh in ((0, 1000), (900, None), (930, None), (961, 2000), (1800, 3000)):
+        at_s = start_of(FIRST) + at
+        feed.take(at_s, {PLACE: Sample(at_s, {"import_wh": counter_wh, "export_wh": 0})})
+        while found := metering.finished():
+            closed.append(found[0])
+    assert [each.values[Measure.GRID_IMPORT].gap for each in closed] == [Gap.DEVICE_SILENT] * 2
+    totals = [each for each in closed[1].long_intervals if each.measure is Measure.GRID_IMPORT]
+    assert [(each.first_slot, each.slots, each.energy_wh) for each in totals] == [(FIRST, 2, 2000)]
+
+
+def test_a_clock_set_back_by_weeks_is_said_within_a_minute_and_the_devices_are_read_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    computer = Computer([(2000, -30 * 86_400)], ends_s=6000)
+    metering = Watched([PLACE], next_slot=FIRST, longest_hole_s=300)
+    meter, read_at, said_at = Meter(computer), [], []
+
+    async def read_places(_link: object) -> float:
+        read_at.append(computer.boot_s)
+        if caplog.records and not said_at:
+            said_at.append(computer.boot_s)
+        return computer.boot_s
+
+    meter.read_places = read_places  # type: ignore[method-assign]
+    bus = bus_of(computer, meter, metering=metering, closed=lambda: None)
+    with pytest.raises(Ended):
+        asyncio.run(bus.run())
+    assert "the system's clock was set by -2592000 s" in caplog.text
+    assert said_at[0] <= 2000 + 2 * 60
+    assert max(later - first for first, later in pairwise(read_at)) <= 2 * 60
+    assert read_at[-1] > 5800

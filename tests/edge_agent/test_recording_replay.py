@@ -90,6 +90,15 @@ async def test_a_hole_in_a_recording_is_a_gap_and_a_total(tmp_path: Path) -> Non
     assert (total.first_slot, total.slots, total.energy_wh) == (FIRST + 3, 3, 99)
 
 
+async def test_a_bad_row_at_a_boundary_leaves_it_to_the_next_row_in_the_window(tmp_path: Path) -> None:
+    lines = recording(4)
+    at_s = start_of(FIRST + 2)
+    wrong = lines.index(f"{at_s},sun,production_wh,{70_000 + 66}\n")
+    lines[wrong : wrong + 1] = [f"{at_s},sun,production_wh,69000\n", f"{at_s + 60},sun,production_wh,70070\n"]
+    made = [energies(batch)[Measure.PV_PRODUCTION] for batch in await put(tmp_path, lines)]
+    assert made == [33, 37, 29, 33]
+
+
 async def test_a_week_costs_little(tmp_path: Path) -> None:
     lines = recording(7 * 96)
     began = time.process_time()

@@ -1,5 +1,9 @@
 """Coarse counters: power spreads their steps over the slots, and the sums stay the counter's own."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -118,9 +122,11 @@ def test_it_goes_on_after_a_restart_within_its_step() -> None:
 def test_a_sleeping_device_and_a_counter_that_begins_again_stay_what_they_are() -> None:
     shape = CounterShape(0, 300)
     assert shape.take(0, 5000, power_w=600, step_wh=1000) == 5000
+    shape.believe()
     assert shape.take(60, None, power_w=None, step_wh=1000) is None
     assert shape.take(120, 0, power_w=0, step_wh=1000) == 0
     assert shape.take(180, 5000, power_w=0, step_wh=1000) == 5010, "10 Wh since the first reading"
+    shape.believe()
     assert shape.take(240, 1000, power_w=0, step_wh=1000) == 1000, "the meter behind it decides what a fall is"
     meter = metering()
     for at, counter_wh in enumerate((7000, 2000, 2000)):
@@ -132,3 +138,74 @@ def test_a_sleeping_device_and_a_counter_that_begins_again_stay_what_they_are() 
     assert slot is not None
     assert slot.values[Measure.PV_PRODUCTION].gap is Gap.COUNTER_RESET
     assert SLOT_S == 900
+
+
+def total_wh(plant: Plant, minutes: int, *, wrong_steps: Mapping[int, int]) -> int:
+    """Slots and totals of readings of which some show this many steps too many."""
+    meter, told_wh = metering(), 0
+    for at in range(minutes + 1):
+        sample = plant.sample(at)
+        counter_wh = (sample.counters_wh["production_wh"] or 0) + wrong_steps.get(at, 0) * STEP_WH
+        meter.take(PLACE, replace(sample, counters_wh={"production_wh": counter_wh}))
+        if at == 0:
+            meter.open(PLACE)
+        elif at % 15 == 0:
+            meter.close(PLACE)
+        while found := meter.finished():
+            told_wh += sum(value.energy_wh or 0 for value in found[0].values.values())
+            told_wh += sum(total.energy_wh for total in found[0].long_intervals)
+    return told_wh
+
+
+@given(
+    POWERS,
+    st.integers(0, STEP_WH - 1),
+    st.integers(60, 140),
+    st.dictionaries(st.integers(0, 280), st.sampled_from([-5, -4, -3, -2, -1, 6, 20]), max_size=40),
+)
+def test_single_misreads_cost_nothing_however_many(
+    powers_w: list[int], phase_wh: int, told_percent: int, wrong: dict[int, int]
+) -> None:
+    plant = Plant(powers_w, begins_at_wh=5_000_000 + phase_wh, told_percent=told_percent)
+    minutes = (len(powers_w) - 1) * 15
+    # Every second minute at most, the first and the last are right.
+    wrong_steps = {1 + 2 * at: steps for at, steps in wrong.items() if 1 + 2 * at < minutes}
+    ran_wh = sum(sign * (plant.sample(at).counters_wh["production_wh"] or 0) for at, sign in ((minutes, 1), (0, -1)))
+    assert abs(total_wh(plant, minutes, wrong_steps=wrong_steps) - ran_wh) < STEP_WH
+
+
+def test_a_misread_the_meter_believes_is_made_up_for() -> None:
+    plant = Plant([1000] * 41)
+    wrong_steps = dict.fromkeys(range(7, 590, 45), 1)
+    assert abs(total_wh(plant, 600, wrong_steps=wrong_steps) - 10_000) < STEP_WH
+
+
+@pytest.mark.parametrize("power_w", [None, 0])
+def test_the_first_step_lifts_the_beginning_by_less_than_a_step_without_power(power_w: int | None) -> None:
+    shape = CounterShape(0, 300)
+    shape.take(0, 5000, power_w=power_w, step_wh=1000)
+    shape.believe()
+    assert shape.take(60, 6000, power_w=power_w, step_wh=1000) == 6000
+    assert shape.found_wh == 999
+
+
+def test_a_new_beginning_is_placed_anew_and_only_a_confirmed_one() -> None:
+    shape = CounterShape(0, 300, begins_at_wh=5400)
+    for counter_wh, has_begun_again, found_wh in (
+        (2000, False, 0),
+        (3000, False, 0),
+        (1000, True, 0),
+        (2000, True, 999),
+    ):
+        shape.take(0, counter_wh, power_w=None, step_wh=1000)
+        assert shape.found_wh == found_wh
+        if counter_wh != 2000 or has_begun_again:
+            shape.believe(has_begun_again=has_begun_again)
+
+
+def test_power_is_counted_on_after_the_clock_was_set_back() -> None:
+    shape = CounterShape(0, 300)
+    shape.take(1000, 5000, power_w=600, step_wh=1000)
+    shape.believe()
+    shape.step_time(-900)
+    assert shape.take(160, 5000, power_w=600, step_wh=1000) == 5010

@@ -69,6 +69,24 @@ async def test_a_clock_behind_what_was_sealed_is_waited_for(monkeypatch: pytest.
     assert gap_of_absence(False) is Gap.AGENT_OFF
 
 
+async def test_why_nothing_is_sealed_is_said_once_each(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock, is_set = HandClock(NOW), [False]
+
+    async def moves(_seconds: float) -> None:
+        clock.move_to(clock.now_s + 10)
+        is_set[0] = clock.now_s >= NOW + 20
+
+    monkeypatch.setattr("edge_agent.trusted_time.asyncio.sleep", moves)
+    bounds = Bounds(float(start_of(FIRST + 1)))
+    await trusted_now(clock, bounds, is_synchronised=lambda: is_set[0], boot_clock=None)
+    assert [record.message for record in caplog.records] == [
+        "the system's clock is not set yet: slots are not closed until it is",
+        "the system's clock is before what was already sealed; nothing is sealed until 2027-01-15 08:15 UTC",
+    ]
+
+
 async def test_a_clock_nobody_sets_is_an_estimate_after_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
     boot = [50.0]
 
