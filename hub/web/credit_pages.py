@@ -5,6 +5,7 @@ from datetime import date
 from fastapi import FastAPI, Request, Response
 
 from hub.storage.records import Access, RunRow
+from hub.web.asked_dates import asked_day, asked_month
 from hub.web.guard import PageError
 from hub.web.sign_in import Visit, visit_of
 from hub.web.site import Site, as_json
@@ -71,7 +72,9 @@ def _today(visit: Visit) -> date:
 
 
 def _month(request: Request, visit: Visit) -> date:
-    return month_of(request.query_params.get("month"), today=_today(visit))
+    """Raises: PageError(404) for a month of a year that no co-op sees."""
+    first = month_of(request.query_params.get("month"), today=_today(visit))
+    return asked_month(first.isoformat()[: len("2026-06")], visit.words)
 
 
 async def _days(
@@ -91,10 +94,7 @@ async def _day(site: Site, visit: Visit, text: str) -> tuple[DayBooked, tuple[Ru
 
     Raises: PageError(404) for a day on which nothing is booked for this member.
     """
-    try:
-        name = date.fromisoformat(text).isoformat()
-    except ValueError:
-        raise PageError(404, visit.words.say("A day is written like 2026-06-11.")) from None
+    name = asked_day(text, visit.words).isoformat()
     booked = await _days(site, visit, (name, name), fields="grid import and export by quarter hour")
     runs = await site.parts.store.runs(days=(name, name))
     if not booked or not runs:

@@ -13,6 +13,7 @@ from hub.web.guard import PageError
 from hub.web.sign_in import Visit, visit_of
 from hub.web.site import Site, as_json
 from hub.web.views.fairness import fairness_json, fairness_page
+from hub.web.views.own_record import FAIRNESS_FIELDS
 
 
 def add_fairness_pages(app: FastAPI, site: Site) -> None:
@@ -58,7 +59,7 @@ async def _report(
             raise PageError(404, visit.words.say("There is no report of that year."))
         return None, years, None
     access = Access(actor=visit.member.id, role="self", purpose="own.view")
-    await site.parts.store.log_access(access, [home.id], fields="the fairness report", rows=1)
+    await site.parts.store.log_access(access, [home.id], fields=FAIRNESS_FIELDS, rows=1)
     return year, years, await desk.report(visit.member.id, year=year, today=today)
 
 

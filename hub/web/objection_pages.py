@@ -16,12 +16,13 @@ from hub.core.objections import (
     stated_amount,
 )
 from hub.core.signed_document import document_hash
-from hub.storage.records import NewObjection
+from hub.storage.records import Access, NewObjection, ObjectionRow
 from hub.web.guard import PageError, read_form
 from hub.web.sign_in import Visit, require_board, visit_of
 from hub.web.site import Site, as_json
 from hub.web.statement_pages import files_of
 from hub.web.views.objections import amount_words, objection_json, objection_lines, place_words
+from hub.web.views.own_record import OBJECTION_FIELDS
 from hub.web.views.statement import labels
 
 _DAY_S: Final = 86_400
@@ -40,7 +41,7 @@ def _add_member_pages(app: FastAPI, site: Site) -> None:
     @app.get("/objections")
     async def own_objections(request: Request) -> Response:
         visit = await visit_of(site.parts, request)
-        rows = await store.objections(member=visit.member.id)
+        rows = await _own(site, visit)
         lines = objection_lines(
             rows, visit.words, members=await store.members(), reader=visit.member.id, now_s=visit.now_s
         )
@@ -50,7 +51,7 @@ def _add_member_pages(app: FastAPI, site: Site) -> None:
     @app.get("/objections.json")
     async def own_objections_as_json(request: Request) -> Response:
         visit = await visit_of(site.parts, request)
-        rows = await store.objections(member=visit.member.id)
+        rows = await _own(site, visit)
         return as_json({"objections": [objection_json(row) for row in rows]})
 
     @app.get("/objections/new")
@@ -94,7 +95,7 @@ def _add_board_pages(app: FastAPI, site: Site) -> None:
         visit = await visit_of(site.parts, request)
         require_board(visit)
         lines = objection_lines(
-            *(await store.objections(), visit.words),
+            *(await _all(site, visit), visit.words),
             members=await store.members(),
             reader=visit.member.id,
             now_s=visit.now_s,
@@ -105,7 +106,7 @@ def _add_board_pages(app: FastAPI, site: Site) -> None:
     async def objections_as_json(request: Request) -> Response:
         visit = await visit_of(site.parts, request)
         require_board(visit)
-        return as_json({"objections": [objection_json(row) for row in await store.objections()]})
+        return as_json({"objections": [objection_json(row) for row in await _all(site, visit)]})
 
     @app.post("/board/objections/{number}")
     async def decide(request: Request, number: str) -> Response:
@@ -116,7 +117,7 @@ def _add_board_pages(app: FastAPI, site: Site) -> None:
         if verdict is None:
             raise PageError(422, say("Decide with one of the two buttons."))
         reason = _reason(sent.get("reason", ""), visit)
-        row = next((row for row in await store.objections() if str(row.id) == number), None)
+        row = next(iter(await _all(site, visit, number=number)), None)
         if row is None:
             raise PageError(404, say("There is no such objection."))
         if not may_decide(row.member, visit.member.id, is_board=visit.member.is_board):
@@ -127,6 +128,25 @@ def _add_board_pages(app: FastAPI, site: Site) -> None:
         if problem is not None:
             raise PageError(409, say("This objection is decided already. Nothing was changed."))
         return RedirectResponse("/board/objections", status_code=303)
+
+
+async def _own(site: Site, visit: Visit) -> tuple[ObjectionRow, ...]:
+    """The visitor's own: what they state is the home's, so the look is in its log before they are shown (I12)."""
+    if visit.home is not None:
+        access = Access(actor=visit.member.id, role="self", purpose="own.view")
+        await site.parts.store.log_access(access, [visit.home.id], fields=OBJECTION_FIELDS, rows=1)
+    return await site.parts.store.objections(member=visit.member.id)
+
+
+async def _all(site: Site, visit: Visit, *, number: str | None = None) -> tuple[ObjectionRow, ...]:
+    """Everybody's or the one of this number, for the board: the look is in the log of each home concerned (I12)."""
+    store = site.parts.store
+    rows = tuple(row for row in await store.objections() if number is None or str(row.id) == number)
+    members = {row.member for row in rows}
+    homes = [home.id for home in await store.homes() if home.member_id in members]
+    access = Access(actor=visit.member.id, role="board", purpose="settle.share")
+    await store.log_access(access, homes, fields=OBJECTION_FIELDS, rows=len(rows))
+    return rows
 
 
 async def _objection(site: Site, visit: Visit, place: tuple[str, str, str], *, reason: str) -> NewObjection:

@@ -14,6 +14,7 @@ from hub.web.site import Site
 from hub.web.views.payments import order_cards
 
 ORDERS_SHOWN: Final = 12
+_DECISIONS: Final = {"approve": "approving an order", "withdraw": "withdrawing an order"}
 
 
 def add_payment_pages(app: FastAPI, site: Site) -> None:
@@ -33,6 +34,9 @@ def add_payment_pages(app: FastAPI, site: Site) -> None:
         visit = await board_visit(site, request)
         sent = await read_form(request)
         decision, at, me = sent.get("decision", ""), int(visit.now_s), visit.member.id
+        if decision in _DECISIONS:
+            named = tuple(order for order in await desk.orders() if order.message_id == message_id)
+            await _log_look(site, visit, named, reason=_DECISIONS[decision])
         if decision == "approve":
             done = await desk.approve(message_id, member=me, at=at)
         elif decision == "withdraw":
@@ -44,11 +48,11 @@ def add_payment_pages(app: FastAPI, site: Site) -> None:
         return RedirectResponse("/board/payments", status_code=303)
 
 
-async def _log_look(site: Site, visit: Visit, orders: tuple[PaymentOrderRecord, ...]) -> None:
-    """What members get and owe stands in the orders: the look is in their logs before the page is drawn (I12)."""
+async def _log_look(site: Site, visit: Visit, orders: tuple[PaymentOrderRecord, ...], *, reason: str = "") -> None:
+    """What members get and owe stands in the orders: the look is in their logs before anything is shown (I12)."""
     members = {payment.member for order in orders for payment in order.payments}
     homes = [home.id for home in await site.parts.store.homes() if home.member_id in members]
-    access = Access(actor=visit.member.id, role="board", purpose="bank.pay")
+    access = Access(actor=visit.member.id, role="board", purpose="bank.pay", reason=reason)
     await site.parts.store.log_access(access, homes, fields="payments", rows=len(orders))
 
 

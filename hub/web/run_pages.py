@@ -12,6 +12,7 @@ from fastapi.responses import RedirectResponse
 from hub.core.month_overview import MonthOverview
 from hub.core.month_runs import DECISION_CHARS_MAX, MonthRun
 from hub.core.run_calendar import DISPUTE, MONTH_KINDS
+from hub.web.asked_dates import asked_month
 from hub.web.board_pages import board_visit
 from hub.web.guard import PageError, read_form
 from hub.web.sign_in import Visit
@@ -176,10 +177,7 @@ def _shown_days(visit: Visit) -> tuple[str, str]:
 
 async def _month(site: Site, visit: Visit, text: str) -> MonthOverview:
     """Raises: PageError(404)."""
-    try:
-        month = date.fromisoformat(f"{text}-01")
-    except ValueError:
-        raise PageError(404, visit.words.say("A month is written like 2026-06.")) from None
+    month = asked_month(text, visit.words)
     found = await site.parts.runs.month(month, today=_today(visit))
     if found is None:
         raise PageError(404, visit.words.say("No reading has come for that month."))

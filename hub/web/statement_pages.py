@@ -1,7 +1,6 @@
 """The statement of a month: its page, its days, and the files a member checks it with at home. Own data only."""
 
 import asyncio
-from datetime import date
 from pathlib import Path
 from typing import Final
 
@@ -9,10 +8,12 @@ from fastapi import FastAPI, Request, Response
 
 from hub.core.statement import StatementFiles, bills_csv, statement_csv
 from hub.storage.records import Access
+from hub.web.asked_dates import asked_month
 from hub.web.guard import PageError
 from hub.web.sign_in import Visit, visit_of
 from hub.web.site import Site, as_json
 from hub.web.statement_pdf import PdfMissing, draw_pdf, draws_pdf
+from hub.web.views.own_record import STATEMENT_LOOK
 from hub.web.views.statement import StatementPage, statement_day, statement_page
 from hub.web.views.statement_sheet import statement_sheet
 
@@ -93,15 +94,13 @@ async def files_of(site: Site, visit: Visit, text: str) -> StatementFiles:
 
     Raises: PageError(404).
     """
-    say = visit.words.say
-    try:
-        month = date.fromisoformat(f"{text}-01")
-    except ValueError:
-        raise PageError(404, say("A month is written like 2026-06.")) from None
-    access = Access(actor=visit.member.id, role="self", purpose="own.view")
+    month = asked_month(text, visit.words)
+    access = Access(actor=visit.member.id, role="self", purpose="own.view", reason=STATEMENT_LOOK)
     files = await site.parts.statements.state(visit.member, visit.own_home(), month=month, access=access)
     if files is None:
-        raise PageError(404, say("Nothing is settled for you in %(month)s.", month=visit.words.month(month)))
+        raise PageError(
+            404, visit.words.say("Nothing is settled for you in %(month)s.", month=visit.words.month(month))
+        )
     return files
 
 

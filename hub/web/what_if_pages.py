@@ -14,6 +14,7 @@ from hub.storage.records import Access
 from hub.web.guard import PageError
 from hub.web.sign_in import Visit, visit_of
 from hub.web.site import Site, as_json
+from hub.web.views.own_record import TRIAL_FIELDS
 from hub.web.views.what_if import rule_options, trial_json, trial_page
 
 PAST_DAYS: Final = 400
@@ -72,7 +73,7 @@ async def _tried(
     if choice not in CHOICES:
         raise PageError(422, say("Choose one of the rules of the list."))
     access = Access(actor=visit.member.id, role="self", purpose="own.view")
-    await site.parts.store.log_access(access, [home.id], fields="a rule tried on settled days", rows=1)
+    await site.parts.store.log_access(access, [home.id], fields=TRIAL_FIELDS, rows=1)
     today = visit.words.local(visit.now_s).date()
     trial = await site.parts.trials.try_rule(visit.member.id, month=month, choice=choice, today=today)
     if isinstance(trial, str):

@@ -15,6 +15,11 @@ from protocols.slots import Slot
 
 ACCOUNT_FIELDS: Final = "bank account"
 PAYMENT_FIELDS: Final = "payments"
+OBJECTION_FIELDS: Final = "objections"
+FINDING_FIELDS: Final = "findings"
+TRIAL_FIELDS: Final = "a rule tried on settled days"
+FAIRNESS_FIELDS: Final = "the fairness report"
+STATEMENT_LOOK: Final = "the statement"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +54,7 @@ def _look(row: AccessRow, names: dict[str, str], words: Words, *, self_id: str) 
     purpose = purpose_words(row.purpose, words)
     if row.role == "self":
         who = words.say("You") if row.actor == self_id else names.get(row.actor, row.actor)
-        is_account = row.fields == ACCOUNT_FIELDS
-        what = words.say("opened your bank account's page") if is_account else words.say("opened your home's page")
+        what = _own_look(row, words)
     elif row.role == "board":
         is_person = not row.actor.startswith("job:")
         who = (
@@ -59,6 +63,7 @@ def _look(row: AccessRow, names: dict[str, str], words: Words, *, self_id: str) 
         what = {
             ACCOUNT_FIELDS: words.say("looked at your bank account to %(purpose)s", purpose=purpose),
             PAYMENT_FIELDS: words.say("looked at your payments to %(purpose)s", purpose=purpose),
+            OBJECTION_FIELDS: words.say("looked at your objections to %(purpose)s", purpose=purpose),
         }.get(row.fields, words.say("looked at your readings to %(purpose)s", purpose=purpose))
         if row.reason:
             what += ". " + words.say("Reason given: %(reason)s", reason=row.reason)
@@ -68,6 +73,18 @@ def _look(row: AccessRow, names: dict[str, str], words: Words, *, self_id: str) 
     if row.count > 1:
         what += ", " + words.count("%(n)s time that day", "%(n)s times that day", row.count)
     return Look(words.clock_at(row.at), who, what)
+
+
+def _own_look(row: AccessRow, words: Words) -> str:
+    if row.reason == STATEMENT_LOOK:
+        return words.say("opened your statement")
+    return {
+        ACCOUNT_FIELDS: words.say("opened your bank account's page"),
+        OBJECTION_FIELDS: words.say("opened your objections"),
+        FINDING_FIELDS: words.say("opened what was found in your readings"),
+        TRIAL_FIELDS: words.say("tried another rule on your settled days"),
+        FAIRNESS_FIELDS: words.say("opened the fairness report"),
+    }.get(row.fields, words.say("opened your home's page"))
 
 
 def _job(actor: str, words: Words) -> str:

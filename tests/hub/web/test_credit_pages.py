@@ -123,3 +123,20 @@ async def test_days_as_csv_quote_nothing_dangerous(store: SqliteStore) -> None:
     text = days_csv(booked_days(rows, (), member="m12"))
     assert all(line[0].isdigit() or line.startswith("day,") for line in text.splitlines())
     assert day_json(booked_days(rows, (), member="m12")[0])["complete"] is True
+
+
+NO_MONTH_AT = (
+    "/credits?month={0}", "/credits.json?month={0}", "/credits.csv?month={0}", "/credits/{0}-01",
+    "/credits/{0}-01.json",
+    "/credits/statement/{0}", "/credits/statement/{0}.json", "/credits/statement/{0}.csv", "/credits/statement/{0}.pdf",
+    "/credits/statement/{0}/{0}-01", "/credits/statement/{0}/bills.csv", "/credits/statement/{0}/readings.json",
+    "/credits/statement/{0}/pool.json", "/objections/new?month={0}&day=&line=debit", "/board/runs/{0}",
+    "/board/runs/{0}.json", "/board/runs/{0}/preview?kind=M1", "/board/runs/{0}/preview.json?kind=M1",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("month", ["9999-12", "0001-01", "1999-12", "2101-01"])
+async def test_a_month_of_no_coops_life_is_not_found(sign_in: SignIn, month: str) -> None:
+    browser = await sign_in("m01")
+    for address in NO_MONTH_AT:
+        assert (await browser.get(address.format(month))).status_code == 404, address

@@ -1,0 +1,23 @@
+"""The month or day an address names, read in one place: a date of no co-op's life is not found, never an error."""
+
+from datetime import date
+
+from hub.web.guard import PageError
+from hub.web.words import Words
+from hub.written_days import read_day
+
+
+def asked_month(text: str, words: Words) -> date:
+    """The first day of a month like 2026-06. Raises: PageError(404)."""
+    try:
+        return read_day(f"{text}-01")
+    except ValueError:
+        raise PageError(404, words.say("A month is written like 2026-06.")) from None
+
+
+def asked_day(text: str, words: Words) -> date:
+    """A day like 2026-06-11. Raises: PageError(404)."""
+    try:
+        return read_day(text)
+    except ValueError:
+        raise PageError(404, words.say("A day is written like 2026-06-11.")) from None
