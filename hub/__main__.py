@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from hub.clock import ClockFileError, open_clock
+from hub.core.written_days import read_day
 from hub.hub_folder import FolderError
 from hub.identity import IdentityError
 from hub.progress import Progress
 from hub.settings import SettingsError
 from hub.storage.failures import StoreError
-from hub.written_days import read_day
 
 FAILED = 1
 INTERRUPTED = 130

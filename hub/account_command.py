@@ -17,12 +17,12 @@ from hub.clock import open_clock
 from hub.commands import CommandError
 from hub.core.sepa import compact
 from hub.core.sepa_accounts import clean_holder, iban_length, iban_problem, is_mandate_id, masked
+from hub.core.written_days import read_day
 from hub.month_command import local_today
 from hub.program import open_hub
 from hub.storage.account_records import AccountRow, BankDetails, NewAccount, mandate_fields
 from hub.storage.contract import Store
 from hub.storage.records import Access, Member
-from hub.written_days import read_day
 from protocols.timeline import Clock
 
 MAX_LETTER_BYTES: Final = 1000

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from hub.commands import CommandError
 from hub.core.refusal import Refusal
 from hub.core.run_calendar import month_name, month_of
+from hub.core.written_days import read_day
 from hub.plates import quality_look
 from hub.program import open_hub
 from hub.progress import Tell, tell_nobody
@@ -20,7 +21,6 @@ from hub.settlement_runs import month_runs
 from hub.verify_books import check_books
 from hub.verify_findings import Findings
 from hub.verify_messages import check_messages
-from hub.written_days import read_day
 from protocols.timeline import Clock
 
 SKIPPED: Final = "skipped"

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from hub.commands import EMAIL_WORDS, NAME_WORDS, CommandError, Invitation, check_language, invite, is_email
+from hub.core.written_days import read_day
 from hub.settings import is_name
-from hub.written_days import read_day
 from protocols.timeline import Clock
 
 COLUMNS: Final = ("name", "email", "home", "since", "board")

@@ -16,6 +16,7 @@ from hub.core.month_preview import MarkedDay, MonthPreview
 from hub.core.month_runs import MonthRun, why_not_make
 from hub.core.refusal import Refusal
 from hub.core.run_calendar import RunCalendar, days_of, month_name, months_between
+from hub.core.written_days import read_day
 from hub.program import open_hub
 from hub.run_approval import ApprovalRefused, approve_run, publish_run
 from hub.run_desk import overview_of
@@ -27,7 +28,6 @@ from hub.settlement_runs import (
     settle_month,
 )
 from hub.tax_settings import load_tax_terms
-from hub.written_days import read_day
 from protocols.timeline import Clock
 
 NANO_PER_UNIT = 10**9

@@ -20,6 +20,7 @@ from hub.core.payment_record import DRAFT, REASON_CHARS_MAX, PaymentOrderRecord
 from hub.core.payments_due import COLLECTIONS, FROZEN, FROZEN_BESIDE, KINDS, SMALL, Held
 from hub.core.sepa import BankRefusal, CollectionOrder, PayoutOrder
 from hub.core.signed_document import Signer
+from hub.core.written_days import read_day
 from hub.month_command import local_today, parse_month
 from hub.new_files import new_file
 from hub.payment_booking import book_order, book_return
@@ -43,7 +44,6 @@ from hub.program import open_hub
 from hub.settings import HubSettings
 from hub.storage.contract import Store
 from hub.storage.records import Access
-from hub.written_days import read_day
 from protocols.timeline import Clock
 
 EURO: Final = "EUR"

@@ -13,9 +13,9 @@ from hub.commands import CommandError
 from hub.core.accepted_readings import Readings
 from hub.core.estimates import MOST_WEEKS, WEEK_SLOTS
 from hub.core.settlement import Settlement, settle
+from hub.core.written_days import read_day as read_written_day
 from hub.settlement_days import DayInputs, SettlementStores, digest_members, read_day
 from hub.storage.records import Access
-from hub.written_days import read_day as read_written_day
 from protocols.slots import slots_of_day
 
 MOST_DAYS: Final = 366

@@ -2,9 +2,9 @@
 
 from datetime import date
 
+from hub.core.written_days import read_day
 from hub.web.guard import PageError
 from hub.web.words import Words
-from hub.written_days import read_day
 
 
 def asked_month(text: str, words: Words) -> date:
