@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping
@@ -73,10 +74,16 @@ def file_contents(files: StatementFiles) -> dict[str, bytes]:
 
 
 def _on_paper(files: StatementFiles, language: str) -> bytes:
-    """Loads the pages' words and the package that draws, which nothing else here needs."""
+    """Loads the pages' words and the package that draws, which nothing else here needs. Raises: CommandError."""
     from hub.statement_paper import statement_pdf  # noqa: PLC0415
+    from hub.web.statement_pdf import PdfNotDrawn  # noqa: PLC0415
 
-    return statement_pdf(files, language)
+    try:
+        return statement_pdf(files, language)
+    except PdfNotDrawn:
+        raise CommandError(
+            "statement: the PDF cannot be drawn, perhaps for a letter in a name that its fonts lack; leave out --pdf"
+        ) from None
 
 
 def write_folder(folder: Path, files: StatementFiles, *, pdf: bytes | None = None) -> None:
@@ -99,9 +106,9 @@ def write_folder(folder: Path, files: StatementFiles, *, pdf: bytes | None = Non
 
 
 def command_line(folder: Path, hub_key: str) -> str:
-    """What the member types at home."""
-    names = " ".join(str(folder / name) for name in ("statement.json", "readings.json", "pool.json"))
-    return f"python {SCRIPT} {names} --hub-key {hub_key}"
+    """What the member types at home, to be pasted into a shell as it stands."""
+    names = [str(folder / name) for name in ("statement.json", "readings.json", "pool.json")]
+    return shlex.join(["python", str(SCRIPT), *names, "--hub-key", hub_key])
 
 
 def _said(folder: Path, files: StatementFiles, *, as_json: bool) -> str:
@@ -113,6 +120,7 @@ def _said(folder: Path, files: StatementFiles, *, as_json: bool) -> str:
         "billed": statement["billed"],
         "later": dict(files.later),
         "hub_key": files.hub_key,
+        "script": str(SCRIPT),
         "verify": command_line(folder, files.hub_key),
     }
     if as_json:

@@ -11,7 +11,7 @@ from hub.web.words import Words
 
 
 def statement_pdf(files: StatementFiles, language: str) -> bytes:
-    """The statement's sheet as a PDF. Raises: PdfMissing."""
+    """The statement's sheet as a PDF. Raises: PdfMissing, PdfNotDrawn."""
     coop = cast(Mapping[str, str], files.statement["coop"])
     words = Words(language, coop["tz"], coop["currency"])
     view = statement_page(files, words)

@@ -94,10 +94,9 @@ def check_statement(demo: Demo, books: MonthBooks, home: str) -> None:
     told = _mapping(
         demo.hub_json("statement", "--member", member, "--month", books.month, "--out", str(folder), "--json")
     )
-    script, _, _ = str(told["verify"]).removeprefix("python ").partition(f" {folder}")
     files = [str(folder / name) for name in ("statement.json", "readings.json", "pool.json")]
     done = subprocess.run(
-        [sys.executable, "-I", script, *files, "--hub-key", told["hub_key"]],
+        [sys.executable, "-I", told["script"], *files, "--hub-key", told["hub_key"]],
         capture_output=True,
         text=True,
         check=False,

@@ -1,6 +1,7 @@
 """The statement of a month: its page, its days, and the files a member checks it with at home. Own data only."""
 
 import asyncio
+import logging
 from pathlib import Path
 from typing import Final
 
@@ -12,11 +13,12 @@ from hub.web.asked_dates import asked_month
 from hub.web.guard import PageError
 from hub.web.sign_in import Visit, visit_of
 from hub.web.site import Site, as_json
-from hub.web.statement_pdf import PdfMissing, draw_pdf, draws_pdf
+from hub.web.statement_pdf import PdfMissing, PdfNotDrawn, draw_pdf, draws_pdf
 from hub.web.views.own_record import STATEMENT_LOOK
 from hub.web.views.statement import StatementPage, statement_day, statement_page
 from hub.web.views.statement_sheet import statement_sheet
 
+log = logging.getLogger(__name__)
 SCRIPT: Final = Path(__file__).parents[1] / "verify_statement.py"
 
 
@@ -70,6 +72,15 @@ def _add_files(app: FastAPI, site: Site) -> None:
         except PdfMissing:
             say = visit.words.say
             raise PageError(404, say("This hub draws no PDF. Your browser can print the statement's page.")) from None
+        except PdfNotDrawn as problem:
+            log.warning("a statement was not drawn as PDF: %s", problem)
+            raise PageError(
+                409,
+                visit.words.say(
+                    "This statement cannot be drawn as PDF, perhaps for a letter in a name that its fonts lack."
+                    " Your browser can print the statement's page."
+                ),
+            ) from None
         return _download(drawn, "application/pdf", f"statement-{month}.pdf")
 
     @app.get("/credits/statement/{month}/readings.json")

@@ -26,6 +26,10 @@ class PdfMissing(Exception):
     """This hub is installed without the package that draws PDF."""
 
 
+class PdfNotDrawn(Exception):
+    """The sheet could not be drawn, such as for a letter that the fonts inside lack. Holds no word of the sheet."""
+
+
 def draws_pdf() -> bool:
     """Whether the package of the extra is there."""
     return find_spec(PACKAGE) is not None
@@ -34,7 +38,7 @@ def draws_pdf() -> bool:
 def draw_pdf(sheet: Sheet) -> bytes:
     """The sheet as a PDF/UA-1 document, one at a time, in a child process that takes its memory with it.
 
-    Raises: PdfMissing; subprocess.SubprocessError where the child breaks or takes too long.
+    Raises: PdfMissing; PdfNotDrawn where the child refuses the sheet, breaks or takes too long.
     """
     if not draws_pdf():
         raise PdfMissing
@@ -44,12 +48,17 @@ def draw_pdf(sheet: Sheet) -> bytes:
         "standard": STANDARD,
         "made_at": sheet.made_at,
     }
-    with _one:
-        done = subprocess.run(
-            [sys.executable, "-I", str(CHILD)],
-            input=json.dumps(request).encode(),
-            capture_output=True,
-            timeout=LONGEST_S,
-            check=True,
-        )
+    try:
+        with _one:
+            done = subprocess.run(
+                [sys.executable, "-I", str(CHILD)],
+                input=json.dumps(request).encode(),
+                capture_output=True,
+                timeout=LONGEST_S,
+                check=True,
+            )
+    except subprocess.CalledProcessError as error:
+        raise PdfNotDrawn(f"the child ended with status {error.returncode}") from None
+    except subprocess.TimeoutExpired:
+        raise PdfNotDrawn(f"not within {LONGEST_S} s") from None
     return done.stdout

@@ -7,20 +7,25 @@ next time, some ten sheets of it, which a hub on a small computer has no use for
 import json
 import sys
 
+CANNOT_SET = 3
+
 
 def main() -> None:
     """Standard input to standard output. A sheet that cannot be set ends in an exit status that is not 0."""
     import typst  # noqa: PLC0415 - an optional package, and nothing but this child needs it
 
     request = json.loads(sys.stdin.buffer.read())
-    drawn = typst.compile(
-        request["template"].encode(),
-        ignore_system_fonts=True,
-        format="pdf",
-        sys_inputs={"sheet": request["sheet"]},
-        pdf_standards=request["standard"],
-        timestamp=request["made_at"],
-    )
+    try:
+        drawn = typst.compile(
+            request["template"].encode(),
+            ignore_system_fonts=True,
+            format="pdf",
+            sys_inputs={"sheet": request["sheet"]},
+            pdf_standards=request["standard"],
+            timestamp=request["made_at"],
+        )
+    except typst.TypstError:
+        sys.exit(CANNOT_SET)  # its words would hold the sheet's
     sys.stdout.buffer.write(drawn)
 
 

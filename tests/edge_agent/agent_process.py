@@ -70,7 +70,7 @@ class AgentHome:
     def stop(self, number: int = signal.SIGTERM) -> int:
         assert self.process is not None
         self.process.send_signal(number)
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=60)
 
     def call(self, *arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
         command, *rest = arguments

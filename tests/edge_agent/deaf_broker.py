@@ -55,4 +55,4 @@ def small_line(client, *_more: object) -> None:
 
 async def heard(broker: DeafBroker) -> None:
     """Wait until the broker has stopped reading."""
-    assert await asyncio.to_thread(broker.is_deaf.wait, 20), "the agent did not come to the broker"
+    assert await asyncio.to_thread(broker.is_deaf.wait, 60), "the agent did not come to the broker"

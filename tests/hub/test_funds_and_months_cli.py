@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shlex
 import sqlite3
 from contextlib import closing
 from datetime import date, datetime
@@ -11,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from hub import verify_statement
 from hub.__main__ import main
 from hub.core.rulebook import Rule
 from hub.core.run_calendar import days_of
@@ -213,6 +215,17 @@ def test_bills_are_looked_at_then_published_and_booked_with_their_taxes(hub: Hub
     assert (told["state"], told["billed"]) == ("provisional", True)
     assert (out_folder / "statement.pdf").read_bytes().startswith(b"%PDF")
     assert "I-2026-12-M1-0001" in (out_folder / "bills.csv").read_text()
+    assert told["script"] == verify_statement.__file__
+    spaced = hub.folder.parent / "of m01"
+    told = hub.json("statement --member m01 --month 2026-12", "--out", str(spaced))
+    names = [str(spaced / name) for name in ("statement.json", "readings.json", "pool.json")]
+    assert shlex.split(told["verify"]) == ["python", told["script"], *names, "--hub-key", told["hub_key"]]
+    with closing(sqlite3.connect(hub.folder / "hub.sqlite")) as db, db:
+        db.execute("UPDATE member SET name = 'Household 山' WHERE id = 'm01'")
+    unwritten = hub.folder.parent / "unwritten"
+    said = hub.run(f"statement --member m01 --month 2026-12 --out {unwritten} --pdf", code=1)
+    assert "the PDF cannot be drawn, perhaps for a letter in a name that its fonts lack; leave out --pdf" in said
+    assert not unwritten.exists()
 
 
 @pytest.mark.parametrize(

@@ -113,16 +113,17 @@ def test_every_command_on_an_empty_folder_says_how_to_begin(
 
 
 def test_an_invitation_makes_a_member_with_a_home_and_a_token(hub: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    invite = ["invite", "--member", "Ana", "--email", "ana@example.org", "--board", "--since", "2026-02-01", "--json"]
+    person = ["--member", "Household One", "--email", "one@example.org"]
+    invite = ["invite", *person, "--board", "--since", "2026-02-01", "--json"]
     assert run(hub, *invite) == 0
     first = json.loads(capsys.readouterr().out)
     assert (first["member"], first["home"]) == ("m01", "h01")
     parse_token(first["token"])
-    assert run(hub, *invite[:3], "--email", "ANA@example.org", "--json") == 0
+    assert run(hub, *invite[:3], "--email", "ONE@example.org", "--json") == 0
     again = json.loads(capsys.readouterr().out)
     assert again["member"] == "m01", "a known address gets a fresh token, not a second membership"
     assert again["token"] != first["token"]
-    assert run(hub, "invite", "--member", "Bo", "--email", "b@c.d") == 0
+    assert run(hub, "invite", "--member", "Household Two", "--email", "b@c.d") == 0
     assert "m02" in capsys.readouterr().out
 
     async def look() -> None:
@@ -155,7 +156,7 @@ def test_a_wrong_invitation_is_one_line(
 
 
 def test_a_sign_in_link_leads_to_the_pages(hub: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(hub, "invite", "--member", "Ana", "--email", "a@b.c") == 0
+    assert run(hub, "invite", "--member", "Household One", "--email", "a@b.c") == 0
     capsys.readouterr()
     assert run(hub, "sign-in", "--member", "m01") == 0
     assert capsys.readouterr().out.startswith("http://127.0.0.1:8400/sign-in/")
@@ -167,7 +168,7 @@ def test_status_tells_how_the_hub_stands(hub: Path, capsys: pytest.CaptureFixtur
     assert run(hub, "status", "--json") == 0
     status = json.loads(capsys.readouterr().out)
     assert (status["coop"], status["is_running"], status["messages_stored"]) == ("sol", False, 0)
-    assert run(hub, "invite", "--member", "Ana", "--email", "ana@example.org") == 0
+    assert run(hub, "invite", "--member", "Household One", "--email", "one@example.org") == 0
     capsys.readouterr()
     assert run(hub, "status") == 0
     said = capsys.readouterr().out
@@ -276,7 +277,7 @@ def test_the_rules_of_hub_toml_may_be_edited_until_the_hub_first_runs(
 
         return asyncio.run(read())
 
-    assert run(hub, "invite", "--member", "Ana", "--email", "a@b.c") == 0
+    assert run(hub, "invite", "--member", "Household One", "--email", "a@b.c") == 0
     edit("buy_micro_per_kwh = 200000", "buy_micro_per_kwh = 190000")
     assert run(hub, "status") == 0
     assert b"190000" in rule()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 from hub.storage.records import Member
 from hub.storage.sqlite import SqliteStore
@@ -28,6 +28,8 @@ CHROMIUM_ARGS = (
     "--no-first-run",
 )
 START_MAX_S = 30
+EXPECT_MAX_MS = 60_000
+expect.set_options(timeout=EXPECT_MAX_MS)
 Add = Callable[[SqliteStore], Awaitable[None]]
 LINKS = 60
 MEMBERS = ("m01", "m02", "m12", "m20")

@@ -14,7 +14,8 @@ from hub.core.payment import payment_of
 from hub.core.signed_document import document_hash, sign_document
 from hub.core.statement import StatementFiles, state_month
 from hub.core.tax_terms import Rates, Standing, TaxTerms
-from hub.web.statement_pdf import draw_pdf
+from hub.storage.sqlite import SqliteStore
+from hub.web.statement_pdf import PdfNotDrawn, draw_pdf
 from hub.web.views.statement import statement_page
 from hub.web.views.statement_sheet import DAY_COLUMNS, Sheet, statement_sheet
 from hub.web.words import Words
@@ -32,7 +33,7 @@ from tests.hub.core.statement_street import (
 from tests.hub.web.conftest import SignIn
 
 MONTH = "/credits/statement/2026-06"
-NAME = "Grażyna Ñúñez-Łącka äöüß €"
+NAME = "Household Ñúñż äöüß €"
 DAYS = tuple(f"2026-10-{day:02d}" for day in range(1, 32))
 TERMS = TaxTerms(
     ("Sunny Street eG", "Sonnengasse 1"),
@@ -173,6 +174,24 @@ def test_the_same_statement_is_the_same_bytes_and_words_are_only_words(statement
     named = statement | {"member": {"id": "a", "name": hostile}}
     text = PdfReader(io.BytesIO(draw_pdf(sheet_of(named)))).pages[0].extract_text()
     assert hostile[:30] in text
+
+
+def test_a_letter_that_no_font_inside_has_is_one_exception_that_repeats_nothing(statement: dict[str, Any]) -> None:
+    with pytest.raises(PdfNotDrawn) as caught:
+        draw_pdf(sheet_of(statement | {"member": {"id": "a", "name": "Household 山"}}))
+    assert "山" not in str(caught.value)
+
+
+async def test_the_page_says_so_in_one_sentence(sign_in: SignIn, store: SqliteStore) -> None:
+    async def rename(db: Any) -> None:
+        await db.execute("UPDATE member SET name = 'Household 山' WHERE id = 'm03'")
+
+    browser = await sign_in("m03")
+    await store.write(rename)
+    answer = await browser.get(f"{MONTH}.pdf")
+    assert answer.status_code == 409
+    assert "This statement cannot be drawn as PDF, perhaps for a letter in a name" in answer.text
+    assert (await browser.get(MONTH)).status_code == 200
 
 
 async def test_the_page_hands_it_out_to_the_member_alone(sign_in: SignIn) -> None:
