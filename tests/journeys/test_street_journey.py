@@ -75,11 +75,11 @@ def travelled(journey: Journey) -> Journey:
 
     original = journey.wait
 
-    def wait(what: str, ready: Any, *, within_s: float = 120.0) -> None:
+    def wait(what: str, ready: Any, *, within_s: float = 120.0, **more: float) -> None:
         if what == "the history to arrive":
-            original(what, lambda: disturb() and ready(), within_s=240)
+            original(what, lambda: disturb() and ready(), within_s=240, **more)
         else:
-            original(what, ready, within_s=within_s)
+            original(what, ready, within_s=within_s, **more)
 
     journey.wait = wait  # type: ignore[method-assign]
     journey.send_history()
