@@ -10,7 +10,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -26,7 +26,7 @@ from hub.core.payment import payment_of
 from hub.core.run_calendar import DAILY, days_of, month_name
 from hub.core.signed_document import Document, sign_document
 from hub.core.slot_marks import SlotMarks
-from hub.core.statement import StatementFiles, own_readings, state_month
+from hub.core.statement import StatementFiles, Table, own_readings, state_month
 from hub.core.statement_month import CoopName, Month, RunNote, SettledDay, StatedDay, gather_month, state_day
 from hub.settled_readings import windows_of
 from hub.settlement_days import SettlementStores, read_rule
@@ -95,7 +95,7 @@ class StatementDesk:
             if stated is None:
                 return None
             marks = [day.source.settled.marks[member.id] for day in whole.days if member.id in day.source.settled.marks]
-            readings = await self._readings(member, home, month=month, marks=marks, access=access)
+            readings = await self._readings(member, home, month=month, stated=stated, marks=marks, access=access)
             pool = {"days": [day.pool.for_members() for day in whole.days]}
             rows = await self._store.objections(member=member.id)
             open_ = [row for row in rows if row.verdict is None and row.month == stated["month"]]
@@ -127,11 +127,15 @@ class StatementDesk:
             await self._day(named, day, edition=edition, booked=entries[day], rules=rules)
             for day in sorted(edition.runs)
         ]
-        began = await first_day(self._store)
+        began = await self._began(edition)
         left = [day for day in days_of(month) if day.isoformat() not in edition.runs]
         before = [day.isoformat() for day in left if began is not None and day < began]
         missing = [day.isoformat() for day in left if day.isoformat() not in before]
         return gather_month(named, month_name(month), days=days, missing=missing, before=before)
+
+    async def _began(self, edition: Edition) -> date | None:
+        """What the books begin with. What is published stays, whatever older batch arrives: it begins with itself."""
+        return date.fromisoformat(min(edition.runs)) if edition.month_run else await first_day(self._store)
 
     async def _day(
         self, coop: CoopName, day: str, *, edition: Edition, booked: Sequence[EntryRow], rules: Mapping[str, bytes]
@@ -170,7 +174,7 @@ class StatementDesk:
         await self._store.log_access(DESK_ACCESS, homes, fields=fields, rows=len(slots) * len(GRID))
 
     async def _readings(
-        self, member: Member, home: Home, *, month: date, marks: Sequence[SlotMarks], access: Access
+        self, member: Member, home: Home, *, month: date, stated: Document, marks: Sequence[SlotMarks], access: Access
     ) -> dict[str, object]:
         """The member's own readings that a settlement counts: a quarter hour's difference of counters, nothing else."""
         tz, days = (await self._store.coop()).tz, days_of(month)
@@ -182,7 +186,7 @@ class StatementDesk:
         )
         known = np.flatnonzero((surplus != MISSING_WH) | (demand != MISSING_WH)).tolist()
         part = Readings((member.id,), tuple(slots[i] for i in known), surplus[known], demand[known])
-        return own_readings(member.id, [part], marks=marks)
+        return own_readings(member.id, [part], marks=marks, days=cast(Sequence[Table], stated["days"]))
 
     async def _later(self, edition: Edition) -> dict[str, str]:
         """The edition's days of which something newer is known, with why."""

@@ -250,9 +250,9 @@ def verify(signed: Table, own: Table, published: Table, key: Ed25519PublicKey) -
     place, withheld = "statement", 0
     try:
         document = signed["document"]
-        named = [document["format"], own["member"]]
+        named, rows = [document["format"], own["member"]], own["readings"]
         same(named, ["commonwatt-statement-1", document["member"]["id"]], "format, member of the readings")
-        pools, readings = {p["day"]: p for p in published["days"]}, {at: wh[:2] for at, *wh in own["readings"]}
+        pools, readings = {p["day"]: p for p in published["days"]}, {at: wh[:2] for at, *wh in rows if "late" not in wh}
         for day in document["days"]:
             place = f"day {day['day']}"
             withheld += check_day(day, document, pools, readings, key)
@@ -264,6 +264,7 @@ def verify(signed: Table, own: Table, published: Table, key: Ed25519PublicKey) -
             check_signature(payment, key, "payment")
             same(payment["document"]["statement"], hashlib.sha256(canonical(document)).hexdigest(), "payment statement")
         marks = [mark for day in document["days"] for _, mark, *_ in day.get("marks", ())]
+        marks += ["late, for the next run" for row in rows if "late" in row]
     except BROKEN as error:
         raise Wrong(f"{place}: malformed ({type(error).__name__}: {str(error)[:80]})") from None
     check_signature(signed, key, "statement signature")

@@ -6,7 +6,7 @@ billed from M1 on. Entries of the co-op's funds stand beside those of settlement
 """
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -20,6 +20,7 @@ from protocols.slots import iso
 
 STATEMENT_FORMAT: Final = "commonwatt-statement-1"
 ENERGIES: Final = ("surplus", "demand", "received", "sold", "imported", "exported")
+LATE: Final = "late"
 CLOSED: Final = frozenset({"RF", "X"})
 MONEYS: Final = ("debit_nano", "credit_nano", "benefit_nano", "alone_nano", "cost_nano")
 SLOT_COLUMNS: Final = (
@@ -89,8 +90,13 @@ def state_month(
     return statement
 
 
-def own_readings(member: str, readings: Iterable[Readings], *, marks: Iterable[SlotMarks] = ()) -> Table:
-    """The member's own readings in the form that hub/verify_statement.py takes, with the word of each mark."""
+def own_readings(
+    member: str, readings: Iterable[Readings], *, marks: Iterable[SlotMarks] = (), days: Sequence[Table] = ()
+) -> Table:
+    """The member's own readings in the form that hub/verify_statement.py takes, with the word of each mark.
+
+    `days` are the statement's: what came after their runs and is not counted in them is marked as late.
+    """
     rows: list[list[int | str | None]] = []
     for part in readings:
         if member in part.members:
@@ -101,7 +107,25 @@ def own_readings(member: str, readings: Iterable[Readings], *, marks: Iterable[S
     marked = {slot: word for each in marks for slot, word in each.by_slot().items()}
     rows += [[slot, None, None] for slot in sorted(marked.keys() - {row[0] for row in rows})]
     rows.sort(key=lambda row: cast(int, row[0]))
+    marked |= dict.fromkeys(_late_slots(days, {cast(int, row[0]) for row in rows if None not in row}), LATE)
     return {"member": member, "readings": [[*row, marked[row[0]]] if row[0] in marked else row for row in rows]}
+
+
+def _late_slots(days: Iterable[Table], known: Set[int]) -> set[int]:
+    """Of the slots with a reading those of intervals that are stated as missing though nothing of them is any more."""
+    late: set[int] = set()
+    for day in days:
+        rows = cast(Sequence[Sequence[int | None]], day.get("marks", ()))
+        marked = {row[0] for row in rows}
+        whole = (known - marked) | {cast(int, row[0]) for row in rows if None not in row}
+        begin, step = cast(int, day["first_slot"]), cast(int, day["step"])
+        first, end = cast(tuple[int, int | None], day["window"] or (begin, None))
+        for place, surplus in enumerate(cast(Sequence[int | None], day["surplus"])):
+            parts = range(begin + place * step, begin + (place + 1) * step)
+            is_member = first <= parts[0] and (end is None or parts[-1] < end)
+            if surplus is None and is_member and whole >= set(parts):
+                late |= set(parts) - marked
+    return late
 
 
 def statement_csv(statement: Document) -> str:
