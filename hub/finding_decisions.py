@@ -78,8 +78,11 @@ async def one_finding(store: SettlementStores, number: int, *, access: Access) -
 
 
 async def verdicts_of(store: SettlementStores, row: FindingRow) -> tuple[Verdict, ...]:
-    """What may be decided on it now; a decided one may be decided anew, a closed one not."""
-    if row.closed is not None:
+    """What may be decided on it now; a decided one may be decided anew, a closed one that nobody decided on not.
+
+    What was decided counts also when the finding is closed since, so it must be possible to take it back.
+    """
+    if row.closed is not None and not row.decisions:
         return ()
     rule = read_rule((await store.rule_on(row.day))[1])
     return open_verdicts(row.found.code, row.found.measure, has_estimates=rule.estimate.method != "none")

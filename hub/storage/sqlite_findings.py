@@ -31,6 +31,7 @@ WHERE finding IN (SELECT id FROM finding WHERE {_CHOSEN}) ORDER BY id"""
 _SLOTS_SQL = """SELECT d.id, f.home, f.code, f.measure, f.first_slot, f.slots, d.verdict
 FROM finding_decision AS d JOIN finding AS f ON f.id = d.finding
 WHERE f.first_slot < ? AND f.first_slot + f.slots > ? ORDER BY d.id"""
+_LAST_SQL = "SELECT coalesce(max(id), 0) FROM finding_decision WHERE finding = ?"
 _DECIDE_SQL = """INSERT INTO finding_decision (finding, board_member, verdict, reason, decided_at)
 VALUES (?, ?, ?, ?, ?)"""
 
@@ -87,15 +88,19 @@ class SqliteFindings(SqliteAccessLog):
     async def decide_finding(
         self, finding: int, *, board_member: str, verdict: str, reason: str, at: int, after: int
     ) -> str | None:
-        """Add a decision that follows `after`, the last one seen (0: none). Returns None on success, else why not."""
+        """Add a decision that follows `after`, the last one seen (0: none). Returns None on success, else why not.
+
+        A closed finding takes a new decision only in place of one it has.
+        """
 
         async def work(db: aiosqlite.Connection) -> str | None:
             if not list(await db.execute_fetchall("SELECT 1 FROM finding WHERE id = ?", (finding,))):
                 return "unknown"
-            if list(await db.execute_fetchall("SELECT 1 FROM finding_closed WHERE finding = ?", (finding,))):
+            ((last,),) = await db.execute_fetchall(_LAST_SQL, (finding,))
+            is_closed = list(await db.execute_fetchall("SELECT 1 FROM finding_closed WHERE finding = ?", (finding,)))
+            if is_closed and not last:
                 return "closed"
-            last = "SELECT coalesce(max(id), 0) FROM finding_decision WHERE finding = ?"
-            if int(next(iter(await db.execute_fetchall(last, (finding,))))[0]) != after:
+            if last != after:
                 return "decided meanwhile"
             # If power fails before the commit nothing was decided; the credits wait on.
             await db.execute(_DECIDE_SQL, (finding, board_member, verdict, reason, at))

@@ -98,8 +98,16 @@ async def test_decisions_follow_one_another_and_the_last_is_read_last(store: Sql
     assert await store.slot_decisions(slots=range(100)) == ()
     assert await decide("accept", 0, number=99) == "unknown"
     await put(store, position=8)
-    assert await decide("accept", words[-1].id) == "closed"
     assert len(await store.slot_decisions(slots=range(100, 116))) == 2, "what was decided stays decided"
+    assert await decide("accept", 0) == "decided meanwhile"
+    assert await decide("reject", words[-1].id) is None, "and may be decided anew when the finding is closed"
+
+
+async def test_a_closed_finding_that_nobody_decided_on_takes_no_decision(store: SqliteStore) -> None:
+    await put(store, STUCK)
+    await put(store, position=8)
+    assert await store.decide_finding(1, board_member="m01", verdict="reject", reason="x", at=5, after=0) == "closed"
+    assert await store.slot_decisions(slots=range(100, 116)) == ()
 
 
 async def test_no_row_is_ever_changed(store: SqliteStore, tmp_path: Path) -> None:
