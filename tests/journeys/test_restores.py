@@ -200,9 +200,9 @@ def send_disturbed(street: Street) -> None:
         disturb()
         return len(paused) == HOMES and ready()
 
-    def wait(what: str, ready: Any, *, within_s: float = 120.0) -> None:
+    def wait(what: str, ready: Any, *, within_s: float = 120.0, **more: float) -> None:
         history = what == "the history to arrive"
-        original(what, (lambda: arrived(ready)) if history else ready, within_s=within_s)
+        original(what, (lambda: arrived(ready)) if history else ready, within_s=within_s, **more)
 
     street.wait = wait  # type: ignore[method-assign]
     street.send_history()

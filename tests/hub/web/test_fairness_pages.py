@@ -69,8 +69,9 @@ async def test_looks_are_logged_and_the_report_is_made_once(come: Come, store: S
 
 async def test_a_report_that_takes_long_says_so(store: SqliteStore) -> None:
     desk = FairnessDesk(store, wait_s=0)
-    assert await desk.report("m02", year=2026, today=JULY) is None
-    assert await desk.report("m03", year=2026, today=JULY) is None, "the same report, asked for by another"
+    async with desk._kept._one:  # nothing is worked out meanwhile, however slow the questions are
+        assert await desk.report("m02", year=2026, today=JULY) is None
+        assert await desk.report("m03", year=2026, today=JULY) is None, "the same report, asked for by another"
     for _ in range(3000):
         if await desk.report("m03", year=2026, today=JULY) is not None:
             break
