@@ -39,7 +39,7 @@ class Counter:
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
     opened = await open_store(tmp_path)
-    await opened.add_member(Member("m01", "Ana", "a@b.c", "en", False, 0), Home("h01", "Home", "m01"))
+    await opened.add_member(Member("m01", "Household 1", "a@b.c", "en", False, 0), Home("h01", "Home", "m01"))
     await opened.add_invite(token_hash(TOKEN), home_id="h01", expires_at=NOW_S)
     yield opened
     await opened.close()

@@ -67,7 +67,9 @@ async def make_hub(folder: Path) -> None:
         await store.add_rule(rule.version(), canonical=rule.canonical(), valid_from_day="2026-01-01")
         for number in (1, 2):
             home = Home(f"h{number:02d}", "Lane", f"m{number:02d}")
-            await store.add_member(Member(home.member_id, "Ana", f"m{number}@example.org", "en", False, 0), home)
+            await store.add_member(
+                Member(home.member_id, "Household 1", f"m{number}@example.org", "en", False, 0), home
+            )
             await store.add_invite(home.id.encode(), home_id=home.id, expires_at=int(NOW.now()))
             agent = Agent(f"a-{number:02d}", home.id, number, sha256(home.id.encode()).digest(), 1, None)
             assert await store.redeem_invite(home.id.encode(), agent=agent, now=1) is None

@@ -84,7 +84,7 @@ NOW = datetime(2026, 11, 3, 8, 0, tzinfo=UTC)
 
 
 def payout(number: int = 1, **changes: Any) -> Payout:
-    return replace(Payout(f"m{number:02d}-2026-10", Party("Ana", REGISTRY[1]), 1234, "October"), **changes)
+    return replace(Payout(f"m{number:02d}-2026-10", Party("Household 1", REGISTRY[1]), 1234, "October"), **changes)
 
 
 def payouts(*items: Payout, **changes: Any) -> PayoutOrder:
@@ -255,8 +255,8 @@ BAD_PAYOUTS: dict[str, tuple[Callable[[], PayoutOrder], str]] = {
     "too much": (lambda: payouts(payout(amount_cent=10**11)), "not between"),
     "float": (lambda: payouts(payout(amount_cent=1.5)), "whole number of cents"),
     "boolean": (lambda: payouts(payout(amount_cent=True)), "whole number of cents"),
-    "iban": (lambda: payouts(payout(to=Party("Ana", "AT611904300234573202"))), "the IBAN is wrong"),
-    "bic": (lambda: payouts(payout(to=Party("Ana", REGISTRY[1], "DEAD"))), "leave it out"),
+    "iban": (lambda: payouts(payout(to=Party("Household 1", "AT611904300234573202"))), "the IBAN is wrong"),
+    "bic": (lambda: payouts(payout(to=Party("Household 1", REGISTRY[1], "DEAD"))), "leave it out"),
     "payer": (lambda: payouts(payer=Party("X", "DE00")), "the payer 'X': the IBAN is wrong"),
     "no name": (lambda: payouts(payout(to=Party(" . ", REGISTRY[1]))), "no name"),
     "no text": (lambda: payouts(payout(text="\u0301")), "no text"),
@@ -300,7 +300,7 @@ def test_checking_cleans_names_and_numbers() -> None:
 
 
 def document(**changes: Any) -> dict[str, Any]:
-    payment = {"reference": "m01", "name": "Ana", "iban": REGISTRY[1], "amount_cent": 1234, "text": "October"}
+    payment = {"reference": "m01", "name": "Household 1", "iban": REGISTRY[1], "amount_cent": 1234, "text": "October"}
     account = {"name": PAYER.name, "iban": PAYER.iban}
     head = {"kind": "payouts", "message_id": "cw-1", "date": "2026-11-05", "account": account, "payments": [payment]}
     return {**head, **changes}
