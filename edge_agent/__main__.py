@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from edge_agent.settings import Settings, SettingsError, read_settings
 
 if TYPE_CHECKING:
-    from protocols.consent_rules import ConsentSet
+    from protocols.consent.rules import ConsentSet
 
 TOKEN_MAX_BYTES = 1024
 MAX_LISTED = 100_000
@@ -120,8 +120,8 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 
 def _enrol(options: argparse.Namespace) -> int:
-    from edge_agent.enrolment_call import post_to
-    from edge_agent.identity import IdentityError, enrol
+    from edge_agent.uplink.enrolment import post_to
+    from edge_agent.uplink.identity import IdentityError, enrol
 
     settings = _settings(options)
     coop = options.coop or settings.coop
@@ -140,7 +140,7 @@ def _enrol(options: argparse.Namespace) -> int:
 
 def _leave_consent(settings: Settings, consent: ConsentSet) -> None:
     """The consent of the enrolment as the file the configuration names, for the household to edit; never over one."""
-    from protocols.consent_text import text_of
+    from protocols.consent.text import text_of
 
     path = settings.consent
     if path is None or path.exists():
@@ -168,9 +168,9 @@ def _token(path: Path | None) -> str:
 
 def _run(options: argparse.Namespace) -> int:
     from edge_agent.clock import ClockError, boot_clock, make_clock
-    from edge_agent.identity import IdentityError, load_identity
-    from edge_agent.outbox import OutboxError
+    from edge_agent.outbox.store import OutboxError
     from edge_agent.program import Program, history_lines
+    from edge_agent.uplink.identity import IdentityError, load_identity
 
     settings = _settings(options)
     try:
@@ -215,8 +215,8 @@ async def _until_stopped(program: Coroutine[Any, Any, None]) -> None:
 
 
 def _read(options: argparse.Namespace) -> int:
-    from edge_agent.fleet import make_fleet
-    from edge_agent.readout import as_json, as_record, as_table, read_once
+    from edge_agent.devices.assembly import make_fleet
+    from edge_agent.devices.readout import as_json, as_record, as_table, read_once
 
     settings = _settings(options)
     try:
@@ -237,10 +237,10 @@ def _read(options: argparse.Namespace) -> int:
 
 
 def _outbox(options: argparse.Namespace) -> int:
-    from edge_agent.identity import IdentityError, load_enrolment
-    from edge_agent.outbox import OutboxError
-    from edge_agent.outbox_text import outbox_record, outbox_table
-    from edge_agent.outbox_view import overview
+    from edge_agent.outbox.store import OutboxError
+    from edge_agent.outbox.text import outbox_record, outbox_table
+    from edge_agent.outbox.view import overview
+    from edge_agent.uplink.identity import IdentityError, load_enrolment
 
     settings = _settings(options)
     try:
@@ -252,10 +252,10 @@ def _outbox(options: argparse.Namespace) -> int:
 
 
 def _prompts(options: argparse.Namespace) -> int:
-    from edge_agent.identity import IdentityError, load_enrolment
-    from edge_agent.outbox import OutboxError
-    from edge_agent.outbox_view import prompts
+    from edge_agent.outbox.store import OutboxError
+    from edge_agent.outbox.view import prompts
     from edge_agent.prompt_text import prompts_record, prompts_text
+    from edge_agent.uplink.identity import IdentityError, load_enrolment
 
     settings = _settings(options)
     try:
@@ -268,9 +268,9 @@ def _prompts(options: argparse.Namespace) -> int:
 
 def _answer(options: argparse.Namespace) -> int:
     from edge_agent.clock import ClockError, make_clock
-    from edge_agent.outbox import OutboxError
-    from edge_agent.outbox_view import leave_answer
-    from protocols.messages import Choice
+    from edge_agent.outbox.store import OutboxError
+    from edge_agent.outbox.view import leave_answer
+    from protocols.wire.messages import Choice
 
     choice = {"yes": Choice.YES, "no": Choice.NO, "never": Choice.NEVER_APPLIANCE}[options.choice]
     settings = _settings(options)

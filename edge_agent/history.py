@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal, InvalidOperation
 
-from edge_agent.metering import FIELDS_OF_ROLE, Metering, Place, Sample
+from edge_agent.metering.home_meter import FIELDS_OF_ROLE, Metering, Place, Sample
+from edge_agent.metering.sample_feed import SampleFeed
 from edge_agent.run_loop import GROUP, Closing
-from edge_agent.sample_feed import SampleFeed
 from protocols.recordings import HEADER
 from protocols.slots import SLOT_S, Slot, slot_of, start_of
 

@@ -5,12 +5,12 @@ Decides and stores; the file's text is handed in.
 
 from __future__ import annotations
 
-from edge_agent.identity import Identity
-from edge_agent.outbox import Outbox
-from edge_agent.sealing import consent_notice
+from edge_agent.outbox.store import Outbox
 from edge_agent.settings import SettingsError
-from protocols.consent_rules import ConsentSet, decode_consent, encode_consent
-from protocols.consent_text import parse_consent
+from edge_agent.uplink.identity import Identity
+from edge_agent.uplink.sealing import consent_notice
+from protocols.consent.rules import ConsentSet, decode_consent, encode_consent
+from protocols.consent.text import parse_consent
 
 
 def read_consent(text: str, *, name: str, home: str) -> ConsentSet:

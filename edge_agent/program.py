@@ -12,20 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edge_agent.boot_readings import BootReadings, Moment
-from edge_agent.buses import Bus, Pace
-from edge_agent.fleet import make_fleet
+from edge_agent.devices.assembly import make_fleet
+from edge_agent.devices.boot_readings import BootReadings, Moment
+from edge_agent.devices.buses import Bus, Pace
 from edge_agent.history import LONGEST_HOLE_S, RecordingError, Row, read_rows, replay
 from edge_agent.household import consent_in_force
-from edge_agent.identity import Identity
-from edge_agent.metering import Metering, read_checkpoint
-from edge_agent.outbox import Outbox, OutboxError
-from edge_agent.outbox_file import open_outbox
-from edge_agent.run_loop import Closing, Parts, forget, send_answers
-from edge_agent.sample_feed import SampleFeed
-from edge_agent.sealing import Gate, sealed_again
-from edge_agent.settings import Settings, SettingsError
-from edge_agent.trusted_time import (
+from edge_agent.metering.home_meter import Metering, read_checkpoint
+from edge_agent.metering.sample_feed import SampleFeed
+from edge_agent.metering.trusted_time import (
     BootClock,
     Bounds,
     Found,
@@ -34,12 +28,18 @@ from edge_agent.trusted_time import (
     is_synchronised,
     trusted_now,
 )
-from edge_agent.uplink import Uplink
-from protocols.consent_rules import ConsentSet
+from edge_agent.outbox.opening import open_outbox
+from edge_agent.outbox.store import Outbox, OutboxError
+from edge_agent.run_loop import Closing, Parts, forget, send_answers
+from edge_agent.settings import Settings, SettingsError
+from edge_agent.uplink.identity import Identity
+from edge_agent.uplink.mqtt_link import Uplink
+from edge_agent.uplink.sealing import Gate, sealed_again
+from protocols.consent.rules import ConsentSet
 from protocols.quantities import Gap
-from protocols.readings import ClockTrust
 from protocols.slots import SLOT_S, Slot, iso, slot_of, start_of
 from protocols.timeline import Clock
+from protocols.wire.readings import ClockTrust
 
 log = logging.getLogger("commonwatt.agent")
 

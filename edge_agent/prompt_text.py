@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from edge_agent.local_time import LocalTime
-from edge_agent.outbox_text import refusal_words
-from edge_agent.outbox_view import Asked
-from protocols.messages import PromptNotice
+from edge_agent.outbox.text import refusal_words
+from edge_agent.outbox.view import Asked
 from protocols.slots import start_of
+from protocols.wire.messages import PromptNotice
 
 _CHOICES = {"yes": "yes", "no": "no", "never_appliance": "never for this appliance"}
 _WAYS = {

@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from edge_agent.left_out import LeftOut
-from edge_agent.metering import ClosedSlot, Metering
-from edge_agent.outbox import Outbox, OutboxError, Sealing
-from edge_agent.sealing import Gate, Made, Signer, answer
-from protocols.readings import MAX_DEVICES, ClockTrust, DeviceState
+from edge_agent.metering.home_meter import ClosedSlot, Metering
+from edge_agent.outbox.dropped_slots import LeftOut
+from edge_agent.outbox.store import Outbox, OutboxError, Sealing
+from edge_agent.uplink.sealing import Gate, Made, Signer, answer
 from protocols.slots import iso
 from protocols.timeline import Clock
+from protocols.wire.readings import MAX_DEVICES, ClockTrust, DeviceState
 
 log = logging.getLogger("commonwatt.agent")
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 from urllib.parse import parse_qs, urlsplit
 
-from protocols.map_fields import Fields
-from protocols.map_model import MapError, RoleName, Sign
-from protocols.topics import is_id
+from protocols.maps.model import MapError, RoleName, Sign
+from protocols.toml_fields import Fields
+from protocols.wire.topics import is_id
 
 MAX_SETTINGS_BYTES = 64 * 1024
 ROLES: tuple[RoleName, ...] = get_args(RoleName)

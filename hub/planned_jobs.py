@@ -1,14 +1,14 @@
 """The timetable of this hub: which job runs when. Each job is a room of its own; here they are only put in order."""
 
-from hub.core.signed_document import Signer
-from hub.forecast_job import ForecastJob, Worker
-from hub.plates import quality_look
-from hub.prompt_job import PromptEffectJob, PromptJob, SendPrompt
-from hub.settings import HubSettings
+from hub.core.ledger.signed_document import Signer
+from hub.folder.settings import HubSettings
+from hub.forecasts.job import ForecastJob, Worker
+from hub.forecasts.weather import Place, WeatherJob
+from hub.prompts.job import PromptEffectJob, PromptJob, SendPrompt
+from hub.quality.nameplate_limits import quality_look
 from hub.settlement_job import SettlementJob
 from hub.storage.contract import Store
 from hub.timetable import PlannedJob, daily, hourly
-from hub.weather import Place, WeatherJob
 
 
 def planned_jobs(

@@ -9,33 +9,33 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from hub.broker import BrokerProcess, plan_broker
-from hub.broker_link import BrokerLink, Delivery
-from hub.core.tax_terms import TaxTerms
-from hub.enrolment import Enrolment
-from hub.fairness_desk import FairnessDesk
-from hub.finding_decisions import FindingDesk
-from hub.forecast_worker import ForecastWorker
-from hub.hub_folder import BROKER_NAME, running_alone, write_running
-from hub.intake import Intake
-from hub.outgoing import PromptSender
-from hub.payment_desk import PaymentDesk
+from hub.board.run_service import RunDesk
+from hub.broker.connection import BrokerLink, Delivery
+from hub.broker.supervisor import BrokerProcess, plan_broker
+from hub.core.payments.tax_terms import TaxTerms
+from hub.folder.opening import open_hub
+from hub.folder.paths import BROKER_NAME, running_alone, write_running
+from hub.folder.settings import HubSettings, load_settings
+from hub.folder.tax_settings import load_tax_terms
+from hub.forecasts.worker import ForecastWorker
+from hub.intake.receiver import Intake
+from hub.money.order_service import PaymentDesk
 from hub.planned_jobs import planned_jobs
-from hub.program import open_hub
-from hub.run_desk import RunDesk
-from hub.settings import HubSettings, load_settings
-from hub.statements import StatementDesk
+from hub.prompts.delivery import PromptSender
+from hub.quality.decisions import FindingDesk
+from hub.statements.months import StatementDesk
 from hub.storage.contract import Store
 from hub.storage.failures import StoreError
-from hub.tax_settings import load_tax_terms
 from hub.timetable import Timetable
-from hub.trial_desk import TrialDesk
+from hub.trials.fairness_service import FairnessDesk
+from hub.trials.what_if_service import TrialDesk
+from hub.trust.enrolment import Enrolment
 from hub.web.app import build_app
-from hub.web.parts import HubParts
-from hub.web_server import serve_web
+from hub.web.frame.services import HubParts
+from hub.web.server import serve_web
 from protocols.slots import iso, slot_of
 from protocols.timeline import Clock
-from protocols.topics import up_filters
+from protocols.wire.topics import up_filters
 
 log = logging.getLogger(__name__)
 

@@ -6,13 +6,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from hub.core.month_runs import MonthRun, why_not_make
-from hub.core.refusal import Refusal
-from hub.core.run_calendar import RunCalendar, days_of, month_name, month_of, months_between
-from hub.core.signed_document import Signer
-from hub.quality_findings import Look
-from hub.settlement_days import ACCESS, SettlementStores, read_rule, settle_day
-from hub.settlement_runs import first_day, marked_days, month_runs, settle_month
+from hub.books.days import ACCESS, SettlementStores, read_rule, settle_day
+from hub.books.runs import first_day, marked_days, month_runs, settle_month
+from hub.core.ledger.month_runs import MonthRun, why_not_make
+from hub.core.ledger.run_calendar import RunCalendar, days_of, month_name, month_of, months_between
+from hub.core.ledger.signed_document import Signer
+from hub.core.rules.refusal import Refusal
+from hub.quality.findings import Look
 from hub.timetable import JobProblem
 
 __all__ = ["ACCESS", "SettlementJob", "SettlementStores", "days_due", "read_rule", "settle_day"]

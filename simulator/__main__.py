@@ -7,10 +7,10 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NoReturn
 
-from simulator.agent_files import HUB_URL, INTERVAL_S
-from simulator.demo_command import add_demo_command
-from simulator.families import FAMILIES, family_map
+from simulator.commands.demo import add_demo_command
+from simulator.files.agent import HUB_URL, INTERVAL_S
 from simulator.problems import SimulatorProblem
+from simulator.world.families import FAMILIES, family_map
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -94,19 +94,19 @@ def _add_history(parser: argparse.ArgumentParser) -> None:
 
 def _run_device(options: argparse.Namespace) -> None:
     family_map(options.family)
-    from simulator.device_command import run_device
+    from simulator.commands.device import run_device
 
     run_device(options)
 
 
 def _run_street(options: argparse.Namespace) -> None:
-    from simulator.street_command import run_street
+    from simulator.commands.street import run_street
 
     run_street(options)
 
 
 def _run_history(options: argparse.Namespace) -> None:
-    from simulator.street_command import run_history
+    from simulator.commands.street import run_history
 
     run_history(options)
 

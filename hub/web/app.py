@@ -7,22 +7,22 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
-from hub.web.account_pages import add_account_pages
-from hub.web.board_pages import add_board_pages
-from hub.web.credit_pages import add_credit_pages
-from hub.web.entrance import add_entrance
-from hub.web.fairness_pages import add_fairness_pages
-from hub.web.finding_pages import add_finding_pages
-from hub.web.guard import CalmErrors, PageError, SecurityHeaders
-from hub.web.member_pages import add_member_pages
-from hub.web.objection_pages import add_objection_pages
-from hub.web.parts import HubParts
-from hub.web.payment_pages import add_payment_pages
-from hub.web.run_pages import add_run_pages
-from hub.web.sign_in import SignInNeeded
-from hub.web.site import Site
-from hub.web.statement_pages import add_statement_pages
-from hub.web.what_if_pages import add_what_if_pages
+from hub.web.frame.guard import CalmErrors, PageError, SecurityHeaders
+from hub.web.frame.services import HubParts
+from hub.web.frame.sign_in import SignInNeeded
+from hub.web.pages.account import add_account_pages
+from hub.web.pages.board import add_board_pages
+from hub.web.pages.credits import add_credit_pages
+from hub.web.pages.entrance import add_entrance
+from hub.web.pages.fairness import add_fairness_pages
+from hub.web.pages.findings import add_finding_pages
+from hub.web.pages.members import add_member_pages
+from hub.web.pages.objections import add_objection_pages
+from hub.web.pages.payments import add_payment_pages
+from hub.web.pages.runs import add_run_pages
+from hub.web.pages.statements import add_statement_pages
+from hub.web.pages.what_if import add_what_if_pages
+from hub.web.rendering import Site
 
 _SENTENCES: Final = {
     404: "There is no such page.",

@@ -12,21 +12,21 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge_agent.history import read_rows, replay
-from edge_agent.metering import Metering, Place
-from edge_agent.outbox_file import open_outbox
+from edge_agent.metering.home_meter import Metering, Place
+from edge_agent.outbox.opening import open_outbox
 from edge_agent.run_loop import Closing, Parts
-from edge_agent.sealing import Gate, Signer
-from protocols.consent_text import parse_consent
-from protocols.device_maps import load_map
-from protocols.map_model import DeviceMap
-from protocols.planning import outermost
-from protocols.receipts import Receipt
+from edge_agent.uplink.sealing import Gate, Signer
+from protocols.consent.text import parse_consent
+from protocols.maps.loading import load_map
+from protocols.maps.model import DeviceMap
+from protocols.maps.planning import outermost
 from protocols.slots import Slot, start_of
 from protocols.timeline import Clock
+from protocols.wire.receipts import Receipt
 from tests.edge_agent.agent_process import FIRST, agent_home
+from tests.edge_agent.devices.test_reader import device, fewest_requests
 from tests.edge_agent.hand_clock import until
 from tests.edge_agent.modbus_stand import MAPS, Stand, meter_words
-from tests.edge_agent.test_devices import device, fewest_requests
 
 DAYS = 10
 BARS = {"edge_agent_resident_mb": 64}
@@ -84,7 +84,7 @@ async def _requests_over_optimum() -> float:
 
 
 def _link(stand: Stand):
-    from edge_agent.modbus_link import LineSettings, ModbusLink
+    from edge_agent.devices.modbus_link import LineSettings, ModbusLink
     from edge_agent.settings import Endpoint
 
     return ModbusLink(Endpoint("tcp", "127.0.0.1", stand.port), LineSettings(timeout_s=2))

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from protocols import envelope, topics
 from protocols.quantities import Gap, Mark, Measure
-from protocols.readings import Batch, ClockTrust, Column, DeviceState, Liveness, decode_batch, encode_batch
+from protocols.wire import envelope, topics
+from protocols.wire.readings import Batch, ClockTrust, Column, DeviceState, Liveness, decode_batch, encode_batch
 
 ROUNDS = 7
 CALLS = 400

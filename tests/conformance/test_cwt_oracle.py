@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from protocols import envelope, topics
-from tests.protocols.wire_samples import HUB_KEY, KEY
+from protocols.wire import envelope, topics
+from tests.protocols.wire.wire_samples import HUB_KEY, KEY
 
 ROOT = Path(__file__).resolve().parents[2]
 TOPIC = topics.up("sunny-street", "a-4k2f9c1d", kind="batch")

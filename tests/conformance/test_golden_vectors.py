@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from protocols.device_maps import DeviceMap, Point, load_map, resolve
-from protocols.registers import (
+from protocols.maps.loading import DeviceMap, Point, load_map, resolve
+from protocols.maps.registers import (
     RegisterType,
     Sentinel,
     Value,
@@ -25,7 +25,7 @@ from protocols.registers import (
     register_type,
     scale_from_power,
 )
-from protocols.sunspec import SunSpecModel
+from protocols.maps.sunspec import SunSpecModel
 
 OWN_VECTORS = Path(__file__).with_name("golden_vectors.json")
 MAPS = Path(__file__).parents[2] / "firmware_configs" / "devices"

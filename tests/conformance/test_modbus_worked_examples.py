@@ -16,9 +16,9 @@ from pymodbus.pdu.register_message import (
     ReadInputRegistersResponse,
 )
 
-from protocols.device_maps import load_map, resolve
-from protocols.planning import MODBUS_MAX_REGISTERS, Request
-from protocols.registers import decode, register_type
+from protocols.maps.loading import load_map, resolve
+from protocols.maps.planning import MODBUS_MAX_REGISTERS, Request
+from protocols.maps.registers import decode, register_type
 
 # The two documents' registers as a map: registers 108 to 110 are holding 107 to 109, input register 9 is input 8.
 EXAMPLE_MAP = """

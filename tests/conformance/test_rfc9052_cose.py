@@ -7,7 +7,7 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from protocols import envelope, topics
+from protocols.wire import envelope, topics
 
 # Source: cose-wg/Examples, eddsa-examples/eddsa-sig-01.json ("EdDSA-01: EdDSA - 25519 - sign0"): output.cbor,
 # signed with the key of RFC 8032 section 7.1, TEST 1.

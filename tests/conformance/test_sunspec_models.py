@@ -8,7 +8,7 @@ import pytest
 
 sunspec2 = pytest.importorskip("sunspec2")
 
-from protocols.device_maps import DeviceMap, Point, load_map  # noqa: E402
+from protocols.maps.loading import DeviceMap, Point, load_map  # noqa: E402
 
 MAPS = Path(__file__).parents[2] / "firmware_configs" / "devices"
 MODELS = Path(sunspec2.__file__).parent / "models" / "json"

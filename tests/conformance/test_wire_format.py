@@ -14,10 +14,12 @@ import cbor2
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from protocols import chain, consent, enrolment, envelope, messages, padding, readings, receipts, topics
+from protocols.consent import reduction as consent
+from protocols.enrolment import handshake as enrolment
 from protocols.quantities import Gap, Mark, Measure
-from protocols.refusals import Refusal
-from tests.protocols.wire_samples import HUB_KEY, KEY
+from protocols.wire import chain, envelope, messages, padding, readings, receipts, topics
+from protocols.wire.refusals import Refusal
+from tests.protocols.wire.wire_samples import HUB_KEY, KEY
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "wire-format.md").read_text(encoding="utf-8")
 BLOCKS = {name: body for _, name, body in re.findall(r"^```(hex|json|text) (\S+)\n(.*?)\n```$", TEXT, re.M | re.S)}

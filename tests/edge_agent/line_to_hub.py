@@ -9,15 +9,15 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edge_agent.metering import ClosedSlot
-from edge_agent.outbox import Outbox
-from edge_agent.outbox_file import open_outbox
-from edge_agent.sealing import Gate, Made, Signer, sealed_again
-from edge_agent.uplink import Uplink
-from protocols.consent import SlotValue
-from protocols.consent_rules import default_consent
+from edge_agent.metering.home_meter import ClosedSlot
+from edge_agent.outbox.opening import open_outbox
+from edge_agent.outbox.store import Outbox
+from edge_agent.uplink.mqtt_link import Uplink
+from edge_agent.uplink.sealing import Gate, Made, Signer, sealed_again
+from protocols.consent.reduction import SlotValue
+from protocols.consent.rules import default_consent
 from protocols.quantities import Mark, Measure
-from protocols.readings import ClockTrust
+from protocols.wire.readings import ClockTrust
 from tests.edge_agent.hand_clock import until
 from tests.edge_agent.stub_hub import AGENT, COOP, HOME, BrokerProcess, StubHub
 

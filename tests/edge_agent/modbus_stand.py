@@ -15,9 +15,9 @@ from pathlib import Path
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from protocols.device_maps import load_map, resolve
-from protocols.placed_map import ResolvedMap
-from protocols.registers import Value
+from protocols.maps.loading import load_map, resolve
+from protocols.maps.placement import ResolvedMap
+from protocols.maps.registers import Value
 
 MAPS = Path(__file__).resolve().parents[2] / "firmware_configs" / "devices"
 

@@ -14,17 +14,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from hub.embedded_broker import rumqttd_configuration
-from protocols import topics
-from protocols.chain import FIRST_PREVIOUS, START, Place, Position, place
-from protocols.consent_rules import default_consent
-from protocols.consent_text import text_of
-from protocols.enrolment import EnrolAnswer, build_answer
-from protocols.envelope import WireError, batch_hash, open_sealed, seal
-from protocols.messages import decode_answer, decode_consent_notice
-from protocols.readings import Batch, decode_batch
-from protocols.receipts import Receipt, encode_receipt
-from protocols.refusals import Refusal
+from hub.broker.embedded import rumqttd_configuration
+from protocols.consent.rules import default_consent
+from protocols.consent.text import text_of
+from protocols.enrolment.handshake import EnrolAnswer, build_answer
+from protocols.wire import topics
+from protocols.wire.chain import FIRST_PREVIOUS, START, Place, Position, place
+from protocols.wire.envelope import WireError, batch_hash, open_sealed, seal
+from protocols.wire.messages import decode_answer, decode_consent_notice
+from protocols.wire.readings import Batch, decode_batch
+from protocols.wire.receipts import Receipt, encode_receipt
+from protocols.wire.refusals import Refusal
 
 DECODE = {"batch": decode_batch, "answer": decode_answer, "consent": decode_consent_notice}
 COOP, HOME, AGENT = "sonnenstrasse", "h01", "a-test"
@@ -57,7 +57,7 @@ class BrokerProcess:
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "hub.embedded_broker", str(self._config)], stdin=subprocess.PIPE
+            [sys.executable, "-m", "hub.broker.embedded", str(self._config)], stdin=subprocess.PIPE
         )
         wait_for(self._is_listening, what="the broker")
 

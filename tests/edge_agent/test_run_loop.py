@@ -5,17 +5,17 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edge_agent.metering import Metering, Place, Sample, read_checkpoint
-from edge_agent.outbox import Link, OutboxError, Sealed, Sealing
-from edge_agent.outbox_file import open_outbox
+from edge_agent.metering.home_meter import Metering, Place, Sample, read_checkpoint
+from edge_agent.outbox.opening import open_outbox
+from edge_agent.outbox.store import Link, OutboxError, Sealed, Sealing
 from edge_agent.run_loop import MAX_PENDING, Closing, Parts
-from edge_agent.sealing import Gate, Signer
-from protocols.consent_rules import default_consent
-from protocols.envelope import open_sealed
+from edge_agent.uplink.sealing import Gate, Signer
+from protocols.consent.rules import default_consent
 from protocols.quantities import Gap, Measure
-from protocols.readings import Batch, LongInterval, decode_batch
 from protocols.slots import start_of
 from protocols.timeline import Clock
+from protocols.wire.envelope import open_sealed
+from protocols.wire.readings import Batch, LongInterval, decode_batch
 
 FIRST = 2_000_000
 NOW = float(start_of(FIRST) + 100)

@@ -20,8 +20,8 @@ MAY_IMPORT = {
     "hub": ("hub", "protocols"),
 }
 # Only a program's entry point names the concrete store; everybody else asks the contract.
-CONCRETE_STORE = ("hub.storage.sqlite", "hub.storage.migrations")
-ENTRY_POINTS = ("hub.__main__", "hub.program")
+CONCRETE_STORE = ("hub.storage.sqlite.store", "hub.storage.sqlite.schema")
+ENTRY_POINTS = ("hub.__main__", "hub.folder.opening")
 
 # Third-party packages by room: what is not named here is not imported there.
 PACKAGES = {

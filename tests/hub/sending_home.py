@@ -7,17 +7,17 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from hub.enrolment import agent_id_of
 from hub.storage.records import Agent, Coop, Home, Member
-from hub.storage.sqlite import SqliteStore
-from protocols import topics
-from protocols.chain import FIRST_PREVIOUS
-from protocols.consent import ConsentSet, encode_consent
-from protocols.envelope import batch_hash, seal
-from protocols.messages import Answer, Choice, ConsentNotice, encode_answer, encode_consent_notice
+from hub.storage.sqlite.store import SqliteStore
+from hub.trust.enrolment import agent_id_of
+from protocols.consent.reduction import ConsentSet, encode_consent
 from protocols.quantities import Gap, Mark, Measure
-from protocols.readings import Batch, ClockTrust, Column, encode_batch
 from protocols.slots import start_of
+from protocols.wire import topics
+from protocols.wire.chain import FIRST_PREVIOUS
+from protocols.wire.envelope import batch_hash, seal
+from protocols.wire.messages import Answer, Choice, ConsentNotice, encode_answer, encode_consent_notice
+from protocols.wire.readings import Batch, ClockTrust, Column, encode_batch
 
 COOP = Coop("street", "The Street", "Europe/Madrid", "EUR")
 FIRST_SLOT = 1_990_000

@@ -9,17 +9,10 @@ from typing import Any
 import pytest
 
 from protocols.slots import slot_of
-from simulator.demo import LIVE_DAY, REST_RATE, Demo
-from simulator.demo_month_report import month_imbalances, month_problems, month_section
-from simulator.demo_months import (
-    MonthBooks,
-    bill_due_month,
-    check_statement,
-    correct,
-    publish_while_late,
-    settle_days,
-)
-from simulator.home_line import LineTrouble
+from simulator.demo.director import LIVE_DAY, REST_RATE, Demo
+from simulator.demo.home_line import LineTrouble
+from simulator.demo.month_report import month_imbalances, month_problems, month_section
+from simulator.demo.months import MonthBooks, bill_due_month, check_statement, correct, publish_while_late, settle_days
 
 HOMES = 5
 DAYS = 7

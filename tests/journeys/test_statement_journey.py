@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from hub import verify_statement
+from hub.verify import statement as verify_statement
 from protocols.slots import SLOT_S
-from simulator.demo import LIVE_RATE, Demo
+from simulator.demo.director import LIVE_RATE, Demo
 
 HOMES = 6
 DAYS = 2

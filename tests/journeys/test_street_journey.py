@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from protocols.slots import SLOT_S
-from simulator.demo import LIVE_RATE, Demo
-from simulator.processes import Program, Programs, tree_of
+from simulator.demo.director import LIVE_RATE, Demo
+from simulator.demo.processes import Program, Programs, tree_of
 
 HOMES = 4
 DAYS = 3

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from simulator.device_image import DeviceImage
-from simulator.faults import Script
-from simulator.homes import Home
-from simulator.modbus_server import Link, Manners
-from simulator.street import Street
+from simulator.devices.faults import Script
+from simulator.devices.image import DeviceImage
+from simulator.devices.modbus_server import Link, Manners
+from simulator.world.homes import Home
+from simulator.world.street import Street
 
 
 def images_of(street: Street, home: Home, link: str, script: Script | None = None) -> list[DeviceImage]:

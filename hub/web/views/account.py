@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from hub.core.sepa_accounts import CoopAccount, masked
+from hub.core.payments.accounts import CoopAccount, masked
 from hub.storage.account_records import AccountRow, BankDetails, mandate_fields
 from hub.storage.records import Member
-from hub.web.words import Words
+from hub.web.frame.translation import Words
 
 
 @dataclass(frozen=True, slots=True)

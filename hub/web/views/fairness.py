@@ -6,10 +6,10 @@ from typing import Final
 
 from markupsafe import Markup
 
-from hub.core.fairness import CLEAR_ERRORS, Band, FairnessSummary, MemberFairness, Share
-from hub.core.pool_series import LEAST_HOMES
-from hub.web.charts import draw_amount
-from hub.web.words import Words
+from hub.core.settlement.pool_series import LEAST_HOMES
+from hub.core.trials.fairness import CLEAR_ERRORS, Band, FairnessSummary, MemberFairness, Share
+from hub.web.frame.charts import draw_amount
+from hub.web.frame.translation import Words
 
 HALF_CENT_NANO: Final = 5_000_000
 

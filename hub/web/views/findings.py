@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from hub.storage.finding_records import FindingDecision, FindingRow
 from hub.storage.records import Home, Member
-from hub.web.words import Words
+from hub.web.frame.translation import Words
 from protocols.quantities import Gap, Measure
 from protocols.slots import start_of
 

@@ -5,13 +5,13 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Final
 
-from hub.core.country_presets import PRESETS
-from hub.core.pool_series import LEAST_HOMES
-from hub.core.rulebook import METHODS
-from hub.core.what_if import Change, MemberTrial, Summary
-from hub.web.charts import Table
-from hub.web.views.statement import method_words
-from hub.web.words import NANO_PER_UNIT, Words
+from hub.core.rules.country_presets import PRESETS
+from hub.core.rules.rulebook import METHODS
+from hub.core.settlement.pool_series import LEAST_HOMES
+from hub.core.trials.what_if import Change, MemberTrial, Summary
+from hub.web.frame.charts import Table
+from hub.web.frame.translation import NANO_PER_UNIT, Words
+from hub.web.views.settlement.statement import method_words
 
 PPM: Final = 1_000_000
 HALF_CENT_NANO: Final = NANO_PER_UNIT // 200

@@ -10,19 +10,18 @@ from pathlib import Path
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from hub.book_signing import as_row, attestation_head
-from hub.core.attestations import attest
-from hub.core.payment_record import PAYMENT_ORDER, order_content, order_key_of
-from hub.core.payments_due import PAYOUTS, Cents, Due
-from hub.core.rulebook import Prices, Rule
-from hub.core.run_calendar import RunCalendar
-from hub.core.sepa_accounts import CoopAccount
-from hub.fairness_desk import FairnessDesk
-from hub.finding_decisions import FindingDesk
-from hub.payment_desk import PaymentDesk
-from hub.run_desk import RunDesk
+from hub.board.run_service import RunDesk
+from hub.books.signing import as_row, attestation_head
+from hub.core.ledger.attestations import attest
+from hub.core.ledger.run_calendar import RunCalendar
+from hub.core.payments.accounts import CoopAccount
+from hub.core.payments.due import PAYOUTS, Cents, Due
+from hub.core.payments.order_history import PAYMENT_ORDER, order_content, order_key_of
+from hub.core.rules.rulebook import Prices, Rule
+from hub.money.order_service import PaymentDesk
+from hub.quality.decisions import FindingDesk
 from hub.settlement_job import settle_day
-from hub.statements import StatementDesk
+from hub.statements.months import StatementDesk
 from hub.storage.account_records import NewAccount
 from hub.storage.finding_records import NewFinding
 from hub.storage.records import (
@@ -39,18 +38,12 @@ from hub.storage.records import (
     ReadingRow,
     RefusalCount,
 )
-from hub.storage.sqlite import SqliteStore
-from hub.trial_desk import TrialDesk
-from hub.web.parts import HubParts
-from hub.web.tokens import hash_token
-from protocols.consent import (
-    ConsentRule,
-    ConsentSet,
-    Resolution,
-    default_consent,
-    encode_consent,
-    ordered,
-)
+from hub.storage.sqlite.store import SqliteStore
+from hub.trials.fairness_service import FairnessDesk
+from hub.trials.what_if_service import TrialDesk
+from hub.web.frame.services import HubParts
+from hub.web.frame.tokens import hash_token
+from protocols.consent.reduction import ConsentRule, ConsentSet, Resolution, default_consent, encode_consent, ordered
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import slots_of_day, start_of
 from protocols.timeline import Clock

@@ -1,0 +1,138 @@
+"""From a closed slot to a sealed message: what the home's consent lets out, numbered and signed, and nothing else.
+
+Pure but for the key it is given. Every message of the agent is made here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from edge_agent.metering.home_meter import ClosedSlot
+from edge_agent.outbox.store import Link, Sealed, Sealing
+from protocols.consent.reduction import SlotValue, gate, gate_devices, gate_long_intervals
+from protocols.consent.rules import ConsentSet, encode_consent
+from protocols.quantities import Measure
+from protocols.slots import SLOTS_PER_UTC_DAY, Slot
+from protocols.wire import topics
+from protocols.wire.envelope import WireError, open_sealed, seal
+from protocols.wire.messages import (
+    Answer,
+    Choice,
+    ConsentNotice,
+    decode_answer,
+    decode_consent_notice,
+    encode_answer,
+    encode_consent_notice,
+)
+from protocols.wire.readings import Batch, ClockTrust, DeviceState, decode_batch, encode_batch
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Who signs: the agent's name, its co-op and its key."""
+
+    coop: str
+    agent: str
+    key: Ed25519PrivateKey
+
+    def seal(self, kind: str, payload: bytes) -> Sealed:
+        """A payload under this agent's topic for its kind."""
+        topic = topics.up(self.coop, self.agent, kind=kind)
+        return Sealed(kind, topic, seal(self.key, topic, payload))
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The circumstances a batch states."""
+
+    boot: int
+    clock: ClockTrust
+    made_at: int
+
+
+class Gate:
+    """The household's consent between the meter and the wire. Remembers a day of slots for hourly and daily sums."""
+
+    def __init__(self, consent: ConsentSet) -> None:
+        self.consent = consent
+        self._recent: dict[tuple[Measure, Slot], SlotValue] = {}
+
+    def batch(self, signer: Signer, closed: ClosedSlot, *, devices: Iterable[DeviceState], made: Made) -> Sealing:
+        """The message of a closed slot. Call once for each slot, in order."""
+        self._remember(closed)
+        columns = gate(self.consent, closed.slot, self._recent)
+        long_intervals = gate_long_intervals(self.consent, closed.long_intervals)
+        states = gate_devices(self.consent, closed.slot, sorted(devices, key=lambda device: device.name))
+        version = self.consent.version
+
+        def sealing(link: Link) -> Sealed:
+            batch = Batch(
+                *(signer.agent, link.epoch, link.seq, link.previous),
+                boot=made.boot,
+                clock=made.clock,
+                consent_version=version,
+                made_at=made.made_at,
+                slot=closed.slot,
+                columns=columns,
+                long_intervals=long_intervals,
+                devices=states,
+            )
+            return signer.seal("batch", encode_batch(batch))
+
+        return sealing
+
+    def _remember(self, closed: ClosedSlot) -> None:
+        for measure, value in closed.values.items():
+            self._recent[measure, closed.slot] = value
+            self._recent.pop((measure, closed.slot - SLOTS_PER_UTC_DAY), None)
+
+
+def answer(signer: Signer, prompt_id: str, *, choice: Choice, at: int) -> Sealing:
+    """The message of a household's answer."""
+
+    def sealing(link: Link) -> Sealed:
+        made = Answer(*(signer.agent, link.epoch, link.seq, link.previous), prompt_id=prompt_id, choice=choice, at=at)
+        return signer.seal("answer", encode_answer(made))
+
+    return sealing
+
+
+def consent_notice(signer: Signer, consent: ConsentSet) -> Sealing:
+    """The message that puts a consent into force for everything after it."""
+    canonical = encode_consent(consent)
+
+    def sealing(link: Link) -> Sealed:
+        made = ConsentNotice(signer.agent, link.epoch, link.seq, link.previous, canonical)
+        return signer.seal("consent", encode_consent_notice(made))
+
+    return sealing
+
+
+def sealed_again(signer: Signer, kept: Sealed) -> Sealing | None:
+    """The same content for another place in the chain; None when the kept bytes are not this agent's own any more."""
+    try:
+        payload = open_sealed(kept.sealed, kept.topic, signer.key.public_key())
+        body = _decode(kept.kind, payload)
+    except WireError:
+        return None
+
+    def sealing(link: Link) -> Sealed:
+        moved = replace(body, agent=signer.agent, epoch=link.epoch, seq=link.seq, previous=link.previous)
+        return signer.seal(kept.kind, _encode(moved))
+
+    return sealing
+
+
+def _decode(kind: str, payload: bytes) -> Batch | Answer | ConsentNotice:
+    if kind == "batch":
+        return decode_batch(payload)
+    return decode_answer(payload) if kind == "answer" else decode_consent_notice(payload)
+
+
+def _encode(body: Batch | Answer | ConsentNotice) -> bytes:
+    if isinstance(body, Batch):
+        return encode_batch(body)
+    return encode_answer(body) if isinstance(body, Answer) else encode_consent_notice(body)

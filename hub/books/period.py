@@ -1,0 +1,92 @@
+"""The settled days of a range, read again with their rules, for what tries and compares and books nothing."""
+
+import argparse
+import asyncio
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+from hub.books.days import DayInputs, SettlementStores, digest_members, read_day
+from hub.commands.members.invitations import CommandError
+from hub.core.local_dates import read_day as read_written_day
+from hub.core.rules.estimates import MOST_WEEKS, WEEK_SLOTS
+from hub.core.settlement.accepted_readings import Readings
+from hub.core.settlement.period import Settlement, settle
+from hub.storage.records import Access
+from protocols.slots import slots_of_day
+
+MOST_DAYS: Final = 366
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Days with what was read and how the rule of each settles that now; `left_out` have no run yet."""
+
+    days: tuple[str, ...]
+    parts: tuple[Readings, ...]
+    stood: tuple[Settlement, ...]
+    digests: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+
+async def read_period(store: SettlementStores, *, first: date, last: date, access: Access) -> Period:
+    """The settled days from `first` to `last`; the look stands in every home's log.
+
+    Raises: CommandError where no day of the range is settled, or the range is none.
+    """
+    if not 0 <= (last - first).days < MOST_DAYS:
+        raise CommandError(f"--from {first} --to {last}: expected 1 to {MOST_DAYS} days in their order")
+    names = [(first + timedelta(days=n)).isoformat() for n in range((last - first).days + 1)]
+    settled = {run.day for run in await store.runs(days=(names[0], names[-1]), allocations=False)}
+    if not settled:
+        raise CommandError(f"no day from {first} to {last} is settled")
+    days = tuple(name for name in names if name in settled)
+    inputs = [await read_day(store, day=date.fromisoformat(name), access=access) for name in days]
+    return Period(
+        days,
+        tuple(each.readings for each in inputs),
+        tuple([await settle_beside(each) for each in inputs]),
+        tuple(each.digest for each in inputs),
+        tuple(name for name in names if name not in settled),
+    )
+
+
+async def settle_beside(inputs: DayInputs) -> Settlement:
+    """The day settled in a thread, so that a hub's other work goes on. Raises: Refusal."""
+    return await asyncio.to_thread(settle, inputs.readings, inputs.rule)
+
+
+async def standing_of(store: SettlementStores, *, first: date, last: date) -> str:
+    """A hash of all that a period's settlement hangs on, from the books' own marks. Reads no value of any home."""
+    tz, ends = (await store.coop()).tz, (first.isoformat(), last.isoformat())
+    names = [(first + timedelta(days=n)).isoformat() for n in range((last - first).days + 1)]
+    slots = range(slots_of_day(first, tz).start, slots_of_day(last, tz).stop)
+    reach = range(slots.start - MOST_WEEKS * WEEK_SLOTS, slots.stop)
+    newest = max((await store.newest_messages(slots=reach)).values(), default=0)
+    decided = max((decision.id for decision in await store.slot_decisions(slots=reach)), default=0)
+    members = await asyncio.to_thread(digest_members, *await store.settlement_members(slots=slots))
+    runs = [(run.day, run.run_key) for run in await store.runs(days=ends, allocations=False)]
+    marks = [ends, newest, decided, members, runs, sorted((await store.rule_hashes(names)).items())]
+    return hashlib.sha256(json.dumps(marks).encode()).hexdigest()
+
+
+def add_range(parser: argparse.ArgumentParser) -> None:
+    """--from and --to."""
+    parser.add_argument("--from", dest="first", type=written_day, required=True, metavar="DAY", help="the first day")
+    parser.add_argument("--to", dest="last", type=written_day, required=True, metavar="DAY", help="the last day")
+
+
+def written_day(text: str) -> date:
+    """A day of the command line. Raises: ArgumentTypeError."""
+    try:
+        return read_written_day(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a day like 2026-11-21") from None
+
+
+def left_out_words(days: Sequence[str]) -> str:
+    """A line on the days that are not in it; empty where all are."""
+    return f"not settled and left out: {', '.join(days)}\n" if days else ""

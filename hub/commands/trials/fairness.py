@@ -1,0 +1,122 @@
+"""`commonwatt-hub fairness`: what members added to sharing beside what they got. Sums for all, one row by name only."""
+
+import argparse
+import asyncio
+import hashlib
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from hub.books.period import add_range, left_out_words, read_period
+from hub.commands.members.invitations import CommandError
+from hub.core.rules.refusal import Refusal
+from hub.core.settlement.pool_series import LEAST_HOMES
+from hub.core.trials.fairness import FairnessReport, explain_share, report_fairness, summarise_fairness
+from hub.folder.clock import open_clock
+from hub.folder.opening import open_hub
+from hub.storage.records import Access
+from protocols.timeline import Clock
+
+ACCESS: Final = Access(actor="job:fairness", role="job", purpose="settle.share")
+NANO_PER_UNIT: Final = 10**9
+SEED_TAG: Final = b"commonwatt fairness orders v1\n"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes besides --data and --clock."""
+    add_range(parser)
+    parser.add_argument("--member", metavar="ID", help="also this member's own row: for that member alone")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make the report and print it. Raises: CommandError with one line."""
+    clock = open_clock(args.clock)
+    found = asyncio.run(fairness_of(args.data, first=args.first, last=args.last, member=args.member, clock=clock))
+    sys.stdout.write(json.dumps(found) + "\n" if args.json else fairness_lines(found))
+    return 0
+
+
+async def fairness_of(folder: Path, *, first: date, last: date, member: str | None, clock: Clock) -> dict[str, object]:
+    """The report of the hub in `folder`, ready for JSON; the same readings give the same orders of joining.
+
+    Raises: CommandError, also where fewer than five homes took part.
+    """
+    settings, _, store = await open_hub(folder, clock=clock)
+    try:
+        period = await read_period(store, first=first, last=last, access=ACCESS)
+        report = report_fairness(period.stood, rng=np.random.default_rng(orders_seed(period.digests)))
+    except (Refusal, ValueError) as problem:
+        raise CommandError(f"fairness: {problem}") from None
+    finally:
+        await store.close()
+    if len(report.shares) < LEAST_HOMES:
+        raise CommandError(f"fairness: fewer than {LEAST_HOMES} homes took part; a report would tell of single homes")
+    found = {
+        "first_day": first.isoformat(),
+        "last_day": last.isoformat(),
+        "days": len(period.days),
+        "days_left_out": list(period.left_out),
+        "currency": settings.coop.currency,
+        **summary_of(report),
+    }
+    if member is not None:
+        found["member"] = _own_row(report, member, currency=settings.coop.currency)
+    return found
+
+
+def orders_seed(digests: Sequence[str]) -> int:
+    """The seed of the sampled orders: from what was read, so that nobody chooses it."""
+    return int.from_bytes(hashlib.sha256(SEED_TAG + "\n".join(digests).encode()).digest()[:8], "big")
+
+
+def summary_of(report: FairnessReport) -> dict[str, object]:
+    """What everyone may see."""
+    return asdict(summarise_fairness(report))
+
+
+def _own_row(report: FairnessReport, member: str, *, currency: str) -> dict[str, object]:
+    try:
+        share = report.of_member(member)
+    except KeyError:
+        raise CommandError(f"fairness: {member[:40]!r} had no part in these days") from None
+    return {
+        "id": member,
+        "value_nano": share.value_nano,
+        "error_nano": share.error_nano,
+        "got_nano": share.got_nano,
+        "words": explain_share(share, currency=currency),
+    }
+
+
+def fairness_lines(found: Mapping[str, object]) -> str:
+    """The report for people."""
+    how = f"{found['orders']} orders of joining, drawn by chance" if found["orders"] else "every group of members"
+    lines = [
+        f"{found['first_day']} to {found['last_day']}: {found['days']} settled days, {found['homes']} homes; {how}"
+    ]
+    words = {
+        "value_nano": "sharing was worth at most",
+        "got_nano": "members got of it",
+        "margin_nano": "the co-op kept",
+        "unshared_nano": "the rule left to the grid",
+    }
+    lines += [f"  {label:<28}{_amount(found[name]):>14} {found['currency']}" for name, label in words.items()]
+    more, less = (
+        "withheld" if found[name] is None else found[name] for name in ("got_more_than_added", "got_less_than_added")
+    )
+    lines.append(f"got clearly more than they added: {more}; clearly less: {less}")
+    if isinstance(member := found.get("member"), dict):
+        lines.append(f"{member['id']} (for this member alone): {member['words']}")
+    left_out = found["days_left_out"]
+    return "\n".join(lines) + "\n" + left_out_words(left_out if isinstance(left_out, list) else [])
+
+
+def _amount(nano: object) -> str:
+    return f"{nano / NANO_PER_UNIT:.2f}" if isinstance(nano, int) else "-"

@@ -1,0 +1,30 @@
+"""The device families that are simulated, and their register maps from the same files the agent reads."""
+
+from functools import cache
+from importlib.resources import files
+
+from protocols.maps.loading import load_map
+from protocols.maps.model import DeviceMap
+from simulator.problems import SimulatorProblem
+
+SUNSPEC_INVERTER = "sunspec-inverter"
+SUNSPEC_METER = "sunspec-meter"
+SDM630 = "eastron-sdm630"
+HUAWEI = "huawei-sun2000"
+SHELLY = "shelly-pro3em"
+BORNAY = "bornay-wind-plus"
+FAMILIES = (SUNSPEC_INVERTER, SUNSPEC_METER, SDM630, HUAWEI, SHELLY, BORNAY)
+
+
+class UnknownFamily(SimulatorProblem):
+    """No simulated device of this family; one line names those there are."""
+
+
+@cache
+def family_map(family: str) -> DeviceMap:
+    """The register map of a family. Raises: UnknownFamily."""
+    if family not in FAMILIES:
+        raise UnknownFamily(f"no device family {family!r}: choose one of {', '.join(FAMILIES)}")
+    name = f"{family}.toml"
+    text = (files("firmware_configs") / "devices" / name).read_text(encoding="utf-8")
+    return load_map(text, name=name)
