@@ -6,6 +6,7 @@ import asyncio
 import time
 from pathlib import Path
 
+from protocols.errors import InputError
 from protocols.timeline import Clock, parse_timeline
 
 
@@ -14,7 +15,7 @@ def boot_clock() -> float:
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
-class ClockError(ValueError):
+class ClockError(InputError):
     """The timeline file cannot be followed; one line."""
 
 

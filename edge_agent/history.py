@@ -13,6 +13,7 @@ from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal, InvalidOperation
 from edge_agent.metering.home_meter import FIELDS_OF_ROLE, Metering, Place, Sample
 from edge_agent.metering.sample_feed import SampleFeed
 from edge_agent.run_loop import GROUP, Closing
+from protocols.errors import InputError
 from protocols.recordings import HEADER
 from protocols.slots import SLOT_S, Slot, slot_of, start_of
 
@@ -25,7 +26,7 @@ MAX_VALUE = Decimal(10) ** 15
 POINTS = frozenset(name for fields in FIELDS_OF_ROLE.values() for name in fields) | {"power_w"}
 
 
-class RecordingError(ValueError):
+class RecordingError(InputError):
     """The recording cannot be used; one line that names the row and what was expected."""
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 from urllib.parse import parse_qs, urlsplit
 
+from protocols.errors import InputError
 from protocols.maps.model import MapError, RoleName, Sign
 from protocols.toml_fields import Fields
 from protocols.wire.topics import is_id
@@ -23,7 +24,7 @@ CONNECT_EXPECTED = "'tcp://host:port', 'rtu+tcp://host:port' or 'rtu:///dev/name
 Wire = Literal["tcp", "rtu+tcp", "rtu"]
 
 
-class SettingsError(ValueError):
+class SettingsError(InputError):
     """The configuration cannot be used; the message names file, key and what was expected."""
 
 

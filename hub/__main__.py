@@ -10,15 +10,12 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
-from typing import NoReturn
 
 from hub.console.progress import Progress
 from hub.core.local_dates import read_day
-from hub.folder.clock import ClockFileError, open_clock
-from hub.folder.identity import IdentityError
-from hub.folder.paths import FolderError
-from hub.folder.settings import SettingsError
-from hub.storage.failures import StoreError
+from hub.folder.clock import open_clock
+from protocols.command_line import OneLineParser
+from protocols.errors import CommonwattError, RequestError
 
 FAILED = 1
 INTERRUPTED = 130
@@ -31,15 +28,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     command: Callable[[argparse.Namespace], int] = options.command
-    from hub.broker.supervisor import BrokerProblem
-    from hub.commands.members.invitations import CommandError
-
-    one_liners = (CommandError, SettingsError, IdentityError, FolderError, StoreError, ClockFileError, BrokerProblem)
     try:
         return command(options)
-    except one_liners as error:
+    except CommonwattError as error:
         print(f"commonwatt-hub: {error}", file=sys.stderr)
-        return FAILED
+        return error.exit_status
     except KeyboardInterrupt:
         return INTERRUPTED
 
@@ -74,14 +67,14 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _invite(options: argparse.Namespace) -> int:
-    from hub.commands.members.invitations import CommandError, invite
+    from hub.commands.members.invitations import invite
 
     if options.list is not None:
         if options.board or any(part is not None for part in _person(options)):
-            raise CommandError("invite: --list FILE names everybody; leave out what names one person")
+            raise RequestError("invite: --list FILE names everybody; leave out what names one person")
         return _invite_list(options)
     if options.member is None or options.email is None:
-        raise CommandError("invite: give --member NAME and --email ADDRESS, or --list FILE")
+        raise RequestError("invite: give --member NAME and --email ADDRESS, or --list FILE")
     made = asyncio.run(
         invite(
             options.data,
@@ -135,16 +128,15 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _settle(options: argparse.Namespace) -> int:
-    from hub.commands.members.invitations import CommandError
     from hub.commands.trials.settle_case import run_settle_command
 
     of_hub = (options.data, options.day, options.month, options.kind, options.decision)
     if options.case is not None:
         if options.preview or any(part is not None for part in of_hub):
-            raise CommandError("settle: --case FILE stands alone or with --previous; leave out what belongs to a hub")
+            raise RequestError("settle: --case FILE stands alone or with --previous; leave out what belongs to a hub")
         return run_settle_command(options.case, options.previous, as_json=options.json, out=sys.stdout, err=sys.stderr)
     if options.previous is not None:
-        raise CommandError("settle: --previous FILE goes with --case FILE")
+        raise RequestError("settle: --previous FILE goes with --case FILE")
     if options.kind is not None or options.preview or options.decision is not None:
         from hub.commands.month import run_month
 
@@ -152,7 +144,7 @@ def _settle(options: argparse.Namespace) -> int:
     from hub.commands.board import days_of_month
 
     if options.data is None or (options.day is None) == (options.month is None):
-        raise CommandError("settle: give --case FILE, or --data DIR with --day DAY or --month MONTH")
+        raise RequestError("settle: give --case FILE, or --data DIR with --day DAY or --month MONTH")
     days = tuple(options.day) if options.day is not None else days_of_month(options.month)
     asyncio.run(_print_settled(options, days))
     return 0
@@ -233,15 +225,8 @@ def _add_rooms(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", 
             parser.set_defaults(command=module.run)
 
 
-class _OneLineParser(argparse.ArgumentParser):
-    """Says in one line what is wrong with the arguments, and where all of them are told."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; `{self.prog} --help` tells more\n")
-
-
 def _parser(called: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = _OneLineParser(prog="commonwatt-hub", description="The hub of an energy co-op.")
+    parser: argparse.ArgumentParser = OneLineParser(prog="commonwatt-hub", description="The hub of an energy co-op.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_init(commands)
     run = _command(commands, "run", _run, "run the hub: broker, intake, timetable and pages")

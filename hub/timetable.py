@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from hub.storage.contract import JobStore
 from hub.storage.records import Job
+from protocols.errors import CommonwattError
 from protocols.timeline import Clock
 
 log = logging.getLogger(__name__)
@@ -19,7 +20,7 @@ log = logging.getLogger(__name__)
 ERROR_CHARS_MAX = 200
 
 
-class JobProblem(Exception):
+class JobProblem(CommonwattError):
     """A job could not do its work for a reason a person should read; it is tried again at its next due time."""
 
 

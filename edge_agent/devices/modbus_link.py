@@ -17,6 +17,7 @@ from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 from pymodbus.pdu import ExceptionResponse, ModbusPDU
 
 from edge_agent.settings import Endpoint
+from protocols.errors import CommonwattError
 
 HOLDING, INPUT = 3, 4
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE = 1, 2, 3
@@ -25,7 +26,7 @@ MAX_DRAINS = 20
 TCP_BUFFER_BYTES = 8192
 
 
-class LinkError(Exception):
+class LinkError(CommonwattError):
     """A read that brought no words. The text names the kind of trouble, never a value."""
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from edge_agent.devices.modbus_link import ILLEGAL_ADDRESS, ILLEGAL_VALUE, Broken, Busy, ModbusLink, Refused
 from edge_agent.metering.home_meter import Place, Sample, sample_of
 from edge_agent.settings import DeviceSettings
+from protocols.errors import CommonwattError
 from protocols.maps.loading import resolve
 from protocols.maps.model import DeviceMap, MapError
 from protocols.maps.placement import ResolvedMap
@@ -36,7 +37,7 @@ class Readout:
     values: dict[str, Value]
 
 
-class NotThisDevice(Exception):
+class NotThisDevice(CommonwattError):
     """Something answers, but it is not what the map describes; the text says what was missing."""
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import aiosqlite
 
 from edge_agent.outbox.uncancellable import finished
+from protocols.errors import CommonwattError
 from protocols.wire.chain import FIRST_PREVIOUS, MAX_NUMBER
 from protocols.wire.envelope import batch_hash
 from protocols.wire.messages import Choice
@@ -27,7 +28,7 @@ _INSERT = "INSERT INTO message (epoch, seq, kind, topic, sealed, hash, made_at) 
 Statement = tuple[str, tuple[Any, ...]]
 
 
-class OutboxError(Exception):
+class OutboxError(CommonwattError):
     """The outbox cannot be used; one line that says what to do."""
 
 

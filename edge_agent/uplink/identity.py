@@ -5,7 +5,6 @@ Files only; the enrolment request itself goes through a `post` that is handed in
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 from edge_agent.uplink.sealing import Signer
 from protocols.consent.rules import ConsentSet
 from protocols.consent.text import parse_consent
+from protocols.durable_files import write_durably
 from protocols.enrolment.handshake import (
     EnrolAnswer,
     build_answer,
@@ -30,6 +30,7 @@ from protocols.enrolment.handshake import (
     parse_answer,
     parse_token,
 )
+from protocols.errors import CommonwattError
 from protocols.wire.topics import is_id
 
 KEY_FILE = "identity.key"
@@ -37,7 +38,7 @@ ENROLMENT_FILE = "enrolment.json"
 MAX_KEY_BYTES = 4096
 
 
-class IdentityError(Exception):
+class IdentityError(CommonwattError):
     """The key or the enrolment cannot be used; one line that says what to do."""
 
 
@@ -106,7 +107,7 @@ def enrol(folder: Path, token_text: str, *, coop: str, post: Callable[[bytes], b
     if answer.coop != coop:
         raise IdentityError(f"the hub belongs to co-op {answer.coop!r}, expected {coop!r} (hub.coop)")
     try:
-        write_durably(folder / ENROLMENT_FILE, build_answer(answer).encode())
+        write_durably(folder / ENROLMENT_FILE, build_answer(answer).encode(), replace=True)
     except OSError as cause:
         raise IdentityError(
             f"{folder / ENROLMENT_FILE}: cannot be written: {cause.strerror or cause}: "
@@ -122,7 +123,7 @@ def own_key(folder: Path) -> Ed25519PrivateKey:
         if not path.exists():
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             made = Ed25519PrivateKey.generate()
-            write_durably(path, made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+            write_durably(path, made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), replace=True)
     except OSError as cause:
         raise IdentityError(f"{path}: cannot be written: {cause.strerror or cause}") from None
     return load_key(path)
@@ -145,21 +146,3 @@ def load_key(path: Path) -> Ed25519PrivateKey:
     if not isinstance(key, Ed25519PrivateKey):
         raise IdentityError(f"{path}: expected an Ed25519 key in PEM: restore it, or enrol again with a new token")
     return key
-
-
-def write_durably(path: Path, content: bytes) -> None:
-    """Write a private file so that after a power cut it is there whole or not at all."""
-    draft = path.with_name(f".{path.name}.new")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    # Power lost before this line: the old file (or none) stands. After it and the folder's fsync: the new one.
-    draft.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -22,12 +22,11 @@ from protocols.wire.messages import (
     Answer,
     Choice,
     ConsentNotice,
-    decode_answer,
-    decode_consent_notice,
     encode_answer,
     encode_consent_notice,
 )
-from protocols.wire.readings import Batch, ClockTrust, DeviceState, decode_batch, encode_batch
+from protocols.wire.payloads import decode_payload, encode_payload
+from protocols.wire.readings import Batch, ClockTrust, DeviceState, encode_batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,24 +114,12 @@ def sealed_again(signer: Signer, kept: Sealed) -> Sealing | None:
     """The same content for another place in the chain; None when the kept bytes are not this agent's own any more."""
     try:
         payload = open_sealed(kept.sealed, kept.topic, signer.key.public_key())
-        body = _decode(kept.kind, payload)
+        body = decode_payload(kept.kind, payload)
     except WireError:
         return None
 
     def sealing(link: Link) -> Sealed:
         moved = replace(body, agent=signer.agent, epoch=link.epoch, seq=link.seq, previous=link.previous)
-        return signer.seal(kept.kind, _encode(moved))
+        return signer.seal(kept.kind, encode_payload(moved))
 
     return sealing
-
-
-def _decode(kind: str, payload: bytes) -> Batch | Answer | ConsentNotice:
-    if kind == "batch":
-        return decode_batch(payload)
-    return decode_answer(payload) if kind == "answer" else decode_consent_notice(payload)
-
-
-def _encode(body: Batch | Answer | ConsentNotice) -> bytes:
-    if isinstance(body, Batch):
-        return encode_batch(body)
-    return encode_answer(body) if isinstance(body, Answer) else encode_consent_notice(body)

@@ -13,11 +13,12 @@ from hub.core.payments.tax_terms import TaxTerms
 from hub.money.bills import book_bills
 from hub.money.funds import Say
 from hub.storage.failures import StoreConflict
+from protocols.errors import CommonwattError
 
 KEY_CHARS_LEAST = 8
 
 
-class ApprovalRefused(Exception):
+class ApprovalRefused(CommonwattError):
     """The word does not count; one line says why."""
 
 

@@ -1,21 +1,18 @@
 """The settled days of a range, read again with their rules, for what tries and compares and books nothing."""
 
-import argparse
 import asyncio
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
 from hub.books.days import DayInputs, SettlementStores, digest_members, read_day
-from hub.commands.members.invitations import CommandError
-from hub.core.local_dates import read_day as read_written_day
 from hub.core.rules.estimates import MOST_WEEKS, WEEK_SLOTS
 from hub.core.settlement.accepted_readings import Readings
 from hub.core.settlement.period import Settlement, settle
 from hub.storage.records import Access
+from protocols.errors import RequestError
 from protocols.slots import slots_of_day
 
 MOST_DAYS: Final = 366
@@ -35,14 +32,14 @@ class Period:
 async def read_period(store: SettlementStores, *, first: date, last: date, access: Access) -> Period:
     """The settled days from `first` to `last`; the look stands in every home's log.
 
-    Raises: CommandError where no day of the range is settled, or the range is none.
+    Raises: RequestError where no day of the range is settled, or the range is none.
     """
     if not 0 <= (last - first).days < MOST_DAYS:
-        raise CommandError(f"--from {first} --to {last}: expected 1 to {MOST_DAYS} days in their order")
+        raise RequestError(f"--from {first} --to {last}: expected 1 to {MOST_DAYS} days in their order")
     names = [(first + timedelta(days=n)).isoformat() for n in range((last - first).days + 1)]
     settled = {run.day for run in await store.runs(days=(names[0], names[-1]), allocations=False)}
     if not settled:
-        raise CommandError(f"no day from {first} to {last} is settled")
+        raise RequestError(f"no day from {first} to {last} is settled")
     days = tuple(name for name in names if name in settled)
     inputs = [await read_day(store, day=date.fromisoformat(name), access=access) for name in days]
     return Period(
@@ -71,22 +68,3 @@ async def standing_of(store: SettlementStores, *, first: date, last: date) -> st
     runs = [(run.day, run.run_key) for run in await store.runs(days=ends, allocations=False)]
     marks = [ends, newest, decided, members, runs, sorted((await store.rule_hashes(names)).items())]
     return hashlib.sha256(json.dumps(marks).encode()).hexdigest()
-
-
-def add_range(parser: argparse.ArgumentParser) -> None:
-    """--from and --to."""
-    parser.add_argument("--from", dest="first", type=written_day, required=True, metavar="DAY", help="the first day")
-    parser.add_argument("--to", dest="last", type=written_day, required=True, metavar="DAY", help="the last day")
-
-
-def written_day(text: str) -> date:
-    """A day of the command line. Raises: ArgumentTypeError."""
-    try:
-        return read_written_day(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a day like 2026-11-21") from None
-
-
-def left_out_words(days: Sequence[str]) -> str:
-    """A line on the days that are not in it; empty where all are."""
-    return f"not settled and left out: {', '.join(days)}\n" if days else ""

@@ -39,6 +39,7 @@ from hub.storage.contract import AttestationStore
 from hub.storage.failures import StaleInputs, StoreConflict
 from hub.storage.finding_records import SlotDecision
 from hub.storage.records import Access, Coop, RunRow
+from protocols.errors import CommonwattError
 from protocols.slots import Slot, day_of, slots_of_day
 
 PREVIEW_ACCESS: Final = Access(actor="job:settlement-preview", role="job", purpose="settle.share")
@@ -63,7 +64,7 @@ class MonthPlan:
     digests: tuple[str, str]
 
 
-class PreviewStale(Exception):
+class PreviewStale(CommonwattError):
     """What the run would book is no longer what was looked at."""
 
 

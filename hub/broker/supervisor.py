@@ -19,6 +19,7 @@ from hub.broker import embedded
 from hub.broker.connection import BrokerAddress
 from hub.broker.mosquitto_files import HUB_USER, find_mosquitto, write_mosquitto_files
 from hub.folder.settings import BrokerSettings
+from protocols.errors import CommonwattError
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ _END_WITH_PARENT: Final = (
 )
 
 
-class BrokerProblem(Exception):
+class BrokerProblem(CommonwattError):
     """The broker cannot serve; one line says why and what to do."""
 
 

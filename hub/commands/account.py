@@ -13,7 +13,6 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from hub.commands.members.invitations import CommandError
 from hub.commands.month import local_today
 from hub.core.local_dates import read_day
 from hub.core.payments.accounts import clean_holder, iban_length, iban_problem, is_mandate_id, masked
@@ -23,6 +22,7 @@ from hub.folder.opening import open_hub
 from hub.storage.account_records import AccountRow, BankDetails, NewAccount, mandate_fields
 from hub.storage.contract import Store
 from hub.storage.records import Access, Member
+from protocols.errors import RequestError
 from protocols.timeline import Clock
 
 MAX_LETTER_BYTES: Final = 1000
@@ -54,11 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Enter what the letter says and show the history. Raises: CommandError with one line."""
+    """Enter what the letter says and show the history. Raises: RequestError with one line."""
     if (args.holder is not None and args.iban_file is None) or (args.mandate and args.mandate_signed is None):
-        raise CommandError("account: --holder goes with --iban-file, --mandate with --mandate-signed")
+        raise RequestError("account: --holder goes with --iban-file, --mandate with --mandate-signed")
     if args.revoke_mandate and args.mandate_signed is not None:
-        raise CommandError("account: --revoke-mandate and --mandate-signed are two letters: enter one after the other")
+        raise RequestError("account: --revoke-mandate and --mandate-signed are two letters: enter one after the other")
     signed_on = None if args.mandate_signed is None else _day(args.mandate_signed)
     iban = None if args.iban_file is None else read_iban(args.iban_file)
     letter = Letter(iban, args.holder, signed_on, args.mandate, args.revoke_mandate)
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def read_iban(name: str) -> str:
-    """The IBAN of a file or of standard input, checked. Raises: CommandError, which never repeats it."""
+    """The IBAN of a file or of standard input, checked. Raises: RequestError, which never repeats it."""
     try:
         if name == STANDARD_INPUT:
             content = sys.stdin.buffer.read(MAX_LETTER_BYTES + 1)
@@ -76,32 +76,32 @@ def read_iban(name: str) -> str:
             with Path(name).open("rb") as file:
                 content = file.read(MAX_LETTER_BYTES + 1)
     except OSError as error:
-        raise CommandError(f"cannot read {name}: {error.strerror}") from None
+        raise RequestError(f"cannot read {name}: {error.strerror}") from None
     text = content.decode("utf-8", errors="replace").strip()
     if len(content) > MAX_LETTER_BYTES or len(text.splitlines()) != 1:
-        raise CommandError("account: expected one line with the IBAN and nothing else")
+        raise RequestError("account: expected one line with the IBAN and nothing else")
     problem = iban_problem(text)
     if problem == "country":
-        raise CommandError("account: the IBAN does not begin with the two letters of a SEPA country")
+        raise RequestError("account: the IBAN does not begin with the two letters of a SEPA country")
     if problem == "length":
-        raise CommandError(f"account: the IBAN has {len(compact(text))} characters, not {iban_length(text)}")
+        raise RequestError(f"account: the IBAN has {len(compact(text))} characters, not {iban_length(text)}")
     if problem is not None:
-        raise CommandError("account: the IBAN's check digits do not fit: a character is wrong")
+        raise RequestError("account: the IBAN's check digits do not fit: a character is wrong")
     return compact(text)
 
 
 async def enter_letter(folder: Path, letter: Letter, *, member: str, by: str, clock: Clock) -> dict[str, object]:
-    """Enter it whole, then the member's history with masked accounts. Raises: CommandError; then nothing is entered."""
+    """Enter it whole, then the member's history with masked accounts. Raises: RequestError; then nothing is entered."""
     settings, _, store = await open_hub(folder, clock=clock)
     try:
         who = await _check_people(store, member, by)
         name = None if letter.holder is None else clean_holder(letter.holder)
         if letter.holder is not None and name is None:
-            raise CommandError("account: --holder: expected a name a bank can read, up to 70 characters")
+            raise RequestError("account: --holder: expected a name a bank can read, up to 70 characters")
         if letter.signed_on is not None and letter.signed_on > local_today(clock, settings.coop.tz):
-            raise CommandError(f"account: the mandate cannot be signed on {letter.signed_on}, which has not come yet")
+            raise RequestError(f"account: the mandate cannot be signed on {letter.signed_on}, which has not come yet")
         if letter.mandate is not None and not is_mandate_id(letter.mandate):
-            raise CommandError("account: --mandate: expected 1 to 33 letters, digits and signs the banks take")
+            raise RequestError("account: --mandate: expected 1 to 33 letters, digits and signs the banks take")
         at, access = int(clock.now()), Access(actor=by, role="board", purpose=PURPOSE)
         _require_free(letter, await store.bank_details([member], access=access), member=member)
         if letter.iban is not None:
@@ -115,25 +115,25 @@ async def enter_letter(folder: Path, letter: Letter, *, member: str, by: str, cl
 async def _check_people(store: Store, member: str, by: str) -> Member:
     who, board = await store.member(member), await store.member(by)
     if who is None or await store.home_of(member) is None:
-        raise CommandError(f"account: there is no member {member[:40]!r} with a home")
+        raise RequestError(f"account: there is no member {member[:40]!r} with a home")
     if board is None or not board.is_board:
-        raise CommandError(f"account: {by[:40]!r} is not on the board: give --by with a board member's id")
+        raise RequestError(f"account: {by[:40]!r} is not on the board: give --by with a board member's id")
     return who
 
 
 def _require_free(letter: Letter, details: BankDetails, *, member: str) -> None:
-    """Raises: CommandError for a letter that does not fit what stands, so that no half of it is entered."""
+    """Raises: RequestError for a letter that does not fit what stands, so that no half of it is entered."""
     account, mandate = details.account_of(member), details.mandate_of(member)
     if letter.is_revoked and mandate is None:
-        raise CommandError(f"account: {member} has no mandate that stands")
+        raise RequestError(f"account: {member} has no mandate that stands")
     if letter.signed_on is None:
         return
     if account is None and letter.iban is None:
-        raise CommandError(f"account: {member} has no account yet: give --iban-file too")
+        raise RequestError(f"account: {member} has no account yet: give --iban-file too")
     if mandate is not None and account is not None and letter.iban in (None, account.iban):
-        raise CommandError(f"account: {member} has a mandate that stands already: --revoke-mandate ends it")
+        raise RequestError(f"account: {member} has a mandate that stands already: --revoke-mandate ends it")
     if letter.mandate in {row.id for row in details.mandates}:
-        raise CommandError(f"account: the mandate {letter.mandate} is there already: each has an id of its own")
+        raise RequestError(f"account: the mandate {letter.mandate} is there already: each has an id of its own")
 
 
 async def _enter_mandate(store: Store, letter: Letter, *, member: str, by: str, at: int) -> None:
@@ -144,7 +144,7 @@ async def _enter_mandate(store: Store, letter: Letter, *, member: str, by: str, 
     signed = letter.signed_on.isoformat()
     problem = await store.add_mandate(member, signed_on=signed, made_by=by, made_at=at, mandate=letter.mandate)
     if problem is not None:
-        raise CommandError(f"account: the mandate was not entered ({problem}): somebody else entered one meanwhile")
+        raise RequestError(f"account: the mandate was not entered ({problem}): somebody else entered one meanwhile")
 
 
 def _history(details: BankDetails, members: tuple[Member, ...]) -> dict[str, object]:
@@ -183,4 +183,4 @@ def _day(text: str) -> date:
     try:
         return read_day(text)
     except ValueError:
-        raise CommandError(f"account: --mandate-signed {text[:20]!r} is not a day like 2026-11-21") from None
+        raise RequestError(f"account: --mandate-signed {text[:20]!r} is not a day like 2026-11-21") from None

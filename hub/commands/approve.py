@@ -9,11 +9,11 @@ from pathlib import Path
 
 from hub.board.fund_approval import approve_fund, find_fund
 from hub.board.run_approval import ApprovalRefused
-from hub.commands.members.invitations import CommandError
 from hub.commands.month import run_json, run_line, say_of_run
 from hub.core.ledger.fund_approvals import FundWord
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
+from protocols.errors import RequestError
 from protocols.timeline import Clock
 
 
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Give the word and say how the run stands. Raises: CommandError with one line."""
+    """Give the word and say how the run stands. Raises: RequestError with one line."""
     clock = open_clock(args.clock)
     fund = asyncio.run(say_of_fund(args.data, run=args.key, member=args.member, publish=args.publish, clock=clock))
     if fund is not None:
@@ -40,16 +40,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def say_of_fund(folder: Path, *, run: str, member: str, publish: bool, clock: Clock) -> FundWord | None:
-    """A board member's approval of the fund's run with this key; None where no fund has it. Raises: CommandError."""
+    """A board member's approval of the fund's run with this key; None where no fund has it. Raises: RequestError."""
     _, key, store = await open_hub(folder, clock=clock)
     try:
         if await find_fund(store, run) is None:
             return None
         if publish:
-            raise CommandError("approve: a run of a fund is not published: with two approvals its amounts are due")
+            raise RequestError("approve: a run of a fund is not published: with two approvals its amounts are due")
         return await approve_fund(store, run=run, member=member, at=int(clock.now()), key=key)
     except ApprovalRefused as problem:
-        raise CommandError(f"approve: {problem}") from None
+        raise RequestError(f"approve: {problem}") from None
     finally:
         await store.close()
 

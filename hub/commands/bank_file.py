@@ -5,13 +5,13 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hub.commands.members.invitations import CommandError
 from hub.console.output_files import read_file, write_new
 from hub.core.payments.order_document import read_order
 from hub.core.payments.sepa import BankRefusal, PayoutOrder
 from hub.core.rules.refusal import Refusal
 from hub.core.settlement.case_file import parse_case
 from hub.folder.clock import open_clock
+from protocols.errors import RequestError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,19 +25,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the file for the bank, whole or not at all. Raises: CommandError with one line."""
+    """Write the file for the bank, whole or not at all. Raises: RequestError with one line."""
     try:
         from hub.exchange.bank_files import collection_file, payout_file  # noqa: PLC0415 - an optional package
     except ImportError:
-        raise CommandError("bank-file needs the package sepaxml: install commonwatt with the extra 'sepa'") from None
+        raise RequestError("bank-file needs the package sepaxml: install commonwatt with the extra 'sepa'") from None
     now = datetime.fromtimestamp(int(open_clock(args.clock).now()), UTC)
     try:
         order = read_order(parse_case(read_file(args.order)), now=now)
         content = payout_file(order) if isinstance(order, PayoutOrder) else collection_file(order)
     except Refusal as refusal:
-        raise CommandError(f"bank-file: {args.order}: {refusal.detail}") from None
+        raise RequestError(f"bank-file: {args.order}: {refusal.detail}") from None
     except BankRefusal as refusal:
-        raise CommandError(f"bank-file: {args.order}: {refusal}") from None
+        raise RequestError(f"bank-file: {args.order}: {refusal}") from None
     write_new(args.out, content)  # account numbers stand in it: it is its owner's alone
     count = len(order.payouts) if isinstance(order, PayoutOrder) else len(order.collections)
     kind = "payouts" if isinstance(order, PayoutOrder) else "collections"

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from hub.board.run_approval import ApprovalRefused, find_run
 from hub.books.runs import month_runs
-from hub.commands.members.invitations import CommandError
 from hub.core.ledger.month_runs import PUBLISHED
 from hub.core.payments.bills import Bill
 from hub.folder.clock import open_clock
@@ -20,6 +19,7 @@ from hub.folder.opening import open_hub
 from hub.folder.tax_settings import load_tax_terms
 from hub.money.bills import billed_runs, plan_bills
 from hub.storage.records import Access
+from protocols.errors import RequestError
 from protocols.timeline import Clock
 
 ACCESS: Final = Access(actor="job:bills", role="board", purpose="settle.share", reason="a run's bills were shown")
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the documents; nothing is booked. Raises: CommandError with one line."""
+    """Print the documents; nothing is booked. Raises: RequestError with one line."""
     found = asyncio.run(bills_of_run(args.data, key=args.key, clock=open_clock(args.clock)))
     if args.json:
         table = {"month": found.month, "kind": found.kind, "published": found.is_out, "members": dict(found.documents)}
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def bills_of_run(folder: Path, *, key: str, clock: Clock) -> RunBills:
-    """The documents of the run with this key. Raises: CommandError."""
+    """The documents of the run with this key. Raises: RequestError."""
     terms = load_tax_terms(folder)
     _, _, store = await open_hub(folder, clock=clock)
     try:
@@ -67,7 +67,7 @@ async def bills_of_run(folder: Path, *, key: str, clock: Clock) -> RunBills:
             plan = await plan_bills(store, chosen, terms=terms, at=int(clock.now()))
             documents = plan.inputs["documents"]  # type: ignore[assignment]
     except ApprovalRefused as problem:
-        raise CommandError(f"bills: {problem}") from None
+        raise RequestError(f"bills: {problem}") from None
     finally:
         await store.close()
     by_member = {member: tuple(sides.values()) for member, sides in sorted(documents.items())}

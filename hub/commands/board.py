@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 from hub.board.report import make_report
 from hub.books.days import DayResult, settle_day
 from hub.books.runs import month_runs
-from hub.commands.members.invitations import CommandError
 from hub.console.progress import Tell, tell_nobody
 from hub.core.ledger.run_calendar import month_name, month_of
 from hub.core.local_dates import read_day
@@ -21,6 +20,7 @@ from hub.settlement_job import is_billed
 from hub.verify.books import check_books
 from hub.verify.contradictions import Findings
 from hub.verify.messages import check_messages
+from protocols.errors import RequestError
 from protocols.timeline import Clock
 
 SKIPPED: Final = "skipped"
@@ -32,7 +32,7 @@ async def settle_days(folder: Path, *, days: Sequence[date], clock: Clock) -> As
     """Settle closed local days and book what differs; one row as each day is booked, ready for JSON.
 
     Days before there was any member are skipped, unless all are.
-    Raises: CommandError for a day that has not closed, before any is booked, or for one that is refused; the days
+    Raises: RequestError for a day that has not closed, before any is booked, or for one that is refused; the days
     before that one are booked.
     """
     settings, key, store = await open_hub(folder, clock=clock)
@@ -40,7 +40,7 @@ async def settle_days(folder: Path, *, days: Sequence[date], clock: Clock) -> As
     today = datetime.fromtimestamp(now_s, UTC).astimezone(ZoneInfo(settings.coop.tz)).date()
     try:
         if days and max(days) >= today:
-            raise CommandError(
+            raise RequestError(
                 f"settle: {max(days)} has not closed yet; days up to {today - timedelta(days=1)} can be settled,"
                 " each with --day"
             )
@@ -48,7 +48,7 @@ async def settle_days(folder: Path, *, days: Sequence[date], clock: Clock) -> As
         for day in days:
             if is_billed(day, runs):
                 month = month_name(month_of(day))
-                raise CommandError(f"settle: {month} has a run of its own; book its next with --month {month} --kind")
+                raise RequestError(f"settle: {month} has a run of its own; book its next with --month {month} --kind")
             await look(store, (day,), at=now_s)
             try:
                 result = await settle_day(store, day=day, made_at=now_s, key=key)
@@ -56,7 +56,7 @@ async def settle_days(folder: Path, *, days: Sequence[date], clock: Clock) -> As
                 if refusal.code == "no_members" and day != days[-1]:
                     yield {"day": day.isoformat(), "state": SKIPPED, "why": "nobody was a member yet"}
                     continue
-                raise CommandError(f"settle: {day} is refused: {refusal}") from None
+                raise RequestError(f"settle: {day} is refused: {refusal}") from None
             yield _settled_row(result)
     finally:
         await store.close()
@@ -131,9 +131,9 @@ def verify_lines(found: Mapping[str, object]) -> str:
 
 
 async def report_hub(folder: Path, *, first: date, last: date, clock: Clock) -> dict[str, object]:
-    """The board's report of these local days. Raises: CommandError for days in the wrong order."""
+    """The board's report of these local days. Raises: RequestError for days in the wrong order."""
     if last < first:
-        raise CommandError(f"report: --to {last} lies before --from {first}")
+        raise RequestError(f"report: --to {last} lies before --from {first}")
     _, _, store = await open_hub(folder, clock=clock)
     try:
         return await make_report(store, first=first, last=last)
@@ -142,10 +142,10 @@ async def report_hub(folder: Path, *, first: date, last: date, clock: Clock) -> 
 
 
 def days_of_month(text: str) -> tuple[date, ...]:
-    """All days of a month like 2026-05. Raises: CommandError."""
+    """All days of a month like 2026-05. Raises: RequestError."""
     try:
         first = read_day(f"{text}-01")
     except ValueError:
-        raise CommandError(f"--month {text[:20]!r}: expected a month like 2026-05") from None
+        raise RequestError(f"--month {text[:20]!r}: expected a month like 2026-05") from None
     following = (first + timedelta(days=32)).replace(day=1)
     return tuple(first + timedelta(days=n) for n in range((following - first).days))

@@ -9,9 +9,8 @@ from dataclasses import asdict, replace
 from datetime import date, timedelta
 from pathlib import Path
 
-from hub.books.period import written_day
-from hub.commands.members.invitations import CommandError
 from hub.commands.month import local_today
+from hub.commands.periods import written_day
 from hub.console.output_files import read_json_table
 from hub.core.quality.home_checks import Finding
 from hub.core.quality.settlement_check import VERDICTS
@@ -22,6 +21,7 @@ from hub.quality.findings import look_at_day
 from hub.quality.nameplate_limits import read_plates
 from hub.storage.finding_records import FindingRow
 from hub.storage.records import Access
+from protocols.errors import RequestError
 from protocols.slots import iso
 from protocols.timeline import Clock
 
@@ -53,12 +53,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """List, look or decide. Raises: CommandError with one line."""
+    """List, look or decide. Raises: RequestError with one line."""
     clock = open_clock(args.clock)
     if args.decide is None and (args.member is not None or args.reason is not None):
-        raise CommandError("findings: --member and --reason go with --decide")
+        raise RequestError("findings: --member and --reason go with --decide")
     if args.plates is not None and args.day is None:
-        raise CommandError("findings: --plates goes with --day")
+        raise RequestError("findings: --plates goes with --day")
     if args.day is not None:
         found = asyncio.run(find_on_day(args.data, day=args.day, plates_file=args.plates, clock=clock))
         text = json.dumps([found_json(each) for each in found]) + "\n" if args.json else found_lines(found)
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def find_on_day(folder: Path, *, day: date, plates_file: Path | None, clock: Clock) -> tuple[Finding, ...]:
-    """What a look at the day finds now. Raises: CommandError."""
+    """What a look at the day finds now. Raises: RequestError."""
     settings, _, store = await open_hub(folder, clock=clock)
     chosen = settings if plates_file is None else replace(settings, plates_file=plates_file)
     try:
@@ -81,7 +81,7 @@ async def find_on_day(folder: Path, *, day: date, plates_file: Path | None, cloc
         place_deg = None if weather is None else (weather.latitude, weather.longitude)
         plates = {} if chosen.plates_file is None else read_plates(read_json_table(chosen.plates_file))
         if unknown := sorted({*plates} - {home.id for home in await store.homes()}):
-            raise CommandError(f"plates: there is no home {unknown[0][:40]!r}")
+            raise RequestError(f"plates: there is no home {unknown[0][:40]!r}")
         return (await look_at_day(store, day=day, place_deg=place_deg, plates=plates)).found
     finally:
         await store.close()
@@ -100,23 +100,23 @@ async def list_findings(folder: Path, *, clock: Clock) -> tuple[FindingRow, ...]
 async def decide_on(
     folder: Path, words: Sequence[str], *, member: str | None, reason: str | None, clock: Clock
 ) -> FindingRow:
-    """Keep the board's decision. Raises: CommandError; then nothing was changed."""
+    """Keep the board's decision. Raises: RequestError; then nothing was changed."""
     number, verdict = words
     if member is None or reason is None:
-        raise CommandError("findings: --decide needs --member ID and --reason TEXT")
+        raise RequestError("findings: --decide needs --member ID and --reason TEXT")
     if not (number.isascii() and number.isdecimal() and len(number) < 16):
-        raise CommandError(f"findings: {number[:20]!r} is no number of a finding; list them without --decide")
+        raise RequestError(f"findings: {number[:20]!r} is no number of a finding; list them without --decide")
     if verdict not in VERDICTS:
-        raise CommandError(f"findings: {verdict[:20]!r} is none of {', '.join(VERDICTS)}")
+        raise RequestError(f"findings: {verdict[:20]!r} is none of {', '.join(VERDICTS)}")
     _, _, store = await open_hub(folder, clock=clock)
     try:
         who = await store.member(member)
         if who is None:
-            raise CommandError(f"findings: there is no member {member[:40]!r}")
+            raise RequestError(f"findings: there is no member {member[:40]!r}")
         at = int(clock.now())
         return await decide_finding(store, int(number), member=who, verdict=verdict, reason=reason, at=at)
     except DecisionRefused as problem:
-        raise CommandError(f"findings: {problem}") from None
+        raise RequestError(f"findings: {problem}") from None
     finally:
         await store.close()
 

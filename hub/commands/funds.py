@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final, cast
 
 from hub.books.days import SettlementStores
-from hub.commands.members.invitations import CommandError
 from hub.commands.month import local_today, parse_month
 from hub.console.output_files import read_file
 from hub.core.ledger.fund_approvals import FUND_KINDS
@@ -24,6 +23,7 @@ from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
 from hub.money.funds import FundPlan, FundResult, book_fund, plan_fees, plan_grants, plan_year, preview_fund
 from hub.storage.records import Access
+from protocols.errors import RequestError
 from protocols.timeline import Clock
 
 DECIDED_CHARS_MAX: Final = 200
@@ -50,11 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Book the plan or say what it would book. Raises: CommandError with one line."""
+    """Book the plan or say what it would book. Raises: RequestError with one line."""
     given = {"--month": args.month, "--year": args.year, "--day": args.day}
     wanted = PERIODS[args.what]
     if [name for name, value in given.items() if value is not None] != [wanted]:
-        raise CommandError(f"funds {args.what}: give {wanted} and no other period")
+        raise RequestError(f"funds {args.what}: give {wanted} and no other period")
     plan = read_plan(args.plan, args.what)
     clock = open_clock(args.clock)
     result = asyncio.run(
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def book_plan(folder: Path, what: str, plan: Table, *, period: str, preview: bool, clock: Clock) -> FundResult:
-    """Book a plan on the hub in this folder, or only look. Raises: CommandError; then nothing is booked."""
+    """Book a plan on the hub in this folder, or only look. Raises: RequestError; then nothing is booked."""
     settings, key, store = await open_hub(folder, clock=clock)
     try:
         # What moves on each member's account is shown: the look stands in each home's log before it (I12).
@@ -76,7 +76,7 @@ async def book_plan(folder: Path, what: str, plan: Table, *, period: str, previe
             return await preview_fund(store, found)
         return await book_fund(store, found, made_at=int(clock.now()), key=key)
     except Refusal as refusal:
-        raise CommandError(f"funds {what}: refused: {refusal}") from None
+        raise RequestError(f"funds {what}: refused: {refusal}") from None
     finally:
         await store.close()
 
@@ -93,7 +93,7 @@ async def _planned(store: SettlementStores, what: str, plan: Table, *, period: s
     if what == "year-end":
         year = int(period)
         if not 2000 <= year <= 9999:
-            raise CommandError(f"funds: --year {year} is no year like 2026")
+            raise RequestError(f"funds: --year {year} is no year like 2026")
         _require_over(date(year, 12, 31), today, period)
         names = ("reserve_ppm", "solidarity_ppm", "patronage_ppm")
         parts = [require_integer(plan.get(name), name) for name in names]
@@ -102,24 +102,24 @@ async def _planned(store: SettlementStores, what: str, plan: Table, *, period: s
     try:
         day = date.fromisoformat(period)
     except ValueError:
-        raise CommandError(f"funds: --day {period[:20]!r} is not a day like 2026-11-21") from None
+        raise RequestError(f"funds: --day {period[:20]!r} is not a day like 2026-11-21") from None
     if day > today:
-        raise CommandError(f"funds: {day} has not come yet")
+        raise RequestError(f"funds: {day} has not come yet")
     grants = {member: _nano(value, f"grants.{member}") for member, value in _table(plan, "grants").items()}
     return await plan_grants(store, day=day, grants_nano=grants, decided=decided)
 
 
 def read_plan(path: Path, what: str) -> Table:
-    """The plan in this file. Raises: CommandError."""
+    """The plan in this file. Raises: RequestError."""
     try:
         plan = tomllib.loads(read_file(path).decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise CommandError(f"{path}: not a TOML file: {error}") from None
+        raise RequestError(f"{path}: not a TOML file: {error}") from None
     if unknown := sorted(set(plan) - KEYS[what]):
-        raise CommandError(f"{path}: {unknown[0]}: not known in a plan of {what}: {', '.join(sorted(KEYS[what]))}")
+        raise RequestError(f"{path}: {unknown[0]}: not known in a plan of {what}: {', '.join(sorted(KEYS[what]))}")
     decided = plan.get("decided")
     if not isinstance(decided, str) or not decided.isprintable() or not 1 <= len(decided) <= DECIDED_CHARS_MAX:
-        raise CommandError(f'{path}: decided: expected who decided it and when, like "assembly of 2026-03-12"')
+        raise RequestError(f'{path}: decided: expected who decided it and when, like "assembly of 2026-03-12"')
     return plan
 
 
@@ -136,7 +136,7 @@ def _nano(value: object, where: str) -> int:
 
 def _require_over(last: date, today: date, period: str) -> None:
     if last >= today:
-        raise CommandError(f"funds: {period} is not over yet")
+        raise RequestError(f"funds: {period} is not over yet")
 
 
 def result_json(result: FundResult) -> Table:

@@ -11,7 +11,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final, cast
 
-from hub.commands.members.invitations import CommandError
 from hub.console.output_files import read_file, read_json_table, write_new
 from hub.core.grid.austria import MeteringPoints, austrian_series, write_austrian_csv
 from hub.core.grid.comparison import compare_sources
@@ -26,6 +25,7 @@ from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
 from hub.folder.settings import is_zone
 from hub.storage.records import Access, SettlementInputs
+from protocols.errors import RequestError
 from protocols.slots import day_of, slots_of_day
 from protocols.timeline import Clock
 
@@ -65,13 +65,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do the task that was named. Raises: CommandError with one line; then nothing was written."""
+    """Do the task that was named. Raises: RequestError with one line; then nothing was written."""
     try:
         return int(args.task(args))
     except GridFileRefusal as refusal:
-        raise CommandError(f"grid-file: {refusal}") from None
+        raise RequestError(f"grid-file: {refusal}") from None
     except Refusal as refusal:
-        raise CommandError(f"grid-file: not settled ({refusal.code}): {refusal.detail}") from None
+        raise RequestError(f"grid-file: not settled ({refusal.code}): {refusal.detail}") from None
 
 
 def own_series(inputs: SettlementInputs, points: Mapping[str, MeteringPoints]) -> tuple[QuarterHours, ...]:
@@ -130,7 +130,7 @@ def _austria(args: argparse.Namespace) -> int:
     elif args.out.suffix == ".csv":
         content = write_austrian_csv(series, args.tz)
     else:
-        raise CommandError(f"grid-file: {args.out}: choose a name that ends in .csv or .xlsx")
+        raise RequestError(f"grid-file: {args.out}: choose a name that ends in .csv or .xlsx")
     write_new(args.out, content)
     sys.stdout.write(f"{args.out}: {len(series)} figures of {len(series[0].slots)} quarter hours\n")
     return 0
@@ -145,12 +145,12 @@ def _pairs(args: argparse.Namespace) -> int:
 
 def _compare(args: argparse.Namespace) -> int:
     if (args.own is None) == (args.data is None) or (args.data is not None and args.points is None):
-        raise CommandError("grid-file compare: give --own FILE, or --data DIR with --points FILE")
+        raise RequestError("grid-file compare: give --own FILE, or --data DIR with --points FILE")
     if args.tolerance_wh < 0:
-        raise CommandError("grid-file compare: --tolerance-wh is below 0")
+        raise RequestError("grid-file compare: --tolerance-wh is below 0")
     if args.data is None:
         if args.tz is None:
-            raise CommandError("grid-file compare: --own needs --tz, such as Europe/Vienna")
+            raise RequestError("grid-file compare: --own needs --tz, such as Europe/Vienna")
         _check_zone(args.tz)
         grid = _read_series(args.grid, args.tz)
         own = _read_series(args.own, args.tz).series
@@ -181,7 +181,7 @@ async def _from_hub(
         _check_zone(zone)
         grid = _read_series(file, zone)
         if not grid.series:
-            raise CommandError(f"grid-file compare: {file}: no reading whose time is clear")
+            raise RequestError(f"grid-file compare: {file}: no reading whose time is clear")
         day = day_of(min(one.first_slot for one in grid.series), settings.coop.tz)
         last = day_of(max(one.slots.stop for one in grid.series) - 1, settings.coop.tz)
         slots = range(_first_slot(day, settings.coop.tz), _first_slot(last + timedelta(days=1), settings.coop.tz))
@@ -202,13 +202,13 @@ def _read_series(path: Path, tz: str) -> GridReadings:
             return GridReadings(tuple(one for one in _sheets().read_sheets(content, tz) if one.code == "total"), ())
         return read_quarter_hours(content, tz)
     except GridFileRefusal as refusal:
-        raise CommandError(f"grid-file: {path}: {refusal}") from None
+        raise RequestError(f"grid-file: {path}: {refusal}") from None
 
 
 def _settled_case(path: Path) -> Settlement:
     readings, rule = read_case(read_json_table(path))
     if not readings.slots:
-        raise CommandError(f"grid-file: {path}: there are no intervals")
+        raise RequestError(f"grid-file: {path}: there are no intervals")
     return settle(readings, rule)
 
 
@@ -218,19 +218,19 @@ def _read_points(path: Path) -> dict[str, MeteringPoints]:
         table = held if isinstance(held, dict) else {}
         known = {name: table.get(name) for name in ("consumption", "generation")}
         if not set(table) <= set(known) or not table or not all(isinstance(p, str | None) for p in known.values()):
-            raise CommandError(f"grid-file: {path}: {member[:40]!a} is not {POINTS_HELP}")
+            raise RequestError(f"grid-file: {path}: {member[:40]!a} is not {POINTS_HELP}")
         points[member] = MeteringPoints(known["consumption"], known["generation"])
     return points
 
 
 def _check_zone(tz: str) -> None:
     if not is_zone(tz):
-        raise CommandError(f"--tz {tz[:40]!r}: expected a time zone like Europe/Vienna")
+        raise RequestError(f"--tz {tz[:40]!r}: expected a time zone like Europe/Vienna")
 
 
 def _sheets() -> ModuleType:
     try:
         from hub.exchange import grid_sheets  # noqa: PLC0415 - an optional package
     except ImportError:
-        raise CommandError("a spreadsheet needs the package openpyxl: install the extra 'sheets'") from None
+        raise RequestError("a spreadsheet needs the package openpyxl: install the extra 'sheets'") from None
     return grid_sheets

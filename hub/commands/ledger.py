@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from hub.commands.members.invitations import CommandError
 from hub.console.output_files import new_file
 from hub.core.ledger.entries import GENESIS, entry_hash
 from hub.core.ledger.export import BeancountExport, CsvExport, JsonExport, LedgerExport
@@ -15,6 +14,7 @@ from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
 from hub.storage.contract import BookStore
 from hub.storage.records import Access
+from protocols.errors import RequestError
 from protocols.timeline import Clock
 
 PAGE: Final = 2000
@@ -35,14 +35,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the ledger, whole or not at all. Raises: CommandError with one line."""
+    """Write the ledger, whole or not at all. Raises: RequestError with one line."""
     count = asyncio.run(export_hub(args.data, args.out, form=args.format, clock=open_clock(args.clock)))
     sys.stdout.write(f"{args.out}: {count} entries\n")
     return 0
 
 
 async def export_hub(folder: Path, out: Path, *, form: str, clock: Clock) -> int:
-    """The ledger of the hub in `folder` as the file `out`; how many entries it has. Raises: CommandError."""
+    """The ledger of the hub in `folder` as the file `out`; how many entries it has. Raises: RequestError."""
     settings, _, store = await open_hub(folder, clock=clock)
     try:
         coop = settings.coop
@@ -55,7 +55,7 @@ async def export_hub(folder: Path, out: Path, *, form: str, clock: Clock) -> int
 
 
 async def export_books(store: BookStore, export: LedgerExport, *, out: Path) -> int:
-    """Every entry of the store through the export. Raises: CommandError where the chain is broken: then no file."""
+    """Every entry of the store through the export. Raises: RequestError where the chain is broken: then no file."""
     count, previous = 0, GENESIS
     with new_file(out) as file:
         file.write(export.head().encode("utf-8"))
@@ -63,7 +63,7 @@ async def export_books(store: BookStore, export: LedgerExport, *, out: Path) -> 
             for row in rows:
                 count += 1
                 if row.position != count or entry_hash(previous, row.canonical) != row.hash:
-                    raise CommandError(f"the ledger is broken at position {count}: run `commonwatt-hub verify`")
+                    raise RequestError(f"the ledger is broken at position {count}: run `commonwatt-hub verify`")
                 previous = row.hash
                 file.write(export.add(row).encode("utf-8"))
         file.write(export.foot().encode("utf-8"))

@@ -14,7 +14,6 @@ from hub.board.run_approval import ApprovalRefused, approve_run, publish_run
 from hub.board.run_service import overview_of
 from hub.books.days import SettlementStores
 from hub.books.runs import first_day, month_runs, preview_month, settle_month
-from hub.commands.members.invitations import CommandError
 from hub.core.ledger.month_preview import MarkedDay, MonthPreview
 from hub.core.ledger.month_runs import MonthRun, why_not_make
 from hub.core.ledger.run_calendar import RunCalendar, days_of, month_name, months_between
@@ -23,25 +22,26 @@ from hub.core.rules.refusal import Refusal
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
 from hub.folder.tax_settings import load_tax_terms
+from protocols.errors import RequestError
 from protocols.timeline import Clock
 
 NANO_PER_UNIT = 10**9
 
 
 async def preview_hub(folder: Path, *, month: date, clock: Clock) -> MonthPreview:
-    """What a run of the month would book now; the books stay as they are. Raises: CommandError."""
+    """What a run of the month would book now; the books stay as they are. Raises: RequestError."""
     settings, _, store = await open_hub(folder, clock=clock)
     try:
         _require_closed(month, local_today(clock, settings.coop.tz))
         return await preview_month(store, month=month)
     except Refusal as refusal:
-        raise CommandError(f"settle: {month_name(month)} is refused: {refusal}") from None
+        raise RequestError(f"settle: {month_name(month)} is refused: {refusal}") from None
     finally:
         await store.close()
 
 
 async def settle_hub_month(folder: Path, *, month: date, kind: str, decision: str, clock: Clock) -> MonthRun:
-    """Book a run of the month that is due. Raises: CommandError; then nothing of it is booked."""
+    """Book a run of the month that is due. Raises: RequestError; then nothing of it is booked."""
     settings, key, store = await open_hub(folder, clock=clock)
     try:
         today = local_today(clock, settings.coop.tz)
@@ -49,17 +49,17 @@ async def settle_hub_month(folder: Path, *, month: date, kind: str, decision: st
         runs = await month_runs(store)
         problem = why_not_make(kind, month, runs=runs, calendar=settings.calendar, today=today, decision=decision)
         if problem is not None:
-            raise CommandError(f"settle: {problem}")
+            raise RequestError(f"settle: {problem}")
         made_at = int(clock.now())
         return await settle_month(store, month=month, kind=kind, made_at=made_at, key=key, decision=decision)
     except Refusal as refusal:
-        raise CommandError(f"settle: {month_name(month)} is refused: {refusal}") from None
+        raise RequestError(f"settle: {month_name(month)} is refused: {refusal}") from None
     finally:
         await store.close()
 
 
 async def say_of_run(folder: Path, *, run: str, member: str, publish: bool, clock: Clock) -> MonthRun:
-    """A board member's approval of a run, or its publication. Raises: CommandError."""
+    """A board member's approval of a run, or its publication. Raises: RequestError."""
     terms = load_tax_terms(folder)
     _, key, store = await open_hub(folder, clock=clock)
     try:
@@ -68,7 +68,7 @@ async def say_of_run(folder: Path, *, run: str, member: str, publish: bool, cloc
             return await publish_run(store, run=run, member=member, at=at, key=key, terms=terms)
         return await approve_run(store, run=run, member=member, at=at, key=key)
     except ApprovalRefused as problem:
-        raise CommandError(f"approve: {problem}") from None
+        raise RequestError(f"approve: {problem}") from None
     finally:
         await store.close()
 
@@ -126,7 +126,7 @@ def _pairs(value: object) -> Sequence[tuple[object, object]]:
 
 def _require_closed(month: date, today: date) -> None:
     if days_of(month)[-1] >= today:
-        raise CommandError(f"settle: {month_name(month)} is not over yet")
+        raise RequestError(f"settle: {month_name(month)} is not over yet")
 
 
 def local_today(clock: Clock, tz: str) -> date:
@@ -135,17 +135,17 @@ def local_today(clock: Clock, tz: str) -> date:
 
 
 def parse_month(text: str) -> date:
-    """The first day of a month written like 2026-05. Raises: CommandError."""
+    """The first day of a month written like 2026-05. Raises: RequestError."""
     try:
         return read_day(f"{text}-01")
     except ValueError:
-        raise CommandError(f"--month {text[:20]!r}: expected a month like 2026-05") from None
+        raise RequestError(f"--month {text[:20]!r}: expected a month like 2026-05") from None
 
 
 def run_month(options: argparse.Namespace) -> int:
     """`settle --month` with --kind or --preview."""
     if options.month is None or options.data is None or options.day is not None:
-        raise CommandError("settle: --kind, --preview and --decision go with --data DIR and --month MONTH")
+        raise RequestError("settle: --kind, --preview and --decision go with --data DIR and --month MONTH")
     month, clock = parse_month(options.month), open_clock(options.clock)
     if options.preview:
         preview = asyncio.run(preview_hub(options.data, month=month, clock=clock))
@@ -153,7 +153,7 @@ def run_month(options: argparse.Namespace) -> int:
         sys.stdout.write(text)
         return 0
     if options.kind is None:
-        raise CommandError("settle: --decision goes with --kind X")
+        raise RequestError("settle: --decision goes with --kind X")
     decision = options.decision or ""
     run = asyncio.run(settle_hub_month(options.data, month=month, kind=options.kind, decision=decision, clock=clock))
     sys.stdout.write((json.dumps(run_json(run)) if options.json else run_line(run_json(run))) + "\n")

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from hub.commands.members.invitations import CommandError
 from hub.commands.month import local_today, parse_month
 from hub.console.output_files import new_file
 from hub.core.ledger.signed_document import Signer
@@ -44,6 +43,7 @@ from hub.money.orders import (
 )
 from hub.storage.contract import Store
 from hub.storage.records import Access
+from protocols.errors import RequestError
 from protocols.timeline import Clock
 
 EURO: Final = "EUR"
@@ -75,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do the one step that is asked for and say how the order stands. Raises: CommandError with one line."""
+    """Do the one step that is asked for and say how the order stands. Raises: RequestError with one line."""
     _check_arguments(args)
     clock = open_clock(args.clock)
     found = asyncio.run(do_step(args, clock=clock))
@@ -85,14 +85,14 @@ def run(args: argparse.Namespace) -> int:
         orders = found["orders"]
         assert isinstance(orders, list)
         waits = f"{orders[0]['message_id']} waits for its approvals" if orders else "nothing is due"
-        raise CommandError(f"payments: {waits}; {args.out} was not written")
+        raise RequestError(f"payments: {waits}; {args.out} was not written")
     return 0
 
 
 def _check_arguments(args: argparse.Namespace) -> None:
     steps = [name for name in ("kind", "approve", "withdraw", "booked", "returned") if getattr(args, name) is not None]
     if len(steps) > 1:
-        raise CommandError(f"payments: --{steps[0]} and --{steps[1]} are two steps: do one after the other")
+        raise RequestError(f"payments: --{steps[0]} and --{steps[1]} are two steps: do one after the other")
     step = steps[0] if steps else "the list"
     needs = {
         "kind": ("month", "date"),
@@ -105,18 +105,18 @@ def _check_arguments(args: argparse.Namespace) -> None:
     wanted = needs.get(step, ())
     for name in wanted:
         if getattr(args, name) is None:
-            raise CommandError(f"payments: --{step} needs --{name}")
+            raise RequestError(f"payments: --{step} needs --{name}")
     for name in ("month", "date", "out", "member", "reason"):
         if getattr(args, name) is not None and name not in wanted and name not in takes.get(step, ()):
-            raise CommandError(f"payments: --{name} does not go with {step if not steps else '--' + step}")
+            raise RequestError(f"payments: --{name} does not go with {step if not steps else '--' + step}")
     if args.reason is not None and not (
         args.reason.isprintable() and args.reason.strip() and len(args.reason) <= REASON_CHARS_MAX
     ):
-        raise CommandError(f"payments: --reason: expected 1 to {REASON_CHARS_MAX} printable characters")
+        raise RequestError(f"payments: --reason: expected 1 to {REASON_CHARS_MAX} printable characters")
 
 
 async def do_step(args: argparse.Namespace, *, clock: Clock) -> dict[str, object]:
-    """The step on the hub in the folder; orders and what waits, ready for JSON. Raises: CommandError."""
+    """The step on the hub in the folder; orders and what waits, ready for JSON. Raises: RequestError."""
     settings, key, store = await open_hub(args.data, clock=clock)
     at = int(clock.now())
     try:
@@ -139,7 +139,7 @@ async def do_step(args: argparse.Namespace, *, clock: Clock) -> dict[str, object
             return await _logged(store, await payment_orders(store), who="job:payments") | {"funds": funds}
         return await _logged(store, (order,), who=args.member or "job:payments")
     except (PaymentRefused, BankRefusal) as problem:
-        raise CommandError(f"payments: {problem}") from None
+        raise RequestError(f"payments: {problem}") from None
     finally:
         await store.close()
 
@@ -158,17 +158,17 @@ async def _make_or_write(
 ) -> dict[str, object]:
     month, pay_on, account = parse_month(args.month), _bank_day(args.date), settings.bank
     if account is None or settings.coop.currency != EURO:
-        raise CommandError("payments: hub.toml needs a table [bank] with name and iban, and the currency EUR")
+        raise RequestError("payments: hub.toml needs a table [bank] with name and iban, and the currency EUR")
     if args.kind == COLLECTIONS and not account.creditor_id:
-        raise CommandError("payments: hub.toml needs bank.creditor_id, the co-op's SEPA creditor identifier")
+        raise RequestError("payments: hub.toml needs bank.creditor_id, the co-op's SEPA creditor identifier")
     if pay_on < local_today(clock, settings.coop.tz):
-        raise CommandError(f"payments: --date {pay_on} is over: the bank takes today or a later day")
+        raise RequestError(f"payments: --date {pay_on} is over: the bank takes today or a later day")
     who = args.member or "job:payments"
     if args.member is not None and not getattr(await store.member(args.member), "is_board", False):
-        raise CommandError(f"payments: {args.member[:40]!r} is not on the board")
+        raise RequestError(f"payments: {args.member[:40]!r} is not on the board")
     access = Access(actor=who, role="board", purpose=PURPOSE, reason=f"{args.kind} through {args.month}")
     if args.out is not None and args.out.exists():
-        raise CommandError(f"payments: {args.out} is there already; choose another name, nothing was written")
+        raise RequestError(f"payments: {args.out} is there already; choose another name, nothing was written")
     at, write_file = int(clock.now()), bank_writer()
     wish = OrderWish(args.kind, month, pay_on, account)
     made = await make_order(store, wish, at=at, key=key, access=access, write_file=write_file)
@@ -182,11 +182,11 @@ async def _make_or_write(
 
 
 def bank_writer() -> WriteFile:
-    """What writes the bank's XML. Raises: CommandError where its package is not installed."""
+    """What writes the bank's XML. Raises: RequestError where its package is not installed."""
     try:
         from hub.exchange.bank_files import collection_file, payout_file  # noqa: PLC0415 - an optional package
     except ImportError:
-        raise CommandError("payments needs the package sepaxml: install commonwatt with the extra 'sepa'") from None
+        raise RequestError("payments needs the package sepaxml: install commonwatt with the extra 'sepa'") from None
 
     def write(order: PayoutOrder | CollectionOrder) -> bytes:
         return payout_file(order) if isinstance(order, PayoutOrder) else collection_file(order)
@@ -195,22 +195,22 @@ def bank_writer() -> WriteFile:
 
 
 async def _require_later(store: Store, message_id: str, *, day: str, tz: str) -> None:
-    """Raises: CommandError for a day before the order was made: the wrong order, or a slip of the pen."""
+    """Raises: RequestError for a day before the order was made: the wrong order, or a slip of the pen."""
     order = next((order for order in await payment_orders(store) if order.message_id == message_id), None)
     if order is not None:
         made_on = datetime.fromtimestamp(order.made_at, UTC).astimezone(ZoneInfo(tz)).date().isoformat()
         if day < made_on:
-            raise CommandError(f"payments: {message_id} was made on {made_on}, so not executed on {day}")
+            raise RequestError(f"payments: {message_id} was made on {made_on}, so not executed on {day}")
 
 
 def _bank_day(text: str, *, today: date | None = None) -> date:
-    """A day; with `today` one that has come. Raises: CommandError."""
+    """A day; with `today` one that has come. Raises: RequestError."""
     try:
         day = read_day(text)
     except ValueError:
-        raise CommandError(f"payments: --date {text[:20]!r} is not a day like 2026-11-21") from None
+        raise RequestError(f"payments: --date {text[:20]!r} is not a day like 2026-11-21") from None
     if today is not None and day > today:
-        raise CommandError(f"payments: {day} has not come yet")
+        raise RequestError(f"payments: {day} has not come yet")
     return day
 
 

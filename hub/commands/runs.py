@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """List them. Raises: CommandError with one line."""
+    """List them. Raises: RequestError with one line."""
     found = asyncio.run(list_runs(args.data, clock=open_clock(args.clock)))
     sys.stdout.write(json.dumps(found) + "\n" if args.json else runs_lines(found))
     return 0

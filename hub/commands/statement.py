@@ -11,7 +11,6 @@ from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
 
-from hub.commands.members.invitations import CommandError
 from hub.commands.month import parse_month
 from hub.console.output_files import write_new
 from hub.core.ledger.signed_document import canonical_bytes
@@ -19,6 +18,7 @@ from hub.core.statements.document import StatementFiles, bills_csv, statement_cs
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
 from hub.statements.months import DESK_ACCESS, StatementDesk, StatementProblem
+from protocols.errors import RequestError
 from protocols.timeline import Clock
 
 SCRIPT = Path(__file__).parents[1] / "verify" / "statement.py"
@@ -34,11 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the folder, whole or not at all. Raises: CommandError with one line."""
+    """Write the folder, whole or not at all. Raises: RequestError with one line."""
     month = parse_month(args.month)
     clock = open_clock(args.clock)
     if args.pdf and find_spec("typst") is None:
-        raise CommandError("statement: --pdf needs the package typst: install commonwatt with the extra 'pdf'")
+        raise RequestError("statement: --pdf needs the package typst: install commonwatt with the extra 'pdf'")
     files, language = asyncio.run(statement_of(args.data, member_id=args.member, month=month, clock=clock))
     write_folder(args.out, files, pdf=_on_paper(files, language) if args.pdf else None)
     sys.stdout.write(_said(args.out, files, as_json=args.json))
@@ -48,20 +48,20 @@ def run(args: argparse.Namespace) -> int:
 async def statement_of(folder: Path, *, member_id: str, month: date, clock: Clock) -> tuple[StatementFiles, str]:
     """A member's month from the hub in `folder`, and the member's language; the look is logged as a job's.
 
-    Raises: CommandError.
+    Raises: RequestError.
     """
     _, key, store = await open_hub(folder, clock=clock)
     try:
         member, home = await store.member(member_id), await store.home_of(member_id)
         if member is None or home is None:
-            raise CommandError(f"statement: there is no member {member_id[:40]!r} with a home")
+            raise RequestError(f"statement: there is no member {member_id[:40]!r} with a home")
         files = await StatementDesk(store, key=key).state(member, home, month=month, access=DESK_ACCESS)
     except StatementProblem as problem:
-        raise CommandError(f"statement: {problem}") from None
+        raise RequestError(f"statement: {problem}") from None
     finally:
         await store.close()
     if files is None:
-        raise CommandError(f"statement: nothing of {month:%Y-%m} is settled for {member_id[:40]}")
+        raise RequestError(f"statement: nothing of {month:%Y-%m} is settled for {member_id[:40]}")
     return files, member.language
 
 
@@ -74,24 +74,24 @@ def file_contents(files: StatementFiles) -> dict[str, bytes]:
 
 
 def _on_paper(files: StatementFiles, language: str) -> bytes:
-    """Loads the pages' words and the package that draws, which nothing else here needs. Raises: CommandError."""
+    """Loads the pages' words and the package that draws, which nothing else here needs. Raises: RequestError."""
     from hub.commands.statement_pdf import statement_pdf  # noqa: PLC0415
     from hub.web.pdf.statement import PdfNotDrawn  # noqa: PLC0415
 
     try:
         return statement_pdf(files, language)
     except PdfNotDrawn:
-        raise CommandError(
+        raise RequestError(
             "statement: the PDF cannot be drawn, perhaps for a letter in a name that its fonts lack; leave out --pdf"
         ) from None
 
 
 def write_folder(folder: Path, files: StatementFiles, *, pdf: bytes | None = None) -> None:
-    """A new folder of the files. If power fails nothing of this name is there. Raises: CommandError."""
+    """A new folder of the files. If power fails nothing of this name is there. Raises: RequestError."""
     part = folder.with_name(folder.name + ".part")
     try:
         if folder.exists():
-            raise CommandError(f"{folder} is there already; choose another name, nothing was written")
+            raise RequestError(f"{folder} is there already; choose another name, nothing was written")
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(mode=0o700)
         for name, content in file_contents(files).items():
@@ -100,7 +100,7 @@ def write_folder(folder: Path, files: StatementFiles, *, pdf: bytes | None = Non
             write_new(part / "statement.pdf", pdf)
         part.rename(folder)
     except OSError as error:
-        raise CommandError(f"cannot write {folder}: {error.strerror or error}") from None
+        raise RequestError(f"cannot write {folder}: {error.strerror or error}") from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
 

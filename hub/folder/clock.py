@@ -4,10 +4,11 @@ import asyncio
 import time
 from pathlib import Path
 
+from protocols.errors import CommonwattError
 from protocols.timeline import Clock, parse_timeline
 
 
-class ClockFileError(Exception):
+class ClockFileError(CommonwattError):
     """The clock file cannot be followed; one line says why."""
 
 

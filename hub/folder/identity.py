@@ -11,10 +11,13 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from protocols.durable_files import write_durably
+from protocols.errors import CommonwattError
+
 MAX_KEY_BYTES = 4096
 
 
-class IdentityError(Exception):
+class IdentityError(CommonwattError):
     """The key cannot be used; one line says why and what to do."""
 
 
@@ -23,30 +26,12 @@ def make_key(path: Path) -> Ed25519PrivateKey:
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     try:
-        write_secret(path, pem)
+        write_durably(path, pem)
     except FileExistsError:
         raise IdentityError(f"{path}: a key is there already; a hub keeps its key for good") from None
     except OSError as error:
         raise IdentityError(f"{path}: cannot write the hub's key: {error.strerror}") from None
     return key
-
-
-def write_secret(path: Path, content: bytes) -> None:
-    """A new file for its owner only. If power fails in here the file is whole, or not there at all."""
-    part = path.with_name(path.name + ".part")
-    part.unlink(missing_ok=True)
-    if path.exists():
-        raise FileExistsError(path)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def load_key(path: Path) -> Ed25519PrivateKey:

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from protocols.errors import CommonwattError
+
 KEY_NAME: Final = "hub.key"
 STORE_NAME: Final = "hub.sqlite"
 LOCK_NAME: Final = "hub.lock"
@@ -15,7 +17,7 @@ RUNNING_NAME: Final = "running.json"
 BROKER_NAME: Final = "broker"
 
 
-class FolderError(Exception):
+class FolderError(CommonwattError):
     """The folder cannot be used; one line says why."""
 
 

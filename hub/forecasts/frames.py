@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from hub.core.forecasting.forecaster import QUANTILES, Forecast, History
 from hub.core.forecasting.weather_table import WeatherTable
+from protocols.errors import InputError
 
 MAX_FRAME_BYTES = 32 * 1024 * 1024
 LENGTH_BYTES = 4
@@ -23,7 +24,7 @@ LENGTH_BYTES = 4
 Json = dict[str, Any]
 
 
-class FrameError(ValueError):
+class FrameError(InputError):
     """A frame that is not one: too long, or not a JSON object."""
 
 

@@ -16,6 +16,7 @@ from typing import cast
 
 from hub.storage.contract import ForecastStore
 from hub.timetable import JobProblem
+from protocols.errors import CommonwattError
 
 RESPONSE_BYTES_MAX = 4 * 1024 * 1024
 FORECAST_DAYS = 3
@@ -36,7 +37,7 @@ _TO_M_S = {
 Row = tuple[int, float, float, float]
 
 
-class WeatherProblem(Exception):
+class WeatherProblem(CommonwattError):
     """The weather service gave nothing usable; one line saying what and what the hub does."""
 
 

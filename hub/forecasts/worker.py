@@ -33,6 +33,7 @@ from hub.forecasts.frames import (
     request_to_json,
     to_frame,
 )
+from protocols.errors import CommonwattError
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEX
 _OUR_ROOT = str(Path(__file__).resolve().parents[2])
 
 
-class ForecastWorkerError(RuntimeError):
+class ForecastWorkerError(CommonwattError):
     """The worker could not answer, even after a fresh start; the message is one line."""
 
 

@@ -15,8 +15,9 @@ from protocols.consent.reduction import ConsentSet, decode_consent, default_cons
 from protocols.slots import start_of
 from protocols.wire.chain import FIRST_PREVIOUS, MAX_AHEAD, START, Header, Place, Position, place
 from protocols.wire.envelope import MAX_SEALED_BYTES, batch_hash, open_sealed
-from protocols.wire.messages import Answer, ConsentNotice, decode_answer, decode_consent_notice
-from protocols.wire.readings import Batch, decode_batch
+from protocols.wire.messages import Answer, ConsentNotice
+from protocols.wire.payloads import decode_payload
+from protocols.wire.readings import Batch
 from protocols.wire.receipts import MAX_REFUSED, Receipt
 from protocols.wire.refusals import Refusal, WireError
 from protocols.wire.topics import require_up
@@ -145,7 +146,7 @@ def open_message(incoming: Incoming, state: IntakeState) -> Opened | Refused:
         payload = open_sealed(incoming.sealed, incoming.topic, chain.key)
         if chain.is_revoked:
             raise WireError(Refusal.REVOKED, "the agent's key was withdrawn")
-        body = _decode(topic.kind, payload)
+        body = decode_payload(topic.kind, payload)
         if body.agent != agent:
             raise WireError(Refusal.FOREIGN_TOPIC, "the signed name is not the topic's agent")
     except WireError as error:
@@ -203,12 +204,6 @@ def _holes(through: int, held: Iterable[int]) -> tuple[tuple[int, int], ...]:
             holes.append((wanted, seq - 1))
         wanted = seq + 1
     return tuple(holes)
-
-
-def _decode(kind: str, payload: bytes) -> Batch | Answer | ConsentNotice:
-    if kind == "batch":
-        return decode_batch(payload)
-    return decode_answer(payload) if kind == "answer" else decode_consent_notice(payload)
 
 
 def _take_one(opened: Opened, state: IntakeState, *, held_hash: bytes | None, now_s: float) -> Verdict:

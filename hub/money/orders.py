@@ -47,6 +47,7 @@ from hub.storage.account_records import BankDetails
 from hub.storage.contract import AccessLog, AccountStore, ObjectionStore
 from hub.storage.failures import StoreConflict
 from hub.storage.records import Access
+from protocols.errors import CommonwattError
 
 PURPOSE: Final = "bank.pay"
 NO_ACCOUNT: Final = "no bank account"
@@ -61,7 +62,7 @@ class PaymentStores(SettlementStores, AccessLog, AccountStore, ObjectionStore, P
     """The slices that payments read and write."""
 
 
-class PaymentRefused(Exception):
+class PaymentRefused(CommonwattError):
     """Nothing was made, written or booked; one line says why. Holds no account number."""
 
 

@@ -33,6 +33,7 @@ from hub.core.statements.month import CoopName, Month, RunNote, SettledDay, Stat
 from hub.money.bills import billed_runs
 from hub.storage.contract import AccessLog, ObjectionStore
 from hub.storage.records import Access, AttestationRow, EntryRow, Home, Member, RunRow
+from protocols.errors import CommonwattError
 from protocols.quantities import Mark, Measure
 from protocols.slots import iso, slot_of, slots_of_day
 
@@ -47,7 +48,7 @@ class StatementStores(SettlementStores, AccessLog, ObjectionStore, Protocol):
     """The slices a statement reads."""
 
 
-class StatementProblem(Exception):
+class StatementProblem(CommonwattError):
     """The books cannot be stated; one line says where they contradict themselves."""
 
 

@@ -1,7 +1,9 @@
 """How a store says no: errors with one line for a person. A fault in our own SQL stays a database error."""
 
+from protocols.errors import CommonwattError
 
-class StoreError(Exception):
+
+class StoreError(CommonwattError):
     """The store could not do what was asked, and nothing of it was kept: disk full, locked, newer schema, no file."""
 
 

@@ -9,13 +9,15 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
+from protocols.errors import CommonwattError
+
 log = logging.getLogger(__name__)
 
 Q = TypeVar("Q", bound=Hashable)
 A = TypeVar("A")
 
 
-class AskerBusy(Exception):
+class AskerBusy(CommonwattError):
     """The asker's last question is not answered yet."""
 
 

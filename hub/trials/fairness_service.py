@@ -4,6 +4,8 @@ A member gets the own row and what all may see; the other members' rows never le
 """
 
 import asyncio
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
@@ -12,13 +14,15 @@ import numpy as np
 
 from hub.books.days import SettlementStores, read_day
 from hub.books.period import settle_beside, standing_of
-from hub.commands.trials.fairness import ACCESS, orders_seed
 from hub.core.rules.refusal import Refusal
 from hub.core.settlement.pool_series import LEAST_HOMES
 from hub.core.trials.fairness import FairnessReport, MemberFairness, report_parts, summarise_fairness, take_part
+from hub.storage.records import Access
 from hub.trials.answer_cache import AskerBusy, KeptWork
 from hub.trials.what_if_service import BUSY
 
+FAIRNESS_ACCESS: Final = Access(actor="job:fairness", role="job", purpose="settle.share")
+SEED_TAG: Final = b"commonwatt fairness orders v1\n"
 KEPT_MOST: Final = 4
 WAIT_S: Final = 5.0
 
@@ -75,7 +79,7 @@ class FairnessDesk:
         parts, digests = [], []
         try:
             for name in settled:
-                inputs = await read_day(self._store, day=date.fromisoformat(name), access=ACCESS)
+                inputs = await read_day(self._store, day=date.fromisoformat(name), access=FAIRNESS_ACCESS)
                 parts.append(await asyncio.to_thread(take_part, await settle_beside(inputs)))
                 digests.append(inputs.digest)
             seed = orders_seed(digests)
@@ -86,6 +90,11 @@ class FairnessDesk:
             return f"fewer than {LEAST_HOMES} homes took part; a report would tell of single homes"
         span = (date.fromisoformat(settled[-1]) - date.fromisoformat(settled[0])).days + 1
         return _Made(settled[0], settled[-1], len(settled), span - len(settled), seed, report)
+
+
+def orders_seed(digests: Sequence[str]) -> int:
+    """The seed of the sampled orders: from what was read, so that nobody chooses it."""
+    return int.from_bytes(hashlib.sha256(SEED_TAG + "\n".join(digests).encode()).digest()[:8], "big")
 
 
 def _end_of(year: int, *, today: date) -> date:

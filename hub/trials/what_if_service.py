@@ -10,14 +10,15 @@ from typing import Final
 
 from hub.books.days import SettlementStores
 from hub.books.period import Period, read_period, standing_of
-from hub.commands.members.invitations import CommandError
-from hub.commands.trials.what_if import ACCESS
 from hub.core.ledger.run_calendar import days_of, month_of
 from hub.core.rules.refusal import Refusal
 from hub.core.trials.rule_choices import chosen_rule
 from hub.core.trials.what_if import MemberTrial, Summary, Trial, summarise, try_rule
+from hub.storage.records import Access
 from hub.trials.answer_cache import AskerBusy, KeptWork
+from protocols.errors import RequestError
 
+WHAT_IF_ACCESS: Final = Access(actor="job:what-if", role="job", purpose="settle.share")
 KEPT_MOST: Final = 40
 WAIT_S: Final = 5.0
 BUSY: Final = "your last question is still being worked out; ask again in a moment"
@@ -65,9 +66,9 @@ class TrialDesk:
     async def _try(self, month: date, choice: str) -> _Tried | str:
         days = days_of(month)
         try:
-            period = await read_period(self._store, first=days[0], last=days[-1], access=ACCESS)
+            period = await read_period(self._store, first=days[0], last=days[-1], access=WHAT_IF_ACCESS)
             return await asyncio.to_thread(_tried, period, choice)
-        except (CommandError, Refusal, ValueError) as problem:
+        except (RequestError, Refusal, ValueError) as problem:
             return str(problem)
 
 

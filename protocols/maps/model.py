@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+from protocols.errors import InputError
 from protocols.maps.planning import BlockLimits
 from protocols.maps.registers import RegisterType, Sentinel, Value, WordOrder
 
@@ -37,7 +38,7 @@ WH_PER_UNIT: Mapping[str, Decimal] = {"Wh": Decimal(1), "kWh": Decimal(1000), "M
 W_PER_UNIT: Mapping[str, Decimal] = {"W": Decimal(1), "kW": Decimal(1000)}
 
 
-class MapError(ValueError):
+class MapError(InputError):
     """A register map, or its use, is wrong; one line names the file, the key and what was expected."""
 
 

@@ -6,10 +6,12 @@ Pure arithmetic over addresses; sending, pacing and retrying belong to whoever h
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from protocols.errors import InputError
+
 MODBUS_MAX_REGISTERS = 125
 
 
-class PlanError(ValueError):
+class PlanError(InputError):
     """A wanted span cannot be read within the limits; the message says which and why."""
 
 

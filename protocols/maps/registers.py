@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal, Inexact, InvalidOperation, Overflow
 from typing import Literal
 
+from protocols.errors import InputError
+
 _TEXT_TYPE = re.compile(r"string([1-9][0-9]?)\Z")
 
 Value = Decimal | str | None
@@ -25,7 +27,7 @@ _ONE = Decimal(1)
 _FLT_MAX_BITS = 0x7F7FFFFF
 
 
-class RegisterError(ValueError):
+class RegisterError(InputError):
     """Words, a type or a value do not fit each other; the message says which."""
 
 

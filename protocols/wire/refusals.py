@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from protocols.errors import CommonwattError
+
 
 class Refusal(StrEnum):
     """One reason for refusing a message; the value is what is stored, counted and sent in a receipt."""
@@ -59,7 +61,7 @@ _PLAIN_WORDS: dict[Refusal, str] = {
 }
 
 
-class WireError(Exception):
+class WireError(CommonwattError):
     """A message that must not be used. `reason` is counted; `detail` is one line without a home's values."""
 
     def __init__(self, reason: Refusal, detail: str) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from protocols.enrolment.handshake import build_answer, parse_answer
+from protocols.errors import CommonwattError
 from protocols.slots import SLOT_S, Slot, slot_of
 from simulator.demo.clock import DirectedClock
 from simulator.demo.home_line import HomeLine, HomeLines, LineTrouble
@@ -42,7 +43,7 @@ ASK_EVERY_S = 0.03
 SLOWEST = 12
 
 
-class DemoError(Exception):
+class DemoError(CommonwattError):
     """The demonstration cannot go on; one line says why."""
 
 

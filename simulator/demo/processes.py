@@ -15,6 +15,8 @@ from math import inf
 from pathlib import Path
 from typing import IO
 
+from protocols.errors import CommonwattError
+
 CLOCK_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 STOP_WITHIN_S = 15.0
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -23,7 +25,7 @@ SURE_EVERY_S = 10.0
 GROWN_BY = 1.01
 
 
-class ProgramEndedError(Exception):
+class ProgramEndedError(CommonwattError):
     """A program of the demonstration ended before it should; says which, how, and its last words."""
 
 

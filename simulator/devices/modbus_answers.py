@@ -5,6 +5,8 @@ Source: Modbus Application Protocol 1.1b3; Modbus over Serial Line 1.02 (CRC, fr
 
 from dataclasses import dataclass
 
+from protocols.errors import CommonwattError
+
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE, DEVICE_FAILURE, DEVICE_BUSY, NO_GATEWAY_ANSWER = 1, 2, 3, 4, 6, 11
 MAX_ADU = 260
 _MBAP = 7
@@ -28,7 +30,7 @@ class Asked:
         return self.function in (3, 4)
 
 
-class NotModbus(Exception):
+class NotModbus(CommonwattError):
     """The bytes can never become a frame: the connection is of no use any more."""
 
 

@@ -6,10 +6,12 @@ import urllib.error
 import urllib.request
 from typing import Any
 
+from protocols.errors import CommonwattError
+
 ANSWER_BYTES_MAX = 8_000_000
 
 
-class NoPortError(Exception):
+class NoPortError(CommonwattError):
     """No port of the loopback is free."""
 
 

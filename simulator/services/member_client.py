@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from protocols.errors import CommonwattError
 from simulator.world.appliances import Appliance
 
 TIMEOUT_S = 20.0
 MAX_ANSWER_BYTES = 1024 * 1024
 
 
-class MemberProblem(Exception):
+class MemberProblem(CommonwattError):
     """The hub did not let the member do this; one line says what and the status."""
 
 

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 from scipy.signal import lfilter
 
+from protocols.errors import CommonwattError
 from simulator.services.loopback_http import Answer
 from simulator.world.site import Floats
 from simulator.world.streams import stream
@@ -40,7 +41,7 @@ _PARAMETERS = {
 }  # fmt: skip
 
 
-class Nonsense(Exception):
+class Nonsense(CommonwattError):
     """A request that cannot be answered; the text is the reason given."""
 
 

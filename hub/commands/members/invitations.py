@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from hub.folder.identity import load_key, make_key, write_secret
+from hub.folder.identity import load_key, make_key
 from hub.folder.opening import open_hub, open_store
 from hub.folder.paths import KEY_NAME, STORE_NAME, is_running, web_address
 from hub.folder.settings import FILE_NAME, HubSettings, is_currency, is_name, is_zone, settings_text
 from hub.storage.contract import Store
 from hub.storage.records import Coop, Home, Member
 from hub.web.frame.tokens import TOKEN_BYTES, hash_token
+from protocols.durable_files import write_durably
 from protocols.enrolment import handshake as enrolment
+from protocols.errors import RequestError
 from protocols.slots import iso, slot_of
 from protocols.timeline import Clock
 from protocols.wire.topics import is_id
@@ -26,10 +28,6 @@ OWN_NAMES: Final = (KEY_NAME, STORE_NAME, FILE_NAME)
 """What `init` itself leaves when it is interrupted, also with an ending: the same command then goes on."""
 NAME_WORDS: Final = "a name of 1 to 80 printable characters"
 EMAIL_WORDS: Final = "an address like ana@example.org"
-
-
-class CommandError(Exception):
-    """What was asked cannot be done; one line says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +43,7 @@ class Invitation:
 async def init_hub(folder: Path, *, coop: Coop, clock: Clock) -> None:
     """Make a hub in `folder`. hub.toml is written last: until it stands there, the same command finishes the work.
 
-    Raises: CommandError for a folder that holds a hub or something else, or a wrong argument.
+    Raises: RequestError for a folder that holds a hub or something else, or a wrong argument.
     """
     _check_coop(coop)
     _make_folder(folder)
@@ -55,9 +53,9 @@ async def init_hub(folder: Path, *, coop: Coop, clock: Clock) -> None:
     finally:
         await store.close()
     try:
-        write_secret(folder / FILE_NAME, settings_text(coop).encode("utf-8"))
+        write_durably(folder / FILE_NAME, settings_text(coop).encode("utf-8"))
     except OSError as error:
-        raise CommandError(f"{folder / FILE_NAME}: cannot be written: {error.strerror}") from None
+        raise RequestError(f"{folder / FILE_NAME}: cannot be written: {error.strerror}") from None
 
 
 async def invite(
@@ -73,7 +71,7 @@ async def invite(
 ) -> Invitation:
     """A new member with a home, or a fresh token for the member who has this e-mail address.
 
-    Raises: CommandError for a wrong argument.
+    Raises: RequestError for a wrong argument.
     """
     check_person(name, email=email, home_name=home_name, language=language)
     settings, _, store = await open_hub(folder, clock=clock, takes_rule=False)
@@ -95,13 +93,13 @@ async def invite(
 
 
 async def sign_in_links(folder: Path, *, member_ids: Sequence[str], clock: Clock) -> list[str]:
-    """A one-time link for each of these members. Raises: CommandError, before any is made, when one is unknown."""
+    """A one-time link for each of these members. Raises: RequestError, before any is made, when one is unknown."""
     settings, _, store = await open_hub(folder, clock=clock, takes_rule=False)
     try:
         known = [member.id for member in await store.members()]
         for member_id in member_ids:
             if member_id not in known:
-                raise CommandError(f"there is no member {member_id[:40]!r}; members: {', '.join(known) or 'none yet'}")
+                raise RequestError(f"there is no member {member_id[:40]!r}; members: {', '.join(known) or 'none yet'}")
         expires_at, links = int(clock.now()) + LINK_LIFE_S, []
         for member_id in member_ids:
             token = secrets.token_urlsafe(TOKEN_BYTES)
@@ -175,20 +173,20 @@ async def _add_member(store: Store, member: Member, *, home_name: str | None) ->
 async def _home_of(store: Store, member: Member) -> Home:
     home = await store.home_of(member.id)
     if home is None:
-        raise CommandError(f"member {member.id} has no home")
+        raise RequestError(f"member {member.id} has no home")
     return home
 
 
 def _make_folder(folder: Path) -> None:
     if (folder / FILE_NAME).exists():
-        raise CommandError(f"{folder}: there is a hub here already ({FILE_NAME})")
+        raise RequestError(f"{folder}: there is a hub here already ({FILE_NAME})")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         others = sorted(path.name for path in folder.iterdir() if not path.name.startswith(OWN_NAMES))
     except OSError as error:
-        raise CommandError(f"{folder}: cannot make the folder: {error.strerror}") from None
+        raise RequestError(f"{folder}: cannot make the folder: {error.strerror}") from None
     if others:
-        raise CommandError(f"{folder}: not empty ({others[0][:40]} is there): give --data a folder of the hub's own")
+        raise RequestError(f"{folder}: not empty ({others[0][:40]} is there): give --data a folder of the hub's own")
     if (folder / KEY_NAME).exists():
         load_key(folder / KEY_NAME)
     else:
@@ -201,30 +199,30 @@ def _number(member_id: str) -> int:
 
 def _check_coop(coop: Coop) -> None:
     if not is_id(coop.id):
-        raise CommandError(f"--coop {coop.id[:40]!r}: expected 1 to 32 of a-z, 0-9 and -")
+        raise RequestError(f"--coop {coop.id[:40]!r}: expected 1 to 32 of a-z, 0-9 and -")
     if not is_name(coop.name):
-        raise CommandError("--name: expected 1 to 80 printable characters")
+        raise RequestError("--name: expected 1 to 80 printable characters")
     if not is_zone(coop.tz):
-        raise CommandError(f"--tz {coop.tz[:40]!r}: expected a time zone like Europe/Madrid")
+        raise RequestError(f"--tz {coop.tz[:40]!r}: expected a time zone like Europe/Madrid")
     if not is_currency(coop.currency):
-        raise CommandError(f"--currency {coop.currency[:40]!r}: expected three capital letters like EUR")
+        raise RequestError(f"--currency {coop.currency[:40]!r}: expected three capital letters like EUR")
 
 
 def check_person(name: str, *, email: str, home_name: str | None, language: str) -> None:
-    """Raises: CommandError naming the argument that is wrong."""
+    """Raises: RequestError naming the argument that is wrong."""
     if not is_name(name):
-        raise CommandError(f"--member: expected {NAME_WORDS}")
+        raise RequestError(f"--member: expected {NAME_WORDS}")
     if home_name is not None and not is_name(home_name):
-        raise CommandError(f"--home: expected {NAME_WORDS}")
+        raise RequestError(f"--home: expected {NAME_WORDS}")
     if not is_email(email):
-        raise CommandError(f"--email {email[:60]!r}: expected {EMAIL_WORDS}")
+        raise RequestError(f"--email {email[:60]!r}: expected {EMAIL_WORDS}")
     check_language(language)
 
 
 def check_language(language: str) -> None:
-    """Raises: CommandError when this is not the code of a language."""
+    """Raises: RequestError when this is not the code of a language."""
     if not (2 <= len(language) <= 8 and language.isascii() and language.replace("-", "").isalpha()):
-        raise CommandError(f"--language {language[:20]!r}: expected a code like en or es")
+        raise RequestError(f"--language {language[:20]!r}: expected a code like en or es")
 
 
 def is_email(text: str) -> bool:

@@ -2,10 +2,9 @@
 
 import argparse
 import asyncio
-import hashlib
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -13,19 +12,18 @@ from typing import Final
 
 import numpy as np
 
-from hub.books.period import add_range, left_out_words, read_period
-from hub.commands.members.invitations import CommandError
+from hub.books.period import read_period
+from hub.commands.periods import add_range, left_out_words
 from hub.core.rules.refusal import Refusal
 from hub.core.settlement.pool_series import LEAST_HOMES
 from hub.core.trials.fairness import FairnessReport, explain_share, report_fairness, summarise_fairness
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
-from hub.storage.records import Access
+from hub.trials.fairness_service import FAIRNESS_ACCESS, orders_seed
+from protocols.errors import RequestError
 from protocols.timeline import Clock
 
-ACCESS: Final = Access(actor="job:fairness", role="job", purpose="settle.share")
 NANO_PER_UNIT: Final = 10**9
-SEED_TAG: Final = b"commonwatt fairness orders v1\n"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Make the report and print it. Raises: CommandError with one line."""
+    """Make the report and print it. Raises: RequestError with one line."""
     clock = open_clock(args.clock)
     found = asyncio.run(fairness_of(args.data, first=args.first, last=args.last, member=args.member, clock=clock))
     sys.stdout.write(json.dumps(found) + "\n" if args.json else fairness_lines(found))
@@ -46,18 +44,18 @@ def run(args: argparse.Namespace) -> int:
 async def fairness_of(folder: Path, *, first: date, last: date, member: str | None, clock: Clock) -> dict[str, object]:
     """The report of the hub in `folder`, ready for JSON; the same readings give the same orders of joining.
 
-    Raises: CommandError, also where fewer than five homes took part.
+    Raises: RequestError, also where fewer than five homes took part.
     """
     settings, _, store = await open_hub(folder, clock=clock)
     try:
-        period = await read_period(store, first=first, last=last, access=ACCESS)
+        period = await read_period(store, first=first, last=last, access=FAIRNESS_ACCESS)
         report = report_fairness(period.stood, rng=np.random.default_rng(orders_seed(period.digests)))
     except (Refusal, ValueError) as problem:
-        raise CommandError(f"fairness: {problem}") from None
+        raise RequestError(f"fairness: {problem}") from None
     finally:
         await store.close()
     if len(report.shares) < LEAST_HOMES:
-        raise CommandError(f"fairness: fewer than {LEAST_HOMES} homes took part; a report would tell of single homes")
+        raise RequestError(f"fairness: fewer than {LEAST_HOMES} homes took part; a report would tell of single homes")
     found = {
         "first_day": first.isoformat(),
         "last_day": last.isoformat(),
@@ -71,11 +69,6 @@ async def fairness_of(folder: Path, *, first: date, last: date, member: str | No
     return found
 
 
-def orders_seed(digests: Sequence[str]) -> int:
-    """The seed of the sampled orders: from what was read, so that nobody chooses it."""
-    return int.from_bytes(hashlib.sha256(SEED_TAG + "\n".join(digests).encode()).digest()[:8], "big")
-
-
 def summary_of(report: FairnessReport) -> dict[str, object]:
     """What everyone may see."""
     return asdict(summarise_fairness(report))
@@ -85,7 +78,7 @@ def _own_row(report: FairnessReport, member: str, *, currency: str) -> dict[str,
     try:
         share = report.of_member(member)
     except KeyError:
-        raise CommandError(f"fairness: {member[:40]!r} had no part in these days") from None
+        raise RequestError(f"fairness: {member[:40]!r} had no part in these days") from None
     return {
         "id": member,
         "value_nano": share.value_nano,

@@ -10,18 +10,18 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from hub.books.period import add_range, left_out_words, read_period
-from hub.commands.members.invitations import CommandError
+from hub.books.period import read_period
+from hub.commands.periods import add_range, left_out_words
 from hub.console.output_files import read_json_table
 from hub.core.rules.refusal import Refusal
 from hub.core.rules.rulebook import METHODS
 from hub.core.trials.what_if import Change, Outcome, summarise, try_rule, usual_params
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
-from hub.storage.records import Access
+from hub.trials.what_if_service import WHAT_IF_ACCESS
+from protocols.errors import RequestError
 from protocols.timeline import Clock
 
-ACCESS: Final = Access(actor="job:what-if", role="job", purpose="settle.share")
 NANO_PER_UNIT: Final = 10**9
 PPM: Final = 1_000_000
 
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Try the rule and print it. Raises: CommandError with one line."""
+    """Try the rule and print it. Raises: RequestError with one line."""
     params = None if args.params is None else read_json_table(args.params)
     tried = asyncio.run(
         try_on_hub(
@@ -63,12 +63,12 @@ async def try_on_hub(
     member: str | None,
     clock: Clock,
 ) -> dict[str, object]:
-    """The trial of the hub in `folder`, ready for JSON. Raises: CommandError."""
+    """The trial of the hub in `folder`, ready for JSON. Raises: RequestError."""
     settings, _, store = await open_hub(folder, clock=clock)
     try:
-        period = await read_period(store, first=first, last=last, access=ACCESS)
+        period = await read_period(store, first=first, last=last, access=WHAT_IF_ACCESS)
     except Refusal as refusal:
-        raise CommandError(f"what-if: {refusal}") from None
+        raise RequestError(f"what-if: {refusal}") from None
     finally:
         await store.close()
     given = usual_params(method, period.parts) if params is None else params
@@ -77,7 +77,7 @@ async def try_on_hub(
         trial = try_rule(period.parts, rule, stood=period.stood)
         stood = try_rule(period.parts, period.stood[-1].rule, stood=period.stood)
     except (Refusal, ValueError) as problem:
-        raise CommandError(f"what-if: {problem}") from None
+        raise RequestError(f"what-if: {problem}") from None
     found: dict[str, object] = {
         "first_day": first.isoformat(),
         "last_day": last.isoformat(),
@@ -91,7 +91,7 @@ async def try_on_hub(
         try:
             found["member"] = _member(trial.of_member(member))
         except KeyError:
-            raise CommandError(f"what-if: {member[:40]!r} had no part in these days") from None
+            raise RequestError(f"what-if: {member[:40]!r} had no part in these days") from None
     return found
 
 

@@ -18,6 +18,7 @@ from hub.core.forecasting.explanations import driver_sentences, reason_sentence
 from hub.core.forecasting.models import Candidate, candidates
 from hub.core.forecasting.spread import day_ahead, error_paths, guessed_spread
 from hub.core.forecasting.weather_table import KnownWeather, WeatherTable, WeatherVintages
+from protocols.errors import InputError
 
 TARGETS = ("demand", "pv", "wind")
 QUANTILES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -25,7 +26,7 @@ HISTORY_DAYS_MAX = 120
 HORIZON_SLOTS_MAX = 7 * SLOTS_PER_DAY
 
 
-class ForecastRefused(ValueError):
+class ForecastRefused(InputError):
     """The request cannot be forecast; the message is one line that says what is wrong and what to do."""
 
 

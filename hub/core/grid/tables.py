@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from protocols.errors import CommonwattError
+
 MAX_FILE_BYTES: Final = 64 * 2**20
 MAX_CELL_CHARS: Final = 1000
 MICRO_DIGITS: Final = 6
@@ -13,7 +15,7 @@ PPM: Final = 1_000_000
 DECIMAL = re.compile(r"([0-9]{1,12})(?:([.,])([0-9]{1,6})0*)?", re.ASCII)
 
 
-class GridFileRefusal(Exception):
+class GridFileRefusal(CommonwattError):
     """The file is not taken; one line says which line of it and why. Nothing of it was used."""
 
 

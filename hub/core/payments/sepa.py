@@ -12,6 +12,7 @@ from datetime import date, datetime
 from typing import Final, Literal
 
 from hub.core.payments.sepa_text import IBAN_LENGTHS, sepa_text
+from protocols.errors import CommonwattError
 
 Scheme = Literal["CORE", "B2B"]
 Sequence = Literal["FRST", "RCUR", "OOFF", "FNAL"]
@@ -31,7 +32,7 @@ CREDITOR_ID = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{3}[A-Z0-9]{1,28}")
 IBAN_FORM = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")
 
 
-class BankRefusal(Exception):
+class BankRefusal(CommonwattError):
     """These payments cannot become a file; one line says which and why. Holds no account number."""
 
 

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from hub.core.rules.country_presets import PARTICIPATION, PRESETS
 from hub.core.rules.preset_form import Preset
 from hub.core.rules.rulebook import Prices, Rule
+from protocols.errors import CommonwattError
 
 
-class PresetError(Exception):
+class PresetError(CommonwattError):
     """What was asked of a preset does not fit it; one line says what to give."""
 
 

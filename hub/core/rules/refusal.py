@@ -5,6 +5,8 @@ Findings, which a person may pass over, are not here.
 
 from typing import Final
 
+from protocols.errors import CommonwattError
+
 MAX_INTEGER: Final = 2**53 - 1
 
 CODES: Final = frozenset(
@@ -31,7 +33,7 @@ CODES: Final = frozenset(
 )
 
 
-class Refusal(Exception):
+class Refusal(CommonwattError):
     """The whole batch is refused; nothing was settled or written."""
 
     def __init__(self, code: str, detail: str) -> None:

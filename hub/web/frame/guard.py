@@ -9,6 +9,8 @@ from urllib.parse import parse_qsl, urlsplit
 from fastapi import Request, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from protocols.errors import CommonwattError
+
 log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES: Final = 65_536
@@ -32,7 +34,7 @@ _PRIVATE: Final = (b"cache-control", b"no-store")
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
-class PageError(Exception):
+class PageError(CommonwattError):
     """A request that gets one clear sentence instead of a page."""
 
     def __init__(self, status: int, sentence: str) -> None:

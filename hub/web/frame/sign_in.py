@@ -11,12 +11,13 @@ from hub.web.frame.guard import PageError
 from hub.web.frame.services import HubParts
 from hub.web.frame.tokens import TOKEN_BYTES, hash_token
 from hub.web.frame.translation import SOURCE_LANGUAGE, Words, languages
+from protocols.errors import CommonwattError
 
 _DAY_S: Final = 86_400
 _MAX_TOKEN_CHARS: Final = 128
 
 
-class SignInNeeded(Exception):
+class SignInNeeded(CommonwattError):
     """The page is for members and nobody is signed in."""
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from hub.web.views.settlement.statement_sheet import Sheet
+from protocols.errors import CommonwattError
 
 TEMPLATE: Final = Path(__file__).with_name("statement.typ")
 CHILD: Final = Path(__file__).with_name("typst_child.py")
@@ -22,11 +23,11 @@ LONGEST_S: Final = 60
 _one = threading.Lock()
 
 
-class PdfMissing(Exception):
+class PdfMissing(CommonwattError):
     """This hub is installed without the package that draws PDF."""
 
 
-class PdfNotDrawn(Exception):
+class PdfNotDrawn(CommonwattError):
     """The sheet could not be drawn, such as for a letter that the fonts inside lack. Holds no word of the sheet."""
 
 

@@ -17,7 +17,7 @@ from beancount import loader
 
 from hub.commands import grid_file as grid_command
 from hub.commands import ledger as ledger_command
-from hub.commands.members.invitations import CommandError, init_hub
+from hub.commands.members.invitations import init_hub
 from hub.console.output_files import new_file
 from hub.core.grid.files import read_quarter_hours
 from hub.core.grid.spain import read_coefficients
@@ -26,6 +26,7 @@ from hub.exchange.grid_sheets import read_sheets
 from hub.settlement_job import settle_day
 from hub.storage.records import AcceptedMessage, Agent, Coop, Home, Member, ReadingRow
 from hub.storage.sqlite.store import SqliteStore
+from protocols.errors import RequestError
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import slots_of_day
 from protocols.timeline import Clock
@@ -120,7 +121,7 @@ def test_a_broken_chain_leaves_no_file(hub_folder: Path, tmp_path: Path) -> None
         for name in names:
             db.execute(f"DROP TRIGGER {name}")
         db.execute("UPDATE entry SET canonical = CAST(replace(canonical, 'm02', 'm03') AS BLOB) WHERE position = 3")
-    with pytest.raises(CommandError, match="broken at position 3"):
+    with pytest.raises(RequestError, match="broken at position 3"):
         ran(ledger_command, "--format", "csv", "--out", tmp_path / "ledger.csv", data=hub_folder)
     assert [path.name for path in tmp_path.iterdir()] == ["hub"]
 
@@ -266,7 +267,7 @@ def test_what_cannot_be_done_is_said_in_one_line(
 ) -> None:
     given = arguments(tmp_path)
     before = sorted(path.name for path in tmp_path.iterdir())
-    with pytest.raises(CommandError, match=reason) as refused:
+    with pytest.raises(RequestError, match=reason) as refused:
         ran(grid_command, *given)
     assert "\n" not in str(refused.value)
     assert sorted(path.name for path in tmp_path.iterdir()) == before
@@ -276,8 +277,8 @@ def test_a_file_whose_writing_breaks_off_is_not_there(tmp_path: Path) -> None:
     def write_half() -> None:
         with new_file(tmp_path / "x") as file:
             file.write(b"half")
-            raise CommandError("no more")
+            raise RequestError("no more")
 
-    with pytest.raises(CommandError, match="no more"):
+    with pytest.raises(RequestError, match="no more"):
         write_half()
     assert list(tmp_path.iterdir()) == []

@@ -12,8 +12,9 @@ import pytest
 
 from hub.commands import findings as findings_command
 from hub.commands.board import settle_days
-from hub.commands.members.invitations import CommandError, init_hub
+from hub.commands.members.invitations import init_hub
 from hub.storage.sqlite.store import SqliteStore
+from protocols.errors import RequestError
 from protocols.slots import slots_of_day
 from protocols.timeline import Clock
 from tests.hub.settled_street import COOP, arrivals_of, energy_wh, fill_street
@@ -96,7 +97,7 @@ def test_settling_a_day_keeps_what_is_found_and_the_board_decides_on_it(
     ],
 )
 def test_a_word_that_does_not_count_is_one_line(say: Callable[..., Any], words: tuple[str, ...], why: str) -> None:
-    with pytest.raises(CommandError, match=why):
+    with pytest.raises(RequestError, match=why):
         say(*words)
 
 
@@ -114,5 +115,5 @@ def test_a_look_at_a_day_keeps_nothing_and_plates_are_checked(say: Callable[...,
         '{"h02": 1}',
     ):
         plates.write_text(wrong)
-        with pytest.raises(CommandError, match="plates"):
+        with pytest.raises(RequestError, match="plates"):
             say("--day", "2026-05-30", "--plates", str(plates))

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from hub.books.days import settle_day
-from hub.commands.members.invitations import CommandError, init_hub
+from hub.commands.members.invitations import init_hub
 from hub.commands.trials import fairness as fairness_command
 from hub.commands.trials import what_if as what_if_command
 from hub.storage.sqlite.store import SqliteStore
+from protocols.errors import RequestError
 from protocols.timeline import Clock
 from tests.hub.settled_street import COOP, KEY, arrivals_of, fill_street
 
@@ -104,7 +105,7 @@ def test_parameters_from_a_file_are_tried_and_wrong_ones_are_one_line(
         ("--from", "2026-05-31", "--to", "2026-05-30", "--method", "equal"),
         ("--from", "2025-05-30", "--to", "2025-05-31", "--method", "equal"),
     ):
-        with pytest.raises(CommandError) as refused:
+        with pytest.raises(RequestError) as refused:
             say(what_if_command, hub, *words)
         assert len(str(refused.value).splitlines()) == 1
 
@@ -123,5 +124,5 @@ def test_four_homes_are_told_nothing_of_each_other(say: Callable[..., Any], tmp_
     found = say(what_if_command, small, *RANGE, "--method", "equal", "--json")
     numbers = {name: value for name, value in found["tried"].items() if name not in ("method", "version", "homes")}
     assert set(numbers.values()) == {None}
-    with pytest.raises(CommandError, match="fewer than 5"):
+    with pytest.raises(RequestError, match="fewer than 5"):
         say(fairness_command, small, *RANGE)

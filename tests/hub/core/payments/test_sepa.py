@@ -22,7 +22,6 @@ from stdnum import iban as stdnum_iban
 from stdnum.eu import at_02
 
 from hub.commands import bank_file as bank_command
-from hub.commands.members.invitations import CommandError
 from hub.core.payments.order_document import read_order
 from hub.core.payments.sepa import (
     BankRefusal,
@@ -38,6 +37,7 @@ from hub.core.payments.sepa import (
 )
 from hub.core.payments.sepa_text import IBAN_LENGTHS, SEPA_CHARS, sepa_text
 from hub.exchange.bank_files import COLLECTION_SCHEMA, PAYOUT_SCHEMA, collection_file, payout_file
+from protocols.errors import RequestError
 
 # The examples of the IBAN registry (SWIFT) for countries of SEPA.
 REGISTRY = [
@@ -321,7 +321,7 @@ def test_the_command_writes_the_file_for_its_owner_alone(tmp_path: Path, capsys:
     schema(PAYOUT_SCHEMA).assertValid(etree.fromstring(out.read_bytes()))
     assert out.stat().st_mode & 0o077 == 0
     assert "1 payouts, 12.34 EUR" in capsys.readouterr().out
-    with pytest.raises(CommandError, match="is there already"):
+    with pytest.raises(RequestError, match="is there already"):
         ran(tmp_path, json.dumps(document()).encode())
 
 
@@ -353,7 +353,7 @@ def test_the_command_writes_collections(tmp_path: Path) -> None:
     ],
 )
 def test_the_command_refuses_in_one_line_and_writes_nothing(tmp_path: Path, content: bytes) -> None:
-    with pytest.raises(CommandError) as refused:
+    with pytest.raises(RequestError) as refused:
         ran(tmp_path, content)
     assert "\n" not in str(refused.value)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["order.json"]
