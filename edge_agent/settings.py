@@ -12,8 +12,8 @@ from typing import Any, Literal, get_args
 from urllib.parse import parse_qs, urlsplit
 
 from protocols.errors import InputError
+from protocols.maps.fields import Fields
 from protocols.maps.model import MapError, RoleName, Sign
-from protocols.toml_fields import Fields
 from protocols.wire.topics import is_id
 
 MAX_SETTINGS_BYTES = 64 * 1024

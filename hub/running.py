@@ -25,7 +25,7 @@ from hub.prompts.delivery import PromptSender
 from hub.quality.decisions import FindingDesk
 from hub.statements.months import StatementDesk
 from hub.storage.contract import Store
-from hub.storage.failures import StoreError
+from hub.storage.errors import StoreError
 from hub.timetable import Timetable
 from hub.trials.fairness_service import FairnessDesk
 from hub.trials.what_if_service import TrialDesk

@@ -11,7 +11,7 @@ from hub.books.runs import first_day, marked_days, month_runs, settle_month
 from hub.core.ledger.month_runs import MonthRun, why_not_make
 from hub.core.ledger.run_calendar import RunCalendar, days_of, month_name, month_of, months_between
 from hub.core.ledger.signed_document import Signer
-from hub.core.rules.refusal import Refusal
+from hub.core.rules.input_checks import Refusal
 from hub.quality.findings import Look
 from hub.timetable import JobProblem
 

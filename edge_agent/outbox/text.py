@@ -8,7 +8,7 @@ from dataclasses import asdict
 from edge_agent.local_time import LocalTime
 from edge_agent.outbox.view import Message, Overview
 from protocols.text_table import table
-from protocols.wire.refusals import Refusal
+from protocols.wire.refusal_reasons import Refusal
 
 
 def outbox_table(found: Overview, tz: str) -> str:

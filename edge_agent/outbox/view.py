@@ -15,7 +15,7 @@ from typing import Any, Literal
 from edge_agent.outbox.opening import FILE_NAME
 from edge_agent.outbox.store import OutboxError
 from protocols.wire.messages import Choice, PromptNotice, decode_prompt
-from protocols.wire.refusals import WireError
+from protocols.wire.refusal_reasons import WireError
 
 Way = Literal["given", "sent", "receipted", "refused"]
 

@@ -7,7 +7,7 @@ from hub.core.ledger.attestations import APPROVAL, attest
 from hub.core.ledger.fund_approvals import FundWord, why_not_approve_fund
 from hub.core.ledger.signed_document import Signer
 from hub.money.orders import fund_words
-from hub.storage.failures import StoreConflict
+from hub.storage.errors import StoreConflict
 
 
 async def find_fund(store: SettlementStores, run: str) -> FundWord | None:

@@ -12,7 +12,7 @@ from hub.core.ledger.signed_document import Signer
 from hub.core.payments.tax_terms import TaxTerms
 from hub.money.bills import book_bills
 from hub.money.funds import Say
-from hub.storage.failures import StoreConflict
+from hub.storage.errors import StoreConflict
 from protocols.errors import CommonwattError
 
 KEY_CHARS_LEAST = 8

@@ -28,10 +28,10 @@ from hub.core.ledger.month_runs import PUBLISHED, MonthRun, why_not_make
 from hub.core.ledger.run_calendar import RunCalendar, days_of, month_name, months_between
 from hub.core.ledger.signed_document import Signer
 from hub.core.payments.tax_terms import TaxTerms
-from hub.core.rules.refusal import Refusal
+from hub.core.rules.input_checks import Refusal
 from hub.folder.settings import SettingsError
 from hub.storage.contract import AccessLog
-from hub.storage.failures import StoreConflict
+from hub.storage.errors import StoreConflict
 from hub.storage.records import EntryRow
 
 BUSY: Final = "a run is being booked at this moment; look again when it is done"

@@ -24,7 +24,7 @@ from hub.core.rules.rulebook import Prices, Rule
 from hub.core.settlement.accepted_readings import Readings, digest_inputs
 from hub.core.settlement.period import Settlement, settle
 from hub.storage.contract import AccessLog, AttestationStore, BookStore, FindingStore, MemberStore, ReadingStore
-from hub.storage.failures import StaleInputs, StoreConflict
+from hub.storage.errors import StaleInputs, StoreConflict
 from hub.storage.records import Access, Coop, EntryRow, RunRow, SettledThrough
 from protocols.slots import slots_of_day
 

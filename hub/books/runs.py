@@ -33,10 +33,10 @@ from hub.core.ledger.month_runs import MonthRun, month_content, month_digests, r
 from hub.core.ledger.run_calendar import days_of, month_name
 from hub.core.ledger.signed_document import Signer
 from hub.core.rules.estimates import EstimateRule
-from hub.core.rules.refusal import Refusal
+from hub.core.rules.input_checks import Refusal
 from hub.core.settlement.period import check_inputs, settle
 from hub.storage.contract import AttestationStore
-from hub.storage.failures import StaleInputs, StoreConflict
+from hub.storage.errors import StaleInputs, StoreConflict
 from hub.storage.finding_records import SlotDecision
 from hub.storage.records import Access, Coop, RunRow
 from protocols.errors import CommonwattError

@@ -6,7 +6,7 @@ from typing import Final, Protocol
 from hub.core.ledger.attestations import DAY_ROOT, FIRST_PREVIOUS, Attestation, Head, attest, day_root
 from hub.core.ledger.signed_document import Signer
 from hub.storage.contract import AccessLog, AttestationStore, BookStore
-from hub.storage.failures import StoreConflict
+from hub.storage.errors import StoreConflict
 from hub.storage.records import AttestationRow, EntryRow, RunRow
 
 LOST_TRIES: Final = 3

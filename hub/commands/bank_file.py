@@ -8,7 +8,7 @@ from pathlib import Path
 from hub.console.output_files import read_file, write_new
 from hub.core.payments.order_document import read_order
 from hub.core.payments.sepa import BankRefusal, PayoutOrder
-from hub.core.rules.refusal import Refusal
+from hub.core.rules.input_checks import Refusal
 from hub.core.settlement.case_file import parse_case
 from hub.folder.clock import open_clock
 from protocols.errors import RequestError

@@ -13,12 +13,12 @@ from hub.books.runs import month_runs
 from hub.console.progress import Tell, tell_nobody
 from hub.core.ledger.run_calendar import month_name, month_of
 from hub.core.local_dates import read_day
-from hub.core.rules.refusal import Refusal
+from hub.core.rules.input_checks import Refusal
 from hub.folder.opening import open_hub
 from hub.quality.nameplate_limits import quality_look
 from hub.settlement_job import is_billed
 from hub.verify.books import check_books
-from hub.verify.contradictions import Findings
+from hub.verify.check_result import Findings
 from hub.verify.messages import check_messages
 from protocols.errors import RequestError
 from protocols.timeline import Clock

@@ -18,7 +18,7 @@ from hub.console.output_files import read_file
 from hub.core.ledger.fund_approvals import FUND_KINDS
 from hub.core.ledger.fund_entries import NANO_PER_MICRO, FeeScale, SurplusShares
 from hub.core.ledger.run_calendar import days_of
-from hub.core.rules.refusal import Refusal, require_integer
+from hub.core.rules.input_checks import Refusal, require_integer
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
 from hub.money.funds import FundPlan, FundResult, book_fund, plan_fees, plan_grants, plan_year, preview_fund

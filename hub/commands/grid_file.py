@@ -18,7 +18,7 @@ from hub.core.grid.files import GridReadings, QuarterHours, quarter_hours, read_
 from hub.core.grid.pairs import pairs_of_settlement, write_pairs
 from hub.core.grid.spain import CoefficientRefusal, read_coefficients, write_coefficients
 from hub.core.grid.tables import GridFileRefusal
-from hub.core.rules.refusal import Refusal
+from hub.core.rules.input_checks import Refusal
 from hub.core.settlement.case_file import read_case
 from hub.core.settlement.period import Settlement, settle
 from hub.folder.clock import open_clock

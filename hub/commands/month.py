@@ -18,7 +18,7 @@ from hub.core.ledger.month_preview import MarkedDay, MonthPreview
 from hub.core.ledger.month_runs import MonthRun, why_not_make
 from hub.core.ledger.run_calendar import RunCalendar, days_of, month_name, months_between
 from hub.core.local_dates import read_day
-from hub.core.rules.refusal import Refusal
+from hub.core.rules.input_checks import Refusal
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
 from hub.folder.tax_settings import load_tax_terms

@@ -75,7 +75,7 @@ def file_contents(files: StatementFiles) -> dict[str, bytes]:
 
 def _on_paper(files: StatementFiles, language: str) -> bytes:
     """Loads the pages' words and the package that draws, which nothing else here needs. Raises: RequestError."""
-    from hub.commands.statement_pdf import statement_pdf  # noqa: PLC0415
+    from hub.web.pdf.files import statement_pdf  # noqa: PLC0415
     from hub.web.pdf.statement import PdfNotDrawn  # noqa: PLC0415
 
     try:

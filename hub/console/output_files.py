@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
-from hub.core.rules.refusal import Refusal
+from hub.core.rules.input_checks import Refusal
 from hub.core.settlement.case_file import parse_case
 from protocols.durable_files import durable_file
 from protocols.errors import RequestError

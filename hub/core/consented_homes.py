@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from protocols.consent.reduction import Resolution, decode_consent
 from protocols.quantities import Measure
 from protocols.slots import Slot
-from protocols.wire.refusals import WireError
+from protocols.wire.refusal_reasons import WireError
 
 
 def homes_allowing(

@@ -14,7 +14,7 @@ from hub.folder.identity import load_key
 from hub.folder.paths import KEY_NAME, STORE_NAME
 from hub.folder.settings import HubSettings, RuleSettings, load_settings
 from hub.storage.contract import Store
-from hub.storage.failures import StoreError
+from hub.storage.errors import StoreError
 from hub.storage.sqlite.store import SqliteStore
 from protocols.timeline import Clock
 

@@ -19,7 +19,7 @@ from protocols.wire.messages import Answer, ConsentNotice
 from protocols.wire.payloads import decode_payload
 from protocols.wire.readings import Batch
 from protocols.wire.receipts import MAX_REFUSED, Receipt
-from protocols.wire.refusals import Refusal, WireError
+from protocols.wire.refusal_reasons import Refusal, WireError
 from protocols.wire.topics import require_up
 
 CLOCK_AHEAD_S: Final = 600

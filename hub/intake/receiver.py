@@ -29,7 +29,7 @@ from hub.intake.acceptance import (
     take,
 )
 from hub.storage.contract import MemberStore, PromptStore, ReadingStore
-from hub.storage.failures import StoreError
+from hub.storage.errors import StoreError
 from hub.storage.records import AcceptedMessage, ChainHead, RefusalCount
 from protocols.consent.reduction import decode_consent
 from protocols.slots import slot_of, start_of
@@ -38,7 +38,7 @@ from protocols.wire import topics
 from protocols.wire.chain import Position
 from protocols.wire.envelope import seal
 from protocols.wire.receipts import MAX_REFUSED, Receipt, encode_receipt
-from protocols.wire.refusals import Refusal
+from protocols.wire.refusal_reasons import Refusal
 
 log = logging.getLogger(__name__)
 

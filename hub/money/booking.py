@@ -17,7 +17,7 @@ from hub.core.payments.order_history import (
     why_not_return,
 )
 from hub.money.orders import PaymentRefused, PaymentStores, find_order, payment_orders
-from hub.storage.failures import StoreConflict
+from hub.storage.errors import StoreConflict
 from hub.storage.records import RunRow
 
 STATE: Final = "complete"

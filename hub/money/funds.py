@@ -33,7 +33,7 @@ from hub.core.ledger.fund_entries import (
 )
 from hub.core.ledger.run_calendar import days_of, month_name
 from hub.core.ledger.signed_document import Signer, canonical_bytes
-from hub.storage.failures import StoreConflict
+from hub.storage.errors import StoreConflict
 from hub.storage.records import RunRow
 from protocols.slots import slots_of_day
 

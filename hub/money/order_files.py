@@ -22,7 +22,7 @@ from hub.money.orders import (
     tally_money,
 )
 from hub.storage.account_records import BankDetails
-from hub.storage.failures import StoreConflict
+from hub.storage.errors import StoreConflict
 from hub.storage.records import Access
 
 

@@ -6,7 +6,7 @@ Making, writing and booking an order are commands: they end in files and begin w
 from hub.core.ledger.signed_document import Signer
 from hub.core.payments.order_history import PaymentOrderRecord
 from hub.money.orders import PaymentRefused, PaymentStores, approve_order, payment_orders, withdraw_order
-from hub.storage.failures import StoreConflict
+from hub.storage.errors import StoreConflict
 
 CROSSED = "something else was signed at the same moment; try again"
 

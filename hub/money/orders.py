@@ -45,7 +45,7 @@ from hub.core.payments.sepa import Collection, CollectionOrder, Party, Payout, P
 from hub.money.bills import billed_runs, run_money
 from hub.storage.account_records import BankDetails
 from hub.storage.contract import AccessLog, AccountStore, ObjectionStore
-from hub.storage.failures import StoreConflict
+from hub.storage.errors import StoreConflict
 from hub.storage.records import Access
 from protocols.errors import CommonwattError
 

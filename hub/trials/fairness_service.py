@@ -14,7 +14,7 @@ import numpy as np
 
 from hub.books.days import SettlementStores, read_day
 from hub.books.period import settle_beside, standing_of
-from hub.core.rules.refusal import Refusal
+from hub.core.rules.input_checks import Refusal
 from hub.core.settlement.pool_series import LEAST_HOMES
 from hub.core.trials.fairness import FairnessReport, MemberFairness, report_parts, summarise_fairness, take_part
 from hub.storage.records import Access

@@ -11,7 +11,7 @@ from typing import Final
 from hub.books.days import SettlementStores
 from hub.books.period import Period, read_period, standing_of
 from hub.core.ledger.run_calendar import days_of, month_of
-from hub.core.rules.refusal import Refusal
+from hub.core.rules.input_checks import Refusal
 from hub.core.trials.rule_choices import chosen_rule
 from hub.core.trials.what_if import MemberTrial, Summary, Trial, summarise, try_rule
 from hub.storage.records import Access

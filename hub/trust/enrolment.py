@@ -19,7 +19,7 @@ from protocols.enrolment.handshake import (
     token_hash,
 )
 from protocols.timeline import Clock
-from protocols.wire.refusals import WireError
+from protocols.wire.refusal_reasons import WireError
 from protocols.wire.topics import shard_of
 
 log = logging.getLogger(__name__)

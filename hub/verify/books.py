@@ -8,9 +8,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hub.books.days import SettlementStores, read_day
 from hub.console.progress import Tell, tell_nobody
 from hub.core.ledger.entries import GENESIS, UNITS, Unit
-from hub.core.rules.refusal import Refusal
+from hub.core.rules.input_checks import Refusal
 from hub.core.settlement.period import settle
-from hub.verify.contradictions import Findings
+from hub.verify.check_result import Findings
 from hub.verify.journal import check_journal
 
 

@@ -21,7 +21,7 @@ from hub.core.ledger.merkle import leaf_hash, plant_hashes
 from hub.core.ledger.signed_document import SIGNED_TAG
 from hub.core.rules.rulebook import VERSION_TAG
 from hub.storage.records import AttestationRow, Coop, EntryRow, RunRow
-from hub.verify.contradictions import Findings
+from hub.verify.check_result import Findings
 
 PAGE: Final = 2000
 FUND_KINDS: Final = "fund:"

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hub.console.progress import Tell, tell_nobody
 from hub.storage.contract import MemberStore, ReadingStore
 from hub.storage.records import Access, Agent, ChainHead
-from hub.verify.contradictions import Findings
+from hub.verify.check_result import Findings
 from protocols.consent.reduction import decode_consent
 from protocols.quantities import Mark, Measure
 from protocols.slots import Slot, iso
@@ -19,7 +19,7 @@ from protocols.wire.chain import FIRST_PREVIOUS, Header
 from protocols.wire.envelope import batch_hash, open_sealed
 from protocols.wire.messages import decode_answer, decode_consent_notice
 from protocols.wire.readings import Batch, Column, decode_batch
-from protocols.wire.refusals import WireError
+from protocols.wire.refusal_reasons import WireError
 from protocols.wire.topics import Topic
 
 PAGE: Final = 500

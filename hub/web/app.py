@@ -13,13 +13,13 @@ from hub.web.frame.sign_in import SignInNeeded
 from hub.web.pages.account import add_account_pages
 from hub.web.pages.board import add_board_pages
 from hub.web.pages.credits import add_credit_pages
-from hub.web.pages.entrance import add_entrance
 from hub.web.pages.fairness import add_fairness_pages
 from hub.web.pages.findings import add_finding_pages
 from hub.web.pages.members import add_member_pages
 from hub.web.pages.objections import add_objection_pages
 from hub.web.pages.payments import add_payment_pages
 from hub.web.pages.runs import add_run_pages
+from hub.web.pages.sign_in import add_entrance
 from hub.web.pages.statements import add_statement_pages
 from hub.web.pages.what_if import add_what_if_pages
 from hub.web.rendering import Site

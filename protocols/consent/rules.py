@@ -16,7 +16,7 @@ from protocols.quantities import Measure
 from protocols.slots import Slot
 from protocols.wire import strict_cbor
 from protocols.wire.readings import MAX_SLOT
-from protocols.wire.refusals import Refusal, WireError
+from protocols.wire.refusal_reasons import Refusal, WireError
 from protocols.wire.topics import is_id
 
 FORM = 1

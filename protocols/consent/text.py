@@ -9,7 +9,7 @@ from protocols.consent.purposes import CONTRACT, HEALTH, Purpose, Resolution, pu
 from protocols.consent.rules import MAX_VERSION, ConsentRule, ConsentSet, contract_rule, encode_consent, ordered
 from protocols.quantities import Measure
 from protocols.slots import Slot, iso, parse_iso
-from protocols.wire.refusals import WireError
+from protocols.wire.refusal_reasons import WireError
 from protocols.wire.topics import is_id
 
 MAX_TEXT_CHARS = 65536

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from protocols.consent.text import MAX_TEXT_CHARS, parse_consent
 from protocols.enrolment.token import TOKEN_BYTES, TOKEN_LIFE_S, parse_token, token_hash, token_text
-from protocols.wire.refusals import Refusal, WireError
+from protocols.wire.refusal_reasons import Refusal, WireError
 from protocols.wire.topics import is_id, require_id, shard_of
 
 __all__ = [

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, get_args
 
+from protocols.maps.fields import Fields
 from protocols.maps.model import (
     COUNTERS_OF_ROLE,
     Check,
@@ -26,7 +27,6 @@ from protocols.maps.model import (
 )
 from protocols.maps.planning import MODBUS_MAX_REGISTERS, BlockLimits, Span
 from protocols.maps.registers import RegisterError, RegisterType, Sentinel, WordOrder, parse_sentinel, register_type
-from protocols.toml_fields import Fields
 
 MAX_MAP_BYTES = 256 * 1024
 READ_FUNCTIONS = (3, 4)

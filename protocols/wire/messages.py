@@ -15,7 +15,7 @@ from protocols.slots import Slot
 from protocols.wire import strict_cbor
 from protocols.wire.chain import Header, header_fields, read_header
 from protocols.wire.padding import PAD_KEY, encode_padded, require_padded
-from protocols.wire.refusals import Refusal, WireError
+from protocols.wire.refusal_reasons import Refusal, WireError
 from protocols.wire.topics import is_id
 
 VERSION = 1

@@ -7,7 +7,7 @@ from typing import Any
 import cbor2
 
 from protocols.wire.envelope import MAX_SEALED_BYTES, OVERHEAD_BYTES
-from protocols.wire.refusals import Refusal, WireError
+from protocols.wire.refusal_reasons import Refusal, WireError
 
 SIZE_CLASSES = (512, 1024, 2048, 4096, 8192, MAX_SEALED_BYTES)
 """The only sizes of a sealed message, in bytes. An ordinary batch is always in the first."""

@@ -16,7 +16,7 @@ from protocols.slots import SLOTS_PER_HOUR, SLOTS_PER_UTC_DAY, Slot
 from protocols.wire import strict_cbor
 from protocols.wire.chain import Header, header_fields, read_header
 from protocols.wire.padding import PAD_KEY, encode_padded, require_padded
-from protocols.wire.refusals import Refusal, WireError
+from protocols.wire.refusal_reasons import Refusal, WireError
 from protocols.wire.topics import is_id
 
 VERSION = 1

@@ -11,7 +11,7 @@ from typing import Any
 from protocols.wire import strict_cbor
 from protocols.wire.chain import FIRST_PREVIOUS, MAX_AHEAD, MAX_NUMBER
 from protocols.wire.padding import PAD_KEY, encode_padded, require_padded
-from protocols.wire.refusals import Refusal, WireError
+from protocols.wire.refusal_reasons import Refusal, WireError
 from protocols.wire.topics import is_id
 
 VERSION = 1

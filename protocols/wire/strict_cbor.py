@@ -11,7 +11,7 @@ from typing import Any
 
 import cbor2
 
-from protocols.wire.refusals import Refusal, WireError
+from protocols.wire.refusal_reasons import Refusal, WireError
 
 MAX_DEPTH = 4
 

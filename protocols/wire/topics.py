@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
-from protocols.wire.refusals import Refusal, WireError
+from protocols.wire.refusal_reasons import Refusal, WireError
 
 ROOT = "cw1"
 SHARDS = 64

@@ -13,7 +13,7 @@ from protocols.maps.registers import Value, shortest
 from protocols.maps.roles import role_names
 from simulator.devices.image import DeviceImage, Part
 from simulator.devices.modbus_server import Link
-from simulator.problems import SimulatorProblem
+from simulator.errors import SimulatorProblem
 from simulator.services.clock import open_clock
 from simulator.world.families import FAMILIES, UnknownFamily
 from simulator.world.homes import Home, Unit

@@ -15,10 +15,10 @@ from protocols.slots import SLOT_S
 from protocols.text_table import table
 from protocols.timeline import Clock
 from simulator.devices.faults import Script, parse_script
+from simulator.errors import SimulatorProblem
 from simulator.files.agent import HUB_URL, AgentManners
 from simulator.files.recordings import write_recording
 from simulator.files.street import home_folder, read_street, write_street
-from simulator.problems import SimulatorProblem
 from simulator.services.clock import open_clock
 from simulator.services.residents import Residents, read_links
 from simulator.services.street_server import RunningStreet

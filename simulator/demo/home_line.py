@@ -14,7 +14,7 @@ import cbor2
 
 from protocols.slots import Slot
 from protocols.wire.readings import decode_batch
-from protocols.wire.refusals import WireError
+from protocols.wire.refusal_reasons import WireError
 
 PUBLISH = 3
 PACKET_BYTES_MAX = 1 << 20

@@ -9,7 +9,7 @@ from protocols.consent.reduction import parse_consent, violations
 from protocols.slots import iso
 from protocols.wire.messages import Answer, ConsentNotice, decode_answer, decode_consent_notice
 from protocols.wire.readings import Batch, decode_batch
-from protocols.wire.refusals import WireError
+from protocols.wire.refusal_reasons import WireError
 from simulator.demo.order import ChainOrder
 from simulator.demo.outbox import opened_outbox, waiting
 

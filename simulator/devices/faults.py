@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from math import inf
 from typing import Literal, get_args
 
-from simulator.problems import SimulatorProblem
+from simulator.errors import SimulatorProblem
 from simulator.world.homes import Home, Unit
 from simulator.world.physics import HomePhysics
 from simulator.world.site import STEP_S

@@ -7,8 +7,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from simulator.errors import SimulatorProblem
 from simulator.files.agent import AgentManners, agent_text, consent_text
-from simulator.problems import SimulatorProblem
 from simulator.services.member_client import appliance_entry
 from simulator.world.homes import Home
 from simulator.world.site import DAY_S, STEP_S, Site

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from protocols.timeline import Clock, Timeline, parse_timeline
-from simulator.problems import SimulatorProblem
+from simulator.errors import SimulatorProblem
 
 
 class ClockFileError(SimulatorProblem):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from protocols.slots import SLOT_S
-from simulator.problems import SimulatorProblem
+from simulator.errors import SimulatorProblem
 from simulator.services.member_client import MemberClient, MemberProblem, MemberRefused, OpenPrompt
 from simulator.world.appliances import Appliance, Run
 from simulator.world.homes import Home

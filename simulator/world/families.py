@@ -5,7 +5,7 @@ from importlib.resources import files
 
 from protocols.maps.loading import load_map
 from protocols.maps.model import DeviceMap
-from simulator.problems import SimulatorProblem
+from simulator.errors import SimulatorProblem
 
 SUNSPEC_INVERTER = "sunspec-inverter"
 SUNSPEC_METER = "sunspec-meter"

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from simulator.problems import SimulatorProblem
+from simulator.errors import SimulatorProblem
 from simulator.world.site import DAY_S, STEP_S, STEPS_PER_DAY, Floats, Site, local_clock
 from simulator.world.streams import stream
 

@@ -18,7 +18,7 @@ from protocols.consent import reduction as consent
 from protocols.enrolment import handshake as enrolment
 from protocols.quantities import Gap, Mark, Measure
 from protocols.wire import chain, envelope, messages, padding, readings, receipts, topics
-from protocols.wire.refusals import Refusal
+from protocols.wire.refusal_reasons import Refusal
 from tests.protocols.wire.wire_samples import HUB_KEY, KEY
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "wire-format.md").read_text(encoding="utf-8")

@@ -24,7 +24,7 @@ from protocols.wire.envelope import WireError, batch_hash, open_sealed, seal
 from protocols.wire.messages import decode_answer, decode_consent_notice
 from protocols.wire.readings import Batch, decode_batch
 from protocols.wire.receipts import Receipt, encode_receipt
-from protocols.wire.refusals import Refusal
+from protocols.wire.refusal_reasons import Refusal
 
 DECODE = {"batch": decode_batch, "answer": decode_answer, "consent": decode_consent_notice}
 COOP, HOME, AGENT = "sonnenstrasse", "h01", "a-test"

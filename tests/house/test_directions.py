@@ -9,7 +9,7 @@ OURS = ("protocols", "edge_agent", "hub", "simulator", "tests")
 # room -> our modules it may import (dotted prefixes). The most specific room of a module counts. What several rooms
 # share stands first: pure subjects, the storage contract, and what crosses the wire.
 CONTRACT = ("hub.storage.contract", "hub.storage.records", "hub.storage.account_records", "hub.storage.finding_records")
-SHARED = ("hub.core", *CONTRACT, "hub.storage.failures", "protocols")
+SHARED = ("hub.core", *CONTRACT, "hub.storage.errors", "protocols")
 BOOKS = ("hub.books", "hub.folder", "hub.console")
 MAY_IMPORT = {
     "protocols": ("protocols",),

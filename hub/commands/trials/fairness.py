@@ -14,7 +14,7 @@ import numpy as np
 
 from hub.books.period import read_period
 from hub.commands.periods import add_range, left_out_words
-from hub.core.rules.refusal import Refusal
+from hub.core.rules.input_checks import Refusal
 from hub.core.settlement.pool_series import LEAST_HOMES
 from hub.core.trials.fairness import FairnessReport, explain_share, report_fairness, summarise_fairness
 from hub.folder.clock import open_clock

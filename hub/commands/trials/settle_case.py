@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import TextIO
 
-from hub.core.rules.refusal import Refusal, one_line
+from hub.core.rules.input_checks import Refusal, one_line
 from hub.core.settlement.case_file import MAX_CASE_BYTES, parse_case, settle_case
 
 REFUSED_STATUS = 2

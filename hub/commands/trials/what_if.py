@@ -13,7 +13,7 @@ from typing import Final
 from hub.books.period import read_period
 from hub.commands.periods import add_range, left_out_words
 from hub.console.output_files import read_json_table
-from hub.core.rules.refusal import Refusal
+from hub.core.rules.input_checks import Refusal
 from hub.core.rules.rulebook import METHODS
 from hub.core.trials.what_if import Change, Outcome, summarise, try_rule, usual_params
 from hub.folder.clock import open_clock

@@ -17,7 +17,7 @@ from hub.core.allocation.exact_rows import allocate_row
 from hub.core.allocation.pairwise import pair_rows
 from hub.core.allocation.rounding import Energy, share_rows
 from hub.core.rules.allocation_key import AllocationKey
-from hub.core.rules.refusal import MAX_INTEGER
+from hub.core.rules.input_checks import MAX_INTEGER
 
 BATCH_CELLS: Final = 131_072
 SAFE_SUM: Final = 2**62

@@ -11,7 +11,7 @@ from typing import Final
 
 from hub.core.allocation.rounding import largest_remainder
 from hub.core.ledger.entries import Entry, Lines, difference
-from hub.core.rules.refusal import Refusal, one_line, require_integer
+from hub.core.rules.input_checks import Refusal, one_line, require_integer
 
 PPM: Final = 1_000_000
 NANO_PER_MICRO: Final = 1_000

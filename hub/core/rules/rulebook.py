@@ -12,7 +12,7 @@ from typing import Final, cast
 
 from hub.core.rules.allocation_key import GRID_PPM, AllocationKey
 from hub.core.rules.estimates import EstimateRule
-from hub.core.rules.refusal import Refusal, one_line, require_integer, require_member_id
+from hub.core.rules.input_checks import Refusal, one_line, require_integer, require_member_id
 
 VERSION_TAG: Final = b"commonwatt rulebook v1\n"
 AGGREGATES: Final = (1, 4)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hub.core.allocation.rounding import Energy
-from hub.core.rules.refusal import MAX_INTEGER, Refusal, one_line, require_integer
+from hub.core.rules.input_checks import MAX_INTEGER, Refusal, one_line, require_integer
 from hub.core.rules.rulebook import Rule
 from hub.core.settlement.slot_marks import SlotMarks, plain_marks
 

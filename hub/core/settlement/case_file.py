@@ -11,7 +11,7 @@ from typing import Final, cast
 import numpy as np
 
 from hub.core.allocation.rounding import Energy
-from hub.core.rules.refusal import MAX_INTEGER, Refusal, one_line, require_integer
+from hub.core.rules.input_checks import MAX_INTEGER, Refusal, one_line, require_integer
 from hub.core.rules.rulebook import Prices, Rule, check_rule, require_mapping, require_sequence, sort_members
 from hub.core.settlement.accepted_readings import MISSING_WH, Readings, Window
 from hub.core.settlement.money import CENT_NANO, MICRO_NANO

@@ -11,7 +11,7 @@ import numpy as np
 from hub.core.allocation.rounding import Energy
 from hub.core.allocation.surplus import allocate
 from hub.core.rules.allocation_key import AllocationKey
-from hub.core.rules.refusal import MAX_INTEGER
+from hub.core.rules.input_checks import MAX_INTEGER
 from hub.core.rules.rulebook import Rule, check_rule, sort_members
 from hub.core.settlement.accepted_readings import (
     Accepted,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import aiosqlite
 
-from hub.storage.failures import StoreConflict
+from hub.storage.errors import StoreConflict
 from hub.storage.records import AttestationRow, EntryRow, RunRow
 from hub.storage.sqlite.connections import SqliteConnections
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import aiosqlite
 
-from hub.storage.failures import StaleInputs, StoreConflict, StoreError
+from hub.storage.errors import StaleInputs, StoreConflict, StoreError
 from hub.storage.records import AttestationRow, EntryRow, RunRow, SettledThrough
 from hub.storage.sqlite.attestations import insert_attestations
 from hub.storage.sqlite.connections import SqliteConnections

@@ -16,7 +16,7 @@ from typing import Any, Final, Self, TypeVar
 
 import aiosqlite
 
-from hub.storage.failures import StoreError
+from hub.storage.errors import StoreError
 from hub.storage.sqlite.schema import migrate
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ import sqlite3
 
 import aiosqlite
 
-from hub.storage.failures import StoreConflict, StoreError
+from hub.storage.errors import StoreConflict, StoreError
 from hub.storage.records import Agent, Coop, Home, Member
 from hub.storage.sqlite.connections import SqliteConnections
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import aiosqlite
 
-from hub.storage.failures import StoreConflict
+from hub.storage.errors import StoreConflict
 from hub.storage.records import AcceptedMessage, ChainHead, RefusalCount, RefusedNumber
 from hub.storage.sqlite.connections import SqliteConnections
 from hub.storage.sqlite.prompts import take_answer

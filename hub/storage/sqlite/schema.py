@@ -8,7 +8,7 @@ from importlib import resources
 
 import aiosqlite
 
-from hub.storage.failures import StoreError
+from hub.storage.errors import StoreError
 
 _LEDGER_SQL = """CREATE TABLE IF NOT EXISTS migration (
     number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL) STRICT"""

@@ -17,7 +17,7 @@ from hub.web.views.home.appliance_form import (
     appliances_from_form,
     appliances_from_json,
 )
-from hub.web.views.home.own_home import home_json, home_page, newest_time, read_home_days
+from hub.web.views.home.own_day import home_json, home_page, newest_time, read_home_days
 from hub.web.views.home.own_record import consent_json, consent_page, look_days, look_json, read_consent
 from hub.web.views.home.prompt_cards import asked_in_week, open_prompt, past_prompt, prompt_json
 from hub.web.views.home.today import today_json, today_page

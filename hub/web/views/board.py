@@ -7,10 +7,10 @@ from typing import Final
 from hub.storage.records import FleetRow, RefusalCount, RunRow
 from hub.web.frame.charts import Drawing, Table, draw_presence
 from hub.web.frame.translation import Words
-from hub.web.views.home.own_home import device_state_words, gap_words
+from hub.web.views.home.own_day import device_state_words, gap_words
 from protocols.quantities import Gap
 from protocols.slots import SLOT_S, SLOTS_PER_UTC_DAY, Slot, slot_of
-from protocols.wire.refusals import Refusal
+from protocols.wire.refusal_reasons import Refusal
 
 SILENT_AFTER_S: Final = 2 * 3600
 RUNS_SHOWN_DAYS: Final = 62

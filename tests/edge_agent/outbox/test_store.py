@@ -19,7 +19,7 @@ from protocols.wire.chain import FIRST_PREVIOUS
 from protocols.wire.envelope import batch_hash
 from protocols.wire.messages import Choice, PromptNotice, encode_prompt
 from protocols.wire.receipts import Receipt
-from protocols.wire.refusals import Refusal
+from protocols.wire.refusal_reasons import Refusal
 from tests.edge_agent.hand_clock import until
 
 NOW = 1_790_000_000.0

@@ -7,7 +7,7 @@ from edge_agent.outbox.view import Asked, Message, Overview
 from edge_agent.prompt_text import prompts_record, prompts_text
 from protocols.slots import parse_iso, start_of
 from protocols.wire.messages import PromptNotice
-from protocols.wire.refusals import Refusal
+from protocols.wire.refusal_reasons import Refusal
 
 NOON = parse_iso("2026-06-01T10:00Z")
 TZ = "Europe/Berlin"

@@ -20,7 +20,7 @@ from hub.board.run_approval import ApprovalRefused, approve_run, publish_run
 from hub.books.days import settle_day
 from hub.books.runs import marked_days, month_runs, plan_month, preview_month, settle_month
 from hub.core.ledger.run_calendar import RunCalendar, days_of
-from hub.core.rules.refusal import Refusal
+from hub.core.rules.input_checks import Refusal
 from hub.core.rules.rulebook import Rule
 from hub.money.bills import plan_bills
 from hub.money.funds import FundPlan

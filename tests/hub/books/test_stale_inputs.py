@@ -17,7 +17,7 @@ from hub.books.runs import marked_days, settle_month
 from hub.books.signing import as_row, attestation_head
 from hub.core.ledger.attestations import DAY_ROOT, attest
 from hub.core.settlement.period import settle
-from hub.storage.failures import StaleInputs, StoreConflict
+from hub.storage.errors import StaleInputs, StoreConflict
 from hub.storage.sqlite.store import SqliteStore
 from hub.verify.books import check_books
 from tests.hub.settled_street import COOP, KEY, Street, arrivals_of, balances_by_day, open_street

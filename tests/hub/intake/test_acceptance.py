@@ -40,7 +40,7 @@ from protocols.wire.chain import MAX_AHEAD
 from protocols.wire.envelope import MAX_SEALED_BYTES, seal
 from protocols.wire.readings import Column
 from protocols.wire.receipts import encode_receipt
-from protocols.wire.refusals import Refusal
+from protocols.wire.refusal_reasons import Refusal
 from tests.hub.sending_home import COOP, FIRST_SLOT, NOW_S, SendingHome
 
 

@@ -22,7 +22,7 @@ from protocols.wire.envelope import open_sealed
 from protocols.wire.messages import Choice
 from protocols.wire.readings import Column
 from protocols.wire.receipts import Receipt, decode_receipt
-from protocols.wire.refusals import Refusal
+from protocols.wire.refusal_reasons import Refusal
 from tests.hub.sending_home import COOP, FIRST_SLOT, NOW_S, SendingHome, enrol, open_store
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"h" * 32)

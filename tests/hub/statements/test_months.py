@@ -16,7 +16,6 @@ from hub.board.run_approval import approve_run, publish_run
 from hub.books.days import settle_day
 from hub.books.runs import settle_month
 from hub.commands.statement import file_contents, write_folder
-from hub.commands.statement_pdf import statement_pdf
 from hub.core.ledger.entries import balances, read_entry
 from hub.core.ledger.fund_entries import FeeScale
 from hub.core.payments.tax_terms import Rates, Standing, TaxTerms
@@ -29,6 +28,7 @@ from hub.statements.months import DESK_ACCESS, StatementDesk, StatementProblem
 from hub.storage.records import NewObjection
 from hub.verify import statement as verify_statement
 from hub.verify.books import check_books
+from hub.web.pdf.files import statement_pdf
 from tests.hub.settled_street import KEY, RULE, Street, arrivals_of, open_street
 
 MAY = date(2026, 5, 1)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hub.storage.contract import Store
-from hub.storage.failures import StoreConflict, StoreError
+from hub.storage.errors import StoreConflict, StoreError
 from hub.storage.records import (
     AcceptedMessage,
     Access,

@@ -24,7 +24,7 @@ from hub.core.ledger.run_calendar import days_of
 from hub.money.funds import book_fund, plan_fees
 from hub.storage.sqlite.store import SqliteStore
 from hub.verify.books import check_books
-from hub.verify.contradictions import Findings
+from hub.verify.check_result import Findings
 from hub.verify.journal import check_journal
 from hub.verify.messages import MessageCheck
 from tests.hub.settled_street import COOP, KEY, Street, arrivals_of, open_street

@@ -40,7 +40,7 @@ from protocols.wire.readings import (
     decode_batch,
     encode_batch,
 )
-from protocols.wire.refusals import WireError
+from protocols.wire.refusal_reasons import WireError
 
 DAY = 20_400 * 96
 HOUR = range(DAY, DAY + 4)

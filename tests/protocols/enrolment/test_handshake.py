@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from protocols.consent.reduction import default_consent, text_of
 from protocols.enrolment import handshake as enrolment
-from protocols.wire.refusals import Refusal, WireError
+from protocols.wire.refusal_reasons import Refusal, WireError
 from protocols.wire.topics import shard_of
 from tests.protocols.wire.wire_samples import HUB_KEY, KEY
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocols.wire.chain import FIRST_PREVIOUS, MAX_AHEAD, START, Header, Place, Position, place
-from protocols.wire.refusals import Refusal, WireError
+from protocols.wire.refusal_reasons import Refusal, WireError
 
 
 def hash_of(epoch: int, seq: int) -> bytes:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from protocols.quantities import Gap, Mark, Measure
 from protocols.wire import envelope, messages, padding, readings, receipts
 from protocols.wire.readings import Batch, ClockTrust, Column, DeviceState, Liveness, LongInterval
-from protocols.wire.refusals import Refusal, WireError
+from protocols.wire.refusal_reasons import Refusal, WireError
 from tests.protocols.wire import wire_samples as samples
 
 FORMS: list[tuple[str, Any, Callable[[Any], bytes], Callable[[bytes], Any]]] = [

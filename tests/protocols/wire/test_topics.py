@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocols.wire import topics
-from protocols.wire.refusals import Refusal, WireError
+from protocols.wire.refusal_reasons import Refusal, WireError
 
 IDS = st.from_regex(r"[a-z0-9-]{1,32}", fullmatch=True)
 

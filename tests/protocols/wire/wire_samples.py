@@ -9,7 +9,7 @@ from protocols.quantities import SENT_GAPS, Gap, Mark, Measure
 from protocols.wire.messages import Answer, Choice, ConsentNotice, PromptNotice
 from protocols.wire.readings import MAX_ENERGY_WH, SPANS, Batch, ClockTrust, Column, DeviceState, Liveness, LongInterval
 from protocols.wire.receipts import Receipt
-from protocols.wire.refusals import Refusal
+from protocols.wire.refusal_reasons import Refusal
 
 # RFC 8032 section 7.1, TEST 1.
 KEY = Ed25519PrivateKey.from_private_bytes(

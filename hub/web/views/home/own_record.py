@@ -19,7 +19,7 @@ from protocols.consent.reduction import (
 )
 from protocols.quantities import Measure
 from protocols.slots import Slot
-from protocols.wire.refusals import WireError
+from protocols.wire.refusal_reasons import WireError
 
 ACCOUNT_FIELDS: Final = "bank account"
 PAYMENT_FIELDS: Final = "payments"

@@ -22,7 +22,7 @@ from hub.core.ledger.fund_entries import (
     wanted_grants,
     wanted_year,
 )
-from hub.core.rules.refusal import Refusal
+from hub.core.rules.input_checks import Refusal
 
 DAY = "2026-12-31"
 MEMBERS = ("m01", "m02", "m03")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hub.core.rules.refusal import Refusal
+from hub.core.rules.input_checks import Refusal
 from hub.core.settlement.case_file import settle_case
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "settlement_cases.json"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hub.core.rules.refusal import Refusal
+from hub.core.rules.input_checks import Refusal
 from hub.core.rules.rulebook import Prices, Rule
 from hub.core.settlement.accepted_readings import MISSING_WH, Readings, digest_inputs
 from hub.core.settlement.money import CENT_NANO, MICRO_NANO

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hub.core.rules.refusal import Refusal
+from hub.core.rules.input_checks import Refusal
 from hub.core.rules.rulebook import Prices
 from hub.core.settlement.accepted_readings import Readings
 from hub.core.settlement.period import settle

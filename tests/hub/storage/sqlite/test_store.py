@@ -8,7 +8,7 @@ from pathlib import Path
 import aiosqlite
 import pytest
 
-from hub.storage.failures import StoreConflict, StoreError
+from hub.storage.errors import StoreConflict, StoreError
 from hub.storage.records import Job
 from hub.storage.sqlite.schema import Migration, known_migrations, migrate
 from hub.storage.sqlite.store import SqliteStore

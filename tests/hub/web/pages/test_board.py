@@ -4,7 +4,7 @@ from hub.storage.records import DeviceRow, FleetRow, RefusalCount
 from hub.storage.sqlite.store import SqliteStore
 from hub.web.frame.translation import Words
 from hub.web.views.board import fleet_page, fleet_slots, refusal_words
-from protocols.wire.refusals import Refusal
+from protocols.wire.refusal_reasons import Refusal
 from tests.hub.web.conftest import SignIn
 from tests.hub.web.page_street import NOW_S, NOW_SLOT
 

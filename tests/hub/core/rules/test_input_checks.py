@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hub.core.rules.refusal import CODES, Refusal
+from hub.core.rules.input_checks import CODES, Refusal
 from hub.core.settlement.case_file import MAX_CASE_BYTES, local_day_slots, parse_case, settle_case
 
 PRICES = {"buy": 160_000, "sell": 160_000, "retail": 300_000, "feedin": 70_000}
