@@ -12,9 +12,9 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_agent.settings import Settings, SettingsError, read_settings
+from edge_agent.settings import Settings, read_settings
 from protocols.command_line import OneLineParser
-from protocols.errors import CommonwattError, RequestError
+from protocols.errors import CommonwattError, RequestError, SettingsError
 
 if TYPE_CHECKING:
     from protocols.consent.rules import ConsentSet
@@ -121,14 +121,14 @@ def _enrol(options: argparse.Namespace) -> int:
 
 def _leave_consent(settings: Settings, consent: ConsentSet) -> None:
     """The consent of the enrolment as the file the configuration names, for the household to edit; never over one."""
-    from protocols.consent.text import text_of
+    from protocols.consent.text import consent_toml
 
     path = settings.consent
     if path is None or path.exists():
         return
     part = path.with_name(path.name + ".part")
     try:
-        part.write_text(text_of(consent) + CONSENT_HINT, encoding="utf-8")
+        part.write_text(consent_toml(consent) + CONSENT_HINT, encoding="utf-8")
         part.rename(path)
     except OSError as cause:
         raise RequestError(f"enrolled, but {path} cannot be written: {cause.strerror}: write it yourself") from None
@@ -149,7 +149,7 @@ def _token(path: Path | None) -> str:
 
 def _run(options: argparse.Namespace) -> int:
     from edge_agent.clock import boot_clock, make_clock
-    from edge_agent.program import Program, history_lines
+    from edge_agent.program import AgentProgram, history_lines
     from edge_agent.uplink.identity import load_identity
 
     settings = read_settings(options.config)
@@ -158,7 +158,7 @@ def _run(options: argparse.Namespace) -> int:
     wanted = _wanted_consent(settings, identity.enrolment.home)
     # A timeline has no boot: whoever follows one has all its times already.
     boot = None if options.clock else boot_clock
-    program = Program(settings, clock, identity, wanted=wanted, boot_clock=boot)
+    program = AgentProgram(settings, clock, identity, wanted=wanted, boot_clock=boot)
     try:
         with history_lines(options.history) as lines:
             asyncio.run(_until_stopped(program.run(lines, name=str(options.history))))
@@ -213,22 +213,22 @@ def _read(options: argparse.Namespace) -> int:
 
 def _outbox(options: argparse.Namespace) -> int:
     from edge_agent.outbox.text import outbox_record, outbox_table
-    from edge_agent.outbox.view import overview
+    from edge_agent.outbox.view import read_overview
     from edge_agent.uplink.identity import load_enrolment
 
     settings = read_settings(options.config)
-    found = overview(settings.data, limit=min(options.limit, MAX_LISTED))
+    found = read_overview(settings.data, limit=min(options.limit, MAX_LISTED))
     print(outbox_record(found) if options.json else outbox_table(found, load_enrolment(settings.data).tz))
     return 0
 
 
 def _prompts(options: argparse.Namespace) -> int:
-    from edge_agent.outbox.view import prompts
+    from edge_agent.outbox.view import list_prompts
     from edge_agent.prompt_text import prompts_record, prompts_text
     from edge_agent.uplink.identity import load_enrolment
 
     settings = read_settings(options.config)
-    found = prompts(settings.data)
+    found = list_prompts(settings.data)
     print(prompts_record(found) if options.json else prompts_text(found, load_enrolment(settings.data).tz))
     return 0
 
@@ -236,9 +236,9 @@ def _prompts(options: argparse.Namespace) -> int:
 def _answer(options: argparse.Namespace) -> int:
     from edge_agent.clock import make_clock
     from edge_agent.outbox.view import leave_answer
-    from protocols.wire.messages import Choice
+    from protocols.wire.messages import AnswerChoice
 
-    choice = {"yes": Choice.YES, "no": Choice.NO, "never": Choice.NEVER_APPLIANCE}[options.choice]
+    choice = {"yes": AnswerChoice.YES, "no": AnswerChoice.NO, "never": AnswerChoice.NEVER_APPLIANCE}[options.choice]
     settings = read_settings(options.config)
     leave_answer(settings.data, options.prompt, choice=choice, now_s=make_clock(options.clock).now())
     print("noted; the agent sends it as soon as it runs")

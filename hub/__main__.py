@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 
 from hub.console.progress import Progress
-from hub.core.local_dates import read_day
+from hub.core.local_dates import parse_day
 from hub.folder.clock import open_clock
 from protocols.command_line import OneLineParser
 from protocols.errors import CommonwattError, RequestError
@@ -181,7 +181,7 @@ def _report(options: argparse.Namespace) -> int:
 
 def _day(text: str) -> date:
     try:
-        return read_day(text)
+        return parse_day(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a day like 2026-11-21") from None
 

@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo
 
 from hub.books.days import ACCESS, SettlementStores, read_rule, settle_day
 from hub.books.runs import first_day, marked_days, month_runs, settle_month
-from hub.core.ledger.month_runs import MonthRun, why_not_make
+from hub.core.ledger.month_runs import MonthRun, run_obstacle
 from hub.core.ledger.run_calendar import RunCalendar, days_of, month_name, month_of, months_between
 from hub.core.ledger.signed_document import Signer
-from hub.core.rules.input_checks import Refusal
-from hub.quality.findings import Look
-from hub.timetable import JobProblem
+from hub.core.rules.input_checks import RejectedInputError
+from hub.quality.findings import QualityCheck
+from hub.timetable import JobError
 
 __all__ = ["ACCESS", "SettlementJob", "SettlementStores", "days_due", "read_rule", "settle_day"]
 
@@ -37,14 +37,14 @@ class SettlementJob:
         tz: str,
         calendar: RunCalendar = EVERY_WEEKDAY,
         key: Signer | None = None,
-        look: Look | None = None,
+        look: QualityCheck | None = None,
     ) -> None:
         self._store, self._tz, self._calendar, self._key, self._look = store, tz, calendar, key, look
 
     async def __call__(self, due_s: int) -> None:
         """Idempotent: the same readings and rule book nothing.
 
-        Raises: JobProblem naming the first day or month that was refused; the others are settled all the same.
+        Raises: JobError naming the first day or month that was refused; the others are settled all the same.
         """
         today = datetime.fromtimestamp(due_s, UTC).astimezone(ZoneInfo(self._tz)).date()
         if self._look is not None:
@@ -53,12 +53,12 @@ class SettlementJob:
         for day in await days_due(self._store, last_day=today - timedelta(days=1)):
             try:
                 await settle_day(self._store, day=day, made_at=due_s, key=self._key)
-            except Refusal as refusal:
+            except RejectedInputError as refusal:
                 refused.append(f"{day}: {refusal}")
         if self._key is not None:
             refused += await self._settle_months(today, made_at=due_s, key=self._key)
         if refused:
-            raise JobProblem(f"settlement of {refused[0]} ({len(refused)} day(s) or month(s) refused)")
+            raise JobError(f"settlement of {refused[0]} ({len(refused)} day(s) or month(s) refused)")
 
     async def _settle_months(self, today: date, *, made_at: int, key: Signer) -> list[str]:
         """Every run of every month that is due and not made, in order; those refused are returned."""
@@ -68,11 +68,11 @@ class SettlementJob:
             for kind in self._calendar.due_kinds(month, today=today):
                 runs = await month_runs(self._store)
                 is_made = any((run.month, run.kind) == (month_name(month), kind) for run in runs)
-                if is_made or why_not_make(kind, month, runs=runs, calendar=self._calendar, today=today):
+                if is_made or run_obstacle(kind, month, runs=runs, calendar=self._calendar, today=today):
                     continue
                 try:
                     run = await settle_month(self._store, month=month, kind=kind, made_at=made_at, key=key)
-                except Refusal as refusal:
+                except RejectedInputError as refusal:
                     refused.append(f"{kind} of {month_name(month)}: {refusal}")
                     break
                 log.info("run %s of %s is made and waits for the board's approval", run.kind, run.month)

@@ -20,3 +20,15 @@ class InputError(CommonwattError, ValueError):
 
 class RequestError(CommonwattError):
     """What was asked for cannot be done as things are; nothing was written."""
+
+
+class SettingsError(InputError):
+    """A settings file cannot be used; the line names the file, the key and what was expected."""
+
+
+class ClockFileError(InputError):
+    """A timeline file that a program should follow cannot be used."""
+
+
+class IdentityError(CommonwattError):
+    """A program's own key, or what it was told at enrolment, cannot be used; the line says what to do."""

@@ -5,7 +5,11 @@ from typing import ClassVar
 from protocols.errors import CommonwattError
 
 
-class SimulatorProblem(CommonwattError):
+class SimulatorError(CommonwattError):
     """A command cannot do what was asked. The text is one line: what is wrong, and what to do."""
 
     exit_status: ClassVar[int] = 2
+
+
+class DemoError(CommonwattError):
+    """The demonstration cannot go on; one line says why, and which program ended with which last words."""

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from edge_agent.devices.modbus_link import LineSettings, ModbusLink
 from edge_agent.devices.reader import Device
-from edge_agent.settings import DeviceSettings, Endpoint, Settings, SettingsError
+from edge_agent.settings import DeviceSettings, Endpoint, Settings
+from protocols.errors import SettingsError
 from protocols.maps.loading import load_map
 from protocols.maps.model import DeviceMap, MapError
 

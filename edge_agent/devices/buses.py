@@ -9,10 +9,10 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from edge_agent.devices.modbus_link import Busy, LinkError, ModbusLink, Refused
-from edge_agent.devices.reader import Device, NotThisDevice
-from edge_agent.metering.counters import Verdict
-from edge_agent.metering.home_meter import Metering, Place
+from edge_agent.devices.modbus_link import DeviceBusyError, DeviceReadError, ModbusLink, ReadRefusedError
+from edge_agent.devices.reader import Device, WrongDeviceError
+from edge_agent.metering.counters import ReadingVerdict
+from edge_agent.metering.home_meter import HomeMeter, MeasuringPoint
 from edge_agent.metering.trusted_time import BootClock
 from protocols.quantities import Gap
 from protocols.slots import slot_of, start_of
@@ -31,7 +31,7 @@ GIVEN_UP_AFTER = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class ReadingPace:
     """How often the devices are read. Units: seconds of the clock; `interval_s` divides 900."""
 
     interval_s: int
@@ -39,7 +39,7 @@ class Pace:
 
 
 @dataclass(slots=True)
-class Health:
+class DeviceHealth:
     """How a device has behaved lately."""
 
     state: Liveness = Liveness.OK
@@ -48,7 +48,7 @@ class Health:
     last_good_s: float = 0.0
     gap: Gap = Gap.DEVICE_SILENT
     trouble: str = ""
-    weighed: dict[Place, Verdict] = field(default_factory=dict)
+    weighed: dict[MeasuringPoint, ReadingVerdict] = field(default_factory=dict)
 
 
 class Bus:
@@ -59,9 +59,9 @@ class Bus:
         link: ModbusLink,
         devices: Sequence[Device],
         *,
-        metering: Metering,
+        metering: HomeMeter,
         clock: Clock,
-        pace: Pace,
+        pace: ReadingPace,
         random: Callable[[], float],
         closed: Callable[[], None],
         absence: Gap = Gap.AGENT_OFF,
@@ -80,7 +80,7 @@ class Bus:
         self._was_set = False
         self._has_begun = False
         started = clock.now()
-        self._health = {device: Health(last_good_s=started) for device in self.devices}
+        self._health = {device: DeviceHealth(last_good_s=started) for device in self.devices}
 
     async def run(self) -> None:
         """Read until cancelled. Never raises for anything a device or a connection does."""
@@ -134,7 +134,7 @@ class Bus:
         for _, place in self._places():
             self._metering.step_time(place, by_s)
 
-    def _places(self) -> list[tuple[Device, Place]]:
+    def _places(self) -> list[tuple[Device, MeasuringPoint]]:
         return [(device, place) for device in self.devices for place in device.places]
 
     def _close_what_passed(self, gap: Gap) -> None:
@@ -169,7 +169,7 @@ class Bus:
         self._closed()
         return True
 
-    async def _read_through_window(self, places: set[Place], boundary_s: int, *, ends_s: int) -> None:
+    async def _read_through_window(self, places: set[MeasuringPoint], boundary_s: int, *, ends_s: int) -> None:
         """Read until every place had a good sample. Every device gets one try at least, however late it is."""
         left = set(places)
         devices = sorted(self.devices, key=lambda device: self._health[device].failures)
@@ -188,14 +188,16 @@ class Bus:
                 return
             retry_s *= 2
 
-    async def _read_at_boundary(self, device: Device, boundary_s: int, *, places: set[Place]) -> set[Place]:
+    async def _read_at_boundary(
+        self, device: Device, boundary_s: int, *, places: set[MeasuringPoint]
+    ) -> set[MeasuringPoint]:
         """One try; the places that gave a good sample, their slots now closed or opened."""
         await self._read(device, boundary_s, places=places)
         health = self._health[device]
         if health.failures:
             return set()
         # A value the device refuses does not come by asking again; what it does give is kept.
-        done = {p for p in places if health.weighed.get(p) is Verdict.GOOD or device.is_refused(p)}
+        done = {p for p in places if health.weighed.get(p) is ReadingVerdict.GOOD or device.is_refused(p)}
         for place in done:
             if start_of(self._metering.next_of(place)) == boundary_s:
                 self._metering.open(place)
@@ -208,26 +210,26 @@ class Bus:
             if self._clock.now() >= self._health[device].next_try_s:
                 await self._read(device, tick_s, places=set(device.places))
 
-    async def _read(self, device: Device, at_s: int, *, places: set[Place]) -> None:
+    async def _read(self, device: Device, at_s: int, *, places: set[MeasuringPoint]) -> None:
         """One reading of a device, weighed by the meter; trouble is noted, never raised."""
         health = self._health[device]
         try:
             readout = await device.read_places(self.link)
             samples = device.samples(readout, float(at_s))
-        except (LinkError, NotThisDevice) as trouble:
+        except DeviceReadError as trouble:
             self._note_trouble(device, trouble)
             return
         for place in device.places:
             if place in places:
                 health.weighed[place] = self._metering.take(place, samples[place])
         health.failures, health.next_try_s, health.last_good_s = 0, 0.0, self._clock.now()
-        asleep = all(health.weighed.get(place) is Verdict.NOTHING for place in device.places)
+        asleep = all(health.weighed.get(place) is ReadingVerdict.NOTHING for place in device.places)
         refusing = any(device.is_refused(place) for place in device.places)
         self._note_state(
             device, Liveness.REFUSING if refusing else Liveness.ASLEEP if asleep else Liveness.OK, "answers"
         )
 
-    def _missed(self, device: Device, place: Place) -> Gap:
+    def _missed(self, device: Device, place: MeasuringPoint) -> Gap:
         if self._health[device].failures:
             return self._health[device].gap
         return Gap.DEVICE_REFUSED if device.is_refused(place) else Gap.DEVICE_SILENT
@@ -238,9 +240,9 @@ class Bus:
         longest_s = max(BACK_OFF_MAX_S, float(self._pace.interval_s))
         delay_s = min(longest_s, self._pace.interval_s * 2.0 ** min(health.failures - 1, 10))
         health.next_try_s = self._clock.now() + delay_s * (0.5 + 0.5 * self._random())
-        refused = isinstance(trouble, Refused | NotThisDevice)
+        refused = isinstance(trouble, ReadRefusedError | WrongDeviceError)
         health.gap = Gap.DEVICE_REFUSED if refused else Gap.DEVICE_SILENT
-        busy = isinstance(trouble, Busy)
+        busy = isinstance(trouble, DeviceBusyError)
         self._note_state(
             device, Liveness.REFUSING if refused else Liveness.SLOW if busy else Liveness.SILENT, str(trouble)
         )

@@ -26,19 +26,19 @@ MAX_DRAINS = 20
 TCP_BUFFER_BYTES = 8192
 
 
-class LinkError(CommonwattError):
+class DeviceReadError(CommonwattError):
     """A read that brought no words. The text names the kind of trouble, never a value."""
 
 
-class Silent(LinkError):
+class NoAnswerError(DeviceReadError):
     """No answer in time."""
 
 
-class Busy(LinkError):
+class DeviceBusyError(DeviceReadError):
     """The device is there and asks to be left alone for a moment (exception 5 or 6)."""
 
 
-class Refused(LinkError):
+class ReadRefusedError(DeviceReadError):
     """The device will not answer this read. `code` is the Modbus exception: 2 is an address it does not have."""
 
     def __init__(self, code: int) -> None:
@@ -47,7 +47,7 @@ class Refused(LinkError):
         self.code = code
 
 
-class Broken(LinkError):
+class LinkBrokenError(DeviceReadError):
     """No connection, or an answer that is not one: cut, of another length, to another question."""
 
 
@@ -94,8 +94,8 @@ class ModbusLink:
     async def read_words(self, unit: int, function: int, *, address: int, count: int) -> list[int]:
         """`count` registers from `address` of one device, read with function 3 or 4.
 
-        Raises: Silent, Busy, Refused, Broken. After Silent and Broken the connection was closed; the next read
-        waits until a late answer can no longer arrive, then opens it again.
+        Raises: NoAnswerError, DeviceBusyError, ReadRefusedError, LinkBrokenError. After the first and the last
+        the connection is closed; the next read waits until a late answer can no longer arrive, then opens it again.
         """
         if function not in (HOLDING, INPUT):
             raise ValueError(f"function {function} does not read registers")
@@ -105,7 +105,7 @@ class ModbusLink:
             try:
                 answer = await self._ask(client, unit, function=function, address=address, count=count)
                 return self._words(answer, unit, function=function, count=count)
-            except (Silent, Broken):
+            except (NoAnswerError, LinkBrokenError):
                 self._drop()
                 raise
             except BaseException:
@@ -142,10 +142,10 @@ class ModbusLink:
         except (OSError, ModbusException, RuntimeError, ValueError, termios.error) as cause:
             # termios.error is no OSError: an adapter without this parity, or pulled out at this moment.
             client.close()
-            raise Broken(f"cannot connect to {self.endpoint.shown}: {_first_line(cause)}") from None
+            raise LinkBrokenError(f"cannot connect to {self.endpoint.shown}: {_first_line(cause)}") from None
         if not opened:
             client.close()
-            raise Broken(f"cannot connect to {self.endpoint.shown}: is it there, and free of other programs?")
+            raise LinkBrokenError(f"cannot connect to {self.endpoint.shown}: is it there, and free of other programs?")
         if self.line.connect_delay_s:
             await self._sleep(self.line.connect_delay_s)
         await self._drain()
@@ -163,7 +163,7 @@ class ModbusLink:
             await self._sleep(quiet_s)
             if not self._stray_bytes:
                 return
-        raise Broken(f"{self.endpoint.shown} is never quiet: is another program asking on this bus?")
+        raise LinkBrokenError(f"{self.endpoint.shown} is never quiet: is another program asking on this bus?")
 
     def _make_client(self) -> AsyncModbusTcpClient | AsyncModbusSerialClient:
         line, endpoint = self.line, self.endpoint
@@ -222,29 +222,29 @@ class ModbusLink:
             async with asyncio.timeout(self.line.timeout_s * 1.5 + 0.2):
                 answer = await read(address, count=count, device_id=unit)
         except TimeoutError:
-            raise Silent("no answer in time") from None
+            raise NoAnswerError("no answer in time") from None
         except ModbusException as cause:
             if client.connected:
-                raise Silent("no answer in time") from None
-            raise Broken(f"connection lost: {_first_line(cause)}") from None
+                raise NoAnswerError("no answer in time") from None
+            raise LinkBrokenError(f"connection lost: {_first_line(cause)}") from None
         except (OSError, termios.error) as cause:
-            raise Broken(f"connection lost: {_first_line(cause)}") from None
+            raise LinkBrokenError(f"connection lost: {_first_line(cause)}") from None
         self._is_asking = False
         return answer
 
     def _words(self, answer: ModbusPDU, unit: int, *, function: int, count: int) -> list[int]:
         if self._wrong_frame:
-            raise Broken("an answer to no question of ours")
+            raise LinkBrokenError("an answer to no question of ours")
         if isinstance(answer, ExceptionResponse):
             if answer.exception_code in BUSY_CODES:
-                raise Busy("the device is busy")
+                raise DeviceBusyError("the device is busy")
             if answer.exception_code in (10, 11):
-                raise Silent("the gateway cannot reach the device")
-            raise Refused(answer.exception_code)
+                raise NoAnswerError("the gateway cannot reach the device")
+            raise ReadRefusedError(answer.exception_code)
         if answer.function_code != function or answer.dev_id != unit:
-            raise Broken("an answer to another question")
+            raise LinkBrokenError("an answer to another question")
         if len(answer.registers) != count:
-            raise Broken(f"{len(answer.registers)} registers where {count} were asked for")
+            raise LinkBrokenError(f"{len(answer.registers)} registers where {count} were asked for")
         return list(answer.registers)
 
     def _drop(self) -> None:

@@ -9,17 +9,24 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from edge_agent.devices.modbus_link import ILLEGAL_ADDRESS, ILLEGAL_VALUE, Broken, Busy, ModbusLink, Refused
-from edge_agent.metering.home_meter import Place, Sample, sample_of
+from edge_agent.devices.modbus_link import (
+    ILLEGAL_ADDRESS,
+    ILLEGAL_VALUE,
+    DeviceBusyError,
+    DeviceReadError,
+    LinkBrokenError,
+    ModbusLink,
+    ReadRefusedError,
+)
+from edge_agent.metering.home_meter import MeasuringPoint, Sample, sample_of
 from edge_agent.settings import DeviceSettings
-from protocols.errors import CommonwattError
-from protocols.maps.loading import resolve
+from protocols.maps.loading import resolve_map
 from protocols.maps.model import DeviceMap, MapError
 from protocols.maps.placement import ResolvedMap
-from protocols.maps.planning import PlanError, Request, Span, bisect_request
+from protocols.maps.planning import PlanError, ReadRequest, Span, bisect_request
 from protocols.maps.registers import Value
 from protocols.maps.roles import role_names, role_of, role_values
-from protocols.maps.sunspec import Discovery, SunSpecModel, discover
+from protocols.maps.sunspec import SunSpecDiscovery, SunSpecModel, discover
 
 BUSY_TRIES = 3
 BUSY_WAIT_S = 0.3
@@ -37,7 +44,7 @@ class Readout:
     values: dict[str, Value]
 
 
-class NotThisDevice(CommonwattError):
+class WrongDeviceError(DeviceReadError):
     """Something answers, but it is not what the map describes; the text says what was missing."""
 
 
@@ -53,7 +60,7 @@ class Device:
     ) -> None:
         self.settings = settings
         self.device_map = device_map
-        self.places = tuple(Place(settings.name, role, settings.max_power_w) for role in settings.roles)
+        self.places = tuple(MeasuringPoint(settings.name, role, settings.max_power_w) for role in settings.roles)
         self.refused: tuple[Span, ...] = ()
         self.models: tuple[SunSpecModel, ...] = ()
         self._sleep = sleep
@@ -64,28 +71,28 @@ class Device:
     async def read(self, link: ModbusLink, names: Iterable[str] | None = None) -> Readout:
         """Read these points (all by default) in the fewest requests. Points the device refuses are left out.
 
-        Raises: the link's errors when it does not answer at all, NotThisDevice.
+        Raises: the link's errors when it does not answer at all, WrongDeviceError.
         """
         for _ in range(2):
             resolved = await self._place(link)
             words = await self._read_words(link, resolved, names)
             if self._seen_connection == link.opened:
                 return Readout(words, self.resolved.decode(words))
-        raise Broken("the connection was lost twice within one reading")
+        raise LinkBrokenError("the connection was lost twice within one reading")
 
     async def read_places(self, link: ModbusLink) -> Readout:
         """Read the counters and powers of this device's places."""
         resolved = await self._place(link)
         return await self.read(link, self.place_names(resolved))
 
-    def samples(self, readout: Readout, at_s: float) -> dict[Place, Sample]:
+    def samples(self, readout: Readout, at_s: float) -> dict[MeasuringPoint, Sample]:
         """What a reading means for each place."""
         return {
             place: sample_of(role_values(self.resolved, readout.values, place.role), at_s, self._counted(place))
             for place in self.places
         }
 
-    def is_refused(self, place: Place) -> bool:
+    def is_refused(self, place: MeasuringPoint) -> bool:
         """Whether the device will not give a value this place needs."""
         names = role_names(self.resolved, place.role) if self._resolved else ()
         return any(self._is_bad(span) for name in names for span in self.resolved.spans([name]))
@@ -102,7 +109,7 @@ class Device:
         wanted = (name for place in self.places for name in role_names(resolved, place.role))
         return tuple(dict.fromkeys(wanted))
 
-    def _counted(self, place: Place) -> tuple[str, ...]:
+    def _counted(self, place: MeasuringPoint) -> tuple[str, ...]:
         """The fields of the place that a counter of this device stands behind."""
         described = role_of(self.resolved, place.role).counters
         present = role_names(self.resolved, place.role)
@@ -131,15 +138,15 @@ class Device:
             for request in self._plan(resolved, names):
                 await self._fetch(link, request, names=names, into=words)
             if not words:
-                raise Refused(ILLEGAL_ADDRESS)
-        except Refused:
+                raise ReadRefusedError(ILLEGAL_ADDRESS)
+        except ReadRefusedError:
             if not words:
                 # It refuses everything, as devices do while they start: nothing is learned from that.
                 self.refused, self._resolved = known, resolved
             raise
         return words
 
-    async def _discover(self, link: ModbusLink) -> Discovery:
+    async def _discover(self, link: ModbusLink) -> SunSpecDiscovery:
         steps = discover(self.device_map.transport.max_registers)
         answer: Sequence[int] | None = None
         try:
@@ -147,31 +154,31 @@ class Device:
             while True:
                 try:
                     answer = await self._ask(link, request)
-                except Refused:
+                except ReadRefusedError:
                     answer = None
                 request = steps.send(answer)
         except StopIteration as end:
-            found: Discovery | None = end.value
+            found: SunSpecDiscovery | None = end.value
         if found is None or not found.models:
-            raise NotThisDevice("no SunSpec marker at 40000, 0 or 50000: is the unit right (SMA adds 123)?")
+            raise WrongDeviceError("no SunSpec marker at 40000, 0 or 50000: is the unit right (SMA adds 123)?")
         return found
 
-    def _resolve(self, found: Discovery | None) -> ResolvedMap:
+    def _resolve(self, found: SunSpecDiscovery | None) -> ResolvedMap:
         settings = self.settings
         try:
-            resolved = resolve(
+            resolved = resolve_map(
                 self.device_map, found.models if found else None, sign=settings.sign, invert=settings.invert
             )
             resolved.plan()
         except (MapError, PlanError) as complaint:
-            raise NotThisDevice(str(complaint)) from None
+            raise WrongDeviceError(str(complaint)) from None
         if found and settings.sign == "as_documented" and self.device_map.inverted_for:
             values = resolved.decode({(3, address): word for address, word in found.words.items()})
             if values.get("manufacturer") in self.device_map.inverted_for:
                 resolved = replace(resolved, sign="inverted")
         return resolved
 
-    def _plan(self, resolved: ResolvedMap, names: Iterable[str] | None) -> tuple[Request, ...]:
+    def _plan(self, resolved: ResolvedMap, names: Iterable[str] | None) -> tuple[ReadRequest, ...]:
         wanted = resolved.names() if names is None else names
         good = [name for name in wanted if not any(self._is_bad(span) for span in resolved.spans([name]))]
         return resolved.plan(good)
@@ -184,7 +191,7 @@ class Device:
     async def _fetch(
         self,
         link: ModbusLink,
-        request: Request,
+        request: ReadRequest,
         *,
         names: Iterable[str] | None,
         into: dict[tuple[int, int], int],
@@ -192,7 +199,7 @@ class Device:
         """Read one block; on a refusal halve it until the register at fault is alone, and remember it."""
         try:
             words = await self._ask(link, request)
-        except Refused as refusal:
+        except ReadRefusedError as refusal:
             if refusal.code not in _SPLITS_ON or self._splits_left <= 0:
                 raise
             return await self._split(link, request, names=names, into=into)
@@ -202,7 +209,7 @@ class Device:
     async def _split(
         self,
         link: ModbusLink,
-        request: Request,
+        request: ReadRequest,
         *,
         names: Iterable[str] | None,
         into: dict[tuple[int, int], int],
@@ -229,7 +236,7 @@ class Device:
         limits = replace(resolved.limits, no_read=(*resolved.limits.no_read, span))
         self._resolved = replace(resolved, limits=limits, atomic=tuple(whole))
 
-    def _learn_cut(self, request: Request, halves: tuple[Request, ...]) -> None:
+    def _learn_cut(self, request: ReadRequest, halves: tuple[ReadRequest, ...]) -> None:
         """Both halves are answered, the whole is not: a hole may not be read over, or the block is too long.
 
         Whatever is learned, every point of the map can still be read: another reading may want what lies in the hole.
@@ -246,14 +253,14 @@ class Device:
             limits = replace(limits, max_registers=max(longest, min(limits.max_registers, request.count) // 2))
         self._resolved = replace(self.resolved, limits=limits)
 
-    async def _ask(self, link: ModbusLink, request: Request) -> list[int]:
+    async def _ask(self, link: ModbusLink, request: ReadRequest) -> list[int]:
         """One block, asked again after a pause while the device says it is busy."""
         for tries in range(1, BUSY_TRIES + 1):
             try:
                 return await link.read_words(
                     self.settings.unit, request.function, address=request.address, count=request.count
                 )
-            except Busy:
+            except DeviceBusyError:
                 if tries == BUSY_TRIES:
                     raise
                 await self._sleep(BUSY_WAIT_S * tries)

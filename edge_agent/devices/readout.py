@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from typing import Any
 
-from edge_agent.devices.modbus_link import LinkError, ModbusLink
-from edge_agent.devices.reader import Device, NotThisDevice, Readout
-from protocols.maps.model import Point
+from edge_agent.devices.modbus_link import DeviceReadError, ModbusLink
+from edge_agent.devices.reader import Device, Readout
+from protocols.maps.model import MapPoint
 from protocols.maps.recognition import SunSpecIdentity, recognise
 from protocols.maps.registers import Value, shortest
 from protocols.maps.roles import RoleReading, role_values
-from protocols.text_table import table
+from protocols.text_table import format_table
 
 MOST_WORDS = 4
 """Registers of one number at most; only texts are longer."""
@@ -60,7 +60,7 @@ def as_table(device: Device, readout: Readout) -> str:
         rows.append((line.name, value, unit, _hexadecimal(line.words)))
     head = f"{device.settings.name}: {device.device_map.vendor}, {device.settings.map}, unit {device.settings.unit}"
     meaning = [_meaning(role_values(device.resolved, readout.values, place.role)) for place in device.places]
-    return "\n".join([head, *table(rows), *_doubt(device, readout), *meaning])
+    return "\n".join([head, *format_table(rows), *_doubt(device, readout), *meaning])
 
 
 def _doubt(device: Device, readout: Readout) -> list[str]:
@@ -108,7 +108,7 @@ async def _read_bus(
             continue
         try:
             found.append((device, await device.read(link)))
-        except (LinkError, NotThisDevice) as trouble:
+        except DeviceReadError as trouble:
             where = f"{link.endpoint.shown}, unit {device.settings.unit}"
             said.append(f"device {device.settings.name!r} at {where}: {trouble}")
     await link.close()
@@ -133,7 +133,7 @@ def _meaning(reading: RoleReading) -> str:
     return f"as {reading.role}: {', '.join(parts) or 'nothing available'}{note}"
 
 
-def _as_meant(point: Point, value: Value) -> Value:
+def _as_meant(point: MapPoint, value: Value) -> Value:
     if isinstance(value, Decimal) and not (point.scale_by or point.scale_factor):
         return shortest(value, point.type, point.scale)
     return value

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
-from edge_agent.metering.counters import Base, Closed, CounterMeter, Limits, Verdict
+from edge_agent.metering.counters import ClosedCounterSlot, CounterLimits, CounterMeter, ReadingVerdict, SlotBase
 from edge_agent.metering.integration import PowerMeter
 from edge_agent.metering.outage_totals import OutageTotals
 from edge_agent.metering.shaping import CounterShape
@@ -32,7 +32,7 @@ _WORST = (Mark.MISSING, Mark.PARTIAL, Mark.DERIVED, Mark.MEASURED)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class MeasuringPoint:
     """A measuring place: one role of one device. Units: W."""
 
     device: str
@@ -88,11 +88,11 @@ class ClosedSlot:
 class _PlaceSlot:
     """One place's slot, closed, and where its counters stood at the end."""
 
-    values: Mapping[Measure, Closed]
-    bases: Mapping[str, Base]
+    values: Mapping[Measure, ClosedCounterSlot]
+    bases: Mapping[str, SlotBase]
 
 
-class Metering:
+class HomeMeter:
     """All places of a home between boundaries. Each place closes its slots in order, none left out.
 
     A place may be slots ahead of another that still tries to read its boundary; `finished` hands out the slots that
@@ -101,53 +101,55 @@ class Metering:
 
     def __init__(
         self,
-        places: Iterable[Place],
+        places: Iterable[MeasuringPoint],
         *,
         next_slot: Slot,
         longest_hole_s: float,
-        bases: Mapping[str, Base] | None = None,
+        bases: Mapping[str, SlotBase] | None = None,
     ) -> None:
         self.places = tuple(places)
         self.next_slot = next_slot
         self._first_slot = next_slot
         self._longest_hole_s = longest_hole_s
         self._next_of = dict.fromkeys(self.places, next_slot)
-        self._counters: dict[tuple[Place, str], CounterMeter] = {}
-        self._powers: dict[Place, PowerMeter] = {}
-        self._shapes: dict[tuple[Place, str], CounterShape] = {}
-        self._good_at: dict[tuple[Place, str], float] = {}
-        self._closed: dict[Slot, dict[Place, _PlaceSlot]] = {}
+        self._counters: dict[tuple[MeasuringPoint, str], CounterMeter] = {}
+        self._powers: dict[MeasuringPoint, PowerMeter] = {}
+        self._shapes: dict[tuple[MeasuringPoint, str], CounterShape] = {}
+        self._good_at: dict[tuple[MeasuringPoint, str], float] = {}
+        self._closed: dict[Slot, dict[MeasuringPoint, _PlaceSlot]] = {}
         self._totals = OutageTotals()
         for place in self.places:
             for name in FIELDS_OF_ROLE[place.role]:
                 if bases and (base := bases.get(_key(place, name))):
-                    self._counters[place, name] = CounterMeter(Limits(place.max_power_w), base)
+                    self._counters[place, name] = CounterMeter(CounterLimits(place.max_power_w), base)
 
-    def next_of(self, place: Place) -> Slot:
+    def next_of(self, place: MeasuringPoint) -> Slot:
         """The slot this place closes next."""
         return self._next_of[place]
 
-    def take(self, place: Place, sample: Sample) -> Verdict:
+    def take(self, place: MeasuringPoint, sample: Sample) -> ReadingVerdict:
         """Weigh one sample of a place: the worst verdict of its counters, GOOD for power alone."""
         if not sample.counters_wh:
             if sample.power_w is None:
-                return Verdict.NOTHING
+                return ReadingVerdict.NOTHING
             self._powers.setdefault(place, PowerMeter(self._longest_hole_s)).take(sample.at_s, sample.power_w)
             self._good_at[place, "power_w"] = sample.at_s
-            return Verdict.GOOD
+            return ReadingVerdict.GOOD
         verdicts = set()
         for name in sample.counters_wh:
-            meter = self._counters.setdefault((place, name), CounterMeter(Limits(place.max_power_w)))
-            meter.limits = Limits(place.max_power_w, sample.steps_wh.get(name, 1), sample.wraps_wh.get(name))
+            meter = self._counters.setdefault((place, name), CounterMeter(CounterLimits(place.max_power_w)))
+            meter.limits = CounterLimits(place.max_power_w, sample.steps_wh.get(name, 1), sample.wraps_wh.get(name))
             verdict = meter.take(sample.at_s, self._shaped(place, name, sample=sample, meter=meter))
-            if verdict is Verdict.GOOD:
+            if verdict is ReadingVerdict.GOOD:
                 self._good_at[place, name] = sample.at_s
                 if shape := self._shapes.get((place, name)):
                     shape.believe(has_begun_again=meter.has_begun_again)
             verdicts.add(verdict)
-        return next(each for each in (Verdict.SUSPECT, Verdict.NOTHING, Verdict.GOOD) if each in verdicts)
+        return next(
+            each for each in (ReadingVerdict.SUSPECT, ReadingVerdict.NOTHING, ReadingVerdict.GOOD) if each in verdicts
+        )
 
-    def _shaped(self, place: Place, name: str, *, sample: Sample, meter: CounterMeter) -> int | None:
+    def _shaped(self, place: MeasuringPoint, name: str, *, sample: Sample, meter: CounterMeter) -> int | None:
         """The counter as read, or the finer one that power makes of it."""
         counter_wh = sample.counters_wh[name]
         if not sample.is_shaped:
@@ -162,7 +164,7 @@ class Metering:
         meter.shift(shape.found_wh)
         return fine_wh
 
-    def step_time(self, place: Place, by_s: float) -> None:
+    def step_time(self, place: MeasuringPoint, by_s: float) -> None:
         """Say that the clock was set by this much since the last sample: the slot's energy is then a total only."""
         for name in FIELDS_OF_ROLE[place.role]:
             if meter := self._counters.get((place, name)):
@@ -172,7 +174,7 @@ class Metering:
         if power := self._powers.get(place):
             power.step_time(by_s)
 
-    def open(self, place: Place) -> None:
+    def open(self, place: MeasuringPoint) -> None:
         """Say that the last sample was taken at the beginning of this place's next slot."""
         for name in FIELDS_OF_ROLE[place.role]:
             if meter := self._counters.get((place, name)):
@@ -180,7 +182,7 @@ class Metering:
         if power := self._powers.get(place):
             power.open()
 
-    def close(self, place: Place, reason: Gap = Gap.DEVICE_SILENT) -> None:
+    def close(self, place: MeasuringPoint, reason: Gap = Gap.DEVICE_SILENT) -> None:
         """End this place's next slot; `reason` is for whatever had no good sample since the slot's end."""
         slot = self._next_of[place]
         self._next_of[place] = slot + 1
@@ -200,7 +202,7 @@ class Metering:
             return None
         del self._closed[slot]
         self.next_slot = slot + 1
-        closed: dict[Measure, dict[Place, Closed]] = {}
+        closed: dict[Measure, dict[MeasuringPoint, ClosedCounterSlot]] = {}
         for place in self.places:
             for measure, value in parts[place].values.items():
                 closed.setdefault(measure, {})[place] = value
@@ -212,7 +214,7 @@ class Metering:
         """What to remember before anything was measured, so that the first slot is a gap if this start fails."""
         return self._checkpoint({})
 
-    def _checkpoint(self, parts: Mapping[Place, _PlaceSlot]) -> bytes:
+    def _checkpoint(self, parts: Mapping[MeasuringPoint, _PlaceSlot]) -> bytes:
         bases = {
             key: [base.slot, round(base.at_s), base.counter_wh]
             for part in parts.values()
@@ -220,12 +222,12 @@ class Metering:
         }
         return json.dumps({"next_slot": self.next_slot, "bases": bases}, separators=(",", ":")).encode()
 
-    def _close_place(self, place: Place, slot: Slot, *, reason: Gap) -> dict[Measure, Closed]:
+    def _close_place(self, place: MeasuringPoint, slot: Slot, *, reason: Gap) -> dict[Measure, ClosedCounterSlot]:
         fields = FIELDS_OF_ROLE[place.role]
         power = self._powers.get(place)
         missed = self._missed(place, "power_w", slot=slot, reason=reason)
         halves = (power.close(missed) if power else None) or (None, None)
-        closed: dict[Measure, Closed] = {}
+        closed: dict[Measure, ClosedCounterSlot] = {}
         for half, (name, measure) in zip(halves, fields.items(), strict=False):
             found, meter = half, self._counters.get((place, name))
             if meter is not None:
@@ -236,28 +238,28 @@ class Metering:
             closed[measure] = found or self._unknown(slot, missed)
         return closed
 
-    def _missed(self, place: Place, name: str, *, slot: Slot, reason: Gap) -> Gap:
+    def _missed(self, place: MeasuringPoint, name: str, *, slot: Slot, reason: Gap) -> Gap:
         is_there = self._good_at.get((place, name), 0.0) >= start_of(slot + 1)
         return Gap.NONE if is_there else reason
 
-    def _unknown(self, slot: Slot, missed: Gap) -> Closed:
+    def _unknown(self, slot: Slot, missed: Gap) -> ClosedCounterSlot:
         """A slot at whose beginning nothing was read: in the first one because the agent was not there."""
         off = slot == self._first_slot and missed in (Gap.NONE, Gap.AGENT_OFF)
         reason = missed if missed != Gap.NONE else Gap.DEVICE_SILENT
-        return Closed(None, Mark.MISSING, Gap.AGENT_OFF if off else reason)
+        return ClosedCounterSlot(None, Mark.MISSING, Gap.AGENT_OFF if off else reason)
 
 
-def read_checkpoint(data: bytes) -> tuple[Slot, dict[str, Base]]:
+def read_checkpoint(data: bytes) -> tuple[Slot, dict[str, SlotBase]]:
     """The next slot and the bases in a checkpoint. Raises ValueError when it is not one."""
     try:
         found = json.loads(data)
-        bases = {key: Base(int(slot), float(at), int(wh)) for key, (slot, at, wh) in found["bases"].items()}
+        bases = {key: SlotBase(int(slot), float(at), int(wh)) for key, (slot, at, wh) in found["bases"].items()}
         return int(found["next_slot"]), bases
     except (KeyError, TypeError, AttributeError) as cause:
         raise ValueError(f"not a metering checkpoint: {cause}") from None
 
 
-def _key(place: Place, name: str) -> str:
+def _key(place: MeasuringPoint, name: str) -> str:
     return f"{place.device}/{place.role}/{name}"
 
 
@@ -265,7 +267,7 @@ def _ceil(value: Decimal) -> int:
     return int(-((-value).to_integral_value(rounding=ROUND_FLOOR)))
 
 
-def _together(parts: Iterable[Closed]) -> SlotValue:
+def _together(parts: Iterable[ClosedCounterSlot]) -> SlotValue:
     """The sum over the places of one measure, as good as the worst of them."""
     closed = tuple(parts)
     worst = next(mark for mark in _WORST if any(each.mark == mark for each in closed))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from edge_agent.metering.counters import Closed
+from edge_agent.metering.counters import ClosedCounterSlot
 from protocols.quantities import Gap, Mark
 from protocols.slots import SLOT_S
 
@@ -64,7 +64,7 @@ class PowerMeter:
         if not self._has_begun and self._last is not None:
             self._has_begun, self._areas, self._covered_ms = True, [0, 0], 0
 
-    def close(self, missed: Gap) -> tuple[Closed, Closed] | None:
+    def close(self, missed: Gap) -> tuple[ClosedCounterSlot, ClosedCounterSlot] | None:
         """End a slot: energy above and below zero. `missed` says why the sample at the slot's end is not there.
 
         Returns None until there was a sample at a boundary.
@@ -81,13 +81,13 @@ class PowerMeter:
         above, below = (self._drawn(which, covered_ms=covered_ms, reason=reason) for which in (0, 1))
         return above, below
 
-    def _drawn(self, which: int, *, covered_ms: int, reason: Gap) -> Closed:
+    def _drawn(self, which: int, *, covered_ms: int, reason: Gap) -> ClosedCounterSlot:
         if covered_ms == 0:
-            return Closed(None, Mark.MISSING, reason)
+            return ClosedCounterSlot(None, Mark.MISSING, reason)
         energy_wh, self._areas[which] = divmod(self._areas[which], AREA_PER_WH)
         if covered_ms >= _FULL_MS:
-            return Closed(energy_wh, Mark.DERIVED, Gap.NONE)
-        return Closed(energy_wh, Mark.PARTIAL, reason)
+            return ClosedCounterSlot(energy_wh, Mark.DERIVED, Gap.NONE)
+        return ClosedCounterSlot(energy_wh, Mark.PARTIAL, reason)
 
 
 def areas(first_w: int, second_w: int, length_ms: int) -> tuple[int, int]:

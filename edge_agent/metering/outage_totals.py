@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import TypeVar
 
-from edge_agent.metering.counters import Closed, Long
+from edge_agent.metering.counters import ClosedCounterSlot, CounterInterval
 from protocols.quantities import Mark, Measure
 from protocols.slots import Slot
 from protocols.wire.readings import MAX_LONG_SLOTS, LongInterval
 
-Device = TypeVar("Device", bound=Hashable)
+DeviceT = TypeVar("DeviceT", bound=Hashable)
 MAX_PIECES = 4096
 """Per device; an outage of more slots than this ends without a total."""
 
@@ -22,9 +22,11 @@ class OutageTotals:
     """The known pieces of each measure since its sum was last complete."""
 
     def __init__(self) -> None:
-        self._pieces: dict[Measure, dict[Hashable, list[Long]]] = {}
+        self._pieces: dict[Measure, dict[Hashable, list[CounterInterval]]] = {}
 
-    def after(self, measure: Measure, slot: Slot, *, closed: Mapping[Device, Closed]) -> LongInterval | None:
+    def after(
+        self, measure: Measure, slot: Slot, *, closed: Mapping[DeviceT, ClosedCounterSlot]
+    ) -> LongInterval | None:
         """The total that ends with this slot, if this slot completes one. Call once for every slot, in order."""
         if all(each.mark in (Mark.MEASURED, Mark.DERIVED) for each in closed.values()):
             self._pieces.pop(measure, None)
@@ -35,7 +37,7 @@ class OutageTotals:
             if each.long is not None:
                 mine.append(each.long)
             elif each.mark in (Mark.MEASURED, Mark.DERIVED) and each.energy_wh is not None:
-                mine.append(Long(slot, 1, each.energy_wh))
+                mine.append(CounterInterval(slot, 1, each.energy_wh))
             del mine[:-MAX_PIECES]
         total = _total(measure, slot, pieces=list(pieces.values()))
         if total is not None:
@@ -43,7 +45,7 @@ class OutageTotals:
         return total
 
 
-def _total(measure: Measure, slot: Slot, *, pieces: list[list[Long]]) -> LongInterval | None:
+def _total(measure: Measure, slot: Slot, *, pieces: list[list[CounterInterval]]) -> LongInterval | None:
     firsts = [_unbroken_since(mine, slot) for mine in pieces]
     first = max((each for each in firsts if each is not None), default=None)
     if first is None or None in firsts or slot + 1 - first > MAX_LONG_SLOTS:
@@ -57,7 +59,7 @@ def _total(measure: Measure, slot: Slot, *, pieces: list[list[Long]]) -> LongInt
     return LongInterval(measure, first, slot + 1 - first, energy_wh)
 
 
-def _unbroken_since(pieces: list[Long], last: Slot) -> Slot | None:
+def _unbroken_since(pieces: list[CounterInterval], last: Slot) -> Slot | None:
     """The first slot of the pieces that lie end to end up to `last`; None when none ends there."""
     end = last + 1
     for piece in reversed(pieces):

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edge_agent.metering.counters import Verdict
-from edge_agent.metering.home_meter import Metering, Place, Sample
+from edge_agent.metering.counters import ReadingVerdict
+from edge_agent.metering.home_meter import HomeMeter, MeasuringPoint, Sample
 from protocols.quantities import Gap
 from protocols.slots import Slot, slot_of, start_of
 
@@ -16,12 +16,12 @@ from protocols.slots import Slot, slot_of, start_of
 class SampleFeed:
     """A moment is a boundary's when it lies in the window after a slot began; the first good one of a place counts."""
 
-    def __init__(self, metering: Metering, *, window_s: float) -> None:
+    def __init__(self, metering: HomeMeter, *, window_s: float) -> None:
         self._metering = metering
         self._window_s = window_s
         self._from_s = start_of(metering.next_slot)
 
-    def take(self, at_s: float, samples: Mapping[Place, Sample], missed: Gap = Gap.DEVICE_SILENT) -> None:
+    def take(self, at_s: float, samples: Mapping[MeasuringPoint, Sample], missed: Gap = Gap.DEVICE_SILENT) -> None:
         """One moment; closes the slots that end at it or ended unseen before, these with `missed` as the reason.
 
         What lies before the meter's next slot was kept by an earlier run and is passed over.
@@ -33,7 +33,7 @@ class SampleFeed:
         self.miss_through(boundary - 1 if is_boundary else boundary, missed)
         for place, sample in samples.items():
             # What is not good leaves the boundary to the next moment, and after the window to `miss_through`.
-            if self._metering.take(place, sample) is not Verdict.GOOD or not is_boundary:
+            if self._metering.take(place, sample) is not ReadingVerdict.GOOD or not is_boundary:
                 continue
             if self._metering.next_of(place) + 1 == boundary:
                 self._metering.close(place)

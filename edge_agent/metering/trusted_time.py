@@ -34,7 +34,7 @@ BootClock = Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class ClockBounds:
     """What the time cannot be before: the slot to be sealed next, and the hub's newest signed receipt."""
 
     sealed_s: float = 0.0
@@ -42,7 +42,7 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class TrustedTime:
     """The time, how far it is to be believed, the boot clock in the same moment, and whether it was waited for."""
 
     now_s: float
@@ -51,7 +51,7 @@ class Found:
     waited: bool
 
 
-def judge(now_s: float, bounds: Bounds, *, is_synchronised: bool, waited_s: float) -> ClockTrust | None:
+def judge_clock(now_s: float, bounds: ClockBounds, *, is_synchronised: bool, waited_s: float) -> ClockTrust | None:
     """How far this clock is to be believed; None while it is not, and readings wait for a better one."""
     if now_s < max(TRUSTED_SINCE_S, bounds.sealed_s):
         return None
@@ -61,17 +61,17 @@ def judge(now_s: float, bounds: Bounds, *, is_synchronised: bool, waited_s: floa
 
 
 async def trusted_now(
-    clock: Clock, bounds: Bounds, *, is_synchronised: Callable[[], bool], boot_clock: BootClock | None
-) -> Found:
+    clock: Clock, bounds: ClockBounds, *, is_synchronised: Callable[[], bool], boot_clock: BootClock | None
+) -> TrustedTime:
     """Wait until the time can be believed. Without a boot clock nothing is gained by waiting for a better one."""
     boot_s = began_s = boot_clock() if boot_clock else 0.0
     waited, said = False, ""
     while True:
         now_s, boot_s = clock.now(), boot_clock() if boot_clock else 0.0
         waited_s = boot_s - began_s if boot_clock else PATIENCE_S
-        trust = judge(now_s, bounds, is_synchronised=is_synchronised(), waited_s=waited_s)
+        trust = judge_clock(now_s, bounds, is_synchronised=is_synchronised(), waited_s=waited_s)
         if trust is not None:
-            return Found(now_s, trust, boot_s, waited)
+            return TrustedTime(now_s, trust, boot_s, waited)
         words = _why_not(now_s, bounds, is_synchronised=is_synchronised())
         if words != said:
             log.warning("%s", words)
@@ -79,7 +79,7 @@ async def trusted_now(
         await asyncio.sleep(LOOK_EVERY_S)
 
 
-def _why_not(now_s: float, bounds: Bounds, *, is_synchronised: bool) -> str:
+def _why_not(now_s: float, bounds: ClockBounds, *, is_synchronised: bool) -> str:
     if is_synchronised and TRUSTED_SINCE_S <= now_s < bounds.sealed_s:
         until = datetime.fromtimestamp(bounds.sealed_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
         return f"the system's clock is before what was already sealed; nothing is sealed until {until}"

@@ -18,7 +18,7 @@ MAX_TOLD_SLOTS = 672
 NOT_KEPT = SlotValue(None, Mark.MISSING, Gap.NOT_KEPT)
 
 
-class LeftOut:
+class DroppedSlots:
     """A run of slots, each the next one after the last, whose values were given up."""
 
     def __init__(self) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import aiosqlite
 
 from edge_agent.outbox.schema import APPLICATION_ID, SCHEMA, VERSION
-from edge_agent.outbox.store import Link, Outbox, OutboxError
+from edge_agent.outbox.store import ChainLink, Outbox, OutboxError
 from protocols.wire.chain import FIRST_PREVIOUS
 
 FILE_NAME = "outbox.sqlite"
@@ -111,7 +111,7 @@ async def _first(connection: aiosqlite.Connection, sql: str, *parameters: object
     return row[0] if row else None
 
 
-async def _begin(connection: aiosqlite.Connection, now_s: float) -> tuple[Link, int]:
+async def _begin(connection: aiosqlite.Connection, now_s: float) -> tuple[ChainLink, int]:
     """Count this start and find the end of the chain. A new file begins a new epoch, later than any before it."""
     await connection.execute("BEGIN IMMEDIATE")
     await connection.execute(
@@ -123,4 +123,4 @@ async def _begin(connection: aiosqlite.Connection, now_s: float) -> tuple[Link, 
         row = await cursor.fetchone()
     await connection.execute("COMMIT")
     assert row is not None, "the state row was just written"
-    return Link(row[0], row[2] + 1, row[3] or FIRST_PREVIOUS), row[1]
+    return ChainLink(row[0], row[2] + 1, row[3] or FIRST_PREVIOUS), row[1]

@@ -14,30 +14,26 @@ from typing import Any
 
 import aiosqlite
 
-from edge_agent.outbox.uncancellable import finished
+from edge_agent.outbox.uncancellable import uncancellable
 from protocols.errors import CommonwattError
 from protocols.wire.chain import FIRST_PREVIOUS, MAX_NUMBER
 from protocols.wire.envelope import batch_hash
-from protocols.wire.messages import Choice
+from protocols.wire.messages import AnswerChoice
 from protocols.wire.receipts import Receipt
 
 PROMPTS_KEPT = 500
 SEALED_AT_ONCE = 96
 _INSERT = "INSERT INTO message (epoch, seq, kind, topic, sealed, hash, made_at) VALUES (?,?,?,?,?,?,?)"
 
-Statement = tuple[str, tuple[Any, ...]]
+SqlStatement = tuple[str, tuple[Any, ...]]
 
 
 class OutboxError(CommonwattError):
     """The outbox cannot be used; one line that says what to do."""
 
 
-class OutboxFull(OutboxError):
-    """Everything the outbox may hold is still waiting for a receipt."""
-
-
 @dataclass(frozen=True, slots=True)
-class Link:
+class ChainLink:
     """The place a new message takes in the chain."""
 
     epoch: int
@@ -46,7 +42,7 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
+class SealedMessage:
     """A message as it goes out."""
 
     kind: str
@@ -55,7 +51,7 @@ class Sealed:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingMessage:
     """A message the hub has not signed for."""
 
     seq: int
@@ -64,7 +60,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Receipted:
+class ReceiptState:
     """How far the hub has signed for this epoch. Times are the hub's, 0 for never.
 
     `signed_at`: of its newest receipt; `taken_back_at`: of the last one that took an earlier one back.
@@ -75,8 +71,8 @@ class Receipted:
     taken_back_at: int = 0
 
 
-Sealing = Callable[[Link], Sealed]
-Reseal = Callable[[Sealed], Sealing | None]
+SealMessage = Callable[[ChainLink], SealedMessage]
+Reseal = Callable[[SealedMessage], SealMessage | None]
 """Gives a kept message's content a new place in the chain; None when it cannot be opened."""
 
 
@@ -87,7 +83,7 @@ class Outbox:
     `boot` counts the starts of the agent; `dropped` the receipted messages that had to go before their time.
     """
 
-    def __init__(self, connection: aiosqlite.Connection, *, link: Link, boot: int, max_bytes: int) -> None:
+    def __init__(self, connection: aiosqlite.Connection, *, link: ChainLink, boot: int, max_bytes: int) -> None:
         self._db = connection
         self._max_bytes = max_bytes
         self._held_bytes: int | None = None
@@ -97,27 +93,29 @@ class Outbox:
         self.dropped = 0
 
     @property
-    def next_link(self) -> Link:
+    def next_link(self) -> ChainLink:
         """Where the next message will stand."""
         return self._next
 
-    @finished
-    async def append(self, sealings: Sequence[Sealing], *, now_s: float, checkpoint: bytes | None = None) -> None:
+    @uncancellable
+    async def append(self, sealings: Sequence[SealMessage], *, now_s: float, checkpoint: bytes | None = None) -> None:
         """Number, seal and keep messages, and with them the meter's checkpoint, all or nothing.
 
-        Raises: OutboxFull, and then nothing was kept.
+        Raises: OutboxError, and then nothing was kept.
         """
         also = [] if checkpoint is None else [("UPDATE state SET checkpoint = ?", (checkpoint,))]
         await self._keep(sealings, now_s=now_s, also=also)
 
-    @finished
-    async def append_consent(self, version: int, consent: bytes, *, notice: Sealing | None, now_s: float) -> None:
+    @uncancellable
+    async def append_consent(self, version: int, consent: bytes, *, notice: SealMessage | None, now_s: float) -> None:
         """Take a consent into force, with the message that tells the hub of it if it does not know."""
         also = [("UPDATE state SET consent_version = ?, consent = ?", (version, consent))]
         await self._keep([notice] if notice else [], now_s=now_s, also=also)
 
-    @finished
-    async def append_answer(self, prompt_id: str, sealing: Sealing, *, choice: Choice, at: int, now_s: float) -> None:
+    @uncancellable
+    async def append_answer(
+        self, prompt_id: str, sealing: SealMessage, *, choice: AnswerChoice, at: int, now_s: float
+    ) -> None:
         """Put an answer a person gave into the chain; if it was not changed meanwhile, it is on the list no more."""
         given = (prompt_id, choice.value, at)
         also = [
@@ -136,41 +134,41 @@ class Outbox:
         row = await self._one("SELECT consent_version, consent FROM state WHERE consent IS NOT NULL")
         return (row[0], row[1]) if row else None
 
-    async def waiting(self, *, after: int, limit: int) -> list[Waiting]:
+    async def waiting(self, *, after: int, limit: int) -> list[WaitingMessage]:
         """The next messages of this epoch without a receipt, in order."""
         rows = await self._all(
             "SELECT seq, topic, sealed FROM message"
             " WHERE epoch = ? AND seq > ? AND receipted_at IS NULL ORDER BY seq LIMIT ?",
             (self._next.epoch, after, limit),
         )
-        return [Waiting(*row) for row in rows]
+        return [WaitingMessage(*row) for row in rows]
 
-    async def message(self, seq: int) -> Waiting | None:
+    async def message(self, seq: int) -> WaitingMessage | None:
         """Any message of this epoch that is still kept, receipted or not."""
         row = await self._one(
             "SELECT seq, topic, sealed FROM message WHERE epoch = ? AND seq = ?", (self._next.epoch, seq)
         )
-        return Waiting(*row) if row else None
+        return WaitingMessage(*row) if row else None
 
     async def hash_of(self, seq: int) -> bytes | None:
         """The hash of a message of this epoch, None when it is no longer kept."""
         row = await self._one("SELECT hash FROM message WHERE epoch = ? AND seq = ?", (self._next.epoch, seq))
         return row[0] if row else None
 
-    @finished
+    @uncancellable
     async def note_published(self, seqs: Iterable[int], *, now_s: float) -> None:
         """Remember when messages first left. Told to people; nothing rests on it."""
         async with self._transaction():
             await self._db.executemany(*self._published(seqs, now_s))
 
-    async def receipted(self) -> Receipted:
+    async def receipted(self) -> ReceiptState:
         """How far the hub has signed, as it was last written down."""
         times = await self._one("SELECT signed_at, taken_back_at FROM newest_receipt")
         first_waiting = await self._one(
             "SELECT seq FROM message WHERE epoch = ? AND receipted_at IS NULL ORDER BY seq LIMIT 1", (self._next.epoch,)
         )
         through = (first_waiting[0] if first_waiting else self._next.seq) - 1
-        return Receipted(through, *(times or (0, 0)))
+        return ReceiptState(through, *(times or (0, 0)))
 
     async def can_send_again(self, after: int) -> bool:
         """Whether every message of this epoch above a number is kept, and nothing of an earlier epoch is needed first.
@@ -184,8 +182,8 @@ class Outbox:
         kept, earlier = row or (0, 0)
         return kept == self._next.seq - 1 - after and (after > 0 or earlier == 0)
 
-    @finished
-    async def take_back(self, told: Receipted, *, now_s: float) -> int:
+    @uncancellable
+    async def take_back(self, told: ReceiptState, *, now_s: float) -> int:
         """Only the numbers up to `told.through` are receipted; returns how many above it lost their receipt."""
         async with self._transaction():
             await self._note_times(told)
@@ -200,7 +198,7 @@ class Outbox:
             )
             return cursor.rowcount
 
-    @finished
+    @uncancellable
     async def begin_epoch(self, reseal: Reseal, *, later_than: int, everything: bool, now_s: float) -> tuple[int, int]:
         """Begin another chain, later than any known, and move into it what waits, or all that is kept.
 
@@ -210,7 +208,7 @@ class Outbox:
             epoch = max(int(now_s), self._next.epoch + 1, later_than + 1)
             if epoch > MAX_NUMBER:
                 raise OutboxError(f"no epoch later than {later_than} can be numbered: the hub must be asked why")
-            link, left, after = Link(epoch, 1, FIRST_PREVIOUS), 0, (0, 0)
+            link, left, after = ChainLink(epoch, 1, FIRST_PREVIOUS), 0, (0, 0)
             while rows := await self._before(epoch, after=after, everything=everything):
                 after = (rows[-1][0], rows[-1][1])
                 link, moved = await self._move(rows, link, reseal=reseal, now_s=now_s)
@@ -223,9 +221,9 @@ class Outbox:
         self._next, self._held_bytes = link, None
         return link.seq - 1, left
 
-    @finished
+    @uncancellable
     async def note_receipt(
-        self, receipt: Receipt, *, published: Iterable[int], now_s: float, told: Receipted | None = None
+        self, receipt: Receipt, *, published: Iterable[int], now_s: float, told: ReceiptState | None = None
     ) -> int:
         """Mark everything a verified receipt speaks for; returns how many messages were waiting for it."""
         at = int(now_s)
@@ -243,7 +241,7 @@ class Outbox:
                 await self._note_times(told)
             return cursor.rowcount
 
-    @finished
+    @uncancellable
     async def forget(self, *, before_s: float) -> int:
         """Delete what the hub signed for before this time, but for consents; returns how many messages went."""
         async with self._transaction():
@@ -254,7 +252,7 @@ class Outbox:
             self._held_bytes = None
             return cursor.rowcount
 
-    @finished
+    @uncancellable
     async def keep_prompt(self, prompt_id: str, payload: bytes, *, now_s: float) -> bool:
         """Keep a prompt of the hub for the household to see; False when it is known."""
         async with self._transaction():
@@ -268,16 +266,16 @@ class Outbox:
             )
             return cursor.rowcount > 0
 
-    async def given_answers(self) -> list[tuple[str, Choice, int]]:
+    async def given_answers(self) -> list[tuple[str, AnswerChoice, int]]:
         """Answers a person left that are not yet in the chain: prompt, choice, when."""
         rows = await self._all("SELECT prompt_id, choice, at FROM given_answer ORDER BY at, prompt_id")
-        return [(prompt, Choice(choice), at) for prompt, choice, at in rows]
+        return [(prompt, AnswerChoice(choice), at) for prompt, choice, at in rows]
 
     async def close(self) -> None:
         """Close the file."""
         await self._db.close()
 
-    async def _keep(self, sealings: Sequence[Sealing], *, now_s: float, also: Sequence[Statement]) -> None:
+    async def _keep(self, sealings: Sequence[SealMessage], *, now_s: float, also: Sequence[SqlStatement]) -> None:
         async with self._transaction():
             first = link = self._next
             rows = []
@@ -285,7 +283,7 @@ class Outbox:
                 made = sealing(link)
                 digest = batch_hash(made.sealed)
                 rows.append((link.epoch, link.seq, made.kind, made.topic, made.sealed, digest, int(now_s)))
-                link = Link(link.epoch, link.seq + 1, digest)
+                link = ChainLink(link.epoch, link.seq + 1, digest)
             await self._make_room(sum(len(row[4]) for row in rows))
             await self._db.executemany(_INSERT, rows)
             moved = await self._db.execute(
@@ -300,7 +298,7 @@ class Outbox:
         # from its base. After it, the slot is kept and its energy cannot be counted a second time.
         self._next = link
 
-    async def _note_times(self, told: Receipted) -> None:
+    async def _note_times(self, told: ReceiptState) -> None:
         await self._db.execute(
             "INSERT INTO newest_receipt (one, signed_at, taken_back_at) VALUES (1, ?, ?) ON CONFLICT DO UPDATE SET"
             " signed_at = excluded.signed_at, taken_back_at = excluded.taken_back_at",
@@ -316,25 +314,27 @@ class Outbox:
             (*after, epoch),
         )
 
-    async def _move(self, rows: Sequence[sqlite3.Row], link: Link, *, reseal: Reseal, now_s: float) -> tuple[Link, int]:
+    async def _move(
+        self, rows: Sequence[sqlite3.Row], link: ChainLink, *, reseal: Reseal, now_s: float
+    ) -> tuple[ChainLink, int]:
         """Inside a transaction: seal rows again at the end of the new chain; returns its end and how many went."""
         moved, gone = [], []
         for epoch, seq, kind, topic, sealed in rows:
-            sealing = reseal(Sealed(kind, topic, sealed))
+            sealing = reseal(SealedMessage(kind, topic, sealed))
             if sealing is None:
                 continue
             made = sealing(link)
             digest = batch_hash(made.sealed)
             moved.append((link.epoch, link.seq, made.kind, made.topic, made.sealed, digest, int(now_s)))
             gone.append((link.epoch, link.seq, epoch, seq))
-            link = Link(link.epoch, link.seq + 1, digest)
+            link = ChainLink(link.epoch, link.seq + 1, digest)
         await self._db.executemany("DELETE FROM message WHERE epoch = ?3 AND seq = ?4", gone)
         await self._db.executemany("UPDATE answered SET epoch = ?1, seq = ?2 WHERE epoch = ?3 AND seq = ?4", gone)
         await self._db.executemany(_INSERT, moved)
         return link, len(moved)
 
     async def _make_room(self, needed: int) -> None:
-        """Inside a transaction: drop the oldest receipted messages until the new ones fit. Raises OutboxFull."""
+        """Inside a transaction: drop the oldest receipted messages until the new ones fit. Raises OutboxError."""
         if self._held_bytes is None:
             (held,) = await self._seen("SELECT coalesce(sum(length(sealed)), 0) FROM message")
             self._held_bytes = int(held[0])
@@ -354,7 +354,7 @@ class Outbox:
             over -= size
         self._held_bytes = None
         if over > 0:
-            raise OutboxFull(
+            raise OutboxError(
                 f"the outbox holds {self._max_bytes >> 20} MB that still wait for the hub's receipt: "
                 "new slots are not kept until the hub answers or outbox.max_mb is raised"
             )

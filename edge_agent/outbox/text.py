@@ -6,12 +6,12 @@ import json
 from dataclasses import asdict
 
 from edge_agent.local_time import LocalTime
-from edge_agent.outbox.view import Message, Overview
-from protocols.text_table import table
-from protocols.wire.refusal_reasons import Refusal
+from edge_agent.outbox.view import OutboxMessage, OutboxOverview
+from protocols.text_table import format_table
+from protocols.wire.refusal_reasons import RefusalReason
 
 
-def outbox_table(found: Overview, tz: str) -> str:
+def outbox_table(found: OutboxOverview, tz: str) -> str:
     """What left and what waits, newest first, in local time."""
     local = LocalTime(tz)
     head = [
@@ -34,18 +34,18 @@ def outbox_table(found: Overview, tz: str) -> str:
     refused = [
         f"{each.epoch}/{each.seq} refused: {refusal_words(each.refused)}" for each in found.newest if each.refused
     ]
-    return "\n".join([*head, *(table(rows) if found.newest else []), *refused])
+    return "\n".join([*head, *(format_table(rows) if found.newest else []), *refused])
 
 
-def outbox_record(found: Overview) -> str:
+def outbox_record(found: OutboxOverview) -> str:
     """The same for programs."""
     return json.dumps(asdict(found), indent=2)
 
 
-def _after(at_s: int | None, message: Message, local: LocalTime) -> str:
+def _after(at_s: int | None, message: OutboxMessage, local: LocalTime) -> str:
     return "-" if at_s is None else local.after(at_s, message.made_at)
 
 
 def refusal_words(refused: str) -> str:
     """A reason of the hub's in words; one this agent does not know stands as it came."""
-    return Refusal(refused).plain_words if refused in set(Refusal) else refused
+    return RefusalReason(refused).plain_words if refused in set(RefusalReason) else refused

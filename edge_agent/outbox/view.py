@@ -14,14 +14,14 @@ from typing import Any, Literal
 
 from edge_agent.outbox.opening import FILE_NAME
 from edge_agent.outbox.store import OutboxError
-from protocols.wire.messages import Choice, PromptNotice, decode_prompt
+from protocols.wire.messages import AnswerChoice, PromptNotice, decode_prompt
 from protocols.wire.refusal_reasons import WireError
 
-Way = Literal["given", "sent", "receipted", "refused"]
+AnswerProgress = Literal["given", "sent", "receipted", "refused"]
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class OutboxMessage:
     """One line about a message. Times in Unix seconds, None for not yet; `refused` is the hub's reason."""
 
     epoch: int
@@ -35,7 +35,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Overview:
+class OutboxOverview:
     """How much there is, and the newest messages first."""
 
     messages: int
@@ -43,21 +43,21 @@ class Overview:
     refused: int
     dropped: int
     bytes: int
-    newest: tuple[Message, ...]
+    newest: tuple[OutboxMessage, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PromptStatus:
     """A prompt and the answer given here, if any: when in Unix seconds, and how far on its way to the hub it is."""
 
     prompt: PromptNotice
     choice: str | None = None
     given_at: int | None = None
-    way: Way | None = None
+    way: AnswerProgress | None = None
     refused: str | None = None
 
 
-def overview(folder: Path, *, limit: int) -> Overview:
+def read_overview(folder: Path, *, limit: int) -> OutboxOverview:
     """What the outbox holds. Raises OutboxError."""
     with _reading(folder) as db:
         (count, waiting, refused, size) = db.execute(
@@ -70,10 +70,10 @@ def overview(folder: Path, *, limit: int) -> Overview:
             " FROM message ORDER BY epoch DESC, seq DESC LIMIT ?",
             (limit,),
         ).fetchall()
-    return Overview(count, waiting, refused, dropped, size, tuple(Message(*row) for row in rows))
+    return OutboxOverview(count, waiting, refused, dropped, size, tuple(OutboxMessage(*row) for row in rows))
 
 
-def prompts(folder: Path) -> list[Asked]:
+def list_prompts(folder: Path) -> list[PromptStatus]:
     """The hub's prompts, newest first, each with what was answered here. Raises OutboxError."""
     with _reading(folder) as db:
         rows: list[tuple[Any, ...]] = db.execute(
@@ -89,21 +89,21 @@ def prompts(folder: Path) -> list[Asked]:
 
 def _asked(
     payload: bytes, given: str | None, given_at: int | None, choice: str | None, chosen_at: int | None, *message: Any
-) -> Asked:
+) -> PromptStatus:
     prompt = decode_prompt(payload)
     if given is not None:
-        return Asked(prompt, given, given_at, "given")
+        return PromptStatus(prompt, given, given_at, "given")
     if choice is None:
-        return Asked(prompt)
+        return PromptStatus(prompt)
     seq, published_at, receipted_at, refused = message
-    way: Way = "sent" if published_at else "given"
+    way: AnswerProgress = "sent" if published_at else "given"
     if receipted_at or seq is None:
         # A message that is kept no more was receipted before it was forgotten.
         way = "refused" if refused else "receipted"
-    return Asked(prompt, choice, chosen_at, way, refused)
+    return PromptStatus(prompt, choice, chosen_at, way, refused)
 
 
-def leave_answer(folder: Path, prompt_id: str, *, choice: Choice, now_s: float) -> None:
+def leave_answer(folder: Path, prompt_id: str, *, choice: AnswerChoice, now_s: float) -> None:
     """Leave an answer for the agent to send. Raises OutboxError for a prompt that never came or is over."""
     with _opened(folder, "rw") as db, db:
         row = db.execute("SELECT payload FROM prompt WHERE id = ?", (prompt_id,)).fetchone()

@@ -8,8 +8,8 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 
-from edge_agent.uplink.identity import IdentityError
 from protocols.enrolment.handshake import MAX_ANSWER_BYTES
+from protocols.errors import IdentityError
 
 TIMEOUT_S = 20.0
 

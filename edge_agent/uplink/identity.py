@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from edge_agent.uplink.sealing import Signer
+from edge_agent.uplink.sealing import AgentSigner
 from protocols.consent.rules import ConsentSet
 from protocols.consent.text import parse_consent
 from protocols.durable_files import write_durably
@@ -30,7 +30,7 @@ from protocols.enrolment.handshake import (
     parse_answer,
     parse_token,
 )
-from protocols.errors import CommonwattError
+from protocols.errors import IdentityError
 from protocols.wire.topics import is_id
 
 KEY_FILE = "identity.key"
@@ -38,15 +38,11 @@ ENROLMENT_FILE = "enrolment.json"
 MAX_KEY_BYTES = 4096
 
 
-class IdentityError(CommonwattError):
-    """The key or the enrolment cannot be used; one line that says what to do."""
-
-
 @dataclass(frozen=True, slots=True)
 class Identity:
     """An enrolled agent. The key stands in no text this class gives."""
 
-    signer: Signer
+    signer: AgentSigner
     enrolment: EnrolAnswer
 
     @property
@@ -71,7 +67,7 @@ def load_identity(folder: Path) -> Identity:
     key_path = folder / KEY_FILE
     if not key_path.exists():
         raise IdentityError(f"{key_path}: the key is gone: enrol again with a new token")
-    return Identity(Signer(enrolment.coop, enrolment.agent, load_key(key_path)), enrolment)
+    return Identity(AgentSigner(enrolment.coop, enrolment.agent, load_key(key_path)), enrolment)
 
 
 def load_enrolment(folder: Path) -> EnrolAnswer:
@@ -113,7 +109,7 @@ def enrol(folder: Path, token_text: str, *, coop: str, post: Callable[[bytes], b
             f"{folder / ENROLMENT_FILE}: cannot be written: {cause.strerror or cause}: "
             "set it right and enrol with a new token, this one is spent"
         ) from None
-    return Identity(Signer(answer.coop, answer.agent, key), answer)
+    return Identity(AgentSigner(answer.coop, answer.agent, key), answer)
 
 
 def own_key(folder: Path) -> Ed25519PrivateKey:

@@ -22,8 +22,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from edge_agent.outbox.store import Outbox, OutboxError, Receipted, Reseal
-from edge_agent.uplink.receipt_effects import Meaning, meaning_of, received
+from edge_agent.outbox.store import Outbox, OutboxError, ReceiptState, Reseal
+from edge_agent.uplink.receipt_effects import ReceiptMeaning, advance_receipts, meaning_of
 from protocols.wire import topics
 from protocols.wire.chain import FIRST_PREVIOUS
 from protocols.wire.envelope import MAX_SEALED_BYTES, WireError, open_sealed
@@ -70,7 +70,7 @@ class Uplink:
         self._now = now
         self._monotonic = monotonic
         self._reseal = reseal
-        self._topics = {kind: topics.down(coop, agent, kind=kind) for kind in ("receipt", "prompt")}
+        self._topics = {kind: topics.downlink_topic(coop, agent, kind=kind) for kind in ("receipt", "prompt")}
         self._filter = topics.down_filter(coop, agent)
         self._client = self._make_client()
         self._wake = asyncio.Event()
@@ -81,7 +81,7 @@ class Uplink:
         self._in_flight: deque[int] = deque()
         self._unnoted: set[int] = set()
         self._sent_through = 0
-        self._receipted = Receipted(0)
+        self._receipted = ReceiptState(0)
         self._epoch_begun_at = -inf
         self._resend_first_s = self._resend_s = resend_first_s
         self._progress_at = monotonic()
@@ -277,18 +277,18 @@ class Uplink:
             so_far=self._receipted,
             now_s=self._now(),
         )
-        if meaning is Meaning.COPY:
+        if meaning is ReceiptMeaning.COPY:
             await self._begin_epoch(receipt, everything=False)
-        elif meaning is Meaning.BACK:
+        elif meaning is ReceiptMeaning.BACK:
             await self._go_back(receipt)
         elif receipt.epoch == self._outbox.next_link.epoch:
-            if meaning is Meaning.ONWARD:
+            if meaning is ReceiptMeaning.ONWARD:
                 self._go_on(receipt)
             await self._send_wanted(receipt)
 
     def _go_on(self, receipt: Receipt) -> None:
         has_moved = receipt.through_seq > self._receipted.through
-        self._receipted = received(receipt, self._receipted, now_s=self._now())
+        self._receipted = advance_receipts(receipt, self._receipted, now_s=self._now())
         if has_moved:
             self._unsaved = receipt
             self._sent_through = max(self._sent_through, receipt.through_seq)
@@ -316,7 +316,7 @@ class Uplink:
         if not await self._outbox.can_send_again(receipt.through_seq):
             await self._begin_epoch(receipt, everything=True)
             return
-        told = received(receipt, self._receipted, now_s=self._now())
+        told = advance_receipts(receipt, self._receipted, now_s=self._now())
         again = await self._outbox.take_back(told, now_s=self._now())
         log.warning(
             "the hub holds our numbers only through %d of the %d it had signed for, as after a restore from a backup:"
@@ -343,7 +343,7 @@ class Uplink:
         )
         self._forget_window(replace(self._receipted, through=0))
 
-    def _forget_window(self, receipted: Receipted) -> None:
+    def _forget_window(self, receipted: ReceiptState) -> None:
         """Begin sending anew above what is receipted; an unsaved receipt for more must never be written down."""
         self._unsaved, self._unnoted, self._probe, self._asked_at = None, set(), None, {}
         self._receipted = receipted

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from enum import Enum
 
-from edge_agent.outbox.store import Link, Receipted
+from edge_agent.outbox.store import ChainLink, ReceiptState
 from protocols.wire.receipts import Receipt
 
 
-class Meaning(Enum):
+class ReceiptMeaning(Enum):
     """What a genuine receipt says."""
 
     OLD = "old"
@@ -25,30 +25,30 @@ class Meaning(Enum):
 
 
 def meaning_of(
-    receipt: Receipt, *, next_link: Link, own_hash: bytes | None, so_far: Receipted, now_s: float
-) -> Meaning:
+    receipt: Receipt, *, next_link: ChainLink, own_hash: bytes | None, so_far: ReceiptState, now_s: float
+) -> ReceiptMeaning:
     """Weigh a receipt against the chain that ends before `next_link` and what was receipted so far.
 
     `own_hash` is that of our message with the receipt's number, None when it is no longer kept.
     """
     # A receipt from before one that took it back would let go of what the hub does not hold any more.
     if receipt.epoch < next_link.epoch or receipt.stored_at < _past(so_far.taken_back_at, now_s):
-        return Meaning.OLD
+        return ReceiptMeaning.OLD
     is_ours = receipt.epoch == next_link.epoch and receipt.through_seq < next_link.seq
     if not is_ours or own_hash not in (None, receipt.head):
-        return Meaning.COPY
+        return ReceiptMeaning.COPY
     if receipt.through_seq >= so_far.through:
-        return Meaning.ONWARD
-    return Meaning.BACK if receipt.stored_at > _past(so_far.signed_at, now_s) else Meaning.OLD
+        return ReceiptMeaning.ONWARD
+    return ReceiptMeaning.BACK if receipt.stored_at > _past(so_far.signed_at, now_s) else ReceiptMeaning.OLD
 
 
-def received(receipt: Receipt, so_far: Receipted, *, now_s: float) -> Receipted:
+def advance_receipts(receipt: Receipt, so_far: ReceiptState, *, now_s: float) -> ReceiptState:
     """What is receipted after a receipt that moved on or went back; no time beyond our own is remembered."""
     at = min(receipt.stored_at, int(now_s))
     if receipt.through_seq < so_far.through:
-        return Receipted(receipt.through_seq, at, at)
+        return ReceiptState(receipt.through_seq, at, at)
     signed_at = max(_past(so_far.signed_at, now_s), at)
-    return Receipted(receipt.through_seq, signed_at, _past(so_far.taken_back_at, now_s))
+    return ReceiptState(receipt.through_seq, signed_at, _past(so_far.taken_back_at, now_s))
 
 
 def _past(at_s: int, now_s: float) -> int:

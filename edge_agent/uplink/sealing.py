@@ -11,17 +11,17 @@ from dataclasses import dataclass, replace
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge_agent.metering.home_meter import ClosedSlot
-from edge_agent.outbox.store import Link, Sealed, Sealing
-from protocols.consent.reduction import SlotValue, gate, gate_devices, gate_long_intervals
+from edge_agent.outbox.store import ChainLink, SealedMessage, SealMessage
+from protocols.consent.reduction import SlotValue, filter_devices, filter_long_intervals, filter_values
 from protocols.consent.rules import ConsentSet, encode_consent
 from protocols.quantities import Measure
 from protocols.slots import SLOTS_PER_UTC_DAY, Slot
 from protocols.wire import topics
 from protocols.wire.envelope import WireError, open_sealed, seal
 from protocols.wire.messages import (
-    Answer,
-    Choice,
+    AnswerChoice,
     ConsentNotice,
+    PromptAnswer,
     encode_answer,
     encode_consent_notice,
 )
@@ -30,21 +30,21 @@ from protocols.wire.readings import Batch, ClockTrust, DeviceState, encode_batch
 
 
 @dataclass(frozen=True, slots=True)
-class Signer:
+class AgentSigner:
     """Who signs: the agent's name, its co-op and its key."""
 
     coop: str
     agent: str
     key: Ed25519PrivateKey
 
-    def seal(self, kind: str, payload: bytes) -> Sealed:
+    def seal(self, kind: str, payload: bytes) -> SealedMessage:
         """A payload under this agent's topic for its kind."""
-        topic = topics.up(self.coop, self.agent, kind=kind)
-        return Sealed(kind, topic, seal(self.key, topic, payload))
+        topic = topics.uplink_topic(self.coop, self.agent, kind=kind)
+        return SealedMessage(kind, topic, seal(self.key, topic, payload))
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class BatchContext:
     """The circumstances a batch states."""
 
     boot: int
@@ -52,22 +52,24 @@ class Made:
     made_at: int
 
 
-class Gate:
+class ConsentFilter:
     """The household's consent between the meter and the wire. Remembers a day of slots for hourly and daily sums."""
 
     def __init__(self, consent: ConsentSet) -> None:
         self.consent = consent
         self._recent: dict[tuple[Measure, Slot], SlotValue] = {}
 
-    def batch(self, signer: Signer, closed: ClosedSlot, *, devices: Iterable[DeviceState], made: Made) -> Sealing:
+    def batch(
+        self, signer: AgentSigner, closed: ClosedSlot, *, devices: Iterable[DeviceState], made: BatchContext
+    ) -> SealMessage:
         """The message of a closed slot. Call once for each slot, in order."""
         self._remember(closed)
-        columns = gate(self.consent, closed.slot, self._recent)
-        long_intervals = gate_long_intervals(self.consent, closed.long_intervals)
-        states = gate_devices(self.consent, closed.slot, sorted(devices, key=lambda device: device.name))
+        columns = filter_values(self.consent, closed.slot, self._recent)
+        long_intervals = filter_long_intervals(self.consent, closed.long_intervals)
+        states = filter_devices(self.consent, closed.slot, sorted(devices, key=lambda device: device.name))
         version = self.consent.version
 
-        def sealing(link: Link) -> Sealed:
+        def sealing(link: ChainLink) -> SealedMessage:
             batch = Batch(
                 *(signer.agent, link.epoch, link.seq, link.previous),
                 boot=made.boot,
@@ -89,28 +91,30 @@ class Gate:
             self._recent.pop((measure, closed.slot - SLOTS_PER_UTC_DAY), None)
 
 
-def answer(signer: Signer, prompt_id: str, *, choice: Choice, at: int) -> Sealing:
+def seal_answer(signer: AgentSigner, prompt_id: str, *, choice: AnswerChoice, at: int) -> SealMessage:
     """The message of a household's answer."""
 
-    def sealing(link: Link) -> Sealed:
-        made = Answer(*(signer.agent, link.epoch, link.seq, link.previous), prompt_id=prompt_id, choice=choice, at=at)
+    def sealing(link: ChainLink) -> SealedMessage:
+        made = PromptAnswer(
+            *(signer.agent, link.epoch, link.seq, link.previous), prompt_id=prompt_id, choice=choice, at=at
+        )
         return signer.seal("answer", encode_answer(made))
 
     return sealing
 
 
-def consent_notice(signer: Signer, consent: ConsentSet) -> Sealing:
+def seal_consent_notice(signer: AgentSigner, consent: ConsentSet) -> SealMessage:
     """The message that puts a consent into force for everything after it."""
     canonical = encode_consent(consent)
 
-    def sealing(link: Link) -> Sealed:
+    def sealing(link: ChainLink) -> SealedMessage:
         made = ConsentNotice(signer.agent, link.epoch, link.seq, link.previous, canonical)
         return signer.seal("consent", encode_consent_notice(made))
 
     return sealing
 
 
-def sealed_again(signer: Signer, kept: Sealed) -> Sealing | None:
+def reseal_message(signer: AgentSigner, kept: SealedMessage) -> SealMessage | None:
     """The same content for another place in the chain; None when the kept bytes are not this agent's own any more."""
     try:
         payload = open_sealed(kept.sealed, kept.topic, signer.key.public_key())
@@ -118,7 +122,7 @@ def sealed_again(signer: Signer, kept: Sealed) -> Sealing | None:
     except WireError:
         return None
 
-    def sealing(link: Link) -> Sealed:
+    def sealing(link: ChainLink) -> SealedMessage:
         moved = replace(body, agent=signer.agent, epoch=link.epoch, seq=link.seq, previous=link.previous)
         return signer.seal(kept.kind, encode_payload(moved))
 

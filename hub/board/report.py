@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from hub.books.days import SettlementStores, read_day
+from hub.books.days import SettlementStores, read_day_inputs
 from hub.core.forecasting.day_grid import Floats
 from hub.core.ledger.entries import read_entry
 from hub.core.settlement.period import Settlement, settle
@@ -155,7 +155,7 @@ async def _settlement(store: ReportStores, *, first: date, last: date) -> dict[s
             states["unsettled"] += 1
             continue
         states[run.state] += 1
-        inputs = await read_day(store, day=day)
+        inputs = await read_day_inputs(store, day=day)
         settled = settle(inputs.readings, inputs.rule)
         if inputs.digest != run.input_digest:
             late.append(run.day)

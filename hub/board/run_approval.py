@@ -7,32 +7,28 @@ from hub.books.days import TRIES, SettlementStores
 from hub.books.runs import month_runs
 from hub.books.signing import as_row, attestation_head, sign_older_runs
 from hub.core.ledger.attestations import APPROVAL, PUBLICATION, Attestation, Head, attest
-from hub.core.ledger.month_runs import MonthRun, why_not_approve, why_not_publish
+from hub.core.ledger.month_runs import MonthRun, approval_obstacle, publication_obstacle
 from hub.core.ledger.signed_document import Signer
 from hub.core.payments.tax_terms import TaxTerms
 from hub.money.bills import book_bills
-from hub.money.funds import Say
-from hub.storage.errors import StoreConflict
-from protocols.errors import CommonwattError
+from hub.money.funds import MakeAttestation
+from hub.storage.errors import StoreConflictError
+from protocols.errors import RequestError
 
 KEY_CHARS_LEAST = 8
-
-
-class ApprovalRefused(CommonwattError):
-    """The word does not count; one line says why."""
 
 
 async def approve_run(store: SettlementStores, *, run: str, member: str, at: int, key: Signer) -> MonthRun:
     """Add a board member's approval to the run with this key (or its first 8 or more digits); the run as it is then.
 
-    Raises: ApprovalRefused.
+    Raises: RequestError.
     """
 
-    async def keep(_chosen: MonthRun, head: Head, say: Say) -> None:
+    async def keep(_chosen: MonthRun, head: Head, say: MakeAttestation) -> None:
         # If power fails before this commit the word was not given, and may be given again.
         await store.attest([as_row(say(head))])
 
-    return await _say(store, APPROVAL, why_not_approve, run=run, member=member, at=at, key=key, keep=keep)
+    return await _say(store, APPROVAL, approval_obstacle, run=run, member=member, at=at, key=key, keep=keep)
 
 
 async def publish_run(
@@ -40,14 +36,14 @@ async def publish_run(
 ) -> MonthRun:
     """Book an approved run's bills by the tax terms and publish it, both or neither.
 
-    Raises: ApprovalRefused; then nothing is booked.
+    Raises: RequestError; then nothing is booked.
     """
     await sign_older_runs(store, coop=(await store.coop()).id, key=key)
 
-    async def keep(chosen: MonthRun, head: Head, say: Say) -> None:
+    async def keep(chosen: MonthRun, head: Head, say: MakeAttestation) -> None:
         await book_bills(store, chosen, terms=terms, at=at, key=key, head=head, publish=say)
 
-    return await _say(store, PUBLICATION, why_not_publish, run=run, member=member, at=at, key=key, keep=keep)
+    return await _say(store, PUBLICATION, publication_obstacle, run=run, member=member, at=at, key=key, keep=keep)
 
 
 async def _say(
@@ -59,19 +55,19 @@ async def _say(
     member: str,
     at: int,
     key: Signer,
-    keep: Callable[[MonthRun, Head, Say], Awaitable[None]],
+    keep: Callable[[MonthRun, Head, MakeAttestation], Awaitable[None]],
 ) -> MonthRun:
     """Checked against what stands, and signed after it: a word said at the same moment makes this one start again."""
     who = await store.member(member)
     if who is None:
-        raise ApprovalRefused(f"there is no member {member[:40]!r}")
+        raise RequestError(f"there is no member {member[:40]!r}")
     coop = (await store.coop()).id
     for attempt in range(TRIES):
         head = await attestation_head(store)
         runs = await month_runs(store)
         chosen = find_run(run, runs)
         if problem := why_not(chosen, member, is_board=who.is_board, runs=runs):
-            raise ApprovalRefused(problem)
+            raise RequestError(problem)
         said = partial(attest, {"member": member, "at": at}, kind=kind, subject=chosen.month, run_key=chosen.run_key)
 
         def say(after: Head, said: Callable[..., Attestation] = said) -> Attestation:
@@ -79,7 +75,7 @@ async def _say(
 
         try:
             await keep(chosen, head, say)
-        except StoreConflict:
+        except StoreConflictError:
             if attempt == TRIES - 1:
                 raise
             continue
@@ -88,11 +84,11 @@ async def _say(
 
 
 def find_run(key: str, runs: tuple[MonthRun, ...]) -> MonthRun:
-    """The month run with this key or with a key that begins so. Raises: ApprovalRefused."""
+    """The month run with this key or with a key that begins so. Raises: RequestError."""
     found = [run for run in runs if run.run_key.startswith(key)] if len(key) >= KEY_CHARS_LEAST else []
     if len(found) == 1:
         return found[0]
     if len(key) < KEY_CHARS_LEAST:
-        raise ApprovalRefused(f"give at least {KEY_CHARS_LEAST} digits of the run's key")
+        raise RequestError(f"give at least {KEY_CHARS_LEAST} digits of the run's key")
     known = ", ".join(f"{run.kind} of {run.month} {run.run_key[:12]}" for run in runs[-4:]) or "none yet"
-    raise ApprovalRefused(f"{'no' if not found else 'more than one'} run has the key {key[:64]!r}; newest: {known}")
+    raise RequestError(f"{'no' if not found else 'more than one'} run has the key {key[:64]!r}; newest: {known}")

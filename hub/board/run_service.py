@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Final, Protocol
 
-from hub.board.run_approval import ApprovalRefused, approve_run, publish_run
+from hub.board.run_approval import approve_run, publish_run
 from hub.books.days import SettlementStores
 from hub.books.runs import (
     PREVIEW_ACCESS,
-    PreviewStale,
+    StalePreviewError,
     first_day,
     marked_days,
     month_runs,
@@ -24,28 +24,28 @@ from hub.books.runs import (
 from hub.core.ledger.entries import read_entry
 from hub.core.ledger.month_overview import MonthOverview, month_overview
 from hub.core.ledger.month_preview import BoardPreview, MonthPreview, board_preview, sum_changes
-from hub.core.ledger.month_runs import PUBLISHED, MonthRun, why_not_make
+from hub.core.ledger.month_runs import PUBLISHED, MonthRun, run_obstacle
 from hub.core.ledger.run_calendar import RunCalendar, days_of, month_name, months_between
 from hub.core.ledger.signed_document import Signer
 from hub.core.payments.tax_terms import TaxTerms
-from hub.core.rules.input_checks import Refusal
-from hub.folder.settings import SettingsError
+from hub.core.rules.input_checks import RejectedInputError
 from hub.storage.contract import AccessLog
-from hub.storage.errors import StoreConflict
+from hub.storage.errors import StoreConflictError
 from hub.storage.records import EntryRow
+from protocols.errors import RequestError, SettingsError
 
 BUSY: Final = "a run is being booked at this moment; look again when it is done"
 STALE: Final = "something has changed since you looked at it, such as new readings; look again"
 CROSSED: Final = "another run was booked at the same moment; look again"
 
-Terms = Callable[[], TaxTerms | None]
+LoadTaxTerms = Callable[[], TaxTerms | None]
 
 
 class RunStores(SettlementStores, AccessLog, Protocol):
     """The slices the desk reads and writes."""
 
 
-class RunDesk:
+class RunService:
     """What the board's pages ask of settlement. Nothing of a member's consumption leaves it."""
 
     def __init__(
@@ -54,7 +54,7 @@ class RunDesk:
         *,
         calendar: RunCalendar,
         key: Signer,
-        terms: Terms = lambda: None,
+        terms: LoadTaxTerms = lambda: None,
     ) -> None:
         """`terms` reads the tax terms as they are when a run is published."""
         self._store, self._calendar, self._key, self._terms = store, calendar, key, terms
@@ -87,7 +87,7 @@ class RunDesk:
         async with self._one:
             try:
                 preview = await preview_month(self._store, month=month)
-            except Refusal as refusal:
+            except RejectedInputError as refusal:
                 return str(refusal)
             digests = (preview.rules, preview.inputs)
             run_key = await preview_run_key(self._store, month=month, kind=kind, digests=digests)
@@ -130,7 +130,7 @@ class RunDesk:
         if days_of(month)[-1] >= today:
             return f"{month_name(month)} is not over yet"
         runs = await month_runs(self._store)
-        if problem := why_not_make(kind, month, runs=runs, calendar=self._calendar, today=today, decision=decision):
+        if problem := run_obstacle(kind, month, runs=runs, calendar=self._calendar, today=today, decision=decision):
             return problem
         try:
             return await settle_month(
@@ -142,11 +142,11 @@ class RunDesk:
                 decision=decision,
                 previewed=previewed,
             )
-        except PreviewStale:
+        except StalePreviewError:
             return STALE
-        except Refusal as refusal:
+        except RejectedInputError as refusal:
             return str(refusal)
-        except StoreConflict:
+        except StoreConflictError:
             return CROSSED
 
     async def approve(self, run_key: str, *, member: str, at: int) -> MonthRun | str:
@@ -154,9 +154,9 @@ class RunDesk:
         async with self._one_word:
             try:
                 return await approve_run(self._store, run=run_key, member=member, at=at, key=self._key)
-            except ApprovalRefused as problem:
+            except RequestError as problem:
                 return str(problem)
-            except StoreConflict:
+            except StoreConflictError:
                 return CROSSED
 
     async def publish(self, run_key: str, *, member: str, at: int) -> MonthRun | str:
@@ -165,9 +165,9 @@ class RunDesk:
             try:
                 terms = self._terms()
                 return await publish_run(self._store, run=run_key, member=member, at=at, key=self._key, terms=terms)
-            except (ApprovalRefused, SettingsError) as problem:
+            except (RequestError, SettingsError) as problem:
                 return str(problem)
-            except StoreConflict:
+            except StoreConflictError:
                 return CROSSED
 
     async def _overview(self, month: date, *, today: date) -> MonthOverview:

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol, cast
 import numpy as np
 import numpy.typing as npt
 
-from hub.books.settled_readings import pass_day, reach_of, readings_of
+from hub.books.settled_readings import check_day_readings, reach_of, readings_of
 from hub.books.signing import attestation_head, root_row, sign_older_runs
 from hub.core.ledger.entries import Entry, book_difference, entry_hash, sum_settlement
 from hub.core.ledger.run_calendar import DAILY
@@ -24,7 +24,7 @@ from hub.core.rules.rulebook import Prices, Rule
 from hub.core.settlement.accepted_readings import Readings, digest_inputs
 from hub.core.settlement.period import Settlement, settle
 from hub.storage.contract import AccessLog, AttestationStore, BookStore, FindingStore, MemberStore, ReadingStore
-from hub.storage.errors import StaleInputs, StoreConflict
+from hub.storage.errors import StaleInputsError, StoreConflictError
 from hub.storage.records import Access, Coop, EntryRow, RunRow, SettledThrough
 from protocols.slots import slots_of_day
 
@@ -76,19 +76,19 @@ async def settle_day(
     is read again. Raises: Refusal by the rules of settlement; then nothing is written.
     """
     for attempt in range(TRIES):
-        inputs = await read_day(store, day=day)
+        inputs = await read_day_inputs(store, day=day)
         if key is not None:
             await sign_older_runs(store, coop=inputs.coop.id, key=key)
         settled = await asyncio.to_thread(settle, inputs.readings, inputs.rule)
         try:
             return await book_inputs(store, inputs, settled=settled, made_at=made_at, kind=kind, key=key)
-        except StaleInputs:
+        except StaleInputsError:
             if attempt == TRIES - 1:
                 raise
     raise AssertionError("unreachable")
 
 
-async def read_day(store: SettlementStores, *, day: date, access: Access = ACCESS) -> DayInputs:
+async def read_day_inputs(store: SettlementStores, *, day: date, access: Access = ACCESS) -> DayInputs:
     """The day's inputs as they are now and as the gate lets them pass; the look at them is logged."""
     coop = await store.coop()
     name = day.isoformat()
@@ -99,7 +99,7 @@ async def read_day(store: SettlementStores, *, day: date, access: Access = ACCES
     slots = slots_of_day(day, coop.tz)
     decisions = await store.slot_decisions(slots=reach_of(rule.estimate, slots))
     inputs = await store.settlement_inputs(slots=slots, access=access)
-    readings = await pass_day(store, readings_of(inputs), rule=rule, decisions=decisions, access=access)
+    readings = await check_day_readings(store, readings_of(inputs), rule=rule, decisions=decisions, access=access)
     members = digest_members(inputs.members, inputs.present)
     newest = max((decision.id for decision in decisions), default=0)
     through = SettledThrough(name, inputs.message_position, members, newest)
@@ -118,15 +118,15 @@ async def book_inputs(
 ) -> DayResult:
     """Book what the day's settlement changes. Inputs that the standing run had already write no row of the books.
 
-    With a key, runs of before that have no root must be signed: see sign_older_runs. Raises: StaleInputs where the day
-    was settled otherwise since they were read.
+    With a key, earlier runs without a root must be signed: see sign_older_runs.
+    Raises: StaleInputsError where the day was settled differently since the inputs were read.
     """
     for attempt in range(TRIES):
         try:
             return await _book(store, inputs, settled, made_at=made_at, kind=kind, key=key)
-        except StaleInputs:
+        except StaleInputsError:
             raise
-        except StoreConflict:
+        except StoreConflictError:
             if attempt == TRIES - 1:
                 raise
     raise AssertionError("unreachable")
@@ -145,7 +145,7 @@ async def _book(
         await _remember(store, inputs.through)
         return DayResult(day, standing.run_key, settled, result_hash, 0)
     if (None if standing is None else standing.run_key) != inputs.standing:
-        raise StaleInputs(f"{day} was settled meanwhile from other inputs: start again")
+        raise StaleInputsError(f"{day} was settled meanwhile from other inputs: start again")
     run_key = run_key_of(inputs.coop, day, kind=kind, rule_hash=inputs.rule_hash, digest=inputs.digest)
     if standing is not None and run_key in {run.run_key for run in runs}:
         # Inputs that were settled before and then replaced have come back: a run of its own after the standing one.

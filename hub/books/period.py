@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
-from hub.books.days import DayInputs, SettlementStores, digest_members, read_day
+from hub.books.days import DayInputs, SettlementStores, digest_members, read_day_inputs
 from hub.core.rules.estimates import MOST_WEEKS, WEEK_SLOTS
 from hub.core.settlement.accepted_readings import Readings
 from hub.core.settlement.period import Settlement, settle
@@ -19,7 +19,7 @@ MOST_DAYS: Final = 366
 
 
 @dataclass(frozen=True, slots=True)
-class Period:
+class SettledPeriod:
     """Days with what was read and how the rule of each settles that now; `left_out` have no run yet."""
 
     days: tuple[str, ...]
@@ -29,7 +29,7 @@ class Period:
     left_out: tuple[str, ...]
 
 
-async def read_period(store: SettlementStores, *, first: date, last: date, access: Access) -> Period:
+async def read_period(store: SettlementStores, *, first: date, last: date, access: Access) -> SettledPeriod:
     """The settled days from `first` to `last`; the look stands in every home's log.
 
     Raises: RequestError where no day of the range is settled, or the range is none.
@@ -41,22 +41,22 @@ async def read_period(store: SettlementStores, *, first: date, last: date, acces
     if not settled:
         raise RequestError(f"no day from {first} to {last} is settled")
     days = tuple(name for name in names if name in settled)
-    inputs = [await read_day(store, day=date.fromisoformat(name), access=access) for name in days]
-    return Period(
+    inputs = [await read_day_inputs(store, day=date.fromisoformat(name), access=access) for name in days]
+    return SettledPeriod(
         days,
         tuple(each.readings for each in inputs),
-        tuple([await settle_beside(each) for each in inputs]),
+        tuple([await settle_in_thread(each) for each in inputs]),
         tuple(each.digest for each in inputs),
         tuple(name for name in names if name not in settled),
     )
 
 
-async def settle_beside(inputs: DayInputs) -> Settlement:
+async def settle_in_thread(inputs: DayInputs) -> Settlement:
     """The day settled in a thread, so that a hub's other work goes on. Raises: Refusal."""
     return await asyncio.to_thread(settle, inputs.readings, inputs.rule)
 
 
-async def standing_of(store: SettlementStores, *, first: date, last: date) -> str:
+async def period_digest(store: SettlementStores, *, first: date, last: date) -> str:
     """A hash of all that a period's settlement hangs on, from the books' own marks. Reads no value of any home."""
     tz, ends = (await store.coop()).tz, (first.isoformat(), last.isoformat())
     names = [(first + timedelta(days=n)).isoformat() for n in range((last - first).days + 1)]

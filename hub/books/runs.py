@@ -20,26 +20,25 @@ from hub.books.days import (
     SettlementStores,
     book_inputs,
     digest_members,
-    read_day,
+    read_day_inputs,
     read_rule,
     run_key_of,
 )
 from hub.books.settled_readings import reach_of, weeks_back
 from hub.books.signing import as_row, attestation_head, sign_older_runs
-from hub.core.ledger.attestations import APPROVAL, MONTH_RUN, PUBLICATION, attest, read_document
+from hub.core.ledger.attestations import APPROVAL, MONTH_RUN, PUBLICATION, attest, read_attestation
 from hub.core.ledger.entries import Entry, book_difference, sum_settlement
 from hub.core.ledger.month_preview import MarkedDay, MonthPreview, sum_changes
 from hub.core.ledger.month_runs import MonthRun, month_content, month_digests, read_month_runs
 from hub.core.ledger.run_calendar import days_of, month_name
 from hub.core.ledger.signed_document import Signer
 from hub.core.rules.estimates import EstimateRule
-from hub.core.rules.input_checks import Refusal
+from hub.core.rules.input_checks import RejectedInputError
 from hub.core.settlement.period import check_inputs, settle
 from hub.storage.contract import AttestationStore
-from hub.storage.errors import StaleInputs, StoreConflict
+from hub.storage.errors import StaleInputsError, StoreConflictError
 from hub.storage.finding_records import SlotDecision
 from hub.storage.records import Access, Coop, RunRow
-from protocols.errors import CommonwattError
 from protocols.slots import Slot, day_of, slots_of_day
 
 PREVIEW_ACCESS: Final = Access(actor="job:settlement-preview", role="job", purpose="settle.share")
@@ -64,7 +63,7 @@ class MonthPlan:
     digests: tuple[str, str]
 
 
-class PreviewStale(CommonwattError):
+class StalePreviewError(Exception):
     """What the run would book is no longer what was looked at."""
 
 
@@ -143,28 +142,28 @@ def _digest_once(known: dict[bytes, str], members: Sequence[str], present: npt.N
 async def plan_month(store: SettlementStores, *, month: date, access: Access = ACCESS) -> MonthPlan:
     """Read what changed in the month and check all of it, so that a refusal comes before any booking.
 
-    Raises: Refusal naming the first day the rules refuse, or that no home had a reading before the month's end.
+    Raises: RejectedInputError naming the first day the rules refuse, or saying that no home had a reading in time.
     """
     first = await first_day(store)
     days = tuple(day for day in days_of(month) if first is not None and day >= first)
     if not days:
-        raise Refusal("no_members", f"no home has sent a reading for {month_name(month)} or before")
+        raise RejectedInputError("no_members", f"no home has sent a reading for {month_name(month)} or before")
     ends = (days[0].isoformat(), days[-1].isoformat())
     standing = {run.day: run for run in await store.runs(days=ends, allocations=False)}
     changed, unchanged = [], []
     for marked in await marked_days(store, days):
-        inputs = await read_day(store, day=marked.day, access=access)
+        inputs = await read_day_inputs(store, day=marked.day, access=access)
         run = standing.get(inputs.day)
         if run is not None and (run.rule_hash, run.input_digest) == (inputs.rule_hash, inputs.digest):
             unchanged.append(inputs)
             continue
         try:
             check_inputs(inputs.readings, inputs.rule)
-        except Refusal as refusal:
-            raise Refusal(refusal.code, f"{inputs.day}: {refusal.detail}") from None
+        except RejectedInputError as refusal:
+            raise RejectedInputError(refusal.code, f"{inputs.day}: {refusal.detail}") from None
         changed.append(inputs)
     if not (standing or changed):
-        raise Refusal("no_members", f"nobody was a member in {month_name(month)}")
+        raise RejectedInputError("no_members", f"nobody was a member in {month_name(month)}")
     stands = {day: (day, run.rule_hash, run.input_digest) for day, run in standing.items()}
     stands |= {inputs.day: (inputs.day, inputs.rule_hash, inputs.digest) for inputs in changed}
     return MonthPlan(month, days, tuple(changed), tuple(unchanged), month_digests(stands.values()))
@@ -173,7 +172,7 @@ async def plan_month(store: SettlementStores, *, month: date, access: Access = A
 async def preview_month(store: SettlementStores, *, month: date) -> MonthPreview:
     """What a run of the month would book now. The looks at the homes' values are logged; the books stay as they are.
 
-    Raises: Refusal, as plan_month.
+    Raises: RejectedInputError, as plan_month.
     """
     plan = await plan_month(store, month=month, access=PREVIEW_ACCESS)
     entries: list[Entry] = []
@@ -219,13 +218,13 @@ async def settle_month(
     If power fails between days, the same call later finds the days that are done by their inputs and goes on with the
     rest. The same inputs again write nothing. `previewed` is the key that a preview gave this run. Where a day is
     settled meanwhile from newer inputs, the month is planned again.
-    Raises: Refusal, or PreviewStale where the run would have another key; both before the plan's first booking.
+    Raises: RejectedInputError, or StalePreviewError where the run would have another key; before the first booking.
     """
     plan = await _book_days(store, month=month, kind=kind, made_at=made_at, key=key, previewed=previewed)
     for attempt in range(TRIES):
         try:
             return await _draft(store, plan, kind=kind, made_at=made_at, key=key, decision=decision)
-        except StoreConflict:
+        except StoreConflictError:
             if attempt == TRIES - 1:
                 raise
     raise AssertionError("unreachable")
@@ -240,13 +239,13 @@ async def _book_days(
         if previewed is not None and previewed != await preview_run_key(
             store, month=month, kind=kind, digests=plan.digests
         ):
-            raise PreviewStale
+            raise StalePreviewError
         await sign_older_runs(store, coop=(await store.coop()).id, key=key)
         try:
             for inputs in plan.changed:
                 settled = await asyncio.to_thread(settle, inputs.readings, inputs.rule)
                 await book_inputs(store, inputs, settled=settled, made_at=made_at, kind=kind, key=key)
-        except StaleInputs:
+        except StaleInputsError:
             if attempt == TRIES - 1:
                 raise
             continue
@@ -288,4 +287,4 @@ async def _draft(
 async def month_runs(store: AttestationStore) -> tuple[MonthRun, ...]:
     """Every run of a month in the order they were made, with the board's word on it."""
     rows = await store.attestations((MONTH_RUN, APPROVAL, PUBLICATION))
-    return read_month_runs(read_document(row.document) for row in rows)
+    return read_month_runs(read_attestation(row.document) for row in rows)

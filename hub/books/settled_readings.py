@@ -9,7 +9,7 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from hub.core.quality.settlement_check import Decision, Verdict, WeeksBefore, pass_gate
+from hub.core.quality.settlement_check import QualityDecision, QualityVerdict, WeeksBefore, apply_quality_check
 from hub.core.rules.estimates import WEEK_SLOTS, EstimateRule
 from hub.core.rules.rulebook import Rule
 from hub.core.settlement.accepted_readings import MISSING_WH, Readings, membership
@@ -17,10 +17,10 @@ from hub.storage.contract import FindingStore, MemberStore, ReadingStore
 from hub.storage.finding_records import SlotDecision
 from hub.storage.records import Access, SettlementInputs
 
-_VERDICTS: Final[dict[str, Verdict]] = {"accept": "accept", "reject": "reject", "estimate": "estimate"}
+_VERDICTS: Final[dict[str, QualityVerdict]] = {"accept": "accept", "reject": "reject", "estimate": "estimate"}
 
 
-class GateStores(MemberStore, ReadingStore, FindingStore, Protocol):
+class QualityCheckStores(MemberStore, ReadingStore, FindingStore, Protocol):
     """The slices that the gate's inputs come from."""
 
 
@@ -35,8 +35,8 @@ def reach_of(estimate: EstimateRule, slots: range) -> range:
     return range(slots.start - max(weeks_back(estimate), default=0), slots.stop)
 
 
-async def pass_day(
-    store: GateStores, readings: Readings, *, rule: Rule, decisions: Sequence[SlotDecision], access: Access
+async def check_day_readings(
+    store: QualityCheckStores, readings: Readings, *, rule: Rule, decisions: Sequence[SlotDecision], access: Access
 ) -> Readings:
     """The readings as they are settled. `decisions` are those that touch the reach of these slots, in their order."""
     words = await _by_member(store, decisions)
@@ -44,22 +44,26 @@ async def pass_day(
     is_whole = bool((readings.surplus_wh >= 0).all() and (readings.demand_wh >= 0).all())
     if weeks_back(rule.estimate) and not (is_whole and not words):
         before = await _weeks_before(store, readings, rule=rule, words=words, access=access)
-    return pass_gate(readings, connection_w=rule.connection_w, estimate=rule.estimate, decisions=words, before=before)
+    return apply_quality_check(
+        readings, connection_w=rule.connection_w, estimate=rule.estimate, decisions=words, before=before
+    )
 
 
-async def _by_member(store: GateStores, decisions: Sequence[SlotDecision]) -> tuple[Decision, ...]:
+async def _by_member(store: QualityCheckStores, decisions: Sequence[SlotDecision]) -> tuple[QualityDecision, ...]:
     """The decisions by the member who holds the home's contract."""
     if not decisions:
         return ()
     holder = {home.id: home.member_id for home in await store.homes()}
     return tuple(
-        Decision(each.code, holder[each.home], each.measure, each.first_slot, each.slots, _VERDICTS[each.verdict])
+        QualityDecision(
+            each.code, holder[each.home], each.measure, each.first_slot, each.slots, _VERDICTS[each.verdict]
+        )
         for each in decisions
     )
 
 
 async def _weeks_before(
-    store: GateStores, readings: Readings, *, rule: Rule, words: Sequence[Decision], access: Access
+    store: QualityCheckStores, readings: Readings, *, rule: Rule, words: Sequence[QualityDecision], access: Access
 ) -> WeeksBefore:
     """The same slots of the weeks before, each week through the gate itself: what is in doubt makes no estimate."""
     shape = (len(weeks_back(rule.estimate)), len(readings.slots), len(readings.members))
@@ -68,7 +72,7 @@ async def _weeks_before(
     for week, back in enumerate(weeks_back(rule.estimate)):
         slots = range(readings.slots[0] - back, readings.slots[-1] + 1 - back)
         raw = readings_of(await store.settlement_inputs(slots=slots, access=access))
-        passed = pass_gate(raw, connection_w=rule.connection_w, estimate=EstimateRule(), decisions=words)
+        passed = apply_quality_check(raw, connection_w=rule.connection_w, estimate=EstimateRule(), decisions=words)
         inside = membership(passed)
         for column, member in enumerate(passed.members):
             if member in columns:

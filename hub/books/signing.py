@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from hub.core.ledger.attestations import DAY_ROOT, FIRST_PREVIOUS, Attestation, Head, attest, day_root
+from hub.core.ledger.attestations import DAY_ROOT, FIRST_PREVIOUS, Attestation, Head, attest, day_root_content
 from hub.core.ledger.signed_document import Signer
 from hub.storage.contract import AccessLog, AttestationStore, BookStore
-from hub.storage.errors import StoreConflict
+from hub.storage.errors import StoreConflictError
 from hub.storage.records import AttestationRow, EntryRow, RunRow
 
 LOST_TRIES: Final = 3
@@ -26,7 +26,7 @@ def root_row(
     run: RunRow, *, leaves: Sequence[bytes], ledger: Head, looks: int, coop: str, head: Head, key: Signer
 ) -> AttestationRow:
     """The signed root over all entries of the run's day, `leaves`, as they stand with this run."""
-    content = day_root(run, leaves, ledger=ledger, looks=looks)
+    content = day_root_content(run, leaves, ledger=ledger, looks=looks)
     return as_row(attest(content, kind=DAY_ROOT, subject=run.day, run_key=run.run_key, coop=coop, head=head, key=key))
 
 
@@ -34,7 +34,7 @@ async def sign_older_runs(store: SigningStores, *, coop: str, key: Signer) -> in
     """Sign the runs that were booked without a root, in their order; returns how many there were.
 
     Each is signed in a transaction of its own: if power fails in between, the next call goes on with the rest. What
-    another signs at the same moment is left to it. Raises: StoreConflict where others always come first.
+    another signs at the same moment is left to it. Raises: StoreConflictError where others always come first.
     """
     signed = lost = 0
     while runs := await store.unsigned_runs():
@@ -42,7 +42,7 @@ async def sign_older_runs(store: SigningStores, *, coop: str, key: Signer) -> in
             for run in runs:
                 await _sign_run(store, run, coop=coop, key=key)
                 signed, lost = signed + 1, 0
-        except StoreConflict:
+        except StoreConflictError:
             lost += 1
             if lost == LOST_TRIES and len(await store.unsigned_runs()) == len(runs):
                 raise

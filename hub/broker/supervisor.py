@@ -36,7 +36,7 @@ _END_WITH_PARENT: Final = (
 )
 
 
-class BrokerProblem(CommonwattError):
+class BrokerError(CommonwattError):
     """The broker cannot serve; one line says why and what to do."""
 
 
@@ -57,21 +57,21 @@ class BrokerPlan:
 def plan_broker(settings: BrokerSettings, *, folder: Path, coop: str, port: int | None = None) -> BrokerPlan:
     """Choose a broker and write its configuration into `folder`. Port 0 takes a free one.
 
-    Raises: BrokerProblem when the wished one is not installed or may not serve there.
+    Raises: BrokerError when the wished one is not installed or may not serve there.
     """
     wanted_port = settings.port if port is None else port
     if settings.kind == "external":
         return BrokerPlan("external", (), _external_address(settings, wanted_port), None)
     mosquitto = find_mosquitto()
     if settings.kind == "mosquitto" and mosquitto is None:
-        raise BrokerProblem('mosquitto is not installed: install it, or set broker.kind = "iotcore" in hub.toml')
+        raise BrokerError('mosquitto is not installed: install it, or set broker.kind = "iotcore" in hub.toml')
     chosen_port = wanted_port or free_port(settings.host)
     try:
         if mosquitto is not None and settings.kind != "iotcore":
             return _mosquitto(mosquitto, settings, folder=folder, coop=coop, port=chosen_port)
         return _iotcore(settings, folder=folder, port=chosen_port)
     except OSError as error:
-        raise BrokerProblem(f"{folder}: cannot write the broker's configuration: {error.strerror}") from None
+        raise BrokerError(f"{folder}: cannot write the broker's configuration: {error.strerror}") from None
 
 
 def free_port(host: str) -> int:
@@ -210,7 +210,7 @@ def _iotcore(settings: BrokerSettings, *, folder: Path, port: int) -> BrokerPlan
     try:
         text = embedded.rumqttd_configuration(settings.host, port)
     except ValueError as error:
-        raise BrokerProblem(f'{error}: use mosquitto, or broker.kind = "external"') from None
+        raise BrokerError(f'{error}: use mosquitto, or broker.kind = "external"') from None
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     configuration = folder / "rumqttd.toml"
     configuration.write_text(text, encoding="utf-8")
@@ -225,7 +225,7 @@ def _external_address(settings: BrokerSettings, port: int) -> BrokerAddress:
         try:
             password = settings.password_file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError):
-            raise BrokerProblem(f"{settings.password_file}: cannot read the broker's password") from None
+            raise BrokerError(f"{settings.password_file}: cannot read the broker's password") from None
     _check_certificates(settings)
     return BrokerAddress(
         *(settings.host, port, settings.username, password),
@@ -242,13 +242,13 @@ def _check_certificates(settings: BrokerSettings) -> None:
     try:
         context.load_verify_locations(settings.ca_file)
     except (ssl.SSLError, OSError):
-        raise BrokerProblem(f"{settings.ca_file}: broker.ca_file: expected certificates in PEM form") from None
+        raise BrokerError(f"{settings.ca_file}: broker.ca_file: expected certificates in PEM form") from None
     if settings.cert_file is not None and settings.key_file is not None:
         try:
             # A key with a passphrase is refused here: a hub that starts by itself has nobody to ask.
             context.load_cert_chain(settings.cert_file, settings.key_file, password=lambda: "")
         except (ssl.SSLError, OSError, ValueError):
-            raise BrokerProblem(
+            raise BrokerError(
                 f"{settings.cert_file}: broker.cert_file: expected a PEM certificate that belongs to broker.key_file,"
                 " a key without a passphrase"
             ) from None

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from hub.commands.month import local_today
-from hub.core.local_dates import read_day
+from hub.core.local_dates import parse_day
 from hub.core.payments.accounts import clean_holder, iban_length, iban_problem, is_mandate_id, masked
 from hub.core.payments.sepa import compact
 from hub.folder.clock import open_clock
@@ -31,7 +31,7 @@ PURPOSE: Final = "bank.pay"
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class AccountInstruction:
     """What a member's letter says: an account, a mandate signed on a day, or that the mandate is revoked."""
 
     iban: str | None
@@ -61,8 +61,10 @@ def run(args: argparse.Namespace) -> int:
         raise RequestError("account: --revoke-mandate and --mandate-signed are two letters: enter one after the other")
     signed_on = None if args.mandate_signed is None else _day(args.mandate_signed)
     iban = None if args.iban_file is None else read_iban(args.iban_file)
-    letter = Letter(iban, args.holder, signed_on, args.mandate, args.revoke_mandate)
-    found = asyncio.run(enter_letter(args.data, letter, member=args.member, by=args.by, clock=open_clock(args.clock)))
+    letter = AccountInstruction(iban, args.holder, signed_on, args.mandate, args.revoke_mandate)
+    found = asyncio.run(
+        enter_instruction(args.data, letter, member=args.member, by=args.by, clock=open_clock(args.clock))
+    )
     sys.stdout.write(json.dumps(found) + "\n" if args.json else _lines(found))
     return 0
 
@@ -90,7 +92,9 @@ def read_iban(name: str) -> str:
     return compact(text)
 
 
-async def enter_letter(folder: Path, letter: Letter, *, member: str, by: str, clock: Clock) -> dict[str, object]:
+async def enter_instruction(
+    folder: Path, letter: AccountInstruction, *, member: str, by: str, clock: Clock
+) -> dict[str, object]:
     """Enter it whole, then the member's history with masked accounts. Raises: RequestError; then nothing is entered."""
     settings, _, store = await open_hub(folder, clock=clock)
     try:
@@ -121,7 +125,7 @@ async def _check_people(store: Store, member: str, by: str) -> Member:
     return who
 
 
-def _require_free(letter: Letter, details: BankDetails, *, member: str) -> None:
+def _require_free(letter: AccountInstruction, details: BankDetails, *, member: str) -> None:
     """Raises: RequestError for a letter that does not fit what stands, so that no half of it is entered."""
     account, mandate = details.account_of(member), details.mandate_of(member)
     if letter.is_revoked and mandate is None:
@@ -136,7 +140,7 @@ def _require_free(letter: Letter, details: BankDetails, *, member: str) -> None:
         raise RequestError(f"account: the mandate {letter.mandate} is there already: each has an id of its own")
 
 
-async def _enter_mandate(store: Store, letter: Letter, *, member: str, by: str, at: int) -> None:
+async def _enter_mandate(store: Store, letter: AccountInstruction, *, member: str, by: str, at: int) -> None:
     if letter.is_revoked:
         await store.end_mandate(member, made_by=by, made_at=at)
     if letter.signed_on is None:
@@ -181,6 +185,6 @@ def _lines(found: Mapping[str, object]) -> str:
 
 def _day(text: str) -> date:
     try:
-        return read_day(text)
+        return parse_day(text)
     except ValueError:
         raise RequestError(f"account: --mandate-signed {text[:20]!r} is not a day like 2026-11-21") from None

@@ -8,9 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from hub.board.fund_approval import approve_fund, find_fund
-from hub.board.run_approval import ApprovalRefused
-from hub.commands.month import run_json, run_line, say_of_run
-from hub.core.ledger.fund_approvals import FundWord
+from hub.commands.month import record_run_decision, run_json, run_line
+from hub.core.ledger.fund_approvals import FundRunStatus
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
 from protocols.errors import RequestError
@@ -30,16 +29,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Give the word and say how the run stands. Raises: RequestError with one line."""
     clock = open_clock(args.clock)
-    fund = asyncio.run(say_of_fund(args.data, run=args.key, member=args.member, publish=args.publish, clock=clock))
+    fund = asyncio.run(approve_fund_run(args.data, run=args.key, member=args.member, publish=args.publish, clock=clock))
     if fund is not None:
         sys.stdout.write((json.dumps(asdict(fund)) if args.json else fund_line(fund)) + "\n")
         return 0
-    said = asyncio.run(say_of_run(args.data, run=args.key, member=args.member, publish=args.publish, clock=clock))
+    said = asyncio.run(
+        record_run_decision(args.data, run=args.key, member=args.member, publish=args.publish, clock=clock)
+    )
     sys.stdout.write((json.dumps(run_json(said)) if args.json else run_line(run_json(said))) + "\n")
     return 0
 
 
-async def say_of_fund(folder: Path, *, run: str, member: str, publish: bool, clock: Clock) -> FundWord | None:
+async def approve_fund_run(folder: Path, *, run: str, member: str, publish: bool, clock: Clock) -> FundRunStatus | None:
     """A board member's approval of the fund's run with this key; None where no fund has it. Raises: RequestError."""
     _, key, store = await open_hub(folder, clock=clock)
     try:
@@ -48,13 +49,13 @@ async def say_of_fund(folder: Path, *, run: str, member: str, publish: bool, clo
         if publish:
             raise RequestError("approve: a run of a fund is not published: with two approvals its amounts are due")
         return await approve_fund(store, run=run, member=member, at=int(clock.now()), key=key)
-    except ApprovalRefused as problem:
+    except RequestError as problem:
         raise RequestError(f"approve: {problem}") from None
     finally:
         await store.close()
 
 
-def fund_line(word: FundWord) -> str:
+def fund_line(word: FundRunStatus) -> str:
     """A fund's run for people."""
     state = "due" if word.is_due else "waits for approval"
     approvals = ", ".join(word.approvals) or "nobody"

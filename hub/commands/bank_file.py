@@ -7,8 +7,8 @@ from pathlib import Path
 
 from hub.console.output_files import read_file, write_new
 from hub.core.payments.order_document import read_order
-from hub.core.payments.sepa import BankRefusal, PayoutOrder
-from hub.core.rules.input_checks import Refusal
+from hub.core.payments.sepa import BankFileError, PayoutOrder
+from hub.core.rules.input_checks import RejectedInputError
 from hub.core.settlement.case_file import parse_case
 from hub.folder.clock import open_clock
 from protocols.errors import RequestError
@@ -34,9 +34,9 @@ def run(args: argparse.Namespace) -> int:
     try:
         order = read_order(parse_case(read_file(args.order)), now=now)
         content = payout_file(order) if isinstance(order, PayoutOrder) else collection_file(order)
-    except Refusal as refusal:
+    except RejectedInputError as refusal:
         raise RequestError(f"bank-file: {args.order}: {refusal.detail}") from None
-    except BankRefusal as refusal:
+    except BankFileError as refusal:
         raise RequestError(f"bank-file: {args.order}: {refusal}") from None
     write_new(args.out, content)  # account numbers stand in it: it is its owner's alone
     count = len(order.payouts) if isinstance(order, PayoutOrder) else len(order.collections)

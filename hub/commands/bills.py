@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-from hub.board.run_approval import ApprovalRefused, find_run
+from hub.board.run_approval import find_run
 from hub.books.runs import month_runs
 from hub.core.ledger.month_runs import PUBLISHED
 from hub.core.payments.bills import Bill
@@ -66,7 +66,7 @@ async def bills_of_run(folder: Path, *, key: str, clock: Clock) -> RunBills:
         else:
             plan = await plan_bills(store, chosen, terms=terms, at=int(clock.now()))
             documents = plan.inputs["documents"]  # type: ignore[assignment]
-    except ApprovalRefused as problem:
+    except RequestError as problem:
         raise RequestError(f"bills: {problem}") from None
     finally:
         await store.close()

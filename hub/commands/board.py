@@ -10,15 +10,15 @@ from zoneinfo import ZoneInfo
 from hub.board.report import make_report
 from hub.books.days import DayResult, settle_day
 from hub.books.runs import month_runs
-from hub.console.progress import Tell, tell_nobody
+from hub.console.progress import ReportProgress, ignore_progress
 from hub.core.ledger.run_calendar import month_name, month_of
-from hub.core.local_dates import read_day
-from hub.core.rules.input_checks import Refusal
+from hub.core.local_dates import parse_day
+from hub.core.rules.input_checks import RejectedInputError
 from hub.folder.opening import open_hub
-from hub.quality.nameplate_limits import quality_look
+from hub.quality.nameplate_limits import make_quality_check
 from hub.settlement_job import is_billed
 from hub.verify.books import check_books
-from hub.verify.check_result import Findings
+from hub.verify.check_result import CheckResult
 from hub.verify.messages import check_messages
 from protocols.errors import RequestError
 from protocols.timeline import Clock
@@ -36,7 +36,7 @@ async def settle_days(folder: Path, *, days: Sequence[date], clock: Clock) -> As
     before that one are booked.
     """
     settings, key, store = await open_hub(folder, clock=clock)
-    now_s, look = int(clock.now()), quality_look(settings)
+    now_s, look = int(clock.now()), make_quality_check(settings)
     today = datetime.fromtimestamp(now_s, UTC).astimezone(ZoneInfo(settings.coop.tz)).date()
     try:
         if days and max(days) >= today:
@@ -52,7 +52,7 @@ async def settle_days(folder: Path, *, days: Sequence[date], clock: Clock) -> As
             await look(store, (day,), at=now_s)
             try:
                 result = await settle_day(store, day=day, made_at=now_s, key=key)
-            except Refusal as refusal:
+            except RejectedInputError as refusal:
                 if refusal.code == "no_members" and day != days[-1]:
                     yield {"day": day.isoformat(), "state": SKIPPED, "why": "nobody was a member yet"}
                     continue
@@ -82,14 +82,14 @@ def settled_line(row: Mapping[str, object]) -> str:
 
 
 async def verify_hub(
-    folder: Path, *, clock: Clock, only: str | None = None, tell: Tell = tell_nobody
+    folder: Path, *, clock: Clock, only: str | None = None, tell: ReportProgress = ignore_progress
 ) -> dict[str, object]:
     """Every message, every entry and every run checked again; `ok` says whether nothing contradicts.
 
     `only` is MESSAGES or BOOKS for that half alone: the other half is not in the answer then.
     """
     _, key, store = await open_hub(folder, clock=clock)
-    found: dict[str, Findings] = {}
+    found: dict[str, CheckResult] = {}
     try:
         if only in (None, MESSAGES):
             found[MESSAGES] = await check_messages(store, tell=tell)
@@ -144,7 +144,7 @@ async def report_hub(folder: Path, *, first: date, last: date, clock: Clock) -> 
 def days_of_month(text: str) -> tuple[date, ...]:
     """All days of a month like 2026-05. Raises: RequestError."""
     try:
-        first = read_day(f"{text}-01")
+        first = parse_day(f"{text}-01")
     except ValueError:
         raise RequestError(f"--month {text[:20]!r}: expected a month like 2026-05") from None
     following = (first + timedelta(days=32)).replace(day=1)

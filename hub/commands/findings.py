@@ -10,19 +10,19 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from hub.commands.month import local_today
-from hub.commands.periods import written_day
+from hub.commands.periods import parse_day_argument
 from hub.console.output_files import read_json_table
 from hub.core.quality.home_checks import Finding
 from hub.core.quality.settlement_check import VERDICTS
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
-from hub.quality.decisions import DecisionRefused, decide_finding
-from hub.quality.findings import look_at_day
-from hub.quality.nameplate_limits import read_plates
+from hub.quality.decisions import DecisionError, decide_finding
+from hub.quality.findings import check_day_quality
+from hub.quality.nameplate_limits import read_nameplates
 from hub.storage.finding_records import FindingRow
 from hub.storage.records import Access
 from protocols.errors import RequestError
-from protocols.slots import iso
+from protocols.slots import format_slot
 from protocols.timeline import Clock
 
 SEVERITY_WORDS = {"hold": "holds credits", "check": "look at it", "note": "note"}
@@ -37,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"List what was found of the last {LISTED_DAYS} days and all that waits for the board, or decide on one."
     )
     chosen = parser.add_mutually_exclusive_group()
-    chosen.add_argument("--day", type=written_day, metavar="DAY", help="look at a local day now, and keep nothing")
+    chosen.add_argument(
+        "--day", type=parse_day_argument, metavar="DAY", help="look at a local day now, and keep nothing"
+    )
     chosen.add_argument(
         "--decide", nargs=2, metavar=("ID", "WORD"), help=f"the board's word on a finding: {', '.join(VERDICTS)}"
     )
@@ -79,10 +81,10 @@ async def find_on_day(folder: Path, *, day: date, plates_file: Path | None, cloc
     try:
         weather = settings.weather
         place_deg = None if weather is None else (weather.latitude, weather.longitude)
-        plates = {} if chosen.plates_file is None else read_plates(read_json_table(chosen.plates_file))
+        plates = {} if chosen.plates_file is None else read_nameplates(read_json_table(chosen.plates_file))
         if unknown := sorted({*plates} - {home.id for home in await store.homes()}):
             raise RequestError(f"plates: there is no home {unknown[0][:40]!r}")
-        return (await look_at_day(store, day=day, place_deg=place_deg, plates=plates)).found
+        return (await check_day_quality(store, day=day, place_deg=place_deg, plates=plates)).found
     finally:
         await store.close()
 
@@ -115,7 +117,7 @@ async def decide_on(
             raise RequestError(f"findings: there is no member {member[:40]!r}")
         at = int(clock.now())
         return await decide_finding(store, int(number), member=who, verdict=verdict, reason=reason, at=at)
-    except DecisionRefused as problem:
+    except DecisionError as problem:
         raise RequestError(f"findings: {problem}") from None
     finally:
         await store.close()
@@ -124,7 +126,12 @@ async def decide_on(
 def found_json(finding: Finding) -> dict[str, object]:
     """Something just found, for programs."""
     measure = None if finding.measure is None else finding.measure.code
-    return {**asdict(finding), "measure": measure, "numbers": dict(finding.numbers), "from": iso(finding.first_slot)}
+    return {
+        **asdict(finding),
+        "measure": measure,
+        "numbers": dict(finding.numbers),
+        "from": format_slot(finding.first_slot),
+    }
 
 
 def found_lines(found: Sequence[Finding]) -> str:

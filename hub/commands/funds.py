@@ -18,7 +18,7 @@ from hub.console.output_files import read_file
 from hub.core.ledger.fund_approvals import FUND_KINDS
 from hub.core.ledger.fund_entries import NANO_PER_MICRO, FeeScale, SurplusShares
 from hub.core.ledger.run_calendar import days_of
-from hub.core.rules.input_checks import Refusal, require_integer
+from hub.core.rules.input_checks import RejectedInputError, require_integer
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
 from hub.money.funds import FundPlan, FundResult, book_fund, plan_fees, plan_grants, plan_year, preview_fund
@@ -75,7 +75,7 @@ async def book_plan(folder: Path, what: str, plan: Table, *, period: str, previe
         if preview:
             return await preview_fund(store, found)
         return await book_fund(store, found, made_at=int(clock.now()), key=key)
-    except Refusal as refusal:
+    except RejectedInputError as refusal:
         raise RequestError(f"funds {what}: refused: {refusal}") from None
     finally:
         await store.close()
@@ -126,7 +126,7 @@ def read_plan(path: Path, what: str) -> Table:
 def _table(plan: Table, name: str) -> Table:
     value = plan.get(name, {})
     if not isinstance(value, dict):
-        raise Refusal("malformed", f"{name} is not a table")
+        raise RejectedInputError("malformed", f"{name} is not a table")
     return value
 
 

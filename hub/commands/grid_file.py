@@ -16,9 +16,9 @@ from hub.core.grid.austria import MeteringPoints, austrian_series, write_austria
 from hub.core.grid.comparison import compare_sources
 from hub.core.grid.files import GridReadings, QuarterHours, quarter_hours, read_quarter_hours
 from hub.core.grid.pairs import pairs_of_settlement, write_pairs
-from hub.core.grid.spain import CoefficientRefusal, read_coefficients, write_coefficients
-from hub.core.grid.tables import GridFileRefusal
-from hub.core.rules.input_checks import Refusal
+from hub.core.grid.spain import CoefficientFileError, read_coefficients, write_coefficients
+from hub.core.grid.tables import GridFileError
+from hub.core.rules.input_checks import RejectedInputError
 from hub.core.settlement.case_file import read_case
 from hub.core.settlement.period import Settlement, settle
 from hub.folder.clock import open_clock
@@ -68,9 +68,9 @@ def run(args: argparse.Namespace) -> int:
     """Do the task that was named. Raises: RequestError with one line; then nothing was written."""
     try:
         return int(args.task(args))
-    except GridFileRefusal as refusal:
+    except GridFileError as refusal:
         raise RequestError(f"grid-file: {refusal}") from None
-    except Refusal as refusal:
+    except RejectedInputError as refusal:
         raise RequestError(f"grid-file: not settled ({refusal.code}): {refusal.detail}") from None
 
 
@@ -110,7 +110,7 @@ def _spain(args: argparse.Namespace) -> int:
 def _check_spain(args: argparse.Namespace) -> int:
     try:
         read = read_coefficients(args.file.name, read_file(args.file), cau=args.cau)
-    except CoefficientRefusal as refusal:
+    except CoefficientFileError as refusal:
         for problem in refusal.problems:
             where = "" if problem.line is None else f"line {problem.line}: "
             sys.stdout.write(f"{problem.rule}: {where}{problem.text}\n")
@@ -201,7 +201,7 @@ def _read_series(path: Path, tz: str) -> GridReadings:
         if path.suffix == ".xlsx":
             return GridReadings(tuple(one for one in _sheets().read_sheets(content, tz) if one.code == "total"), ())
         return read_quarter_hours(content, tz)
-    except GridFileRefusal as refusal:
+    except GridFileError as refusal:
         raise RequestError(f"grid-file: {path}: {refusal}") from None
 
 

@@ -10,15 +10,15 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from hub.board.run_approval import ApprovalRefused, approve_run, publish_run
+from hub.board.run_approval import approve_run, publish_run
 from hub.board.run_service import overview_of
 from hub.books.days import SettlementStores
 from hub.books.runs import first_day, month_runs, preview_month, settle_month
 from hub.core.ledger.month_preview import MarkedDay, MonthPreview
-from hub.core.ledger.month_runs import MonthRun, why_not_make
+from hub.core.ledger.month_runs import MonthRun, run_obstacle
 from hub.core.ledger.run_calendar import RunCalendar, days_of, month_name, months_between
-from hub.core.local_dates import read_day
-from hub.core.rules.input_checks import Refusal
+from hub.core.local_dates import parse_day
+from hub.core.rules.input_checks import RejectedInputError
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
 from hub.folder.tax_settings import load_tax_terms
@@ -34,7 +34,7 @@ async def preview_hub(folder: Path, *, month: date, clock: Clock) -> MonthPrevie
     try:
         _require_closed(month, local_today(clock, settings.coop.tz))
         return await preview_month(store, month=month)
-    except Refusal as refusal:
+    except RejectedInputError as refusal:
         raise RequestError(f"settle: {month_name(month)} is refused: {refusal}") from None
     finally:
         await store.close()
@@ -47,18 +47,18 @@ async def settle_hub_month(folder: Path, *, month: date, kind: str, decision: st
         today = local_today(clock, settings.coop.tz)
         _require_closed(month, today)
         runs = await month_runs(store)
-        problem = why_not_make(kind, month, runs=runs, calendar=settings.calendar, today=today, decision=decision)
+        problem = run_obstacle(kind, month, runs=runs, calendar=settings.calendar, today=today, decision=decision)
         if problem is not None:
             raise RequestError(f"settle: {problem}")
         made_at = int(clock.now())
         return await settle_month(store, month=month, kind=kind, made_at=made_at, key=key, decision=decision)
-    except Refusal as refusal:
+    except RejectedInputError as refusal:
         raise RequestError(f"settle: {month_name(month)} is refused: {refusal}") from None
     finally:
         await store.close()
 
 
-async def say_of_run(folder: Path, *, run: str, member: str, publish: bool, clock: Clock) -> MonthRun:
+async def record_run_decision(folder: Path, *, run: str, member: str, publish: bool, clock: Clock) -> MonthRun:
     """A board member's approval of a run, or its publication. Raises: RequestError."""
     terms = load_tax_terms(folder)
     _, key, store = await open_hub(folder, clock=clock)
@@ -67,7 +67,7 @@ async def say_of_run(folder: Path, *, run: str, member: str, publish: bool, cloc
         if publish:
             return await publish_run(store, run=run, member=member, at=at, key=key, terms=terms)
         return await approve_run(store, run=run, member=member, at=at, key=key)
-    except ApprovalRefused as problem:
+    except RequestError as problem:
         raise RequestError(f"approve: {problem}") from None
     finally:
         await store.close()
@@ -137,7 +137,7 @@ def local_today(clock: Clock, tz: str) -> date:
 def parse_month(text: str) -> date:
     """The first day of a month written like 2026-05. Raises: RequestError."""
     try:
-        return read_day(f"{text}-01")
+        return parse_day(f"{text}-01")
     except ValueError:
         raise RequestError(f"--month {text[:20]!r}: expected a month like 2026-05") from None
 

@@ -17,10 +17,10 @@ from zoneinfo import ZoneInfo
 from hub.commands.month import local_today, parse_month
 from hub.console.output_files import new_file
 from hub.core.ledger.signed_document import Signer
-from hub.core.local_dates import read_day
-from hub.core.payments.due import COLLECTIONS, FROZEN, FROZEN_BESIDE, KINDS, SMALL, Held
+from hub.core.local_dates import parse_day
+from hub.core.payments.due import COLLECTIONS, FROZEN, FROZEN_BESIDE, KINDS, SMALL, HeldAmount
 from hub.core.payments.order_history import DRAFT, REASON_CHARS_MAX, PaymentOrderRecord
-from hub.core.payments.sepa import BankRefusal, CollectionOrder, PayoutOrder
+from hub.core.payments.sepa import BankFileError, CollectionOrder, PayoutOrder
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
 from hub.folder.settings import HubSettings
@@ -31,12 +31,11 @@ from hub.money.orders import (
     NO_ACCOUNT,
     NO_MANDATE,
     PURPOSE,
-    OrderMade,
-    OrderWish,
-    PaymentRefused,
+    OrderRequest,
+    OrderResult,
     WriteFile,
     approve_order,
-    fund_words,
+    fund_run_statuses,
     make_order,
     payment_orders,
     withdraw_order,
@@ -135,10 +134,10 @@ async def do_step(args: argparse.Namespace, *, clock: Clock) -> dict[str, object
                 message_id, reference = args.returned
                 order = await book_return(store, message_id, reference, day=day, reason=args.reason, at=at, key=key)
         else:
-            funds = [asdict(word) for word in await fund_words(store) if word.is_newest and not word.is_due]
+            funds = [asdict(word) for word in await fund_run_statuses(store) if word.is_newest and not word.is_due]
             return await _logged(store, await payment_orders(store), who="job:payments") | {"funds": funds}
         return await _logged(store, (order,), who=args.member or "job:payments")
-    except (PaymentRefused, BankRefusal) as problem:
+    except (RequestError, BankFileError) as problem:
         raise RequestError(f"payments: {problem}") from None
     finally:
         await store.close()
@@ -170,7 +169,7 @@ async def _make_or_write(
     if args.out is not None and args.out.exists():
         raise RequestError(f"payments: {args.out} is there already; choose another name, nothing was written")
     at, write_file = int(clock.now()), bank_writer()
-    wish = OrderWish(args.kind, month, pay_on, account)
+    wish = OrderRequest(args.kind, month, pay_on, account)
     made = await make_order(store, wish, at=at, key=key, access=access, write_file=write_file)
     if made.order is None or args.out is None or made.order.state == DRAFT:
         return _found_made(made, written=False)
@@ -206,7 +205,7 @@ async def _require_later(store: Store, message_id: str, *, day: str, tz: str) ->
 def _bank_day(text: str, *, today: date | None = None) -> date:
     """A day; with `today` one that has come. Raises: RequestError."""
     try:
-        day = read_day(text)
+        day = parse_day(text)
     except ValueError:
         raise RequestError(f"payments: --date {text[:20]!r} is not a day like 2026-11-21") from None
     if today is not None and day > today:
@@ -218,13 +217,13 @@ def _found(orders: Sequence[PaymentOrderRecord]) -> dict[str, object]:
     return {"orders": [order_json(order) for order in orders], "held": [], "written": False}
 
 
-def _found_made(made: OrderMade, *, written: bool) -> dict[str, object]:
+def _found_made(made: OrderResult, *, written: bool) -> dict[str, object]:
     orders = [] if made.order is None else [order_json(made.order)]
     held = [_held_json(each) for each in made.held]
     return {"orders": orders, "held": held, "written": written}
 
 
-def _held_json(held: Held) -> dict[str, object]:
+def _held_json(held: HeldAmount) -> dict[str, object]:
     return asdict(held) | {"what_to_do": WHAT_TO_DO[held.why]}
 
 

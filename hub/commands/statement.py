@@ -17,7 +17,7 @@ from hub.core.ledger.signed_document import canonical_bytes
 from hub.core.statements.document import StatementFiles, bills_csv, statement_csv
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
-from hub.statements.months import DESK_ACCESS, StatementDesk, StatementProblem
+from hub.statements.months import DESK_ACCESS, StatementService
 from protocols.errors import RequestError
 from protocols.timeline import Clock
 
@@ -55,8 +55,8 @@ async def statement_of(folder: Path, *, member_id: str, month: date, clock: Cloc
         member, home = await store.member(member_id), await store.home_of(member_id)
         if member is None or home is None:
             raise RequestError(f"statement: there is no member {member_id[:40]!r} with a home")
-        files = await StatementDesk(store, key=key).state(member, home, month=month, access=DESK_ACCESS)
-    except StatementProblem as problem:
+        files = await StatementService(store, key=key).state(member, home, month=month, access=DESK_ACCESS)
+    except RequestError as problem:
         raise RequestError(f"statement: {problem}") from None
     finally:
         await store.close()
@@ -76,11 +76,11 @@ def file_contents(files: StatementFiles) -> dict[str, bytes]:
 def _on_paper(files: StatementFiles, language: str) -> bytes:
     """Loads the pages' words and the package that draws, which nothing else here needs. Raises: RequestError."""
     from hub.web.pdf.files import statement_pdf  # noqa: PLC0415
-    from hub.web.pdf.statement import PdfNotDrawn  # noqa: PLC0415
+    from hub.web.pdf.statement import PdfRenderError  # noqa: PLC0415
 
     try:
         return statement_pdf(files, language)
-    except PdfNotDrawn:
+    except PdfRenderError:
         raise RequestError(
             "statement: the PDF cannot be drawn, perhaps for a letter in a name that its fonts lack; leave out --pdf"
         ) from None

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Final
 
-from hub.core.ledger.entries import UNITS, Unit, read_entry
+from hub.core.ledger.entries import UNITS, LedgerUnit, read_entry
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
 from hub.storage.contract import BookStore
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     return FAILED if any(sums_of(found).values()) else 0
 
 
-async def balance_hub(folder: Path, *, clock: Clock) -> Counter[tuple[Unit, str]]:
+async def balance_hub(folder: Path, *, clock: Clock) -> Counter[tuple[LedgerUnit, str]]:
     """The balances of the hub in this folder."""
     _, _, store = await open_hub(folder, clock=clock)
     try:
@@ -39,11 +39,11 @@ async def balance_hub(folder: Path, *, clock: Clock) -> Counter[tuple[Unit, str]
         await store.close()
 
 
-async def balance_books(store: BookStore) -> Counter[tuple[Unit, str]]:
+async def balance_books(store: BookStore) -> Counter[tuple[LedgerUnit, str]]:
     """The balance of every account by unit, read piece by piece. One member's balance is nobody else's to see, so all
     members' accounts of a kind are one line.
     """
-    found: Counter[tuple[Unit, str]] = Counter({("Wh", "members:energy"): 0, ("nano", "members:money"): 0})
+    found: Counter[tuple[LedgerUnit, str]] = Counter({("Wh", "members:energy"): 0, ("nano", "members:money"): 0})
     position = 0
     while page := await store.entries(after_position=position, limit=PAGE):
         position = page[-1].position
@@ -54,12 +54,12 @@ async def balance_books(store: BookStore) -> Counter[tuple[Unit, str]]:
     return found
 
 
-def sums_of(found: Counter[tuple[Unit, str]]) -> dict[Unit, int]:
+def sums_of(found: Counter[tuple[LedgerUnit, str]]) -> dict[LedgerUnit, int]:
     """The sum of all accounts per unit."""
     return {unit: sum(amount for (of, _), amount in found.items() if of == unit) for unit in UNITS}
 
 
-def balance_json(found: Counter[tuple[Unit, str]]) -> dict[str, object]:
+def balance_json(found: Counter[tuple[LedgerUnit, str]]) -> dict[str, object]:
     """The balances for programs."""
     accounts = [
         {"unit": unit, "account": account, "amount": amount} for (unit, account), amount in sorted(found.items())
@@ -67,7 +67,7 @@ def balance_json(found: Counter[tuple[Unit, str]]) -> dict[str, object]:
     return {"accounts": accounts, "sums": sums_of(found)}
 
 
-def balance_lines(found: Counter[tuple[Unit, str]]) -> str:
+def balance_lines(found: Counter[tuple[LedgerUnit, str]]) -> str:
     """The same for people, money with its nine decimals."""
     lines = [f"{account:<20}{_amount(unit, amount):>28}" for (unit, account), amount in sorted(found.items())]
     sums = sums_of(found)
@@ -76,7 +76,7 @@ def balance_lines(found: Counter[tuple[Unit, str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _amount(unit: Unit, amount: int) -> str:
+def _amount(unit: LedgerUnit, amount: int) -> str:
     if unit == "Wh":
         return f"{amount} Wh"
     return f"{'-' if amount < 0 else ''}{abs(amount) // 10**9}.{abs(amount) % 10**9:09d} money"

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
-from hub.core.rules.input_checks import Refusal
+from hub.core.rules.input_checks import RejectedInputError
 from hub.core.settlement.case_file import parse_case
 from protocols.durable_files import durable_file
 from protocols.errors import RequestError
@@ -51,7 +51,7 @@ def read_json_table(path: Path) -> dict[str, object]:
     """A JSON table. Raises: RequestError for anything else."""
     try:
         document = parse_case(read_file(path))
-    except Refusal as refusal:
+    except RejectedInputError as refusal:
         raise RequestError(f"{path}: {refusal.detail}") from None
     if not isinstance(document, dict):
         raise RequestError(f"{path}: not a table of names and values, but {json.dumps(document)[:40]}")

@@ -8,11 +8,11 @@ QUIET_S: Final = 2.0
 TERMINAL_PERIOD_S: Final = 0.2
 LINE_PERIOD_S: Final = 10.0
 
-Tell = Callable[[str, int, int | None], None]
+ReportProgress = Callable[[str, int, int | None], None]
 """(what is counted, how many are done, how many there are if that is known)."""
 
 
-def tell_nobody(_what: str, _done: int, _total: int | None) -> None:
+def ignore_progress(_what: str, _done: int, _total: int | None) -> None:
     """For callers that show no progress."""
 
 

@@ -7,7 +7,7 @@ FIRST_YEAR: Final = 2000
 LAST_YEAR: Final = 2100
 
 
-def read_day(text: str) -> date:
+def parse_day(text: str) -> date:
     """The day '2026-11-21'. Raises: ValueError for other text, and for years outside FIRST_YEAR to LAST_YEAR."""
     day = date.fromisoformat(text)
     if day.isoformat() != text:

@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 from sepaxml import SepaDD, SepaTransfer  # type: ignore[import-untyped]
 from xmlschema import XMLSchema
 
-from hub.core.payments.sepa import BankRefusal, CollectionOrder, Party, PayoutOrder, check_collections, check_payouts
+from hub.core.payments.sepa import BankFileError, CollectionOrder, Party, PayoutOrder, check_collections, check_payouts
 
 PAYOUT_SCHEMA: Final = "pain.001.001.09"
 COLLECTION_SCHEMA: Final = "pain.008.001.08"
@@ -22,7 +22,7 @@ NOT_PROVIDED: Final = "NOTPROVIDED"
 
 
 def payout_file(order: PayoutOrder) -> bytes:
-    """The file of payouts, ready for the bank. Raises: BankRefusal; then there is no file at all."""
+    """The file of payouts, ready for the bank. Raises: BankFileError; then there is no file at all."""
     order = check_payouts(order)
     writer = SepaTransfer({**_account(order.payer), "batch": True}, schema=PAYOUT_SCHEMA, clean=False)
     for payout in order.payouts:
@@ -38,7 +38,7 @@ def payout_file(order: PayoutOrder) -> bytes:
 
 
 def collection_file(order: CollectionOrder) -> bytes:
-    """The file of collections, ready for the bank. Raises: BankRefusal; then there is no file at all."""
+    """The file of collections, ready for the bank. Raises: BankFileError; then there is no file at all."""
     order = check_collections(order)
     account = {**_account(order.creditor), "batch": True, "creditor_id": order.creditor_id, "instrument": order.scheme}
     writer = SepaDD(account, schema=COLLECTION_SCHEMA, clean=False)
@@ -90,7 +90,7 @@ def _finished(
     written = cast(bytes, ET.tostring(document, encoding="UTF-8", xml_declaration=True))
     for error in _official_schema(schema).iter_errors(written.decode("utf-8")):
         reason = str(error.reason or "not valid").splitlines()[0]
-        raise BankRefusal(f"the bank's schema {schema} does not take this order: {reason[:200]}")
+        raise BankFileError(f"the bank's schema {schema} does not take this order: {reason[:200]}")
     return written
 
 

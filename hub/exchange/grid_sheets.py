@@ -14,8 +14,8 @@ from openpyxl import Workbook, load_workbook  # type: ignore[import-untyped]
 from openpyxl.cell import WriteOnlyCell  # type: ignore[import-untyped]
 
 from hub.core.grid.austria import DIRECTION_WORDS, WORDS
-from hub.core.grid.files import MEASURED, MISSING, NO_VALUE, Direction, Key, QuarterHours, Row, build_series
-from hub.core.grid.tables import MICRO_DIGITS, GridFileRefusal
+from hub.core.grid.files import MEASURED, MISSING, NO_VALUE, Direction, GridFileRow, Key, QuarterHours, build_series
+from hub.core.grid.tables import MICRO_DIGITS, GridFileError
 from hub.core.grid.times import local_time, read_stamp
 from protocols.slots import SLOTS_PER_HOUR
 
@@ -31,9 +31,9 @@ CODES: Final[Mapping[str, tuple[Direction, str]]] = {words: key for key, words i
 
 
 def write_sheets(series: Sequence[QuarterHours], tz: str, *, names: Mapping[str, str]) -> bytes:
-    """The workbook. `names` gives the holder of each point. Raises: GridFileRefusal for series of unlike slots."""
+    """The workbook. `names` gives the holder of each point. Raises: GridFileError for series of unlike slots."""
     if not series or any(one.slots != series[0].slots for one in series):
-        raise GridFileRefusal("a sheet needs series that cover the same quarter hours")
+        raise GridFileError("a sheet needs series that cover the same quarter hours")
     book = Workbook(write_only=True)
     values, quality = book.create_sheet(VALUES_SHEET), book.create_sheet(QUALITY_SHEET)
     slots = series[0].slots
@@ -56,16 +56,16 @@ def write_sheets(series: Sequence[QuarterHours], tz: str, *, names: Mapping[str,
 def read_sheets(content: bytes, tz: str) -> tuple[QuarterHours, ...]:
     """The figures of a workbook, in the order of their keys; a value the QoV Log does not name is measured.
 
-    Raises: GridFileRefusal; a workbook is taken whole or not at all.
+    Raises: GridFileError; a workbook is taken whole or not at all.
     """
     _check_package(content)
     try:
         book = load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
     except Exception as error:
-        raise GridFileRefusal(f"the workbook cannot be read: {type(error).__name__}") from None
+        raise GridFileError(f"the workbook cannot be read: {type(error).__name__}") from None
     try:
         if VALUES_SHEET not in book.sheetnames:
-            raise GridFileRefusal(f"the workbook has no sheet {VALUES_SHEET}")
+            raise GridFileError(f"the workbook has no sheet {VALUES_SHEET}")
         keys, rows = _read_values(_rows(book[VALUES_SHEET]))
         if QUALITY_SHEET in book.sheetnames:
             _take_qualities(_rows(book[QUALITY_SHEET]), keys, rows)
@@ -75,7 +75,7 @@ def read_sheets(content: bytes, tz: str) -> tuple[QuarterHours, ...]:
     for key in sorted(keys):
         made, unclear = build_series(key, rows[key], tz)
         if unclear or made is None:
-            raise GridFileRefusal(f"{key[0]}: the doubled hour of {unclear[0].local_time} stands there once only")
+            raise GridFileError(f"{key[0]}: the doubled hour of {unclear[0].local_time} stands there once only")
         series.append(made)
     return tuple(series)
 
@@ -123,18 +123,18 @@ def _value(sheet: Any, number: Decimal | None) -> Any:
 def _check_package(content: bytes) -> None:
     """Looks at the package before the library unpacks it: size, number of parts, and no document type declared."""
     if len(content) > MAX_SHEET_BYTES:
-        raise GridFileRefusal(f"the workbook is larger than {MAX_SHEET_BYTES // 2**20} MiB")
+        raise GridFileError(f"the workbook is larger than {MAX_SHEET_BYTES // 2**20} MiB")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as package:
             parts = package.infolist()
             if len(parts) > MAX_PARTS or sum(part.file_size for part in parts) > MAX_UNPACKED_BYTES:
-                raise GridFileRefusal("the workbook unpacks to more than a year of quarter hours can be")
+                raise GridFileError("the workbook unpacks to more than a year of quarter hours can be")
             for part in parts:
                 with package.open(part) as opened:
                     if b"<!" in opened.read(1024).replace(b"\0", b""):
-                        raise GridFileRefusal("the workbook declares a document type: it is no plain workbook")
+                        raise GridFileError("the workbook declares a document type: it is no plain workbook")
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError):
-        raise GridFileRefusal("this is no XLSX workbook") from None
+        raise GridFileError("this is no XLSX workbook") from None
 
 
 def _rows(sheet: Any) -> Iterator[tuple[int, tuple[object, ...]]]:
@@ -142,16 +142,16 @@ def _rows(sheet: Any) -> Iterator[tuple[int, tuple[object, ...]]]:
         for line, cells in enumerate(sheet.iter_rows(values_only=True), start=1):
             if cells and cells[0] is not None:
                 yield line, cells
-    except GridFileRefusal:
+    except GridFileError:
         raise
     except Exception as error:
-        raise GridFileRefusal(f"the sheet {sheet.title} cannot be read: {type(error).__name__}") from None
+        raise GridFileError(f"the sheet {sheet.title} cannot be read: {type(error).__name__}") from None
 
 
-def _read_values(lines: Iterator[tuple[int, tuple[object, ...]]]) -> tuple[list[Key], dict[Key, list[Row]]]:
+def _read_values(lines: Iterator[tuple[int, tuple[object, ...]]]) -> tuple[list[Key], dict[Key, list[GridFileRow]]]:
     heads: dict[str, tuple[object, ...]] = {}
     keys: list[Key] = []
-    rows: dict[Key, list[Row]] = {}
+    rows: dict[Key, list[GridFileRow]] = {}
     for line, (label, *cells) in lines:
         if not _is_time(label):
             heads[str(label)] = tuple(cells)
@@ -162,33 +162,33 @@ def _read_values(lines: Iterator[tuple[int, tuple[object, ...]]]) -> tuple[list[
         stamp = _stamp(label, line)
         for key, cell in zip(keys, cells, strict=False):
             energy = _micro(cell, f"line {line}")
-            rows[key].append(Row(line, stamp, energy, NO_VALUE if energy == MISSING else MEASURED))
+            rows[key].append(GridFileRow(line, stamp, energy, NO_VALUE if energy == MISSING else MEASURED))
     if not keys:
-        raise GridFileRefusal(f"the sheet {VALUES_SHEET} holds no quarter hour")
+        raise GridFileError(f"the sheet {VALUES_SHEET} holds no quarter hour")
     if any(len(rows[key]) != len(rows[keys[0]]) for key in keys):
-        raise GridFileRefusal(f"the sheet {VALUES_SHEET} has rows that are too short")
+        raise GridFileError(f"the sheet {VALUES_SHEET} has rows that are too short")
     return keys, rows
 
 
 def _read_keys(heads: Mapping[str, tuple[object, ...]]) -> list[Key]:
     for label in (POINT_ROW, DIRECTION_ROW, CODE_ROW):
         if label not in heads:
-            raise GridFileRefusal(f"the sheet {VALUES_SHEET} has no row {label}")
+            raise GridFileError(f"the sheet {VALUES_SHEET} has no row {label}")
     keys: list[Key] = []
     for point, direction, words in zip(heads[POINT_ROW], heads[DIRECTION_ROW], heads[CODE_ROW], strict=False):
         if point is None:
             break
         known = CODES.get(str(words))
         if known is None or DIRECTION_WORDS[known[0]] != direction:
-            raise GridFileRefusal(f"{str(point)[:40]!a}: {str(words)[:60]!a} is no figure of {direction!s:.20}")
+            raise GridFileError(f"{str(point)[:40]!a}: {str(words)[:60]!a} is no figure of {direction!s:.20}")
         keys.append((str(point), *known))
     if len(set(keys)) != len(keys):
-        raise GridFileRefusal(f"the sheet {VALUES_SHEET} has a figure of one point twice")
+        raise GridFileError(f"the sheet {VALUES_SHEET} has a figure of one point twice")
     return keys
 
 
 def _take_qualities(
-    lines: Iterator[tuple[int, tuple[object, ...]]], keys: Sequence[Key], rows: Mapping[Key, list[Row]]
+    lines: Iterator[tuple[int, tuple[object, ...]]], keys: Sequence[Key], rows: Mapping[Key, list[GridFileRow]]
 ) -> None:
     """Marks the values the log names; of the doubled hour it holds both rows or is told apart by its values."""
     places: dict[datetime, list[int]] = defaultdict(list)
@@ -204,27 +204,25 @@ def _take_qualities(
             in_order = len(entries) == len(places.get(stamp, []))
             found = [p for p in (free[:1] if in_order else free) if _is_like(p, cells, keys, rows)]
             if not found:
-                raise GridFileRefusal(
-                    f"the sheet {QUALITY_SHEET}, line {line}, names values that {VALUES_SHEET} has not"
-                )
+                raise GridFileError(f"the sheet {QUALITY_SHEET}, line {line}, names values that {VALUES_SHEET} has not")
             free.remove(found[0])
             _take_marks(cells[1::2], found[0], keys, rows, line=line)
 
 
 def _take_marks(
-    marks: Sequence[object], place: int, keys: Sequence[Key], rows: Mapping[Key, list[Row]], *, line: int
+    marks: Sequence[object], place: int, keys: Sequence[Key], rows: Mapping[Key, list[GridFileRow]], *, line: int
 ) -> None:
     for key, mark in zip(keys, marks, strict=False):
         if mark not in ("L0", "L1", "L2", "L3"):
-            raise GridFileRefusal(f"the sheet {QUALITY_SHEET}, line {line}: {str(mark)[:20]!a} is no quality")
+            raise GridFileError(f"the sheet {QUALITY_SHEET}, line {line}: {str(mark)[:20]!a} is no quality")
         row, quality = rows[key][place], int(str(mark)[1])
         if NO_VALUE in (quality, row.quality):
-            rows[key][place] = Row(row.line, row.stamp, MISSING, NO_VALUE)
+            rows[key][place] = GridFileRow(row.line, row.stamp, MISSING, NO_VALUE)
         else:
-            rows[key][place] = Row(row.line, row.stamp, row.energy_micro_kwh, quality)
+            rows[key][place] = GridFileRow(row.line, row.stamp, row.energy_micro_kwh, quality)
 
 
-def _is_like(place: int, cells: Sequence[object], keys: Sequence[Key], rows: Mapping[Key, list[Row]]) -> bool:
+def _is_like(place: int, cells: Sequence[object], keys: Sequence[Key], rows: Mapping[Key, list[GridFileRow]]) -> bool:
     values = [_micro(cell, QUALITY_SHEET) for cell in cells[0::2]]
     return values[: len(keys)] == [rows[key][place].energy_micro_kwh for key in keys]
 
@@ -242,5 +240,5 @@ def _micro(cell: object, where: str) -> int:
     if cell is None or cell == "":
         return MISSING
     if isinstance(cell, bool) or not isinstance(cell, (int, float)) or not 0 <= cell < 10**9:
-        raise GridFileRefusal(f"{where}: {str(cell)[:40]!a} is not an energy in kWh")
+        raise GridFileError(f"{where}: {str(cell)[:40]!a} is not an energy in kWh")
     return int((Decimal(repr(cell)).scaleb(MICRO_DIGITS)).to_integral_value())

@@ -4,12 +4,8 @@ import asyncio
 import time
 from pathlib import Path
 
-from protocols.errors import CommonwattError
+from protocols.errors import ClockFileError
 from protocols.timeline import Clock, parse_timeline
-
-
-class ClockFileError(CommonwattError):
-    """The clock file cannot be followed; one line says why."""
 
 
 def open_clock(path: Path | None) -> Clock:

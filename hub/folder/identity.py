@@ -12,13 +12,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from protocols.durable_files import write_durably
-from protocols.errors import CommonwattError
+from protocols.errors import IdentityError
 
 MAX_KEY_BYTES = 4096
-
-
-class IdentityError(CommonwattError):
-    """The key cannot be used; one line says why and what to do."""
 
 
 def make_key(path: Path) -> Ed25519PrivateKey:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from protocols.errors import CommonwattError
+from protocols.errors import RequestError
 
 KEY_NAME: Final = "hub.key"
 STORE_NAME: Final = "hub.sqlite"
@@ -17,21 +17,17 @@ RUNNING_NAME: Final = "running.json"
 BROKER_NAME: Final = "broker"
 
 
-class FolderError(CommonwattError):
-    """The folder cannot be used; one line says why."""
-
-
 @contextmanager
 def running_alone(folder: Path) -> Iterator[None]:
     """Hold the folder against a second hub. The lock ends with the process, however it ends.
 
-    Raises: FolderError when another hub runs on it.
+    Raises: RequestError when another hub runs on it.
     """
     with (folder / LOCK_NAME).open("w", encoding="ascii") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise FolderError(f"{folder}: a hub is running on this folder already") from None
+            raise RequestError(f"{folder}: a hub is running on this folder already") from None
         try:
             yield
         finally:

@@ -15,7 +15,7 @@ from hub.core.payments.sepa import compact, is_bic, is_creditor_id, is_iban
 from hub.core.rules.estimates import METHODS_OF_ESTIMATE, EstimateRule
 from hub.core.rules.rulebook import METHODS
 from hub.storage.records import Coop
-from protocols.errors import CommonwattError
+from protocols.errors import SettingsError
 from protocols.wire.topics import is_id
 
 FILE_NAME: Final = "hub.toml"
@@ -23,10 +23,6 @@ MAX_BYTES: Final = 65_536
 MAX_LISTED: Final = 1000
 BROKER_KINDS: Final = ("auto", "iotcore", "mosquitto", "external")
 LOOPBACK: Final = "127.0.0.1"
-
-
-class SettingsError(CommonwattError):
-    """A wrong setting; the text is one line for a person."""
 
 
 @dataclass(frozen=True, slots=True)

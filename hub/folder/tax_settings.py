@@ -6,8 +6,8 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Final
 
-from hub.core.payments.tax_terms import BUYS_AS, PPM, PRIVATE, SELLS_AS, STANDARD, WORDS, Rates, Standing, TaxTerms
-from hub.folder.settings import SettingsError
+from hub.core.payments.tax_terms import BUYS_AS, PPM, PRIVATE, SELLS_AS, STANDARD, WORDS, TaxRates, TaxStatus, TaxTerms
+from protocols.errors import SettingsError
 
 FILE_NAME: Final = "tax.toml"
 MAX_BYTES: Final = 1_000_000
@@ -104,7 +104,7 @@ class _File:
         raise self.wrong(f"{place}.from", "a day like 2026-01-01")
 
 
-def _rates(file: _File, table: Table, place: str) -> Rates:
+def _rates(file: _File, table: Table, place: str) -> TaxRates:
     file.require_known(table, place, RATE_KEYS)
     is_small = table.get("small_business", False)
     if not isinstance(is_small, bool):
@@ -113,12 +113,12 @@ def _rates(file: _File, table: Table, place: str) -> Rates:
         file.rate(table, key, place, default=0 if is_small and key != "sold_ppm" else None)
         for key in ("bought_ppm", "sold_ppm", "fees_ppm")
     )
-    return Rates(file.day(table, place), bought, sold, fees, small_business=is_small)
+    return TaxRates(file.day(table, place), bought, sold, fees, small_business=is_small)
 
 
-def _standing(file: _File, table: Table, place: str) -> Standing:
+def _standing(file: _File, table: Table, place: str) -> TaxStatus:
     file.require_known(table, place, MEMBER_KEYS)
-    return Standing(
+    return TaxStatus(
         member=file.text(table, "id", place, default="", fits=bool, like="a member's id, such as m01"),
         from_day=file.day(table, place),
         sells=file.text(table, "sells", place, default=PRIVATE, fits=SELLS_AS.__contains__, like=_one_of(SELLS_AS)),

@@ -5,14 +5,14 @@ from typing import Final, Protocol
 import numpy as np
 
 from hub.core.consented_homes import homes_allowing
-from hub.core.forecasting.forecaster import Forecast, ForecastRefused, History
+from hub.core.forecasting.forecaster import Forecast, ForecastInputError, History
 from hub.core.forecasting.weather_table import WeatherTable
-from hub.core.neighbourhood import MEASURES, Neighbourhood, Sums, paint
+from hub.core.neighbourhood import MEASURES, MeasureSums, Neighbourhood, estimate_neighbourhood
 from hub.forecasts.frames import ForecastRequest
 from hub.forecasts.worker import ForecastWorkerError
 from hub.storage.contract import ForecastStore, ReadingStore
 from hub.storage.records import Access, ForecastRow
-from hub.timetable import JobProblem
+from hub.timetable import JobError
 from protocols.slots import Slot, slot_of, start_of
 
 HISTORY_DAYS: Final = 60
@@ -23,7 +23,7 @@ SLOTS_PER_DAY: Final = 96
 ACCESS: Final = Access(actor="job:forecast", role="job", purpose="forecast.hood")
 
 
-class Worker(Protocol):
+class Forecaster(Protocol):
     """The process that does the heavy numbers."""
 
     async def forecast(self, request: ForecastRequest) -> Forecast: ...
@@ -40,7 +40,7 @@ class ForecastJob:
     """
 
     def __init__(
-        self, store: ForecastStores, *, worker: Worker, tz: str, place_deg: tuple[float, float] | None = None
+        self, store: ForecastStores, *, worker: Forecaster, tz: str, place_deg: tuple[float, float] | None = None
     ) -> None:
         self._store = store
         self._worker = worker
@@ -56,7 +56,7 @@ class ForecastJob:
     async def __call__(self, due_s: int) -> None:
         """Idempotent: the same due time replaces its own forecasts with the same ones.
 
-        Raises: JobProblem when there is nothing to forecast from.
+        Raises: JobError when there is nothing to forecast from.
         """
         now_slot = slot_of(due_s)
         slots = range(now_slot - HISTORY_DAYS * SLOTS_PER_DAY, now_slot)
@@ -76,8 +76,8 @@ class ForecastJob:
             )
             try:
                 made.append(await self._worker.forecast(request))
-            except (ForecastRefused, ForecastWorkerError) as problem:
-                raise JobProblem(f"forecast of {target}: {problem}") from None
+            except (ForecastInputError, ForecastWorkerError) as problem:
+                raise JobError(f"forecast of {target}: {problem}") from None
         await self._store.add_forecasts([_row(one) for one in made])
         self._newest = tuple(made)
 
@@ -95,14 +95,14 @@ async def read_neighbourhood(store: ReadingStore, *, slots: range, access: Acces
         homes = homes_allowing(consents, access.purpose, slot=slots.stop - 1, measure=measure)
         if homes:
             series = await store.hood_series([measure], slots=slots, access=access, homes=homes)
-            sums[measure] = Sums(series[measure].energy_wh, series[measure].homes)
-    return paint(sums, slots=len(slots))
+            sums[measure] = MeasureSums(series[measure].energy_wh, series[measure].homes)
+    return estimate_neighbourhood(sums, slots=len(slots))
 
 
 def _first_known(hood: Neighbourhood, slots: range) -> Slot:
     known = np.flatnonzero(np.isfinite(hood.demand_wh) & (hood.demand_wh > 0))
     if not len(known):
-        raise JobProblem("forecast: no readings yet; it begins once homes have sent some")
+        raise JobError("forecast: no readings yet; it begins once homes have sent some")
     return slots.start + int(known[0])
 
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import cast
 
 from hub.storage.contract import ForecastStore
-from hub.timetable import JobProblem
+from hub.timetable import JobError
 from protocols.errors import CommonwattError
 
 RESPONSE_BYTES_MAX = 4 * 1024 * 1024
@@ -34,15 +34,15 @@ _TO_M_S = {
     "kn": 0.514444,
 }
 
-Row = tuple[int, float, float, float]
+WeatherHour = tuple[int, float, float, float]
 
 
-class WeatherProblem(CommonwattError):
+class WeatherError(CommonwattError):
     """The weather service gave nothing usable; one line saying what and what the hub does."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class WeatherSource:
     """Where the neighbourhood is, and who answers for its weather."""
 
     url: str
@@ -51,22 +51,22 @@ class Place:
     timeout_s: float = 10.0
 
 
-def parse_hours(text: bytes) -> tuple[Row, ...]:
+def parse_hours(text: bytes) -> tuple[WeatherHour, ...]:
     """(hour start unix s, temperature_c, radiation_w_m2, wind_m_s) in time order; hours with a null are left out.
 
     Open-Meteo gives radiation as the mean of the PRECEDING hour: the value printed at 11:00 belongs to the hour that
     starts at 10:00. Temperature and wind are instants; the hour gets the mean of its two ends.
 
-    Raises: WeatherProblem naming the key that is wrong.
+    Raises: WeatherError naming the key that is wrong.
     Source: Open-Meteo forecast documentation, hourly parameter definition.
     """
     hourly, units, offset_s = _hourly_of(text)
     times = [_unix(value, offset_s) for value in _column(hourly, "time")]
     if any(later - earlier != HOUR_S for earlier, later in itertools.pairwise(times)):
-        raise WeatherProblem("weather: hourly.time does not go up by one hour each")
+        raise WeatherError("weather: hourly.time does not go up by one hour each")
     wind_unit = str(units.get("wind_speed_10m", "km/h"))
     if wind_unit not in _TO_M_S:
-        raise WeatherProblem(f"weather: hourly_units.wind_speed_10m is {wind_unit[:20]!r}, expected m/s or km/h")
+        raise WeatherError(f"weather: hourly_units.wind_speed_10m is {wind_unit[:20]!r}, expected m/s or km/h")
     columns = [
         _numbers(hourly, name, len(times)) for name in ("temperature_2m", "shortwave_radiation", "wind_speed_10m")
     ]
@@ -80,14 +80,14 @@ def parse_hours(text: bytes) -> tuple[Row, ...]:
         wind_m_s = (before + after) / 2 * _TO_M_S[wind_unit]
         rows.append((end_s - HOUR_S, (before_c + after_c) / 2, max(0.0, radiation), max(0.0, wind_m_s)))
     if not rows:
-        raise WeatherProblem("weather: the answer holds no complete hour")
+        raise WeatherError("weather: the answer holds no complete hour")
     return tuple(rows)
 
 
-async def fetch_weather(place: Place, *, past_days: int) -> tuple[Row, ...]:
+async def fetch_weather(place: WeatherSource, *, past_days: int) -> tuple[WeatherHour, ...]:
     """One request, off the event loop.
 
-    Raises: WeatherProblem when nothing usable came back.
+    Raises: WeatherError when nothing usable came back.
     """
     query = urllib.parse.urlencode(
         {
@@ -106,38 +106,38 @@ async def fetch_weather(place: Place, *, past_days: int) -> tuple[Row, ...]:
 class WeatherJob:
     """Stores the newest forecast under the hour it was asked for. Without it the hub forecasts from habit alone."""
 
-    def __init__(self, store: ForecastStore, *, place: Place | None) -> None:
+    def __init__(self, store: ForecastStore, *, place: WeatherSource | None) -> None:
         self._store = store
         self._place = place
 
     async def __call__(self, due_s: int) -> None:
         """Idempotent: the same hour asked again replaces nothing and adds nothing.
 
-        Raises: JobProblem when the service did not answer usefully.
+        Raises: JobError when the service did not answer usefully.
         """
         if self._place is None:
             return
         known = await self._store.weather_known_at(due_s, first_s=due_s - 2 * 86400, until_s=due_s)
         try:
             rows = await fetch_weather(self._place, past_days=1 if known else PAST_DAYS_AT_FIRST)
-        except WeatherProblem as problem:
-            raise JobProblem(f"{problem}; forecasts go on without new weather") from None
+        except WeatherError as problem:
+            raise JobError(f"{problem}; forecasts go on without new weather") from None
         await self._store.add_weather(due_s - due_s % HOUR_S, rows=rows)
 
 
 def _get(url: str, timeout_s: float) -> bytes:
     if not url.startswith(("http://", "https://")):
-        raise WeatherProblem("weather: the address in hub.toml must begin with http:// or https://")
+        raise WeatherError("weather: the address in hub.toml must begin with http:// or https://")
     request = urllib.request.Request(url, headers={"User-Agent": "commonwatt-hub", "Accept": "application/json"})
     try:
         with urllib.request.urlopen(request, timeout=timeout_s) as answer:
             text = cast(bytes, answer.read(RESPONSE_BYTES_MAX + 1))
     except urllib.error.HTTPError as error:
-        raise WeatherProblem(f"weather: the service answered {error.code}") from None
+        raise WeatherError(f"weather: the service answered {error.code}") from None
     except (OSError, ValueError) as error:
-        raise WeatherProblem(f"weather: the service cannot be reached ({type(error).__name__})") from None
+        raise WeatherError(f"weather: the service cannot be reached ({type(error).__name__})") from None
     if len(text) > RESPONSE_BYTES_MAX:
-        raise WeatherProblem(f"weather: the answer is over {RESPONSE_BYTES_MAX} bytes")
+        raise WeatherError(f"weather: the answer is over {RESPONSE_BYTES_MAX} bytes")
     return text
 
 
@@ -145,32 +145,32 @@ def _hourly_of(text: bytes) -> tuple[dict[str, object], dict[str, object], int]:
     try:
         answer = json.loads(text)
     except (ValueError, RecursionError):
-        raise WeatherProblem("weather: the answer is not JSON") from None
+        raise WeatherError("weather: the answer is not JSON") from None
     if not isinstance(answer, dict) or not isinstance(answer.get("hourly"), dict):
-        raise WeatherProblem("weather: the answer has no table 'hourly'")
+        raise WeatherError("weather: the answer has no table 'hourly'")
     units, offset_s = answer.get("hourly_units", {}), answer.get("utc_offset_seconds", 0)
     if not isinstance(units, dict) or not isinstance(offset_s, int):
-        raise WeatherProblem("weather: hourly_units must be a table and utc_offset_seconds a whole number")
+        raise WeatherError("weather: hourly_units must be a table and utc_offset_seconds a whole number")
     return cast(dict[str, object], answer["hourly"]), cast(dict[str, object], units), offset_s
 
 
 def _column(hourly: dict[str, object], name: str) -> list[object]:
     values = hourly.get(name)
     if not isinstance(values, list) or len(values) < 2:
-        raise WeatherProblem(f"weather: hourly.{name} is missing or too short")
+        raise WeatherError(f"weather: hourly.{name} is missing or too short")
     return cast(list[object], values)
 
 
 def _numbers(hourly: dict[str, object], name: str, length: int) -> list[float | None]:
     values = _column(hourly, name)
     if len(values) != length:
-        raise WeatherProblem(f"weather: hourly.{name} has {len(values)} values for {length} times")
+        raise WeatherError(f"weather: hourly.{name} has {len(values)} values for {length} times")
     for value in values:
         good = value is None or (
             isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         )
         if not good:
-            raise WeatherProblem(f"weather: hourly.{name} holds something that is no number")
+            raise WeatherError(f"weather: hourly.{name} holds something that is no number")
     return cast(list[float | None], values)
 
 
@@ -178,7 +178,7 @@ def _unix(value: object, offset_s: int) -> int:
     try:
         moment = datetime.fromisoformat(str(value))
     except ValueError:
-        raise WeatherProblem(
+        raise WeatherError(
             f"weather: hourly.time holds {str(value)[:30]!r}, expected a time like 2026-06-16T10:00"
         ) from None
     if moment.tzinfo is not None:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from hub.core.forecasting.forecaster import Forecast, ForecastRefused, forecast
+from hub.core.forecasting.forecaster import Forecast, ForecastInputError, forecast
 from hub.forecasts.frames import (
     LENGTH_BYTES,
     ForecastRequest,
@@ -92,17 +92,17 @@ class ForecastWorker:
     async def forecast(self, request: ForecastRequest) -> Forecast:
         """As hub.core.forecasting.forecaster.forecast, with sentences on trend, day and week in front of the drivers.
 
-        Raises: ForecastRefused for a request that cannot be answered; ForecastWorkerError when the child died
+        Raises: ForecastInputError for a request that cannot be answered; ForecastWorkerError when the child died
         twice over it, took too long, or was stopped.
         """
         try:
             frame = to_frame(request_to_json(request))
         except FrameError as error:
-            raise ForecastRefused(str(error)) from None
+            raise ForecastInputError(str(error)) from None
         async with self._one_at_a_time:
             answer = await self._answer(frame)
         if "refused" in answer:
-            raise ForecastRefused(str(answer["refused"]))
+            raise ForecastInputError(str(answer["refused"]))
         if "failed" in answer:
             raise ForecastWorkerError(f"the forecast worker failed: {answer['failed']}")
         self._answered += 1
@@ -236,9 +236,9 @@ def _serve(requests: BinaryIO, replies: BinaryIO) -> None:
         try:
             request = request_from_json(from_body(requests.read(frame_length(prefix))))
             result = _compute(request)
-            picture = decomposition.picture(request.history, issued_slot=request.issued_slot, tz=request.tz)
+            picture = decomposition.describe_history(request.history, issued_slot=request.issued_slot, tz=request.tz)
             answer = {"forecast": forecast_to_json(replace(result, drivers=(*picture, *result.drivers)))}
-        except ForecastRefused as refusal:
+        except ForecastInputError as refusal:
             answer = {"refused": str(refusal)}
         except Exception as error:  # whatever went wrong, the hub hears of it in one line and the child lives on
             log.exception("forecast failed")

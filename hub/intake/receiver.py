@@ -13,20 +13,20 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from hub.broker.connection import Delivery
 from hub.intake.acceptance import (
-    Accepted,
-    AlreadyHeld,
-    Chain,
-    Incoming,
+    Acceptance,
+    AgentChain,
+    DuplicateMessage,
+    EarlyMessage,
+    IncomingMessage,
     IntakeState,
-    Opened,
-    Refused,
-    TooEarly,
-    Verdict,
+    IntakeVerdict,
+    OpenedMessage,
+    Rejection,
+    judge_message,
     known_hash,
     needs_stored_hash,
     open_message,
     receipt_for,
-    take,
 )
 from hub.storage.contract import MemberStore, PromptStore, ReadingStore
 from hub.storage.errors import StoreError
@@ -38,7 +38,7 @@ from protocols.wire import topics
 from protocols.wire.chain import Position
 from protocols.wire.envelope import seal
 from protocols.wire.receipts import MAX_REFUSED, Receipt, encode_receipt
-from protocols.wire.refusal_reasons import Refusal
+from protocols.wire.refusal_reasons import RefusalReason
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ STORE_RETRY_S: Final = 1.0
 PROMPT_SLOTS: Final = 3 * 96
 
 
-class Courier(Protocol):
+class BrokerClient(Protocol):
     """What intake asks of the broker link."""
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None: ...
@@ -71,7 +71,7 @@ class Intake:
     """One worker. `offer` takes deliveries in the event loop; `run` works on them until it is cancelled."""
 
     def __init__(
-        self, store: IntakeStore, *, coop: str, key: Ed25519PrivateKey, clock: Clock, courier: Courier
+        self, store: IntakeStore, *, coop: str, key: Ed25519PrivateKey, clock: Clock, courier: BrokerClient
     ) -> None:
         self._store = store
         self._coop = coop
@@ -129,12 +129,12 @@ class Intake:
     async def _handle(self, group: Sequence[Delivery]) -> None:
         now_s = self._clock.now()
         await self._look_up(group, now_s=now_s)
-        verdicts: list[Verdict] = []
+        verdicts: list[IntakeVerdict] = []
         for done, delivery in enumerate(group, start=1):
             verdicts.extend(await self._check(delivery, now_s=now_s))
             if done % AT_ONCE == 0:
                 await asyncio.sleep(0)
-        accepted = [verdict.message for verdict in verdicts if isinstance(verdict, Accepted)]
+        accepted = [verdict.message for verdict in verdicts if isinstance(verdict, Acceptance)]
         refusals = _counted(verdicts, at=int(now_s))
         # If power fails before this returns, no receipt was sent: every agent still has its messages.
         await asyncio.gather(
@@ -143,27 +143,27 @@ class Intake:
         )
         await self._answer(verdicts, accepted)
 
-    async def _check(self, delivery: Delivery, *, now_s: float) -> tuple[Verdict, ...]:
-        incoming = Incoming(delivery.topic, delivery.payload, int(now_s))
+    async def _check(self, delivery: Delivery, *, now_s: float) -> tuple[IntakeVerdict, ...]:
+        incoming = IncomingMessage(delivery.topic, delivery.payload, int(now_s))
         opened = open_message(incoming, self._state)
-        if isinstance(opened, Refused):
+        if isinstance(opened, Rejection):
             return (opened,)
-        return take(opened, self._state, held_hash=await self._held_hash(opened), now_s=now_s)
+        return judge_message(opened, self._state, held_hash=await self._held_hash(opened), now_s=now_s)
 
-    async def _held_hash(self, opened: Opened) -> bytes | None:
+    async def _held_hash(self, opened: OpenedMessage) -> bytes | None:
         if needs_stored_hash(opened, self._state):
             header = opened.header
             return await self._store.message_hash(opened.agent, epoch=header.epoch, seq=header.seq)
         return known_hash(opened, self._state)
 
-    async def _answer(self, verdicts: Sequence[Verdict], accepted: Sequence[AcceptedMessage]) -> None:
+    async def _answer(self, verdicts: Sequence[IntakeVerdict], accepted: Sequence[AcceptedMessage]) -> None:
         asked = {(message.agent, message.epoch) for message in accepted}
-        asked |= {(v.agent, v.epoch) for v in verdicts if isinstance(v, AlreadyHeld | TooEarly)}
+        asked |= {(v.agent, v.epoch) for v in verdicts if isinstance(v, DuplicateMessage | EarlyMessage)}
         # At most one answer per agent and group to whatever was refused, so that a flood is not doubled.
-        asked |= {v.agent: v.answer_epoch for v in verdicts if isinstance(v, Refused) and v.answer_epoch}.items()
+        asked |= {v.agent: v.answer_epoch for v in verdicts if isinstance(v, Rejection) and v.answer_epoch}.items()
         for agent, epoch in sorted(asked):
             receipt = await self._receipt(agent, epoch)
-            topic = topics.down(self._coop, agent, kind="receipt")
+            topic = topics.downlink_topic(self._coop, agent, kind="receipt")
             self._courier.publish(topic, seal(self._key, topic, encode_receipt(receipt)))
 
     async def _receipt(self, agent: str, epoch: int) -> Receipt:
@@ -207,30 +207,30 @@ class Intake:
                 if home not in self._state.consents:
                     self._state.consents[home] = decode_consent(document)
         for agent in fresh:
-            chain = Chain(agent.home_id, Ed25519PublicKey.from_public_bytes(agent.public_key))
+            chain = AgentChain(agent.home_id, Ed25519PublicKey.from_public_bytes(agent.public_key))
             _continue_from(chain, heads.get(agent.id))
             for row in refused:
                 if row.agent == agent.id:
-                    chain.refused.append((row.epoch, row.seq, Refusal(row.reason)))
+                    chain.refused.append((row.epoch, row.seq, RefusalReason(row.reason)))
             self._state.chains.setdefault(agent.id, chain)
         for agent in agents:
             self._state.chains[agent.id].is_revoked = agent.revoked_at is not None
         self._agents_read_at = asyncio.get_running_loop().time()
 
 
-def _continue_from(chain: Chain, head: ChainHead | None) -> None:
+def _continue_from(chain: AgentChain, head: ChainHead | None) -> None:
     if head is not None:
         chain.position = Position(head.epoch, head.seq, head.hash)
         chain.recent[(head.epoch, head.seq)] = head.hash
 
 
-def _counted(verdicts: Sequence[Verdict], *, at: int) -> list[RefusalCount]:
+def _counted(verdicts: Sequence[IntakeVerdict], *, at: int) -> list[RefusalCount]:
     """One count per agent and reason with its newest detail."""
     counts: dict[tuple[str, str], RefusalCount] = {}
     for verdict in verdicts:
-        if isinstance(verdict, Refused):
+        if isinstance(verdict, Rejection):
             agent, reason, detail = verdict.agent, verdict.reason.value, verdict.detail
-        elif isinstance(verdict, Accepted) and verdict.message.refused is not None:
+        elif isinstance(verdict, Acceptance) and verdict.message.refused is not None:
             agent, reason, detail = verdict.message.agent, verdict.message.refused, verdict.detail
         else:
             continue

@@ -18,9 +18,9 @@ from hub.core.ledger.entries import read_entry
 from hub.core.ledger.month_runs import PUBLISHED, MonthRun
 from hub.core.ledger.run_calendar import days_of
 from hub.core.ledger.signed_document import Signer
-from hub.core.payments.bills import BILL_LINES, Bill, MonthMoney, bill_members, stand_after, tally_month, wanted_bills
+from hub.core.payments.bills import BILL_LINES, Bill, MonthMoney, bill_members, newest_bills, tally_month, target_bills
 from hub.core.payments.tax_terms import TaxTerms
-from hub.money.funds import RECORD_TAG, FundPlan, FundResult, Say, book_after
+from hub.money.funds import RECORD_TAG, FundPlan, FundResult, MakeAttestation, book_after
 from hub.storage.contract import BookStore
 
 BILL_KIND: Final = "fund:bill"
@@ -69,17 +69,24 @@ async def plan_bills(store: SettlementStores, run: MonthRun, *, terms: TaxTerms 
     standing: Documents = {}
     for billed in await billed_runs(store, month):
         if billed.month_run in {each.run_key for each in published}:
-            standing = stand_after(standing, billed.documents)
+            standing = newest_bills(standing, billed.documents)
     day = datetime.fromtimestamp(at, UTC).astimezone(ZoneInfo(coop.tz)).date().isoformat()
     documents = bill_members(money, terms=terms, series=series_of(run, published), day=day, standing=standing)
-    wanted = wanted_bills(money, stand_after(standing, documents))
+    wanted = target_bills(money, newest_bills(standing, documents))
     plan: dict[str, Any] = {"terms": None if terms is None else terms.plain()}
     inputs = {"month_run": run.run_key, "documents": documents}
     return FundPlan(BILL_KIND, days_of(month)[-1], BILL_LINES, plan, inputs, wanted)
 
 
 async def book_bills(
-    store: SettlementStores, run: MonthRun, *, terms: TaxTerms | None, at: int, key: Signer, head: Head, publish: Say
+    store: SettlementStores,
+    run: MonthRun,
+    *,
+    terms: TaxTerms | None,
+    at: int,
+    key: Signer,
+    head: Head,
+    publish: MakeAttestation,
 ) -> FundResult:
     """Book them together with the publication, in one transaction: if power fails before the commit there is neither.
 

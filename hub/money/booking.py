@@ -9,53 +9,54 @@ from hub.core.ledger.signed_document import Signer, document_hash
 from hub.core.payments.order_history import (
     BOOKED_KIND,
     RETURNED_KIND,
-    BankWord,
+    BankReport,
     PaymentOrderRecord,
     bank_record,
+    booking_obstacle,
     payment_entries,
-    why_not_book,
-    why_not_return,
+    return_obstacle,
 )
-from hub.money.orders import PaymentRefused, PaymentStores, find_order, payment_orders
-from hub.storage.errors import StoreConflict
+from hub.money.orders import PaymentStores, find_order, payment_orders
+from hub.storage.errors import StoreConflictError
 from hub.storage.records import RunRow
+from protocols.errors import RequestError
 
 STATE: Final = "complete"
 
 
 async def book_order(store: PaymentStores, message_id: str, *, day: str, at: int, key: Signer) -> PaymentOrderRecord:
-    """Book a whole order as executed on this local day. Raises: PaymentRefused; then nothing is booked."""
-    return await _book(store, BankWord(message_id, day, None, "", at), key=key)
+    """Book a whole order as executed on this local day. Raises: RequestError; then nothing is booked."""
+    return await _book(store, BankReport(message_id, day, None, "", at), key=key)
 
 
 async def book_return(
     store: PaymentStores, message_id: str, reference: str, *, day: str, reason: str, at: int, key: Signer
 ) -> PaymentOrderRecord:
-    """Book that the bank returned this payment: what it covered is due again. Raises: PaymentRefused."""
-    return await _book(store, BankWord(message_id, day, reference, reason, at), key=key)
+    """Book that the bank returned this payment: what it covered is due again. Raises: RequestError."""
+    return await _book(store, BankReport(message_id, day, reference, reason, at), key=key)
 
 
-async def _book(store: PaymentStores, word: BankWord, *, key: Signer) -> PaymentOrderRecord:
+async def _book(store: PaymentStores, word: BankReport, *, key: Signer) -> PaymentOrderRecord:
     """If power fails before the commit nothing is booked; the same word again is refused, as it stands already."""
     await sign_older_runs(store, coop=(await store.coop()).id, key=key)
     for attempt in range(TRIES):
         try:
             return await _book_once(store, word, key=key)
-        except StoreConflict:
+        except StoreConflictError:
             if attempt == TRIES - 1:
                 raise
     raise AssertionError("unreachable")
 
 
-async def _book_once(store: PaymentStores, word: BankWord, *, key: Signer) -> PaymentOrderRecord:
+async def _book_once(store: PaymentStores, word: BankReport, *, key: Signer) -> PaymentOrderRecord:
     """One try: all it stands on is read after the heads, so another booking in between is a conflict."""
     coop, head, ledger = await store.coop(), await attestation_head(store), await store.ledger_head()
     order = find_order(word.message_id, await payment_orders(store))
-    problem = why_not_book(order) if word.reference is None else why_not_return(order, word.reference)
+    problem = booking_obstacle(order) if word.reference is None else return_obstacle(order, word.reference)
     if problem is None and order.booked_on is not None and word.day < order.booked_on:
         problem = f"it cannot have come back on {word.day}: it was executed on {order.booked_on}"
     if problem is not None:
-        raise PaymentRefused(f"{order.message_id} is not booked: {problem}")
+        raise RequestError(f"{order.message_id} is not booked: {problem}")
     kind = BOOKED_KIND if word.reference is None else RETURNED_KIND
     digest = document_hash({"reference": word.reference, "reason": word.reason})
     run_key = run_key_of(coop, word.day, kind=kind, rule_hash=order.order_key, digest=digest)
@@ -74,5 +75,5 @@ async def _book_once(store: PaymentStores, word: BankWord, *, key: Signer) -> Pa
     looks = await store.last_access_line()
     root = root_row(run, leaves=leaves, ledger=ledger, looks=looks, coop=coop.id, head=head, key=key)
     if not await store.book_run(run, entries=booked, attestations=[root]):
-        raise PaymentRefused(f"{order.message_id} is not booked: somebody else has booked it at this moment")
+        raise RequestError(f"{order.message_id} is not booked: somebody else has booked it at this moment")
     return find_order(word.message_id, await payment_orders(store))

@@ -24,16 +24,16 @@ from hub.core.ledger.fund_entries import (
     YEAR_LINE,
     FeeScale,
     SurplusShares,
-    Wanted,
+    TargetLines,
     YearTally,
     fund_entries,
-    wanted_fees,
-    wanted_grants,
-    wanted_year,
+    target_fees,
+    target_grants,
+    target_year_split,
 )
 from hub.core.ledger.run_calendar import days_of, month_name
 from hub.core.ledger.signed_document import Signer, canonical_bytes
-from hub.storage.errors import StoreConflict
+from hub.storage.errors import StoreConflictError
 from hub.storage.records import RunRow
 from protocols.slots import slots_of_day
 
@@ -43,7 +43,7 @@ GRANT_KIND: Final = "fund:grant"
 RECORD_TAG: Final = b"commonwatt fund record v1\n"
 PLAN_TAG: Final = b"commonwatt fund plan v1\n"
 
-Say = Callable[[Head], Attestation]
+MakeAttestation = Callable[[Head], Attestation]
 """Signs a word after a head of the chain."""
 
 
@@ -56,7 +56,7 @@ class FundPlan:
     lines: tuple[str, ...]
     plan: Mapping[str, object]
     inputs: Mapping[str, object]
-    wanted: Wanted
+    wanted: TargetLines
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ async def plan_fees(store: SettlementStores, *, month: date, scale: FeeScale, de
         "usual": scale.usual,
         "chosen": dict(scale.chosen),
     }
-    wanted = wanted_fees(scale, members)
+    wanted = target_fees(scale, members)
     inputs = {"month": month_name(month), "members": members}
     return FundPlan(FEES_KIND, days[-1], (FEE_LINE,), plan, inputs, wanted)
 
@@ -109,7 +109,7 @@ async def plan_year(store: SettlementStores, *, year: int, shares: SurplusShares
         "sold_wh": dict(books.sold_wh),
     }
     lines = (YEAR_LINE, REFUND_LINE)
-    return FundPlan(YEAR_KIND, date(year, 12, 31), lines, plan, inputs, wanted_year(books, shares))
+    return FundPlan(YEAR_KIND, date(year, 12, 31), lines, plan, inputs, target_year_split(books, shares))
 
 
 async def plan_grants(store: SettlementStores, *, day: date, grants_nano: Mapping[str, int], decided: str) -> FundPlan:
@@ -121,7 +121,7 @@ async def plan_grants(store: SettlementStores, *, day: date, grants_nano: Mappin
                 if posting.account == SOLIDARITY and (row.day, posting.line) != (day.isoformat(), GRANT_LINE):
                     fund += posting.amount
     members = [member.id for member in await store.members()]
-    wanted = wanted_grants(grants_nano, fund_nano=fund, members=members)
+    wanted = target_grants(grants_nano, fund_nano=fund, members=members)
     plan = {"decided": decided, "grants_nano": dict(grants_nano)}
     return FundPlan(GRANT_KIND, day, (GRANT_LINE,), plan, {"day": day.isoformat()}, wanted)
 
@@ -140,17 +140,23 @@ async def book_fund(store: SettlementStores, plan: FundPlan, *, made_at: int, ke
         try:
             head = await attestation_head(store)
             return await book_after(store, plan, head=head, made_at=made_at, key=key)
-        except StoreConflict:
+        except StoreConflictError:
             if attempt == TRIES - 1:
                 raise
     raise AssertionError("unreachable")
 
 
 async def book_after(
-    store: SettlementStores, plan: FundPlan, *, head: Head, made_at: int, key: Signer, say: Say | None = None
+    store: SettlementStores,
+    plan: FundPlan,
+    *,
+    head: Head,
+    made_at: int,
+    key: Signer,
+    say: MakeAttestation | None = None,
 ) -> FundResult:
     """Book what the plan changes and sign it after this head, together with a word that is to stand with it or not at
-    all. If power fails before the commit there is neither. Raises: StoreConflict: read the head and try again.
+    all. If power fails before the commit there is neither. Raises: StoreConflictError: read the head and try again.
     """
     coop, day = await store.coop(), plan.day.isoformat()
     ledger = await store.ledger_head()
@@ -188,7 +194,7 @@ async def book_after(
     words = [] if say is None else [as_row(say(as_attestation(root).head))]
     was_new = await store.book_run(run, entries=entries, attestations=[root, *words])
     if words and not was_new:
-        raise StoreConflict(f"{plan.kind} of {day} was booked at the same moment")
+        raise StoreConflictError(f"{plan.kind} of {day} was booked at the same moment")
     return result if was_new else FundResult(plan.kind, day, run_key, ())
 
 

@@ -9,21 +9,21 @@ from collections.abc import Sequence
 from hub.books.days import TRIES
 from hub.books.signing import attestation_head
 from hub.core.ledger.signed_document import Signer
-from hub.core.payments.due import PAYOUTS, Terms, amounts_due
-from hub.core.payments.order_history import PAYMENT_FILE, PaymentOrderRecord, covered_by, why_not_write
+from hub.core.payments.due import PAYOUTS, PaymentTerms, amounts_due
+from hub.core.payments.order_history import PAYMENT_FILE, PaymentOrderRecord, covered_by, file_obstacle
 from hub.money.orders import (
-    PaymentRefused,
     PaymentStores,
     WriteFile,
-    attest_word,
+    attest_decision,
     bank_order,
     find_order,
     payment_orders,
     tally_money,
 )
 from hub.storage.account_records import BankDetails
-from hub.storage.errors import StoreConflict
+from hub.storage.errors import StoreConflictError
 from hub.storage.records import Access
+from protocols.errors import RequestError
 
 
 async def order_file(
@@ -33,24 +33,24 @@ async def order_file(
 
     That the file is handed out is signed before: if power fails in between, the order counts as written and is written
     again, if nothing has happened by then that it must not overrule. Call it with the place to write to open already.
-    Raises: PaymentRefused, BankRefusal.
+    Raises: RequestError, BankRefusal.
     """
     for attempt in range(TRIES):
         head = await attestation_head(store)
         orders = await payment_orders(store)
         order = find_order(message_id, orders)
-        if problem := why_not_write(order):
-            raise PaymentRefused(f"{order.message_id} is not written: {problem}")
+        if problem := file_obstacle(order):
+            raise RequestError(f"{order.message_id} is not written: {problem}")
         details = await store.bank_details(sorted({payment.member for payment in order.payments}), access=access)
         if problem := _why_other_account(order, details) or await _why_other_amount(store, order, orders):
-            raise PaymentRefused(f"{order.message_id} is not written: {problem}: withdraw it and make it again")
+            raise RequestError(f"{order.message_id} is not written: {problem}: withdraw it and make it again")
         content = write_file(bank_order(order, details))
         digest = hashlib.sha256(content).hexdigest()
         if digest in order.files:
             return content
         try:
-            await attest_word(store, order, {"sha256": digest, "at": at}, kind=PAYMENT_FILE, head=head, key=key)
-        except StoreConflict:
+            await attest_decision(store, order, {"sha256": digest, "at": at}, kind=PAYMENT_FILE, head=head, key=key)
+        except StoreConflictError:
             if attempt == TRIES - 1:
                 raise
             continue
@@ -78,7 +78,7 @@ async def _why_other_amount(
     What is due beside it goes into a later order. No clock is asked: an objection the order knew of changes nothing.
     """
     objected = [row for row in await store.objections() if row.verdict is None]
-    tally, terms = await tally_money(store, objected), Terms(order.account.is_netted)
+    tally, terms = await tally_money(store, objected), PaymentTerms(order.account.is_netted)
     covered = covered_by([each for each in orders if each.order_key != order.order_key])
     frozen = tally.frozen(objected)
     dues, _ = amounts_due(order.kind, tally.stated(), covered, frozen=frozen, through=order.through, terms=terms)

@@ -5,13 +5,14 @@ Making, writing and booking an order are commands: they end in files and begin w
 
 from hub.core.ledger.signed_document import Signer
 from hub.core.payments.order_history import PaymentOrderRecord
-from hub.money.orders import PaymentRefused, PaymentStores, approve_order, payment_orders, withdraw_order
-from hub.storage.errors import StoreConflict
+from hub.money.orders import PaymentStores, approve_order, payment_orders, withdraw_order
+from hub.storage.errors import StoreConflictError
+from protocols.errors import RequestError
 
 CROSSED = "something else was signed at the same moment; try again"
 
 
-class PaymentDesk:
+class PaymentService:
     """A refusal is handed back as one line, and then nothing was written."""
 
     def __init__(self, store: PaymentStores, *, key: Signer) -> None:
@@ -25,16 +26,16 @@ class PaymentDesk:
         """A board member's approval."""
         try:
             return await approve_order(self._store, message_id, member=member, at=at, key=self._key)
-        except PaymentRefused as problem:
+        except RequestError as problem:
             return str(problem)
-        except StoreConflict:
+        except StoreConflictError:
             return CROSSED
 
     async def withdraw(self, message_id: str, *, member: str, reason: str, at: int) -> PaymentOrderRecord | str:
         """A board member's word that the bank is not to execute it."""
         try:
             return await withdraw_order(self._store, message_id, member=member, reason=reason, at=at, key=self._key)
-        except PaymentRefused as problem:
+        except RequestError as problem:
             return str(problem)
-        except StoreConflict:
+        except StoreConflictError:
             return CROSSED

@@ -14,15 +14,24 @@ from typing import Final, Protocol
 from hub.books.days import TRIES, SettlementStores
 from hub.books.runs import month_runs
 from hub.books.signing import as_row, attestation_head
-from hub.core.ledger.attestations import APPROVAL, attest, read_document
+from hub.core.ledger.attestations import APPROVAL, attest, read_attestation
 from hub.core.ledger.entries import read_entry
-from hub.core.ledger.fund_approvals import FUND_KINDS, FundWord, read_fund_words
+from hub.core.ledger.fund_approvals import FUND_KINDS, FundRunStatus, read_fund_runs
 from hub.core.ledger.month_runs import PUBLISHED, MonthRun
 from hub.core.ledger.run_calendar import days_of
 from hub.core.ledger.signed_document import Signer
 from hub.core.payments.accounts import CoopAccount
-from hub.core.payments.bills import Bill, stand_after
-from hub.core.payments.due import PAYOUTS, Due, Held, Kind, MoneyTally, Objected, Terms, amounts_due
+from hub.core.payments.bills import Bill, newest_bills
+from hub.core.payments.due import (
+    PAYOUTS,
+    AmountDue,
+    HeldAmount,
+    MoneyTally,
+    OpenObjection,
+    OrderKind,
+    PaymentTerms,
+    amounts_due,
+)
 from hub.core.payments.order_history import (
     BOOKED,
     BOOKED_KIND,
@@ -35,19 +44,19 @@ from hub.core.payments.order_history import (
     Payment,
     PaymentOrderRecord,
     covered_by,
+    decision_obstacle,
     order_content,
     order_key_of,
-    read_bank_word,
+    read_bank_report,
     read_orders,
-    why_not_say,
 )
 from hub.core.payments.sepa import Collection, CollectionOrder, Party, Payout, PayoutOrder
 from hub.money.bills import billed_runs, run_money
 from hub.storage.account_records import BankDetails
 from hub.storage.contract import AccessLog, AccountStore, ObjectionStore
-from hub.storage.errors import StoreConflict
+from hub.storage.errors import StoreConflictError
 from hub.storage.records import Access
-from protocols.errors import CommonwattError
+from protocols.errors import RequestError
 
 PURPOSE: Final = "bank.pay"
 NO_ACCOUNT: Final = "no bank account"
@@ -62,26 +71,22 @@ class PaymentStores(SettlementStores, AccessLog, AccountStore, ObjectionStore, P
     """The slices that payments read and write."""
 
 
-class PaymentRefused(CommonwattError):
-    """Nothing was made, written or booked; one line says why. Holds no account number."""
-
-
 @dataclass(frozen=True, slots=True)
-class OrderWish:
+class OrderRequest:
     """What somebody on the board asks for: an order of a kind for all that is due through a month."""
 
-    kind: Kind
+    kind: OrderKind
     month: date
     pay_on: date
     account: CoopAccount
 
 
 @dataclass(frozen=True, slots=True)
-class OrderMade:
+class OrderResult:
     """The order, None where nothing is due; and what is due but not in it, of which somebody should know."""
 
     order: PaymentOrderRecord | None
-    held: tuple[Held, ...]
+    held: tuple[HeldAmount, ...]
     is_new: bool
 
 
@@ -89,25 +94,27 @@ async def payment_orders(store: SettlementStores) -> tuple[PaymentOrderRecord, .
     """Every order ever made, with the board's words on it and what the bank did."""
     rows = await store.attestations(ORDER_WORDS)
     runs = await store.fund_runs(kinds=(BOOKED_KIND, RETURNED_KIND))
-    return read_orders([read_document(row.document) for row in rows], [read_bank_word(run.allocation) for run in runs])
+    return read_orders(
+        [read_attestation(row.document) for row in rows], [read_bank_report(run.allocation) for run in runs]
+    )
 
 
 def find_order(message_id: str, orders: Sequence[PaymentOrderRecord]) -> PaymentOrderRecord:
-    """The order with this message id. Raises: PaymentRefused."""
+    """The order with this message id. Raises: RequestError."""
     found = next((order for order in orders if order.message_id == message_id), None)
     if found is None:
         known = ", ".join(order.message_id for order in orders[-4:]) or "none yet"
-        raise PaymentRefused(f"there is no order {message_id[:40]!r}; newest: {known}")
+        raise RequestError(f"there is no order {message_id[:40]!r}; newest: {known}")
     return found
 
 
-async def fund_words(store: SettlementStores) -> tuple[FundWord, ...]:
+async def fund_run_statuses(store: SettlementStores) -> tuple[FundRunStatus, ...]:
     """The runs of the voted funds with the board's approvals."""
-    said = [read_document(row.document) for row in await store.attestations((APPROVAL,))]
-    return read_fund_words(await store.fund_runs(kinds=FUND_KINDS), said)
+    said = [read_attestation(row.document) for row in await store.attestations((APPROVAL,))]
+    return read_fund_runs(await store.fund_runs(kinds=FUND_KINDS), said)
 
 
-async def tally_money(store: SettlementStores, objected: Sequence[Objected]) -> MoneyTally:
+async def tally_money(store: SettlementStores, objected: Sequence[OpenObjection]) -> MoneyTally:
     """All money that is stated: the bills of each month's published runs, and the funds the board has approved.
 
     A month published before there were bills counts with its newest run's plain cents, as its statements do.
@@ -125,7 +132,7 @@ async def tally_money(store: SettlementStores, objected: Sequence[Objected]) -> 
             each for each in await billed_runs(store, date.fromisoformat(f"{month}-01")) if each.month_run in keys
         ]
         for each in billed:
-            standing = stand_after(standing, each.documents)
+            standing = newest_bills(standing, each.documents)
         if billed:
             tally.add_bills(month, standing)
         else:
@@ -136,7 +143,7 @@ async def tally_money(store: SettlementStores, objected: Sequence[Objected]) -> 
         for row in await store.entries_of_member(member, days=(days[0].isoformat(), days[-1].isoformat())):
             if row.unit == "nano" and row.position <= ends[month]:
                 tally.add_objected(read_entry(row.canonical))
-    for word in await fund_words(store):
+    for word in await fund_run_statuses(store):
         if word.is_due:
             for row in await store.entries_of_run(word.run_key):
                 tally.add_fund(read_entry(row.canonical))
@@ -144,27 +151,27 @@ async def tally_money(store: SettlementStores, objected: Sequence[Objected]) -> 
 
 
 async def make_order(
-    store: PaymentStores, wish: OrderWish, *, at: int, key: Signer, access: Access, write_file: WriteFile
-) -> OrderMade:
+    store: PaymentStores, wish: OrderRequest, *, at: int, key: Signer, access: Access, write_file: WriteFile
+) -> OrderResult:
     """The order for all that is due through the month; the standing one where it was made before and is not booked.
 
     A new one is a draft: its amounts count as covered from then on. What the bank would refuse is refused here, before
-    anything is kept. Raises: PaymentRefused, BankRefusal.
+    anything is kept. Raises: RequestError, BankRefusal.
     """
     homes = [home.id for home in await store.homes()]
     await store.log_access(access, homes, fields="ledger entries", rows=(await store.ledger_head())[0])
     for attempt in range(TRIES):
         try:
             return await _make(store, wish, at=at, key=key, access=access, write_file=write_file)
-        except StoreConflict:
+        except StoreConflictError:
             if attempt == TRIES - 1:
                 raise
     raise AssertionError("unreachable")
 
 
 async def _make(
-    store: PaymentStores, wish: OrderWish, *, at: int, key: Signer, access: Access, write_file: WriteFile
-) -> OrderMade:
+    store: PaymentStores, wish: OrderRequest, *, at: int, key: Signer, access: Access, write_file: WriteFile
+) -> OrderResult:
     head = await attestation_head(store)
     orders = await payment_orders(store)
     through, pay_on = wish.month.strftime("%Y-%m"), wish.pay_on.isoformat()
@@ -172,9 +179,9 @@ async def _make(
     for order in reversed(orders):
         is_same = (order.kind, order.through, order.pay_on) == (wish.kind, through, pay_on)
         if is_same and order.state not in (BOOKED, WITHDRAWN):
-            return OrderMade(order, held, is_new=False)
+            return OrderResult(order, held, is_new=False)
     if not dues:
-        return OrderMade(None, held, is_new=False)
+        return OrderResult(None, held, is_new=False)
     coop = await store.coop()
     content = order_content(
         [(due, *_account_of(due, wish.kind, details)) for due in dues],
@@ -188,21 +195,21 @@ async def _make(
     )
     order_key = order_key_of(content)
     said = attest(content, kind=PAYMENT_ORDER, subject=through, run_key=order_key, coop=coop.id, head=head, key=key)
-    (order,) = read_orders([read_document(said.document)], [])
+    (order,) = read_orders([read_attestation(said.document)], [])
     write_file(bank_order(order, details))
     # If power fails before this commit there is no order, and the same call makes it.
     await store.attest([as_row(said)])
-    return OrderMade(order, held, is_new=True)
+    return OrderResult(order, held, is_new=True)
 
 
 async def _due_now(
-    store: PaymentStores, wish: OrderWish, *, orders: Sequence[PaymentOrderRecord], access: Access
-) -> tuple[list[Due], tuple[Held, ...], BankDetails]:
+    store: PaymentStores, wish: OrderRequest, *, orders: Sequence[PaymentOrderRecord], access: Access
+) -> tuple[list[AmountDue], tuple[HeldAmount, ...], BankDetails]:
     """What can be paid, what waits and why, and the accounts of those concerned."""
     objected = [row for row in await store.objections() if row.verdict is None]
     tally = await tally_money(store, objected)
     frozen = tally.frozen(objected)
-    terms = Terms(wish.account.is_netted, wish.account.smallest_cent)
+    terms = PaymentTerms(wish.account.is_netted, wish.account.smallest_cent)
     through = wish.month.strftime("%Y-%m")
     dues, waiting = amounts_due(
         wish.kind, tally.stated(), covered_by(orders), frozen=frozen, through=through, terms=terms
@@ -212,7 +219,7 @@ async def _due_now(
     ready, held = [], list(waiting)
     for due in dues:
         if why := _why_wait(due.member, wish.kind, details, came_back.get(due.member, -1)):
-            held.append(Held(due.member, due.amount_cent, why))
+            held.append(HeldAmount(due.member, due.amount_cent, why))
         else:
             ready.append(due)
     return ready, tuple(sorted(held, key=lambda each: (each.member.encode("utf-8"), each.why))), details
@@ -229,7 +236,7 @@ def _came_back(orders: Sequence[PaymentOrderRecord]) -> dict[str, int]:
     return found
 
 
-def _why_wait(member: str, kind: Kind, details: BankDetails, came_back: int) -> str | None:
+def _why_wait(member: str, kind: OrderKind, details: BankDetails, came_back: int) -> str | None:
     account = details.account_of(member)
     if account is None:
         return NO_ACCOUNT
@@ -238,7 +245,7 @@ def _why_wait(member: str, kind: Kind, details: BankDetails, came_back: int) -> 
     return NO_MANDATE if kind != PAYOUTS and details.mandate_of(member) is None else None
 
 
-def _account_of(due: Due, kind: Kind, details: BankDetails) -> tuple[int, str | None]:
+def _account_of(due: AmountDue, kind: OrderKind, details: BankDetails) -> tuple[int, str | None]:
     account, mandate = details.account_of(due.member), details.mandate_of(due.member)
     assert account is not None
     return account.id, None if kind == PAYOUTS or mandate is None else mandate.id
@@ -280,7 +287,7 @@ def _text(order: PaymentOrderRecord, payment: Payment) -> str:
 async def approve_order(
     store: PaymentStores, message_id: str, *, member: str, at: int, key: Signer
 ) -> PaymentOrderRecord:
-    """Add a board member's approval to a draft; the order as it is then. Raises: PaymentRefused."""
+    """Add a board member's approval to a draft; the order as it is then. Raises: RequestError."""
     return await _say(store, PAYMENT_APPROVAL, message_id, content={"member": member, "at": at}, key=key)
 
 
@@ -289,7 +296,7 @@ async def withdraw_order(
 ) -> PaymentOrderRecord:
     """A board member's word that the order is not to be executed; what it covers is due again once it is withdrawn.
 
-    Raises: PaymentRefused.
+    Raises: RequestError.
     """
     content: dict[str, object] = {"member": member, "at": at, "reason": reason}
     return await _say(store, PAYMENT_WITHDRAWAL, message_id, content=content, key=key)
@@ -302,16 +309,16 @@ async def _say(
     member = str(content["member"])
     who = await store.member(member)
     if who is None:
-        raise PaymentRefused(f"there is no member {member[:40]!r}")
+        raise RequestError(f"there is no member {member[:40]!r}")
     for attempt in range(TRIES):
         head = await attestation_head(store)
         order = find_order(message_id, await payment_orders(store))
-        if problem := why_not_say(order, member, is_board=who.is_board, word=kind):
-            raise PaymentRefused(problem)
+        if problem := decision_obstacle(order, member, is_board=who.is_board, word=kind):
+            raise RequestError(problem)
         try:
             # If power fails before this commit the word was not given, and may be given again.
-            await attest_word(store, order, content, kind=kind, head=head, key=key)
-        except StoreConflict:
+            await attest_decision(store, order, content, kind=kind, head=head, key=key)
+        except StoreConflictError:
             if attempt == TRIES - 1:
                 raise
             continue
@@ -319,7 +326,7 @@ async def _say(
     raise AssertionError("unreachable")
 
 
-async def attest_word(
+async def attest_decision(
     store: PaymentStores,
     order: PaymentOrderRecord,
     content: dict[str, object],
@@ -328,7 +335,7 @@ async def attest_word(
     head: tuple[int, bytes],
     key: Signer,
 ) -> None:
-    """Sign a word on the order after this head of the chain. Raises: StoreConflict."""
+    """Sign a word on the order after this head of the chain. Raises: StoreConflictError."""
     coop = (await store.coop()).id
     said = attest(content, kind=kind, subject=order.through, run_key=order.order_key, coop=coop, head=head, key=key)
     await store.attest([as_row(said)])

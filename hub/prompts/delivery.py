@@ -33,7 +33,7 @@ class PromptSender:
         agent = next((a.id for a in agents if a.home_id == prompt.home and a.revoked_at is None), None)
         if agent is None:
             return False
-        topic = topics.down(self._coop, agent, kind="prompt")
+        topic = topics.downlink_topic(self._coop, agent, kind="prompt")
         self._link.publish(topic, seal(self._key, topic, encode_prompt(notice_of(prompt))))
         return True
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from hub.core.consented_homes import homes_allowing
 from hub.core.forecasting.forecaster import Forecast, History
-from hub.core.neighbourhood import MEASURES, Sums, paint
+from hub.core.neighbourhood import MEASURES, MeasureSums, estimate_neighbourhood
 from hub.core.prompting.effect import local_day, measured_effect
 from hub.core.prompting.prompter import propose
 from hub.core.prompting.terms import MemberHistory, PromptProposal, PromptRules
@@ -30,7 +30,7 @@ class PromptStores(MemberStore, ReadingStore, PromptStore, Protocol):
     """The slices these jobs need."""
 
 
-class Forecasts(Protocol):
+class ForecastSource(Protocol):
     """Whoever holds the newest forecasts with their error paths."""
 
     @property
@@ -41,7 +41,13 @@ class PromptJob:
     """One by one against the updated forecast; nothing is asked when the forecast of this hour is missing."""
 
     def __init__(
-        self, store: PromptStores, *, forecasts: Forecasts, send: SendPrompt, tz: str, rules: PromptRules | None = None
+        self,
+        store: PromptStores,
+        *,
+        forecasts: ForecastSource,
+        send: SendPrompt,
+        tz: str,
+        rules: PromptRules | None = None,
     ) -> None:
         self._store = store
         self._forecasts = forecasts
@@ -120,10 +126,10 @@ class PromptEffectJob:
     async def _demand(self, home: str, *, slots: range) -> History:
         series = await self._store.home_series(home, MEASURES, slots=slots, access=EFFECT_ACCESS)
         sums = {
-            measure: Sums(np.maximum(one.energy_wh, 0), (one.energy_wh >= 0).astype(np.int32))
+            measure: MeasureSums(np.maximum(one.energy_wh, 0), (one.energy_wh >= 0).astype(np.int32))
             for measure, one in series.items()
         }
-        return History("demand", slots.start, paint(sums, slots=len(slots)).demand_wh)
+        return History("demand", slots.start, estimate_neighbourhood(sums, slots=len(slots)).demand_wh)
 
 
 def prompt_row(proposal: PromptProposal) -> PromptRow:

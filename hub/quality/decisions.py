@@ -5,10 +5,9 @@ from typing import Final, Literal
 from hub.books.days import SettlementStores, read_rule
 from hub.core.ledger.objections import REASON_CHARS_MAX, clean_reason, may_decide
 from hub.core.quality.decisions import open_verdicts
-from hub.core.quality.settlement_check import Verdict
+from hub.core.quality.settlement_check import QualityVerdict
 from hub.storage.finding_records import FindingRow
 from hub.storage.records import Access, Member
-from protocols.errors import CommonwattError
 
 Problem = Literal["not_board", "reason", "unknown", "own", "closed", "verdict", "meanwhile"]
 
@@ -23,7 +22,7 @@ SENTENCES: Final[dict[Problem, str]] = {
 }
 
 
-class DecisionRefused(CommonwattError):
+class DecisionError(Exception):
     """The decision does not count; nothing was changed."""
 
     def __init__(self, problem: Problem) -> None:
@@ -48,37 +47,37 @@ async def decide_finding(
 ) -> FindingRow:
     """Add the decision and return the finding as it is then. `after` is the last decision that was seen, 0 for none.
 
-    The look at the finding is logged. Raises: DecisionRefused.
+    The look at the finding is logged. Raises: DecisionError.
     """
     if not member.is_board:
-        raise DecisionRefused("not_board")
+        raise DecisionError("not_board")
     words = clean_reason(reason)
     if words is None:
-        raise DecisionRefused("reason")
+        raise DecisionError("reason")
     row = await one_finding(store, number, access=board_access(member.id))
     holder = {home.id: home.member_id for home in await store.homes()}[row.found.home]
     if not may_decide(holder, member.id, is_board=member.is_board):
-        raise DecisionRefused("own")
+        raise DecisionError("own")
     if verdict not in await verdicts_of(store, row):
-        raise DecisionRefused("closed" if row.closed is not None else "verdict")
+        raise DecisionError("closed" if row.closed is not None else "verdict")
     seen = last_decision(row) if after is None else after
     problem = await store.decide_finding(
         row.id, board_member=member.id, verdict=verdict, reason=words, at=at, after=seen
     )
     if problem is not None:
-        raise DecisionRefused("meanwhile" if problem == "decided meanwhile" else "closed")
+        raise DecisionError("meanwhile" if problem == "decided meanwhile" else "closed")
     return await one_finding(store, number, access=board_access(member.id))
 
 
 async def one_finding(store: SettlementStores, number: int, *, access: Access) -> FindingRow:
-    """The finding of this number. Raises: DecisionRefused."""
+    """The finding of this number. Raises: DecisionError."""
     found = await store.findings(access=access, number=number)
     if len(found) != 1:
-        raise DecisionRefused("unknown")
+        raise DecisionError("unknown")
     return found[0]
 
 
-async def verdicts_of(store: SettlementStores, row: FindingRow) -> tuple[Verdict, ...]:
+async def verdicts_of(store: SettlementStores, row: FindingRow) -> tuple[QualityVerdict, ...]:
     """What may be decided on it now; a decided one may be decided anew, a closed one that nobody decided on not.
 
     What was decided counts also when the finding is closed since, so it must be possible to take it back.
@@ -94,7 +93,7 @@ def last_decision(row: FindingRow) -> int:
     return row.decisions[-1].id if row.decisions else 0
 
 
-class FindingDesk:
+class FindingService:
     """The board's pages' way to findings: what may be decided on each, and the decision itself."""
 
     def __init__(self, store: SettlementStores) -> None:
@@ -110,6 +109,6 @@ class FindingDesk:
         """Keep the decision; returns None on success, else which of SENTENCES says why not."""
         try:
             await decide_finding(self._store, number, member=member, verdict=verdict, reason=reason, at=at, after=after)
-        except DecisionRefused as refused:
+        except DecisionError as refused:
             return refused.problem
         return None

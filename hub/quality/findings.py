@@ -16,12 +16,12 @@ from hub.books.settled_readings import readings_of
 from hub.core.consented_homes import homes_allowing
 from hub.core.quality.home_checks import SETTLED, Finding, HomeSlots, find_all, find_missing
 from hub.core.quality.neighbour_checks import find_clock_shifts, find_odd_yields
-from hub.core.quality.settlement_check import Doubt, find_doubts
+from hub.core.quality.settlement_check import SuspectSlots, find_suspect_slots
 from hub.core.settlement.accepted_readings import Readings, membership
 from hub.storage.finding_records import NewFinding
 from hub.storage.records import Access, HomeSeries
 from protocols.quantities import Mark, Measure
-from protocols.slots import Slot, iso, slots_of_day
+from protocols.slots import Slot, format_slot, slots_of_day
 
 GRID_ACCESS: Final = Access(actor="job:quality", role="job", purpose="settle.share")
 HOOD_ACCESS: Final = Access(actor="job:quality", role="job", purpose="forecast.hood")
@@ -29,20 +29,20 @@ LOOK_BACK_DAYS: Final = 13
 SUNDAY: Final = 6
 CLOSING: Final = "readings have arrived since, and it holds no longer"
 
-Plates = Mapping[str, Mapping[Measure, int]]
+NameplateLimits = Mapping[str, Mapping[Measure, int]]
 """By home, what its panels or turbine can do at most, in W."""
-Place = tuple[float, float] | None
+Coordinates = tuple[float, float] | None
 """Latitude and longitude in degrees; without it the sun is not asked."""
 
 
-class Look(Protocol):
+class QualityCheck(Protocol):
     """Looks at closed days and keeps what it finds; returns how many days had something new to look at."""
 
     async def __call__(self, store: SettlementStores, days: Sequence[date], *, at: int) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
-class DayLook:
+class DayCheck:
     """What was found on a local day, by home, slot and code; one look covers messages up to `message_position`."""
 
     day: date
@@ -50,8 +50,8 @@ class DayLook:
     message_position: int
 
 
-async def look_at_days(
-    store: SettlementStores, days: Sequence[date], *, place_deg: Place, plates: Plates, at: int
+async def check_days_quality(
+    store: SettlementStores, days: Sequence[date], *, place_deg: Coordinates, plates: NameplateLimits, at: int
 ) -> int:
     """Look at those of these days, in order, that have messages newer than the last look; returns how many.
 
@@ -67,12 +67,14 @@ async def look_at_days(
     for day in days:
         position = max((newest.get(slot, 0) for slot in slots_of_day(day, tz)), default=0)
         if position > looked.get(day.isoformat(), -1):
-            await keep_look(store, await look_at_day(store, day=day, place_deg=place_deg, plates=plates), at=at)
+            await store_day_check(
+                store, await check_day_quality(store, day=day, place_deg=place_deg, plates=plates), at=at
+            )
             count += 1
     return count
 
 
-async def keep_look(store: SettlementStores, look: DayLook, *, at: int) -> None:
+async def store_day_check(store: SettlementStores, look: DayCheck, *, at: int) -> None:
     """Keep what was found on the day; what was found before and is not now is closed."""
     found = [
         NewFinding(
@@ -84,7 +86,9 @@ async def keep_look(store: SettlementStores, look: DayLook, *, at: int) -> None:
     await store.put_findings(name, found, closing=CLOSING, at=at, message_position=look.message_position)
 
 
-async def look_at_day(store: SettlementStores, *, day: date, place_deg: Place, plates: Plates) -> DayLook:
+async def check_day_quality(
+    store: SettlementStores, *, day: date, place_deg: Coordinates, plates: NameplateLimits
+) -> DayCheck:
     """Everything found on the local day; on a Sunday also how homes stand among their neighbours over two weeks."""
     tz = (await store.coop()).tz
     slots = slots_of_day(day, tz)
@@ -92,7 +96,7 @@ async def look_at_day(store: SettlementStores, *, day: date, place_deg: Place, p
     inputs = await store.settlement_inputs(slots=slots, access=GRID_ACCESS)
     readings = readings_of(inputs)
     home_of = {home.member_id: home.id for home in await store.homes()}
-    doubts = find_doubts(readings, connection_w=rule.connection_w)
+    doubts = find_suspect_slots(readings, connection_w=rule.connection_w)
     found = [_doubt_finding(doubt, home_of[doubt.member]) for doubt in doubts]
     for member in _members_with_gaps(readings):
         home = home_of[member]
@@ -108,11 +112,11 @@ async def look_at_day(store: SettlementStores, *, day: date, place_deg: Place, p
         first = slots_of_day(day - timedelta(days=LOOK_BACK_DAYS), tz).start
         found += await _among_neighbours(store, consents, range(first, slots.stop), plates=plates)
     found.sort(key=lambda each: (each.home, each.first_slot, each.code, each.measure or 0))
-    return DayLook(day, tuple(found), inputs.message_position)
+    return DayCheck(day, tuple(found), inputs.message_position)
 
 
 async def _among_neighbours(
-    store: SettlementStores, consents: Mapping[str, tuple[int, bytes]], slots: range, *, plates: Plates
+    store: SettlementStores, consents: Mapping[str, tuple[int, bytes]], slots: range, *, plates: NameplateLimits
 ) -> list[Finding]:
     sun = Measure.PV_PRODUCTION
     homes = {}
@@ -153,7 +157,7 @@ def _home_slots(
     return HomeSlots(home, first_slot, known, gaps, {m: w for m, w in plates.items() if m in known})
 
 
-def _doubt_finding(doubt: Doubt, home: str) -> Finding:
+def _doubt_finding(doubt: SuspectSlots, home: str) -> Finding:
     """A doubt in words. It holds the credits of its slots."""
     numbers, label = dict(doubt.numbers), "" if doubt.measure is None else doubt.measure.label
     sentence = {
@@ -162,5 +166,5 @@ def _doubt_finding(doubt: Doubt, home: str) -> Finding:
         "impossible": f"{numbers.get('energy_wh')} Wh {label} in a quarter hour is more than the"
         f" {numbers.get('most_wh')} Wh a connection carries",
     }[doubt.code]
-    words = f"{sentence} from {iso(doubt.first_slot)} on."
+    words = f"{sentence} from {format_slot(doubt.first_slot)} on."
     return Finding(doubt.code, home, doubt.measure, doubt.first_slot, doubt.slots, doubt.numbers, words, "hold")

@@ -6,22 +6,22 @@ from typing import Final
 
 from hub.console.output_files import read_json_table
 from hub.folder.settings import HubSettings
-from hub.quality.findings import Look, Plates, look_at_days
+from hub.quality.findings import NameplateLimits, QualityCheck, check_days_quality
 from protocols.errors import RequestError
 from protocols.quantities import Measure
 
 MADE: Final = (Measure.PV_PRODUCTION, Measure.WIND_PRODUCTION)
 
 
-def quality_look(settings: HubSettings) -> Look:
+def make_quality_check(settings: HubSettings) -> QualityCheck:
     """The look at closed days with this hub's place and plates. Raises: RequestError for a file that is wrong."""
     weather = settings.weather
     place_deg = None if weather is None else (weather.latitude, weather.longitude)
-    plates = {} if settings.plates_file is None else read_plates(read_json_table(settings.plates_file))
-    return partial(look_at_days, place_deg=place_deg, plates=plates)
+    plates = {} if settings.plates_file is None else read_nameplates(read_json_table(settings.plates_file))
+    return partial(check_days_quality, place_deg=place_deg, plates=plates)
 
 
-def read_plates(table: Mapping[str, object]) -> Plates:
+def read_nameplates(table: Mapping[str, object]) -> NameplateLimits:
     """The nameplates of a file, in W by home and measure. Raises: RequestError."""
     codes = {measure.code: measure for measure in MADE}
     plates: dict[str, dict[Measure, int]] = {}

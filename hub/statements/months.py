@@ -18,24 +18,24 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hub.books.days import SettlementStores, read_rule
 from hub.books.runs import first_day, marked_days, month_runs
 from hub.books.settled_readings import windows_of
-from hub.core.ledger.attestations import DAY_ROOT, document_digest, read_document
-from hub.core.ledger.merkle import plant
+from hub.core.ledger.attestations import DAY_ROOT, document_digest, read_attestation
+from hub.core.ledger.merkle import build_tree
 from hub.core.ledger.month_runs import PUBLISHED, MonthRun
 from hub.core.ledger.run_calendar import DAILY, days_of, month_name
 from hub.core.ledger.signed_document import Document, sign_document
 from hub.core.payments.bills import Bill
-from hub.core.payments.payable import payment_of
+from hub.core.payments.payable import payable_amounts
 from hub.core.settlement.accepted_readings import MISSING_WH, Readings
 from hub.core.settlement.allocation_record import read_record
 from hub.core.settlement.slot_marks import SlotMarks
 from hub.core.statements.document import StatementFiles, Table, own_readings, state_month
-from hub.core.statements.month import CoopName, Month, RunNote, SettledDay, StatedDay, gather_month, state_day
+from hub.core.statements.month import CoopName, RunNote, SettledDay, StatedDay, StatementMonth, gather_month, state_day
 from hub.money.bills import billed_runs
 from hub.storage.contract import AccessLog, ObjectionStore
 from hub.storage.records import Access, AttestationRow, EntryRow, Home, Member, RunRow
-from protocols.errors import CommonwattError
+from protocols.errors import RequestError
 from protocols.quantities import Mark, Measure
-from protocols.slots import iso, slot_of, slots_of_day
+from protocols.slots import format_slot, slot_of, slots_of_day
 
 DESK_ACCESS: Final = Access(actor="job:statement", role="job", purpose="settle.share")
 SALT_TAG: Final = b"commonwatt pool series salt v1\n"
@@ -48,12 +48,8 @@ class StatementStores(SettlementStores, AccessLog, ObjectionStore, Protocol):
     """The slices a statement reads."""
 
 
-class StatementProblem(CommonwattError):
-    """The books cannot be stated; one line says where they contradict themselves."""
-
-
 @dataclass(frozen=True, slots=True)
-class Edition:
+class StatementEdition:
     """What a statement stands by: each day's run, and the ledger up to a position. Unpublished, it counts as run D."""
 
     month_run: str
@@ -63,7 +59,7 @@ class Edition:
     made_at: int
 
 
-class StatementDesk:
+class StatementService:
     """Makes statements, one at a time; the days behind them are kept, up to KEPT_CELLS slots of members."""
 
     def __init__(self, store: StatementStores, *, key: Ed25519PrivateKey) -> None:
@@ -76,7 +72,7 @@ class StatementDesk:
         """The member's month, or None where nothing of it is settled for this member.
 
         The member's own readings are read with `access`; the neighbours' part is logged as the desk's own look.
-        Raises: StatementProblem.
+        Raises: RequestError.
         """
         async with self._one:
             stated: Document | None = None
@@ -88,7 +84,7 @@ class StatementDesk:
                 if not takes_part(whole, member.id):
                     continue
                 bills |= billed.get(edition.month_run, {}).get(member.id, {})
-                at = iso(slot_of(edition.made_at))
+                at = format_slot(slot_of(edition.made_at))
                 out = [bills[side] for side in sorted(bills)]
                 stated = await asyncio.to_thread(
                     state_month, whole, member.id, name=member.name, made_at=at, bills=out, last=stated
@@ -100,11 +96,11 @@ class StatementDesk:
             pool = {"days": [day.pool.for_members() for day in whole.days]}
             rows = await self._store.objections(member=member.id)
             open_ = [row for row in rows if row.verdict is None and row.month == stated["month"]]
-            payment = payment_of(stated, [(row.day, row.line, row.due_at) for row in open_])
+            payment = payable_amounts(stated, [(row.day, row.line, row.due_at) for row in open_])
             signed = {**sign_document(stated, self._key), "payment": sign_document(payment, self._key)}
             return StatementFiles(signed, readings, pool, await self._later(edition), self._hub_key)
 
-    async def _editions(self, month: date) -> tuple[Edition, ...]:
+    async def _editions(self, month: date) -> tuple[StatementEdition, ...]:
         """The month's published runs in their order; without one, what is booked now; nothing where that is nothing."""
         name = month_name(month)
         runs = [run for run in await month_runs(self._store) if run.month == name and run.state == PUBLISHED]
@@ -114,9 +110,9 @@ class StatementDesk:
         if not standing:
             return ()
         made_at = max(run.made_at for run in standing.values())
-        return (Edition("", DAILY, {day: run.run_key for day, run in standing.items()}, None, made_at),)
+        return (StatementEdition("", DAILY, {day: run.run_key for day, run in standing.items()}, None, made_at),)
 
-    async def _month(self, month: date, edition: Edition) -> Month:
+    async def _month(self, month: date, edition: StatementEdition) -> StatementMonth:
         coop = await self._store.coop()
         named = CoopName(coop.id, coop.name, coop.tz, coop.currency)
         entries: dict[str, list[EntryRow]] = defaultdict(list)
@@ -134,12 +130,18 @@ class StatementDesk:
         missing = [day.isoformat() for day in left if day.isoformat() not in before]
         return gather_month(named, month_name(month), days=days, missing=missing, before=before)
 
-    async def _began(self, edition: Edition) -> date | None:
+    async def _began(self, edition: StatementEdition) -> date | None:
         """What the books begin with. What is published stays, whatever older batch arrives: it begins with itself."""
         return date.fromisoformat(min(edition.runs)) if edition.month_run else await first_day(self._store)
 
     async def _day(
-        self, coop: CoopName, day: str, *, edition: Edition, booked: Sequence[EntryRow], rules: Mapping[str, bytes]
+        self,
+        coop: CoopName,
+        day: str,
+        *,
+        edition: StatementEdition,
+        booked: Sequence[EntryRow],
+        rules: Mapping[str, bytes],
     ) -> StatedDay:
         """The day as the edition has it, from what is kept where it is the same."""
         place = (f"{edition.kind} {day}", edition.runs[day], len(booked))
@@ -159,7 +161,7 @@ class StatementDesk:
                 )  # fmt: skip
                 self._kept[place] = await asyncio.to_thread(state_day, coop, source, key=self._key)
             except ValueError as error:
-                raise StatementProblem(f"{day}: {error}; run `commonwatt-hub verify`") from None
+                raise RequestError(f"{day}: {error}; run `commonwatt-hub verify`") from None
         self._kept.move_to_end(place)
         stated = self._kept[place]
         cells = sum(each.source.settled.surplus_wh.size for each in self._kept.values())
@@ -189,7 +191,7 @@ class StatementDesk:
         part = Readings((member.id,), tuple(slots[i] for i in known), surplus[known], demand[known])
         return own_readings(member.id, [part], marks=marks, days=cast(Sequence[Table], stated["days"]))
 
-    async def _later(self, edition: Edition) -> dict[str, str]:
+    async def _later(self, edition: StatementEdition) -> dict[str, str]:
         """The edition's days of which something newer is known, with why."""
         days = [date.fromisoformat(day) for day in sorted(edition.runs)]
         later = {marked.day.isoformat(): marked.why for marked in await marked_days(self._store, days)}
@@ -199,7 +201,7 @@ class StatementDesk:
         return dict(sorted(later.items()))
 
 
-def takes_part(month: Month, member: str) -> bool:
+def takes_part(month: StatementMonth, member: str) -> bool:
     """Whether a settled day of the month, or the ledger on one, concerns the member."""
     return any(member in table for table in month.nano.values()) or any(member in day.mine for day in month.days)
 
@@ -209,9 +211,9 @@ def pool_salt(key: Ed25519PrivateKey, run_key: str) -> str:
     return hmac.digest(key.private_bytes_raw(), SALT_TAG + run_key.encode(), "sha256").hex()
 
 
-def _published(run: MonthRun) -> Edition:
+def _published(run: MonthRun) -> StatementEdition:
     assert run.published_at is not None
-    return Edition(run.run_key, run.kind, dict(run.days), run.ledger_position, run.published_at)
+    return StatementEdition(run.run_key, run.kind, dict(run.days), run.ledger_position, run.published_at)
 
 
 def _ends(month: date) -> tuple[str, str]:
@@ -244,10 +246,10 @@ def _attested(rows: Iterable[AttestationRow], booked: Sequence[EntryRow]) -> tup
     """
     leaves = [row.canonical for row in booked]
     for row in sorted(rows, key=lambda row: row.position, reverse=True):
-        content = read_document(row.document).content
+        content = read_attestation(row.document).content
         count = content["entries"]
         if isinstance(count, int) and count <= len(leaves):
-            if plant(leaves[:count]).root.hex() != content["root"]:
+            if build_tree(leaves[:count]).root.hex() != content["root"]:
                 raise ValueError(f"its entries are not those the hub signed in attestation {row.position}")
             return row.position, document_digest(row.document).hex()
     return None

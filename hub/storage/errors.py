@@ -7,9 +7,9 @@ class StoreError(CommonwattError):
     """The store could not do what was asked, and nothing of it was kept: disk full, locked, newer schema, no file."""
 
 
-class StoreConflict(StoreError):
+class StoreConflictError(StoreError):
     """What was handed over contradicts what is already kept; nothing of it was written."""
 
 
-class StaleInputs(StoreConflict):
+class StaleInputsError(StoreConflictError):
     """The day was settled meanwhile from newer inputs; read it again and start over."""

@@ -9,19 +9,17 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
-from protocols.errors import CommonwattError
-
 log = logging.getLogger(__name__)
 
 Q = TypeVar("Q", bound=Hashable)
 A = TypeVar("A")
 
 
-class AskerBusy(CommonwattError):
+class AskerBusyError(Exception):
     """The asker's last question is not answered yet."""
 
 
-class KeptWork(Generic[Q, A]):
+class AnswerCache(Generic[Q, A]):
     """One piece of work at a time; up to `kept_most` answers stay, the least asked for go first."""
 
     def __init__(self, *, kept_most: int, wait_s: float) -> None:
@@ -33,13 +31,13 @@ class KeptWork(Generic[Q, A]):
     async def ask(self, question: Q, *, asker: str, work: Callable[[], Awaitable[A]]) -> A | None:
         """The answer, or None where it takes longer than `wait_s`: the work goes on, and may be asked for again.
 
-        Raises: AskerBusy, or what `work` raised.
+        Raises: AskerBusyError, or what `work` raised.
         """
         task = self._tasks.get(question)
         if task is None:
             last = self._tasks.get(self._asked[asker]) if asker in self._asked else None
             if last is not None and not last.done():
-                raise AskerBusy
+                raise AskerBusyError
             task = asyncio.create_task(self._work(work), name="kept work")
             task.add_done_callback(lambda done: self._forget_failed(question, done))
             self._tasks[question] = task

@@ -12,13 +12,13 @@ from typing import Final
 
 import numpy as np
 
-from hub.books.days import SettlementStores, read_day
-from hub.books.period import settle_beside, standing_of
-from hub.core.rules.input_checks import Refusal
+from hub.books.days import SettlementStores, read_day_inputs
+from hub.books.period import period_digest, settle_in_thread
+from hub.core.rules.input_checks import RejectedInputError
 from hub.core.settlement.pool_series import LEAST_HOMES
-from hub.core.trials.fairness import FairnessReport, MemberFairness, report_parts, summarise_fairness, take_part
+from hub.core.trials.fairness import FairnessReport, MemberFairness, extract_period, report_periods, summarise_fairness
 from hub.storage.records import Access
-from hub.trials.answer_cache import AskerBusy, KeptWork
+from hub.trials.answer_cache import AnswerCache, AskerBusyError
 from hub.trials.what_if_service import BUSY
 
 FAIRNESS_ACCESS: Final = Access(actor="job:fairness", role="job", purpose="settle.share")
@@ -37,12 +37,12 @@ class _Made:
     report: FairnessReport
 
 
-class FairnessDesk:
+class FairnessService:
     """What the Fairness page asks. The look at the homes' readings is logged in each home's log when they are read."""
 
     def __init__(self, store: SettlementStores, *, wait_s: float = WAIT_S) -> None:
         self._store = store
-        self._kept: KeptWork[tuple[date, date, str], _Made | str] = KeptWork(kept_most=KEPT_MOST, wait_s=wait_s)
+        self._kept: AnswerCache[tuple[date, date, str], _Made | str] = AnswerCache(kept_most=KEPT_MOST, wait_s=wait_s)
 
     async def years(self, *, today: date) -> tuple[int, ...]:
         """The years with a settled day in a month that is over, the newest first; at most the last five."""
@@ -55,10 +55,10 @@ class FairnessDesk:
         while it is worked out.
         """
         first, last = date(year, 1, 1), _end_of(year, today=today)
-        standing = await standing_of(self._store, first=first, last=last)
+        standing = await period_digest(self._store, first=first, last=last)
         try:
             made = await self._kept.ask((first, last, standing), asker=member, work=lambda: self._make(first, last))
-        except AskerBusy:
+        except AskerBusyError:
             return BUSY
         if made is None or isinstance(made, str):
             return made
@@ -79,12 +79,12 @@ class FairnessDesk:
         parts, digests = [], []
         try:
             for name in settled:
-                inputs = await read_day(self._store, day=date.fromisoformat(name), access=FAIRNESS_ACCESS)
-                parts.append(await asyncio.to_thread(take_part, await settle_beside(inputs)))
+                inputs = await read_day_inputs(self._store, day=date.fromisoformat(name), access=FAIRNESS_ACCESS)
+                parts.append(await asyncio.to_thread(extract_period, await settle_in_thread(inputs)))
                 digests.append(inputs.digest)
             seed = orders_seed(digests)
-            report = await asyncio.to_thread(report_parts, parts, rng=np.random.default_rng(seed))
-        except (Refusal, ValueError) as problem:
+            report = await asyncio.to_thread(report_periods, parts, rng=np.random.default_rng(seed))
+        except (RejectedInputError, ValueError) as problem:
             return str(problem)
         if len(report.shares) < LEAST_HOMES:
             return f"fewer than {LEAST_HOMES} homes took part; a report would tell of single homes"

@@ -9,13 +9,13 @@ from datetime import date
 from typing import Final
 
 from hub.books.days import SettlementStores
-from hub.books.period import Period, read_period, standing_of
+from hub.books.period import SettledPeriod, period_digest, read_period
 from hub.core.ledger.run_calendar import days_of, month_of
-from hub.core.rules.input_checks import Refusal
+from hub.core.rules.input_checks import RejectedInputError
 from hub.core.trials.rule_choices import chosen_rule
-from hub.core.trials.what_if import MemberTrial, Summary, Trial, summarise, try_rule
+from hub.core.trials.what_if import MemberTrial, Trial, TrialSummary, summarise, try_rule
 from hub.storage.records import Access
-from hub.trials.answer_cache import AskerBusy, KeptWork
+from hub.trials.answer_cache import AnswerCache, AskerBusyError
 from protocols.errors import RequestError
 
 WHAT_IF_ACCESS: Final = Access(actor="job:what-if", role="job", purpose="settle.share")
@@ -30,17 +30,19 @@ class _Tried:
 
     days: int
     left_out: int
-    stood: Summary
-    tried: Summary
+    stood: TrialSummary
+    tried: TrialSummary
     trial: Trial
 
 
-class TrialDesk:
+class TrialService:
     """What the What-if page asks. The look at the homes' readings is logged in each home's log when they are read."""
 
     def __init__(self, store: SettlementStores, *, wait_s: float = WAIT_S) -> None:
         self._store = store
-        self._kept: KeptWork[tuple[date, str, str, date], _Tried | str] = KeptWork(kept_most=KEPT_MOST, wait_s=wait_s)
+        self._kept: AnswerCache[tuple[date, str, str, date], _Tried | str] = AnswerCache(
+            kept_most=KEPT_MOST, wait_s=wait_s
+        )
 
     async def months(self, *, first: date, last: date) -> tuple[date, ...]:
         """The months with a settled day in this range, the newest first."""
@@ -51,12 +53,12 @@ class TrialDesk:
     async def try_rule(self, member: str, *, month: date, choice: str, today: date) -> MemberTrial | str | None:
         """The member's own view of the rule tried on the month; a line saying why not; None while it is worked out."""
         days = days_of(month)
-        standing = await standing_of(self._store, first=days[0], last=days[-1])
+        standing = await period_digest(self._store, first=days[0], last=days[-1])
         try:
             tried = await self._kept.ask(
                 (month, choice, standing, today), asker=member, work=lambda: self._try(month, choice)
             )
-        except AskerBusy:
+        except AskerBusyError:
             return BUSY
         if tried is None or isinstance(tried, str):
             return tried
@@ -68,11 +70,11 @@ class TrialDesk:
         try:
             period = await read_period(self._store, first=days[0], last=days[-1], access=WHAT_IF_ACCESS)
             return await asyncio.to_thread(_tried, period, choice)
-        except (RequestError, Refusal, ValueError) as problem:
+        except (RequestError, RejectedInputError, ValueError) as problem:
             return str(problem)
 
 
-def _tried(period: Period, choice: str) -> _Tried:
+def _tried(period: SettledPeriod, choice: str) -> _Tried:
     in_force = period.stood[-1].rule
     trial = try_rule(period.parts, chosen_rule(choice, in_force=in_force, parts=period.parts), stood=period.stood)
     stood = try_rule(period.parts, in_force, stood=period.stood)

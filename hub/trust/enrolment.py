@@ -9,7 +9,7 @@ from typing import Protocol
 
 from hub.storage.contract import MemberStore, ReadingStore
 from hub.storage.records import Agent, Coop
-from protocols.consent.reduction import decode_consent, default_consent, text_of
+from protocols.consent.reduction import consent_toml, decode_consent, default_consent
 from protocols.enrolment.handshake import (
     EnrolAnswer,
     EnrolRequest,
@@ -87,7 +87,7 @@ class Enrolment:
         answer = EnrolAnswer(
             *(self._coop.id, enrolled.home_id, agent_id, enrolled.shard, self._public_key, host, port),
             tz=self._coop.tz,
-            consent=text_of(consent),
+            consent=consent_toml(consent),
         )
         return 200, build_answer(answer).encode("utf-8")
 

@@ -5,17 +5,17 @@ from datetime import date
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from hub.books.days import SettlementStores, read_day
-from hub.console.progress import Tell, tell_nobody
-from hub.core.ledger.entries import GENESIS, UNITS, Unit
-from hub.core.rules.input_checks import Refusal
+from hub.books.days import SettlementStores, read_day_inputs
+from hub.console.progress import ReportProgress, ignore_progress
+from hub.core.ledger.entries import GENESIS, UNITS, LedgerUnit
+from hub.core.rules.input_checks import RejectedInputError
 from hub.core.settlement.period import settle
-from hub.verify.check_result import Findings
+from hub.verify.check_result import CheckResult
 from hub.verify.journal import check_journal
 
 
 @dataclass
-class BookCheck(Findings):
+class BookCheck(CheckResult):
     """What was looked at and every contradiction found.
 
     `late_days` have readings newer than their run: not wrong, to be settled again. `sums` must be zero per unit.
@@ -27,13 +27,13 @@ class BookCheck(Findings):
     recomputed: int = 0
     attestations: int = 0
     unsigned: int = 0
-    sums: dict[Unit, int] = field(default_factory=lambda: dict.fromkeys(UNITS, 0))
+    sums: dict[LedgerUnit, int] = field(default_factory=lambda: dict.fromkeys(UNITS, 0))
     head: str = GENESIS.hex()
     late_days: list[str] = field(default_factory=list)
 
 
 async def check_books(
-    store: SettlementStores, key: Ed25519PublicKey | None = None, *, tell: Tell = tell_nobody
+    store: SettlementStores, key: Ed25519PublicKey | None = None, *, tell: ReportProgress = ignore_progress
 ) -> BookCheck:
     """The journal whole, every entry and the ledger zero, every standing run the same result from the same readings.
 
@@ -49,18 +49,18 @@ async def check_books(
     return check
 
 
-async def _recompute(store: SettlementStores, check: BookCheck, *, tell: Tell) -> None:
+async def _recompute(store: SettlementStores, check: BookCheck, *, tell: ReportProgress) -> None:
     standing = {run.day: run.run_key for run in await store.runs(allocations=False)}
     for number, day in enumerate(standing):
         tell("days computed again", number, len(standing))
         run = (await store.runs(days=(day, day)))[-1]
-        inputs = await read_day(store, day=date.fromisoformat(day))
+        inputs = await read_day_inputs(store, day=date.fromisoformat(day))
         if (inputs.rule_hash, inputs.digest) != (run.rule_hash, run.input_digest):
             check.late_days.append(day)
             continue
         try:
             settled = settle(inputs.readings, inputs.rule)
-        except Refusal as refusal:
+        except RejectedInputError as refusal:
             check.note(f"run of {day}: computed again it is refused ({refusal})")
             continue
         check.recomputed += 1

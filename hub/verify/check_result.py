@@ -7,7 +7,7 @@ FINDINGS_MAX: Final = 100
 
 
 @dataclass
-class Findings:
+class CheckResult:
     """All contradictions are counted, the first FINDINGS_MAX are kept as sentences."""
 
     wrong: int = 0

@@ -14,14 +14,21 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from hub.books.days import SettlementStores, run_key_of
-from hub.console.progress import Tell, tell_nobody
-from hub.core.ledger.attestations import DAY_ROOT, FIRST_PREVIOUS, Said, document_digest, read_document, run_words
-from hub.core.ledger.entries import GENESIS, UNITS, Unit, entry_hash, read_entry
-from hub.core.ledger.merkle import leaf_hash, plant_hashes
+from hub.console.progress import ReportProgress, ignore_progress
+from hub.core.ledger.attestations import (
+    DAY_ROOT,
+    FIRST_PREVIOUS,
+    AttestedDocument,
+    document_digest,
+    read_attestation,
+    run_columns,
+)
+from hub.core.ledger.entries import GENESIS, UNITS, LedgerUnit, entry_hash, read_entry
+from hub.core.ledger.merkle import build_tree_from_hashes, leaf_hash
 from hub.core.ledger.signed_document import SIGNED_TAG
 from hub.core.rules.rulebook import VERSION_TAG
 from hub.storage.records import AttestationRow, Coop, EntryRow, RunRow
-from hub.verify.check_result import Findings
+from hub.verify.check_result import CheckResult
 
 PAGE: Final = 2000
 FUND_KINDS: Final = "fund:"
@@ -32,7 +39,7 @@ BEFORE_ALL: Final = -(2**63)
 
 
 @dataclass
-class Journal:
+class JournalCheck:
     """What the rows came to: leaf hashes of each day's entries with their positions, and the runs without records.
 
     `looks` is the highest number of access log lines the hub signed for, with the attestation that says so.
@@ -41,7 +48,7 @@ class Journal:
     entries: int = 0
     attestations: int = 0
     head: bytes = GENESIS
-    sums: dict[Unit, int] = field(default_factory=lambda: dict.fromkeys(UNITS, 0))
+    sums: dict[LedgerUnit, int] = field(default_factory=lambda: dict.fromkeys(UNITS, 0))
     leaves: dict[str, list[tuple[int, bytes]]] = field(default_factory=lambda: defaultdict(list))
     hashes: dict[int, bytes] = field(default_factory=dict)
     rooted: list[str] = field(default_factory=list)
@@ -52,10 +59,10 @@ class Journal:
 
 
 async def check_journal(
-    store: SettlementStores, found: Findings, *, key: Ed25519PublicKey | None, tell: Tell = tell_nobody
-) -> Journal:
+    store: SettlementStores, found: CheckResult, *, key: Ed25519PublicKey | None, tell: ReportProgress = ignore_progress
+) -> JournalCheck:
     """Walk rules, entries, runs and attestations; every contradiction goes to `found`."""
-    journal = Journal()
+    journal = JournalCheck()
     coop = await store.coop()
     for position, rule_hash, canonical in await store.journal_rules():
         if hashlib.sha256(VERSION_TAG + canonical).hexdigest() != rule_hash:
@@ -72,7 +79,9 @@ async def check_journal(
     return journal
 
 
-async def _check_entries(store: SettlementStores, journal: Journal, found: Findings, *, tell: Tell) -> None:
+async def _check_entries(
+    store: SettlementStores, journal: JournalCheck, found: CheckResult, *, tell: ReportProgress
+) -> None:
     """Each hash follows from the one before. A wrong hash is laid to its own entry, not to the one after it."""
     position, previous, after = 0, (GENESIS, GENESIS), BEFORE_ALL
     while page := await store.journal_entries(after=after, limit=PAGE):
@@ -95,7 +104,7 @@ async def _check_entries(store: SettlementStores, journal: Journal, found: Findi
         tell("entries", journal.entries, None)
 
 
-def _check_entry(row: EntryRow, journal: Journal, found: Findings) -> None:
+def _check_entry(row: EntryRow, journal: JournalCheck, found: CheckResult) -> None:
     try:
         entry = read_entry(row.canonical)
     except ValueError as error:
@@ -108,7 +117,7 @@ def _check_entry(row: EntryRow, journal: Journal, found: Findings) -> None:
     journal.hashes[row.position] = row.hash
 
 
-async def _check_runs(store: SettlementStores, journal: Journal, found: Findings, *, coop: Coop) -> None:
+async def _check_runs(store: SettlementStores, journal: JournalCheck, found: CheckResult, *, coop: Coop) -> None:
     """A run's key covers its period, rule and inputs; its result is its record's hash; the ledger has its entries."""
     position, after = 0, BEFORE_ALL
     before: dict[tuple[str, str], str] = {}
@@ -146,7 +155,7 @@ def _without_record(run: RunRow) -> RunRow:
 
 
 async def _check_attestations(
-    store: SettlementStores, journal: Journal, found: Findings, *, coop: Coop, key: Ed25519PublicKey | None
+    store: SettlementStores, journal: JournalCheck, found: CheckResult, *, coop: Coop, key: Ed25519PublicKey | None
 ) -> None:
     """The signed chain, and behind each day root its run and the entries under it."""
     position, previous, after = 0, FIRST_PREVIOUS, BEFORE_ALL
@@ -167,7 +176,7 @@ async def _check_attestations(
                 _check_root(said, journal, found, place=f"attestation {position}", nth=len(journal.rooted))
 
 
-async def _check_all_signed(store: SettlementStores, journal: Journal, found: Findings) -> None:
+async def _check_all_signed(store: SettlementStores, journal: JournalCheck, found: CheckResult) -> None:
     """Every run has its day root; but a store that knows of no signing at all is one of before the hub signed.
 
     How far a day's inputs reach is kept since the hub signs, so a day that has it was booked by a hub that does.
@@ -182,7 +191,7 @@ async def _check_all_signed(store: SettlementStores, journal: Journal, found: Fi
             found.note(f"run {at} of {run.day}: the hub has not signed it")
 
 
-async def _check_access_log(store: SettlementStores, journal: Journal, found: Findings) -> None:
+async def _check_access_log(store: SettlementStores, journal: JournalCheck, found: CheckResult) -> None:
     """No line taken out of it, nor off its end since the last day root. Lines put in their place are not noticed."""
     last, count = await store.last_access_line(), await store.access_line_count()
     if count < last:
@@ -193,8 +202,8 @@ async def _check_access_log(store: SettlementStores, journal: Journal, found: Fi
 
 
 def _check_attestation(
-    row: AttestationRow, found: Findings, *, coop: Coop, key: Ed25519PublicKey | None, previous: bytes
-) -> Said | None:
+    row: AttestationRow, found: CheckResult, *, coop: Coop, key: Ed25519PublicKey | None, previous: bytes
+) -> AttestedDocument | None:
     place = f"attestation {row.position}"
     if key is not None:
         try:
@@ -203,7 +212,7 @@ def _check_attestation(
             found.note(f"{place} of {row.subject}: the hub has not signed these bytes")
             return None
     try:
-        said = read_document(row.document)
+        said = read_attestation(row.document)
     except ValueError as error:
         found.note(f"{place} of {row.subject}: {error}")
         return None
@@ -215,7 +224,7 @@ def _check_attestation(
     return said
 
 
-def _check_root(said: Said, journal: Journal, found: Findings, *, place: str, nth: int) -> None:
+def _check_root(said: AttestedDocument, journal: JournalCheck, found: CheckResult, *, place: str, nth: int) -> None:
     """The run's columns, the ledger's head and the Merkle root over the day's entries are those that were signed.
 
     Runs are signed in their order, so the nth day root is that of run n.
@@ -227,7 +236,7 @@ def _check_root(said: Said, journal: Journal, found: Findings, *, place: str, nt
         at, run = journal.runs[said.run_key]
         if at != nth:
             found.note(f"run {nth} of {said.subject}: it stands at {at}, and the hub signed for it in another order")
-        stored = run_words(run)
+        stored = run_columns(run)
         if differing := sorted(name for name in stored if stored[name] != words.get(name)):
             found.note(f"run {at} of {run.day}: the hub signed for another {', '.join(differing)}")
     position, head = cast(list[object], said.content["ledger"])
@@ -236,5 +245,5 @@ def _check_root(said: Said, journal: Journal, found: Findings, *, place: str, nt
     # Day roots of before the access log was counted say nothing of it.
     journal.looks = max(journal.looks, (cast(int, said.content.get("looks", 0)), place))
     leaves = [leaf for at, leaf in journal.leaves.get(said.subject, ()) if at <= cast(int, position)]
-    if (plant_hashes(leaves).root.hex(), len(leaves)) != (said.content["root"], said.content["entries"]):
+    if (build_tree_from_hashes(leaves).root.hex(), len(leaves)) != (said.content["root"], said.content["entries"]):
         found.note(f"{place} of {said.subject}: the day's entries are not those the hub signed for")

@@ -8,13 +8,13 @@ from typing import Final, Protocol
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from hub.console.progress import Tell, tell_nobody
+from hub.console.progress import ReportProgress, ignore_progress
 from hub.storage.contract import MemberStore, ReadingStore
 from hub.storage.records import Access, Agent, ChainHead
-from hub.verify.check_result import Findings
+from hub.verify.check_result import CheckResult
 from protocols.consent.reduction import decode_consent
 from protocols.quantities import Mark, Measure
-from protocols.slots import Slot, iso
+from protocols.slots import Slot, format_slot
 from protocols.wire.chain import FIRST_PREVIOUS, Header
 from protocols.wire.envelope import batch_hash, open_sealed
 from protocols.wire.messages import decode_answer, decode_consent_notice
@@ -34,7 +34,7 @@ class MessageStores(MemberStore, ReadingStore, Protocol):
 
 
 @dataclass
-class MessageCheck(Findings):
+class MessageCheck(CheckResult):
     """What was looked at, and every contradiction found.
 
     `chains` gives each agent's chain as one hash: SHA-256 over a line `epoch seq hash` of every message, in order.
@@ -62,7 +62,7 @@ class _Chain:
     head: bytes = FIRST_PREVIOUS
 
 
-async def check_messages(store: MessageStores, *, tell: Tell = tell_nobody) -> MessageCheck:
+async def check_messages(store: MessageStores, *, tell: ReportProgress = ignore_progress) -> MessageCheck:
     """Signatures, chains without holes, and tables that say what the signed bytes say, and nothing more."""
     check = MessageCheck()
     expected = await store.message_count()
@@ -174,13 +174,17 @@ async def _compare(
         held_wh = int(series[measure].energy_wh[at])
         said_wh = -1 if column.energy_wh is None else column.energy_wh
         if held_wh != said_wh or (int(series[measure].mark[at]) == Mark.MISSING) != (column.mark == Mark.MISSING):
-            check.note(f"{home} {measure.name.lower()} {iso(slot)}: the table differs from what the home signed")
+            check.note(
+                f"{home} {measure.name.lower()} {format_slot(slot)}: the table differs from what the home signed"
+            )
     for measure, row in series.items():
         # Only measured values settle; what was spread out of a longer sum is marked derived.
         for place in np.flatnonzero(row.mark == Mark.MEASURED):
             slot = looked.start + int(place)
             if (measure, slot) not in signed:
-                check.note(f"{home} {measure.name.lower()} {iso(slot)}: the table holds a value that nobody signed")
+                check.note(
+                    f"{home} {measure.name.lower()} {format_slot(slot)}: the table holds a value that nobody signed"
+                )
 
 
 async def _compare_consents(store: MessageStores, home: str, *, signed: Sequence[bytes], check: MessageCheck) -> None:

@@ -27,13 +27,13 @@ BROKEN = (KeyError, TypeError, ValueError, IndexError, AttributeError, Arithmeti
 Table = dict[Any, Any]
 
 
-class Wrong(Exception):
+class StatementCheckError(Exception):
     """One line that names a place in the statement and what is wrong there."""
 
 
 def require(holds: bool, place: str, what: str) -> None:
     if not holds:
-        raise Wrong(f"{place}: {what}")
+        raise StatementCheckError(f"{place}: {what}")
 
 
 def same(stated: object, found: object, place: str) -> None:
@@ -52,7 +52,7 @@ def check_signature(signed: Table, key: Ed25519PublicKey, place: str) -> None:
     try:
         key.verify(bytes.fromhex(signed["signature"]), SIGNED + canonical(signed["document"]))
     except (InvalidSignature, *BROKEN):
-        raise Wrong(f"{place}: not signed by the hub's key, or changed since") from None
+        raise StatementCheckError(f"{place}: not signed by the hub's key, or changed since") from None
 
 
 def root_of(leaf: bytes, index: int, size: int, proof: list[bytes]) -> bytes:
@@ -246,7 +246,7 @@ def check_bill(bill: Table, money: Table, fee_nano: int) -> None:
 
 
 def verify(signed: Table, own: Table, published: Table, key: Ed25519PublicKey) -> str:
-    """What was found, in one line. Raises: Wrong at the first place that does not hold."""
+    """What was found, in one line. Raises: StatementCheckError at the first place that does not hold."""
     place, withheld = "statement", 0
     try:
         document = signed["document"]
@@ -266,7 +266,7 @@ def verify(signed: Table, own: Table, published: Table, key: Ed25519PublicKey) -
         marks = [mark for day in document["days"] for _, mark, *_ in day.get("marks", ())]
         marks += ["late, for the next run" for row in rows if "late" in row]
     except BROKEN as error:
-        raise Wrong(f"{place}: malformed ({type(error).__name__}: {str(error)[:80]})") from None
+        raise StatementCheckError(f"{place}: malformed ({type(error).__name__}: {str(error)[:80]})") from None
     check_signature(signed, key, "statement signature")
     note = f"; {withheld} of them only within bounds, as too few homes took part" if withheld else ""
     note += "".join(f"; {marks.count(mark)} slots {mark}" for mark in sorted({*marks}))
@@ -287,7 +287,7 @@ def main() -> int:
             with Path(path).open("rb") as file:
                 files.append(json.loads(file.read(MAX_BYTES)))
         sys.stdout.write(verify(files[0], files[1], files[2], key) + "\n")
-    except Wrong as wrong:
+    except StatementCheckError as wrong:
         sys.stdout.write(f"{wrong}\n")
         return 1
     except (OSError, *BROKEN) as error:

@@ -14,8 +14,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from hub.storage.records import PromptRow
 from hub.web.frame.services import HubParts
 from hub.web.frame.sign_in import Visit
-from hub.web.frame.translation import SOURCE_LANGUAGE, Words, catalogue
-from hub.web.views.home.neighbourhood import Neighbourhood
+from hub.web.frame.translation import SOURCE_LANGUAGE, Localizer, catalogue
+from hub.web.views.home.neighbourhood import OutlookCache
 from protocols.slots import SLOTS_PER_UTC_DAY, Slot, slot_of
 
 _ROOM: Final = Path(__file__).parent
@@ -24,7 +24,7 @@ PROMPT_DAYS: Final = 14
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class PageFrame:
     """What stands around every page."""
 
     coop: str
@@ -62,17 +62,17 @@ def static_address(name: str) -> str:
     return f"/static/{name}?v={mark}"
 
 
-class Site:
+class PageContext:
     """The pages' shared surroundings: the hub's parts, the kept outlook, and how a page is drawn."""
 
     def __init__(self, parts: HubParts) -> None:
         self.parts = parts
-        self.neighbourhood = Neighbourhood(parts.store, parts.coop.tz)
+        self.neighbourhood = OutlookCache(parts.store, parts.coop.tz)
 
     async def page(self, visit: Visit, template: str, *, place: str, status: int = 200, **values: Any) -> HTMLResponse:
         """A page for a signed-in member."""
         through = await self.received_through()
-        frame = Frame(
+        frame = PageFrame(
             coop=self.parts.coop.name,
             language=visit.words.language,
             place=place,
@@ -86,8 +86,8 @@ class Site:
 
     def plain_page(self, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
         """A page for nobody in particular, in the source language."""
-        frame = Frame(self.parts.coop.name, SOURCE_LANGUAGE, "", "", 0, 0, False, False)
-        words = Words(SOURCE_LANGUAGE, self.parts.coop.tz, self.parts.coop.currency)
+        frame = PageFrame(self.parts.coop.name, SOURCE_LANGUAGE, "", "", 0, 0, False, False)
+        words = Localizer(SOURCE_LANGUAGE, self.parts.coop.tz, self.parts.coop.currency)
         return self._draw(template, words, frame=frame, status=status, values=values)
 
     async def open_prompts(self, visit: Visit) -> tuple[PromptRow, ...]:
@@ -110,13 +110,13 @@ class Site:
         return max((await self.parts.store.received_through()).values(), default=None)
 
     def _draw(
-        self, template: str, words: Words, *, frame: Frame, status: int, values: Mapping[str, Any]
+        self, template: str, words: Localizer, *, frame: PageFrame, status: int, values: Mapping[str, Any]
     ) -> HTMLResponse:
         text = templates(words.language).get_template(template).render(frame=frame, words=words, **values)
         return HTMLResponse(text, status_code=status)
 
 
-def _fresh(through: Slot | None, words: Words) -> str:
+def _fresh(through: Slot | None, words: Localizer) -> str:
     if through is None:
         return words.say("nothing has arrived yet")
     return words.say("measured until %(time)s", time=words.clock(through + 1))

@@ -13,14 +13,14 @@ from protocols.consent.purposes import CATALOGUE, CONTRACT, HEALTH, Basis, Purpo
 from protocols.consent.rules import (
     ConsentRule,
     ConsentSet,
+    consent_digest,
     contract_rule,
     decode_consent,
     default_consent,
-    digest,
     encode_consent,
-    ordered,
+    sort_rules,
 )
-from protocols.consent.text import parse_consent, text_of
+from protocols.consent.text import consent_toml, parse_consent
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import Slot
 from protocols.wire.readings import Batch, Column, DeviceState, LongInterval
@@ -35,20 +35,20 @@ __all__ = [
     "Purpose",
     "Resolution",
     "SlotValue",
+    "consent_digest",
+    "consent_toml",
     "contract_rule",
     "decode_consent",
     "default_consent",
-    "digest",
     "encode_consent",
-    "finest",
-    "gate",
-    "gate_devices",
-    "gate_long_intervals",
-    "ordered",
+    "filter_devices",
+    "filter_long_intervals",
+    "filter_values",
+    "find_violations",
+    "finest_spans",
     "parse_consent",
     "purpose_of",
-    "text_of",
-    "violations",
+    "sort_rules",
 ]
 
 
@@ -61,7 +61,7 @@ class SlotValue:
     gap: Gap = Gap.NONE
 
 
-def finest(consent: ConsentSet, slot: Slot) -> dict[Measure, int]:
+def finest_spans(consent: ConsentSet, slot: Slot) -> dict[Measure, int]:
     """For each measure that may leave in this slot, the slots in one value at the finest resolution allowed."""
     spans: dict[Measure, int] = {}
     for rule in consent.rules:
@@ -75,7 +75,9 @@ def finest(consent: ConsentSet, slot: Slot) -> dict[Measure, int]:
     return dict(sorted(spans.items()))
 
 
-def gate(consent: ConsentSet, slot: Slot, measured: Mapping[tuple[Measure, Slot], SlotValue]) -> tuple[Column, ...]:
+def filter_values(
+    consent: ConsentSet, slot: Slot, measured: Mapping[tuple[Measure, Slot], SlotValue]
+) -> tuple[Column, ...]:
     """What may leave in the batch of this slot, and nothing else.
 
     An hourly or daily (UTC) value leaves only with the last slot of its hour or day, as the sum of all its slots.
@@ -85,7 +87,7 @@ def gate(consent: ConsentSet, slot: Slot, measured: Mapping[tuple[Measure, Slot]
     """
     columns = []
     contract = _contract_measures(consent, slot)
-    for measure, span in finest(consent, slot).items():
+    for measure, span in finest_spans(consent, slot).items():
         first = slot + 1 - span
         if (slot + 1) % span or not _held_before(consent, measure, slots=range(first, slot), span=span):
             continue
@@ -95,17 +97,17 @@ def gate(consent: ConsentSet, slot: Slot, measured: Mapping[tuple[Measure, Slot]
     return tuple(columns)
 
 
-def gate_long_intervals(consent: ConsentSet, intervals: Iterable[LongInterval]) -> tuple[LongInterval, ...]:
+def filter_long_intervals(consent: ConsentSet, intervals: Iterable[LongInterval]) -> tuple[LongInterval, ...]:
     """The totals over outages that may leave: those that begin and end where consented values begin and end."""
     return tuple(interval for interval in intervals if _long_interval_may_leave(consent, interval))
 
 
-def gate_devices(consent: ConsentSet, slot: Slot, devices: Iterable[DeviceState]) -> tuple[DeviceState, ...]:
+def filter_devices(consent: ConsentSet, slot: Slot, devices: Iterable[DeviceState]) -> tuple[DeviceState, ...]:
     """The device states that may leave: all of them, or none when the home objected to device.health."""
     return tuple(devices) if _health_may_leave(consent, slot) else ()
 
 
-def violations(consent: ConsentSet, batch: Batch) -> tuple[str, ...]:
+def find_violations(consent: ConsentSet, batch: Batch) -> tuple[str, ...]:
     """Everything in a batch that this consent does not allow, in words without values; empty when it may stay.
 
     `consent` is the one in force at the batch's place in the chain.
@@ -113,7 +115,7 @@ def violations(consent: ConsentSet, batch: Batch) -> tuple[str, ...]:
     found = []
     if batch.consent_version != consent.version:
         found.append(f"made under consent {batch.consent_version}, but consent {consent.version} is in force")
-    allowed = finest(consent, batch.slot)
+    allowed = finest_spans(consent, batch.slot)
     for column in batch.columns:
         least = allowed.get(column.measure)
         before = range(batch.slot + 1 - column.span, batch.slot)
@@ -134,7 +136,7 @@ def violations(consent: ConsentSet, batch: Batch) -> tuple[str, ...]:
 def _held_before(consent: ConsentSet, measure: Measure, *, slots: range, span: int) -> bool:
     """Whether a value over `span` slots was allowed in each of these slots too, none of them before a consent."""
     for slot in slots:
-        allowed = finest(consent, slot).get(measure)
+        allowed = finest_spans(consent, slot).get(measure)
         if allowed is None or span % allowed:
             return False
     return True
@@ -143,7 +145,7 @@ def _held_before(consent: ConsentSet, measure: Measure, *, slots: range, span: i
 def _long_interval_may_leave(consent: ConsentSet, interval: LongInterval) -> bool:
     # A total that cuts through an hour, beside hourly values, would tell what the hourly consent hides.
     last = interval.first_slot + interval.slots - 1
-    allowed = finest(consent, last).get(interval.measure)
+    allowed = finest_spans(consent, last).get(interval.measure)
     if allowed is None or interval.first_slot % allowed or interval.slots % allowed:
         return False
     return any(

@@ -16,7 +16,7 @@ from protocols.quantities import Measure
 from protocols.slots import Slot
 from protocols.wire import strict_cbor
 from protocols.wire.readings import MAX_SLOT
-from protocols.wire.refusal_reasons import Refusal, WireError
+from protocols.wire.refusal_reasons import RefusalReason, WireError
 from protocols.wire.topics import is_id
 
 FORM = 1
@@ -96,19 +96,21 @@ def decode_consent(data: bytes) -> ConsentSet:
     if type(fields) is not dict or tuple(fields) != (1, 2, 3, 4) or fields[1] != FORM:
         raise _garbage("not a consent of version 1")
     try:
-        consent = ConsentSet(fields[2], fields[3], tuple(_rule(item) for item in strict_cbor.rows(fields[4], 5)))
+        consent = ConsentSet(
+            fields[2], fields[3], tuple(_rule(item) for item in strict_cbor.require_rows(fields[4], 5))
+        )
     except (ValueError, TypeError):
         raise _garbage("a field of the consent is not of its form") from None
     _check(consent)
     return consent
 
 
-def digest(consent: ConsentSet) -> bytes:
+def consent_digest(consent: ConsentSet) -> bytes:
     """SHA-256 of the canonical bytes."""
     return sha256(encode_consent(consent)).digest()
 
 
-def ordered(rules: Iterable[ConsentRule]) -> tuple[ConsentRule, ...]:
+def sort_rules(rules: Iterable[ConsentRule]) -> tuple[ConsentRule, ...]:
     """Rules in the one order the canonical bytes have: by purpose, beginning, and the rest."""
     return tuple(sorted(rules, key=_order))
 
@@ -171,4 +173,4 @@ def _check_slot(slot: Any) -> None:
 
 
 def _garbage(detail: str) -> WireError:
-    return WireError(Refusal.GARBAGE, detail)
+    return WireError(RefusalReason.GARBAGE, detail)

@@ -6,9 +6,9 @@ import tomllib
 from typing import Any
 
 from protocols.consent.purposes import CONTRACT, HEALTH, Purpose, Resolution, purpose_of
-from protocols.consent.rules import MAX_VERSION, ConsentRule, ConsentSet, contract_rule, encode_consent, ordered
+from protocols.consent.rules import MAX_VERSION, ConsentRule, ConsentSet, contract_rule, encode_consent, sort_rules
 from protocols.quantities import Measure
-from protocols.slots import Slot, iso, parse_iso
+from protocols.slots import Slot, format_slot, parse_slot
 from protocols.wire.refusal_reasons import WireError
 from protocols.wire.topics import is_id
 
@@ -40,7 +40,7 @@ def parse_consent(text: str) -> ConsentSet:
     rules.append(contract_rule())
     if not _is_health_off(top.get("off", [])):
         rules.append(ConsentRule(HEALTH, (), Resolution.NONE, 0, None))
-    consent = ConsentSet(home, version, ordered(rules))
+    consent = ConsentSet(home, version, sort_rules(rules))
     try:
         encode_consent(consent)
     except WireError as error:
@@ -48,7 +48,7 @@ def parse_consent(text: str) -> ConsentSet:
     return consent
 
 
-def text_of(consent: ConsentSet) -> str:
+def consent_toml(consent: ConsentSet) -> str:
     """The TOML text that `parse_consent` reads back to this consent, for consents without a limited contract."""
     lines = [f'home = "{consent.home}"', f"version = {consent.version}"]
     if not any(rule.purpose == HEALTH for rule in consent.rules):
@@ -66,9 +66,9 @@ def _rule_lines(rule: ConsentRule) -> list[str]:
         f'purpose = "{rule.purpose}"',
         f"measures = [{names}]",
         f'resolution = "{rule.resolution.value}"',
-        f'valid_from = "{iso(rule.valid_from)}"',
+        f'valid_from = "{format_slot(rule.valid_from)}"',
     ]
-    return lines if rule.valid_until is None else [*lines, f'valid_until = "{iso(rule.valid_until)}"']
+    return lines if rule.valid_until is None else [*lines, f'valid_until = "{format_slot(rule.valid_until)}"']
 
 
 def _rules(top: dict[str, Any]) -> list[dict[str, Any]]:
@@ -122,7 +122,7 @@ def _slot(item: dict[str, Any], key: str, where: str) -> Slot:
     if not isinstance(text, str):
         raise ValueError(f'{where}: {key}: expected a time in quotes like "2026-11-21T10:15Z"')
     try:
-        return parse_iso(text)
+        return parse_slot(text)
     except ValueError as error:
         raise ValueError(f"{where}: {key}: {error}") from None
 

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from protocols.consent.text import MAX_TEXT_CHARS, parse_consent
 from protocols.enrolment.token import TOKEN_BYTES, TOKEN_LIFE_S, parse_token, token_hash, token_text
-from protocols.wire.refusal_reasons import Refusal, WireError
+from protocols.wire.refusal_reasons import RefusalReason, WireError
 from protocols.wire.topics import is_id, require_id, shard_of
 
 __all__ = [
@@ -115,7 +115,7 @@ def parse_request(text: str | bytes) -> EnrolRequest:
         key = Ed25519PublicKey.from_public_bytes(request.public_key)
         key.verify(request.proof, proof_bytes(request.token, request.public_key, coop=coop))
     except (InvalidSignature, ValueError):
-        raise WireError(Refusal.BAD_SIGNATURE, "the proof does not show that the sender holds the key") from None
+        raise WireError(RefusalReason.BAD_SIGNATURE, "the proof does not show that the sender holds the key") from None
     return request
 
 

@@ -7,7 +7,16 @@ from collections.abc import Iterator
 from decimal import Decimal
 from itertools import combinations
 
-from protocols.maps.model import POWER_SIGN, W_PER_UNIT, WH_PER_UNIT, Derived, DeviceMap, MapError, Point, Role
+from protocols.maps.model import (
+    POWER_SIGN,
+    W_PER_UNIT,
+    WH_PER_UNIT,
+    DerivedValue,
+    DeviceMap,
+    MapError,
+    MapPoint,
+    MapRole,
+)
 from protocols.maps.planning import Span
 
 # A counter step above 100 W over 15 minutes: how it spread must come from elsewhere.
@@ -56,7 +65,7 @@ def _name_complaints(device_map: DeviceMap) -> Iterator[str]:
         names.add(derived.name)
 
 
-def _value_complaints(point: Point) -> Iterator[str]:
+def _value_complaints(point: MapPoint) -> Iterator[str]:
     is_power = point.unit in W_PER_UNIT
     if point.words and len(point.words) != point.type.words:
         yield f"words: expected {point.type.words} addresses for {point.type.name}, found {len(point.words)}"
@@ -78,7 +87,7 @@ def _value_complaints(point: Point) -> Iterator[str]:
         yield "symbols: expected unit enum or bits"
 
 
-def _place_complaints(device_map: DeviceMap, point: Point) -> Iterator[str]:
+def _place_complaints(device_map: DeviceMap, point: MapPoint) -> Iterator[str]:
     if point.offset is not None:
         if point.type.words > device_map.transport.max_registers:
             yield "cannot be read in one request: longer than max_registers"
@@ -92,7 +101,7 @@ def _place_complaints(device_map: DeviceMap, point: Point) -> Iterator[str]:
         yield f"cannot be read in one request: {reason or 'longer than max_registers'}"
 
 
-def _helper_complaints(device_map: DeviceMap, point: Point) -> Iterator[str]:
+def _helper_complaints(device_map: DeviceMap, point: MapPoint) -> Iterator[str]:
     for helper in (*point.helpers, *((point.finer,) if point.finer else ())):
         found = [other for other in device_map.named(helper) if _together(point, other)]
         where = f"point {point.name!r}: {helper!r}"
@@ -104,7 +113,7 @@ def _helper_complaints(device_map: DeviceMap, point: Point) -> Iterator[str]:
             yield f"{where}: expected a plain number as scale_by"
 
 
-def _derived_complaints(device_map: DeviceMap, derived: Derived) -> Iterator[str]:
+def _derived_complaints(device_map: DeviceMap, derived: DerivedValue) -> Iterator[str]:
     sums, turns = bool(derived.plus or derived.minus), bool(derived.magnitude or derived.direction)
     if sums == turns or bool(derived.magnitude) != bool(derived.direction):
         yield "expected either plus/minus, or magnitude with direction"
@@ -142,7 +151,7 @@ def _atomic_complaints(device_map: DeviceMap) -> Iterator[str]:
             )
 
 
-def _offset_complaints(group: list[Point], longest: int) -> Iterator[str]:
+def _offset_complaints(group: list[MapPoint], longest: int) -> Iterator[str]:
     """Why points of one SunSpec model do not fit into one request, wherever the model lies."""
     for model in sorted({model for point in group for model in point.models}):
         inside = [point for point in group if point.offset is not None and model in point.models]
@@ -156,7 +165,7 @@ def _offset_complaints(group: list[Point], longest: int) -> Iterator[str]:
             )
 
 
-def _role_complaints(device_map: DeviceMap, role: Role) -> Iterator[str]:
+def _role_complaints(device_map: DeviceMap, role: MapRole) -> Iterator[str]:
     if not role.counters and not role.power:
         yield "expected a counter or a power"
     if bool(role.counters) == role.derived:
@@ -165,14 +174,14 @@ def _role_complaints(device_map: DeviceMap, role: Role) -> Iterator[str]:
         if key not in role.counters or len(role.counters) > 1:
             yield f"{key}_swapped: expected only beside {key}, in a role of one counter"
     for key, name in (*role.counters.items(), *((f"{key}_swapped", name) for key, name in role.swapped.items())):
-        parts = meanings(device_map, name)
+        parts = find_meanings(device_map, name)
         if not parts or any(part.unit not in WH_PER_UNIT for part in parts):
             yield f"{key}: expected the name of an energy counter, found {name!r}"
         for part in parts:
-            if isinstance(part, Point) and (complaint := _coarse_complaint(role, part)):
+            if isinstance(part, MapPoint) and (complaint := _coarse_complaint(role, part)):
                 yield f"{key}: {complaint}"
     if role.power:
-        powers = meanings(device_map, role.power)
+        powers = find_meanings(device_map, role.power)
         if not powers or any(part.unit not in W_PER_UNIT for part in powers):
             yield f"power: expected the name of a power, found {role.power!r}"
         for part in powers:
@@ -181,7 +190,7 @@ def _role_complaints(device_map: DeviceMap, role: Role) -> Iterator[str]:
                 yield f"power: {role.power!r} has positive {part.positive!r}, expected one of {allowed}"
 
 
-def _coarse_complaint(role: Role, counter: Point) -> str | None:
+def _coarse_complaint(role: MapRole, counter: MapPoint) -> str | None:
     """Why this counter must not be settled on as it is: a finer one stands by, or power must shape its steps."""
     step = static_step_wh(counter)
     if counter.finer:
@@ -191,7 +200,7 @@ def _coarse_complaint(role: Role, counter: Point) -> str | None:
     return None
 
 
-def static_step_wh(counter: Point) -> Decimal | None:
+def static_step_wh(counter: MapPoint) -> Decimal | None:
     """The counter's step in Wh as far as the map alone tells; None for floats and scales in the device."""
     unit = WH_PER_UNIT[counter.unit]
     if counter.resolution is not None:
@@ -201,7 +210,7 @@ def static_step_wh(counter: Point) -> Decimal | None:
     return abs(counter.scale) * unit
 
 
-def meanings(device_map: DeviceMap, name: str) -> tuple[Point | Derived, ...]:
+def find_meanings(device_map: DeviceMap, name: str) -> tuple[MapPoint | DerivedValue, ...]:
     """Everything the map calls by this name."""
     return (*device_map.named(name), *(each for each in device_map.derived if each.name == name))
 
@@ -213,7 +222,7 @@ def atomic_groups(device_map: DeviceMap) -> tuple[tuple[str, ...], ...]:
     return (*device_map.atomic, *scaled, *zeros, *(derived.inputs for derived in device_map.derived))
 
 
-def span_of(point: Point) -> Span:
+def span_of(point: MapPoint) -> Span:
     """The registers of a point with an address of its own, from its first to its last word."""
     if point.words:
         return Span(point.function, min(point.words), max(point.words) - min(point.words) + 1)
@@ -222,10 +231,10 @@ def span_of(point: Point) -> Span:
     return Span(point.function, point.address, point.type.words)
 
 
-def _disjoint(one: Point, other: Point) -> bool:
+def _disjoint(one: MapPoint, other: MapPoint) -> bool:
     return not set(one.models) & set(other.models)
 
 
-def _together(point: Point, other: Point) -> bool:
+def _together(point: MapPoint, other: MapPoint) -> bool:
     """Whether wherever the device has `point` it may have `other` in the same place."""
     return point.models == () == other.models or set(point.models) <= set(other.models)

@@ -10,13 +10,13 @@ from typing import Any, TypeVar
 
 from protocols.maps.model import MapError
 
-Choice = TypeVar("Choice", bound=str)
+ChoiceT = TypeVar("ChoiceT", bound=str)
 MAX_TEXT = 600
 MAX_ITEMS = 400
 POINT_NAME = r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*"
 
 
-class Fields:
+class TomlFields:
     """One TOML table being read. `defaults` fill in keys the table itself does not give."""
 
     def __init__(self, where: str, table: object, defaults: Mapping[str, Any] | None = None) -> None:
@@ -48,7 +48,7 @@ class Fields:
             raise self.wrong(key, expected, found)
         return found
 
-    def choice(self, key: str, allowed: Sequence[Choice], default: Choice | None = None) -> Choice:
+    def choice(self, key: str, allowed: Sequence[ChoiceT], default: ChoiceT | None = None) -> ChoiceT:
         """One of the allowed words."""
         found = self._take(key, default, f"one of {', '.join(allowed)}")
         for word in allowed:
@@ -110,16 +110,16 @@ class Fields:
             raise self.wrong(key, f"a list of whole numbers {low}..{high}", found)
         return tuple(found)
 
-    def choices(self, key: str, allowed: Sequence[Choice]) -> tuple[Choice, ...]:
+    def choices(self, key: str, allowed: Sequence[ChoiceT]) -> tuple[ChoiceT, ...]:
         """A non-empty list of allowed words."""
         found = self._list(key, True)
         if not all(each in allowed for each in found):
             raise self.wrong(key, f"a list out of {', '.join(allowed)}", found)
         return tuple(word for each in found for word in allowed if word == each)
 
-    def table(self, key: str) -> "Fields":
+    def table(self, key: str) -> "TomlFields":
         """A table of its own, empty when not given."""
-        return Fields(f"{self.where} {key}".strip(), self._left.pop(key, {}))
+        return TomlFields(f"{self.where} {key}".strip(), self._left.pop(key, {}))
 
     def raw(self, key: str) -> object:
         """Whatever stands there, for a key of more than one shape."""
@@ -132,7 +132,7 @@ class Fields:
             raise self.wrong(key, "a table", found)
         return found
 
-    def tables(self, key: str, *, share_rest: bool = False) -> list["Fields"]:
+    def tables(self, key: str, *, share_rest: bool = False) -> list["TomlFields"]:
         """A list of tables, each said to be where it stands.
 
         With `share_rest` all other keys not yet taken become defaults of every one of them.
@@ -144,7 +144,7 @@ class Fields:
         for index, each in enumerate(found):
             label = each.get("name") if isinstance(each, dict) else None
             where = f"{self.where} {key}[{index}]" + (f" {label!r}" if isinstance(label, str) else "")
-            made.append(Fields(where, each, defaults))
+            made.append(TomlFields(where, each, defaults))
         return made
 
     def lists_of_texts(self, key: str) -> tuple[tuple[str, ...], ...]:

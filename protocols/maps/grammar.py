@@ -8,19 +8,19 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, get_args
 
-from protocols.maps.fields import Fields
+from protocols.maps.fields import TomlFields
 from protocols.maps.model import (
     COUNTERS_OF_ROLE,
-    Check,
-    Derived,
+    DerivedValue,
     DeviceMap,
     Framing,
     IdentifyRule,
+    IdentityCheck,
     MapError,
-    Point,
+    MapPoint,
+    MapRole,
     Poll,
     Positive,
-    Role,
     RoleName,
     Serial,
     Transport,
@@ -41,7 +41,7 @@ _ORDERS: tuple[WordOrder, ...] = get_args(WordOrder)
 
 def parse_map(text: str, name: str) -> DeviceMap:
     """The map this TOML text spells out. `name` is how complaints call the file. Raises MapError."""
-    top = Fields(name, _toml(text, name))
+    top = TomlFields(name, _toml(text, name))
     device_map = DeviceMap(
         id=top.name("id", r"[a-z0-9]+(-[a-z0-9]+)*", "a name like 'eastron-sdm630'"),
         version=top.whole("version", 1, 9999),
@@ -72,7 +72,7 @@ def _toml(text: str, name: str) -> dict[str, Any]:
         raise MapError(f"{name}: not valid TOML: {cause}".splitlines()[0]) from cause
 
 
-def _transport(fields: Fields) -> Transport:
+def _transport(fields: TomlFields) -> Transport:
     framings: tuple[Framing, ...] = get_args(Framing)
     transport = Transport(
         framing=fields.choices("framing", framings),
@@ -89,7 +89,7 @@ def _transport(fields: Fields) -> Transport:
     return transport
 
 
-def _tcp_port(fields: Fields) -> int | None:
+def _tcp_port(fields: TomlFields) -> int | None:
     if not fields.has("tcp"):
         return None
     tcp = fields.table("tcp")
@@ -98,7 +98,7 @@ def _tcp_port(fields: Fields) -> int | None:
     return port
 
 
-def _serial(fields: Fields) -> Serial | None:
+def _serial(fields: TomlFields) -> Serial | None:
     if not fields.has("rtu"):
         return None
     rtu = fields.table("rtu")
@@ -112,7 +112,7 @@ def _serial(fields: Fields) -> Serial | None:
     return serial
 
 
-def _blocks(top: Fields) -> dict[str, Any]:
+def _blocks(top: TomlFields) -> dict[str, Any]:
     fields = top.table("blocks")
     bridge = None
     if fields.has("bridge"):
@@ -130,7 +130,7 @@ def _blocks(top: Fields) -> dict[str, Any]:
     return {"blocks": limits, "atomic": atomic}
 
 
-def _areas(fields: Fields, key: str) -> tuple[Span, ...]:
+def _areas(fields: TomlFields, key: str) -> tuple[Span, ...]:
     areas = []
     for area in fields.tables(key):
         function, first = _function(area), area.whole("first", 0, 65535)
@@ -140,18 +140,18 @@ def _areas(fields: Fields, key: str) -> tuple[Span, ...]:
     return tuple(areas)
 
 
-def _points(top: Fields) -> tuple[Point, ...]:
-    points: list[Point] = []
+def _points(top: TomlFields) -> tuple[MapPoint, ...]:
+    points: list[MapPoint] = []
     for table in top.tables("tables"):
         table.text("title")
         points.extend(_point(row) for row in table.tables("points", share_rest=True))
     return tuple(points)
 
 
-def _point(fields: Fields) -> Point:
+def _point(fields: TomlFields) -> MapPoint:
     rtype = _type(fields)
     low, high = fields.bounds("range")
-    point = Point(
+    point = MapPoint(
         name=fields.name("name"),
         function=_function(fields),
         type=rtype,
@@ -181,7 +181,7 @@ def _point(fields: Fields) -> Point:
     return point
 
 
-def _place(fields: Fields) -> dict[str, Any]:
+def _place(fields: TomlFields) -> dict[str, Any]:
     """Where the value lies, given in exactly one of three ways, and checked against the printed number."""
     given = [key for key in ("address", "words", "offset") if fields.has(key)]
     if len(given) != 1:
@@ -208,7 +208,7 @@ def _place(fields: Fields) -> dict[str, Any]:
     return place
 
 
-def _type(fields: Fields) -> RegisterType:
+def _type(fields: TomlFields) -> RegisterType:
     found = fields.text("type")
     try:
         return register_type(found)
@@ -216,14 +216,14 @@ def _type(fields: Fields) -> RegisterType:
         raise MapError(f"{fields.where}: type: {cause}") from cause
 
 
-def _sentinels(fields: Fields, rtype: RegisterType) -> tuple[Sentinel, ...]:
+def _sentinels(fields: TomlFields, rtype: RegisterType) -> tuple[Sentinel, ...]:
     try:
         return tuple(parse_sentinel(text, rtype) for text in fields.texts("sentinels"))
     except RegisterError as cause:
         raise MapError(f"{fields.where}: sentinels: {cause}") from cause
 
 
-def _symbols(fields: Fields) -> Mapping[int, str] | None:
+def _symbols(fields: TomlFields) -> Mapping[int, str] | None:
     if not fields.has("symbols"):
         return None
     found = fields.raw_table("symbols")
@@ -232,12 +232,12 @@ def _symbols(fields: Fields) -> Mapping[int, str] | None:
     return {int(key): text for key, text in found.items()}
 
 
-def _function(fields: Fields) -> int:
+def _function(fields: TomlFields) -> int:
     return fields.whole("function", min(READ_FUNCTIONS), max(READ_FUNCTIONS))
 
 
-def _derived(fields: Fields) -> Derived:
-    derived = Derived(
+def _derived(fields: TomlFields) -> DerivedValue:
+    derived = DerivedValue(
         name=fields.name("name"),
         unit=fields.choice("unit", UNITS),
         positive=fields.choice("positive", _POSITIVES, "none"),
@@ -253,7 +253,7 @@ def _derived(fields: Fields) -> Derived:
     return derived
 
 
-def _rule(fields: Fields) -> IdentifyRule:
+def _rule(fields: TomlFields) -> IdentifyRule:
     rule = IdentifyRule(
         checks=tuple(_check(check) for check in fields.tables("checks")),
         sunspec_models=fields.wholes("sunspec_models", 1, 65534),
@@ -267,9 +267,9 @@ def _rule(fields: Fields) -> IdentifyRule:
     return rule
 
 
-def _check(fields: Fields) -> Check:
+def _check(fields: TomlFields) -> IdentityCheck:
     low, high = fields.bounds("range")
-    check = Check(
+    check = IdentityCheck(
         function=_function(fields),
         address=fields.whole("address", 0, 65535),
         type=_type(fields),
@@ -283,14 +283,14 @@ def _check(fields: Fields) -> Check:
     return check
 
 
-def _roles(top: Fields) -> Mapping[RoleName, Role]:
+def _roles(top: TomlFields) -> Mapping[RoleName, MapRole]:
     fields = top.table("roles")
-    roles: dict[RoleName, Role] = {}
+    roles: dict[RoleName, MapRole] = {}
     for name, counters in COUNTERS_OF_ROLE.items():
         if not fields.has(name):
             continue
         role = fields.table(name)
-        roles[name] = Role(
+        roles[name] = MapRole(
             name=name,
             counters={counter: role.name(counter) for counter in counters if role.has(counter)},
             swapped={key: role.name(f"{key}_swapped") for key in counters if role.has(f"{key}_swapped")},
@@ -303,7 +303,7 @@ def _roles(top: Fields) -> Mapping[RoleName, Role]:
     return roles
 
 
-def _inverted_for(fields: Fields) -> tuple[str, ...]:
+def _inverted_for(fields: TomlFields) -> tuple[str, ...]:
     manufacturers = fields.texts("inverted_for")
     fields.finish()
     return manufacturers

@@ -7,16 +7,29 @@ from collections.abc import Sequence
 
 from protocols.maps.checks import atomic_groups, check_map, span_of
 from protocols.maps.grammar import parse_map
-from protocols.maps.model import DeviceMap, MapError, Point, RoleName, Sign, Values
-from protocols.maps.placement import PlacedPoint, ResolvedMap, Words
-from protocols.maps.planning import BlockLimits, Request, Span, merged
+from protocols.maps.model import DeviceMap, MapError, MapPoint, PointValues, RoleName, Sign
+from protocols.maps.placement import PlacedPoint, RegisterWords, ResolvedMap
+from protocols.maps.planning import BlockLimits, ReadRequest, Span, merge_spans
 from protocols.maps.roles import RoleReading, role_names, role_values
 from protocols.maps.sunspec import SunSpecModel
 
 __all__ = [
-    "DeviceMap", "MapError", "PlacedPoint", "Point", "Request", "ResolvedMap", "RoleName", "RoleReading", "Sign",
-    "Values", "Words", "load_map", "resolve", "role_names", "role_values",
-]  # fmt: skip
+    "DeviceMap",
+    "MapError",
+    "MapPoint",
+    "PlacedPoint",
+    "PointValues",
+    "ReadRequest",
+    "RegisterWords",
+    "ResolvedMap",
+    "RoleName",
+    "RoleReading",
+    "Sign",
+    "load_map",
+    "resolve_map",
+    "role_names",
+    "role_values",
+]
 
 
 def load_map(text: str, *, name: str) -> DeviceMap:
@@ -29,7 +42,7 @@ def load_map(text: str, *, name: str) -> DeviceMap:
     return device_map
 
 
-def resolve(
+def resolve_map(
     device_map: DeviceMap,
     models: Sequence[SunSpecModel] | None = None,
     *,
@@ -63,7 +76,7 @@ def resolve(
     )
 
 
-def _place(point: Point, models: Sequence[SunSpecModel]) -> PlacedPoint | None:
+def _place(point: MapPoint, models: Sequence[SunSpecModel]) -> PlacedPoint | None:
     if point.offset is None:
         span = span_of(point)
         return PlacedPoint(point, point.words or tuple(range(span.address, span.end)))
@@ -97,7 +110,7 @@ def _home(placed: PlacedPoint, models: Sequence[SunSpecModel]) -> SunSpecModel |
 
 def _limits(device_map: DeviceMap, models: Sequence[SunSpecModel]) -> BlockLimits:
     blocks = device_map.blocks
-    chain = merged(Span(3, model.address, model.length + 2) for model in models)
+    chain = merge_spans(Span(3, model.address, model.length + 2) for model in models)
     return BlockLimits(
         max_registers=device_map.transport.max_registers,
         bridge=blocks.bridge,

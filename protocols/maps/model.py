@@ -43,7 +43,7 @@ class MapError(InputError):
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class MapPoint:
     """One value of the device.
 
     Where it lies: `address`, or `words` (one address per word, in the order `word_order` speaks of), or
@@ -89,7 +89,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Derived:
+class DerivedValue:
     """A value computed from points: a signed sum, or a magnitude whose direction another point tells.
 
     The magnitude turns negative when the direction equals one of `negative_values`, or has one of
@@ -115,7 +115,7 @@ class Derived:
 
 
 @dataclass(frozen=True, slots=True)
-class Role:
+class MapRole:
     """Which points speak for one measuring place: lifetime counters by name, and the power.
 
     `swapped` names, for a counter without a twin in the role, what to read where the wires are swapped.
@@ -157,7 +157,7 @@ class Transport:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class IdentityCheck:
     """One read and what it must show; with neither prefix, values nor range, any answer will do."""
 
     function: int
@@ -174,7 +174,7 @@ class Check:
 class IdentifyRule:
     """One way to recognise the family: every part given must hold."""
 
-    checks: tuple[Check, ...]
+    checks: tuple[IdentityCheck, ...]
     sunspec_models: tuple[int, ...]
     manufacturer: str | None
     model: str | None
@@ -200,9 +200,9 @@ class DeviceMap:
     blocks: BlockLimits
     atomic: tuple[tuple[str, ...], ...]
     identify: tuple[IdentifyRule, ...]
-    points: tuple[Point, ...]
-    derived: tuple[Derived, ...]
-    roles: Mapping[RoleName, Role]
+    points: tuple[MapPoint, ...]
+    derived: tuple[DerivedValue, ...]
+    roles: Mapping[RoleName, MapRole]
     inverted_for: tuple[str, ...]
 
     @property
@@ -210,9 +210,9 @@ class DeviceMap:
         """Whether positions depend on a walk over the device's models."""
         return any(point.offset is not None for point in self.points)
 
-    def named(self, name: str) -> tuple[Point, ...]:
+    def named(self, name: str) -> tuple[MapPoint, ...]:
         """All points of this name."""
         return tuple(point for point in self.points if point.name == name)
 
 
-Values = Mapping[str, Value]
+PointValues = Mapping[str, Value]

@@ -7,18 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from protocols.maps.model import Derived, DeviceMap, MapError, Point, Poll, Sign, Values
-from protocols.maps.planning import BlockLimits, Request, Span, plan_requests
+from protocols.maps.model import DerivedValue, DeviceMap, MapError, MapPoint, PointValues, Poll, Sign
+from protocols.maps.planning import BlockLimits, ReadRequest, Span, plan_requests
 from protocols.maps.registers import EXACT, Value, decode, encode, resolution, scale_from_power
 
-Words = Mapping[tuple[int, int], int]
+RegisterWords = Mapping[tuple[int, int], int]
 
 
 @dataclass(frozen=True, slots=True)
 class PlacedPoint:
     """A point and the address of each of its words on one device, in the order the words are decoded."""
 
-    point: Point
+    point: MapPoint
     addresses: tuple[int, ...]
 
     @property
@@ -27,7 +27,7 @@ class PlacedPoint:
         first, last = min(self.addresses), max(self.addresses)
         return Span(self.point.function, first, last - first + 1)
 
-    def raw_words(self, words: Words) -> tuple[int, ...] | None:
+    def raw_words(self, words: RegisterWords) -> tuple[int, ...] | None:
         """Its words out of what was read, None when not all of them were."""
         try:
             return tuple(words[self.point.function, address] for address in self.addresses)
@@ -41,7 +41,7 @@ class ResolvedMap:
 
     device_map: DeviceMap
     points: Mapping[str, PlacedPoint]
-    derived: Mapping[str, Derived]
+    derived: Mapping[str, DerivedValue]
     atomic: tuple[tuple[str, ...], ...]
     limits: BlockLimits
     sign: Sign = "as_documented"
@@ -52,7 +52,7 @@ class ResolvedMap:
         placed = tuple(name for name, each in self.points.items() if poll in (None, each.point.poll))
         return placed + (tuple(self.derived) if poll in (None, "fast") else ())
 
-    def plan(self, names: Iterable[str] | None = None) -> tuple[Request, ...]:
+    def plan(self, names: Iterable[str] | None = None) -> tuple[ReadRequest, ...]:
         """The fewest requests that read these names (all by default) and what decoding them needs."""
         return plan_requests(self.spans(names), self.limits)
 
@@ -84,7 +84,7 @@ class ResolvedMap:
                 derived.pop(name, None)
         return kept
 
-    def decode(self, words: Words) -> dict[str, Value]:
+    def decode(self, words: RegisterWords) -> dict[str, Value]:
         """Every point whose words were all read, and what can be derived from them, in the device's own sign.
 
         None means the device says "not available". Points not read are absent.
@@ -104,7 +104,7 @@ class ResolvedMap:
                 values[derived.name] = _derive(derived, values)
         return values
 
-    def encode(self, values: Values) -> dict[tuple[int, int], int]:
+    def encode(self, values: PointValues) -> dict[tuple[int, int], int]:
         """The registers of a device that shows these values, scale factors and multipliers among them.
 
         Raises MapError for a name the device does not have or a scale that is not among the values,
@@ -118,7 +118,7 @@ class ResolvedMap:
                 words[placed.point.function, address] = word
         return words
 
-    def _words_of(self, point: Point, value: Value, values: Values) -> tuple[int, ...]:
+    def _words_of(self, point: MapPoint, value: Value, values: PointValues) -> tuple[int, ...]:
         for name in (*point.scale_by, *((point.scale_factor,) if point.scale_factor else ())):
             if name not in values:
                 raise MapError(f"{self.device_map.id}: {point.name!r}: expected a value for its scale {name!r} too")
@@ -129,7 +129,7 @@ class ResolvedMap:
             return (0,) * point.type.words
         return encode(value, point.type, word_order=point.word_order, scale=scale, sentinels=point.sentinels)
 
-    def step_of(self, name: str, values: Values) -> Decimal | None:
+    def step_of(self, name: str, values: PointValues) -> Decimal | None:
         """The smallest step this value can show now, in its unit; None when value or scale is unknown."""
         point, value = self._placed(name).point, values.get(name)
         scale = self._scale_of(point, values)
@@ -137,7 +137,7 @@ class ResolvedMap:
             return None
         return max(point.resolution or Decimal(0), resolution(point.type, scale, value))
 
-    def wrap_of(self, name: str, values: Values) -> Decimal | None:
+    def wrap_of(self, name: str, values: PointValues) -> Decimal | None:
         """The value at which this counter starts again at 0, in its unit; None when it is not known to."""
         point = self._placed(name).point
         scale = self._scale_of(point, values)
@@ -145,7 +145,7 @@ class ResolvedMap:
             return None
         return EXACT.multiply(Decimal(point.wraps_at), scale)
 
-    def out_of_range(self, values: Values) -> tuple[str, ...]:
+    def out_of_range(self, values: PointValues) -> tuple[str, ...]:
         """Names whose value lies outside the range the map gives."""
         return tuple(name for name, each in self.points.items() if _is_outside(each.point, values.get(name)))
 
@@ -162,11 +162,11 @@ class ResolvedMap:
                 needed.update((each, *self._placed(each).point.helpers))
         return needed
 
-    def _scale_is_known(self, point: Point, words: Words, values: Values) -> bool:
+    def _scale_is_known(self, point: MapPoint, words: RegisterWords, values: PointValues) -> bool:
         factor_read = not point.scale_factor or self.points[point.scale_factor].raw_words(words) is not None
         return factor_read and all(name in values for name in point.scale_by)
 
-    def _value(self, point: Point, raw: Sequence[int], words: Words, values: Values) -> Value:
+    def _value(self, point: MapPoint, raw: Sequence[int], words: RegisterWords, values: PointValues) -> Value:
         scale = self._scale_of(point, values) if point.scale_by else point.scale
         if point.scale_factor:
             factor = self.points[point.scale_factor].raw_words(words)
@@ -177,7 +177,7 @@ class ResolvedMap:
         value = decode(raw, point.type, word_order=point.word_order, scale=scale, sentinels=point.sentinels)
         return value.copy_abs() if point.absolute and isinstance(value, Decimal) else value
 
-    def _scale_of(self, point: Point, values: Values) -> Decimal | None:
+    def _scale_of(self, point: MapPoint, values: PointValues) -> Decimal | None:
         """All multipliers together, None when one that the device holds is not available."""
         scale = point.scale
         for name in point.scale_by:
@@ -193,7 +193,7 @@ class ResolvedMap:
         return scale
 
 
-def _derive(derived: Derived, values: Values) -> Value:
+def _derive(derived: DerivedValue, values: PointValues) -> Value:
     numbers = {name: value for name in derived.inputs if isinstance(value := values[name], Decimal)}
     if len(numbers) < len(set(derived.inputs)):
         return None
@@ -209,13 +209,13 @@ def _derive(derived: Derived, values: Values) -> Value:
     return total
 
 
-def _zero_means_missing(point: Point, values: Values) -> bool:
+def _zero_means_missing(point: MapPoint, values: PointValues) -> bool:
     """Whether a gateway's 0 is no value, because its companions read 0 (or nothing) as well."""
     companions = point.zero_is_missing_with
     return bool(companions) and values.get(point.name) == 0 and not any(map(values.get, companions))
 
 
-def _is_outside(point: Point, value: Value) -> bool:
+def _is_outside(point: MapPoint, value: Value) -> bool:
     if not isinstance(value, Decimal):
         return False
     low, high = point.minimum, point.maximum

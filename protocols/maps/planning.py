@@ -30,7 +30,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Request(Span):
+class ReadRequest(Span):
     """One read as it goes on the wire."""
 
 
@@ -58,7 +58,7 @@ class BlockLimits:
         return None
 
 
-def plan_requests(wanted: Sequence[Span], limits: BlockLimits) -> tuple[Request, ...]:
+def plan_requests(wanted: Sequence[Span], limits: BlockLimits) -> tuple[ReadRequest, ...]:
     """The fewest requests that read every wanted span whole.
 
     Left to right, each request takes as many spans as it may. That is minimal: spans inside another span
@@ -66,30 +66,30 @@ def plan_requests(wanted: Sequence[Span], limits: BlockLimits) -> tuple[Request,
     every run inside an allowed run is allowed.
     Raises PlanError when a single span cannot be read at all.
     """
-    requests: list[Request] = []
-    for span in outermost(wanted):
+    requests: list[ReadRequest] = []
+    for span in outermost_spans(wanted):
         if reason := limits.allows(span):
             raise PlanError(f"function {span.function} registers {span.address}..{span.end - 1}: {reason}")
         if requests and (joined := _joined(requests[-1], span, limits)):
             requests[-1] = joined
         else:
-            requests.append(Request(span.function, span.address, span.count))
+            requests.append(ReadRequest(span.function, span.address, span.count))
     return tuple(requests)
 
 
-def bisect_request(request: Span, wanted: Iterable[Span]) -> tuple[Request, ...]:
+def bisect_request(request: Span, wanted: Iterable[Span]) -> tuple[ReadRequest, ...]:
     """The two halves to try after a device refused `request`, or () when one span is left: the culprit.
 
     Halving again and again finds one bad register among n spans in at most 2 * log2(n) requests, rounded up.
     """
-    inside = outermost([span for span in wanted if _inside(span, request)])
+    inside = outermost_spans([span for span in wanted if _inside(span, request)])
     if len(inside) < 2:
         return ()
     middle = len(inside) // 2
     return tuple(_hull(half) for half in (inside[:middle], inside[middle:]))
 
 
-def outermost(spans: Iterable[Span]) -> list[Span]:
+def outermost_spans(spans: Iterable[Span]) -> list[Span]:
     """The spans that lie in no other span, sorted by function and address."""
     kept: list[Span] = []
     for span in sorted(spans, key=lambda each: (each.function, each.address, -each.count)):
@@ -98,10 +98,10 @@ def outermost(spans: Iterable[Span]) -> list[Span]:
     return kept
 
 
-def merged(spans: Iterable[Span]) -> tuple[Span, ...]:
+def merge_spans(spans: Iterable[Span]) -> tuple[Span, ...]:
     """The same registers as fewer spans: those that touch or overlap become one."""
     joined: list[Span] = []
-    for span in outermost(spans):
+    for span in outermost_spans(spans):
         last = joined[-1] if joined else None
         if last and last.function == span.function and span.address <= last.end:
             joined[-1] = Span(last.function, last.address, span.end - last.address)
@@ -110,17 +110,17 @@ def merged(spans: Iterable[Span]) -> tuple[Span, ...]:
     return tuple(joined)
 
 
-def _joined(request: Request, span: Span, limits: BlockLimits) -> Request | None:
+def _joined(request: ReadRequest, span: Span, limits: BlockLimits) -> ReadRequest | None:
     if request.function != span.function:
         return None
     if limits.bridge is not None and span.address - request.end > limits.bridge:
         return None
-    block = Request(request.function, request.address, span.end - request.address)
+    block = ReadRequest(request.function, request.address, span.end - request.address)
     return None if limits.allows(block) else block
 
 
-def _hull(spans: Sequence[Span]) -> Request:
-    return Request(spans[0].function, spans[0].address, spans[-1].end - spans[0].address)
+def _hull(spans: Sequence[Span]) -> ReadRequest:
+    return ReadRequest(spans[0].function, spans[0].address, spans[-1].end - spans[0].address)
 
 
 def _inside(span: Span, area: Span) -> bool:

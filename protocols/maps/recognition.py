@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from protocols.maps.model import Check, DeviceMap, IdentifyRule
-from protocols.maps.placement import Words
+from protocols.maps.model import DeviceMap, IdentifyRule, IdentityCheck
+from protocols.maps.placement import RegisterWords
 from protocols.maps.registers import decode
 from protocols.maps.sunspec import SunSpecModel
 
@@ -25,7 +25,7 @@ class SunSpecIdentity:
     model: str = ""
 
 
-def recognise(device_map: DeviceMap, words: Words, sunspec: SunSpecIdentity | None = None) -> Certainty | None:
+def recognise(device_map: DeviceMap, words: RegisterWords, sunspec: SunSpecIdentity | None = None) -> Certainty | None:
     """How sure the map is that this device is one of its family, None when no rule holds."""
     held = [rule for rule in device_map.identify if _holds(rule, words, sunspec or SunSpecIdentity())]
     if not held:
@@ -33,7 +33,7 @@ def recognise(device_map: DeviceMap, words: Words, sunspec: SunSpecIdentity | No
     return "certain" if any(rule.certain for rule in held) else "likely"
 
 
-def _holds(rule: IdentifyRule, words: Words, sunspec: SunSpecIdentity) -> bool:
+def _holds(rule: IdentifyRule, words: RegisterWords, sunspec: SunSpecIdentity) -> bool:
     if rule.sunspec_models and not {model.id for model in sunspec.models} & set(rule.sunspec_models):
         return False
     named = ((rule.manufacturer, sunspec.manufacturer), (rule.model, sunspec.model))
@@ -42,7 +42,7 @@ def _holds(rule: IdentifyRule, words: Words, sunspec: SunSpecIdentity) -> bool:
     return all(_passes(check, words) for check in rule.checks)
 
 
-def _passes(check: Check, words: Words) -> bool:
+def _passes(check: IdentityCheck, words: RegisterWords) -> bool:
     raw = _words_of(check, words)
     if raw is None:
         return False
@@ -56,7 +56,7 @@ def _passes(check: Check, words: Words) -> bool:
     return True
 
 
-def _words_of(check: Check, words: Words) -> Sequence[int] | None:
+def _words_of(check: IdentityCheck, words: RegisterWords) -> Sequence[int] | None:
     addresses = range(check.address, check.address + check.type.words)
     found = [words.get((check.function, address)) for address in addresses]
     known = [word for word in found if word is not None]

@@ -17,7 +17,7 @@ _TEXT_TYPE = re.compile(r"string([1-9][0-9]?)\Z")
 
 Value = Decimal | str | None
 WordOrder = Literal["HL", "LH"]
-Kind = Literal["unsigned", "signed", "float", "fixed", "text"]
+ValueKind = Literal["unsigned", "signed", "float", "fixed", "text"]
 
 # A float64 written out in decimal needs up to 767 digits; products of exact values stay exact in here.
 EXACT = Context(prec=1200, traps=[Inexact, InvalidOperation, Overflow])
@@ -36,7 +36,7 @@ class RegisterType:
     """How one value lies in its registers."""
 
     name: str
-    kind: Kind
+    kind: ValueKind
     words: int
 
     @property
@@ -45,7 +45,7 @@ class RegisterType:
         return 16 * self.words
 
 
-_WORDS_BY_KIND: dict[Kind, dict[str, int]] = {
+_WORDS_BY_KIND: dict[ValueKind, dict[str, int]] = {
     "unsigned": {
         "uint16": 1, "uint32": 2, "uint64": 4, "acc16": 1, "acc32": 2, "acc64": 4,
         "enum16": 1, "enum32": 2, "bits16": 1, "bits32": 2,

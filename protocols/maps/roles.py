@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from types import MappingProxyType
 
-from protocols.maps.checks import meanings
-from protocols.maps.model import POWER_SIGN, W_PER_UNIT, WH_PER_UNIT, MapError, Point, Role, RoleName, Values
+from protocols.maps.checks import find_meanings
+from protocols.maps.model import POWER_SIGN, W_PER_UNIT, WH_PER_UNIT, MapError, MapPoint, MapRole, PointValues, RoleName
 from protocols.maps.placement import ResolvedMap
 from protocols.maps.registers import EXACT
 
@@ -38,7 +38,7 @@ class RoleReading:
     wraps_wh: Mapping[str, Decimal] = field(default_factory=lambda: MappingProxyType({}))
 
 
-def role_values(resolved: ResolvedMap, values: Values, role: RoleName) -> RoleReading:
+def role_values(resolved: ResolvedMap, values: PointValues, role: RoleName) -> RoleReading:
     """Counters and power of `role` out of decoded values.
 
     Raises MapError when the map has no such role, or `invert` is set where wires cannot be swapped.
@@ -64,7 +64,7 @@ def role_values(resolved: ResolvedMap, values: Values, role: RoleName) -> RoleRe
     )
 
 
-def role_of(resolved: ResolvedMap, role: RoleName) -> Role:
+def role_of(resolved: ResolvedMap, role: RoleName) -> MapRole:
     """The map's description of a role. Raises MapError when it has none."""
     roles = resolved.device_map.roles
     if role not in roles:
@@ -80,7 +80,7 @@ def role_names(resolved: ResolvedMap, role: RoleName) -> tuple[str, ...]:
     return (*counters, *((power,) if power and _is_on_device(resolved, power) else ()))
 
 
-def _counters(resolved: ResolvedMap, role: Role) -> dict[str, str]:
+def _counters(resolved: ResolvedMap, role: MapRole) -> dict[str, str]:
     """The point behind each counter of the role on this device, with swapped wiring undone."""
     counters = dict(role.counters)
     if resolved.invert and len(counters) > 1:
@@ -92,7 +92,7 @@ def _counters(resolved: ResolvedMap, role: Role) -> dict[str, str]:
     return {key: name for key, name in counters.items() if _is_on_device(resolved, name)}
 
 
-def _power_w(resolved: ResolvedMap, values: Values, role: Role) -> Decimal | None:
+def _power_w(resolved: ResolvedMap, values: PointValues, role: MapRole) -> Decimal | None:
     if role.power is None or not _is_on_device(resolved, role.power):
         return None
     power = _in_unit(resolved, values, role.power, W_PER_UNIT)
@@ -101,25 +101,25 @@ def _power_w(resolved: ResolvedMap, values: Values, role: Role) -> Decimal | Non
     placed = resolved.points.get(role.power)
     meaning = placed.point if placed else resolved.derived[role.power]
     sign = POWER_SIGN[role.name][meaning.positive]
-    if resolved.sign == "inverted" and isinstance(meaning, Point) and meaning.vendor_sign:
+    if resolved.sign == "inverted" and isinstance(meaning, MapPoint) and meaning.vendor_sign:
         sign = -sign
     return EXACT.multiply(power, Decimal(-sign if resolved.invert else sign))
 
 
-def _in_unit(resolved: ResolvedMap, values: Values, name: str, per_unit: Mapping[str, Decimal]) -> Decimal | None:
+def _in_unit(resolved: ResolvedMap, values: PointValues, name: str, per_unit: Mapping[str, Decimal]) -> Decimal | None:
     value = values.get(name)
-    unit = meanings(resolved.device_map, name)[0].unit
+    unit = find_meanings(resolved.device_map, name)[0].unit
     return EXACT.multiply(value, per_unit[unit]) if isinstance(value, Decimal) else None
 
 
-def _step(resolved: ResolvedMap, values: Values, name: str) -> Decimal | None:
+def _step(resolved: ResolvedMap, values: PointValues, name: str) -> Decimal | None:
     """The counter's step; for a sum of counters the coarsest of its parts."""
     parts = resolved.derived[name].inputs if name in resolved.derived else (name,)
     steps = [step for part in parts if (step := resolved.step_of(part, values)) is not None]
     return EXACT.multiply(max(steps), _wh_per_unit(resolved, name)) if steps else None
 
 
-def _wrap(resolved: ResolvedMap, values: Values, name: str) -> Decimal | None:
+def _wrap(resolved: ResolvedMap, values: PointValues, name: str) -> Decimal | None:
     if name in resolved.derived:
         return None
     wrap = resolved.wrap_of(name, values)
@@ -127,7 +127,7 @@ def _wrap(resolved: ResolvedMap, values: Values, name: str) -> Decimal | None:
 
 
 def _wh_per_unit(resolved: ResolvedMap, name: str) -> Decimal:
-    return WH_PER_UNIT[meanings(resolved.device_map, name)[0].unit]
+    return WH_PER_UNIT[find_meanings(resolved.device_map, name)[0].unit]
 
 
 def _is_on_device(resolved: ResolvedMap, name: str) -> bool:

@@ -7,7 +7,7 @@ Source: SunSpec Device Information Model Specification, "Device information mode
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 
-from protocols.maps.planning import MODBUS_MAX_REGISTERS, Request
+from protocols.maps.planning import MODBUS_MAX_REGISTERS, ReadRequest
 
 BASES = (40000, 0, 50000)
 MARKER = (0x5375, 0x6E53)
@@ -31,7 +31,7 @@ class SunSpecModel:
 
 
 @dataclass(frozen=True, slots=True)
-class Discovery:
+class SunSpecDiscovery:
     """What a device showed: its base, its models in order, every word read, whether the end was reached."""
 
     base: int
@@ -40,7 +40,7 @@ class Discovery:
     complete: bool
 
 
-def walk(words: Mapping[int, int], base: int) -> list[SunSpecModel]:
+def walk_models(words: Mapping[int, int], base: int) -> list[SunSpecModel]:
     """The models from `base` on, as far as their id and length registers are in `words`.
 
     Empty when there is no marker. Stops at the end mark and at anything no device may hold.
@@ -57,7 +57,7 @@ def walk(words: Mapping[int, int], base: int) -> list[SunSpecModel]:
 
 def discover(
     max_registers: int = MODBUS_MAX_REGISTERS,
-) -> Generator[Request, Sequence[int] | None, Discovery | None]:
+) -> Generator[ReadRequest, Sequence[int] | None, SunSpecDiscovery | None]:
     """Yield reads until the chain is known; send back the words, or None when the device refused.
 
     Reads ahead in whole blocks; after the first refusal reads id and length registers only, because a device
@@ -74,14 +74,14 @@ def discover(
         if (words.get(base), words.get(base + 1)) != MARKER:
             continue
         complete = yield from _follow(words, base, ahead if reads_ahead else 2)
-        return Discovery(base, tuple(walk(words, base)), words, complete)
+        return SunSpecDiscovery(base, tuple(walk_models(words, base)), words, complete)
     return None
 
 
-def _follow(words: dict[int, int], base: int, block: int) -> Generator[Request, Sequence[int] | None, bool]:
+def _follow(words: dict[int, int], base: int, block: int) -> Generator[ReadRequest, Sequence[int] | None, bool]:
     """Read on from header to header until the end mark; False when the device stops answering before it."""
     while True:
-        models = walk(words, base)
+        models = walk_models(words, base)
         address = models[-1].end if models else base + 2
         if words.get(address) == END_OF_CHAIN:
             return True
@@ -95,8 +95,8 @@ def _follow(words: dict[int, int], base: int, block: int) -> Generator[Request, 
         block = 2
 
 
-def _read(words: dict[int, int], address: int, count: int) -> Generator[Request, Sequence[int] | None, bool]:
-    answer = yield Request(_READ_HOLDING, address, count)
+def _read(words: dict[int, int], address: int, count: int) -> Generator[ReadRequest, Sequence[int] | None, bool]:
+    answer = yield ReadRequest(_READ_HOLDING, address, count)
     if answer is None or len(answer) != count:
         return False
     words.update(enumerate(answer, address))

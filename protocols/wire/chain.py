@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from protocols.wire.refusal_reasons import Refusal, WireError
+from protocols.wire.refusal_reasons import RefusalReason, WireError
 from protocols.wire.topics import is_id
 
 FIRST_PREVIOUS = bytes(32)
@@ -43,7 +43,7 @@ class Position:
 START = Position(0, 0, FIRST_PREVIOUS)
 
 
-class Place(Enum):
+class ChainPlacement(Enum):
     """Where a genuine message stands relative to what is held."""
 
     NEXT = "next"
@@ -54,7 +54,7 @@ class Place(Enum):
     """Messages before it are wanted first: keep it in memory or drop it, and name the hole in the receipt."""
 
 
-def place(position: Position, header: Header, *, own_hash: bytes, held_hash: bytes | None) -> Place:
+def place_message(position: Position, header: Header, *, own_hash: bytes, held_hash: bytes | None) -> ChainPlacement:
     """Where a message whose signature was verified stands.
 
     `own_hash` is the hash of its sealed bytes; `held_hash` the one stored under the same (epoch, seq), if any.
@@ -64,18 +64,18 @@ def place(position: Position, header: Header, *, own_hash: bytes, held_hash: byt
     """
     if held_hash is not None:
         if held_hash == own_hash:
-            return Place.HELD
-        raise _refused(Refusal.REPLAYED, header, "is held with other bytes")
+            return ChainPlacement.HELD
+        raise _refused(RefusalReason.REPLAYED, header, "is held with other bytes")
     if header.epoch < position.epoch or (header.epoch == position.epoch and header.seq <= position.seq):
-        raise _refused(Refusal.OUT_OF_ORDER, header, "lies behind what is held")
+        raise _refused(RefusalReason.OUT_OF_ORDER, header, "lies behind what is held")
     through, head = (position.seq, position.head) if header.epoch == position.epoch else (0, FIRST_PREVIOUS)
     if header.seq == through + 1:
         if header.previous != head:
-            raise _refused(Refusal.BROKEN_CHAIN, header, "does not name the message held before it")
-        return Place.NEXT
+            raise _refused(RefusalReason.BROKEN_CHAIN, header, "does not name the message held before it")
+        return ChainPlacement.NEXT
     if header.seq > through + MAX_AHEAD:
-        raise _refused(Refusal.OUT_OF_ORDER, header, f"is more than {MAX_AHEAD} ahead of {through}")
-    return Place.AHEAD
+        raise _refused(RefusalReason.OUT_OF_ORDER, header, f"is more than {MAX_AHEAD} ahead of {through}")
+    return ChainPlacement.AHEAD
 
 
 def header_fields(header: Header, *, version: int) -> dict[int, Any]:
@@ -97,18 +97,18 @@ def read_header(fields: dict[int, Any]) -> Header:
     return header
 
 
-def _refused(reason: Refusal, header: Header, why: str) -> WireError:
+def _refused(reason: RefusalReason, header: Header, why: str) -> WireError:
     return WireError(reason, f"number {header.seq} of epoch {header.epoch} {why}")
 
 
 def _check(header: Header) -> None:
     if type(header.agent) is not str or not is_id(header.agent):
-        raise WireError(Refusal.GARBAGE, "the agent's name is not 1 to 32 of a-z, 0-9 and -")
+        raise WireError(RefusalReason.GARBAGE, "the agent's name is not 1 to 32 of a-z, 0-9 and -")
     if type(header.epoch) is not int or not 1 <= header.epoch <= MAX_NUMBER:
-        raise WireError(Refusal.GARBAGE, "the epoch is not a number from 1 to 4294967295")
+        raise WireError(RefusalReason.GARBAGE, "the epoch is not a number from 1 to 4294967295")
     if type(header.seq) is not int or not 1 <= header.seq <= MAX_NUMBER:
-        raise WireError(Refusal.GARBAGE, "the sequence number is not a number from 1 to 4294967295")
+        raise WireError(RefusalReason.GARBAGE, "the sequence number is not a number from 1 to 4294967295")
     if type(header.previous) is not bytes or len(header.previous) != 32:
-        raise WireError(Refusal.GARBAGE, "the previous hash is not 32 bytes")
+        raise WireError(RefusalReason.GARBAGE, "the previous hash is not 32 bytes")
     if (header.seq == 1) != (header.previous == FIRST_PREVIOUS):
-        raise WireError(Refusal.GARBAGE, "32 zero bytes stand before an epoch's first message and only there")
+        raise WireError(RefusalReason.GARBAGE, "32 zero bytes stand before an epoch's first message and only there")

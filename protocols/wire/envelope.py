@@ -11,11 +11,11 @@ import cbor2
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from protocols.wire.refusal_reasons import Refusal, WireError
+from protocols.wire.refusal_reasons import RefusalReason, WireError
 
 __all__ = [
     "MAX_SEALED_BYTES",
-    "Refusal",
+    "RefusalReason",
     "WireError",
     "batch_hash",
     "key_id",
@@ -51,7 +51,7 @@ def seal(key: Ed25519PrivateKey, topic: str, payload: bytes) -> bytes:
     protected = b"\xa2\x01" + bytes([_ALG_ED25519]) + _KID_HEAD + key_id(key.public_key())
     body = cbor2.dumps(payload)
     if len(body) + _PAYLOAD_AT + 66 > MAX_SEALED_BYTES:
-        raise WireError(Refusal.OVERSIZED, f"a payload of {len(payload)} bytes does not fit into one message")
+        raise WireError(RefusalReason.OVERSIZED, f"a payload of {len(payload)} bytes does not fit into one message")
     signature = key.sign(sig_structure(protected, external_aad(topic), payload))
     return b"\xd2\x84\x4d" + protected + b"\xa0" + body + _SIGNATURE_HEAD + signature
 
@@ -64,14 +64,14 @@ def open_sealed(sealed: bytes, topic: str, key: Ed25519PublicKey) -> bytes:
     Raises: WireError(OVERSIZED, GARBAGE or BAD_SIGNATURE).
     """
     if kid_of(sealed) != key_id(key):
-        raise WireError(Refusal.BAD_SIGNATURE, "signed by another key")
+        raise WireError(RefusalReason.BAD_SIGNATURE, "signed by another key")
     start, end = _payload_bounds(sealed)
     payload = sealed[start:end]
     to_verify = sig_structure(sealed[3:16], external_aad(topic), payload)
     try:
         key.verify(sealed[end + 2 :], to_verify)
     except InvalidSignature:
-        raise WireError(Refusal.BAD_SIGNATURE, "the signature does not fit") from None
+        raise WireError(RefusalReason.BAD_SIGNATURE, "the signature does not fit") from None
     return payload
 
 
@@ -81,7 +81,7 @@ def kid_of(sealed: bytes) -> bytes:
     Raises: WireError(OVERSIZED or GARBAGE) when the envelope is not in the one accepted form.
     """
     if len(sealed) > MAX_SEALED_BYTES:
-        raise WireError(Refusal.OVERSIZED, f"{len(sealed)} bytes: at most {MAX_SEALED_BYTES} are allowed")
+        raise WireError(RefusalReason.OVERSIZED, f"{len(sealed)} bytes: at most {MAX_SEALED_BYTES} are allowed")
     _payload_bounds(sealed)
     return sealed[_KID_AT : _KID_AT + KID_BYTES]
 
@@ -131,4 +131,4 @@ def _byte_string(sealed: bytes, at: int) -> tuple[int, int]:
 
 
 def _garbage(detail: str) -> WireError:
-    return WireError(Refusal.GARBAGE, detail)
+    return WireError(RefusalReason.GARBAGE, detail)

@@ -15,7 +15,7 @@ from protocols.slots import Slot
 from protocols.wire import strict_cbor
 from protocols.wire.chain import Header, header_fields, read_header
 from protocols.wire.padding import PAD_KEY, encode_padded, require_padded
-from protocols.wire.refusal_reasons import Refusal, WireError
+from protocols.wire.refusal_reasons import RefusalReason, WireError
 from protocols.wire.topics import is_id
 
 VERSION = 1
@@ -30,7 +30,7 @@ _HEADER_KEYS = (1, 2, 3, 4, 5)
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 
 
-class Choice(StrEnum):
+class AnswerChoice(StrEnum):
     """What a household may answer to a prompt."""
 
     YES = "yes"
@@ -38,11 +38,11 @@ class Choice(StrEnum):
     NEVER_APPLIANCE = "never_appliance"
 
 
-_CHOICES = tuple(Choice)
+_CHOICES = tuple(AnswerChoice)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PromptAnswer:
     """A household's answer to one prompt, given at `at` (Unix seconds)."""
 
     agent: str
@@ -50,7 +50,7 @@ class Answer:
     seq: int
     previous: bytes
     prompt_id: str
-    choice: Choice
+    choice: AnswerChoice
     at: int
 
     @property
@@ -94,7 +94,7 @@ class PromptNotice:
     answer_by: int
 
 
-def encode_answer(answer: Answer) -> bytes:
+def encode_answer(answer: PromptAnswer) -> bytes:
     """The payload of an answer, padded. Raises: WireError when it breaks a rule of this module."""
     _check_answer(answer)
     return encode_padded(
@@ -103,12 +103,12 @@ def encode_answer(answer: Answer) -> bytes:
     )
 
 
-def decode_answer(data: bytes) -> Answer:
+def decode_answer(data: bytes) -> PromptAnswer:
     """The exact inverse of `encode_answer`. Raises: WireError(GARBAGE)."""
     fields = _fields(data, (*_HEADER_KEYS, 6, 7, 8, PAD_KEY), "an answer")
     header = read_header(fields)
     choice = _number(fields[7], "choice", most=len(_CHOICES) - 1)
-    answer = Answer(
+    answer = PromptAnswer(
         *(header.agent, header.epoch, header.seq, header.previous),
         prompt_id=fields[6],
         choice=_CHOICES[choice],
@@ -155,7 +155,7 @@ def encode_prompt(prompt: PromptNotice) -> bytes:
 def decode_prompt(data: bytes) -> PromptNotice:
     """The exact inverse of `encode_prompt`. Raises: WireError(GARBAGE)."""
     fields = _fields(data, (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, PAD_KEY), "a prompt")
-    reasons = tuple((code, number) for code, number in strict_cbor.rows(fields[9], 2))
+    reasons = tuple((code, number) for code, number in strict_cbor.require_rows(fields[9], 2))
     prompt = PromptNotice(
         prompt_id=fields[2],
         appliance=fields[3],
@@ -179,10 +179,10 @@ def _fields(data: bytes, keys: tuple[int, ...], what: str) -> dict[int, Any]:
     return fields
 
 
-def _check_answer(answer: Answer) -> None:
+def _check_answer(answer: PromptAnswer) -> None:
     _match(answer.prompt_id, "prompt id", is_id)
     _number(answer.at, "time answered", most=MAX_SECONDS)
-    if not isinstance(answer.choice, Choice):
+    if not isinstance(answer.choice, AnswerChoice):
         raise _garbage("an unknown choice")
 
 
@@ -225,4 +225,4 @@ def _number(value: Any, what: str, *, most: int, least: int = 0) -> int:
 
 
 def _garbage(detail: str) -> WireError:
-    return WireError(Refusal.GARBAGE, detail)
+    return WireError(RefusalReason.GARBAGE, detail)

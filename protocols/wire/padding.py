@@ -7,7 +7,7 @@ from typing import Any
 import cbor2
 
 from protocols.wire.envelope import MAX_SEALED_BYTES, OVERHEAD_BYTES
-from protocols.wire.refusal_reasons import Refusal, WireError
+from protocols.wire.refusal_reasons import RefusalReason, WireError
 
 SIZE_CLASSES = (512, 1024, 2048, 4096, 8192, MAX_SEALED_BYTES)
 """The only sizes of a sealed message, in bytes. An ordinary batch is always in the first."""
@@ -33,18 +33,18 @@ def require_padded(payload: bytes, pad: Any) -> None:
     Raises: WireError(GARBAGE).
     """
     if not isinstance(pad, list) or not all(type(part) is bytes and not any(part) for part in pad):
-        raise WireError(Refusal.GARBAGE, "the padding is not made of zero bytes")
+        raise WireError(RefusalReason.GARBAGE, "the padding is not made of zero bytes")
     pad_bytes = len(cbor2.dumps(pad)) + 1
     body_bytes = len(payload) - pad_bytes
     if payload[body_bytes:] != _padding(_class_for(body_bytes) - OVERHEAD_BYTES - body_bytes):
-        raise WireError(Refusal.GARBAGE, "the message is not padded to the smallest size class that holds it")
+        raise WireError(RefusalReason.GARBAGE, "the message is not padded to the smallest size class that holds it")
 
 
 def _class_for(body_bytes: int) -> int:
     for size in SIZE_CLASSES:
         if body_bytes + _LEAST_PAD_BYTES + OVERHEAD_BYTES <= size:
             return size
-    raise WireError(Refusal.OVERSIZED, f"{body_bytes} bytes do not fit into one message")
+    raise WireError(RefusalReason.OVERSIZED, f"{body_bytes} bytes do not fit into one message")
 
 
 def _padding(room_bytes: int) -> bytes:

@@ -1,8 +1,8 @@
 """A chained message's payload by its kind: batch, answer or consent notice, to bytes and back."""
 
 from protocols.wire.messages import (
-    Answer,
     ConsentNotice,
+    PromptAnswer,
     decode_answer,
     decode_consent_notice,
     encode_answer,
@@ -11,15 +11,15 @@ from protocols.wire.messages import (
 from protocols.wire.readings import Batch, decode_batch, encode_batch
 
 
-def decode_payload(kind: str, payload: bytes) -> Batch | Answer | ConsentNotice:
+def decode_payload(kind: str, payload: bytes) -> Batch | PromptAnswer | ConsentNotice:
     """The message of this kind (`batch`, `answer` or `consent`, the last part of its topic). Raises: WireError."""
     if kind == "batch":
         return decode_batch(payload)
     return decode_answer(payload) if kind == "answer" else decode_consent_notice(payload)
 
 
-def encode_payload(message: Batch | Answer | ConsentNotice) -> bytes:
+def encode_payload(message: Batch | PromptAnswer | ConsentNotice) -> bytes:
     """The bytes that are signed and sent."""
     if isinstance(message, Batch):
         return encode_batch(message)
-    return encode_answer(message) if isinstance(message, Answer) else encode_consent_notice(message)
+    return encode_answer(message) if isinstance(message, PromptAnswer) else encode_consent_notice(message)

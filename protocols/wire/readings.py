@@ -16,7 +16,7 @@ from protocols.slots import SLOTS_PER_HOUR, SLOTS_PER_UTC_DAY, Slot
 from protocols.wire import strict_cbor
 from protocols.wire.chain import Header, header_fields, read_header
 from protocols.wire.padding import PAD_KEY, encode_padded, require_padded
-from protocols.wire.refusal_reasons import Refusal, WireError
+from protocols.wire.refusal_reasons import RefusalReason, WireError
 from protocols.wire.topics import is_id
 
 VERSION = 1
@@ -159,9 +159,9 @@ def decode_batch(data: bytes) -> Batch:
             consent_version=fields[8],
             made_at=fields[9],
             slot=fields[10],
-            columns=tuple(_column(item) for item in strict_cbor.rows(fields[11], 6)),
-            long_intervals=tuple(_long_interval(item) for item in strict_cbor.rows(fields[12], 4)),
-            devices=tuple(_device(item) for item in strict_cbor.rows(fields[13], 3)),
+            columns=tuple(_column(item) for item in strict_cbor.require_rows(fields[11], 6)),
+            long_intervals=tuple(_long_interval(item) for item in strict_cbor.require_rows(fields[12], 4)),
+            devices=tuple(_device(item) for item in strict_cbor.require_rows(fields[13], 3)),
         )
     except (ValueError, KeyError, TypeError):
         # An unknown code, or a container where a code belongs.
@@ -249,4 +249,4 @@ def _ascending(keys: Sequence[Any]) -> bool:
 
 
 def _garbage(detail: str) -> WireError:
-    return WireError(Refusal.GARBAGE, detail)
+    return WireError(RefusalReason.GARBAGE, detail)

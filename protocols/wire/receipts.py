@@ -11,7 +11,7 @@ from typing import Any
 from protocols.wire import strict_cbor
 from protocols.wire.chain import FIRST_PREVIOUS, MAX_AHEAD, MAX_NUMBER
 from protocols.wire.padding import PAD_KEY, encode_padded, require_padded
-from protocols.wire.refusal_reasons import Refusal, WireError
+from protocols.wire.refusal_reasons import RefusalReason, WireError
 from protocols.wire.topics import is_id
 
 VERSION = 1
@@ -20,7 +20,7 @@ MAX_REFUSED = 64
 MAX_SECONDS = 2**40
 
 _KEYS = (1, 2, 3, 4, 5, 6, 7, 8, PAD_KEY)
-_REFUSALS = tuple(Refusal)
+_REFUSALS = tuple(RefusalReason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Receipt:
     head: bytes
     gaps: tuple[tuple[int, int], ...]
     stored_at: int
-    refused: tuple[tuple[int, Refusal], ...]
+    refused: tuple[tuple[int, RefusalReason], ...]
 
 
 def encode_receipt(receipt: Receipt) -> bytes:
@@ -76,15 +76,15 @@ def decode_receipt(data: bytes) -> Receipt:
         epoch=fields[3],
         through_seq=fields[4],
         head=fields[5],
-        gaps=tuple((first, last) for first, last in strict_cbor.rows(fields[6], 2)),
+        gaps=tuple((first, last) for first, last in strict_cbor.require_rows(fields[6], 2)),
         stored_at=fields[7],
-        refused=tuple(_refused(item) for item in strict_cbor.rows(fields[8], 2)),
+        refused=tuple(_refused(item) for item in strict_cbor.require_rows(fields[8], 2)),
     )
     _check(receipt)
     return receipt
 
 
-def _refused(item: Any) -> tuple[int, Refusal]:
+def _refused(item: Any) -> tuple[int, RefusalReason]:
     seq, reason = item
     if type(reason) is not int or not 0 <= reason < len(_REFUSALS):
         raise _garbage("an unknown reason of refusal")
@@ -132,4 +132,4 @@ def _number(value: Any, what: str, *, least: int, most: int = MAX_NUMBER) -> Non
 
 
 def _garbage(detail: str) -> WireError:
-    return WireError(Refusal.GARBAGE, detail)
+    return WireError(RefusalReason.GARBAGE, detail)

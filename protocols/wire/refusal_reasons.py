@@ -10,7 +10,7 @@ from enum import StrEnum
 from protocols.errors import CommonwattError
 
 
-class Refusal(StrEnum):
+class RefusalReason(StrEnum):
     """One reason for refusing a message; the value is what is stored, counted and sent in a receipt."""
 
     OVERSIZED = "oversized"
@@ -42,29 +42,29 @@ class Refusal(StrEnum):
         return self in _CONTENT_REFUSALS
 
 
-_CONTENT_REFUSALS = frozenset({Refusal.CLOCK_WINDOW, Refusal.OUTSIDE_CONSENT, Refusal.EXPIRED})
+_CONTENT_REFUSALS = frozenset({RefusalReason.CLOCK_WINDOW, RefusalReason.OUTSIDE_CONSENT, RefusalReason.EXPIRED})
 
-_PLAIN_WORDS: dict[Refusal, str] = {
-    Refusal.OVERSIZED: "The message was larger than any agent may send.",
-    Refusal.GARBAGE: "The message was not in the agreed form and could have more than one meaning.",
-    Refusal.UNKNOWN_AGENT: "No agent with this name and key is enrolled here.",
-    Refusal.FOREIGN_TOPIC: "The message came under a topic that is not its sender's own.",
-    Refusal.WRONG_COOP: "The message was meant for another co-op.",
-    Refusal.BAD_SIGNATURE: "The signature does not fit the message, its topic and the agent's key.",
-    Refusal.REPLAYED: "Another message with this number is stored already; the agent's storage may be a copy.",
-    Refusal.OUT_OF_ORDER: "The message is too far ahead of the last one stored, or of an older epoch.",
-    Refusal.BROKEN_CHAIN: "The message does not follow the last one stored.",
-    Refusal.CLOCK_WINDOW: "The message speaks of a time too far ahead; the agent's clock is probably wrong.",
-    Refusal.OUTSIDE_CONSENT: "The message held something the home has not agreed to share.",
-    Refusal.REVOKED: "The agent's key was withdrawn.",
-    Refusal.EXPIRED: "The answer came after the prompt had ended.",
+_PLAIN_WORDS: dict[RefusalReason, str] = {
+    RefusalReason.OVERSIZED: "The message was larger than any agent may send.",
+    RefusalReason.GARBAGE: "The message was not in the agreed form and could have more than one meaning.",
+    RefusalReason.UNKNOWN_AGENT: "No agent with this name and key is enrolled here.",
+    RefusalReason.FOREIGN_TOPIC: "The message came under a topic that is not its sender's own.",
+    RefusalReason.WRONG_COOP: "The message was meant for another co-op.",
+    RefusalReason.BAD_SIGNATURE: "The signature does not fit the message, its topic and the agent's key.",
+    RefusalReason.REPLAYED: "Another message with this number is stored already; the agent's storage may be a copy.",
+    RefusalReason.OUT_OF_ORDER: "The message is too far ahead of the last one stored, or of an older epoch.",
+    RefusalReason.BROKEN_CHAIN: "The message does not follow the last one stored.",
+    RefusalReason.CLOCK_WINDOW: "The message speaks of a time too far ahead; the agent's clock is probably wrong.",
+    RefusalReason.OUTSIDE_CONSENT: "The message held something the home has not agreed to share.",
+    RefusalReason.REVOKED: "The agent's key was withdrawn.",
+    RefusalReason.EXPIRED: "The answer came after the prompt had ended.",
 }
 
 
 class WireError(CommonwattError):
     """A message that must not be used. `reason` is counted; `detail` is one line without a home's values."""
 
-    def __init__(self, reason: Refusal, detail: str) -> None:
+    def __init__(self, reason: RefusalReason, detail: str) -> None:
         super().__init__(f"{reason.value}: {detail}")
         self.reason = reason
         self.detail = detail

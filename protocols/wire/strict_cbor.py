@@ -11,7 +11,7 @@ from typing import Any
 
 import cbor2
 
-from protocols.wire.refusal_reasons import Refusal, WireError
+from protocols.wire.refusal_reasons import RefusalReason, WireError
 
 MAX_DEPTH = 4
 
@@ -40,7 +40,7 @@ def decode(data: bytes) -> Any:
     return value
 
 
-def rows(value: Any, width: int | None = None) -> list[list[Any]]:
+def require_rows(value: Any, width: int | None = None) -> list[list[Any]]:
     """A decoded array of arrays, each of `width` items when given. Raises: WireError(GARBAGE) for anything else."""
     if type(value) is not list:
         raise _garbage("a list is missing")
@@ -125,4 +125,4 @@ def _map(data: bytes, at: int, count: int, *, depth: int) -> tuple[dict[int, Any
 
 
 def _garbage(detail: str) -> WireError:
-    return WireError(Refusal.GARBAGE, detail)
+    return WireError(RefusalReason.GARBAGE, detail)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
-from protocols.wire.refusal_reasons import Refusal, WireError
+from protocols.wire.refusal_reasons import RefusalReason, WireError
 
 ROOT = "cw1"
 SHARDS = 64
@@ -54,20 +54,21 @@ def shard_of(agent: str) -> int:
     return sha256(agent.encode("ascii")).digest()[0] % SHARDS
 
 
-def up(coop: str, agent: str, *, kind: str) -> str:
+def uplink_topic(coop: str, agent: str, *, kind: str) -> str:
     """The topic an agent publishes a kind of message under."""
     return _build(coop, agent, direction="up", kind=kind)
 
 
-def down(coop: str, agent: str, *, kind: str) -> str:
+def downlink_topic(coop: str, agent: str, *, kind: str) -> str:
     """The topic the hub publishes a kind of message for one agent under."""
     return _build(coop, agent, direction="down", kind=kind)
 
 
-def parse(topic: str) -> Topic:
+def parse_topic(topic: str) -> Topic:
     """The parts of a topic.
 
-    Raises: WireError(FOREIGN_TOPIC) for anything `up` or `down` would not have built, a wrong shard included.
+    Raises: WireError(FOREIGN_TOPIC) for any topic that `uplink_topic` or `downlink_topic` would not build, such as one
+    with a wrong shard.
     """
     parts = topic.split("/", 6) if len(topic) <= MAX_TOPIC_CHARS else []
     if len(parts) != 6 or parts[0] != ROOT:
@@ -82,14 +83,14 @@ def parse(topic: str) -> Topic:
     return Topic(coop, int(shard), agent, direction, kind)
 
 
-def require_up(topic: str, coop: str) -> Topic:
+def require_uplink_topic(topic: str, coop: str) -> Topic:
     """The parts of a topic that an agent of this co-op publishes under.
 
     Raises: WireError(FOREIGN_TOPIC) or WireError(WRONG_COOP).
     """
-    parsed = parse(topic)
+    parsed = parse_topic(topic)
     if parsed.coop != coop:
-        raise WireError(Refusal.WRONG_COOP, "the topic names another co-op")
+        raise WireError(RefusalReason.WRONG_COOP, "the topic names another co-op")
     if parsed.direction != "up":
         raise _foreign("agents publish under up/ only")
     return parsed
@@ -127,4 +128,4 @@ def _prefix(coop: str, agent: str) -> str:
 
 
 def _foreign(detail: str) -> WireError:
-    return WireError(Refusal.FOREIGN_TOPIC, detail)
+    return WireError(RefusalReason.FOREIGN_TOPIC, detail)

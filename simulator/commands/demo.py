@@ -10,11 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from simulator.demo.director import Demo, DemoError
-from simulator.demo.processes import ProgramEndedError
+from simulator.demo.director import Demo
 from simulator.demo.report import report_lines
-from simulator.demo.walk import say_links, troubles_of, walk
-from simulator.services.loopback_client import NoPortError
+from simulator.demo.walk import line_faults, print_links, run_demo_stages
+from simulator.errors import DemoError
 
 REPORT_FILE = "demo-report.json"
 PORTS = (8400, 1883)
@@ -35,17 +34,17 @@ def add_demo_command(commands: "argparse._SubParsersAction[argparse.ArgumentPars
 def run_demo(options: argparse.Namespace) -> int:
     """0 when all invariants held, 1 when one did not or the demonstration could not go on."""
     with _folder(options.data) as folder:
-        troubles = troubles_of(options.homes, options.days)
+        troubles = line_faults(options.homes, options.days)
         size = {"homes": options.homes, "history_days": options.days}
         demo: Demo | None = None
         try:
             demo = Demo(folder, options.seed, **size, say=_say, wanted_ports=PORTS, troubles=troubles)
             with demo.memory:
-                report = walk(demo, once=options.once)
+                report = run_demo_stages(demo, once=options.once)
                 holds = _tell(report, options.report)
                 if not options.once:
                     _serve(demo)
-        except (DemoError, NoPortError, ProgramEndedError) as problem:
+        except DemoError as problem:
             print(f"commonwatt-sim: demo: {problem}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
@@ -70,7 +69,7 @@ def _serve(demo: Demo) -> None:
     demo.keep_serving()
     _say("")
     _say(f"The hub goes on at {demo.hub_url}; each link signs in once. Ctrl-C ends everything.")
-    say_links(demo)
+    print_links(demo)
     while True:
         demo.programs.check()
         time.sleep(1)

@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 
-from protocols.maps.model import Point
+from protocols.maps.model import MapPoint
 from protocols.maps.registers import Value, shortest
 from protocols.maps.roles import role_names
-from simulator.devices.image import DeviceImage, Part
-from simulator.devices.modbus_server import Link
-from simulator.errors import SimulatorProblem
+from simulator.devices.image import DeviceImage, UnitMap
+from simulator.devices.modbus_server import SimulatedLink
+from simulator.errors import SimulatorError
 from simulator.services.clock import open_clock
-from simulator.world.families import FAMILIES, UnknownFamily
-from simulator.world.homes import Home, Unit
+from simulator.world.families import FAMILIES
+from simulator.world.homes import ModbusUnit, SimulatedHome
 from simulator.world.site import day_number
 from simulator.world.street import Street
 
@@ -26,9 +26,9 @@ _HOMES = 12
 
 
 def run_device(options: argparse.Namespace) -> None:
-    """Serve until Ctrl-C. Raises: SimulatorProblem."""
+    """Serve until Ctrl-C. Raises: SimulatorError."""
     if not 0 <= options.port <= 65535 or not 1 <= options.unit <= 247:
-        raise SimulatorProblem("expected --port 0 to 65535 and --unit 1 to 247")
+        raise SimulatorError("expected --port 0 to 65535 and --unit 1 to 247")
     clock = open_clock(options.clock)
     street = Street(seed=options.seed, homes=_HOMES, first_day=day_number(clock.now()) - _DAYS_BEFORE)
     home, unit = home_of_family(street, options.family)
@@ -39,19 +39,19 @@ def run_device(options: argparse.Namespace) -> None:
         seed=options.seed,
         step_s=LIVELY_STEP_S,
     )
-    asyncio.run(_serve(image, Link([image], clock.now), options))
+    asyncio.run(_serve(image, SimulatedLink([image], clock.now), options))
 
 
-def home_of_family(street: Street, family: str) -> tuple[Home, Unit]:
-    """The first home of a street that has such a device, and its unit. Raises: UnknownFamily."""
+def home_of_family(street: Street, family: str) -> tuple[SimulatedHome, ModbusUnit]:
+    """The first home of a street that has such a device, and its unit. Raises: SimulatorError."""
     for home in street.homes:
         for unit in home.units:
             if family in unit.families:
                 return home, unit
-    raise UnknownFamily(f"no home of this street has a {family!r}: choose one of {', '.join(FAMILIES)}")
+    raise SimulatorError(f"no home of this street has a {family!r}: choose one of {', '.join(FAMILIES)}")
 
 
-async def _serve(image: DeviceImage, link: Link, options: argparse.Namespace) -> None:
+async def _serve(image: DeviceImage, link: SimulatedLink, options: argparse.Namespace) -> None:
     try:
         if options.rtu:
             link.serve_rtu(options.rtu)
@@ -59,9 +59,7 @@ async def _serve(image: DeviceImage, link: Link, options: argparse.Namespace) ->
         else:
             where = f"127.0.0.1 port {await link.serve_tcp(options.port)}"
     except OSError as problem:
-        raise SimulatorProblem(
-            f"cannot serve at {options.rtu or options.port}: {problem.strerror or problem}"
-        ) from None
+        raise SimulatorError(f"cannot serve at {options.rtu or options.port}: {problem.strerror or problem}") from None
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -90,7 +88,7 @@ def how_to_read(image: DeviceImage, where: str, now_s: float) -> Iterator[str]:
     yield f"All {len(part.resolved.points)} points: firmware_configs/devices/{part.family}.toml. Ctrl-C ends it."
 
 
-def _main_points(part: Part) -> list[str]:
+def _main_points(part: UnitMap) -> list[str]:
     names: dict[str, None] = {}
     for role in part.resolved.device_map.roles:
         names.update(dict.fromkeys(role_names(part.resolved, role)))
@@ -99,7 +97,7 @@ def _main_points(part: Part) -> list[str]:
     return [name for name in names if name in part.resolved.points]
 
 
-def _shown(point: Point, value: Value) -> str:
+def _shown(point: MapPoint, value: Value) -> str:
     if isinstance(value, Decimal) and not point.scale_factor:
         value = shortest(value, point.type, point.scale)
     return "not available" if value is None else f"{value:f}" if isinstance(value, Decimal) else value

@@ -18,12 +18,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from protocols.enrolment.handshake import build_answer, parse_answer
-from protocols.errors import CommonwattError
 from protocols.slots import SLOT_S, Slot, slot_of
 from simulator.demo.clock import DirectedClock
-from simulator.demo.home_line import HomeLine, HomeLines, LineTrouble
+from simulator.demo.home_line import HomeLine, HomeLines, LineFault
 from simulator.demo.outbox import next_slot, waiting
-from simulator.demo.processes import MemoryWatch, Program, Programs, last_lines
+from simulator.demo.processes import ChildProcess, ChildProcesses, MemoryWatch, last_lines
+from simulator.errors import DemoError
 from simulator.services.loopback_client import free_port, get_json
 from simulator.world.site import DAY_S, Site
 
@@ -41,10 +41,6 @@ NIGHT_S = 2 * SLOT_S
 WAIT_S = 120.0
 ASK_EVERY_S = 0.03
 SLOWEST = 12
-
-
-class DemoError(CommonwattError):
-    """The demonstration cannot go on; one line says why."""
 
 
 @dataclass
@@ -67,7 +63,7 @@ class Demo:
     say: Callable[[str], None]
     wanted_ports: tuple[int, int] = (0, 0)
     """Where pages and broker should be, when free; 0 is any free port, so that many may run side by side."""
-    troubles: Sequence[LineTrouble] = ()
+    troubles: Sequence[LineFault] = ()
     stages: list[Stage] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -83,7 +79,7 @@ class Demo:
         environment = {**os.environ, **quiet}
         # Some sixty programs start: without their compiled modules each would compile them anew.
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
-        self.programs = Programs(logs, environment)
+        self.programs = ChildProcesses(logs, environment)
         self.memory = MemoryWatch(self.programs)
         self.clock = DirectedClock(self.folder / "clock.json", start_s=self.start_s)
         self.hub_folder = self.folder / "hub"
@@ -380,7 +376,7 @@ class Demo:
         clock = ("--clock", str(self.clock.path))
         return self._run("hub", command, "--data", str(self.hub_folder), *clock, *rest)
 
-    def _start(self, name: str, module: str, *arguments: str) -> Program:
+    def _start(self, name: str, module: str, *arguments: str) -> ChildProcess:
         return self.programs.start(name, [sys.executable, "-m", module, *arguments])
 
     def _run(self, module: str, *arguments: str) -> str:

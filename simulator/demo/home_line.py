@@ -23,7 +23,7 @@ HELD_PACKETS_MAX = 1000
 
 
 @dataclass(frozen=True)
-class LineTrouble:
+class LineFault:
     """A home's line to the hub: cut before the batch of one quarter hour passes, some batches before that damaged."""
 
     home: str
@@ -85,7 +85,7 @@ class HomeLine:
         held = bytearray()
         while chunk := await reader.read(CHUNK_BYTES):
             held += chunk
-            while packet := take_packet(held):
+            while packet := pop_packet(held):
                 await packets.put(packet)
 
     async def _send(self, packets: asyncio.Queue[bytes], writer: asyncio.StreamWriter) -> None:
@@ -144,7 +144,7 @@ class HomeLines:
         self._loop.close()
 
 
-def take_packet(held: bytearray) -> bytes | None:
+def pop_packet(held: bytearray) -> bytes | None:
     """One whole control packet off the front of what came; None while it is not whole.
 
     Raises: ValueError for a length over PACKET_BYTES_MAX or of more than four bytes. Source: MQTT 5, section 2.1.4.

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import cbor2
 
-from protocols.consent.reduction import parse_consent, violations
-from protocols.slots import iso
-from protocols.wire.messages import Answer, ConsentNotice, decode_answer, decode_consent_notice
+from protocols.consent.reduction import find_violations, parse_consent
+from protocols.slots import format_slot
+from protocols.wire.messages import ConsentNotice, PromptAnswer, decode_answer, decode_consent_notice
 from protocols.wire.readings import Batch, decode_batch
 from protocols.wire.refusal_reasons import WireError
 from simulator.demo.order import ChainOrder
 from simulator.demo.outbox import opened_outbox, waiting
 
-DECODE: dict[str, Callable[[bytes], Answer | ConsentNotice]] = {
+DECODE: dict[str, Callable[[bytes], PromptAnswer | ConsentNotice]] = {
     "answer": decode_answer,
     "consent": decode_consent_notice,
 }
@@ -64,7 +64,7 @@ class LeakWatch:
         if not isinstance(body, Batch):
             return
         if body.slot in self._slots:
-            yield f"{iso(body.slot)}: a second batch for one quarter hour"
+            yield f"{format_slot(body.slot)}: a second batch for one quarter hour"
         self._slots.add(body.slot)
-        for violation in violations(self._consent, body):
-            yield f"{iso(body.slot)}: {violation}"
+        for violation in find_violations(self._consent, body):
+            yield f"{format_slot(body.slot)}: {violation}"

@@ -5,7 +5,7 @@ It follows one agent's chain as sealed; the hub's side of it is `commonwatt-hub 
 
 import hashlib
 
-from protocols.slots import Slot, iso
+from protocols.slots import Slot, format_slot
 from protocols.wire.chain import FIRST_PREVIOUS, Header
 from protocols.wire.envelope import batch_hash
 
@@ -39,7 +39,7 @@ class ChainOrder:
         if slot is not None:
             # A new epoch may seal again what the hub had lost: the order is that within an epoch.
             if self._slot is not None and not is_new_epoch and slot <= self._slot:
-                self._note(f"message {header.epoch}/{header.seq}: {iso(slot)} after {iso(self._slot)}")
+                self._note(f"message {header.epoch}/{header.seq}: {format_slot(slot)} after {format_slot(self._slot)}")
             self._slot = slot
         self._number, self._head = (header.epoch, header.seq), own
         self._lines.update(f"{header.epoch} {header.seq} {own.hex()}\n".encode())

@@ -15,7 +15,7 @@ from math import inf
 from pathlib import Path
 from typing import IO
 
-from protocols.errors import CommonwattError
+from simulator.errors import DemoError
 
 CLOCK_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 STOP_WITHIN_S = 15.0
@@ -25,12 +25,8 @@ SURE_EVERY_S = 10.0
 GROWN_BY = 1.01
 
 
-class ProgramEndedError(CommonwattError):
-    """A program of the demonstration ended before it should; says which, how, and its last words."""
-
-
 @dataclass
-class Program:
+class ChildProcess:
     """One running program with its log file."""
 
     name: str
@@ -39,10 +35,10 @@ class Program:
     last_cpu_s: float = 0.0
 
     def check(self) -> None:
-        """Raises: ProgramEndedError when the program is gone."""
+        """Raises: DemoError when the program is gone."""
         code = self.process.poll()
         if code is not None:
-            raise ProgramEndedError(f"{self.name} ended with exit code {code}: {last_lines(self.log_path)}")
+            raise DemoError(f"{self.name} ended with exit code {code}: {last_lines(self.log_path)}")
 
     def cpu_s(self) -> float:
         """CPU seconds of the program and everything it started, so far."""
@@ -51,15 +47,15 @@ class Program:
 
 
 @dataclass
-class Programs:
+class ChildProcesses:
     """All programs of a demonstration; `stop` leaves nothing running."""
 
     folder: Path
     environment: Mapping[str, str]
-    running: list[Program] = field(default_factory=list)
+    running: list[ChildProcess] = field(default_factory=list)
     _open_logs: list[IO[bytes]] = field(default_factory=list)
 
-    def start(self, name: str, command: Sequence[str]) -> Program:
+    def start(self, name: str, command: Sequence[str]) -> ChildProcess:
         """Start a program; what it prints goes to `<folder>/<name>.log`."""
         log_path = self.folder / f"{name}.log"
         log = log_path.open("ab")
@@ -72,12 +68,12 @@ class Programs:
             env=dict(self.environment),
             start_new_session=True,
         )
-        program = Program(name, process, log_path)
+        program = ChildProcess(name, process, log_path)
         self.running.append(program)
         return program
 
     def check(self) -> None:
-        """Raises: ProgramEndedError when any program is gone."""
+        """Raises: DemoError when any program is gone."""
         for program in self.running:
             program.check()
 
@@ -111,7 +107,7 @@ class MemoryWatch:
     SURE_EVERY_S, is worth it. What grew by less than GROWN_BY since may be missing from the peak.
     """
 
-    def __init__(self, programs: Programs) -> None:
+    def __init__(self, programs: ChildProcesses) -> None:
         self._programs = programs
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="memory-watch", daemon=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 from protocols.slots import Slot, slot_of
 from simulator.demo.director import LIVE_DAY, LIVE_RATE, Demo
-from simulator.demo.home_line import LineTrouble
+from simulator.demo.home_line import LineFault
 from simulator.demo.leaks import LeakWatch
 from simulator.demo.months import MonthBooks, bill_due_month, check_statement, correct, publish_while_late, settle_days
 from simulator.demo.outbox import overview
@@ -37,21 +37,21 @@ def _slot(text: str) -> Slot:
 
 TROUBLES = (
     # Heard again on the live day, before the first run of the month: what it kept is billed by M1.
-    LineTrouble("h06", _slot("2026-04-30T06:00"), damaged=(_slot("2026-04-12T10:00"), _slot("2026-04-21T17:30"))),
+    LineFault("h06", _slot("2026-04-30T06:00"), damaged=(_slot("2026-04-12T10:00"), _slot("2026-04-21T17:30"))),
     # Heard again once M1 is booked: what it kept is for R1.
-    LineTrouble("h08", _slot("2026-04-28T10:00"), damaged=(_slot("2026-04-09T04:15"),)),
+    LineFault("h08", _slot("2026-04-28T10:00"), damaged=(_slot("2026-04-09T04:15"),)),
 )
 """What happens to homes' lines, the rest of the script that faults.toml begins (times in UTC)."""
 
 
-def troubles_of(homes: int, history_days: int) -> tuple[LineTrouble, ...]:
+def line_faults(homes: int, history_days: int) -> tuple[LineFault, ...]:
     """The troubles of a street and a history of this size: those of the script, where it was written for it."""
     first_s = datetime(LIVE_DAY.year, LIVE_DAY.month, LIVE_DAY.day, tzinfo=UTC).timestamp() - history_days * 86400
     reaches = min(min(trouble.damaged) for trouble in TROUBLES) >= slot_of(first_s)
     return TROUBLES if homes >= HOMES_OF_SCRIPT and reaches else ()
 
 
-def walk(demo: Demo, *, once: bool) -> dict[str, Any]:
+def run_demo_stages(demo: Demo, *, once: bool) -> dict[str, Any]:
     """All stages and their report. With `once` the street rests at the end, and the month's second run is made."""
     began_s = time.monotonic()
     with (
@@ -73,7 +73,7 @@ def walk(demo: Demo, *, once: bool) -> dict[str, Any]:
         demo.send_history()
         awake.result()
     demo.say("You can look already; each link signs in once:")
-    say_links(demo)
+    print_links(demo)
     watches = {home: LeakWatch(home, demo.street_folder / "homes" / home) for home in demo.agents}
     with ThreadPoolExecutor(max_workers=1) as aside:
         lived = _live(demo, watches, aside)
@@ -82,17 +82,17 @@ def walk(demo: Demo, *, once: bool) -> dict[str, Any]:
 
 
 @dataclass
-class Lived:
+class LiveDayResult:
     """What the live day leaves: the month that was billed in its night, and the street's truth, once it is told."""
 
     books: MonthBooks | None = None
     truth: Future[dict[str, Any]] | None = None
 
 
-def _live(demo: Demo, watches: Mapping[str, LeakWatch], aside: ThreadPoolExecutor) -> Lived:
+def _live(demo: Demo, watches: Mapping[str, LeakWatch], aside: ThreadPoolExecutor) -> LiveDayResult:
     """The live day. In the minutes after midnight run M1 of the month before falls due and is booked and published;
     what comes late after that is there before the hub's work of the night."""
-    lived = Lived()
+    lived = LiveDayResult()
     weighed: list[Future[None]] = []
 
     def weigh() -> None:
@@ -119,7 +119,7 @@ def _live(demo: Demo, watches: Mapping[str, LeakWatch], aside: ThreadPoolExecuto
 
 
 def _end(
-    demo: Demo, watches: Mapping[str, LeakWatch], aside: ThreadPoolExecutor, *, lived: Lived, once: bool
+    demo: Demo, watches: Mapping[str, LeakWatch], aside: ThreadPoolExecutor, *, lived: LiveDayResult, once: bool
 ) -> Evidence:
     """The month's last run and the evidence. Messages are checked on one core while the books go on on the other."""
     books = lived.books
@@ -209,7 +209,7 @@ def _with_costs(report: dict[str, Any], demo: Demo, *, began_s: float) -> dict[s
     }
 
 
-def say_links(demo: Demo) -> None:
+def print_links(demo: Demo) -> None:
     """Print a link for a board member and one for a member."""
     links = demo.sign_in_links()
     homes = list(links)

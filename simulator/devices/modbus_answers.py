@@ -5,8 +5,6 @@ Source: Modbus Application Protocol 1.1b3; Modbus over Serial Line 1.02 (CRC, fr
 
 from dataclasses import dataclass
 
-from protocols.errors import CommonwattError
-
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE, DEVICE_FAILURE, DEVICE_BUSY, NO_GATEWAY_ANSWER = 1, 2, 3, 4, 6, 11
 MAX_ADU = 260
 _MBAP = 7
@@ -15,7 +13,7 @@ _COUNTED = (15, 16)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ModbusRequest:
     """One request as it came: who is asked, what, and the whole frame. `address` and `count` only for reads."""
 
     unit: int
@@ -30,17 +28,17 @@ class Asked:
         return self.function in (3, 4)
 
 
-class NotModbus(CommonwattError):
+class FrameFormatError(Exception):
     """The bytes can never become a frame: the connection is of no use any more."""
 
 
-def next_tcp(buffer: bytearray) -> Asked | None:
-    """Take the first whole frame out of the buffer, None while it is incomplete. Raises: NotModbus."""
+def next_tcp(buffer: bytearray) -> ModbusRequest | None:
+    """Take the first whole frame out of the buffer, None while it is incomplete. Raises: FrameFormatError."""
     if len(buffer) < _MBAP + 1:
         return None
     length = int.from_bytes(buffer[4:6], "big")
     if buffer[2] or buffer[3] or not 2 <= length <= MAX_ADU - 6:
-        raise NotModbus
+        raise FrameFormatError
     if len(buffer) < 6 + length:
         return None
     frame = bytes(buffer[: 6 + length])
@@ -48,7 +46,7 @@ def next_tcp(buffer: bytearray) -> Asked | None:
     return _asked(frame, frame[_MBAP - 1], frame[_MBAP:])
 
 
-def next_rtu(buffer: bytearray) -> Asked | None:
+def next_rtu(buffer: bytearray) -> ModbusRequest | None:
     """Take the first whole frame with a right check sum; bytes that begin none are dropped one by one."""
     while len(buffer) >= 4:
         length = _rtu_length(buffer)
@@ -62,7 +60,7 @@ def next_rtu(buffer: bytearray) -> Asked | None:
     return None
 
 
-def reply(asked: Asked, pdu: bytes, *, unit: int, is_rtu: bool) -> bytes:
+def build_reply(asked: ModbusRequest, pdu: bytes, *, unit: int, is_rtu: bool) -> bytes:
     """The frame that answers `asked` with this PDU, from this unit."""
     if is_rtu:
         body = bytes([unit]) + pdu
@@ -70,9 +68,9 @@ def reply(asked: Asked, pdu: bytes, *, unit: int, is_rtu: bool) -> bytes:
     return asked.frame[:4] + (len(pdu) + 1).to_bytes(2, "big") + bytes([unit]) + pdu
 
 
-def exception(asked: Asked, code: int, *, is_rtu: bool) -> bytes:
+def build_exception_reply(asked: ModbusRequest, code: int, *, is_rtu: bool) -> bytes:
     """The frame that refuses `asked`."""
-    return reply(asked, bytes([asked.function | 0x80, code]), unit=asked.unit, is_rtu=is_rtu)
+    return build_reply(asked, bytes([asked.function | 0x80, code]), unit=asked.unit, is_rtu=is_rtu)
 
 
 def crc(body: bytes) -> int:
@@ -99,7 +97,7 @@ def _rtu_length(buffer: bytearray) -> int | None:
     return None if len(buffer) < 7 else 9 + buffer[6]
 
 
-def _asked(frame: bytes, unit: int, pdu: bytes) -> Asked:
+def _asked(frame: bytes, unit: int, pdu: bytes) -> ModbusRequest:
     if pdu[0] in (3, 4) and len(pdu) == 5:
-        return Asked(unit, pdu[0], int.from_bytes(pdu[1:3], "big"), int.from_bytes(pdu[3:5], "big"), frame)
-    return Asked(unit, pdu[0], 0, 0, frame)
+        return ModbusRequest(unit, pdu[0], int.from_bytes(pdu[1:3], "big"), int.from_bytes(pdu[3:5], "big"), frame)
+    return ModbusRequest(unit, pdu[0], 0, 0, frame)

@@ -23,7 +23,7 @@ from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 from pymodbus.server.requesthandler import ServerRequestHandler
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from simulator.devices.faults import Fault, Script
+from simulator.devices.faults import Fault, FaultScript
 from simulator.devices.image import DeviceImage
 from simulator.devices.modbus_answers import (
     DEVICE_BUSY,
@@ -31,12 +31,12 @@ from simulator.devices.modbus_answers import (
     ILLEGAL_FUNCTION,
     ILLEGAL_VALUE,
     NO_GATEWAY_ANSWER,
-    Asked,
-    NotModbus,
-    exception,
+    FrameFormatError,
+    ModbusRequest,
+    build_exception_reply,
+    build_reply,
     next_rtu,
     next_tcp,
-    reply,
 )
 
 MAX_WAITING = 64
@@ -44,14 +44,14 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Manners:
+class LinkLimits:
     """How one connection behaves. Units: real seconds."""
 
     max_clients: int | None = None
     connect_delay_s: float = 0.0
 
 
-class Link:
+class SimulatedLink:
     """The units behind one TCP port or one serial bus, and how they behave. `requests` counts what was answered."""
 
     def __init__(
@@ -59,13 +59,13 @@ class Link:
         images: Sequence[DeviceImage],
         now: Callable[[], float],
         *,
-        script: Script | None = None,
-        manners: Manners | None = None,
+        script: FaultScript | None = None,
+        manners: LinkLimits | None = None,
     ) -> None:
         self.images: Mapping[int, DeviceImage] = {image.unit.unit: image for image in images}
         self.now = now
-        self.script = script or Script()
-        self.manners = manners or Manners()
+        self.script = script or FaultScript()
+        self.manners = manners or LinkLimits()
         self.clients: set[_Handler] = set()
         self.requests = 0
         self._listener: asyncio.Server | None = None
@@ -122,7 +122,7 @@ def _sim_device(image: DeviceImage, now: Callable[[], float]) -> SimDevice:
 
 
 class _TcpServer(ModbusTcpServer):
-    def __init__(self, link: Link, **settings: Any) -> None:
+    def __init__(self, link: SimulatedLink, **settings: Any) -> None:
         super().__init__(**settings)
         self.link = link
 
@@ -131,7 +131,7 @@ class _TcpServer(ModbusTcpServer):
 
 
 class _SerialServer(ModbusSerialServer):
-    def __init__(self, link: Link, **settings: Any) -> None:
+    def __init__(self, link: SimulatedLink, **settings: Any) -> None:
         super().__init__(**settings)
         self.link = link
 
@@ -142,12 +142,12 @@ class _SerialServer(ModbusSerialServer):
 class _Handler(ServerRequestHandler):
     """One client's connection, or the one serial bus: frames in order, one at a time."""
 
-    def __init__(self, server: ModbusTcpServer | ModbusSerialServer, link: Link, *, is_rtu: bool) -> None:
+    def __init__(self, server: ModbusTcpServer | ModbusSerialServer, link: SimulatedLink, *, is_rtu: bool) -> None:
         super().__init__(server, None, None, None)  # type: ignore[no-untyped-call]
         self._link = link
         self._is_rtu = is_rtu
         self._bytes = bytearray()
-        self._waiting: asyncio.Queue[Asked] = asyncio.Queue(MAX_WAITING)
+        self._waiting: asyncio.Queue[ModbusRequest] = asyncio.Queue(MAX_WAITING)
         self._worker: asyncio.Task[None] | None = None
         self._ready_at = 0.0
 
@@ -176,7 +176,7 @@ class _Handler(ServerRequestHandler):
         try:
             while (asked := take(self._bytes)) is not None:
                 self._waiting.put_nowait(asked)
-        except (NotModbus, asyncio.QueueFull):
+        except (FrameFormatError, asyncio.QueueFull):
             self.drop()
 
     def _stop(self) -> None:
@@ -193,17 +193,17 @@ class _Handler(ServerRequestHandler):
             except (ArithmeticError, LookupError, TypeError, ValueError):
                 # A value the simulator cannot show: the device fails visibly, the street goes on.
                 _log.exception("unit %d cannot answer", asked.unit)
-                frame = exception(asked, DEVICE_FAILURE, is_rtu=self._is_rtu)
+                frame = build_exception_reply(asked, DEVICE_FAILURE, is_rtu=self._is_rtu)
             if frame is not None and isinstance(self.transport, asyncio.WriteTransport):
                 self._link.requests += 1
                 self.transport.write(frame)
 
-    async def _answer(self, asked: Asked) -> bytes | None:
+    async def _answer(self, asked: ModbusRequest) -> bytes | None:
         """The frame that goes back, None for silence."""
         image = self._link.images.get(asked.unit)
         if image is None:
             # On a bus nobody feels spoken to; a gateway says that the unit did not answer it.
-            return None if self._is_rtu else exception(asked, NO_GATEWAY_ANSWER, is_rtu=False)
+            return None if self._is_rtu else build_exception_reply(asked, NO_GATEWAY_ANSWER, is_rtu=False)
         if self.loop.time() < self._ready_at:
             return None
         at_s = image.refresh_time(self._link.now())
@@ -215,12 +215,12 @@ class _Handler(ServerRequestHandler):
             case "silent":
                 return None
             case "busy":
-                return exception(asked, DEVICE_BUSY, is_rtu=self._is_rtu)
+                return build_exception_reply(asked, DEVICE_BUSY, is_rtu=self._is_rtu)
             case "slow":
                 await asyncio.sleep(fault.delay_s if fault else 0)
         return _disturbed(asked, await self._look_up(asked, image), fault, is_rtu=self._is_rtu)
 
-    async def _look_up(self, asked: Asked, image: DeviceImage) -> bytes:
+    async def _look_up(self, asked: ModbusRequest, image: DeviceImage) -> bytes:
         """The PDU of a device that works."""
         if not asked.is_read:
             return bytes([asked.function | 0x80, ILLEGAL_FUNCTION])
@@ -237,13 +237,13 @@ class _Handler(ServerRequestHandler):
         return struct.pack(f">BB{len(words)}H", asked.function, 2 * len(words), *words)
 
 
-def _disturbed(asked: Asked, pdu: bytes, fault: Fault | None, *, is_rtu: bool) -> bytes:
+def _disturbed(asked: ModbusRequest, pdu: bytes, fault: Fault | None, *, is_rtu: bool) -> bytes:
     unit = asked.unit
     if fault is not None and fault.kind == "wrong_unit":
         unit = asked.unit % 247 + 1
     if fault is not None and fault.kind == "short_answer" and not pdu[0] & 0x80 and pdu[1] > 2:
         pdu = bytes([pdu[0], pdu[1] - 2]) + pdu[2:-2]
-    return reply(asked, pdu, unit=unit, is_rtu=is_rtu)
+    return build_reply(asked, pdu, unit=unit, is_rtu=is_rtu)
 
 
 class _Bus(asyncio.Transport):

@@ -34,17 +34,17 @@ LAYOUTS: dict[int, str] = {
 }
 
 
-def blank(model: int) -> list[int]:
+def blank_words(model: int) -> list[int]:
     """The points of a model, all not implemented, without its id and length."""
     return [word for mark in LAYOUTS[model] if mark != " " for word in _BLANKS[mark]]
 
 
-def chain(models: tuple[int, ...]) -> tuple[list[SunSpecModel], dict[int, int]]:
+def build_sunspec_chain(models: tuple[int, ...]) -> tuple[list[SunSpecModel], dict[int, int]]:
     """Where each model lies, and every word of the device from the marker to the end mark."""
     words = list(MARKER)
     placed = []
     for model in models:
-        points = blank(model)
+        points = blank_words(model)
         placed.append(SunSpecModel(model, BASE + len(words), len(points)))
         words += [model, len(points), *points]
     words += [END_OF_CHAIN, 0]

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from protocols.maps.model import POWER_SIGN, W_PER_UNIT, WH_PER_UNIT, DeviceMap, Point
+from protocols.maps.model import POWER_SIGN, W_PER_UNIT, WH_PER_UNIT, DeviceMap, MapPoint
 from protocols.maps.registers import Value
 from simulator.world.families import BORNAY, HUAWEI, SHELLY, SUNSPEC_INVERTER, SUNSPEC_METER
-from simulator.world.homes import Home, Place, Unit
+from simulator.world.homes import ModbusUnit, SimulatedHome, UnitRole
 from simulator.world.physics import HomeState
-from simulator.world.streams import chance, stream
+from simulator.world.streams import draw_chance, random_stream
 
-Values = dict[str, Value]
+FamilyValues = dict[str, Value]
 _SCALE_FACTORS: dict[str, int] = {
     "a_sf": -2, "v_sf": -1, "w_sf": 0, "hz_sf": -2, "pf_sf": -2, "wh_sf": 0, "dca_sf": -2, "dcv_sf": -1, "dcw_sf": 0,
 }  # fmt: skip
@@ -34,11 +34,11 @@ class Counters:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class UnitView:
     """One unit's view: the home's state, its own counters, and the mains at its terminals."""
 
-    home: Home
-    unit: Unit
+    home: SimulatedHome
+    unit: ModbusUnit
     state: HomeState
     counters: Counters
     volts: tuple[float, float, float]
@@ -46,18 +46,18 @@ class Seen:
     shares: tuple[float, float]
 
 
-def look(seed: int, home: Home, *, unit: Unit, state: HomeState, counters: Counters) -> Seen:
+def view_unit(seed: int, home: SimulatedHome, *, unit: ModbusUnit, state: HomeState, counters: Counters) -> UnitView:
     """Join a home's state with the small wanderings of voltage and frequency, all from the instant alone."""
     at = int(state.at_s)
     volts = tuple(
-        round(230.0 + 5.0 * (chance(seed, home.id, "volt", phase, at) - 0.5) - 0.0002 * state.grid_w, 1)
+        round(230.0 + 5.0 * (draw_chance(seed, home.id, "volt", phase, at) - 0.5) - 0.0002 * state.grid_w, 1)
         for phase in range(3)
     )
-    hertz = round(50.0 + 0.06 * (chance(seed, "hertz", at) - 0.5), 3)
-    return Seen(home, unit, state, counters, (volts[0], volts[1], volts[2]), hertz, _shares(seed, home.id))
+    hertz = round(50.0 + 0.06 * (draw_chance(seed, "hertz", at) - 0.5), 3)
+    return UnitView(home, unit, state, counters, (volts[0], volts[1], volts[2]), hertz, _shares(seed, home.id))
 
 
-def values_of(seen: Seen, family: str) -> Values:
+def values_of(seen: UnitView, family: str) -> FamilyValues:
     """The measured values of one family, in W, Wh, V, A, Hz and our sign convention."""
     if family == HUAWEI:
         return {**_inverter(seen), **_huawei_extras(seen)}
@@ -73,13 +73,13 @@ def values_of(seen: Seen, family: str) -> Values:
         return {**_meter(seen, "grid"), "power_factor": percent, **_sunspec_extras(seen, name, seen.unit.serial)}
     if family == BORNAY:
         return _bornay(seen)
-    extras: Values = {}
+    extras: FamilyValues = {}
     if family == SHELLY:
         extras = {"mac": f"{_digits(seen):012x}".upper(), "model": "SPEM-003CEBEU"}
     return {**_meter(seen, seen.unit.place), **extras}
 
 
-def fitted(point: Point, value: Value, place: Place) -> Value:
+def fit_value(point: MapPoint, value: Value, place: UnitRole) -> Value:
     """A value in the map's unit and direction, kept below where its counter starts again."""
     if not isinstance(value, Decimal):
         return value
@@ -91,7 +91,7 @@ def fitted(point: Point, value: Value, place: Place) -> Value:
     return value
 
 
-def place_of(point_name: str, family: str, unit: Unit) -> Place:
+def place_of(point_name: str, family: str, unit: ModbusUnit) -> UnitRole:
     """Which measuring place a point of a unit speaks about."""
     if point_name.startswith("meter.") or family == SUNSPEC_METER:
         return "grid"
@@ -100,16 +100,16 @@ def place_of(point_name: str, family: str, unit: Unit) -> Place:
     return unit.place
 
 
-def known_points(device_map: DeviceMap, values: Values) -> Values:
+def known_points(device_map: DeviceMap, values: FamilyValues) -> FamilyValues:
     """Only what this map has a point for."""
     names = {point.name for point in device_map.points}
     return {name: value for name, value in values.items() if name in names}
 
 
-def _meter(seen: Seen, place: Place) -> Values:
+def _meter(seen: UnitView, place: UnitRole) -> FamilyValues:
     power_w, bought, sold = _flow(seen, place)
     phases = _split(power_w, seen.shares)
-    values: Values = {
+    values: FamilyValues = {
         "active_power": _watts(power_w),
         "power_factor": _power_factor(power_w),
         "frequency": _number(seen.hertz, 3),
@@ -135,7 +135,7 @@ def _meter(seen: Seen, place: Place) -> Values:
     return {**values, "current": total_a}
 
 
-def _flow(seen: Seen, place: Place) -> tuple[float, Decimal, Decimal]:
+def _flow(seen: UnitView, place: UnitRole) -> tuple[float, Decimal, Decimal]:
     """Power towards the house's busbar turned as the meter is mounted: import and export as it counts them.
 
     A sub-meter on a generator is mounted so that what flows towards the house counts as export.
@@ -147,10 +147,10 @@ def _flow(seen: Seen, place: Place) -> tuple[float, Decimal, Decimal]:
     return power[flow], Decimal(0), of(flow)
 
 
-def _inverter(seen: Seen) -> Values:
+def _inverter(seen: UnitView) -> FamilyValues:
     solar_w = seen.state.power_w["solar"]
     phases = _split(solar_w, (1 / 3, 1 / 3))
-    values: Values = {
+    values: FamilyValues = {
         "active_power": _watts(solar_w),
         "energy_production_total": seen.counters.of("solar"),
         "dc_power": _watts(solar_w / 0.965),
@@ -164,7 +164,7 @@ def _inverter(seen: Seen) -> Values:
     return values
 
 
-def _sunspec_inverter(seen: Seen) -> Values:
+def _sunspec_inverter(seen: UnitView) -> FamilyValues:
     solar_w = seen.state.power_w["solar"]
     return {
         "dc_voltage": Decimal(620) if solar_w else _NUL,
@@ -174,15 +174,15 @@ def _sunspec_inverter(seen: Seen) -> Values:
     }
 
 
-def _sunspec_extras(seen: Seen, model: str, serial: str) -> Values:
-    factors: Values = {name: Decimal(power) for name, power in _SCALE_FACTORS.items()}
-    texts: Values = {"manufacturer": "Solvane", "model": model, "version": "1.4.2", "serial": serial}
+def _sunspec_extras(seen: UnitView, model: str, serial: str) -> FamilyValues:
+    factors: FamilyValues = {name: Decimal(power) for name, power in _SCALE_FACTORS.items()}
+    texts: FamilyValues = {"manufacturer": "Solvane", "model": model, "version": "1.4.2", "serial": serial}
     return {**factors, **texts}
 
 
-def _huawei_extras(seen: Seen) -> Values:
+def _huawei_extras(seen: UnitView) -> FamilyValues:
     state, of, battery = seen.state, seen.counters.of, seen.home.battery
-    values: Values = {f"meter.{name}": value for name, value in _meter(seen, "grid").items()}
+    values: FamilyValues = {f"meter.{name}": value for name, value in _meter(seen, "grid").items()}
     values |= {
         "model": "SUN2000-8KTL-M1" if battery else "SUN2000-6KTL-M0",
         "serial": f"HV{_digits(seen) % 10**10:010d}",
@@ -207,7 +207,7 @@ def _huawei_extras(seen: Seen) -> Values:
     return values
 
 
-def _bornay(seen: Seen) -> Values:
+def _bornay(seen: UnitView) -> FamilyValues:
     watts, wind = seen.state.power_w["wind"], seen.state.hub_wind_m_s
     rated = seen.home.turbine.rated_w if seen.home.turbine else 1500.0
     turning = wind > 2.5
@@ -250,13 +250,13 @@ def _phase_share(shares: tuple[float, float], phase: int) -> Decimal:
 
 
 def _shares(seed: int, home: str) -> tuple[float, float]:
-    draw = stream(seed, home, "phases")
+    draw = random_stream(seed, home, "phases")
     first, second = sorted(draw.uniform(0.15, 0.85, 2).tolist())
     return round(first, 3), round(second - first, 3)
 
 
-def _digits(seen: Seen) -> int:
-    return int(chance(0, seen.unit.serial, "mac") * 2**47)
+def _digits(seen: UnitView) -> int:
+    return int(draw_chance(0, seen.unit.serial, "mac") * 2**47)
 
 
 def _power_factor(power_w: float) -> Decimal:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from protocols.slots import SLOT_S, iso
+from protocols.slots import SLOT_S, format_slot
 
 if TYPE_CHECKING:
-    from simulator.world.homes import Home
+    from simulator.world.homes import SimulatedHome
 
 HUB_URL = "http://127.0.0.1:8400"
 INTERVAL_S = 300
@@ -20,7 +20,7 @@ _DAY_S = 86400
 
 
 @dataclass(frozen=True, slots=True)
-class AgentManners:
+class AgentOptions:
     """How the agents of this street are told to read and where to enrol. Units: simulated seconds."""
 
     hub_url: str = HUB_URL
@@ -28,7 +28,7 @@ class AgentManners:
     boundary_window_s: int = BOUNDARY_WINDOW_S
 
 
-def agent_text(home: Home, connects: Mapping[tuple[str, str], str], manners: AgentManners) -> str:
+def agent_text(home: SimulatedHome, connects: Mapping[tuple[str, str], str], manners: AgentOptions) -> str:
     """agent.toml of a home: the devices with a role; what is only watched is not read by the agent."""
     lines = [
         f"# {home.name}, a simulated home ({home.kind})",
@@ -58,9 +58,9 @@ def agent_text(home: Home, connects: Mapping[tuple[str, str], str], manners: Age
     return "\n".join(lines) + "\n"
 
 
-def consent_text(home: Home, *, first_day: int) -> str:
+def consent_text(home: SimulatedHome, *, first_day: int) -> str:
     """consent.toml of a home: its purposes, valid from the street's first day on."""
-    since = iso(first_day * _DAY_S // SLOT_S)
+    since = format_slot(first_day * _DAY_S // SLOT_S)
     lines = [f'home = "{home.id}"', "version = 2"]
     for purpose in home.purposes:
         lines += ["", "[[rule]]", f'purpose = "{purpose}"', f'valid_from = "{since}"']

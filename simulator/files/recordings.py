@@ -12,12 +12,12 @@ from typing import TextIO
 
 import numpy as np
 
-from protocols.maps.model import WH_PER_UNIT, Point
+from protocols.maps.model import WH_PER_UNIT, MapPoint
 from protocols.maps.registers import EXACT
 from protocols.recordings import HEADER, row_text
 from protocols.slots import SLOT_S
 from simulator.devices.image import DeviceImage, first_wh
-from simulator.world.homes import AgentDevice, Home
+from simulator.world.homes import AgentDevice, SimulatedHome
 from simulator.world.physics import FLOWS
 from simulator.world.site import Ints
 from simulator.world.street import Street
@@ -41,7 +41,7 @@ class _Track:
     shown_wh: list[str]
 
 
-def write_recording(path: Path, street: Street, home: Home, *, from_s: int, until_s: int) -> int:
+def write_recording(path: Path, street: Street, home: SimulatedHome, *, from_s: int, until_s: int) -> int:
     """Write the boundary samples in [from_s, until_s]; the number of rows is returned.
 
     The file appears whole or not at all: it is written beside and moved into place.
@@ -53,7 +53,7 @@ def write_recording(path: Path, street: Street, home: Home, *, from_s: int, unti
     return rows
 
 
-def _write_rows(out: TextIO, street: Street, home: Home, *, from_s: int, until_s: int) -> int:
+def _write_rows(out: TextIO, street: Street, home: SimulatedHome, *, from_s: int, until_s: int) -> int:
     first_s = -(-from_s // SLOT_S) * SLOT_S
     count = (until_s - first_s) // SLOT_S + 1
     tracks = list(_tracks(street, home, first_s=first_s, count=count)) if count > 0 else []
@@ -66,7 +66,7 @@ def _write_rows(out: TextIO, street: Street, home: Home, *, from_s: int, until_s
     return count * len(tracks)
 
 
-def _tracks(street: Street, home: Home, *, first_s: int, count: int) -> Iterator[_Track]:
+def _tracks(street: Street, home: SimulatedHome, *, first_s: int, count: int) -> Iterator[_Track]:
     physics = street.physics(home.id)
     counted = physics.counters(first_s, every_s=SLOT_S, count=count)
     images = {(unit.link, unit.unit): DeviceImage(unit, home, physics=physics, seed=street.seed) for unit in home.units}
@@ -77,7 +77,7 @@ def _tracks(street: Street, home: Home, *, first_s: int, count: int) -> Iterator
             yield _Track(device.name, f"{counter}_wh", shown_wh(counted[FLOWS.index(flow)] + start_ws, point))
 
 
-def _counters(device: AgentDevice, image: DeviceImage) -> Iterator[tuple[str, str, Point]]:
+def _counters(device: AgentDevice, image: DeviceImage) -> Iterator[tuple[str, str, MapPoint]]:
     """The counters of a device in its role: their name in the role, the flow behind them, the point."""
     if device.role is None:
         return
@@ -87,7 +87,7 @@ def _counters(device: AgentDevice, image: DeviceImage) -> Iterator[tuple[str, st
             yield counter, _FLOW_OF[device.role, counter], part.resolved.points[point_name].point
 
 
-def shown_wh(counted_ws: Ints, point: Point) -> list[str]:
+def shown_wh(counted_ws: Ints, point: MapPoint) -> list[str]:
     """The counter readings a point of this type and scale shows, in exact Wh as decimal text.
 
     Only for scales that stay the same, as in the simulated devices (their energy scale factor is 0).

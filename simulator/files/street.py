@@ -7,10 +7,10 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from simulator.errors import SimulatorProblem
-from simulator.files.agent import AgentManners, agent_text, consent_text
+from simulator.errors import SimulatorError
+from simulator.files.agent import AgentOptions, agent_text, consent_text
 from simulator.services.member_client import appliance_entry
-from simulator.world.homes import Home
+from simulator.world.homes import SimulatedHome
 from simulator.world.site import DAY_S, STEP_S, Site
 from simulator.world.street import Street
 
@@ -18,18 +18,14 @@ STREET_FILE = "street.json"
 FORMAT = "commonwatt-street,1"
 
 
-class StreetFileError(SimulatorProblem):
-    """A street's folder cannot be used; one line names the file and what was expected."""
-
-
-def home_folder(folder: Path, home: Home) -> Path:
+def home_folder(folder: Path, home: SimulatedHome) -> Path:
     """Where one home's files lie."""
     return folder / "homes" / home.id
 
 
 def write_street(
     folder: Path, street: Street, *, connects: Mapping[tuple[str, str], str], urls: Mapping[str, str],
-    manners: AgentManners | None = None,
+    manners: AgentOptions | None = None,
 ) -> Path:  # fmt: skip
     """Write everything a reader of the street needs; the path of street.json is returned.
 
@@ -38,7 +34,7 @@ def write_street(
     for home in street.homes:
         target = home_folder(folder, home)
         target.mkdir(parents=True, exist_ok=True)
-        _write(target / "agent.toml", agent_text(home, connects, manners or AgentManners()))
+        _write(target / "agent.toml", agent_text(home, connects, manners or AgentOptions()))
         _write(target / "consent.toml", consent_text(home, first_day=street.first_day))
     path = folder / STREET_FILE
     _write(path, json.dumps(_content(street, connects, urls), indent=1) + "\n")
@@ -46,7 +42,7 @@ def write_street(
 
 
 def read_street(folder: Path) -> Street:
-    """The street of a folder that `write_street` has made. Raises: StreetFileError."""
+    """The street of a folder that `write_street` has made. Raises: SimulatorError."""
     path = folder / STREET_FILE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -57,11 +53,11 @@ def read_street(folder: Path) -> Street:
             seed=int(content["seed"]), homes=len(content["homes"]), first_day=int(content["first_day"]), site=site
         )
     except FileNotFoundError:
-        raise StreetFileError(f"{path}: not there: `commonwatt-sim street --data {folder}` makes it") from None
+        raise SimulatorError(f"{path}: not there: `commonwatt-sim street --data {folder}` makes it") from None
     except OSError as problem:
-        raise StreetFileError(f"{path}: cannot be read: {problem.strerror}") from None
+        raise SimulatorError(f"{path}: cannot be read: {problem.strerror}") from None
     except (ValueError, KeyError, TypeError):
-        raise StreetFileError(f"{path}: not a street's file, expected one that `commonwatt-sim street` made") from None
+        raise SimulatorError(f"{path}: not a street's file, expected one that `commonwatt-sim street` made") from None
 
 
 def _content(street: Street, connects: Mapping[tuple[str, str], str], urls: Mapping[str, str]) -> dict[str, object]:
@@ -80,7 +76,7 @@ def _content(street: Street, connects: Mapping[tuple[str, str], str], urls: Mapp
     }  # fmt: skip
 
 
-def _home_content(home: Home, connects: Mapping[tuple[str, str], str]) -> dict[str, object]:
+def _home_content(home: SimulatedHome, connects: Mapping[tuple[str, str], str]) -> dict[str, object]:
     return {
         "id": home.id,
         "name": home.name,

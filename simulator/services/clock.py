@@ -5,17 +5,13 @@ import time
 from pathlib import Path
 
 from protocols.timeline import Clock, Timeline, parse_timeline
-from simulator.errors import SimulatorProblem
-
-
-class ClockFileError(SimulatorProblem):
-    """The clock file cannot be followed; one line says why."""
+from simulator.errors import SimulatorError
 
 
 def open_clock(path: Path | None, *, rate: float = 1.0) -> Clock:
     """Follow the timeline in `path`; without one, run from now on at `rate` times real speed.
 
-    Raises: ClockFileError when the file holds no timeline.
+    Raises: SimulatorError when the file holds no timeline.
     """
     if path is None and rate == 1.0:
         return Clock(time.time, sleep=asyncio.sleep)
@@ -26,6 +22,6 @@ def open_clock(path: Path | None, *, rate: float = 1.0) -> Clock:
     try:
         parse_timeline(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as problem:
-        raise ClockFileError(f"{path}: no timeline: {str(problem).splitlines()[0]}") from None
+        raise SimulatorError(f"{path}: no timeline: {str(problem).splitlines()[0]}") from None
     file = path
     return Clock(time.time, lambda: file.read_text(encoding="utf-8"), lambda: file.stat().st_mtime_ns, asyncio.sleep)

@@ -6,13 +6,9 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from protocols.errors import CommonwattError
+from simulator.errors import DemoError
 
 ANSWER_BYTES_MAX = 8_000_000
-
-
-class NoPortError(CommonwattError):
-    """No port of the loopback is free."""
 
 
 def free_port(wanted: int) -> int:
@@ -25,7 +21,7 @@ def free_port(wanted: int) -> int:
             except OSError:
                 continue
             return int(probe.getsockname()[1])
-    raise NoPortError("no port of 127.0.0.1 is free")
+    raise DemoError("no port of 127.0.0.1 is free")
 
 
 def get_json(url: str, *, timeout_s: float = 5.0) -> dict[str, Any] | None:

@@ -15,14 +15,14 @@ _REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Al
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class LoopbackResponse:
     """A status code and what goes out as JSON."""
 
     status: int
     content: object
 
 
-Route = Callable[[Mapping[str, str]], Answer | Awaitable[Answer]]
+Route = Callable[[Mapping[str, str]], LoopbackResponse | Awaitable[LoopbackResponse]]
 
 
 class LoopbackServer:
@@ -56,25 +56,27 @@ class LoopbackServer:
         finally:
             writer.close()
 
-    async def _answer(self, head: bytes) -> Answer:
+    async def _answer(self, head: bytes) -> LoopbackResponse:
         line = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
         if len(line) != 3 or not line[2].startswith("HTTP/1."):
-            return Answer(400, {"error": True, "reason": "not an HTTP request"})
+            return LoopbackResponse(400, {"error": True, "reason": "not an HTTP request"})
         if line[0] != "GET":
-            return Answer(405, {"error": True, "reason": "only GET is served"})
+            return LoopbackResponse(405, {"error": True, "reason": "only GET is served"})
         parts = urlsplit(line[1])
         route = self._routes.get(parts.path)
         if route is None:
-            return Answer(404, {"error": True, "reason": f"nothing here: try {', '.join(sorted(self._routes))}"})
+            return LoopbackResponse(
+                404, {"error": True, "reason": f"nothing here: try {', '.join(sorted(self._routes))}"}
+            )
         try:
             query = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
         except ValueError:
-            return Answer(400, {"error": True, "reason": "the query cannot be read"})
+            return LoopbackResponse(400, {"error": True, "reason": "the query cannot be read"})
         answer = route(query)
-        return answer if isinstance(answer, Answer) else await answer
+        return answer if isinstance(answer, LoopbackResponse) else await answer
 
 
-def _response(answer: Answer) -> bytes:
+def _response(answer: LoopbackResponse) -> bytes:
     body = json.dumps(answer.content, separators=(",", ":")).encode()
     head = (
         f"HTTP/1.1 {answer.status} {_REASONS.get(answer.status, 'Answer')}\r\n"

@@ -10,22 +10,22 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from protocols.errors import CommonwattError
-from simulator.world.appliances import Appliance
+from simulator.world.appliances import SimulatedAppliance
 
 TIMEOUT_S = 20.0
 MAX_ANSWER_BYTES = 1024 * 1024
 
 
-class MemberProblem(CommonwattError):
+class MemberRequestError(CommonwattError):
     """The hub did not let the member do this; one line says what and the status."""
 
 
-class MemberRefused(MemberProblem):
+class MemberRefusedError(MemberRequestError):
     """The hub understood and said no: asking again would bring nothing."""
 
 
 @dataclass(frozen=True, slots=True)
-class OpenPrompt:
+class OfferedPrompt:
     """A question that waits for an answer. Slots count quarter hours since 1970."""
 
     id: str
@@ -35,7 +35,7 @@ class OpenPrompt:
     energy_wh: int
 
 
-def appliance_entry(appliance: Appliance) -> dict[str, object]:
+def appliance_entry(appliance: SimulatedAppliance) -> dict[str, object]:
     """An appliance as the hub takes it."""
     return {
         "kind": appliance.kind,
@@ -60,40 +60,40 @@ class MemberClient:
         self._cookie: str | None = None
 
     def sign_in(self) -> None:
-        """Turn the link into a session. Raises: MemberProblem."""
+        """Turn the link into a session. Raises: MemberRequestError."""
         answer, _ = self._exchange("GET", self._path)
         cookie = answer.getheader("Set-Cookie", "")
         if answer.status != 303 or "=" not in cookie:
-            raise MemberProblem(f"sign-in was answered with {answer.status}")
+            raise MemberRequestError(f"sign-in was answered with {answer.status}")
         self._cookie = cookie.split(";", 1)[0]
 
-    def tell_appliances(self, appliances: tuple[Appliance, ...]) -> None:
-        """Tell the hub what could run at another time. Raises: MemberProblem."""
+    def tell_appliances(self, appliances: tuple[SimulatedAppliance, ...]) -> None:
+        """Tell the hub what could run at another time. Raises: MemberRequestError."""
         body = json.dumps([appliance_entry(each) for each in appliances])
         answer, _ = self._exchange("POST", "/my-home/appliances", body=body, kind="application/json")
         if answer.status not in (200, 204, 303):
-            raise MemberProblem(f"appliances were answered with {answer.status}")
+            raise MemberRequestError(f"appliances were answered with {answer.status}")
 
-    def open_prompts(self) -> tuple[OpenPrompt, ...]:
-        """The prompts that wait for an answer, the nearest usual time first. Raises: MemberProblem."""
+    def open_prompts(self) -> tuple[OfferedPrompt, ...]:
+        """The prompts that wait for an answer, the nearest usual time first. Raises: MemberRequestError."""
         answer, body = self._exchange("GET", "/prompts.json")
         if answer.status != 200:
-            raise MemberProblem(f"prompts were answered with {answer.status}")
+            raise MemberRequestError(f"prompts were answered with {answer.status}")
         try:
             waiting = [_prompt(entry) for entry in json.loads(body)["open"]]
         except (ValueError, KeyError, TypeError) as problem:
-            raise MemberProblem(f"prompts.json cannot be read ({type(problem).__name__})") from None
+            raise MemberRequestError(f"prompts.json cannot be read ({type(problem).__name__})") from None
         return tuple(sorted(waiting, key=lambda prompt: (prompt.usual_slot, prompt.appliance, prompt.id)))
 
     def answer(self, prompt_id: str, choice: str) -> None:
-        """Send the prompt's form. Raises: MemberProblem."""
+        """Send the prompt's form. Raises: MemberRequestError."""
         form = urlencode({"answer": choice})
         kind = "application/x-www-form-urlencoded"
         answer, _ = self._exchange("POST", f"/prompts/{prompt_id}", body=form, kind=kind)
         if 400 <= answer.status < 500:
-            raise MemberRefused(f"the answer to a prompt was refused with {answer.status}")
+            raise MemberRefusedError(f"the answer to a prompt was refused with {answer.status}")
         if answer.status != 303:
-            raise MemberProblem(f"the answer to a prompt was answered with {answer.status}")
+            raise MemberRequestError(f"the answer to a prompt was answered with {answer.status}")
 
     def _exchange(
         self, method: str, path: str, *, body: str | None = None, kind: str = ""
@@ -109,16 +109,16 @@ class MemberClient:
             answer = connection.getresponse()
             content = answer.read(MAX_ANSWER_BYTES + 1)
         except (OSError, http.client.HTTPException) as problem:
-            raise MemberProblem(f"the hub cannot be reached ({type(problem).__name__})") from None
+            raise MemberRequestError(f"the hub cannot be reached ({type(problem).__name__})") from None
         finally:
             connection.close()
         if len(content) > MAX_ANSWER_BYTES:
-            raise MemberProblem(f"the answer is over {MAX_ANSWER_BYTES} bytes")
+            raise MemberRequestError(f"the answer is over {MAX_ANSWER_BYTES} bytes")
         return answer, content
 
 
-def _prompt(entry: dict[str, Any]) -> OpenPrompt:
-    return OpenPrompt(
+def _prompt(entry: dict[str, Any]) -> OfferedPrompt:
+    return OfferedPrompt(
         str(entry["id"]),
         str(entry["appliance"]),
         int(entry["usual_slot"]),

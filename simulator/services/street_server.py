@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from protocols.timeline import Clock
-from simulator.devices.faults import Script
+from simulator.devices.faults import FaultScript
 from simulator.devices.image import DeviceImage
-from simulator.devices.modbus_server import Link, Manners
+from simulator.devices.modbus_server import LinkLimits, SimulatedLink
 from simulator.services import truth
-from simulator.services.loopback_http import Answer, LoopbackServer
+from simulator.services.loopback_http import LoopbackResponse, LoopbackServer
 from simulator.services.residents import Residents
 from simulator.services.weather_service import ForecastService
 from simulator.world.families import family_map
-from simulator.world.homes import Home, Unit
+from simulator.world.homes import ModbusUnit, SimulatedHome
 from simulator.world.site import STEP_S
 from simulator.world.street import Street
 
@@ -28,17 +28,17 @@ class RunningStreet:
     """Serves a street from `start` to `close`. `folder` gets the RTU buses as files under `bus/`."""
 
     def __init__(
-        self, street: Street, clock: Clock, *, folder: Path, script: Script | None = None, step_s: int = STEP_S
+        self, street: Street, clock: Clock, *, folder: Path, script: FaultScript | None = None, step_s: int = STEP_S
     ) -> None:
         self.street = street
         self.clock = clock
-        self.script = script or Script()
+        self.script = script or FaultScript()
         self.residents: Residents | None = None
         self.connects: dict[tuple[str, str], str] = {}
         self.urls: dict[str, str] = {}
         self._folder = folder
         self._step_s = step_s
-        self._links: list[Link] = []
+        self._links: list[SimulatedLink] = []
         self._servers: list[LoopbackServer] = []
 
     async def start(self) -> None:
@@ -71,7 +71,7 @@ class RunningStreet:
         """Modbus requests answered so far."""
         return sum(link.requests for link in self._links)
 
-    async def _open(self, home: Home, name: str) -> str:
+    async def _open(self, home: SimulatedHome, name: str) -> str:
         """Serve one link of a home; its connect string is returned."""
         units = [unit for unit in home.units if unit.link == name]
         physics = self.street.physics(home.id)
@@ -81,7 +81,7 @@ class RunningStreet:
             )
             for unit in units
         ]
-        link = Link(images, self.clock.now, script=self.script, manners=_manners(units))
+        link = SimulatedLink(images, self.clock.now, script=self.script, manners=_manners(units))
         self._links.append(link)
         if home.links[name] == "tcp":
             return f"tcp://127.0.0.1:{await link.serve_tcp()}"
@@ -96,12 +96,12 @@ class RunningStreet:
         self._servers.append(server)
         return await server.start()
 
-    def _truth(self, query: Mapping[str, str]) -> Answer:
-        return truth.answer(self.street, query, now_s=self.clock.now())
+    def _truth(self, query: Mapping[str, str]) -> LoopbackResponse:
+        return truth.answer_truth(self.street, query, now_s=self.clock.now())
 
-    def _status(self, _query: Mapping[str, str]) -> Answer:
+    def _status(self, _query: Mapping[str, str]) -> LoopbackResponse:
         used = resource.getrusage(resource.RUSAGE_SELF)
-        return Answer(
+        return LoopbackResponse(
             200,
             {
                 "now_s": self.clock.now(),
@@ -114,12 +114,14 @@ class RunningStreet:
             },
         )
 
-    async def _look(self, _query: Mapping[str, str]) -> Answer:
+    async def _look(self, _query: Mapping[str, str]) -> LoopbackResponse:
         """Let the residents look at their prompts now, and say what they have done so far."""
         if self.residents is None:
-            return Answer(503, {"error": True, "reason": "nobody of this street has signed in with a hub yet"})
+            return LoopbackResponse(
+                503, {"error": True, "reason": "nobody of this street has signed in with a hub yet"}
+            )
         await self.residents.look()
-        return Answer(200, self._tally())
+        return LoopbackResponse(200, self._tally())
 
     def _tally(self) -> dict[str, float] | None:
         if self.residents is None:
@@ -128,9 +130,9 @@ class RunningStreet:
         return {name: getattr(tally, name) for name in tally.__slots__}
 
 
-def _manners(units: list[Unit]) -> Manners:
+def _manners(units: list[ModbusUnit]) -> LinkLimits:
     transports = [family_map(family).transport for unit in units for family in unit.families]
     limits = [each.max_clients for each in transports if each.max_clients is not None]
     # The stated delay is what the agent waits; the device is ready somewhat earlier, as in life.
     delay_s = CONNECT_DELAY_S if any(each.connect_delay_ms for each in transports) else 0.0
-    return Manners(min(limits, default=None), delay_s)
+    return LinkLimits(min(limits, default=None), delay_s)

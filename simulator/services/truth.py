@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from protocols.slots import SLOT_S, Slot
-from simulator.services.loopback_http import Answer
+from simulator.services.loopback_http import LoopbackResponse
 from simulator.world.physics import FLOWS, HomePhysics
 from simulator.world.site import DAY_S
 from simulator.world.street import Street
@@ -51,7 +51,7 @@ def truth(street: Street, *, first: Slot, count: int) -> dict[str, object]:
     return {"first_slot": first, "slots": count, "homes": homes}
 
 
-def answer(street: Street, query: Mapping[str, str], *, now_s: float) -> Answer:
+def answer_truth(street: Street, query: Mapping[str, str], *, now_s: float) -> LoopbackResponse:
     """GET /truth.json?from=&to= in Unix seconds at slot boundaries; nothing of the future is told."""
     bounds = [query.get("from", ""), query.get("to", "")]
     if set(query) != {"from", "to"} or not all(text.isascii() and text.isdecimal() for text in bounds):
@@ -61,8 +61,8 @@ def answer(street: Street, query: Mapping[str, str], *, now_s: float) -> Answer:
         return _refused(f"expected whole slots of {SLOT_S} s, at most {MAX_SLOTS} of them")
     if from_s < street.first_day * DAY_S or to_s > now_s:
         return _refused("expected a time between the street's first day and now")
-    return Answer(200, truth(street, first=from_s // SLOT_S, count=(to_s - from_s) // SLOT_S))
+    return LoopbackResponse(200, truth(street, first=from_s // SLOT_S, count=(to_s - from_s) // SLOT_S))
 
 
-def _refused(reason: str) -> Answer:
-    return Answer(400, {"error": True, "reason": reason})
+def _refused(reason: str) -> LoopbackResponse:
+    return LoopbackResponse(400, {"error": True, "reason": reason})

@@ -13,10 +13,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 from scipy.signal import lfilter
 
-from protocols.errors import CommonwattError
-from simulator.services.loopback_http import Answer
+from simulator.services.loopback_http import LoopbackResponse
 from simulator.world.site import Floats
-from simulator.world.streams import stream
+from simulator.world.streams import random_stream
 from simulator.world.weather import Weather
 
 TEMPERATURE_SD_C = 1.5
@@ -41,7 +40,7 @@ _PARAMETERS = {
 }  # fmt: skip
 
 
-class Nonsense(CommonwattError):
+class ForecastQueryError(Exception):
     """A request that cannot be answered; the text is the reason given."""
 
 
@@ -65,13 +64,13 @@ class ForecastService:
         self._now = now
         self._forecast = lru_cache(maxsize=64)(self._make_forecast)
 
-    def answer(self, query: Mapping[str, str]) -> Answer:
+    def answer(self, query: Mapping[str, str]) -> LoopbackResponse:
         """The answer to GET /v1/forecast."""
         try:
             asked = _parse(query)
-            return Answer(200, self._content(asked))
-        except Nonsense as reason:
-            return Answer(400, {"error": True, "reason": str(reason)})
+            return LoopbackResponse(200, self._content(asked))
+        except ForecastQueryError as reason:
+            return LoopbackResponse(400, {"error": True, "reason": str(reason)})
 
     def forecast(self, issue_hour: int, *, first_hour: int, hours: int) -> tuple[Floats, Floats, Floats]:
         """Temperature, radiation and wind as said at `issue_hour` (hours since 1970).
@@ -84,7 +83,7 @@ class ForecastService:
         now_hour = int(self._now() // 3600)
         issue_hour = now_hour if asked.run is None else asked.run
         if issue_hour > now_hour:
-            raise Nonsense("run lies in the future")
+            raise ForecastQueryError("run lies in the future")
         issued = datetime.fromtimestamp(issue_hour * 3600, UTC)
         local = issued.astimezone(asked.zone)
         offset = local.utcoffset() or timedelta()
@@ -129,7 +128,9 @@ class ForecastService:
         lead_h = np.arange(first_hour, first_hour + hours) - issue_hour
         growth = np.sqrt(1 - (1 - _ANALYSIS**2) * np.exp(-2 * np.maximum(lead_h, 0) / _GROWTH_H))
         common = self._common(name, first_hour, hours)
-        draw = stream(self._weather.seed, "forecast", name, issue_hour).standard_normal(24 * MAX_FORECAST_DAYS + 24)
+        draw = random_stream(self._weather.seed, "forecast", name, issue_hour).standard_normal(
+            24 * MAX_FORECAST_DAYS + 24
+        )
         draw[1:] *= np.sqrt(1 - _KEEP_PER_HOUR**2)
         path = lfilter([1.0], [1.0, -_KEEP_PER_HOUR], draw)
         own = np.where(lead_h >= 0, path[np.clip(lead_h, 0, len(path) - 1)], common)
@@ -147,13 +148,13 @@ class ForecastService:
 
 def _parse(query: Mapping[str, str]) -> _Asked:
     if unknown := sorted(set(query) - _PARAMETERS):
-        raise Nonsense(f"unknown parameter {unknown[0][:40]!r}")
+        raise ForecastQueryError(f"unknown parameter {unknown[0][:40]!r}")
     _within(query, "latitude", 90.0)
     _within(query, "longitude", 180.0)
     variables = tuple(query.get("hourly", "").split(","))
     for variable in variables:
         if variable not in _UNITS:
-            raise Nonsense(f"hourly: {variable[:40]!r} is not one of {', '.join(_UNITS)}")
+            raise ForecastQueryError(f"hourly: {variable[:40]!r} is not one of {', '.join(_UNITS)}")
     zone_name = query.get("timezone", "UTC")
     return _Asked(
         variables=variables,
@@ -171,22 +172,22 @@ def _within(query: Mapping[str, str], key: str, limit: float) -> None:
     try:
         value = float(query[key])
     except (KeyError, ValueError):
-        raise Nonsense(f"{key}: expected a number from -{limit:.0f} to {limit:.0f}") from None
+        raise ForecastQueryError(f"{key}: expected a number from -{limit:.0f} to {limit:.0f}") from None
     if not -limit <= value <= limit:
-        raise Nonsense(f"{key}: expected a number from -{limit:.0f} to {limit:.0f}")
+        raise ForecastQueryError(f"{key}: expected a number from -{limit:.0f} to {limit:.0f}")
 
 
 def _whole(query: Mapping[str, str], key: str, default: int, *, high: int) -> int:
     text = query.get(key, str(default))
     if not (text.isascii() and text.isdecimal() and len(text) <= 3 and int(text) <= high):
-        raise Nonsense(f"{key}: expected a whole number from 0 to {high}")
+        raise ForecastQueryError(f"{key}: expected a whole number from 0 to {high}")
     return int(text)
 
 
 def _choice(query: Mapping[str, str], key: str, allowed: tuple[str, ...]) -> str:
     found = query.get(key, allowed[0])
     if found not in allowed:
-        raise Nonsense(f"{key}: expected one of {', '.join(allowed)}")
+        raise ForecastQueryError(f"{key}: expected one of {', '.join(allowed)}")
     return found
 
 
@@ -194,7 +195,7 @@ def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo("UTC" if name == "GMT" else name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise Nonsense("timezone: expected a name like UTC or Europe/Berlin") from None
+        raise ForecastQueryError("timezone: expected a name like UTC or Europe/Berlin") from None
 
 
 def _run(text: str | None) -> int | None:
@@ -203,7 +204,7 @@ def _run(text: str | None) -> int | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise Nonsense("run: expected a time like 2026-06-01T06:00") from None
+        raise ForecastQueryError("run: expected a time like 2026-06-01T06:00") from None
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()) // 3600
 
 

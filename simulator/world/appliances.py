@@ -8,11 +8,11 @@ from datetime import date, timedelta
 from functools import lru_cache
 
 from simulator.world.site import DAY_S, STEP_S, Site, unix_of
-from simulator.world.streams import stream
+from simulator.world.streams import random_stream
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ApplianceKind:
     """A kind of appliance: its draw in watts step by step (300 s each), and how often it runs."""
 
     label: str
@@ -26,16 +26,18 @@ def _blocks(*parts: tuple[int, int]) -> tuple[int, ...]:
     return tuple(watts for watts, minutes in parts for _ in range(minutes // 5))
 
 
-KINDS: dict[str, Kind] = {
-    "dishwasher": Kind("Dishwasher", _blocks((60, 10), (1900, 20), (70, 40), (1800, 15), (30, 20)), 0.85, (18.5, 20.5)),
-    "washing_machine": Kind("Washing machine", _blocks((1950, 20), (160, 55), (350, 15)), 0.6, (17.0, 19.5)),
-    "dryer": Kind("Dryer", _blocks((850, 90),), 0.45, (18.0, 20.5)),
-    "ev": Kind("Car charger", (), 0.75, (17.5, 19.5)),
+KINDS: dict[str, ApplianceKind] = {
+    "dishwasher": ApplianceKind(
+        "Dishwasher", _blocks((60, 10), (1900, 20), (70, 40), (1800, 15), (30, 20)), 0.85, (18.5, 20.5)
+    ),
+    "washing_machine": ApplianceKind("Washing machine", _blocks((1950, 20), (160, 55), (350, 15)), 0.6, (17.0, 19.5)),
+    "dryer": ApplianceKind("Dryer", _blocks((850, 90),), 0.45, (18.0, 20.5)),
+    "ev": ApplianceKind("Car charger", (), 0.75, (17.5, 19.5)),
 }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class Appliance:
+class SimulatedAppliance:
     """One appliance of one home. `charge_w` is the car charger's power, 0 for all others."""
 
     name: str
@@ -62,7 +64,7 @@ class Appliance:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class ApplianceRun:
     """One run of an appliance: planned for `planned_s`, really begun at `start_s`."""
 
     appliance: str
@@ -83,9 +85,9 @@ class Run:
         return self.start_s + len(self.watts) * STEP_S
 
 
-def make_appliances(seed: int, home: str, *, charge_w: int) -> tuple[Appliance, ...]:
+def make_appliances(seed: int, home: str, *, charge_w: int) -> tuple[SimulatedAppliance, ...]:
     """What stands in this home; a car charger only where `charge_w` is not 0."""
-    draw = stream(seed, home, "appliances")
+    draw = random_stream(seed, home, "appliances")
     kinds = ["dishwasher"] if draw.random() < 0.9 else []
     kinds += ["washing_machine"]
     kinds += ["dryer"] if draw.random() < 0.45 else []
@@ -94,14 +96,14 @@ def make_appliances(seed: int, home: str, *, charge_w: int) -> tuple[Appliance, 
     for kind in kinds:
         early, late = KINDS[kind].usual_hours
         usual_s = round(float(draw.uniform(early, late)) * 4) * 900
-        made.append(Appliance(kind, kind, usual_s, charge_w if kind == "ev" else 0))
+        made.append(SimulatedAppliance(kind, kind, usual_s, charge_w if kind == "ev" else 0))
     return tuple(made)
 
 
 @lru_cache(maxsize=16384)
-def planned_run(seed: int, home: str, appliance: Appliance, *, day: date, site: Site) -> Run | None:
+def planned_run(seed: int, home: str, appliance: SimulatedAppliance, *, day: date, site: Site) -> ApplianceRun | None:
     """The run of this appliance on this local day, None on a day without one."""
-    draw = stream(seed, home, "run", appliance.name, day.toordinal())
+    draw = random_stream(seed, home, "run", appliance.name, day.toordinal())
     weekend = 1.15 if day.weekday() >= 5 else 0.95
     if draw.random() >= KINDS[appliance.kind].runs_per_day * weekend:
         return None
@@ -111,7 +113,7 @@ def planned_run(seed: int, home: str, appliance: Appliance, *, day: date, site: 
     if appliance.kind == "ev":
         watts = (appliance.charge_w,) * max(6, round(len(watts) * float(draw.lognormal(-0.05, 0.35))))
     start_s -= start_s % STEP_S
-    return Run(appliance.name, day, start_s, start_s, watts)
+    return ApplianceRun(appliance.name, day, start_s, start_s, watts)
 
 
 @dataclass(slots=True)
@@ -120,16 +122,16 @@ class HomePlan:
 
     seed: int
     home: str
-    appliances: tuple[Appliance, ...]
+    appliances: tuple[SimulatedAppliance, ...]
     site: Site
-    moved: dict[tuple[str, date], Run] = field(default_factory=dict)
+    moved: dict[tuple[str, date], ApplianceRun] = field(default_factory=dict)
 
-    def run_on(self, appliance: Appliance, day: date) -> Run | None:
+    def run_on(self, appliance: SimulatedAppliance, day: date) -> ApplianceRun | None:
         """The run that belongs to a local day, where a prompt has moved it when one has."""
         planned = planned_run(self.seed, self.home, appliance, day=day, site=self.site)
         return self.moved.get((appliance.name, day), planned)
 
-    def runs_between(self, from_s: int, to_s: int) -> tuple[Run, ...]:
+    def runs_between(self, from_s: int, to_s: int) -> tuple[ApplianceRun, ...]:
         """Runs that draw power within [from_s, to_s), in order of their start."""
         first = date.fromordinal(date(1970, 1, 1).toordinal() + from_s // DAY_S) - timedelta(days=2)
         days = [first + timedelta(days=step) for step in range((to_s - from_s) // DAY_S + 5)]
@@ -137,7 +139,7 @@ class HomePlan:
         near = [run for run in runs if run.start_s < to_s and run.end_s > from_s]
         return tuple(sorted(near, key=lambda run: (run.start_s, run.appliance)))
 
-    def next_run(self, name: str, *, after_s: float, until_s: float) -> Run | None:
+    def next_run(self, name: str, *, after_s: float, until_s: float) -> ApplianceRun | None:
         """The first run of an appliance that has not begun at `after_s`, was never moved, and begins by `until_s`."""
         for appliance in self.appliances:
             if appliance.name == name:
@@ -146,8 +148,8 @@ class HomePlan:
                 return next((run for run in waiting if run.prompt is None), None)
         return None
 
-    def move(self, run: Run, *, start_s: int, prompt: str) -> Run:
+    def move(self, run: ApplianceRun, *, start_s: int, prompt: str) -> ApplianceRun:
         """Let the run begin at `start_s` instead; the plan remembers which prompt asked."""
-        moved = Run(run.appliance, run.day, run.planned_s, start_s, run.watts, prompt)
+        moved = ApplianceRun(run.appliance, run.day, run.planned_s, start_s, run.watts, prompt)
         self.moved[run.appliance, run.day] = moved
         return moved

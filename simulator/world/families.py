@@ -5,7 +5,7 @@ from importlib.resources import files
 
 from protocols.maps.loading import load_map
 from protocols.maps.model import DeviceMap
-from simulator.errors import SimulatorProblem
+from simulator.errors import SimulatorError
 
 SUNSPEC_INVERTER = "sunspec-inverter"
 SUNSPEC_METER = "sunspec-meter"
@@ -16,15 +16,11 @@ BORNAY = "bornay-wind-plus"
 FAMILIES = (SUNSPEC_INVERTER, SUNSPEC_METER, SDM630, HUAWEI, SHELLY, BORNAY)
 
 
-class UnknownFamily(SimulatorProblem):
-    """No simulated device of this family; one line names those there are."""
-
-
 @cache
 def family_map(family: str) -> DeviceMap:
-    """The register map of a family. Raises: UnknownFamily."""
+    """The register map of a family. Raises: SimulatorError."""
     if family not in FAMILIES:
-        raise UnknownFamily(f"no device family {family!r}: choose one of {', '.join(FAMILIES)}")
+        raise SimulatorError(f"no device family {family!r}: choose one of {', '.join(FAMILIES)}")
     name = f"{family}.toml"
     text = (files("firmware_configs") / "devices" / name).read_text(encoding="utf-8")
     return load_map(text, name=name)

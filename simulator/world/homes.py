@@ -7,13 +7,13 @@ minute by minute is `physics`.
 from dataclasses import dataclass
 from typing import Literal
 
-from simulator.world.appliances import Appliance, make_appliances
+from simulator.world.appliances import SimulatedAppliance, make_appliances
 from simulator.world.families import BORNAY, HUAWEI, SDM630, SHELLY, SUNSPEC_INVERTER, SUNSPEC_METER
 from simulator.world.loads import Household, make_household
 from simulator.world.production import Roof, Turbine
-from simulator.world.streams import stream
+from simulator.world.streams import random_stream
 
-Place = Literal["grid", "pv", "wind", "battery"]
+UnitRole = Literal["grid", "pv", "wind", "battery"]
 HomeKind = Literal["flat", "pv", "pv-battery", "wind", "ev", "heat-pump"]
 
 
@@ -35,7 +35,7 @@ class HeatPump:
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class ModbusUnit:
     """A device on the wire: one unit id on one link of the home, answering for one or more register maps.
 
     `float_models` chooses the float twins of a SunSpec device. `phases` is how many its meter knows.
@@ -44,7 +44,7 @@ class Unit:
     link: str
     unit: int
     families: tuple[str, ...]
-    place: Place
+    place: UnitRole
     serial: str
     phases: int = 3
     float_models: bool = False
@@ -56,14 +56,14 @@ class AgentDevice:
 
     name: str
     family: str
-    role: Place | None
+    role: UnitRole | None
     link: str
     unit: int
     max_power_w: int
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
+class SimulatedHome:
     """One home of the street.
 
     `links` tells for each connection whether it is "tcp" or "rtu". `willingness` is how likely its member is to
@@ -76,7 +76,7 @@ class Home:
     resident: str
     kind: HomeKind
     household: Household
-    appliances: tuple[Appliance, ...]
+    appliances: tuple[SimulatedAppliance, ...]
     willingness: float
     purposes: tuple[str, ...]
     roof: Roof | None
@@ -84,7 +84,7 @@ class Home:
     battery: Battery | None
     heat_pump: HeatPump | None
     links: dict[str, Literal["tcp", "rtu"]]
-    units: tuple[Unit, ...]
+    units: tuple[ModbusUnit, ...]
     devices: tuple[AgentDevice, ...]
 
 
@@ -96,10 +96,10 @@ _MEAN_W: dict[HomeKind, float] = {
 }  # fmt: skip
 
 
-def make_home(seed: int, index: int) -> Home:
+def make_home(seed: int, index: int) -> SimulatedHome:
     """The home at this place of the street, counted from 0."""
     home = f"h{index + 1:02d}"
-    draw = stream(seed, home, "equipment")
+    draw = random_stream(seed, home, "equipment")
     kind = _KINDS[index] if index < len(_KINDS) else _KINDS[int(draw.integers(len(_KINDS)))]
     charge_w = int(draw.choice((3700, 7400, 11000))) if kind == "ev" else 0
     has_roof = kind in ("pv", "pv-battery") or (kind == "ev" and index % 2 == 0 and index > 4)
@@ -108,7 +108,7 @@ def make_home(seed: int, index: int) -> Home:
     battery = _make_battery(seed, home) if kind == "pv-battery" else None
     heat_pump = HeatPump(float(draw.uniform(150, 240)), 4500.0) if kind == "heat-pump" else None
     links, units, devices = _make_devices(index, home, kind=kind, roof=roof, turbine=turbine, battery=battery)
-    return Home(
+    return SimulatedHome(
         id=home,
         index=index,
         name=f"Lindenweg {2 * index + 1}",
@@ -134,7 +134,7 @@ def _purposes(seed: int, home: str, index: int) -> tuple[str, ...]:
         return ()
     if index % 12 == 5:
         return ("forecast.hood",)
-    shown = ("peers.view",) if stream(seed, home, "consent").random() < 0.3 else ()
+    shown = ("peers.view",) if random_stream(seed, home, "consent").random() < 0.3 else ()
     return ("forecast.hood", "forecast.home", "prompt.shift", *shown)
 
 
@@ -144,7 +144,7 @@ def _resident(index: int) -> str:
 
 
 def _make_roof(seed: int, home: str) -> Roof:
-    draw = stream(seed, home, "roof")
+    draw = random_stream(seed, home, "roof")
     peak_w = round(float(draw.uniform(5200, 9800)), -1)
     return Roof(
         peak_w=peak_w,
@@ -156,16 +156,16 @@ def _make_roof(seed: int, home: str) -> Roof:
 
 
 def _make_turbine(seed: int, home: str) -> Turbine:
-    draw = stream(seed, home, "turbine")
+    draw = random_stream(seed, home, "turbine")
     return Turbine(float(draw.choice((1500, 3000, 5000))), float(draw.uniform(10, 18)), float(draw.uniform(0.85, 1.05)))
 
 
 def _make_battery(seed: int, home: str) -> Battery:
-    draw = stream(seed, home, "battery")
+    draw = random_stream(seed, home, "battery")
     return Battery(int(draw.choice((5000, 7500, 10000, 15000))), int(draw.choice((2500, 3600, 5000))))
 
 
-_Wiring = tuple[dict[str, Literal["tcp", "rtu"]], tuple[Unit, ...], tuple[AgentDevice, ...]]
+_Wiring = tuple[dict[str, Literal["tcp", "rtu"]], tuple[ModbusUnit, ...], tuple[AgentDevice, ...]]
 _GRID_LIMIT_W = 25_000
 
 
@@ -184,15 +184,15 @@ def _make_devices(
 
 
 def _only_meter(home: str, family: str, transport: Literal["tcp", "rtu"]) -> _Wiring:
-    unit = Unit("meter", 1, (family,), "grid", f"{home}-M1")
+    unit = ModbusUnit("meter", 1, (family,), "grid", f"{home}-M1")
     return {"meter": transport}, (unit,), (AgentDevice("meter", family, "grid", "meter", 1, _GRID_LIMIT_W),)
 
 
 def _sunspec(home: str, roof: Roof, *, separate_meter: bool, float_models: bool) -> _Wiring:
     meter_unit = 240 if separate_meter else 1
-    inverter = Unit("solar", 1, (SUNSPEC_INVERTER,), "pv", f"{home}-I1", float_models=float_models)
-    meter = Unit("solar", 240, (SUNSPEC_METER,), "grid", f"{home}-M1", float_models=float_models)
-    both = Unit("solar", 1, (SUNSPEC_INVERTER, SUNSPEC_METER), "pv", f"{home}-I1", float_models=float_models)
+    inverter = ModbusUnit("solar", 1, (SUNSPEC_INVERTER,), "pv", f"{home}-I1", float_models=float_models)
+    meter = ModbusUnit("solar", 240, (SUNSPEC_METER,), "grid", f"{home}-M1", float_models=float_models)
+    both = ModbusUnit("solar", 1, (SUNSPEC_INVERTER, SUNSPEC_METER), "pv", f"{home}-I1", float_models=float_models)
     devices = (
         AgentDevice("meter", SUNSPEC_METER, "grid", "solar", meter_unit, _GRID_LIMIT_W),
         AgentDevice("inverter", SUNSPEC_INVERTER, "pv", "solar", 1, int(roof.inverter_w)),
@@ -201,7 +201,7 @@ def _sunspec(home: str, roof: Roof, *, separate_meter: bool, float_models: bool)
 
 
 def _huawei(home: str, roof: Roof, battery: Battery | None) -> _Wiring:
-    unit = Unit("solar", 1, (HUAWEI,), "pv", f"{home}-I1")
+    unit = ModbusUnit("solar", 1, (HUAWEI,), "pv", f"{home}-I1")
     devices = [
         AgentDevice("meter", HUAWEI, "grid", "solar", 1, _GRID_LIMIT_W),
         AgentDevice("inverter", HUAWEI, "pv", "solar", 1, int(roof.inverter_w)),
@@ -214,9 +214,9 @@ def _huawei(home: str, roof: Roof, battery: Battery | None) -> _Wiring:
 def _wind_bus(home: str, turbine: Turbine) -> _Wiring:
     limit_w = int(1.2 * turbine.rated_w)
     units = (
-        Unit("bus", 1, (SDM630,), "grid", f"{home}-M1"),
-        Unit("bus", 2, (SDM630,), "wind", f"{home}-M2"),
-        Unit("bus", 3, (BORNAY,), "wind", f"{home}-W1", phases=1),
+        ModbusUnit("bus", 1, (SDM630,), "grid", f"{home}-M1"),
+        ModbusUnit("bus", 2, (SDM630,), "wind", f"{home}-M2"),
+        ModbusUnit("bus", 3, (BORNAY,), "wind", f"{home}-W1", phases=1),
     )
     devices = (
         AgentDevice("meter", SDM630, "grid", "bus", 1, _GRID_LIMIT_W),

@@ -14,19 +14,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from simulator.errors import SimulatorProblem
+from simulator.errors import SimulatorError
 from simulator.world.site import DAY_S, STEP_S, STEPS_PER_DAY, Floats, Site, local_clock
-from simulator.world.streams import stream
+from simulator.world.streams import random_stream
 
 SHAPES = ("H0-A", "H0-B", "H0-C", "H0-G", "H0-L")
 _PROFILE = "1-complete_data-mixed-all-0-sw/LoadProfile.csv"
 _PROFILE_YEAR = 2016
 _SLOTS = 96
 _DAYS = 366
-
-
-class MissingProfiles(SimulatorProblem):
-    """The measured load shapes cannot be read; one line says what to install."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +41,7 @@ class Household:
 def profiles() -> dict[str, npt.NDArray[np.float32]]:
     """Each shape as (day of the year, quarter of an hour) in local time, divided by its own mean.
 
-    Raises: MissingProfiles when the package is not installed or does not hold what is expected.
+    Raises: SimulatorError when the package is not installed or does not hold what is expected.
     """
     columns = [f"{name}_pload" for name in SHAPES]
     try:
@@ -53,11 +49,11 @@ def profiles() -> dict[str, npt.NDArray[np.float32]]:
         source = str(found[0].locate())
         table = pd.read_csv(source, sep=";", usecols=columns, dtype=dict.fromkeys(columns, np.float32))
     except (PackageNotFoundError, IndexError, OSError, ValueError) as problem:
-        raise MissingProfiles(
+        raise SimulatorError(
             f"the household load shapes are missing: run 'pip install --no-deps simbench' ({type(problem).__name__})"
         ) from None
     if len(table) != _DAYS * _SLOTS:
-        raise MissingProfiles(f"simbench: expected {_DAYS * _SLOTS} quarter hours, found {len(table)}")
+        raise SimulatorError(f"simbench: expected {_DAYS * _SLOTS} quarter hours, found {len(table)}")
     shapes = {}
     for name, column in zip(SHAPES, columns, strict=True):
         values = np.nan_to_num(table[column].to_numpy(), nan=0.0)
@@ -67,7 +63,7 @@ def profiles() -> dict[str, npt.NDArray[np.float32]]:
 
 def make_household(seed: int, home: str, *, mean_w: float) -> Household:
     """The household of one home, drawn from its own stream."""
-    draw = stream(seed, home, "household")
+    draw = random_stream(seed, home, "household")
     first, second = draw.choice(len(SHAPES), size=2, replace=False)
     return Household(
         shapes=(SHAPES[first], SHAPES[second]),
@@ -81,7 +77,7 @@ def make_household(seed: int, home: str, *, mean_w: float) -> Household:
 
 def household_power_w(seed: int, home: str, household: Household, *, site: Site, day: int) -> Floats:
     """What the home uses on one UTC day without its movable runs. Shape: 288 steps. Units: W."""
-    draw = stream(seed, home, "household day", day)
+    draw = random_stream(seed, home, "household day", day)
     late_s = household.late_s + int(draw.integers(-3, 4)) * STEP_S
     flicker = np.exp(0.22 * draw.standard_normal(STEPS_PER_DAY) - 0.024)
     size = float(np.exp(0.1 * draw.standard_normal() - 0.005))

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulator.world.appliances import HomePlan
-from simulator.world.homes import Battery, HeatPump, Home
+from simulator.world.homes import Battery, HeatPump, SimulatedHome
 from simulator.world.loads import household_power_w
 from simulator.world.production import hub_wind_m_s, solar_power_w, wind_power_w
 from simulator.world.site import DAY_S, STEP_S, STEPS_PER_DAY, Floats, Ints
-from simulator.world.streams import stream
+from simulator.world.streams import random_stream
 from simulator.world.weather import Weather
 
 FLOWS = ("load", "solar", "wind", "charge", "discharge", "import", "export")
@@ -54,7 +54,7 @@ class HomeState:
 class HomePhysics:
     """The flows of one home from the street's first day on, made day by day as they are asked for."""
 
-    def __init__(self, home: Home, *, seed: int, weather: Weather, first_day: int) -> None:
+    def __init__(self, home: SimulatedHome, *, seed: int, weather: Weather, first_day: int) -> None:
         self.home = home
         self.plan = HomePlan(seed, home.id, home.appliances, weather.site)
         self.first_day = first_day
@@ -164,7 +164,7 @@ def _heat_pump_w(pump: HeatPump, weather: Weather, *, seed: int, home: str, day:
     outside_c = np.repeat(weather.day(day).temperature_c, 3)
     heat_w = np.clip(17.0 - outside_c, 0.0, None) * pump.heat_w_per_k + 180.0
     factor = np.clip(3.4 + 0.075 * (outside_c - 5.0), 1.9, 5.0)
-    cycles = stream(seed, home, "heat pump", day).uniform(0.5, 1.5, STEPS_PER_DAY // 6)
+    cycles = random_stream(seed, home, "heat pump", day).uniform(0.5, 1.5, STEPS_PER_DAY // 6)
     return np.asarray(np.minimum(heat_w / factor * np.repeat(cycles, 6), pump.limit_w))
 
 

@@ -11,7 +11,7 @@ from windpowerlib.power_output import power_curve
 from windpowerlib.wind_speed import hellman
 
 from simulator.world.site import STEPS_PER_DAY, Floats
-from simulator.world.streams import stream
+from simulator.world.streams import random_stream
 from simulator.world.weather import Weather, WeatherDay
 
 _STEPS_PER_QUARTER = 3
@@ -63,7 +63,7 @@ def solar_power_w(roof: Roof, weather: Weather, *, seed: int, home: str, day: in
 
 def wind_power_w(turbine: Turbine, weather: Weather, *, seed: int, home: str, day: int) -> Floats:
     """Power of the turbine on one UTC day. Shape: 288 steps. Units: W."""
-    gusts = np.exp(0.12 * stream(seed, home, "gusts", day).standard_normal(STEPS_PER_DAY))
+    gusts = np.exp(0.12 * random_stream(seed, home, "gusts", day).standard_normal(STEPS_PER_DAY))
     at_hub_m_s = hub_wind_m_s(turbine, weather, day=day) * gusts
     curve_w = turbine.rated_w * _CURVE_SHARE
     return np.asarray(power_curve(at_hub_m_s, _CURVE_M_S, curve_w))
@@ -83,7 +83,7 @@ def _steps(quarters: Floats) -> Floats:
 
 def _own_sky(dc_w: Floats, sky: WeatherDay, *, seed: int, home: str, day: int) -> Floats:
     """Clouds do not cover every roof in the same minute: most difference under half-clear skies."""
-    draw = stream(seed, home, "own sky", day).standard_normal(STEPS_PER_DAY + 2)
+    draw = random_stream(seed, home, "own sky", day).standard_normal(STEPS_PER_DAY + 2)
     smooth = (draw[:-2] + draw[1:-1] + draw[2:]) / np.sqrt(3.0)
     spread = 0.28 * 4 * np.repeat(sky.clearness * (1 - sky.clearness), _STEPS_PER_QUARTER)
     return np.asarray(dc_w * np.clip(1.0 + spread * smooth, 0.3, 1.25))

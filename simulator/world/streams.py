@@ -8,12 +8,12 @@ import hashlib
 import numpy as np
 
 
-def stream(seed: int, *names: str | int) -> np.random.Generator:
+def random_stream(seed: int, *names: str | int) -> np.random.Generator:
     """The generator of this name: the same seed and names give the same draws on every machine."""
     return np.random.Generator(np.random.PCG64(_number(seed, names)))
 
 
-def chance(seed: int, *names: str | int) -> float:
+def draw_chance(seed: int, *names: str | int) -> float:
     """One number in [0, 1) of this name."""
     return (_number(seed, names) >> 75) / 2**53
 

@@ -5,8 +5,8 @@ A function of (seed, first day, accepted moves of runs); it serves nothing and k
 
 from collections.abc import Sequence
 
-from simulator.world.appliances import Run
-from simulator.world.homes import Home, make_home
+from simulator.world.appliances import ApplianceRun
+from simulator.world.homes import SimulatedHome, make_home
 from simulator.world.physics import HomePhysics
 from simulator.world.site import STEP_S, Site
 from simulator.world.weather import Weather
@@ -24,12 +24,12 @@ class Street:
         self.first_day = first_day
         self.site = site or Site()
         self.weather = Weather(seed, self.site)
-        self.homes: Sequence[Home] = tuple(make_home(seed, index) for index in range(homes))
+        self.homes: Sequence[SimulatedHome] = tuple(make_home(seed, index) for index in range(homes))
         self._physics = {
             home.id: HomePhysics(home, seed=seed, weather=self.weather, first_day=first_day) for home in self.homes
         }
 
-    def home(self, home_id: str) -> Home:
+    def home(self, home_id: str) -> SimulatedHome:
         """The home of this id. Raises: KeyError."""
         return self._physics[home_id].home
 
@@ -37,7 +37,7 @@ class Street:
         """What flows in this home. Raises: KeyError."""
         return self._physics[home_id]
 
-    def move_run(self, home_id: str, run: Run, *, start_s: int, now_s: float, prompt: str) -> Run:
+    def move_run(self, home_id: str, run: ApplianceRun, *, start_s: int, now_s: float, prompt: str) -> ApplianceRun:
         """Let a run that has not begun start at another time; the home's flows follow from then on.
 
         Raises: ValueError when the past would change.

@@ -14,7 +14,7 @@ from pvlib.solarposition import get_solarposition
 from scipy.signal import lfilter
 
 from simulator.world.site import DAY_S, WEATHER_STEP_S, WEATHER_STEPS_PER_DAY, Floats, Site, day_of_year
-from simulator.world.streams import stream
+from simulator.world.streams import random_stream
 
 _FORGOTTEN = 6.0
 """After this many relaxation times an AR process has forgotten its start (e^-6 of it is left)."""
@@ -133,4 +133,4 @@ class Weather:
         return np.asarray(lfilter([1.0], [1.0, -keep], shocks)[-WEATHER_STEPS_PER_DAY:])
 
     def _make_noise(self, name: str, day: int) -> Floats:
-        return stream(self.seed, "weather", name, day).standard_normal(WEATHER_STEPS_PER_DAY)
+        return random_stream(self.seed, "weather", name, day).standard_normal(WEATHER_STEPS_PER_DAY)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from simulator.devices.image import DeviceImage
-from simulator.devices.modbus_server import Link
+from simulator.devices.modbus_server import SimulatedLink
 from simulator.world.site import DAY_S, STEP_S, STEPS_PER_DAY
 from simulator.world.street import Street
 
@@ -68,7 +68,7 @@ async def _requests_per_cpu_s(serve: Callable[[], Awaitable[tuple[int, Callable[
 async def _serve_simulated(street: Street) -> tuple[int, Callable[[], Awaitable[None]]]:
     home = street.homes[0]
     images = [DeviceImage(unit, home, physics=street.physics(home.id), seed=1) for unit in home.units]
-    link = Link(images, lambda: NOW_S)
+    link = SimulatedLink(images, lambda: NOW_S)
     return await link.serve_tcp(), link.close
 
 

@@ -19,7 +19,7 @@ def measure() -> dict[str, float]:
     """Figures from CPU time, the best of several interleaved rounds: ratios to Ed25519 alone in the same run."""
     key = Ed25519PrivateKey.generate()
     public = key.public_key()
-    topic = topics.up("sunny-street", "a-4k2f9c1d", kind="batch")
+    topic = topics.uplink_topic("sunny-street", "a-4k2f9c1d", kind="batch")
     batch = _batch()
     payload = encode_batch(batch)
     sealed = envelope.seal(key, topic, payload)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from protocols.maps.loading import DeviceMap, Point, load_map, resolve
+from protocols.maps.loading import DeviceMap, Point, load_map, resolve_map
 from protocols.maps.registers import (
     RegisterType,
     Sentinel,
@@ -97,7 +97,7 @@ def _points_of(device_map: DeviceMap, vector: Vector) -> list[Point]:
 
 def _through_map(device_map: DeviceMap, point: Point, vector: Vector) -> Value:
     models = [SunSpecModel(point.models[0], MODEL_ADDRESS, 200)] if point.offset is not None else None
-    resolved = resolve(device_map, models)
+    resolved = resolve_map(device_map, models)
     placed = resolved.points[point.name]
     words = {(point.function, at): word for at, word in zip(placed.addresses, vector["registers"], strict=True)}
     if point.scale_factor:

@@ -49,7 +49,7 @@ def test_the_published_signature_covers_it() -> None:
 
 
 def test_our_envelope_is_a_cose_sign1_to_any_cbor_reader() -> None:
-    topic = topics.up("sunny-street", "a-4k2f9c1d", kind="batch")
+    topic = topics.uplink_topic("sunny-street", "a-4k2f9c1d", kind="batch")
     sealed = envelope.seal(KEY, topic, b"This is the content.")
     tagged = cbor2.loads(sealed)
     assert tagged.tag == 18

@@ -15,7 +15,7 @@ from pathlib import Path
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from protocols.maps.loading import load_map, resolve
+from protocols.maps.loading import load_map, resolve_map
 from protocols.maps.placement import ResolvedMap
 from protocols.maps.registers import Value
 
@@ -24,7 +24,7 @@ MAPS = Path(__file__).resolve().parents[2] / "firmware_configs" / "devices"
 
 def shipped(family: str) -> ResolvedMap:
     """A shipped map as the agent would place it (families without SunSpec)."""
-    return resolve(load_map((MAPS / f"{family}.toml").read_text(), name=family))
+    return resolve_map(load_map((MAPS / f"{family}.toml").read_text(), name=family))
 
 
 def meter_words(import_wh: int, export_wh: int = 0, power_w: int = 500) -> dict[tuple[int, int], int]:

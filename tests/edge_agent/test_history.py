@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edge_agent.history import RecordingError, Row, read_rows, replay
-from edge_agent.metering.home_meter import Metering, Place, read_checkpoint
+from edge_agent.history import RecordingError, RecordingRow, read_rows, replay
+from edge_agent.metering.home_meter import HomeMeter, MeasuringPoint, read_checkpoint
 from edge_agent.outbox.opening import open_outbox
-from edge_agent.outbox.store import Outbox, OutboxFull, Sealing
+from edge_agent.outbox.store import Outbox, OutboxError, SealMessage
 from edge_agent.program import history_lines
-from edge_agent.run_loop import Closing, Parts
-from edge_agent.settings import SettingsError
-from edge_agent.uplink.sealing import Gate, Signer
+from edge_agent.run_loop import LoopParts, SlotCloser
+from edge_agent.uplink.sealing import AgentSigner, ConsentFilter
 from protocols.consent.text import parse_consent
+from protocols.errors import SettingsError
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import Slot, start_of
 from protocols.timeline import Clock
@@ -24,7 +24,7 @@ from protocols.wire.readings import Batch, decode_batch
 
 FIRST = 2_000_000
 KEY = Ed25519PrivateKey.generate()
-PLACES = [Place("meter", "grid", 15_000), Place("sun", "pv", 10_000)]
+PLACES = [MeasuringPoint("meter", "grid", 15_000), MeasuringPoint("sun", "pv", 10_000)]
 CONSENT = parse_consent('home="h01"\nversion=2\n[[rule]]\npurpose="forecast.hood"\nvalid_from="2020-01-01T00:00Z"\n')
 
 
@@ -42,13 +42,13 @@ async def put(folder: Path, lines: Iterable[str]) -> list[Batch]:
     """Replay into the outbox of this folder, going on where it stands; all its batches."""
     clock = Clock(lambda: float(start_of(FIRST + 10_000)))
     async with open_outbox(folder, max_mb=8, now_s=clock.now()) as (outbox, _):
-        parts = Parts(clock, Signer("c", "a-1", KEY), Gate(CONSENT), outbox, 7, lambda: True)
+        parts = LoopParts(clock, AgentSigner("c", "a-1", KEY), ConsentFilter(CONSENT), outbox, 7, lambda: True)
         kept = await outbox.checkpoint()
 
-        def make(first: Slot) -> tuple[Metering, Closing]:
+        def make(first: Slot) -> tuple[HomeMeter, SlotCloser]:
             next_slot, bases = read_checkpoint(kept) if kept else (first, {})
-            metering = Metering(PLACES, next_slot=next_slot, longest_hole_s=900, bases=bases)
-            return metering, Closing(parts, metering)
+            metering = HomeMeter(PLACES, next_slot=next_slot, longest_hole_s=900, bases=bases)
+            return metering, SlotCloser(parts, metering)
 
         rows = read_rows(lines, name="history.csv")
         await replay(rows, make=make, window_s=240, stored=lambda: None)
@@ -161,9 +161,9 @@ async def test_a_recording_waits_for_room_and_loses_nothing(tmp_path: Path, monk
     refusals = iter([True] * 5)
     append = Outbox.append
 
-    async def full_for_a_while(self: Outbox, sealings: Sequence[Sealing], **more: object) -> None:
+    async def full_for_a_while(self: Outbox, sealings: Sequence[SealMessage], **more: object) -> None:
         if next(refusals, False):
-            raise OutboxFull("no room")
+            raise OutboxError("no room")
         await append(self, sealings, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr("edge_agent.history.STUCK_S", 0)
@@ -174,5 +174,5 @@ async def test_a_recording_waits_for_room_and_loses_nothing(tmp_path: Path, monk
 
 def test_values_are_exact() -> None:
     rows = list(read_rows(["commonwatt-recording,1\n", "7,meter,import_wh,0.1\n", "\n"], name="-"))
-    assert rows == [Row(7, "meter", "import_wh", rows[0].value)]
+    assert rows == [RecordingRow(7, "meter", "import_wh", rows[0].value)]
     assert str(rows[0].value) == "0.1"

@@ -8,14 +8,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from edge_agent.household import consent_in_force, read_consent
 from edge_agent.metering.home_meter import ClosedSlot
 from edge_agent.outbox.opening import open_outbox
-from edge_agent.outbox.store import Link
-from edge_agent.settings import SettingsError
+from edge_agent.outbox.store import ChainLink
 from edge_agent.uplink.identity import Identity
-from edge_agent.uplink.sealing import Gate, Made, Signer
-from protocols.consent.reduction import SlotValue, violations
+from edge_agent.uplink.sealing import AgentSigner, BatchContext, ConsentFilter
+from protocols.consent.reduction import SlotValue, find_violations
 from protocols.consent.rules import ConsentSet, decode_consent, default_consent
-from protocols.consent.text import text_of
+from protocols.consent.text import consent_toml
 from protocols.enrolment.handshake import EnrolAnswer
+from protocols.errors import SettingsError
 from protocols.quantities import Gap, Mark, Measure
 from protocols.wire.chain import FIRST_PREVIOUS
 from protocols.wire.envelope import open_sealed
@@ -24,7 +24,7 @@ from protocols.wire.readings import Batch, ClockTrust, DeviceState, Liveness, Lo
 from protocols.wire.topics import shard_of
 
 NOW = 1_790_000_000.0
-SIGNER = Signer("c", "a-1", Ed25519PrivateKey.generate())
+SIGNER = AgentSigner("c", "a-1", Ed25519PrivateKey.generate())
 FIRST = 96 * 20_000
 HOURLY = """
 home = "h01"
@@ -49,24 +49,24 @@ def closed(at: int, pv_wh: int | None = 100, totals: tuple[LongInterval, ...] = 
     return ClosedSlot(FIRST + at, values, totals)
 
 
-def batch_of(gate: Gate, slot: ClosedSlot) -> Batch:
+def batch_of(gate: ConsentFilter, slot: ClosedSlot) -> Batch:
     states = [DeviceState("sun", Liveness.OK, 3), DeviceState("meter", Liveness.SILENT, 70)]
-    sealing = gate.batch(SIGNER, slot, devices=states, made=Made(1, ClockTrust.TRUSTED, int(NOW)))
-    sealed = sealing(Link(5, 1, FIRST_PREVIOUS))
+    sealing = gate.batch(SIGNER, slot, devices=states, made=BatchContext(1, ClockTrust.TRUSTED, int(NOW)))
+    sealed = sealing(ChainLink(5, 1, FIRST_PREVIOUS))
     batch = decode_batch(open_sealed(sealed.sealed, sealed.topic, SIGNER.key.public_key()))
-    assert violations(gate.consent, batch) == ()
+    assert find_violations(gate.consent, batch) == ()
     assert len(sealed.sealed) == 512, "the size tells nothing of the content"
     return batch
 
 
 def test_by_default_only_the_contract_and_liveness_leave() -> None:
-    batch = batch_of(Gate(default_consent("h01")), closed(0))
+    batch = batch_of(ConsentFilter(default_consent("h01")), closed(0))
     assert [column.measure for column in batch.columns] == [Measure.GRID_IMPORT, Measure.GRID_EXPORT]
     assert [device.name for device in batch.devices] == ["meter", "sun"]
 
 
 def test_an_hourly_consent_lets_out_the_hours_sum_and_objected_states_stay() -> None:
-    gate = Gate(read_consent(HOURLY, name="consent.toml", home="h01"))
+    gate = ConsentFilter(read_consent(HOURLY, name="consent.toml", home="h01"))
     batches = [batch_of(gate, closed(at)) for at in range(8)]
     pv = [[c.energy_wh for c in batch.columns if c.measure is Measure.PV_PRODUCTION] for batch in batches]
     assert pv == [[], [], [], [400], [], [], [], [400]]
@@ -74,7 +74,7 @@ def test_an_hourly_consent_lets_out_the_hours_sum_and_objected_states_stay() -> 
 
 
 def test_a_gap_within_the_hour_is_told_and_an_outage_total_only_in_whole_hours() -> None:
-    gate = Gate(read_consent(HOURLY, name="consent.toml", home="h01"))
+    gate = ConsentFilter(read_consent(HOURLY, name="consent.toml", home="h01"))
     odd = (LongInterval(Measure.PV_PRODUCTION, FIRST + 1, 2, 250),)
     whole = (LongInterval(Measure.PV_PRODUCTION, FIRST, 4, 400),)
     batches = [batch_of(gate, closed(0)), batch_of(gate, closed(1, None)), batch_of(gate, closed(2, 5, odd))]
@@ -86,7 +86,7 @@ def test_a_gap_within_the_hour_is_told_and_an_outage_total_only_in_whole_hours()
 
 
 def identity(consent: ConsentSet) -> Identity:
-    answer = EnrolAnswer("c", "h01", "a-1", shard_of("a-1"), bytes(32), "127.0.0.1", 1, "UTC", text_of(consent))
+    answer = EnrolAnswer("c", "h01", "a-1", shard_of("a-1"), bytes(32), "127.0.0.1", 1, "UTC", consent_toml(consent))
     return Identity(SIGNER, answer)
 
 

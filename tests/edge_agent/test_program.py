@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.outbox.view import overview
+from edge_agent.outbox.view import read_overview
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import start_of
-from protocols.wire.messages import Choice, PromptNotice, decode_answer, encode_prompt
+from protocols.wire.messages import AnswerChoice, PromptNotice, decode_answer, encode_prompt
 from protocols.wire.readings import Batch
 from tests.edge_agent.agent_process import FIRST, ROOT, AgentHome, agent_home
 from tests.edge_agent.hand_clock import until
@@ -60,7 +60,7 @@ async def test_a_day_in_the_life(tmp_path: Path) -> None:
 
         assert await asyncio.to_thread(home.stop) == 0
         assert not home.hub.refused
-        found = overview(tmp_path / "data", limit=10)
+        found = read_overview(tmp_path / "data", limit=10)
         assert (found.messages, found.waiting) == (4, 0)
         assert "4 receipted by the hub, 0 waiting" in home.call("outbox").stdout
         said = home.log.read_text()
@@ -85,7 +85,7 @@ async def test_a_prompt_is_answered_beside_the_running_agent(tmp_path: Path) -> 
         assert home.call("answer", "p-1", "never", "--clock", str(home.timeline)).returncode == 0
         await until(lambda: [kind for kind, *_ in home.hub.messages.values()] == ["answer"], 60, "the answer")
         answer = decode_answer(next(iter(home.hub.messages.values()))[1])
-        assert (answer.prompt_id, answer.choice) == ("p-1", Choice.NEVER_APPLIANCE)
+        assert (answer.prompt_id, answer.choice) == ("p-1", AnswerChoice.NEVER_APPLIANCE)
         assert await asyncio.to_thread(home.stop, signal.SIGINT) == 0
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from edge_agent.devices.assembly import make_fleet
-from edge_agent.settings import Endpoint, SettingsError, parse_endpoint, parse_settings, read_settings
+from edge_agent.settings import Endpoint, parse_endpoint, parse_settings, read_settings
+from protocols.errors import SettingsError
 
 GOOD = """
 [hub]

@@ -19,12 +19,20 @@ from hub.core.forecasting.forecaster import Forecast, forecast
 from hub.core.rules.rulebook import Prices, Rule
 from hub.forecasts.frames import ForecastRequest
 from hub.forecasts.job import ForecastJob
-from hub.intake.acceptance import Accepted, Chain, Incoming, IntakeState, Opened, open_message, take
+from hub.intake.acceptance import (
+    Acceptance,
+    AgentChain,
+    IncomingMessage,
+    IntakeState,
+    OpenedMessage,
+    judge_message,
+    open_message,
+)
 from hub.prompts.job import PromptEffectJob, PromptJob
 from hub.settlement_job import SettlementJob
 from hub.storage.records import Appliance, Home, Member, PromptRow
 from hub.storage.sqlite.store import SqliteStore
-from hub.timetable import JobProblem
+from hub.timetable import JobError
 from hub.verify.books import check_books
 from hub.verify.messages import check_messages
 from protocols.consent.reduction import ConsentRule, ConsentSet, Resolution, default_consent, ordered
@@ -82,7 +90,7 @@ async def send(store: SqliteStore, homes: Sequence[SendingHome], *, quiet: Seque
     state = IntakeState(COOP.id)
     for agent in await store.agents():
         key = next(home.key.public_key() for home in homes if home.agent == agent.id)
-        state.chains[agent.id] = Chain(agent.home_id, key)
+        state.chains[agent.id] = AgentChain(agent.home_id, key)
     for number, home in enumerate(homes):
         sealed = [] if home.home in quiet else [home.consent(consent(home.home))]
         makes_power = number < len(homes) // 2 and home.home not in quiet
@@ -93,10 +101,10 @@ async def send(store: SqliteStore, homes: Sequence[SendingHome], *, quiet: Seque
 
 
 def _accepted(topic: str, sealed: bytes, state: IntakeState):  # type: ignore[no-untyped-def]
-    opened = open_message(Incoming(topic, sealed, DUE_S), state)
-    assert isinstance(opened, Opened), opened
-    (verdict,) = take(opened, state, held_hash=None, now_s=DUE_S)
-    assert isinstance(verdict, Accepted)
+    opened = open_message(IncomingMessage(topic, sealed, DUE_S), state)
+    assert isinstance(opened, OpenedMessage), opened
+    (verdict,) = judge_message(opened, state, held_hash=None, now_s=DUE_S)
+    assert isinstance(verdict, Acceptance)
     assert verdict.message.refused is None, verdict
     return verdict.message
 
@@ -148,7 +156,7 @@ async def test_a_forecast_uses_consenting_homes_alone_and_leaves_a_line_in_each_
 
 async def test_a_hub_without_readings_says_what_it_waits_for(tmp_path: Path) -> None:
     empty = await open_store(tmp_path, [SendingHome("h01")])
-    with pytest.raises(JobProblem, match="no readings yet"):
+    with pytest.raises(JobError, match="no readings yet"):
         await ForecastJob(empty, worker=InProcess(), tz=COOP.tz)(DUE_S)
     await empty.close()
 

@@ -20,7 +20,7 @@ import pytest
 from hub.broker.mosquitto_files import find_mosquitto
 from protocols.slots import SLOT_S, slot_of
 from simulator.demo.director import HOLD_AFTER_BOUNDARY_S, LIVE_RATE, Demo
-from simulator.demo.processes import Program, tree_of
+from simulator.demo.processes import ChildProcess, tree_of
 
 HOMES = 2
 DAYS = 2
@@ -49,7 +49,7 @@ class Street(Demo):
             settings.write_text(text.replace('kind = "auto"', f'kind = "{self.broker}"'), encoding="utf-8")
         return said
 
-    def program(self, name: str) -> Program:
+    def program(self, name: str) -> ChildProcess:
         return next(one for one in self.programs.running if one.name == name)
 
     def log_of(self, name: str) -> str:

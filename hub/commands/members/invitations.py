@@ -18,7 +18,7 @@ from hub.web.frame.tokens import TOKEN_BYTES, hash_token
 from protocols.durable_files import write_durably
 from protocols.enrolment import handshake as enrolment
 from protocols.errors import RequestError
-from protocols.slots import iso, slot_of
+from protocols.slots import format_slot, slot_of
 from protocols.timeline import Clock
 from protocols.wire.topics import is_id
 
@@ -130,7 +130,7 @@ async def status_of(folder: Path, *, clock: Clock) -> Mapping[str, object]:
                 {
                     "home": row.home,
                     "agent": row.agent,
-                    "last_slot": None if row.last_slot is None else iso(row.last_slot),
+                    "last_slot": None if row.last_slot is None else format_slot(row.last_slot),
                     "messages": row.stored_messages,
                     "waiting_or_missing_of_last_96": sum(p in ("waiting", "missing") for p in row.presence),
                 }

@@ -15,7 +15,7 @@ from hub.commands.members.invitations import (
     invite,
     is_email,
 )
-from hub.core.local_dates import read_day
+from hub.core.local_dates import parse_day
 from hub.folder.settings import is_name
 from protocols.errors import RequestError
 from protocols.timeline import Clock
@@ -97,7 +97,7 @@ def _member(cells: list[str], *, where: str) -> ListedMember:
     if not is_email(email):
         raise RequestError(f"{where}: email is {email[:60]!r}, expected {EMAIL_WORDS}")
     try:
-        day = read_day(since) if since else None
+        day = parse_day(since) if since else None
     except ValueError:
         raise RequestError(f"{where}: since is {since[:20]!r}, expected a day like 2026-11-21") from None
     return ListedMember(name, email, home, day, _YES_NO[board.casefold()])

@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 
 from hub.books.period import read_period
-from hub.commands.periods import add_range, left_out_words
-from hub.core.rules.input_checks import Refusal
+from hub.commands.periods import add_range, left_out_note
+from hub.core.rules.input_checks import RejectedInputError
 from hub.core.settlement.pool_series import LEAST_HOMES
 from hub.core.trials.fairness import FairnessReport, explain_share, report_fairness, summarise_fairness
 from hub.folder.clock import open_clock
@@ -50,7 +50,7 @@ async def fairness_of(folder: Path, *, first: date, last: date, member: str | No
     try:
         period = await read_period(store, first=first, last=last, access=FAIRNESS_ACCESS)
         report = report_fairness(period.stood, rng=np.random.default_rng(orders_seed(period.digests)))
-    except (Refusal, ValueError) as problem:
+    except (RejectedInputError, ValueError) as problem:
         raise RequestError(f"fairness: {problem}") from None
     finally:
         await store.close()
@@ -108,7 +108,7 @@ def fairness_lines(found: Mapping[str, object]) -> str:
     if isinstance(member := found.get("member"), dict):
         lines.append(f"{member['id']} (for this member alone): {member['words']}")
     left_out = found["days_left_out"]
-    return "\n".join(lines) + "\n" + left_out_words(left_out if isinstance(left_out, list) else [])
+    return "\n".join(lines) + "\n" + left_out_note(left_out if isinstance(left_out, list) else [])
 
 
 def _amount(nano: object) -> str:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import TextIO
 
-from hub.core.rules.input_checks import Refusal, one_line
+from hub.core.rules.input_checks import RejectedInputError, one_line
 from hub.core.settlement.case_file import MAX_CASE_BYTES, parse_case, settle_case
 
 REFUSED_STATUS = 2
@@ -23,7 +23,7 @@ def run_settle_command(case_path: str, previous_path: str | None, *, as_json: bo
             previous = parse_case(_read(previous_path))
         reading = case_path
         answer, status = settle_case(case, previous), 0
-    except Refusal as refusal:
+    except RejectedInputError as refusal:
         answer, status = {"error": refusal.code, "detail": refusal.detail}, REFUSED_STATUS
         err.write(f"{one_line(reading, limit=400)}: not settled ({refusal.code}): {refusal.detail}\n")
     json.dump(answer, out, indent=None if as_json else 1, separators=(",", ":") if as_json else None)
@@ -38,4 +38,4 @@ def _read(path: str) -> bytes:
             return file.read(MAX_CASE_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a path"
-        raise Refusal("malformed", f"cannot read it: {reason}") from None
+        raise RejectedInputError("malformed", f"cannot read it: {reason}") from None

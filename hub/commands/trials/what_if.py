@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Final
 
 from hub.books.period import read_period
-from hub.commands.periods import add_range, left_out_words
+from hub.commands.periods import add_range, left_out_note
 from hub.console.output_files import read_json_table
-from hub.core.rules.input_checks import Refusal
+from hub.core.rules.input_checks import RejectedInputError
 from hub.core.rules.rulebook import METHODS
-from hub.core.trials.what_if import Change, Outcome, summarise, try_rule, usual_params
+from hub.core.trials.what_if import MemberComparison, PeriodOutcome, summarise, try_rule, usual_params
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
 from hub.trials.what_if_service import WHAT_IF_ACCESS
@@ -67,7 +67,7 @@ async def try_on_hub(
     settings, _, store = await open_hub(folder, clock=clock)
     try:
         period = await read_period(store, first=first, last=last, access=WHAT_IF_ACCESS)
-    except Refusal as refusal:
+    except RejectedInputError as refusal:
         raise RequestError(f"what-if: {refusal}") from None
     finally:
         await store.close()
@@ -76,7 +76,7 @@ async def try_on_hub(
         rule = replace(period.stood[-1].rule, method=method, params=given)
         trial = try_rule(period.parts, rule, stood=period.stood)
         stood = try_rule(period.parts, period.stood[-1].rule, stood=period.stood)
-    except (Refusal, ValueError) as problem:
+    except (RejectedInputError, ValueError) as problem:
         raise RequestError(f"what-if: {problem}") from None
     found: dict[str, object] = {
         "first_day": first.isoformat(),
@@ -95,7 +95,7 @@ async def try_on_hub(
     return found
 
 
-def _member(change: Change) -> dict[str, object]:
+def _member(change: MemberComparison) -> dict[str, object]:
     return {
         "id": change.member,
         "stood": _outcome(change.stood),
@@ -104,7 +104,7 @@ def _member(change: Change) -> dict[str, object]:
     }
 
 
-def _outcome(outcome: Outcome) -> dict[str, object]:
+def _outcome(outcome: PeriodOutcome) -> dict[str, object]:
     return {**asdict(outcome), "benefit_nano": outcome.benefit_nano}
 
 
@@ -131,7 +131,7 @@ def trial_lines(found: Mapping[str, object]) -> str:
     if isinstance(member := found.get("member"), dict):
         gained = _shown(member["gain_nano"], NANO_PER_UNIT, 2)
         lines.append(f"{member['id']}: {gained} {currency} beside what stood (for this member alone)")
-    return "\n".join(lines) + "\n" + left_out_words([str(day) for day in _list(found["days_left_out"])])
+    return "\n".join(lines) + "\n" + left_out_note([str(day) for day in _list(found["days_left_out"])])
 
 
 def _shown(value: object, unit: int, places: int) -> str:

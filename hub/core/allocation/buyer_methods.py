@@ -17,7 +17,7 @@ from hub.core.rules.allocation_key import GRID_PPM, AllocationKey
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class TradingSlots:
     """Slots in which there is both surplus and demand, and sums safe in 64 bits. Absent members carry zeros.
 
     For the methods in COVERING every slot is scarce: the pool is less than the demand.
@@ -31,15 +31,15 @@ class Batch:
     present: NDArray[np.bool_] | None
 
 
-def _proportional(batch: Batch, _key: AllocationKey) -> NDArray[Any]:
+def _proportional(batch: TradingSlots, _key: AllocationKey) -> NDArray[Any]:
     return share_rows(batch.pool, batch.demand, batch.wanted)
 
 
-def _equal(batch: Batch, _key: AllocationKey) -> NDArray[Any]:
+def _equal(batch: TradingSlots, _key: AllocationKey) -> NDArray[Any]:
     return fill_rows(batch.pool, batch.demand)
 
 
-def _weighted(batch: Batch, key: AllocationKey) -> NDArray[Any]:
+def _weighted(batch: TradingSlots, key: AllocationKey) -> NDArray[Any]:
     weights = np.array(key.weights, dtype=np.int64)
     used = np.flatnonzero(weights)
     demand = batch.demand[:, used]
@@ -49,7 +49,7 @@ def _weighted(batch: Batch, key: AllocationKey) -> NDArray[Any]:
     return alloc
 
 
-def _static(batch: Batch, key: AllocationKey) -> NDArray[Any]:
+def _static(batch: TradingSlots, key: AllocationKey) -> NDArray[Any]:
     """Rounds of the static key; a satisfied member's weight is zero from the next round on."""
     weights = np.broadcast_to(np.array(key.weights, dtype=np.int64), batch.demand.shape)
     if batch.present is not None:
@@ -65,11 +65,11 @@ def _static(batch: Batch, key: AllocationKey) -> NDArray[Any]:
     return alloc
 
 
-def _static_then_proportional(batch: Batch, key: AllocationKey) -> NDArray[Any]:
+def _static_then_proportional(batch: TradingSlots, key: AllocationKey) -> NDArray[Any]:
     return _add_proportional(batch, _static(batch, key))
 
 
-def _solidarity(batch: Batch, key: AllocationKey) -> NDArray[Any]:
+def _solidarity(batch: TradingSlots, key: AllocationKey) -> NDArray[Any]:
     group = list(key.group)
     wanted = batch.demand[:, group]
     # floor(pool x ppm / 1e6) without the product, which could pass 64 bits.
@@ -80,7 +80,7 @@ def _solidarity(batch: Batch, key: AllocationKey) -> NDArray[Any]:
     return _add_proportional(batch, first)
 
 
-def _add_proportional(batch: Batch, first: Energy) -> Energy:
+def _add_proportional(batch: TradingSlots, first: Energy) -> Energy:
     """What is left of the pool after a first round, by the demand still unmet; in a scarce slot all of it is taken."""
     given = first.sum(axis=1)
     rest = share_rows(batch.pool - given, batch.demand - first, batch.wanted - given)
@@ -96,7 +96,7 @@ def _tier_columns(tiers: tuple[tuple[int, ...], ...]) -> tuple[NDArray[np.int64]
     return (None if (order == np.arange(order.size)).all() else order), sizes
 
 
-def _priority(batch: Batch, key: AllocationKey) -> NDArray[Any]:
+def _priority(batch: TradingSlots, key: AllocationKey) -> NDArray[Any]:
     """Tiers before the marginal one get all they want, that one shares what is left, later ones get nothing."""
     order, sizes = _tier_columns(key.tiers)
     # 32 bits where they hold the sum of every row: half the memory to walk over.
@@ -141,7 +141,7 @@ def _fill_tiers(demand: NDArray[Any], pool: NDArray[Any], sizes: Energy) -> NDAr
     return alloc
 
 
-METHODS: Final[Mapping[str, Callable[[Batch, AllocationKey], NDArray[Any]]]] = {
+METHODS: Final[Mapping[str, Callable[[TradingSlots, AllocationKey], NDArray[Any]]]] = {
     "proportional": _proportional,
     "equal": _equal,
     "weighted": _weighted,

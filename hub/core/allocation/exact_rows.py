@@ -9,10 +9,12 @@ from hub.core.allocation.rounding import largest_remainder
 from hub.core.allocation.water_filling import fill_water
 from hub.core.rules.allocation_key import GRID_PPM, AllocationKey
 
-Row = list[int]
+SlotRow = list[int]
 
 
-def allocate_row(surplus: Row, demand: Row, present: Sequence[bool], *, key: AllocationKey) -> tuple[Row, Row]:
+def allocate_row(
+    surplus: SlotRow, demand: SlotRow, present: Sequence[bool], *, key: AllocationKey
+) -> tuple[SlotRow, SlotRow]:
     """What each member is allocated and what each has sold in one slot; absent members carry zeros."""
     if key.method == "pairwise":
         return _pairwise(surplus, demand, present, key=key)
@@ -20,19 +22,19 @@ def allocate_row(surplus: Row, demand: Row, present: Sequence[bool], *, key: All
     return alloc, largest_remainder(sum(alloc), surplus)
 
 
-def _proportional(pool: int, demand: Row, _present: Sequence[bool], _key: AllocationKey) -> Row:
+def _proportional(pool: int, demand: SlotRow, _present: Sequence[bool], _key: AllocationKey) -> SlotRow:
     return largest_remainder(min(pool, sum(demand)), demand)
 
 
-def _equal(pool: int, demand: Row, _present: Sequence[bool], _key: AllocationKey) -> Row:
+def _equal(pool: int, demand: SlotRow, _present: Sequence[bool], _key: AllocationKey) -> SlotRow:
     return fill_water(min(pool, sum(demand)), demand, [1] * len(demand))
 
 
-def _weighted(pool: int, demand: Row, _present: Sequence[bool], key: AllocationKey) -> Row:
+def _weighted(pool: int, demand: SlotRow, _present: Sequence[bool], key: AllocationKey) -> SlotRow:
     return fill_water(min(pool, sum(demand)), demand, key.weights)
 
 
-def _static(pool: int, demand: Row, present: Sequence[bool], key: AllocationKey) -> Row:
+def _static(pool: int, demand: SlotRow, present: Sequence[bool], key: AllocationKey) -> SlotRow:
     """Up to `key.rounds` rounds of the static key; a satisfied member drops out after the round."""
     weights = [weight if here else 0 for weight, here in zip(key.weights, present, strict=True)]
     alloc = [0] * len(demand)
@@ -46,14 +48,14 @@ def _static(pool: int, demand: Row, present: Sequence[bool], key: AllocationKey)
     return alloc
 
 
-def _static_then_proportional(pool: int, demand: Row, present: Sequence[bool], key: AllocationKey) -> Row:
+def _static_then_proportional(pool: int, demand: SlotRow, present: Sequence[bool], key: AllocationKey) -> SlotRow:
     first = _static(pool, demand, present, key)
     unmet = [d - a for d, a in zip(demand, first, strict=True)]
     rest = largest_remainder(min(pool - sum(first), sum(unmet)), unmet)
     return [a + b for a, b in zip(first, rest, strict=True)]
 
 
-def _priority(pool: int, demand: Row, _present: Sequence[bool], key: AllocationKey) -> Row:
+def _priority(pool: int, demand: SlotRow, _present: Sequence[bool], key: AllocationKey) -> SlotRow:
     alloc = [0] * len(demand)
     for tier in key.tiers:
         wanted = [demand[i] for i in tier]
@@ -64,7 +66,7 @@ def _priority(pool: int, demand: Row, _present: Sequence[bool], key: AllocationK
     return alloc
 
 
-def _solidarity(pool: int, demand: Row, _present: Sequence[bool], key: AllocationKey) -> Row:
+def _solidarity(pool: int, demand: SlotRow, _present: Sequence[bool], key: AllocationKey) -> SlotRow:
     shared = min(pool, sum(demand))
     group = set(key.group)
     wanted = [d if i in group else 0 for i, d in enumerate(demand)]
@@ -74,7 +76,9 @@ def _solidarity(pool: int, demand: Row, _present: Sequence[bool], key: Allocatio
     return [a + b for a, b in zip(first, rest, strict=True)]
 
 
-def _pairwise(surplus: Row, demand: Row, present: Sequence[bool], *, key: AllocationKey) -> tuple[Row, Row]:
+def _pairwise(
+    surplus: SlotRow, demand: SlotRow, present: Sequence[bool], *, key: AllocationKey
+) -> tuple[SlotRow, SlotRow]:
     alloc, sold = [0] * len(demand), [0] * len(demand)
     for producer, consumers in key.coefficients:
         here = [(column, ppm) for column, ppm in consumers if present[column]]
@@ -87,7 +91,7 @@ def _pairwise(surplus: Row, demand: Row, present: Sequence[bool], *, key: Alloca
     return alloc, sold
 
 
-_BUYERS: dict[str, Callable[[int, Row, Sequence[bool], AllocationKey], Row]] = {
+_BUYERS: dict[str, Callable[[int, SlotRow, Sequence[bool], AllocationKey], SlotRow]] = {
     "proportional": _proportional,
     "equal": _equal,
     "weighted": _weighted,

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from hub.core.allocation.rounding import largest_remainder
 from hub.core.rules.allocation_key import GRID_PPM, AllocationKey
 
-Row = Sequence[int]
+IntSequence = Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class SharingStep:
     """`total` shared by weights that add up to `weight_sum`, by largest remainder.
 
     A member's rest is total x weight modulo weight_sum. A unit left over went to every rest above `bar`, and to a
@@ -33,17 +33,17 @@ class Step:
         return [self.total, self.weight_sum, self.bar, self.before]
 
 
-def share_step(total: int, weights: Row, members: Sequence[str]) -> Step:
+def share_step(total: int, weights: IntSequence, members: Sequence[str]) -> SharingStep:
     """The step of `largest_remainder(total, weights)`; members are in byte order."""
     weight_sum = sum(weights)
     if total == 0 or weight_sum == 0:
-        return Step(0, weight_sum)
+        return SharingStep(0, weight_sum)
     bar, before = part_rests([total * weight % weight_sum for weight in weights], weight_sum, members)
-    return Step(total, weight_sum, bar, before)
+    return SharingStep(total, weight_sum, bar, before)
 
 
-def part_rests(rests: Row, unit: int, members: Sequence[str]) -> tuple[int | None, str | None]:
-    """Where the rests part into those with a unit left over and those without: the bar and the id, as in `Step`."""
+def part_rests(rests: IntSequence, unit: int, members: Sequence[str]) -> tuple[int | None, str | None]:
+    """Where the rests divide into those that get a left-over unit and those that do not: see `SharingStep`."""
     left = sum(rests) // unit
     if left == 0:
         return None, None
@@ -57,8 +57,8 @@ def part_rests(rests: Row, unit: int, members: Sequence[str]) -> tuple[int | Non
 
 
 def buyer_steps(
-    surplus: Row, demand: Row, present: Sequence[bool], *, key: AllocationKey, members: Sequence[str]
-) -> tuple[Step, ...]:
+    surplus: IntSequence, demand: IntSequence, present: Sequence[bool], *, key: AllocationKey, members: Sequence[str]
+) -> tuple[SharingStep, ...]:
     """The buyers' steps of every method but pairwise, in the order a member applies them; absent members carry zeros.
 
     `priority` has one step for each tier, `static_rounds` one for each round that was held.
@@ -85,7 +85,7 @@ def buyer_steps(
     raise ValueError(f"{key.method} has no steps of its own")
 
 
-def producer_step(surplus_wh: int, weights: Sequence[tuple[str, int]]) -> Step:
+def producer_step(surplus_wh: int, weights: Sequence[tuple[str, int]]) -> SharingStep:
     """A producer's pairwise quotas; `weights` are the present consumers by id, and the grid takes the rest."""
     ppm = [weight for _, weight in weights]
     # The pseudo-member must sort after every id: the highest character does, as no id a person types starts with it.
@@ -98,7 +98,7 @@ def _parting(last: str, following: str) -> str:
     return next(following[:n] for n in range(1, len(following) + 1) if following[:n] > last)
 
 
-def _fill_step(total: int, demand: Row, weights: Row, *, members: Sequence[str]) -> Step:
+def _fill_step(total: int, demand: IntSequence, weights: IntSequence, *, members: Sequence[str]) -> SharingStep:
     """Water-filling's last level: whoever has demand x weight_sum <= total x weight is filled, others share `total`."""
     rising = [i for i, weight in enumerate(weights) if weight > 0 and demand[i] > 0]
     while rising:
@@ -112,8 +112,8 @@ def _fill_step(total: int, demand: Row, weights: Row, *, members: Sequence[str])
 
 
 def _static_steps(
-    pool: int, demand: Row, present: Sequence[bool], *, key: AllocationKey, members: Sequence[str]
-) -> tuple[list[Step], list[int]]:
+    pool: int, demand: IntSequence, present: Sequence[bool], *, key: AllocationKey, members: Sequence[str]
+) -> tuple[list[SharingStep], list[int]]:
     weights = [weight if here else 0 for weight, here in zip(key.weights, present, strict=True)]
     alloc, steps = [0] * len(demand), []
     for _ in range(key.rounds):
@@ -127,7 +127,9 @@ def _static_steps(
     return steps, alloc
 
 
-def _tier_steps(pool: int, demand: Row, *, key: AllocationKey, members: Sequence[str]) -> tuple[Step, ...]:
+def _tier_steps(
+    pool: int, demand: IntSequence, *, key: AllocationKey, members: Sequence[str]
+) -> tuple[SharingStep, ...]:
     steps = []
     for tier in key.tiers:
         wanted = [demand[i] for i in tier]
@@ -137,7 +139,9 @@ def _tier_steps(pool: int, demand: Row, *, key: AllocationKey, members: Sequence
     return tuple(steps)
 
 
-def _reserve_steps(shared: int, demand: Row, *, key: AllocationKey, members: Sequence[str]) -> tuple[Step, ...]:
+def _reserve_steps(
+    shared: int, demand: IntSequence, *, key: AllocationKey, members: Sequence[str]
+) -> tuple[SharingStep, ...]:
     group = set(key.group)
     wanted = [d if i in group else 0 for i, d in enumerate(demand)]
     reserve = min(shared * key.reserve_ppm // GRID_PPM, sum(wanted))
@@ -146,7 +150,7 @@ def _reserve_steps(shared: int, demand: Row, *, key: AllocationKey, members: Seq
     return first, share_step(shared - reserve, unmet, members)
 
 
-def _filled(step: Step, demand: Row) -> list[int]:
+def _filled(step: SharingStep, demand: IntSequence) -> list[int]:
     """What equal filling to this step gave: the demand of the filled, the shared total among the others."""
     given = list(demand)
     rising = [i for i, d in enumerate(demand) if d * step.weight_sum > step.total]

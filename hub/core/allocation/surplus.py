@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hub.core.allocation.buyer_methods import COVERING, METHODS, Batch
+from hub.core.allocation.buyer_methods import COVERING, METHODS, TradingSlots
 from hub.core.allocation.exact_rows import allocate_row
 from hub.core.allocation.pairwise import pair_rows
 from hub.core.allocation.rounding import Energy, share_rows
@@ -24,7 +24,7 @@ SAFE_SUM: Final = 2**62
 SPARSE: Final = 0.75
 
 Presence = NDArray[np.bool_]
-Rows = NDArray[np.int64]
+RowNumbers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Allocation:
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class SlotSurvey:
     """The inputs and what a first look found: each slot's pool and demand, and which slots are too large for arrays.
 
     Where the pool is empty nobody looks at the demand, and `wanted` is 0.
@@ -49,7 +49,7 @@ class Survey:
     wanted: Energy
     unsafe: NDArray[np.bool_]
 
-    def take(self, energy: Energy, rows: Rows) -> Energy:
+    def take(self, energy: Energy, rows: RowNumbers) -> Energy:
         """A copy of these rows, absent members as zero."""
         taken = energy[rows]
         return taken if self.present is None else np.where(self.present[rows], taken, 0)
@@ -58,7 +58,7 @@ class Survey:
         """These rows in a row, absent members as zero; no copy where nobody is absent."""
         return energy[run] if self.present is None else np.where(self.present[run], energy[run], 0)
 
-    def presence(self, rows: Rows) -> Presence | None:
+    def presence(self, rows: RowNumbers) -> Presence | None:
         """Who takes part in these rows; None where everyone always does."""
         return None if self.present is None else self.present[rows]
 
@@ -94,7 +94,7 @@ def allocate(
 
 def survey_slots(
     surplus: Energy, demand: Energy, *, key: AllocationKey, present: Presence | None, highest_wh: int = MAX_INTEGER
-) -> Survey:
+) -> SlotSurvey:
     """The sums of every slot, and whether they are safe for the array kernels."""
     count, members = demand.shape
     if present is not None and bool(present.all()):
@@ -110,10 +110,10 @@ def survey_slots(
                 unsafe[rows] |= int(block.max(initial=0)) * members >= SAFE_SUM
     # Short of 2^64 a sum has not wrapped, so read without sign it tells by itself whether it passed the bound.
     unsafe |= np.maximum(pool.view(np.uint64), wanted.view(np.uint64)) >= SAFE_SUM
-    return Survey(surplus, demand, present, pool, wanted, unsafe)
+    return SlotSurvey(surplus, demand, present, pool, wanted, unsafe)
 
 
-def buy_slots(survey: Survey, key: AllocationKey, *, alloc_wh: Energy) -> Energy:
+def buy_slots(survey: SlotSurvey, key: AllocationKey, *, alloc_wh: Energy) -> Energy:
     """Writes the buyers' side of every safe slot into `alloc_wh` and returns what each slot used in all."""
     used = np.zeros_like(survey.pool)
     live = ~survey.unsafe & (survey.pool > 0) & (survey.wanted > 0)
@@ -126,14 +126,14 @@ def buy_slots(survey: Survey, key: AllocationKey, *, alloc_wh: Energy) -> Energy
     used[plenty] = survey.wanted[plenty]
     for rows in _batches(live & ~plenty, members):
         demand = survey.take(survey.demand, rows)
-        batch = Batch(demand, survey.pool[rows], survey.wanted[rows], survey.presence(rows))
+        batch = TradingSlots(demand, survey.pool[rows], survey.wanted[rows], survey.presence(rows))
         alloc = METHODS[key.method](batch, key)
         alloc_wh[rows] = alloc
         used[rows] = batch.pool if key.method in COVERING else alloc.sum(axis=1, dtype=np.int64)
     return used
 
 
-def sell_slots(survey: Survey, used: Energy, *, sold_wh: Energy) -> None:
+def sell_slots(survey: SlotSurvey, used: Energy, *, sold_wh: Energy) -> None:
     """Writes the sellers' side into `sold_wh`: what was used, shared by surplus; where all was used, all is sold."""
     members = survey.surplus.shape[1]
     for run in _runs((used > 0) & (used == survey.pool)):
@@ -161,7 +161,7 @@ def _row_blocks(count: int, members: int) -> Iterator[slice]:
         yield slice(start, min(start + size, count))
 
 
-def _batches(chosen: NDArray[np.bool_], members: int) -> Iterator[Rows]:
+def _batches(chosen: NDArray[np.bool_], members: int) -> Iterator[RowNumbers]:
     rows = np.flatnonzero(chosen)
     for batch in _row_blocks(rows.size, members):
         yield rows[batch]

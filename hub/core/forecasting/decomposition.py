@@ -25,7 +25,7 @@ _STL_STEPS: Mapping[str, int] = {"seasonal_jump": 3, "trend_jump": 24, "low_pass
 _SUBJECT = {"demand": "Demand", "pv": "Solar supply", "wind": "Wind supply"}
 
 
-def picture(history: History, *, issued_slot: int, tz: str) -> tuple[str, ...]:
+def describe_history(history: History, *, issued_slot: int, tz: str) -> tuple[str, ...]:
     """Up to three sentences on trend, time of day and week; none when fewer than 15 well-known days exist.
 
     Known at: history before issued_slot.

@@ -23,7 +23,7 @@ LEVEL_BINS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ModelChoice:
     """The model chosen and every eligible model's pinball loss over the same days, as a share of the mean."""
 
     name: str
@@ -103,7 +103,7 @@ def rolling_losses(rows: Floats, predicted: Floats, lead: int, *, levels: Floats
     return losses
 
 
-def choose(losses: Mapping[str, Floats], mean_wh: float) -> Choice | None:
+def choose(losses: Mapping[str, Floats], mean_wh: float) -> ModelChoice | None:
     """The model with the least loss over days on which all were scored, recent days counting more.
 
     A model later in the order must win by the margin.
@@ -123,4 +123,4 @@ def choose(losses: Mapping[str, Floats], mean_wh: float) -> Choice | None:
     for name, loss in mean.items():
         if loss < mean[best] * (1 - SWITCH_MARGIN):
             best = name
-    return Choice(best, mean, int(common.sum()))
+    return ModelChoice(best, mean, int(common.sum()))

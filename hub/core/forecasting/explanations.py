@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from hub.core.forecasting.day_grid import Floats
-from hub.core.forecasting.errors import Choice
+from hub.core.forecasting.errors import ModelChoice
 from hub.core.forecasting.models import Contributions
 
 MODEL_WORDS: Mapping[str, str] = {
@@ -48,7 +48,7 @@ _GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 NAMED_SHARE_MIN = 0.01
 
 
-def reason_sentence(model: str, choice: Choice | None, *, days: float) -> str:
+def reason_sentence(model: str, choice: ModelChoice | None, *, days: float) -> str:
     """Why this model was used, in one sentence."""
     words = MODEL_WORDS[model]
     if choice is None:

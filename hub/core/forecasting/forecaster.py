@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 
 from hub.core.forecasting.day_grid import SLOTS_PER_DAY, DayGrid, Floats, day_grid, wall_slots
-from hub.core.forecasting.errors import SCORED_ROWS, Choice, choose, rolling_losses
+from hub.core.forecasting.errors import SCORED_ROWS, ModelChoice, choose, rolling_losses
 from hub.core.forecasting.explanations import driver_sentences, reason_sentence
-from hub.core.forecasting.models import Candidate, candidates
+from hub.core.forecasting.models import ModelPrediction, candidates
 from hub.core.forecasting.spread import day_ahead, error_paths, guessed_spread
 from hub.core.forecasting.weather_table import KnownWeather, WeatherTable, WeatherVintages
 from protocols.errors import InputError
@@ -26,7 +26,7 @@ HISTORY_DAYS_MAX = 120
 HORIZON_SLOTS_MAX = 7 * SLOTS_PER_DAY
 
 
-class ForecastRefused(InputError):
+class ForecastInputError(InputError):
     """The request cannot be forecast; the message is one line that says what is wrong and what to do."""
 
 
@@ -77,7 +77,7 @@ def forecast(
 
     `profile_wh` (a typical local day, 96 values) carries a co-op through its first day.
     Known at: history before issued_slot and weather rows known by then; anything later is ignored.
-    Raises: ForecastRefused for a request that cannot be answered.
+    Raises: ForecastInputError for a request that cannot be answered.
     """
     levels = _checked_levels(quantiles)
     _check(history, horizon_slots, tz=tz, profile_wh=profile_wh)
@@ -119,23 +119,23 @@ def forecast(
 def _checked_levels(quantiles: Sequence[float]) -> Floats:
     levels = np.asarray(quantiles, dtype=np.float64)
     if levels.ndim != 1 or not len(levels) or not np.all((levels > 0) & (levels < 1)) or np.any(np.diff(levels) <= 0):
-        raise ForecastRefused(f"quantiles must rise strictly between 0 and 1, not {tuple(quantiles)}")
+        raise ForecastInputError(f"quantiles must rise strictly between 0 and 1, not {tuple(quantiles)}")
     return levels
 
 
 def _check(history: History, horizon_slots: int, *, tz: str, profile_wh: Floats | None) -> None:
     if history.target not in TARGETS:
-        raise ForecastRefused(f"target {history.target!r} is not one of {', '.join(TARGETS)}")
+        raise ForecastInputError(f"target {history.target!r} is not one of {', '.join(TARGETS)}")
     if not 1 <= horizon_slots <= HORIZON_SLOTS_MAX:
-        raise ForecastRefused(f"horizon of {horizon_slots} slots is not within 1 to {HORIZON_SLOTS_MAX}")
+        raise ForecastInputError(f"horizon of {horizon_slots} slots is not within 1 to {HORIZON_SLOTS_MAX}")
     if profile_wh is not None and profile_wh.shape != (SLOTS_PER_DAY,):
-        raise ForecastRefused(f"the typical day must hold {SLOTS_PER_DAY} values, not {profile_wh.shape}")
+        raise ForecastInputError(f"the typical day must hold {SLOTS_PER_DAY} values, not {profile_wh.shape}")
     if history.energy_wh.ndim != 1 or np.isinf(history.energy_wh).any():
-        raise ForecastRefused("the history must be one line of finite values, gaps as NaN")
+        raise ForecastInputError("the history must be one line of finite values, gaps as NaN")
     try:
         ZoneInfo(tz)
     except (ZoneInfoNotFoundError, ValueError):
-        raise ForecastRefused(f"time zone {tz!r} is not known; use a name like Europe/Berlin") from None
+        raise ForecastInputError(f"time zone {tz!r} is not known; use a name like Europe/Berlin") from None
 
 
 def _clock(target: str, tz: str) -> str:
@@ -151,7 +151,7 @@ def _known_part(history: History, issued_slot: int) -> tuple[int, Floats]:
 
 def _candidates(
     target: str, rows: Floats, vintages: WeatherVintages, grid: DayGrid, *, lead: int
-) -> dict[str, Candidate]:
+) -> dict[str, ModelPrediction]:
     known = vintages.look_up(grid.first_slot, grid.origin_slot(lead))
     last_row = grid.past_rows + lead + 1
     weather = KnownWeather(
@@ -162,7 +162,9 @@ def _candidates(
     return candidates(target, rows[:last_row], weather, grid, lead)
 
 
-def _choose(rows: Floats, by_lead: Sequence[dict[str, Candidate]], levels: Floats, *, past_rows: int) -> Choice | None:
+def _choose(
+    rows: Floats, by_lead: Sequence[dict[str, ModelPrediction]], levels: Floats, *, past_rows: int
+) -> ModelChoice | None:
     """The choice over the first two days ahead together, unless the second lacks a model for want of weather."""
     scored = range(max(1, past_rows - SCORED_ROWS), past_rows)
     of_lead = [
@@ -180,7 +182,7 @@ def _choose(rows: Floats, by_lead: Sequence[dict[str, Candidate]], levels: Float
     return choose(losses, float(np.nanmean(rows[:past_rows])))
 
 
-def _first_resort(target: str, by_lead: Sequence[dict[str, Candidate]]) -> str:
+def _first_resort(target: str, by_lead: Sequence[dict[str, ModelPrediction]]) -> str:
     """Before any model could be scored."""
     return "mean-so-far" if target == "wind" else next(iter(by_lead[0]))
 
@@ -188,7 +190,7 @@ def _first_resort(target: str, by_lead: Sequence[dict[str, Candidate]]) -> str:
 def _typical_day(target: str, grid: DayGrid, levels: Floats, *, profile_wh: Floats | None, tz: str) -> Forecast:
     """A forecast from the given typical day alone: no reading has arrived yet."""
     if profile_wh is None:
-        raise ForecastRefused(f"no reading of {target} yet and no typical day given: nothing to forecast from")
+        raise ForecastInputError(f"no reading of {target} yet and no typical day given: nothing to forecast from")
     walls = wall_slots(grid.issued_slot, len(grid.ahead_cell), tz=tz)
     point = profile_wh[walls % SLOTS_PER_DAY]
     return Forecast(

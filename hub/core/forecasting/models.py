@@ -40,14 +40,16 @@ class Contributions:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class ModelPrediction:
     """One model's predictions of all rows for one lead. Shape: (rows, 96), NaN where it could not predict."""
 
     predicted_wh: Floats
     contributions: Contributions | None = None
 
 
-def candidates(target: str, rows: Floats, weather: KnownWeather, grid: DayGrid, lead: int) -> dict[str, Candidate]:
+def candidates(
+    target: str, rows: Floats, weather: KnownWeather, grid: DayGrid, lead: int
+) -> dict[str, ModelPrediction]:
     """Every model that the target and the length of its history allow, simplest first.
 
     Known at: a row's prediction uses rows at least `lead + 1` older and weather as that row's origin knew it.
@@ -62,40 +64,40 @@ def candidates(target: str, rows: Floats, weather: KnownWeather, grid: DayGrid, 
 
 def _demand_candidates(
     rows: Floats, weather: KnownWeather, grid: DayGrid, *, lead: int, days: float
-) -> dict[str, Candidate]:
+) -> dict[str, ModelPrediction]:
     week = last_days(rows, lead)
-    found = {"seven-days": Candidate(week), "yesterday": Candidate(_or_else(lagged(rows, lead + 1), week))}
+    found = {"seven-days": ModelPrediction(week), "yesterday": ModelPrediction(_or_else(lagged(rows, lead + 1), week))}
     if days >= 8:
-        found["last-week"] = Candidate(_or_else(lagged(rows, 7 * (lead // 7 + 1)), week))
-        found["same-weekdays"] = Candidate(_or_else(same_weekdays(rows, lead), week))
+        found["last-week"] = ModelPrediction(_or_else(lagged(rows, 7 * (lead // 7 + 1)), week))
+        found["same-weekdays"] = ModelPrediction(_or_else(same_weekdays(rows, lead), week))
     if days >= RIDGE_DAYS_MIN:
         ridge = _regress(demand_features(rows, weather, grid.weekday()[: len(rows)], lead), rows, lead, DEMAND_RIDGE)
         found["ridge"] = ridge
         blend = 0.5 * (ridge.predicted_wh + found["same-weekdays"].predicted_wh)
-        found["blend"] = Candidate(blend, ridge.contributions)
+        found["blend"] = ModelPrediction(blend, ridge.contributions)
     return found
 
 
-def _pv_candidates(rows: Floats, weather: KnownWeather, lead: int, *, days: float) -> dict[str, Candidate]:
+def _pv_candidates(rows: Floats, weather: KnownWeather, lead: int, *, days: float) -> dict[str, ModelPrediction]:
     week = last_days(rows, lead)
     yesterday = _or_else(lagged(rows, lead + 1), week)
     fortnight = last_days(rows, lead, days=14)
     found = {
-        "seven-days": Candidate(week),
-        "yesterday": Candidate(yesterday),
-        "half-yesterday": Candidate(0.5 * (yesterday + fortnight)),
+        "seven-days": ModelPrediction(week),
+        "yesterday": ModelPrediction(yesterday),
+        "half-yesterday": ModelPrediction(0.5 * (yesterday + fortnight)),
     }
     if days >= RIDGE_DAYS_MIN:
         ridge = _regress(pv_features(rows, weather, lead), rows, lead, PV_RIDGE)
         ceiling = 1.1 * clear_sky(rows, lead)
         bounded = np.clip(ridge.predicted_wh, 0.0, np.where(np.isfinite(ceiling), ceiling, np.inf))
-        found["ridge"] = Candidate(bounded, ridge.contributions)
+        found["ridge"] = ModelPrediction(bounded, ridge.contributions)
     return found
 
 
-def _wind_candidates(rows: Floats, weather: KnownWeather, lead: int, *, days: float) -> dict[str, Candidate]:
+def _wind_candidates(rows: Floats, weather: KnownWeather, lead: int, *, days: float) -> dict[str, ModelPrediction]:
     so_far = lagged(_mean_so_far(rows), lead + 1)
-    found = {"mean-so-far": Candidate(np.broadcast_to(so_far, rows.shape))}
+    found = {"mean-so-far": ModelPrediction(np.broadcast_to(so_far, rows.shape))}
     if days >= CURVE_DAYS_MIN:
         memory = _regress(wind_features(rows, weather, lead, has_curve=False), rows, lead, WIND_MEMORY)
         found["damped-persistence"] = memory
@@ -105,8 +107,8 @@ def _wind_candidates(rows: Floats, weather: KnownWeather, lead: int, *, days: fl
             fitted = _regress(curve, np.where(wind_known, rows, np.nan), lead, WIND_CURVE)
             # Beyond the end of the weather forecast a missing speed would read as calm.
             whole = np.where(wind_known, fitted.predicted_wh, memory.predicted_wh)
-            found["power-curve"] = Candidate(whole, fitted.contributions)
-    return {name: Candidate(np.maximum(c.predicted_wh, 0.0), c.contributions) for name, c in found.items()}
+            found["power-curve"] = ModelPrediction(whole, fitted.contributions)
+    return {name: ModelPrediction(np.maximum(c.predicted_wh, 0.0), c.contributions) for name, c in found.items()}
 
 
 def _mean_so_far(rows: Floats) -> Floats:
@@ -122,7 +124,7 @@ def _or_else(rows: Floats, fallback: Floats) -> Floats:
     return np.where(np.isfinite(rows), rows, fallback)
 
 
-def _regress(features: Features, rows: Floats, lead: int, settings: RidgeSettings) -> Candidate:
+def _regress(features: Features, rows: Floats, lead: int, settings: RidgeSettings) -> ModelPrediction:
     added, coefficients = rolling_ridge(features.columns, rows - features.base, lead=lead, settings=settings)
     by_column = coefficients[np.arange(SLOTS_PER_DAY) * settings.groups // SLOTS_PER_DAY]
-    return Candidate(features.base + added, Contributions(features.names, features.columns[-1] * by_column))
+    return ModelPrediction(features.base + added, Contributions(features.names, features.columns[-1] * by_column))

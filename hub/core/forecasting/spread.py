@@ -9,7 +9,7 @@ import numpy as np
 
 from hub.core.forecasting.day_grid import SLOTS_PER_DAY, Floats
 from hub.core.forecasting.errors import ERROR_ROWS, ERROR_ROWS_MIN, by_level, by_time_of_day, sorted_quantiles
-from hub.core.forecasting.models import Candidate
+from hub.core.forecasting.models import ModelPrediction
 
 GUESSED_SPREAD = 1.25  # before any error is known the 0.1 to 0.9 band is the point plus or minus half of it
 PATH_KNOWN_MIN = 0.75
@@ -25,7 +25,7 @@ class DayAhead:
     errors_wh: Floats
 
 
-def day_ahead(target: str, rows: Floats, candidate: Candidate, levels: Floats, *, past_rows: int) -> DayAhead:
+def day_ahead(target: str, rows: Floats, candidate: ModelPrediction, levels: Floats, *, past_rows: int) -> DayAhead:
     """The newest row of a model with error quantiles around it; errors of the last rows only."""
     past = candidate.predicted_wh[:past_rows]
     errors = rows[:past_rows] - past

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hub.core.allocation.rounding import share_rows
 from hub.core.grid.files import MEASURED, MICRO_PER_WH, MISSING, NO_VALUE, TOTAL, Direction, QuarterHours
-from hub.core.grid.tables import GridFileRefusal, write_micro
+from hub.core.grid.tables import GridFileError, write_micro
 from hub.core.grid.times import local_time
 from hub.core.settlement.period import Settlement
 
@@ -55,12 +55,12 @@ def austrian_series(
     """All figures of a settlement by member in byte order. Without `quality` whatever is there counts as measured.
 
     Shape: quality is (slots, members), L1 to L3 as 1 to 3. Figures are after the participation factor.
-    Raises: GridFileRefusal for a key Austria does not know, hourly sharing, slots with holes, or a wrong point.
+    Raises: GridFileError for a key Austria does not know, hourly sharing, slots with holes, or a wrong point.
     """
     if settled.rule.method not in ("static", "proportional") or settled.rule.aggregate != 1:
-        raise GridFileRefusal("Austria shares by quarter hour, static or by consumption; this rule does neither")
+        raise GridFileError("Austria shares by quarter hour, static or by consumption; this rule does neither")
     if settled.slots != tuple(range(settled.slots[0], settled.slots[0] + len(settled.slots))):
-        raise GridFileRefusal("the settled slots have holes")
+        raise GridFileError("the settled slots have holes")
     figures = _figures(settled)
     marks = np.full(settled.demand_wh.shape, MEASURED, dtype=np.int8) if quality is None else quality
     marks = np.where(settled.present, marks, NO_VALUE).astype(np.int8)
@@ -68,15 +68,15 @@ def austrian_series(
     for column, member in enumerate(settled.members):
         mine = points.get(member)
         if mine is None:
-            raise GridFileRefusal(f"member {member[:40]!a} has no metering points")
+            raise GridFileError(f"member {member[:40]!a} has no metering points")
         for (direction, code), energy in figures.items():
             point = mine.consumption if direction == "consumption" else mine.generation
             if point is None:
                 if energy[:, column].any():
-                    raise GridFileRefusal(f"member {member[:40]!a} has {direction}, but no metering point for it")
+                    raise GridFileError(f"member {member[:40]!a} has {direction}, but no metering point for it")
                 continue
             if not is_metering_point(point):
-                raise GridFileRefusal(f"{point[:40]!a} is no metering point: AT, 11 digits, 20 digits or capitals")
+                raise GridFileError(f"{point[:40]!a} is no metering point: AT, 11 digits, 20 digits or capitals")
             values = np.where(marks[:, column] == NO_VALUE, MISSING, energy[:, column] * MICRO_PER_WH)
             series.append(QuarterHours(point, direction, settled.slots[0], values, marks[:, column], code))
     _check_once(series)
@@ -121,4 +121,4 @@ def _shares(settled: Settlement, demand: Energy, pool: Energy) -> Energy:
 def _check_once(series: Sequence[QuarterHours]) -> None:
     for (point, _, _), times in Counter(one.key for one in series).items():
         if times > 1:
-            raise GridFileRefusal(f"{point} is the metering point of two members")
+            raise GridFileError(f"{point} is the metering point of two members")

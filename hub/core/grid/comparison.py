@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hub.core.grid.files import MEASURED, MICRO_PER_WH, MISSING, NO_VALUE, Key, QuarterHours
-from protocols.slots import Slot, iso
+from protocols.slots import Slot, format_slot
 
-Kind = Literal["differs", "shifted", "only_own", "only_grid", "not_measured", "no_own_series", "no_grid_series"]
+DifferenceKind = Literal[
+    "differs", "shifted", "only_own", "only_grid", "not_measured", "no_own_series", "no_grid_series"
+]
 
 MAX_SHIFT_SLOTS: Final = 8
 SHIFT_EVIDENCE_SLOTS: Final = 16
@@ -28,7 +30,7 @@ class SourceFinding:
     is a substitute or an estimate. no_own_series, no_grid_series: the other knows nothing of this point.
     """
 
-    kind: Kind
+    kind: DifferenceKind
     point: str
     direction: str
     first_slot: Slot
@@ -39,7 +41,7 @@ class SourceFinding:
 
     def line(self) -> str:
         """The finding in one line for people."""
-        where = f"{self.point} {self.direction}, {self.slots} quarter hours from {iso(self.first_slot)}"
+        where = f"{self.point} {self.direction}, {self.slots} quarter hours from {format_slot(self.first_slot)}"
         sums = f"ours {_kwh(self.own_micro_kwh)} kWh, the grid operator's {_kwh(self.grid_micro_kwh)} kWh"
         if self.kind == "shifted":
             minutes = 15 * abs(self.shift_slots)
@@ -47,7 +49,7 @@ class SourceFinding:
         return f"{where}: {WORDS[self.kind]}; {sums}"
 
 
-WORDS: Final[dict[Kind, str]] = {
+WORDS: Final[dict[DifferenceKind, str]] = {
     "differs": "the two differ",
     "only_own": "the grid operator has no value",
     "only_grid": "we have no reading",
@@ -87,7 +89,7 @@ def _compare_series(mine: QuarterHours, other: QuarterHours, *, tolerance: int) 
     for kind, run in groupby(range(len(grid)), key=lambda i: str(kinds[i])):
         places = list(run)
         if kind:
-            named: Kind = kind  # type: ignore[assignment]
+            named: DifferenceKind = kind  # type: ignore[assignment]
             yield _finding(named, other, places[0], places[-1] + 1, own=own)
 
 
@@ -128,7 +130,9 @@ def _values_at(series: QuarterHours, first_slot: Slot, *, count: int) -> Energy:
     return values
 
 
-def _finding(kind: Kind, other: QuarterHours, start: int, stop: int, *, own: Energy, shift: int = 0) -> SourceFinding:
+def _finding(
+    kind: DifferenceKind, other: QuarterHours, start: int, stop: int, *, own: Energy, shift: int = 0
+) -> SourceFinding:
     sums = (_sum(own[start:stop]), _sum(other.energy_micro_kwh[start:stop]))
     first = other.first_slot + start
     return SourceFinding(kind, other.point, other.direction, first, stop - start, *sums, shift_slots=shift)
@@ -137,7 +141,7 @@ def _finding(kind: Kind, other: QuarterHours, start: int, stop: int, *, own: Ene
 def _alone(mine: QuarterHours | None, other: QuarterHours | None) -> Iterator[SourceFinding]:
     series = mine if mine is not None else other
     if series is not None:
-        kind: Kind = "no_grid_series" if mine is not None else "no_own_series"
+        kind: DifferenceKind = "no_grid_series" if mine is not None else "no_own_series"
         total = _sum(series.energy_micro_kwh)
         sums = (total, 0) if mine is not None else (0, total)
         yield SourceFinding(kind, series.point, series.direction, series.first_slot, len(series.slots), *sums)

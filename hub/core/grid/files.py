@@ -12,7 +12,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hub.core.grid.tables import PPM, GridFileRefusal, find_column, read_micro, read_table, require_column, translate
+from hub.core.grid.tables import PPM, GridFileError, find_column, read_micro, read_table, require_column, translate
 from hub.core.grid.times import Stamp, read_stamp, slots_of_stamps
 from protocols.slots import SLOTS_PER_HOUR, Slot
 
@@ -124,7 +124,7 @@ class GridReadings:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class GridFileRow:
     """One row of a file, its time still as it is written there."""
 
     line: int
@@ -165,27 +165,27 @@ def quarter_hours(
 def read_quarter_hours(content: bytes, tz: str, *, direction: Direction = "consumption") -> GridReadings:
     """The quarter hours of a file; `direction` where it has no column of its own.
 
-    Raises: GridFileRefusal with the line; a file is taken whole or not at all.
+    Raises: GridFileError with the line; a file is taken whole or not at all.
     """
     header, table = read_table(content)
     columns = _find_columns(header)
-    rows: dict[Key, list[Row]] = defaultdict(list)
+    rows: dict[Key, list[GridFileRow]] = defaultdict(list)
     signs: set[str] = set()
     for line, cells in table:
         where = f"line {line}"
         point = cells[columns.point]
         if not point:
-            raise GridFileRefusal(f"{where}: no metering point")
+            raise GridFileError(f"{where}: no metering point")
         way = cells[columns.direction] if columns.direction is not None else direction
         code = cells[columns.code] if columns.code is not None else TOTAL
         key = (point, translate(way, DIRECTION_WORDS, where=where), code or TOTAL)
         row, sign = _read_row(cells, columns, line=line)
         signs |= {sign} - {""}
         if len(signs) > 1:
-            raise GridFileRefusal(f"{where}: a comma here and a point elsewhere as decimal sign: one of them is wrong")
+            raise GridFileError(f"{where}: a comma here and a point elsewhere as decimal sign: one of them is wrong")
         rows[key].append(row)
     if not rows:
-        raise GridFileRefusal("the file holds no reading")
+        raise GridFileError("the file holds no reading")
     series, unclear = [], []
     for key in sorted(rows):
         made, doubtful = build_series(key, rows[key], tz, marks_end=columns.marks_end)
@@ -195,17 +195,17 @@ def read_quarter_hours(content: bytes, tz: str, *, direction: Direction = "consu
 
 
 def build_series(
-    key: Key, rows: Sequence[Row], tz: str, *, marks_end: bool = False
+    key: Key, rows: Sequence[GridFileRow], tz: str, *, marks_end: bool = False
 ) -> tuple[QuarterHours | None, list[UnclearTime]]:
     """Rows in the order of their file as one series, and those whose time is unclear.
 
-    Raises: GridFileRefusal for a time that stands twice, never was, or for values by the hour.
+    Raises: GridFileError for a time that stands twice, never was, or for values by the hour.
     """
     point, direction, code = key
     try:
         slots = slots_of_stamps([row.stamp for row in rows], tz, marks_end=marks_end)
-    except GridFileRefusal as refusal:
-        raise GridFileRefusal(f"{point[:40]} {direction}: {refusal}") from None
+    except GridFileError as refusal:
+        raise GridFileError(f"{point[:40]} {direction}: {refusal}") from None
     unclear = [
         UnclearTime(point, direction, f"{row.stamp:%Y-%m-%d %H:%M}", row.line)
         for row, slot in zip(rows, slots, strict=True)
@@ -227,28 +227,28 @@ def build_series(
 
 def _check_spacing(point: str, slots: Sequence[Slot]) -> None:
     if slots[-1] - slots[0] >= MAX_SPAN_SLOTS:
-        raise GridFileRefusal(f"{point[:40]}: the times span more than three years: one of them is wrong")
+        raise GridFileError(f"{point[:40]}: the times span more than three years: one of them is wrong")
     steps = {after - before for before, after in pairwise(slots)}
     if 0 in steps:
-        raise GridFileRefusal(f"{point[:40]}: a quarter hour stands twice, once by offset and once by local time")
+        raise GridFileError(f"{point[:40]}: a quarter hour stands twice, once by offset and once by local time")
     if len(slots) >= 2 * SLOTS_PER_HOUR and all(step % SLOTS_PER_HOUR == 0 for step in steps):
-        raise GridFileRefusal(f"{point[:40]}: these are values by the hour; ask the grid operator for quarter hours")
+        raise GridFileError(f"{point[:40]}: these are values by the hour; ask the grid operator for quarter hours")
 
 
-def _read_row(cells: Sequence[str], columns: _Columns, *, line: int) -> tuple[Row, str]:
+def _read_row(cells: Sequence[str], columns: _Columns, *, line: int) -> tuple[GridFileRow, str]:
     where = f"line {line}"
     text = cells[columns.stamp] if columns.clock is None else f"{cells[columns.stamp]} {cells[columns.clock]}"
     stamp = read_stamp(text, where)
     word = cells[columns.quality] if columns.quality is not None else ""
     quality = int(translate(word, QUALITY_WORDS, where=where))
     if not cells[columns.energy] or quality == NO_VALUE:
-        return Row(line, stamp, MISSING, NO_VALUE), ""
+        return GridFileRow(line, stamp, MISSING, NO_VALUE), ""
     energy, sign = read_micro(cells[columns.energy], where)
     if columns.is_wh:
         energy, rest = divmod(energy, PPM // MICRO_PER_WH)
         if rest:
-            raise GridFileRefusal(f"{where}: watt-hours have at most three decimals")
-    return Row(line, stamp, energy, quality), sign
+            raise GridFileError(f"{where}: watt-hours have at most three decimals")
+    return GridFileRow(line, stamp, energy, quality), sign
 
 
 def _find_columns(header: Sequence[str]) -> _Columns:

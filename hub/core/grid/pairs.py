@@ -12,9 +12,9 @@ from typing import Final
 import numpy as np
 
 from hub.core.allocation.rounding import share_rows
-from hub.core.grid.tables import PPM, GridFileRefusal, read_micro, read_table, write_micro
+from hub.core.grid.tables import PPM, GridFileError, read_micro, read_table, write_micro
 from hub.core.settlement.period import Settlement
-from protocols.slots import Slot, iso, parse_iso
+from protocols.slots import Slot, format_slot, parse_slot
 
 COLUMNS: Final = ("from", "producer", "consumer", "coefficient")
 DELIMITER: Final = ";"
@@ -31,31 +31,31 @@ class PairCoefficient:
 
 
 def write_pairs(rows: Iterable[PairCoefficient], *, decimal_sign: str = ",") -> bytes:
-    """The table, rows in the order given. Raises: GridFileRefusal for a set that adds up to more than one."""
+    """The table, rows in the order given. Raises: GridFileError for a set that adds up to more than one."""
     checked = _checked(rows)
     lines = [DELIMITER.join(COLUMNS)]
     for row in checked:
-        at = "" if row.slot is None else iso(row.slot)
+        at = "" if row.slot is None else format_slot(row.slot)
         names = (_cell(row.producer), _cell(row.consumer))
         lines.append(DELIMITER.join((at, *names, write_micro(row.share_ppm, decimal_sign))))
     return ("\n".join(lines) + "\n").encode("utf-8")
 
 
 def read_pairs(content: bytes) -> tuple[PairCoefficient, ...]:
-    """The rows of a table. Raises: GridFileRefusal for a double, a sum over one, or a cell that is no such thing."""
+    """The rows of a table. Raises: GridFileError for a double, a sum over one, or a cell that is no such thing."""
     header, table = read_table(content)
     if tuple(header) != COLUMNS:
-        raise GridFileRefusal(f"the columns are not {DELIMITER.join(COLUMNS)}")
+        raise GridFileError(f"the columns are not {DELIMITER.join(COLUMNS)}")
     rows = []
     for line, (at, producer, consumer, coefficient) in table:
         where = f"line {line}"
         if not producer or not consumer:
-            raise GridFileRefusal(f"{where}: producer or consumer is missing")
+            raise GridFileError(f"{where}: producer or consumer is missing")
         share, _ = read_micro(coefficient, where)
         try:
-            slot = parse_iso(at) if at else None
+            slot = parse_slot(at) if at else None
         except ValueError as error:
-            raise GridFileRefusal(f"{where}: {error}") from None
+            raise GridFileError(f"{where}: {error}") from None
         rows.append(PairCoefficient(slot, producer, consumer, share))
     return _checked(rows)
 
@@ -70,12 +70,12 @@ def pairs_of_params(coefficients: Mapping[str, Mapping[str, int]]) -> tuple[Pair
 def params_of_pairs(rows: Iterable[PairCoefficient]) -> dict[str, dict[str, int]]:
     """Rows that hold throughout as a rule's `params.coefficients`.
 
-    Raises: GridFileRefusal for rows of single slots: a rule holds one set of coefficients.
+    Raises: GridFileError for rows of single slots: a rule holds one set of coefficients.
     """
     table: dict[str, dict[str, int]] = defaultdict(dict)
     for row in _checked(rows):
         if row.slot is not None:
-            raise GridFileRefusal("the coefficients change with time; a rule takes one set, in rows without a time")
+            raise GridFileError("the coefficients change with time; a rule takes one set, in rows without a time")
         table[row.producer][row.consumer] = row.share_ppm
     return dict(table)
 
@@ -106,21 +106,21 @@ def _checked(rows: Iterable[PairCoefficient]) -> tuple[PairCoefficient, ...]:
     for row in kept:
         key = (row.slot, row.producer, row.consumer)
         if key in seen:
-            raise GridFileRefusal(f"{_pair(row)} stands twice")
+            raise GridFileError(f"{_pair(row)} stands twice")
         seen.add(key)
         sums[row.slot, row.producer] += row.share_ppm
         if sums[row.slot, row.producer] > PPM:
-            raise GridFileRefusal(f"{_pair(row)}: the shares of this producer add up to more than one")
+            raise GridFileError(f"{_pair(row)}: the shares of this producer add up to more than one")
     return tuple(kept)
 
 
 def _pair(row: PairCoefficient) -> str:
-    at = "" if row.slot is None else f" at {iso(row.slot)}"
+    at = "" if row.slot is None else f" at {format_slot(row.slot)}"
     return f"{row.producer[:40]!a} to {row.consumer[:40]!a}{at}"
 
 
 def _cell(text: str) -> str:
     if text != text.strip() or not text.isprintable():
-        raise GridFileRefusal(f"the name {text[:40]!a} cannot stand in a table: it has spaces around or signs inside")
+        raise GridFileError(f"the name {text[:40]!a} cannot stand in a table: it has spaces around or signs inside")
     quoted = text.replace('"', '""')
     return f'"{quoted}"' if DELIMITER in text or '"' in text else text

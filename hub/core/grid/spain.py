@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from hub.core.allocation.rounding import largest_remainder
-from hub.core.grid.tables import GridFileRefusal, decode, write_micro
+from hub.core.grid.tables import GridFileError, decode, write_micro
 
 ONE_PPM: Final = 1_000_000
 CUPS_CHARS: Final = 22
@@ -41,7 +41,7 @@ class FileProblem:
     text: str
 
 
-class CoefficientRefusal(GridFileRefusal):
+class CoefficientFileError(GridFileError):
     """The file is not taken; `problems` names everything that is wrong with it."""
 
     def __init__(self, problems: tuple[FileProblem, ...]) -> None:
@@ -55,18 +55,18 @@ class CoefficientRefusal(GridFileRefusal):
 def write_coefficients(cau: str, year: int, *, weights: Mapping[str, int]) -> tuple[str, bytes]:
     """The file's name and bytes for whole-number weights by CUPS: coefficients by largest remainder at 1e-6.
 
-    Raises: CoefficientRefusal or GridFileRefusal; then there is no file.
+    Raises: CoefficientFileError or GridFileError; then there is no file.
     """
     problems = [FileProblem("cups_check", None, text) for text in map(cups_fault, weights) if text]
     if problems:
-        raise CoefficientRefusal(tuple(problems))
+        raise CoefficientFileError(tuple(problems))
     for cups, weight in weights.items():
         if isinstance(weight, bool) or not isinstance(weight, int) or weight < 0:
-            raise GridFileRefusal(f"{cups}: the weight is not a whole number from 0")
+            raise GridFileError(f"{cups}: the weight is not a whole number from 0")
     order = sorted(weights, key=lambda cups: cups.encode("utf-8"))
     shares = largest_remainder(ONE_PPM, [weights[cups] for cups in order])
     if sum(shares) != ONE_PPM:
-        raise GridFileRefusal("all weights are zero: nobody takes part")
+        raise GridFileError("all weights are zero: nobody takes part")
     name = file_name(cau, year)
     lines = [f"{cups};{write_micro(share, ',')}\n" for cups, share in zip(order, shares, strict=True)]
     return name, "".join(lines).encode("ascii")
@@ -77,13 +77,13 @@ def read_coefficients(
 ) -> CoefficientFile:
     """The file's coefficients. With `cau` it must be that plant's, with `known` it may name only those CUPS.
 
-    Raises: CoefficientRefusal with everything that is wrong: the name's shape (alone: it is then no such file), CAU,
+    Raises: CoefficientFileError with everything that is wrong: the name's shape (alone: it is then no such file), CAU,
     decimal comma, six decimals, length and check letters of the CUPS, doubles, unknown CUPS, the sum.
     """
     match = FILE_NAME.fullmatch(name)
     if match is None:
         shown = f"the name {name[:60]!a} is not CAU_YYYY.txt"
-        raise CoefficientRefusal((FileProblem("file_name", None, shown),))
+        raise CoefficientFileError((FileProblem("file_name", None, shown),))
     problems = []
     if cau is not None and match["cau"] != cau:
         problems.append(FileProblem("cau", None, f"the file is of {match['cau']}, not of {cau}"))
@@ -109,16 +109,16 @@ def read_coefficients(
     if total != ONE_PPM:
         problems.append(FileProblem("sum", None, f"the coefficients add up to {write_micro(total, ',')}, not 1,000000"))
     if problems:
-        raise CoefficientRefusal(tuple(problems))
+        raise CoefficientFileError(tuple(problems))
     return CoefficientFile(match["cau"], int(match["year"]), coefficients)
 
 
 def file_name(cau: str, year: int) -> str:
-    """The name the distributor expects. Raises: GridFileRefusal for a CAU or a year that is none."""
+    """The name the distributor expects. Raises: GridFileError for a CAU or a year that is none."""
     if cau_fault(cau):
-        raise GridFileRefusal(cau_fault(cau))
+        raise GridFileError(cau_fault(cau))
     if not 2019 <= year <= 2999:
-        raise GridFileRefusal(f"{year} is no year of shared self-consumption")
+        raise GridFileError(f"{year} is no year of shared self-consumption")
     return f"{cau}_{year}.txt"
 
 
@@ -165,5 +165,5 @@ def _read_line(text: str, line: int, *, problems: list[FileProblem]) -> tuple[st
 def _lines(content: bytes) -> list[str]:
     lines = decode(content).replace("\r\n", "\n").split("\n")
     if len(lines) > MAX_LINES:
-        raise GridFileRefusal(f"the file has more than {MAX_LINES} lines")
+        raise GridFileError(f"the file has more than {MAX_LINES} lines")
     return lines[:-1] if not lines[-1] else lines

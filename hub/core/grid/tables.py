@@ -15,51 +15,51 @@ PPM: Final = 1_000_000
 DECIMAL = re.compile(r"([0-9]{1,12})(?:([.,])([0-9]{1,6})0*)?", re.ASCII)
 
 
-class GridFileRefusal(CommonwattError):
+class GridFileError(CommonwattError):
     """The file is not taken; one line says which line of it and why. Nothing of it was used."""
 
 
 def decode(content: bytes) -> str:
-    """The file as text, UTF-8 with or without a mark. Raises: GridFileRefusal."""
+    """The file as text, UTF-8 with or without a mark. Raises: GridFileError."""
     if len(content) > MAX_FILE_BYTES:
-        raise GridFileRefusal(f"the file is larger than {MAX_FILE_BYTES // 2**20} MiB: take it month by month")
+        raise GridFileError(f"the file is larger than {MAX_FILE_BYTES // 2**20} MiB: take it month by month")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise GridFileRefusal(f"the file is not UTF-8 text (byte {error.start}); save it as CSV UTF-8") from None
+        raise GridFileError(f"the file is not UTF-8 text (byte {error.start}); save it as CSV UTF-8") from None
     if "\0" in text:
-        raise GridFileRefusal("the file holds zero bytes: it is no text")
+        raise GridFileError("the file holds zero bytes: it is no text")
     return text
 
 
 def read_table(content: bytes) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
     """The header's names in lower case, and every row with its line number as it is asked for.
 
-    Raises: GridFileRefusal, also while the rows are read.
+    Raises: GridFileError, also while the rows are read.
     """
     text = decode(content)
     first = text.partition("\n")[0]
     delimiter = max(";\t,", key=first.count)
     if delimiter not in first:
-        raise GridFileRefusal("line 1 holds no header of columns parted by semicolon, tab or comma")
+        raise GridFileError("line 1 holds no header of columns parted by semicolon, tab or comma")
     rows = _rows(text, delimiter)
     _, header = next(rows, (1, []))
     return [name.lower() for name in header], _like_header(rows, len(header))
 
 
 def find_column(header: Sequence[str], names: frozenset[str]) -> int | None:
-    """Where the column of one of these names stands. Raises: GridFileRefusal when there are two of them."""
+    """Where the column of one of these names stands. Raises: GridFileError when there are two of them."""
     found = [i for i, name in enumerate(header) if name in names]
     if len(found) > 1:
-        raise GridFileRefusal(f"two columns mean the same: {header[found[0]]!r} and {header[found[1]]!r}")
+        raise GridFileError(f"two columns mean the same: {header[found[0]]!r} and {header[found[1]]!r}")
     return found[0] if found else None
 
 
 def require_column(header: Sequence[str], names: frozenset[str], what: str) -> int:
-    """Where the column stands. Raises: GridFileRefusal when it is missing, naming what it may be called."""
+    """Where the column stands. Raises: GridFileError when it is missing, naming what it may be called."""
     column = find_column(header, names)
     if column is None:
-        raise GridFileRefusal(f"there is no column for {what}; name it one of: {', '.join(sorted(names))}")
+        raise GridFileError(f"there is no column for {what}; name it one of: {', '.join(sorted(names))}")
     return column
 
 
@@ -68,7 +68,7 @@ def read_micro(text: str, where: str) -> tuple[int, str]:
     match = DECIMAL.fullmatch(text)
     if match is None:
         shown = ascii(text[:40])
-        raise GridFileRefusal(f"{where}: {shown} is not a number from 0 with at most six decimals and one decimal sign")
+        raise GridFileError(f"{where}: {shown} is not a number from 0 with at most six decimals and one decimal sign")
     whole, sign, decimals = match.groups()
     return int(whole) * PPM + int((decimals or "").ljust(MICRO_DIGITS, "0")), sign or ""
 
@@ -79,10 +79,10 @@ def write_micro(millionths: int, sign: str) -> str:
 
 
 def translate(text: str, words: Mapping[str, str], *, where: str) -> str:
-    """The word this text stands for. Raises: GridFileRefusal naming those that are known."""
+    """The word this text stands for. Raises: GridFileError naming those that are known."""
     meaning = words.get(text.lower())
     if meaning is None:
-        raise GridFileRefusal(f"{where}: {text[:40]!a} is none of {', '.join(sorted(words))}")
+        raise GridFileError(f"{where}: {text[:40]!a} is none of {', '.join(sorted(words))}")
     return meaning
 
 
@@ -93,13 +93,13 @@ def _rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
             if any(cells):
                 yield reader.line_num, [cell.strip()[:MAX_CELL_CHARS] for cell in cells]
     except csv.Error as error:
-        raise GridFileRefusal(f"line {reader.line_num} is no row of a table: {error}") from None
+        raise GridFileError(f"line {reader.line_num} is no row of a table: {error}") from None
 
 
 def _like_header(rows: Iterator[tuple[int, list[str]]], columns: int) -> Iterator[tuple[int, list[str]]]:
     for line, cells in rows:
         if len(cells) != columns:
-            raise GridFileRefusal(f"line {line} has {len(cells)} columns, not {columns}")
+            raise GridFileError(f"line {line} has {len(cells)} columns, not {columns}")
         yield line, cells
 
 

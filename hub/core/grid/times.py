@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from hub.core.grid.tables import GridFileRefusal
+from hub.core.grid.tables import GridFileError
 from protocols.slots import SLOT_S, Slot, slot_of, start_of
 
 Stamp = datetime  # naive: a local time; aware: an instant
@@ -26,11 +26,11 @@ DAY_FIRST = re.compile(rf"(?P<day>\d{{2}})[./](?P<month>\d{{2}})[./](?P<year>\d{
 def read_stamp(text: str, where: str) -> Stamp:
     """A time as files write it: ISO with or without offset, or day first with points or slashes; 24:00 ends a day.
 
-    Raises: GridFileRefusal.
+    Raises: GridFileError.
     """
     match = ISO.fullmatch(text) or DAY_FIRST.fullmatch(text)
     if match is None:
-        raise GridFileRefusal(f"{where}: {text[:40]!a} is not a time like 2026-10-25T02:15 or 25.10.2026 02:15")
+        raise GridFileError(f"{where}: {text[:40]!a} is not a time like 2026-10-25T02:15 or 25.10.2026 02:15")
     year, month, day, hour, minute, second = (
         int(match[name] or 0) for name in ("year", "month", "day", "hour", "minute", "second")
     )
@@ -42,7 +42,7 @@ def read_stamp(text: str, where: str) -> Stamp:
         if match["offset"]:
             stamp = datetime.fromisoformat(stamp.isoformat() + match["offset"]).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise GridFileRefusal(f"{where}: {text[:40]!a} is no time of any calendar") from None
+        raise GridFileError(f"{where}: {text[:40]!a} is no time of any calendar") from None
     return stamp
 
 
@@ -50,7 +50,7 @@ def slots_of_stamps(stamps: Sequence[Stamp], tz: str, *, marks_end: bool = False
     """The slot each stamp begins (or, with `marks_end`, ends), for one series in the order of its file.
 
     None where a local time of the doubled hour stands alone: nobody can say which of the two it is.
-    Raises: GridFileRefusal for a time that stands too often, never was, or begins no slot.
+    Raises: GridFileError for a time that stands too often, never was, or begins no slot.
     """
     places: dict[Stamp, list[int]] = defaultdict(list)
     for place, stamp in enumerate(stamps):
@@ -60,9 +60,9 @@ def slots_of_stamps(stamps: Sequence[Stamp], tz: str, *, marks_end: bool = False
     for stamp, where in places.items():
         instants = _instants(stamp, tz)
         if not instants:
-            raise GridFileRefusal(f"the local time {stamp:%Y-%m-%d %H:%M} never was: the clocks went forward over it")
+            raise GridFileError(f"the local time {stamp:%Y-%m-%d %H:%M} never was: the clocks went forward over it")
         if len(where) > len(instants):
-            raise GridFileRefusal(f"the time {stamp:%Y-%m-%d %H:%M} stands {len(where)} times for one series")
+            raise GridFileError(f"the time {stamp:%Y-%m-%d %H:%M} stands {len(where)} times for one series")
         if len(where) == len(instants):
             for place, instant_s in zip(where, reversed(instants) if runs_down else instants, strict=True):
                 slots[place] = _slot(instant_s, stamp, marks_end=marks_end)
@@ -76,7 +76,7 @@ def local_time(slot: Slot, tz: str) -> datetime:
 
 def _slot(instant_s: int, stamp: Stamp, *, marks_end: bool) -> Slot:
     if instant_s % SLOT_S:
-        raise GridFileRefusal(f"the time {stamp:%Y-%m-%d %H:%M:%S} is no quarter hour")
+        raise GridFileError(f"the time {stamp:%Y-%m-%d %H:%M:%S} is no quarter hour")
     return slot_of(instant_s) - int(marks_end)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, cast
 
-from hub.core.ledger.merkle import plant
+from hub.core.ledger.merkle import build_tree
 from hub.core.ledger.signed_document import SIGNED_TAG, Signer, canonical_bytes
 
 FORMAT: Final = "commonwatt-attestation-1"
@@ -66,7 +66,7 @@ class Attestation:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class AttestedDocument:
     """An attestation's document, read."""
 
     number: int
@@ -98,22 +98,22 @@ def attest(
     return Attestation(number, kind, subject, run_key, document, key.sign(SIGNED_TAG + document))
 
 
-def day_root(run: BookedRun, leaves: Sequence[bytes], *, ledger: Head, looks: int) -> dict[str, object]:
+def day_root_content(run: BookedRun, leaves: Sequence[bytes], *, ledger: Head, looks: int) -> dict[str, object]:
     """What a day root says: `leaves` are all entries of the day up to this run's last, in the ledger's order.
 
     `ledger` is the position and hash of the ledger's last entry, `looks` the number of lines in the access log.
     """
-    tree = plant(leaves)
+    tree = build_tree(leaves)
     return {
         "root": tree.root.hex(),
         "entries": tree.size,
         "ledger": [ledger[0], ledger[1].hex()],
         "looks": looks,
-        "run": run_words(run),
+        "run": run_columns(run),
     }
 
 
-def run_words(run: BookedRun) -> dict[str, object]:
+def run_columns(run: BookedRun) -> dict[str, object]:
     """Every column of a run; its record stands in it by the record's hash."""
     return {
         "key": run.run_key,
@@ -133,11 +133,11 @@ def document_digest(document: bytes) -> bytes:
     return hashlib.sha256(document).digest()
 
 
-def read_document(document: bytes) -> Said:
+def read_attestation(document: bytes) -> AttestedDocument:
     """What the document says. Raises: ValueError for bytes that are no attestation."""
     try:
         said = cast(dict[str, object], json.loads(document))
-        read = Said(
+        read = AttestedDocument(
             number=cast(int, said["number"]),
             previous=cast(str, said["previous"]),
             coop=cast(str, said["coop"]),

@@ -14,11 +14,11 @@ from typing import Final, Literal, Protocol
 
 from hub.core.settlement.period import Settlement
 
-Unit = Literal["Wh", "nano"]
+LedgerUnit = Literal["Wh", "nano"]
 Lines = dict[tuple[str, str], int]
-Standing = dict[tuple[str, Unit], Lines]
+CurrentAmounts = dict[tuple[str, LedgerUnit], Lines]
 
-UNITS: Final[tuple[Unit, ...]] = ("Wh", "nano")
+UNITS: Final[tuple[LedgerUnit, ...]] = ("Wh", "nano")
 SETTLEMENT_LINES: Final = frozenset({"received", "sold", "imported", "exported"})
 CANONICAL: Final = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 ENTRY_TAG: Final = b"commonwatt ledger entry v1\n"
@@ -45,7 +45,7 @@ class Entry:
     Raises: ValueError where the postings do not sum to zero, or an account belongs to the other unit.
     """
 
-    unit: Unit
+    unit: LedgerUnit
     day: str
     run: str
     member: str
@@ -74,7 +74,7 @@ class Entry:
         return CANONICAL.encode(document).encode("utf-8")
 
 
-class Link(Protocol):
+class ChainedEntry(Protocol):
     """An entry as it stands in the chain, wherever it is stored."""
 
     @property
@@ -84,7 +84,7 @@ class Link(Protocol):
 
 
 @lru_cache(maxsize=65_536)
-def units_of(account: str) -> tuple[Unit, ...]:
+def units_of(account: str) -> tuple[LedgerUnit, ...]:
     """The units an account may take; none for a name that is no account."""
     if account == "pool":
         return UNITS
@@ -98,7 +98,7 @@ def units_of(account: str) -> tuple[Unit, ...]:
 
 def book_day(settled: Settlement, *, day: str, run: str, booked: Iterable[Entry] = ()) -> tuple[Entry, ...]:
     """The entries that bring what is `booked` for this day to what is settled; none where nothing differs."""
-    standing: Standing = defaultdict(lambda: defaultdict(int))
+    standing: CurrentAmounts = defaultdict(lambda: defaultdict(int))
     for entry in booked:
         if entry.day != day:
             raise ValueError(f"an entry of {entry.day} does not belong to {day}")
@@ -107,12 +107,12 @@ def book_day(settled: Settlement, *, day: str, run: str, booked: Iterable[Entry]
     return book_difference(settled, standing, day=day, run=run)
 
 
-def sum_settlement(canonicals: Iterable[bytes]) -> Standing:
+def sum_settlement(canonicals: Iterable[bytes]) -> CurrentAmounts:
     """What settlement runs have booked in these entries of one day, from their canonical bytes as the store has them.
 
     The bytes are taken at their word: whether they are what was chained is for a verification to say.
     """
-    standing: Standing = defaultdict(lambda: defaultdict(int))
+    standing: CurrentAmounts = defaultdict(lambda: defaultdict(int))
     # All of them as one document: opened one by one they take twice the time.
     for entry in json.loads(b"[" + b",".join(canonicals) + b"]"):
         lines = standing[entry["member"], entry["unit"]]
@@ -122,7 +122,7 @@ def sum_settlement(canonicals: Iterable[bytes]) -> Standing:
     return standing
 
 
-def book_difference(settled: Settlement, standing: Standing, *, day: str, run: str) -> tuple[Entry, ...]:
+def book_difference(settled: Settlement, standing: CurrentAmounts, *, day: str, run: str) -> tuple[Entry, ...]:
     """The entries that bring what stands for this day to what is settled; none where nothing differs.
 
     One entry per member and unit. Who is booked but no longer a member of the run is brought back to zero.
@@ -157,7 +157,7 @@ def entry_hash(previous: bytes, canonical: bytes) -> bytes:
 
 
 def verify_chain(
-    links: Iterable[Link], head: bytes | None = None, *, previous: bytes = GENESIS, first_position: int = 1
+    links: Iterable[ChainedEntry], head: bytes | None = None, *, previous: bytes = GENESIS, first_position: int = 1
 ) -> int | None:
     """The first position whose entry or hash is not what was chained; None for a whole chain.
 
@@ -172,24 +172,24 @@ def verify_chain(
     return None if head is None or head == previous else position
 
 
-def balances(entries: Iterable[Entry]) -> dict[tuple[Unit, str], int]:
+def balances(entries: Iterable[Entry]) -> dict[tuple[LedgerUnit, str], int]:
     """The balance of every account in each unit it has postings in."""
-    sums: dict[tuple[Unit, str], int] = defaultdict(int)
+    sums: dict[tuple[LedgerUnit, str], int] = defaultdict(int)
     for entry in entries:
         for posting in entry.postings:
             sums[entry.unit, posting.account] += posting.amount
     return dict(sums)
 
 
-def trial_balance(entries: Iterable[Entry]) -> dict[Unit, int]:
+def trial_balance(entries: Iterable[Entry]) -> dict[LedgerUnit, int]:
     """The sum of all accounts per unit; a whole ledger has zero in both."""
-    sums: dict[Unit, int] = dict.fromkeys(UNITS, 0)
+    sums: dict[LedgerUnit, int] = dict.fromkeys(UNITS, 0)
     for (unit, _), amount in balances(entries).items():
         sums[unit] += amount
     return sums
 
 
-def _lines(settled: Settlement) -> dict[tuple[str, Unit], Lines]:
+def _lines(settled: Settlement) -> dict[tuple[str, LedgerUnit], Lines]:
     """What the books should say of every member.
 
     A buyer's money goes to the pool at the sell price and to the margin for the rest; as all that is allocated is
@@ -197,7 +197,7 @@ def _lines(settled: Settlement) -> dict[tuple[str, Unit], Lines]:
     """
     totals, prices = settled.totals_wh, settled.rule.prices
     buy, sell = prices.buy_micro_per_kwh, prices.sell_micro_per_kwh
-    lines: dict[tuple[str, Unit], Lines] = {}
+    lines: dict[tuple[str, LedgerUnit], Lines] = {}
     columns = zip(*(totals[name] for name in ("alloc", "sold", "import", "export")), strict=True)
     for member, (alloc, sold, grid_in, grid_out) in zip(settled.members, columns, strict=True):
         energy, money = f"member:{member}:energy", f"member:{member}:money"

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
 from typing import Final, Protocol
 
-from hub.core.ledger.entries import Entry, Link, Unit, read_entry, units_of
+from hub.core.ledger.entries import ChainedEntry, Entry, LedgerUnit, read_entry, units_of
 
 NANO_DIGITS: Final = 9
 ENERGY_COMMODITY: Final = "WH"
@@ -39,7 +39,7 @@ CURRENCY = re.compile(r"[A-Z]{3}")
 MEMBER_ACCOUNT = re.compile(r"member:(.+):(energy|money)", re.DOTALL)
 
 
-class BookedEntry(Link, Protocol):
+class BookedEntry(ChainedEntry, Protocol):
     """An entry as it stands in the chain, with its place."""
 
     @property
@@ -70,7 +70,7 @@ class BeancountExport:
 
     def __init__(self, title: str, currency: str) -> None:
         self._title, self._currency = title, require_currency(currency)
-        self._balances: dict[tuple[Unit, str], int] = defaultdict(int)
+        self._balances: dict[tuple[LedgerUnit, str], int] = defaultdict(int)
         self._opened: set[str] = set()
         self._last_day = OPENED_ON
 
@@ -114,7 +114,7 @@ class BeancountExport:
         ]
         return "\n".join(["", *lines, ""])
 
-    def _amount(self, unit: Unit, amount: int, *, tolerance: str = "") -> str:
+    def _amount(self, unit: LedgerUnit, amount: int, *, tolerance: str = "") -> str:
         if unit == "Wh":
             return f"{amount}{tolerance} {ENERGY_COMMODITY}"
         return f"{in_currency(-amount)}{tolerance} {self._currency}"
@@ -160,7 +160,7 @@ class JsonExport:
 
     def __init__(self, title: str, currency: str) -> None:
         self._title, self._currency = title, require_currency(currency)
-        self._balances: dict[tuple[Unit, str], int] = defaultdict(int)
+        self._balances: dict[tuple[LedgerUnit, str], int] = defaultdict(int)
         self._last: tuple[int, str] = (0, bytes(32).hex())
         self._is_first = True
 

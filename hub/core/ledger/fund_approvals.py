@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, cast
 
-from hub.core.ledger.attestations import APPROVAL, Said
+from hub.core.ledger.attestations import APPROVAL, AttestedDocument
 from hub.core.ledger.month_runs import APPROVALS_NEEDED
 
 FUND_KINDS: Final = ("fund:year-end", "fund:grant")
@@ -28,7 +28,7 @@ class FundRun(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class FundWord:
+class FundRunStatus:
     """A fund's run with who has approved it. `is_due`: two have, or have approved a later one of its fund and day."""
 
     run_key: str
@@ -39,25 +39,25 @@ class FundWord:
     is_newest: bool
 
 
-def read_fund_words(runs: Sequence[FundRun], said: Iterable[Said]) -> tuple[FundWord, ...]:
+def read_fund_runs(runs: Sequence[FundRun], said: Iterable[AttestedDocument]) -> tuple[FundRunStatus, ...]:
     """The runs of the voted funds in the order they were booked, with the board's words among `said`."""
     approvals: dict[str, list[str]] = defaultdict(list)
     for each in said:
         if each.kind == APPROVAL:
             approvals[each.run_key].append(cast(str, each.content["member"]))
-    found: list[FundWord] = []
+    found: list[FundRunStatus] = []
     seen: set[tuple[str, str]] = set()
     due: set[tuple[str, str]] = set()
     for run in reversed([run for run in runs if run.kind in FUND_KINDS]):
         place, names = (run.kind, run.day), tuple(approvals.get(run.run_key, ()))
         if len(names) >= APPROVALS_NEEDED:
             due.add(place)
-        found.append(FundWord(run.run_key, run.kind, run.day, names, place in due, place not in seen))
+        found.append(FundRunStatus(run.run_key, run.kind, run.day, names, place in due, place not in seen))
         seen.add(place)
     return tuple(reversed(found))
 
 
-def why_not_approve_fund(run: FundWord, member: str, *, is_board: bool) -> str | None:
+def fund_approval_obstacle(run: FundRunStatus, member: str, *, is_board: bool) -> str | None:
     """Why this member may not approve the fund's run; None where the word counts."""
     if not is_board:
         return f"{member} is not on the board: two different board members approve a run"

@@ -11,7 +11,7 @@ from typing import Final
 
 from hub.core.allocation.rounding import largest_remainder
 from hub.core.ledger.entries import Entry, Lines, difference
-from hub.core.rules.input_checks import Refusal, one_line, require_integer
+from hub.core.rules.input_checks import RejectedInputError, one_line, require_integer
 
 PPM: Final = 1_000_000
 NANO_PER_MICRO: Final = 1_000
@@ -21,7 +21,7 @@ MARGIN, FEES, RESERVE = "coop:margin", "coop:fees", "coop:reserve"
 SOLIDARITY, PATRONAGE = "coop:solidarity", "coop:patronage"
 FEE_LINE, YEAR_LINE, REFUND_LINE, GRANT_LINE = "fee", "year-end", "patronage", "solidarity"
 
-Wanted = Mapping[str, Lines]
+TargetLines = Mapping[str, Lines]
 """What one period should hold, by member: (line, account) with its amount in nano-currency."""
 
 
@@ -65,7 +65,7 @@ def check_scale(scale: FeeScale, members: Sequence[str]) -> None:
         require_integer(nano, f"steps.{one_line(step)}")
     for where, step in (("usual", scale.usual), *((f"chosen.{one_line(m)}", s) for m, s in scale.chosen.items())):
         if not isinstance(step, str) or step not in scale.steps_nano:
-            raise Refusal("malformed", f"{where} names {one_line(step)}, which is no step of the scale")
+            raise RejectedInputError("malformed", f"{where} names {one_line(step)}, which is no step of the scale")
     _require_members(scale.chosen, members, "chosen")
 
 
@@ -76,13 +76,13 @@ def check_shares(shares: SurplusShares) -> None:
     for name, ppm in parts.items():
         require_integer(ppm, name)
     if sum(parts.values()) != PPM:
-        raise Refusal("malformed", f"{' + '.join(parts)} is {sum(parts.values())}, not {PPM}")
+        raise RejectedInputError("malformed", f"{' + '.join(parts)} is {sum(parts.values())}, not {PPM}")
     weights = [require_integer(shares.buy_weight, "buy_weight"), require_integer(shares.sell_weight, "sell_weight")]
     if not any(weights):
-        raise Refusal("weights_zero", "buy_weight and sell_weight are both zero")
+        raise RejectedInputError("weights_zero", "buy_weight and sell_weight are both zero")
 
 
-def wanted_fees(scale: FeeScale, members: Sequence[str]) -> dict[str, Lines]:
+def target_fees(scale: FeeScale, members: Sequence[str]) -> dict[str, Lines]:
     """A month's fees of its members. Raises: Refusal."""
     check_scale(scale, members)
     wanted = {}
@@ -92,15 +92,18 @@ def wanted_fees(scale: FeeScale, members: Sequence[str]) -> dict[str, Lines]:
     return wanted
 
 
-def wanted_year(year: YearBooks, shares: SurplusShares) -> dict[str, Lines]:
+def target_year_split(year: YearBooks, shares: SurplusShares) -> dict[str, Lines]:
     """The year's surplus split by the vote, and the patronage part refunded by energy transacted, never by capital.
 
-    Where nobody transacted, the patronage part stays in its account. Raises: Refusal, also for a year with a loss.
+    Where nobody transacted, the patronage part stays in its account.
+    Raises: RejectedInputError, also for a year with a loss.
     """
     check_shares(shares)
     pot = year.margin_nano + year.fees_nano
     if year.margin_nano < 0 or year.fees_nano < 0:
-        raise Refusal("negative", f"margin {year.margin_nano} and fees {year.fees_nano} leave nothing to share")
+        raise RejectedInputError(
+            "negative", f"margin {year.margin_nano} and fees {year.fees_nano} leave nothing to share"
+        )
     reserve, solidarity, patronage = largest_remainder(
         pot, [shares.reserve_ppm, shares.solidarity_ppm, shares.patronage_ppm]
     )
@@ -123,13 +126,15 @@ def wanted_year(year: YearBooks, shares: SurplusShares) -> dict[str, Lines]:
     return wanted
 
 
-def wanted_grants(grants_nano: Mapping[str, int], *, fund_nano: int, members: Sequence[str]) -> dict[str, Lines]:
-    """Grants out of the solidarity fund. Raises: Refusal where they come to more than is in it."""
+def target_grants(grants_nano: Mapping[str, int], *, fund_nano: int, members: Sequence[str]) -> dict[str, Lines]:
+    """Grants out of the solidarity fund. Raises: RejectedInputError where they come to more than is in it."""
     _require_members(grants_nano, members, "grants")
     for member, nano in grants_nano.items():
         require_integer(nano, f"grants.{one_line(member)}")
     if sum(grants_nano.values()) > fund_nano:
-        raise Refusal("out_of_range", f"grants of {sum(grants_nano.values())} nano, the fund holds {fund_nano}")
+        raise RejectedInputError(
+            "out_of_range", f"grants of {sum(grants_nano.values())} nano, the fund holds {fund_nano}"
+        )
     return {
         member: {(GRANT_LINE, f"member:{member}:money"): nano, (GRANT_LINE, SOLIDARITY): -nano}
         for member, nano in grants_nano.items()
@@ -137,7 +142,7 @@ def wanted_grants(grants_nano: Mapping[str, int], *, fund_nano: int, members: Se
 
 
 def fund_entries(
-    wanted: Wanted, booked: Iterable[Entry], *, lines: Sequence[str], day: str, run: str, cites: str
+    wanted: TargetLines, booked: Iterable[Entry], *, lines: Sequence[str], day: str, run: str, cites: str
 ) -> tuple[Entry, ...]:
     """The entries that bring these `lines` of the day from what is booked to what is wanted; none where all is so.
 
@@ -186,4 +191,4 @@ def _require_members(named: Iterable[str], members: Sequence[str], where: str) -
     known = frozenset(members)
     for name in named:
         if name not in known:
-            raise Refusal("unknown_member", f"{where} names {one_line(name)}, who is not a member then")
+            raise RejectedInputError("unknown_member", f"{where} names {one_line(name)}, who is not a member then")

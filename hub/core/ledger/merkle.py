@@ -55,12 +55,12 @@ class MerkleTree:
         return tuple(path)
 
 
-def plant(leaves: Sequence[bytes]) -> MerkleTree:
+def build_tree(leaves: Sequence[bytes]) -> MerkleTree:
     """The tree over these leaves in their order."""
-    return plant_hashes([leaf_hash(leaf) for leaf in leaves])
+    return build_tree_from_hashes([leaf_hash(leaf) for leaf in leaves])
 
 
-def plant_hashes(hashes: Sequence[bytes]) -> MerkleTree:
+def build_tree_from_hashes(hashes: Sequence[bytes]) -> MerkleTree:
     """The tree over leaves of which only the hashes are at hand."""
     level = tuple(hashes)
     levels = [level]
@@ -71,7 +71,7 @@ def plant_hashes(hashes: Sequence[bytes]) -> MerkleTree:
     return MerkleTree(tuple(levels))
 
 
-def proves(leaf: bytes, index: int, *, size: int, proof: Sequence[bytes], root: bytes) -> bool:
+def verify_proof(leaf: bytes, index: int, *, size: int, proof: Sequence[bytes], root: bytes) -> bool:
     """Whether the proof shows `leaf` at `index` of the `size` leaves under `root`. Source: RFC 9162 section 2.1.3.2."""
     if not 0 <= index < size:
         return False

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from hub.core.ledger.month_preview import MarkedDay
-from hub.core.ledger.month_runs import APPROVED, DRAFT, MonthRun, why_not_make
+from hub.core.ledger.month_runs import APPROVED, DRAFT, MonthRun, run_obstacle
 from hub.core.ledger.run_calendar import DISPUTE, MONTH_KINDS, RunCalendar, days_of, month_name
 
 WAITING, DUE, SKIPPED = "waiting", "due", "skipped"
@@ -70,7 +70,7 @@ def month_overview(
 
     def may_make(kind: str) -> bool:
         decision = "one to be written" if kind == DISPUTE else ""
-        problem = why_not_make(kind, month, runs=runs, calendar=calendar, today=today, decision=decision)
+        problem = run_obstacle(kind, month, runs=runs, calendar=calendar, today=today, decision=decision)
         return is_over and problem is None
 
     bookable = tuple(kind for kind in (*MONTH_KINDS, DISPUTE) if may_make(kind))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final, cast
 
-from hub.core.ledger.attestations import APPROVAL, MONTH_RUN, PUBLICATION, Said
+from hub.core.ledger.attestations import APPROVAL, MONTH_RUN, PUBLICATION, AttestedDocument
 from hub.core.ledger.run_calendar import DISPUTE, MONTH_KINDS, RunCalendar, month_name
 
 APPROVALS_NEEDED: Final = 2
@@ -80,9 +80,9 @@ def month_digests(days: Iterable[tuple[str, str, str]]) -> tuple[str, str]:
     return hashlib.sha256(rules.encode()).hexdigest(), hashlib.sha256(inputs.encode()).hexdigest()
 
 
-def read_month_runs(said: Iterable[Said]) -> tuple[MonthRun, ...]:
+def read_month_runs(said: Iterable[AttestedDocument]) -> tuple[MonthRun, ...]:
     """All month runs in the order they were made, from the attestations about them in theirs."""
-    made: list[Said] = []
+    made: list[AttestedDocument] = []
     approvals: dict[str, list[tuple[str, int]]] = defaultdict(list)
     published: dict[str, int] = {}
     newest: dict[tuple[str, str], str] = {}
@@ -99,7 +99,7 @@ def read_month_runs(said: Iterable[Said]) -> tuple[MonthRun, ...]:
 
 
 def _month_run(
-    said: Said,
+    said: AttestedDocument,
     approvals: Mapping[str, Sequence[tuple[str, int]]],
     *,
     published: Mapping[str, int],
@@ -123,7 +123,7 @@ def _month_run(
     )
 
 
-def why_not_make(
+def run_obstacle(
     kind: str, month: date, *, runs: Sequence[MonthRun], calendar: RunCalendar, today: date, decision: str = ""
 ) -> str | None:
     """Why this run of the month may not be booked now; None where it may. `runs` are those made so far."""
@@ -152,7 +152,7 @@ def why_not_make(
     return None
 
 
-def why_not_approve(run: MonthRun, member: str, *, is_board: bool, runs: Sequence[MonthRun]) -> str | None:
+def approval_obstacle(run: MonthRun, member: str, *, is_board: bool, runs: Sequence[MonthRun]) -> str | None:
     """Why this member may not approve the run; None where the word counts."""
     if not is_board:
         return f"{member} is not on the board: two different board members approve a run"
@@ -165,7 +165,7 @@ def why_not_approve(run: MonthRun, member: str, *, is_board: bool, runs: Sequenc
     return _why_not_in_turn(run, runs)
 
 
-def why_not_publish(run: MonthRun, member: str, *, is_board: bool, runs: Sequence[MonthRun]) -> str | None:
+def publication_obstacle(run: MonthRun, member: str, *, is_board: bool, runs: Sequence[MonthRun]) -> str | None:
     """Why this member may not publish the run; None where it may be done."""
     if not is_board:
         return f"{member} is not on the board: a board member publishes a run"

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from hub.core.allocation.rounding import largest_remainder
 from hub.core.ledger.entries import Entry, Lines
-from hub.core.ledger.fund_entries import FEE_LINE, Wanted
+from hub.core.ledger.fund_entries import FEE_LINE, TargetLines
 from hub.core.payments.tax_lines import FEE, RECEIVED, SOLD, BillLine, add_up
-from hub.core.payments.tax_terms import BOUGHT, FEES, PRIVATE, SELF_BILLING, TaxTerms, Treatment
+from hub.core.payments.tax_terms import BOUGHT, FEES, PRIVATE, SELF_BILLING, TaxTerms, TaxTreatment
 from hub.core.payments.tax_terms import SOLD as SOLD_KIND
 from hub.core.settlement.money import CENT_NANO, round_to_unit
 
@@ -27,7 +27,7 @@ BILL_COLUMNS: Final = (
 BILL, INVOICE, CREDIT_NOTE, SELF_BILLED = "bill", "invoice", "credit note", "self-billed credit note"
 
 Bill = Mapping[str, Any]
-Standing = Mapping[str, Mapping[str, Bill]]
+CurrentBills = Mapping[str, Mapping[str, Bill]]
 """The newest document of each member and side: received or sold."""
 
 
@@ -64,7 +64,7 @@ def tally_month(entries: Iterable[Entry], *, last_day: str) -> MonthMoney:
 
 
 def bill_members(
-    money: MonthMoney, *, terms: TaxTerms | None, series: str, day: str, standing: Standing
+    money: MonthMoney, *, terms: TaxTerms | None, series: str, day: str, standing: CurrentBills
 ) -> dict[str, dict[str, Bill]]:
     """The new documents by member and side: of each amount for the first time, and of each that is not what stands.
 
@@ -93,7 +93,7 @@ def bill_members(
     return dict(documents)
 
 
-def wanted_bills(money: MonthMoney, standing: Standing) -> Wanted:
+def target_bills(money: MonthMoney, standing: CurrentBills) -> TargetLines:
     """What the books should hold of taxes and rounding, so that a member's account moves by what the documents say."""
     wanted: dict[str, Lines] = {}
     cents = {side: money.cents(side) for side in (RECEIVED, SOLD, FEE)}
@@ -122,18 +122,18 @@ def _lines(
         for (each, _, days), cent in zip(stretches, shares, strict=True)
     ]
     if side == RECEIVED and fee_cent:
-        fee = terms.treatment(member, FEES, money.last_day) if terms else Treatment()
+        fee = terms.treatment(member, FEES, money.last_day) if terms else TaxTreatment()
         lines.append(BillLine(FEE, fee_cent, fee.rate_ppm, fee.reverse_charge))
     return lines
 
 
 def _stretches(
     money: MonthMoney, member: str, side: str, terms: TaxTerms | None
-) -> list[tuple[Treatment, int, tuple[str, str]]]:
+) -> list[tuple[TaxTreatment, int, tuple[str, str]]]:
     """(treatment, nano, first and last day) of days in a row that are taxed alike; at least one."""
     kind = BOUGHT if side == RECEIVED else SOLD_KIND
     amounts = sorted(money.amounts[side].get(member, {money.last_day: 0}).items())
-    treated = [(terms.treatment(member, kind, day) if terms else Treatment(), day, nano) for day, nano in amounts]
+    treated = [(terms.treatment(member, kind, day) if terms else TaxTreatment(), day, nano) for day, nano in amounts]
     stretches = []
     for treatment, group in groupby(treated, key=lambda each: each[0]):
         days = list(group)
@@ -176,7 +176,7 @@ def _replaced(before: Bill | None, summed: Mapping[str, Any]) -> dict[str, objec
     return {"replaces": replaces, "due_cent": summed["gross_cent"] - before["gross_cent"]}
 
 
-def stand_after(standing: Standing, documents: Mapping[str, Mapping[str, Bill]]) -> dict[str, dict[str, Bill]]:
+def newest_bills(standing: CurrentBills, documents: Mapping[str, Mapping[str, Bill]]) -> dict[str, dict[str, Bill]]:
     """The newest document of each member and side once these are out."""
     members: Sequence[str] = sorted({*standing, *documents})
     return {member: {**standing.get(member, {}), **documents.get(member, {})} for member in members}

@@ -5,14 +5,14 @@ from datetime import date, datetime
 from typing import Final, cast
 
 from hub.core.payments.sepa import (
-    BankRefusal,
+    BankFileError,
     Collection,
     CollectionOrder,
+    MandateSequence,
     Party,
     Payout,
     PayoutOrder,
     Scheme,
-    Sequence,
 )
 
 HEAD: Final = frozenset({"kind", "message_id", "date", "account", "payments", "created_at"})
@@ -25,12 +25,12 @@ Table = Mapping[str, object]
 def read_order(document: object, *, now: datetime) -> PayoutOrder | CollectionOrder:
     """The order of this document, not yet checked; `now` is its time of creation where it names none.
 
-    Raises: BankRefusal for a document that is no order.
+    Raises: BankFileError for a document that is no order.
     """
     head = _table(document, "the order")
     kind = head.get("kind")
     if kind not in ("payouts", "collections"):
-        raise BankRefusal("the order's kind is neither 'payouts' nor 'collections'")
+        raise BankFileError("the order's kind is neither 'payouts' nor 'collections'")
     is_collection = kind == "collections"
     _check_names(head, HEAD | {"creditor_id", "scheme"} if is_collection else HEAD, where="the order")
     created_at = _instant(head["created_at"]) if "created_at" in head else now
@@ -38,7 +38,7 @@ def read_order(document: object, *, now: datetime) -> PayoutOrder | CollectionOr
     account = _party(_table(head.get("account"), "account"), "account", names=frozenset({"name", "iban", "bic"}))
     payments = head.get("payments")
     if not isinstance(payments, list):
-        raise BankRefusal("the order's payments are not a list")
+        raise BankFileError("the order's payments are not a list")
     if not is_collection:
         payouts = tuple(_payout(item, f"payments[{i}]") for i, item in enumerate(payments))
         return PayoutOrder(message_id, created_at, day, account, payouts)
@@ -64,7 +64,7 @@ def _collection(item: object, where: str) -> Collection:
         text=_text(table, "text", where),
         mandate_id=_text(table, "mandate_id", where),
         mandate_signed_on=_day(table, "mandate_signed_on", where),
-        sequence=cast(Sequence, table.get("sequence", "RCUR")),
+        sequence=cast(MandateSequence, table.get("sequence", "RCUR")),
     )
 
 
@@ -76,20 +76,20 @@ def _party(table: Table, where: str, *, names: frozenset[str]) -> Party:
 
 def _table(value: object, where: str) -> Table:
     if not isinstance(value, Mapping):
-        raise BankRefusal(f"{where} is not a table of names and values")
+        raise BankFileError(f"{where} is not a table of names and values")
     return cast(Table, value)
 
 
 def _check_names(table: Table, known: frozenset[str], *, where: str) -> None:
     for name in table:
         if name not in known:
-            raise BankRefusal(f"{where} has {name[:40]!r}, which nothing reads; known: {', '.join(sorted(known))}")
+            raise BankFileError(f"{where} has {name[:40]!r}, which nothing reads; known: {', '.join(sorted(known))}")
 
 
 def _text(table: Table, name: str, where: str) -> str:
     value = table.get(name)
     if not isinstance(value, str):
-        raise BankRefusal(f"{where} has no text {name!r}")
+        raise BankFileError(f"{where} has no text {name!r}")
     return value
 
 
@@ -97,12 +97,12 @@ def _day(table: Table, name: str, where: str) -> date:
     try:
         return date.fromisoformat(_text(table, name, where))
     except ValueError:
-        raise BankRefusal(f"{where}: {name} is not a day like 2026-11-05") from None
+        raise BankFileError(f"{where}: {name} is not a day like 2026-11-05") from None
 
 
 def _instant(value: object) -> datetime:
     try:
         instant = datetime.fromisoformat(cast(str, value))
     except (TypeError, ValueError):
-        raise BankRefusal("the order's created_at is not a time like 2026-11-03T09:00:00+01:00") from None
+        raise BankFileError("the order's created_at is not a time like 2026-11-03T09:00:00+01:00") from None
     return instant

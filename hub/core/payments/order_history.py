@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
-from hub.core.ledger.attestations import Said
+from hub.core.ledger.attestations import AttestedDocument
 from hub.core.ledger.entries import Entry, difference
 from hub.core.ledger.month_runs import APPROVALS_NEEDED
 from hub.core.ledger.signed_document import canonical_bytes
 from hub.core.payments.accounts import CoopAccount
-from hub.core.payments.due import PAYOUTS, Cents, Due, Kind, Place
+from hub.core.payments.due import PAYOUTS, AmountDue, MemberMonth, MonthCents, OrderKind
 from hub.core.settlement.money import CENT_NANO
 
 PAYMENT_ORDER: Final = "payment-order"
@@ -35,7 +35,7 @@ MARK_CHARS: Final = 6
 REASON_CHARS_MAX: Final = 140
 DRAFT, APPROVED, WRITTEN, BOOKED, WITHDRAWN = "draft", "approved", "written", "booked", "withdrawn"
 
-MonthLine = tuple[str, int, int, int]
+MonthAmounts = tuple[str, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +47,12 @@ class Payment:
     amount_cent: int
     account: int
     mandate: str | None
-    months: tuple[tuple[str, Cents], ...]
+    months: tuple[tuple[str, MonthCents], ...]
 
     @property
-    def covered(self) -> Cents:
+    def covered(self) -> MonthCents:
         """What it covers of all its months together."""
-        whole = Cents()
+        whole = MonthCents()
         for _, part in self.months:
             whole = whole.plus(part)
         return whole
@@ -64,7 +64,7 @@ class PaymentOrderRecord:
 
     order_key: str
     message_id: str
-    kind: Kind
+    kind: OrderKind
     through: str
     pay_on: str
     made_at: int
@@ -94,7 +94,7 @@ class PaymentOrderRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class BankWord:
+class BankReport:
     """What the bank did, from a booked run's record: the whole order executed, or one reference returned."""
 
     message_id: str
@@ -104,7 +104,7 @@ class BankWord:
     made_at: int
 
 
-def bank_record(order: PaymentOrderRecord, word: BankWord) -> bytes:
+def bank_record(order: PaymentOrderRecord, word: BankReport) -> bytes:
     """The record a booked run keeps and its entries cite."""
     document = {
         "order": order.order_key,
@@ -117,19 +117,19 @@ def bank_record(order: PaymentOrderRecord, word: BankWord) -> bytes:
     return RECORD_TAG + canonical_bytes(document)
 
 
-def read_bank_word(record: bytes) -> BankWord:
+def read_bank_report(record: bytes) -> BankReport:
     """What the bank did, from such a record. Raises: ValueError for other bytes."""
     try:
         said = json.loads(record.removeprefix(RECORD_TAG))
-        return BankWord(said["message_id"], said["day"], said["reference"], said["reason"], said["made_at"])
+        return BankReport(said["message_id"], said["day"], said["reference"], said["reason"], said["made_at"])
     except (TypeError, KeyError) as error:
         raise ValueError(f"not the record of a payment: {error}") from None
 
 
 def order_content(
-    dues: Sequence[tuple[Due, int, str | None]],
+    dues: Sequence[tuple[AmountDue, int, str | None]],
     *,
-    kind: Kind,
+    kind: OrderKind,
     through: str,
     pay_on: str,
     made_at: int,
@@ -171,9 +171,9 @@ def order_key_of(content: Mapping[str, object]) -> str:
     return hashlib.sha256(KEY_TAG + canonical_bytes(content)).hexdigest()
 
 
-def read_orders(said: Iterable[Said], bank: Iterable[BankWord]) -> tuple[PaymentOrderRecord, ...]:
+def read_orders(said: Iterable[AttestedDocument], bank: Iterable[BankReport]) -> tuple[PaymentOrderRecord, ...]:
     """All orders as they were made, from the attestations about them and what the books say the bank did."""
-    made: list[Said] = []
+    made: list[AttestedDocument] = []
     approvals: dict[str, list[tuple[str, int]]] = defaultdict(list)
     withdrawals: dict[str, list[tuple[str, int, str]]] = defaultdict(list)
     files: dict[str, list[str]] = defaultdict(list)
@@ -202,12 +202,12 @@ def read_orders(said: Iterable[Said], bank: Iterable[BankWord]) -> tuple[Payment
 
 
 def _order(
-    said: Said,
+    said: AttestedDocument,
     *,
     approvals: tuple[tuple[str, int], ...],
     withdrawals: tuple[tuple[str, int, str], ...],
     files: tuple[str, ...],
-    bank: Sequence[BankWord],
+    bank: Sequence[BankReport],
 ) -> PaymentOrderRecord:
     content = said.content
     account = cast(Mapping[str, object], content["account"])
@@ -216,7 +216,7 @@ def _order(
     return PaymentOrderRecord(
         order_key=said.run_key,
         message_id=message_id,
-        kind=cast(Kind, content["payments"]),
+        kind=cast(OrderKind, content["payments"]),
         through=cast(str, content["through"]),
         pay_on=cast(str, content["date"]),
         made_at=cast(int, content["made_at"]),
@@ -242,28 +242,30 @@ def _order(
 
 def _payment(line: Sequence[object], reference: str) -> Payment:
     member, amount, account, mandate, months = line
-    parts = [(month, Cents(credit, debit, rest)) for month, credit, debit, rest in cast(list[MonthLine], months)]
+    parts = [
+        (month, MonthCents(credit, debit, rest)) for month, credit, debit, rest in cast(list[MonthAmounts], months)
+    ]
     return Payment(
         reference, cast(str, member), cast(int, amount), cast(int, account), cast("str | None", mandate),
         tuple(parts),
     )  # fmt: skip
 
 
-def covered_by(orders: Iterable[PaymentOrderRecord]) -> dict[Place, Cents]:
+def covered_by(orders: Iterable[PaymentOrderRecord]) -> dict[MemberMonth, MonthCents]:
     """What standing orders cover of each member's month. A returned payment covers nothing, its rounding stays."""
-    covered: dict[Place, Cents] = defaultdict(Cents)
+    covered: dict[MemberMonth, MonthCents] = defaultdict(MonthCents)
     for order in orders:
         if order.state == WITHDRAWN:
             continue
         returned = {reference for reference, _, _ in order.returned}
         for payment in order.payments:
             for month, part in payment.months:
-                left = Cents(0, 0, part.rounding_nano) if payment.reference in returned else part
+                left = MonthCents(0, 0, part.rounding_nano) if payment.reference in returned else part
                 covered[payment.member, month] = covered[payment.member, month].plus(left)
     return dict(covered)
 
 
-def why_not_write(order: PaymentOrderRecord) -> str | None:
+def file_obstacle(order: PaymentOrderRecord) -> str | None:
     """Why the order's file may not be written; None where it may."""
     if order.state == DRAFT:
         left = APPROVALS_NEEDED - len(order.approvals)
@@ -273,7 +275,7 @@ def why_not_write(order: PaymentOrderRecord) -> str | None:
     return "it is booked: the bank has executed it" if order.state == BOOKED else None
 
 
-def why_not_say(order: PaymentOrderRecord, member: str, *, is_board: bool, word: str) -> str | None:
+def decision_obstacle(order: PaymentOrderRecord, member: str, *, is_board: bool, word: str) -> str | None:
     """Why this member may not approve or withdraw the order; None where the word counts."""
     if not is_board:
         return f"{member} is not on the board: two different board members approve an order"
@@ -290,7 +292,7 @@ def why_not_say(order: PaymentOrderRecord, member: str, *, is_board: bool, word:
     return None
 
 
-def why_not_book(order: PaymentOrderRecord) -> str | None:
+def booking_obstacle(order: PaymentOrderRecord) -> str | None:
     """Why the order may not be booked as executed; None where it may.
 
     A withdrawn order that the bank executed all the same is booked too: what it moved twice is due back next time.
@@ -300,7 +302,7 @@ def why_not_book(order: PaymentOrderRecord) -> str | None:
     return None if order.files else f"it is {order.state}: no file of it was ever written, so the bank cannot have it"
 
 
-def why_not_return(order: PaymentOrderRecord, reference: str) -> str | None:
+def return_obstacle(order: PaymentOrderRecord, reference: str) -> str | None:
     """Why this payment cannot be booked as returned; None where it may."""
     if order.state != BOOKED:
         return "it is not booked: book the order first, then what came back of it"
@@ -334,5 +336,5 @@ def payment_entries(
     return tuple(entries)
 
 
-def _plain(part: Cents) -> tuple[int, int, int]:
+def _plain(part: MonthCents) -> tuple[int, int, int]:
     return part.credit_cent, part.debit_cent, part.rounding_nano

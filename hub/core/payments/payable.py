@@ -17,11 +17,11 @@ SIDE_OF_LINE: Final = {
 }
 """Which energy a line is about: what is drawn, or what is fed in. An objection freezes the money that hangs on it."""
 
-Waiting = tuple[str, str, int]
+ObjectedLine = tuple[str, str, int]
 """(local day or empty for the month, line, until when the board decides in unix seconds)"""
 
 
-def payment_of(statement: Mapping[str, Any], waiting: Iterable[Waiting]) -> dict[str, object]:
+def payable_amounts(statement: Mapping[str, Any], waiting: Iterable[ObjectedLine]) -> dict[str, object]:
     """The amounts due by each document, how much of them waits, and what is left. Positive sums go to the member."""
     waits = sorted(waiting)
     bills = [_due(bill, statement, waits) for bill in _documents(statement)]
@@ -45,26 +45,26 @@ def _documents(statement: Mapping[str, Any]) -> Sequence[Document]:
     if statement["tax"] or not statement["billed"]:
         return list(statement["tax"])
     return [
-        plain_bill(side, cents)
+        bill_without_tax(side, cents)
         for side, cents in ((side, statement["money"][f"{name}_cent"]) for side, name in SIDES.items())
         if cents
     ]
 
 
-def plain_bill(side: str, cents: int) -> Document:
+def bill_without_tax(side: str, cents: int) -> Document:
     """What stands for the bill or credit note of a month published before there were any: one amount without tax."""
     line = {"name": side, "net_cent": cents, "rate_ppm": 0, "reverse_charge": False, "days": None}
     return {"number": "", "lines": [line], "taxes": [], "gross_cent": cents, "due_cent": cents}
 
 
-def _due(bill: Mapping[str, Any], statement: Mapping[str, Any], waits: Sequence[Waiting]) -> dict[str, Any]:
+def _due(bill: Mapping[str, Any], statement: Mapping[str, Any], waits: Sequence[ObjectedLine]) -> dict[str, Any]:
     """Only what is still due can wait: what an earlier document has billed is paid, or is being corrected."""
     side, due = str(bill["lines"][0]["name"]), int(bill["due_cent"])
-    waiting = min(waiting_of(bill, statement["days"], waits), max(due, 0))
+    waiting = min(waiting_cents(bill, statement["days"], waits), max(due, 0))
     return {"number": bill["number"], "side": side, "due_cent": due, "waiting_cent": waiting, "now_cent": due - waiting}
 
 
-def waiting_of(bill: Mapping[str, Any], days: Sequence[Mapping[str, Any]], waits: Sequence[Waiting]) -> int:
+def waiting_cents(bill: Mapping[str, Any], days: Sequence[Mapping[str, Any]], waits: Sequence[ObjectedLine]) -> int:
     """How many cents of a whole document hang on what waits, its taxes included. `days` have their exact money."""
     frozen = [_frozen_cent(line, days, waits) for line in bill["lines"]]
     waiting = sum(frozen)
@@ -77,7 +77,7 @@ def waiting_of(bill: Mapping[str, Any], days: Sequence[Mapping[str, Any]], waits
     return waiting
 
 
-def _frozen_cent(line: Mapping[str, Any], month: Sequence[Mapping[str, Any]], waits: Sequence[Waiting]) -> int:
+def _frozen_cent(line: Mapping[str, Any], month: Sequence[Mapping[str, Any]], waits: Sequence[ObjectedLine]) -> int:
     """The part of a line's cents that hangs on days somebody objected to, by largest remainder of the exact amounts."""
     if line["name"] not in SIDES:
         return 0

@@ -15,7 +15,7 @@ from hub.core.payments.sepa_text import IBAN_LENGTHS, sepa_text
 from protocols.errors import CommonwattError
 
 Scheme = Literal["CORE", "B2B"]
-Sequence = Literal["FRST", "RCUR", "OOFF", "FNAL"]
+MandateSequence = Literal["FRST", "RCUR", "OOFF", "FNAL"]
 
 MAX_AMOUNT_CENT: Final = 99_999_999_999
 MAX_TRANSACTIONS: Final = 100_000
@@ -32,7 +32,7 @@ CREDITOR_ID = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{3}[A-Z0-9]{1,28}")
 IBAN_FORM = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")
 
 
-class BankRefusal(CommonwattError):
+class BankFileError(CommonwattError):
     """These payments cannot become a file; one line says which and why. Holds no account number."""
 
 
@@ -65,7 +65,7 @@ class Collection:
     text: str
     mandate_id: str
     mandate_signed_on: date
-    sequence: Sequence = "RCUR"
+    sequence: MandateSequence = "RCUR"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class CollectionOrder:
 
 
 def check_payouts(order: PayoutOrder) -> PayoutOrder:
-    """The order with names and texts in the characters banks take. Raises: BankRefusal for the first thing wrong."""
+    """The order with names and texts in the characters banks take. Raises: BankFileError for the first thing wrong."""
     _check_head(order.message_id, order.created_at, count=len(order.payouts))
     _check_references(payout.reference for payout in order.payouts)
     return replace(
@@ -114,13 +114,13 @@ def check_payouts(order: PayoutOrder) -> PayoutOrder:
 
 
 def check_collections(order: CollectionOrder) -> CollectionOrder:
-    """The order with names and texts in the characters banks take. Raises: BankRefusal for the first thing wrong."""
+    """The order with names and texts in the characters banks take. Raises: BankFileError for the first thing wrong."""
     _check_head(order.message_id, order.created_at, count=len(order.collections))
     if order.scheme not in SCHEMES:
-        raise BankRefusal(f"the scheme {order.scheme!r} is neither CORE nor B2B")
+        raise BankFileError(f"the scheme {order.scheme!r} is neither CORE nor B2B")
     creditor_id = compact(order.creditor_id)
     if not is_creditor_id(creditor_id):
-        raise BankRefusal("the creditor identifier is not one: its check digits or its form are wrong")
+        raise BankFileError("the creditor identifier is not one: its check digits or its form are wrong")
     _check_references(collection.reference for collection in order.collections)
     return replace(
         order,
@@ -162,17 +162,17 @@ def _check_head(message_id: str, created_at: datetime, *, count: int) -> None:
     # Two characters are left for the number of the block inside the file.
     _check_reference(message_id, "the message id", limit=MAX_MESSAGE_ID_CHARS)
     if created_at.tzinfo is None:
-        raise BankRefusal("the time of creation has no time zone")
+        raise BankFileError("the time of creation has no time zone")
     if not count:
-        raise BankRefusal("there is nothing to pay: no transaction in the order")
+        raise BankFileError("there is nothing to pay: no transaction in the order")
     if count > MAX_TRANSACTIONS:
-        raise BankRefusal(f"{count} transactions are more than the {MAX_TRANSACTIONS} of one file: split the order")
+        raise BankFileError(f"{count} transactions are more than the {MAX_TRANSACTIONS} of one file: split the order")
 
 
 def _check_references(references: Iterable[str]) -> None:
     for reference, times in Counter(references).items():
         if times > 1:
-            raise BankRefusal(f"the reference {reference[:40]!r} stands {times} times; each payment needs its own")
+            raise BankFileError(f"the reference {reference[:40]!r} stands {times} times; each payment needs its own")
 
 
 def _check_reference(reference: str, what: str, *, limit: int = MAX_REFERENCE_CHARS) -> None:
@@ -180,33 +180,33 @@ def _check_reference(reference: str, what: str, *, limit: int = MAX_REFERENCE_CH
     slashes = reference.startswith("/") or reference.endswith("/") or "//" in reference
     is_plain = REFERENCE.fullmatch(reference) is not None and reference == reference.strip() and not slashes
     if not is_plain or len(reference) > limit:
-        raise BankRefusal(f"{what} {reference[:40]!r} is not 1 to {limit} letters, digits and signs the banks take")
+        raise BankFileError(f"{what} {reference[:40]!r} is not 1 to {limit} letters, digits and signs the banks take")
 
 
 def _check_party(party: Party, what: str) -> Party:
     name = sepa_text(party.name)[:MAX_NAME_CHARS].rstrip()
     if not any(char.isalnum() for char in name):
-        raise BankRefusal(f"{what} has no name that a bank can read")
+        raise BankFileError(f"{what} has no name that a bank can read")
     iban = compact(party.iban)
     if not is_iban(iban):
-        raise BankRefusal(f"{what} {name[:40]!r}: the IBAN is wrong (length, check digits, or not a SEPA country)")
+        raise BankFileError(f"{what} {name[:40]!r}: the IBAN is wrong (length, check digits, or not a SEPA country)")
     bic = None if party.bic is None else compact(party.bic)
     if bic is not None and not is_bic(bic):
-        raise BankRefusal(f"{what} {name[:40]!r}: the BIC is none; leave it out, the IBAN is enough")
+        raise BankFileError(f"{what} {name[:40]!r}: the BIC is none; leave it out, the IBAN is enough")
     return Party(name, iban, bic)
 
 
 def _check_amount(amount_cent: object, what: str) -> None:
     if isinstance(amount_cent, bool) or not isinstance(amount_cent, int):
-        raise BankRefusal(f"{what}: the amount is not a whole number of cents")
+        raise BankFileError(f"{what}: the amount is not a whole number of cents")
     if not 1 <= amount_cent <= MAX_AMOUNT_CENT:
-        raise BankRefusal(f"{what}: the amount is not between 0.01 and 999999999.99")
+        raise BankFileError(f"{what}: the amount is not between 0.01 and 999999999.99")
 
 
 def _check_text(text: str, what: str) -> str:
     cleaned = sepa_text(text)[:MAX_TEXT_CHARS].rstrip()
     if not cleaned:
-        raise BankRefusal(f"{what}: there is no text that a bank can read")
+        raise BankFileError(f"{what}: there is no text that a bank can read")
     return cleaned
 
 
@@ -223,8 +223,8 @@ def _check_collection(collection: Collection, *, collect_on: date) -> Collection
     _check_amount(collection.amount_cent, what)
     _check_reference(collection.mandate_id, f"{what}: the mandate id")
     if collection.mandate_signed_on > collect_on:
-        raise BankRefusal(f"{what}: the mandate is signed after the day of collection")
+        raise BankFileError(f"{what}: the mandate is signed after the day of collection")
     if collection.sequence not in SEQUENCES:
-        raise BankRefusal(f"{what}: the sequence {collection.sequence!r} is none of {', '.join(SEQUENCES)}")
+        raise BankFileError(f"{what}: the sequence {collection.sequence!r} is none of {', '.join(SEQUENCES)}")
     debtor = _check_party(collection.debtor, f"{what}: the debtor")
     return replace(collection, debtor=debtor, text=_check_text(collection.text, what))

@@ -17,7 +17,7 @@ WORDS: Final = (SELF_BILLING, REVERSE_CHARGE, SMALL_BUSINESS, PRIVATE)
 
 
 @dataclass(frozen=True, slots=True)
-class Rates:
+class TaxRates:
     """What holds from a local day on: a rate for each kind, or the co-op charges no tax as a small business.
 
     The rate on what members sell is theirs, not the co-op's: it holds either way.
@@ -31,7 +31,7 @@ class Rates:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class TaxStatus:
     """As what a member sells and buys from a local day on. Who is not named sells as a private person."""
 
     member: str
@@ -42,7 +42,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Treatment:
+class TaxTreatment:
     """How one kind of a member's amounts is taxed on a day; `word` names the sentence the document must carry."""
 
     rate_ppm: int = 0
@@ -55,34 +55,34 @@ class TaxTerms:
     """All of it. `issuer` is the co-op's name, address and tax number, line by line, as documents show them."""
 
     issuer: tuple[str, ...]
-    rates: tuple[Rates, ...]
-    standings: tuple[Standing, ...] = ()
+    rates: tuple[TaxRates, ...]
+    standings: tuple[TaxStatus, ...] = ()
     words: Mapping[str, str] = field(default_factory=dict)
 
     def plain(self) -> dict[str, object]:
         """The terms as a table for JSON."""
         return asdict(self)
 
-    def standing(self, member: str, day: str) -> Standing:
+    def standing(self, member: str, day: str) -> TaxStatus:
         """The member's standing on a local day."""
         known = [each for each in self.standings if each.member == member and each.from_day <= day]
-        return max(known, key=lambda each: each.from_day, default=Standing(member, ""))
+        return max(known, key=lambda each: each.from_day, default=TaxStatus(member, ""))
 
-    def treatment(self, member: str, kind: str, day: str) -> Treatment:
+    def treatment(self, member: str, kind: str, day: str) -> TaxTreatment:
         """How this kind of the member's amounts is taxed on a local day; untaxed before the first rates."""
         known = [each for each in self.rates if each.from_day <= day]
         if not known:
-            return Treatment()
+            return TaxTreatment()
         rates, standing = max(known, key=lambda each: each.from_day), self.standing(member, day)
         if kind == SOLD:
             taxed = standing.sells in (STANDARD, REVERSE_CHARGE)
             word = "" if standing.sells == STANDARD else standing.sells
-            return Treatment(rates.sold_ppm if taxed else 0, standing.sells == REVERSE_CHARGE, word)
+            return TaxTreatment(rates.sold_ppm if taxed else 0, standing.sells == REVERSE_CHARGE, word)
         if rates.small_business:
-            return Treatment(word=SMALL_BUSINESS)
+            return TaxTreatment(word=SMALL_BUSINESS)
         rate_ppm = rates.bought_ppm if kind == BOUGHT else rates.fees_ppm
         is_reverse = standing.buys == REVERSE_CHARGE
-        return Treatment(rate_ppm, is_reverse, REVERSE_CHARGE if is_reverse else "")
+        return TaxTreatment(rate_ppm, is_reverse, REVERSE_CHARGE if is_reverse else "")
 
     def needed_words(self) -> tuple[str, ...]:
         """The sentences that some document must carry by these terms."""

@@ -16,7 +16,7 @@ from hub.core.forecasting.day_grid import SLOTS_PER_DAY, Ints, wall_slots
 from hub.core.forecasting.forecaster import Forecast
 from hub.core.forecasting.scenarios import net_paths
 from hub.core.prompting.shift_value import ShiftPlan, ShiftValue
-from hub.core.prompting.terms import Appliance, MemberHistory, PromptProposal, PromptRules
+from hub.core.prompting.terms import MemberHistory, PromptProposal, PromptRules, ShiftableAppliance
 
 WEEK_SLOTS = 7 * SLOTS_PER_DAY
 
@@ -26,7 +26,7 @@ class _Option:
     """A run that could be moved: where it usually is and where it may go, as places in the forecast."""
 
     member: MemberHistory
-    appliance: Appliance
+    appliance: ShiftableAppliance
     usual: int
     targets: Ints
     chance: float
@@ -55,7 +55,7 @@ class _Asked:
 
 def propose(
     forecasts: Sequence[Forecast],
-    appliances: Sequence[Appliance],
+    appliances: Sequence[ShiftableAppliance],
     members_history: Sequence[MemberHistory],
     *,
     now_slot: int,
@@ -126,7 +126,7 @@ def _asked(member: MemberHistory, *, now_slot: int, tz: str) -> _Asked:
     return _Asked(sum(day == today for day in days), week)
 
 
-def _may_ask(member: MemberHistory, appliance: Appliance) -> bool:
+def _may_ask(member: MemberHistory, appliance: ShiftableAppliance) -> bool:
     refused = any(ask.answer == "never_appliance" and ask.appliance == appliance.kind for ask in member.asks)
     return appliance.is_asked and not refused and appliance.energy_wh > 0 and appliance.duration_slots > 0
 
@@ -143,7 +143,7 @@ def _take_in_open_asks(plan: ShiftPlan, member: MemberHistory, chance: float, *,
 
 def _runs(
     member: MemberHistory,
-    appliance: Appliance,
+    appliance: ShiftableAppliance,
     walls: Ints,
     *,
     soonest: int,
@@ -167,7 +167,7 @@ def _runs(
     return options
 
 
-def _targets(appliance: Appliance, walls: Ints, usual: int, *, soonest: int) -> Ints:
+def _targets(appliance: ShiftableAppliance, walls: Ints, usual: int, *, soonest: int) -> Ints:
     """Starts within the household's own window around the usual run, apart from it, all of the run inside."""
     duration = appliance.duration_slots
     day = walls[usual] // SLOTS_PER_DAY

@@ -20,7 +20,7 @@ REASON_CODES = (
 )
 
 
-class Appliance(Protocol):
+class ShiftableAppliance(Protocol):
     """Something a household could run at another hour, as it told the hub; slots of day are local, 0 to 95.
 
     A run lies within `earliest_slot_of_day` .. `latest_slot_of_day` (its last slot); earlier than earliest means
@@ -45,7 +45,7 @@ class Appliance(Protocol):
     def is_asked(self) -> bool: ...
 
 
-class Ask(Protocol):
+class EarlierPrompt(Protocol):
     """An earlier prompt to a member, with its answer (yes, no, never_appliance, or None)."""
 
     @property
@@ -71,7 +71,7 @@ class MemberHistory:
     member: str
     home: str
     is_willing: bool
-    asks: tuple[Ask, ...] = ()
+    asks: tuple[EarlierPrompt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

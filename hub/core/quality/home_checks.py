@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hub.core.forecasting.sun_position import sun_elevation_deg
 from protocols.quantities import Gap, Measure
-from protocols.slots import SLOT_S, SLOTS_PER_HOUR, SLOTS_PER_UTC_DAY, Slot, iso, start_of
+from protocols.slots import SLOT_S, SLOTS_PER_HOUR, SLOTS_PER_UTC_DAY, Slot, format_slot, start_of
 
 Whole = NDArray[np.int64]
 Truth = NDArray[np.bool_]
@@ -26,7 +26,7 @@ NIGHT_DEG: Final = -6.0
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class QualityLimits:
     """From when on something is a finding; a board may set them.
 
     `plate_percent` is how much of the nameplate a slot may reach. Tolerances are in Wh per slot or in percent.
@@ -87,16 +87,16 @@ class HomeSlots:
             first,
             length,
             tuple(numbers.items()),
-            f"{sentence} from {iso(first)} on.",
+            f"{sentence} from {format_slot(first)} on.",
             severity,
         )
 
 
 def find_all(
-    home: HomeSlots, *, place_deg: tuple[float, float] | None = None, limits: Limits | None = None
+    home: HomeSlots, *, place_deg: tuple[float, float] | None = None, limits: QualityLimits | None = None
 ) -> tuple[Finding, ...]:
     """Every finding of this module, by slot; `place_deg` is (latitude, longitude), without it the sun is not asked."""
-    bounds = limits or Limits()
+    bounds = limits or QualityLimits()
     found = [
         *find_missing(home),
         *find_frozen(home, bounds),
@@ -131,7 +131,7 @@ def find_missing(home: HomeSlots) -> Iterator[Finding]:
     )
 
 
-def find_frozen(home: HomeSlots, limits: Limits) -> Iterator[Finding]:
+def find_frozen(home: HomeSlots, limits: QualityLimits) -> Iterator[Finding]:
     """One value over and over. Of the grid meter the gate finds it; a battery may charge at one power for hours."""
     for measure, energy in home.energy_wh.items():
         if measure in {*SETTLED, Measure.BATTERY_CHARGE, Measure.BATTERY_DISCHARGE}:
@@ -149,7 +149,7 @@ def find_frozen(home: HomeSlots, limits: Limits) -> Iterator[Finding]:
             )
 
 
-def find_impossible(home: HomeSlots, limits: Limits) -> Iterator[Finding]:
+def find_impossible(home: HomeSlots, limits: QualityLimits) -> Iterator[Finding]:
     """More energy in a slot than the nameplate can make; of the grid meter the gate finds it."""
     for measure, plate_w in home.nameplate_w.items():
         if measure in SETTLED or measure not in home.energy_wh:
@@ -168,7 +168,7 @@ def find_impossible(home: HomeSlots, limits: Limits) -> Iterator[Finding]:
             )
 
 
-def find_night_sun(home: HomeSlots, limits: Limits, *, place_deg: tuple[float, float]) -> Iterator[Finding]:
+def find_night_sun(home: HomeSlots, limits: QualityLimits, *, place_deg: tuple[float, float]) -> Iterator[Finding]:
     """Solar energy while the sun is more than 6 degrees under the horizon all through the slot (civil night)."""
     energy = home.energy_wh.get(Measure.PV_PRODUCTION)
     if energy is None:
@@ -186,7 +186,7 @@ def find_night_sun(home: HomeSlots, limits: Limits, *, place_deg: tuple[float, f
         )
 
 
-def find_unbalanced(home: HomeSlots, limits: Limits) -> Iterator[Finding]:
+def find_unbalanced(home: HomeSlots, limits: QualityLimits) -> Iterator[Finding]:
     """Slots in which a home gave away more than it had: export and charging beyond import, making and discharging.
 
     Only where every measure of the home is known; a device nobody told of, or a wrong sign, shows here.
@@ -212,7 +212,7 @@ def find_unbalanced(home: HomeSlots, limits: Limits) -> Iterator[Finding]:
         )
 
 
-def find_register_errors(home: HomeSlots, limits: Limits) -> Iterator[Finding]:
+def find_register_errors(home: HomeSlots, limits: QualityLimits) -> Iterator[Finding]:
     """Days, by UTC, on which a counter and the integral of power differ, over the slots that have both."""
     for measure, integral in home.integral_wh.items():
         energy = home.energy_wh.get(measure)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hub.core.quality.home_checks import Finding, HomeSlots, Whole
 from protocols.quantities import Measure
-from protocols.slots import SLOTS_PER_UTC_DAY, iso
+from protocols.slots import SLOTS_PER_UTC_DAY, format_slot
 
 Floats = NDArray[np.float64]
 
@@ -112,7 +112,9 @@ def _specific_yields(homes: Mapping[str, HomeSlots], *, whole: bool = False) -> 
     shapes = {(s.first_slot, len(s.energy_wh[Measure.PV_PRODUCTION])) for s in with_panels.values()}
     if len(shapes) > 1:
         first, count = min(shapes)
-        raise ValueError(f"neighbours are compared on the same slots; one series has {count} from {iso(first)} on")
+        raise ValueError(
+            f"neighbours are compared on the same slots; one series has {count} from {format_slot(first)} on"
+        )
     return {
         home: _per_kilowatt(
             series.energy_wh[Measure.PV_PRODUCTION][None if whole else -YIELD_SLOTS :],

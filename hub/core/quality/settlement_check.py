@@ -19,8 +19,8 @@ from hub.core.settlement.slot_marks import SlotMarks, runs_of
 from protocols.quantities import Measure
 from protocols.slots import SLOTS_PER_HOUR
 
-Verdict = Literal["accept", "reject", "estimate"]
-VERDICTS: Final[tuple[Verdict, ...]] = ("accept", "reject", "estimate")
+QualityVerdict = Literal["accept", "reject", "estimate"]
+VERDICTS: Final[tuple[QualityVerdict, ...]] = ("accept", "reject", "estimate")
 
 PLATE_PERCENT: Final = 102
 SAME_VALUE_SLOTS: Final = 16
@@ -31,11 +31,11 @@ STEPS_WH: Final = (1000, 100, 10)
 
 _STANDS, _ESTIMATE, _REJECTED, _HELD = range(4)
 _STATUS: Final = {"accept": _STANDS, "estimate": _ESTIMATE, "reject": _REJECTED}
-Status = NDArray[np.int8]
+SlotStates = NDArray[np.int8]
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class SuspectSlots:
     """A run of a member's slots that fails a check; `measure` is None where both directions do."""
 
     code: str
@@ -47,7 +47,7 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class QualityDecision:
     """The board's word on a run of a member's slots, for the check that failed there."""
 
     code: str
@@ -55,7 +55,7 @@ class Decision:
     measure: Measure | None
     first_slot: int
     slots: int
-    verdict: Verdict
+    verdict: QualityVerdict
 
 
 @dataclass(frozen=True)
@@ -66,14 +66,14 @@ class WeeksBefore:
     demand_wh: Whole
 
 
-def find_doubts(readings: Readings, *, connection_w: int) -> tuple[Doubt, ...]:
+def find_suspect_slots(readings: Readings, *, connection_w: int) -> tuple[SuspectSlots, ...]:
     """Every run of slots in doubt, by member, slot and check.
 
     `impossible`: more than the connection carries, with 2 % to spare; `connection_w` 0 is not known.
     `frozen_value`: one value over and over for 4 hours, of at least 20 of the counter's steps.
     `frozen`: nothing in either direction all through a whole day, though the agent itself draws power.
     """
-    found: list[Doubt] = []
+    found: list[SuspectSlots] = []
     for measure, energy in ((Measure.GRID_EXPORT, readings.surplus_wh), (Measure.GRID_IMPORT, readings.demand_wh)):
         if connection_w:
             found += _impossible(
@@ -83,16 +83,16 @@ def find_doubts(readings: Readings, *, connection_w: int) -> tuple[Doubt, ...]:
     if len(readings.slots) >= WHOLE_DAY_SLOTS:
         still = np.all((readings.surplus_wh == 0) & (readings.demand_wh == 0), axis=0)
         for column in np.flatnonzero(still).tolist():
-            found.append(Doubt("frozen", readings.members[column], None, readings.slots[0], len(readings.slots)))
+            found.append(SuspectSlots("frozen", readings.members[column], None, readings.slots[0], len(readings.slots)))
     return tuple(sorted(found, key=lambda each: (each.member, each.first_slot, each.code, each.measure or 0)))
 
 
-def pass_gate(
+def apply_quality_check(
     readings: Readings,
     *,
     connection_w: int,
     estimate: EstimateRule,
-    decisions: Sequence[Decision] = (),
+    decisions: Sequence[QualityDecision] = (),
     before: WeeksBefore | None = None,
 ) -> Readings:
     """The readings as they are settled: what is in doubt and undecided or rejected is missing, and marked.
@@ -100,7 +100,7 @@ def pass_gate(
     Where the rule estimates, gaps and what the board said to estimate are filled. Of two decisions on the same slot and
     check the later stands. Slots ascend one by one.
     """
-    doubts = find_doubts(readings, connection_w=connection_w)
+    doubts = find_suspect_slots(readings, connection_w=connection_w)
     surplus, demand = readings.surplus_wh, readings.demand_wh
     gaps = (surplus == MISSING_WH) | (demand == MISSING_WH)
     fills = estimate.method != "none" and bool(gaps.any())
@@ -128,11 +128,11 @@ class _Pair:
     demand_wh: Whole
 
 
-def _status(readings: Readings, doubts: Iterable[Doubt], decisions: Iterable[Decision]) -> Status:
+def _status(readings: Readings, doubts: Iterable[SuspectSlots], decisions: Iterable[QualityDecision]) -> SlotStates:
     """How each slot of each member stands; where several checks speak, the one that holds back most."""
     first, count = readings.slots[0], len(readings.slots)
     columns = {member: column for column, member in enumerate(readings.members)}
-    rows: dict[tuple[str, str, Measure | None], Status] = defaultdict(lambda: np.zeros(count, dtype=np.int8))
+    rows: dict[tuple[str, str, Measure | None], SlotStates] = defaultdict(lambda: np.zeros(count, dtype=np.int8))
     for doubt in doubts:
         start = doubt.first_slot - first
         rows[doubt.member, doubt.code, doubt.measure][start : start + doubt.slots] = _HELD
@@ -177,7 +177,7 @@ def _marks(
     return marks
 
 
-def _impossible(readings: Readings, measure: Measure, energy: Whole, *, most_wh: int) -> Iterable[Doubt]:
+def _impossible(readings: Readings, measure: Measure, energy: Whole, *, most_wh: int) -> Iterable[SuspectSlots]:
     over = energy > most_wh
     for column in np.flatnonzero(over.any(axis=0)).tolist():
         for run in runs(over[:, column]):
@@ -185,7 +185,7 @@ def _impossible(readings: Readings, measure: Measure, energy: Whole, *, most_wh:
             yield _doubt(readings, column, run, code="impossible", measure=measure, energy_wh=peak, most_wh=most_wh)
 
 
-def _frozen_values(readings: Readings, measure: Measure, energy: Whole) -> Iterable[Doubt]:
+def _frozen_values(readings: Readings, measure: Measure, energy: Whole) -> Iterable[SuspectSlots]:
     """A coarse counter repeats itself by nature, so the value must be many of its steps."""
     same = (energy[1:] == energy[:-1]) & (energy[1:] >= SAME_VALUE_WH)
     for column in np.flatnonzero(same.sum(axis=0) >= SAME_VALUE_SLOTS - 1).tolist():
@@ -202,6 +202,6 @@ def _step_wh(energy: Whole) -> int:
     return next((step for step in STEPS_WH if not (known % step).any()), 1)
 
 
-def _doubt(readings: Readings, column: int, run: slice, *, code: str, measure: Measure, **numbers: int) -> Doubt:
+def _doubt(readings: Readings, column: int, run: slice, *, code: str, measure: Measure, **numbers: int) -> SuspectSlots:
     first, count = readings.slots[run.start], run.stop - run.start
-    return Doubt(code, readings.members[column], measure, first, count, tuple(numbers.items()))
+    return SuspectSlots(code, readings.members[column], measure, first, count, tuple(numbers.items()))

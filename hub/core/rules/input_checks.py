@@ -33,7 +33,7 @@ CODES: Final = frozenset(
 )
 
 
-class Refusal(CommonwattError):
+class RejectedInputError(CommonwattError):
     """The whole batch is refused; nothing was settled or written."""
 
     def __init__(self, code: str, detail: str) -> None:
@@ -47,22 +47,24 @@ class Refusal(CommonwattError):
 def require_integer(value: object, where: str) -> int:
     """An integer from 0 to 2^53-1, or a refusal that names the place."""
     if isinstance(value, bool) or not isinstance(value, int):
-        raise Refusal("not_integer", f"{where} is not an integer")
+        raise RejectedInputError("not_integer", f"{where} is not an integer")
     if value < 0:
-        raise Refusal("negative", f"{where} is negative")
+        raise RejectedInputError("negative", f"{where} is negative")
     if value > MAX_INTEGER:
-        raise Refusal("out_of_range", f"{where} is greater than 2^53-1")
+        raise RejectedInputError("out_of_range", f"{where} is greater than 2^53-1")
     return value
 
 
 def require_member_id(value: object, where: str) -> str:
     """A non-empty text that UTF-8 can carry, or a refusal that names the place."""
     if not isinstance(value, str) or not value:
-        raise Refusal("malformed", f"{where} is not a member id (a non-empty text)")
+        raise RejectedInputError("malformed", f"{where} is not a member id (a non-empty text)")
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
-        raise Refusal("malformed", f"{where} holds half a character pair, which UTF-8 cannot carry") from None
+        raise RejectedInputError(
+            "malformed", f"{where} holds half a character pair, which UTF-8 cannot carry"
+        ) from None
     return value
 
 

@@ -12,7 +12,7 @@ from typing import Final, cast
 
 from hub.core.rules.allocation_key import GRID_PPM, AllocationKey
 from hub.core.rules.estimates import EstimateRule
-from hub.core.rules.input_checks import Refusal, one_line, require_integer, require_member_id
+from hub.core.rules.input_checks import RejectedInputError, one_line, require_integer, require_member_id
 
 VERSION_TAG: Final = b"commonwatt rulebook v1\n"
 AGGREGATES: Final = (1, 4)
@@ -82,22 +82,22 @@ def sort_members(members: Sequence[object]) -> tuple[str, ...]:
     """The members in the byte order of their ids; refuses none, doubles and ids that are no ids."""
     ids = [require_member_id(member, f"members[{i}]") for i, member in enumerate(members)]
     if not ids:
-        raise Refusal("no_members", "members is empty")
+        raise RejectedInputError("no_members", "members is empty")
     ordered = sorted(ids, key=lambda member: member.encode("utf-8"))
     for left, right in pairwise(ordered):
         if left == right:
-            raise Refusal("duplicate_member", f"member {one_line(left)} stands twice")
+            raise RejectedInputError("duplicate_member", f"member {one_line(left)} stands twice")
     return tuple(ordered)
 
 
 def check_rule(rule: Rule, members: Sequence[str]) -> AllocationKey:
     """The rule's key by column, for members already in byte order; refuses whatever section 9 lists."""
     if not isinstance(rule.method, str) or rule.method not in METHODS:
-        raise Refusal("method", f"method {one_line(rule.method)} is none of {', '.join(METHODS)}")
+        raise RejectedInputError("method", f"method {one_line(rule.method)} is none of {', '.join(METHODS)}")
     if isinstance(rule.aggregate, bool) or rule.aggregate not in AGGREGATES:
-        raise Refusal("malformed", f"aggregate {one_line(rule.aggregate)} is neither 1 nor 4")
+        raise RejectedInputError("malformed", f"aggregate {one_line(rule.aggregate)} is neither 1 nor 4")
     if rule.missing not in MISSING_POLICIES:
-        raise Refusal("malformed", f"missing {one_line(rule.missing)} is neither exclude nor refuse")
+        raise RejectedInputError("malformed", f"missing {one_line(rule.missing)} is neither exclude nor refuse")
     columns = {member: column for column, member in enumerate(members)}
     _check_participation(rule.participation_percent, columns)
     key = METHODS[rule.method](rule.method, require_mapping(rule.params, "params"), columns)
@@ -114,30 +114,32 @@ def check_prices(prices: Prices) -> None:
         if price is not None:
             require_integer(price, f"prices.{name}")
     if sell > buy:
-        raise Refusal("sell_over_buy", f"prices.sell {sell} is over prices.buy {buy}: the co-op would pay for it")
+        raise RejectedInputError(
+            "sell_over_buy", f"prices.sell {sell} is over prices.buy {buy}: the co-op would pay for it"
+        )
 
 
 def require_mapping(value: object, where: str) -> Mapping[str, object]:
     """The table itself, or a refusal that names the place."""
     if not isinstance(value, Mapping):
-        raise Refusal("malformed", f"{where} is not a table")
+        raise RejectedInputError("malformed", f"{where} is not a table")
     return cast(Mapping[str, object], value)
 
 
 def require_sequence(value: object, where: str) -> Sequence[object]:
     """The list itself, or a refusal that names the place."""
     if not isinstance(value, (list, tuple)):
-        raise Refusal("malformed", f"{where} is not a list")
+        raise RejectedInputError("malformed", f"{where} is not a list")
     return value
 
 
 def _check_participation(percents: object, columns: Mapping[str, int]) -> None:
     for member, percent in require_mapping(percents, "participation").items():
         if member not in columns:
-            raise Refusal("unknown_member", f"participation names {one_line(member)}, who is not a member")
+            raise RejectedInputError("unknown_member", f"participation names {one_line(member)}, who is not a member")
         where = f"participation.{one_line(member)}"
         if not 1 <= require_integer(percent, where) <= 100:
-            raise Refusal("out_of_range", f"{where} is not a whole percent from 1 to 100")
+            raise RejectedInputError("out_of_range", f"{where} is not a whole percent from 1 to 100")
 
 
 def _plain_key(method: str, _params: Mapping[str, object], _columns: Mapping[str, int]) -> AllocationKey:
@@ -147,15 +149,15 @@ def _plain_key(method: str, _params: Mapping[str, object], _columns: Mapping[str
 def _weights_key(method: str, params: Mapping[str, object], columns: Mapping[str, int]) -> AllocationKey:
     weights = params.get("weights")
     if not isinstance(weights, Mapping) or set(weights) != set(columns):
-        raise Refusal("weights_members", "params.weights must name every member and nobody else")
+        raise RejectedInputError("weights_members", "params.weights must name every member and nobody else")
     by_column = tuple(require_integer(weights[name], f"params.weights.{one_line(name)}") for name in columns)
     if not any(by_column):
-        raise Refusal("weights_zero", "params.weights are all zero")
+        raise RejectedInputError("weights_zero", "params.weights are all zero")
     rounds = 1
     if method == "static_rounds":
         rounds = require_integer(params.get("rounds"), "params.rounds")
         if rounds == 0:
-            raise Refusal("out_of_range", "params.rounds is zero")
+            raise RejectedInputError("out_of_range", "params.rounds is zero")
     return AllocationKey(method, weights=by_column, rounds=rounds)
 
 
@@ -164,7 +166,7 @@ def _tiers_key(method: str, params: Mapping[str, object], columns: Mapping[str, 
     listed = [require_sequence(tier, "a tier in params.tiers") for tier in tiers_given]
     named = [member for tier in listed for member in tier]
     if not _names_once(named, columns) or len(named) != len(columns):
-        raise Refusal("tiers_members", "params.tiers must name every member exactly once and nobody else")
+        raise RejectedInputError("tiers_members", "params.tiers must name every member exactly once and nobody else")
     tiers = tuple(tuple(sorted(columns[cast(str, member)] for member in tier)) for tier in listed)
     return AllocationKey(method, tiers=tiers)
 
@@ -172,10 +174,10 @@ def _tiers_key(method: str, params: Mapping[str, object], columns: Mapping[str, 
 def _group_key(method: str, params: Mapping[str, object], columns: Mapping[str, int]) -> AllocationKey:
     group = _listed(params, "group", "group_members")
     if not group or not _names_once(group, columns):
-        raise Refusal("group_members", "params.group must name members, at least one and each once")
+        raise RejectedInputError("group_members", "params.group must name members, at least one and each once")
     reserve = params.get("reserve_ppm")
     if isinstance(reserve, bool) or not isinstance(reserve, int) or not 0 <= reserve <= GRID_PPM:
-        raise Refusal("reserve_ppm", "params.reserve_ppm is not an integer from 0 to 1000000")
+        raise RejectedInputError("reserve_ppm", "params.reserve_ppm is not an integer from 0 to 1000000")
     return AllocationKey(
         method, group=tuple(sorted(columns[cast(str, member)] for member in group)), reserve_ppm=reserve
     )
@@ -191,7 +193,7 @@ def _coefficients_key(method: str, params: Mapping[str, object], columns: Mappin
             share = require_integer(ppm, f"{where}.{one_line(consumer)}")
             row.append((_column(consumer, columns, where), share))
         if sum(ppm for _, ppm in row) > GRID_PPM:
-            raise Refusal("coefficients_over_one", f"{where} adds up to more than 1000000 ppm")
+            raise RejectedInputError("coefficients_over_one", f"{where} adds up to more than 1000000 ppm")
         rows.append((_column(producer, columns, "params.coefficients"), tuple(sorted(row))))
     return AllocationKey(method, coefficients=tuple(sorted(rows)))
 
@@ -199,7 +201,7 @@ def _coefficients_key(method: str, params: Mapping[str, object], columns: Mappin
 def _listed(params: Mapping[str, object], name: str, code: str) -> Sequence[object]:
     value = params.get(name)
     if not isinstance(value, (list, tuple)):
-        raise Refusal(code, f"params.{name} is not a list")
+        raise RejectedInputError(code, f"params.{name} is not a list")
     return value
 
 
@@ -210,7 +212,7 @@ def _names_once(named: Sequence[object], columns: Mapping[str, int]) -> bool:
 
 def _column(member: object, columns: Mapping[str, int], where: str) -> int:
     if not isinstance(member, str) or member not in columns:
-        raise Refusal("unknown_member", f"{where} names {one_line(member)}, who is not a member")
+        raise RejectedInputError("unknown_member", f"{where} names {one_line(member)}, who is not a member")
     return columns[member]
 
 

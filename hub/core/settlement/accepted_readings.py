@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hub.core.allocation.rounding import Energy
-from hub.core.rules.input_checks import MAX_INTEGER, Refusal, one_line, require_integer
+from hub.core.rules.input_checks import MAX_INTEGER, RejectedInputError, one_line, require_integer
 from hub.core.rules.rulebook import Rule
 from hub.core.settlement.slot_marks import SlotMarks, plain_marks
 
@@ -42,7 +42,7 @@ class Readings:
 
 
 @dataclass(frozen=True)
-class Accepted:
+class PreparedReadings:
     """Readings as the method sees them: intervals named by their first slot, zero where a member is not present."""
 
     slots: tuple[int, ...]
@@ -52,7 +52,7 @@ class Accepted:
     demand_wh: Energy
 
 
-def accept_readings(readings: Readings, rule: Rule) -> Accepted:
+def prepare_readings(readings: Readings, rule: Rule) -> PreparedReadings:
     """Ordered readings with windows, gaps and `aggregate` applied; a Refusal where the rule does not allow them."""
     _check_energy(readings)
     inside = membership(readings)
@@ -61,12 +61,12 @@ def accept_readings(readings: Readings, rule: Rule) -> Accepted:
     if rule.missing == "refuse" and gaps.any():
         row, column = np.argwhere(gaps)[0].tolist()
         where = f"member {one_line(readings.members[column])} in slot {readings.slots[row]}"
-        raise Refusal("missing_reading", f"no reading of {where}, and the rule refuses gaps")
+        raise RejectedInputError("missing_reading", f"no reading of {where}, and the rule refuses gaps")
     present = inside & given
     surplus = np.where(present, readings.surplus_wh, 0)
     demand = np.where(present, readings.demand_wh, 0)
     provisional: Presence = np.any(gaps, axis=1) | _estimated(readings)
-    accepted = Accepted(readings.slots, present, provisional, surplus, demand)
+    accepted = PreparedReadings(readings.slots, present, provisional, surplus, demand)
     return accepted if rule.aggregate == 1 else _aggregate(accepted, rule.aggregate)
 
 
@@ -77,7 +77,7 @@ def put_in_order(readings: Readings) -> Readings:
     slots = tuple(readings.slots[i] for i in rows)
     for left, right in pairwise(slots):
         if left == right:
-            raise Refusal("duplicate_interval", f"slot {left} stands twice")
+            raise RejectedInputError("duplicate_interval", f"slot {left} stands twice")
     if columns == list(range(len(columns))) and rows == list(range(len(rows))):
         return readings
     return replace(
@@ -121,19 +121,19 @@ def _check_energy(readings: Readings) -> None:
         if energy.shape != shape or energy.dtype != np.int64:
             raise ValueError(f"{name} is {energy.dtype}{energy.shape}, not int64{shape}")
         if energy.size and int(energy.min()) < MISSING_WH:
-            raise Refusal("negative", f"{name} holds a negative reading")
+            raise RejectedInputError("negative", f"{name} holds a negative reading")
         if energy.size and int(energy.max()) > MAX_INTEGER:
-            raise Refusal("out_of_range", f"{name} holds a reading greater than 2^53-1")
+            raise RejectedInputError("out_of_range", f"{name} holds a reading greater than 2^53-1")
 
 
 def membership(readings: Readings) -> Presence:
-    """Who is a member in which slot: [slots, members]. Raises: Refusal for windows that are none."""
+    """Who is a member in which slot: [slots, members]. Raises: RejectedInputError for windows that are none."""
     inside = np.ones(readings.demand_wh.shape, dtype=np.bool_)
     columns = {member: column for column, member in enumerate(readings.members)}
     slots = np.array(readings.slots, dtype=np.int64)
     for member, (first, end) in readings.windows.items():
         if member not in columns:
-            raise Refusal("unknown_member", f"windows names {one_line(member)}, who is not a member")
+            raise RejectedInputError("unknown_member", f"windows names {one_line(member)}, who is not a member")
         where = f"windows.{one_line(member)}"
         here = slots >= require_integer(first, f"{where}[0]")
         if end is not None:
@@ -148,18 +148,18 @@ def _estimated(readings: Readings) -> Presence:
     return np.array([slot in slots for slot in readings.slots], dtype=np.bool_)
 
 
-def _aggregate(accepted: Accepted, size: int) -> Accepted:
+def _aggregate(accepted: PreparedReadings, size: int) -> PreparedReadings:
     """Every `size` slots as one; who misses one is not in the sum, and one gap makes it provisional."""
     slots = accepted.slots
     if len(slots) % size:
-        raise Refusal("interval_count", f"{len(slots)} intervals do not make whole groups of {size}")
+        raise RejectedInputError("interval_count", f"{len(slots)} intervals do not make whole groups of {size}")
     starts = slots[::size]
     for start, end in zip(starts, slots[size - 1 :: size], strict=True):
         if end - start != size - 1:
-            raise Refusal("interval_count", f"the group that starts at slot {start} has a hole")
+            raise RejectedInputError("interval_count", f"the group that starts at slot {start} has a hole")
     groups = (len(starts), size, accepted.present.shape[1])
     whole: Presence = np.all(accepted.present.reshape(groups), axis=1)
     energy = (accepted.surplus_wh, accepted.demand_wh)
     surplus, demand = (np.where(whole, wh.reshape(groups).sum(axis=1), 0) for wh in energy)
     provisional: Presence = np.any(accepted.provisional.reshape(groups[:2]), axis=1)
-    return Accepted(starts, whole, provisional, surplus, demand)
+    return PreparedReadings(starts, whole, provisional, surplus, demand)

@@ -11,7 +11,7 @@ from typing import Final, cast
 import numpy as np
 
 from hub.core.allocation.rounding import Energy
-from hub.core.rules.input_checks import MAX_INTEGER, Refusal, one_line, require_integer
+from hub.core.rules.input_checks import MAX_INTEGER, RejectedInputError, one_line, require_integer
 from hub.core.rules.rulebook import Prices, Rule, check_rule, require_mapping, require_sequence, sort_members
 from hub.core.settlement.accepted_readings import MISSING_WH, Readings, Window
 from hub.core.settlement.money import CENT_NANO, MICRO_NANO
@@ -28,7 +28,7 @@ def settle_case(case: object, previous: object = None) -> dict[str, object]:
     """The answer to a case, with an earlier answer also the difference; a Refusal if any part is out of order."""
     table = require_mapping(case, "the case file")
     if "cases" in table and "members" not in table:
-        raise Refusal("malformed", "this file holds a list of cases; settle takes one of them at a time")
+        raise RejectedInputError("malformed", "this file holds a list of cases; settle takes one of them at a time")
     readings, rule = read_case(table)
     answer = answer_case(settle(readings, rule))
     if previous is not None:
@@ -39,7 +39,7 @@ def settle_case(case: object, previous: object = None) -> dict[str, object]:
 def parse_case(text: bytes) -> object:
     """The JSON document in these bytes; refuses doubled keys, NaN, endless numbers and what is not JSON."""
     if len(text) > MAX_CASE_BYTES:
-        raise Refusal("malformed", f"the file is larger than {MAX_CASE_BYTES // 2**20} MiB")
+        raise RejectedInputError("malformed", f"the file is larger than {MAX_CASE_BYTES // 2**20} MiB")
     try:
         return json.loads(
             text.decode("utf-8-sig"),
@@ -48,12 +48,12 @@ def parse_case(text: bytes) -> object:
             parse_int=_bounded_integer,
         )
     except UnicodeDecodeError:
-        raise Refusal("malformed", "the file is not UTF-8 text") from None
+        raise RejectedInputError("malformed", "the file is not UTF-8 text") from None
     except json.JSONDecodeError as broken:
         where = f"line {broken.lineno} column {broken.colno}"
-        raise Refusal("malformed", f"not JSON: {where}: {broken.msg}") from None
+        raise RejectedInputError("malformed", f"not JSON: {where}: {broken.msg}") from None
     except RecursionError:
-        raise Refusal("malformed", "lists and tables are nested too deep") from None
+        raise RejectedInputError("malformed", "lists and tables are nested too deep") from None
 
 
 def read_case(case: Table) -> tuple[Readings, Rule]:
@@ -75,7 +75,7 @@ def read_case(case: Table) -> tuple[Readings, Rule]:
         row = require_mapping(interval, f"intervals[{i}]")
         slot = require_integer(row.get("t", i), f"intervals[{i}].t")
         if slot in rows:
-            raise Refusal("duplicate_interval", f"intervals[{i}] is slot {slot}, which stands already")
+            raise RejectedInputError("duplicate_interval", f"intervals[{i}] is slot {slot}, which stands already")
         rows[slot] = (_side(row, "s", i), _side(row, "d", i))
     slots = tuple(sorted(rows))
     surplus = _read_energy([rows[slot][0] for slot in slots], members, side="s", slots=slots)
@@ -110,7 +110,7 @@ def local_day_slots(day: object, tz: object) -> int:
     try:
         return len(slots_of_day(date.fromisoformat(cast(str, day)), cast(str, tz)))
     except (TypeError, ValueError, OverflowError):
-        raise Refusal("malformed", f"day {one_line(day)} in tz {one_line(tz)} is no local day") from None
+        raise RejectedInputError("malformed", f"day {one_line(day)} in tz {one_line(tz)} is no local day") from None
 
 
 def _answer_money(settled: Settlement) -> dict[str, object]:
@@ -134,7 +134,7 @@ def _difference(money: Table, previous: object) -> dict[str, object]:
     """What a later run books: this money less the earlier, for everyone who stands in either."""
     table = require_mapping(previous, "the earlier result")
     if "money" not in table:
-        raise Refusal("malformed", "money is missing in the earlier result")
+        raise RejectedInputError("malformed", "money is missing in the earlier result")
     earlier = require_mapping(table["money"], "money of the earlier result")
     delta: dict[str, object] = {}
     for name in ("debit_nano", "credit_nano"):
@@ -153,20 +153,20 @@ def _read_amounts(earlier: Table, name: str) -> dict[str, int]:
 
 def _read_amount(amount: object, where: str) -> int:
     if isinstance(amount, bool) or not isinstance(amount, int):
-        raise Refusal("not_integer", f"{where} of the earlier result is not an integer")
+        raise RejectedInputError("not_integer", f"{where} of the earlier result is not an integer")
     return amount
 
 
 def _named(table: Table, name: str) -> object:
     if name not in table:
-        raise Refusal("malformed", f"{name} is missing")
+        raise RejectedInputError("malformed", f"{name} is missing")
     return table[name]
 
 
 def _side(row: Table, side: str, index: int) -> Table:
     where = f"intervals[{index}].{side}"
     if side not in row:
-        raise Refusal("malformed", f"{where} is missing")
+        raise RejectedInputError("malformed", f"{where} is missing")
     return require_mapping(row[side], where)
 
 
@@ -176,7 +176,7 @@ def _read_energy(rows: Sequence[Table], members: Sequence[str], *, side: str, sl
     for t, row in enumerate(rows):
         for member, value in row.items():
             if member not in columns:
-                raise Refusal("unknown_member", f"slot {slots[t]} {side}.{one_line(member)}: no such member")
+                raise RejectedInputError("unknown_member", f"slot {slots[t]} {side}.{one_line(member)}: no such member")
             if value is None:
                 continue
             # The everyday value first: words for a refusal cost more than the check.
@@ -192,10 +192,10 @@ def _read_windows(value: object, members: Sequence[str]) -> dict[str, Window]:
     for member, bounds in require_mapping(value, "windows").items():
         where = f"windows.{one_line(member)}"
         if member not in members:
-            raise Refusal("unknown_member", f"{where}: no such member")
+            raise RejectedInputError("unknown_member", f"{where}: no such member")
         pair = require_sequence(bounds, where)
         if len(pair) != 2:
-            raise Refusal("malformed", f"{where} is not [from, to]")
+            raise RejectedInputError("malformed", f"{where} is not [from, to]")
         first = require_integer(pair[0], f"{where}[0]")
         end = None if pair[1] is None else require_integer(pair[1], f"{where}[1]")
         windows[member] = (first, end)
@@ -216,7 +216,7 @@ def _read_prices(value: object) -> Prices:
 
 def _named_price(table: Table, name: str) -> object:
     if name not in table:
-        raise Refusal("malformed", f"prices.{name} is missing")
+        raise RejectedInputError("malformed", f"prices.{name} is missing")
     return table[name]
 
 
@@ -226,7 +226,7 @@ def _check_day(case: Table, count: int) -> None:
     expected = local_day_slots(case.get("day"), case.get("tz"))
     if count != expected:
         found = f"{count} intervals given, but {case['day']} has {expected} in {case['tz']}"
-        raise Refusal("interval_count", found)
+        raise RejectedInputError("interval_count", found)
 
 
 def _single_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -234,15 +234,15 @@ def _single_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(table) < len(pairs):
         names = [name for name, _ in pairs]
         doubled = next(name for i, name in enumerate(names) if name in names[:i])
-        raise Refusal("malformed", f"the key {one_line(doubled)} stands twice in one table")
+        raise RejectedInputError("malformed", f"the key {one_line(doubled)} stands twice in one table")
     return table
 
 
 def _refuse_constant(name: str) -> object:
-    raise Refusal("not_integer", f"{name} is not a number of anything")
+    raise RejectedInputError("not_integer", f"{name} is not a number of anything")
 
 
 def _bounded_integer(digits: str) -> int:
     if len(digits) > MAX_DIGITS:
-        raise Refusal("out_of_range", f"a number of {len(digits)} digits")
+        raise RejectedInputError("out_of_range", f"a number of {len(digits)} digits")
     return int(digits)

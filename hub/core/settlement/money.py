@@ -11,7 +11,7 @@ CENT_NANO: Final = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class RoundedMoney:
     """Debits and credits in whole statement units, member by member, and what is left to the co-op."""
 
     debit: tuple[int, ...]
@@ -32,10 +32,10 @@ class Money:
         """What buyers pay and sellers do not get."""
         return sum(self.debit_nano) - sum(self.credit_nano)
 
-    def in_units_of(self, unit_nano: int) -> Statement:
+    def in_units_of(self, unit_nano: int) -> RoundedMoney:
         """Buyers and sellers each rounded to their own total by largest remainder; the margin is the difference."""
         debit, credit = round_to_unit(self.debit_nano, unit_nano), round_to_unit(self.credit_nano, unit_nano)
-        return Statement(debit, credit, sum(debit) - sum(credit))
+        return RoundedMoney(debit, credit, sum(debit) - sum(credit))
 
 
 def price_energy(alloc_wh: Sequence[int], sold_wh: Sequence[int], *, prices: Prices) -> Money:

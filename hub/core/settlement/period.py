@@ -14,13 +14,13 @@ from hub.core.rules.allocation_key import AllocationKey
 from hub.core.rules.input_checks import MAX_INTEGER
 from hub.core.rules.rulebook import Rule, check_rule, sort_members
 from hub.core.settlement.accepted_readings import (
-    Accepted,
+    PreparedReadings,
     Presence,
     Readings,
-    accept_readings,
     big_endian,
     canonical_line,
     digest_inputs,
+    prepare_readings,
     put_in_order,
 )
 from hub.core.settlement.money import Money, price_energy
@@ -148,11 +148,11 @@ def settle(readings: Readings, rule: Rule) -> Settlement:
     )
 
 
-def check_inputs(readings: Readings, rule: Rule) -> tuple[tuple[str, ...], AllocationKey, Accepted]:
+def check_inputs(readings: Readings, rule: Rule) -> tuple[tuple[str, ...], AllocationKey, PreparedReadings]:
     """Members in order, the rule's key and what is accepted of the readings, or a Refusal: `settle` has no others."""
     members = sort_members(readings.members)
     key = check_rule(rule, members)
-    return members, key, accept_readings(put_in_order(readings), rule)
+    return members, key, prepare_readings(put_in_order(readings), rule)
 
 
 def sum_columns(energy_wh: Energy) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from hub.core.allocation.published_steps import Step, buyer_steps, producer_step, share_step
+from hub.core.allocation.published_steps import SharingStep, buyer_steps, producer_step, share_step
 from hub.core.allocation.rounding import largest_remainder
 from hub.core.rules.allocation_key import GRID_PPM, AllocationKey
 from hub.core.rules.rulebook import check_rule
@@ -30,7 +30,7 @@ class Producer:
     """One producer's pairwise sharing in a slot: the quota step and what each consumer took, by member."""
 
     member: str
-    step: Step
+    step: SharingStep
     taken_wh: tuple[tuple[str, int], ...]
 
     def plain(self) -> list[object]:
@@ -47,9 +47,9 @@ class PoolSlot:
 
     slot: int
     homes: int
-    buy: tuple[Step, ...] = ()
+    buy: tuple[SharingStep, ...] = ()
     hidden: tuple[bool, ...] = ()
-    sell: Step | None = None
+    sell: SharingStep | None = None
     producers: tuple[Producer, ...] = ()
 
     def for_auditor(self) -> dict[str, object]:

@@ -9,7 +9,7 @@ from typing import cast
 
 HELD, REJECTED, ESTIMATED = MARK_WORDS = ("held", "rejected", "estimated")
 
-Run = tuple[int, int]
+SlotSpan = tuple[int, int]
 """(first slot, how many)."""
 
 
@@ -21,8 +21,8 @@ class SlotMarks:
     is (slot, surplus, demand) as settled in place of a reading. Units: Wh.
     """
 
-    held: tuple[Run, ...] = ()
-    rejected: tuple[Run, ...] = ()
+    held: tuple[SlotSpan, ...] = ()
+    rejected: tuple[SlotSpan, ...] = ()
     estimated: tuple[tuple[int, int, int], ...] = ()
 
     def plain(self) -> dict[str, list[list[int]]]:
@@ -71,9 +71,9 @@ def plain_marks(marks: Mapping[str, SlotMarks]) -> dict[str, dict[str, list[list
     return {member: each.plain() for member, each in marks.items() if each}
 
 
-def runs_of(slots: Iterable[int]) -> tuple[Run, ...]:
+def runs_of(slots: Iterable[int]) -> tuple[SlotSpan, ...]:
     """Ascending slots as unbroken runs."""
-    runs: list[Run] = []
+    runs: list[SlotSpan] = []
     for slot in slots:
         if runs and sum(runs[-1]) == slot:
             runs[-1] = (runs[-1][0], runs[-1][1] + 1)

@@ -15,8 +15,8 @@ from hub.core.payments.bills import bill_table
 from hub.core.rules.rulebook import Prices
 from hub.core.settlement.accepted_readings import MISSING_WH, Readings
 from hub.core.settlement.slot_marks import MARK_WORDS, SlotMarks
-from hub.core.statements.month import SIDES, UNITS_NANO, Month, StatedDay, booked_amounts, settled_amounts
-from protocols.slots import iso
+from hub.core.statements.month import SIDES, UNITS_NANO, StatedDay, StatementMonth, booked_amounts, settled_amounts
+from protocols.slots import format_slot
 
 STATEMENT_FORMAT: Final = "commonwatt-statement-1"
 ENERGIES: Final = ("surplus", "demand", "received", "sold", "imported", "exported")
@@ -57,7 +57,13 @@ class StatementFiles:
 
 
 def state_month(
-    month: Month, member: str, *, name: str, made_at: str, bills: Sequence[Document] = (), last: Document | None = None
+    month: StatementMonth,
+    member: str,
+    *,
+    name: str,
+    made_at: str,
+    bills: Sequence[Document] = (),
+    last: Document | None = None,
 ) -> Table:
     """The statement of one member; with `last`, an earlier statement of the month, also what has changed since.
 
@@ -144,7 +150,7 @@ def statement_csv(statement: Document) -> str:
             if surplus is not None and demand is not None and received is not None and sold is not None:
                 energy = [surplus, demand, received, sold, demand - received, surplus - sold]
             state = marked.get(slot, "provisional" if slot in provisional else "complete")
-            writer.writerow([day["day"], slot, iso(slot), *energy, state, run["key"], run["kind"], day["rule"]])
+            writer.writerow([day["day"], slot, format_slot(slot), *energy, state, run["key"], run["kind"], day["rule"]])
     return "".join(lines)
 
 
@@ -248,7 +254,7 @@ def _day_money(day: StatedDay, member: str) -> dict[str, int | None]:
     }
 
 
-def _money(month: Month, member: str, days: Sequence[Mapping[str, object]]) -> dict[str, int | None]:
+def _money(month: StatementMonth, member: str, days: Sequence[Mapping[str, object]]) -> dict[str, int | None]:
     """The month's money: exact in nano, and in micro and cents as the month's rounding bars have it."""
     money: dict[str, int | None] = {name: _sum(days, "money", name) for name in MONEYS}
     for side in SIDES:

@@ -11,9 +11,9 @@ from functools import cached_property
 from typing import Final
 
 from hub.core.allocation.published_steps import part_rests
-from hub.core.ledger.entries import Entry, Link, read_entry
+from hub.core.ledger.entries import ChainedEntry, Entry, read_entry
 from hub.core.ledger.export import BookedEntry
-from hub.core.ledger.merkle import MerkleTree, plant
+from hub.core.ledger.merkle import MerkleTree, build_tree
 from hub.core.ledger.signed_document import Signer, document_hash, sign_document
 from hub.core.settlement.accepted_readings import Window
 from hub.core.settlement.money import CENT_NANO, MICRO_NANO
@@ -83,11 +83,11 @@ class StatedDay:
     pool: PoolSeries
     tree: MerkleTree
     root: Mapping[str, object]
-    mine: Mapping[str, tuple[tuple[int, Entry, Link], ...]]
+    mine: Mapping[str, tuple[tuple[int, Entry, ChainedEntry], ...]]
 
 
 @dataclass(frozen=True)
-class Month:
+class StatementMonth:
     """A month ready for statements. `missing` are its days that no run has settled yet, `before` those before the
     co-op began."""
 
@@ -119,7 +119,7 @@ def prepare_month(
     missing: Sequence[str],
     key: Signer,
     before: Sequence[str] = (),
-) -> Month:
+) -> StatementMonth:
     """The month's days in order, each with a root signed by the hub's key.
 
     Raises: ValueError where a day is not of the month, stands twice, or the books do not say what its run settled.
@@ -135,7 +135,7 @@ def prepare_month(
 
 def gather_month(
     coop: CoopName, month: str, *, days: Iterable[StatedDay], missing: Iterable[str], before: Iterable[str]
-) -> Month:
+) -> StatementMonth:
     """The month of these stated days, which are days of it and each there once."""
     stated = tuple(sorted(days, key=lambda day: day.source.day))
     nano: dict[str, dict[str, int]] = {side: defaultdict(int) for side in SIDES}
@@ -145,7 +145,7 @@ def gather_month(
             for member, amount in zip(settled.members, amounts, strict=True):
                 nano[side][member] += amount
     sums = {side: dict(table) for side, table in nano.items()}
-    return Month(coop, month, stated, tuple(sorted(missing)), sums, tuple(sorted(before)))
+    return StatementMonth(coop, month, stated, tuple(sorted(missing)), sums, tuple(sorted(before)))
 
 
 def state_day(coop: CoopName, source: SettledDay, *, key: Signer) -> StatedDay:
@@ -156,8 +156,8 @@ def state_day(coop: CoopName, source: SettledDay, *, key: Signer) -> StatedDay:
     _check_slots(coop, source)
     pool = pool_series(source.settled, coop=coop.id, day=source.day, run=source.run.key)
     booked = sorted(source.booked, key=lambda row: row.position)
-    tree = plant([row.canonical for row in booked])
-    mine: dict[str, list[tuple[int, Entry, Link]]] = defaultdict(list)
+    tree = build_tree([row.canonical for row in booked])
+    mine: dict[str, list[tuple[int, Entry, ChainedEntry]]] = defaultdict(list)
     for place, row in enumerate(booked):
         entry = read_entry(row.canonical)
         if entry.day != source.day:

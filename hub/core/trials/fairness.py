@@ -34,7 +34,7 @@ Stored = NDArray[np.int64] | NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class FairnessShare:
     """One member's row. `error_nano` is the standard error of the sampled value, rounded up; 0 where it is exact."""
 
     member: str
@@ -61,20 +61,20 @@ class FairnessReport:
     grid: the three add up to the whole. `orders` is how many orders of joining were sampled; 0 where all were counted.
     """
 
-    shares: tuple[Share, ...]
+    shares: tuple[FairnessShare, ...]
     orders: int
     value_nano: int
     got_nano: int
     margin_nano: int
     unshared_nano: int
 
-    def of_member(self, member: str) -> Share:
+    def of_member(self, member: str) -> FairnessShare:
         """The member's own row, for that member only. Raises: KeyError for who had no part."""
         return {share.member: share for share in self.shares}[member]
 
 
 @dataclass(frozen=True)
-class Part:
+class FairnessPeriod:
     """What the report needs of a settled part, such as a day: the slots in which anything could be shared, and money.
 
     `spread` is what a shared Wh is worth, in micro-currency per kWh.
@@ -89,7 +89,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Band:
+class FairnessBand:
     """Five homes or more that added about as much: means of what they added and of what they got."""
 
     homes: int
@@ -109,7 +109,7 @@ class FairnessSummary:
     unshared_nano: int
     got_more_than_added: int | None
     got_less_than_added: int | None
-    bands: tuple[Band, ...]
+    bands: tuple[FairnessBand, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class MemberFairness:
     left_out: int
     seed: int
     summary: FairnessSummary
-    own: Share | None
+    own: FairnessShare | None
 
 
 def report_fairness(
@@ -133,10 +133,10 @@ def report_fairness(
     Up to ten members every group is counted; more are sampled by `pairs` orders, each with its reverse, which
     cancels much of the chance. Raises: ValueError where a rule names no outside prices, or sums pass 62 bits.
     """
-    return report_parts([take_part(part) for part in settled], rng=rng, pairs=pairs)
+    return report_periods([extract_period(part) for part in settled], rng=rng, pairs=pairs)
 
 
-def take_part(settled: Settlement) -> Part:
+def extract_period(settled: Settlement) -> FairnessPeriod:
     """A settled part without what the report does not need: a year of it fits where its settlements would not.
 
     Raises: ValueError as report_fairness.
@@ -151,7 +151,7 @@ def take_part(settled: Settlement) -> Part:
     rows = settled.surplus_wh.any(axis=1) & settled.demand_wh.any(axis=1)
     surplus, demand = settled.surplus_wh[rows], settled.demand_wh[rows]
     is_small = top < 2**31
-    return Part(
+    return FairnessPeriod(
         members=settled.members,
         surplus=surplus.astype(np.int32) if is_small else surplus,
         demand=demand.astype(np.int32) if is_small else demand,
@@ -161,7 +161,9 @@ def take_part(settled: Settlement) -> Part:
     )
 
 
-def report_parts(parts: Sequence[Part], *, rng: np.random.Generator, pairs: int = USUAL_PAIRS) -> FairnessReport:
+def report_periods(
+    parts: Sequence[FairnessPeriod], *, rng: np.random.Generator, pairs: int = USUAL_PAIRS
+) -> FairnessReport:
     """As report_fairness, from parts already taken."""
     if pairs < 2:
         raise ValueError("a standard error needs at least two pairs of orders")
@@ -180,7 +182,7 @@ def report_parts(parts: Sequence[Part], *, rng: np.random.Generator, pairs: int 
     margin = sum(part.margin_nano for part in parts)
     rows = zip(members, values, errors, strict=True)
     return FairnessReport(
-        shares=tuple(Share(member, value, error, got[member]) for member, value, error in rows),
+        shares=tuple(FairnessShare(member, value, error, got[member]) for member, value, error in rows),
         orders=orders,
         value_nano=whole,
         got_nano=received,
@@ -207,7 +209,7 @@ def summarise_fairness(report: FairnessReport) -> FairnessSummary:
     )
 
 
-def _bands(shares: Sequence[Share]) -> tuple[Band, ...]:
+def _bands(shares: Sequence[FairnessShare]) -> tuple[FairnessBand, ...]:
     """The homes from those that added least, in up to BANDS_MOST bands of five or more."""
     ranked = sorted(shares, key=lambda share: (share.value_nano, share.member.encode("utf-8")))
     count = min(BANDS_MOST, len(ranked) // LEAST_HOMES)
@@ -215,11 +217,11 @@ def _bands(shares: Sequence[Share]) -> tuple[Band, ...]:
     for band in range(count):
         homes = ranked[band * len(ranked) // count : (band + 1) * len(ranked) // count]
         value, got = sum(share.value_nano for share in homes), sum(share.got_nano for share in homes)
-        bands.append(Band(len(homes), value // len(homes), got // len(homes)))
+        bands.append(FairnessBand(len(homes), value // len(homes), got // len(homes)))
     return tuple(bands)
 
 
-def explain_share(share: Share, *, currency: str) -> str:
+def explain_share(share: FairnessShare, *, currency: str) -> str:
     """The member's row in plain words."""
     added, got = _amount(share.value_nano, currency), _amount(share.got_nano, currency)
     error = f", give or take {_amount(CLEAR_ERRORS * share.error_nano, currency)}" if share.error_nano else ""
@@ -243,7 +245,7 @@ class _Game:
     spread: int
 
 
-def _game(part: Part, members: Sequence[str]) -> _Game:
+def _game(part: FairnessPeriod, members: Sequence[str]) -> _Game:
     index = {member: place for place, member in enumerate(members)}
     places = np.array([index[member] for member in part.members], dtype=np.int64)
     return _Game(part.surplus, part.demand, places, part.spread)

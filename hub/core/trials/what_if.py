@@ -21,7 +21,7 @@ USUAL_RESERVE_PPM: Final = 200_000
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class PeriodOutcome:
     """What a period came to for one member. `alone_nano` is its cost without neighbours, `cost_nano` with them."""
 
     surplus_wh: int = 0
@@ -36,9 +36,9 @@ class Outcome:
         """What the member gains by sharing; negative where it would be better off alone."""
         return self.alone_nano - self.cost_nano
 
-    def plus(self, other: "Outcome") -> "Outcome":
+    def plus(self, other: "PeriodOutcome") -> "PeriodOutcome":
         """Both periods together."""
-        return Outcome(
+        return PeriodOutcome(
             self.surplus_wh + other.surplus_wh,
             self.demand_wh + other.demand_wh,
             self.received_wh + other.received_wh,
@@ -49,12 +49,12 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class MemberComparison:
     """One member under the rule that stood and under the one tried; shown to that member only."""
 
     member: str
-    stood: Outcome
-    tried: Outcome
+    stood: PeriodOutcome
+    tried: PeriodOutcome
 
     @property
     def gain_nano(self) -> int:
@@ -63,7 +63,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class TrialSummary:
     """What everyone may see of a trial. Ratios in ppm, rounded down; None where they are not defined or too few stand
     behind them.
 
@@ -92,9 +92,9 @@ class MemberTrial:
 
     days: int
     left_out: int
-    stood: Summary
-    tried: Summary
-    own: Change | None
+    stood: TrialSummary
+    tried: TrialSummary
+    own: MemberComparison | None
 
 
 @dataclass(frozen=True)
@@ -103,9 +103,9 @@ class Trial:
 
     rule: Rule
     settled: tuple[Settlement, ...]
-    changes: tuple[Change, ...]
+    changes: tuple[MemberComparison, ...]
 
-    def of_member(self, member: str) -> Change:
+    def of_member(self, member: str) -> MemberComparison:
         """The member's own change. Raises: KeyError for who had no part in the period."""
         return {change.member: change for change in self.changes}[member]
 
@@ -128,13 +128,16 @@ def try_rule(
     before, after = _outcomes(stood, stood), _outcomes(settled, stood)
     for member, fee in (fees_nano or {}).items():
         for outcomes in (before, after):
-            outcomes[member] = outcomes.get(member, Outcome()).plus(Outcome(cost_nano=fee))
+            outcomes[member] = outcomes.get(member, PeriodOutcome()).plus(PeriodOutcome(cost_nano=fee))
     members = sorted({*before, *after}, key=lambda member: member.encode("utf-8"))
-    changes = tuple(Change(member, before.get(member, Outcome()), after.get(member, Outcome())) for member in members)
+    changes = tuple(
+        MemberComparison(member, before.get(member, PeriodOutcome()), after.get(member, PeriodOutcome()))
+        for member in members
+    )
     return Trial(rule, settled, changes)
 
 
-def summarise(trial: Trial) -> Summary:
+def summarise(trial: Trial) -> TrialSummary:
     """What everyone may see of a trial."""
     changes = trial.changes
     tried = [change.tried for change in changes]
@@ -143,7 +146,7 @@ def summarise(trial: Trial) -> Summary:
     gainers, losers = [gain for gain in gains if gain > 0], [gain for gain in gains if gain < 0]
     enough = len(changes) >= LEAST_HOMES
     means_shown = enough and not any(0 < len(group) < LEAST_HOMES for group in (gainers, losers))
-    return Summary(
+    return TrialSummary(
         method=trial.rule.method,
         version=trial.rule.version(),
         homes=len(changes),
@@ -240,24 +243,24 @@ def gini_ppm(amounts: Sequence[int]) -> int | None:
     return ranked * PPM // (count * total)
 
 
-def _outcomes(settled: Sequence[Settlement], stood: Sequence[Settlement]) -> dict[str, Outcome]:
+def _outcomes(settled: Sequence[Settlement], stood: Sequence[Settlement]) -> dict[str, PeriodOutcome]:
     """Every member's outcome over the parts, at the outside prices of what stood."""
-    outcomes: dict[str, Outcome] = {}
+    outcomes: dict[str, PeriodOutcome] = {}
     for part, contract in zip(settled, stood, strict=True):
         prices = contract.rule.prices
         for column, member in enumerate(part.members):
             outcome = _outcome(part, column, outside=prices)
-            outcomes[member] = outcomes.get(member, Outcome()).plus(outcome)
+            outcomes[member] = outcomes.get(member, PeriodOutcome()).plus(outcome)
     return outcomes
 
 
-def _outcome(part: Settlement, column: int, *, outside: Prices) -> Outcome:
+def _outcome(part: Settlement, column: int, *, outside: Prices) -> PeriodOutcome:
     retail, feedin = outside.retail_micro_per_kwh, outside.feedin_micro_per_kwh
     if retail is None or feedin is None:
         raise ValueError("the rule that stood names no retail and feed-in price: there is nothing to compare with")
     totals = {name: amounts[column] for name, amounts in part.totals_wh.items()}
     paid = part.money.debit_nano[column] - part.money.credit_nano[column]
-    return Outcome(
+    return PeriodOutcome(
         surplus_wh=totals["surplus"],
         demand_wh=totals["demand"],
         received_wh=totals["alloc"],

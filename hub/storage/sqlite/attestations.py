@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import aiosqlite
 
-from hub.storage.errors import StoreConflict
+from hub.storage.errors import StoreConflictError
 from hub.storage.records import AttestationRow, EntryRow, RunRow
 from hub.storage.sqlite.connections import SqliteConnections
 
@@ -28,7 +28,7 @@ class SqliteAttestations(SqliteConnections):
     """The AttestationStore slice."""
 
     async def attest(self, rows: Sequence[AttestationRow]) -> None:
-        """Append in one transaction. Raises: StoreConflict where the rows do not follow the last one held."""
+        """Append in one transaction. Raises: StoreConflictError where the rows do not follow the last one held."""
 
         async def work(db: aiosqlite.Connection) -> None:
             await insert_attestations(db, rows)
@@ -100,18 +100,18 @@ class SqliteAttestations(SqliteConnections):
 async def insert_attestations(db: aiosqlite.Connection, rows: Sequence[AttestationRow]) -> None:
     """Append inside a transaction of the caller.
 
-    Raises: StoreConflict where the rows do not follow the last one, or a run has its root already.
+    Raises: StoreConflictError where the rows do not follow the last one, or a run has its root already.
     """
     ((last,),) = await db.execute_fetchall("SELECT coalesce(max(position), 0) FROM attestation")
     if [row.position for row in rows] != list(range(last + 1, last + 1 + len(rows))):
-        raise StoreConflict(f"the next attestation is number {last + 1}: something was signed meanwhile")
+        raise StoreConflictError(f"the next attestation is number {last + 1}: something was signed meanwhile")
     values = [(row.position, row.kind, row.subject, row.run_key, row.document, row.signature) for row in rows]
     try:
         await db.executemany(_INSERT_SQL, values)
     except sqlite3.IntegrityError as error:
         if error.sqlite_errorcode != sqlite3.SQLITE_CONSTRAINT_UNIQUE:
             raise
-        raise StoreConflict("a run has its root already: it was signed meanwhile") from None
+        raise StoreConflictError("a run has its root already: it was signed meanwhile") from None
 
 
 def _run(row: aiosqlite.Row) -> RunRow:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import aiosqlite
 
-from hub.storage.errors import StaleInputs, StoreConflict, StoreError
+from hub.storage.errors import StaleInputsError, StoreConflictError, StoreError
 from hub.storage.records import AttestationRow, EntryRow, RunRow, SettledThrough
 from hub.storage.sqlite.attestations import insert_attestations
 from hub.storage.sqlite.connections import SqliteConnections
@@ -71,8 +71,8 @@ class SqliteBooks(SqliteConnections):
     ) -> bool:
         """Book all of it in one transaction; False, and nothing written, when run_key is known.
 
-        Raises: StoreConflict when entries or attestations do not follow the last ones: read the heads and retry.
-        StaleInputs when the day's standing run had seen a newer message than `through` says: read the day again.
+        Raises: StoreConflictError when entries or attestations do not follow the last ones: read the heads and retry.
+        StaleInputsError when the day's standing run had seen a newer message than `through` says: read the day again.
         """
         if any(entry.run_key != run.run_key for entry in entries):
             raise ValueError("an entry names another run")
@@ -85,7 +85,9 @@ class SqliteBooks(SqliteConnections):
             rows = list(await db.execute_fetchall("SELECT coalesce(max(position), 0) FROM entry"))
             next_position = int(rows[0][0]) + 1
             if [entry.position for entry in entries] != list(range(next_position, next_position + len(entries))):
-                raise StoreConflict(f"the ledger's next position is {next_position}: another run was booked meanwhile")
+                raise StoreConflictError(
+                    f"the ledger's next position is {next_position}: another run was booked meanwhile"
+                )
             await db.execute(f"INSERT INTO run ({_RUN}) VALUES ({_places(10)})", _run_values(run))
             await db.executemany(
                 f"INSERT INTO entry ({_ENTRY}) VALUES ({_places(7)})", [_entry_values(entry) for entry in entries]
@@ -182,7 +184,7 @@ class SqliteBooks(SqliteConnections):
 async def _check_not_older(db: aiosqlite.Connection, through: SettledThrough) -> None:
     sql = "SELECT 1 FROM settled_through WHERE day = ? AND message_position > ?"
     if list(await db.execute_fetchall(sql, (through.day, through.message_position))):
-        raise StaleInputs(f"{through.day} was settled meanwhile from newer readings: start again")
+        raise StaleInputsError(f"{through.day} was settled meanwhile from newer readings: start again")
 
 
 def _places(count: int) -> str:

@@ -6,7 +6,7 @@ import sqlite3
 
 import aiosqlite
 
-from hub.storage.errors import StoreConflict, StoreError
+from hub.storage.errors import StoreConflictError, StoreError
 from hub.storage.records import Agent, Coop, Home, Member
 from hub.storage.sqlite.connections import SqliteConnections
 
@@ -31,11 +31,11 @@ class SqliteMembers(SqliteConnections):
         async def work(db: aiosqlite.Connection) -> None:
             rows = list(await db.execute_fetchall("SELECT id, tz, currency FROM coop"))
             if rows and tuple(rows[0])[:2] != (coop.id, coop.tz):
-                raise StoreConflict(
+                raise StoreConflictError(
                     f"{self.place} belongs to co-op {rows[0][0]} in {rows[0][1]}, not to {coop.id} in {coop.tz}"
                 )
             if rows and rows[0][2] != coop.currency and list(await db.execute_fetchall("SELECT 1 FROM entry LIMIT 1")):
-                raise StoreConflict(
+                raise StoreConflictError(
                     f"{self.place}: its books are kept in {rows[0][2]} and cannot go on in {coop.currency};"
                     f" set the currency back to {rows[0][2]}"
                 )
@@ -48,7 +48,7 @@ class SqliteMembers(SqliteConnections):
         await self.write(work)
 
     async def add_member(self, member: Member, home: Home | None) -> None:
-        """Add a member, and the home when there is one. Raises: StoreConflict when an id is taken."""
+        """Add a member, and the home when there is one. Raises: StoreConflictError when an id is taken."""
 
         async def work(db: aiosqlite.Connection) -> None:
             row = (member.id, member.name, member.email, member.language, int(member.is_board), member.joined_at)
@@ -57,7 +57,7 @@ class SqliteMembers(SqliteConnections):
                 if home is not None:
                     await db.execute("INSERT INTO home VALUES (?, ?, ?)", (home.id, home.name, home.member_id))
             except sqlite3.IntegrityError:
-                raise StoreConflict(f"member {member.id} or its home is already there") from None
+                raise StoreConflictError(f"member {member.id} or its home is already there") from None
 
         await self.write(work)
 
@@ -101,7 +101,7 @@ class SqliteMembers(SqliteConnections):
                     (token_hash, home_id, expires_at),
                 )
             except sqlite3.IntegrityError:
-                raise StoreConflict(f"cannot invite for home {home_id}: no such home") from None
+                raise StoreConflictError(f"cannot invite for home {home_id}: no such home") from None
 
         await self.write(work)
 
@@ -151,7 +151,7 @@ class SqliteMembers(SqliteConnections):
             try:
                 await db.execute("INSERT INTO sign_in VALUES (?, ?, ?)", (link_hash, member_id, expires_at))
             except sqlite3.IntegrityError:
-                raise StoreConflict(f"cannot make a sign-in link for {member_id}: no such member") from None
+                raise StoreConflictError(f"cannot make a sign-in link for {member_id}: no such member") from None
 
         await self.write(work)
 

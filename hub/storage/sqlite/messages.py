@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 
 import aiosqlite
 
-from hub.storage.errors import StoreConflict
+from hub.storage.errors import StoreConflictError
 from hub.storage.records import AcceptedMessage, ChainHead, RefusalCount, RefusedNumber
 from hub.storage.sqlite.connections import SqliteConnections
-from hub.storage.sqlite.prompts import take_answer
+from hub.storage.sqlite.prompts import store_answer
 from protocols.slots import Slot
 
 # A better mark replaces a worse one, an equal one never: what was read first from the meter stands (I2, I5).
@@ -40,7 +40,7 @@ class SqliteMessages(SqliteConnections):
     async def store_messages(self, messages: Sequence[AcceptedMessage]) -> None:
         """One durable transaction for all of them; a message already held with the same hash is left as it is.
 
-        Raises: StoreConflict when a message contradicts a held one or leaves a hole in its agent's chain; then
+        Raises: StoreConflictError when a message contradicts a held one or leaves a hole in its agent's chain; then
         nothing of the whole sequence was written.
         """
 
@@ -153,7 +153,7 @@ async def _unheld(db: aiosqlite.Connection, messages: Sequence[AcceptedMessage])
         key, head = (message.epoch, message.seq), heads.get(message.agent)
         if head is None or key > head:
             if head is not None and message.epoch == head[0] and message.seq != head[1] + 1:
-                raise StoreConflict(f"agent {message.agent}: message {key} leaves a hole after {head}")
+                raise StoreConflictError(f"agent {message.agent}: message {key} leaves a hole after {head}")
             heads[message.agent] = key
             fresh.append(message)
         elif not any(m.agent == message.agent and (m.epoch, m.seq) == key and m.hash == message.hash for m in fresh):
@@ -169,7 +169,9 @@ async def _require_same(db: aiosqlite.Connection, message: AcceptedMessage) -> N
         )
     )
     if not rows or rows[0][0] != message.hash:
-        raise StoreConflict(f"agent {message.agent}: message ({message.epoch}, {message.seq}) contradicts the one held")
+        raise StoreConflictError(
+            f"agent {message.agent}: message ({message.epoch}, {message.seq}) contradicts the one held"
+        )
 
 
 async def _insert(db: aiosqlite.Connection, messages: Sequence[AcceptedMessage]) -> None:
@@ -210,7 +212,7 @@ async def _take_answers(db: aiosqlite.Connection, messages: Sequence[AcceptedMes
             continue
         prompt_id, choice, at = message.answer
         # An answer that comes too late or twice changes nothing; the signed message is kept as evidence all the same.
-        await take_answer(db, prompt_id, home=message.home, answer=choice, at=at)
+        await store_answer(db, prompt_id, home=message.home, answer=choice, at=at)
 
 
 def _message_row(message: AcceptedMessage) -> tuple[object, ...]:

@@ -97,7 +97,7 @@ class SqlitePrompts(SqliteConnections):
             return f"the answer must be one of {', '.join(ANSWERS)}"
 
         async def work(db: aiosqlite.Connection) -> str | None:
-            return await take_answer(db, prompt_id, home=home, answer=answer, at=at)
+            return await store_answer(db, prompt_id, home=home, answer=answer, at=at)
 
         return await self.write(work)
 
@@ -129,7 +129,7 @@ class SqlitePrompts(SqliteConnections):
         await self.write(work)
 
 
-async def take_answer(db: aiosqlite.Connection, prompt_id: str, *, home: str, answer: str, at: int) -> str | None:
+async def store_answer(db: aiosqlite.Connection, prompt_id: str, *, home: str, answer: str, at: int) -> str | None:
     """Note an answer inside a running transaction; the same answer again is a success, another one is not."""
     rows = list(
         await db.execute_fetchall(

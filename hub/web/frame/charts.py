@@ -18,12 +18,12 @@ _LEFT: Final = 4
 _FOOT: Final = 20
 _STEPS: Final = (1, 1.2, 1.6, 2, 2.4, 2.8, 3.2, 3.6, 4, 5, 6, 7, 8, 9, 10)
 
-Values = Sequence[float | None]
+SlotSeries = Sequence[float | None]
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ChartTable:
     """The same values as words, row by row."""
 
     heads: tuple[str, ...]
@@ -31,18 +31,18 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Drawing:
+class Chart:
     """One picture in three forms that agree: for eyes, for ears, and for reading off."""
 
     title: str
     svg: Markup
     sentence: str
-    table: Table
+    table: ChartTable
     kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Axis:
+class ChartAxis:
     """Where the slots of a day stand: `ticks` are (slot index, label), `unit` names the vertical scale."""
 
     slots: int
@@ -52,7 +52,7 @@ class Axis:
 
 
 @dataclass(frozen=True, slots=True)
-class Spell:
+class ChartSpan:
     """A stretch of slots [first, end) worth naming, with its label."""
 
     first: int
@@ -75,15 +75,15 @@ def draw_day(
     name: str,
     title: str,
     *,
-    axis: Axis,
-    made: Values,
+    axis: ChartAxis,
+    made: SlotSeries,
     band: Sequence[tuple[float, float] | None],
-    used: Values,
+    used: SlotSeries,
     now: float | None,
-    spells: Sequence[Spell],
+    spells: Sequence[ChartSpan],
     sentence: str,
-    table: Table,
-) -> Drawing:
+    table: ChartTable,
+) -> Chart:
     """What is made (solid, with its likely range), what is used (dashed), the good hours bracketed, and now.
 
     Shape: made, band and used are (axis.slots,); `now` counts in slots from the left edge.
@@ -99,12 +99,20 @@ def draw_day(
         x = _n(frame.x(now))
         parts.append(f'<path class="now" d="M{x} {_TOP}V{frame.floor}"/>')
     parts.append(f'<path class="look" d="M0 {_TOP}V{frame.floor}"/>')
-    return Drawing(title, _svg(name, title, sentence=sentence, height=frame.height, parts=parts), sentence, table)
+    return Chart(title, _svg(name, title, sentence=sentence, height=frame.height, parts=parts), sentence, table)
 
 
 def draw_bars(
-    name: str, title: str, *, axis: Axis, today: Values, before: Values, kind: str, sentence: str, table: Table
-) -> Drawing:
+    name: str,
+    title: str,
+    *,
+    axis: ChartAxis,
+    today: SlotSeries,
+    before: SlotSeries,
+    kind: str,
+    sentence: str,
+    table: ChartTable,
+) -> Chart:
     """Today's slots as one stepped area against the same slots of the day before as a thin step line.
 
     Shape: today and before are (axis.slots,). `kind` is the CSS class of today's area: "made" or "used".
@@ -116,13 +124,13 @@ def draw_bars(
         f'<path class="before" d="{frame.steps(before, closed=False)}"/>',
     ]
     svg = _svg(name, title, sentence=sentence, height=frame.height, parts=parts)
-    return Drawing(title, svg, sentence, table, kind)
+    return Chart(title, svg, sentence, table, kind)
 
 
 PRESENCE_HEIGHT: Final = {"present": 14, "derived": 9, "partial": 9, "missing": 4, "waiting": 1}
 
 
-def draw_presence(name: str, title: str, *, states: Sequence[str], sentence: str, table: Table) -> Drawing:
+def draw_presence(name: str, title: str, *, states: Sequence[str], sentence: str, table: ChartTable) -> Chart:
     """A strip of slots: full height present, lower estimated, a low stub missing; height and colour both tell.
 
     Neighbouring slots of one state become one rectangle, so no hair line stands between them.
@@ -137,12 +145,12 @@ def draw_presence(name: str, title: str, *, states: Sequence[str], sentence: str
         parts.append(f'<rect class="is-{css}" x="{x}" y="{15 - height}" width="{width}" height="{height}"/>')
         at += length
     svg = _svg(name, title, sentence=sentence, height=16, parts=parts, css="strip")
-    return Drawing(title, svg, sentence, table)
+    return Chart(title, svg, sentence, table)
 
 
 def draw_balance(
-    name: str, title: str, *, axis: Axis, balance: Sequence[float], sentence: str, table: Table
-) -> Drawing:
+    name: str, title: str, *, axis: ChartAxis, balance: Sequence[float], sentence: str, table: ChartTable
+) -> Chart:
     """A running balance after each day as a stepped line over its zero line; it may go below.
 
     Shape: balance is (axis.slots,).
@@ -156,7 +164,7 @@ def draw_balance(
         f'<path class="zero" d="M{_LEFT} {zero}H{WIDTH - _LEFT}"/>',
         f'<path class="balance" d="{frame.steps(balance, closed=False)}"/>',
     ]
-    return Drawing(title, _svg(name, title, sentence=sentence, height=frame.height, parts=parts), sentence, table)
+    return Chart(title, _svg(name, title, sentence=sentence, height=frame.height, parts=parts), sentence, table)
 
 
 def draw_amount(value: float, whole: float, *, kind: str) -> Markup:
@@ -185,7 +193,7 @@ class _Frame:
         share = (value - self.bottom) / (self.top - self.bottom)
         return self.floor - (self.floor - _TOP) * min(max(share, 0.0), 1.0)
 
-    def grid(self, axis: Axis) -> str:
+    def grid(self, axis: ChartAxis) -> str:
         """Two thin lines with their values, the floor, and the hours below."""
         lines = []
         for value in (self.top, (self.top + self.bottom) / 2):
@@ -201,7 +209,7 @@ class _Frame:
             )
         return "".join(lines)
 
-    def spell(self, spell: Spell) -> str:
+    def spell(self, spell: ChartSpan) -> str:
         """Good hours: a faint field, a bracket above it, and the hours in words."""
         left, right = self.x(spell.first), self.x(spell.end)
         middle = min(max((left + right) / 2, _LEFT + 30), WIDTH - _LEFT - 30)
@@ -212,7 +220,7 @@ class _Frame:
             f'<text class="good-label" {where}>{escape(spell.label)}</text>'
         )
 
-    def line(self, values: Values) -> str:
+    def line(self, values: SlotSeries) -> str:
         """A line through the middles of the slots, broken where nothing is known."""
         path = []
         for start, run in _runs(values):
@@ -230,7 +238,7 @@ class _Frame:
             path.append("M" + "L".join([*upper, *reversed(lower)]) + "Z")
         return "".join(path)
 
-    def steps(self, values: Values, *, closed: bool) -> str:
+    def steps(self, values: SlotSeries, *, closed: bool) -> str:
         """Each value as a level over its slot; closed down to the zero line when it is an area."""
         path, zero = [], _n(self.y(0.0))
         for start, run in _runs(values):
@@ -251,7 +259,7 @@ def _runs(values: Sequence[_T | None]) -> Iterator[tuple[int, list[_T]]]:
         at += len(stretch)
 
 
-def _known(values: Values) -> list[float]:
+def _known(values: SlotSeries) -> list[float]:
     return [value for value in values if value is not None]
 
 

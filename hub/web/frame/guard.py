@@ -9,8 +9,6 @@ from urllib.parse import parse_qsl, urlsplit
 from fastapi import Request, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from protocols.errors import CommonwattError
-
 log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES: Final = 65_536
@@ -34,7 +32,7 @@ _PRIVATE: Final = (b"cache-control", b"no-store")
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
-class PageError(CommonwattError):
+class PageError(Exception):
     """A request that gets one clear sentence instead of a page."""
 
     def __init__(self, status: int, sentence: str) -> None:
@@ -66,7 +64,7 @@ class SecurityHeaders:
         await self._app(scope, receive, send_with_headers)
 
 
-class CalmErrors:
+class ErrorPages:
     """Answers a page that broke with one sentence, and logs where it broke.
 
     Neither the error's message nor the address is logged: a message may hold a home's value, an address a sign-in

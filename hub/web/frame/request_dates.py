@@ -2,22 +2,22 @@
 
 from datetime import date
 
-from hub.core.local_dates import read_day
+from hub.core.local_dates import parse_day
 from hub.web.frame.guard import PageError
-from hub.web.frame.translation import Words
+from hub.web.frame.translation import Localizer
 
 
-def asked_month(text: str, words: Words) -> date:
+def asked_month(text: str, words: Localizer) -> date:
     """The first day of a month like 2026-06. Raises: PageError(404)."""
     try:
-        return read_day(f"{text}-01")
+        return parse_day(f"{text}-01")
     except ValueError:
         raise PageError(404, words.say("A month is written like 2026-06.")) from None
 
 
-def asked_day(text: str, words: Words) -> date:
+def asked_day(text: str, words: Localizer) -> date:
     """A day like 2026-06-11. Raises: PageError(404)."""
     try:
-        return read_day(text)
+        return parse_day(text)
     except ValueError:
         raise PageError(404, words.say("A day is written like 2026-06-11.")) from None

@@ -18,20 +18,20 @@ from hub.storage.finding_records import FindingRow
 from hub.storage.records import Access, Coop, Home, Member
 from protocols.timeline import Clock
 
-Enrol = Callable[[bytes], Awaitable[tuple[int, bytes]]]
+EnrolAgent = Callable[[bytes], Awaitable[tuple[int, bytes]]]
 """The body of POST /api/enrol in; the HTTP status and the JSON body of the answer out."""
 
-Status = Callable[[], Awaitable[Mapping[str, object]]]
+ReadStatus = Callable[[], Awaitable[Mapping[str, object]]]
 """The fields of GET /api/status.json, ready for JSON. No member's values."""
 
 
-class Statements(Protocol):
+class StatementOperations(Protocol):
     """Makes a member's statement of a month, given by its first day; None where nothing of it is settled."""
 
     async def state(self, member: Member, home: Home, *, month: date, access: Access) -> StatementFiles | None: ...
 
 
-class Runs(Protocol):
+class RunOperations(Protocol):
     """The board's desk for runs of months, given by their first day. A refusal comes back as one line of text, and
     then nothing was written; a look at members' readings is logged by the desk before it is one.
     """
@@ -56,7 +56,7 @@ class Runs(Protocol):
     async def publish(self, run_key: str, *, member: str, at: int) -> MonthRun | str: ...
 
 
-class Payments(Protocol):
+class PaymentOperations(Protocol):
     """The board's desk for payment orders. A refusal comes back as one line of text, and then nothing was written."""
 
     async def orders(self) -> tuple[PaymentOrderRecord, ...]: ...
@@ -64,7 +64,7 @@ class Payments(Protocol):
     async def withdraw(self, message_id: str, *, member: str, reason: str, at: int) -> PaymentOrderRecord | str: ...
 
 
-class Trials(Protocol):
+class TrialOperations(Protocol):
     """Tries rules on past months. The desk logs the look at the homes' readings; the caller logs the member's own."""
 
     async def months(self, *, first: date, last: date) -> tuple[date, ...]: ...
@@ -73,7 +73,7 @@ class Trials(Protocol):
         ...
 
 
-class Findings(Protocol):
+class FindingOperations(Protocol):
     """The board's word on findings. The desk logs its look at a finding in the home's log before it is one."""
 
     async def verdicts(self, row: FindingRow) -> tuple[str, ...]:
@@ -88,7 +88,7 @@ class Findings(Protocol):
         ...
 
 
-class Fairness(Protocol):
+class FairnessOperations(Protocol):
     """Makes the yearly fairness report. Looks are logged as for trials."""
 
     async def years(self, *, today: date) -> tuple[int, ...]: ...
@@ -104,14 +104,14 @@ class HubParts:
     store: Store
     clock: Clock
     coop: Coop
-    enrol: Enrol
-    status: Status
-    statements: Statements
-    runs: Runs
-    payments: Payments
-    trials: Trials
-    fairness: Fairness
-    findings: Findings
+    enrol: EnrolAgent
+    status: ReadStatus
+    statements: StatementOperations
+    runs: RunOperations
+    payments: PaymentOperations
+    trials: TrialOperations
+    fairness: FairnessOperations
+    findings: FindingOperations
     secure_cookies: bool = False
     session_days: int = 30
     bank: CoopAccount | None = None

@@ -10,14 +10,13 @@ from hub.storage.records import Home, Member
 from hub.web.frame.guard import PageError
 from hub.web.frame.services import HubParts
 from hub.web.frame.tokens import TOKEN_BYTES, hash_token
-from hub.web.frame.translation import SOURCE_LANGUAGE, Words, languages
-from protocols.errors import CommonwattError
+from hub.web.frame.translation import SOURCE_LANGUAGE, Localizer, languages
 
 _DAY_S: Final = 86_400
 _MAX_TOKEN_CHARS: Final = 128
 
 
-class SignInNeeded(CommonwattError):
+class SignInNeededError(Exception):
     """The page is for members and nobody is signed in."""
 
 
@@ -27,7 +26,7 @@ class Visit:
 
     member: Member
     home: Home | None
-    words: Words
+    words: Localizer
     now_s: float
 
     def own_home(self) -> Home:
@@ -86,7 +85,7 @@ async def end_session(parts: HubParts, request: Request, *, response: Response) 
 async def visit_of(parts: HubParts, request: Request) -> Visit:
     """The signed-in member with the home that is theirs.
 
-    Raises: SignInNeeded without a session that is good now.
+    Raises: SignInNeededError without a session that is good now.
     """
     token = request.cookies.get(cookie_name(parts), "")
     now_s = parts.clock.now()
@@ -94,9 +93,9 @@ async def visit_of(parts: HubParts, request: Request) -> Visit:
     if 0 < len(token) <= _MAX_TOKEN_CHARS:
         member = await parts.store.session_member(hash_token(token), now=int(now_s))
     if member is None:
-        raise SignInNeeded
+        raise SignInNeededError
     language = member.language if member.language in languages() else SOURCE_LANGUAGE
-    words = Words(language, parts.coop.tz, parts.coop.currency)
+    words = Localizer(language, parts.coop.tz, parts.coop.currency)
     return Visit(member, await parts.store.home_of(member.id), words, now_s)
 
 

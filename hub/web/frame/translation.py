@@ -48,7 +48,7 @@ def catalogue(language: str) -> gettext.NullTranslations:
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class Localizer:
     """One reader's language, time zone and currency."""
 
     language: str

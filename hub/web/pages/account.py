@@ -11,15 +11,15 @@ from hub.storage.account_records import NewAccount
 from hub.storage.records import Access
 from hub.web.frame.guard import PageError, read_form
 from hub.web.frame.sign_in import Visit, visit_of
-from hub.web.frame.translation import Words
-from hub.web.rendering import Site, as_json
+from hub.web.frame.translation import Localizer
+from hub.web.rendering import PageContext, as_json
 from hub.web.views.account import account_json, account_page
 from hub.web.views.settlement.payments import own_payments, own_payments_json
 
 IBAN_CHARS_MAX: Final = 60
 
 
-def add_account_pages(app: FastAPI, site: Site) -> None:
+def add_account_pages(app: FastAPI, site: PageContext) -> None:
     """Mount the page of the bank account and its two forms."""
     store = site.parts.store
 
@@ -66,7 +66,7 @@ def add_account_pages(app: FastAPI, site: Site) -> None:
         return RedirectResponse(f"/account?saved={decision}", status_code=303)
 
 
-async def _give_mandate(site: Site, visit: Visit) -> None:
+async def _give_mandate(site: PageContext, visit: Visit) -> None:
     say, bank = visit.words.say, site.parts.bank
     if bank is None or not bank.creditor_id:
         raise PageError(409, say("The co-op does not collect by direct debit. Nothing was changed."))
@@ -80,7 +80,7 @@ async def _give_mandate(site: Site, visit: Visit) -> None:
 
 
 async def _page(
-    site: Site, visit: Visit, *, saved: str = "", problem: str = "", holder: str | None = None, status: int = 200
+    site: PageContext, visit: Visit, *, saved: str = "", problem: str = "", holder: str | None = None, status: int = 200
 ) -> Response:
     visit.own_home()
     details = await site.parts.store.bank_details([visit.member.id], access=_own(visit))
@@ -102,7 +102,7 @@ async def _page(
     )
 
 
-def wrong_iban(iban: str, words: Words) -> str:
+def wrong_iban(iban: str, words: Localizer) -> str:
     """What is wrong with an IBAN in a sentence that does not repeat it; empty where nothing is."""
     problem = iban_problem(iban)
     if problem == "country":

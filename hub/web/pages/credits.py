@@ -8,7 +8,7 @@ from hub.storage.records import Access, RunRow
 from hub.web.frame.guard import PageError
 from hub.web.frame.request_dates import asked_day, asked_month
 from hub.web.frame.sign_in import Visit, visit_of
-from hub.web.rendering import Site, as_json
+from hub.web.rendering import PageContext, as_json
 from hub.web.views.settlement.credits import (
     DayBooked,
     booked_days,
@@ -23,7 +23,7 @@ from hub.web.views.settlement.credits import (
 from hub.web.views.settlement.own_allocation import own_slots
 
 
-def add_credit_pages(app: FastAPI, site: Site) -> None:
+def add_credit_pages(app: FastAPI, site: PageContext) -> None:
     """Mount the Credits pages."""
 
     @app.get("/credits")
@@ -78,7 +78,7 @@ def _month(request: Request, visit: Visit) -> date:
 
 
 async def _days(
-    site: Site, visit: Visit, days: tuple[str, str], *, fields: str = "credits by day"
+    site: PageContext, visit: Visit, days: tuple[str, str], *, fields: str = "credits by day"
 ) -> tuple[DayBooked, ...]:
     """The member's booked days; they hold the home's energy, so the look stands in its log before they are read."""
     if visit.home is not None:
@@ -89,7 +89,7 @@ async def _days(
     return booked_days(rows, await site.parts.store.runs(days=days), member=visit.member.id)
 
 
-async def _day(site: Site, visit: Visit, text: str) -> tuple[DayBooked, tuple[RunRow, ...]]:
+async def _day(site: PageContext, visit: Visit, text: str) -> tuple[DayBooked, tuple[RunRow, ...]]:
     """One booked day with its runs, which hold the home's quarter hours.
 
     Raises: PageError(404) for a day on which nothing is booked for this member.

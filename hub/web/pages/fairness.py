@@ -11,12 +11,12 @@ from hub.core.trials.fairness import MemberFairness
 from hub.storage.records import Access
 from hub.web.frame.guard import PageError
 from hub.web.frame.sign_in import Visit, visit_of
-from hub.web.rendering import Site, as_json
+from hub.web.rendering import PageContext, as_json
 from hub.web.views.fairness import fairness_json, fairness_page
 from hub.web.views.home.own_record import FAIRNESS_FIELDS
 
 
-def add_fairness_pages(app: FastAPI, site: Site) -> None:
+def add_fairness_pages(app: FastAPI, site: PageContext) -> None:
     """Mount the Fairness page."""
 
     @app.get("/fairness.json")
@@ -47,7 +47,7 @@ def add_fairness_pages(app: FastAPI, site: Site) -> None:
 
 
 async def _report(
-    site: Site, visit: Visit, request: Request
+    site: PageContext, visit: Visit, request: Request
 ) -> tuple[int | None, tuple[int, ...], MemberFairness | str | None]:
     """The year asked for, the newest without one, with its report. Raises: PageError(404)."""
     home, desk, today = visit.own_home(), site.parts.fairness, _today(visit)

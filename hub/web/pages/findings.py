@@ -11,21 +11,21 @@ from hub.storage.finding_records import FindingRow
 from hub.storage.records import Access
 from hub.web.frame.guard import PageError, read_form
 from hub.web.frame.sign_in import Visit, require_board, visit_of
-from hub.web.frame.translation import Words
-from hub.web.rendering import Site, as_json
+from hub.web.frame.translation import Localizer
+from hub.web.rendering import PageContext, as_json
 from hub.web.views.findings import finding_lines
 
 SHOWN_DAYS: Final = 62
 _STATUS: Final = {"not_board": 403, "own": 403, "unknown": 404, "closed": 409, "meanwhile": 409}
 
 
-def add_finding_pages(app: FastAPI, site: Site) -> None:
+def add_finding_pages(app: FastAPI, site: PageContext) -> None:
     """Mount the member's page and the board's, each with its values as JSON."""
     _add_member_pages(app, site)
     _add_board_pages(app, site)
 
 
-def _add_member_pages(app: FastAPI, site: Site) -> None:
+def _add_member_pages(app: FastAPI, site: PageContext) -> None:
     @app.get("/findings")
     async def own_findings(request: Request) -> Response:
         visit = await visit_of(site.parts, request)
@@ -40,7 +40,7 @@ def _add_member_pages(app: FastAPI, site: Site) -> None:
         return as_json({"findings": [row.plain() for row in await _own(site, visit)]})
 
 
-def _add_board_pages(app: FastAPI, site: Site) -> None:
+def _add_board_pages(app: FastAPI, site: PageContext) -> None:
     @app.get("/board/findings")
     async def findings(request: Request) -> Response:
         visit = await _board_visit(site, request)
@@ -81,18 +81,18 @@ def _add_board_pages(app: FastAPI, site: Site) -> None:
         return RedirectResponse("/board/findings?saved=decision", status_code=303)
 
 
-async def _board_visit(site: Site, request: Request) -> Visit:
+async def _board_visit(site: PageContext, request: Request) -> Visit:
     visit = await visit_of(site.parts, request)
     require_board(visit)
     return visit
 
 
-async def _own(site: Site, visit: Visit) -> tuple[FindingRow, ...]:
+async def _own(site: PageContext, visit: Visit) -> tuple[FindingRow, ...]:
     access = Access(actor=visit.member.id, role="self", purpose="own.view")
     return await site.parts.store.findings(access=access, home=visit.own_home().id, since=_since(visit))
 
 
-async def _all(site: Site, visit: Visit) -> tuple[FindingRow, ...]:
+async def _all(site: PageContext, visit: Visit) -> tuple[FindingRow, ...]:
     """Of every home what the board decides on; gaps are on the fleet's page, without a value."""
     access = Access(actor=visit.member.id, role="board", purpose="settle.share", reason="findings")
     return await site.parts.store.findings(access=access, since=_since(visit), notes=False)
@@ -108,7 +108,7 @@ def _whole(text: str) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else 0
 
 
-def _sentence(problem: str, words: Words) -> str:
+def _sentence(problem: str, words: Localizer) -> str:
     return {
         "not_board": words.say("This page is for the board."),
         "reason": words.say("Say why, in 1 to %(most)s characters.", most=words.number(REASON_CHARS_MAX)),

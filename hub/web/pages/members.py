@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse
 from hub.storage.records import Access, Appliance, Home
 from hub.web.frame.guard import PageError, read_body, read_form, require_same_origin
 from hub.web.frame.sign_in import Visit, visit_of
-from hub.web.rendering import Site, as_json
+from hub.web.rendering import PageContext, as_json
 from hub.web.views.home.appliance_form import (
     ApplianceField,
     appliance_fields,
@@ -18,16 +18,16 @@ from hub.web.views.home.appliance_form import (
     appliances_from_json,
 )
 from hub.web.views.home.own_day import home_json, home_page, newest_time, read_home_days
-from hub.web.views.home.own_record import consent_json, consent_page, look_days, look_json, read_consent
+from hub.web.views.home.own_record import access_days, access_json, consent_json, consent_page, read_consent
 from hub.web.views.home.prompt_cards import asked_in_week, open_prompt, past_prompt, prompt_json
 from hub.web.views.home.today import today_json, today_page
-from protocols.slots import iso, slot_of
+from protocols.slots import format_slot, slot_of
 
 LOOKS_SHOWN: Final = 200
 _ANSWERS: Final = ("yes", "no", "never_appliance")
 
 
-def add_member_pages(app: FastAPI, site: Site) -> None:
+def add_member_pages(app: FastAPI, site: PageContext) -> None:
     """Mount the members' pages."""
     _add_today(app, site)
     _add_my_home(app, site)
@@ -36,7 +36,7 @@ def add_member_pages(app: FastAPI, site: Site) -> None:
     _add_record(app, site)
 
 
-def _add_today(app: FastAPI, site: Site) -> None:
+def _add_today(app: FastAPI, site: PageContext) -> None:
     @app.get("/")
     async def today(request: Request) -> Response:
         visit = await visit_of(site.parts, request)
@@ -63,7 +63,7 @@ def _add_today(app: FastAPI, site: Site) -> None:
         return await site.page(visit, "more.html", place="more", member=visit.member, home=visit.home)
 
 
-def _add_my_home(app: FastAPI, site: Site) -> None:
+def _add_my_home(app: FastAPI, site: PageContext) -> None:
     @app.get("/my-home")
     async def my_home(request: Request) -> Response:
         visit = await visit_of(site.parts, request)
@@ -88,7 +88,7 @@ def _add_my_home(app: FastAPI, site: Site) -> None:
         return as_json(home_json(days) | {"appliances": [appliance_json(appliance) for appliance in own]})
 
 
-def _add_appliances(app: FastAPI, site: Site) -> None:
+def _add_appliances(app: FastAPI, site: PageContext) -> None:
     @app.get("/my-home/appliances")
     async def appliances(request: Request) -> Response:
         visit = await visit_of(site.parts, request)
@@ -122,7 +122,7 @@ def _add_appliances(app: FastAPI, site: Site) -> None:
         return RedirectResponse("/my-home?saved=appliances#appliances", status_code=303)
 
 
-def _add_prompts(app: FastAPI, site: Site) -> None:
+def _add_prompts(app: FastAPI, site: PageContext) -> None:
     @app.get("/prompts")
     async def prompts(request: Request) -> Response:
         visit = await visit_of(site.parts, request)
@@ -149,7 +149,7 @@ def _add_prompts(app: FastAPI, site: Site) -> None:
         open_ids = {row.id for row in waiting}
         return as_json(
             {
-                "now": iso(slot_of(visit.now_s)),
+                "now": format_slot(slot_of(visit.now_s)),
                 "now_s": visit.now_s,
                 "open": [prompt_json(row) for row in waiting],
                 "past": [prompt_json(row) for row in recent if row.id not in open_ids],
@@ -174,21 +174,21 @@ def _add_prompts(app: FastAPI, site: Site) -> None:
         return RedirectResponse(f"/prompts?answered={choice}", status_code=303)
 
 
-def _add_record(app: FastAPI, site: Site) -> None:
+def _add_record(app: FastAPI, site: PageContext) -> None:
     store = site.parts.store
 
     @app.get("/who-looked")
     async def who_looked(request: Request) -> Response:
         visit = await visit_of(site.parts, request)
         rows = await store.access_rows(visit.own_home().id, limit=LOOKS_SHOWN)
-        days = look_days(rows, await store.members(), visit.words, self_id=visit.member.id)
+        days = access_days(rows, await store.members(), visit.words, self_id=visit.member.id)
         return await site.page(visit, "who_looked.html", place="more", days=days, shown=len(rows), most=LOOKS_SHOWN)
 
     @app.get("/who-looked.json")
     async def who_looked_as_json(request: Request) -> Response:
         visit = await visit_of(site.parts, request)
         rows = await store.access_rows(visit.own_home().id, limit=LOOKS_SHOWN)
-        return as_json({"looks": [look_json(row) for row in rows]})
+        return as_json({"looks": [access_json(row) for row in rows]})
 
     @app.get("/consent")
     async def consent(request: Request) -> Response:
@@ -203,7 +203,7 @@ def _add_record(app: FastAPI, site: Site) -> None:
         return as_json(consent_json(await read_consent(store, visit.own_home())))
 
 
-async def _log_own_look(site: Site, visit: Visit, *, fields: str) -> None:
+async def _log_own_look(site: PageContext, visit: Visit, *, fields: str) -> None:
     """A look at the home's own values that no reader of the store logs, committed before they are read."""
     if visit.home is not None:
         access = Access(actor=visit.member.id, role="self", purpose="own.view")
@@ -217,9 +217,9 @@ def _parse_json(body: bytes) -> object:
         raise PageError(400, "The body is not JSON.") from None
 
 
-async def _own_appliances(site: Site, home: Home) -> tuple[Appliance, ...]:
+async def _own_appliances(site: PageContext, home: Home) -> tuple[Appliance, ...]:
     return tuple(row for row in await site.parts.store.appliances() if row.home == home.id)
 
 
-async def _fields(site: Site, visit: Visit) -> tuple[ApplianceField, ...]:
+async def _fields(site: PageContext, visit: Visit) -> tuple[ApplianceField, ...]:
     return appliance_fields(await _own_appliances(site, visit.own_home()), visit.words)

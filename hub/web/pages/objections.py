@@ -20,7 +20,7 @@ from hub.storage.records import Access, NewObjection, ObjectionRow
 from hub.web.frame.guard import PageError, read_form
 from hub.web.frame.sign_in import Visit, require_board, visit_of
 from hub.web.pages.statements import files_of
-from hub.web.rendering import Site, as_json
+from hub.web.rendering import PageContext, as_json
 from hub.web.views.home.own_record import OBJECTION_FIELDS
 from hub.web.views.settlement.objections import amount_words, objection_json, objection_lines, place_words
 from hub.web.views.settlement.statement import labels
@@ -29,13 +29,13 @@ _DAY_S: Final = 86_400
 _VERDICTS: Final = {"accept": ACCEPTED, "reject": REJECTED}
 
 
-def add_objection_pages(app: FastAPI, site: Site) -> None:
+def add_objection_pages(app: FastAPI, site: PageContext) -> None:
     """Mount the objection form, the member's list and the board's."""
     _add_member_pages(app, site)
     _add_board_pages(app, site)
 
 
-def _add_member_pages(app: FastAPI, site: Site) -> None:
+def _add_member_pages(app: FastAPI, site: PageContext) -> None:
     store = site.parts.store
 
     @app.get("/objections")
@@ -87,7 +87,7 @@ def _add_member_pages(app: FastAPI, site: Site) -> None:
         return RedirectResponse("/objections?saved=objection", status_code=303)
 
 
-def _add_board_pages(app: FastAPI, site: Site) -> None:
+def _add_board_pages(app: FastAPI, site: PageContext) -> None:
     store = site.parts.store
 
     @app.get("/board/objections")
@@ -130,7 +130,7 @@ def _add_board_pages(app: FastAPI, site: Site) -> None:
         return RedirectResponse("/board/objections", status_code=303)
 
 
-async def _own(site: Site, visit: Visit) -> tuple[ObjectionRow, ...]:
+async def _own(site: PageContext, visit: Visit) -> tuple[ObjectionRow, ...]:
     """The visitor's own: what they state is the home's, so the look is in its log before they are shown (I12)."""
     if visit.home is not None:
         access = Access(actor=visit.member.id, role="self", purpose="own.view")
@@ -138,7 +138,7 @@ async def _own(site: Site, visit: Visit) -> tuple[ObjectionRow, ...]:
     return await site.parts.store.objections(member=visit.member.id)
 
 
-async def _all(site: Site, visit: Visit, *, number: str | None = None) -> tuple[ObjectionRow, ...]:
+async def _all(site: PageContext, visit: Visit, *, number: str | None = None) -> tuple[ObjectionRow, ...]:
     """Everybody's or the one of this number, for the board: the look is in the log of each home concerned (I12)."""
     store = site.parts.store
     rows = tuple(row for row in await store.objections() if number is None or str(row.id) == number)
@@ -149,7 +149,7 @@ async def _all(site: Site, visit: Visit, *, number: str | None = None) -> tuple[
     return rows
 
 
-async def _objection(site: Site, visit: Visit, place: tuple[str, str, str], *, reason: str) -> NewObjection:
+async def _objection(site: PageContext, visit: Visit, place: tuple[str, str, str], *, reason: str) -> NewObjection:
     """The objection to a line of the visitor's own statement. Raises: PageError for a line it does not have."""
     month, day, line = place
     statement = (await files_of(site, visit, month)).statement

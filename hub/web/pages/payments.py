@@ -9,21 +9,21 @@ from hub.core.payments.order_history import REASON_CHARS_MAX, PaymentOrderRecord
 from hub.storage.records import Access
 from hub.web.frame.guard import PageError, read_form
 from hub.web.frame.sign_in import Visit
-from hub.web.pages.board import board_visit
-from hub.web.rendering import Site
+from hub.web.pages.board import require_board_visit
+from hub.web.rendering import PageContext
 from hub.web.views.settlement.payments import order_cards
 
 ORDERS_SHOWN: Final = 12
 _DECISIONS: Final = {"approve": "approving an order", "withdraw": "withdrawing an order"}
 
 
-def add_payment_pages(app: FastAPI, site: Site) -> None:
+def add_payment_pages(app: FastAPI, site: PageContext) -> None:
     """Mount the list of orders and the form each carries."""
     desk = site.parts.payments
 
     @app.get("/board/payments")
     async def payments(request: Request) -> Response:
-        visit = await board_visit(site, request)
+        visit = await require_board_visit(site, request)
         orders = (await desk.orders())[-ORDERS_SHOWN:]
         await _log_look(site, visit, orders)
         cards = order_cards(orders, visit.words, members=await site.parts.store.members(), reader=visit.member.id)
@@ -31,7 +31,7 @@ def add_payment_pages(app: FastAPI, site: Site) -> None:
 
     @app.post("/board/payments/{message_id}")
     async def say(request: Request, message_id: str) -> Response:
-        visit = await board_visit(site, request)
+        visit = await require_board_visit(site, request)
         sent = await read_form(request)
         decision, at, me = sent.get("decision", ""), int(visit.now_s), visit.member.id
         if decision in _DECISIONS:
@@ -48,7 +48,9 @@ def add_payment_pages(app: FastAPI, site: Site) -> None:
         return RedirectResponse("/board/payments", status_code=303)
 
 
-async def _log_look(site: Site, visit: Visit, orders: tuple[PaymentOrderRecord, ...], *, reason: str = "") -> None:
+async def _log_look(
+    site: PageContext, visit: Visit, orders: tuple[PaymentOrderRecord, ...], *, reason: str = ""
+) -> None:
     """What members get and owe stands in the orders: the look is in their logs before anything is shown (I12)."""
     members = {payment.member for order in orders for payment in order.payments}
     homes = [home.id for home in await site.parts.store.homes() if home.member_id in members]

@@ -15,8 +15,8 @@ from hub.core.ledger.run_calendar import DISPUTE, MONTH_KINDS
 from hub.web.frame.guard import PageError, read_form
 from hub.web.frame.request_dates import asked_month
 from hub.web.frame.sign_in import Visit
-from hub.web.pages.board import board_visit
-from hub.web.rendering import Site, as_json
+from hub.web.pages.board import require_board_visit
+from hub.web.rendering import PageContext, as_json
 from hub.web.views.board import RUNS_SHOWN_DAYS, run_json, run_lines
 from hub.web.views.settlement.runs import (
     booked_page,
@@ -32,7 +32,7 @@ MONTHS_SHOWN: Final = 18
 KINDS: Final = (*MONTH_KINDS, DISPUTE)
 
 
-def add_run_pages(app: FastAPI, site: Site) -> None:
+def add_run_pages(app: FastAPI, site: PageContext) -> None:
     """Mount the pages of settlement runs."""
     _add_lists(app, site)
     _add_month(app, site)
@@ -40,12 +40,12 @@ def add_run_pages(app: FastAPI, site: Site) -> None:
     _add_words(app, site)
 
 
-def _add_lists(app: FastAPI, site: Site) -> None:
+def _add_lists(app: FastAPI, site: PageContext) -> None:
     store, desk = site.parts.store, site.parts.runs
 
     @app.get("/board/runs")
     async def runs(request: Request) -> Response:
-        visit = await board_visit(site, request)
+        visit = await require_board_visit(site, request)
         months = await desk.months(today=_today(visit), most=MONTHS_SHOWN)
         rows = await store.runs(days=_shown_days(visit), allocations=False)
         return await site.page(
@@ -60,21 +60,21 @@ def _add_lists(app: FastAPI, site: Site) -> None:
 
     @app.get("/board/runs.json")
     async def runs_as_json(request: Request) -> Response:
-        visit = await board_visit(site, request)
+        visit = await require_board_visit(site, request)
         months = await desk.months(today=_today(visit), most=MONTHS_SHOWN)
         rows = await store.runs(days=_shown_days(visit), allocations=False)
         return as_json({"months": [month_json(month) for month in months], "runs": [run_json(row) for row in rows]})
 
 
-def _add_month(app: FastAPI, site: Site) -> None:
+def _add_month(app: FastAPI, site: PageContext) -> None:
     @app.get("/board/runs/{month}.json")
     async def month_as_json(request: Request, month: str) -> Response:
-        visit = await board_visit(site, request)
+        visit = await require_board_visit(site, request)
         return as_json(month_json(await _month(site, visit, month)))
 
     @app.get("/board/runs/{month}")
     async def month_of_runs(request: Request, month: str) -> Response:
-        visit = await board_visit(site, request)
+        visit = await require_board_visit(site, request)
         found = await _month(site, visit, month)
         names = {member.id: member.name for member in await site.parts.store.members()}
         view = month_page(found, visit.words, names=names, reader=visit.member.id)
@@ -82,12 +82,12 @@ def _add_month(app: FastAPI, site: Site) -> None:
         return await site.page(visit, "runs_month.html", place="more", view=view, said=said)
 
 
-def _add_looks(app: FastAPI, site: Site) -> None:
+def _add_looks(app: FastAPI, site: PageContext) -> None:
     desk = site.parts.runs
 
     @app.get("/board/runs/{month}/preview.json")
     async def preview_as_json(request: Request, month: str) -> Response:
-        visit = await board_visit(site, request)
+        visit = await require_board_visit(site, request)
         found, kind = await _month(site, visit, month), _kind(request.query_params.get("kind", ""), visit)
         looked = await desk.preview(found.month, kind=kind, today=_today(visit))
         if isinstance(looked, str):
@@ -96,7 +96,7 @@ def _add_looks(app: FastAPI, site: Site) -> None:
 
     @app.get("/board/runs/{month}/preview")
     async def preview(request: Request, month: str) -> Response:
-        visit = await board_visit(site, request)
+        visit = await require_board_visit(site, request)
         found, kind = await _month(site, visit, month), _kind(request.query_params.get("kind", ""), visit)
         looked = await desk.preview(found.month, kind=kind, today=_today(visit))
         if isinstance(looked, str):
@@ -106,13 +106,13 @@ def _add_looks(app: FastAPI, site: Site) -> None:
 
     @app.get("/board/runs/{month}/run/{run_key}.json")
     async def run_as_json(request: Request, month: str, run_key: str) -> Response:
-        visit = await board_visit(site, request)
+        visit = await require_board_visit(site, request)
         run = _run(await _month(site, visit, month), run_key, visit)
         return as_json(month_run_json(run) | {"booked": preview_json(await desk.booked(run))})
 
     @app.get("/board/runs/{month}/run/{run_key}")
     async def run_of_month(request: Request, month: str, run_key: str) -> Response:
-        visit = await board_visit(site, request)
+        visit = await require_board_visit(site, request)
         found = await _month(site, visit, month)
         run = _run(found, run_key, visit)
         names = {member.id: member.name for member in await site.parts.store.members()}
@@ -121,12 +121,12 @@ def _add_looks(app: FastAPI, site: Site) -> None:
         return await site.page(visit, "runs_booked.html", place="more", view=view)
 
 
-def _add_words(app: FastAPI, site: Site) -> None:
+def _add_words(app: FastAPI, site: PageContext) -> None:
     desk = site.parts.runs
 
     @app.post("/board/runs/{month}/book")
     async def book(request: Request, month: str) -> Response:
-        visit = await board_visit(site, request)
+        visit = await require_board_visit(site, request)
         sent = await read_form(request)
         found, kind = await _month(site, visit, month), _kind(sent.get("kind", ""), visit)
         made = await desk.book(
@@ -141,7 +141,7 @@ def _add_words(app: FastAPI, site: Site) -> None:
 
     @app.post("/board/runs/{month}/approve")
     async def approve(request: Request, month: str) -> Response:
-        visit = await board_visit(site, request)
+        visit = await require_board_visit(site, request)
         sent = await read_form(request)
         run = _run(await _month(site, visit, month), sent.get("run_key", ""), visit)
         made = await desk.approve(run.run_key, member=visit.member.id, at=int(visit.now_s))
@@ -149,7 +149,7 @@ def _add_words(app: FastAPI, site: Site) -> None:
 
     @app.post("/board/runs/{month}/publish")
     async def publish(request: Request, month: str) -> Response:
-        visit = await board_visit(site, request)
+        visit = await require_board_visit(site, request)
         sent = await read_form(request)
         run = _run(await _month(site, visit, month), sent.get("run_key", ""), visit)
         made = await desk.publish(run.run_key, member=visit.member.id, at=int(visit.now_s))
@@ -175,7 +175,7 @@ def _shown_days(visit: Visit) -> tuple[str, str]:
     return ((today - timedelta(days=RUNS_SHOWN_DAYS)).isoformat(), today.isoformat())
 
 
-async def _month(site: Site, visit: Visit, text: str) -> MonthOverview:
+async def _month(site: PageContext, visit: Visit, text: str) -> MonthOverview:
     """Raises: PageError(404)."""
     month = asked_month(text, visit.words)
     found = await site.parts.runs.month(month, today=_today(visit))

@@ -7,20 +7,20 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
 from hub.web.frame.guard import PageError, is_loopback, read_body, read_form
-from hub.web.frame.sign_in import SignInNeeded, end_session, redeem_link, require_board, set_session, visit_of
-from hub.web.rendering import STATIC_DIR, Site
+from hub.web.frame.sign_in import SignInNeededError, end_session, redeem_link, require_board, set_session, visit_of
+from hub.web.rendering import STATIC_DIR, PageContext
 
 _KEEP_FOR_GOOD: Final = "public, max-age=31536000, immutable"
 
 
-def add_entrance(app: FastAPI, site: Site) -> None:
+def add_sign_in_pages(app: FastAPI, site: PageContext) -> None:
     """Mount everything that is reached without being a page of one's own."""
     _add_sign_in(app, site)
     _add_static(app)
     _add_api(app, site)
 
 
-def _add_sign_in(app: FastAPI, site: Site) -> None:
+def _add_sign_in(app: FastAPI, site: PageContext) -> None:
     parts = site.parts
 
     @app.get("/sign-in")
@@ -60,13 +60,13 @@ def _add_static(app: FastAPI) -> None:
         return RedirectResponse("/static/mark.svg", status_code=308)
 
 
-def _add_api(app: FastAPI, site: Site) -> None:
+def _add_api(app: FastAPI, site: PageContext) -> None:
     @app.get("/api/status.json")
     async def status(request: Request) -> Response:
         if not is_loopback(request):
             try:
                 require_board(await visit_of(site.parts, request))
-            except SignInNeeded:
+            except SignInNeededError:
                 raise PageError(403, "The hub's status is for programs on its own machine and for the board.") from None
         return JSONResponse(dict(await site.parts.status()))
 

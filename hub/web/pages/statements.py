@@ -12,8 +12,8 @@ from hub.storage.records import Access
 from hub.web.frame.guard import PageError
 from hub.web.frame.request_dates import asked_month
 from hub.web.frame.sign_in import Visit, visit_of
-from hub.web.pdf.statement import PdfMissing, PdfNotDrawn, draw_pdf, draws_pdf
-from hub.web.rendering import Site, as_json
+from hub.web.pdf.statement import PdfMissingError, PdfRenderError, draw_pdf, draws_pdf
+from hub.web.rendering import PageContext, as_json
 from hub.web.views.home.own_record import STATEMENT_LOOK
 from hub.web.views.settlement.statement import StatementPage, statement_day, statement_page
 from hub.web.views.settlement.statement_sheet import statement_sheet
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 SCRIPT: Final = Path(__file__).parents[2] / "verify" / "statement.py"
 
 
-def add_statement_pages(app: FastAPI, site: Site) -> None:
+def add_statement_pages(app: FastAPI, site: PageContext) -> None:
     """Mount the statement's pages and files."""
     _add_files(app, site)
 
@@ -41,7 +41,7 @@ def add_statement_pages(app: FastAPI, site: Site) -> None:
         return await site.page(visit, "statement_day.html", place="credits", view=view)
 
 
-def _add_files(app: FastAPI, site: Site) -> None:
+def _add_files(app: FastAPI, site: PageContext) -> None:
     @app.get("/verify_statement.py")
     async def script() -> Response:
         return _download(SCRIPT.read_bytes(), "text/x-python; charset=utf-8", SCRIPT.name)
@@ -69,10 +69,10 @@ def _add_files(app: FastAPI, site: Site) -> None:
         files, view = await _stated(site, visit, month)
         try:
             drawn = await asyncio.to_thread(draw_pdf, statement_sheet(files, view, visit.words))
-        except PdfMissing:
+        except PdfMissingError:
             say = visit.words.say
             raise PageError(404, say("This hub draws no PDF. Your browser can print the statement's page.")) from None
-        except PdfNotDrawn as problem:
+        except PdfRenderError as problem:
             log.warning("a statement was not drawn as PDF: %s", problem)
             raise PageError(
                 409,
@@ -94,13 +94,13 @@ def _add_files(app: FastAPI, site: Site) -> None:
         return as_json((await files_of(site, visit, month)).pool)
 
 
-async def _stated(site: Site, visit: Visit, month: str) -> tuple[StatementFiles, StatementPage]:
+async def _stated(site: PageContext, visit: Visit, month: str) -> tuple[StatementFiles, StatementPage]:
     """The visitor's statement with what its page shows, frozen lines included. Raises: PageError(404)."""
     files = await files_of(site, visit, month)
     return files, statement_page(files, visit.words)
 
 
-async def files_of(site: Site, visit: Visit, text: str) -> StatementFiles:
+async def files_of(site: PageContext, visit: Visit, text: str) -> StatementFiles:
     """The visitor's own statement of a month like 2026-05; the look stands in the log of the visitor's home.
 
     Raises: PageError(404).

@@ -13,14 +13,14 @@ from hub.core.trials.what_if import MemberTrial
 from hub.storage.records import Access
 from hub.web.frame.guard import PageError
 from hub.web.frame.sign_in import Visit, visit_of
-from hub.web.rendering import Site, as_json
+from hub.web.rendering import PageContext, as_json
 from hub.web.views.home.own_record import TRIAL_FIELDS
 from hub.web.views.what_if import rule_options, trial_json, trial_page
 
 PAST_DAYS: Final = 400
 
 
-def add_what_if_pages(app: FastAPI, site: Site) -> None:
+def add_what_if_pages(app: FastAPI, site: PageContext) -> None:
     """Mount the What-if page."""
 
     @app.get("/what-if.json")
@@ -54,13 +54,13 @@ def add_what_if_pages(app: FastAPI, site: Site) -> None:
         )
 
 
-async def _months(site: Site, visit: Visit) -> tuple[date, ...]:
+async def _months(site: PageContext, visit: Visit) -> tuple[date, ...]:
     today = visit.words.local(visit.now_s).date()
     return await site.parts.trials.months(first=(today - timedelta(days=PAST_DAYS)).replace(day=1), last=today)
 
 
 async def _tried(
-    site: Site, visit: Visit, request: Request, *, months: tuple[date, ...]
+    site: PageContext, visit: Visit, request: Request, *, months: tuple[date, ...]
 ) -> tuple[date, str, MemberTrial | None] | None:
     """What was asked for and its answer; None where nothing was. Raises: PageError(404, 409, 422)."""
     home, say = visit.own_home(), visit.words.say

@@ -23,11 +23,11 @@ LONGEST_S: Final = 60
 _one = threading.Lock()
 
 
-class PdfMissing(CommonwattError):
+class PdfMissingError(CommonwattError):
     """This hub is installed without the package that draws PDF."""
 
 
-class PdfNotDrawn(CommonwattError):
+class PdfRenderError(CommonwattError):
     """The sheet could not be drawn, such as for a letter that the fonts inside lack. Holds no word of the sheet."""
 
 
@@ -39,10 +39,10 @@ def draws_pdf() -> bool:
 def draw_pdf(sheet: Sheet) -> bytes:
     """The sheet as a PDF/UA-1 document, one at a time, in a child process that takes its memory with it.
 
-    Raises: PdfMissing; PdfNotDrawn where the child refuses the sheet, breaks or takes too long.
+    Raises: PdfMissingError; PdfRenderError where the child refuses the sheet, breaks or takes too long.
     """
     if not draws_pdf():
-        raise PdfMissing
+        raise PdfMissingError
     request = {
         "template": TEMPLATE.read_text(encoding="utf-8"),
         "sheet": json.dumps(sheet.plain(), ensure_ascii=False),
@@ -59,7 +59,7 @@ def draw_pdf(sheet: Sheet) -> bytes:
                 check=True,
             )
     except subprocess.CalledProcessError as error:
-        raise PdfNotDrawn(f"the child ended with status {error.returncode}") from None
+        raise PdfRenderError(f"the child ended with status {error.returncode}") from None
     except subprocess.TimeoutExpired:
-        raise PdfNotDrawn(f"not within {LONGEST_S} s") from None
+        raise PdfRenderError(f"not within {LONGEST_S} s") from None
     return done.stdout

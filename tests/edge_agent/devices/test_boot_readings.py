@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.program import Program
+from edge_agent.program import AgentProgram
 from edge_agent.settings import read_settings
 from edge_agent.uplink.identity import load_identity
 from protocols.quantities import Gap, Mark, Measure
@@ -56,7 +56,7 @@ async def test_what_was_measured_before_the_time_was_known_gets_its_slots(
     monkeypatch.setattr("edge_agent.metering.trusted_time.LOOK_EVERY_S", 0.005)
     async with agent_home(tmp_path, Stand(meter_words(10_000))) as home:
         pi, settings = Pi(), read_settings(home.config)
-        program = Program(
+        program = AgentProgram(
             settings, pi.clock, load_identity(settings.data), wanted=None,
             boot_clock=lambda: pi.boot_s, is_synchronised=lambda: pi.is_set,
         )  # fmt: skip

@@ -5,10 +5,10 @@ import contextlib
 from collections.abc import AsyncIterator
 from decimal import Decimal
 
-from edge_agent.devices.buses import Bus, Pace
-from edge_agent.devices.modbus_link import LineSettings, ModbusLink, Silent
+from edge_agent.devices.buses import Bus, ReadingPace
+from edge_agent.devices.modbus_link import LineSettings, ModbusLink, NoAnswerError
 from edge_agent.devices.reader import Device, Readout
-from edge_agent.metering.home_meter import ClosedSlot, Metering
+from edge_agent.metering.home_meter import ClosedSlot, HomeMeter
 from edge_agent.settings import Endpoint
 from protocols.consent.reduction import SlotValue
 from protocols.quantities import Gap, Mark, Measure
@@ -29,8 +29,8 @@ class Street:
         self.clock = HandClock(now_s)
         self.devices = devices
         places = [place for each in devices for place in each.places]
-        self.metering = Metering(places, next_slot=int(now_s // 900), longest_hole_s=300)
-        self.pace = Pace(60, window_s)
+        self.metering = HomeMeter(places, next_slot=int(now_s // 900), longest_hole_s=300)
+        self.pace = ReadingPace(60, window_s)
         self.closed: list[ClosedSlot] = []
         self.buses: list[Bus] = []
 
@@ -178,7 +178,7 @@ class Unreachable(Device):
 
     async def read_places(self, link: ModbusLink) -> Readout:
         self.asked_at.append(self.asked_by.now() - T0)
-        raise Silent("no answer in time")
+        raise NoAnswerError("no answer in time")
 
 
 async def test_a_silent_device_is_left_alone_for_longer_and_longer_but_asked_at_every_boundary() -> None:

@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.devices.boot_readings import BootReadings
-from edge_agent.devices.buses import Bus, Pace
-from edge_agent.metering.home_meter import ClosedSlot, Metering, Place, Sample
+from edge_agent.devices.buses import Bus, ReadingPace
+from edge_agent.metering.home_meter import ClosedSlot, HomeMeter, MeasuringPoint, Sample
 from edge_agent.metering.sample_feed import SampleFeed
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import SLOT_S, slot_of, start_of
 from protocols.timeline import Clock
 
 FIRST = 2_000_000
-PLACE = Place("meter", "grid", 15_000)
+PLACE = MeasuringPoint("meter", "grid", 15_000)
 POWER_W = 5000
 WINDOW_S = 60
 JUMPS = st.lists(st.tuples(st.integers(0, 30_000), st.integers(-9000, 9000)), max_size=6)
@@ -65,14 +65,14 @@ class Meter:
     async def read_places(self, _link: object) -> float:
         return self._computer.boot_s
 
-    def samples(self, boot_s: float, at_s: float) -> dict[Place, Sample]:
+    def samples(self, boot_s: float, at_s: float) -> dict[MeasuringPoint, Sample]:
         return {PLACE: sample_at(boot_s, at_s)}
 
-    def is_refused(self, _place: Place) -> bool:
+    def is_refused(self, _place: MeasuringPoint) -> bool:
         return False
 
 
-def check(closed: list[ClosedSlot], metering: Metering) -> None:
+def check(closed: list[ClosedSlot], metering: HomeMeter) -> None:
     """Each slot once and in order; slots and totals are disjoint and sum up to what the counter ran."""
     assert [each.slot for each in closed] == list(range(FIRST, FIRST + len(closed)))
     told: dict[int, int] = {}
@@ -96,21 +96,21 @@ def check(closed: list[ClosedSlot], metering: Metering) -> None:
         assert began_wh == metering_began(metering), "what was told is what the counter ran"
 
 
-def metering_began(metering: Metering) -> int:
+def metering_began(metering: HomeMeter) -> int:
     """Where the counter stood at the first boundary that was read."""
     return metering.first_base_wh  # type: ignore[attr-defined,no-any-return]
 
 
-class Watched(Metering):
+class Watched(HomeMeter):
     """A meter that remembers where its first base stood."""
 
     first_base_wh = -1
 
-    def open(self, place: Place) -> None:
+    def open(self, place: MeasuringPoint) -> None:
         super().open(place)
         self._note()
 
-    def close(self, place: Place, reason: Gap = Gap.DEVICE_SILENT) -> None:
+    def close(self, place: MeasuringPoint, reason: Gap = Gap.DEVICE_SILENT) -> None:
         super().close(place, reason)
         self._note()
 
@@ -120,13 +120,13 @@ class Watched(Metering):
             self.first_base_wh = meter.base.counter_wh
 
 
-def bus_of(computer: Computer, meter: Meter, *, metering: Metering, closed: Callable[[], None]) -> Bus:
+def bus_of(computer: Computer, meter: Meter, *, metering: HomeMeter, closed: Callable[[], None]) -> Bus:
     return Bus(
         SimpleNamespace(endpoint=SimpleNamespace(shown="here")),  # type: ignore[arg-type]
         [meter],  # type: ignore[list-item]
         metering=metering,
         clock=computer.clock,
-        pace=Pace(60, WINDOW_S),
+        pace=ReadingPace(60, WINDOW_S),
         random=lambda: 0.5,
         closed=closed,
         boot_clock=lambda: computer.boot_s,

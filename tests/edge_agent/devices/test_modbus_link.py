@@ -8,7 +8,15 @@ import termios
 
 import pytest
 
-from edge_agent.devices.modbus_link import Broken, Busy, LineSettings, LinkError, ModbusLink, Refused, Silent
+from edge_agent.devices.modbus_link import (
+    DeviceBusyError,
+    DeviceReadError,
+    LineSettings,
+    LinkBrokenError,
+    ModbusLink,
+    NoAnswerError,
+    ReadRefusedError,
+)
 from edge_agent.settings import Endpoint
 from tests.edge_agent.modbus_stand import Stand, pymodbus_server
 
@@ -41,17 +49,19 @@ async def test_words_come_from_a_foreign_server_over_one_connection() -> None:
 @pytest.mark.parametrize(
     ("mode", "error"),
     [
-        ("silent", Silent),
-        ("late", Silent),
-        ("wrong_unit", Silent),
-        ("busy", Busy),
-        ("refuse", Refused),
-        ("short", Broken),
-        ("id0", Broken),
-        ("cut", LinkError),
+        ("silent", NoAnswerError),
+        ("late", NoAnswerError),
+        ("wrong_unit", NoAnswerError),
+        ("busy", DeviceBusyError),
+        ("refuse", ReadRefusedError),
+        ("short", LinkBrokenError),
+        ("id0", LinkBrokenError),
+        ("cut", DeviceReadError),
     ],
 )
-async def test_each_misbehaviour_is_an_error_and_the_next_read_is_right(mode: str, error: type[LinkError]) -> None:
+async def test_each_misbehaviour_is_an_error_and_the_next_read_is_right(
+    mode: str, error: type[DeviceReadError]
+) -> None:
     stand = Stand(WORDS)
     link = await tcp_link(stand)
     stand.late_s = 0.25
@@ -75,7 +85,7 @@ async def test_on_a_serial_bus_no_answer_is_taken_for_another(mode: str) -> None
         stand.modes.append(mode)
         try:
             assert await read(link, 200) == expected(200, 4)
-        except LinkError:
+        except DeviceReadError:
             assert mode != "double"
         for address in (300, 400, 500, 600):
             assert await read(link, address) == expected(address, 4)
@@ -117,7 +127,7 @@ async def test_after_a_silence_nothing_is_asked_until_a_late_answer_must_have_co
         Endpoint("tcp", "127.0.0.1", stand.port), LineSettings(timeout_s=0.2), sleep=sleep, monotonic=lambda: now[0]
     )
     stand.modes.append("silent")
-    with pytest.raises(Silent):
+    with pytest.raises(NoAnswerError):
         await read(link, 0)
     assert waited == []
     assert await read(link, 7) == expected(7, 4)
@@ -132,7 +142,7 @@ async def test_a_device_that_returns_is_reached_again() -> None:
     assert await read(link, 1) == expected(1, 4)
     for _ in range(5):
         await stand.stop()
-        with pytest.raises(LinkError):
+        with pytest.raises(DeviceReadError):
             await read(link, 2)
         await stand.start()
         assert await read(link, 3) == expected(3, 4)
@@ -142,13 +152,13 @@ async def test_a_device_that_returns_is_reached_again() -> None:
 
 async def test_nobody_listens_is_said_with_the_address() -> None:
     link = ModbusLink(Endpoint("tcp", "127.0.0.1", 1), FAST)
-    with pytest.raises(Broken, match=r"tcp://127\.0\.0\.1:1"):
+    with pytest.raises(LinkBrokenError, match=r"tcp://127\.0\.0\.1:1"):
         await read(link, 0)
 
 
 async def test_a_serial_device_that_is_not_there_is_said_with_its_path(tmp_path) -> None:
     link = ModbusLink(Endpoint("rtu", path=str(tmp_path / "ttyUSB0")), FAST)
-    with pytest.raises(Broken, match="ttyUSB0"):
+    with pytest.raises(LinkBrokenError, match="ttyUSB0"):
         await read(link, 0)
 
 
@@ -159,7 +169,7 @@ async def test_an_adapter_that_fails_in_its_own_way_is_a_broken_connection(monke
     far, near = os.openpty()
     path = os.ttyname(near)
     monkeypatch.setattr(termios, "tcsetattr", pulled_out)
-    with pytest.raises(Broken, match=f"cannot connect to rtu://{path}: .*Input/output error"):
+    with pytest.raises(LinkBrokenError, match=f"cannot connect to rtu://{path}: .*Input/output error"):
         await read(ModbusLink(Endpoint("rtu", path=path), FAST), 0)
     os.close(far)
     os.close(near)
@@ -225,7 +235,7 @@ async def exchange_under_faults(seed: int, exchanges: int, *, serial: bool) -> i
             address, count = chance.randrange(1800), chance.randrange(1, 126)
             try:
                 found = await read(link, address, count)
-            except LinkError:
+            except DeviceReadError:
                 continue
             finally:
                 stand.modes.clear()

@@ -10,13 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.devices.modbus_link import ILLEGAL_ADDRESS, Busy, LineSettings, ModbusLink, Refused, Silent
-from edge_agent.devices.reader import Device, NotThisDevice
-from edge_agent.metering.home_meter import Place
+from edge_agent.devices.modbus_link import (
+    ILLEGAL_ADDRESS,
+    DeviceBusyError,
+    LineSettings,
+    ModbusLink,
+    NoAnswerError,
+    ReadRefusedError,
+)
+from edge_agent.devices.reader import Device, WrongDeviceError
+from edge_agent.metering.home_meter import MeasuringPoint
 from edge_agent.settings import DeviceSettings, Endpoint
 from protocols.maps.loading import load_map
 from protocols.maps.model import RoleName
-from protocols.maps.planning import BlockLimits, Span, outermost
+from protocols.maps.planning import BlockLimits, Span, outermost_spans
 from tests.edge_agent.modbus_stand import MAPS, Stand, meter_words
 
 FAST = LineSettings(timeout_s=0.2)
@@ -69,7 +76,7 @@ async def test_a_scan_of_a_shipped_map_takes_the_fewest_requests(family: str) ->
         stand.requests.clear()
         await read(link)
         resolved = under_test.resolved
-        spans = outermost(resolved.spans(names(resolved) if names else None))
+        spans = outermost_spans(resolved.spans(names(resolved) if names else None))
         assert len(stand.requests) == fewest_requests(spans, resolved.limits)
     await link.close()
     await stand.stop()
@@ -96,10 +103,10 @@ async def test_counters_and_power_of_a_meter() -> None:
     link = await linked(stand)
     meter = device("eastron-sdm630")
     samples = meter.samples(await meter.read_places(link), 900.0)
-    sample = samples[Place("it", "grid", 15_000)]
+    sample = samples[MeasuringPoint("it", "grid", 15_000)]
     assert (sample.counters_wh, sample.power_w) == ({"import_wh": 123_000, "export_wh": 4_000}, -750)
     turned = device("eastron-sdm630", invert=True)
-    sample = turned.samples(await turned.read_places(link), 900.0)[Place("it", "grid", 15_000)]
+    sample = turned.samples(await turned.read_places(link), 900.0)[MeasuringPoint("it", "grid", 15_000)]
     assert (sample.counters_wh, sample.power_w) == ({"export_wh": 123_000, "import_wh": 4_000}, 750)
     await link.close()
     await stand.stop()
@@ -127,7 +134,7 @@ async def test_a_sunspec_device_is_walked_once_per_connection() -> None:
 async def test_what_is_no_sunspec_device_is_said_to_be_none() -> None:
     stand = Stand({(3, 40000): 1})
     link = await linked(stand)
-    with pytest.raises(NotThisDevice, match="no SunSpec marker"):
+    with pytest.raises(WrongDeviceError, match="no SunSpec marker"):
         await device("sunspec-inverter", "pv").read_places(link)
     await link.close()
     await stand.stop()
@@ -177,7 +184,7 @@ class Particular:
         block = range(address, address + count)
         crosses = any(at in block and at + 1 in block for at in self.walls)
         if count > self.longest or crosses or self.refused.intersection(block):
-            raise Refused(ILLEGAL_ADDRESS)
+            raise ReadRefusedError(ILLEGAL_ADDRESS)
         return [0] * count
 
 
@@ -199,7 +206,7 @@ def test_whatever_a_device_refuses_it_is_learned_and_never_forbids_another_readi
         for picked in [*wanted, *[set(range(200))] * 12]:
             all_names = names or ["energy_import_total"]
             chosen = None if len(picked) == 200 else {all_names[each % len(all_names)] for each in picked}
-            with suppress(Refused):
+            with suppress(ReadRefusedError):
                 readout = await meter.read(link, chosen)  # type: ignore[arg-type]
             names = list(meter.resolved.names())
         bad = {
@@ -226,7 +233,7 @@ async def test_a_device_that_refuses_everything_teaches_nothing() -> None:
     stand.always = "refuse"
     link = await linked(stand)
     meter = device("eastron-sdm630")
-    with pytest.raises(Refused):
+    with pytest.raises(ReadRefusedError):
         await meter.read(link)
     stand.always = "ok"
     assert set((await meter.read(link)).values) == set(meter.resolved.names())
@@ -242,7 +249,7 @@ async def test_busy_is_asked_again_and_then_given_up() -> None:
     readout = await meter.read_places(link)
     assert readout.values["energy_import_total"] == Decimal(5)
     stand.always = "busy"
-    with pytest.raises(Busy):
+    with pytest.raises(DeviceBusyError):
         await meter.read_places(link)
     await link.close()
     await stand.stop()
@@ -251,7 +258,7 @@ async def test_busy_is_asked_again_and_then_given_up() -> None:
 async def test_a_unit_nobody_has_is_silent() -> None:
     stand = Stand(meter_words(5_000))
     link = await linked(stand)
-    with pytest.raises(Silent):
+    with pytest.raises(NoAnswerError):
         await device("eastron-sdm630", unit=9).read_places(link)
     await link.close()
     await stand.stop()
@@ -265,7 +272,7 @@ async def test_two_meters_on_one_serial_bus() -> None:
         for unit in (1, 3, 2, 1):
             meter = device("eastron-sdm630", unit=unit)
             if unit == 3:
-                with pytest.raises(Silent):
+                with pytest.raises(NoAnswerError):
                     await meter.read_places(link)
                 continue
             readout = await meter.read_places(link)

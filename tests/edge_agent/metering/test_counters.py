@@ -3,35 +3,42 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.metering.counters import Base, Closed, CounterMeter, Limits, Long, Verdict
+from edge_agent.metering.counters import (
+    ClosedCounterSlot,
+    CounterInterval,
+    CounterLimits,
+    CounterMeter,
+    ReadingVerdict,
+    SlotBase,
+)
 from protocols.quantities import Gap, Mark
 from protocols.slots import start_of
 
-LIMITS = Limits(max_power_w=10_000)
+LIMITS = CounterLimits(max_power_w=10_000)
 FIRST = 2_000_000
 
 
-def begun(counter_wh: int = 100_000, limits: Limits = LIMITS) -> CounterMeter:
+def begun(counter_wh: int = 100_000, limits: CounterLimits = LIMITS) -> CounterMeter:
     meter = CounterMeter(limits)
-    assert meter.take(start_of(FIRST), counter_wh) is Verdict.GOOD
+    assert meter.take(start_of(FIRST), counter_wh) is ReadingVerdict.GOOD
     meter.open(FIRST)
     return meter
 
 
-def end_slot(meter: CounterMeter, slot: int, *readings: int | None) -> Closed:
+def end_slot(meter: CounterMeter, slot: int, *readings: int | None) -> ClosedCounterSlot:
     """Give the readings at the slot's end until one is believed, then close."""
-    verdict = Verdict.NOTHING
+    verdict = ReadingVerdict.NOTHING
     for reading in readings:
         verdict = meter.take(start_of(slot + 1), reading)
-    closed = meter.close(slot, Gap.NONE if verdict is Verdict.GOOD else Gap.DEVICE_SILENT)
+    closed = meter.close(slot, Gap.NONE if verdict is ReadingVerdict.GOOD else Gap.DEVICE_SILENT)
     assert closed is not None
     return closed
 
 
 def test_a_slot_is_the_difference_of_its_two_boundaries() -> None:
     meter = begun()
-    assert end_slot(meter, FIRST, 100_250) == Closed(250, Mark.MEASURED, Gap.NONE)
-    assert end_slot(meter, FIRST + 1, 100_250) == Closed(0, Mark.MEASURED, Gap.NONE)
+    assert end_slot(meter, FIRST, 100_250) == ClosedCounterSlot(250, Mark.MEASURED, Gap.NONE)
+    assert end_slot(meter, FIRST + 1, 100_250) == ClosedCounterSlot(0, Mark.MEASURED, Gap.NONE)
 
 
 def test_a_slot_before_the_first_boundary_is_unknown_not_zero() -> None:
@@ -42,10 +49,10 @@ def test_a_slot_before_the_first_boundary_is_unknown_not_zero() -> None:
 
 def test_missing_boundaries_leave_gaps_and_one_total_over_them() -> None:
     meter = begun()
-    assert meter.close(FIRST, Gap.DEVICE_SILENT) == Closed(None, Mark.MISSING, Gap.DEVICE_SILENT)
-    assert meter.close(FIRST + 1, Gap.DEVICE_REFUSED) == Closed(None, Mark.MISSING, Gap.DEVICE_REFUSED)
+    assert meter.close(FIRST, Gap.DEVICE_SILENT) == ClosedCounterSlot(None, Mark.MISSING, Gap.DEVICE_SILENT)
+    assert meter.close(FIRST + 1, Gap.DEVICE_REFUSED) == ClosedCounterSlot(None, Mark.MISSING, Gap.DEVICE_REFUSED)
     closed = end_slot(meter, FIRST + 2, 103_000)
-    assert closed == Closed(None, Mark.MISSING, Gap.DEVICE_SILENT, Long(FIRST, 3, 3_000))
+    assert closed == ClosedCounterSlot(None, Mark.MISSING, Gap.DEVICE_SILENT, CounterInterval(FIRST, 3, 3_000))
     assert end_slot(meter, FIRST + 3, 103_500).energy_wh == 500
 
 
@@ -56,59 +63,59 @@ def test_zero_at_night_is_asleep_and_the_way_back_is_no_production() -> None:
     assert end_slot(meter, FIRST + 1, None, None).energy_wh is None
     morning = end_slot(meter, FIRST + 2, 12_345_690)
     assert morning.energy_wh is None
-    assert morning.long == Long(FIRST, 3, 12)
+    assert morning.long == CounterInterval(FIRST, 3, 12)
 
 
 def test_a_reset_needs_a_second_reading_and_costs_its_slot_only() -> None:
     meter = begun()
-    assert meter.take(start_of(FIRST + 1), 40) is Verdict.SUSPECT
-    assert meter.take(start_of(FIRST + 1), 41) is Verdict.GOOD
-    assert meter.close(FIRST, Gap.NONE) == Closed(None, Mark.MISSING, Gap.COUNTER_RESET)
-    assert end_slot(meter, FIRST + 1, 300) == Closed(259, Mark.MEASURED, Gap.NONE)
+    assert meter.take(start_of(FIRST + 1), 40) is ReadingVerdict.SUSPECT
+    assert meter.take(start_of(FIRST + 1), 41) is ReadingVerdict.GOOD
+    assert meter.close(FIRST, Gap.NONE) == ClosedCounterSlot(None, Mark.MISSING, Gap.COUNTER_RESET)
+    assert end_slot(meter, FIRST + 1, 300) == ClosedCounterSlot(259, Mark.MEASURED, Gap.NONE)
 
 
 def test_one_wrong_low_reading_is_forgotten() -> None:
     meter = begun()
-    assert meter.take(start_of(FIRST) + 300, 40) is Verdict.SUSPECT
-    assert meter.take(start_of(FIRST) + 600, 100_100) is Verdict.GOOD
-    assert end_slot(meter, FIRST, 100_200) == Closed(200, Mark.MEASURED, Gap.NONE)
+    assert meter.take(start_of(FIRST) + 300, 40) is ReadingVerdict.SUSPECT
+    assert meter.take(start_of(FIRST) + 600, 100_100) is ReadingVerdict.GOOD
+    assert end_slot(meter, FIRST, 100_200) == ClosedCounterSlot(200, Mark.MEASURED, Gap.NONE)
 
 
 def test_a_fall_that_comes_back_is_not_counted_as_production() -> None:
     meter = begun(100_000)
     for reading in (99_000, 99_000, 99_010, 100_300):
         meter.take(start_of(FIRST) + 300, reading)
-    assert end_slot(meter, FIRST, 100_400) == Closed(400, Mark.MEASURED, Gap.NONE)
+    assert end_slot(meter, FIRST, 100_400) == ClosedCounterSlot(400, Mark.MEASURED, Gap.NONE)
 
 
 def test_an_impossible_rise_is_never_energy() -> None:
     meter = begun()
-    assert meter.take(start_of(FIRST + 1), 900_000) is Verdict.SUSPECT
-    assert meter.take(start_of(FIRST + 1), 900_000) is Verdict.GOOD
-    assert meter.close(FIRST, Gap.NONE) == Closed(None, Mark.MISSING, Gap.IMPLAUSIBLE)
+    assert meter.take(start_of(FIRST + 1), 900_000) is ReadingVerdict.SUSPECT
+    assert meter.take(start_of(FIRST + 1), 900_000) is ReadingVerdict.GOOD
+    assert meter.close(FIRST, Gap.NONE) == ClosedCounterSlot(None, Mark.MISSING, Gap.IMPLAUSIBLE)
     assert end_slot(meter, FIRST + 1, 900_100).energy_wh == 100
 
 
 def test_more_than_the_connection_can_carry_in_a_slot_is_implausible() -> None:
     meter = begun()
     meter.take(start_of(FIRST) + 450, 102_000)
-    assert end_slot(meter, FIRST, 104_000) == Closed(None, Mark.MISSING, Gap.IMPLAUSIBLE)
+    assert end_slot(meter, FIRST, 104_000) == ClosedCounterSlot(None, Mark.MISSING, Gap.IMPLAUSIBLE)
 
 
 def test_a_wrap_is_counted_through() -> None:
-    limits = Limits(10_000, wraps_wh=2**32)
+    limits = CounterLimits(10_000, wraps_wh=2**32)
     meter = begun(2**32 - 100, limits)
-    assert end_slot(meter, FIRST, 150) == Closed(250, Mark.MEASURED, Gap.NONE)
-    assert end_slot(meter, FIRST + 1, 350) == Closed(200, Mark.MEASURED, Gap.NONE)
+    assert end_slot(meter, FIRST, 150) == ClosedCounterSlot(250, Mark.MEASURED, Gap.NONE)
+    assert end_slot(meter, FIRST + 1, 350) == ClosedCounterSlot(200, Mark.MEASURED, Gap.NONE)
     again = CounterMeter(limits, meter.base)
-    assert end_slot(again, FIRST + 2, 400) == Closed(50, Mark.MEASURED, Gap.NONE)
+    assert end_slot(again, FIRST + 2, 400) == ClosedCounterSlot(50, Mark.MEASURED, Gap.NONE)
 
 
 def test_a_counter_that_showed_zero_long_ago_is_not_believed_at_once() -> None:
     meter = begun(0)
     meter.close(FIRST, Gap.DEVICE_SILENT)
     meter.close(FIRST + 1, Gap.DEVICE_SILENT)
-    assert meter.take(start_of(FIRST + 3), 4_000) is Verdict.SUSPECT
+    assert meter.take(start_of(FIRST + 3), 4_000) is ReadingVerdict.SUSPECT
     assert end_slot(meter, FIRST + 2, 4_000).energy_wh is None
 
 
@@ -119,8 +126,8 @@ def test_a_counter_that_stays_at_zero_measures_zero() -> None:
 
 
 def test_rounding_down_by_less_than_a_step_is_not_a_reset() -> None:
-    meter = begun(100_010, Limits(10_000, step_wh=10))
-    assert end_slot(meter, FIRST, 100_005) == Closed(0, Mark.MEASURED, Gap.NONE)
+    meter = begun(100_010, CounterLimits(10_000, step_wh=10))
+    assert end_slot(meter, FIRST, 100_005) == ClosedCounterSlot(0, Mark.MEASURED, Gap.NONE)
     assert end_slot(meter, FIRST + 1, 100_020).energy_wh == 10
 
 
@@ -170,5 +177,5 @@ def test_no_fault_ever_makes_energy_out_of_nothing(found: list[tuple[int, str]])
 
 
 def test_a_restart_goes_on_from_its_base() -> None:
-    meter = CounterMeter(LIMITS, Base(FIRST, start_of(FIRST), 100_000))
-    assert end_slot(meter, FIRST, 100_099) == Closed(99, Mark.MEASURED, Gap.NONE)
+    meter = CounterMeter(LIMITS, SlotBase(FIRST, start_of(FIRST), 100_000))
+    assert end_slot(meter, FIRST, 100_099) == ClosedCounterSlot(99, Mark.MEASURED, Gap.NONE)

@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from edge_agent.metering.counters import Verdict
-from edge_agent.metering.home_meter import ClosedSlot, Metering, Place, Sample, read_checkpoint, sample_of
+from edge_agent.metering.counters import ReadingVerdict
+from edge_agent.metering.home_meter import ClosedSlot, HomeMeter, MeasuringPoint, Sample, read_checkpoint, sample_of
 from protocols.consent.reduction import SlotValue
 from protocols.maps.roles import RoleReading
 from protocols.quantities import Gap, Mark, Measure
@@ -13,27 +13,27 @@ from protocols.slots import start_of
 from protocols.wire.readings import LongInterval
 
 FIRST = 2_000_000
-GRID = Place("meter", "grid", 15_000)
-EAST, WEST = Place("east", "pv", 5_000), Place("west", "pv", 5_000)
+GRID = MeasuringPoint("meter", "grid", 15_000)
+EAST, WEST = MeasuringPoint("east", "pv", 5_000), MeasuringPoint("west", "pv", 5_000)
 
 
-def boundary(metering: Metering, slot: int, place: Place, **counters: int) -> None:
+def boundary(metering: HomeMeter, slot: int, place: MeasuringPoint, **counters: int) -> None:
     """A good reading at the beginning of `slot`, which ends the slot before or begins the first."""
-    assert metering.take(place, Sample(start_of(slot), counters)) is Verdict.GOOD
+    assert metering.take(place, Sample(start_of(slot), counters)) is ReadingVerdict.GOOD
     if metering.next_of(place) == slot:
         metering.open(place)
     else:
         metering.close(place)
 
 
-def finished(metering: Metering) -> ClosedSlot:
+def finished(metering: HomeMeter) -> ClosedSlot:
     found = metering.finished()
     assert found is not None
     return found[0]
 
 
 def test_import_and_export_of_a_meter() -> None:
-    metering = Metering([GRID], next_slot=FIRST, longest_hole_s=300)
+    metering = HomeMeter([GRID], next_slot=FIRST, longest_hole_s=300)
     boundary(metering, FIRST, GRID, import_wh=1000, export_wh=50)
     assert metering.finished() is None
     boundary(metering, FIRST + 1, GRID, import_wh=1100, export_wh=55)
@@ -46,7 +46,7 @@ def test_import_and_export_of_a_meter() -> None:
 
 
 def test_a_slot_waits_for_its_slowest_place_while_others_go_on() -> None:
-    metering = Metering([GRID, EAST], next_slot=FIRST, longest_hole_s=300)
+    metering = HomeMeter([GRID, EAST], next_slot=FIRST, longest_hole_s=300)
     for place, counter in ((GRID, "import_wh"), (EAST, "production_wh")):
         boundary(metering, FIRST, place, **{counter: 100})
     boundary(metering, FIRST + 1, GRID, import_wh=110)
@@ -64,7 +64,7 @@ def test_a_slot_waits_for_its_slowest_place_while_others_go_on() -> None:
 
 
 def test_two_inverters_are_one_measure_and_one_silent_makes_it_missing() -> None:
-    metering = Metering([EAST, WEST], next_slot=FIRST, longest_hole_s=300)
+    metering = HomeMeter([EAST, WEST], next_slot=FIRST, longest_hole_s=300)
     for place in (EAST, WEST):
         boundary(metering, FIRST, place, production_wh=1000)
     boundary(metering, FIRST + 1, EAST, production_wh=1010)
@@ -86,13 +86,13 @@ def test_two_inverters_are_one_measure_and_one_silent_makes_it_missing() -> None
 
 
 def test_a_restart_gives_the_slots_between_as_off_and_the_total_over_them() -> None:
-    first = Metering([GRID], next_slot=FIRST, longest_hole_s=300)
+    first = HomeMeter([GRID], next_slot=FIRST, longest_hole_s=300)
     boundary(first, FIRST, GRID, import_wh=1000)
     boundary(first, FIRST + 1, GRID, import_wh=1100)
     found = first.finished()
     assert found is not None
     next_slot, bases = read_checkpoint(found[1])
-    again = Metering([GRID], next_slot=next_slot, longest_hole_s=300, bases=bases)
+    again = HomeMeter([GRID], next_slot=next_slot, longest_hole_s=300, bases=bases)
     again.close(GRID, Gap.AGENT_OFF)
     assert finished(again).values[Measure.GRID_IMPORT] == SlotValue(None, Mark.MISSING, Gap.AGENT_OFF)
     boundary(again, FIRST + 3, GRID, import_wh=1500)
@@ -102,25 +102,25 @@ def test_a_restart_gives_the_slots_between_as_off_and_the_total_over_them() -> N
 
 
 def test_a_restart_within_a_slot_loses_nothing() -> None:
-    first = Metering([GRID], next_slot=FIRST, longest_hole_s=300)
+    first = HomeMeter([GRID], next_slot=FIRST, longest_hole_s=300)
     boundary(first, FIRST, GRID, import_wh=1000)
     boundary(first, FIRST + 1, GRID, import_wh=1100)
     found = first.finished()
     assert found is not None
-    again = Metering([GRID], next_slot=FIRST + 1, longest_hole_s=300, bases=read_checkpoint(found[1])[1])
+    again = HomeMeter([GRID], next_slot=FIRST + 1, longest_hole_s=300, bases=read_checkpoint(found[1])[1])
     boundary(again, FIRST + 2, GRID, import_wh=1234)
     assert finished(again).values[Measure.GRID_IMPORT] == SlotValue(134, Mark.MEASURED)
 
 
 def test_a_place_that_never_answered_is_a_gap_with_a_reason() -> None:
-    metering = Metering([EAST], next_slot=FIRST, longest_hole_s=300)
+    metering = HomeMeter([EAST], next_slot=FIRST, longest_hole_s=300)
     metering.close(EAST, Gap.DEVICE_SILENT)
     assert finished(metering).values == {Measure.PV_PRODUCTION: SlotValue(None, Mark.MISSING, Gap.DEVICE_SILENT)}
 
 
 def test_wind_without_a_counter_is_derived_from_power() -> None:
-    wind = Place("turbine", "wind", 5_000)
-    metering = Metering([wind], next_slot=FIRST, longest_hole_s=450)
+    wind = MeasuringPoint("turbine", "wind", 5_000)
+    metering = HomeMeter([wind], next_slot=FIRST, longest_hole_s=450)
     for at in range(4):
         metering.take(wind, Sample(start_of(FIRST) + at * 300, {}, power_w=1200))
         if at == 0:

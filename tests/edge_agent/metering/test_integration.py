@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.metering.counters import Closed
+from edge_agent.metering.counters import ClosedCounterSlot
 from edge_agent.metering.integration import PowerMeter
 from protocols.quantities import Gap, Mark
 
@@ -15,7 +15,7 @@ def begun(power_w: int, at_s: float = 0) -> PowerMeter:
     return meter
 
 
-def energies(closed: tuple[Closed, Closed] | None) -> tuple[int | None, int | None]:
+def energies(closed: tuple[ClosedCounterSlot, ClosedCounterSlot] | None) -> tuple[int | None, int | None]:
     assert closed is not None
     return closed[0].energy_wh, closed[1].energy_wh
 
@@ -25,7 +25,7 @@ def test_constant_power_gives_its_energy_marked_derived() -> None:
     for at in range(60, 901, 60):
         meter.take(at, 1200)
     closed = meter.close(Gap.NONE)
-    assert closed == (Closed(300, Mark.DERIVED, Gap.NONE), Closed(0, Mark.DERIVED, Gap.NONE))
+    assert closed == (ClosedCounterSlot(300, Mark.DERIVED, Gap.NONE), ClosedCounterSlot(0, Mark.DERIVED, Gap.NONE))
 
 
 def test_nothing_is_told_before_the_first_boundary() -> None:
@@ -46,14 +46,14 @@ def test_a_hole_is_not_filled_and_makes_the_slot_partial() -> None:
     meter.take(900, 3600)
     closed = meter.close(Gap.NONE)
     assert closed is not None
-    assert closed[0] == Closed(300, Mark.PARTIAL, Gap.DEVICE_SILENT)
+    assert closed[0] == ClosedCounterSlot(300, Mark.PARTIAL, Gap.DEVICE_SILENT)
 
 
 def test_silence_is_missing_not_zero() -> None:
     meter = begun(3600)
     closed = meter.close(Gap.DEVICE_REFUSED)
     assert closed is not None
-    assert closed[0] == Closed(None, Mark.MISSING, Gap.DEVICE_REFUSED)
+    assert closed[0] == ClosedCounterSlot(None, Mark.MISSING, Gap.DEVICE_REFUSED)
 
 
 def test_import_and_export_are_split_where_power_crosses_zero() -> None:

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.metering.home_meter import Metering, Place, Sample, read_checkpoint
+from edge_agent.metering.home_meter import HomeMeter, MeasuringPoint, Sample, read_checkpoint
 from edge_agent.metering.shaping import CounterShape
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import SLOT_S, start_of
 
 FIRST = 2_000_000
 STEP_WH = 1000
-PLACE = Place("sun", "pv", 10_000)
+PLACE = MeasuringPoint("sun", "pv", 10_000)
 POWERS = st.lists(st.integers(0, 8000), min_size=3, max_size=40)
 
 
@@ -41,7 +41,7 @@ class Plant:
         return Sample(start_of(FIRST) + 60.0 * at, {"production_wh": counter_wh}, power_w, steps, is_shaped=True)
 
 
-def run(plant: Plant, metering: Metering, *, minutes: range) -> list[tuple[int | None, Mark]]:
+def run(plant: Plant, metering: HomeMeter, *, minutes: range) -> list[tuple[int | None, Mark]]:
     """Read every minute; the slots' energy and mark."""
     closed = []
     for at in minutes:
@@ -57,8 +57,8 @@ def run(plant: Plant, metering: Metering, *, minutes: range) -> list[tuple[int |
     return closed
 
 
-def metering() -> Metering:
-    return Metering([PLACE], next_slot=FIRST, longest_hole_s=300)
+def metering() -> HomeMeter:
+    return HomeMeter([PLACE], next_slot=FIRST, longest_hole_s=300)
 
 
 @given(POWERS, st.integers(0, STEP_WH - 1), st.integers(60, 140))
@@ -107,7 +107,7 @@ def test_it_goes_on_after_a_restart_within_its_step() -> None:
             assert slot is not None
             first += slot.values[Measure.PV_PRODUCTION].energy_wh or 0
     next_slot, bases = read_checkpoint(kept)
-    after = Metering([PLACE], next_slot=next_slot, longest_hole_s=300, bases=bases)
+    after = HomeMeter([PLACE], next_slot=next_slot, longest_hole_s=300, bases=bases)
     second = 0
     for at in range(151, 451):
         after.take(PLACE, plant.sample(at))

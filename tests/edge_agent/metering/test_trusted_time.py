@@ -10,12 +10,12 @@ from edge_agent.metering.trusted_time import (
     MAX_SKIPPED_SLOTS,
     PATIENCE_S,
     TRUSTED_SINCE_S,
-    Bounds,
-    Found,
+    ClockBounds,
+    TrustedTime,
     first_slot,
     gap_of_absence,
     is_synchronised,
-    judge,
+    judge_clock,
     trusted_now,
 )
 from protocols.quantities import Gap
@@ -43,7 +43,7 @@ def test_a_restart_goes_on_where_it_ended_but_for_very_long_absences(away: int, 
 def test_a_clock_is_believed_only_within_its_bounds(
     now_s: float, sealed_s: float, signed_s: float, is_set: bool, waited_s: float
 ) -> None:
-    trust = judge(now_s, Bounds(sealed_s, signed_s), is_synchronised=is_set, waited_s=waited_s)
+    trust = judge_clock(now_s, ClockBounds(sealed_s, signed_s), is_synchronised=is_set, waited_s=waited_s)
     if trust is not None:
         assert now_s >= max(TRUSTED_SINCE_S, sealed_s)
         assert (trust is ClockTrust.TRUSTED) is is_set
@@ -52,8 +52,8 @@ def test_a_clock_is_believed_only_within_its_bounds(
 
 
 async def test_a_clock_is_trusted_at_once_when_it_can_be_true() -> None:
-    found = await trusted_now(Clock(lambda: NOW), Bounds(NOW - 5), is_synchronised=lambda: True, boot_clock=None)
-    assert found == Found(NOW, ClockTrust.TRUSTED, 0.0, waited=False)
+    found = await trusted_now(Clock(lambda: NOW), ClockBounds(NOW - 5), is_synchronised=lambda: True, boot_clock=None)
+    assert found == TrustedTime(NOW, ClockTrust.TRUSTED, 0.0, waited=False)
 
 
 async def test_a_clock_behind_what_was_sealed_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +63,7 @@ async def test_a_clock_behind_what_was_sealed_is_waited_for(monkeypatch: pytest.
         clock.move_to(clock.now_s + 10)
 
     monkeypatch.setattr("edge_agent.metering.trusted_time.asyncio.sleep", moves)
-    found = await trusted_now(clock, Bounds(NOW + 25), is_synchronised=lambda: True, boot_clock=None)
+    found = await trusted_now(clock, ClockBounds(NOW + 25), is_synchronised=lambda: True, boot_clock=None)
     assert (found.now_s, found.waited) == (NOW + 30, True)
     assert gap_of_absence(True) is Gap.CLOCK_UNTRUSTED
     assert gap_of_absence(False) is Gap.AGENT_OFF
@@ -79,7 +79,7 @@ async def test_why_nothing_is_sealed_is_said_once_each(
         is_set[0] = clock.now_s >= NOW + 20
 
     monkeypatch.setattr("edge_agent.metering.trusted_time.asyncio.sleep", moves)
-    bounds = Bounds(float(start_of(FIRST + 1)))
+    bounds = ClockBounds(float(start_of(FIRST + 1)))
     await trusted_now(clock, bounds, is_synchronised=lambda: is_set[0], boot_clock=None)
     assert [record.message for record in caplog.records] == [
         "the system's clock is not set yet: slots are not closed until it is",
@@ -95,7 +95,7 @@ async def test_a_clock_nobody_sets_is_an_estimate_after_an_hour(monkeypatch: pyt
 
     monkeypatch.setattr("edge_agent.metering.trusted_time.asyncio.sleep", passes)
     clock = Clock(lambda: NOW + boot[0])
-    found = await trusted_now(clock, Bounds(), is_synchronised=lambda: False, boot_clock=lambda: boot[0])
+    found = await trusted_now(clock, ClockBounds(), is_synchronised=lambda: False, boot_clock=lambda: boot[0])
     assert (found.trust, found.boot_s, found.waited) == (ClockTrust.ESTIMATED, 50 + PATIENCE_S, True)
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.metering.home_meter import ClosedSlot
-from edge_agent.outbox.dropped_slots import MAX_TOLD_SLOTS, LeftOut
+from edge_agent.outbox.dropped_slots import MAX_TOLD_SLOTS, DroppedSlots
 from protocols.consent.reduction import SlotValue
 from protocols.quantities import Gap, Mark, Measure
 from protocols.wire.readings import MAX_LONG_INTERVALS, LongInterval
@@ -16,7 +16,7 @@ VALUES = st.one_of(st.none(), st.integers(0, 4000))
 
 @given(st.lists(st.tuples(VALUES, VALUES), min_size=1, max_size=60))
 def test_no_energy_is_lost_and_no_slot_is_silent(known: list[tuple[int | None, int | None]]) -> None:
-    left_out = LeftOut()
+    left_out = DroppedSlots()
     for at, (sun, wind) in enumerate(known):
         values = {
             measure: UNKNOWN if energy is None else SlotValue(energy, Mark.MEASURED)
@@ -41,7 +41,7 @@ def test_no_energy_is_lost_and_no_slot_is_silent(known: list[tuple[int | None, i
 
 
 def test_a_total_over_an_outage_goes_on_and_only_a_week_is_told_slot_by_slot() -> None:
-    left_out = LeftOut()
+    left_out = DroppedSlots()
     outage = LongInterval(Measure.GRID_IMPORT, FIRST - 4, 5, 70)
     left_out.add(ClosedSlot(FIRST, {Measure.GRID_IMPORT: UNKNOWN}, (outage,)))
     for at in range(1, 1000):

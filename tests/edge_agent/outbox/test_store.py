@@ -12,23 +12,23 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge_agent.outbox.opening import FILE_NAME, open_outbox
-from edge_agent.outbox.store import PROMPTS_KEPT, Link, Outbox, OutboxError, OutboxFull, Sealed
-from edge_agent.outbox.view import Asked, leave_answer, overview, prompts
-from edge_agent.uplink.sealing import Signer, answer, sealed_again
+from edge_agent.outbox.store import PROMPTS_KEPT, ChainLink, Outbox, OutboxError, SealedMessage
+from edge_agent.outbox.view import PromptStatus, leave_answer, list_prompts, read_overview
+from edge_agent.uplink.sealing import AgentSigner, reseal_message, seal_answer
 from protocols.wire.chain import FIRST_PREVIOUS
 from protocols.wire.envelope import batch_hash
-from protocols.wire.messages import Choice, PromptNotice, encode_prompt
+from protocols.wire.messages import AnswerChoice, PromptNotice, encode_prompt
 from protocols.wire.receipts import Receipt
-from protocols.wire.refusal_reasons import Refusal
+from protocols.wire.refusal_reasons import RefusalReason
 from tests.edge_agent.hand_clock import until
 
 NOW = 1_790_000_000.0
-SIGNER = Signer("c", "a", Ed25519PrivateKey.generate())
+SIGNER = AgentSigner("c", "a", Ed25519PrivateKey.generate())
 
 
 def message(content: bytes = b"x"):
-    def sealing(link: Link) -> Sealed:
-        return Sealed("batch", "t", b"%d/%s/" % (link.seq, link.previous) + content)
+    def sealing(link: ChainLink) -> SealedMessage:
+        return SealedMessage("batch", "t", b"%d/%s/" % (link.seq, link.previous) + content)
 
     return sealing
 
@@ -55,7 +55,7 @@ async def test_numbers_and_hashes_chain_over_restarts(tmp_path: Path) -> None:
 
 
 async def test_the_checkpoint_is_kept_with_its_batch_or_not_at_all(tmp_path: Path) -> None:
-    def broken(link: Link) -> Sealed:
+    def broken(link: ChainLink) -> SealedMessage:
         raise RuntimeError("the key was pulled")
 
     async with open_outbox(tmp_path, max_mb=1, now_s=NOW) as (outbox, _):
@@ -72,7 +72,7 @@ async def test_the_checkpoint_is_kept_with_its_batch_or_not_at_all(tmp_path: Pat
 async def test_a_receipt_moves_what_waits_and_refusals_are_remembered(tmp_path: Path) -> None:
     async with open_outbox(tmp_path, max_mb=1, now_s=NOW) as (outbox, _):
         await outbox.append([message()] * 5, now_s=NOW)
-        told = receipt(outbox, 3, refused=((2, Refusal.CLOCK_WINDOW),))
+        told = receipt(outbox, 3, refused=((2, RefusalReason.CLOCK_WINDOW),))
         assert await outbox.note_receipt(told, published=[1, 2, 3], now_s=NOW + 5) == 3
         assert await outbox.note_receipt(told, published=[], now_s=NOW + 6) == 0
         assert [each.seq for each in await outbox.waiting(after=0, limit=9)] == [4, 5]
@@ -80,7 +80,7 @@ async def test_a_receipt_moves_what_waits_and_refusals_are_remembered(tmp_path: 
         assert await outbox.forget(before_s=NOW + 6) == 3
         assert await outbox.message(1) is None
         assert outbox.next_link.seq == 6
-    found = overview(tmp_path, limit=10)
+    found = read_overview(tmp_path, limit=10)
     assert (found.messages, found.waiting, found.refused) == (2, 2, 0)
 
 
@@ -93,13 +93,13 @@ async def test_it_drops_receipted_messages_for_room_and_then_refuses(tmp_path: P
         assert outbox.dropped == 2
         await outbox.append([big] * 2, now_s=NOW)
         assert outbox.dropped == 4
-        with pytest.raises(OutboxFull, match=r"outbox\.max_mb"):
+        with pytest.raises(OutboxError, match=r"outbox\.max_mb"):
             await outbox.append([big], now_s=NOW, checkpoint=b"never")
         assert await outbox.checkpoint() is None
         assert [each.seq for each in await outbox.waiting(after=0, limit=99)] == list(range(5, 15))
         await outbox.note_receipt(receipt(outbox, 14), published=[], now_s=NOW)
         await outbox.append([big], now_s=NOW)
-    assert overview(tmp_path, limit=1).dropped == 5
+    assert read_overview(tmp_path, limit=1).dropped == 5
 
 
 async def test_a_second_process_is_refused_in_one_line(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ async def test_a_damaged_file_is_set_aside_and_a_later_epoch_begins(tmp_path: Pa
     async with open_outbox(tmp_path, max_mb=1, now_s=NOW + 60) as (outbox, aside):
         assert aside is not None
         assert aside.exists()
-        assert outbox.next_link == Link(int(NOW) + 60, 1, FIRST_PREVIOUS)
+        assert outbox.next_link == ChainLink(int(NOW) + 60, 1, FIRST_PREVIOUS)
         await outbox.append([message()], now_s=NOW)
 
 
@@ -160,20 +160,20 @@ async def test_prompts_and_answers_cross_between_processes(tmp_path: Path) -> No
         assert await outbox.keep_prompt("p1", encode_prompt(prompt), now_s=NOW)
         assert not await outbox.keep_prompt("p1", encode_prompt(prompt), now_s=NOW)
         with pytest.raises(OutboxError, match="not known here"):
-            leave_answer(tmp_path, "p2", choice=Choice.YES, now_s=NOW)
+            leave_answer(tmp_path, "p2", choice=AnswerChoice.YES, now_s=NOW)
         with pytest.raises(OutboxError, match="is over"):
-            leave_answer(tmp_path, "p1", choice=Choice.YES, now_s=NOW + 601)
-        leave_answer(tmp_path, "p1", choice=Choice.NO, now_s=NOW)
-        leave_answer(tmp_path, "p1", choice=Choice.YES, now_s=NOW + 1)
-        assert prompts(tmp_path) == [Asked(prompt, "yes", int(NOW) + 1, "given")]
-        assert await outbox.given_answers() == [("p1", Choice.YES, int(NOW) + 1)]
-        await put_answer(outbox, Choice.YES, int(NOW) + 1)
+            leave_answer(tmp_path, "p1", choice=AnswerChoice.YES, now_s=NOW + 601)
+        leave_answer(tmp_path, "p1", choice=AnswerChoice.NO, now_s=NOW)
+        leave_answer(tmp_path, "p1", choice=AnswerChoice.YES, now_s=NOW + 1)
+        assert list_prompts(tmp_path) == [PromptStatus(prompt, "yes", int(NOW) + 1, "given")]
+        assert await outbox.given_answers() == [("p1", AnswerChoice.YES, int(NOW) + 1)]
+        await put_answer(outbox, AnswerChoice.YES, int(NOW) + 1)
         assert await outbox.given_answers() == []
         assert [each.topic for each in await outbox.waiting(after=0, limit=9)] == ["cw1/c/10/a/up/answer"]
 
 
-async def put_answer(outbox: Outbox, choice: Choice, at: int) -> None:
-    sealing = answer(SIGNER, "p1", choice=choice, at=at)
+async def put_answer(outbox: Outbox, choice: AnswerChoice, at: int) -> None:
+    sealing = seal_answer(SIGNER, "p1", choice=choice, at=at)
     await outbox.append_answer("p1", sealing, choice=choice, at=at, now_s=NOW)
 
 
@@ -182,20 +182,20 @@ async def test_what_became_of_an_answer_is_known_until_its_prompt_is_forgotten(t
     async with open_outbox(tmp_path, max_mb=1, now_s=NOW) as (outbox, _):
 
         def way() -> tuple[str | None, str | None]:
-            (asked,) = prompts(tmp_path)
+            (asked,) = list_prompts(tmp_path)
             return asked.choice, asked.way
 
         await outbox.keep_prompt("p1", encode_prompt(prompt), now_s=NOW)
         assert way() == (None, None)
-        leave_answer(tmp_path, "p1", choice=Choice.YES, now_s=NOW)
-        leave_answer(tmp_path, "p1", choice=Choice.NO, now_s=NOW + 1)
-        await put_answer(outbox, Choice.YES, int(NOW))
+        leave_answer(tmp_path, "p1", choice=AnswerChoice.YES, now_s=NOW)
+        leave_answer(tmp_path, "p1", choice=AnswerChoice.NO, now_s=NOW + 1)
+        await put_answer(outbox, AnswerChoice.YES, int(NOW))
         assert way() == ("no", "given"), "an answer changed while the first was sealed is not lost"
-        await put_answer(outbox, Choice.NO, int(NOW) + 1)
+        await put_answer(outbox, AnswerChoice.NO, int(NOW) + 1)
         assert way() == ("no", "given")
         await outbox.note_published([1, 2], now_s=NOW)
         assert way() == ("no", "sent")
-        await outbox.begin_epoch(lambda kept: sealed_again(SIGNER, kept), later_than=0, everything=True, now_s=NOW)
+        await outbox.begin_epoch(lambda kept: reseal_message(SIGNER, kept), later_than=0, everything=True, now_s=NOW)
         assert way() == ("no", "given"), "sealed again in another epoch, not sent in it yet"
         await outbox.note_receipt(receipt(outbox, 2), published=[1, 2], now_s=NOW)
         assert way() == ("no", "receipted")
@@ -210,7 +210,7 @@ async def test_what_became_of_an_answer_is_known_until_its_prompt_is_forgotten(t
 
 def test_looking_at_no_outbox_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(OutboxError, match="there is no outbox yet"):
-        overview(tmp_path, limit=1)
+        read_overview(tmp_path, limit=1)
 
 
 def rows_on_disk(folder: Path) -> list[tuple[int, int | None]]:

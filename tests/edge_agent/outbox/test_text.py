@@ -3,13 +3,13 @@
 import json
 
 from edge_agent.outbox.text import outbox_table
-from edge_agent.outbox.view import Asked, Message, Overview
+from edge_agent.outbox.view import OutboxMessage, OutboxOverview, PromptStatus
 from edge_agent.prompt_text import prompts_record, prompts_text
-from protocols.slots import parse_iso, start_of
+from protocols.slots import parse_slot, start_of
 from protocols.wire.messages import PromptNotice
-from protocols.wire.refusal_reasons import Refusal
+from protocols.wire.refusal_reasons import RefusalReason
 
-NOON = parse_iso("2026-06-01T10:00Z")
+NOON = parse_slot("2026-06-01T10:00Z")
 TZ = "Europe/Berlin"
 REASONS = (
     ("forecast_issued_slot", NOON - 8),
@@ -28,7 +28,7 @@ PROMPT = PromptNotice(
 
 
 def test_a_prompt_is_told_in_local_time_with_its_reasons() -> None:
-    assert prompts_text([Asked(PROMPT)], TZ).splitlines() == [
+    assert prompts_text([PromptStatus(PROMPT)], TZ).splitlines() == [
         "p-7  washing machine, 0.9 kWh",
         "  usually   2026-06-01 19:00 to 20:00",
         "  proposed  2026-06-01 12:00 to 13:00",
@@ -46,16 +46,16 @@ def test_a_prompt_is_told_in_local_time_with_its_reasons() -> None:
 def test_an_answer_is_told_with_how_far_it_came() -> None:
     given_at = start_of(NOON) - 3600
 
-    def answer(asked: Asked) -> str:
+    def answer(asked: PromptStatus) -> str:
         return prompts_text([asked], TZ).splitlines()[-1]
 
     given = "  answer    yes, given 2026-06-01 11:00; "
-    assert answer(Asked(PROMPT, "yes", given_at, "given")) == given + "waits for the agent to send it"
-    assert answer(Asked(PROMPT, "yes", given_at, "sent")) == given + "sent, the hub's receipt is not here yet"
-    assert answer(Asked(PROMPT, "yes", given_at, "receipted")) == given + "the hub has signed for it"
-    late = answer(Asked(PROMPT, "never_appliance", given_at, "refused", "expired"))
+    assert answer(PromptStatus(PROMPT, "yes", given_at, "given")) == given + "waits for the agent to send it"
+    assert answer(PromptStatus(PROMPT, "yes", given_at, "sent")) == given + "sent, the hub's receipt is not here yet"
+    assert answer(PromptStatus(PROMPT, "yes", given_at, "receipted")) == given + "the hub has signed for it"
+    late = answer(PromptStatus(PROMPT, "never_appliance", given_at, "refused", "expired"))
     assert late.endswith("the hub refused it: The answer came after the prompt had ended.")
-    (record,) = json.loads(prompts_record([Asked(PROMPT, "no", given_at, "sent")]))
+    (record,) = json.loads(prompts_record([PromptStatus(PROMPT, "no", given_at, "sent")]))
     assert (record["prompt_id"], record["answer"], record["answer_is"]) == ("p-7", "no", "sent")
     assert prompts_text([], TZ) == "no prompts yet"
 
@@ -63,13 +63,13 @@ def test_an_answer_is_told_with_how_far_it_came() -> None:
 def test_the_outbox_fits_a_terminal_whatever_is_in_it() -> None:
     at = start_of(NOON)
     messages = (
-        Message(1_790_000_000, 123_456, "consent", 65_536, at, at + 5, at + 9, None),
-        Message(1_790_000_000, 123_455, "batch", 512, at, at + 90_000, None, None),
-        Message(1_790_000_000, 123_454, "answer", 256, at, at + 5, at + 9, Refusal.EXPIRED.value),
-        Message(1_790_000_000, 123_453, "batch", 512, at, None, None, None),
+        OutboxMessage(1_790_000_000, 123_456, "consent", 65_536, at, at + 5, at + 9, None),
+        OutboxMessage(1_790_000_000, 123_455, "batch", 512, at, at + 90_000, None, None),
+        OutboxMessage(1_790_000_000, 123_454, "answer", 256, at, at + 5, at + 9, RefusalReason.EXPIRED.value),
+        OutboxMessage(1_790_000_000, 123_453, "batch", 512, at, None, None, None),
     )
     text = outbox_table(
-        Overview(123_456, 99_999, 12_345, 54_321, 67_108_864, messages), "America/Argentina/Buenos_Aires"
+        OutboxOverview(123_456, 99_999, 12_345, 54_321, 67_108_864, messages), "America/Argentina/Buenos_Aires"
     )
     assert max(map(len, text.splitlines()[:-1])) <= 80
     assert "1790000000/123456  consent  65536  2026-06-01 07:00  07:00:05     07:00:09" in text

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from edge_agent.uplink.enrolment import post_to
-from edge_agent.uplink.identity import IdentityError, enrol, load_identity, own_key
+from edge_agent.uplink.identity import enrol, load_identity, own_key
 from protocols.consent.rules import default_consent
-from protocols.consent.text import text_of
+from protocols.consent.text import consent_toml
 from protocols.enrolment.handshake import EnrolAnswer, build_answer, parse_request
 from protocols.enrolment.token import token_text
+from protocols.errors import IdentityError
 from protocols.wire.topics import shard_of
 
 TOKEN = token_text(bytes(range(16)))
@@ -51,7 +52,9 @@ def url(server: HTTPServer) -> str:
 
 def answer(coop: str = "sonne") -> EnrolAnswer:
     shard = shard_of("a-7")
-    return EnrolAnswer(coop, "h01", "a-7", shard, bytes(32), "127.0.0.1", 1883, "UTC", text_of(default_consent("h01")))
+    return EnrolAnswer(
+        coop, "h01", "a-7", shard, bytes(32), "127.0.0.1", 1883, "UTC", consent_toml(default_consent("h01"))
+    )
 
 
 def test_enrolment_proves_the_key_and_is_kept(tmp_path: Path, desk: HTTPServer) -> None:

@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.outbox.opening import FILE_NAME, open_outbox
-from edge_agent.outbox.store import Link, Outbox, OutboxError, Receipted, Sealed
-from edge_agent.uplink.receipt_effects import Meaning, meaning_of, received
-from edge_agent.uplink.sealing import answer, consent_notice, sealed_again
+from edge_agent.outbox.store import ChainLink, Outbox, OutboxError, ReceiptState, SealedMessage
+from edge_agent.uplink.receipt_effects import ReceiptMeaning, advance_receipts, meaning_of
+from edge_agent.uplink.sealing import reseal_message, seal_answer, seal_consent_notice
 from protocols.consent.rules import default_consent
 from protocols.wire.chain import MAX_AHEAD, MAX_NUMBER
 from protocols.wire.envelope import batch_hash
-from protocols.wire.messages import Choice
+from protocols.wire.messages import AnswerChoice
 from protocols.wire.receipts import Receipt
 from tests.edge_agent.hand_clock import until
 from tests.edge_agent.line_to_hub import NOW, Line, line
@@ -122,7 +122,7 @@ async def test_a_hub_that_needs_more_than_is_kept_gets_a_new_epoch_with_all_that
     tmp_path: Path, broker: BrokerProcess, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with line(tmp_path, broker) as made, made.running():
-        await made.outbox.append([consent_notice(made.signer, default_consent(HOME))], now_s=NOW)
+        await made.outbox.append([seal_consent_notice(made.signer, default_consent(HOME))], now_s=NOW)
         await made.add(80)
         await made.all_receipted(81)
         epoch = made.hub.position.epoch
@@ -205,8 +205,8 @@ async def test_two_computers_with_one_key_do_not_answer_each_other_without_end(
 def fill(outbox: Outbox, made: Line):
     return outbox.append(
         [
-            consent_notice(made.signer, default_consent(HOME)),
-            answer(made.signer, "p1", choice=Choice.NEVER_APPLIANCE, at=5),
+            seal_consent_notice(made.signer, default_consent(HOME)),
+            seal_answer(made.signer, "p1", choice=AnswerChoice.NEVER_APPLIANCE, at=5),
         ],
         now_s=NOW,
     )
@@ -218,16 +218,17 @@ async def test_every_kind_of_message_keeps_its_content_in_another_epoch(tmp_path
         await made.add(2)
         before = await made.outbox.waiting(after=0, limit=9)
         again = [
-            sealed_again(made.signer, Sealed(each.topic.rpartition("/")[2], each.topic, each.sealed)) for each in before
+            reseal_message(made.signer, SealedMessage(each.topic.rpartition("/")[2], each.topic, each.sealed))
+            for each in before
         ]
-        broken = Sealed("batch", before[-1].topic, before[-1].sealed[:-1] + b"!")
-        assert sealed_again(made.signer, broken) is None
+        broken = SealedMessage("batch", before[-1].topic, before[-1].sealed[:-1] + b"!")
+        assert reseal_message(made.signer, broken) is None
         link = made.outbox.next_link
         for each, sealing in zip(before, again, strict=True):
             assert sealing is not None
-            assert sealing(Link(link.epoch, each.seq, _previous(before, each.seq))).sealed == each.sealed
+            assert sealing(ChainLink(link.epoch, each.seq, _previous(before, each.seq))).sealed == each.sealed
         assert await made.outbox.begin_epoch(
-            lambda kept: sealed_again(made.signer, kept), later_than=link.epoch + 5, everything=False, now_s=NOW
+            lambda kept: reseal_message(made.signer, kept), later_than=link.epoch + 5, everything=False, now_s=NOW
         ) == (4, 0)
         async with made.running():
             await made.all_receipted(4)
@@ -242,12 +243,12 @@ def _previous(kept, seq: int) -> bytes:
 
 async def test_a_new_epoch_is_begun_whole_or_not_at_all(tmp_path: Path) -> None:
     def message(content: bytes):
-        return lambda link: Sealed("batch", "t", b"%d/%d/" % (link.epoch, link.seq) + content)
+        return lambda link: SealedMessage("batch", "t", b"%d/%d/" % (link.epoch, link.seq) + content)
 
-    def fails(link: Link) -> Sealed:
+    def fails(link: ChainLink) -> SealedMessage:
         if link.seq == 150:
             raise RuntimeError("pulled")
-        return Sealed("batch", "t", b"again %d" % link.seq)
+        return SealedMessage("batch", "t", b"again %d" % link.seq)
 
     async with open_outbox(tmp_path, max_mb=1, now_s=NOW) as (outbox, _):
         await outbox.append([message(b"x")] * 200, now_s=NOW)
@@ -259,7 +260,7 @@ async def test_a_new_epoch_is_begun_whole_or_not_at_all(tmp_path: Path) -> None:
         with pytest.raises(OutboxError, match="no epoch later than"):
             await outbox.begin_epoch(lambda _: fails, later_than=MAX_NUMBER, everything=True, now_s=NOW)
 
-        def opens(kept: Sealed):
+        def opens(kept: SealedMessage):
             return None if kept.sealed.startswith(b"%d/7/" % link.epoch) else message(b"new")
 
         assert await outbox.begin_epoch(opens, later_than=0, everything=True, now_s=NOW) == (199, 1)
@@ -272,34 +273,34 @@ async def test_a_new_epoch_is_begun_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_a_receipt_means_one_thing(epoch: int, through: int, head: bytes, at: int, is_kept: bool) -> None:
     told = Receipt(AGENT, epoch, through, bytes(32) if through == 0 else head, (), at, ())
     own = bytes(32) if through == 0 else HEAD if is_kept else None
-    so_far = Receipted(3, 3, 2)
-    meaning = meaning_of(told, next_link=Link(2, 6, HEAD), own_hash=own, so_far=so_far, now_s=10)
+    so_far = ReceiptState(3, 3, 2)
+    meaning = meaning_of(told, next_link=ChainLink(2, 6, HEAD), own_hash=own, so_far=so_far, now_s=10)
     made_here = epoch == 2 and through < 6 and (own is None or own == told.head)
     if epoch == 1 or at < 2:
-        assert meaning is Meaning.OLD
+        assert meaning is ReceiptMeaning.OLD
     elif not made_here:
-        assert meaning is Meaning.COPY
+        assert meaning is ReceiptMeaning.COPY
     elif through >= 3:
-        assert meaning is Meaning.ONWARD
-        assert received(told, so_far, now_s=10) == Receipted(through, max(3, at), 2)
+        assert meaning is ReceiptMeaning.ONWARD
+        assert advance_receipts(told, so_far, now_s=10) == ReceiptState(through, max(3, at), 2)
     else:
-        assert meaning is (Meaning.BACK if at > 3 else Meaning.OLD)
-        assert received(told, so_far, now_s=10) == Receipted(through, at, at)
+        assert meaning is (ReceiptMeaning.BACK if at > 3 else ReceiptMeaning.OLD)
+        assert advance_receipts(told, so_far, now_s=10) == ReceiptState(through, at, at)
 
 
 def test_a_clock_that_was_wrong_once_makes_no_later_receipt_old() -> None:
     told = Receipt(AGENT, 1, 2, HEAD, (), 1000, ())
-    so_far = received(replace(told, stored_at=10**9), Receipted(1), now_s=900)
-    assert so_far == Receipted(2, 900, 0)
-    assert meaning_of(told, next_link=Link(1, 9, HEAD), own_hash=HEAD, so_far=Receipted(5, 5000, 5000), now_s=1000) is (
-        Meaning.BACK
-    )
+    so_far = advance_receipts(replace(told, stored_at=10**9), ReceiptState(1), now_s=900)
+    assert so_far == ReceiptState(2, 900, 0)
+    assert meaning_of(
+        told, next_link=ChainLink(1, 9, HEAD), own_hash=HEAD, so_far=ReceiptState(5, 5000, 5000), now_s=1000
+    ) is (ReceiptMeaning.BACK)
 
 
 async def test_a_new_epoch_is_remembered_like_any_other(tmp_path: Path) -> None:
     async with open_outbox(tmp_path, max_mb=1, now_s=NOW) as (outbox, _):
         await outbox.begin_epoch(lambda _: None, later_than=0, everything=False, now_s=NOW + 50)
-        assert outbox.next_link == Link(int(NOW) + 50, 1, bytes(32))
+        assert outbox.next_link == ChainLink(int(NOW) + 50, 1, bytes(32))
     async with open_outbox(tmp_path, max_mb=1, now_s=NOW) as (outbox, _):
-        assert outbox.next_link == Link(int(NOW) + 50, 1, bytes(32))
-        assert await outbox.receipted() == Receipted(0)
+        assert outbox.next_link == ChainLink(int(NOW) + 50, 1, bytes(32))
+        assert await outbox.receipted() == ReceiptState(0)

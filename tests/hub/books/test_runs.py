@@ -16,17 +16,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hub.board.run_approval import ApprovalRefused, approve_run, publish_run
+from hub.board.run_approval import approve_run, publish_run
 from hub.books.days import settle_day
 from hub.books.runs import marked_days, month_runs, plan_month, preview_month, settle_month
 from hub.core.ledger.run_calendar import RunCalendar, days_of
-from hub.core.rules.input_checks import Refusal
+from hub.core.rules.input_checks import RejectedInputError
 from hub.core.rules.rulebook import Rule
 from hub.money.bills import plan_bills
 from hub.money.funds import FundPlan
 from hub.settlement_job import SettlementJob
 from hub.storage.sqlite.store import SqliteStore
 from hub.verify.books import check_books
+from protocols.errors import RequestError
 from tests.hub.settled_street import COOP, KEY, RULE, Street, arrivals_of, balances_by_day, open_street
 
 MAY = date(2026, 5, 1)
@@ -140,22 +141,22 @@ async def test_two_different_board_members_approve_and_then_it_is_published(stre
     await street.arrive_days(DAYS)
     run = await settle_month(store, month=MAY, kind="M1", made_at=1, key=KEY)
     short = run.run_key[:12]
-    with pytest.raises(ApprovalRefused, match="m03 is not on the board"):
+    with pytest.raises(RequestError, match="m03 is not on the board"):
         await approve_run(store, run=short, member="m03", at=2, key=KEY)
-    with pytest.raises(ApprovalRefused, match="there is no member"):
+    with pytest.raises(RequestError, match="there is no member"):
         await approve_run(store, run=short, member="m99", at=2, key=KEY)
-    with pytest.raises(ApprovalRefused, match=r"2 approval\(s\) missing"):
+    with pytest.raises(RequestError, match=r"2 approval\(s\) missing"):
         await publish_run(store, run=short, member="m01", at=2, key=KEY)
     assert (await approve_run(store, run=short, member="m01", at=3, key=KEY)).state == "draft"
-    with pytest.raises(ApprovalRefused, match="the second approval is another board member's"):
+    with pytest.raises(RequestError, match="the second approval is another board member's"):
         await approve_run(store, run=short, member="m01", at=4, key=KEY)
     approved = await approve_run(store, run=short, member="m02", at=5, key=KEY)
     assert (approved.state, approved.approvals) == ("approved", (("m01", 3), ("m02", 5)))
     published = await publish_run(store, run=short, member="m01", at=6, key=KEY)
     assert (published.state, published.published_at) == ("published", 6)
-    with pytest.raises(ApprovalRefused, match="published already"):
+    with pytest.raises(RequestError, match="published already"):
         await approve_run(store, run=short, member="m02", at=7, key=KEY)
-    with pytest.raises(ApprovalRefused, match="at least 8 digits"):
+    with pytest.raises(RequestError, match="at least 8 digits"):
         await approve_run(store, run="ab", member="m01", at=7, key=KEY)
     assert (await check_books(store, KEY.public_key())).findings == []
 
@@ -170,7 +171,7 @@ async def test_an_approval_counts_for_the_run_it_was_given_to(street: Street) ->
     newer = await settle_month(store, month=MAY, kind="M1", made_at=3, key=KEY)
     assert newer.run_key != draft.run_key
     assert [run.state for run in await month_runs(store)] == ["superseded", "draft"]
-    with pytest.raises(ApprovalRefused, match="a newer M1 of 2026-05 was made"):
+    with pytest.raises(RequestError, match="a newer M1 of 2026-05 was made"):
         await approve_run(store, run=draft.run_key, member="m02", at=4, key=KEY)
     assert newer.approvals == ()
 
@@ -180,7 +181,7 @@ async def test_runs_are_approved_in_the_order_they_were_made(street: Street) -> 
     await street.arrive_days(DAYS)
     for kind in ("M1", "R1"):
         last = await settle_month(store, month=MAY, kind=kind, made_at=1, key=KEY)
-    with pytest.raises(ApprovalRefused, match="M1 of 2026-05 comes first: it is draft"):
+    with pytest.raises(RequestError, match="M1 of 2026-05 comes first: it is draft"):
         await approve_run(store, run=last.run_key, member="m01", at=2, key=KEY)
 
 
@@ -189,7 +190,7 @@ async def test_a_refused_day_leaves_no_row_of_the_whole_month(tmp_path: Path) ->
     street = await open_street(tmp_path, homes=HOMES, rule=rule)
     await street.arrive_days(DAYS, without=arrivals_of(DAYS[3], HOMES)[5:6])
     before = await rows_of(street.store)
-    with pytest.raises(Refusal, match=f"missing_reading: {DAYS[3]}: "):
+    with pytest.raises(RejectedInputError, match=f"missing_reading: {DAYS[3]}: "):
         await settle_month(street.store, month=MAY, kind="M1", made_at=1, key=KEY)
     assert await rows_of(street.store) == before
     await street.store.close()
@@ -332,7 +333,7 @@ async def test_a_run_killed_between_days_resumes_to_the_same_books(tmp_path: Pat
 
 
 async def test_a_month_nobody_measured_is_refused(street: Street) -> None:
-    with pytest.raises(Refusal, match="no home has sent a reading for 2026-05"):
+    with pytest.raises(RejectedInputError, match="no home has sent a reading for 2026-05"):
         await plan_month(street.store, month=MAY)
 
 
@@ -362,7 +363,7 @@ async def test_a_run_superseded_while_it_is_published_leaves_no_bills_in_the_boo
         return plan
 
     monkeypatch.setattr("hub.money.bills.plan_bills", superseded)
-    with pytest.raises(ApprovalRefused, match="is superseded"):
+    with pytest.raises(RequestError, match="is superseded"):
         await publish_run(store, run=run.run_key, member="m01", at=4, key=KEY)
     assert await store.fund_runs() == ()
     assert [each.state for each in await month_runs(store)] == ["superseded", "draft"]

@@ -12,12 +12,12 @@ import pytest
 from hub.board.run_approval import approve_run, publish_run
 from hub.books import days as settlement_days
 from hub.books import runs as settlement_runs
-from hub.books.days import DayInputs, book_inputs, read_day, settle_day
+from hub.books.days import DayInputs, book_inputs, read_day_inputs, settle_day
 from hub.books.runs import marked_days, settle_month
 from hub.books.signing import as_row, attestation_head
 from hub.core.ledger.attestations import DAY_ROOT, attest
 from hub.core.settlement.period import settle
-from hub.storage.errors import StaleInputs, StoreConflict
+from hub.storage.errors import StaleInputsError, StoreConflictError
 from hub.storage.sqlite.store import SqliteStore
 from hub.verify.books import check_books
 from tests.hub.settled_street import COOP, KEY, Street, arrivals_of, balances_by_day, open_street
@@ -48,13 +48,13 @@ def meanwhile(street: Street, module: Any, monkeypatch: pytest.MonkeyPatch) -> l
     books: list[Any] = []
 
     async def read_then_book(*args: Any, **named: Any) -> DayInputs:
-        inputs = await read_day(*args, **named)
+        inputs = await read_day_inputs(*args, **named)
         if named["day"] == DAYS[1] and not books:
-            monkeypatch.setattr(module, "read_day", read_day)
+            monkeypatch.setattr(module, "read_day_inputs", read_day_inputs)
             books.append(await book_newer(street))
         return inputs
 
-    monkeypatch.setattr(module, "read_day", read_then_book)
+    monkeypatch.setattr(module, "read_day_inputs", read_then_book)
     return books
 
 
@@ -63,10 +63,10 @@ async def test_older_inputs_are_not_booked_over_newer_ones(street: Street, is_se
     store = street.store
     if is_settled:
         await settle_day(store, day=DAYS[1], made_at=1, key=KEY)
-    stale = await read_day(store, day=DAYS[1])
+    stale = await read_day_inputs(store, day=DAYS[1])
     good = await book_newer(street)
     settled = settle(stale.readings, stale.rule)
-    with pytest.raises(StaleInputs, match="2026-05-31 was settled meanwhile"):
+    with pytest.raises(StaleInputsError, match="2026-05-31 was settled meanwhile"):
         await book_inputs(store, stale, settled=settled, made_at=6, kind="D", key=KEY)
     assert await balances_by_day(store) == good
     assert await marked_days(store, DAYS) == ()
@@ -74,11 +74,11 @@ async def test_older_inputs_are_not_booked_over_newer_ones(street: Street, is_se
 
 
 async def test_the_store_itself_refuses_a_run_of_older_inputs(street: Street) -> None:
-    stale = await read_day(street.store, day=DAYS[1])
+    stale = await read_day_inputs(street.store, day=DAYS[1])
     good = await book_newer(street)
     standing = (await street.store.runs())[-1]
     run = replace(standing, run_key="0" * 64, input_digest=stale.digest, entries=0)
-    with pytest.raises(StaleInputs):
+    with pytest.raises(StaleInputsError):
         await street.store.book_run(run, entries=[], through=stale.through)
     await street.store.set_settled_through(stale.through)
     assert await marked_days(street.store, DAYS) == (), "nor does it forget what the standing run had seen"
@@ -120,6 +120,6 @@ async def test_a_second_root_of_a_run_is_a_conflict(street: Street) -> None:
     run_key = (await settle_day(street.store, day=DAYS[0], made_at=1, key=KEY)).run_key
     head = await attestation_head(store)
     again = attest({}, kind=DAY_ROOT, subject="2026-05-30", run_key=run_key, coop=COOP.id, head=head, key=KEY)
-    with pytest.raises(StoreConflict, match="root already"):
+    with pytest.raises(StoreConflictError, match="root already"):
         await store.attest([as_row(again)])
     assert await attestation_head(store) == head

@@ -23,7 +23,7 @@ from cryptography.x509.oid import NameOID
 from hub.broker.connection import BrokerAddress, BrokerLink, Delivery
 from hub.broker.embedded import rumqttd_configuration
 from hub.broker.mosquitto_files import find_mosquitto, password_hash
-from hub.broker.supervisor import BrokerPlan, BrokerProblem, BrokerProcess, free_port, plan_broker
+from hub.broker.supervisor import BrokerError, BrokerPlan, BrokerProcess, free_port, plan_broker
 from hub.folder.settings import BrokerSettings, parse_settings
 from protocols.wire.topics import up_filters
 
@@ -278,7 +278,7 @@ def test_the_built_in_broker_serves_this_computer_only(host: str) -> None:
 
 def test_mosquitto_wished_for_but_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hub.broker.supervisor.find_mosquitto", lambda: None)
-    with pytest.raises(BrokerProblem, match=r'mosquitto is not installed: install it, or set broker\.kind = "iotcore"'):
+    with pytest.raises(BrokerError, match=r'mosquitto is not installed: install it, or set broker\.kind = "iotcore"'):
         plan_broker(settings_of("mosquitto"), folder=tmp_path, coop="c")
     assert plan_broker(settings_of("auto"), folder=tmp_path, coop="c", port=0).name == "iotcore"
 
@@ -305,7 +305,7 @@ def test_wrong_certificates_are_one_line(tmp_path: Path, name: str, content: str
     (tmp_path / name).write_text(content)
     more = 'host = "mqtt.example.org"\nca_file = "ca.pem"\ncert_file = "cert.pem"\nkey_file = "key.pem"\n'
     settings = settings_of("external", more=more, folder=tmp_path)
-    with pytest.raises(BrokerProblem, match=rf"{name}: broker\.c\w+_file: expected"):
+    with pytest.raises(BrokerError, match=rf"{name}: broker\.c\w+_file: expected"):
         plan_broker(settings, folder=tmp_path / "broker", coop="c")
 
 

@@ -14,7 +14,7 @@ from lxml import etree  # type: ignore[import-untyped]
 from hub.core.settlement.money import CENT_NANO
 from hub.core.statements.document import StatementFiles
 from hub.folder.identity import load_key
-from hub.statements.months import DESK_ACCESS, StatementDesk
+from hub.statements.months import DESK_ACCESS, StatementService
 from hub.storage.records import NewObjection
 from hub.storage.sqlite.store import SqliteStore
 from tests.hub.commands.test_funds_and_months import DECEMBER, FEES, YEAR_END, Hub
@@ -72,7 +72,7 @@ class Bank(Hub):
 
         async def read() -> dict[str, StatementFiles]:
             store = await SqliteStore.open(self.folder / "hub.sqlite", now=lambda: 0.0)
-            desk, found = StatementDesk(store, key=load_key(self.folder / "hub.key")), {}
+            desk, found = StatementService(store, key=load_key(self.folder / "hub.key")), {}
             for member in await store.members():
                 home = await store.home_of(member.id)
                 assert home is not None

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from hub.forecasts.weather import Place, WeatherProblem, fetch_weather, parse_hours
+from hub.forecasts.weather import WeatherError, WeatherSource, fetch_weather, parse_hours
 
 
 def answer(**changes: object) -> dict[str, object]:
@@ -66,7 +66,7 @@ def test_an_hour_with_a_null_is_left_out() -> None:
     ],
 )
 def test_anything_odd_is_one_line_naming_what_is_wrong(text: bytes) -> None:
-    with pytest.raises(WeatherProblem) as caught:
+    with pytest.raises(WeatherError) as caught:
         parse_hours(text)
     assert str(caught.value).startswith("weather: ")
     assert "\n" not in str(caught.value)
@@ -96,7 +96,7 @@ def weather_server(status: int, body: bytes) -> Iterator[str]:
 
 
 def fetch(url: str) -> object:
-    return asyncio.run(fetch_weather(Place(url, 48.1, 11.6, timeout_s=5), past_days=1))
+    return asyncio.run(fetch_weather(WeatherSource(url, 48.1, 11.6, timeout_s=5), past_days=1))
 
 
 def test_a_real_answer_comes_through() -> None:
@@ -106,14 +106,14 @@ def test_a_real_answer_comes_through() -> None:
 
 @pytest.mark.parametrize(("status", "body", "words"), [(429, b"", "answered 429"), (200, b"x" * (5 << 20), "over")])
 def test_a_refusal_or_a_flood_is_one_line(status: int, body: bytes, words: str) -> None:
-    with weather_server(status, body) as url, pytest.raises(WeatherProblem, match=words):
+    with weather_server(status, body) as url, pytest.raises(WeatherError, match=words):
         fetch(url)
 
 
 def test_nobody_there_and_no_address_are_one_line_each() -> None:
     with weather_server(200, b"") as url:
         gone = url
-    with pytest.raises(WeatherProblem, match="cannot be reached"):
+    with pytest.raises(WeatherError, match="cannot be reached"):
         fetch(gone)
-    with pytest.raises(WeatherProblem, match="must begin with http"):
+    with pytest.raises(WeatherError, match="must begin with http"):
         fetch("file:///etc/hostname")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
-from hub.core.forecasting.forecaster import Forecast, ForecastRefused, History, forecast
+from hub.core.forecasting.forecaster import Forecast, ForecastInputError, History, forecast
 from hub.core.forecasting.weather_table import WeatherTable
 from hub.forecasts.frames import (
     MAX_FRAME_BYTES,
@@ -122,9 +122,9 @@ async def test_callers_queue_and_each_gets_its_own_answer(worker: ForecastWorker
 async def test_a_refusal_is_one_line_and_the_child_lives_on(worker: ForecastWorker) -> None:
     await ask(worker)
     pid = worker.usage.pid
-    with pytest.raises(ForecastRefused, match="time zone 'Mars' is not known"):
+    with pytest.raises(ForecastInputError, match="time zone 'Mars' is not known"):
         await worker.forecast(ForecastRequest(history(), weather(), 192, ISSUED, "Mars"))
-    with pytest.raises(ForecastRefused, match="no reading of demand"):
+    with pytest.raises(ForecastInputError, match="no reading of demand"):
         await worker.forecast(
             ForecastRequest(History("demand", ISSUED, np.empty(0)), WeatherTable.empty(), 96, ISSUED, TZ)
         )

@@ -8,20 +8,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.intake.acceptance import (
-    Accepted,
-    AlreadyHeld,
-    Chain,
-    Incoming,
+    Acceptance,
+    AgentChain,
+    DuplicateMessage,
+    EarlyMessage,
+    IncomingMessage,
     IntakeState,
-    Opened,
-    Refused,
-    TooEarly,
-    Verdict,
+    IntakeVerdict,
+    OpenedMessage,
+    Rejection,
+    judge_message,
     known_hash,
     needs_stored_hash,
     open_message,
     receipt_for,
-    take,
 )
 from hub.storage.records import AcceptedMessage
 from protocols.consent.reduction import (
@@ -40,7 +40,7 @@ from protocols.wire.chain import MAX_AHEAD
 from protocols.wire.envelope import MAX_SEALED_BYTES, seal
 from protocols.wire.readings import Column
 from protocols.wire.receipts import encode_receipt
-from protocols.wire.refusal_reasons import Refusal
+from protocols.wire.refusal_reasons import RefusalReason
 from tests.hub.sending_home import COOP, FIRST_SLOT, NOW_S, SendingHome
 
 
@@ -48,42 +48,42 @@ class Hub:
     """Acceptance with a dictionary for a store: what it would keep, and the refusals it would count."""
 
     def __init__(self, *homes: SendingHome) -> None:
-        chains = {home.agent: Chain(home.home, home.key.public_key()) for home in homes}
+        chains = {home.agent: AgentChain(home.home, home.key.public_key()) for home in homes}
         self.state = IntakeState(COOP.id, chains)
         self.held: dict[tuple[str, int, int], AcceptedMessage] = {}
-        self.refused: list[Refused] = []
+        self.refused: list[Rejection] = []
 
-    def receive(self, topic: str, sealed: bytes, *, now_s: float = NOW_S) -> tuple[Verdict, ...]:
-        opened = open_message(Incoming(topic, sealed, int(now_s)), self.state)
-        verdicts: tuple[Verdict, ...] = (opened,) if isinstance(opened, Refused) else self._take(opened, now_s)
+    def receive(self, topic: str, sealed: bytes, *, now_s: float = NOW_S) -> tuple[IntakeVerdict, ...]:
+        opened = open_message(IncomingMessage(topic, sealed, int(now_s)), self.state)
+        verdicts: tuple[IntakeVerdict, ...] = (opened,) if isinstance(opened, Rejection) else self._take(opened, now_s)
         for verdict in verdicts:
-            if isinstance(verdict, Accepted):
+            if isinstance(verdict, Acceptance):
                 message = verdict.message
                 assert (message.agent, message.epoch, message.seq) not in self.held, "nothing is accepted twice"
                 self.held[(message.agent, message.epoch, message.seq)] = message
-            elif isinstance(verdict, Refused):
+            elif isinstance(verdict, Rejection):
                 self.refused.append(verdict)
         return verdicts
 
-    def _take(self, opened: Opened, now_s: float) -> tuple[Verdict, ...]:
+    def _take(self, opened: OpenedMessage, now_s: float) -> tuple[IntakeVerdict, ...]:
         held_hash = known_hash(opened, self.state)
         if needs_stored_hash(opened, self.state):
             held = self.held.get((opened.agent, opened.header.epoch, opened.header.seq))
             held_hash = held.hash if held is not None else None
-        return take(opened, self.state, held_hash=held_hash, now_s=now_s)
+        return judge_message(opened, self.state, held_hash=held_hash, now_s=now_s)
 
-    def reason(self, message: tuple[str, bytes], *, now_s: float = NOW_S) -> Refusal:
+    def reason(self, message: tuple[str, bytes], *, now_s: float = NOW_S) -> RefusalReason:
         """The one reason this message is refused for; nothing of it may be stored."""
         before = len(self.held)
         (verdict,) = self.receive(*message, now_s=now_s)
-        assert isinstance(verdict, Refused)
+        assert isinstance(verdict, Rejection)
         assert len(self.held) == before
         return verdict.reason
 
     def content_reason(self, message: tuple[str, bytes], *, now_s: float = NOW_S) -> str | None:
         """The reason its content is refused for; only number and hash are kept."""
         (verdict,) = self.receive(*message, now_s=now_s)
-        assert isinstance(verdict, Accepted)
+        assert isinstance(verdict, Acceptance)
         stored = verdict.message
         if stored.refused is not None:
             assert (stored.sealed, stored.readings, stored.slot, stored.consent, stored.answer) == (
@@ -167,7 +167,7 @@ def test_a_flipped_byte_is_refused_and_stores_nothing(at: int, flip: int, in_top
 def test_garbage_is_refused_under_any_topic(sealed: bytes, topic: str) -> None:
     home = street()[0]
     hub = Hub(home)
-    hub.receive(topics.up(COOP.id, home.agent, kind="batch"), sealed)
+    hub.receive(topics.uplink_topic(COOP.id, home.agent, kind="batch"), sealed)
     hub.receive(topic, sealed)
     assert not hub.held
     assert len(hub.refused) == 2
@@ -178,29 +178,29 @@ def test_each_wrong_sender_is_refused_for_its_own_reason() -> None:
     home, neighbour, stranger = street()
     hub = Hub(home, neighbour)
     topic, sealed = home.batch()
-    assert hub.reason(stranger.batch()) is Refusal.UNKNOWN_AGENT
+    assert hub.reason(stranger.batch()) is RefusalReason.UNKNOWN_AGENT
     assert hub.refused[-1].agent == "", "a name nobody enrolled makes no row of its own"
-    own_topic = topics.up(COOP.id, neighbour.agent, kind="batch")
-    assert hub.reason((own_topic, sealed)) is Refusal.BAD_SIGNATURE, "a message moved under a neighbour's topic"
-    assert hub.reason((topic.replace("street", "other", 1), sealed)) is Refusal.WRONG_COOP
-    assert hub.reason((topic.replace("/up/", "/down/"), sealed)) is Refusal.FOREIGN_TOPIC
-    assert hub.reason((topic.replace("/batch", "/answer"), sealed)) is Refusal.BAD_SIGNATURE
-    assert hub.reason((topic, b"x" * (MAX_SEALED_BYTES + 1))) is Refusal.OVERSIZED
+    own_topic = topics.uplink_topic(COOP.id, neighbour.agent, kind="batch")
+    assert hub.reason((own_topic, sealed)) is RefusalReason.BAD_SIGNATURE, "a message moved under a neighbour's topic"
+    assert hub.reason((topic.replace("street", "other", 1), sealed)) is RefusalReason.WRONG_COOP
+    assert hub.reason((topic.replace("/up/", "/down/"), sealed)) is RefusalReason.FOREIGN_TOPIC
+    assert hub.reason((topic.replace("/batch", "/answer"), sealed)) is RefusalReason.BAD_SIGNATURE
+    assert hub.reason((topic, b"x" * (MAX_SEALED_BYTES + 1))) is RefusalReason.OVERSIZED
     payload_of_neighbour = SendingHome("h01", home.key)
     payload_of_neighbour.batch()
     borrowed = Ed25519PrivateKey.from_private_bytes(bytes([2]) * 32)
-    assert hub.reason((topic, seal(borrowed, topic, b"\xa0"))) is Refusal.BAD_SIGNATURE
+    assert hub.reason((topic, seal(borrowed, topic, b"\xa0"))) is RefusalReason.BAD_SIGNATURE
     hub.state.chains[home.agent].is_revoked = True
-    assert hub.reason((topic, sealed)) is Refusal.REVOKED
+    assert hub.reason((topic, sealed)) is RefusalReason.REVOKED
 
 
 def test_a_name_inside_that_is_not_the_topics_agent_is_foreign() -> None:
     home, neighbour, _ = street()
     hub = Hub(home, neighbour)
     _, neighbours = neighbour.batch()
-    topic = topics.up(COOP.id, home.agent, kind="batch")
+    topic = topics.uplink_topic(COOP.id, home.agent, kind="batch")
     payload = neighbours[20:-66]
-    assert hub.reason((topic, seal(home.key, topic, payload))) is Refusal.FOREIGN_TOPIC
+    assert hub.reason((topic, seal(home.key, topic, payload))) is RefusalReason.FOREIGN_TOPIC
 
 
 def test_other_bytes_under_a_held_number_are_a_replay() -> None:
@@ -208,9 +208,9 @@ def test_other_bytes_under_a_held_number_are_a_replay() -> None:
     copy = SendingHome(home.home, home.key)
     hub = Hub(home)
     hub.receive(*home.batch())
-    assert hub.reason(copy.batch(FIRST_SLOT + 9)) is Refusal.REPLAYED
+    assert hub.reason(copy.batch(FIRST_SLOT + 9)) is RefusalReason.REPLAYED
     hub.state.chains[home.agent].recent.clear()  # as after a restart: the store is asked instead
-    assert hub.reason(SendingHome(home.home, home.key).batch(FIRST_SLOT + 9)) is Refusal.REPLAYED
+    assert hub.reason(SendingHome(home.home, home.key).batch(FIRST_SLOT + 9)) is RefusalReason.REPLAYED
 
 
 def test_a_message_that_does_not_name_the_one_before_breaks_the_chain() -> None:
@@ -218,7 +218,7 @@ def test_a_message_that_does_not_name_the_one_before_breaks_the_chain() -> None:
     hub = Hub(home)
     hub.receive(*home.batch())
     home.previous = b"\x07" * 32
-    assert hub.reason(home.batch()) is Refusal.BROKEN_CHAIN
+    assert hub.reason(home.batch()) is RefusalReason.BROKEN_CHAIN
 
 
 def test_memory_is_bounded_however_far_ahead_messages_come() -> None:
@@ -246,14 +246,14 @@ def test_a_new_epoch_starts_a_new_chain_and_ends_the_old_one() -> None:
     hub.receive(*old[2])
     home.new_epoch()
     fresh = [home.batch(FIRST_SLOT + 9), home.batch(FIRST_SLOT + 10)]
-    assert isinstance(hub.receive(*fresh[1])[0], TooEarly)
+    assert isinstance(hub.receive(*fresh[1])[0], EarlyMessage)
     waiting = receipt_for(home.agent, hub.state.chains[home.agent], epoch=2, stored_at=NOW_S)
     assert (waiting.through_seq, waiting.gaps) == (0, ((1, 1),))
     encode_receipt(waiting)
-    assert [type(v) for v in hub.receive(*fresh[0])] == [Accepted, Accepted]
+    assert [type(v) for v in hub.receive(*fresh[0])] == [Acceptance, Acceptance]
     assert hub.state.ahead_bytes == 0, "what waited in the old epoch is let go"
-    assert isinstance(hub.receive(*old[0])[0], AlreadyHeld)
-    assert hub.reason(old[1]) is Refusal.OUT_OF_ORDER
+    assert isinstance(hub.receive(*old[0])[0], DuplicateMessage)
+    assert hub.reason(old[1]) is RefusalReason.OUT_OF_ORDER
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def test_the_clock_window(slot_at_s: int, made_at_s: int, refused: str | None) -
     assert hub.content_reason(home.batch()) is None, "the chain goes on after a refused content"
     receipt = receipt_for(home.agent, hub.state.chains[home.agent], epoch=1, stored_at=NOW_S)
     assert receipt.through_seq == 2
-    assert receipt.refused == (((1, Refusal.CLOCK_WINDOW),) if refused else ())
+    assert receipt.refused == (((1, RefusalReason.CLOCK_WINDOW),) if refused else ())
     encode_receipt(receipt)
 
 
@@ -321,6 +321,6 @@ def test_no_detail_tells_a_value() -> None:
     hub = Hub(home)
     secret = Column(Measure.PV_PRODUCTION, 1, 4711, 0, Mark.MEASURED, Gap.NONE)
     (verdict,) = hub.receive(*home.batch(columns=[secret]))
-    assert isinstance(verdict, Accepted)
+    assert isinstance(verdict, Acceptance)
     assert verdict.detail
     assert "4711" not in verdict.detail

@@ -19,10 +19,10 @@ from protocols.slots import slot_of
 from protocols.timeline import Clock
 from protocols.wire.chain import FIRST_PREVIOUS, MAX_AHEAD
 from protocols.wire.envelope import open_sealed
-from protocols.wire.messages import Choice
+from protocols.wire.messages import AnswerChoice
 from protocols.wire.readings import Column
 from protocols.wire.receipts import Receipt, decode_receipt
-from protocols.wire.refusal_reasons import Refusal
+from protocols.wire.refusal_reasons import RefusalReason
 from tests.hub.sending_home import COOP, FIRST_SLOT, NOW_S, SendingHome, enrol, open_store
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"h" * 32)
@@ -199,7 +199,7 @@ async def test_refused_content_is_passed_over_in_the_receipt_after_a_restart_too
 ) -> None:
     pv = Column(Measure.PV_PRODUCTION, 1, 4, 0, Mark.MEASURED, Gap.NONE)
     await bench.receive(home.batch(columns=[pv]), home.batch())
-    expected = ((1, Refusal.OUTSIDE_CONSENT),)
+    expected = ((1, RefusalReason.OUTSIDE_CONSENT),)
     assert [(r.through_seq, r.refused) for r in bench.courier.receipts()] == [(2, expected)]
     again = bench_on(bench.store)
     await again.receive(home.batch())
@@ -228,7 +228,7 @@ async def test_an_answer_reaches_its_prompt(bench: Bench, home: SendingHome) -> 
         measured_wh=None,
     )
     await bench.store.add_prompts([prompt])
-    await bench.receive(home.answer("p-1", choice=Choice.NO))
+    await bench.receive(home.answer("p-1", choice=AnswerChoice.NO))
     (row,) = await bench.store.prompts(home=home.home, issued=range(now_slot, now_slot + 1))
     assert (row.answer, row.answered_at) == ("no", NOW_S)
 

@@ -12,18 +12,17 @@ from hub.board.run_approval import approve_run, publish_run
 from hub.books.runs import settle_month
 from hub.core.ledger.entries import balances, read_entry
 from hub.core.payments.accounts import CoopAccount
-from hub.core.payments.due import COLLECTIONS, PAYOUTS, Kind
+from hub.core.payments.due import COLLECTIONS, PAYOUTS, OrderKind
 from hub.core.payments.order_history import BOOKED, PaymentOrderRecord
-from hub.core.payments.sepa import BankRefusal, CollectionOrder, PayoutOrder
-from hub.core.payments.tax_terms import Rates, Standing, TaxTerms
+from hub.core.payments.sepa import BankFileError, CollectionOrder, PayoutOrder
+from hub.core.payments.tax_terms import TaxRates, TaxStatus, TaxTerms
 from hub.core.settlement.money import CENT_NANO
 from hub.exchange.bank_files import collection_file, payout_file
 from hub.money.booking import book_order, book_return
 from hub.money.order_files import order_file
 from hub.money.orders import (
-    OrderMade,
-    OrderWish,
-    PaymentRefused,
+    OrderRequest,
+    OrderResult,
     approve_order,
     make_order,
     payment_orders,
@@ -33,6 +32,7 @@ from hub.storage.account_records import NewAccount
 from hub.storage.records import Access
 from hub.storage.sqlite.store import SqliteStore
 from hub.verify.books import check_books
+from protocols.errors import RequestError
 from tests.hub.settled_street import KEY, Street, open_street
 
 MAY, PAY_ON, AT = date(2026, 5, 1), date(2026, 6, 20), 1_781_000_000
@@ -40,8 +40,8 @@ DAYS = (date(2026, 5, 30), date(2026, 5, 31))
 OWN = CoopAccount("The Street", "DE89370400440532013000", creditor_id="DE98ZZZ09999999999", smallest_cent=1)
 TERMS = TaxTerms(
     ("Street eG",),
-    (Rates("2026-01-01", 200_000, 130_000, 100_000),),
-    (Standing("m01", "2026-01-01", "standard"),),
+    (TaxRates("2026-01-01", 200_000, 130_000, 100_000),),
+    (TaxStatus("m01", "2026-01-01", "standard"),),
     {"self_billing": "Self-billing"},
 )
 ACCESS = Access("m01", "board", "bank.pay")
@@ -70,12 +70,12 @@ async def street(tmp_path: Path) -> AsyncIterator[Street]:
     await opened.store.close()
 
 
-async def order(store: SqliteStore, kind: Kind, *, pay_on: date = PAY_ON, at: int = AT) -> OrderMade:
-    wish = OrderWish(kind, MAY, pay_on, OWN)
+async def order(store: SqliteStore, kind: OrderKind, *, pay_on: date = PAY_ON, at: int = AT) -> OrderResult:
+    wish = OrderRequest(kind, MAY, pay_on, OWN)
     return await make_order(store, wish, at=at, key=KEY, access=ACCESS, write_file=write_file)
 
 
-async def written(store: SqliteStore, kind: Kind) -> PaymentOrderRecord:
+async def written(store: SqliteStore, kind: OrderKind) -> PaymentOrderRecord:
     made = (await order(store, kind)).order
     assert made is not None
     for member in ("m01", "m02"):
@@ -98,7 +98,7 @@ async def test_two_who_ask_at_once_get_one_order(street: Street, tmp_path: Path)
     )
     orders = await payment_orders(street.store)
     assert len(orders) == 1
-    assert sum(isinstance(each, OrderMade) and each.is_new for each in asked) == 1
+    assert sum(isinstance(each, OrderResult) and each.is_new for each in asked) == 1
     assert len({payment.member for payment in orders[0].payments}) == len(orders[0].payments)
     await other.close()
 
@@ -151,10 +151,10 @@ async def test_bookings_in_any_order_come_to_the_same_books(street: Street, tmp_
 
 async def test_what_the_bank_would_refuse_leaves_no_order(street: Street) -> None:
     def refuse(_: PayoutOrder | CollectionOrder) -> bytes:
-        raise BankRefusal("not this one")
+        raise BankFileError("not this one")
 
-    wish = OrderWish(PAYOUTS, MAY, PAY_ON, OWN)
-    with pytest.raises(BankRefusal):
+    wish = OrderRequest(PAYOUTS, MAY, PAY_ON, OWN)
+    with pytest.raises(BankFileError):
         await make_order(street.store, wish, at=AT, key=KEY, access=ACCESS, write_file=refuse)
     assert await payment_orders(street.store) == ()
 
@@ -172,7 +172,7 @@ async def test_an_order_does_not_overrule_what_a_member_did_since(street: Street
         await street.store.add_account(NewAccount(who, "Member", "ES9121000418450200051332", who, AT + 1))
     else:
         await street.store.end_mandate(who, made_by=who, made_at=AT + 1)
-    with pytest.raises(PaymentRefused, match=said):
+    with pytest.raises(RequestError, match=said):
         await order_file(street.store, made.message_id, at=AT, key=KEY, access=ACCESS, write_file=write_file)
     assert [each.files for each in await payment_orders(street.store)] == [()]
     await withdraw_order(street.store, made.message_id, member="m01", reason="again", at=AT, key=KEY)

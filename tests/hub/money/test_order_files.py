@@ -9,7 +9,7 @@ import pytest
 from hub.books.signing import as_row
 from hub.core.ledger.attestations import Head
 from hub.core.ledger.month_runs import MonthRun
-from hub.money.funds import Say
+from hub.money.funds import MakeAttestation
 from hub.storage.sqlite.store import SqliteStore
 from tests.hub.commands.test_payments import IBANS, MONTH, Bank, make_bank
 
@@ -139,7 +139,9 @@ def test_an_order_takes_what_the_statements_say_is_to_pay_now_and_names_both_fro
 def test_a_month_published_before_there_were_bills_is_due_in_its_plain_cents(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def only_publish(store: SqliteStore, _run: MonthRun, *, head: Head, publish: Say, **_options: Any) -> None:
+    async def only_publish(
+        store: SqliteStore, _run: MonthRun, *, head: Head, publish: MakeAttestation, **_options: Any
+    ) -> None:
         await store.attest([as_row(publish(head))])
 
     bank = make_bank(tmp_path / "hub", capsys)

@@ -7,7 +7,7 @@ import pytest
 
 from hub.books.days import settle_day
 from hub.books.runs import marked_days
-from hub.quality.decisions import DecisionRefused, board_access, decide_finding, verdicts_of
+from hub.quality.decisions import DecisionError, board_access, decide_finding, verdicts_of
 from hub.storage.finding_records import FindingRow, NewFinding
 from hub.storage.sqlite.store import SqliteStore
 from protocols.slots import slots_of_day
@@ -53,6 +53,6 @@ async def test_a_closed_finding_that_nobody_decided_on_offers_nothing(tmp_path: 
     await put(street.store, [FOUND], 1)
     row = await put(street.store, [], 2)
     assert await verdicts_of(street.store, row) == ()
-    with pytest.raises(DecisionRefused, match="closed"):
+    with pytest.raises(DecisionError, match="closed"):
         await decide_finding(street.store, row.id, member=member, verdict="reject", reason="odd", at=3)
     await street.store.close()

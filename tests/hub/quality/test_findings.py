@@ -16,8 +16,8 @@ from hub.books.days import settle_day
 from hub.books.runs import marked_days, settle_month
 from hub.core.ledger.run_calendar import RunCalendar
 from hub.core.rules.estimates import EstimateRule
-from hub.quality.decisions import DecisionRefused, board_access, decide_finding
-from hub.quality.findings import look_at_days
+from hub.quality.decisions import DecisionError, board_access, decide_finding
+from hub.quality.findings import check_days_quality
 from hub.settlement_job import SettlementJob
 from hub.storage.finding_records import FindingRow, NewFinding
 from hub.storage.sqlite.store import SqliteStore
@@ -60,7 +60,7 @@ async def street(tmp_path: Path) -> AsyncIterator[Street]:
 
 
 def job_on(store: SqliteStore) -> SettlementJob:
-    look = partial(look_at_days, place_deg=None, plates={})
+    look = partial(check_days_quality, place_deg=None, plates={})
     return SettlementJob(store, tz=COOP.tz, calendar=RunCalendar(), key=KEY, look=look)
 
 
@@ -153,7 +153,7 @@ async def test_a_gap_is_a_note_that_a_late_reading_closes_and_its_estimate_gives
     assert (row.found.home, row.found.severity, dict(row.found.numbers)["missing"]) == ("h04", "note", 9)
     assert "nothing has arrived" in row.found.sentence
     assert row.is_waiting is False
-    with pytest.raises(DecisionRefused, match="cannot be decided"):
+    with pytest.raises(DecisionError, match="cannot be decided"):
         await decide(store, row.id, "accept")
     files = await state(street, "m04")
     assert files is not None
@@ -170,16 +170,16 @@ async def test_a_gap_is_a_note_that_a_late_reading_closes_and_its_estimate_gives
 async def test_who_may_not_decide_changes_nothing(street: Street) -> None:
     store = street.store
     await street.arrive_days([DAY])
-    await look_at_days(store, [DAY], place_deg=None, plates={}, at=1)
+    await check_days_quality(store, [DAY], place_deg=None, plates={}, at=1)
     (row,) = await findings(store)
     for by, verdict, why in (
         ("m02", "accept", "own home"),
         ("m03", "accept", "member of the board"),
         ("m01", "guess", "cannot be decided"),
     ):
-        with pytest.raises(DecisionRefused, match=why):
+        with pytest.raises(DecisionError, match=why):
             await decide(store, row.id, verdict, by=by)
-    with pytest.raises(DecisionRefused, match="no such"):
+    with pytest.raises(DecisionError, match="no such"):
         await decide(store, 99, "accept")
     assert (await findings(store))[0].decisions == ()
 
@@ -187,7 +187,7 @@ async def test_who_may_not_decide_changes_nothing(street: Street) -> None:
 async def test_a_billed_month_takes_the_decision_up_with_its_next_run(street: Street) -> None:
     store = street.store
     await street.arrive_days([DAY, NEXT])
-    await look_at_days(store, [DAY, NEXT], place_deg=None, plates={}, at=1)
+    await check_days_quality(store, [DAY, NEXT], place_deg=None, plates={}, at=1)
     may = date(2026, 5, 1)
     await settle_month(store, month=may, kind="M1", made_at=1, key=KEY)
     await decide(store, (await findings(store))[0].id, "accept")

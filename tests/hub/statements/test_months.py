@@ -18,24 +18,25 @@ from hub.books.runs import settle_month
 from hub.commands.statement import file_contents, write_folder
 from hub.core.ledger.entries import balances, read_entry
 from hub.core.ledger.fund_entries import FeeScale
-from hub.core.payments.tax_terms import Rates, Standing, TaxTerms
+from hub.core.payments.tax_terms import TaxRates, TaxStatus, TaxTerms
 from hub.core.rules.rulebook import Rule
 from hub.core.settlement.money import CENT_NANO
 from hub.core.statements.document import StatementFiles
 from hub.money.bills import plan_bills
 from hub.money.funds import book_fund, plan_fees
-from hub.statements.months import DESK_ACCESS, StatementDesk, StatementProblem
+from hub.statements.months import DESK_ACCESS, StatementService
 from hub.storage.records import NewObjection
 from hub.verify import statement as verify_statement
 from hub.verify.books import check_books
 from hub.web.pdf.files import statement_pdf
+from protocols.errors import RequestError
 from tests.hub.settled_street import KEY, RULE, Street, arrivals_of, open_street
 
 MAY = date(2026, 5, 1)
 TERMS = TaxTerms(
     ("Street eG",),
-    (Rates("2026-01-01", 200_000, 130_000, 100_000),),
-    (Standing("m01", "2026-01-01", "standard"),),
+    (TaxRates("2026-01-01", 200_000, 130_000, 100_000),),
+    (TaxStatus("m01", "2026-01-01", "standard"),),
     {"self_billing": "Self-billing"},
 )
 DAYS = (date(2026, 5, 30), date(2026, 5, 31))
@@ -49,11 +50,11 @@ async def street(tmp_path: Path) -> AsyncIterator[Street]:
     await opened.store.close()
 
 
-async def state(street: Street, member_id: str, desk: StatementDesk | None = None) -> StatementFiles | None:
+async def state(street: Street, member_id: str, desk: StatementService | None = None) -> StatementFiles | None:
     member, home = await street.store.member(member_id), await street.store.home_of(member_id)
     assert member is not None
     assert home is not None
-    return await (desk or StatementDesk(street.store, key=KEY)).state(member, home, month=MAY, access=DESK_ACCESS)
+    return await (desk or StatementService(street.store, key=KEY)).state(member, home, month=MAY, access=DESK_ACCESS)
 
 
 def check(folder: Path, files: StatementFiles) -> tuple[int, str]:
@@ -95,7 +96,7 @@ async def test_editions_follow_each_other_and_name_what_changed(street: Street, 
     late = [each for each in arrivals_of(DAYS[1], HOMES) if each[0] == 2][40:60]
     await street.arrive_days(DAYS, without=late)
     await publish(street, "M1")
-    desk = StatementDesk(street.store, key=KEY)
+    desk = StatementService(street.store, key=KEY)
     first = await state(street, "m02", desk)
     assert first is not None
     assert (first.statement["billed"], first.statement["state"]) == (True, "provisional")
@@ -289,7 +290,7 @@ async def test_looks_are_logged_and_readings_are_the_members_own(street: Street)
     await street.arrive_days(DAYS)
     for day in DAYS:
         await settle_day(street.store, day=day, made_at=1, key=KEY)
-    desk = StatementDesk(street.store, key=KEY)
+    desk = StatementService(street.store, key=KEY)
     access = replace(DESK_ACCESS, actor="m02", role="self", purpose="own.view")
     member, home = await street.store.member("m02"), await street.store.home_of("m02")
     assert member is not None
@@ -312,7 +313,7 @@ async def test_books_that_contradict_themselves_are_not_stated(street: Street) -
     await change(street, "DROP TRIGGER entry_is_fixed")
     lie = "CAST(replace(CAST(canonical AS TEXT), 'received', 'deceived') AS BLOB)"
     await change(street, f"UPDATE entry SET canonical = {lie} WHERE position = 1")
-    with pytest.raises(StatementProblem, match="2026-05-30"):
+    with pytest.raises(RequestError, match="2026-05-30"):
         await state(street, "m01")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hub.storage.contract import Store
-from hub.storage.errors import StoreConflict, StoreError
+from hub.storage.errors import StoreConflictError, StoreError
 from hub.storage.records import (
     AcceptedMessage,
     Access,
@@ -127,7 +127,7 @@ async def test_a_co_op_keeps_its_id_and_time_zone(store: Store) -> None:
     await store.set_coop(replace(COOP, name="New name"))
     assert (await store.coop()).name == "New name"
     for other in (replace(COOP, id="other"), replace(COOP, tz="Europe/Berlin")):
-        with pytest.raises(StoreConflict, match="belongs to co-op street"):
+        with pytest.raises(StoreConflictError, match="belongs to co-op street"):
             await store.set_coop(other)
 
 
@@ -145,7 +145,7 @@ async def test_an_invitation_works_once_and_replaces_the_homes_agent(store: Stor
     assert live == {"a-1": 100, "a-2": None, "a-9": None}
     assert await store.revoke_agent("a-9", now=110)
     assert not await store.revoke_agent("a-9", now=111)
-    with pytest.raises(StoreConflict, match="no such home"):
+    with pytest.raises(StoreConflictError, match="no such home"):
         await store.add_invite(b"j" * 32, home_id="h99", expires_at=1)
 
 
@@ -192,7 +192,7 @@ async def test_a_message_stored_twice_counts_once(store: Store) -> None:
 @pytest.mark.parametrize("bad", [message(3), replace(message(1), hash=b"?" * 32)], ids=["hole", "other bytes"])
 async def test_a_contradicting_message_takes_its_whole_group_with_it(store: Store, bad: AcceptedMessage) -> None:
     await store.store_messages([message(1, reading(10))])
-    with pytest.raises(StoreConflict):
+    with pytest.raises(StoreConflictError):
         await store.store_messages([message(1, reading(5), agent="a-2"), bad])
     assert await store.message_count() == 1
     assert set(await store.chain_heads()) == {"a-1"}
@@ -456,7 +456,7 @@ async def test_the_currency_of_the_books_is_for_good(store: Store) -> None:
     await store.set_coop(replace(COOP, currency="CHF"))
     assert (await store.coop()).currency == "CHF", "nothing is booked yet"
     assert await store.book_run(run("one", entries=1), entries=entries("one", 1, 1))
-    with pytest.raises(StoreConflict, match="kept in CHF and cannot go on in EUR") as refused:
+    with pytest.raises(StoreConflictError, match="kept in CHF and cannot go on in EUR") as refused:
         await store.set_coop(COOP)
     assert "\n" not in str(refused.value)
     assert (await store.coop()).currency == "CHF"
@@ -467,7 +467,7 @@ async def test_the_books_only_grow_and_each_run_counts_once(store: Store) -> Non
     assert await store.last_settled_day() is None
     assert await store.book_run(run("one", entries=4), entries=entries("one", 1, 4))
     assert not await store.book_run(run("one", entries=4), entries=entries("one", 5, 4))
-    with pytest.raises(StoreConflict, match="next position is 5"):
+    with pytest.raises(StoreConflictError, match="next position is 5"):
         await store.book_run(run("two"), entries=entries("two", 4, 1))
     assert [r.run_key for r in await store.runs()] == ["one"], "a run whose entries do not fit is not booked"
     assert await store.book_run(run("two", day="2026-11-21"), entries=entries("two", 5, 2, day="2026-11-21"))

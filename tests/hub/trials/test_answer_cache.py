@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from hub.trials.answer_cache import AskerBusy, KeptWork
+from hub.trials.answer_cache import AnswerCache, AskerBusyError
 
 
 class Bench:
@@ -32,7 +32,7 @@ class Bench:
 
 
 async def test_a_question_is_worked_out_once_however_many_ask() -> None:
-    bench, kept = Bench(), KeptWork[str, str](kept_most=3, wait_s=60)
+    bench, kept = Bench(), AnswerCache[str, str](kept_most=3, wait_s=60)
     asking = [asyncio.create_task(kept.ask("a", asker=f"m{n}", work=bench.work("a"))) for n in range(4)]
     bench.go.set()
     assert await asyncio.gather(*asking) == ["A"] * 4
@@ -41,7 +41,7 @@ async def test_a_question_is_worked_out_once_however_many_ask() -> None:
 
 
 async def test_who_does_not_wait_finds_the_answer_later() -> None:
-    bench, kept = Bench(), KeptWork[str, str](kept_most=3, wait_s=0)
+    bench, kept = Bench(), AnswerCache[str, str](kept_most=3, wait_s=0)
     assert await kept.ask("a", asker="m1", work=bench.work("a")) is None
     assert await kept.ask("a", asker="m1", work=bench.work("a")) is None
     bench.go.set()
@@ -53,14 +53,14 @@ async def test_who_does_not_wait_finds_the_answer_later() -> None:
 
 
 async def test_an_asker_has_one_question_at_a_time_and_work_is_done_one_by_one() -> None:
-    bench, kept = Bench(), KeptWork[str, str](kept_most=9, wait_s=0)
+    bench, kept = Bench(), AnswerCache[str, str](kept_most=9, wait_s=0)
     assert await kept.ask("a", asker="m1", work=bench.work("a")) is None
-    with pytest.raises(AskerBusy):
+    with pytest.raises(AskerBusyError):
         await kept.ask("b", asker="m1", work=bench.work("b"))
     assert await kept.ask("b", asker="m2", work=bench.work("b")) is None
     assert await kept.ask("a", asker="m2", work=bench.work("a")) is None, "another's question may be waited for"
     bench.go.set()
-    patient = KeptWork[str, str](kept_most=9, wait_s=60)
+    patient = AnswerCache[str, str](kept_most=9, wait_s=60)
     assert await patient.ask("c", asker="m1", work=bench.work("c")) == "C"
     while await kept.ask("b", asker="m1", work=bench.work("b")) is None:
         await asyncio.sleep(0)
@@ -68,7 +68,7 @@ async def test_an_asker_has_one_question_at_a_time_and_work_is_done_one_by_one()
 
 
 async def test_what_failed_is_not_kept_and_its_message_not_logged(caplog: pytest.LogCaptureFixture) -> None:
-    bench, kept = Bench(), KeptWork[str, str](kept_most=3, wait_s=60)
+    bench, kept = Bench(), AnswerCache[str, str](kept_most=3, wait_s=60)
     bench.go.set()
     with caplog.at_level(logging.DEBUG), pytest.raises(ValueError, match="4711"):
         await kept.ask("a", asker="m1", work=bench.work("bad"))
@@ -78,7 +78,7 @@ async def test_what_failed_is_not_kept_and_its_message_not_logged(caplog: pytest
 
 
 async def test_only_the_newest_answers_stay() -> None:
-    bench, kept = Bench(), KeptWork[str, str](kept_most=2, wait_s=60)
+    bench, kept = Bench(), AnswerCache[str, str](kept_most=2, wait_s=60)
     bench.go.set()
     for name in ("a", "b", "c", "c", "b", "a"):
         await kept.ask(name, asker="m1", work=bench.work(name))

@@ -135,7 +135,7 @@ async def test_a_prompt_reaches_the_homes_live_agent_signed(store: SqliteStore) 
         await enrol(store, home, member="m01")
     assert await sender.send(prompt)
     ((topic, sealed),) = link.sent
-    assert topic == topics.down(COOP.id, home.agent, kind="prompt")
+    assert topic == topics.downlink_topic(COOP.id, home.agent, kind="prompt")
     notice = decode_prompt(open_sealed(sealed, topic, HUB_KEY.public_key()))
     assert notice == notice_of(prompt)
     assert (notice.usual_last_slot, notice.proposed_last_slot, notice.answer_by) == (143, 123, start_of(119))

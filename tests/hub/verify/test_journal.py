@@ -24,7 +24,7 @@ from hub.core.ledger.run_calendar import days_of
 from hub.money.funds import book_fund, plan_fees
 from hub.storage.sqlite.store import SqliteStore
 from hub.verify.books import check_books
-from hub.verify.check_result import Findings
+from hub.verify.check_result import CheckResult
 from hub.verify.journal import check_journal
 from hub.verify.messages import MessageCheck
 from tests.hub.settled_street import COOP, KEY, Street, arrivals_of, open_street
@@ -67,7 +67,7 @@ def damage(street: Street, tmp_path: Path) -> Iterator[sqlite3.Connection]:
 
 
 async def found_in(store: SqliteStore) -> list[str]:
-    found = Findings()
+    found = CheckResult()
     await check_journal(store, found, key=KEY.public_key())
     return found.findings
 
@@ -160,7 +160,7 @@ async def test_a_ledger_rewritten_with_hashes_that_fit_is_found(street: Street, 
 
 async def test_another_hubs_key_has_signed_nothing_here(street: Street) -> None:
     other = Ed25519PrivateKey.from_private_bytes(bytes(32))
-    found = Findings()
+    found = CheckResult()
     await check_journal(street.store, found, key=other.public_key())
     assert sum("the hub has not signed these bytes" in finding for finding in found.findings) == 12
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from hub.core.ledger.entries import Entry, Posting
 from hub.core.ledger.signed_document import sign_document
-from hub.core.payments.tax_terms import Rates, Standing, TaxTerms
+from hub.core.payments.tax_terms import TaxRates, TaxStatus, TaxTerms
 from hub.core.rules.rulebook import Rule
 from hub.core.settlement.accepted_readings import Readings
 from hub.core.settlement.period import Settlement, settle
@@ -41,8 +41,8 @@ SCRIPT = Path(__file__).resolve().parents[3] / "hub" / "verify" / "statement.py"
 DAYS = ("2026-10-24", "2026-10-25", "2026-10-26")  # the clocks go back on the second
 TERMS = TaxTerms(
     ("Sunny Street eG",),
-    (Rates("2026-01-01", 200_000, 130_000, 100_000), Rates("2026-10-26", 190_000, 130_000, 100_000)),
-    (Standing("a", "2026-01-01", "reverse_charge"),),
+    (TaxRates("2026-01-01", 200_000, 130_000, 100_000), TaxRates("2026-10-26", 190_000, 130_000, 100_000)),
+    (TaxStatus("a", "2026-01-01", "reverse_charge"),),
     {"self_billing": "Self-billing", "reverse_charge": "Reverse charge"},
 )
 relaxed = settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))

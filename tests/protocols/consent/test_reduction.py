@@ -20,14 +20,14 @@ from protocols.consent.reduction import (
     default_consent,
     digest,
     encode_consent,
-    finest,
-    gate,
-    gate_devices,
-    gate_long_intervals,
+    filter_devices,
+    filter_long_intervals,
+    filter_values,
+    find_violations,
+    finest_spans,
     ordered,
     parse_consent,
     text_of,
-    violations,
 )
 from protocols.quantities import SENT_GAPS, Gap, Mark, Measure
 from protocols.wire.readings import (
@@ -106,8 +106,8 @@ def test_what_leaves_is_within_consent_and_can_be_sent(
     consent: ConsentSet, measured: dict[tuple[Measure, int], SlotValue], slots: list[int]
 ) -> None:
     for slot in [*slots, DAY + 95, DAY + 3]:
-        batch = batch_of(consent, slot, gate(consent, slot, measured))
-        assert violations(consent, batch) == ()
+        batch = batch_of(consent, slot, filter_values(consent, slot, measured))
+        assert find_violations(consent, batch) == ()
         assert decode_batch(encode_batch(batch)) == batch
         for column in batch.columns:
             for covered in range(slot + 1 - column.span, slot + 1):
@@ -132,7 +132,7 @@ def test_the_second_lock_finds_every_column_the_gate_would_not_let_out(
         )
         for covered in range(slot + 1 - span, slot + 1)
     )
-    assert (violations(consent, batch) == ()) == inside
+    assert (find_violations(consent, batch) == ()) == inside
 
 
 @given(energies=st.lists(st.integers(0, 4000), min_size=96, max_size=96))
@@ -146,7 +146,7 @@ def test_energy_is_conserved_between_resolutions(energies: list[int]) -> None:
         left = [
             column
             for slot in range(DAY, DAY + 96)
-            for column in gate(consent, slot, measured)
+            for column in filter_values(consent, slot, measured)
             if column.measure is Measure.PV_PRODUCTION
         ]
         assert len(left) == 96 // resolution.span
@@ -157,7 +157,9 @@ def test_energy_is_conserved_between_resolutions(energies: list[int]) -> None:
 def test_an_hourly_value_leaves_only_with_the_last_quarter_of_its_hour() -> None:
     consent = with_rule("peers.view", Resolution.PT1H, Measure.WIND_PRODUCTION)
     measured = {(Measure.WIND_PRODUCTION, slot): SlotValue(10, Mark.MEASURED) for slot in HOUR}
-    wind = [[c for c in gate(consent, slot, measured) if c.measure is Measure.WIND_PRODUCTION] for slot in HOUR]
+    wind = [
+        [c for c in filter_values(consent, slot, measured) if c.measure is Measure.WIND_PRODUCTION] for slot in HOUR
+    ]
     assert wind == [[], [], [], [Column(Measure.WIND_PRODUCTION, 4, 40, 0, Mark.MEASURED, Gap.NONE)]]
 
 
@@ -183,12 +185,12 @@ def test_missing_parts_make_the_sum_partial_or_missing(
     }
     consent = with_rule("peers.view", Resolution.PT1H, Measure.SUBMETER)
     measured = {(Measure.SUBMETER, slot): kinds[part] for slot, part in zip(HOUR, parts, strict=True) if part}
-    column = gate(consent, HOUR[-1], measured)[-1]
+    column = filter_values(consent, HOUR[-1], measured)[-1]
     assert (column.energy, column.mark, column.gap) == expected
 
 
 def test_the_contract_is_answered_for_in_every_slot_and_nothing_else_is_told() -> None:
-    columns = gate(default_consent("h01"), DAY, {(Measure.PV_PRODUCTION, DAY): SlotValue(900, Mark.MEASURED)})
+    columns = filter_values(default_consent("h01"), DAY, {(Measure.PV_PRODUCTION, DAY): SlotValue(900, Mark.MEASURED)})
     assert [(c.measure, c.energy, c.gap) for c in columns] == [
         (Measure.GRID_IMPORT, None, Gap.AGENT_OFF),
         (Measure.GRID_EXPORT, None, Gap.AGENT_OFF),
@@ -198,14 +200,14 @@ def test_the_contract_is_answered_for_in_every_slot_and_nothing_else_is_told() -
 def test_a_consent_that_begins_or_ends_inside_an_hour_does_not_give_that_hour() -> None:
     measured = {(Measure.SUBMETER, slot): SlotValue(10, Mark.MEASURED) for slot in range(DAY, DAY + 12)}
     consent = with_rule("peers.view", Resolution.PT1H, Measure.SUBMETER, begin=DAY + 1, end=DAY + 10)
-    left = [slot for slot in range(DAY, DAY + 12) if len(gate(consent, slot, measured)) == 3]
+    left = [slot for slot in range(DAY, DAY + 12) if len(filter_values(consent, slot, measured)) == 3]
     assert left == [DAY + 7]
 
 
 def test_a_withdrawn_consent_lets_nothing_out_and_the_contract_stays() -> None:
     consent = with_rule("peers.view", Resolution.PT15M, Measure.PV_PRODUCTION, begin=DAY, end=DAY + 2)
-    assert finest(consent, DAY + 1)[Measure.PV_PRODUCTION] == 1
-    assert set(finest(consent, DAY + 2)) == set(contract_rule().measures)
+    assert finest_spans(consent, DAY + 1)[Measure.PV_PRODUCTION] == 1
+    assert set(finest_spans(consent, DAY + 2)) == set(contract_rule().measures)
 
 
 def test_totals_over_outages_do_not_cut_through_consented_hours() -> None:
@@ -214,23 +216,25 @@ def test_totals_over_outages_do_not_cut_through_consented_hours() -> None:
     cutting = LongInterval(Measure.PV_PRODUCTION, DAY + 1, 8, 100)
     foreign = LongInterval(Measure.BATTERY_CHARGE, DAY, 8, 100)
     grid = LongInterval(Measure.GRID_IMPORT, DAY + 1, 3, 100)
-    assert gate_long_intervals(consent, (whole, cutting, foreign, grid)) == (whole, grid)
-    found = violations(consent, batch_of(consent, DAY + 9, (), long_intervals=(grid, whole, cutting, foreign)))
+    assert filter_long_intervals(consent, (whole, cutting, foreign, grid)) == (whole, grid)
+    found = find_violations(consent, batch_of(consent, DAY + 9, (), long_intervals=(grid, whole, cutting, foreign)))
     assert len(found) == 2
 
 
 def test_device_states_leave_unless_the_home_objects() -> None:
     states = (DeviceState("meter", Liveness.OK, 1),)
     objecting = parse_consent(f'home = "h01"\nversion = 1\noff = ["{HEALTH}"]\n')
-    assert gate_devices(default_consent("h01"), DAY, states) == states
-    assert gate_devices(objecting, DAY, states) == ()
-    assert violations(objecting, batch_of(objecting, DAY, (), devices=states)) == ("device states are not allowed",)
+    assert filter_devices(default_consent("h01"), DAY, states) == states
+    assert filter_devices(objecting, DAY, states) == ()
+    assert find_violations(objecting, batch_of(objecting, DAY, (), devices=states)) == (
+        "device states are not allowed",
+    )
 
 
 def test_another_version_is_a_violation_and_words_hold_no_values() -> None:
     consent = default_consent("h01", 3)
     column = Column(Measure.PV_PRODUCTION, 1, 4711, 0, Mark.MEASURED, Gap.NONE)
-    found = violations(consent, batch_of(consent, DAY, (column,), consent_version=2))
+    found = find_violations(consent, batch_of(consent, DAY, (column,), consent_version=2))
     assert len(found) == 2
     assert "4711" not in " ".join(found)
 
@@ -265,7 +269,7 @@ def test_no_consent_is_without_the_contract_or_changes_it() -> None:
 
 def test_a_value_without_its_reason_is_a_broken_program() -> None:
     with pytest.raises(ValueError, match="reason"):
-        gate(default_consent("h01"), DAY, {(Measure.GRID_IMPORT, DAY): SlotValue(None, Mark.MISSING)})
+        filter_values(default_consent("h01"), DAY, {(Measure.GRID_IMPORT, DAY): SlotValue(None, Mark.MISSING)})
 
 
 RULE = 'home = "h01"\nversion = 1\n[[rule]]\npurpose = "peers.view"\nvalid_from = "2026-11-01T00:00Z"\n'

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from protocols.consent.reduction import default_consent, text_of
 from protocols.enrolment import handshake as enrolment
-from protocols.wire.refusal_reasons import Refusal, WireError
+from protocols.wire.refusal_reasons import RefusalReason, WireError
 from protocols.wire.topics import shard_of
 from tests.protocols.wire.wire_samples import HUB_KEY, KEY
 
@@ -94,7 +94,7 @@ def test_a_proof_fits_one_token_one_key_and_one_co_op(key: str, value: str) -> N
     fields = json.loads(enrolment.build_request(KEY, token=SECRET, coop="sunny-street"))
     with pytest.raises(WireError) as caught:
         enrolment.parse_request(json.dumps(fields | {key: value}))
-    assert caught.value.reason is Refusal.BAD_SIGNATURE
+    assert caught.value.reason is RefusalReason.BAD_SIGNATURE
 
 
 @pytest.mark.parametrize(

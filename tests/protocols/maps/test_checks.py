@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from protocols.maps.loading import MapError, ResolvedMap, load_map, resolve, role_values
-from protocols.maps.planning import Request
+from protocols.maps.loading import MapError, ResolvedMap, load_map, resolve_map, role_values
+from protocols.maps.planning import ReadRequest
 from protocols.maps.sunspec import SunSpecModel
 
 HEADER = """
@@ -34,7 +34,7 @@ def make_text(points: str, more: str = "", *, transport: str = TRANSPORT, table:
 
 def placed(points: str, more: str = "", **options: Any) -> ResolvedMap:
     """The map on a device with fixed addresses."""
-    return resolve(load_map(make_text(points, more, **options), name="trap.toml"))
+    return resolve_map(load_map(make_text(points, more, **options), name="trap.toml"))
 
 
 def words_at(function: int = 3, **words: int) -> dict[tuple[int, int], int]:
@@ -48,7 +48,7 @@ def test_trap_1_document_number_against_wire_address_is_checked() -> None:
         'type = "int16", unit = "W" }}'
     )
     resolved = placed(row.format(5016))
-    assert resolved.plan() == (Request(3, 5015, 1),)
+    assert resolved.plan() == (ReadRequest(3, 5015, 1),)
     with pytest.raises(MapError, match=r"'active_power': document_address: expected 5016 \(wire 5015"):
         placed(row.format(5015))
 
@@ -58,7 +58,7 @@ def test_trap_2_scale_factor_in_a_register_read_together_with_the_value() -> Non
         '{ name = "active_power", address = 10, type = "int16", scale_factor = "w_sf", unit = "W" },\n'
         '{ name = "w_sf", address = 100, type = "sunssf", unit = "power of ten" }'
     )
-    assert resolved.plan(["active_power"]) == (Request(3, 10, 91),)
+    assert resolved.plan(["active_power"]) == (ReadRequest(3, 10, 91),)
     assert resolved.decode(words_at(a10=1234, a100=0xFFFF))["active_power"] == Decimal("123.4")
     assert resolved.decode(words_at(a10=1234, a100=0x8000))["active_power"] is None
     assert resolved.decode(words_at(a10=1234, a100=11))["active_power"] is None
@@ -86,7 +86,7 @@ def test_trap_3_value_split_over_two_registers_that_do_not_touch() -> None:
         '{ name = "energy", words = [78, 80], type = "uint32", word_order = "LH", scale = 0.1, unit = "kWh" },\n'
         '{ name = "frequency", address = 79, type = "uint16", scale = 0.01, unit = "Hz" }'
     )
-    assert resolved.plan(["energy"]) == (Request(3, 78, 3),)
+    assert resolved.plan(["energy"]) == (ReadRequest(3, 78, 3),)
     values = resolved.decode(words_at(a78=4464, a79=5001, a80=1))
     assert values == {"energy": Decimal(7000), "frequency": Decimal("50.01")}
     assert resolved.encode(values) == words_at(a78=4464, a79=5001, a80=1)
@@ -105,7 +105,7 @@ def test_trap_4_direction_in_another_register(rule: str, direction: int, power: 
         f'magnitude = "magnitude"\ndirection = "direction"\n{rule}\n'
         '[roles.battery]\npower = "battery_power"\nderived = true\n',
     )
-    assert resolved.plan(["battery_power"]) == (Request(3, 33135, 16),)
+    assert resolved.plan(["battery_power"]) == (ReadRequest(3, 33135, 16),)
     values = resolved.decode(words_at(a33135=direction, a33149=0, a33150=3000))
     assert values["battery_power"] == power
     assert role_values(resolved, values, "battery").power_w == power
@@ -118,7 +118,7 @@ def test_trap_4_two_magnitudes_subtracted_in_one_request() -> None:
         '[[derived]]\nname = "grid_power"\nunit = "W"\npositive = "import"\nsource = "s"\n'
         'plus = ["import_power"]\nminus = ["export_power"]\n[roles.grid]\npower = "grid_power"\nderived = true\n',
     )
-    assert resolved.plan(["grid_power"]) == (Request(3, 30865, 4),)
+    assert resolved.plan(["grid_power"]) == (ReadRequest(3, 30865, 4),)
     values = resolved.decode(words_at(a30865=0, a30866=0, a30867=0, a30868=420))
     assert role_values(resolved, values, "grid").power_w == -420
     lost = resolved.decode(words_at(a30865=0x8000, a30866=0, a30867=0, a30868=420))
@@ -143,14 +143,14 @@ def test_trap_6_position_depends_on_the_device() -> None:
         '{ name = "active_power", models = [113], offset = 22, type = "float32", unit = "W" }'
     )
     device_map = load_map(text, name="trap.toml")
-    integers = resolve(device_map, [SunSpecModel(1, 40002, 65), SunSpecModel(103, 40069, 50)])
-    floats = resolve(device_map, [SunSpecModel(1, 40002, 66), SunSpecModel(113, 40070, 60)])
-    assert integers.plan() == (Request(3, 40083, 1),)
-    assert floats.plan() == (Request(3, 40092, 2),)
+    integers = resolve_map(device_map, [SunSpecModel(1, 40002, 65), SunSpecModel(103, 40069, 50)])
+    floats = resolve_map(device_map, [SunSpecModel(1, 40002, 66), SunSpecModel(113, 40070, 60)])
+    assert integers.plan() == (ReadRequest(3, 40083, 1),)
+    assert floats.plan() == (ReadRequest(3, 40092, 2),)
     with pytest.raises(MapError, match=r"expected one of the SunSpec models \[101, 103, 113\]"):
-        resolve(device_map, [SunSpecModel(1, 40002, 66)])
+        resolve_map(device_map, [SunSpecModel(1, 40002, 66)])
     with pytest.raises(MapError, match="expected the models of a SunSpec walk"):
-        resolve(device_map)
+        resolve_map(device_map)
 
 
 def test_trap_7_gateway_answers_zero_for_missing() -> None:
@@ -158,7 +158,7 @@ def test_trap_7_gateway_answers_zero_for_missing() -> None:
         '{ name = "soc", address = 843, type = "uint16", zero_is_missing_with = ["voltage"], unit = "%" },\n'
         '{ name = "voltage", address = 840, type = "uint16", scale = 0.1, unit = "V" }'
     )
-    assert resolved.plan(["soc"]) == (Request(3, 840, 4),)
+    assert resolved.plan(["soc"]) == (ReadRequest(3, 840, 4),)
     assert resolved.decode(words_at(a840=0, a843=0))["soc"] is None
     assert resolved.decode(words_at(a840=512, a843=0))["soc"] == 0
 
@@ -232,8 +232,8 @@ def test_trap_11_named_groups_come_from_one_request_even_over_a_gap_that_is_not_
     apart = placed(rows, '[blocks]\nbridge = "never"\n')
     assert len(apart.plan()) == 3
     together = placed(rows, '[blocks]\nbridge = "never"\natomic = [["power", "energy"]]\n')
-    assert together.plan() == (Request(3, 0, 22), Request(3, 40, 1))
-    assert together.plan(["power"]) == (Request(3, 0, 2),)
+    assert together.plan() == (ReadRequest(3, 0, 22), ReadRequest(3, 40, 1))
+    assert together.plan(["power"]) == (ReadRequest(3, 0, 2),)
     small = TRANSPORT + "max_registers = 20\n"
     with pytest.raises(MapError, match="atomic: power, energy: 22 registers from 0 cannot be read in one request"):
         placed(rows, '[blocks]\natomic = [["power", "energy"]]\n', transport=small)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from protocols.maps.loading import MapError, ResolvedMap, load_map, resolve
-from protocols.maps.planning import Request, Span
+from protocols.maps.loading import MapError, ResolvedMap, load_map, resolve_map
+from protocols.maps.planning import ReadRequest, Span
 from protocols.maps.registers import RegisterError
 from protocols.maps.sunspec import SunSpecModel
 
@@ -54,7 +54,7 @@ power = "power"
 
 @pytest.fixture
 def example() -> ResolvedMap:
-    return resolve(load_map(MAP, name="example.toml"))
+    return resolve_map(load_map(MAP, name="example.toml"))
 
 
 @pytest.mark.parametrize(
@@ -137,9 +137,9 @@ def test_oversized_and_deeply_nested_maps_are_refused() -> None:
 
 
 def test_plan_bridges_what_the_map_allows_and_never_the_forbidden(example: ResolvedMap) -> None:
-    assert example.plan() == (Request(3, 0, 6), Request(3, 20, 1), Request(3, 40, 4))
-    assert example.plan(["energy"]) == (Request(3, 2, 2),)
-    assert example.plan(example.names("fast")) == (Request(3, 0, 1),)
+    assert example.plan() == (ReadRequest(3, 0, 6), ReadRequest(3, 20, 1), ReadRequest(3, 40, 4))
+    assert example.plan(["energy"]) == (ReadRequest(3, 2, 2),)
+    assert example.plan(example.names("fast")) == (ReadRequest(3, 0, 1),)
     with pytest.raises(MapError, match="example-meter: 'ghost': expected one of power, energy"):
         example.plan(["ghost"])
 
@@ -170,7 +170,7 @@ def test_encoding_needs_the_scale_factor_too() -> None:
     factor = '{ name = "sf", address = 1, type = "sunssf", unit = "power of ten" },'
     text = MAP.replace("points = [", f"points = [\n  {factor}")
     text = text.replace('type = "int16", unit', 'type = "int16", scale_factor = "sf", sentinels = ["0x8000"], unit')
-    scaled = resolve(load_map(text, name="x.toml"))
+    scaled = resolve_map(load_map(text, name="x.toml"))
     with pytest.raises(MapError, match="'power': expected a value for its scale 'sf' too"):
         scaled.encode({"power": Decimal(5)})
     words = scaled.encode({"power": Decimal("12.3"), "sf": Decimal(-1)})
@@ -182,7 +182,7 @@ def test_encoding_needs_the_scale_factor_too() -> None:
 def test_refused_registers_leave_all_other_points(example: ResolvedMap) -> None:
     healed = example.without([Span(3, 3, 1)])
     assert set(healed.points) == set(example.points) - {"energy"}
-    assert healed.plan() == (Request(3, 0, 1), Request(3, 4, 2), Request(3, 20, 1), Request(3, 40, 4))
+    assert healed.plan() == (ReadRequest(3, 0, 1), ReadRequest(3, 4, 2), ReadRequest(3, 20, 1), ReadRequest(3, 40, 4))
     assert example.without([]).plan() == example.plan()
 
 
@@ -191,11 +191,11 @@ def test_a_model_that_ends_early_has_no_points_behind_its_end() -> None:
     rows = rows.replace("function = 3\nsource", "function = 3\nmodels = [64]\nsource")
     rows = rows.replace("readable = [{ function = 3, first = 0, last = 99 }]", "").replace("no_read", "# no_read")
     device_map = load_map(rows, name="x.toml")
-    whole = resolve(device_map, [SunSpecModel(64, 100, 60)])
-    short = resolve(device_map, [SunSpecModel(64, 100, 20)])
+    whole = resolve_map(device_map, [SunSpecModel(64, 100, 60)])
+    short = resolve_map(device_map, [SunSpecModel(64, 100, 20)])
     assert set(whole.points) - set(short.points) == {"status", "maker"}
-    assert whole.plan(["status"]) == (Request(3, 122, 1),)
-    assert whole.plan(["power", "energy"]) == (Request(3, 102, 4),)
+    assert whole.plan(["status"]) == (ReadRequest(3, 122, 1),)
+    assert whole.plan(["power", "energy"]) == (ReadRequest(3, 102, 4),)
 
 
 def scaled_model_map(more: str = "", limit: int = 50) -> str:
@@ -212,24 +212,24 @@ def scaled_model_map(more: str = "", limit: int = 50) -> str:
 
 def test_a_model_cut_before_its_scale_factor_gives_no_scaled_value() -> None:
     device_map = load_map(scaled_model_map(), name="x.toml")
-    assert set(resolve(device_map, [SunSpecModel(64, 100, 60)]).points) == {"power", "voltage", "sf"}
-    cut = resolve(device_map, [SunSpecModel(64, 100, 20)])
+    assert set(resolve_map(device_map, [SunSpecModel(64, 100, 60)]).points) == {"power", "voltage", "sf"}
+    cut = resolve_map(device_map, [SunSpecModel(64, 100, 20)])
     assert set(cut.points) == {"voltage"}
-    assert cut.plan() == (Request(3, 106, 1),)
+    assert cut.plan() == (ReadRequest(3, 106, 1),)
 
 
 def test_a_scale_factor_of_another_model_is_never_borrowed() -> None:
     device_map = load_map(scaled_model_map(), name="x.toml")
-    twice = resolve(device_map, [SunSpecModel(64, 100, 20), SunSpecModel(64, 122, 60)])
+    twice = resolve_map(device_map, [SunSpecModel(64, 100, 20), SunSpecModel(64, 122, 60)])
     assert "power" not in twice.points
-    assert twice.plan(["voltage"]) == (Request(3, 106, 1),)
+    assert twice.plan(["voltage"]) == (ReadRequest(3, 106, 1),)
 
 
 @pytest.mark.parametrize("model_length", range(66))
 def test_a_shipped_meter_map_plans_on_a_model_of_any_length(model_length: int) -> None:
     shipped = (Path(__file__).parents[3] / "firmware_configs" / "devices" / "sunspec-meter.toml").read_text()
     device_map = load_map(shipped, name="sunspec-meter.toml")
-    resolved = resolve(device_map, [SunSpecModel(1, 40002, 66), SunSpecModel(203, 40070, model_length)])
+    resolved = resolve_map(device_map, [SunSpecModel(1, 40002, 66), SunSpecModel(203, 40070, model_length)])
     assert resolved.plan()
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from protocols.maps.loading import MapError, load_map, resolve, role_names
+from protocols.maps.loading import MapError, load_map, resolve_map, role_names
 from protocols.maps.registers import TYPE_NAMES
 
 GUIDE = (Path(__file__).parents[3] / "firmware_configs" / "README.md").read_text(encoding="utf-8")
@@ -13,7 +13,7 @@ EXAMPLE = GUIDE.split("```toml\n")[1].split("```")[0]
 
 
 def test_the_example_of_the_guide_is_a_sound_map() -> None:
-    resolved = resolve(load_map(EXAMPLE, name="example-meter.toml"))
+    resolved = resolve_map(load_map(EXAMPLE, name="example-meter.toml"))
     assert len(resolved.plan()) == 2
     assert role_names(resolved, "grid") == ("energy_import_total", "energy_export_total", "active_power")
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from protocols.maps.planning import (
     BlockLimits,
     PlanError,
-    Request,
+    ReadRequest,
     Span,
     bisect_request,
-    merged,
-    outermost,
+    merge_spans,
+    outermost_spans,
     plan_requests,
 )
 
@@ -76,7 +76,11 @@ def test_one_bad_register_is_found_by_halves_and_loses_no_other_span(
     case: tuple[list[Span], BlockLimits], data: st.DataObject
 ) -> None:
     spans, limits = case
-    apart = [span for index, span in enumerate(outermost(spans)) if not _overlaps_any(span, outermost(spans)[:index])]
+    apart = [
+        span
+        for index, span in enumerate(outermost_spans(spans))
+        if not _overlaps_any(span, outermost_spans(spans)[:index])
+    ]
     request = plan_requests(apart, limits)[0]
     inside = [span for span in apart if _covers(request, span)]
     bad = data.draw(st.sampled_from([at for span in inside for at in range(span.address, span.end)]))
@@ -89,14 +93,14 @@ def test_one_bad_register_is_found_by_halves_and_loses_no_other_span(
 @given(bad=st.integers(0, 62))
 def test_one_bad_value_among_63_costs_at_most_twelve_requests(bad: int) -> None:
     spans = [Span(3, 2 * place, 1) for place in range(63)]
-    read, culprits, extra = _heal(Request(3, 0, 125), spans, 2 * bad)
+    read, culprits, extra = _heal(ReadRequest(3, 0, 125), spans, 2 * bad)
     assert culprits == [spans[bad]]
     assert len(read) == 62
     assert extra <= 12
 
 
 def test_spans_inside_others_are_dropped() -> None:
-    assert outermost([Span(3, 4, 2), Span(3, 0, 6), Span(3, 0, 6), Span(3, 0, 2), Span(4, 0, 2)]) == [
+    assert outermost_spans([Span(3, 4, 2), Span(3, 0, 6), Span(3, 0, 6), Span(3, 0, 2), Span(4, 0, 2)]) == [
         Span(3, 0, 6), Span(4, 0, 2),
     ]  # fmt: skip
 
@@ -116,26 +120,26 @@ def test_a_span_that_cannot_be_read_is_named(span: Span, limits: BlockLimits, re
 
 def test_bridging_never_any_and_by_width() -> None:
     spans = [Span(3, 0, 2), Span(3, 2, 2), Span(3, 10, 2)]
-    assert plan_requests(spans, BlockLimits(bridge=None)) == (Request(3, 0, 12),)
-    assert plan_requests(spans, BlockLimits(bridge=6)) == (Request(3, 0, 12),)
-    assert plan_requests(spans, BlockLimits(bridge=5)) == (Request(3, 0, 4), Request(3, 10, 2))
-    assert plan_requests(spans, BlockLimits(bridge=0)) == (Request(3, 0, 4), Request(3, 10, 2))
+    assert plan_requests(spans, BlockLimits(bridge=None)) == (ReadRequest(3, 0, 12),)
+    assert plan_requests(spans, BlockLimits(bridge=6)) == (ReadRequest(3, 0, 12),)
+    assert plan_requests(spans, BlockLimits(bridge=5)) == (ReadRequest(3, 0, 4), ReadRequest(3, 10, 2))
+    assert plan_requests(spans, BlockLimits(bridge=0)) == (ReadRequest(3, 0, 4), ReadRequest(3, 10, 2))
 
 
 def test_functions_are_never_mixed_and_nothing_wanted_is_nothing_read() -> None:
-    assert plan_requests([Span(3, 0, 1), Span(4, 1, 1)], BlockLimits()) == (Request(3, 0, 1), Request(4, 1, 1))
+    assert plan_requests([Span(3, 0, 1), Span(4, 1, 1)], BlockLimits()) == (ReadRequest(3, 0, 1), ReadRequest(4, 1, 1))
     assert plan_requests([], BlockLimits()) == ()
 
 
 def test_merging_joins_spans_that_touch() -> None:
-    assert merged([Span(3, 4, 2), Span(3, 0, 4), Span(3, 8, 1), Span(4, 6, 1)]) == (
+    assert merge_spans([Span(3, 4, 2), Span(3, 0, 4), Span(3, 8, 1), Span(4, 6, 1)]) == (
         Span(3, 0, 6), Span(3, 8, 1), Span(4, 6, 1),
     )  # fmt: skip
 
 
 def _shortest_by_cuts(spans: Sequence[Span], limits: BlockLimits) -> int:
     """Dynamic programme over all ways to cut the sorted outermost spans into runs."""
-    atoms = outermost(spans)
+    atoms = outermost_spans(spans)
     best = [0, *[len(atoms) + 1] * len(atoms)]
     for end in range(1, len(atoms) + 1):
         for start in range(end):
@@ -161,7 +165,7 @@ def _all_windows(spans: Sequence[Span], limits: BlockLimits) -> list[Span]:
             if first.function != last.function or last.end <= first.address:
                 continue
             window = Span(first.function, first.address, last.end - first.address)
-            inside = outermost([span for span in spans if _covers(window, span)])
+            inside = outermost_spans([span for span in spans if _covers(window, span)])
             if inside and _is_allowed(inside, limits) and limits.allows(window) is None:
                 windows.append(window)
     return list(dict.fromkeys(windows))

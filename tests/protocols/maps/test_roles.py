@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from protocols.maps.loading import MapError, ResolvedMap, RoleName, Sign, load_map, resolve, role_names, role_values
+from protocols.maps.loading import MapError, ResolvedMap, RoleName, Sign, load_map, resolve_map, role_names, role_values
 from protocols.maps.registers import Value
 from protocols.maps.sunspec import SunSpecModel
 
@@ -15,7 +15,7 @@ MAPS = Path(__file__).parents[3] / "firmware_configs" / "devices"
 def _resolved(family: str, *, sign: Sign = "as_documented", invert: bool = False) -> ResolvedMap:
     device_map = load_map((MAPS / f"{family}.toml").read_text(encoding="utf-8"), name=family)
     models = [SunSpecModel(1, 40002, 66), SunSpecModel(103, 40070, 50), SunSpecModel(203, 40122, 105)]
-    return resolve(device_map, models if device_map.is_sunspec else None, sign=sign, invert=invert)
+    return resolve_map(device_map, models if device_map.is_sunspec else None, sign=sign, invert=invert)
 
 
 def _power(resolved: ResolvedMap, role: RoleName, **values: int) -> Decimal | None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from protocols.maps.loading import DeviceMap, ResolvedMap, load_map, resolve, role_names
+from protocols.maps.loading import DeviceMap, ResolvedMap, load_map, resolve_map, role_names
 from protocols.maps.model import Poll
-from protocols.maps.planning import BlockLimits, Span, outermost
+from protocols.maps.planning import BlockLimits, Span, outermost_spans
 from protocols.maps.recognition import SunSpecIdentity, recognise
 from protocols.maps.registers import Value
 from protocols.maps.sunspec import SunSpecModel
@@ -31,10 +31,10 @@ def _placements() -> dict[str, ResolvedMap]:
     placements = {}
     for device_map in map(_load, MAPS):
         if not device_map.is_sunspec:
-            placements[device_map.id] = resolve(device_map)
+            placements[device_map.id] = resolve_map(device_map)
         for model in sorted({model for point in device_map.points for model in point.models} - {1}):
             chain = [SunSpecModel(1, 40002, 66), SunSpecModel(model, 40070, LENGTHS[model])]
-            placements[f"{device_map.id}-{model}"] = resolve(device_map, chain)
+            placements[f"{device_map.id}-{model}"] = resolve_map(device_map, chain)
     return placements
 
 
@@ -108,11 +108,11 @@ def test_reading_every_point_reads_all_that_recognises_a_family() -> None:
 
 def test_families_are_recognised_by_what_they_show() -> None:
     maps = {path.stem: _load(path) for path in MAPS}
-    huawei = resolve(maps["huawei-sun2000"])
+    huawei = resolve_map(maps["huawei-sun2000"])
     words = huawei.encode({"model": "SUN2000-8KTL-M1"})
     assert recognise(maps["huawei-sun2000"], words) == "certain"
     assert recognise(maps["huawei-sun2000"], huawei.encode({"model": "SUN9"})) is None
-    eastron = resolve(maps["eastron-sdm630"])
+    eastron = resolve_map(maps["eastron-sdm630"])
     normal = eastron.encode({"voltage_l1": Decimal(230), "frequency": Decimal(50)})
     assert recognise(maps["eastron-sdm630"], normal) == "likely"
     assert recognise(maps["eastron-sdm630"], {}) is None
@@ -123,7 +123,7 @@ def test_families_are_recognised_by_what_they_show() -> None:
 
 def _optimum(spans: tuple[Span, ...], limits: BlockLimits) -> int:
     """The fewest requests by dynamic programme, independent of the planner's own order of work."""
-    atoms = outermost(spans)
+    atoms = outermost_spans(spans)
     best = [0.0] + [math.inf] * len(atoms)
     for end in range(1, len(atoms) + 1):
         for start in range(end):

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.maps.planning import Request
-from protocols.maps.sunspec import BASES, MARKER, Discovery, SunSpecModel, discover, walk
+from protocols.maps.planning import ReadRequest
+from protocols.maps.sunspec import BASES, MARKER, SunSpecDiscovery, SunSpecModel, discover, walk_models
 
 lengths = st.lists(st.integers(0, 180), min_size=1, max_size=12)
 # The eight models and 413 registers of a common hybrid: common, inverter, ratings, settings, storage, meter.
@@ -29,7 +29,7 @@ class Device:
         self.words |= {at: 0xFFFF, at + 1: 0}
         self.strict, self.limit, self.requests = strict, limit, 0
 
-    def answer(self, request: Request) -> list[int] | None:
+    def answer(self, request: ReadRequest) -> list[int] | None:
         self.requests += 1
         addresses = range(request.address, request.end)
         if request.count > self.limit or not any(at in self.words for at in addresses):
@@ -39,7 +39,7 @@ class Device:
         return [self.words.get(at, 0) for at in addresses]
 
 
-def _run(device: Device, max_registers: int = 125) -> Discovery | None:
+def _run(device: Device, max_registers: int = 125) -> SunSpecDiscovery | None:
     steps = discover(max_registers)
     try:
         request = next(steps)
@@ -48,7 +48,7 @@ def _run(device: Device, max_registers: int = 125) -> Discovery | None:
             assert request.function == 3
             request = steps.send(device.answer(request))
     except StopIteration as done:
-        found: Discovery | None = done.value
+        found: SunSpecDiscovery | None = done.value
         return found
 
 
@@ -59,7 +59,7 @@ def test_every_chain_is_found_whole(lengths: list[int], base: int, strict: bool,
     assert found is not None
     assert found.complete
     assert (found.base, list(found.models)) == (base, device.models)
-    assert walk(device.words, base) == device.models
+    assert walk_models(device.words, base) == device.models
 
 
 @given(lengths=lengths)
@@ -100,7 +100,7 @@ def test_no_marker_means_no_device_and_a_lost_one_is_incomplete() -> None:
 
 @given(words=st.dictionaries(st.integers(40002, 40300), st.integers(0, 0xFFFF)))
 def test_garbage_never_makes_the_walk_run_away(words: dict[int, int]) -> None:
-    models = walk({40000: MARKER[0], 40001: MARKER[1], **words}, 40000)
+    models = walk_models({40000: MARKER[0], 40001: MARKER[1], **words}, 40000)
     assert len(models) <= 100
     assert all(before.end == after.address for before, after in pairwise(models))
 
@@ -108,4 +108,4 @@ def test_garbage_never_makes_the_walk_run_away(words: dict[int, int]) -> None:
 @pytest.mark.parametrize("length", [65, 66])
 def test_common_model_of_65_or_66_shifts_what_follows(length: int) -> None:
     device = Device([(1, length), (103, 50)], 40000, strict=False)
-    assert walk(device.words, 40000)[1].address == 40002 + 2 + length
+    assert walk_models(device.words, 40000)[1].address == 40002 + 2 + length

@@ -13,7 +13,7 @@ from protocols.wire import envelope, topics
 from protocols.wire.envelope import MAX_SEALED_BYTES, Refusal, WireError
 from tests.protocols.wire.wire_samples import HUB_KEY, KEY
 
-TOPIC = topics.up("sunny-street", "a-4k2f9c1d", kind="batch")
+TOPIC = topics.uplink_topic("sunny-street", "a-4k2f9c1d", kind="batch")
 PUBLIC = KEY.public_key()
 
 
@@ -60,9 +60,9 @@ def test_cut_or_lengthened_messages_fail(cut: int, tail: bytes) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        topics.up("sunny-street", "a-4k2f9c1e", kind="batch"),
-        topics.up("other-street", "a-4k2f9c1d", kind="batch"),
-        topics.up("sunny-street", "a-4k2f9c1d", kind="answer"),
+        topics.uplink_topic("sunny-street", "a-4k2f9c1e", kind="batch"),
+        topics.uplink_topic("other-street", "a-4k2f9c1d", kind="batch"),
+        topics.uplink_topic("sunny-street", "a-4k2f9c1d", kind="answer"),
         TOPIC + " ",
         "",
     ],

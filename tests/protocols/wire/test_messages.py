@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from protocols.quantities import Gap, Mark, Measure
 from protocols.wire import envelope, messages, padding, readings, receipts
 from protocols.wire.readings import Batch, ClockTrust, Column, DeviceState, Liveness, LongInterval
-from protocols.wire.refusal_reasons import Refusal, WireError
+from protocols.wire.refusal_reasons import RefusalReason, WireError
 from tests.protocols.wire import wire_samples as samples
 
 FORMS: list[tuple[str, Any, Callable[[Any], bytes], Callable[[bytes], Any]]] = [
@@ -57,7 +57,7 @@ def test_reads_back_as_written_and_has_one_of_six_sizes(kind: str, drawn: Any, e
 @pytest.mark.parametrize(("kind", "drawn", "encode", "decode"), FORMS, ids=IDS)
 def test_no_second_spelling(kind: str, drawn: Any, encode: Any, decode: Any) -> None:
     """Whatever single byte is changed: it is refused, or it means something else and is written just like that."""
-    refused: set[Refusal] = set()
+    refused: set[RefusalReason] = set()
 
     @given(message=drawn, where=st.integers(0, 10**6), change=st.integers(1, 255))
     def holds(message: Any, where: int, change: int) -> None:
@@ -72,12 +72,12 @@ def test_no_second_spelling(kind: str, drawn: Any, encode: Any, decode: Any) -> 
         assert encode(other) == bytes(payload)
 
     holds()
-    assert refused <= {Refusal.GARBAGE, Refusal.OVERSIZED}
+    assert refused <= {RefusalReason.GARBAGE, RefusalReason.OVERSIZED}
 
 
 @pytest.mark.parametrize(("kind", "drawn", "encode", "decode"), FORMS, ids=IDS)
 def test_any_field_of_another_type_is_refused(kind: str, drawn: Any, encode: Any, decode: Any) -> None:
-    refused: set[Refusal] = set()
+    refused: set[RefusalReason] = set()
     odd = [True, False, 1.0, -1, 2**63, None, "x" * 40, "Ä", b"", [], [[]], [None], [["a", "b"]], {}, [1, 2, 3, 4]]
 
     @given(message=drawn, key=st.integers(1, 13), value=st.sampled_from(odd))
@@ -94,7 +94,7 @@ def test_any_field_of_another_type_is_refused(kind: str, drawn: Any, encode: Any
             refused.add(error.reason)
 
     holds()
-    assert refused == {Refusal.GARBAGE}
+    assert refused == {RefusalReason.GARBAGE}
 
 
 @pytest.mark.parametrize(("kind", "drawn", "encode", "decode"), FORMS, ids=IDS)
@@ -109,7 +109,7 @@ def test_unknown_and_missing_keys_are_refused(kind: str, drawn: Any, encode: Any
             fields = dict(sorted((fields | {key: 0}).items()))
         with pytest.raises(WireError) as caught:
             decode(padding.encode_padded(fields))
-        assert caught.value.reason is Refusal.GARBAGE
+        assert caught.value.reason is RefusalReason.GARBAGE
 
     holds()
 
@@ -119,7 +119,7 @@ def test_noise_is_garbage_to_every_reader(noise: bytes) -> None:
     for _, _, _, decode in FORMS:
         with pytest.raises(WireError) as caught:
             decode(noise)
-        assert caught.value.reason is Refusal.GARBAGE
+        assert caught.value.reason is RefusalReason.GARBAGE
 
 
 @pytest.mark.parametrize("body_bytes", range(10, 1100))
@@ -194,7 +194,7 @@ COLUMN = BATCH.columns[0]
 def test_a_batch_that_contradicts_itself_is_neither_written_nor_read(wrong: Batch) -> None:
     with pytest.raises(WireError) as caught:
         readings.encode_batch(wrong)
-    assert caught.value.reason is Refusal.GARBAGE
+    assert caught.value.reason is RefusalReason.GARBAGE
     fields = cbor2.loads(readings.encode_batch(BATCH))
     fields |= {2: wrong.agent, 3: wrong.epoch, 4: wrong.seq, 5: wrong.previous, 10: wrong.slot}
     fields[11] = [[int(c.measure), c.span, c.energy, c.scale, int(c.mark), int(c.gap)] for c in wrong.columns]
@@ -203,7 +203,7 @@ def test_a_batch_that_contradicts_itself_is_neither_written_nor_read(wrong: Batc
     del fields[padding.PAD_KEY]
     with pytest.raises(WireError) as caught:
         readings.decode_batch(padding.encode_padded(fields))
-    assert caught.value.reason is Refusal.GARBAGE
+    assert caught.value.reason is RefusalReason.GARBAGE
 
 
 def test_energy_with_a_scale() -> None:
@@ -212,7 +212,7 @@ def test_energy_with_a_scale() -> None:
 
 
 def test_a_receipt_names_only_what_may_stand_in_it() -> None:
-    good = receipts.Receipt("a1", 1, 5, bytes([1]) * 32, ((7, 8), (10, 10)), 0, ((3, Refusal.OUTSIDE_CONSENT),))
+    good = receipts.Receipt("a1", 1, 5, bytes([1]) * 32, ((7, 8), (10, 10)), 0, ((3, RefusalReason.OUTSIDE_CONSENT),))
     assert receipts.decode_receipt(receipts.encode_receipt(good)) == good
     for wrong in (
         replace(good, head=bytes(32)),
@@ -220,16 +220,16 @@ def test_a_receipt_names_only_what_may_stand_in_it() -> None:
         replace(good, gaps=((5, 6),)),
         replace(good, gaps=((8, 7),)),
         replace(good, gaps=((7, 8), (9, 9))),
-        replace(good, refused=((6, Refusal.OUTSIDE_CONSENT),)),
-        replace(good, refused=((3, Refusal.BAD_SIGNATURE),)),
-        replace(good, refused=((3, Refusal.CLOCK_WINDOW), (3, Refusal.CLOCK_WINDOW))),
+        replace(good, refused=((6, RefusalReason.OUTSIDE_CONSENT),)),
+        replace(good, refused=((3, RefusalReason.BAD_SIGNATURE),)),
+        replace(good, refused=((3, RefusalReason.CLOCK_WINDOW), (3, RefusalReason.CLOCK_WINDOW))),
     ):
         with pytest.raises(WireError):
             receipts.encode_receipt(wrong)
 
 
 def test_every_refusal_has_plain_words() -> None:
-    for reason in Refusal:
+    for reason in RefusalReason:
         assert reason.plain_words.endswith(".")
     for vocabulary in (Measure, Mark, Gap):
         assert all(entry.label for entry in vocabulary)

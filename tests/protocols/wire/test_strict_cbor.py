@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocols.wire import strict_cbor
-from protocols.wire.refusal_reasons import Refusal, WireError
+from protocols.wire.refusal_reasons import RefusalReason, WireError
 
 LEAVES = st.integers(-(2**64), 2**64 - 1) | st.binary(max_size=300) | st.text(max_size=80) | st.none()
 VALUES = st.recursive(
@@ -88,7 +88,7 @@ HOSTILE = {
 def test_hostile_bytes_are_refused_with_a_reason(name: str) -> None:
     with pytest.raises(WireError) as caught:
         strict_cbor.decode(bytes.fromhex(HOSTILE[name]))
-    assert caught.value.reason is Refusal.GARBAGE
+    assert caught.value.reason is RefusalReason.GARBAGE
     assert caught.value.detail
 
 

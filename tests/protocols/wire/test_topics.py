@@ -9,23 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocols.wire import topics
-from protocols.wire.refusal_reasons import Refusal, WireError
+from protocols.wire.refusal_reasons import RefusalReason, WireError
 
 IDS = st.from_regex(r"[a-z0-9-]{1,32}", fullmatch=True)
 
 
 @given(coop=IDS, agent=IDS, kind=st.sampled_from(topics.UP_KINDS))
 def test_up_and_back(coop: str, agent: str, kind: str) -> None:
-    topic = topics.parse(topics.up(coop, agent, kind=kind))
+    topic = topics.parse_topic(topics.uplink_topic(coop, agent, kind=kind))
     assert (topic.coop, topic.agent, topic.direction, topic.kind) == (coop, agent, "up", kind)
     assert topic.shard == sha256(agent.encode()).digest()[0] % 64
-    assert topic.text() == topics.up(coop, agent, kind=kind)
+    assert topic.text() == topics.uplink_topic(coop, agent, kind=kind)
 
 
 @given(coop=IDS, agent=IDS, kind=st.sampled_from(topics.DOWN_KINDS))
 def test_down_and_back(coop: str, agent: str, kind: str) -> None:
-    text = topics.down(coop, agent, kind=kind)
-    assert topics.parse(text).direction == "down"
+    text = topics.downlink_topic(coop, agent, kind=kind)
+    assert topics.parse_topic(text).direction == "down"
     assert text.startswith(topics.down_filter(coop, agent).removesuffix("+"))
 
 
@@ -53,14 +53,14 @@ def test_down_and_back(coop: str, agent: str, kind: str) -> None:
 )
 def test_any_other_topic_is_refused(topic: str) -> None:
     with pytest.raises(WireError) as caught:
-        topics.parse(topic)
-    assert caught.value.reason is Refusal.FOREIGN_TOPIC
+        topics.parse_topic(topic)
+    assert caught.value.reason is RefusalReason.FOREIGN_TOPIC
 
 
 @given(text=st.text(max_size=60))
 def test_a_topic_is_read_only_when_it_is_the_one_that_would_be_built(text: str) -> None:
     try:
-        topic = topics.parse(text)
+        topic = topics.parse_topic(text)
     except WireError:
         return
     assert topic.text() == text
@@ -68,19 +68,19 @@ def test_a_topic_is_read_only_when_it_is_the_one_that_would_be_built(text: str) 
 
 def test_another_co_op_and_the_wrong_direction_are_told_apart() -> None:
     with pytest.raises(WireError) as caught:
-        topics.require_up(topics.up("north", "a1", kind="batch"), "south")
-    assert caught.value.reason is Refusal.WRONG_COOP
+        topics.require_uplink_topic(topics.uplink_topic("north", "a1", kind="batch"), "south")
+    assert caught.value.reason is RefusalReason.WRONG_COOP
     with pytest.raises(WireError) as caught:
-        topics.require_up(topics.down("north", "a1", kind="receipt"), "north")
-    assert caught.value.reason is Refusal.FOREIGN_TOPIC
-    assert topics.require_up(topics.up("north", "a1", kind="answer"), "north").kind == "answer"
+        topics.require_uplink_topic(topics.downlink_topic("north", "a1", kind="receipt"), "north")
+    assert caught.value.reason is RefusalReason.FOREIGN_TOPIC
+    assert topics.require_uplink_topic(topics.uplink_topic("north", "a1", kind="answer"), "north").kind == "answer"
 
 
 @given(agents=st.lists(IDS, max_size=30), workers=st.integers(1, 64))
 def test_workers_divide_the_agents_without_rest_or_overlap(agents: list[str], workers: int) -> None:
     filters = [topics.up_filters("c", range(worker, 64, workers)) for worker in range(workers)]
     for agent in agents:
-        prefix = topics.up("c", agent, kind="batch").rsplit("/", 3)[0] + "/"
+        prefix = topics.uplink_topic("c", agent, kind="batch").rsplit("/", 3)[0] + "/"
         takers = [n for n, own in enumerate(filters) if any(f.startswith(prefix) for f in own)]
         assert len(takers) == 1
 
@@ -97,4 +97,4 @@ def test_filters_are_checked() -> None:
 def test_names_that_could_be_wildcards_are_no_names(name: str) -> None:
     assert not topics.is_id(name)
     with pytest.raises(ValueError, match="agent"):
-        topics.up("c", name, kind="batch")
+        topics.uplink_topic("c", name, kind="batch")

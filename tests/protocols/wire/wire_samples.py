@@ -6,10 +6,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import strategies as st
 
 from protocols.quantities import SENT_GAPS, Gap, Mark, Measure
-from protocols.wire.messages import Answer, Choice, ConsentNotice, PromptNotice
+from protocols.wire.messages import AnswerChoice, ConsentNotice, PromptAnswer, PromptNotice
 from protocols.wire.readings import MAX_ENERGY_WH, SPANS, Batch, ClockTrust, Column, DeviceState, Liveness, LongInterval
 from protocols.wire.receipts import Receipt
-from protocols.wire.refusal_reasons import Refusal
+from protocols.wire.refusal_reasons import RefusalReason
 
 # RFC 8032 section 7.1, TEST 1.
 KEY = Ed25519PrivateKey.from_private_bytes(
@@ -69,8 +69,10 @@ def batches(draw: st.DrawFn) -> Batch:
 
 
 @st.composite
-def answers(draw: st.DrawFn) -> Answer:
-    return Answer(*draw(_links()), prompt_id=draw(IDS), choice=draw(st.sampled_from(Choice)), at=draw(SECONDS))
+def answers(draw: st.DrawFn) -> PromptAnswer:
+    return PromptAnswer(
+        *draw(_links()), prompt_id=draw(IDS), choice=draw(st.sampled_from(AnswerChoice)), at=draw(SECONDS)
+    )
 
 
 @st.composite
@@ -100,7 +102,7 @@ def receipts(draw: st.DrawFn) -> Receipt:
     through = draw(st.integers(0, 10**6))
     edges = sorted(draw(st.sets(st.integers(through + 1, through + 2**20), max_size=20)))
     pairs = [(edges[n], edges[n + 1] - 1) for n in range(0, len(edges) - 1, 2)]
-    content = [reason for reason in Refusal if reason.settles_the_number]
+    content = [reason for reason in RefusalReason if reason.settles_the_number]
     refused = sorted(draw(st.sets(st.integers(1, through), max_size=6))) if through else []
     return Receipt(
         agent=draw(IDS),

@@ -11,8 +11,8 @@ from protocols.quantities import Gap, Mark, Measure
 from protocols.wire.chain import FIRST_PREVIOUS
 from protocols.wire.envelope import seal
 from protocols.wire.readings import Batch, ClockTrust, Column, encode_batch
-from protocols.wire.topics import up
-from simulator.demo.home_line import HomeLine, batch_slot, take_packet
+from protocols.wire.topics import uplink_topic
+from simulator.demo.home_line import HomeLine, batch_slot, pop_packet
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 SLOT = 1_975_000
@@ -29,7 +29,7 @@ def number(value: int) -> bytes:
 
 
 def publishing(slot: int, *, qos: int = 1, properties: bytes = b"") -> bytes:
-    topic = up("lindenweg", "a-goskby72", kind="batch")
+    topic = uplink_topic("lindenweg", "a-goskby72", kind="batch")
     column = Column(Measure.GRID_IMPORT, 1, 123, 0, Mark.MEASURED, Gap.NONE)
     batch = Batch(
         *("a-goskby72", 1, 1, FIRST_PREVIOUS), boot=1, clock=ClockTrust.TRUSTED, consent_version=1,
@@ -59,7 +59,7 @@ def test_packets_are_found_however_the_bytes_arrive(packets: list[bytes], data: 
         size = data.draw(st.integers(1, len(stream)))
         held += stream[:size]
         stream = stream[size:]
-        while packet := take_packet(held):
+        while packet := pop_packet(held):
             found.append(packet)
     assert (found, bytes(held)) == (packets, b"")
 
@@ -67,7 +67,7 @@ def test_packets_are_found_however_the_bytes_arrive(packets: list[bytes], data: 
 @pytest.mark.parametrize("head", [b"\x30\xff\xff\xff\x7f", b"\x30\xff\xff\xff\xff\x01"])
 def test_a_packet_of_absurd_length_ends_the_connection(head: bytes) -> None:
     with pytest.raises(ValueError, match="an MQTT packet"):
-        take_packet(bytearray(head))
+        pop_packet(bytearray(head))
 
 
 class Broker:
@@ -81,7 +81,7 @@ class Broker:
         held = bytearray()
         while chunk := await reader.read(1000):
             held += chunk
-            while packet := take_packet(held):
+            while packet := pop_packet(held):
                 writer.write(b"\xd0\x00")
                 async with self.news:
                     self.got.append(packet)

@@ -7,8 +7,9 @@ import pytest
 
 from protocols.maps.model import RoleName
 from protocols.maps.roles import role_values
-from simulator.devices.faults import KINDS, Fault, Script, ScriptError, parse_script
+from simulator.devices.faults import KINDS, Fault, FaultScript, parse_script
 from simulator.devices.image import DeviceImage
+from simulator.errors import SimulatorError
 from simulator.world.site import DAY_S, STEP_S
 from simulator.world.street import Street
 from tests.simulator.modbus_wire import exchange, images_of, read_frame, served
@@ -17,11 +18,11 @@ SUNSPEC, HUAWEI = "h01", "h07"
 MIDNIGHT_S = 20601 * DAY_S + 23 * 3600
 
 
-def script_of(kind: str, **more: object) -> Script:
-    return Script([Fault(SUNSPEC, "solar", 1, kind, **more)])  # type: ignore[arg-type]
+def script_of(kind: str, **more: object) -> FaultScript:
+    return FaultScript([Fault(SUNSPEC, "solar", 1, kind, **more)])  # type: ignore[arg-type]
 
 
-async def ask(street: Street, script: Script, now_s: float, within_s: float = 5.0) -> bytes:
+async def ask(street: Street, script: FaultScript, now_s: float, within_s: float = 5.0) -> bytes:
     async with served(street, SUNSPEC, now_s=now_s, script=script) as (_, port):
         return (await exchange(port, read_frame(40000, 2), within_s=within_s))[0]
 
@@ -48,7 +49,9 @@ async def test_a_fault_ends_when_its_time_is_over(street: Street, noon_s: int, k
     assert await ask(street, script, noon_s) == b"\x01\x03\x04SunS"
 
 
-def values(street: Street, home: str, script: Script, *, at_s: float, role: RoleName = "pv") -> tuple[object, object]:
+def values(
+    street: Street, home: str, script: FaultScript, *, at_s: float, role: RoleName = "pv"
+) -> tuple[object, object]:
     image: DeviceImage = images_of(street, street.home(home), "solar", script)[0]
     part = image.parts[0]
     read = role_values(part.resolved, part.resolved.decode(image.words(at_s)), role)
@@ -74,7 +77,7 @@ def test_a_counter_reset_counts_from_zero_and_on(street: Street, noon_s: int) ->
 def test_night_sleep_shows_zero_or_nothing_only_without_sun(
     street: Street, noon_s: int, home: str, reads: str, expected: tuple[object, object]
 ) -> None:
-    script = Script([Fault(home, "solar", 1, "night_sleep", reads=reads)])  # type: ignore[arg-type]
+    script = FaultScript([Fault(home, "solar", 1, "night_sleep", reads=reads)])  # type: ignore[arg-type]
     assert values(street, home, script, at_s=MIDNIGHT_S) == expected
     by_day, power_w = values(street, home, script, at_s=noon_s)
     assert isinstance(by_day, Decimal)
@@ -84,7 +87,7 @@ def test_night_sleep_shows_zero_or_nothing_only_without_sun(
 
 
 def test_the_meter_behind_a_sleeping_inverter_stays_awake(street: Street) -> None:
-    script = Script([Fault(HUAWEI, "solar", 1, "night_sleep", reads="zero")])
+    script = FaultScript([Fault(HUAWEI, "solar", 1, "night_sleep", reads="zero")])
     image = images_of(street, street.home(HUAWEI), "solar", script)[0]
     part = image.parts[0]
     read = role_values(part.resolved, part.resolved.decode(image.words(MIDNIGHT_S)), "grid")
@@ -140,7 +143,7 @@ FAULT = '[[fault]]\nhome = "h01"\ndevice = "meter"\nkind = "busy"\n'
     ],
 )
 def test_a_wrong_script_gets_one_clear_line(street: Street, text: str, complaint: str) -> None:
-    with pytest.raises(ScriptError) as caught:
+    with pytest.raises(SimulatorError) as caught:
         parse_script(text, street.homes, name="faults.toml")
     assert complaint in str(caught.value)
     assert str(caught.value).startswith("faults.toml: ")

@@ -15,11 +15,12 @@ from protocols.maps.roles import RoleReading, role_values
 from protocols.recordings import HEADER
 from protocols.slots import SLOT_S
 from simulator.devices.image import DeviceImage
+from simulator.errors import SimulatorError
 from simulator.files.recordings import shown_wh, write_recording
 from simulator.files.street import read_street, write_street
 from simulator.services.truth import MEASURES, slot_energies_ws
-from simulator.world.families import FAMILIES, UnknownFamily, family_map
-from simulator.world.homes import AgentDevice, Home
+from simulator.world.families import FAMILIES, family_map
+from simulator.world.homes import AgentDevice, SimulatedHome
 from simulator.world.site import DAY_S, STEP_S
 from simulator.world.street import Street
 from tests.simulator.modbus_wire import images_of
@@ -34,7 +35,7 @@ COUNTERS = {
 }
 
 
-def image_of(street: Street, home: Home, device: AgentDevice) -> DeviceImage:
+def image_of(street: Street, home: SimulatedHome, device: AgentDevice) -> DeviceImage:
     images = images_of(street, home, device.link)
     return next(image for image in images if image.unit.unit == device.unit)
 
@@ -211,5 +212,5 @@ def test_recordings_of_a_street_read_from_its_file_are_the_same_bytes(street: St
 
 
 def test_an_unknown_family_names_those_there_are() -> None:
-    with pytest.raises(UnknownFamily, match="sunspec-inverter"):
+    with pytest.raises(SimulatorError, match="sunspec-inverter"):
         family_map("toaster")

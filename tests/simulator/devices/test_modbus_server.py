@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusException
 
-from simulator.devices.modbus_answers import NotModbus, crc, next_rtu, next_tcp
-from simulator.devices.modbus_server import Link, Manners
+from simulator.devices.modbus_answers import FrameFormatError, crc, next_rtu, next_tcp
+from simulator.devices.modbus_server import LinkLimits, SimulatedLink
 from simulator.world.street import Street
 from tests.simulator.modbus_wire import exchange, images_of, read_frame, served
 
@@ -74,7 +74,7 @@ async def test_a_device_refuses_more_registers_than_its_family_takes(street: Str
 
 
 async def test_one_client_at_a_time(street: Street, noon_s: int) -> None:
-    async with served(street, HUAWEI, now_s=noon_s, manners=Manners(max_clients=1)) as (link, port):
+    async with served(street, HUAWEI, now_s=noon_s, manners=LinkLimits(max_clients=1)) as (link, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(read_frame(37100, 1))
         await asyncio.wait_for(reader.readexactly(11), 5)
@@ -89,7 +89,7 @@ async def test_one_client_at_a_time(street: Street, noon_s: int) -> None:
 
 
 async def test_nothing_is_answered_too_soon_after_a_connect(street: Street, noon_s: int) -> None:
-    async with served(street, HUAWEI, now_s=noon_s, manners=Manners(connect_delay_s=0.3)) as (_, port):
+    async with served(street, HUAWEI, now_s=noon_s, manners=LinkLimits(connect_delay_s=0.3)) as (_, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(read_frame(37100, 1, tid=1))
         await asyncio.sleep(0.35)
@@ -111,13 +111,13 @@ async def test_what_is_not_modbus_ends_the_connection(street: Street, noon_s: in
 
 async def test_a_taken_port_is_said_so(street: Street, noon_s: int) -> None:
     async with served(street, SUNSPEC, now_s=noon_s) as (_, port):
-        second = Link(images_of(street, street.home(SUNSPEC), "solar"), lambda: noon_s)
+        second = SimulatedLink(images_of(street, street.home(SUNSPEC), "solar"), lambda: noon_s)
         with pytest.raises(OSError, match=r"address already in use|in use"):
             await second.serve_tcp(port)
 
 
 async def test_three_units_on_one_bus_and_silence_for_a_fourth(street: Street, noon_s: int, tmp_path: Path) -> None:
-    link = Link(images_of(street, street.home(BUS), "bus"), lambda: noon_s)
+    link = SimulatedLink(images_of(street, street.home(BUS), "bus"), lambda: noon_s)
     path = tmp_path / "bus"
     link.serve_rtu(path)
     client = AsyncModbusSerialClient(str(path), baudrate=9600, retries=0, timeout=0.4)
@@ -185,7 +185,7 @@ def test_any_bytes_are_frames_or_not_modbus(junk: bytes) -> None:
     try:
         while next_tcp(buffer) is not None:
             continue
-    except NotModbus:
+    except FrameFormatError:
         return
     assert len(buffer) < 260
 

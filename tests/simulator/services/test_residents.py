@@ -14,10 +14,11 @@ from urllib.parse import parse_qs
 import pytest
 
 from protocols.timeline import Clock, Timeline
-from simulator.services.member_client import MemberClient, MemberProblem, OpenPrompt
-from simulator.services.residents import LinksError, Residents, decide, read_links
+from simulator.errors import SimulatorError
+from simulator.services.member_client import MemberClient, MemberRequestError, OfferedPrompt
+from simulator.services.residents import Residents, decide, read_links
 from simulator.services.street_server import RunningStreet
-from simulator.world.homes import Home
+from simulator.world.homes import SimulatedHome
 from simulator.world.site import DAY_S
 from simulator.world.street import Street
 from tests.simulator.sim_process import running
@@ -85,14 +86,14 @@ def fresh_street() -> Street:
     return Street(seed=7, homes=12, first_day=FIRST_DAY)
 
 
-def prompt_for(street: Street, home: Home, *, proposed_s: int = NOW_S + 5400) -> OpenPrompt:
+def prompt_for(street: Street, home: SimulatedHome, *, proposed_s: int = NOW_S + 5400) -> OfferedPrompt:
     """A question about a run this home has planned for later today."""
     runs = street.physics(home.id).plan.runs_between(NOW_S + 3 * 3600, NOW_S + 14 * 3600)
     run = next(each for each in runs if each.start_s > NOW_S + 3 * 3600)
-    return OpenPrompt("p-1", run.appliance, run.planned_s // 900, proposed_s // 900, 1000)
+    return OfferedPrompt("p-1", run.appliance, run.planned_s // 900, proposed_s // 900, 1000)
 
 
-def asked(street: Street, answer: str) -> tuple[Home, OpenPrompt]:
+def asked(street: Street, answer: str) -> tuple[SimulatedHome, OfferedPrompt]:
     """A home, and a question it answers so."""
     for home in street.homes:
         for later in range(0, 4 * 3600, 900):
@@ -105,7 +106,7 @@ def asked(street: Street, answer: str) -> tuple[Home, OpenPrompt]:
     raise AssertionError(f"nobody answers {answer}")
 
 
-def as_json(prompt: OpenPrompt) -> dict[str, object]:
+def as_json(prompt: OfferedPrompt) -> dict[str, object]:
     return {
         "id": prompt.id,
         "appliance": prompt.appliance,
@@ -241,7 +242,7 @@ def test_decisions_depend_on_what_is_proposed_and_nothing_else() -> None:
                 prompt = prompt_for(first, home, proposed_s=NOW_S + 3600 + later)
             except StopIteration:
                 continue
-            renamed = OpenPrompt("other", *[getattr(prompt, name) for name in prompt.__slots__[1:]])
+            renamed = OfferedPrompt("other", *[getattr(prompt, name) for name in prompt.__slots__[1:]])
             choice = decide(first, home, prompt, now_s=NOW_S)[0]
             assert decide(second, home, renamed, now_s=NOW_S)[0] == choice
             choices.append(choice)
@@ -257,17 +258,17 @@ def test_nobody_can_move_what_is_not_planned_or_past() -> None:
         {"usual_slot": prompt.usual_slot + 96 * 40},
     ):
         fields = {name: getattr(prompt, name) for name in prompt.__slots__} | changed
-        choice, run = decide(street, home, OpenPrompt(**fields), now_s=NOW_S)
+        choice, run = decide(street, home, OfferedPrompt(**fields), now_s=NOW_S)
         assert choice != "yes"
         assert run is None
     for back in range(40):
         fields = {name: getattr(prompt, name) for name in prompt.__slots__} | {"proposed_slot": NOW_S // 900 - back}
-        assert decide(street, home, OpenPrompt(**fields), now_s=NOW_S)[0] != "yes"
+        assert decide(street, home, OfferedPrompt(**fields), now_s=NOW_S)[0] != "yes"
 
 
 async def test_a_link_is_spent_once_and_never_shown(hub: str) -> None:
     client = MemberClient(f"{hub}/sign-in/wrong-token")
-    with pytest.raises(MemberProblem) as caught:
+    with pytest.raises(MemberRequestError) as caught:
         client.sign_in()
     assert "wrong-token" not in str(caught.value)
 
@@ -278,6 +279,6 @@ async def test_a_link_is_spent_once_and_never_shown(hub: str) -> None:
 def test_a_file_of_links_that_is_none_is_refused_without_showing_it(tmp_path: Path, text: str) -> None:
     path = tmp_path / "links.json"
     path.write_text(text)
-    with pytest.raises(LinksError) as caught:
+    with pytest.raises(SimulatorError) as caught:
         read_links(path, fresh_street())
     assert "sign-in/x" not in str(caught.value)

@@ -5,9 +5,10 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
+from simulator.errors import SimulatorError
 from simulator.world import loads
 from simulator.world.appliances import HomePlan, make_appliances, planned_run
-from simulator.world.loads import MissingProfiles, household_power_w, make_household, profiles
+from simulator.world.loads import household_power_w, make_household, profiles
 from simulator.world.site import DAY_S, STEP_S, Site, local_clock, unix_of
 
 SITE = Site()
@@ -26,7 +27,7 @@ def test_shapes_are_the_measured_ones_with_mean_one() -> None:
 
 def test_without_the_package_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loads, "files", lambda _name: [])
-    with pytest.raises(MissingProfiles, match="pip install --no-deps simbench"):
+    with pytest.raises(SimulatorError, match="pip install --no-deps simbench"):
         profiles.__wrapped__()
 
 

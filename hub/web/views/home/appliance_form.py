@@ -10,7 +10,7 @@ from typing import Final
 
 from hub.storage.records import Appliance
 from hub.web.frame.guard import PageError
-from hub.web.frame.translation import Words
+from hub.web.frame.translation import Localizer
 
 ENERGY_WH_MAX: Final = 100_000
 DURATION_SLOTS_MAX: Final = 48
@@ -43,7 +43,7 @@ class ApplianceField:
     done_by: str
 
 
-def appliance_label(kind: str, words: Words) -> str:
+def appliance_label(kind: str, words: Localizer) -> str:
     """What a household calls it."""
     labels = {
         "dishwasher": words.say("dishwasher"),
@@ -55,7 +55,7 @@ def appliance_label(kind: str, words: Words) -> str:
     return labels.get(kind, kind.replace("_", " "))
 
 
-def appliance_fields(appliances: Sequence[Appliance], words: Words) -> tuple[ApplianceField, ...]:
+def appliance_fields(appliances: Sequence[Appliance], words: Localizer) -> tuple[ApplianceField, ...]:
     """The form as it stands: what the home has said, and first guesses for the rest."""
     known = {appliance.kind: appliance for appliance in appliances}
     fields = []
@@ -77,7 +77,7 @@ def appliance_fields(appliances: Sequence[Appliance], words: Words) -> tuple[App
     return tuple(fields)
 
 
-def appliances_from_form(home: str, form: Mapping[str, str], words: Words) -> tuple[Appliance, ...]:
+def appliances_from_form(home: str, form: Mapping[str, str], words: Localizer) -> tuple[Appliance, ...]:
     """The appliances a posted form means.
 
     Raises: PageError(422) that names the appliance and the field.
@@ -115,7 +115,7 @@ _JSON_KEYS: Final = (
 )
 
 
-def appliances_from_json(home: str, content: object, words: Words) -> tuple[Appliance, ...]:
+def appliances_from_json(home: str, content: object, words: Localizer) -> tuple[Appliance, ...]:
     """The appliances a posted JSON list means; each entry has exactly the fields of `Appliance` but the home.
 
     Raises: PageError(422) that names the entry.
@@ -144,7 +144,7 @@ def appliance_json(appliance: Appliance) -> dict[str, object]:
     return {key: getattr(appliance, key) for key in _JSON_KEYS}
 
 
-def _check(appliance: Appliance, *, label: str, words: Words) -> None:
+def _check(appliance: Appliance, *, label: str, words: Localizer) -> None:
     if not 0 < appliance.energy_wh <= ENERGY_WH_MAX:
         raise PageError(
             422,
@@ -169,7 +169,7 @@ def _time(slot_of_day: int) -> str:
     return f"{slot_of_day // 4:02}:{slot_of_day % 4 * _MINUTES:02}"
 
 
-def _number(form: Mapping[str, str], name: str, *, label: str, words: Words) -> float:
+def _number(form: Mapping[str, str], name: str, *, label: str, words: Localizer) -> float:
     text = form.get(name, "").strip().replace(",", ".")
     digits = text.replace(".", "", 1)
     if not (digits.isascii() and digits.isdigit() and len(text) <= 9):
@@ -177,7 +177,7 @@ def _number(form: Mapping[str, str], name: str, *, label: str, words: Words) -> 
     return float(text)
 
 
-def _slot(form: Mapping[str, str], name: str, *, label: str, words: Words) -> int:
+def _slot(form: Mapping[str, str], name: str, *, label: str, words: Localizer) -> int:
     hour, colon, minute = form.get(name, "").strip().partition(":")
     is_time = colon and all(part.isascii() and part.isdigit() and len(part) <= 2 for part in (hour, minute))
     if not is_time or int(hour) > 23 or int(minute) > 59:

@@ -14,7 +14,7 @@ _ONE_SOURCE_SHARE: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
+class ExpectedSlot:
     """What a slot will likely bring, with the likely range of what is made. Units: Wh per slot."""
 
     sun_wh: float
@@ -29,7 +29,7 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class SlotOutlook:
     """One slot as the page shows it: measured when it is over, expected when it is not, None when unknown."""
 
     slot: Slot
@@ -47,7 +47,7 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Spare:
+class SurplusSpan:
     """A stretch [first, end) of slots in which more is made than used. `source` is sun, wind or both."""
 
     first: Slot
@@ -65,12 +65,12 @@ class BestStart:
     covered: float
 
 
-def measured_moment(slot: Slot, *, sun_wh: float, wind_wh: float, used_wh: float) -> Moment:
-    return Moment(slot, True, sun_wh + wind_wh, sun_wh, None, None, used_wh)
+def measured_moment(slot: Slot, *, sun_wh: float, wind_wh: float, used_wh: float) -> SlotOutlook:
+    return SlotOutlook(slot, True, sun_wh + wind_wh, sun_wh, None, None, used_wh)
 
 
-def expected_moment(slot: Slot, expected: Expected) -> Moment:
-    return Moment(
+def expected_moment(slot: Slot, expected: ExpectedSlot) -> SlotOutlook:
+    return SlotOutlook(
         slot,
         False,
         expected.made_wh,
@@ -81,17 +81,17 @@ def expected_moment(slot: Slot, expected: Expected) -> Moment:
     )
 
 
-def unknown_moment(slot: Slot) -> Moment:
-    return Moment(slot, False, None, 0.0, None, None, None)
+def unknown_moment(slot: Slot) -> SlotOutlook:
+    return SlotOutlook(slot, False, None, 0.0, None, None, None)
 
 
-def find_spare(moments: Sequence[Moment]) -> tuple[Spare, ...]:
+def find_spare(moments: Sequence[SlotOutlook]) -> tuple[SurplusSpan, ...]:
     """The stretches with power to spare, in order; a single quarter hour without does not cut one in two."""
     flags = [moment.spare_wh is not None and moment.spare_wh > 0 for moment in moments]
     for i in range(1, len(flags) - 1):
         if not flags[i] and flags[i - 1] and flags[i + 1] and moments[i].spare_wh is not None:
             flags[i] = True
-    found: list[Spare] = []
+    found: list[SurplusSpan] = []
     start: int | None = None
     for i, is_spare in enumerate([*flags, False]):
         if is_spare and start is None:
@@ -103,15 +103,15 @@ def find_spare(moments: Sequence[Moment]) -> tuple[Spare, ...]:
     return tuple(found)
 
 
-def _spare(stretch: Sequence[Moment]) -> Spare:
+def _spare(stretch: Sequence[SlotOutlook]) -> SurplusSpan:
     made = sum(moment.made_wh or 0.0 for moment in stretch)
     sun_share = sum(moment.sun_wh for moment in stretch) / made if made > 0 else 0.0
     source = "sun" if sun_share >= _ONE_SOURCE_SHARE else "wind" if sun_share <= 1 - _ONE_SOURCE_SHARE else "both"
     energy_wh = sum(moment.spare_wh or 0.0 for moment in stretch)
-    return Spare(stretch[0].slot, stretch[-1].slot + 1, energy_wh, source)
+    return SurplusSpan(stretch[0].slot, stretch[-1].slot + 1, energy_wh, source)
 
 
-def best_start(moments: Sequence[Moment], slots: int) -> BestStart | None:
+def best_start(moments: Sequence[SlotOutlook], slots: int) -> BestStart | None:
     """The window of `slots` with the most power to spare; the earliest of equals; None when no window is known."""
     best: tuple[float, int] | None = None
     for i in range(len(moments) - slots + 1):

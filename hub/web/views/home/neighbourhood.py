@@ -12,10 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from hub.core.consented_homes import homes_allowing
-from hub.core.neighbourhood import MEASURES, Sums, paint
+from hub.core.neighbourhood import MEASURES, MeasureSums, estimate_neighbourhood
 from hub.storage.contract import Store
 from hub.storage.records import Access, ForecastRow, HoodSeries
-from hub.web.views.home.day_outlook import MIN_HOMES, Expected, Moment, expected_moment, measured_moment, unknown_moment
+from hub.web.views.home.day_outlook import (
+    MIN_HOMES,
+    ExpectedSlot,
+    SlotOutlook,
+    expected_moment,
+    measured_moment,
+    unknown_moment,
+)
 from protocols.quantities import Measure
 from protocols.slots import SLOTS_PER_UTC_DAY, Slot, day_of, slot_of, slots_of_day
 
@@ -34,7 +41,7 @@ class Outlook:
 
     today: range
     now_slot: Slot
-    moments: tuple[Moment, ...]
+    moments: tuple[SlotOutlook, ...]
     homes: int
     makers: int
     has_forecast: bool
@@ -44,12 +51,12 @@ class Outlook:
     def is_enough(self) -> bool:
         return self.homes >= MIN_HOMES and (self.makers == 0 or self.makers >= MIN_HOMES)
 
-    def of(self, slots: range) -> tuple[Moment, ...]:
+    def of(self, slots: range) -> tuple[SlotOutlook, ...]:
         first = self.today.start
         return self.moments[slots.start - first : slots.stop - first]
 
 
-class Neighbourhood:
+class OutlookCache:
     """Reads the outlook, and keeps it for five minutes of the hub's time so that a look costs one read."""
 
     def __init__(self, store: Store, tz: str) -> None:
@@ -113,7 +120,7 @@ class _Totals:
     homes: npt.NDArray[np.int32]
     makers: npt.NDArray[np.int32]
 
-    def moment(self, slot: Slot) -> Moment | None:
+    def moment(self, slot: Slot) -> SlotOutlook | None:
         i = slot - self.slots.start
         if not 0 <= i < len(self.slots) or self.homes[i] < MIN_HOMES or 0 < self.makers[i] < MIN_HOMES:
             return None
@@ -122,12 +129,12 @@ class _Totals:
             return None
         return measured_moment(slot, sun_wh=sun, wind_wh=wind, used_wh=max(0.0, used))
 
-    def shape(self, slot: Slot, before: int) -> Moment | None:
+    def shape(self, slot: Slot, before: int) -> SlotOutlook | None:
         """What the same time brought a day or two before, as an expectation without a range."""
         for back in (before, 2 * before):
             past = self.moment(slot - back)
             if past is not None:
-                return Moment(slot, False, past.made_wh, past.sun_wh, None, None, past.used_wh)
+                return SlotOutlook(slot, False, past.made_wh, past.sun_wh, None, None, past.used_wh)
         return None
 
 
@@ -139,7 +146,9 @@ async def _read_totals(store: Store, slots: range, *, homes: Mapping[Measure, Se
     series: dict[Measure, HoodSeries] = {}
     for group, measures in _by_homes(homes).items():
         series |= await store.hood_series(measures, slots=slots, access=TOTALS_ACCESS, homes=group)
-    street = paint({m: Sums(row.energy_wh, row.homes) for m, row in series.items()}, slots=len(slots))
+    street = estimate_neighbourhood(
+        {m: MeasureSums(row.energy_wh, row.homes) for m, row in series.items()}, slots=len(slots)
+    )
     count = {m: series[m].homes if m in series else none for m in MEASURES}
     makers = np.maximum(count[Measure.PV_PRODUCTION], count[Measure.WIND_PRODUCTION])
     return _Totals(slots, street.pv_wh, street.wind_wh, street.demand_wh, count[Measure.GRID_IMPORT], makers)
@@ -162,7 +171,7 @@ class _Forecast:
         issued = [row.issued_slot for row in self._rows.values()]
         self.issued_slot = min(issued) if issued else None
 
-    def at(self, slot: Slot) -> Expected | None:
+    def at(self, slot: Slot) -> ExpectedSlot | None:
         """None where the forecast of use, or any forecast of what is made, does not reach."""
         used = self._quantiles("demand", slot)
         made = [self._quantiles(target, slot) for target in ("pv", "wind") if target in self._rows]
@@ -171,7 +180,7 @@ class _Forecast:
         low, high = (sum(values[i] for values in made if values is not None) for i in (0, 2))
         sun = self._quantiles("pv", slot)
         wind = self._quantiles("wind", slot)
-        return Expected(sun[1] if sun else 0.0, wind[1] if wind else 0.0, low, high, used[1])
+        return ExpectedSlot(sun[1] if sun else 0.0, wind[1] if wind else 0.0, low, high, used[1])
 
     def _quantiles(self, target: str, slot: Slot) -> tuple[float, float, float] | None:
         """The 0.1, 0.5 and 0.9 quantiles (the nearest the forecast has); energy is never below zero."""

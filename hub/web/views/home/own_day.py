@@ -12,9 +12,9 @@ from markupsafe import Markup
 from hub.core.neighbourhood import MEASURES
 from hub.storage.contract import Store
 from hub.storage.records import Access, DeviceRow, Home, HomeSeries, LongIntervalRow
-from hub.web.frame.charts import Axis, Drawing, Table, draw_amount, draw_bars
+from hub.web.frame.charts import Chart, ChartAxis, ChartTable, draw_amount, draw_bars
 from hub.web.frame.sign_in import Visit
-from hub.web.frame.translation import Words
+from hub.web.frame.translation import Localizer
 from hub.web.views.home.today import day_axis
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import SLOT_S, SLOTS_PER_HOUR, Slot, day_of, slot_of, slots_of_day
@@ -26,7 +26,7 @@ Wh = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Flow:
+class FlowRow:
     """One row of the newest quarter hour: words, number, bar."""
 
     words: str
@@ -43,7 +43,7 @@ class DeviceLine:
 
 
 @dataclass(frozen=True, slots=True)
-class SetAside:
+class ExcludedReadings:
     """Readings that do not count, and why."""
 
     when: str
@@ -56,12 +56,12 @@ class HomePage:
     headline: str
     lede: str
     alert: str
-    flows: tuple[Flow, ...]
-    charts: tuple[Drawing, ...]
+    flows: tuple[FlowRow, ...]
+    charts: tuple[Chart, ...]
     devices: tuple[DeviceLine, ...]
-    set_aside: tuple[SetAside, ...]
+    set_aside: tuple[ExcludedReadings, ...]
     set_aside_more: int
-    totals: tuple[SetAside, ...]
+    totals: tuple[ExcludedReadings, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ async def read_home_days(store: Store, visit: Visit, home: Home) -> HomeDays:
     )
 
 
-def home_page(days: HomeDays, words: Words, *, now_s: float) -> HomePage:
+def home_page(days: HomeDays, words: Localizer, *, now_s: float) -> HomePage:
     """The page for these two days."""
     now = slot_of(now_s)
     gaps = _set_aside(days, words, now=now)
@@ -150,7 +150,7 @@ def _of_today(days: HomeDays, values: Wh) -> Wh:
     return values[max(0, days.today.start - days.slots.start) :]
 
 
-def _headline(days: HomeDays, words: Words) -> str:
+def _headline(days: HomeDays, words: Localizer) -> str:
     used = _of_today(days, days.used())
     if not np.isfinite(used).any():
         return words.say("Nothing measured at your home today yet")
@@ -164,7 +164,7 @@ def _headline(days: HomeDays, words: Words) -> str:
     return words.say("Your home used %(used)s today", used=words.kwh(float(np.nansum(used))))
 
 
-def _lede(days: HomeDays, words: Words) -> str:
+def _lede(days: HomeDays, words: Localizer) -> str:
     """Yesterday until the same time, as a comparison."""
     passed = len(days.slots) - (days.today.start - days.slots.start)
     used = days.used()[:passed]
@@ -182,7 +182,7 @@ def _lede(days: HomeDays, words: Words) -> str:
     )
 
 
-def _alert(days: HomeDays, words: Words, *, now_s: float) -> str:
+def _alert(days: HomeDays, words: Localizer, *, now_s: float) -> str:
     if days.received_through is None:
         return words.say("Nothing has arrived from your home yet. Is its agent running?")
     since_s = (days.received_through + 1) * SLOT_S
@@ -194,7 +194,7 @@ def _alert(days: HomeDays, words: Words, *, now_s: float) -> str:
     )
 
 
-def _flows(days: HomeDays, words: Words) -> tuple[Flow, ...]:
+def _flows(days: HomeDays, words: Localizer) -> tuple[FlowRow, ...]:
     """The newest quarter hour of which anything counts."""
     rows = [(words.say("Taken from the grid"), days.energy(Measure.GRID_IMPORT), "soft")]
     rows.append((words.say("Given to the grid"), days.energy(Measure.GRID_EXPORT), "good"))
@@ -207,7 +207,7 @@ def _flows(days: HomeDays, words: Words) -> tuple[Flow, ...]:
     values = [(label, float(row[known[-1]]), kind) for label, row, kind in rows]
     whole = max([1.0, *(value for _, value, _ in values if np.isfinite(value))])
     return tuple(
-        Flow(
+        FlowRow(
             label,
             words.kw(value) if np.isfinite(value) else words.say("not known"),
             draw_amount(value if np.isfinite(value) else 0.0, whole, kind=kind),
@@ -216,7 +216,7 @@ def _flows(days: HomeDays, words: Words) -> tuple[Flow, ...]:
     )
 
 
-def newest_time(days: HomeDays, words: Words) -> str:
+def newest_time(days: HomeDays, words: Localizer) -> str:
     """'10:00 to 10:15': the quarter hour that the flows show."""
     known = np.flatnonzero(np.isfinite(days.energy(Measure.GRID_IMPORT)))
     if not len(known):
@@ -225,7 +225,7 @@ def newest_time(days: HomeDays, words: Words) -> str:
     return f"{words.clock(slot)}–{words.clock(slot + 1)}"
 
 
-def _charts(days: HomeDays, words: Words) -> tuple[Drawing, ...]:
+def _charts(days: HomeDays, words: Localizer) -> tuple[Chart, ...]:
     axis = day_axis(days.today, words, unit="kW")
     charts = [
         _chart("used", words.say("What my home used"), days.used(), kind="used", days=days, axis=axis, words=words)
@@ -236,7 +236,7 @@ def _charts(days: HomeDays, words: Words) -> tuple[Drawing, ...]:
     return tuple(charts)
 
 
-def _chart(name: str, title: str, values: Wh, *, kind: str, days: HomeDays, axis: Axis, words: Words) -> Drawing:
+def _chart(name: str, title: str, values: Wh, *, kind: str, days: HomeDays, axis: ChartAxis, words: Localizer) -> Chart:
     length, start = len(days.today), days.today.start - days.slots.start
     today = [*_kw(values[start:]), *[None] * length][:length]
     before = [*_kw(values[:start]), *[None] * length][:length]
@@ -247,7 +247,7 @@ def _chart(name: str, title: str, values: Wh, *, kind: str, days: HomeDays, axis
     )
     cells = ["–" if value is None else f"{words.number(value, 1)} kW" for value in (*today, *before)]
     rows = tuple((words.clock(slot), cells[i], cells[length + i]) for i, slot in enumerate(days.today))
-    table = Table((words.say("Time"), words.say("Today"), words.say("Yesterday")), rows)
+    table = ChartTable((words.say("Time"), words.say("Today"), words.say("Yesterday")), rows)
     return draw_bars(name, title, axis=axis, today=today, before=before, kind=kind, sentence=sentence, table=table)
 
 
@@ -255,12 +255,12 @@ def _kw(values: Wh) -> list[float | None]:
     return [float(value) * SLOTS_PER_HOUR / 1000 if np.isfinite(value) else None for value in values]
 
 
-def _device(row: DeviceRow, words: Words) -> DeviceLine:
+def _device(row: DeviceRow, words: Localizer) -> DeviceLine:
     seen = words.moment(row.reported_at - row.age_s)
     return DeviceLine(row.name, device_state_words(row.state, words), row.state in ("ok", "asleep"), seen)
 
 
-def device_state_words(state: str, words: Words) -> str:
+def device_state_words(state: str, words: Localizer) -> str:
     """How a device behaves, in words."""
     states = {
         "ok": words.say("answers"),
@@ -272,9 +272,9 @@ def device_state_words(state: str, words: Words) -> str:
     return states.get(state, state)
 
 
-def _set_aside(days: HomeDays, words: Words, *, now: Slot) -> tuple[SetAside, ...]:
+def _set_aside(days: HomeDays, words: Localizer, *, now: Slot) -> tuple[ExcludedReadings, ...]:
     """Every stretch that does not count in full, the newest first, each measure of the home by itself."""
-    found: list[tuple[Slot, SetAside]] = []
+    found: list[tuple[Slot, ExcludedReadings]] = []
     arrived = days.received_through if days.received_through is not None else now
     for measure, row in sorted(days.series.items()):
         if not days.has(measure):
@@ -287,24 +287,27 @@ def _set_aside(days: HomeDays, words: Words, *, now: Slot) -> tuple[SetAside, ..
             # What has not arrived after the newest batch is on its way, not set aside.
             if Gap(gap) is not Gap.NONE and mark >= Mark.PARTIAL and first <= arrived:
                 found.append(
-                    (first, SetAside(_when(first, at, words), _measure(measure, words), gap_words(Gap(gap), words)))
+                    (
+                        first,
+                        ExcludedReadings(_when(first, at, words), _measure(measure, words), gap_words(Gap(gap), words)),
+                    )
                 )
     found.sort(key=lambda item: -item[0])
     return tuple(line for _, line in found)
 
 
-def _when(first: Slot, end: Slot, words: Words) -> str:
+def _when(first: Slot, end: Slot, words: Localizer) -> str:
     day = words.short_day(day_of(first, words.tz))
     return f"{day}, {words.clock(first)}–{words.clock(end)}"
 
 
-def _total(row: LongIntervalRow, words: Words) -> SetAside:
-    return SetAside(
+def _total(row: LongIntervalRow, words: Localizer) -> ExcludedReadings:
+    return ExcludedReadings(
         _when(row.first_slot, row.first_slot + row.slots, words), _measure(row.measure, words), words.kwh(row.energy_wh)
     )
 
 
-def _measure(measure: Measure, words: Words) -> str:
+def _measure(measure: Measure, words: Localizer) -> str:
     names: dict[Measure, str] = {
         Measure.GRID_IMPORT: words.say("taken from the grid"),
         Measure.GRID_EXPORT: words.say("given to the grid"),
@@ -317,7 +320,7 @@ def _measure(measure: Measure, words: Words) -> str:
     return names[measure]
 
 
-def gap_words(gap: Gap, words: Words) -> str:
+def gap_words(gap: Gap, words: Localizer) -> str:
     """Why something is missing, in words."""
     reasons: dict[Gap, str] = {
         Gap.NONE: words.say("complete"),

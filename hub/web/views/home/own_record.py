@@ -7,7 +7,7 @@ from typing import Final
 
 from hub.storage.contract import Store
 from hub.storage.records import AccessRow, Home, Member
-from hub.web.frame.translation import Words
+from hub.web.frame.translation import Localizer
 from protocols.consent.reduction import (
     CATALOGUE,
     Basis,
@@ -31,7 +31,7 @@ STATEMENT_LOOK: Final = "the statement"
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class AccessEntry:
     """One line of the access log as a sentence."""
 
     at: str
@@ -40,25 +40,25 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class LookDay:
+class AccessDay:
     day: str
-    looks: tuple[Look, ...]
+    looks: tuple[AccessEntry, ...]
 
 
-def look_days(
-    rows: Sequence[AccessRow], members: Sequence[Member], words: Words, *, self_id: str
-) -> tuple[LookDay, ...]:
+def access_days(
+    rows: Sequence[AccessRow], members: Sequence[Member], words: Localizer, *, self_id: str
+) -> tuple[AccessDay, ...]:
     """The access log by local day, the newest first."""
     names = {member.id: member.name for member in members}
     days = []
     for day, group in groupby(rows, key=lambda row: words.local(row.at).date()):
         looks = (_look(row, names, words, self_id=self_id) for row in group)
         # One page may read several tables: looks that read the same in the same minute are one line.
-        days.append(LookDay(words.day(day), tuple(look for look, _ in groupby(looks))))
+        days.append(AccessDay(words.day(day), tuple(look for look, _ in groupby(looks))))
     return tuple(days)
 
 
-def _look(row: AccessRow, names: dict[str, str], words: Words, *, self_id: str) -> Look:
+def _look(row: AccessRow, names: dict[str, str], words: Localizer, *, self_id: str) -> AccessEntry:
     purpose = purpose_words(row.purpose, words)
     if row.role == "self":
         who = words.say("You") if row.actor == self_id else names.get(row.actor, row.actor)
@@ -80,10 +80,10 @@ def _look(row: AccessRow, names: dict[str, str], words: Words, *, self_id: str) 
         what = words.say("read your home's values to %(purpose)s", purpose=purpose)
     if row.count > 1:
         what += ", " + words.count("%(n)s time that day", "%(n)s times that day", row.count)
-    return Look(words.clock_at(row.at), who, what)
+    return AccessEntry(words.clock_at(row.at), who, what)
 
 
-def _own_look(row: AccessRow, words: Words) -> str:
+def _own_look(row: AccessRow, words: Localizer) -> str:
     if row.reason == STATEMENT_LOOK:
         return words.say("opened your statement")
     return {
@@ -95,7 +95,7 @@ def _own_look(row: AccessRow, words: Words) -> str:
     }.get(row.fields, words.say("opened your home's page"))
 
 
-def _job(actor: str, words: Words) -> str:
+def _job(actor: str, words: Localizer) -> str:
     name = actor.removeprefix("job:")
     known = {
         "today-page": words.say("The hub (Today page)"),
@@ -113,7 +113,7 @@ def _job(actor: str, words: Words) -> str:
     return known.get(name, words.say("The hub (%(job)s)", job=name))
 
 
-def purpose_words(code: str, words: Words) -> str:
+def purpose_words(code: str, words: Localizer) -> str:
     """What a purpose of the catalogue is for, to be read after 'to'."""
     known = {
         "settle.share": words.say("share surplus energy and settle it"),
@@ -161,7 +161,7 @@ async def read_consent(store: Store, home: Home) -> ConsentSet | None:
         return None
 
 
-def consent_page(consent: ConsentSet | None, words: Words, *, now: Slot) -> ConsentPage:
+def consent_page(consent: ConsentSet | None, words: Localizer, *, now: Slot) -> ConsentPage:
     """Every purpose of the catalogue with the rule that is in force now, or off."""
     if consent is None:
         return ConsentPage(words.say("Your home has not sent its consent yet"), None, ())
@@ -177,7 +177,7 @@ def consent_page(consent: ConsentSet | None, words: Words, *, now: Slot) -> Cons
     return ConsentPage(headline, consent.version, lines)
 
 
-def _line(code: str, rule: ConsentRule | None, words: Words) -> ConsentLine:
+def _line(code: str, rule: ConsentRule | None, words: Localizer) -> ConsentLine:
     purpose = purpose_of(code)
     bases = {
         Basis.CONTRACT: words.say("your membership contract"),
@@ -197,7 +197,7 @@ def _sentence_case(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _leaves(rule: ConsentRule | None, words: Words) -> str:
+def _leaves(rule: ConsentRule | None, words: Localizer) -> str:
     if rule is None:
         return words.say("nothing")
     if not rule.measures:
@@ -239,7 +239,7 @@ def consent_json(consent: ConsentSet | None) -> dict[str, object]:
     }
 
 
-def look_json(row: AccessRow) -> dict[str, object]:
+def access_json(row: AccessRow) -> dict[str, object]:
     """One line of the access log for programs."""
     return {
         "at": row.at,

@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hub.storage.records import PromptRow
-from hub.web.frame.translation import Words
+from hub.web.frame.translation import Localizer
 from hub.web.views.home.appliance_form import appliance_label
-from protocols.slots import SLOT_S, SLOTS_PER_UTC_DAY, Slot, day_of, iso, start_of
+from protocols.slots import SLOT_S, SLOTS_PER_UTC_DAY, Slot, day_of, format_slot, start_of
 
 SHOWN_WH_MIN = 50
 """Less than this reads as nothing with one decimal of a kilowatt-hour."""
 
 
 @dataclass(frozen=True, slots=True)
-class OpenPrompt:
+class PromptCard:
     """A card with its question and buttons."""
 
     id: str
@@ -33,10 +33,10 @@ class PastPrompt:
     happened: str
 
 
-def open_prompt(row: PromptRow, words: Words, *, asked_this_week: int) -> OpenPrompt:
+def open_prompt(row: PromptRow, words: Localizer, *, asked_this_week: int) -> PromptCard:
     """The card for a prompt that still waits."""
     appliance = appliance_label(row.appliance, words)
-    return OpenPrompt(
+    return PromptCard(
         id=row.id,
         question=words.say(
             "Could the %(appliance)s start at %(proposed)s instead of %(usual)s?",
@@ -51,21 +51,21 @@ def open_prompt(row: PromptRow, words: Words, *, asked_this_week: int) -> OpenPr
     )
 
 
-def _for_all(row: PromptRow, words: Words) -> str:
+def _for_all(row: PromptRow, words: Localizer) -> str:
     """What a yes brings the street: energy that need not come from the grid, or else calmer busy hours."""
     if row.relief_wh >= SHOWN_WH_MIN:
         return words.say("About %(energy)s less from the grid for the street.", energy=words.kwh(row.relief_wh))
     return words.say("It keeps the run out of the hours in which the street draws most from the grid.")
 
 
-def _at(slot: Slot, issued: Slot, words: Words) -> str:
+def _at(slot: Slot, issued: Slot, words: Localizer) -> str:
     """'13:15', or with the day when it is not the day of asking."""
     if day_of(slot, words.tz) == day_of(issued, words.tz):
         return words.clock(slot)
     return f"{words.clock(slot)} ({words.short_day(day_of(slot, words.tz))})"
 
 
-def _because(row: PromptRow, words: Words, *, appliance: str, asked_this_week: int) -> tuple[str, ...]:
+def _because(row: PromptRow, words: Localizer, *, appliance: str, asked_this_week: int) -> tuple[str, ...]:
     """Everything the question rests on: forecast, what the household told, how often it was asked, its consent."""
     known = dict(row.reasons)
     sentences = _forecast_reasons(row, words, known)
@@ -89,7 +89,7 @@ def _because(row: PromptRow, words: Words, *, appliance: str, asked_this_week: i
     return tuple(sentences)
 
 
-def _forecast_reasons(row: PromptRow, words: Words, known: Mapping[str, int]) -> list[str]:
+def _forecast_reasons(row: PromptRow, words: Localizer, known: Mapping[str, int]) -> list[str]:
     """What the forecast sees: power of our own at the proposed time, busy hours at the usual one, or both."""
     time = words.clock(known.get("forecast_issued_slot", row.issued_slot))
     spare_wh, sentences = known.get("expected_surplus_wh", 0), []
@@ -109,7 +109,7 @@ def _forecast_reasons(row: PromptRow, words: Words, known: Mapping[str, int]) ->
     return sentences
 
 
-def _limits(known: Mapping[str, int], words: Words) -> list[str]:
+def _limits(known: Mapping[str, int], words: Localizer) -> list[str]:
     """The co-op's rules of asking, with the numbers that held when this was asked."""
     limits = []
     if "asks_per_week_max" in known:
@@ -124,7 +124,7 @@ def _limits(known: Mapping[str, int], words: Words) -> list[str]:
     return limits
 
 
-def past_prompt(row: PromptRow, words: Words, *, now_s: float) -> PastPrompt:
+def past_prompt(row: PromptRow, words: Localizer, *, now_s: float) -> PastPrompt:
     """One past prompt."""
     appliance = appliance_label(row.appliance, words)
     asked = words.say(
@@ -143,7 +143,7 @@ def past_prompt(row: PromptRow, words: Words, *, now_s: float) -> PastPrompt:
     return PastPrompt(asked, answered, _happened(row, words, now_s=now_s))
 
 
-def _happened(row: PromptRow, words: Words, *, now_s: float) -> str:
+def _happened(row: PromptRow, words: Localizer, *, now_s: float) -> str:
     if row.answer != "yes":
         return words.say("Nothing was changed.")
     if row.measured_wh is not None:
@@ -168,9 +168,9 @@ def prompt_json(row: PromptRow) -> dict[str, object]:
         "appliance": row.appliance,
         "energy_wh": row.energy_wh,
         "usual_slot": row.usual_slot,
-        "usual_at": iso(row.usual_slot),
+        "usual_at": format_slot(row.usual_slot),
         "proposed_slot": row.proposed_slot,
-        "proposed_at": iso(row.proposed_slot),
+        "proposed_at": format_slot(row.proposed_slot),
         "duration_slots": row.duration_slots,
         "relief_wh": row.relief_wh,
         "reasons": [list(reason) for reason in row.reasons],

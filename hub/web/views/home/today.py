@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from hub.web.frame.charts import Axis, Drawing, Spell, Table, draw_day
-from hub.web.frame.translation import Words
-from hub.web.views.home.day_outlook import MIN_HOMES, Moment, Spare, best_start, find_spare
+from hub.web.frame.charts import Chart, ChartAxis, ChartSpan, ChartTable, draw_day
+from hub.web.frame.translation import Localizer
+from hub.web.views.home.day_outlook import MIN_HOMES, SlotOutlook, SurplusSpan, best_start, find_spare
 from hub.web.views.home.neighbourhood import Outlook
-from protocols.slots import SLOTS_PER_HOUR, SLOTS_PER_UTC_DAY, day_of, iso
+from protocols.slots import SLOTS_PER_HOUR, SLOTS_PER_UTC_DAY, day_of, format_slot
 
 LENGTHS_SLOTS: Final = (2, 4, 8, 12)
 _TICK_HOURS: Final = (0, 6, 12, 18)
@@ -33,20 +33,20 @@ class TodayPage:
     headline: str
     lede: str
     notes: tuple[str, ...]
-    picture: Drawing | None
+    picture: Chart | None
     says: tuple[str, ...]
     now_row: int
     starts: tuple[StartRow, ...]
 
 
-def day_axis(slots: range, words: Words, *, unit: str) -> Axis:
+def day_axis(slots: range, words: Localizer, *, unit: str) -> ChartAxis:
     """The hours 0, 6, 12, 18 and 24 of a local day, wherever the clock changes put them."""
     ticks = [
         (i, str(words.local(slot * 900).hour))
         for i, slot in enumerate(slots)
         if (local := words.local(slot * 900)).minute == 0 and local.hour in _TICK_HOURS and local.fold == 0
     ]
-    return Axis(
+    return ChartAxis(
         slots=len(slots),
         ticks=(*ticks, (len(slots), "24")),
         unit=unit,
@@ -54,7 +54,7 @@ def day_axis(slots: range, words: Words, *, unit: str) -> Axis:
     )
 
 
-def today_page(outlook: Outlook, words: Words) -> TodayPage:
+def today_page(outlook: Outlook, words: Localizer) -> TodayPage:
     """Words and picture for an outlook; says why when there is nothing to show."""
     today = outlook.of(outlook.today)
     if not outlook.is_enough:
@@ -77,7 +77,7 @@ def today_page(outlook: Outlook, words: Words) -> TodayPage:
     )
 
 
-def _too_few(outlook: Outlook, words: Words) -> TodayPage:
+def _too_few(outlook: Outlook, words: Localizer) -> TodayPage:
     if outlook.homes < MIN_HOMES:
         lede = words.say(
             "The neighbourhood's totals are shown once at least %(least)s homes share them, so that nobody can be"
@@ -95,7 +95,7 @@ def _too_few(outlook: Outlook, words: Words) -> TodayPage:
     return TodayPage(words.say("Not enough homes for a street picture yet"), lede, (), None, (), 0, ())
 
 
-def _headline(outlook: Outlook, words: Words, *, spare: Sequence[Spare]) -> str:
+def _headline(outlook: Outlook, words: Localizer, *, spare: Sequence[SurplusSpan]) -> str:
     """The answer: the best stretch that is not over, today or else tomorrow."""
     now = outlook.now_slot
     left = [stretch for stretch in spare if stretch.end > now]
@@ -133,7 +133,7 @@ def _named(source: str, sun: str, wind: str, both: str) -> str:
     return {"sun": sun, "wind": wind}.get(source, both)
 
 
-def _lede(outlook: Outlook, words: Words) -> str:
+def _lede(outlook: Outlook, words: Localizer) -> str:
     """One sentence with the newest quarter hour that was measured."""
     measured = [moment for moment in outlook.moments if moment.is_measured]
     if not measured:
@@ -142,7 +142,7 @@ def _lede(outlook: Outlook, words: Words) -> str:
     return moment_sentence(last, words)
 
 
-def moment_sentence(moment: Moment, words: Words) -> str:
+def moment_sentence(moment: SlotOutlook, words: Localizer) -> str:
     """One slot in one sentence: past as it was, future with its likely range."""
     if moment.made_wh is None or moment.used_wh is None or moment.spare_wh is None:
         return words.say("%(time)s: nothing is known.", time=words.clock(moment.slot))
@@ -175,11 +175,11 @@ def moment_sentence(moment: Moment, words: Words) -> str:
     )
 
 
-def _picture(outlook: Outlook, words: Words, *, spare: Sequence[Spare]) -> Drawing:
+def _picture(outlook: Outlook, words: Localizer, *, spare: Sequence[SurplusSpan]) -> Chart:
     slots, moments = outlook.today, outlook.of(outlook.today)
     sentence = _picture_sentence(moments, words, spare=spare)
     spells = tuple(
-        Spell(
+        ChartSpan(
             stretch.first - slots.start,
             stretch.end - slots.start,
             words.say("%(first)s to %(end)s", first=words.hour(stretch.first), end=words.end_hour(stretch.end)),
@@ -205,7 +205,7 @@ def _picture(outlook: Outlook, words: Words, *, spare: Sequence[Spare]) -> Drawi
     )
 
 
-def _picture_sentence(moments: Sequence[Moment], words: Words, *, spare: Sequence[Spare]) -> str:
+def _picture_sentence(moments: Sequence[SlotOutlook], words: Localizer, *, spare: Sequence[SurplusSpan]) -> str:
     known = [moment for moment in moments if moment.made_wh is not None]
     if not known:
         return words.say("Nothing is known about this day yet.")
@@ -223,7 +223,7 @@ def _picture_sentence(moments: Sequence[Moment], words: Words, *, spare: Sequenc
     return made + " " + words.say("There is power to spare from %(hours)s, %(total)s in all.", hours=hours, total=total)
 
 
-def _table(moments: Sequence[Moment], words: Words) -> Table:
+def _table(moments: Sequence[SlotOutlook], words: Localizer) -> ChartTable:
     heads = (
         words.say("Time"),
         words.say("We make"),
@@ -243,10 +243,10 @@ def _table(moments: Sequence[Moment], words: Words) -> Table:
         values = (moment.made_wh, moment.used_wh, moment.spare_wh)
         made, used, rest = ("–" if value is None else words.kw(value) for value in values)
         rows.append((words.clock(moment.slot), made, likely, used, rest))
-    return Table(heads, tuple(rows))
+    return ChartTable(heads, tuple(rows))
 
 
-def _start_row(length: int, ahead: Sequence[Moment], *, outlook: Outlook, words: Words) -> StartRow:
+def _start_row(length: int, ahead: Sequence[SlotOutlook], *, outlook: Outlook, words: Localizer) -> StartRow:
     end = outlook.today.stop
     today = [moment for moment in ahead if moment.slot < end]
     tomorrow = [moment for moment in ahead if end <= moment.slot < end + SLOTS_PER_UTC_DAY + SLOTS_PER_HOUR]
@@ -261,13 +261,13 @@ def _start_row(length: int, ahead: Sequence[Moment], *, outlook: Outlook, words:
     return StartRow(_length(length, words), *cells)
 
 
-def _length(slots: int, words: Words) -> str:
+def _length(slots: int, words: Localizer) -> str:
     if slots < SLOTS_PER_HOUR:
         return words.say("%(n)s minutes", n=words.number(slots * 15))
     return words.count("%(n)s hour", "%(n)s hours", slots // SLOTS_PER_HOUR)
 
 
-def _covered(share: float, words: Words) -> str:
+def _covered(share: float, words: Localizer) -> str:
     if share >= _COVERED_MOSTLY:
         return words.say("our own power")
     return words.say("partly our own power") if share > 0 else words.say("from the grid, least busy")
@@ -285,7 +285,7 @@ def today_json(outlook: Outlook) -> dict[str, object]:
     """The same outlook for programs: Wh per slot, null where nothing is known."""
     return {
         "now_slot": outlook.now_slot,
-        "now": iso(outlook.now_slot),
+        "now": format_slot(outlook.now_slot),
         "homes": outlook.homes,
         "is_enough": outlook.is_enough,
         "has_forecast": outlook.has_forecast,

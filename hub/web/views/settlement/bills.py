@@ -7,8 +7,8 @@ from typing import Any
 
 from hub.core.payments.payable import SIDE_OF_LINE
 from hub.core.settlement.money import CENT_NANO
-from hub.web.frame.charts import Table
-from hub.web.frame.translation import NO_BREAK, Words
+from hub.web.frame.charts import ChartTable
+from hub.web.frame.translation import NO_BREAK, Localizer
 
 Document = Mapping[str, Any]
 
@@ -20,10 +20,10 @@ class BillView:
     name: str
     dated: str
     about: tuple[str, ...]
-    table: Table
+    table: ChartTable
 
 
-def bill_views(statement: Document, words: Words) -> tuple[BillView, ...]:
+def bill_views(statement: Document, words: Localizer) -> tuple[BillView, ...]:
     """The documents of the month that stand."""
     return tuple(_bill(bill, words) for bill in statement["tax"])
 
@@ -36,7 +36,7 @@ def balance_cent(statement: Document) -> int:
     return sum(_sign(bill) * bill["gross_cent"] for bill in statement["tax"])
 
 
-def waiting_lines(payment: Document, day: str, words: Words) -> dict[str, str]:
+def waiting_lines(payment: Document, day: str, words: Localizer) -> dict[str, str]:
     """The lines of a day, or of the month where `day` is empty, that wait for the board, and until when."""
     return {
         each["line"]: words.say("waiting for the board's decision until %(moment)s", moment=words.moment(each["until"]))
@@ -45,14 +45,14 @@ def waiting_lines(payment: Document, day: str, words: Words) -> dict[str, str]:
     }
 
 
-def payment_rows(payment: Document, words: Words) -> tuple[tuple[str, str], ...]:
+def payment_rows(payment: Document, words: Localizer) -> tuple[tuple[str, str], ...]:
     """What is due by each document, what of it waits and until when, then the sum; nothing before anything is due."""
     if not payment["bills"]:
         return ()
     return tuple(_payment_rows(payment, words))
 
 
-def _payment_rows(payment: Document, words: Words) -> Iterator[tuple[str, str]]:
+def _payment_rows(payment: Document, words: Localizer) -> Iterator[tuple[str, str]]:
     for bill in payment["bills"]:
         is_sold = bill["side"] == "sold"
         number = bill["number"] or payment["month"]
@@ -72,7 +72,7 @@ def _sign(bill: Document) -> int:
     return 1 if bill["lines"][0]["name"] == "sold" else -1
 
 
-def _bill(bill: Document, words: Words) -> BillView:
+def _bill(bill: Document, words: Localizer) -> BillView:
     kind = {
         "bill": words.say("Bill"),
         "invoice": words.say("Invoice"),
@@ -80,11 +80,11 @@ def _bill(bill: Document, words: Words) -> BillView:
         "self-billed credit note": words.say("Self-billed credit note"),
     }[bill["kind"]]
     heads = (words.say("What for"), words.say("Tax rate"), words.say("Amount"))
-    table = Table(heads, tuple(_rows(bill, words)))
+    table = ChartTable(heads, tuple(_rows(bill, words)))
     return BillView(f"{kind} {bill['number']}", _dated(bill, words), tuple(_about(bill, words)), table)
 
 
-def _dated(bill: Document, words: Words) -> str:
+def _dated(bill: Document, words: Localizer) -> str:
     day, before = _day(bill["date"], words), bill["replaces"]
     if before is None:
         return words.say("of %(day)s", day=day)
@@ -92,7 +92,7 @@ def _dated(bill: Document, words: Words) -> str:
     return words.say("of %(day)s, in place of %(number)s of %(earlier)s", day=day, **earlier)
 
 
-def _about(bill: Document, words: Words) -> Iterator[str]:
+def _about(bill: Document, words: Localizer) -> Iterator[str]:
     yield from bill["words"]
     if bill["issuer"]:
         yield words.say("Made out by: %(issuer)s", issuer=", ".join(bill["issuer"]))
@@ -100,7 +100,7 @@ def _about(bill: Document, words: Words) -> Iterator[str]:
         yield words.say("Your tax number: %(number)s", number=bill["tax_number"])
 
 
-def _rows(bill: Document, words: Words) -> Iterator[tuple[str, ...]]:
+def _rows(bill: Document, words: Localizer) -> Iterator[tuple[str, ...]]:
     is_taxed = any(tax["rate_ppm"] for tax in bill["taxes"])
     for line in bill["lines"]:
         rate = _rate(line["rate_ppm"], words) if is_taxed else ""
@@ -121,7 +121,7 @@ def _rows(bill: Document, words: Words) -> Iterator[tuple[str, ...]]:
     yield words.say("To pay") if is_owed else words.say("To receive"), "", _cents(bill["due_cent"], words)
 
 
-def _line(line: Document, words: Words) -> str:
+def _line(line: Document, words: Localizer) -> str:
     name = {
         "received": words.say("Energy from neighbours"),
         "sold": words.say("Energy given to neighbours"),
@@ -133,14 +133,14 @@ def _line(line: Document, words: Words) -> str:
     return words.say("%(name)s, %(first)s to %(last)s", name=name, first=first, last=last)
 
 
-def _rate(rate_ppm: int, words: Words) -> str:
+def _rate(rate_ppm: int, words: Localizer) -> str:
     """With two places where they say all of it: 20.00 %."""
     return f"{words.number(rate_ppm / 10_000, 4 if rate_ppm % 100 else 2)}{NO_BREAK}%"
 
 
-def _cents(cents: int, words: Words) -> str:
+def _cents(cents: int, words: Localizer) -> str:
     return words.money(cents * CENT_NANO)
 
 
-def _day(day: str, words: Words) -> str:
+def _day(day: str, words: Localizer) -> str:
     return words.long_day(date.fromisoformat(day))

@@ -8,10 +8,10 @@ from datetime import date, timedelta
 
 from hub.core.ledger.entries import read_entry
 from hub.storage.records import EntryRow, RunRow
-from hub.web.frame.charts import Axis, Drawing, Table, draw_balance
-from hub.web.frame.translation import NANO_PER_UNIT, Words
+from hub.web.frame.charts import Chart, ChartAxis, ChartTable, draw_balance
+from hub.web.frame.translation import NANO_PER_UNIT, Localizer
 from hub.web.views.settlement.own_allocation import OwnSlot, own_slots
-from protocols.slots import iso
+from protocols.slots import format_slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +101,12 @@ class CreditsPage:
     before: str
     after: str
     sums: tuple[tuple[str, str], ...]
-    picture: Drawing | None
+    picture: Chart | None
     lines: tuple[DayLine, ...]
     gaps: int
 
 
-def credits_page(days: Sequence[DayBooked], words: Words, *, first: date, today: date) -> CreditsPage:
+def credits_page(days: Sequence[DayBooked], words: Localizer, *, first: date, today: date) -> CreditsPage:
     """The page for one month's booked days."""
     given, received = sum(day.given_wh for day in days), sum(day.received_wh for day in days)
     earned, spent = sum(day.earned_nano for day in days), sum(day.spent_nano for day in days)
@@ -141,14 +141,14 @@ def credits_page(days: Sequence[DayBooked], words: Words, *, first: date, today:
     )
 
 
-def _lede(credit_nano: int, words: Words, *, month: str) -> str:
+def _lede(credit_nano: int, words: Localizer, *, month: str) -> str:
     amount = words.money(abs(credit_nano))
     if credit_nano >= 0:
         return words.say("For %(month)s the co-op owes you %(amount)s.", month=month, amount=amount)
     return words.say("For %(month)s you owe the co-op %(amount)s.", month=month, amount=amount)
 
 
-def _line(day: DayBooked, words: Words) -> DayLine:
+def _line(day: DayBooked, words: Localizer) -> DayLine:
     return DayLine(
         address=f"/credits/{day.day.isoformat()}",
         day=words.short_day(day.day),
@@ -159,7 +159,7 @@ def _line(day: DayBooked, words: Words) -> DayLine:
     )
 
 
-def _picture(days: Sequence[DayBooked], words: Words, *, first: date) -> Drawing:
+def _picture(days: Sequence[DayBooked], words: Localizer, *, first: date) -> Chart:
     """The running sum of the month's credits after each day of the month; days ahead stay empty."""
     length = (_next_month(first) - first).days
     by_day = {day.day: day.credit_nano for day in days}
@@ -172,14 +172,14 @@ def _picture(days: Sequence[DayBooked], words: Words, *, first: date) -> Drawing
         amount=words.money(running),
         day=words.short_day(days[-1].day),
     )
-    axis = Axis(
+    axis = ChartAxis(
         slots=length,
         ticks=tuple((day - 1, str(day)) for day in (1, 8, 15, 22, 29) if day <= length),
         unit=words.currency,
         write=lambda value: words.number(value, 2 if abs(value) < 1 else 1 if abs(value) < 10 else 0),
     )
     rows = tuple((words.short_day(day.day), words.money(day.credit_nano)) for day in days)
-    table = Table((words.say("Day"), words.say("Credits")), rows)
+    table = ChartTable((words.say("Day"), words.say("Credits")), rows)
     title = words.say("Credits in %(month)s, added up", month=words.month(first))
     return draw_balance("balance", title, axis=axis, balance=balance, sentence=sentence, table=table)
 
@@ -192,13 +192,13 @@ class DayPage:
     lede: str
     month_key: str
     sums: tuple[tuple[str, str], ...]
-    table: Table
+    table: ChartTable
     provisional: str
     rule: str
     runs: tuple[tuple[str, str, str], ...]
 
 
-def day_page(booked: DayBooked, runs: Sequence[RunRow], words: Words, *, member: str) -> DayPage:
+def day_page(booked: DayBooked, runs: Sequence[RunRow], words: Localizer, *, member: str) -> DayPage:
     """The page for one booked day; its quarter hours come from the newest run's record."""
     newest = runs[-1]
     slots = own_slots(newest.allocation, member)
@@ -229,7 +229,7 @@ def day_page(booked: DayBooked, runs: Sequence[RunRow], words: Words, *, member:
     )
 
 
-def _slot_table(slots: Sequence[OwnSlot], words: Words) -> Table:
+def _slot_table(slots: Sequence[OwnSlot], words: Localizer) -> ChartTable:
     heads = (
         words.say("From"),
         words.say("Injected, Wh"),
@@ -243,7 +243,7 @@ def _slot_table(slots: Sequence[OwnSlot], words: Words) -> Table:
         amounts = (slot.surplus_wh, slot.given_wh, slot.demand_wh, slot.received_wh)
         cells = [words.number(amount) if slot.is_present else "–" for amount in amounts]
         rows.append((words.clock(slot.slot), *cells, words.say("may change") if slot.is_provisional else ""))
-    return Table(heads, tuple(rows))
+    return ChartTable(heads, tuple(rows))
 
 
 def slots_json(slots: Sequence[OwnSlot]) -> list[dict[str, object]]:
@@ -251,7 +251,7 @@ def slots_json(slots: Sequence[OwnSlot]) -> list[dict[str, object]]:
     return [
         {
             "slot": slot.slot,
-            "at": iso(slot.slot),
+            "at": format_slot(slot.slot),
             "present": slot.is_present,
             "provisional": slot.is_provisional,
             "surplus_wh": slot.surplus_wh,

@@ -6,7 +6,7 @@ from datetime import date
 
 from hub.core.ledger.objections import ACCEPTED, ENERGY_LINES
 from hub.storage.records import Member, ObjectionRow
-from hub.web.frame.translation import Words
+from hub.web.frame.translation import Localizer
 from hub.web.views.settlement.statement import labels
 
 
@@ -28,7 +28,7 @@ class ObjectionLine:
 
 
 def objection_lines(
-    rows: Sequence[ObjectionRow], words: Words, *, members: Sequence[Member], reader: str, now_s: float
+    rows: Sequence[ObjectionRow], words: Localizer, *, members: Sequence[Member], reader: str, now_s: float
 ) -> tuple[ObjectionLine, ...]:
     """Those that wait first, by deadline, then the decided ones, the newest first."""
     names = {member.id: member.name for member in members}
@@ -37,17 +37,17 @@ def objection_lines(
     return tuple(_line(row, words, names=names, reader=reader, now_s=now_s) for row in (*waiting, *decided))
 
 
-def amount_words(line: str, stated: int, words: Words) -> str:
+def amount_words(line: str, stated: int, words: Localizer) -> str:
     """What a line says."""
     return words.kwh(stated) if line in ENERGY_LINES else words.money(stated)
 
 
-def place_words(month: str, day: str, words: Words) -> str:
+def place_words(month: str, day: str, words: Localizer) -> str:
     """Which day or month is meant."""
     return words.day(date.fromisoformat(day)) if day else words.month(date.fromisoformat(f"{month}-01"))
 
 
-def _line(row: ObjectionRow, words: Words, *, names: Mapping[str, str], reader: str, now_s: float) -> ObjectionLine:
+def _line(row: ObjectionRow, words: Localizer, *, names: Mapping[str, str], reader: str, now_s: float) -> ObjectionLine:
     state = row.verdict or ("overdue" if now_s > row.due_at else "open")
     what = words.say("%(line)s, %(place)s", line=labels(words)[row.line], place=place_words(row.month, row.day, words))
     return ObjectionLine(
@@ -65,7 +65,7 @@ def _line(row: ObjectionRow, words: Words, *, names: Mapping[str, str], reader: 
     )
 
 
-def _state_words(row: ObjectionRow, state: str, words: Words) -> str:
+def _state_words(row: ObjectionRow, state: str, words: Localizer) -> str:
     due = words.moment(row.due_at)
     return {
         "open": words.say("frozen, the board decides by %(moment)s", moment=due),
@@ -75,7 +75,7 @@ def _state_words(row: ObjectionRow, state: str, words: Words) -> str:
     }[state]
 
 
-def _decision(row: ObjectionRow, names: Mapping[str, str], words: Words) -> str:
+def _decision(row: ObjectionRow, names: Mapping[str, str], words: Localizer) -> str:
     if row.board_member is None or row.decided_at is None or row.decision is None:
         return ""
     who, when = names.get(row.board_member, row.board_member), words.moment(row.decided_at)

@@ -8,7 +8,7 @@ from hub.core.payments.due import PAYOUTS
 from hub.core.payments.order_history import APPROVED, BOOKED, DRAFT, WITHDRAWN, WRITTEN, Payment, PaymentOrderRecord
 from hub.core.settlement.money import CENT_NANO
 from hub.storage.records import Member
-from hub.web.frame.translation import Words
+from hub.web.frame.translation import Localizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class OrderCard:
     may_withdraw: bool
 
 
-def own_payments(orders: Sequence[PaymentOrderRecord], member: str, words: Words) -> tuple[OwnPayment, ...]:
+def own_payments(orders: Sequence[PaymentOrderRecord], member: str, words: Localizer) -> tuple[OwnPayment, ...]:
     """The member's payments, the newest first; those of withdrawn orders are left out."""
     return tuple(
         _own(order, payment, words)
@@ -45,7 +45,7 @@ def own_payments(orders: Sequence[PaymentOrderRecord], member: str, words: Words
     )
 
 
-def _own(order: PaymentOrderRecord, payment: Payment, words: Words) -> OwnPayment:
+def _own(order: PaymentOrderRecord, payment: Payment, words: Localizer) -> OwnPayment:
     months = months_words(payment, words)
     if order.kind == PAYOUTS:
         what = words.say("To you for %(months)s", months=months)
@@ -54,7 +54,7 @@ def _own(order: PaymentOrderRecord, payment: Payment, words: Words) -> OwnPaymen
     return OwnPayment(what, words.money(payment.amount_cent * CENT_NANO), _own_state(order, payment, words))
 
 
-def _own_state(order: PaymentOrderRecord, payment: Payment, words: Words) -> str:
+def _own_state(order: PaymentOrderRecord, payment: Payment, words: Localizer) -> str:
     reason = next((why for reference, why, _ in order.returned if reference == payment.reference), None)
     if reason is not None:
         return words.say("came back from the bank: %(reason)s", reason=reason)
@@ -65,7 +65,7 @@ def _own_state(order: PaymentOrderRecord, payment: Payment, words: Words) -> str
     return words.say("being prepared, for %(day)s", day=_day(order.pay_on, words))
 
 
-def months_words(payment: Payment, words: Words) -> str:
+def months_words(payment: Payment, words: Localizer) -> str:
     """The months a payment covers: one, or from the first to the last."""
     first, last = (words.month(date.fromisoformat(f"{payment.months[i][0]}-01")) for i in (0, -1))
     return first if first == last else words.say("%(first)s to %(last)s", first=first, last=last)
@@ -92,14 +92,14 @@ def own_payments_json(orders: Iterable[PaymentOrderRecord], member: str) -> list
 
 
 def order_cards(
-    orders: Sequence[PaymentOrderRecord], words: Words, *, members: Sequence[Member], reader: str
+    orders: Sequence[PaymentOrderRecord], words: Localizer, *, members: Sequence[Member], reader: str
 ) -> tuple[OrderCard, ...]:
     """The newest order first."""
     names = {member.id: member.name for member in members}
     return tuple(_card(order, words, names=names, reader=reader) for order in reversed(orders))
 
 
-def _card(order: PaymentOrderRecord, words: Words, *, names: Mapping[str, str], reader: str) -> OrderCard:
+def _card(order: PaymentOrderRecord, words: Localizer, *, names: Mapping[str, str], reader: str) -> OrderCard:
     amount, day = words.money(order.total_cent * CENT_NANO), _day(order.pay_on, words)
     count = len(order.payments)
     if order.kind == PAYOUTS:
@@ -126,7 +126,7 @@ def _card(order: PaymentOrderRecord, words: Words, *, names: Mapping[str, str], 
     )
 
 
-def _said(order: PaymentOrderRecord, words: Words, *, names: Mapping[str, str]) -> Iterable[str]:
+def _said(order: PaymentOrderRecord, words: Localizer, *, names: Mapping[str, str]) -> Iterable[str]:
     for member, at in order.approvals:
         who, when = names.get(member, member), words.moment(at)
         yield words.say("%(who)s approved it on %(when)s", who=who, when=when)
@@ -137,7 +137,7 @@ def _said(order: PaymentOrderRecord, words: Words, *, names: Mapping[str, str]) 
         yield words.say("%(reference)s came back: %(reason)s", reference=reference, reason=reason)
 
 
-def _state_words(order: PaymentOrderRecord, words: Words) -> str:
+def _state_words(order: PaymentOrderRecord, words: Localizer) -> str:
     return {
         DRAFT: words.say("waits for two board members"),
         APPROVED: words.say("approved: its file may be written"),
@@ -147,5 +147,5 @@ def _state_words(order: PaymentOrderRecord, words: Words) -> str:
     }[order.state]
 
 
-def _day(day: str, words: Words) -> str:
+def _day(day: str, words: Localizer) -> str:
     return words.day(date.fromisoformat(day))

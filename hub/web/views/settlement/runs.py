@@ -9,7 +9,7 @@ from hub.core.ledger.month_overview import DUE, SKIPPED, WAITING, KindState, Mon
 from hub.core.ledger.month_preview import BoardPreview, MarkedDay
 from hub.core.ledger.month_runs import APPROVALS_NEEDED, APPROVED, DRAFT, PUBLISHED, SUPERSEDED, MonthRun
 from hub.core.ledger.run_calendar import DISPUTE
-from hub.web.frame.translation import Words
+from hub.web.frame.translation import Localizer
 from hub.web.views.settlement.statement import later_words
 
 _FINE = (APPROVED, PUBLISHED)
@@ -76,7 +76,7 @@ class RunPreview:
 
 
 @dataclass(frozen=True, slots=True)
-class BookedRun:
+class BookedRunPage:
     """A run that is made. `action` is approve, publish or nothing; `why_not` says why the reader has none."""
 
     headline: str
@@ -93,7 +93,7 @@ class BookedRun:
     why_not: str
 
 
-def month_line(month: MonthOverview, words: Words) -> MonthLine:
+def month_line(month: MonthOverview, words: Localizer) -> MonthLine:
     """The month by what it waits for."""
     state, tone = _month_state(month, words)
     never = sum(mark.why == _NEVER for mark in month.marked)
@@ -107,7 +107,7 @@ def month_line(month: MonthOverview, words: Words) -> MonthLine:
     return MonthLine(words.month(month.month), f"/board/runs/{month.name}", state, tone, small)
 
 
-def month_page(month: MonthOverview, words: Words, *, names: Mapping[str, str], reader: str) -> RunsMonth:
+def month_page(month: MonthOverview, words: Localizer, *, names: Mapping[str, str], reader: str) -> RunsMonth:
     """The month with all its kinds of run; what it calls the reader to do stands first."""
     waiting, call = month.in_turn, None
     if waiting is not None:
@@ -136,7 +136,9 @@ def month_page(month: MonthOverview, words: Words, *, names: Mapping[str, str], 
     )
 
 
-def preview_page(month: MonthOverview, preview: BoardPreview, words: Words, *, kind: str, run_key: str) -> RunPreview:
+def preview_page(
+    month: MonthOverview, preview: BoardPreview, words: Localizer, *, kind: str, run_key: str
+) -> RunPreview:
     """What a run would change. It may be booked where it is not booked already."""
     is_new = run_key not in {run.run_key for run in month.runs}
     if not is_new:
@@ -159,8 +161,14 @@ def preview_page(month: MonthOverview, preview: BoardPreview, words: Words, *, k
 
 
 def booked_page(
-    month: MonthOverview, run: MonthRun, words: Words, *, booked: BoardPreview, names: Mapping[str, str], reader: str
-) -> BookedRun:
+    month: MonthOverview,
+    run: MonthRun,
+    words: Localizer,
+    *,
+    booked: BoardPreview,
+    names: Mapping[str, str],
+    reader: str,
+) -> BookedRunPage:
     """A run that is made, for the board's word on it."""
     state, tone = _run_state(run, words)
     action, why_not = _action(month, run, words, reader=reader)
@@ -170,7 +178,7 @@ def booked_page(
         notes.append(words.count("%(n)s day has missing readings.", "%(n)s days have missing readings.", days))
     if run.decision:
         notes.append(words.say("By the decision: %(decision)s", decision=run.decision))
-    return BookedRun(
+    return BookedRunPage(
         headline=words.say("%(kind)s of %(month)s", kind=run.kind, month=words.month(month.month)),
         state=state,
         tone=tone,
@@ -190,7 +198,7 @@ def booked_page(
     )
 
 
-def _action(month: MonthOverview, run: MonthRun, words: Words, *, reader: str) -> tuple[str, str]:
+def _action(month: MonthOverview, run: MonthRun, words: Localizer, *, reader: str) -> tuple[str, str]:
     """What the reader may do with the run, or why nothing. The desk decides again when it is done."""
     if run.state == SUPERSEDED:
         return "", words.say("A newer run of this kind took its place. Only that one can be approved.")
@@ -205,7 +213,7 @@ def _action(month: MonthOverview, run: MonthRun, words: Words, *, reader: str) -
     return "approve", ""
 
 
-def _sums(preview: BoardPreview, words: Words, *, is_booked: bool) -> RunSums:
+def _sums(preview: BoardPreview, words: Localizer, *, is_booked: bool) -> RunSums:
     count = words.say("Members with an amount") if is_booked else words.say("Members with another amount")
     rows = [(count, words.number(preview.members))]
     withheld = ""
@@ -220,7 +228,7 @@ def _sums(preview: BoardPreview, words: Words, *, is_booked: bool) -> RunSums:
     return RunSums(tuple(rows), days, withheld)
 
 
-def _amounts(preview: BoardPreview, words: Words, *, is_booked: bool) -> Iterator[tuple[str, str]]:
+def _amounts(preview: BoardPreview, words: Localizer, *, is_booked: bool) -> Iterator[tuple[str, str]]:
     amounts = (
         (words.say("Members receive"), words.say("More to members"), preview.to_members_nano),
         (words.say("Members pay"), words.say("More from members"), preview.from_members_nano),
@@ -233,7 +241,7 @@ def _amounts(preview: BoardPreview, words: Words, *, is_booked: bool) -> Iterato
         yield booked if is_booked else more, words.money(nano or 0)
 
 
-def _spells(marked: Sequence[MarkedDay], words: Words) -> Iterator[tuple[str, str]]:
+def _spells(marked: Sequence[MarkedDay], words: Localizer) -> Iterator[tuple[str, str]]:
     """Neighbouring days that are marked for the same reason as one line."""
     for (why, _), group in groupby(enumerate(marked), key=lambda at: (at[1].why, at[1].day.toordinal() - at[0])):
         days = [mark.day for _, mark in group]
@@ -243,11 +251,11 @@ def _spells(marked: Sequence[MarkedDay], words: Words) -> Iterator[tuple[str, st
         yield named, _why(why, words)
 
 
-def _why(why: str, words: Words) -> str:
+def _why(why: str, words: Localizer) -> str:
     return words.say("not settled yet") if why == _NEVER else later_words(why, words)
 
 
-def _month_state(month: MonthOverview, words: Words) -> tuple[str, str]:
+def _month_state(month: MonthOverview, words: Localizer) -> tuple[str, str]:
     """What the month waits for: the board's word first, then a run that may be booked, then the calendar."""
     if month.in_turn is not None:
         return _named(month.in_turn.kind, *_run_state(month.in_turn, words), words)
@@ -258,11 +266,11 @@ def _month_state(month: MonthOverview, words: Words) -> tuple[str, str]:
     return _named(kind.kind, *_kind_state(kind, words), words)
 
 
-def _named(kind: str, state: str, tone: str, words: Words) -> tuple[str, str]:
+def _named(kind: str, state: str, tone: str, words: Localizer) -> tuple[str, str]:
     return words.say("%(kind)s %(state)s", kind=kind, state=state), tone
 
 
-def _kind_line(month: MonthOverview, kind: KindState, words: Words) -> KindLine:
+def _kind_line(month: MonthOverview, kind: KindState, words: Localizer) -> KindLine:
     state, tone = _kind_state(kind, words)
     if kind.state == WAITING and kind.due is not None:
         state = words.say("not due yet")
@@ -278,13 +286,13 @@ def _kind_line(month: MonthOverview, kind: KindState, words: Words) -> KindLine:
     )
 
 
-def _look_words(month: MonthOverview, kind: str, words: Words) -> str:
+def _look_words(month: MonthOverview, kind: str, words: Localizer) -> str:
     if any(run.kind == kind for run in month.runs):
         return words.say("See what a newer %(kind)s would change", kind=kind)
     return words.say("See what %(kind)s would change", kind=kind)
 
 
-def kind_words(kind: str, words: Words) -> str:
+def kind_words(kind: str, words: Localizer) -> str:
     """What a kind of run is for."""
     known = {
         "M1": words.say("the month's bill"),
@@ -296,7 +304,7 @@ def kind_words(kind: str, words: Words) -> str:
     return known.get(kind, kind)
 
 
-def _kind_state(kind: KindState, words: Words) -> tuple[str, str]:
+def _kind_state(kind: KindState, words: Localizer) -> tuple[str, str]:
     if kind.run is not None:
         return _run_state(kind.run, words)
     if kind.state == SKIPPED:
@@ -308,7 +316,7 @@ def _kind_state(kind: KindState, words: Words) -> tuple[str, str]:
     return words.say("due on %(day)s", day=words.full_day(kind.due)), ""
 
 
-def _run_state(run: MonthRun, words: Words) -> tuple[str, str]:
+def _run_state(run: MonthRun, words: Localizer) -> tuple[str, str]:
     if run.state == DRAFT:
         n = words.number(len(run.approvals))
         say = words.say("waits for approval, %(n)s of %(most)s", n=n, most=words.number(APPROVALS_NEEDED))
@@ -321,7 +329,7 @@ def _run_state(run: MonthRun, words: Words) -> tuple[str, str]:
     return say, "fine" if run.state in _FINE else "bad" if run.state in _CALLING else ""
 
 
-def _made(run: MonthRun, words: Words, *, names: Mapping[str, str]) -> str:
+def _made(run: MonthRun, words: Localizer, *, names: Mapping[str, str]) -> str:
     who = ", ".join(names.get(member, member) for member, _ in run.approvals) or words.say("nobody yet")
     state = _run_state(run, words)[0]
     return words.say(
@@ -329,7 +337,7 @@ def _made(run: MonthRun, words: Words, *, names: Mapping[str, str]) -> str:
     )
 
 
-def _daily(month: MonthOverview, words: Words) -> str:
+def _daily(month: MonthOverview, words: Localizer) -> str:
     settled = words.say(
         "Settled night by night: %(settled)s of %(days)s days.",
         settled=words.number(month.settled),

@@ -13,8 +13,8 @@ from hub.core.ledger.objections import ENERGY_LINES, MONEY_LINES
 from hub.core.settlement.money import CENT_NANO
 from hub.core.settlement.slot_marks import ESTIMATED, HELD, MARK_WORDS, REJECTED
 from hub.core.statements.document import StatementFiles, interval_marks
-from hub.web.frame.charts import Table
-from hub.web.frame.translation import NO_BREAK, Words
+from hub.web.frame.charts import ChartTable
+from hub.web.frame.translation import NO_BREAK, Localizer
 from hub.web.views.settlement.bills import BillView, balance_cent, bill_views, payment_rows, waiting_lines
 
 Document = Mapping[str, Any]
@@ -24,7 +24,7 @@ COMPARED: Final = ("alone", "cost", "benefit")
 
 
 @dataclass(frozen=True, slots=True)
-class Sum:
+class StatementSum:
     """One number of the month, and what each day adds to it: (day, address, value). `frozen` says until when."""
 
     name: str
@@ -35,7 +35,7 @@ class Sum:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ChangedAmount:
     """A number that is not what the statement before said."""
 
     label: str
@@ -52,11 +52,11 @@ class StatementPage:
     month_key: str
     state: str
     state_words: str
-    energy: tuple[Sum, ...]
-    money: tuple[Sum, ...]
-    comparison: tuple[Sum, ...]
+    energy: tuple[StatementSum, ...]
+    money: tuple[StatementSum, ...]
+    comparison: tuple[StatementSum, ...]
     comparison_words: str
-    changes: tuple[Change, ...]
+    changes: tuple[ChangedAmount, ...]
     changed_days: tuple[tuple[str, str], ...]
     has_last: bool
     later: tuple[tuple[str, str], ...]
@@ -79,7 +79,7 @@ class StatementDay:
     month_key: str
     day: str
     sums: tuple[tuple[str, str, str, str], ...]
-    table: Table
+    table: ChartTable
     rule: tuple[tuple[str, str], ...]
     rule_version: str
     run_kind: str
@@ -90,7 +90,7 @@ class StatementDay:
     attested: str
 
 
-def labels(words: Words) -> dict[str, str]:
+def labels(words: Localizer) -> dict[str, str]:
     """What every number of a statement is called."""
     return {
         "demand": words.say("Drawn at your connection"),
@@ -107,7 +107,7 @@ def labels(words: Words) -> dict[str, str]:
     }
 
 
-def statement_page(files: StatementFiles, words: Words) -> StatementPage:
+def statement_page(files: StatementFiles, words: Localizer) -> StatementPage:
     """The page of a member's month."""
     statement: Document = files.statement
     frozen = waiting_lines(files.payment, "", words)
@@ -138,7 +138,7 @@ def statement_page(files: StatementFiles, words: Words) -> StatementPage:
     )
 
 
-def _headline(state: str, month: str, words: Words) -> str:
+def _headline(state: str, month: str, words: Localizer) -> str:
     if state == "provisional":
         return words.say("%(month)s so far", month=month)
     return words.say("Statement of %(month)s", month=month)
@@ -154,7 +154,7 @@ def day_address(statement: Document, day: str) -> str:
     return f"/credits/statement/{statement['month']}/{day}"
 
 
-def _state_words(state: str, words: Words) -> str:
+def _state_words(state: str, words: Localizer) -> str:
     return {
         "provisional": words.say("So far, and not a bill: it is provisional and may still change."),
         "billed": words.say("Billed: later readings can still correct it, as a difference in a later statement."),
@@ -162,7 +162,7 @@ def _state_words(state: str, words: Words) -> str:
     }[state]
 
 
-def later_words(why: str, words: Words) -> str:
+def later_words(why: str, words: Localizer) -> str:
     """Why a day has something newer than the statement."""
     known = {
         "new readings": words.say("readings have arrived since"),
@@ -174,7 +174,7 @@ def later_words(why: str, words: Words) -> str:
     return known.get(why, why)
 
 
-def _lede(balance_cent: int, words: Words, *, is_billed: bool) -> str:
+def _lede(balance_cent: int, words: Localizer, *, is_billed: bool) -> str:
     amount = words.money(abs(balance_cent) * CENT_NANO)
     if not is_billed:
         if balance_cent >= 0:
@@ -185,21 +185,21 @@ def _lede(balance_cent: int, words: Words, *, is_billed: bool) -> str:
     return words.say("You owe the co-op %(amount)s for this month.", amount=amount)
 
 
-def _comparison(benefit_nano: int, words: Words) -> str:
+def _comparison(benefit_nano: int, words: Localizer) -> str:
     amount = words.money(abs(benefit_nano))
     if benefit_nano >= 0:
         return words.say("Sharing made you %(amount)s better off than standing alone.", amount=amount)
     return words.say("Standing alone you would have been %(amount)s better off.", amount=amount)
 
 
-def _missing(statement: Document, words: Words) -> str:
+def _missing(statement: Document, words: Localizer) -> str:
     missing = len(statement["missing_days"])
     if not missing:
         return ""
     return words.count("%(n)s day is not settled yet.", "%(n)s days are not settled yet.", missing)
 
 
-def _frozen(payment: Document, words: Words) -> str:
+def _frozen(payment: Document, words: Localizer) -> str:
     if not payment["waiting"]:
         return ""
     moment = words.moment(max(each["until"] for each in payment["waiting"]))
@@ -211,38 +211,38 @@ def _frozen(payment: Document, words: Words) -> str:
     )
 
 
-def _energy_sum(name: str, statement: Document, words: Words, frozen: Mapping[str, str]) -> Sum:
+def _energy_sum(name: str, statement: Document, words: Localizer, frozen: Mapping[str, str]) -> StatementSum:
     days = tuple((*_day_link(statement, day, words), words.kwh(day["totals"][name])) for day in statement["days"])
-    return Sum(name, labels(words)[name], words.kwh(statement["totals"][name]), days, frozen.get(name, ""))
+    return StatementSum(name, labels(words)[name], words.kwh(statement["totals"][name]), days, frozen.get(name, ""))
 
 
-def _money_sum(name: str, statement: Document, words: Words, frozen: Mapping[str, str]) -> Sum:
+def _money_sum(name: str, statement: Document, words: Localizer, frozen: Mapping[str, str]) -> StatementSum:
     money, cent = statement["money"], f"{name}_cent"
     nano = money[cent] * CENT_NANO if cent in money else money[f"{name}_nano"]
     days = tuple(
         (*_day_link(statement, day, words), words.money(day["money"][f"{name}_nano"])) for day in statement["days"]
     )
-    return Sum(name, labels(words)[name], words.money(nano), days, frozen.get(name, ""))
+    return StatementSum(name, labels(words)[name], words.money(nano), days, frozen.get(name, ""))
 
 
-def _day_link(statement: Document, day: Document, words: Words) -> tuple[str, str]:
+def _day_link(statement: Document, day: Document, words: Localizer) -> tuple[str, str]:
     return _short(day["day"], words), day_address(statement, day["day"])
 
 
-def _short(day: str, words: Words) -> str:
+def _short(day: str, words: Localizer) -> str:
     return words.short_day(date.fromisoformat(day))
 
 
-def _changes(changes: Document | None, words: Words) -> Iterator[Change]:
+def _changes(changes: Document | None, words: Localizer) -> Iterator[ChangedAmount]:
     """The month's changed numbers; of the amounts of money those that are paid, and the comparison."""
     order = list(labels(words))
     changed = [(*_base_and_unit(name), pair) for name, pair in (changes or {"month": {}})["month"].items()]
     for base, unit, (before, now) in sorted(changed, key=lambda each: order.index(each[0])):
         if not unit:
-            yield Change(labels(words)[base], words.kwh(before), words.kwh(now))
+            yield ChangedAmount(labels(words)[base], words.kwh(before), words.kwh(now))
         elif unit == "cent" or (unit == "nano" and base in COMPARED):
             scale = CENT_NANO if unit == "cent" else 1
-            yield Change(labels(words)[base], *(_amount(amount, scale, words) for amount in (before, now)))
+            yield ChangedAmount(labels(words)[base], *(_amount(amount, scale, words) for amount in (before, now)))
 
 
 def _base_and_unit(name: str) -> tuple[str, str]:
@@ -250,11 +250,11 @@ def _base_and_unit(name: str) -> tuple[str, str]:
     return (base, unit) if base else (name, "")
 
 
-def _amount(amount: int | None, scale: int, words: Words) -> str:
+def _amount(amount: int | None, scale: int, words: Localizer) -> str:
     return "–" if amount is None else words.money(amount * scale)
 
 
-def statement_day(files: StatementFiles, day_name: str, words: Words) -> StatementDay | None:
+def statement_day(files: StatementFiles, day_name: str, words: Localizer) -> StatementDay | None:
     """The page of one day of the statement; None where the statement has no such day."""
     statement: Document = files.statement
     frozen = waiting_lines(files.payment, day_name, words)
@@ -287,7 +287,7 @@ def statement_day(files: StatementFiles, day_name: str, words: Words) -> Stateme
     )  # fmt: skip
 
 
-def _slot_table(day: Document, words: Words) -> Table:
+def _slot_table(day: Document, words: Localizer) -> ChartTable:
     heads = (
         words.say("From"),
         *(words.say("Drawn, Wh"), words.say("from neighbours"), words.say("from the grid")),
@@ -307,10 +307,10 @@ def _slot_table(day: Document, words: Words) -> Table:
         if slot in marked:
             state = _mark_words(words)[marked[slot]]
         rows.append((words.clock(slot), *cells, state))
-    return Table(heads, tuple(rows))
+    return ChartTable(heads, tuple(rows))
 
 
-def _mark_words(words: Words) -> dict[str, str]:
+def _mark_words(words: Localizer) -> dict[str, str]:
     return {
         HELD: words.say("held until the board decides"),
         REJECTED: words.say("not counted, the board decided"),
@@ -318,14 +318,14 @@ def _mark_words(words: Words) -> dict[str, str]:
     }
 
 
-def _marked(statement: Document, words: Words) -> str:
+def _marked(statement: Document, words: Localizer) -> str:
     """How many intervals of the month are not settled as they were read; empty where all are."""
     found = [mark for day in statement["days"] for mark in interval_marks(day).values()]
     counts = [f"{words.number(found.count(mark))} {_mark_words(words)[mark]}" for mark in MARK_WORDS if mark in found]
     return words.say("Quarter hours with a mark: %(counts)s.", counts=", ".join(counts)) if counts else ""
 
 
-def _rule_lines(rule: Document, words: Words) -> Iterator[tuple[str, str]]:
+def _rule_lines(rule: Document, words: Localizer) -> Iterator[tuple[str, str]]:
     yield words.say("Method"), method_words(rule["method"], words)
     prices = {
         "buy": words.say("Paid for energy from neighbours"),
@@ -339,7 +339,7 @@ def _rule_lines(rule: Document, words: Words) -> Iterator[tuple[str, str]]:
             yield label, words.say("%(price)s %(currency)s per kWh", price=price, currency=words.currency)
 
 
-def method_words(method: str, words: Words) -> str:
+def method_words(method: str, words: Localizer) -> str:
     """How a rule shares, in a few words."""
     known = {
         "proportional": words.say("by what each home draws"),
@@ -355,7 +355,7 @@ def method_words(method: str, words: Words) -> str:
     return known.get(method, method)
 
 
-def _entry_lines(canonical: str, words: Words) -> tuple[tuple[str, str, str], ...]:
+def _entry_lines(canonical: str, words: Localizer) -> tuple[tuple[str, str, str], ...]:
     entry = json.loads(canonical)
     unit = "Wh" if entry["unit"] == "Wh" else f"10⁻⁹{NO_BREAK}{words.currency}"
     return tuple(

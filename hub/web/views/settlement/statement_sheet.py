@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from hub.core.ledger.signed_document import document_hash
 from hub.core.statements.document import StatementFiles
-from hub.web.frame.translation import NO_BREAK, Words
+from hub.web.frame.translation import NO_BREAK, Localizer
 from hub.web.views.settlement.statement import StatementPage
 
 Document = Mapping[str, Any]
-Rows = tuple[tuple[str, ...], ...]
+TableRows = tuple[tuple[str, ...], ...]
 
 HASH_SHOWN: Final = 16
 DAY_COLUMNS: Final = ("demand", "received", "imported", "surplus", "sold", "exported")
@@ -22,12 +22,12 @@ COMMAND: Final = "python verify_statement.py statement.json readings.json pool.j
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class SheetSection:
     """A heading with sentences, and lines whose amounts stand right; with `total` the last line is their sum."""
 
     name: str
     heads: tuple[str, ...] = ()
-    rows: Rows = ()
+    rows: TableRows = ()
     words: tuple[str, ...] = ()
     small: tuple[str, ...] = ()
     total: bool = False
@@ -48,9 +48,9 @@ class Sheet:
     made: str
     made_at: int
     is_billed: bool
-    sections: tuple[Section, ...]
-    days: tuple[Section, ...]
-    check: Section
+    sections: tuple[SheetSection, ...]
+    days: tuple[SheetSection, ...]
+    check: SheetSection
     command: str
     hashes: tuple[tuple[str, str], ...]
     page_words: str
@@ -63,7 +63,7 @@ class Sheet:
         return table | {"check": check, "date": {"year": made.year, "month": made.month, "day": made.day}}
 
 
-def statement_sheet(files: StatementFiles, view: StatementPage, words: Words) -> Sheet:
+def statement_sheet(files: StatementFiles, view: StatementPage, words: Localizer) -> Sheet:
     """The sheet of the statement whose page is `view`."""
     statement: Document = files.statement
     made = datetime.fromisoformat(statement["made_at"])
@@ -82,14 +82,14 @@ def statement_sheet(files: StatementFiles, view: StatementPage, words: Words) ->
         is_billed=view.state != "provisional",
         sections=tuple(_sections(statement, view, words)),
         days=(_days(statement, words), _money_days(statement, words)),
-        check=Section(words.say("Check it at home"), words=_check_words(words)),
+        check=SheetSection(words.say("Check it at home"), words=_check_words(words)),
         command=COMMAND.format(key=files.hub_key),
         hashes=tuple(_hashes(files, words)),
         page_words=words.say("page %(page)s of %(pages)s", page="{page}", pages="{pages}"),
     )
 
 
-def _state(state: str, words: Words) -> str:
+def _state(state: str, words: Localizer) -> str:
     return {
         "provisional": words.say("So far, not a bill"),
         "billed": words.say("Billed"),
@@ -97,52 +97,52 @@ def _state(state: str, words: Words) -> str:
     }[state]
 
 
-def _sections(statement: Document, view: StatementPage, words: Words) -> Iterator[Section]:
+def _sections(statement: Document, view: StatementPage, words: Localizer) -> Iterator[SheetSection]:
     amount = words.say("Amount")
     energy = [
         (_frozen(each.label, each.frozen), exact_kwh(statement["totals"][each.name], words)) for each in view.energy
     ]
-    yield Section(words.say("Energy"), ("", amount), tuple(energy))
+    yield SheetSection(words.say("Energy"), ("", amount), tuple(energy))
     cents = words.say("Cents are rounded so that all members' amounts add up; the ledger behind them is exact.")
     money = tuple((_frozen(each.label, each.frozen), each.value) for each in view.money)
-    yield Section(words.say("Money"), ("", amount), money, small=(cents,))
+    yield SheetSection(words.say("Money"), ("", amount), money, small=(cents,))
     if view.payment:
-        yield Section(words.say("To pay or receive now"), ("", amount), view.payment, total=True)
+        yield SheetSection(words.say("To pay or receive now"), ("", amount), view.payment, total=True)
     for bill in view.bills:
         table = bill.table
-        yield Section(bill.name, table.heads, table.rows, words=(bill.dated,), small=bill.about, total=True)
+        yield SheetSection(bill.name, table.heads, table.rows, words=(bill.dated,), small=bill.about, total=True)
     if view.comparison:
         rows = tuple((each.label, each.value) for each in view.comparison)
-        yield Section(words.say("Beside standing alone"), ("", amount), rows, words=(view.comparison_words,))
+        yield SheetSection(words.say("Beside standing alone"), ("", amount), rows, words=(view.comparison_words,))
     if view.has_last:
         name = words.say("What has changed since the last statement")
         heads = ("", words.say("Before"), words.say("Now"))
         unchanged = () if view.changes else (words.say("No number of yours has changed."),)
-        yield Section(name, heads, tuple((c.label, c.before, c.now) for c in view.changes), words=unchanged)
+        yield SheetSection(name, heads, tuple((c.label, c.before, c.now) for c in view.changes), words=unchanged)
 
 
 def _frozen(label: str, frozen: str) -> str:
     return f"{label} ({frozen})" if frozen else label
 
 
-def _days(statement: Document, words: Words) -> Section:
+def _days(statement: Document, words: Localizer) -> SheetSection:
     heads = (words.say("Energy by day, kWh"), *_short_labels(words))
     rows = [
         (_day(each, words), *(_exact(each["totals"][name], words) for name in DAY_COLUMNS))
         for each in statement["days"]
     ]
     total = (words.say("Sum"), *(_exact(statement["totals"][name], words) for name in DAY_COLUMNS))
-    return Section(words.say("Day by day"), heads, (*rows, total), total=True)
+    return SheetSection(words.say("Day by day"), heads, (*rows, total), total=True)
 
 
-def _short_labels(words: Words) -> tuple[str, ...]:
+def _short_labels(words: Localizer) -> tuple[str, ...]:
     return (
         *(words.say("drawn"), words.say("from neighbours"), words.say("from the grid")),
         *(words.say("fed in"), words.say("to neighbours"), words.say("to the grid")),
     )
 
 
-def _money_days(statement: Document, words: Words) -> Section:
+def _money_days(statement: Document, words: Localizer) -> SheetSection:
     """Exact amounts, as cents come in only where the month is summed up, and what each day stands by."""
     names = ("debit", "credit", "benefit")
     named = (words.say("to pay"), words.say("to receive"), words.say("gained"))
@@ -159,28 +159,28 @@ def _money_days(statement: Document, words: Words) -> Section:
     total = (words.say("Sum"), *(exact_money(statement["money"][f"{name}_nano"], words) for name in names), "", "")
     cut = words.say("Of run and root the first %(n)s digits; the whole ones stand in statement.json.", n=HASH_SHOWN)
     by = (words.say("run"), words.say("signed root"))
-    return Section(words.say("Money by day"), (*heads, *by), (*rows, total), small=(cut,), total=True)
+    return SheetSection(words.say("Money by day"), (*heads, *by), (*rows, total), small=(cut,), total=True)
 
 
-def _day(day: Document, words: Words) -> str:
+def _day(day: Document, words: Localizer) -> str:
     return words.short_day(date.fromisoformat(day["day"]))
 
 
-def exact_kwh(energy_wh: int, words: Words) -> str:
+def exact_kwh(energy_wh: int, words: Localizer) -> str:
     """Energy to the watt-hour."""
     return f"{_exact(energy_wh, words)}{NO_BREAK}kWh"
 
 
-def _exact(energy_wh: int, words: Words) -> str:
+def _exact(energy_wh: int, words: Localizer) -> str:
     return words.fraction(energy_wh, 3)
 
 
-def exact_money(amount_nano: int | None, words: Words) -> str:
+def exact_money(amount_nano: int | None, words: Localizer) -> str:
     """Money to the last digit of the ledger that is not nothing; a dash where the rule names no price to compare."""
     return "–" if amount_nano is None else words.fraction(amount_nano, 9)
 
 
-def _check_words(words: Words) -> tuple[str, ...]:
+def _check_words(words: Localizer) -> tuple[str, ...]:
     return (
         words.say(
             "This sheet says what the signed statement says. On the page Credits you find statement.json,"
@@ -190,7 +190,7 @@ def _check_words(words: Words) -> tuple[str, ...]:
     )
 
 
-def _hashes(files: StatementFiles, words: Words) -> Iterator[tuple[str, str]]:
+def _hashes(files: StatementFiles, words: Localizer) -> Iterator[tuple[str, str]]:
     yield words.say("SHA-256 of the statement in canonical form"), document_hash(files.statement)
     yield words.say("the hub's public key; your agent got the same one when it was enrolled"), files.hub_key
     for rule in sorted(files.statement["rules"]):  # type: ignore[call-overload]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from hub.core.forecasting.day_grid import day_grid, wall_slots
-from hub.core.forecasting.forecaster import Forecast, ForecastRefused, History, forecast
+from hub.core.forecasting.forecaster import Forecast, ForecastInputError, History, forecast
 from hub.core.forecasting.sun_position import sun_elevation_deg
 from hub.core.forecasting.weather_table import WeatherTable, WeatherVintages
 from protocols.slots import SLOT_S, slots_of_day
@@ -152,7 +152,7 @@ def test_pv_is_dark_at_night() -> None:
 
 def test_the_first_day_needs_a_typical_day() -> None:
     nothing = History("demand", NOON_JULY, np.empty(0))
-    with pytest.raises(ForecastRefused, match="no reading of demand yet"):
+    with pytest.raises(ForecastInputError, match="no reading of demand yet"):
         forecast(nothing, WeatherTable.empty(), 96, issued_slot=NOON_JULY, tz=TZ)
     profile = np.arange(96.0)
     made = forecast(nothing, WeatherTable.empty(), 96, issued_slot=NOON_JULY, tz=TZ, profile_wh=profile)
@@ -163,7 +163,7 @@ def test_the_first_day_needs_a_typical_day() -> None:
 
 def test_only_gaps_is_no_history() -> None:
     gaps = History("pv", NOON_JULY - 960, np.full(960, np.nan))
-    with pytest.raises(ForecastRefused):
+    with pytest.raises(ForecastInputError):
         forecast(gaps, WeatherTable.empty(), 96, issued_slot=NOON_JULY, tz=TZ)
 
 
@@ -194,7 +194,7 @@ def test_the_model_grows_with_the_history_and_says_why() -> None:
     ],
 )
 def test_what_cannot_be_forecast_is_refused_in_one_line(change: dict[str, object], words: str) -> None:
-    with pytest.raises(ForecastRefused, match=words) as refused:
+    with pytest.raises(ForecastInputError, match=words) as refused:
         make(3, **change)  # type: ignore[arg-type]
     assert "\n" not in str(refused.value)
 
@@ -202,7 +202,7 @@ def test_what_cannot_be_forecast_is_refused_in_one_line(change: dict[str, object
 def test_an_unknown_time_zone_is_refused() -> None:
     history = History("demand", 0, np.ones(960))
     for tz in ("Mars/Olympus", "../etc/passwd", ""):
-        with pytest.raises(ForecastRefused, match="time zone"):
+        with pytest.raises(ForecastInputError, match="time zone"):
             forecast(history, WeatherTable.empty(), 96, issued_slot=960, tz=tz)
 
 

@@ -12,7 +12,7 @@ from openpyxl import Workbook, load_workbook  # type: ignore[import-untyped]
 
 from hub.core.grid.austria import MeteringPoints, austrian_series, is_metering_point, write_austrian_csv
 from hub.core.grid.files import MISSING, QuarterHours, read_quarter_hours
-from hub.core.grid.tables import GridFileRefusal
+from hub.core.grid.tables import GridFileError
 from hub.core.rules.rulebook import Rule
 from hub.core.settlement.accepted_readings import Readings
 from hub.core.settlement.period import Settlement, settle
@@ -126,7 +126,7 @@ def test_equal_values_of_the_doubled_hour_keep_their_own_quality() -> None:
     ],
 )
 def test_what_cannot_be_reported_is_refused(rule: Rule, held: dict[str, MeteringPoints], reason: str) -> None:
-    with pytest.raises(GridFileRefusal, match=reason):
+    with pytest.raises(GridFileError, match=reason):
         austrian_series(whole_day(rule, SPRING), held)
 
 
@@ -188,12 +188,12 @@ def zipped(**parts: bytes) -> bytes:
     ],
 )
 def test_hostile_and_broken_workbooks_are_refused_in_one_line(content: bytes, reason: str) -> None:
-    with pytest.raises(GridFileRefusal, match=reason) as refused:
+    with pytest.raises(GridFileError, match=reason) as refused:
         read_sheets(content, VIENNA)
     assert "\n" not in str(refused.value)
 
 
 def test_a_sheet_of_unlike_series_is_refused() -> None:
     left = QuarterHours(POINTS[0], "consumption", 5, np.array([1]), np.array([1], dtype=np.int8))
-    with pytest.raises(GridFileRefusal, match="the same quarter hours"):
+    with pytest.raises(GridFileError, match="the same quarter hours"):
         write_sheets([left, replace(left, first_slot=6)], VIENNA, names={})

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.core.grid.files import MISSING, GridReadings, QuarterHours, quarter_hours, read_quarter_hours
-from hub.core.grid.tables import GridFileRefusal
+from hub.core.grid.tables import GridFileError
 from hub.core.grid.times import slots_of_stamps
 from protocols.slots import slots_of_day
 from tests.hub.core.grid.grid_oracle import AUTUMN, PLAIN, SPRING, VIENNA, kwh, local, same, series
@@ -116,7 +116,7 @@ T = "2026-06-01 00:00"
     ],
 )
 def test_wrong_rows_are_refused_in_one_line(lines: list[str], reason: str) -> None:
-    with pytest.raises(GridFileRefusal, match=reason) as refused:
+    with pytest.raises(GridFileError, match=reason) as refused:
         read(*lines)
     assert "\n" not in str(refused.value)
 
@@ -134,7 +134,7 @@ def test_wrong_rows_are_refused_in_one_line(lines: list[str], reason: str) -> No
     ],
 )
 def test_wrong_files_are_refused_in_one_line(content: bytes, reason: str) -> None:
-    with pytest.raises(GridFileRefusal, match=reason) as refused:
+    with pytest.raises(GridFileError, match=reason) as refused:
         read_quarter_hours(content, VIENNA)
     assert "\n" not in str(refused.value)
 
@@ -148,7 +148,7 @@ def test_any_bytes_are_read_or_refused(content: bytes) -> None:
     refused = None
     try:
         read_quarter_hours(content, VIENNA)
-    except GridFileRefusal as refusal:
+    except GridFileError as refusal:
         refused = str(refusal)
     assert refused is None or "\n" not in refused
 

@@ -13,7 +13,7 @@ from hub.core.grid.pairs import (
     read_pairs,
     write_pairs,
 )
-from hub.core.grid.tables import PPM, GridFileRefusal
+from hub.core.grid.tables import PPM, GridFileError
 from hub.core.rules.rulebook import Rule
 from hub.core.settlement.accepted_readings import Readings
 from hub.core.settlement.period import settle
@@ -69,17 +69,17 @@ def test_a_settlement_comes_out_again_from_its_coefficients(slots: list[tuple[li
     ],
 )
 def test_wrong_tables_are_refused_in_one_line(text: str, reason: str) -> None:
-    with pytest.raises(GridFileRefusal, match=reason) as refused:
+    with pytest.raises(GridFileError, match=reason) as refused:
         read_pairs(text.encode())
     assert "\n" not in str(refused.value)
 
 
 def test_a_rule_takes_no_coefficients_that_change() -> None:
-    with pytest.raises(GridFileRefusal, match="one set"):
+    with pytest.raises(GridFileError, match="one set"):
         params_of_pairs([PairCoefficient(5, "p", "c", 1)])
 
 
 @pytest.mark.parametrize("name", [" p", "a\nb", "p\t"])
 def test_a_name_no_table_can_hold_is_refused(name: str) -> None:
-    with pytest.raises(GridFileRefusal, match="cannot stand in a table"):
+    with pytest.raises(GridFileError, match="cannot stand in a table"):
         write_pairs([PairCoefficient(None, name, "c", 1)])

@@ -10,13 +10,13 @@ from stdnum.es import cups as stdnum_cups
 from hub.core.grid.spain import (
     CHECK_LETTERS,
     ONE_PPM,
-    CoefficientRefusal,
+    CoefficientFileError,
     cups_fault,
     file_name,
     read_coefficients,
     write_coefficients,
 )
-from hub.core.grid.tables import GridFileRefusal
+from hub.core.grid.tables import GridFileError
 
 
 def cups_of(number: int) -> str:
@@ -77,7 +77,7 @@ GOOD = f"{A};0,250000\n{B};0,750000\n"
     ],
 )
 def test_every_rule_is_checked(rule: str, name: str, text: str) -> None:
-    with pytest.raises(CoefficientRefusal) as refused:
+    with pytest.raises(CoefficientFileError) as refused:
         read_coefficients(name, text.encode(), cau=CAU, known={A, B})
     assert rule in {problem.rule for problem in refused.value.problems}
     assert "\n" not in str(refused.value)
@@ -85,7 +85,7 @@ def test_every_rule_is_checked(rule: str, name: str, text: str) -> None:
 
 def test_all_that_is_wrong_is_told_at_once() -> None:
     text = f"{A};0.5\n{B};0,5\n{B};0,100000\nX;0,100000\n"
-    with pytest.raises(CoefficientRefusal) as refused:
+    with pytest.raises(CoefficientFileError) as refused:
         read_coefficients(NAME, text.encode(), cau=CAU, known={A})
     assert [(problem.rule, problem.line) for problem in refused.value.problems] == [
         ("decimal_comma", 1),
@@ -117,19 +117,19 @@ def test_cups_as_stdnum_sees_them(text: str) -> None:
     [{}, {A: 0}, {A: -1}, {A: True}, {A[:20]: 1}, {"x\ny": 1}],
 )
 def test_weights_that_make_no_file(table: Mapping[str, int]) -> None:
-    with pytest.raises(GridFileRefusal) as refused:
+    with pytest.raises(GridFileError) as refused:
         write_coefficients(CAU, 2026, weights=table)
     assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize(("cau", "year"), [("", 2026), (A, 2026), (CAU, 26), (CAU[:-1] + "x", 2026)])
 def test_names_that_are_none(cau: str, year: int) -> None:
-    with pytest.raises(GridFileRefusal):
+    with pytest.raises(GridFileError):
         file_name(cau, year)
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(content: bytes) -> None:
-    with pytest.raises(GridFileRefusal) as refused:
+    with pytest.raises(GridFileError) as refused:
         read_coefficients(NAME, content)
     assert "\n" not in str(refused.value)

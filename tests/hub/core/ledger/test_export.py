@@ -18,8 +18,8 @@ from hub.core.ledger.entries import (
     GENESIS,
     UNITS,
     Entry,
+    LedgerUnit,
     Posting,
-    Unit,
     balances,
     entry_hash,
     read_entry,
@@ -28,7 +28,7 @@ from hub.core.ledger.entries import (
 from hub.core.ledger.entries import verify_chain as broken_at
 from hub.core.ledger.export import BeancountExport, CsvExport, JsonExport, beancount_account, export_whole, in_currency
 
-PLAIN_ACCOUNTS: dict[Unit, tuple[str, ...]] = {
+PLAIN_ACCOUNTS: dict[LedgerUnit, tuple[str, ...]] = {
     "Wh": ("pool", "grid-import", "grid-export"),
     "nano": ("pool", "coop:margin", "coop:fees", "coop:reserve", "coop:patronage", "bank", "rounding", "tax:20"),
 }

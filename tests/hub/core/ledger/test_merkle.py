@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.core.ledger.merkle import EMPTY_ROOT, leaf_hash, node_hash, plant, proves
+from hub.core.ledger.merkle import EMPTY_ROOT, build_tree, leaf_hash, node_hash, verify_proof
 
 # The eight leaves and roots that the reference implementations of certificate transparency test with.
 LEAVES = [bytes.fromhex(text) for text in (
@@ -32,40 +32,40 @@ def split_root(leaves: list[bytes]) -> bytes:
 
 @pytest.mark.parametrize("size", sorted(ROOTS))
 def test_the_reference_tree_has_its_published_roots(size: int) -> None:
-    assert plant(LEAVES[:size]).root.hex() == ROOTS[size]
+    assert build_tree(LEAVES[:size]).root.hex() == ROOTS[size]
 
 
 @pytest.mark.parametrize("size", range(1, 40))
 def test_roots_follow_the_definition_and_every_leaf_is_proven(size: int) -> None:
     leaves = [bytes([n]) * n for n in range(size)]
-    tree = plant(leaves)
+    tree = build_tree(leaves)
     assert tree.root == split_root(leaves)
     for i, leaf in enumerate(leaves):
         proof = tree.proof(i)
-        assert proves(leaf, i, size=size, proof=proof, root=tree.root)
-        assert not proves(leaf + b"x", i, size=size, proof=proof, root=tree.root)
-        assert not proves(leaf, i, size=size, proof=(*proof, bytes(32)), root=tree.root)
+        assert verify_proof(leaf, i, size=size, proof=proof, root=tree.root)
+        assert not verify_proof(leaf + b"x", i, size=size, proof=proof, root=tree.root)
+        assert not verify_proof(leaf, i, size=size, proof=(*proof, bytes(32)), root=tree.root)
         if proof:
-            assert not proves(leaf, i, size=size, proof=proof[:-1], root=tree.root)
+            assert not verify_proof(leaf, i, size=size, proof=proof[:-1], root=tree.root)
         for j in set(range(size)) - {i}:
-            assert not proves(leaf, j, size=size, proof=proof, root=tree.root)
+            assert not verify_proof(leaf, j, size=size, proof=proof, root=tree.root)
 
 
 @settings(deadline=None, derandomize=True, max_examples=200)
 @given(st.data())
 def test_no_changed_bit_of_a_proof_passes(picked: st.DataObject) -> None:
     leaves = picked.draw(st.lists(st.binary(max_size=8), min_size=2, max_size=70))
-    tree = plant(leaves)
+    tree = build_tree(leaves)
     i = picked.draw(st.integers(0, len(leaves) - 1))
     proof = [bytearray(step) for step in tree.proof(i)]
     step = picked.draw(st.integers(0, len(proof) - 1))
     proof[step][picked.draw(st.integers(0, 31))] ^= 1 << picked.draw(st.integers(0, 7))
-    assert not proves(leaves[i], i, size=len(leaves), proof=[bytes(p) for p in proof], root=tree.root)
+    assert not verify_proof(leaves[i], i, size=len(leaves), proof=[bytes(p) for p in proof], root=tree.root)
 
 
 def test_an_empty_tree_proves_nothing() -> None:
-    tree = plant([])
+    tree = build_tree([])
     assert tree.root == EMPTY_ROOT
-    assert not proves(b"", 0, size=0, proof=(), root=EMPTY_ROOT)
+    assert not verify_proof(b"", 0, size=0, proof=(), root=EMPTY_ROOT)
     with pytest.raises(IndexError, match="no leaf 0"):
         tree.proof(0)

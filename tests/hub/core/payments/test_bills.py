@@ -15,11 +15,11 @@ from hub.core.payments.bills import (
     BILL_LINES,
     bill_members,
     bill_table,
-    stand_after,
+    newest_bills,
     tally_month,
-    wanted_bills,
+    target_bills,
 )
-from hub.core.payments.tax_terms import PRIVATE, REVERSE_CHARGE, SMALL_BUSINESS, STANDARD, Rates, Standing, TaxTerms
+from hub.core.payments.tax_terms import PRIVATE, REVERSE_CHARGE, SMALL_BUSINESS, STANDARD, TaxRates, TaxStatus, TaxTerms
 from hub.core.settlement.money import CENT_NANO
 
 LAST = "2026-07-31"
@@ -31,11 +31,11 @@ WORDS = {
 }
 TERMS = TaxTerms(
     ("Sunny Street eG", "Sonnengasse 1"),
-    (Rates("2026-01-01", 200_000, 130_000, 100_000), Rates("2026-07-16", 210_000, 130_000, 100_000)),
+    (TaxRates("2026-01-01", 200_000, 130_000, 100_000), TaxRates("2026-07-16", 210_000, 130_000, 100_000)),
     (
-        Standing("m02", "2026-01-01", STANDARD, tax_number="ATU2"),
-        Standing("m03", "2026-01-01", SMALL_BUSINESS),
-        Standing("m04", "2026-01-01", REVERSE_CHARGE, REVERSE_CHARGE),
+        TaxStatus("m02", "2026-01-01", STANDARD, tax_number="ATU2"),
+        TaxStatus("m03", "2026-01-01", SMALL_BUSINESS),
+        TaxStatus("m04", "2026-01-01", REVERSE_CHARGE, REVERSE_CHARGE),
     ),
     WORDS,
 )
@@ -94,7 +94,7 @@ def test_each_member_is_billed_as_the_terms_have_it() -> None:
 
 
 def test_a_small_business_charges_no_tax_but_pays_what_its_suppliers_charge() -> None:
-    terms = TaxTerms((), (Rates("2026-01-01", 0, 130_000, 0, small_business=True),), TERMS.standings, WORDS)
+    terms = TaxTerms((), (TaxRates("2026-01-01", 0, 130_000, 0, small_business=True),), TERMS.standings, WORDS)
     amounts = {("m02", "2026-07-20"): (1_000 * CENT_NANO, 1_000 * CENT_NANO)}
     bills = bills_of(entries_of(amounts, {"m02": 100 * CENT_NANO}), terms=terms)["m02"]
     assert (bills["received"]["tax_cent"], bills["received"]["words"]) == (0, ["No VAT: small business"])
@@ -159,8 +159,8 @@ def test_accounts_move_by_what_the_documents_say_and_the_ledger_sums_to_zero(
         found += entries_of(dict.fromkeys({*first} - {*amounts}, (0, 0)), dict.fromkeys({*first_fees} - {*paid}, 0))
         money = tally_month(found, last_day=LAST)
         new = bill_members(money, terms=TERMS, series=series, day="2026-08-07", standing=standing)
-        standing = stand_after(standing, new)
-        wanted = wanted_bills(money, standing)
+        standing = newest_bills(standing, new)
+        wanted = target_bills(money, standing)
         booked += fund_entries(wanted, booked, lines=BILL_LINES, day=LAST, run=series, cites="")
         for letter in "IC":
             numbers = sorted(b["number"] for each in new.values() for b in each.values() if b["number"][0] == letter)
@@ -198,5 +198,5 @@ def test_the_table_has_every_line_tax_and_sum() -> None:
 
 def test_words_that_some_document_needs_are_known() -> None:
     assert set(TERMS.needed_words()) == {"self_billing", "reverse_charge", "small_business"}
-    plain = TaxTerms((), TERMS.rates, (Standing("m01", "2026-01-01", PRIVATE),))
+    plain = TaxTerms((), TERMS.rates, (TaxStatus("m01", "2026-01-01", PRIVATE),))
     assert plain.needed_words() == ()

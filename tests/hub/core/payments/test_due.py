@@ -11,27 +11,37 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.core.ledger.attestations import FIRST_PREVIOUS, Said, attest, read_document
+from hub.core.ledger.attestations import FIRST_PREVIOUS, AttestedDocument, attest, read_attestation
 from hub.core.ledger.entries import Entry, Posting, balances, trial_balance
 from hub.core.payments.accounts import CoopAccount
-from hub.core.payments.due import COLLECTIONS, FROZEN, PAYOUTS, SMALL, Cents, Kind, MoneyTally, Terms, amounts_due
+from hub.core.payments.due import (
+    COLLECTIONS,
+    FROZEN,
+    PAYOUTS,
+    SMALL,
+    MoneyTally,
+    MonthCents,
+    OrderKind,
+    PaymentTerms,
+    amounts_due,
+)
 from hub.core.payments.order_history import (
     BOOKED,
     PAYMENT_FILE,
     PAYMENT_ORDER,
     PAYMENT_WITHDRAWAL,
     WITHDRAWN,
-    BankWord,
+    BankReport,
     PaymentOrderRecord,
     bank_record,
+    booking_obstacle,
     covered_by,
     order_content,
     order_key_of,
     payment_entries,
-    read_bank_word,
+    read_bank_report,
     read_orders,
-    why_not_book,
-    why_not_return,
+    return_obstacle,
 )
 from hub.core.settlement.money import CENT_NANO
 
@@ -65,8 +75,8 @@ class World:
     bills: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     grants: list[Entry] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
-    said: list[Said] = field(default_factory=list)
-    bank: list[BankWord] = field(default_factory=list)
+    said: list[AttestedDocument] = field(default_factory=list)
+    bank: list[BankReport] = field(default_factory=list)
     objections: list[Objection] = field(default_factory=list)
     paid_cent: dict[str, int] = field(default_factory=lambda: dict.fromkeys(MEMBERS, 0))
 
@@ -86,7 +96,7 @@ class World:
 
     def bill(self, member: str, month: str, credit: int, debit: int) -> None:
         """A first bill or a correction, as the books have it: the account moves by exactly what the documents say."""
-        before = self.tally().stated().get((member, month), Cents())
+        before = self.tally().stated().get((member, month), MonthCents())
         documents = {"sold": credit, "received": debit}
         self.bills.setdefault(month, {})[member] = {
             side: {"gross_cent": cent, "lines": [line(side, cent)], "taxes": []} for side, cent in documents.items()
@@ -99,13 +109,14 @@ class World:
         self._move(f"{month}-28", member, nano, "coop:solidarity", "solidarity")
         self.grants.append(self.entries[-1])
 
-    def order(self, kind: Kind, through: str, terms: Terms) -> None:
+    def order(self, kind: OrderKind, through: str, terms: PaymentTerms) -> None:
         covered, tally = covered_by(self.orders()), self.tally()
         stated, frozen = tally.stated(), tally.frozen(self.objections)
         dues, held = amounts_due(kind, stated, covered, frozen=frozen, through=through, terms=terms)
         for due in dues:
             left = [
-                stated.get((due.member, m), Cents()).plus(covered.get((due.member, m), Cents()), -1) for m in MONTHS
+                stated.get((due.member, m), MonthCents()).plus(covered.get((due.member, m), MonthCents()), -1)
+                for m in MONTHS
             ]
             within = left[: MONTHS.index(through) + 1]
             net = sum(part.net_cent for part in within) * (1 if kind == PAYOUTS else -1)
@@ -116,7 +127,7 @@ class World:
         if dues:
             self._say_order([(due, 1, None) for due in dues], kind, through, terms)
 
-    def _say_order(self, dues: Any, kind: Kind, through: str, terms: Terms) -> None:
+    def _say_order(self, dues: Any, kind: OrderKind, through: str, terms: PaymentTerms) -> None:
         account = replace(ACCOUNT, is_netted=terms.is_netted, smallest_cent=terms.smallest_cent)
         content = order_content(
             dues, kind=kind, through=through, pay_on="2027-01-20", made_at=len(self.said), coop="street",
@@ -127,7 +138,7 @@ class World:
     def speak(self, kind: str, content: dict[str, object], *, key: str) -> None:
         head = (len(self.said), FIRST_PREVIOUS)
         said = attest(content, kind=kind, subject="2026-12", run_key=key, coop="street", head=head, key=Ink())
-        self.said.append(read_document(said.document))
+        self.said.append(read_attestation(said.document))
 
     def withdraw(self, place: int) -> None:
         order = self.orders()[place]
@@ -139,22 +150,22 @@ class World:
         order = self.orders()[place]
         if order.state == WITHDRAWN:
             return
-        assert (why_not_book(order) is None) == (order.state == "written")
+        assert (booking_obstacle(order) is None) == (order.state == "written")
         if not order.files:
             self.speak(PAYMENT_FILE, {"sha256": "0", "at": 1}, key=order.order_key)
             order = self.orders()[place]
-        if why_not_book(order) is None:
+        if booking_obstacle(order) is None:
             self._bank(order, None)
 
     def give_back(self, place: int, line: int) -> None:
         order = self.orders()[place]
         reference = order.payments[line % len(order.payments)].reference
-        if why_not_return(order, reference) is None:
+        if return_obstacle(order, reference) is None:
             self._bank(order, reference)
 
     def _bank(self, order: PaymentOrderRecord, reference: str | None) -> None:
-        word = BankWord(order.message_id, "2027-01-20", reference, "AM04", len(self.bank))
-        assert read_bank_word(bank_record(order, word)) == word
+        word = BankReport(order.message_id, "2027-01-20", reference, "AM04", len(self.bank))
+        assert read_bank_report(bank_record(order, word)) == word
         self.bank.append(word)
         self.entries += payment_entries(order, day=word.day, run="r", cites="c", returned=reference)
         for payment in order.payments:
@@ -176,7 +187,7 @@ def check(world: World) -> None:
     assert sums.get(("nano", "bank"), 0) == sum(world.paid_cent.values()) * CENT_NANO
     booked = [order for order in orders if order.state == BOOKED]
     for member in MEMBERS:
-        mine = [stated.get((member, month), Cents()) for month in MONTHS]
+        mine = [stated.get((member, month), MonthCents()) for month in MONTHS]
         net = sum(part.net_cent for part in mine)
         taken = sum(part.net_cent for (who, _), part in covered.items() if who == member)
         waiting = sum(
@@ -200,7 +211,7 @@ STEPS = st.one_of(
     st.tuples(st.just("object"), st.sampled_from(MEMBERS), st.sampled_from(MONTHS), st.sampled_from(["sold", "debit"])),
     st.tuples(
         st.just("order"), st.sampled_from([PAYOUTS, COLLECTIONS]), st.sampled_from(MONTHS),
-        st.builds(Terms, st.booleans(), st.sampled_from([1, 100])),
+        st.builds(PaymentTerms, st.booleans(), st.sampled_from([1, 100])),
     ),
     st.tuples(st.just("withdraw"), numbers),
     st.tuples(st.just("book"), numbers),
@@ -246,10 +257,10 @@ def test_when_nothing_changes_any_more_everybody_is_paid_once(
         for place in range(len(world.orders())):
             world.book(place)
         for kind in (PAYOUTS, COLLECTIONS):
-            world.order(kind, MONTHS[-1], Terms(True, 1))
+            world.order(kind, MONTHS[-1], PaymentTerms(True, 1))
     before = len(world.orders())
     for kind in (PAYOUTS, COLLECTIONS):
-        world.order(kind, MONTHS[-1], Terms(True, 1))
+        world.order(kind, MONTHS[-1], PaymentTerms(True, 1))
     assert len(world.orders()) == before, "what is covered is not ordered again"
     check(world)
     stated = world.tally().stated()
@@ -283,11 +294,18 @@ def test_the_order_of_bookings_does_not_matter(steps: Sequence[tuple[Any, ...]],
     assert covered_by(world.orders()) == covered_by(other.orders())
 
 
-def due_of(kind: Kind, stated: Cents, *, frozen: Cents | None = None, is_netted: bool = True) -> tuple[int, int]:
+def due_of(
+    kind: OrderKind, stated: MonthCents, *, frozen: MonthCents | None = None, is_netted: bool = True
+) -> tuple[int, int]:
     """(in the order, frozen) of one member with one month."""
     place = ("m01", "2026-10")
     dues, held = amounts_due(
-        kind, {place: stated}, {}, frozen={place: frozen or Cents()}, through="2026-10", terms=Terms(is_netted)
+        kind,
+        {place: stated},
+        {},
+        frozen={place: frozen or MonthCents()},
+        through="2026-10",
+        terms=PaymentTerms(is_netted),
     )
     return sum(due.amount_cent for due in dues), sum(each.amount_cent for each in held if each.why == FROZEN)
 
@@ -295,29 +313,29 @@ def due_of(kind: Kind, stated: Cents, *, frozen: Cents | None = None, is_netted:
 @pytest.mark.parametrize(
     ("kind", "frozen", "is_netted", "wanted"),
     [
-        (PAYOUTS, Cents(0, 0), True, (400, 0)),
-        (PAYOUTS, Cents(300, 0), True, (100, 300)),
-        (PAYOUTS, Cents(1000, 0), True, (0, 1000)),
-        (PAYOUTS, Cents(0, 600), True, (1000, 0)),
-        (COLLECTIONS, Cents(0, 0), True, (0, 0)),
-        (COLLECTIONS, Cents(1000, 600), True, (0, 600)),
-        (PAYOUTS, Cents(0, 0), False, (1000, 0)),
-        (PAYOUTS, Cents(300, 0), False, (700, 300)),
-        (COLLECTIONS, Cents(0, 0), False, (600, 0)),
-        (COLLECTIONS, Cents(0, 250), False, (350, 250)),
+        (PAYOUTS, MonthCents(0, 0), True, (400, 0)),
+        (PAYOUTS, MonthCents(300, 0), True, (100, 300)),
+        (PAYOUTS, MonthCents(1000, 0), True, (0, 1000)),
+        (PAYOUTS, MonthCents(0, 600), True, (1000, 0)),
+        (COLLECTIONS, MonthCents(0, 0), True, (0, 0)),
+        (COLLECTIONS, MonthCents(1000, 600), True, (0, 600)),
+        (PAYOUTS, MonthCents(0, 0), False, (1000, 0)),
+        (PAYOUTS, MonthCents(300, 0), False, (700, 300)),
+        (COLLECTIONS, MonthCents(0, 0), False, (600, 0)),
+        (COLLECTIONS, MonthCents(0, 250), False, (350, 250)),
     ],
 )
 def test_what_is_frozen_waits_and_is_set_against_nothing(
-    kind: Kind, frozen: Cents, is_netted: bool, wanted: tuple[int, int]
+    kind: OrderKind, frozen: MonthCents, is_netted: bool, wanted: tuple[int, int]
 ) -> None:
-    assert due_of(kind, Cents(1000, 600), frozen=frozen, is_netted=is_netted) == wanted
+    assert due_of(kind, MonthCents(1000, 600), frozen=frozen, is_netted=is_netted) == wanted
 
 
 def test_what_was_ordered_before_the_objection_is_not_asked_back() -> None:
     place = ("m01", "2026-10")
-    stated, frozen = {place: Cents(1000, 600)}, {place: Cents(1000, 600)}
+    stated, frozen = {place: MonthCents(1000, 600)}, {place: MonthCents(1000, 600)}
     for kind in (PAYOUTS, COLLECTIONS):
-        found = amounts_due(kind, stated, stated, frozen=frozen, through="2026-10", terms=Terms())
+        found = amounts_due(kind, stated, stated, frozen=frozen, through="2026-10", terms=PaymentTerms())
         assert found == ((), ())
 
 
@@ -332,7 +350,7 @@ def test_a_day_freezes_its_money_with_the_tax_on_it() -> None:
         postings = (Posting("member:m01:money", -nano, "received"), Posting("pool", nano, "received"))
         tally.add_objected(Entry("nano", day, "r", "m01", postings, "c"))
     one, place = Objection("m01", "2026-10", "2026-10-03", "demand"), ("m01", "2026-10")
-    assert tally.frozen([one, replace(one, line="received")]) == {place: Cents(0, 120)}
-    assert tally.frozen([replace(one, day="", line="sold")]) == {place: Cents(0, 0)}
-    assert tally.frozen([one, replace(one, day="", line="debit")]) == {place: Cents(0, 600)}
-    assert tally.frozen([replace(one, month="2026-09")]) == {("m01", "2026-09"): Cents(0, 0)}
+    assert tally.frozen([one, replace(one, line="received")]) == {place: MonthCents(0, 120)}
+    assert tally.frozen([replace(one, day="", line="sold")]) == {place: MonthCents(0, 0)}
+    assert tally.frozen([one, replace(one, day="", line="debit")]) == {place: MonthCents(0, 600)}
+    assert tally.frozen([replace(one, month="2026-09")]) == {("m01", "2026-09"): MonthCents(0, 0)}

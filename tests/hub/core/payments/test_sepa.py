@@ -24,7 +24,7 @@ from stdnum.eu import at_02
 from hub.commands import bank_file as bank_command
 from hub.core.payments.order_document import read_order
 from hub.core.payments.sepa import (
-    BankRefusal,
+    BankFileError,
     Collection,
     CollectionOrder,
     Party,
@@ -271,7 +271,7 @@ BAD_PAYOUTS: dict[str, tuple[Callable[[], PayoutOrder], str]] = {
 @pytest.mark.parametrize("name", BAD_PAYOUTS)
 def test_bad_payouts_are_refused_in_one_line(name: str) -> None:
     make, reason = BAD_PAYOUTS[name]
-    with pytest.raises(BankRefusal, match=reason) as refused:
+    with pytest.raises(BankFileError, match=reason) as refused:
         payout_file(make())
     assert "\n" not in str(refused.value)
     assert "AT61" not in str(refused.value), "no account number in a message"
@@ -288,7 +288,7 @@ def test_bad_payouts_are_refused_in_one_line(name: str) -> None:
     ],
 )
 def test_bad_collections_are_refused_in_one_line(order: CollectionOrder, reason: str) -> None:
-    with pytest.raises(BankRefusal, match=reason) as refused:
+    with pytest.raises(BankFileError, match=reason) as refused:
         collection_file(order)
     assert "\n" not in str(refused.value)
 
@@ -371,6 +371,6 @@ def test_any_document_is_an_order_or_refused(changes: dict[str, Any]) -> None:
     refused = None
     try:
         read_order({**document(), **changes}, now=NOW)
-    except BankRefusal as refusal:
+    except BankFileError as refusal:
         refused = str(refusal)
     assert refused is None or "\n" not in refused

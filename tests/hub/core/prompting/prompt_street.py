@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from hub.core.forecasting.forecaster import QUANTILES, Forecast
 from hub.core.prompting.terms import MemberHistory
-from protocols.slots import parse_iso
+from protocols.slots import parse_slot
 
 TZ = "Europe/Berlin"
-NOW = parse_iso("2026-07-15T06:00Z")  # Wednesday, 8 o'clock by the local clock
+NOW = parse_slot("2026-07-15T06:00Z")  # Wednesday, 8 o'clock by the local clock
 Floats = NDArray[np.float64]
 
 

@@ -6,10 +6,10 @@ from numpy.typing import NDArray
 
 from hub.core.forecasting.forecaster import History
 from hub.core.prompting.effect import MeasuredEffect, local_day, measured_effect
-from protocols.slots import parse_iso
+from protocols.slots import parse_slot
 
 TZ = "Europe/Berlin"
-MIDNIGHT = parse_iso("2026-07-14T22:00Z")  # Wednesday 15 July, local
+MIDNIGHT = parse_slot("2026-07-14T22:00Z")  # Wednesday 15 July, local
 USUAL, PROPOSED, RUN = MIDNIGHT + 76, MIDNIGHT + 50, 6
 Floats = NDArray[np.float64]
 
@@ -96,8 +96,8 @@ def test_missing_readings_are_said_not_guessed() -> None:
 
 
 def test_windows_keep_the_local_clock_across_a_change() -> None:
-    start = parse_iso("2026-03-01T23:00Z")
-    sunday_over = parse_iso("2026-04-01T22:00Z")  # Thursday 2 April, four days after clocks went forward
+    start = parse_slot("2026-03-01T23:00Z")
+    sunday_over = parse_slot("2026-04-01T22:00Z")  # Thursday 2 April, four days after clocks went forward
     slots = sunday_over + 96 - start
     clock = (
         np.arange(start, start + slots) + np.where(np.arange(start, start + slots) >= sunday_over - 384, 8, 4)

@@ -14,11 +14,11 @@ from hub.core.quality.home_checks import Finding, HomeSlots, find_all, night_slo
 from hub.core.quality.neighbour_checks import find_clock_shifts, find_odd_yields
 from hub.core.rules.estimates import WEEK_SLOTS, EstimateRule, estimate_gaps
 from protocols.quantities import Gap, Measure
-from protocols.slots import parse_iso, start_of
+from protocols.slots import parse_slot, start_of
 
 relaxed = settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 VIENNA = (48.2, 16.4)
-FIRST = parse_iso("2026-05-04T00:00Z")
+FIRST = parse_slot("2026-05-04T00:00Z")
 DAYS = 21
 COUNT = DAYS * 96
 PLATE_W = {Measure.GRID_IMPORT: 15_000, Measure.GRID_EXPORT: 15_000, Measure.PV_PRODUCTION: 6_000}

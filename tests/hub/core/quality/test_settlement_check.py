@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 
 from hub.books.days import read_rule
 from hub.core.quality.decisions import open_verdicts
-from hub.core.quality.settlement_check import Decision, Doubt, WeeksBefore, find_doubts, pass_gate
+from hub.core.quality.settlement_check import (
+    QualityDecision,
+    SuspectSlots,
+    WeeksBefore,
+    apply_quality_check,
+    find_suspect_slots,
+)
 from hub.core.rules.estimates import EstimateRule
 from hub.core.rules.rulebook import Prices, Rule
 from hub.core.settlement.accepted_readings import MISSING_WH, Readings, digest_inputs
@@ -40,12 +46,12 @@ def put(readings: Readings, measure: Measure, place: slice, value: int, *, colum
     return replace(readings, **{name: energy})
 
 
-def passed(readings: Readings, *words: Decision, estimate: EstimateRule = NO_ESTIMATE, w: int = 0) -> Readings:
-    return pass_gate(readings, connection_w=w, estimate=estimate, decisions=words)
+def passed(readings: Readings, *words: QualityDecision, estimate: EstimateRule = NO_ESTIMATE, w: int = 0) -> Readings:
+    return apply_quality_check(readings, connection_w=w, estimate=estimate, decisions=words)
 
 
-def word(verdict: str, *, first: int = 10, slots: int = 16, code: str = "frozen_value") -> Decision:
-    return Decision(code, "b", None if code == "frozen" else IMPORT, FIRST + first, slots, verdict)
+def word(verdict: str, *, first: int = 10, slots: int = 16, code: str = "frozen_value") -> QualityDecision:
+    return QualityDecision(code, "b", None if code == "frozen" else IMPORT, FIRST + first, slots, verdict)
 
 
 STUCK = put(day(), IMPORT, slice(10, 26), 345)
@@ -58,8 +64,8 @@ def test_a_good_day_passes_as_it_is() -> None:
 
 @pytest.mark.parametrize(("slots", "value", "found"), [(16, 345, 1), (15, 345, 0), (16, 99, 0), (40, 100, 1)])
 def test_one_value_over_and_over_is_in_doubt_from_four_hours_on(slots: int, value: int, found: int) -> None:
-    doubts = find_doubts(put(day(), IMPORT, slice(10, 10 + slots), value), connection_w=0)
-    expected = Doubt("frozen_value", "b", IMPORT, FIRST + 10, slots, (("energy_wh", value),))
+    doubts = find_suspect_slots(put(day(), IMPORT, slice(10, 10 + slots), value), connection_w=0)
+    expected = SuspectSlots("frozen_value", "b", IMPORT, FIRST + 10, slots, (("energy_wh", value),))
     assert doubts == (expected,) * found
 
 
@@ -67,16 +73,16 @@ def test_one_value_over_and_over_is_in_doubt_from_four_hours_on(slots: int, valu
 def test_a_coarse_counter_repeats_itself_without_being_in_doubt(step: int, value: int, found: int) -> None:
     coarse = day()
     coarse = replace(coarse, demand_wh=coarse.demand_wh // step * step)
-    doubts = find_doubts(put(coarse, IMPORT, slice(10, 30), value), connection_w=0)
+    doubts = find_suspect_slots(put(coarse, IMPORT, slice(10, 30), value), connection_w=0)
     assert [each.member for each in doubts] == ["b"] * found
 
 
 def test_a_meter_still_all_day_in_both_directions_is_in_doubt_and_for_less_is_not() -> None:
     still = put(put(day(), IMPORT, slice(None), 0), EXPORT, slice(None), 0)
-    assert find_doubts(still, connection_w=0) == (Doubt("frozen", "b", None, FIRST, 96),)
+    assert find_suspect_slots(still, connection_w=0) == (SuspectSlots("frozen", "b", None, FIRST, 96),)
     for measure in (IMPORT, EXPORT):
-        assert find_doubts(put(still, measure, slice(50, 51), 1), connection_w=0) == ()
-        assert find_doubts(put(still, measure, slice(50, 51), MISSING_WH), connection_w=0) == ()
+        assert find_suspect_slots(put(still, measure, slice(50, 51), 1), connection_w=0) == ()
+        assert find_suspect_slots(put(still, measure, slice(50, 51), MISSING_WH), connection_w=0) == ()
 
 
 @pytest.mark.parametrize("measure", [IMPORT, EXPORT])
@@ -84,9 +90,9 @@ def test_more_than_a_connection_carries_is_in_doubt_only_where_that_is_known(mea
     limit_wh = 25_000 * 102 // 400
     for value, found in ((limit_wh, 0), (limit_wh + 1, 1), (345_000, 1)):
         readings = put(day(), measure, slice(7, 9), value)
-        doubts = find_doubts(readings, connection_w=25_000)
+        doubts = find_suspect_slots(readings, connection_w=25_000)
         assert [(each.code, each.first_slot, each.slots) for each in doubts] == [("impossible", FIRST + 7, 2)] * found
-        assert find_doubts(readings, connection_w=0) == ()
+        assert find_suspect_slots(readings, connection_w=0) == ()
 
 
 @pytest.mark.parametrize(
@@ -103,7 +109,7 @@ def test_more_than_a_connection_carries_is_in_doubt_only_where_that_is_known(mea
     ],
 )
 def test_the_boards_word_decides_what_is_settled(
-    words: tuple[Decision, ...], estimate: EstimateRule, marks: SlotMarks | None
+    words: tuple[QualityDecision, ...], estimate: EstimateRule, marks: SlotMarks | None
 ) -> None:
     out = passed(STUCK, *words, estimate=estimate)
     assert out.marks.get("b") == marks
@@ -145,7 +151,7 @@ def test_the_weeks_before_fill_a_gap_at_any_place_of_the_day() -> None:
     before = np.full((4, 96, 3), MISSING_WH)
     before[0, 0, 1], before[2, 0, 1], before[3, 0, 1] = 10, 30, 50
     rule = EstimateRule("same_time_of_week")
-    out = pass_gate(gap, connection_w=0, estimate=rule, before=WeeksBefore(before, before * 2))
+    out = apply_quality_check(gap, connection_w=0, estimate=rule, before=WeeksBefore(before, before * 2))
     assert out.marks["b"].estimated == ((FIRST, 30, 60),)
 
 

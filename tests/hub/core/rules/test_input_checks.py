@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hub.core.rules.input_checks import CODES, Refusal
+from hub.core.rules.input_checks import CODES, RejectedInputError
 from hub.core.settlement.case_file import MAX_CASE_BYTES, local_day_slots, parse_case, settle_case
 
 PRICES = {"buy": 160_000, "sell": 160_000, "retail": 300_000, "feedin": 70_000}
@@ -28,8 +28,8 @@ def reading(value: object) -> list[dict[str, Any]]:
     return [{"s": {"a": 0, "b": 0, "p": 90}, "d": {"a": value, "b": 50, "p": 0}}]
 
 
-def refused(table: object, previous: object = None) -> Refusal:
-    with pytest.raises(Refusal) as caught:
+def refused(table: object, previous: object = None) -> RejectedInputError:
+    with pytest.raises(RejectedInputError) as caught:
         settle_case(table, previous)
     assert caught.value.code in CODES
     assert "\n" not in caught.value.detail
@@ -149,7 +149,7 @@ def test_an_earlier_result_with_a_float() -> None:
 @pytest.mark.parametrize("key", list(case()))
 @pytest.mark.parametrize("value", [None, 0, -1, 1.5, "x", [], {}, [[]], {"a": {}}, True, 10**400])
 def test_any_value_anywhere_is_settled_or_refused(key: str, value: object) -> None:
-    with suppress(Refusal):
+    with suppress(RejectedInputError):
         answer = settle_case(case(**{key: value}))
         assert set(answer) == {"intervals", "totals", "money"}
 
@@ -225,7 +225,7 @@ def test_no_prices_no_money() -> None:
     ],
 )
 def test_text_that_is_no_case(text: bytes, code: str) -> None:
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(RejectedInputError) as caught:
         parse_case(text)
     assert caught.value.code == code
     assert "\n" not in caught.value.detail

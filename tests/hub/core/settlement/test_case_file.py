@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hub.core.rules.input_checks import Refusal
+from hub.core.rules.input_checks import RejectedInputError
 from hub.core.settlement.case_file import settle_case
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "settlement_cases.json"
@@ -29,7 +29,7 @@ def test_answer(name: str) -> None:
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_refusal(name: str) -> None:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(RejectedInputError) as refused:
         settle_case(CASES[name])
     assert refused.value.code == CASES[name]["expect_error"]
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hub.core.rules.input_checks import Refusal
+from hub.core.rules.input_checks import RejectedInputError
 from hub.core.rules.rulebook import Prices, Rule
 from hub.core.settlement.accepted_readings import MISSING_WH, Readings, digest_inputs
 from hub.core.settlement.money import CENT_NANO, MICRO_NANO
@@ -168,7 +168,7 @@ def test_hourly_sharing_needs_all_four_quarters() -> None:
 @pytest.mark.parametrize("slots", [(0, 1, 2), (0, 1, 2, 4)])
 def test_hourly_sharing_refuses_a_broken_hour(slots: tuple[int, ...]) -> None:
     energy = np.ones((len(slots), 1), dtype=np.int64)
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(RejectedInputError) as refused:
         settle(Readings(("a",), slots, energy, energy), Rule("equal", aggregate=4))
     assert refused.value.code == "interval_count"
 
@@ -188,7 +188,7 @@ def test_hourly_sharing_refuses_a_broken_hour(slots: tuple[int, ...]) -> None:
 def test_refusals_name_their_code(code: str, change: dict) -> None:
     energy = np.zeros((2, 2), dtype=np.int64)
     readings = replace(Readings(("a", "b"), (7, 8), energy, energy), **change)
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(RejectedInputError) as refused:
         settle(readings, Rule("proportional", missing="refuse"))
     assert refused.value.code == code
 

@@ -15,7 +15,7 @@ from hub.core.rules.rulebook import Prices, Rule
 from hub.core.settlement.accepted_readings import Readings, digest_inputs
 from hub.core.settlement.period import Settlement, settle
 from hub.core.statements.document import own_readings
-from hub.core.statements.month import CoopName, Month, RunNote, SettledDay, prepare_month
+from hub.core.statements.month import CoopName, RunNote, SettledDay, StatementMonth, prepare_month
 from protocols.slots import slots_of_day
 from tests.hub.core.settlement.settlement_worlds import NAMES, params_of
 
@@ -34,7 +34,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Street:
-    month: Month
+    month: StatementMonth
     readings: dict[str, Readings]
     days: tuple[SettledDay, ...]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hub.core.allocation.published_steps import share_step
 from hub.core.allocation.rounding import largest_remainder
-from hub.core.ledger.merkle import proves
+from hub.core.ledger.merkle import verify_proof
 from hub.core.ledger.signed_document import SIGNED_TAG, canonical_bytes, document_hash, sign_document
 from hub.core.payments.tax_lines import BillLine, add_up, tax_cent
 from hub.core.settlement.allocation_record import read_record
@@ -77,7 +77,7 @@ def test_every_entry_is_proven_under_a_signed_root_and_a_statement_is_signed() -
         for each in day["entries"]:
             path = [bytes.fromhex(step) for step in each["proof"]]
             leaf, root_bytes = each["entry"].encode(), bytes.fromhex(root["root"])
-            assert proves(leaf, each["place"], size=root["entries"], proof=path, root=root_bytes)
+            assert verify_proof(leaf, each["place"], size=root["entries"], proof=path, root=root_bytes)
     signed = sign_document(document, HUB_KEY)
     assert canonical_bytes(json.loads(json.dumps(signed))["document"]) == canonical_bytes(document)
 

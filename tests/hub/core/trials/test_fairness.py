@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hub.core.rules.rulebook import Prices
 from hub.core.settlement.period import Settlement, settle
-from hub.core.trials.fairness import EXACT_MEMBERS, FairnessReport, Share, explain_share, report_fairness
+from hub.core.trials.fairness import EXACT_MEMBERS, FairnessReport, FairnessShare, explain_share, report_fairness
 from tests.hub.core.settlement.settlement_worlds import METHODS
 from tests.hub.core.statements.statement_street import make_readings, make_rule, street_members
 
@@ -140,13 +140,13 @@ def test_what_cannot_be_reported_is_said() -> None:
 @pytest.mark.parametrize(
     ("share", "words"),
     [
-        (Share("a", 41_204_999_999, 400_000_000, 38_100_000_000), "got 3.10 EUR less than you added"),
-        (Share("a", 41_200_000_000, 400_000_000, 41_900_000_000), "you got what you added"),
-        (Share("a", 1_000_000_000, 0, 1_500_000_000), "got 0.50 EUR more than you added"),
-        (Share("a", -2_005_000_000, 0, 0), "You added -2.01 EUR to what sharing was worth"),
+        (FairnessShare("a", 41_204_999_999, 400_000_000, 38_100_000_000), "got 3.10 EUR less than you added"),
+        (FairnessShare("a", 41_200_000_000, 400_000_000, 41_900_000_000), "you got what you added"),
+        (FairnessShare("a", 1_000_000_000, 0, 1_500_000_000), "got 0.50 EUR more than you added"),
+        (FairnessShare("a", -2_005_000_000, 0, 0), "You added -2.01 EUR to what sharing was worth"),
     ],
 )
-def test_a_share_is_explained_in_plain_words(share: Share, words: str) -> None:
+def test_a_share_is_explained_in_plain_words(share: FairnessShare, words: str) -> None:
     said = explain_share(share, currency="EUR")
     assert words in said
     assert ("give or take 0.80 EUR" in said) == bool(share.error_nano)

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hub.core.rules.input_checks import Refusal
+from hub.core.rules.input_checks import RejectedInputError
 from hub.core.rules.rulebook import Prices
 from hub.core.settlement.accepted_readings import Readings
 from hub.core.settlement.period import settle
 from hub.core.trials.what_if import (
-    Change,
-    Outcome,
+    MemberComparison,
+    PeriodOutcome,
     compare_methods,
     fit_rule,
     gini_ppm,
@@ -111,7 +111,10 @@ def test_mean_gains_are_told_only_where_neither_group_is_small() -> None:
     rule = make_rule("proportional", parts[0].members, seed=1)
     trial = try_rule(parts, rule, stood=[settle(part, rule) for part in parts])
     for gains in ([5] * 12, [5] * 7 + [-3] * 5, [5] * 8 + [-3] * 4, [5] * 4 + [-3] * 8, [0] * 7 + [4] * 5):
-        changes = tuple(Change(f"m{i}", Outcome(cost_nano=gain), Outcome(cost_nano=0)) for i, gain in enumerate(gains))
+        changes = tuple(
+            MemberComparison(f"m{i}", PeriodOutcome(cost_nano=gain), PeriodOutcome(cost_nano=0))
+            for i, gain in enumerate(gains)
+        )
         shown = summarise(replace(trial, changes=changes))
         up, down = sum(gain > 0 for gain in gains), sum(gain < 0 for gain in gains)
         told = up not in range(1, 5) and down not in range(1, 5)
@@ -153,7 +156,7 @@ def test_without_outside_prices_there_is_no_comparison_and_a_bad_rule_is_refused
     blind = [settle(part, replace(rule, prices=Prices(2, 1, None, None))) for part in parts]
     with pytest.raises(ValueError, match="nothing to compare"):
         try_rule(parts, rule, stood=blind)
-    with pytest.raises(Refusal, match="weights_members"):
+    with pytest.raises(RejectedInputError, match="weights_members"):
         try_rule(parts, replace(rule, method="static", params={"weights": {"a": 1}}), stood=stood)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import aiosqlite
 import pytest
 
-from hub.storage.errors import StoreConflict, StoreError
+from hub.storage.errors import StoreConflictError, StoreError
 from hub.storage.records import Job
 from hub.storage.sqlite.schema import Migration, known_migrations, migrate
 from hub.storage.sqlite.store import SqliteStore
@@ -126,11 +126,11 @@ async def test_a_refused_work_takes_nothing_of_its_neighbours(tmp_path: Path) ->
 
     async def broken(db: aiosqlite.Connection) -> None:
         await db.execute("INSERT INTO job VALUES ('half', 1, NULL, '')")
-        raise StoreConflict("no")
+        raise StoreConflictError("no")
 
     works = [store.put_job(Job(f"j{n}", n, None, "")) for n in range(20)]
     results = await asyncio.gather(*works[:10], store.write(broken), *works[10:], return_exceptions=True)
-    assert [type(result) for result in results if result is not None] == [StoreConflict]
+    assert [type(result) for result in results if result is not None] == [StoreConflictError]
     assert sorted(job.name for job in await store.jobs()) == sorted(f"j{n}" for n in range(20))
     await store.close()
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from hub.web.frame.charts import (
     PRESENCE_HEIGHT,
     WIDTH,
-    Axis,
-    Drawing,
-    Spell,
-    Table,
+    Chart,
+    ChartAxis,
+    ChartSpan,
+    ChartTable,
     draw_amount,
     draw_balance,
     draw_bars,
@@ -21,17 +21,17 @@ from hub.web.frame.charts import (
     nice_ceiling,
 )
 
-TABLE = Table(("Time", "kW"), (("00:00", "1.0"),))
-AXIS = Axis(96, ((0, "0"), (48, "12"), (96, "24")), "kW")
+TABLE = ChartTable(("Time", "kW"), (("00:00", "1.0"),))
+AXIS = ChartAxis(96, ((0, "0"), (48, "12"), (96, "24")), "kW")
 values = st.lists(st.none() | st.floats(0, 1e6), min_size=96, max_size=96)
 texts = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=30)
 
 
-def parsed(drawing: Drawing) -> ElementTree.Element:
+def parsed(drawing: Chart) -> ElementTree.Element:
     return ElementTree.fromstring(str(drawing.svg))
 
 
-def numbers_of(drawing: Drawing) -> list[float]:
+def numbers_of(drawing: Chart) -> list[float]:
     paths = [part.get("d", "") for part in parsed(drawing).iter("path")]
     return [float(number) for path in paths for number in re.findall(r"-?\d+(?:\.\d+)?", path)]
 
@@ -50,7 +50,7 @@ def test_day_picture_is_well_formed_and_inside_its_box(
 ) -> None:
     band = [None if value is None else (value / 2, value) for value in made]
     drawing = draw_day(
-        "day", title, axis=AXIS, made=made, band=band, used=used, now=40.0, spells=(Spell(30, 60, "<good>"),),
+        "day", title, axis=AXIS, made=made, band=band, used=used, now=40.0, spells=(ChartSpan(30, 60, "<good>"),),
         sentence=sentence, table=TABLE,
     )  # fmt: skip
     svg = parsed(drawing)
@@ -100,7 +100,7 @@ def test_a_state_nobody_knows_is_drawn_as_missing_and_cannot_break_out() -> None
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=31))
 def test_balance_line_stays_inside_its_box(balance: list[float]) -> None:
-    drawing = draw_balance("balance", "t", axis=Axis(31, (), "EUR"), balance=balance, sentence="s", table=TABLE)
+    drawing = draw_balance("balance", "t", axis=ChartAxis(31, (), "EUR"), balance=balance, sentence="s", table=TABLE)
     assert all(0 <= number <= WIDTH for number in numbers_of(drawing))
 
 
@@ -113,9 +113,9 @@ def test_amount_bar_is_between_nothing_and_full(value: float, whole: float) -> N
 @given(texts)
 def test_no_word_of_a_chart_becomes_markup(text: str) -> None:
     hostile = f"</svg><script>{text}</script>"
-    axis = Axis(96, ((0, hostile),), hostile)
+    axis = ChartAxis(96, ((0, hostile),), hostile)
     drawing = draw_day(
         "day", hostile, axis=axis, made=[1.0] * 96, band=[None] * 96, used=[None] * 96, now=None,
-        spells=(Spell(1, 9, hostile),), sentence=hostile, table=TABLE,
+        spells=(ChartSpan(1, 9, hostile),), sentence=hostile, table=TABLE,
     )  # fmt: skip
     assert {part.tag for part in parsed(drawing).iter()} <= {"svg", "title", "desc", "path", "text", "rect"}

@@ -2,13 +2,13 @@
 
 from hub.storage.records import DeviceRow, FleetRow, RefusalCount
 from hub.storage.sqlite.store import SqliteStore
-from hub.web.frame.translation import Words
+from hub.web.frame.translation import Localizer
 from hub.web.views.board import fleet_page, fleet_slots, refusal_words
-from protocols.wire.refusal_reasons import Refusal
+from protocols.wire.refusal_reasons import RefusalReason
 from tests.hub.web.conftest import SignIn
 from tests.hub.web.page_street import NOW_S, NOW_SLOT
 
-WORDS = Words("en", "Europe/Berlin", "EUR")
+WORDS = Localizer("en", "Europe/Berlin", "EUR")
 
 
 def home(name: str, *, last: int | None, agent: str | None = "a-1", state: str = "ok") -> FleetRow:
@@ -47,7 +47,7 @@ def test_a_street_in_order_has_no_findings() -> None:
 
 
 def test_every_refusal_has_words() -> None:
-    assert all(refusal_words(reason, WORDS) != reason.replace("_", " ") for reason in Refusal)
+    assert all(refusal_words(reason, WORDS) != reason.replace("_", " ") for reason in RefusalReason)
     assert refusal_words("from_a_newer_hub", WORDS) == "from a newer hub"
 
 

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from hub.core.trials.fairness import FairnessReport, MemberFairness, Share, summarise_fairness
+from hub.core.trials.fairness import FairnessReport, FairnessShare, MemberFairness, summarise_fairness
 from hub.storage.sqlite.store import SqliteStore
-from hub.trials.fairness_service import FairnessDesk
-from hub.web.frame.translation import Words
+from hub.trials.fairness_service import FairnessService
+from hub.web.frame.translation import Localizer
 from hub.web.views.fairness import FairnessPage, fairness_page
 from tests.hub.web.conftest import M1_DUE, Come, SignIn
 from tests.hub.web.page_street import TODAY, build_street, settle_street
 
-WORDS = Words("en", "Europe/Berlin", "EUR")
+WORDS = Localizer("en", "Europe/Berlin", "EUR")
 JULY = TODAY.replace(month=7, day=8)
 PRIVATE = ("value_nano", "error_nano", "got_nano")
 
@@ -48,7 +48,7 @@ async def test_a_member_sees_the_own_row_and_what_all_may_see(come: Come) -> Non
 
 async def test_the_seed_comes_from_the_readings_so_a_second_hub_finds_the_same(come: Come, store: SqliteStore) -> None:
     first = await report(come)
-    desk = FairnessDesk(store, wait_s=60)
+    desk = FairnessService(store, wait_s=60)
     again = await desk.report("m02", year=2026, today=JULY)
     assert not isinstance(again, str)
     assert again is not None
@@ -68,7 +68,7 @@ async def test_looks_are_logged_and_the_report_is_made_once(come: Come, store: S
 
 
 async def test_a_report_that_takes_long_says_so(store: SqliteStore) -> None:
-    desk = FairnessDesk(store, wait_s=0)
+    desk = FairnessService(store, wait_s=0)
     async with desk._kept._one:  # nothing is worked out meanwhile, however slow the questions are
         assert await desk.report("m02", year=2026, today=JULY) is None
         assert await desk.report("m03", year=2026, today=JULY) is None, "the same report, asked for by another"
@@ -84,7 +84,7 @@ async def test_below_five_homes_there_is_no_report(tmp_path: Path) -> None:
     store = await build_street(tmp_path, homes=4, sharing=4)
     try:
         await settle_street(store)
-        found = await FairnessDesk(store, wait_s=60).report("m02", year=2026, today=JULY)
+        found = await FairnessService(store, wait_s=60).report("m02", year=2026, today=JULY)
         assert isinstance(found, str)
         assert "fewer than 5 homes" in found
     finally:
@@ -93,7 +93,7 @@ async def test_below_five_homes_there_is_no_report(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("homes", range(1, 24))
 def test_no_band_has_fewer_than_five_homes(homes: int) -> None:
-    shares = tuple(Share(f"m{n:02}", 1000 * (n * 7 % 11), 0, 900 * n) for n in range(homes))
+    shares = tuple(FairnessShare(f"m{n:02}", 1000 * (n * 7 % 11), 0, 900 * n) for n in range(homes))
     value, got = sum(share.value_nano for share in shares), sum(share.got_nano for share in shares)
     summary = summarise_fairness(FairnessReport(shares, 0, value, got, 0, value - got))
     counts = [band.homes for band in summary.bands]
@@ -104,16 +104,16 @@ def test_no_band_has_fewer_than_five_homes(homes: int) -> None:
 
 
 def test_a_difference_within_chance_is_none() -> None:
-    def page(share: Share) -> FairnessPage:
+    def page(share: FairnessShare) -> FairnessPage:
         summary = summarise_fairness(FairnessReport((share,), 2, 0, 0, 0, 0))
         return fairness_page(MemberFairness("2026-01-01", "2026-12-31", 365, 0, 7, summary, share), WORDS)
 
     cent = 10_000_000
-    assert page(Share("m02", 500 * cent, 60 * cent, 610 * cent)).headline == "You got what you added"
-    assert page(Share("m02", 500 * cent, 40 * cent, 610 * cent)).headline == "You got €1.10 more than you added"
-    assert page(Share("m02", 500 * cent, 40 * cent, 410 * cent)).headline == "You got €0.90 less than you added"
-    assert "give or take €0.80" in page(Share("m02", 500 * cent, 40 * cent, 410 * cent)).own_words
-    assert page(Share("m02", 5 * cent, 0, 5 * cent + 1)).headline == "You got what you added"
+    assert page(FairnessShare("m02", 500 * cent, 60 * cent, 610 * cent)).headline == "You got what you added"
+    assert page(FairnessShare("m02", 500 * cent, 40 * cent, 610 * cent)).headline == "You got €1.10 more than you added"
+    assert page(FairnessShare("m02", 500 * cent, 40 * cent, 410 * cent)).headline == "You got €0.90 less than you added"
+    assert "give or take €0.80" in page(FairnessShare("m02", 500 * cent, 40 * cent, 410 * cent)).own_words
+    assert page(FairnessShare("m02", 5 * cent, 0, 5 * cent + 1)).headline == "You got what you added"
 
 
 async def test_another_year_and_nonsense_are_not_found(come: Come) -> None:

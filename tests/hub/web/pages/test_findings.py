@@ -8,7 +8,7 @@ import pytest
 
 from hub.storage.records import Access
 from hub.storage.sqlite.store import SqliteStore
-from hub.web.frame.translation import Words
+from hub.web.frame.translation import Localizer
 from hub.web.views.settlement.statement import statement_day
 from tests.hub.web.conftest import SignIn, browser_on
 from tests.hub.web.page_street import COOP, FOUND_DAY, FOUND_SLOT, HOSTILE, find_on_street, parts_over
@@ -137,7 +137,7 @@ async def test_the_statements_day_names_held_rejected_and_estimated_intervals(st
     day = next(each for each in days if each["day"] == "2026-06-10")
     first = day["first_slot"]
     day["marks"] = [[first, "held", None, None], [first + 1, "rejected", None, None], [first + 2, "estimated", 1, 2]]
-    view = statement_day(files, "2026-06-10", Words("en", COOP.tz, COOP.currency))
+    view = statement_day(files, "2026-06-10", Localizer("en", COOP.tz, COOP.currency))
     assert view is not None
     assert [row[-1] for row in view.table.rows[:4]] == [
         "held until the board decides",

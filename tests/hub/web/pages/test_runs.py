@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
-from hub.board.run_service import BUSY, RunDesk
+from hub.board.run_service import BUSY, RunService
 from hub.books.runs import month_runs
 from hub.core.allocation.surplus import allocate
 from hub.core.ledger.month_preview import BoardPreview, MemberChange, MonthPreview, board_preview
@@ -312,7 +312,7 @@ async def test_a_month_that_is_not_over_is_no_run(come: Come) -> None:
 
 
 async def test_while_a_run_is_booked_no_other_begins(store: SqliteStore) -> None:
-    desk = RunDesk(store, calendar=RunCalendar(), key=HUB_KEY)
+    desk = RunService(store, calendar=RunCalendar(), key=HUB_KEY)
     today = datetime.fromtimestamp(M1_DUE, ZoneInfo(COOP.tz)).date()
     june = today.replace(month=6, day=1)
     looked = await desk.preview(june, kind="M1", today=today)

@@ -12,7 +12,7 @@ import pytest
 
 from hub.core.statements.document import StatementFiles
 from hub.storage.sqlite.store import SqliteStore
-from hub.web.frame.translation import Words
+from hub.web.frame.translation import Localizer
 from hub.web.views.settlement.statement import statement_day, statement_page
 from tests.hub.web.conftest import SignIn
 
@@ -91,7 +91,7 @@ async def test_marked_quarter_hours_are_named_on_their_day_and_counted_for_the_m
     browser = await sign_in("m02")
     signed = (await browser.get(FILES[0])).json()
     day = signed["document"]["days"][0]
-    first, words = day["first_slot"], Words("en", "Europe/Berlin", "EUR")
+    first, words = day["first_slot"], Localizer("en", "Europe/Berlin", "EUR")
     day["marks"] = [[first, "held", None, None], [first + 1, "estimated", 5, 7], [first + 2, "rejected", None, None]]
     files = StatementFiles(signed, {}, {}, {}, "00")
     view = statement_day(files, day["day"], words)

@@ -8,12 +8,12 @@ import httpx
 import pytest
 
 from hub.books.days import settle_day
-from hub.books.period import standing_of
+from hub.books.period import period_digest
 from hub.core.trials.rule_choices import CHOICES
 from hub.storage.finding_records import NewFinding
 from hub.storage.records import Access, Member
 from hub.storage.sqlite.store import SqliteStore
-from hub.trials.what_if_service import TrialDesk
+from hub.trials.what_if_service import TrialService
 from hub.web.app import build_app
 from hub.web.frame.tokens import hash_token
 from protocols.quantities import Measure
@@ -85,7 +85,7 @@ async def test_every_look_stands_in_the_own_log_and_the_reading_in_all(sign_in: 
 
 
 async def test_a_new_run_is_a_new_trial(sign_in: SignIn, store: SqliteStore) -> None:
-    desk = TrialDesk(store, wait_s=60)
+    desk = TrialService(store, wait_s=60)
     june = TODAY.replace(day=1)
 
     async def ask() -> object:
@@ -103,21 +103,21 @@ async def test_a_new_run_is_a_new_trial(sign_in: SignIn, store: SqliteStore) -> 
 
 async def test_a_decision_of_the_board_is_a_new_trial(store: SqliteStore) -> None:
     first, last = TODAY.replace(day=1), TODAY
-    before = await standing_of(store, first=first, last=last)
+    before = await period_digest(store, first=first, last=last)
     doubt = NewFinding("h03", "impossible_value", Measure.GRID_IMPORT, NOW_SLOT - 96, 1, "hold", (), "Too much.")
     await store.put_findings(str(TODAY), [doubt], closing="", at=int(NOW_S), message_position=0)
-    assert await standing_of(store, first=first, last=last) == before
+    assert await period_digest(store, first=first, last=last) == before
     access = Access(actor="m01", role="board", purpose="settle.share", reason="a test")
     (row,) = await store.findings(access=access, home="h03")
     said = await store.decide_finding(
         row.id, board_member="m01", verdict="reject", reason="No.", at=int(NOW_S), after=0
     )
     assert said is None
-    assert await standing_of(store, first=first, last=last) != before
+    assert await period_digest(store, first=first, last=last) != before
 
 
 async def test_one_question_at_a_time_for_each_member(store: SqliteStore) -> None:
-    desk, june = TrialDesk(store, wait_s=0), TODAY.replace(day=1)
+    desk, june = TrialService(store, wait_s=0), TODAY.replace(day=1)
     async with desk._kept._one:  # nothing is worked out meanwhile, however slow the questions are
         first = await desk.try_rule("m02", month=june, choice="equal", today=TODAY)
         second = await desk.try_rule("m02", month=june, choice="static", today=TODAY)
@@ -134,7 +134,7 @@ async def test_one_question_at_a_time_for_each_member(store: SqliteStore) -> Non
 
 async def test_a_long_trial_says_so_and_is_there_later(store: SqliteStore) -> None:
     parts = parts_over(store)
-    desk = TrialDesk(store, wait_s=0)
+    desk = TrialService(store, wait_s=0)
     object.__setattr__(parts, "trials", desk)
     await store.add_sign_in(hash_token("long"), member_id="m02", expires_at=int(NOW_S) + 60)
     transport = httpx.ASGITransport(app=build_app(parts))

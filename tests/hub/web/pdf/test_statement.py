@@ -11,12 +11,12 @@ import pytest
 from pypdf import PdfReader
 
 from hub.core.ledger.signed_document import document_hash, sign_document
-from hub.core.payments.payable import payment_of
-from hub.core.payments.tax_terms import Rates, Standing, TaxTerms
+from hub.core.payments.payable import payable_amounts
+from hub.core.payments.tax_terms import TaxRates, TaxStatus, TaxTerms
 from hub.core.statements.document import StatementFiles, state_month
 from hub.storage.sqlite.store import SqliteStore
-from hub.web.frame.translation import Words
-from hub.web.pdf.statement import PdfNotDrawn, draw_pdf
+from hub.web.frame.translation import Localizer
+from hub.web.pdf.statement import PdfRenderError, draw_pdf
 from hub.web.views.settlement.statement import statement_page
 from hub.web.views.settlement.statement_sheet import DAY_COLUMNS, Sheet, statement_sheet
 from tests.hub.core.statements.statement_street import (
@@ -37,12 +37,12 @@ NAME = "Household Ñúñż äöüß €"
 DAYS = tuple(f"2026-10-{day:02d}" for day in range(1, 32))
 TERMS = TaxTerms(
     ("Sunny Street eG", "Sonnengasse 1"),
-    (Rates("2026-01-01", 200_000, 130_000, 100_000), Rates("2026-10-15", 190_500, 130_000, 100_000)),
-    (Standing("a", "2026-01-01", "reverse_charge", tax_number="ATU1234"),),
+    (TaxRates("2026-01-01", 200_000, 130_000, 100_000), TaxRates("2026-10-15", 190_500, 130_000, 100_000)),
+    (TaxStatus("a", "2026-01-01", "reverse_charge", tax_number="ATU1234"),),
     {"self_billing": "Gutschrift", "reverse_charge": "Übergang der Steuerschuld"},
 )
 WAITING = (("", "credit", 1_800_000_000), ("2026-10-20", "received", 1_799_000_000))
-WORDS = Words("en", COOP.tz, COOP.currency)
+WORDS = Localizer("en", COOP.tz, COOP.currency)
 
 
 def month_of(seed: int) -> Street:
@@ -61,7 +61,7 @@ def statement() -> dict[str, Any]:
 
 
 def sheet_of(statement: dict[str, Any]) -> Sheet:
-    payment = payment_of(statement, WAITING)
+    payment = payable_amounts(statement, WAITING)
     signed = {**sign_document(statement, HUB_KEY), "payment": sign_document(payment, HUB_KEY)}
     files = StatementFiles(signed, {"member": "a"}, {}, {}, HUB_KEY_HEX)
     return statement_sheet(files, statement_page(files, WORDS), WORDS)
@@ -129,7 +129,7 @@ def test_taxes_changes_and_hashes_are_those_that_are_signed(statement: dict[str,
         assert units(row(rows[at:], f"{label} €")[0], 100) == bill["due_cent"], label
     at = next(n for n, line in enumerate(rows) if line.endswith(f" {invoice['number']}"))
     assert units(row(rows[at:], "Sum ")[0], 100) == invoice["gross_cent"]
-    payment = payment_of(statement, WAITING)
+    payment = payable_amounts(statement, WAITING)
     now = cast(int, payment["now_cent"])
     assert units(row(rows, "To receive now €" if now >= 0 else "To pay now €")[0], 100) == abs(now)
     waiting = [line for line in rows if line.startswith("Waiting for the board's decision until")]
@@ -177,7 +177,7 @@ def test_the_same_statement_is_the_same_bytes_and_words_are_only_words(statement
 
 
 def test_a_letter_that_no_font_inside_has_is_one_exception_that_repeats_nothing(statement: dict[str, Any]) -> None:
-    with pytest.raises(PdfNotDrawn) as caught:
+    with pytest.raises(PdfRenderError) as caught:
         draw_pdf(sheet_of(statement | {"member": {"id": "a", "name": "Household 山"}}))
     assert "山" not in str(caught.value)
 

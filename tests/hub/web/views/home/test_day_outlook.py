@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from hub.web.views.home.day_outlook import (
     SHORTEST_SPELL_SLOTS,
-    Moment,
+    SlotOutlook,
     best_start,
     find_spare,
     measured_moment,
@@ -15,7 +15,7 @@ from hub.web.views.home.day_outlook import (
 )
 
 
-def day(spares: list[float | None], *, sun_share: float = 1.0) -> list[Moment]:
+def day(spares: list[float | None], *, sun_share: float = 1.0) -> list[SlotOutlook]:
     return [
         unknown_moment(100 + i)
         if spare is None

@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from hub.storage.records import PromptRow
-from hub.web.frame.translation import Words
+from hub.web.frame.translation import Localizer
 from hub.web.views.home.prompt_cards import open_prompt
 
 NB = "\N{NO-BREAK SPACE}"
-WORDS = Words("en", "Europe/Berlin", "EUR")
+WORDS = Localizer("en", "Europe/Berlin", "EUR")
 LIMITS = (("asks_per_week_max", 2), ("asks_per_day_max", 1), ("relief_min_wh", 100))
 SUNNY = PromptRow(
     id="p-1", home="h02", member="m02", appliance="dishwasher", energy_wh=1150, usual_slot=1977000,

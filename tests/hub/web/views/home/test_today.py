@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from hub.storage.sqlite.store import SqliteStore
-from hub.web.frame.translation import NO_BREAK, Words
+from hub.web.frame.translation import NO_BREAK, Localizer
 from hub.web.views.home.day_outlook import MIN_HOMES
-from hub.web.views.home.neighbourhood import Neighbourhood, Outlook, read_outlook
+from hub.web.views.home.neighbourhood import Outlook, OutlookCache, read_outlook
 from hub.web.views.home.today import moment_sentence, today_json, today_page
 from protocols.slots import slots_of_day, start_of
 from tests.hub.web.page_street import COOP, NOW_S, NOW_SLOT, TODAY, build_street, reading_rows
 
-WORDS = Words("en", COOP.tz, COOP.currency)
+WORDS = Localizer("en", COOP.tz, COOP.currency)
 SHARING = 10
 
 
@@ -119,7 +119,7 @@ async def test_without_a_forecast_yesterdays_shape_is_shown_and_said(tmp_path: P
 
 
 async def test_one_look_at_the_totals_serves_five_minutes(store: SqliteStore) -> None:
-    kept = Neighbourhood(store, COOP.tz)
+    kept = OutlookCache(store, COOP.tz)
     first = await kept.outlook(NOW_S)
     assert await kept.outlook(NOW_S + 30) is first
     assert await kept.outlook(NOW_S + 400) is not first
