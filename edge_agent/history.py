@@ -116,7 +116,7 @@ class Replay:
                 raise RecordingError(f"recording: device {device[:40]!r} is not configured, expected one of {known}")
             made = {place: _sample(place, at_s, points) for place in self._places[device]}
             samples |= {place: sample for place, sample in made.items() if sample is not None}
-        self._feed.take(float(at_s), samples)
+        self._feed.add_samples(float(at_s), samples)
 
     def finish(self, through: Slot) -> None:
         """Close everything up to the boundary where the recording ends."""

@@ -28,8 +28,9 @@ from edge_agent.metering.trusted_time import (
     is_synchronised,
     trusted_now,
 )
+from edge_agent.outbox.messages import OutboxError
 from edge_agent.outbox.opening import open_outbox
-from edge_agent.outbox.store import Outbox, OutboxError
+from edge_agent.outbox.store import Outbox
 from edge_agent.run_loop import LoopParts, SlotCloser, forget, send_answers
 from edge_agent.settings import Settings
 from edge_agent.uplink.identity import Identity
@@ -190,7 +191,7 @@ class AgentProgram:
         """Give the readings taken before the time was known their slots."""
         feed, missed = SampleFeed(metering, window_s=self._settings.boundary_window_s), Gap.AGENT_OFF
         for moment in moments:
-            feed.take(moment.at_s, moment.samples, missed)
+            feed.add_samples(moment.at_s, moment.samples, missed)
             missed = Gap.DEVICE_SILENT
         await closing.store_finished(ClockTrust.BACKFILLED if trust is ClockTrust.TRUSTED else trust)
         log.info("the time is known: %d readings taken before got their slots", len(moments))

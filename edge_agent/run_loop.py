@@ -14,7 +14,8 @@ from typing import Protocol
 
 from edge_agent.metering.home_meter import ClosedSlot, HomeMeter
 from edge_agent.outbox.dropped_slots import DroppedSlots
-from edge_agent.outbox.store import Outbox, OutboxError, SealMessage
+from edge_agent.outbox.messages import OutboxError, SealMessage
+from edge_agent.outbox.store import Outbox
 from edge_agent.uplink.sealing import AgentSigner, BatchContext, ConsentFilter, seal_answer
 from protocols.slots import format_slot
 from protocols.timeline import Clock
@@ -41,7 +42,7 @@ class LoopParts:
 
     clock: Clock
     signer: AgentSigner
-    gate: ConsentFilter
+    consent_filter: ConsentFilter
     outbox: Outbox
     keep_days: int
     is_synchronised: Callable[[], bool]
@@ -88,7 +89,7 @@ class SlotCloser:
         """Seal and store every finished slot; whether anything was stored. `trust`: of the clock, if not its own."""
         states = [state for reader in self.readers for state in reader.states()][:MAX_DEVICES]
         made = self._made(trust)
-        while finished := self._metering.finished():
+        while finished := self._metering.next_closed_slot():
             self._waiting.append(_Finished(*finished, states, made))
         stored = False
         while self._sealed or self._waiting or self._left_out:
@@ -112,7 +113,7 @@ class SlotCloser:
         return group
 
     def _batch(self, closed: ClosedSlot, of: _Finished) -> SealMessage:
-        return self._parts.gate.batch(self._parts.signer, closed, devices=of.states, made=of.made)
+        return self._parts.consent_filter.batch(self._parts.signer, closed, devices=of.states, made=of.made)
 
     async def _store(self) -> bool:
         group = self._sealed

@@ -164,7 +164,7 @@ def _verify(options: argparse.Namespace) -> int:
 
     progress = Progress(sys.stderr)
     clock = open_clock(options.clock)
-    found = asyncio.run(verify_hub(options.data, clock=clock, only=options.only, tell=progress.tell))
+    found = asyncio.run(verify_hub(options.data, clock=clock, only=options.only, tell=progress.report))
     progress.end()
     print(json.dumps(found) if options.json else verify_lines(found), end="\n" if options.json else "")
     return 0 if found["ok"] else FAILED

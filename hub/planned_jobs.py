@@ -22,8 +22,8 @@ def planned_jobs(
     place_deg = None if weather is None else (weather.latitude, weather.longitude)
     forecast = ForecastJob(store, worker=worker, tz=tz, place_deg=place_deg)
     prompts = PromptJob(store, forecasts=forecast, send=send_prompt, tz=tz)
-    look = make_quality_check(settings)
-    settlement = SettlementJob(store, tz=tz, calendar=settings.calendar, key=key, look=look)
+    quality_check = make_quality_check(settings)
+    settlement = SettlementJob(store, tz=tz, calendar=settings.calendar, key=key, quality_check=quality_check)
     return (
         PlannedJob("weather", hourly(4), WeatherJob(store, place=place)),
         PlannedJob("forecast", hourly(5), forecast),

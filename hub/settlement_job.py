@@ -26,7 +26,7 @@ LOOK_DAYS: Final = 15 * 31
 class SettlementJob:
     """Each night: the day that closed, the days never settled and those with late readings; then the months due.
 
-    `look` finds what is wrong with readings of closed days before these are settled. Without a key the days stay
+    `quality_check` finds what is wrong with readings of closed days before they are settled. Without a key the days are
     unsigned until a run that has one, and no month is run.
     """
 
@@ -37,9 +37,10 @@ class SettlementJob:
         tz: str,
         calendar: RunCalendar = EVERY_WEEKDAY,
         key: Signer | None = None,
-        look: QualityCheck | None = None,
+        quality_check: QualityCheck | None = None,
     ) -> None:
-        self._store, self._tz, self._calendar, self._key, self._look = store, tz, calendar, key, look
+        self._store, self._tz, self._calendar, self._key = store, tz, calendar, key
+        self._quality_check = quality_check
 
     async def __call__(self, due_s: int) -> None:
         """Idempotent: the same readings and rule book nothing.
@@ -47,8 +48,9 @@ class SettlementJob:
         Raises: JobError naming the first day or month that was refused; the others are settled all the same.
         """
         today = datetime.fromtimestamp(due_s, UTC).astimezone(ZoneInfo(self._tz)).date()
-        if self._look is not None:
-            await self._look(self._store, await looked_days(self._store, last_day=today - timedelta(days=1)), at=due_s)
+        if self._quality_check is not None:
+            checked = await checked_days(self._store, last_day=today - timedelta(days=1))
+            await self._quality_check(self._store, checked, at=due_s)
         refused: list[str] = []
         for day in await days_due(self._store, last_day=today - timedelta(days=1)):
             try:
@@ -79,7 +81,7 @@ class SettlementJob:
         return refused
 
 
-async def looked_days(store: SettlementStores, *, last_day: date) -> tuple[date, ...]:
+async def checked_days(store: SettlementStores, *, last_day: date) -> tuple[date, ...]:
     """The closed days that a run can still change: those of the last months until the closing run."""
     first = await first_day(store)
     count = 0 if first is None else min((last_day - first).days + 1, LOOK_DAYS)

@@ -48,7 +48,7 @@ class DeviceHealth:
     last_good_s: float = 0.0
     gap: Gap = Gap.DEVICE_SILENT
     trouble: str = ""
-    weighed: dict[MeasuringPoint, ReadingVerdict] = field(default_factory=dict)
+    verdicts: dict[MeasuringPoint, ReadingVerdict] = field(default_factory=dict)
 
 
 class Bus:
@@ -197,7 +197,7 @@ class Bus:
         if health.failures:
             return set()
         # A value the device refuses does not come by asking again; what it does give is kept.
-        done = {p for p in places if health.weighed.get(p) is ReadingVerdict.GOOD or device.is_refused(p)}
+        done = {p for p in places if health.verdicts.get(p) is ReadingVerdict.GOOD or device.is_refused(p)}
         for place in done:
             if start_of(self._metering.next_of(place)) == boundary_s:
                 self._metering.open(place)
@@ -221,9 +221,9 @@ class Bus:
             return
         for place in device.places:
             if place in places:
-                health.weighed[place] = self._metering.take(place, samples[place])
+                health.verdicts[place] = self._metering.add_sample(place, samples[place])
         health.failures, health.next_try_s, health.last_good_s = 0, 0.0, self._clock.now()
-        asleep = all(health.weighed.get(place) is ReadingVerdict.NOTHING for place in device.places)
+        asleep = all(health.verdicts.get(place) is ReadingVerdict.NOTHING for place in device.places)
         refusing = any(device.is_refused(place) for place in device.places)
         self._note_state(
             device, Liveness.REFUSING if refusing else Liveness.ASLEEP if asleep else Liveness.OK, "answers"

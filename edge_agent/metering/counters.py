@@ -103,7 +103,7 @@ class CounterMeter:
         self._taint = Gap.NONE
         self._is_time_doubted = False
 
-    def take(self, at_s: float, counter_wh: int | None) -> ReadingVerdict:
+    def add_reading(self, at_s: float, counter_wh: int | None) -> ReadingVerdict:
         """Weigh one reading. Units: `counter_wh` as the device shows it, whole Wh."""
         if counter_wh is None:
             return ReadingVerdict.NOTHING

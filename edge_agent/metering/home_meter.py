@@ -127,23 +127,23 @@ class HomeMeter:
         """The slot this place closes next."""
         return self._next_of[place]
 
-    def take(self, place: MeasuringPoint, sample: Sample) -> ReadingVerdict:
+    def add_sample(self, place: MeasuringPoint, sample: Sample) -> ReadingVerdict:
         """Weigh one sample of a place: the worst verdict of its counters, GOOD for power alone."""
         if not sample.counters_wh:
             if sample.power_w is None:
                 return ReadingVerdict.NOTHING
-            self._powers.setdefault(place, PowerMeter(self._longest_hole_s)).take(sample.at_s, sample.power_w)
+            self._powers.setdefault(place, PowerMeter(self._longest_hole_s)).add_sample(sample.at_s, sample.power_w)
             self._good_at[place, "power_w"] = sample.at_s
             return ReadingVerdict.GOOD
         verdicts = set()
         for name in sample.counters_wh:
             meter = self._counters.setdefault((place, name), CounterMeter(CounterLimits(place.max_power_w)))
             meter.limits = CounterLimits(place.max_power_w, sample.steps_wh.get(name, 1), sample.wraps_wh.get(name))
-            verdict = meter.take(sample.at_s, self._shaped(place, name, sample=sample, meter=meter))
+            verdict = meter.add_reading(sample.at_s, self._shaped(place, name, sample=sample, meter=meter))
             if verdict is ReadingVerdict.GOOD:
                 self._good_at[place, name] = sample.at_s
                 if shape := self._shapes.get((place, name)):
-                    shape.believe(has_begun_again=meter.has_begun_again)
+                    shape.confirm_reading(has_begun_again=meter.has_begun_again)
             verdicts.add(verdict)
         return next(
             each for each in (ReadingVerdict.SUSPECT, ReadingVerdict.NOTHING, ReadingVerdict.GOOD) if each in verdicts
@@ -160,7 +160,7 @@ class HomeMeter:
             begins_at_wh = meter.base.counter_wh if meter.base else None
             shape = self._shapes[place, name] = CounterShape(half, self._longest_hole_s, begins_at_wh=begins_at_wh)
         step_wh = sample.steps_wh.get(name, 1)
-        fine_wh = shape.take(sample.at_s, counter_wh, power_w=sample.power_w, step_wh=step_wh)
+        fine_wh = shape.refine_reading(sample.at_s, counter_wh, power_w=sample.power_w, step_wh=step_wh)
         meter.shift(shape.found_wh)
         return fine_wh
 
@@ -194,7 +194,7 @@ class HomeMeter:
         }
         self._closed.setdefault(slot, {})[place] = _PlaceSlot(values, bases)
 
-    def finished(self) -> tuple[ClosedSlot, bytes] | None:
+    def next_closed_slot(self) -> tuple[ClosedSlot, bytes] | None:
         """The next slot all places have closed and the checkpoint after it; None when one is still open."""
         slot = self.next_slot
         parts = self._closed.get(slot, {})

@@ -36,7 +36,7 @@ class PowerMeter:
         self._has_begun = False
         self._is_time_doubted = False
 
-    def take(self, at_s: float, power_w: int) -> None:
+    def add_sample(self, at_s: float, power_w: int) -> None:
         """One sample. A sample not later than the one before is ignored."""
         sample = _Sample(round(at_s * 1000), power_w)
         last, self._last = self._last, sample

@@ -21,7 +21,9 @@ class SampleFeed:
         self._window_s = window_s
         self._from_s = start_of(metering.next_slot)
 
-    def take(self, at_s: float, samples: Mapping[MeasuringPoint, Sample], missed: Gap = Gap.DEVICE_SILENT) -> None:
+    def add_samples(
+        self, at_s: float, samples: Mapping[MeasuringPoint, Sample], missed: Gap = Gap.DEVICE_SILENT
+    ) -> None:
         """One moment; closes the slots that end at it or ended unseen before, these with `missed` as the reason.
 
         What lies before the meter's next slot was kept by an earlier run and is passed over.
@@ -33,7 +35,7 @@ class SampleFeed:
         self.miss_through(boundary - 1 if is_boundary else boundary, missed)
         for place, sample in samples.items():
             # What is not good leaves the boundary to the next moment, and after the window to `miss_through`.
-            if self._metering.take(place, sample) is not ReadingVerdict.GOOD or not is_boundary:
+            if self._metering.add_sample(place, sample) is not ReadingVerdict.GOOD or not is_boundary:
                 continue
             if self._metering.next_of(place) + 1 == boundary:
                 self._metering.close(place)

@@ -44,7 +44,7 @@ class CounterShape:
         self._last: _Power | None = None
         self.found_wh = 0
 
-    def take(self, at_s: float, counter_wh: int | None, *, power_w: int | None, step_wh: int) -> int | None:
+    def refine_reading(self, at_s: float, counter_wh: int | None, *, power_w: int | None, step_wh: int) -> int | None:
         """The fine reading that stands for this coarse one; what is missing, or a sleeper's 0, stays as it is."""
         self.found_wh, self._offered = 0, None
         self._integrate(at_s, power_w)
@@ -68,7 +68,7 @@ class CounterShape:
         self._offered = _Offered(fine_wh, counter_wh, area, has_fallen)
         return fine_wh
 
-    def believe(self, *, has_begun_again: bool = False) -> None:
+    def confirm_reading(self, *, has_begun_again: bool = False) -> None:
         """The last reading is believed; `has_begun_again` when the meter took a fall in it for a new beginning."""
         if (offered := self._offered) is None:
             return

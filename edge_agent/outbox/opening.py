@@ -14,8 +14,9 @@ from pathlib import Path
 
 import aiosqlite
 
+from edge_agent.outbox.messages import ChainLink, OutboxError
 from edge_agent.outbox.schema import APPLICATION_ID, SCHEMA, VERSION
-from edge_agent.outbox.store import ChainLink, Outbox, OutboxError
+from edge_agent.outbox.store import Outbox
 from protocols.wire.chain import FIRST_PREVIOUS
 
 FILE_NAME = "outbox.sqlite"

@@ -1,21 +1,28 @@
 """What leaves the home, kept on disk until the hub has signed for it and a week beyond: one numbered chain.
 
-The writer's side; opening is `outbox_file`, looking from outside is `outbox_view`. Knows no network and no device.
+The writer's side; `opening` opens it, `view` shows it from outside. Knows no network and no device.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import aiosqlite
 
+from edge_agent.outbox.messages import (
+    ChainLink,
+    OutboxError,
+    ReceiptState,
+    Reseal,
+    SealedMessage,
+    SealMessage,
+    WaitingMessage,
+)
 from edge_agent.outbox.uncancellable import uncancellable
-from protocols.errors import CommonwattError
 from protocols.wire.chain import FIRST_PREVIOUS, MAX_NUMBER
 from protocols.wire.envelope import batch_hash
 from protocols.wire.messages import AnswerChoice
@@ -26,54 +33,6 @@ SEALED_AT_ONCE = 96
 _INSERT = "INSERT INTO message (epoch, seq, kind, topic, sealed, hash, made_at) VALUES (?,?,?,?,?,?,?)"
 
 SqlStatement = tuple[str, tuple[Any, ...]]
-
-
-class OutboxError(CommonwattError):
-    """The outbox cannot be used; one line that says what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChainLink:
-    """The place a new message takes in the chain."""
-
-    epoch: int
-    seq: int
-    previous: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class SealedMessage:
-    """A message as it goes out."""
-
-    kind: str
-    topic: str
-    sealed: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class WaitingMessage:
-    """A message the hub has not signed for."""
-
-    seq: int
-    topic: str
-    sealed: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class ReceiptState:
-    """How far the hub has signed for this epoch. Times are the hub's, 0 for never.
-
-    `signed_at`: of its newest receipt; `taken_back_at`: of the last one that took an earlier one back.
-    """
-
-    through: int
-    signed_at: int = 0
-    taken_back_at: int = 0
-
-
-SealMessage = Callable[[ChainLink], SealedMessage]
-Reseal = Callable[[SealedMessage], SealMessage | None]
-"""Gives a kept message's content a new place in the chain; None when it cannot be opened."""
 
 
 class Outbox:
@@ -183,7 +142,7 @@ class Outbox:
         return kept == self._next.seq - 1 - after and (after > 0 or earlier == 0)
 
     @uncancellable
-    async def take_back(self, told: ReceiptState, *, now_s: float) -> int:
+    async def reopen_messages(self, told: ReceiptState, *, now_s: float) -> int:
         """Only the numbers up to `told.through` are receipted; returns how many above it lost their receipt."""
         async with self._transaction():
             await self._note_times(told)
@@ -302,7 +261,7 @@ class Outbox:
         await self._db.execute(
             "INSERT INTO newest_receipt (one, signed_at, taken_back_at) VALUES (1, ?, ?) ON CONFLICT DO UPDATE SET"
             " signed_at = excluded.signed_at, taken_back_at = excluded.taken_back_at",
-            (told.signed_at, told.taken_back_at),
+            (told.signed_at, told.reopened_at),
         )
 
     async def _before(self, epoch: int, *, after: tuple[int, int], everything: bool) -> list[sqlite3.Row]:

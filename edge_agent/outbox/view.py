@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from edge_agent.outbox.messages import OutboxError
 from edge_agent.outbox.opening import FILE_NAME
-from edge_agent.outbox.store import OutboxError
 from protocols.wire.messages import AnswerChoice, PromptNotice, decode_prompt
 from protocols.wire.refusal_reasons import WireError
 

@@ -22,7 +22,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from edge_agent.outbox.store import Outbox, OutboxError, ReceiptState, Reseal
+from edge_agent.outbox.messages import OutboxError, ReceiptState, Reseal
+from edge_agent.outbox.store import Outbox
 from edge_agent.uplink.receipt_effects import ReceiptMeaning, advance_receipts, meaning_of
 from protocols.wire import topics
 from protocols.wire.chain import FIRST_PREVIOUS
@@ -317,7 +318,7 @@ class Uplink:
             await self._begin_epoch(receipt, everything=True)
             return
         told = advance_receipts(receipt, self._receipted, now_s=self._now())
-        again = await self._outbox.take_back(told, now_s=self._now())
+        again = await self._outbox.reopen_messages(told, now_s=self._now())
         log.warning(
             "the hub holds our numbers only through %d of the %d it had signed for, as after a restore from a backup:"
             " %d messages are sent again",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from edge_agent.outbox.store import ChainLink, ReceiptState
+from edge_agent.outbox.messages import ChainLink, ReceiptState
 from protocols.wire.receipts import Receipt
 
 
@@ -32,7 +32,7 @@ def meaning_of(
     `own_hash` is that of our message with the receipt's number, None when it is no longer kept.
     """
     # A receipt from before one that took it back would let go of what the hub does not hold any more.
-    if receipt.epoch < next_link.epoch or receipt.stored_at < _past(so_far.taken_back_at, now_s):
+    if receipt.epoch < next_link.epoch or receipt.stored_at < _past(so_far.reopened_at, now_s):
         return ReceiptMeaning.OLD
     is_ours = receipt.epoch == next_link.epoch and receipt.through_seq < next_link.seq
     if not is_ours or own_hash not in (None, receipt.head):
@@ -48,7 +48,7 @@ def advance_receipts(receipt: Receipt, so_far: ReceiptState, *, now_s: float) ->
     if receipt.through_seq < so_far.through:
         return ReceiptState(receipt.through_seq, at, at)
     signed_at = max(_past(so_far.signed_at, now_s), at)
-    return ReceiptState(receipt.through_seq, signed_at, _past(so_far.taken_back_at, now_s))
+    return ReceiptState(receipt.through_seq, signed_at, _past(so_far.reopened_at, now_s))
 
 
 def _past(at_s: int, now_s: float) -> int:

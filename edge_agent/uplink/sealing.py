@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge_agent.metering.home_meter import ClosedSlot
-from edge_agent.outbox.store import ChainLink, SealedMessage, SealMessage
+from edge_agent.outbox.messages import ChainLink, SealedMessage, SealMessage
 from protocols.consent.reduction import SlotValue, filter_devices, filter_long_intervals, filter_values
 from protocols.consent.rules import ConsentSet, encode_consent
 from protocols.quantities import Measure

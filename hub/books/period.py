@@ -24,7 +24,7 @@ class SettledPeriod:
 
     days: tuple[str, ...]
     parts: tuple[Readings, ...]
-    stood: tuple[Settlement, ...]
+    current: tuple[Settlement, ...]
     digests: tuple[str, ...]
     left_out: tuple[str, ...]
 

@@ -25,7 +25,7 @@ class Progress:
         self._due_s = monotonic() + QUIET_S
         self._shown = 0
 
-    def tell(self, what: str, done: int, total: int | None) -> None:
+    def report(self, what: str, done: int, total: int | None) -> None:
         """Show it if it is time; the same line twice is shown once."""
         now_s = self._monotonic()
         if now_s < self._due_s:

@@ -56,7 +56,7 @@ class FundPlan:
     lines: tuple[str, ...]
     plan: Mapping[str, object]
     inputs: Mapping[str, object]
-    wanted: TargetLines
+    target: TargetLines
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +200,7 @@ async def book_after(
 
 def _entries(plan: FundPlan, booked: Sequence[Entry], *, run_key: str) -> FundResult:
     day, cites = plan.day.isoformat(), hashlib.sha256(_record(plan)).hexdigest()
-    entries = fund_entries(plan.wanted, booked, lines=plan.lines, day=day, run=run_key, cites=cites)
+    entries = fund_entries(plan.target, booked, lines=plan.lines, day=day, run=run_key, cites=cites)
     return FundResult(plan.kind, day, run_key, entries)
 
 
@@ -208,7 +208,7 @@ def _record(plan: FundPlan) -> bytes:
     """The plan, what it was applied to and what came of it, as the bytes the entries cite."""
     amounts = {
         member: [[line, account, amount] for (line, account), amount in sorted(lines.items())]
-        for member, lines in plan.wanted.items()
+        for member, lines in plan.target.items()
     }
     document = {"kind": plan.kind, "day": plan.day.isoformat(), "plan": plan.plan, "inputs": plan.inputs}
     return RECORD_TAG + canonical_bytes(document | {"amounts": amounts})

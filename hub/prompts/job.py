@@ -83,7 +83,7 @@ class PromptJob:
                 member=home.member_id,
                 home=home.id,
                 is_willing=home.id in willing,
-                asks=tuple(prompt for prompt in earlier if prompt.home == home.id),
+                earlier_prompts=tuple(prompt for prompt in earlier if prompt.home == home.id),
             )
             for home in await self._store.homes()
         ]

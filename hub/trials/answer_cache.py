@@ -20,15 +20,15 @@ class AskerBusyError(Exception):
 
 
 class AnswerCache(Generic[Q, A]):
-    """One piece of work at a time; up to `kept_most` answers stay, the least asked for go first."""
+    """One piece of work at a time; up to `max_entries` answers stay, the least asked for go first."""
 
-    def __init__(self, *, kept_most: int, wait_s: float) -> None:
-        self._kept_most, self._wait_s = kept_most, wait_s
+    def __init__(self, *, max_entries: int, wait_s: float) -> None:
+        self._max_entries, self._wait_s = max_entries, wait_s
         self._tasks: OrderedDict[Q, asyncio.Task[A]] = OrderedDict()
         self._asked: dict[str, Q] = {}
         self._one = asyncio.Lock()
 
-    async def ask(self, question: Q, *, asker: str, work: Callable[[], Awaitable[A]]) -> A | None:
+    async def get_or_compute(self, question: Q, *, asker: str, work: Callable[[], Awaitable[A]]) -> A | None:
         """The answer, or None where it takes longer than `wait_s`: the work goes on, and may be asked for again.
 
         Raises: AskerBusyError, or what `work` raised.
@@ -59,6 +59,6 @@ class AnswerCache(Generic[Q, A]):
 
     def _trim(self) -> None:
         done = [question for question, task in self._tasks.items() if task.done()]
-        for question in done[: max(0, len(self._tasks) - self._kept_most)]:
+        for question in done[: max(0, len(self._tasks) - self._max_entries)]:
             del self._tasks[question]
         self._asked = {asker: question for asker, question in self._asked.items() if question in self._tasks}

@@ -23,7 +23,7 @@ from hub.trials.what_if_service import BUSY
 
 FAIRNESS_ACCESS: Final = Access(actor="job:fairness", role="job", purpose="settle.share")
 SEED_TAG: Final = b"commonwatt fairness orders v1\n"
-KEPT_MOST: Final = 4
+MAX_ENTRIES: Final = 4
 WAIT_S: Final = 5.0
 
 
@@ -42,7 +42,9 @@ class FairnessService:
 
     def __init__(self, store: SettlementStores, *, wait_s: float = WAIT_S) -> None:
         self._store = store
-        self._kept: AnswerCache[tuple[date, date, str], _Made | str] = AnswerCache(kept_most=KEPT_MOST, wait_s=wait_s)
+        self._kept: AnswerCache[tuple[date, date, str], _Made | str] = AnswerCache(
+            max_entries=MAX_ENTRIES, wait_s=wait_s
+        )
 
     async def years(self, *, today: date) -> tuple[int, ...]:
         """The years with a settled day in a month that is over, the newest first; at most the last five."""
@@ -57,7 +59,9 @@ class FairnessService:
         first, last = date(year, 1, 1), _end_of(year, today=today)
         standing = await period_digest(self._store, first=first, last=last)
         try:
-            made = await self._kept.ask((first, last, standing), asker=member, work=lambda: self._make(first, last))
+            made = await self._kept.get_or_compute(
+                (first, last, standing), asker=member, work=lambda: self._make(first, last)
+            )
         except AskerBusyError:
             return BUSY
         if made is None or isinstance(made, str):

@@ -19,7 +19,7 @@ from hub.trials.answer_cache import AnswerCache, AskerBusyError
 from protocols.errors import RequestError
 
 WHAT_IF_ACCESS: Final = Access(actor="job:what-if", role="job", purpose="settle.share")
-KEPT_MOST: Final = 40
+MAX_ENTRIES: Final = 40
 WAIT_S: Final = 5.0
 BUSY: Final = "your last question is still being worked out; ask again in a moment"
 
@@ -41,7 +41,7 @@ class TrialService:
     def __init__(self, store: SettlementStores, *, wait_s: float = WAIT_S) -> None:
         self._store = store
         self._kept: AnswerCache[tuple[date, str, str, date], _Tried | str] = AnswerCache(
-            kept_most=KEPT_MOST, wait_s=wait_s
+            max_entries=MAX_ENTRIES, wait_s=wait_s
         )
 
     async def months(self, *, first: date, last: date) -> tuple[date, ...]:
@@ -55,7 +55,7 @@ class TrialService:
         days = days_of(month)
         standing = await period_digest(self._store, first=days[0], last=days[-1])
         try:
-            tried = await self._kept.ask(
+            tried = await self._kept.get_or_compute(
                 (month, choice, standing, today), asker=member, work=lambda: self._try(month, choice)
             )
         except AskerBusyError:
@@ -75,8 +75,8 @@ class TrialService:
 
 
 def _tried(period: SettledPeriod, choice: str) -> _Tried:
-    in_force = period.stood[-1].rule
-    trial = try_rule(period.parts, chosen_rule(choice, in_force=in_force, parts=period.parts), stood=period.stood)
-    stood = try_rule(period.parts, in_force, stood=period.stood)
+    in_force = period.current[-1].rule
+    trial = try_rule(period.parts, chosen_rule(choice, in_force=in_force, parts=period.parts), stood=period.current)
+    stood = try_rule(period.parts, in_force, stood=period.current)
     kept = Trial(trial.rule, (), trial.changes)
     return _Tried(len(period.days), len(period.left_out), summarise(stood), summarise(trial), kept)

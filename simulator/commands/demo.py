@@ -38,7 +38,7 @@ def run_demo(options: argparse.Namespace) -> int:
         size = {"homes": options.homes, "history_days": options.days}
         demo: Demo | None = None
         try:
-            demo = Demo(folder, options.seed, **size, say=_say, wanted_ports=PORTS, troubles=troubles)
+            demo = Demo(folder, options.seed, **size, print_line=_say, wanted_ports=PORTS, troubles=troubles)
             with demo.memory:
                 report = run_demo_stages(demo, once=options.once)
                 holds = _tell(report, options.report)

@@ -120,11 +120,11 @@ async def _live(running: RunningStreet, links: Path) -> None:
         await asyncio.sleep(LINKS_LOOKED_FOR_EVERY_S)
     clock = running.clock
     running.residents = Residents(running.street, read_links(links, running.street), clock.now)
-    await running.residents.look()
+    await running.residents.answer_prompts()
     while True:
         next_s = (clock.now() - LOOK_AFTER_S) // LOOK_EVERY_S * LOOK_EVERY_S + LOOK_EVERY_S + LOOK_AFTER_S
         await clock.sleep_until(next_s)
-        await running.residents.look()
+        await running.residents.answer_prompts()
 
 
 def warm_up(street: Street, now_s: float, say: PrintLine) -> None:

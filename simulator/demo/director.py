@@ -60,7 +60,7 @@ class Demo:
     seed: int
     homes: int
     history_days: int
-    say: Callable[[str], None]
+    print_line: Callable[[str], None]
     wanted_ports: tuple[int, int] = (0, 0)
     """Where pages and broker should be, when free; 0 is any free port, so that many may run side by side."""
     troubles: Sequence[LineFault] = ()
@@ -172,7 +172,7 @@ class Demo:
         with ThreadPoolExecutor(max_workers=2) as pair:
             agents = pair.map(lambda made: self._enrol_agent(str(made["home"]), str(made["token"])), invited)
             self.agents = dict(zip(self.members, agents, strict=True))
-        self.say(f"  {len(self.agents)} agents enrolled: {', '.join(self.agents.values())}")
+        self.print_line(f"  {len(self.agents)} agents enrolled: {', '.join(self.agents.values())}")
 
     def _enrol_agent(self, home: str, token: str) -> str:
         config = self._agent_config(home)
@@ -237,7 +237,7 @@ class Demo:
             status = self.ask_hub() or {}
             if time.monotonic() - shown > 2 and status:
                 shown = time.monotonic()
-                self.say(f"  {status['messages']['stored']} of about {expected} batches stored")
+                self.print_line(f"  {status['messages']['stored']} of about {expected} batches stored")
             return self._all_receipted(status, through=last) and self._all_sealed(last + 1)
 
         # Seldom: each question is work for the hub, which has its hands full.
@@ -263,7 +263,7 @@ class Demo:
             if boundary % 3600 == SLOT_S:
                 self.ask_street("look.json")
             if (boundary - self.start_s) % (3 * 3600) == 0 and boundary <= self.end_s:
-                self.say(f"  {datetime.fromtimestamp(boundary, ZoneInfo(self.tz)):%H:%M}")
+                self.print_line(f"  {datetime.fromtimestamp(boundary, ZoneInfo(self.tz)):%H:%M}")
 
     def keep_up(self, boundary: int) -> None:
         """Wait until every home's batch of the slot before `boundary` is receipted and the hub's due jobs are done."""
@@ -316,7 +316,7 @@ class Demo:
     @contextmanager
     def stage(self, name: str, words: str) -> Iterator[None]:
         """Measure a stage and say that it begins."""
-        self.say(words)
+        self.print_line(words)
         wall_s, cpu_s = time.monotonic(), self.cpu_s()
         yield
         self.stages.append(Stage(name, time.monotonic() - wall_s, self.cpu_s() - cpu_s))

@@ -33,7 +33,7 @@ class LeakWatch:
         self.leaks: list[str] = []
         self.order = ChainOrder()
 
-    def look(self) -> None:
+    def scan_outbox(self) -> None:
         """Read what is new in the outbox."""
         with opened_outbox(self._data) as db:
             sql = "SELECT epoch, seq, kind, sealed FROM message WHERE (epoch, seq) > (?, ?) ORDER BY epoch, seq"
@@ -60,7 +60,7 @@ class LeakWatch:
         except (WireError, ValueError, TypeError, AttributeError, IndexError, KeyError) as error:
             yield f"a {kind} that cannot be read ({type(error).__name__})"
             return
-        self.order.take(body.header, sealed=sealed, slot=body.slot if isinstance(body, Batch) else None)
+        self.order.add_message(body.header, sealed=sealed, slot=body.slot if isinstance(body, Batch) else None)
         if not isinstance(body, Batch):
             return
         if body.slot in self._slots:

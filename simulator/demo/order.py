@@ -27,7 +27,7 @@ class ChainOrder:
         """All messages so far, their numbers and their order, as one hash."""
         return self._lines.hexdigest()
 
-    def take(self, header: Header, *, sealed: bytes, slot: Slot | None) -> None:
+    def add_message(self, header: Header, *, sealed: bytes, slot: Slot | None) -> None:
         """The next message by its number; `slot` is the quarter hour a batch speaks of."""
         own = batch_hash(sealed)
         epoch, seq = self._number

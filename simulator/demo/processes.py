@@ -124,7 +124,7 @@ class MemoryWatch:
         self._stop.set()
         self._thread.join()
 
-    def look(self) -> None:
+    def sample_if_grown(self) -> None:
         """A sample if resident sizes give a reason for one."""
         rss_bytes = sum(map(rss_bytes_of, tree_of(os.getpid())))
         now_s = time.monotonic()
@@ -145,7 +145,7 @@ class MemoryWatch:
 
     def _watch(self) -> None:
         while not self._stop.wait(SAMPLE_EVERY_S):
-            self.look()
+            self.sample_if_grown()
 
 
 def tree_of(pid: int) -> list[int]:

@@ -72,7 +72,7 @@ def run_demo_stages(demo: Demo, *, once: bool) -> dict[str, Any]:
         awake = aside.submit(demo.wake_residents)
         demo.send_history()
         awake.result()
-    demo.say("You can look already; each link signs in once:")
+    demo.print_line("You can look already; each link signs in once:")
     print_links(demo)
     watches = {home: LeakWatch(home, demo.street_folder / "homes" / home) for home in demo.agents}
     with ThreadPoolExecutor(max_workers=1) as aside:
@@ -97,11 +97,11 @@ def _live(demo: Demo, watches: Mapping[str, LeakWatch], aside: ThreadPoolExecuto
 
     def weigh() -> None:
         # What the history sent is weighed while the live day leaves time for it.
-        weighed.extend(aside.submit(watch.look) for watch in watches.values())
+        weighed.extend(aside.submit(watch.scan_outbox) for watch in watches.values())
 
     def mend_one() -> None:
         for home in list(demo.cut)[:1]:
-            demo.say(f"  the line of {home} is mended: {demo.mend_line(home)} batches had waited")
+            demo.print_line(f"  the line of {home} is mended: {demo.mend_line(home)} batches had waited")
 
     def bill() -> None:
         from_s = demo.start_s - demo.history_days * DAY_S
@@ -130,7 +130,7 @@ def _end(
         found = {"truth": lived.truth.result(), "residents": demo.ask_street("status.json")["residents"]}
         if books is not None:
             if once:
-                demo.say(f"  the street rests; on {books.due['R1']} the run R1 of {books.month} falls due")
+                demo.print_line(f"  the street rests; on {books.due['R1']} the run R1 of {books.month} falls due")
                 demo.rest_until(date.fromisoformat(books.due["R1"]), local_hour=OFFICE_HOUR)
                 correct(demo, books)
             # Until R1 the late home's own statement names its late days: then a neighbour's is checked.
@@ -141,7 +141,7 @@ def _end(
         first = LIVE_DAY - timedelta(days=demo.history_days)
         found["hub"] = demo.hub_json("report", "--from", str(first), "--to", str(LIVE_DAY), "--json")
         for watch in watches.values():
-            watch.look()
+            watch.scan_outbox()
         found["outboxes"] = {home: overview(demo.data_of(home), newest=NEWEST) for home in demo.agents}
         found["verified"] = _verified(demo, "books") | messages.result()
         return _evidence(demo, watches, books=books, found=found)
@@ -214,5 +214,5 @@ def print_links(demo: Demo) -> None:
     links = demo.sign_in_links()
     homes = list(links)
     board, member = homes[0], homes[min(2, len(homes) - 1)]
-    demo.say(f"  a board member: {links[board]}")
-    demo.say(f"  a member:       {links[member]}")
+    demo.print_line(f"  a board member: {links[board]}")
+    demo.print_line(f"  a member:       {links[member]}")

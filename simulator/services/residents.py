@@ -69,7 +69,7 @@ class Residents:
         self._lock = asyncio.Lock()
         self.tally = ResidentTally()
 
-    async def look(self) -> ResidentTally:
+    async def answer_prompts(self) -> ResidentTally:
         """Everyone looks at their prompts once and answers those that are open; in the order of their homes."""
         async with self._lock:
             now_s = self._now()

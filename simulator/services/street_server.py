@@ -120,7 +120,7 @@ class RunningStreet:
             return LoopbackResponse(
                 503, {"error": True, "reason": "nobody of this street has signed in with a hub yet"}
             )
-        await self.residents.look()
+        await self.residents.answer_prompts()
         return LoopbackResponse(200, self._tally())
 
     def _tally(self) -> dict[str, float] | None:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.broker.connection import Delivery
 from hub.intake.receiver import MAX_GROUP, Intake
-from protocols.consent.reduction import ConsentRule, ConsentSet, Resolution, contract_rule, ordered
+from protocols.consent.reduction import ConsentRule, ConsentSet, Resolution, contract_rule, sort_rules
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import start_of
 from protocols.timeline import Clock
@@ -62,7 +62,7 @@ def _street() -> tuple[list[SendingHome], list[tuple[SendingHome, str, bytes]]]:
     messages = []
     for home in homes:
         rule = ConsentRule("forecast.hood", MEASURES, Resolution.PT15M, 0, None)
-        messages.append((home, *home.consent(ConsentSet(home.home, 2, ordered([contract_rule(), rule])))))
+        messages.append((home, *home.consent(ConsentSet(home.home, 2, sort_rules([contract_rule(), rule])))))
     for n in range(BATCHES):
         for home in homes:
             columns = [Column(m, 1, (n * 7 + m) % 900, 0, Mark.MEASURED, Gap.NONE) for m in MEASURES]

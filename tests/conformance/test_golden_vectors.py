@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from protocols.maps.loading import DeviceMap, Point, load_map, resolve_map
+from protocols.maps.loading import DeviceMap, MapPoint, load_map, resolve_map
 from protocols.maps.registers import (
     RegisterType,
     Sentinel,
@@ -79,7 +79,7 @@ def _shipped_map(device: str) -> DeviceMap | None:
     return load_map(path.read_text(encoding="utf-8"), name=path.name) if path.is_file() else None
 
 
-def _points_of(device_map: DeviceMap, vector: Vector) -> list[Point]:
+def _points_of(device_map: DeviceMap, vector: Vector) -> list[MapPoint]:
     text, rtype = str(vector["address"]), _type(vector)
     place = int(text)
     key = "offset" if text.startswith("+") else "address"
@@ -95,7 +95,7 @@ def _points_of(device_map: DeviceMap, vector: Vector) -> list[Point]:
     ]
 
 
-def _through_map(device_map: DeviceMap, point: Point, vector: Vector) -> Value:
+def _through_map(device_map: DeviceMap, point: MapPoint, vector: Vector) -> Value:
     models = [SunSpecModel(point.models[0], MODEL_ADDRESS, 200)] if point.offset is not None else None
     resolved = resolve_map(device_map, models)
     placed = resolved.points[point.name]

@@ -66,4 +66,4 @@ def test_the_published_example_is_not_one_of_our_messages() -> None:
     """It is valid COSE, but our messages have one form only: other headers are refused, not interpreted."""
     with pytest.raises(envelope.WireError) as caught:
         envelope.open_sealed(EXAMPLE, "", KEY.public_key())
-    assert caught.value.reason is envelope.Refusal.GARBAGE
+    assert caught.value.reason is envelope.RefusalReason.GARBAGE

@@ -9,8 +9,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge_agent.history import RecordingError, RecordingRow, read_rows, replay
 from edge_agent.metering.home_meter import HomeMeter, MeasuringPoint, read_checkpoint
+from edge_agent.outbox.messages import OutboxError, SealMessage
 from edge_agent.outbox.opening import open_outbox
-from edge_agent.outbox.store import Outbox, OutboxError, SealMessage
+from edge_agent.outbox.store import Outbox
 from edge_agent.program import history_lines
 from edge_agent.run_loop import LoopParts, SlotCloser
 from edge_agent.uplink.sealing import AgentSigner, ConsentFilter

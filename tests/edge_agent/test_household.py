@@ -7,8 +7,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge_agent.household import consent_in_force, read_consent
 from edge_agent.metering.home_meter import ClosedSlot
+from edge_agent.outbox.messages import ChainLink
 from edge_agent.outbox.opening import open_outbox
-from edge_agent.outbox.store import ChainLink
 from edge_agent.uplink.identity import Identity
 from edge_agent.uplink.sealing import AgentSigner, BatchContext, ConsentFilter
 from protocols.consent.reduction import SlotValue, find_violations

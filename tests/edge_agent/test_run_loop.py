@@ -6,8 +6,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge_agent.metering.home_meter import HomeMeter, MeasuringPoint, Sample, read_checkpoint
+from edge_agent.outbox.messages import ChainLink, OutboxError, SealedMessage, SealMessage
 from edge_agent.outbox.opening import open_outbox
-from edge_agent.outbox.store import ChainLink, OutboxError, SealedMessage, SealMessage
 from edge_agent.run_loop import MAX_PENDING, LoopParts, SlotCloser
 from edge_agent.uplink.sealing import AgentSigner, ConsentFilter
 from protocols.consent.rules import default_consent
@@ -76,7 +76,7 @@ async def test_what_a_stuck_outbox_leaves_in_memory_is_bounded_and_what_is_left_
     metering = HomeMeter([place], next_slot=FIRST, longest_hole_s=300)
     closing = SlotCloser(parts, metering)
     for at in range(MAX_PENDING + 150):
-        metering.take(place, Sample(float(start_of(FIRST + at + 1)), {"import_wh": 10 * at}))
+        metering.add_sample(place, Sample(float(start_of(FIRST + at + 1)), {"import_wh": 10 * at}))
         metering.close(place)
         assert not await closing.store_finished()
     stuck = False

@@ -35,7 +35,7 @@ from hub.storage.sqlite.store import SqliteStore
 from hub.timetable import JobError
 from hub.verify.books import check_books
 from hub.verify.messages import check_messages
-from protocols.consent.reduction import ConsentRule, ConsentSet, Resolution, default_consent, ordered
+from protocols.consent.reduction import ConsentRule, ConsentSet, Resolution, default_consent, sort_rules
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import slot_of, slots_of_day, start_of
 from protocols.wire.readings import Column
@@ -66,7 +66,7 @@ class InProcess:
 
 def consent(home: str) -> ConsentSet:
     rules = [ConsentRule(purpose, _measures(purpose), Resolution.PT15M, 0, None) for purpose in SHARED]
-    return ConsentSet(home, 2, ordered([*default_consent(home).rules, *rules]))
+    return ConsentSet(home, 2, sort_rules([*default_consent(home).rules, *rules]))
 
 
 def _measures(_purpose: str) -> tuple[Measure, ...]:

@@ -25,9 +25,9 @@ FIRST_DAY = LIVE_DAY - timedelta(days=DAYS)
 def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """A street at the beginning of the day on which M1 falls due; one home's line is cut since the month's last day."""
     folder = tmp_path_factory.mktemp("months")
-    start_s = Demo(folder / "empty", seed=3, homes=1, history_days=1, say=lambda _text: None).start_s
+    start_s = Demo(folder / "empty", seed=3, homes=1, history_days=1, print_line=lambda _text: None).start_s
     cut = LineFault(LATE_HOME, slot_of(start_s - 6 * 86400 + 6 * 3600), damaged=[slot_of(start_s - 7 * 86400 + 3600)])
-    one = Demo(folder, seed=3, homes=HOMES, history_days=DAYS, say=lambda _text: None, troubles=[cut])
+    one = Demo(folder, seed=3, homes=HOMES, history_days=DAYS, print_line=lambda _text: None, troubles=[cut])
     try:
         one.start_street("")
         one.make_hub()

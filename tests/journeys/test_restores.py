@@ -168,7 +168,7 @@ def _command_of(pid: int) -> bytes:
 
 def begun(folder: Path, *, broker: str, seed: int) -> Street:
     """A street with its hub and enrolled agents, which have sent nothing yet."""
-    street = Street(folder, seed=seed, homes=HOMES, history_days=DAYS, say=lambda _text: None, broker=broker)
+    street = Street(folder, seed=seed, homes=HOMES, history_days=DAYS, print_line=lambda _text: None, broker=broker)
     try:
         street.start_street("")
         street.make_hub()

@@ -46,7 +46,7 @@ class Journey(Demo):
 @pytest.fixture(scope="module")
 def journey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
     folder = tmp_path_factory.mktemp("journey")
-    one = Journey(folder, seed=7, homes=HOMES, history_days=DAYS, say=lambda _text: None)
+    one = Journey(folder, seed=7, homes=HOMES, history_days=DAYS, print_line=lambda _text: None)
     try:
         one.start_street("")
         one.make_hub()

@@ -13,21 +13,22 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from hub.broker_link import Delivery
-from hub.enrolment import Enrolment
-from hub.hub_folder import KEY_NAME
-from hub.identity import load_key, write_secret
-from hub.intake import Intake
-from hub.outgoing import PromptSender
-from hub.program import open_hub
+from hub.broker.connection import Delivery
+from hub.folder.identity import load_key
+from hub.folder.opening import open_hub
+from hub.folder.paths import KEY_NAME
+from hub.intake.receiver import Intake
+from hub.prompts.delivery import PromptSender
 from hub.storage.contract import Store
 from hub.storage.records import Appliance, ForecastRow, Home, Job, Member, NewObjection, PromptRow
-from hub.web.tokens import hash_token
-from protocols import topics
-from protocols.enrolment import token_hash
-from protocols.messages import Choice
-from protocols.slots import iso, slots_of_day, start_of
+from hub.trust.enrolment import Enrolment
+from hub.web.frame.tokens import hash_token
+from protocols.durable_files import write_durably
+from protocols.enrolment.handshake import token_hash
+from protocols.slots import format_slot, slots_of_day, start_of
 from protocols.timeline import Clock, Timeline
+from protocols.wire import topics
+from protocols.wire.messages import AnswerChoice
 from tests.releases.invented_home import COOP_ID, DAYS, TZ, InventedHome, Message, key_file, secret
 from tests.releases.release_state import run_hub
 
@@ -136,7 +137,7 @@ class InventedCoop:
         """Make the hub with its settings, invite the members and enrol their agents."""
         self.at(DAYS[0], 9)
         self.folder.mkdir(mode=0o700)
-        write_secret(self.folder / KEY_NAME, key_file(secret("hub", 0)))
+        write_durably(self.folder / KEY_NAME, key_file(secret("hub", 0)))
         self.command(f"init --coop {COOP_ID} --tz {TZ}", "--name", "Example Lane Energy")
         settings = self.folder / "hub.toml"
         text = settings.read_text(encoding="utf-8")
@@ -190,16 +191,16 @@ class InventedCoop:
         asyncio.run(three.run(range(EVENING, FIRST.stop), send=self.send))
         self.at(DAYS[1], 3, 30)
         self.command(f"settle --day {DAYS[0]}")
-        one.allow_more(iso(SECOND.start))
+        one.allow_more(format_slot(SECOND.start))
         asyncio.run(self._plan())
         self.at(DAYS[1], 8)
         self._answer_prompts()
         self.at(date(2021, 11, 1), 0, 5)
         for home in self.homes:
             asyncio.run(home.run(SECOND, send=self.send, silent=SILENT if home is three else range(0)))
-        two.answer("p-4", Choice.NEVER_APPLIANCE)
+        two.answer("p-4", AnswerChoice.NEVER_APPLIANCE)
         asyncio.run(two.deliver(self.send))
-        noise = topics.up(COOP_ID, two.identity.signer.agent, kind="batch")
+        noise = topics.uplink_topic(COOP_ID, two.identity.signer.agent, kind="batch")
         asyncio.run(self.send([(noise, b"noise")]))
         self.at(date(2021, 11, 1), 3, 30)
         self.command(f"settle --day {DAYS[0]} {DAYS[1]}")
@@ -242,9 +243,9 @@ class InventedCoop:
     def _answer_prompts(self) -> None:
         """Home 1 answers two prompts; the hub gets one answer, the other waits for the agent."""
         one = self.homes[0]
-        one.answer("p-1", Choice.YES)
+        one.answer("p-1", AnswerChoice.YES)
         asyncio.run(one.deliver(self.send))
-        one.answer("p-2", Choice.NO)
+        one.answer("p-2", AnswerChoice.NO)
 
     def close_the_month(self) -> None:
         """The board decides on a finding, books fees and M1, publishes M1 and pays what is due."""

@@ -9,21 +9,23 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from edge_agent.household import consent_in_force, read_consent
-from edge_agent.identity import KEY_FILE, Identity, enrol, load_identity, write_durably
-from edge_agent.metering import Metering, Place, Sample, read_checkpoint
-from edge_agent.outbox import Outbox, Receipted
-from edge_agent.outbox_file import open_outbox
-from edge_agent.outbox_view import leave_answer
-from edge_agent.run_loop import Closing, Parts
-from edge_agent.sealing import Gate, answer
-from protocols.enrolment import token_text
-from protocols.envelope import open_sealed
-from protocols.messages import Choice, decode_prompt
+from edge_agent.metering.home_meter import HomeMeter, MeasuringPoint, Sample, read_checkpoint
+from edge_agent.outbox.messages import ReceiptState
+from edge_agent.outbox.opening import open_outbox
+from edge_agent.outbox.store import Outbox
+from edge_agent.outbox.view import leave_answer
+from edge_agent.run_loop import LoopParts, SlotCloser
+from edge_agent.uplink.identity import KEY_FILE, Identity, enrol, load_identity
+from edge_agent.uplink.sealing import ConsentFilter, seal_answer
+from protocols.durable_files import write_durably
+from protocols.enrolment.handshake import token_text
 from protocols.quantities import Gap
-from protocols.readings import DeviceState, Liveness
-from protocols.receipts import decode_receipt
 from protocols.slots import Slot, slots_of_day, start_of
 from protocols.timeline import Clock
+from protocols.wire.envelope import open_sealed
+from protocols.wire.messages import AnswerChoice, decode_prompt
+from protocols.wire.readings import DeviceState, Liveness
+from protocols.wire.receipts import decode_receipt
 
 SEED = b"commonwatt kept release: test keys of a made-up co-op\n"
 COOP_ID, TZ = "example-lane", "Europe/Berlin"
@@ -31,8 +33,8 @@ DAYS = (date(2021, 10, 30), date(2021, 10, 31))
 """The last two days of a month; the clocks go back in the night between them."""
 SURGE_SLOT = slots_of_day(DAYS[1], TZ).start + 76
 SURGE_WH = 4_200
-METER = Place("meter", "grid", 20_000)
-PANELS = Place("inverter", "pv", 8_000)
+METER = MeasuringPoint("meter", "grid", 20_000)
+PANELS = MeasuringPoint("inverter", "pv", 8_000)
 PANEL_PEAKS = {1: 90, 2: 45}
 CONFIG = """# The agent of a made-up home.
 data = "data"
@@ -117,7 +119,7 @@ class InventedHome:
         self.data.mkdir(mode=0o700)
         config = CONFIG.format(coop=COOP_ID, meter_w=METER.max_power_w, panels_w=PANELS.max_power_w)
         (self.folder / "agent.toml").write_text(config, encoding="utf-8")
-        write_durably(self.data / KEY_FILE, key_file(secret("agent", self.number)))
+        write_durably(self.data / KEY_FILE, key_file(secret("agent", self.number)), replace=True)
         identity = enrol(self.data, token_text(self.token), coop=COOP_ID, post=post)
         (self.folder / "consent.toml").write_text(identity.enrolment.consent, encoding="utf-8")
 
@@ -136,7 +138,7 @@ class InventedHome:
             gate = await self._gate(outbox)
             clock = Clock(real=lambda: self.now_s)
             metering = await self._metering(outbox, slots.start)
-            closing = Closing(Parts(clock, self.identity.signer, gate, outbox, 7, lambda: True), metering)
+            closing = SlotCloser(LoopParts(clock, self.identity.signer, gate, outbox, 7, lambda: True), metering)
             closing.readers = [_Answering(place.device for place in self._places)]
             for slot in range(slots.start, slots.stop + 1):
                 self.now_s = start_of(slot) + 20.0
@@ -150,7 +152,7 @@ class InventedHome:
         async with open_outbox(self.data, max_mb=8, now_s=self.now_s) as (outbox, _):
             await self._gate(outbox)
             for prompt_id, choice, at in await outbox.given_answers():
-                sealing = answer(self.identity.signer, prompt_id, choice=choice, at=at)
+                sealing = seal_answer(self.identity.signer, prompt_id, choice=choice, at=at)
                 await outbox.append_answer(prompt_id, sealing, choice=choice, at=at, now_s=self.now_s)
             await self._deliver(outbox, send)
 
@@ -161,7 +163,7 @@ class InventedHome:
                 payload = open_sealed(sealed, topic, self.identity.hub_key)
                 await outbox.keep_prompt(decode_prompt(payload).prompt_id, payload, now_s=self.now_s)
 
-    def answer(self, prompt_id: str, choice: Choice) -> None:
+    def answer(self, prompt_id: str, choice: AnswerChoice) -> None:
         """Answer a prompt as a person of the household."""
         leave_answer(self.data, prompt_id, choice=choice, now_s=self.now_s)
 
@@ -170,21 +172,21 @@ class InventedHome:
         async with open_outbox(self.data, max_mb=8, now_s=self.now_s) as (outbox, _):
             await outbox.forget(before_s=before_s)
 
-    async def _gate(self, outbox: Outbox) -> Gate:
+    async def _gate(self, outbox: Outbox) -> ConsentFilter:
         text = (self.folder / "consent.toml").read_text(encoding="utf-8")
         wanted = read_consent(text, name="consent.toml", home=self.home)
         consent = await consent_in_force(outbox, self.identity, wanted=wanted, name="consent.toml", now_s=self.now_s)
-        return Gate(consent)
+        return ConsentFilter(consent)
 
-    async def _metering(self, outbox: Outbox, slot: Slot) -> Metering:
+    async def _metering(self, outbox: Outbox, slot: Slot) -> HomeMeter:
         """The meter at the beginning of this slot: a new one, or one that resumes from the checkpoint."""
         kept = await outbox.checkpoint()
         next_slot, bases = read_checkpoint(kept) if kept else (slot, {})
         assert next_slot == slot, "run the slots of a home in order"
         self._counters |= {name.rpartition("/")[2]: base.counter_wh for name, base in bases.items()}
-        return Metering(self._places, next_slot=next_slot, longest_hole_s=300, bases=bases)
+        return HomeMeter(self._places, next_slot=next_slot, longest_hole_s=300, bases=bases)
 
-    def _read(self, metering: Metering, slot: Slot, *, is_first: bool, is_silent: bool) -> None:
+    def _read(self, metering: HomeMeter, slot: Slot, *, is_first: bool, is_silent: bool) -> None:
         """Take the reading at the beginning of `slot`, which ends the slot before it."""
         if not is_first:
             for name, energy_wh in energies_wh(self.number, slot - 1).items():
@@ -192,7 +194,7 @@ class InventedHome:
         for place in self._places:
             names = ("import_wh", "export_wh") if place is METER else ("production_wh",)
             if not is_silent:
-                metering.take(place, Sample(start_of(slot), {name: self._counters[name] for name in names}))
+                metering.add_sample(place, Sample(start_of(slot), {name: self._counters[name] for name in names}))
             if is_first:
                 metering.open(place)
             else:
@@ -204,7 +206,7 @@ class InventedHome:
         published = [each.seq for each in waiting]
         for topic, sealed in answers:
             receipt = decode_receipt(open_sealed(sealed, topic, self.identity.hub_key))
-            told = Receipted(receipt.through_seq, receipt.stored_at)
+            told = ReceiptState(receipt.through_seq, receipt.stored_at)
             await outbox.note_receipt(receipt, published=published, now_s=self.now_s, told=told)
 
 

@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from edge_agent.__main__ import main as agent_main
-from edge_agent.identity import load_identity
-from edge_agent.metering import read_checkpoint
-from edge_agent.outbox_file import open_outbox
+from edge_agent.metering.home_meter import read_checkpoint
+from edge_agent.outbox.opening import open_outbox
+from edge_agent.uplink.identity import load_identity
 from hub.__main__ import main as hub_main
-from hub.core.attestations import document_digest
-from hub.core.settlement import settle
-from hub.program import open_hub
-from hub.settlement_days import read_day
-from protocols.consent_rules import decode_consent
-from protocols.envelope import batch_hash
+from hub.books.days import read_day_inputs
+from hub.core.ledger.attestations import document_digest
+from hub.core.settlement.period import settle
+from hub.folder.opening import open_hub
+from protocols.consent.rules import decode_consent
 from protocols.timeline import Clock, Timeline
+from protocols.wire.envelope import batch_hash
 
 ALL_SLOTS = range(2**31)
 COUNTED_MESSAGES = ("messages", "readings", "consents", "chains")
@@ -86,7 +86,7 @@ async def _books(folder: Path) -> dict[str, Any]:
         prompts = await store.prompts(home=None, issued=ALL_SLOTS)
         settled = {}
         for day in sorted({run.day for run in runs}):
-            inputs = await read_day(store, day=date.fromisoformat(day))
+            inputs = await read_day_inputs(store, day=date.fromisoformat(day))
             settled[day] = settle(inputs.readings, inputs.rule).result_hash()
         return {
             "hub_key": key.public_key().public_bytes_raw().hex(),

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from edge_agent.identity import load_identity
-from edge_agent.program import Program
+from edge_agent.program import AgentProgram
 from edge_agent.settings import read_settings
-from hub.statement_command import SCRIPT
-from hub.storage.migrations import known_migrations
+from edge_agent.uplink.identity import load_identity
+from hub.commands.statement import SCRIPT
+from hub.storage.sqlite.schema import known_migrations
 from protocols.timeline import Clock
 from tests.releases.folder_text import rebuild_folder, sql_statements, write_folder
 from tests.releases.invented_coop import MONTH, InventedCoop
@@ -126,7 +126,7 @@ def test_the_agents_settings_and_devices_are_still_known(kept: Kept) -> None:
     assert settings.data == kept.agent / "data"
     assert [(device.name, device.roles) for device in settings.devices] == [("meter", ("grid",)), ("inverter", ("pv",))]
     clock = Clock(real=lambda: LATER_S)
-    Program(settings, clock, load_identity(settings.data), wanted=None)  # refuses what this version cannot run
+    AgentProgram(settings, clock, load_identity(settings.data), wanted=None)  # refuses what this version cannot run
 
 
 def test_the_agent_continues_its_chain_and_the_hub_takes_it(kept: Kept) -> None:

@@ -49,7 +49,7 @@ async def fairness_of(folder: Path, *, first: date, last: date, member: str | No
     settings, _, store = await open_hub(folder, clock=clock)
     try:
         period = await read_period(store, first=first, last=last, access=FAIRNESS_ACCESS)
-        report = report_fairness(period.stood, rng=np.random.default_rng(orders_seed(period.digests)))
+        report = report_fairness(period.current, rng=np.random.default_rng(orders_seed(period.digests)))
     except (RejectedInputError, ValueError) as problem:
         raise RequestError(f"fairness: {problem}") from None
     finally:

@@ -73,9 +73,9 @@ async def try_on_hub(
         await store.close()
     given = usual_params(method, period.parts) if params is None else params
     try:
-        rule = replace(period.stood[-1].rule, method=method, params=given)
-        trial = try_rule(period.parts, rule, stood=period.stood)
-        stood = try_rule(period.parts, period.stood[-1].rule, stood=period.stood)
+        rule = replace(period.current[-1].rule, method=method, params=given)
+        trial = try_rule(period.parts, rule, stood=period.current)
+        stood = try_rule(period.parts, period.current[-1].rule, stood=period.current)
     except (RejectedInputError, ValueError) as problem:
         raise RequestError(f"what-if: {problem}") from None
     found: dict[str, object] = {
@@ -98,8 +98,8 @@ async def try_on_hub(
 def _member(change: MemberComparison) -> dict[str, object]:
     return {
         "id": change.member,
-        "stood": _outcome(change.stood),
-        "tried": _outcome(change.tried),
+        "stood": _outcome(change.current),
+        "tried": _outcome(change.alternative),
         "gain_nano": change.gain_nano,
     }
 

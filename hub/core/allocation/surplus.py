@@ -49,12 +49,12 @@ class SlotSurvey:
     wanted: Energy
     unsafe: NDArray[np.bool_]
 
-    def take(self, energy: Energy, rows: RowNumbers) -> Energy:
+    def copy_rows(self, energy: Energy, rows: RowNumbers) -> Energy:
         """A copy of these rows, absent members as zero."""
         taken = energy[rows]
         return taken if self.present is None else np.where(self.present[rows], taken, 0)
 
-    def see(self, energy: Energy, run: slice) -> Energy:
+    def view_rows(self, energy: Energy, run: slice) -> Energy:
         """These rows in a row, absent members as zero; no copy where nobody is absent."""
         return energy[run] if self.present is None else np.where(self.present[run], energy[run], 0)
 
@@ -79,13 +79,13 @@ def allocate(
     survey = survey_slots(surplus_wh, demand_wh, key=key, present=present, highest_wh=highest_wh)
     for t in np.flatnonzero(survey.unsafe).tolist():
         row = np.array([t])
-        surplus, demand = survey.take(surplus_wh, row)[0].tolist(), survey.take(demand_wh, row)[0].tolist()
+        surplus, demand = survey.copy_rows(surplus_wh, row)[0].tolist(), survey.copy_rows(demand_wh, row)[0].tolist()
         here = [True] * len(demand) if survey.present is None else survey.present[t].tolist()
         alloc[t], sold[t] = allocate_row(surplus, demand, here, key=key)
     if key.method == "pairwise":
         live = ~survey.unsafe & (survey.pool > 0) & (survey.wanted > 0)
         for rows in _batches(live, demand_wh.shape[1]):
-            surplus, demand = survey.take(surplus_wh, rows), survey.take(demand_wh, rows)
+            surplus, demand = survey.copy_rows(surplus_wh, rows), survey.copy_rows(demand_wh, rows)
             alloc[rows], sold[rows] = pair_rows(surplus, demand, present=survey.presence(rows), key=key)
     else:
         sell_slots(survey, buy_slots(survey, key, alloc_wh=alloc), sold_wh=sold)
@@ -122,10 +122,10 @@ def buy_slots(survey: SlotSurvey, key: AllocationKey, *, alloc_wh: Energy) -> En
     if key.method not in COVERING:
         plenty[:] = False
     for run in _runs(plenty):
-        alloc_wh[run] = survey.see(survey.demand, run)
+        alloc_wh[run] = survey.view_rows(survey.demand, run)
     used[plenty] = survey.wanted[plenty]
     for rows in _batches(live & ~plenty, members):
-        demand = survey.take(survey.demand, rows)
+        demand = survey.copy_rows(survey.demand, rows)
         batch = TradingSlots(demand, survey.pool[rows], survey.wanted[rows], survey.presence(rows))
         alloc = METHODS[key.method](batch, key)
         alloc_wh[rows] = alloc
@@ -137,9 +137,9 @@ def sell_slots(survey: SlotSurvey, used: Energy, *, sold_wh: Energy) -> None:
     """Writes the sellers' side into `sold_wh`: what was used, shared by surplus; where all was used, all is sold."""
     members = survey.surplus.shape[1]
     for run in _runs((used > 0) & (used == survey.pool)):
-        sold_wh[run] = survey.see(survey.surplus, run)
+        sold_wh[run] = survey.view_rows(survey.surplus, run)
     for rows in _batches((used > 0) & (used < survey.pool), members):
-        surplus = survey.take(survey.surplus, rows)
+        surplus = survey.copy_rows(survey.surplus, rows)
         sellers = np.flatnonzero(np.bitwise_or.reduce(surplus, axis=0))
         if sellers.size < SPARSE * members:
             # Whole rows go in at once: cells scattered over two axes take several times as long.

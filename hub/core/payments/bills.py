@@ -156,9 +156,9 @@ def _words(money: MonthMoney, member: str, side: str, terms: TaxTerms | None) ->
     """The sentences the document must carry, each once, in the board's own words."""
     if terms is None:
         return []
-    needed = [treatment.word for treatment, _, _ in _stretches(money, member, side, terms)]
+    needed = [treatment.note_key for treatment, _, _ in _stretches(money, member, side, terms)]
     if side == RECEIVED and money.nano(FEE, member):
-        needed.append(terms.treatment(member, FEES, money.last_day).word)
+        needed.append(terms.treatment(member, FEES, money.last_day).note_key)
     elif side == SOLD and _is_trader(money, member, terms):
         needed.insert(0, SELF_BILLING)
     return [terms.words[word] for word in dict.fromkeys(needed) if terms.words.get(word)]

@@ -47,7 +47,7 @@ class TaxTreatment:
 
     rate_ppm: int = 0
     reverse_charge: bool = False
-    word: str = ""
+    note_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class TaxTerms:
             word = "" if standing.sells == STANDARD else standing.sells
             return TaxTreatment(rates.sold_ppm if taxed else 0, standing.sells == REVERSE_CHARGE, word)
         if rates.small_business:
-            return TaxTreatment(word=SMALL_BUSINESS)
+            return TaxTreatment(note_key=SMALL_BUSINESS)
         rate_ppm = rates.bought_ppm if kind == BOUGHT else rates.fees_ppm
         is_reverse = standing.buys == REVERSE_CHARGE
         return TaxTreatment(rate_ppm, is_reverse, REVERSE_CHARGE if is_reverse else "")

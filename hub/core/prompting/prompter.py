@@ -97,7 +97,8 @@ def propose(
 def response_chances(members_history: Sequence[MemberHistory], rules: PromptRules) -> dict[str, float]:
     """How likely each member is to say yes: the member's own rate, drawn to the group's, drawn to the prior."""
     counts = {
-        member.member: (sum(ask.answer == "yes" for ask in member.asks), len(member.asks)) for member in members_history
+        member.member: (sum(ask.answer == "yes" for ask in member.earlier_prompts), len(member.earlier_prompts))
+        for member in members_history
     }
     yes, asks = (sum(part) for part in zip(*counts.values(), strict=True)) if counts else (0, 0)
     strength = rules.response_prior_asks
@@ -121,19 +122,19 @@ def _is_quiet(now_slot: int, *, tz: str, rules: PromptRules) -> bool:
 
 def _asked(member: MemberHistory, *, now_slot: int, tz: str) -> _Asked:
     today = int(wall_slots(now_slot, 1, tz=tz)[0]) // SLOTS_PER_DAY
-    days = [int(wall_slots(ask.issued_slot, 1, tz=tz)[0]) // SLOTS_PER_DAY for ask in member.asks]
-    week = sum(now_slot - WEEK_SLOTS < ask.issued_slot <= now_slot for ask in member.asks)
+    days = [int(wall_slots(ask.issued_slot, 1, tz=tz)[0]) // SLOTS_PER_DAY for ask in member.earlier_prompts]
+    week = sum(now_slot - WEEK_SLOTS < ask.issued_slot <= now_slot for ask in member.earlier_prompts)
     return _Asked(sum(day == today for day in days), week)
 
 
 def _may_ask(member: MemberHistory, appliance: ShiftableAppliance) -> bool:
-    refused = any(ask.answer == "never_appliance" and ask.appliance == appliance.kind for ask in member.asks)
+    refused = any(ask.answer == "never_appliance" and ask.appliance == appliance.kind for ask in member.earlier_prompts)
     return appliance.is_asked and not refused and appliance.energy_wh > 0 and appliance.duration_slots > 0
 
 
 def _take_in_open_asks(plan: ShiftPlan, member: MemberHistory, chance: float, *, first_slot: int) -> None:
     """Runs that earlier prompts may still move count as assigned: sure after a yes, likely while unanswered."""
-    for ask in member.asks:
+    for ask in member.earlier_prompts:
         usual, proposed = ask.usual_slot - first_slot, ask.proposed_slot - first_slot
         is_ahead = min(usual, proposed) >= 0 and max(usual, proposed) + ask.duration_slots <= plan.slots
         if is_ahead and ask.answer in (None, "yes"):
@@ -152,8 +153,8 @@ def _runs(
     rules: PromptRules,
 ) -> list[_Option]:
     """The appliance's coming runs that may still move: one for each local day within the look-ahead."""
-    weight = rules.fairness_per_ask ** len(member.asks)
-    open_usual = [ask.usual_slot for ask in member.asks if ask.appliance == appliance.kind]
+    weight = rules.fairness_per_ask ** len(member.earlier_prompts)
+    open_usual = [ask.usual_slot for ask in member.earlier_prompts if ask.appliance == appliance.kind]
     last = min(len(walls), soonest + rules.lookahead_slots)
     options = []
     for usual in np.flatnonzero(walls % SLOTS_PER_DAY == appliance.usual_slot_of_day % SLOTS_PER_DAY):

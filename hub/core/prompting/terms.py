@@ -71,7 +71,7 @@ class MemberHistory:
     member: str
     home: str
     is_willing: bool
-    asks: tuple[EarlierPrompt, ...] = ()
+    earlier_prompts: tuple[EarlierPrompt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

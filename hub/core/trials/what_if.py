@@ -53,13 +53,13 @@ class MemberComparison:
     """One member under the rule that stood and under the one tried; shown to that member only."""
 
     member: str
-    stood: PeriodOutcome
-    tried: PeriodOutcome
+    current: PeriodOutcome
+    alternative: PeriodOutcome
 
     @property
     def gain_nano(self) -> int:
         """How much more the member would have gained by sharing under the rule tried."""
-        return self.tried.benefit_nano - self.stood.benefit_nano
+        return self.alternative.benefit_nano - self.current.benefit_nano
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +92,8 @@ class MemberTrial:
 
     days: int
     left_out: int
-    stood: TrialSummary
-    tried: TrialSummary
+    current: TrialSummary
+    alternative: TrialSummary
     own: MemberComparison | None
 
 
@@ -112,7 +112,7 @@ class Trial:
     @property
     def worse_off(self) -> tuple[str, ...]:
         """Members who would be better off alone, by name: for the board only."""
-        return tuple(change.member for change in self.changes if change.tried.benefit_nano < 0)
+        return tuple(change.member for change in self.changes if change.alternative.benefit_nano < 0)
 
 
 def try_rule(
@@ -140,7 +140,7 @@ def try_rule(
 def summarise(trial: Trial) -> TrialSummary:
     """What everyone may see of a trial."""
     changes = trial.changes
-    tried = [change.tried for change in changes]
+    tried = [change.alternative for change in changes]
     shared = sum(outcome.received_wh for outcome in tried)
     gains = [change.gain_nano for change in changes]
     gainers, losers = [gain for gain in gains if gain > 0], [gain for gain in gains if gain < 0]

@@ -40,7 +40,7 @@ def add_fairness_pages(app: FastAPI, site: PageContext) -> None:
             place="more",
             year=year,
             years=years,
-            why_not=report if isinstance(report, str) else "",
+            obstacle=report if isinstance(report, str) else "",
             is_at_work=year is not None and report is None,
             view=fairness_page(report, visit.words) if isinstance(report, MemberFairness) else None,
         )

@@ -26,7 +26,7 @@ class TrialPage:
 
     headline: str
     lede: str
-    own: ChartTable | None
+    own_table: ChartTable | None
     whole: ChartTable | None
     homes: str
     hidden: str
@@ -44,7 +44,7 @@ def rule_options(words: Localizer, *, chosen: str) -> Options:
 def trial_page(trial: MemberTrial, words: Localizer, *, month: date) -> TrialPage:
     """The page of the member's own view."""
     named = words.month(month)
-    own, stood, tried = trial.own, trial.stood, trial.tried
+    own, stood, tried = trial.own, trial.current, trial.alternative
     is_shown = tried.shared_wh is not None
     return TrialPage(
         headline=words.say("You had no part in %(month)s", month=named) if own is None else _headline(own, words),
@@ -54,7 +54,7 @@ def trial_page(trial: MemberTrial, words: Localizer, *, month: date) -> TrialPag
             tried=method_words(tried.method, words),
             stood=method_words(stood.method, words),
         ),
-        own=None if own is None else _own_table(own, words),
+        own_table=None if own is None else _own_table(own, words),
         whole=_whole_table(stood, tried, words) if is_shown else None,
         homes=words.count("%(n)s home", "All %(n)s homes together", tried.homes),
         hidden="" if is_shown else _too_few(tried.homes, words),
@@ -83,7 +83,7 @@ def _heads(words: Localizer) -> tuple[str, str, str]:
 
 
 def _own_table(own: MemberComparison, words: Localizer) -> ChartTable:
-    stood, tried = own.stood, own.tried
+    stood, tried = own.current, own.alternative
     rows = (
         (words.say("Got from neighbours"), words.kwh(stood.received_wh), words.kwh(tried.received_wh)),
         (words.say("Given to neighbours"), words.kwh(stood.sold_wh), words.kwh(tried.sold_wh)),
@@ -165,13 +165,13 @@ def trial_json(trial: MemberTrial) -> dict[str, object]:
     return {
         "days": trial.days,
         "days_left_out": trial.left_out,
-        "stood": asdict(trial.stood),
-        "tried": asdict(trial.tried),
+        "stood": asdict(trial.current),
+        "tried": asdict(trial.alternative),
         "own": None
         if own is None
         else {
-            "stood": asdict(own.stood) | {"benefit_nano": own.stood.benefit_nano},
-            "tried": asdict(own.tried) | {"benefit_nano": own.tried.benefit_nano},
+            "stood": asdict(own.current) | {"benefit_nano": own.current.benefit_nano},
+            "tried": asdict(own.alternative) | {"benefit_nano": own.alternative.benefit_nano},
             "gain_nano": own.gain_nano,
         },
     }

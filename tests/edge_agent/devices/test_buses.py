@@ -49,7 +49,7 @@ class Street:
         return bus
 
     def _collect(self) -> None:
-        while found := self.metering.finished():
+        while found := self.metering.next_closed_slot():
             self.closed.append(found[0])
 
     @contextlib.asynccontextmanager

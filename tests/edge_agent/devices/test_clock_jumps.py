@@ -140,7 +140,7 @@ def test_a_clock_that_is_set_while_the_agent_runs(jumps: list[tuple[int, int]]) 
     closed: list[ClosedSlot] = []
 
     def collect() -> None:
-        while found := metering.finished():
+        while found := metering.next_closed_slot():
             closed.append(found[0])
 
     bus = bus_of(computer, Meter(computer), metering=metering, closed=collect)
@@ -169,8 +169,8 @@ def test_readings_by_the_boot_clock_get_their_slots_whatever_the_wall_clock_said
     feed = SampleFeed(metering, window_s=WINDOW_S)
     closed: list[ClosedSlot] = []
     for moment in moments:
-        feed.take(moment.at_s, moment.samples)
-        while found := metering.finished():
+        feed.add_samples(moment.at_s, moment.samples)
+        while found := metering.next_closed_slot():
             closed.append(found[0])
     assert first == FIRST
     if metering.first_base_wh >= 0:
@@ -201,8 +201,8 @@ def test_a_boundary_is_the_first_good_reading_in_its_window(first_s: int, bad: l
         heads = bad if slot else [None] * len(bad)
         for nth, shown_wh in enumerate([*heads, counter_wh, counter_wh + 9]):
             at_s = float(start_of(FIRST + slot) + first_s + 7 * nth)
-            feed.take(at_s, {PLACE: Sample(at_s, {"import_wh": shown_wh, "export_wh": 0})})
-        while found := metering.finished():
+            feed.add_samples(at_s, {PLACE: Sample(at_s, {"import_wh": shown_wh, "export_wh": 0})})
+        while found := metering.next_closed_slot():
             closed.append(found[0])
     values = [each.values[Measure.GRID_IMPORT] for each in closed]
     assert [value.energy_wh for value in values] == [later - first for first, later in pairwise(good_wh)]
@@ -215,8 +215,8 @@ def test_a_boundary_without_a_good_reading_is_a_gap_and_a_total() -> None:
     closed: list[ClosedSlot] = []
     for at, counter_wh in ((0, 1000), (900, None), (930, None), (961, 2000), (1800, 3000)):
         at_s = start_of(FIRST) + at
-        feed.take(at_s, {PLACE: Sample(at_s, {"import_wh": counter_wh, "export_wh": 0})})
-        while found := metering.finished():
+        feed.add_samples(at_s, {PLACE: Sample(at_s, {"import_wh": counter_wh, "export_wh": 0})})
+        while found := metering.next_closed_slot():
             closed.append(found[0])
     assert [each.values[Measure.GRID_IMPORT].gap for each in closed] == [Gap.DEVICE_SILENT] * 2
     totals = [each for each in closed[1].long_intervals if each.measure is Measure.GRID_IMPORT]

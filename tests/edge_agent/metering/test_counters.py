@@ -20,7 +20,7 @@ FIRST = 2_000_000
 
 def begun(counter_wh: int = 100_000, limits: CounterLimits = LIMITS) -> CounterMeter:
     meter = CounterMeter(limits)
-    assert meter.take(start_of(FIRST), counter_wh) is ReadingVerdict.GOOD
+    assert meter.add_reading(start_of(FIRST), counter_wh) is ReadingVerdict.GOOD
     meter.open(FIRST)
     return meter
 
@@ -29,7 +29,7 @@ def end_slot(meter: CounterMeter, slot: int, *readings: int | None) -> ClosedCou
     """Give the readings at the slot's end until one is believed, then close."""
     verdict = ReadingVerdict.NOTHING
     for reading in readings:
-        verdict = meter.take(start_of(slot + 1), reading)
+        verdict = meter.add_reading(start_of(slot + 1), reading)
     closed = meter.close(slot, Gap.NONE if verdict is ReadingVerdict.GOOD else Gap.DEVICE_SILENT)
     assert closed is not None
     return closed
@@ -43,7 +43,7 @@ def test_a_slot_is_the_difference_of_its_two_boundaries() -> None:
 
 def test_a_slot_before_the_first_boundary_is_unknown_not_zero() -> None:
     meter = CounterMeter(LIMITS)
-    meter.take(start_of(FIRST) + 300, 5_000)
+    meter.add_reading(start_of(FIRST) + 300, 5_000)
     assert meter.close(FIRST - 1, Gap.DEVICE_SILENT) is None
 
 
@@ -58,7 +58,7 @@ def test_missing_boundaries_leave_gaps_and_one_total_over_them() -> None:
 
 def test_zero_at_night_is_asleep_and_the_way_back_is_no_production() -> None:
     meter = begun(12_345_678)
-    meter.take(start_of(FIRST) + 300, 0)
+    meter.add_reading(start_of(FIRST) + 300, 0)
     assert end_slot(meter, FIRST, 0, 0).gap is Gap.DEVICE_SILENT
     assert end_slot(meter, FIRST + 1, None, None).energy_wh is None
     morning = end_slot(meter, FIRST + 2, 12_345_690)
@@ -68,37 +68,37 @@ def test_zero_at_night_is_asleep_and_the_way_back_is_no_production() -> None:
 
 def test_a_reset_needs_a_second_reading_and_costs_its_slot_only() -> None:
     meter = begun()
-    assert meter.take(start_of(FIRST + 1), 40) is ReadingVerdict.SUSPECT
-    assert meter.take(start_of(FIRST + 1), 41) is ReadingVerdict.GOOD
+    assert meter.add_reading(start_of(FIRST + 1), 40) is ReadingVerdict.SUSPECT
+    assert meter.add_reading(start_of(FIRST + 1), 41) is ReadingVerdict.GOOD
     assert meter.close(FIRST, Gap.NONE) == ClosedCounterSlot(None, Mark.MISSING, Gap.COUNTER_RESET)
     assert end_slot(meter, FIRST + 1, 300) == ClosedCounterSlot(259, Mark.MEASURED, Gap.NONE)
 
 
 def test_one_wrong_low_reading_is_forgotten() -> None:
     meter = begun()
-    assert meter.take(start_of(FIRST) + 300, 40) is ReadingVerdict.SUSPECT
-    assert meter.take(start_of(FIRST) + 600, 100_100) is ReadingVerdict.GOOD
+    assert meter.add_reading(start_of(FIRST) + 300, 40) is ReadingVerdict.SUSPECT
+    assert meter.add_reading(start_of(FIRST) + 600, 100_100) is ReadingVerdict.GOOD
     assert end_slot(meter, FIRST, 100_200) == ClosedCounterSlot(200, Mark.MEASURED, Gap.NONE)
 
 
 def test_a_fall_that_comes_back_is_not_counted_as_production() -> None:
     meter = begun(100_000)
     for reading in (99_000, 99_000, 99_010, 100_300):
-        meter.take(start_of(FIRST) + 300, reading)
+        meter.add_reading(start_of(FIRST) + 300, reading)
     assert end_slot(meter, FIRST, 100_400) == ClosedCounterSlot(400, Mark.MEASURED, Gap.NONE)
 
 
 def test_an_impossible_rise_is_never_energy() -> None:
     meter = begun()
-    assert meter.take(start_of(FIRST + 1), 900_000) is ReadingVerdict.SUSPECT
-    assert meter.take(start_of(FIRST + 1), 900_000) is ReadingVerdict.GOOD
+    assert meter.add_reading(start_of(FIRST + 1), 900_000) is ReadingVerdict.SUSPECT
+    assert meter.add_reading(start_of(FIRST + 1), 900_000) is ReadingVerdict.GOOD
     assert meter.close(FIRST, Gap.NONE) == ClosedCounterSlot(None, Mark.MISSING, Gap.IMPLAUSIBLE)
     assert end_slot(meter, FIRST + 1, 900_100).energy_wh == 100
 
 
 def test_more_than_the_connection_can_carry_in_a_slot_is_implausible() -> None:
     meter = begun()
-    meter.take(start_of(FIRST) + 450, 102_000)
+    meter.add_reading(start_of(FIRST) + 450, 102_000)
     assert end_slot(meter, FIRST, 104_000) == ClosedCounterSlot(None, Mark.MISSING, Gap.IMPLAUSIBLE)
 
 
@@ -115,7 +115,7 @@ def test_a_counter_that_showed_zero_long_ago_is_not_believed_at_once() -> None:
     meter = begun(0)
     meter.close(FIRST, Gap.DEVICE_SILENT)
     meter.close(FIRST + 1, Gap.DEVICE_SILENT)
-    assert meter.take(start_of(FIRST + 3), 4_000) is ReadingVerdict.SUSPECT
+    assert meter.add_reading(start_of(FIRST + 3), 4_000) is ReadingVerdict.SUSPECT
     assert end_slot(meter, FIRST + 2, 4_000).energy_wh is None
 
 

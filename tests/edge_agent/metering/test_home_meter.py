@@ -19,7 +19,7 @@ EAST, WEST = MeasuringPoint("east", "pv", 5_000), MeasuringPoint("west", "pv", 5
 
 def boundary(metering: HomeMeter, slot: int, place: MeasuringPoint, **counters: int) -> None:
     """A good reading at the beginning of `slot`, which ends the slot before or begins the first."""
-    assert metering.take(place, Sample(start_of(slot), counters)) is ReadingVerdict.GOOD
+    assert metering.add_sample(place, Sample(start_of(slot), counters)) is ReadingVerdict.GOOD
     if metering.next_of(place) == slot:
         metering.open(place)
     else:
@@ -27,7 +27,7 @@ def boundary(metering: HomeMeter, slot: int, place: MeasuringPoint, **counters: 
 
 
 def finished(metering: HomeMeter) -> ClosedSlot:
-    found = metering.finished()
+    found = metering.next_closed_slot()
     assert found is not None
     return found[0]
 
@@ -35,7 +35,7 @@ def finished(metering: HomeMeter) -> ClosedSlot:
 def test_import_and_export_of_a_meter() -> None:
     metering = HomeMeter([GRID], next_slot=FIRST, longest_hole_s=300)
     boundary(metering, FIRST, GRID, import_wh=1000, export_wh=50)
-    assert metering.finished() is None
+    assert metering.next_closed_slot() is None
     boundary(metering, FIRST + 1, GRID, import_wh=1100, export_wh=55)
     closed = finished(metering)
     assert closed.slot == FIRST
@@ -51,9 +51,9 @@ def test_a_slot_waits_for_its_slowest_place_while_others_go_on() -> None:
         boundary(metering, FIRST, place, **{counter: 100})
     boundary(metering, FIRST + 1, GRID, import_wh=110)
     boundary(metering, FIRST + 2, GRID, import_wh=150)
-    assert metering.finished() is None
+    assert metering.next_closed_slot() is None
     boundary(metering, FIRST + 1, EAST, production_wh=107)
-    found = metering.finished()
+    found = metering.next_closed_slot()
     assert found is not None
     closed, checkpoint = found
     assert closed.values[Measure.GRID_IMPORT].energy_wh == 10
@@ -89,7 +89,7 @@ def test_a_restart_gives_the_slots_between_as_off_and_the_total_over_them() -> N
     first = HomeMeter([GRID], next_slot=FIRST, longest_hole_s=300)
     boundary(first, FIRST, GRID, import_wh=1000)
     boundary(first, FIRST + 1, GRID, import_wh=1100)
-    found = first.finished()
+    found = first.next_closed_slot()
     assert found is not None
     next_slot, bases = read_checkpoint(found[1])
     again = HomeMeter([GRID], next_slot=next_slot, longest_hole_s=300, bases=bases)
@@ -105,7 +105,7 @@ def test_a_restart_within_a_slot_loses_nothing() -> None:
     first = HomeMeter([GRID], next_slot=FIRST, longest_hole_s=300)
     boundary(first, FIRST, GRID, import_wh=1000)
     boundary(first, FIRST + 1, GRID, import_wh=1100)
-    found = first.finished()
+    found = first.next_closed_slot()
     assert found is not None
     again = HomeMeter([GRID], next_slot=FIRST + 1, longest_hole_s=300, bases=read_checkpoint(found[1])[1])
     boundary(again, FIRST + 2, GRID, import_wh=1234)
@@ -122,7 +122,7 @@ def test_wind_without_a_counter_is_derived_from_power() -> None:
     wind = MeasuringPoint("turbine", "wind", 5_000)
     metering = HomeMeter([wind], next_slot=FIRST, longest_hole_s=450)
     for at in range(4):
-        metering.take(wind, Sample(start_of(FIRST) + at * 300, {}, power_w=1200))
+        metering.add_sample(wind, Sample(start_of(FIRST) + at * 300, {}, power_w=1200))
         if at == 0:
             metering.open(wind)
     metering.close(wind)

@@ -45,12 +45,12 @@ def run(plant: Plant, metering: HomeMeter, *, minutes: range) -> list[tuple[int 
     """Read every minute; the slots' energy and mark."""
     closed = []
     for at in minutes:
-        metering.take(PLACE, plant.sample(at))
+        metering.add_sample(PLACE, plant.sample(at))
         if at % 15 == 0 and at == minutes.start:
             metering.open(PLACE)
         elif at % 15 == 0:
             metering.close(PLACE)
-            slot, _ = metering.finished() or (None, b"")
+            slot, _ = metering.next_closed_slot() or (None, b"")
             assert slot is not None
             value = slot.values[Measure.PV_PRODUCTION]
             closed.append((value.energy_wh, value.mark))
@@ -98,22 +98,22 @@ def test_it_goes_on_after_a_restart_within_its_step() -> None:
     kept = b""
     first = 0
     for at in range(151):
-        before.take(PLACE, plant.sample(at))
+        before.add_sample(PLACE, plant.sample(at))
         if at == 0:
             before.open(PLACE)
         elif at % 15 == 0:
             before.close(PLACE)
-            slot, kept = before.finished() or (None, b"")
+            slot, kept = before.next_closed_slot() or (None, b"")
             assert slot is not None
             first += slot.values[Measure.PV_PRODUCTION].energy_wh or 0
     next_slot, bases = read_checkpoint(kept)
     after = HomeMeter([PLACE], next_slot=next_slot, longest_hole_s=300, bases=bases)
     second = 0
     for at in range(151, 451):
-        after.take(PLACE, plant.sample(at))
+        after.add_sample(PLACE, plant.sample(at))
         if at % 15 == 0:
             after.close(PLACE)
-            slot, _ = after.finished() or (None, b"")
+            slot, _ = after.next_closed_slot() or (None, b"")
             assert slot is not None
             second += slot.values[Measure.PV_PRODUCTION].energy_wh or 0
     assert abs(first + second - 450 / 60 * 2000) < STEP_WH
@@ -121,20 +121,22 @@ def test_it_goes_on_after_a_restart_within_its_step() -> None:
 
 def test_a_sleeping_device_and_a_counter_that_begins_again_stay_what_they_are() -> None:
     shape = CounterShape(0, 300)
-    assert shape.take(0, 5000, power_w=600, step_wh=1000) == 5000
-    shape.believe()
-    assert shape.take(60, None, power_w=None, step_wh=1000) is None
-    assert shape.take(120, 0, power_w=0, step_wh=1000) == 0
-    assert shape.take(180, 5000, power_w=0, step_wh=1000) == 5010, "10 Wh since the first reading"
-    shape.believe()
-    assert shape.take(240, 1000, power_w=0, step_wh=1000) == 1000, "the meter behind it decides what a fall is"
+    assert shape.refine_reading(0, 5000, power_w=600, step_wh=1000) == 5000
+    shape.confirm_reading()
+    assert shape.refine_reading(60, None, power_w=None, step_wh=1000) is None
+    assert shape.refine_reading(120, 0, power_w=0, step_wh=1000) == 0
+    assert shape.refine_reading(180, 5000, power_w=0, step_wh=1000) == 5010, "10 Wh since the first reading"
+    shape.confirm_reading()
+    assert shape.refine_reading(240, 1000, power_w=0, step_wh=1000) == 1000, (
+        "the meter behind it decides what a fall is"
+    )
     meter = metering()
     for at, counter_wh in enumerate((7000, 2000, 2000)):
-        meter.take(PLACE, Sample(start_of(FIRST) + 450.0 * at, {"production_wh": counter_wh}, 0, is_shaped=True))
+        meter.add_sample(PLACE, Sample(start_of(FIRST) + 450.0 * at, {"production_wh": counter_wh}, 0, is_shaped=True))
         if at == 0:
             meter.open(PLACE)
     meter.close(PLACE)
-    slot, _ = meter.finished() or (None, b"")
+    slot, _ = meter.next_closed_slot() or (None, b"")
     assert slot is not None
     assert slot.values[Measure.PV_PRODUCTION].gap is Gap.COUNTER_RESET
     assert SLOT_S == 900
@@ -146,12 +148,12 @@ def total_wh(plant: Plant, minutes: int, *, wrong_steps: Mapping[int, int]) -> i
     for at in range(minutes + 1):
         sample = plant.sample(at)
         counter_wh = (sample.counters_wh["production_wh"] or 0) + wrong_steps.get(at, 0) * STEP_WH
-        meter.take(PLACE, replace(sample, counters_wh={"production_wh": counter_wh}))
+        meter.add_sample(PLACE, replace(sample, counters_wh={"production_wh": counter_wh}))
         if at == 0:
             meter.open(PLACE)
         elif at % 15 == 0:
             meter.close(PLACE)
-        while found := meter.finished():
+        while found := meter.next_closed_slot():
             told_wh += sum(value.energy_wh or 0 for value in found[0].values.values())
             told_wh += sum(total.energy_wh for total in found[0].long_intervals)
     return told_wh
@@ -183,9 +185,9 @@ def test_a_misread_the_meter_believes_is_made_up_for() -> None:
 @pytest.mark.parametrize("power_w", [None, 0])
 def test_the_first_step_lifts_the_beginning_by_less_than_a_step_without_power(power_w: int | None) -> None:
     shape = CounterShape(0, 300)
-    shape.take(0, 5000, power_w=power_w, step_wh=1000)
-    shape.believe()
-    assert shape.take(60, 6000, power_w=power_w, step_wh=1000) == 6000
+    shape.refine_reading(0, 5000, power_w=power_w, step_wh=1000)
+    shape.confirm_reading()
+    assert shape.refine_reading(60, 6000, power_w=power_w, step_wh=1000) == 6000
     assert shape.found_wh == 999
 
 
@@ -197,15 +199,15 @@ def test_a_new_beginning_is_placed_anew_and_only_a_confirmed_one() -> None:
         (1000, True, 0),
         (2000, True, 999),
     ):
-        shape.take(0, counter_wh, power_w=None, step_wh=1000)
+        shape.refine_reading(0, counter_wh, power_w=None, step_wh=1000)
         assert shape.found_wh == found_wh
         if counter_wh != 2000 or has_begun_again:
-            shape.believe(has_begun_again=has_begun_again)
+            shape.confirm_reading(has_begun_again=has_begun_again)
 
 
 def test_power_is_counted_on_after_the_clock_was_set_back() -> None:
     shape = CounterShape(0, 300)
-    shape.take(1000, 5000, power_w=600, step_wh=1000)
-    shape.believe()
+    shape.refine_reading(1000, 5000, power_w=600, step_wh=1000)
+    shape.confirm_reading()
     shape.step_time(-900)
-    assert shape.take(160, 5000, power_w=600, step_wh=1000) == 5010
+    assert shape.refine_reading(160, 5000, power_w=600, step_wh=1000) == 5010

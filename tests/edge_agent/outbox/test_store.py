@@ -11,8 +11,9 @@ import aiosqlite
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from edge_agent.outbox.messages import ChainLink, OutboxError, SealedMessage
 from edge_agent.outbox.opening import FILE_NAME, open_outbox
-from edge_agent.outbox.store import PROMPTS_KEPT, ChainLink, Outbox, OutboxError, SealedMessage
+from edge_agent.outbox.store import PROMPTS_KEPT, Outbox
 from edge_agent.outbox.view import PromptStatus, leave_answer, list_prompts, read_overview
 from edge_agent.uplink.sealing import AgentSigner, reseal_message, seal_answer
 from protocols.wire.chain import FIRST_PREVIOUS

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_agent.outbox.messages import ChainLink, OutboxError, ReceiptState, SealedMessage
 from edge_agent.outbox.opening import FILE_NAME, open_outbox
-from edge_agent.outbox.store import ChainLink, Outbox, OutboxError, ReceiptState, SealedMessage
+from edge_agent.outbox.store import Outbox
 from edge_agent.uplink.receipt_effects import ReceiptMeaning, advance_receipts, meaning_of
 from edge_agent.uplink.sealing import reseal_message, seal_answer, seal_consent_notice
 from protocols.consent.rules import default_consent

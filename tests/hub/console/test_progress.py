@@ -23,7 +23,7 @@ def shown(out: io.StringIO, *, until_s: int) -> str:
     progress = Progress(out, monotonic=watch)
     for second in range(until_s):
         watch.now_s = float(second)
-        progress.tell("messages", second, until_s)
+        progress.report("messages", second, until_s)
     progress.end()
     return out.getvalue()
 
@@ -48,7 +48,7 @@ def test_more_than_was_expected_is_not_more_than_all() -> None:
     watch, out = Watch(), io.StringIO()
     progress = Progress(out, monotonic=watch)
     watch.now_s = 3
-    progress.tell("entries", 12, 7)
+    progress.report("entries", 12, 7)
     watch.now_s = 15
-    progress.tell("entries", 30, None)
+    progress.report("entries", 30, None)
     assert out.getvalue() == "entries: 12 of 12\nentries: 30\n"

@@ -40,11 +40,11 @@ RATES = '[[rates]]\nfrom = "2026-01-01"\nbought_ppm = 1\nsold_ppm = 1\nfees_ppm 
 def test_what_is_written_holds_from_its_day_on() -> None:
     terms = parse_tax_terms(TEXT.encode(), name="tax.toml")
     assert terms.treatment("m01", "bought", "2025-12-31") == TaxTreatment()
-    assert terms.treatment("m01", "bought", "2026-06-30") == TaxTreatment(word="small_business")
+    assert terms.treatment("m01", "bought", "2026-06-30") == TaxTreatment(note_key="small_business")
     assert terms.treatment("m01", "bought", "2026-07-01") == TaxTreatment(200_000)
     assert terms.treatment("m02", "sold", "2026-06-30") == TaxTreatment(130_000)
-    assert terms.treatment("m02", "sold", "2026-09-01") == TaxTreatment(word="small_business")
-    assert terms.treatment("m01", "sold", "2026-09-01") == TaxTreatment(word="private")
+    assert terms.treatment("m02", "sold", "2026-09-01") == TaxTreatment(note_key="small_business")
+    assert terms.treatment("m01", "sold", "2026-09-01") == TaxTreatment(note_key="private")
     assert terms.standing("m02", "2026-08-31").tax_number == "ATU1"
     assert terms.issuer[0] == "Sunny Street eG"
 

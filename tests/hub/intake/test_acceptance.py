@@ -31,7 +31,7 @@ from protocols.consent.reduction import (
     contract_rule,
     default_consent,
     encode_consent,
-    ordered,
+    sort_rules,
 )
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import slot_of, start_of
@@ -286,7 +286,7 @@ def test_consent_is_the_second_lock() -> None:
     pv = Column(Measure.PV_PRODUCTION, 1, 40, 0, Mark.MEASURED, Gap.NONE)
     assert hub.content_reason(home.batch(columns=[pv])) == "outside_consent", "nothing but the contract by default"
     allowed = ConsentRule("forecast.home", (Measure.PV_PRODUCTION,), Resolution.PT15M, 0, None)
-    consent = ConsentSet(home.home, 2, ordered([contract_rule(), allowed]))
+    consent = ConsentSet(home.home, 2, sort_rules([contract_rule(), allowed]))
     assert hub.content_reason(home.consent(consent)) is None
     assert hub.content_reason(home.batch(columns=[pv])) is None
     home.consent_version = 1

@@ -60,8 +60,8 @@ async def street(tmp_path: Path) -> AsyncIterator[Street]:
 
 
 def job_on(store: SqliteStore) -> SettlementJob:
-    look = partial(check_days_quality, place_deg=None, plates={})
-    return SettlementJob(store, tz=COOP.tz, calendar=RunCalendar(), key=KEY, look=look)
+    quality_check = partial(check_days_quality, place_deg=None, plates={})
+    return SettlementJob(store, tz=COOP.tz, calendar=RunCalendar(), key=KEY, quality_check=quality_check)
 
 
 async def findings(store: SqliteStore, **chosen: str) -> tuple[FindingRow, ...]:

@@ -43,7 +43,7 @@ from hub.trials.fairness_service import FairnessService
 from hub.trials.what_if_service import TrialService
 from hub.web.frame.services import HubParts
 from hub.web.frame.tokens import hash_token
-from protocols.consent.reduction import ConsentRule, ConsentSet, Resolution, default_consent, encode_consent, ordered
+from protocols.consent.reduction import ConsentRule, ConsentSet, Resolution, default_consent, encode_consent, sort_rules
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import slots_of_day, start_of
 from protocols.timeline import Clock
@@ -148,7 +148,7 @@ def consent_of(number: int, *, sharing: int) -> ConsentSet:
     rules = [*default_consent(home).rules] + [
         ConsentRule(code, everything, Resolution.PT15M, FIRST_SLOT, None) for code in ("forecast.hood", "prompt.shift")
     ]
-    return ConsentSet(home, 3, ordered(rules))
+    return ConsentSet(home, 3, sort_rules(rules))
 
 
 def messages_of(number: int, *, sharing: int) -> list[AcceptedMessage]:

@@ -15,19 +15,19 @@ from protocols.consent.reduction import (
     ConsentSet,
     Resolution,
     SlotValue,
+    consent_digest,
+    consent_toml,
     contract_rule,
     decode_consent,
     default_consent,
-    digest,
     encode_consent,
     filter_devices,
     filter_long_intervals,
     filter_values,
     find_violations,
     finest_spans,
-    ordered,
     parse_consent,
-    text_of,
+    sort_rules,
 )
 from protocols.quantities import SENT_GAPS, Gap, Mark, Measure
 from protocols.wire.readings import (
@@ -65,7 +65,7 @@ def rules(draw: st.DrawFn) -> ConsentRule:
 def consents(draw: st.DrawFn) -> ConsentSet:
     base = default_consent("h01", draw(st.integers(1, 9)))
     kept = base.rules if draw(st.booleans()) else (contract_rule(),)
-    return replace(base, rules=ordered({*kept, *draw(st.lists(rules(), max_size=4))}))
+    return replace(base, rules=sort_rules({*kept, *draw(st.lists(rules(), max_size=4))}))
 
 
 @st.composite
@@ -92,7 +92,7 @@ def with_rule(
     purpose: str, resolution: Resolution, *measures: Measure, begin: int = 0, end: int | None = None
 ) -> ConsentSet:
     base = default_consent("h01")
-    return replace(base, rules=ordered([*base.rules, ConsentRule(purpose, measures, resolution, begin, end)]))
+    return replace(base, rules=sort_rules([*base.rules, ConsentRule(purpose, measures, resolution, begin, end)]))
 
 
 MEASURED = st.dictionaries(
@@ -242,8 +242,8 @@ def test_another_version_is_a_violation_and_words_hold_no_values() -> None:
 @given(consent=consents())
 def test_bytes_and_text_read_back(consent: ConsentSet) -> None:
     assert decode_consent(encode_consent(consent)) == consent
-    assert parse_consent(text_of(consent)) == consent
-    assert len(digest(consent)) == 32
+    assert parse_consent(consent_toml(consent)) == consent
+    assert len(consent_digest(consent)) == 32
 
 
 @given(consent=consents(), where=st.integers(0, 10**6), change=st.integers(1, 255))
@@ -261,7 +261,7 @@ def test_consent_bytes_have_no_second_spelling(consent: ConsentSet, where: int, 
 def test_no_consent_is_without_the_contract_or_changes_it() -> None:
     base = default_consent("h01")
     without = replace(base, rules=tuple(rule for rule in base.rules if rule.purpose != CONTRACT))
-    finer = replace(base, rules=ordered([replace(contract_rule(), measures=(Measure.PV_PRODUCTION,))]))
+    finer = replace(base, rules=sort_rules([replace(contract_rule(), measures=(Measure.PV_PRODUCTION,))]))
     for wrong in (without, finer, replace(base, rules=base.rules[::-1]), replace(base, version=0)):
         with pytest.raises(WireError):
             encode_consent(wrong)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.consent.reduction import default_consent, text_of
+from protocols.consent.reduction import consent_toml, default_consent
 from protocols.enrolment import handshake as enrolment
 from protocols.wire.refusal_reasons import RefusalReason, WireError
 from protocols.wire.topics import shard_of
@@ -28,7 +28,7 @@ ANSWER = enrolment.EnrolAnswer(
     broker_host="127.0.0.1",
     broker_port=1883,
     tz="Europe/Berlin",
-    consent=text_of(default_consent("h01")),
+    consent=consent_toml(default_consent("h01")),
 )
 
 

@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocols.wire import envelope, topics
-from protocols.wire.envelope import MAX_SEALED_BYTES, Refusal, WireError
+from protocols.wire.envelope import MAX_SEALED_BYTES, RefusalReason, WireError
 from tests.protocols.wire.wire_samples import HUB_KEY, KEY
 
 TOPIC = topics.uplink_topic("sunny-street", "a-4k2f9c1d", kind="batch")
 PUBLIC = KEY.public_key()
 
 
-def refusal_of(sealed: bytes, topic: str = TOPIC) -> Refusal:
+def refusal_of(sealed: bytes, topic: str = TOPIC) -> RefusalReason:
     with pytest.raises(WireError) as caught:
         envelope.open_sealed(sealed, topic, PUBLIC)
     assert "\n" not in str(caught.value)
@@ -45,7 +45,7 @@ def test_any_flipped_bit_anywhere_fails(size: int) -> None:
     for position in range(len(sealed) * 8):
         flipped = bytearray(sealed)
         flipped[position // 8] ^= 1 << position % 8
-        assert refusal_of(bytes(flipped)) in (Refusal.GARBAGE, Refusal.BAD_SIGNATURE)
+        assert refusal_of(bytes(flipped)) in (RefusalReason.GARBAGE, RefusalReason.BAD_SIGNATURE)
 
 
 @settings(max_examples=50)
@@ -53,8 +53,8 @@ def test_any_flipped_bit_anywhere_fails(size: int) -> None:
 def test_cut_or_lengthened_messages_fail(cut: int, tail: bytes) -> None:
     sealed = envelope.seal(KEY, TOPIC, bytes(256))
     if (changed := sealed[:cut] + tail) != sealed:
-        assert refusal_of(changed) in (Refusal.GARBAGE, Refusal.BAD_SIGNATURE)
-    assert refusal_of(sealed + b"\x00" + tail) is Refusal.GARBAGE
+        assert refusal_of(changed) in (RefusalReason.GARBAGE, RefusalReason.BAD_SIGNATURE)
+    assert refusal_of(sealed + b"\x00" + tail) is RefusalReason.GARBAGE
 
 
 @pytest.mark.parametrize(
@@ -68,14 +68,14 @@ def test_cut_or_lengthened_messages_fail(cut: int, tail: bytes) -> None:
     ],
 )
 def test_a_message_moved_to_another_topic_fails(other: str) -> None:
-    assert refusal_of(envelope.seal(KEY, TOPIC, b"x"), other) is Refusal.BAD_SIGNATURE
+    assert refusal_of(envelope.seal(KEY, TOPIC, b"x"), other) is RefusalReason.BAD_SIGNATURE
 
 
 def test_another_key_fails_also_with_a_borrowed_key_id() -> None:
     sealed = envelope.seal(HUB_KEY, TOPIC, b"x")
-    assert refusal_of(sealed) is Refusal.BAD_SIGNATURE
+    assert refusal_of(sealed) is RefusalReason.BAD_SIGNATURE
     own = envelope.seal(KEY, TOPIC, b"x")
-    assert refusal_of(own[:17] + sealed[17:]) is Refusal.BAD_SIGNATURE
+    assert refusal_of(own[:17] + sealed[17:]) is RefusalReason.BAD_SIGNATURE
 
 
 def test_both_names_of_the_algorithm_open_and_others_do_not() -> None:
@@ -84,34 +84,34 @@ def test_both_names_of_the_algorithm_open_and_others_do_not() -> None:
         to_sign = envelope.sig_structure(protected, envelope.external_aad(TOPIC), b"x")
         sealed = b"\xd2\x84\x4d" + protected + b"\xa0\x41x\x58\x40" + KEY.sign(to_sign)
         assert envelope.open_sealed(sealed, TOPIC, PUBLIC) == b"x"
-    assert refusal_of(sealed[:5] + b"\x26" + sealed[6:]) is Refusal.GARBAGE
+    assert refusal_of(sealed[:5] + b"\x26" + sealed[6:]) is RefusalReason.GARBAGE
 
 
 def test_the_name_of_the_algorithm_is_signed() -> None:
     sealed = envelope.seal(KEY, TOPIC, b"x")
-    assert refusal_of(sealed[:5] + b"\x27" + sealed[6:]) is Refusal.BAD_SIGNATURE
+    assert refusal_of(sealed[:5] + b"\x27" + sealed[6:]) is RefusalReason.BAD_SIGNATURE
 
 
 def test_too_large_is_refused_both_ways_before_anything_is_done() -> None:
     with pytest.raises(WireError) as caught:
         envelope.seal(KEY, TOPIC, bytes(MAX_SEALED_BYTES - 85))
-    assert caught.value.reason is Refusal.OVERSIZED
+    assert caught.value.reason is RefusalReason.OVERSIZED
     huge = bytes(50_000_000)
     tracemalloc.start()
-    assert refusal_of(huge) is Refusal.OVERSIZED
+    assert refusal_of(huge) is RefusalReason.OVERSIZED
     assert tracemalloc.get_traced_memory()[1] < 100_000
     tracemalloc.stop()
 
 
 @given(noise=st.binary(max_size=400))
 def test_noise_is_refused_with_a_reason(noise: bytes) -> None:
-    assert refusal_of(noise) is Refusal.GARBAGE
+    assert refusal_of(noise) is RefusalReason.GARBAGE
 
 
 @given(noise=st.binary(max_size=200))
 def test_noise_behind_a_true_beginning_is_refused(noise: bytes) -> None:
     sealed = envelope.seal(KEY, TOPIC, bytes(64))
-    assert refusal_of(sealed[:17] + noise) in (Refusal.GARBAGE, Refusal.BAD_SIGNATURE)
+    assert refusal_of(sealed[:17] + noise) in (RefusalReason.GARBAGE, RefusalReason.BAD_SIGNATURE)
 
 
 def test_equal_input_gives_equal_bytes() -> None:

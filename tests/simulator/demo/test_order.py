@@ -24,7 +24,7 @@ def chain(slots: list[int | None], *, epoch: int = 3) -> Iterator[Message]:
 def followed(messages: list[Message]) -> ChainOrder:
     order = ChainOrder()
     for header, sealed, slot in messages:
-        order.take(header, sealed=sealed, slot=slot)
+        order.add_message(header, sealed=sealed, slot=slot)
     return order
 
 

@@ -123,7 +123,7 @@ async def test_a_yes_moves_the_run_and_is_given_once(hub: str) -> None:
     residents = Residents(street, {home.id: MemberClient(f"{hub}/sign-in/{TOKEN}")}, lambda: NOW_S)
     Page.open_prompts = [as_json(prompt)]
     for _ in range(3):
-        tally = await residents.look()
+        tally = await residents.answer_prompts()
     assert Page.answers == [("p-1", "yes")]
     assert len(Page.appliances) == 1
     assert isinstance(Page.appliances[0], list)
@@ -150,7 +150,7 @@ async def test_a_no_moves_nothing(hub: str) -> None:
     home, prompt = asked(street, "no")
     residents = Residents(street, {home.id: MemberClient(f"{hub}/sign-in/{TOKEN}")}, lambda: NOW_S)
     Page.open_prompts = [as_json(prompt)]
-    await residents.look()
+    await residents.answer_prompts()
     assert Page.answers == [("p-1", "no")]
     assert not street.physics(home.id).plan.moved
 
@@ -161,7 +161,7 @@ async def test_an_answer_the_hub_refuses_moves_nothing_and_is_not_repeated(hub: 
     residents = Residents(street, {home.id: MemberClient(f"{hub}/sign-in/{TOKEN}")}, lambda: NOW_S)
     Page.open_prompts, Page.answer_status = [as_json(prompt)], 409
     for _ in range(2):
-        tally = await residents.look()
+        tally = await residents.answer_prompts()
     assert len(Page.answers) == 1
     assert (tally.problems, tally.yes) == (1, 0)
     assert not street.physics(home.id).plan.moved
@@ -172,7 +172,7 @@ async def test_homes_that_do_not_consent_are_not_looked_after(hub: str) -> None:
     home = next(each for each in street.homes if not each.purposes)
     Page.open_prompts = [{"id": "x"}]
     residents = Residents(street, {home.id: MemberClient(f"{hub}/sign-in/{TOKEN}")}, lambda: NOW_S)
-    tally = await residents.look()
+    tally = await residents.answer_prompts()
     assert (tally.signed_in, tally.seen, tally.problems) == (1, 0, 0)
     assert not Page.appliances
 
@@ -182,7 +182,7 @@ async def test_a_hub_that_is_away_is_tried_again(hub: str) -> None:
     good, bad = MemberClient(f"{hub}/sign-in/{TOKEN}"), MemberClient("http://127.0.0.1:9/sign-in/secret-link")
     residents = Residents(street, {"h01": bad, "h02": good}, lambda: NOW_S)
     for _ in range(2):
-        tally = await residents.look()
+        tally = await residents.answer_prompts()
     assert (tally.signed_in, tally.problems) == (1, 2)
 
 

@@ -42,7 +42,7 @@ class AccessEntry:
 @dataclass(frozen=True, slots=True)
 class AccessDay:
     day: str
-    looks: tuple[AccessEntry, ...]
+    entries: tuple[AccessEntry, ...]
 
 
 def access_days(

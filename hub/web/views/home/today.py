@@ -34,7 +34,7 @@ class TodayPage:
     lede: str
     notes: tuple[str, ...]
     picture: Chart | None
-    says: tuple[str, ...]
+    slot_sentences: tuple[str, ...]
     now_row: int
     starts: tuple[StartRow, ...]
 
@@ -71,7 +71,7 @@ def today_page(outlook: Outlook, words: Localizer) -> TodayPage:
         lede=_lede(outlook, words),
         notes=tuple(notes),
         picture=_picture(outlook, words, spare=spare),
-        says=tuple(moment_sentence(moment, words) for moment in today),
+        slot_sentences=tuple(moment_sentence(moment, words) for moment in today),
         now_row=outlook.now_slot - outlook.today.start,
         starts=tuple(_start_row(length, ahead, outlook=outlook, words=words) for length in LENGTHS_SLOTS),
     )

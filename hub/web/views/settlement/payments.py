@@ -28,7 +28,7 @@ class OrderCard:
     headline: str
     state: str
     is_fine: bool
-    said: tuple[str, ...]
+    decisions: tuple[str, ...]
     payments: tuple[tuple[str, str, str], ...]
     may_approve: bool
     may_withdraw: bool
@@ -112,7 +112,7 @@ def _card(order: PaymentOrderRecord, words: Localizer, *, names: Mapping[str, st
         headline=words.say("%(what)s for %(day)s", what=headline, day=day),
         state=_state_words(order, words),
         is_fine=order.state in (APPROVED, WRITTEN, BOOKED),
-        said=tuple(_said(order, words, names=names)),
+        decisions=tuple(_said(order, words, names=names)),
         payments=tuple(
             (
                 names.get(payment.member, payment.member),

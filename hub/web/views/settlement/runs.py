@@ -48,7 +48,7 @@ class RunsMonth:
     daily: str
     kinds: tuple[KindLine, ...]
     marked: tuple[tuple[str, str], ...]
-    looks: tuple[tuple[str, str], ...]
+    preview_links: tuple[tuple[str, str], ...]
     call: tuple[str, str] | None
     runs: tuple[tuple[str, str, str], ...]
 
@@ -77,7 +77,7 @@ class RunPreview:
 
 @dataclass(frozen=True, slots=True)
 class BookedRunPage:
-    """A run that is made. `action` is approve, publish or nothing; `why_not` says why the reader has none."""
+    """A run that is made. `action` is approve, publish or nothing; `obstacle` says why the reader has none."""
 
     headline: str
     state: str
@@ -90,7 +90,7 @@ class BookedRunPage:
     notes: tuple[str, ...]
     hashes: tuple[tuple[str, str], ...]
     action: str
-    why_not: str
+    obstacle: str
 
 
 def month_line(month: MonthOverview, words: Localizer) -> MonthLine:
@@ -125,7 +125,7 @@ def month_page(month: MonthOverview, words: Localizer, *, names: Mapping[str, st
         daily=_daily(month, words),
         kinds=tuple(_kind_line(month, kind, words) for kind in month.kinds),
         marked=tuple(_spells(month.marked, words)),
-        looks=tuple(
+        preview_links=tuple(
             (f"/board/runs/{month.name}/preview?kind={kind}", _look_words(month, kind, words))
             for kind in month.bookable
         ),
@@ -171,7 +171,7 @@ def booked_page(
 ) -> BookedRunPage:
     """A run that is made, for the board's word on it."""
     state, tone = _run_state(run, words)
-    action, why_not = _action(month, run, words, reader=reader)
+    action, obstacle = _action(month, run, words, reader=reader)
     notes = []
     if run.provisional_days:
         days = run.provisional_days
@@ -194,7 +194,7 @@ def booked_page(
             (words.say("readings"), run.inputs),
         ),
         action=action,
-        why_not=why_not,
+        obstacle=obstacle,
     )
 
 

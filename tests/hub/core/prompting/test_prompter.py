@@ -49,7 +49,7 @@ def test_the_same_inputs_give_the_same_list_in_any_order() -> None:
 def test_nobody_is_asked_without_consent_or_about_what_was_refused_for_good() -> None:
     unwilling = [replace(one, is_willing=False) for one in members(3)]
     assert ask(unwilling, machines(3)) == []
-    never = [replace(members(1)[0], asks=(PastAsk(NOW - 2000, "never_appliance"),))]
+    never = [replace(members(1)[0], earlier_prompts=(PastAsk(NOW - 2000, "never_appliance"),))]
     assert ask(never, machines(1)) == []
     assert len(ask(never, [Machine("h01", kind="washing_machine")])) == 1
     assert ask(members(1), [replace(Machine("h01"), is_asked=False)]) == []
@@ -66,11 +66,11 @@ def test_nobody_is_asked_in_quiet_hours(local_slot: int) -> None:
 def test_a_member_is_asked_once_a_day_and_twice_a_week() -> None:
     two_runs = [Machine("h01"), Machine("h01", kind="washing_machine", usual_slot_of_day=80)]
     assert len(ask(members(1), two_runs)) == 1
-    today = [replace(members(1)[0], asks=(PastAsk(NOW - 4, "no", appliance="ev"),))]
+    today = [replace(members(1)[0], earlier_prompts=(PastAsk(NOW - 4, "no", appliance="ev"),))]
     assert ask(today, two_runs) == []
-    week = [replace(members(1)[0], asks=(PastAsk(NOW - 200, "no"), PastAsk(NOW - 400, "no")))]
+    week = [replace(members(1)[0], earlier_prompts=(PastAsk(NOW - 200, "no"), PastAsk(NOW - 400, "no")))]
     assert ask(week, two_runs) == []
-    earlier = [replace(members(1)[0], asks=(PastAsk(NOW - 672, "no"), PastAsk(NOW - 400, "no")))]
+    earlier = [replace(members(1)[0], earlier_prompts=(PastAsk(NOW - 672, "no"), PastAsk(NOW - 400, "no")))]
     assert len(ask(earlier, two_runs)) == 1
 
 
@@ -84,7 +84,7 @@ def test_a_member_is_asked_once_a_day_and_twice_a_week() -> None:
 def test_caps_hold_whatever_was_asked_before(per_day: int, per_week: int, asked: list[list[int]], hour: int) -> None:
     now_slot = NOW + 4 * hour
     who = [
-        replace(one, asks=tuple(PastAsk(now_slot - back, "no", appliance="ev") for back in backs))
+        replace(one, earlier_prompts=tuple(PastAsk(now_slot - back, "no", appliance="ev") for back in backs))
         for one, backs in zip(members(4), asked, strict=True)
     ]
     rules = replace(RULES, asks_per_day_max=per_day, asks_per_week_max=per_week, relief_min_wh=1.0)
@@ -162,7 +162,7 @@ def test_open_asks_keep_their_place_in_the_plan() -> None:
     took = PastAsk(
         NOW - 400, "yes", energy_wh=30_000, usual_slot=NOW + 60, proposed_slot=alone.proposed_slot, duration_slots=6
     )
-    who = [*members(1), MemberHistory("m99", "h99", True, asks=(took,))]
+    who = [*members(1), MemberHistory("m99", "h99", True, earlier_prompts=(took,))]
     (after,) = ask(who, machines(1))
     assert abs(after.proposed_slot - alone.proposed_slot) >= 5
 
@@ -170,7 +170,7 @@ def test_open_asks_keep_their_place_in_the_plan() -> None:
 def test_the_same_run_is_not_asked_about_twice() -> None:
     first = ask(members(1), machines(1))[0]
     pending = PastAsk(NOW - 100, None, usual_slot=first.usual_slot, proposed_slot=first.proposed_slot)
-    again = ask([replace(members(1)[0], asks=(pending,))], machines(1))
+    again = ask([replace(members(1)[0], earlier_prompts=(pending,))], machines(1))
     assert all(one.usual_slot != first.usual_slot for one in again)
 
 
@@ -184,8 +184,8 @@ def test_chances_are_drawn_to_the_group() -> None:
 
 
 def test_asks_are_shared_out_over_a_month() -> None:
-    often = replace(members(1)[0], asks=tuple(PastAsk(NOW - 700 - 96 * n, "yes") for n in range(4)))
-    rare = replace(members(2)[1], asks=(PastAsk(NOW - 1900, "yes"),))
+    often = replace(members(1)[0], earlier_prompts=tuple(PastAsk(NOW - 700 - 96 * n, "yes") for n in range(4)))
+    rare = replace(members(2)[1], earlier_prompts=(PastAsk(NOW - 1900, "yes"),))
     rules = replace(RULES, prompts_max=1, response_prior_asks=1e6)
     (one,) = ask([often, rare], machines(2), rules=rules)
     assert one.member == "m02"

@@ -41,9 +41,9 @@ def test_the_rule_in_force_gives_back_what_was_settled(method: str) -> None:
     stood = [settle(part, rule) for part in parts]
     trial = try_rule(parts, rule, stood=stood)
     assert [settled.result_hash() for settled in trial.settled] == [settled.result_hash() for settled in stood]
-    assert all(change.gain_nano == 0 and change.stood == change.tried for change in trial.changes)
+    assert all(change.gain_nano == 0 and change.current == change.alternative for change in trial.changes)
     for i, change in enumerate(trial.changes):
-        assert change.tried.benefit_nano == sum(settled.money.benefit_nano[i] for settled in stood)
+        assert change.alternative.benefit_nano == sum(settled.money.benefit_nano[i] for settled in stood)
     shown = summarise(trial)
     assert (shown.gainers, shown.losers, shown.version) == (0, 0, rule.version())
 
@@ -87,7 +87,7 @@ def test_fees_can_leave_a_member_worse_off_than_alone() -> None:
     rule = make_rule("equal", parts[0].members, seed=1)
     stood = [settle(part, rule) for part in parts]
     free = try_rule(parts, rule, stood=stood)
-    fee = free.of_member("a").tried.benefit_nano + 1
+    fee = free.of_member("a").alternative.benefit_nano + 1
     trial = try_rule(parts, rule, stood=stood, fees_nano={"a": fee, "gone": 7})
     assert trial.worse_off == ("a", "gone")
     assert trial.of_member("a").gain_nano == 0
@@ -128,10 +128,10 @@ def test_hourly_sharing_is_compared_on_the_readings_both_take() -> None:
     part = make_readings(members, DAYS[0], seed=4, gaps=0.1)
     rule = make_rule("equal", members, seed=1)
     trial = try_rule([part], replace(rule, aggregate=4), stood=[settle(part, rule)])
-    assert any(change.stood.alone_nano != change.tried.alone_nano for change in trial.changes)
+    assert any(change.current.alone_nano != change.alternative.alone_nano for change in trial.changes)
     for change in trial.changes:
-        assert change.gain_nano == change.tried.benefit_nano - change.stood.benefit_nano
-        assert change.tried.received_wh <= change.tried.demand_wh
+        assert change.gain_nano == change.alternative.benefit_nano - change.current.benefit_nano
+        assert change.alternative.received_wh <= change.alternative.demand_wh
 
 
 @pytest.mark.parametrize("method", METHODS)

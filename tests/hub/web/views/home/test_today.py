@@ -60,10 +60,10 @@ async def test_picture_table_slider_and_json_tell_the_same(store: SqliteStore) -
     outlook = await read_outlook(store, COOP.tz, now_s=NOW_S)
     view, content = today_page(outlook, WORDS), today_json(outlook)
     assert view.picture is not None
-    assert len(view.picture.table.rows) == len(view.says) == 96
+    assert len(view.picture.table.rows) == len(view.slot_sentences) == 96
     moments = content["moments"]
     assert isinstance(moments, list)
-    for row, moment, says in zip(view.picture.table.rows, moments[:96], view.says, strict=True):
+    for row, moment, says in zip(view.picture.table.rows, moments[:96], view.slot_sentences, strict=True):
         assert row[1] == WORDS.kw(moment["made_wh"]) or abs(moment["made_wh"] % 25 - 12.5) < 1
         assert row[0] in says
     spare = content["spare"]
@@ -131,7 +131,7 @@ async def test_days_on_which_clocks_change_keep_their_length(tmp_path: Path, day
     outlook = await outlook_of(tmp_path, sharing=SHARING, now_s=noon)
     assert len(outlook.today) == slots
     view = today_page(outlook, WORDS)
-    assert len(view.says) == slots
+    assert len(view.slot_sentences) == slots
     following = slots_of_day(day + timedelta(days=1), COOP.tz)
     assert outlook.moments[-1].slot == following[-1]
 
