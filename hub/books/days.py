@@ -21,8 +21,8 @@ from hub.core.ledger.run_calendar import DAILY
 from hub.core.ledger.signed_document import Signer
 from hub.core.rules.estimates import EstimateRule
 from hub.core.rules.rulebook import Prices, Rule
-from hub.core.settlement.accepted_readings import Readings, digest_inputs
 from hub.core.settlement.period import Settlement, settle
+from hub.core.settlement.prepared_readings import Readings, digest_inputs
 from hub.storage.contract import AccessLog, AttestationStore, BookStore, FindingStore, MemberStore, ReadingStore
 from hub.storage.errors import StaleInputsError, StoreConflictError
 from hub.storage.records import Access, Coop, EntryRow, RunRow, SettledThrough

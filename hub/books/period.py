@@ -9,8 +9,8 @@ from typing import Final
 
 from hub.books.days import DayInputs, SettlementStores, digest_members, read_day_inputs
 from hub.core.rules.estimates import MOST_WEEKS, WEEK_SLOTS
-from hub.core.settlement.accepted_readings import Readings
 from hub.core.settlement.period import Settlement, settle
+from hub.core.settlement.prepared_readings import Readings
 from hub.storage.records import Access
 from protocols.errors import RequestError
 from protocols.slots import slots_of_day

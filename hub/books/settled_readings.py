@@ -12,7 +12,7 @@ import numpy.typing as npt
 from hub.core.quality.settlement_check import QualityDecision, QualityVerdict, WeeksBefore, apply_quality_check
 from hub.core.rules.estimates import WEEK_SLOTS, EstimateRule
 from hub.core.rules.rulebook import Rule
-from hub.core.settlement.accepted_readings import MISSING_WH, Readings, membership
+from hub.core.settlement.prepared_readings import MISSING_WH, Readings, membership
 from hub.storage.contract import FindingStore, MemberStore, ReadingStore
 from hub.storage.finding_records import SlotDecision
 from hub.storage.records import Access, SettlementInputs

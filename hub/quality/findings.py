@@ -17,7 +17,7 @@ from hub.core.consented_homes import homes_allowing
 from hub.core.quality.home_checks import SETTLED, Finding, HomeSlots, find_all, find_missing
 from hub.core.quality.neighbour_checks import find_clock_shifts, find_odd_yields
 from hub.core.quality.settlement_check import SuspectSlots, find_suspect_slots
-from hub.core.settlement.accepted_readings import Readings, membership
+from hub.core.settlement.prepared_readings import Readings, membership
 from hub.storage.finding_records import NewFinding
 from hub.storage.records import Access, HomeSeries
 from protocols.quantities import Mark, Measure

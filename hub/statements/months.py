@@ -25,8 +25,8 @@ from hub.core.ledger.run_calendar import DAILY, days_of, month_name
 from hub.core.ledger.signed_document import Document, sign_document
 from hub.core.payments.bills import Bill
 from hub.core.payments.payable import payable_amounts
-from hub.core.settlement.accepted_readings import MISSING_WH, Readings
 from hub.core.settlement.allocation_record import read_record
+from hub.core.settlement.prepared_readings import MISSING_WH, Readings
 from hub.core.settlement.slot_marks import SlotMarks
 from hub.core.statements.document import StatementFiles, Table, own_readings, state_month
 from hub.core.statements.month import CoopName, RunNote, SettledDay, StatedDay, StatementMonth, gather_month, state_day

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hub.core.quality.home_checks import runs
 from hub.core.rules.estimates import EstimateRule, Whole, estimate_gaps
-from hub.core.settlement.accepted_readings import MISSING_WH, Presence, Readings, membership
+from hub.core.settlement.prepared_readings import MISSING_WH, Presence, Readings, membership
 from hub.core.settlement.slot_marks import SlotMarks, runs_of
 from protocols.quantities import Measure
 from protocols.slots import SLOTS_PER_HOUR

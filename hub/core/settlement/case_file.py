@@ -13,9 +13,9 @@ import numpy as np
 from hub.core.allocation.rounding import Energy
 from hub.core.rules.input_checks import MAX_INTEGER, RejectedInputError, one_line, require_integer
 from hub.core.rules.rulebook import Prices, Rule, check_rule, require_mapping, require_sequence, sort_members
-from hub.core.settlement.accepted_readings import MISSING_WH, Readings, Window
 from hub.core.settlement.money import CENT_NANO, MICRO_NANO
 from hub.core.settlement.period import Settlement, settle
+from hub.core.settlement.prepared_readings import MISSING_WH, Readings, Window
 from protocols.slots import slots_of_day
 
 MAX_CASE_BYTES: Final = 64 * 2**20

@@ -13,7 +13,8 @@ from hub.core.allocation.surplus import allocate
 from hub.core.rules.allocation_key import AllocationKey
 from hub.core.rules.input_checks import MAX_INTEGER
 from hub.core.rules.rulebook import Rule, check_rule, sort_members
-from hub.core.settlement.accepted_readings import (
+from hub.core.settlement.money import Money, price_energy
+from hub.core.settlement.prepared_readings import (
     PreparedReadings,
     Presence,
     Readings,
@@ -23,7 +24,6 @@ from hub.core.settlement.accepted_readings import (
     prepare_readings,
     put_in_order,
 )
-from hub.core.settlement.money import Money, price_energy
 from hub.core.settlement.slot_marks import SlotMarks, plain_marks
 
 __all__ = ["Readings", "Settlement", "check_inputs", "digest_inputs", "settle", "sum_columns"]

@@ -13,7 +13,7 @@ from typing import Final, cast
 from hub.core.ledger.signed_document import Document, document_hash
 from hub.core.payments.bills import bill_table
 from hub.core.rules.rulebook import Prices
-from hub.core.settlement.accepted_readings import MISSING_WH, Readings
+from hub.core.settlement.prepared_readings import MISSING_WH, Readings
 from hub.core.settlement.slot_marks import MARK_WORDS, SlotMarks
 from hub.core.statements.month import SIDES, UNITS_NANO, StatedDay, StatementMonth, booked_amounts, settled_amounts
 from protocols.slots import format_slot

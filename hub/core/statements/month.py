@@ -15,10 +15,10 @@ from hub.core.ledger.entries import ChainedEntry, Entry, read_entry
 from hub.core.ledger.export import BookedEntry
 from hub.core.ledger.merkle import MerkleTree, build_tree
 from hub.core.ledger.signed_document import Signer, document_hash, sign_document
-from hub.core.settlement.accepted_readings import Window
 from hub.core.settlement.money import CENT_NANO, MICRO_NANO
 from hub.core.settlement.period import Settlement
 from hub.core.settlement.pool_series import PoolSeries, pool_series
+from hub.core.settlement.prepared_readings import Window
 from protocols.slots import slots_of_day
 
 ROOT_FORMAT: Final = "commonwatt-day-root-1"

@@ -9,7 +9,7 @@ from typing import Final
 
 from hub.core.rules.country_presets import PRESETS
 from hub.core.rules.rulebook import METHODS, Rule
-from hub.core.settlement.accepted_readings import Readings
+from hub.core.settlement.prepared_readings import Readings
 from hub.core.trials.what_if import usual_params
 
 CHOICES: Final = (*METHODS, *(preset.id for preset in PRESETS))

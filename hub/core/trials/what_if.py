@@ -11,9 +11,9 @@ from typing import Final
 from hub.core.allocation.rounding import largest_remainder
 from hub.core.rules.allocation_key import GRID_PPM
 from hub.core.rules.rulebook import METHODS, Prices, Rule, require_mapping, require_sequence
-from hub.core.settlement.accepted_readings import Readings
 from hub.core.settlement.period import Settlement, settle
 from hub.core.settlement.pool_series import LEAST_HOMES
+from hub.core.settlement.prepared_readings import Readings
 
 PPM: Final = 1_000_000
 USUAL_ROUNDS: Final = 3

@@ -17,9 +17,9 @@ from hub.core.ledger.entries import Entry, Posting
 from hub.core.ledger.signed_document import sign_document
 from hub.core.payments.tax_terms import TaxRates, TaxStatus, TaxTerms
 from hub.core.rules.rulebook import Rule
-from hub.core.settlement.accepted_readings import Readings
 from hub.core.settlement.period import Settlement, settle
 from hub.core.settlement.pool_series import LEAST_HOMES, pool_series
+from hub.core.settlement.prepared_readings import Readings
 from hub.core.statements.document import state_month
 from hub.core.statements.month import prepare_month
 from hub.verify.statement import recompute

@@ -14,8 +14,8 @@ from hub.core.grid.austria import MeteringPoints, austrian_series, is_metering_p
 from hub.core.grid.files import MISSING, QuarterHours, read_quarter_hours
 from hub.core.grid.tables import GridFileError
 from hub.core.rules.rulebook import Rule
-from hub.core.settlement.accepted_readings import Readings
 from hub.core.settlement.period import Settlement, settle
+from hub.core.settlement.prepared_readings import Readings
 from hub.exchange.grid_sheets import read_sheets, write_sheets
 from protocols.slots import slots_of_day
 from tests.hub.core.grid.grid_oracle import AUTUMN, POINTS, SPRING, VIENNA, days, same

@@ -15,8 +15,8 @@ from hub.core.grid.pairs import (
 )
 from hub.core.grid.tables import PPM, GridFileError
 from hub.core.rules.rulebook import Rule
-from hub.core.settlement.accepted_readings import Readings
 from hub.core.settlement.period import settle
+from hub.core.settlement.prepared_readings import Readings
 
 names = st.text(st.characters(codec="utf-8", categories=["L", "N", "P"]), min_size=1, max_size=6)
 tables = st.dictionaries(names, st.dictionaries(names, st.integers(0, PPM // 4), min_size=1, max_size=4), max_size=4)

@@ -21,8 +21,8 @@ from hub.core.ledger.entries import (
     verify_chain,
 )
 from hub.core.rules.rulebook import Prices, Rule
-from hub.core.settlement.accepted_readings import Readings
 from hub.core.settlement.period import Settlement, settle
+from hub.core.settlement.prepared_readings import Readings
 from tests.hub.core.settlement.settlement_worlds import METHODS, make_world
 
 relaxed = settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))

@@ -18,9 +18,9 @@ from hub.core.quality.settlement_check import (
 )
 from hub.core.rules.estimates import EstimateRule
 from hub.core.rules.rulebook import Prices, Rule
-from hub.core.settlement.accepted_readings import MISSING_WH, Readings, digest_inputs
 from hub.core.settlement.allocation_record import read_record
 from hub.core.settlement.period import settle
+from hub.core.settlement.prepared_readings import MISSING_WH, Readings, digest_inputs
 from hub.core.settlement.slot_marks import SlotMarks, read_marks, runs_of
 from protocols.quantities import Measure
 

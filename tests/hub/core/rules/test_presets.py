@@ -13,8 +13,8 @@ from hub.core.rules.country_presets import PARTICIPATION, PRESETS
 from hub.core.rules.preset_form import Preset
 from hub.core.rules.presets import PresetError, fill_preset, find_preset
 from hub.core.rules.rulebook import METHODS, check_rule
-from hub.core.settlement.accepted_readings import Readings
 from hub.core.settlement.period import settle
+from hub.core.settlement.prepared_readings import Readings
 
 MEMBERS = ("a", "b", "p")
 FILLED: Mapping[str, object] = {

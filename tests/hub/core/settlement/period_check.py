@@ -3,8 +3,8 @@
 import numpy as np
 
 from hub.core.rules.rulebook import Rule
-from hub.core.settlement.accepted_readings import Readings
 from hub.core.settlement.period import Settlement, settle
+from hub.core.settlement.prepared_readings import Readings
 from tests.hub.core.settlement.settlement_worlds import WORK_CONSERVING
 from tests.hub.core.settlement.slow_period import settle_slowly
 

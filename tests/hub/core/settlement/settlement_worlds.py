@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from hub.core.rules.rulebook import Prices, Rule
-from hub.core.settlement.accepted_readings import MISSING_WH, Readings
+from hub.core.settlement.prepared_readings import MISSING_WH, Readings
 
 METHODS = (
     "proportional",

@@ -6,7 +6,7 @@ Written from the rules page alone; it shares no line with hub/core.
 from dataclasses import dataclass
 
 from hub.core.rules.rulebook import Rule
-from hub.core.settlement.accepted_readings import Readings
+from hub.core.settlement.prepared_readings import Readings
 from tests.hub.core.allocation.slow_reference import Amounts, settle_slot
 
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from hub.core.rules.input_checks import RejectedInputError
 from hub.core.rules.rulebook import Prices, Rule
-from hub.core.settlement.accepted_readings import MISSING_WH, Readings, digest_inputs
 from hub.core.settlement.money import CENT_NANO, MICRO_NANO
 from hub.core.settlement.period import Settlement, settle, sum_columns
+from hub.core.settlement.prepared_readings import MISSING_WH, Readings, digest_inputs
 from tests.hub.core.settlement.period_check import check_against_slow_period
 from tests.hub.core.settlement.settlement_worlds import HIGHEST, METHODS, PRICES, make_period
 

@@ -12,8 +12,8 @@ from hub.core.ledger.entries import GENESIS, Entry, Posting, book_day, entry_has
 from hub.core.payments.bills import bill_members, tally_month
 from hub.core.payments.tax_terms import TaxTerms
 from hub.core.rules.rulebook import Prices, Rule
-from hub.core.settlement.accepted_readings import Readings, digest_inputs
 from hub.core.settlement.period import Settlement, settle
+from hub.core.settlement.prepared_readings import Readings, digest_inputs
 from hub.core.statements.document import own_readings
 from hub.core.statements.month import CoopName, RunNote, SettledDay, StatementMonth, prepare_month
 from protocols.slots import slots_of_day

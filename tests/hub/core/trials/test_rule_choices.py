@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from hub.core.rules.rulebook import Prices, Rule
-from hub.core.settlement.accepted_readings import Readings
 from hub.core.settlement.period import settle
+from hub.core.settlement.prepared_readings import Readings
 from hub.core.trials.rule_choices import CHOICES, chosen_rule
 
 RULE = Rule("proportional", participation_percent={"b": 50}, prices=Prices(160_000, 140_000, 320_000, 80_000))

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from hub.core.rules.input_checks import RejectedInputError
 from hub.core.rules.rulebook import Prices
-from hub.core.settlement.accepted_readings import Readings
 from hub.core.settlement.period import settle
+from hub.core.settlement.prepared_readings import Readings
 from hub.core.trials.what_if import (
     MemberComparison,
     PeriodOutcome,
