@@ -98,3 +98,4 @@ async def test_what_a_stuck_outbox_leaves_in_memory_is_bounded_and_what_is_left_
         "memory is full too",
         "149 slots dropped",
     ]
+    assert said[2] == "149 slots dropped: outbox full (reported to the hub)"
