@@ -5,7 +5,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 PY := .venv/bin/python
 
-.PHONY: help setup setup-test check test demo demo-once bench campaign clean
+.PHONY: help setup setup-test check test demo demo-once bench campaign messages clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -36,6 +36,10 @@ check: setup-test
 ## make bench      ratios to peers and physical limits, written to build/bench.json
 bench: setup-test
 	@$(PY) -m tests.benchmarks
+
+## make messages   the pages' sentences for translators, written to hub/web/locale/messages.pot
+messages: setup-test
+	@$(PY) -m tests.hub.web.messages
 
 ## make setup      what the demo needs, into .venv
 setup:

@@ -87,7 +87,11 @@ class Hub:
             agents_changed=self._intake.agents_changed,
         )
         parts = HubParts(
-            *(self._store, self._clock, settings.coop, enrol, self.status),
+            store=self._store,
+            clock=self._clock,
+            coop=settings.coop,
+            enrol=enrol,
+            status=self.status,
             statements=StatementService(self._store, key=self._key),
             runs=RunService(self._store, calendar=settings.calendar, key=self._key, terms=self._tax_terms),
             payments=PaymentService(self._store, key=self._key),

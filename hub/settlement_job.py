@@ -1,4 +1,4 @@
-"""The night's settlement: a look at what came in, closed days as run D until their month has a run, then months due."""
+"""The nightly settlement: quality checks, then closed days as run D until their month has a run, then months due."""
 
 import logging
 from collections.abc import Sequence
@@ -7,7 +7,8 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from hub.books.days import ACCESS, SettlementStores, read_rule, settle_day
-from hub.books.runs import first_day, marked_days, month_runs, settle_month
+from hub.books.runs import first_day, marked_days, settle_month
+from hub.books.view import read_books
 from hub.core.ledger.month_runs import MonthRun, run_obstacle
 from hub.core.ledger.run_calendar import RunCalendar, days_of, month_name, month_of, months_between
 from hub.core.ledger.signed_document import Signer
@@ -20,7 +21,7 @@ __all__ = ["ACCESS", "SettlementJob", "SettlementStores", "days_due", "read_rule
 log = logging.getLogger(__name__)
 
 EVERY_WEEKDAY: Final = RunCalendar()
-LOOK_DAYS: Final = 15 * 31
+MOST_CHECKED_DAYS: Final = 15 * 31
 
 
 class SettlementJob:
@@ -45,11 +46,11 @@ class SettlementJob:
     async def __call__(self, due_s: int) -> None:
         """Idempotent: the same readings and rule book nothing.
 
-        Raises: JobError naming the first day or month that was refused; the others are settled all the same.
+        Raises: JobError naming the first day or month that was refused; the others are still settled.
         """
         today = datetime.fromtimestamp(due_s, UTC).astimezone(ZoneInfo(self._tz)).date()
         if self._quality_check is not None:
-            checked = await checked_days(self._store, last_day=today - timedelta(days=1))
+            checked = await checked_days(self._store, tz=self._tz, last_day=today - timedelta(days=1))
             await self._quality_check(self._store, checked, at=due_s)
         refused: list[str] = []
         for day in await days_due(self._store, last_day=today - timedelta(days=1)):
@@ -63,12 +64,12 @@ class SettlementJob:
             raise JobError(f"settlement of {refused[0]} ({len(refused)} day(s) or month(s) refused)")
 
     async def _settle_months(self, today: date, *, made_at: int, key: Signer) -> list[str]:
-        """Every run of every month that is due and not made, in order; those refused are returned."""
-        first = await first_day(self._store)
+        """Make every run of every month that is due, in order; returns those refused."""
+        first = await first_day(self._store, self._tz)
         refused: list[str] = []
         for month in months_between(first, today) if first is not None else ():
             for kind in self._calendar.due_kinds(month, today=today):
-                runs = await month_runs(self._store)
+                runs = (await read_books(self._store)).month_runs
                 is_made = any((run.month, run.kind) == (month_name(month), kind) for run in runs)
                 if is_made or run_obstacle(kind, month, runs=runs, calendar=self._calendar, today=today):
                     continue
@@ -81,27 +82,28 @@ class SettlementJob:
         return refused
 
 
-async def checked_days(store: SettlementStores, *, last_day: date) -> tuple[date, ...]:
+async def checked_days(store: SettlementStores, *, tz: str, last_day: date) -> tuple[date, ...]:
     """The closed days that a run can still change: those of the last months until the closing run."""
-    first = await first_day(store)
-    count = 0 if first is None else min((last_day - first).days + 1, LOOK_DAYS)
+    first = await first_day(store, tz)
+    count = 0 if first is None else min((last_day - first).days + 1, MOST_CHECKED_DAYS)
     return tuple(last_day - timedelta(days=back) for back in range(count - 1, -1, -1))
 
 
 async def days_due(store: SettlementStores, *, last_day: date) -> tuple[date, ...]:
     """Days up to `last_day` that run D has to settle: marked, and in a month that has no run of its own yet."""
-    first = await first_day(store)
-    billed = billed_months(await month_runs(store))
+    books = await read_books(store)
+    first = await first_day(store, books.coop.tz)
+    billed = billed_months(books.month_runs)
     due: list[date] = []
     for month in months_between(first, last_day) if first is not None else ():
         if month_name(month) not in billed:
             days = [day for day in days_of(month) if first is not None and first <= day <= last_day]
-            due += [marked.day for marked in await marked_days(store, days)]
+            due += [marked.day for marked in await marked_days(store, books, days)]
     return tuple(due)
 
 
 def billed_months(runs: Sequence[MonthRun]) -> frozenset[str]:
-    """Months that have a run of their own: what comes late for them waits for the next one."""
+    """Months that have a run of their own: late readings for them wait for the next one."""
     return frozenset(run.month for run in runs)
 
 

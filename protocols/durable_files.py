@@ -1,6 +1,6 @@
 """Files that are whole or absent after a power cut. The one module of protocols that does I/O, for both programs.
 
-Nothing pure imports it: not hub.core, and no other module of protocols.
+No pure module imports it: not hub.core, and no other module of protocols.
 """
 
 import os
@@ -12,10 +12,10 @@ from typing import BinaryIO
 
 @contextmanager
 def durable_file(path: Path, *, replace: bool = False) -> Iterator[BinaryIO]:
-    """Write the file in the block; it is on disk under its name, readable by its owner alone, when the block has ended.
+    """Write the file in the block; after the block it is on disk under its name, readable only by its owner.
 
     If power fails or the block raises, `path` is as it was before.
-    Raises: FileExistsError where the file exists and `replace` is not set; OSError where it cannot be written.
+    Raises: FileExistsError if the file exists and `replace` is not set; OSError if it cannot be written.
     """
     part = path.with_name(path.name + ".part")
     part.unlink(missing_ok=True)
@@ -27,7 +27,7 @@ def durable_file(path: Path, *, replace: bool = False) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        # Power lost before this line: the old file, or none. After it and the folder's fsync: the new one.
+        # If power fails before this line, the old file is there, or none; after it and the folder's fsync, the new one.
         part.replace(path)
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -40,6 +40,6 @@ def durable_file(path: Path, *, replace: bool = False) -> Iterator[BinaryIO]:
 
 
 def write_durably(path: Path, content: bytes, *, replace: bool = False) -> None:
-    """A whole file of these bytes. Raises as durable_file does."""
+    """Write a whole file with these bytes. Raises: the same errors as durable_file."""
     with durable_file(path, replace=replace) as file:
         file.write(content)

@@ -1,7 +1,7 @@
 """The family of errors that a person reads: one line that says what is wrong and what to do, and an exit status.
 
 Every exception of ours that may reach a command line derives from CommonwattError, so that a program's main() catches
-one name. Broken invariants stay ordinary Python errors: they are faults of the program, not of what it was given.
+one name. Broken invariants stay ordinary Python errors: they are faults in the program, not in its input.
 """
 
 from typing import ClassVar
@@ -11,15 +11,15 @@ class CommonwattError(Exception):
     """Something went wrong that a person can act on; the text is one line."""
 
     exit_status: ClassVar[int] = 1
-    """What a command ends with when this error reaches its main()."""
+    """The exit status of a command whose main() catches this error."""
 
 
 class InputError(CommonwattError, ValueError):
-    """Something handed in (a file, an argument, a message) does not have the expected form; nothing was done."""
+    """An input (a file, an argument, a message) does not have the expected form; nothing was done."""
 
 
 class RequestError(CommonwattError):
-    """What was asked for cannot be done as things are; nothing was written."""
+    """The request is clear but cannot be carried out now; nothing was written."""
 
 
 class SettingsError(InputError):
@@ -31,4 +31,4 @@ class ClockFileError(InputError):
 
 
 class IdentityError(CommonwattError):
-    """A program's own key, or what it was told at enrolment, cannot be used; the line says what to do."""
+    """A program's own key, or the answer it got at enrolment, cannot be used; the line says what to do."""

@@ -22,7 +22,7 @@ class Measure(IntEnum):
 
     @property
     def label(self) -> str:
-        """The words people read."""
+        """The text that people read."""
         return _MEASURE_LABELS[self]
 
     @property
@@ -41,12 +41,12 @@ class Mark(IntEnum):
 
     @property
     def label(self) -> str:
-        """The words people read."""
+        """The text that people read."""
         return _MARK_LABELS[self]
 
 
 class Gap(IntEnum):
-    """Why energy is missing or partial. Never tells that something was withheld by consent."""
+    """Why energy is missing or partial. Never shows that a consent withheld something."""
 
     NONE = 0
     DEVICE_SILENT = 1
@@ -60,12 +60,12 @@ class Gap(IntEnum):
 
     @property
     def label(self) -> str:
-        """The words people read."""
+        """The text that people read."""
         return _GAP_LABELS[self]
 
 
 SENT_GAPS = frozenset(Gap) - {Gap.NEVER_ARRIVED}
-"""The reasons an agent may state; `NEVER_ARRIVED` is the hub's own finding."""
+"""The reasons an agent may send. Only the hub uses `NEVER_ARRIVED`."""
 
 _MEASURE_LABELS: dict[Measure, str] = {
     Measure.GRID_IMPORT: "taken from the grid",

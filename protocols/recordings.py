@@ -4,5 +4,5 @@ HEADER = "commonwatt-recording,1"
 
 
 def row_text(at_s: int, device: str, *, point: str, value: str) -> str:
-    """One row: Unix seconds, device, point, value; a file is the header and rows in order of time."""
+    """One row: Unix seconds, device, point, value. A file is the header, then rows in order of time."""
     return f"{at_s},{device},{point},{value}"

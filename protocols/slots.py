@@ -1,6 +1,6 @@
 """Settlement slots: the 15-minute intervals in UTC that everything is counted in, and the days made of them.
 
-A slot is an integer, the number of whole quarter hours since 1970-01-01T00:00Z. Nothing here asks for the time.
+A slot is an integer, the number of whole quarter hours since 1970-01-01T00:00Z. Nothing here reads a clock.
 """
 
 from __future__ import annotations
@@ -20,37 +20,62 @@ _ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2})Z", re.ASCII)
 
 
 def slot_of(unix_s: float) -> Slot:
-    """The slot that holds this instant; an instant on a boundary belongs to the slot it begins."""
+    """The slot that holds this instant; an instant on a boundary belongs to the slot it begins.
+
+    >>> slot_of(899.999), slot_of(900)
+    (0, 1)
+    """
     return int(unix_s // SLOT_S)
 
 
 def start_of(slot: Slot) -> int:
-    """The instant a slot begins, in Unix seconds."""
+    """The instant a slot begins, in Unix seconds.
+
+    >>> start_of(1)
+    900
+    """
     return slot * SLOT_S
 
 
 def slots_of_day(day: date, tz: str) -> range:
     """All slots of one local day: 96 of them, 92 or 100 on the days the clocks change.
 
-    Raises: ValueError for a time zone that is not known.
+    Raises: ValueError for an unknown time zone.
+
+    >>> len(slots_of_day(date(2026, 11, 21), "Europe/Berlin")), len(slots_of_day(date(2026, 10, 25), "Europe/Berlin"))
+    (96, 100)
     """
     return range(_slot_of_midnight(day, tz), _slot_of_midnight(day + timedelta(days=1), tz))
 
 
 def day_of(slot: Slot, tz: str) -> date:
-    """The local day a slot begins in."""
+    """The local day a slot begins in.
+
+    >>> day_of(parse_slot("2026-11-20T23:00Z"), "Europe/Berlin")
+    datetime.date(2026, 11, 21)
+    """
     return datetime.fromtimestamp(start_of(slot), _zone(tz)).date()
 
 
 def format_slot(slot: Slot) -> str:
-    """The beginning of a slot as 'YYYY-MM-DDTHH:MMZ'."""
+    """The start of a slot as 'YYYY-MM-DDTHH:MMZ'.
+
+    >>> format_slot(1_994_729)
+    '2026-11-21T10:15Z'
+    """
     return datetime.fromtimestamp(start_of(slot), UTC).strftime("%Y-%m-%dT%H:%MZ")
 
 
 def parse_slot(text: str) -> Slot:
-    """The slot that begins at 'YYYY-MM-DDTHH:MMZ'; the exact inverse of `iso`.
+    """The slot that begins at 'YYYY-MM-DDTHH:MMZ'; the exact inverse of `format_slot`.
 
     Raises: ValueError for any other form, or a minute at which no slot begins.
+
+    >>> parse_slot("2026-11-21T10:15Z")
+    1994729
+    >>> parse_slot("2026-11-21T10:20Z")
+    Traceback (most recent call last):
+    ValueError: '2026-11-21T10:20Z' is not the start of a slot: use minute 00, 15, 30 or 45
     """
     match = _ISO.fullmatch(text)
     if match is None:
@@ -61,7 +86,7 @@ def parse_slot(text: str) -> Slot:
         raise ValueError(f"{text!r} is not a time like 2026-11-21T10:15Z: {error}") from None
     slot, rest_s = divmod(int(moment.timestamp()), SLOT_S)
     if rest_s:
-        raise ValueError(f"{text!r} is not the beginning of a slot: use minute 00, 15, 30 or 45")
+        raise ValueError(f"{text!r} is not the start of a slot: use minute 00, 15, 30 or 45")
     return slot
 
 

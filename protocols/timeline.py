@@ -1,6 +1,6 @@
-"""A timeline maps real time to the time a program lives in, so that a demonstration may run faster than life.
+"""A timeline maps real time to the time a program lives in, so that a demonstration can run faster than real time.
 
-`Timeline` is arithmetic; `Clock` joins it to a real clock and a way to sleep, both handed in.
+`Timeline` is arithmetic; `Clock` joins it to a real clock and a way to sleep, both passed in.
 """
 
 from __future__ import annotations
@@ -11,14 +11,22 @@ from dataclasses import dataclass
 from math import inf, isfinite
 
 FOLLOW_EVERY_S = 0.05
-"""A clock that follows a timeline looks again at least this often (real seconds)."""
+"""A clock that follows a timeline reads it again at least this often (real seconds)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """From `anchor_real_s` on, time runs from `anchor_s` at `rate`, and stands still at `hold_at_s`.
+    """From `anchor_real_s` on, time runs from `anchor_s` at `rate`, and stops at `hold_at_s`.
 
     Raises: ValueError for numbers that are not finite or a negative rate.
+
+    A day that takes 144 real seconds and stops at its end:
+
+    >>> day = Timeline(anchor_real_s=1000.0, anchor_s=0.0, rate=600.0, hold_at_s=86_400.0)
+    >>> day.at(1000), day.at(1006), day.at(2000)
+    (0.0, 3600.0, 86400.0)
+    >>> day.real_wait_s(3600, 7200)
+    6.0
     """
 
     anchor_real_s: float
@@ -37,7 +45,7 @@ class Timeline:
         return now_s if self.hold_at_s is None else min(now_s, self.hold_at_s)
 
     def real_wait_s(self, now_s: float, until_s: float) -> float:
-        """Real seconds from `now_s` to `until_s`: 0 when it has come, infinite when it never comes."""
+        """Real seconds from `now_s` to `until_s`: 0 if that time has passed, infinite if it never comes."""
         if until_s <= now_s:
             return 0.0
         if self.rate == 0 or (self.hold_at_s is not None and until_s > self.hold_at_s):
@@ -57,7 +65,7 @@ class Timeline:
 
 
 REAL = Timeline(0, 0, 1, None)
-"""Time as it is."""
+"""Real time."""
 
 _KEYS = {"anchor_real_s", "anchor_s", "rate", "hold_at_s"}
 
@@ -66,6 +74,9 @@ def parse_timeline(text: str) -> Timeline:
     """The inverse of `Timeline.text`.
 
     Raises: ValueError for anything that is not exactly a timeline, such as a half-written file.
+
+    >>> parse_timeline('{"anchor_real_s": 1000, "anchor_s": 0, "rate": 600.0, "hold_at_s": null}').at(1006)
+    3600.0
     """
     if len(text) > 4096:
         raise ValueError("not a timeline: more than 4096 characters")
@@ -91,11 +102,11 @@ async def _no_sleep(_seconds: float) -> None:
 
 
 class Clock:
-    """The one clock a program asks, made from callables that the program's shell hands in.
+    """The only clock of a program, made from callables that the program passes in.
 
     With `read_text` the clock follows a timeline that another process may rewrite: it reads it again whenever
-    `stamp()` changes, keeps the last good one when a text is torn or unreadable, and never steps back.
-    Without it, the clock is the real one.
+    `stamp()` changes, keeps the last good one if a text is torn or unreadable, and never steps back.
+    Without it, the clock shows real time.
     """
 
     def __init__(
@@ -123,7 +134,7 @@ class Clock:
 
     @property
     def rate(self) -> float:
-        """How many seconds pass here in one real second."""
+        """How many seconds of the timeline pass in one real second."""
         if self._read_text is not None:
             self._follow(self._read_text)
         return self._timeline.rate
@@ -134,7 +145,7 @@ class Clock:
             await self.sleep_towards(when_s)
 
     async def sleep_towards(self, when_s: float, *, at_most_s: float = inf) -> None:
-        """Sleep once, for at most this many real seconds, whatever is done to the clock meanwhile."""
+        """Sleep once, for at most this many real seconds, even if the timeline changes meanwhile."""
         wait_s = min(self._timeline.real_wait_s(self.now(), when_s), at_most_s)
         await self._sleep(wait_s if self._read_text is None else min(wait_s, FOLLOW_EVERY_S))
 
@@ -150,5 +161,5 @@ class Clock:
             self._timeline = parse_timeline(read_text())
             self._seen_stamp = stamp
         except (ValueError, OSError):
-            # Torn or gone for a moment: the last good timeline stands and the next look tries again.
+            # Torn or gone for a moment: keep the last good timeline and try again at the next reading of the clock.
             return

@@ -1,4 +1,4 @@
-"""The command line `commonwatt-sim`: options, and every error as one line. Heavy parts load when a command runs."""
+"""The command line `commonwatt-sim`: options, and every error as one line. Heavy modules load when a command runs."""
 
 import argparse
 import logging
@@ -14,10 +14,10 @@ from simulator.world.families import FAMILIES, family_map
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; the exit code is returned."""
+    """Run one command and return its exit status."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    # The library reports every frame it finds odd as an error of its own; the simulator sends odd frames on purpose.
+    # The library logs every odd frame as an error; the simulator sends odd frames on purpose.
     logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
     try:
         return int(options.run(options) or 0)
@@ -38,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
         for name, words in (
             ("device", "serve one device for any Modbus client"),
             ("street", "serve a street of homes: Modbus devices, weather service, truth"),
-            ("history", "write each home's recording of the days before a time"),
+            ("history", "write each home's recording of the days before a given time"),
         )
     )
     _add_device(device)
@@ -53,7 +53,7 @@ def _add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=5020, help="TCP port on 127.0.0.1, 0 for a free one (default 5020)")
     parser.add_argument("--rtu", type=Path, metavar="PATH", help="serve RTU on a pty at this path instead")
     parser.add_argument("--unit", type=int, default=1, help="unit id (default 1)")
-    parser.add_argument("--seed", type=int, default=1, help="which street it stands in (default 1)")
+    parser.add_argument("--seed", type=int, default=1, help="the seed of its street (default 1)")
     parser.add_argument("--clock", type=Path, metavar="FILE", help="follow the timeline in this file")
     parser.set_defaults(run=_run_device)
 
@@ -68,9 +68,9 @@ def _add_street(parser: argparse.ArgumentParser) -> None:
         "--first-day", type=_date, metavar="DATE", help="the street's first day (UTC); default 36 days ago"
     )
     parser.add_argument("--faults", type=Path, metavar="FILE", help="a TOML script of [[fault]] tables")
-    parser.add_argument("--hub", default=HUB_URL, help=f"the hub's address for agent.toml (default {HUB_URL})")
+    parser.add_argument("--hub", default=HUB_URL, help=f"the hub's address to put into agent.toml (default {HUB_URL})")
     parser.add_argument(
-        "--residents", type=Path, metavar="FILE", help="JSON file of home ids and sign-in links; waited for"
+        "--residents", type=Path, metavar="FILE", help="JSON file of home ids and sign-in links; waits until it exists"
     )
     parser.add_argument(
         "--interval", type=int, default=INTERVAL_S, help=f"agents' polling interval in s (default {INTERVAL_S})"
@@ -79,7 +79,7 @@ def _add_street(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_history(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--street", type=Path, required=True, metavar="DIR", help="folder that `street` has made")
+    parser.add_argument("--street", type=Path, required=True, metavar="DIR", help="a folder that `street` created")
     parser.add_argument("--days", type=int, default=35, help="how many days back (default 35)")
     parser.add_argument("--until", type=_moment, required=True, metavar="ISO", help="like 2026-06-01T00:00Z")
     parser.set_defaults(run=_run_history)

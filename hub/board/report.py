@@ -1,6 +1,6 @@
 """The board's report of a range of local days: completeness, forecast error, prompts, sharing and books as plain data.
 
-Sums over the neighbourhood only; no home's values stand in it.
+Sums over the neighbourhood only; it contains no home's values.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ class ReportStores(SettlementStores, ForecastStore, PromptStore, Protocol):
 
 
 async def make_report(store: ReportStores, *, first: date, last: date) -> dict[str, object]:
-    """Everything about the local days `first` to `last`, ready for JSON. Units stand in the names."""
+    """Everything about the local days `first` to `last`, ready for JSON. Units are in the names."""
     tz = (await store.coop()).tz
     slots = range(slots_of_day(first, tz).start, slots_of_day(last, tz).stop)
     return {
@@ -67,7 +67,7 @@ async def _readings(store: ReportStores, slots: range) -> dict[str, object]:
 async def _missing(store: ReportStores, homes: Sequence[str], *, slots: range) -> dict[str, object]:
     """The slots in which a home's grid meter has no value, each with the reason its agent gave.
 
-    One that nobody spoke of has none: a gap that arrived says why, and what never arrived cannot.
+    A slot that no message mentions has no reason: a reported gap says why, a missing message cannot.
     """
     reasons: Counter[str] = Counter()
     silent = 0
@@ -93,7 +93,7 @@ async def _messages(store: ReportStores) -> dict[str, object]:
 
 
 async def _forecasts(store: ReportStores, slots: range) -> list[dict[str, object]]:
-    """Of each target: the median of the first forecast issued in the range, against what came and the day before.
+    """For each target: the median of the first forecast issued in the range, compared with the actual and the day before.
 
     Error is the mean absolute error over the mean (nMAE) over the slots that were measured.
     """
@@ -143,7 +143,7 @@ async def _prompts(store: ReportStores, slots: range) -> dict[str, object]:
 
 
 async def _settlement(store: ReportStores, *, first: date, last: date) -> dict[str, object]:
-    """Sums over the days settled, each computed anew from its readings; `hash` covers every day's standing result."""
+    """Sums over the settled days, each computed again from its readings; `hash` covers every day's current result."""
     runs = await store.runs(days=(first.isoformat(), last.isoformat()), allocations=False)
     standing: dict[str, RunRow] = {run.day: run for run in runs}
     sums: Counter[str] = Counter()
@@ -178,7 +178,7 @@ async def _settlement(store: ReportStores, *, first: date, last: date) -> dict[s
 
 
 def _runs(runs: Sequence[RunRow]) -> dict[str, dict[str, int]]:
-    """Of each kind of run how many days it settled and how many entries it booked."""
+    """For each kind of run, how many days it settled and how many entries it booked."""
     return {
         kind: {
             "days": len({run.day for run in runs if run.kind == kind}),

@@ -1,7 +1,7 @@
-"""The board's desk for runs of months: what stands and is due, a preview, booking, approval, publication.
+"""What the board does with runs of months: see what is booked and due, preview, book, approve and publish.
 
-The rules are in hub.core.ledger.month_runs; here they only meet the pages. A refusal is returned as one line, and then
-nothing was written. Heavy sums are computed beside the event loop, one at a time.
+The rules are in hub.core.ledger.month_runs; this module applies them for pages and commands. A refusal is returned as
+one line, and then nothing was written. Heavy sums are computed in a thread, one at a time.
 """
 
 import asyncio
@@ -16,11 +16,11 @@ from hub.books.runs import (
     StalePreviewError,
     first_day,
     marked_days,
-    month_runs,
+    month_run_key,
     preview_month,
-    preview_run_key,
     settle_month,
 )
+from hub.books.view import Books, read_books
 from hub.core.ledger.entries import read_entry
 from hub.core.ledger.month_overview import MonthOverview, month_overview
 from hub.core.ledger.month_preview import BoardPreview, MonthPreview, board_preview, sum_changes
@@ -34,15 +34,15 @@ from hub.storage.errors import StoreConflictError
 from hub.storage.records import EntryRow
 from protocols.errors import RequestError, SettingsError
 
-BUSY: Final = "a run is being booked at this moment; look again when it is done"
-STALE: Final = "something has changed since you looked at it, such as new readings; look again"
-CROSSED: Final = "another run was booked at the same moment; look again"
+BUSY: Final = "a run is being booked at this moment; try again when it is done"
+STALE: Final = "something has changed since the preview, such as new readings; preview it again"
+CROSSED: Final = "another run was booked at the same moment; check it and try again"
 
 LoadTaxTerms = Callable[[], TaxTerms | None]
 
 
 class RunStores(SettlementStores, AccessLog, Protocol):
-    """The slices the desk reads and writes."""
+    """The slices that the service reads and writes."""
 
 
 class RunService:
@@ -59,50 +59,50 @@ class RunService:
         """`terms` reads the tax terms as they are when a run is published."""
         self._store, self._calendar, self._key, self._terms = store, calendar, key, terms
         self._one = asyncio.Lock()
-        self._one_word = asyncio.Lock()
+        self._one_decision = asyncio.Lock()
         self._is_booking = False
 
     async def months(self, *, today: date, most: int) -> tuple[MonthOverview, ...]:
         """The newest months, the newest first."""
-        first = await first_day(self._store)
+        books = await read_books(self._store)
+        first = await first_day(self._store, books.coop.tz)
         months = [] if first is None else list(months_between(first, today))
-        return tuple([await self._overview(month, today=today) for month in reversed(months[-most:])])
+        return tuple([await self._overview(books, month, today=today) for month in reversed(months[-most:])])
 
     async def month(self, month: date, *, today: date) -> MonthOverview | None:
         """One month; None before the first reading and after today."""
-        first = await first_day(self._store)
+        days = days_of(month)
+        books = await read_books(self._store, days=(days[0].isoformat(), days[-1].isoformat()))
+        first = await first_day(self._store, books.coop.tz)
         if first is None or not first.replace(day=1) <= month <= today:
             return None
-        return await self._overview(month, today=today)
+        return await self._overview(books, month, today=today)
 
     async def preview(self, month: date, *, kind: str, today: date) -> tuple[BoardPreview, str] | str:
         """What a run of this kind would book now and the key it would have; or why it cannot be settled.
 
-        The looks at the homes' readings are logged.
+        The access to the homes' readings is logged.
         """
         if self._is_booking:
             return BUSY
-        if days_of(month)[-1] >= today:
-            return f"{month_name(month)} is not over yet"
-        async with self._one:
-            try:
-                preview = await preview_month(self._store, month=month)
-            except RejectedInputError as refusal:
-                return str(refusal)
-            digests = (preview.rules, preview.inputs)
-            run_key = await preview_run_key(self._store, month=month, kind=kind, digests=digests)
-        return board_preview(preview), run_key
+        try:
+            async with self._one:
+                preview = await preview_run(self._store, month, today=today)
+                books = await read_books(self._store)
+        except (RequestError, RejectedInputError) as refusal:
+            return str(refusal)
+        digests = (preview.rules, preview.inputs)
+        return board_preview(preview), month_run_key(books, month=month_name(month), kind=kind, digests=digests)
 
     async def booked(self, run: MonthRun) -> BoardPreview:
-        """What the run bills beside the month's last published run, or beside nothing. The looks are logged."""
+        """What the run bills compared with the month's last published run, or with nothing. The access is logged."""
         homes = [home.id for home in await self._store.homes()]
         days = [day for day, _ in run.days]
         rows_most = len(days) * len(homes)
         await self._store.log_access(PREVIEW_ACCESS, homes, fields="what a month's run books", rows=rows_most)
-        runs = await month_runs(self._store)
-        before = [each.ledger_position for each in runs if each.month == run.month and each.state == PUBLISHED]
-        ends = (days[0], days[-1])
-        keys = {each.run_key for each in await self._store.runs(days=ends, allocations=False)}
+        books = await read_books(self._store, days=(days[0], days[-1]))
+        before = [each.ledger_position for each in books.runs_of(run.month) if each.state == PUBLISHED]
+        keys = {each.run_key for each in books.runs}
         start = max((position for position in before if position < run.ledger_position), default=0)
         rows: list[EntryRow] = []
         for day in days:  # day by day, so that the hub's other work goes on in between
@@ -127,31 +127,28 @@ class RunService:
     async def _book(
         self, month: date, *, kind: str, previewed: str, decision: str, at: int, today: date
     ) -> MonthRun | str:
-        if days_of(month)[-1] >= today:
-            return f"{month_name(month)} is not over yet"
-        runs = await month_runs(self._store)
-        if problem := run_obstacle(kind, month, runs=runs, calendar=self._calendar, today=today, decision=decision):
-            return problem
         try:
-            return await settle_month(
+            return await book_run(
                 self._store,
-                month=month,
+                month,
                 kind=kind,
-                made_at=at,
-                key=self._key,
                 decision=decision,
+                calendar=self._calendar,
+                key=self._key,
+                at=at,
+                today=today,
                 previewed=previewed,
             )
         except StalePreviewError:
             return STALE
-        except RejectedInputError as refusal:
+        except (RequestError, RejectedInputError) as refusal:
             return str(refusal)
         except StoreConflictError:
             return CROSSED
 
     async def approve(self, run_key: str, *, member: str, at: int) -> MonthRun | str:
         """A board member's approval of the run with this key; or why it does not count."""
-        async with self._one_word:
+        async with self._one_decision:
             try:
                 return await approve_run(self._store, run=run_key, member=member, at=at, key=self._key)
             except RequestError as problem:
@@ -160,8 +157,8 @@ class RunService:
                 return CROSSED
 
     async def publish(self, run_key: str, *, member: str, at: int) -> MonthRun | str:
-        """Publish the run with this key; or why not. One word at a time: its bills are booked once."""
-        async with self._one_word:
+        """Publish the run with this key; or why not. One decision at a time, so that its bills are booked once."""
+        async with self._one_decision:
             try:
                 terms = self._terms()
                 return await publish_run(self._store, run=run_key, member=member, at=at, key=self._key, terms=terms)
@@ -170,22 +167,60 @@ class RunService:
             except StoreConflictError:
                 return CROSSED
 
-    async def _overview(self, month: date, *, today: date) -> MonthOverview:
-        return await overview_of(self._store, month, calendar=self._calendar, today=today)
+    async def _overview(self, books: Books, month: date, *, today: date) -> MonthOverview:
+        return await overview_of(self._store, books, month, calendar=self._calendar, today=today)
 
 
-async def overview_of(store: SettlementStores, month: date, *, calendar: RunCalendar, today: date) -> MonthOverview:
-    """One month as it stands. Reads no value of any home."""
-    first = await first_day(store)
+def check_closed(month: date, *, today: date) -> None:
+    """Raises: RequestError if the month is not over yet."""
+    if days_of(month)[-1] >= today:
+        raise RequestError(f"{month_name(month)} is not over yet")
+
+
+async def preview_run(store: SettlementStores, month: date, *, today: date) -> MonthPreview:
+    """What a run of the month would book now. Raises: RequestError before its end, or RejectedInputError."""
+    check_closed(month, today=today)
+    return await preview_month(store, month=month)
+
+
+async def book_run(
+    store: SettlementStores,
+    month: date,
+    *,
+    kind: str,
+    decision: str,
+    calendar: RunCalendar,
+    key: Signer,
+    at: int,
+    today: date,
+    previewed: str | None = None,
+) -> MonthRun:
+    """Book a run of the month, if it may be made now; `previewed` is the key that a preview gave it.
+
+    Raises: RequestError with the rule that forbids it, StalePreviewError or RejectedInputError; then nothing is booked.
+    """
+    check_closed(month, today=today)
+    runs = (await read_books(store)).month_runs
+    if problem := run_obstacle(kind, month, runs=runs, calendar=calendar, today=today, decision=decision):
+        raise RequestError(problem)
+    return await settle_month(
+        store, month=month, kind=kind, made_at=at, key=key, decision=decision, previewed=previewed
+    )
+
+
+async def overview_of(
+    store: SettlementStores, books: Books, month: date, *, calendar: RunCalendar, today: date
+) -> MonthOverview:
+    """One month as it is booked now; `books` have the runs of all its days. Reads no value of any home."""
+    first = await first_day(store, books.coop.tz)
     days = [day for day in days_of(month) if first is not None and first <= day < today]
-    ends = (month.isoformat(), days_of(month)[-1].isoformat())
-    standing = {run.day: run.state for run in await store.runs(days=ends, allocations=False)}
+    current = books.current
     return month_overview(
         month,
-        runs=await month_runs(store),
+        runs=books.month_runs,
         days=days,
-        settled=[standing[day.isoformat()] for day in days if day.isoformat() in standing],
-        marked=await marked_days(store, days),
+        settled=[current[day.isoformat()].state for day in days if day.isoformat() in current],
+        marked=await marked_days(store, books, days),
         calendar=calendar,
         today=today,
     )

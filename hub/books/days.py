@@ -9,13 +9,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final, Protocol, cast
+from typing import Final, Protocol
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from hub.books.retry import retry_on_conflict
 from hub.books.settled_readings import check_day_readings, reach_of, readings_of
-from hub.books.signing import attestation_head, root_row, sign_older_runs
+from hub.books.signing import sign_day, sign_older_runs
+from hub.books.view import read_heads
 from hub.core.ledger.entries import Entry, book_difference, entry_hash, sum_settlement
 from hub.core.ledger.run_calendar import DAILY
 from hub.core.ledger.signed_document import Signer
@@ -24,14 +27,13 @@ from hub.core.rules.rulebook import Prices, Rule
 from hub.core.settlement.period import Settlement, settle
 from hub.core.settlement.prepared_readings import Readings, digest_inputs
 from hub.storage.contract import AccessLog, AttestationStore, BookStore, FindingStore, MemberStore, ReadingStore
-from hub.storage.errors import StaleInputsError, StoreConflictError
+from hub.storage.errors import StaleInputsError
 from hub.storage.records import Access, Coop, EntryRow, RunRow, SettledThrough
 from protocols.slots import slots_of_day
 
 ACCESS: Final = Access(actor="job:settlement", role="job", purpose="settle.share")
 RUN_TAG: Final = b"commonwatt settlement run v1\n"
 MEMBERS_TAG: Final = b"commonwatt members of a day v1\n"
-TRIES: Final = 3
 
 
 class SettlementStores(MemberStore, ReadingStore, BookStore, AttestationStore, AccessLog, FindingStore, Protocol):
@@ -40,9 +42,9 @@ class SettlementStores(MemberStore, ReadingStore, BookStore, AttestationStore, A
 
 @dataclass(frozen=True, slots=True)
 class DayInputs:
-    """All that settles a day: its rule, its readings, their digest, and what they were read after.
+    """All that settles a day: its rule, its readings, their digest, and how far they were read.
 
-    `standing` is the key of the run that stood when they were read, None where there was none.
+    `current_run` is the key of the day's newest run when they were read, None if there was none.
     """
 
     day: str
@@ -52,7 +54,7 @@ class DayInputs:
     readings: Readings
     digest: str
     through: SettledThrough
-    standing: str | None
+    current_run: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,39 +74,43 @@ async def settle_day(
     """Settle one closed local day and book what differs from the books, in one transaction.
 
     If power fails before the commit the day is unsettled and the next run does it; the same inputs write nothing.
-    Without `key` the run is signed by the next that has one. Where the day is settled meanwhile from newer inputs, it
-    is read again. Raises: Refusal by the rules of settlement; then nothing is written.
+    Without `key` the run is signed by the next that has one. If somebody else settles the day from newer inputs in
+    between, it is read again. Raises: RejectedInputError by the rules of settlement; then nothing is written.
     """
-    for attempt in range(TRIES):
+
+    async def settle_now() -> DayResult:
         inputs = await read_day_inputs(store, day=day)
         if key is not None:
-            await sign_older_runs(store, coop=inputs.coop.id, key=key)
+            await sign_older_runs(store, key=key)
         settled = await asyncio.to_thread(settle, inputs.readings, inputs.rule)
-        try:
-            return await book_inputs(store, inputs, settled=settled, made_at=made_at, kind=kind, key=key)
-        except StaleInputsError:
-            if attempt == TRIES - 1:
-                raise
-    raise AssertionError("unreachable")
+        return await book_inputs(store, inputs, settled=settled, made_at=made_at, kind=kind, key=key)
+
+    return await retry_on_conflict(settle_now, on=StaleInputsError)
 
 
 async def read_day_inputs(store: SettlementStores, *, day: date, access: Access = ACCESS) -> DayInputs:
-    """The day's inputs as they are now and as the gate lets them pass; the look at them is logged."""
-    coop = await store.coop()
+    """The day's inputs as they are now, after the quality check; the access is logged."""
     name = day.isoformat()
-    # Read before all else: whatever is booked after it makes these inputs stale.
-    runs = await store.runs(days=(name, name), allocations=False)
+    # The heads are read first: whatever is booked after them makes these inputs stale.
+    heads = await read_heads(store, days=(name, name))
     rule_hash, canonical = await store.rule_on(name)
     rule = read_rule(canonical)
-    slots = slots_of_day(day, coop.tz)
+    slots = slots_of_day(day, heads.coop.tz)
     decisions = await store.slot_decisions(slots=reach_of(rule.estimate, slots))
     inputs = await store.settlement_inputs(slots=slots, access=access)
     readings = await check_day_readings(store, readings_of(inputs), rule=rule, decisions=decisions, access=access)
-    members = digest_members(inputs.members, inputs.present)
+    members = await asyncio.to_thread(digest_members, inputs.members, inputs.present)
     newest = max((decision.id for decision in decisions), default=0)
-    through = SettledThrough(name, inputs.message_position, members, newest)
-    standing = runs[-1].run_key if runs else None
-    return DayInputs(name, coop, rule_hash, rule, readings, digest_inputs(readings, rule), through, standing)
+    return DayInputs(
+        day=name,
+        coop=heads.coop,
+        rule_hash=rule_hash,
+        rule=rule,
+        readings=readings,
+        digest=await asyncio.to_thread(digest_inputs, readings, rule),
+        through=SettledThrough(name, inputs.message_position, members, newest),
+        current_run=heads.runs[-1].run_key if heads.runs else None,
+    )
 
 
 async def book_inputs(
@@ -116,44 +122,38 @@ async def book_inputs(
     kind: str,
     key: Signer | None,
 ) -> DayResult:
-    """Book what the day's settlement changes. Inputs that the standing run had already write no row of the books.
+    """Book what the day's settlement changes. If the newest run had the same inputs, the books stay as they are.
 
     With a key, earlier runs without a root must be signed: see sign_older_runs.
-    Raises: StaleInputsError where the day was settled differently since the inputs were read.
+    Raises: StaleInputsError if the day was settled differently since the inputs were read.
     """
-    for attempt in range(TRIES):
-        try:
-            return await _book(store, inputs, settled, made_at=made_at, kind=kind, key=key)
-        except StaleInputsError:
-            raise
-        except StoreConflictError:
-            if attempt == TRIES - 1:
-                raise
-    raise AssertionError("unreachable")
+
+    async def book() -> DayResult:
+        return await _book(store, inputs, settled, made_at=made_at, kind=kind, key=key)
+
+    return await retry_on_conflict(book, never_on=StaleInputsError)
 
 
 async def _book(
     store: SettlementStores, inputs: DayInputs, settled: Settlement, *, made_at: int, kind: str, key: Signer | None
 ) -> DayResult:
-    """One try: every position it claims is read here, so another run booked meanwhile is a conflict, not a mistake."""
+    """One try: it reads every position it claims, so a run booked in between is a conflict and not a mistake."""
     day, result_hash = inputs.day, await asyncio.to_thread(settled.result_hash)
-    head = await attestation_head(store)
-    ledger = await store.ledger_head()
-    runs = await store.runs(days=(day, day), allocations=False)
-    standing = runs[-1] if runs else None
-    if standing is not None and (standing.rule_hash, standing.input_digest) == (inputs.rule_hash, inputs.digest):
+    heads = await read_heads(store, days=(day, day))
+    current = heads.runs[-1] if heads.runs else None
+    if current is not None and (current.rule_hash, current.input_digest) == (inputs.rule_hash, inputs.digest):
         await _remember(store, inputs.through)
-        return DayResult(day, standing.run_key, settled, result_hash, 0)
-    if (None if standing is None else standing.run_key) != inputs.standing:
-        raise StaleInputsError(f"{day} was settled meanwhile from other inputs: start again")
+        return DayResult(day, current.run_key, settled, result_hash, 0)
+    if (None if current is None else current.run_key) != inputs.current_run:
+        raise StaleInputsError(f"{day} was settled from other inputs at the same moment: start again")
     run_key = run_key_of(inputs.coop, day, kind=kind, rule_hash=inputs.rule_hash, digest=inputs.digest)
-    if standing is not None and run_key in {run.run_key for run in runs}:
-        # Inputs that were settled before and then replaced have come back: a run of its own after the standing one.
+    if current is not None and run_key in {run.run_key for run in heads.runs}:
+        # Inputs that were settled before and then replaced are back: they get a run of their own after the newest one.
         run_key = run_key_of(
-            inputs.coop, day, kind=kind, rule_hash=inputs.rule_hash, digest=inputs.digest, after=standing.run_key
+            inputs.coop, day, kind=kind, rule_hash=inputs.rule_hash, digest=inputs.digest, after=current.run_key
         )
-    rows = await store.entries_of_day(day)
-    entries = await asyncio.to_thread(_next_entries, settled, rows, day=day, run=run_key, head=ledger)
+    booked = await store.entries_of_day(day)
+    entries = await asyncio.to_thread(_next_entries, settled, booked, day=day, run=run_key, head=heads.ledger)
     run = RunRow(
         run_key=run_key,
         kind=kind,
@@ -168,10 +168,7 @@ async def _book(
     )
     roots = []
     if key is not None:
-        leaves = [row.canonical for row in (*rows, *entries)]
-        ledger = (entries[-1].position, entries[-1].hash) if entries else ledger
-        looks = await store.last_access_line()
-        roots = [root_row(run, leaves=leaves, ledger=ledger, looks=looks, coop=inputs.coop.id, head=head, key=key)]
+        roots = [await asyncio.to_thread(sign_day, run, booked=booked, entries=entries, heads=heads, key=key)]
     was_new = await store.book_run(run, entries=entries, attestations=roots, through=inputs.through)
     return DayResult(day, run_key, settled, result_hash, len(entries) if was_new else 0)
 
@@ -180,8 +177,8 @@ def _next_entries(
     settled: Settlement, booked: Sequence[EntryRow], *, day: str, run: str, head: tuple[int, bytes]
 ) -> list[EntryRow]:
     """What the settlement adds to what is booked of the day."""
-    standing = sum_settlement(row.canonical for row in booked)
-    return chained(book_difference(settled, standing, day=day, run=run), head=head)
+    totals = sum_settlement(row.canonical for row in booked)
+    return chained(book_difference(settled, totals, day=day, run=run), head=head)
 
 
 async def _remember(store: SettlementStores, through: SettledThrough) -> None:
@@ -191,9 +188,9 @@ async def _remember(store: SettlementStores, through: SettledThrough) -> None:
 
 
 def run_key_of(coop: Coop, period: str, *, kind: str, rule_hash: str, digest: str, after: str = "") -> str:
-    """(community, period, kind, rulebook version, digest of inputs) as one name; the same inputs, the same run.
+    """(community, period, kind, rulebook version, digest of inputs) as one key; the same inputs, the same run.
 
-    `after` is the standing run where these very inputs had been settled before it.
+    `after` is the newest run, if these same inputs were settled before it.
     """
     parts = [coop.id, period, kind, rule_hash, digest, *([after] if after else [])]
     return hashlib.sha256(RUN_TAG + json.dumps(parts, separators=(",", ":")).encode()).hexdigest()
@@ -212,7 +209,7 @@ def chained(entries: Sequence[Entry], *, head: tuple[int, bytes]) -> list[EntryR
 
 
 def digest_members(members: Sequence[str], present: npt.NDArray[np.bool_]) -> str:
-    """Who is a member in which slots of the day, as one hash; who is none all day does not count."""
+    """Who is a member in which slots of the day, as one hash; people who are not members all day do not count."""
     columns = np.flatnonzero(present.any(axis=0))
     spans = _spans(present[:, columns])
     rows = [[members[column], *span] for column, span in zip(columns.tolist(), spans, strict=True)]
@@ -227,18 +224,37 @@ def _spans(present: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
     return list(zip(first.tolist(), last.tolist(), strict=True))
 
 
+class _PricesDocument(msgspec.Struct, frozen=True):
+    buy: int
+    sell: int
+    retail: int | None
+    feedin: int | None
+
+
+class _RuleDocument(msgspec.Struct, frozen=True):
+    """A rule as its canonical bytes have it: see Rule.canonical."""
+
+    method: str
+    params: dict[str, object]
+    aggregate: int
+    participation_percent: dict[str, int]
+    missing: str
+    prices: _PricesDocument
+    connection_w: int = 0
+    estimate: EstimateRule = EstimateRule()
+
+
 def read_rule(canonical: bytes) -> Rule:
-    """The rule of these canonical bytes, as the rulebook in the store keeps them."""
-    document = cast(dict[str, object], json.loads(canonical))
-    prices = cast(dict[str, int | None], document["prices"])
-    estimate = cast(dict[str, Any], document.get("estimate", {}))
+    """The rule of these canonical bytes, as the rulebook in the store keeps them. Raises: ValueError."""
+    document = msgspec.json.decode(canonical, type=_RuleDocument)
+    prices = document.prices
     return Rule(
-        method=cast(str, document["method"]),
-        params=cast(dict[str, object], document["params"]),
-        aggregate=cast(int, document["aggregate"]),
-        participation_percent=cast(dict[str, int], document["participation_percent"]),
-        missing=cast(str, document["missing"]),
-        prices=Prices(cast(int, prices["buy"]), cast(int, prices["sell"]), prices["retail"], prices["feedin"]),
-        connection_w=cast(int, document.get("connection_w", 0)),
-        estimate=EstimateRule(**estimate),
+        method=document.method,
+        params=document.params,
+        aggregate=document.aggregate,
+        participation_percent=document.participation_percent,
+        missing=document.missing,
+        prices=Prices(prices.buy, prices.sell, prices.retail, prices.feedin),
+        connection_w=document.connection_w,
+        estimate=document.estimate,
     )

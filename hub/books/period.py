@@ -1,4 +1,4 @@
-"""The settled days of a range, read again with their rules, for what tries and compares and books nothing."""
+"""The settled days of a range, read again with their rules, for trials and comparisons that book nothing."""
 
 import asyncio
 import hashlib
@@ -20,7 +20,7 @@ MOST_DAYS: Final = 366
 
 @dataclass(frozen=True, slots=True)
 class SettledPeriod:
-    """Days with what was read and how the rule of each settles that now; `left_out` have no run yet."""
+    """Days with their readings and how the rule of each settles them now; the days in `left_out` have no run yet."""
 
     days: tuple[str, ...]
     parts: tuple[Readings, ...]
@@ -30,12 +30,12 @@ class SettledPeriod:
 
 
 async def read_period(store: SettlementStores, *, first: date, last: date, access: Access) -> SettledPeriod:
-    """The settled days from `first` to `last`; the look stands in every home's log.
+    """The settled days from `first` to `last`; the access is in every home's log.
 
-    Raises: RequestError where no day of the range is settled, or the range is none.
+    Raises: RequestError if no day of the range is settled, or its days are out of order or too many.
     """
     if not 0 <= (last - first).days < MOST_DAYS:
-        raise RequestError(f"--from {first} --to {last}: expected 1 to {MOST_DAYS} days in their order")
+        raise RequestError(f"--from {first} --to {last}: expected 1 to {MOST_DAYS} days, the first day first")
     names = [(first + timedelta(days=n)).isoformat() for n in range((last - first).days + 1)]
     settled = {run.day for run in await store.runs(days=(names[0], names[-1]), allocations=False)}
     if not settled:
@@ -52,12 +52,12 @@ async def read_period(store: SettlementStores, *, first: date, last: date, acces
 
 
 async def settle_in_thread(inputs: DayInputs) -> Settlement:
-    """The day settled in a thread, so that a hub's other work goes on. Raises: Refusal."""
+    """The day settled in a thread, so that a hub's other work goes on. Raises: RejectedInputError."""
     return await asyncio.to_thread(settle, inputs.readings, inputs.rule)
 
 
 async def period_digest(store: SettlementStores, *, first: date, last: date) -> str:
-    """A hash of all that a period's settlement hangs on, from the books' own marks. Reads no value of any home."""
+    """A hash of everything that a period's settlement depends on. Reads no value of any home."""
     tz, ends = (await store.coop()).tz, (first.isoformat(), last.isoformat())
     names = [(first + timedelta(days=n)).isoformat() for n in range((last - first).days + 1)]
     slots = range(slots_of_day(first, tz).start, slots_of_day(last, tz).stop)

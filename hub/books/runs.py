@@ -1,7 +1,7 @@
 """The runs of local months: which days need settling again, what that would change, and booking it day by day.
 
-A month run takes the inputs of every day as they are, books only what differs, and stands as a draft until two board
-members have approved it. The next due is said by the calendar, what may be made by hub.core.ledger.month_runs.
+A month run takes the inputs of every day as they are, books only what differs, and is a draft until two board members
+have approved it. The calendar says which run is due next, hub.core.ledger.month_runs which one may be made.
 """
 
 import asyncio
@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from hub.books.days import (
     ACCESS,
-    TRIES,
     DayInputs,
     SettlementStores,
     book_inputs,
@@ -24,9 +23,11 @@ from hub.books.days import (
     read_rule,
     run_key_of,
 )
+from hub.books.retry import retry_on_conflict
 from hub.books.settled_readings import reach_of, weeks_back
-from hub.books.signing import as_row, attestation_head, sign_older_runs
-from hub.core.ledger.attestations import APPROVAL, MONTH_RUN, PUBLICATION, attest, read_attestation
+from hub.books.signing import as_row, sign_older_runs
+from hub.books.view import BookHeads, Books, read_books
+from hub.core.ledger.attestations import MONTH_RUN, attest, read_attestation
 from hub.core.ledger.entries import Entry, book_difference, sum_settlement
 from hub.core.ledger.month_preview import MarkedDay, MonthPreview, sum_changes
 from hub.core.ledger.month_runs import MonthRun, month_content, month_digests, read_month_runs
@@ -35,10 +36,10 @@ from hub.core.ledger.signed_document import Signer
 from hub.core.rules.estimates import EstimateRule
 from hub.core.rules.input_checks import RejectedInputError
 from hub.core.settlement.period import check_inputs, settle
-from hub.storage.contract import AttestationStore
-from hub.storage.errors import StaleInputsError, StoreConflictError
+from hub.storage.contract import ReadingStore
+from hub.storage.errors import StaleInputsError
 from hub.storage.finding_records import SlotDecision
-from hub.storage.records import Access, Coop, RunRow
+from hub.storage.records import Access
 from protocols.slots import Slot, day_of, slots_of_day
 
 PREVIEW_ACCESS: Final = Access(actor="job:settlement-preview", role="job", purpose="settle.share")
@@ -51,9 +52,9 @@ NEW_DECISIONS: Final = "the board decided"
 
 @dataclass(frozen=True, slots=True)
 class MonthPlan:
-    """A month ready to be booked: `changed` are the days whose inputs are not those of their standing run.
+    """A month ready to be booked: `changed` are the days whose inputs differ from those of their newest run.
 
-    `digests` are those of month_digests once it is booked.
+    `digests` are those of month_digests once it is booked; `books` are what it was planned on.
     """
 
     month: date
@@ -61,24 +62,27 @@ class MonthPlan:
     changed: tuple[DayInputs, ...]
     unchanged: tuple[DayInputs, ...]
     digests: tuple[str, str]
+    books: Books
 
 
 class StalePreviewError(Exception):
-    """What the run would book is no longer what was looked at."""
+    """The run would no longer book what the preview showed."""
 
 
-async def first_day(store: SettlementStores) -> date | None:
-    """The local day of the first batch ever: what the books begin with."""
+async def first_day(store: ReadingStore, tz: str) -> date | None:
+    """The local day of the first batch ever: the first day of the books."""
     slot = await store.first_slot()
-    return None if slot is None else day_of(slot, (await store.coop()).tz)
+    return None if slot is None else day_of(slot, tz)
 
 
-async def marked_days(store: SettlementStores, days: Sequence[date]) -> tuple[MarkedDay, ...]:
-    """Of these closed days in order, those whose inputs may have changed since their standing run. Reads no value."""
+async def marked_days(store: SettlementStores, heads: BookHeads, days: Sequence[date]) -> tuple[MarkedDay, ...]:
+    """Of these closed days in order, those whose inputs may have changed since their newest run. Reads no value.
+
+    `heads` were read with the runs of all these days.
+    """
     if not days:
         return ()
-    tz, ends = (await store.coop()).tz, (days[0].isoformat(), days[-1].isoformat())
-    standing = {run.day: run for run in await store.runs(days=ends, allocations=False)}
+    tz, ends, current = heads.coop.tz, (days[0].isoformat(), days[-1].isoformat()), heads.current
     seen = await store.settled_through(days=ends)
     slots = range(slots_of_day(days[0], tz).start, slots_of_day(days[-1], tz).stop)
     members, present = await store.settlement_members(slots=slots)
@@ -93,11 +97,11 @@ async def marked_days(store: SettlementStores, days: Sequence[date]) -> tuple[Ma
         name, mine = day.isoformat(), slots_of_day(day, tz)
         here = present[mine.start - slots.start : mine.stop - slots.start]
         looked_at = [mine]
-        if name in standing and standing[name].state == "provisional" and rules.get(name) in estimates:
+        if name in current and current[name].state == "provisional" and rules.get(name) in estimates:
             looked_at += [range(mine.start - back, mine.stop - back) for back in weeks_back(estimates[rules[name]])]
         why = None
-        if name not in standing:
-            # A day on which nobody is a member yet has nothing to settle.
+        if name not in current:
+            # While nobody is a member yet, a day has nothing to settle.
             why = NEVER_SETTLED if here.any() else None
         elif name not in seen or _newest(newest, looked_at) > seen[name].message_position:
             why = NEW_READINGS
@@ -105,7 +109,7 @@ async def marked_days(store: SettlementStores, days: Sequence[date]) -> tuple[Ma
             why = NEW_DECISIONS
         elif seen[name].members_digest != _digest_once(digests, members, here):
             why = NEW_MEMBERS
-        elif standing[name].rule_hash != rules.get(name):
+        elif current[name].rule_hash != rules.get(name):
             why = NEW_RULE
         if why is not None:
             marked.append(MarkedDay(day, why))
@@ -142,18 +146,19 @@ def _digest_once(known: dict[bytes, str], members: Sequence[str], present: npt.N
 async def plan_month(store: SettlementStores, *, month: date, access: Access = ACCESS) -> MonthPlan:
     """Read what changed in the month and check all of it, so that a refusal comes before any booking.
 
-    Raises: RejectedInputError naming the first day the rules refuse, or saying that no home had a reading in time.
+    Raises: RejectedInputError naming the first day the rules refuse, or saying that no home had sent a reading yet.
     """
-    first = await first_day(store)
-    days = tuple(day for day in days_of(month) if first is not None and day >= first)
+    whole = days_of(month)
+    books = await read_books(store, days=(whole[0].isoformat(), whole[-1].isoformat()))
+    first = await first_day(store, books.coop.tz)
+    days = tuple(day for day in whole if first is not None and day >= first)
     if not days:
         raise RejectedInputError("no_members", f"no home has sent a reading for {month_name(month)} or before")
-    ends = (days[0].isoformat(), days[-1].isoformat())
-    standing = {run.day: run for run in await store.runs(days=ends, allocations=False)}
+    current = books.current
     changed, unchanged = [], []
-    for marked in await marked_days(store, days):
+    for marked in await marked_days(store, books, days):
         inputs = await read_day_inputs(store, day=marked.day, access=access)
-        run = standing.get(inputs.day)
+        run = current.get(inputs.day)
         if run is not None and (run.rule_hash, run.input_digest) == (inputs.rule_hash, inputs.digest):
             unchanged.append(inputs)
             continue
@@ -162,15 +167,15 @@ async def plan_month(store: SettlementStores, *, month: date, access: Access = A
         except RejectedInputError as refusal:
             raise RejectedInputError(refusal.code, f"{inputs.day}: {refusal.detail}") from None
         changed.append(inputs)
-    if not (standing or changed):
+    if not (current or changed):
         raise RejectedInputError("no_members", f"nobody was a member in {month_name(month)}")
-    stands = {day: (day, run.rule_hash, run.input_digest) for day, run in standing.items()}
-    stands |= {inputs.day: (inputs.day, inputs.rule_hash, inputs.digest) for inputs in changed}
-    return MonthPlan(month, days, tuple(changed), tuple(unchanged), month_digests(stands.values()))
+    rows = {day: (day, run.rule_hash, run.input_digest) for day, run in current.items()}
+    rows |= {inputs.day: (inputs.day, inputs.rule_hash, inputs.digest) for inputs in changed}
+    return MonthPlan(month, days, tuple(changed), tuple(unchanged), month_digests(rows.values()), books)
 
 
 async def preview_month(store: SettlementStores, *, month: date) -> MonthPreview:
-    """What a run of the month would book now. The looks at the homes' values are logged; the books stay as they are.
+    """What a run of the month would book now. The access to the homes' values is logged; the books stay as they are.
 
     Raises: RejectedInputError, as plan_month.
     """
@@ -188,18 +193,15 @@ def _difference(inputs: DayInputs, booked: Sequence[bytes]) -> list[Entry]:
     return list(book_difference(settled, sum_settlement(booked), day=inputs.day, run="preview"))
 
 
-async def preview_run_key(store: SettlementStores, *, month: date, kind: str, digests: tuple[str, str]) -> str:
-    """The key a run of the month would have with these digests; that of the run made before where it stands on them."""
-    known = [run for run in await month_runs(store) if (run.month, run.kind) == (month_name(month), kind)]
-    return _key_of(await store.coop(), month_name(month), kind=kind, digests=digests, known=known)
-
-
-def _key_of(coop: Coop, name: str, *, kind: str, digests: tuple[str, str], known: Sequence[MonthRun]) -> str:
+def month_run_key(books: Books, *, month: str, kind: str, digests: tuple[str, str]) -> str:
+    """The key a run of the month has with these digests; that of the newest run of its kind if that has the same."""
+    known = [run for run in books.runs_of(month) if run.kind == kind]
     if known and (known[-1].rules, known[-1].inputs) == digests:
         return known[-1].run_key
-    run_key = run_key_of(coop, name, kind=kind, rule_hash=digests[0], digest=digests[1])
+    run_key = run_key_of(books.coop, month, kind=kind, rule_hash=digests[0], digest=digests[1])
     if run_key in {run.run_key for run in known}:
-        run_key = run_key_of(coop, name, kind=kind, rule_hash=digests[0], digest=digests[1], after=known[-1].run_key)
+        after = known[-1].run_key
+        run_key = run_key_of(books.coop, month, kind=kind, rule_hash=digests[0], digest=digests[1], after=after)
     return run_key
 
 
@@ -216,75 +218,70 @@ async def settle_month(
     """Book the month's run: each changed day in a transaction of its own, then the run itself as a signed draft.
 
     If power fails between days, the same call later finds the days that are done by their inputs and goes on with the
-    rest. The same inputs again write nothing. `previewed` is the key that a preview gave this run. Where a day is
-    settled meanwhile from newer inputs, the month is planned again.
-    Raises: RejectedInputError, or StalePreviewError where the run would have another key; before the first booking.
+    rest. The same inputs again write nothing. `previewed` is the key that a preview gave this run. If a day is settled
+    from newer inputs in between, the month is planned again.
+    Raises: RejectedInputError, or StalePreviewError if the run would have another key; before the first booking.
     """
-    plan = await _book_days(store, month=month, kind=kind, made_at=made_at, key=key, previewed=previewed)
-    for attempt in range(TRIES):
-        try:
-            return await _draft(store, plan, kind=kind, made_at=made_at, key=key, decision=decision)
-        except StoreConflictError:
-            if attempt == TRIES - 1:
-                raise
-    raise AssertionError("unreachable")
+
+    async def book_days() -> MonthPlan:
+        return await _book_days(store, month=month, kind=kind, made_at=made_at, key=key, previewed=previewed)
+
+    plan = await retry_on_conflict(book_days, on=StaleInputsError)
+
+    async def draft() -> MonthRun:
+        return await _draft(store, plan, kind=kind, made_at=made_at, key=key, decision=decision)
+
+    return await retry_on_conflict(draft)
 
 
 async def _book_days(
     store: SettlementStores, *, month: date, kind: str, made_at: int, key: Signer, previewed: str | None
 ) -> MonthPlan:
     """Plan the month and book its changed days; returns the plan that was booked whole."""
-    for attempt in range(TRIES):
-        plan = await plan_month(store, month=month)
-        if previewed is not None and previewed != await preview_run_key(
-            store, month=month, kind=kind, digests=plan.digests
-        ):
-            raise StalePreviewError
-        await sign_older_runs(store, coop=(await store.coop()).id, key=key)
-        try:
-            for inputs in plan.changed:
-                settled = await asyncio.to_thread(settle, inputs.readings, inputs.rule)
-                await book_inputs(store, inputs, settled=settled, made_at=made_at, kind=kind, key=key)
-        except StaleInputsError:
-            if attempt == TRIES - 1:
-                raise
-            continue
-        for inputs in plan.unchanged:
-            await store.set_settled_through(inputs.through)
-        return plan
-    raise AssertionError("unreachable")
+    plan = await plan_month(store, month=month)
+    run_key = month_run_key(plan.books, month=month_name(month), kind=kind, digests=plan.digests)
+    if previewed is not None and previewed != run_key:
+        raise StalePreviewError
+    await sign_older_runs(store, key=key)
+    for inputs in plan.changed:
+        settled = await asyncio.to_thread(settle, inputs.readings, inputs.rule)
+        await book_inputs(store, inputs, settled=settled, made_at=made_at, kind=kind, key=key)
+    for inputs in plan.unchanged:
+        await store.set_settled_through(inputs.through)
+    return plan
 
 
 async def _draft(
     store: SettlementStores, plan: MonthPlan, *, kind: str, made_at: int, key: Signer, decision: str
 ) -> MonthRun:
-    """The month run over the days' standing runs; the one made before where it stands on the same inputs."""
-    coop, name = await store.coop(), month_name(plan.month)
-    head = await attestation_head(store)
-    ledger = await store.ledger_head()
-    ends = (plan.days[0].isoformat(), plan.days[-1].isoformat())
-    standing: dict[str, RunRow] = {run.day: run for run in await store.runs(days=ends, allocations=False)}
-    digests = month_digests((run.day, run.rule_hash, run.input_digest) for run in standing.values())
-    known = [run for run in await month_runs(store) if (run.month, run.kind) == (name, kind)]
-    run_key = _key_of(coop, name, kind=kind, digests=digests, known=known)
+    """The month run over the newest runs of its days; the one made before, if that is over the same inputs."""
+    name = month_name(plan.month)
+    books = await read_books(store, days=(plan.days[0].isoformat(), plan.days[-1].isoformat()))
+    current = books.current
+    digests = month_digests((run.day, run.rule_hash, run.input_digest) for run in current.values())
+    run_key = month_run_key(books, month=name, kind=kind, digests=digests)
+    known = [run for run in books.runs_of(name) if run.kind == kind]
     if known and run_key == known[-1].run_key:
         return known[-1]
     content = month_content(
-        [(day, standing[day].run_key) for day in sorted(standing)],
+        [(day, current[day].run_key) for day in sorted(current)],
         kind=kind,
         digests=digests,
-        provisional_days=sum(run.state == "provisional" for run in standing.values()),
-        ledger=ledger,
+        provisional_days=sum(run.state == "provisional" for run in current.values()),
+        ledger=books.ledger,
         made_at=made_at,
         decision=decision,
     )
-    row = as_row(attest(content, kind=MONTH_RUN, subject=name, run_key=run_key, coop=coop.id, head=head, key=key))
+    signed = attest(
+        content,
+        kind=MONTH_RUN,
+        subject=name,
+        run_key=run_key,
+        coop=books.coop.id,
+        head=books.attestation,
+        key=key,
+    )
     # If power fails before this commit the days are booked and the month has no run yet: the next call makes it.
-    await store.attest([row])
-    return next(run for run in await month_runs(store) if run.run_key == run_key)
-
-
-async def month_runs(store: AttestationStore) -> tuple[MonthRun, ...]:
-    """Every run of a month in the order they were made, with the board's word on it."""
-    rows = await store.attestations((MONTH_RUN, APPROVAL, PUBLICATION))
-    return read_month_runs(read_attestation(row.document) for row in rows)
+    await store.attest([as_row(signed)])
+    (made,) = read_month_runs([read_attestation(signed.document)])
+    return made

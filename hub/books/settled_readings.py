@@ -1,8 +1,9 @@
-"""What the store has of a day as the readings that are settled: laid out by member, then through the quality gate.
+"""The stored readings of a day as they are settled: laid out by member, then checked for quality.
 
-What passes is decided in hub.core.quality.settlement_check; here its inputs are fetched.
+hub.core.quality.settlement_check decides what passes; this module fetches what it needs.
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final, Protocol
 
@@ -21,31 +22,36 @@ _VERDICTS: Final[dict[str, QualityVerdict]] = {"accept": "accept", "reject": "re
 
 
 class QualityCheckStores(MemberStore, ReadingStore, FindingStore, Protocol):
-    """The slices that the gate's inputs come from."""
+    """The slices that the quality check reads."""
 
 
 def weeks_back(estimate: EstimateRule) -> tuple[int, ...]:
-    """How many slots back an estimate of a slot looks, each way."""
+    """How far before a slot the values for its estimate are, in slots, one number for each week."""
     weeks = estimate.weeks if estimate.method == "same_time_of_week" else 0
     return tuple(week * WEEK_SLOTS for week in range(1, weeks + 1))
 
 
 def reach_of(estimate: EstimateRule, slots: range) -> range:
-    """These slots and all before them that estimates in them may be made of."""
+    """These slots and all before them that their estimates may be made from."""
     return range(slots.start - max(weeks_back(estimate), default=0), slots.stop)
 
 
 async def check_day_readings(
     store: QualityCheckStores, readings: Readings, *, rule: Rule, decisions: Sequence[SlotDecision], access: Access
 ) -> Readings:
-    """The readings as they are settled. `decisions` are those that touch the reach of these slots, in their order."""
-    words = await _by_member(store, decisions)
+    """The readings as they are settled. `decisions` are those on slots within reach of these, in order."""
+    by_member = await _by_member(store, decisions)
     before = None
     is_whole = bool((readings.surplus_wh >= 0).all() and (readings.demand_wh >= 0).all())
-    if weeks_back(rule.estimate) and not (is_whole and not words):
-        before = await _weeks_before(store, readings, rule=rule, words=words, access=access)
-    return apply_quality_check(
-        readings, connection_w=rule.connection_w, estimate=rule.estimate, decisions=words, before=before
+    if weeks_back(rule.estimate) and not (is_whole and not by_member):
+        before = await _weeks_before(store, readings, rule=rule, decisions=by_member, access=access)
+    return await asyncio.to_thread(
+        apply_quality_check,
+        readings,
+        connection_w=rule.connection_w,
+        estimate=rule.estimate,
+        decisions=by_member,
+        before=before,
     )
 
 
@@ -63,16 +69,18 @@ async def _by_member(store: QualityCheckStores, decisions: Sequence[SlotDecision
 
 
 async def _weeks_before(
-    store: QualityCheckStores, readings: Readings, *, rule: Rule, words: Sequence[QualityDecision], access: Access
+    store: QualityCheckStores, readings: Readings, *, rule: Rule, decisions: Sequence[QualityDecision], access: Access
 ) -> WeeksBefore:
-    """The same slots of the weeks before, each week through the gate itself: what is in doubt makes no estimate."""
+    """The same slots of the weeks before. Each week is checked too: doubtful values are used in no estimate."""
     shape = (len(weeks_back(rule.estimate)), len(readings.slots), len(readings.members))
     surplus_wh, demand_wh = (np.full(shape, MISSING_WH, dtype=np.int64) for _ in range(2))
     columns = {member: column for column, member in enumerate(readings.members)}
     for week, back in enumerate(weeks_back(rule.estimate)):
         slots = range(readings.slots[0] - back, readings.slots[-1] + 1 - back)
         raw = readings_of(await store.settlement_inputs(slots=slots, access=access))
-        passed = apply_quality_check(raw, connection_w=rule.connection_w, estimate=EstimateRule(), decisions=words)
+        passed = await asyncio.to_thread(
+            apply_quality_check, raw, connection_w=rule.connection_w, estimate=EstimateRule(), decisions=decisions
+        )
         inside = membership(passed)
         for column, member in enumerate(passed.members):
             if member in columns:
@@ -82,7 +90,7 @@ async def _weeks_before(
 
 
 def readings_of(inputs: SettlementInputs) -> Readings:
-    """Store rows as the core's readings. A member is there from the first to the last slot of membership in the day."""
+    """Store rows as the core's readings. A member takes part from the first to the last slot of membership."""
     slots = range(inputs.first_slot, inputs.first_slot + inputs.surplus_wh.shape[0])
     columns = np.flatnonzero(inputs.present.any(axis=0))
     members = tuple(inputs.members[column] for column in columns)
@@ -98,7 +106,7 @@ def readings_of(inputs: SettlementInputs) -> Readings:
 def windows_of(
     members: Sequence[str], present: npt.NDArray[np.bool_], slots: range
 ) -> dict[str, tuple[int, int | None]]:
-    """The memberships that begin or end within these slots; who is none in any of them begins after the last."""
+    """The memberships that begin or end within these slots; a member of none of them begins after the last."""
     windows: dict[str, tuple[int, int | None]] = {}
     for column, member in enumerate(members):
         here = np.flatnonzero(present[:, column])

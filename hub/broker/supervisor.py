@@ -134,7 +134,8 @@ class BrokerProcess:
                 log.error(
                     "port %d on %s is in use by another program: stop it, or choose another with --broker-port;"
                     " trying again until it is free",
-                    *(port, host),
+                    port,
+                    host,
                 )
                 is_said = True
             await asyncio.sleep(pause_s)
@@ -147,7 +148,11 @@ class BrokerProcess:
             with self.plan.log_file.open("wb") as output:
                 # A session of its own keeps Ctrl-C on the terminal from reaching the broker before the hub has stopped.
                 self._process = await asyncio.create_subprocess_exec(
-                    *("/bin/sh", "-c", _END_WITH_PARENT, "sh", *self.plan.command),
+                    "/bin/sh",
+                    "-c",
+                    _END_WITH_PARENT,
+                    "sh",
+                    *self.plan.command,
                     stdin=asyncio.subprocess.PIPE,
                     stdout=output,
                     stderr=output,
@@ -228,7 +233,10 @@ def _external_address(settings: BrokerSettings, port: int) -> BrokerAddress:
             raise BrokerError(f"{settings.password_file}: cannot read the broker's password") from None
     _check_certificates(settings)
     return BrokerAddress(
-        *(settings.host, port, settings.username, password),
+        host=settings.host,
+        port=port,
+        username=settings.username,
+        password=password,
         ca_file=settings.ca_file,
         cert_file=settings.cert_file,
         key_file=settings.key_file,

@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from hub.commands.month import local_today
+from hub.commands.periods import local_today
 from hub.core.local_dates import parse_day
 from hub.core.payments.accounts import clean_holder, iban_length, iban_problem, is_mandate_id, masked
 from hub.core.payments.sepa import compact
@@ -32,7 +32,7 @@ PURPOSE: Final = "bank.pay"
 
 @dataclass(frozen=True, slots=True)
 class AccountInstruction:
-    """What a member's letter says: an account, a mandate signed on a day, or that the mandate is revoked."""
+    """A member's letter: an account, a mandate signed on a day, or the end of the mandate."""
 
     iban: str | None
     holder: str | None
@@ -44,7 +44,7 @@ class AccountInstruction:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes besides --data and --clock."""
     parser.add_argument("--member", required=True, metavar="ID", help="whose account it is, such as m03")
-    parser.add_argument("--by", required=True, metavar="ID", help="who enters or looks: a member of the board")
+    parser.add_argument("--by", required=True, metavar="ID", help="the board member who enters or reads it")
     parser.add_argument("--iban-file", metavar="FILE", help="a file with the IBAN alone; - reads standard input")
     parser.add_argument("--holder", metavar="NAME", help="the account's holder; the member's name without it")
     parser.add_argument("--mandate-signed", metavar="DAY", help="the member signed a direct-debit mandate on this day")
@@ -103,7 +103,7 @@ async def enter_instruction(
         if letter.holder is not None and name is None:
             raise RequestError("account: --holder: expected a name a bank can read, up to 70 characters")
         if letter.signed_on is not None and letter.signed_on > local_today(clock, settings.coop.tz):
-            raise RequestError(f"account: the mandate cannot be signed on {letter.signed_on}, which has not come yet")
+            raise RequestError(f"account: the mandate cannot be signed on {letter.signed_on}: that day is in the future")
         if letter.mandate is not None and not is_mandate_id(letter.mandate):
             raise RequestError("account: --mandate: expected 1 to 33 letters, digits and signs the banks take")
         at, access = int(clock.now()), Access(actor=by, role="board", purpose=PURPOSE)
@@ -126,18 +126,18 @@ async def _check_people(store: Store, member: str, by: str) -> Member:
 
 
 def _require_free(letter: AccountInstruction, details: BankDetails, *, member: str) -> None:
-    """Raises: RequestError for a letter that does not fit what stands, so that no half of it is entered."""
+    """Raises: RequestError for a letter that does not fit the current account, before any part of it is entered."""
     account, mandate = details.account_of(member), details.mandate_of(member)
     if letter.is_revoked and mandate is None:
-        raise RequestError(f"account: {member} has no mandate that stands")
+        raise RequestError(f"account: {member} has no mandate in force")
     if letter.signed_on is None:
         return
     if account is None and letter.iban is None:
         raise RequestError(f"account: {member} has no account yet: give --iban-file too")
     if mandate is not None and account is not None and letter.iban in (None, account.iban):
-        raise RequestError(f"account: {member} has a mandate that stands already: --revoke-mandate ends it")
+        raise RequestError(f"account: {member} already has a mandate: end it with --revoke-mandate")
     if letter.mandate in {row.id for row in details.mandates}:
-        raise RequestError(f"account: the mandate {letter.mandate} is there already: each has an id of its own")
+        raise RequestError(f"account: the mandate {letter.mandate} already exists: give each mandate its own id")
 
 
 async def _enter_mandate(store: Store, letter: AccountInstruction, *, member: str, by: str, at: int) -> None:
@@ -148,7 +148,7 @@ async def _enter_mandate(store: Store, letter: AccountInstruction, *, member: st
     signed = letter.signed_on.isoformat()
     problem = await store.add_mandate(member, signed_on=signed, made_by=by, made_at=at, mandate=letter.mandate)
     if problem is not None:
-        raise RequestError(f"account: the mandate was not entered ({problem}): somebody else entered one meanwhile")
+        raise RequestError(f"account: the mandate was not entered ({problem}): somebody else has just entered one")
 
 
 def _history(details: BankDetails, members: tuple[Member, ...]) -> dict[str, object]:

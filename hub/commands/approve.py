@@ -1,4 +1,4 @@
-"""`commonwatt-hub approve`: a board member's word on a run of a month, its publication, or on a run of the funds."""
+"""`commonwatt-hub approve`: a board member approves or publishes a run of a month, or approves a run of the funds."""
 
 import argparse
 import asyncio
@@ -8,10 +8,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from hub.board.fund_approval import approve_fund, find_fund
-from hub.commands.month import record_run_decision, run_json, run_line
+from hub.board.run_approval import approve_run, publish_run
+from hub.books.view import read_money_books
+from hub.commands.runs import run_json, run_line
 from hub.core.ledger.fund_approvals import FundRunStatus
+from hub.core.ledger.month_runs import MonthRun
 from hub.folder.clock import open_clock
-from hub.folder.opening import open_hub
+from hub.folder.opening import opened_hub
+from hub.folder.tax_settings import load_tax_terms
 from protocols.errors import RequestError
 from protocols.timeline import Clock
 
@@ -27,36 +31,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Give the word and say how the run stands. Raises: RequestError with one line."""
+    """Record the decision and print the run. Raises: RequestError with one line."""
     clock = open_clock(args.clock)
     fund = asyncio.run(approve_fund_run(args.data, run=args.key, member=args.member, publish=args.publish, clock=clock))
     if fund is not None:
         sys.stdout.write((json.dumps(asdict(fund)) if args.json else fund_line(fund)) + "\n")
         return 0
-    said = asyncio.run(
+    decided = asyncio.run(
         record_run_decision(args.data, run=args.key, member=args.member, publish=args.publish, clock=clock)
     )
-    sys.stdout.write((json.dumps(run_json(said)) if args.json else run_line(run_json(said))) + "\n")
+    sys.stdout.write((json.dumps(run_json(decided)) if args.json else run_line(run_json(decided))) + "\n")
     return 0
 
 
 async def approve_fund_run(folder: Path, *, run: str, member: str, publish: bool, clock: Clock) -> FundRunStatus | None:
-    """A board member's approval of the fund's run with this key; None where no fund has it. Raises: RequestError."""
-    _, key, store = await open_hub(folder, clock=clock)
+    """A board member's approval of the fund run with this key; None if no fund run has it. Raises: RequestError."""
     try:
-        if await find_fund(store, run) is None:
-            return None
-        if publish:
-            raise RequestError("approve: a run of a fund is not published: with two approvals its amounts are due")
-        return await approve_fund(store, run=run, member=member, at=int(clock.now()), key=key)
+        async with opened_hub(folder, clock=clock) as hub:
+            if find_fund(run, (await read_money_books(hub.store)).fund_runs) is None:
+                return None
+            if publish:
+                raise RequestError("a run of a fund is not published: with two approvals its amounts are due")
+            return await approve_fund(hub.store, run=run, member=member, at=hub.opened_at, key=hub.key)
     except RequestError as problem:
         raise RequestError(f"approve: {problem}") from None
-    finally:
-        await store.close()
 
 
-def fund_line(word: FundRunStatus) -> str:
+async def record_run_decision(folder: Path, *, run: str, member: str, publish: bool, clock: Clock) -> MonthRun:
+    """A board member's approval of a month run, or its publication. Raises: RequestError."""
+    terms = load_tax_terms(folder)
+    try:
+        async with opened_hub(folder, clock=clock) as hub:
+            store, key, at = hub.store, hub.key, hub.opened_at
+            if publish:
+                return await publish_run(store, run=run, member=member, at=at, key=key, terms=terms)
+            return await approve_run(store, run=run, member=member, at=at, key=key)
+    except RequestError as problem:
+        raise RequestError(f"approve: {problem}") from None
+
+
+def fund_line(fund: FundRunStatus) -> str:
     """A fund's run for people."""
-    state = "due" if word.is_due else "waits for approval"
-    approvals = ", ".join(word.approvals) or "nobody"
-    return f"{word.kind.removeprefix('fund:')} of {word.day}  {state}  approved by {approvals}  {word.run_key}"
+    state = "due" if fund.is_due else "waits for approval"
+    approvals = ", ".join(fund.approvals) or "nobody"
+    return f"{fund.kind.removeprefix('fund:')} of {fund.day}  {state}  approved by {approvals}  {fund.run_key}"

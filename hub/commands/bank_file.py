@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
         raise RequestError(f"bank-file: {args.order}: {refusal.detail}") from None
     except BankFileError as refusal:
         raise RequestError(f"bank-file: {args.order}: {refusal}") from None
-    write_new(args.out, content)  # account numbers stand in it: it is its owner's alone
+    write_new(args.out, content)  # it holds account numbers: only its owner may read it
     count = len(order.payouts) if isinstance(order, PayoutOrder) else len(order.collections)
     kind = "payouts" if isinstance(order, PayoutOrder) else "collections"
     total = f"{order.total_cent // 100}.{order.total_cent % 100:02d} EUR"

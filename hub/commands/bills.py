@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from hub.board.run_approval import find_run
-from hub.books.runs import month_runs
+from hub.books.view import read_books
 from hub.core.ledger.month_runs import PUBLISHED
 from hub.core.payments.bills import Bill
 from hub.folder.clock import open_clock
-from hub.folder.opening import open_hub
+from hub.folder.opening import opened_hub
 from hub.folder.tax_settings import load_tax_terms
 from hub.money.bills import billed_runs, plan_bills
 from hub.storage.records import Access
@@ -55,29 +55,29 @@ def run(args: argparse.Namespace) -> int:
 async def bills_of_run(folder: Path, *, key: str, clock: Clock) -> RunBills:
     """The documents of the run with this key. Raises: RequestError."""
     terms = load_tax_terms(folder)
-    _, _, store = await open_hub(folder, clock=clock)
     try:
-        # The documents say what members get and owe: the look stands in each home's log before it (I12).
-        await store.log_access(ACCESS, [home.id for home in await store.homes()], fields="bills", rows=1)
-        chosen = find_run(key, await month_runs(store))
-        if chosen.state == PUBLISHED:
-            known = await billed_runs(store, date.fromisoformat(f"{chosen.month}-01"))
-            documents = next((each.documents for each in known if each.month_run == chosen.run_key), {})
-        else:
-            plan = await plan_bills(store, chosen, terms=terms, at=int(clock.now()))
-            documents = plan.inputs["documents"]  # type: ignore[assignment]
+        async with opened_hub(folder, clock=clock) as hub:
+            # The documents say what members get and owe: the access is in each home's log before they are shown (I12).
+            homes = [home.id for home in await hub.store.homes()]
+            await hub.store.log_access(ACCESS, homes, fields="bills", rows=1)
+            books = await read_books(hub.store)
+            chosen = find_run(key, books.month_runs)
+            if chosen.state == PUBLISHED:
+                known = await billed_runs(hub.store, date.fromisoformat(f"{chosen.month}-01"))
+                documents = next((each.documents for each in known if each.month_run == chosen.run_key), {})
+            else:
+                plan = await plan_bills(hub.store, chosen, books=books, terms=terms, at=hub.opened_at)
+                documents = plan.inputs["documents"]  # type: ignore[assignment]
     except RequestError as problem:
         raise RequestError(f"bills: {problem}") from None
-    finally:
-        await store.close()
     by_member = {member: tuple(sides.values()) for member, sides in sorted(documents.items())}
     return RunBills(chosen.month, chosen.kind, chosen.state == PUBLISHED, by_member)
 
 
 def bill_lines(found: RunBills) -> Iterator[str]:
     """The documents for people, then their sums."""
-    said = "published" if found.is_out else "not published: this is what it would bring now"
-    yield f"{found.kind} of {found.month}, {said}"
+    state = "published" if found.is_out else "not published: this is what it would bring now"
+    yield f"{found.kind} of {found.month}, {state}"
     every = [(member, bill) for member, bills in found.documents.items() for bill in bills]
     for member, bill in every:
         amounts = "".join(f"{_units(bill[name]):>12}" for name in ("net_cent", "tax_cent", "gross_cent", "due_cent"))

@@ -1,4 +1,4 @@
-"""`commonwatt-hub findings`: what is wrong with readings, listed for the board, looked for on a day, and decided."""
+"""`commonwatt-hub findings`: lists what is wrong with readings, checks a day now, or records the board's decision."""
 
 import argparse
 import asyncio
@@ -9,8 +9,7 @@ from dataclasses import asdict, replace
 from datetime import date, timedelta
 from pathlib import Path
 
-from hub.commands.month import local_today
-from hub.commands.periods import parse_day_argument
+from hub.commands.periods import local_today, parse_day_argument
 from hub.console.output_files import read_json_table
 from hub.core.quality.home_checks import Finding
 from hub.core.quality.settlement_check import VERDICTS
@@ -34,14 +33,14 @@ LIST_ACCESS = Access(actor="job:findings-list", role="job", purpose="settle.shar
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes besides --data and --clock."""
     parser.description = (
-        f"List what was found of the last {LISTED_DAYS} days and all that waits for the board, or decide on one."
+        f"List the findings of the last {LISTED_DAYS} days and all that waits for the board, or decide on one."
     )
     chosen = parser.add_mutually_exclusive_group()
     chosen.add_argument(
-        "--day", type=parse_day_argument, metavar="DAY", help="look at a local day now, and keep nothing"
+        "--day", type=parse_day_argument, metavar="DAY", help="check a local day now, and store nothing"
     )
     chosen.add_argument(
-        "--decide", nargs=2, metavar=("ID", "WORD"), help=f"the board's word on a finding: {', '.join(VERDICTS)}"
+        "--decide", nargs=2, metavar=("ID", "WORD"), help=f"the board's decision on a finding: {', '.join(VERDICTS)}"
     )
     parser.add_argument("--member", metavar="ID", help="with --decide: who decides, a member of the board such as m01")
     parser.add_argument("--reason", metavar="TEXT", help="with --decide: why; the member of the home reads it")
@@ -55,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """List, look or decide. Raises: RequestError with one line."""
+    """List, check or decide. Raises: RequestError with one line."""
     clock = open_clock(args.clock)
     if args.decide is None and (args.member is not None or args.reason is not None):
         raise RequestError("findings: --member and --reason go with --decide")
@@ -75,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def find_on_day(folder: Path, *, day: date, plates_file: Path | None, clock: Clock) -> tuple[Finding, ...]:
-    """What a look at the day finds now. Raises: RequestError."""
+    """What a check of the day finds now. Raises: RequestError."""
     settings, _, store = await open_hub(folder, clock=clock)
     chosen = settings if plates_file is None else replace(settings, plates_file=plates_file)
     try:
@@ -90,7 +89,7 @@ async def find_on_day(folder: Path, *, day: date, plates_file: Path | None, cloc
 
 
 async def list_findings(folder: Path, *, clock: Clock) -> tuple[FindingRow, ...]:
-    """What was found of the last days, and all that waits; the look stands in the homes' logs."""
+    """The findings of the last days, and all that wait; the access is in the homes' logs."""
     settings, _, store = await open_hub(folder, clock=clock)
     since = local_today(clock, settings.coop.tz) - timedelta(days=LISTED_DAYS)
     try:
@@ -107,9 +106,9 @@ async def decide_on(
     if member is None or reason is None:
         raise RequestError("findings: --decide needs --member ID and --reason TEXT")
     if not (number.isascii() and number.isdecimal() and len(number) < 16):
-        raise RequestError(f"findings: {number[:20]!r} is no number of a finding; list them without --decide")
+        raise RequestError(f"findings: no finding has the number {number[:20]!r}; run without --decide to list them")
     if verdict not in VERDICTS:
-        raise RequestError(f"findings: {verdict[:20]!r} is none of {', '.join(VERDICTS)}")
+        raise RequestError(f"findings: {verdict[:20]!r} is not one of {', '.join(VERDICTS)}")
     _, _, store = await open_hub(folder, clock=clock)
     try:
         who = await store.member(member)
@@ -142,14 +141,14 @@ def found_lines(found: Sequence[Finding]) -> str:
 
 
 def finding_lines(rows: Sequence[FindingRow]) -> str:
-    """Kept findings for people: number, home, how it stands, what it is."""
+    """Stored findings for people: number, home, state and what it is."""
     if not rows:
         return "nothing found\n"
     return "".join(f"{row.id:>5}  {row.found.home}  {state_words(row):<15}  {row.found.sentence}\n" for row in rows)
 
 
 def state_words(row: FindingRow) -> str:
-    """How a finding stands."""
+    """The state of a finding."""
     if row.closed is not None:
         return "closed"
     return VERDICT_WORDS[row.decisions[-1].verdict] if row.decisions else SEVERITY_WORDS[row.found.severity]

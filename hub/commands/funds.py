@@ -1,4 +1,4 @@
-"""`commonwatt-hub funds`: a month's fees, a year's surplus or grants from a plan file; looked at first, then booked."""
+"""`commonwatt-hub funds`: previews or books a month's fees, a year's surplus or grants from a plan file."""
 
 import argparse
 import asyncio
@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 from hub.books.days import SettlementStores
-from hub.commands.month import local_today, parse_month
+from hub.commands.periods import local_today, parse_month
 from hub.console.output_files import read_file
 from hub.core.ledger.fund_approvals import FUND_KINDS
 from hub.core.ledger.fund_entries import NANO_PER_MICRO, FeeScale, SurplusShares
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Book the plan or say what it would book. Raises: RequestError with one line."""
+    """Book the plan or print what it would book. Raises: RequestError with one line."""
     given = {"--month": args.month, "--year": args.year, "--day": args.day}
     wanted = PERIODS[args.what]
     if [name for name, value in given.items() if value is not None] != [wanted]:
@@ -65,10 +65,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def book_plan(folder: Path, what: str, plan: Table, *, period: str, preview: bool, clock: Clock) -> FundResult:
-    """Book a plan on the hub in this folder, or only look. Raises: RequestError; then nothing is booked."""
+    """Book a plan on the hub in this folder, or preview it. Raises: RequestError; then nothing is booked."""
     settings, key, store = await open_hub(folder, clock=clock)
     try:
-        # What moves on each member's account is shown: the look stands in each home's log before it (I12).
+        # Each member's amounts are shown: the access is in each home's log before that (I12).
         homes = [home.id for home in await store.homes()]
         await store.log_access(ACCESS, homes, fields=f"funds {what}", rows=1)
         found = await _planned(store, what, plan, period=period, today=local_today(clock, settings.coop.tz))
@@ -82,18 +82,18 @@ async def book_plan(folder: Path, what: str, plan: Table, *, period: str, previe
 
 
 async def _planned(store: SettlementStores, what: str, plan: Table, *, period: str, today: date) -> FundPlan:
-    decided = cast(str, plan["decided"])
+    decided = str(plan["decided"])
     if what == "fees":
         month = parse_month(period)
         _require_over(days_of(month)[-1], today, period)
         steps = {step: _nano(value, f"steps.{step}") for step, value in _table(plan, "steps").items()}
-        chosen = cast(dict[str, str], _table(plan, "chosen"))
+        chosen = {member: _step(value, f"chosen.{member}") for member, value in _table(plan, "chosen").items()}
         scale = FeeScale(steps, str(plan.get("usual", "")), chosen)
         return await plan_fees(store, month=month, scale=scale, decided=decided)
     if what == "year-end":
         year = int(period)
         if not 2000 <= year <= 9999:
-            raise RequestError(f"funds: --year {year} is no year like 2026")
+            raise RequestError(f"funds: --year {year} is not a year like 2026")
         _require_over(date(year, 12, 31), today, period)
         names = ("reserve_ppm", "solidarity_ppm", "patronage_ppm")
         parts = [require_integer(plan.get(name), name) for name in names]
@@ -104,7 +104,7 @@ async def _planned(store: SettlementStores, what: str, plan: Table, *, period: s
     except ValueError:
         raise RequestError(f"funds: --day {period[:20]!r} is not a day like 2026-11-21") from None
     if day > today:
-        raise RequestError(f"funds: {day} has not come yet")
+        raise RequestError(f"funds: {day} is in the future")
     grants = {member: _nano(value, f"grants.{member}") for member, value in _table(plan, "grants").items()}
     return await plan_grants(store, day=day, grants_nano=grants, decided=decided)
 
@@ -115,8 +115,11 @@ def read_plan(path: Path, what: str) -> Table:
         plan = tomllib.loads(read_file(path).decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RequestError(f"{path}: not a TOML file: {error}") from None
+    known = ", ".join(sorted(KEYS[what]))
     if unknown := sorted(set(plan) - KEYS[what]):
-        raise RequestError(f"{path}: {unknown[0]}: not known in a plan of {what}: {', '.join(sorted(KEYS[what]))}")
+        raise RequestError(
+            f"{path}: {unknown[0]}: not a key of a plan of {what}: use {known}"
+        )
     decided = plan.get("decided")
     if not isinstance(decided, str) or not decided.isprintable() or not 1 <= len(decided) <= DECIDED_CHARS_MAX:
         raise RequestError(f'{path}: decided: expected who decided it and when, like "assembly of 2026-03-12"')
@@ -127,6 +130,12 @@ def _table(plan: Table, name: str) -> Table:
     value = plan.get(name, {})
     if not isinstance(value, dict):
         raise RejectedInputError("malformed", f"{name} is not a table")
+    return value
+
+
+def _step(value: object, where: str) -> str:
+    if not isinstance(value, str):
+        raise RejectedInputError("malformed", f"{where} is not the name of a step")
     return value
 
 
@@ -147,7 +156,7 @@ def result_json(result: FundResult) -> Table:
 def result_lines(result: FundResult, is_preview: bool) -> str:
     """The same for people: what moves on which account."""
     if not result.entries:
-        return f"{result.day}: the books stand as the plan has it; nothing to book\n"
+        return f"{result.day}: the books already agree with the plan; nothing to book\n"
     sums: dict[str, int] = defaultdict(int)
     for entry in result.entries:
         for posting in entry.postings:

@@ -1,4 +1,4 @@
-"""`commonwatt-hub grid-file`: files for the grid operator written and checked, and its readings beside our own."""
+"""`commonwatt-hub grid-file`: writes and checks files for the grid operator, and compares its readings with ours."""
 
 import argparse
 import asyncio
@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import date, timedelta
 from pathlib import Path
 from types import ModuleType
-from typing import Final, cast
+from typing import Final
 
 from hub.console.output_files import read_file, read_json_table, write_new
 from hub.core.grid.austria import MeteringPoints, austrian_series, write_austrian_csv
@@ -35,7 +35,7 @@ ACCESS: Final = Access(actor="job:grid-compare", role="job", purpose="settle.sha
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command takes: one word for what to do, and its own arguments."""
+    """What the command takes: the name of a task, and the task's own arguments."""
     tasks = parser.add_subparsers(title="tasks", required=True, metavar="TASK")
     spain = _task(tasks, "spain", _spain, "write Spain's coefficient file CAU_YYYY.txt for the distributor")
     spain.add_argument("--cau", required=True, help="the plant's CAU: 26 characters")
@@ -100,11 +100,17 @@ def _task(
 
 
 def _spain(args: argparse.Namespace) -> int:
-    weights = cast(dict[str, int], read_json_table(args.weights))
+    weights = {cups: _whole_number(cups, weight) for cups, weight in read_json_table(args.weights).items()}
     name, content = write_coefficients(args.cau, args.year, weights=weights)
     write_new(args.out / name, content)
     sys.stdout.write(f"{args.out / name}: {len(weights)} coefficients, together 1,000000\n")
     return 0
+
+
+def _whole_number(cups: str, weight: object) -> int:
+    if isinstance(weight, bool) or not isinstance(weight, int):
+        raise GridFileError(f"{cups}: the weight is not a whole number from 0")
+    return weight
 
 
 def _check_spain(args: argparse.Namespace) -> int:
@@ -164,7 +170,7 @@ def _compare(args: argparse.Namespace) -> int:
         sys.stdout.write("\n")
         return 0
     for row in grid.unclear:
-        sys.stdout.write(f"{row.point} {row.direction}, line {row.line}: {row.local_time} came twice and stands once\n")
+        sys.stdout.write(f"{row.point} {row.direction}, line {row.line}: {row.local_time} occurs twice in the day and once in the file\n")
     for finding in findings:
         sys.stdout.write(finding.line() + "\n")
     sys.stdout.write(f"{len(findings)} findings in {len(grid.series)} series\n")
@@ -174,7 +180,7 @@ def _compare(args: argparse.Namespace) -> int:
 async def _from_hub(
     folder: Path, file: Path, *, points: Mapping[str, MeteringPoints], tz: str | None, clock: Clock
 ) -> tuple[GridReadings, tuple[QuarterHours, ...]]:
-    """The file, and the hub's readings of the days it covers; the look is in every member's access log."""
+    """The file, and the hub's readings of its days; the access is in every home's log."""
     settings, _, store = await open_hub(folder, clock=clock)
     try:
         zone = tz or settings.coop.tz

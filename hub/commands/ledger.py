@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from hub.console.output_files import new_file
-from hub.core.ledger.entries import GENESIS, entry_hash
+from hub.core.ledger.entries import GENESIS, verify_chain
 from hub.core.ledger.export import BeancountExport, CsvExport, JsonExport, LedgerExport
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
@@ -46,7 +46,7 @@ async def export_hub(folder: Path, out: Path, *, form: str, clock: Clock) -> int
     settings, _, store = await open_hub(folder, clock=clock)
     try:
         coop = settings.coop
-        # The export opens every member's entries: it stands in each home's log before the first is read (I12).
+        # The export reads every member's entries: the access is in each home's log before the first is read (I12).
         homes = [home.id for home in await store.homes()]
         await store.log_access(EXPORT_ACCESS, homes, fields="ledger entries", rows=(await store.ledger_head())[0])
         return await export_books(store, FORMS[form](coop.name, coop.currency), out=out)
@@ -55,16 +55,15 @@ async def export_hub(folder: Path, out: Path, *, form: str, clock: Clock) -> int
 
 
 async def export_books(store: BookStore, export: LedgerExport, *, out: Path) -> int:
-    """Every entry of the store through the export. Raises: RequestError where the chain is broken: then no file."""
+    """Every entry of the store through the export. Raises: RequestError if the chain is broken: then there is no file."""
     count, previous = 0, GENESIS
     with new_file(out) as file:
         file.write(export.head().encode("utf-8"))
         while rows := await store.entries(after_position=count, limit=PAGE):
+            if broken := verify_chain(rows, previous=previous, first_position=count + 1):
+                raise RequestError(f"the ledger is broken at position {broken}: run `commonwatt-hub verify`")
             for row in rows:
-                count += 1
-                if row.position != count or entry_hash(previous, row.canonical) != row.hash:
-                    raise RequestError(f"the ledger is broken at position {count}: run `commonwatt-hub verify`")
-                previous = row.hash
                 file.write(export.add(row).encode("utf-8"))
+            count, previous = rows[-1].position, rows[-1].hash
         file.write(export.foot().encode("utf-8"))
     return count

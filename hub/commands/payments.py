@@ -1,6 +1,6 @@
 """`commonwatt-hub payments`: an order of what is due, two approvals, the bank's file, and what the bank then did.
 
-The steps come one after the other: make the order, approve it twice, write it with the same words and --out, book it.
+The steps are: make the order, approve it twice, write it with the same options and --out, book it.
 """
 
 import argparse
@@ -14,16 +14,15 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from hub.commands.month import local_today, parse_month
+from hub.books.view import read_money_books
+from hub.commands.periods import parse_month
 from hub.console.output_files import new_file
-from hub.core.ledger.signed_document import Signer
 from hub.core.local_dates import parse_day
 from hub.core.payments.due import COLLECTIONS, FROZEN, FROZEN_BESIDE, KINDS, SMALL, HeldAmount
 from hub.core.payments.order_history import DRAFT, REASON_CHARS_MAX, PaymentOrderRecord
 from hub.core.payments.sepa import BankFileError, CollectionOrder, PayoutOrder
 from hub.folder.clock import open_clock
-from hub.folder.opening import open_hub
-from hub.folder.settings import HubSettings
+from hub.folder.opening import OpenHub, opened_hub
 from hub.money.booking import book_order, book_return
 from hub.money.order_files import order_file
 from hub.money.orders import (
@@ -35,24 +34,22 @@ from hub.money.orders import (
     OrderResult,
     WriteFile,
     approve_order,
-    fund_run_statuses,
     make_order,
-    payment_orders,
     withdraw_order,
 )
-from hub.storage.contract import Store
 from hub.storage.records import Access
 from protocols.errors import RequestError
 from protocols.timeline import Clock
 
 EURO: Final = "EUR"
+JOB: Final = "job:payments"
 WHAT_TO_DO: Final[Mapping[str, str]] = {
     NO_ACCOUNT: "the member gives it on the page My bank account, or the board with commonwatt-hub account",
     NO_MANDATE: "the member gives it on the page My bank account, or the board with commonwatt-hub account",
     CAME_BACK: "ask the member; it is in the next order once the account is entered again",
     SMALL: "it is in a later order, together with what follows",
     FROZEN: "it waits for the board to decide on the objection",
-    FROZEN_BESIDE: "it is set against nothing until the board decides on the objection",
+    FROZEN_BESIDE: "it is not netted until the board decides on the objection",
 }
 
 
@@ -74,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do the one step that is asked for and say how the order stands. Raises: RequestError with one line."""
+    """Do the one step that is asked for and print the order. Raises: RequestError with one line."""
     _check_arguments(args)
     clock = open_clock(args.clock)
     found = asyncio.run(do_step(args, clock=clock))
@@ -116,76 +113,81 @@ def _check_arguments(args: argparse.Namespace) -> None:
 
 async def do_step(args: argparse.Namespace, *, clock: Clock) -> dict[str, object]:
     """The step on the hub in the folder; orders and what waits, ready for JSON. Raises: RequestError."""
-    settings, key, store = await open_hub(args.data, clock=clock)
-    at = int(clock.now())
     try:
-        if args.kind is not None:
-            return await _make_or_write(args, settings, store, clock=clock, key=key)
-        if args.approve is not None:
-            order = await approve_order(store, args.approve, member=args.member, at=at, key=key)
-        elif args.withdraw is not None:
-            order = await withdraw_order(store, args.withdraw, member=args.member, reason=args.reason, at=at, key=key)
-        elif args.booked is not None or args.returned is not None:
-            day = _bank_day(args.date, today=local_today(clock, settings.coop.tz)).isoformat()
-            if args.booked is not None:
-                await _require_later(store, args.booked, day=day, tz=settings.coop.tz)
-                order = await book_order(store, args.booked, day=day, at=at, key=key)
-            else:
-                message_id, reference = args.returned
-                order = await book_return(store, message_id, reference, day=day, reason=args.reason, at=at, key=key)
-        else:
-            funds = [asdict(word) for word in await fund_run_statuses(store) if word.is_newest and not word.is_due]
-            return await _logged(store, await payment_orders(store), who="job:payments") | {"funds": funds}
-        return await _logged(store, (order,), who=args.member or "job:payments")
+        async with opened_hub(args.data, clock=clock) as hub:
+            if args.kind is not None:
+                return await _make_or_write(args, hub)
+            if args.approve is None and args.withdraw is None and args.booked is None and args.returned is None:
+                return await _list(hub)
+            order = await _change_order(args, hub)
+            return await _logged(hub, (order,), who=args.member or JOB)
     except (RequestError, BankFileError) as problem:
         raise RequestError(f"payments: {problem}") from None
-    finally:
-        await store.close()
 
 
-async def _logged(store: Store, orders: Sequence[PaymentOrderRecord], *, who: str) -> dict[str, object]:
-    """Orders say what members get and owe: the look stands in their homes' logs before it is shown (I12)."""
+async def _change_order(args: argparse.Namespace, hub: OpenHub) -> PaymentOrderRecord:
+    """Approve, withdraw or book the order that is named."""
+    store, key, at = hub.store, hub.key, hub.opened_at
+    if args.approve is not None:
+        return await approve_order(store, args.approve, member=args.member, at=at, key=key)
+    if args.withdraw is not None:
+        return await withdraw_order(store, args.withdraw, member=args.member, reason=args.reason, at=at, key=key)
+    day = _bank_day(args.date, today=hub.today).isoformat()
+    if args.booked is not None:
+        await _require_later(hub, args.booked, day=day)
+        return await book_order(store, args.booked, day=day, at=at, key=key)
+    message_id, reference = args.returned
+    return await book_return(store, message_id, reference, day=day, reason=args.reason, at=at, key=key)
+
+
+async def _list(hub: OpenHub) -> dict[str, object]:
+    """All orders, and the fund runs that wait for the board."""
+    books = await read_money_books(hub.store)
+    funds = [asdict(fund) for fund in books.fund_runs if fund.is_newest and not fund.is_due]
+    return await _logged(hub, books.orders, who=JOB) | {"funds": funds}
+
+
+async def _logged(hub: OpenHub, orders: Sequence[PaymentOrderRecord], *, who: str) -> dict[str, object]:
+    """Orders say what members get and owe: the access is in their homes' logs before they are shown (I12)."""
     members = {payment.member for order in orders for payment in order.payments}
-    homes = [home.id for home in await store.homes() if home.member_id in members]
+    homes = [home.id for home in await hub.store.homes() if home.member_id in members]
     access = Access(actor=who, role="board", purpose=PURPOSE, reason="payment orders")
-    await store.log_access(access, homes, fields="payments", rows=len(orders))
+    await hub.store.log_access(access, homes, fields="payments", rows=len(orders))
     return _found(orders)
 
 
-async def _make_or_write(
-    args: argparse.Namespace, settings: HubSettings, store: Store, *, clock: Clock, key: Signer
-) -> dict[str, object]:
-    month, pay_on, account = parse_month(args.month), _bank_day(args.date), settings.bank
-    if account is None or settings.coop.currency != EURO:
-        raise RequestError("payments: hub.toml needs a table [bank] with name and iban, and the currency EUR")
+async def _make_or_write(args: argparse.Namespace, hub: OpenHub) -> dict[str, object]:
+    month, pay_on, account = parse_month(args.month), _bank_day(args.date), hub.settings.bank
+    if account is None or hub.settings.coop.currency != EURO:
+        raise RequestError("hub.toml needs a table [bank] with name and iban, and the currency EUR")
     if args.kind == COLLECTIONS and not account.creditor_id:
-        raise RequestError("payments: hub.toml needs bank.creditor_id, the co-op's SEPA creditor identifier")
-    if pay_on < local_today(clock, settings.coop.tz):
-        raise RequestError(f"payments: --date {pay_on} is over: the bank takes today or a later day")
-    who = args.member or "job:payments"
-    if args.member is not None and not getattr(await store.member(args.member), "is_board", False):
-        raise RequestError(f"payments: {args.member[:40]!r} is not on the board")
+        raise RequestError("hub.toml needs bank.creditor_id, the co-op's SEPA creditor identifier")
+    if pay_on < hub.today:
+        raise RequestError(f"--date {pay_on} is in the past; use today or later")
+    who = args.member or JOB
+    if args.member is not None and not getattr(await hub.store.member(args.member), "is_board", False):
+        raise RequestError(f"{args.member[:40]!r} is not on the board")
     access = Access(actor=who, role="board", purpose=PURPOSE, reason=f"{args.kind} through {args.month}")
     if args.out is not None and args.out.exists():
-        raise RequestError(f"payments: {args.out} is there already; choose another name, nothing was written")
-    at, write_file = int(clock.now()), bank_writer()
+        raise RequestError(f"{args.out} already exists; nothing written, choose another name")
+    at, write_file = hub.opened_at, bank_writer()
     wish = OrderRequest(args.kind, month, pay_on, account)
-    made = await make_order(store, wish, at=at, key=key, access=access, write_file=write_file)
+    made = await make_order(hub.store, wish, at=at, key=hub.key, access=access, write_file=write_file)
     if made.order is None or args.out is None or made.order.state == DRAFT:
         return _found_made(made, written=False)
-    with new_file(args.out) as file:  # account numbers stand in it: it is its owner's alone
-        # Open before the order is attested as written, so that a folder that is not there leaves it approved.
+    with new_file(args.out) as file:  # it holds account numbers: only its owner may read it
+        # Open before the order is attested as written, so that a missing folder leaves it approved.
         message_id = made.order.message_id
-        file.write(await order_file(store, message_id, at=at, key=key, access=access, write_file=write_file))
+        file.write(await order_file(hub.store, message_id, at=at, key=hub.key, access=access, write_file=write_file))
     return _found_made(made, written=True)
 
 
 def bank_writer() -> WriteFile:
-    """What writes the bank's XML. Raises: RequestError where its package is not installed."""
+    """What writes the bank's XML. Raises: RequestError if its package is not installed."""
     try:
         from hub.exchange.bank_files import collection_file, payout_file  # noqa: PLC0415 - an optional package
     except ImportError:
-        raise RequestError("payments needs the package sepaxml: install commonwatt with the extra 'sepa'") from None
+        raise RequestError("the package sepaxml is missing: install commonwatt with the extra 'sepa'") from None
 
     def write(order: PayoutOrder | CollectionOrder) -> bytes:
         return payout_file(order) if isinstance(order, PayoutOrder) else collection_file(order)
@@ -193,13 +195,15 @@ def bank_writer() -> WriteFile:
     return write
 
 
-async def _require_later(store: Store, message_id: str, *, day: str, tz: str) -> None:
-    """Raises: RequestError for a day before the order was made: the wrong order, or a slip of the pen."""
-    order = next((order for order in await payment_orders(store) if order.message_id == message_id), None)
+async def _require_later(hub: OpenHub, message_id: str, *, day: str) -> None:
+    """Raises: RequestError for a day before the order was made: the wrong order, or a mistyped day."""
+    orders = (await read_money_books(hub.store)).orders
+    order = next((order for order in orders if order.message_id == message_id), None)
     if order is not None:
-        made_on = datetime.fromtimestamp(order.made_at, UTC).astimezone(ZoneInfo(tz)).date().isoformat()
+        made_at = datetime.fromtimestamp(order.made_at, UTC)
+        made_on = made_at.astimezone(ZoneInfo(hub.settings.coop.tz)).date().isoformat()
         if day < made_on:
-            raise RequestError(f"payments: {message_id} was made on {made_on}, so not executed on {day}")
+            raise RequestError(f"{message_id} was made on {made_on}, so not executed on {day}")
 
 
 def _bank_day(text: str, *, today: date | None = None) -> date:
@@ -207,9 +211,9 @@ def _bank_day(text: str, *, today: date | None = None) -> date:
     try:
         day = parse_day(text)
     except ValueError:
-        raise RequestError(f"payments: --date {text[:20]!r} is not a day like 2026-11-21") from None
+        raise RequestError(f"--date {text[:20]!r} is not a day like 2026-11-21") from None
     if today is not None and day > today:
-        raise RequestError(f"payments: {day} has not come yet")
+        raise RequestError(f"{day} is in the future")
     return day
 
 
@@ -273,8 +277,8 @@ def _lines(found: Mapping[str, object]) -> str:
     funds = found.get("funds", [])
     assert isinstance(funds, list)
     lines += [
-        f"{word['kind'].removeprefix('fund:')} of {word['day']} waits: commonwatt-hub approve --run {word['run_key']}"
-        for word in funds
+        f"{fund['kind'].removeprefix('fund:')} of {fund['day']} waits: commonwatt-hub approve --run {fund['run_key']}"
+        for fund in funds
     ]
     return "\n".join(lines or ["no order, and nothing is due"]) + "\n"
 

@@ -1,10 +1,13 @@
-"""A range of local days on the command line: --from and --to, and the line on days that were left out."""
+"""Days and months on the command line: --from and --to, --month, and the line on days that were left out."""
 
 import argparse
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
 
 from hub.core.local_dates import parse_day
+from protocols.errors import RequestError
+from protocols.timeline import Clock
 
 
 def add_range(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +26,19 @@ def parse_day_argument(text: str) -> date:
         raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a day like 2026-11-21") from None
 
 
+def parse_month(text: str) -> date:
+    """The first day of a month written like 2026-05. Raises: RequestError."""
+    try:
+        return parse_day(f"{text}-01")
+    except ValueError:
+        raise RequestError(f"--month {text[:20]!r}: expected a month like 2026-05") from None
+
+
+def local_today(clock: Clock, tz: str) -> date:
+    """Today in this time zone."""
+    return datetime.fromtimestamp(clock.now(), UTC).astimezone(ZoneInfo(tz)).date()
+
+
 def left_out_note(days: Sequence[str]) -> str:
-    """A line on the days that are not in it; empty where all are."""
+    """A line on the days that are not included; empty if all are."""
     return f"not settled and left out: {', '.join(days)}\n" if days else ""

@@ -1,12 +1,24 @@
-"""`commonwatt-hub runs`: the runs of months and the board's word on them, what falls due, and the marked days."""
+"""`commonwatt-hub runs`: the runs of months with the board's decisions, what falls due, and the marked days."""
 
 import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
 
-from hub.commands.month import list_runs, runs_lines
+from hub.board.run_service import overview_of
+from hub.books.days import SettlementStores
+from hub.books.runs import first_day
+from hub.books.view import read_books
+from hub.core.ledger.month_preview import MarkedDay
+from hub.core.ledger.month_runs import MonthRun
+from hub.core.ledger.run_calendar import RunCalendar, months_between
 from hub.folder.clock import open_clock
+from hub.folder.opening import opened_hub
+from protocols.timeline import Clock
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,3 +31,63 @@ def run(args: argparse.Namespace) -> int:
     found = asyncio.run(list_runs(args.data, clock=open_clock(args.clock)))
     sys.stdout.write(json.dumps(found) + "\n" if args.json else runs_lines(found))
     return 0
+
+
+async def list_runs(folder: Path, *, clock: Clock) -> dict[str, object]:
+    """The runs of months, what falls due next and the days marked for them, ready for JSON."""
+    async with opened_hub(folder, clock=clock) as hub:
+        return await runs_and_marks(hub.store, calendar=hub.settings.calendar, today=hub.today)
+
+
+async def runs_and_marks(store: SettlementStores, *, calendar: RunCalendar, today: date) -> dict[str, object]:
+    """The same from an open store: reads no value of any home."""
+    books = await read_books(store)
+    first = await first_day(store, books.coop.tz)
+    due, marked = [], []
+    for month in months_between(first, today) if first is not None else ():
+        overview = await overview_of(store, books, month, calendar=calendar, today=today)
+        if overview.following is None:
+            continue
+        due_day = calendar.due_day(month, overview.following)
+        due.append({"month": overview.name, "kind": overview.following, "due": str(due_day)})
+        marked += [_mark(mark, overview.following) for mark in overview.marked]
+    return {
+        "runs": [run_json(run) for run in books.month_runs],
+        "due": due,
+        "marked_days": marked,
+    }
+
+
+def _mark(mark: MarkedDay, following: str) -> dict[str, object]:
+    return {"day": mark.day.isoformat(), "why": mark.why, "next_run": following}
+
+
+def run_json(run: MonthRun) -> dict[str, object]:
+    """One run of a month for programs."""
+    return asdict(run) | {"state": run.state, "days": len(run.days)}
+
+
+def run_line(row: Mapping[str, object]) -> str:
+    """The same for people."""
+    approvals = ", ".join(str(member) for member, _ in _pairs(row["approvals"])) or "nobody"
+    provisional = f", {row['provisional_days']} provisional" if row["provisional_days"] else ""
+    return (
+        f"{row['month']} {row['kind']:<2}  {row['state']:<10}  {row['days']} days{provisional}"
+        f"  approved by {approvals}  {row['run_key']}"
+    )
+
+
+def _pairs(value: object) -> Sequence[tuple[object, object]]:
+    return value if isinstance(value, (list, tuple)) else ()
+
+
+def runs_lines(found: Mapping[str, object]) -> str:
+    """Runs, due dates and marked days for people."""
+    lines = [run_line(row) for row in _rows(found["runs"])]
+    lines += [f"{row['month']} {row['kind']:<2}  falls due on {row['due']}" for row in _rows(found["due"])]
+    lines += [f"marked: {row['day']}  {row['why']}, for run {row['next_run']}" for row in _rows(found["marked_days"])]
+    return "\n".join(lines or ["no home has sent a reading yet"]) + "\n"
+
+
+def _rows(value: object) -> Sequence[Mapping[str, object]]:
+    return value if isinstance(value, list) else ()

@@ -11,10 +11,11 @@ from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
 
-from hub.commands.month import parse_month
+from hub.commands.periods import parse_month
 from hub.console.output_files import write_new
 from hub.core.ledger.signed_document import canonical_bytes
-from hub.core.statements.document import StatementFiles, bills_csv, statement_csv
+from hub.core.statements.document import StatementFiles
+from hub.core.statements.tables import bills_csv, statement_csv
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
 from hub.statements.months import DESK_ACCESS, StatementService
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def statement_of(folder: Path, *, member_id: str, month: date, clock: Clock) -> tuple[StatementFiles, str]:
-    """A member's month from the hub in `folder`, and the member's language; the look is logged as a job's.
+    """A member's month from the hub in `folder`, and the member's language; the access is logged as a job's.
 
     Raises: RequestError.
     """
@@ -74,7 +75,7 @@ def file_contents(files: StatementFiles) -> dict[str, bytes]:
 
 
 def _on_paper(files: StatementFiles, language: str) -> bytes:
-    """Loads the pages' words and the package that draws, which nothing else here needs. Raises: RequestError."""
+    """Loads the pages' translations and the drawing package, which nothing else here needs. Raises: RequestError."""
     from hub.web.pdf.files import statement_pdf  # noqa: PLC0415
     from hub.web.pdf.statement import PdfRenderError  # noqa: PLC0415
 
@@ -91,7 +92,7 @@ def write_folder(folder: Path, files: StatementFiles, *, pdf: bytes | None = Non
     part = folder.with_name(folder.name + ".part")
     try:
         if folder.exists():
-            raise RequestError(f"{folder} is there already; choose another name, nothing was written")
+            raise RequestError(f"{folder} already exists; nothing written, choose another name")
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(mode=0o700)
         for name, content in file_contents(files).items():
@@ -106,7 +107,7 @@ def write_folder(folder: Path, files: StatementFiles, *, pdf: bytes | None = Non
 
 
 def command_line(folder: Path, hub_key: str) -> str:
-    """What the member types at home, to be pasted into a shell as it stands."""
+    """What the member types at home, ready to be pasted into a shell."""
     names = [str(folder / name) for name in ("statement.json", "readings.json", "pool.json")]
     return shlex.join(["python", str(SCRIPT), *names, "--hub-key", hub_key])
 

@@ -1,4 +1,4 @@
-"""`commonwatt-hub trial-balance`: the sum of every account, members' accounts together; each unit must come to zero."""
+"""`commonwatt-hub trial-balance`: the balance of every account, members' accounts summed; each unit must be zero."""
 
 import argparse
 import asyncio
@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Final
 
-from hub.core.ledger.entries import UNITS, LedgerUnit, read_entry
+from hub.core.ledger.entries import LedgerUnit, balances, read_entry, trial_balance
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
 from hub.storage.contract import BookStore
@@ -24,10 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the balances; exit code 1 where a unit does not come to zero."""
+    """Print the balances; exit code 1 if a unit does not sum to zero."""
     found = asyncio.run(balance_hub(args.data, clock=open_clock(args.clock)))
     sys.stdout.write(json.dumps(balance_json(found)) + "\n" if args.json else balance_lines(found))
-    return FAILED if any(sums_of(found).values()) else 0
+    return FAILED if any(trial_balance(found).values()) else 0
 
 
 async def balance_hub(folder: Path, *, clock: Clock) -> Counter[tuple[LedgerUnit, str]]:
@@ -47,16 +47,9 @@ async def balance_books(store: BookStore) -> Counter[tuple[LedgerUnit, str]]:
     position = 0
     while page := await store.entries(after_position=position, limit=PAGE):
         position = page[-1].position
-        for row in page:
-            entry = read_entry(row.canonical)
-            for posting in entry.postings:
-                found[entry.unit, _together(posting.account)] += posting.amount
+        for (unit, account), amount in balances(read_entry(row.canonical) for row in page).items():
+            found[unit, _together(account)] += amount
     return found
-
-
-def sums_of(found: Counter[tuple[LedgerUnit, str]]) -> dict[LedgerUnit, int]:
-    """The sum of all accounts per unit."""
-    return {unit: sum(amount for (of, _), amount in found.items() if of == unit) for unit in UNITS}
 
 
 def balance_json(found: Counter[tuple[LedgerUnit, str]]) -> dict[str, object]:
@@ -64,13 +57,13 @@ def balance_json(found: Counter[tuple[LedgerUnit, str]]) -> dict[str, object]:
     accounts = [
         {"unit": unit, "account": account, "amount": amount} for (unit, account), amount in sorted(found.items())
     ]
-    return {"accounts": accounts, "sums": sums_of(found)}
+    return {"accounts": accounts, "sums": trial_balance(found)}
 
 
 def balance_lines(found: Counter[tuple[LedgerUnit, str]]) -> str:
     """The same for people, money with its nine decimals."""
     lines = [f"{account:<20}{_amount(unit, amount):>28}" for (unit, account), amount in sorted(found.items())]
-    sums = sums_of(found)
+    sums = trial_balance(found)
     lines += [f"{'all accounts':<20}{_amount(unit, amount):>28}" for unit, amount in sums.items()]
     lines.append("it balances" if not any(sums.values()) else "it does not balance: run commonwatt-hub verify")
     return "\n".join(lines) + "\n"

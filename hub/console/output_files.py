@@ -1,10 +1,10 @@
-"""Files a command hands to a person: new, for their owner alone, whole or not there; and files read with a limit."""
+"""Files that commands write for a person: new, for their owner alone, whole or absent. Reads files with a limit."""
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final
 
 from hub.core.rules.input_checks import RejectedInputError
 from hub.core.settlement.case_file import parse_case
@@ -16,15 +16,15 @@ MAX_BYTES: Final = 256 * 2**20
 
 @contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
-    """Write a file that is not there yet. If power fails, or the block raises, nothing of this name is left.
+    """Write a new file. If power fails or the block raises, there is no file of this name.
 
-    Raises: RequestError when there is such a file already, or it cannot be written.
+    Raises: RequestError if the file exists or cannot be written.
     """
     try:
         with durable_file(path) as file:
             yield file
     except FileExistsError:
-        raise RequestError(f"{path} is there already; choose another name, nothing was written") from None
+        raise RequestError(f"{path} already exists; nothing written, choose another name") from None
     except OSError as error:
         raise RequestError(f"cannot write {path}: {error.strerror or error}") from None
 
@@ -36,7 +36,7 @@ def write_new(path: Path, content: bytes) -> None:
 
 
 def read_file(path: Path) -> bytes:
-    """The file's bytes. Raises: RequestError when it cannot be read or is larger than any file of this kind."""
+    """The file's bytes. Raises: RequestError if it cannot be read or is larger than MAX_BYTES."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
@@ -55,4 +55,4 @@ def read_json_table(path: Path) -> dict[str, object]:
         raise RequestError(f"{path}: {refusal.detail}") from None
     if not isinstance(document, dict):
         raise RequestError(f"{path}: not a table of names and values, but {json.dumps(document)[:40]}")
-    return cast(dict[str, object], document)
+    return dict(document)

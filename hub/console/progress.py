@@ -1,4 +1,4 @@
-"""Says on standard error how far a long command has come. What is done within two seconds says nothing."""
+"""Shows on standard error how far a long command has come, once it has run for two seconds."""
 
 import time
 from collections.abc import Callable
@@ -17,7 +17,7 @@ def ignore_progress(_what: str, _done: int, _total: int | None) -> None:
 
 
 class Progress:
-    """One line that is written over on a terminal, and a line every ten seconds elsewhere."""
+    """One line that is overwritten on a terminal, and a line every ten seconds elsewhere."""
 
     def __init__(self, out: TextIO, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._out, self._monotonic = out, monotonic
@@ -37,7 +37,7 @@ class Progress:
         self._shown = len(line)
 
     def end(self) -> None:
-        """Wipe the line, so that what is printed next stands alone."""
+        """Clear the line, so that the next output starts on an empty line."""
         if self._is_terminal and self._shown:
             self._out.write(f"\r{'':<{self._shown}}\r")
             self._out.flush()

@@ -1,8 +1,9 @@
-"""Which homes let their values be used for a purpose, by the consents they sent. It reads consents, never values."""
+"""Which homes allow a purpose to use their values, by the consents they sent. It reads consents, never values."""
 
 from collections.abc import Mapping
 
-from protocols.consent.reduction import Resolution, decode_consent
+from protocols.consent.purposes import Resolution
+from protocols.consent.rules import decode_consent
 from protocols.quantities import Measure
 from protocols.slots import Slot
 from protocols.wire.refusal_reasons import WireError
@@ -11,9 +12,17 @@ from protocols.wire.refusal_reasons import WireError
 def homes_allowing(
     consents: Mapping[str, tuple[int, bytes]], purpose: str, *, slot: Slot, measure: Measure | None = None
 ) -> tuple[str, ...]:
-    """The homes whose consent in force in this slot allows `purpose` by the quarter hour, by id.
+    """The homes, in order of id, whose consent lets `purpose` use quarter hours of this slot.
 
-    With `measure`, only those that allow it for that measure. A consent that cannot be read counts as none.
+    `consents` is each home's newest consent: (version, canonical bytes). With `measure`, only homes that allow it for
+    that measure. Bytes that are not a consent allow nothing.
+
+    >>> from protocols.consent.rules import default_consent, encode_consent
+    >>> consents = {"h1": (1, encode_consent(default_consent("h1"))), "h2": (1, b"damaged")}
+    >>> homes_allowing(consents, "settle.share", slot=100, measure=Measure.GRID_IMPORT)
+    ('h1',)
+    >>> homes_allowing(consents, "forecast.hood", slot=100)
+    ()
     """
     return tuple(home for home, (_, sent) in sorted(consents.items()) if _allows(sent, purpose, slot, measure))
 

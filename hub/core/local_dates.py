@@ -1,4 +1,4 @@
-"""Local days as people write them, in arguments and in lists; a year outside any co-op's life is a slip of the pen."""
+"""Local days as people write them, in arguments and in lists. A year outside any co-op's life is a typing mistake."""
 
 from datetime import date
 from typing import Final
@@ -8,7 +8,14 @@ LAST_YEAR: Final = 2100
 
 
 def parse_day(text: str) -> date:
-    """The day '2026-11-21'. Raises: ValueError for other text, and for years outside FIRST_YEAR to LAST_YEAR."""
+    """The day '2026-11-21'. Raises: ValueError for other text, and for years outside FIRST_YEAR to LAST_YEAR.
+
+    >>> parse_day("2026-11-21")
+    datetime.date(2026, 11, 21)
+    >>> parse_day("20261121")
+    Traceback (most recent call last):
+    ValueError: not written as year-month-day
+    """
     day = date.fromisoformat(text)
     if day.isoformat() != text:
         raise ValueError("not written as year-month-day")

@@ -1,4 +1,4 @@
-"""What the neighbourhood makes and uses, from the sums of its homes' measures; gaps and scaling by a stated rule."""
+"""What the neighbourhood produces and uses, from sums over its homes, with one rule for gaps and scaling."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class MeasureSums:
 class Neighbourhood:
     """Units: Wh per slot; NaN is a gap. Shape: every array is (slots,).
 
-    `demand_wh` is what the homes used, `pv_wh` and `wind_wh` what they made; a co-op without turbines has no wind.
+    `demand_wh` is what the homes used, `pv_wh` and `wind_wh` what they produced, without turbines always 0.
     """
 
     demand_wh: Floats
@@ -47,9 +47,10 @@ class Neighbourhood:
 def estimate_neighbourhood(sums: Mapping[Measure, MeasureSums], *, slots: int) -> Neighbourhood:
     """The neighbourhood of these slots, scaled to all homes that usually report.
 
-    In each slot a measure's sum is multiplied by (usual homes / reporting homes), the usual number being the most
-    that reported it in the last seven days of the range. With less than half of them it is a gap. Used energy is
-    import - export + made + out of batteries - into batteries; a home that shares only its meter shows its net draw.
+    In each slot the sum of a measure is multiplied by usual homes / reporting homes. The usual number is the most homes
+    that reported it in one slot of the last seven days. With fewer than half of them reporting, the slot is a gap. Used
+    energy is import - export + production + discharging - charging, so a home that shares only its meter counts with
+    what it draws from the grid.
     """
     scaled = {measure: _scaled(sums.get(measure), slots) for measure in MEASURES}
     grid = scaled[Measure.GRID_IMPORT] - scaled[Measure.GRID_EXPORT]

@@ -1,13 +1,13 @@
-"""Writes checked payments as the banks' XML, pain.001.001.09 and pain.008.001.08, through the library sepaxml.
+"""Writes checked payments as the banks' XML, pain.001.001.09 and pain.008.001.08, with the library sepaxml.
 
-The library draws its own message ids and the time; both are set to the order's here, so that the same order always
-gives the same bytes. What it wrote is added up again and checked against the official schema before it leaves.
+The library makes up message ids and takes the time from the clock. Both are replaced by the order's here, so that the
+same order always gives the same bytes. The result is added up again and checked against the official schema.
 """
 
 from datetime import UTC
 from functools import cache
 from importlib.resources import as_file, files
-from typing import Any, Final, cast
+from typing import Any, Final
 from xml.etree import ElementTree as ET
 
 from sepaxml import SepaDD, SepaTransfer  # type: ignore[import-untyped]
@@ -22,7 +22,7 @@ NOT_PROVIDED: Final = "NOTPROVIDED"
 
 
 def payout_file(order: PayoutOrder) -> bytes:
-    """The file of payouts, ready for the bank. Raises: BankFileError; then there is no file at all."""
+    """The file of payouts, ready for the bank. Raises: BankFileError if the bank would refuse it."""
     order = check_payouts(order)
     writer = SepaTransfer({**_account(order.payer), "batch": True}, schema=PAYOUT_SCHEMA, clean=False)
     for payout in order.payouts:
@@ -38,7 +38,7 @@ def payout_file(order: PayoutOrder) -> bytes:
 
 
 def collection_file(order: CollectionOrder) -> bytes:
-    """The file of collections, ready for the bank. Raises: BankFileError; then there is no file at all."""
+    """The file of collections, ready for the bank. Raises: BankFileError if the bank would refuse it."""
     order = check_collections(order)
     account = {**_account(order.creditor), "batch": True, "creditor_id": order.creditor_id, "instrument": order.scheme}
     writer = SepaDD(account, schema=COLLECTION_SCHEMA, clean=False)
@@ -74,8 +74,9 @@ def _finished(
     root: str,
     count: int,
 ) -> bytes:
-    """The library's document with the order's own ids and time, proven to hold what the order holds."""
-    document = ET.fromstring(cast(bytes, writer.export(validate=False)))  # noqa: S314 - our own bytes
+    """The library's document with the order's own ids and time, checked to add up to the order."""
+    exported: bytes = writer.export(validate=False)
+    document = ET.fromstring(exported)  # noqa: S314 - our own bytes
     space = f"{{urn:iso:std:iso:20022:tech:xsd:{schema}}}"
     message = _found(document, space + root)
     header = _found(message, space + "GrpHdr")
@@ -87,22 +88,22 @@ def _finished(
         _name_unknown_bank(block, space=space)
     _check_sums(header, blocks, space=space, count=count, total_cent=order.total_cent)
     ET.register_namespace("", space[1:-1])
-    written = cast(bytes, ET.tostring(document, encoding="UTF-8", xml_declaration=True))
+    written: bytes = ET.tostring(document, encoding="UTF-8", xml_declaration=True)
     for error in _official_schema(schema).iter_errors(written.decode("utf-8")):
         reason = str(error.reason or "not valid").splitlines()[0]
-        raise BankFileError(f"the bank's schema {schema} does not take this order: {reason[:200]}")
+        raise BankFileError(f"this order does not fit the bank's schema {schema}: {reason[:200]}")
     return written
 
 
 @cache
 def _official_schema(name: str) -> XMLSchema:
-    """The schema as its publisher gave it out; it comes with the library."""
+    """The schema as published; it comes with the library."""
     with as_file(files("sepaxml").joinpath(f"schemas/{name}.xsd")) as path:
         return XMLSchema(str(path))
 
 
 def _name_unknown_bank(block: ET.Element, *, space: str) -> None:
-    """A debtor's bank without a BIC is left as an empty element by the library; banks want the word for it."""
+    """Writes NOTPROVIDED where the library leaves an empty element for a debtor's bank without a BIC."""
     agent = block.find(f"{space}DbtrAgt/{space}FinInstnId")
     if agent is not None and not len(agent):
         other = ET.SubElement(agent, space + "Othr")
@@ -110,12 +111,12 @@ def _name_unknown_bank(block: ET.Element, *, space: str) -> None:
 
 
 def _check_sums(header: ET.Element, blocks: list[ET.Element], *, space: str, count: int, total_cent: int) -> None:
-    """Recounts what was written. Raises: RuntimeError where the file would not say what the order says."""
-    told = _count_and_sum(header, space)
-    blocks_told = [_count_and_sum(block, space) for block in blocks]
+    """Adds up what was written. Raises: RuntimeError where the file differs from the order."""
+    in_header = _count_and_sum(header, space)
+    in_blocks = [_count_and_sum(block, space) for block in blocks]
     amounts = [_cents(amount.text) for block in blocks for amount in block.iter(space + "InstdAmt")]
-    sums = (sum(c for c, _ in blocks_told), sum(s for _, s in blocks_told))
-    if not (told == sums == (len(amounts), sum(amounts)) == (count, total_cent)):
+    sums = (sum(c for c, _ in in_blocks), sum(s for _, s in in_blocks))
+    if not (in_header == sums == (len(amounts), sum(amounts)) == (count, total_cent)):
         raise RuntimeError("the written file does not add up to the order")
 
 

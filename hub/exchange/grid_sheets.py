@@ -1,5 +1,7 @@
-"""The Austrian figures as a spreadsheet, written and read with openpyxl: sheet Energiedaten as the grid operators and
-eegfaktura lay it out (points in columns, quarter hours in rows), and sheet QoV Log with the values that are not L1.
+"""The Austrian figures as a spreadsheet, written and read with openpyxl.
+
+Sheet Energiedaten has the layout of the grid operators and of eegfaktura: points in columns, quarter hours in rows.
+Sheet QoV Log lists the values that are not L1.
 """
 
 import io
@@ -31,7 +33,7 @@ CODES: Final[Mapping[str, tuple[Direction, str]]] = {words: key for key, words i
 
 
 def write_sheets(series: Sequence[QuarterHours], tz: str, *, names: Mapping[str, str]) -> bytes:
-    """The workbook. `names` gives the holder of each point. Raises: GridFileError for series of unlike slots."""
+    """The workbook. `names` has the holder of each point. Raises: GridFileError for series with different slots."""
     if not series or any(one.slots != series[0].slots for one in series):
         raise GridFileError("a sheet needs series that cover the same quarter hours")
     book = Workbook(write_only=True)
@@ -54,9 +56,9 @@ def write_sheets(series: Sequence[QuarterHours], tz: str, *, names: Mapping[str,
 
 
 def read_sheets(content: bytes, tz: str) -> tuple[QuarterHours, ...]:
-    """The figures of a workbook, in the order of their keys; a value the QoV Log does not name is measured.
+    """The figures of a workbook, in the order of their keys; a value that is not in the QoV Log is measured.
 
-    Raises: GridFileError; a workbook is taken whole or not at all.
+    Raises: GridFileError; a workbook is read as a whole or not at all.
     """
     _check_package(content)
     try:
@@ -68,14 +70,14 @@ def read_sheets(content: bytes, tz: str) -> tuple[QuarterHours, ...]:
             raise GridFileError(f"the workbook has no sheet {VALUES_SHEET}")
         keys, rows = _read_values(_rows(book[VALUES_SHEET]))
         if QUALITY_SHEET in book.sheetnames:
-            _take_qualities(_rows(book[QUALITY_SHEET]), keys, rows)
+            _apply_qualities(_rows(book[QUALITY_SHEET]), keys, rows)
     finally:
         book.close()
     series = []
     for key in sorted(keys):
         made, unclear = build_series(key, rows[key], tz)
         if unclear or made is None:
-            raise GridFileError(f"{key[0]}: the doubled hour of {unclear[0].local_time} stands there once only")
+            raise GridFileError(f"{key[0]}: {unclear[0].local_time} occurs twice that day but has only one row")
         series.append(made)
     return tuple(series)
 
@@ -93,7 +95,7 @@ def _head_rows(
 
 
 def _is_logged(series: Sequence[QuarterHours], place: int, tz: str) -> bool:
-    """Whether a value here is not L1, or in the other hour of the same local time: there both are told."""
+    """Whether a value in this row, or in the other row with the same local time, is not L1: then both are listed."""
     slots = series[0].slots
     here = local_time(slots[place], tz).replace(tzinfo=None, fold=0)
     near = (p for p in (place - SLOTS_PER_HOUR, place, place + SLOTS_PER_HOUR) if 0 <= p < len(slots))
@@ -107,7 +109,7 @@ def _number(one: QuarterHours, place: int) -> Decimal | None:
 
 
 def _text(sheet: Any, text: str) -> Any:
-    """A cell that is text whatever it begins with: a name like =1+1 must not become a formula."""
+    """A cell that is always text: a name like =1+1 must not become a formula."""
     cell = WriteOnlyCell(sheet, value="")
     cell.data_type = "s"
     cell._value = "".join(char for char in text if char.isprintable())
@@ -121,20 +123,20 @@ def _value(sheet: Any, number: Decimal | None) -> Any:
 
 
 def _check_package(content: bytes) -> None:
-    """Looks at the package before the library unpacks it: size, number of parts, and no document type declared."""
+    """Checks the package before the library unpacks it: its size, its number of parts, and no document type."""
     if len(content) > MAX_SHEET_BYTES:
         raise GridFileError(f"the workbook is larger than {MAX_SHEET_BYTES // 2**20} MiB")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as package:
             parts = package.infolist()
             if len(parts) > MAX_PARTS or sum(part.file_size for part in parts) > MAX_UNPACKED_BYTES:
-                raise GridFileError("the workbook unpacks to more than a year of quarter hours can be")
+                raise GridFileError("the workbook unpacks to more data than a year of quarter hours can be")
             for part in parts:
                 with package.open(part) as opened:
                     if b"<!" in opened.read(1024).replace(b"\0", b""):
-                        raise GridFileError("the workbook declares a document type: it is no plain workbook")
+                        raise GridFileError("the workbook declares a document type, which a plain workbook does not do")
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError):
-        raise GridFileError("this is no XLSX workbook") from None
+        raise GridFileError("this is not an XLSX workbook") from None
 
 
 def _rows(sheet: Any) -> Iterator[tuple[int, tuple[object, ...]]]:
@@ -164,7 +166,7 @@ def _read_values(lines: Iterator[tuple[int, tuple[object, ...]]]) -> tuple[list[
             energy = _micro(cell, f"line {line}")
             rows[key].append(GridFileRow(line, stamp, energy, NO_VALUE if energy == MISSING else MEASURED))
     if not keys:
-        raise GridFileError(f"the sheet {VALUES_SHEET} holds no quarter hour")
+        raise GridFileError(f"the sheet {VALUES_SHEET} has no quarter hours")
     if any(len(rows[key]) != len(rows[keys[0]]) for key in keys):
         raise GridFileError(f"the sheet {VALUES_SHEET} has rows that are too short")
     return keys, rows
@@ -180,17 +182,17 @@ def _read_keys(heads: Mapping[str, tuple[object, ...]]) -> list[Key]:
             break
         known = CODES.get(str(words))
         if known is None or DIRECTION_WORDS[known[0]] != direction:
-            raise GridFileError(f"{str(point)[:40]!a}: {str(words)[:60]!a} is no figure of {direction!s:.20}")
+            raise GridFileError(f"{str(point)[:40]!a}: {str(words)[:60]!a} is not a figure of {direction!s:.20}")
         keys.append((str(point), *known))
     if len(set(keys)) != len(keys):
-        raise GridFileError(f"the sheet {VALUES_SHEET} has a figure of one point twice")
+        raise GridFileError(f"the sheet {VALUES_SHEET} has the same figure of one point twice")
     return keys
 
 
-def _take_qualities(
+def _apply_qualities(
     lines: Iterator[tuple[int, tuple[object, ...]]], keys: Sequence[Key], rows: Mapping[Key, list[GridFileRow]]
 ) -> None:
-    """Marks the values the log names; of the doubled hour it holds both rows or is told apart by its values."""
+    """Marks the values in the log. Of the repeated hour it has both rows, or the values show which row it means."""
     places: dict[datetime, list[int]] = defaultdict(list)
     for place, row in enumerate(rows[keys[0]]):
         places[row.stamp].append(place)
@@ -204,17 +206,21 @@ def _take_qualities(
             in_order = len(entries) == len(places.get(stamp, []))
             found = [p for p in (free[:1] if in_order else free) if _is_like(p, cells, keys, rows)]
             if not found:
-                raise GridFileError(f"the sheet {QUALITY_SHEET}, line {line}, names values that {VALUES_SHEET} has not")
+                raise GridFileError(
+                    f"the sheet {QUALITY_SHEET}, line {line}, has values that are not in {VALUES_SHEET}"
+                )
             free.remove(found[0])
-            _take_marks(cells[1::2], found[0], keys, rows, line=line)
+            _apply_marks(cells[1::2], found[0], keys, rows, line=line)
 
 
-def _take_marks(
+def _apply_marks(
     marks: Sequence[object], place: int, keys: Sequence[Key], rows: Mapping[Key, list[GridFileRow]], *, line: int
 ) -> None:
     for key, mark in zip(keys, marks, strict=False):
         if mark not in ("L0", "L1", "L2", "L3"):
-            raise GridFileError(f"the sheet {QUALITY_SHEET}, line {line}: {str(mark)[:20]!a} is no quality")
+            raise GridFileError(
+                f"the sheet {QUALITY_SHEET}, line {line}: {str(mark)[:20]!a} is not a quality from L0 to L3"
+            )
         row, quality = rows[key][place], int(str(mark)[1])
         if NO_VALUE in (quality, row.quality):
             rows[key][place] = GridFileRow(row.line, row.stamp, MISSING, NO_VALUE)
@@ -236,7 +242,7 @@ def _stamp(label: object, line: int) -> datetime:
 
 
 def _micro(cell: object, where: str) -> int:
-    """A number of kWh as micro-kWh. A spreadsheet keeps binary fractions: the nearest millionth is what was meant."""
+    """A number of kWh as micro-kWh. A spreadsheet stores binary fractions; the nearest millionth is what was meant."""
     if cell is None or cell == "":
         return MISSING
     if isinstance(cell, bool) or not isinstance(cell, (int, float)) or not 0 <= cell < 10**9:

@@ -4,8 +4,13 @@ Every command begins here, so nothing is imported that only a running hub needs.
 """
 
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -21,6 +26,31 @@ from protocols.timeline import Clock
 log = logging.getLogger(__name__)
 
 FIRST_RULE_DAY: Final = "1970-01-01"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenHub:
+    """A hub that a command has opened: its settings, key and store, and the time when it was opened."""
+
+    settings: HubSettings
+    key: Ed25519PrivateKey
+    store: Store
+    opened_at: int
+
+    @property
+    def today(self) -> date:
+        """The co-op's local day when the hub was opened."""
+        return datetime.fromtimestamp(self.opened_at, UTC).astimezone(ZoneInfo(self.settings.coop.tz)).date()
+
+
+@asynccontextmanager
+async def opened_hub(folder: Path, *, clock: Clock) -> AsyncIterator[OpenHub]:
+    """An existing hub, open inside the block. Raises: SettingsError, IdentityError or StoreError."""
+    settings, key, store = await open_hub(folder, clock=clock)
+    try:
+        yield OpenHub(settings, key, store, int(clock.now()))
+    finally:
+        await store.close()
 
 
 async def open_store(folder: Path, *, clock: Clock, create: bool = False) -> Store:

@@ -1,1 +1,1 @@
-"""Forecasting as a service: weather in, a worker process that computes, results stored."""
+"""Forecasts of the neighbourhood: weather is fetched, a worker process computes, results are stored."""

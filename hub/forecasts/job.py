@@ -1,4 +1,4 @@
-"""Forecasts the neighbourhood each hour: fetches what was known at the due time, asks the worker, keeps the answer."""
+"""Forecasts the neighbourhood each hour: reads what was known at the due time, calls the worker, stores the result."""
 
 from typing import Final, Protocol
 
@@ -24,13 +24,13 @@ ACCESS: Final = Access(actor="job:forecast", role="job", purpose="forecast.hood"
 
 
 class Forecaster(Protocol):
-    """The process that does the heavy numbers."""
+    """The process that computes forecasts."""
 
     async def forecast(self, request: ForecastRequest) -> Forecast: ...
 
 
 class ForecastStores(ReadingStore, ForecastStore, Protocol):
-    """The two slices this job needs."""
+    """The two parts of the store that this job needs."""
 
 
 class ForecastJob:
@@ -50,11 +50,11 @@ class ForecastJob:
 
     @property
     def newest(self) -> tuple[Forecast, ...]:
-        """The forecasts of the last run, whole: prompting needs their error paths, which are not stored."""
+        """The complete forecasts of the last run: prompting needs their error paths, which are not stored."""
         return self._newest
 
     async def __call__(self, due_s: int) -> None:
-        """Idempotent: the same due time replaces its own forecasts with the same ones.
+        """Idempotent: a second run for the same due time replaces the forecasts with equal ones.
 
         Raises: JobError when there is nothing to forecast from.
         """
@@ -66,7 +66,7 @@ class ForecastJob:
         made: list[Forecast] = []
         for target, energy_wh in (("demand", hood.demand_wh), ("pv", hood.pv_wh), ("wind", hood.wind_wh)):
             if target != "demand" and not np.nan_to_num(energy_wh).any():
-                continue  # nobody makes it, or nobody shares it
+                continue  # nobody produces it, or nobody shares it
             request = ForecastRequest(
                 history=History(target, first, energy_wh[first - slots.start :]),
                 weather=weather,
@@ -88,7 +88,7 @@ class ForecastJob:
 
 
 async def read_neighbourhood(store: ReadingStore, *, slots: range, access: Access) -> Neighbourhood:
-    """What the homes that allow this purpose made and used in these slots, logged in each one's access log."""
+    """Production and use of the homes that allow this purpose, in these slots; each home's access log gets a line."""
     consents = await store.consents()
     sums = {}
     for measure in MEASURES:
@@ -102,7 +102,7 @@ async def read_neighbourhood(store: ReadingStore, *, slots: range, access: Acces
 def _first_known(hood: Neighbourhood, slots: range) -> Slot:
     known = np.flatnonzero(np.isfinite(hood.demand_wh) & (hood.demand_wh > 0))
     if not len(known):
-        raise JobError("forecast: no readings yet; it begins once homes have sent some")
+        raise JobError("forecast: no readings yet; forecasts begin when homes have sent some")
     return slots.start + int(known[0])
 
 

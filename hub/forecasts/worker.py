@@ -24,14 +24,12 @@ from hub.forecasts.frames import (
     LENGTH_BYTES,
     ForecastRequest,
     FrameError,
-    Json,
-    forecast_from_json,
-    forecast_to_json,
+    WorkerAnswer,
+    decode_answer,
+    decode_request,
+    encode_answer,
+    encode_request,
     frame_length,
-    from_body,
-    request_from_json,
-    request_to_json,
-    to_frame,
 )
 from protocols.errors import CommonwattError
 
@@ -47,12 +45,12 @@ _OUR_ROOT = str(Path(__file__).resolve().parents[2])
 
 
 class ForecastWorkerError(CommonwattError):
-    """The worker could not answer, even after a fresh start; the message is one line."""
+    """The worker could not answer, even after a restart; the message is one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerUsage:
-    """What the child has cost so far, as it reported with its last answer; restarts counts fresh starts."""
+    """What the child has used so far, as it reported with its last answer; `restarts` counts its restarts."""
 
     pid: int | None
     answered: int
@@ -63,9 +61,9 @@ class WorkerUsage:
 
 
 class ForecastWorker:
-    """The hub's side: start it once, ask it from anywhere in the event loop, stop it at the end.
+    """The hub's side: start it once, call it from anywhere in the event loop, stop it at the end.
 
-    Concurrent callers queue. A child that died is started again once for the request in hand.
+    Concurrent callers queue. A child that died is started again, once for each request.
     """
 
     def __init__(self, *, request_timeout_s: float = REQUEST_TIMEOUT_S) -> None:
@@ -77,7 +75,7 @@ class ForecastWorker:
         self._is_stopped = False
         self._starts = 0
         self._answered = 0
-        self._cost: tuple[float, float, int] = (0.0, 0.0, 0)
+        self._last = WorkerAnswer()
 
     async def start(self) -> None:
         """Start the child and wait until it has imported what it needs.
@@ -96,33 +94,38 @@ class ForecastWorker:
         twice over it, took too long, or was stopped.
         """
         try:
-            frame = to_frame(request_to_json(request))
+            frame = encode_request(request)
         except FrameError as error:
             raise ForecastInputError(str(error)) from None
         async with self._one_at_a_time:
             answer = await self._answer(frame)
-        if "refused" in answer:
-            raise ForecastInputError(str(answer["refused"]))
-        if "failed" in answer:
-            raise ForecastWorkerError(f"the forecast worker failed: {answer['failed']}")
+        if answer.refused is not None:
+            raise ForecastInputError(answer.refused)
+        if answer.forecast is None:
+            raise ForecastWorkerError(f"the forecast worker failed: {answer.failed}")
         self._answered += 1
-        self._cost = (float(answer["cpu_s"]), float(answer["request_cpu_s"]), int(answer["rss_bytes"]))
-        return forecast_from_json(answer["forecast"])
+        self._last = answer
+        return answer.forecast
 
     async def stop(self) -> None:
-        """Close the child's input and wait for its end; kill it if it lingers. Safe to call twice."""
+        """Close the child's input and wait for its end; kill it if it takes too long. Safe to call twice."""
         async with self._one_at_a_time:
             self._is_stopped = True
             await self._end_child(grace_s=STOP_TIMEOUT_S)
 
     @property
     def usage(self) -> WorkerUsage:
-        """What the child has cost so far."""
-        cpu_s, last_s, rss_bytes = self._cost
-        pid = self._child.pid if self._child is not None else None
-        return WorkerUsage(pid, self._answered, cpu_s, last_s, rss_bytes, max(0, self._starts - 1))
+        """What the child has used so far."""
+        return WorkerUsage(
+            pid=self._child.pid if self._child is not None else None,
+            answered=self._answered,
+            cpu_s=self._last.cpu_s,
+            last_request_cpu_s=self._last.request_cpu_s,
+            rss_bytes=self._last.rss_bytes,
+            restarts=max(0, self._starts - 1),
+        )
 
-    async def _answer(self, frame: bytes) -> Json:
+    async def _answer(self, frame: bytes) -> WorkerAnswer:
         reason = ""
         for _ in range(ATTEMPTS):
             if self._is_stopped:
@@ -135,19 +138,19 @@ class ForecastWorker:
             except TimeoutError:
                 await self._end_child(grace_s=0)
                 raise ForecastWorkerError(
-                    f"the forecast worker gave no answer within {self._request_timeout_s:g} s and was ended"
+                    f"the forecast worker gave no answer within {self._request_timeout_s:g} s and was stopped"
                 ) from None
             except (asyncio.IncompleteReadError, ConnectionError, FrameError):
                 await self._end_child(grace_s=0)
-                reason = self._last_words()
+                reason = self._last_stderr_line()
                 log.warning("forecast worker died (%s)", reason)
             except asyncio.CancelledError:
-                # Half an exchange may still be in the pipe: the next caller must not read this answer.
+                # The answer may still come through the pipe: the next caller must not read it.
                 await self._end_child(grace_s=0)
                 raise
-        raise ForecastWorkerError(f"the forecast worker died twice over one request: {reason}")
+        raise ForecastWorkerError(f"the forecast worker died twice during one request: {reason}")
 
-    async def _exchange(self, frame: bytes) -> Json:
+    async def _exchange(self, frame: bytes) -> WorkerAnswer:
         child = self._child
         assert child is not None
         assert child.stdin is not None
@@ -155,10 +158,10 @@ class ForecastWorker:
         await child.stdin.drain()
         return await self._read_message(child)
 
-    async def _read_message(self, child: asyncio.subprocess.Process) -> Json:
+    async def _read_message(self, child: asyncio.subprocess.Process) -> WorkerAnswer:
         assert child.stdout is not None
         length = frame_length(await child.stdout.readexactly(LENGTH_BYTES))
-        return from_body(await child.stdout.readexactly(length))
+        return decode_answer(await child.stdout.readexactly(length))
 
     async def _start_child(self) -> None:
         path = os.pathsep.join(part for part in (_OUR_ROOT, os.environ.get("PYTHONPATH", "")) if part)
@@ -179,13 +182,13 @@ class ForecastWorker:
                 hello = await self._read_message(self._child)
         except (TimeoutError, asyncio.IncompleteReadError, ConnectionError, FrameError):
             await self._end_child(grace_s=0)
-            raise ForecastWorkerError(f"the forecast worker did not start: {self._last_words()}") from None
+            raise ForecastWorkerError(f"the forecast worker did not start: {self._last_stderr_line()}") from None
         except asyncio.CancelledError:
             await self._end_child(grace_s=0)
             raise
-        if "failed" in hello:
+        if hello.failed is not None:
             await self._end_child(grace_s=STOP_TIMEOUT_S)
-            raise ForecastWorkerError(f"the forecast worker did not start: {hello['failed']}")
+            raise ForecastWorkerError(f"the forecast worker did not start: {hello.failed}")
 
     async def _end_child(self, *, grace_s: float) -> None:
         child, self._child = self._child, None
@@ -197,7 +200,7 @@ class ForecastWorker:
             async with asyncio.timeout(grace_s):
                 await child.wait()
         except TimeoutError:
-            with suppress(ProcessLookupError):  # it may have ended by itself in the meantime
+            with suppress(ProcessLookupError):  # it may have ended in the meantime
                 child.kill()
             await child.wait()
         if self._stderr_task is not None:
@@ -209,15 +212,15 @@ class ForecastWorker:
         while block := await child.stderr.read(4096):
             self._stderr.extend(line for line in block.decode(errors="replace").splitlines() if line.strip())
 
-    def _last_words(self) -> str:
-        return self._stderr[-1].strip()[:200] if self._stderr else "it left no message"
+    def _last_stderr_line(self) -> str:
+        return self._stderr[-1].strip()[:200] if self._stderr else "it wrote no message"
 
 
 def main() -> int:
     """The child: read frames from standard input until it closes, answer each on standard output."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the hub decides when we end
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a stray print must not stand between two frames
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a stray print must not get between two frames
     with suppress(BrokenPipeError):  # the hub is gone: nobody is left to answer
         _serve(sys.stdin.buffer, replies)
     return 0
@@ -225,39 +228,41 @@ def main() -> int:
 
 def _serve(requests: BinaryIO, replies: BinaryIO) -> None:
     try:
-        from hub.core.forecasting import decomposition  # noqa: PLC0415 - the heavy import, in the child alone
+        from hub.core.forecasting import decomposition  # noqa: PLC0415 - slow and large: in the child alone
     except ImportError as error:
-        _reply(replies, {"failed": f"{error}; install commonwatt with its hub extra"})
+        _reply(replies, WorkerAnswer(failed=f"{error}; install commonwatt with its hub extra"))
         return
-    _reply(replies, {"ready": True})
+    _reply(replies, WorkerAnswer())
     while prefix := requests.read(LENGTH_BYTES):
         started = time.process_time()
-        answer: Json
         try:
-            request = request_from_json(from_body(requests.read(frame_length(prefix))))
+            request = decode_request(requests.read(frame_length(prefix)))
             result = _compute(request)
             picture = decomposition.describe_history(request.history, issued_slot=request.issued_slot, tz=request.tz)
-            answer = {"forecast": forecast_to_json(replace(result, drivers=(*picture, *result.drivers)))}
+            answer = WorkerAnswer(forecast=replace(result, drivers=(*picture, *result.drivers)))
         except ForecastInputError as refusal:
-            answer = {"refused": str(refusal)}
-        except Exception as error:  # whatever went wrong, the hub hears of it in one line and the child lives on
+            answer = WorkerAnswer(refused=str(refusal))
+        except Exception as error:  # whatever went wrong, the hub gets one line about it and the child lives on
             log.exception("forecast failed")
-            answer = {"failed": f"{type(error).__name__}: {error}".splitlines()[0]}
+            answer = WorkerAnswer(failed=f"{type(error).__name__}: {error}".splitlines()[0])
         usage = resource.getrusage(resource.RUSAGE_SELF)
-        answer["request_cpu_s"] = time.process_time() - started
-        answer["cpu_s"] = usage.ru_utime + usage.ru_stime
-        answer["rss_bytes"] = _peak_bytes()
+        answer = replace(
+            answer,
+            request_cpu_s=time.process_time() - started,
+            cpu_s=usage.ru_utime + usage.ru_stime,
+            rss_bytes=_peak_bytes(),
+        )
         _reply(replies, answer)
 
 
 def _peak_bytes() -> int:
-    """The child's own peak. The kernel's ru_maxrss would count the parent it was forked from."""
+    """The child's own peak memory. The kernel's ru_maxrss would include the parent it was forked from."""
     try:
         for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     except OSError:
-        log.debug("no /proc here: the peak is the kernel's estimate")
+        log.debug("there is no /proc: the peak memory is the kernel's estimate")
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
@@ -273,8 +278,8 @@ def _compute(request: ForecastRequest) -> Forecast:
     )
 
 
-def _reply(replies: BinaryIO, message: Json) -> None:
-    replies.write(to_frame(message))
+def _reply(replies: BinaryIO, answer: WorkerAnswer) -> None:
+    replies.write(encode_answer(answer))
     replies.flush()
 
 

@@ -11,7 +11,8 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from hub.storage.records import AcceptedMessage, DeviceRow, LongIntervalRow, ReadingRow
-from protocols.consent.reduction import ConsentSet, decode_consent, default_consent, find_violations
+from protocols.consent.reduction import find_violations
+from protocols.consent.rules import ConsentSet, decode_consent, default_consent
 from protocols.slots import start_of
 from protocols.wire.chain import FIRST_PREVIOUS, MAX_AHEAD, START, ChainPlacement, Header, Position, place_message
 from protocols.wire.envelope import MAX_SEALED_BYTES, batch_hash, open_sealed
@@ -154,7 +155,10 @@ def open_message(incoming: IncomingMessage, state: IntakeState) -> OpenedMessage
     except WireError as error:
         return Rejection(agent, error.reason, error.detail[:DETAIL_CHARS])
     return OpenedMessage(
-        *(agent, topic.kind, body.header, batch_hash(incoming.sealed)),
+        agent=agent,
+        kind=topic.kind,
+        header=body.header,
+        hash=batch_hash(incoming.sealed),
         sealed=incoming.sealed,
         received_at=incoming.received_at,
         body=body,
@@ -336,7 +340,12 @@ def _message(
 ) -> AcceptedMessage:
     header = opened.header
     return AcceptedMessage(
-        *(opened.agent, home, header.epoch, header.seq, opened.kind, opened.hash),
+        agent=opened.agent,
+        home=home,
+        epoch=header.epoch,
+        seq=header.seq,
+        kind=opened.kind,
+        hash=opened.hash,
         sealed=opened.sealed if refused is None else b"",
         received_at=opened.received_at,
         slot=slot,

@@ -31,7 +31,7 @@ from hub.intake.acceptance import (
 from hub.storage.contract import MemberStore, PromptStore, ReadingStore
 from hub.storage.errors import StoreError
 from hub.storage.records import AcceptedMessage, ChainHead, RefusalCount
-from protocols.consent.reduction import decode_consent
+from protocols.consent.rules import decode_consent
 from protocols.slots import slot_of, start_of
 from protocols.timeline import Clock
 from protocols.wire import topics

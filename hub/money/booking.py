@@ -1,10 +1,13 @@
 """Books what the bank did: an order executed, a payment returned. One transaction each, signed by a day root."""
 
 import hashlib
+from dataclasses import replace
 from typing import Final
 
-from hub.books.days import TRIES, chained, run_key_of
-from hub.books.signing import attestation_head, root_row, sign_older_runs
+from hub.books.days import chained, run_key_of
+from hub.books.retry import retry_on_conflict
+from hub.books.signing import sign_day, sign_older_runs
+from hub.books.view import read_money_books
 from hub.core.ledger.signed_document import Signer, document_hash
 from hub.core.payments.order_history import (
     BOOKED_KIND,
@@ -16,8 +19,7 @@ from hub.core.payments.order_history import (
     payment_entries,
     return_obstacle,
 )
-from hub.money.orders import PaymentStores, find_order, payment_orders
-from hub.storage.errors import StoreConflictError
+from hub.money.orders import PaymentStores, find_order
 from hub.storage.records import RunRow
 from protocols.errors import RequestError
 
@@ -36,44 +38,47 @@ async def book_return(
     return await _book(store, BankReport(message_id, day, reference, reason, at), key=key)
 
 
-async def _book(store: PaymentStores, word: BankReport, *, key: Signer) -> PaymentOrderRecord:
-    """If power fails before the commit nothing is booked; the same word again is refused, as it stands already."""
-    await sign_older_runs(store, coop=(await store.coop()).id, key=key)
-    for attempt in range(TRIES):
-        try:
-            return await _book_once(store, word, key=key)
-        except StoreConflictError:
-            if attempt == TRIES - 1:
-                raise
-    raise AssertionError("unreachable")
+async def _book(store: PaymentStores, report: BankReport, *, key: Signer) -> PaymentOrderRecord:
+    """If power fails before the commit nothing is booked; the same report again is refused, because it is booked."""
+    await sign_older_runs(store, key=key)
+
+    async def book() -> PaymentOrderRecord:
+        return await _book_once(store, report, key=key)
+
+    return await retry_on_conflict(book)
 
 
-async def _book_once(store: PaymentStores, word: BankReport, *, key: Signer) -> PaymentOrderRecord:
-    """One try: all it stands on is read after the heads, so another booking in between is a conflict."""
-    coop, head, ledger = await store.coop(), await attestation_head(store), await store.ledger_head()
-    order = find_order(word.message_id, await payment_orders(store))
-    problem = booking_obstacle(order) if word.reference is None else return_obstacle(order, word.reference)
-    if problem is None and order.booked_on is not None and word.day < order.booked_on:
-        problem = f"it cannot have come back on {word.day}: it was executed on {order.booked_on}"
+async def _book_once(store: PaymentStores, report: BankReport, *, key: Signer) -> PaymentOrderRecord:
+    """One try: everything it depends on is read with the heads, so another booking in between is a conflict."""
+    books = await read_money_books(store)
+    order = find_order(report.message_id, books.orders)
+    problem = booking_obstacle(order) if report.reference is None else return_obstacle(order, report.reference)
+    if problem is None and order.booked_on is not None and report.day < order.booked_on:
+        problem = f"it cannot have come back on {report.day}: it was executed on {order.booked_on}"
     if problem is not None:
         raise RequestError(f"{order.message_id} is not booked: {problem}")
-    kind = BOOKED_KIND if word.reference is None else RETURNED_KIND
-    digest = document_hash({"reference": word.reference, "reason": word.reason})
-    run_key = run_key_of(coop, word.day, kind=kind, rule_hash=order.order_key, digest=digest)
-    record = bank_record(order, word)
+    kind = BOOKED_KIND if report.reference is None else RETURNED_KIND
+    digest = document_hash({"reference": report.reference, "reason": report.reason})
+    run_key = run_key_of(books.coop, report.day, kind=kind, rule_hash=order.order_key, digest=digest)
+    record = bank_record(order, report)
     cites = hashlib.sha256(record).hexdigest()
-    entries = payment_entries(order, day=word.day, run=run_key, cites=cites, returned=word.reference)
-    rows, booked = await store.entries_of_day(word.day), chained(entries, head=ledger)
+    new = payment_entries(order, day=report.day, run=run_key, cites=cites, returned=report.reference)
+    booked, entries = await store.entries_of_day(report.day), chained(new, head=books.ledger)
     run = RunRow(
-        *(run_key, kind, word.day, order.order_key, digest, cites, STATE),
+        run_key=run_key,
+        kind=kind,
+        day=report.day,
+        rule_hash=order.order_key,
+        input_digest=digest,
+        result_hash=cites,
+        state=STATE,
         allocation=record,
-        made_at=word.made_at,
-        entries=len(booked),
+        made_at=report.made_at,
+        entries=len(entries),
     )
-    leaves = [row.canonical for row in (*rows, *booked)]
-    ledger = (booked[-1].position, booked[-1].hash)
-    looks = await store.last_access_line()
-    root = root_row(run, leaves=leaves, ledger=ledger, looks=looks, coop=coop.id, head=head, key=key)
-    if not await store.book_run(run, entries=booked, attestations=[root]):
-        raise RequestError(f"{order.message_id} is not booked: somebody else has booked it at this moment")
-    return find_order(word.message_id, await payment_orders(store))
+    root = sign_day(run, booked=booked, entries=entries, heads=books, key=key)
+    if not await store.book_run(run, entries=entries, attestations=[root]):
+        raise RequestError(f"{order.message_id} is not booked: somebody else has just booked it")
+    if report.reference is None:
+        return replace(order, booked_on=report.day)
+    return replace(order, returned=(*order.returned, (report.reference, report.reason, report.made_at)))

@@ -1,19 +1,22 @@
-"""Books the co-op's funds: a month's fees, a year's surplus, grants. One transaction each, differences only, signed.
+"""Books the co-op's funds: a month's fees, a year's surplus, grants. One signed transaction each, differences only.
 
-hub.core.ledger.fund_entries decides what is booked for a plan the members have voted; the plan and what it was applied
-to are kept in the run's record.
+hub.core.ledger.fund_entries decides what is booked for a plan that the members voted on. The run's record keeps the
+plan and what it was applied to.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final
 
 import numpy as np
 
-from hub.books.days import TRIES, SettlementStores, chained, run_key_of
-from hub.books.signing import as_attestation, as_row, attestation_head, root_row, sign_older_runs
+from hub.books.days import SettlementStores, chained, run_key_of
+from hub.books.retry import retry_on_conflict
+from hub.books.signing import as_attestation, as_row, sign_day, sign_older_runs
+from hub.books.view import BookHeads, read_heads
 from hub.core.ledger.attestations import Attestation, Head
 from hub.core.ledger.entries import Entry, read_entry
 from hub.core.ledger.fund_entries import (
@@ -34,7 +37,7 @@ from hub.core.ledger.fund_entries import (
 from hub.core.ledger.run_calendar import days_of, month_name
 from hub.core.ledger.signed_document import Signer, canonical_bytes
 from hub.storage.errors import StoreConflictError
-from hub.storage.records import RunRow
+from hub.storage.records import AttestationRow, EntryRow, RunRow
 from protocols.slots import slots_of_day
 
 FEES_KIND: Final = "fund:fees"
@@ -44,12 +47,12 @@ RECORD_TAG: Final = b"commonwatt fund record v1\n"
 PLAN_TAG: Final = b"commonwatt fund plan v1\n"
 
 MakeAttestation = Callable[[Head], Attestation]
-"""Signs a word after a head of the chain."""
+"""Signs a decision after a head of the chain."""
 
 
 @dataclass(frozen=True, slots=True)
 class FundPlan:
-    """What is to be booked on a day: the voted plan, what it is applied to, and what the books should hold for it."""
+    """What to book on a day: the voted plan, what it is applied to, and what the books should hold for it."""
 
     kind: str
     day: date
@@ -61,7 +64,7 @@ class FundPlan:
 
 @dataclass(frozen=True, slots=True)
 class FundResult:
-    """A fund's run. `entries` are those it booked, or in a preview would book; none where the books stand so."""
+    """A fund's run. `entries` are those it booked, or in a preview would book; none if the books are already so."""
 
     kind: str
     day: str
@@ -70,7 +73,7 @@ class FundResult:
 
 
 async def plan_fees(store: SettlementStores, *, month: date, scale: FeeScale, decided: str) -> FundPlan:
-    """The fees of all who were members on any day of the month. Raises: Refusal."""
+    """The fees of all who were members on any day of the month. Raises: RejectedInputError."""
     tz, days = (await store.coop()).tz, days_of(month)
     slots = range(slots_of_day(days[0], tz).start, slots_of_day(days[-1], tz).stop)
     ids, present = await store.settlement_members(slots=slots)
@@ -87,7 +90,7 @@ async def plan_fees(store: SettlementStores, *, month: date, scale: FeeScale, de
 
 
 async def plan_year(store: SettlementStores, *, year: int, shares: SurplusShares, decided: str) -> FundPlan:
-    """The year's surplus as it is booked now. Raises: Refusal."""
+    """The year's surplus as it is booked now. Raises: RejectedInputError."""
     tally, first = YearTally(), date(year, 1, 1)
     for day in (first + timedelta(days=n) for n in range((date(year, 12, 31) - first).days + 1)):
         for row in await store.entries_of_day(day.isoformat()):
@@ -113,7 +116,7 @@ async def plan_year(store: SettlementStores, *, year: int, shares: SurplusShares
 
 
 async def plan_grants(store: SettlementStores, *, day: date, grants_nano: Mapping[str, int], decided: str) -> FundPlan:
-    """The day's grants out of the solidarity fund, in place of those booked on that day before. Raises: Refusal."""
+    """The day's grants from the solidarity fund; they replace those booked on that day. Raises: RejectedInputError."""
     fund = 0
     for run in await store.fund_runs(kinds=(YEAR_KIND, GRANT_KIND)):
         for row in await store.entries_of_run(run.run_key):
@@ -134,46 +137,78 @@ async def preview_fund(store: SettlementStores, plan: FundPlan) -> FundResult:
 
 async def book_fund(store: SettlementStores, plan: FundPlan, *, made_at: int, key: Signer) -> FundResult:
     """Book what the plan changes. If power fails before the commit nothing is booked; the same again books nothing."""
-    coop = await store.coop()
-    await sign_older_runs(store, coop=coop.id, key=key)
-    for attempt in range(TRIES):
-        try:
-            head = await attestation_head(store)
-            return await book_after(store, plan, head=head, made_at=made_at, key=key)
-        except StoreConflictError:
-            if attempt == TRIES - 1:
-                raise
-    raise AssertionError("unreachable")
+    await sign_older_runs(store, key=key)
+    day = plan.day.isoformat()
+
+    async def book() -> FundResult:
+        heads = await read_heads(store, days=(day, day))
+        return await book_after(store, plan, heads=heads, made_at=made_at, key=key)
+
+    return await retry_on_conflict(book)
 
 
 async def book_after(
     store: SettlementStores,
     plan: FundPlan,
     *,
-    head: Head,
+    heads: BookHeads,
     made_at: int,
     key: Signer,
-    say: MakeAttestation | None = None,
+    decide: MakeAttestation | None = None,
 ) -> FundResult:
-    """Book what the plan changes and sign it after this head, together with a word that is to stand with it or not at
-    all. If power fails before the commit there is neither. Raises: StoreConflictError: read the head and try again.
+    """Book what the plan changes and sign it after these heads, together with a decision: both or neither.
+
+    If power fails before the commit there is neither. Raises: StoreConflictError: read the heads and try again.
     """
-    coop, day = await store.coop(), plan.day.isoformat()
-    ledger = await store.ledger_head()
-    rows = await store.entries_of_day(day)
-    before = [run for run in await store.fund_runs(days=(day, day)) if run.kind == plan.kind]
+    day = plan.day.isoformat()
+    booked = await store.entries_of_day(day)
+    before = await store.fund_runs(days=(day, day), kinds=(plan.kind,))
+    booking = await asyncio.to_thread(
+        _prepare, plan, heads=heads, booked=booked, before=before, made_at=made_at, key=key, decide=decide
+    )
+    if booking.run is None:
+        if booking.attestations:
+            await store.attest(booking.attestations)
+        return booking.result
+    was_new = await store.book_run(booking.run, entries=booking.entries, attestations=booking.attestations)
+    if decide is not None and not was_new:
+        raise StoreConflictError(f"{plan.kind} of {day} was booked at the same moment")
+    return booking.result if was_new else replace(booking.result, entries=())
+
+
+@dataclass(frozen=True, slots=True)
+class _Booking:
+    """What to write: a run with its entries, or no run if the last one booked the same; and what is signed with it."""
+
+    result: FundResult
+    run: RunRow | None
+    entries: Sequence[EntryRow]
+    attestations: Sequence[AttestationRow]
+
+
+def _prepare(
+    plan: FundPlan,
+    *,
+    heads: BookHeads,
+    booked: Sequence[EntryRow],
+    before: Sequence[RunRow],
+    made_at: int,
+    key: Signer,
+    decide: MakeAttestation | None,
+) -> _Booking:
+    """The booking after the day's entries `booked` and the plan's earlier runs `before`."""
+    day = plan.day.isoformat()
     rule = hashlib.sha256(PLAN_TAG + canonical_bytes(plan.plan)).hexdigest()
     digest = hashlib.sha256(canonical_bytes(plan.inputs)).hexdigest()
     if before and (before[-1].rule_hash, before[-1].input_digest) == (rule, digest):
-        if say is not None:
-            await store.attest([as_row(say(head))])
-        return FundResult(plan.kind, day, before[-1].run_key, ())
-    run_key = run_key_of(coop, day, kind=plan.kind, rule_hash=rule, digest=digest)
+        decisions = [] if decide is None else [as_row(decide(heads.attestation))]
+        return _Booking(FundResult(plan.kind, day, before[-1].run_key, ()), None, (), decisions)
+    run_key = run_key_of(heads.coop, day, kind=plan.kind, rule_hash=rule, digest=digest)
     if run_key in {run.run_key for run in before}:
         after = before[-1].run_key
-        run_key = run_key_of(coop, day, kind=plan.kind, rule_hash=rule, digest=digest, after=after)
-    result = _entries(plan, [read_entry(row.canonical) for row in rows], run_key=run_key)
-    entries = chained(result.entries, head=ledger)
+        run_key = run_key_of(heads.coop, day, kind=plan.kind, rule_hash=rule, digest=digest, after=after)
+    result = _entries(plan, [read_entry(row.canonical) for row in booked], run_key=run_key)
+    entries = chained(result.entries, head=heads.ledger)
     record = _record(plan)
     run = RunRow(
         run_key=run_key,
@@ -187,15 +222,9 @@ async def book_after(
         made_at=made_at,
         entries=len(entries),
     )
-    leaves = [row.canonical for row in (*rows, *entries)]
-    ledger = (entries[-1].position, entries[-1].hash) if entries else ledger
-    looks = await store.last_access_line()
-    root = root_row(run, leaves=leaves, ledger=ledger, looks=looks, coop=coop.id, head=head, key=key)
-    words = [] if say is None else [as_row(say(as_attestation(root).head))]
-    was_new = await store.book_run(run, entries=entries, attestations=[root, *words])
-    if words and not was_new:
-        raise StoreConflictError(f"{plan.kind} of {day} was booked at the same moment")
-    return result if was_new else FundResult(plan.kind, day, run_key, ())
+    root = sign_day(run, booked=booked, entries=entries, heads=heads, key=key)
+    decisions = [] if decide is None else [as_row(decide(as_attestation(root).head))]
+    return _Booking(result, run, entries, [root, *decisions])
 
 
 def _entries(plan: FundPlan, booked: Sequence[Entry], *, run_key: str) -> FundResult:
@@ -205,7 +234,7 @@ def _entries(plan: FundPlan, booked: Sequence[Entry], *, run_key: str) -> FundRe
 
 
 def _record(plan: FundPlan) -> bytes:
-    """The plan, what it was applied to and what came of it, as the bytes the entries cite."""
+    """The plan, its inputs and the resulting amounts, as the bytes that the entries cite."""
     amounts = {
         member: [[line, account, amount] for (line, account), amount in sorted(lines.items())]
         for member, lines in plan.target.items()

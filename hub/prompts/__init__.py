@@ -1,1 +1,1 @@
-"""Prompts to members: planned by a job and delivered, signed, to their homes."""
+"""Prompts to members: a job plans them, and they are sent to the homes, signed."""

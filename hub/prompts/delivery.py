@@ -1,4 +1,4 @@
-"""What the hub sends to homes by itself: prompts, signed for the agent's own topic. Receipts are intake's."""
+"""Sends prompts to homes, signed for the topic of the home's agent. Intake sends receipts."""
 
 from typing import Protocol
 
@@ -13,13 +13,13 @@ from protocols.wire.messages import PromptNotice, encode_prompt
 
 
 class Publisher(Protocol):
-    """What this needs of the broker link."""
+    """The part of the broker link that is needed here."""
 
     def publish(self, topic: str, sealed: bytes) -> None: ...
 
 
 class PromptSender:
-    """Brings prompts to the agents of their homes. Pages show them anyway: a home without an agent misses nothing."""
+    """Sends prompts to the agents of homes. Pages show them as well, so a home without an agent misses nothing."""
 
     def __init__(self, members: MemberStore, *, coop: str, key: Ed25519PrivateKey, link: Publisher) -> None:
         self._members = members
@@ -28,7 +28,7 @@ class PromptSender:
         self._link = link
 
     async def send(self, prompt: PromptRow) -> bool:
-        """Hand a prompt to the broker; False when its home has no agent now."""
+        """Hand a prompt to the broker; False if its home has no agent at present."""
         agents = await self._members.agents()
         agent = next((a.id for a in agents if a.home_id == prompt.home and a.revoked_at is None), None)
         if agent is None:
@@ -39,7 +39,7 @@ class PromptSender:
 
 
 def notice_of(prompt: PromptRow) -> PromptNotice:
-    """A stored prompt in the form agents are sent: typed values only."""
+    """A stored prompt as it is sent to agents: values only, no text."""
     return PromptNotice(
         prompt_id=prompt.id,
         appliance=prompt.appliance,

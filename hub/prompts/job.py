@@ -1,4 +1,4 @@
-"""Asks members to move appliances, and later measures what it brought: fetches, calls hub.core, stores, sends."""
+"""Asks members to move appliances, and later measures what that brought: reads, calls hub.core, stores and sends."""
 
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
@@ -27,18 +27,18 @@ SendPrompt = Callable[[PromptRow], Awaitable[bool]]
 
 
 class PromptStores(MemberStore, ReadingStore, PromptStore, Protocol):
-    """The slices these jobs need."""
+    """The parts of the store that these jobs need."""
 
 
 class ForecastSource(Protocol):
-    """Whoever holds the newest forecasts with their error paths."""
+    """What has the newest forecasts with their error paths."""
 
     @property
     def newest(self) -> tuple[Forecast, ...]: ...
 
 
 class PromptJob:
-    """One by one against the updated forecast; nothing is asked when the forecast of this hour is missing."""
+    """Each hour's prompts. Nobody is asked when there is no forecast of this hour."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class PromptJob:
         self._rules = rules or PromptRules()
 
     async def __call__(self, due_s: int) -> None:
-        """Idempotent: a prompt is named by what it asks, and one that is known is neither stored nor sent again."""
+        """Idempotent: a prompt's id follows from what it asks, and a known one is neither stored nor sent again."""
         now_slot = slot_of(due_s)
         forecasts = [made for made in self._forecasts.newest if made.issued_slot == now_slot]
         if not any(made.target == "demand" for made in forecasts):
@@ -90,14 +90,14 @@ class PromptJob:
 
 
 class PromptEffectJob:
-    """Each night: what the runs that were moved brought, measured against the home's own comparable days."""
+    """Each night: how much energy the moved runs shifted, measured against the home's own comparable days."""
 
     def __init__(self, store: PromptStores, *, tz: str) -> None:
         self._store = store
         self._tz = tz
 
     async def __call__(self, due_s: int) -> None:
-        """Idempotent: a prompt measured once keeps its figure; one that cannot be measured yet is tried again."""
+        """Idempotent: a measured prompt keeps its value; one that cannot be measured yet is tried again."""
         now_slot = slot_of(due_s)
         recent = await self._store.prompts(home=None, issued=range(now_slot - LOOK_BACK_SLOTS, now_slot))
         for prompt in recent:
@@ -133,7 +133,7 @@ class PromptEffectJob:
 
 
 def prompt_row(proposal: PromptProposal) -> PromptRow:
-    """A proposal as it is stored and sent; its id is a digest of what it asks, so the same question has one name."""
+    """A proposal as it is stored and sent; its id is a digest of what it asks, so the same question has one id."""
     asked = "|".join(
         map(str, (proposal.home, proposal.appliance, proposal.issued_slot, proposal.usual_slot, proposal.proposed_slot))
     )

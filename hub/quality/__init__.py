@@ -1,1 +1,1 @@
-"""Findings on readings: looked for, kept, and decided by the board."""
+"""Findings on readings: the quality check, the stored findings, and the board's decisions."""

@@ -1,4 +1,4 @@
-"""The board's decision on a finding: who may make it and which, checked against what stands, then kept."""
+"""The board's decision on a finding: who may make which decision, checked against the current one, then stored."""
 
 from typing import Final, Literal
 
@@ -18,7 +18,7 @@ SENTENCES: Final[dict[Problem, str]] = {
     "own": "another board member decides on a finding of your own home",
     "closed": "this finding is closed: readings that came later put it right",
     "verdict": "this cannot be decided on it; `findings` lists what can",
-    "meanwhile": "somebody else has decided meanwhile; look again",
+    "meanwhile": "somebody else has just decided; load the finding again",
 }
 
 
@@ -31,7 +31,7 @@ class DecisionError(Exception):
 
 
 def board_access(member: str) -> Access:
-    """A board member's look at findings."""
+    """A board member's access to findings."""
     return Access(actor=member, role="board", purpose="settle.share", reason="findings")
 
 
@@ -47,7 +47,7 @@ async def decide_finding(
 ) -> FindingRow:
     """Add the decision and return the finding as it is then. `after` is the last decision that was seen, 0 for none.
 
-    The look at the finding is logged. Raises: DecisionError.
+    The access to the finding is logged. Raises: DecisionError.
     """
     if not member.is_board:
         raise DecisionError("not_board")
@@ -78,9 +78,9 @@ async def one_finding(store: SettlementStores, number: int, *, access: Access) -
 
 
 async def verdicts_of(store: SettlementStores, row: FindingRow) -> tuple[QualityVerdict, ...]:
-    """What may be decided on it now; a decided one may be decided anew, a closed one that nobody decided on not.
+    """What may be decided on it now: a decided finding may be decided again, a closed one without a decision may not.
 
-    What was decided counts also when the finding is closed since, so it must be possible to take it back.
+    A decision counts even after the finding is closed, so it must be possible to change it.
     """
     if row.closed is not None and not row.decisions:
         return ()
@@ -89,7 +89,7 @@ async def verdicts_of(store: SettlementStores, row: FindingRow) -> tuple[Quality
 
 
 def last_decision(row: FindingRow) -> int:
-    """The number of the decision that stands, 0 where there is none."""
+    """The number of the current decision, 0 if there is none."""
     return row.decisions[-1].id if row.decisions else 0
 
 
@@ -106,7 +106,7 @@ class FindingService:
     async def decide(
         self, number: int, *, member: Member, verdict: str, reason: str, at: int, after: int
     ) -> str | None:
-        """Keep the decision; returns None on success, else which of SENTENCES says why not."""
+        """Store the decision; returns None on success, else which of SENTENCES says why not."""
         try:
             await decide_finding(self._store, number, member=member, verdict=verdict, reason=reason, at=at, after=after)
         except DecisionError as refused:

@@ -1,7 +1,7 @@
-"""What is wrong with the readings of a local day, looked for and kept: new findings added, those gone by closed.
+"""Checks the readings of a local day and stores findings: new ones are added, those that no longer apply are closed.
 
-Grid readings are looked at for every home, as the contract allows; what panels and batteries did only where the home
-lets the neighbourhood's sums be made of it by the quarter hour. Each look is logged; nothing is held or booked here.
+Grid readings are checked for every home, as the contract allows; panels and batteries only if the home lets their
+quarter hours be used in the neighbourhood's sums. Each access is logged; nothing is held or booked here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,14 +36,14 @@ Coordinates = tuple[float, float] | None
 
 
 class QualityCheck(Protocol):
-    """Looks at closed days and keeps what it finds; returns how many days had something new to look at."""
+    """Checks closed days and stores what it finds; returns how many days had new readings."""
 
     async def __call__(self, store: SettlementStores, days: Sequence[date], *, at: int) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
 class DayCheck:
-    """What was found on a local day, by home, slot and code; one look covers messages up to `message_position`."""
+    """What was found on a local day, by home, slot and code, from messages up to `message_position`."""
 
     day: date
     found: tuple[Finding, ...]
@@ -53,9 +53,9 @@ class DayCheck:
 async def check_days_quality(
     store: SettlementStores, days: Sequence[date], *, place_deg: Coordinates, plates: NameplateLimits, at: int
 ) -> int:
-    """Look at those of these days, in order, that have messages newer than the last look; returns how many.
+    """Check those of these days, in order, that have messages newer than the last check; returns how many.
 
-    What is held follows from the readings alone, so a look that is late or lost changes no settlement.
+    What is held follows from the readings alone, so a late or lost check changes no settlement.
     """
     if not days:
         return 0
@@ -75,7 +75,7 @@ async def check_days_quality(
 
 
 async def store_day_check(store: SettlementStores, look: DayCheck, *, at: int) -> None:
-    """Keep what was found on the day; what was found before and is not now is closed."""
+    """Store what was found on the day; what was found before but not now is closed."""
     found = [
         NewFinding(
             each.home, each.code, each.measure, each.first_slot, each.slots, each.severity, each.numbers, each.sentence
@@ -89,7 +89,7 @@ async def store_day_check(store: SettlementStores, look: DayCheck, *, at: int) -
 async def check_day_quality(
     store: SettlementStores, *, day: date, place_deg: Coordinates, plates: NameplateLimits
 ) -> DayCheck:
-    """Everything found on the local day; on a Sunday also how homes stand among their neighbours over two weeks."""
+    """Everything found on the local day; on a Sunday also how homes compare with their neighbours over two weeks."""
     tz = (await store.coop()).tz
     slots = slots_of_day(day, tz)
     rule = read_rule((await store.rule_on(day.isoformat()))[1])
@@ -129,7 +129,7 @@ async def _among_neighbours(
 
 
 def _allowed(consents: Mapping[str, tuple[int, bytes]], slot: Slot) -> dict[str, list[Measure]]:
-    """By home, the measures beside the grid's that it lets the neighbourhood's sums be made of."""
+    """By home, the measures besides the grid's that it lets the neighbourhood's sums use."""
     allowed: dict[str, list[Measure]] = {}
     for measure in Measure:
         if measure not in SETTLED:
@@ -162,7 +162,7 @@ def _doubt_finding(doubt: SuspectSlots, home: str) -> Finding:
     numbers, label = dict(doubt.numbers), "" if doubt.measure is None else doubt.measure.label
     sentence = {
         "frozen": "The grid meter stood still in both directions all day",
-        "frozen_value": f"What was {label} is {numbers.get('energy_wh')} Wh in each of {doubt.slots} quarter hours",
+        "frozen_value": f"{numbers.get('energy_wh')} Wh {label} in each of {doubt.slots} quarter hours",
         "impossible": f"{numbers.get('energy_wh')} Wh {label} in a quarter hour is more than the"
         f" {numbers.get('most_wh')} Wh a connection carries",
     }[doubt.code]

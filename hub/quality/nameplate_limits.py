@@ -1,4 +1,4 @@
-"""What homes' panels and turbines can do at most, as the board wrote it down, and the nightly look that uses it."""
+"""Reads the most power that homes' panels and turbines can produce, and makes the nightly check that uses it."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -14,7 +14,7 @@ MADE: Final = (Measure.PV_PRODUCTION, Measure.WIND_PRODUCTION)
 
 
 def make_quality_check(settings: HubSettings) -> QualityCheck:
-    """The look at closed days with this hub's place and plates. Raises: RequestError for a file that is wrong."""
+    """The check of closed days with this hub's place and nameplate limits. Raises: RequestError for a wrong file."""
     weather = settings.weather
     place_deg = None if weather is None else (weather.latitude, weather.longitude)
     plates = {} if settings.plates_file is None else read_nameplates(read_json_table(settings.plates_file))

@@ -19,6 +19,7 @@ from hub.storage.records import (
     Agent,
     Appliance,
     AttestationRow,
+    BookRows,
     ChainHead,
     Coop,
     EntryRow,
@@ -206,6 +207,15 @@ class BookStore(Protocol):
         self, *, days: tuple[str, str] | None = None, kinds: Sequence[str] | None = None
     ) -> tuple[RunRow, ...]:
         """Runs of the co-op's funds in the order they were booked. Bills are large: name the kinds where you can."""
+        ...
+
+    async def book_rows(
+        self, *, decisions: Sequence[str] = (), funds: Sequence[str] = (), days: tuple[str, str] | None = None
+    ) -> BookRows:
+        """The heads, with attestations and fund runs of these kinds, all read in one transaction.
+
+        `days` limits the settlement runs to these local days, both included.
+        """
         ...
 
     async def entries_of_run(self, run_key: str) -> tuple[EntryRow, ...]: ...

@@ -321,6 +321,19 @@ class AttestationRow:
 
 
 @dataclass(frozen=True, slots=True)
+class BookRows:
+    """The books at one moment. Settlement runs come without their records; `access_line` is the newest log line."""
+
+    coop: Coop
+    last_attestation: AttestationRow | None
+    ledger: tuple[int, bytes]
+    access_line: int
+    runs: tuple[RunRow, ...]
+    fund_runs: tuple[RunRow, ...]
+    decisions: tuple[AttestationRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SettledThrough:
     """What a day's standing run had seen: newest message, memberships and decision. A hint, no part of the books."""
 

@@ -1,1 +1,1 @@
-"""What-if and fairness for the pages: computed beside the event loop and cached."""
+"""What-if and fairness for the pages: computed in a thread and cached."""

@@ -1,6 +1,6 @@
-"""Answers that take long to work out: each question once, one question at a time for each asker, the newest kept.
+"""A cache of answers that take long: each question is computed once, one at a time for each asker.
 
-It knows nothing of what is asked. The work runs on when the asker has stopped waiting, and is there when asked again.
+It does not know the questions. If the asker stops waiting the work goes on, and the answer is there the next time.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ class AnswerCache(Generic[Q, A]):
         self._one = asyncio.Lock()
 
     async def get_or_compute(self, question: Q, *, asker: str, work: Callable[[], Awaitable[A]]) -> A | None:
-        """The answer, or None where it takes longer than `wait_s`: the work goes on, and may be asked for again.
+        """The answer, or None if it takes longer than `wait_s`: the work goes on, and the caller may ask again.
 
         Raises: AskerBusyError, or what `work` raised.
         """

@@ -1,6 +1,6 @@
-"""The yearly fairness report for the members' page: worked out once beside the event loop, and kept while it holds.
+"""The yearly fairness report for the members' page: computed once in a thread, and cached while its inputs are the same.
 
-A member gets the own row and what all may see; the other members' rows never leave it.
+Members get their own row and what everybody may see; other members' rows never leave it.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ class _Made:
 
 
 class FairnessService:
-    """What the Fairness page asks. The look at the homes' readings is logged in each home's log when they are read."""
+    """Answers the Fairness page. The access to the homes' readings is in each home's log."""
 
     def __init__(self, store: SettlementStores, *, wait_s: float = WAIT_S) -> None:
         self._store = store
@@ -53,8 +53,8 @@ class FairnessService:
         return tuple(sorted({int(run.day[:4]) for run in runs}, reverse=True))
 
     async def report(self, member: str, *, year: int, today: date) -> MemberFairness | str | None:
-        """The member's own view of the year, up to its last month that is over; a line saying why there is none; None
-        while it is worked out.
+        """The member's own view of the year, up to its last complete month; a line if there is none; None while it is
+        computed.
         """
         first, last = date(year, 1, 1), _end_of(year, today=today)
         standing = await period_digest(self._store, first=first, last=last)
@@ -91,13 +91,13 @@ class FairnessService:
         except (RejectedInputError, ValueError) as problem:
             return str(problem)
         if len(report.shares) < LEAST_HOMES:
-            return f"fewer than {LEAST_HOMES} homes took part; a report would tell of single homes"
+            return f"fewer than {LEAST_HOMES} homes took part; a report would show single homes"
         span = (date.fromisoformat(settled[-1]) - date.fromisoformat(settled[0])).days + 1
         return _Made(settled[0], settled[-1], len(settled), span - len(settled), seed, report)
 
 
 def orders_seed(digests: Sequence[str]) -> int:
-    """The seed of the sampled orders: from what was read, so that nobody chooses it."""
+    """The seed of the sampled orders: derived from the readings, so that nobody can choose it."""
     return int.from_bytes(hashlib.sha256(SEED_TAG + "\n".join(digests).encode()).digest()[:8], "big")
 
 

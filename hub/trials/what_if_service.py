@@ -1,6 +1,6 @@
-"""Rules tried on past months for the members' page: worked out beside the event loop, one at a time, and kept.
+"""Rules tried on past months for the members' page: computed in a thread, one at a time, and cached.
 
-A member gets the own change and what all may see; the other members' changes never leave it.
+Members get their own change and what everybody may see; other members' changes never leave it.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ class _Tried:
 
 
 class TrialService:
-    """What the What-if page asks. The look at the homes' readings is logged in each home's log when they are read."""
+    """Answers the What-if page. The access to the homes' readings is in each home's log."""
 
     def __init__(self, store: SettlementStores, *, wait_s: float = WAIT_S) -> None:
         self._store = store
@@ -51,7 +51,7 @@ class TrialService:
         return tuple(sorted({month_of(date.fromisoformat(run.day)) for run in runs}, reverse=True))
 
     async def try_rule(self, member: str, *, month: date, choice: str, today: date) -> MemberTrial | str | None:
-        """The member's own view of the rule tried on the month; a line saying why not; None while it is worked out."""
+        """The member's own view of the rule tried on the month; a line saying why not; None while it is computed."""
         days = days_of(month)
         standing = await period_digest(self._store, first=days[0], last=days[-1])
         try:

@@ -9,15 +9,10 @@ from typing import Protocol
 
 from hub.storage.contract import MemberStore, ReadingStore
 from hub.storage.records import Agent, Coop
-from protocols.consent.reduction import consent_toml, decode_consent, default_consent
-from protocols.enrolment.handshake import (
-    EnrolAnswer,
-    EnrolRequest,
-    build_answer,
-    fingerprint,
-    parse_request,
-    token_hash,
-)
+from protocols.consent.rules import decode_consent, default_consent
+from protocols.consent.text import consent_toml
+from protocols.enrolment.handshake import EnrolAnswer, EnrolRequest, build_answer, fingerprint, parse_request
+from protocols.enrolment.token import token_hash
 from protocols.timeline import Clock
 from protocols.wire.refusal_reasons import WireError
 from protocols.wire.topics import shard_of
@@ -85,7 +80,13 @@ class Enrolment:
         consent = decode_consent(held[1]) if held is not None else default_consent(enrolled.home_id)
         host, port = self._broker()
         answer = EnrolAnswer(
-            *(self._coop.id, enrolled.home_id, agent_id, enrolled.shard, self._public_key, host, port),
+            coop=self._coop.id,
+            home=enrolled.home_id,
+            agent=agent_id,
+            shard=enrolled.shard,
+            hub_public_key=self._public_key,
+            broker_host=host,
+            broker_port=port,
             tz=self._coop.tz,
             consent=consent_toml(consent),
         )

@@ -1,4 +1,4 @@
-"""Reads the whole ledger again and computes every standing run anew from the readings; changes nothing."""
+"""Reads the whole ledger again and recomputes every current run from the readings; changes nothing."""
 
 from dataclasses import dataclass, field
 from datetime import date
@@ -16,9 +16,9 @@ from hub.verify.journal import check_journal
 
 @dataclass
 class BookCheck(CheckResult):
-    """What was looked at and every contradiction found.
+    """What was checked, and every contradiction found.
 
-    `late_days` have readings newer than their run: not wrong, to be settled again. `sums` must be zero per unit.
+    `late_days` have readings newer than their run: they are not wrong, but must be settled again. `sums` must be zero per unit.
     `unsigned` runs were booked before the hub signed its books: the next settlement signs them.
     """
 
@@ -35,10 +35,10 @@ class BookCheck(CheckResult):
 async def check_books(
     store: SettlementStores, key: Ed25519PublicKey | None = None, *, tell: ReportProgress = ignore_progress
 ) -> BookCheck:
-    """The journal whole, every entry and the ledger zero, every standing run the same result from the same readings.
+    """Check that the journal is whole, that it sums to zero, and that the same readings give each current run's result.
 
-    Without the hub's public key, signatures are not looked at, nor that every run has one. Runs of a journal that is
-    not whole are not computed again: what they stand on is in doubt.
+    Without the hub's public key it checks no signatures, nor that every run has one. If the journal is not whole, runs
+    are not recomputed, because their inputs are in doubt.
     """
     check = BookCheck()
     journal = await check_journal(store, check, key=key, tell=tell)
@@ -61,8 +61,8 @@ async def _recompute(store: SettlementStores, check: BookCheck, *, tell: ReportP
         try:
             settled = settle(inputs.readings, inputs.rule)
         except RejectedInputError as refusal:
-            check.note(f"run of {day}: computed again it is refused ({refusal})")
+            check.note(f"recomputing the run of {day} was refused ({refusal})")
             continue
         check.recomputed += 1
         if settled.result_hash() != run.result_hash or settled.record() != run.allocation:
-            check.note(f"run of {day}: computed again it comes to another result")
+            check.note(f"recomputing the run of {day} gave a different result")

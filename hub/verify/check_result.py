@@ -8,7 +8,7 @@ FINDINGS_MAX: Final = 100
 
 @dataclass
 class CheckResult:
-    """All contradictions are counted, the first FINDINGS_MAX are kept as sentences."""
+    """All contradictions are counted; the first FINDINGS_MAX are listed as sentences."""
 
     wrong: int = 0
     findings: list[str] = field(default_factory=list)

@@ -1,15 +1,15 @@
 """Checks the stored journal row by row: rulebook, entries, runs and what the hub signed of them. It reads no reading.
 
-Every column of every row is held against something else: the chain of hashes, the run's key, the record's hash, or the
-signed chain of attestations. A finding names the row that does not fit.
+Every column of every row is compared with something else: the chain of hashes, the run's key, the record's hash, or
+the signed chain of attestations. A finding names the row that does not fit.
 """
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, cast
+from typing import Final
 
+import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -35,12 +35,22 @@ FUND_KINDS: Final = "fund:"
 RUN_PAGE: Final = 8
 ALL_DAYS: Final = ("", "~")
 BEFORE_ALL: Final = -(2**63)
-"""Below every position, so that a row moved under the first one is seen too."""
+"""Below every position, so that a row moved before the first one is found too."""
+
+
+class _DayRoot(msgspec.Struct, frozen=True):
+    """The content of a day root; roots older than the count of the access log have no `looks`."""
+
+    root: str
+    entries: int
+    ledger: tuple[int, str]
+    run: dict[str, object]
+    looks: int = 0
 
 
 @dataclass
 class JournalCheck:
-    """What the rows came to: leaf hashes of each day's entries with their positions, and the runs without records.
+    """The result: leaf hashes of each day's entries with their positions, and the runs without records.
 
     `looks` is the highest number of access log lines the hub signed for, with the attestation that says so.
     """
@@ -66,7 +76,7 @@ async def check_journal(
     coop = await store.coop()
     for position, rule_hash, canonical in await store.journal_rules():
         if hashlib.sha256(VERSION_TAG + canonical).hexdigest() != rule_hash:
-            found.note(f"rule {position}: it is not what its name says")
+            found.note(f"rule {position}: its content does not match its hash")
     await _check_entries(store, journal, found, tell=tell)
     await _check_runs(store, journal, found, coop=coop)
     await _check_attestations(store, journal, found, coop=coop, key=key)
@@ -82,21 +92,21 @@ async def check_journal(
 async def _check_entries(
     store: SettlementStores, journal: JournalCheck, found: CheckResult, *, tell: ReportProgress
 ) -> None:
-    """Each hash follows from the one before. A wrong hash is laid to its own entry, not to the one after it."""
+    """Each hash follows from the one before. A wrong hash is reported for its own entry, not for the next one."""
     position, previous, after = 0, (GENESIS, GENESIS), BEFORE_ALL
     while page := await store.journal_entries(after=after, limit=PAGE):
         after = page[-1].position
         for row in page:
             journal.entries += 1
             if row.position < 1:
-                found.note(f"entry {row.position}: there is no such place")
+                found.note(f"entry {row.position}: its position is below 1")
                 continue
             if row.position != position + 1:
-                found.note(f"entry {position + 1} is not there: the next is {row.position}")
+                found.note(f"entry {position + 1} is missing: the next is {row.position}")
             position = row.position
             follows = [entry_hash(each, row.canonical) for each in previous]
             if row.hash not in follows:
-                found.note(f"entry {position}: it is not what was chained")
+                found.note(f"entry {position}: its hash does not follow from the entry and the one before")
             previous = (row.hash, follows[0])
             journal.booked[row.run_key] += 1
             _check_entry(row, journal, found)
@@ -111,7 +121,7 @@ def _check_entry(row: EntryRow, journal: JournalCheck, found: CheckResult) -> No
         found.note(f"entry {row.position}: it cannot be read ({error})")
         return
     if (entry.unit, entry.day, entry.member, entry.run) != (row.unit, row.day, row.member, row.run_key):
-        found.note(f"entry {row.position}: it is filed under other words than it was chained with")
+        found.note(f"entry {row.position}: its stored columns differ from the chained entry")
     journal.sums[entry.unit] += sum(posting.amount for posting in entry.postings)
     journal.leaves[entry.day].append((row.position, leaf_hash(row.canonical)))
     journal.hashes[row.position] = row.hash
@@ -125,17 +135,17 @@ async def _check_runs(store: SettlementStores, journal: JournalCheck, found: Che
         after = page[-1][0]
         for at, run in page:
             if at < 1:
-                found.note(f"run {at} of {run.day}: there is no such place")
+                found.note(f"run {at} of {run.day}: its position is below 1")
                 continue
             place = f"run {at} of {run.day}"
             if at != position + 1:
-                found.note(f"run {position + 1} is not there: the next is {at}")
+                found.note(f"run {position + 1} is missing: the next is {at}")
             position = at
             book = (run.day, run.kind if run.kind.startswith(FUND_KINDS) else "")
             if run.run_key not in {_key(coop, run, ""), _key(coop, run, before.get(book, ""))}:
-                found.note(f"{place}: its key is not that of its day, kind, rule and inputs")
+                found.note(f"{place}: its key does not match its day, kind, rule and inputs")
             if hashlib.sha256(run.allocation).hexdigest() != run.result_hash:
-                found.note(f"{place}: its record is not the one its result names")
+                found.note(f"{place}: its record does not match its result hash")
             if journal.booked.get(run.run_key, 0) != run.entries:
                 booked = journal.booked.get(run.run_key, 0)
                 found.note(f"{place}: it names {run.entries} entries, the ledger holds {booked}")
@@ -157,17 +167,17 @@ def _without_record(run: RunRow) -> RunRow:
 async def _check_attestations(
     store: SettlementStores, journal: JournalCheck, found: CheckResult, *, coop: Coop, key: Ed25519PublicKey | None
 ) -> None:
-    """The signed chain, and behind each day root its run and the entries under it."""
+    """Check the signed chain, and for each day root its run and the entries under it."""
     position, previous, after = 0, FIRST_PREVIOUS, BEFORE_ALL
     while page := await store.journal_attestations(after=after, limit=PAGE):
         after = page[-1].position
         for row in page:
             journal.attestations += 1
             if row.position < 1:
-                found.note(f"attestation {row.position} of {row.subject}, run {row.run_key}: there is no such place")
+                found.note(f"attestation {row.position} of {row.subject}, run {row.run_key}: its position is below 1")
                 continue
             if row.position != position + 1:
-                found.note(f"attestation {position + 1} is not there: the next is {row.position}")
+                found.note(f"attestation {position + 1} is missing: the next is {row.position}")
             position = row.position
             said = _check_attestation(row, found, coop=coop, key=key, previous=previous)
             previous = document_digest(row.document)
@@ -177,9 +187,9 @@ async def _check_attestations(
 
 
 async def _check_all_signed(store: SettlementStores, journal: JournalCheck, found: CheckResult) -> None:
-    """Every run has its day root; but a store that knows of no signing at all is one of before the hub signed.
+    """Every run has its day root, unless the store is from before the hub signed its books.
 
-    How far a day's inputs reach is kept since the hub signs, so a day that has it was booked by a hub that does.
+    How far a day's inputs were read is stored only since the hub signs, so a day that has it was booked by such a hub.
     """
     is_older = not journal.attestations and not await store.settled_through(days=ALL_DAYS)
     for run_key, (at, run) in journal.runs.items():
@@ -192,10 +202,10 @@ async def _check_all_signed(store: SettlementStores, journal: JournalCheck, foun
 
 
 async def _check_access_log(store: SettlementStores, journal: JournalCheck, found: CheckResult) -> None:
-    """No line taken out of it, nor off its end since the last day root. Lines put in their place are not noticed."""
+    """Check that no line was removed, at the end not since the last day root. Replaced lines are not noticed."""
     last, count = await store.last_access_line(), await store.access_line_count()
     if count < last:
-        found.note(f"access log: {last - count} of its {last} lines are not there")
+        found.note(f"access log: {last - count} of its {last} lines are missing")
     signed, place = journal.looks
     if last < signed:
         found.note(f"access log: it ends with line {last}, and the hub signed for {signed} lines ({place})")
@@ -220,7 +230,7 @@ def _check_attestation(
         found.note(f"{place} of {row.subject}: it does not follow the one before it")
     filed = (row.position, row.kind, row.subject, row.run_key, coop.id)
     if (said.number, said.kind, said.subject, said.run_key, said.coop) != filed:
-        found.note(f"{place} of {row.subject}: it is filed under other words than were signed")
+        found.note(f"{place} of {row.subject}: its stored columns differ from the signed document")
     return said
 
 
@@ -229,21 +239,24 @@ def _check_root(said: AttestedDocument, journal: JournalCheck, found: CheckResul
 
     Runs are signed in their order, so the nth day root is that of run n.
     """
-    words = cast(Mapping[str, object], said.content["run"])
+    try:
+        root = said.content_as(_DayRoot)
+    except ValueError as error:
+        found.note(f"{place} of {said.subject}: {error}")
+        return
     if said.run_key not in journal.runs:
-        found.note(f"run {nth} of {said.subject}: {said.run_key} is not there, and the hub signed for it ({place})")
+        found.note(f"run {nth} of {said.subject}: {said.run_key} is missing, and the hub signed for it ({place})")
     else:
         at, run = journal.runs[said.run_key]
         if at != nth:
-            found.note(f"run {nth} of {said.subject}: it stands at {at}, and the hub signed for it in another order")
+            found.note(f"run {nth} of {said.subject}: it is run {at}, and the hub signed for it in another order")
         stored = run_columns(run)
-        if differing := sorted(name for name in stored if stored[name] != words.get(name)):
+        if differing := sorted(name for name in stored if stored[name] != root.run.get(name)):
             found.note(f"run {at} of {run.day}: the hub signed for another {', '.join(differing)}")
-    position, head = cast(list[object], said.content["ledger"])
-    if position and journal.hashes.get(cast(int, position), b"").hex() != head:
+    position, head = root.ledger
+    if position and journal.hashes.get(position, b"").hex() != head:
         found.note(f"entry {position}: the hub signed for another ledger up to here ({place})")
-    # Day roots of before the access log was counted say nothing of it.
-    journal.looks = max(journal.looks, (cast(int, said.content.get("looks", 0)), place))
-    leaves = [leaf for at, leaf in journal.leaves.get(said.subject, ()) if at <= cast(int, position)]
-    if (build_tree_from_hashes(leaves).root.hex(), len(leaves)) != (said.content["root"], said.content["entries"]):
+    journal.looks = max(journal.looks, (root.looks, place))
+    leaves = [leaf for at, leaf in journal.leaves.get(said.subject, ()) if at <= position]
+    if (build_tree_from_hashes(leaves).root.hex(), len(leaves)) != (root.root, root.entries):
         found.note(f"{place} of {said.subject}: the day's entries are not those the hub signed for")

@@ -1,4 +1,4 @@
-"""Opens every stored message again and holds the tables against what the homes signed; changes nothing."""
+"""Opens every stored message again and compares the tables with what the homes signed; changes nothing."""
 
 import hashlib
 from collections.abc import AsyncIterator, Sequence
@@ -12,7 +12,7 @@ from hub.console.progress import ReportProgress, ignore_progress
 from hub.storage.contract import MemberStore, ReadingStore
 from hub.storage.records import Access, Agent, ChainHead
 from hub.verify.check_result import CheckResult
-from protocols.consent.reduction import decode_consent
+from protocols.consent.rules import decode_consent
 from protocols.quantities import Mark, Measure
 from protocols.slots import Slot, format_slot
 from protocols.wire.chain import FIRST_PREVIOUS, Header
@@ -35,7 +35,7 @@ class MessageStores(MemberStore, ReadingStore, Protocol):
 
 @dataclass
 class MessageCheck(CheckResult):
-    """What was looked at, and every contradiction found.
+    """What was checked, and every contradiction found.
 
     `chains` gives each agent's chain as one hash: SHA-256 over a line `epoch seq hash` of every message, in order.
     """
@@ -63,7 +63,7 @@ class _Chain:
 
 
 async def check_messages(store: MessageStores, *, tell: ReportProgress = ignore_progress) -> MessageCheck:
-    """Signatures, chains without holes, and tables that say what the signed bytes say, and nothing more."""
+    """Check signatures, chains without gaps, and that the tables hold exactly what the signed bytes say."""
     check = MessageCheck()
     expected = await store.message_count()
     coop = (await store.coop()).id
@@ -142,11 +142,11 @@ def _problem(chain: _Chain, held: tuple[int, int, bytes, bytes], *, header: Head
     if seq != expected:
         return f"number {expected} is not there"
     if not sealed:
-        return None  # refused for its content: only its number and hash are kept, the next message names the hash
+        return None  # refused for its content: only its number and hash are stored, and the next message names the hash
     if header is None:
         return "the stored bytes do not open with the agent's key"
     if (header.epoch, header.seq) != (epoch, seq):
-        return "it is filed under another number than it was signed with"
+        return "its stored number differs from the signed one"
     if batch_hash(sealed) != held_hash:
         return "the stored bytes have another hash than was receipted"
     previous = chain.head if epoch == chain.epoch else FIRST_PREVIOUS
@@ -178,7 +178,7 @@ async def _compare(
                 f"{home} {measure.name.lower()} {format_slot(slot)}: the table differs from what the home signed"
             )
     for measure, row in series.items():
-        # Only measured values settle; what was spread out of a longer sum is marked derived.
+        # Only measured values are settled; values spread from a longer total are marked derived.
         for place in np.flatnonzero(row.mark == Mark.MEASURED):
             slot = looked.start + int(place)
             if (measure, slot) not in signed:
@@ -198,7 +198,7 @@ async def _compare_consents(store: MessageStores, home: str, *, signed: Sequence
     held = await store.consent_versions(home)
     for version in sorted(said.keys() | held.keys()):
         if version not in held:
-            check.note(f"{home} consent {version}: the home signed it and the table has it not")
+            check.note(f"{home} consent {version}: signed by the home but missing from the table")
         elif version not in said:
             check.note(f"{home} consent {version}: the table holds it and nobody signed it")
         elif said[version] != held[version]:

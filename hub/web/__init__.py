@@ -1,1 +1,1 @@
-"""The hub's pages: what members and the board see of the store, drawn on the server and readable without scripts."""
+"""The hub's pages for members and the board, rendered on the server and complete without scripts."""

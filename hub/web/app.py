@@ -1,15 +1,16 @@
-"""The hub's web application: routes, protecting headers, and one clear sentence for every error."""
+"""The hub's web application: routes, security headers, and one clear sentence for every error."""
 
 from typing import Final
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
 from hub.web.frame.guard import ErrorPages, PageError, SecurityHeaders
 from hub.web.frame.services import HubParts
 from hub.web.frame.sign_in import SignInNeededError
+from hub.web.frame.translation import translatable
 from hub.web.pages.account import add_account_pages
 from hub.web.pages.board import add_board_pages
 from hub.web.pages.credits import add_credit_pages
@@ -25,16 +26,18 @@ from hub.web.pages.what_if import add_what_if_pages
 from hub.web.rendering import PageContext
 
 _SENTENCES: Final = {
-    404: "There is no such page.",
-    405: "This address does not take that kind of request.",
+    404: translatable("This page does not exist."),
+    405: translatable("This address does not accept that kind of request."),
 }
-
-
-_BROKEN: Final = "The hub made a mistake while drawing this page. Nothing of yours was changed. Please tell the board."
+_BROKEN: Final = translatable(
+    "An error in the hub kept this page from being shown. Nothing was changed. Please tell the board."
+)
+_CANNOT: Final = translatable("The hub cannot answer this request.")
+_SIGN_IN_FIRST: Final = translatable("Sign in first.")
 
 
 def build_app(parts: HubParts) -> FastAPI:
-    """The application over these parts; it starts nothing and opens no port."""
+    """The application with these parts; it starts nothing and opens no port."""
     app = FastAPI(title=parts.coop.name, docs_url=None, redoc_url=None, openapi_url=None)
     site = PageContext(parts)
     add_sign_in_pages(app, site)
@@ -59,7 +62,7 @@ def build_app(parts: HubParts) -> FastAPI:
 def _add_error_pages(app: FastAPI, site: PageContext) -> None:
     async def sign_in_needed(request: Request, _error: Exception) -> Response:
         if _wants_json(request):
-            return JSONResponse({"error": "Sign in first."}, status_code=401)
+            return site.error(_SIGN_IN_FIRST, status=401, is_json=True)
         return RedirectResponse("/sign-in", status_code=303)
 
     async def page_error(request: Request, error: Exception) -> Response:
@@ -68,7 +71,7 @@ def _add_error_pages(app: FastAPI, site: PageContext) -> None:
 
     async def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        sentence = _SENTENCES.get(error.status_code, "The hub cannot answer this request.")
+        sentence = _SENTENCES.get(error.status_code, _CANNOT)
         return _error_page(site, request, status=error.status_code, sentence=sentence)
 
     app.add_exception_handler(SignInNeededError, sign_in_needed)
@@ -81,6 +84,4 @@ def _wants_json(request: Request) -> bool:
 
 
 def _error_page(site: PageContext, request: Request, *, status: int, sentence: str) -> Response:
-    if _wants_json(request):
-        return JSONResponse({"error": sentence}, status_code=status)
-    return site.plain_page("error.html", status=status, sentence=sentence)
+    return site.error(sentence, status=status, is_json=_wants_json(request))

@@ -1,4 +1,4 @@
-"""Turns a page's values into HTML or JSON in the visitor's language; it reads only what each page's frame shows."""
+"""Renders pages as HTML in the visitor's language, or as JSON. It reads only what the frame of every page shows."""
 
 import hashlib
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ PROMPT_DAYS: Final = 14
 
 @dataclass(frozen=True, slots=True)
 class PageFrame:
-    """What stands around every page."""
+    """What every page shows around its own content."""
 
     coop: str
     language: str
@@ -39,7 +39,7 @@ class PageFrame:
 
 @lru_cache(maxsize=16)
 def templates(language: str) -> Environment:
-    """The templates speaking one language; every value is escaped, and an unknown name is an error."""
+    """The templates in one language; every value is escaped, and an unknown name is an error."""
     environment = Environment(
         loader=FileSystemLoader(_ROOM / "templates"),
         autoescape=True,
@@ -57,13 +57,13 @@ def templates(language: str) -> Environment:
 
 @lru_cache(maxsize=16)
 def static_address(name: str) -> str:
-    """The address of a static file with its content's mark, so that browsers may keep it for good."""
+    """The address of a static file with a hash of its content, so that browsers may cache it forever."""
     mark = hashlib.sha256((STATIC_DIR / name).read_bytes()).hexdigest()[:10]
     return f"/static/{name}?v={mark}"
 
 
 class PageContext:
-    """The pages' shared surroundings: the hub's parts, the kept outlook, and how a page is drawn."""
+    """What all pages share: the hub's parts, the cached outlook, and how a page is rendered."""
 
     def __init__(self, parts: HubParts) -> None:
         self.parts = parts
@@ -85,20 +85,30 @@ class PageContext:
         return self._draw(template, visit.words, frame=frame, status=status, values=values)
 
     def plain_page(self, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-        """A page for nobody in particular, in the source language."""
+        """A page for a visitor who is not signed in, in the source language."""
         frame = PageFrame(self.parts.coop.name, SOURCE_LANGUAGE, "", "", 0, 0, False, False)
-        words = Localizer(SOURCE_LANGUAGE, self.parts.coop.tz, self.parts.coop.currency)
-        return self._draw(template, words, frame=frame, status=status, values=values)
+        return self._draw(template, self._plain_words, frame=frame, status=status, values=values)
+
+    def error(self, sentence: str, *, status: int, is_json: bool) -> Response:
+        """One sentence that says what is wrong: a page, or JSON for programs."""
+        shown = self._plain_words.looked_up(sentence)
+        if is_json:
+            return as_json({"error": shown}, status=status)
+        return self.plain_page("error.html", status=status, sentence=shown)
+
+    @property
+    def _plain_words(self) -> Localizer:
+        return Localizer(SOURCE_LANGUAGE, self.parts.coop.tz, self.parts.coop.currency)
 
     async def open_prompts(self, visit: Visit) -> tuple[PromptRow, ...]:
-        """The member's prompts that still wait for an answer, the most urgent first."""
+        """The member's prompts that are not answered yet, the most urgent first."""
         rows = await self.recent_prompts(visit)
         now = slot_of(visit.now_s)
         waiting = [row for row in rows if row.answer is None and row.answer_by_slot >= now]
         return tuple(sorted(waiting, key=lambda row: (row.answer_by_slot, row.id)))
 
     async def recent_prompts(self, visit: Visit) -> tuple[PromptRow, ...]:
-        """The member's own prompts of the last days; none without a home."""
+        """The member's own prompts of the last PROMPT_DAYS days; none for a member without a home."""
         if visit.home is None:
             return ()
         now = slot_of(visit.now_s)
@@ -106,7 +116,7 @@ class PageContext:
         return await self.parts.store.prompts(home=visit.home.id, issued=issued)
 
     async def received_through(self) -> Slot | None:
-        """The newest slot of which any home's batch has arrived."""
+        """The newest slot for which any home's batch has arrived."""
         return max((await self.parts.store.received_through()).values(), default=None)
 
     def _draw(
@@ -118,10 +128,10 @@ class PageContext:
 
 def _fresh(through: Slot | None, words: Localizer) -> str:
     if through is None:
-        return words.say("nothing has arrived yet")
-    return words.say("measured until %(time)s", time=words.clock(through + 1))
+        return words.text("nothing has arrived yet")
+    return words.text("measured until %(time)s", time=words.clock(through + 1))
 
 
 def as_json(content: Any, *, status: int = 200) -> Response:
-    """Own data in the form programs read, at the page's own address with .json."""
+    """The page's data for programs, at the page's address with .json."""
     return JSONResponse(content, status_code=status)

@@ -1,4 +1,4 @@
-"""Serves the pages in the hub's own event loop: one port, no access log, a clean end. The pages are hub/web."""
+"""Serves the pages in the hub's event loop: one port, no access log, a clean shutdown."""
 
 import asyncio
 import errno
@@ -18,7 +18,7 @@ RETRY_MOST_S: Final = 30.0
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to the hub, which stops everything in its own order."""
+    """Leaves signals to the hub, which stops everything in the right order."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -26,10 +26,10 @@ class _Server(uvicorn.Server):
 
 
 async def serve_web(app: FastAPI, *, host: str, port: int, trust_proxy: bool, is_bound: Callable[[str], None]) -> None:
-    """Serve until cancelled; `is_bound` is told the address. A port in use is said once and tried again."""
+    """Serve until cancelled. `is_bound` gets the address. A port in use is logged once and tried again."""
     listener = await _bind(host, port)
     bound_port = listener.getsockname()[1]
-    # Addresses can hold a sign-in link, so no line of access log is ever written.
+    # Addresses can contain a sign-in link, so there is no access log.
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -53,14 +53,14 @@ async def serve_web(app: FastAPI, *, host: str, port: int, trust_proxy: bool, is
 
 
 async def _bind(host: str, port: int) -> socket.socket:
-    pause_s, is_said = RETRY_FIRST_S, False
+    pause_s, is_logged = RETRY_FIRST_S, False
     while True:
         try:
             return socket.create_server((host, port), family=_family(host), backlog=256)
         except OSError as error:
-            if not is_said:
-                log.error("cannot serve pages on %s port %d: %s", *(host, port, _advice(error)))
-                is_said = True
+            if not is_logged:
+                log.error("cannot serve pages on %s port %d: %s", host, port, _advice(error))
+                is_logged = True
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, RETRY_MOST_S)
 
@@ -68,11 +68,11 @@ async def _bind(host: str, port: int) -> socket.socket:
 def _advice(error: OSError) -> str:
     """What is wrong and what to do, in one line."""
     if error.errno == errno.EADDRINUSE:
-        what = "another program uses it: stop that, or choose another with --web-port; trying again until it is free"
+        what = "another program uses it: stop that program or choose another port with --web-port; will keep trying"
     elif error.errno == errno.EACCES:
-        what = "this user may not take such a low port: choose one from 1024 on; trying again"
+        what = "this user may not use a port below 1024: choose a higher one; will keep trying"
     else:
-        what = "web.host in hub.toml is no address of this computer; trying again until it is"
+        what = "web.host in hub.toml is not an address of this computer: correct it; will keep trying"
     return what
 
 

@@ -1,6 +1,6 @@
-"""The purposes a home may let its readings serve, on what each rests, and how fine a series each is for.
+"""What a home's readings may be used for: each purpose with its legal basis and how fine a series it uses.
 
-This is the default rulebook's catalogue; a members' vote may add to it, and never consents for anyone.
+This is the catalogue of the default rulebook. A members' vote may add to it, but never consents for anyone.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Resolution(StrEnum):
 
     @property
     def span(self) -> int:
-        """Slots in one value; 0 for no series at all."""
+        """Slots in one value; 0 if there is no series at all."""
         return _SPANS[self]
 
 
@@ -30,7 +30,7 @@ _SPANS = {Resolution.PT15M: 1, Resolution.PT1H: 4, Resolution.P1D: 96, Resolutio
 
 
 class Basis(StrEnum):
-    """On what a purpose rests."""
+    """The legal basis of a purpose."""
 
     CONTRACT = "contract"
     INTEREST = "legitimate interest"
@@ -39,7 +39,7 @@ class Basis(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """One entry of the catalogue. `measures` and `resolution` are what it gets when a home names nothing else."""
+    """One entry of the catalogue. `measures` and `resolution` apply if a home's rule names no others."""
 
     code: str
     basis: Basis
@@ -112,14 +112,14 @@ CATALOGUE: dict[str, Purpose] = {
         ),
     )
 }
-"""The purposes of the default rulebook. `research.NAME` stands for one project each."""
+"""The purposes of the default rulebook. `research.NAME` is the purpose of one project."""
 
 CONTRACT = "settle.share"
 HEALTH = "device.health"
 
 
 def purpose_of(code: str) -> Purpose | None:
-    """The catalogue entry of a purpose code, projects of research included; None when there is none."""
+    """The catalogue entry of a purpose code, including research projects; None if there is none."""
     if code.startswith("research.") and is_id(code.removeprefix("research.")):
         return CATALOGUE["research"]
     return None if code == "research" else CATALOGUE.get(code)

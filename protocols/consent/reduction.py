@@ -1,7 +1,7 @@
-"""The one gate through which readings leave a home. Decides from a consent; stores and sends nothing.
+"""Reduces a home's readings to what its consent allows to leave. Stores and sends nothing.
 
-The agent applies `gate` before sealing; the hub holds every batch against `violations`. Settlement rests on the
-membership contract and cannot be switched off here; everything else needs a consent and starts off.
+The agent applies `filter_values` before sealing; the hub checks every batch with `find_violations`. Settlement is part
+of the membership contract and cannot be switched off here; everything else is off until the home consents.
 """
 
 from __future__ import annotations
@@ -9,52 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from protocols.consent.purposes import CATALOGUE, CONTRACT, HEALTH, Basis, Purpose, Resolution, purpose_of
-from protocols.consent.rules import (
-    ConsentRule,
-    ConsentSet,
-    consent_digest,
-    contract_rule,
-    decode_consent,
-    default_consent,
-    encode_consent,
-    sort_rules,
-)
-from protocols.consent.text import consent_toml, parse_consent
+from protocols.consent.purposes import CONTRACT, HEALTH, Resolution
+from protocols.consent.rules import ConsentSet
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import Slot
 from protocols.wire.readings import Batch, Column, DeviceState, LongInterval
 
-__all__ = [
-    "CATALOGUE",
-    "CONTRACT",
-    "HEALTH",
-    "Basis",
-    "ConsentRule",
-    "ConsentSet",
-    "Purpose",
-    "Resolution",
-    "SlotValue",
-    "consent_digest",
-    "consent_toml",
-    "contract_rule",
-    "decode_consent",
-    "default_consent",
-    "encode_consent",
-    "filter_devices",
-    "filter_long_intervals",
-    "filter_values",
-    "find_violations",
-    "finest_spans",
-    "parse_consent",
-    "purpose_of",
-    "sort_rules",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class SlotValue:
-    """What the agent measured for one measure in one slot, before the gate."""
+    """What the agent measured for one measure in one slot, before the consent filter."""
 
     energy_wh: int | None
     mark: Mark
@@ -62,7 +26,23 @@ class SlotValue:
 
 
 def finest_spans(consent: ConsentSet, slot: Slot) -> dict[Measure, int]:
-    """For each measure that may leave in this slot, the slots in one value at the finest resolution allowed."""
+    """For each measure that may leave in this slot, the slots in one value at the finest resolution allowed.
+
+    Import and export leave in quarter hours by contract; this home also shows its solar production by the hour:
+
+    >>> from protocols.consent.text import parse_consent
+    >>> consent = parse_consent('''
+    ... home = "h01"
+    ... version = 2
+    ... [[rule]]
+    ... purpose = "peers.view"
+    ... measures = ["pv_production"]
+    ... resolution = "PT1H"
+    ... valid_from = "2026-11-21T00:00Z"
+    ... ''')
+    >>> {measure.code: span for measure, span in finest_spans(consent, 1_994_731).items()}
+    {'grid_import': 1, 'grid_export': 1, 'pv_production': 4}
+    """
     spans: dict[Measure, int] = {}
     for rule in consent.rules:
         if rule.resolution is Resolution.NONE or not rule.covers(slot, slot):
@@ -81,9 +61,21 @@ def filter_values(
     """What may leave in the batch of this slot, and nothing else.
 
     An hourly or daily (UTC) value leaves only with the last slot of its hour or day, as the sum of all its slots.
-    `measured` holds a value, or a stated gap, for every slot the agent knows of; a slot it knows nothing of is a
-    gap with the reason that the agent was off. A measure absent from the whole span has no column, unless it
-    belongs to the contract, which is answered for in every slot.
+    `measured` holds a value, or a gap with its reason, for every slot the agent knows about; any other slot counts
+    as a gap because the agent was off. A measure absent from the whole span has no column, except that the
+    measures of the contract have one in every slot.
+
+    A home that has decided nothing sends import and export, and nothing of its solar panels:
+
+    >>> from protocols.consent.rules import default_consent
+    >>> measured = {
+    ...     (Measure.GRID_IMPORT, 1_994_731): SlotValue(250, Mark.MEASURED),
+    ...     (Measure.GRID_EXPORT, 1_994_731): SlotValue(0, Mark.MEASURED),
+    ...     (Measure.PV_PRODUCTION, 1_994_731): SlotValue(900, Mark.MEASURED),
+    ... }
+    >>> columns = filter_values(default_consent("h01"), 1_994_731, measured)
+    >>> [(column.measure.code, column.energy_wh) for column in columns]
+    [('grid_import', 250), ('grid_export', 0)]
     """
     columns = []
     contract = _contract_measures(consent, slot)
@@ -98,17 +90,17 @@ def filter_values(
 
 
 def filter_long_intervals(consent: ConsentSet, intervals: Iterable[LongInterval]) -> tuple[LongInterval, ...]:
-    """The totals over outages that may leave: those that begin and end where consented values begin and end."""
+    """The totals over outages that may leave: those that begin and end together with values that the consent allows."""
     return tuple(interval for interval in intervals if _long_interval_may_leave(consent, interval))
 
 
 def filter_devices(consent: ConsentSet, slot: Slot, devices: Iterable[DeviceState]) -> tuple[DeviceState, ...]:
-    """The device states that may leave: all of them, or none when the home objected to device.health."""
+    """The device states that may leave: all of them, or none if the home objected to device.health."""
     return tuple(devices) if _health_may_leave(consent, slot) else ()
 
 
 def find_violations(consent: ConsentSet, batch: Batch) -> tuple[str, ...]:
-    """Everything in a batch that this consent does not allow, in words without values; empty when it may stay.
+    """Everything in a batch that this consent does not allow, described without values; empty if all is allowed.
 
     `consent` is the one in force at the batch's place in the chain.
     """
@@ -120,9 +112,11 @@ def find_violations(consent: ConsentSet, batch: Batch) -> tuple[str, ...]:
         least = allowed.get(column.measure)
         before = range(batch.slot + 1 - column.span, batch.slot)
         if least is None or column.span % least:
-            found.append(f"{column.measure.code} by {column.span} slots is not allowed")
+            found.append(f"{column.measure.code} in values of {column.span} slots is not allowed")
         elif not _held_before(consent, column.measure, slots=before, span=column.span):
-            found.append(f"{column.measure.code} by {column.span} slots was not allowed in all of them")
+            found.append(
+                f"{column.measure.code} in values of {column.span} slots was not allowed in all of these slots"
+            )
     found.extend(
         f"a total of {interval.measure.code} over an outage is not allowed"
         for interval in batch.long_intervals
@@ -134,7 +128,7 @@ def find_violations(consent: ConsentSet, batch: Batch) -> tuple[str, ...]:
 
 
 def _held_before(consent: ConsentSet, measure: Measure, *, slots: range, span: int) -> bool:
-    """Whether a value over `span` slots was allowed in each of these slots too, none of them before a consent."""
+    """Whether a value over `span` slots was allowed in each of these slots, so that none is older than the consent."""
     for slot in slots:
         allowed = finest_spans(consent, slot).get(measure)
         if allowed is None or span % allowed:
@@ -143,7 +137,7 @@ def _held_before(consent: ConsentSet, measure: Measure, *, slots: range, span: i
 
 
 def _long_interval_may_leave(consent: ConsentSet, interval: LongInterval) -> bool:
-    # A total that cuts through an hour, beside hourly values, would tell what the hourly consent hides.
+    # A total that ends inside an hour would, together with the hourly values, reveal what hourly consent hides.
     last = interval.first_slot + interval.slots - 1
     allowed = finest_spans(consent, last).get(interval.measure)
     if allowed is None or interval.first_slot % allowed or interval.slots % allowed:

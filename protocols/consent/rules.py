@@ -1,6 +1,6 @@
 """A home's consent as a value and as canonical bytes, the same for everyone who hashes, sends or stores it.
 
-What a consent allows is decided in consent.py; here it is only built, checked, written and read.
+Here a consent is only built, checked, encoded and decoded; `reduction` decides what it allows.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class ConsentRule:
     valid_until: Slot | None
 
     def covers(self, first: Slot, last: Slot) -> bool:
-        """Whether the rule holds in every slot from `first` to `last`."""
+        """Whether the rule is valid in every slot from `first` to `last`."""
         return self.valid_from <= first and (self.valid_until is None or last < self.valid_until)
 
 
@@ -51,7 +51,7 @@ class ConsentSet:
 
 
 def contract_rule(valid_from: Slot = 0) -> ConsentRule:
-    """The rule every member has by contract: import and export by the quarter hour, for settlement."""
+    """The rule every member has by contract: import and export in quarter hours, for settlement."""
     purpose = CATALOGUE[CONTRACT]
     return ConsentRule(CONTRACT, purpose.measures, purpose.resolution, valid_from, None)
 
@@ -65,7 +65,7 @@ def default_consent(home: str, version: int = 1) -> ConsentSet:
 def encode_consent(consent: ConsentSet) -> bytes:
     """The canonical bytes of a consent: what is hashed, sent and stored.
 
-    Raises: WireError(GARBAGE) when the set breaks a rule of this module.
+    Raises: WireError(GARBAGE) if the set breaks a rule of this module.
     """
     _check(consent)
     return strict_cbor.encode(
@@ -88,7 +88,7 @@ def encode_consent(consent: ConsentSet) -> bytes:
 
 
 def decode_consent(data: bytes) -> ConsentSet:
-    """The consent these bytes mean; the exact inverse of `encode_consent`. The caller has limited `len(data)`.
+    """The consent that these bytes encode; the exact inverse of `encode_consent`. The caller has limited `len(data)`.
 
     Raises: WireError(GARBAGE).
     """
@@ -100,7 +100,7 @@ def decode_consent(data: bytes) -> ConsentSet:
             fields[2], fields[3], tuple(_rule(item) for item in strict_cbor.require_rows(fields[4], 5))
         )
     except (ValueError, TypeError):
-        raise _garbage("a field of the consent is not of its form") from None
+        raise _garbage("a field of the consent has the wrong form") from None
     _check(consent)
     return consent
 
@@ -111,7 +111,7 @@ def consent_digest(consent: ConsentSet) -> bytes:
 
 
 def sort_rules(rules: Iterable[ConsentRule]) -> tuple[ConsentRule, ...]:
-    """Rules in the one order the canonical bytes have: by purpose, beginning, and the rest."""
+    """Rules in the order of the canonical bytes: by purpose, start, and the rest."""
     return tuple(sorted(rules, key=_order))
 
 
@@ -135,31 +135,31 @@ def _check(consent: ConsentSet) -> None:
     if type(consent.home) is not str or not is_id(consent.home):
         raise _garbage("the home's name is not 1 to 32 of a-z, 0-9 and -")
     if type(consent.version) is not int or not 1 <= consent.version <= MAX_VERSION:
-        raise _garbage("the consent's version is not a number from 1")
+        raise _garbage(f"the consent's version is not a whole number from 1 to {MAX_VERSION}")
     if len(consent.rules) > MAX_RULES:
         raise _garbage(f"more than {MAX_RULES} rules")
     for rule in consent.rules:
         _check_rule(rule)
     keys = [_order(rule) for rule in consent.rules]
     if any(left >= right for left, right in pairwise(keys)):
-        raise _garbage("rules are doubled or not in order")
+        raise _garbage("rules are repeated or not in order")
     if not any(rule.purpose == CONTRACT for rule in consent.rules):
-        raise _garbage(f"{CONTRACT} rests on the membership contract and must be in every consent")
+        raise _garbage(f"{CONTRACT} is part of the membership contract and must be in every consent")
 
 
 def _check_rule(rule: ConsentRule) -> None:
     purpose = purpose_of(rule.purpose) if type(rule.purpose) is str else None
     if purpose is None:
-        raise _garbage("a purpose that is not in the catalogue")
+        raise _garbage("a purpose is not in the catalogue")
     if any(left >= right for left, right in pairwise(rule.measures)):
-        raise _garbage("measures are doubled or not in order")
+        raise _garbage("measures are repeated or not in order")
     if bool(rule.measures) != (rule.resolution is not Resolution.NONE):
         raise _garbage("measures and resolution contradict each other")
     if rule.purpose == HEALTH and rule.measures:
         raise _garbage(f"{HEALTH} never carries a measure")
     granted = (rule.measures, rule.resolution)
     if purpose.basis is Basis.CONTRACT and granted != (purpose.measures, purpose.resolution):
-        raise _garbage(f"{CONTRACT} has exactly import and export by the quarter hour")
+        raise _garbage(f"{CONTRACT} has exactly import and export in quarter hours")
     _check_slot(rule.valid_from)
     if rule.valid_until is not None:
         _check_slot(rule.valid_until)
@@ -169,7 +169,7 @@ def _check_rule(rule: ConsentRule) -> None:
 
 def _check_slot(slot: Any) -> None:
     if type(slot) is not int or not 0 <= slot <= MAX_SLOT:
-        raise _garbage("a slot is not a whole number of its range")
+        raise _garbage(f"a slot is not a whole number from 0 to {MAX_SLOT}")
 
 
 def _garbage(detail: str) -> WireError:

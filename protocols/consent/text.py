@@ -1,4 +1,4 @@
-"""A home's consent as the TOML text its household reads and edits: parsing with one-line errors, and writing."""
+"""A home's consent as the TOML text its household reads and edits: parses it with one-line errors, and writes it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MEASURES = {measure.code: measure for measure in Measure}
 
 
 def parse_consent(text: str) -> ConsentSet:
-    """The consent a TOML text states. The contract is always part of it; device.health too unless named in `off`.
+    """The consent in a TOML text. The contract is always part of it; device.health too unless named in `off`.
 
     Raises: ValueError with one line that names the key and what was expected.
     """
@@ -35,7 +35,7 @@ def parse_consent(text: str) -> ConsentSet:
     if not isinstance(home, str) or not is_id(home):
         raise ValueError("consent: home: expected 1 to 32 of a-z, 0-9 and -")
     if type(version) is not int or not 1 <= version <= MAX_VERSION:
-        raise ValueError("consent: version: expected a whole number from 1")
+        raise ValueError(f"consent: version: expected a whole number from 1 to {MAX_VERSION}")
     rules = [_rule(item, f"consent: rule {number}") for number, item in enumerate(_rules(top), 1)]
     rules.append(contract_rule())
     if not _is_health_off(top.get("off", [])):
@@ -49,7 +49,7 @@ def parse_consent(text: str) -> ConsentSet:
 
 
 def consent_toml(consent: ConsentSet) -> str:
-    """The TOML text that `parse_consent` reads back to this consent, for consents without a limited contract."""
+    """The TOML text that `parse_consent` reads back to this consent, if its contract rule is the whole one."""
     lines = [f'home = "{consent.home}"', f"version = {consent.version}"]
     if not any(rule.purpose == HEALTH for rule in consent.rules):
         lines.append(f'off = ["{HEALTH}"]')
@@ -91,7 +91,7 @@ def _rule(item: dict[str, Any], where: str) -> ConsentRule:
     if purpose is None:
         raise ValueError(f"{where}: purpose: expected a code of the catalogue, such as peers.view")
     if code == CONTRACT:
-        raise ValueError(f"{where}: purpose: {CONTRACT} rests on the membership contract and takes no rule")
+        raise ValueError(f"{where}: purpose: {CONTRACT} is part of the membership contract and needs no rule")
     if code == HEALTH:
         raise ValueError(f'{where}: purpose: {HEALTH} is on; write off = ["{HEALTH}"] to object to it')
     return ConsentRule(
@@ -130,4 +130,4 @@ def _slot(item: dict[str, Any], key: str, where: str) -> Slot:
 def _only(table: dict[str, Any], keys: set[str], where: str) -> None:
     unknown = sorted(set(table) - keys)
     if unknown:
-        raise ValueError(f"{where}: {unknown[0][:40]!r} is not a key here: expected {', '.join(sorted(keys))}")
+        raise ValueError(f"{where}: {unknown[0][:40]!r} is an unknown key: expected {', '.join(sorted(keys))}")

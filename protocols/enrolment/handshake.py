@@ -1,6 +1,6 @@
-"""How a new agent becomes known: the one-time token, the request that proves its key, and the hub's answer.
+"""How a new agent enrols: the request that proves its key, and the hub's answer. Nothing is stored or sent here.
 
-Forms only: nothing is stored or sent here. A hub stores the hash of a token, never the token.
+The one-time token of the request is in `token`. A hub stores the hash of a token, never the token.
 """
 
 from __future__ import annotations
@@ -17,27 +17,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from protocols.consent.text import MAX_TEXT_CHARS, parse_consent
-from protocols.enrolment.token import TOKEN_BYTES, TOKEN_LIFE_S, parse_token, token_hash, token_text
+from protocols.enrolment.token import parse_token, token_hash, token_text
 from protocols.wire.refusal_reasons import RefusalReason, WireError
 from protocols.wire.topics import is_id, require_id, shard_of
-
-__all__ = [
-    "MAX_ANSWER_BYTES",
-    "MAX_REQUEST_BYTES",
-    "TOKEN_BYTES",
-    "TOKEN_LIFE_S",
-    "EnrolAnswer",
-    "EnrolRequest",
-    "build_answer",
-    "build_request",
-    "fingerprint",
-    "parse_answer",
-    "parse_request",
-    "parse_token",
-    "proof_bytes",
-    "token_hash",
-    "token_text",
-]
 
 VERSION = 1
 MAX_REQUEST_BYTES = 4096
@@ -70,7 +52,7 @@ class EnrolRequest:
 
 @dataclass(frozen=True, slots=True)
 class EnrolAnswer:
-    """All an agent needs to know to work for its home. `consent` is TOML text as in consent_text.py."""
+    """Everything an agent needs to know to work for its home. `consent` is TOML text as in `consent.text`."""
 
     coop: str
     home: str
@@ -101,7 +83,7 @@ def build_request(key: Ed25519PrivateKey, *, token: bytes, coop: str) -> str:
 def parse_request(text: str | bytes) -> EnrolRequest:
     """A request whose proof of possession has been verified.
 
-    Raises: ValueError with one line; WireError(BAD_SIGNATURE) when the proof does not fit.
+    Raises: ValueError with one line; WireError(BAD_SIGNATURE) if the proof is wrong.
     """
     fields = _object(text, _REQUEST_KEYS, "enrolment request", most=MAX_REQUEST_BYTES)
     coop = _id(fields, "coop")
@@ -125,7 +107,7 @@ def proof_bytes(token: bytes, public_key: bytes, *, coop: str) -> bytes:
 
 
 def build_answer(answer: EnrolAnswer) -> str:
-    """The JSON text a hub answers with. Raises: ValueError for an answer no agent would take."""
+    """The JSON text a hub answers with. Raises: ValueError for an answer no agent would accept."""
     text = _json(
         {
             "version": VERSION,
@@ -159,17 +141,17 @@ def parse_answer(text: str | bytes) -> EnrolAnswer:
         consent=_text(fields, "consent", most=MAX_TEXT_CHARS),
     )
     if answer.shard != shard_of(answer.agent):
-        raise ValueError("shard: is not this agent's shard")
+        raise ValueError("shard: does not match the agent")
     if not answer.broker_port or not answer.broker_host:
         raise ValueError("broker_host, broker_port: expected a host and a port from 1 to 65535")
     _require_zone(answer.tz)
     if parse_consent(answer.consent).home != answer.home:
-        raise ValueError("consent: home: is another home than the answer's")
+        raise ValueError("consent: home: does not match the home of the answer")
     return answer
 
 
 def fingerprint(agent_public_key: bytes, hub_public_key: bytes) -> str:
-    """Six digits both screens show, so that people see that agent and hub hold each other's true keys."""
+    """Six digits that both sides show, so that people can check that agent and hub have each other's keys."""
     seen = sha256(b"commonwatt/1 fingerprint\x00" + agent_public_key + hub_public_key).digest()
     digits = f"{int.from_bytes(seen[:8]) % 1_000_000:06d}"
     return f"{digits[:3]} {digits[3:]}"
@@ -196,7 +178,7 @@ def _object(text: str | bytes, keys: set[str], what: str, *, most: int) -> dict[
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a key appears twice")
     return fields
 
 
@@ -238,7 +220,7 @@ def _from_base64(fields: dict[str, Any], key: str, *, size: int) -> bytes:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except (ValueError, binascii.Error):
         raw = b""
-    # Encoding again leaves one spelling: base64 readers forgive stray letters and loose bits.
+    # Only one spelling is accepted: base64 decoders tolerate stray letters and loose bits.
     if len(raw) != size or _to_base64(raw) != text:
         raise ValueError(f"{key}: expected {size} bytes in base64url without padding")
     return raw

@@ -1,6 +1,6 @@
-"""The one-time token of an invitation as people type it, with a check that tells a slip from an unknown token.
+"""The one-time token of an invitation as people type it; two check letters catch typing mistakes.
 
-Made from random bytes that are handed in. The token is a secret and stands in no error text.
+Made from random bytes that the caller passes in. The token is a secret and appears in no error text.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ def token_text(secret: bytes) -> str:
     """A token as people type it: 28 letters and digits in seven groups, the last two a check on the others.
 
     Raises: ValueError unless given exactly 16 random bytes.
+
+    >>> token_text(bytes(range(16)))
+    '0004-1061-050R-3GG2-8A1C-60T3-GF5E'
     """
     if len(secret) != TOKEN_BYTES:
         raise ValueError(f"a token is made from {TOKEN_BYTES} random bytes, not {len(secret)}")
@@ -36,7 +39,10 @@ def token_text(secret: bytes) -> str:
 def parse_token(text: str) -> bytes:
     """The 16 bytes of a typed token. Small letters, spaces and hyphens do not matter; O is 0, I and L are 1.
 
-    Raises: ValueError with one line that says whether it is too short, has a wrong letter or a slip of typing.
+    Raises: ValueError with one line that says whether it has a wrong length, a wrong letter or a typing mistake.
+
+    >>> parse_token("ooo4 lo6l o5or 3gg2 8alc 6ot3 gf5e") == bytes(range(16))
+    True
     """
     if len(text) > 200:
         raise ValueError("token: too long: expected 28 letters and digits in groups of four")
@@ -48,7 +54,7 @@ def parse_token(text: str) -> bytes:
         raise ValueError(f"token: {len(letters)} letters and digits: expected 28 in groups of four")
     number, check = _number(letters[:_BODY_LETTERS]), _number(letters[_BODY_LETTERS:])
     if number >= 1 << 8 * TOKEN_BYTES or number % _CHECK_PRIME != check:
-        raise ValueError("token: mistyped: its last two letters do not fit the others, compare it letter by letter")
+        raise ValueError("token: mistyped: its last two letters do not match the others; compare it letter by letter")
     return number.to_bytes(TOKEN_BYTES)
 
 

@@ -1,6 +1,6 @@
-"""Checks that the parts of a register map fit each other, and that nothing in it can corrupt a settlement.
+"""Checks that the parts of a device map fit together, and that nothing in it can corrupt a settlement.
 
-Takes a DeviceMap already of the right shape; raises MapError for the first thing wrong.
+Takes a DeviceMap whose keys and shapes are already right; raises MapError for the first thing that is wrong.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from protocols.maps.model import (
 )
 from protocols.maps.planning import Span
 
-# A counter step above 100 W over 15 minutes: how it spread must come from elsewhere.
+# 100 W over 15 minutes. With a coarser counter, power must show how each step was spread over the slots.
 COARSE_STEP_WH = Decimal(25)
 
 
@@ -118,7 +118,7 @@ def _derived_complaints(device_map: DeviceMap, derived: DerivedValue) -> Iterato
     if sums == turns or bool(derived.magnitude) != bool(derived.direction):
         yield "expected either plus/minus, or magnitude with direction"
     if derived.direction and not (derived.negative_values or derived.negative_bits):
-        yield "expected negative_values or negative_bits to tell the direction"
+        yield "expected negative_values or negative_bits to show the direction"
     for name in derived.inputs:
         points = device_map.named(name)
         if not points:
@@ -191,7 +191,7 @@ def _role_complaints(device_map: DeviceMap, role: MapRole) -> Iterator[str]:
 
 
 def _coarse_complaint(role: MapRole, counter: MapPoint) -> str | None:
-    """Why this counter must not be settled on as it is: a finer one stands by, or power must shape its steps."""
+    """Why this counter is too coarse to settle: the device has a finer one, or power must shape its steps."""
     step = static_step_wh(counter)
     if counter.finer:
         return f"{counter.name!r} names the finer counter {counter.finer!r}, expected that one"
@@ -201,7 +201,7 @@ def _coarse_complaint(role: MapRole, counter: MapPoint) -> str | None:
 
 
 def static_step_wh(counter: MapPoint) -> Decimal | None:
-    """The counter's step in Wh as far as the map alone tells; None for floats and scales in the device."""
+    """The counter's step in Wh as far as the map alone shows; None for floats and for scales read from the device."""
     unit = WH_PER_UNIT[counter.unit]
     if counter.resolution is not None:
         return counter.resolution * unit
@@ -216,7 +216,7 @@ def find_meanings(device_map: DeviceMap, name: str) -> tuple[MapPoint | DerivedV
 
 
 def atomic_groups(device_map: DeviceMap) -> tuple[tuple[str, ...], ...]:
-    """Names that must come from one request: as written, values with scale factors, inputs of one sum."""
+    """Names that must be read in one request: those listed, values with scale factors, inputs of one sum."""
     scaled = tuple((point.name, point.scale_factor) for point in device_map.points if point.scale_factor)
     zeros = tuple((p.name, *p.zero_is_missing_with) for p in device_map.points if p.zero_is_missing_with)
     return (*device_map.atomic, *scaled, *zeros, *(derived.inputs for derived in device_map.derived))
@@ -236,5 +236,5 @@ def _disjoint(one: MapPoint, other: MapPoint) -> bool:
 
 
 def _together(point: MapPoint, other: MapPoint) -> bool:
-    """Whether wherever the device has `point` it may have `other` in the same place."""
+    """Whether a device that has `point` may have `other` in the same model."""
     return point.models == () == other.models or set(point.models) <= set(other.models)

@@ -1,6 +1,6 @@
-"""Takes keys out of a TOML table one by one, each with its expected shape, and refuses what is left over.
+"""Reads the keys of a TOML table one by one, each with its expected shape, and refuses what is left over.
 
-Knows nothing of devices; every complaint is one line with the place, the key and what was expected.
+Knows nothing about devices; every error is one line with the place, the key and what was expected.
 """
 
 import re
@@ -26,12 +26,12 @@ class TomlFields:
         self._left: dict[str, Any] = {**(defaults or {}), **table}
 
     def finish(self) -> None:
-        """Refuse every key nobody asked for."""
+        """Refuse every key that was not read."""
         if self._left:
             raise MapError(f"{self.where}: unknown key {next(iter(self._left))!r}")
 
     def has(self, key: str) -> bool:
-        """Whether the key is given and not yet taken."""
+        """Whether the key is present and not read yet."""
         return key in self._left
 
     def text(self, key: str, default: str | None = None) -> str:
@@ -71,7 +71,7 @@ class TomlFields:
         return int(found)
 
     def whole_or_none(self, key: str, low: int, high: int) -> int | None:
-        """As `whole`, None when not given."""
+        """As `whole`; None if not given."""
         return self.whole(key, low, high) if self.has(key) else None
 
     def number(self, key: str, default: Decimal) -> Decimal:
@@ -83,11 +83,11 @@ class TomlFields:
         return number
 
     def number_or_none(self, key: str) -> Decimal | None:
-        """As `number`, None when not given."""
+        """As `number`; None if not given."""
         return self.number(key, Decimal(0)) if self.has(key) else None
 
     def bounds(self, key: str) -> tuple[Decimal, Decimal] | tuple[None, None]:
-        """[lowest, highest] as two numbers, or two Nones when not given."""
+        """[lowest, highest] as two numbers, or two Nones if not given."""
         if not self.has(key):
             return None, None
         found = self._left.pop(key)
@@ -114,28 +114,28 @@ class TomlFields:
         """A non-empty list of allowed words."""
         found = self._list(key, True)
         if not all(each in allowed for each in found):
-            raise self.wrong(key, f"a list out of {', '.join(allowed)}", found)
+            raise self.wrong(key, f"a list of values from {', '.join(allowed)}", found)
         return tuple(word for each in found for word in allowed if word == each)
 
     def table(self, key: str) -> "TomlFields":
-        """A table of its own, empty when not given."""
+        """A table inside this one; empty if not given."""
         return TomlFields(f"{self.where} {key}".strip(), self._left.pop(key, {}))
 
     def raw(self, key: str) -> object:
-        """Whatever stands there, for a key of more than one shape."""
+        """The value as it is, for a key that may have more than one shape."""
         return self._left.pop(key)
 
     def raw_table(self, key: str) -> dict[str, Any]:
-        """The keys and contents of a table whose keys are free."""
+        """A table with any keys, as it is."""
         found = self._left.pop(key, {})
         if not isinstance(found, dict):
             raise self.wrong(key, "a table", found)
         return found
 
     def tables(self, key: str, *, share_rest: bool = False) -> list["TomlFields"]:
-        """A list of tables, each said to be where it stands.
+        """A list of tables, each with its place for error lines.
 
-        With `share_rest` all other keys not yet taken become defaults of every one of them.
+        With `share_rest`, all other keys not read yet become defaults of every table in the list.
         """
         found = self._list(key, False)
         defaults = self._left if share_rest else {}
@@ -155,7 +155,7 @@ class TomlFields:
         return tuple(tuple(each) for each in found)
 
     def wrong(self, key: str, expected: str, found: object) -> MapError:
-        """The complaint about one key."""
+        """The error about one key."""
         return MapError(f"{self.where}: {key}: expected {expected}, found {_shown(found)}")
 
     def _take(self, key: str, default: object, expected: str) -> Any:

@@ -1,41 +1,22 @@
-"""Register maps as data: load and check one, and place it on a device. The door to everything about maps.
+"""Loads and checks a device map, and places it on one device. Takes text, never paths.
 
-Takes text, never paths. Decoding is `placed_map`, roles and signs are `device_roles`; both are named here too.
+`placement` decodes registers with the placed map; `roles` turns values into measuring points in our signs.
 """
 
 from collections.abc import Sequence
 
 from protocols.maps.checks import atomic_groups, check_map, span_of
 from protocols.maps.grammar import parse_map
-from protocols.maps.model import DeviceMap, MapError, MapPoint, PointValues, RoleName, Sign
-from protocols.maps.placement import PlacedPoint, RegisterWords, ResolvedMap
-from protocols.maps.planning import BlockLimits, ReadRequest, Span, merge_spans
-from protocols.maps.roles import RoleReading, role_names, role_values
+from protocols.maps.model import DeviceMap, MapError, MapPoint, Sign
+from protocols.maps.placement import PlacedPoint, ResolvedMap
+from protocols.maps.planning import BlockLimits, Span, merge_spans
 from protocols.maps.sunspec import SunSpecModel
-
-__all__ = [
-    "DeviceMap",
-    "MapError",
-    "MapPoint",
-    "PlacedPoint",
-    "PointValues",
-    "ReadRequest",
-    "RegisterWords",
-    "ResolvedMap",
-    "RoleName",
-    "RoleReading",
-    "Sign",
-    "load_map",
-    "resolve_map",
-    "role_names",
-    "role_values",
-]
 
 
 def load_map(text: str, *, name: str) -> DeviceMap:
-    """The checked map in this TOML text. `name` is how complaints call the file.
+    """The checked map in this TOML text. `name` is the file's name in error lines.
 
-    Raises MapError with one line naming file, key and what was expected.
+    Raises MapError with one line that names the file, the key and what was expected.
     """
     device_map = parse_map(text, name)
     check_map(device_map, name)
@@ -51,9 +32,9 @@ def resolve_map(
 ) -> ResolvedMap:
     """The map with absolute addresses for one device.
 
-    `models` is what a SunSpec walk found (needed for SunSpec maps). `sign="inverted"` turns the powers whose
-    sign is the vendor's choice; `invert` is for swapped wiring: power turns, import and export change places.
-    Raises MapError when a model the map needs was not found.
+    `models` is what a SunSpec walk found (needed for SunSpec maps). `sign="inverted"` negates the powers whose
+    sign is the vendor's choice; `invert` is for swapped wiring: power is negated, import and export are exchanged.
+    Raises MapError if a model that the map needs was not found.
     """
     if device_map.is_sunspec and models is None:
         raise MapError(f"{device_map.id}: expected the models of a SunSpec walk, positions depend on the device")
@@ -81,7 +62,7 @@ def _place(point: MapPoint, models: Sequence[SunSpecModel]) -> PlacedPoint | Non
         span = span_of(point)
         return PlacedPoint(point, point.words or tuple(range(span.address, span.end)))
     for model in models:
-        # A device may end a model early: what lies behind its length belongs to the next model.
+        # A device may end a model early: what comes after its length belongs to the next model.
         if model.id in point.models and point.offset + point.type.words <= model.length + 2:
             first = model.address + point.offset
             return PlacedPoint(point, tuple(range(first, first + point.type.words)))
@@ -89,7 +70,7 @@ def _place(point: MapPoint, models: Sequence[SunSpecModel]) -> PlacedPoint | Non
 
 
 def _decodable(points: dict[str, PlacedPoint], models: Sequence[SunSpecModel]) -> dict[str, PlacedPoint]:
-    """The points whose helpers the device has as well, each in the same model as the point it belongs to.
+    """The points whose helpers the device also has, each in the same model as the point it belongs to.
 
     A shortened model may end before its scale factors; those of another model would give wrong numbers.
     """
@@ -102,7 +83,7 @@ def _decodable(points: dict[str, PlacedPoint], models: Sequence[SunSpecModel]) -
 
 
 def _home(placed: PlacedPoint, models: Sequence[SunSpecModel]) -> SunSpecModel | None:
-    """The model a point was found in, None for a fixed address."""
+    """The model a point was found in; None for a fixed address."""
     if placed.point.offset is None:
         return None
     return next(model for model in models if model.address <= placed.addresses[0] < model.end)

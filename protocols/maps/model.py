@@ -1,6 +1,6 @@
-"""What a register map says, as plain frozen records: the device, how to talk to it, its points and its roles.
+"""What a device map says, as plain frozen records: the device, how to talk to it, its points and its roles.
 
-Reading the text is `map_grammar`, checking it is `map_lint`, using it is `device_maps`.
+`grammar` makes these records from text, `checks` checks them, `loading` and `placement` use them.
 """
 
 from collections.abc import Mapping
@@ -39,14 +39,14 @@ W_PER_UNIT: Mapping[str, Decimal] = {"W": Decimal(1), "kW": Decimal(1000)}
 
 
 class MapError(InputError):
-    """A register map, or its use, is wrong; one line names the file, the key and what was expected."""
+    """A device map, or its use, is wrong; one line names the file, the key and what was expected."""
 
 
 @dataclass(frozen=True, slots=True)
 class MapPoint:
     """One value of the device.
 
-    Where it lies: `address`, or `words` (one address per word, in the order `word_order` speaks of), or
+    Where it is: `address`, or `words` (one address per word, in the order that `word_order` means), or
     `offset` from the id register of the first of `models` the device has.
     `scale_factor` names a sunssf point, `scale_by` points whose values multiply the raw number.
     `positive` is what a positive raw number means. `wraps_at` counts raw units.
@@ -90,9 +90,9 @@ class MapPoint:
 
 @dataclass(frozen=True, slots=True)
 class DerivedValue:
-    """A value computed from points: a signed sum, or a magnitude whose direction another point tells.
+    """A value computed from points: a signed sum, or a magnitude whose direction is in another point.
 
-    The magnitude turns negative when the direction equals one of `negative_values`, or has one of
+    The magnitude becomes negative if the direction equals one of `negative_values`, or has one of
     `negative_bits`.
     """
 
@@ -116,11 +116,11 @@ class DerivedValue:
 
 @dataclass(frozen=True, slots=True)
 class MapRole:
-    """Which points speak for one measuring place: lifetime counters by name, and the power.
+    """Which points describe one measuring point: lifetime counters by name, and the power.
 
-    `swapped` names, for a counter without a twin in the role, what to read where the wires are swapped.
-    `derived` admits that there is no counter and energy must be integrated from power;
-    `shape_by_power` that the counter is too coarse for 15 minutes and power tells how its steps spread.
+    `swapped` names, for a counter without a twin in the role, what to read if the wires are swapped.
+    `derived` means that there is no counter, so energy must be integrated from power;
+    `shape_by_power` that the counter is too coarse for 15 minutes and power shows how its steps are spread.
     """
 
     name: RoleName
@@ -143,7 +143,7 @@ class Serial:
 
 @dataclass(frozen=True, slots=True)
 class Transport:
-    """How the device wants to be spoken to; `max_clients` = 1 means the agent must own the connection."""
+    """How the device wants to be contacted; `max_clients` = 1 means the agent must be its only client."""
 
     framing: tuple[Framing, ...]
     tcp_port: int | None
@@ -158,7 +158,7 @@ class Transport:
 
 @dataclass(frozen=True, slots=True)
 class IdentityCheck:
-    """One read and what it must show; with neither prefix, values nor range, any answer will do."""
+    """One read and what it must show; without prefix, values or range, any answer passes."""
 
     function: int
     address: int
@@ -172,7 +172,7 @@ class IdentityCheck:
 
 @dataclass(frozen=True, slots=True)
 class IdentifyRule:
-    """One way to recognise the family: every part given must hold."""
+    """One way to recognise the family: every part that is given must match."""
 
     checks: tuple[IdentityCheck, ...]
     sunspec_models: tuple[int, ...]
@@ -185,7 +185,7 @@ class IdentifyRule:
 class DeviceMap:
     """A device family, checked. `points` may hold one name several times, for different SunSpec models.
 
-    `inverted_for` lists manufacturers known to report the `vendor_sign` points the other way round.
+    `inverted_for` lists manufacturers known to report the `vendor_sign` points with the opposite sign.
     """
 
     id: str

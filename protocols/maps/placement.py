@@ -1,6 +1,6 @@
-"""A register map placed on one device: which registers to ask for, and what the answers mean.
+"""A device map placed on one device: which registers to ask for, and what the answers mean.
 
-Says nothing of connections, and leaves every value in the device's own sign; `device_roles` turns signs.
+Knows nothing about connections, and leaves every value in the device's own sign; `roles` converts signs.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +28,7 @@ class PlacedPoint:
         return Span(self.point.function, first, last - first + 1)
 
     def raw_words(self, words: RegisterWords) -> tuple[int, ...] | None:
-        """Its words out of what was read, None when not all of them were."""
+        """Its words out of what was read; None if not all of them were read."""
         try:
             return tuple(words[self.point.function, address] for address in self.addresses)
         except KeyError:
@@ -48,7 +48,7 @@ class ResolvedMap:
     invert: bool = False
 
     def names(self, poll: Poll | None = None) -> tuple[str, ...]:
-        """Names this device can give, all or those of one poll class; derived values count as fast."""
+        """Names this device has, all or those of one poll class; derived values count as fast."""
         placed = tuple(name for name, each in self.points.items() if poll in (None, each.point.poll))
         return placed + (tuple(self.derived) if poll in (None, "fast") else ())
 
@@ -57,7 +57,7 @@ class ResolvedMap:
         return plan_requests(self.spans(names), self.limits)
 
     def spans(self, names: Iterable[str] | None = None) -> tuple[Span, ...]:
-        """What must arrive whole for these names: single values, and atomic groups as one span.
+        """What must arrive in one answer for these names: single values, and atomic groups as one span.
 
         Raises MapError for a name this device does not have.
         """
@@ -71,7 +71,7 @@ class ResolvedMap:
         return tuple(spans)
 
     def without(self, refused: Sequence[Span]) -> "ResolvedMap":
-        """The same map for a device that refused these registers: what needs them is left out, all else stays."""
+        """The same map for a device that refused these registers: everything that needs them is left out."""
         limits = replace(self.limits, no_read=(*self.limits.no_read, *refused))
         points, derived = dict(self.points), dict(self.derived)
         kept = replace(self, limits=limits, points=points, derived=derived)
@@ -105,7 +105,7 @@ class ResolvedMap:
         return values
 
     def encode(self, values: PointValues) -> dict[tuple[int, int], int]:
-        """The registers of a device that shows these values, scale factors and multipliers among them.
+        """The registers of a device that shows these values, including scale factors and multipliers.
 
         Raises MapError for a name the device does not have or a scale that is not among the values,
         RegisterError for a value that does not fit.
@@ -130,7 +130,7 @@ class ResolvedMap:
         return encode(value, point.type, word_order=point.word_order, scale=scale, sentinels=point.sentinels)
 
     def step_of(self, name: str, values: PointValues) -> Decimal | None:
-        """The smallest step this value can show now, in its unit; None when value or scale is unknown."""
+        """The smallest step this value can show now, in its unit; None if value or scale is unknown."""
         point, value = self._placed(name).point, values.get(name)
         scale = self._scale_of(point, values)
         if not isinstance(value, Decimal) or scale is None:
@@ -138,16 +138,12 @@ class ResolvedMap:
         return max(point.resolution or Decimal(0), resolution(point.type, scale, value))
 
     def wrap_of(self, name: str, values: PointValues) -> Decimal | None:
-        """The value at which this counter starts again at 0, in its unit; None when it is not known to."""
+        """The value at which this counter starts again at 0, in its unit; None if that is unknown."""
         point = self._placed(name).point
         scale = self._scale_of(point, values)
         if point.wraps_at is None or scale is None:
             return None
         return EXACT.multiply(Decimal(point.wraps_at), scale)
-
-    def out_of_range(self, values: PointValues) -> tuple[str, ...]:
-        """Names whose value lies outside the range the map gives."""
-        return tuple(name for name, each in self.points.items() if _is_outside(each.point, values.get(name)))
 
     def _placed(self, name: str) -> PlacedPoint:
         if name not in self.points:
@@ -178,7 +174,7 @@ class ResolvedMap:
         return value.copy_abs() if point.absolute and isinstance(value, Decimal) else value
 
     def _scale_of(self, point: MapPoint, values: PointValues) -> Decimal | None:
-        """All multipliers together, None when one that the device holds is not available."""
+        """All multipliers together; None if one that the device holds is not available."""
         scale = point.scale
         for name in point.scale_by:
             multiplier = values.get(name)
@@ -210,13 +206,6 @@ def _derive(derived: DerivedValue, values: PointValues) -> Value:
 
 
 def _zero_means_missing(point: MapPoint, values: PointValues) -> bool:
-    """Whether a gateway's 0 is no value, because its companions read 0 (or nothing) as well."""
+    """Whether a gateway's 0 means that there is no value: its companions are 0 or missing as well."""
     companions = point.zero_is_missing_with
     return bool(companions) and values.get(point.name) == 0 and not any(map(values.get, companions))
-
-
-def _is_outside(point: MapPoint, value: Value) -> bool:
-    if not isinstance(value, Decimal):
-        return False
-    low, high = point.minimum, point.maximum
-    return (low is not None and value < low) or (high is not None and value > high)

@@ -1,6 +1,6 @@
 """Which registers to ask for in one request: the fewest requests that get every wanted value untorn.
 
-Pure arithmetic over addresses; sending, pacing and retrying belong to whoever holds the connection.
+Pure arithmetic over addresses; the owner of the connection sends, paces and retries.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,7 +25,7 @@ class Span:
 
     @property
     def end(self) -> int:
-        """First address behind the span."""
+        """First address after the span."""
         return self.address + self.count
 
 
@@ -48,7 +48,7 @@ class BlockLimits:
     no_read: tuple[Span, ...] = ()
 
     def allows(self, block: Span) -> str | None:
-        """None when one request may read all of `block`, else the reason why not."""
+        """None if one request may read all of `block`, otherwise the reason why not."""
         if block.count > self.max_registers:
             return f"{block.count} registers are more than the {self.max_registers} one request may hold"
         if self.readable and not any(_inside(block, area) for area in self.readable):
@@ -61,10 +61,13 @@ class BlockLimits:
 def plan_requests(wanted: Sequence[Span], limits: BlockLimits) -> tuple[ReadRequest, ...]:
     """The fewest requests that read every wanted span whole.
 
-    Left to right, each request takes as many spans as it may. That is minimal: spans inside another span
+    From left to right, each request takes as many spans as it may. That is minimal: spans inside another span
     are dropped, so starts and ends rise together, an optimal plan cuts the sorted list into runs, and
     every run inside an allowed run is allowed.
-    Raises PlanError when a single span cannot be read at all.
+    Raises PlanError if a single span cannot be read at all.
+
+    >>> plan_requests([Span(3, 0, 2), Span(3, 4, 2), Span(3, 300, 1)], BlockLimits())
+    (ReadRequest(function=3, address=0, count=6), ReadRequest(function=3, address=300, count=1))
     """
     requests: list[ReadRequest] = []
     for span in outermost_spans(wanted):
@@ -78,7 +81,7 @@ def plan_requests(wanted: Sequence[Span], limits: BlockLimits) -> tuple[ReadRequ
 
 
 def bisect_request(request: Span, wanted: Iterable[Span]) -> tuple[ReadRequest, ...]:
-    """The two halves to try after a device refused `request`, or () when one span is left: the culprit.
+    """The two halves to try after a device refused `request`, or () if one span is left: the bad one.
 
     Halving again and again finds one bad register among n spans in at most 2 * log2(n) requests, rounded up.
     """
@@ -90,7 +93,7 @@ def bisect_request(request: Span, wanted: Iterable[Span]) -> tuple[ReadRequest, 
 
 
 def outermost_spans(spans: Iterable[Span]) -> list[Span]:
-    """The spans that lie in no other span, sorted by function and address."""
+    """The spans that are not inside another span, sorted by function and address."""
     kept: list[Span] = []
     for span in sorted(spans, key=lambda each: (each.function, each.address, -each.count)):
         if not kept or kept[-1].function != span.function or span.end > kept[-1].end:

@@ -1,6 +1,6 @@
-"""Whether a device is of the family its map describes: a map's identify rules held against what was read.
+"""Whether a device is of the family its map describes: a map's identify rules compared with what was read.
 
-Sends nothing; a register that was not read simply means the rule does not hold.
+Sends nothing; a rule whose registers were not all read does not match.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ Certainty = Literal["certain", "likely"]
 
 @dataclass(frozen=True, slots=True)
 class SunSpecIdentity:
-    """What a SunSpec walk told about a device."""
+    """What a SunSpec walk found out about a device."""
 
     models: tuple[SunSpecModel, ...] = ()
     manufacturer: str = ""
@@ -26,7 +26,7 @@ class SunSpecIdentity:
 
 
 def recognise(device_map: DeviceMap, words: RegisterWords, sunspec: SunSpecIdentity | None = None) -> Certainty | None:
-    """How sure the map is that this device is one of its family, None when no rule holds."""
+    """How certain it is that this device belongs to the map's family; None if no rule matches."""
     held = [rule for rule in device_map.identify if _holds(rule, words, sunspec or SunSpecIdentity())]
     if not held:
         return None

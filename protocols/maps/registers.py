@@ -1,6 +1,6 @@
-"""Words of 16 bits to values and back: types, word order, scale, not-available marks.
+"""Register words of 16 bits to values and back: types, word order, scale, marks for "not available".
 
-Knows nothing of devices, addresses or requests; `device_maps` says which words mean what.
+Knows nothing about devices, addresses or requests; a device map says which words mean what.
 """
 
 import math
@@ -33,7 +33,7 @@ class RegisterError(InputError):
 
 @dataclass(frozen=True, slots=True)
 class RegisterType:
-    """How one value lies in its registers."""
+    """How one value is stored in its registers."""
 
     name: str
     kind: ValueKind
@@ -61,7 +61,11 @@ TYPE_NAMES = (*_NUMBER_TYPES, "stringN")
 
 
 def register_type(name: str) -> RegisterType:
-    """The type of this name; `string16` is text in 16 registers. Raises RegisterError."""
+    """The type of this name; `string16` is text in 16 registers. Raises RegisterError.
+
+    >>> register_type("int32")
+    RegisterType(name='int32', kind='signed', words=2)
+    """
     if known := _NUMBER_TYPES.get(name):
         return known
     if text := _TEXT_TYPE.match(name):
@@ -101,7 +105,7 @@ def parse_sentinel(text: str, rtype: RegisterType) -> Sentinel:
 
 
 def scale_from_power(word: int | None) -> Decimal | None:
-    """The multiplier of a SunSpec scale factor register, None when it is 0x8000 or outside -10..10.
+    """The multiplier of a SunSpec scale factor register, None if it is 0x8000 or outside -10..10.
 
     Source: SunSpec Device Information Model Specification, data type sunssf.
     """
@@ -121,8 +125,17 @@ def decode(
 ) -> Value:
     """The exact value of these words: Decimal for numbers, str for text, None for "not available".
 
-    NaN and the infinities are always None. A scale factor of the device goes in through `scale`.
-    Raises RegisterError when the number of words is not the type's.
+    NaN and the infinities are always None. A scale factor read from the device is passed in as `scale`.
+    Raises RegisterError if the number of words is not that of the type.
+
+    >>> decode([0x0001, 0xE240], register_type("uint32"), scale=Decimal("0.01"))
+    Decimal('1234.56')
+    >>> decode([0xE240, 0x0001], register_type("uint32"), word_order="LH")
+    Decimal('123456')
+    >>> decode([0xFF38], register_type("int16"))
+    Decimal('-200')
+    >>> decode([0x8000], register_type("int16"), sentinels=[parse_sentinel("0x8000", register_type("int16"))]) is None
+    True
     """
     if len(words) != rtype.words:
         raise RegisterError(f"{rtype.name} needs {rtype.words} words, found {len(words)}")
@@ -148,7 +161,10 @@ def encode(
     """The words a device would answer for this value, rounded half-even to what the type can hold.
 
     None becomes the first sentinel (NaN for floats, 0x8000 for sunssf, NULs for text).
-    Raises RegisterError when the value does not fit, or would read back as "not available".
+    Raises RegisterError if the value does not fit, or would read back as "not available".
+
+    >>> encode(Decimal("1234.56"), register_type("uint32"), scale=Decimal("0.01"))
+    (1, 57920)
     """
     if rtype.kind == "text":
         return _text_words(value, rtype)
@@ -183,7 +199,7 @@ def resolution(rtype: RegisterType, scale: Decimal, value: Decimal) -> Decimal:
 def shortest(value: Decimal, rtype: RegisterType, scale: Decimal = _ONE) -> Decimal:
     """The number with the fewest digits that the type holds as the same words: what people mean by a float.
 
-    A float32 that holds 229.600006103515625 is 229.6 to whoever wrote it. Other types are exact already.
+    A float32 that holds 229.600006103515625 was written as 229.6. Other types are exact already.
     """
     if rtype.kind != "float" or not scale:
         return value
@@ -225,7 +241,7 @@ def _number(bits: int, rtype: RegisterType) -> Decimal | None:
     if rtype.kind == "float":
         packed = bits.to_bytes(rtype.bits // 8, "big")
         (number,) = struct.unpack(">f" if rtype.words == 2 else ">d", packed)
-        # "+ 0.0" turns minus zero into zero: no device means anything by it.
+        # "+ 0.0" turns minus zero into zero: no device means anything by minus zero.
         return Decimal(number + 0.0) if math.isfinite(number) else None
     return Decimal(bits)
 
@@ -263,7 +279,7 @@ def _missing_bits(rtype: RegisterType, sentinels: Sequence[Sentinel]) -> int:
         return parse_sentinel("NaN", rtype).bits
     if rtype.name == "sunssf":
         return 0x8000
-    raise RegisterError(f"{rtype.name} without a sentinel cannot say not available")
+    raise RegisterError(f"{rtype.name} has no sentinel for not available")
 
 
 def _text(words: Sequence[int]) -> str | None:
@@ -271,7 +287,7 @@ def _text(words: Sequence[int]) -> str | None:
         return None
     content = b"".join(word.to_bytes(2, "big") for word in words).split(b"\0", 1)[0]
     text = content.decode("utf-8", errors="replace").rstrip(" ")
-    # Names from a device end up on pages and in logs: nothing unprintable gets through.
+    # Names from a device are shown on pages and in logs: unprintable characters must not get there.
     return "".join(mark if mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in text) or None
 
 

@@ -1,4 +1,4 @@
-"""What a device's values mean for its measuring place: counters in Wh and power in W, in our sign convention.
+"""What a device's values mean for its measuring point: counters in Wh and power in W, in our sign convention.
 
 Grid + is import, pv and wind + is generation, battery + is charge, load + is consumption.
 """
@@ -13,16 +13,16 @@ from protocols.maps.model import POWER_SIGN, W_PER_UNIT, WH_PER_UNIT, MapError, 
 from protocols.maps.placement import ResolvedMap
 from protocols.maps.registers import EXACT
 
-# What changes places when the wires (or the meter) are the other way round.
+# What is exchanged when the wires (or the meter) are the other way round.
 _OPPOSITE = {"import": "export", "export": "import", "charge": "discharge", "discharge": "charge"}
 
 
 @dataclass(frozen=True, slots=True)
 class RoleReading:
-    """One reading of a measuring place, exact; None where the device has no such value or has none now.
+    """One reading of a measuring point, exact; None where the device has no such value or has none now.
 
-    `derived` says that no lifetime counter stands behind it: energy must be integrated from `power_w`.
-    `steps_wh` and `wraps_wh` tell, per counter field, its smallest step now and where it starts again at 0.
+    `derived` means that there is no lifetime counter: energy must be integrated from `power_w`.
+    `steps_wh` and `wraps_wh` give, per counter field, its smallest step now and where it starts again at 0.
     """
 
     role: RoleName
@@ -39,9 +39,9 @@ class RoleReading:
 
 
 def role_values(resolved: ResolvedMap, values: PointValues, role: RoleName) -> RoleReading:
-    """Counters and power of `role` out of decoded values.
+    """Counters and power of `role`, from decoded values.
 
-    Raises MapError when the map has no such role, or `invert` is set where wires cannot be swapped.
+    Raises MapError if the map has no such role, or if `invert` is set where wires cannot be swapped.
     """
     described = role_of(resolved, role)
     counters: dict[str, Decimal | None] = {}
@@ -65,7 +65,7 @@ def role_values(resolved: ResolvedMap, values: PointValues, role: RoleName) -> R
 
 
 def role_of(resolved: ResolvedMap, role: RoleName) -> MapRole:
-    """The map's description of a role. Raises MapError when it has none."""
+    """The map's description of a role. Raises MapError if it has none."""
     roles = resolved.device_map.roles
     if role not in roles:
         raise MapError(f"{resolved.device_map.id}: role {role!r}: expected one of {', '.join(roles)}")
@@ -81,7 +81,7 @@ def role_names(resolved: ResolvedMap, role: RoleName) -> tuple[str, ...]:
 
 
 def _counters(resolved: ResolvedMap, role: MapRole) -> dict[str, str]:
-    """The point behind each counter of the role on this device, with swapped wiring undone."""
+    """The point for each counter of the role on this device, corrected for swapped wiring."""
     counters = dict(role.counters)
     if resolved.invert and len(counters) > 1:
         counters = {_OPPOSITE[key]: name for key, name in counters.items()}

@@ -1,6 +1,6 @@
 """Finding the models of a SunSpec device: the walk over words already read, and the reads that lead to it.
 
-Sends nothing itself: `discover` yields requests and is handed the answers.
+Sends nothing itself: `discover` yields requests and is sent the answers.
 Source: SunSpec Device Information Model Specification, "Device information model discovery".
 """
 
@@ -43,7 +43,7 @@ class SunSpecDiscovery:
 def walk_models(words: Mapping[int, int], base: int) -> list[SunSpecModel]:
     """The models from `base` on, as far as their id and length registers are in `words`.
 
-    Empty when there is no marker. Stops at the end mark and at anything no device may hold.
+    Empty if there is no marker. Stops at the end mark and at anything that is not a valid model.
     """
     if (words.get(base), words.get(base + 1)) != MARKER:
         return []
@@ -58,12 +58,12 @@ def walk_models(words: Mapping[int, int], base: int) -> list[SunSpecModel]:
 def discover(
     max_registers: int = MODBUS_MAX_REGISTERS,
 ) -> Generator[ReadRequest, Sequence[int] | None, SunSpecDiscovery | None]:
-    """Yield reads until the chain is known; send back the words, or None when the device refused.
+    """Yield reads until the chain is known; send back the words, or None if the device refused.
 
     Reads ahead in whole blocks; after the first refusal reads id and length registers only, because a device
     may refuse to read past its end. At most N + 2 requests for N models on such a device that starts at
     40000.
-    Returns None when no base shows the marker.
+    Returns None if no base shows the marker.
     """
     ahead = max(4, max_registers)
     for base in BASES:
@@ -79,7 +79,7 @@ def discover(
 
 
 def _follow(words: dict[int, int], base: int, block: int) -> Generator[ReadRequest, Sequence[int] | None, bool]:
-    """Read on from header to header until the end mark; False when the device stops answering before it."""
+    """Read on from header to header until the end mark; False if the device stops answering before it."""
     while True:
         models = walk_models(words, base)
         address = models[-1].end if models else base + 2

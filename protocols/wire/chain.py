@@ -1,7 +1,7 @@
-"""The chained head that every message of an agent carries, and the rule that says where a message stands.
+"""The header of every message in an agent's chain, and the rule that says where a received message belongs.
 
-(agent, epoch, seq) numbers messages of all kinds in one row; each names the hash of the one before it.
-Whoever stores messages asks `place`; this module stores nothing.
+Messages of all kinds share one sequence of (agent, epoch, seq); each has the hash of the one before.
+The hub asks `place_message` before it stores one; this module stores nothing.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from protocols.wire.refusal_reasons import RefusalReason, WireError
 from protocols.wire.topics import is_id
 
 FIRST_PREVIOUS = bytes(32)
-"""What the first message of an epoch names as its predecessor."""
+"""The previous hash in the first message of an epoch."""
 
 MAX_NUMBER = 2**32 - 1
 MAX_AHEAD = 64
-"""How many messages beyond a hole a hub may hold per agent; what lies further ahead is sent again later."""
+"""How far ahead of a hole a hub may keep an agent's messages; later ones are sent again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Who, which epoch, which number in it, and the hash of the sealed message before this one."""
+    """The agent, the epoch, the number in it, and the hash of the sealed message before this one."""
 
     agent: str
     epoch: int
@@ -44,34 +44,34 @@ START = Position(0, 0, FIRST_PREVIOUS)
 
 
 class ChainPlacement(Enum):
-    """Where a genuine message stands relative to what is held."""
+    """Where a genuine message belongs, given what is held."""
 
     NEXT = "next"
-    """It is the one that follows: store it."""
+    """It is the next one: store it."""
     HELD = "held"
     """Exactly this message is held already: answer with a receipt, store nothing."""
     AHEAD = "ahead"
-    """Messages before it are wanted first: keep it in memory or drop it, and name the hole in the receipt."""
+    """Messages before it are missing: keep it in memory or drop it, and list the hole in the receipt."""
 
 
 def place_message(position: Position, header: Header, *, own_hash: bytes, held_hash: bytes | None) -> ChainPlacement:
-    """Where a message whose signature was verified stands.
+    """Where a message with a verified signature belongs.
 
     `own_hash` is the hash of its sealed bytes; `held_hash` the one stored under the same (epoch, seq), if any.
 
-    Raises: WireError(REPLAYED) for other bytes under a held number, WireError(BROKEN_CHAIN) when it does not
-    build on what is held, WireError(OUT_OF_ORDER) when it is of an older epoch or more than MAX_AHEAD away.
+    Raises: WireError(REPLAYED) for other bytes under a held number, WireError(BROKEN_CHAIN) if it does not
+    follow what is held, WireError(OUT_OF_ORDER) if it is behind what is held or more than MAX_AHEAD ahead.
     """
     if held_hash is not None:
         if held_hash == own_hash:
             return ChainPlacement.HELD
-        raise _refused(RefusalReason.REPLAYED, header, "is held with other bytes")
+        raise _refused(RefusalReason.REPLAYED, header, "is already held with different bytes")
     if header.epoch < position.epoch or (header.epoch == position.epoch and header.seq <= position.seq):
-        raise _refused(RefusalReason.OUT_OF_ORDER, header, "lies behind what is held")
+        raise _refused(RefusalReason.OUT_OF_ORDER, header, "is behind what is held")
     through, head = (position.seq, position.head) if header.epoch == position.epoch else (0, FIRST_PREVIOUS)
     if header.seq == through + 1:
         if header.previous != head:
-            raise _refused(RefusalReason.BROKEN_CHAIN, header, "does not name the message held before it")
+            raise _refused(RefusalReason.BROKEN_CHAIN, header, "does not follow the message held before it")
         return ChainPlacement.NEXT
     if header.seq > through + MAX_AHEAD:
         raise _refused(RefusalReason.OUT_OF_ORDER, header, f"is more than {MAX_AHEAD} ahead of {through}")
@@ -111,4 +111,4 @@ def _check(header: Header) -> None:
     if type(header.previous) is not bytes or len(header.previous) != 32:
         raise WireError(RefusalReason.GARBAGE, "the previous hash is not 32 bytes")
     if (header.seq == 1) != (header.previous == FIRST_PREVIOUS):
-        raise WireError(RefusalReason.GARBAGE, "32 zero bytes stand before an epoch's first message and only there")
+        raise WireError(RefusalReason.GARBAGE, "only an epoch's first message has 32 zero bytes as previous hash")

@@ -13,18 +13,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from protocols.wire.refusal_reasons import RefusalReason, WireError
 
-__all__ = [
-    "MAX_SEALED_BYTES",
-    "RefusalReason",
-    "WireError",
-    "batch_hash",
-    "key_id",
-    "kid_of",
-    "open_sealed",
-    "seal",
-    "sig_structure",
-]
-
 MAX_SEALED_BYTES = 16384
 OVERHEAD_BYTES = 86
 """Sealed size minus payload size, for payloads of 256 to 65,535 bytes."""
@@ -32,7 +20,7 @@ OVERHEAD_BYTES = 86
 LABEL = b"commonwatt/1"
 KID_BYTES = 8
 
-# The whole envelope before the payload is fixed but for the algorithm byte and the key id:
+# The whole envelope before the payload is fixed except for the algorithm byte and the key id:
 # tag 18, array of 4, byte string of 13: map of 2: 1 => alg, 4 => byte string of 8; then an empty map.
 _HEAD = bytes.fromhex("d2844da201")
 _ALG_ED25519 = 0x32  # -19, emitted: RFC 9864 names one algorithm exactly and deprecates -8
@@ -46,7 +34,7 @@ _SIGNATURE_HEAD = b"\x58\x40"
 def seal(key: Ed25519PrivateKey, topic: str, payload: bytes) -> bytes:
     """The payload signed for one topic.
 
-    Raises: WireError(OVERSIZED) when the result would exceed MAX_SEALED_BYTES.
+    Raises: WireError(OVERSIZED) if the result would exceed MAX_SEALED_BYTES.
     """
     protected = b"\xa2\x01" + bytes([_ALG_ED25519]) + _KID_HEAD + key_id(key.public_key())
     body = cbor2.dumps(payload)
@@ -57,7 +45,7 @@ def seal(key: Ed25519PrivateKey, topic: str, payload: bytes) -> bytes:
 
 
 def open_sealed(sealed: bytes, topic: str, key: Ed25519PublicKey) -> bytes:
-    """The payload, once the signature is found to be this key's over exactly these bytes and this topic.
+    """The payload, after checking that this key signed exactly these bytes for this topic.
 
     The algorithm number never chooses an algorithm: the key is an Ed25519 key and nothing else is tried.
 
@@ -71,14 +59,14 @@ def open_sealed(sealed: bytes, topic: str, key: Ed25519PublicKey) -> bytes:
     try:
         key.verify(sealed[end + 2 :], to_verify)
     except InvalidSignature:
-        raise WireError(RefusalReason.BAD_SIGNATURE, "the signature does not fit") from None
+        raise WireError(RefusalReason.BAD_SIGNATURE, "the signature is not valid") from None
     return payload
 
 
 def kid_of(sealed: bytes) -> bytes:
-    """The key id a message claims, not yet to be believed.
+    """The key id a message claims; nothing is verified yet.
 
-    Raises: WireError(OVERSIZED or GARBAGE) when the envelope is not in the one accepted form.
+    Raises: WireError(OVERSIZED or GARBAGE) if the envelope is not in the one accepted form.
     """
     if len(sealed) > MAX_SEALED_BYTES:
         raise WireError(RefusalReason.OVERSIZED, f"{len(sealed)} bytes: at most {MAX_SEALED_BYTES} are allowed")
@@ -92,12 +80,12 @@ def key_id(public: Ed25519PublicKey) -> bytes:
 
 
 def batch_hash(sealed: bytes) -> bytes:
-    """The link of the chain: SHA-256 of the sealed bytes as sent. Units: 32 bytes."""
+    """The hash that links the chain: SHA-256 of the sealed bytes as sent. Units: 32 bytes."""
     return sha256(sealed).digest()
 
 
 def external_aad(topic: str) -> bytes:
-    """What is signed besides the message: the protocol's label, one zero byte, the topic in UTF-8."""
+    """What is signed in addition to the message: the protocol's label, one zero byte, the topic in UTF-8."""
     return LABEL + b"\x00" + topic.encode("utf-8")
 
 
@@ -111,7 +99,7 @@ def _payload_bounds(sealed: bytes) -> tuple[int, int]:
     if len(sealed) <= _PAYLOAD_AT or sealed[:5] != _HEAD or sealed[6:8] != _KID_HEAD or sealed[16] != 0xA0:
         raise _garbage("not the one accepted form of COSE_Sign1")
     if sealed[5] not in (_ALG_EDDSA, _ALG_ED25519):
-        raise _garbage("an algorithm that is not Ed25519")
+        raise _garbage("the algorithm is not Ed25519")
     start, length = _byte_string(sealed, _PAYLOAD_AT)
     end = start + length
     if len(sealed) != end + 66 or sealed[end : end + 2] != _SIGNATURE_HEAD:

@@ -1,6 +1,6 @@
-"""The other messages: a home's answer to a prompt, its consent, and the prompt itself. Building and reading only.
+"""The other messages: a home's answer to a prompt, its consent, and the prompt itself. Encodes and decodes only.
 
-Answers and consents stand in the same numbered chain as batches, so their order among the readings is proven.
+Answers and consents are in the same numbered chain as batches, so their order among the readings is proven.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class PromptAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ConsentNotice:
-    """A home's new consent, as the canonical bytes of consent.py; in force for all messages after it."""
+    """A home's new consent, as the canonical bytes of `consent.rules`; in force for all messages after it."""
 
     agent: str
     epoch: int
@@ -95,7 +95,7 @@ class PromptNotice:
 
 
 def encode_answer(answer: PromptAnswer) -> bytes:
-    """The payload of an answer, padded. Raises: WireError when it breaks a rule of this module."""
+    """The payload of an answer, padded. Raises: WireError if it breaks a rule of this module."""
     _check_answer(answer)
     return encode_padded(
         header_fields(answer.header, version=VERSION)
@@ -109,7 +109,10 @@ def decode_answer(data: bytes) -> PromptAnswer:
     header = read_header(fields)
     choice = _number(fields[7], "choice", most=len(_CHOICES) - 1)
     answer = PromptAnswer(
-        *(header.agent, header.epoch, header.seq, header.previous),
+        agent=header.agent,
+        epoch=header.epoch,
+        seq=header.seq,
+        previous=header.previous,
         prompt_id=fields[6],
         choice=_CHOICES[choice],
         at=fields[8],
@@ -119,13 +122,13 @@ def decode_answer(data: bytes) -> PromptAnswer:
 
 
 def encode_consent_notice(notice: ConsentNotice) -> bytes:
-    """The payload of a consent notice, padded. Raises: WireError when it breaks a rule of this module."""
+    """The payload of a consent notice, padded. Raises: WireError if it breaks a rule of this module."""
     _check_consent_notice(notice)
     return encode_padded(header_fields(notice.header, version=VERSION) | {6: notice.consent})
 
 
 def decode_consent_notice(data: bytes) -> ConsentNotice:
-    """The exact inverse of `encode_consent_notice`; the consent inside is not read here. Raises: WireError."""
+    """The exact inverse of `encode_consent_notice`; the consent inside is not decoded. Raises: WireError."""
     fields = _fields(data, (*_HEADER_KEYS, 6, PAD_KEY), "a consent notice")
     header = read_header(fields)
     notice = ConsentNotice(header.agent, header.epoch, header.seq, header.previous, fields[6])
@@ -134,7 +137,7 @@ def decode_consent_notice(data: bytes) -> ConsentNotice:
 
 
 def encode_prompt(prompt: PromptNotice) -> bytes:
-    """The payload of a prompt, padded. Raises: WireError when it breaks a rule of this module."""
+    """The payload of a prompt, padded. Raises: WireError if it breaks a rule of this module."""
     _check_prompt(prompt)
     return encode_padded(
         {
@@ -215,7 +218,7 @@ def _is_code(text: str) -> bool:
 
 def _match(value: Any, what: str, fits: Callable[[str], bool]) -> None:
     if type(value) is not str or not fits(value):
-        raise _garbage(f"the {what} is not a short name of the agreed letters")
+        raise _garbage(f"the {what} does not have the form of a name")
 
 
 def _number(value: Any, what: str, *, most: int, least: int = 0) -> int:

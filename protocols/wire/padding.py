@@ -1,4 +1,4 @@
-"""Padding: every message is filled up to one of six sealed sizes, so that its size tells nothing."""
+"""Padding: every message is filled up to one of six sealed sizes, so that its size reveals nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LEAST_PAD_BYTES = 3  # key, array of one, empty byte string
 def encode_padded(fields: dict[int, Any]) -> bytes:
     """The payload of a message: these fields in ascending key order, then the padding.
 
-    Raises: WireError(OVERSIZED) when no size class holds them.
+    Raises: WireError(OVERSIZED) if no size class holds them.
     """
     body = cbor2.dumps(fields)
     return bytes([body[0] + 1]) + body[1:] + _padding(_class_for(len(body)) - OVERHEAD_BYTES - len(body))
@@ -51,7 +51,7 @@ def _padding(room_bytes: int) -> bytes:
     """Exactly `room_bytes` (3 or more): the key and an array of one string of zeros.
 
     Two totals, 25 and 258, cannot be reached by one byte string in its shortest form (its length field grows
-    there); then an empty string stands before it.
+    there); then an empty string comes first.
     """
     content = room_bytes - 2
     if content in (25, 258):

@@ -1,6 +1,6 @@
-"""One batch: what a home says about one slot, as integers, in the one form that is signed and sent.
+"""One batch: a home's readings of one slot, as integers, in the exact form that is signed and sent.
 
-Building and reading only. What may be in a batch at all is decided in consent.py; sealing is envelope.py.
+Encodes and decodes only. `consent.reduction` decides what may be in a batch; `envelope` seals it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _GAPS = {int(gap): gap for gap in SENT_GAPS}
 
 
 class ClockTrust(IntEnum):
-    """How far the agent's clock was to be believed when it measured the slot."""
+    """How far the agent could trust its clock when it measured the slot."""
 
     TRUSTED = 0
     BACKFILLED = 1
@@ -45,7 +45,7 @@ class ClockTrust(IntEnum):
 
 
 class Liveness(StrEnum):
-    """How a device behaved lately; says nothing about power."""
+    """How a device has answered lately; says nothing about power."""
 
     OK = "ok"
     SLOW = "slow"
@@ -61,7 +61,7 @@ _LIVENESS = tuple(Liveness)
 class Column:
     """One measure's energy over `span` slots that end with the batch's slot.
 
-    Units: energy * 10**scale Wh; None when missing, with the reason in `gap`.
+    Units: energy * 10**scale Wh; None if missing, with the reason in `gap`.
     """
 
     measure: Measure
@@ -98,7 +98,7 @@ class DeviceState:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """All that leaves a home for one slot.
+    """Everything that leaves a home for one slot.
 
     `boot` counts the agent's starts; `made_at` is when the batch was closed, in Unix seconds.
     """
@@ -125,7 +125,7 @@ class Batch:
 def encode_batch(batch: Batch) -> bytes:
     """The payload of a batch, padded to its size class.
 
-    Raises: WireError when the batch breaks a rule of this module: nothing is signed that no one may read.
+    Raises: WireError if the batch breaks a rule of this module: nothing is signed that a reader would refuse.
     """
     _check_batch(batch)
     fields = header_fields(batch.header, version=VERSION) | {
@@ -142,9 +142,9 @@ def encode_batch(batch: Batch) -> bytes:
 
 
 def decode_batch(data: bytes) -> Batch:
-    """The batch these bytes mean; the exact inverse of `encode_batch`.
+    """The batch that these bytes encode; the exact inverse of `encode_batch`.
 
-    Raises: WireError(GARBAGE) for bytes that `encode_batch` would not have made.
+    Raises: WireError(GARBAGE) for bytes that `encode_batch` would not produce.
     """
     fields = strict_cbor.decode(data)
     if type(fields) is not dict or tuple(fields) != _KEYS or fields[1] != VERSION:
@@ -153,7 +153,10 @@ def decode_batch(data: bytes) -> Batch:
     header = read_header(fields)
     try:
         batch = Batch(
-            *(header.agent, header.epoch, header.seq, header.previous),
+            agent=header.agent,
+            epoch=header.epoch,
+            seq=header.seq,
+            previous=header.previous,
             boot=fields[6],
             clock=ClockTrust(fields[7]),
             consent_version=fields[8],
@@ -165,7 +168,7 @@ def decode_batch(data: bytes) -> Batch:
         )
     except (ValueError, KeyError, TypeError):
         # An unknown code, or a container where a code belongs.
-        raise _garbage("a field of the batch is not of its form") from None
+        raise _garbage("a field of the batch has the wrong form") from None
     _check_body(batch)
     return batch
 
@@ -198,12 +201,12 @@ def _check_body(batch: Batch) -> None:
     _number(batch.made_at, "time made", MAX_SECONDS)
     _number(batch.slot, "slot", MAX_SLOT)
     if not _ascending([column.measure for column in batch.columns]):
-        raise _garbage("columns are not one per measure in ascending order")
+        raise _garbage("columns are not in ascending order of measure, one per measure")
     for column in batch.columns:
         _check_column(column, batch.slot)
     _check_long_intervals(batch)
     if len(batch.devices) > MAX_DEVICES or not _ascending([device.name for device in batch.devices]):
-        raise _garbage(f"devices are not at most {MAX_DEVICES} in ascending order of name")
+        raise _garbage(f"more than {MAX_DEVICES} devices, or not in ascending order of name")
     for device in batch.devices:
         if type(device.name) is not str or not is_id(device.name):
             raise _garbage("a device's name is not 1 to 32 of a-z, 0-9 and -")
@@ -212,14 +215,14 @@ def _check_body(batch: Batch) -> None:
 
 def _check_column(column: Column, slot: Slot) -> None:
     if column.span not in SPANS or (slot + 1) % column.span:
-        raise _garbage("a column does not end a quarter hour, an hour or a day")
+        raise _garbage("a column does not end with a quarter hour, an hour or a day")
     if type(column.span) is not int or type(column.scale) is not int or not 0 <= column.scale <= MAX_SCALE:
         raise _garbage("a scale is not a number from 0 to 3")
     if column.gap == Gap.NEVER_ARRIVED:
-        raise _garbage("a reason that only the hub may find")
+        raise _garbage("a gap that only the hub may report")
     if column.energy is None:
         if column.mark != Mark.MISSING or column.gap == Gap.NONE:
-            raise _garbage("an energy is missing without mark or reason")
+            raise _garbage("an energy is missing without its mark or reason")
         return
     _number(column.energy, "energy", MAX_ENERGY_WH // 10**column.scale)
     if column.mark == Mark.MISSING or (column.mark == Mark.PARTIAL) != (column.gap != Gap.NONE):

@@ -1,6 +1,6 @@
-"""Receipts: the hub's signed word on which of an agent's messages it holds. Only a receipt lets an agent forget.
+"""Receipts: the hub's signed statement of which messages it has stored. Only a receipt lets an agent forget one.
 
-A receipt is cumulative: it speaks for every message of the epoch up to `through_seq`. Building and reading only.
+A receipt is cumulative: it covers every message of the epoch up to `through_seq`. Encodes and decodes only.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _REFUSALS = tuple(RefusalReason)
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What the hub holds of one agent's epoch, durably, at `stored_at` (Unix seconds).
+    """What the hub has durably stored of one agent's epoch at `stored_at` (Unix seconds).
 
     Every number up to `through_seq` is stored or was refused for its content; `head` is the hash of the sealed
-    message with that number, or 32 zero bytes when `through_seq` is 0. `gaps` are the first and last numbers still
-    wanted before messages that already arrived. `refused` are the newest numbers up to `through_seq` whose content
-    was not accepted.
+    message with that number, or 32 zero bytes if `through_seq` is 0. `gaps` are the first and last numbers still
+    missing before messages that have already arrived. `refused` are the newest numbers up to `through_seq` whose
+    content was not accepted.
     """
 
     agent: str
@@ -45,7 +45,7 @@ class Receipt:
 def encode_receipt(receipt: Receipt) -> bytes:
     """The payload of a receipt, padded to its size class.
 
-    Raises: WireError when it breaks a rule of this module.
+    Raises: WireError if it breaks a rule of this module.
     """
     _check(receipt)
     return encode_padded(
@@ -63,7 +63,7 @@ def encode_receipt(receipt: Receipt) -> bytes:
 
 
 def decode_receipt(data: bytes) -> Receipt:
-    """The receipt these bytes mean; the exact inverse of `encode_receipt`.
+    """The receipt that these bytes encode; the exact inverse of `encode_receipt`.
 
     Raises: WireError(GARBAGE).
     """
@@ -87,7 +87,7 @@ def decode_receipt(data: bytes) -> Receipt:
 def _refused(item: Any) -> tuple[int, RefusalReason]:
     seq, reason = item
     if type(reason) is not int or not 0 <= reason < len(_REFUSALS):
-        raise _garbage("an unknown reason of refusal")
+        raise _garbage("an unknown refusal reason")
     return seq, _REFUSALS[reason]
 
 
@@ -100,7 +100,7 @@ def _check(receipt: Receipt) -> None:
     if type(receipt.head) is not bytes or len(receipt.head) != 32:
         raise _garbage("the head is not 32 bytes")
     if (receipt.through_seq == 0) != (receipt.head == FIRST_PREVIOUS):
-        raise _garbage("32 zero bytes stand for nothing held and for nothing else")
+        raise _garbage("the head is 32 zero bytes if nothing is held, and only then")
     _check_gaps(receipt)
     _check_refused(receipt)
 
@@ -122,7 +122,7 @@ def _check_refused(receipt: Receipt) -> None:
     for seq, reason in receipt.refused:
         _number(seq, "refused number", least=least, most=receipt.through_seq)
         if not reason.settles_the_number:
-            raise _garbage("a receipt names only refusals of content")
+            raise _garbage("a receipt lists only refusals of content")
         least = seq + 1
 
 

@@ -19,15 +19,15 @@ Plain = int | bytes | str | None | list[Any] | dict[int, Any]
 
 
 def encode(value: Plain) -> bytes:
-    """The one encoding of a value. The caller gives only accepted kinds, with map keys in ascending order."""
+    """The one encoding of a value. The caller passes only accepted kinds, with map keys in ascending order."""
     return cbor2.dumps(value)
 
 
 def decode(data: bytes) -> Any:
-    """The value these bytes mean.
+    """The value that these bytes encode.
 
     Memory stays within a small multiple of `len(data)`: a declared length is compared with the bytes that are
-    really there before anything is made. The caller has limited `len(data)`.
+    really there before anything is allocated. The caller has limited `len(data)`.
 
     Raises: WireError(GARBAGE) for anything but the one accepted encoding of one value.
     """
@@ -41,12 +41,12 @@ def decode(data: bytes) -> Any:
 
 
 def require_rows(value: Any, width: int | None = None) -> list[list[Any]]:
-    """A decoded array of arrays, each of `width` items when given. Raises: WireError(GARBAGE) for anything else."""
+    """A decoded array of arrays, each of `width` items if given. Raises: WireError(GARBAGE) for anything else."""
     if type(value) is not list:
         raise _garbage("a list is missing")
     for row in value:
         if type(row) is not list or (width is not None and len(row) != width):
-            raise _garbage("a row of a list does not have its number of fields")
+            raise _garbage("a row of a list has the wrong number of fields")
     return value
 
 
@@ -118,7 +118,7 @@ def _map(data: bytes, at: int, count: int, *, depth: int) -> tuple[dict[int, Any
             raise _garbage("a map key that is not an unsigned integer")
         key, at = _item(data, at, 0)
         if key <= last:
-            raise _garbage("map keys that are doubled or not ascending")
+            raise _garbage("map keys that are repeated or not ascending")
         pairs[key], at = _item(data, at, depth)
         last = key
     return pairs, at

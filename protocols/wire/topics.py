@@ -1,4 +1,4 @@
-"""The addresses messages travel under: `cw1/{coop}/{shard}/{agent}/up/{kind}` and `.../down/{kind}`.
+"""The MQTT addresses of messages: `cw1/{coop}/{shard}/{agent}/up/{kind}` and `.../down/{kind}`.
 
 Names are lower-case letters, digits and hyphens, so that no name can be a wildcard or split a topic.
 """
@@ -33,7 +33,7 @@ class Topic:
     kind: str
 
     def text(self) -> str:
-        """The topic as it stands on the wire and under the signature."""
+        """The topic as it is sent and signed."""
         return f"{ROOT}/{self.coop}/{self.shard}/{self.agent}/{self.direction}/{self.kind}"
 
 
@@ -43,24 +43,32 @@ def is_id(text: str) -> bool:
 
 
 def require_id(text: str, what: str) -> str:
-    """The id itself. Raises: ValueError naming `what` when it is not one."""
+    """The id itself. Raises: ValueError that names `what` if it is not one."""
     if not is_id(text):
         raise ValueError(f"{what} {text[:40]!r} must be 1 to 32 of a-z, 0-9 and -")
     return text
 
 
 def shard_of(agent: str) -> int:
-    """The shard of an agent: the first byte of the SHA-256 of its id, modulo 64."""
+    """The shard of an agent: the first byte of the SHA-256 of its id, modulo 64.
+
+    >>> shard_of("a-4k2f9c1d")
+    41
+    """
     return sha256(agent.encode("ascii")).digest()[0] % SHARDS
 
 
 def uplink_topic(coop: str, agent: str, *, kind: str) -> str:
-    """The topic an agent publishes a kind of message under."""
+    """The topic under which an agent publishes a kind of message.
+
+    >>> uplink_topic("sunny-street", "a-4k2f9c1d", kind="batch")
+    'cw1/sunny-street/41/a-4k2f9c1d/up/batch'
+    """
     return _build(coop, agent, direction="up", kind=kind)
 
 
 def downlink_topic(coop: str, agent: str, *, kind: str) -> str:
-    """The topic the hub publishes a kind of message for one agent under."""
+    """The topic under which the hub publishes a kind of message for one agent."""
     return _build(coop, agent, direction="down", kind=kind)
 
 
@@ -69,6 +77,12 @@ def parse_topic(topic: str) -> Topic:
 
     Raises: WireError(FOREIGN_TOPIC) for any topic that `uplink_topic` or `downlink_topic` would not build, such as one
     with a wrong shard.
+
+    >>> parse_topic("cw1/sunny-street/41/a-4k2f9c1d/down/receipt").kind
+    'receipt'
+    >>> parse_topic("cw1/sunny-street/40/a-4k2f9c1d/down/receipt")
+    Traceback (most recent call last):
+    protocols.wire.refusal_reasons.WireError: foreign_topic: the shard is not this agent's
     """
     parts = topic.split("/", 6) if len(topic) <= MAX_TOPIC_CHARS else []
     if len(parts) != 6 or parts[0] != ROOT:
@@ -84,7 +98,7 @@ def parse_topic(topic: str) -> Topic:
 
 
 def require_uplink_topic(topic: str, coop: str) -> Topic:
-    """The parts of a topic that an agent of this co-op publishes under.
+    """The parts of a topic under which an agent of this co-op publishes.
 
     Raises: WireError(FOREIGN_TOPIC) or WireError(WRONG_COOP).
     """
@@ -117,7 +131,9 @@ def down_filter(coop: str, agent: str) -> str:
 
 def _build(coop: str, agent: str, *, direction: str, kind: str) -> str:
     if kind not in _KINDS[direction]:
-        raise ValueError(f"no kind {kind!r} goes {direction}: expected one of {', '.join(_KINDS[direction])}")
+        raise ValueError(
+            f"{kind!r} is not a kind of message that goes {direction}: expected one of {', '.join(_KINDS[direction])}"
+        )
     return f"{_prefix(coop, agent)}/{direction}/{kind}"
 
 

@@ -1,4 +1,4 @@
-"""`commonwatt-sim device`: one simulated device of any family with lively values, for anyone's Modbus client."""
+"""`commonwatt-sim device`: one simulated device of any family with changing values, for any Modbus client."""
 
 import argparse
 import asyncio
@@ -70,7 +70,7 @@ async def _serve(image: DeviceImage, link: SimulatedLink, options: argparse.Name
 
 
 def how_to_read(image: DeviceImage, where: str, now_s: float) -> Iterator[str]:
-    """What a person with a Modbus client needs: where, which unit, and the main points with their value now."""
+    """What a person with a Modbus client needs: address, unit, and the main points with their current values."""
     part = image.parts[0]
     at_s = image.refresh_time(now_s)
     decoded = part.resolved.decode(image.words(at_s))
@@ -85,7 +85,7 @@ def how_to_read(image: DeviceImage, where: str, now_s: float) -> Iterator[str]:
             f"{span.function:>8}  {span.address:>7}  {span.count:>9}  {point.type.name + order:<9}  {scale:<8}  "
             f"{point.unit:<4}  {name} = {_shown(point, decoded.get(name))}"
         )
-    yield f"All {len(part.resolved.points)} points: firmware_configs/devices/{part.family}.toml. Ctrl-C ends it."
+    yield f"All {len(part.resolved.points)} points: firmware_configs/devices/{part.family}.toml. Press Ctrl-C to stop."
 
 
 def _main_points(part: UnitMap) -> list[str]:

@@ -26,12 +26,12 @@ from simulator.world.site import DAY_S, day_number
 from simulator.world.street import Street
 
 HISTORY_DAYS = 36
-"""How far the past of a street reaches when nothing else is said."""
+"""How far back a street's past goes by default."""
 MAX_HISTORY_DAYS = 1100
-"""Every home's whole past is worked out and held: about 35 kB a day."""
+"""Every home's whole past is computed and kept in memory: about 35 kB a day."""
 LOOK_EVERY_S = 3600
 LOOK_AFTER_S = 19 * 60
-"""Residents look at their prompts at this minute of every hour, in simulated time: prompts come early in an hour."""
+"""Residents check their prompts at this minute of every simulated hour; prompts arrive early in an hour."""
 LINKS_LOOKED_FOR_EVERY_S = 0.5
 PrintLine = Callable[[str], None]
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9.:_\[\]-]+(/[A-Za-z0-9._~/-]*)?")
@@ -96,7 +96,7 @@ async def _serve(
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         _say(street_text(running))
-        _say(f"{file} is written; Ctrl-C ends the street")
+        _say(f"wrote {file}; press Ctrl-C to stop the street")
         await _until_stopped(stop, running, options.residents)
     finally:
         await running.close()
@@ -115,7 +115,7 @@ async def _until_stopped(stop: asyncio.Event, running: RunningStreet, links: Pat
 
 
 async def _live(running: RunningStreet, links: Path) -> None:
-    """The residents' days: once their links are there, a look at the prompts every hour."""
+    """The residents' days: once their links exist, they check their prompts every hour."""
     while not await asyncio.to_thread(links.exists):  # noqa: ASYNC110 - another process writes it
         await asyncio.sleep(LINKS_LOOKED_FOR_EVERY_S)
     clock = running.clock
@@ -128,12 +128,12 @@ async def _live(running: RunningStreet, links: Path) -> None:
 
 
 def warm_up(street: Street, now_s: float, say: PrintLine) -> None:
-    """Work out every home's past before anybody waits for an answer; says so when it takes a while."""
+    """Compute every home's past before anybody waits for an answer; reports progress when it takes long."""
     began_s, said = time.monotonic(), False
     for place, home in enumerate(street.homes, 1):
         street.physics(home.id).day(max(street.first_day, day_number(now_s)))
         if time.monotonic() - began_s > 2 and not said:
-            say(f"working out the street's past: {place} of {len(street.homes)} homes")
+            say(f"computing the street's past: {place} of {len(street.homes)} homes")
             said = True
 
 
@@ -154,7 +154,7 @@ def _first_day(asked: date | None, now_s: float) -> int:
         return day_number(now_s) - HISTORY_DAYS
     first = (asked - date(1970, 1, 1)).days
     if first > day_number(now_s):
-        raise SimulatorError("--first-day: expected a day that is not in the future of the clock")
+        raise SimulatorError("--first-day: expected a day that is not in the future")
     if first < day_number(now_s) - MAX_HISTORY_DAYS:
         raise SimulatorError(f"--first-day: expected a day at most {MAX_HISTORY_DAYS} days before the clock")
     return first

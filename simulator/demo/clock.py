@@ -1,4 +1,4 @@
-"""The director's hand on a demonstration's clock: lets time run, holds it, and never turns it back."""
+"""Controls a demonstration's clock: lets time run, stops it, and never turns it back."""
 
 import time
 from pathlib import Path
@@ -9,7 +9,7 @@ from protocols.timeline import Timeline
 class DirectedClock:
     """Writes the timeline file every program of the demonstration follows.
 
-    Time stands at `start_s` until it is let run. A rewrite keeps the time of that moment, so nobody sees a jump.
+    Time stays at `start_s` until it is let run. A rewrite keeps the current time, so nobody sees a jump.
     """
 
     def __init__(self, path: Path, *, start_s: float) -> None:
@@ -18,11 +18,11 @@ class DirectedClock:
         self._write()
 
     def now(self) -> float:
-        """The time the programs live in."""
+        """The current time of the programs."""
         return self._timeline.at(time.time())
 
     def run_until(self, hold_at_s: float | None, *, rate: float) -> None:
-        """Let time run at this rate up to `hold_at_s` (None: without end)."""
+        """Let time run at this rate up to `hold_at_s` (None: without limit)."""
         real_s = time.time()
         self._timeline = Timeline(real_s, self._timeline.at(real_s), rate, hold_at_s)
         self._write()

@@ -119,18 +119,23 @@ class Demo:
         script = self.folder / "faults.toml"
         script.write_text(faults, encoding="utf-8")
         first_day = datetime.fromtimestamp(self.start_s - (self.history_days + 1) * DAY_S, ZoneInfo("UTC")).date()
-        self._start(
-            "street",
-            *("simulator", "street", "--homes", str(self.homes), "--seed", str(self.seed)),
-            *("--data", str(self.street_folder), "--clock", str(self.clock.path), "--first-day", first_day.isoformat()),
-            *("--hub", self.hub_url, "--faults", str(script), "--residents", str(self.folder / "links.json")),
-        )
+        options = {
+            "--homes": self.homes,
+            "--seed": self.seed,
+            "--data": self.street_folder,
+            "--clock": self.clock.path,
+            "--first-day": first_day.isoformat(),
+            "--hub": self.hub_url,
+            "--faults": script,
+            "--residents": self.folder / "links.json",
+        }
+        self._start("street", "simulator", "street", options=options)
         path = self.street_folder / "street.json"
         self.wait("the street's devices", path.exists)
         self.street = json.loads(path.read_text(encoding="utf-8"))
         until = datetime.fromtimestamp(self.start_s, ZoneInfo("UTC")).strftime("%Y-%m-%dT%H:%MZ")
-        days = ("--days", str(self.history_days), "--until", until)
-        self._recordings = self._start("recordings", "simulator", "history", "--street", str(self.street_folder), *days)
+        past = {"--street": self.street_folder, "--days": self.history_days, "--until": until}
+        self._recordings = self._start("recordings", "simulator", "history", options=past)
         self.programs.running.remove(self._recordings)  # it ends by itself; send_history waits for it
 
     def make_hub(self) -> None:
@@ -140,18 +145,19 @@ class Demo:
 
     def start_hub(self) -> None:
         """The hub with its broker, told where the weather comes from."""
-        data = ("--data", str(self.hub_folder))
         settings = self.hub_folder / "hub.toml"
         site = self.street["site"]
         assert isinstance(site, dict)
         weather = f'\n[weather]\nurl = "{self.street["weather_url"]}"\nlatitude = {site["latitude"]}\n'
         settings.write_text(settings.read_text(encoding="utf-8") + weather + f"longitude = {site['longitude']}\n")
         tomllib.loads(settings.read_text(encoding="utf-8"))
-        self._start(
-            "hub",
-            *("hub", "run", *data, "--clock", str(self.clock.path)),
-            *("--web-port", str(self.web_port), "--broker-port", str(self.broker_port)),
-        )
+        options = {
+            "--data": self.hub_folder,
+            "--clock": self.clock.path,
+            "--web-port": self.web_port,
+            "--broker-port": self.broker_port,
+        }
+        self._start("hub", "hub", "run", options=options)
         self.wait("the hub's pages and broker", lambda: bool((self.ask_hub() or {}).get("broker_connected")))
 
     def enrol(self) -> None:
@@ -222,11 +228,8 @@ class Demo:
             raise DemoError(f"simulator history: {last_lines(self._recordings.log_path)}")
         for home in self.agents:
             config = self._agent_config(home)
-            self._start(
-                f"agent-{home}",
-                *("edge_agent", "run", "--config", str(config), "--clock", str(self.clock.path)),
-                *("--history", str(config.parent / "recording.csv")),
-            )
+            options = {"--config": config, "--clock": self.clock.path, "--history": config.parent / "recording.csv"}
+            self._start(f"agent-{home}", "edge_agent", "run", options=options)
         last = slot_of(self.start_s) - 1
         kept_back = sum(last + 1 - cut for cut in self.cut.values())
         expected = len(self.agents) * self.history_days * 96 - kept_back
@@ -376,8 +379,9 @@ class Demo:
         clock = ("--clock", str(self.clock.path))
         return self._run("hub", command, "--data", str(self.hub_folder), *clock, *rest)
 
-    def _start(self, name: str, module: str, *arguments: str) -> ChildProcess:
-        return self.programs.start(name, [sys.executable, "-m", module, *arguments])
+    def _start(self, name: str, *command: str, options: Mapping[str, object]) -> ChildProcess:
+        arguments = [text for option, value in options.items() for text in (option, str(value))]
+        return self.programs.start(name, [sys.executable, "-m", *command, *arguments])
 
     def _run(self, module: str, *arguments: str) -> str:
         done = subprocess.run(

@@ -1,7 +1,7 @@
-"""A home's line to the co-op's broker: MQTT forwarded on this computer, which a script disturbs and the director mends.
+"""A home's line to the co-op's broker: MQTT forwarded on this computer, disturbed by a script and repaired later.
 
 A cut line refuses nothing and answers nothing: what was sent waits in it, as behind a router that has stopped. It
-reads whole MQTT packets, and of a batch only the quarter hour it speaks of; it holds no key.
+reads whole MQTT packets, and of a batch only its quarter hour; it has no key.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class LineFault:
 class HomeLine:
     """Forwards to the broker until the batch of `cut_before` would pass; from then on everything waits for `mend`.
 
-    The batches of the quarter hours in `damaged` pass with one bit turned, each once: the sender has to notice.
+    The batches of the quarter hours in `damaged` pass once with one bit flipped: the sender has to notice.
     """
 
     def __init__(self, *, broker_port: int, cut_before: Slot, damaged: Iterable[Slot] = ()) -> None:
@@ -48,11 +48,11 @@ class HomeLine:
 
     @property
     def is_cut(self) -> bool:
-        """Whether everything waits."""
+        """Whether the line is cut."""
         return not self._is_whole.is_set()
 
     def mend(self) -> None:
-        """Let everything pass from now on. To be called in the thread of the line's loop."""
+        """Let everything pass from now on. Call it in the thread of the line's loop."""
         self._cut_before = None
         self._is_whole.set()
 
@@ -62,13 +62,13 @@ class HomeLine:
         self.port = int(self._server.sockets[0].getsockname()[1])
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         self._server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         packets: asyncio.Queue[bytes] = asyncio.Queue(HELD_PACKETS_MAX)
         try:
-            # While the line is cut the sender is still listened to, so that a connection it gave up is forgotten.
+            # While the line is cut the sender is still read, so that a connection it closed is noticed.
             await _until_one_ends(self._read(reader, packets), self._connect(packets, writer))
         finally:
             writer.close()
@@ -117,7 +117,7 @@ class HomeLine:
 
 
 class HomeLines:
-    """The disturbed lines of a street, all carried by one thread."""
+    """The disturbed lines of a street, all in one thread."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -133,11 +133,11 @@ class HomeLines:
         return line
 
     def mend(self, line: HomeLine) -> None:
-        """From any thread."""
+        """Repair the line. May be called from any thread."""
         self._loop.call_soon_threadsafe(line.mend)
 
     def close(self) -> None:
-        """End all connections and the thread."""
+        """Close all connections and end the thread."""
         asyncio.run_coroutine_threadsafe(_end_all(self._lines), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -145,7 +145,7 @@ class HomeLines:
 
 
 def pop_packet(held: bytearray) -> bytes | None:
-    """One whole control packet off the front of what came; None while it is not whole.
+    """Remove one complete control packet from the front of the buffer; None while it is incomplete.
 
     Raises: ValueError for a length over PACKET_BYTES_MAX or of more than four bytes. Source: MQTT 5, section 2.1.4.
     """
@@ -179,7 +179,7 @@ def batch_slot(packet: bytes) -> Slot | None:
     try:
         return decode_batch(cbor2.loads(packet[at:]).value[2]).slot
     except (WireError, ValueError, TypeError, AttributeError, IndexError):
-        return None  # whatever it is, it is no batch: the line carries it on
+        return None  # not a batch: pass it on
 
 
 def _number_size(packet: bytes, at: int) -> int:
@@ -197,7 +197,7 @@ async def _until_one_ends(*works: Coroutine[Any, Any, None]) -> None:
     finally:
         for task in tasks:
             task.cancel()
-        # A connection that broke is what lines do; whoever spoke over it connects again.
+        # Lines break; whoever used this one connects again.
         await asyncio.gather(*tasks, return_exceptions=True)
 
 

@@ -1,11 +1,12 @@
-"""Reads what left a home (its outbox holds the exact bytes) and weighs it against the household's own consent file."""
+"""Reads what left a home (its outbox has the exact bytes) and checks it against the household's consent file."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cbor2
 
-from protocols.consent.reduction import find_violations, parse_consent
+from protocols.consent.reduction import find_violations
+from protocols.consent.text import parse_consent
 from protocols.slots import format_slot
 from protocols.wire.messages import ConsentNotice, PromptAnswer, decode_answer, decode_consent_notice
 from protocols.wire.readings import Batch, decode_batch
@@ -21,7 +22,7 @@ SIZE_CLASSES = {512 << n for n in range(6)}
 
 
 class LeakWatch:
-    """Weighs all that one home sent, message by message; `look` goes on where the last look ended."""
+    """Checks everything one home sent, message by message; `scan_outbox` continues where it last stopped."""
 
     def __init__(self, home: str, folder: Path) -> None:
         self._home = home
@@ -47,14 +48,14 @@ class LeakWatch:
         return waiting(self._data)
 
     def has_every_slot(self) -> bool:
-        """Whether exactly one batch stands for every quarter hour from the first to the last: a fixed cadence."""
+        """Whether there is exactly one batch for every quarter hour from first to last: a fixed cadence."""
         return len(self._slots) > 0 and len(self._slots) == max(self._slots) - min(self._slots) + 1
 
     def _weigh(self, kind: str, sealed: bytes) -> Iterator[str]:
         if len(sealed) not in SIZE_CLASSES:
-            yield f"a message of {len(sealed)} bytes tells more than a size class"
+            yield f"a message of {len(sealed)} bytes is not of a padded size"
         try:
-            # The hub's verification opens the same bytes with the agent's key; here only what they say is weighed.
+            # The hub's verification opens the same bytes with the agent's key; here only their content is checked.
             payload = cbor2.loads(sealed).value[2]
             body = decode_batch(payload) if kind == "batch" else DECODE[kind](payload)
         except (WireError, ValueError, TypeError, AttributeError, IndexError, KeyError) as error:

@@ -1,4 +1,4 @@
-"""What the billing of a month came to: figures for the report, and what must hold of them. Numbers in, words out."""
+"""The result of billing a month: figures for the report, and what must be true of them. Numbers in, text out."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -37,7 +37,7 @@ def month_section(books: MonthBooks, runs: Json) -> dict[str, Any]:
 
 
 def _difference(preview: Json) -> dict[str, int]:
-    """Units: Wh and nano-currency. `moved` is the sum of what members gain and lose, whichever way."""
+    """Units: Wh and nano-currency. `moved` is the sum of members' absolute gains and losses."""
     members = preview["members"]
     return {
         "shared_wh": sum(each["received_wh"] for each in members),
@@ -48,7 +48,7 @@ def _difference(preview: Json) -> dict[str, int]:
 
 
 def month_problems(books: MonthBooks, runs: Json) -> Iterator[str]:
-    """What contradicts that the same inputs give the same books, whatever came late."""
+    """Contradictions to: the same inputs give the same books, whatever came late."""
     for kind, run in books.runs.items():
         entries = runs.get(kind, {}).get("entries", 0)
         if entries != books.previews[kind]["entries"]:
@@ -62,22 +62,22 @@ def month_problems(books: MonthBooks, runs: Json) -> Iterator[str]:
             yield f"{books.marked_after[0]} is still marked after R1"
     if books.rerun is not None:
         if books.rerun.rows_after != books.rerun.rows_before:
-            yield f"R1 made again wrote {books.rerun.rows_after - books.rerun.rows_before} rows"
+            yield f"repeating R1 wrote {books.rerun.rows_after - books.rerun.rows_before} rows"
         if books.rerun.run_key != books.runs["R1"]["run_key"]:
-            yield "R1 made again is another run"
+            yield "repeating R1 gave a different run"
     if books.waited and not books.marked:
-        yield "readings came late and marked no day"
+        yield "late readings marked no day"
     if not books.statement.get("verified"):
         yield f"the statement of {books.month}: {books.statement.get('said', 'nobody checked it')}"
 
 
 def waiting_days(books: MonthBooks) -> list[str]:
-    """The days that late readings have marked and whose run R1 was not reached: they stand by older readings."""
+    """Days marked by late readings that R1 did not settle again: they still rest on older readings."""
     return [] if "R1" in books.runs else list(books.marked)
 
 
 def month_imbalances(books: MonthBooks) -> Iterator[str]:
-    """What a run would make out of nothing: energy got and given, money of members and the co-op's margin."""
+    """What a run would create from nothing: energy received minus given, members' money plus the co-op's margin."""
     for kind, preview in books.previews.items():
         members = preview["members"]
         energy_wh = sum(each["received_wh"] - each["sold_wh"] for each in members)

@@ -1,4 +1,4 @@
-"""Whether a home's messages stand in the order it measured in: number after number, quarter hour after quarter hour.
+"""Whether a home's messages are in the order measured: number after number, quarter hour after quarter hour.
 
 It follows one agent's chain as sealed; the hub's side of it is `commonwatt-hub verify`.
 """
@@ -13,7 +13,7 @@ FINDINGS_MAX = 20
 
 
 class ChainOrder:
-    """One agent's chain, message by message. `digest` is that of `commonwatt-hub verify` for the same messages."""
+    """One agent's chain, message by message. `digest` equals that of `commonwatt-hub verify` for the same messages."""
 
     def __init__(self) -> None:
         self._lines = hashlib.sha256()
@@ -28,16 +28,16 @@ class ChainOrder:
         return self._lines.hexdigest()
 
     def add_message(self, header: Header, *, sealed: bytes, slot: Slot | None) -> None:
-        """The next message by its number; `slot` is the quarter hour a batch speaks of."""
+        """The next message by its number; `slot` is the quarter hour of a batch."""
         own = batch_hash(sealed)
         epoch, seq = self._number
         is_new_epoch = header.epoch > epoch
         if (header.epoch, header.seq) != ((header.epoch, 1) if is_new_epoch else (epoch, seq + 1)):
             self._note(f"message {header.epoch}/{header.seq} follows {epoch}/{seq}")
         if header.previous != (FIRST_PREVIOUS if is_new_epoch else self._head):
-            self._note(f"message {header.epoch}/{header.seq} does not name the one before it")
+            self._note(f"message {header.epoch}/{header.seq} does not refer to the one before it")
         if slot is not None:
-            # A new epoch may seal again what the hub had lost: the order is that within an epoch.
+            # A new epoch may seal again what the hub had lost: order is checked within an epoch.
             if self._slot is not None and not is_new_epoch and slot <= self._slot:
                 self._note(f"message {header.epoch}/{header.seq}: {format_slot(slot)} after {format_slot(self._slot)}")
             self._slot = slot

@@ -1,4 +1,4 @@
-"""A home's outbox read beside the running agent: how far it has measured, and what still waits. It writes nothing."""
+"""A home's outbox, read while the agent runs: how far it has measured and what is still waiting. Read-only."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ def opened_outbox(data: Path) -> Iterator[sqlite3.Connection]:
 
 
 def next_slot(data: Path) -> Slot:
-    """The quarter hour the agent seals next: every one before it lies in the outbox. 0 before it ever measured."""
+    """The quarter hour the agent seals next; every earlier one is in the outbox. 0 before it ever measured."""
     with opened_outbox(data) as db:
         row = db.execute("SELECT json_extract(checkpoint, '$.next_slot') FROM state").fetchone()
     return 0 if row is None or row[0] is None else int(row[0])
@@ -31,7 +31,7 @@ def waiting(data: Path) -> int:
 
 
 def overview(data: Path, *, newest: int) -> dict[str, Any]:
-    """How much there is, how much of it waits or was given up for want of room, and the newest messages' numbers."""
+    """Totals, how much is waiting or was dropped for lack of space, and the newest messages' numbers."""
     with opened_outbox(data) as db:
         count, waiting, size = db.execute(
             "SELECT count(*), count(*) FILTER (WHERE receipted_at IS NULL), coalesce(sum(length(sealed)), 0)"

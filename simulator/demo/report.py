@@ -1,6 +1,6 @@
-"""What a demonstration came to: figures from the hub, the agents and the street's truth, and the invariants they prove.
+"""The result of a demonstration: figures from the hub, the agents and the street's truth, and the invariants.
 
-Numbers in, a report out; asking for them is `demo_command`.
+Numbers in, a report out; `walk` collects them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -49,7 +49,7 @@ class Evidence:
 
 
 def make_report(seen: Evidence) -> dict[str, Any]:
-    """The report without times. Units stand in the names."""
+    """The report without times. Units are in the names."""
     hub, settled = seen.hub, seen.hub["settlement"]
     load_wh = sum(sum(home["energy_wh"].get("load", ())) for home in seen.truth["homes"].values())
     from_outside_wh = settled["demand_wh"] - settled["shared_wh"]
@@ -98,7 +98,7 @@ def make_report(seen: Evidence) -> dict[str, Any]:
 
 
 def check_invariants(seen: Evidence) -> dict[str, dict[str, Any]]:
-    """Each invariant that a demonstration can check: whether it holds, and what was looked at."""
+    """Each invariant that a demonstration can check: whether it holds, and what was checked."""
     verified = seen.verified
     books, messages = verified["books"], verified["messages"]
     sealed = sum(outbox["messages"] for outbox in seen.outboxes.values())
@@ -133,7 +133,7 @@ def check_invariants(seen: Evidence) -> dict[str, dict[str, Any]]:
     return found | {
         "I8 memory and disk are bounded": _bounds(seen, stored=messages["messages"]),
         "I9 everything has caught up": _held(
-            waiting == 0 and dropped == 0, f"{waiting} messages still wait for a receipt, {dropped} were given up"
+            waiting == 0 and dropped == 0, f"{waiting} messages still wait for a receipt, {dropped} were dropped"
         ),
         "I10 no secret in a log": _held(not seen.log_findings, "; ".join(seen.log_findings) or "logs clean"),
         "I11 nothing left a home beyond its consent": _held(
@@ -144,7 +144,7 @@ def check_invariants(seen: Evidence) -> dict[str, dict[str, Any]]:
 
 
 def _lost(seen: Evidence) -> Iterator[str]:
-    """Messages with a receipt that lie beyond what the hub holds."""
+    """Receipted messages that the hub does not hold."""
     for home, outbox in seen.outboxes.items():
         held = seen.hub["messages"]["through"].get(seen.agents[home], {"epoch": 0, "seq": 0})
         for message in outbox["newest"]:
@@ -154,10 +154,10 @@ def _lost(seen: Evidence) -> Iterator[str]:
 
 
 def _order(seen: Evidence) -> dict[str, Any]:
-    """The homes' chains run slot by slot as measured, and the hub holds the very same chains."""
+    """The homes' chains go slot by slot as measured, and the hub has the same chains."""
     held = seen.verified["messages"]["chains"]
     other = [home for home, chain in seen.chains.items() if held.get(seen.agents[home]) != chain]
-    problems = [*seen.disorder, *(f"{home}: the hub holds another chain" for home in other)]
+    problems = [*seen.disorder, *(f"{home}: the hub has a different chain" for home in other)]
     return _held(
         not problems and len(seen.chains) == len(seen.agents),
         "; ".join(problems[:3]) or f"{len(seen.chains)} chains, each the same at home and at the hub, slot after slot",
@@ -165,7 +165,7 @@ def _order(seen: Evidence) -> dict[str, Any]:
 
 
 def _gaps(readings: Json) -> dict[str, Any]:
-    """Of the grid meters, whose slots are what settles: as many missing slots as reasons, and none without."""
+    """For the grid meters, whose slots are settled: every missing slot has a reason."""
     marks, missing = readings["by_mark"], readings["missing"]
     silent = marks.get("missing", 0) + marks.get("waiting", 0)
     reasons, without = sum(missing["by_reason"].values()), missing["without_reason"]
@@ -192,9 +192,9 @@ def _settlement(seen: Evidence) -> dict[str, Any]:
 
 
 def _refusals(seen: Evidence) -> dict[str, Any]:
-    """Every damaged batch was refused and counted, and the table holds nothing that a home has not signed.
+    """Every damaged batch was refused and counted, and the table has nothing that a home has not signed.
 
-    A broker that delivers a batch twice makes it be refused twice.
+    A batch that the broker delivers twice is refused twice.
     """
     refused = sum(seen.hub["messages"]["refused"].values())
     wrong = seen.verified["messages"]["wrong"]

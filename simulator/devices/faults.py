@@ -1,6 +1,6 @@
 """Faults by script: which device misbehaves how, from when to when, in simulated time.
 
-Says what a fault does; answering wrongly on the wire is `modbus_server`, showing wrong values `device_image`.
+Defines the faults; `modbus_server` answers wrongly on the wire, `image` shows wrong values.
 """
 
 import tomllib
@@ -26,8 +26,8 @@ _KEYS = {"home", "device", "kind", "from", "to", "delay_s", "reads"}
 class Fault:
     """One misbehaviour of one unit. Units: from and to in Unix seconds of simulated time, `delay_s` in real seconds.
 
-    `counter_reset` sets the counters to 0 at `from_s`; they stay counted from there until `to_s`.
-    `night_sleep` answers without sun as `reads` says.
+    `counter_reset` sets the counters to 0 at `from_s`; they count from there until `to_s`.
+    `night_sleep`: without sun the device answers as `reads` says.
     """
 
     home: str
@@ -49,11 +49,11 @@ class FaultScript:
             self.add(fault)
 
     def add(self, fault: Fault) -> None:
-        """One more fault, also while the street is running."""
+        """Add a fault, also while the street is running."""
         self._by_unit.setdefault((fault.home, fault.link, fault.unit), []).append(fault)
 
     def active(self, home: str, unit: ModbusUnit, at_s: float) -> Fault | None:
-        """The fault of the wire that holds at this instant; of several, the first in the script."""
+        """The wire fault in effect at this instant; the first in the script if there are several."""
         for fault in self._of(home, unit):
             if fault.kind not in ("counter_reset", "night_sleep") and fault.from_s <= at_s < fault.to_s:
                 return fault
@@ -62,14 +62,14 @@ class FaultScript:
     def counter_base_ws(
         self, home: str, unit: ModbusUnit, *, flow: str, at_s: float, physics: HomePhysics
     ) -> int | None:
-        """What a counter stood at when it was last set back to 0, None when it never was."""
+        """The counter's value when it was last reset to 0, None if it never was."""
         resets = [each.from_s for each in self._of(home, unit) if _holds(each, "counter_reset", at_s)]
         first_s = physics.first_day * 86400
         latest_s = max((each for each in resets if each > first_s), default=None)
         return None if latest_s is None else physics.counted_ws(flow, int(latest_s // STEP_S) * STEP_S)
 
     def sleeps_as(self, home: str, unit: ModbusUnit, at_s: float) -> str | None:
-        """How a unit answers while it sleeps, None when no sleep is scripted."""
+        """How a unit answers while it sleeps, None if no sleep is scripted."""
         return next((each.reads for each in self._of(home, unit) if _holds(each, "night_sleep", at_s)), None)
 
     def _of(self, home: str, unit: ModbusUnit) -> Sequence[Fault]:
@@ -77,7 +77,7 @@ class FaultScript:
 
 
 def parse_script(text: str, homes: Sequence[SimulatedHome], *, name: str) -> FaultScript:
-    """The script in a TOML text of `[[fault]]` tables. `name` is how complaints call the file.
+    """The script in a TOML text of `[[fault]]` tables. `name` identifies the file in errors.
 
     Raises: SimulatorError.
     """

@@ -1,6 +1,6 @@
 """The registers of one simulated unit: a home's state at a refresh instant, encoded by the unit's register maps.
 
-Made only when somebody reads, and once per refresh. Speaks no Modbus itself; `modbus_server` does.
+Computed only when somebody reads, and once per refresh. `modbus_server` speaks the Modbus.
 """
 
 from collections.abc import Mapping
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
-from protocols.maps.loading import ResolvedMap, resolve_map
+from protocols.maps.loading import resolve_map
+from protocols.maps.placement import ResolvedMap
 from protocols.maps.planning import Span, merge_spans
 from protocols.maps.registers import Value
 from simulator.devices.sunspec_chain import build_sunspec_chain
@@ -32,15 +33,15 @@ _FIRST_WH = (180_000, 3_900_000)
 
 
 class Disturbance(Protocol):
-    """What faults do to what a unit shows; `faults.Script` is one."""
+    """How faults change what a unit shows; `faults.FaultScript` is one."""
 
     def counter_base_ws(
         self, home: str, unit: ModbusUnit, *, flow: str, at_s: float, physics: HomePhysics
     ) -> int | None:
-        """What a counter stood at when it was last set back to 0, None when it never was."""
+        """The counter's value when it was last reset to 0, None if it never was."""
 
     def sleeps_as(self, home: str, unit: ModbusUnit, at_s: float) -> str | None:
-        """How a sleeping unit answers, "zero" or "sentinel"; None when nothing is scripted."""
+        """How a sleeping unit answers, "zero" or "sentinel"; None if nothing is scripted."""
 
 
 class NoDisturbance:
@@ -66,7 +67,7 @@ class UnitMap:
 
 
 class DeviceImage:
-    """One unit's registers. `step_s` is how often they are renewed, in simulated seconds."""
+    """One unit's registers, refreshed every `step_s` simulated seconds."""
 
     def __init__(
         self, unit: ModbusUnit, home: SimulatedHome, *, physics: HomePhysics, seed: int, step_s: int = STEP_S,
@@ -90,7 +91,7 @@ class DeviceImage:
         return int(now_s // self.step_s) * self.step_s
 
     def words(self, now_s: float) -> Mapping[tuple[int, int], int]:
-        """Every register by (function, address) as it stands at `now_s`."""
+        """Every register by (function, address) at `now_s`."""
         at_s = self.refresh_time(now_s)
         if self._shown_at != at_s:
             self._shown = dict(self._base)
@@ -100,7 +101,7 @@ class DeviceImage:
         return self._shown
 
     def values(self, part: UnitMap, at_s: float) -> FamilyValues:
-        """What one of the unit's maps holds at an instant, in that map's units and directions."""
+        """The values of one of the unit's maps at an instant, in that map's units and directions."""
         seen = self.seen(at_s)
         measured = known_points(part.resolved.device_map, values_of(seen, part.family))
         asleep = self._asleep(at_s)
@@ -135,7 +136,7 @@ class DeviceImage:
 
 
 def first_wh(seed: int, home: SimulatedHome, *, unit: ModbusUnit, flow: str) -> int:
-    """What a counter stood at when the street began: no device is new, but a home that makes nothing sold nothing."""
+    """A counter's value when the street began: no device is new, but a home without production has exported nothing."""
     if flow == "export" and home.roof is None and home.turbine is None:
         return 0
     low, high = _FIRST_WH
@@ -158,7 +159,7 @@ def _place(unit: ModbusUnit) -> tuple[tuple[UnitMap, ...], dict[tuple[int, int],
 
 
 def _areas(parts: tuple[UnitMap, ...], base: Mapping[tuple[int, int], int]) -> tuple[Span, ...]:
-    """Where this unit answers: what its maps call readable, else its points and the holes a reader may bridge."""
+    """The registers this unit answers: what its maps call readable, else its points and the gaps between them."""
     if base:
         addresses = sorted(address for _, address in base)
         return (Span(3, addresses[0], len(addresses)),)

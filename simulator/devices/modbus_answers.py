@@ -1,4 +1,4 @@
-"""Whole Modbus frames out of a stream of bytes, and the frames a misbehaving device sends back. No sockets here.
+"""Complete Modbus frames from a byte stream, and the frames a misbehaving device sends back. No sockets here.
 
 Source: Modbus Application Protocol 1.1b3; Modbus over Serial Line 1.02 (CRC, frame lengths).
 """
@@ -14,7 +14,7 @@ _COUNTED = (15, 16)
 
 @dataclass(frozen=True, slots=True)
 class ModbusRequest:
-    """One request as it came: who is asked, what, and the whole frame. `address` and `count` only for reads."""
+    """One request as received: unit, function and the whole frame. `address` and `count` only for reads."""
 
     unit: int
     function: int
@@ -29,11 +29,11 @@ class ModbusRequest:
 
 
 class FrameFormatError(Exception):
-    """The bytes can never become a frame: the connection is of no use any more."""
+    """The bytes can never become a frame: the connection cannot be used any more."""
 
 
 def next_tcp(buffer: bytearray) -> ModbusRequest | None:
-    """Take the first whole frame out of the buffer, None while it is incomplete. Raises: FrameFormatError."""
+    """Remove the first complete frame from the buffer, None while it is incomplete. Raises: FrameFormatError."""
     if len(buffer) < _MBAP + 1:
         return None
     length = int.from_bytes(buffer[4:6], "big")
@@ -47,7 +47,7 @@ def next_tcp(buffer: bytearray) -> ModbusRequest | None:
 
 
 def next_rtu(buffer: bytearray) -> ModbusRequest | None:
-    """Take the first whole frame with a right check sum; bytes that begin none are dropped one by one."""
+    """Remove the first complete frame with a correct checksum; bytes that start no frame are dropped one by one."""
     while len(buffer) >= 4:
         length = _rtu_length(buffer)
         if length is None or len(buffer) < length <= MAX_ADU:

@@ -1,8 +1,8 @@
-"""Simulated units on the wire: pymodbus servers over TCP and over a pty, with the manners of real devices on top.
+"""Simulated units on the wire: pymodbus servers over TCP and over a pty that behave like real devices.
 
 pymodbus alone would lose all but the first of several requests in one segment, answer for units that do not exist
-and refuse too long reads with a broken code; real devices also serve one client only, or need a moment after a
-connect. All of that is decided here, before the library sees a request. Registers come from `device_image`.
+and refuse overlong reads with a wrong code; real devices also serve only one client, or need a moment after a
+connect. All of that is handled here, before the library sees a request. Registers come from `image`.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ class LinkLimits:
 
 
 class SimulatedLink:
-    """The units behind one TCP port or one serial bus, and how they behave. `requests` counts what was answered."""
+    """The units behind one TCP port or serial bus, and how they behave. `requests` counts answered requests."""
 
     def __init__(
         self,
@@ -72,15 +72,15 @@ class SimulatedLink:
         self._bus: _Bus | None = None
 
     async def serve_tcp(self, port: int = 0) -> int:
-        """Listen on the loopback; 0 takes a free port. The port is returned. Raises: OSError."""
+        """Listen on the loopback and return the port; 0 takes a free one. Raises: OSError."""
         server = _TcpServer(self, context=self._devices(), address=("127.0.0.1", port))
-        # Listened for here: the library would say that a port is taken only in its own log.
+        # Bound here, because the library would report an occupied port only in its own log.
         listen = asyncio.get_running_loop().create_server
         self._listener = await listen(server.handle_new_connection, "127.0.0.1", port)
         return int(self._listener.sockets[0].getsockname()[1])
 
     def serve_rtu(self, path: Path) -> None:
-        """Answer on a pty that `path` leads to. Raises: OSError."""
+        """Answer on a pty that `path` links to. Raises: OSError."""
         server = _SerialServer(self, context=self._devices(), framer=FramerType.RTU, port=str(path))
         self._bus = _Bus(path, server.handle_new_connection())
 
@@ -100,7 +100,7 @@ class SimulatedLink:
 
 
 def _sim_device(image: DeviceImage, now: Callable[[], float]) -> SimDevice:
-    """The unit as pymodbus holds it; words are renewed in place whenever somebody reads."""
+    """The unit as pymodbus keeps it; words are refreshed in place whenever somebody reads."""
     spans = sorted({(area.address, area.count) for area in image.areas})
     simdata = [SimData(address, values=[0] * count, datatype=DataType.REGISTERS) for address, count in spans]
     shown: Mapping[tuple[int, int], int] | None = None
@@ -191,7 +191,7 @@ class _Handler(ServerRequestHandler):
             try:
                 frame = await self._answer(asked)
             except (ArithmeticError, LookupError, TypeError, ValueError):
-                # A value the simulator cannot show: the device fails visibly, the street goes on.
+                # A value the simulator cannot show: the device fails visibly, the street continues.
                 _log.exception("unit %d cannot answer", asked.unit)
                 frame = build_exception_reply(asked, DEVICE_FAILURE, is_rtu=self._is_rtu)
             if frame is not None and isinstance(self.transport, asyncio.WriteTransport):
@@ -199,10 +199,10 @@ class _Handler(ServerRequestHandler):
                 self.transport.write(frame)
 
     async def _answer(self, asked: ModbusRequest) -> bytes | None:
-        """The frame that goes back, None for silence."""
+        """The frame to send back, None for silence."""
         image = self._link.images.get(asked.unit)
         if image is None:
-            # On a bus nobody feels spoken to; a gateway says that the unit did not answer it.
+            # On a bus no unit answers; a gateway reports that the unit did not answer.
             return None if self._is_rtu else build_exception_reply(asked, NO_GATEWAY_ANSWER, is_rtu=False)
         if self.loop.time() < self._ready_at:
             return None
@@ -247,7 +247,7 @@ def _disturbed(asked: ModbusRequest, pdu: bytes, fault: Fault | None, *, is_rtu:
 
 
 class _Bus(asyncio.Transport):
-    """The far end of a pty: what the home's serial adapter would be. Speeds and bit times are not simulated."""
+    """The far end of a pty, in place of the home's serial adapter. Speeds and bit times are not simulated."""
 
     def __init__(self, path: Path, handler: Any) -> None:
         super().__init__()
@@ -263,7 +263,7 @@ class _Bus(asyncio.Transport):
             os.close(self._far)
             os.close(self._near)
             raise
-        # The near end stays open here, so that the far end lives through clients that come and go.
+        # The near end stays open here, so that the far end survives clients that come and go.
         self._loop.add_reader(self._far, self._read)
         handler.connection_made(self)
 
@@ -272,12 +272,12 @@ class _Bus(asyncio.Transport):
             self._handler.data_received(os.read(self._far, 4096))
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Send to whoever has the bus open; a reader that is not there loses the bytes, as on a real line."""
+        """Send to whoever has the bus open; without a reader the bytes are lost, as on a real line."""
         with suppress(BlockingIOError):
             os.write(self._far, data)
 
     def close(self) -> None:
-        """Take the bus away."""
+        """Remove the bus."""
         if self._far < 0:
             return
         self._loop.remove_reader(self._far)
@@ -288,7 +288,7 @@ class _Bus(asyncio.Transport):
 
 
 def _lead(path: Path, pty: Path) -> None:
-    """Let `path` lead to the pty; only what an earlier bus left there is replaced, never a person's file."""
+    """Link `path` to the pty; replaces only what an earlier bus left there, never a person's file."""
     if path.is_symlink() and path.readlink().parent == pty.parent:
         path.unlink()
     path.symlink_to(pty)

@@ -1,6 +1,6 @@
-"""SunSpec devices as registers: the marker, the models one after the other, and the end mark.
+"""SunSpec devices as registers: the marker, the models in sequence, and the end marker.
 
-Every point no map fills keeps the pattern that says "not implemented". Values come from `device_values`.
+Every point that no map fills keeps the "not implemented" pattern. Values come from `values`.
 Source: SunSpec model definitions 1, 103, 113, 203, 213; Device Information Model Specification, chapter "Values".
 """
 
@@ -40,7 +40,7 @@ def blank_words(model: int) -> list[int]:
 
 
 def build_sunspec_chain(models: tuple[int, ...]) -> tuple[list[SunSpecModel], dict[int, int]]:
-    """Where each model lies, and every word of the device from the marker to the end mark."""
+    """The address of each model, and every word of the device from the marker to the end marker."""
     words = list(MARKER)
     placed = []
     for model in models:

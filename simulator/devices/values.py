@@ -1,7 +1,7 @@
 """What a device of each family measures in a home at one instant, under the point names of its register map.
 
-Powers and energies are worked out in W and Wh in our sign convention; `fitted` turns them into the unit and the
-direction the map declares. Words are made in `device_image`.
+Powers and energies are computed in W and Wh in our sign convention; `fit_value` converts them to the map's unit and
+direction. Words are encoded in `image`.
 """
 
 from collections.abc import Mapping
@@ -47,7 +47,7 @@ class UnitView:
 
 
 def view_unit(seed: int, home: SimulatedHome, *, unit: ModbusUnit, state: HomeState, counters: Counters) -> UnitView:
-    """Join a home's state with the small wanderings of voltage and frequency, all from the instant alone."""
+    """Join a home's state with small variations of voltage and frequency that depend only on the instant."""
     at = int(state.at_s)
     volts = tuple(
         round(230.0 + 5.0 * (draw_chance(seed, home.id, "volt", phase, at) - 0.5) - 0.0002 * state.grid_w, 1)
@@ -80,7 +80,7 @@ def values_of(seen: UnitView, family: str) -> FamilyValues:
 
 
 def fit_value(point: MapPoint, value: Value, place: UnitRole) -> Value:
-    """A value in the map's unit and direction, kept below where its counter starts again."""
+    """A value in the map's unit and direction, kept below the counter's wrap."""
     if not isinstance(value, Decimal):
         return value
     if point.unit in WH_PER_UNIT:
@@ -92,7 +92,7 @@ def fit_value(point: MapPoint, value: Value, place: UnitRole) -> Value:
 
 
 def place_of(point_name: str, family: str, unit: ModbusUnit) -> UnitRole:
-    """Which measuring place a point of a unit speaks about."""
+    """The measuring point that a point of a unit belongs to."""
     if point_name.startswith("meter.") or family == SUNSPEC_METER:
         return "grid"
     if family == HUAWEI and point_name.startswith(("battery.", "battery_power")):
@@ -136,9 +136,9 @@ def _meter(seen: UnitView, place: UnitRole) -> FamilyValues:
 
 
 def _flow(seen: UnitView, place: UnitRole) -> tuple[float, Decimal, Decimal]:
-    """Power towards the house's busbar turned as the meter is mounted: import and export as it counts them.
+    """Power towards the house's busbar, in the direction the meter is mounted: import and export as it counts them.
 
-    A sub-meter on a generator is mounted so that what flows towards the house counts as export.
+    A sub-meter on a generator is mounted so that flow towards the house counts as export.
     """
     power, of = seen.state.power_w, seen.counters.of
     if place == "grid":
@@ -239,7 +239,7 @@ def _bornay(seen: UnitView) -> FamilyValues:
 
 
 def _split(power_w: float, shares: tuple[float, float]) -> tuple[float, float, float]:
-    """Power on three phases; the third takes the rest, so that the phases always sum to the total."""
+    """Power on three phases; the third takes the remainder, so that the phases always sum to the total."""
     first, second = round(power_w * shares[0]), round(power_w * shares[1])
     return float(first), float(second), power_w - first - second
 

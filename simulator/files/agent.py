@@ -1,4 +1,4 @@
-"""The text of a home's agent.toml and consent.toml. Writes no file; where the files lie is `street_files`."""
+"""The text of a home's agent.toml and consent.toml. Writes no file; `files.street` decides where they go."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ HUB_URL = "http://127.0.0.1:8400"
 INTERVAL_S = 300
 BOUNDARY_WINDOW_S = 240
 TIMEOUT_MS = 1500
-"""How long an agent waits for a simulated device, in real time: it answers in milliseconds or not at all."""
+"""How long an agent waits for a simulated device in real time: it answers within milliseconds or not at all."""
 _DAY_S = 86400
 
 
 @dataclass(frozen=True, slots=True)
 class AgentOptions:
-    """How the agents of this street are told to read and where to enrol. Units: simulated seconds."""
+    """How the agents of this street read and where they enrol. Units: simulated seconds."""
 
     hub_url: str = HUB_URL
     interval_s: int = INTERVAL_S
@@ -29,7 +29,7 @@ class AgentOptions:
 
 
 def agent_text(home: SimulatedHome, connects: Mapping[tuple[str, str], str], manners: AgentOptions) -> str:
-    """agent.toml of a home: the devices with a role; what is only watched is not read by the agent."""
+    """agent.toml of a home: the devices with a role; the agent does not read devices that are only watched."""
     lines = [
         f"# {home.name}, a simulated home ({home.kind})",
         'data = "data"',
@@ -59,7 +59,7 @@ def agent_text(home: SimulatedHome, connects: Mapping[tuple[str, str], str], man
 
 
 def consent_text(home: SimulatedHome, *, first_day: int) -> str:
-    """consent.toml of a home: its purposes, valid from the street's first day on."""
+    """consent.toml of a home: its purposes, valid from the street's first day."""
     since = format_slot(first_day * _DAY_S // SLOT_S)
     lines = [f'home = "{home.id}"', "version = 2"]
     for purpose in home.purposes:

@@ -1,6 +1,6 @@
-"""Recordings of a home's counters at slot boundaries, as a data logger beside the agent would have written them.
+"""Recordings of a home's counters at slot boundaries, as a data logger next to the agent would write them.
 
-Every value is what the device's registers would have shown and decoded to; a test holds this against the registers.
+Every value is what the device's registers would have shown; a test compares it with the registers.
 Format: a line `commonwatt-recording,1`, then rows `unix_s,device,point,value` in time order.
 """
 
@@ -17,9 +17,9 @@ from protocols.maps.registers import EXACT
 from protocols.recordings import HEADER, row_text
 from protocols.slots import SLOT_S
 from simulator.devices.image import DeviceImage, first_wh
+from simulator.world.arrays import IntArray
 from simulator.world.homes import AgentDevice, SimulatedHome
 from simulator.world.physics import FLOWS
-from simulator.world.site import Ints
 from simulator.world.street import Street
 
 _FLOW_OF = {
@@ -42,9 +42,9 @@ class _Track:
 
 
 def write_recording(path: Path, street: Street, home: SimulatedHome, *, from_s: int, until_s: int) -> int:
-    """Write the boundary samples in [from_s, until_s]; the number of rows is returned.
+    """Write the boundary samples in [from_s, until_s]; returns the number of rows.
 
-    The file appears whole or not at all: it is written beside and moved into place.
+    The file appears whole or not at all: it is written under another name and renamed.
     """
     beside = path.with_suffix(".part")
     with beside.open("w", encoding="utf-8", newline="\n") as out:
@@ -78,7 +78,7 @@ def _tracks(street: Street, home: SimulatedHome, *, first_s: int, count: int) ->
 
 
 def _counters(device: AgentDevice, image: DeviceImage) -> Iterator[tuple[str, str, MapPoint]]:
-    """The counters of a device in its role: their name in the role, the flow behind them, the point."""
+    """The counters of a device in its role: name in the role, flow, point."""
     if device.role is None:
         return
     part = next(each for each in image.parts if each.family == device.family)
@@ -87,10 +87,10 @@ def _counters(device: AgentDevice, image: DeviceImage) -> Iterator[tuple[str, st
             yield counter, _FLOW_OF[device.role, counter], part.resolved.points[point_name].point
 
 
-def shown_wh(counted_ws: Ints, point: MapPoint) -> list[str]:
+def shown_wh(counted_ws: IntArray, point: MapPoint) -> list[str]:
     """The counter readings a point of this type and scale shows, in exact Wh as decimal text.
 
-    Only for scales that stay the same, as in the simulated devices (their energy scale factor is 0).
+    Only for constant scales, as in the simulated devices (their energy scale factor is 0).
     """
     per_unit = EXACT.multiply(WH_PER_UNIT[point.unit], point.scale)
     step_ws = per_unit * 3600
@@ -100,7 +100,7 @@ def shown_wh(counted_ws: Ints, point: MapPoint) -> list[str]:
     return [f"{EXACT.multiply(Decimal(steps), per_unit):f}" for steps in _half_even(counted_ws, int(step_ws)).tolist()]
 
 
-def _half_even(counted_ws: Ints, step_ws: int) -> Ints:
+def _half_even(counted_ws: IntArray, step_ws: int) -> IntArray:
     whole, rest = np.divmod(counted_ws, step_ws)
     up = (2 * rest > step_ws) | ((2 * rest == step_ws) & (whole % 2 == 1))
     return np.asarray(whole + up)

@@ -1,6 +1,6 @@
 """The files of a street's folder: street.json, and for each home an agent's configuration and its consent.
 
-Writes text made from homes and connect strings; opens no connection.
+Writes text built from homes and connect strings; opens no connection.
 """
 
 import json
@@ -19,7 +19,7 @@ FORMAT = "commonwatt-street,1"
 
 
 def home_folder(folder: Path, home: SimulatedHome) -> Path:
-    """Where one home's files lie."""
+    """Where one home's files are."""
     return folder / "homes" / home.id
 
 
@@ -27,7 +27,7 @@ def write_street(
     folder: Path, street: Street, *, connects: Mapping[tuple[str, str], str], urls: Mapping[str, str],
     manners: AgentOptions | None = None,
 ) -> Path:  # fmt: skip
-    """Write everything a reader of the street needs; the path of street.json is returned.
+    """Write everything a reader of the street needs; returns the path of street.json.
 
     `connects` gives the connect string of each (home, link), `urls` the addresses of the street's services.
     """
@@ -42,7 +42,7 @@ def write_street(
 
 
 def read_street(folder: Path) -> Street:
-    """The street of a folder that `write_street` has made. Raises: SimulatorError."""
+    """The street of a folder that `write_street` created. Raises: SimulatorError."""
     path = folder / STREET_FILE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -53,11 +53,11 @@ def read_street(folder: Path) -> Street:
             seed=int(content["seed"]), homes=len(content["homes"]), first_day=int(content["first_day"]), site=site
         )
     except FileNotFoundError:
-        raise SimulatorError(f"{path}: not there: `commonwatt-sim street --data {folder}` makes it") from None
+        raise SimulatorError(f"{path}: does not exist: `commonwatt-sim street --data {folder}` creates it") from None
     except OSError as problem:
         raise SimulatorError(f"{path}: cannot be read: {problem.strerror}") from None
     except (ValueError, KeyError, TypeError):
-        raise SimulatorError(f"{path}: not a street's file, expected one that `commonwatt-sim street` made") from None
+        raise SimulatorError(f"{path}: not a street file, expected one written by `commonwatt-sim street`") from None
 
 
 def _content(street: Street, connects: Mapping[tuple[str, str], str], urls: Mapping[str, str]) -> dict[str, object]:
@@ -99,7 +99,7 @@ def _home_content(home: SimulatedHome, connects: Mapping[tuple[str, str], str]) 
 
 
 def _write(path: Path, text: str) -> None:
-    """Whole or not at all."""
+    """Write the file whole or not at all."""
     beside = path.with_suffix(path.suffix + ".part")
     beside.write_text(text, encoding="utf-8")
     beside.replace(path)

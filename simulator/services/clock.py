@@ -1,4 +1,4 @@
-"""The clock a simulator program lives by: real time, a timeline file another program writes, or a fixed rate."""
+"""The clock of a simulator program: real time, a timeline file another program writes, or a fixed rate."""
 
 import asyncio
 import time
@@ -9,9 +9,9 @@ from simulator.errors import SimulatorError
 
 
 def open_clock(path: Path | None, *, rate: float = 1.0) -> Clock:
-    """Follow the timeline in `path`; without one, run from now on at `rate` times real speed.
+    """Follow the timeline in `path`; without one, run from now at `rate` times real speed.
 
-    Raises: SimulatorError when the file holds no timeline.
+    Raises: SimulatorError if the file contains no timeline.
     """
     if path is None and rate == 1.0:
         return Clock(time.time, sleep=asyncio.sleep)
@@ -22,6 +22,6 @@ def open_clock(path: Path | None, *, rate: float = 1.0) -> Clock:
     try:
         parse_timeline(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as problem:
-        raise SimulatorError(f"{path}: no timeline: {str(problem).splitlines()[0]}") from None
+        raise SimulatorError(f"{path}: not a timeline: {str(problem).splitlines()[0]}") from None
     file = path
     return Clock(time.time, lambda: file.read_text(encoding="utf-8"), lambda: file.stat().st_mtime_ns, asyncio.sleep)

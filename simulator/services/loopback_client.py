@@ -1,4 +1,4 @@
-"""Asking on this computer alone: for a port nobody listens on, for a JSON object from a program that serves one."""
+"""Queries on this computer only: a free port, or a JSON object from a program that serves one."""
 
 import json
 import socket
@@ -12,7 +12,7 @@ ANSWER_BYTES_MAX = 8_000_000
 
 
 def free_port(wanted: int) -> int:
-    """`wanted` when nobody listens there, else any free port of 127.0.0.1."""
+    """`wanted` if nothing listens there, else any free port of 127.0.0.1."""
     for port in (wanted, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -25,7 +25,7 @@ def free_port(wanted: int) -> int:
 
 
 def get_json(url: str, *, timeout_s: float = 5.0) -> dict[str, Any] | None:
-    """The JSON object at a loopback address, or None when nobody answers there."""
+    """The JSON object at a loopback address, or None if nothing answers there."""
     try:
         with urllib.request.urlopen(url, timeout=timeout_s) as answer:  # noqa: S310 - our own loopback addresses
             found = json.loads(answer.read(ANSWER_BYTES_MAX))

@@ -1,4 +1,4 @@
-"""A small HTTP server on 127.0.0.1 that answers GET with JSON; what is answered is handed in.
+"""A small HTTP server on 127.0.0.1 that answers GET with JSON; the caller passes in the routes.
 
 Not for the open network: no TLS, no sign-in, one request per connection.
 """
@@ -16,7 +16,7 @@ _REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Al
 
 @dataclass(frozen=True, slots=True)
 class LoopbackResponse:
-    """A status code and what goes out as JSON."""
+    """A status code and the content sent as JSON."""
 
     status: int
     content: object
@@ -33,7 +33,7 @@ class LoopbackServer:
         self._server: asyncio.Server | None = None
 
     async def start(self, port: int = 0) -> int:
-        """Listen on the loopback; the port is returned. Raises: OSError."""
+        """Listen on the loopback and return the port. Raises: OSError."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", port, limit=MAX_HEAD_BYTES)
         return int(self._server.sockets[0].getsockname()[1])
 
@@ -51,7 +51,7 @@ class LoopbackServer:
             writer.write(_response(await self._answer(head)))
             await writer.drain()
         except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
-            # A caller that sends no whole request gets no answer; it has hung up or is no HTTP client.
+            # A client that sends no complete request gets no answer; it hung up or is not an HTTP client.
             return
         finally:
             writer.close()
@@ -65,9 +65,7 @@ class LoopbackServer:
         parts = urlsplit(line[1])
         route = self._routes.get(parts.path)
         if route is None:
-            return LoopbackResponse(
-                404, {"error": True, "reason": f"nothing here: try {', '.join(sorted(self._routes))}"}
-            )
+            return LoopbackResponse(404, {"error": True, "reason": f"not found: try {', '.join(sorted(self._routes))}"})
         try:
             query = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
         except ValueError:

@@ -1,6 +1,6 @@
-"""What a member does in the hub's pages, over HTTP as a browser would: sign in, tell of appliances, answer prompts.
+"""What a member does on the hub's pages, over HTTP as a browser would: sign in, enter appliances, answer prompts.
 
-Blocking, for use in a thread. Decides nothing; that is `residents`.
+Blocking, for use in a thread. Decides nothing; `residents` does.
 """
 
 import http.client
@@ -17,16 +17,16 @@ MAX_ANSWER_BYTES = 1024 * 1024
 
 
 class MemberRequestError(CommonwattError):
-    """The hub did not let the member do this; one line says what and the status."""
+    """The hub did not let the member do this; one line with the action and the status."""
 
 
 class MemberRefusedError(MemberRequestError):
-    """The hub understood and said no: asking again would bring nothing."""
+    """The hub understood and refused: asking again would not help."""
 
 
 @dataclass(frozen=True, slots=True)
 class OfferedPrompt:
-    """A question that waits for an answer. Slots count quarter hours since 1970."""
+    """A prompt that waits for an answer. Slots count quarter hours since 1970."""
 
     id: str
     appliance: str
@@ -36,7 +36,7 @@ class OfferedPrompt:
 
 
 def appliance_entry(appliance: SimulatedAppliance) -> dict[str, object]:
-    """An appliance as the hub takes it."""
+    """An appliance in the hub's form."""
     return {
         "kind": appliance.kind,
         "energy_wh": appliance.typical_wh,
@@ -49,7 +49,7 @@ def appliance_entry(appliance: SimulatedAppliance) -> dict[str, object]:
 
 
 class MemberClient:
-    """One signed-in member. `link` is the one-time address; it is spent by `sign_in` and never shown."""
+    """One signed-in member. `link` is the one-time address; `sign_in` uses it up and it is never shown."""
 
     def __init__(self, link: str) -> None:
         parts = urlsplit(link)
@@ -68,14 +68,14 @@ class MemberClient:
         self._cookie = cookie.split(";", 1)[0]
 
     def tell_appliances(self, appliances: tuple[SimulatedAppliance, ...]) -> None:
-        """Tell the hub what could run at another time. Raises: MemberRequestError."""
+        """Enter what could run at another time. Raises: MemberRequestError."""
         body = json.dumps([appliance_entry(each) for each in appliances])
         answer, _ = self._exchange("POST", "/my-home/appliances", body=body, kind="application/json")
         if answer.status not in (200, 204, 303):
             raise MemberRequestError(f"appliances were answered with {answer.status}")
 
     def open_prompts(self) -> tuple[OfferedPrompt, ...]:
-        """The prompts that wait for an answer, the nearest usual time first. Raises: MemberRequestError."""
+        """The prompts without an answer, nearest usual time first. Raises: MemberRequestError."""
         answer, body = self._exchange("GET", "/prompts.json")
         if answer.status != 200:
             raise MemberRequestError(f"prompts were answered with {answer.status}")

@@ -1,7 +1,7 @@
 """The members of a street: whether they follow a prompt, and the run they really move when they do.
 
-A decision follows from (seed, home, what the prompt proposes) and from what the home had planned, never from chance
-at run time. The talking is done by `member_client`.
+A decision depends on (seed, home, the prompt's proposal) and the home's plan, never on run-time randomness.
+`member_client` talks to the hub.
 """
 
 import asyncio
@@ -22,13 +22,13 @@ from simulator.world.street import Street
 
 ResidentChoice = Literal["yes", "no", "never_appliance"]
 AROUND_USUAL_S = 6 * 3600
-"""A planned run this near to the usual time is the one a prompt means."""
+"""A planned run this close to the usual time is the one a prompt means."""
 _NEVER_BELOW = 0.01
 _log = logging.getLogger(__name__)
 
 
 class MemberApi(Protocol):
-    """What a resident needs of the hub's pages."""
+    """What a resident needs from the hub's pages."""
 
     def sign_in(self) -> None: ...
     def tell_appliances(self, appliances: tuple[SimulatedAppliance, ...]) -> None: ...
@@ -70,7 +70,7 @@ class Residents:
         self.tally = ResidentTally()
 
     async def answer_prompts(self) -> ResidentTally:
-        """Everyone looks at their prompts once and answers those that are open; in the order of their homes."""
+        """Every resident checks their prompts once and answers the open ones, in the order of the homes."""
         async with self._lock:
             now_s = self._now()
             for resident in self._residents:
@@ -99,7 +99,7 @@ class Residents:
     async def _answer(self, resident: _Resident, prompt: OfferedPrompt) -> None:
         home, now_s = resident.home, self._now()
         choice, run = decide(self._street, home, prompt, now_s=now_s)
-        # Answered first: an answer the hub does not take must not move anything.
+        # Answer first: an answer the hub does not accept must not move anything.
         try:
             await asyncio.to_thread(resident.client.answer, prompt.id, choice)
         except MemberRefusedError:

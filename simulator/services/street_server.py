@@ -1,6 +1,6 @@
-"""A street being served: every home's devices, the weather service and the control port, in one event loop.
+"""Serves a street: every home's devices, the weather service and the control port, in one event loop.
 
-The street is a value made elsewhere; here are only sockets, ptys and the clock.
+The street is a value computed elsewhere; this module has only sockets, ptys and the clock.
 """
 
 import resource
@@ -21,7 +21,7 @@ from simulator.world.site import STEP_S
 from simulator.world.street import Street
 
 CONNECT_DELAY_S = 0.1
-"""Real seconds a delicate device needs after a connect; real ones take up to 2 s, which their map tells the agent."""
+"""Real seconds a slow device needs after a connect; real ones take up to 2 s, which their map states."""
 
 
 class RunningStreet:
@@ -42,7 +42,7 @@ class RunningStreet:
         self._servers: list[LoopbackServer] = []
 
     async def start(self) -> None:
-        """Open every port and bus; what was opened is closed again when one fails. Raises: OSError."""
+        """Open every port and bus; if one fails, all are closed again. Raises: OSError."""
         try:
             for home in self.street.homes:
                 for link in home.links:
@@ -72,7 +72,7 @@ class RunningStreet:
         return sum(link.requests for link in self._links)
 
     async def _open(self, home: SimulatedHome, name: str) -> str:
-        """Serve one link of a home; its connect string is returned."""
+        """Serve one link of a home and return its connect string."""
         units = [unit for unit in home.units if unit.link == name]
         physics = self.street.physics(home.id)
         images = [
@@ -115,10 +115,10 @@ class RunningStreet:
         )
 
     async def _look(self, _query: Mapping[str, str]) -> LoopbackResponse:
-        """Let the residents look at their prompts now, and say what they have done so far."""
+        """Let the residents check their prompts now, and report what they have done so far."""
         if self.residents is None:
             return LoopbackResponse(
-                503, {"error": True, "reason": "nobody of this street has signed in with a hub yet"}
+                503, {"error": True, "reason": "no resident of this street has signed in with a hub yet"}
             )
         await self.residents.answer_prompts()
         return LoopbackResponse(200, self._tally())
@@ -133,6 +133,6 @@ class RunningStreet:
 def _manners(units: list[ModbusUnit]) -> LinkLimits:
     transports = [family_map(family).transport for unit in units for family in unit.families]
     limits = [each.max_clients for each in transports if each.max_clients is not None]
-    # The stated delay is what the agent waits; the device is ready somewhat earlier, as in life.
+    # The stated delay is what the agent waits; the device is ready somewhat earlier, as in reality.
     delay_s = CONNECT_DELAY_S if any(each.connect_delay_ms for each in transports) else 0.0
     return LinkLimits(min(limits, default=None), delay_s)

@@ -17,7 +17,7 @@ MEASURES = {
     "discharge": "battery_discharge",
     "load": "load",
 }
-"""The flows of the physics under the names the hub gives them; `load` no meter shows."""
+"""The flows of the physics under the hub's names; no meter shows `load`."""
 MAX_SLOTS = 96 * 62
 
 
@@ -52,7 +52,7 @@ def truth(street: Street, *, first: Slot, count: int) -> dict[str, object]:
 
 
 def answer_truth(street: Street, query: Mapping[str, str], *, now_s: float) -> LoopbackResponse:
-    """GET /truth.json?from=&to= in Unix seconds at slot boundaries; nothing of the future is told."""
+    """GET /truth.json?from=&to= in Unix seconds at slot boundaries; never reveals the future."""
     bounds = [query.get("from", ""), query.get("to", "")]
     if set(query) != {"from", "to"} or not all(text.isascii() and text.isdecimal() for text in bounds):
         return _refused("expected from= and to= in Unix seconds")

@@ -1,6 +1,6 @@
-"""A weather service in Open-Meteo's response shape: honest forecasts of a street's weather, wrong as real ones are.
+"""A weather service in Open-Meteo's response shape: forecasts of a street's weather with realistic errors.
 
-A forecast follows from (seed, hour of issue, lead) alone. Errors grow with the lead and hang together in time.
+A forecast depends only on (seed, hour of issue, lead). Errors grow with the lead and are correlated in time.
 Source: Open-Meteo forecast API, response and error shape; `issued` and `run` are additions of ours.
 """
 
@@ -14,14 +14,14 @@ import numpy as np
 from scipy.signal import lfilter
 
 from simulator.services.loopback_http import LoopbackResponse
-from simulator.world.site import Floats
+from simulator.world.arrays import FloatArray
 from simulator.world.streams import random_stream
 from simulator.world.weather import Weather
 
 TEMPERATURE_SD_C = 1.5
 RADIATION_SD = 0.18
 WIND_SD_M_S = 1.3
-"""Error of a day-ahead forecast: standard deviations, radiation as a share."""
+"""Errors of a day-ahead forecast: standard deviations, radiation as a fraction."""
 
 _ANALYSIS = 0.15
 _GROWTH_H = 9.0
@@ -41,7 +41,7 @@ _PARAMETERS = {
 
 
 class ForecastQueryError(Exception):
-    """A request that cannot be answered; the text is the reason given."""
+    """A request that cannot be answered; the text is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,8 @@ class ForecastService:
         except ForecastQueryError as reason:
             return LoopbackResponse(400, {"error": True, "reason": str(reason)})
 
-    def forecast(self, issue_hour: int, *, first_hour: int, hours: int) -> tuple[Floats, Floats, Floats]:
-        """Temperature, radiation and wind as said at `issue_hour` (hours since 1970).
+    def forecast(self, issue_hour: int, *, first_hour: int, hours: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Temperature, radiation and wind as forecast at `issue_hour` (hours since 1970).
 
         Units: degC, W/m2 mean of the hour before, m/s. Shape: `hours` each.
         """
@@ -83,7 +83,7 @@ class ForecastService:
         now_hour = int(self._now() // 3600)
         issue_hour = now_hour if asked.run is None else asked.run
         if issue_hour > now_hour:
-            raise ForecastQueryError("run lies in the future")
+            raise ForecastQueryError("run is in the future")
         issued = datetime.fromtimestamp(issue_hour * 3600, UTC)
         local = issued.astimezone(asked.zone)
         offset = local.utcoffset() or timedelta()
@@ -113,7 +113,7 @@ class ForecastService:
             },
         }
 
-    def _make_forecast(self, issue_hour: int, first_hour: int, hours: int) -> tuple[Floats, Floats, Floats]:
+    def _make_forecast(self, issue_hour: int, first_hour: int, hours: int) -> tuple[FloatArray, FloatArray, FloatArray]:
         temperature_c, radiation_w_m2, wind_m_s, clear_w_m2 = self._weather.hourly(first_hour, hours)
         errors = [self._error(name, issue_hour, first_hour=first_hour, hours=hours) for name in ("temp", "sun", "wind")]
         shine = np.clip(radiation_w_m2 * (1 + RADIATION_SD * errors[1]), 0.0, 1.08 * clear_w_m2)
@@ -123,8 +123,8 @@ class ForecastService:
             np.asarray(np.maximum(wind_m_s + WIND_SD_M_S * errors[2], 0.0)),
         )
 
-    def _error(self, name: str, issue_hour: int, *, first_hour: int, hours: int) -> Floats:
-        """The error in units of the day-ahead standard deviation: partly shared by all forecasts of one hour."""
+    def _error(self, name: str, issue_hour: int, *, first_hour: int, hours: int) -> FloatArray:
+        """The error in units of the day-ahead standard deviation, partly shared by all forecasts of one hour."""
         lead_h = np.arange(first_hour, first_hour + hours) - issue_hour
         growth = np.sqrt(1 - (1 - _ANALYSIS**2) * np.exp(-2 * np.maximum(lead_h, 0) / _GROWTH_H))
         common = self._common(name, first_hour, hours)
@@ -137,7 +137,7 @@ class ForecastService:
         mixed = np.where(lead_h >= 0, _COMMON * common + _OWN * own, common)
         return np.asarray(growth * mixed)
 
-    def _common(self, name: str, first_hour: int, hours: int) -> Floats:
+    def _common(self, name: str, first_hour: int, hours: int) -> FloatArray:
         first_day, last_day = first_hour // 24, (first_hour + hours - 1) // 24
         days = [
             self._weather.process(f"forecast {name}", day, relax_h=_RELAX_H)[::4]

@@ -1,6 +1,6 @@
-"""Appliances whose runs people can move: what they draw, when they usually run, and the plan of one day.
+"""Appliances whose runs people can move: their power, their usual times, and the plan of one day.
 
-A plan says what would happen without prompts; `HomePlan` holds the moves that members really made.
+A plan says what would happen without prompts; `HomePlan` has the moves that members really made.
 """
 
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ class ApplianceKind:
 
 
 def _blocks(*parts: tuple[int, int]) -> tuple[int, ...]:
-    """(watts, minutes) one after the other."""
+    """Consecutive pairs of (watts, minutes)."""
     return tuple(watts for watts, minutes in parts for _ in range(minutes // 5))
 
 
@@ -47,12 +47,12 @@ class SimulatedAppliance:
 
     @property
     def label(self) -> str:
-        """What people call it."""
+        """Its everyday name."""
         return KINDS[self.kind].label
 
     @property
     def typical_watts(self) -> tuple[int, ...]:
-        """The draw of an ordinary run, step by step of 300 s."""
+        """The power of an ordinary run in steps of 300 s."""
         if self.kind == "ev":
             return (self.charge_w,) * round(7000 * 12 / self.charge_w)
         return KINDS[self.kind].watts
@@ -65,7 +65,7 @@ class SimulatedAppliance:
 
 @dataclass(frozen=True, slots=True)
 class ApplianceRun:
-    """One run of an appliance: planned for `planned_s`, really begun at `start_s`."""
+    """One run of an appliance: planned for `planned_s`, actually started at `start_s`."""
 
     appliance: str
     day: date
@@ -81,12 +81,12 @@ class ApplianceRun:
 
     @property
     def end_s(self) -> int:
-        """When it is over."""
+        """When it ends."""
         return self.start_s + len(self.watts) * STEP_S
 
 
 def make_appliances(seed: int, home: str, *, charge_w: int) -> tuple[SimulatedAppliance, ...]:
-    """What stands in this home; a car charger only where `charge_w` is not 0."""
+    """The appliances of this home; a car charger only if `charge_w` is not 0."""
     draw = random_stream(seed, home, "appliances")
     kinds = ["dishwasher"] if draw.random() < 0.9 else []
     kinds += ["washing_machine"]
@@ -102,7 +102,7 @@ def make_appliances(seed: int, home: str, *, charge_w: int) -> tuple[SimulatedAp
 
 @lru_cache(maxsize=16384)
 def planned_run(seed: int, home: str, appliance: SimulatedAppliance, *, day: date, site: Site) -> ApplianceRun | None:
-    """The run of this appliance on this local day, None on a day without one."""
+    """The run of this appliance on this local day, None if it has none."""
     draw = random_stream(seed, home, "run", appliance.name, day.toordinal())
     weekend = 1.15 if day.weekday() >= 5 else 0.95
     if draw.random() >= KINDS[appliance.kind].runs_per_day * weekend:
@@ -127,7 +127,7 @@ class HomePlan:
     moved: dict[tuple[str, date], ApplianceRun] = field(default_factory=dict)
 
     def run_on(self, appliance: SimulatedAppliance, day: date) -> ApplianceRun | None:
-        """The run that belongs to a local day, where a prompt has moved it when one has."""
+        """The run of a local day, at the time a prompt has moved it to, if any."""
         planned = planned_run(self.seed, self.home, appliance, day=day, site=self.site)
         return self.moved.get((appliance.name, day), planned)
 
@@ -140,7 +140,7 @@ class HomePlan:
         return tuple(sorted(near, key=lambda run: (run.start_s, run.appliance)))
 
     def next_run(self, name: str, *, after_s: float, until_s: float) -> ApplianceRun | None:
-        """The first run of an appliance that has not begun at `after_s`, was never moved, and begins by `until_s`."""
+        """The first run of an appliance that has not started at `after_s`, was never moved, and starts by `until_s`."""
         for appliance in self.appliances:
             if appliance.name == name:
                 runs = self.runs_between(int(after_s), int(until_s) + 1)
@@ -149,7 +149,7 @@ class HomePlan:
         return None
 
     def move(self, run: ApplianceRun, *, start_s: int, prompt: str) -> ApplianceRun:
-        """Let the run begin at `start_s` instead; the plan remembers which prompt asked."""
+        """Let the run start at `start_s` instead; the plan records which prompt asked."""
         moved = ApplianceRun(run.appliance, run.day, run.planned_s, start_s, run.watts, prompt)
         self.moved[run.appliance, run.day] = moved
         return moved

@@ -1,7 +1,7 @@
-"""What stands in each home of a street: its kind, equipment, appliances and the devices an agent reads there.
+"""The homes of a street: their kind, equipment, appliances and the devices an agent reads there.
 
-A home follows from (seed, index) alone, so a longer street begins with the same homes. What the equipment does
-minute by minute is `physics`.
+A home depends only on (seed, index), so a longer street starts with the same homes. `physics` computes what the
+equipment does minute by minute.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Battery:
 
 @dataclass(frozen=True, slots=True)
 class HeatPump:
-    """Heats the home in proportion to the cold outside."""
+    """Heats the home in proportion to how cold it is outside."""
 
     heat_w_per_k: float
     limit_w: float
@@ -52,7 +52,7 @@ class ModbusUnit:
 
 @dataclass(frozen=True, slots=True)
 class AgentDevice:
-    """One entry of the agent's configuration: a unit seen in one role, None for a device that is only watched."""
+    """One entry of the agent's configuration: a unit in one role, None for a device that is only watched."""
 
     name: str
     family: str
@@ -66,7 +66,7 @@ class AgentDevice:
 class SimulatedHome:
     """One home of the street.
 
-    `links` tells for each connection whether it is "tcp" or "rtu". `willingness` is how likely its member is to
+    `links` says whether each connection is "tcp" or "rtu". `willingness` is how likely its member is to
     follow a prompt, `purposes` what the household consents to.
     """
 
@@ -97,7 +97,7 @@ _MEAN_W: dict[HomeKind, float] = {
 
 
 def make_home(seed: int, index: int) -> SimulatedHome:
-    """The home at this place of the street, counted from 0."""
+    """The home at this position in the street, counted from 0."""
     home = f"h{index + 1:02d}"
     draw = random_stream(seed, home, "equipment")
     kind = _KINDS[index] if index < len(_KINDS) else _KINDS[int(draw.integers(len(_KINDS)))]
@@ -129,7 +129,7 @@ def make_home(seed: int, index: int) -> SimulatedHome:
 
 
 def _purposes(seed: int, home: str, index: int) -> tuple[str, ...]:
-    """What the household consents to beyond the membership contract; some keep everything else at home."""
+    """What the household consents to beyond the membership contract; some consent to nothing more."""
     if index % 12 == 7:
         return ()
     if index % 12 == 5:
@@ -139,7 +139,7 @@ def _purposes(seed: int, home: str, index: int) -> tuple[str, ...]:
 
 
 def _resident(index: int) -> str:
-    """Households are counted, not named: no name of a person stands in a street."""
+    """Households are numbered, not named: a street contains no person's name."""
     return f"Household {index + 1}"
 
 

@@ -1,6 +1,6 @@
 """Household load shapes measured in German homes (SimBench), read from the installed package; nothing is copied.
 
-Gives the shape of an ordinary day. Appliance runs that a prompt can move come on top, in `appliances`.
+The shape of an ordinary day. `appliances` adds the runs that a prompt can move.
 Source: SimBench dataset, 15-minute household profiles H0-A, B, C, G, L of 2016, each divided by its maximum
 (data under ODbL 1.0).
 """
@@ -15,7 +15,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from simulator.errors import SimulatorError
-from simulator.world.site import DAY_S, STEP_S, STEPS_PER_DAY, Floats, Site, local_clock
+from simulator.world.arrays import FloatArray, IntArray
+from simulator.world.site import DAY_S, STEP_S, STEPS_PER_DAY, Site, local_clock
 from simulator.world.streams import random_stream
 
 SHAPES = ("H0-A", "H0-B", "H0-C", "H0-G", "H0-L")
@@ -27,7 +28,7 @@ _DAYS = 366
 
 @dataclass(frozen=True, slots=True)
 class Household:
-    """How one home lives: two measured shapes mixed, moved by weeks and minutes, scaled to its own size."""
+    """How one home lives: a mix of two measured shapes, shifted by weeks and minutes, scaled to its size."""
 
     shapes: tuple[str, str]
     weeks: tuple[int, int]
@@ -41,7 +42,7 @@ class Household:
 def profiles() -> dict[str, npt.NDArray[np.float32]]:
     """Each shape as (day of the year, quarter of an hour) in local time, divided by its own mean.
 
-    Raises: SimulatorError when the package is not installed or does not hold what is expected.
+    Raises: SimulatorError if the package is not installed or does not contain what is expected.
     """
     columns = [f"{name}_pload" for name in SHAPES]
     try:
@@ -62,7 +63,7 @@ def profiles() -> dict[str, npt.NDArray[np.float32]]:
 
 
 def make_household(seed: int, home: str, *, mean_w: float) -> Household:
-    """The household of one home, drawn from its own stream."""
+    """The household of one home, drawn from its own random stream."""
     draw = random_stream(seed, home, "household")
     first, second = draw.choice(len(SHAPES), size=2, replace=False)
     return Household(
@@ -75,7 +76,7 @@ def make_household(seed: int, home: str, *, mean_w: float) -> Household:
     )
 
 
-def household_power_w(seed: int, home: str, household: Household, *, site: Site, day: int) -> Floats:
+def household_power_w(seed: int, home: str, household: Household, *, site: Site, day: int) -> FloatArray:
     """What the home uses on one UTC day without its movable runs. Shape: 288 steps. Units: W."""
     draw = random_stream(seed, home, "household day", day)
     late_s = household.late_s + int(draw.integers(-3, 4)) * STEP_S
@@ -93,8 +94,8 @@ def household_power_w(seed: int, home: str, household: Household, *, site: Site,
     return np.asarray(household.standby_w + variable_w * size * shape * flicker)
 
 
-def _shifted_clock(day: int, tz: str, late_s: int) -> tuple[list[date], npt.NDArray[np.int64]]:
-    """Per step of a UTC day the local date and second of it that this home lives `late_s` behind."""
+def _shifted_clock(day: int, tz: str, late_s: int) -> tuple[list[date], IntArray]:
+    """For each step of a UTC day, the local date and second in which this home lives, `late_s` behind."""
     dates, hours_s = local_clock(day, tz)
     seconds = np.repeat(hours_s, 12) + np.tile(np.arange(12) * STEP_S, 24) - late_s
     carry = seconds // DAY_S

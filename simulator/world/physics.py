@@ -1,7 +1,7 @@
 """The energy balance of one home, in whole watts over steps of 300 s, so that every sum is exact.
 
 grid = load - solar - wind + charge - discharge in every step, and every counter is the integral of its power.
-What a device shows of this, with its own resolution, is `devices`.
+What a device shows of this, at its own resolution, is in `simulator.devices`.
 """
 
 from dataclasses import dataclass
@@ -9,15 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulator.world.appliances import HomePlan
+from simulator.world.arrays import FloatArray, IntArray
 from simulator.world.homes import Battery, HeatPump, SimulatedHome
 from simulator.world.loads import household_power_w
 from simulator.world.production import hub_wind_m_s, solar_power_w, wind_power_w
-from simulator.world.site import DAY_S, STEP_S, STEPS_PER_DAY, Floats, Ints
+from simulator.world.site import DAY_S, STEP_S, STEPS_PER_DAY
 from simulator.world.streams import random_stream
 from simulator.world.weather import Weather
 
 FLOWS = ("load", "solar", "wind", "charge", "discharge", "import", "export")
-"""All that is counted, each never negative."""
+"""Everything that is counted; none is ever negative."""
 _LOAD, _SOLAR, _WIND, _CHARGE, _DISCHARGE, _IMPORT, _EXPORT = range(len(FLOWS))
 _RIPPLES = 5
 _DEAD_BAND_W = 40
@@ -30,9 +31,9 @@ class DayFlows:
     Shape: `power_w` (7 flows, 288 steps), `counted_ws` (7, 289) from the street's first day on, `stored_ws` (289).
     """
 
-    power_w: Ints
-    counted_ws: Ints
-    stored_ws: Ints
+    power_w: IntArray
+    counted_ws: IntArray
+    stored_ws: IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class HomeState:
 
 
 class HomePhysics:
-    """The flows of one home from the street's first day on, made day by day as they are asked for."""
+    """The flows of one home from the street's first day, computed day by day on request."""
 
     def __init__(self, home: SimulatedHome, *, seed: int, weather: Weather, first_day: int) -> None:
         self.home = home
@@ -71,15 +72,15 @@ class HomePhysics:
         return self._days[day - self.first_day]
 
     def forget_from(self, at_s: float) -> None:
-        """Drop what was worked out from this instant's day on: a run was moved and the balance changes."""
+        """Discard what was computed from this instant's day on: a run was moved and the balance changes."""
         del self._days[max(0, int(at_s // DAY_S) - self.first_day) :]
 
     def counted_ws(self, flow: str, at_s: int) -> int:
-        """The counter of a flow at a step's beginning, exact."""
+        """The counter of a flow at the start of a step, exact."""
         day, second = divmod(at_s, DAY_S)
         return int(self.day(day).counted_ws[FLOWS.index(flow), second // STEP_S])
 
-    def counters(self, first_s: int, *, every_s: int, count: int) -> Ints:
+    def counters(self, first_s: int, *, every_s: int, count: int) -> IntArray:
         """All counters at `count` instants. Shape: (7 flows, count). Units: watt-seconds."""
         last_s = first_s + every_s * (count - 1)
         days = [self.day(day) for day in range(first_s // DAY_S, last_s // DAY_S + 1)]
@@ -127,7 +128,7 @@ class HomePhysics:
             counted += before.counted_ws[:, -1:]
         return DayFlows(power, counted, stored_ws)
 
-    def _load_w(self, day: int) -> Ints:
+    def _load_w(self, day: int) -> IntArray:
         home, site = self.home, self._weather.site
         load = household_power_w(self._seed, home.id, home.household, site=site, day=day)
         if home.heat_pump:
@@ -142,8 +143,8 @@ class HomePhysics:
         return whole
 
 
-def _run_battery(battery: Battery, surplus_w: Ints, power: Ints, stored_ws: Ints) -> None:
-    """Greedy own use: store what is left over, give what is missing, within power and content."""
+def _run_battery(battery: Battery, surplus_w: IntArray, power: IntArray, stored_ws: IntArray) -> None:
+    """Greedy self-consumption: store surplus, supply deficits, within power and capacity."""
     full_ws = battery.capacity_wh * 3600
     kept = 1.0 - battery.loss
     content = int(stored_ws[0])
@@ -159,8 +160,8 @@ def _run_battery(battery: Battery, surplus_w: Ints, power: Ints, stored_ws: Ints
         stored_ws[step + 1] = content
 
 
-def _heat_pump_w(pump: HeatPump, weather: Weather, *, seed: int, home: str, day: int) -> Floats:
-    """Electric power of a heat pump that follows the temperature outside and cycles. Shape: 288."""
+def _heat_pump_w(pump: HeatPump, weather: Weather, *, seed: int, home: str, day: int) -> FloatArray:
+    """Electric power of a heat pump that follows the outdoor temperature and cycles. Shape: 288."""
     outside_c = np.repeat(weather.day(day).temperature_c, 3)
     heat_w = np.clip(17.0 - outside_c, 0.0, None) * pump.heat_w_per_k + 180.0
     factor = np.clip(3.4 + 0.075 * (outside_c - 5.0), 1.9, 5.0)
@@ -169,7 +170,7 @@ def _heat_pump_w(pump: HeatPump, weather: Weather, *, seed: int, home: str, day:
 
 
 def _add_ripple(power: dict[str, float], counted: dict[str, float], into_s: float) -> None:
-    """A swing of load and production within the step that sums to nothing over it and keeps grid's direction."""
+    """A ripple of load and production within the step that sums to zero and keeps the grid's direction."""
     grid = power["import"] - power["export"]
     made = "solar" if power["solar"] else "wind"
     turn = 2 * np.pi * _RIPPLES / STEP_S

@@ -1,4 +1,4 @@
-"""What a home's roof and its small turbine make of the weather. Pure; the weather itself is in `weather`."""
+"""What a home's roof and small turbine produce in given weather. Pure; the weather itself is in `weather`."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,8 @@ from pvlib.temperature import faiman
 from windpowerlib.power_output import power_curve
 from windpowerlib.wind_speed import hellman
 
-from simulator.world.site import STEPS_PER_DAY, Floats
+from simulator.world.arrays import FloatArray
+from simulator.world.site import STEPS_PER_DAY
 from simulator.world.streams import random_stream
 from simulator.world.weather import Weather, WeatherDay
 
@@ -22,7 +23,7 @@ _CURVE_SHARE = np.array([0, 0, 0.02, 0.05, 0.1, 0.17, 0.27, 0.4, 0.55, 0.7, 0.85
 
 @dataclass(frozen=True, slots=True)
 class Roof:
-    """Solar panels and their inverter. `peak_w` is the panels' rating, `inverter_w` the most that leaves as AC."""
+    """Solar panels and their inverter. `peak_w` is the panels' rating, `inverter_w` the maximum AC output."""
 
     peak_w: float
     inverter_w: float
@@ -40,7 +41,7 @@ class Turbine:
     exposure: float
 
 
-def solar_power_w(roof: Roof, weather: Weather, *, seed: int, home: str, day: int) -> Floats:
+def solar_power_w(roof: Roof, weather: Weather, *, seed: int, home: str, day: int) -> FloatArray:
     """AC power of the roof on one UTC day. Shape: 288 steps. Units: W."""
     sky = weather.day(day)
     plane = get_total_irradiance(
@@ -57,11 +58,11 @@ def solar_power_w(roof: Roof, weather: Weather, *, seed: int, home: str, day: in
     dc_w = np.maximum(pvwatts_dc(poa_w_m2, cell_c, pdc0=roof.peak_w, gamma_pdc=-0.0037), 0.0) * roof.soiling
     dc_steps_w = _own_sky(_steps(dc_w), sky, seed=seed, home=home, day=day)
     ac_w = pvwatts(dc_steps_w, pdc0=roof.inverter_w / 0.96)
-    # Below this an inverter sleeps: its own use would exceed what the panels give.
+    # Below this an inverter sleeps: it would use more than the panels produce.
     return np.where(dc_steps_w < 0.006 * roof.peak_w, 0.0, np.clip(ac_w, 0.0, roof.inverter_w))
 
 
-def wind_power_w(turbine: Turbine, weather: Weather, *, seed: int, home: str, day: int) -> Floats:
+def wind_power_w(turbine: Turbine, weather: Weather, *, seed: int, home: str, day: int) -> FloatArray:
     """Power of the turbine on one UTC day. Shape: 288 steps. Units: W."""
     gusts = np.exp(0.12 * random_stream(seed, home, "gusts", day).standard_normal(STEPS_PER_DAY))
     at_hub_m_s = hub_wind_m_s(turbine, weather, day=day) * gusts
@@ -69,20 +70,20 @@ def wind_power_w(turbine: Turbine, weather: Weather, *, seed: int, home: str, da
     return np.asarray(power_curve(at_hub_m_s, _CURVE_M_S, curve_w))
 
 
-def hub_wind_m_s(turbine: Turbine, weather: Weather, *, day: int) -> Floats:
+def hub_wind_m_s(turbine: Turbine, weather: Weather, *, day: int) -> FloatArray:
     """Mean wind at the turbine's hub on one UTC day. Shape: 288 steps."""
     at_hub = hellman(weather.day(day).wind_m_s, 10.0, turbine.hub_m, hellman_exponent=0.2)
     return _steps(np.asarray(at_hub) * turbine.exposure)
 
 
-def _steps(quarters: Floats) -> Floats:
-    """Instants 15 minutes apart to steps of 5 minutes: straight lines between, level after the day's last."""
+def _steps(quarters: FloatArray) -> FloatArray:
+    """Values 15 minutes apart to steps of 5 minutes: linear in between, constant after the day's last."""
     at = (np.arange(STEPS_PER_DAY) + 0.5) / _STEPS_PER_QUARTER
     return np.asarray(np.interp(at, np.arange(len(quarters)), quarters))
 
 
-def _own_sky(dc_w: Floats, sky: WeatherDay, *, seed: int, home: str, day: int) -> Floats:
-    """Clouds do not cover every roof in the same minute: most difference under half-clear skies."""
+def _own_sky(dc_w: FloatArray, sky: WeatherDay, *, seed: int, home: str, day: int) -> FloatArray:
+    """Clouds do not cover every roof in the same minute; roofs differ most under half-clear skies."""
     draw = random_stream(seed, home, "own sky", day).standard_normal(STEPS_PER_DAY + 2)
     smooth = (draw[:-2] + draw[1:-1] + draw[2:]) / np.sqrt(3.0)
     spread = 0.28 * 4 * np.repeat(sky.clearness * (1 - sky.clearness), _STEPS_PER_QUARTER)

@@ -1,6 +1,6 @@
-"""Where a street lies, and the calendar its people live by: day numbers, local clock times and steps of the grid.
+"""Where a street is, and its calendar: day numbers, local clock times and time steps.
 
-Only arithmetic; the time itself comes from a clock handed to those who serve.
+Arithmetic only; the time itself comes from a clock passed to the servers.
 """
 
 from dataclasses import dataclass
@@ -9,10 +9,8 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from simulator.world.arrays import IntArray
 
 DAY_S = 86400
 STEP_S = 300
@@ -33,22 +31,22 @@ class Site:
 
 
 def day_number(unix_s: float) -> int:
-    """The UTC day that holds this instant, counted from 1970-01-01."""
+    """The UTC day of this instant, counted from 1970-01-01."""
     return int(unix_s // DAY_S)
 
 
 def unix_of(day: date, local_s: int, tz: str) -> int:
     """The instant at which the local clock of `day` shows `local_s` seconds after midnight.
 
-    `local_s` may lie outside the day; a time the clock skips counts with the offset before the change.
+    `local_s` may be outside the day; a time the clock skips uses the offset before the change.
     """
     moment = datetime(day.year, day.month, day.day) + timedelta(seconds=local_s)  # noqa: DTZ001 - zone set below
     return int(moment.replace(tzinfo=_zone(tz)).timestamp())
 
 
 @lru_cache(maxsize=512)
-def local_clock(day: int, tz: str) -> tuple[tuple[date, ...], Ints]:
-    """Per hour of a UTC day: the local date, and the second of that date at which the hour begins."""
+def local_clock(day: int, tz: str) -> tuple[tuple[date, ...], IntArray]:
+    """For each hour of a UTC day: the local date, and the second of that date at which the hour starts."""
     zone = _zone(tz)
     moments = [datetime.fromtimestamp(day * DAY_S + hour * 3600, zone) for hour in range(24)]
     seconds = np.array([each.hour * 3600 + each.minute * 60 for each in moments], dtype=np.int64)

@@ -1,6 +1,6 @@
-"""Independent streams of chance, each named; nothing here knows what is drawn from them.
+"""Independent named random streams; nothing here knows what is drawn from them.
 
-A stream depends on the seed and its own name alone, so drawing more in one place changes nothing in another.
+A stream depends only on the seed and its own name, so drawing more in one place changes nothing elsewhere.
 """
 
 import hashlib
@@ -9,12 +9,12 @@ import numpy as np
 
 
 def random_stream(seed: int, *names: str | int) -> np.random.Generator:
-    """The generator of this name: the same seed and names give the same draws on every machine."""
+    """The generator with this name: the same seed and names give the same draws on every machine."""
     return np.random.Generator(np.random.PCG64(_number(seed, names)))
 
 
 def draw_chance(seed: int, *names: str | int) -> float:
-    """One number in [0, 1) of this name."""
+    """One number in [0, 1) with this name."""
     return (_number(seed, names) >> 75) / 2**53
 
 

@@ -1,6 +1,6 @@
-"""A street: its homes, the weather over it and what really flows in every home. The truth all else is drawn from.
+"""A street: its homes, its weather and the true flows in every home. Everything else derives from it.
 
-A function of (seed, first day, accepted moves of runs); it serves nothing and knows no clock.
+A function of (seed, first day, accepted moves of runs); it serves nothing and has no clock.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ LONGEST_STREET = 200
 
 
 class Street:
-    """The homes of one street from `first_day` (a UTC day number) on."""
+    """The homes of one street, starting on `first_day` (a UTC day number)."""
 
     def __init__(self, *, seed: int, homes: int, first_day: int, site: Site | None = None) -> None:
         if not 1 <= homes <= LONGEST_STREET:
@@ -30,21 +30,21 @@ class Street:
         }
 
     def home(self, home_id: str) -> SimulatedHome:
-        """The home of this id. Raises: KeyError."""
+        """The home with this id. Raises: KeyError."""
         return self._physics[home_id].home
 
     def physics(self, home_id: str) -> HomePhysics:
-        """What flows in this home. Raises: KeyError."""
+        """The flows of this home. Raises: KeyError."""
         return self._physics[home_id]
 
     def move_run(self, home_id: str, run: ApplianceRun, *, start_s: int, now_s: float, prompt: str) -> ApplianceRun:
-        """Let a run that has not begun start at another time; the home's flows follow from then on.
+        """Let a run that has not started begin at another time; the home's flows change accordingly.
 
-        Raises: ValueError when the past would change.
+        Raises: ValueError if the past would change.
         """
         start_s -= start_s % STEP_S
         if min(run.start_s, start_s) <= now_s:
-            raise ValueError("a run can only be moved from and to a time that is still to come")
+            raise ValueError("a run can only be moved from and to a time in the future")
         physics = self._physics[home_id]
         moved = physics.plan.move(run, start_s=start_s, prompt=prompt)
         physics.forget_from(min(run.start_s, start_s))

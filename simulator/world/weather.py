@@ -1,6 +1,6 @@
 """The weather over a street: cloud, radiation, wind and temperature as a pure function of seed, site and instant.
 
-What really happens; what the weather service says will happen is `forecast_service`.
+The true weather; its forecasts are in `simulator.services.weather_service`.
 """
 
 from dataclasses import dataclass
@@ -13,11 +13,12 @@ from pvlib.irradiance import erbs, get_extra_radiation
 from pvlib.solarposition import get_solarposition
 from scipy.signal import lfilter
 
-from simulator.world.site import DAY_S, WEATHER_STEP_S, WEATHER_STEPS_PER_DAY, Floats, Site, day_of_year
+from simulator.world.arrays import FloatArray
+from simulator.world.site import DAY_S, WEATHER_STEP_S, WEATHER_STEPS_PER_DAY, Site, day_of_year
 from simulator.world.streams import random_stream
 
 _FORGOTTEN = 6.0
-"""After this many relaxation times an AR process has forgotten its start (e^-6 of it is left)."""
+"""After this many relaxation times an AR process has forgotten its start (e^-6 remains)."""
 _MEAN_WIND_M_S = 4.6
 _HOURS = np.arange(WEATHER_STEPS_PER_DAY) / 4.0
 
@@ -30,19 +31,19 @@ class WeatherDay:
     Shape: 96 each.
     """
 
-    zenith_deg: Floats
-    azimuth_deg: Floats
-    clear_w_m2: Floats
-    clearness: Floats
-    ghi_w_m2: Floats
-    dni_w_m2: Floats
-    dhi_w_m2: Floats
-    wind_m_s: Floats
-    temperature_c: Floats
+    zenith_deg: FloatArray
+    azimuth_deg: FloatArray
+    clear_w_m2: FloatArray
+    clearness: FloatArray
+    ghi_w_m2: FloatArray
+    dni_w_m2: FloatArray
+    dhi_w_m2: FloatArray
+    wind_m_s: FloatArray
+    temperature_c: FloatArray
 
 
 class Weather:
-    """The weather of one street. The same seed, site and day give the same arrays, whatever was asked before."""
+    """The weather of one street. The same seed, site and day give the same arrays, whatever was requested before."""
 
     def __init__(self, seed: int, site: Site) -> None:
         self.seed = seed
@@ -54,7 +55,7 @@ class Weather:
         """The weather of one UTC day (a day number)."""
         return self._day(day)
 
-    def hourly(self, first_hour: int, hours: int) -> tuple[Floats, Floats, Floats, Floats]:
+    def hourly(self, first_hour: int, hours: int) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         """Temperature, radiation, wind and clear-sky radiation as a weather service prints them.
 
         `first_hour` counts hours since 1970. Temperature and wind are instants, radiation is the mean of the
@@ -87,7 +88,7 @@ class Weather:
             temperature_c=self._temperature(day, clearness),
         )
 
-    def _sun(self, day: int) -> tuple[Floats, Floats, Floats]:
+    def _sun(self, day: int) -> tuple[FloatArray, FloatArray, FloatArray]:
         start = pd.Timestamp(day * DAY_S, unit="s", tz="UTC")
         times = pd.date_range(start, periods=WEATHER_STEPS_PER_DAY, freq=f"{WEATHER_STEP_S}s")
         site = self.site
@@ -99,14 +100,14 @@ class Weather:
         zenith_deg = sun["apparent_zenith"].to_numpy(dtype=np.float64)
         return zenith_deg, sun["azimuth"].to_numpy(dtype=np.float64), clear_w_m2
 
-    def _clearness(self, day: int) -> Floats:
-        """Between a dark overcast sky (0.12) and a clear one (1): slow fronts, with fast broken cloud on top."""
+    def _clearness(self, day: int) -> FloatArray:
+        """Between a dark overcast sky (0.12) and a clear one (1): slow fronts plus fast broken cloud."""
         fronts = self.process("cloud fronts", day, relax_h=14.0)
         broken = self.process("broken cloud", day, relax_h=0.7)
         latent = 0.35 + 1.15 * fronts + 0.55 * broken * np.exp(-0.5 * fronts**2)
         return np.asarray(0.12 + 0.88 / (1.0 + np.exp(-1.9 * latent)))
 
-    def _wind(self, day: int, clearness: Floats) -> Floats:
+    def _wind(self, day: int, clearness: FloatArray) -> FloatArray:
         systems = self.process("wind systems", day, relax_h=20.0)
         gusts = self.process("gusts", day, relax_h=0.6)
         winter = 1.0 + 0.2 * np.cos(2 * np.pi * (day_of_year(day) - 20) / 365.25)
@@ -114,15 +115,15 @@ class Weather:
         level = _MEAN_WIND_M_S * winter * breeze
         return np.asarray(np.clip(level * np.exp(0.46 * systems + 0.14 * gusts - 0.12), 0.0, 30.0))
 
-    def _temperature(self, day: int, clearness: Floats) -> Floats:
+    def _temperature(self, day: int, clearness: FloatArray) -> FloatArray:
         season = 10.8 - 9.6 * np.cos(2 * np.pi * (day_of_year(day) - 18) / 365.25)
         swing = (1.5 + 5.0 * clearness) * np.sin(2 * np.pi * (_HOURS - 8.6) / 24.0)
         return np.asarray(season + swing + 3.1 * self.process("air masses", day, relax_h=40.0))
 
-    def process(self, name: str, day: int, *, relax_h: float) -> Floats:
+    def process(self, name: str, day: int, *, relax_h: float) -> FloatArray:
         """One day of a stationary AR(1) process with standard deviation 1 that forgets with `relax_h`.
 
-        Always run from the same days before, so a day comes out the same whatever was asked for first.
+        Always computed from the same earlier days, so a day is the same whatever was requested first.
         """
         warm_up = int(np.ceil(relax_h * _FORGOTTEN / 24))
         keep = float(np.exp(-0.25 / relax_h))
@@ -132,5 +133,5 @@ class Weather:
         shocks[0] = noise[0]
         return np.asarray(lfilter([1.0], [1.0, -keep], shocks)[-WEATHER_STEPS_PER_DAY:])
 
-    def _make_noise(self, name: str, day: int) -> Floats:
+    def _make_noise(self, name: str, day: int) -> FloatArray:
         return random_stream(self.seed, "weather", name, day).standard_normal(WEATHER_STEPS_PER_DAY)

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.broker.connection import Delivery
 from hub.intake.receiver import MAX_GROUP, Intake
-from protocols.consent.reduction import ConsentRule, ConsentSet, Resolution, contract_rule, sort_rules
+from protocols.consent.purposes import Resolution
+from protocols.consent.rules import ConsentRule, ConsentSet, contract_rule, sort_rules
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import start_of
 from protocols.timeline import Clock

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from protocols.wire import envelope, topics
+from protocols.wire.refusal_reasons import WireError
 from tests.protocols.wire.wire_samples import HUB_KEY, KEY
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,5 +75,5 @@ def test_we_open_what_cwt_seals(oracle: Path, alg: str) -> None:
     assert envelope.open_sealed(sealed, TOPIC, PUBLIC) == payload
     if alg == "-19":
         assert sealed == envelope.seal(KEY, TOPIC, payload)
-    with pytest.raises(envelope.WireError):
+    with pytest.raises(WireError):
         envelope.open_sealed(sealed, topics.uplink_topic("sunny-street", "a-other", kind="batch"), PUBLIC)

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from protocols.maps.loading import DeviceMap, MapPoint, load_map, resolve_map
+from protocols.maps.loading import load_map, resolve_map
+from protocols.maps.model import DeviceMap, MapPoint
 from protocols.maps.registers import (
     RegisterType,
     Sentinel,

@@ -8,6 +8,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from protocols.wire import envelope, topics
+from protocols.wire.refusal_reasons import RefusalReason, WireError
 
 # Source: cose-wg/Examples, eddsa-examples/eddsa-sig-01.json ("EdDSA-01: EdDSA - 25519 - sign0"): output.cbor,
 # signed with the key of RFC 8032 section 7.1, TEST 1.
@@ -64,6 +65,6 @@ def test_our_envelope_is_a_cose_sign1_to_any_cbor_reader() -> None:
 
 def test_the_published_example_is_not_one_of_our_messages() -> None:
     """It is valid COSE, but our messages have one form only: other headers are refused, not interpreted."""
-    with pytest.raises(envelope.WireError) as caught:
+    with pytest.raises(WireError) as caught:
         envelope.open_sealed(EXAMPLE, "", KEY.public_key())
-    assert caught.value.reason is envelope.RefusalReason.GARBAGE
+    assert caught.value.reason is RefusalReason.GARBAGE

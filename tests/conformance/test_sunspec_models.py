@@ -8,7 +8,8 @@ import pytest
 
 sunspec2 = pytest.importorskip("sunspec2")
 
-from protocols.maps.loading import DeviceMap, MapPoint, load_map  # noqa: E402
+from protocols.maps.loading import load_map  # noqa: E402
+from protocols.maps.model import DeviceMap, MapPoint  # noqa: E402
 
 MAPS = Path(__file__).parents[2] / "firmware_configs" / "devices"
 MODELS = Path(sunspec2.__file__).parent / "models" / "json"

@@ -14,8 +14,11 @@ import cbor2
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from protocols.consent import reduction as consent
+from protocols.consent import rules as consent
+from protocols.consent.purposes import CATALOGUE
+from protocols.consent.reduction import find_violations
 from protocols.enrolment import handshake as enrolment
+from protocols.enrolment import token as tokens
 from protocols.quantities import Gap, Mark, Measure
 from protocols.wire import chain, envelope, messages, padding, readings, receipts, topics
 from protocols.wire.refusal_reasons import RefusalReason
@@ -87,14 +90,14 @@ def test_the_worked_consent_allows_the_worked_batch() -> None:
     assert fields_of(inner) == json.loads(BLOCKS["consent.inner.fields"])
     assert consent.encode_consent(held) == inner
     assert sha256(inner).digest() == octets("consent.digest") == consent.consent_digest(held)
-    assert consent.find_violations(held, readings.decode_batch(octets("batch.payload"))) == ()
+    assert find_violations(held, readings.decode_batch(octets("batch.payload"))) == ()
 
 
 def test_the_worked_enrolment() -> None:
     token = octets("token.bytes")
-    assert enrolment.token_text(token) == BLOCKS["token.text"]
-    assert enrolment.parse_token(BLOCKS["token.text"]) == token
-    assert enrolment.token_hash(token) == octets("token.hash") == sha256(b"commonwatt/1 token\x00" + token).digest()
+    assert tokens.token_text(token) == BLOCKS["token.text"]
+    assert tokens.parse_token(BLOCKS["token.text"]) == token
+    assert tokens.token_hash(token) == octets("token.hash") == sha256(b"commonwatt/1 token\x00" + token).digest()
     assert json.loads(enrolment.build_request(KEY, token=token, coop=COOP)) == json.loads(BLOCKS["enrol.request"])
     request = enrolment.parse_request(BLOCKS["enrol.request"])
     assert enrolment.proof_bytes(token, request.public_key, coop=COOP) == octets("enrol.signed")
@@ -175,7 +178,7 @@ def test_the_tables_name_every_code() -> None:
         assert f"`{measure.code}`" in TEXT
     for label in ("derived: power integrated", "partial", "missing", "agent was off", "device refused"):
         assert label in cells
-    for purpose in consent.CATALOGUE:
+    for purpose in CATALOGUE:
         assert f"`{purpose}" in TEXT
     assert len(Mark) == 4
     assert Gap.NEVER_ARRIVED == 9

@@ -7,7 +7,7 @@ import pytest
 
 from edge_agent.__main__ import _parser as agent_parser
 from edge_agent.__main__ import main as agent
-from hub.__main__ import _ROOMS
+from hub.__main__ import _COMMANDS
 from hub.__main__ import _parser as hub_parser
 from hub.__main__ import main as hub
 from simulator.__main__ import _parser as simulator_parser
@@ -24,7 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.A
 
 
 def all_arguments() -> Iterator[tuple[str, argparse.Action]]:
-    for parser in (agent_parser(), simulator_parser(), *(hub_parser(name) for name in ("", *(r[0] for r in _ROOMS)))):
+    for parser in (agent_parser(), simulator_parser(), *(hub_parser(name) for name in ("", *(r[0] for r in _COMMANDS)))):
         yield from arguments(parser)
 
 
@@ -45,4 +45,4 @@ def test_a_wrong_argument_is_one_line(program, capsys: pytest.CaptureFixture[str
         assert left.value.code == 2
         said = capsys.readouterr().err.splitlines()
         assert len(said) == 1
-        assert "--help` tells more" in said[0]
+        assert "--help`" in said[0].split("; see `")[1]

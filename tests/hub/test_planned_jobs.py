@@ -35,7 +35,8 @@ from hub.storage.sqlite.store import SqliteStore
 from hub.timetable import JobError
 from hub.verify.books import check_books
 from hub.verify.messages import check_messages
-from protocols.consent.reduction import ConsentRule, ConsentSet, Resolution, default_consent, sort_rules
+from protocols.consent.purposes import Resolution
+from protocols.consent.rules import ConsentRule, ConsentSet, default_consent, sort_rules
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import slot_of, slots_of_day, start_of
 from protocols.wire.readings import Column

@@ -1,4 +1,4 @@
-"""A hub's pages on a real port and a real browser to look at them; without Chromium the tests say so and skip."""
+"""A hub's pages on a real port, and a real browser; without Chromium the tests are skipped with a message."""
 
 import asyncio
 import shutil
@@ -47,7 +47,7 @@ class Pages:
 
 
 class _Server(threading.Thread):
-    """Uvicorn over a fresh street in a thread of its own; `ready` is set once it listens or has failed."""
+    """Uvicorn with a new street in its own thread; `ready` is set once it listens or has failed."""
 
     def __init__(self, folder: Path, now_s: float, *, add: Add | None) -> None:
         super().__init__(name="pages", daemon=True)
@@ -98,7 +98,7 @@ async def _add_links(store: SqliteStore, now_s: float) -> None:
 
 @contextmanager
 def serving(folder: Path, *, now_s: float = NOW_S, add: Add | None = None) -> Iterator[Pages]:
-    """The pages of a fresh street while the block runs; `add` puts more into its store before."""
+    """The pages of a new street while the block runs; `add` adds more to its store first."""
     server = _Server(folder, now_s, add=add)
     server.start()
     assert server.ready.wait(START_MAX_S), "the pages did not start"
@@ -115,7 +115,7 @@ def serving(folder: Path, *, now_s: float = NOW_S, add: Add | None = None) -> It
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
-    """For tests that only look: nothing they do may change the street."""
+    """For tests that only read: they must not change the street."""
     with serving(tmp_path_factory.mktemp("pages")) as served:
         yield served
 

@@ -1,4 +1,4 @@
-"""The pages in a real browser: looked at, read by axe, driven by keyboard, without scripts, narrow, light and dark."""
+"""The pages in a real browser: screenshots, axe, keyboard only, without scripts, narrow, light and dark."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +35,7 @@ def name_of(path: str) -> str:
 
 @dataclass(frozen=True)
 class View:
-    """How the pages are looked at; axe runs once in each palette, since its findings do not hang on the width."""
+    """How the pages are opened; axe runs once for each palette, because its findings do not depend on the width."""
 
     size: dict[str, int]
     scheme: Literal["light", "dark"]
@@ -55,7 +55,7 @@ VIEWS = {
 
 @pytest.mark.parametrize("name", VIEWS)
 def test_pages_are_clean_for_axe_policy_and_width(browser: Browser, pages: Pages, screenshots: Path, name: str) -> None:
-    """No axe violation, no policy violation, nothing asked off-site, no sideways scroll; a screenshot of each."""
+    """No axe violation, no policy violation, no request to another site, no sideways scroll; a screenshot of each."""
     view = VIEWS[name]
     context = browser.new_context(viewport=view.size, color_scheme=view.scheme)  # type: ignore[arg-type]
     foreign: list[str] = []
@@ -90,7 +90,7 @@ def test_pages_are_clean_for_axe_policy_and_width(browser: Browser, pages: Pages
 
 
 def axe_report(page: Page) -> str:
-    """What axe finds on the page with all its details open; empty when nothing."""
+    """What axe finds on the page with all its details open."""
     page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true })")
     result = Axe().run(page, options={"runOnly": AXE_TAGS})
     return str(result.generate_report()) if result.violations_count else ""
@@ -109,7 +109,7 @@ def test_every_page_fits_320_pixels_with_large_text(browser: Browser, pages: Pag
 
 
 def test_first_load_is_light(browser: Browser, pages: Pages) -> None:
-    """All bytes that cross the wire for a first look at Today, headers included."""
+    """All bytes of a first load of Today, including headers."""
     context = browser.new_context(viewport=PHONE)  # type: ignore[arg-type]
     sign_in(context, pages, "m02")
     page = context.new_page()
@@ -138,19 +138,19 @@ def test_everything_can_be_read_and_done_without_scripts(browser: Browser, own_p
     expect(page).to_have_url(f"{own_pages.url}/prompts?answered=yes")
     expect(page.get_by_role("status")).to_contain_text("Thank you")
     page.goto(f"{own_pages.url}/my-home/appliances")
-    page.get_by_role("group", name="electric car").get_by_label("We have one that can wait").check()
+    page.get_by_role("group", name="electric car").get_by_label("We have one, and it can wait").check()
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("status")).to_contain_text("saved")
     expect(page.locator("#appliances")).to_contain_text("electric car")
     context.close()
 
 
-def test_a_wrong_field_is_said_in_place(browser: Browser, pages: Pages) -> None:
+def test_a_wrong_field_is_named_in_place(browser: Browser, pages: Pages) -> None:
     context = browser.new_context(viewport=PHONE)  # type: ignore[arg-type]
     sign_in(context, pages, "m02")
     page = context.new_page()
     page.goto(f"{pages.url}/my-home/appliances")
-    page.get_by_role("group", name="dishwasher").get_by_label("One run, kWh").fill("many")
+    page.get_by_role("group", name="dishwasher").get_by_label("Energy per run (kWh)").fill("many")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("alert")).to_contain_text("dishwasher: please fill in energy and minutes as numbers.")
     context.close()
@@ -161,7 +161,7 @@ def test_the_slider_reads_out_a_time_by_keyboard(browser: Browser, pages: Pages)
     sign_in(context, pages, "m02")
     page = context.new_page()
     page.goto(pages.url)
-    slider = page.get_by_role("slider", name="Look at a time")
+    slider = page.get_by_role("slider", name="Choose a time")
     said = page.locator(".look-at p")
     expect(said).to_contain_text("At 10:15")
     slider.focus()

@@ -49,11 +49,11 @@ def test_a_board_of_two_bills_a_month_without_scripts(browser: Browser, own_july
     page.get_by_role("button", name="Book M1").click()
     expect(page.get_by_role("status")).to_contain_text("The run is booked.")
     approve(page)
-    expect(page.get_by_role("link", name="Look at M1")).to_have_count(0)
+    expect(page.get_by_role("link", name="Review M1")).to_have_count(0)
     page = second.new_page()
     page.goto(own_july.url + JUNE)
     approve(page)
-    page.get_by_role("link", name="Look at M1 and publish it").click()
+    page.get_by_role("link", name="Review M1 and publish it").click()
     expect(page.get_by_role("button", name="Publish M1 of June 2026")).to_be_visible()
     page.screenshot(path=str(screenshots / "run-approved-desktop-dark.png"), full_page=True)
     assert axe_report(page) == ""
@@ -65,15 +65,13 @@ def test_a_board_of_two_bills_a_month_without_scripts(browser: Browser, own_july
 
 
 def approve(page: Page) -> None:
-    page.get_by_role("link", name="Look at M1 and approve it").click()
+    page.get_by_role("link", name="Review M1 and approve it").click()
     page.get_by_role("button", name="Approve M1 of June 2026").click()
-    expect(page.get_by_role("status")).to_contain_text("Your approval is written down")
+    expect(page.get_by_role("status")).to_contain_text("Your approval is saved")
 
 
 @pytest.mark.parametrize("name", LOOKS)
-def test_looks_at_a_month_are_clean_in_both_palettes(
-    browser: Browser, july: Pages, screenshots: Path, name: str
-) -> None:
+def test_a_months_pages_are_clean_in_both_palettes(browser: Browser, july: Pages, screenshots: Path, name: str) -> None:
     size, scheme = LOOKS[name]
     context = browser.new_context(viewport=size, color_scheme=scheme)  # type: ignore[arg-type]
     for member, paths in (
@@ -87,7 +85,7 @@ def test_looks_at_a_month_are_clean_in_both_palettes(
 def look(
     context: BrowserContext, pages: Pages, screenshots: Path, *, member: str, paths: tuple[str, ...], name: str
 ) -> None:
-    """No violation for axe, no sideways scroll; a screenshot of each."""
+    """No axe violation, no sideways scroll; a screenshot of each."""
     context.clear_cookies()
     page = context.new_page()
     page.goto(pages.link(member))

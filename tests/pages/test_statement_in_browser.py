@@ -1,4 +1,4 @@
-"""A billed statement in a real browser: read by axe, clicked through from a sum to its quarter hours, and printed."""
+"""A billed statement in a real browser: checked by axe, opened from a sum down to its quarter hours, and printed."""
 
 import io
 import re
@@ -75,7 +75,7 @@ def test_every_link_of_the_statement_leads_somewhere(page: Page, billed: Pages) 
     assert {link: status for link in asked if (status := page.request.get(link).status) != 200} == {}
 
 
-def test_on_paper_stands_what_is_to_pay_and_nothing_to_click(page: Page, billed: Pages) -> None:
+def test_the_print_has_what_is_to_pay_and_nothing_to_click(page: Page, billed: Pages) -> None:
     texts = []
     for path in (MONTH, DAY):
         page.goto(billed.url + path)
@@ -86,5 +86,5 @@ def test_on_paper_stands_what_is_to_pay_and_nothing_to_click(page: Page, billed:
         assert words in month, words
     assert HUB_KEY.public_key().public_bytes_raw().hex() in month.replace(" ", "")
     assert "member:m02:energy" in day
-    for words in ("looks wrong", "Back to", "For paper", "CSV"):
+    for words in ("Looks wrong", "looks wrong", "Back to", "To print", "CSV"):
         assert words not in month + day, words

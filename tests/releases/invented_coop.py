@@ -24,7 +24,7 @@ from hub.storage.records import Appliance, ForecastRow, Home, Job, Member, NewOb
 from hub.trust.enrolment import Enrolment
 from hub.web.frame.tokens import hash_token
 from protocols.durable_files import write_durably
-from protocols.enrolment.handshake import token_hash
+from protocols.enrolment.token import token_hash
 from protocols.slots import format_slot, slots_of_day, start_of
 from protocols.timeline import Clock, Timeline
 from protocols.wire import topics

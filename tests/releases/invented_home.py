@@ -18,7 +18,7 @@ from edge_agent.run_loop import LoopParts, SlotCloser
 from edge_agent.uplink.identity import KEY_FILE, Identity, enrol, load_identity
 from edge_agent.uplink.sealing import ConsentFilter, seal_answer
 from protocols.durable_files import write_durably
-from protocols.enrolment.handshake import token_text
+from protocols.enrolment.token import token_text
 from protocols.quantities import Gap
 from protocols.slots import Slot, slots_of_day, start_of
 from protocols.timeline import Clock

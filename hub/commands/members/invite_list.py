@@ -48,7 +48,7 @@ def read_list(text: str, *, name: str) -> tuple[ListedMember, ...]:
     emails = [member.email.casefold() for member in listed]
     for number, email in enumerate(emails):
         if email in emails[:number]:
-            raise RequestError(f"{name}: {listed[number].email} stands twice")
+            raise RequestError(f"{name}: {listed[number].email} is listed twice")
     if not listed:
         raise RequestError(f"{name}: nobody is on the list")
     return tuple(listed)

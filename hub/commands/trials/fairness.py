@@ -1,4 +1,4 @@
-"""`commonwatt-hub fairness`: what members added to sharing beside what they got. Sums for all, one row by name only."""
+"""`commonwatt-hub fairness`: what members added to sharing and what they received. Sums for all, one row only by name."""
 
 import argparse
 import asyncio
@@ -55,7 +55,7 @@ async def fairness_of(folder: Path, *, first: date, last: date, member: str | No
     finally:
         await store.close()
     if len(report.shares) < LEAST_HOMES:
-        raise RequestError(f"fairness: fewer than {LEAST_HOMES} homes took part; a report would tell of single homes")
+        raise RequestError(f"fairness: fewer than {LEAST_HOMES} homes took part; a report would show single homes")
     found = {
         "first_day": first.isoformat(),
         "last_day": last.isoformat(),

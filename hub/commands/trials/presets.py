@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the presets, or the one that was named; 0, or 2 when there is none of that name."""
+    """Print the presets, or the one that was named; 0, or 2 if there is no preset of that name."""
     try:
         chosen = PRESETS if args.preset is None else (find_preset(args.preset),)
     except PresetError as error:

@@ -109,7 +109,7 @@ def _outcome(outcome: PeriodOutcome) -> dict[str, object]:
 
 
 def trial_lines(found: Mapping[str, object]) -> str:
-    """The trial for people: what stood beside what was tried."""
+    """The trial for people: the current rule beside the rule that was tried."""
     stood, tried, currency = _table(found["stood"]), _table(found["tried"]), str(found["currency"])
     lines = [f"{found['first_day']} to {found['last_day']}: {found['days']} settled days, {tried['homes']} homes"]
     lines.append(f"{'':<34}{str(stood['method'])[:24]:>24}  {str(tried['method'])[:24]:>24}")
@@ -130,12 +130,12 @@ def trial_lines(found: Mapping[str, object]) -> str:
     )
     if isinstance(member := found.get("member"), dict):
         gained = _shown(member["gain_nano"], NANO_PER_UNIT, 2)
-        lines.append(f"{member['id']}: {gained} {currency} beside what stood (for this member alone)")
+        lines.append(f"{member['id']}: {gained} {currency} compared with the current rule (for this member alone)")
     return "\n".join(lines) + "\n" + left_out_note([str(day) for day in _list(found["days_left_out"])])
 
 
 def _shown(value: object, unit: int, places: int) -> str:
-    """A number for reading; 'withheld' where too few homes stand behind it, or it is not defined."""
+    """A number for reading; 'withheld' if it comes from too few homes or is not defined."""
     return f"{value / unit:.{places}f}" if isinstance(value, int) else "withheld"
 
 

@@ -1,6 +1,8 @@
 """The eight methods that share one pool among buyers, for a batch of slots at a time.
 
-Sellers are in allocation.py, and the method that knows no pool in pairwise.py.
+Each gives the same integers as the function of the same name in exact_rows.py, where a slot can be read step by step.
+In every row 0 <= alloc <= demand and sum(alloc) <= min(pool, wanted). Sellers are in surplus.py, and the method
+without a pool is in pairwise.py.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,16 +13,17 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hub.core.allocation.rounding import Energy, share_rows
+from hub.core.allocation.rounding import Energy, Presence, share_rows
 from hub.core.allocation.water_filling import fill_rows, fill_weighted_rows
 from hub.core.rules.allocation_key import GRID_PPM, AllocationKey
 
 
 @dataclass(frozen=True, slots=True)
 class TradingSlots:
-    """Slots in which there is both surplus and demand, and sums safe in 64 bits. Absent members carry zeros.
+    """Slots that have both surplus and demand, and whose sums are below 2^62. Absent members have zeros.
 
-    For the methods in COVERING every slot is scarce: the pool is less than the demand.
+    For the methods in COVERING every slot is scarce (pool < wanted): other slots need no method, as everyone gets
+    their whole demand.
 
     Shape: `demand` and `present` [slots, members]; `pool`, the surplus, and `wanted`, the demand, [slots].
     """
@@ -28,10 +31,11 @@ class TradingSlots:
     demand: Energy
     pool: Energy
     wanted: Energy
-    present: NDArray[np.bool_] | None
+    present: Presence | None
 
 
 def _proportional(batch: TradingSlots, _key: AllocationKey) -> NDArray[Any]:
+    # Scarce, so the exact share pool * demand / wanted is below the demand, and rounded up it is at most the demand.
     return share_rows(batch.pool, batch.demand, batch.wanted)
 
 
@@ -40,6 +44,7 @@ def _equal(batch: TradingSlots, _key: AllocationKey) -> NDArray[Any]:
 
 
 def _weighted(batch: TradingSlots, key: AllocationKey) -> NDArray[Any]:
+    """min(demand, level * weight): only the columns with a weight take part, and they may want less than the pool."""
     weights = np.array(key.weights, dtype=np.int64)
     used = np.flatnonzero(weights)
     demand = batch.demand[:, used]
@@ -50,7 +55,11 @@ def _weighted(batch: TradingSlots, key: AllocationKey) -> NDArray[Any]:
 
 
 def _static(batch: TradingSlots, key: AllocationKey) -> NDArray[Any]:
-    """Rounds of the static key; a satisfied member's weight is zero from the next round on."""
+    """Up to `key.rounds` rounds: each shares what is left by the weights of those who still want something.
+
+    Before each round alloc <= demand, left = pool - sum(alloc) >= 0, and a weight is 0 exactly where it was 0 from the
+    start or alloc == demand. A quota above the unmet demand is cut, and what is cut off is left for the next round.
+    """
     weights = np.broadcast_to(np.array(key.weights, dtype=np.int64), batch.demand.shape)
     if batch.present is not None:
         weights = np.where(batch.present, weights, 0)
@@ -58,8 +67,8 @@ def _static(batch: TradingSlots, key: AllocationKey) -> NDArray[Any]:
     for _ in range(key.rounds):
         weight_sum = weights.sum(axis=1)
         if not (left * (weight_sum > 0)).any():
-            break
-        alloc += np.minimum(share_rows(left, weights, weight_sum), batch.demand - alloc)
+            break  # no row has both something left and somebody to give it to: further rounds change nothing
+        alloc += np.minimum(share_rows(left, weights, weight_sum), batch.demand - alloc)  # quota, unmet demand
         left = batch.pool - alloc.sum(axis=1)
         weights = np.where(alloc == batch.demand, 0, weights)
     return alloc
@@ -70,9 +79,11 @@ def _static_then_proportional(batch: TradingSlots, key: AllocationKey) -> NDArra
 
 
 def _solidarity(batch: TradingSlots, key: AllocationKey) -> NDArray[Any]:
+    """First a reserve, at most what the group wants, shared equally in the group; then the rest by unmet demand."""
     group = list(key.group)
     wanted = batch.demand[:, group]
-    # floor(pool x ppm / 1e6) without the product, which could pass 64 bits.
+    # floor(pool * ppm / 10^6) without that product, which could pass 64 bits. With pool = 10^6 * whole + part it is
+    # whole * ppm + floor(part * ppm / 10^6), and both products stay small.
     whole, part = np.divmod(batch.pool, GRID_PPM)
     reserve = np.minimum(whole * key.reserve_ppm + part * key.reserve_ppm // GRID_PPM, wanted.sum(axis=1))
     first = np.zeros_like(batch.demand)
@@ -81,7 +92,10 @@ def _solidarity(batch: TradingSlots, key: AllocationKey) -> NDArray[Any]:
 
 
 def _add_proportional(batch: TradingSlots, first: Energy) -> Energy:
-    """What is left of the pool after a first round, by the demand still unmet; in a scarce slot all of it is taken."""
+    """What is left of the pool after a first round, shared by unmet demand.
+
+    The slot is scarce, so pool - given < wanted - given: each share is at most the unmet demand, and all is used up.
+    """
     given = first.sum(axis=1)
     rest = share_rows(batch.pool - given, batch.demand - first, batch.wanted - given)
     alloc: Energy = first + rest
@@ -90,16 +104,19 @@ def _add_proportional(batch: TradingSlots, first: Energy) -> Energy:
 
 @lru_cache(maxsize=8)
 def _tier_columns(tiers: tuple[tuple[int, ...], ...]) -> tuple[NDArray[np.int64] | None, NDArray[np.int64]]:
-    """The columns in tier order, None where they stand so already, and the sizes of the tiers that have any."""
+    """The columns in order of tier (None where they already are), and the sizes of the tiers that are not empty."""
     order = np.array([column for tier in tiers for column in tier], dtype=np.int64)
     sizes = np.array([len(tier) for tier in tiers if tier], dtype=np.int64)
     return (None if (order == np.arange(order.size)).all() else order), sizes
 
 
 def _priority(batch: TradingSlots, key: AllocationKey) -> NDArray[Any]:
-    """Tiers before the marginal one get all they want, that one shares what is left, later ones get nothing."""
+    """The marginal tier is the first that the pool does not cover: it shares what the tiers before it leave.
+
+    Tiers before it get all they want, later ones get nothing. Each row is scarce, so it has a marginal tier.
+    """
     order, sizes = _tier_columns(key.tiers)
-    # 32 bits where they hold the sum of every row: half the memory to walk over.
+    # 32 bits if they hold the sum of every row: half the memory to read.
     narrow: type[np.signedinteger[Any]] = np.int32 if int(batch.wanted.max()) < 2**31 else np.int64
     demand, pool = batch.demand.astype(narrow), batch.pool.astype(narrow)
     if order is not None:
@@ -113,7 +130,7 @@ def _priority(batch: TradingSlots, key: AllocationKey) -> NDArray[Any]:
 
 
 def _cascade(demand: NDArray[Any], pool: NDArray[Any]) -> NDArray[Any]:
-    """Tiers of one member each: what the pool covers up to a member, less what it covers up to the one before."""
+    """Tiers of one member each: alloc[i] = min(pool, d[0] + ... + d[i]) - min(pool, d[0] + ... + d[i - 1])."""
     covered = np.cumsum(demand, axis=1, dtype=demand.dtype)
     np.minimum(covered, pool[:, None], out=covered)
     alloc = np.empty_like(covered)
@@ -123,16 +140,21 @@ def _cascade(demand: NDArray[Any], pool: NDArray[Any]) -> NDArray[Any]:
 
 
 def _fill_tiers(demand: NDArray[Any], pool: NDArray[Any], sizes: Energy) -> NDArray[Any]:
-    """Each row's marginal tier is shared in a block as wide as the widest tier, all rows at once."""
+    """Each row's marginal tier is copied into a block as wide as the widest tier, and all rows are shared at once."""
     members, ends = demand.shape[1], np.cumsum(sizes)
+    # covered[:, k] is what the tiers 0 to k want together. It never falls from tier to tier, so the number of tiers
+    # with covered <= pool is the index of the marginal tier; scarcity makes the last covered exceed the pool.
     covered = np.cumsum(np.add.reduceat(demand, ends - sizes, axis=1), axis=1, dtype=np.int64)
     marginal = (covered <= pool[:, None]).sum(axis=1)
     upto = np.take_along_axis(covered, marginal[:, None], axis=1)[:, 0]
+    # The marginal tier has the columns start <= column < end. The block reaches past the end of narrower tiers: those
+    # places get no demand (and read the row's last cell, to stay inside the row), so they receive nothing.
     end = ends[marginal]
     start = end - sizes[marginal]
     column = start[:, None] + np.arange(int(sizes.max()))
     cell = np.minimum(column, members - 1) + (members * np.arange(len(pool)))[:, None]
     unmet = np.where(column < end[:, None], demand.reshape(-1)[cell], 0).astype(np.int64)
+    # What the earlier tiers want, all of which they get: before <= pool < upto. The tier shares 0 <= pool - before.
     before = upto - unmet.sum(axis=1)
     alloc = np.where(np.arange(members) < start[:, None], demand, 0)
     share = share_rows(pool - before, unmet, upto - before)
@@ -152,5 +174,5 @@ METHODS: Final[Mapping[str, Callable[[TradingSlots, AllocationKey], NDArray[Any]
     "solidarity": _solidarity,
 }
 
-# These give everyone their whole demand where the pool covers it, and use the whole pool where it does not.
+# These give everyone their whole demand if the pool covers it, and use up the pool if it does not.
 COVERING: Final = frozenset({"proportional", "equal", "static_then_proportional", "priority", "solidarity"})

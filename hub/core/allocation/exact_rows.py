@@ -1,6 +1,7 @@
-"""One slot in Python integers of any size, all nine methods: the plain statement of the rules.
+"""One slot in Python integers of any size, all nine methods: the rules in their plainest form.
 
-It answers for slots too large for the array kernels of allocation.py; it is not fast.
+It computes slots that are too large for the array methods of buyer_methods.py and pairwise.py; it is not fast. Each
+buyers' method returns alloc with 0 <= alloc[i] <= demand[i] and sum(alloc) <= min(pool, sum(demand)).
 """
 
 from collections.abc import Callable, Sequence
@@ -15,14 +16,20 @@ SlotRow = list[int]
 def allocate_row(
     surplus: SlotRow, demand: SlotRow, present: Sequence[bool], *, key: AllocationKey
 ) -> tuple[SlotRow, SlotRow]:
-    """What each member is allocated and what each has sold in one slot; absent members carry zeros."""
+    """What each member receives and what each sells in one slot; absent members have zeros.
+
+    >>> allocate_row([0, 0, 7], [3, 9, 0], [True] * 3, key=AllocationKey("proportional"))
+    ([2, 5, 0], [0, 0, 7])
+    """
     if key.method == "pairwise":
         return _pairwise(surplus, demand, present, key=key)
     alloc = _BUYERS[key.method](sum(surplus), demand, present, key)
+    # sum(alloc) <= pool, so each seller's exact share sum(alloc) * surplus / pool is at most the seller's surplus.
     return alloc, largest_remainder(sum(alloc), surplus)
 
 
 def _proportional(pool: int, demand: SlotRow, _present: Sequence[bool], _key: AllocationKey) -> SlotRow:
+    # total <= sum(demand), so the exact share total * demand / sum(demand) is at most the demand, also rounded up.
     return largest_remainder(min(pool, sum(demand)), demand)
 
 
@@ -35,7 +42,11 @@ def _weighted(pool: int, demand: SlotRow, _present: Sequence[bool], key: Allocat
 
 
 def _static(pool: int, demand: SlotRow, present: Sequence[bool], key: AllocationKey) -> SlotRow:
-    """Up to `key.rounds` rounds of the static key; a satisfied member drops out after the round."""
+    """Up to `key.rounds` rounds of the static key; a member whose demand is met drops out after the round.
+
+    Before each round alloc[i] <= demand[i] and sum(alloc) <= pool. A round shares left = pool - sum(alloc) by weight,
+    cuts each quota at the unmet demand, and so leaves both true.
+    """
     weights = [weight if here else 0 for weight, here in zip(key.weights, present, strict=True)]
     alloc = [0] * len(demand)
     for _ in range(key.rounds):
@@ -49,6 +60,7 @@ def _static(pool: int, demand: SlotRow, present: Sequence[bool], key: Allocation
 
 
 def _static_then_proportional(pool: int, demand: SlotRow, present: Sequence[bool], key: AllocationKey) -> SlotRow:
+    """Rounds of the static key, then what they leave: by unmet demand, and at most all of it."""
     first = _static(pool, demand, present, key)
     unmet = [d - a for d, a in zip(demand, first, strict=True)]
     rest = largest_remainder(min(pool - sum(first), sum(unmet)), unmet)
@@ -56,6 +68,10 @@ def _static_then_proportional(pool: int, demand: SlotRow, present: Sequence[bool
 
 
 def _priority(pool: int, demand: SlotRow, _present: Sequence[bool], key: AllocationKey) -> SlotRow:
+    """Tier by tier, each by demand; `pool` is what the tiers before leave.
+
+    Something is left for a later tier only if every earlier tier has all it wants.
+    """
     alloc = [0] * len(demand)
     for tier in key.tiers:
         wanted = [demand[i] for i in tier]
@@ -67,6 +83,11 @@ def _priority(pool: int, demand: SlotRow, _present: Sequence[bool], key: Allocat
 
 
 def _solidarity(pool: int, demand: SlotRow, _present: Sequence[bool], key: AllocationKey) -> SlotRow:
+    """First the reserve, shared equally in the group, then the rest by unmet demand.
+
+    reserve = min(floor(shared * ppm / 10^6), what the group wants), so the rest is shared - reserve <= sum(unmet): with
+    both steps the whole of `shared` is used.
+    """
     shared = min(pool, sum(demand))
     group = set(key.group)
     wanted = [d if i in group else 0 for i, d in enumerate(demand)]
@@ -79,6 +100,12 @@ def _solidarity(pool: int, demand: SlotRow, _present: Sequence[bool], key: Alloc
 def _pairwise(
     surplus: SlotRow, demand: SlotRow, present: Sequence[bool], *, key: AllocationKey
 ) -> tuple[SlotRow, SlotRow]:
+    """Each producer's surplus by that producer's own coefficients, in parts of a million; the grid takes the rest.
+
+    For each producer sum(ppm of those present) + to_grid = 10^6, so the quotas add up to the surplus. Producers come in
+    order of column, and a consumer takes from each at most the demand that earlier ones left: alloc[i] <= demand[i],
+    and sum(sold) = sum(alloc) after each producer.
+    """
     alloc, sold = [0] * len(demand), [0] * len(demand)
     for producer, consumers in key.coefficients:
         here = [(column, ppm) for column, ppm in consumers if present[column]]

@@ -1,16 +1,15 @@
 """The pairwise method for many slots at once: every producer's surplus by that producer's own coefficients."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hub.core.allocation.rounding import Energy, share_rows
+from hub.core.allocation.rounding import Energy, Presence, share_rows
 from hub.core.rules.allocation_key import GRID_PPM, AllocationKey
 
 
 def pair_rows(
-    surplus: Energy, demand: Energy, *, present: NDArray[np.bool_] | None, key: AllocationKey
+    surplus: Energy, demand: Energy, *, present: Presence | None, key: AllocationKey
 ) -> tuple[Energy, Energy]:
-    """Allocated and sold, both [slots, members]; what coefficients leave, and the part of the absent, is the grid's."""
+    """Allocated and sold, both [slots, members]; the grid gets the part of absent members and what no member takes."""
     unmet, sold = demand.copy(), np.zeros_like(surplus)
     for producer, consumers in key.coefficients:
         columns = [column for column, _ in consumers]
@@ -20,6 +19,7 @@ def pair_rows(
             weights[:, :-1] *= present[:, columns]
         weights[:, -1] = GRID_PPM - weights.sum(axis=1)
         offered = surplus[:, producer]
+        # The weights of a row add up to a million, so the quotas add up to the producer's surplus.
         quota = share_rows(offered, weights, np.full(len(offered), GRID_PPM, dtype=np.int64))
         taken = np.minimum(quota[:, :-1], unmet[:, columns])
         unmet[:, columns] -= taken

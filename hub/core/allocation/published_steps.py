@@ -1,7 +1,7 @@
-"""One slot's sharing as the few numbers with which each member finds the own share, and no member's reading.
+"""One slot's sharing as a few numbers from which each member computes their own share, without anybody's reading.
 
-A step says how much was shared, by what sum of weights, and who got the units left over. It allocates nothing: the
-methods are in allocation.py, and a member recomputes with hub/verify/statement.py.
+A step contains how much was shared, the sum of the weights, and who got the units left over. It allocates nothing: the
+methods are in buyer_methods.py, and a member recomputes the share with hub/verify/statement.py.
 """
 
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ IntSequence = Sequence[int]
 class SharingStep:
     """`total` shared by weights that add up to `weight_sum`, by largest remainder.
 
-    A member's rest is total x weight modulo weight_sum. A unit left over went to every rest above `bar`, and to a
+    A member's rest is total * weight modulo weight_sum. A unit left over went to every rest above `bar`, and to a
     rest equal to it if `before` is None or the member's id sorts before `before`. `bar` None: nothing was left over.
-    The bar is the roundest number that parts those with a unit from those without, so that it is nobody's rest
-    unless two rests are equal.
+    The bar is the roundest binary number that separates those with a unit from those without, so that it gives away as
+    little as possible about anybody's rest.
     """
 
     total: int
@@ -34,7 +34,11 @@ class SharingStep:
 
 
 def share_step(total: int, weights: IntSequence, members: Sequence[str]) -> SharingStep:
-    """The step of `largest_remainder(total, weights)`; members are in byte order."""
+    """The step of `largest_remainder(total, weights)`; members are in byte order.
+
+    >>> share_step(10, [1, 1, 4], ["anna", "ben", "cleo"])
+    SharingStep(total=10, weight_sum=6, bar=4, before='c')
+    """
     weight_sum = sum(weights)
     if total == 0 or weight_sum == 0:
         return SharingStep(0, weight_sum)
@@ -43,7 +47,7 @@ def share_step(total: int, weights: IntSequence, members: Sequence[str]) -> Shar
 
 
 def part_rests(rests: IntSequence, unit: int, members: Sequence[str]) -> tuple[int | None, str | None]:
-    """Where the rests divide into those that get a left-over unit and those that do not: see `SharingStep`."""
+    """Which rests get a unit left over and which do not, as `bar` and `before` of a `SharingStep`."""
     left = sum(rests) // unit
     if left == 0:
         return None, None
@@ -59,9 +63,9 @@ def part_rests(rests: IntSequence, unit: int, members: Sequence[str]) -> tuple[i
 def buyer_steps(
     surplus: IntSequence, demand: IntSequence, present: Sequence[bool], *, key: AllocationKey, members: Sequence[str]
 ) -> tuple[SharingStep, ...]:
-    """The buyers' steps of every method but pairwise, in the order a member applies them; absent members carry zeros.
+    """The buyers' steps of every method but pairwise, in the order a member applies them; absent members have zeros.
 
-    `priority` has one step for each tier, `static_rounds` one for each round that was held.
+    `priority` has one step for each tier, `static_rounds` one for each round that took place.
     """
     pool, wanted = sum(surplus), sum(demand)
     shared = min(pool, wanted)
@@ -88,7 +92,7 @@ def buyer_steps(
 def producer_step(surplus_wh: int, weights: Sequence[tuple[str, int]]) -> SharingStep:
     """A producer's pairwise quotas; `weights` are the present consumers by id, and the grid takes the rest."""
     ppm = [weight for _, weight in weights]
-    # The pseudo-member must sort after every id: the highest character does, as no id a person types starts with it.
+    # The grid must sort after every member id: the highest character does, as no id that a person types begins with it.
     names = [*(consumer for consumer, _ in weights), "\U0010ffff"]
     return share_step(surplus_wh, [*ppm, GRID_PPM - sum(ppm)], names)
 
@@ -99,7 +103,7 @@ def _parting(last: str, following: str) -> str:
 
 
 def _fill_step(total: int, demand: IntSequence, weights: IntSequence, *, members: Sequence[str]) -> SharingStep:
-    """Water-filling's last level: whoever has demand x weight_sum <= total x weight is filled, others share `total`."""
+    """Water-filling's last level: members with demand * weight_sum <= total * weight are full, others share `total`."""
     rising = [i for i, weight in enumerate(weights) if weight > 0 and demand[i] > 0]
     while rising:
         weight_sum = sum(weights[i] for i in rising)
@@ -151,7 +155,7 @@ def _reserve_steps(
 
 
 def _filled(step: SharingStep, demand: IntSequence) -> list[int]:
-    """What equal filling to this step gave: the demand of the filled, the shared total among the others."""
+    """What equal filling to this step gave: full members their demand, the others an equal part of the step's total."""
     given = list(demand)
     rising = [i for i, d in enumerate(demand) if d * step.weight_sum > step.total]
     shares = largest_remainder(step.total, [1] * len(rising))

@@ -1,7 +1,7 @@
 """Largest remainder, exactly: one row in Python integers of any size, or a block of rows in arrays.
 
 Both give the same answer. The array forms never divide integers: a floating-point quotient is at most a unit off, and
-the remainder, taken modulo the word size and so exact for any product, says by how much.
+the remainder, computed modulo the word size and so exact for any product, shows by how much.
 """
 
 from collections.abc import Sequence
@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 Energy = NDArray[np.int64]
+Presence = NDArray[np.bool_]
 Whole = TypeVar("Whole", np.int32, np.int64)
 
-# Each form rounds the quotient three times (narrow) or six times (wide) by half a unit in the last place. The bias
-# outweighs that, so the floor is right or one too low as long as the quotient stays under its bound.
+# Each form rounds the quotient three times (narrow) or six times (wide) by half a unit in the last place. The bias is
+# larger than that, so the floor is right or one too low as long as the quotient stays under its bound.
 NARROW_BIAS: Final = 1 - 2.0**-22
 NARROW_QUOTIENT_MAX: Final = 2**20
 NARROW_SUM_MAX: Final = 2**30
@@ -25,7 +26,11 @@ SORTED_COLUMNS_MAX: Final = 512
 
 
 def largest_remainder(total: int, weights: Sequence[int]) -> list[int]:
-    """`total` shared by `weights`: floors, then one unit each to the largest fractions, ties to the lowest column."""
+    """`total` shared by `weights`: floors, then one unit each to the largest fractions, ties to the lowest column.
+
+    >>> largest_remainder(10, [1, 1, 4])
+    [2, 2, 6]
+    """
     weight_sum = sum(weights)
     if weight_sum == 0:
         return [0] * len(weights)
@@ -38,10 +43,10 @@ def largest_remainder(total: int, weights: Sequence[int]) -> list[int]:
 
 
 def share_rows(total: Energy, weights: Energy, weight_sum: Energy) -> NDArray[Any]:
-    """Row by row `largest_remainder(total, weights)`; rows with no weight get nothing.
+    """Row by row `largest_remainder(total, weights)`; rows without any weight get nothing.
 
-    Shape: [rows], [rows, columns], [rows]; `weight_sum` is the exact sum of each row. The answer is int32 where that
-    holds it.
+    Shape: [rows], [rows, columns], [rows]; `weight_sum` is the exact sum of each row. The result is int32 if that can
+    hold it.
     """
     total = np.where(weight_sum > 0, total, 0)
     quotient = total / np.maximum(weight_sum, 1)
@@ -56,7 +61,7 @@ def share_rows(total: Energy, weights: Energy, weight_sum: Energy) -> NDArray[An
 
 
 def narrowest(energy: Energy) -> NDArray[Any]:
-    """32-bit where that holds every sum of a row."""
+    """The same energy as int32 if that can hold the sum of every row."""
     if int(energy.max(initial=0)) * energy.shape[1] < 2**31:
         return energy.astype(np.int32)
     return energy
@@ -100,7 +105,7 @@ def _give_units(total: Energy, share: NDArray[Any], rest: NDArray[Any], *, rest_
     columns = rest.shape[1]
     left = total - share.sum(axis=1, dtype=share.dtype)
     place = np.minimum(columns - left, columns - 1)
-    # Rest and column in one number: no two are alike, so one bar per row parts those who get a unit from the others.
+    # Rest and column in one number: no two are equal, so one bar per row separates those who get a unit from the rest.
     keys = rest if rest_bound * columns < 2**31 else rest.astype(np.int64)
     keys *= columns
     keys += np.arange(columns - 1, -1, -1, dtype=keys.dtype)
@@ -111,7 +116,7 @@ def _give_units(total: Energy, share: NDArray[Any], rest: NDArray[Any], *, rest_
 
 
 def _add_where_not_negative(share: NDArray[Any], sign: NDArray[Any]) -> None:
-    """Adds a unit in place where `sign` is not below 0. By shifts: to add truth values takes three times as long."""
+    """Adds a unit in place where `sign` is not below 0. By shifts: adding booleans takes three times as long."""
     unit = np.invert(sign)
     unit >>= 8 * sign.itemsize - 1
     share -= unit
@@ -120,8 +125,8 @@ def _add_where_not_negative(share: NDArray[Any], sign: NDArray[Any]) -> None:
 def _pick(rows: NDArray[Whole], place: NDArray[np.int64]) -> NDArray[Whole]:
     """The value each row would have at `place` if it were sorted; reorders the rows.
 
-    One bound at a time: a partition by a single position is several times faster than one by two. Short rows of
-    32 bits are sorted in less time than that.
+    One bound at a time: a partition at a single position is several times faster than one at two. Sorting short rows
+    of 32 bits is faster still.
     """
     if rows.shape[1] <= SORTED_COLUMNS_MAX and rows.itemsize == 4:
         rows.sort(axis=1)

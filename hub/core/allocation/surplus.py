@@ -1,8 +1,8 @@
 """Surplus shared between neighbours over many slots at once, exactly, to the last watt-hour.
 
-First every slot's sums; then only the slots that need a decision, in batches that stay in the cache. Slots whose sums
-pass 62 bits are done in Python integers by exact_rows.py, with the same answer. Nothing here knows prices, calendars
-or missing readings.
+First every slot's sums; then only the slots that need a decision, in batches that fit in the processor's cache. Slots
+whose sums reach 2^62 are computed in Python integers by exact_rows.py, with the same result. Nothing here knows prices,
+calendars or missing readings.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hub.core.allocation.buyer_methods import COVERING, METHODS, TradingSlots
 from hub.core.allocation.exact_rows import allocate_row
 from hub.core.allocation.pairwise import pair_rows
-from hub.core.allocation.rounding import Energy, share_rows
+from hub.core.allocation.rounding import Energy, Presence, share_rows
 from hub.core.rules.allocation_key import AllocationKey
 from hub.core.rules.input_checks import MAX_INTEGER
 
@@ -23,13 +23,12 @@ BATCH_CELLS: Final = 131_072
 SAFE_SUM: Final = 2**62
 SPARSE: Final = 0.75
 
-Presence = NDArray[np.bool_]
 RowNumbers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """What each member was given and what each sold, per slot. Units: Wh. Shape: both [slots, members]."""
+    """What each member receives and sells in each slot. Units: Wh. Shape: both [slots, members]."""
 
     alloc_wh: Energy
     sold_wh: Energy
@@ -37,9 +36,9 @@ class Allocation:
 
 @dataclass(frozen=True, slots=True)
 class SlotSurvey:
-    """The inputs and what a first look found: each slot's pool and demand, and which slots are too large for arrays.
+    """The inputs with the sums of each slot, and which slots are too large for the array methods.
 
-    Where the pool is empty nobody looks at the demand, and `wanted` is 0.
+    Where the pool is empty the demand is not added up, and `wanted` is 0.
     """
 
     surplus: Energy
@@ -47,7 +46,7 @@ class SlotSurvey:
     present: Presence | None
     pool: Energy
     wanted: Energy
-    unsafe: NDArray[np.bool_]
+    unsafe: Presence
 
     def copy_rows(self, energy: Energy, rows: RowNumbers) -> Energy:
         """A copy of these rows, absent members as zero."""
@@ -55,11 +54,11 @@ class SlotSurvey:
         return taken if self.present is None else np.where(self.present[rows], taken, 0)
 
     def view_rows(self, energy: Energy, run: slice) -> Energy:
-        """These rows in a row, absent members as zero; no copy where nobody is absent."""
+        """These adjacent rows, absent members as zero; not a copy if nobody is ever absent."""
         return energy[run] if self.present is None else np.where(self.present[run], energy[run], 0)
 
     def presence(self, rows: RowNumbers) -> Presence | None:
-        """Who takes part in these rows; None where everyone always does."""
+        """Who takes part in these rows; None if everyone always does."""
         return None if self.present is None else self.present[rows]
 
 
@@ -73,7 +72,36 @@ def allocate(
 ) -> Allocation:
     """The allocation of every slot by the key; columns are members in byte order, ties go to the lowest column.
 
-    Shape: [slots, members], int64, from 0 to `highest_wh`. Who is not `present` in a slot takes no part in it.
+    Shape: [slots, members], int64, from 0 to `highest_wh`. A member who is not `present` in a slot takes no part in it.
+
+    One slot, in which C and D have 900 Wh left over and A and B want 1,000 Wh and 500 Wh:
+
+    >>> surplus, demand = np.array([[0, 0, 600, 300]]), np.array([[1_000, 500, 0, 0]])
+    >>> def received(method: str, **parameters: object) -> list[int]:
+    ...     return allocate(surplus, demand, key=AllocationKey(method, **parameters)).alloc_wh[0].tolist()
+    >>> received("proportional")
+    [600, 300, 0, 0]
+    >>> received("equal")
+    [450, 450, 0, 0]
+    >>> received("weighted", weights=(3, 1, 1, 1))
+    [675, 225, 0, 0]
+    >>> received("static", weights=(1, 4, 1, 1))  # B's part is 514 Wh, of which B needs 500; the rest goes unused
+    [129, 500, 0, 0]
+    >>> received("static_rounds", weights=(1, 4, 1, 1), rounds=2)  # a second round gives A the 271 Wh left
+    [400, 500, 0, 0]
+    >>> received("static_then_proportional", weights=(1, 4, 1, 1))
+    [400, 500, 0, 0]
+    >>> received("priority", tiers=((1,), (0, 2, 3)))
+    [400, 500, 0, 0]
+    >>> received("solidarity", group=(1,), reserve_ppm=500_000)  # B first gets the reserve of 450 Wh
+    [429, 471, 0, 0]
+    >>> received("pairwise", coefficients=((2, ((0, 250_000), (1, 750_000))), (3, ((0, 500_000),))))
+    [300, 450, 0, 0]
+
+    What is received is sold in proportion to the surplus:
+
+    >>> allocate(surplus, demand, key=AllocationKey("static", weights=(1, 4, 1, 1))).sold_wh[0].tolist()
+    [0, 0, 419, 210]
     """
     alloc, sold = np.zeros(demand_wh.shape, dtype=np.int64), np.zeros(surplus_wh.shape, dtype=np.int64)
     survey = survey_slots(surplus_wh, demand_wh, key=key, present=present, highest_wh=highest_wh)
@@ -95,7 +123,7 @@ def allocate(
 def survey_slots(
     surplus: Energy, demand: Energy, *, key: AllocationKey, present: Presence | None, highest_wh: int = MAX_INTEGER
 ) -> SlotSurvey:
-    """The sums of every slot, and whether they are safe for the array kernels."""
+    """The sums of every slot, and whether they are small enough for the array methods."""
     count, members = demand.shape
     if present is not None and bool(present.all()):
         present = None
@@ -108,13 +136,13 @@ def survey_slots(
             sums[rows] = block.sum(axis=1)
             if members * highest_wh >= 2**64:
                 unsafe[rows] |= int(block.max(initial=0)) * members >= SAFE_SUM
-    # Short of 2^64 a sum has not wrapped, so read without sign it tells by itself whether it passed the bound.
+    # A sum below 2^64 has not wrapped around, so read as unsigned it shows whether it is over the bound.
     unsafe |= np.maximum(pool.view(np.uint64), wanted.view(np.uint64)) >= SAFE_SUM
     return SlotSurvey(surplus, demand, present, pool, wanted, unsafe)
 
 
 def buy_slots(survey: SlotSurvey, key: AllocationKey, *, alloc_wh: Energy) -> Energy:
-    """Writes the buyers' side of every safe slot into `alloc_wh` and returns what each slot used in all."""
+    """Writes the buyers' side of every safe slot into `alloc_wh` and returns the energy used in each slot."""
     used = np.zeros_like(survey.pool)
     live = ~survey.unsafe & (survey.pool > 0) & (survey.wanted > 0)
     members = survey.demand.shape[1]
@@ -142,7 +170,7 @@ def sell_slots(survey: SlotSurvey, used: Energy, *, sold_wh: Energy) -> None:
         surplus = survey.copy_rows(survey.surplus, rows)
         sellers = np.flatnonzero(np.bitwise_or.reduce(surplus, axis=0))
         if sellers.size < SPARSE * members:
-            # Whole rows go in at once: cells scattered over two axes take several times as long.
+            # Whole rows are written at once: writing scattered cells takes several times as long.
             surplus[:, sellers] = share_rows(used[rows], surplus.take(sellers, axis=1), survey.pool[rows])
             sold_wh[rows] = surplus
         else:
@@ -168,6 +196,6 @@ def _batches(chosen: NDArray[np.bool_], members: int) -> Iterator[RowNumbers]:
 
 
 def _runs(chosen: NDArray[np.bool_]) -> Iterator[slice]:
-    """The chosen rows as stretches without a hole, which are copied faster than rows one by one."""
+    """The chosen rows as slices of adjacent rows, which are copied faster than rows one by one."""
     for start, end in np.flatnonzero(np.diff(chosen, prepend=False, append=False)).reshape(-1, 2).tolist():
         yield slice(start, end)

@@ -1,4 +1,9 @@
-"""Everyone up to one level, nobody above their demand: exact, for one row in Python integers or for a block of rows."""
+"""Everyone up to one level, nobody above their demand: exact, for one row in Python integers or for a block of rows.
+
+Water-filling gives member i the share min(demand[i], level * weight[i]) with the one level at which all shares add up
+to the total. Members whose demand is below level * weight are full; the others are still rising. A fractional share
+is rounded by largest remainder among the rising members alone.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,18 +15,26 @@ from hub.core.allocation.rounding import WIDE_KEY_MAX, Energy, largest_remainder
 
 
 def fill_water(total: int, demand: Sequence[int], weights: Sequence[int]) -> list[int]:
-    """min(demand, level x weight) with the level at which the sum is `total`; a zero weight gets nothing."""
+    """min(demand, level * weight) with the level at which the sum is `total`; a zero weight gets nothing.
+
+    >>> fill_water(10, [2, 9, 9], [1, 1, 1])
+    [2, 4, 4]
+    """
     shares = [0] * len(demand)
     rising = [i for i, weight in enumerate(weights) if weight > 0 and demand[i] > 0]
     while rising:
+        # `total` is what the full members leave, so if nobody else were full the level would be total / weight_sum.
+        # Multiplied out, demand <= level * weight is demand * weight_sum <= total * weight: no division, no rounding.
         weight_sum = sum(weights[i] for i in rising)
-        capped = [i for i in rising if demand[i] * weight_sum <= total * weights[i]]
-        if not capped:
+        full = [i for i in rising if demand[i] * weight_sum <= total * weights[i]]
+        if not full:
             break
-        for i in capped:
+        # Whoever is full takes at most level * weight, so the level of the others never falls: full members stay full.
+        for i in full:
             shares[i] = demand[i]
             total -= demand[i]
         rising = [i for i in rising if not shares[i]]
+    # Every rising member wants more than the exact share total * weight / weight_sum, so rounding up is within demand.
     for i, share in zip(rising, largest_remainder(total, [weights[i] for i in rising]), strict=True):
         shares[i] = share
     return shares
@@ -30,14 +43,17 @@ def fill_water(total: int, demand: Sequence[int], weights: Sequence[int]) -> lis
 def fill_rows(total: Energy, demand: Energy) -> NDArray[Any]:
     """Row by row `fill_water(total, demand)` with equal weights.
 
-    Shape: [rows], [rows, columns]; each total is at most its row's sum, and that sum is below 2^62. All who stay under
-    their demand have the same fraction, so the units left over go to the lowest columns among them.
+    Shape: [rows], [rows, columns]; each total is at most its row's sum, and that sum is below 2^62.
     """
     demand = narrowest(demand)
     level = _whole_levels(total, demand)
+    # level is the highest whole L with sum(min(demand, L)) <= total. At L + 1 the sum would be too high, and it would
+    # grow by one for each member with demand > L: so `left` is less than their number, or 0 if there are none.
     share = np.minimum(demand, level[:, None], order="C")
     left = total - share.sum(axis=1, dtype=share.dtype)
     unmet = demand > level[:, None]
+    # Their exact shares are all equal, so the fractions tie and the units go to the lowest columns among them. `where`
+    # lists the unmet cells of all rows one after the other; those of a row begin at starts[row].
     ends = np.cumsum(np.count_nonzero(unmet, axis=1))
     where = np.flatnonzero(unmet)
     starts = np.concatenate(([0], ends[:-1]))
@@ -52,6 +68,7 @@ def fill_weighted_rows(total: Energy, demand: Energy, weights: Energy) -> Energy
 
     Shape: [rows], [rows, columns], [columns]; each total is at most its row's sum, and that sum is below 2^62.
     """
+    # Every product below is at most tallest * weight_total; from 2^62 on the rows are filled one by one.
     weight_total = sum(weights.tolist())
     tallest = max(int(total.max(initial=0)), int(demand.max(initial=0)))
     if tallest * weight_total >= WIDE_KEY_MAX:
@@ -59,9 +76,11 @@ def fill_weighted_rows(total: Energy, demand: Energy, weights: Energy) -> Energy
         return np.array([fill_water(t, d, weights.tolist()) for t, d in rows], dtype=np.int64)
     rising = demand > 0
     while True:
+        # As in `fill_water`: whoever is not rising has their whole demand, and left = total - the sum of those demands.
         free = np.where(rising, weights, 0)
         weight_sum = free.sum(axis=1)
         left = total - np.where(rising, 0, demand).sum(axis=1)
+        # demand > level * weight with level = left / weight_sum. Where this is true it was true in every round before.
         still = demand * weight_sum[:, None] > left[:, None] * weights
         if not (rising & ~still).any():
             break
@@ -71,10 +90,12 @@ def fill_weighted_rows(total: Energy, demand: Energy, weights: Energy) -> Energy
 
 
 def _whole_levels(total: Energy, demand: NDArray[Any]) -> Energy:
-    """The highest whole level per row at which the row's sum is still within its total.
+    """The highest whole L per row with S(L) = sum(min(demand, L)) <= total.
 
-    The sum is concave in the level, so Newton's step from below never passes the answer and soon reaches it.
+    S rises by the number of members with demand > L when L rises by one. That number only falls, so S is concave, and a
+    Newton step from below, (total - S(L)) // (S(L + 1) - S(L)), never passes the highest L.
     """
+    # S(L) <= L * members, so this start is not too high: invariant S(level) <= total.
     level: Energy = total // demand.shape[1]
     active = np.arange(len(total))
     rows = demand
@@ -82,6 +103,7 @@ def _whole_levels(total: Energy, demand: NDArray[Any]) -> Energy:
         here = level[active]
         room = total[active] - _sum_capped(rows, here)
         slope = _sum_capped(rows, here + 1) - _sum_capped(rows, here)
+        # A step of 0 means S(L + 1) > total: done. A slope of 0 means that everyone has their whole demand: done.
         step = room // np.maximum(slope, 1)
         moving = (step > 0) & (slope > 0)
         level[active[moving]] += step[moving]

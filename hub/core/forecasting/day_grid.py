@@ -1,6 +1,6 @@
-"""The day grid: UTC slots laid out as rows of one wall-clock day, aligned to the moment of issue.
+"""The day grid: UTC slots laid out as rows of one wall-clock day; one row begins at the moment of issue.
 
-It knows local clock changes and nothing else; it holds no model and makes no forecast.
+It knows when the clocks change, and no more: it has no model and makes no forecast.
 """
 
 from __future__ import annotations
@@ -25,6 +25,13 @@ def wall_slots(first_slot: int, count: int, *, tz: str) -> Ints:
     """Wall-clock slot of each UTC slot: the same number twice when clocks go back, a gap when they go forward.
 
     Shape: (count,); `wall // 96` counts local days, `wall % 96` is the quarter hour on the clock.
+
+    On 25 October 2026 clocks went back from 03:00 to 02:00 at 01:00 UTC:
+
+    >>> from protocols.slots import parse_slot
+    >>> walls = wall_slots(parse_slot("2026-10-25T00:45Z"), 2, tz="Europe/Berlin")
+    >>> [f"{wall % 96 // 4:02}:{wall % 4 * 15:02}" for wall in walls.tolist()]
+    ['02:45', '02:00']
     """
     slots = np.arange(first_slot, first_slot + count, dtype=np.int64)
     if count == 0 or tz == "UTC":
@@ -49,7 +56,7 @@ def _offset_slots(slot: int, zone: ZoneInfo) -> int:
 class DayGrid:
     """Rows of 96 wall-clock slots; row `past_rows` begins exactly at the issue.
 
-    Shape: `cell` is (history + horizon slots,), the flat position (row * 96 + column) of each UTC slot.
+    Shape: `cell` is (history + horizon slots,): for each UTC slot its position in the grid, row * 96 + column.
     """
 
     first_slot: int
@@ -83,9 +90,9 @@ class DayGrid:
         return np.minimum(self.issued_slot, self.issued_slot - rows_back * SLOTS_PER_DAY)
 
     def lay_out(self, values: Floats) -> Floats:
-        """Values per UTC slot (from `first_slot`, as many as there are) as rows; what nobody gave is NaN.
+        """The values of the UTC slots from `first_slot` on, as rows; a cell without a value is NaN.
 
-        Two values of one wall slot are averaged; the hour that never was stays NaN. Shape: (rows, 96).
+        Two values of one wall-clock slot are averaged; the hour that clocks skip stays NaN. Shape: (rows, 96).
         """
         cells = self.rows * SLOTS_PER_DAY
         cell = self.cell[: len(values)]
@@ -98,11 +105,20 @@ class DayGrid:
 
 
 def day_grid(first_slot: int, *, issued_slot: int, horizon_slots: int, tz: str) -> DayGrid:
-    """The grid for a history that starts at `first_slot` and a horizon that starts at `issued_slot`."""
+    """The grid for a history that starts at `first_slot` and a horizon that starts at `issued_slot`.
+
+    Six slots of history before an issue, in the last columns of the row before it:
+
+    >>> grid = day_grid(90, issued_slot=96, horizon_slots=4, tz="UTC")
+    >>> grid.past_rows, grid.rows
+    (1, 2)
+    >>> grid.lay_out(np.arange(10.0, 16.0))[0, -7:].tolist()
+    [nan, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0]
+    """
     walls = wall_slots(first_slot, issued_slot + horizon_slots - first_slot, tz=tz)
     issued_wall = int(walls[issued_slot - first_slot])
     past_rows = max(0, -(-(issued_wall - int(walls[0])) // SLOTS_PER_DAY))
     start_wall = issued_wall - past_rows * SLOTS_PER_DAY
-    # When clocks go back, the first pass of the doubled hour may lie before the grid's start: keep it inside.
+    # When clocks go back, the first pass of the repeated hour may be before the grid's start: keep it inside.
     cell = np.maximum(walls - start_wall, 0)
     return DayGrid(first_slot, issued_slot, past_rows, int(cell.max()) // SLOTS_PER_DAY + 1, start_wall, cell)

@@ -1,8 +1,8 @@
-"""The explained picture of a history: its trend, its day and its week, in plain words.
+"""A history in plain words: its trend, its usual day and its usual week.
 
-Only the forecast worker imports this module, because statsmodels costs seconds and over 100 MB. statsmodels' MSTL
-is used here, and not for the forecast itself: it separates trend, day and week robustly enough to be told to
-people, while as a forecast it is slower and no better than the regressions.
+Only the forecast worker imports this module, because importing statsmodels takes seconds and over 100 MB. Its MSTL
+separates trend, day and week well enough to describe them to people. As a forecast it is slower than the regressions
+and not better, so it is not used for that.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ HOURS_PER_DAY = 24
 HOURS_PER_WEEK = 168
 DAYS_MIN = 15
 KNOWN_SHARE_MIN = 0.8
-# LOESS is evaluated at every 3rd (seasonal) or 24th (trend) hour and joined by lines: 20 times faster, same words.
+# LOESS is evaluated at every 3rd (seasonal) or 24th (trend) hour, with lines between: 20 times faster, same sentences.
 _STL_STEPS: Mapping[str, int] = {"seasonal_jump": 3, "trend_jump": 24, "low_pass_jump": 24}
 _SUBJECT = {"demand": "Demand", "pv": "Solar supply", "wind": "Wind supply"}
 
 
 def describe_history(history: History, *, issued_slot: int, tz: str) -> tuple[str, ...]:
-    """Up to three sentences on trend, time of day and week; none when fewer than 15 well-known days exist.
+    """Up to three sentences on trend, time of day and week; none for fewer than 15 days or with too many gaps.
 
     Known at: history before issued_slot.
     """
@@ -52,7 +52,7 @@ def describe_history(history: History, *, issued_slot: int, tz: str) -> tuple[st
 
 
 def _hourly(history: History, *, issued_slot: int, tz: str) -> tuple[Floats, int]:
-    """Energy per local hour, NaN where a quarter is missing, and the first hour as a wall-clock hour number."""
+    """Energy per local hour, NaN where a quarter is missing, and the wall-clock number of the first hour."""
     first_slot = max(history.first_slot, issued_slot - HISTORY_DAYS_MAX * HOURS_PER_DAY * SLOTS_PER_HOUR)
     known = history.energy_wh[first_slot - history.first_slot : max(issued_slot - history.first_slot, 0)]
     if not len(known):
@@ -71,7 +71,7 @@ def _trend_words(subject: str, trend: Floats, level: float) -> str:
     change = 100 * float(trend[-week:].mean() - trend[:week].mean()) / level / max(weeks - 1, 1)
     span = f"over the last {weeks:.0f} weeks"
     if abs(change) < 0.5:
-        return f"{subject} has kept its level {span}."
+        return f"{subject} has stayed level {span}."
     return f"{subject} has been {'rising' if change > 0 else 'falling'} by about {abs(change):.0f} % a week {span}."
 
 
@@ -82,12 +82,12 @@ def _day_words(subject: str, daily: Floats, clock: Ints, *, level: float) -> str
     if shape[top] < 0.1 * level:
         return ""
     share = 100 * shape[top] / level
-    return f"{subject} is usually highest from {top} to {top + 1} o'clock, {share:.0f} % above the day's mean."
+    return f"{subject} is usually highest from {top} to {top + 1} o'clock, {share:.0f} % above the daily average."
 
 
 def _week_words(weekly: Floats, weekday: Ints, level: float) -> str:
     weekend = float(weekly[weekday >= 5].mean() - weekly[weekday < 5].mean())
     share = 100 * weekend / level
     if abs(share) < 3:
-        return "Weekends and working days are much alike."
+        return "Weekends and working days are much the same."
     return f"Weekends use about {abs(share):.0f} % {'more' if share > 0 else 'less'} than working days."

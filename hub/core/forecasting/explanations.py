@@ -1,4 +1,4 @@
-"""Plain words for a forecast: why this model, and what moved the result. It computes nothing that is forecast."""
+"""A forecast explained in plain sentences: why this model, and what moved the result. It forecasts nothing."""
 
 from __future__ import annotations
 
@@ -49,7 +49,12 @@ NAMED_SHARE_MIN = 0.01
 
 
 def reason_sentence(model: str, choice: ModelChoice | None, *, days: float) -> str:
-    """Why this model was used, in one sentence."""
+    """Why this model was used, in one sentence.
+
+    >>> choice = ModelChoice("last-week", {"yesterday": 0.2, "last-week": 0.15}, scored_days=28)
+    >>> reason_sentence("last-week", choice, days=60.0)
+    "Used same as a week before: 25 % less error over the last 28 days than 'same as the last known day'."
+    """
     words = MODEL_WORDS[model]
     if choice is None:
         return f"Used {words}: with {days:.1f} days of readings no model could be tested yet."
@@ -64,9 +69,9 @@ def reason_sentence(model: str, choice: ModelChoice | None, *, days: float) -> s
 
 
 def driver_sentences(target: str, contributions: Contributions | None, point_wh: Floats) -> tuple[str, ...]:
-    """What raised or lowered the next 24 hours against the last seven days, strongest first.
+    """What raises or lowers the next 24 hours compared with the last seven days, strongest first.
 
-    Shape: point_wh (96,). Empty for models that have no parts.
+    Shape: point_wh (96,). Empty for models without contributions.
     """
     total = float(point_wh.sum())
     if contributions is None or total <= 0:
@@ -77,7 +82,7 @@ def driver_sentences(target: str, contributions: Contributions | None, point_wh:
     sums = {group: sum(added.get(name, 0.0) for name in names) for group, (_, names) in _GROUPS.items()}
     ranked = sorted(sums.items(), key=lambda item: (-abs(item[1]), item[0]))
     return tuple(
-        f"{_GROUPS[group][0]} {'adds' if wh > 0 else 'takes away'} {_energy(abs(wh))} over the next 24 hours, "
+        f"{_GROUPS[group][0]} {'adds' if wh > 0 else 'removes'} {_energy(abs(wh))} over the next 24 hours, "
         "compared with the last seven days."
         for group, wh in ranked
         if abs(wh) >= NAMED_SHARE_MIN * total
@@ -86,7 +91,7 @@ def driver_sentences(target: str, contributions: Contributions | None, point_wh:
 
 def _wind_sentence(contributions: Contributions, total: float) -> str:
     if "wind" not in contributions.names:
-        return "No wind forecast was at hand, so the last value fades to this site's mean."
+        return "There was no wind forecast, so the last value fades to this site's mean."
     remembered = [place for place, name in enumerate(contributions.names) if name in ("last hour", "last hours")]
     share = float(np.abs(contributions.energy_wh[:, remembered].sum())) / total
     return f"Forecast wind through this site's own curve; the last measured output makes up {100 * share:.0f} %."

@@ -1,7 +1,7 @@
-"""What the regressions look at: earlier days, the calendar and the weather, each as a difference from the usual.
+"""What the regressions use: earlier days, the calendar and the weather, each as a difference from the usual.
 
-Rows are days of 96 slots ending at the issue (see day_grid); `lead` is how many days ahead the row lies, so a row
-may look at rows at least `lead + 1` older. Nothing here fits or predicts.
+Rows are days of 96 slots ending at the issue (see day_grid.py). `lead` is how many days ahead the row is, so a row may
+use only rows that are at least `lead + 1` rows older. Nothing here fits or predicts.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def lagged(rows: Floats, days: int) -> Floats:
 
 
 def mean_ignoring_gaps(stack: list[Floats]) -> Floats:
-    """Mean over the list where at least one value stands, else NaN."""
+    """Mean over the list, without its gaps; NaN where all are gaps."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         return np.asarray(np.nanmean(np.stack(stack), axis=0))
@@ -48,7 +48,7 @@ def last_days(rows: Floats, lead: int, *, days: int = 7) -> Floats:
 
 
 def same_weekdays(rows: Floats, lead: int, *, weeks: int = 4) -> Floats:
-    """Mean of the newest known rows of the same weekday."""
+    """Mean of the same weekday in the `weeks` newest weeks known at the issue of each row."""
     first = lead // 7 + 1
     return mean_ignoring_gaps([lagged(rows, 7 * back) for back in range(first, first + weeks)])
 
@@ -60,7 +60,7 @@ def just_before(rows: Floats, lead: int, *, slots: int) -> Floats:
 
 
 def demand_features(rows: Floats, weather: KnownWeather, weekday: Ints, lead: int) -> Features:
-    """Demand as the last seven days plus what earlier days, the weekday and the weather add.
+    """Demand as the mean of the last seven days plus what earlier days, the weekday and the weather add.
 
     Shape: rows and each weather array (rows, 96).
     """
@@ -89,9 +89,9 @@ def demand_features(rows: Floats, weather: KnownWeather, weekday: Ints, lead: in
 
 
 def pv_features(rows: Floats, weather: KnownWeather, lead: int) -> Features:
-    """Solar supply as the last seven days plus the difference in radiation, warmth and clear-sky share.
+    """Solar supply as the mean of the last seven days plus what differs in radiation, warmth and clear sky.
 
-    The clear-sky picture is the site's own: the highest supply of each time of day so far.
+    The clear sky is the site's own: the highest supply of each time of day so far.
     """
     base = last_days(rows, lead)
     clear = clear_sky(rows, lead)

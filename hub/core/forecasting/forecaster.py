@@ -1,7 +1,7 @@
 """The forecaster: history and the weather known at the issue become quantiles per slot, with reasons.
 
-Numbers in, numbers out: it fetches nothing, keeps nothing and has no clock. See forecast_models for the models,
-forecast_errors for quantiles and choice, scenarios for whole paths.
+Numbers in, numbers out: it fetches nothing, keeps nothing and has no clock. The models are in models.py, quantiles and
+the choice of a model in errors.py, whole paths in scenarios.py.
 """
 
 from __future__ import annotations
@@ -73,9 +73,9 @@ def forecast(
     quantiles: Sequence[float] = QUANTILES,
     profile_wh: Floats | None = None,
 ) -> Forecast:
-    """Forecast the slots from `issued_slot` on, by the model that did best on the days just past.
+    """Forecast the slots from `issued_slot` on, by the model that did best on recent days.
 
-    `profile_wh` (a typical local day, 96 values) carries a co-op through its first day.
+    `profile_wh` (a typical local day, 96 values) is the forecast of a co-op on its first day.
     Known at: history before issued_slot and weather rows known by then; anything later is ignored.
     Raises: ForecastInputError for a request that cannot be answered.
     """
@@ -127,15 +127,15 @@ def _check(history: History, horizon_slots: int, *, tz: str, profile_wh: Floats 
     if history.target not in TARGETS:
         raise ForecastInputError(f"target {history.target!r} is not one of {', '.join(TARGETS)}")
     if not 1 <= horizon_slots <= HORIZON_SLOTS_MAX:
-        raise ForecastInputError(f"horizon of {horizon_slots} slots is not within 1 to {HORIZON_SLOTS_MAX}")
+        raise ForecastInputError(f"horizon of {horizon_slots} slots is not from 1 to {HORIZON_SLOTS_MAX}")
     if profile_wh is not None and profile_wh.shape != (SLOTS_PER_DAY,):
-        raise ForecastInputError(f"the typical day must hold {SLOTS_PER_DAY} values, not {profile_wh.shape}")
+        raise ForecastInputError(f"the typical day must have {SLOTS_PER_DAY} values, not {profile_wh.shape}")
     if history.energy_wh.ndim != 1 or np.isinf(history.energy_wh).any():
-        raise ForecastInputError("the history must be one line of finite values, gaps as NaN")
+        raise ForecastInputError("the history must be one row of finite values, with NaN for gaps")
     try:
         ZoneInfo(tz)
     except (ZoneInfoNotFoundError, ValueError):
-        raise ForecastInputError(f"time zone {tz!r} is not known; use a name like Europe/Berlin") from None
+        raise ForecastInputError(f"unknown time zone {tz!r}; use a name like Europe/Berlin") from None
 
 
 def _clock(target: str, tz: str) -> str:
@@ -165,7 +165,7 @@ def _candidates(
 def _choose(
     rows: Floats, by_lead: Sequence[dict[str, ModelPrediction]], levels: Floats, *, past_rows: int
 ) -> ModelChoice | None:
-    """The choice over the first two days ahead together, unless the second lacks a model for want of weather."""
+    """The choice over the first two days ahead together; the first alone if the second lacks a model (no weather)."""
     scored = range(max(1, past_rows - SCORED_ROWS), past_rows)
     of_lead = [
         rolling_losses(
@@ -188,9 +188,9 @@ def _first_resort(target: str, by_lead: Sequence[dict[str, ModelPrediction]]) ->
 
 
 def _typical_day(target: str, grid: DayGrid, levels: Floats, *, profile_wh: Floats | None, tz: str) -> Forecast:
-    """A forecast from the given typical day alone: no reading has arrived yet."""
+    """A forecast from the given typical day alone, while there are no readings yet."""
     if profile_wh is None:
-        raise ForecastInputError(f"no reading of {target} yet and no typical day given: nothing to forecast from")
+        raise ForecastInputError(f"no readings of {target} yet and no typical day given: nothing to forecast from")
     walls = wall_slots(grid.issued_slot, len(grid.ahead_cell), tz=tz)
     point = profile_wh[walls % SLOTS_PER_DAY]
     return Forecast(

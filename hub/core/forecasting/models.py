@@ -1,6 +1,6 @@
-"""The models that compete for a forecast: each predicts every past day as it would have then, and the days ahead.
+"""The models that compete for a forecast: each predicts the days ahead, and every past day as it would have then.
 
-Nothing here chooses among them or knows how wrong they are; see forecast_errors.
+Nothing here chooses among them or knows how wrong they are: errors.py does.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Many small ridge regressions at once, one for each group of columns, refitted at every past day. It knows no energy.
 
 Written in numpy because the same systems are solved at every rolling origin: one batched solve of a few thousand
-small normal equations takes milliseconds, a statsmodels fit for each would take seconds. tests/hub/core holds the
-result to statsmodels' own ridge.
+small normal equations takes milliseconds, a statsmodels fit for each would take seconds. The tests compare the result
+with statsmodels' own ridge.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from hub.core.forecasting.day_grid import SLOTS_PER_DAY, Floats
 
 @dataclass(frozen=True, slots=True)
 class RidgeSettings:
-    """How much the past weighs and how far neighbouring columns share what they know.
+    """How much the past counts and how many neighbouring columns share their data.
 
     `penalty` is relative to each feature's own mean square, so units do not matter; feature 0 (the constant) is
-    never shrunk by more than a hair.
+    almost not shrunk.
     """
 
     groups: int = 24
@@ -73,6 +73,6 @@ def _solve(evidence: Floats, width: int, *, penalty: float) -> Floats:
     scale = diagonal.mean(axis=1, keepdims=True)
     shrink = penalty * scale
     shrink[..., 0] = 1e-9 * scale[..., 0]
-    # A feature that never moved (no weather, no weekend yet) has a zero row: one on its diagonal keeps it at zero.
+    # A feature that was always zero (no weather, no weekend yet) has a zero row: a 1 on its diagonal keeps it at zero.
     diagonal += np.where(scale > 0, shrink + 1e-9 * scale, 1.0)
     return np.asarray(np.linalg.solve(gram, moment[..., None])[..., 0], dtype=np.float64)

@@ -1,4 +1,4 @@
-"""From a chosen model's past errors to the spread around its newest prediction, and to whole paths of errors."""
+"""A chosen model's past errors as a spread around its newest prediction, and as whole paths of errors."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from hub.core.forecasting.day_grid import SLOTS_PER_DAY, Floats
 from hub.core.forecasting.errors import ERROR_ROWS, ERROR_ROWS_MIN, by_level, by_time_of_day, sorted_quantiles
 from hub.core.forecasting.models import ModelPrediction
 
-GUESSED_SPREAD = 1.25  # before any error is known the 0.1 to 0.9 band is the point plus or minus half of it
+GUESSED_SPREAD = 1.25  # before any error is known the band from 0.1 to 0.9 is the point plus or minus half of it
 PATH_KNOWN_MIN = 0.75
-BIAS_DAYS = 20.0  # this many days of errors count half of what they show as a bias
+BIAS_DAYS = 20.0  # after this many days of errors, half of the bias they show is believed
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def day_ahead(target: str, rows: Floats, candidate: ModelPrediction, levels: Flo
 
 
 def _steadied(spread: Floats, levels: Floats, *, days_known: int) -> Floats:
-    """The spread with its middle drawn to zero: a few days do not show that a model is wrong on one side."""
+    """The spread with its middle moved towards zero: a few days do not show that a model is biased."""
     middle = np.array([np.interp(0.5, levels, row) for row in spread])
     return np.asarray(spread - middle[:, None] * (BIAS_DAYS / (BIAS_DAYS + days_known)))
 
@@ -56,7 +56,7 @@ def guessed_spread(point_wh: Floats, levels: Floats) -> Floats:
 def error_paths(days: Sequence[DayAhead], *, past_rows: int) -> tuple[Floats, list[int]]:
     """Errors over the whole horizon from each past origin, oldest first, and how many days back each began.
 
-    A path with too many gaps is left out; a short gap is bridged by a straight line. Shape: (paths, days * 96).
+    A path with too many gaps is left out; other gaps are bridged by straight lines. Shape: (paths, days * 96).
     """
     paths, days_back = [], []
     newest = past_rows - len(days)
@@ -71,5 +71,5 @@ def error_paths(days: Sequence[DayAhead], *, past_rows: int) -> tuple[Floats, li
 
 
 def _filled(row: Floats, rows: Floats) -> Floats:
-    """A prediction without holes: what no model could say gets the mean of everything known."""
+    """A prediction without gaps: what the model could not predict becomes the mean of everything known."""
     return np.where(np.isfinite(row), row, np.nanmean(rows))

@@ -1,4 +1,4 @@
-"""Weather as it was known: values per slot, each with the slot at which it became known. It fetches nothing."""
+"""Weather as it was known: values per slot, each with the slot from which on it was known. It fetches nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _KNOWN_BITS = 24  # slots stay below 2**24 until the year 2448
 
 @dataclass(frozen=True, slots=True)
 class WeatherTable:
-    """Weather rows in any order; a slot may stand several times, once for each time it was forecast.
+    """Weather rows in any order; a slot may occur several times, once for each time it was forecast.
 
     Known at: a row is used only by a forecast issued at or after its `known_slot`.
     Shape: every array is (rows,); NaN = not given.
@@ -33,11 +33,11 @@ class WeatherTable:
         shape = self.slot.shape
         for name in ("known_slot", "temperature_c", "radiation_w_m2", "wind_m_s"):
             if getattr(self, name).shape != shape:
-                raise ValueError(f"weather column {name} has another length than slot")
+                raise ValueError(f"weather column {name} does not have the length of slot")
 
     @classmethod
     def empty(cls) -> WeatherTable:
-        """A table without rows: forecasts then rest on history alone."""
+        """A table without rows: forecasts then use history alone."""
         none = np.empty(0, dtype=np.int64)
         nothing = np.empty(0, dtype=np.float64)
         return cls(none, none, nothing, nothing, nothing)
@@ -63,7 +63,7 @@ class WeatherTable:
 
 
 def _share_of_hour(slot: Ints, place_deg: tuple[float, float]) -> Floats:
-    """How the sun's height in each slot stands to its mean over the slot's hour; 1 where the sun is not up.
+    """The sun's height in each slot relative to its mean over the hour; 1 where the sun is not up.
 
     Shape: (slots,), whole hours of four slots.
     """
@@ -85,7 +85,7 @@ class KnownWeather:
 
 
 class WeatherVintages:
-    """A table sorted for look-ups, cut at the issue: rows that became known later do not exist here."""
+    """A table sorted for look-ups, without the rows that became known after the issue."""
 
     def __init__(self, table: WeatherTable, *, issued_slot: int) -> None:
         usable = table.known_slot <= issued_slot
@@ -99,9 +99,9 @@ class WeatherVintages:
         self.newest_known_slot: int | None = int(known.max()) if len(known) else None
 
     def look_up(self, first_slot: int, cutoff: Ints) -> KnownWeather:
-        """For each slot from `first_slot` the newest row known by its cutoff, else the oldest row there is.
+        """For each slot from `first_slot` on, the newest row known by its cutoff, else the slot's oldest row.
 
-        The fallback serves past slots whose own forecast was not kept; it is still known by the issue.
+        The oldest row is for past slots whose own forecast was not kept; it was known by the issue all the same.
         """
         slots = np.arange(first_slot, first_slot + len(cutoff), dtype=np.int64)
         if not len(self._key):

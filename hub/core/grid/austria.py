@@ -1,7 +1,7 @@
 """Austria's figures per metering point and quarter hour, as grid operators deliver them, with value quality L0 to L3.
 
-Three figures for a consumer (total, share of the pool, own coverage) and two for a producer (total, community
-surplus). From a settlement by one of Austria's two keys; written as CSV here, as XLSX in grid_sheets.py.
+A consumer has three figures (total, share of the pool, own coverage), a producer two (total, community surplus). They
+come from a settlement by one of Austria's two methods. This module writes CSV, grid_sheets.py writes XLSX.
 """
 
 import re
@@ -38,7 +38,7 @@ Energy = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class MeteringPoints:
-    """A member's metering points; None where there is none in that direction."""
+    """A member's metering points; None where the member has none in that direction."""
 
     consumption: str | None
     generation: str | None = None
@@ -52,15 +52,15 @@ def is_metering_point(point: str) -> bool:
 def austrian_series(
     settled: Settlement, points: Mapping[str, MeteringPoints], *, quality: NDArray[np.int8] | None = None
 ) -> tuple[QuarterHours, ...]:
-    """All figures of a settlement by member in byte order. Without `quality` whatever is there counts as measured.
+    """All figures of a settlement, members in byte order. Without `quality` every value counts as measured.
 
     Shape: quality is (slots, members), L1 to L3 as 1 to 3. Figures are after the participation factor.
-    Raises: GridFileError for a key Austria does not know, hourly sharing, slots with holes, or a wrong point.
+    Raises: GridFileError for a method Austria does not use, hourly sharing, slots with gaps, or a wrong point.
     """
     if settled.rule.method not in ("static", "proportional") or settled.rule.aggregate != 1:
-        raise GridFileError("Austria shares by quarter hour, static or by consumption; this rule does neither")
+        raise GridFileError("Austria shares by the quarter hour, static or proportional; this rule does not")
     if settled.slots != tuple(range(settled.slots[0], settled.slots[0] + len(settled.slots))):
-        raise GridFileError("the settled slots have holes")
+        raise GridFileError("the settled slots have gaps")
     figures = _figures(settled)
     marks = np.full(settled.demand_wh.shape, MEASURED, dtype=np.int8) if quality is None else quality
     marks = np.where(settled.present, marks, NO_VALUE).astype(np.int8)
@@ -76,7 +76,7 @@ def austrian_series(
                     raise GridFileError(f"member {member[:40]!a} has {direction}, but no metering point for it")
                 continue
             if not is_metering_point(point):
-                raise GridFileError(f"{point[:40]!a} is no metering point: AT, 11 digits, 20 digits or capitals")
+                raise GridFileError(f"{point[:40]!a} is not a metering point: AT, 11 digits, 20 digits or capitals")
             values = np.where(marks[:, column] == NO_VALUE, MISSING, energy[:, column] * MICRO_PER_WH)
             series.append(QuarterHours(point, direction, settled.slots[0], values, marks[:, column], code))
     _check_once(series)
@@ -108,7 +108,7 @@ def _figures(settled: Settlement) -> dict[tuple[Direction, str], Energy]:
 
 
 def _shares(settled: Settlement, demand: Energy, pool: Energy) -> Energy:
-    """What each was entitled to of the whole pool, whether it could use it or not."""
+    """What each member was entitled to of the whole pool, whether it could use that much or not."""
     weights = demand
     if settled.rule.method == "static":
         table = settled.rule.params["weights"]

@@ -1,4 +1,4 @@
-"""Our own readings beside the grid operator's: what differs, as findings a person should see. It decides nothing."""
+"""Our own readings compared with the grid operator's: what differs, as findings for a person. It decides nothing."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -23,11 +23,11 @@ Energy = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class SourceFinding:
-    """Something about `slots` slots from `first_slot` on, of one point and direction. Units: micro-kWh in sums.
+    """A difference in `slots` slots from `first_slot` on, at one point and direction. Units: micro-kWh in sums.
 
-    differs: both sources have a value and they are further apart than the tolerance. shifted: the sources agree once
+    differs: both sources have a value, and the two differ by more than the tolerance. shifted: the sources agree once
     ours is moved by `shift_slots`. only_own, only_grid: the other has no value. not_measured: the grid operator's value
-    is a substitute or an estimate. no_own_series, no_grid_series: the other knows nothing of this point.
+    is a substitute or an estimate. no_own_series, no_grid_series: this source has no values of the point at all.
     """
 
     kind: DifferenceKind
@@ -62,9 +62,9 @@ WORDS: Final[dict[DifferenceKind, str]] = {
 def compare_sources(
     own: Iterable[QuarterHours], grid: Iterable[QuarterHours], *, tolerance_wh: int
 ) -> tuple[SourceFinding, ...]:
-    """Findings in the order of points and times, neighbouring slots of one kind as one finding.
+    """Findings ordered by point and time; neighbouring slots of one kind are one finding.
 
-    Only slots the grid operator's series covers are looked at: what lies outside the file is no finding.
+    Only slots that the grid operator's series covers are compared.
     Raises: ValueError where one source has two series of the same point, direction and code.
     """
     ours, theirs = _by_key(own), _by_key(grid)
@@ -94,7 +94,7 @@ def _compare_series(mine: QuarterHours, other: QuarterHours, *, tolerance: int) 
 
 
 def _kinds(own: Energy, grid: Energy, quality: NDArray[np.int8], *, tolerance: int) -> NDArray[np.str_]:
-    """What each slot is a case of; empty where nothing is to be said."""
+    """The kind of difference in each slot; empty where there is none."""
     has_own, has_grid = own != MISSING, grid != MISSING
     conditions = [
         has_own & has_grid & (np.abs(own - grid) > tolerance),
@@ -106,7 +106,7 @@ def _kinds(own: Energy, grid: Energy, quality: NDArray[np.int8], *, tolerance: i
 
 
 def _shift(mine: QuarterHours, other: QuarterHours, *, differing: NDArray[np.bool_], tolerance: int) -> int:
-    """By how many slots our clock is late (early below 0), when that explains all that differs; else 0."""
+    """By how many slots our clock is late (negative: early) if that explains every difference, else 0."""
     if int(differing.sum()) < SHIFT_EVIDENCE_SLOTS:
         return 0
     for size in range(1, MAX_SHIFT_SLOTS + 1):

@@ -1,6 +1,6 @@
 """The grid operator's quarter hours as a second source: one form for every country's table of point, time and energy.
 
-It reads tables and writes none; what differs from our own readings is found in grid_compare.py.
+It only reads tables; comparison.py finds what differs from our own readings.
 """
 
 from collections import defaultdict
@@ -81,7 +81,7 @@ QUALITY_WORDS: Final = {"l0": "0", "l1": "1", "l2": "2", "l3": "3", "": "1", "me
 
 @dataclass(frozen=True)
 class QuarterHours:
-    """One point's energy in one direction on contiguous slots; MISSING where there is none, with quality NO_VALUE.
+    """One point's energy in one direction on contiguous slots; MISSING with quality NO_VALUE where a value is missing.
 
     Units: micro-kWh (a thousandth of a watt-hour), exactly what six decimals of a kWh hold.
     Shape: energy_micro_kwh and quality are (slots,). `code` says which figure of the point it is; TOTAL is the meter's.
@@ -96,7 +96,7 @@ class QuarterHours:
 
     @property
     def key(self) -> Key:
-        """What tells this series from another."""
+        """What distinguishes this series from the others."""
         return self.point, self.direction, self.code
 
     @property
@@ -107,7 +107,7 @@ class QuarterHours:
 
 @dataclass(frozen=True, slots=True)
 class UnclearTime:
-    """A row of the doubled hour that stands alone in its series, so that nobody can say when it was; it is not used."""
+    """A row of the repeated hour in autumn whose other row is missing. Nobody can say when it was: it is not used."""
 
     point: str
     direction: str
@@ -117,7 +117,7 @@ class UnclearTime:
 
 @dataclass(frozen=True, slots=True)
 class GridReadings:
-    """What a file holds, series in the order of their keys."""
+    """The content of a file, series in the order of their keys."""
 
     series: tuple[QuarterHours, ...]
     unclear: tuple[UnclearTime, ...]
@@ -125,7 +125,7 @@ class GridReadings:
 
 @dataclass(frozen=True, slots=True)
 class GridFileRow:
-    """One row of a file, its time still as it is written there."""
+    """One row of a file, its time still as written there."""
 
     line: int
     stamp: Stamp
@@ -155,7 +155,7 @@ def quarter_hours(
     quality: Sequence[int] | None = None,
     code: str = TOTAL,
 ) -> QuarterHours:
-    """A series of whole watt-hours, MISSING (-1) where there is none; without `quality` what is there is measured."""
+    """A series from whole watt-hours, MISSING (-1) where there is none. Without `quality` every value is measured."""
     wh = np.asarray(energy_wh, dtype=np.int64)
     given = np.where(wh == MISSING, NO_VALUE, MEASURED) if quality is None else np.asarray(quality)
     marks = np.where(wh == MISSING, NO_VALUE, given).astype(np.int8)
@@ -163,9 +163,14 @@ def quarter_hours(
 
 
 def read_quarter_hours(content: bytes, tz: str, *, direction: Direction = "consumption") -> GridReadings:
-    """The quarter hours of a file; `direction` where it has no column of its own.
+    """The quarter hours of a file; `direction` counts where the file has no column for it.
 
-    Raises: GridFileError with the line; a file is taken whole or not at all.
+    Raises: GridFileError with the line; a file is read as a whole or not at all.
+
+    >>> rows = b"point;from;kwh\\nAT01;25.10.2026 12:00;0,125\\nAT01;25.10.2026 12:15;0,25\\n"
+    >>> (series,) = read_quarter_hours(rows, "Europe/Vienna").series
+    >>> series.key, series.energy_micro_kwh.tolist(), series.first_slot
+    (('AT01', 'consumption', 'total'), [125000, 250000], 1992140)
     """
     header, table = read_table(content)
     columns = _find_columns(header)
@@ -182,10 +187,10 @@ def read_quarter_hours(content: bytes, tz: str, *, direction: Direction = "consu
         row, sign = _read_row(cells, columns, line=line)
         signs |= {sign} - {""}
         if len(signs) > 1:
-            raise GridFileError(f"{where}: a comma here and a point elsewhere as decimal sign: one of them is wrong")
+            raise GridFileError(f"{where}: decimal comma and decimal point in one file; use one of them")
         rows[key].append(row)
     if not rows:
-        raise GridFileError("the file holds no reading")
+        raise GridFileError("the file has no readings")
     series, unclear = [], []
     for key in sorted(rows):
         made, doubtful = build_series(key, rows[key], tz, marks_end=columns.marks_end)
@@ -197,9 +202,9 @@ def read_quarter_hours(content: bytes, tz: str, *, direction: Direction = "consu
 def build_series(
     key: Key, rows: Sequence[GridFileRow], tz: str, *, marks_end: bool = False
 ) -> tuple[QuarterHours | None, list[UnclearTime]]:
-    """Rows in the order of their file as one series, and those whose time is unclear.
+    """Rows in the order of their file as one series, and the rows whose time is unclear.
 
-    Raises: GridFileError for a time that stands twice, never was, or for values by the hour.
+    Raises: GridFileError for a time that appears twice or never existed, and for hourly values.
     """
     point, direction, code = key
     try:
@@ -227,20 +232,20 @@ def build_series(
 
 def _check_spacing(point: str, slots: Sequence[Slot]) -> None:
     if slots[-1] - slots[0] >= MAX_SPAN_SLOTS:
-        raise GridFileError(f"{point[:40]}: the times span more than three years: one of them is wrong")
+        raise GridFileError(f"{point[:40]}: the times span more than three years; check the dates")
     steps = {after - before for before, after in pairwise(slots)}
     if 0 in steps:
-        raise GridFileError(f"{point[:40]}: a quarter hour stands twice, once by offset and once by local time")
+        raise GridFileError(f"{point[:40]}: a quarter hour appears twice, once with an offset and once in local time")
     if len(slots) >= 2 * SLOTS_PER_HOUR and all(step % SLOTS_PER_HOUR == 0 for step in steps):
-        raise GridFileError(f"{point[:40]}: these are values by the hour; ask the grid operator for quarter hours")
+        raise GridFileError(f"{point[:40]}: these are hourly values; ask the grid operator for quarter hours")
 
 
 def _read_row(cells: Sequence[str], columns: _Columns, *, line: int) -> tuple[GridFileRow, str]:
     where = f"line {line}"
     text = cells[columns.stamp] if columns.clock is None else f"{cells[columns.stamp]} {cells[columns.clock]}"
     stamp = read_stamp(text, where)
-    word = cells[columns.quality] if columns.quality is not None else ""
-    quality = int(translate(word, QUALITY_WORDS, where=where))
+    mark = cells[columns.quality] if columns.quality is not None else ""
+    quality = int(translate(mark, QUALITY_WORDS, where=where))
     if not cells[columns.energy] or quality == NO_VALUE:
         return GridFileRow(line, stamp, MISSING, NO_VALUE), ""
     energy, sign = read_micro(cells[columns.energy], where)

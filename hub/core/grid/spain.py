@@ -1,6 +1,6 @@
 """Spain's file of sharing coefficients for the distributor i-DE: `CAU_YYYY.txt`, a line `CUPS;0,250000` for each home.
 
-Written so that the coefficients add up to exactly 1.000000, and read with everything that is wrong with a file at once.
+Written coefficients add up to exactly 1.000000; reading reports everything that is wrong with a file at once.
 """
 
 import re
@@ -25,7 +25,7 @@ COMMA_DECIMAL = re.compile(r"[0-9]{1,6},[0-9]+", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class CoefficientFile:
-    """Whose plant shares what in a year: coefficients in millionths by CUPS, together 1000000."""
+    """How a plant's energy is shared in a year: coefficients in millionths by CUPS, together 1000000."""
 
     cau: str
     year: int
@@ -34,7 +34,7 @@ class CoefficientFile:
 
 @dataclass(frozen=True, slots=True)
 class FileProblem:
-    """One thing wrong; `rule` is a stable name, `line` is None where it is about the file as a whole."""
+    """One thing wrong; `rule` is a stable name, `line` is None where the problem concerns the whole file."""
 
     rule: str
     line: int | None
@@ -42,7 +42,7 @@ class FileProblem:
 
 
 class CoefficientFileError(GridFileError):
-    """The file is not taken; `problems` names everything that is wrong with it."""
+    """The file cannot be used; `problems` lists everything that is wrong with it."""
 
     def __init__(self, problems: tuple[FileProblem, ...]) -> None:
         first = problems[0]
@@ -55,7 +55,7 @@ class CoefficientFileError(GridFileError):
 def write_coefficients(cau: str, year: int, *, weights: Mapping[str, int]) -> tuple[str, bytes]:
     """The file's name and bytes for whole-number weights by CUPS: coefficients by largest remainder at 1e-6.
 
-    Raises: CoefficientFileError or GridFileError; then there is no file.
+    Raises: CoefficientFileError or GridFileError.
     """
     problems = [FileProblem("cups_check", None, text) for text in map(cups_fault, weights) if text]
     if problems:
@@ -66,7 +66,7 @@ def write_coefficients(cau: str, year: int, *, weights: Mapping[str, int]) -> tu
     order = sorted(weights, key=lambda cups: cups.encode("utf-8"))
     shares = largest_remainder(ONE_PPM, [weights[cups] for cups in order])
     if sum(shares) != ONE_PPM:
-        raise GridFileError("all weights are zero: nobody takes part")
+        raise GridFileError("all weights are zero; give at least one CUPS a weight")
     name = file_name(cau, year)
     lines = [f"{cups};{write_micro(share, ',')}\n" for cups, share in zip(order, shares, strict=True)]
     return name, "".join(lines).encode("ascii")
@@ -75,10 +75,10 @@ def write_coefficients(cau: str, year: int, *, weights: Mapping[str, int]) -> tu
 def read_coefficients(
     name: str, content: bytes, *, cau: str | None = None, known: Collection[str] | None = None
 ) -> CoefficientFile:
-    """The file's coefficients. With `cau` it must be that plant's, with `known` it may name only those CUPS.
+    """The file's coefficients. With `cau` the file must be that plant's, with `known` it may name only those CUPS.
 
-    Raises: CoefficientFileError with everything that is wrong: the name's shape (alone: it is then no such file), CAU,
-    decimal comma, six decimals, length and check letters of the CUPS, doubles, unknown CUPS, the sum.
+    Raises: CoefficientFileError with everything that is wrong: CAU, decimal comma, six decimals, length and check
+    letters of the CUPS, duplicates, unknown CUPS, the sum. A wrong file name is reported alone.
     """
     match = FILE_NAME.fullmatch(name)
     if match is None:
@@ -86,7 +86,7 @@ def read_coefficients(
         raise CoefficientFileError((FileProblem("file_name", None, shown),))
     problems = []
     if cau is not None and match["cau"] != cau:
-        problems.append(FileProblem("cau", None, f"the file is of {match['cau']}, not of {cau}"))
+        problems.append(FileProblem("cau", None, f"the file is for {match['cau']}, not for {cau}"))
     if cau_fault(match["cau"]):
         problems.append(FileProblem("cau", None, cau_fault(match["cau"])))
     coefficients: dict[str, int] = {}
@@ -98,13 +98,13 @@ def read_coefficients(
             continue
         lines_of[cups].append(line)
         if known is not None and cups not in known:
-            problems.append(FileProblem("cups_unknown", line, f"{cups[:40]!a} is none of the members' CUPS"))
+            problems.append(FileProblem("cups_unknown", line, f"{cups[:40]!a} is not the CUPS of a member"))
         if share is not None:
             coefficients[cups] = share
             total += share
     for cups, lines in lines_of.items():
         if len(lines) > 1:
-            shown = f"{cups[:40]!a} stands in lines {', '.join(map(str, lines[:9]))}"
+            shown = f"{cups[:40]!a} appears in lines {', '.join(map(str, lines[:9]))}"
             problems.append(FileProblem("cups_twice", None, shown))
     if total != ONE_PPM:
         problems.append(FileProblem("sum", None, f"the coefficients add up to {write_micro(total, ',')}, not 1,000000"))
@@ -114,11 +114,11 @@ def read_coefficients(
 
 
 def file_name(cau: str, year: int) -> str:
-    """The name the distributor expects. Raises: GridFileError for a CAU or a year that is none."""
+    """The file name that the distributor expects. Raises: GridFileError for a wrong CAU or year."""
     if cau_fault(cau):
         raise GridFileError(cau_fault(cau))
     if not 2019 <= year <= 2999:
-        raise GridFileError(f"{year} is no year of shared self-consumption")
+        raise GridFileError(f"{year} is not a year from 2019 to 2999")
     return f"{cau}_{year}.txt"
 
 
@@ -128,10 +128,10 @@ def cups_fault(cups: str) -> str:
     if len(cups) != CUPS_CHARS:
         return f"{shown} has {len(cups)} characters; a CUPS has {CUPS_CHARS}, the point's number and letter included"
     if CUPS.fullmatch(cups) is None:
-        return f"{shown} is no CUPS: ES, 16 digits, two letters, a digit and a letter"
+        return f"{shown} is not a CUPS: ES, 16 digits, two letters, a digit and a letter"
     high, low = divmod(int(cups[2:18]) % 529, 23)
     if cups[18:20] != CHECK_LETTERS[high] + CHECK_LETTERS[low]:
-        return f"{shown} is no CUPS: its check letters are wrong"
+        return f"{shown} is not a CUPS: its check letters are wrong"
     return ""
 
 
@@ -139,7 +139,7 @@ def cau_fault(cau: str) -> str:
     """What is wrong with a plant's CAU (a CUPS, then A and three digits); empty when nothing is."""
     match = CAU.fullmatch(cau)
     if match is None:
-        return f"{cau[:40]!a} is no CAU: a CUPS of 22 characters, A and three digits"
+        return f"{cau[:40]!a} is not a CAU: a CUPS of 22 characters, A and three digits"
     return cups_fault(match["cups"])
 
 

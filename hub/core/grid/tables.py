@@ -1,4 +1,4 @@
-"""What grid operators' tables have in common: separated text, decimal numbers in either style, one kind of refusal."""
+"""What grid operators' tables have in common: separated text, decimal comma or point, and one kind of error."""
 
 import csv
 import re
@@ -16,39 +16,43 @@ DECIMAL = re.compile(r"([0-9]{1,12})(?:([.,])([0-9]{1,6})0*)?", re.ASCII)
 
 
 class GridFileError(CommonwattError):
-    """The file is not taken; one line says which line of it and why. Nothing of it was used."""
+    """The file cannot be used. One line says where in the file and why; nothing of it was used."""
 
 
 def decode(content: bytes) -> str:
-    """The file as text, UTF-8 with or without a mark. Raises: GridFileError."""
+    """The file as text, UTF-8 with or without a byte order mark. Raises: GridFileError."""
     if len(content) > MAX_FILE_BYTES:
-        raise GridFileError(f"the file is larger than {MAX_FILE_BYTES // 2**20} MiB: take it month by month")
+        raise GridFileError(f"the file is larger than {MAX_FILE_BYTES // 2**20} MiB: split it by month")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise GridFileError(f"the file is not UTF-8 text (byte {error.start}); save it as CSV UTF-8") from None
     if "\0" in text:
-        raise GridFileError("the file holds zero bytes: it is no text")
+        raise GridFileError("the file is not text: it contains zero bytes")
     return text
 
 
 def read_table(content: bytes) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
-    """The header's names in lower case, and every row with its line number as it is asked for.
+    """The header's names in lower case, and an iterator over the rows with their line numbers.
 
     Raises: GridFileError, also while the rows are read.
+
+    >>> header, rows = read_table(b"Point;kWh\\nAT01;0,5\\n")
+    >>> header, list(rows)
+    (['point', 'kwh'], [(2, ['AT01', '0,5'])])
     """
     text = decode(content)
     first = text.partition("\n")[0]
     delimiter = max(";\t,", key=first.count)
     if delimiter not in first:
-        raise GridFileError("line 1 holds no header of columns parted by semicolon, tab or comma")
+        raise GridFileError("line 1 is not a header with columns separated by semicolon, tab or comma")
     rows = _rows(text, delimiter)
     _, header = next(rows, (1, []))
     return [name.lower() for name in header], _like_header(rows, len(header))
 
 
 def find_column(header: Sequence[str], names: frozenset[str]) -> int | None:
-    """Where the column of one of these names stands. Raises: GridFileError when there are two of them."""
+    """The position of the column with one of these names. Raises: GridFileError when there are two of them."""
     found = [i for i, name in enumerate(header) if name in names]
     if len(found) > 1:
         raise GridFileError(f"two columns mean the same: {header[found[0]]!r} and {header[found[1]]!r}")
@@ -56,7 +60,7 @@ def find_column(header: Sequence[str], names: frozenset[str]) -> int | None:
 
 
 def require_column(header: Sequence[str], names: frozenset[str], what: str) -> int:
-    """Where the column stands. Raises: GridFileError when it is missing, naming what it may be called."""
+    """The position of the column. Raises: GridFileError with the possible names when it is missing."""
     column = find_column(header, names)
     if column is None:
         raise GridFileError(f"there is no column for {what}; name it one of: {', '.join(sorted(names))}")
@@ -64,7 +68,11 @@ def require_column(header: Sequence[str], names: frozenset[str], what: str) -> i
 
 
 def read_micro(text: str, where: str) -> tuple[int, str]:
-    """A decimal number of at most six places as millionths, and the sign it used; never both signs, no thousands."""
+    """A decimal number with at most six places as millionths, and its decimal sign. Thousands are not separated.
+
+    >>> read_micro("0,25", "line 2"), read_micro("12", "line 3")
+    ((250000, ','), (12000000, ''))
+    """
     match = DECIMAL.fullmatch(text)
     if match is None:
         shown = ascii(text[:40])
@@ -74,15 +82,19 @@ def read_micro(text: str, where: str) -> tuple[int, str]:
 
 
 def write_micro(millionths: int, sign: str) -> str:
-    """Millionths as a decimal number with six places."""
+    """Millionths as a decimal number with six places.
+
+    >>> write_micro(250_000, ",")
+    '0,250000'
+    """
     return f"{millionths // PPM}{sign}{millionths % PPM:0{MICRO_DIGITS}d}"
 
 
 def translate(text: str, words: Mapping[str, str], *, where: str) -> str:
-    """The word this text stands for. Raises: GridFileError naming those that are known."""
+    """The meaning of this text. Raises: GridFileError with the texts that are known."""
     meaning = words.get(text.lower())
     if meaning is None:
-        raise GridFileError(f"{where}: {text[:40]!a} is none of {', '.join(sorted(words))}")
+        raise GridFileError(f"{where}: {text[:40]!a} is not one of {', '.join(sorted(words))}")
     return meaning
 
 
@@ -93,7 +105,7 @@ def _rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
             if any(cells):
                 yield reader.line_num, [cell.strip()[:MAX_CELL_CHARS] for cell in cells]
     except csv.Error as error:
-        raise GridFileError(f"line {reader.line_num} is no row of a table: {error}") from None
+        raise GridFileError(f"line {reader.line_num} cannot be read as a row of a table: {error}") from None
 
 
 def _like_header(rows: Iterator[tuple[int, list[str]]], columns: int) -> Iterator[tuple[int, list[str]]]:

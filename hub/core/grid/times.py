@@ -1,6 +1,6 @@
-"""The local times of grid operators' files as slots, and back, on the two days the clocks change as on any other.
+"""The local times of grid operators' files as slots, and back, also on the two days when the clocks change.
 
-A local time that comes twice in autumn is told apart by its order in the file; one that never was is refused.
+Where a local time occurs twice in autumn, the order in the file decides; one that is skipped in spring is refused.
 """
 
 import re
@@ -27,6 +27,9 @@ def read_stamp(text: str, where: str) -> Stamp:
     """A time as files write it: ISO with or without offset, or day first with points or slashes; 24:00 ends a day.
 
     Raises: GridFileError.
+
+    >>> read_stamp("25.10.2026 24:00", "line 2").isoformat()
+    '2026-10-26T00:00:00'
     """
     match = ISO.fullmatch(text) or DAY_FIRST.fullmatch(text)
     if match is None:
@@ -36,21 +39,21 @@ def read_stamp(text: str, where: str) -> Stamp:
     )
     try:
         if not 2000 <= year <= 2199:
-            raise ValueError("no year of a smart meter")
+            raise ValueError("not a year of a smart meter")
         ends_day = hour == 24 and minute == second == 0
         stamp = datetime(year, month, day, 0 if ends_day else hour, minute, second) + timedelta(days=ends_day)  # noqa: DTZ001
         if match["offset"]:
             stamp = datetime.fromisoformat(stamp.isoformat() + match["offset"]).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise GridFileError(f"{where}: {text[:40]!a} is no time of any calendar") from None
+        raise GridFileError(f"{where}: {text[:40]!a} is not a date and time from 2000 to 2199") from None
     return stamp
 
 
 def slots_of_stamps(stamps: Sequence[Stamp], tz: str, *, marks_end: bool = False) -> list[Slot | None]:
     """The slot each stamp begins (or, with `marks_end`, ends), for one series in the order of its file.
 
-    None where a local time of the doubled hour stands alone: nobody can say which of the two it is.
-    Raises: GridFileError for a time that stands too often, never was, or begins no slot.
+    None where a local time of the repeated hour appears only once: nobody can say which of the two it is.
+    Raises: GridFileError for a time that appears too often, never existed, or is not the beginning of a slot.
     """
     places: dict[Stamp, list[int]] = defaultdict(list)
     for place, stamp in enumerate(stamps):
@@ -60,9 +63,9 @@ def slots_of_stamps(stamps: Sequence[Stamp], tz: str, *, marks_end: bool = False
     for stamp, where in places.items():
         instants = _instants(stamp, tz)
         if not instants:
-            raise GridFileError(f"the local time {stamp:%Y-%m-%d %H:%M} never was: the clocks went forward over it")
+            raise GridFileError(f"the local time {stamp:%Y-%m-%d %H:%M} never existed: the clocks went forward over it")
         if len(where) > len(instants):
-            raise GridFileError(f"the time {stamp:%Y-%m-%d %H:%M} stands {len(where)} times for one series")
+            raise GridFileError(f"the time {stamp:%Y-%m-%d %H:%M} appears {len(where)} times in one series")
         if len(where) == len(instants):
             for place, instant_s in zip(where, reversed(instants) if runs_down else instants, strict=True):
                 slots[place] = _slot(instant_s, stamp, marks_end=marks_end)
@@ -76,7 +79,7 @@ def local_time(slot: Slot, tz: str) -> datetime:
 
 def _slot(instant_s: int, stamp: Stamp, *, marks_end: bool) -> Slot:
     if instant_s % SLOT_S:
-        raise GridFileError(f"the time {stamp:%Y-%m-%d %H:%M:%S} is no quarter hour")
+        raise GridFileError(f"the time {stamp:%Y-%m-%d %H:%M:%S} is not the beginning of a quarter hour")
     return slot_of(instant_s) - int(marks_end)
 
 
@@ -86,7 +89,7 @@ def _first_instant(stamp: Stamp, tz: str) -> int:
 
 @lru_cache(maxsize=65536)
 def _instants(stamp: Stamp, tz: str) -> tuple[int, ...]:
-    """The instants this stamp may be, earliest first: one, two in the doubled hour, none in the skipped one."""
+    """The possible instants of this stamp, earliest first: one, two in the repeated hour, none in the skipped one."""
     if stamp.tzinfo is not None:
         return (int(stamp.timestamp()),)
     zone = ZoneInfo(tz)

@@ -1,15 +1,16 @@
-"""Documents the hub signs about its books, each holding the hash of the one before. It neither stores nor holds a key.
+"""Documents the hub signs about its books, each with the hash of the one before. It stores nothing and has no key.
 
-A day root names the Merkle root over a local day's entries, the ledger's head and every column of the run that booked
-them; a month run names its days; an approval and a publication name the board member. Whoever holds any one of them
-can show every later change of what came before.
+A day root contains the Merkle root over a local day's entries, the ledger's head and every column of the run that
+booked them. A month run names its days, an approval or a publication the board member. Anyone who has one of these
+documents can prove any later change to what came before it.
 """
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol, cast
+from typing import Final, Protocol, TypeVar
+
+import msgspec
 
 from hub.core.ledger.merkle import build_tree
 from hub.core.ledger.signed_document import SIGNED_TAG, Signer, canonical_bytes
@@ -22,11 +23,13 @@ PUBLICATION: Final = "publication"
 FIRST_PREVIOUS: Final = bytes(32)
 
 Head = tuple[int, bytes]
-"""(number, hash of the document) of the last attestation; (0, FIRST_PREVIOUS) where there is none."""
+"""(number, hash of the document) of the last attestation; (0, FIRST_PREVIOUS) before the first."""
+
+ContentForm = TypeVar("ContentForm")
 
 
 class BookedRun(Protocol):
-    """A run as it is stored: what a day root says of it."""
+    """A stored run: the columns that a day root contains."""
 
     @property
     def run_key(self) -> str: ...
@@ -50,7 +53,7 @@ class BookedRun(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Attestation:
-    """One signed document. The signature has the form of every signed document of the hub."""
+    """One signed document. It is signed in the same way as every signed document of the hub."""
 
     number: int
     kind: str
@@ -61,13 +64,12 @@ class Attestation:
 
     @property
     def head(self) -> Head:
-        """What the next one must follow."""
+        """What the next attestation must follow."""
         return self.number, document_digest(self.document)
 
 
-@dataclass(frozen=True, slots=True)
-class AttestedDocument:
-    """An attestation's document, read."""
+class AttestedDocument(msgspec.Struct, frozen=True, tag_field="format", tag=FORMAT, rename={"run_key": "run"}):
+    """The decoded document of an attestation. Its content has another form for each kind."""
 
     number: int
     previous: str
@@ -75,7 +77,14 @@ class AttestedDocument:
     kind: str
     subject: str
     run_key: str
-    content: Mapping[str, object]
+    content: dict[str, object]
+
+    def content_as(self, form: type[ContentForm]) -> ContentForm:
+        """The content, checked against the form that its kind has. Raises: ValueError if it does not have it."""
+        try:
+            return msgspec.convert(self.content, form)
+        except msgspec.ValidationError as error:
+            raise ValueError(f"attestation {self.number} is not a valid {self.kind}: {error}") from None
 
 
 def attest(
@@ -99,7 +108,7 @@ def attest(
 
 
 def day_root_content(run: BookedRun, leaves: Sequence[bytes], *, ledger: Head, looks: int) -> dict[str, object]:
-    """What a day root says: `leaves` are all entries of the day up to this run's last, in the ledger's order.
+    """The content of a day root. `leaves` are all entries of the day up to this run's last, in the ledger's order.
 
     `ledger` is the position and hash of the ledger's last entry, `looks` the number of lines in the access log.
     """
@@ -114,7 +123,7 @@ def day_root_content(run: BookedRun, leaves: Sequence[bytes], *, ledger: Head, l
 
 
 def run_columns(run: BookedRun) -> dict[str, object]:
-    """Every column of a run; its record stands in it by the record's hash."""
+    """Every column of a run, with the hash of its record in place of the record."""
     return {
         "key": run.run_key,
         "kind": run.kind,
@@ -134,21 +143,12 @@ def document_digest(document: bytes) -> bytes:
 
 
 def read_attestation(document: bytes) -> AttestedDocument:
-    """What the document says. Raises: ValueError for bytes that are no attestation."""
+    """The decoded document. Raises: ValueError for bytes that are not an attestation in canonical form."""
     try:
-        said = cast(dict[str, object], json.loads(document))
-        read = AttestedDocument(
-            number=cast(int, said["number"]),
-            previous=cast(str, said["previous"]),
-            coop=cast(str, said["coop"]),
-            kind=cast(str, said["kind"]),
-            subject=cast(str, said["subject"]),
-            run_key=cast(str, said["run"]),
-            content=cast(Mapping[str, object], said["content"]),
-        )
-        is_known = said["format"] == FORMAT and canonical_bytes(said) == document
-    except (TypeError, KeyError, AttributeError, RecursionError) as error:
+        table = msgspec.json.decode(document)
+        read = msgspec.convert(table, AttestedDocument)
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"not an attestation: {error}") from None
-    if not is_known or not isinstance(read.content, dict):
+    if canonical_bytes(table) != document:
         raise ValueError("not an attestation in canonical form")
     return read

@@ -1,7 +1,7 @@
 """Double entry, append-only: a settled day turned into entries that sum to zero, chained by hash. It stores nothing.
 
-Two units never mix in one entry: Wh and nano-currency. A later run books only the difference to what is booked, so a
-correction never edits; the same inputs again book nothing.
+Two units never mix in one entry: Wh and nano-currency. A later run books only the difference from what is already
+booked, so a correction never edits an entry, and the same inputs again book nothing.
 """
 
 import hashlib
@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal, Protocol
+
+import msgspec
 
 from hub.core.settlement.period import Settlement
 
@@ -27,10 +29,10 @@ GENESIS: Final = bytes(32)
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """An amount on an account. `line` says which movement it belongs to: received, sold, imported, exported; the
-    co-op's funds have lines of their own.
+    """An amount on an account. `line` names the movement: received, sold, imported or exported; the co-op's funds
+    have lines of their own.
 
-    Energy: positive flows into the account. Money: a member's positive balance is what the co-op owes the member.
+    Energy: a positive amount flows into the account. Money: a positive balance is what the co-op owes the member.
     """
 
     account: str
@@ -42,7 +44,17 @@ class Posting:
 class Entry:
     """What one run books for one member and local day in one unit; `cites` is the hash of the allocation record.
 
-    Raises: ValueError where the postings do not sum to zero, or an account belongs to the other unit.
+    Raises: ValueError if the postings do not sum to zero or an account belongs to the other unit.
+
+    >>> bought = (Posting("member:m01:money", -5, "received"), Posting("pool", 5, "received"))
+    >>> entry = Entry("nano", "2026-05-01", "run-1", "m01", bought, "5ba7")
+    >>> read_entry(entry.canonical()) == entry
+    True
+    >>> entry_hash(GENESIS, entry.canonical()).hex()[:16]
+    '9f74fe802908b402'
+    >>> Entry("nano", "2026-05-01", "run-1", "m01", bought[:1], "5ba7")
+    Traceback (most recent call last):
+    ValueError: the postings of an entry of 2026-05-01 do not sum to zero
     """
 
     unit: LedgerUnit
@@ -54,12 +66,12 @@ class Entry:
 
     def __post_init__(self) -> None:
         if self.unit not in UNITS:
-            raise ValueError(f"{self.unit} is no unit of this ledger")
+            raise ValueError(f"{self.unit} is not a unit of this ledger")
         if sum(posting.amount for posting in self.postings) != 0:
-            raise ValueError(f"an entry of {self.day} does not sum to zero")
+            raise ValueError(f"the postings of an entry of {self.day} do not sum to zero")
         for posting in self.postings:
             if self.unit not in units_of(posting.account):
-                raise ValueError(f"{posting.account} does not take {self.unit}")
+                raise ValueError(f"the account {posting.account} does not hold {self.unit}")
 
     def canonical(self) -> bytes:
         """The bytes the chain covers."""
@@ -75,7 +87,7 @@ class Entry:
 
 
 class ChainedEntry(Protocol):
-    """An entry as it stands in the chain, wherever it is stored."""
+    """An entry with its hash, wherever it is stored."""
 
     @property
     def canonical(self) -> bytes: ...
@@ -83,9 +95,31 @@ class ChainedEntry(Protocol):
     def hash(self) -> bytes: ...
 
 
+class BookedEntry(ChainedEntry, Protocol):
+    """An entry with its hash and its position in the ledger, from 1."""
+
+    @property
+    def position(self) -> int: ...
+
+
+class _EntryDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The canonical bytes of an entry, decoded."""
+
+    unit: LedgerUnit
+    day: str
+    run: str
+    member: str
+    postings: tuple[tuple[str, str, int], ...]
+    cites: str
+
+
+ENTRY_DECODER: Final = msgspec.json.Decoder(_EntryDocument)
+ENTRIES_DECODER: Final = msgspec.json.Decoder(list[_EntryDocument])
+
+
 @lru_cache(maxsize=65_536)
 def units_of(account: str) -> tuple[LedgerUnit, ...]:
-    """The units an account may take; none for a name that is no account."""
+    """The units an account may hold; none for a name that is not an account."""
     if account == "pool":
         return UNITS
     if account in {"grid-import", "grid-export"} or _is_member_account(account, "energy"):
@@ -96,57 +130,45 @@ def units_of(account: str) -> tuple[LedgerUnit, ...]:
     return ("nano",) if account.startswith("tax:") and len(account) > len("tax:") else ()
 
 
-def book_day(settled: Settlement, *, day: str, run: str, booked: Iterable[Entry] = ()) -> tuple[Entry, ...]:
-    """The entries that bring what is `booked` for this day to what is settled; none where nothing differs."""
-    standing: CurrentAmounts = defaultdict(lambda: defaultdict(int))
-    for entry in booked:
-        if entry.day != day:
-            raise ValueError(f"an entry of {entry.day} does not belong to {day}")
-        for posting in entry.postings:
-            standing[entry.member, entry.unit][posting.line, posting.account] += posting.amount
-    return book_difference(settled, standing, day=day, run=run)
-
-
 def sum_settlement(canonicals: Iterable[bytes]) -> CurrentAmounts:
-    """What settlement runs have booked in these entries of one day, from their canonical bytes as the store has them.
+    """What settlement runs have booked in these entries of one day, read from their canonical bytes.
 
-    The bytes are taken at their word: whether they are what was chained is for a verification to say.
+    It does not check the hash chain; verification does. Raises: ValueError for bytes that are not entries.
     """
-    standing: CurrentAmounts = defaultdict(lambda: defaultdict(int))
-    # All of them as one document: opened one by one they take twice the time.
-    for entry in json.loads(b"[" + b",".join(canonicals) + b"]"):
-        lines = standing[entry["member"], entry["unit"]]
-        for line, account, amount in entry["postings"]:
+    current: CurrentAmounts = defaultdict(lambda: defaultdict(int))
+    # One document for all of them: decoding them one by one takes twice as long.
+    for entry in ENTRIES_DECODER.decode(b"[" + b",".join(canonicals) + b"]"):
+        lines = current[entry.member, entry.unit]
+        for line, account, amount in entry.postings:
             if line in SETTLEMENT_LINES:
                 lines[line, account] += amount
-    return standing
+    return current
 
 
-def book_difference(settled: Settlement, standing: CurrentAmounts, *, day: str, run: str) -> tuple[Entry, ...]:
-    """The entries that bring what stands for this day to what is settled; none where nothing differs.
+def book_difference(settled: Settlement, current: CurrentAmounts, *, day: str, run: str) -> tuple[Entry, ...]:
+    """The entries that bring the day's `current` amounts to what is settled; none if nothing differs.
 
-    One entry per member and unit. Who is booked but no longer a member of the run is brought back to zero.
+    One entry per member and unit. A member who is booked but no longer part of the run is brought back to zero.
     """
     wanted = _lines(settled)
     cites = settled.result_hash()
     entries = []
-    for member, unit in sorted({*wanted, *standing}, key=lambda key: (key[0].encode("utf-8"), key[1])):
-        postings = difference(wanted.get((member, unit), {}), standing.get((member, unit), {}))
+    for member, unit in sorted({*wanted, *current}, key=lambda key: (key[0].encode("utf-8"), key[1])):
+        postings = difference(wanted.get((member, unit), {}), current.get((member, unit), {}))
         if postings:
             entries.append(Entry(unit, day, run, member, postings, cites))
     return tuple(entries)
 
 
 def read_entry(canonical: bytes) -> Entry:
-    """The entry of these bytes. Raises: ValueError for bytes that no entry has."""
+    """The entry with these canonical bytes. Raises: ValueError for any other bytes."""
     try:
-        document = json.loads(canonical)
-        postings = tuple(Posting(account, amount, line) for line, account, amount in document["postings"])
-        entry = Entry(**{**document, "postings": postings})
-        same = entry.canonical() == canonical
-    except (TypeError, KeyError, AttributeError, RecursionError) as error:
+        read = ENTRY_DECODER.decode(canonical)
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"not an entry: {error}") from None
-    if not same:
+    postings = tuple(Posting(account, amount, line) for line, account, amount in read.postings)
+    entry = Entry(read.unit, read.day, read.run, read.member, postings, read.cites)
+    if entry.canonical() != canonical:
         raise ValueError("not an entry in canonical form")
     return entry
 
@@ -156,20 +178,16 @@ def entry_hash(previous: bytes, canonical: bytes) -> bytes:
     return hashlib.sha256(ENTRY_TAG + previous + canonical).digest()
 
 
-def verify_chain(
-    links: Iterable[ChainedEntry], head: bytes | None = None, *, previous: bytes = GENESIS, first_position: int = 1
-) -> int | None:
-    """The first position whose entry or hash is not what was chained; None for a whole chain.
+def verify_chain(rows: Iterable[BookedEntry], *, previous: bytes = GENESIS, first_position: int = 1) -> int | None:
+    """The first position with a missing entry, a changed entry or a changed hash; None for an unbroken chain.
 
-    With `head`, the hash it must end in, a chain cut short is broken at the position after its last entry.
+    A later part of the ledger is checked with the hash of the entry before it as `previous`.
     """
-    position = first_position
-    for link in links:
-        if entry_hash(previous, link.canonical) != link.hash:
+    for position, row in enumerate(rows, start=first_position):
+        if row.position != position or entry_hash(previous, row.canonical) != row.hash:
             return position
-        previous = link.hash
-        position += 1
-    return None if head is None or head == previous else position
+        previous = row.hash
+    return None
 
 
 def balances(entries: Iterable[Entry]) -> dict[tuple[LedgerUnit, str], int]:
@@ -181,19 +199,23 @@ def balances(entries: Iterable[Entry]) -> dict[tuple[LedgerUnit, str], int]:
     return dict(sums)
 
 
-def trial_balance(entries: Iterable[Entry]) -> dict[LedgerUnit, int]:
-    """The sum of all accounts per unit; a whole ledger has zero in both."""
+def trial_balance(found: Mapping[tuple[LedgerUnit, str], int]) -> dict[LedgerUnit, int]:
+    """The sum of all these balances per unit; a complete ledger has zero in both.
+
+    >>> trial_balance({("nano", "pool"): 5, ("nano", "bank"): -5})
+    {'Wh': 0, 'nano': 0}
+    """
     sums: dict[LedgerUnit, int] = dict.fromkeys(UNITS, 0)
-    for (unit, _), amount in balances(entries).items():
+    for (unit, _), amount in found.items():
         sums[unit] += amount
     return sums
 
 
 def _lines(settled: Settlement) -> dict[tuple[str, LedgerUnit], Lines]:
-    """What the books should say of every member.
+    """What the books should hold for each member.
 
-    A buyer's money goes to the pool at the sell price and to the margin for the rest; as all that is allocated is
-    sold, the pool comes to zero in both units.
+    Of a buyer's money the sell price goes to the pool and the rest to the margin. All that is allocated is also sold,
+    so the pool comes to zero in both units.
     """
     totals, prices = settled.totals_wh, settled.rule.prices
     buy, sell = prices.buy_micro_per_kwh, prices.sell_micro_per_kwh
@@ -221,11 +243,11 @@ def _lines(settled: Settlement) -> dict[tuple[str, LedgerUnit], Lines]:
     return lines
 
 
-def difference(wanted: Mapping[tuple[str, str], int], standing: Mapping[tuple[str, str], int]) -> tuple[Posting, ...]:
-    """The postings that bring (line, account) amounts from what stands to what is wanted."""
+def difference(wanted: Mapping[tuple[str, str], int], current: Mapping[tuple[str, str], int]) -> tuple[Posting, ...]:
+    """The postings that bring the (line, account) amounts from `current` to `wanted`."""
     postings = []
-    for line, account in sorted({*wanted, *standing}):
-        amount = wanted.get((line, account), 0) - standing.get((line, account), 0)
+    for line, account in sorted({*wanted, *current}):
+        amount = wanted.get((line, account), 0) - current.get((line, account), 0)
         if amount:
             postings.append(Posting(account, amount, line))
     return tuple(postings)

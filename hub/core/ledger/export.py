@@ -1,19 +1,28 @@
-"""The ledger in forms other programs read: beancount text, CSV and JSON, entry by entry. It stores and checks nothing.
+"""The ledger in formats for other programs: beancount, CSV and JSON, entry by entry. It stores and checks nothing.
 
-All three carry every posting exactly, in both units: Wh as commodity WH, nano-currency as the currency with nine
-decimals. Amounts of CSV and JSON are the ledger's own integers. In beancount money has the other sign, as bookkeeping
-wants it: what the co-op owes a member is a liability and negative there, and money in the bank is positive.
+All three contain every posting exactly, in both units: Wh as commodity WH, nano-currency as the currency with nine
+decimals. Amounts in CSV and JSON are the ledger's own integers. In beancount, money has the opposite sign, as is usual
+in bookkeeping: what the co-op owes a member is a liability and negative, and money in the bank is positive.
 """
 
 import csv
 import json
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from typing import Final, Protocol
 
-from hub.core.ledger.entries import ChainedEntry, Entry, LedgerUnit, read_entry, units_of
+from hub.core.ledger.entries import (
+    UNITS,
+    BookedEntry,
+    Entry,
+    LedgerUnit,
+    balances,
+    read_entry,
+    trial_balance,
+    units_of,
+)
 
 NANO_DIGITS: Final = 9
 ENERGY_COMMODITY: Final = "WH"
@@ -39,38 +48,23 @@ CURRENCY = re.compile(r"[A-Z]{3}")
 MEMBER_ACCOUNT = re.compile(r"member:(.+):(energy|money)", re.DOTALL)
 
 
-class BookedEntry(ChainedEntry, Protocol):
-    """An entry as it stands in the chain, with its place."""
-
-    @property
-    def position(self) -> int: ...
-
-
 class LedgerExport(Protocol):
-    """A form of the ledger, made piece by piece: the head, every entry in order, the foot."""
+    """The ledger in one format, written piece by piece: the head, every entry in order, the foot."""
 
     def head(self) -> str: ...
     def add(self, row: BookedEntry) -> str: ...
     def foot(self) -> str: ...
 
 
-def export_whole(export: LedgerExport, rows: Iterable[BookedEntry]) -> Iterator[str]:
-    """All pieces of an export, for a ledger that is at hand."""
-    yield export.head()
-    for row in rows:
-        yield export.add(row)
-    yield export.foot()
-
-
 class BeancountExport:
-    """Text for the beancount program, closed by a balance assertion for every account: loading it checks the sums.
+    """Text for the beancount program. It ends with a balance assertion for every account, so loading checks the sums.
 
     Raises: ValueError for a currency that is not three capital letters.
     """
 
     def __init__(self, title: str, currency: str) -> None:
         self._title, self._currency = title, require_currency(currency)
-        self._balances: dict[tuple[LedgerUnit, str], int] = defaultdict(int)
+        self._balances: Counter[tuple[LedgerUnit, str]] = Counter()
         self._opened: set[str] = set()
         self._last_day = OPENED_ON
 
@@ -85,13 +79,13 @@ class BeancountExport:
         )
 
     def add(self, row: BookedEntry) -> str:
-        """One entry as a transaction, after the accounts it is the first to use."""
+        """One entry as a transaction, preceded by the accounts that it is the first to use."""
         entry = read_entry(row.canonical)
         day = date.fromisoformat(entry.day)
         self._last_day = max(self._last_day, day)
+        self._balances.update(balances([entry]))
         lines = []
         for posting in entry.postings:
-            self._balances[entry.unit, posting.account] += posting.amount
             if posting.account not in self._opened:
                 self._opened.add(posting.account)
                 lines.append(
@@ -106,7 +100,7 @@ class BeancountExport:
         return "\n".join(["", *lines, ""])
 
     def foot(self) -> str:
-        """The balances the day after the last entry, each asserted without any tolerance."""
+        """The balances on the day after the last entry, each asserted with no tolerance."""
         day = self._last_day + timedelta(days=1)
         lines = [
             f"{day} balance {beancount_account(account)}  {self._amount(unit, amount, tolerance=' ~ 0')}"
@@ -125,7 +119,7 @@ class BeancountExport:
 
 
 class CsvExport:
-    """One line per posting, RFC 4180, UTF-8, a header line first. `value` is the amount in its commodity."""
+    """One line per posting after a header line, as RFC 4180. `value` is the amount in its commodity."""
 
     def __init__(self, currency: str) -> None:
         self._currency = require_currency(currency)
@@ -156,45 +150,47 @@ class CsvExport:
 
 
 class JsonExport:
-    """One JSON document: entries in the fields their hashes cover, then balances and the hash the chain ends in."""
+    """One JSON document: entries with the fields their hashes cover, then the balances and the last hash."""
 
     def __init__(self, title: str, currency: str) -> None:
         self._title, self._currency = title, require_currency(currency)
-        self._balances: dict[tuple[LedgerUnit, str], int] = defaultdict(int)
+        self._balances: Counter[tuple[LedgerUnit, str]] = Counter()
         self._last: tuple[int, str] = (0, bytes(32).hex())
         self._is_first = True
 
     def head(self) -> str:
-        """All that stands before the entries."""
+        """Everything before the entries."""
         units = {"Wh": "watt-hour", "nano": f"10^-{NANO_DIGITS} {self._currency}"}
         opening = {"format": JSON_FORMAT, "title": self._title, "currency": self._currency, "units": units}
         return _compact(opening)[:-1] + ',"entries":['
 
     def add(self, row: BookedEntry) -> str:
         """One entry, on a line of its own."""
-        entry = read_entry(row.canonical)
-        for posting in entry.postings:
-            self._balances[entry.unit, posting.account] += posting.amount
+        self._balances.update(balances([read_entry(row.canonical)]))
         self._last = (row.position, row.hash.hex())
         document = {"position": row.position, "hash": row.hash.hex(), "entry": json.loads(row.canonical)}
         comma, self._is_first = "" if self._is_first else ",", False
         return comma + "\n" + _compact(document)
 
     def foot(self) -> str:
-        """Balances by unit, their sums, and the end of the chain."""
-        balances: dict[str, dict[str, int]] = {"Wh": {}, "nano": {}}
+        """Balances by unit, their sums, and the last position with its hash."""
+        by_unit: dict[LedgerUnit, dict[str, int]] = {unit: {} for unit in UNITS}
         for (unit, account), amount in sorted(self._balances.items()):
-            balances[unit][account] = amount
+            by_unit[unit][account] = amount
         closing = {
-            "balances": balances,
-            "trial_balance": {unit: sum(accounts.values()) for unit, accounts in balances.items()},
+            "balances": by_unit,
+            "trial_balance": trial_balance(self._balances),
             "last": {"position": self._last[0], "hash": self._last[1]},
         }
         return "\n]," + _compact(closing)[1:] + "\n"
 
 
 def beancount_account(account: str) -> str:
-    """The account's name in beancount; no two accounts share one, whatever a member's id is made of."""
+    """The account's name in beancount; no two accounts share a name, whatever characters a member's id has.
+
+    >>> beancount_account("member:m-01:money")
+    'Liabilities:Members:M-m-2D01'
+    """
     if account in BEANCOUNT_ACCOUNTS:
         return BEANCOUNT_ACCOUNTS[account]
     member = MEMBER_ACCOUNT.fullmatch(account)
@@ -207,34 +203,38 @@ def beancount_account(account: str) -> str:
 
 
 def in_currency(amount_nano: int) -> str:
-    """Nano-currency as a decimal number with all nine digits, exactly."""
+    """Nano-currency as an exact decimal number with nine decimals.
+
+    >>> in_currency(-1_500_000_000)
+    '-1.500000000'
+    """
     whole, rest = divmod(abs(amount_nano), 10**NANO_DIGITS)
     return f"{'-' if amount_nano < 0 else ''}{whole}.{rest:0{NANO_DIGITS}d}"
 
 
 def require_currency(currency: str) -> str:
-    """The currency itself. Raises: ValueError where it is not three capital letters."""
+    """The currency itself. Raises: ValueError if it is not three capital letters."""
     if CURRENCY.fullmatch(currency) is None:
-        raise ValueError(f"{currency!r} is not a currency like EUR")
+        raise ValueError(f"{currency!r} is not a currency code: give three capital letters such as EUR")
     return currency
 
 
 class _Line:
-    """What csv.writer writes to: hands each line back instead of keeping it."""
+    """What csv.writer writes to: it returns each line instead of storing it."""
 
     def write(self, line: str) -> str:
         return line
 
 
 def _plain(text: str) -> str:
-    """Letters and digits as they are, every other byte of the text as its number, so that no two texts look alike."""
+    """ASCII letters and digits unchanged, every other byte as its number, so that different texts stay different."""
     return "".join(
         chr(byte) if chr(byte).isascii() and chr(byte).isalnum() else f"-{byte:02X}" for byte in text.encode("utf-8")
     )
 
 
 def _quoted(text: str) -> str:
-    """A beancount string. What cannot be printed shows as its Python escape."""
+    """A beancount string. Characters that cannot be printed are written as Python escapes."""
     shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
     return '"' + shown.replace("\\", "\\\\").replace('"', '\\"') + '"'
 

@@ -1,19 +1,18 @@
-"""The board's word on runs of the co-op's funds: two different members approve one before it is paid or collected.
+"""Runs of the co-op's funds and who approved them: two different board members, before one is paid or collected.
 
-A fund's run is booked from a voted plan; approving the newest run of a fund and day approves those before it, whose
-differences it completes. It reads documents and signs nothing.
+A fund run books a plan that the members voted on. Approving the newest run of a fund and day also approves the runs
+before it, because it books the difference to them. It reads documents and signs nothing.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol, cast
+from typing import Final, Protocol
 
-from hub.core.ledger.attestations import APPROVAL, AttestedDocument
-from hub.core.ledger.month_runs import APPROVALS_NEEDED
+from hub.core.ledger.approvals import APPROVALS_NEEDED, approver_obstacle, read_approvals
+from hub.core.ledger.attestations import AttestedDocument
 
 FUND_KINDS: Final = ("fund:year-end", "fund:grant")
-"""Fees are not among them: they come onto the bills of a month's run, which two board members approve."""
+"""Fees are not among them: a month run puts them on the bills, and two board members approve that run."""
 
 
 class FundRun(Protocol):
@@ -29,7 +28,7 @@ class FundRun(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FundRunStatus:
-    """A fund's run with who has approved it. `is_due`: two have, or have approved a later one of its fund and day."""
+    """A fund run with its approvals. `is_due`: two members approved it or a later run of the same fund and day."""
 
     run_key: str
     kind: str
@@ -39,17 +38,14 @@ class FundRunStatus:
     is_newest: bool
 
 
-def read_fund_runs(runs: Sequence[FundRun], said: Iterable[AttestedDocument]) -> tuple[FundRunStatus, ...]:
-    """The runs of the voted funds in the order they were booked, with the board's words among `said`."""
-    approvals: dict[str, list[str]] = defaultdict(list)
-    for each in said:
-        if each.kind == APPROVAL:
-            approvals[each.run_key].append(cast(str, each.content["member"]))
+def read_fund_runs(runs: Sequence[FundRun], documents: Iterable[AttestedDocument]) -> tuple[FundRunStatus, ...]:
+    """The runs of the voted funds in the order they were booked, with the approvals among `documents`."""
+    approvals = read_approvals(documents)
     found: list[FundRunStatus] = []
     seen: set[tuple[str, str]] = set()
     due: set[tuple[str, str]] = set()
     for run in reversed([run for run in runs if run.kind in FUND_KINDS]):
-        place, names = (run.kind, run.day), tuple(approvals.get(run.run_key, ()))
+        place, names = (run.kind, run.day), tuple(member for member, _ in approvals.get(run.run_key, ()))
         if len(names) >= APPROVALS_NEEDED:
             due.add(place)
         found.append(FundRunStatus(run.run_key, run.kind, run.day, names, place in due, place not in seen))
@@ -58,13 +54,12 @@ def read_fund_runs(runs: Sequence[FundRun], said: Iterable[AttestedDocument]) ->
 
 
 def fund_approval_obstacle(run: FundRunStatus, member: str, *, is_board: bool) -> str | None:
-    """Why this member may not approve the fund's run; None where the word counts."""
-    if not is_board:
-        return f"{member} is not on the board: two different board members approve a run"
+    """Why this member may not approve the fund run; None if the member may."""
+    return approver_obstacle(member, run.approvals, is_board=is_board, run_problem=_run_problem(run))
+
+
+def _run_problem(run: FundRunStatus) -> str | None:
+    name = f"{run.kind.removeprefix('fund:')} of {run.day}"
     if run.is_due:
-        return f"{run.kind.removeprefix('fund:')} of {run.day} is approved already"
-    if not run.is_newest:
-        return f"a newer run of {run.kind.removeprefix('fund:')} of {run.day} was booked: approve that one"
-    if member in run.approvals:
-        return f"{member} has approved it already: the second approval is another board member's"
-    return None
+        return f"{name} is already approved"
+    return None if run.is_newest else f"a newer run of {name} was booked: approve that one"

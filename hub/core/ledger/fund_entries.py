@@ -1,7 +1,7 @@
 """The co-op's own funds as balanced entries: member fees, the year's surplus by voted shares, refunds and grants.
 
-Each function says what the books should hold for its period and gives the entries that bring them there, so that a
-later run after corrections books only the difference. It decides nothing: scales, shares and grants are voted.
+The target functions say what the books should hold for a period, and `fund_entries` returns the entries that bring
+them there, so a later run after corrections books only the difference. The members vote on scales, shares and grants.
 """
 
 from collections import defaultdict
@@ -16,7 +16,7 @@ from hub.core.rules.input_checks import RejectedInputError, one_line, require_in
 PPM: Final = 1_000_000
 NANO_PER_MICRO: Final = 1_000
 COOP: Final = "coop:"
-"""Whose entry it is where it is no member's; no member has such an id."""
+"""The member of an entry that belongs to no member; no member can have this id."""
 MARGIN, FEES, RESERVE = "coop:margin", "coop:fees", "coop:reserve"
 SOLIDARITY, PATRONAGE = "coop:solidarity", "coop:patronage"
 FEE_LINE, YEAR_LINE, REFUND_LINE, GRANT_LINE = "fee", "year-end", "patronage", "solidarity"
@@ -27,20 +27,20 @@ TargetLines = Mapping[str, Lines]
 
 @dataclass(frozen=True, slots=True)
 class FeeScale:
-    """A sliding scale: what each step pays a month, the usual step, and the members who pay another. Units: nano."""
+    """Monthly fees by step, the usual step, and the members who chose another step. Units: nano."""
 
     steps_nano: Mapping[str, int]
     usual: str
     chosen: Mapping[str, str] = field(default_factory=dict)
 
     def fee_nano(self, member: str) -> int:
-        """What this member pays for a month; 0 is a fee like any other."""
+        """What this member pays for a month; a fee may be 0."""
         return self.steps_nano[self.chosen.get(member, self.usual)]
 
 
 @dataclass(frozen=True, slots=True)
 class SurplusShares:
-    """How the members' vote splits a year's surplus, in ppm, and what a kWh bought or sold counts for the refund."""
+    """How the members voted to split a year's surplus, in ppm, and how much a Wh bought or sold counts for refunds."""
 
     reserve_ppm: int
     solidarity_ppm: int
@@ -51,7 +51,7 @@ class SurplusShares:
 
 @dataclass(frozen=True, slots=True)
 class YearBooks:
-    """A year as it is booked: margin and fees in nano, and the Wh each member bought from and sold to neighbours."""
+    """A booked year: margin and fees in nano, and the Wh each member bought from and sold to neighbours."""
 
     margin_nano: int
     fees_nano: int
@@ -60,17 +60,17 @@ class YearBooks:
 
 
 def check_scale(scale: FeeScale, members: Sequence[str]) -> None:
-    """Refuses steps that are no amounts, a usual step that is none, and members nobody knows."""
+    """Raises: RejectedInputError for a step that is not an amount, an unknown step or an unknown member."""
     for step, nano in scale.steps_nano.items():
         require_integer(nano, f"steps.{one_line(step)}")
     for where, step in (("usual", scale.usual), *((f"chosen.{one_line(m)}", s) for m, s in scale.chosen.items())):
         if not isinstance(step, str) or step not in scale.steps_nano:
-            raise RejectedInputError("malformed", f"{where} names {one_line(step)}, which is no step of the scale")
+            raise RejectedInputError("malformed", f"{where} names {one_line(step)}, which is not a step of the scale")
     _require_members(scale.chosen, members, "chosen")
 
 
 def check_shares(shares: SurplusShares) -> None:
-    """Refuses shares that are no parts of one whole, and weights by which nobody transacts."""
+    """Raises: RejectedInputError for shares that do not add up to 1000000 ppm, or weights that are both zero."""
     parts = {"reserve_ppm": shares.reserve_ppm, "solidarity_ppm": shares.solidarity_ppm}
     parts["patronage_ppm"] = shares.patronage_ppm
     for name, ppm in parts.items():
@@ -83,7 +83,7 @@ def check_shares(shares: SurplusShares) -> None:
 
 
 def target_fees(scale: FeeScale, members: Sequence[str]) -> dict[str, Lines]:
-    """A month's fees of its members. Raises: Refusal."""
+    """A month's fees of its members. Raises: RejectedInputError, as check_scale."""
     check_scale(scale, members)
     wanted = {}
     for member in members:
@@ -93,16 +93,16 @@ def target_fees(scale: FeeScale, members: Sequence[str]) -> dict[str, Lines]:
 
 
 def target_year_split(year: YearBooks, shares: SurplusShares) -> dict[str, Lines]:
-    """The year's surplus split by the vote, and the patronage part refunded by energy transacted, never by capital.
+    """The year's surplus as the members voted to split it; the patronage part is refunded by energy, never by capital.
 
-    Where nobody transacted, the patronage part stays in its account.
+    If nobody bought or sold, the patronage part stays in its account.
     Raises: RejectedInputError, also for a year with a loss.
     """
     check_shares(shares)
     pot = year.margin_nano + year.fees_nano
     if year.margin_nano < 0 or year.fees_nano < 0:
         raise RejectedInputError(
-            "negative", f"margin {year.margin_nano} and fees {year.fees_nano} leave nothing to share"
+            "negative", f"the year has a loss (margin {year.margin_nano}, fees {year.fees_nano} nano): nothing to split"
         )
     reserve, solidarity, patronage = largest_remainder(
         pot, [shares.reserve_ppm, shares.solidarity_ppm, shares.patronage_ppm]
@@ -127,13 +127,13 @@ def target_year_split(year: YearBooks, shares: SurplusShares) -> dict[str, Lines
 
 
 def target_grants(grants_nano: Mapping[str, int], *, fund_nano: int, members: Sequence[str]) -> dict[str, Lines]:
-    """Grants out of the solidarity fund. Raises: RejectedInputError where they come to more than is in it."""
+    """Grants from the solidarity fund. Raises: RejectedInputError if they exceed what the fund holds."""
     _require_members(grants_nano, members, "grants")
     for member, nano in grants_nano.items():
         require_integer(nano, f"grants.{one_line(member)}")
     if sum(grants_nano.values()) > fund_nano:
         raise RejectedInputError(
-            "out_of_range", f"grants of {sum(grants_nano.values())} nano, the fund holds {fund_nano}"
+            "out_of_range", f"the grants are {sum(grants_nano.values())} nano, but the fund holds {fund_nano}"
         )
     return {
         member: {(GRANT_LINE, f"member:{member}:money"): nano, (GRANT_LINE, SOLIDARITY): -nano}
@@ -144,25 +144,25 @@ def target_grants(grants_nano: Mapping[str, int], *, fund_nano: int, members: Se
 def fund_entries(
     wanted: TargetLines, booked: Iterable[Entry], *, lines: Sequence[str], day: str, run: str, cites: str
 ) -> tuple[Entry, ...]:
-    """The entries that bring these `lines` of the day from what is booked to what is wanted; none where all is so.
+    """The entries that bring these `lines` of the day from what is booked to what is wanted; none if nothing differs.
 
-    `booked` are all entries of the day; those of settlement and of other funds are passed over.
+    `booked` are all entries of the day; entries of settlement and of other funds are ignored.
     """
-    standing: dict[str, Lines] = defaultdict(lambda: defaultdict(int))
+    current: dict[str, Lines] = defaultdict(lambda: defaultdict(int))
     for entry in booked:
         for posting in entry.postings:
             if posting.line in lines:
-                standing[entry.member][posting.line, posting.account] += posting.amount
+                current[entry.member][posting.line, posting.account] += posting.amount
     entries = []
-    for member in sorted({*wanted, *standing}, key=lambda name: name.encode("utf-8")):
-        postings = difference(wanted.get(member, {}), standing.get(member, {}))
+    for member in sorted({*wanted, *current}, key=lambda name: name.encode("utf-8")):
+        postings = difference(wanted.get(member, {}), current.get(member, {}))
         if postings:
             entries.append(Entry("nano", day, run, member, postings, cites))
     return tuple(entries)
 
 
 class YearTally:
-    """Adds up a year's margin, fees and transacted energy entry by entry; what was split before does not count."""
+    """Adds up a year's margin, fees and traded energy entry by entry. An earlier split of the year does not count."""
 
     def __init__(self) -> None:
         self._margin_nano = self._fees_nano = 0
@@ -170,7 +170,7 @@ class YearTally:
         self._sold_wh: dict[str, int] = defaultdict(int)
 
     def add(self, entry: Entry) -> None:
-        """One entry of the year, of whatever run."""
+        """One entry of the year, from any run."""
         energy = f"member:{entry.member}:energy"
         for posting in entry.postings:
             if posting.account == MARGIN and posting.line != YEAR_LINE:
@@ -191,4 +191,6 @@ def _require_members(named: Iterable[str], members: Sequence[str], where: str) -
     known = frozenset(members)
     for name in named:
         if name not in known:
-            raise RejectedInputError("unknown_member", f"{where} names {one_line(name)}, who is not a member then")
+            raise RejectedInputError(
+                "unknown_member", f"{where} names {one_line(name)}, who is not a member in that period"
+            )

@@ -1,6 +1,6 @@
-"""A local month as the board sees it: its runs with their due days and states, and the days a next run looks at again.
+"""A local month for the board: its runs with due days and states, and the days that the next run settles again.
 
-It judges what is handed to it; it reads nothing and makes no run.
+It works on what the caller passes; it reads nothing and makes no run.
 """
 
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ WAITING, DUE, SKIPPED = "waiting", "due", "skipped"
 
 @dataclass(frozen=True, slots=True)
 class KindState:
-    """A kind of run in a month. `due` is None for a dispute's run, `run` the newest of this kind.
+    """A kind of run in a month. `due` is None for a dispute's run; `run` is the newest of this kind.
 
-    `state`: waiting (not due yet), due (may be booked), skipped (a later run is made), or the run's own.
+    `state`: waiting (not due yet), due (may be booked), skipped (a later run was made), or the state of the run.
     """
 
     kind: str
@@ -29,7 +29,7 @@ class KindState:
 
 @dataclass(frozen=True, slots=True)
 class MonthOverview:
-    """One month. `bookable` are the kinds of run that may be booked today, `following` the next one never made."""
+    """One month. `bookable` are the kinds of run that may be booked today, `following` the first one not yet made."""
 
     month: date
     is_over: bool
@@ -44,12 +44,12 @@ class MonthOverview:
 
     @property
     def name(self) -> str:
-        """The month as it stands in addresses: 2026-05."""
+        """The month as in addresses: 2026-05."""
         return month_name(self.month)
 
     @property
     def in_turn(self) -> MonthRun | None:
-        """The run that waits for the board's word, the earliest first."""
+        """The earliest run that waits for the board's approval or publication."""
         return next((run for run in self.runs if run.state in (DRAFT, APPROVED)), None)
 
 
@@ -63,7 +63,7 @@ def month_overview(
     calendar: RunCalendar,
     today: date,
 ) -> MonthOverview:
-    """The month from all month runs made so far, its closed days with readings and the states of their day runs."""
+    """The month from all month runs so far. `days` are its closed days with readings, `settled` their runs' states."""
     own = tuple(run for run in runs if run.month == month_name(month))
     is_over = days_of(month)[-1] < today
     newest = {run.kind: run for run in own}

@@ -1,6 +1,6 @@
 """What a run of a month changes: its days, each member's amounts, and the sums the board may see. It books nothing.
 
-The board looks at sums only: amounts of one to four members would tell of single homes, and are withheld.
+The board sees sums only. Sums over one to four members are withheld, because they would reveal single homes.
 """
 
 from collections import defaultdict
@@ -14,7 +14,7 @@ from hub.core.settlement.pool_series import LEAST_HOMES
 
 @dataclass(frozen=True, slots=True)
 class MarkedDay:
-    """A closed day that its next run has to look at again, and why."""
+    """A closed day that the next run has to settle again, and why."""
 
     day: date
     why: str
@@ -22,7 +22,7 @@ class MarkedDay:
 
 @dataclass(frozen=True, slots=True)
 class MemberChange:
-    """What a run would book for a member beside what is booked. Money: positive is what the co-op owes the member."""
+    """What a run would add to a member's booked amounts. Money: positive is what the co-op owes the member."""
 
     member: str
     received_wh: int
@@ -33,13 +33,13 @@ class MemberChange:
 
     @property
     def is_any(self) -> bool:
-        """Whether any amount of the member's is another than before."""
+        """Whether any of the member's amounts changes."""
         return any((self.received_wh, self.sold_wh, self.imported_wh, self.exported_wh, self.money_nano))
 
 
 @dataclass(frozen=True, slots=True)
 class MonthPreview:
-    """What a run would change: days, members and the co-op's margin. Nothing of it is booked.
+    """What a run would change: days, members and the co-op's margin. None of it is booked.
 
     `rules` and `inputs` are the digests the run would have.
     """
@@ -55,10 +55,10 @@ class MonthPreview:
 
 @dataclass(frozen=True, slots=True)
 class BoardPreview:
-    """The same as the board sees it: sums, and no member. Amounts are None where one to four members stand behind them.
+    """A preview for the board: sums without members. Amounts are None if only one to four members change.
 
-    `to_members_nano` is what members get more, `from_members_nano` what members pay more, neither below zero;
-    `largest_nano` the largest difference of one member, either way.
+    `to_members_nano` is what members receive more and `from_members_nano` what they pay more, neither below zero;
+    `largest_nano` is the largest difference of one member, up or down.
     """
 
     month: str
@@ -75,7 +75,7 @@ class BoardPreview:
 def sum_changes(
     entries: Iterable[Entry], *, month: str, days: tuple[str, ...], digests: tuple[str, str]
 ) -> MonthPreview:
-    """The entries of a run by member, in byte order of the members."""
+    """The entries of a run summed by member, in byte order of the members' ids."""
     amounts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     margin_nano = count = 0
     for entry in entries:
@@ -94,7 +94,7 @@ def sum_changes(
 
 
 def board_preview(preview: MonthPreview) -> BoardPreview:
-    """What the board may see of it."""
+    """The part of a preview that the board may see."""
     changed = [change for change in preview.members if change.is_any]
     money = [change.money_nano for change in changed]
     is_shown = not 0 < len(changed) < LEAST_HOMES
@@ -116,5 +116,5 @@ def board_preview(preview: MonthPreview) -> BoardPreview:
 
 
 def _outward(line: str) -> int:
-    """The sign that makes a member's movement of energy positive: what is sold or exported flows out."""
+    """The sign that makes a member's energy amount positive: energy sold or exported flows out."""
     return -1 if line in ("sold", "exported") else 1

@@ -1,26 +1,27 @@
-"""The runs of local months as their attestations tell them: draft, approved by two board members, published.
+"""The runs of local months, read from their attestations: draft, approved by two board members, published.
 
-It reads documents and says what may be done next; it settles nothing and signs nothing.
+It says what may be done next; it settles nothing and signs nothing.
 """
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final, cast
+from typing import Final
 
-from hub.core.ledger.attestations import APPROVAL, MONTH_RUN, PUBLICATION, AttestedDocument
+import msgspec
+
+from hub.core.ledger.approvals import APPROVALS_NEEDED, approver_obstacle, read_approvals
+from hub.core.ledger.attestations import MONTH_RUN, PUBLICATION, AttestedDocument
 from hub.core.ledger.run_calendar import DISPUTE, MONTH_KINDS, RunCalendar, month_name
 
-APPROVALS_NEEDED: Final = 2
 DECISION_CHARS_MAX: Final = 200
 DRAFT, APPROVED, PUBLISHED, SUPERSEDED = "draft", "approved", "published", "superseded"
 
 
 @dataclass(frozen=True, slots=True)
 class MonthRun:
-    """A run of a month: the day runs it stands on and the board's word on it.
+    """A run of a month: the day runs it is based on, and who approved and published it.
 
     Its bill is all that is booked of the month up to `ledger_position`. Times are unix seconds.
     """
@@ -41,12 +42,25 @@ class MonthRun:
 
     @property
     def state(self) -> str:
-        """draft, approved, published; superseded where a newer run of its kind took its place before that."""
+        """draft, approved or published; superseded if a newer run of its kind replaced it before publication."""
         if self.published_at is not None:
             return PUBLISHED
         if not self.is_newest:
             return SUPERSEDED
         return APPROVED if len(self.approvals) >= APPROVALS_NEEDED else DRAFT
+
+
+class _MonthContent(msgspec.Struct, frozen=True):
+    """The content of a month run's attestation, as month_content makes it."""
+
+    kind: str
+    rules: str
+    inputs: str
+    days: tuple[tuple[str, str], ...]
+    provisional_days: int
+    ledger: tuple[int, str]
+    made_at: int
+    decision: str
 
 
 def month_content(
@@ -59,7 +73,7 @@ def month_content(
     made_at: int,
     decision: str,
 ) -> dict[str, object]:
-    """What the attestation of a month run says; `digests` are those of month_digests."""
+    """The content of a month run's attestation; `digests` are those of month_digests."""
     return {
         "kind": kind,
         "rules": digests[0],
@@ -73,60 +87,46 @@ def month_content(
 
 
 def month_digests(days: Iterable[tuple[str, str, str]]) -> tuple[str, str]:
-    """(rule versions, inputs) of a month as two hashes, from each day's name, rule and input digest."""
+    """(rule versions, inputs) of a month as two hashes, from each day's date, rule and input digest."""
     rows = sorted(days)
     rules = "".join(f"{day} {rule}\n" for day, rule, _ in rows)
     inputs = "".join(f"{day} {digest}\n" for day, _, digest in rows)
     return hashlib.sha256(rules.encode()).hexdigest(), hashlib.sha256(inputs.encode()).hexdigest()
 
 
-def read_month_runs(said: Iterable[AttestedDocument]) -> tuple[MonthRun, ...]:
-    """All month runs in the order they were made, from the attestations about them in theirs."""
-    made: list[AttestedDocument] = []
-    approvals: dict[str, list[tuple[str, int]]] = defaultdict(list)
-    published: dict[str, int] = {}
-    newest: dict[tuple[str, str], str] = {}
-    for each in said:
-        content = each.content
-        if each.kind == MONTH_RUN:
-            made.append(each)
-            newest[each.subject, cast(str, content["kind"])] = each.run_key
-        elif each.kind == APPROVAL:
-            approvals[each.run_key].append((cast(str, content["member"]), cast(int, content["at"])))
-        elif each.kind == PUBLICATION:
-            published[each.run_key] = cast(int, content["at"])
-    return tuple(_month_run(each, approvals, published=published, newest=newest) for each in made)
+def read_month_runs(documents: Iterable[AttestedDocument]) -> tuple[MonthRun, ...]:
+    """All month runs in the order they were made, from attestations in the order they were signed.
 
-
-def _month_run(
-    said: AttestedDocument,
-    approvals: Mapping[str, Sequence[tuple[str, int]]],
-    *,
-    published: Mapping[str, int],
-    newest: Mapping[tuple[str, str], str],
-) -> MonthRun:
-    content, kind = said.content, cast(str, said.content["kind"])
-    return MonthRun(
-        run_key=said.run_key,
-        month=said.subject,
-        kind=kind,
-        rules=cast(str, content["rules"]),
-        inputs=cast(str, content["inputs"]),
-        made_at=cast(int, content["made_at"]),
-        days=tuple((day, key) for day, key in cast(list[tuple[str, str]], content["days"])),
-        provisional_days=cast(int, content["provisional_days"]),
-        ledger_position=cast(list[int], content["ledger"])[0],
-        decision=cast(str, content["decision"]),
-        approvals=tuple(approvals.get(said.run_key, ())),
-        published_at=published.get(said.run_key),
-        is_newest=newest[said.subject, kind] == said.run_key,
+    Raises: ValueError for a month run, approval or publication with other content than the hub signs.
+    """
+    known = tuple(documents)
+    approvals, publications = read_approvals(known), read_approvals(known, kind=PUBLICATION)
+    made = [(each, each.content_as(_MonthContent)) for each in known if each.kind == MONTH_RUN]
+    newest = {(each.subject, content.kind): each.run_key for each, content in made}
+    return tuple(
+        MonthRun(
+            run_key=each.run_key,
+            month=each.subject,
+            kind=content.kind,
+            rules=content.rules,
+            inputs=content.inputs,
+            made_at=content.made_at,
+            days=content.days,
+            provisional_days=content.provisional_days,
+            ledger_position=content.ledger[0],
+            decision=content.decision,
+            approvals=approvals.get(each.run_key, ()),
+            published_at=publications[each.run_key][-1][1] if each.run_key in publications else None,
+            is_newest=newest[each.subject, content.kind] == each.run_key,
+        )
+        for each, content in made
     )
 
 
 def run_obstacle(
     kind: str, month: date, *, runs: Sequence[MonthRun], calendar: RunCalendar, today: date, decision: str = ""
 ) -> str | None:
-    """Why this run of the month may not be booked now; None where it may. `runs` are those made so far."""
+    """Why this run of the month may not be booked now; None if it may. `runs` are those made so far."""
     name = month_name(month)
     made = [run for run in runs if run.month == name]
     done = {run.kind for run in made}
@@ -134,49 +134,48 @@ def run_obstacle(
         if not any(run.kind == MONTH_KINDS[-1] and run.state == PUBLISHED for run in made):
             return f"{name} is not closed yet: its run RF is not published, so corrections go into the next run"
         if not decision or len(decision) > DECISION_CHARS_MAX or not decision.isprintable():
-            return f"a run after RF needs the decision of a dispute, in 1 to {DECISION_CHARS_MAX} printable characters"
+            return f"a run after RF needs the decision on a dispute, in 1 to {DECISION_CHARS_MAX} printable characters"
         return None
     if kind not in MONTH_KINDS:
-        return f"{kind} is no run of a month; there are {', '.join((*MONTH_KINDS, DISPUTE))}"
+        return f"{kind} is not a run of a month: use one of {', '.join((*MONTH_KINDS, DISPUTE))}"
     due = calendar.due_day(month, kind)
     if today < due:
-        return f"{kind} of {name} falls due on {due}; until then a preview shows what it would book"
+        return f"{kind} of {name} falls due on {due}; before that day, a preview shows what it would book"
     place = MONTH_KINDS.index(kind)
     if place and MONTH_KINDS[place - 1] not in done:
-        return f"{kind} of {name} comes after {MONTH_KINDS[place - 1]}, which is not made yet"
+        return f"{kind} of {name} comes after {MONTH_KINDS[place - 1]}: make that run first"
     if later := [known for known in (*MONTH_KINDS[place + 1 :], DISPUTE) if known in done]:
-        return f"{kind} of {name} is over: {later[0]} is made"
+        return f"{kind} of {name} is no longer possible: {later[0]} has been made"
     if any(run.kind == kind and run.state == PUBLISHED for run in made):
-        following = MONTH_KINDS[place + 1] if place + 1 < len(MONTH_KINDS) else "the decision of a dispute"
-        return f"{kind} of {name} is published: what came since goes into {following}"
+        following = MONTH_KINDS[place + 1] if place + 1 < len(MONTH_KINDS) else "the decision on a dispute"
+        return f"{kind} of {name} is already published: later changes go into {following}"
     return None
 
 
 def approval_obstacle(run: MonthRun, member: str, *, is_board: bool, runs: Sequence[MonthRun]) -> str | None:
-    """Why this member may not approve the run; None where the word counts."""
-    if not is_board:
-        return f"{member} is not on the board: two different board members approve a run"
+    """Why this member may not approve the run; None if the member may."""
+    problem = None
     if run.state == SUPERSEDED:
-        return f"a newer {run.kind} of {run.month} was made: approve that one"
-    if run.state != DRAFT:
-        return f"{run.kind} of {run.month} is {run.state} already"
-    if member in {name for name, _ in run.approvals}:
-        return f"{member} has approved it already: the second approval is another board member's"
-    return _why_not_in_turn(run, runs)
+        problem = f"a newer {run.kind} of {run.month} was made: approve that one"
+    elif run.state != DRAFT:
+        problem = f"{run.kind} of {run.month} is already {run.state}"
+    approved_by = [name for name, _ in run.approvals]
+    obstacle = approver_obstacle(member, approved_by, is_board=is_board, run_problem=problem)
+    return obstacle or _order_obstacle(run, runs)
 
 
 def publication_obstacle(run: MonthRun, member: str, *, is_board: bool, runs: Sequence[MonthRun]) -> str | None:
-    """Why this member may not publish the run; None where it may be done."""
+    """Why this member may not publish the run; None if the member may."""
     if not is_board:
         return f"{member} is not on the board: a board member publishes a run"
     if run.state != APPROVED:
         left = APPROVALS_NEEDED - len(run.approvals)
         return f"{run.kind} of {run.month} is {run.state}" + (f": {left} approval(s) missing" if left > 0 else "")
-    return _why_not_in_turn(run, runs)
+    return _order_obstacle(run, runs)
 
 
-def _why_not_in_turn(run: MonthRun, runs: Sequence[MonthRun]) -> str | None:
-    """Statements name the last one, so a month's runs are published in the order they were made."""
+def _order_obstacle(run: MonthRun, runs: Sequence[MonthRun]) -> str | None:
+    """A month's runs are published in the order they were made, because statements name the last one."""
     for earlier in runs:
         if earlier.run_key == run.run_key:
             return None

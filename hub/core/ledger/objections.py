@@ -1,11 +1,12 @@
-"""'This looks wrong': what a member may object to on a statement, until when the board decides, and who may decide.
+"""'This looks wrong': what a member may object to on a statement, how long the board has, and who may decide.
 
-It stores nothing and moves no money. An objection freezes the amount it names until a decision; a deadline that
-passes decides nothing, and the amount stays frozen.
+It stores nothing and moves no money. An objection freezes the amount it names until the board decides. If nobody
+decides in time, the amount stays frozen.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Final, cast
+from typing import Final
+
+import msgspec
 
 from hub.core.ledger.signed_document import Document
 from hub.core.settlement.money import CENT_NANO
@@ -19,29 +20,59 @@ ACCEPTED, REJECTED = "accepted", "rejected"
 VERDICTS: Final = (ACCEPTED, REJECTED)
 
 
-def stated_amount(statement: Document, *, day: str, line: str) -> int | None:
-    """What the statement says on a line of a day, or of the month where `day` is empty; None where it says nothing.
+class _DayMoney(msgspec.Struct, frozen=True):
+    debit_nano: int
+    credit_nano: int
 
-    Units: Wh for energy, nano-currency for money; of the month's money what is paid, in whole cents.
+
+class _MonthMoney(msgspec.Struct, frozen=True):
+    debit_cent: int
+    credit_cent: int
+
+
+class _DayAmounts(msgspec.Struct, frozen=True):
+    day: str
+    totals: dict[str, int]
+    money: _DayMoney
+
+
+class _StatedAmounts(msgspec.Struct, frozen=True):
+    """The part of a statement that members can object to."""
+
+    days: tuple[_DayAmounts, ...]
+    totals: dict[str, int]
+    money: _MonthMoney
+
+
+def stated_amount(statement: Document, *, day: str, line: str) -> int | None:
+    """The statement's amount on a line of a day, or of the month if `day` is empty; None if there is no such line.
+
+    Units: Wh for energy, nano-currency for money. The month's money is what is paid, in whole cents.
+    Raises: ValueError for a document that is not a statement.
     """
-    place: Mapping[str, object] | None = statement
-    if day:
-        days = cast(Sequence[Mapping[str, object]], statement["days"])
-        place = next((each for each in days if each["day"] == day), None)
-    if place is None or line not in LINES:
+    if line not in LINES:
         return None
-    if line in ENERGY_LINES:
-        return cast(Mapping[str, int], place["totals"])[line]
-    money = cast(Mapping[str, int], place["money"])
-    return money[f"{line}_nano"] if day else money[f"{line}_cent"] * CENT_NANO
+    stated = msgspec.convert(statement, _StatedAmounts)
+    if not day:
+        cents = {"debit": stated.money.debit_cent, "credit": stated.money.credit_cent}
+        return stated.totals[line] if line in ENERGY_LINES else cents[line] * CENT_NANO
+    for each in stated.days:
+        if each.day == day:
+            nano = {"debit": each.money.debit_nano, "credit": each.money.credit_nano}
+            return each.totals[line] if line in ENERGY_LINES else nano[line]
+    return None
 
 
 def clean_reason(text: str) -> str | None:
-    """The words with their spaces put in order; None where nothing is left, or it is too long or not printable."""
+    """The text with single spaces between words; None if it is empty, too long or not printable.
+
+    >>> clean_reason("  my battery \\n was off ")
+    'my battery was off'
+    """
     words = " ".join(text.split())
     return words if 0 < len(words) <= REASON_CHARS_MAX and words.isprintable() else None
 
 
 def may_decide(objector: str, board_member: str, *, is_board: bool) -> bool:
-    """Whether this member may decide: on the board, and not in the member's own matter."""
+    """Whether this member may decide: a board member, but not on their own objection."""
     return is_board and board_member != objector

@@ -1,7 +1,7 @@
-"""When each run of a local month falls due, by a community's working days. It knows no clock and makes no run.
+"""When each run of a local month falls due, by the co-op's working days. It reads no clock and makes no run.
 
-D settles a day in the night after it. M1 is due on the fifth working day after the month, R1, R2 and RF on the fifth
-working day after 2, 6 and 14 months more; RF closes the month, and after it only the decision of a dispute (X) counts.
+D settles a day in the night after it. M1 is due on the fifth working day after the month; R1, R2 and RF are due on the
+fifth working day after another 2, 6 and 14 months. RF closes the month: after it only a dispute (X) can change it.
 """
 
 from collections.abc import Iterator
@@ -18,9 +18,15 @@ WORKING_DAYS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class RunCalendar:
-    """A community's working days: Monday to Friday without its holidays.
+    """The co-op's working days: Monday to Friday except holidays.
 
-    `yearly` are (month, day) pairs that are holidays each year, `holidays` single days such as Good Friday of a year.
+    `yearly` are (month, day) pairs that are holidays every year, `holidays` single dates such as Good Friday.
+
+    >>> calendar = RunCalendar(holidays=frozenset({date(2026, 6, 4)}))
+    >>> calendar.due_day(date(2026, 5, 1), "M1").isoformat()  # 1, 2, 3, 5 and 8 June are working days
+    '2026-06-08'
+    >>> calendar.due_kinds(date(2026, 5, 1), today=date(2026, 8, 7))
+    ('M1', 'R1')
     """
 
     holidays: frozenset[date] = field(default_factory=frozenset)
@@ -40,17 +46,17 @@ class RunCalendar:
         return day
 
     def due_kinds(self, month: date, *, today: date) -> tuple[str, ...]:
-        """The runs of the month that are due by today, in their order."""
+        """The runs of the month that are due by `today`, in order."""
         return tuple(kind for kind in MONTH_KINDS if self.due_day(month, kind) <= today)
 
 
 def month_of(day: date) -> date:
-    """A month by its first day."""
+    """The first day of this day's month."""
     return day.replace(day=1)
 
 
 def month_name(month: date) -> str:
-    """The month as it stands in run keys and commands: 2026-05."""
+    """The month as in run keys and commands: 2026-05."""
     return f"{month:%Y-%m}"
 
 
@@ -60,7 +66,7 @@ def days_of(month: date) -> tuple[date, ...]:
 
 
 def months_between(first: date, last: date) -> Iterator[date]:
-    """The months from the one of `first` to the one of `last`."""
+    """The first day of each month from that of `first` to that of `last`."""
     month = month_of(first)
     while month <= last:
         yield month

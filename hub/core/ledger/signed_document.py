@@ -1,4 +1,4 @@
-"""A document as plain data, its canonical bytes and a signature over them. The key is handed in; none is kept here."""
+"""A document as plain data, its canonical bytes and a signature over them. The caller passes the key."""
 
 import hashlib
 import json
@@ -11,13 +11,17 @@ Document = Mapping[str, object]
 
 
 class Signer(Protocol):
-    """What signs, for example an Ed25519 private key."""
+    """Anything that signs bytes, for example an Ed25519 private key."""
 
     def sign(self, data: bytes, /) -> bytes: ...
 
 
 def canonical_bytes(document: Document) -> bytes:
-    """The document as JSON that depends on its content alone: sorted keys, no spaces, UTF-8."""
+    """The document as JSON that depends on its content alone: sorted keys, no spaces, UTF-8.
+
+    >>> canonical_bytes({"month": "2026-05", "days": [1, 2]})
+    b'{"days":[1,2],"month":"2026-05"}'
+    """
     return json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 

@@ -1,4 +1,4 @@
-"""A bank account as a person writes it down: cleaned, checked, and shown by its last four characters."""
+"""A bank account as a person types it: cleaned, checked, and shown by its last four characters."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -13,7 +13,7 @@ SHOWN_CHARS: Final = 4
 class CoopAccount:
     """The co-op's own account, from which it pays and to which it collects, and how it does both.
 
-    Without a creditor identifier it collects nothing. `is_netted`: a member's credits and debits are one amount.
+    Without a creditor identifier it collects nothing. With `is_netted`, a member's credits and debits are one amount.
     """
 
     name: str
@@ -25,14 +25,18 @@ class CoopAccount:
 
 
 def clean_holder(text: str) -> str | None:
-    """The name of an account's holder with its spaces in order; None where a bank could not read it."""
+    """The account holder's name with single spaces; None where a bank could not read it."""
     name = " ".join(text.split())
     is_readable = any(char.isalnum() for char in sepa_text(name))
     return name if name.isprintable() and len(name) <= MAX_NAME_CHARS and is_readable else None
 
 
 def iban_problem(text: str) -> str | None:
-    """What is wrong with an IBAN, without repeating it: country, length or check_digits; None where nothing is."""
+    """What is wrong with an IBAN, without repeating it: country, length or check_digits; None where nothing is.
+
+    >>> iban_problem("at61 1904 3002 3457 3201"), iban_problem("AT611904300234573202")
+    (None, 'check_digits')
+    """
     iban = compact(text)
     if iban[:2] not in IBAN_LENGTHS:
         return "country"
@@ -42,15 +46,19 @@ def iban_problem(text: str) -> str | None:
 
 
 def iban_length(text: str) -> int:
-    """How many characters an IBAN of this one's country has."""
+    """How many characters an IBAN of the same country has."""
     return IBAN_LENGTHS[compact(text)[:2]]
 
 
 def masked(iban: str) -> str:
-    """The IBAN as a page shows it: country and last four characters."""
+    """The IBAN as a page shows it: country and last four characters.
+
+    >>> masked("AT611904300234573201")
+    'AT •••• 3201'
+    """
     return f"{iban[:2]} •••• {iban[-SHOWN_CHARS:]}"
 
 
 def is_mandate_id(text: str) -> bool:
-    """Whether banks take this as the reference of a mandate."""
+    """Whether banks accept this as the reference of a mandate."""
     return 1 <= len(text) <= MAX_MESSAGE_ID_CHARS and REFERENCE.fullmatch(text) is not None and text == text.strip()

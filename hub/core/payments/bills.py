@@ -1,7 +1,7 @@
 """The documents of a published month: who gets a bill or a credit note, its number, what it replaces, what is booked.
 
-Everything follows from the ledger's entries of the month, the tax terms and the documents that stand. It stores
-nothing and asks no clock.
+Everything follows from the ledger's entries of the month, the tax terms and the current documents. This module stores
+nothing and reads no clock.
 """
 
 from collections import defaultdict
@@ -33,7 +33,7 @@ CurrentBills = Mapping[str, Mapping[str, Bill]]
 
 @dataclass(frozen=True, slots=True)
 class MonthMoney:
-    """What the ledger has of a month, by member and local day, none negative. Units: nano-currency."""
+    """The ledger's amounts of a month by member and local day, never negative. Units: nano-currency."""
 
     amounts: Mapping[str, Mapping[str, Mapping[str, int]]]
     last_day: str
@@ -43,7 +43,7 @@ class MonthMoney:
         return sum(self.amounts[side].get(member, {}).values())
 
     def members(self) -> tuple[str, ...]:
-        """Everybody with an amount, by id."""
+        """Everybody with an amount, sorted by id."""
         return tuple(sorted({m for side in self.amounts.values() for m in side}, key=lambda m: m.encode("utf-8")))
 
     def cents(self, side: str) -> dict[str, int]:
@@ -53,7 +53,7 @@ class MonthMoney:
 
 
 def tally_month(entries: Iterable[Entry], *, last_day: str) -> MonthMoney:
-    """A month's entries summed up; what is no energy and no fee does not count."""
+    """The sums of a month's entries; only energy and fees count."""
     amounts: dict[str, dict[str, dict[str, int]]] = {side: {} for side in (RECEIVED, SOLD, FEE)}
     for entry in entries:
         for posting in entry.postings:
@@ -66,9 +66,10 @@ def tally_month(entries: Iterable[Entry], *, last_day: str) -> MonthMoney:
 def bill_members(
     money: MonthMoney, *, terms: TaxTerms | None, series: str, day: str, standing: CurrentBills
 ) -> dict[str, dict[str, Bill]]:
-    """The new documents by member and side: of each amount for the first time, and of each that is not what stands.
+    """The new documents by member and side: for each amount without a document and each that differs from its document.
 
-    Numbers count from 1 in each series, by member id. A document that replaces another names it.
+    `standing` are the current documents. Numbers count from 1 in each series, by member id. A document that replaces
+    another names it.
     """
     documents: dict[str, dict[str, Bill]] = defaultdict(dict)
     fees = money.cents(FEE)
@@ -78,7 +79,7 @@ def bill_members(
             lines = _lines(money, member, side, terms=terms, net_cent=net_cent, fee_cent=fees[member])
             before = standing.get(member, {}).get(side)
             summed = add_up(lines)
-            if summed["net_cent"] == 0 if before is None else _says_the_same(summed, before):
+            if summed["net_cent"] == 0 if before is None else _is_same(summed, before):
                 continue
             number += 1
             head = {
@@ -94,7 +95,7 @@ def bill_members(
 
 
 def target_bills(money: MonthMoney, standing: CurrentBills) -> TargetLines:
-    """What the books should hold of taxes and rounding, so that a member's account moves by what the documents say."""
+    """The taxes and rounding that the books should hold, so that a member's account moves by the documents' amounts."""
     wanted: dict[str, Lines] = {}
     cents = {side: money.cents(side) for side in (RECEIVED, SOLD, FEE)}
     for member in money.members():
@@ -114,7 +115,7 @@ def target_bills(money: MonthMoney, standing: CurrentBills) -> TargetLines:
 def _lines(
     money: MonthMoney, member: str, side: str, *, terms: TaxTerms | None, net_cent: int, fee_cent: int
 ) -> list[BillLine]:
-    """The energy's lines, one for each stretch of days taxed alike with cents by largest remainder, then the fee."""
+    """One line for each stretch of days with the same tax, its cents by largest remainder, then one for the fee."""
     stretches = _stretches(money, member, side, terms)
     shares = largest_remainder(net_cent, [nano for _, nano, _ in stretches]) if net_cent else [0] * len(stretches)
     lines = [
@@ -130,7 +131,7 @@ def _lines(
 def _stretches(
     money: MonthMoney, member: str, side: str, terms: TaxTerms | None
 ) -> list[tuple[TaxTreatment, int, tuple[str, str]]]:
-    """(treatment, nano, first and last day) of days in a row that are taxed alike; at least one."""
+    """(treatment, nano, first and last day) for each run of days with the same tax; at least one."""
     kind = BOUGHT if side == RECEIVED else SOLD_KIND
     amounts = sorted(money.amounts[side].get(member, {money.last_day: 0}).items())
     treated = [(terms.treatment(member, kind, day) if terms else TaxTreatment(), day, nano) for day, nano in amounts]
@@ -142,7 +143,7 @@ def _stretches(
 
 
 def _kind(money: MonthMoney, member: str, side: str, terms: TaxTerms | None) -> str:
-    """Without tax terms it is a bill and no invoice; a private person's sale needs no self-billing."""
+    """Without tax terms it is a bill, not an invoice; a private person's sale needs no self-billing."""
     if side == RECEIVED:
         return BILL if terms is None else INVOICE
     return SELF_BILLED if _is_trader(money, member, terms) else CREDIT_NOTE
@@ -153,7 +154,7 @@ def _is_trader(money: MonthMoney, member: str, terms: TaxTerms | None) -> bool:
 
 
 def _words(money: MonthMoney, member: str, side: str, terms: TaxTerms | None) -> list[str]:
-    """The sentences the document must carry, each once, in the board's own words."""
+    """The sentences that the document must contain, each once, in the board's own words."""
     if terms is None:
         return []
     needed = [treatment.note_key for treatment, _, _ in _stretches(money, member, side, terms)]
@@ -161,15 +162,15 @@ def _words(money: MonthMoney, member: str, side: str, terms: TaxTerms | None) ->
         needed.append(terms.treatment(member, FEES, money.last_day).note_key)
     elif side == SOLD and _is_trader(money, member, terms):
         needed.insert(0, SELF_BILLING)
-    return [terms.words[word] for word in dict.fromkeys(needed) if terms.words.get(word)]
+    return [terms.words[note_key] for note_key in dict.fromkeys(needed) if terms.words.get(note_key)]
 
 
-def _says_the_same(summed: Mapping[str, object], before: Bill) -> bool:
+def _is_same(summed: Mapping[str, object], before: Bill) -> bool:
     return all(summed[name] == before[name] for name in ("lines", "taxes"))
 
 
 def _replaced(before: Bill | None, summed: Mapping[str, Any]) -> dict[str, object]:
-    """What the document takes the place of, and what is due beside that: negative where too much was billed."""
+    """Which document it replaces, and what is due on top of that one: negative where too much was billed."""
     if before is None:
         return {"replaces": None, "due_cent": summed["gross_cent"]}
     replaces = {name: before[name] for name in ("number", "date", "gross_cent")}
@@ -177,13 +178,13 @@ def _replaced(before: Bill | None, summed: Mapping[str, Any]) -> dict[str, objec
 
 
 def newest_bills(standing: CurrentBills, documents: Mapping[str, Mapping[str, Bill]]) -> dict[str, dict[str, Bill]]:
-    """The newest document of each member and side once these are out."""
+    """The newest document of each member and side once these are issued."""
     members: Sequence[str] = sorted({*standing, *documents})
     return {member: {**standing.get(member, {}), **documents.get(member, {})} for member in members}
 
 
 def bill_table(bills: Iterable[Bill]) -> list[tuple[object, ...]]:
-    """The documents line by line for a table program: what each line and tax comes to, then the sum of each."""
+    """The documents as rows of a table: each line and tax, then the sums of each document."""
     rows: list[tuple[object, ...]] = [BILL_COLUMNS]
     for bill in bills:
         head = (bill["kind"], bill["number"], bill["date"], (bill["replaces"] or {"number": ""})["number"])

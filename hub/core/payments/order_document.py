@@ -1,8 +1,9 @@
-"""A payment order as a JSON document, read into payouts or collections; what the bank would refuse is sepa.py's."""
+"""A payment order as a JSON document, decoded into payouts or collections. sepa.py checks what a bank would refuse."""
 
-from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Final, cast
+from typing import Final
+
+import msgspec
 
 from hub.core.payments.sepa import (
     BankFileError,
@@ -15,94 +16,104 @@ from hub.core.payments.sepa import (
     Scheme,
 )
 
-HEAD: Final = frozenset({"kind", "message_id", "date", "account", "payments", "created_at"})
-PAYMENT: Final = frozenset({"reference", "name", "iban", "bic", "amount_cent", "text"})
-MANDATE: Final = frozenset({"mandate_id", "mandate_signed_on", "sequence"})
+PROBLEM_CHARS: Final = 200
 
-Table = Mapping[str, object]
+
+class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table that refuses every name it does not know."""
+
+
+class _Account(_Strict, frozen=True, kw_only=True):
+    name: str
+    iban: str
+    bic: str | None = None
+
+    def party(self) -> Party:
+        return Party(self.name, self.iban, self.bic)
+
+
+class _Payment(_Account, frozen=True, kw_only=True):
+    reference: str
+    amount_cent: int
+    text: str
+
+
+class _DirectDebit(_Payment, frozen=True, kw_only=True):
+    mandate_id: str
+    mandate_signed_on: str
+    sequence: MandateSequence = "RCUR"
+
+
+class _Head(_Strict, frozen=True, kw_only=True):
+    message_id: str
+    date: str
+    account: _Account
+    created_at: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Payouts(_Head, frozen=True, kw_only=True, tag_field="kind", tag="payouts"):
+    payments: tuple[_Payment, ...]
+
+
+class _Collections(_Head, frozen=True, kw_only=True, tag_field="kind", tag="collections"):
+    creditor_id: str
+    payments: tuple[_DirectDebit, ...]
+    scheme: Scheme = "CORE"
 
 
 def read_order(document: object, *, now: datetime) -> PayoutOrder | CollectionOrder:
-    """The order of this document, not yet checked; `now` is its time of creation where it names none.
+    """The order in this document, not yet checked; without `created_at`, it was created `now`.
 
-    Raises: BankFileError for a document that is no order.
+    Raises: BankFileError for a document that is not an order.
     """
-    head = _table(document, "the order")
-    kind = head.get("kind")
-    if kind not in ("payouts", "collections"):
-        raise BankFileError("the order's kind is neither 'payouts' nor 'collections'")
-    is_collection = kind == "collections"
-    _check_names(head, HEAD | {"creditor_id", "scheme"} if is_collection else HEAD, where="the order")
-    created_at = _instant(head["created_at"]) if "created_at" in head else now
-    message_id, day = _text(head, "message_id", "the order"), _day(head, "date", "the order")
-    account = _party(_table(head.get("account"), "account"), "account", names=frozenset({"name", "iban", "bic"}))
-    payments = head.get("payments")
-    if not isinstance(payments, list):
-        raise BankFileError("the order's payments are not a list")
-    if not is_collection:
-        payouts = tuple(_payout(item, f"payments[{i}]") for i, item in enumerate(payments))
-        return PayoutOrder(message_id, created_at, day, account, payouts)
-    collections = tuple(_collection(item, f"payments[{i}]") for i, item in enumerate(payments))
-    creditor_id, scheme = _text(head, "creditor_id", "the order"), cast(Scheme, head.get("scheme", "CORE"))
-    return CollectionOrder(message_id, created_at, day, account, creditor_id, collections, scheme)
+    try:
+        order: _Payouts | _Collections = msgspec.convert(document, _Payouts | _Collections)
+    except ValueError as error:
+        raise BankFileError(f"the order cannot be read: {_problem(error)}") from None
+    created_at = _instant(order.created_at) if isinstance(order.created_at, str) else now
+    day = _day(order.date, "date")
+    payer = order.account.party()
+    if isinstance(order, _Payouts):
+        payouts = tuple(Payout(each.reference, each.party(), each.amount_cent, each.text) for each in order.payments)
+        return PayoutOrder(order.message_id, created_at, day, payer, payouts)
+    collections = tuple(_collection(each, f"payments[{i}]") for i, each in enumerate(order.payments))
+    return CollectionOrder(order.message_id, created_at, day, payer, order.creditor_id, collections, order.scheme)
 
 
-def _payout(item: object, where: str) -> Payout:
-    table = _table(item, where)
-    _check_names(table, PAYMENT, where=where)
-    text, amount = _text(table, "text", where), cast(int, table.get("amount_cent"))
-    return Payout(_text(table, "reference", where), _party(table, where, names=PAYMENT), amount, text)
-
-
-def _collection(item: object, where: str) -> Collection:
-    table = _table(item, where)
-    _check_names(table, PAYMENT | MANDATE, where=where)
+def _collection(payment: _DirectDebit, where: str) -> Collection:
     return Collection(
-        reference=_text(table, "reference", where),
-        debtor=_party(table, where, names=PAYMENT | MANDATE),
-        amount_cent=cast(int, table.get("amount_cent")),
-        text=_text(table, "text", where),
-        mandate_id=_text(table, "mandate_id", where),
-        mandate_signed_on=_day(table, "mandate_signed_on", where),
-        sequence=cast(MandateSequence, table.get("sequence", "RCUR")),
+        reference=payment.reference,
+        debtor=payment.party(),
+        amount_cent=payment.amount_cent,
+        text=payment.text,
+        mandate_id=payment.mandate_id,
+        mandate_signed_on=_day(payment.mandate_signed_on, f"{where}.mandate_signed_on"),
+        sequence=payment.sequence,
     )
 
 
-def _party(table: Table, where: str, *, names: frozenset[str]) -> Party:
-    _check_names(table, names, where=where)
-    bic = _text(table, "bic", where) if table.get("bic") is not None else None
-    return Party(_text(table, "name", where), _text(table, "iban", where), bic)
+def _problem(error: ValueError) -> str:
+    """The decoder's message in one line: the place first (`$` is its name for the order itself), then what is wrong."""
+    if isinstance(error, UnicodeError):
+        return "a name in it is not valid Unicode"
+    what, _, place = ascii(str(error))[1:-1].rpartition(" - at ")
+    if not what:
+        what, place = place, ""
+    place = place.strip("`").removeprefix("$").removeprefix(".")
+    what = what[0].lower() + what[1:]
+    return (f"{place}: {what}" if place else what)[:PROBLEM_CHARS]
 
 
-def _table(value: object, where: str) -> Table:
-    if not isinstance(value, Mapping):
-        raise BankFileError(f"{where} is not a table of names and values")
-    return cast(Table, value)
-
-
-def _check_names(table: Table, known: frozenset[str], *, where: str) -> None:
-    for name in table:
-        if name not in known:
-            raise BankFileError(f"{where} has {name[:40]!r}, which nothing reads; known: {', '.join(sorted(known))}")
-
-
-def _text(table: Table, name: str, where: str) -> str:
-    value = table.get(name)
-    if not isinstance(value, str):
-        raise BankFileError(f"{where} has no text {name!r}")
-    return value
-
-
-def _day(table: Table, name: str, where: str) -> date:
+def _day(text: str, where: str) -> date:
     try:
-        return date.fromisoformat(_text(table, name, where))
+        return date.fromisoformat(text)
     except ValueError:
-        raise BankFileError(f"{where}: {name} is not a day like 2026-11-05") from None
+        raise BankFileError(f"the order cannot be read: {where} is not a day like 2026-11-05") from None
 
 
-def _instant(value: object) -> datetime:
+def _instant(text: str) -> datetime:
     try:
-        instant = datetime.fromisoformat(cast(str, value))
-    except (TypeError, ValueError):
-        raise BankFileError("the order's created_at is not a time like 2026-11-03T09:00:00+01:00") from None
-    return instant
+        return datetime.fromisoformat(text)
+    except ValueError:
+        example = "2026-11-03T09:00:00+01:00"
+        raise BankFileError(f"the order cannot be read: created_at is not a time like {example}") from None

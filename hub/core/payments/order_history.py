@@ -1,19 +1,20 @@
-"""Payment orders as the hub's signed chain tells them: made, approved, withdrawn, written as a file, booked, returned.
+"""Payment orders as recorded in the hub's signed chain: made, approved, withdrawn, written as a file, booked, returned.
 
-It reads documents and says what may be done next; it signs nothing and holds no member's account number: a payment
-names the row of the account it goes to.
+This module reads documents and decides what may be done next. It signs nothing and holds no member's account number: a
+payment names the row of the account it goes to.
 """
 
 import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 
+import msgspec
+
+from hub.core.ledger.approvals import APPROVALS_NEEDED
 from hub.core.ledger.attestations import AttestedDocument
 from hub.core.ledger.entries import Entry, difference
-from hub.core.ledger.month_runs import APPROVALS_NEEDED
 from hub.core.ledger.signed_document import canonical_bytes
 from hub.core.payments.accounts import CoopAccount
 from hub.core.payments.due import PAYOUTS, AmountDue, MemberMonth, MonthCents, OrderKind
@@ -23,7 +24,7 @@ PAYMENT_ORDER: Final = "payment-order"
 PAYMENT_APPROVAL: Final = "payment-approval"
 PAYMENT_WITHDRAWAL: Final = "payment-withdrawal"
 PAYMENT_FILE: Final = "payment-file"
-ORDER_WORDS: Final = (PAYMENT_ORDER, PAYMENT_APPROVAL, PAYMENT_WITHDRAWAL, PAYMENT_FILE)
+ORDER_KINDS: Final = (PAYMENT_ORDER, PAYMENT_APPROVAL, PAYMENT_WITHDRAWAL, PAYMENT_FILE)
 RECORD_TAG: Final = b"commonwatt payment record v1\n"
 BOOKED_KIND: Final = "fund:payment"
 RETURNED_KIND: Final = "fund:return"
@@ -31,16 +32,54 @@ PAYMENT_LINE, RETURN_LINE, ROUNDING_LINE = "payment", "payment-return", "payment
 BANK, ROUNDING = "bank", "rounding"
 KEY_TAG: Final = b"commonwatt payment order v1\n"
 COOP_CHARS: Final = 8
-MARK_CHARS: Final = 6
+HASH_CHARS: Final = 6
 REASON_CHARS_MAX: Final = 140
 DRAFT, APPROVED, WRITTEN, BOOKED, WITHDRAWN = "draft", "approved", "written", "booked", "withdrawn"
 
-MonthAmounts = tuple[str, int, int, int]
+
+class _AccountContent(msgspec.Struct, frozen=True):
+    """The co-op's account inside an order's document."""
+
+    name: str
+    iban: str
+    bic: str | None
+    creditor_id: str
+    smallest_cent: int
+    netted: bool
+
+
+class _OrderContent(msgspec.Struct, frozen=True):
+    """An order's document. A line is member, amount, account row, mandate, and (month, credit, debit, rounding)."""
+
+    payments: OrderKind
+    through: str
+    date: str
+    made_at: int
+    account: _AccountContent
+    lines: tuple[tuple[str, int, int, str | None, tuple[tuple[str, int, int, int], ...]], ...]
+    message_id: str
+
+
+class _ApprovalContent(msgspec.Struct, frozen=True):
+    """A board member's approval."""
+
+    member: str
+    at: int
+
+
+class _WithdrawalContent(_ApprovalContent, frozen=True):
+    """A board member's withdrawal."""
+
+    reason: str
+
+
+class _FileContent(msgspec.Struct, frozen=True):
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """One line of an order: so much to or from this member by this account, and the months it covers."""
+    """One line of an order: an amount to or from a member, the account row, and the months it covers."""
 
     reference: str
     member: str
@@ -51,7 +90,7 @@ class Payment:
 
     @property
     def covered(self) -> MonthCents:
-        """What it covers of all its months together."""
+        """The sum of what it covers of its months."""
         whole = MonthCents()
         for _, part in self.months:
             whole = whole.plus(part)
@@ -60,7 +99,7 @@ class Payment:
 
 @dataclass(frozen=True, slots=True)
 class PaymentOrderRecord:
-    """An order with the board's words on it and what the bank did. Times are unix seconds, days local."""
+    """An order with the board's decisions on it and what the bank did. Times are unix seconds, days local."""
 
     order_key: str
     message_id: str
@@ -78,7 +117,7 @@ class PaymentOrderRecord:
 
     @property
     def state(self) -> str:
-        """draft, approved, written, booked; withdrawn by one board member, or by two once a file was written."""
+        """draft, approved, written or booked; withdrawn by one board member, or by two once a file was written."""
         if self.booked_on is not None:
             return BOOKED
         if len(self.withdrawals) >= (2 if self.files else 1):
@@ -104,15 +143,15 @@ class BankReport:
     made_at: int
 
 
-def bank_record(order: PaymentOrderRecord, word: BankReport) -> bytes:
-    """The record a booked run keeps and its entries cite."""
+def bank_record(order: PaymentOrderRecord, report: BankReport) -> bytes:
+    """The record that a booked run keeps and its entries cite."""
     document = {
         "order": order.order_key,
-        "message_id": word.message_id,
-        "day": word.day,
-        "reference": word.reference,
-        "reason": word.reason,
-        "made_at": word.made_at,
+        "message_id": report.message_id,
+        "day": report.day,
+        "reference": report.reference,
+        "reason": report.reason,
+        "made_at": report.made_at,
     }
     return RECORD_TAG + canonical_bytes(document)
 
@@ -120,9 +159,8 @@ def bank_record(order: PaymentOrderRecord, word: BankReport) -> bytes:
 def read_bank_report(record: bytes) -> BankReport:
     """What the bank did, from such a record. Raises: ValueError for other bytes."""
     try:
-        said = json.loads(record.removeprefix(RECORD_TAG))
-        return BankReport(said["message_id"], said["day"], said["reference"], said["reason"], said["made_at"])
-    except (TypeError, KeyError) as error:
+        return msgspec.json.decode(record.removeprefix(RECORD_TAG), type=BankReport)
+    except ValueError as error:
         raise ValueError(f"not the record of a payment: {error}") from None
 
 
@@ -137,9 +175,9 @@ def order_content(
     number: int,
     account: CoopAccount,
 ) -> dict[str, object]:
-    """What the attestation of an order says; `dues` have the account's row and the mandate. `number` counts orders.
+    """The content of an order's attestation; `dues` have the account's row and the mandate. `number` counts orders.
 
-    Its message id ends in a mark of all it says, so that no other order ever has the same one.
+    The message id ends in a hash of the content, so that no other order ever has the same one.
     """
     lines = [
         [due.member, due.amount_cent, row, mandate, [[month, *_plain(part)] for month, part in due.months]]
@@ -160,99 +198,100 @@ def order_content(
         },
         "lines": lines,
     }
-    mark = hashlib.sha256(canonical_bytes(content)).hexdigest()[:MARK_CHARS]
+    short_hash = hashlib.sha256(canonical_bytes(content)).hexdigest()[:HASH_CHARS]
     letter = "P" if kind == PAYOUTS else "C"
-    message_id = f"{coop[:COOP_CHARS].strip('-')}-{letter}{through.replace('-', '')}-{number}-{mark}"
+    message_id = f"{coop[:COOP_CHARS].strip('-')}-{letter}{through.replace('-', '')}-{number}-{short_hash}"
     return content | {"message_id": message_id}
 
 
 def order_key_of(content: Mapping[str, object]) -> str:
-    """The order's name in the chain."""
+    """The order's key in the chain."""
     return hashlib.sha256(KEY_TAG + canonical_bytes(content)).hexdigest()
 
 
-def read_orders(said: Iterable[AttestedDocument], bank: Iterable[BankReport]) -> tuple[PaymentOrderRecord, ...]:
-    """All orders as they were made, from the attestations about them and what the books say the bank did."""
+def read_orders(documents: Iterable[AttestedDocument], bank: Iterable[BankReport]) -> tuple[PaymentOrderRecord, ...]:
+    """All orders as they were made, from the attestations about them and what the books record of the bank.
+
+    Raises: ValueError for an attestation whose content does not have the form of its kind.
+    """
     made: list[AttestedDocument] = []
     approvals: dict[str, list[tuple[str, int]]] = defaultdict(list)
     withdrawals: dict[str, list[tuple[str, int, str]]] = defaultdict(list)
     files: dict[str, list[str]] = defaultdict(list)
-    for each in said:
-        content = each.content
+    for each in documents:
         if each.kind == PAYMENT_ORDER:
             made.append(each)
         elif each.kind == PAYMENT_APPROVAL:
-            approvals[each.run_key].append((cast(str, content["member"]), cast(int, content["at"])))
+            approval = each.content_as(_ApprovalContent)
+            approvals[each.run_key].append((approval.member, approval.at))
         elif each.kind == PAYMENT_WITHDRAWAL:
-            word = (cast(str, content["member"]), cast(int, content["at"]), cast(str, content["reason"]))
-            withdrawals[each.run_key].append(word)
+            withdrawal = each.content_as(_WithdrawalContent)
+            withdrawals[each.run_key].append((withdrawal.member, withdrawal.at, withdrawal.reason))
         elif each.kind == PAYMENT_FILE:
-            files[each.run_key].append(cast(str, content["sha256"]))
-    words = tuple(bank)
+            files[each.run_key].append(each.content_as(_FileContent).sha256)
+    reports = tuple(bank)
     return tuple(
         _order(
             each,
             approvals=tuple(approvals[each.run_key]),
             withdrawals=tuple(withdrawals[each.run_key]),
             files=tuple(files[each.run_key]),
-            bank=words,
+            bank=reports,
         )
         for each in made
     )
 
 
 def _order(
-    said: AttestedDocument,
+    document: AttestedDocument,
     *,
     approvals: tuple[tuple[str, int], ...],
     withdrawals: tuple[tuple[str, int, str], ...],
     files: tuple[str, ...],
     bank: Sequence[BankReport],
 ) -> PaymentOrderRecord:
-    content = said.content
-    account = cast(Mapping[str, object], content["account"])
-    message_id = cast(str, content["message_id"])
-    mine = [word for word in bank if word.message_id == message_id]
+    content = document.content_as(_OrderContent)
+    account = content.account
+    reports = [report for report in bank if report.message_id == content.message_id]
     return PaymentOrderRecord(
-        order_key=said.run_key,
-        message_id=message_id,
-        kind=cast(OrderKind, content["payments"]),
-        through=cast(str, content["through"]),
-        pay_on=cast(str, content["date"]),
-        made_at=cast(int, content["made_at"]),
+        order_key=document.run_key,
+        message_id=content.message_id,
+        kind=content.payments,
+        through=content.through,
+        pay_on=content.date,
+        made_at=content.made_at,
         account=CoopAccount(
-            name=cast(str, account["name"]),
-            iban=cast(str, account["iban"]),
-            bic=cast("str | None", account["bic"]),
-            creditor_id=cast(str, account["creditor_id"]),
-            smallest_cent=cast(int, account["smallest_cent"]),
-            is_netted=cast(bool, account["netted"]),
+            name=account.name,
+            iban=account.iban,
+            bic=account.bic,
+            creditor_id=account.creditor_id,
+            smallest_cent=account.smallest_cent,
+            is_netted=account.netted,
         ),
         payments=tuple(
-            _payment(line, f"{message_id}-{place}")
-            for place, line in enumerate(cast(list[list[object]], content["lines"]), start=1)
+            Payment(
+                reference=f"{content.message_id}-{place}",
+                member=member,
+                amount_cent=amount_cent,
+                account=row,
+                mandate=mandate,
+                months=tuple((month, MonthCents(credit, debit, rest)) for month, credit, debit, rest in months),
+            )
+            for place, (member, amount_cent, row, mandate, months) in enumerate(content.lines, start=1)
         ),
         approvals=approvals,
         withdrawals=withdrawals,
         files=files,
-        booked_on=next((word.day for word in mine if word.reference is None), None),
-        returned=tuple((word.reference, word.reason, word.made_at) for word in mine if word.reference is not None),
+        booked_on=next((report.day for report in reports if report.reference is None), None),
+        returned=tuple((each.reference, each.reason, each.made_at) for each in reports if each.reference is not None),
     )
 
 
-def _payment(line: Sequence[object], reference: str) -> Payment:
-    member, amount, account, mandate, months = line
-    parts = [
-        (month, MonthCents(credit, debit, rest)) for month, credit, debit, rest in cast(list[MonthAmounts], months)
-    ]
-    return Payment(
-        reference, cast(str, member), cast(int, amount), cast(int, account), cast("str | None", mandate),
-        tuple(parts),
-    )  # fmt: skip
-
-
 def covered_by(orders: Iterable[PaymentOrderRecord]) -> dict[MemberMonth, MonthCents]:
-    """What standing orders cover of each member's month. A returned payment covers nothing, its rounding stays."""
+    """What the orders that are not withdrawn cover of each member's month.
+
+    A returned payment covers only its rounding.
+    """
     covered: dict[MemberMonth, MonthCents] = defaultdict(MonthCents)
     for order in orders:
         if order.state == WITHDRAWN:
@@ -275,48 +314,48 @@ def file_obstacle(order: PaymentOrderRecord) -> str | None:
     return "it is booked: the bank has executed it" if order.state == BOOKED else None
 
 
-def decision_obstacle(order: PaymentOrderRecord, member: str, *, is_board: bool, word: str) -> str | None:
-    """Why this member may not approve or withdraw the order; None where the word counts."""
+def decision_obstacle(order: PaymentOrderRecord, member: str, *, is_board: bool, kind: str) -> str | None:
+    """Why this member may not approve or withdraw the order; None where the decision counts."""
     if not is_board:
         return f"{member} is not on the board: two different board members approve an order"
-    if word == PAYMENT_APPROVAL:
+    if kind == PAYMENT_APPROVAL:
         if order.state != DRAFT:
-            return f"{order.message_id} is {order.state} already"
+            return f"{order.message_id} is already {order.state}"
         if member in {name for name, _ in order.approvals}:
-            return f"{member} has approved it already: the second approval is another board member's"
+            return f"{member} has already approved it: the second approval must come from another board member"
         return None
     if order.state in (BOOKED, WITHDRAWN):
-        return f"{order.message_id} is {order.state} already"
+        return f"{order.message_id} is already {order.state}"
     if member in {name for name, _, _ in order.withdrawals}:
-        return f"{member} has withdrawn it already: a file was written, so a second board member must too"
+        return f"{member} has already withdrawn it: a file was written, so a second board member must withdraw it too"
     return None
 
 
 def booking_obstacle(order: PaymentOrderRecord) -> str | None:
     """Why the order may not be booked as executed; None where it may.
 
-    A withdrawn order that the bank executed all the same is booked too: what it moved twice is due back next time.
+    A withdrawn order that the bank executed anyway is booked too: what was paid twice is due back in the next order.
     """
     if order.state == BOOKED:
-        return f"it is booked already, on {order.booked_on}"
-    return None if order.files else f"it is {order.state}: no file of it was ever written, so the bank cannot have it"
+        return f"it is already booked, on {order.booked_on}"
+    return None if order.files else f"its file was never written (it is {order.state}), so the bank cannot have it"
 
 
 def return_obstacle(order: PaymentOrderRecord, reference: str) -> str | None:
     """Why this payment cannot be booked as returned; None where it may."""
     if order.state != BOOKED:
-        return "it is not booked: book the order first, then what came back of it"
+        return "it is not booked: book the order first, then the returned payment"
     if reference not in {payment.reference for payment in order.payments}:
         return f"it has no payment with the reference {reference[:40]!r}"
-    return f"{reference} is returned already" if reference in {known for known, _, _ in order.returned} else None
+    return f"{reference} is already returned" if reference in {known for known, _, _ in order.returned} else None
 
 
 def payment_entries(
     order: PaymentOrderRecord, *, day: str, run: str, cites: str, returned: str | None = None
 ) -> tuple[Entry, ...]:
-    """The entries of an executed order, or of one payment of it that came back. The rounding is booked once for good.
+    """The entries of an executed order, or of its one returned payment. The rounding is booked once and for all.
 
-    Money in the bank is negative in this ledger's sign, as what the co-op owes a member is positive.
+    What the co-op owes a member is positive in the ledger, so money in the bank is negative.
     """
     entries = []
     for payment in order.payments:

@@ -1,6 +1,6 @@
-"""What is to be paid of a statement now: its documents' amounts without what waits for the board's decision.
+"""What is to be paid of a statement now: the amounts of its documents without what waits for the board's decision.
 
-It stands beside the statement, as objections come and go and the statement stays. It stores nothing.
+It is a document of its own beside the statement: objections come and go, the statement does not change.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,14 +15,24 @@ SIDE_OF_LINE: Final = {
     **dict.fromkeys(("demand", "received", "imported", "debit"), "received"),
     **dict.fromkeys(("surplus", "sold", "exported", "credit"), "sold"),
 }
-"""Which energy a line is about: what is drawn, or what is fed in. An objection freezes the money that hangs on it."""
+"""Which energy a line is about: drawn or fed in. An objection to the line freezes the money for that energy."""
 
 ObjectedLine = tuple[str, str, int]
 """(local day or empty for the month, line, until when the board decides in unix seconds)"""
 
 
 def payable_amounts(statement: Mapping[str, Any], waiting: Iterable[ObjectedLine]) -> dict[str, object]:
-    """The amounts due by each document, how much of them waits, and what is left. Positive sums go to the member."""
+    """What is due by each document, how much of it waits, and what is left. Positive sums go to the member.
+
+    >>> bill = bill_without_tax("received", 250) | {"number": "I-1"}
+    >>> day = {"day": "2026-10-24", "money": {"debit_nano": 2_500_000_000}}
+    >>> statement = {"member": {"id": "m01"}, "month": "2026-10", "billed": True, "tax": [bill], "days": [day]}
+    >>> payable_amounts(statement, [])["now_cent"]
+    -250
+    >>> payment = payable_amounts(statement, [("2026-10-24", "demand", 1_800_000_000)])
+    >>> payment["waiting_cent"], payment["now_cent"]
+    (-250, 0)
+    """
     waits = sorted(waiting)
     bills = [_due(bill, statement, waits) for bill in _documents(statement)]
     sums = {
@@ -41,7 +51,7 @@ def payable_amounts(statement: Mapping[str, Any], waiting: Iterable[ObjectedLine
 
 
 def _documents(statement: Mapping[str, Any]) -> Sequence[Document]:
-    """The bills that stand; of a month billed before there were any, its plain amounts; of an open month nothing."""
+    """The current bills; the plain amounts of a month billed before there were bills; nothing for an open month."""
     if statement["tax"] or not statement["billed"]:
         return list(statement["tax"])
     return [
@@ -51,21 +61,21 @@ def _documents(statement: Mapping[str, Any]) -> Sequence[Document]:
     ]
 
 
-def bill_without_tax(side: str, cents: int) -> Document:
-    """What stands for the bill or credit note of a month published before there were any: one amount without tax."""
+def bill_without_tax(side: str, cents: int) -> dict[str, object]:
+    """The substitute for the bill or credit note of a month published before there were bills: one untaxed amount."""
     line = {"name": side, "net_cent": cents, "rate_ppm": 0, "reverse_charge": False, "days": None}
     return {"number": "", "lines": [line], "taxes": [], "gross_cent": cents, "due_cent": cents}
 
 
 def _due(bill: Mapping[str, Any], statement: Mapping[str, Any], waits: Sequence[ObjectedLine]) -> dict[str, Any]:
-    """Only what is still due can wait: what an earlier document has billed is paid, or is being corrected."""
+    """Only what is still due can wait: what an earlier document billed is paid already or is being corrected."""
     side, due = str(bill["lines"][0]["name"]), int(bill["due_cent"])
     waiting = min(waiting_cents(bill, statement["days"], waits), max(due, 0))
     return {"number": bill["number"], "side": side, "due_cent": due, "waiting_cent": waiting, "now_cent": due - waiting}
 
 
 def waiting_cents(bill: Mapping[str, Any], days: Sequence[Mapping[str, Any]], waits: Sequence[ObjectedLine]) -> int:
-    """How many cents of a whole document hang on what waits, its taxes included. `days` have their exact money."""
+    """How many cents of a document wait, its taxes included. `days` have their exact money."""
     frozen = [_frozen_cent(line, days, waits) for line in bill["lines"]]
     waiting = sum(frozen)
     for tax in bill["taxes"]:
@@ -78,7 +88,7 @@ def waiting_cents(bill: Mapping[str, Any], days: Sequence[Mapping[str, Any]], wa
 
 
 def _frozen_cent(line: Mapping[str, Any], month: Sequence[Mapping[str, Any]], waits: Sequence[ObjectedLine]) -> int:
-    """The part of a line's cents that hangs on days somebody objected to, by largest remainder of the exact amounts."""
+    """The part of a line's cents for days under objection, by largest remainder of the exact amounts."""
     if line["name"] not in SIDES:
         return 0
     days = {day for day, name, _ in waits if SIDE_OF_LINE[name] == line["name"]}

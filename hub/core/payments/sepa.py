@@ -1,7 +1,7 @@
 """Payments for the bank, checked before anything is written: payouts to members and collections by direct debit.
 
-Amounts are whole cents. Everything the bank would refuse a whole file for is refused here first, in one line. Pure: the
-XML is written in bank_files.py.
+Amounts are whole cents. Whatever would make the bank refuse the whole file is refused here first, in one line.
+bank_files.py writes the XML.
 """
 
 import re
@@ -33,12 +33,12 @@ IBAN_FORM = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")
 
 
 class BankFileError(CommonwattError):
-    """These payments cannot become a file; one line says which and why. Holds no account number."""
+    """These payments cannot become a file. One line says which payment is wrong and why, without account numbers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """Who holds an account. Without `bic` the bank finds it by the IBAN."""
+    """An account and its holder. Without `bic` the bank finds the account by the IBAN."""
 
     name: str
     iban: str
@@ -47,7 +47,7 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Payout:
-    """Money to a member. `reference` comes back on the bank's statement and is unique in the order."""
+    """Money to a member. `reference` appears on the bank's statement and is unique in the order."""
 
     reference: str
     to: Party
@@ -70,7 +70,7 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class PayoutOrder:
-    """A file of payouts. The same `message_id` twice lets the bank see that a file was sent twice."""
+    """A file of payouts. By a repeated `message_id` the bank sees that a file was sent twice."""
 
     message_id: str
     created_at: datetime
@@ -103,7 +103,7 @@ class CollectionOrder:
 
 
 def check_payouts(order: PayoutOrder) -> PayoutOrder:
-    """The order with names and texts in the characters banks take. Raises: BankFileError for the first thing wrong."""
+    """The order with names and texts in characters that banks accept. Raises: BankFileError for the first problem."""
     _check_head(order.message_id, order.created_at, count=len(order.payouts))
     _check_references(payout.reference for payout in order.payouts)
     return replace(
@@ -114,13 +114,13 @@ def check_payouts(order: PayoutOrder) -> PayoutOrder:
 
 
 def check_collections(order: CollectionOrder) -> CollectionOrder:
-    """The order with names and texts in the characters banks take. Raises: BankFileError for the first thing wrong."""
+    """The order with names and texts in characters that banks accept. Raises: BankFileError for the first problem."""
     _check_head(order.message_id, order.created_at, count=len(order.collections))
     if order.scheme not in SCHEMES:
         raise BankFileError(f"the scheme {order.scheme!r} is neither CORE nor B2B")
     creditor_id = compact(order.creditor_id)
     if not is_creditor_id(creditor_id):
-        raise BankFileError("the creditor identifier is not one: its check digits or its form are wrong")
+        raise BankFileError("the creditor identifier is not valid: its form or its check digits are wrong")
     _check_references(collection.reference for collection in order.collections)
     return replace(
         order,
@@ -138,7 +138,7 @@ def is_iban(iban: str) -> bool:
 
 
 def is_creditor_id(creditor_id: str) -> bool:
-    """Whether this is a SEPA creditor identifier; its business code, places 5 to 7, is not covered by the check."""
+    """Whether this is a SEPA creditor identifier. The check digits do not cover characters 5 to 7."""
     if CREDITOR_ID.fullmatch(creditor_id) is None:
         return False
     return _mod_97(creditor_id[7:] + creditor_id[:4]) == 1
@@ -150,7 +150,7 @@ def is_bic(bic: str) -> bool:
 
 
 def compact(number: str) -> str:
-    """A number as people write it, without its spaces and in capitals."""
+    """A number as people write it, without spaces and in capitals."""
     return "".join(number.split()).upper()
 
 
@@ -159,20 +159,20 @@ def _mod_97(text: str) -> int:
 
 
 def _check_head(message_id: str, created_at: datetime, *, count: int) -> None:
-    # Two characters are left for the number of the block inside the file.
+    # The limit leaves two characters for the number of the block inside the file.
     _check_reference(message_id, "the message id", limit=MAX_MESSAGE_ID_CHARS)
     if created_at.tzinfo is None:
-        raise BankFileError("the time of creation has no time zone")
+        raise BankFileError("the time of creation has no time zone; add one, as in 2026-11-03T09:00:00+01:00")
     if not count:
-        raise BankFileError("there is nothing to pay: no transaction in the order")
+        raise BankFileError("nothing to pay: the order has no payments")
     if count > MAX_TRANSACTIONS:
-        raise BankFileError(f"{count} transactions are more than the {MAX_TRANSACTIONS} of one file: split the order")
+        raise BankFileError(f"{count} payments are too many for one file (at most {MAX_TRANSACTIONS}): split the order")
 
 
 def _check_references(references: Iterable[str]) -> None:
     for reference, times in Counter(references).items():
         if times > 1:
-            raise BankFileError(f"the reference {reference[:40]!r} stands {times} times; each payment needs its own")
+            raise BankFileError(f"the reference {reference[:40]!r} is used {times} times; each payment needs its own")
 
 
 def _check_reference(reference: str, what: str, *, limit: int = MAX_REFERENCE_CHARS) -> None:
@@ -180,7 +180,9 @@ def _check_reference(reference: str, what: str, *, limit: int = MAX_REFERENCE_CH
     slashes = reference.startswith("/") or reference.endswith("/") or "//" in reference
     is_plain = REFERENCE.fullmatch(reference) is not None and reference == reference.strip() and not slashes
     if not is_plain or len(reference) > limit:
-        raise BankFileError(f"{what} {reference[:40]!r} is not 1 to {limit} letters, digits and signs the banks take")
+        raise BankFileError(
+            f"{what} {reference[:40]!r} is not 1 to {limit} letters, digits and signs that banks accept"
+        )
 
 
 def _check_party(party: Party, what: str) -> Party:
@@ -192,7 +194,7 @@ def _check_party(party: Party, what: str) -> Party:
         raise BankFileError(f"{what} {name[:40]!r}: the IBAN is wrong (length, check digits, or not a SEPA country)")
     bic = None if party.bic is None else compact(party.bic)
     if bic is not None and not is_bic(bic):
-        raise BankFileError(f"{what} {name[:40]!r}: the BIC is none; leave it out, the IBAN is enough")
+        raise BankFileError(f"{what} {name[:40]!r}: the BIC is not valid; leave it out, the IBAN is enough")
     return Party(name, iban, bic)
 
 
@@ -225,6 +227,6 @@ def _check_collection(collection: Collection, *, collect_on: date) -> Collection
     if collection.mandate_signed_on > collect_on:
         raise BankFileError(f"{what}: the mandate is signed after the day of collection")
     if collection.sequence not in SEQUENCES:
-        raise BankFileError(f"{what}: the sequence {collection.sequence!r} is none of {', '.join(SEQUENCES)}")
+        raise BankFileError(f"{what}: the sequence {collection.sequence!r} is not one of {', '.join(SEQUENCES)}")
     debtor = _check_party(collection.debtor, f"{what}: the debtor")
     return replace(collection, debtor=debtor, text=_check_text(collection.text, what))

@@ -1,4 +1,4 @@
-"""Names and texts in the few characters every SEPA bank takes, and how long an account number is in each country."""
+"""Names and texts in the characters that every SEPA bank accepts, and the length of an IBAN in each country."""
 
 import re
 import unicodedata
@@ -16,8 +16,8 @@ IBAN_LENGTHS: Final = {
     "PL": 28, "PT": 25, "RO": 24, "RS": 22, "SE": 24, "SI": 19, "SK": 24, "SM": 27, "VA": 22,
 }  # fmt: skip
 
-# What a decomposition into letter and accent does not reach: German by its own custom, Greek by ELOT 743, Cyrillic by
-# the Bulgarian law on transliteration.
+# Letters that Unicode does not decompose into letter and accent: German by custom, Greek by ELOT 743, Cyrillic by the
+# Bulgarian law on transliteration.
 LETTERS: Final = {
     "ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d",
     "þ": "th", "ħ": "h", "ı": "i", "ŋ": "n", "ŧ": "t",
@@ -34,13 +34,16 @@ SIGNS: Final = {
     "…": "...", "\\": "/", "|": "/", "€": "EUR", "*": ".", "#": ".",
 }  # fmt: skip
 
-
-# In Greek the two letters stand for one sound, written ou.
+# In Greek these two letters are one sound, written ou.
 GREEK_OU = re.compile("([οόΟΌ])([υύΥΎ])")
 
 
 def sepa_text(text: str) -> str:
-    """The text in SEPA's characters, spaces collapsed; a sign that has no likeness becomes a full stop."""
+    """The text in SEPA's characters with single spaces; a sign without an equivalent becomes a full stop.
+
+    >>> sepa_text("Jürgen Größe & Søn")
+    'Juergen Groesse + Son'
+    """
     composed = GREEK_OU.sub(lambda ou: ou[1] + ("u" if ou[2].islower() else "U"), unicodedata.normalize("NFC", text))
     cleaned = "".join(_replaced(char) for char in composed)
     return " ".join(cleaned.split())

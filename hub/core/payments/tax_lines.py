@@ -1,7 +1,7 @@
-"""The lines and taxes of one bill or credit note, in whole cents. It knows no law: rates are handed in.
+"""The lines and taxes of one bill or credit note, in whole cents. It knows no tax law: the caller passes the rates.
 
-Rounding: tax is computed once per document and rate, on the sum of that rate's lines, half a cent upwards. Net amounts
-are the statement's cents, which add up over all members.
+Rounding: tax is computed once per document and rate, on the sum of that rate's lines; half a cent is rounded up. Net
+amounts are the statement's cents, which add up over all members.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ RECEIVED, SOLD, FEE = "received", "sold", "fee"
 
 @dataclass(frozen=True, slots=True)
 class BillLine:
-    """One net amount and its rate, of the local days named if the document has several such lines.
+    """One net amount and its rate. `days` are its first and last local day where a document has several such lines.
 
-    With `reverse_charge` the recipient owes the tax: it is named, and not part of the document's sum.
-    Raises: ValueError for a negative amount or a rate that is none.
+    With `reverse_charge` the recipient owes the tax: it is shown, but not part of the document's sum.
+    Raises: ValueError for a negative amount or a rate outside 0 to 100 %.
     """
 
     name: str
@@ -28,9 +28,11 @@ class BillLine:
 
     def __post_init__(self) -> None:
         if self.net_cent < 0:
-            raise ValueError(f"{self.name}: a line is not negative; what is owed to the member goes to the credit note")
+            raise ValueError(
+                f"{self.name}: a line cannot be negative; what is owed to the member goes on the credit note"
+            )
         if not 0 <= self.rate_ppm <= PPM:
-            raise ValueError(f"{self.name}: {self.rate_ppm} ppm is no tax rate")
+            raise ValueError(f"{self.name}: {self.rate_ppm} ppm is not a tax rate from 0 to {PPM}")
 
     def plain(self) -> dict[str, object]:
         """The line as a table for JSON."""
@@ -44,12 +46,21 @@ class BillLine:
 
 
 def tax_cent(net_cent: int, rate_ppm: int) -> int:
-    """The tax on a net amount that is not negative, half a cent upwards."""
+    """The tax on a net amount that is not negative; half a cent is rounded up.
+
+    >>> tax_cent(1_250, 200_000), tax_cent(5, 100_000), tax_cent(4, 100_000)
+    (250, 1, 0)
+    """
     return (2 * net_cent * rate_ppm + PPM) // (2 * PPM)
 
 
 def add_up(lines: Sequence[BillLine]) -> dict[str, object]:
-    """Lines, taxes by rate and the sums of a document. What is reverse charged is named and not charged."""
+    """Lines, taxes by rate and the sums of a document. Reverse-charged tax is shown and not charged.
+
+    >>> bill = add_up([BillLine("received", 1_250, 200_000), BillLine("fee", 300, 100_000)])
+    >>> bill["net_cent"], bill["tax_cent"], bill["gross_cent"]
+    (1550, 280, 1830)
+    """
     net = sum(line.net_cent for line in lines)
     taxes: list[dict[str, object]] = []
     charged = 0

@@ -1,6 +1,6 @@
-"""How a co-op's months are taxed: rates by date, as what each member buys and sells, the words documents carry.
+"""How a co-op's months are taxed: rates by date, each member's tax status, and the sentences documents must contain.
 
-It knows no law and no rate of any country: the board enters all of it. Units: rates in ppm of the net amount.
+It knows no country's law or rates: the board enters all of it. Units: rates in ppm of the net amount.
 """
 
 from collections.abc import Mapping
@@ -18,9 +18,9 @@ WORDS: Final = (SELF_BILLING, REVERSE_CHARGE, SMALL_BUSINESS, PRIVATE)
 
 @dataclass(frozen=True, slots=True)
 class TaxRates:
-    """What holds from a local day on: a rate for each kind, or the co-op charges no tax as a small business.
+    """The rates from a local day on; as a small business, the co-op charges no tax on energy and fees.
 
-    The rate on what members sell is theirs, not the co-op's: it holds either way.
+    The rate on what members sell is their own, so it applies either way.
     """
 
     from_day: str
@@ -32,7 +32,7 @@ class TaxRates:
 
 @dataclass(frozen=True, slots=True)
 class TaxStatus:
-    """As what a member sells and buys from a local day on. Who is not named sells as a private person."""
+    """How a member sells and buys from a local day on. Members without a status sell as private persons."""
 
     member: str
     from_day: str
@@ -43,7 +43,7 @@ class TaxStatus:
 
 @dataclass(frozen=True, slots=True)
 class TaxTreatment:
-    """How one kind of a member's amounts is taxed on a day; `word` names the sentence the document must carry."""
+    """How one kind of a member's amounts is taxed on a day. `note_key` names the sentence the document must contain."""
 
     rate_ppm: int = 0
     reverse_charge: bool = False
@@ -52,7 +52,7 @@ class TaxTreatment:
 
 @dataclass(frozen=True, slots=True)
 class TaxTerms:
-    """All of it. `issuer` is the co-op's name, address and tax number, line by line, as documents show them."""
+    """All tax terms of a co-op. `issuer` is its name, address and tax number, line by line, as documents show them."""
 
     issuer: tuple[str, ...]
     rates: tuple[TaxRates, ...]
@@ -64,20 +64,20 @@ class TaxTerms:
         return asdict(self)
 
     def standing(self, member: str, day: str) -> TaxStatus:
-        """The member's standing on a local day."""
+        """The member's tax status on a local day."""
         known = [each for each in self.standings if each.member == member and each.from_day <= day]
         return max(known, key=lambda each: each.from_day, default=TaxStatus(member, ""))
 
     def treatment(self, member: str, kind: str, day: str) -> TaxTreatment:
-        """How this kind of the member's amounts is taxed on a local day; untaxed before the first rates."""
+        """How this kind of the member's amounts is taxed on a local day; untaxed before the first rates apply."""
         known = [each for each in self.rates if each.from_day <= day]
         if not known:
             return TaxTreatment()
         rates, standing = max(known, key=lambda each: each.from_day), self.standing(member, day)
         if kind == SOLD:
             taxed = standing.sells in (STANDARD, REVERSE_CHARGE)
-            word = "" if standing.sells == STANDARD else standing.sells
-            return TaxTreatment(rates.sold_ppm if taxed else 0, standing.sells == REVERSE_CHARGE, word)
+            note_key = "" if standing.sells == STANDARD else standing.sells
+            return TaxTreatment(rates.sold_ppm if taxed else 0, standing.sells == REVERSE_CHARGE, note_key)
         if rates.small_business:
             return TaxTreatment(note_key=SMALL_BUSINESS)
         rate_ppm = rates.bought_ppm if kind == BOUGHT else rates.fees_ppm
@@ -85,9 +85,9 @@ class TaxTerms:
         return TaxTreatment(rate_ppm, is_reverse, REVERSE_CHARGE if is_reverse else "")
 
     def needed_words(self) -> tuple[str, ...]:
-        """The sentences that some document must carry by these terms."""
+        """The sentences that some document must contain under these terms."""
         needed = {SELF_BILLING} if any(each.sells != PRIVATE for each in self.standings) else set()
         needed |= {each.sells for each in self.standings if each.sells in (SMALL_BUSINESS, REVERSE_CHARGE)}
         needed |= {REVERSE_CHARGE for each in self.standings if each.buys == REVERSE_CHARGE}
         needed |= {SMALL_BUSINESS for each in self.rates if each.small_business}
-        return tuple(word for word in WORDS if word in needed)
+        return tuple(note_key for note_key in WORDS if note_key in needed)

@@ -1,6 +1,7 @@
-"""What a prompt brought: a home's use in both windows against its own ten last comparable days, with the uncertainty.
+"""What a prompt brought: a home's use in both windows against its own last ten comparable days, with the uncertainty.
 
-No adjustment by the hours before the event: it overstates, and it can be gamed by using more just before.
+It is not adjusted by the hours before the event: that overstates the effect, and a home could raise it by using more
+just before.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ CONFIDENCE = 0.9
 class MeasuredEffect:
     """Energy moved from the usual to the proposed window, and the half width of its 90 % interval.
 
-    Units: Wh. None when it cannot be measured; `words` say what was compared, or why not. `placebo_wh` is what the
-    same arithmetic gives on the comparable days, when nothing was asked: its mean is zero by construction, its spread
-    is the uncertainty.
+    Units: Wh. None if it cannot be measured; `words` is a sentence on what was compared, or why it cannot be measured.
+    `placebo_wh` is what the same arithmetic gives on the comparable days, when nobody was asked: its mean is zero by
+    construction, its spread is the uncertainty.
     """
 
     moved_wh: int | None
@@ -47,14 +48,14 @@ def measured_effect(
 ) -> MeasuredEffect:
     """The mean of what left the usual window and what came into the proposed one, against ten days of the same type.
 
-    Comparable days are working days for a working day, Saturdays and Sundays for those; days in `event_days` (local
-    day numbers since 1970, see local_day) are no measure of the usual. Both windows must be fully measured.
+    Working days are compared with working days, Saturdays with Saturdays, Sundays with Sundays. Days in `event_days`
+    (numbers as from local_day) are not used, as they were not usual. Both windows must be fully measured.
     """
     walls = wall_slots(demand.first_slot, len(demand.energy_wh), tz=tz)
     outside = len(demand.energy_wh) - duration_slots
     places = [usual_slot - demand.first_slot, proposed_slot - demand.first_slot]
     if min(places) < 0 or max(places) > outside:
-        return _unmeasured("the readings do not reach over both windows yet")
+        return _unmeasured("the readings do not cover both windows yet")
     today = _moved(demand.energy_wh, places[0], places[1], duration_slots=duration_slots)
     if not np.isfinite(today):
         return _unmeasured("readings are missing in one of the two windows")
@@ -63,7 +64,7 @@ def measured_effect(
     usual_days = np.array([_moved_on(demand, walls, places, back=event_day - d, duration=duration_slots) for d in days])
     known = usual_days[np.isfinite(usual_days)][:BASELINE_DAYS]
     if len(known) < BASELINE_DAYS_MIN:
-        return _unmeasured(f"only {len(known)} comparable days are known, {BASELINE_DAYS_MIN} are needed")
+        return _unmeasured(f"only {len(known)} comparable days have readings, {BASELINE_DAYS_MIN} are needed")
     moved = today - float(known.mean())
     spread = float(known.std(ddof=1)) * (1 + 1 / len(known)) ** 0.5
     uncertainty = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2) * spread
@@ -72,7 +73,12 @@ def measured_effect(
 
 
 def local_day(slot: int, *, tz: str) -> int:
-    """The number of a slot's local day since 1970."""
+    """The number of a slot's local day, counted from 1 January 1970.
+
+    >>> from protocols.slots import parse_slot
+    >>> local_day(parse_slot("1970-01-01T23:00Z"), tz="Europe/Berlin")
+    1
+    """
     return int(wall_slots(slot, 1, tz=tz)[0]) // SLOTS_PER_DAY
 
 
@@ -99,7 +105,7 @@ def _moved_on(demand: History, walls: Ints, places: list[int], *, back: int, dur
 
 
 def _moved(energy_wh: Floats, usual: int, proposed: int, *, duration_slots: int) -> float:
-    """Half of (use in the proposed window less use in the usual one): a moved run changes it by its energy."""
+    """(Use in the proposed window less use in the usual one) / 2: a run that moved changes this by its energy."""
     inside = energy_wh[proposed : proposed + duration_slots].sum()
     return float(inside - energy_wh[usual : usual + duration_slots].sum()) / 2
 
@@ -110,7 +116,7 @@ def _unmeasured(why: str) -> MeasuredEffect:
 
 def _words(moved_wh: float, uncertainty_wh: float, days: int) -> str:
     low, high = (moved_wh - uncertainty_wh) / 1000, (moved_wh + uncertainty_wh) / 1000
-    against = f"against the mean of the {days} last comparable days"
+    against = f"against the mean of the last {days} comparable days"
     if low <= 0 <= high:
         return (
             f"{moved_wh / 1000:.1f} kWh {against}, but between {low:.1f} and {high:.1f} kWh is within this home's "

@@ -1,7 +1,7 @@
-"""The prompter: whom to ask to move which appliance, one by one against a forecast that includes the earlier ones.
+"""The prompter: whom to ask to move which appliance, one by one, each against a forecast with the earlier ones.
 
-Pure and deterministic: it decides and gives reasons; storing, sending and answering are others' work. The value of a
-move stands in shift_value, what a move brought afterwards in prompt_effect.
+Pure and deterministic: it decides and gives reasons; it does not store, send or read answers. shift_value.py computes
+what a move is worth, effect.py what a move brought afterwards.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ WEEK_SLOTS = 7 * SLOTS_PER_DAY
 
 @dataclass(frozen=True, slots=True)
 class _Option:
-    """A run that could be moved: where it usually is and where it may go, as places in the forecast."""
+    """A run that could be moved: where it usually starts and where it could start, as places in the forecast."""
 
     member: MemberHistory
     appliance: ShiftableAppliance
@@ -74,7 +74,7 @@ def propose(
     plan = ShiftPlan(net_paths(demand, supplies), peak_weight=rules.peak_weight, limit_wh=rules.limit_wh)
     chances = response_chances(members_history, rules)
     for member in members_history:
-        _take_in_open_asks(plan, member, chances[member.member], first_slot=first_slot)
+        _assign_open_prompts(plan, member, chances[member.member], first_slot=first_slot)
     asked = {member.member: _asked(member, now_slot=now_slot, tz=tz) for member in members_history}
     walls = wall_slots(first_slot, plan.slots, tz=tz)
     soonest = now_slot - first_slot + rules.notice_slots
@@ -95,7 +95,11 @@ def propose(
 
 
 def response_chances(members_history: Sequence[MemberHistory], rules: PromptRules) -> dict[str, float]:
-    """How likely each member is to say yes: the member's own rate, drawn to the group's, drawn to the prior."""
+    """How likely each member is to say yes.
+
+    The group's rate is moved towards the prior, and each member's own rate towards the group's, both as if by
+    `response_prior_asks` more prompts.
+    """
     counts = {
         member.member: (sum(ask.answer == "yes" for ask in member.earlier_prompts), len(member.earlier_prompts))
         for member in members_history
@@ -132,7 +136,7 @@ def _may_ask(member: MemberHistory, appliance: ShiftableAppliance) -> bool:
     return appliance.is_asked and not refused and appliance.energy_wh > 0 and appliance.duration_slots > 0
 
 
-def _take_in_open_asks(plan: ShiftPlan, member: MemberHistory, chance: float, *, first_slot: int) -> None:
+def _assign_open_prompts(plan: ShiftPlan, member: MemberHistory, chance: float, *, first_slot: int) -> None:
     """Runs that earlier prompts may still move count as assigned: sure after a yes, likely while unanswered."""
     for ask in member.earlier_prompts:
         usual, proposed = ask.usual_slot - first_slot, ask.proposed_slot - first_slot
@@ -169,7 +173,7 @@ def _runs(
 
 
 def _targets(appliance: ShiftableAppliance, walls: Ints, usual: int, *, soonest: int) -> Ints:
-    """Starts within the household's own window around the usual run, apart from it, all of the run inside."""
+    """Possible starts: the whole run is within the household's own window and does not overlap the usual run."""
     duration = appliance.duration_slots
     day = walls[usual] // SLOTS_PER_DAY
     earliest, latest = appliance.earliest_slot_of_day, appliance.latest_slot_of_day
@@ -187,9 +191,10 @@ def _targets(appliance: ShiftableAppliance, walls: Ints, usual: int, *, soonest:
 def _allocate(
     plan: ShiftPlan, options: Sequence[_Option], asked: Mapping[str, _Asked], rules: PromptRules
 ) -> list[_Chosen]:
-    """One prompt at a time, each valued against a plan that holds the earlier ones.
+    """One prompt at a time, each valued against a plan with the earlier ones.
 
-    Values only fall as slots fill up, so an option whose old value is beaten need not be looked at again yet.
+    Values only fall as slots fill up, so the queue holds upper bounds: an option is valued again only if its old value
+    is the highest, and it is chosen if its value is of this round.
     """
     chosen: list[_Chosen] = []
     given: dict[str, int] = {}

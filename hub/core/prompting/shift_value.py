@@ -1,7 +1,7 @@
 """What moving a run of an appliance is worth to the neighbourhood, on many paths of net demand at once.
 
-It knows no member and asks nobody: prompting decides whom to ask. Paths are net demand (demand less supply) in Wh per
-slot; what is above zero is drawn from the grid.
+It knows no members: prompter.py decides whom to ask. Paths are net demand (demand less supply) in Wh per slot; net
+demand above zero is drawn from the grid.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class ShiftValue:
 class ShiftPlan:
     """The forecast paths plus everything assigned so far; places count slots from the first one forecast.
 
-    Two accounts: `expect` moves what is likely to be moved and changes the value of the next move; `promise` keeps
-    what could arrive at a slot if everybody said yes, and bounds it.
+    It keeps two accounts. What is expected (each move by its chance) changes the value of the next move. What is
+    promised (each move in full) limits how much could arrive at a slot if everybody said yes.
     """
 
     def __init__(self, net_wh: Floats, *, peak_weight: float, limit_wh: float | None) -> None:
@@ -53,7 +53,7 @@ class ShiftPlan:
         return int(self._net_wh.shape[1])
 
     def room_wh(self) -> Floats:
-        """What each slot may still take, if all promised runs come and demand is high, without a new peak."""
+        """What each slot can still take without a new peak, if all promised runs come and demand is high."""
         return self._ceiling_wh - self._high_wh - self._promised_wh
 
     def surplus_wh(self, place: int, duration: int) -> float:
@@ -65,16 +65,16 @@ class ShiftPlan:
         return float(self.is_top[:, place : place + duration].any(axis=1).mean())
 
     def assign(self, usual: int, proposed: int, duration: int, *, energy_wh: float, chance: float) -> None:
-        """Take a move into the plan: its chance into what is expected, all of it into what is promised."""
+        """Add a move to the plan: by its chance to what is expected, in full to what is promised."""
         per_slot = energy_wh / duration
         self._net_wh[:, usual : usual + duration] -= chance * per_slot
         self._net_wh[:, proposed : proposed + duration] += chance * per_slot
         self._promised_wh[proposed : proposed + duration] += per_slot
 
     def best_move(self, usual: int, targets: Ints, duration: int, *, energy_wh: float) -> ShiftValue | None:
-        """The most valuable of the `targets` with room for all of the run; None when none has.
+        """The most valuable of the `targets` that have room for the whole run; None if none has.
 
-        Of moves worth the same to the watt-hour, the one into the emptiest slots, then the earliest.
+        Of moves with the same value to the watt-hour, the one into the slots with the most room, then the earliest.
         """
         per_slot = energy_wh / duration
         room = np.lib.stride_tricks.sliding_window_view(self.room_wh(), duration).min(axis=1)
@@ -108,7 +108,7 @@ def _window_sums(values: Floats, duration: int) -> Floats:
 
 
 def _top_hours(net_wh: Floats) -> Floats:
-    """1 where a slot's hour is among the three that draw most, of each 24 hours from the issue on, on its path."""
+    """1 where a slot's hour is among the three that draw most on its path, of each 24 hours from the issue on."""
     top = np.zeros_like(net_wh)
     for start in range(0, net_wh.shape[1], SLOTS_PER_DAY):
         day = np.maximum(net_wh[:, start : start + SLOTS_PER_DAY], 0.0)
@@ -122,7 +122,7 @@ def _top_hours(net_wh: Floats) -> Floats:
 
 
 def _expected_peak(net_wh: Floats) -> Floats:
-    """The highest median of each 24 hours from the issue on, for each slot: what a shifted run must stay under."""
+    """For each slot, the highest median of its 24 hours from the issue on: a moved run must stay below it."""
     middle = np.median(net_wh, axis=0)
     peak = np.empty_like(middle)
     for start in range(0, len(middle), SLOTS_PER_DAY):

@@ -1,6 +1,6 @@
-"""The words of prompting as types: an appliance, an earlier ask, a member, the co-op's rules, a proposal. No decisions.
+"""The terms of prompting as types: appliance, earlier prompt, member, the co-op's rules, proposal. It decides nothing.
 
-Appliance and Ask are shapes, so that stored rows that have these fields can be handed in as they are.
+ShiftableAppliance and EarlierPrompt are protocols, so that stored rows with these fields can be passed in as they are.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ REASON_CODES = (
 
 
 class ShiftableAppliance(Protocol):
-    """Something a household could run at another hour, as it told the hub; slots of day are local, 0 to 95.
+    """Something a household could run at another hour, as it reported to the hub; slots of day are local, 0 to 95.
 
-    A run lies within `earliest_slot_of_day` .. `latest_slot_of_day` (its last slot); earlier than earliest means
-    the next morning.
+    A run is within `earliest_slot_of_day` to `latest_slot_of_day` (its last slot); a latest before the earliest is on
+    the next day.
     """
 
     @property
@@ -66,7 +66,7 @@ class EarlierPrompt(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MemberHistory:
-    """A member who could be asked: the home, whether its consent allows prompts, and all asks of the last 28 days."""
+    """A member who could be asked: the home, whether it consents to prompts, and its prompts of the last 28 days."""
 
     member: str
     home: str
@@ -79,7 +79,7 @@ class PromptRules:
     """The co-op's rules for prompts. Quiet hours are local quarter hours; nobody is asked from start to end.
 
     `limit_wh` is the most the neighbourhood may draw in a slot; without it, the expected peak of the day is the limit.
-    `fairness_per_ask` makes each ask of the last 28 days count against asking the same member again.
+    Each prompt of the last 28 days multiplies the priority of asking the same member again by `fairness_per_ask`.
     """
 
     asks_per_day_max: int = 1

@@ -1,6 +1,6 @@
-"""What the board may decide on a finding, and what a decision means. It stores nothing and moves no money.
+"""What the board may decide on a finding. It stores nothing and moves no money.
 
-Who may decide is the same as for objections: a member of the board, and not in the member's own matter.
+The same people decide as on objections: members of the board, but nobody on their own home.
 """
 
 from hub.core.quality.home_checks import SETTLED
@@ -9,10 +9,13 @@ from protocols.quantities import Measure
 
 
 def open_verdicts(code: str, measure: Measure | None, *, has_estimates: bool) -> tuple[QualityVerdict, ...]:
-    """What may be decided: nothing on a gap, and on what does not touch credits only that it was seen.
+    """The decisions that are possible: none on a gap, and "accept" (seen) on readings that do not affect credits.
 
-    What is about the grid meter or the home as a whole can be left out of settlement, or be estimated where the rule in
-    force estimates.
+    Readings of the grid meter, and findings about the home as a whole, can also be left out of settlement, or estimated
+    if the rule in force has estimates.
+
+    >>> open_verdicts("frozen_value", Measure.GRID_IMPORT, has_estimates=True)
+    ('accept', 'reject', 'estimate')
     """
     if code == "gap":
         return ()

@@ -1,7 +1,7 @@
-"""What is wrong with a home's slot values, as findings a person can read: from the home's own series alone.
+"""What is wrong with a home's slot values, as findings that people can read: from the home's own series alone.
 
-Which grid readings are held back from settlement is decided in quality_gate.py; comparisons with neighbours are in
-quality_neighbours.py. A finding of this module changes nothing.
+settlement_check.py decides which grid readings are held back from settlement, and neighbour_checks.py compares homes. A
+finding of this module changes nothing.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,12 +12,12 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from hub.core.forecasting.day_grid import Ints
 from hub.core.forecasting.sun_position import sun_elevation_deg
 from protocols.quantities import Gap, Measure
 from protocols.slots import SLOT_S, SLOTS_PER_HOUR, SLOTS_PER_UTC_DAY, Slot, format_slot, start_of
 
-Whole = NDArray[np.int64]
-Truth = NDArray[np.bool_]
+Bools = NDArray[np.bool_]
 Severity = Literal["note", "check", "hold"]
 
 SETTLED: Final = (Measure.GRID_IMPORT, Measure.GRID_EXPORT)
@@ -27,7 +27,7 @@ NIGHT_DEG: Final = -6.0
 
 @dataclass(frozen=True, slots=True)
 class QualityLimits:
-    """From when on something is a finding; a board may set them.
+    """The limits beyond which something is a finding; a board may set them.
 
     `plate_percent` is how much of the nameplate a slot may reach. Tolerances are in Wh per slot or in percent.
     """
@@ -63,21 +63,21 @@ class Finding:
 class HomeSlots:
     """A home's values on contiguous slots: -1 where nothing is known, with the reason in `gaps`.
 
-    Units: Wh; `nameplate_w` in W. `integral_wh` is the energy by the integral
-    of power, where a device gives both. Shape: every array is (slots,).
+    Units: Wh; `nameplate_w` in W. `integral_wh` is the integral of power, for devices with both counter and power.
+    Shape: every array is (slots,).
     """
 
     home: str
     first_slot: Slot
-    energy_wh: Mapping[Measure, Whole]
+    energy_wh: Mapping[Measure, Ints]
     gaps: Mapping[Measure, NDArray[np.int8]] = field(default_factory=dict)
     nameplate_w: Mapping[Measure, int] = field(default_factory=dict)
-    integral_wh: Mapping[Measure, Whole] = field(default_factory=dict)
+    integral_wh: Mapping[Measure, Ints] = field(default_factory=dict)
 
     def finding(
         self, code: str, measure: Measure | None, *, run: slice, severity: Severity, sentence: str, **numbers: int
     ) -> Finding:
-        """A finding about a run of these slots; the sentence is completed with when it begins."""
+        """A finding about a run of these slots; the beginning of the run is added to the sentence."""
         first = self.first_slot + run.start
         length = run.stop - run.start
         return Finding(
@@ -95,7 +95,7 @@ class HomeSlots:
 def find_all(
     home: HomeSlots, *, place_deg: tuple[float, float] | None = None, limits: QualityLimits | None = None
 ) -> tuple[Finding, ...]:
-    """Every finding of this module, by slot; `place_deg` is (latitude, longitude), without it the sun is not asked."""
+    """Every finding of this module, by slot; without `place_deg` (latitude, longitude) the sun is not considered."""
     bounds = limits or QualityLimits()
     found = [
         *find_missing(home),
@@ -110,7 +110,7 @@ def find_all(
 
 
 def find_missing(home: HomeSlots) -> Iterator[Finding]:
-    """One finding for all slots that cannot be settled, as one direction or both of the grid meter are not known."""
+    """One finding for all slots that cannot be settled because one or both directions of the grid meter are unknown."""
     grid = [home.energy_wh[measure] for measure in SETTLED if measure in home.energy_wh]
     missing = np.any([energy < 0 for energy in grid], axis=0) if grid else np.zeros(0, dtype=np.bool_)
     if not missing.any():
@@ -132,7 +132,9 @@ def find_missing(home: HomeSlots) -> Iterator[Finding]:
 
 
 def find_frozen(home: HomeSlots, limits: QualityLimits) -> Iterator[Finding]:
-    """One value over and over. Of the grid meter the gate finds it; a battery may charge at one power for hours."""
+    """The same value again and again. Not of batteries, which may charge at one power for hours, nor of the grid meter,
+    which settlement_check.py checks.
+    """
     for measure, energy in home.energy_wh.items():
         if measure in {*SETTLED, Measure.BATTERY_CHARGE, Measure.BATTERY_DISCHARGE}:
             continue
@@ -144,13 +146,13 @@ def find_frozen(home: HomeSlots, limits: QualityLimits) -> Iterator[Finding]:
                 measure,
                 run=whole,
                 severity="check",
-                sentence=f"What was {measure.label} is {int(energy[run.start])} Wh in each of {_quarters(whole)}",
+                sentence=f"{int(energy[run.start])} Wh {measure.label} in each of {_quarters(whole)}",
                 energy_wh=int(energy[run.start]),
             )
 
 
 def find_impossible(home: HomeSlots, limits: QualityLimits) -> Iterator[Finding]:
-    """More energy in a slot than the nameplate can make; of the grid meter the gate finds it."""
+    """More energy in a slot than the nameplate allows; settlement_check.py checks the grid meter."""
     for measure, plate_w in home.nameplate_w.items():
         if measure in SETTLED or measure not in home.energy_wh:
             continue
@@ -169,7 +171,7 @@ def find_impossible(home: HomeSlots, limits: QualityLimits) -> Iterator[Finding]
 
 
 def find_night_sun(home: HomeSlots, limits: QualityLimits, *, place_deg: tuple[float, float]) -> Iterator[Finding]:
-    """Solar energy while the sun is more than 6 degrees under the horizon all through the slot (civil night)."""
+    """Solar energy in slots with the sun more than 6 degrees below the horizon throughout (after civil twilight)."""
     energy = home.energy_wh.get(Measure.PV_PRODUCTION)
     if energy is None:
         return
@@ -187,9 +189,9 @@ def find_night_sun(home: HomeSlots, limits: QualityLimits, *, place_deg: tuple[f
 
 
 def find_unbalanced(home: HomeSlots, limits: QualityLimits) -> Iterator[Finding]:
-    """Slots in which a home gave away more than it had: export and charging beyond import, making and discharging.
+    """Slots in which a home gave away more than it had: export + charging > import + production + discharging.
 
-    Only where every measure of the home is known; a device nobody told of, or a wrong sign, shows here.
+    Only where every measure of the home is known. It shows devices that nobody reported, and wrong signs.
     """
     energy = {measure: wh for measure, wh in home.energy_wh.items() if measure is not Measure.SUBMETER}
     if not set(SETTLED) <= set(energy) or not set(MADE) & set(energy):
@@ -229,31 +231,35 @@ def find_register_errors(home: HomeSlots, limits: QualityLimits) -> Iterator[Fin
                     measure,
                     run=run,
                     severity="check",
-                    sentence=f"Of what was {measure.label} the counter says {by_counter} Wh and power {by_power} Wh",
+                    sentence=f"Energy {measure.label} is {by_counter} Wh by the counter and {by_power} Wh by power",
                     counter_wh=by_counter,
                     power_wh=by_power,
                 )
 
 
 @lru_cache(maxsize=4)
-def night_slots(first_slot: Slot, count: int, *, place_deg: tuple[float, float]) -> Truth:
-    """The slots through which the sun stays under -6 degrees, seen every five minutes."""
+def night_slots(first_slot: Slot, count: int, *, place_deg: tuple[float, float]) -> Bools:
+    """The slots in which the sun is below -6 degrees throughout, computed every five minutes."""
     instants = start_of(first_slot) + np.arange(3 * count + 1, dtype=np.float64) * (SLOT_S / 3)
     dark = sun_elevation_deg(instants, latitude_deg=place_deg[0], longitude_deg=place_deg[1]) < NIGHT_DEG
-    night: Truth = dark[0:-1:3] & dark[1::3] & dark[2::3] & dark[3::3]
-    night.flags.writeable = False  # one night is shared by all homes of a look
+    night: Bools = dark[0:-1:3] & dark[1::3] & dark[2::3] & dark[3::3]
+    night.flags.writeable = False  # all homes of a quality check share it
     return night
 
 
-def runs(chosen: Truth, *, least: int = 1) -> list[slice]:
-    """The unbroken runs of chosen slots that are at least so long."""
+def runs(chosen: Bools, *, least: int = 1) -> list[slice]:
+    """The unbroken runs of chosen slots that have at least this length.
+
+    >>> runs(np.array([True, False, True, True]), least=2)
+    [slice(2, 4, None)]
+    """
     edges = np.flatnonzero(np.diff(np.concatenate(([False], chosen, [False])).astype(np.int8)))
     pairs = zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
     return [slice(start, stop) for start, stop in pairs if stop - start >= least]
 
 
 def utc_days(first_slot: Slot, count: int) -> list[slice]:
-    """The slots by UTC day; the first and the last may be cut."""
+    """The slots by UTC day; the first and the last day may be incomplete."""
     ends = [*range(SLOTS_PER_UTC_DAY - first_slot % SLOTS_PER_UTC_DAY, count, SLOTS_PER_UTC_DAY), count]
     return [slice(start, stop) for start, stop in zip([0, *ends[:-1]], ends, strict=True) if stop > start]
 

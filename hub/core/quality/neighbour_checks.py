@@ -1,6 +1,6 @@
-"""Findings from comparing a home's solar energy with its neighbours': too little or too much of it, and a clock astray.
+"""Findings from comparing a home's solar energy with its neighbours': too little or too much of it, or a wrong clock.
 
-A finding tells a home how it stands against the middle of at least five others, never what any of them made.
+A finding compares a home with the median of at least five others and never shows what any of them made.
 """
 
 from collections.abc import Iterator, Mapping
@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hub.core.quality.home_checks import Finding, HomeSlots, Whole
+from hub.core.forecasting.day_grid import Floats, Ints
+from hub.core.quality.home_checks import Finding, HomeSlots
 from protocols.quantities import Measure
 from protocols.slots import SLOTS_PER_UTC_DAY, format_slot
-
-Floats = NDArray[np.float64]
 
 YIELD_SLOTS: Final = 14 * SLOTS_PER_UTC_DAY
 SHIFT_SLOTS: Final = 8
@@ -23,9 +21,9 @@ MAD_TO_DEVIATION: Final = 0.6745
 
 @dataclass(frozen=True, slots=True)
 class NeighbourLimits:
-    """From when on a difference is a finding.
+    """The limits beyond which a difference is a finding.
 
-    `score` is a robust z: how many deviations, by the median of absolute differences, a home is from the middle.
+    `score` is a robust z: 0.6745 * distance from the median / median of all distances.
     Source: B. Iglewicz and D. C. Hoaglin, How to Detect and Handle Outliers, 1993 (bound 3.5).
     """
 
@@ -40,7 +38,7 @@ class NeighbourLimits:
 def find_odd_yields(homes: Mapping[str, HomeSlots], limits: NeighbourLimits | None = None) -> Iterator[Finding]:
     """Homes whose solar energy per kW of panels is far from their neighbours' over the last 14 days.
 
-    Each home is compared, over the slots it has, with the middle of the other homes in those slots.
+    Each home is compared, in the slots in which it has values, with the median of the other homes.
     """
     bounds = limits or NeighbourLimits()
     specific = _specific_yields(homes)
@@ -52,7 +50,7 @@ def find_odd_yields(homes: Mapping[str, HomeSlots], limits: NeighbourLimits | No
     spread = float(np.median([abs(ratio - middle) for ratio in known.values()]))
     for home, ratio in sorted(known.items()):
         away = ratio - middle
-        # Where more than half agree exactly, whoever does not is infinitely far away.
+        # If more than half agree exactly, the spread is zero and every other home is far away.
         is_far = MAD_TO_DEVIATION * abs(away) > bounds.score * spread
         if not is_far or abs(away) <= bounds.difference:
             continue
@@ -71,9 +69,10 @@ def find_odd_yields(homes: Mapping[str, HomeSlots], limits: NeighbourLimits | No
 
 
 def find_clock_shifts(homes: Mapping[str, HomeSlots], limits: NeighbourLimits | None = None) -> Iterator[Finding]:
-    """Homes whose solar weather (the difference from their own mean day) fits the neighbours' only when moved in time.
+    """Homes whose solar weather (the difference from their own mean day) fits the neighbours' only if moved in time.
 
-    Clouds reach neighbours together whatever way their panels face, so an east roof is not taken for a wrong clock.
+    Clouds reach all neighbours together, whichever way their panels face, so an east roof does not look like a wrong
+    clock.
     """
     bounds = limits or NeighbourLimits()
     specific = _specific_yields(homes, whole=True)
@@ -124,12 +123,12 @@ def _specific_yields(homes: Mapping[str, HomeSlots], *, whole: bool = False) -> 
     }
 
 
-def _per_kilowatt(energy_wh: Whole, nameplate_w: int) -> Floats:
+def _per_kilowatt(energy_wh: Ints, nameplate_w: int) -> Floats:
     return np.where(energy_wh >= 0, energy_wh * 1000 / nameplate_w, np.nan)
 
 
 def _ratio_to_middle(home: str, specific: Mapping[str, Floats], least: int) -> float | None:
-    """What the home made of what the middle of the others made, over the slots known of both; None if that is none."""
+    """What the home made as a share of the others' median, in slots known of both; None if the median made nothing."""
     others = np.array([values for name, values in specific.items() if name != home])
     if len(others) < least:
         return None
@@ -140,7 +139,7 @@ def _ratio_to_middle(home: str, specific: Mapping[str, Floats], least: int) -> f
 
 
 def _middle(rows: Floats, least: int) -> Floats:
-    """The median of each column where at least so many are known, else NaN."""
+    """The median of each column with at least `least` known values, else NaN."""
     enough = np.isfinite(rows).sum(axis=0) >= least
     middle = np.full(rows.shape[1], np.nan)
     if enough.any():
@@ -161,7 +160,7 @@ def _weather(values: Floats) -> Floats:
 
 
 def _likeness(home: Floats, middle: Floats, lag: int) -> float:
-    """The correlation of the home, moved back by `lag` slots, with the middle; 0 where nothing can be said."""
+    """The correlation of the home, moved back by `lag` slots, with the median; 0 if it cannot be computed."""
     count = len(home)
     mine = home[max(0, lag) : count + min(0, lag)]
     theirs = middle[max(0, -lag) : count - max(0, lag)]

@@ -1,7 +1,7 @@
-"""The gate before settlement: which grid readings of a day are in doubt, and what is settled in their place.
+"""The check before settlement: which grid readings of a day are suspect, and what is settled in their place.
 
 A day is judged by its own grid readings alone, so what is held depends on readings, rule and the board's decisions, and
-not on when any of them came. It keeps and tells nothing.
+not on when any of them arrived. It stores nothing.
 """
 
 from collections import defaultdict
@@ -29,8 +29,8 @@ SAME_VALUE_STEPS: Final = 20
 WHOLE_DAY_SLOTS: Final = 92
 STEPS_WH: Final = (1000, 100, 10)
 
-_STANDS, _ESTIMATE, _REJECTED, _HELD = range(4)
-_STATUS: Final = {"accept": _STANDS, "estimate": _ESTIMATE, "reject": _REJECTED}
+_GOOD, _ESTIMATE, _REJECTED, _HELD = range(4)
+_STATUS: Final = {"accept": _GOOD, "estimate": _ESTIMATE, "reject": _REJECTED}
 SlotStates = NDArray[np.int8]
 
 
@@ -48,7 +48,7 @@ class SuspectSlots:
 
 @dataclass(frozen=True, slots=True)
 class QualityDecision:
-    """The board's word on a run of a member's slots, for the check that failed there."""
+    """The board's decision on a run of a member's slots, for the check that failed there."""
 
     code: str
     member: str
@@ -67,11 +67,11 @@ class WeeksBefore:
 
 
 def find_suspect_slots(readings: Readings, *, connection_w: int) -> tuple[SuspectSlots, ...]:
-    """Every run of slots in doubt, by member, slot and check.
+    """Every run of suspect slots, by member, slot and check.
 
-    `impossible`: more than the connection carries, with 2 % to spare; `connection_w` 0 is not known.
-    `frozen_value`: one value over and over for 4 hours, of at least 20 of the counter's steps.
-    `frozen`: nothing in either direction all through a whole day, though the agent itself draws power.
+    `impossible`: more than the connection carries, with 2 % to spare; `connection_w` 0 means unknown.
+    `frozen_value`: the same value for 4 hours or more, of at least 20 of the counter's steps.
+    `frozen`: nothing in either direction for a whole day, although the agent itself uses power.
     """
     found: list[SuspectSlots] = []
     for measure, energy in ((Measure.GRID_EXPORT, readings.surplus_wh), (Measure.GRID_IMPORT, readings.demand_wh)):
@@ -95,25 +95,25 @@ def apply_quality_check(
     decisions: Sequence[QualityDecision] = (),
     before: WeeksBefore | None = None,
 ) -> Readings:
-    """The readings as they are settled: what is in doubt and undecided or rejected is missing, and marked.
+    """The readings as they are settled: suspect slots that are undecided or rejected are missing, and marked.
 
-    Where the rule estimates, gaps and what the board said to estimate are filled. Of two decisions on the same slot and
-    check the later stands. Slots ascend one by one.
+    If the rule has estimates, gaps and the slots the board decided to estimate are filled. Of two decisions on the same
+    slot and check the later one counts. Slots are contiguous.
     """
-    doubts = find_suspect_slots(readings, connection_w=connection_w)
+    suspects = find_suspect_slots(readings, connection_w=connection_w)
     surplus, demand = readings.surplus_wh, readings.demand_wh
     gaps = (surplus == MISSING_WH) | (demand == MISSING_WH)
     fills = estimate.method != "none" and bool(gaps.any())
-    if not doubts and not decisions and not fills:
+    if not suspects and not decisions and not fills:
         return readings
-    status = _status(readings, doubts, decisions)
+    status = _status(readings, suspects, decisions)
     inside = membership(readings)
     nothing = (surplus == MISSING_WH) & (demand == MISSING_WH)
-    # Where nothing was read there is nothing to hold, and who is no member is not settled at all.
-    status[~inside | (nothing & (status >= _REJECTED))] = _STANDS
-    struck = status != _STANDS
-    left = _Pair(np.where(struck, MISSING_WH, surplus), np.where(struck, MISSING_WH, demand))
-    wanted = inside & ((status == _ESTIMATE) | ((status == _STANDS) & gaps))
+    # Without a reading there is nothing to hold, and nobody is settled before joining or after leaving.
+    status[~inside | (nothing & (status >= _REJECTED))] = _GOOD
+    removed = status != _GOOD
+    left = _Pair(np.where(removed, MISSING_WH, surplus), np.where(removed, MISSING_WH, demand))
+    wanted = inside & ((status == _ESTIMATE) | ((status == _GOOD) & gaps))
     settled, filled = _fill(left, wanted, estimate, before)
     rejected = (status == _REJECTED) | ((status == _ESTIMATE) & ~filled & ~nothing)
     marks = _marks(readings, settled, held=status == _HELD, rejected=rejected, filled=filled)
@@ -128,18 +128,18 @@ class _Pair:
     demand_wh: Whole
 
 
-def _status(readings: Readings, doubts: Iterable[SuspectSlots], decisions: Iterable[QualityDecision]) -> SlotStates:
-    """How each slot of each member stands; where several checks speak, the one that holds back most."""
+def _status(readings: Readings, suspects: Iterable[SuspectSlots], decisions: Iterable[QualityDecision]) -> SlotStates:
+    """The state of each slot of each member; of several checks, the strictest."""
     first, count = readings.slots[0], len(readings.slots)
     columns = {member: column for column, member in enumerate(readings.members)}
     rows: dict[tuple[str, str, Measure | None], SlotStates] = defaultdict(lambda: np.zeros(count, dtype=np.int8))
-    for doubt in doubts:
-        start = doubt.first_slot - first
-        rows[doubt.member, doubt.code, doubt.measure][start : start + doubt.slots] = _HELD
-    for word in decisions:
-        here = slice(max(0, word.first_slot - first), max(0, word.first_slot + word.slots - first))
-        if word.member in columns:
-            rows[word.member, word.code, word.measure][here] = _STATUS[word.verdict]
+    for suspect in suspects:
+        start = suspect.first_slot - first
+        rows[suspect.member, suspect.code, suspect.measure][start : start + suspect.slots] = _HELD
+    for decision in decisions:
+        here = slice(max(0, decision.first_slot - first), max(0, decision.first_slot + decision.slots - first))
+        if decision.member in columns:
+            rows[decision.member, decision.code, decision.measure][here] = _STATUS[decision.verdict]
     status = np.zeros((count, len(columns)), dtype=np.int8)
     for (member, _, _), row in rows.items():
         np.maximum(status[:, columns[member]], row, out=status[:, columns[member]])
@@ -147,7 +147,7 @@ def _status(readings: Readings, doubts: Iterable[SuspectSlots], decisions: Itera
 
 
 def _fill(left: _Pair, wanted: Presence, rule: EstimateRule, before: WeeksBefore | None) -> tuple[_Pair, Presence]:
-    """What is left with estimates where they are wanted and the rule has one for both directions."""
+    """What is left, with estimates where they are wanted and the rule gives one for both directions."""
     filled = np.zeros_like(wanted)
     if rule.method == "none":
         return left, filled
@@ -182,7 +182,7 @@ def _impossible(readings: Readings, measure: Measure, energy: Whole, *, most_wh:
     for column in np.flatnonzero(over.any(axis=0)).tolist():
         for run in runs(over[:, column]):
             peak = int(energy[run, column].max())
-            yield _doubt(readings, column, run, code="impossible", measure=measure, energy_wh=peak, most_wh=most_wh)
+            yield _suspect(readings, column, run, code="impossible", measure=measure, energy_wh=peak, most_wh=most_wh)
 
 
 def _frozen_values(readings: Readings, measure: Measure, energy: Whole) -> Iterable[SuspectSlots]:
@@ -193,15 +193,17 @@ def _frozen_values(readings: Readings, measure: Measure, energy: Whole) -> Itera
         for run in runs(same[:, column] & (energy[1:, column] >= least_wh), least=SAME_VALUE_SLOTS - 1):
             whole = slice(run.start, run.stop + 1)
             value = int(energy[run.start, column])
-            yield _doubt(readings, column, whole, code="frozen_value", measure=measure, energy_wh=value)
+            yield _suspect(readings, column, whole, code="frozen_value", measure=measure, energy_wh=value)
 
 
 def _step_wh(energy: Whole) -> int:
-    """The counter's step as the day shows it: the largest power of ten that divides all its values."""
+    """The counter's step as the day's values show it: the largest power of ten, up to 1,000, that divides them all."""
     known = energy[energy > 0]
     return next((step for step in STEPS_WH if not (known % step).any()), 1)
 
 
-def _doubt(readings: Readings, column: int, run: slice, *, code: str, measure: Measure, **numbers: int) -> SuspectSlots:
+def _suspect(
+    readings: Readings, column: int, run: slice, *, code: str, measure: Measure, **numbers: int
+) -> SuspectSlots:
     first, count = readings.slots[run.start], run.stop - run.start
     return SuspectSlots(code, readings.members[column], measure, first, count, tuple(numbers.items()))

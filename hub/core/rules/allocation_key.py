@@ -1,4 +1,4 @@
-"""A rule's parameters turned into columns: what an allocation needs, and nothing of prices or calendars."""
+"""A rule's parameters by column: what an allocation needs, without prices or calendars."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -10,8 +10,8 @@ GRID_PPM: Final = 1_000_000
 class AllocationKey:
     """One method with its parameters by column; columns are the members in the byte order of their ids.
 
-    Invariants: `weights` has one entry per column where the method uses it; `tiers` hold every column once,
-    ascending inside a tier; `group` ascends; `coefficients` ascend by producer, and by consumer inside.
+    Invariants: `weights` has one entry per column if the method uses it; `tiers` contain every column once, ascending
+    within a tier; `group` ascends; `coefficients` ascend by producer, and by consumer within a producer.
     """
 
     method: str

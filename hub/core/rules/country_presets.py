@@ -1,6 +1,6 @@
-"""How each country's law or grid operator shares energy, as data; sources and limits stand with each.
+"""How each country's law or grid operator shares energy, as data; each preset has its sources and limits.
 
-It is no legal advice and holds no prices. What is done with a preset is in presets.py.
+It is not legal advice and contains no prices. presets.py finds presets and fills them in.
 """
 
 from typing import Final
@@ -21,8 +21,8 @@ PARTICIPATION: Final = Parameter(
 )
 
 STEP_COEFFICIENTS: Final = (
-    "coefficients that change with each step: a rule holds one set, so settle in periods that share one, or let the "
-    "grid operator's file count"
+    "coefficients that change with each step: a rule has one set, so settle periods with the same set, or use the "
+    "grid operator's file instead"
 )
 
 AUSTRIA: Final = (
@@ -40,7 +40,7 @@ AUSTRIA: Final = (
         not_covered=(
             "the grid operator computes the binding values and delivers them by EDA; these are for comparison",
             "how the grid operator rounds a participation factor is not published; here it is rounded down",
-            "sharing across grid operators (BEG): the operator settles when all sums are in, or after 10 days",
+            "sharing across grid operators (BEG): the operator settles once all sums have arrived, or after 10 days",
             "registering a changed factor with the operator (EC_PRTFACT_CHANGE)",
         ),
     ),
@@ -57,7 +57,7 @@ AUSTRIA: Final = (
         not_covered=(
             "the grid operator computes the binding values and delivers them by EDA",
             "how the grid operator rounds a participation factor is not published; here it is rounded down",
-            "sharing across grid operators (BEG): the operator settles when all sums are in, or after 10 days",
+            "sharing across grid operators (BEG): the operator settles once all sums have arrived, or after 10 days",
         ),
     ),
 )
@@ -138,8 +138,8 @@ ITALY: Final = (
         not_covered=(
             "the incentive GSE pays and its formula: only the shared energy is computed",
             "attribution to plants, earliest commissioned first",
-            "how the statute divides the incentive: any other method may be taken with aggregate 4",
-            "several market zones or primary substations: settle each as a community of its own",
+            "how the statutes divide the incentive: any other method can be used with aggregate 4",
+            "several market zones or primary substations: settle each as a separate community",
         ),
     ),
 )
@@ -244,8 +244,8 @@ BELGIUM: Final = (
 )
 
 LUXEMBOURG_COMMON: Final = (
-    "the model of the production points while surplus exceeds demand: here sales always follow what was injected",
-    "keys of a community's own by convention, unless they are one of the methods",
+    "the model of the production points when surplus exceeds demand: here sales always follow what was injected",
+    "keys that a community agrees on, unless they are one of the methods",
 )
 LUXEMBOURG: Final = (
     Preset(
@@ -314,9 +314,9 @@ GERMANY: Final = (
         "proportional",
         sources=("gesetze-im-internet.de: section 42c EnWG", "recht-energisch.de (2026-01-16)", "solarserver.de"),
         not_covered=(
-            "messages to the grid operator: there are no uniform ones yet",
+            "messages to the grid operator: no standard for them exists yet",
             "members in a neighbouring balancing area (from 2028)",
-            "any other key the sharing contract names: take another method",
+            "any other key that the sharing contract names: use another method",
         ),
     ),
 )
@@ -331,7 +331,7 @@ SWITZERLAND: Final = (
         not_covered=(
             "the discount of 40 or 20 % on the grid tariff, which the grid operator bills",
             "the conditions of StromVV 19e to 19h (municipality, grid level, 5 % of connected power)",
-            "ZEV and vZEV, whose inner key is free: take any method",
+            "ZEV and vZEV, which are free to choose their key: use any method",
         ),
     ),
 )

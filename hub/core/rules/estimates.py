@@ -1,6 +1,6 @@
-"""Values put in the place of missing ones, only by a rule that names how, and flagged: they never replace a reading.
+"""Estimates for missing values. Only a rule that names a method allows them; they never replace a reading.
 
-An estimate is made anew from the readings each time, so a late reading takes its place by itself.
+Every estimate is flagged, and computed again from the readings each time, so a late reading takes its place.
 """
 
 from dataclasses import dataclass
@@ -27,11 +27,11 @@ MOST_WEEKS: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class EstimateRule:
-    """How gaps are filled, as the rulebook says it.
+    """How the rulebook fills gaps of up to `longest` slots; longer gaps stay gaps.
 
-    `none`: they stay gaps. `straight_line`: gaps of up to `longest` slots on a line between the values beside them.
-    `same_time_of_week`: the middle value of the same quarter hour of the last `weeks` weeks, if at least `least` of
-    them are known; gaps longer than `longest` slots stay gaps.
+    `none`: all gaps stay. `straight_line`: on a line between the values before and after the gap.
+    `same_time_of_week`: the median of the same quarter hour of the last `weeks` weeks, if at least `least` of them are
+    known.
     """
 
     method: Method = "none"
@@ -41,23 +41,27 @@ class EstimateRule:
 
     def __post_init__(self) -> None:
         if self.method not in METHODS_OF_ESTIMATE:
-            raise ValueError(f"{self.method} is no way to estimate")
+            raise ValueError(f"{self.method} is not a way to estimate: use one of {', '.join(METHODS_OF_ESTIMATE)}")
         if self.longest < 1 or not 1 <= self.least <= self.weeks <= MOST_WEEKS:
             raise ValueError(f"an estimate needs a longest gap of 1 or more, and 1 <= least <= weeks <= {MOST_WEEKS}")
 
 
 @dataclass(frozen=True)
 class Estimated:
-    """A series with estimates in it. Units: Wh, -1 where still nothing is known. Shape: both (slots,)."""
+    """A series with estimates. Units: Wh, -1 where nothing is known. Shape: both (slots,)."""
 
     energy_wh: Whole
     is_estimate: Truth
 
 
 def estimate_gaps(energy_wh: Whole, rule: EstimateRule, *, before: Whole | None = None) -> Estimated:
-    """The series with its gaps filled as the rule says, in whole Wh rounded down; known values stay as they are.
+    """The series with its gaps filled by the rule, in whole Wh rounded down; known values stay unchanged.
 
-    `before` is the same slots one week before, two, and so on, [weeks, slots]; without it the series' own past.
+    `before` has the same slots one week earlier, two weeks earlier and so on, [weeks, slots]. Without it, the earlier
+    part of the series is used.
+
+    >>> estimate_gaps(np.array([100, -1, -1, 130]), EstimateRule("straight_line")).energy_wh.tolist()
+    [100, 110, 120, 130]
     """
     filled = energy_wh.copy()
     missing = energy_wh < 0
@@ -96,7 +100,7 @@ def _line(energy: Whole, start: int, stop: int) -> Whole | int:
 
 
 def _middle(past: Whole, rule: EstimateRule) -> int:
-    """The median of the same slot of the weeks before, rounded down; -1 where too few are known."""
+    """The median of the same slot in earlier weeks, rounded down; -1 if too few weeks are known."""
     known = sorted(past[past >= 0].tolist())
     if len(known) < rule.least:
         return -1

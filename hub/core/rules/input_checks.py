@@ -1,6 +1,6 @@
-"""Why a batch is not settled: one exception with a stable code.
+"""Why an input is not settled: one exception with a stable code, and the checks that raise it.
 
-Findings, which a person may pass over, are not here.
+Findings, which a person may overrule, are not here.
 """
 
 from typing import Final
@@ -34,7 +34,7 @@ CODES: Final = frozenset(
 
 
 class RejectedInputError(CommonwattError):
-    """The whole batch is refused; nothing was settled or written."""
+    """The whole input is refused; nothing was settled or written."""
 
     def __init__(self, code: str, detail: str) -> None:
         if code not in CODES:
@@ -45,7 +45,7 @@ class RejectedInputError(CommonwattError):
 
 
 def require_integer(value: object, where: str) -> int:
-    """An integer from 0 to 2^53-1, or a refusal that names the place."""
+    """An integer from 0 to 2^53-1. Raises: RejectedInputError that names the place."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise RejectedInputError("not_integer", f"{where} is not an integer")
     if value < 0:
@@ -56,19 +56,23 @@ def require_integer(value: object, where: str) -> int:
 
 
 def require_member_id(value: object, where: str) -> str:
-    """A non-empty text that UTF-8 can carry, or a refusal that names the place."""
+    """A non-empty text that UTF-8 can encode. Raises: RejectedInputError that names the place."""
     if not isinstance(value, str) or not value:
         raise RejectedInputError("malformed", f"{where} is not a member id (a non-empty text)")
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
         raise RejectedInputError(
-            "malformed", f"{where} holds half a character pair, which UTF-8 cannot carry"
+            "malformed", f"{where} contains half a surrogate pair, which UTF-8 cannot encode"
         ) from None
     return value
 
 
 def one_line(text: object, *, limit: int = 80) -> str:
-    """A short printable form of something a stranger wrote, safe inside a detail line."""
+    """A short printable form of untrusted input, safe inside a detail line.
+
+    >>> one_line("two\\nlines")
+    "'two\\\\nlines'"
+    """
     shown = ascii(text)
     return shown if len(shown) <= limit else shown[: limit - 3] + "..."

@@ -1,11 +1,11 @@
-"""What a preset of a country says of itself: method, step, what the co-op fills in, sources, and what is left out."""
+"""What a country's preset consists of: method, step, what the co-op fills in, sources, and what it does not cover."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """Something the co-op decides: `place` is where it stands in a rule or a case file."""
+    """Something the co-op decides: `place` is its place in a rule or a case file."""
 
     place: str
     meaning: str
@@ -13,7 +13,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """One way of sharing that is in force somewhere. `equal_weights` fills `params.weights` with 1 for everyone."""
+    """One way of sharing that is used somewhere. `equal_weights` sets `params.weights` to 1 for everyone."""
 
     id: str
     country: str
@@ -28,5 +28,5 @@ class Preset:
 
     @property
     def step(self) -> str:
-        """The interval that energy is shared in."""
+        """The interval in which energy is shared."""
         return "hour" if self.aggregate == 4 else "quarter hour"

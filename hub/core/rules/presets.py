@@ -1,4 +1,4 @@
-"""Presets by country: found by name, and filled in to a rule. The presets themselves are in country_presets.py."""
+"""Finds a country's preset by its id and fills it in to make a rule. The presets are in country_presets.py."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,15 +9,19 @@ from protocols.errors import CommonwattError
 
 
 class PresetError(CommonwattError):
-    """What was asked of a preset does not fit it; one line says what to give."""
+    """A preset cannot be found or filled in like this; one line says what to give."""
 
 
 def find_preset(preset_id: str) -> Preset:
-    """The preset of this id. Raises: PresetError naming the ids there are."""
+    """The preset with this id. Raises: PresetError that lists the ids.
+
+    >>> find_preset("at-dynamic").method
+    'proportional'
+    """
     for preset in PRESETS:
         if preset.id == preset_id:
             return preset
-    raise PresetError(f"there is no preset {preset_id[:40]!r}; there are: {', '.join(p.id for p in PRESETS)}")
+    raise PresetError(f"there is no preset {preset_id[:40]!r}; use one of: {', '.join(p.id for p in PRESETS)}")
 
 
 def fill_preset(
@@ -28,9 +32,9 @@ def fill_preset(
     participation_percent: Mapping[str, int] | None = None,
     prices: Prices | None = None,
 ) -> Rule:
-    """The preset as a rule; whether the values suit the members is for `check_rule` to say.
+    """The preset as a rule; `check_rule` decides whether the values fit the members.
 
-    Raises: PresetError where a parameter is missing, or is none of this preset's.
+    Raises: PresetError if a parameter is missing or does not belong to this preset.
     """
     given = dict(params or {})
     expected = [parameter.place.removeprefix("params.") for parameter in preset.must_fill]
@@ -39,9 +43,9 @@ def fill_preset(
             raise PresetError(f"{preset.id} needs params.{name}")
     for name in given:
         if name not in expected:
-            raise PresetError(f"{preset.id} takes no params.{name[:40]}; it takes {', '.join(expected) or 'none'}")
+            raise PresetError(f"{preset.id} has no params.{name[:40]}; it has {', '.join(expected) or 'none'}")
     if participation_percent and PARTICIPATION not in preset.may_fill:
-        raise PresetError(f"{preset.id} knows no participation factor")
+        raise PresetError(f"{preset.id} has no participation factor")
     if preset.equal_weights:
         given["weights"] = dict.fromkeys(members, 1)
     percents = {member: percent for member, percent in (participation_percent or {}).items() if percent != 100}

@@ -1,6 +1,6 @@
-"""The rulebook as data: method, parameters and prices, checked against the members, named by the hash of its bytes.
+"""The rulebook as data: method, parameters and prices, checked against the members and named by the hash of its bytes.
 
-It says how to share; it does not share, and it knows nothing of who is a member from when to when.
+It says how to share but shares nothing, and it does not know who is a member at which time.
 """
 
 import hashlib
@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
-from typing import Final, cast
+from typing import Final
 
 from hub.core.rules.allocation_key import GRID_PPM, AllocationKey
 from hub.core.rules.estimates import EstimateRule
@@ -22,7 +22,7 @@ NO_ESTIMATES: Final = EstimateRule()
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """Units: micro-currency per kWh. Without `retail` and `feedin` there is no stand-alone comparison."""
+    """Units: micro-currency per kWh. Without `retail` and `feedin` nothing is compared with not taking part."""
 
     buy_micro_per_kwh: int = 0
     sell_micro_per_kwh: int = 0
@@ -34,8 +34,11 @@ class Prices:
 class Rule:
     """One version of the rulebook. `participation_percent` holds only members below 100.
 
-    `connection_w` is what a home's grid connection carries at most, 0 where nobody has said: then no amount of energy
-    is impossible. `estimate` says how missing readings are filled. Units: W.
+    `connection_w` is the most power that a home's grid connection carries; with 0 (unknown) no amount of energy counts
+    as impossible. `estimate` says how missing readings are filled. Units: W.
+
+    >>> Rule("proportional", prices=Prices(160_000, 150_000)).version()[:16]
+    '902656e9eb8e9e5b'
     """
 
     method: str
@@ -48,9 +51,9 @@ class Rule:
     estimate: EstimateRule = NO_ESTIMATES
 
     def canonical(self) -> bytes:
-        """The bytes two equal rules share, whatever order their tables were written in.
+        """The bytes that equal rules share, in whatever order their tables were written.
 
-        A rule that says nothing of connections and estimates has the bytes it had before it could.
+        Connection and estimate are left out if they are not set: rules older than these fields keep their bytes.
         """
         prices = self.prices
         document: dict[str, object] = {
@@ -79,35 +82,72 @@ class Rule:
 
 
 def sort_members(members: Sequence[object]) -> tuple[str, ...]:
-    """The members in the byte order of their ids; refuses none, doubles and ids that are no ids."""
+    """The members in the byte order of their ids.
+
+    Raises: RejectedInputError for an empty list, an id that occurs twice or something that is not an id.
+    """
     ids = [require_member_id(member, f"members[{i}]") for i, member in enumerate(members)]
     if not ids:
         raise RejectedInputError("no_members", "members is empty")
     ordered = sorted(ids, key=lambda member: member.encode("utf-8"))
     for left, right in pairwise(ordered):
         if left == right:
-            raise RejectedInputError("duplicate_member", f"member {one_line(left)} stands twice")
+            raise RejectedInputError("duplicate_member", f"member {one_line(left)} is listed twice")
     return tuple(ordered)
 
 
 def check_rule(rule: Rule, members: Sequence[str]) -> AllocationKey:
-    """The rule's key by column, for members already in byte order; refuses whatever section 9 lists."""
-    if not isinstance(rule.method, str) or rule.method not in METHODS:
-        raise RejectedInputError("method", f"method {one_line(rule.method)} is none of {', '.join(METHODS)}")
-    if isinstance(rule.aggregate, bool) or rule.aggregate not in AGGREGATES:
-        raise RejectedInputError("malformed", f"aggregate {one_line(rule.aggregate)} is neither 1 nor 4")
-    if rule.missing not in MISSING_POLICIES:
-        raise RejectedInputError("malformed", f"missing {one_line(rule.missing)} is neither exclude nor refuse")
+    """The rule's allocation key by column, for members already in byte order.
+
+    Raises: RejectedInputError with the code that the settlement rules (section 9) give for the problem.
+    """
+    method = require_method(rule.method)
+    require_aggregate(rule.aggregate)
+    require_missing_policy(rule.missing)
+    require_percents(rule.participation_percent, members)
     columns = {member: column for column, member in enumerate(members)}
-    _check_participation(rule.participation_percent, columns)
-    key = METHODS[rule.method](rule.method, require_mapping(rule.params, "params"), columns)
+    key = METHODS[method](method, require_mapping(rule.params, "params"), columns)
     check_prices(rule.prices)
     require_integer(rule.connection_w, "connection_w")
     return key
 
 
+def require_method(value: object) -> str:
+    """The name of a method. Raises: RejectedInputError for anything else."""
+    if not isinstance(value, str) or value not in METHODS:
+        raise RejectedInputError("method", f"method {one_line(value)} is not one of {', '.join(METHODS)}")
+    return value
+
+
+def require_aggregate(value: object) -> int:
+    """How many slots are shared as one: 1 or 4. Raises: RejectedInputError for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int) or value not in AGGREGATES:
+        raise RejectedInputError("malformed", f"aggregate {one_line(value)} is neither 1 nor 4")
+    return value
+
+
+def require_missing_policy(value: object) -> str:
+    """What a rule does about missing readings. Raises: RejectedInputError for anything but a known policy."""
+    if not isinstance(value, str) or value not in MISSING_POLICIES:
+        raise RejectedInputError("malformed", f"missing {one_line(value)} is neither exclude nor refuse")
+    return value
+
+
+def require_percents(value: object, members: Sequence[str]) -> dict[str, int]:
+    """Participation in whole percent by member. Raises: RejectedInputError for others than members and 1 to 100."""
+    known, percents = frozenset(members), {}
+    for member, percent in require_mapping(value, "participation").items():
+        if member not in known:
+            raise RejectedInputError("unknown_member", f"participation names {one_line(member)}, who is not a member")
+        where = f"participation.{one_line(member)}"
+        percents[member] = require_integer(percent, where)
+        if not 1 <= percents[member] <= 100:
+            raise RejectedInputError("out_of_range", f"{where} is not a whole percent from 1 to 100")
+    return percents
+
+
 def check_prices(prices: Prices) -> None:
-    """Refuses prices that are no amounts, and a sell price over the buy price."""
+    """Raises: RejectedInputError for prices that are not amounts, and for a sell price above the buy price."""
     buy = require_integer(prices.buy_micro_per_kwh, "prices.buy")
     sell = require_integer(prices.sell_micro_per_kwh, "prices.sell")
     for name, price in (("retail", prices.retail_micro_per_kwh), ("feedin", prices.feedin_micro_per_kwh)):
@@ -115,31 +155,22 @@ def check_prices(prices: Prices) -> None:
             require_integer(price, f"prices.{name}")
     if sell > buy:
         raise RejectedInputError(
-            "sell_over_buy", f"prices.sell {sell} is over prices.buy {buy}: the co-op would pay for it"
+            "sell_over_buy", f"prices.sell {sell} is above prices.buy {buy}: the co-op would pay the difference"
         )
 
 
 def require_mapping(value: object, where: str) -> Mapping[str, object]:
-    """The table itself, or a refusal that names the place."""
+    """The table itself. Raises: RejectedInputError that names the place."""
     if not isinstance(value, Mapping):
         raise RejectedInputError("malformed", f"{where} is not a table")
-    return cast(Mapping[str, object], value)
-
-
-def require_sequence(value: object, where: str) -> Sequence[object]:
-    """The list itself, or a refusal that names the place."""
-    if not isinstance(value, (list, tuple)):
-        raise RejectedInputError("malformed", f"{where} is not a list")
     return value
 
 
-def _check_participation(percents: object, columns: Mapping[str, int]) -> None:
-    for member, percent in require_mapping(percents, "participation").items():
-        if member not in columns:
-            raise RejectedInputError("unknown_member", f"participation names {one_line(member)}, who is not a member")
-        where = f"participation.{one_line(member)}"
-        if not 1 <= require_integer(percent, where) <= 100:
-            raise RejectedInputError("out_of_range", f"{where} is not a whole percent from 1 to 100")
+def require_sequence(value: object, where: str) -> Sequence[object]:
+    """The list itself. Raises: RejectedInputError that names the place."""
+    if not isinstance(value, (list, tuple)):
+        raise RejectedInputError("malformed", f"{where} is not a list")
+    return value
 
 
 def _plain_key(method: str, _params: Mapping[str, object], _columns: Mapping[str, int]) -> AllocationKey:
@@ -164,23 +195,21 @@ def _weights_key(method: str, params: Mapping[str, object], columns: Mapping[str
 def _tiers_key(method: str, params: Mapping[str, object], columns: Mapping[str, int]) -> AllocationKey:
     tiers_given = _listed(params, "tiers", "tiers_members")
     listed = [require_sequence(tier, "a tier in params.tiers") for tier in tiers_given]
-    named = [member for tier in listed for member in tier]
-    if not _names_once(named, columns) or len(named) != len(columns):
+    tiers = tuple(_known_columns(tier, columns) for tier in listed)
+    if sorted(column for tier in tiers for column in tier) != list(columns.values()) or _count(listed) != len(columns):
         raise RejectedInputError("tiers_members", "params.tiers must name every member exactly once and nobody else")
-    tiers = tuple(tuple(sorted(columns[cast(str, member)] for member in tier)) for tier in listed)
     return AllocationKey(method, tiers=tiers)
 
 
 def _group_key(method: str, params: Mapping[str, object], columns: Mapping[str, int]) -> AllocationKey:
     group = _listed(params, "group", "group_members")
-    if not group or not _names_once(group, columns):
+    by_column = _known_columns(group, columns)
+    if not group or len({*by_column}) != len(group):
         raise RejectedInputError("group_members", "params.group must name members, at least one and each once")
     reserve = params.get("reserve_ppm")
     if isinstance(reserve, bool) or not isinstance(reserve, int) or not 0 <= reserve <= GRID_PPM:
         raise RejectedInputError("reserve_ppm", "params.reserve_ppm is not an integer from 0 to 1000000")
-    return AllocationKey(
-        method, group=tuple(sorted(columns[cast(str, member)] for member in group)), reserve_ppm=reserve
-    )
+    return AllocationKey(method, group=by_column, reserve_ppm=reserve)
 
 
 def _coefficients_key(method: str, params: Mapping[str, object], columns: Mapping[str, int]) -> AllocationKey:
@@ -205,9 +234,13 @@ def _listed(params: Mapping[str, object], name: str, code: str) -> Sequence[obje
     return value
 
 
-def _names_once(named: Sequence[object], columns: Mapping[str, int]) -> bool:
-    known = all(isinstance(member, str) and member in columns for member in named)
-    return known and len(set(named)) == len(named)
+def _known_columns(named: Sequence[object], columns: Mapping[str, int]) -> tuple[int, ...]:
+    """The columns of the members among these names, ascending; names of nobody are left out."""
+    return tuple(sorted(columns[name] for name in named if isinstance(name, str) and name in columns))
+
+
+def _count(listed: Sequence[Sequence[object]]) -> int:
+    return sum(len(names) for names in listed)
 
 
 def _column(member: object, columns: Mapping[str, int], where: str) -> int:

@@ -1,24 +1,30 @@
-"""Reads a packed allocation record back into the settlement it was made of. Writing one is the settlement's own."""
+"""Reads a packed allocation record back into its settlement. `Settlement.record` writes it."""
 
-import json
-from typing import Final
+from typing import Annotated, Final
 
+import msgspec
 import numpy as np
 
 from hub.core.allocation.rounding import Energy
 from hub.core.rules.rulebook import Rule
 from hub.core.settlement.period import RECORD_TAG, Settlement
-from hub.core.settlement.slot_marks import read_marks
+from hub.core.settlement.slot_marks import SlotMarks
 
 MAX_HEAD_BYTES: Final = 4 * 2**20
 
 
+class _RecordHead(msgspec.Struct, frozen=True):
+    """The line of JSON before the packed columns."""
+
+    rule: str
+    members: tuple[str, ...]
+    intervals: Annotated[int, msgspec.Meta(ge=0)]
+    marks: dict[str, SlotMarks] = {}
+
+
 def read_record(record: bytes, rule: Rule) -> Settlement:
-    """The settlement whose record has exactly these bytes. Raises: ValueError for any other bytes or another rule."""
-    try:
-        settled = _unpack(record, rule)
-    except (TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise ValueError(f"not an allocation record: {error}") from None
+    """The settlement whose record has exactly these bytes. Raises: ValueError for other bytes or another rule."""
+    settled = _unpack(record, rule)
     if settled.record() != record:
         raise ValueError("not an allocation record, or not one of this rule")
     return settled
@@ -28,8 +34,11 @@ def _unpack(record: bytes, rule: Rule) -> Settlement:
     end = record.find(b"\n", len(RECORD_TAG), len(RECORD_TAG) + MAX_HEAD_BYTES) + 1
     if not record.startswith(RECORD_TAG) or not end:
         raise ValueError("not an allocation record: its head is missing")
-    head = json.loads(record[len(RECORD_TAG) : end])
-    members, count = tuple(head["members"]), int(head["intervals"])
+    try:
+        head = msgspec.json.decode(record[len(RECORD_TAG) : end], type=_RecordHead)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not an allocation record: {error}") from None
+    members, count = head.members, head.intervals
     cells = count * len(members)
     sizes = [8 * count, -(-cells // 8), -(-count // 8), *[8 * cells] * 4]
     if len(record) != end + sum(sizes):
@@ -50,7 +59,7 @@ def _unpack(record: bytes, rule: Rule) -> Settlement:
         demand_wh=demand,
         alloc_wh=alloc,
         sold_wh=sold,
-        marks=read_marks(head.get("marks", {})),
+        marks=head.marks,
     )
 
 

@@ -1,18 +1,31 @@
-"""The settlement case file: one JSON document in, one out, for boards who try a rule and auditors who recompute.
+"""The settlement case file, for boards who try a rule and auditors who recompute: one JSON document in, one out.
 
-It reads text and tables, never files.
+It reads text and tables, never files. Each value is checked when it is read, with the code that the settlement rules
+give for the problem.
 """
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
-from typing import Final, cast
+from typing import Final
 
 import numpy as np
 
 from hub.core.allocation.rounding import Energy
 from hub.core.rules.input_checks import MAX_INTEGER, RejectedInputError, one_line, require_integer
-from hub.core.rules.rulebook import Prices, Rule, check_rule, require_mapping, require_sequence, sort_members
+from hub.core.rules.rulebook import (
+    Prices,
+    Rule,
+    check_rule,
+    require_aggregate,
+    require_mapping,
+    require_method,
+    require_missing_policy,
+    require_percents,
+    require_sequence,
+    sort_members,
+)
 from hub.core.settlement.money import CENT_NANO, MICRO_NANO
 from hub.core.settlement.period import Settlement, settle
 from hub.core.settlement.prepared_readings import MISSING_WH, Readings, Window
@@ -24,20 +37,37 @@ MAX_DIGITS: Final = 60
 Table = Mapping[str, object]
 
 
+@dataclass(frozen=True, slots=True)
+class _EarlierMoney:
+    """The money of an earlier answer, by member."""
+
+    debit_nano: Mapping[str, int]
+    credit_nano: Mapping[str, int]
+    coop_margin_nano: int
+
+
 def settle_case(case: object, previous: object = None) -> dict[str, object]:
-    """The answer to a case, with an earlier answer also the difference; a Refusal if any part is out of order."""
+    """The answer to a case; with an earlier answer, also the difference from it.
+
+    Raises: RejectedInputError if any part of either is wrong.
+
+    >>> reading = {"s": {"ann": 0, "ben": 900}, "d": {"ann": 400, "ben": 100}}
+    >>> answer = settle_case({"method": "equal", "members": ["ann", "ben"], "intervals": [reading]})
+    >>> answer["totals"]["alloc"], answer["totals"]["export"]
+    ({'ann': 400, 'ben': 100}, {'ann': 0, 'ben': 400})
+    """
     table = require_mapping(case, "the case file")
     if "cases" in table and "members" not in table:
-        raise RejectedInputError("malformed", "this file holds a list of cases; settle takes one of them at a time")
-    readings, rule = read_case(table)
-    answer = answer_case(settle(readings, rule))
+        raise RejectedInputError("malformed", "this file has a list of cases: give one of them at a time")
+    settled = settle(*read_case(table))
+    answer = answer_case(settled)
     if previous is not None:
-        answer["delta"] = _difference(require_mapping(answer["money"], "money"), previous)
+        answer["delta"] = _difference(settled, _read_earlier(previous))
     return answer
 
 
 def parse_case(text: bytes) -> object:
-    """The JSON document in these bytes; refuses doubled keys, NaN, endless numbers and what is not JSON."""
+    """The JSON document in these bytes. Raises: RejectedInputError for repeated keys, NaN, long numbers or no JSON."""
     if len(text) > MAX_CASE_BYTES:
         raise RejectedInputError("malformed", f"the file is larger than {MAX_CASE_BYTES // 2**20} MiB")
     try:
@@ -53,18 +83,18 @@ def parse_case(text: bytes) -> object:
         where = f"line {broken.lineno} column {broken.colno}"
         raise RejectedInputError("malformed", f"not JSON: {where}: {broken.msg}") from None
     except RecursionError:
-        raise RejectedInputError("malformed", "lists and tables are nested too deep") from None
+        raise RejectedInputError("malformed", "lists and tables are nested too deeply") from None
 
 
 def read_case(case: Table) -> tuple[Readings, Rule]:
-    """A case's readings and rule, everything in it checked; members in byte order and slots ascending."""
+    """A case's readings and rule, all checked; members in byte order and slots ascending."""
     members = sort_members(require_sequence(_named(case, "members"), "members"))
     rule = Rule(
-        method=cast(str, case.get("method")),
+        method=require_method(case.get("method")),
         params=require_mapping(case.get("params", {}), "params"),
-        aggregate=cast(int, case.get("aggregate", 1)),
-        participation_percent=cast(Mapping[str, int], case.get("participation", {})),
-        missing=cast(str, case.get("missing", "exclude")),
+        aggregate=require_aggregate(case.get("aggregate", 1)),
+        participation_percent=require_percents(case.get("participation", {}), members),
+        missing=require_missing_policy(case.get("missing", "exclude")),
         prices=_read_prices(case.get("prices")),
     )
     check_rule(rule, members)
@@ -75,7 +105,7 @@ def read_case(case: Table) -> tuple[Readings, Rule]:
         row = require_mapping(interval, f"intervals[{i}]")
         slot = require_integer(row.get("t", i), f"intervals[{i}].t")
         if slot in rows:
-            raise RejectedInputError("duplicate_interval", f"intervals[{i}] is slot {slot}, which stands already")
+            raise RejectedInputError("duplicate_interval", f"intervals[{i}] is slot {slot} again")
         rows[slot] = (_side(row, "s", i), _side(row, "d", i))
     slots = tuple(sorted(rows))
     surplus = _read_energy([rows[slot][0] for slot in slots], members, side="s", slots=slots)
@@ -106,11 +136,18 @@ def answer_case(settled: Settlement) -> dict[str, object]:
 
 
 def local_day_slots(day: object, tz: object) -> int:
-    """How many quarter hours a local day has: 92, 96 or 100 almost everywhere."""
+    """How many quarter hours a local day has: 92, 96 or 100 almost everywhere.
+
+    >>> local_day_slots("2026-03-29", "Europe/Vienna")
+    92
+    """
+    refusal = RejectedInputError("malformed", f"day {one_line(day)} in tz {one_line(tz)} is not a local day")
+    if not isinstance(day, str) or not isinstance(tz, str):
+        raise refusal
     try:
-        return len(slots_of_day(date.fromisoformat(cast(str, day)), cast(str, tz)))
-    except (TypeError, ValueError, OverflowError):
-        raise RejectedInputError("malformed", f"day {one_line(day)} in tz {one_line(tz)} is no local day") from None
+        return len(slots_of_day(date.fromisoformat(day), tz))
+    except (ValueError, OverflowError):
+        raise refusal from None
 
 
 def _answer_money(settled: Settlement) -> dict[str, object]:
@@ -130,20 +167,31 @@ def _answer_money(settled: Settlement) -> dict[str, object]:
     return answer
 
 
-def _difference(money: Table, previous: object) -> dict[str, object]:
-    """What a later run books: this money less the earlier, for everyone who stands in either."""
+def _difference(settled: Settlement, earlier: _EarlierMoney) -> dict[str, object]:
+    """What a later run books: this settlement's money less the earlier money, for everyone who is in either."""
+    money = settled.money
+    sides = (
+        ("debit_nano", money.debit_nano, earlier.debit_nano),
+        ("credit_nano", money.credit_nano, earlier.credit_nano),
+    )
+    delta: dict[str, object] = {}
+    for name, amounts, before in sides:
+        now = dict(zip(settled.members, amounts, strict=True))
+        delta[name] = {member: now.get(member, 0) - before.get(member, 0) for member in sorted({*now, *before})}
+    delta["coop_margin_nano"] = money.coop_margin_nano - earlier.coop_margin_nano
+    return delta
+
+
+def _read_earlier(previous: object) -> _EarlierMoney:
     table = require_mapping(previous, "the earlier result")
     if "money" not in table:
         raise RejectedInputError("malformed", "money is missing in the earlier result")
-    earlier = require_mapping(table["money"], "money of the earlier result")
-    delta: dict[str, object] = {}
-    for name in ("debit_nano", "credit_nano"):
-        now, before = cast(Mapping[str, int], money[name]), _read_amounts(earlier, name)
-        everyone = sorted({*now, *before})
-        delta[name] = {member: now.get(member, 0) - before.get(member, 0) for member in everyone}
-    margin = _read_amount(_named(earlier, "coop_margin_nano"), "coop_margin_nano")
-    delta["coop_margin_nano"] = cast(int, money["coop_margin_nano"]) - margin
-    return delta
+    money = require_mapping(table["money"], "money of the earlier result")
+    return _EarlierMoney(
+        debit_nano=_read_amounts(money, "debit_nano"),
+        credit_nano=_read_amounts(money, "credit_nano"),
+        coop_margin_nano=_read_amount(_named(money, "coop_margin_nano"), "coop_margin_nano"),
+    )
 
 
 def _read_amounts(earlier: Table, name: str) -> dict[str, int]:
@@ -179,7 +227,7 @@ def _read_energy(rows: Sequence[Table], members: Sequence[str], *, side: str, sl
                 raise RejectedInputError("unknown_member", f"slot {slots[t]} {side}.{one_line(member)}: no such member")
             if value is None:
                 continue
-            # The everyday value first: words for a refusal cost more than the check.
+            # The usual value first: building the text of a refusal costs more than the check.
             if type(value) is int and 0 <= value <= MAX_INTEGER:
                 energy[t, columns[member]] = value
             else:
@@ -207,17 +255,17 @@ def _read_prices(value: object) -> Prices:
         return Prices()
     table = require_mapping(value, "prices")
     return Prices(
-        buy_micro_per_kwh=cast(int, _named_price(table, "buy")),
-        sell_micro_per_kwh=cast(int, _named_price(table, "sell")),
-        retail_micro_per_kwh=cast("int | None", table.get("retail")),
-        feedin_micro_per_kwh=cast("int | None", table.get("feedin")),
+        buy_micro_per_kwh=_read_price(table, "buy"),
+        sell_micro_per_kwh=_read_price(table, "sell"),
+        retail_micro_per_kwh=None if table.get("retail") is None else _read_price(table, "retail"),
+        feedin_micro_per_kwh=None if table.get("feedin") is None else _read_price(table, "feedin"),
     )
 
 
-def _named_price(table: Table, name: str) -> object:
+def _read_price(table: Table, name: str) -> int:
     if name not in table:
         raise RejectedInputError("malformed", f"prices.{name} is missing")
-    return table[name]
+    return require_integer(table[name], f"prices.{name}")
 
 
 def _check_day(case: Table, count: int) -> None:
@@ -234,15 +282,15 @@ def _single_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(table) < len(pairs):
         names = [name for name, _ in pairs]
         doubled = next(name for i, name in enumerate(names) if name in names[:i])
-        raise RejectedInputError("malformed", f"the key {one_line(doubled)} stands twice in one table")
+        raise RejectedInputError("malformed", f"the key {one_line(doubled)} occurs twice in one table")
     return table
 
 
 def _refuse_constant(name: str) -> object:
-    raise RejectedInputError("not_integer", f"{name} is not a number of anything")
+    raise RejectedInputError("not_integer", f"{name} is not an integer")
 
 
 def _bounded_integer(digits: str) -> int:
     if len(digits) > MAX_DIGITS:
-        raise RejectedInputError("out_of_range", f"a number of {len(digits)} digits")
+        raise RejectedInputError("out_of_range", f"a number has {len(digits)} digits")
     return int(digits)

@@ -1,4 +1,4 @@
-"""Energy turned into money for one period: exact nano-currency, whole units for statements; no tax, no fees."""
+"""Energy priced for one period: exact nano-currency, and whole units for statements. Without tax and fees."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ CENT_NANO: Final = 10_000_000
 
 @dataclass(frozen=True, slots=True)
 class RoundedMoney:
-    """Debits and credits in whole statement units, member by member, and what is left to the co-op."""
+    """Debits and credits by member in whole statement units, and what remains for the co-op."""
 
     debit: tuple[int, ...]
     credit: tuple[int, ...]
@@ -21,7 +21,7 @@ class RoundedMoney:
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """One period's money by member; `benefit_nano` is None where the rule names no retail price."""
+    """One period's money by member; `benefit_nano` is None if the rule has no retail or feed-in price."""
 
     debit_nano: tuple[int, ...]
     credit_nano: tuple[int, ...]
@@ -29,17 +29,22 @@ class Money:
 
     @property
     def coop_margin_nano(self) -> int:
-        """What buyers pay and sellers do not get."""
+        """What buyers pay beyond what sellers get."""
         return sum(self.debit_nano) - sum(self.credit_nano)
 
     def in_units_of(self, unit_nano: int) -> RoundedMoney:
-        """Buyers and sellers each rounded to their own total by largest remainder; the margin is the difference."""
+        """Debits and credits each rounded to their own total by largest remainder; the margin is the difference."""
         debit, credit = round_to_unit(self.debit_nano, unit_nano), round_to_unit(self.credit_nano, unit_nano)
         return RoundedMoney(debit, credit, sum(debit) - sum(credit))
 
 
 def price_energy(alloc_wh: Sequence[int], sold_wh: Sequence[int], *, prices: Prices) -> Money:
-    """The money of a period's totals by member. Wh x micro per kWh is nano, so nothing is rounded here."""
+    """The money of a period's totals by member. Wh times micro per kWh is nano, so nothing is rounded here.
+
+    >>> money = price_energy([1_500, 0], [0, 1_500], prices=Prices(160_000, 150_000))
+    >>> money.debit_nano, money.credit_nano, money.coop_margin_nano
+    ((240000000, 0), (0, 225000000), 15000000)
+    """
     buy, sell = prices.buy_micro_per_kwh, prices.sell_micro_per_kwh
     retail, feedin = prices.retail_micro_per_kwh, prices.feedin_micro_per_kwh
     benefit = None
@@ -50,7 +55,11 @@ def price_energy(alloc_wh: Sequence[int], sold_wh: Sequence[int], *, prices: Pri
 
 
 def round_to_unit(amounts_nano: Sequence[int], unit_nano: int) -> tuple[int, ...]:
-    """Whole units that add up to floor(sum / unit), by largest remainder of each amount."""
+    """Whole units that add up to floor(sum / unit), by the largest remainder of each amount.
+
+    >>> round_to_unit([16_000_000, 17_000_000, 9_000_000], CENT_NANO)
+    (1, 2, 1)
+    """
     units = [amount // unit_nano for amount in amounts_nano]
     fractions = [amount % unit_nano for amount in amounts_nano]
     left = sum(fractions) // unit_nano

@@ -1,4 +1,4 @@
-"""One period settled: readings and a rule in, energy, money and a hash out. It fetches and books nothing."""
+"""Settles one period: readings and a rule in; energy, money and a hash out. It fetches and books nothing."""
 
 import hashlib
 from collections.abc import Mapping
@@ -35,8 +35,8 @@ RECORD_TAG: Final = b"commonwatt allocation record v1\n"
 class Settlement:
     """A settled period. Columns are `members` in byte order, rows are intervals named by their first slot.
 
-    Readings of members who are not `present` stand as zero. `marks` are by slot, also where slots are summed to
-    intervals. Units: Wh.
+    Members who are not `present` have zeros. `marks` are by slot even where slots are summed to longer intervals.
+    Units: Wh.
     """
 
     rule: Rule
@@ -76,7 +76,7 @@ class Settlement:
         return price_energy(self.totals_wh["alloc"], self.totals_wh["sold"], prices=self.rule.prices)
 
     def part(self, start: int, stop: int) -> "Settlement":
-        """The rows from `start` up to `stop` as a settlement of their own, e.g. one day of a month."""
+        """The rows from `start` up to `stop` as a separate settlement, such as one day of a month."""
         rows = slice(start, stop)
         return replace(
             self,
@@ -95,7 +95,7 @@ class Settlement:
         return range(rows[0], rows[-1] + self.rule.aggregate) if rows else range(0)
 
     def record(self) -> bytes:
-        """The packed allocation record: the bytes the hash covers and an entry cites."""
+        """The packed allocation record: the bytes that result_hash covers."""
         head: dict[str, object] = {
             "rule": self.rule.version(),
             "members": self.members,
@@ -116,14 +116,19 @@ class Settlement:
         )
 
     def result_hash(self) -> str:
-        """SHA-256 of the record: the same accepted readings and rule give the same, in whatever order they came."""
+        """SHA-256 of the record. The same readings and rule give the same hash, in whatever order they arrived."""
         return hashlib.sha256(self.record()).hexdigest()
 
 
 def settle(readings: Readings, rule: Rule) -> Settlement:
-    """The period settled by the rule, or a Refusal before any slot is settled.
+    """The period settled by the rule. Raises: RejectedInputError before any slot is settled.
 
-    With participation factors a member's share goes through the method rounded down; the rest stays with the grid.
+    With a participation factor, only that part of a member's energy, rounded down, is shared; the grid takes the rest.
+
+    >>> readings = Readings(("ann", "ben"), (0,), np.array([[0, 900]]), np.array([[1_200, 300]]))
+    >>> settled = settle(readings, Rule("proportional"))
+    >>> settled.alloc_wh.tolist(), settled.sold_wh.tolist(), settled.import_wh.tolist()
+    ([[720, 180]], [[0, 900]], [[480, 120]])
     """
     members, key, accepted = check_inputs(readings, rule)
     percent = np.array([rule.participation_percent.get(member, 100) for member in members], dtype=np.int64)
@@ -149,14 +154,14 @@ def settle(readings: Readings, rule: Rule) -> Settlement:
 
 
 def check_inputs(readings: Readings, rule: Rule) -> tuple[tuple[str, ...], AllocationKey, PreparedReadings]:
-    """Members in order, the rule's key and what is accepted of the readings, or a Refusal: `settle` has no others."""
+    """Members in order, the rule's key and the prepared readings. Raises: RejectedInputError, all that `settle` can."""
     members = sort_members(readings.members)
     key = check_rule(rule, members)
     return members, key, prepare_readings(put_in_order(readings), rule)
 
 
 def sum_columns(energy_wh: Energy) -> tuple[int, ...]:
-    """Exact sums down the columns, in Python integers where 64 bits might not hold them."""
+    """Exact sums of the columns, even where 64 bits cannot hold them."""
     top = int(energy_wh.max(initial=0))
     if top * len(energy_wh) < 2**63:
         return tuple(energy_wh.sum(axis=0, dtype=np.int64).tolist())

@@ -1,12 +1,13 @@
 """A settled day's pool series: what the neighbourhood shared slot by slot, so that members can recompute their part.
 
-Two forms of it: the auditor's is whole, the members' leaves out what fewer than five homes stand behind. It settles
-nothing and holds no member's reading, but for `pairwise`, whose steps are single homes' surplus: these are the
-auditor's alone.
+It has two forms. The auditor's is complete; the members' leaves out sums over fewer than five homes. It settles
+nothing and contains no single reading, except for `pairwise`: its steps are the surplus of single homes, which only
+the auditor gets.
 
-Privacy: every number for members is a sum over the homes that take part in the slot, or a bound; for `priority` over
-the homes of a tier. A sum over five homes still tells something of four others to the fifth, and in a scarce slot the
-total shared is what the homes with surplus made: that is the price of a statement one can check, set by the rules.
+Privacy: every number for members is a bound, or a sum over the homes that take part in the slot (for `priority`, over
+the homes of a tier). A sum over five homes still tells each of them something about the other four, and in a scarce
+slot the total shared is the surplus of the homes that had any. The rules accept this, so that members can check their
+statements.
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ SERIES_FORMAT: Final = "commonwatt-pool-series-1"
 
 @dataclass(frozen=True, slots=True)
 class Producer:
-    """One producer's pairwise sharing in a slot: the quota step and what each consumer took, by member."""
+    """One producer's pairwise sharing in a slot: the quota step, and what each consumer took."""
 
     member: str
     step: SharingStep
@@ -40,9 +41,9 @@ class Producer:
 
 @dataclass(frozen=True, slots=True)
 class PoolSlot:
-    """One interval: how many homes took part, the buyers' steps and the sellers' one; `producers` for pairwise only.
+    """One interval: how many homes took part, the buyers' steps and the sellers' step; `producers` for pairwise only.
 
-    `hidden` has one word for each of `buy`: whether too few homes stand behind that step for members to see it.
+    `hidden` says for each step of `buy` whether it covers too few homes for members to see it.
     """
 
     slot: int
@@ -53,14 +54,14 @@ class PoolSlot:
     producers: tuple[Producer, ...] = ()
 
     def for_auditor(self) -> dict[str, object]:
-        """All of it."""
+        """The complete interval."""
         whole: dict[str, object] = {"slot": self.slot, "homes": self.homes}
         if self.sell is None:
             return whole | {"producers": [producer.plain() for producer in self.producers]}
         return whole | {"buy": [step.plain() for step in self.buy], "sell": self.sell.plain()}
 
     def for_members(self) -> dict[str, object]:
-        """What at least five homes stand behind; `withheld` says that something is left to the auditor."""
+        """The sums over at least five homes; `withheld` says that the auditor's series has more."""
         shown: dict[str, object] = {"slot": self.slot, "homes": self.homes}
         if self.homes < LEAST_HOMES or self.sell is None:
             return shown | {"withheld": True}
@@ -80,11 +81,11 @@ class PoolSeries:
     slots: tuple[PoolSlot, ...]
 
     def for_members(self) -> dict[str, object]:
-        """The series every member may have, as plain data."""
+        """The series that every member may see, as plain data."""
         return self._document("members", [slot.for_members() for slot in self.slots])
 
     def for_auditor(self, salt: str) -> dict[str, object]:
-        """The whole series. `salt` is a secret of the hub's, so that the hash of this tells nobody what is in it."""
+        """The complete series. `salt` is a secret of the hub, so that nobody can guess the content from the hash."""
         return {**self._document("auditor", [slot.for_auditor() for slot in self.slots]), "salt": salt}
 
     def _document(self, readers: str, slots: list[dict[str, object]]) -> dict[str, object]:
@@ -137,7 +138,7 @@ def _pool_slot(
 
 
 def _hidden(steps: int, present: Sequence[bool], key: AllocationKey) -> tuple[bool, ...]:
-    """Which steps single out too few homes. With one sum of a part, the whole gives away the sum of the other part."""
+    """Which steps cover too few homes. The total and the sum of one part reveal the sum of the other part."""
     if key.method == "priority":
         return _hidden_tiers([sum(present[i] for i in tier) for tier in key.tiers])
     if key.method == "solidarity":
@@ -147,7 +148,7 @@ def _hidden(steps: int, present: Sequence[bool], key: AllocationKey) -> tuple[bo
 
 
 def _hidden_tiers(homes: Sequence[int]) -> tuple[bool, ...]:
-    """Tiers of less than five homes, and the next smallest with them if these are less than five together."""
+    """Tiers of fewer than five homes, and the next smallest tier too if these have fewer than five homes together."""
     hidden = [0 < count < LEAST_HOMES for count in homes]
     left_out = sum(count for count, hide in zip(homes, hidden, strict=True) if hide)
     others = [tier for tier, count in enumerate(homes) if count >= LEAST_HOMES]

@@ -1,4 +1,4 @@
-"""From what the meters registered to what is settled: order, membership windows, gaps and hourly sums.
+"""Prepares registered readings for settlement: order, membership windows, gaps and hourly sums.
 
 It decides who is present in which interval; it shares nothing.
 """
@@ -27,10 +27,10 @@ Presence = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Readings:
-    """What was registered at each connection point; `MISSING_WH` where nothing was.
+    """What was registered at each grid connection; `MISSING_WH` where nothing was.
 
-    Shape: `surplus_wh` and `demand_wh` are [slots, members]. A member without a window is there throughout. `marks` say
-    where a value is missing because it is held or rejected, and where it is an estimate.
+    Shape: `surplus_wh` and `demand_wh` are [slots, members]. A member without a window is a member all the time.
+    `marks` say where a value is missing because it is held or rejected, and where it is an estimate.
     """
 
     members: tuple[str, ...]
@@ -43,7 +43,7 @@ class Readings:
 
 @dataclass(frozen=True)
 class PreparedReadings:
-    """Readings as the method sees them: intervals named by their first slot, zero where a member is not present."""
+    """Readings for the allocation: intervals named by their first slot, zero where a member is not present."""
 
     slots: tuple[int, ...]
     present: Presence
@@ -53,7 +53,7 @@ class PreparedReadings:
 
 
 def prepare_readings(readings: Readings, rule: Rule) -> PreparedReadings:
-    """Ordered readings with windows, gaps and `aggregate` applied; a Refusal where the rule does not allow them."""
+    """Ordered readings with windows, gaps and `aggregate` applied. Raises: RejectedInputError, by the rule."""
     _check_energy(readings)
     inside = membership(readings)
     given = (readings.surplus_wh >= 0) & (readings.demand_wh >= 0)
@@ -71,13 +71,16 @@ def prepare_readings(readings: Readings, rule: Rule) -> PreparedReadings:
 
 
 def put_in_order(readings: Readings) -> Readings:
-    """The same readings with members in byte order and slots ascending; refuses a slot that stands twice."""
+    """The same readings with members in byte order and slots ascending.
+
+    Raises: RejectedInputError for a slot that occurs twice.
+    """
     columns = sorted(range(len(readings.members)), key=lambda i: readings.members[i].encode("utf-8"))
     rows = sorted(range(len(readings.slots)), key=lambda i: readings.slots[i])
     slots = tuple(readings.slots[i] for i in rows)
     for left, right in pairwise(slots):
         if left == right:
-            raise RejectedInputError("duplicate_interval", f"slot {left} stands twice")
+            raise RejectedInputError("duplicate_interval", f"slot {left} occurs twice")
     if columns == list(range(len(columns))) and rows == list(range(len(rows))):
         return readings
     return replace(
@@ -90,7 +93,7 @@ def put_in_order(readings: Readings) -> Readings:
 
 
 def digest_inputs(readings: Readings, rule: Rule) -> str:
-    """SHA-256 of all a run settles: rule version, members, windows and every reading. Part of the run key."""
+    """SHA-256 of everything a run settles: rule version, members, windows and every reading. Part of the run key."""
     readings = put_in_order(readings)
     head: dict[str, object] = {
         "rule": rule.version(),
@@ -105,7 +108,7 @@ def digest_inputs(readings: Readings, rule: Rule) -> str:
 
 
 def big_endian(numbers: Energy) -> bytes:
-    """64-bit integers as bytes that are the same on every machine."""
+    """64-bit integers as bytes, the same on every machine."""
     return numbers.astype(">i8").tobytes()
 
 
@@ -121,13 +124,13 @@ def _check_energy(readings: Readings) -> None:
         if energy.shape != shape or energy.dtype != np.int64:
             raise ValueError(f"{name} is {energy.dtype}{energy.shape}, not int64{shape}")
         if energy.size and int(energy.min()) < MISSING_WH:
-            raise RejectedInputError("negative", f"{name} holds a negative reading")
+            raise RejectedInputError("negative", f"{name} has a negative reading")
         if energy.size and int(energy.max()) > MAX_INTEGER:
-            raise RejectedInputError("out_of_range", f"{name} holds a reading greater than 2^53-1")
+            raise RejectedInputError("out_of_range", f"{name} has a reading greater than 2^53-1")
 
 
 def membership(readings: Readings) -> Presence:
-    """Who is a member in which slot: [slots, members]. Raises: RejectedInputError for windows that are none."""
+    """Who is a member in which slot. Shape: [slots, members]. Raises: RejectedInputError for an invalid window."""
     inside = np.ones(readings.demand_wh.shape, dtype=np.bool_)
     columns = {member: column for column, member in enumerate(readings.members)}
     slots = np.array(readings.slots, dtype=np.int64)
@@ -143,20 +146,20 @@ def membership(readings: Readings) -> Presence:
 
 
 def _estimated(readings: Readings) -> Presence:
-    """The slots in which somebody's value is an estimate: a late reading may still take its place."""
+    """The slots in which someone's value is an estimate: a late reading may still replace it."""
     slots = {slot for marks in readings.marks.values() for slot, _, _ in marks.estimated}
     return np.array([slot in slots for slot in readings.slots], dtype=np.bool_)
 
 
 def _aggregate(accepted: PreparedReadings, size: int) -> PreparedReadings:
-    """Every `size` slots as one; who misses one is not in the sum, and one gap makes it provisional."""
+    """Every `size` slots as one interval. A member who misses a slot is left out; a gap makes it provisional."""
     slots = accepted.slots
     if len(slots) % size:
-        raise RejectedInputError("interval_count", f"{len(slots)} intervals do not make whole groups of {size}")
+        raise RejectedInputError("interval_count", f"{len(slots)} intervals are not a multiple of {size}")
     starts = slots[::size]
     for start, end in zip(starts, slots[size - 1 :: size], strict=True):
         if end - start != size - 1:
-            raise RejectedInputError("interval_count", f"the group that starts at slot {start} has a hole")
+            raise RejectedInputError("interval_count", f"a slot is missing in the group that starts at {start}")
     groups = (len(starts), size, accepted.present.shape[1])
     whole: Presence = np.all(accepted.present.reshape(groups), axis=1)
     energy = (accepted.surplus_wh, accepted.demand_wh)

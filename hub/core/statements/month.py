@@ -1,6 +1,6 @@
 """A local month of settled days made ready for statements: signed day roots, pool series, and how cents were rounded.
 
-It is done once for all members; what one member is told is in statement.py.
+It is done once for all members; document.py makes one member's statement of it.
 """
 
 from collections import defaultdict
@@ -11,8 +11,7 @@ from functools import cached_property
 from typing import Final
 
 from hub.core.allocation.published_steps import part_rests
-from hub.core.ledger.entries import ChainedEntry, Entry, read_entry
-from hub.core.ledger.export import BookedEntry
+from hub.core.ledger.entries import BookedEntry, ChainedEntry, Entry, read_entry
 from hub.core.ledger.merkle import MerkleTree, build_tree
 from hub.core.ledger.signed_document import Signer, document_hash, sign_document
 from hub.core.settlement.money import CENT_NANO, MICRO_NANO
@@ -42,7 +41,7 @@ class CoopName:
 
 @dataclass(frozen=True, slots=True)
 class RunNote:
-    """The run a day stands by: its key, kind (D, M1, R1, R2, RF, X), state and the digest of its inputs."""
+    """The run a day rests on: its key, kind (D, M1, R1, R2, RF, X), state and the digest of its inputs."""
 
     key: str
     kind: str
@@ -58,9 +57,9 @@ class RunNote:
 class SettledDay:
     """A local day by its newest run, with all entries the ledger has of it, by position.
 
-    `windows` are the memberships that begin or end within the day, as the run had them. `salt` keeps the hash of the
-    auditor's pool series from telling what is in it. `attested` names the ledger's own signed root of the day by its
-    number and hash, where there is one.
+    `windows` are the memberships that begin or end within the day, as the run had them. With `salt`, nobody can guess
+    the auditor's pool series from its hash. `attested` is the number and hash of the ledger's own signed root of the
+    day, where there is one.
     """
 
     day: str
@@ -88,8 +87,10 @@ class StatedDay:
 
 @dataclass(frozen=True)
 class StatementMonth:
-    """A month ready for statements. `missing` are its days that no run has settled yet, `before` those before the
-    co-op began."""
+    """A month ready for statements. `missing` are its days that no run has settled yet.
+
+    `before` are those before the co-op began.
+    """
 
     coop: CoopName
     month: str
@@ -99,44 +100,22 @@ class StatementMonth:
     before: tuple[str, ...] = ()
 
     @cached_property
-    def bars(self) -> dict[str, dict[str, list[int | str | None]]]:
-        """Who got the units left over when the month's amounts were rounded: unit, side, then [bar, before]."""
-        bars: dict[str, dict[str, list[int | str | None]]] = {}
+    def bars(self) -> dict[str, dict[str, tuple[int | None, str | None]]]:
+        """Who got the units left over when the month's amounts were rounded: unit, side, then (bar, before)."""
+        bars: dict[str, dict[str, tuple[int | None, str | None]]] = {}
         for name, unit_nano in UNITS_NANO.items():
             bars[name] = {}
             for side in SIDES:
                 members = sorted(self.nano[side], key=lambda member: member.encode("utf-8"))
                 rests = [self.nano[side][member] % unit_nano for member in members]
-                bars[name][side] = list(part_rests(rests, unit_nano, members))
+                bars[name][side] = part_rests(rests, unit_nano, members)
         return bars
-
-
-def prepare_month(
-    coop: CoopName,
-    month: str,
-    *,
-    days: Sequence[SettledDay],
-    missing: Sequence[str],
-    key: Signer,
-    before: Sequence[str] = (),
-) -> StatementMonth:
-    """The month's days in order, each with a root signed by the hub's key.
-
-    Raises: ValueError where a day is not of the month, stands twice, or the books do not say what its run settled.
-    """
-    names = [*before, *(day.day for day in days), *missing]
-    if len({*names}) != len(names):
-        raise ValueError(f"a day of {month} stands twice")
-    if strange := [day for day in names if day[:7] != month]:
-        raise ValueError(f"{strange[0]} is not a day of {month}")
-    stated = [state_day(coop, day, key=key) for day in days]
-    return gather_month(coop, month, days=stated, missing=missing, before=before)
 
 
 def gather_month(
     coop: CoopName, month: str, *, days: Iterable[StatedDay], missing: Iterable[str], before: Iterable[str]
 ) -> StatementMonth:
-    """The month of these stated days, which are days of it and each there once."""
+    """The month of these stated days; the caller makes sure that each is of the month and appears once."""
     stated = tuple(sorted(days, key=lambda day: day.source.day))
     nano: dict[str, dict[str, int]] = {side: defaultdict(int) for side in SIDES}
     for day in stated:
@@ -151,7 +130,7 @@ def gather_month(
 def state_day(coop: CoopName, source: SettledDay, *, key: Signer) -> StatedDay:
     """The day with its pool series, its tree of entries and a root signed by the hub's key.
 
-    Raises: ValueError where the run does not settle exactly this day, or the books do not say what it settled.
+    Raises: ValueError where the run does not settle exactly this day, or the books differ from what it settled.
     """
     _check_slots(coop, source)
     pool = pool_series(source.settled, coop=coop.id, day=source.day, run=source.run.key)
@@ -166,7 +145,7 @@ def state_day(coop: CoopName, source: SettledDay, *, key: Signer) -> StatedDay:
     for member in sorted({*mine, *source.settled.members}):
         entries = [entry for _, entry, _ in mine.get(member, ())]
         if booked_amounts(entries, member) != settled_amounts(source.settled, member):
-            raise ValueError(f"{source.day}: the books of {member} do not say what run {source.run.key} settled")
+            raise ValueError(f"{source.day}: the books of {member} differ from what run {source.run.key} settled")
     root = {
         "format": ROOT_FORMAT,
         "coop": coop.id,
@@ -185,7 +164,7 @@ def state_day(coop: CoopName, source: SettledDay, *, key: Signer) -> StatedDay:
 
 
 def booked_amounts(entries: Sequence[Entry], member: str) -> dict[str, int]:
-    """What settlement runs booked of a member: Wh received, sold, imported and exported, nano debited and credited."""
+    """What settlement runs booked for a member: Wh received, sold, imported and exported, nano debited and credited."""
     lines: dict[str, int] = dict.fromkeys(("received", "sold", "imported", "exported", "debit_nano", "credit_nano"), 0)
     signs = {"received": 1, "sold": -1, "imported": 1, "exported": -1}
     for entry in entries:
@@ -200,7 +179,7 @@ def booked_amounts(entries: Sequence[Entry], member: str) -> dict[str, int]:
 
 
 def settled_amounts(settled: Settlement, member: str) -> dict[str, int]:
-    """The same amounts by the run itself; zeros for who takes no part in it."""
+    """The same amounts by the run itself; zeros for a member who takes no part in it."""
     if member not in settled.members:
         return booked_amounts((), member)
     column, totals = settled.members.index(member), settled.totals_wh

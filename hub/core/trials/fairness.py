@@ -1,8 +1,8 @@
-"""The yearly fairness report: what each member added to what was shared, by Shapley value, beside what it got.
+"""The yearly fairness report: what each member added to the sharing, by Shapley value, and what they received.
 
-A member's Shapley value is what its joining adds to the value of sharing, on average over all orders in which the
+A member's Shapley value is what they add to the value of sharing by joining, averaged over all orders in which the
 members could have joined. A group's value is the energy it could share among itself, slot by slot, at the difference
-between retail and feed-in price. It is a figure to talk about, and never a rule: it books nothing.
+between retail and feed-in price. The report is a basis for discussion, not a rule: it books nothing.
 
 Source: L. S. Shapley, A value for n-person games, 1953; sampling by permutations: J. Castro, D. Gomez, J. Tejada,
 Polynomial calculation of the Shapley value based on sampling, Computers & Operations Research 36, 2009.
@@ -44,21 +44,21 @@ class FairnessShare:
 
     @property
     def difference_nano(self) -> int:
-        """What the member got beyond what it added."""
+        """What the member received beyond what they added."""
         return self.got_nano - self.value_nano
 
     @property
     def is_clear(self) -> bool:
-        """Whether the difference is more than twice the standard error, and so more than the luck of sampling."""
+        """Whether the difference is more than twice the standard error, and so not just due to sampling."""
         return abs(self.difference_nano) > CLEAR_ERRORS * self.error_nano
 
 
 @dataclass(frozen=True, slots=True)
 class FairnessReport:
-    """A period's shares by member in byte order. `value_nano` is what sharing among all was worth at most.
+    """A period's shares, members in byte order. `value_nano` is the most that sharing among all could be worth.
 
-    Of it, members got `got_nano`, the co-op keeps `margin_nano`, and `unshared_nano` is what the rule left to the
-    grid: the three add up to the whole. `orders` is how many orders of joining were sampled; 0 where all were counted.
+    Of this, members got `got_nano`, the co-op keeps `margin_nano`, and `unshared_nano` is what the rule left to the
+    grid; the three add up to the whole. `orders` is how many orders of joining were sampled; 0 if all were counted.
     """
 
     shares: tuple[FairnessShare, ...]
@@ -69,13 +69,13 @@ class FairnessReport:
     unshared_nano: int
 
     def of_member(self, member: str) -> FairnessShare:
-        """The member's own row, for that member only. Raises: KeyError for who had no part."""
+        """The member's own row, for that member only. Raises: KeyError for a member who took no part."""
         return {share.member: share for share in self.shares}[member]
 
 
 @dataclass(frozen=True)
 class FairnessPeriod:
-    """What the report needs of a settled part, such as a day: the slots in which anything could be shared, and money.
+    """What the report needs from a settled part, such as a day: the slots with something to share, and the money.
 
     `spread` is what a shared Wh is worth, in micro-currency per kWh.
     """
@@ -90,7 +90,7 @@ class FairnessPeriod:
 
 @dataclass(frozen=True, slots=True)
 class FairnessBand:
-    """Five homes or more that added about as much: means of what they added and of what they got."""
+    """At least five homes that added about the same: the means of what they added and of what they received."""
 
     homes: int
     value_nano: int
@@ -99,7 +99,7 @@ class FairnessBand:
 
 @dataclass(frozen=True, slots=True)
 class FairnessSummary:
-    """What everyone may see of a report; counts and bands are left out where one to four homes would stand behind."""
+    """What everyone may see of a report, without counts and bands that would concern only one to four homes."""
 
     homes: int
     orders: int
@@ -114,7 +114,7 @@ class FairnessSummary:
 
 @dataclass(frozen=True, slots=True)
 class MemberFairness:
-    """A report as one member sees it; `own` is None where the member had no part. `seed` drew the orders."""
+    """A report as one member sees it; `own` is None if the member took no part. `seed` drew the sampled orders."""
 
     first_day: str
     last_day: str
@@ -130,20 +130,20 @@ def report_fairness(
 ) -> FairnessReport:
     """The report over the parts of a period, such as the days of a year.
 
-    Up to ten members every group is counted; more are sampled by `pairs` orders, each with its reverse, which
-    cancels much of the chance. Raises: ValueError where a rule names no outside prices, or sums pass 62 bits.
+    With up to ten members every group is counted. With more, `pairs` orders are sampled, each with its reverse, which
+    cancels much of the sampling error. Raises: ValueError where a rule has no outside prices, or sums pass 62 bits.
     """
     return report_periods([extract_period(part) for part in settled], rng=rng, pairs=pairs)
 
 
 def extract_period(settled: Settlement) -> FairnessPeriod:
-    """A settled part without what the report does not need: a year of it fits where its settlements would not.
+    """What the report needs from a settled part: a year of this fits in memory, a year of settlements would not.
 
-    Raises: ValueError as report_fairness.
+    Raises: ValueError, like report_fairness.
     """
     prices = settled.rule.prices
     if prices.retail_micro_per_kwh is None or prices.feedin_micro_per_kwh is None:
-        raise ValueError("the rule names no retail and feed-in price: sharing has no value to divide")
+        raise ValueError("the rule has no retail and feed-in price: sharing has no value to divide")
     cells = max(1, settled.surplus_wh.size)
     top = max(int(settled.surplus_wh.max(initial=0)), int(settled.demand_wh.max(initial=0)))
     if top * cells >= SAFE_SUM:
@@ -164,7 +164,7 @@ def extract_period(settled: Settlement) -> FairnessPeriod:
 def report_periods(
     parts: Sequence[FairnessPeriod], *, rng: np.random.Generator, pairs: int = USUAL_PAIRS
 ) -> FairnessReport:
-    """As report_fairness, from parts already taken."""
+    """Like report_fairness, for parts that are extracted already."""
     if pairs < 2:
         raise ValueError("a standard error needs at least two pairs of orders")
     members = sorted({m for part in parts for m in part.members}, key=lambda member: member.encode("utf-8"))
@@ -210,7 +210,7 @@ def summarise_fairness(report: FairnessReport) -> FairnessSummary:
 
 
 def _bands(shares: Sequence[FairnessShare]) -> tuple[FairnessBand, ...]:
-    """The homes from those that added least, in up to BANDS_MOST bands of five or more."""
+    """The homes in up to BANDS_MOST bands of five or more, those that added least first."""
     ranked = sorted(shares, key=lambda share: (share.value_nano, share.member.encode("utf-8")))
     count = min(BANDS_MOST, len(ranked) // LEAST_HOMES)
     bands = []
@@ -224,10 +224,11 @@ def _bands(shares: Sequence[FairnessShare]) -> tuple[FairnessBand, ...]:
 def explain_share(share: FairnessShare, *, currency: str) -> str:
     """The member's row in plain words."""
     added, got = _amount(share.value_nano, currency), _amount(share.got_nano, currency)
-    error = f", give or take {_amount(CLEAR_ERRORS * share.error_nano, currency)}" if share.error_nano else ""
+    most_off = _amount(CLEAR_ERRORS * share.error_nano, currency)
+    error = f" (estimated from a sample; could be off by {most_off})" if share.error_nano else ""
     first = (
         f"You added {added} to what sharing was worth to all, averaged over every order in which members could have"
-        f" joined{error}. You gained {got} by the rule."
+        f" joined{error}. You gained {got} under the rule."
     )
     if not share.is_clear:
         return f"{first} By this measure you got what you added."
@@ -295,10 +296,10 @@ def _sampled(games: Sequence[_Game], orders: Sequence[Whole]) -> tuple[list[int]
 
 
 def _added_wh(surplus: Stored, demand: Stored) -> Whole:
-    """What each column adds to the shared energy, joining in this order plus joining in its reverse."""
+    """What each column adds to the shared energy by joining in this order, plus by joining in its reverse."""
     pool, wanted = (np.cumsum(each, axis=1, dtype=np.int64) for each in (surplus, demand))
     forward = np.minimum(pool, wanted).sum(axis=0)
-    # The members from a column on, who are those that have joined when the reverse order reaches it.
+    # The members from a column on: those who have joined when the reverse order reaches that column.
     after_pool, after_wanted = pool[:, -1:] - pool + surplus, wanted[:, -1:] - wanted + demand
     backward = np.minimum(after_pool, after_wanted).sum(axis=0)
     added: Whole = np.diff(forward, prepend=0) - np.diff(backward, append=0)

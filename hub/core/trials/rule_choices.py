@@ -1,6 +1,6 @@
 """The rules a member may try: the nine methods and the countries' presets, with parameters that favour nobody.
 
-Nobody types parameters of their own: a rule that shares with one home alone would tell what that home draws.
+Members cannot enter parameters of their own: a rule that shares with a single home would reveal what that home draws.
 """
 
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ CHOICES: Final = (*METHODS, *(preset.id for preset in PRESETS))
 
 
 def chosen_rule(choice: str, *, in_force: Rule, parts: Sequence[Readings]) -> Rule:
-    """The rule of a method's name or a preset's id, at the prices and participation in force.
+    """The rule for a method's name or a preset's id, at the prices and participation in force.
 
-    Raises: KeyError for neither.
+    Raises: KeyError for any other choice.
     """
     if choice in METHODS:
         return replace(in_force, method=choice, params=usual_params(choice, parts))

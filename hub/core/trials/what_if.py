@@ -1,7 +1,7 @@
-"""Any rule tried on a past period's accepted readings: what each member would gain or lose, and what all would see.
+"""Any rule tried on a past period's accepted readings: what each member would gain or lose, and what everybody may see.
 
-It books nothing. A member's own change is for that member alone; a summary is for everyone and tells nothing of fewer
-than five homes. The electricity contract outside the co-op (retail and feed-in price) stays what it was.
+It books nothing. Only the member sees their own change; the summary is for everyone and shows nothing about fewer than
+five homes. The electricity contract outside the co-op (retail and feed-in price) stays as it was.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Final
 
 from hub.core.allocation.rounding import largest_remainder
 from hub.core.rules.allocation_key import GRID_PPM
-from hub.core.rules.rulebook import METHODS, Prices, Rule, require_mapping, require_sequence
+from hub.core.rules.rulebook import Prices, Rule, require_mapping, require_sequence
 from hub.core.settlement.period import Settlement, settle
 from hub.core.settlement.pool_series import LEAST_HOMES
 from hub.core.settlement.prepared_readings import Readings
@@ -22,7 +22,7 @@ USUAL_RESERVE_PPM: Final = 200_000
 
 @dataclass(frozen=True, slots=True)
 class PeriodOutcome:
-    """What a period came to for one member. `alone_nano` is its cost without neighbours, `cost_nano` with them."""
+    """One member's energy and cost in a period. `alone_nano` is the cost without neighbours, `cost_nano` with them."""
 
     surplus_wh: int = 0
     demand_wh: int = 0
@@ -33,11 +33,11 @@ class PeriodOutcome:
 
     @property
     def benefit_nano(self) -> int:
-        """What the member gains by sharing; negative where it would be better off alone."""
+        """What the member gains by sharing; negative where the member would be better off alone."""
         return self.alone_nano - self.cost_nano
 
     def plus(self, other: "PeriodOutcome") -> "PeriodOutcome":
-        """Both periods together."""
+        """The sum of both periods."""
         return PeriodOutcome(
             self.surplus_wh + other.surplus_wh,
             self.demand_wh + other.demand_wh,
@@ -50,7 +50,7 @@ class PeriodOutcome:
 
 @dataclass(frozen=True, slots=True)
 class MemberComparison:
-    """One member under the rule that stood and under the one tried; shown to that member only."""
+    """One member under the rule in force then and under the one tried; shown to that member only."""
 
     member: str
     current: PeriodOutcome
@@ -64,10 +64,10 @@ class MemberComparison:
 
 @dataclass(frozen=True, slots=True)
 class TrialSummary:
-    """What everyone may see of a trial. Ratios in ppm, rounded down; None where they are not defined or too few stand
-    behind them.
+    """What everyone may see of a trial. Ratios in ppm, rounded down.
 
-    `gain_of_gainers_nano` and `gain_of_losers_nano` are means, given only where neither group is one of one to four.
+    A number is None where it is not defined or concerns too few homes. `gain_of_gainers_nano` and `gain_of_losers_nano`
+    are means, shown only if neither group has one to four members.
     """
 
     method: str
@@ -88,7 +88,7 @@ class TrialSummary:
 
 @dataclass(frozen=True, slots=True)
 class MemberTrial:
-    """A trial as one member sees it: what all may see, and the own change; None where the member had no part."""
+    """A trial as one member sees it: what all may see, and their own change; None if the member took no part."""
 
     days: int
     left_out: int
@@ -99,30 +99,31 @@ class MemberTrial:
 
 @dataclass(frozen=True)
 class Trial:
-    """A rule tried: the settlements it would have made, and every member's change by id in byte order."""
+    """A rule tried: the settlements it would have made, and every member's change, ids in byte order."""
 
     rule: Rule
     settled: tuple[Settlement, ...]
     changes: tuple[MemberComparison, ...]
 
     def of_member(self, member: str) -> MemberComparison:
-        """The member's own change. Raises: KeyError for who had no part in the period."""
+        """The member's own change. Raises: KeyError for a member who took no part in the period."""
         return {change.member: change for change in self.changes}[member]
 
     @property
     def worse_off(self) -> tuple[str, ...]:
-        """Members who would be better off alone, by name: for the board only."""
+        """The ids of members who would be better off alone: for the board only."""
         return tuple(change.member for change in self.changes if change.alternative.benefit_nano < 0)
 
 
 def try_rule(
     parts: Sequence[Readings], rule: Rule, *, stood: Sequence[Settlement], fees_nano: Mapping[str, int] | None = None
 ) -> Trial:
-    """The rule on the readings of each part (such as a day), beside the settlements that stood for the same parts.
+    """The rule on the readings of each part (such as a day), compared with the real settlements in `stood`.
 
     A rule that names members who are not in a part is tried there without them. `fees_nano` are what each member paid
-    to the co-op for the period under either rule; they count against being alone.
-    Raises: Refusal where a part does not fit the rule, ValueError where a stood settlement names no outside prices.
+    to the co-op for the period; they are a cost under either rule, but not for a member alone.
+    Raises: RejectedInputError where a part does not fit the rule, ValueError where a real settlement has no outside
+    prices.
     """
     settled = tuple(settle(readings, fit_rule(rule, readings.members)) for readings in parts)
     before, after = _outcomes(stood, stood), _outcomes(settled, stood)
@@ -164,31 +165,11 @@ def summarise(trial: Trial) -> TrialSummary:
     )
 
 
-def compare_methods(
-    parts: Sequence[Readings],
-    *,
-    stood: Sequence[Settlement],
-    params: Mapping[str, Mapping[str, object]] | None = None,
-    fees_nano: Mapping[str, int] | None = None,
-) -> tuple[Trial, ...]:
-    """All nine methods at the prices, step and participation in force, each with `params[method]` or usual parameters.
-
-    The newest stood rule is in force; its own method is tried as it stands.
-    """
-    rule, chosen = stood[-1].rule, params or {}
-    trials = []
-    for method in METHODS:
-        if method == rule.method and method not in chosen:
-            tried = rule
-        else:
-            tried = replace(rule, method=method, params=chosen.get(method, usual_params(method, parts)))
-        trials.append(try_rule(parts, tried, stood=stood, fees_nano=fees_nano))
-    return tuple(trials)
-
-
 def usual_params(method: str, parts: Iterable[Readings]) -> dict[str, object]:
-    """Parameters that favour nobody and tell nothing: equal weights; homes without own surplus as the first tier and
-    as the group with a reserve of a fifth; every producer's surplus in equal parts to all others.
+    """Parameters that favour nobody and reveal nothing about a single home.
+
+    Weights are equal. Homes without surplus of their own are the first tier, and the group with a reserve of a fifth.
+    Every producer's surplus goes to all others in equal parts.
     """
     parts = tuple(parts)
     members = sorted({m for readings in parts for m in readings.members}, key=lambda member: member.encode("utf-8"))
@@ -212,7 +193,7 @@ def usual_params(method: str, parts: Iterable[Readings]) -> dict[str, object]:
 
 
 def fit_rule(rule: Rule, members: Sequence[str]) -> Rule:
-    """The rule without the members who are not among these; the rule itself where it names nobody else."""
+    """The rule without members who are not among these; the same object where it names nobody else."""
     here = set(members)
     params = dict(require_mapping(rule.params, "params"))
     if "weights" in params:
@@ -232,9 +213,12 @@ def fit_rule(rule: Rule, members: Sequence[str]) -> Rule:
 
 
 def gini_ppm(amounts: Sequence[int]) -> int | None:
-    """The Gini coefficient of amounts, none below zero, in ppm rounded down; None where all are nothing or one is less.
+    """The Gini coefficient in ppm, rounded down; None where all amounts are zero or one is negative.
 
     Source: sum over all pairs of |x - y|, over 2 n times the total.
+
+    >>> gini_ppm([5, 5, 5, 5]), gini_ppm([0, 0, 0, 1]), gini_ppm([0, 0])
+    (0, 750000, None)
     """
     total, count = sum(amounts), len(amounts)
     if total <= 0 or min(amounts) < 0:
@@ -244,7 +228,7 @@ def gini_ppm(amounts: Sequence[int]) -> int | None:
 
 
 def _outcomes(settled: Sequence[Settlement], stood: Sequence[Settlement]) -> dict[str, PeriodOutcome]:
-    """Every member's outcome over the parts, at the outside prices of what stood."""
+    """Every member's outcome over the parts, at the outside prices of the real settlements."""
     outcomes: dict[str, PeriodOutcome] = {}
     for part, contract in zip(settled, stood, strict=True):
         prices = contract.rule.prices
@@ -257,7 +241,7 @@ def _outcomes(settled: Sequence[Settlement], stood: Sequence[Settlement]) -> dic
 def _outcome(part: Settlement, column: int, *, outside: Prices) -> PeriodOutcome:
     retail, feedin = outside.retail_micro_per_kwh, outside.feedin_micro_per_kwh
     if retail is None or feedin is None:
-        raise ValueError("the rule that stood names no retail and feed-in price: there is nothing to compare with")
+        raise ValueError("the rule in force then has no retail and feed-in price: there is nothing to compare with")
     totals = {name: amounts[column] for name, amounts in part.totals_wh.items()}
     paid = part.money.debit_nano[column] - part.money.credit_nano[column]
     return PeriodOutcome(

@@ -8,13 +8,25 @@ from collections.abc import Sequence
 import aiosqlite
 
 from hub.storage.errors import StaleInputsError, StoreConflictError, StoreError
-from hub.storage.records import AttestationRow, EntryRow, RunRow, SettledThrough
+from hub.storage.records import AttestationRow, BookRows, Coop, EntryRow, RunRow, SettledThrough
 from hub.storage.sqlite.attestations import insert_attestations
 from hub.storage.sqlite.connections import SqliteConnections
 
 _RUN = "run_key, kind, day, rule_hash, input_digest, result_hash, state, allocation, made_at, entries"
 _ENTRY = "position, unit, day, member, run_key, canonical, hash"
 _SHARES = "kind NOT LIKE 'fund:%'"  # settlement runs; those of the funds stand in the same table
+_HEAD = _RUN.replace("allocation", "x''")
+_RUNS_SQL = f"""SELECT {_HEAD} FROM run INDEXED BY run_head
+WHERE day >= ? AND day <= ? AND {_SHARES} ORDER BY position"""
+# The inner SELECT is answered from the index, which has no records: rows of other kinds are never loaded.
+_FUNDS_SQL = f"""SELECT {_RUN} FROM run WHERE run_key IN
+    (SELECT run_key FROM run INDEXED BY run_head WHERE kind IN (SELECT value FROM json_each(?))) ORDER BY position"""
+_ATTESTATION = "position, kind, subject, run_key, document, signature"
+_LAST_SQL = f"SELECT {_ATTESTATION} FROM attestation ORDER BY position DESC LIMIT 1"
+_DECISIONS_SQL = f"""SELECT {_ATTESTATION} FROM attestation
+WHERE kind IN (SELECT value FROM json_each(?)) ORDER BY position"""
+_LEDGER_SQL = "SELECT position, hash FROM entry ORDER BY position DESC LIMIT 1"
+_ACCESS_SQL = "SELECT coalesce(max(position), 0) FROM access_log"
 _THROUGH_SQL = """INSERT INTO settled_through VALUES (?, ?, ?, ?) ON CONFLICT (day) DO UPDATE SET
     message_position = excluded.message_position, members_digest = excluded.members_digest,
     decision = excluded.decision
@@ -124,6 +136,30 @@ class SqliteBooks(SqliteConnections):
             )
         return tuple(RunRow(*row) for row in rows)
 
+    async def book_rows(
+        self, *, decisions: Sequence[str] = (), funds: Sequence[str] = (), days: tuple[str, str] | None = None
+    ) -> BookRows:
+        """Everything in one transaction. Raises: StoreError if the store names no co-op yet."""
+        async with self.reading() as db:
+            coops = await _rows(db, "SELECT id, name, tz, currency FROM coop")
+            last = await _rows(db, _LAST_SQL)
+            ledger = await _rows(db, _LEDGER_SQL)
+            access = await _rows(db, _ACCESS_SQL)
+            runs = await _rows(db, _RUNS_SQL, *(days or ("", "~")))
+            fund_runs = await _rows(db, _FUNDS_SQL, json.dumps(list(funds))) if funds else []
+            decided = await _rows(db, _DECISIONS_SQL, json.dumps(list(decisions))) if decisions else []
+        if not coops:
+            raise StoreError(f"{self.place}: the store names no co-op; make one with: commonwatt-hub init")
+        return BookRows(
+            coop=Coop(*coops[0]),
+            last_attestation=next((AttestationRow(*row) for row in last), None),
+            ledger=(int(ledger[0][0]), bytes(ledger[0][1])) if ledger else EMPTY_HEAD,
+            access_line=int(access[0][0]),
+            runs=tuple(RunRow(*row) for row in runs),
+            fund_runs=tuple(RunRow(*row) for row in fund_runs),
+            decisions=tuple(AttestationRow(*row) for row in decided),
+        )
+
     async def entries_of_run(self, run_key: str) -> tuple[EntryRow, ...]:
         """All entries a run booked, in order."""
         return await self._entries(
@@ -181,10 +217,14 @@ class SqliteBooks(SqliteConnections):
         return tuple(EntryRow(*row) for row in rows)
 
 
+async def _rows(db: aiosqlite.Connection, sql: str, *values: object) -> list[aiosqlite.Row]:
+    return list(await db.execute_fetchall(sql, values))
+
+
 async def _check_not_older(db: aiosqlite.Connection, through: SettledThrough) -> None:
     sql = "SELECT 1 FROM settled_through WHERE day = ? AND message_position > ?"
     if list(await db.execute_fetchall(sql, (through.day, through.message_position))):
-        raise StaleInputsError(f"{through.day} was settled meanwhile from newer readings: start again")
+        raise StaleInputsError(f"{through.day} was settled from newer readings at the same moment: start again")
 
 
 def _places(count: int) -> str:

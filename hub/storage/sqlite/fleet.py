@@ -18,6 +18,7 @@ _HOMES_SQL = """SELECT home.id, home.name, agent.id, h.last_slot, h.last_receive
     coalesce(h.messages, 0)
 FROM home LEFT JOIN agent ON agent.home_id = home.id AND agent.revoked_at IS NULL
 LEFT JOIN chain_head AS h ON h.agent = agent.id ORDER BY home.id"""
+_HOME_FIELDS: Final = ("home", "home_name", "agent", "last_slot", "last_received_at", "epoch", "seq", "stored_messages")
 _MARKS_SQL = """SELECT home, slot, max(mark) FROM reading
 WHERE home IN (SELECT id FROM home) AND measure IN (?, ?) AND slot >= ? AND slot < ? AND span = 1
 GROUP BY home, slot"""
@@ -46,5 +47,11 @@ class SqliteFleet(SqliteConnections):
             ):
                 devices[row[0]].append(DeviceRow(*row))
         return tuple(
-            FleetRow(*(*row, tuple(devices[row[0]]), tuple(presence[row[0]]), tuple(gaps[row[0]]))) for row in homes
+            FleetRow(
+                **dict(zip(_HOME_FIELDS, row, strict=True)),
+                devices=tuple(devices[row[0]]),
+                presence=tuple(presence[row[0]]),
+                gaps=tuple(gaps[row[0]]),
+            )
+            for row in homes
         )

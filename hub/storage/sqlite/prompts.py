@@ -4,6 +4,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import aiosqlite
@@ -53,7 +54,7 @@ class SqlitePrompts(SqliteConnections):
         """All appliances, by home in the household's own order."""
         async with self.reading() as db:
             rows = await db.execute_fetchall(f"SELECT {_APPLIANCE} FROM appliance ORDER BY home, position")
-        return tuple(Appliance(*(*row[:7], bool(row[7]))) for row in rows)
+        return tuple(replace(Appliance(*row), is_asked=bool(row[7])) for row in rows)
 
     async def add_prompts(self, prompts: Sequence[PromptRow]) -> None:
         """Keep new prompts; one already known by its id stays as it is, answer included."""

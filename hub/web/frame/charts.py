@@ -1,6 +1,6 @@
-"""Five pure drawings: numbers in, an SVG text out, with the sentence and the table that say the same.
+"""Five pure drawings: numbers in, SVG out, with a sentence and a table that carry the same information.
 
-No colours stand here but class names (static/site.css holds the two palettes), no script, no words of its own.
+They use class names instead of colours (static/site.css has both palettes), no script and no text of their own.
 Coordinates are in a box 360 wide, the width of a small phone; wide screens scale it.
 """
 
@@ -24,7 +24,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class ChartTable:
-    """The same values as words, row by row."""
+    """The same values as text, row by row."""
 
     heads: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -32,7 +32,7 @@ class ChartTable:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """One picture in three forms that agree: for eyes, for ears, and for reading off."""
+    """One picture in three forms that agree: an image, a sentence for screen readers, and a table of exact values."""
 
     title: str
     svg: Markup
@@ -43,7 +43,7 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class ChartAxis:
-    """Where the slots of a day stand: `ticks` are (slot index, label), `unit` names the vertical scale."""
+    """The horizontal axis: `ticks` are (slot index, label); `unit` is the unit of the vertical scale."""
 
     slots: int
     ticks: tuple[tuple[int, str], ...]
@@ -53,7 +53,7 @@ class ChartAxis:
 
 @dataclass(frozen=True, slots=True)
 class ChartSpan:
-    """A stretch of slots [first, end) worth naming, with its label."""
+    """A range of slots [first, end) to highlight, with its label."""
 
     first: int
     end: int
@@ -61,7 +61,7 @@ class ChartSpan:
 
 
 def nice_ceiling(value: float) -> float:
-    """The smallest round number (one of _STEPS times a power of ten) not below `value`; 1 for nothing at all."""
+    """The smallest round number (one of _STEPS times a power of ten) not below `value`; 1 if the value is 0 or less."""
     if value <= 0:
         return 1.0
     unit = 10.0 ** floor(log10(value))
@@ -84,7 +84,7 @@ def draw_day(
     sentence: str,
     table: ChartTable,
 ) -> Chart:
-    """What is made (solid, with its likely range), what is used (dashed), the good hours bracketed, and now.
+    """Production (solid, with its likely range), use (dashed), brackets over the good hours, and a line for now.
 
     Shape: made, band and used are (axis.slots,); `now` counts in slots from the left edge.
     """
@@ -113,7 +113,7 @@ def draw_bars(
     sentence: str,
     table: ChartTable,
 ) -> Chart:
-    """Today's slots as one stepped area against the same slots of the day before as a thin step line.
+    """Today's slots as one stepped area, and the same slots of yesterday as a thin stepped line.
 
     Shape: today and before are (axis.slots,). `kind` is the CSS class of today's area: "made" or "used".
     """
@@ -131,9 +131,9 @@ PRESENCE_HEIGHT: Final = {"present": 14, "derived": 9, "partial": 9, "missing": 
 
 
 def draw_presence(name: str, title: str, *, states: Sequence[str], sentence: str, table: ChartTable) -> Chart:
-    """A strip of slots: full height present, lower estimated, a low stub missing; height and colour both tell.
+    """A strip of slots: full height if present, lower if estimated, a stub if missing; height and colour both show it.
 
-    Neighbouring slots of one state become one rectangle, so no hair line stands between them.
+    Neighbouring slots of one state become one rectangle, so no hairline appears between them.
     """
     parts, at = [], 0
     scale = WIDTH / max(1, len(states))
@@ -151,7 +151,7 @@ def draw_presence(name: str, title: str, *, states: Sequence[str], sentence: str
 def draw_balance(
     name: str, title: str, *, axis: ChartAxis, balance: Sequence[float], sentence: str, table: ChartTable
 ) -> Chart:
-    """A running balance after each day as a stepped line over its zero line; it may go below.
+    """The running balance after each day as a stepped line around a zero line.
 
     Shape: balance is (axis.slots,).
     """
@@ -168,7 +168,7 @@ def draw_balance(
 
 
 def draw_amount(value: float, whole: float, *, kind: str) -> Markup:
-    """A plain bar beside a number that already stands in words; hidden from readers of the words."""
+    """A plain bar next to a number that is also written out; hidden from screen readers."""
     width = _n(0.0 if whole <= 0 else 100 * min(1.0, max(0.0, value / whole)))
     return Markup(
         '<svg class="amount" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
@@ -210,7 +210,7 @@ class _Frame:
         return "".join(lines)
 
     def spell(self, spell: ChartSpan) -> str:
-        """Good hours: a faint field, a bracket above it, and the hours in words."""
+        """Good hours: a shaded area, a bracket above it, and the hours as text."""
         left, right = self.x(spell.first), self.x(spell.end)
         middle = min(max((left + right) / 2, _LEFT + 30), WIDTH - _LEFT - 30)
         box = f'x="{_n(left)}" y="{_TOP}" width="{_n(right - left)}" height="{self.floor - _TOP}"'
@@ -221,7 +221,7 @@ class _Frame:
         )
 
     def line(self, values: SlotSeries) -> str:
-        """A line through the middles of the slots, broken where nothing is known."""
+        """A line through the middle of each slot, interrupted where no value is known."""
         path = []
         for start, run in _runs(values):
             points = [f"{_n(self.x(start + i + 0.5))} {_n(self.y(value))}" for i, value in enumerate(run)]
@@ -229,7 +229,7 @@ class _Frame:
         return "".join(path)
 
     def area(self, band: Sequence[tuple[float, float] | None]) -> str:
-        """The field between low and high, closed for each unbroken stretch."""
+        """The area between low and high, closed for each uninterrupted range."""
         path = []
         for start, run in _runs(band):
             xs = [_n(self.x(start + i + 0.5)) for i in range(len(run))]
@@ -239,7 +239,7 @@ class _Frame:
         return "".join(path)
 
     def steps(self, values: SlotSeries, *, closed: bool) -> str:
-        """Each value as a level over its slot; closed down to the zero line when it is an area."""
+        """Each value as a level over its slot; closed down to the zero line if it is an area."""
         path, zero = [], _n(self.y(0.0))
         for start, run in _runs(values):
             left = _n(self.x(start))
@@ -250,7 +250,7 @@ class _Frame:
 
 
 def _runs(values: Sequence[_T | None]) -> Iterator[tuple[int, list[_T]]]:
-    """Each unbroken stretch of known values with the slot it begins at."""
+    """Each uninterrupted range of known values, with the slot it begins at."""
     at = 0
     for is_known, group in groupby(values, key=lambda value: value is not None):
         stretch = list(group)
@@ -264,12 +264,12 @@ def _known(values: SlotSeries) -> list[float]:
 
 
 def _n(value: float) -> str:
-    """A coordinate with one decimal at most, never a minus zero."""
+    """A coordinate with at most one decimal, never minus zero."""
     return f"{round(value, 1) + 0.0:g}"
 
 
 def _svg(name: str, title: str, *, sentence: str, height: int, parts: Sequence[str], css: str = "chart") -> Markup:
-    """The picture with its name and its sentence for readers who do not see it. `parts` are already escaped."""
+    """The picture with its title and its sentence for screen readers. `parts` are already escaped."""
     fit = "none" if css == "strip" else "xMidYMid"
     open_tag = Markup(
         '<svg class="{css}" id="{name}" viewBox="0 0 {width} {height}" preserveAspectRatio="{fit}" role="img"'

@@ -1,4 +1,4 @@
-"""What every request must pass: response headers, the origin of forms, and the size of bodies. Knows no page."""
+"""What applies to every request: response headers, the origin of forms, the size of bodies. Knows no page."""
 
 import logging
 import traceback
@@ -9,9 +9,11 @@ from urllib.parse import parse_qsl, urlsplit
 from fastapi import Request, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hub.web.frame.translation import translatable
+
 log = logging.getLogger(__name__)
 
-MAX_BODY_BYTES: Final = 65_536
+MAX_BODY_BYTES: Final = 64 * 1024  # the sentence in read_body names it
 MAX_FORM_FIELDS: Final = 200
 
 CONTENT_POLICY: Final = (
@@ -33,7 +35,7 @@ _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class PageError(Exception):
-    """A request that gets one clear sentence instead of a page."""
+    """A request that is answered with one clear sentence instead of a page."""
 
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
@@ -42,7 +44,7 @@ class PageError(Exception):
 
 
 class SecurityHeaders:
-    """Sets the same protecting headers on every answer, and keeps all but static files out of every cache."""
+    """Sets the same security headers on every response, and lets nothing but static files be cached."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -65,10 +67,10 @@ class SecurityHeaders:
 
 
 class ErrorPages:
-    """Answers a page that broke with one sentence, and logs where it broke.
+    """Answers with one sentence when a page fails, and logs where it failed.
 
-    Neither the error's message nor the address is logged: a message may hold a home's value, an address a sign-in
-    link's token.
+    It logs neither the error's message, which may contain a home's value, nor the address, which may contain a
+    sign-in token.
     """
 
     def __init__(self, app: ASGIApp, answer: Callable[[Request], Response]) -> None:
@@ -91,7 +93,7 @@ class ErrorPages:
         except Exception as error:
             places = traceback.extract_tb(error.__traceback__)[-6:]
             where = " < ".join(f"{place.name} line {place.lineno}" for place in reversed(places))
-            log.error("a page broke with %s in %s", type(error).__name__, where)
+            log.error("a page failed with %s in %s", type(error).__name__, where)
             if not has_begun:
                 await self._answer(Request(scope))(scope, receive, send)
 
@@ -99,18 +101,19 @@ class ErrorPages:
 def require_same_origin(request: Request) -> None:
     """Refuses a form that another site sent in the member's name.
 
-    Raises: PageError(403) unless the browser says that the form came from this very site.
+    Raises: PageError(403) unless the browser says that the form came from this site.
     """
     origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
     is_same = site == "same-origin" if origin is None else urlsplit(origin).netloc == request.headers.get("host")
     if not is_same or site in {"cross-site", "same-site"}:
-        raise PageError(
-            403, "This form did not come from this site, so nothing was changed. Open the page and try again."
+        sentence = translatable(
+            "This form did not come from this site, so nothing was changed. Open the page and try again."
         )
+        raise PageError(403, sentence)
 
 
 def is_loopback(request: Request) -> bool:
-    """Whether the caller is a program on this very machine, reached directly: no proxy, no borrowed name."""
+    """Whether the caller is a program on this machine that connects directly: no proxy, no other host name."""
     client = request.client.host if request.client else ""
     host = urlsplit("//" + request.headers.get("host", "")).hostname
     forwarded = "x-forwarded-for" in request.headers or "forwarded" in request.headers
@@ -126,23 +129,23 @@ async def read_body(request: Request) -> bytes:
     async for part in request.stream():
         size += len(part)
         if size > MAX_BODY_BYTES:
-            raise PageError(413, f"The request is larger than {MAX_BODY_BYTES} bytes. Send less.")
+            raise PageError(413, translatable("The request is too large: send at most 64 KiB."))
         parts.append(part)
     return b"".join(parts)
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """The fields of a posted form; of a field sent twice the last stands.
+    """The fields of a posted form; if a field is sent twice, the last one counts.
 
-    Raises: PageError(403) for a foreign form, (413) for a large one, (400) for one that is none.
+    Raises: PageError(403) for another site's form, (413) if it is too large, (415) or (400) if it is not a form.
     """
     require_same_origin(request)
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     body = await read_body(request)
     if kind != "application/x-www-form-urlencoded" and body:
-        raise PageError(415, "The hub reads forms only as application/x-www-form-urlencoded.")
+        raise PageError(415, translatable("The hub reads forms only as application/x-www-form-urlencoded."))
     try:
         pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS, errors="strict")
     except ValueError:
-        raise PageError(400, "The form could not be read. Open the page and try again.") from None
+        raise PageError(400, translatable("The form could not be read. Open the page and try again.")) from None
     return dict(pairs)

@@ -1,4 +1,4 @@
-"""The month or day an address names, read in one place: a date of no co-op's life is not found, never an error."""
+"""Reads the month or day in an address; a date outside any co-op's life is 404, never an error."""
 
 from datetime import date
 
@@ -12,7 +12,7 @@ def asked_month(text: str, words: Localizer) -> date:
     try:
         return parse_day(f"{text}-01")
     except ValueError:
-        raise PageError(404, words.say("A month is written like 2026-06.")) from None
+        raise PageError(404, words.text("Write a month like 2026-06.")) from None
 
 
 def asked_day(text: str, words: Localizer) -> date:
@@ -20,4 +20,4 @@ def asked_day(text: str, words: Localizer) -> date:
     try:
         return parse_day(text)
     except ValueError:
-        raise PageError(404, words.say("A day is written like 2026-06-11.")) from None
+        raise PageError(404, words.text("Write a day like 2026-06-11.")) from None

@@ -1,4 +1,4 @@
-"""What the pages are made from, handed in by the program that starts them. It opens and starts nothing itself."""
+"""What the pages need from the hub, passed in by the program that starts them. It opens and starts nothing itself."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -19,37 +19,37 @@ from hub.storage.records import Access, Coop, Home, Member
 from protocols.timeline import Clock
 
 EnrolAgent = Callable[[bytes], Awaitable[tuple[int, bytes]]]
-"""The body of POST /api/enrol in; the HTTP status and the JSON body of the answer out."""
+"""Takes the body of POST /api/enrol; returns the HTTP status and the JSON body of the answer."""
 
 ReadStatus = Callable[[], Awaitable[Mapping[str, object]]]
 """The fields of GET /api/status.json, ready for JSON. No member's values."""
 
 
 class StatementOperations(Protocol):
-    """Makes a member's statement of a month, given by its first day; None where nothing of it is settled."""
+    """Makes a member's statement for a month, given by its first day; None if nothing in it is settled."""
 
     async def state(self, member: Member, home: Home, *, month: date, access: Access) -> StatementFiles | None: ...
 
 
 class RunOperations(Protocol):
-    """The board's desk for runs of months, given by their first day. A refusal comes back as one line of text, and
-    then nothing was written; a look at members' readings is logged by the desk before it is one.
+    """The board's service for runs of months, given by their first day. A refusal is one line of text, and then nothing
+    was written. The service logs an access to members' readings before it reads them.
     """
 
     async def months(self, *, today: date, most: int) -> tuple[MonthOverview, ...]: ...
     async def month(self, month: date, *, today: date) -> MonthOverview | None: ...
     async def preview(self, month: date, *, kind: str, today: date) -> tuple[BoardPreview, str] | str:
-        """What a run would book now, and the key it would have."""
+        """What a run would book now, and the key it would get."""
         ...
 
     async def booked(self, run: MonthRun) -> BoardPreview:
-        """What a run that is made bills beside the month's last published one."""
+        """What an existing run bills, compared with the month's last published run."""
         ...
 
     async def book(
         self, month: date, *, kind: str, previewed: str, decision: str, at: int, today: date
     ) -> MonthRun | str:
-        """Book the run that a preview gave this key."""
+        """Book the run for which a preview showed this key."""
         ...
 
     async def approve(self, run_key: str, *, member: str, at: int) -> MonthRun | str: ...
@@ -57,7 +57,7 @@ class RunOperations(Protocol):
 
 
 class PaymentOperations(Protocol):
-    """The board's desk for payment orders. A refusal comes back as one line of text, and then nothing was written."""
+    """The board's service for payment orders. A refusal is one line of text, and then nothing was written."""
 
     async def orders(self) -> tuple[PaymentOrderRecord, ...]: ...
     async def approve(self, message_id: str, *, member: str, at: int) -> PaymentOrderRecord | str: ...
@@ -65,41 +65,41 @@ class PaymentOperations(Protocol):
 
 
 class TrialOperations(Protocol):
-    """Tries rules on past months. The desk logs the look at the homes' readings; the caller logs the member's own."""
+    """Tries rules on past months. The service logs its access to the homes' readings; the caller logs the member's."""
 
     async def months(self, *, first: date, last: date) -> tuple[date, ...]: ...
     async def try_rule(self, member: str, *, month: date, choice: str, today: date) -> MemberTrial | str | None:
-        """The member's own view; a line saying why not; None while it is still worked out."""
+        """The member's own result, one line that says why there is none, or None while it is still being calculated."""
         ...
 
 
 class FindingOperations(Protocol):
-    """The board's word on findings. The desk logs its look at a finding in the home's log before it is one."""
+    """The board's decisions on findings. The service logs its access in the home's log before it reads a finding."""
 
     async def verdicts(self, row: FindingRow) -> tuple[str, ...]:
-        """What may be decided on it now: of accept, reject and estimate."""
+        """The decisions possible now: some of accept, reject and estimate."""
         ...
 
     async def decide(
         self, number: int, *, member: Member, verdict: str, reason: str, at: int, after: int
     ) -> str | None:
-        """Keep a decision that follows the last one seen (0: none). None on success, else a word that says why not:
+        """Store a decision; `after` is the last one that the page showed (0: none). None on success, else a code:
         not_board, reason, unknown, own, closed, verdict, meanwhile."""
         ...
 
 
 class FairnessOperations(Protocol):
-    """Makes the yearly fairness report. Looks are logged as for trials."""
+    """Makes the yearly fairness report. Accesses are logged as for trials."""
 
     async def years(self, *, today: date) -> tuple[int, ...]: ...
     async def report(self, member: str, *, year: int, today: date) -> MemberFairness | str | None:
-        """The member's own view; a line saying why there is none; None while it is still worked out."""
+        """The member's own report, one line that says why there is none, or None while it is still being calculated."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class HubParts:
-    """Everything the pages lean on. `secure_cookies` is True wherever the hub is reached over HTTPS."""
+    """Everything the pages need. `secure_cookies` is True if the hub is reached over HTTPS."""
 
     store: Store
     clock: Clock

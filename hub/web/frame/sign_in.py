@@ -1,4 +1,4 @@
-"""Who is looking: one-time links become sessions, sessions become a visit. Tokens are kept only as hashes."""
+"""Who is visiting: a one-time link becomes a session, a session becomes a visit. Only hashes of tokens are stored."""
 
 import secrets
 from dataclasses import dataclass
@@ -10,19 +10,19 @@ from hub.storage.records import Home, Member
 from hub.web.frame.guard import PageError
 from hub.web.frame.services import HubParts
 from hub.web.frame.tokens import TOKEN_BYTES, hash_token
-from hub.web.frame.translation import SOURCE_LANGUAGE, Localizer, languages
+from hub.web.frame.translation import SOURCE_LANGUAGE, Localizer, languages, translatable
 
 _DAY_S: Final = 86_400
 _MAX_TOKEN_CHARS: Final = 128
 
 
 class SignInNeededError(Exception):
-    """The page is for members and nobody is signed in."""
+    """The page is for members, but nobody is signed in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A signed-in member's look at one page, at one time of the hub's clock."""
+    """A signed-in member opens one page, at one time of the hub's clock."""
 
     member: Member
     home: Home | None
@@ -32,19 +32,19 @@ class Visit:
     def own_home(self) -> Home:
         """Raises: PageError(404) for a member whose home is not set up."""
         if self.home is None:
-            raise PageError(404, self.words.say("No home is registered in your name. The board can add it."))
+            raise PageError(404, self.words.text("No home is registered in your name. Ask the board to add it."))
         return self.home
 
 
 def cookie_name(parts: HubParts) -> str:
-    """The prefix makes browsers refuse the cookie unless it is secure and belongs to this host alone."""
+    """With the prefix, browsers refuse the cookie unless it is secure and belongs to this host only."""
     return "__Host-cw-session" if parts.secure_cookies else "cw-session"
 
 
 async def redeem_link(parts: HubParts, token: str) -> str:
-    """A fresh session token for a link that is good; the link is spent in the same transaction.
+    """A new session token for a valid link; the link is used up in the same transaction.
 
-    Raises: PageError(403) for a link that is unknown, used or too old.
+    Raises: PageError(403) for a link that is unknown, used or expired.
     """
     now = int(parts.clock.now())
     session = secrets.token_urlsafe(TOKEN_BYTES)
@@ -57,12 +57,13 @@ async def redeem_link(parts: HubParts, token: str) -> str:
             now=now,
         )
     if member is None:
-        raise PageError(403, "This sign-in link has been used or is too old. Ask the board for a new one.")
+        sentence = translatable("This sign-in link has been used or has expired. Ask the board for a new one.")
+        raise PageError(403, sentence)
     return session
 
 
 def set_session(response: Response, parts: HubParts, *, session: str) -> None:
-    """Out of reach of scripts, and never sent along with another site's forms."""
+    """Set the cookie: scripts cannot read it, and browsers do not send it with another site's forms."""
     response.set_cookie(
         cookie_name(parts),
         session,
@@ -75,7 +76,7 @@ def set_session(response: Response, parts: HubParts, *, session: str) -> None:
 
 
 async def end_session(parts: HubParts, request: Request, *, response: Response) -> None:
-    """Forget the session here and in the browser."""
+    """Delete the session here and in the browser."""
     token = request.cookies.get(cookie_name(parts))
     if token is not None:
         await parts.store.end_session(hash_token(token))
@@ -83,9 +84,9 @@ async def end_session(parts: HubParts, request: Request, *, response: Response) 
 
 
 async def visit_of(parts: HubParts, request: Request) -> Visit:
-    """The signed-in member with the home that is theirs.
+    """The signed-in member and their home.
 
-    Raises: SignInNeededError without a session that is good now.
+    Raises: SignInNeededError without a valid session.
     """
     token = request.cookies.get(cookie_name(parts), "")
     now_s = parts.clock.now()
@@ -102,4 +103,4 @@ async def visit_of(parts: HubParts, request: Request) -> Visit:
 def require_board(visit: Visit) -> None:
     """Raises: PageError(403) for members who are not on the board."""
     if not visit.member.is_board:
-        raise PageError(403, visit.words.say("This page is for the board."))
+        raise PageError(403, visit.words.text("This page is for the board."))

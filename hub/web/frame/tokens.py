@@ -1,4 +1,4 @@
-"""The secrets of sign-in links and sessions: how long they are, and what the store keeps instead of them."""
+"""The secret tokens of sign-in links and sessions: their length, and the hash that the store keeps."""
 
 import hashlib
 from typing import Final
@@ -7,5 +7,5 @@ TOKEN_BYTES: Final = 32
 
 
 def hash_token(token: str) -> bytes:
-    """SHA-256 of a sign-in link's or a session's token: what the store keeps instead of it."""
+    """SHA-256 of a token; the store keeps only this."""
     return hashlib.sha256(token.encode()).digest()

@@ -1,9 +1,11 @@
-"""How a page says things in the reader's language: sentences through gettext, numbers and times through Babel.
+"""Sentences, numbers and times in the reader's language: sentences through gettext, the rest through Babel.
 
-Catalogues are plain .po text, compiled in memory when first used. No page keeps a compiled file.
+Catalogues are plain .po text, compiled in memory when first used. `make messages` collects the sentences to translate
+in locale/messages.pot.
 """
 
 import gettext
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -14,6 +16,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime, format_time
+from babel.lists import format_list
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_currency, format_decimal
@@ -29,14 +32,14 @@ _BABEL_LOCALES: Final = {"en": "en_GB"}  # 24-hour clock and day before month, a
 
 @lru_cache(maxsize=1)
 def languages() -> tuple[str, ...]:
-    """The languages the pages speak, the source language first."""
+    """The languages that pages are available in, the source language first."""
     found = sorted(path.parent.name for path in LOCALE_DIR.glob("*/pages.po"))
     return (SOURCE_LANGUAGE, *found)
 
 
 @lru_cache(maxsize=16)
 def catalogue(language: str) -> gettext.NullTranslations:
-    """The sentences of one language; a sentence without a translation reads as its source, never as a key."""
+    """The sentences of one language; a sentence without a translation is shown in the source language."""
     path = LOCALE_DIR / language / "pages.po"
     if language not in languages() or language == SOURCE_LANGUAGE:
         return gettext.NullTranslations()
@@ -47,6 +50,11 @@ def catalogue(language: str) -> gettext.NullTranslations:
     return gettext.GNUTranslations(compiled)
 
 
+def translatable(sentence: str) -> str:
+    """Marks a sentence whose reader is not known yet; `Localizer.looked_up` translates it later."""
+    return sentence
+
+
 @dataclass(frozen=True, slots=True)
 class Localizer:
     """One reader's language, time zone and currency."""
@@ -55,14 +63,26 @@ class Localizer:
     tz: str
     currency: str
 
-    def say(self, sentence: str, **parts: object) -> str:
+    def text(self, sentence: str, **parts: object) -> str:
         """The sentence in the reader's language with its named parts filled in."""
         text = catalogue(self.language).gettext(sentence)
         return text % parts if parts else text
 
-    def count(self, one: str, many: str, n: int, **parts: object) -> str:
-        """`one` or `many` by n, which both may name as %(n)s."""
+    def plural(self, one: str, many: str, n: int, **parts: object) -> str:
+        """`one` or `many`, whichever the language uses for n; both may contain %(n)s."""
         return catalogue(self.language).ngettext(one, many, n) % {"n": self.number(n), **parts}
+
+    def looked_up(self, sentence: str) -> str:
+        """A sentence marked with `translatable`, in the reader's language; any other text unchanged."""
+        return catalogue(self.language).gettext(sentence)
+
+    def sentences(self, *whole: str) -> str:
+        """Whole sentences one after the other; empty ones are left out."""
+        return " ".join(filter(None, whole))
+
+    def listed(self, items: Iterable[str]) -> str:
+        """'a, b and c'."""
+        return str(format_list(list(items), locale=self._locale))
 
     @property
     def _locale(self) -> str:
@@ -75,7 +95,7 @@ class Localizer:
         return format_decimal(rounded, format=f"#,##0.{digits}" if places else "#,##0", locale=self._locale)
 
     def fraction(self, value: int, places: int) -> str:
-        """A whole number of 10^-places, with all its digits; no float comes near it."""
+        """A whole number of 10^-places with all its digits, never through a float."""
         whole = format_decimal(Decimal(value).scaleb(-places), format=f"#,##0.{'0' * places}", locale=self._locale)
         return str(whole)
 
@@ -84,14 +104,14 @@ class Localizer:
         return f"{self.number(energy_wh / 1000, 1)}{NO_BREAK}kWh"
 
     def kw(self, slot_energy_wh: float) -> str:
-        """The mean power of a slot's energy with one decimal."""
+        """The mean power over a slot, with one decimal."""
         return f"{self.number(slot_energy_wh * 3600 / SLOT_S / 1000, 1)}{NO_BREAK}kW"
 
     def percent(self, share: float) -> str:
         return f"{self.number(100 * share)}{NO_BREAK}%"
 
     def money(self, amount_nano: int) -> str:
-        """An amount of the co-op's currency, rounded to its smallest coin for reading only."""
+        """An amount in the co-op's currency, rounded to its smallest coin for display only."""
         return str(format_currency(amount_nano / NANO_PER_UNIT, self.currency, locale=self._locale))
 
     def local(self, unix_s: float) -> datetime:
@@ -105,12 +125,12 @@ class Localizer:
         return format_time(self.local(unix_s).timetz(), "HH:mm", locale=self._locale)
 
     def hour(self, slot: Slot) -> str:
-        """The shortest way to name when a slot begins: '11', or '11:15' between the hours."""
+        """When a slot begins, as short as possible: '11', or '11:15' between full hours."""
         local = self.local(start_of(slot))
         return str(local.hour) if local.minute == 0 else f"{local.hour}:{local.minute:02}"
 
     def end_hour(self, slot: Slot) -> str:
-        """As `hour`, for the end of a stretch: midnight is 24."""
+        """Like `hour`, for the end of a period: midnight is 24."""
         local = self.local(start_of(slot))
         return "24" if (local.hour, local.minute) == (0, 0) else self.hour(slot)
 
@@ -139,5 +159,5 @@ class Localizer:
         return self.long_day(self.local(unix_s).date())
 
     def long_day(self, day: date) -> str:
-        """The same of a day."""
+        """The same for a date."""
         return str(format_date(day, "d MMMM yyyy", locale=self._locale))

@@ -1,1 +1,1 @@
-"""The pages' routes, one module a subject."""
+"""The pages' routes, one module for each subject."""

@@ -1,4 +1,4 @@
-"""A member's own bank account and direct-debit mandate: entered, given and revoked by the member."""
+"""A member's own bank account and direct-debit mandate, which the member enters, gives and revokes."""
 
 from typing import Final
 
@@ -20,7 +20,7 @@ IBAN_CHARS_MAX: Final = 60
 
 
 def add_account_pages(app: FastAPI, site: PageContext) -> None:
-    """Mount the page of the bank account and its two forms."""
+    """Mount the bank account's page and its two forms."""
     store = site.parts.store
 
     @app.get("/account")
@@ -44,7 +44,7 @@ def add_account_pages(app: FastAPI, site: PageContext) -> None:
         holder, iban = clean_holder(sent.get("holder", "")), sent.get("iban", "")[:IBAN_CHARS_MAX]
         problem = wrong_iban(iban, visit.words)
         if holder is None:
-            problem = visit.words.say("Please give the holder's name as it stands on the bank's papers.")
+            problem = visit.words.text("Enter the account holder's name as your bank writes it.")
         if holder is None or problem:
             return await _page(site, visit, problem=problem, holder=sent.get("holder", ""), status=422)
         new = NewAccount(visit.member.id, holder, compact(iban), visit.member.id, int(visit.now_s))
@@ -60,23 +60,23 @@ def add_account_pages(app: FastAPI, site: PageContext) -> None:
             await _give_mandate(site, visit)
         elif decision == "revoke":
             if not await store.end_mandate(visit.member.id, made_by=visit.member.id, made_at=int(visit.now_s)):
-                raise PageError(409, visit.words.say("No mandate of yours stands. Nothing was changed."))
+                raise PageError(409, visit.words.text("You have no mandate to revoke. Nothing was changed."))
         else:
-            raise PageError(422, visit.words.say("Decide with one of the buttons."))
+            raise PageError(422, visit.words.text("Choose one of the buttons."))
         return RedirectResponse(f"/account?saved={decision}", status_code=303)
 
 
 async def _give_mandate(site: PageContext, visit: Visit) -> None:
-    say, bank = visit.words.say, site.parts.bank
+    words, bank = visit.words, site.parts.bank
     if bank is None or not bank.creditor_id:
-        raise PageError(409, say("The co-op does not collect by direct debit. Nothing was changed."))
+        raise PageError(409, words.text("The co-op does not collect by direct debit. Nothing was changed."))
     today = visit.words.local(visit.now_s).date().isoformat()
     me, at = visit.member.id, int(visit.now_s)
     problem = await site.parts.store.add_mandate(me, signed_on=today, made_by=me, made_at=at)
     if problem == "no account":
-        raise PageError(409, say("Give your bank account first. Nothing was changed."))
+        raise PageError(409, words.text("Enter your bank account first. Nothing was changed."))
     if problem is not None:
-        raise PageError(409, say("Your mandate stands already. Nothing was changed."))
+        raise PageError(409, words.text("You have already given a mandate. Nothing was changed."))
 
 
 async def _page(
@@ -103,17 +103,19 @@ async def _page(
 
 
 def wrong_iban(iban: str, words: Localizer) -> str:
-    """What is wrong with an IBAN in a sentence that does not repeat it; empty where nothing is."""
+    """What is wrong with an IBAN, in a sentence that does not repeat it; empty if nothing is."""
     problem = iban_problem(iban)
     if problem == "country":
-        return words.say("The IBAN must begin with the two letters of a SEPA country, such as ES or AT.")
+        return words.text("The IBAN must begin with the two letters of a SEPA country, such as ES or AT.")
     if problem == "length":
-        wanted, given = words.number(iban_length(iban)), words.number(len(compact(iban)))
-        return words.say(
-            "An IBAN of this country has %(wanted)s characters, not %(given)s.", wanted=wanted, given=given
+        return words.plural(
+            "An IBAN of this country has %(n)s character, not %(given)s.",
+            "An IBAN of this country has %(n)s characters, not %(given)s.",
+            iban_length(iban),
+            given=words.number(len(compact(iban))),
         )
     if problem is not None:
-        return words.say("The IBAN's check digits do not fit. One of its characters is wrong.")
+        return words.text("The IBAN's check digits do not match. At least one character is wrong.")
     return ""
 
 

@@ -1,4 +1,4 @@
-"""The board's page of the fleet. No consumption of any home stands on it."""
+"""The board's page about the fleet of agents and devices. It shows no home's consumption."""
 
 from fastapi import FastAPI, Request, Response
 
@@ -26,7 +26,7 @@ def add_board_pages(app: FastAPI, site: PageContext) -> None:
 
 
 async def require_board_visit(site: PageContext, request: Request) -> Visit:
-    """The visit of somebody on the board. Raises: SignInNeeded, PageError(403)."""
+    """The visit of a board member. Raises: SignInNeededError, PageError(403)."""
     visit = await visit_of(site.parts, request)
     require_board(visit)
     return visit

@@ -1,4 +1,4 @@
-"""The Credits pages: a member's month and one day of it, with the same values as JSON and CSV."""
+"""The Credits pages: a member's month and one of its days, with the same values as JSON and CSV."""
 
 from datetime import date
 
@@ -72,7 +72,7 @@ def _today(visit: Visit) -> date:
 
 
 def _month(request: Request, visit: Visit) -> date:
-    """Raises: PageError(404) for a month of a year that no co-op sees."""
+    """Raises: PageError(404) for a month outside the years that pages accept."""
     first = month_of(request.query_params.get("month"), today=_today(visit))
     return asked_month(first.isoformat()[: len("2026-06")], visit.words)
 
@@ -80,7 +80,7 @@ def _month(request: Request, visit: Visit) -> date:
 async def _days(
     site: PageContext, visit: Visit, days: tuple[str, str], *, fields: str = "credits by day"
 ) -> tuple[DayBooked, ...]:
-    """The member's booked days; they hold the home's energy, so the look stands in its log before they are read."""
+    """The member's booked days. They contain the home's energy, so the access is logged before they are read."""
     if visit.home is not None:
         access = Access(actor=visit.member.id, role="self", purpose="own.view")
         length = (date.fromisoformat(days[1]) - date.fromisoformat(days[0])).days + 1
@@ -90,7 +90,7 @@ async def _days(
 
 
 async def _day(site: PageContext, visit: Visit, text: str) -> tuple[DayBooked, tuple[RunRow, ...]]:
-    """One booked day with its runs, which hold the home's quarter hours.
+    """One booked day with its runs, which contain the home's quarter hours.
 
     Raises: PageError(404) for a day on which nothing is booked for this member.
     """
@@ -98,5 +98,5 @@ async def _day(site: PageContext, visit: Visit, text: str) -> tuple[DayBooked, t
     booked = await _days(site, visit, (name, name), fields="grid import and export by quarter hour")
     runs = await site.parts.store.runs(days=(name, name))
     if not booked or not runs:
-        raise PageError(404, visit.words.say("Nothing is settled for you on that day."))
+        raise PageError(404, visit.words.text("Nothing is settled for you on that day."))
     return booked[0], runs

@@ -1,6 +1,6 @@
-"""The Fairness page: once a year, what a member added to sharing beside what it got, and how it was for all.
+"""The Fairness page: what a member added to sharing in a year, what the member got, and totals for all members.
 
-Every look is written into the log of the visitor's own home; that of the homes whose readings it takes is the desk's.
+Each visit is logged for the visitor's home; the service logs its access to the homes whose readings it uses.
 """
 
 from datetime import date
@@ -49,18 +49,18 @@ def add_fairness_pages(app: FastAPI, site: PageContext) -> None:
 async def _report(
     site: PageContext, visit: Visit, request: Request
 ) -> tuple[int | None, tuple[int, ...], MemberFairness | str | None]:
-    """The year asked for, the newest without one, with its report. Raises: PageError(404)."""
-    home, desk, today = visit.own_home(), site.parts.fairness, _today(visit)
-    years = await desk.years(today=today)
+    """The requested year, or the newest one, with its report. Raises: PageError(404)."""
+    home, service, today = visit.own_home(), site.parts.fairness, _today(visit)
+    years = await service.years(today=today)
     asked = request.query_params.get("year")
     year = next((year for year in years if asked is None or str(year) == asked), None)
     if year is None:
         if asked is not None:
-            raise PageError(404, visit.words.say("There is no report of that year."))
+            raise PageError(404, visit.words.text("There is no report for that year."))
         return None, years, None
     access = Access(actor=visit.member.id, role="self", purpose="own.view")
     await site.parts.store.log_access(access, [home.id], fields=FAIRNESS_FIELDS, rows=1)
-    return year, years, await desk.report(visit.member.id, year=year, today=today)
+    return year, years, await service.report(visit.member.id, year=year, today=today)
 
 
 def _today(visit: Visit) -> date:

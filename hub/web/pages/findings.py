@@ -1,4 +1,4 @@
-"""What was found in readings: told to the member whose they are, and decided by the board. Every look is logged."""
+"""Findings about readings: shown to the member concerned, decided by the board. Every access is logged."""
 
 from datetime import date, timedelta
 from typing import Final
@@ -13,7 +13,7 @@ from hub.web.frame.guard import PageError, read_form
 from hub.web.frame.sign_in import Visit, require_board, visit_of
 from hub.web.frame.translation import Localizer
 from hub.web.rendering import PageContext, as_json
-from hub.web.views.findings import finding_lines
+from hub.web.views.findings import finding_lines, reason_needed
 
 SHOWN_DAYS: Final = 62
 _STATUS: Final = {"not_board": 403, "own": 403, "unknown": 404, "closed": 409, "meanwhile": 409}
@@ -93,7 +93,7 @@ async def _own(site: PageContext, visit: Visit) -> tuple[FindingRow, ...]:
 
 
 async def _all(site: PageContext, visit: Visit) -> tuple[FindingRow, ...]:
-    """Of every home what the board decides on; gaps are on the fleet's page, without a value."""
+    """Findings of all homes that the board decides on; gaps are on the fleet page, without values."""
     access = Access(actor=visit.member.id, role="board", purpose="settle.share", reason="findings")
     return await site.parts.store.findings(access=access, since=_since(visit), notes=False)
 
@@ -104,17 +104,17 @@ def _since(visit: Visit) -> str:
 
 
 def _whole(text: str) -> int:
-    """The number a form or an address names; 0, which no finding has, for anything else."""
+    """The number in a form or an address; 0, which is no finding's number, for anything else."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else 0
 
 
 def _sentence(problem: str, words: Localizer) -> str:
     return {
-        "not_board": words.say("This page is for the board."),
-        "reason": words.say("Say why, in 1 to %(most)s characters.", most=words.number(REASON_CHARS_MAX)),
-        "unknown": words.say("There is no such finding."),
-        "own": words.say("Another board member decides on a finding of your own home."),
-        "closed": words.say("This finding is closed: readings that came later put it right. Nothing was changed."),
-        "verdict": words.say("Decide with one of the buttons."),
-        "meanwhile": words.say("Somebody else has decided meanwhile. Look again; nothing was changed."),
+        "not_board": words.text("This page is for the board."),
+        "reason": reason_needed(REASON_CHARS_MAX, words),
+        "unknown": words.text("This finding does not exist."),
+        "own": words.text("Another board member must decide on a finding about your own home."),
+        "closed": words.text("This finding is closed, because later readings corrected it. Nothing was changed."),
+        "verdict": words.text("Choose one of the buttons."),
+        "meanwhile": words.text("Somebody else has decided in the meantime. Nothing was changed. Open the page again."),
     }[problem]

@@ -1,4 +1,4 @@
-"""The members' pages: each shows only what is the visitor's own, or totals of the neighbourhood."""
+"""The members' pages. Each shows only the visitor's own data or totals of the neighbourhood."""
 
 import json
 from typing import Final
@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse
 from hub.storage.records import Access, Appliance, Home
 from hub.web.frame.guard import PageError, read_body, read_form, require_same_origin
 from hub.web.frame.sign_in import Visit, visit_of
+from hub.web.frame.translation import Localizer
 from hub.web.rendering import PageContext, as_json
 from hub.web.views.home.appliance_form import (
     ApplianceField,
@@ -23,7 +24,7 @@ from hub.web.views.home.prompt_cards import asked_in_week, open_prompt, past_pro
 from hub.web.views.home.today import today_json, today_page
 from protocols.slots import format_slot, slot_of
 
-LOOKS_SHOWN: Final = 200
+ACCESSES_SHOWN: Final = 200
 _ANSWERS: Final = ("yes", "no", "never_appliance")
 
 
@@ -102,12 +103,12 @@ def _add_appliances(app: FastAPI, site: PageContext) -> None:
         home = visit.own_home()
         if request.headers.get("content-type", "").startswith("application/json"):
             require_same_origin(request)
-            told = appliances_from_json(home.id, _parse_json(await read_body(request)), visit.words)
-            await site.parts.store.set_appliances(home.id, told)
-            return as_json({"appliances": [appliance_json(appliance) for appliance in told]})
+            sent = appliances_from_json(home.id, _parse_json(await read_body(request), visit.words), visit.words)
+            await site.parts.store.set_appliances(home.id, sent)
+            return as_json({"appliances": [appliance_json(appliance) for appliance in sent]})
         form = await read_form(request)
         try:
-            told = appliances_from_form(home.id, form, visit.words)
+            sent = appliances_from_form(home.id, form, visit.words)
         except PageError as error:
             fields = await _fields(site, visit)
             return await site.page(
@@ -118,7 +119,7 @@ def _add_appliances(app: FastAPI, site: PageContext) -> None:
                 fields=fields,
                 problem=error.sentence,
             )
-        await site.parts.store.set_appliances(home.id, told)
+        await site.parts.store.set_appliances(home.id, sent)
         return RedirectResponse("/my-home?saved=appliances#appliances", status_code=303)
 
 
@@ -126,7 +127,7 @@ def _add_prompts(app: FastAPI, site: PageContext) -> None:
     @app.get("/prompts")
     async def prompts(request: Request) -> Response:
         visit = await visit_of(site.parts, request)
-        await _log_own_look(site, visit, fields="energy measured for prompts")
+        await _log_own_access(site, visit, fields="energy measured for prompts")
         recent, waiting = await site.recent_prompts(visit), await site.open_prompts(visit)
         asked = asked_in_week(recent, now=slot_of(visit.now_s))
         open_ids = {row.id for row in waiting}
@@ -144,7 +145,7 @@ def _add_prompts(app: FastAPI, site: PageContext) -> None:
     @app.get("/prompts.json")
     async def prompts_as_json(request: Request) -> Response:
         visit = await visit_of(site.parts, request)
-        await _log_own_look(site, visit, fields="energy measured for prompts")
+        await _log_own_access(site, visit, fields="energy measured for prompts")
         recent, waiting = await site.recent_prompts(visit), await site.open_prompts(visit)
         open_ids = {row.id for row in waiting}
         return as_json(
@@ -162,14 +163,15 @@ def _add_prompts(app: FastAPI, site: PageContext) -> None:
         home = visit.own_home()
         choice = (await read_form(request)).get("answer", "")
         if choice not in _ANSWERS:
-            raise PageError(422, visit.words.say("Answer with one of the buttons of the prompt."))
-        # The store knows this prompt only under its own home, so another member's prompt is not found here.
+            raise PageError(422, visit.words.text("Answer with one of the prompt's buttons."))
+        # The store looks prompts up by home, so another member's prompt is not found here.
         if prompt_id not in {row.id for row in await site.recent_prompts(visit)}:
-            raise PageError(404, visit.words.say("There is no such prompt for your home."))
+            raise PageError(404, visit.words.text("Your home has no such prompt."))
         problem = await site.parts.store.answer_prompt(prompt_id, home=home.id, answer=choice, at=int(visit.now_s))
         if problem is not None:
             raise PageError(
-                409, visit.words.say("This prompt was answered before, or its time is over. Nothing was changed.")
+                409,
+                visit.words.text("This prompt has already been answered, or its time is over. Nothing was changed."),
             )
         return RedirectResponse(f"/prompts?answered={choice}", status_code=303)
 
@@ -180,14 +182,14 @@ def _add_record(app: FastAPI, site: PageContext) -> None:
     @app.get("/who-looked")
     async def who_looked(request: Request) -> Response:
         visit = await visit_of(site.parts, request)
-        rows = await store.access_rows(visit.own_home().id, limit=LOOKS_SHOWN)
+        rows = await store.access_rows(visit.own_home().id, limit=ACCESSES_SHOWN)
         days = access_days(rows, await store.members(), visit.words, self_id=visit.member.id)
-        return await site.page(visit, "who_looked.html", place="more", days=days, shown=len(rows), most=LOOKS_SHOWN)
+        return await site.page(visit, "who_looked.html", place="more", days=days, shown=len(rows), most=ACCESSES_SHOWN)
 
     @app.get("/who-looked.json")
     async def who_looked_as_json(request: Request) -> Response:
         visit = await visit_of(site.parts, request)
-        rows = await store.access_rows(visit.own_home().id, limit=LOOKS_SHOWN)
+        rows = await store.access_rows(visit.own_home().id, limit=ACCESSES_SHOWN)
         return as_json({"looks": [access_json(row) for row in rows]})
 
     @app.get("/consent")
@@ -203,18 +205,18 @@ def _add_record(app: FastAPI, site: PageContext) -> None:
         return as_json(consent_json(await read_consent(store, visit.own_home())))
 
 
-async def _log_own_look(site: PageContext, visit: Visit, *, fields: str) -> None:
-    """A look at the home's own values that no reader of the store logs, committed before they are read."""
+async def _log_own_access(site: PageContext, visit: Visit, *, fields: str) -> None:
+    """Log an access to the home's own values that the store does not log itself, before they are read."""
     if visit.home is not None:
         access = Access(actor=visit.member.id, role="self", purpose="own.view")
         await site.parts.store.log_access(access, [visit.home.id], fields=fields, rows=1)
 
 
-def _parse_json(body: bytes) -> object:
+def _parse_json(body: bytes, words: Localizer) -> object:
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
-        raise PageError(400, "The body is not JSON.") from None
+        raise PageError(400, words.text("The body is not JSON.")) from None
 
 
 async def _own_appliances(site: PageContext, home: Home) -> tuple[Appliance, ...]:

@@ -1,4 +1,4 @@
-"""'This looks wrong': a member's objection to a line of a statement, and the board's decision on it."""
+"""'This looks wrong': members object to a line of a statement, and the board decides."""
 
 from typing import Final
 
@@ -21,6 +21,7 @@ from hub.web.frame.guard import PageError, read_form
 from hub.web.frame.sign_in import Visit, require_board, visit_of
 from hub.web.pages.statements import files_of
 from hub.web.rendering import PageContext, as_json
+from hub.web.views.findings import reason_needed
 from hub.web.views.home.own_record import OBJECTION_FIELDS
 from hub.web.views.settlement.objections import amount_words, objection_json, objection_lines, place_words
 from hub.web.views.settlement.statement import labels
@@ -30,7 +31,7 @@ _VERDICTS: Final = {"accept": ACCEPTED, "reject": REJECTED}
 
 
 def add_objection_pages(app: FastAPI, site: PageContext) -> None:
-    """Mount the objection form, the member's list and the board's."""
+    """Mount the objection form, the member's list and the board's list."""
     _add_member_pages(app, site)
     _add_board_pages(app, site)
 
@@ -79,10 +80,12 @@ def _add_member_pages(app: FastAPI, site: PageContext) -> None:
         place = (sent.get("month", ""), sent.get("day", ""), sent.get("line", ""))
         problem = await store.add_objection(await _objection(site, visit, place, reason=reason))
         if problem == "stands already":
-            raise PageError(409, visit.words.say("You have said so already, and the board has not decided yet."))
+            raise PageError(
+                409, visit.words.text("You have already objected to this, and the board has not decided yet.")
+            )
         if problem is not None:
             raise PageError(
-                409, visit.words.say("Too many of your objections wait for a decision. Wait for the board.")
+                409, visit.words.text("Too many of your objections are still open. Wait until the board has decided.")
             )
         return RedirectResponse("/objections?saved=objection", status_code=303)
 
@@ -95,7 +98,8 @@ def _add_board_pages(app: FastAPI, site: PageContext) -> None:
         visit = await visit_of(site.parts, request)
         require_board(visit)
         lines = objection_lines(
-            *(await _all(site, visit), visit.words),
+            await _all(site, visit),
+            visit.words,
             members=await store.members(),
             reader=visit.member.id,
             now_s=visit.now_s,
@@ -113,25 +117,25 @@ def _add_board_pages(app: FastAPI, site: PageContext) -> None:
         visit = await visit_of(site.parts, request)
         require_board(visit)
         sent = await read_form(request)
-        verdict, say = _VERDICTS.get(sent.get("decision", "")), visit.words.say
+        verdict, words = _VERDICTS.get(sent.get("decision", "")), visit.words
         if verdict is None:
-            raise PageError(422, say("Decide with one of the two buttons."))
+            raise PageError(422, words.text("Choose one of the two buttons."))
         reason = _reason(sent.get("reason", ""), visit)
         row = next(iter(await _all(site, visit, number=number)), None)
         if row is None:
-            raise PageError(404, say("There is no such objection."))
+            raise PageError(404, words.text("This objection does not exist."))
         if not may_decide(row.member, visit.member.id, is_board=visit.member.is_board):
-            raise PageError(403, say("Another board member decides on your own objection."))
+            raise PageError(403, words.text("Another board member must decide on your own objection."))
         problem = await store.decide_objection(
             row.id, board_member=visit.member.id, verdict=verdict, reason=reason, at=int(visit.now_s)
         )
         if problem is not None:
-            raise PageError(409, say("This objection is decided already. Nothing was changed."))
+            raise PageError(409, words.text("This objection has already been decided. Nothing was changed."))
         return RedirectResponse("/board/objections", status_code=303)
 
 
 async def _own(site: PageContext, visit: Visit) -> tuple[ObjectionRow, ...]:
-    """The visitor's own: what they state is the home's, so the look is in its log before they are shown (I12)."""
+    """The visitor's own objections. They contain the home's data, so the access is logged first (I12)."""
     if visit.home is not None:
         access = Access(actor=visit.member.id, role="self", purpose="own.view")
         await site.parts.store.log_access(access, [visit.home.id], fields=OBJECTION_FIELDS, rows=1)
@@ -139,7 +143,7 @@ async def _own(site: PageContext, visit: Visit) -> tuple[ObjectionRow, ...]:
 
 
 async def _all(site: PageContext, visit: Visit, *, number: str | None = None) -> tuple[ObjectionRow, ...]:
-    """Everybody's or the one of this number, for the board: the look is in the log of each home concerned (I12)."""
+    """All objections, or the one with this number, for the board. Each home's log records the access first (I12)."""
     store = site.parts.store
     rows = tuple(row for row in await store.objections() if number is None or str(row.id) == number)
     members = {row.member for row in rows}
@@ -150,22 +154,20 @@ async def _all(site: PageContext, visit: Visit, *, number: str | None = None) ->
 
 
 async def _objection(site: PageContext, visit: Visit, place: tuple[str, str, str], *, reason: str) -> NewObjection:
-    """The objection to a line of the visitor's own statement. Raises: PageError for a line it does not have."""
+    """An objection to a line of the visitor's own statement. Raises: PageError if there is no such line."""
     month, day, line = place
     statement = (await files_of(site, visit, month)).statement
     stated = stated_amount(statement, day=day, line=line) if line in LINES else None
     if stated is None:
-        raise PageError(404, visit.words.say("Your statement has no such line."))
+        raise PageError(404, visit.words.text("Your statement does not have this line."))
     made_at = int(visit.now_s)
     due_at = made_at + DECIDE_DAYS * _DAY_S
-    stood = document_hash(statement)
-    return NewObjection(visit.member.id, month, day, line, stated, stood, reason, made_at, due_at)
+    statement_hash = document_hash(statement)
+    return NewObjection(visit.member.id, month, day, line, stated, statement_hash, reason, made_at, due_at)
 
 
 def _reason(text: str, visit: Visit) -> str:
     reason = clean_reason(text)
     if reason is None:
-        raise PageError(
-            422, visit.words.say("Say why, in 1 to %(most)s characters.", most=visit.words.number(REASON_CHARS_MAX))
-        )
+        raise PageError(422, reason_needed(REASON_CHARS_MAX, visit.words))
     return reason

@@ -1,4 +1,4 @@
-"""Addresses outside the pages: signing in and out, static files, enrolment of agents, and the hub's status."""
+"""Everything that is not a page: signing in and out, static files, enrolment of agents, and the hub's status."""
 
 from mimetypes import guess_type
 from typing import Final
@@ -8,13 +8,14 @@ from fastapi.responses import JSONResponse, RedirectResponse
 
 from hub.web.frame.guard import PageError, is_loopback, read_body, read_form
 from hub.web.frame.sign_in import SignInNeededError, end_session, redeem_link, require_board, set_session, visit_of
+from hub.web.frame.translation import translatable
 from hub.web.rendering import STATIC_DIR, PageContext
 
-_KEEP_FOR_GOOD: Final = "public, max-age=31536000, immutable"
+_CACHE_FOREVER: Final = "public, max-age=31536000, immutable"
 
 
 def add_sign_in_pages(app: FastAPI, site: PageContext) -> None:
-    """Mount everything that is reached without being a page of one's own."""
+    """Mount sign-in, static files and the addresses for programs."""
     _add_sign_in(app, site)
     _add_static(app)
     _add_api(app, site)
@@ -30,8 +31,10 @@ def _add_sign_in(app: FastAPI, site: PageContext) -> None:
     @app.get("/sign-in/{token}")
     async def sign_in(request: Request, token: str) -> Response:
         if request.headers.get("sec-purpose", "").startswith("prefetch"):
-            # A mail program or browser that looks ahead must not spend the member's only link.
-            raise PageError(403, "A sign-in link is not opened ahead of time. Open it yourself.")
+            # A mail program or browser that fetches links in advance must not use up the member's only link.
+            raise PageError(
+                403, translatable("A sign-in link does not work when a program opens it. Open it yourself.")
+            )
         session = await redeem_link(parts, token)
         response = RedirectResponse("/", status_code=303)
         set_session(response, parts, session=session)
@@ -51,9 +54,9 @@ def _add_static(app: FastAPI) -> None:
     @app.get("/static/{name}")
     async def static_file(name: str) -> Response:
         if name not in files:
-            raise PageError(404, "There is no such file.")
+            raise PageError(404, translatable("This file does not exist."))
         kind = guess_type(name)[0] or "application/octet-stream"
-        return Response(files[name], media_type=kind, headers={"cache-control": _KEEP_FOR_GOOD})
+        return Response(files[name], media_type=kind, headers={"cache-control": _CACHE_FOREVER})
 
     @app.get("/favicon.ico")
     async def favicon() -> Response:
@@ -67,11 +70,12 @@ def _add_api(app: FastAPI, site: PageContext) -> None:
             try:
                 require_board(await visit_of(site.parts, request))
             except SignInNeededError:
-                raise PageError(403, "The hub's status is for programs on its own machine and for the board.") from None
+                sentence = translatable("The hub's status is for programs on its own machine and for the board.")
+                raise PageError(403, sentence) from None
         return JSONResponse(dict(await site.parts.status()))
 
     @app.post("/api/enrol")
     async def enrol(request: Request) -> Response:
-        # No session takes part: the invitation inside the body is the whole permission.
+        # There is no session: the invitation in the body is the only permission needed.
         code, answer = await site.parts.enrol(await read_body(request))
         return Response(answer, status_code=code, media_type="application/json")

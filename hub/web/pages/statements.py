@@ -1,4 +1,4 @@
-"""The statement of a month: its page, its days, and the files a member checks it with at home. Own data only."""
+"""A month's statement: its page, its days, and the files with which a member checks it. Own data only."""
 
 import asyncio
 import logging
@@ -7,7 +7,8 @@ from typing import Final
 
 from fastapi import FastAPI, Request, Response
 
-from hub.core.statements.document import StatementFiles, bills_csv, statement_csv
+from hub.core.statements.document import StatementFiles
+from hub.core.statements.tables import bills_csv, statement_csv
 from hub.storage.records import Access
 from hub.web.frame.guard import PageError
 from hub.web.frame.request_dates import asked_month
@@ -37,7 +38,7 @@ def add_statement_pages(app: FastAPI, site: PageContext) -> None:
         visit = await visit_of(site.parts, request)
         view = statement_day(await files_of(site, visit, month), day, visit.words)
         if view is None:
-            raise PageError(404, visit.words.say("The statement has no such day."))
+            raise PageError(404, visit.words.text("The statement does not have this day."))
         return await site.page(visit, "statement_day.html", place="credits", view=view)
 
 
@@ -70,15 +71,19 @@ def _add_files(app: FastAPI, site: PageContext) -> None:
         try:
             drawn = await asyncio.to_thread(draw_pdf, statement_sheet(files, view, visit.words))
         except PdfMissingError:
-            say = visit.words.say
-            raise PageError(404, say("This hub draws no PDF. Your browser can print the statement's page.")) from None
+            raise PageError(
+                404,
+                visit.words.text(
+                    "This hub cannot make PDF files. Print the statement's page with your browser instead."
+                ),
+            ) from None
         except PdfRenderError as problem:
-            log.warning("a statement was not drawn as PDF: %s", problem)
+            log.warning("a statement could not be made as PDF: %s", problem)
             raise PageError(
                 409,
-                visit.words.say(
-                    "This statement cannot be drawn as PDF, perhaps for a letter in a name that its fonts lack."
-                    " Your browser can print the statement's page."
+                visit.words.text(
+                    "This statement cannot be made as PDF, perhaps because its fonts lack a letter of a name."
+                    " Print the statement's page with your browser instead."
                 ),
             ) from None
         return _download(drawn, "application/pdf", f"statement-{month}.pdf")
@@ -95,13 +100,13 @@ def _add_files(app: FastAPI, site: PageContext) -> None:
 
 
 async def _stated(site: PageContext, visit: Visit, month: str) -> tuple[StatementFiles, StatementPage]:
-    """The visitor's statement with what its page shows, frozen lines included. Raises: PageError(404)."""
+    """The visitor's statement and what its page shows, including frozen lines. Raises: PageError(404)."""
     files = await files_of(site, visit, month)
     return files, statement_page(files, visit.words)
 
 
 async def files_of(site: PageContext, visit: Visit, text: str) -> StatementFiles:
-    """The visitor's own statement of a month like 2026-05; the look stands in the log of the visitor's home.
+    """The visitor's own statement of a month like 2026-05; the home's log records the access.
 
     Raises: PageError(404).
     """
@@ -110,7 +115,7 @@ async def files_of(site: PageContext, visit: Visit, text: str) -> StatementFiles
     files = await site.parts.statements.state(visit.member, visit.own_home(), month=month, access=access)
     if files is None:
         raise PageError(
-            404, visit.words.say("Nothing is settled for you in %(month)s.", month=visit.words.month(month))
+            404, visit.words.text("Nothing is settled for you in %(month)s.", month=visit.words.month(month))
         )
     return files
 

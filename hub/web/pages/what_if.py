@@ -1,6 +1,6 @@
-"""The What-if page: a rule tried on a past month. The own gain or loss, and what all may see; nobody else's.
+"""The What-if page: try a rule on a past month. It shows the visitor's own gain or loss and totals for all.
 
-Every look is written into the log of the visitor's own home; that of the homes whose readings it takes is the desk's.
+Each visit is logged for the visitor's home; the service logs its access to the homes whose readings it uses.
 """
 
 from datetime import date, timedelta
@@ -62,20 +62,20 @@ async def _months(site: PageContext, visit: Visit) -> tuple[date, ...]:
 async def _tried(
     site: PageContext, visit: Visit, request: Request, *, months: tuple[date, ...]
 ) -> tuple[date, str, MemberTrial | None] | None:
-    """What was asked for and its answer; None where nothing was. Raises: PageError(404, 409, 422)."""
-    home, say = visit.own_home(), visit.words.say
+    """The request and its result; None if nothing was requested. Raises: PageError(404, 409, 422)."""
+    home, words = visit.own_home(), visit.words
     asked, choice = request.query_params.get("month"), request.query_params.get("rule")
     if asked is None and choice is None:
         return None
     month = next((month for month in months if f"{month:%Y-%m}" == asked), None)
     if month is None:
-        raise PageError(404, say("No day of that month is settled. Choose another."))
+        raise PageError(404, words.text("No day of that month is settled. Choose another month."))
     if choice not in CHOICES:
-        raise PageError(422, say("Choose one of the rules of the list."))
+        raise PageError(422, words.text("Choose a rule from the list."))
     access = Access(actor=visit.member.id, role="self", purpose="own.view")
     await site.parts.store.log_access(access, [home.id], fields=TRIAL_FIELDS, rows=1)
     today = visit.words.local(visit.now_s).date()
     trial = await site.parts.trials.try_rule(visit.member.id, month=month, choice=choice, today=today)
     if isinstance(trial, str):
-        raise PageError(409, say("This cannot be worked out: %(why)s.", why=trial))
+        raise PageError(409, words.text("This cannot be calculated: %(why)s.", why=trial))
     return month, choice, trial

@@ -1,7 +1,6 @@
-"""A statement's files put on paper in a member's language, for commands; the pages do the same for whoever looks."""
+"""A statement's files as a PDF in a member's language, for commands; the pages do the same for the visitor."""
 
 from collections.abc import Mapping
-from typing import cast
 
 from hub.core.statements.document import StatementFiles
 from hub.web.frame.translation import Localizer
@@ -11,8 +10,9 @@ from hub.web.views.settlement.statement_sheet import statement_sheet
 
 
 def statement_pdf(files: StatementFiles, language: str) -> bytes:
-    """The statement's sheet as a PDF. Raises: PdfMissing, PdfNotDrawn."""
-    coop = cast(Mapping[str, str], files.statement["coop"])
+    """The statement's sheet as a PDF. Raises: PdfMissingError, PdfRenderError."""
+    coop = files.statement["coop"]
+    assert isinstance(coop, Mapping)
     words = Localizer(language, coop["tz"], coop["currency"])
     view = statement_page(files, words)
     return draw_pdf(statement_sheet(files, view, words))

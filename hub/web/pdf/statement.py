@@ -1,6 +1,6 @@
-"""Draws a statement's sheet as a PDF: A4, tagged for screen readers, its fonts inside, the same bytes each time.
+"""Makes a PDF of a statement's sheet: A4, tagged for screen readers, with embedded fonts, the same bytes every time.
 
-It needs the package of the extra `pdf` and nothing else: no file beside its template, no network, no clock.
+It needs only its template and the package of the extra `pdf`: no other file, no network, no clock.
 """
 
 import json
@@ -24,22 +24,22 @@ _one = threading.Lock()
 
 
 class PdfMissingError(CommonwattError):
-    """This hub is installed without the package that draws PDF."""
+    """This hub is installed without the package that makes PDF files."""
 
 
 class PdfRenderError(CommonwattError):
-    """The sheet could not be drawn, such as for a letter that the fonts inside lack. Holds no word of the sheet."""
+    """The sheet could not be set, for example because the fonts lack a letter. Contains no text of the sheet."""
 
 
 def draws_pdf() -> bool:
-    """Whether the package of the extra is there."""
+    """Whether the package of the extra `pdf` is installed."""
     return find_spec(PACKAGE) is not None
 
 
 def draw_pdf(sheet: Sheet) -> bytes:
-    """The sheet as a PDF/UA-1 document, one at a time, in a child process that takes its memory with it.
+    """The sheet as a PDF/UA-1 document, one at a time, in a child process whose memory is freed when it ends.
 
-    Raises: PdfMissingError; PdfRenderError where the child refuses the sheet, breaks or takes too long.
+    Raises: PdfMissingError; PdfRenderError if the child cannot set the sheet, fails or takes too long.
     """
     if not draws_pdf():
         raise PdfMissingError

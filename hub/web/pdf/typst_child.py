@@ -1,7 +1,7 @@
-"""A child process that sets one sheet: a request in on standard input, the PDF out, then its memory goes with it.
+"""A child process that sets one sheet: it reads the request from standard input and writes the PDF to standard output.
 
-It runs alone, without the rest of this software: `python -I typst_child.py`. The library keeps what it has set for the
-next time, some ten sheets of it, which a hub on a small computer has no use for.
+It runs without the rest of this software: `python -I typst_child.py`. The library caches about ten sheets that it has
+set, and this memory is freed when the child ends.
 """
 
 import json
@@ -11,7 +11,7 @@ CANNOT_SET = 3
 
 
 def main() -> None:
-    """Standard input to standard output. A sheet that cannot be set ends in an exit status that is not 0."""
+    """Set the sheet from standard input. The exit status is CANNOT_SET if that is not possible."""
     import typst  # noqa: PLC0415 - an optional package, and nothing but this child needs it
 
     request = json.loads(sys.stdin.buffer.read())
@@ -25,7 +25,7 @@ def main() -> None:
             timestamp=request["made_at"],
         )
     except typst.TypstError:
-        sys.exit(CANNOT_SET)  # its words would hold the sheet's
+        sys.exit(CANNOT_SET)  # the error's text would contain text of the sheet
     sys.stdout.buffer.write(drawn)
 
 

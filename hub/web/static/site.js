@@ -1,17 +1,17 @@
-// What a page gains when scripts run: the slider that reads out a time of the day, and word of newer readings. Every page is complete without it.
+// What scripts add to a page: a slider that shows the values at a time of day, and a hint when newer readings exist. Every page is complete without it.
 
 for (const box of document.querySelectorAll("[data-look]")) {
   const section = box.closest("section");
-  const rows = section.querySelectorAll("tr[data-say]");
+  const rows = section.querySelectorAll("tr[data-sentence]");
   const chart = section.querySelector(".chart");
   const line = section.querySelector(".look");
   const slider = box.querySelector("input");
-  const said = box.querySelector("p");
+  const shown = box.querySelector("p");
 
   const show = () => {
     const at = Number(slider.value);
-    const sentence = rows[at].dataset.say;
-    said.textContent = sentence;
+    const sentence = rows[at].dataset.sentence;
+    shown.textContent = sentence;
     slider.setAttribute("aria-valuetext", sentence);
     line.setAttribute("transform", `translate(${4 + (352 * (at + 0.5)) / rows.length})`);
     line.classList.add("on");
@@ -26,7 +26,7 @@ for (const box of document.querySelectorAll("[data-look]")) {
   slider.addEventListener("input", show);
   chart.addEventListener("pointermove", point);
   chart.addEventListener("pointerdown", point);
-  said.textContent = rows[slider.value].dataset.say;
+  shown.textContent = rows[slider.value].dataset.sentence;
   box.hidden = false;
 }
 
@@ -40,6 +40,6 @@ const lookForNewer = async () => {
 };
 
 if (fresh && newer) {
-  // A look that fails (the hub restarts, the phone is away) is simply tried again a minute later.
+  // A request that fails (the hub restarts, the phone is offline) is tried again a minute later.
   setInterval(() => lookForNewer().catch(() => undefined), 60_000);
 }

@@ -1,1 +1,1 @@
-"""What each page shows, as plain values: the pages read the store here and nowhere else, always with an Access."""
+"""What each page shows, as plain values. A home's values are read from the store only with an Access."""

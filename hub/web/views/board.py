@@ -1,4 +1,4 @@
-"""What the board sees: findings by harm, the fleet's presence, and the settlement runs. No home's consumption."""
+"""What the board sees: problems by severity, which readings arrived, and settlement runs. No home's consumption."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ RUNS_SHOWN_DAYS: Final = 62
 
 @dataclass(frozen=True, slots=True)
 class FleetAlert:
-    """Something wrong that a person should see. `harm` orders them: 0 is worst."""
+    """A problem that a person should see. `harm` orders them: 0 is worst."""
 
     harm: int
     home: str
@@ -28,7 +28,7 @@ class FleetAlert:
 
 @dataclass(frozen=True, slots=True)
 class FleetLine:
-    """One home: its last contact and its day as a strip."""
+    """One home: its last contact and its last 24 hours as a strip."""
 
     home: str
     agent: str
@@ -50,7 +50,7 @@ class FleetPage:
 
 
 def fleet_slots(now_s: float) -> range:
-    """The 24 hours that the strips show, ending with the newest closed slot."""
+    """The 24 hours that the strips show, up to the newest complete slot."""
     now = slot_of(now_s)
     return range(now - SLOTS_PER_UTC_DAY, now)
 
@@ -58,23 +58,23 @@ def fleet_slots(now_s: float) -> range:
 def fleet_page(
     rows: Sequence[FleetRow], refusals: Sequence[RefusalCount], words: Localizer, *, now_s: float
 ) -> FleetPage:
-    """The page over the fleet of the last 24 hours."""
+    """The page about the last 24 hours of all homes."""
     findings = [finding for row in rows for finding in _home_findings(row, words, now_s=now_s)]
     names = {row.agent: row.home_name for row in rows if row.agent}
     findings += [_refusal_finding(refusal, names, words) for refusal in refusals]
     findings.sort(key=lambda finding: (finding.harm, finding.home, finding.what))
     silent = sum(1 for row in rows if _is_silent(row, now_s=now_s))
     headline = (
-        words.count("%(n)s home is silent", "%(n)s homes are silent", silent)
+        words.plural("%(n)s home is silent", "%(n)s homes are silent", silent)
         if silent
-        else words.count("%(n)s home, and it is heard", "All %(n)s homes are heard", len(rows))
+        else words.plural("The only home is connected", "All %(n)s homes are connected", len(rows))
         if rows
-        else words.say("No homes yet")
+        else words.text("No homes yet")
     )
     slots = [state for row in rows for state in row.presence]
     present = sum(1 for state in slots if state in ("present", "derived"))
     share = words.percent(present / len(slots)) if slots else words.percent(0)
-    lede = words.say("Of the last 24 hours, %(share)s of all quarter hours are here.", share=share)
+    lede = words.text("%(share)s of all quarter hours of the last 24 hours have arrived.", share=share)
     first = fleet_slots(now_s).start
     return FleetPage(
         headline=headline,
@@ -94,12 +94,17 @@ def _home_findings(row: FleetRow, words: Localizer, *, now_s: float) -> list[Fle
     found = []
     if row.agent is None:
         found.append(
-            FleetAlert(1, row.home_name, words.say("has no enrolled agent"), words.say("Send the home an invitation."))
+            FleetAlert(
+                1, row.home_name, words.text("No agent is enrolled."), words.text("Send the household an invitation.")
+            )
         )
     elif row.last_slot is None:
         found.append(
             FleetAlert(
-                0, row.home_name, words.say("has never sent a reading"), words.say("Check that its agent is running.")
+                0,
+                row.home_name,
+                words.text("It has never sent a reading."),
+                words.text("Check that the agent is running."),
             )
         )
     elif _is_silent(row, now_s=now_s):
@@ -108,8 +113,8 @@ def _home_findings(row: FleetRow, words: Localizer, *, now_s: float) -> list[Fle
             FleetAlert(
                 0,
                 row.home_name,
-                words.say("has been silent since %(moment)s", moment=since),
-                words.say("Its readings wait in the home. Check its power and its connection."),
+                words.text("It has been silent since %(moment)s.", moment=since),
+                words.text("Its readings are kept in the home. Check the agent's power and connection."),
             )
         )
     for device in row.devices:
@@ -119,48 +124,48 @@ def _home_findings(row: FleetRow, words: Localizer, *, now_s: float) -> list[Fle
                 FleetAlert(
                     2,
                     row.home_name,
-                    words.say(
-                        "its device %(device)s has not answered since %(moment)s", device=device.name, moment=since
+                    words.text(
+                        "The device %(device)s has not answered since %(moment)s.", device=device.name, moment=since
                     ),
-                    words.say("Check the device's cable and address."),
+                    words.text("Check the device's cable and address."),
                 )
             )
     gaps = {gap.label: gap for gap in Gap}
     for label, count in row.gaps:
         why = gap_words(gaps[label], words) if label in gaps else label
-        what = words.count("%(n)s quarter hour: %(why)s", "%(n)s quarter hours: %(why)s", count, why=why)
-        found.append(FleetAlert(4, row.home_name, what, words.say("These slots settle as provisional.")))
+        what = words.plural("%(n)s quarter hour: %(why)s.", "%(n)s quarter hours: %(why)s.", count, why=why)
+        found.append(FleetAlert(4, row.home_name, what, words.text("These quarter hours are settled as provisional.")))
     return found
 
 
 def _refusal_finding(refusal: RefusalCount, names: dict[str, str], words: Localizer) -> FleetAlert:
-    what = words.count(
-        "%(n)s message was refused: %(reason)s",
-        "%(n)s messages were refused: %(reason)s",
+    what = words.plural(
+        "%(n)s message was refused: %(reason)s.",
+        "%(n)s messages were refused: %(reason)s.",
         refusal.count,
         reason=refusal_words(refusal.reason, words),
     )
     known = names.get(refusal.agent)
-    home = known if known is not None else words.say("Unknown sender %(agent)s", agent=refusal.agent)
-    return FleetAlert(3 if known is None else 2, home, what, words.say("Nothing of them was stored."))
+    home = known if known is not None else words.text("Unknown sender %(agent)s", agent=refusal.agent)
+    return FleetAlert(3 if known is None else 2, home, what, words.text("Nothing from them was stored."))
 
 
 def refusal_words(reason: str, words: Localizer) -> str:
-    """A refusal's code in words; a code of a newer hub reads as it is, without underscores."""
+    """A refusal's code in words; an unknown code is shown as it is, without underscores."""
     known: dict[str, str] = {
-        RefusalReason.OVERSIZED: words.say("it was too large"),
-        RefusalReason.GARBAGE: words.say("it could not be read"),
-        RefusalReason.UNKNOWN_AGENT: words.say("the sender is not enrolled"),
-        RefusalReason.FOREIGN_TOPIC: words.say("it came on another sender's channel"),
-        RefusalReason.WRONG_COOP: words.say("it was meant for another co-op"),
-        RefusalReason.BAD_SIGNATURE: words.say("the signature is wrong"),
-        RefusalReason.REPLAYED: words.say("it had been sent before"),
-        RefusalReason.OUT_OF_ORDER: words.say("it came out of order"),
-        RefusalReason.BROKEN_CHAIN: words.say("it does not follow the one before"),
-        RefusalReason.CLOCK_WINDOW: words.say("its time cannot be true"),
-        RefusalReason.OUTSIDE_CONSENT: words.say("the home's consent does not allow it"),
-        RefusalReason.REVOKED: words.say("the sender's key has been revoked"),
-        RefusalReason.EXPIRED: words.say("it came too late to count"),
+        RefusalReason.OVERSIZED: words.text("it was too large"),
+        RefusalReason.GARBAGE: words.text("it could not be read"),
+        RefusalReason.UNKNOWN_AGENT: words.text("the sender is not enrolled"),
+        RefusalReason.FOREIGN_TOPIC: words.text("it came on another sender's topic"),
+        RefusalReason.WRONG_COOP: words.text("it was meant for another co-op"),
+        RefusalReason.BAD_SIGNATURE: words.text("the signature is wrong"),
+        RefusalReason.REPLAYED: words.text("it was sent before"),
+        RefusalReason.OUT_OF_ORDER: words.text("it came out of order"),
+        RefusalReason.BROKEN_CHAIN: words.text("it does not follow the one before"),
+        RefusalReason.CLOCK_WINDOW: words.text("its time cannot be right"),
+        RefusalReason.OUTSIDE_CONSENT: words.text("the home's consent does not allow it"),
+        RefusalReason.REVOKED: words.text("the sender's key has been revoked"),
+        RefusalReason.EXPIRED: words.text("it came too late to count"),
     }
     return known.get(reason, reason.replace("_", " "))
 
@@ -176,15 +181,15 @@ def _refusal(refusal: RefusalCount, names: dict[str, str], words: Localizer) -> 
 
 
 def _line(row: FleetRow, words: Localizer, *, now_s: float) -> FleetLine:
-    contact = words.say("never")
+    contact = words.text("never")
     if row.last_slot is not None:
         contact = words.moment((row.last_slot + 1) * SLOT_S)
     return FleetLine(
         home=row.home_name,
-        agent=row.agent or words.say("none"),
+        agent=row.agent or words.text("none"),
         contact=contact,
         is_silent=_is_silent(row, now_s=now_s),
-        messages=words.number(row.stored_messages),
+        messages=words.plural("%(n)s message", "%(n)s messages", row.stored_messages),
         strip=_strip(row, words, first=fleet_slots(now_s).start),
         devices=tuple(
             (device.name, device_state_words(device.state, words), device.state in ("ok", "asleep"))
@@ -196,31 +201,30 @@ def _line(row: FleetRow, words: Localizer, *, now_s: float) -> FleetLine:
 def _strip(row: FleetRow, words: Localizer, *, first: Slot) -> Chart:
     counts = {state: row.presence.count(state) for state in ("present", "derived", "partial", "missing", "waiting")}
     estimated = counts["derived"] + counts["partial"]
-    sentence = words.say(
-        "%(present)s quarter hours present, %(estimated)s estimated, %(missing)s missing, %(waiting)s not arrived.",
+    sentence = words.text(
+        "Quarter hours present: %(present)s, estimated: %(estimated)s, missing: %(missing)s, not arrived: %(waiting)s.",
         present=words.number(counts["present"]),
         estimated=words.number(estimated),
         missing=words.number(counts["missing"]),
         waiting=words.number(counts["waiting"]),
     )
     table = ChartTable(
-        (words.say("Time"), words.say("State")),
+        (words.text("Time"), words.text("State")),
         tuple((words.clock(first + i), state) for i, state in enumerate(row.presence)),
     )
-    title = words.say("The last 24 hours of %(home)s", home=row.home_name)
+    title = words.text("The last 24 hours of %(home)s", home=row.home_name)
     return draw_presence(f"strip-{row.home}", title, states=row.presence, sentence=sentence, table=table)
 
 
 @dataclass(frozen=True, slots=True)
 class RunLine:
-    """One settlement run, with the hashes that a recomputation must reach."""
+    """One settlement run, with the hashes that a recomputation must give."""
 
     day: str
     kind: str
     state: str
     is_complete: bool
-    entries: str
-    made: str
+    booked: str
     run_key: str
     rule: str
     inputs: str
@@ -233,10 +237,14 @@ def run_lines(rows: Sequence[RunRow], words: Localizer) -> tuple[RunLine, ...]:
         RunLine(
             day=row.day,
             kind=row.kind,
-            state=words.say("complete") if row.state == "complete" else words.say("provisional"),
+            state=words.text("complete") if row.state == "complete" else words.text("provisional"),
             is_complete=row.state == "complete",
-            entries=words.number(row.entries),
-            made=words.moment(row.made_at),
+            booked=words.plural(
+                "%(n)s entry, booked %(moment)s",
+                "%(n)s entries, booked %(moment)s",
+                row.entries,
+                moment=words.moment(row.made_at),
+            ),
             run_key=row.run_key,
             rule=row.rule_hash,
             inputs=row.input_digest,

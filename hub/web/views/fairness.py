@@ -1,4 +1,4 @@
-"""The fairness report in plain words: the visitor's own row, and what all may see of everybody."""
+"""The fairness report in plain words: the visitor's own figures, and those that all members may see."""
 
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -16,7 +16,7 @@ HALF_CENT_NANO: Final = 5_000_000
 
 @dataclass(frozen=True, slots=True)
 class BandLines:
-    """One band of homes: its name, and (words, amount, bar) of what they added and got."""
+    """One group of homes: its name, and (label, amount, bar) of what they added and got."""
 
     name: str
     rows: tuple[tuple[str, str, Markup], ...]
@@ -27,7 +27,7 @@ class FairnessPage:
     headline: str
     lede: str
     own: tuple[tuple[str, str], ...]
-    own_words: str
+    own_note: str
     whole: tuple[tuple[str, str], ...]
     counts: str
     bands: tuple[BandLines, ...]
@@ -37,26 +37,26 @@ class FairnessPage:
 
 
 def fairness_page(report: MemberFairness, words: Localizer) -> FairnessPage:
-    """The page of the member's own view."""
+    """The page of the member's own report."""
     own, summary = report.own, report.summary
     return FairnessPage(
-        headline=words.say("You had no part in these days") if own is None else _headline(own, words),
+        headline=words.text("You took no part on these days") if own is None else _headline(own, words),
         lede=_lede(report, words),
         own=() if own is None else _own_rows(own, words),
-        own_words="" if own is None else _own_words(own, words),
+        own_note="" if own is None else _own_note(own, words),
         whole=(
-            (words.say("Sharing was worth, at most"), words.money(summary.value_nano)),
-            (words.say("Members got of it"), words.money(summary.got_nano)),
-            (words.say("The co-op kept"), words.money(summary.margin_nano)),
-            (words.say("The rule left to the grid"), words.money(summary.unshared_nano)),
+            (words.text("Sharing was worth at most"), words.money(summary.value_nano)),
+            (words.text("Members got"), words.money(summary.got_nano)),
+            (words.text("The co-op kept"), words.money(summary.margin_nano)),
+            (words.text("Left unshared by the rule"), words.money(summary.unshared_nano)),
         ),
         counts=_counts(summary, words),
         bands=tuple(_bands(summary.bands, words)),
         how=_how(summary, words),
         seed=str(report.seed) if summary.orders else "",
-        left_out=words.count(
-            "%(n)s day between them is not settled and left out.",
-            "%(n)s days between them are not settled and left out.",
+        left_out=words.plural(
+            "%(n)s day in this period is not settled and is left out.",
+            "%(n)s days in this period are not settled and are left out.",
             report.left_out,
         )
         if report.left_out
@@ -65,11 +65,22 @@ def fairness_page(report: MemberFairness, words: Localizer) -> FairnessPage:
 
 
 def _lede(report: MemberFairness, words: Localizer) -> str:
-    first, last = (date.fromisoformat(day) for day in (report.first_day, report.last_day))
-    named = {"first": words.full_day(first), "last": words.full_day(last), "n": words.number(report.summary.homes)}
-    if last.month < 12:
-        return words.say("The year so far: %(first)s to %(last)s, %(n)s homes.", **named)
-    return words.say("%(first)s to %(last)s, %(n)s homes.", **named)
+    first, last = (words.full_day(date.fromisoformat(day)) for day in (report.first_day, report.last_day))
+    if date.fromisoformat(report.last_day).month < 12:
+        return words.plural(
+            "The year so far: %(first)s to %(last)s, %(n)s home.",
+            "The year so far: %(first)s to %(last)s, %(n)s homes.",
+            report.summary.homes,
+            first=first,
+            last=last,
+        )
+    return words.plural(
+        "%(first)s to %(last)s, %(n)s home.",
+        "%(first)s to %(last)s, %(n)s homes.",
+        report.summary.homes,
+        first=first,
+        last=last,
+    )
 
 
 def _is_even(own: FairnessShare) -> bool:
@@ -78,73 +89,85 @@ def _is_even(own: FairnessShare) -> bool:
 
 def _headline(own: FairnessShare, words: Localizer) -> str:
     if _is_even(own):
-        return words.say("You got what you added")
+        return words.text("You got what you added")
     amount = words.money(abs(own.difference_nano))
     if own.difference_nano > 0:
-        return words.say("You got %(amount)s more than you added", amount=amount)
-    return words.say("You got %(amount)s less than you added", amount=amount)
+        return words.text("You got %(amount)s more than you added", amount=amount)
+    return words.text("You got %(amount)s less than you added", amount=amount)
 
 
 def _own_rows(own: FairnessShare, words: Localizer) -> tuple[tuple[str, str], ...]:
     return (
-        (words.say("You added to what sharing was worth"), words.money(own.value_nano)),
-        (words.say("You gained by the rule"), words.money(own.got_nano)),
+        (words.text("You added to the value of sharing"), words.money(own.value_nano)),
+        (words.text("You gained from the rule"), words.money(own.got_nano)),
     )
 
 
-def _own_words(own: FairnessShare, words: Localizer) -> str:
+def _own_note(own: FairnessShare, words: Localizer) -> str:
     if not own.error_nano:
         return ""
     error = words.money(CLEAR_ERRORS * own.error_nano)
-    return words.say("What you added is known give or take %(error)s: it is worked out from a sample.", error=error)
+    return words.text("Estimated from a sample: what you added could be off by %(error)s.", error=error)
 
 
 def _counts(summary: FairnessSummary, words: Localizer) -> str:
     more, less = summary.got_more_than_added, summary.got_less_than_added
     if more is None or less is None:
-        return words.say(
-            "How many homes got clearly more or less is not shown: fewer than %(least)s homes stand on one side.",
-            least=words.number(LEAST_HOMES),
+        return words.plural(
+            "How many homes got clearly more or less is not shown: one side has fewer than %(n)s home.",
+            "How many homes got clearly more or less is not shown: one side has fewer than %(n)s homes.",
+            LEAST_HOMES,
         )
-    gave = words.count(
-        "%(n)s home got clearly more than it added,", "%(n)s homes got clearly more than they added,", more
+    return words.sentences(
+        words.plural(
+            "%(n)s home got clearly more than it added.", "%(n)s homes got clearly more than they added.", more
+        ),
+        words.plural(
+            "%(n)s home got clearly less than it added.", "%(n)s homes got clearly less than they added.", less
+        ),
     )
-    took = words.count("%(n)s clearly less.", "%(n)s clearly less.", less)
-    return f"{gave} {took}"
 
 
 def _bands(bands: tuple[FairnessBand, ...], words: Localizer) -> list[BandLines]:
     whole = max([1, *(max(band.value_nano, band.got_nano) for band in bands)])
     lines = []
-    for at, band in enumerate(bands, start=1):
-        if at == 1 and len(bands) > 1:
-            name = words.say("The %(n)s homes that added least", n=words.number(band.homes))
-        elif at == len(bands) > 1:
-            name = words.say("The %(n)s homes that added most", n=words.number(band.homes))
-        else:
-            name = words.say("%(n)s homes between them", n=words.number(band.homes))
-        if len(bands) == 1:
-            name = words.say("All %(n)s homes", n=words.number(band.homes))
+    for at, band in enumerate(bands):
         rows = (
-            (words.say("added"), words.money(band.value_nano), draw_amount(band.value_nano, whole, kind="made")),
-            (words.say("got"), words.money(band.got_nano), draw_amount(band.got_nano, whole, kind="used")),
+            (words.text("added"), words.money(band.value_nano), draw_amount(band.value_nano, whole, kind="made")),
+            (words.text("got"), words.money(band.got_nano), draw_amount(band.got_nano, whole, kind="used")),
         )
-        lines.append(BandLines(name, rows))
+        lines.append(BandLines(_band_name(band.homes, words, at=at, of=len(bands)), rows))
     return lines
+
+
+def _band_name(homes: int, words: Localizer, *, at: int, of: int) -> str:
+    if of == 1:
+        return words.plural("%(n)s home", "All %(n)s homes", homes)
+    if at == 0:
+        return words.plural("The home that added least", "The %(n)s homes that added least", homes)
+    if at == of - 1:
+        return words.plural("The home that added most", "The %(n)s homes that added most", homes)
+    return words.plural("%(n)s home in between", "%(n)s homes in between", homes)
 
 
 def _how(summary: FairnessSummary, words: Localizer) -> str:
     if not summary.orders:
-        return words.say("Every group of homes was counted, so no chance is in it.")
-    return words.say(
-        "%(n)s orders of joining were drawn by chance. The draw begins from a number that comes from the readings"
-        " themselves, so nobody chose it, and the same readings give the same report.",
-        n=words.number(summary.orders),
+        return words.text("Every group of homes was calculated, so the result does not depend on chance.")
+    return words.sentences(
+        words.plural(
+            "%(n)s order of joining was drawn at random.",
+            "%(n)s orders of joining were drawn at random.",
+            summary.orders,
+        ),
+        words.text(
+            "The random numbers start from a seed that comes from the readings, so nobody chose it, and the same"
+            " readings always give the same report."
+        ),
     )
 
 
 def fairness_json(report: MemberFairness) -> dict[str, object]:
-    """The member's own view for programs."""
+    """The member's own report for programs."""
     own = report.own
     return {
         "first_day": report.first_day,

@@ -1,4 +1,4 @@
-"""Findings as pages show them: to the member whose readings they are of, and to the board that decides."""
+"""Findings as pages show them: to the member whose readings they concern, and to the board, which decides."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from protocols.slots import start_of
 
 @dataclass(frozen=True, slots=True)
 class FindingLine:
-    """One finding in words. `verdicts` are (value, button) of what the reader may decide; `after` the last decision."""
+    """One finding in words. `verdicts` are (value, button) pairs for this reader; `after` is the last decision's id."""
 
     id: int
     what: str
@@ -35,7 +35,7 @@ def finding_lines(
     homes: Sequence[Home],
     verdicts: Mapping[int, Sequence[str]] | None = None,
 ) -> tuple[FindingLine, ...]:
-    """What waits first, then what nobody has decided, then the rest; the newest first in each."""
+    """Findings on hold first, then other undecided ones, then the rest; the newest first in each group."""
     names = {member.id: member.name for member in members}
     home_names = {home.id: home.name for home in homes}
     ordered = sorted(rows, key=lambda row: (not row.is_waiting, row.closed is not None or bool(row.decisions), -row.id))
@@ -62,24 +62,24 @@ def _line(
 
 
 def what_words(row: FindingRow, words: Localizer) -> str:
-    """What kind of finding it is."""
+    """The kind of finding."""
     return {
-        "gap": words.say("Readings are missing"),
-        "frozen": words.say("The grid meter stood still"),
-        "frozen_value": words.say("A counter gave the same value over and over"),
-        "impossible": words.say("More energy than is possible"),
-        "night_sun": words.say("Solar energy at night"),
-        "unbalanced": words.say("More given away than there was"),
-        "register": words.say("Counter and power do not agree"),
-        "odd_yield": words.say("The panels differ from the neighbours'"),
-        "clock_shift": words.say("The clock may be wrong"),
+        "gap": words.text("Readings are missing"),
+        "frozen": words.text("The grid meter did not move"),
+        "frozen_value": words.text("A counter kept giving the same value"),
+        "impossible": words.text("More energy than possible"),
+        "night_sun": words.text("Solar energy at night"),
+        "unbalanced": words.text("More energy given than available"),
+        "register": words.text("Counter and power do not agree"),
+        "odd_yield": words.text("The panels' yield differs from the neighbours'"),
+        "clock_shift": words.text("The clock may be wrong"),
     }.get(row.found.code, row.found.code)
 
 
 def when_words(row: FindingRow, words: Localizer) -> str:
-    """From when to when."""
+    """The period of the finding."""
     first, count = row.found.first_slot, row.found.slots
-    return words.say(
+    return words.text(
         "%(start)s to %(end)s",
         start=words.moment(start_of(first)),
         end=words.moment(start_of(first + count)),
@@ -87,40 +87,43 @@ def when_words(row: FindingRow, words: Localizer) -> str:
 
 
 def explain(row: FindingRow, words: Localizer) -> str:
-    """What was found, in a sentence that blames nobody."""
+    """What was found, in one sentence that blames nobody."""
     numbers, code = dict(row.found.numbers), row.found.code
     label = "" if row.found.measure is None else measure_words(row.found.measure, words)
     energy, most = words.number(numbers.get("energy_wh", 0)), words.number(numbers.get("most_wh", 0))
     if code == "gap":
         return _gap(numbers, words)
     sentences = {
-        "frozen": words.say(
-            "Nothing was counted all day in either direction. A home with a running agent draws power."
+        "frozen": words.text(
+            "The meter counted nothing all day in either direction, but a home with a running agent draws power."
         ),
-        "frozen_value": words.say("%(what)s is %(energy)s Wh in each quarter hour.", what=label, energy=energy),
-        "impossible": words.say(
-            "%(what)s: %(energy)s Wh in a quarter hour, and %(most)s Wh is the most there can be.",
+        "frozen_value": words.text("%(what)s: %(energy)s Wh in every quarter hour.", what=label, energy=energy),
+        "impossible": words.text(
+            "%(what)s: %(energy)s Wh in a quarter hour, but at most %(most)s Wh is possible.",
             what=label,
             energy=energy,
             most=most,
         ),
-        "night_sun": words.say("%(energy)s Wh came from the panels in the night.", energy=energy),
-        "unbalanced": words.say(
-            "The home gave away up to %(energy)s Wh more than it had: a device may be unknown, or a sign turned round.",
+        "night_sun": words.text("The panels reported %(energy)s Wh at night.", energy=energy),
+        "unbalanced": words.text(
+            "The home gave up to %(energy)s Wh more than it had. A device may be unknown, or a sign may be reversed.",
             energy=words.number(numbers.get("excess_wh", 0)),
         ),
-        "register": words.say(
-            "%(what)s: the counter says %(counter)s Wh, its power adds up to %(power)s Wh.",
+        "register": words.text(
+            "%(what)s: the counter shows %(counter)s Wh, but the measured power adds up to %(power)s Wh.",
             what=label,
             counter=words.number(numbers.get("counter_wh", 0)),
             power=words.number(numbers.get("power_wh", 0)),
         ),
-        "odd_yield": words.say(
-            "For their size the panels made %(percent)s %% of what is usual here. Snow, shade or a fuse can be why.",
+        "odd_yield": words.text(
+            "For their size, the panels made %(percent)s %% of what is usual here. Snow, shade or a fuse may be the"
+            " cause.",
             percent=words.number(numbers.get("percent_of_usual", 0)),
         ),
-        "clock_shift": words.say(
-            "By the sun the clock is %(minutes)s minutes off.", minutes=words.number(abs(numbers.get("minutes", 0)))
+        "clock_shift": words.plural(
+            "Compared with the sun, the clock is %(n)s minute off.",
+            "Compared with the sun, the clock is %(n)s minutes off.",
+            abs(numbers.get("minutes", 0)),
         ),
     }
     return sentences.get(code, row.found.sentence)
@@ -128,74 +131,81 @@ def explain(row: FindingRow, words: Localizer) -> str:
 
 def _gap(numbers: Mapping[str, int], words: Localizer) -> str:
     reason = {
-        Gap.DEVICE_SILENT: words.say("The meter did not answer."),
-        Gap.COUNTER_RESET: words.say("The meter's counter started again."),
-        Gap.IMPLAUSIBLE: words.say("The meter gave values that cannot be true."),
-        Gap.AGENT_OFF: words.say("The agent in the home was not running."),
-        Gap.CLOCK_UNTRUSTED: words.say("The agent did not know the time."),
-        Gap.DEVICE_REFUSED: words.say("The meter refused to answer."),
-        Gap.NEVER_ARRIVED: words.say("Nothing has arrived from the home yet."),
-    }.get(Gap(numbers.get("reason", 0)), words.say("The meter's counter gave no whole quarter hour."))
+        Gap.DEVICE_SILENT: words.text("The meter did not answer."),
+        Gap.COUNTER_RESET: words.text("The meter's counter restarted."),
+        Gap.IMPLAUSIBLE: words.text("The meter gave implausible values."),
+        Gap.AGENT_OFF: words.text("The agent in the home was not running."),
+        Gap.CLOCK_UNTRUSTED: words.text("The agent did not know the time."),
+        Gap.DEVICE_REFUSED: words.text("The meter refused to answer."),
+        Gap.NEVER_ARRIVED: words.text("Nothing has arrived from the home yet."),
+    }.get(Gap(numbers.get("reason", 0)), words.text("The meter's counter did not cover the whole quarter hour."))
     count = numbers.get("missing", 0)
-    missing = words.count("%(n)s quarter hour is missing.", "%(n)s quarter hours are missing.", count)
-    return f"{missing} {reason}"
+    missing = words.plural("%(n)s quarter hour is missing.", "%(n)s quarter hours are missing.", count)
+    return words.sentences(missing, reason)
 
 
 def measure_words(measure: Measure, words: Localizer) -> str:
-    """What is measured."""
+    """What a measure is called."""
     return {
-        Measure.GRID_IMPORT: words.say("Drawn from the grid"),
-        Measure.GRID_EXPORT: words.say("Fed into the grid"),
-        Measure.PV_PRODUCTION: words.say("Made by the panels"),
-        Measure.WIND_PRODUCTION: words.say("Made by the wind turbine"),
-        Measure.BATTERY_CHARGE: words.say("Put into the battery"),
-        Measure.BATTERY_DISCHARGE: words.say("Taken from the battery"),
-        Measure.SUBMETER: words.say("Used at the sub-meter"),
+        Measure.GRID_IMPORT: words.text("Drawn from the grid"),
+        Measure.GRID_EXPORT: words.text("Fed into the grid"),
+        Measure.PV_PRODUCTION: words.text("Produced by the panels"),
+        Measure.WIND_PRODUCTION: words.text("Produced by the wind turbine"),
+        Measure.BATTERY_CHARGE: words.text("Charged into the battery"),
+        Measure.BATTERY_DISCHARGE: words.text("Taken from the battery"),
+        Measure.SUBMETER: words.text("Used at the sub-meter"),
     }[measure]
 
 
 def _meanwhile(row: FindingRow, words: Localizer) -> str:
-    """What happens to the credits."""
+    """What happens to the credits in the meantime."""
     if row.found.code == "gap" and row.closed is None:
-        return words.say(
-            "Without a reading these quarter hours cannot be shared. If it still arrives, it counts by itself."
+        return words.text(
+            "Without readings these quarter hours cannot be shared. If the readings still arrive, they count"
+            " automatically."
         )
     if row.is_waiting:
-        return words.say(
-            "The reading is kept. Its credits wait: meanwhile these quarter hours count as if nothing had been read."
+        return words.text(
+            "The readings are kept, but the credits are on hold. Until the board decides, these quarter hours do not"
+            " count."
         )
     if row.found.severity == "hold" or row.decisions or row.closed is not None:
         return ""
-    return words.say("Your credits go on as usual.")
+    return words.text("Your credits are not affected.")
 
 
 def _state(row: FindingRow, words: Localizer) -> str:
     if row.closed is not None:
-        return words.say("closed: readings that came later put it right")
+        return words.text("closed: later readings corrected it")
     if row.decisions:
         return {
-            "accept": words.say("accepted: the reading counts"),
-            "reject": words.say("rejected: the reading does not count"),
-            "estimate": words.say("estimated by the rule in its place"),
+            "accept": words.text("accepted: the reading counts"),
+            "reject": words.text("rejected: the reading does not count"),
+            "estimate": words.text("estimated: the rule replaces the reading"),
         }[row.decisions[-1].verdict]
     if row.is_waiting:
-        return words.say("waits for the board")
-    return words.say("nobody needs to decide") if row.found.code == "gap" else words.say("to be looked at")
+        return words.text("on hold until the board decides")
+    return words.text("no decision needed") if row.found.code == "gap" else words.text("not decided yet")
 
 
-def _decision(said: FindingDecision, names: Mapping[str, str], words: Localizer) -> str:
-    parts = {"who": names.get(said.board_member, said.board_member), "when": words.moment(said.decided_at)}
+def reason_needed(most: int, words: Localizer) -> str:
+    """What to do when a decision or an objection comes without a usable reason."""
+    return words.plural("Give a reason of at most %(n)s character.", "Give a reason of at most %(n)s characters.", most)
+
+
+def _decision(decision: FindingDecision, names: Mapping[str, str], words: Localizer) -> str:
+    parts = {"who": names.get(decision.board_member, decision.board_member), "when": words.moment(decision.decided_at)}
     sentence = {
-        "accept": words.say("%(who)s accepted it on %(when)s: %(why)s", why=said.reason, **parts),
-        "reject": words.say("%(who)s rejected it on %(when)s: %(why)s", why=said.reason, **parts),
-        "estimate": words.say("%(who)s had it estimated on %(when)s: %(why)s", why=said.reason, **parts),
+        "accept": words.text("%(who)s accepted it on %(when)s: %(why)s", why=decision.reason, **parts),
+        "reject": words.text("%(who)s rejected it on %(when)s: %(why)s", why=decision.reason, **parts),
+        "estimate": words.text("%(who)s chose an estimate on %(when)s: %(why)s", why=decision.reason, **parts),
     }
-    return sentence[said.verdict]
+    return sentence[decision.verdict]
 
 
 def _buttons(words: Localizer) -> dict[str, str]:
     return {
-        "accept": words.say("Accept: it counts"),
-        "reject": words.say("Reject: it does not count"),
-        "estimate": words.say("Estimate by the rule"),
+        "accept": words.text("Accept: it counts"),
+        "reject": words.text("Reject: it does not count"),
+        "estimate": words.text("Estimate it by the rule"),
     }

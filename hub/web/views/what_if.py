@@ -1,4 +1,4 @@
-"""A rule tried, in words: what the visitor would have gained or lost, and what all may see of everybody."""
+"""The result of trying a rule: what the visitor would have gained or lost, and the totals that all may see."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -17,12 +17,12 @@ PPM: Final = 1_000_000
 HALF_CENT_NANO: Final = NANO_PER_UNIT // 200
 
 Options = tuple[tuple[str, tuple[tuple[str, str, bool], ...]], ...]
-"""(group, ((value, words, whether it is chosen), ...))."""
+"""(group, ((value, label, whether it is chosen), ...))."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrialPage:
-    """The page of a trial. `own` and `all` are tables; empty where there is nothing to show, with the reason."""
+    """The page of a trial. A table is None if there is nothing to show; `hidden` says why."""
 
     headline: str
     lede: str
@@ -35,33 +35,33 @@ class TrialPage:
 
 
 def rule_options(words: Localizer, *, chosen: str) -> Options:
-    """The rules to choose from, in two groups."""
+    """The rules a member can choose from, in two groups."""
     methods = tuple((method, _first_upper(method_words(method, words)), method == chosen) for method in METHODS)
     presets = tuple((preset.id, preset.name, preset.id == chosen) for preset in PRESETS)
-    return ((words.say("Ways of sharing"), methods), (words.say("As it is done in a country"), presets))
+    return ((words.text("Ways of sharing"), methods), (words.text("Rules used in a country"), presets))
 
 
 def trial_page(trial: MemberTrial, words: Localizer, *, month: date) -> TrialPage:
-    """The page of the member's own view."""
+    """The page of the member's own result."""
     named = words.month(month)
-    own, stood, tried = trial.own, trial.current, trial.alternative
+    own, current, tried = trial.own, trial.current, trial.alternative
     is_shown = tried.shared_wh is not None
     return TrialPage(
-        headline=words.say("You had no part in %(month)s", month=named) if own is None else _headline(own, words),
-        lede=words.say(
-            "%(month)s. Tried: %(tried)s. As it was: %(stood)s.",
+        headline=words.text("You took no part in %(month)s", month=named) if own is None else _headline(own, words),
+        lede=words.text(
+            "%(month)s. Tried rule: %(tried)s. Actual rule: %(current)s.",
             month=named,
             tried=method_words(tried.method, words),
-            stood=method_words(stood.method, words),
+            current=method_words(current.method, words),
         ),
         own_table=None if own is None else _own_table(own, words),
-        whole=_whole_table(stood, tried, words) if is_shown else None,
-        homes=words.count("%(n)s home", "All %(n)s homes together", tried.homes),
+        whole=_whole_table(current, tried, words) if is_shown else None,
+        homes=words.plural("%(n)s home alone", "All %(n)s homes together", tried.homes),
         hidden="" if is_shown else _too_few(tried.homes, words),
         sides=_sides(tried, words) if is_shown else "",
-        left_out=words.count(
-            "%(n)s day of the month is not settled and left out.",
-            "%(n)s days of the month are not settled and left out.",
+        left_out=words.plural(
+            "%(n)s day of the month is not settled and is left out.",
+            "%(n)s days of the month are not settled and are left out.",
             trial.left_out,
         )
         if trial.left_out
@@ -71,75 +71,82 @@ def trial_page(trial: MemberTrial, words: Localizer, *, month: date) -> TrialPag
 
 def _headline(own: MemberComparison, words: Localizer) -> str:
     if abs(own.gain_nano) < HALF_CENT_NANO:
-        return words.say("Nothing would have changed for you")
+        return words.text("Nothing would have changed for you")
     amount = words.money(abs(own.gain_nano))
     if own.gain_nano > 0:
-        return words.say("You would have gained %(amount)s more", amount=amount)
-    return words.say("You would have gained %(amount)s less", amount=amount)
+        return words.text("You would have gained %(amount)s more", amount=amount)
+    return words.text("You would have gained %(amount)s less", amount=amount)
 
 
 def _heads(words: Localizer) -> tuple[str, str, str]:
-    return (words.say("What"), words.say("As it was"), words.say("Tried"))
+    return (words.text("Amount"), words.text("Actual rule"), words.text("Tried rule"))
 
 
 def _own_table(own: MemberComparison, words: Localizer) -> ChartTable:
-    stood, tried = own.current, own.alternative
+    current, tried = own.current, own.alternative
     rows = (
-        (words.say("Got from neighbours"), words.kwh(stood.received_wh), words.kwh(tried.received_wh)),
-        (words.say("Given to neighbours"), words.kwh(stood.sold_wh), words.kwh(tried.sold_wh)),
-        (words.say("Gained by sharing"), words.money(stood.benefit_nano), words.money(tried.benefit_nano)),
+        (words.text("Received from neighbours"), words.kwh(current.received_wh), words.kwh(tried.received_wh)),
+        (words.text("Given to neighbours"), words.kwh(current.sold_wh), words.kwh(tried.sold_wh)),
+        (words.text("Gained by sharing"), words.money(current.benefit_nano), words.money(tried.benefit_nano)),
     )
     return ChartTable(_heads(words), rows)
 
 
-def _whole_table(stood: TrialSummary, tried: TrialSummary, words: Localizer) -> ChartTable:
+def _whole_table(current: TrialSummary, tried: TrialSummary, words: Localizer) -> ChartTable:
     rows = (
-        (words.say("Shared among neighbours"), *(_kwh(each.shared_wh, words) for each in (stood, tried))),
+        (words.text("Shared among neighbours"), *(_kwh(each.shared_wh, words) for each in (current, tried))),
         (
-            words.say("Surplus that neighbours used"),
-            *(_share(each.self_consumption_ppm, words) for each in (stood, tried)),
+            words.text("Surplus that neighbours used"),
+            *(_share(each.self_consumption_ppm, words) for each in (current, tried)),
         ),
-        (words.say("Demand that neighbours met"), *(_share(each.coverage_ppm, words) for each in (stood, tried))),
-        (words.say("Unevenness of energy got"), *(_gini(each.gini_received_ppm, words) for each in (stood, tried))),
-        (words.say("Unevenness of money gained"), *(_gini(each.gini_benefit_ppm, words) for each in (stood, tried))),
+        (words.text("Demand that neighbours met"), *(_share(each.coverage_ppm, words) for each in (current, tried))),
         (
-            words.say("Homes better off alone"),
-            *(words.number(each.worse_off_than_alone or 0) for each in (stood, tried)),
+            words.text("Inequality of energy received"),
+            *(_gini(each.gini_received_ppm, words) for each in (current, tried)),
         ),
-        (words.say("Kept by the co-op"), *(words.money(each.margin_nano or 0) for each in (stood, tried))),
+        (words.text("Inequality of money gained"), *(_gini(each.gini_benefit_ppm, words) for each in (current, tried))),
+        (
+            words.text("Homes better off without sharing"),
+            *(words.number(each.worse_off_than_alone or 0) for each in (current, tried)),
+        ),
+        (words.text("Kept by the co-op"), *(words.money(each.margin_nano or 0) for each in (current, tried))),
     )
     return ChartTable(_heads(words), rows)
 
 
 def _sides(tried: TrialSummary, words: Localizer) -> str:
-    """How many would gain and lose; by how much only where five or more stand behind each mean."""
-    return " ".join(_side_sentences(tried, words))
+    """How many would gain and lose; average amounts only if each is over at least five homes."""
+    return words.sentences(*_side_sentences(tried, words))
 
 
 def _side_sentences(tried: TrialSummary, words: Localizer) -> Iterator[str]:
     gainers, losers = tried.gainers or 0, tried.losers or 0
     if not gainers and not losers:
-        yield words.say("No home would gain or lose.")
+        yield words.text("No home would gain or lose.")
         return
-    yield words.count("%(n)s home would gain,", "%(n)s homes would gain,", gainers)
-    yield words.count("%(n)s home would lose.", "%(n)s homes would lose.", losers)
+    yield words.plural("%(n)s home would gain.", "%(n)s homes would gain.", gainers)
+    yield words.plural("%(n)s home would lose.", "%(n)s homes would lose.", losers)
     means = [mean for mean in (tried.gain_of_gainers_nano, tried.gain_of_losers_nano) if mean is not None]
     if tried.gain_of_gainers_nano is not None:
-        yield words.say("Who gains, gains %(mean)s on average.", mean=words.money(tried.gain_of_gainers_nano))
+        yield words.text("Homes that gain get %(mean)s more on average.", mean=words.money(tried.gain_of_gainers_nano))
     if tried.gain_of_losers_nano is not None:
-        yield words.say("Who loses, loses %(mean)s on average.", mean=words.money(-tried.gain_of_losers_nano))
+        yield words.text("Homes that lose get %(mean)s less on average.", mean=words.money(-tried.gain_of_losers_nano))
     if not means:
-        yield words.say(
-            "By how much is not shown: fewer than %(least)s homes stand on one side.", least=words.number(LEAST_HOMES)
+        yield words.plural(
+            "The amounts are not shown, because one side has fewer than %(n)s home.",
+            "The amounts are not shown, because one side has fewer than %(n)s homes.",
+            LEAST_HOMES,
         )
 
 
 def _too_few(homes: int, words: Localizer) -> str:
-    return words.say(
-        "Figures for all are shown where at least %(least)s homes take part, so that they tell of nobody."
-        " Here %(homes)s did.",
-        least=words.number(LEAST_HOMES),
-        homes=words.number(homes),
+    return words.sentences(
+        words.plural(
+            "Totals appear once at least %(n)s home takes part, so that they reveal nobody's figures.",
+            "Totals appear once at least %(n)s homes take part, so that they reveal nobody's figures.",
+            LEAST_HOMES,
+        ),
+        words.plural("Here it was %(n)s home.", "Here it was %(n)s homes.", homes),
     )
 
 
@@ -160,7 +167,7 @@ def _first_upper(text: str) -> str:
 
 
 def trial_json(trial: MemberTrial) -> dict[str, object]:
-    """The member's own view for programs."""
+    """The member's own result for programs."""
     own = trial.own
     return {
         "days": trial.days,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hub.__main__ import main
-from hub.commands.members.invitations import init_hub
+from hub.commands.operation.init import init_hub
 from hub.storage.records import Access, Home, Member
 from hub.storage.sqlite.store import SqliteStore
 from protocols.timeline import Clock, Timeline
@@ -93,7 +93,7 @@ def test_an_iban_comes_from_standard_input_too(desk: Desk, monkeypatch: pytest.M
         ("x" * 2000, [], "one line with the IBAN"),
         (IBAN, ["--holder", "\u0007"], "--holder: expected a name"),
         (IBAN, ["--mandate-signed", "soon"], "is not a day"),
-        (IBAN, ["--mandate-signed", "2099-01-01"], "has not come yet"),
+        (IBAN, ["--mandate-signed", "2099-01-01"], "is in the future"),
         (IBAN, ["--mandate-signed", "2026-05-01", "--mandate", "Ä"], "--mandate: expected"),
         (IBAN, ["--mandate", "A"], "--mandate with --mandate-signed"),
         (IBAN, ["--revoke-mandate"], "no mandate that stands"),

@@ -17,7 +17,7 @@ from beancount import loader
 
 from hub.commands import grid_file as grid_command
 from hub.commands import ledger as ledger_command
-from hub.commands.members.invitations import init_hub
+from hub.commands.operation.init import init_hub
 from hub.console.output_files import new_file
 from hub.core.grid.files import read_quarter_hours
 from hub.core.grid.spain import read_coefficients
@@ -218,7 +218,7 @@ def compare(tmp_path: Path, *more: object) -> tuple[object, ...]:
         (lambda at: compare(at, "--own", at / "x", "--tz", "Mars/Base"), "expected a time zone"),
         (lambda at: compare(at, "--own", at / "x", "--tz", VIENNA), "cannot read"),
         (lambda at: compare(at, "--own", at / "x", "--tz", VIENNA, "--tolerance-wh", -1), "below 0"),
-        (lambda at: ("pairs", "--case", case_file(at), "--out", case_file(at)), "is there already"),
+        (lambda at: ("pairs", "--case", case_file(at), "--out", case_file(at)), "already exists"),
         (lambda at: ("pairs", "--case", case_file(at), "--out", at / "no" / "x"), "cannot write"),
         (lambda at: ("pairs", "--case", write_json(at / "c", []), "--out", at / "x"), "not a table"),
         (lambda at: ("pairs", "--case", write_json(at / "c", {}), "--out", at / "x"), "not settled"),
@@ -258,7 +258,7 @@ def compare(tmp_path: Path, *more: object) -> tuple[object, ...]:
                 "--out",
                 at,
             ),
-            "is no CAU",
+            "is not a CAU",
         ),
     ],
 )

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from hub.commands import findings as findings_command
-from hub.commands.board import settle_days
-from hub.commands.members.invitations import init_hub
+from hub.commands.operation.init import init_hub
+from hub.commands.settle import settle_days
 from hub.storage.sqlite.store import SqliteStore
 from protocols.errors import RequestError
 from protocols.slots import slots_of_day

@@ -117,7 +117,7 @@ def test_a_month_from_preview_to_publication_and_on_to_r1(hub: Hub) -> None:
     assert "1 approval(s) missing" in hub.run(f"approve --run {key} --member m01 --publish", code=1)
     assert hub.json(f"approve --run {key} --member m02")["state"] == "approved"
     assert hub.json(f"approve --run {key[:8]} --member m02 --publish")["state"] == "published"
-    assert "M1 of 2026-12 is published" in hub.run("settle --month 2026-12 --kind M1", code=1)
+    assert "M1 of 2026-12 is already published" in hub.run("settle --month 2026-12 --kind M1", code=1)
     assert "has a run of its own" in hub.run(f"settle --day {DAYS[0]}", code=1)
     hub.arrive(late=True)
     shown = hub.json("runs")
@@ -140,8 +140,8 @@ def test_after_the_last_run_only_a_dispute_reopens_a_month(hub: Hub) -> None:
             hub.run(f"approve --run {key} --member {member}")
         hub.run(f"approve --run {key} --member m01 --publish")
     hub.arrive(late=True)
-    assert "is over" in hub.run("settle --month 2026-12 --kind R2", code=1)
-    assert "needs the decision of a dispute" in hub.run("settle --month 2026-12 --kind X", code=1)
+    assert "is no longer possible" in hub.run("settle --month 2026-12 --kind R2", code=1)
+    assert "needs the decision on a dispute" in hub.run("settle --month 2026-12 --kind X", code=1)
     decided = hub.json("settle --month 2026-12 --kind X", "--decision", "dispute 4 of 2028-03-30")
     assert (decided["kind"], decided["decision"], decided["state"]) == ("X", "dispute 4 of 2028-03-30", "draft")
     assert decided["provisional_days"] == 0
@@ -232,15 +232,15 @@ def test_bills_are_looked_at_then_published_and_booked_with_their_taxes(hub: Hub
     ("command", "plan", "said"),
     [
         ("funds fees --month 2026-12", "usual = 1", "decided: expected who decided it and when"),
-        ("funds fees --month 2026-12", FEES + "[more]\n", "more: not known in a plan of fees"),
+        ("funds fees --month 2026-12", FEES + "[more]\n", "more: not a key of a plan of fees"),
         ("funds fees --month 2026-12", FEES.replace("3000000", "3.5"), "not_integer"),
         ("funds fees --month 2026-12", FEES.replace("m03", "m99"), "unknown_member"),
         ("funds fees --month 2027-01", FEES, "is not over yet"),
         ("funds fees --month never", FEES, "expected a month like 2026-05"),
         ("funds fees --year 2026", FEES, "give --month and no other period"),
         ("funds year-end --year 2026", YEAR_END.replace("600000", "6"), "not 1000000"),
-        ("funds year-end --year 1", YEAR_END, "is no year"),
-        ("funds grants --day 2029-01-01", 'decided = "x"\n[grants]\n', "has not come yet"),
+        ("funds year-end --year 1", YEAR_END, "is not a year"),
+        ("funds grants --day 2029-01-01", 'decided = "x"\n[grants]\n', "is in the future"),
         ("funds fees --month 2026-12", "[", "not a TOML file"),
     ],
 )

@@ -158,7 +158,7 @@ def test_from_a_published_month_to_balanced_books(bank: Bank, tmp_path: Path) ->
         bank.run(f"payments --approve {message_id} --member m01")
         assert "second approval" in bank.run(f"payments --approve {message_id} --member m01", code=1)
         assert "m03 is not on the board" in bank.run(f"payments --approve {message_id} --member m03", code=1)
-        assert "was ever written" in bank.run(f"payments --booked {message_id} --date 2027-01-12", code=1)
+        assert "was never written" in bank.run(f"payments --booked {message_id} --date 2027-01-12", code=1)
         bank.run(f"payments --approve {message_id} --member m02")
         assert "approved, approved by m01, m02\n" in bank.run("payments")
         bank.run(f"{MONTH} --kind {kind} --out {xml}")
@@ -172,9 +172,9 @@ def test_from_a_published_month_to_balanced_books(bank: Bank, tmp_path: Path) ->
         xml.unlink()
         other = bank.json(f"payments --month 2026-12 --date 2027-01-21 --kind {kind}")
         assert other["orders"] == [], "it is not made again under another id"
-        assert "not come yet" in bank.run(f"payments --booked {message_id} --date 2027-01-20", code=1)
+        assert "in the future" in bank.run(f"payments --booked {message_id} --date 2027-01-20", code=1)
         bank.run(f"payments --booked {message_id} --date 2027-01-12")
-        assert "booked already" in bank.run(f"payments --booked {message_id} --date 2027-01-12", code=1)
+        assert "already booked" in bank.run(f"payments --booked {message_id} --date 2027-01-12", code=1)
     after = bank.balances()
     assert {account: nano for account, nano in after.items() if account.startswith("member:") and nano} == {}
     assert after["bank"] == sum(stated.values()) * CENT_NANO
@@ -230,7 +230,7 @@ def test_grants_and_refunds_are_paid_once_two_board_members_approve_them(bank: B
     assert "not published" in bank.run(f"approve --run {key} --member m02 --publish", code=1)
     assert "m03 is not on the board" in bank.run(f"approve --run {key} --member m03", code=1)
     assert "due" in bank.run(f"approve --run {key} --member m02")
-    assert "is approved already" in bank.run(f"approve --run {key} --member m02", code=1)
+    assert "is already approved" in bank.run(f"approve --run {key} --member m02", code=1)
     assert bank.json("payments")["funds"] == []
     owed = {m: bank.balances()[f"member:{m}:money"] for m in stated}
     for kind, sign in (("payouts", 1), ("collections", -1)):
@@ -264,7 +264,7 @@ def test_a_returned_payment_is_due_again_once_the_account_is_entered_again(bank:
         f"payments --returned {order['message_id']} other --date 2027-01-12 --reason x", code=1
     )
     assert "returned: AM04" in bank.run(returned, "AM04")
-    assert "is returned already" in bank.run(returned, "AM04", code=1)
+    assert "is already returned" in bank.run(returned, "AM04", code=1)
     back = bank.balances()
     assert back["bank"] == 0
     assert paid[f"member:{payer}:money"] - back[f"member:{payer}:money"] == payment["amount_cent"] * CENT_NANO
@@ -314,7 +314,7 @@ def test_an_objection_freezes_what_it_names_also_after_the_order_is_made(bank: B
     assert "has objected to a month in it since: withdraw it and make it again" in said
     assert not out.exists()
     bank.run(f"payments --withdraw {order['message_id']} --member m01 --reason objection")
-    assert "withdrawn already" in bank.run(f"payments --approve {order['message_id']} --member m02", code=1)
+    assert "already withdrawn" in bank.run(f"payments --approve {order['message_id']} --member m02", code=1)
     made = bank.json(f"{MONTH} --kind payouts")
     assert made["orders"] == []
     beside = bank.statements()[receiver].payment
@@ -339,7 +339,7 @@ def test_a_written_order_is_withdrawn_by_two(bank: Bank, tmp_path: Path) -> None
     bank.run(f"{MONTH} --kind payouts --out {tmp_path / 'a.xml'}")
     withdraw = f"payments --withdraw {order['message_id']} --reason refused --member"
     assert bank.json(f"{withdraw} m01")["orders"][0]["state"] == "written"
-    assert "a second board member must too" in bank.run(f"{withdraw} m01", code=1)
+    assert "a second board member must withdraw it too" in bank.run(f"{withdraw} m01", code=1)
     assert bank.json(f"{withdraw} m02")["orders"][0]["state"] == "withdrawn"
     (again,) = bank.json(f"{MONTH} --kind payouts")["orders"]
     assert again["payments"][0]["amount_cent"] == order["payments"][0]["amount_cent"]
@@ -353,7 +353,7 @@ def test_a_written_order_is_withdrawn_by_two(bank: Bank, tmp_path: Path) -> None
         ("--kind payouts --month 2026-12", "--kind needs --date"),
         ("--kind payouts --month never --date 2027-01-20", "expected a month"),
         ("--kind payouts --month 2026-12 --date soon", "is not a day"),
-        ("--kind payouts --month 2026-12 --date 2027-01-11", "is over"),
+        ("--kind payouts --month 2026-12 --date 2027-01-11", "is in the past"),
         ("--kind payouts --month 2026-12 --date 2027-01-20 --member m03", "is not on the board"),
         ("--approve x", "--approve needs --member"),
         ("--approve x --member m01", "there is no order 'x'; newest: none yet"),

@@ -16,16 +16,7 @@ import pytest_asyncio
 from hub.core.forecasting.forecaster import Forecast, ForecastInputError, History, forecast
 from hub.core.forecasting.weather_table import WeatherTable
 from hub.forecasts.frames import (
-    MAX_FRAME_BYTES,
     ForecastRequest,
-    FrameError,
-    forecast_from_json,
-    forecast_to_json,
-    frame_length,
-    from_body,
-    request_from_json,
-    request_to_json,
-    to_frame,
 )
 from hub.forecasts.worker import ForecastWorker, ForecastWorkerError
 
@@ -122,9 +113,9 @@ async def test_callers_queue_and_each_gets_its_own_answer(worker: ForecastWorker
 async def test_a_refusal_is_one_line_and_the_child_lives_on(worker: ForecastWorker) -> None:
     await ask(worker)
     pid = worker.usage.pid
-    with pytest.raises(ForecastInputError, match="time zone 'Mars' is not known"):
+    with pytest.raises(ForecastInputError, match="unknown time zone 'Mars'"):
         await worker.forecast(ForecastRequest(history(), weather(), 192, ISSUED, "Mars"))
-    with pytest.raises(ForecastInputError, match="no reading of demand"):
+    with pytest.raises(ForecastInputError, match="no readings of demand"):
         await worker.forecast(
             ForecastRequest(History("demand", ISSUED, np.empty(0)), WeatherTable.empty(), 96, ISSUED, TZ)
         )
@@ -217,28 +208,3 @@ def test_the_hubs_side_does_not_load_statsmodels() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def test_requests_and_forecasts_survive_the_wire_bit_for_bit() -> None:
-    request = ForecastRequest(history(), weather(), 192, ISSUED, TZ, (0.1, 0.5), np.arange(96.0))
-    body = to_frame(request_to_json(request))[4:]
-    back = request_from_json(from_body(body))
-    assert back.history.energy_wh.tobytes() == request.history.energy_wh.tobytes()
-    assert back.weather.slot.tolist() == request.weather.slot.tolist()
-    assert back.profile_wh is not None
-    assert (back.horizon_slots, back.issued_slot, back.tz, back.quantiles) == (192, ISSUED, TZ, (0.1, 0.5))
-    made = forecast(history(), weather(), 50, issued_slot=ISSUED, tz=TZ)
-    again = forecast_from_json(from_body(to_frame(forecast_to_json(made))[4:]))
-    assert same_numbers(made, again)
-    assert again.drivers == made.drivers
-
-
-def test_frames_are_bounded_before_they_are_read() -> None:
-    assert frame_length((MAX_FRAME_BYTES).to_bytes(4, "big")) == MAX_FRAME_BYTES
-    with pytest.raises(FrameError, match="over the limit"):
-        frame_length(b"\xff\xff\xff\xff")
-    for body in (b"not json", b"[1]", b"\xff"):
-        with pytest.raises(FrameError):
-            from_body(body)
-    with pytest.raises(FrameError, match="send less history"):
-        to_frame({"energy_wh": "x" * MAX_FRAME_BYTES})

@@ -24,15 +24,8 @@ from hub.intake.acceptance import (
     receipt_for,
 )
 from hub.storage.records import AcceptedMessage
-from protocols.consent.reduction import (
-    ConsentRule,
-    ConsentSet,
-    Resolution,
-    contract_rule,
-    default_consent,
-    encode_consent,
-    sort_rules,
-)
+from protocols.consent.purposes import Resolution
+from protocols.consent.rules import ConsentRule, ConsentSet, contract_rule, default_consent, encode_consent, sort_rules
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import slot_of, start_of
 from protocols.wire import topics

@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hub.__main__ import main
 from hub.broker.connection import BrokerAddress, BrokerLink, Delivery
 from hub.broker.supervisor import free_port
-from protocols.enrolment.handshake import build_request, parse_answer, parse_token
+from protocols.enrolment.handshake import build_request, parse_answer
+from protocols.enrolment.token import parse_token
 from protocols.slots import start_of
 from protocols.timeline import Timeline
 from protocols.wire import topics

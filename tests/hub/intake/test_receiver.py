@@ -13,7 +13,7 @@ from hub.broker.connection import Delivery
 from hub.intake.receiver import MAX_WAITING, Intake
 from hub.storage.records import PromptRow
 from hub.storage.sqlite.store import SqliteStore
-from protocols.consent.reduction import default_consent
+from protocols.consent.rules import default_consent
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import slot_of
 from protocols.timeline import Clock

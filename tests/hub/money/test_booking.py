@@ -10,6 +10,7 @@ import pytest
 
 from hub.board.run_approval import approve_run, publish_run
 from hub.books.runs import settle_month
+from hub.books.view import read_money_books
 from hub.core.ledger.entries import balances, read_entry
 from hub.core.payments.accounts import CoopAccount
 from hub.core.payments.due import COLLECTIONS, PAYOUTS, OrderKind
@@ -25,7 +26,6 @@ from hub.money.orders import (
     OrderResult,
     approve_order,
     make_order,
-    payment_orders,
     withdraw_order,
 )
 from hub.storage.account_records import NewAccount
@@ -96,7 +96,7 @@ async def test_two_who_ask_at_once_get_one_order(street: Street, tmp_path: Path)
     asked = await asyncio.gather(
         *(order(store, PAYOUTS, pay_on=day) for store, day in zip(stores, days, strict=True)), return_exceptions=True
     )
-    orders = await payment_orders(street.store)
+    orders = (await read_money_books(street.store)).orders
     assert len(orders) == 1
     assert sum(isinstance(each, OrderResult) and each.is_new for each in asked) == 1
     assert len({payment.member for payment in orders[0].payments}) == len(orders[0].payments)
@@ -111,7 +111,7 @@ async def test_two_who_book_at_once_book_it_once(street: Street, tmp_path: Path)
         *(book_order(store, made.message_id, day=day, at=AT, key=KEY) for store, day in tries), return_exceptions=True
     )
     assert sum(isinstance(each, PaymentOrderRecord) for each in done) == 1
-    assert [each.state for each in await payment_orders(street.store)] == [BOOKED]
+    assert [each.state for each in (await read_money_books(street.store)).orders] == [BOOKED]
     assert (await sums(street.store))["nano", "bank"] == -made.total_cent * CENT_NANO
     first = made.payments[0].reference
     back = await asyncio.gather(
@@ -156,7 +156,7 @@ async def test_what_the_bank_would_refuse_leaves_no_order(street: Street) -> Non
     wish = OrderRequest(PAYOUTS, MAY, PAY_ON, OWN)
     with pytest.raises(BankFileError):
         await make_order(street.store, wish, at=AT, key=KEY, access=ACCESS, write_file=refuse)
-    assert await payment_orders(street.store) == ()
+    assert (await read_money_books(street.store)).orders == ()
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ async def test_an_order_does_not_overrule_what_a_member_did_since(street: Street
         await street.store.end_mandate(who, made_by=who, made_at=AT + 1)
     with pytest.raises(RequestError, match=said):
         await order_file(street.store, made.message_id, at=AT, key=KEY, access=ACCESS, write_file=write_file)
-    assert [each.files for each in await payment_orders(street.store)] == [()]
+    assert [each.files for each in (await read_money_books(street.store)).orders] == [()]
     await withdraw_order(street.store, made.message_id, member="m01", reason="again", at=AT, key=KEY)
     again = await order(street.store, COLLECTIONS)
     assert who not in {payment.member for payment in (again.order.payments if again.order else ())}

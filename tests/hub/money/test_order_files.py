@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from hub.books.signing import as_row
-from hub.core.ledger.attestations import Head
+from hub.books.view import Books
 from hub.core.ledger.month_runs import MonthRun
 from hub.money.funds import MakeAttestation
 from hub.storage.sqlite.store import SqliteStore
@@ -140,9 +140,9 @@ def test_a_month_published_before_there_were_bills_is_due_in_its_plain_cents(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def only_publish(
-        store: SqliteStore, _run: MonthRun, *, head: Head, publish: MakeAttestation, **_options: Any
+        store: SqliteStore, _run: MonthRun, *, books: Books, publish: MakeAttestation, **_options: Any
     ) -> None:
-        await store.attest([as_row(publish(head))])
+        await store.attest([as_row(publish(books.attestation))])
 
     bank = make_bank(tmp_path / "hub", capsys)
     with monkeypatch.context() as before_bills:

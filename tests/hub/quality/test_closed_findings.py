@@ -7,6 +7,7 @@ import pytest
 
 from hub.books.days import settle_day
 from hub.books.runs import marked_days
+from hub.books.view import read_heads
 from hub.quality.decisions import DecisionError, board_access, decide_finding, verdicts_of
 from hub.storage.finding_records import FindingRow, NewFinding
 from hub.storage.sqlite.store import SqliteStore
@@ -40,7 +41,7 @@ async def test_a_rejected_slot_is_accepted_after_its_finding_closed(tmp_path: Pa
     assert await balances_by_day(store) != right, "what was rejected stays out"
     assert "accept" in await verdicts_of(store, row)
     await decide_finding(store, row.id, member=member, verdict="accept", reason="it was right", at=5)
-    assert [mark.why for mark in await marked_days(store, [DAY])] == ["the board decided"]
+    assert [mark.why for mark in await marked_days(store, await read_heads(store), [DAY])] == ["the board decided"]
     await settle_day(store, day=DAY, made_at=6, key=KEY)
     assert await balances_by_day(store) == right
     await store.close()

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from hub.books.days import settle_day
 from hub.books.runs import marked_days, settle_month
+from hub.books.view import read_heads
 from hub.core.ledger.run_calendar import RunCalendar
 from hub.core.rules.estimates import EstimateRule
 from hub.quality.decisions import DecisionError, board_access, decide_finding
@@ -108,11 +109,11 @@ async def test_a_stuck_meter_is_held_told_decided_and_settled_again(street: Stre
     )  # fmt: skip
 
     await decide(store, row.id, "accept")
-    (mark,) = await marked_days(store, [DAY])
+    (mark,) = await marked_days(store, await read_heads(store), [DAY])
     assert mark.why == "the board decided"
     assert (await check_books(store, KEY.public_key())).late_days == [str(DAY)]
     await job(night(NEXT))
-    assert await marked_days(store, [DAY]) == ()
+    assert await marked_days(store, await read_heads(store), [DAY]) == ()
     assert [run.state for run in await store.runs()] == ["provisional", "complete"]
     assert await received(store, "m02") > held
     await decide(store, row.id, "estimate")
@@ -241,7 +242,7 @@ async def books_after(folder: Path, events: Sequence[Event], rule: EstimateRule)
             said = {"board_member": by, "verdict": verdict, "reason": "x", "at": 1, "after": 0}
             assert await store.decide_finding(numbers[TOLD[number - 1]], **said) is None
         else:
-            for mark in await marked_days(store, WEEKS):
+            for mark in await marked_days(store, await read_heads(store), WEEKS):
                 await settle_day(store, day=mark.day, made_at=1, key=KEY)
     standing = {run.day: (run.result_hash, run.input_digest) for run in await store.runs()}
     books = await check_books(store, KEY.public_key())

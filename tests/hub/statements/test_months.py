@@ -15,6 +15,7 @@ import pytest
 from hub.board.run_approval import approve_run, publish_run
 from hub.books.days import settle_day
 from hub.books.runs import settle_month
+from hub.books.view import read_books
 from hub.commands.statement import file_contents, write_folder
 from hub.core.ledger.entries import balances, read_entry
 from hub.core.ledger.fund_entries import FeeScale
@@ -208,7 +209,8 @@ async def test_bills_booked_apart_from_their_publication_are_booked_anew_with_it
     run = await settle_month(street.store, month=MAY, kind="M1", made_at=1_781_000_000, key=KEY)
     for member in ("m01", "m02"):
         run = await approve_run(street.store, run=run.run_key, member=member, at=1_781_000_100, key=KEY)
-    plan = await plan_bills(street.store, run, terms=TERMS, at=1_781_000_200)
+    books = await read_books(street.store)
+    plan = await plan_bills(street.store, run, books=books, terms=TERMS, at=1_781_000_200)
     booked = await book_fund(street.store, plan, made_at=1_781_000_200, key=KEY)
     assert booked.entries
     before = await state(street, "m01")

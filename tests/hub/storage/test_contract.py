@@ -1,5 +1,6 @@
 """What every store promises, asked of each backend through the contract alone."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,8 @@ from hub.storage.records import (
     Access,
     Agent,
     Appliance,
+    AttestationRow,
+    BookRows,
     ChainHead,
     Coop,
     DeviceRow,
@@ -479,6 +482,65 @@ async def test_the_books_only_grow_and_each_run_counts_once(store: Store) -> Non
     mine = await store.entries_of_member("m01", days=("2026-11-20", "2026-11-20"))
     assert [e.position for e in mine] == [2, 4]
     assert [r.run_key for r in await store.runs(days=("2026-11-19", "2026-11-20"))] == ["one", "empty"]
+
+
+def signed(number: int, kind: str, *, subject: str = "2026-11", run_key: str = "one") -> AttestationRow:
+    return AttestationRow(number, kind, subject, run_key, f"document {number}".encode(), bytes([number]) * 64)
+
+
+async def test_the_books_are_read_whole_at_one_moment(store: Store) -> None:
+    empty = await store.book_rows(decisions=("approval",), funds=("fund:grant",))
+    assert empty == BookRows(COOP, None, (0, bytes(32)), 0, (), (), ())
+    await store.book_run(run("one", entries=2), entries=entries("one", 1, 2))
+    later = run("two", day="2026-11-21", entries=1)
+    await store.book_run(later, entries=entries("two", 3, 1, day="2026-11-21"))
+    grant, bill = replace(run("grant"), kind="fund:grant"), replace(run("bill"), kind="fund:bill")
+    await store.book_run(grant, entries=[])
+    await store.book_run(bill, entries=[])
+    await store.attest([signed(1, "month-run"), signed(2, "approval"), signed(3, "payment-order")])
+    await store.log_access(SELF, ["h01", "h02"], fields="x", rows=1)
+
+    rows = await store.book_rows(decisions=("approval", "month-run"), funds=("fund:grant",))
+    assert rows.coop == COOP
+    assert rows.last_attestation == signed(3, "payment-order"), "the newest of any kind"
+    assert (rows.ledger, rows.access_line) == ((3, bytes([3]) * 32), 2)
+    assert rows.runs == (replace(run("one", entries=2), allocation=b""), replace(later, allocation=b""))
+    assert rows.fund_runs == (grant,), "with its record, and no other kind"
+    assert [row.position for row in rows.decisions] == [1, 2], "in the order they were signed"
+
+    heads = await store.book_rows(days=("2026-11-21", "2026-11-21"))
+    assert [row.run_key for row in heads.runs] == ["two"]
+    assert (heads.fund_runs, heads.decisions) == ((), ())
+    assert (heads.ledger, heads.last_attestation) == (rows.ledger, rows.last_attestation)
+
+
+async def test_the_books_of_one_moment_fit_together_while_others_write(store: Store) -> None:
+    """A head and a run of two different moments would let a writer claim a place that is taken."""
+
+    async def write() -> None:
+        for n in range(1, 31):
+            await store.book_run(
+                run(f"run {n}", entries=1), entries=entries(f"run {n}", n, 1), attestations=[signed(n, "approval")]
+            )
+
+    async def read() -> None:
+        while (seen := await store.book_rows(decisions=("approval",))).ledger[0] < 30:
+            positions = (seen.ledger[0], len(seen.runs), len(seen.decisions))
+            last = 0 if seen.last_attestation is None else seen.last_attestation.position
+            assert {*positions, last} == {last}
+
+    await asyncio.gather(write(), read(), read())
+
+
+async def test_the_books_of_a_store_without_a_co_op_are_refused(tmp_path: Path) -> None:
+    for name, open_backend in BACKENDS.items():
+        (tmp_path / name).mkdir()
+        bare = await open_backend(tmp_path / name)
+        try:
+            with pytest.raises(StoreError, match="names no co-op"):
+                await bare.book_rows()
+        finally:
+            await bare.close()
 
 
 async def test_the_rule_in_force_is_the_newest_that_has_begun(store: Store) -> None:

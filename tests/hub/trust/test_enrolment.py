@@ -12,8 +12,10 @@ from hub.prompts.delivery import PromptSender, notice_of
 from hub.storage.records import Home, Member, PromptRow
 from hub.storage.sqlite.store import SqliteStore
 from hub.trust.enrolment import Enrolment, agent_id_of
-from protocols.consent.reduction import default_consent, encode_consent, parse_consent
-from protocols.enrolment.handshake import build_request, parse_answer, token_hash
+from protocols.consent.rules import default_consent, encode_consent
+from protocols.consent.text import parse_consent
+from protocols.enrolment.handshake import build_request, parse_answer
+from protocols.enrolment.token import token_hash
 from protocols.slots import start_of
 from protocols.timeline import Clock
 from protocols.wire import topics

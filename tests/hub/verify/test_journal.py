@@ -17,7 +17,7 @@ from hub.board.run_approval import approve_run, publish_run
 from hub.books.days import settle_day
 from hub.books.runs import settle_month
 from hub.books.signing import sign_older_runs
-from hub.commands.board import verify_lines
+from hub.commands.operation.verify import verify_lines
 from hub.core.ledger.entries import GENESIS, entry_hash
 from hub.core.ledger.fund_entries import FeeScale
 from hub.core.ledger.run_calendar import days_of
@@ -27,7 +27,7 @@ from hub.verify.books import check_books
 from hub.verify.check_result import CheckResult
 from hub.verify.journal import check_journal
 from hub.verify.messages import MessageCheck
-from tests.hub.settled_street import COOP, KEY, Street, arrivals_of, open_street
+from tests.hub.settled_street import KEY, Street, arrivals_of, open_street
 
 CHANGES = 1_000
 MAY = date(2026, 5, 1)
@@ -195,7 +195,7 @@ async def test_a_folder_of_before_the_hub_signed_is_not_wrong_but_said(
     assert "all 7 runs were booked before this hub signed" in verify_lines(
         {"ok": True, "messages": asdict(MessageCheck()), "books": asdict(books)}
     )
-    await sign_older_runs(street.store, coop=COOP.id, key=KEY)
+    await sign_older_runs(street.store, key=KEY)
     books = await check_books(street.store, KEY.public_key())
     assert (books.findings, books.unsigned, books.attestations) == ([], 0, 7)
 

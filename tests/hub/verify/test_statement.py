@@ -21,11 +21,9 @@ from hub.core.settlement.period import Settlement, settle
 from hub.core.settlement.pool_series import LEAST_HOMES, pool_series
 from hub.core.settlement.prepared_readings import Readings
 from hub.core.statements.document import state_month
-from hub.core.statements.month import prepare_month
 from hub.verify.statement import recompute
 from tests.hub.core.settlement.settlement_worlds import METHODS, World, worlds
 from tests.hub.core.statements.statement_street import (
-    COOP,
     HUB_KEY,
     HUB_KEY_HEX,
     Street,
@@ -34,6 +32,7 @@ from tests.hub.core.statements.statement_street import (
     make_readings,
     make_rule,
     make_street,
+    month_of,
     street_members,
 )
 
@@ -267,7 +266,7 @@ def test_entries_of_the_funds_stand_beside_those_of_settlement(tmp_path: Path) -
     fee = (Posting("member:a:money", -5_000, "fee"), Posting("coop:fees", 5_000, "fee"))
     row = book(Entry("nano", day.day, "fund-1", "a", fee, ""), after=day.booked[-1])
     days = [replace(day, booked=[*day.booked, row]), *street.days[1:]]
-    month = prepare_month(COOP, "2026-10", days=days, missing=street.month.missing, key=HUB_KEY)
+    month = month_of(days, "2026-10", missing=street.month.missing)
     signed = signed_statement(Street(month, street.readings, tuple(days)), "a")
     assert len(signed["document"]["days"][0]["entries"]) == 3
     pool = Street(month, street.readings, tuple(days)).pool()

@@ -1,4 +1,4 @@
-"""The street of the pages with its June billed: published with taxes, and two lines of it held to be wrong."""
+"""The pages' street with its June billed: published with taxes, and with two objections."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ TERMS = TaxTerms(
 
 
 async def bill_street(store: SqliteStore) -> None:
-    """June settled whole and published; m02 sells as a trader and holds two lines to be wrong."""
+    """June settled whole and published; m02 sells as a trader and objects to two lines."""
     month, at = TODAY.replace(day=1), int(NOW_S) - 7_200
     await store.write(lambda db: db.execute("UPDATE member SET is_board = 1 WHERE id = 'm03'"))
     batch = messages_of(2, sharing=12)[1]

@@ -1,4 +1,4 @@
-"""One street built once, copied for each test, and browsers in process that are signed in as somebody."""
+"""One street, built once and copied for each test, and in-process browsers that are signed in."""
 
 import asyncio
 import shutil
@@ -71,7 +71,7 @@ async def store(street_file: Path, tmp_path: Path) -> AsyncIterator[SqliteStore]
 
 
 def browser_on(store: SqliteStore, *, client: tuple[str, int] = ("192.0.2.7", 1234)) -> httpx.AsyncClient:
-    """A browser nobody is signed in with; redirects are shown, not followed."""
+    """A browser that is not signed in; redirects are shown, not followed."""
     transport = httpx.ASGITransport(app=build_app(parts_over(store)), client=client)
     return httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers={"origin": ORIGIN})
 

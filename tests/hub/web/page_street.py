@@ -1,4 +1,4 @@
-"""A small street in a real store, with every case the pages must show; numbers from plain formulas, no chance."""
+"""A small street in a real store with every case that pages must show; all numbers come from plain formulas."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,8 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.board.run_service import RunService
-from hub.books.signing import as_row, attestation_head
+from hub.books.signing import as_row
+from hub.books.view import read_heads
 from hub.core.ledger.attestations import attest
 from hub.core.ledger.run_calendar import RunCalendar
 from hub.core.payments.accounts import CoopAccount
@@ -43,7 +44,8 @@ from hub.trials.fairness_service import FairnessService
 from hub.trials.what_if_service import TrialService
 from hub.web.frame.services import HubParts
 from hub.web.frame.tokens import hash_token
-from protocols.consent.reduction import ConsentRule, ConsentSet, Resolution, default_consent, encode_consent, sort_rules
+from protocols.consent.purposes import Resolution
+from protocols.consent.rules import ConsentRule, ConsentSet, default_consent, encode_consent, sort_rules
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import slots_of_day, start_of
 from protocols.timeline import Clock
@@ -306,7 +308,7 @@ async def order_payouts(store: SqliteStore, members: Sequence[str] = ("m02", "m0
         dues, kind=PAYOUTS, through="2026-05", pay_on="2026-06-20", made_at=int(NOW_S) - 60, coop=COOP.id,
         number=len(await store.attestations((PAYMENT_ORDER,))) + 1, account=BANK,
     )  # fmt: skip
-    head, run_key = await attestation_head(store), order_key_of(content)
+    head, run_key = (await read_heads(store)).attestation, order_key_of(content)
     said = attest(content, kind=PAYMENT_ORDER, subject="2026-05", run_key=run_key, coop=COOP.id, head=head, key=HUB_KEY)
     await store.attest([as_row(said)])
     return str(content["message_id"])
@@ -325,7 +327,7 @@ async def find_on_street(store: SqliteStore) -> None:
 
 
 async def sign_in_token(store: SqliteStore, member: str) -> str:
-    """A fresh one-time link's token."""
+    """The token of a new one-time link."""
     token = f"link-{member}-{len(member)}"
     await store.add_sign_in(hash_token(token), member_id=member, expires_at=int(NOW_S) + 3600)
     return token

@@ -1,4 +1,4 @@
-"""Answering prompts and telling about appliances: what is taken, what is refused, and in which words."""
+"""Answering prompts and entering appliances: what is accepted, what is refused, and with which sentence."""
 
 import pytest
 
@@ -59,8 +59,8 @@ async def test_prompts_as_json_have_what_a_program_needs_to_answer(sign_in: Sign
 
 async def test_the_card_gives_its_reasons(sign_in: SignIn) -> None:
     page = (await (await sign_in("m02")).get("/prompts")).text
-    for piece in ("Why did I get this?", "5.2\N{NO-BREAK SPACE}kWh would be to spare", "3 times in the last seven days",
-                  "Your home&#39;s consent allows it"):  # fmt: skip
+    for piece in ("Why did I get this?", "5.2\N{NO-BREAK SPACE}kWh would be spare", "3 times in the last seven days",
+                  "Your home&#39;s consent allows us to propose"):  # fmt: skip
         assert piece in page, piece
 
 
@@ -93,8 +93,8 @@ def test_what_is_shown_comes_back_unchanged() -> None:
         ("energy", "٣", "as numbers"),
         ("energy", "0", "more than 0"),
         ("energy", "101", "at most 100"),
-        ("duration", "0", "from 15 to 720"),
-        ("duration", "721", "from 15 to 720"),
+        ("duration", "0", "at least 15 minutes and at most 720 minutes"),
+        ("duration", "721", "at least 15 minutes and at most 720 minutes"),
         ("usual", "25:00", "like 18:30"),
         ("usual", "soon", "like 18:30"),
         ("done-by", "08:15", "does not fit"),

@@ -1,4 +1,4 @@
-"""Nobody sees or changes what is another's, from whatever address, form or site."""
+"""Nobody sees or changes another member's data, from any address, form or site."""
 
 import json
 
@@ -26,7 +26,7 @@ async def test_no_parameter_opens_another_members_data(sign_in: SignIn, path: st
     asked = (await browser.get(f"{path}?{query}")).json()
     plain = (await browser.get(path)).json()
     for answer in (asked, plain):
-        answer.pop("looks", None)  # the look before stands in the log by now
+        answer.pop("looks", None)  # the access before is in the log by now
     assert asked == plain
 
 
@@ -112,7 +112,7 @@ async def test_a_form_without_any_origin_is_refused(sign_in: SignIn) -> None:
     assert same.status_code == 303
 
 
-async def test_every_look_at_values_stands_in_the_homes_log(sign_in: SignIn, store: SqliteStore) -> None:
+async def test_every_access_to_values_is_in_the_homes_log(sign_in: SignIn, store: SqliteStore) -> None:
     browser = await sign_in("m02")
     before = len(await store.access_rows("h02", limit=100))
     await browser.get("/my-home")
@@ -133,7 +133,7 @@ async def test_todays_totals_are_logged_only_for_homes_that_share(sign_in: SignI
     assert logged == ["h01", "h02", "h10"]
 
 
-async def test_a_member_without_a_home_is_told_so(store: SqliteStore, sign_in: SignIn) -> None:
+async def test_a_member_without_a_home_gets_a_clear_sentence(store: SqliteStore, sign_in: SignIn) -> None:
     from hub.storage.records import Member
 
     await store.add_member(Member("m90", "New", "n@example.org", "en", False, 0), None)

@@ -1,4 +1,4 @@
-"""What holds for every page: headers, budgets, escaping, and one sentence for every error."""
+"""What is true of every page: headers, budgets, escaping, and one sentence for every error."""
 
 import gzip
 import logging
@@ -88,7 +88,7 @@ async def test_a_hostile_name_stays_text_everywhere(sign_in: SignIn) -> None:
 async def test_there_is_nothing_else(nobody: httpx.AsyncClient, path: str) -> None:
     answer = await nobody.get(path)
     assert answer.status_code == 404
-    assert ("There is no such page." in answer.text) or answer.json() == {"error": "There is no such page."}
+    assert ("This page does not exist." in answer.text) or answer.json() == {"error": "This page does not exist."}
 
 
 async def test_wrong_methods_and_large_bodies_get_one_sentence(sign_in: SignIn) -> None:
@@ -96,7 +96,7 @@ async def test_wrong_methods_and_large_bodies_get_one_sentence(sign_in: SignIn) 
     assert (await browser.post("/my-home")).status_code == 405
     large = await browser.post("/prompts/p-open", content=b"answer=" + b"x" * MAX_BODY_BYTES)
     assert large.status_code == 413
-    assert "Send less" in large.text
+    assert "send at most 64 KiB" in large.text
 
 
 async def test_a_broken_page_says_so_calmly_and_logs_no_value(
@@ -111,7 +111,7 @@ async def test_a_broken_page_says_so_calmly_and_logs_no_value(
     with caplog.at_level(logging.DEBUG):
         answer = await browser.get("/my-home")
     assert answer.status_code == 500
-    assert "made a mistake" in answer.text
+    assert "An error in the hub" in answer.text
     assert "Traceback" not in answer.text
     assert "RuntimeError" in caplog.text
     assert "4711" not in caplog.text + answer.text
@@ -123,7 +123,7 @@ async def test_status_is_for_this_machine_and_the_board(store: SqliteStore, sign
     async with browser_on(store) as far:
         assert (await far.get("/api/status.json")).status_code == 403
     async with browser_on(store, client=("127.0.0.1", 9)) as near:
-        assert (await near.get("/api/status.json")).status_code == 403  # a foreign name that points here
+        assert (await near.get("/api/status.json")).status_code == 403  # another host name that points here
         assert (await near.get("/api/status.json", headers={"host": "127.0.0.1:8400"})).status_code == 200
         proxied = {"host": "127.0.0.1:8400", "x-forwarded-for": "203.0.113.5"}
         assert (await near.get("/api/status.json", headers=proxied)).status_code == 403

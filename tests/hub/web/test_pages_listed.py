@@ -1,4 +1,4 @@
-"""docs/pages.md and the application name the same addresses, whichever of the two was changed last."""
+"""docs/pages.md and the application have the same addresses."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Both palettes computed: text and marks that carry meaning stand out enough from what lies behind them (WCAG 2.2)."""
+"""Contrast of both palettes: text and meaningful marks against their background (WCAG 2.2)."""
 
 import re
 

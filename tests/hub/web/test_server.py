@@ -1,4 +1,4 @@
-"""The server of the pages: says where it is, waits for a port that is taken, ends when told, logs no address."""
+"""The server of the pages: reports its address, waits for a busy port, stops when cancelled, logs no address."""
 
 import asyncio
 import logging
@@ -29,7 +29,7 @@ async def get(address: str, path: str) -> bytes:
     return answer
 
 
-async def test_a_port_in_use_is_said_once_and_taken_when_free(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_port_in_use_is_logged_once_and_used_when_free(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     bound: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -38,7 +38,7 @@ async def test_a_port_in_use_is_said_once_and_taken_when_free(caplog: pytest.Log
             serve_web(small_app(), host="127.0.0.1", port=port, trust_proxy=False, is_bound=bound.set_result)
         )
         async with asyncio.timeout(60):
-            while "trying again until it is free" not in caplog.text:
+            while "will keep trying" not in caplog.text:
                 await asyncio.sleep(0.02)
         await asyncio.sleep(0.7)
         assert caplog.text.count(f"cannot serve pages on 127.0.0.1 port {port}") == 1
@@ -52,12 +52,12 @@ async def test_a_port_in_use_is_said_once_and_taken_when_free(caplog: pytest.Log
         assert probe.connect_ex(("127.0.0.1", port)) != 0
 
 
-async def test_an_address_of_another_computer_is_said_as_such(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_address_of_another_computer_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     serving = asyncio.create_task(
         serve_web(small_app(), host="300.1.2.3", port=0, trust_proxy=False, is_bound=lambda _address: None)
     )
     async with asyncio.timeout(60):
-        while "web.host in hub.toml is no address of this computer" not in caplog.text:
+        while "web.host in hub.toml is not an address of this computer" not in caplog.text:
             await asyncio.sleep(0.02)
     serving.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -8,27 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from protocols.consent.purposes import HEALTH, Resolution
 from protocols.consent.reduction import (
-    CONTRACT,
-    HEALTH,
-    ConsentRule,
-    ConsentSet,
-    Resolution,
     SlotValue,
-    consent_digest,
-    consent_toml,
-    contract_rule,
-    decode_consent,
-    default_consent,
-    encode_consent,
     filter_devices,
     filter_long_intervals,
     filter_values,
     find_violations,
     finest_spans,
-    parse_consent,
-    sort_rules,
 )
+from protocols.consent.rules import ConsentSet, contract_rule, default_consent
+from protocols.consent.text import parse_consent
 from protocols.quantities import SENT_GAPS, Gap, Mark, Measure
 from protocols.wire.readings import (
     Batch,
@@ -40,32 +30,10 @@ from protocols.wire.readings import (
     decode_batch,
     encode_batch,
 )
-from protocols.wire.refusal_reasons import WireError
+from tests.protocols.consent.consent_samples import DAY, SERIES, consents, with_rule
 
-DAY = 20_400 * 96
 HOUR = range(DAY, DAY + 4)
-SERIES = (Resolution.PT15M, Resolution.PT1H, Resolution.P1D)
-PURPOSES = ("peers.view", "forecast.home", "forecast.hood", "prompt.shift", "research.heat", "grid.flex")
 OPTIONAL = tuple(measure for measure in Measure if measure not in contract_rule().measures)
-
-
-@st.composite
-def rules(draw: st.DrawFn) -> ConsentRule:
-    begin = draw(st.integers(DAY - 40, DAY + 140))
-    return ConsentRule(
-        draw(st.sampled_from(PURPOSES)),
-        tuple(sorted(draw(st.sets(st.sampled_from(Measure), min_size=1)))),
-        draw(st.sampled_from(SERIES)),
-        begin,
-        draw(st.none() | st.integers(begin + 1, begin + 200)),
-    )
-
-
-@st.composite
-def consents(draw: st.DrawFn) -> ConsentSet:
-    base = default_consent("h01", draw(st.integers(1, 9)))
-    kept = base.rules if draw(st.booleans()) else (contract_rule(),)
-    return replace(base, rules=sort_rules({*kept, *draw(st.lists(rules(), max_size=4))}))
 
 
 @st.composite
@@ -86,13 +54,6 @@ def batch_of(consent: ConsentSet, slot: int, columns: tuple[Column, ...], **more
         columns=columns,
     )
     return replace(batch, **more)  # type: ignore[arg-type]
-
-
-def with_rule(
-    purpose: str, resolution: Resolution, *measures: Measure, begin: int = 0, end: int | None = None
-) -> ConsentSet:
-    base = default_consent("h01")
-    return replace(base, rules=sort_rules([*base.rules, ConsentRule(purpose, measures, resolution, begin, end)]))
 
 
 MEASURED = st.dictionaries(
@@ -117,24 +78,31 @@ def test_what_leaves_is_within_consent_and_can_be_sent(
                 )
 
 
-@settings(max_examples=60)
-@given(consent=consents(), slot=st.integers(DAY, DAY + 95), data=st.data())
-def test_the_second_lock_finds_every_column_the_gate_would_not_let_out(
-    consent: ConsentSet, slot: int, data: st.DataObject
-) -> None:
-    measure = data.draw(st.sampled_from(OPTIONAL))
-    span = data.draw(st.sampled_from([span for span in (1, 4, 96) if (slot + 1) % span == 0]))
-    batch = batch_of(consent, slot, (Column(measure, span, 7, 0, Mark.MEASURED, Gap.NONE),))
-    inside = all(
-        any(
-            measure in rule.measures and rule.covers(covered, covered) and rule.resolution.span <= span
-            for rule in consent.rules
+def test_the_hub_finds_every_column_that_the_filter_would_not_let_out() -> None:
+    outcomes: set[tuple[int, bool]] = set()
+
+    @settings(max_examples=150)
+    @given(consent=consents(), slot=st.sampled_from([DAY + 3, DAY + 95]) | st.integers(DAY, DAY + 95), data=st.data())
+    def holds(consent: ConsentSet, slot: int, data: st.DataObject) -> None:
+        granted = sorted({measure for rule in consent.rules for measure in rule.measures} & set(OPTIONAL))
+        measure = data.draw(st.sampled_from(granted or OPTIONAL))
+        span = data.draw(st.sampled_from([span for span in (96, 4, 1) if (slot + 1) % span == 0]))
+        batch = batch_of(consent, slot, (Column(measure, span, 7, 0, Mark.MEASURED, Gap.NONE),))
+        inside = all(
+            any(
+                measure in rule.measures and rule.covers(covered, covered) and rule.resolution.span <= span
+                for rule in consent.rules
+            )
+            for covered in range(slot + 1 - span, slot + 1)
         )
-        for covered in range(slot + 1 - span, slot + 1)
-    )
-    assert (find_violations(consent, batch) == ()) == inside
+        assert (find_violations(consent, batch) == ()) == inside
+        outcomes.add((span, inside))
+
+    holds()
+    assert outcomes == {(span, inside) for span in (1, 4, 96) for inside in (True, False)}
 
 
+@settings(max_examples=30)
 @given(energies=st.lists(st.integers(0, 4000), min_size=96, max_size=96))
 def test_energy_is_conserved_between_resolutions(energies: list[int]) -> None:
     measured = {
@@ -221,6 +189,56 @@ def test_totals_over_outages_do_not_cut_through_consented_hours() -> None:
     assert len(found) == 2
 
 
+LONG = st.builds(
+    LongInterval,
+    st.sampled_from(Measure),
+    st.integers(DAY - 12, DAY + 140),
+    st.integers(1, 12) | st.sampled_from([16, 96]),
+    st.just(100),
+)
+
+
+def test_a_total_leaves_only_under_one_rule_that_covers_all_its_slots() -> None:
+    outcomes: set[bool] = set()
+
+    @settings(max_examples=100)
+    @given(consent=consents(), interval=LONG)
+    def holds(consent: ConsentSet, interval: LongInterval) -> None:
+        slots = range(interval.first_slot, interval.first_slot + interval.slots)
+        at_last = [
+            rule
+            for rule in consent.rules
+            if interval.measure in rule.measures
+            and rule.valid_from <= slots[-1]
+            and (rule.valid_until is None or slots[-1] < rule.valid_until)
+        ]
+        finest = min((rule.resolution.span for rule in at_last), default=0)
+        expected = bool(finest) and interval.first_slot % finest == 0 and interval.slots % finest == 0
+        expected = expected and any(
+            rule.resolution.span == finest and rule.valid_from <= interval.first_slot for rule in at_last
+        )
+        assert (filter_long_intervals(consent, (interval,)) == (interval,)) == expected
+        outcomes.add(expected)
+
+    holds()
+    assert outcomes == {True, False}
+
+
+def test_a_total_does_not_reach_past_the_end_of_a_rule() -> None:
+    consent = with_rule("peers.view", Resolution.PT15M, Measure.PV_PRODUCTION, begin=DAY, end=DAY + 3)
+    within = LongInterval(Measure.PV_PRODUCTION, DAY, 3, 100)
+    past_the_end = LongInterval(Measure.PV_PRODUCTION, DAY, 4, 100)
+    before_the_start = LongInterval(Measure.PV_PRODUCTION, DAY - 1, 3, 100)
+    assert filter_long_intervals(consent, (before_the_start, within, past_the_end)) == (within,)
+
+
+def test_a_total_of_one_slot_needs_a_rule_in_that_slot() -> None:
+    consent = with_rule("peers.view", Resolution.PT15M, Measure.PV_PRODUCTION, begin=DAY, end=DAY + 1)
+    one = LongInterval(Measure.PV_PRODUCTION, DAY, 1, 100)
+    next_one = LongInterval(Measure.PV_PRODUCTION, DAY + 1, 1, 100)
+    assert filter_long_intervals(consent, (one, next_one)) == (one,)
+
+
 def test_device_states_leave_unless_the_home_objects() -> None:
     states = (DeviceState("meter", Liveness.OK, 1),)
     objecting = parse_consent(f'home = "h01"\nversion = 1\noff = ["{HEALTH}"]\n')
@@ -239,79 +257,6 @@ def test_another_version_is_a_violation_and_words_hold_no_values() -> None:
     assert "4711" not in " ".join(found)
 
 
-@given(consent=consents())
-def test_bytes_and_text_read_back(consent: ConsentSet) -> None:
-    assert decode_consent(encode_consent(consent)) == consent
-    assert parse_consent(consent_toml(consent)) == consent
-    assert len(consent_digest(consent)) == 32
-
-
-@given(consent=consents(), where=st.integers(0, 10**6), change=st.integers(1, 255))
-def test_consent_bytes_have_no_second_spelling(consent: ConsentSet, where: int, change: int) -> None:
-    data = bytearray(encode_consent(consent))
-    data[where % len(data)] ^= change
-    try:
-        other = decode_consent(bytes(data))
-    except WireError:
-        return
-    assert other != consent
-    assert encode_consent(other) == bytes(data)
-
-
-def test_no_consent_is_without_the_contract_or_changes_it() -> None:
-    base = default_consent("h01")
-    without = replace(base, rules=tuple(rule for rule in base.rules if rule.purpose != CONTRACT))
-    finer = replace(base, rules=sort_rules([replace(contract_rule(), measures=(Measure.PV_PRODUCTION,))]))
-    for wrong in (without, finer, replace(base, rules=base.rules[::-1]), replace(base, version=0)):
-        with pytest.raises(WireError):
-            encode_consent(wrong)
-
-
 def test_a_value_without_its_reason_is_a_broken_program() -> None:
     with pytest.raises(ValueError, match="reason"):
         filter_values(default_consent("h01"), DAY, {(Measure.GRID_IMPORT, DAY): SlotValue(None, Mark.MISSING)})
-
-
-RULE = 'home = "h01"\nversion = 1\n[[rule]]\npurpose = "peers.view"\nvalid_from = "2026-11-01T00:00Z"\n'
-
-
-@pytest.mark.parametrize(
-    ("text", "named"),
-    [
-        ("home = ", "TOML"),
-        ("version = 1", "home"),
-        ('home = "H"\nversion = 1', "home"),
-        ('home = "h"', "version"),
-        ('home = "h"\nversion = true', "version"),
-        ('home = "h"\nversion = 0', "version"),
-        ('home = "h"\nversion = 1\nextra = 1', "extra"),
-        ('home = "h"\nversion = 1\noff = ["settle.share"]', "off"),
-        ('home = "h"\nversion = 1\nrule = 5', "rule"),
-        ('home = "h"\nversion = 1\n[[rule]]\n', "purpose"),
-        ('home = "h"\nversion = 1\n[[rule]]\npurpose = "selling"', "purpose"),
-        ('home = "h"\nversion = 1\n[[rule]]\npurpose = "research"', "purpose"),
-        ('home = "h"\nversion = 1\n[[rule]]\npurpose = "settle.share"', "settle.share"),
-        ('home = "h"\nversion = 1\n[[rule]]\npurpose = "device.health"', "off"),
-        ('home = "h"\nversion = 1\n[[rule]]\npurpose = "peers.view"', "valid_from"),
-        (RULE + 'resolution = "PT1M"', "resolution"),
-        (RULE + 'measures = ["gas"]', "measures"),
-        (RULE + "measures = []", "measures"),
-        (RULE + "measures = 3", "measures"),
-        (RULE + 'valid_until = "2026-10-01T00:00Z"', "ends before"),
-        (RULE + "valid_until = 2026-12-01", "valid_until"),
-        (RULE + 'valid_until = "2026-12-01T00:07Z"', "valid_until"),
-        (RULE + "until = 1", "until"),
-        ("x" * 70_000, "characters"),
-    ],
-)
-def test_a_wrong_consent_text_gets_one_line_that_names_the_key(text: str, named: str) -> None:
-    with pytest.raises(ValueError, match=named) as caught:
-        parse_consent(text)
-    assert "\n" not in str(caught.value)
-    assert str(caught.value).startswith("consent")
-
-
-def test_a_rule_gets_its_purposes_defaults() -> None:
-    rule = next(rule for rule in parse_consent(RULE).rules if rule.purpose == "peers.view")
-    assert rule.measures == tuple(Measure)
-    assert rule.resolution is Resolution.PT1H

@@ -1,189 +1,15 @@
-"""Loading register maps: what is refused and how it is said; placing them, planning and decoding on one device."""
+"""Placing a device map on one device: SunSpec models where they are found, and the choices of sign and wiring."""
 
 import re
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from protocols.maps.loading import MapError, ResolvedMap, load_map, resolve_map
-from protocols.maps.planning import ReadRequest, Span
-from protocols.maps.registers import RegisterError
+from protocols.maps.loading import load_map, resolve_map
+from protocols.maps.model import MapError
+from protocols.maps.planning import BlockLimits, ReadRequest, Span
 from protocols.maps.sunspec import SunSpecModel
-
-MAP = """
-id = "example-meter"
-version = 1
-vendor = "Example"
-models = ["M1"]
-kinds = ["grid-meter"]
-verification = "A"
-sources = ["worked out for this test"]
-
-[transport]
-framing = ["tcp"]
-tcp = { port = 502 }
-unit_ids = [1]
-max_registers = 50
-
-[blocks]
-bridge = 5
-readable = [{ function = 3, first = 0, last = 99 }]
-no_read = [{ function = 3, first = 30, last = 31 }]
-
-[[tables]]
-title = "Registers"
-function = 3
-source = "manual, page 7"
-points = [
-  { name = "power", address = 0, type = "int16", unit = "W", positive = "import", poll = "fast" },
-  { name = "energy", address = 2, type = "uint32", scale = 0.01, unit = "kWh", sentinels = ["0xFFFFFFFF"] },
-  { name = "back", address = 4, type = "int32", scale = 0.01, unit = "kWh", absolute = true },
-  { name = "status", address = 20, type = "uint16", unit = "enum", symbols = { "1" = "on" } },
-  { name = "maker", address = 40, type = "string4", unit = "text", poll = "once" },
-]
-
-[roles.grid]
-import = "energy"
-export = "back"
-power = "power"
-"""
-
-
-@pytest.fixture
-def example() -> ResolvedMap:
-    return resolve_map(load_map(MAP, name="example.toml"))
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ('id = "example-meter"', "id = 5", "example.toml: id: expected text"),
-        ('id = "example-meter"', 'id = "Example Meter"', "example.toml: id: expected a name like 'eastron-sdm630'"),
-        ("version = 1", "version = true", "example.toml: version: expected a whole number 1..9999, found True"),
-        ('vendor = "Example"', "", "example.toml: vendor: missing, expected text"),
-        ('"grid-meter"', '"toaster"', "example.toml: kinds: expected a list out of pv-inverter"),
-        ('"A"', '"AA"', "example.toml: verification: expected one of A, B, C, found 'AA'"),
-        ("[transport]", "[transport]\nspeed = 3", "example.toml transport: unknown key 'speed'"),
-        ("port = 502", "port = 0", "example.toml transport tcp: port: expected a whole number 1..65535, found 0"),
-        ("tcp = { port = 502 }", "", "example.toml: transport: expected tcp or rtu settings"),
-        ("bridge = 5", 'bridge = "often"', "blocks: bridge: expected 'never', 'any' or 0..125 registers"),
-        ("last = 99", "last = -1", "example.toml blocks readable[0]: last: expected a whole number 0..65535"),
-        ("function = 3\nsource", "function = 6\nsource", "'power': function: expected a whole number 3..4, found 6"),
-        ('name = "power", address = 0', 'name = "power", address = 70000', "'power': address: expected a whole number"),
-        ('name = "power", address = 0', 'name = "power"', "expected one of address, words or offset, found none"),
-        ("address = 0,", "address = 0, offset = 2,", "expected one of address, words or offset, found address, offset"),
-        ('"int16"', '"int17"', "'power': type: unknown type 'int17', expected one of uint16"),
-        ('unit = "W"', 'unit = "horses"', "'power': unit: expected one of W, kW"),
-        ('"0xFFFFFFFF"', '"0x1FFFFFFFF"', "'energy': sentinels: sentinel '0x1FFFFFFFF' does not fit uint32"),
-        ("scale = 0.01, unit", "scale = 0, unit", "'energy': scale: expected a number other than 0, found 0"),
-        ("scale = 0.01, unit", "scale = nan, unit", "'energy': scale: expected a number other than 0"),
-        ("scale = 0.01, unit", "scale = 1e999999999, unit", "'energy': scale: expected a number other than 0"),
-        ("absolute = true", "absolute = 1", "'back': absolute: expected true or false, found 1"),
-        ('poll = "fast"', "colour = 3", "'power': unknown key 'colour'"),
-        ('poll = "fast"', 'poll = "often"', "'power': poll: expected one of fast, slow, once, found 'often'"),
-        ('source = "manual, page 7"', "", "'power': source: missing, expected text"),
-        ('name = "status"', 'name = "power"', "example.toml: point 'power': given twice"),
-        ("address = 20", "address = 120", "point 'status': register 120: not inside one readable area"),
-        ("address = 20", "address = 30", "point 'status': register 30: touches a register that must not be read"),
-        ("address = 40", "address = 97", "point 'maker': cannot be read in one request"),
-        ('"energy"\nexport', '"power"\nexport', "roles.grid: import: expected the name of an energy counter"),
-        ('power = "power"', 'power = "energy"', "roles.grid: power: expected the name of a power, found 'energy'"),
-        ('positive = "import"', 'positive = "charge"', "power: 'power' has positive 'charge', expected one of import"),
-        ('power = "power"', "derived = true", "expected a lifetime counter, or derived = true when there is none"),
-        ("[roles.grid]", "[roles.garden]", "example.toml roles: unknown key 'garden'"),
-        ('"1" = "on"', '"one" = "on"', "'status': symbols: expected a table like"),
-        ("[blocks]", '[sign]\ninverted_for = ["X"]\n[blocks]', "inverted_for: expected a point with vendor_sign"),
-        ("bridge = 5", 'atomic = [["power", "ghost"]]', "atomic: 'ghost': expected the name of a point"),
-        ("points = [", "points = [ 3,", "tables[0] points[0]: expected a table, found 3"),
-        ("points = [", "points = [[", "example.toml: not valid TOML:"),
-    ],
-)
-def test_a_wrong_map_is_refused_in_one_line_that_names_place_and_expectation(old: str, new: str, message: str) -> None:
-    assert old in MAP
-    with pytest.raises(MapError) as refusal:
-        load_map(MAP.replace(old, new, 1), name="example.toml")
-    told = str(refusal.value)
-    assert message in told
-    assert told.startswith("example.toml")
-    assert "\n" not in told
-
-
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
-@given(data=st.data())
-def test_damaged_maps_load_or_are_refused_in_one_line(data: st.DataObject) -> None:
-    start = data.draw(st.integers(0, len(MAP)))
-    end = data.draw(st.integers(start, min(len(MAP), start + 30)))
-    text = MAP[:start] + data.draw(st.text(max_size=5)) + MAP[end:]
-    told = _refusal(text)
-    assert told is None or (told.startswith("example.toml") and "\n" not in told)
-
-
-def _refusal(text: str) -> str | None:
-    try:
-        load_map(text, name="example.toml")
-    except MapError as refusal:
-        return str(refusal)
-    return None
-
-
-def test_oversized_and_deeply_nested_maps_are_refused() -> None:
-    with pytest.raises(MapError, match="expected at most"):
-        load_map("#" * 300_000, name="x.toml")
-    with pytest.raises(MapError, match=r"x\.toml: not valid TOML"):
-        load_map("a = " + "[" * 100_000, name="x.toml")
-
-
-def test_plan_bridges_what_the_map_allows_and_never_the_forbidden(example: ResolvedMap) -> None:
-    assert example.plan() == (ReadRequest(3, 0, 6), ReadRequest(3, 20, 1), ReadRequest(3, 40, 4))
-    assert example.plan(["energy"]) == (ReadRequest(3, 2, 2),)
-    assert example.plan(example.names("fast")) == (ReadRequest(3, 0, 1),)
-    with pytest.raises(MapError, match="example-meter: 'ghost': expected one of power, energy"):
-        example.plan(["ghost"])
-
-
-def test_decoding_gives_what_was_read_and_nothing_else(example: ResolvedMap) -> None:
-    words = {(3, 0): 0xFF38, (3, 2): 0xFFFF, (3, 3): 0xFFFF, (3, 4): 0xFFFE, (3, 5): 0x1DC0, (3, 20): 1}
-    assert example.decode(words) == {
-        "power": Decimal(-200),
-        "energy": None,
-        "back": Decimal("1234.56"),
-        "status": Decimal(1),
-    }
-    assert example.decode({}) == {}
-    assert example.decode({(4, 0): 1, (3, 2): 1}) == {}
-
-
-def test_encoding_is_the_inverse_and_refuses_what_does_not_fit(example: ResolvedMap) -> None:
-    values = {"power": Decimal(-200), "energy": None, "back": Decimal("1234.56"), "maker": "Acme"}
-    words = example.encode(values)
-    assert {name: example.decode(words)[name] for name in values} == values
-    with pytest.raises(RegisterError, match="does not fit int16"):
-        example.encode({"power": Decimal(40000)})
-    with pytest.raises(MapError, match="'ghost'"):
-        example.encode({"ghost": Decimal(1)})
-
-
-def test_encoding_needs_the_scale_factor_too() -> None:
-    factor = '{ name = "sf", address = 1, type = "sunssf", unit = "power of ten" },'
-    text = MAP.replace("points = [", f"points = [\n  {factor}")
-    text = text.replace('type = "int16", unit', 'type = "int16", scale_factor = "sf", sentinels = ["0x8000"], unit')
-    scaled = resolve_map(load_map(text, name="x.toml"))
-    with pytest.raises(MapError, match="'power': expected a value for its scale 'sf' too"):
-        scaled.encode({"power": Decimal(5)})
-    words = scaled.encode({"power": Decimal("12.3"), "sf": Decimal(-1)})
-    assert words == {(3, 0): 123, (3, 1): 0xFFFF}
-    lost = scaled.encode({"power": Decimal("12.3"), "sf": None})
-    assert lost == {(3, 0): 0x8000, (3, 1): 0x8000}
-
-
-def test_refused_registers_leave_all_other_points(example: ResolvedMap) -> None:
-    healed = example.without([Span(3, 3, 1)])
-    assert set(healed.points) == set(example.points) - {"energy"}
-    assert healed.plan() == (ReadRequest(3, 0, 1), ReadRequest(3, 4, 2), ReadRequest(3, 20, 1), ReadRequest(3, 40, 4))
-    assert example.without([]).plan() == example.plan()
+from tests.protocols.maps.map_text import MAP, make_text, placed
 
 
 def test_a_model_that_ends_early_has_no_points_behind_its_end() -> None:
@@ -239,3 +65,59 @@ def test_points_of_a_model_must_fit_into_one_request() -> None:
     long = '  { name = "maker", offset = 50, type = "string40", unit = "text" },'
     with pytest.raises(MapError, match=r"'maker': cannot be read in one request: longer than max_registers"):
         load_map(scaled_model_map(long, limit=38), name="x.toml")
+
+
+def test_fixed_addresses_keep_the_limits_of_the_map() -> None:
+    resolved = resolve_map(load_map(MAP, name="example.toml"))
+    assert resolved.limits == BlockLimits(50, 5, (Span(3, 0, 100),), (Span(3, 30, 2),))
+    assert (resolved.sign, resolved.invert) == ("as_documented", False)
+    assert resolved.points["energy"].addresses == (2, 3)
+
+
+def test_a_sunspec_map_reads_only_inside_the_chain_of_models() -> None:
+    device_map = load_map(scaled_model_map(), name="x.toml")
+    resolved = resolve_map(device_map, [SunSpecModel(1, 40002, 66), SunSpecModel(64, 40070, 60)])
+    assert resolved.limits.readable == (Span(3, 40002, 130),)
+    assert resolved.points["power"].addresses == (40074,)
+
+
+def test_a_point_may_end_with_its_model_and_not_after_it() -> None:
+    device_map = load_map(scaled_model_map(), name="x.toml")
+    # Offset 40 counts from the id register: it is inside a model of length 39 and behind one of length 38.
+    assert "sf" in resolve_map(device_map, [SunSpecModel(64, 100, 39)]).points
+    assert "sf" not in resolve_map(device_map, [SunSpecModel(64, 100, 38)]).points
+
+
+def test_the_first_model_found_is_the_one_that_is_read() -> None:
+    device_map = load_map(scaled_model_map(), name="x.toml")
+    twice = resolve_map(device_map, [SunSpecModel(64, 100, 60), SunSpecModel(64, 162, 60)])
+    assert twice.points["power"].addresses == (104,)
+
+
+def test_choices_that_a_map_does_not_offer_are_refused() -> None:
+    with pytest.raises(MapError, match="x: expected the models of a SunSpec walk"):
+        resolve_map(load_map(scaled_model_map().replace("example-meter", "x"), name="x.toml"))
+    with pytest.raises(MapError, match="example-meter: sign: expected as_documented"):
+        resolve_map(load_map(MAP, name="x.toml"), sign="inverted")
+
+
+def test_the_vendors_sign_and_swapped_wires_are_kept_for_the_roles() -> None:
+    row = '{ name = "power", address = 0, type = "int16", unit = "W", positive = "import", vendor_sign = true }'
+    device_map = load_map(make_text(row), name="x.toml")
+    resolved = resolve_map(device_map, sign="inverted", invert=True)
+    assert (resolved.sign, resolved.invert) == ("inverted", True)
+
+
+def test_a_derived_value_needs_all_its_inputs_on_the_device() -> None:
+    rows = """{ name = "one", offset = 2, models = [64], type = "int16", unit = "W" },
+{ name = "two", offset = 2, models = [65], type = "int16", unit = "W" }"""
+    total = '[[derived]]\nname = "total"\nunit = "W"\npositive = "import"\nsource = "s"\nplus = ["one", "two"]\n'
+    device_map = load_map(make_text(rows, total), name="x.toml")
+    both = resolve_map(device_map, [SunSpecModel(64, 100, 10), SunSpecModel(65, 112, 10)])
+    assert set(both.derived) == {"total"}
+    assert resolve_map(device_map, [SunSpecModel(64, 100, 10)]).derived == {}
+
+
+def test_loading_checks_what_the_grammar_allows() -> None:
+    with pytest.raises(MapError, match=r"trap\.toml: point 'power': given twice"):
+        placed('{ name = "power", address = 0, type = "int16", unit = "W" },\n' * 2)

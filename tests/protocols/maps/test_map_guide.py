@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from protocols.maps.loading import MapError, load_map, resolve_map, role_names
+from protocols.maps.loading import load_map, resolve_map
+from protocols.maps.model import MapError
 from protocols.maps.registers import TYPE_NAMES
+from protocols.maps.roles import role_names
 
 GUIDE = (Path(__file__).parents[3] / "firmware_configs" / "README.md").read_text(encoding="utf-8")
 EXAMPLE = GUIDE.split("```toml\n")[1].split("```")[0]

@@ -149,7 +149,7 @@ def test_encoding_refuses_what_would_read_back_as_not_available() -> None:
     rtype = register_type("int16")
     with pytest.raises(RegisterError, match="read back as not available"):
         encode(Decimal(-32768), rtype, sentinels=(parse_sentinel("0x8000", rtype),))
-    with pytest.raises(RegisterError, match="cannot say not available"):
+    with pytest.raises(RegisterError, match="int16 has no sentinel for not available"):
         encode(None, rtype)
 
 

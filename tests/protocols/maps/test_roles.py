@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from protocols.maps.loading import MapError, ResolvedMap, RoleName, Sign, load_map, resolve_map, role_names, role_values
+from protocols.maps.loading import load_map, resolve_map
+from protocols.maps.model import MapError, RoleName, Sign
+from protocols.maps.placement import ResolvedMap
 from protocols.maps.registers import Value
+from protocols.maps.roles import role_names, role_values
 from protocols.maps.sunspec import SunSpecModel
 
 MAPS = Path(__file__).parents[3] / "firmware_configs" / "devices"

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from protocols.maps.loading import DeviceMap, ResolvedMap, load_map, resolve_map, role_names
-from protocols.maps.model import Poll
+from protocols.maps.loading import load_map, resolve_map
+from protocols.maps.model import DeviceMap, Poll
+from protocols.maps.placement import ResolvedMap
 from protocols.maps.planning import BlockLimits, Span, outermost_spans
 from protocols.maps.recognition import SunSpecIdentity, recognise
 from protocols.maps.registers import Value
+from protocols.maps.roles import role_names
 from protocols.maps.sunspec import SunSpecModel
 
 MAPS = sorted((Path(__file__).parents[3] / "firmware_configs" / "devices").glob("*.toml"))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocols.maps.planning import ReadRequest
-from protocols.maps.sunspec import BASES, MARKER, SunSpecDiscovery, SunSpecModel, discover, walk_models
+from protocols.maps.sunspec import BASES, MARKER, MAX_MODELS, SunSpecDiscovery, SunSpecModel, discover, walk_models
 
 lengths = st.lists(st.integers(0, 180), min_size=1, max_size=12)
 # The eight models and 413 registers of a common hybrid: common, inverter, ratings, settings, storage, meter.
@@ -98,11 +98,38 @@ def test_no_marker_means_no_device_and_a_lost_one_is_incomplete() -> None:
     assert list(found.models) == lost.models[:1]
 
 
-@given(words=st.dictionaries(st.integers(40002, 40300), st.integers(0, 0xFFFF)))
-def test_garbage_never_makes_the_walk_run_away(words: dict[int, int]) -> None:
-    models = walk_models({40000: MARKER[0], 40001: MARKER[1], **words}, 40000)
-    assert len(models) <= 100
-    assert all(before.end == after.address for before, after in pairwise(models))
+SMALL = st.integers(0, 6) | st.sampled_from([1, 2, 3, 0xFFFF, 0xFFFE, 40_000])
+
+
+def test_garbage_never_makes_the_walk_run_away() -> None:
+    found: set[int] = set()
+
+    @given(content=st.lists(SMALL, min_size=2, max_size=60))
+    def holds(content: list[int]) -> None:
+        words = dict(enumerate([*MARKER, *content], 40000))
+        models = walk_models(words, 40000)
+        found.add(min(len(models), 3))
+        assert len(models) <= MAX_MODELS
+        assert all(before.end == after.address for before, after in pairwise(models))
+        for model in models:
+            assert (words[model.address], words[model.address + 1]) == (model.id, model.length)
+            assert model.id not in (0, 0xFFFF)
+            assert model.end <= 0x10000
+
+    holds()
+    assert found == {0, 1, 2, 3}
+
+
+def test_a_walk_ends_after_the_most_models_a_device_can_have() -> None:
+    endless = dict(enumerate([*MARKER, *([1, 0] * (MAX_MODELS + 5))], 40000))
+    assert len(walk_models(endless, 40000)) == MAX_MODELS
+
+
+def test_a_model_ends_with_the_last_register_at_most() -> None:
+    at = 0xFFF0
+    words = {at: MARKER[0], at + 1: MARKER[1], at + 2: 7}
+    assert walk_models(words | {at + 3: 12}, at) == [SunSpecModel(7, at + 2, 12)]
+    assert walk_models(words | {at + 3: 13}, at) == []
 
 
 @pytest.mark.parametrize("length", [65, 66])

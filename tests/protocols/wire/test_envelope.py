@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocols.wire import envelope, topics
-from protocols.wire.envelope import MAX_SEALED_BYTES, RefusalReason, WireError
+from protocols.wire.envelope import MAX_SEALED_BYTES
+from protocols.wire.refusal_reasons import RefusalReason, WireError
 from tests.protocols.wire.wire_samples import HUB_KEY, KEY
 
 TOPIC = topics.uplink_topic("sunny-street", "a-4k2f9c1d", kind="batch")

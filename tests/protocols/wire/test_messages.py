@@ -11,9 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.quantities import Gap, Mark, Measure
 from protocols.wire import envelope, messages, padding, readings, receipts
-from protocols.wire.readings import Batch, ClockTrust, Column, DeviceState, Liveness, LongInterval
 from protocols.wire.refusal_reasons import RefusalReason, WireError
 from tests.protocols.wire import wire_samples as samples
 
@@ -25,22 +23,6 @@ FORMS: list[tuple[str, Any, Callable[[Any], bytes], Callable[[bytes], Any]]] = [
     ("receipt", samples.receipts(), receipts.encode_receipt, receipts.decode_receipt),
 ]
 IDS = [form[0] for form in FORMS]
-
-BATCH = Batch(
-    *("a1", 1, 2, bytes([7]) * 32),
-    boot=1,
-    clock=ClockTrust.TRUSTED,
-    consent_version=1,
-    made_at=1_764_000_000,
-    slot=1_960_003,
-    columns=(
-        Column(Measure.GRID_IMPORT, 1, 250, 0, Mark.MEASURED, Gap.NONE),
-        Column(Measure.GRID_EXPORT, 1, 0, 0, Mark.MEASURED, Gap.NONE),
-        Column(Measure.PV_PRODUCTION, 4, None, 0, Mark.MISSING, Gap.DEVICE_SILENT),
-    ),
-    long_intervals=(LongInterval(Measure.GRID_IMPORT, 1_960_000, 3, 900),),
-    devices=(DeviceState("inverter", Liveness.ASLEEP, 30_000), DeviceState("meter", Liveness.OK, 2)),
-)
 
 
 @pytest.mark.parametrize(("kind", "drawn", "encode", "decode"), FORMS, ids=IDS)
@@ -122,114 +104,120 @@ def test_noise_is_garbage_to_every_reader(noise: bytes) -> None:
         assert caught.value.reason is RefusalReason.GARBAGE
 
 
-@pytest.mark.parametrize("body_bytes", range(10, 1100))
-def test_every_length_can_be_padded(body_bytes: int) -> None:
-    payload = padding.encode_padded({1: bytes(body_bytes)})
-    assert len(payload) + envelope.OVERHEAD_BYTES in padding.SIZE_CLASSES
-    fields = cbor2.loads(payload)
-    padding.require_padded(payload, fields[padding.PAD_KEY])
-    assert sum(map(len, fields[padding.PAD_KEY])) + body_bytes < len(payload)
+PROMPT = messages.PromptNotice(
+    prompt_id="p-17",
+    appliance="dishwasher_2",
+    usual_first_slot=100,
+    usual_last_slot=107,
+    proposed_first_slot=60,
+    proposed_last_slot=60,
+    energy_wh=1200,
+    reasons=(("relief_wh", -10),),
+    answer_by=86_400,
+)
+ANSWER = messages.PromptAnswer(
+    *("a1", 1, 2, bytes([7]) * 32), prompt_id="p-17", choice=messages.AnswerChoice.NO, at=1_764_000_000
+)
+NOTICE = messages.ConsentNotice("a1", 1, 2, bytes([7]) * 32, b"consent")
 
 
-def test_padding_that_hides_something_or_wastes_space_is_refused() -> None:
-    payload = readings.encode_batch(BATCH)
-    for bad in (payload[:-1] + b"\x01", payload[:-1]):
-        with pytest.raises(WireError):
-            readings.decode_batch(bad)
-    fields = cbor2.loads(payload)
+def refusal_of(encode: Callable[[Any], bytes], message: Any) -> str:
+    with pytest.raises(WireError) as caught:
+        encode(message)
+    assert caught.value.reason is RefusalReason.GARBAGE
+    return caught.value.detail
+
+
+def test_the_fields_of_each_message_are_the_documented_ones() -> None:
+    head = {1: 1, 2: "a1", 3: 1, 4: 2, 5: bytes([7]) * 32}
+    assert without_padding(messages.encode_answer(ANSWER)) == {**head, 6: "p-17", 7: 1, 8: 1_764_000_000}
+    assert without_padding(messages.encode_consent_notice(NOTICE)) == {**head, 6: b"consent"}
+    assert without_padding(messages.encode_prompt(PROMPT)) == {
+        1: 1,
+        2: "p-17",
+        3: "dishwasher_2",
+        4: 100,
+        5: 107,
+        6: 60,
+        7: 60,
+        8: 1200,
+        9: [["relief_wh", -10]],
+        10: 86_400,
+    }
+
+
+def without_padding(payload: bytes) -> dict[int, Any]:
+    fields: dict[int, Any] = cbor2.loads(payload)
     del fields[padding.PAD_KEY]
-    body = cbor2.dumps(fields)
-    wasteful = bytes([body[0] + 1]) + body[1:] + b"\x17\x81\x59" + (1024 - 86 - len(body) - 5).to_bytes(2)
-    wasteful += bytes(1024 - 86 - len(wasteful))
-    assert len(wasteful) == 1024 - 86
-    with pytest.raises(WireError, match="smallest size class"):
-        readings.decode_batch(wasteful)
+    return fields
 
 
-def test_a_full_home_and_an_empty_one_send_the_same_size() -> None:
-    everything = tuple(Column(measure, 1, 25_000, 0, Mark.MEASURED, Gap.NONE) for measure in Measure)
-    devices = tuple(DeviceState(f"device-{n}", Liveness.SILENT, 86_400) for n in range(6))
-    full = replace(BATCH, columns=everything, devices=devices)
-    empty = replace(BATCH, columns=(), devices=(), long_intervals=())
-    assert len(readings.encode_batch(full)) == len(readings.encode_batch(empty)) == 426
-
-
-COLUMN = BATCH.columns[0]
+def test_each_choice_has_its_documented_number() -> None:
+    numbers = {
+        choice: without_padding(messages.encode_answer(replace(ANSWER, choice=choice)))[7]
+        for choice in messages.AnswerChoice
+    }
+    assert numbers == {
+        messages.AnswerChoice.YES: 0,
+        messages.AnswerChoice.NO: 1,
+        messages.AnswerChoice.NEVER_APPLIANCE: 2,
+    }
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "edge",
     [
-        replace(BATCH, columns=BATCH.columns[::-1]),
-        replace(BATCH, columns=(COLUMN, COLUMN)),
-        replace(BATCH, columns=(replace(COLUMN, energy=-1),)),
-        replace(BATCH, columns=(replace(COLUMN, energy=True),)),
-        replace(BATCH, columns=(replace(COLUMN, energy=1.0),)),
-        replace(BATCH, columns=(replace(COLUMN, energy=None),)),
-        replace(BATCH, columns=(replace(COLUMN, energy=10**9, scale=1),)),
-        replace(BATCH, columns=(replace(COLUMN, scale=4),)),
-        replace(BATCH, columns=(replace(COLUMN, scale=-1),)),
-        replace(BATCH, columns=(replace(COLUMN, span=2),)),
-        replace(BATCH, columns=(replace(COLUMN, span=96),)),
-        replace(BATCH, columns=(replace(COLUMN, mark=Mark.PARTIAL),)),
-        replace(BATCH, columns=(replace(COLUMN, mark=Mark.MISSING, gap=Gap.AGENT_OFF),)),
-        replace(BATCH, columns=(replace(COLUMN, gap=Gap.AGENT_OFF),)),
-        replace(BATCH, columns=(replace(COLUMN, energy=None, mark=Mark.MISSING),)),
-        replace(BATCH, columns=(replace(COLUMN, energy=None, mark=Mark.MISSING, gap=Gap.NEVER_ARRIVED),)),
-        replace(BATCH, seq=1),
-        replace(BATCH, previous=bytes(32)),
-        replace(BATCH, previous=bytes(31)),
-        replace(BATCH, seq=0),
-        replace(BATCH, epoch=0),
-        replace(BATCH, agent="A"),
-        replace(BATCH, slot=-1),
-        replace(BATCH, slot=2**32),
-        replace(BATCH, devices=(DeviceState("Inverter", Liveness.OK, 0),)),
-        replace(BATCH, devices=BATCH.devices[::-1]),
-        replace(BATCH, devices=(DeviceState("meter", Liveness.OK, -1),)),
-        replace(BATCH, long_intervals=(LongInterval(Measure.GRID_IMPORT, 1_960_002, 3, 1),)),
-        replace(BATCH, long_intervals=(LongInterval(Measure.GRID_IMPORT, 1_960_002, 0, 1),)),
+        replace(PROMPT, usual_first_slot=0, proposed_last_slot=2**32 - 1, energy_wh=10**6, answer_by=2**40),
+        replace(PROMPT, energy_wh=0, answer_by=0, usual_last_slot=100),
+        replace(PROMPT, reasons=(("a", -(10**9)), ("b", 10**9)) * 4),
+        replace(PROMPT, reasons=(), appliance="a" * 32, prompt_id="0" * 32),
     ],
 )
-def test_a_batch_that_contradicts_itself_is_neither_written_nor_read(wrong: Batch) -> None:
-    with pytest.raises(WireError) as caught:
-        readings.encode_batch(wrong)
-    assert caught.value.reason is RefusalReason.GARBAGE
-    fields = cbor2.loads(readings.encode_batch(BATCH))
-    fields |= {2: wrong.agent, 3: wrong.epoch, 4: wrong.seq, 5: wrong.previous, 10: wrong.slot}
-    fields[11] = [[int(c.measure), c.span, c.energy, c.scale, int(c.mark), int(c.gap)] for c in wrong.columns]
-    fields[12] = [[int(i.measure), i.first_slot, i.slots, i.energy_wh] for i in wrong.long_intervals]
-    fields[13] = [[d.name, list(Liveness).index(d.state), d.age_s] for d in wrong.devices]
-    del fields[padding.PAD_KEY]
-    with pytest.raises(WireError) as caught:
-        readings.decode_batch(padding.encode_padded(fields))
-    assert caught.value.reason is RefusalReason.GARBAGE
+def test_the_limits_of_a_prompt_are_allowed(edge: messages.PromptNotice) -> None:
+    assert messages.decode_prompt(messages.encode_prompt(edge)) == edge
 
 
-def test_energy_with_a_scale() -> None:
-    assert replace(COLUMN, energy=12, scale=2).energy_wh == 1200
-    assert BATCH.columns[2].energy_wh is None
+@pytest.mark.parametrize(
+    ("beyond", "named"),
+    [
+        (replace(PROMPT, proposed_last_slot=2**32), "slot"),
+        (replace(PROMPT, usual_first_slot=-1), "slot"),
+        (replace(PROMPT, usual_last_slot=99), "a run ends before it begins"),
+        (replace(PROMPT, proposed_first_slot=61), "a run ends before it begins"),
+        (replace(PROMPT, energy_wh=10**6 + 1), "energy is not a whole number from 0 to 1000000"),
+        (replace(PROMPT, energy_wh=-1), "energy"),
+        (replace(PROMPT, answer_by=2**40 + 1), "time to answer by"),
+        (replace(PROMPT, reasons=(("a", 1),) * 9), "more than 8 reasons"),
+        (replace(PROMPT, reasons=(("a", 10**9 + 1),)), "number of a reason"),
+        (replace(PROMPT, reasons=(("a", -(10**9) - 1),)), "number of a reason"),
+        (replace(PROMPT, reasons=(("1a", 1),)), "the reason does not have the form of a name"),
+        (replace(PROMPT, appliance="Dishwasher"), "the appliance does not have the form of a name"),
+        (replace(PROMPT, appliance="a" * 33), "appliance"),
+        (replace(PROMPT, prompt_id="p_17"), "the prompt id does not have the form of a name"),
+    ],
+)
+def test_a_prompt_beyond_a_limit_is_not_written(beyond: messages.PromptNotice, named: str) -> None:
+    assert named in refusal_of(messages.encode_prompt, beyond)
 
 
-def test_a_receipt_names_only_what_may_stand_in_it() -> None:
-    good = receipts.Receipt("a1", 1, 5, bytes([1]) * 32, ((7, 8), (10, 10)), 0, ((3, RefusalReason.OUTSIDE_CONSENT),))
-    assert receipts.decode_receipt(receipts.encode_receipt(good)) == good
-    for wrong in (
-        replace(good, head=bytes(32)),
-        replace(good, through_seq=0),
-        replace(good, gaps=((5, 6),)),
-        replace(good, gaps=((8, 7),)),
-        replace(good, gaps=((7, 8), (9, 9))),
-        replace(good, refused=((6, RefusalReason.OUTSIDE_CONSENT),)),
-        replace(good, refused=((3, RefusalReason.BAD_SIGNATURE),)),
-        replace(good, refused=((3, RefusalReason.CLOCK_WINDOW), (3, RefusalReason.CLOCK_WINDOW))),
-    ):
-        with pytest.raises(WireError):
-            receipts.encode_receipt(wrong)
+def test_the_limits_of_answers_and_consent_notices() -> None:
+    latest = replace(ANSWER, at=messages.MAX_SECONDS)
+    assert messages.decode_answer(messages.encode_answer(latest)) == latest
+    assert "time answered" in refusal_of(messages.encode_answer, replace(ANSWER, at=messages.MAX_SECONDS + 1))
+    assert "an unknown choice" in refusal_of(messages.encode_answer, replace(ANSWER, choice="yes"))
+    whole = replace(NOTICE, consent=bytes(messages.MAX_CONSENT_BYTES))
+    assert messages.decode_consent_notice(messages.encode_consent_notice(whole)) == whole
+    for wrong in (b"", bytes(messages.MAX_CONSENT_BYTES + 1), "text"):
+        assert "1 to 8192 bytes" in refusal_of(messages.encode_consent_notice, replace(NOTICE, consent=wrong))
 
 
-def test_every_refusal_has_plain_words() -> None:
-    for reason in RefusalReason:
-        assert reason.plain_words.endswith(".")
-    for vocabulary in (Measure, Mark, Gap):
-        assert all(entry.label for entry in vocabulary)
+def test_a_message_of_another_version_or_kind_is_refused() -> None:
+    fields = without_padding(messages.encode_answer(ANSWER))
+    with pytest.raises(WireError, match="not an answer of version 1"):
+        messages.decode_answer(padding.encode_padded(fields | {1: 2}))
+    with pytest.raises(WireError, match="not a consent notice of version 1"):
+        messages.decode_consent_notice(messages.encode_answer(ANSWER))
+    with pytest.raises(WireError, match="not a prompt of version 1"):
+        messages.decode_prompt(messages.encode_answer(ANSWER))
+    with pytest.raises(WireError, match="choice is not a whole number from 0 to 2"):
+        messages.decode_answer(padding.encode_padded(fields | {7: 3}))

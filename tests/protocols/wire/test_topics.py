@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocols.wire import topics
@@ -57,13 +57,66 @@ def test_any_other_topic_is_refused(topic: str) -> None:
     assert caught.value.reason is RefusalReason.FOREIGN_TOPIC
 
 
-@given(text=st.text(max_size=60))
-def test_a_topic_is_read_only_when_it_is_the_one_that_would_be_built(text: str) -> None:
-    try:
-        topic = topics.parse_topic(text)
-    except WireError:
-        return
-    assert topic.text() == text
+PARTS = st.sampled_from(["cw1", "cw2", "c", "north", "a1", "a2", "C", "+", "", "0", "7", "07", "up", "down", "batch"])
+
+
+@st.composite
+def nearly_topics(draw: st.DrawFn) -> str:
+    """A topic as it would be built, often with one part replaced, removed, repeated or one character changed."""
+    build, kinds = draw(
+        st.sampled_from([(topics.uplink_topic, topics.UP_KINDS), (topics.downlink_topic, topics.DOWN_KINDS)])
+    )
+    text = build(draw(IDS), draw(IDS), kind=draw(st.sampled_from(kinds)))
+    parts = text.split("/")
+    at = draw(st.integers(0, len(parts) - 1))
+    replaced = [*parts[:at], draw(PARTS), *parts[at + 1 :]]
+    removed, repeated = parts[:at] + parts[at + 1 :], parts[: at + 1] + parts[at:]
+    place = draw(st.integers(0, len(text)))
+    changed = text[:place] + draw(st.sampled_from(["", "0", "a", "A", "/", "+", "\n", "ä"])) + text[place + 1 :]
+    return draw(st.sampled_from([text, "/".join(replaced), "/".join(removed), "/".join(repeated), changed]))
+
+
+def test_a_topic_is_read_only_if_it_is_the_one_that_would_be_built() -> None:
+    outcomes: set[RefusalReason | None] = set()
+
+    @settings(max_examples=200)
+    @given(text=nearly_topics())
+    def holds(text: str) -> None:
+        try:
+            topic = topics.parse_topic(text)
+        except WireError as error:
+            outcomes.add(error.reason)
+            return
+        build = {"up": topics.uplink_topic, "down": topics.downlink_topic}[topic.direction]
+        assert topic.text() == build(topic.coop, topic.agent, kind=topic.kind) == text
+        outcomes.add(None)
+
+    holds()
+    assert outcomes == {None, RefusalReason.FOREIGN_TOPIC}
+
+
+@pytest.mark.parametrize("number", range(64))
+def test_only_an_agents_own_shard_is_read(number: int) -> None:
+    if number == topics.shard_of("a1"):
+        assert topics.parse_topic(f"cw1/c/{number}/a1/up/batch").shard == number
+    else:
+        with pytest.raises(WireError, match="the shard is not this agent's"):
+            topics.parse_topic(f"cw1/c/{number}/a1/up/batch")
+
+
+def test_the_longest_topic_is_read_and_has_room() -> None:
+    longest = topics.downlink_topic("c" * 32, "a" * 32, kind="receipt")
+    assert topics.parse_topic(longest).agent == "a" * 32
+    assert len(longest) <= topics.MAX_TOPIC_CHARS
+
+
+def test_a_kind_goes_one_way_only() -> None:
+    with pytest.raises(
+        ValueError, match="'receipt' is not a kind of message that goes up: expected one of batch, answer"
+    ):
+        topics.uplink_topic("c", "a1", kind="receipt")
+    with pytest.raises(ValueError, match="'batch' is not a kind of message that goes down: expected one of receipt"):
+        topics.downlink_topic("c", "a1", kind="batch")
 
 
 def test_another_co_op_and_the_wrong_direction_are_told_apart() -> None:

@@ -27,6 +27,22 @@ SECONDS = st.integers(0, 2**40)
 REASONS = st.sampled_from(sorted(SENT_GAPS - {Gap.NONE}))
 ENERGIES = st.integers(0, 30_000) | st.integers(0, MAX_ENERGY_WH // 1000)
 
+BATCH = Batch(
+    *("a1", 1, 2, bytes([7]) * 32),
+    boot=1,
+    clock=ClockTrust.TRUSTED,
+    consent_version=1,
+    made_at=1_764_000_000,
+    slot=1_960_003,
+    columns=(
+        Column(Measure.GRID_IMPORT, 1, 250, 0, Mark.MEASURED, Gap.NONE),
+        Column(Measure.GRID_EXPORT, 1, 0, 0, Mark.MEASURED, Gap.NONE),
+        Column(Measure.PV_PRODUCTION, 4, None, 0, Mark.MISSING, Gap.DEVICE_SILENT),
+    ),
+    long_intervals=(LongInterval(Measure.GRID_IMPORT, 1_960_000, 3, 900),),
+    devices=(DeviceState("inverter", Liveness.ASLEEP, 30_000), DeviceState("meter", Liveness.OK, 2)),
+)
+
 
 @st.composite
 def _links(draw: st.DrawFn) -> tuple[str, int, int, bytes]:

@@ -16,7 +16,7 @@ from urllib.error import HTTPError
 import pytest
 from pymodbus.client import ModbusSerialClient, ModbusTcpClient
 
-from protocols.consent.reduction import parse_consent
+from protocols.consent.text import parse_consent
 from protocols.timeline import Timeline
 from simulator.__main__ import main
 from simulator.world.families import FAMILIES

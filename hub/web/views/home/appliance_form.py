@@ -1,7 +1,7 @@
-"""The appliances a household tells the hub about: the form it fills in, and the checks of what comes back. Pure.
+"""The appliances of a household: the form it fills in, and the checks of the answers. Pure.
 
-A run lies between earliest and latest slot of the local day, the latest being its last slot; a latest before the
-earliest means the next morning.
+A run lies between the earliest and the latest slot of the local day; the latest is the run's last slot. If it is before
+the earliest, it means the next morning.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,12 +25,12 @@ USUAL: Final = {
     "ev": Appliance("", "ev", 9000, 12, 76, 0, 95, True),
     "hot_water": Appliance("", "hot_water", 2500, 5, 24, 0, 95, True),
 }
-"""The kinds the hub knows, with what a usual one needs as a first guess in the form."""
+"""The kinds the hub knows, with typical values as a first guess in the form."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApplianceField:
-    """One kind as its part of the form: field values as the browser takes them."""
+    """One kind's part of the form, with the field values as the browser expects them."""
 
     kind: str
     label: str
@@ -44,19 +44,19 @@ class ApplianceField:
 
 
 def appliance_label(kind: str, words: Localizer) -> str:
-    """What a household calls it."""
+    """What a household calls the appliance."""
     labels = {
-        "dishwasher": words.say("dishwasher"),
-        "washing_machine": words.say("washing machine"),
-        "dryer": words.say("dryer"),
-        "ev": words.say("electric car"),
-        "hot_water": words.say("hot water"),
+        "dishwasher": words.text("dishwasher"),
+        "washing_machine": words.text("washing machine"),
+        "dryer": words.text("dryer"),
+        "ev": words.text("electric car"),
+        "hot_water": words.text("hot water"),
     }
     return labels.get(kind, kind.replace("_", " "))
 
 
 def appliance_fields(appliances: Sequence[Appliance], words: Localizer) -> tuple[ApplianceField, ...]:
-    """The form as it stands: what the home has said, and first guesses for the rest."""
+    """The form's current values: what the household entered, and first guesses for the rest."""
     known = {appliance.kind: appliance for appliance in appliances}
     fields = []
     for kind, guess in USUAL.items():
@@ -78,7 +78,7 @@ def appliance_fields(appliances: Sequence[Appliance], words: Localizer) -> tuple
 
 
 def appliances_from_form(home: str, form: Mapping[str, str], words: Localizer) -> tuple[Appliance, ...]:
-    """The appliances a posted form means.
+    """The appliances in a posted form.
 
     Raises: PageError(422) that names the appliance and the field.
     """
@@ -116,22 +116,39 @@ _JSON_KEYS: Final = (
 
 
 def appliances_from_json(home: str, content: object, words: Localizer) -> tuple[Appliance, ...]:
-    """The appliances a posted JSON list means; each entry has exactly the fields of `Appliance` but the home.
+    """The appliances in a posted JSON list; each entry has exactly the fields of `Appliance` except the home.
 
     Raises: PageError(422) that names the entry.
     """
     if not isinstance(content, list) or len(content) > len(USUAL):
-        raise PageError(422, f"Send a list of at most {len(USUAL)} appliances.")
+        raise PageError(
+            422,
+            words.plural(
+                "Send a list of at most %(n)s appliance.", "Send a list of at most %(n)s appliances.", len(USUAL)
+            ),
+        )
     found: list[Appliance] = []
     for i, entry in enumerate(content):
         if not isinstance(entry, dict) or set(entry) != set(_JSON_KEYS):
-            raise PageError(422, f"Entry {i}: an appliance has exactly the fields {', '.join(_JSON_KEYS)}.")
+            raise PageError(
+                422,
+                words.text(
+                    "Entry %(n)s: an appliance has exactly these fields: %(fields)s.", n=i, fields=", ".join(_JSON_KEYS)
+                ),
+            )
         kind, is_asked = entry["kind"], entry["is_asked"]
         numbers = [entry[key] for key in _JSON_KEYS[1:-1]]
         if not isinstance(kind, str) or kind not in USUAL or any(kind == other.kind for other in found):
-            raise PageError(422, f"Entry {i}: kind is one of {', '.join(USUAL)}, each at most once.")
+            raise PageError(
+                422,
+                words.text(
+                    "Entry %(n)s: kind is one of these, each at most once: %(kinds)s.", n=i, kinds=", ".join(USUAL)
+                ),
+            )
         if any(type(number) is not int for number in numbers) or type(is_asked) is not bool:
-            raise PageError(422, f"Entry {i}: energies and slots are whole numbers, is_asked is true or false.")
+            raise PageError(
+                422, words.text("Entry %(n)s: energies and slots are whole numbers, is_asked is true or false.", n=i)
+            )
         energy_wh, duration_slots, usual, earliest, latest = numbers
         appliance = Appliance(home, kind, energy_wh, duration_slots, usual, earliest, latest, is_asked)
         _check(appliance, label=kind, words=words)
@@ -148,21 +165,28 @@ def _check(appliance: Appliance, *, label: str, words: Localizer) -> None:
     if not 0 < appliance.energy_wh <= ENERGY_WH_MAX:
         raise PageError(
             422,
-            words.say(
+            words.text(
                 "%(what)s: the energy of one run must be more than 0 and at most %(most)s kWh.",
                 what=label,
                 most=words.number(ENERGY_WH_MAX / _WH_PER_KWH),
             ),
         )
     if not 0 < appliance.duration_slots <= DURATION_SLOTS_MAX:
-        most = words.number(DURATION_SLOTS_MAX * _MINUTES)
-        raise PageError(422, words.say("%(what)s: a run takes from 15 to %(most)s minutes.", what=label, most=most))
+        raise PageError(
+            422,
+            words.plural(
+                "%(what)s: a run takes at least 15 minutes and at most %(n)s minute.",
+                "%(what)s: a run takes at least 15 minutes and at most %(n)s minutes.",
+                DURATION_SLOTS_MAX * _MINUTES,
+                what=label,
+            ),
+        )
     times = (appliance.usual_slot_of_day, appliance.earliest_slot_of_day, appliance.latest_slot_of_day)
     if any(not 0 <= slot < SLOTS_OF_DAY for slot in times):
-        raise PageError(422, words.say("%(what)s: a time of day lies between 00:00 and 23:45.", what=label))
+        raise PageError(422, words.text("%(what)s: the times must be between 00:00 and 23:45.", what=label))
     hours_slots = (appliance.latest_slot_of_day - appliance.earliest_slot_of_day) % SLOTS_OF_DAY + 1
     if hours_slots < appliance.duration_slots:
-        raise PageError(422, words.say("%(what)s: a run does not fit between these two times.", what=label))
+        raise PageError(422, words.text("%(what)s: one run does not fit between these two times.", what=label))
 
 
 def _time(slot_of_day: int) -> str:
@@ -173,7 +197,7 @@ def _number(form: Mapping[str, str], name: str, *, label: str, words: Localizer)
     text = form.get(name, "").strip().replace(",", ".")
     digits = text.replace(".", "", 1)
     if not (digits.isascii() and digits.isdigit() and len(text) <= 9):
-        raise PageError(422, words.say("%(what)s: please fill in energy and minutes as numbers.", what=label))
+        raise PageError(422, words.text("%(what)s: enter energy and minutes as numbers.", what=label))
     return float(text)
 
 
@@ -181,5 +205,5 @@ def _slot(form: Mapping[str, str], name: str, *, label: str, words: Localizer) -
     hour, colon, minute = form.get(name, "").strip().partition(":")
     is_time = colon and all(part.isascii() and part.isdigit() and len(part) <= 2 for part in (hour, minute))
     if not is_time or int(hour) > 23 or int(minute) > 59:
-        raise PageError(422, words.say("%(what)s: please give times as hours and minutes, like 18:30.", what=label))
+        raise PageError(422, words.text("%(what)s: enter times as hours and minutes, like 18:30.", what=label))
     return int(hour) * 4 + int(minute) // _MINUTES

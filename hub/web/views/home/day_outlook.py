@@ -7,15 +7,15 @@ from typing import Final
 from protocols.slots import Slot
 
 MIN_HOMES: Final = 5
-"""A total is shown only when at least this many homes stand behind it (settlement.md, section 8)."""
+"""A total is shown only if at least this many homes are part of it."""
 
-SHORTEST_SPELL_SLOTS: Final = 2
+SHORTEST_SPAN_SLOTS: Final = 2
 _ONE_SOURCE_SHARE: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class ExpectedSlot:
-    """What a slot will likely bring, with the likely range of what is made. Units: Wh per slot."""
+    """What to expect in a slot, with the likely range of production. Units: Wh per slot."""
 
     sun_wh: float
     wind_wh: float
@@ -30,7 +30,7 @@ class ExpectedSlot:
 
 @dataclass(frozen=True, slots=True)
 class SlotOutlook:
-    """One slot as the page shows it: measured when it is over, expected when it is not, None when unknown."""
+    """One slot as the page shows it: measured if it is over, expected if not, None if unknown."""
 
     slot: Slot
     is_measured: bool
@@ -42,13 +42,13 @@ class SlotOutlook:
 
     @property
     def spare_wh(self) -> float | None:
-        """What is made beyond what is used; negative when the grid fills in."""
+        """Production minus use; negative if the grid supplies the rest."""
         return None if self.made_wh is None or self.used_wh is None else self.made_wh - self.used_wh
 
 
 @dataclass(frozen=True, slots=True)
 class SurplusSpan:
-    """A stretch [first, end) of slots in which more is made than used. `source` is sun, wind or both."""
+    """A period [first, end) of slots with more production than use. `source` is sun, wind or both."""
 
     first: Slot
     end: Slot
@@ -58,7 +58,7 @@ class SurplusSpan:
 
 @dataclass(frozen=True, slots=True)
 class BestStart:
-    """When to begin something that takes `slots`; `covered` is the share of it in slots with power to spare."""
+    """When to start something that takes `slots`; `covered` is the share of it in slots with power to spare."""
 
     first: Slot
     slots: int
@@ -86,7 +86,7 @@ def unknown_moment(slot: Slot) -> SlotOutlook:
 
 
 def find_spare(moments: Sequence[SlotOutlook]) -> tuple[SurplusSpan, ...]:
-    """The stretches with power to spare, in order; a single quarter hour without does not cut one in two."""
+    """The periods with power to spare, in order; a single quarter hour without does not split one in two."""
     flags = [moment.spare_wh is not None and moment.spare_wh > 0 for moment in moments]
     for i in range(1, len(flags) - 1):
         if not flags[i] and flags[i - 1] and flags[i + 1] and moments[i].spare_wh is not None:
@@ -97,22 +97,22 @@ def find_spare(moments: Sequence[SlotOutlook]) -> tuple[SurplusSpan, ...]:
         if is_spare and start is None:
             start = i
         elif not is_spare and start is not None:
-            if i - start >= SHORTEST_SPELL_SLOTS:
+            if i - start >= SHORTEST_SPAN_SLOTS:
                 found.append(_spare(moments[start:i]))
             start = None
     return tuple(found)
 
 
-def _spare(stretch: Sequence[SlotOutlook]) -> SurplusSpan:
-    made = sum(moment.made_wh or 0.0 for moment in stretch)
-    sun_share = sum(moment.sun_wh for moment in stretch) / made if made > 0 else 0.0
+def _spare(span: Sequence[SlotOutlook]) -> SurplusSpan:
+    made = sum(moment.made_wh or 0.0 for moment in span)
+    sun_share = sum(moment.sun_wh for moment in span) / made if made > 0 else 0.0
     source = "sun" if sun_share >= _ONE_SOURCE_SHARE else "wind" if sun_share <= 1 - _ONE_SOURCE_SHARE else "both"
-    energy_wh = sum(moment.spare_wh or 0.0 for moment in stretch)
-    return SurplusSpan(stretch[0].slot, stretch[-1].slot + 1, energy_wh, source)
+    energy_wh = sum(moment.spare_wh or 0.0 for moment in span)
+    return SurplusSpan(span[0].slot, span[-1].slot + 1, energy_wh, source)
 
 
 def best_start(moments: Sequence[SlotOutlook], slots: int) -> BestStart | None:
-    """The window of `slots` with the most power to spare; the earliest of equals; None when no window is known."""
+    """The window of `slots` with the most power to spare; the earliest of equal ones; None if no window is known."""
     best: tuple[float, int] | None = None
     for i in range(len(moments) - slots + 1):
         window = moments[i : i + slots]

@@ -1,6 +1,6 @@
-"""The neighbourhood's day read from the store: totals of the homes that share them, and the newest forecast.
+"""The neighbourhood's day from the store: totals of the homes that share their data, and the newest forecast.
 
-Totals leave this module only where at least MIN_HOMES homes stand behind them; it knows no single home.
+Totals leave this module only if at least MIN_HOMES homes are part of them; it never reads a single home.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,8 +35,8 @@ _TARGETS: Final = ("demand", "pv", "wind")
 class Outlook:
     """Today's and tomorrow's slots as far as they are known.
 
-    `homes` share their values with the neighbourhood's totals, `makers` of them make power. Where either is too few
-    to hide one home among them, no moment is known.
+    `homes` homes share their values, and `makers` of them make power. If either number is too small to hide a single
+    home, no values are known.
     """
 
     today: range
@@ -57,7 +57,7 @@ class Outlook:
 
 
 class OutlookCache:
-    """Reads the outlook, and keeps it for five minutes of the hub's time so that a look costs one read."""
+    """Reads the outlook and keeps it for five minutes of the hub's time, so that page views do not read it again."""
 
     def __init__(self, store: Store, tz: str) -> None:
         self._store = store
@@ -72,7 +72,7 @@ class OutlookCache:
 
 
 async def read_outlook(store: Store, tz: str, *, now_s: float) -> Outlook:
-    """Measured totals up to now, the newest forecast after it, yesterday's shape where there is no forecast."""
+    """Measured totals up to now, then the newest forecast, or yesterday's values if there is no forecast."""
     now_slot = slot_of(now_s)
     today = slots_of_day(day_of(now_slot, tz), tz)
     tomorrow = slots_of_day(day_of(today.stop, tz), tz)
@@ -111,7 +111,7 @@ async def read_outlook(store: Store, tz: str, *, now_s: float) -> Outlook:
 
 @dataclass(frozen=True, slots=True)
 class _Totals:
-    """Sums per slot; a slot with fewer than MIN_HOMES homes is not shown. Shape: every array is (slots,)."""
+    """Sums per slot; slots with fewer than MIN_HOMES homes are not shown. Shape: every array is (slots,)."""
 
     slots: range
     sun_wh: npt.NDArray[np.float64]
@@ -130,7 +130,7 @@ class _Totals:
         return measured_moment(slot, sun_wh=sun, wind_wh=wind, used_wh=max(0.0, used))
 
     def shape(self, slot: Slot, before: int) -> SlotOutlook | None:
-        """What the same time brought a day or two before, as an expectation without a range."""
+        """The values of the same time one or two days before, as an expectation without a range."""
         for back in (before, 2 * before):
             past = self.moment(slot - back)
             if past is not None:
@@ -155,7 +155,7 @@ async def _read_totals(store: Store, slots: range, *, homes: Mapping[Measure, Se
 
 
 def _by_homes(homes: Mapping[Measure, Sequence[str]]) -> dict[tuple[str, ...], list[Measure]]:
-    """Measures that the same homes share, so that each group is read once."""
+    """Measures grouped by the homes that share them, so that each group is read once."""
     groups: dict[tuple[str, ...], list[Measure]] = {}
     for measure, names in homes.items():
         if names:
@@ -172,7 +172,7 @@ class _Forecast:
         self.issued_slot = min(issued) if issued else None
 
     def at(self, slot: Slot) -> ExpectedSlot | None:
-        """None where the forecast of use, or any forecast of what is made, does not reach."""
+        """None if the forecast of use or any forecast of production does not cover the slot."""
         used = self._quantiles("demand", slot)
         made = [self._quantiles(target, slot) for target in ("pv", "wind") if target in self._rows]
         if used is None or not made or any(values is None for values in made):

@@ -1,4 +1,4 @@
-"""One home's own day: what it made and used, its devices, and every reading that was set aside, with its reason."""
+"""One home's day: what it made and used, its devices, and every reading that does not count, with the reason."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ Wh = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class FlowRow:
-    """One row of the newest quarter hour: words, number, bar."""
+    """One row of the newest quarter hour: label, power, bar."""
 
     words: str
     power: str
@@ -66,7 +66,7 @@ class HomePage:
 
 @dataclass(frozen=True, slots=True)
 class HomeDays:
-    """A home's values of yesterday and today up to now. Shape: every array is (slots,), NaN where nothing counts."""
+    """A home's values of yesterday and today up to now. Shape: every array is (slots,), NaN if no value counts."""
 
     home: str
     slots: range
@@ -81,7 +81,7 @@ class HomeDays:
         return np.where(row.energy_wh >= 0, row.energy_wh.astype(np.float64), np.nan)
 
     def has(self, measure: Measure) -> bool:
-        """Whether the home has said anything about this measure in these days."""
+        """Whether the home has sent anything about this measure on these days."""
         return bool((self.series[measure].gap != Gap.NEVER_ARRIVED).any())
 
     @property
@@ -89,11 +89,11 @@ class HomeDays:
         return self.has(Measure.PV_PRODUCTION) or self.has(Measure.WIND_PRODUCTION)
 
     def made(self) -> Wh:
-        """All that was made; a source the home does not have counts nothing, one that is missing makes a gap."""
+        """Total production. A source the home does not have counts as zero; missing readings make a gap."""
         return self._sum({Measure.PV_PRODUCTION: 1, Measure.WIND_PRODUCTION: 1})
 
     def used(self) -> Wh:
-        """What the home used: import - export + made + out of the battery - into it, never below zero."""
+        """What the home used: import - export + production + battery discharge - battery charge, never below zero."""
         signs = {Measure.GRID_IMPORT: 1, Measure.GRID_EXPORT: -1, Measure.PV_PRODUCTION: 1}
         signs |= {Measure.WIND_PRODUCTION: 1, Measure.BATTERY_DISCHARGE: 1, Measure.BATTERY_CHARGE: -1}
         return np.maximum(self._sum(signs), 0.0)
@@ -107,7 +107,7 @@ class HomeDays:
 
 
 async def read_home_days(store: Store, visit: Visit, home: Home) -> HomeDays:
-    """Two days of the visitor's own home; the look stands in the home's own access log."""
+    """Two days of the visitor's own home; the home's access log records the access."""
     tz = visit.words.tz
     now = slot_of(visit.now_s)
     today = slots_of_day(day_of(now, tz), tz)
@@ -153,54 +153,55 @@ def _of_today(days: HomeDays, values: Wh) -> Wh:
 def _headline(days: HomeDays, words: Localizer) -> str:
     used = _of_today(days, days.used())
     if not np.isfinite(used).any():
-        return words.say("Nothing measured at your home today yet")
+        return words.text("Nothing measured at your home today yet")
     if days.makes:
         made = float(np.nansum(_of_today(days, days.made())))
-        return words.say(
+        return words.text(
             "Your home made %(made)s today and used %(used)s",
             made=words.kwh(made),
             used=words.kwh(float(np.nansum(used))),
         )
-    return words.say("Your home used %(used)s today", used=words.kwh(float(np.nansum(used))))
+    return words.text("Your home used %(used)s today", used=words.kwh(float(np.nansum(used))))
 
 
 def _lede(days: HomeDays, words: Localizer) -> str:
-    """Yesterday until the same time, as a comparison."""
+    """Yesterday until the same time, for comparison."""
     passed = len(days.slots) - (days.today.start - days.slots.start)
     used = days.used()[:passed]
     if np.isfinite(used).any():
-        before = words.say("Yesterday until this time it used %(used)s.", used=words.kwh(float(np.nansum(used))))
+        before = words.text("Yesterday until this time it used %(used)s.", used=words.kwh(float(np.nansum(used))))
     else:
-        before = words.say("There is nothing of yesterday to compare with.")
-    # What has not arrived after the newest batch is on its way: it is not missing.
+        before = words.text("There are no readings from yesterday to compare with.")
+    # Anything newer than the newest batch is still on its way, not missing.
     arrived = days.slots if days.received_through is None else range(days.slots.start, days.received_through + 1)
     holes = int(np.isnan(_of_today(days, days.used()[: len(arrived)])).sum())
     if not holes:
         return before
-    return f"{before} " + words.count(
-        "%(n)s quarter hour of today is missing in it.", "%(n)s quarter hours of today are missing in it.", holes
+    return words.sentences(
+        before,
+        words.plural("%(n)s quarter hour of today is missing.", "%(n)s quarter hours of today are missing.", holes),
     )
 
 
 def _alert(days: HomeDays, words: Localizer, *, now_s: float) -> str:
     if days.received_through is None:
-        return words.say("Nothing has arrived from your home yet. Is its agent running?")
+        return words.text("Nothing has arrived from your home yet. Is its agent running?")
     since_s = (days.received_through + 1) * SLOT_S
     if now_s - since_s < _LATE_S:
         return ""
-    return words.say(
-        "No contact with your home since %(moment)s. Its readings are kept there and will follow.",
+    return words.text(
+        "No contact with your home since %(moment)s. Its readings are kept there and will be sent later.",
         moment=words.moment(since_s),
     )
 
 
 def _flows(days: HomeDays, words: Localizer) -> tuple[FlowRow, ...]:
-    """The newest quarter hour of which anything counts."""
-    rows = [(words.say("Taken from the grid"), days.energy(Measure.GRID_IMPORT), "soft")]
-    rows.append((words.say("Given to the grid"), days.energy(Measure.GRID_EXPORT), "good"))
-    rows.insert(0, (words.say("Used in the home"), days.used(), "used"))
+    """The newest quarter hour that has a value."""
+    rows = [(words.text("Taken from the grid"), days.energy(Measure.GRID_IMPORT), "soft")]
+    rows.append((words.text("Given to the grid"), days.energy(Measure.GRID_EXPORT), "good"))
+    rows.insert(0, (words.text("Used in the home"), days.used(), "used"))
     if days.makes:
-        rows.insert(0, (words.say("Made by the home"), days.made(), "made"))
+        rows.insert(0, (words.text("Made by the home"), days.made(), "made"))
     known = np.flatnonzero(np.isfinite(days.energy(Measure.GRID_IMPORT)))
     if not len(known):
         return ()
@@ -209,7 +210,7 @@ def _flows(days: HomeDays, words: Localizer) -> tuple[FlowRow, ...]:
     return tuple(
         FlowRow(
             label,
-            words.kw(value) if np.isfinite(value) else words.say("not known"),
+            words.kw(value) if np.isfinite(value) else words.text("not known"),
             draw_amount(value if np.isfinite(value) else 0.0, whole, kind=kind),
         )
         for label, value, kind in values
@@ -217,7 +218,7 @@ def _flows(days: HomeDays, words: Localizer) -> tuple[FlowRow, ...]:
 
 
 def newest_time(days: HomeDays, words: Localizer) -> str:
-    """'10:00 to 10:15': the quarter hour that the flows show."""
+    """'10:00–10:15': the quarter hour that the flows show."""
     known = np.flatnonzero(np.isfinite(days.energy(Measure.GRID_IMPORT)))
     if not len(known):
         return ""
@@ -228,10 +229,10 @@ def newest_time(days: HomeDays, words: Localizer) -> str:
 def _charts(days: HomeDays, words: Localizer) -> tuple[Chart, ...]:
     axis = day_axis(days.today, words, unit="kW")
     charts = [
-        _chart("used", words.say("What my home used"), days.used(), kind="used", days=days, axis=axis, words=words)
+        _chart("used", words.text("What my home used"), days.used(), kind="used", days=days, axis=axis, words=words)
     ]
     if days.makes:
-        title = words.say("What my home made")
+        title = words.text("What my home made")
         charts.append(_chart("made", title, days.made(), kind="made", days=days, axis=axis, words=words))
     return tuple(charts)
 
@@ -240,14 +241,14 @@ def _chart(name: str, title: str, values: Wh, *, kind: str, days: HomeDays, axis
     length, start = len(days.today), days.today.start - days.slots.start
     today = [*_kw(values[start:]), *[None] * length][:length]
     before = [*_kw(values[:start]), *[None] * length][:length]
-    sentence = words.say(
-        "Until now %(today)s today; the whole of yesterday %(before)s.",
+    sentence = words.text(
+        "%(today)s today so far; %(before)s in all of yesterday.",
         today=words.kwh(float(np.nansum(values[start:]))),
         before=words.kwh(float(np.nansum(values[:start]))),
     )
     cells = ["–" if value is None else f"{words.number(value, 1)} kW" for value in (*today, *before)]
     rows = tuple((words.clock(slot), cells[i], cells[length + i]) for i, slot in enumerate(days.today))
-    table = ChartTable((words.say("Time"), words.say("Today"), words.say("Yesterday")), rows)
+    table = ChartTable((words.text("Time"), words.text("Today"), words.text("Yesterday")), rows)
     return draw_bars(name, title, axis=axis, today=today, before=before, kind=kind, sentence=sentence, table=table)
 
 
@@ -263,17 +264,17 @@ def _device(row: DeviceRow, words: Localizer) -> DeviceLine:
 def device_state_words(state: str, words: Localizer) -> str:
     """How a device behaves, in words."""
     states = {
-        "ok": words.say("answers"),
-        "slow": words.say("answers slowly"),
-        "silent": words.say("does not answer"),
-        "refusing": words.say("refuses to answer"),
-        "asleep": words.say("asleep, as at night"),
+        "ok": words.text("answers"),
+        "slow": words.text("answers slowly"),
+        "silent": words.text("does not answer"),
+        "refusing": words.text("refuses to answer"),
+        "asleep": words.text("asleep, as usual at night"),
     }
     return states.get(state, state)
 
 
 def _set_aside(days: HomeDays, words: Localizer, *, now: Slot) -> tuple[ExcludedReadings, ...]:
-    """Every stretch that does not count in full, the newest first, each measure of the home by itself."""
+    """Every period that does not count in full, the newest first, separately for each measure."""
     found: list[tuple[Slot, ExcludedReadings]] = []
     arrived = days.received_through if days.received_through is not None else now
     for measure, row in sorted(days.series.items()):
@@ -284,7 +285,7 @@ def _set_aside(days: HomeDays, words: Localizer, *, now: Slot) -> tuple[Excluded
         for (gap, mark), group in groupby(keyed):
             length = len(list(group))
             first, at = at, at + length
-            # What has not arrived after the newest batch is on its way, not set aside.
+            # Anything newer than the newest batch is still on its way.
             if Gap(gap) is not Gap.NONE and mark >= Mark.PARTIAL and first <= arrived:
                 found.append(
                     (
@@ -309,35 +310,35 @@ def _total(row: LongIntervalRow, words: Localizer) -> ExcludedReadings:
 
 def _measure(measure: Measure, words: Localizer) -> str:
     names: dict[Measure, str] = {
-        Measure.GRID_IMPORT: words.say("taken from the grid"),
-        Measure.GRID_EXPORT: words.say("given to the grid"),
-        Measure.PV_PRODUCTION: words.say("made by the solar panels"),
-        Measure.WIND_PRODUCTION: words.say("made by the wind turbine"),
-        Measure.BATTERY_CHARGE: words.say("put into the battery"),
-        Measure.BATTERY_DISCHARGE: words.say("taken from the battery"),
-        Measure.SUBMETER: words.say("used at the sub-meter"),
+        Measure.GRID_IMPORT: words.text("taken from the grid"),
+        Measure.GRID_EXPORT: words.text("given to the grid"),
+        Measure.PV_PRODUCTION: words.text("produced by the solar panels"),
+        Measure.WIND_PRODUCTION: words.text("produced by the wind turbine"),
+        Measure.BATTERY_CHARGE: words.text("charged into the battery"),
+        Measure.BATTERY_DISCHARGE: words.text("taken from the battery"),
+        Measure.SUBMETER: words.text("used at the sub-meter"),
     }
     return names[measure]
 
 
 def gap_words(gap: Gap, words: Localizer) -> str:
-    """Why something is missing, in words."""
+    """Why a reading is missing, in words."""
     reasons: dict[Gap, str] = {
-        Gap.NONE: words.say("complete"),
-        Gap.DEVICE_SILENT: words.say("the device did not answer"),
-        Gap.COUNTER_RESET: words.say("the device's counter started again"),
-        Gap.IMPLAUSIBLE: words.say("the device gave a value that cannot be true"),
-        Gap.AGENT_OFF: words.say("the agent was not running"),
-        Gap.CLOCK_UNTRUSTED: words.say("the agent did not know the time"),
-        Gap.DEVICE_REFUSED: words.say("the device refused to answer"),
-        Gap.NOT_KEPT: words.say("the agent had no room to keep it"),
-        Gap.NEVER_ARRIVED: words.say("nothing has arrived from the home"),
+        Gap.NONE: words.text("complete"),
+        Gap.DEVICE_SILENT: words.text("the device did not answer"),
+        Gap.COUNTER_RESET: words.text("the device's counter restarted"),
+        Gap.IMPLAUSIBLE: words.text("the device gave an implausible value"),
+        Gap.AGENT_OFF: words.text("the agent was not running"),
+        Gap.CLOCK_UNTRUSTED: words.text("the agent did not know the time"),
+        Gap.DEVICE_REFUSED: words.text("the device refused to answer"),
+        Gap.NOT_KEPT: words.text("the agent had no room to store it"),
+        Gap.NEVER_ARRIVED: words.text("nothing has arrived from the home"),
     }
     return reasons[gap]
 
 
 def home_json(days: HomeDays) -> dict[str, object]:
-    """The same two days for programs: energies in Wh by slot, null where nothing counts."""
+    """The same two days for programs: energies in Wh by slot, null if no value counts."""
     return {
         "home": days.home,
         "first_slot": days.slots.start,

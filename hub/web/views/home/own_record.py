@@ -1,4 +1,4 @@
-"""What a household may know about its own data: who looked at it, and what its consent lets out. No values."""
+"""What a household can see about its own data: who accessed it, and what its consent allows. No values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,15 +8,8 @@ from typing import Final
 from hub.storage.contract import Store
 from hub.storage.records import AccessRow, Home, Member
 from hub.web.frame.translation import Localizer
-from protocols.consent.reduction import (
-    CATALOGUE,
-    Basis,
-    ConsentRule,
-    ConsentSet,
-    Resolution,
-    decode_consent,
-    purpose_of,
-)
+from protocols.consent.purposes import CATALOGUE, Basis, Resolution, purpose_of
+from protocols.consent.rules import ConsentRule, ConsentSet, decode_consent
 from protocols.quantities import Measure
 from protocols.slots import Slot
 from protocols.wire.refusal_reasons import WireError
@@ -52,89 +45,92 @@ def access_days(
     names = {member.id: member.name for member in members}
     days = []
     for day, group in groupby(rows, key=lambda row: words.local(row.at).date()):
-        looks = (_look(row, names, words, self_id=self_id) for row in group)
-        # One page may read several tables: looks that read the same in the same minute are one line.
-        days.append(AccessDay(words.day(day), tuple(look for look, _ in groupby(looks))))
+        entries = (_entry(row, names, words, self_id=self_id) for row in group)
+        # One page may read several tables: identical lines of the same minute become one.
+        days.append(AccessDay(words.day(day), tuple(entry for entry, _ in groupby(entries))))
     return tuple(days)
 
 
-def _look(row: AccessRow, names: dict[str, str], words: Localizer, *, self_id: str) -> AccessEntry:
-    purpose = purpose_words(row.purpose, words)
+def _entry(row: AccessRow, names: dict[str, str], words: Localizer, *, self_id: str) -> AccessEntry:
     if row.role == "self":
-        who = words.say("You") if row.actor == self_id else names.get(row.actor, row.actor)
-        what = _own_look(row, words)
+        who = words.text("You") if row.actor == self_id else names.get(row.actor, row.actor)
+        what = _own_access(row, words)
     elif row.role == "board":
-        is_person = not row.actor.startswith("job:")
-        who = (
-            words.say("%(name)s (board)", name=names.get(row.actor, row.actor)) if is_person else _job(row.actor, words)
-        )
-        what = {
-            ACCOUNT_FIELDS: words.say("looked at your bank account to %(purpose)s", purpose=purpose),
-            PAYMENT_FIELDS: words.say("looked at your payments to %(purpose)s", purpose=purpose),
-            OBJECTION_FIELDS: words.say("looked at your objections to %(purpose)s", purpose=purpose),
-        }.get(row.fields, words.say("looked at your readings to %(purpose)s", purpose=purpose))
-        if row.reason:
-            what += ". " + words.say("Reason given: %(reason)s", reason=row.reason)
+        name = names.get(row.actor, row.actor)
+        who = _job(row.actor, words) if row.actor.startswith("job:") else words.text("%(name)s (board)", name=name)
+        what = _board_access(row, words)
     else:
         who = _job(row.actor, words)
-        what = words.say("read your home's values to %(purpose)s", purpose=purpose)
+        what = words.text("Read your home's values. Purpose: %(purpose)s", purpose=purpose_words(row.purpose, words))
     if row.count > 1:
-        what += ", " + words.count("%(n)s time that day", "%(n)s times that day", row.count)
+        what = words.plural("%(what)s (%(n)s time that day)", "%(what)s (%(n)s times that day)", row.count, what=what)
     return AccessEntry(words.clock_at(row.at), who, what)
 
 
-def _own_look(row: AccessRow, words: Localizer) -> str:
+def _board_access(row: AccessRow, words: Localizer) -> str:
+    purpose = purpose_words(row.purpose, words)
+    what = {
+        ACCOUNT_FIELDS: words.text("Opened your bank account. Purpose: %(purpose)s", purpose=purpose),
+        PAYMENT_FIELDS: words.text("Opened your payments. Purpose: %(purpose)s", purpose=purpose),
+        OBJECTION_FIELDS: words.text("Opened your objections. Purpose: %(purpose)s", purpose=purpose),
+    }.get(row.fields, words.text("Opened your readings. Purpose: %(purpose)s", purpose=purpose))
+    if not row.reason:
+        return what
+    return words.text("%(what)s. Reason: %(reason)s", what=what, reason=row.reason)
+
+
+def _own_access(row: AccessRow, words: Localizer) -> str:
     if row.reason == STATEMENT_LOOK:
-        return words.say("opened your statement")
+        return words.text("Opened your statement")
     return {
-        ACCOUNT_FIELDS: words.say("opened your bank account's page"),
-        OBJECTION_FIELDS: words.say("opened your objections"),
-        FINDING_FIELDS: words.say("opened what was found in your readings"),
-        TRIAL_FIELDS: words.say("tried another rule on your settled days"),
-        FAIRNESS_FIELDS: words.say("opened the fairness report"),
-    }.get(row.fields, words.say("opened your home's page"))
+        ACCOUNT_FIELDS: words.text("Opened your bank account"),
+        OBJECTION_FIELDS: words.text("Opened your objections"),
+        FINDING_FIELDS: words.text("Opened the problems found in your readings"),
+        TRIAL_FIELDS: words.text("Tried another rule on your settled days"),
+        FAIRNESS_FIELDS: words.text("Opened the fairness report"),
+    }.get(row.fields, words.text("Opened your home's page"))
 
 
 def _job(actor: str, words: Localizer) -> str:
     name = actor.removeprefix("job:")
     known = {
-        "today-page": words.say("The hub (Today page)"),
-        "forecast": words.say("The hub (forecast)"),
-        "prompts": words.say("The hub (prompts)"),
-        "prompt": words.say("The hub (prompts)"),
-        "settlement": words.say("The hub (settlement)"),
-        "settle": words.say("The hub (settlement)"),
-        "settlement-preview": words.say("The hub (preview of a run)"),
-        "statement": words.say("The hub (statements)"),
-        "what-if": words.say("The hub (a rule tried)"),
-        "fairness": words.say("The hub (fairness report)"),
-        "verify": words.say("The hub (verification)"),
+        "today-page": words.text("The hub (Today page)"),
+        "forecast": words.text("The hub (forecast)"),
+        "prompts": words.text("The hub (prompts)"),
+        "prompt": words.text("The hub (prompts)"),
+        "settlement": words.text("The hub (settlement)"),
+        "settle": words.text("The hub (settlement)"),
+        "settlement-preview": words.text("The hub (run preview)"),
+        "statement": words.text("The hub (statements)"),
+        "what-if": words.text("The hub (trying a rule)"),
+        "fairness": words.text("The hub (fairness report)"),
+        "verify": words.text("The hub (verification)"),
     }
-    return known.get(name, words.say("The hub (%(job)s)", job=name))
+    return known.get(name, words.text("The hub (%(job)s)", job=name))
 
 
 def purpose_words(code: str, words: Localizer) -> str:
-    """What a purpose of the catalogue is for, to be read after 'to'."""
+    """What a purpose of the catalogue means, as a phrase that can follow a colon."""
     known = {
-        "settle.share": words.say("share surplus energy and settle it"),
-        "device.health": words.say("see whether devices answer, without any power"),
-        "forecast.hood": words.say("forecast the neighbourhood's sums"),
-        "forecast.home": words.say("forecast this home"),
-        "prompt.shift": words.say("propose better hours for appliances"),
-        "peers.view": words.say("show this home to the other members"),
-        "research": words.say("take part in a research project"),
-        "grid.flex": words.say("report flexibility to the grid operator"),
-        "own.view": words.say("show you your own values"),
-        "bank.pay": words.say("pay out credits and collect what is owed"),
+        "settle.share": words.text("share surplus energy and settle it"),
+        "device.health": words.text("see whether devices answer, without any amounts"),
+        "forecast.hood": words.text("forecast the neighbourhood's totals"),
+        "forecast.home": words.text("forecast this home"),
+        "prompt.shift": words.text("propose better hours for appliances"),
+        "peers.view": words.text("show this home to the other members"),
+        "research": words.text("take part in a research project"),
+        "grid.flex": words.text("report flexibility to the grid operator"),
+        "own.view": words.text("show you your own values"),
+        "bank.pay": words.text("pay out credits and collect what is owed"),
     }
     if code.startswith("research."):
-        return words.say("take part in the research project %(name)s", name=code.removeprefix("research."))
+        return words.text("take part in the research project %(name)s", name=code.removeprefix("research."))
     return known.get(code, code)
 
 
 @dataclass(frozen=True, slots=True)
 class ConsentLine:
-    """One purpose: whether it is on, what leaves the home for it, and on what it rests."""
+    """One purpose: whether it is on, what leaves the home for it, and its legal basis."""
 
     purpose: str
     is_on: bool
@@ -151,7 +147,7 @@ class ConsentPage:
 
 
 async def read_consent(store: Store, home: Home) -> ConsentSet | None:
-    """The consent in force as the home signed it; None when none has arrived or it cannot be read."""
+    """The consent in force as the home signed it; None if none has arrived or it cannot be read."""
     found = await store.consent_bytes(home.id)
     if found is None:
         return None
@@ -162,17 +158,17 @@ async def read_consent(store: Store, home: Home) -> ConsentSet | None:
 
 
 def consent_page(consent: ConsentSet | None, words: Localizer, *, now: Slot) -> ConsentPage:
-    """Every purpose of the catalogue with the rule that is in force now, or off."""
+    """Every purpose of the catalogue with the rule in force now, or switched off."""
     if consent is None:
-        return ConsentPage(words.say("Your home has not sent its consent yet"), None, ())
+        return ConsentPage(words.text("Your home has not sent its consent yet"), None, ())
     in_force = {rule.purpose: rule for rule in consent.rules if rule.covers(now, now)}
     codes = [*(code for code in CATALOGUE if code != "research"), *(c for c in in_force if c.startswith("research."))]
     lines = tuple(_line(code, in_force.get(code), words) for code in codes)
     chosen = sum(1 for code in in_force if (purpose := purpose_of(code)) and purpose.basis is Basis.CONSENT)
     headline = (
-        words.count("Beyond settlement you allow %(n)s purpose", "Beyond settlement you allow %(n)s purposes", chosen)
+        words.plural("Beyond settlement you allow %(n)s purpose", "Beyond settlement you allow %(n)s purposes", chosen)
         if chosen
-        else words.say("You share only what settlement needs")
+        else words.text("You share only what settlement needs")
     )
     return ConsentPage(headline, consent.version, lines)
 
@@ -180,9 +176,9 @@ def consent_page(consent: ConsentSet | None, words: Localizer, *, now: Slot) -> 
 def _line(code: str, rule: ConsentRule | None, words: Localizer) -> ConsentLine:
     purpose = purpose_of(code)
     bases = {
-        Basis.CONTRACT: words.say("your membership contract"),
-        Basis.INTEREST: words.say("the co-op's interest; you may object"),
-        Basis.CONSENT: words.say("your consent"),
+        Basis.CONTRACT: words.text("your membership contract"),
+        Basis.INTEREST: words.text("the co-op's interest; you may object"),
+        Basis.CONSENT: words.text("your consent"),
     }
     return ConsentLine(
         purpose=_sentence_case(purpose_words(code, words)),
@@ -199,25 +195,26 @@ def _sentence_case(text: str) -> str:
 
 def _leaves(rule: ConsentRule | None, words: Localizer) -> str:
     if rule is None:
-        return words.say("nothing")
+        return words.text("nothing")
     if not rule.measures:
-        return words.say("whether devices answer, no amounts")
+        return words.text("whether devices answer, no amounts")
     detail = {
-        Resolution.PT15M: words.say("by the quarter hour"),
-        Resolution.PT1H: words.say("by the hour"),
-        Resolution.P1D: words.say("by the day"),
-        Resolution.NONE: words.say("nothing"),
+        Resolution.PT15M: words.text("every quarter hour"),
+        Resolution.PT1H: words.text("every hour"),
+        Resolution.P1D: words.text("every day"),
+        Resolution.NONE: words.text("nothing"),
     }[rule.resolution]
     names = {
-        Measure.GRID_IMPORT: words.say("grid import"),
-        Measure.GRID_EXPORT: words.say("grid export"),
-        Measure.PV_PRODUCTION: words.say("sun"),
-        Measure.WIND_PRODUCTION: words.say("wind"),
-        Measure.BATTERY_CHARGE: words.say("battery in"),
-        Measure.BATTERY_DISCHARGE: words.say("battery out"),
-        Measure.SUBMETER: words.say("sub-meters"),
+        Measure.GRID_IMPORT: words.text("grid import"),
+        Measure.GRID_EXPORT: words.text("grid export"),
+        Measure.PV_PRODUCTION: words.text("solar production"),
+        Measure.WIND_PRODUCTION: words.text("wind production"),
+        Measure.BATTERY_CHARGE: words.text("battery charging"),
+        Measure.BATTERY_DISCHARGE: words.text("battery discharging"),
+        Measure.SUBMETER: words.text("sub-meters"),
     }
-    return ", ".join(names[measure] for measure in rule.measures) + " – " + detail
+    measures = words.listed(names[measure] for measure in rule.measures)
+    return words.text("%(measures)s – %(detail)s", measures=measures, detail=detail)
 
 
 def consent_json(consent: ConsentSet | None) -> dict[str, object]:

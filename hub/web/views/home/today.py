@@ -1,4 +1,4 @@
-"""The Today page as values: is now a good time, when is, and when to run something. It reads nothing itself."""
+"""The Today page as values: whether now is a good time, when is, and when to run something. It reads nothing itself."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _COVERED_MOSTLY: Final = 0.99
 
 @dataclass(frozen=True, slots=True)
 class StartRow:
-    """One length of a run and its best start today and tomorrow, in words."""
+    """The best start today and tomorrow for a run of one length, in words."""
 
     length: str
     today: str
@@ -28,7 +28,7 @@ class StartRow:
 
 @dataclass(frozen=True, slots=True)
 class TodayPage:
-    """Everything the page says. `says` holds the slider's sentence for every row of the picture's table."""
+    """Everything on the page. `slot_sentences` are the slider's sentences, one for each row of the picture's table."""
 
     headline: str
     lede: str
@@ -55,7 +55,7 @@ def day_axis(slots: range, words: Localizer, *, unit: str) -> ChartAxis:
 
 
 def today_page(outlook: Outlook, words: Localizer) -> TodayPage:
-    """Words and picture for an outlook; says why when there is nothing to show."""
+    """Text and picture for an outlook, or the reason why there is nothing to show."""
     today = outlook.of(outlook.today)
     if not outlook.is_enough:
         return _too_few(outlook, words)
@@ -63,9 +63,7 @@ def today_page(outlook: Outlook, words: Localizer) -> TodayPage:
     spare = find_spare(today)
     notes = []
     if not outlook.has_forecast:
-        notes.append(
-            words.say("There is no forecast right now. What came at the same time yesterday is shown instead.")
-        )
+        notes.append(words.text("There is no forecast right now, so yesterday's values are shown instead."))
     return TodayPage(
         headline=_headline(outlook, words, spare=spare),
         lede=_lede(outlook, words),
@@ -79,54 +77,59 @@ def today_page(outlook: Outlook, words: Localizer) -> TodayPage:
 
 def _too_few(outlook: Outlook, words: Localizer) -> TodayPage:
     if outlook.homes < MIN_HOMES:
-        lede = words.say(
-            "The neighbourhood's totals are shown once at least %(least)s homes share them, so that nobody can be"
-            " picked out. Now there are %(homes)s.",
-            least=words.number(MIN_HOMES),
-            homes=words.number(outlook.homes),
+        rule = words.plural(
+            "The neighbourhood's totals appear once at least %(n)s home shares its data, so that nobody can be singled"
+            " out.",
+            "The neighbourhood's totals appear once at least %(n)s homes share their data, so that nobody can be"
+            " singled out.",
+            MIN_HOMES,
         )
+        now = words.plural("So far %(n)s home does.", "So far %(n)s homes do.", outlook.homes)
     else:
-        lede = words.say(
-            "The neighbourhood's totals are shown once at least %(least)s of the homes that share them make power, so"
-            " that nobody can be picked out. Now there are %(homes)s.",
-            least=words.number(MIN_HOMES),
-            homes=words.number(outlook.makers),
+        rule = words.plural(
+            "The neighbourhood's totals appear once at least %(n)s of the homes that share their data makes power, so"
+            " that nobody can be singled out.",
+            "The neighbourhood's totals appear once at least %(n)s of the homes that share their data make power, so"
+            " that nobody can be singled out.",
+            MIN_HOMES,
         )
-    return TodayPage(words.say("Not enough homes for a street picture yet"), lede, (), None, (), 0, ())
+        now = words.plural("So far %(n)s home does.", "So far %(n)s homes do.", outlook.makers)
+    headline = words.text("Not enough homes for a picture of the street yet")
+    return TodayPage(headline, words.sentences(rule, now), (), None, (), 0, ())
 
 
 def _headline(outlook: Outlook, words: Localizer, *, spare: Sequence[SurplusSpan]) -> str:
-    """The answer: the best stretch that is not over, today or else tomorrow."""
+    """The answer: the best period that is not over yet, today or else tomorrow."""
     now = outlook.now_slot
-    left = [stretch for stretch in spare if stretch.end > now]
-    current = next((stretch for stretch in left if stretch.first <= now), None)
+    left = [span for span in spare if span.end > now]
+    current = next((span for span in left if span.first <= now), None)
     if current is not None:
         return _named(
             current.source,
-            words.say("Sun to spare now, until %(end)s", end=words.end_hour(current.end)),
-            words.say("Wind to spare now, until %(end)s", end=words.end_hour(current.end)),
-            words.say("Power to spare now, until %(end)s", end=words.end_hour(current.end)),
+            words.text("Sun to spare now, until %(end)s", end=words.end_hour(current.end)),
+            words.text("Wind to spare now, until %(end)s", end=words.end_hour(current.end)),
+            words.text("Power to spare now, until %(end)s", end=words.end_hour(current.end)),
         )
     if left:
-        best = max(left, key=lambda stretch: stretch.energy_wh)
+        best = max(left, key=lambda span: span.energy_wh)
         hours = {"first": words.hour(best.first), "end": words.end_hour(best.end)}
         return _named(
             best.source,
-            words.say("Sun to spare from %(first)s to %(end)s", **hours),
-            words.say("Wind to spare from %(first)s to %(end)s", **hours),
-            words.say("Power to spare from %(first)s to %(end)s", **hours),
+            words.text("Sun to spare from %(first)s to %(end)s", **hours),
+            words.text("Wind to spare from %(first)s to %(end)s", **hours),
+            words.text("Power to spare from %(first)s to %(end)s", **hours),
         )
     tomorrow = find_spare([moment for moment in outlook.moments if moment.slot >= outlook.today.stop])
     if tomorrow:
-        best = max(tomorrow, key=lambda stretch: stretch.energy_wh)
+        best = max(tomorrow, key=lambda span: span.energy_wh)
         hours = {"first": words.hour(best.first), "end": words.end_hour(best.end)}
         return _named(
             best.source,
-            words.say("Sun to spare tomorrow from %(first)s to %(end)s", **hours),
-            words.say("Wind to spare tomorrow from %(first)s to %(end)s", **hours),
-            words.say("Power to spare tomorrow from %(first)s to %(end)s", **hours),
+            words.text("Sun to spare tomorrow from %(first)s to %(end)s", **hours),
+            words.text("Wind to spare tomorrow from %(first)s to %(end)s", **hours),
+            words.text("Power to spare tomorrow from %(first)s to %(end)s", **hours),
         )
-    return words.say("No power to spare for now")
+    return words.text("No power to spare at the moment")
 
 
 def _named(source: str, sun: str, wind: str, both: str) -> str:
@@ -137,15 +140,15 @@ def _lede(outlook: Outlook, words: Localizer) -> str:
     """One sentence with the newest quarter hour that was measured."""
     measured = [moment for moment in outlook.moments if moment.is_measured]
     if not measured:
-        return words.say("Nothing has been measured today yet.")
+        return words.text("Nothing has been measured today yet.")
     last = measured[-1]
     return moment_sentence(last, words)
 
 
 def moment_sentence(moment: SlotOutlook, words: Localizer) -> str:
-    """One slot in one sentence: past as it was, future with its likely range."""
+    """One slot in one sentence: the past as measured, the future with its likely range."""
     if moment.made_wh is None or moment.used_wh is None or moment.spare_wh is None:
-        return words.say("%(time)s: nothing is known.", time=words.clock(moment.slot))
+        return words.text("%(time)s: no values are known.", time=words.clock(moment.slot))
     parts = {
         "time": words.clock(moment.slot),
         "made": words.kw(moment.made_wh),
@@ -154,21 +157,21 @@ def moment_sentence(moment: SlotOutlook, words: Localizer) -> str:
     }
     if moment.is_measured:
         if moment.spare_wh > 0:
-            return words.say(
+            return words.text(
                 "At %(time)s we made %(made)s and used %(used)s: %(rest)s to spare.",
                 **parts,
             )
-        return words.say("At %(time)s we made %(made)s and used %(used)s: the grid gave %(rest)s.", **parts)
+        return words.text("At %(time)s we made %(made)s and used %(used)s: %(rest)s came from the grid.", **parts)
     if moment.low_wh is None or moment.high_wh is None:
-        return words.say("At %(time)s perhaps %(made)s made and %(used)s used, as the day before.", **parts)
+        return words.text("At %(time)s we may make %(made)s and use %(used)s, as on the day before.", **parts)
     parts |= {"low": words.kw(moment.low_wh), "high": words.kw(moment.high_wh)}
     if moment.spare_wh > 0:
-        return words.say(
+        return words.text(
             "At %(time)s we will likely make %(made)s (between %(low)s and %(high)s) and use %(used)s:"
             " about %(rest)s to spare.",
             **parts,
         )
-    return words.say(
+    return words.text(
         "At %(time)s we will likely make %(made)s (between %(low)s and %(high)s) and use %(used)s:"
         " about %(rest)s from the grid.",
         **parts,
@@ -180,15 +183,15 @@ def _picture(outlook: Outlook, words: Localizer, *, spare: Sequence[SurplusSpan]
     sentence = _picture_sentence(moments, words, spare=spare)
     spells = tuple(
         ChartSpan(
-            stretch.first - slots.start,
-            stretch.end - slots.start,
-            words.say("%(first)s to %(end)s", first=words.hour(stretch.first), end=words.end_hour(stretch.end)),
+            span.first - slots.start,
+            span.end - slots.start,
+            words.text("%(first)s to %(end)s", first=words.hour(span.first), end=words.end_hour(span.end)),
         )
-        for stretch in spare
+        for span in spare
     )
     return draw_day(
         "day",
-        words.say("The neighbourhood on %(day)s", day=words.day(day_of(slots.start, words.tz))),
+        words.text("The neighbourhood on %(day)s", day=words.day(day_of(slots.start, words.tz))),
         axis=day_axis(slots, words, unit="kW"),
         made=[_as_kw(moment.made_wh) for moment in moments],
         band=[
@@ -208,35 +211,36 @@ def _picture(outlook: Outlook, words: Localizer, *, spare: Sequence[SurplusSpan]
 def _picture_sentence(moments: Sequence[SlotOutlook], words: Localizer, *, spare: Sequence[SurplusSpan]) -> str:
     known = [moment for moment in moments if moment.made_wh is not None]
     if not known:
-        return words.say("Nothing is known about this day yet.")
+        return words.text("Nothing is known about this day yet.")
     top = max(known, key=lambda moment: moment.made_wh or 0.0)
-    made = words.say(
-        "Most is made around %(time)s: %(made)s.", time=words.clock(top.slot), made=words.kw(top.made_wh or 0.0)
+    made = words.text(
+        "Production is highest around %(time)s: %(made)s.",
+        time=words.clock(top.slot),
+        made=words.kw(top.made_wh or 0.0),
     )
     if not spare:
-        return made + " " + words.say("At no time is there power to spare.")
-    hours = ", ".join(
-        words.say("%(first)s to %(end)s", first=words.hour(stretch.first), end=words.end_hour(stretch.end))
-        for stretch in spare
+        return words.sentences(made, words.text("There is no power to spare at any time."))
+    hours = words.listed(
+        words.text("%(first)s to %(end)s", first=words.hour(span.first), end=words.end_hour(span.end)) for span in spare
     )
-    total = words.kwh(sum(stretch.energy_wh for stretch in spare))
-    return made + " " + words.say("There is power to spare from %(hours)s, %(total)s in all.", hours=hours, total=total)
+    total = words.kwh(sum(span.energy_wh for span in spare))
+    return words.sentences(made, words.text("Power to spare: %(hours)s, %(total)s in total.", hours=hours, total=total))
 
 
 def _table(moments: Sequence[SlotOutlook], words: Localizer) -> ChartTable:
     heads = (
-        words.say("Time"),
-        words.say("We make"),
-        words.say("Likely range"),
-        words.say("We use"),
-        words.say("To spare"),
+        words.text("Time"),
+        words.text("We make"),
+        words.text("Likely range"),
+        words.text("We use"),
+        words.text("To spare"),
     )
     rows = []
     for moment in moments:
         likely = (
             f"{words.kw(moment.low_wh)} – {words.kw(moment.high_wh)}"
             if moment.low_wh is not None and moment.high_wh is not None
-            else words.say("measured")
+            else words.text("measured")
             if moment.is_measured
             else "–"
         )
@@ -254,23 +258,23 @@ def _start_row(length: int, ahead: Sequence[SlotOutlook], *, outlook: Outlook, w
     for moments in (today, tomorrow):
         best = best_start(moments, length)
         if best is None:
-            cells += [words.say("not known"), ""]
+            cells += [words.text("not known"), ""]
             continue
-        at = words.say("now") if best.first == outlook.now_slot else words.clock(best.first)
+        at = words.text("now") if best.first == outlook.now_slot else words.clock(best.first)
         cells += [at, _covered(best.covered, words)]
     return StartRow(_length(length, words), *cells)
 
 
 def _length(slots: int, words: Localizer) -> str:
     if slots < SLOTS_PER_HOUR:
-        return words.say("%(n)s minutes", n=words.number(slots * 15))
-    return words.count("%(n)s hour", "%(n)s hours", slots // SLOTS_PER_HOUR)
+        return words.plural("%(n)s minute", "%(n)s minutes", slots * 15)
+    return words.plural("%(n)s hour", "%(n)s hours", slots // SLOTS_PER_HOUR)
 
 
 def _covered(share: float, words: Localizer) -> str:
     if share >= _COVERED_MOSTLY:
-        return words.say("our own power")
-    return words.say("partly our own power") if share > 0 else words.say("from the grid, least busy")
+        return words.text("our own power")
+    return words.text("partly our own power") if share > 0 else words.text("from the grid, at the quietest time")
 
 
 def _kw(slot_wh: float) -> float:
@@ -282,7 +286,7 @@ def _as_kw(slot_wh: float | None) -> float | None:
 
 
 def today_json(outlook: Outlook) -> dict[str, object]:
-    """The same outlook for programs: Wh per slot, null where nothing is known."""
+    """The same outlook for programs: Wh per slot, null if nothing is known."""
     return {
         "now_slot": outlook.now_slot,
         "now": format_slot(outlook.now_slot),
@@ -290,8 +294,8 @@ def today_json(outlook: Outlook) -> dict[str, object]:
         "is_enough": outlook.is_enough,
         "has_forecast": outlook.has_forecast,
         "spare": [
-            {"first_slot": stretch.first, "end_slot": stretch.end, "energy_wh": round(stretch.energy_wh)}
-            for stretch in find_spare(outlook.of(outlook.today))
+            {"first_slot": span.first, "end_slot": span.end, "energy_wh": round(span.energy_wh)}
+            for span in find_spare(outlook.of(outlook.today))
         ],
         "moments": [
             {

@@ -1,1 +1,1 @@
-"""What the pages on money show: runs, statements, bills, credits, payments, objections."""
+"""What the pages about money show: runs, statements, bills, credits, payments, objections."""

@@ -1,4 +1,4 @@
-"""A member's credits from the ledger: the month, its days, and one day down to its quarter hours. Own entries only."""
+"""A member's credits from the ledger: the month, its days, and the quarter hours of a day. Own entries only."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ from protocols.slots import format_slot
 
 @dataclass(frozen=True, slots=True)
 class DayBooked:
-    """What is booked for a member on one local day. `credit_nano` is positive when the co-op owes the member."""
+    """What is booked for a member on one local day. `credit_nano` is positive if the co-op owes the member."""
 
     day: date
     given_wh: int
@@ -34,7 +34,7 @@ class DayBooked:
 
 
 def month_of(text: str | None, *, today: date) -> date:
-    """The first day of the month a visitor asked for as 'YYYY-MM'; this month for anything else."""
+    """The first day of the requested month, 'YYYY-MM'; the current month for anything else."""
     try:
         return date.fromisoformat(f"{text}-01") if text and len(text) == len("2026-06") else today.replace(day=1)
     except ValueError:
@@ -42,7 +42,7 @@ def month_of(text: str | None, *, today: date) -> date:
 
 
 def month_days(first: date) -> tuple[str, str]:
-    """First and last day of the month as the store takes them."""
+    """First and last day of the month, as the store expects them."""
     return first.isoformat(), (_next_month(first) - timedelta(days=1)).isoformat()
 
 
@@ -51,7 +51,7 @@ def _next_month(first: date) -> date:
 
 
 def booked_days(rows: Sequence[EntryRow], runs: Sequence[RunRow], *, member: str) -> tuple[DayBooked, ...]:
-    """The member's booked days in order; differences of later runs are added to the day they correct."""
+    """The member's booked days in order; differences booked by later runs are added to the day they correct."""
     newest = {run.day: run for run in runs}
     sums: dict[str, dict[str, int]] = {}
     keys: dict[str, list[str]] = {}
@@ -92,7 +92,7 @@ class DayLine:
 
 @dataclass(frozen=True, slots=True)
 class CreditsPage:
-    """The month. `sums` are (words, value) pairs."""
+    """The month. `sums` are (label, value) pairs."""
 
     headline: str
     lede: str
@@ -112,28 +112,30 @@ def credits_page(days: Sequence[DayBooked], words: Localizer, *, first: date, to
     earned, spent = sum(day.earned_nano for day in days), sum(day.spent_nano for day in days)
     month = words.month(first)
     headline = (
-        words.say(
+        words.text(
             "You gave %(given)s to neighbours and got %(received)s",
             given=words.kwh(given),
             received=words.kwh(received),
         )
         if days
-        else words.say("Nothing is settled for %(month)s yet", month=month)
+        else words.text("Nothing is settled for %(month)s yet", month=month)
     )
     following = _next_month(first)
     return CreditsPage(
         headline=headline,
-        lede=_lede(earned - spent, words, month=month) if days else words.say("A day is settled in the night after."),
+        lede=_lede(earned - spent, words, month=month)
+        if days
+        else words.text("Each day is settled the following night."),
         month=month,
         month_key=f"{first:%Y-%m}",
         before=f"{first - timedelta(days=1):%Y-%m}",
         after=f"{following:%Y-%m}" if following <= today else "",
         sums=(
-            (words.say("Earned for what you gave"), words.money(earned)),
-            (words.say("Spent on what you got"), words.money(-spent)),
-            (words.say("Credits of the month"), words.money(earned - spent)),
-            (words.say("Bought from the grid"), words.kwh(sum(day.imported_wh for day in days))),
-            (words.say("Sold to the grid"), words.kwh(sum(day.exported_wh for day in days))),
+            (words.text("Earned for what you gave"), words.money(earned)),
+            (words.text("Spent on what you got"), words.money(-spent)),
+            (words.text("Credits of the month"), words.money(earned - spent)),
+            (words.text("Bought from the grid"), words.kwh(sum(day.imported_wh for day in days))),
+            (words.text("Sold to the grid"), words.kwh(sum(day.exported_wh for day in days))),
         ),
         picture=_picture(days, words, first=first) if days else None,
         lines=tuple(_line(day, words) for day in reversed(days)),
@@ -144,8 +146,8 @@ def credits_page(days: Sequence[DayBooked], words: Localizer, *, first: date, to
 def _lede(credit_nano: int, words: Localizer, *, month: str) -> str:
     amount = words.money(abs(credit_nano))
     if credit_nano >= 0:
-        return words.say("For %(month)s the co-op owes you %(amount)s.", month=month, amount=amount)
-    return words.say("For %(month)s you owe the co-op %(amount)s.", month=month, amount=amount)
+        return words.text("For %(month)s, the co-op owes you %(amount)s.", month=month, amount=amount)
+    return words.text("For %(month)s, you owe the co-op %(amount)s.", month=month, amount=amount)
 
 
 def _line(day: DayBooked, words: Localizer) -> DayLine:
@@ -160,15 +162,15 @@ def _line(day: DayBooked, words: Localizer) -> DayLine:
 
 
 def _picture(days: Sequence[DayBooked], words: Localizer, *, first: date) -> Chart:
-    """The running sum of the month's credits after each day of the month; days ahead stay empty."""
+    """The running total of the month's credits after each day; future days stay empty."""
     length = (_next_month(first) - first).days
     by_day = {day.day: day.credit_nano for day in days}
     balance, running = [], 0
     for i in range((days[-1].day - first).days + 1):
         running += by_day.get(first + timedelta(days=i), 0)
         balance.append(running / NANO_PER_UNIT)
-    sentence = words.say(
-        "The month's credits stand at %(amount)s after %(day)s.",
+    sentence = words.text(
+        "After %(day)s, the month's credits are %(amount)s.",
         amount=words.money(running),
         day=words.short_day(days[-1].day),
     )
@@ -179,14 +181,14 @@ def _picture(days: Sequence[DayBooked], words: Localizer, *, first: date) -> Cha
         write=lambda value: words.number(value, 2 if abs(value) < 1 else 1 if abs(value) < 10 else 0),
     )
     rows = tuple((words.short_day(day.day), words.money(day.credit_nano)) for day in days)
-    table = ChartTable((words.say("Day"), words.say("Credits")), rows)
-    title = words.say("Credits in %(month)s, added up", month=words.month(first))
+    table = ChartTable((words.text("Day"), words.text("Credits")), rows)
+    title = words.text("Credits in %(month)s, running total", month=words.month(first))
     return draw_balance("balance", title, axis=axis, balance=balance, sentence=sentence, table=table)
 
 
 @dataclass(frozen=True, slots=True)
 class DayPage:
-    """One settled day, opened: its quarter hours, its rule and its runs."""
+    """One settled day: its quarter hours, its rule and its runs."""
 
     headline: str
     lede: str
@@ -199,13 +201,13 @@ class DayPage:
 
 
 def day_page(booked: DayBooked, runs: Sequence[RunRow], words: Localizer, *, member: str) -> DayPage:
-    """The page for one booked day; its quarter hours come from the newest run's record."""
+    """The page of one booked day; its quarter hours come from the newest run's record."""
     newest = runs[-1]
     slots = own_slots(newest.allocation, member)
     open_slots = sum(1 for slot in slots if not slot.is_present)
     return DayPage(
         headline=words.day(booked.day),
-        lede=words.say(
+        lede=words.text(
             "You gave %(given)s to neighbours and got %(received)s: %(amount)s.",
             given=words.kwh(booked.given_wh),
             received=words.kwh(booked.received_wh),
@@ -213,13 +215,13 @@ def day_page(booked: DayBooked, runs: Sequence[RunRow], words: Localizer, *, mem
         ),
         month_key=f"{booked.day:%Y-%m}",
         sums=(
-            (words.say("Earned for what you gave"), words.money(booked.earned_nano)),
-            (words.say("Spent on what you got"), words.money(-booked.spent_nano)),
+            (words.text("Earned for what you gave"), words.money(booked.earned_nano)),
+            (words.text("Spent on what you got"), words.money(-booked.spent_nano)),
         ),
         table=_slot_table(slots, words),
-        provisional=words.count(
-            "%(n)s quarter hour has no reading of yours and stays out until one arrives.",
-            "%(n)s quarter hours have no reading of yours and stay out until one arrives.",
+        provisional=words.plural(
+            "%(n)s quarter hour has no reading of yours and does not count until one arrives.",
+            "%(n)s quarter hours have no readings of yours and do not count until they arrive.",
             open_slots,
         )
         if open_slots
@@ -231,18 +233,18 @@ def day_page(booked: DayBooked, runs: Sequence[RunRow], words: Localizer, *, mem
 
 def _slot_table(slots: Sequence[OwnSlot], words: Localizer) -> ChartTable:
     heads = (
-        words.say("From"),
-        words.say("Injected, Wh"),
-        words.say("given, Wh"),
-        words.say("Drawn, Wh"),
-        words.say("got, Wh"),
-        words.say("State"),
+        words.text("From"),
+        words.text("Fed in, Wh"),
+        words.text("given, Wh"),
+        words.text("Drawn, Wh"),
+        words.text("got, Wh"),
+        words.text("State"),
     )
     rows = []
     for slot in slots:
         amounts = (slot.surplus_wh, slot.given_wh, slot.demand_wh, slot.received_wh)
         cells = [words.number(amount) if slot.is_present else "–" for amount in amounts]
-        rows.append((words.clock(slot.slot), *cells, words.say("may change") if slot.is_provisional else ""))
+        rows.append((words.clock(slot.slot), *cells, words.text("may change") if slot.is_provisional else ""))
     return ChartTable(heads, tuple(rows))
 
 
@@ -280,7 +282,7 @@ def day_json(day: DayBooked) -> dict[str, object]:
 
 
 def days_csv(days: Sequence[DayBooked]) -> str:
-    """The same days as comma-separated values with a header line."""
+    """The same days as CSV with a header line."""
     text = io.StringIO()
     writer = csv.writer(text)
     names = ("day", "given_wh", "received_wh", "imported_wh", "exported_wh", "earned_nano", "spent_nano")

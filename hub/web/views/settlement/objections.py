@@ -1,4 +1,4 @@
-"""Objections as pages show them: to the member who made them, and to the board that decides."""
+"""Objections as pages show them: to the member who made them, and to the board, which decides."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -30,7 +30,7 @@ class ObjectionLine:
 def objection_lines(
     rows: Sequence[ObjectionRow], words: Localizer, *, members: Sequence[Member], reader: str, now_s: float
 ) -> tuple[ObjectionLine, ...]:
-    """Those that wait first, by deadline, then the decided ones, the newest first."""
+    """Undecided objections first, by deadline, then the decided ones, the newest first."""
     names = {member.id: member.name for member in members}
     waiting = sorted((row for row in rows if row.verdict is None), key=lambda row: (row.due_at, row.id))
     decided = sorted((row for row in rows if row.verdict is not None), key=lambda row: -row.id)
@@ -38,18 +38,18 @@ def objection_lines(
 
 
 def amount_words(line: str, stated: int, words: Localizer) -> str:
-    """What a line says."""
+    """The amount of a statement line, as text."""
     return words.kwh(stated) if line in ENERGY_LINES else words.money(stated)
 
 
 def place_words(month: str, day: str, words: Localizer) -> str:
-    """Which day or month is meant."""
+    """The day or month that the objection is about."""
     return words.day(date.fromisoformat(day)) if day else words.month(date.fromisoformat(f"{month}-01"))
 
 
 def _line(row: ObjectionRow, words: Localizer, *, names: Mapping[str, str], reader: str, now_s: float) -> ObjectionLine:
     state = row.verdict or ("overdue" if now_s > row.due_at else "open")
-    what = words.say("%(line)s, %(place)s", line=labels(words)[row.line], place=place_words(row.month, row.day, words))
+    what = words.text("%(line)s, %(place)s", line=labels(words)[row.line], place=place_words(row.month, row.day, words))
     return ObjectionLine(
         id=row.id,
         who=names.get(row.member, row.member),
@@ -68,10 +68,10 @@ def _line(row: ObjectionRow, words: Localizer, *, names: Mapping[str, str], read
 def _state_words(row: ObjectionRow, state: str, words: Localizer) -> str:
     due = words.moment(row.due_at)
     return {
-        "open": words.say("frozen, the board decides by %(moment)s", moment=due),
-        "overdue": words.say("frozen, the board should have decided by %(moment)s", moment=due),
-        "accepted": words.say("accepted: a later run puts it right"),
-        "rejected": words.say("rejected: the amount stands"),
+        "open": words.text("frozen, decision due by %(moment)s", moment=due),
+        "overdue": words.text("frozen, decision overdue since %(moment)s", moment=due),
+        "accepted": words.text("accepted: a later run corrects it"),
+        "rejected": words.text("rejected: the amount does not change"),
     }[state]
 
 
@@ -80,8 +80,8 @@ def _decision(row: ObjectionRow, names: Mapping[str, str], words: Localizer) -> 
         return ""
     who, when = names.get(row.board_member, row.board_member), words.moment(row.decided_at)
     if row.verdict == ACCEPTED:
-        return words.say("%(who)s accepted it on %(when)s: %(why)s", who=who, when=when, why=row.decision)
-    return words.say("%(who)s rejected it on %(when)s: %(why)s", who=who, when=when, why=row.decision)
+        return words.text("%(who)s accepted it on %(when)s: %(why)s", who=who, when=when, why=row.decision)
+    return words.text("%(who)s rejected it on %(when)s: %(why)s", who=who, when=when, why=row.decision)
 
 
 def objection_json(row: ObjectionRow) -> dict[str, object]:

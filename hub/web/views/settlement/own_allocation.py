@@ -1,4 +1,4 @@
-"""One member's own column out of a run's packed allocation record. The other columns are never handed on."""
+"""One member's own column from a run's packed allocation record. The other columns never leave this module."""
 
 import json
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from protocols.slots import Slot
 class OwnSlot:
     """What a run settled for one member in one interval. Units: Wh.
 
-    Provisional: some member's reading is missing in it. Not present: the member's own reading is.
+    Provisional: some member's reading is missing. Not present: the member's own reading is missing.
     """
 
     slot: Slot
@@ -27,9 +27,9 @@ class OwnSlot:
 
 
 def own_slots(record: bytes, member: str) -> tuple[OwnSlot, ...]:
-    """The member's intervals in order; none when the member was not in the run.
+    """The member's intervals in order; none if the member was not in the run.
 
-    Raises: ValueError for bytes that are no allocation record.
+    Raises: ValueError if the bytes are not an allocation record.
     """
     head_end = record.find(b"\n", len(RECORD_TAG))
     if not record.startswith(RECORD_TAG) or head_end < 0:

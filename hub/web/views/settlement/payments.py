@@ -1,4 +1,4 @@
-"""Payment orders as pages show them: to a member own payments, to the board whole orders. Never an account number."""
+"""Payment orders as pages show them: members see their own payments, the board whole orders. No account numbers."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from hub.web.frame.translation import Localizer
 
 @dataclass(frozen=True, slots=True)
 class OwnPayment:
-    """One payment of a member: what it is, how much, and how it stands."""
+    """One payment of a member: what it is for, the amount, and its state."""
 
     what: str
     amount: str
@@ -22,7 +22,7 @@ class OwnPayment:
 
 @dataclass(frozen=True, slots=True)
 class OrderCard:
-    """One order for the board: who gets or pays how much, and what this reader may still say."""
+    """One order for the board: who gets or pays how much, and what this reader may do."""
 
     message_id: str
     headline: str
@@ -48,27 +48,27 @@ def own_payments(orders: Sequence[PaymentOrderRecord], member: str, words: Local
 def _own(order: PaymentOrderRecord, payment: Payment, words: Localizer) -> OwnPayment:
     months = months_words(payment, words)
     if order.kind == PAYOUTS:
-        what = words.say("To you for %(months)s", months=months)
+        what = words.text("To you: %(months)s", months=months)
     else:
-        what = words.say("From you for %(months)s", months=months)
+        what = words.text("From you: %(months)s", months=months)
     return OwnPayment(what, words.money(payment.amount_cent * CENT_NANO), _own_state(order, payment, words))
 
 
 def _own_state(order: PaymentOrderRecord, payment: Payment, words: Localizer) -> str:
     reason = next((why for reference, why, _ in order.returned if reference == payment.reference), None)
     if reason is not None:
-        return words.say("came back from the bank: %(reason)s", reason=reason)
+        return words.text("returned by the bank: %(reason)s", reason=reason)
     if order.booked_on is not None:
-        return words.say("done on %(day)s", day=_day(order.booked_on, words))
+        return words.text("done on %(day)s", day=_day(order.booked_on, words))
     if order.state == WRITTEN:
-        return words.say("with the bank, for %(day)s", day=_day(order.pay_on, words))
-    return words.say("being prepared, for %(day)s", day=_day(order.pay_on, words))
+        return words.text("sent to the bank, for %(day)s", day=_day(order.pay_on, words))
+    return words.text("being prepared, for %(day)s", day=_day(order.pay_on, words))
 
 
 def months_words(payment: Payment, words: Localizer) -> str:
     """The months a payment covers: one, or from the first to the last."""
     first, last = (words.month(date.fromisoformat(f"{payment.months[i][0]}-01")) for i in (0, -1))
-    return first if first == last else words.say("%(first)s to %(last)s", first=first, last=last)
+    return first if first == last else words.text("%(first)s to %(last)s", first=first, last=last)
 
 
 def own_payments_json(orders: Iterable[PaymentOrderRecord], member: str) -> list[dict[str, object]]:
@@ -100,19 +100,13 @@ def order_cards(
 
 
 def _card(order: PaymentOrderRecord, words: Localizer, *, names: Mapping[str, str], reader: str) -> OrderCard:
-    amount, day = words.money(order.total_cent * CENT_NANO), _day(order.pay_on, words)
-    count = len(order.payments)
-    if order.kind == PAYOUTS:
-        headline = words.count("%(n)s payout, %(amount)s", "%(n)s payouts, %(amount)s", count, amount=amount)
-    else:
-        headline = words.count("%(n)s collection, %(amount)s", "%(n)s collections, %(amount)s", count, amount=amount)
     approvals, withdrawals = ([word[0] for word in each] for each in (order.approvals, order.withdrawals))
     return OrderCard(
         message_id=order.message_id,
-        headline=words.say("%(what)s for %(day)s", what=headline, day=day),
+        headline=_headline(order, words),
         state=_state_words(order, words),
         is_fine=order.state in (APPROVED, WRITTEN, BOOKED),
-        decisions=tuple(_said(order, words, names=names)),
+        decisions=tuple(_history(order, words, names=names)),
         payments=tuple(
             (
                 names.get(payment.member, payment.member),
@@ -126,24 +120,36 @@ def _card(order: PaymentOrderRecord, words: Localizer, *, names: Mapping[str, st
     )
 
 
-def _said(order: PaymentOrderRecord, words: Localizer, *, names: Mapping[str, str]) -> Iterable[str]:
+def _headline(order: PaymentOrderRecord, words: Localizer) -> str:
+    parts = {"amount": words.money(order.total_cent * CENT_NANO), "day": _day(order.pay_on, words)}
+    count = len(order.payments)
+    if order.kind == PAYOUTS:
+        return words.plural(
+            "%(n)s payout on %(day)s, %(amount)s", "%(n)s payouts on %(day)s, %(amount)s", count, **parts
+        )
+    return words.plural(
+        "%(n)s collection on %(day)s, %(amount)s", "%(n)s collections on %(day)s, %(amount)s", count, **parts
+    )
+
+
+def _history(order: PaymentOrderRecord, words: Localizer, *, names: Mapping[str, str]) -> Iterable[str]:
     for member, at in order.approvals:
         who, when = names.get(member, member), words.moment(at)
-        yield words.say("%(who)s approved it on %(when)s", who=who, when=when)
+        yield words.text("%(who)s approved it on %(when)s", who=who, when=when)
     for member, at, reason in order.withdrawals:
         who, when = names.get(member, member), words.moment(at)
-        yield words.say("%(who)s withdrew it on %(when)s: %(reason)s", who=who, when=when, reason=reason)
+        yield words.text("%(who)s withdrew it on %(when)s: %(reason)s", who=who, when=when, reason=reason)
     for reference, reason, _ in order.returned:
-        yield words.say("%(reference)s came back: %(reason)s", reference=reference, reason=reason)
+        yield words.text("%(reference)s was returned: %(reason)s", reference=reference, reason=reason)
 
 
 def _state_words(order: PaymentOrderRecord, words: Localizer) -> str:
     return {
-        DRAFT: words.say("waits for two board members"),
-        APPROVED: words.say("approved: its file may be written"),
-        WRITTEN: words.say("its file is written for the bank"),
-        BOOKED: words.say("executed and booked"),
-        WITHDRAWN: words.say("withdrawn: what it covered is due again"),
+        DRAFT: words.text("waiting for approval by two board members"),
+        APPROVED: words.text("approved: the bank file can be written"),
+        WRITTEN: words.text("the bank file has been written"),
+        BOOKED: words.text("executed and booked"),
+        WITHDRAWN: words.text("withdrawn: what it covered is due again"),
     }[order.state]
 
 

@@ -1,6 +1,6 @@
-"""A statement as its page shows it: the month, each number opened into its days, and one day down to slots and entries.
+"""A statement as its page shows it: the month, each number by day, and one day with its slots and entries.
 
-Every value comes from the signed statement itself; nothing is added up anew but for reading.
+Every value comes from the signed statement; sums are recalculated only for display.
 """
 
 import json
@@ -12,7 +12,8 @@ from typing import Any, Final
 from hub.core.ledger.objections import ENERGY_LINES, MONEY_LINES
 from hub.core.settlement.money import CENT_NANO
 from hub.core.settlement.slot_marks import ESTIMATED, HELD, MARK_WORDS, REJECTED
-from hub.core.statements.document import StatementFiles, interval_marks
+from hub.core.statements.document import StatementFiles
+from hub.core.statements.tables import interval_marks
 from hub.web.frame.charts import ChartTable
 from hub.web.frame.translation import NO_BREAK, Localizer
 from hub.web.views.settlement.bills import BillView, balance_cent, bill_views, payment_rows, waiting_lines
@@ -25,7 +26,7 @@ COMPARED: Final = ("alone", "cost", "benefit")
 
 @dataclass(frozen=True, slots=True)
 class StatementSum:
-    """One number of the month, and what each day adds to it: (day, address, value). `frozen` says until when."""
+    """One number of the month, and what each day adds: (day, address, value). `frozen` says until when."""
 
     name: str
     label: str
@@ -36,7 +37,7 @@ class StatementSum:
 
 @dataclass(frozen=True, slots=True)
 class ChangedAmount:
-    """A number that is not what the statement before said."""
+    """A number that differs from the previous statement."""
 
     label: str
     before: str
@@ -45,7 +46,7 @@ class ChangedAmount:
 
 @dataclass(frozen=True, slots=True)
 class StatementPage:
-    """The month's statement."""
+    """The statement of a month."""
 
     headline: str
     lede: str
@@ -71,7 +72,7 @@ class StatementPage:
 class StatementDay:
     """One day of a statement: its intervals, rule, run, entries and signed root.
 
-    A sum is (line one may object to, or empty; words; value; until when it is frozen, or empty).
+    A sum is (line that a member can object to, or empty; label; value; until when it is frozen, or empty).
     """
 
     headline: str
@@ -91,19 +92,19 @@ class StatementDay:
 
 
 def labels(words: Localizer) -> dict[str, str]:
-    """What every number of a statement is called."""
+    """The label of every number in a statement."""
     return {
-        "demand": words.say("Drawn at your connection"),
-        "received": words.say("Received from neighbours"),
-        "imported": words.say("Bought from the grid"),
-        "surplus": words.say("Fed in at your connection"),
-        "sold": words.say("Given to neighbours"),
-        "exported": words.say("Sold to the grid"),
-        "debit": words.say("To pay for energy from neighbours"),
-        "credit": words.say("To receive for energy given to neighbours"),
-        "alone": words.say("Cost standing alone"),
-        "cost": words.say("Cost with neighbours"),
-        "benefit": words.say("Gained by sharing"),
+        "demand": words.text("Drawn at your connection"),
+        "received": words.text("Received from neighbours"),
+        "imported": words.text("Bought from the grid"),
+        "surplus": words.text("Fed in at your connection"),
+        "sold": words.text("Given to neighbours"),
+        "exported": words.text("Sold to the grid"),
+        "debit": words.text("To pay for energy from neighbours"),
+        "credit": words.text("To receive for energy given to neighbours"),
+        "alone": words.text("Cost without sharing"),
+        "cost": words.text("Cost with sharing"),
+        "benefit": words.text("Gained by sharing"),
     }
 
 
@@ -130,7 +131,7 @@ def statement_page(files: StatementFiles, words: Localizer) -> StatementPage:
         changed_days=tuple((_short(day, words), day_address(statement, day)) for day in changed_days),
         has_last=changes is not None,
         later=tuple((_short(day, words), later_words(why, words)) for day, why in files.later.items()),
-        missing=" ".join(filter(None, (_missing(statement, words), _marked(statement, words)))),
+        missing=words.sentences(_missing(statement, words), _marked(statement, words)),
         frozen=_frozen(files.payment, words),
         bills=bill_views(statement, words),
         payment=payment_rows(files.payment, words),
@@ -140,36 +141,38 @@ def statement_page(files: StatementFiles, words: Localizer) -> StatementPage:
 
 def _headline(state: str, month: str, words: Localizer) -> str:
     if state == "provisional":
-        return words.say("%(month)s so far", month=month)
-    return words.say("Statement of %(month)s", month=month)
+        return words.text("%(month)s so far", month=month)
+    return words.text("Statement of %(month)s", month=month)
 
 
 def state_of(statement: Document) -> str:
-    """provisional, billed or final."""
+    """One of provisional, billed and final."""
     return "final" if statement["state"] == "final" else "billed" if statement["billed"] else "provisional"
 
 
 def day_address(statement: Document, day: str) -> str:
-    """Where a day of the statement is opened."""
+    """The address of one day of the statement."""
     return f"/credits/statement/{statement['month']}/{day}"
 
 
 def _state_words(state: str, words: Localizer) -> str:
     return {
-        "provisional": words.say("So far, and not a bill: it is provisional and may still change."),
-        "billed": words.say("Billed: later readings can still correct it, as a difference in a later statement."),
-        "final": words.say("Final: only the decision of a dispute can still change it."),
+        "provisional": words.text("Provisional: this is not a bill, and it may still change."),
+        "billed": words.text("Billed: later readings can still lead to a correction in a later statement."),
+        "final": words.text("Final: only the decision on a dispute can still change it."),
     }[state]
 
 
 def later_words(why: str, words: Localizer) -> str:
-    """Why a day has something newer than the statement."""
+    """What has changed about a day since the statement."""
     known = {
-        "new readings": words.say("readings have arrived since"),
-        "members changed": words.say("memberships have changed since"),
-        "another rule": words.say("another rule is in force for it since"),
-        "the board decided": words.say("the board has decided on readings in doubt since"),
-        "a newer run that is not published yet": words.say("it is settled anew, and the board has not published that"),
+        "new readings": words.text("more readings have arrived"),
+        "members changed": words.text("memberships have changed"),
+        "another rule": words.text("another rule is now in force for it"),
+        "the board decided": words.text("the board has decided on readings in doubt"),
+        "a newer run that is not published yet": words.text(
+            "it has been settled again, and the board has not published that run yet"
+        ),
     }
     return known.get(why, why)
 
@@ -178,34 +181,34 @@ def _lede(balance_cent: int, words: Localizer, *, is_billed: bool) -> str:
     amount = words.money(abs(balance_cent) * CENT_NANO)
     if not is_billed:
         if balance_cent >= 0:
-            return words.say("So far it comes to %(amount)s that the co-op owes you.", amount=amount)
-        return words.say("So far it comes to %(amount)s that you owe the co-op.", amount=amount)
+            return words.text("So far the co-op owes you %(amount)s.", amount=amount)
+        return words.text("So far you owe the co-op %(amount)s.", amount=amount)
     if balance_cent >= 0:
-        return words.say("The co-op owes you %(amount)s for this month.", amount=amount)
-    return words.say("You owe the co-op %(amount)s for this month.", amount=amount)
+        return words.text("The co-op owes you %(amount)s for this month.", amount=amount)
+    return words.text("You owe the co-op %(amount)s for this month.", amount=amount)
 
 
 def _comparison(benefit_nano: int, words: Localizer) -> str:
     amount = words.money(abs(benefit_nano))
     if benefit_nano >= 0:
-        return words.say("Sharing made you %(amount)s better off than standing alone.", amount=amount)
-    return words.say("Standing alone you would have been %(amount)s better off.", amount=amount)
+        return words.text("With sharing you are %(amount)s better off than without it.", amount=amount)
+    return words.text("Without sharing you would have been %(amount)s better off.", amount=amount)
 
 
 def _missing(statement: Document, words: Localizer) -> str:
     missing = len(statement["missing_days"])
     if not missing:
         return ""
-    return words.count("%(n)s day is not settled yet.", "%(n)s days are not settled yet.", missing)
+    return words.plural("%(n)s day is not settled yet.", "%(n)s days are not settled yet.", missing)
 
 
 def _frozen(payment: Document, words: Localizer) -> str:
     if not payment["waiting"]:
         return ""
     moment = words.moment(max(each["until"] for each in payment["waiting"]))
-    return words.count(
-        "%(n)s number is waiting for the board's decision until %(moment)s, and is left out of what is to pay now.",
-        "%(n)s numbers are waiting for the board's decision until %(moment)s, and are left out of what is to pay now.",
+    return words.plural(
+        "%(n)s number is on hold until the board decides (due by %(moment)s) and is not part of what is to pay now.",
+        "%(n)s numbers are on hold until the board decides (due by %(moment)s) and are not part of what is to pay now.",
         len(payment["waiting"]),
         moment=moment,
     )
@@ -234,7 +237,7 @@ def _short(day: str, words: Localizer) -> str:
 
 
 def _changes(changes: Document | None, words: Localizer) -> Iterator[ChangedAmount]:
-    """The month's changed numbers; of the amounts of money those that are paid, and the comparison."""
+    """The month's changed numbers: energy, the amounts that are paid, and the comparison."""
     order = list(labels(words))
     changed = [(*_base_and_unit(name), pair) for name, pair in (changes or {"month": {}})["month"].items()]
     for base, unit, (before, now) in sorted(changed, key=lambda each: order.index(each[0])):
@@ -255,7 +258,7 @@ def _amount(amount: int | None, scale: int, words: Localizer) -> str:
 
 
 def statement_day(files: StatementFiles, day_name: str, words: Localizer) -> StatementDay | None:
-    """The page of one day of the statement; None where the statement has no such day."""
+    """The page of one day of the statement; None if the statement does not have this day."""
     statement: Document = files.statement
     frozen = waiting_lines(files.payment, day_name, words)
     day = next((each for each in statement["days"] if each["day"] == day_name), None)
@@ -289,10 +292,10 @@ def statement_day(files: StatementFiles, day_name: str, words: Localizer) -> Sta
 
 def _slot_table(day: Document, words: Localizer) -> ChartTable:
     heads = (
-        words.say("From"),
-        *(words.say("Drawn, Wh"), words.say("from neighbours"), words.say("from the grid")),
-        *(words.say("Fed in, Wh"), words.say("to neighbours"), words.say("to the grid")),
-        words.say("State"),
+        words.text("From"),
+        *(words.text("Drawn, Wh"), words.text("from neighbours"), words.text("from the grid")),
+        *(words.text("Fed in, Wh"), words.text("to neighbours"), words.text("to the grid")),
+        words.text("State"),
     )
     provisional, marked = set(day["provisional"]), interval_marks(day)
     rows = []
@@ -303,7 +306,7 @@ def _slot_table(day: Document, words: Localizer) -> ChartTable:
         if surplus is not None:
             energy = (demand, received, demand - received, surplus, sold, surplus - sold)
             cells = [words.number(wh) for wh in energy]
-        state = words.say("no reading") if surplus is None else words.say("may change") if slot in provisional else ""
+        state = words.text("no reading") if surplus is None else words.text("may change") if slot in provisional else ""
         if slot in marked:
             state = _mark_words(words)[marked[slot]]
         rows.append((words.clock(slot), *cells, state))
@@ -312,45 +315,49 @@ def _slot_table(day: Document, words: Localizer) -> ChartTable:
 
 def _mark_words(words: Localizer) -> dict[str, str]:
     return {
-        HELD: words.say("held until the board decides"),
-        REJECTED: words.say("not counted, the board decided"),
-        ESTIMATED: words.say("estimated"),
+        HELD: words.text("on hold until the board decides"),
+        REJECTED: words.text("not counted, by the board's decision"),
+        ESTIMATED: words.text("estimated"),
     }
 
 
 def _marked(statement: Document, words: Localizer) -> str:
-    """How many intervals of the month are not settled as they were read; empty where all are."""
+    """How many intervals of the month are not settled as read; empty if all are."""
     found = [mark for day in statement["days"] for mark in interval_marks(day).values()]
-    counts = [f"{words.number(found.count(mark))} {_mark_words(words)[mark]}" for mark in MARK_WORDS if mark in found]
-    return words.say("Quarter hours with a mark: %(counts)s.", counts=", ".join(counts)) if counts else ""
+    counts = [
+        words.text("%(mark)s (%(count)s)", count=words.number(found.count(mark)), mark=_mark_words(words)[mark])
+        for mark in MARK_WORDS
+        if mark in found
+    ]
+    return words.text("Quarter hours with a mark: %(counts)s.", counts=words.listed(counts)) if counts else ""
 
 
 def _rule_lines(rule: Document, words: Localizer) -> Iterator[tuple[str, str]]:
-    yield words.say("Method"), method_words(rule["method"], words)
+    yield words.text("Method"), method_words(rule["method"], words)
     prices = {
-        "buy": words.say("Paid for energy from neighbours"),
-        "sell": words.say("Received for energy given"),
-        "retail": words.say("Retail price outside"),
-        "feedin": words.say("Feed-in price outside"),
+        "buy": words.text("Paid for energy from neighbours"),
+        "sell": words.text("Received for energy given"),
+        "retail": words.text("Retail price of grid energy"),
+        "feedin": words.text("Feed-in price of the grid"),
     }
     for name, label in prices.items():
         if rule["prices"][name] is not None:
             price = words.number(rule["prices"][name] / MICRO_PER_UNIT, 4)
-            yield label, words.say("%(price)s %(currency)s per kWh", price=price, currency=words.currency)
+            yield label, words.text("%(price)s %(currency)s per kWh", price=price, currency=words.currency)
 
 
 def method_words(method: str, words: Localizer) -> str:
-    """How a rule shares, in a few words."""
+    """How a method shares, in a few words."""
     known = {
-        "proportional": words.say("by what each home draws"),
-        "equal": words.say("equal amounts, up to what each home draws"),
-        "weighted": words.say("by weights, up to what each home draws"),
-        "static": words.say("fixed shares of all that is given"),
-        "static_rounds": words.say("fixed shares in several rounds"),
-        "static_then_proportional": words.say("fixed shares, then by what each home still draws"),
-        "priority": words.say("one group of homes after the other"),
-        "solidarity": words.say("a part for a group first, the rest by what each home draws"),
-        "pairwise": words.say("agreed shares from home to home"),
+        "proportional": words.text("in proportion to what each home draws"),
+        "equal": words.text("equal amounts, up to what each home draws"),
+        "weighted": words.text("by weights, up to what each home draws"),
+        "static": words.text("fixed shares of everything given"),
+        "static_rounds": words.text("fixed shares in several rounds"),
+        "static_then_proportional": words.text("fixed shares, then by what each home still draws"),
+        "priority": words.text("one group of homes after the other"),
+        "solidarity": words.text("first a part for one group, then the rest in proportion to what each home draws"),
+        "pairwise": words.text("agreed shares from home to home"),
     }
     return known.get(method, method)
 

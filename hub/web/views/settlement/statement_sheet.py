@@ -1,6 +1,6 @@
-"""A statement as its PDF shows it: the page's words in the order of a sheet of paper, down to days and hashes.
+"""A statement as its PDF shows it: the text of the page in the order of a printed sheet, with days and hashes.
 
-Every value comes from the signed statement; energy is written to the watt-hour, so that it can be compared.
+Every value comes from the signed statement; energy is exact to the watt-hour, so that it can be compared.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ COMMAND: Final = "python verify_statement.py statement.json readings.json pool.j
 
 @dataclass(frozen=True, slots=True)
 class SheetSection:
-    """A heading with sentences, and lines whose amounts stand right; with `total` the last line is their sum."""
+    """A heading with sentences, and lines with amounts on the right; with `total`, the last line is their sum."""
 
     name: str
     heads: tuple[str, ...] = ()
@@ -35,7 +35,7 @@ class SheetSection:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A whole statement in words, ready to be set. `made_at` is its own time in unix seconds, never the clock's."""
+    """A whole statement as text, ready for typesetting. `made_at` is the statement's own time in unix seconds."""
 
     language: str
     title: str
@@ -64,7 +64,7 @@ class Sheet:
 
 
 def statement_sheet(files: StatementFiles, view: StatementPage, words: Localizer) -> Sheet:
-    """The sheet of the statement whose page is `view`."""
+    """The sheet of the statement that `view` shows as a page."""
     statement: Document = files.statement
     made = datetime.fromisoformat(statement["made_at"])
     member = statement["member"]
@@ -77,47 +77,47 @@ def statement_sheet(files: StatementFiles, view: StatementPage, words: Localizer
         state=_state(view.state, words),
         lede=view.lede,
         notes=tuple(note for note in (view.state_words, view.missing, view.frozen) if note),
-        made=words.say("made %(moment)s", moment=words.dated(made.timestamp())),
+        made=words.text("made %(moment)s", moment=words.dated(made.timestamp())),
         made_at=int(made.timestamp()),
         is_billed=view.state != "provisional",
         sections=tuple(_sections(statement, view, words)),
         days=(_days(statement, words), _money_days(statement, words)),
-        check=SheetSection(words.say("Check it at home"), words=_check_words(words)),
+        check=SheetSection(words.text("Check it yourself"), words=_check_words(words)),
         command=COMMAND.format(key=files.hub_key),
         hashes=tuple(_hashes(files, words)),
-        page_words=words.say("page %(page)s of %(pages)s", page="{page}", pages="{pages}"),
+        page_words=words.text("page %(page)s of %(pages)s", page="{page}", pages="{pages}"),
     )
 
 
 def _state(state: str, words: Localizer) -> str:
     return {
-        "provisional": words.say("So far, not a bill"),
-        "billed": words.say("Billed"),
-        "final": words.say("Final"),
+        "provisional": words.text("Provisional, not a bill"),
+        "billed": words.text("Billed"),
+        "final": words.text("Final"),
     }[state]
 
 
 def _sections(statement: Document, view: StatementPage, words: Localizer) -> Iterator[SheetSection]:
-    amount = words.say("Amount")
+    amount = words.text("Amount")
     energy = [
         (_frozen(each.label, each.frozen), exact_kwh(statement["totals"][each.name], words)) for each in view.energy
     ]
-    yield SheetSection(words.say("Energy"), ("", amount), tuple(energy))
-    cents = words.say("Cents are rounded so that all members' amounts add up; the ledger behind them is exact.")
+    yield SheetSection(words.text("Energy"), ("", amount), tuple(energy))
+    cents = words.text("Cents are rounded so that all members' amounts add up; the ledger is exact.")
     money = tuple((_frozen(each.label, each.frozen), each.value) for each in view.money)
-    yield SheetSection(words.say("Money"), ("", amount), money, small=(cents,))
+    yield SheetSection(words.text("Money"), ("", amount), money, small=(cents,))
     if view.payment:
-        yield SheetSection(words.say("To pay or receive now"), ("", amount), view.payment, total=True)
+        yield SheetSection(words.text("To pay or receive now"), ("", amount), view.payment, total=True)
     for bill in view.bills:
         table = bill.table
         yield SheetSection(bill.name, table.heads, table.rows, words=(bill.dated,), small=bill.about, total=True)
     if view.comparison:
         rows = tuple((each.label, each.value) for each in view.comparison)
-        yield SheetSection(words.say("Beside standing alone"), ("", amount), rows, words=(view.comparison_words,))
+        yield SheetSection(words.text("Compared with not sharing"), ("", amount), rows, words=(view.comparison_words,))
     if view.has_last:
-        name = words.say("What has changed since the last statement")
-        heads = ("", words.say("Before"), words.say("Now"))
-        unchanged = () if view.changes else (words.say("No number of yours has changed."),)
+        name = words.text("What has changed since the last statement")
+        heads = ("", words.text("Before"), words.text("Now"))
+        unchanged = () if view.changes else (words.text("None of your numbers has changed."),)
         yield SheetSection(name, heads, tuple((c.label, c.before, c.now) for c in view.changes), words=unchanged)
 
 
@@ -126,27 +126,27 @@ def _frozen(label: str, frozen: str) -> str:
 
 
 def _days(statement: Document, words: Localizer) -> SheetSection:
-    heads = (words.say("Energy by day, kWh"), *_short_labels(words))
+    heads = (words.text("Energy by day, kWh"), *_short_labels(words))
     rows = [
         (_day(each, words), *(_exact(each["totals"][name], words) for name in DAY_COLUMNS))
         for each in statement["days"]
     ]
-    total = (words.say("Sum"), *(_exact(statement["totals"][name], words) for name in DAY_COLUMNS))
-    return SheetSection(words.say("Day by day"), heads, (*rows, total), total=True)
+    total = (words.text("Total"), *(_exact(statement["totals"][name], words) for name in DAY_COLUMNS))
+    return SheetSection(words.text("Day by day"), heads, (*rows, total), total=True)
 
 
 def _short_labels(words: Localizer) -> tuple[str, ...]:
     return (
-        *(words.say("drawn"), words.say("from neighbours"), words.say("from the grid")),
-        *(words.say("fed in"), words.say("to neighbours"), words.say("to the grid")),
+        *(words.text("drawn"), words.text("from neighbours"), words.text("from the grid")),
+        *(words.text("fed in"), words.text("to neighbours"), words.text("to the grid")),
     )
 
 
 def _money_days(statement: Document, words: Localizer) -> SheetSection:
-    """Exact amounts, as cents come in only where the month is summed up, and what each day stands by."""
+    """Exact amounts (only the month's total is rounded to cents), and each day's run and root."""
     names = ("debit", "credit", "benefit")
-    named = (words.say("to pay"), words.say("to receive"), words.say("gained"))
-    heads = (words.say("Money by day, %(currency)s", currency=words.currency), *named)
+    named = (words.text("to pay"), words.text("to receive"), words.text("gained"))
+    heads = (words.text("Money by day, %(currency)s", currency=words.currency), *named)
     rows = [
         (
             _day(each, words),
@@ -156,10 +156,14 @@ def _money_days(statement: Document, words: Localizer) -> SheetSection:
         )
         for each in statement["days"]
     ]
-    total = (words.say("Sum"), *(exact_money(statement["money"][f"{name}_nano"], words) for name in names), "", "")
-    cut = words.say("Of run and root the first %(n)s digits; the whole ones stand in statement.json.", n=HASH_SHOWN)
-    by = (words.say("run"), words.say("signed root"))
-    return SheetSection(words.say("Money by day"), (*heads, *by), (*rows, total), small=(cut,), total=True)
+    total = (words.text("Total"), *(exact_money(statement["money"][f"{name}_nano"], words) for name in names), "", "")
+    cut = words.plural(
+        "Run and root show only the first %(n)s digit; statement.json has them in full.",
+        "Run and root show only the first %(n)s digits; statement.json has them in full.",
+        HASH_SHOWN,
+    )
+    by = (words.text("run"), words.text("signed root"))
+    return SheetSection(words.text("Money by day"), (*heads, *by), (*rows, total), small=(cut,), total=True)
 
 
 def _day(day: Document, words: Localizer) -> str:
@@ -176,22 +180,22 @@ def _exact(energy_wh: int, words: Localizer) -> str:
 
 
 def exact_money(amount_nano: int | None, words: Localizer) -> str:
-    """Money to the last digit of the ledger that is not nothing; a dash where the rule names no price to compare."""
+    """Money with every digit of the ledger; a dash if the rule has no price to compare with."""
     return "–" if amount_nano is None else words.fraction(amount_nano, 9)
 
 
 def _check_words(words: Localizer) -> tuple[str, ...]:
     return (
-        words.say(
-            "This sheet says what the signed statement says. On the page Credits you find statement.json,"
-            " readings.json, pool.json and the script verify_statement.py. With Python and its package cryptography, a"
-            " computer of your own recomputes every number from your readings, without asking the co-op:"
+        words.text(
+            "This sheet shows the signed statement. You can download statement.json, readings.json, pool.json and the"
+            " script verify_statement.py from the statement's page. With Python and the package cryptography, your own"
+            " computer can recompute every number from your readings, without asking the co-op:"
         ),
     )
 
 
 def _hashes(files: StatementFiles, words: Localizer) -> Iterator[tuple[str, str]]:
-    yield words.say("SHA-256 of the statement in canonical form"), document_hash(files.statement)
-    yield words.say("the hub's public key; your agent got the same one when it was enrolled"), files.hub_key
+    yield words.text("SHA-256 of the statement in canonical form"), document_hash(files.statement)
+    yield words.text("the hub's public key; your agent received the same key when it was enrolled"), files.hub_key
     for rule in sorted(files.statement["rules"]):  # type: ignore[call-overload]
-        yield words.say("version of the rule"), rule
+        yield words.text("version of the rule"), rule

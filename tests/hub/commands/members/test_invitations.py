@@ -13,7 +13,7 @@ from hub.folder.identity import load_key, make_key
 from hub.folder.opening import open_hub
 from hub.folder.paths import running_alone
 from hub.folder.settings import parse_settings, settings_text
-from protocols.enrolment.handshake import parse_token
+from protocols.enrolment.token import parse_token
 from protocols.errors import IdentityError, SettingsError
 from protocols.timeline import REAL, Clock, Timeline
 from tests.hub.sending_home import COOP

@@ -90,8 +90,8 @@ def test_no_link_is_made_when_one_member_is_unknown(hub: Path, capsys: pytest.Ca
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["settle", "--case", "case.json", "--day", "2026-05-01"], "--case FILE stands alone"),
-        (["settle", "--case", "case.json", "--data", "hub"], "--case FILE stands alone"),
+        (["settle", "--case", "case.json", "--day", "2026-05-01"], "--case FILE alone or with"),
+        (["settle", "--case", "case.json", "--data", "hub"], "--case FILE alone or with"),
         (["settle", "--previous", "case.json"], "--previous FILE goes with --case FILE"),
     ],
 )

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from hub.books.days import settle_day
-from hub.commands.members.invitations import init_hub
+from hub.commands.operation.init import init_hub
 from hub.commands.trials import fairness as fairness_command
 from hub.commands.trials import what_if as what_if_command
 from hub.storage.sqlite.store import SqliteStore

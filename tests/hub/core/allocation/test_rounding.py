@@ -1,4 +1,4 @@
-"""The array forms of largest remainder and water-filling against Python integers, where their number formats end."""
+"""The array form of largest remainder against Python integers, where its number formats end."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.core.allocation.rounding import largest_remainder, share_rows
-from hub.core.allocation.water_filling import fill_rows, fill_water, fill_weighted_rows
 
 relaxed = settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 bits = st.integers(0, 53)
@@ -56,16 +55,3 @@ def test_totals_that_are_multiples_of_the_weights(factor: int) -> None:
 def test_rows_without_weight_get_nothing() -> None:
     weights = np.array([[0, 0], [1, 1]])
     assert share_rows(np.array([5, 5]), weights, weights.sum(axis=1)).tolist() == [[0, 0], [3, 2]]
-
-
-@given(bit=bits, columns=st.integers(1, 30), seed=st.integers(0, 2**32))
-@settings(relaxed, max_examples=200)
-def test_water_at_every_size(bit: int, columns: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    demand = near_power(rng, bit, (10, columns))
-    total = np.minimum((demand.sum(axis=1) * rng.random(10)).astype(np.int64), demand.sum(axis=1))
-    rows = list(zip(total.tolist(), demand.tolist(), strict=True))
-    assert fill_rows(total, demand).tolist() == [fill_water(share, row, [1] * columns) for share, row in rows]
-    weights = np.maximum(near_power(rng, int(rng.integers(0, 54)), (columns,)), 1)
-    expected = [fill_water(share, row, weights.tolist()) for share, row in rows]
-    assert fill_weighted_rows(total, demand, weights).tolist() == expected

@@ -1,29 +1,29 @@
 """Every method against the slow reference written separately, and the properties that always hold of a slot.
 
 In each property here and in the modules named below a method meets at least 10,000 random slots: small and near 2^53,
-with ties, absent members and ids from several alphabets. test_settlement_campaign.py draws a million of each method.
+with ties, absent members and ids from several alphabets. test_period_campaign.py draws a million of each method.
 
-| property of the rules page                       | test                                                            |
-|--------------------------------------------------|-----------------------------------------------------------------|
-| the same integers as a second program            | test_equals_the_slow_reference; of whole periods with gaps,     |
-|                                                  | windows, participation and hours:                               |
-|                                                  | test_settlement_period.test_a_period_equals_the_slow_reference  |
-| sum(alloc) == sum(sold) <= P, bounds, reaching P | test_sums_and_bounds                                            |
-| less than 1 Wh from the exact share              | test_within_one_watt_hour_of_the_exact_share                    |
-| order of members and rows                        | test_batches_rows_and_neighbours_change_nothing,                |
-|                                                  | test_settlement_period.test_same_readings_and_rule_same_hash... |
-| equal: max-min optimal, monotone in the pool     | test_equal_is_max_min_optimal, test_equal_is_monotone_in_...    |
-| weighted with equal weights == equal             | test_weighted_with_equal_weights_is_equal                       |
-| nobody in tier k+1 while tier k is unmet         | test_no_later_tier_gets_anything_while_an_earlier_is_unmet      |
-| buyers - sellers == margin in nano, micro, cents | test_settlement_period.test_money_adds_up_in_every_unit         |
-| a split period adds up in nano                   | test_settlement_period.test_a_split_period_adds_up_in_nano      |
-| stand-alone cost - settled cost == benefit       | test_settlement_period.test_benefit_is_the_cost_alone_less_...  |
-| corrections in any order end as a fresh run      | test_settlement_period.test_corrections_commute,                |
-|                                                  | test_ledger_entries.test_corrections_in_any_order_end_where_... |
-| every entry and the ledger sum to 0 per unit     | test_ledger_entries.test_every_entry_and_the_whole_ledger_...   |
-| replay: identical balances and hashes            | test_ledger_entries.test_replay_gives_the_same_balances_...     |
-| any changed byte is found, with its position     | test_ledger_entries.test_any_changed_byte_is_found_...,         |
-|                                                  | tests/hub/verify/test_journal.py (1,000 of 1,000 rows)        |
+| property of the rules page                        | test                                                             |
+|---------------------------------------------------|------------------------------------------------------------------|
+| the same integers as a second program             | test_equals_the_slow_reference; of whole periods with gaps,      |
+|                                                   | windows, participation and hours:                                |
+|                                                   | test_period.test_a_period_equals_the_slow_reference              |
+| sum(alloc) == sum(sold) <= P, bounds, reaching P  | test_sums_and_bounds                                             |
+| less than 1 Wh from the exact share               | test_within_one_watt_hour_of_the_exact_share                     |
+| order of members and rows                         | test_batches_rows_and_neighbours_change_nothing,                 |
+|                                                   | test_period.test_same_readings_and_rule_same_hash...             |
+| equal: max-min optimal, monotone in the pool      | test_equal_is_max_min_optimal, test_equal_is_monotone_in_...     |
+| weighted with equal weights == equal              | test_weighted_with_equal_weights_is_equal                        |
+| nobody in tier k+1 while tier k is unmet          | test_no_later_tier_gets_anything_while_an_earlier_is_unmet       |
+| buyers - sellers == margin in nano, micro, cents  | test_period.test_money_adds_up_in_every_unit                     |
+| a split period adds up in nano                    | test_period.test_a_split_period_adds_up_in_nano                  |
+| stand-alone cost - settled cost == benefit        | test_period.test_benefit_is_the_cost_alone_less_...              |
+| corrections in any order end as a fresh run       | test_period.test_corrections_commute,                            |
+|                                                   | test_entries.test_corrections_in_any_order_end_where_...         |
+| every entry and the ledger sum to 0 per unit      | test_entries.test_every_entry_and_the_whole_ledger_...           |
+| replay: identical balances and hashes             | test_entries.test_replay_gives_the_same_balances_...             |
+| any changed byte is found, with its position      | test_entries.test_any_changed_byte_is_found_...,                 |
+|                                                   | tests/hub/verify/test_journal.py (1,000 of 1,000 rows)           |
 """
 
 from fractions import Fraction

@@ -1,6 +1,5 @@
 """The grid operator's quarter hours: read in many dialects, through both clock changes, or refused in one line."""
 
-from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -10,9 +9,8 @@ from hypothesis import strategies as st
 
 from hub.core.grid.files import MISSING, GridReadings, QuarterHours, quarter_hours, read_quarter_hours
 from hub.core.grid.tables import GridFileError
-from hub.core.grid.times import slots_of_stamps
 from protocols.slots import slots_of_day
-from tests.hub.core.grid.grid_oracle import AUTUMN, PLAIN, SPRING, VIENNA, kwh, local, same, series
+from tests.hub.core.grid.grid_oracle import PLAIN, VIENNA, kwh, local, same, series
 
 HEAD = "point;from;kwh;quality"
 
@@ -56,15 +54,7 @@ def read(*lines: str, head: str = HEAD) -> GridReadings:
     return read_quarter_hours("\n".join([head, *lines]).encode(), VIENNA)
 
 
-def test_the_doubled_hour_is_told_apart_by_its_order_and_the_lone_row_is_not_guessed() -> None:
-    slots = slots_of_day(AUTUMN, VIENNA)
-    assert len(slots) == 100
-    stamps = [local(slot).replace(tzinfo=None, fold=0) for slot in slots]
-    assert slots_of_stamps(stamps, VIENNA) == list(slots)
-    without = [stamp for i, stamp in enumerate(stamps) if i != 9]
-    found = slots_of_stamps(without, VIENNA)
-    assert [slot for slot in found if slot is not None] == [slot for i, slot in enumerate(slots) if i not in (9, 13)]
-    assert found.count(None) == 1
+def test_a_lone_row_of_the_repeated_hour_is_reported_and_not_used() -> None:
     result = read("p;2026-10-25 01:45;1;L1", "p;2026-10-25 02:00;1;L1", "p;2026-10-25 03:00;1;L1")
     assert [(one.local_time, one.line) for one in result.unclear] == [("2026-10-25 02:00", 3)]
     assert result.series[0].energy_micro_kwh.tolist() == [1_000_000, *[MISSING] * 8, 1_000_000]
@@ -91,7 +81,7 @@ T = "2026-06-01 00:00"
 @pytest.mark.parametrize(
     ("lines", "reason"),
     [
-        ([], "holds no reading"),
+        ([], "has no readings"),
         ([f";{T};1;L1"], "line 2: no metering point"),
         ([f"p;{T};-1;L1"], "is not a number from 0"),
         ([f"p;{T};1e3;L1"], "is not a number from 0"),
@@ -99,18 +89,18 @@ T = "2026-06-01 00:00"
         ([f"p;{T};1.234,5;L1"], "is not a number from 0"),
         ([f"p;{T};0,1234567;L1"], "at most six decimals"),
         ([f"p;{T};1٠;L1"], "is not a number from 0"),
-        ([f"p;{T};1,5;L1", "p;2026-06-01 00:15;1.5;L1"], "line 3: a comma here and a point elsewhere"),
-        ([f"p;{T};1;L9"], "is none of"),
+        ([f"p;{T};1,5;L1", "p;2026-06-01 00:15;1.5;L1"], "line 3: decimal comma and decimal point"),
+        ([f"p;{T};1;L9"], "is not one of"),
         (["p;yesterday;1;L1"], "is not a time like"),
-        (["p;2026-02-30 00:00;1;L1"], "no time of any calendar"),
-        (["p;9999-12-31 00:00;1;L1"], "no time of any calendar"),
-        (["p;2026-06-01 00:00+99:99;1;L1"], "no time of any calendar"),
-        (["p;2026-06-01 00:07;1;L1"], "is no quarter hour"),
-        (["p;2026-03-29 02:15;1;L1"], "never was"),
-        ([f"p;{T};1;L1", f"p;{T};1;L1"], "stands 2 times"),
-        ([f"p;{T};1;L1", "p;2026-05-31T22:00Z;1;L1"], "stands twice"),
+        (["p;2026-02-30 00:00;1;L1"], "is not a date and time"),
+        (["p;9999-12-31 00:00;1;L1"], "is not a date and time"),
+        (["p;2026-06-01 00:00+99:99;1;L1"], "is not a date and time"),
+        (["p;2026-06-01 00:07;1;L1"], "not the beginning of a quarter hour"),
+        (["p;2026-03-29 02:15;1;L1"], "never existed"),
+        ([f"p;{T};1;L1", f"p;{T};1;L1"], "appears 2 times"),
+        ([f"p;{T};1;L1", "p;2026-05-31T22:00Z;1;L1"], "appears twice"),
         ([f"p;{T};1;L1", "p;2030-06-01 00:00;1;L1"], "more than three years"),
-        ([f"p;2026-06-01 {h:02d}:00;1;L1" for h in range(9)], "values by the hour"),
+        ([f"p;2026-06-01 {h:02d}:00;1;L1" for h in range(9)], "hourly values"),
         ([f"p;{T};1"], "line 2 has 3 columns"),
         ([f'p;{T};"1;L1'], "line 2"),
     ],
@@ -124,7 +114,7 @@ def test_wrong_rows_are_refused_in_one_line(lines: list[str], reason: str) -> No
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "no header"),
+        (b"", "not a header"),
         (b"\xff\xfe", "not UTF-8"),
         (b"a;b\0\n", "zero bytes"),
         (b"point;from\np;2026-06-01 00:00\n", "no column for the energy"),
@@ -151,17 +141,6 @@ def test_any_bytes_are_read_or_refused(content: bytes) -> None:
     except GridFileError as refusal:
         refused = str(refusal)
     assert refused is None or "\n" not in refused
-
-
-def test_a_year_has_as_many_quarter_hours_as_its_days() -> None:
-    day, stamps = SPRING.replace(month=1, day=1), []
-    expected: list[int] = []
-    while day.year == 2026:
-        expected += slots_of_day(day, VIENNA)
-        day += timedelta(days=1)
-    stamps = [local(slot).replace(tzinfo=None, fold=0) for slot in expected]
-    assert slots_of_stamps(stamps, VIENNA) == expected
-    assert len(expected) == 35_040
 
 
 def test_whole_watt_hours_become_a_series() -> None:

@@ -1,12 +1,14 @@
-"""Merkle trees: the published roots of RFC 6962's reference tree, every proof accepted, every changed bit refused."""
+"""Merkle trees: the published roots of RFC 6962's reference tree, and proofs as the statement check reads them."""
 
 import hashlib
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.core.ledger.merkle import EMPTY_ROOT, build_tree, leaf_hash, node_hash, verify_proof
+from hub.core.ledger.merkle import EMPTY_ROOT, build_tree, build_tree_from_hashes, leaf_hash, node_hash
+from hub.verify.statement import root_of
 
 # The eight leaves and roots that the reference implementations of certificate transparency test with.
 LEAVES = [bytes.fromhex(text) for text in (
@@ -30,6 +32,14 @@ def split_root(leaves: list[bytes]) -> bytes:
     return node_hash(split_root(leaves[:half]), split_root(leaves[half:]))
 
 
+def is_proven(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
+    """Whether the check that members run accepts the proof."""
+    try:
+        return root_of(leaf, index, size, list(proof)) == root
+    except ValueError:
+        return False
+
+
 @pytest.mark.parametrize("size", sorted(ROOTS))
 def test_the_reference_tree_has_its_published_roots(size: int) -> None:
     assert build_tree(LEAVES[:size]).root.hex() == ROOTS[size]
@@ -42,13 +52,13 @@ def test_roots_follow_the_definition_and_every_leaf_is_proven(size: int) -> None
     assert tree.root == split_root(leaves)
     for i, leaf in enumerate(leaves):
         proof = tree.proof(i)
-        assert verify_proof(leaf, i, size=size, proof=proof, root=tree.root)
-        assert not verify_proof(leaf + b"x", i, size=size, proof=proof, root=tree.root)
-        assert not verify_proof(leaf, i, size=size, proof=(*proof, bytes(32)), root=tree.root)
+        assert is_proven(leaf, i, size, proof, tree.root)
+        assert not is_proven(leaf + b"x", i, size, proof, tree.root)
+        assert not is_proven(leaf, i, size, (*proof, bytes(32)), tree.root)
         if proof:
-            assert not verify_proof(leaf, i, size=size, proof=proof[:-1], root=tree.root)
+            assert not is_proven(leaf, i, size, proof[:-1], tree.root)
         for j in set(range(size)) - {i}:
-            assert not verify_proof(leaf, j, size=size, proof=proof, root=tree.root)
+            assert not is_proven(leaf, j, size, proof, tree.root)
 
 
 @settings(deadline=None, derandomize=True, max_examples=200)
@@ -60,12 +70,17 @@ def test_no_changed_bit_of_a_proof_passes(picked: st.DataObject) -> None:
     proof = [bytearray(step) for step in tree.proof(i)]
     step = picked.draw(st.integers(0, len(proof) - 1))
     proof[step][picked.draw(st.integers(0, 31))] ^= 1 << picked.draw(st.integers(0, 7))
-    assert not verify_proof(leaves[i], i, size=len(leaves), proof=[bytes(p) for p in proof], root=tree.root)
+    assert not is_proven(leaves[i], i, len(leaves), [bytes(p) for p in proof], tree.root)
 
 
 def test_an_empty_tree_proves_nothing() -> None:
     tree = build_tree([])
     assert tree.root == EMPTY_ROOT
-    assert not verify_proof(b"", 0, size=0, proof=(), root=EMPTY_ROOT)
-    with pytest.raises(IndexError, match="no leaf 0"):
-        tree.proof(0)
+    assert not is_proven(b"", 0, 0, (), EMPTY_ROOT)
+    for index in (-1, 0):
+        with pytest.raises(IndexError, match=f"no leaf {index}"):
+            tree.proof(index)
+
+
+def test_a_tree_of_hashes_is_the_tree_of_their_leaves() -> None:
+    assert build_tree_from_hashes([leaf_hash(leaf) for leaf in LEAVES]) == build_tree(LEAVES)

@@ -19,7 +19,7 @@ from hub.core.payments.bills import (
     tally_month,
     target_bills,
 )
-from hub.core.payments.tax_terms import PRIVATE, REVERSE_CHARGE, SMALL_BUSINESS, STANDARD, TaxRates, TaxStatus, TaxTerms
+from hub.core.payments.tax_terms import REVERSE_CHARGE, SMALL_BUSINESS, STANDARD, TaxRates, TaxStatus, TaxTerms
 from hub.core.settlement.money import CENT_NANO
 
 LAST = "2026-07-31"
@@ -176,7 +176,7 @@ def test_accounts_move_by_what_the_documents_say_and_the_ledger_sums_to_zero(
                 taxes[f"tax:{tax['rate_ppm']}"] += 0 if tax["reverse_charge"] else sign * tax["tax_cent"] * CENT_NANO
     assert {name: account.get(("nano", name), 0) for name in taxes} == taxes
     assert abs(account.get(("nano", "rounding"), 0)) < 3 * CENT_NANO
-    assert set(trial_balance([*found, *booked]).values()) == {0}
+    assert set(trial_balance(balances([*found, *booked])).values()) == {0}
     assert fund_entries(wanted, booked, lines=BILL_LINES, day=LAST, run="again", cites="") == ()
 
 
@@ -194,9 +194,3 @@ def test_the_table_has_every_line_tax_and_sum() -> None:
     assert {row["replaces"] for row in rows} == {"I-2026-07-M1-0001"}
     lines = [row for row in bill_table(first["m01"].values()) if row[4] == "received"]
     assert [row[5:7] for row in lines] == [("2026-07-15", "2026-07-15"), ("2026-07-16", "2026-07-16")]
-
-
-def test_words_that_some_document_needs_are_known() -> None:
-    assert set(TERMS.needed_words()) == {"self_billing", "reverse_charge", "small_business"}
-    plain = TaxTerms((), TERMS.rates, (TaxStatus("m01", "2026-01-01", PRIVATE),))
-    assert plain.needed_words() == ()

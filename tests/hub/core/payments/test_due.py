@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hub.core.ledger.attestations import FIRST_PREVIOUS, AttestedDocument, attest, read_attestation
 from hub.core.ledger.entries import Entry, Posting, balances, trial_balance
 from hub.core.payments.accounts import CoopAccount
+from hub.core.payments.bills import MonthMoney
 from hub.core.payments.due import (
     COLLECTIONS,
     FROZEN,
@@ -182,7 +183,7 @@ def check(world: World) -> None:
     """The ledger sums to zero, and of each member paid and open come to what is stated, in cents and in nano."""
     orders, stated = world.orders(), world.tally().stated()
     covered, sums = covered_by(orders), balances(world.entries)
-    assert trial_balance(world.entries) == {"Wh": 0, "nano": 0}
+    assert trial_balance(sums) == {"Wh": 0, "nano": 0}
     assert len({order.message_id for order in orders}) == len(orders)
     assert sums.get(("nano", "bank"), 0) == sum(world.paid_cent.values()) * CENT_NANO
     booked = [order for order in orders if order.state == BOOKED]
@@ -354,3 +355,66 @@ def test_a_day_freezes_its_money_with_the_tax_on_it() -> None:
     assert tally.frozen([replace(one, day="", line="sold")]) == {place: MonthCents(0, 0)}
     assert tally.frozen([one, replace(one, day="", line="debit")]) == {place: MonthCents(0, 600)}
     assert tally.frozen([replace(one, month="2026-09")]) == {("m01", "2026-09"): MonthCents(0, 0)}
+
+
+def test_a_month_before_there_were_bills_counts_in_whole_cents_and_says_what_rounding_adds() -> None:
+    money = MonthMoney(
+        {
+            "received": {"m01": {"2026-05-01": 2 * CENT_NANO + 6_000_000}, "m02": {"2026-05-01": 4_000_000}},
+            "sold": {"m01": {"2026-05-01": CENT_NANO, "2026-05-02": 3_000_000}, "m02": {"2026-05-02": 7_000_000}},
+            "fee": {},
+        },
+        "2026-05-31",
+    )
+    tally = MoneyTally()
+    tally.add_plain("2026-05", money)
+    # Of 3.0 cents received, m01 has 2.6 and m02 0.4: the largest rest gets the third. Of 2.0 sold, m02 gets the second.
+    assert tally.stated() == {
+        ("m01", "2026-05"): MonthCents(1, 3, -3_000_000 - 4_000_000),
+        ("m02", "2026-05"): MonthCents(1, 0, 3_000_000 + 4_000_000),
+    }
+
+
+whole_months = st.dictionaries(
+    st.sampled_from(MEMBERS), st.dictionaries(st.sampled_from(["2026-05-01", "2026-05-02"]), st.integers(0, 10**12))
+)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(whole_months, whole_months)
+def test_a_plain_months_rounding_is_what_its_cents_have_beyond_the_ledger(received: Any, sold: Any) -> None:
+    tally = MoneyTally()
+    money = MonthMoney({"received": received, "sold": sold, "fee": {}}, "2026-05-31")
+    tally.add_plain("2026-05", money)
+    stated = tally.stated()
+    assert {member for member, _ in stated} == {*received, *sold}
+    for (member, _), cents in stated.items():
+        booked = sum(sold.get(member, {}).values()) - sum(received.get(member, {}).values())
+        assert cents.net_cent * CENT_NANO - booked == cents.rounding_nano
+        assert abs(cents.rounding_nano) < 2 * CENT_NANO
+    for side, amounts in (("credit_cent", sold), ("debit_cent", received)):
+        whole = sum(sum(days.values()) for days in amounts.values())
+        assert sum(getattr(cents, side) for cents in stated.values()) == whole // CENT_NANO
+
+
+def test_a_plain_month_freezes_the_day_that_is_objected_to() -> None:
+    tally = MoneyTally()
+    days = {"2026-05-01": 3 * CENT_NANO, "2026-05-02": 5 * CENT_NANO}
+    tally.add_plain("2026-05", MonthMoney({"received": {"m01": days}, "sold": {}, "fee": {}}, "2026-05-31"))
+    for day, nano in days.items():
+        postings = (Posting("member:m01:money", -nano, "received"), Posting("pool", nano, "received"))
+        tally.add_objected(Entry("nano", day, "r", "m01", postings, "c"))
+    objection = Objection("m01", "2026-05", "2026-05-02", "received")
+    assert tally.frozen([objection]) == {("m01", "2026-05"): MonthCents(0, 5)}
+
+
+def test_refunds_become_cents_that_add_up_over_the_members() -> None:
+    tally = MoneyTally()
+    for member, nano in (("m01", 15_000_000), ("m02", 15_000_000), ("m03", 1_000_000)):
+        postings = (Posting(f"member:{member}:money", nano, "grant"), Posting("coop:solidarity", -nano, "grant"))
+        tally.add_fund(Entry("nano", "2026-05-31", "r", member, postings, "c"))
+    assert tally.stated() == {
+        ("m01", "2026-05"): MonthCents(2, 0, 5_000_000),
+        ("m02", "2026-05"): MonthCents(1, 0, -5_000_000),
+        ("m03", "2026-05"): MonthCents(0, 0, -1_000_000),
+    }

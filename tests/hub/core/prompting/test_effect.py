@@ -92,7 +92,7 @@ def test_missing_readings_are_said_not_guessed() -> None:
     assert "comparable days" in effect(moved(home(days=3))).words
     early = History("demand", MIDNIGHT, np.ones(40))
     late = measured_effect(early, usual_slot=USUAL, proposed_slot=PROPOSED, duration_slots=RUN, tz=TZ)
-    assert "do not reach" in late.words
+    assert "do not cover" in late.words
 
 
 def test_windows_keep_the_local_clock_across_a_change() -> None:

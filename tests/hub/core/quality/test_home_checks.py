@@ -3,16 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
-import pvlib
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.core.forecasting.sun_position import sun_elevation_deg
-from hub.core.quality.home_checks import Finding, HomeSlots, find_all, night_slots, runs, utc_days
-from hub.core.quality.neighbour_checks import find_clock_shifts, find_odd_yields
-from hub.core.rules.estimates import WEEK_SLOTS, EstimateRule, estimate_gaps
+from hub.core.quality.home_checks import Finding, HomeSlots, find_all, night_slots, utc_days
 from protocols.quantities import Gap, Measure
 from protocols.slots import parse_slot, start_of
 
@@ -61,15 +57,6 @@ def with_values(home: HomeSlots, measure: Measure, place: slice, value: int) -> 
 
 def found_in(home: HomeSlots) -> list[Finding]:
     return list(find_all(home, place_deg=VIENNA))
-
-
-@pytest.mark.parametrize(("latitude", "longitude"), [(48.2, 16.4), (-33.0, 151.0), (65.0, -18.0), (0.0, 0.0)])
-def test_the_sun_stands_where_an_established_algorithm_has_it(latitude: float, longitude: float) -> None:
-    times = pd.date_range("2020-01-01", "2035-01-01", freq="53h", tz="UTC")
-    reference = pvlib.solarposition.get_solarposition(times, latitude, longitude)["elevation"].to_numpy()
-    unix_s = np.array([moment.timestamp() for moment in times])
-    ours = sun_elevation_deg(unix_s, latitude_deg=latitude, longitude_deg=longitude)
-    assert np.abs(ours - reference).max() < 0.03
 
 
 def test_night_is_when_no_minute_of_the_slot_is_lighter_than_civil_twilight() -> None:
@@ -133,88 +120,6 @@ def test_a_counter_that_power_does_not_bear_out_is_found_on_its_day() -> None:
     assert [(each.code, each.first_slot - FIRST, each.slots) for each in findings] == [("register", 96 * 9, 96)]
     numbers = dict(findings[0].numbers)
     assert numbers["power_wh"] == 2 * numbers["counter_wh"]
-
-
-def street(count: int = 8) -> dict[str, HomeSlots]:
-    turned = ("south", "east", "west")
-    return {f"h{i}": good_home(f"h{i}", seed=i, azimuth=turned[i % 3], size_w=3_000 + 500 * i) for i in range(count)}
-
-
-def test_good_neighbours_have_neither_odd_yields_nor_shifted_clocks() -> None:
-    homes = street()
-    assert list(find_odd_yields(homes)) == []
-    assert list(find_clock_shifts(homes)) == []
-
-
-def test_half_the_panels_dark_is_an_odd_yield_even_with_gaps() -> None:
-    homes = street()
-    made = homes["h3"].energy_wh[Measure.PV_PRODUCTION] // 2
-    made[300:420] = -1
-    homes["h3"] = replace(homes["h3"], energy_wh={**homes["h3"].energy_wh, Measure.PV_PRODUCTION: made})
-    findings = list(find_odd_yields(homes))
-    assert [(each.code, each.home, each.slots) for each in findings] == [("odd_yield", "h3", 14 * 96)]
-    assert 40 <= dict(findings[0].numbers)["percent_of_usual"] <= 60
-
-
-@pytest.mark.parametrize("lag", [-4, -2, 1, 4, 8])
-@pytest.mark.parametrize("home", ["h3", "h4"])
-def test_a_clock_astray_is_found_with_its_minutes_whatever_way_the_panels_face(lag: int, home: str) -> None:
-    homes = street()
-    made = np.roll(homes[home].energy_wh[Measure.PV_PRODUCTION], lag)
-    homes[home] = replace(homes[home], energy_wh={**homes[home].energy_wh, Measure.PV_PRODUCTION: made})
-    findings = list(find_clock_shifts(homes))
-    assert [(each.home, dict(each.numbers)["minutes"]) for each in findings] == [(home, 15 * lag)]
-    assert ("ahead" if lag > 0 else "behind") in findings[0].sentence
-
-
-def test_fewer_than_five_neighbours_are_not_compared() -> None:
-    homes = street(5)
-    homes["h3"] = with_values(homes["h3"], Measure.PV_PRODUCTION, slice(0, COUNT), 0)
-    assert list(find_odd_yields(homes)) == []
-    assert list(find_clock_shifts(homes)) == []
-    moved = replace(homes["h1"], first_slot=FIRST + 1)
-    with pytest.raises(ValueError, match="same slots"):
-        list(find_odd_yields({**homes, "h1": moved}))
-
-
-@given(energy=st.lists(st.integers(-1, 5_000), min_size=1, max_size=400), longest=st.integers(1, 50))
-@settings(relaxed)
-@pytest.mark.parametrize("method", ["none", "straight_line", "same_time_of_week"])
-def test_estimates_never_touch_a_reading_and_are_flagged(method: str, energy: list[int], longest: int) -> None:
-    series = np.array(energy, dtype=np.int64)
-    done = estimate_gaps(series, EstimateRule(method, longest=longest, least=1))
-    assert np.array_equal(done.energy_wh[series >= 0], series[series >= 0])
-    assert np.array_equal(done.is_estimate, (series < 0) & (done.energy_wh >= 0))
-    if method != "straight_line":
-        assert not done.is_estimate.any()
-        return
-    for run in runs(series < 0):
-        inside = run.start > 0 and run.stop < len(series) and run.stop - run.start <= longest
-        assert done.is_estimate[run].all() == inside
-        if inside:
-            beside = sorted((energy[run.start - 1], energy[run.stop]))
-            assert beside[0] <= done.energy_wh[run].min() <= done.energy_wh[run].max() <= beside[1]
-
-
-def test_the_same_time_of_week_is_the_middle_of_the_known_weeks() -> None:
-    series = np.arange(5 * WEEK_SLOTS, dtype=np.int64) % 7
-    here = 4 * WEEK_SLOTS + 50
-    for week, value in enumerate((100, -1, 40, 61)):
-        series[50 + week * WEEK_SLOTS] = value
-    series[here] = -1
-    rule = EstimateRule("same_time_of_week")
-    assert estimate_gaps(series, rule).energy_wh[here] == 61
-    assert estimate_gaps(series, replace(rule, weeks=2)).energy_wh[here] == 50
-    assert estimate_gaps(series, replace(rule, least=4)).energy_wh[here] == -1
-    late = series.copy()
-    late[here] = 77
-    assert not estimate_gaps(late, rule).is_estimate.any()
-
-
-@pytest.mark.parametrize("broken", [{"method": "guess"}, {"longest": 0}, {"least": 0}, {"least": 9}])
-def test_an_estimate_without_a_rule_is_refused(broken: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="estimate"):
-        EstimateRule(**broken)
 
 
 @given(first=st.integers(0, 10**6), count=st.integers(1, 600))

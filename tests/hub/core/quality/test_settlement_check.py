@@ -1,4 +1,4 @@
-"""The gate: what is in doubt is held and nothing else, the board's word decides, estimates fill what is missing."""
+"""Suspect readings and nothing else are held, the board's decision counts, and estimates fill what is missing."""
 
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ from hub.core.rules.rulebook import Prices, Rule
 from hub.core.settlement.allocation_record import read_record
 from hub.core.settlement.period import settle
 from hub.core.settlement.prepared_readings import MISSING_WH, Readings, digest_inputs
-from hub.core.settlement.slot_marks import SlotMarks, read_marks, runs_of
+from hub.core.settlement.slot_marks import SlotMarks
 from protocols.quantities import Measure
 
 IMPORT, EXPORT = Measure.GRID_IMPORT, Measure.GRID_EXPORT
@@ -200,13 +200,6 @@ def test_every_slot_is_settled_as_read_or_says_why_not(
                 assert settled == [MISSING_WH, MISSING_WH]
                 assert max(given_) >= 0, "nothing is held where nothing was read"
             assert mark != "held" or member == "b"
-
-
-def test_marks_come_back_from_their_plain_form() -> None:
-    marks = SlotMarks(((5, 2),), ((9, 1),), ((12, 3, 4),))
-    assert read_marks({"a": marks.plain()}) == {"a": marks}
-    assert runs_of([1, 2, 3, 7, 9, 10]) == ((1, 3), (7, 1), (9, 2))
-    assert marks.within(range(6, 12)) == SlotMarks(((6, 1),), ((9, 1),))
 
 
 def test_a_rule_keeps_its_old_bytes_until_it_says_something_new() -> None:

@@ -12,7 +12,7 @@ from hub.commands.trials import presets as presets_command
 from hub.core.rules.country_presets import PARTICIPATION, PRESETS
 from hub.core.rules.preset_form import Preset
 from hub.core.rules.presets import PresetError, fill_preset, find_preset
-from hub.core.rules.rulebook import METHODS, check_rule
+from hub.core.rules.rulebook import check_rule
 from hub.core.settlement.period import settle
 from hub.core.settlement.prepared_readings import Readings
 
@@ -47,31 +47,14 @@ def test_a_filled_preset_is_a_rule_that_settles(preset: Preset) -> None:
     assert 0 < int(settled.alloc_wh.sum()) == int(settled.sold_wh.sum()) <= 3600
 
 
-@all_presets
-def test_a_preset_says_where_it_comes_from_and_what_it_leaves_out(preset: Preset) -> None:
-    assert preset.method in METHODS
-    assert preset.sources
-    assert all(preset.sources)
-    assert preset.not_covered
-    assert preset.id.startswith(preset.country.lower() + "-")
-    assert preset.country in presets_command.COUNTRIES
-
-
-def test_every_country_of_the_issue_is_there_and_no_id_twice() -> None:
-    ids = [preset.id for preset in PRESETS]
-    assert len(set(ids)) == len(ids)
-    assert {preset.country for preset in PRESETS} == {"AT", "BE", "CH", "DE", "ES", "FR", "IT", "LU", "PT"}
-    assert sum(preset.country == "FR" for preset in PRESETS) == 4
-
-
 def test_a_missing_and_a_foreign_parameter_are_named() -> None:
     with pytest.raises(PresetError, match=r"at-static needs params\.weights"):
         fill_preset(find_preset("at-static"), MEMBERS)
-    with pytest.raises(PresetError, match=r"takes no params\.tiers"):
+    with pytest.raises(PresetError, match=r"at-dynamic has no params\.tiers; it has none"):
         fill_preset(find_preset("at-dynamic"), MEMBERS, params={"tiers": []})
-    with pytest.raises(PresetError, match="no participation factor"):
+    with pytest.raises(PresetError, match="ch-leg has no participation factor"):
         fill_preset(find_preset("ch-leg"), MEMBERS, participation_percent={"a": 50})
-    with pytest.raises(PresetError, match="there is no preset 'xx'"):
+    with pytest.raises(PresetError, match="there is no preset 'xx'; use one of: at-static, "):
         find_preset("xx")
 
 

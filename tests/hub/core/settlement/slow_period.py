@@ -35,11 +35,11 @@ def _settle_interval(readings: Readings, rule: Rule, rows: list[int]) -> SlowInt
     is_provisional = False
     for column, member in enumerate(readings.members):
         inside = [_is_inside(readings, member, row) for row in rows]
-        told = [(int(readings.surplus_wh[row, column]), int(readings.demand_wh[row, column])) for row in rows]
-        missing = [min(pair) < 0 for pair in told]
+        values = [(int(readings.surplus_wh[row, column]), int(readings.demand_wh[row, column])) for row in rows]
+        missing = [min(pair) < 0 for pair in values]
         is_provisional |= any(here and gap for here, gap in zip(inside, missing, strict=True))
         if all(inside) and not any(missing):
-            surplus[member], demand[member] = sum(s for s, _ in told), sum(d for _, d in told)
+            surplus[member], demand[member] = sum(s for s, _ in values), sum(d for _, d in values)
     percent = {member: rule.participation_percent.get(member, 100) for member in surplus}
     alloc, sold = settle_slot(
         rule.method,

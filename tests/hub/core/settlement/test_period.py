@@ -146,7 +146,7 @@ def test_participation_leaves_the_rest_with_the_grid() -> None:
 
 
 def test_half_a_reading_leaves_the_member_out_altogether() -> None:
-    """A home whose demand is missing sells nothing either, and its surplus stands in no total."""
+    """A home whose demand is missing sells nothing either, and its surplus is in no total."""
     readings = Readings(("a", "p"), (0,), np.array([[50, 90]]), np.array([[MISSING_WH, 100]]))
     settled = settle(readings, Rule("proportional"))
     assert settled.totals_wh["surplus"] == (0, 90)
@@ -191,6 +191,17 @@ def test_refusals_name_their_code(code: str, change: dict) -> None:
     with pytest.raises(RejectedInputError) as refused:
         settle(readings, Rule("proportional", missing="refuse"))
     assert refused.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("top", "rows"),
+    [(2**62, 2), (2**62 - 1, 2), (2**43, 2**10), (2**63 - 1, 1), (2**63 - 1, 2), (0, 3), (5, 0)],
+)
+def test_sums_are_exact_up_to_and_over_the_limit_of_64_bits(top: int, rows: int) -> None:
+    """Two times 2^62 is the first sum that 64 bits cannot hold."""
+    energy = np.full((rows, 2), top, dtype=np.int64)
+    energy[:, 1] = 3
+    assert sum_columns(energy) == (top * rows, 3 * rows)
 
 
 def test_sums_over_64_bits() -> None:

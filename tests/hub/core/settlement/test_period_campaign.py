@@ -1,6 +1,6 @@
 """A million random slots of each method against the slow reference: `make campaign`, about twenty minutes on one core.
 
-Every slot stands in a random period with its windows, gaps, participation factors and, in half of them, hourly sums.
+Every slot is part of a random period with windows, gaps, participation factors and, in half of them, hourly sums.
 New periods are drawn at each run; a failure prints the seed that made it.
 """
 

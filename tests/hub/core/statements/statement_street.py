@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from hub.core.ledger.entries import GENESIS, Entry, Posting, book_day, entry_hash, read_entry
+from hub.core.ledger.entries import GENESIS, Entry, Posting, book_difference, entry_hash, read_entry, sum_settlement
 from hub.core.payments.bills import bill_members, tally_month
 from hub.core.payments.tax_terms import TaxTerms
 from hub.core.rules.rulebook import Prices, Rule
 from hub.core.settlement.period import Settlement, settle
 from hub.core.settlement.prepared_readings import Readings, digest_inputs
 from hub.core.statements.document import own_readings
-from hub.core.statements.month import CoopName, RunNote, SettledDay, StatementMonth, prepare_month
+from hub.core.statements.month import CoopName, RunNote, SettledDay, StatementMonth, gather_month, state_day
 from protocols.slots import slots_of_day
 from tests.hub.core.settlement.settlement_worlds import NAMES, params_of
 
@@ -77,14 +77,15 @@ def make_street(
     first: dict[str, Readings] | None = None, fee_nano: int = 0,
 ) -> Street:  # fmt: skip
     """The month of these days. With `first`, a run D booked those readings before, so that entries are differences.
-    A fee stands on the last day of who takes part in it.
+    Everybody who takes part in the last day is charged a fee on it.
     """
     rows: list[Row] = []
     booked: dict[str, tuple[Entry, ...]] = dict.fromkeys(readings, ())
     for run_kind, given in (("D", first or {}), (kind, readings)):
         for day, values in given.items():
             settled = settle(values, rule)
-            entries = book_day(settled, day=day, run=f"run-{run_kind}-{day}", booked=booked[day])
+            current = sum_settlement(entry.canonical() for entry in booked[day])
+            entries = book_difference(settled, current, day=day, run=f"run-{run_kind}-{day}")
             booked[day] += entries
             for entry in entries:
                 rows.append(book(entry, after=rows[-1] if rows else Row(0, b"", GENESIS)))
@@ -95,7 +96,13 @@ def make_street(
     month = min(readings)[:7]
     everything = [f"{month}-{n:02d}" for n in range(1, 32) if _is_day(f"{month}-{n:02d}")]
     left = [day for day in everything if day not in readings] if missing is None else missing
-    return Street(prepare_month(COOP, month, days=days, missing=left, key=HUB_KEY), readings, tuple(days))
+    return Street(month_of(days, month, missing=left), readings, tuple(days))
+
+
+def month_of(days: Sequence[SettledDay], month: str, *, missing: Sequence[str] = ()) -> StatementMonth:
+    """The month of these settled days, each with a root signed by the hub's key."""
+    stated = [state_day(COOP, day, key=HUB_KEY) for day in days]
+    return gather_month(COOP, month, days=stated, missing=missing, before=())
 
 
 def bills_of(

@@ -1,6 +1,5 @@
 """Statements: cents add up over members, differences name what changed, tax by rate, and nothing k-unsafe is shown."""
 
-import csv
 import json
 from dataclasses import replace
 
@@ -11,24 +10,24 @@ from hypothesis import strategies as st
 
 from hub.core.allocation.published_steps import share_step
 from hub.core.allocation.rounding import largest_remainder
-from hub.core.ledger.merkle import verify_proof
 from hub.core.ledger.signed_document import SIGNED_TAG, canonical_bytes, document_hash, sign_document
-from hub.core.payments.tax_lines import BillLine, add_up, tax_cent
 from hub.core.settlement.allocation_record import read_record
 from hub.core.settlement.money import Money
 from hub.core.settlement.period import settle
 from hub.core.settlement.pool_series import LEAST_HOMES, pool_series
-from hub.core.statements.document import SLOT_COLUMNS, state_month, statement_csv
-from hub.core.statements.month import booked_amounts, prepare_month
+from hub.core.settlement.prepared_readings import Readings
+from hub.core.settlement.slot_marks import SlotMarks
+from hub.core.statements.document import StatementFiles, own_readings, state_month
+from hub.verify.statement import root_of
 from tests.hub.core.settlement.settlement_worlds import METHODS, NAMES
 from tests.hub.core.statements.statement_street import (
-    COOP,
     HUB_KEY,
     PRICES,
     Street,
     make_readings,
     make_rule,
     make_street,
+    month_of,
     street_members,
 )
 
@@ -77,7 +76,7 @@ def test_every_entry_is_proven_under_a_signed_root_and_a_statement_is_signed() -
         for each in day["entries"]:
             path = [bytes.fromhex(step) for step in each["proof"]]
             leaf, root_bytes = each["entry"].encode(), bytes.fromhex(root["root"])
-            assert verify_proof(leaf, each["place"], size=root["entries"], proof=path, root=root_bytes)
+            assert root_of(leaf, each["place"], root["entries"], path) == root_bytes
     signed = sign_document(document, HUB_KEY)
     assert canonical_bytes(json.loads(json.dumps(signed))["document"]) == canonical_bytes(document)
 
@@ -87,7 +86,7 @@ def test_every_entry_is_proven_under_a_signed_root_and_a_statement_is_signed() -
 )
 def test_a_statement_is_final_when_a_whole_month_is_closed(kind: str, state: str, billed: bool) -> None:
     street = street_of(kind=kind)
-    whole = prepare_month(COOP, "2026-03", days=street.days, missing=(), key=HUB_KEY)
+    whole = month_of(street.days, "2026-03")
     document = state_month(whole, "a", name="a", made_at="x")
     assert (document["state"], document["billed"]) == (state, billed)
     open_month = stated(street, "a")
@@ -104,35 +103,37 @@ def test_differences_to_the_last_statement_name_the_changed_numbers_of_the_chang
     assert set(now["changes"]["days"]) == {DAYS[1]}
     before, after = now["changes"]["month"]["received"]
     assert (before, after) == (last["totals"]["received"], now["totals"]["received"])
-    with pytest.raises(ValueError, match="another member"):
+    with pytest.raises(ValueError, match="of another member or month"):
         stated(later, "Z", last=last)
 
 
-def test_the_table_has_one_line_for_each_interval_and_adds_up() -> None:
-    document = stated(street_of(), "a")
-    rows = list(csv.DictReader(statement_csv(document).splitlines()))
-    assert tuple(rows[0]) == SLOT_COLUMNS
-    assert len(rows) == 96 + 92 + 96
-    for name in ("received", "sold", "imported", "exported"):
-        assert sum(int(row[f"{name}_wh"] or 0) for row in rows) == document["totals"][name]
-    assert {row["state"] for row in rows} == {"complete", "provisional"}
+def test_own_readings_carry_their_marks_and_what_came_late() -> None:
+    surplus, demand = np.array([[5, 1], [-1, 1], [0, 1], [7, 1]]), np.array([[2, 1]] * 4)
+    readings = Readings(("a", "b"), (40, 41, 42, 43), surplus, demand)
+    own = own_readings("b", [readings], marks=[SlotMarks(held=((41, 1), (44, 1)))])
+    rows = [[40, 1, 1], [41, 1, 1, "held"], [42, 1, 1], [43, 1, 1], [44, None, None, "held"]]
+    assert own == {"member": "b", "readings": rows}
+    assert own_readings("a", [readings])["readings"] == [[40, 5, 2], [41, None, 2], [42, 0, 2], [43, 7, 2]]
+    assert own_readings("c", [readings]) == {"member": "c", "readings": []}
+    day = {
+        "day": "1970-01-01", "run": {"key": "r", "kind": "M1"}, "rule": "x", "window": None, "first_slot": 40,
+        "step": 1, "surplus": [5, None, None, 7], "demand": [2, None, None, 2], "received": [0] * 4, "sold": [0] * 4,
+        "provisional": [],
+    }  # fmt: skip
+    late = own_readings("a", [readings], statement={"days": [day]})["readings"]
+    assert late == [[40, 5, 2], [41, None, 2], [42, 0, 2, "late"], [43, 7, 2]], "41 is still half a reading"
 
 
-def test_a_month_that_the_books_do_not_bear_out_is_no_month() -> None:
-    street = street_of()
-    day = street.days[0]
-    for broken in (replace(day, booked=day.booked[1:]), replace(day, booked=[*day.booked, day.booked[0]])):
-        with pytest.raises(ValueError, match="do not say"):
-            prepare_month(COOP, "2026-03", days=[broken], missing=(), key=HUB_KEY)
-    with pytest.raises(ValueError, match="stands twice"):
-        prepare_month(COOP, "2026-03", days=[day, day], missing=(), key=HUB_KEY)
-    with pytest.raises(ValueError, match="is not a day of"):
-        prepare_month(COOP, "2026-04", days=[day], missing=(), key=HUB_KEY)
-    with pytest.raises(ValueError, match="exactly the slots"):
-        prepare_month(COOP, "2026-03", days=[replace(day, settled=day.settled.part(1, 96))], missing=(), key=HUB_KEY)
-    with pytest.raises(ValueError, match="no part"):
-        stated(street, "nobody")
-    assert booked_amounts((), "a")["received"] == 0
+def test_files_hold_their_documents_and_nothing_else() -> None:
+    files = StatementFiles({"document": {"month": "2026-03"}, "payment": {"document": {"now_cent": 5}}}, {}, {}, {}, "")
+    assert (files.statement, files.payment) == ({"month": "2026-03"}, {"now_cent": 5})
+    with pytest.raises(ValueError, match="no statement or payment document"):
+        _ = StatementFiles({"document": []}, {}, {}, {}, "").statement
+
+
+def test_who_has_no_part_in_the_month_gets_no_statement() -> None:
+    with pytest.raises(ValueError, match="nobody has no part in 2026-03"):
+        stated(street_of(), "nobody")
 
 
 @given(
@@ -193,26 +194,3 @@ def test_a_record_is_read_back_into_its_settlement_and_no_other_bytes_are(method
             read_record(broken, rule)
     with pytest.raises(ValueError, match="this rule"):
         read_record(record, replace(rule, prices=replace(PRICES, buy_micro_per_kwh=1_000_000)))
-
-
-def test_tax_is_rounded_once_for_each_rate_and_reverse_charge_is_owed_by_the_recipient() -> None:
-    lines = [BillLine("received", 8, 200_000), BillLine("fee", 5, 200_000), BillLine("book", 333, 100_000)]
-    summed = add_up(lines)
-    assert [(tax["rate_ppm"], tax["net_cent"], tax["tax_cent"]) for tax in summed["taxes"]] == [
-        (100_000, 333, 33),  # 33.3 cents
-        (200_000, 13, 3),  # 2.6 cents
-    ]
-    assert (summed["net_cent"], summed["tax_cent"], summed["gross_cent"]) == (346, 36, 382)
-    reversed_ = add_up([BillLine("sold", 12_345, 190_000, reverse_charge=True)])
-    assert (reversed_["tax_cent"], reversed_["gross_cent"]) == (0, 12_345)
-    assert reversed_["taxes"][0]["tax_cent"] == 2_346  # 2345.55
-    for net, rate in ((-1, 0), (1, -1), (1, 1_000_001)):
-        with pytest.raises(ValueError, match=r"negative|no tax rate"):
-            BillLine("x", net, rate)
-
-
-@given(net=st.integers(0, 10**12), rate=st.integers(0, 1_000_000))
-@settings(relaxed)
-def test_tax_is_the_nearest_cent_and_half_a_cent_goes_up(net: int, rate: int) -> None:
-    exact = net * rate
-    assert -500_000 < tax_cent(net, rate) * 1_000_000 - exact <= 500_000

@@ -149,4 +149,4 @@ def test_what_cannot_be_reported_is_said() -> None:
 def test_a_share_is_explained_in_plain_words(share: FairnessShare, words: str) -> None:
     said = explain_share(share, currency="EUR")
     assert words in said
-    assert ("give or take 0.80 EUR" in said) == bool(share.error_nano)
+    assert ("could be off by 0.80 EUR" in said) == bool(share.error_nano)

@@ -1,4 +1,4 @@
-"""The drawings as functions: whatever the numbers, well-formed SVG inside its box that says its sentence."""
+"""The charts: for any numbers, well-formed SVG that stays inside its box and contains its sentence."""
 
 import re
 from xml.etree import ElementTree
@@ -88,7 +88,7 @@ def test_presence_strip_covers_every_slot_once_with_runs_merged(states: list[str
         assert abs(sum(float(box.get("width", "0")) for box in boxes) - WIDTH) <= 0.1 * len(boxes)
 
 
-def test_presence_is_told_by_height_and_not_by_colour_alone() -> None:
+def test_presence_is_shown_by_height_and_not_by_colour_alone() -> None:
     heights = [PRESENCE_HEIGHT[state] for state in ("present", "derived", "missing", "waiting")]
     assert heights == sorted(set(heights), reverse=True)
 

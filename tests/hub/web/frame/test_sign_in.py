@@ -1,4 +1,4 @@
-"""Links work once, sessions end, tokens are never kept in clear, and nothing opens without a session."""
+"""Links work once, sessions end, tokens are stored only as hashes, and nothing opens without a session."""
 
 from pathlib import Path
 
@@ -38,7 +38,7 @@ async def test_a_link_signs_in_once(store: SqliteStore) -> None:
     async with browser_on(store) as other:
         second = await other.get(f"/sign-in/{token}")
         assert second.status_code == 403
-        assert "used or is too old" in second.text
+        assert "used or has expired" in second.text
         assert (await other.get("/")).status_code == 303
 
 
@@ -56,7 +56,7 @@ async def test_a_made_up_link_is_refused_in_one_sentence(nobody: httpx.AsyncClie
     assert "Traceback" not in answer.text
 
 
-async def test_looking_ahead_does_not_spend_a_link(store: SqliteStore) -> None:
+async def test_a_request_that_only_looks_ahead_does_not_use_up_a_link(store: SqliteStore) -> None:
     token = await sign_in_token(store, "m02")
     async with browser_on(store) as browser:
         assert (await browser.head(f"/sign-in/{token}")).status_code == 405
@@ -75,7 +75,7 @@ async def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(store: Sqli
         assert attribute in cookie
 
 
-async def test_neither_link_nor_session_stands_in_the_store_in_clear(store: SqliteStore, tmp_path: Path) -> None:
+async def test_neither_link_nor_session_is_stored_in_clear(store: SqliteStore, tmp_path: Path) -> None:
     token = await sign_in_token(store, "m02")
     async with browser_on(store) as browser:
         await browser.get(f"/sign-in/{token}")

@@ -1,4 +1,4 @@
-"""A member's own bank account and mandate: entered by the member, masked on every page, seen by nobody else."""
+"""A member's own bank account and mandate: entered by the member, masked on every page, shown to nobody else."""
 
 import logging
 
@@ -51,7 +51,7 @@ async def test_a_mandate_is_given_and_revoked_by_an_act_of_its_own(sign_in: Sign
     assert (await member.post("/account/mandate", data={"decision": "revoke"})).status_code == 303
     assert (await member.post("/account/mandate", data={"decision": "revoke"})).status_code == 409
     page = (await member.get("/account?saved=revoke")).text
-    assert "mandate m02-1 ended, by Household Two" in page
+    assert "mandate m02-1 ended by Household Two" in page
     await member.post("/account/mandate", data={"decision": "give"})
     await member.post("/account", data=FORM | {"iban": "ES9121000418450200051332"})
     ended = [row["ended_by"] for row in (await member.get("/account.json")).json()["mandates"]]
@@ -70,7 +70,7 @@ async def test_a_mandate_is_given_and_revoked_by_an_act_of_its_own(sign_in: Sign
         ({"holder": "\u0007"}, "holder&#39;s name"),
     ],
 )
-async def test_a_wrong_account_is_said_in_place_and_leaves_no_row(
+async def test_a_wrong_account_is_shown_in_place_and_leaves_no_row(
     sign_in: SignIn, store: SqliteStore, change: dict[str, str], said: str
 ) -> None:
     member = await sign_in("m02")
@@ -99,7 +99,7 @@ async def test_a_holders_words_are_shown_as_words(sign_in: SignIn) -> None:
     assert "&lt;script&gt;" in page
 
 
-async def test_the_board_member_who_looked_stands_in_the_list(sign_in: SignIn, store: SqliteStore) -> None:
+async def test_the_board_member_who_opened_it_is_in_the_log(sign_in: SignIn, store: SqliteStore) -> None:
     member = await sign_in("m02")
     await store.bank_details(["m02"], access=LOOK)
-    assert "looked at your bank account to pay out credits" in (await member.get("/who-looked")).text
+    assert "Opened your bank account. Purpose: pay out credits" in (await member.get("/who-looked")).text

@@ -1,4 +1,4 @@
-"""The board's pages: findings by harm, presence without consumption, runs with their hashes."""
+"""The board's pages: problems by severity, which readings arrived (no consumption), runs with their hashes."""
 
 from hub.storage.records import DeviceRow, FleetRow, RefusalCount
 from hub.storage.sqlite.store import SqliteStore
@@ -16,7 +16,7 @@ def home(name: str, *, last: int | None, agent: str | None = "a-1", state: str =
     return FleetRow(name, name, agent, last, None, 1, 2, 3, devices, ("present",) * 96, ())
 
 
-async def test_findings_stand_by_harm_with_the_silent_home_first(store: SqliteStore) -> None:
+async def test_problems_are_sorted_by_severity_with_the_silent_home_first(store: SqliteStore) -> None:
     rows = await store.fleet(slots=fleet_slots(NOW_S))
     view = fleet_page(rows, await store.refusals(), WORDS, now_s=NOW_S)
     assert view.headline == "1 home is silent"
@@ -42,7 +42,7 @@ def test_every_kind_of_trouble_becomes_a_finding() -> None:
 
 def test_a_street_in_order_has_no_findings() -> None:
     view = fleet_page([home("a", last=NOW_SLOT - 1), home("b", last=NOW_SLOT - 1)], (), WORDS, now_s=NOW_S)
-    assert view.headline == "All 2 homes are heard"
+    assert view.headline == "All 2 homes are connected"
     assert view.findings == ()
 
 
@@ -54,11 +54,11 @@ def test_every_refusal_has_words() -> None:
 async def test_the_fleet_page_has_a_strip_for_each_home_with_its_sentence(sign_in: SignIn) -> None:
     page = (await (await sign_in("m01")).get("/board/fleet")).text
     assert page.count('class="strip"') == 12
-    assert "66 quarter hours present, 0 estimated, 0 missing, 30 not arrived." in page
+    assert "Quarter hours present: 66, estimated: 0, missing: 0, not arrived: 30." in page
     assert "kWh" not in page
 
 
-async def test_looking_at_the_fleet_is_no_look_at_values(sign_in: SignIn, store: SqliteStore) -> None:
+async def test_opening_the_fleet_page_is_not_an_access_to_values(sign_in: SignIn, store: SqliteStore) -> None:
     browser = await sign_in("m01")
     before = {home.id: await store.access_rows(home.id, limit=100) for home in await store.homes()}
     await browser.get("/board/fleet")

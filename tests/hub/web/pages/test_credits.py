@@ -1,4 +1,4 @@
-"""Credits: the pages say what the ledger says, to the watt-hour, and open down to the quarter hour."""
+"""Credits: the pages show what the ledger has, to the watt-hour and down to the quarter hour."""
 
 import csv
 import io
@@ -73,7 +73,7 @@ async def test_csv_and_json_hold_the_same_days(sign_in: SignIn) -> None:
 async def test_provisional_amounts_are_marked(sign_in: SignIn) -> None:
     page = (await (await sign_in("m02")).get("/credits")).text
     assert "Provisional:" in page
-    assert "incomplete" in page
+    assert "Incomplete" in page
 
 
 async def test_a_month_without_days_says_so(sign_in: SignIn) -> None:

@@ -1,4 +1,4 @@
-"""The yearly fairness report: the own row alone, means of five homes or more, the same from the same readings."""
+"""The yearly fairness report: only one's own figures, averages of at least five homes, repeatable."""
 
 import asyncio
 from pathlib import Path
@@ -27,7 +27,7 @@ async def report(come: Come, member: str = "m02") -> Any:
 
 async def test_before_a_month_is_over_there_is_no_report(sign_in: SignIn, store: SqliteStore) -> None:
     browser = await sign_in("m02")
-    assert "No month is over yet" in (await browser.get("/fairness")).text
+    assert "There is no complete month with settled days yet" in (await browser.get("/fairness")).text
     assert (await browser.get("/fairness.json")).json() == {"year": None, "years": []}
     assert (await browser.get("/fairness?year=2026")).status_code == 404
     assert not any(row.actor == "job:fairness" for row in await store.access_rows("h03", limit=100))
@@ -56,7 +56,7 @@ async def test_the_seed_comes_from_the_readings_so_a_second_hub_finds_the_same(c
     assert (again.seed, again.own.value_nano) == (first["seed"], first["own"]["value_nano"])
 
 
-async def test_looks_are_logged_and_the_report_is_made_once(come: Come, store: SqliteStore) -> None:
+async def test_accesses_are_logged_and_the_report_is_made_once(come: Come, store: SqliteStore) -> None:
     browser = await come("m02")
     for _ in range(3):
         await browser.get("/fairness")
@@ -69,7 +69,7 @@ async def test_looks_are_logged_and_the_report_is_made_once(come: Come, store: S
 
 async def test_a_report_that_takes_long_says_so(store: SqliteStore) -> None:
     desk = FairnessService(store, wait_s=0)
-    async with desk._kept._one:  # nothing is worked out meanwhile, however slow the questions are
+    async with desk._kept._one:  # nothing is calculated in the meantime, however slow the requests are
         assert await desk.report("m02", year=2026, today=JULY) is None
         assert await desk.report("m03", year=2026, today=JULY) is None, "the same report, asked for by another"
     for _ in range(3000):
@@ -112,7 +112,7 @@ def test_a_difference_within_chance_is_none() -> None:
     assert page(FairnessShare("m02", 500 * cent, 60 * cent, 610 * cent)).headline == "You got what you added"
     assert page(FairnessShare("m02", 500 * cent, 40 * cent, 610 * cent)).headline == "You got €1.10 more than you added"
     assert page(FairnessShare("m02", 500 * cent, 40 * cent, 410 * cent)).headline == "You got €0.90 less than you added"
-    assert "give or take €0.80" in page(FairnessShare("m02", 500 * cent, 40 * cent, 410 * cent)).own_words
+    assert "could be off by €0.80" in page(FairnessShare("m02", 500 * cent, 40 * cent, 410 * cent)).own_note
     assert page(FairnessShare("m02", 5 * cent, 0, 5 * cent + 1)).headline == "You got what you added"
 
 

@@ -1,4 +1,4 @@
-"""Readings in doubt: the member is told in plain words, another board member decides, and every look is logged."""
+"""Readings in doubt: the member sees them in plain words, another board member decides, every access is logged."""
 
 from datetime import date
 from typing import Any
@@ -30,29 +30,29 @@ async def looks(store: SqliteStore, home: str) -> list[tuple[str, str]]:
     return [(row.actor, row.role) for row in await store.access_rows(home, limit=50) if row.fields == "findings"]
 
 
-async def test_a_member_is_told_what_waits_and_who_decides(sign_in: SignIn, store: SqliteStore) -> None:
+async def test_a_member_sees_what_is_on_hold_and_who_decides(sign_in: SignIn, store: SqliteStore) -> None:
     member = await sign_in("m02")
     for path in ("/my-home", "/credits"):
-        assert "wait for the board" in (await member.get(path)).text, path
+        assert "Some of your credits are on hold until the board decides" in (await member.get(path)).text, path
     assert await looks(store, "h02") == []
     page = (await member.get("/findings")).text
-    assert "A counter gave the same value over and over" in page
-    assert "345 Wh in each quarter hour" in page
-    assert "Its credits wait" in page
+    assert "A counter kept giving the same value" in page
+    assert "345 Wh in every quarter hour" in page
+    assert "the credits are on hold" in page
     assert "4 quarter hours are missing. The meter did not answer." in page
     assert "panels" not in page
     assert await looks(store, "h02") == [("m02", "self")]
     found = (await member.get("/findings.json")).json()["findings"]
     assert [(each["code"], each["waiting"]) for each in found] == [("frozen_value", True), ("gap", False)]
     other = await sign_in("m05")
-    assert "wait for the board" not in (await other.get("/my-home")).text
+    assert "Some of your credits are on hold until the board decides" not in (await other.get("/my-home")).text
     assert (await other.get("/findings.json")).json() == {"findings": []}
 
 
-async def test_the_board_decides_with_a_reason_and_may_decide_anew(sign_in: SignIn, store: SqliteStore) -> None:
+async def test_the_board_decides_with_a_reason_and_can_decide_again(sign_in: SignIn, store: SqliteStore) -> None:
     board, member = await sign_in("m01"), await sign_in("m02")
     page = (await board.get("/board/findings")).text
-    assert "345 Wh in each quarter hour" in page
+    assert "345 Wh in every quarter hour" in page
     assert "missing" not in page, "a gap is nothing to decide on"
     assert {("m01", "board")} == {*await looks(store, "h02"), *await looks(store, "h03")}
     number = await number_of(board, "frozen_value")
@@ -60,7 +60,7 @@ async def test_the_board_decides_with_a_reason_and_may_decide_anew(sign_in: Sign
     assert (done.status_code, done.headers["location"]) == (303, "/board/findings?saved=decision")
     assert "A heater ran." in (await member.get("/findings")).text
     assert "Household One accepted it on" in (await member.get("/findings")).text
-    assert "wait for the board" not in (await member.get("/my-home")).text
+    assert "Some of your credits are on hold until the board decides" not in (await member.get("/my-home")).text
     assert (await board.post(f"/board/findings/{number}", data=WORD)).status_code == 409
     (decided,) = await store.slot_decisions(slots=range(FOUND_SLOT, FOUND_SLOT + 1))
     anew = WORD | {"decision": "reject", "after": str(decided.id)}
@@ -119,7 +119,7 @@ async def test_words_of_the_board_are_shown_as_words_and_a_closed_finding_is_clo
     assert "<script>alert" not in page
     assert "&lt;script&gt;" in page
     await store.put_findings(FOUND_DAY, [], closing="gone", at=1_781_000_001, message_position=2)
-    assert "closed: readings that came later put it right" in (await member.get("/findings")).text
+    assert "closed: later readings corrected it" in (await member.get("/findings")).text
     (said,) = await store.slot_decisions(slots=range(FOUND_SLOT, FOUND_SLOT + 1))
     path = f"/board/findings/{number}"
     assert (await board.post(path, data=WORD | {"after": str(said.id)})).status_code == 303, "it can be put right"
@@ -140,8 +140,8 @@ async def test_the_statements_day_names_held_rejected_and_estimated_intervals(st
     view = statement_day(files, "2026-06-10", Localizer("en", COOP.tz, COOP.currency))
     assert view is not None
     assert [row[-1] for row in view.table.rows[:4]] == [
-        "held until the board decides",
-        "not counted, the board decided",
+        "on hold until the board decides",
+        "not counted, by the board's decision",
         "estimated",
         "",
     ]

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from hub.board.run_service import BUSY, RunService
-from hub.books.runs import month_runs
+from hub.books.view import read_books
 from hub.core.allocation.surplus import allocate
 from hub.core.ledger.month_preview import BoardPreview, MemberChange, MonthPreview, board_preview
 from hub.core.ledger.run_calendar import RunCalendar
@@ -66,28 +66,28 @@ async def rows_of(store: SqliteStore) -> tuple[object, ...]:
 
 async def test_a_month_from_its_due_day_to_a_published_bill(come: Come, store: SqliteStore) -> None:
     first, second = await come("m20"), await come("m21")
-    assert "M1 due since 7 Jul 2026" in (await first.get("/board/runs")).text
+    assert "M1: due since 7 Jul 2026" in (await first.get("/board/runs")).text
     month = (await first.get(f"{JUNE}.json")).json()
     assert (month["bookable"], month["settled_days"], month["days"]) == (["M1"], 0, 19)
     assert {"day": "2026-06-12", "why": "never settled"} in month["marked_days"]
     assert "<b>Fri 12 Jun to Tue 30 Jun</b> not settled yet" in (await first.get(JUNE)).text
     key = await book(first)
     page = (await second.get(JUNE)).text
-    assert "M1 waits for approval, 0 of 2" in page
-    assert "Look at M1 and approve it" in page
+    assert "M1: waiting for approval, 0 of 2" in page
+    assert "Review M1 and approve it" in page
     look = (await second.get(f"{JUNE}/run/{key}")).text
     assert 'action="/board/runs/2026-06/approve"' in look
     assert f'name="run_key" value="{key}"' in look
     assert "Members pay" in look
     assert (await second.post(f"{JUNE}/approve", data={"run_key": key})).status_code == 303
-    assert "waits for approval, 1 of 2" in (await first.get(JUNE)).text
+    assert "waiting for approval, 1 of 2" in (await first.get(JUNE)).text
     assert (await first.post(f"{JUNE}/approve", data={"run_key": key})).status_code == 303
     assert "approved, not published yet" in (await first.get("/board/runs")).text
     look = (await first.get(f"{JUNE}/run/{key}")).text
     assert "Approved by Board m21" in look
     assert 'action="/board/runs/2026-06/publish"' in look
     assert (await first.post(f"{JUNE}/publish", data={"run_key": key})).status_code == 303
-    (run,) = await month_runs(store)
+    (run,) = (await read_books(store)).month_runs
     assert (run.run_key, run.state, [member for member, _ in run.approvals]) == (key, "published", ["m21", "m20"])
     assert "published on 7 July, 10:00" in (await first.get(JUNE)).text
     assert "<form" not in (await first.get(f"{JUNE}/run/{key}")).text.split("<main")[1]
@@ -111,7 +111,7 @@ async def test_a_preview_books_nothing_and_shows_sums_but_no_member(come: Come, 
     assert "m05" not in page
 
 
-async def test_looks_at_readings_for_a_preview_stand_in_every_homes_log(come: Come, store: SqliteStore) -> None:
+async def test_reading_for_a_preview_is_in_every_homes_log(come: Come, store: SqliteStore) -> None:
     browser = await come("m20")
     await browser.get(JUNE)
     assert not any(row.actor == "job:settlement-preview" for row in await store.access_rows("h03", limit=100))
@@ -146,7 +146,7 @@ async def test_a_run_is_approved_by_two_different_members(come: Come, store: Sql
     assert "the second approval is another board member" in again.text
     assert "You have approved it." in (await first.get(f"{JUNE}/run/{key}")).text
     assert "1 approval(s) missing" in (await second.post(f"{JUNE}/publish", data={"run_key": key})).text
-    (run,) = await month_runs(store)
+    (run,) = (await read_books(store)).month_runs
     assert (run.state, len(run.approvals)) == ("draft", 1)
 
 
@@ -155,7 +155,7 @@ async def test_two_words_at_the_same_moment_count_once_each(come: Come, store: S
     key = await book(first)
     posts = [browser.post(f"{JUNE}/approve", data={"run_key": key}) for browser in (first, first, second)]
     statuses = sorted(answer.status_code for answer in await asyncio.gather(*posts))
-    (run,) = await month_runs(store)
+    (run,) = (await read_books(store)).month_runs
     assert statuses == [303, 303, 409]
     assert (run.state, len(run.approvals)) == ("approved", 2)
 
@@ -202,14 +202,14 @@ async def test_a_second_press_of_the_button_writes_nothing(come: Come, store: Sq
     assert await rows_of(store) == before
 
 
-async def test_what_came_after_the_look_stops_the_booking(come: Come, store: SqliteStore) -> None:
+async def test_readings_after_the_preview_stop_the_booking(come: Come, store: SqliteStore) -> None:
     browser = await come("m20")
     key = await preview_key(browser)
     await arrive_late(store)
     before = await rows_of(store)
     stale = await browser.post(f"{JUNE}/book", data={"kind": "M1", "run_key": key})
     assert (stale.status_code, await rows_of(store)) == (409, before)
-    assert "look again" in stale.text
+    assert "preview it again" in stale.text
     for wrong in ("", "x" * 64, key[:12]):
         assert (await browser.post(f"{JUNE}/book", data={"kind": "M1", "run_key": wrong})).status_code == 409
     assert await rows_of(store) == before
@@ -226,8 +226,8 @@ async def test_a_replaced_run_cannot_be_approved_any_more(come: Come, store: Sql
     stale = await other.post(f"{JUNE}/approve", data={"run_key": old})
     assert stale.status_code == 409
     assert "a newer M1 of 2026-06 was made" in stale.text
-    assert "Only that one can be approved" in (await other.get(f"{JUNE}/run/{old}")).text
-    states = {run.run_key: (run.state, len(run.approvals)) for run in await month_runs(store)}
+    assert "Only the newer run can be approved" in (await other.get(f"{JUNE}/run/{old}")).text
+    states = {run.run_key: (run.state, len(run.approvals)) for run in (await read_books(store)).month_runs}
     assert states == {old: ("superseded", 1), new: ("draft", 0)}
 
 
@@ -240,7 +240,7 @@ async def test_late_readings_mark_days_and_the_next_run_bills_the_difference(com
     await arrive_late(store)
     page = (await first.get(JUNE)).text
     assert "Fri 12 Jun" in page
-    assert "readings have arrived since" in page
+    assert "more readings have arrived" in page
     assert "1 settled day has changed since" in (await first.get("/board/runs")).text
     assert (await first.post(f"{JUNE}/book", data={"kind": "R1", "run_key": m1})).status_code == 409
     later = await come("m20", at=R1_DUE)
@@ -299,7 +299,7 @@ async def test_members_and_other_sites_book_and_approve_nothing(come: Come, stor
 
 
 @pytest.mark.parametrize("month", ["2026-05", "2026-08", "x", "2026-13", "2026-6", "0000-01"])
-async def test_a_month_without_readings_is_said_so(come: Come, month: str) -> None:
+async def test_a_month_without_readings_gets_a_clear_sentence(come: Come, month: str) -> None:
     browser = await come("m20")
     for path in (f"/board/runs/{month}", f"/board/runs/{month}/preview?kind=M1"):
         assert (await browser.get(path)).status_code == 404
@@ -308,7 +308,7 @@ async def test_a_month_without_readings_is_said_so(come: Come, month: str) -> No
 async def test_a_month_that_is_not_over_is_no_run(come: Come) -> None:
     browser = await come("m20", at=local("2026-06-20T10:00"))
     assert (await browser.get(f"{JUNE}/preview?kind=M1")).status_code == 409
-    assert "M1 due on 7 Jul 2026" in (await browser.get(JUNE)).text
+    assert "M1: due on 7 Jul 2026" in (await browser.get(JUNE)).text
 
 
 async def test_while_a_run_is_booked_no_other_begins(store: SqliteStore) -> None:

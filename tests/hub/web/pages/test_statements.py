@@ -1,4 +1,4 @@
-"""The statement's page and files: own data only, every number opens, and the script accepts the files."""
+"""The statement's page and files: own data only, every number can be opened, and the script accepts the files."""
 
 import csv
 import json
@@ -39,16 +39,16 @@ async def test_the_files_of_each_member_are_accepted_by_the_downloaded_script(si
 async def test_every_number_opens_to_days_and_every_day_to_slots_and_entries(sign_in: SignIn) -> None:
     browser = await sign_in("m02")
     page = (await browser.get(MONTH)).text
-    assert "So far, and not a bill" in page
+    assert "Provisional: this is not a bill" in page
     assert "June 2026 so far" in page
-    for label in ("Drawn at your connection", "To pay for energy from neighbours", "Cost standing alone", "Gained by"):
+    for label in ("Drawn at your connection", "To pay for energy from neighbours", "Cost without sharing", "Gained by"):
         assert label in page, label
     days = set(re.findall(rf'href="({MONTH}/2026-06-\d\d)"', page))
     assert days == {f"{MONTH}/2026-06-{day:02d}" for day in (9, 10, 11)}
     day = (await browser.get(f"{MONTH}/2026-06-10")).text
     assert day.count("<tr>") == 97
     assert "member:m02:energy" in day
-    assert "by what each home draws" in day
+    assert "in proportion to what each home draws" in day
     assert "0.1600 EUR per kWh" in day
 
 
@@ -97,7 +97,7 @@ async def test_marked_quarter_hours_are_named_on_their_day_and_counted_for_the_m
     view = statement_day(files, day["day"], words)
     assert view is not None
     states = [row[-1] for row in view.table.rows[:4]]
-    assert states[:3] == ["held until the board decides", "estimated", "not counted, the board decided"]
+    assert states[:3] == ["on hold until the board decides", "estimated", "not counted, by the board's decision"]
     assert states[3] not in states[:3]
-    counted = "1 held until the board decides, 1 not counted, the board decided, 1 estimated"
+    counted = "on hold until the board decides (1), not counted, by the board's decision (1) and estimated (1)"
     assert f"Quarter hours with a mark: {counted}." in statement_page(files, words).missing

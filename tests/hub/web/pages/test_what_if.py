@@ -1,4 +1,4 @@
-"""What if: the own gain and nobody else's, figures for all from five homes on, every look logged, worked out once."""
+"""What if: only one's own gain, totals from five homes on, every access logged, calculated once."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -56,7 +56,7 @@ async def test_a_member_sees_the_own_gain_and_what_all_may_see(sign_in: SignIn) 
 
 
 async def test_gains_of_all_members_add_up_with_the_margin(sign_in: SignIn) -> None:
-    """Money moves among members and co-op only: no rule that shares the same energy makes any."""
+    """Money only moves between members and co-op: no rule that shares the same energy creates any."""
     gained, shared = 0, {}
     for number in range(1, 13):
         own = (await (await sign_in(f"m{number:02}")).get("/what-if.json?month=2026-06&rule=equal")).json()
@@ -73,7 +73,7 @@ async def test_every_rule_of_the_list_can_be_tried(sign_in: SignIn, choice: str)
     assert f'value="{choice}" selected' in answer.text
 
 
-async def test_every_look_stands_in_the_own_log_and_the_reading_in_all(sign_in: SignIn, store: SqliteStore) -> None:
+async def test_every_visit_is_in_ones_own_log_and_the_reading_in_all(sign_in: SignIn, store: SqliteStore) -> None:
     browser = await sign_in("m02")
     for path in (f"/what-if{ASKED}", f"/what-if.json{ASKED}", f"/what-if{ASKED}"):
         await browser.get(path)
@@ -81,7 +81,7 @@ async def test_every_look_stands_in_the_own_log_and_the_reading_in_all(sign_in: 
     assert mine["m02"] == 3
     assert "m02" not in other
     assert mine["job:what-if"] == other["job:what-if"] == 3, "three days, read once and then kept"
-    assert "The hub (a rule tried)" in (await browser.get("/who-looked")).text
+    assert "The hub (trying a rule)" in (await browser.get("/who-looked")).text
 
 
 async def test_a_new_run_is_a_new_trial(sign_in: SignIn, store: SqliteStore) -> None:
@@ -118,7 +118,7 @@ async def test_a_decision_of_the_board_is_a_new_trial(store: SqliteStore) -> Non
 
 async def test_one_question_at_a_time_for_each_member(store: SqliteStore) -> None:
     desk, june = TrialService(store, wait_s=0), TODAY.replace(day=1)
-    async with desk._kept._one:  # nothing is worked out meanwhile, however slow the questions are
+    async with desk._kept._one:  # nothing is calculated in the meantime, however slow the requests are
         first = await desk.try_rule("m02", month=june, choice="equal", today=TODAY)
         second = await desk.try_rule("m02", month=june, choice="static", today=TODAY)
     assert first is None
@@ -140,10 +140,10 @@ async def test_a_long_trial_says_so_and_is_there_later(store: SqliteStore) -> No
     transport = httpx.ASGITransport(app=build_app(parts))
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers={"origin": ORIGIN}) as browser:
         await browser.get("/sign-in/long")
-        async with desk._kept._one:  # nothing is worked out meanwhile, however slow the requests are
+        async with desk._kept._one:  # nothing is calculated in the meantime, however slow the requests are
             first = await browser.get(f"/what-if{ASKED}")
-            assert "This is being worked out." in first.text
-            assert "Look again in a moment" in first.text
+            assert "This is being calculated." in first.text
+            assert "Reload in a moment" in first.text
             assert (await browser.get(f"/what-if{ASKED[:-5]}static")).status_code == 409
         for _ in range(2000):
             answer = await browser.get(f"/what-if.json{ASKED}")
@@ -165,7 +165,7 @@ async def test_a_long_trial_says_so_and_is_there_later(store: SqliteStore) -> No
         ("?month=2026-06", 422),
     ],
 )
-async def test_what_cannot_be_tried_is_said_and_reads_nothing(
+async def test_what_cannot_be_tried_is_refused_and_reads_nothing(
     sign_in: SignIn, store: SqliteStore, query: str, status: int
 ) -> None:
     browser = await sign_in("m02")
@@ -191,7 +191,7 @@ async def few(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
 async def test_figures_for_all_are_withheld_below_five_homes(few: httpx.AsyncClient) -> None:
     page, found = (await few.get(f"/what-if{ASKED}")).text, (await few.get(f"/what-if.json{ASKED}")).json()
     assert "at least 5 homes take part" in page
-    assert "Here 4 did." in page
+    assert "Here it was 4 homes." in page
     assert "Surplus that neighbours used" not in page
     assert found["own"]["gain_nano"] is not None
     for name in ("stood", "tried"):

@@ -1,8 +1,9 @@
-"""The statement as PDF: read back by another program it says what is signed, and it is the same bytes each time."""
+"""The statement as PDF: another program reads the signed values from it, and its bytes are the same every time."""
 
 import io
 import re
 import sys
+from dataclasses import fields, is_dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any, cast
@@ -74,7 +75,7 @@ def drawn(statement: dict[str, Any]) -> bytes:
 
 @pytest.fixture(scope="module")
 def rows(drawn: bytes) -> list[str]:
-    """The lines of text as another program reads them, spaces of any width made plain."""
+    """The lines of text as another program reads them, with ordinary spaces."""
     text = "\n".join(page.extract_text(extraction_mode="layout") for page in PdfReader(io.BytesIO(drawn)).pages)
     return [" ".join(line.replace("\N{NO-BREAK SPACE}", " ").split()) for line in text.splitlines() if line.strip()]
 
@@ -85,7 +86,7 @@ def units(text: str, scale: int) -> int:
 
 
 def row(rows: list[str], beginning: str, *, nth: int = 0) -> list[str]:
-    """The amounts on the nth line that begins so."""
+    """The amounts on the nth line with this beginning."""
     found = [line for line in rows if line.startswith(beginning)]
     return re.findall(r"-?\d[\d,]*\.\d+", found[nth].removeprefix(beginning))
 
@@ -101,8 +102,27 @@ def test_every_sum_is_the_one_that_is_signed(statement: dict[str, Any], rows: li
     money = {"debit": "To pay for energy from neighbours", "credit": "To receive for energy given to neighbours"}
     for name, label in money.items():
         assert units(row(rows, label)[0], 100) == statement["money"][f"{name}_cent"], label
-    for name, label in {"alone": "Cost standing alone", "cost": "Cost with neighbours", "benefit": "Gained by"}.items():
+    for name, label in {"alone": "Cost without sharing", "cost": "Cost with sharing", "benefit": "Gained by"}.items():
         assert abs(units(row(rows, label)[0], 10**9) - statement["money"][f"{name}_nano"]) <= 5_000_000, label
+
+
+def without_letters(value: Any) -> Any:
+    """The same sheet with a digit for every letter."""
+    if isinstance(value, str):
+        return re.sub(r"[^\W\d_]", "1", value)
+    if isinstance(value, tuple):
+        return tuple(without_letters(each) for each in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{each.name: without_letters(getattr(value, each.name)) for each in fields(value)})
+    return value
+
+
+def test_the_template_has_no_words_of_its_own(statement: dict[str, Any]) -> None:
+    """So that everything on the sheet is translated: it all comes through the sheet."""
+    sheet = replace(without_letters(sheet_of(statement)), language="en")
+    text = "\n".join(page.extract_text() for page in PdfReader(io.BytesIO(draw_pdf(sheet))).pages)
+    assert len(text) > 1000
+    assert re.findall(r"[^\W\d_]+", text) == []
 
 
 def test_every_day_is_the_one_that_is_signed(statement: dict[str, Any], rows: list[str]) -> None:
@@ -128,14 +148,14 @@ def test_taxes_changes_and_hashes_are_those_that_are_signed(statement: dict[str,
         assert amounts[: len(stated)] == stated
         assert units(row(rows[at:], f"{label} €")[0], 100) == bill["due_cent"], label
     at = next(n for n, line in enumerate(rows) if line.endswith(f" {invoice['number']}"))
-    assert units(row(rows[at:], "Sum ")[0], 100) == invoice["gross_cent"]
+    assert units(row(rows[at:], "Total ")[0], 100) == invoice["gross_cent"]
     payment = payable_amounts(statement, WAITING)
     now = cast(int, payment["now_cent"])
     assert units(row(rows, "To receive now €" if now >= 0 else "To pay now €")[0], 100) == abs(now)
-    waiting = [line for line in rows if line.startswith("Waiting for the board's decision until")]
+    waiting = [line for line in rows if line.startswith("On hold, decision due by")]
     cents = [bill["waiting_cent"] for bill in cast(list[dict[str, int]], payment["bills"]) if bill["waiting_cent"]]
     assert [units(re.findall(r"€([\d,]+\.\d\d)", line)[0], 100) for line in waiting] == cents
-    assert f"in place of {invoice['replaces']['number']} of 7 December 2026" in "\n".join(rows)
+    assert f"replaces {invoice['replaces']['number']} of 7 December 2026" in "\n".join(rows)
     for sentence in ("Gutschrift", "Übergang der Steuerschuld", "Sunny Street eG, Sonnengasse 1", "ATU1234"):
         assert any(sentence in line for line in rows), sentence
     changes = statement["changes"]["month"]
@@ -190,7 +210,7 @@ async def test_the_page_says_so_in_one_sentence(sign_in: SignIn, store: SqliteSt
     await store.write(rename)
     answer = await browser.get(f"{MONTH}.pdf")
     assert answer.status_code == 409
-    assert "This statement cannot be drawn as PDF, perhaps for a letter in a name" in answer.text
+    assert "This statement cannot be made as PDF, perhaps because its fonts lack a letter of a name" in answer.text
     assert (await browser.get(MONTH)).status_code == 200
 
 
@@ -216,4 +236,4 @@ async def test_without_the_extra_there_is_no_link_and_one_sentence(
     assert f"{MONTH}.pdf" not in (await browser.get(MONTH)).text
     answer = await browser.get(f"{MONTH}.pdf")
     assert answer.status_code == 404
-    assert "This hub draws no PDF. Your browser can print the statement" in answer.text
+    assert "This hub cannot make PDF files. Print the statement" in answer.text

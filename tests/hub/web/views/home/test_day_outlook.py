@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.web.views.home.day_outlook import (
-    SHORTEST_SPELL_SLOTS,
+    SHORTEST_SPAN_SLOTS,
     SlotOutlook,
     best_start,
     find_spare,
@@ -35,7 +35,7 @@ spares = st.lists(st.none() | st.floats(-900, 900), max_size=100)
 @given(spares)
 def test_stretches_are_in_order_apart_and_long_enough(values: list[float | None]) -> None:
     found = find_spare(day(values))
-    assert all(stretch.end - stretch.first >= SHORTEST_SPELL_SLOTS for stretch in found)
+    assert all(stretch.end - stretch.first >= SHORTEST_SPAN_SLOTS for stretch in found)
     assert all(left.end < right.first for left, right in itertools.pairwise(found))
 
 

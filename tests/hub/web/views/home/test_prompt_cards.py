@@ -1,4 +1,4 @@
-"""What a prompt's card says follows from its reasons: own power, busy hours, the co-op's limits with their numbers."""
+"""A prompt's card is made from its reasons: own power, busy hours, and the co-op's limits."""
 
 from dataclasses import replace
 
@@ -29,23 +29,23 @@ def told(row: PromptRow) -> tuple[str, str]:
 
 def test_a_move_into_own_power_says_how_much_the_grid_gives_less() -> None:
     for_all, because = told(SUNNY)
-    assert for_all == f"About 0.9{NB}kWh less from the grid for the street."
-    assert "sees more power of our own then" in because
-    assert f"About 5.2{NB}kWh would be to spare" in because
+    assert for_all == f"The street would take about 0.9{NB}kWh less from the grid."
+    assert "expects more power of our own then" in because
+    assert f"About 5.2{NB}kWh would be spare" in because
     assert "busiest hours" not in because
 
 
 def test_a_move_away_from_a_likely_peak_promises_neither_savings_nor_sun() -> None:
     for_all, because = told(PEAK)
-    assert for_all == "It keeps the run out of the hours in which the street draws most from the grid."
-    assert f"busiest hours in 80{NB}% of the forecast's cases" in because
-    assert "sees calmer hours then" in because
-    for wrong in ("less from the grid", "power of our own", "to spare", "0.0"):
+    assert for_all == "It avoids the hours in which the street takes most from the grid."
+    assert f"In 80{NB}% of the forecast's cases the usual time is in the street's busiest hours." in because
+    assert "expects less load then" in because
+    for wrong in ("less from the grid", "power of our own", "spare", "0.0"):
         assert wrong not in for_all + because, wrong
 
 
-def test_the_limits_stand_with_the_numbers_that_held() -> None:
+def test_the_limits_have_the_numbers_of_that_time() -> None:
     _, because = told(SUNNY)
-    assert "The co-op's limit is 2 a week." in because
-    assert "The co-op's limit is 1 a day." in because
-    assert f"What is worth less than 0.1{NB}kWh to the street is not asked." in because
+    assert "The co-op allows 2 prompts a week." in because
+    assert "The co-op allows 1 prompt a day." in because
+    assert f"We only ask if it saves the street at least 0.1{NB}kWh." in because

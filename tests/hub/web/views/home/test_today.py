@@ -1,4 +1,4 @@
-"""Today: the answer in the headline, the picture and table that agree, and honesty when little is known."""
+"""Today: the answer is in the headline, picture and table agree, and the page says when little is known."""
 
 import re
 from datetime import date, timedelta
@@ -40,7 +40,7 @@ async def test_before_the_good_hours_the_headline_names_them(store: SqliteStore)
     assert re.fullmatch(r"Sun to spare from \d+(:\d\d)? to \d+(:\d\d)?", today_page(outlook, WORDS).headline)
 
 
-async def test_in_the_evening_the_headline_looks_at_tomorrow(store: SqliteStore) -> None:
+async def test_in_the_evening_the_headline_is_about_tomorrow(store: SqliteStore) -> None:
     late = start_of(slots_of_day(TODAY, COOP.tz).start + 84)
     view = today_page(await read_outlook(store, COOP.tz, now_s=late), WORDS)
     assert re.fullmatch(r"Sun to spare tomorrow from \d+(:\d\d)? to \d+(:\d\d)?", view.headline)
@@ -91,34 +91,34 @@ async def test_with_fewer_than_five_homes_no_total_is_shown_and_the_page_says_wh
     assert not view.starts
     assert "at least 5 homes" in view.lede
     assert all(moment.made_wh is None and moment.used_wh is None for moment in outlook.moments)
-    assert f"Now there are {sharing}." in view.lede
+    assert f"So far {sharing} homes do." in view.lede
 
 
 async def test_four_makers_among_five_homes_are_not_shown_either(tmp_path: Path) -> None:
     outlook = await outlook_of(tmp_path, sharing=MIN_HOMES)  # homes 2 to 5 make power, home 1 does not
     assert (outlook.homes, outlook.makers) == (5, 4)
     assert all(moment.made_wh is None and moment.used_wh is None for moment in outlook.moments)
-    assert "make power, so that nobody can be picked out. Now there are 4." in today_page(outlook, WORDS).lede
+    assert "make power, so that nobody can be singled out. So far 4 homes do." in today_page(outlook, WORDS).lede
 
 
 async def test_a_silent_street_is_not_called_too_small(tmp_path: Path) -> None:
     outlook = await outlook_of(tmp_path, sharing=SHARING, is_forecast=False, now_s=NOW_S + 9 * 86_400)
     view = today_page(outlook, WORDS)
     assert outlook.is_enough
-    assert view.headline == "No power to spare for now"
+    assert view.headline == "No power to spare at the moment"
     assert view.lede == "Nothing has been measured today yet."
 
 
-async def test_without_a_forecast_yesterdays_shape_is_shown_and_said(tmp_path: Path) -> None:
+async def test_without_a_forecast_yesterdays_values_are_shown_with_a_note(tmp_path: Path) -> None:
     outlook = await outlook_of(tmp_path, sharing=SHARING, is_forecast=False)
     view = today_page(outlook, WORDS)
-    assert "There is no forecast right now." in view.notes[0]
+    assert "There is no forecast right now, so yesterday's values are shown" in view.notes[0]
     ahead = next(moment for moment in outlook.moments if moment.slot == NOW_SLOT + 4)
     assert ahead.low_wh is None
-    assert "as the day before" in moment_sentence(ahead, WORDS)
+    assert "as on the day before" in moment_sentence(ahead, WORDS)
 
 
-async def test_one_look_at_the_totals_serves_five_minutes(store: SqliteStore) -> None:
+async def test_the_totals_are_read_once_in_five_minutes(store: SqliteStore) -> None:
     kept = OutlookCache(store, COOP.tz)
     first = await kept.outlook(NOW_S)
     assert await kept.outlook(NOW_S + 30) is first

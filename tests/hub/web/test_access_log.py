@@ -1,4 +1,4 @@
-"""I12 as a sweep: every address that shows a home's values leaves a row in that home's log, and no other home's."""
+"""I12 for every address: one that shows a home's values adds a row to that home's log and to no other home's."""
 
 import pytest
 from httpx import AsyncClient
@@ -45,7 +45,7 @@ async def looks(store: SqliteStore, role: str = "self") -> dict[str, int]:
 
 
 @pytest.mark.parametrize("path", VALUES)
-async def test_a_look_at_values_is_logged_for_that_home_alone(sign_in: SignIn, store: SqliteStore, path: str) -> None:
+async def test_an_access_to_values_is_logged_for_that_home_only(sign_in: SignIn, store: SqliteStore, path: str) -> None:
     browser = await sign_in("m02")
     await find_on_street(store)
     before = await looks(store)
@@ -55,7 +55,7 @@ async def test_a_look_at_values_is_logged_for_that_home_alone(sign_in: SignIn, s
 
 
 @pytest.mark.parametrize("path", BOARD_VALUES)
-async def test_the_boards_look_is_logged_for_the_homes_it_shows_alone(
+async def test_the_boards_access_is_logged_only_for_the_homes_shown(
     sign_in: SignIn, store: SqliteStore, path: str
 ) -> None:
     board = await objected_street(sign_in, store)
@@ -73,7 +73,7 @@ async def objected_street(sign_in: SignIn, store: SqliteStore) -> AsyncClient:
     return await sign_in("m01")
 
 
-async def test_the_boards_decisions_are_looks_too(sign_in: SignIn, store: SqliteStore) -> None:
+async def test_the_boards_decisions_are_logged_too(sign_in: SignIn, store: SqliteStore) -> None:
     board = await objected_street(sign_in, store)
     order = await order_payouts(store)
     word = {"decision": "accept", "reason": "The meter was."}
@@ -86,7 +86,7 @@ async def test_the_boards_decisions_are_looks_too(sign_in: SignIn, store: Sqlite
         after = await looks(store, "board")
         assert {home for home in after if after[home] != before[home]} == homes, path
     page = (await (await sign_in("m03")).get("/who-looked")).text
-    assert "Reason given: approving an order" in page
+    assert "Reason: approving an order" in page
 
 
 async def test_a_member_reads_which_page_was_opened(sign_in: SignIn, store: SqliteStore) -> None:
@@ -98,8 +98,8 @@ async def test_a_member_reads_which_page_was_opened(sign_in: SignIn, store: Sqli
     await board.get("/board/objections")
     page = (await member.get("/who-looked")).text
     for said in (
-        *("opened your objections", "opened what was found in your readings", "opened your statement"),
-        *("tried another rule on your settled days", "looked at your objections to share surplus energy"),
+        *("Opened your objections", "Opened the problems found in your readings", "Opened your statement"),
+        *("Tried another rule on your settled days", "Opened your objections. Purpose: share surplus energy"),
     ):
         assert said in page, said
 

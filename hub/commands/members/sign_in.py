@@ -1,0 +1,51 @@
+"""`commonwatt-hub sign-in`: prints one-time links that sign members in to their pages."""
+
+import argparse
+import asyncio
+import json
+import secrets
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from hub.commands.operation.status import pages_address
+from hub.folder.clock import open_clock
+from hub.folder.opening import open_hub
+from hub.web.frame.tokens import TOKEN_BYTES, hash_token
+from protocols.errors import RequestError
+from protocols.timeline import Clock
+
+LINK_LIFE_S: Final = 86_400
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes besides --data and --clock."""
+    parser.add_argument("--member", required=True, nargs="+", metavar="ID", help="the member's id, such as m01")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print a link for each member. Raises: RequestError with one line."""
+    links = asyncio.run(sign_in_links(args.data, member_ids=args.member, clock=open_clock(args.clock)))
+    for member, link in zip(args.member, links, strict=True):
+        sys.stdout.write((json.dumps({"member": member, "link": link}) if args.json else link) + "\n")
+    return 0
+
+
+async def sign_in_links(folder: Path, *, member_ids: Sequence[str], clock: Clock) -> list[str]:
+    """A one-time link for each of these members. Raises: RequestError, before any is made, when one is unknown."""
+    settings, _, store = await open_hub(folder, clock=clock, takes_rule=False)
+    try:
+        known = [member.id for member in await store.members()]
+        for member_id in member_ids:
+            if member_id not in known:
+                raise RequestError(f"there is no member {member_id[:40]!r}; members: {', '.join(known) or 'none yet'}")
+        expires_at, links = int(clock.now()) + LINK_LIFE_S, []
+        for member_id in member_ids:
+            token = secrets.token_urlsafe(TOKEN_BYTES)
+            await store.add_sign_in(hash_token(token), member_id=member_id, expires_at=expires_at)
+            links.append(f"{pages_address(folder, settings)}/sign-in/{token}")
+        return links
+    finally:
+        await store.close()

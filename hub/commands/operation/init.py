@@ -1,0 +1,83 @@
+"""`commonwatt-hub init`: makes a new hub in a folder: its key, its store and hub.toml."""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+from typing import Final
+
+from hub.folder.clock import open_clock
+from hub.folder.identity import load_key, make_key
+from hub.folder.opening import open_store
+from hub.folder.paths import KEY_NAME, STORE_NAME
+from hub.folder.settings import FILE_NAME, is_currency, is_name, is_zone, settings_text
+from hub.storage.records import Coop
+from protocols.durable_files import write_durably
+from protocols.errors import RequestError
+from protocols.timeline import Clock
+from protocols.wire.topics import is_id
+
+OWN_NAMES: Final = (KEY_NAME, STORE_NAME, FILE_NAME)
+"""What an interrupted `init` leaves behind, also with an ending: the same command then goes on."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes besides --data and --clock."""
+    parser.add_argument("--name", required=True, help="the co-op's name")
+    parser.add_argument("--coop", required=True, metavar="ID", help="the co-op's id: 1 to 32 of a-z, 0-9 and -")
+    parser.add_argument("--tz", required=True, help="the co-op's time zone, such as Europe/Madrid")
+    parser.add_argument("--currency", default="EUR", help="such as EUR")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make the hub and say how to start it. Raises: RequestError with one line."""
+    coop = Coop(args.coop, args.name, args.tz, args.currency)
+    asyncio.run(init_hub(args.data, coop=coop, clock=open_clock(args.clock)))
+    sys.stdout.write(f"made the hub of {args.name} in {args.data}; look at {args.data / FILE_NAME}, then:\n")
+    sys.stdout.write(f"  commonwatt-hub run --data {args.data}\n")
+    return 0
+
+
+async def init_hub(folder: Path, *, coop: Coop, clock: Clock) -> None:
+    """Make a hub in `folder`. hub.toml is written last: until it is there, the same command finishes the work.
+
+    Raises: RequestError for a folder that holds a hub or something else, or a wrong argument.
+    """
+    _check_coop(coop)
+    _make_folder(folder)
+    store = await open_store(folder, clock=clock, create=True)
+    try:
+        await store.set_coop(coop)
+    finally:
+        await store.close()
+    try:
+        write_durably(folder / FILE_NAME, settings_text(coop).encode("utf-8"))
+    except OSError as error:
+        raise RequestError(f"{folder / FILE_NAME}: cannot be written: {error.strerror}") from None
+
+
+def _make_folder(folder: Path) -> None:
+    if (folder / FILE_NAME).exists():
+        raise RequestError(f"{folder}: there is a hub here already ({FILE_NAME})")
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        others = sorted(path.name for path in folder.iterdir() if not path.name.startswith(OWN_NAMES))
+    except OSError as error:
+        raise RequestError(f"{folder}: cannot make the folder: {error.strerror}") from None
+    if others:
+        raise RequestError(f"{folder}: not empty ({others[0][:40]} is there): give --data a folder of the hub's own")
+    if (folder / KEY_NAME).exists():
+        load_key(folder / KEY_NAME)
+    else:
+        make_key(folder / KEY_NAME)
+
+
+def _check_coop(coop: Coop) -> None:
+    if not is_id(coop.id):
+        raise RequestError(f"--coop {coop.id[:40]!r}: expected 1 to 32 of a-z, 0-9 and -")
+    if not is_name(coop.name):
+        raise RequestError("--name: expected 1 to 80 printable characters")
+    if not is_zone(coop.tz):
+        raise RequestError(f"--tz {coop.tz[:40]!r}: expected a time zone like Europe/Madrid")
+    if not is_currency(coop.currency):
+        raise RequestError(f"--currency {coop.currency[:40]!r}: expected three capital letters like EUR")

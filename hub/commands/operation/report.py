@@ -1,0 +1,43 @@
+"""`commonwatt-hub report`: the board's report of local days as JSON. It works while the hub runs."""
+
+import argparse
+import asyncio
+import json
+import sys
+from datetime import date
+from pathlib import Path
+
+from hub.board.report import make_report
+from hub.commands.periods import parse_day_argument
+from hub.folder.clock import open_clock
+from hub.folder.opening import open_hub
+from protocols.errors import RequestError
+from protocols.timeline import Clock
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes besides --data and --clock."""
+    parser.add_argument(
+        "--from", dest="first", type=parse_day_argument, required=True, metavar="DAY", help="the first local day"
+    )
+    parser.add_argument("--to", type=parse_day_argument, metavar="DAY", help="the last local day; the first without it")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the report. Raises: RequestError with one line."""
+    last = args.to or args.first
+    report = asyncio.run(report_hub(args.data, first=args.first, last=last, clock=open_clock(args.clock)))
+    sys.stdout.write(json.dumps(report, indent=None if args.json else 2) + "\n")
+    return 0
+
+
+async def report_hub(folder: Path, *, first: date, last: date, clock: Clock) -> dict[str, object]:
+    """The board's report of these local days. Raises: RequestError for days in the wrong order."""
+    if last < first:
+        raise RequestError(f"report: --to {last} is before --from {first}")
+    _, _, store = await open_hub(folder, clock=clock)
+    try:
+        return await make_report(store, first=first, last=last)
+    finally:
+        await store.close()

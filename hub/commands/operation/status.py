@@ -1,0 +1,85 @@
+"""`commonwatt-hub status`: what the hub has received, refused and settled, read from its store."""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hub.folder.clock import open_clock
+from hub.folder.opening import open_hub
+from hub.folder.paths import is_running, web_address
+from hub.folder.settings import HubSettings
+from protocols.slots import format_slot, slot_of
+from protocols.timeline import Clock
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes besides --data and --clock."""
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the status."""
+    status = asyncio.run(status_of(args.data, clock=open_clock(args.clock)))
+    sys.stdout.write(json.dumps(status) + "\n" if args.json else status_lines(status))
+    return 0
+
+
+async def status_of(folder: Path, *, clock: Clock) -> Mapping[str, object]:
+    """The state of the hub, read from its store; no member's values."""
+    settings, _, store = await open_hub(folder, clock=clock, takes_rule=False)
+    try:
+        now_slot = slot_of(clock.now())
+        fleet = await store.fleet(slots=range(now_slot - 96, now_slot))
+        return {
+            "coop": settings.coop.id,
+            "is_running": is_running(folder),
+            "pages": pages_address(folder, settings),
+            "members": len(await store.members()),
+            "messages_stored": await store.message_count(),
+            "refused": [
+                {"agent": r.agent, "reason": r.reason, "count": r.count, "detail": r.detail}
+                for r in await store.refusals()
+            ],
+            "homes": [
+                {
+                    "home": row.home,
+                    "agent": row.agent,
+                    "last_slot": None if row.last_slot is None else format_slot(row.last_slot),
+                    "messages": row.stored_messages,
+                    "waiting_or_missing_of_last_96": sum(p in ("waiting", "missing") for p in row.presence),
+                }
+                for row in fleet
+            ],
+            "last_settled_day": await store.last_settled_day(),
+            "jobs": [
+                {"name": j.name, "due_at": _utc(j.due_at), "last_error": j.last_error} for j in await store.jobs()
+            ],
+        }
+    finally:
+        await store.close()
+
+
+def status_lines(status: Mapping[str, object]) -> str:
+    """The status for people."""
+    return "\n".join(f"{key.replace('_', ' ')}: {_shown(value)}" for key, value in status.items()) + "\n"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        rows = (", ".join(f"{key.replace('_', ' ')}: {_shown(part)}" for key, part in row.items()) for row in value)
+        return "".join(f"\n  {row}" for row in rows) or "none"
+    return "yes" if value is True else "no" if value is False else "none yet" if value is None else str(value)
+
+
+def pages_address(folder: Path, settings: HubSettings) -> str:
+    """Where the hub's pages are, seen from this machine."""
+    host = "127.0.0.1" if settings.web.host in ("0.0.0.0", "::") else settings.web.host  # noqa: S104 - compared
+    return web_address(folder, default=f"http://{host}:{settings.web.port}")
+
+
+def _utc(at_s: int) -> str:
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,87 @@
+"""`commonwatt-hub verify`: checks every message, entry and run of a hub again. It works while the hub runs."""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+from hub.console.progress import Progress, ReportProgress, ignore_progress
+from hub.folder.clock import open_clock
+from hub.folder.opening import open_hub
+from hub.verify.books import check_books
+from hub.verify.check_result import CheckResult
+from hub.verify.messages import check_messages
+from protocols.timeline import Clock
+
+MESSAGES: Final = "messages"
+BOOKS: Final = "books"
+FAILED: Final = 1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes besides --data and --clock."""
+    parser.add_argument("--only", choices=(MESSAGES, BOOKS), help="this half alone, as when both are run at once")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what was found; 1 if something is wrong."""
+    progress = Progress(sys.stderr)
+    clock = open_clock(args.clock)
+    found = asyncio.run(verify_hub(args.data, clock=clock, only=args.only, tell=progress.report))
+    progress.end()
+    sys.stdout.write(json.dumps(found) + "\n" if args.json else verify_lines(found))
+    return 0 if found["ok"] else FAILED
+
+
+async def verify_hub(
+    folder: Path, *, clock: Clock, only: str | None = None, tell: ReportProgress = ignore_progress
+) -> dict[str, object]:
+    """Every message, every entry and every run checked again; `ok` says whether there is no contradiction.
+
+    `only` is MESSAGES or BOOKS for that half alone: the other half is not in the answer then.
+    """
+    _, key, store = await open_hub(folder, clock=clock)
+    found: dict[str, CheckResult] = {}
+    try:
+        if only in (None, MESSAGES):
+            found[MESSAGES] = await check_messages(store, tell=tell)
+        if only in (None, BOOKS):
+            found[BOOKS] = await check_books(store, key.public_key(), tell=tell)
+    finally:
+        await store.close()
+    ok = not any(each.wrong for each in found.values())
+    return {"ok": ok, **{name: asdict(each) for name, each in found.items()}}
+
+
+def verify_lines(found: Mapping[str, object]) -> str:
+    """The verification for people."""
+    messages, books = found.get(MESSAGES, {}), found.get(BOOKS, {})
+    assert isinstance(messages, dict)
+    assert isinstance(books, dict)
+    lines = []
+    if messages:
+        lines.append(
+            f"messages: {messages['messages']} opened again, {messages['readings']} readings and"
+            f" {messages['consents']} consents compared, {messages['wrong']} wrong"
+        )
+    if books:
+        lines.append(
+            f"books: {books['entries']} entries, {books['recomputed']} of {books['runs']} runs computed again,"
+            f" {books['attestations']} signed documents,"
+            f" {books['wrong']} wrong; sums {books['sums']['Wh']} Wh and {books['sums']['nano']} nano"
+        )
+    lines += [f"  {finding}" for half in (messages, books) for finding in half.get("findings", ())]
+    if books.get("unsigned"):
+        lines.append(
+            f"not signed: all {books['unsigned']} runs were booked before this hub signed its books; nothing is wrong"
+            " with that, only the chain of hashes holds them. The next settlement signs them"
+        )
+    if books.get("late_days"):
+        lines.append(f"to be settled again for late readings or decisions: {', '.join(books['late_days'])}")
+    lines.append("everything holds" if found["ok"] else "something does not hold: see the lines above")
+    return "\n".join(lines) + "\n"

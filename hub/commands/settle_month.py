@@ -1,0 +1,76 @@
+"""`commonwatt-hub settle --month` with --kind or --preview: books a run of a month, or shows what it would change."""
+
+import argparse
+import asyncio
+import json
+import sys
+from dataclasses import asdict
+from datetime import date
+
+from hub.board.run_service import book_run, preview_run
+from hub.commands.runs import run_json, run_line
+from hub.core.ledger.month_preview import MonthPreview
+from hub.core.ledger.month_runs import MonthRun
+from hub.core.ledger.run_calendar import month_name
+from hub.core.rules.input_checks import RejectedInputError
+from hub.folder.opening import opened_hub
+from protocols.errors import RequestError
+from protocols.timeline import Clock
+
+NANO_PER_UNIT = 10**9
+
+
+def run_month(options: argparse.Namespace, *, month: date, clock: Clock) -> int:
+    """Preview the month's run or book it, and print it. Raises: RequestError with one line."""
+    if options.kind is None and not options.preview:
+        raise RequestError("settle: --decision goes with --kind X")
+    found = asyncio.run(_preview_or_book(options, month=month, clock=clock))
+    if isinstance(found, MonthPreview):
+        sys.stdout.write(json.dumps(asdict(found)) + "\n" if options.json else preview_lines(found))
+    else:
+        sys.stdout.write((json.dumps(run_json(found)) if options.json else run_line(run_json(found))) + "\n")
+    return 0
+
+
+async def _preview_or_book(options: argparse.Namespace, *, month: date, clock: Clock) -> MonthPreview | MonthRun:
+    """A preview leaves the books as they are; a run that is refused leaves nothing. Raises: RequestError."""
+    try:
+        async with opened_hub(options.data, clock=clock) as hub:
+            if options.preview:
+                return await preview_run(hub.store, month, today=hub.today)
+            return await book_run(
+                hub.store,
+                month,
+                kind=options.kind,
+                decision=options.decision or "",
+                calendar=hub.settings.calendar,
+                key=hub.key,
+                at=hub.opened_at,
+                today=hub.today,
+            )
+    except RejectedInputError as refusal:
+        raise RequestError(f"settle: {month_name(month)} is refused: {refusal}") from None
+    except RequestError as problem:
+        raise RequestError(f"settle: {problem}") from None
+
+
+def preview_lines(preview: MonthPreview) -> str:
+    """The preview for people: member by member, kilowatt-hours and money beside what is booked."""
+    if not preview.days:
+        return f"{preview.month}: the books already agree with the inputs; a run would change nothing\n"
+    lines = [f"{preview.month}: {len(preview.days)} day(s) would change, {preview.entries} entries"]
+    lines.append(f"{'member':<12}{'got kWh':>12}{'gave kWh':>12}{'bought kWh':>12}{'sold kWh':>12}{'money':>16}")
+    for each in preview.members:
+        energy = (each.received_wh, each.sold_wh, each.imported_wh, each.exported_wh)
+        cells = "".join(f"{_thousandths(wh):>12}" for wh in energy)
+        lines.append(f"{each.member:<12}{cells}{_money(each.money_nano):>16}")
+    lines.append(f"the co-op's margin: {_money(preview.margin_nano)}")
+    return "\n".join(lines) + "\n"
+
+
+def _thousandths(wh: int) -> str:
+    return f"{'-' if wh < 0 else '+'}{abs(wh) // 1000}.{abs(wh) % 1000:03d}"
+
+
+def _money(nano: int) -> str:
+    return f"{'-' if nano < 0 else '+'}{abs(nano) // NANO_PER_UNIT}.{abs(nano) % NANO_PER_UNIT:09d}"

@@ -1,0 +1,100 @@
+"""A month for the board: what waits, what is due, what was skipped, and which run comes next."""
+
+from datetime import date
+
+import pytest
+
+from hub.core.ledger.month_overview import DUE, SKIPPED, WAITING, MonthOverview, month_overview
+from hub.core.ledger.month_preview import MarkedDay
+from hub.core.ledger.month_runs import APPROVED, DRAFT, PUBLISHED
+from hub.core.ledger.run_calendar import MONTH_KINDS, RunCalendar
+from tests.hub.core.ledger.signed_chain import SignedChain
+
+MAY = date(2026, 5, 1)
+MARKED = (MarkedDay(date(2026, 5, 3), "new readings"),)
+
+
+def overview(chain: SignedChain, *, today: date) -> MonthOverview:
+    return month_overview(
+        MAY,
+        runs=chain.runs,
+        days=[date(2026, 5, 1), date(2026, 5, 2), date(2026, 5, 3)],
+        settled=["complete", "provisional"],
+        marked=MARKED,
+        calendar=RunCalendar(),
+        today=today,
+    )
+
+
+def states(month: MonthOverview) -> dict[str, str]:
+    return {kind.kind: kind.state for kind in month.kinds}
+
+
+def closed(*kinds: str) -> SignedChain:
+    chain = SignedChain()
+    for kind in kinds:
+        chain.make(kind, f"run-{kind}")
+        chain.approve(f"run-{kind}", "m01", "m02")
+        chain.publish(f"run-{kind}")
+    return chain
+
+
+def test_a_month_that_is_not_over_waits() -> None:
+    month = overview(SignedChain(), today=date(2026, 5, 31))
+    assert (month.name, month.is_over, month.bookable, month.in_turn) == ("2026-05", False, (), None)
+    assert (month.days, month.settled, month.provisional, month.marked) == (3, 2, 1, MARKED)
+    assert states(month) == dict.fromkeys(MONTH_KINDS, WAITING)
+    assert [kind.due for kind in month.kinds] == [
+        date(2026, 6, 5), date(2026, 8, 7), date(2026, 12, 7), date(2027, 8, 6),
+    ]  # fmt: skip
+
+
+def test_the_first_run_is_due_on_its_day() -> None:
+    before, there = (overview(SignedChain(), today=date(2026, 6, day)) for day in (4, 5))
+    assert (before.is_over, before.bookable, states(before)["M1"]) == (True, (), WAITING)
+    assert (there.bookable, states(there)["M1"], states(there)["R1"]) == (("M1",), DUE, WAITING)
+
+
+@pytest.mark.parametrize(("made", "following"), [(0, "M1"), (1, "R1"), (2, "R2"), (3, "RF"), (4, None)])
+def test_the_next_run_is_the_first_that_was_never_made(made: int, following: str | None) -> None:
+    assert overview(closed(*MONTH_KINDS[:made]), today=date(2026, 6, 1)).following == following
+
+
+def test_a_run_has_its_own_state_and_waits_for_the_board_in_turn() -> None:
+    chain = closed("M1")
+    chain.make("R1", "r1")
+    month = overview(chain, today=date(2026, 8, 7))
+    assert states(month) == {"M1": PUBLISHED, "R1": DRAFT, "R2": WAITING, "RF": WAITING}
+    assert (month.in_turn, month.bookable) == (chain.run("r1"), ("R1",))
+    assert month.kinds[1].run == chain.run("r1")
+    chain.approve("r1", "m01", "m02")
+    assert states(overview(chain, today=date(2026, 8, 7)))["R1"] == APPROVED
+    chain.publish("r1")
+    assert overview(chain, today=date(2026, 8, 7)).in_turn is None
+
+
+def test_the_newest_run_of_a_kind_counts_and_other_months_do_not() -> None:
+    chain = SignedChain()
+    chain.make("M1", "june", month="2026-06")
+    chain.make("M1", "old")
+    chain.make("M1", "new")
+    month = overview(chain, today=date(2026, 7, 1))
+    assert [run.run_key for run in month.runs] == ["old", "new"]
+    assert month.kinds[0].run == chain.run("new")
+    assert month.in_turn == chain.run("new")
+
+
+def test_a_run_that_a_later_one_overtook_is_skipped() -> None:
+    chain = SignedChain()
+    chain.make("R1", "r1")
+    month = overview(chain, today=date(2026, 8, 7))
+    assert states(month) == {"M1": SKIPPED, "R1": DRAFT, "R2": WAITING, "RF": WAITING}
+
+
+def test_a_dispute_shows_once_the_month_is_closed() -> None:
+    assert "X" not in states(overview(closed("M1", "R1", "R2"), today=date(2030, 1, 1)))
+    chain = closed(*MONTH_KINDS)
+    month = overview(chain, today=date(2030, 1, 1))
+    assert (states(month)["X"], month.bookable, month.kinds[-1].due) == (WAITING, ("X",), None)
+    chain.make("X", "x")
+    assert states(overview(chain, today=date(2030, 1, 1)))["X"] == DRAFT

@@ -1,0 +1,106 @@
+"""Estimates: lines and medians by hand, gaps that stay gaps, and readings that are never touched."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hub.core.rules.estimates import MOST_WEEKS, WEEK_SLOTS, EstimateRule, estimate_gaps
+
+relaxed = settings(deadline=None, derandomize=True, max_examples=100, suppress_health_check=list(HealthCheck))
+LINE = EstimateRule("straight_line")
+WEEKLY = EstimateRule("same_time_of_week")
+
+
+def series(*values: int) -> np.ndarray:
+    return np.array(values, dtype=np.int64)
+
+
+def gaps_of(energy: list[int]) -> list[slice]:
+    """Runs of missing values, counted one by one."""
+    found, start = [], None
+    for place, value in enumerate([*energy, 0]):
+        if value < 0 and start is None:
+            start = place
+        if value >= 0 and start is not None:
+            found.append(slice(start, place))
+            start = None
+    return found
+
+
+@given(energy=st.lists(st.integers(-1, 5_000), min_size=1, max_size=400), longest=st.integers(1, 50))
+@relaxed
+@pytest.mark.parametrize("method", ["none", "straight_line", "same_time_of_week"])
+def test_estimates_never_touch_a_reading_and_are_flagged(method: str, energy: list[int], longest: int) -> None:
+    given_ = np.array(energy, dtype=np.int64)
+    done = estimate_gaps(given_, EstimateRule(method, longest=longest, least=1))  # type: ignore[arg-type]
+    assert np.array_equal(done.energy_wh[given_ >= 0], given_[given_ >= 0])
+    assert np.array_equal(done.is_estimate, (given_ < 0) & (done.energy_wh >= 0))
+    assert given_.tolist() == energy, "the series itself stays as it was"
+    if method != "straight_line":
+        assert not done.is_estimate.any(), "no earlier week is known"
+        return
+    for gap in gaps_of(energy):
+        is_filled = gap.start > 0 and gap.stop < len(energy) and gap.stop - gap.start <= longest
+        assert done.is_estimate[gap].all() == done.is_estimate[gap].any() == is_filled
+        if is_filled:
+            beside = sorted((energy[gap.start - 1], energy[gap.stop]))
+            assert beside[0] <= done.energy_wh[gap].min() <= done.energy_wh[gap].max() <= beside[1]
+
+
+@pytest.mark.parametrize(
+    ("given_", "filled"),
+    [
+        ((10, -1, 20), (10, 15, 20)),
+        ((0, -1, -1, 10), (0, 3, 6, 10)),  # 3.33 and 6.67, rounded down
+        ((10, -1, -1, 0), (10, 6, 3, 0)),
+        ((5, -1, -1, -1, -1, 5), (5, 5, 5, 5, 5, 5)),
+        ((5, -1, -1, -1, -1, -1, 5), (5, -1, -1, -1, -1, -1, 5)),  # longer than 4
+        ((-1, 5, -1), (-1, 5, -1)),  # nothing on one side
+    ],
+)
+def test_a_line_between_the_values_beside_the_gap(given_: tuple[int, ...], filled: tuple[int, ...]) -> None:
+    assert estimate_gaps(series(*given_), LINE).energy_wh.tolist() == list(filled)
+
+
+def test_without_a_method_every_gap_stays() -> None:
+    done = estimate_gaps(series(10, -1, 20), EstimateRule())
+    assert done.energy_wh.tolist() == [10, -1, 20]
+    assert done.is_estimate.tolist() == [False, False, False]
+
+
+def test_the_same_time_of_week_is_the_median_of_the_known_weeks() -> None:
+    energy = np.arange(5 * WEEK_SLOTS, dtype=np.int64) % 7
+    here = 4 * WEEK_SLOTS + 50
+    for week, value in enumerate((100, -1, 40, 61)):
+        energy[50 + week * WEEK_SLOTS] = value
+    energy[here] = -1
+    assert estimate_gaps(energy, WEEKLY).energy_wh[here] == 61
+    assert estimate_gaps(energy, replace(WEEKLY, weeks=2)).energy_wh[here] == 50
+    assert estimate_gaps(energy, replace(WEEKLY, least=4)).energy_wh[here] == -1
+    late = energy.copy()
+    late[here] = 77
+    assert not estimate_gaps(late, WEEKLY).is_estimate.any()
+
+
+def test_earlier_weeks_may_be_given_newest_first() -> None:
+    before = np.array([[10, 3], [20, -1], [40, -1], [900, 9]], dtype=np.int64)
+    assert estimate_gaps(series(-1, -1), WEEKLY, before=before).energy_wh.tolist() == [30, 6]
+    newest = replace(WEEKLY, weeks=2)
+    assert estimate_gaps(series(-1, -1), newest, before=before).energy_wh.tolist() == [15, -1]
+    assert estimate_gaps(series(-1, -1), replace(newest, longest=1), before=before).energy_wh.tolist() == [-1, -1]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [{"method": "guess"}, {"longest": 0}, {"least": 0}, {"least": 5, "weeks": 4}, {"weeks": MOST_WEEKS + 1}],
+)
+def test_a_rule_that_makes_no_sense_is_refused(broken: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"guess is not a way to estimate|an estimate needs"):
+        EstimateRule(**broken)  # type: ignore[arg-type]
+
+
+def test_the_limits_themselves_are_allowed() -> None:
+    assert EstimateRule("straight_line", longest=1, weeks=MOST_WEEKS, least=MOST_WEEKS).longest == 1

@@ -1,0 +1,77 @@
+"""Workbooks of grid operators: plain ones are read, hostile and broken ones are refused in one line."""
+
+import io
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from openpyxl import Workbook  # type: ignore[import-untyped]
+
+from hub.core.grid.files import MISSING, QuarterHours
+from hub.core.grid.tables import GridFileError
+from hub.exchange.grid_sheets import read_sheets, write_sheets
+from tests.hub.core.grid.grid_oracle import POINTS, VIENNA
+
+
+def sheet_of(*rows: tuple[object, ...], title: str = "Energiedaten") -> bytes:
+    book = Workbook()
+    book.active.title = title
+    for row in rows:
+        book.active.append(row)
+    packed = io.BytesIO()
+    book.save(packed)
+    return packed.getvalue()
+
+
+TOTAL = "Gesamtverbrauch lt. Messung (bei Teilnahme gem. Erzeugung) [KWH]"
+HEADS: tuple[tuple[object, ...], ...] = (
+    ("MeteringpointID", POINTS[0]), ("Energy direction", "CONSUMPTION"), ("Metercode", TOTAL)
+)  # fmt: skip
+
+
+def test_a_plain_sheet_of_a_grid_operator_is_read() -> None:
+    noon = "01.06.2026 12:00:00"
+    found = read_sheets(
+        sheet_of(*HEADS, ("Data Completeness", "x"), (noon, 0.1 + 0.2), ("01.06.2026 12:15:00", None)), VIENNA
+    )
+    assert found[0].energy_micro_kwh.tolist() == [300_000, MISSING]
+    assert found[0].quality.tolist() == [1, 0]
+
+
+def zipped(**parts: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as package:
+        for name, content in parts.items():
+            package.writestr(name, content)
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "not an XLSX workbook"),
+        (b"PK\x03\x04 and no more", "not an XLSX workbook"),
+        (zipped(a=b"<x/>"), "cannot be read"),
+        (zipped(a=b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY e "e">]><x/>'), "declares a document type"),
+        (zipped(**{f"p{i}": b"" for i in range(201)}), "unpacks to more"),
+        (sheet_of(("x",), title="Other"), "has no sheet Energiedaten"),
+        (sheet_of(*HEADS), "has no quarter hours"),
+        (sheet_of(("01.06.2026 12:00:00", 1)), "has no row MeteringpointID"),
+        (sheet_of(*HEADS[:2], ("Metercode", "kWh"), ("01.06.2026 12:00:00", 1)), "is not a figure of CONSUMPTION"),
+        (sheet_of(*HEADS, ("01.06.2026 12:00:00", "much")), "is not an energy in kWh"),
+        (sheet_of(*HEADS, ("01.06.2026 12:00:00", -1)), "is not an energy in kWh"),
+        (sheet_of(*HEADS, ("29.03.2026 02:00:00", 1)), "never existed"),
+        (sheet_of(*HEADS, ("25.10.2026 02:00:00", 1)), "has only one row"),
+    ],
+)
+def test_hostile_and_broken_workbooks_are_refused_in_one_line(content: bytes, reason: str) -> None:
+    with pytest.raises(GridFileError, match=reason) as refused:
+        read_sheets(content, VIENNA)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_sheet_of_unlike_series_is_refused() -> None:
+    left = QuarterHours(POINTS[0], "consumption", 5, np.array([1]), np.array([1], dtype=np.int8))
+    with pytest.raises(GridFileError, match="the same quarter hours"):
+        write_sheets([left, replace(left, first_slot=6)], VIENNA, names={})
