@@ -1,0 +1,114 @@
+"""What is mutated, in one table, and which tests are asked about a module: its mirror first."""
+
+import ast
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+# subject -> folders and files, as globs below the root. A glob that matches nothing is passed over, so a subject may
+# name its folder and, beside it, single files that belong to it.
+SUBJECTS: Mapping[str, tuple[str, ...]] = {
+    "settlement": ("hub/core/settlement/*.py", "hub/core/settlement.py", "hub/core/accepted_readings.py"),
+    "allocation": (
+        "hub/core/allocation/*.py",
+        *("hub/core/allocation.py", "hub/core/buyer_methods.py", "hub/core/exact_rows.py", "hub/core/pairwise.py"),
+        *("hub/core/rounding.py", "hub/core/water_filling.py"),
+    ),
+    "ledger": (
+        "hub/core/ledger/*.py",
+        *("hub/core/ledger.py", "hub/core/merkle.py", "hub/core/fund_entries.py", "hub/core/fund_words.py"),
+        *("hub/core/month_overview.py", "hub/core/month_runs.py", "hub/core/run_calendar.py"),
+    ),
+    "payments": (
+        "hub/core/payments/*.py",
+        *("hub/core/payment.py", "hub/core/payment_orders.py", "hub/core/payment_record.py"),
+        *("hub/core/payments_due.py", "hub/core/bills.py", "hub/core/tax_lines.py"),
+    ),
+    "consent": (
+        "protocols/consent/*.py",
+        "hub/core/consented_homes.py",
+        *("protocols/consent.py", "protocols/consent_rules.py", "hub/core/sharing.py"),
+    ),
+    "envelope": (
+        *("protocols/wire/envelope.py", "protocols/wire/strict_cbor.py", "protocols/wire/chain.py"),
+        *("protocols/envelope.py", "protocols/strict_cbor.py", "protocols/chain.py"),
+    ),
+    "readings": ("protocols/wire/readings.py", "protocols/readings.py"),
+    "counters": (
+        *("edge_agent/metering/counters.py", "edge_agent/metering/integration.py", "edge_agent/metering/shaping.py"),
+        *("edge_agent/counters.py", "edge_agent/integration.py", "edge_agent/shaping.py"),
+    ),
+}
+ROOMS = ("protocols", "hub", "edge_agent", "simulator", "tests")
+# Tests of whole programs, pages and journeys say too late and too slowly what is wrong in a module.
+TEST_FOLDERS = ("tests/protocols", "tests/conformance", "tests/hub/core", "tests/edge_agent")
+# Tests that are slow by nature: they start programs, or wait for real time.
+TOO_SLOW = ("program", "command", "uplink", "modbus", "readout", "restored", "run_loop", "accuracy", "campaign")
+
+
+def modules_of(subject: str, root: Path) -> list[str]:
+    """The subject's modules as paths below root; what only holds text or nothing is left out by the sampler itself."""
+    found = {path for glob in SUBJECTS[subject] for path in root.glob(glob)}
+    return sorted(path.relative_to(root).as_posix() for path in found if path.name != "__init__.py")
+
+
+def mirror_of(module: str) -> str:
+    """The test file that mirrors a module: hub/core/ledger/merkle.py -> tests/hub/core/ledger/test_merkle.py."""
+    path = Path(module)
+    return (Path("tests") / path.parent / f"test_{path.name}").as_posix()
+
+
+def asked_about(module: str, root: Path) -> tuple[tuple[str, ...], ...]:
+    """Groups of test files, each asked only where the one before noticed nothing.
+
+    The mirror; the tests that import the module themselves; those that reach it through others, nearest folder first.
+    """
+    graph = import_graph(root)
+    mirror = mirror_of(module)
+    reaching = [name for name in graph if _is_quick_test(name) and module in _reached(name, graph)]
+    reaching.sort(key=lambda name: (Path(name).parent != Path(mirror).parent, name))
+    groups = (
+        [name for name in graph if name == mirror],
+        [name for name in reaching if name != mirror and module in graph[name]],
+        [name for name in reaching if name != mirror and module not in graph[name]],
+    )
+    return tuple(tuple(group) for group in groups if group)
+
+
+def _is_quick_test(name: str) -> bool:
+    stem = Path(name).stem
+    return name.startswith(TEST_FOLDERS) and stem.startswith("test_") and not any(word in stem for word in TOO_SLOW)
+
+
+@cache
+def import_graph(root: Path) -> Mapping[str, frozenset[str]]:
+    """Which of our files each of our files imports, wherever in the file the import stands."""
+    paths = [path for room in ROOMS for path in sorted((root / room).rglob("*.py"))]
+    names = {path.relative_to(root).as_posix() for path in paths}
+    return {
+        path.relative_to(root).as_posix(): frozenset(_imports(path.read_text(encoding="utf-8"), names))
+        for path in paths
+    }
+
+
+def _imports(text: str, names: set[str]) -> Iterator[str]:
+    for node in ast.walk(ast.parse(text)):
+        dotted: list[str] = []
+        if isinstance(node, ast.Import):
+            dotted = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            dotted = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        for each in dotted:
+            place = each.replace(".", "/")
+            yield from (name for name in (f"{place}.py", f"{place}/__init__.py") if name in names)
+
+
+def _reached(name: str, graph: Mapping[str, frozenset[str]]) -> set[str]:
+    seen: set[str] = set()
+    waiting = [name]
+    while waiting:
+        for each in graph.get(waiting.pop(), ()):
+            if each not in seen:
+                seen.add(each)
+                waiting.append(each)
+    return seen
