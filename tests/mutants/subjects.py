@@ -58,6 +58,7 @@ def mirror_of(module: str) -> str:
     return (Path("tests") / path.parent / f"test_{path.name}").as_posix()
 
 
+@cache
 def asked_about(module: str, root: Path) -> tuple[tuple[str, ...], ...]:
     """Groups of test files, each asked only where the one before noticed nothing.
 
