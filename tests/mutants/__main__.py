@@ -6,6 +6,7 @@ checkout itself. So this is a sampler of our own: few operators, each subject's 
 
 import argparse
 import random
+import signal
 import sys
 import tempfile
 import tomllib
@@ -75,6 +76,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--subject", choices=SUBJECTS, action="append", help="only this subject; may be given again")
     parser.add_argument("--jobs", type=int, default=2, help="how many at a time (default 2)")
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return _run(options)
+    except UnsoundError as error:
+        print(f"make mutants: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(options: argparse.Namespace) -> int:
     known = harmless()
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         trials = Trials([copy_tree(ROOT, Path(folder) / str(number)) for number in range(options.jobs)])
@@ -82,11 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             every = all_mutants(subject, ROOT)
             open_ones = [each for each in every if (each.module, each.within, each.change) not in known]
             drawn = draw(subject, open_ones, number=options.number, seed=options.seed)
-            try:
-                results = list(zip(drawn, trials.outcomes(drawn), strict=True))
-            except UnsoundError as error:
-                print(f"make mutants: {error}", file=sys.stderr)
-                return 2
+            results = list(zip(drawn, trials.outcomes(drawn), strict=True))
             print("\n".join(report_lines(subject, len(every), results)), flush=True)
             for module in modules_of(subject, ROOT):
                 if not asked_about(module, ROOT):

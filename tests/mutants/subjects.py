@@ -62,16 +62,16 @@ def mirror_of(module: str) -> str:
 def asked_about(module: str, root: Path) -> tuple[tuple[str, ...], ...]:
     """Groups of test files, each asked only where the one before noticed nothing.
 
-    The mirror; the tests that import the module themselves; those that reach it through others, nearest folder first.
+    The mirror; the tests that import the module themselves; those that reach it through others, by the shortest way.
     """
     graph = import_graph(root)
     mirror = mirror_of(module)
-    reaching = [name for name in graph if _is_quick_test(name) and module in _reached(name, graph)]
-    reaching.sort(key=lambda name: (Path(name).parent != Path(mirror).parent, name))
+    distances = {name: _distance(name, module, graph) for name in graph if _is_quick_test(name) and name != mirror}
+    reaching = sorted((distance, name) for name, distance in distances.items() if distance is not None)
     groups = (
         [name for name in graph if name == mirror],
-        [name for name in reaching if name != mirror and module in graph[name]],
-        [name for name in reaching if name != mirror and module not in graph[name]],
+        [name for distance, name in reaching if distance == 1],
+        [name for distance, name in reaching if distance > 1],
     )
     return tuple(tuple(group) for group in groups if group)
 
@@ -104,12 +104,11 @@ def _imports(text: str, names: set[str]) -> Iterator[str]:
             yield from (name for name in (f"{place}.py", f"{place}/__init__.py") if name in names)
 
 
-def _reached(name: str, graph: Mapping[str, frozenset[str]]) -> set[str]:
-    seen: set[str] = set()
-    waiting = [name]
-    while waiting:
-        for each in graph.get(waiting.pop(), ()):
-            if each not in seen:
-                seen.add(each)
-                waiting.append(each)
-    return seen
+def _distance(name: str, module: str, graph: Mapping[str, frozenset[str]]) -> int | None:
+    """Imports on the shortest way from one file to another; None where there is no way."""
+    seen, ring, steps = {name}, {name}, 0
+    while ring and module not in ring:
+        ring = {each for start in ring for each in graph.get(start, ())} - seen
+        seen |= ring
+        steps += 1
+    return steps if ring else None

@@ -1,6 +1,8 @@
 """The sampler of mutants: it makes the changes it says, draws the same ones by a seed, and sees what tests see."""
 
 import ast
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from tests.mutants.__main__ import HARMLESS, ROOT, all_mutants, draw, harmless, main, report_lines
 from tests.mutants.mutations import Mutant, mutants
 from tests.mutants.subjects import SUBJECTS, asked_about, mirror_of, modules_of
-from tests.mutants.trial import Outcome, Tree, Trials, UnsoundError, copy_tree
+from tests.mutants.trial import Outcome, StoppedError, Tree, Trials, UnsoundError, copy_tree
 
 MODULE = '''"""What it is."""
 
@@ -115,21 +117,21 @@ def street(root: Path, *, test: str) -> Path:
     return root
 
 
-SEES_THE_EDGE = "from hub.core.clip import clipped\n\ndef test_it():\n    assert clipped(-1) == 0\n"
+SEES_A_LITTLE = "from hub.core.clip import clipped\n\ndef test_it():\n    assert clipped(-1) <= 0\n"
 
 
 def test_the_mirror_is_asked_first_and_what_reaches_the_module_last(tmp_path: Path) -> None:
-    root = street(tmp_path, test=SEES_THE_EDGE)
+    root = street(tmp_path, test=SEES_A_LITTLE)
     assert asked_about("hub/core/clip.py", root) == (("tests/hub/core/test_clip.py",), ("tests/hub/core/test_user.py",))
     assert asked_about("hub/core/user.py", root) == (("tests/hub/core/test_user.py",),)
 
 
 def test_what_the_tests_notice_is_noticed_and_the_original_is_put_back(tmp_path: Path) -> None:
-    original = street(tmp_path / "original", test=SEES_THE_EDGE)
+    original = street(tmp_path / "original", test=SEES_A_LITTLE)
     tree = copy_tree(original, tmp_path / "copy")
     found = {each.change: each for each in mutants("hub/core/clip.py", MODULE)}
-    by_mirror = found["low if value < low else value  ->  value if value < low else low"]
-    by_user = found["0  ->  1"]
+    by_mirror = found["0  ->  1"]
+    by_user = found["low if value < low else value  ->  value if value < low else low"]
     survivor = found["value < low  ->  value <= low"]
     endless = Mutant("hub/core/clip.py", 1, "module", "x", "import time\ntime.sleep(600)\n")
     assert Trials([tree]).outcomes([by_mirror, by_user, survivor]) == [
@@ -149,8 +151,20 @@ def test_tests_that_fail_by_themselves_judge_nothing(tmp_path: Path) -> None:
         Trials([Tree(root)]).outcomes(mutants("hub/core/clip.py", MODULE))
 
 
+def test_a_stopped_tree_starts_nothing_more(tmp_path: Path) -> None:
+    tree = Tree(street(tmp_path, test="import time\n\ndef test_it():\n    time.sleep(600)\n"))
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(tree.run, ("tests/hub/core/test_clip.py",), limit_s=300)
+        while tree._child is None:
+            time.sleep(0.01)
+        tree.stop()
+        assert running.result(30) is Outcome.NOTICED
+    with pytest.raises(StoppedError):
+        tree.run(("tests/hub/core/test_clip.py",), limit_s=300)
+
+
 def test_a_module_without_tests_lets_everything_pass(tmp_path: Path) -> None:
-    root = street(tmp_path, test=SEES_THE_EDGE)
+    root = street(tmp_path, test=SEES_A_LITTLE)
     (root / "hub/core/alone.py").write_text("x = 1\n", encoding="utf-8")
     outcomes = Trials([Tree(root)]).outcomes(mutants("hub/core/alone.py", "x = 1\n"))
     assert set(outcomes) == {Outcome.SURVIVED}

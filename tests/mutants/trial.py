@@ -36,6 +36,10 @@ class Outcome(Enum):
     SURVIVED = "survived"
 
 
+class StoppedError(Exception):
+    """The whole run is being ended: nothing more is started."""
+
+
 class UnsoundError(Exception):
     """The tests fail before anything is changed: no mutant can be judged."""
 
@@ -46,6 +50,8 @@ class Tree:
 
     root: Path
     _stamps: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1_000_000_000))
+    _child: "subprocess.Popen[bytes] | None" = None
+    _is_stopped: bool = False
 
     def write(self, module: str, text: str) -> None:
         """Replace a module. Its time is new each time, so that no compiled file of another text is taken for it."""
@@ -56,9 +62,11 @@ class Tree:
 
     def run(self, tests: Sequence[str], *, limit_s: float) -> Outcome:
         """Run test files until the first failure."""
+        if self._is_stopped:
+            raise StoppedError
         command = [sys.executable, "-m", "pytest", *OPTIONS, *tests]
         environment = {**os.environ, "PYTHONPATH": str(self.root), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        child = subprocess.Popen(
+        self._child = child = subprocess.Popen(
             command,
             cwd=self.root,
             env=environment,
@@ -74,6 +82,12 @@ class Tree:
             return Outcome.TOO_LONG
         finally:
             _end(child)
+
+    def stop(self) -> None:
+        """End what runs in this tree; nothing starts in it any more."""
+        self._is_stopped = True
+        if self._child is not None:
+            _end(self._child)
 
 
 def _end(child: "subprocess.Popen[bytes]") -> None:
@@ -96,20 +110,25 @@ class Trials:
     """Runs mutants, several at a time, each in a tree of its own."""
 
     def __init__(self, trees: Sequence[Tree]) -> None:
+        self._trees = trees
         self._free: queue.Queue[Tree] = queue.Queue()
         for tree in trees:
             self._free.put(tree)
-        self._jobs = len(trees)
-        self._root = trees[0].root
         self._seconds: dict[str, float] = {}
 
     def outcomes(self, mutants: Iterable[Mutant]) -> list[Outcome]:
         """What becomes of each mutant, in their order; raises UnsoundError where the tests fail by themselves."""
-        with ThreadPoolExecutor(self._jobs) as pool:
-            return list(pool.map(self._outcome, mutants))
+        with ThreadPoolExecutor(len(self._trees)) as pool:
+            try:
+                return list(pool.map(self._outcome, mutants))
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                for tree in self._trees:
+                    tree.stop()
+                raise
 
     def _outcome(self, mutant: Mutant) -> Outcome:
-        for tests in asked_about(mutant.module, self._root):
+        for tests in asked_about(mutant.module, self._trees[0].root):
             limit_s = GRACE_S + SLOWER_MAX * sum(self._usual_s(test) for test in tests)
             with self._tree() as tree:
                 original = (tree.root / mutant.module).read_text(encoding="utf-8")
