@@ -27,10 +27,8 @@ from tests.house.docs_text import Piece, anchors, links, shell_lines, spans
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/**/*.md", "firmware_configs/README.md")
-# Names in the examples of these pages that are no file of the repository, with the reason.
-EXAMPLES = {
-    "hub/hub.toml": "README: in the folder that `commonwatt-hub init --data hub` makes",
-}
+# Names in the examples of these pages that look like files of the repository but are none: name, reason.
+EXAMPLES: dict[str, str] = {}
 SOURCE_ENDINGS = (".py", ".md", ".svg", ".png", ".sh")
 DATA_ENDINGS = (".toml", ".json", ".csv", ".txt", ".sqlite", ".sql", ".xlsx", ".pdf")
 FILE_NAME = re.compile(r"[\w.*-]+")
@@ -105,8 +103,10 @@ def check(repository: Repository) -> list[Missing]:
             named.update(example for example in repository.examples if example in piece.text)
         for piece in shell_lines(text):
             found += [Missing(name, piece.line, what) for what in _wrong_line(path, piece, repository)]
+        around: dict[int, Path] = {}
         for piece in spans(text):
-            found += [Missing(name, piece.line, what) for what in _wrong_span(path, piece, repository)]
+            folder = around.setdefault(piece.line, repository.root / piece.text)
+            found += [Missing(name, piece.line, what) for what in _wrong_span((path, folder), piece, repository)]
     place = "tests/house/docs_check.py"
     unused = sorted(set(repository.examples) - named)
     found += [Missing(place, 1, f"no page names {example!r} any more: take it out of EXAMPLES") for example in unused]
@@ -138,11 +138,14 @@ def _wrong_line(page: Path, piece: Piece, repository: Repository) -> Iterator[st
         yield from _wrong_command(words, repository)
         for word in words[1:]:
             if "/" in word:
-                yield from _wrong_path(page, word, repository)
+                yield from _wrong_path((page,), word, repository)
 
 
-def _wrong_span(page: Path, piece: Piece, repository: Repository) -> Iterator[str]:
-    """Code in a sentence: a command, options of ours without their command, or a file or folder."""
+def _wrong_span(around: tuple[Path, ...], piece: Piece, repository: Repository) -> Iterator[str]:
+    """Code in a sentence: a command, options of ours without their command, or a file or folder.
+
+    A path may start at the root, beside the page, or in the folder that the line names first.
+    """
     words = words_of(piece.text)
     if not words:
         return
@@ -151,10 +154,10 @@ def _wrong_span(page: Path, piece: Piece, repository: Repository) -> Iterator[st
     elif OPTION.search(piece.text):
         yield from _wrong_options(words, repository)
     if len(words) == 1 and not words[0].startswith("-"):
-        yield from _wrong_path(page, words[0], repository)
+        yield from _wrong_path(around, words[0], repository)
     elif words[0] in {"pytest", "python", "python3", "sh", "git"}:
         for word in words[1:]:
-            yield from _wrong_path(page, word, repository)
+            yield from _wrong_path(around, word, repository)
 
 
 def _is_command(words: list[str], repository: Repository) -> bool:
@@ -196,10 +199,10 @@ def _wrong_target(words: list[str], repository: Repository) -> Iterator[str]:
 def _wrong_script(words: list[str], repository: Repository) -> Iterator[str]:
     script = words[0]
     places = [name for name in repository.files if f"/{name}".endswith(f"/{script}")]
-    if not places:
-        yield f"there is no script {script}"
+    if not places and f"/{script}" not in repository.code:
+        yield f"there is no script {script}, and no page hands one out"
         return
-    text = (repository.root / places[0]).read_text(encoding="utf-8")
+    text = (repository.root / places[0]).read_text(encoding="utf-8") if places else repository.code
     for word in words[1:]:
         if word.startswith("--") and f'"{word.partition("=")[0]}"' not in text:
             yield f"{script} has no option {word}"
@@ -216,7 +219,7 @@ def _wrong_options(words: list[str], repository: Repository) -> Iterator[str]:
             yield f"{of_whom} has no option {option}" if called else f"{of_whom} has the option {option}"
 
 
-def _wrong_path(page: Path, word: str, repository: Repository) -> Iterator[str]:
+def _wrong_path(around: tuple[Path, ...], word: str, repository: Repository) -> Iterator[str]:
     """A word that names a file or folder of the repository, or a file that our programs read or make."""
     path, _, test = word.rstrip(".").partition("::")
     path = path.removeprefix("./")
@@ -231,7 +234,7 @@ def _wrong_path(page: Path, word: str, repository: Repository) -> Iterator[str]:
         return
     if any(PLACEHOLDER.fullmatch(Path(part).stem) and Path(part).suffix not in SOURCE_ENDINGS for part in parts):
         return
-    if _is_there(page, path, repository):
+    if _is_there(around, path, repository):
         if test and f"def {test.split('[')[0].split('::')[-1]}(" not in (repository.root / path).read_text("utf-8"):
             yield f"{path} has no test {test}"
         return
@@ -244,12 +247,13 @@ def _wrong_path(page: Path, word: str, repository: Repository) -> Iterator[str]:
         yield f"there is no {'folder' if path.endswith('/') else 'file or folder'} {path}"
 
 
-def _is_there(page: Path, path: str, repository: Repository) -> bool:
+def _is_there(around: tuple[Path, ...], path: str, repository: Repository) -> bool:
+    starts = (repository.root, *(each if each.is_dir() else each.parent for each in around))
     if "*" in path:
-        return any(any(start.glob(path)) for start in (repository.root, page.parent))
-    if "/" not in path.strip("/") and not path.endswith("/"):
+        return any(any(start.glob(path)) for start in starts)
+    if "/" not in path:
         return any(name == path or name.endswith(f"/{path}") for name in repository.files)
-    return any((start / path).exists() for start in (repository.root, page.parent))
+    return any((start / path).exists() for start in starts)
 
 
 def main() -> int:

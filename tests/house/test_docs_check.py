@@ -25,10 +25,13 @@ See [the other](docs/other.md#second-part), ![a picture](docs/a.png) and [below]
 make test N=3 && commonwatt-agent read --device meter    # one device
 python -m hub.tool
 python tool.py --fast
+python given.py
 ```
 
 Code is in `hub/`, tests in `tests/test_tool.py::test_it`, the settings in `tool.toml`, pages at `/my-home`,
-results in `build/x.json`. `commonwatt-agent answer --choice yes|no` and `--device NAME`.
+results in `build/x.json`.
+`tests/` has `test_tool.py` and `inner/`.
+ `commonwatt-agent answer --choice yes|no` and `--device NAME`.
 
 ## Below
 """
@@ -40,12 +43,13 @@ def tree(tmp_path: Path) -> Path:
         "README.md": SOUND,
         "docs/other.md": "# Other\n\n## Second part\n",
         "docs/a.png": "",
-        "hub/tool.py": 'open("tool.toml"); option = "--fast"\n',
+        "hub/tool.py": 'open("tool.toml"); option = "--fast"; address = "/given.py"\n',
+        "tests/inner/a.txt": "",
         "tests/test_tool.py": "def test_it():\n",
         "Makefile": "test: setup\n\t@run $(N)\n",
         ".gitignore": "build/\n",
     }.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
     return tmp_path
 
@@ -91,7 +95,10 @@ def test_a_sound_page_is_sound(tree: Path) -> None:
         ("`--device NAME`", "`--devices NAME`", "no command of ours has the option --devices"),
         ("`--device NAME`", "`answer --device NAME`", "commonwatt-agent answer has no option --device"),
         ("-m hub.tool", "-m hub.tools", "there is no module hub.tools to run"),
-        ("python tool.py", "python tools.py", "there is no script tools.py"),
+        ("python tool.py", "python tools.py", "there is no script tools.py, and no page hands one out"),
+        ("`test_tool.py`", "`test_tol.py`", "there is no file test_tol.py, and no program makes one"),
+        ("`inner/`", "`iner/`", "there is no folder iner/"),
+        ("python given.py", "python gvn.py", "there is no script gvn.py, and no page hands one out"),
         ("--fast", "--slow", "tool.py has no option --slow"),
     ],
 )

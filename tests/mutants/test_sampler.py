@@ -92,6 +92,8 @@ def test_the_same_seed_draws_the_same_mutants() -> None:
 
 @pytest.mark.parametrize("subject", SUBJECTS)
 def test_every_subject_has_modules_with_mutants(subject: str) -> None:
+    for glob in SUBJECTS[subject]:
+        assert any(ROOT.glob(glob)), f"{subject}: nothing is called {glob}"
     assert modules_of(subject, ROOT)
     assert len(all_mutants(subject, ROOT)) > 20
 
