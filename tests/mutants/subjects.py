@@ -43,18 +43,14 @@ def mirror_of(module: str) -> str:
 def asked_about(module: str, root: Path) -> tuple[tuple[str, ...], ...]:
     """Groups of test files, each asked only where the one before noticed nothing.
 
-    The mirror; the tests that import the module themselves; those that reach it through others, by the shortest way.
+    The mirror; the tests that import the module themselves; those that reach it through one module, through two, ...
     """
     graph = import_graph(root)
     mirror = mirror_of(module)
     distances = {name: _distance(name, module, graph) for name in graph if _is_quick_test(name) and name != mirror}
-    reaching = sorted((distance, name) for name, distance in distances.items() if distance is not None)
-    groups = (
-        [name for name in graph if name == mirror],
-        [name for distance, name in reaching if distance == 1],
-        [name for distance, name in reaching if distance > 1],
-    )
-    return tuple(tuple(group) for group in groups if group)
+    rings = sorted({distance for distance in distances.values() if distance is not None})
+    groups = (sorted(name for name, distance in distances.items() if distance == ring) for ring in rings)
+    return (*([(mirror,)] if mirror in graph else []), *(tuple(group) for group in groups))
 
 
 def _is_quick_test(name: str) -> bool:
