@@ -5,7 +5,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 PY := .venv/bin/python
 
-.PHONY: help setup setup-test check test demo demo-once bench campaign messages clean
+.PHONY: help setup setup-test check docs-check test demo demo-once bench campaign mutants coverage messages clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -24,14 +24,30 @@ test: setup-test
 
 ## make campaign   the long fault campaigns, whole
 campaign: setup-test
-	@$(PY) -m pytest -n 2 --dist loadfile -m campaign
+	@$(PY) -m pytest -n 2 --dist loadfile -m campaign --timeout 7200
 
-## make check      lint, types, house rules
-check: setup-test
+## make check      lint, types, declared packages, house rules, and whether README and docs name only what exists
+check: setup-test docs-check
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check --quiet . || { echo "make check: run '.venv/bin/ruff format .'"; exit 1; }
 	@.venv/bin/mypy
+	@.venv/bin/deptry --no-ansi .
+	@.venv/bin/deptry --no-ansi --exclude "^(build|dist|\.venv)/" --ignore DEP002,DEP004 .
 	@$(PY) -m pytest -q tests/house
+
+## make docs-check every link, command and file that README and docs name exists
+docs-check: setup-test
+	@$(PY) -m tests.house.docs_check
+
+N ?= 10
+SEED ?= 1
+## make mutants    small wrong changes to the code that counts: which do the tests miss? (N=10 each, N=all, SEED=1, SUBJECT=ledger)
+mutants: setup-test
+	@$(PY) -m tests.mutants --number $(N) --seed $(SEED) $(if $(SUBJECT),--subject $(SUBJECT))
+
+## make coverage   branch coverage of protocols/ and hub/core/ by their own tests: an alarm, not a goal
+coverage: setup-test
+	@$(PY) -m tests.house.coverage_report
 
 ## make bench      ratios to peers and physical limits, written to build/bench.json
 bench: setup-test
