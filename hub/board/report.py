@@ -145,12 +145,12 @@ async def _prompts(store: ReportStores, slots: range) -> dict[str, object]:
 async def _settlement(store: ReportStores, *, first: date, last: date) -> dict[str, object]:
     """Sums over the settled days, each computed again from its readings; `hash` covers every day's current result."""
     runs = await store.runs(days=(first.isoformat(), last.isoformat()), allocations=False)
-    standing: dict[str, RunRow] = {run.day: run for run in runs}
+    current: dict[str, RunRow] = {run.day: run for run in runs}
     sums: Counter[str] = Counter()
     states: Counter[str] = Counter()
     late, differing = [], []
     for day in (first + timedelta(days=n) for n in range((last - first).days + 1)):
-        run = standing.get(day.isoformat())
+        run = current.get(day.isoformat())
         if run is None:
             states["unsettled"] += 1
             continue
@@ -173,7 +173,7 @@ async def _settlement(store: ReportStores, *, first: date, last: date) -> dict[s
         "share_of_surplus_used_by_neighbours": round(shared / surplus, 4) if surplus else None,
         "late_days": late,
         "differing_days": differing,
-        "hash": _hash(standing),
+        "hash": _hash(current),
     }
 
 
@@ -193,8 +193,8 @@ def _energies(settled: Settlement) -> dict[str, int]:
     return {"surplus_wh": sum(totals["surplus"]), "demand_wh": sum(totals["demand"]), "shared_wh": sum(totals["alloc"])}
 
 
-def _hash(standing: dict[str, RunRow]) -> str:
-    lines = "".join(f"{day} {standing[day].rule_hash} {standing[day].result_hash}\n" for day in sorted(standing))
+def _hash(current: dict[str, RunRow]) -> str:
+    lines = "".join(f"{day} {current[day].rule_hash} {current[day].result_hash}\n" for day in sorted(current))
     return hashlib.sha256(b"commonwatt settlement of days v1\n" + lines.encode()).hexdigest()
 
 

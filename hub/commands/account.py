@@ -103,7 +103,9 @@ async def enter_instruction(
         if letter.holder is not None and name is None:
             raise RequestError("account: --holder: expected a name a bank can read, up to 70 characters")
         if letter.signed_on is not None and letter.signed_on > local_today(clock, settings.coop.tz):
-            raise RequestError(f"account: the mandate cannot be signed on {letter.signed_on}: that day is in the future")
+            raise RequestError(
+                f"account: the mandate cannot be signed on {letter.signed_on}: that day is in the future"
+            )
         if letter.mandate is not None and not is_mandate_id(letter.mandate):
             raise RequestError("account: --mandate: expected 1 to 33 letters, digits and signs the banks take")
         at, access = int(clock.now()), Access(actor=by, role="board", purpose=PURPOSE)

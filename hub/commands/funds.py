@@ -117,9 +117,7 @@ def read_plan(path: Path, what: str) -> Table:
         raise RequestError(f"{path}: not a TOML file: {error}") from None
     known = ", ".join(sorted(KEYS[what]))
     if unknown := sorted(set(plan) - KEYS[what]):
-        raise RequestError(
-            f"{path}: {unknown[0]}: not a key of a plan of {what}: use {known}"
-        )
+        raise RequestError(f"{path}: {unknown[0]}: not a key of a plan of {what}: use {known}")
     decided = plan.get("decided")
     if not isinstance(decided, str) or not decided.isprintable() or not 1 <= len(decided) <= DECIDED_CHARS_MAX:
         raise RequestError(f'{path}: decided: expected who decided it and when, like "assembly of 2026-03-12"')

@@ -170,7 +170,9 @@ def _compare(args: argparse.Namespace) -> int:
         sys.stdout.write("\n")
         return 0
     for row in grid.unclear:
-        sys.stdout.write(f"{row.point} {row.direction}, line {row.line}: {row.local_time} occurs twice in the day and once in the file\n")
+        sys.stdout.write(
+            f"{row.point} {row.direction}, line {row.line}: {row.local_time} occurs twice in the day and once in the file\n"
+        )
     for finding in findings:
         sys.stdout.write(finding.line() + "\n")
     sys.stdout.write(f"{len(findings)} findings in {len(grid.series)} series\n")

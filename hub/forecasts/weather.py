@@ -165,8 +165,6 @@ def _decode(text: bytes) -> _Answer:
     except (msgspec.DecodeError, RecursionError):
         raise WeatherError("weather: the answer is not JSON") from None
     hourly = answer.hourly
-    if len(hourly.time) < 2:
-        raise WeatherError("weather: hourly.time is too short")
     for name in ("temperature_2m", "shortwave_radiation", "wind_speed_10m"):
         count = len(getattr(hourly, name))
         if count != len(hourly.time):

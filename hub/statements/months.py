@@ -72,7 +72,7 @@ class StatementService:
     async def state(self, member: Member, home: Home, *, month: date, access: Access) -> StatementFiles | None:
         """The member's month, or None if nothing of it is settled for this member.
 
-        The member's own readings are read with `access`; the neighbours' part is logged as an access by the statement job.
+        The member's own readings are read with `access`; the neighbours' part is logged as the statement job's.
         Raises: RequestError.
         """
         async with self._one:

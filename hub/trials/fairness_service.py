@@ -1,4 +1,4 @@
-"""The yearly fairness report for the members' page: computed once in a thread, and cached while its inputs are the same.
+"""The yearly fairness report for the members' page: computed once in a thread, cached while its inputs hold.
 
 Members get their own row and what everybody may see; other members' rows never leave it.
 """

@@ -18,7 +18,7 @@ from hub.verify.journal import check_journal
 class BookCheck(CheckResult):
     """What was checked, and every contradiction found.
 
-    `late_days` have readings newer than their run: they are not wrong, but must be settled again. `sums` must be zero per unit.
+    `late_days` have readings newer than their run: not wrong, but to be settled again. `sums` must be zero per unit.
     `unsigned` runs were booked before the hub signed its books: the next settlement signs them.
     """
 
@@ -50,9 +50,9 @@ async def check_books(
 
 
 async def _recompute(store: SettlementStores, check: BookCheck, *, tell: ReportProgress) -> None:
-    standing = {run.day: run.run_key for run in await store.runs(allocations=False)}
-    for number, day in enumerate(standing):
-        tell("days computed again", number, len(standing))
+    current = {run.day: run.run_key for run in await store.runs(allocations=False)}
+    for number, day in enumerate(current):
+        tell("days computed again", number, len(current))
         run = (await store.runs(days=(day, day)))[-1]
         inputs = await read_day_inputs(store, day=date.fromisoformat(day))
         if (inputs.rule_hash, inputs.digest) != (run.rule_hash, run.input_digest):

@@ -179,11 +179,11 @@ async def _check_attestations(
             if row.position != position + 1:
                 found.note(f"attestation {position + 1} is missing: the next is {row.position}")
             position = row.position
-            said = _check_attestation(row, found, coop=coop, key=key, previous=previous)
+            document = _check_attestation(row, found, coop=coop, key=key, previous=previous)
             previous = document_digest(row.document)
-            if said is not None and said.kind == DAY_ROOT:
-                journal.rooted.append(said.run_key)
-                _check_root(said, journal, found, place=f"attestation {position}", nth=len(journal.rooted))
+            if document is not None and document.kind == DAY_ROOT:
+                journal.rooted.append(document.run_key)
+                _check_root(document, journal, found, place=f"attestation {position}", nth=len(journal.rooted))
 
 
 async def _check_all_signed(store: SettlementStores, journal: JournalCheck, found: CheckResult) -> None:
@@ -222,34 +222,36 @@ def _check_attestation(
             found.note(f"{place} of {row.subject}: the hub has not signed these bytes")
             return None
     try:
-        said = read_attestation(row.document)
+        document = read_attestation(row.document)
     except ValueError as error:
         found.note(f"{place} of {row.subject}: {error}")
         return None
-    if said.previous != previous.hex():
+    if document.previous != previous.hex():
         found.note(f"{place} of {row.subject}: it does not follow the one before it")
     filed = (row.position, row.kind, row.subject, row.run_key, coop.id)
-    if (said.number, said.kind, said.subject, said.run_key, said.coop) != filed:
+    if (document.number, document.kind, document.subject, document.run_key, document.coop) != filed:
         found.note(f"{place} of {row.subject}: its stored columns differ from the signed document")
-    return said
+    return document
 
 
-def _check_root(said: AttestedDocument, journal: JournalCheck, found: CheckResult, *, place: str, nth: int) -> None:
+def _check_root(document: AttestedDocument, journal: JournalCheck, found: CheckResult, *, place: str, nth: int) -> None:
     """The run's columns, the ledger's head and the Merkle root over the day's entries are those that were signed.
 
     Runs are signed in their order, so the nth day root is that of run n.
     """
     try:
-        root = said.content_as(_DayRoot)
+        root = document.content_as(_DayRoot)
     except ValueError as error:
-        found.note(f"{place} of {said.subject}: {error}")
+        found.note(f"{place} of {document.subject}: {error}")
         return
-    if said.run_key not in journal.runs:
-        found.note(f"run {nth} of {said.subject}: {said.run_key} is missing, and the hub signed for it ({place})")
+    if document.run_key not in journal.runs:
+        found.note(
+            f"run {nth} of {document.subject}: {document.run_key} is missing, and the hub signed for it ({place})"
+        )
     else:
-        at, run = journal.runs[said.run_key]
+        at, run = journal.runs[document.run_key]
         if at != nth:
-            found.note(f"run {nth} of {said.subject}: it is run {at}, and the hub signed for it in another order")
+            found.note(f"run {nth} of {document.subject}: it is run {at}, and the hub signed for it in another order")
         stored = run_columns(run)
         if differing := sorted(name for name in stored if stored[name] != root.run.get(name)):
             found.note(f"run {at} of {run.day}: the hub signed for another {', '.join(differing)}")
@@ -257,6 +259,6 @@ def _check_root(said: AttestedDocument, journal: JournalCheck, found: CheckResul
     if position and journal.hashes.get(position, b"").hex() != head:
         found.note(f"entry {position}: the hub signed for another ledger up to here ({place})")
     journal.looks = max(journal.looks, (root.looks, place))
-    leaves = [leaf for at, leaf in journal.leaves.get(said.subject, ()) if at <= position]
+    leaves = [leaf for at, leaf in journal.leaves.get(document.subject, ()) if at <= position]
     if (build_tree_from_hashes(leaves).root.hex(), len(leaves)) != (root.root, root.entries):
-        found.note(f"{place} of {said.subject}: the day's entries are not those the hub signed for")
+        found.note(f"{place} of {document.subject}: the day's entries are not those the hub signed for")

@@ -119,7 +119,7 @@ async def _opened_messages(
                 yield opened
     check.chains[agent.id] = lines.hexdigest()
     if head is not None and not is_head_there:
-        check.note(f"{agent.id} message {head.epoch}/{head.seq}: it was receipted and is not there")
+        check.note(f"{agent.id} message {head.epoch}/{head.seq}: it was receipted and is missing")
 
 
 def _opened(sealed: bytes, topic: Topic, key: Ed25519PublicKey) -> _Opened | None:
@@ -140,7 +140,7 @@ def _problem(chain: _Chain, held: tuple[int, int, bytes, bytes], *, header: Head
     epoch, seq, held_hash, sealed = held
     expected = chain.seq + 1 if epoch == chain.epoch else 1
     if seq != expected:
-        return f"number {expected} is not there"
+        return f"number {expected} is missing"
     if not sealed:
         return None  # refused for its content: only its number and hash are stored, and the next message names the hash
     if header is None:

@@ -249,7 +249,7 @@ async def test_a_changed_or_missing_message_is_found(store: SqliteStore, tmp_pat
     found = await check_messages(store)
     told = " ".join(found.findings)
     assert "1/50: the stored bytes do not open" in told
-    assert "number 70 is not there" in told
+    assert "number 70 is missing" in told
 
 
 @pytest.mark.parametrize(("home", "slot"), [("h02", FIRST_SLOT - 3), ("h07", FIRST_SLOT + 100), ("h02", NOW_SLOT + 20)])
@@ -270,14 +270,14 @@ async def test_a_newest_message_that_went_away_is_found(store: SqliteStore, tmp_
         db.execute("DROP TRIGGER message_is_kept")
         db.execute("DELETE FROM message WHERE position = (SELECT max(position) FROM message WHERE agent = ?)", (agent,))
     found = await check_messages(store)
-    assert any("was receipted and is not there" in finding for finding in found.findings)
+    assert any("was receipted and is missing" in finding for finding in found.findings)
 
 
 CONSENTS = [
     ("UPDATE consent SET document = zeroblob(9) WHERE home = 'h02'", "h02 consent 2: the table differs"),
     ("INSERT INTO consent SELECT 'h06', 2, document, 0 FROM consent LIMIT 1", "h06 consent 2: the table holds it and"),
     ("INSERT INTO consent SELECT home, 3, document, 0 FROM consent WHERE home = 'h01'", "h01 consent 3: the table h"),
-    ("DELETE FROM consent WHERE home = 'h03'", "h03 consent 2: the home signed it and the table has it not"),
+    ("DELETE FROM consent WHERE home = 'h03'", "h03 consent 2: signed by the home but missing from the table"),
 ]
 
 

@@ -152,7 +152,7 @@ def test_a_wrong_field_is_named_in_place(browser: Browser, pages: Pages) -> None
     page.goto(f"{pages.url}/my-home/appliances")
     page.get_by_role("group", name="dishwasher").get_by_label("Energy per run (kWh)").fill("many")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_role("alert")).to_contain_text("dishwasher: please fill in energy and minutes as numbers.")
+    expect(page.get_by_role("alert")).to_contain_text("dishwasher: enter energy and minutes as numbers.")
     context.close()
 
 

@@ -14,7 +14,7 @@ from lxml import etree  # type: ignore[import-untyped]
 from hub.core.settlement.money import CENT_NANO
 from hub.core.statements.document import StatementFiles
 from hub.folder.identity import load_key
-from hub.statements.months import DESK_ACCESS, StatementService
+from hub.statements.months import STATEMENT_ACCESS, StatementService
 from hub.storage.records import NewObjection
 from hub.storage.sqlite.store import SqliteStore
 from tests.hub.commands.test_funds_and_months import DECEMBER, FEES, YEAR_END, Hub
@@ -76,7 +76,7 @@ class Bank(Hub):
             for member in await store.members():
                 home = await store.home_of(member.id)
                 assert home is not None
-                files = await desk.state(member, home, month=DECEMBER, access=DESK_ACCESS)
+                files = await desk.state(member, home, month=DECEMBER, access=STATEMENT_ACCESS)
                 assert files is not None
                 found[member.id] = files
             await store.close()

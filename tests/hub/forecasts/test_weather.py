@@ -47,6 +47,25 @@ def test_an_hour_with_a_null_is_left_out() -> None:
     assert len(parse_hours(encoded(shortwave_radiation=[1.0, None, 3.0]))) == 1
 
 
+def test_sun_and_wind_are_never_negative() -> None:
+    dark = parse_hours(encoded(shortwave_radiation=[-3.0, -2.0, 5.0], wind_speed_10m=[-36.0, -36.0, 0.0]))
+    assert [row[2:] for row in dark] == [(0.0, 0.0), (5.0, 0.0)]
+
+
+@pytest.mark.parametrize("key", ["time", "temperature_2m", "shortwave_radiation", "wind_speed_10m"])
+def test_a_missing_or_short_column_is_named(key: str) -> None:
+    whole = answer()
+    del whole["hourly"][key]  # type: ignore[attr-defined]
+    for text in (json.dumps(whole).encode(), encoded(**{key: []}), encoded(**{key: 7})):
+        with pytest.raises(WeatherError, match=key):
+            parse_hours(text)
+
+
+def test_other_keys_of_the_service_are_ignored() -> None:
+    units = {"time": "iso8601", "wind_speed_10m": "km/h"}
+    assert parse_hours(encoded(elevation=520.0, hourly_units=units)) == parse_hours(encoded())
+
+
 @pytest.mark.parametrize(
     "text",
     [

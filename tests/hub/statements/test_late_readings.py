@@ -16,7 +16,7 @@ from hub.books.runs import settle_month
 from hub.commands.statement import write_folder
 from hub.core.rules.estimates import EstimateRule
 from hub.core.statements.document import StatementFiles
-from hub.statements.months import DESK_ACCESS, StatementService
+from hub.statements.months import STATEMENT_ACCESS, StatementService
 from hub.verify import statement as verify_statement
 from protocols.slots import slots_of_day
 from tests.hub.settled_street import COOP, KEY, RULE, Arrival, Street, arrivals_of, open_street
@@ -46,7 +46,7 @@ async def state(street: Street) -> StatementFiles:
     member, home = await street.store.member("m02"), await street.store.home_of("m02")
     assert member is not None
     assert home is not None
-    files = await StatementService(street.store, key=KEY).state(member, home, month=MAY, access=DESK_ACCESS)
+    files = await StatementService(street.store, key=KEY).state(member, home, month=MAY, access=STATEMENT_ACCESS)
     assert files is not None
     return files
 

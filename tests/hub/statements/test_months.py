@@ -25,7 +25,7 @@ from hub.core.settlement.money import CENT_NANO
 from hub.core.statements.document import StatementFiles
 from hub.money.bills import plan_bills
 from hub.money.funds import book_fund, plan_fees
-from hub.statements.months import DESK_ACCESS, StatementService
+from hub.statements.months import STATEMENT_ACCESS, StatementService
 from hub.storage.records import NewObjection
 from hub.verify import statement as verify_statement
 from hub.verify.books import check_books
@@ -55,7 +55,9 @@ async def state(street: Street, member_id: str, desk: StatementService | None = 
     member, home = await street.store.member(member_id), await street.store.home_of(member_id)
     assert member is not None
     assert home is not None
-    return await (desk or StatementService(street.store, key=KEY)).state(member, home, month=MAY, access=DESK_ACCESS)
+    return await (desk or StatementService(street.store, key=KEY)).state(
+        member, home, month=MAY, access=STATEMENT_ACCESS
+    )
 
 
 def check(folder: Path, files: StatementFiles) -> tuple[int, str]:
@@ -293,7 +295,7 @@ async def test_looks_are_logged_and_readings_are_the_members_own(street: Street)
     for day in DAYS:
         await settle_day(street.store, day=day, made_at=1, key=KEY)
     desk = StatementService(street.store, key=KEY)
-    access = replace(DESK_ACCESS, actor="m02", role="self", purpose="own.view")
+    access = replace(STATEMENT_ACCESS, actor="m02", role="self", purpose="own.view")
     member, home = await street.store.member("m02"), await street.store.home_of("m02")
     assert member is not None
     assert home is not None

@@ -131,12 +131,12 @@ def put(db: sqlite3.Connection, table: str, column: str, position: int, value: A
 
 
 LOST = [
-    ("DELETE FROM entry WHERE position = 7", "entry 7 is not there"),
+    ("DELETE FROM entry WHERE position = 7", "entry 7 is missing"),
     ("DELETE FROM entry WHERE position = (SELECT max(position) FROM entry)", "the hub signed for another ledger"),
-    ("DELETE FROM run WHERE position = 2", "run 2 is not there"),
-    ("DELETE FROM run WHERE position = (SELECT max(position) FROM run)", "is not there, and the hub signed for it"),
-    ("DELETE FROM attestation WHERE position = 6", "attestation 6 is not there"),
-    ("UPDATE rule SET canonical = CAST(canonical || ' ' AS BLOB)", "rule 1: it is not what its name says"),
+    ("DELETE FROM run WHERE position = 2", "run 2 is missing"),
+    ("DELETE FROM run WHERE position = (SELECT max(position) FROM run)", "is missing, and the hub signed for it"),
+    ("DELETE FROM attestation WHERE position = 6", "attestation 6 is missing"),
+    ("UPDATE rule SET canonical = CAST(canonical || ' ' AS BLOB)", "rule 1: its content does not match its hash"),
 ]
 
 
@@ -155,7 +155,7 @@ async def test_a_ledger_rewritten_with_hashes_that_fit_is_found(street: Street, 
         damage.execute("UPDATE entry SET canonical = ?, hash = ? WHERE position = ?", (lie, previous, position))
     findings = await found_in(street.store)
     assert any("the day's entries are not those the hub signed for" in finding for finding in findings)
-    assert not any("not what was chained" in finding for finding in findings)
+    assert not any("its hash does not follow" in finding for finding in findings)
 
 
 async def test_another_hubs_key_has_signed_nothing_here(street: Street) -> None:
@@ -168,7 +168,7 @@ async def test_another_hubs_key_has_signed_nothing_here(street: Street) -> None:
 @pytest.mark.parametrize(
     ("statement", "said"),
     [
-        ("DELETE FROM access_log WHERE position = 2", "access log: 1 of its 3 lines are not there"),
+        ("DELETE FROM access_log WHERE position = 2", "access log: 1 of its 3 lines are missing"),
         (
             "DELETE FROM access_log WHERE position > 1",
             "access log: it ends with line 1, and the hub signed for 3 lines",

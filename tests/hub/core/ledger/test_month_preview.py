@@ -72,15 +72,15 @@ def test_any_single_amount_is_a_change(place: int) -> None:
     assert MemberChange("a", *amounts).is_any
 
 
-def test_the_board_sees_sums_over_five_members() -> None:
-    money = (30, -20, 5, 0, -60)
+def test_the_board_sees_sums_over_five_members_or_more() -> None:
+    money = (30, -19, 4, 1, -60, -1)
     changes = [change(f"m{n}", received=n + 1, money=nano) for n, nano in enumerate(money)]
     assert board_preview(preview(*changes, change("idle"), margin=45)) == BoardPreview(
         month="2026-05",
         days=(DAY,),
         entries=3,
-        members=5,
-        shared_wh=15,
+        members=6,
+        shared_wh=21,
         to_members_nano=35,
         from_members_nano=80,
         margin_nano=45,

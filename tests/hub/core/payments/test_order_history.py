@@ -168,6 +168,9 @@ def test_what_keeps_a_member_from_deciding(
 ) -> None:
     found = decision_obstacle(order_of(*documents), member, is_board=True, kind=kind)
     assert found is None if reason is None else reason in (found or "")
+    booked = decision_obstacle(order_of(*documents, FILE, bank=(report(),)), "b9", is_board=True, kind=kind)
+    assert booked is not None
+    assert booked.endswith("is already booked")
     assert "is not on the board" in (decision_obstacle(order_of(*documents), member, is_board=False, kind=kind) or "")
 
 

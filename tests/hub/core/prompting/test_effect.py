@@ -84,7 +84,7 @@ def test_the_arithmetic_on_quiet_days_is_unbiased() -> None:
     assert abs(sum(effect(home(seed=1)).placebo_wh)) <= 10
 
 
-def test_missing_readings_are_said_not_guessed() -> None:
+def test_missing_readings_are_reported_not_guessed() -> None:
     energy = moved(home())
     energy[-1, 52] = np.nan
     assert effect(energy).moved_wh is None

@@ -125,6 +125,12 @@ def test_an_assigned_move_counts_by_its_chance_and_in_full_against_the_room() ->
     assert best(plan, 76, [48], 4, 1200.0).relief_wh == 800.0
 
 
+def test_a_likely_move_leaves_its_usual_slots_by_its_chance() -> None:
+    plan = plan_of(evening_and_noon())
+    plan.assign(20, 48, 4, energy_wh=1200.0, chance=0.5)
+    assert plan.surplus_wh(20, 4) == 4 * 50.0, "100 Wh a slot less half of 300 Wh"
+
+
 def test_the_plan_leaves_its_input_alone() -> None:
     net = evening_and_noon()
     plan = ShiftPlan(net, peak_weight=0.0, limit_wh=None)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hub.core.quality.home_checks import Finding, HomeSlots
 from hub.core.quality.neighbour_checks import NeighbourLimits, find_clock_shifts, find_odd_yields
 from protocols.quantities import Measure
-from tests.hub.core.quality.test_home_checks import COUNT, FIRST, good_home, with_values
+from tests.hub.core.quality.test_home_checks import COUNT, FIRST, clear_sky, good_home, with_values
 
 SUN = Measure.PV_PRODUCTION
 
@@ -38,7 +38,7 @@ def test_half_the_panels_dark_is_an_odd_yield_even_with_gaps() -> None:
 
 @pytest.mark.parametrize("lag", [-4, -2, 1, 4, 8])
 @pytest.mark.parametrize("home", ["h3", "h4"])
-def test_a_clock_astray_is_found_with_its_minutes_whatever_way_the_panels_face(lag: int, home: str) -> None:
+def test_a_wrong_clock_is_found_with_its_minutes_whichever_way_the_panels_face(lag: int, home: str) -> None:
     homes = street()
     made = np.roll(homes[home].energy_wh[Measure.PV_PRODUCTION], lag)
     homes[home] = replace(homes[home], energy_wh={**homes[home].energy_wh, Measure.PV_PRODUCTION: made})
@@ -87,6 +87,18 @@ def test_where_all_others_agree_exactly_a_difference_beyond_the_limit_is_found()
     same = {f"h{i}": 100 for i in range(1, 6)}
     assert odd(flat({**same, "h6": 84})) == {"h6": 84}
     assert odd(flat({**same, "h6": 86})) == {}
+
+
+@pytest.mark.parametrize(("wh", "is_odd"), [(79, True), (80, False)])
+def test_far_is_three_and_a_half_robust_deviations(wh: int, *, is_odd: bool) -> None:
+    """79 Wh is 5.20 median distances from the median and 80 Wh 4.95: times 0.6745 that is 3.51 and 3.34."""
+    homes = flat({"h1": 96, "h2": 98, "h3": 100, "h4": 102, "h5": 104, "h6": wh})
+    assert odd(homes, NeighbourLimits(difference=0.0)) == ({"h6": wh} if is_odd else {})
+
+
+def test_a_home_alone_has_no_neighbours() -> None:
+    assert odd(flat({"h1": 100})) == {}
+    assert odd({}) == {}
 
 
 def test_a_larger_roof_is_not_odd() -> None:
@@ -153,6 +165,35 @@ def test_weather_of_its_own_is_not_a_wrong_clock() -> None:
     homes = street()
     made: NDArray[np.int64] = np.random.default_rng(3).permutation(homes["h3"].energy_wh[SUN])
     assert list(find_clock_shifts({**homes, "h3": replace(homes["h3"], energy_wh={SUN: made})})) == []
+
+
+def test_half_a_likeness_is_not_enough() -> None:
+    """Its own weather on top of the neighbours', an hour late: the best likeness is about 0.5, and 0.3 unmoved."""
+    homes = street()
+    made = homes["h3"].energy_wh[SUN]
+    noisy = np.roll(made, 4) + np.random.default_rng(3).permutation(made)
+    mixed = {**homes, "h3": replace(homes["h3"], energy_wh={SUN: noisy})}
+    assert list(find_clock_shifts(mixed)) == []
+    assert [each.home for each in find_clock_shifts(mixed, NeighbourLimits(likeness=0.4))] == ["h3"]
+
+
+def test_weather_that_changes_from_day_to_day_only_does_not_show_an_hour() -> None:
+    bright = np.repeat(np.random.default_rng(5).uniform(0.2, 1, COUNT // 96), 96)
+    made = (clear_sky() * bright * 1000).astype(np.int64)
+    late = {f"h{i}": np.roll(made, 4 if i == 3 else 0) for i in range(8)}
+    homes = {name: HomeSlots(name, FIRST, {SUN: wh}, nameplate_w={SUN: 4000}) for name, wh in late.items()}
+    assert list(find_clock_shifts(homes)) == []
+    assert [each.home for each in find_clock_shifts(homes, NeighbourLimits(gain=0.01))] == ["h3"]
+
+
+def test_a_clock_that_fits_best_unmoved_is_right() -> None:
+    assert list(find_clock_shifts(street(), NeighbourLimits(gain=0.0))) == []
+
+
+def test_panels_of_one_home_that_never_changed_say_nothing_of_its_clock() -> None:
+    homes = street()
+    homes["h3"] = with_values(homes["h3"], SUN, slice(0, COUNT), 100)
+    assert list(find_clock_shifts(homes)) == []
 
 
 def test_panels_that_never_changed_say_nothing_of_the_clock() -> None:

@@ -66,6 +66,16 @@ def test_the_members_statements_add_up_to_the_months_money(method: str) -> None:
         assert money["alone_nano"] - money["cost_nano"] == money["benefit_nano"] == gained
 
 
+def test_of_two_members_with_the_same_amount_one_gets_the_unit_that_is_left_over() -> None:
+    whole = make_readings(("a", "b", "c"), DAYS[0], seed=1)
+    surplus, demand = np.zeros_like(whole.surplus_wh), np.zeros_like(whole.demand_wh)
+    surplus[40, 0] = 100
+    demand[40, 1:] = 2  # each owes 370.864 micro: of the two rests together, one unit is left over
+    readings = Readings(whole.members, whole.slots, surplus, demand)
+    street = make_street({DAYS[0]: readings}, make_rule("equal", whole.members, seed=2))
+    assert [stated(street, member)["money"]["debit_micro"] for member in "abc"] == [0, 371, 370]
+
+
 def test_every_entry_is_proven_under_a_signed_root_and_a_statement_is_signed() -> None:
     street = street_of()
     document = stated(street, "a")

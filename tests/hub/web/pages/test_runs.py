@@ -143,7 +143,7 @@ async def test_a_run_is_approved_by_two_different_members(come: Come, store: Sql
     assert (await first.post(f"{JUNE}/approve", data={"run_key": key})).status_code == 303
     again = await first.post(f"{JUNE}/approve", data={"run_key": key})
     assert again.status_code == 409
-    assert "the second approval is another board member" in again.text
+    assert "the second approval must come from another board member" in again.text
     assert "You have approved it." in (await first.get(f"{JUNE}/run/{key}")).text
     assert "1 approval(s) missing" in (await second.post(f"{JUNE}/publish", data={"run_key": key})).text
     (run,) = (await read_books(store)).month_runs
