@@ -1,12 +1,12 @@
-"""Where `commonwatt-hub` begins: a missing package of the `hub` extra is one line, not a traceback."""
+"""Where `commonwatt-hub` starts: a missing package of the `hub` extra gives one line, not a traceback."""
 
 import sys
 
 
 def main() -> int:
-    """Run the command line; 1 when a package it needs is not installed."""
+    """Run the command line; 1 if a package it needs is not installed."""
     try:
-        from hub.__main__ import main as run  # noqa: PLC0415 - what it imports may be missing
+        from hub.__main__ import main as run  # noqa: PLC0415 - its imports may be missing
 
         return run()
     except ModuleNotFoundError as missing:

@@ -1,4 +1,4 @@
-"""The timetable of this hub: which job runs when. Each job is a room of its own; here they are only put in order."""
+"""The timetable of this hub: which job runs when. The jobs themselves are in other modules."""
 
 from hub.core.ledger.signed_document import Signer
 from hub.folder.settings import HubSettings
@@ -14,8 +14,8 @@ from hub.timetable import PlannedJob, daily, hourly
 def planned_jobs(
     store: Store, *, settings: HubSettings, worker: Forecaster, send_prompt: SendPrompt, key: Signer
 ) -> tuple[PlannedJob, ...]:
-    """Each hour weather, then the forecast that needs it, then the prompts that need the forecast; each night the
-    day that closed is settled and the months that are due, then what prompts brought is measured."""
+    """Every hour the weather, then the forecast, which needs it, then the prompts, which need the forecast. Every night
+    the closed day and the months that are due are settled, then the effect of the prompts is measured."""
     weather = settings.weather
     place = None if weather is None else WeatherSource(weather.url, weather.latitude, weather.longitude)
     tz = settings.coop.tz

@@ -1,4 +1,4 @@
-"""The running hub: broker, intake, timetable and pages put together, ended in order."""
+"""The running hub: starts broker, intake, timetable and pages together and stops them in order."""
 
 import asyncio
 import logging
@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 async def run_hub(
     folder: Path, *, clock: Clock, web_port: int | None, broker_port: int | None, announce: Callable[[str], None]
 ) -> None:
-    """Serve until SIGTERM or Ctrl-C. Raises: whatever keeps the hub from starting, as an error of one line."""
+    """Serve until SIGTERM or Ctrl-C. Raises: CommonwattError, with one line, if the hub cannot start."""
     load_settings(folder)
     with running_alone(folder):
         settings, key, store = await open_hub(folder, clock=clock)
@@ -55,7 +55,7 @@ async def run_hub(
 
 
 class Hub:
-    """Everything of one running hub that outlives a single request."""
+    """The parts of one running hub that live longer than a request."""
 
     def __init__(
         self, folder: Path, *, settings: HubSettings, key: Ed25519PrivateKey, store: Store, clock: Clock
@@ -74,7 +74,7 @@ class Hub:
         self._timetable = Timetable(jobs, store=store, clock=clock)
 
     async def serve(self, *, web_port: int | None, broker_port: int | None, announce: Callable[[str], None]) -> None:
-        """Until a signal says stop, or a part breaks; then everything is ended in order."""
+        """Run until a signal arrives or a part fails; then stop everything in order."""
         settings = self._settings
         plan = plan_broker(settings.broker, folder=self._folder / BROKER_NAME, coop=settings.coop.id, port=broker_port)
         broker = BrokerProcess(plan)
@@ -114,7 +114,7 @@ class Hub:
             trust_proxy=settings.web.https,
             is_bound=web_is_bound,
         )
-        # Ended in this order: no new request, no new work, then the broker the work came from.
+        # Stopped in this order: first requests, then work, last the broker the work comes from.
         tasks = [
             asyncio.create_task(web, name="pages"),
             asyncio.create_task(self._timetable.run(), name="timetable"),
@@ -125,7 +125,7 @@ class Hub:
         await _until_stopped(tasks)
 
     async def status(self) -> Mapping[str, object]:
-        """How far the hub is, without any member's values."""
+        """How far the hub has got, without any member's values."""
         refused: dict[str, int] = {}
         for row in await self._store.refusals():
             refused[row.reason] = refused.get(row.reason, 0) + row.count
@@ -173,8 +173,8 @@ async def _until_stopped(tasks: Sequence[asyncio.Task[None]]) -> None:
             await asyncio.wait({task})
     for task in tasks:
         if not task.cancelled() and task.exception() is not None:
-            log.error("%s broke", task.get_name(), exc_info=task.exception())
-            raise StoreError(f"{task.get_name()} broke: the log above says where; the hub has ended")
+            log.error("%s failed", task.get_name(), exc_info=task.exception())
+            raise StoreError(f"{task.get_name()} failed: the log above shows the error; the hub has stopped")
 
 
 def _cpu_s() -> float:

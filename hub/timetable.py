@@ -1,6 +1,6 @@
-"""The hub's timetable: what runs each hour and each day, in order, surviving a restart. It knows no job's content.
+"""The hub's timetable: what runs every hour and every day, in order, also after a restart. It knows no job's content.
 
-A job is handed the time it was DUE, not the time it ran: its result does not depend on how late it came.
+A job gets the time it was DUE, not the time it runs: its result does not depend on how late it is.
 """
 
 import logging
@@ -11,6 +11,7 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from hub.storage.contract import JobStore
+from hub.storage.errors import StoreError
 from hub.storage.records import Job
 from protocols.errors import CommonwattError
 from protocols.timeline import Clock
@@ -21,7 +22,7 @@ ERROR_CHARS_MAX = 200
 
 
 class JobError(CommonwattError):
-    """A job could not do its work for a reason a person should read; it is tried again at its next due time."""
+    """A job failed for a reason a person should read; it is tried again at its next due time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class PlannedJob:
 
 
 class TimetableStatus(Protocol):
-    """What the status page asks of a timetable."""
+    """What the status page needs of a timetable."""
 
     @property
     def jobs_due(self) -> int: ...
@@ -43,7 +44,7 @@ class TimetableStatus(Protocol):
 
 
 def hourly(minute: int) -> Callable[[int], int]:
-    """Due each hour at this minute."""
+    """Due every hour at this minute."""
 
     def next_due(after_s: int) -> int:
         due_s = after_s - after_s % 3600 + minute * 60
@@ -53,7 +54,7 @@ def hourly(minute: int) -> Callable[[int], int]:
 
 
 def daily(hour: int, minute: int, *, tz: str) -> Callable[[int], int]:
-    """Due each local day at this time; on a day that skips it, at the moment the clocks jump to."""
+    """Due every local day at this time; if the clocks skip it, at the time they jump to."""
     zone = ZoneInfo(tz)
 
     def next_due(after_s: int) -> int:
@@ -70,8 +71,8 @@ def daily(hour: int, minute: int, *, tz: str) -> Callable[[int], int]:
 class Timetable:
     """Runs the jobs one after the other in the order they fall due (ties in the order given).
 
-    A job missed while the hub was away runs once, for its newest due time. A job that fails is logged, kept with
-    its error for the board, and comes again at its next due time; the others go on.
+    A job missed while the hub was not running runs once, for its newest due time. A job that fails is logged, stored
+    with its error for the board and tried again at its next due time; the other jobs continue.
     """
 
     def __init__(self, jobs: Sequence[PlannedJob], *, store: JobStore, clock: Clock) -> None:
@@ -82,7 +83,7 @@ class Timetable:
 
     @property
     def jobs_due(self) -> int:
-        """How many jobs should have run by now and have not."""
+        """How many jobs are due and have not run yet."""
         now_s = self._clock.now()
         return sum(1 for due_s in self._due_s.values() if due_s <= now_s)
 
@@ -92,7 +93,7 @@ class Timetable:
         return min(self._due_s.values(), default=0)
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Run the jobs until cancelled."""
         await self._plan()
         while True:
             job = min(self._jobs, key=lambda planned: self._due_s[planned.name])
@@ -119,17 +120,20 @@ class Timetable:
         except JobError as error:
             problem = str(error)[:ERROR_CHARS_MAX]
             log.warning("%s: %s", job.name, problem)
-        except Exception as error:  # a broken job must not stop the others; it is logged whole and kept for the board
+        except Exception as error:  # one failing job must not stop the others; its traceback is logged
             problem = f"{type(error).__name__}: see the hub's log"
             log.exception("%s failed", job.name)
         next_s = job.next_due(due_s)
-        # If power fails before this row is committed the job runs again for the same due time: jobs are idempotent.
-        await self._store.put_job(Job(job.name, due_at=next_s, last_run_at=due_s, last_error=problem))
+        # If power fails before this row is committed, the job runs again for the same due time: jobs are idempotent.
+        try:
+            await self._store.put_job(Job(job.name, due_at=next_s, last_run_at=due_s, last_error=problem))
+        except StoreError as error:
+            log.error("%s: cannot store that it ran, a restart runs it again: %s", job.name, error)
         self._due_s[job.name] = next_s
 
 
 def _newest_due(job: PlannedJob, after_s: int, *, by_s: int) -> int | None:
-    """The last due time in (after_s, by_s], or None. Skips ahead in bounded steps however long the hub was away."""
+    """The last due time in (after_s, by_s], or None. Skips old ones, so a long absence takes no longer."""
     due_s = job.next_due(after_s)
     if due_s > by_s:
         return None

@@ -93,7 +93,8 @@ async def _messages(store: ReportStores) -> dict[str, object]:
 
 
 async def _forecasts(store: ReportStores, slots: range) -> list[dict[str, object]]:
-    """For each target: the median of the first forecast issued in the range, compared with the actual and the day before.
+    """For each target: the median of the first forecast issued in the range, compared with the actual values and with
+    those of the day before.
 
     Error is the mean absolute error over the mean (nMAE) over the slots that were measured.
     """

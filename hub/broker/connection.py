@@ -1,6 +1,6 @@
 """The hub's connection to the broker: a paho client in its own thread that hands messages to the event loop.
 
-It acknowledges only what it is told to, so that the broker never has more than a window of messages underway.
+It acknowledges a message only when asked to, so the broker never has more than WINDOW messages on the way to the hub.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 log = logging.getLogger(__name__)
 
 WINDOW: Final = 1000
-"""Messages the broker may have underway to the hub, and the most that wait here."""
+"""How many unacknowledged messages the broker may send, and how many may wait here."""
 
 SESSION_S: Final = 7 * 86400
 MAX_OUTGOING: Final = 2000
@@ -30,7 +30,7 @@ MAX_OUTGOING: Final = 2000
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A message as delivered. `connection` counts connections: an acknowledgement never crosses to another one."""
+    """A message as delivered. `connection` numbers the connections: a message is acknowledged only on its own."""
 
     topic: str
     payload: bytes
@@ -41,7 +41,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class BrokerAddress:
-    """Where the broker is and how the hub makes itself known there."""
+    """Where the broker is and how the hub signs in there."""
 
     host: str
     port: int
@@ -53,7 +53,7 @@ class BrokerAddress:
 
 
 class BrokerLink:
-    """Connects, reconnects with back-off for ever, and keeps its session and subscriptions.
+    """Connects, reconnects forever with growing pauses, and keeps its session and subscriptions.
 
     `deliver` is called in the event loop with messages in the order they came.
     """
@@ -81,11 +81,11 @@ class BrokerLink:
 
     @property
     def is_connected(self) -> bool:
-        """Whether the broker answers right now."""
+        """Whether the hub is connected to the broker now."""
         return self._is_connected
 
     def start(self, address: BrokerAddress) -> None:
-        """Begin connecting; call inside the running event loop. Returns at once, also when the broker is away."""
+        """Start connecting; call inside the running event loop. Returns at once, even if the broker is not running."""
         self._loop = asyncio.get_running_loop()
         self._place = (address.host, address.port)
         if address.username is not None:
@@ -103,18 +103,18 @@ class BrokerLink:
         self._client.loop_start()
 
     def stop(self) -> None:
-        """Leave the broker; the session stays there, so that nothing sent meanwhile needs sending again."""
+        """Disconnect; the broker keeps the session and the messages that arrive for the hub in the meantime."""
         self._client.disconnect()
         self._client.loop_stop()
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
-        """Tell the broker that these need not be delivered again."""
+        """Tell the broker not to deliver these again."""
         for delivery in deliveries:
             if delivery.qos > 0 and delivery.connection == self._connection:
                 self._client.ack(delivery.packet_id, delivery.qos)
 
     def publish(self, topic: str, sealed: bytes) -> None:
-        """Send once the broker is there; dropped when more than MAX_OUTGOING wait (agents ask again)."""
+        """Send as soon as the broker is connected; dropped if more than MAX_OUTGOING wait (agents ask again)."""
         info = self._client.publish(topic, sealed, qos=1)
         if info.rc == mqtt.MQTT_ERR_QUEUE_SIZE:
             self.dropped += 1
@@ -124,13 +124,13 @@ class BrokerLink:
     ) -> None:
         if reason.is_failure:
             if not self._was_lost:
-                log.warning("the broker refuses the hub: %s", reason)
+                log.warning("the broker refused the hub: %s; trying again until it accepts", reason)
             self._was_lost = True
             return
         self._connection += 1
         self._is_connected = True
         client.subscribe([(name, SubscribeOptions(qos=1)) for name in self._filters])
-        log.info("the broker answers%s", " again" if self._was_lost else "")
+        log.info("connected to the broker%s", " again" if self._was_lost else "")
         self._was_lost = False
 
     def _on_connect_fail(self, _client: mqtt.Client, _userdata: Any) -> None:
@@ -143,7 +143,7 @@ class BrokerLink:
     ) -> None:
         self._is_connected = False
         if reason.is_failure and not self._was_lost:
-            log.warning("the broker is lost (%s); trying again until it answers", reason)
+            log.warning("the connection to the broker was lost (%s); trying again until it answers", reason)
             self._was_lost = True
 
     def _on_message(self, _client: mqtt.Client, _userdata: Any, message: mqtt.MQTTMessage) -> None:
@@ -151,7 +151,7 @@ class BrokerLink:
         if loop is None:
             return
         with self._lock:
-            # Without quality of service nothing holds a sender back: what does not fit is dropped, and sent again.
+            # Nothing slows a sender down at QoS 0: what does not fit is dropped, and the agent sends it again.
             if message.qos == 0 and len(self._arrived) >= WINDOW:
                 self.dropped += 1
                 return

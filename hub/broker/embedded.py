@@ -1,6 +1,6 @@
-"""The built-in MQTT broker, run as a process of its own by broker.py; started as a script, it needs no package of ours.
+"""The built-in MQTT broker, run by supervisor.py in a separate process; as a script it imports none of our packages.
 
-It has no access rules, so its configuration only ever listens on 127.0.0.1: `rumqttd_configuration` refuses the rest.
+It has no access rules, so it listens on 127.0.0.1 only: `rumqttd_configuration` refuses any other address.
 """
 
 import logging
@@ -20,7 +20,7 @@ def rumqttd_configuration(host: str, port: int) -> str:
     Raises: ValueError for any address but 127.0.0.1.
     """
     if host != LOOPBACK:
-        raise ValueError(f"the built-in broker has no access rules and serves {LOOPBACK} only, not {host}")
+        raise ValueError(f"the built-in broker has no access rules and listens on {LOOPBACK} only, not {host}")
     return f"""id = 0
 
 [router]
@@ -43,8 +43,8 @@ max_inflight_count = {MAX_INFLIGHT}
 
 
 def main() -> None:
-    """Serve the configuration named on the command line until ended by a signal."""
-    from iotcore import IotCoreBroker  # noqa: PLC0415 - only this child process carries the broker
+    """Serve the configuration file named on the command line until a signal ends the process."""
+    from iotcore import IotCoreBroker  # noqa: PLC0415 - only this child process loads the broker
 
     logging.basicConfig(level=logging.CRITICAL)
     IotCoreBroker(config_path=sys.argv[1]).run_forever()

@@ -1,7 +1,7 @@
 """Writes what Mosquitto needs to serve one hub: configuration, access rules, and the password of the hub's own user.
 
-Agents come without a password, from this computer only. By its client id, which is its agent id, each may write its own
-up topics and read its own down topics; readings can be read by the hub's user alone.
+Agents connect without a password, from this computer only. An agent's client id is its agent id: it may write its own
+up topics and read its own down topics. Only the hub's user may read readings.
 """
 
 import base64
@@ -16,17 +16,17 @@ from typing import Final
 HUB_USER: Final = "hub"
 MAX_PAYLOAD_BYTES: Final = 20_480
 MAX_INFLIGHT: Final = 1000
-PBKDF2_ROUNDS: Final = 1000  # the password is 256 random bits: stretching it adds nothing
+PBKDF2_ROUNDS: Final = 1000  # the password has 256 random bits: more rounds add nothing
 _SYSTEM_PLACES: Final = "/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin"
 
 
 def find_mosquitto() -> str | None:
-    """Where the program is, the system folders outside most users' PATH included; None when not installed."""
+    """The path of the program, None if it is not installed. Also searches system folders outside most users' PATH."""
     return shutil.which("mosquitto") or shutil.which("mosquitto", path=_SYSTEM_PLACES)
 
 
 def write_mosquitto_files(folder: Path, *, coop: str, host: str, port: int) -> tuple[Path, str]:
-    """Everything anew in `folder`, readable by its owner only; returns the configuration file and the password."""
+    """Write new files into `folder`, for its owner only; return the configuration file and the password."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     password = secrets.token_urlsafe(32)
     _write(folder / "passwords", f"{HUB_USER}:{password_hash(password, salt=secrets.token_bytes(12))}\n")
@@ -37,7 +37,7 @@ def write_mosquitto_files(folder: Path, *, coop: str, host: str, port: int) -> t
 
 
 def access_rules(coop: str) -> str:
-    """Who may do what; what no line allows is refused. %c is the client id, in which Mosquitto allows no wildcard."""
+    """Who may do what; anything else is refused. %c is the client id, in which Mosquitto allows no wildcard."""
     return (
         f"user {HUB_USER}\n"
         f"topic read cw1/{coop}/+/+/up/+\n"
@@ -49,14 +49,14 @@ def access_rules(coop: str) -> str:
 
 
 def password_hash(password: str, *, salt: bytes, rounds: int = PBKDF2_ROUNDS) -> str:
-    """Mosquitto's own form: $7$, PBKDF2 with HMAC-SHA-512, 64 bytes. Source: mosquitto_passwd(1)."""
+    """Hash in Mosquitto's own format: $7$, PBKDF2 with HMAC-SHA-512, 64 bytes. Source: mosquitto_passwd(1)."""
     digest = hashlib.pbkdf2_hmac("sha512", password.encode("utf-8"), salt, rounds, 64)
     return f"$7${rounds}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
 
 
 def _configuration(folder: Path, *, host: str, port: int) -> str:
     place = folder.resolve()
-    return f"""# Made by the hub at each start; changes here are lost.
+    return f"""# Written by the hub at each start; changes here are lost.
 listener {port} {host}
 user {getpass.getuser()}
 allow_anonymous true
@@ -78,7 +78,7 @@ log_type warning
 
 
 def _write(path: Path, text: str) -> None:
-    # The broker is a pipe: what it loses in a power cut the agents send again, so nothing here is synced.
+    # No fsync: the broker stores nothing of record, and agents send again what it loses in a power cut.
     part = path.with_name(path.name + ".part")
     part.unlink(missing_ok=True)
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:

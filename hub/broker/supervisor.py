@@ -1,6 +1,6 @@
 """Starts the co-op's MQTT broker on this computer and keeps it running: Mosquitto if installed, else the built-in.
 
-An external broker is only addressed, never started. Whichever it is, it is a pipe: nothing depends on what it keeps.
+An external broker is never started. Whichever is used, it only passes messages on: nothing depends on what it stores.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ RETRY_FIRST_S: Final = 0.5
 RETRY_MOST_S: Final = 30.0
 STEADY_S: Final = 60.0
 
-# Runs a command that ends when our end of the pipe closes, so that no broker outlives a hub that was killed.
+# Runs a command and ends it when our end of the pipe closes, so that no broker outlives a killed hub.
 _END_WITH_PARENT: Final = (
     'exec 3<&0; "$@" </dev/null 3<&- & child=$!;'
     ' { read -r _ <&3; kill "$child"; } 2>/dev/null & exec 3<&-; wait "$child"'
@@ -37,14 +37,14 @@ _END_WITH_PARENT: Final = (
 
 
 class BrokerError(CommonwattError):
-    """The broker cannot serve; one line says why and what to do."""
+    """The broker cannot be used; one line says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerPlan:
     """What to start (nothing for an external broker) and how the hub reaches it.
 
-    `files` are those the broker cannot start without; what was deleted of them is written again before each start.
+    `files` are those the broker cannot start without; deleted ones are written again before each start.
     """
 
     name: str
@@ -55,9 +55,9 @@ class BrokerPlan:
 
 
 def plan_broker(settings: BrokerSettings, *, folder: Path, coop: str, port: int | None = None) -> BrokerPlan:
-    """Choose a broker and write its configuration into `folder`. Port 0 takes a free one.
+    """Choose a broker and write its configuration into `folder`. Port 0 means any free port.
 
-    Raises: BrokerError when the wished one is not installed or may not serve there.
+    Raises: BrokerError if the chosen broker is not installed or may not listen there.
     """
     wanted_port = settings.port if port is None else port
     if settings.kind == "external":
@@ -75,7 +75,7 @@ def plan_broker(settings: BrokerSettings, *, folder: Path, coop: str, port: int 
 
 
 def free_port(host: str) -> int:
-    """A port nobody listens on right now."""
+    """A port that no program listens on now."""
     with socket.socket() as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
@@ -93,7 +93,7 @@ def is_port_taken(host: str, port: int) -> bool:
 
 
 class BrokerProcess:
-    """One broker, started again with growing pauses whenever it ends. `ready` is set while it answers."""
+    """One broker, started again after growing pauses whenever it ends. `ready` is set while it answers."""
 
     def __init__(self, plan: BrokerPlan) -> None:
         self.plan = plan
@@ -107,7 +107,7 @@ class BrokerProcess:
         return self._process.pid if self._process is not None else None
 
     async def run(self) -> None:
-        """Until cancelled; then the broker is stopped."""
+        """Keep the broker running until cancelled, then stop it."""
         if not self.plan.command:
             self.ready.set()
             await asyncio.Event().wait()
@@ -128,16 +128,16 @@ class BrokerProcess:
 
     async def _wait_for_port(self) -> None:
         host, port = self.plan.address.host, self.plan.address.port
-        pause_s, is_said = RETRY_FIRST_S, False
+        pause_s, is_logged = RETRY_FIRST_S, False
         while is_port_taken(host, port):
-            if not is_said:
+            if not is_logged:
                 log.error(
                     "port %d on %s is in use by another program: stop it, or choose another with --broker-port;"
                     " trying again until it is free",
                     port,
                     host,
                 )
-                is_said = True
+                is_logged = True
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, RETRY_MOST_S)
 
@@ -146,7 +146,7 @@ class BrokerProcess:
         try:
             _write_missing(self.plan.files)
             with self.plan.log_file.open("wb") as output:
-                # A session of its own keeps Ctrl-C on the terminal from reaching the broker before the hub has stopped.
+                # In a separate session, Ctrl-C in the terminal does not reach the broker before the hub has stopped.
                 self._process = await asyncio.create_subprocess_exec(
                     "/bin/sh",
                     "-c",
@@ -159,14 +159,19 @@ class BrokerProcess:
                     start_new_session=True,
                 )
         except OSError as error:
-            return f"{error.filename or self.plan.name} cannot be used: {error.strerror}"
+            return f"cannot use {error.filename or self.plan.name}: {error.strerror}"
         ended = asyncio.create_task(self._process.wait())
         answering = asyncio.create_task(self._wait_until_answering())
         try:
             await asyncio.wait({ended, answering}, return_when=asyncio.FIRST_COMPLETED)
             if answering.done() and not answering.exception():
                 self.ready.set()
-                log.info("broker (%s) on %s:%d", self.plan.name, self.plan.address.host, self.plan.address.port)
+                log.info(
+                    "the broker (%s) is running on %s:%d",
+                    self.plan.name,
+                    self.plan.address.host,
+                    self.plan.address.port,
+                )
             elif not ended.done():
                 await self._stop()
                 return f"it did not answer within {READY_WITHIN_S:.0f} s"
@@ -199,7 +204,7 @@ class BrokerProcess:
             async with asyncio.timeout(STOP_WITHIN_S):
                 await process.wait()
         except TimeoutError:
-            log.warning("the broker does not stop by itself; ending it")
+            log.warning("the broker did not stop within %.0f s; killing it", STOP_WITHIN_S)
             os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
 
@@ -253,7 +258,7 @@ def _check_certificates(settings: BrokerSettings) -> None:
         raise BrokerError(f"{settings.ca_file}: broker.ca_file: expected certificates in PEM form") from None
     if settings.cert_file is not None and settings.key_file is not None:
         try:
-            # A key with a passphrase is refused here: a hub that starts by itself has nobody to ask.
+            # A key with a passphrase is refused here: nobody is there to type it when the hub starts at boot.
             context.load_cert_chain(settings.cert_file, settings.key_file, password=lambda: "")
         except (ssl.SSLError, OSError, ValueError):
             raise BrokerError(
@@ -278,5 +283,5 @@ def _last_line(path: Path) -> str:
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     except OSError:
-        return ""  # deleted under the running broker: its exit code says what can be said
+        return ""  # deleted while the broker ran: only its exit code is known
     return f" ({lines[-1][:200]})" if lines else ""

@@ -88,7 +88,7 @@ def read_iban(name: str) -> str:
     if problem == "length":
         raise RequestError(f"account: the IBAN has {len(compact(text))} characters, not {iban_length(text)}")
     if problem is not None:
-        raise RequestError("account: the IBAN's check digits do not fit: a character is wrong")
+        raise RequestError("account: the IBAN's check digits are wrong: check every character")
     return compact(text)
 
 
@@ -107,7 +107,7 @@ async def enter_instruction(
                 f"account: the mandate cannot be signed on {letter.signed_on}: that day is in the future"
             )
         if letter.mandate is not None and not is_mandate_id(letter.mandate):
-            raise RequestError("account: --mandate: expected 1 to 33 letters, digits and signs the banks take")
+            raise RequestError("account: --mandate: expected 1 to 33 letters, digits and signs that banks accept")
         at, access = int(clock.now()), Access(actor=by, role="board", purpose=PURPOSE)
         _require_free(letter, await store.bank_details([member], access=access), member=member)
         if letter.iban is not None:

@@ -40,7 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--day", type=parse_day_argument, metavar="DAY", help="check a local day now, and store nothing"
     )
     chosen.add_argument(
-        "--decide", nargs=2, metavar=("ID", "WORD"), help=f"the board's decision on a finding: {', '.join(VERDICTS)}"
+        "--decide",
+        nargs=2,
+        metavar=("ID", "DECISION"),
+        help=f"the board's decision on a finding: {', '.join(VERDICTS)}",
     )
     parser.add_argument("--member", metavar="ID", help="with --decide: who decides, a member of the board such as m01")
     parser.add_argument("--reason", metavar="TEXT", help="with --decide: why; the member of the home reads it")
@@ -48,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--plates",
         type=Path,
         metavar="FILE",
-        help='with --day: what panels can do at most, in W: {"h01": {"pv_production": 6000}}',
+        help='with --day: the most power panels can produce, in W: {"h01": {"pv_production": 6000}}',
     )
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
 
@@ -101,7 +104,7 @@ async def list_findings(folder: Path, *, clock: Clock) -> tuple[FindingRow, ...]
 async def decide_on(
     folder: Path, words: Sequence[str], *, member: str | None, reason: str | None, clock: Clock
 ) -> FindingRow:
-    """Keep the board's decision. Raises: RequestError; then nothing was changed."""
+    """Store the board's decision. Raises: RequestError; then nothing was changed."""
     number, verdict = words
     if member is None or reason is None:
         raise RequestError("findings: --decide needs --member ID and --reason TEXT")
@@ -123,7 +126,7 @@ async def decide_on(
 
 
 def found_json(finding: Finding) -> dict[str, object]:
-    """Something just found, for programs."""
+    """A finding of this check, for programs."""
     measure = None if finding.measure is None else finding.measure.code
     return {
         **asdict(finding),
@@ -134,7 +137,7 @@ def found_json(finding: Finding) -> dict[str, object]:
 
 
 def found_lines(found: Sequence[Finding]) -> str:
-    """What was just found, for people."""
+    """The findings of this check, for people."""
     if not found:
         return "nothing found\n"
     return "".join(f"{each.home}  {SEVERITY_WORDS[each.severity]:<13}  {each.sentence}\n" for each in found)

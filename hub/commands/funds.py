@@ -152,7 +152,7 @@ def result_json(result: FundResult) -> Table:
 
 
 def result_lines(result: FundResult, is_preview: bool) -> str:
-    """The same for people: what moves on which account."""
+    """The same for people: the change of each account."""
     if not result.entries:
         return f"{result.day}: the books already agree with the plan; nothing to book\n"
     sums: dict[str, int] = defaultdict(int)

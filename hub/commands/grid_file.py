@@ -171,7 +171,7 @@ def _compare(args: argparse.Namespace) -> int:
         return 0
     for row in grid.unclear:
         sys.stdout.write(
-            f"{row.point} {row.direction}, line {row.line}: {row.local_time} occurs twice in the day and once in the file\n"
+            f"{row.point} {row.direction}, line {row.line}: {row.local_time} occurs twice but is listed once\n"
         )
     for finding in findings:
         sys.stdout.write(finding.line() + "\n")

@@ -55,7 +55,7 @@ async def export_hub(folder: Path, out: Path, *, form: str, clock: Clock) -> int
 
 
 async def export_books(store: BookStore, export: LedgerExport, *, out: Path) -> int:
-    """Every entry of the store through the export. Raises: RequestError if the chain is broken: then there is no file."""
+    """Every entry of the store through the export. Raises: RequestError if the chain is broken."""
     count, previous = 0, GENESIS
     with new_file(out) as file:
         file.write(export.head().encode("utf-8"))

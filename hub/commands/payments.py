@@ -54,7 +54,7 @@ WHAT_TO_DO: Final[Mapping[str, str]] = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command takes besides --data and --clock; without any of it, it lists the orders."""
+    """What the command takes besides --data and --clock; without an option it lists the orders."""
     parser.add_argument("--kind", choices=KINDS, help="make or write an order of this kind")
     parser.add_argument("--month", metavar="MONTH", help="with --kind: for all that is due through this month")
     parser.add_argument("--date", metavar="DAY", help="with --kind: when the bank is to do it; else when it did it")
@@ -112,7 +112,7 @@ def _check_arguments(args: argparse.Namespace) -> None:
 
 
 async def do_step(args: argparse.Namespace, *, clock: Clock) -> dict[str, object]:
-    """The step on the hub in the folder; orders and what waits, ready for JSON. Raises: RequestError."""
+    """Do the step on the hub in the folder; returns orders and what waits, ready for JSON. Raises: RequestError."""
     try:
         async with opened_hub(args.data, clock=clock) as hub:
             if args.kind is not None:
@@ -207,7 +207,7 @@ async def _require_later(hub: OpenHub, message_id: str, *, day: str) -> None:
 
 
 def _bank_day(text: str, *, today: date | None = None) -> date:
-    """A day; with `today` one that has come. Raises: RequestError."""
+    """A day; with `today`, one that is not after it. Raises: RequestError."""
     try:
         day = parse_day(text)
     except ValueError:

@@ -55,7 +55,7 @@ async def _preview_or_book(options: argparse.Namespace, *, month: date, clock: C
 
 
 def preview_lines(preview: MonthPreview) -> str:
-    """The preview for people: member by member, kilowatt-hours and money beside what is booked."""
+    """The preview for people: member by member, the change of kilowatt-hours and money."""
     if not preview.days:
         return f"{preview.month}: the books already agree with the inputs; a run would change nothing\n"
     lines = [f"{preview.month}: {len(preview.days)} day(s) would change, {preview.entries} entries"]

@@ -41,8 +41,8 @@ def run(args: argparse.Namespace) -> int:
     if args.pdf and find_spec("typst") is None:
         raise RequestError("statement: --pdf needs the package typst: install commonwatt with the extra 'pdf'")
     files, language = asyncio.run(statement_of(args.data, member_id=args.member, month=month, clock=clock))
-    write_folder(args.out, files, pdf=_on_paper(files, language) if args.pdf else None)
-    sys.stdout.write(_said(args.out, files, as_json=args.json))
+    write_folder(args.out, files, pdf=_as_pdf(files, language) if args.pdf else None)
+    sys.stdout.write(_summary(args.out, files, as_json=args.json))
     return 0
 
 
@@ -74,7 +74,7 @@ def file_contents(files: StatementFiles) -> dict[str, bytes]:
     return contents | {name: table.encode() for name, table in tables.items()}
 
 
-def _on_paper(files: StatementFiles, language: str) -> bytes:
+def _as_pdf(files: StatementFiles, language: str) -> bytes:
     """Loads the pages' translations and the drawing package, which nothing else here needs. Raises: RequestError."""
     from hub.web.pdf.files import statement_pdf  # noqa: PLC0415
     from hub.web.pdf.statement import PdfRenderError  # noqa: PLC0415
@@ -88,7 +88,7 @@ def _on_paper(files: StatementFiles, language: str) -> bytes:
 
 
 def write_folder(folder: Path, files: StatementFiles, *, pdf: bytes | None = None) -> None:
-    """A new folder of the files. If power fails nothing of this name is there. Raises: RequestError."""
+    """Write a new folder of the files. If power fails, there is no folder of this name. Raises: RequestError."""
     part = folder.with_name(folder.name + ".part")
     try:
         if folder.exists():
@@ -112,7 +112,7 @@ def command_line(folder: Path, hub_key: str) -> str:
     return shlex.join(["python", str(SCRIPT), *names, "--hub-key", hub_key])
 
 
-def _said(folder: Path, files: StatementFiles, *, as_json: bool) -> str:
+def _summary(folder: Path, files: StatementFiles, *, as_json: bool) -> str:
     statement = files.statement
     words: Mapping[str, object] = {
         "folder": str(folder),

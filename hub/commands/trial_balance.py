@@ -40,7 +40,7 @@ async def balance_hub(folder: Path, *, clock: Clock) -> Counter[tuple[LedgerUnit
 
 
 async def balance_books(store: BookStore) -> Counter[tuple[LedgerUnit, str]]:
-    """The balance of every account by unit, read piece by piece. One member's balance is nobody else's to see, so all
+    """The balance of every account by unit, read piece by piece. Nobody else may see a member's balance, so all
     members' accounts of a kind are one line.
     """
     found: Counter[tuple[LedgerUnit, str]] = Counter({("Wh", "members:energy"): 0, ("nano", "members:money"): 0})

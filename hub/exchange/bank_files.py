@@ -1,7 +1,7 @@
 """Writes checked payments as the banks' XML, pain.001.001.09 and pain.008.001.08, with the library sepaxml.
 
-The library makes up message ids and takes the time from the clock. Both are replaced by the order's here, so that the
-same order always gives the same bytes. The result is added up again and checked against the official schema.
+The library invents message ids and uses the current time. Both are replaced by the order's own, so that the same order
+always gives the same bytes. The result is added up again and checked against the official schema.
 """
 
 from datetime import UTC
@@ -34,7 +34,7 @@ def payout_file(order: PayoutOrder) -> bytes:
             "execution_date": order.pay_on,
         }
         writer.add_payment(payment)
-    return _finished(writer, order, schema=PAYOUT_SCHEMA, root="CstmrCdtTrfInitn", count=len(order.payouts))
+    return _checked_document(writer, order, schema=PAYOUT_SCHEMA, root="CstmrCdtTrfInitn", count=len(order.payouts))
 
 
 def collection_file(order: CollectionOrder) -> bytes:
@@ -54,7 +54,9 @@ def collection_file(order: CollectionOrder) -> bytes:
             "mandate_date": collection.mandate_signed_on,
         }
         writer.add_payment(payment)
-    return _finished(writer, order, schema=COLLECTION_SCHEMA, root="CstmrDrctDbtInitn", count=len(order.collections))
+    return _checked_document(
+        writer, order, schema=COLLECTION_SCHEMA, root="CstmrDrctDbtInitn", count=len(order.collections)
+    )
 
 
 def _account(party: Party) -> dict[str, object]:
@@ -66,7 +68,7 @@ def _payee(party: Party) -> dict[str, object]:
     return named if party.bic is None else {**named, "BIC": party.bic}
 
 
-def _finished(
+def _checked_document(
     writer: Any,
     order: PayoutOrder | CollectionOrder,
     *,
@@ -74,7 +76,7 @@ def _finished(
     root: str,
     count: int,
 ) -> bytes:
-    """The library's document with the order's own ids and time, checked to add up to the order."""
+    """The library's document with the order's own ids and time, after checking its sums and schema."""
     exported: bytes = writer.export(validate=False)
     document = ET.fromstring(exported)  # noqa: S314 - our own bytes
     space = f"{{urn:iso:std:iso:20022:tech:xsd:{schema}}}"
@@ -97,7 +99,7 @@ def _finished(
 
 @cache
 def _official_schema(name: str) -> XMLSchema:
-    """The schema as published; it comes with the library."""
+    """The official schema; it comes with the library."""
     with as_file(files("sepaxml").joinpath(f"schemas/{name}.xsd")) as path:
         return XMLSchema(str(path))
 
@@ -111,7 +113,7 @@ def _name_unknown_bank(block: ET.Element, *, space: str) -> None:
 
 
 def _check_sums(header: ET.Element, blocks: list[ET.Element], *, space: str, count: int, total_cent: int) -> None:
-    """Adds up what was written. Raises: RuntimeError where the file differs from the order."""
+    """Adds up what was written. Raises: RuntimeError if the file differs from the order."""
     in_header = _count_and_sum(header, space)
     in_blocks = [_count_and_sum(block, space) for block in blocks]
     amounts = [_cents(amount.text) for block in blocks for amount in block.iter(space + "InstdAmt")]

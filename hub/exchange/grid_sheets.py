@@ -33,9 +33,9 @@ CODES: Final[Mapping[str, tuple[Direction, str]]] = {words: key for key, words i
 
 
 def write_sheets(series: Sequence[QuarterHours], tz: str, *, names: Mapping[str, str]) -> bytes:
-    """The workbook. `names` has the holder of each point. Raises: GridFileError for series with different slots."""
+    """The workbook. `names` has the holder of each point. Raises: GridFileError if the series have different slots."""
     if not series or any(one.slots != series[0].slots for one in series):
-        raise GridFileError("a sheet needs series that cover the same quarter hours")
+        raise GridFileError("the series of a sheet must cover the same quarter hours")
     book = Workbook(write_only=True)
     values, quality = book.create_sheet(VALUES_SHEET), book.create_sheet(QUALITY_SHEET)
     slots = series[0].slots
@@ -56,9 +56,9 @@ def write_sheets(series: Sequence[QuarterHours], tz: str, *, names: Mapping[str,
 
 
 def read_sheets(content: bytes, tz: str) -> tuple[QuarterHours, ...]:
-    """The figures of a workbook, in the order of their keys; a value that is not in the QoV Log is measured.
+    """The figures of a workbook in the order of their keys; a value that is not in the QoV Log counts as measured.
 
-    Raises: GridFileError; a workbook is read as a whole or not at all.
+    Raises: GridFileError; a workbook is read completely or not at all.
     """
     _check_package(content)
     try:
@@ -130,11 +130,11 @@ def _check_package(content: bytes) -> None:
         with zipfile.ZipFile(io.BytesIO(content)) as package:
             parts = package.infolist()
             if len(parts) > MAX_PARTS or sum(part.file_size for part in parts) > MAX_UNPACKED_BYTES:
-                raise GridFileError("the workbook unpacks to more data than a year of quarter hours can be")
+                raise GridFileError("the workbook is larger, unpacked, than a year of quarter hours can be")
             for part in parts:
                 with package.open(part) as opened:
                     if b"<!" in opened.read(1024).replace(b"\0", b""):
-                        raise GridFileError("the workbook declares a document type, which a plain workbook does not do")
+                        raise GridFileError("the workbook declares a document type, which is not allowed in XLSX")
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError):
         raise GridFileError("this is not an XLSX workbook") from None
 
@@ -182,10 +182,10 @@ def _read_keys(heads: Mapping[str, tuple[object, ...]]) -> list[Key]:
             break
         known = CODES.get(str(words))
         if known is None or DIRECTION_WORDS[known[0]] != direction:
-            raise GridFileError(f"{str(point)[:40]!a}: {str(words)[:60]!a} is not a figure of {direction!s:.20}")
+            raise GridFileError(f"{str(point)[:40]!a}: {str(words)[:60]!a} is not a figure for {direction!s:.20}")
         keys.append((str(point), *known))
     if len(set(keys)) != len(keys):
-        raise GridFileError(f"the sheet {VALUES_SHEET} has the same figure of one point twice")
+        raise GridFileError(f"the sheet {VALUES_SHEET} has the same figure twice for one point")
     return keys
 
 
@@ -242,7 +242,7 @@ def _stamp(label: object, line: int) -> datetime:
 
 
 def _micro(cell: object, where: str) -> int:
-    """A number of kWh as micro-kWh. A spreadsheet stores binary fractions; the nearest millionth is what was meant."""
+    """A number of kWh as micro-kWh: a spreadsheet stores binary fractions, so the nearest millionth is meant."""
     if cell is None or cell == "":
         return MISSING
     if isinstance(cell, bool) or not isinstance(cell, (int, float)) or not 0 <= cell < 10**9:

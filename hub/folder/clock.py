@@ -1,4 +1,4 @@
-"""The clock the hub lives by: real time, or for developers a timeline file that another program writes."""
+"""The hub's clock: real time, or for developers a timeline file that another program writes."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ from protocols.timeline import Clock, parse_timeline
 
 
 def open_clock(path: Path | None) -> Clock:
-    """Real time, or the timeline in `path`, followed as it changes. Raises: ClockFileError when it holds none."""
+    """Real time, or the timeline in `path`, read again whenever it changes. Raises: ClockFileError if it has none."""
     if path is None:
         return Clock(time.time, sleep=asyncio.sleep)
     file = path

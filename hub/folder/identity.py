@@ -1,4 +1,4 @@
-"""The hub's own key: made once, kept in its data folder, readable by its user alone. It signs receipts and prompts."""
+"""The hub's own key: created once, kept in its data folder, readable only by its user. It signs what the hub sends."""
 
 import os
 from pathlib import Path
@@ -18,30 +18,32 @@ MAX_KEY_BYTES = 4096
 
 
 def make_key(path: Path) -> Ed25519PrivateKey:
-    """A new key, on disk before this returns. Raises: IdentityError when one is there already or cannot be written."""
+    """Create a key, on disk before this returns. Raises: IdentityError if one exists or it cannot be written."""
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     try:
         write_durably(path, pem)
     except FileExistsError:
-        raise IdentityError(f"{path}: a key is there already; a hub keeps its key for good") from None
+        raise IdentityError(f"{path}: already exists; a hub keeps the same key for life, nothing written") from None
     except OSError as error:
         raise IdentityError(f"{path}: cannot write the hub's key: {error.strerror}") from None
     return key
 
 
 def load_key(path: Path) -> Ed25519PrivateKey:
-    """The key in this file. Raises: IdentityError when it is missing, open to others, or not an Ed25519 key."""
+    """The key in this file. Raises: IdentityError if it is missing, readable by others, or not an Ed25519 key."""
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
             pem = file.read(MAX_KEY_BYTES + 1)
     except FileNotFoundError:
-        raise IdentityError(f"{path}: the hub's key is gone: put back a copy of it, homes know the hub by it") from None
+        raise IdentityError(
+            f"{path}: the hub's key is missing: restore it from a backup, homes trust no other key"
+        ) from None
     except OSError as error:
         raise IdentityError(f"{path}: cannot read the hub's key: {error.strerror}") from None
     if mode & 0o077:
-        raise IdentityError(f"{path}: other users can read the hub's key; close it with: chmod 600 {path}")
+        raise IdentityError(f"{path}: other users can read the hub's key; fix it with: chmod 600 {path}")
     try:
         key = load_pem_private_key(pem, password=None)
     except (ValueError, TypeError):

@@ -1,6 +1,6 @@
-"""A hub's folder opened: settings, key and store, found to belong together. Names the concrete store; runs nothing.
+"""Opens a hub's folder: settings, key and store, and checks that they belong together. Chooses the store; runs nothing.
 
-Every command begins here, so nothing is imported that only a running hub needs.
+Every command starts here, so it imports nothing that only a running hub needs.
 """
 
 import logging
@@ -30,7 +30,7 @@ FIRST_RULE_DAY: Final = "1970-01-01"
 
 @dataclass(frozen=True, slots=True)
 class OpenHub:
-    """A hub that a command has opened: its settings, key and store, and the time when it was opened."""
+    """A hub that a command has opened: its settings, key and store, and the time of opening."""
 
     settings: HubSettings
     key: Ed25519PrivateKey
@@ -61,9 +61,9 @@ async def open_store(folder: Path, *, clock: Clock, create: bool = False) -> Sto
 async def open_hub(
     folder: Path, *, clock: Clock, takes_rule: bool = True
 ) -> tuple[HubSettings, Ed25519PrivateKey, Store]:
-    """Settings, key and store of an existing hub, found to belong together; the caller closes the store.
+    """Settings, key and store of an existing hub, checked to belong together; the caller closes the store.
 
-    With `takes_rule` the settings' rule becomes the first of the rulebook, once; until then it may be edited.
+    With `takes_rule`, the rule in the settings becomes the rulebook's first, once; before that it may be edited.
     Raises: SettingsError, IdentityError or StoreError, each with one line.
     """
     settings = load_settings(folder)
@@ -72,28 +72,28 @@ async def open_hub(
     try:
         await store.set_coop(settings.coop)
         if takes_rule:
-            await _take_first_rule(store, settings.rules)
+            await _add_first_rule(store, settings.rules)
     except BaseException:
         await store.close()
         raise
     return settings, key, store
 
 
-async def _take_first_rule(store: Store, rules: RuleSettings) -> None:
+async def _add_first_rule(store: Store, rules: RuleSettings) -> None:
     rule = first_rule(rules)
     try:
-        taken, _ = await store.rule_on(FIRST_RULE_DAY)
+        held, _ = await store.rule_on(FIRST_RULE_DAY)
     except StoreError:
         await store.add_rule(rule.version(), canonical=rule.canonical(), valid_from_day=FIRST_RULE_DAY)
         return
-    if taken != rule.version():
+    if held != rule.version():
         log.warning(
-            "hub.toml: [rules] was edited after the rulebook had taken its first rule: the edit changes nothing"
+            "hub.toml: [rules] was edited after it became the first rule of the rulebook: the edit has no effect"
         )
 
 
 def first_rule(rules: RuleSettings) -> Rule:
-    """The rule a co-op begins with, from its settings."""
+    """The rule a co-op starts with, from its settings."""
     prices = Prices(
         buy_micro_per_kwh=rules.buy_micro_per_kwh,
         sell_micro_per_kwh=rules.sell_micro_per_kwh,

@@ -1,4 +1,4 @@
-"""A hub's data folder: what lies in it, that one hub at a time runs on it, and where the running one is reached."""
+"""A hub's data folder: the names of its files, the lock that allows one running hub, and that hub's address."""
 
 import fcntl
 import json
@@ -19,7 +19,7 @@ BROKER_NAME: Final = "broker"
 
 @contextmanager
 def running_alone(folder: Path) -> Iterator[None]:
-    """Hold the folder against a second hub. The lock ends with the process, however it ends.
+    """Lock the folder against a second hub. The lock ends with the process, however that ends.
 
     Raises: RequestError when another hub runs on it.
     """
@@ -27,7 +27,7 @@ def running_alone(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise RequestError(f"{folder}: a hub is running on this folder already") from None
+            raise RequestError(f"{folder}: a hub is already running on this folder") from None
         try:
             yield
         finally:
@@ -47,14 +47,14 @@ def is_running(folder: Path) -> bool:
 
 
 def write_running(folder: Path, where: Mapping[str, object]) -> None:
-    """Say where the running hub is reached, for the commands beside it. Not durable: it means nothing after a crash."""
+    """Note the running hub's address for other commands. Not durable: it means nothing after a crash."""
     part = folder / (RUNNING_NAME + ".part")
     part.write_text(json.dumps({"pid": os.getpid(), **where}) + "\n", encoding="utf-8")
     part.replace(folder / RUNNING_NAME)
 
 
 def web_address(folder: Path, *, default: str) -> str:
-    """Where the pages are: of the running hub, or where its settings put them."""
+    """The address of the pages: the running hub's, or `default` if none is running."""
     if is_running(folder):
         try:
             where = json.loads((folder / RUNNING_NAME).read_text(encoding="utf-8"))

@@ -50,7 +50,7 @@ class BrokerSettings:
 
 @dataclass(frozen=True, slots=True)
 class WeatherSettings:
-    """A weather service in Open-Meteo's form and the place the co-op stands at."""
+    """A weather service in Open-Meteo's format and the co-op's location."""
 
     url: str
     latitude: float
@@ -59,7 +59,7 @@ class WeatherSettings:
 
 @dataclass(frozen=True, slots=True)
 class RuleSettings:
-    """The co-op's first rule; from then on the rulebook in the store counts. Units: micro-currency per kWh; W."""
+    """The co-op's first rule; after the first start only the rulebook counts. Units: micro-currency per kWh; W."""
 
     method: str
     buy_micro_per_kwh: int
@@ -91,9 +91,7 @@ def load_settings(folder: Path) -> HubSettings:
         with path.open("rb") as file:
             text = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise SettingsError(
-            f"{path}: there is no hub here; make one with: commonwatt-hub init --data {folder}"
-        ) from None
+        raise SettingsError(f"{path}: no hub here; create one with: commonwatt-hub init --data {folder}") from None
     except OSError as error:
         raise SettingsError(f"{path}: cannot read it: {error.strerror}") from None
     if len(text) > MAX_BYTES:
@@ -102,7 +100,7 @@ def load_settings(folder: Path) -> HubSettings:
 
 
 def parse_settings(text: bytes, *, name: str, folder: Path) -> HubSettings:
-    """The settings in this text; relative file names count from `folder`. Raises: SettingsError."""
+    """The settings in this text; file names are relative to `folder`. Raises: SettingsError."""
     try:
         tables = tomllib.loads(text.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -124,13 +122,13 @@ def parse_settings(text: bytes, *, name: str, folder: Path) -> HubSettings:
 
 
 def settings_text(coop: Coop) -> str:
-    """The hub.toml of a new hub: every setting with its default, ready to edit."""
-    return f"""# The settings of this hub. docs: README.md. Times of day are local to coop.tz.
+    """The hub.toml of a new hub: the settings with their defaults, ready to edit."""
+    return f"""# The settings of this hub, explained in README.md. Times of day are local to coop.tz.
 
 [coop]
-id = "{coop.id}"                # for good: it stands in every message
+id = "{coop.id}"                # cannot be changed later: every message contains it
 name = {_quoted(coop.name)}
-tz = "{coop.tz}"      # for good: it decides where a day ends
+tz = "{coop.tz}"      # cannot be changed later: it decides where a day ends
 currency = "{coop.currency}"
 
 [web]
@@ -139,88 +137,88 @@ port = 8400
 https = false              # true when a proxy in front of the hub speaks HTTPS
 
 [broker]
-kind = "auto"              # auto: mosquitto when installed, else the built-in one; or iotcore, mosquitto, external
+kind = "auto"              # auto (mosquitto if installed, else iotcore), iotcore (built in), mosquitto or external
 host = "127.0.0.1"
 port = 1883
 
-# [weather]                # without it, forecasts know no weather
+# [weather]                # without it, forecasts use no weather
 # url = "http://127.0.0.1:8500/v1/forecast"
 # latitude = 41.4
 # longitude = 2.2
 
-[rules]                    # the first rule of the rulebook, taken over at the first start; prices in millionths per kWh
+[rules]                    # the first rule of the rulebook, read at the first start only; prices in millionths per kWh
 method = "proportional"
 buy_micro_per_kwh = 200000
 sell_micro_per_kwh = 140000
 retail_micro_per_kwh = 300000
 feedin_micro_per_kwh = 80000
-connection_w = 0           # what a home's grid connection carries at most; more is held back. 0: not known
+connection_w = 0           # the most a home's grid connection carries; readings above it are held back. 0: not known
 estimate = "none"          # how missing readings are filled: none, straight_line or same_time_of_week
-estimate_longest = 4       # quarter hours in a row that are estimated at most
+estimate_longest = 4       # the most quarter hours in a row that are estimated
 
-[calendar]                 # settlement runs count working days: Monday to Friday without these
-holidays = []              # "12-25" for a day of each year, "2026-04-03" for a single one
+[calendar]                 # runs are due on working days: Monday to Friday except these days
+holidays = []              # "12-25" for every year, "2026-04-03" for one year only
 
-# [bank]                   # without it, commonwatt-hub payments writes no order
+# [bank]                   # without it, commonwatt-hub payments writes no payment file
 # name = "Sunny Street"    # the holder of the co-op's account
 # iban = "DE89370400440532013000"
 # creditor_id = ""         # the co-op's SEPA creditor identifier; without it nothing is collected
-# smallest_cent = 100      # what comes to less waits for a later month
-# netting = true           # false: credits are paid out and debits collected apart
+# smallest_cent = 100      # smaller amounts wait for a later month
+# netting = true           # false: credits are paid out and debits collected separately
 
-# [quality]                # what each home's panels can do at most, in W: {{"h01": {{"pv_production": 6000}}}}
+# [quality]                # the most each home's panels can produce, in W: {{"h01": {{"pv_production": 6000}}}}
 # plates_file = "plates.json"
 """
 
 
 class _Table:
-    """One TOML table being read: knows its place for error texts, and which keys nobody asked for."""
+    """One TOML table: names the key in errors, and finds the keys that no setting uses."""
 
     def __init__(self, file: str, place: str, values: dict[str, Any]) -> None:
         self._file, self._place, self._values = file, place, values
-        self._asked: set[str] = set()
+        self._known: set[str] = set()
 
     def table(self, key: str) -> "_Table":
-        value = self._take(key, {})
+        value = self._value(key, {})
         if not isinstance(value, dict):
             raise SettingsError(f"{self._file}: {key}: expected a table [{key}]")
         return _Table(self._file, key, value)
 
     def text(self, key: str, default: str | None = None, *, fits: Callable[[str], bool], expected: str) -> str:
-        value = self._take(key, default)
+        value = self._value(key, default)
         if not isinstance(value, str) or not fits(value):
             raise self.wrong(key, expected)
         return value
 
     def number(self, key: str, default: int, *, least: int, most: int) -> int:
-        value = self._take(key, default)
+        value = self._value(key, default)
         if type(value) is not int or not least <= value <= most:
             raise self.wrong(key, f"a whole number from {least} to {most}")
         return value
 
     def decimal(self, key: str, *, least: float, most: float) -> float:
-        value = self._take(key, None)
+        value = self._value(key, None)
         if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
             raise self.wrong(key, f"a number from {least:g} to {most:g}")
         return float(value)
 
     def flag(self, key: str, *, default: bool) -> bool:
-        value = self._take(key, default)
+        value = self._value(key, default)
         if not isinstance(value, bool):
             raise self.wrong(key, "true or false")
         return value
 
     def texts(self, key: str) -> list[str]:
-        value = self._take(key, [])
+        value = self._value(key, [])
         texts = (
             [each.isoformat() if _is_plain_date(each) else each for each in value] if isinstance(value, list) else []
         )
         if not isinstance(value, list) or len(value) > MAX_LISTED or not all(isinstance(each, str) for each in texts):
-            raise self.wrong(key, f"a list of up to {MAX_LISTED} texts")
+            raise self.wrong(key, f"a list of up to {MAX_LISTED} strings")
         return texts
 
     def file(self, key: str, folder: Path) -> Path | None:
-        if self._take(key, None) is None:
+        if self._value(key, None) is None:
             return None
         path = folder / self.text(key, fits=bool, expected="the name of a file")
         if not path.is_file():
@@ -232,14 +230,14 @@ class _Table:
 
     def require_nothing_else(self) -> None:
         for key in self._values:
-            if key not in self._asked:
+            if key not in self._known:
                 place = f"{self._place}.{key}" if self._place else f"[{key}]"
                 raise SettingsError(
-                    f"{self._file}: {place}: no such setting; known here: {', '.join(sorted(self._asked))}"
+                    f"{self._file}: {place}: no such setting; expected one of {', '.join(sorted(self._known))}"
                 )
 
-    def _take(self, key: str, default: Any) -> Any:
-        self._asked.add(key)
+    def _value(self, key: str, default: Any) -> Any:
+        self._known.add(key)
         return self._values.get(key, default)
 
 
@@ -279,9 +277,8 @@ def _broker(table: _Table, folder: Path) -> BrokerSettings:
     table.require_nothing_else()
     if broker.kind != "external":
         if broker.host != LOOPBACK:
-            raise table.wrong(
-                "host", f'{LOOPBACK}: the broker a hub starts itself serves this computer only; use kind = "external"'
-            )
+            expected_host = f'{LOOPBACK}, where a broker of the hub listens; for any other use kind = "external"'
+            raise table.wrong("host", expected_host)
         if broker.username or broker.password_file or broker.ca_file or broker.cert_file or broker.key_file:
             raise table.wrong("kind", '"external" with username, password_file, ca_file, cert_file or key_file')
     if (broker.cert_file is None) != (broker.key_file is None):
@@ -340,14 +337,14 @@ def _calendar(table: _Table) -> RunCalendar:
 
 
 def _bank(table: _Table) -> CoopAccount:
-    bic = table.text("bic", "", fits=lambda text: not text or is_bic(compact(text)), expected="a BIC, or none at all")
+    bic = table.text("bic", "", fits=lambda text: not text or is_bic(compact(text)), expected="a BIC, or empty")
     creditor = table.text(
         "creditor_id",
         "",
         fits=lambda text: not text or is_creditor_id(compact(text)),
         expected="a SEPA creditor identifier",
     )
-    name = table.text("name", fits=lambda text: clean_holder(text) is not None, expected="the name of the holder")
+    name = table.text("name", fits=lambda text: clean_holder(text) is not None, expected="the account holder's name")
     iban = table.text("iban", fits=lambda text: is_iban(compact(text)), expected="an IBAN of a SEPA country")
     bank = CoopAccount(
         name=" ".join(name.split()),
@@ -366,7 +363,7 @@ def _is_plain_date(value: object) -> bool:
 
 
 def is_name(text: str) -> bool:
-    """Whether this may stand on a page as the name of a co-op, a person or a home."""
+    """Whether this may be the name of a co-op, a person or a home."""
     return 1 <= len(text) <= 80 and text.isprintable() and text.strip() == text
 
 
@@ -385,5 +382,5 @@ def is_currency(text: str) -> bool:
 
 
 def _quoted(text: str) -> str:
-    # Names are printable and one line (is_name), so a TOML basic string needs only these two escapes.
+    # A name is one printable line (is_name), so a TOML basic string needs only these two escapes.
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

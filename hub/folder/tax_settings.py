@@ -21,7 +21,7 @@ Table = Mapping[str, object]
 
 
 def load_tax_terms(folder: Path) -> TaxTerms | None:
-    """The tax terms in a hub's data folder, None where there are none. Raises: SettingsError."""
+    """The tax terms in a hub's data folder, None if there is no tax.toml. Raises: SettingsError."""
     path = folder / FILE_NAME
     try:
         with path.open("rb") as file:
@@ -48,14 +48,14 @@ def parse_tax_terms(text: bytes, *, name: str) -> TaxTerms:
     if not rates:
         raise SettingsError(f"{name}: rates: expected at least one [[rates]] with from, bought_ppm, sold_ppm, fees_ppm")
     if len({each.from_day for each in rates}) != len(rates):
-        raise SettingsError(f"{name}: rates: two begin on the same day")
+        raise SettingsError(f"{name}: rates: two tables have the same from; keep one")
     if len({(each.member, each.from_day) for each in standings}) != len(standings):
-        raise SettingsError(f"{name}: member: two of the same id begin on the same day")
+        raise SettingsError(f"{name}: member: two tables have the same id and from; keep one")
     issuer = _texts(file, top.get("issuer", {}), "issuer", known=("lines",)).get("lines", ())
     words = {key: str(value) for key, value in _texts(file, top.get("words", {}), "words", known=WORDS).items()}
     terms = TaxTerms(tuple(issuer), rates, standings, words)
     if missing := [word for word in terms.needed_words() if not words.get(word)]:
-        raise SettingsError(f'{name}: words.{missing[0]}: expected the sentence your law asks for, like "…"')
+        raise SettingsError(f'{name}: words.{missing[0]}: expected the sentence your law requires, like "…"')
     return terms
 
 

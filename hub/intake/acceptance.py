@@ -1,6 +1,6 @@
-"""Decides which messages from agents are accepted, and what they then mean; numbers in, verdicts out.
+"""Decides which messages from agents are accepted, and what they then mean; no I/O.
 
-It opens, places and weighs messages against what the hub holds. Receiving, storing and answering is intake.py.
+It opens messages and checks them against what the hub has stored. receiver.py receives, stores and answers.
 """
 
 from collections import deque
@@ -29,12 +29,12 @@ MAX_AHEAD_BYTES: Final = 16 * 2**20
 RECENT_HASHES: Final = 2 * MAX_AHEAD
 DETAIL_CHARS: Final = 200
 UNKNOWN: Final = ""
-"""Stands for the agent in counts where nobody enrolled was named, so that strangers cannot make rows without end."""
+"""Counts as the agent of messages that name no enrolled agent, so that strangers cannot add rows without limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class IncomingMessage:
-    """A message as it came from the broker, nothing of it believed yet."""
+    """A message as it came from the broker, not checked yet."""
 
     topic: str
     sealed: bytes
@@ -43,7 +43,7 @@ class IncomingMessage:
 
 @dataclass(frozen=True, slots=True)
 class OpenedMessage:
-    """A message whose topic, size, signature and form are good; where it stands is not decided yet."""
+    """A message with a valid topic, size, signature and form; its place in the chain is not checked yet."""
 
     agent: str
     kind: str
@@ -56,7 +56,7 @@ class OpenedMessage:
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """Store it. A message refused for its content alone is accepted with `refused` set: only its number counts."""
+    """Store it. If only the content is refused, `refused` is set and just the number and hash are stored."""
 
     message: AcceptedMessage
     detail: str = ""
@@ -64,7 +64,7 @@ class Acceptance:
 
 @dataclass(frozen=True, slots=True)
 class DuplicateMessage:
-    """Stored before: answer with a receipt, store nothing."""
+    """Already stored: answer with a receipt, store nothing."""
 
     agent: str
     epoch: int
@@ -72,7 +72,7 @@ class DuplicateMessage:
 
 @dataclass(frozen=True, slots=True)
 class EarlyMessage:
-    """Messages before it are wanted first: name the hole in a receipt."""
+    """Earlier messages are missing: report the hole in a receipt."""
 
     agent: str
     epoch: int
@@ -80,10 +80,10 @@ class EarlyMessage:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Counted, and nothing of it stored. `agent` is an enrolled agent's id or UNKNOWN.
+    """Counted but not stored. `agent` is an enrolled agent's id or UNKNOWN.
 
-    `answer_epoch`: the message is the agent's own but stands where none is wanted, so a receipt of this epoch tells
-    the agent what is held: after a restore on either side that is how it learns of it. 0: no answer.
+    `answer_epoch`: the message is genuine but does not fit its chain. A receipt of this epoch shows the agent what
+    the hub has; this is how an agent notices that it or the hub was restored from an older copy. 0: no answer.
     """
 
     agent: str
@@ -97,7 +97,7 @@ IntakeVerdict = Acceptance | DuplicateMessage | EarlyMessage | Rejection
 
 @dataclass(slots=True)
 class AgentChain:
-    """What the hub knows of one agent. `recent`: hashes of its newest messages; `ahead`: messages beyond a hole."""
+    """What the hub knows about one agent. `recent`: hashes of its newest messages; `ahead`: messages after a hole."""
 
     home: str
     key: Ed25519PublicKey
@@ -108,7 +108,7 @@ class AgentChain:
     ahead: dict[tuple[int, int], OpenedMessage] = field(default_factory=dict)
 
     def advance(self, opened: OpenedMessage, refused: RefusalReason | None) -> None:
-        """Move on by one accepted number."""
+        """Move the position to this accepted message."""
         header = opened.header
         self.position = Position(header.epoch, header.seq, opened.hash)
         self.recent[(header.epoch, header.seq)] = opened.hash
@@ -120,7 +120,7 @@ class AgentChain:
 
 @dataclass(slots=True)
 class IntakeState:
-    """Everything a verdict rests on. `prompts` maps a prompt's id to its home and the end of its answering time."""
+    """Everything a verdict depends on. `prompts` maps a prompt's id to its home and the end of its answering time."""
 
     coop: str
     chains: dict[str, AgentChain] = field(default_factory=dict)
@@ -129,18 +129,18 @@ class IntakeState:
     ahead_bytes: int = 0
 
     def consent_of(self, home: str) -> ConsentSet:
-        """The consent in force; a home that has sent none has the one it was given when it enrolled."""
+        """The consent in force; for a home that has sent none, the one it got when it enrolled."""
         return self.consents.get(home) or default_consent(home)
 
 
 def open_message(incoming: IncomingMessage, state: IntakeState) -> OpenedMessage | Rejection:
-    """Check topic, size, sender, signature and form. The topic's agent, the key and the signed name must be one."""
+    """Check topic, size, sender, signature and form. Topic, key and message must all belong to the same agent."""
     agent = UNKNOWN
     try:
         topic = require_uplink_topic(incoming.topic, state.coop)
         chain = state.chains.get(topic.agent)
         if chain is None:
-            raise WireError(RefusalReason.UNKNOWN_AGENT, "the topic names no enrolled agent")
+            raise WireError(RefusalReason.UNKNOWN_AGENT, "no agent with the id in the topic is enrolled")
         agent = topic.agent
         if len(incoming.sealed) > MAX_SEALED_BYTES:
             raise WireError(
@@ -148,10 +148,10 @@ def open_message(incoming: IncomingMessage, state: IntakeState) -> OpenedMessage
             )
         payload = open_sealed(incoming.sealed, incoming.topic, chain.key)
         if chain.is_revoked:
-            raise WireError(RefusalReason.REVOKED, "the agent's key was withdrawn")
+            raise WireError(RefusalReason.REVOKED, "the agent's key was revoked")
         body = decode_payload(topic.kind, payload)
         if body.agent != agent:
-            raise WireError(RefusalReason.FOREIGN_TOPIC, "the signed name is not the topic's agent")
+            raise WireError(RefusalReason.FOREIGN_TOPIC, "the agent name in the message does not match the topic")
     except WireError as error:
         return Rejection(agent, error.reason, error.detail[:DETAIL_CHARS])
     return OpenedMessage(
@@ -166,12 +166,12 @@ def open_message(incoming: IncomingMessage, state: IntakeState) -> OpenedMessage
 
 
 def known_hash(opened: OpenedMessage, state: IntakeState) -> bytes | None:
-    """The hash held under the message's number, as far as memory reaches."""
+    """The stored hash for this message number if it is in memory."""
     return state.chains[opened.agent].recent.get((opened.header.epoch, opened.header.seq))
 
 
 def needs_stored_hash(opened: OpenedMessage, state: IntakeState) -> bool:
-    """Whether the store must be asked for the hash under this number before `take`."""
+    """Whether the hash for this number must be read from the store before `judge_message`."""
     header, position = opened.header, state.chains[opened.agent].position
     is_behind = (header.epoch, header.seq) <= (position.epoch, position.seq)
     return is_behind and known_hash(opened, state) is None
@@ -180,15 +180,15 @@ def needs_stored_hash(opened: OpenedMessage, state: IntakeState) -> bool:
 def judge_message(
     opened: OpenedMessage, state: IntakeState, *, held_hash: bytes | None, now_s: float
 ) -> tuple[IntakeVerdict, ...]:
-    """Place a message in its chain and weigh what it says; a filled hole frees the messages held beyond it.
+    """Place a message in its chain and check its content; when it fills a hole, the messages kept after it follow.
 
-    The state moves on with what is accepted: when the store then fails, the caller makes a new state from the store.
+    Accepted messages change the state at once: if storing them fails, the caller must load a new state from the store.
     """
     chain = state.chains[opened.agent]
     verdicts: list[IntakeVerdict] = []
     following: OpenedMessage | None = opened
     while following is not None:
-        verdicts.append(_take_one(following, state, held_hash=held_hash, now_s=now_s))
+        verdicts.append(_judge_one(following, state, held_hash=held_hash, now_s=now_s))
         if not isinstance(verdicts[-1], Acceptance):
             break
         held_hash = None
@@ -197,7 +197,7 @@ def judge_message(
 
 
 def receipt_for(agent: str, chain: AgentChain, *, epoch: int, stored_at: int) -> Receipt:
-    """What the hub holds of the agent's current epoch, or of a coming one of which only later messages arrived."""
+    """What the hub has of the agent's current epoch, or of a new one whose first message is still missing."""
     through, head = (chain.position.seq, chain.position.head) if epoch == chain.position.epoch else (0, FIRST_PREVIOUS)
     held = [seq for held_epoch, seq in chain.ahead if held_epoch == epoch]
     refused = tuple((seq, reason) for at_epoch, seq, reason in chain.refused if at_epoch == epoch)
@@ -214,13 +214,13 @@ def _holes(through: int, held: Iterable[int]) -> tuple[tuple[int, int], ...]:
     return tuple(holes)
 
 
-def _take_one(opened: OpenedMessage, state: IntakeState, *, held_hash: bytes | None, now_s: float) -> IntakeVerdict:
+def _judge_one(opened: OpenedMessage, state: IntakeState, *, held_hash: bytes | None, now_s: float) -> IntakeVerdict:
     chain = state.chains[opened.agent]
     held = held_hash if held_hash is not None else known_hash(opened, state)
     try:
         where = place_message(chain.position, opened.header, own_hash=opened.hash, held_hash=held)
     except WireError as error:
-        # Of two epochs the later one: an agent whose storage is an old copy must hear that it was further once.
+        # The later of the two epochs: an agent restored from an old copy must learn that it had been further.
         epoch = max(opened.header.epoch, chain.position.epoch)
         return Rejection(opened.agent, error.reason, error.detail[:DETAIL_CHARS], answer_epoch=epoch)
     if where is ChainPlacement.HELD:
@@ -230,13 +230,13 @@ def _take_one(opened: OpenedMessage, state: IntakeState, *, held_hash: bytes | N
         return EarlyMessage(opened.agent, opened.header.epoch)
     if opened.header.epoch != chain.position.epoch:
         _forget_older_epochs(chain, state, epoch=opened.header.epoch)
-    accepted = _weigh(opened, chain.home, state=state, now_s=now_s)
+    accepted = _judge_content(opened, chain.home, state=state, now_s=now_s)
     chain.advance(opened, RefusalReason(accepted.message.refused) if accepted.message.refused else None)
     return accepted
 
 
 def _hold(opened: OpenedMessage, chain: AgentChain, state: IntakeState) -> None:
-    # Dropping is safe: the receipt names the hole, and the agent sends again what it has no receipt for.
+    # Dropping is safe: the receipt reports the hole, and the agent sends again what has no receipt.
     key = (opened.header.epoch, opened.header.seq)
     if key not in chain.ahead and len(chain.ahead) < MAX_AHEAD and state.ahead_bytes < MAX_AHEAD_BYTES:
         chain.ahead[key] = opened
@@ -255,7 +255,7 @@ def _forget_older_epochs(chain: AgentChain, state: IntakeState, *, epoch: int) -
         state.ahead_bytes -= len(chain.ahead.pop(key).sealed)
 
 
-def _weigh(opened: OpenedMessage, home: str, *, state: IntakeState, now_s: float) -> Acceptance:
+def _judge_content(opened: OpenedMessage, home: str, *, state: IntakeState, now_s: float) -> Acceptance:
     try:
         if isinstance(opened.body, Batch):
             return Acceptance(_batch_message(opened, opened.body, home=home, state=state, now_s=now_s))
@@ -295,7 +295,7 @@ def _answer_message(
     _require_clock(answer.at, answer.at, now_s=now_s)
     asked_home, until_s = state.prompts.get(answer.prompt_id, ("", 0))
     if asked_home != home:
-        raise WireError(RefusalReason.EXPIRED, "the home has no prompt of this name")
+        raise WireError(RefusalReason.EXPIRED, "the home has no prompt with this id")
     if answer.at >= until_s:
         raise WireError(RefusalReason.EXPIRED, "the answer came after the prompt had ended")
     return _message(opened, home, answer=(answer.prompt_id, answer.choice.value, answer.at))
@@ -305,24 +305,24 @@ def _consent_message(opened: OpenedMessage, notice: ConsentNotice, *, home: str,
     try:
         consent = decode_consent(notice.consent)
     except WireError as error:
-        # Genuine and in its place, so its number must not block the chain; a consent nobody can read allows nothing.
+        # Genuine and in order, so it must not block the chain; a consent that cannot be read allows nothing.
         raise WireError(RefusalReason.OUTSIDE_CONSENT, f"the consent cannot be read: {error.detail}") from None
     held = state.consent_of(home)
     if consent.home != home:
-        raise WireError(RefusalReason.OUTSIDE_CONSENT, "the consent is another home's")
+        raise WireError(RefusalReason.OUTSIDE_CONSENT, "the consent is for another home")
     if consent.version < held.version or (consent.version == held.version and consent != held):
         raise WireError(
-            RefusalReason.OUTSIDE_CONSENT, f"consent {held.version} is in force; a new one needs a higher number"
+            RefusalReason.OUTSIDE_CONSENT, f"version {held.version} is in force; a new consent needs a higher one"
         )
     state.consents[home] = consent
     return _message(opened, home, consent=notice.consent, consent_version=consent.version)
 
 
-def _require_clock(made_at: int, speaks_until_s: int, *, now_s: float) -> None:
-    if max(made_at, speaks_until_s) > now_s + CLOCK_AHEAD_S:
-        raise WireError(RefusalReason.CLOCK_WINDOW, "it speaks of a time more than 10 minutes ahead of the hub's clock")
-    if speaks_until_s < now_s - CLOCK_BEHIND_S:
-        raise WireError(RefusalReason.CLOCK_WINDOW, "it speaks of a time more than 400 days ago")
+def _require_clock(made_at: int, ends_at: int, *, now_s: float) -> None:
+    if max(made_at, ends_at) > now_s + CLOCK_AHEAD_S:
+        raise WireError(RefusalReason.CLOCK_WINDOW, "its time is more than 10 minutes ahead of the hub's clock")
+    if ends_at < now_s - CLOCK_BEHIND_S:
+        raise WireError(RefusalReason.CLOCK_WINDOW, "its time is more than 400 days ago")
 
 
 def _message(

@@ -1,6 +1,6 @@
 """Takes messages from the broker, stores what acceptance.py accepts in group commits, and answers with receipts.
 
-A receipt leaves only after the commit that makes it true. Everything refused is counted by reason and forgotten.
+A receipt is sent only after the commit it reports. Refused messages are counted by reason and not stored.
 """
 
 import asyncio
@@ -45,11 +45,11 @@ log = logging.getLogger(__name__)
 MAX_GROUP: Final = 500
 GROUP_WAIT_S: Final = 0.05
 QUIET_S: Final = 0.005
-"""A group is closed early when nothing more has come for this long."""
+"""A group is complete early if nothing arrives for this long."""
 
 MAX_WAITING: Final = 5000
 AT_ONCE: Final = 32
-"""Messages checked before the event loop gets its turn, so that pages answer during a flood."""
+"""Messages checked before other tasks get a turn, so that pages answer during a flood."""
 
 AGENTS_FRESH_S: Final = 10.0
 STORE_RETRY_S: Final = 1.0
@@ -57,18 +57,18 @@ PROMPT_SLOTS: Final = 3 * 96
 
 
 class BrokerClient(Protocol):
-    """What intake asks of the broker link."""
+    """What intake needs of the broker link."""
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None: ...
     def publish(self, topic: str, sealed: bytes) -> None: ...
 
 
 class IntakeStore(MemberStore, ReadingStore, PromptStore, Protocol):
-    """The slices of the store intake works on."""
+    """The slices of the store that intake uses."""
 
 
 class Intake:
-    """One worker. `offer` takes deliveries in the event loop; `run` works on them until it is cancelled."""
+    """One worker. `offer` queues deliveries in the event loop; `run` handles them until it is cancelled."""
 
     def __init__(
         self, store: IntakeStore, *, coop: str, key: Ed25519PrivateKey, clock: Clock, courier: BrokerClient
@@ -85,7 +85,7 @@ class Intake:
         self.dropped = 0
 
     def offer(self, deliveries: Sequence[Delivery]) -> None:
-        """Queue deliveries. Beyond MAX_WAITING they are dropped: whoever sent them has no receipt and sends again."""
+        """Queue deliveries. Beyond MAX_WAITING they are dropped: without a receipt the agents send them again."""
         room = MAX_WAITING - len(self._waiting)
         self._waiting.extend(deliveries[:room])
         if len(deliveries) > room:
@@ -94,7 +94,7 @@ class Intake:
         self._arrived.set()
 
     async def run(self) -> None:
-        """Until cancelled. A store that fails for a while is tried again; nothing is receipted meanwhile."""
+        """Handle messages until cancelled. While the store fails it tries again, and no receipts are sent."""
         await self._reload()
         while True:
             await self.work_once()
@@ -105,14 +105,14 @@ class Intake:
         try:
             await self._handle(group)
         except StoreError as error:
-            # Acknowledged to the broker but not receipted: the agents keep what was not stored and send it again.
+            # Acknowledged to the broker but without a receipt: the agents keep these messages and send them again.
             log.error("intake: %s; trying again", error)
             await asyncio.sleep(STORE_RETRY_S)
             await self._reload_when_possible()
         self._courier.acknowledge(group)
 
     async def agents_changed(self) -> None:
-        """Learn of newly enrolled and revoked agents now."""
+        """Read newly enrolled and revoked agents from the store now."""
         await self._read_agents()
 
     async def _collect(self) -> list[Delivery]:
@@ -159,7 +159,7 @@ class Intake:
     async def _answer(self, verdicts: Sequence[IntakeVerdict], accepted: Sequence[AcceptedMessage]) -> None:
         asked = {(message.agent, message.epoch) for message in accepted}
         asked |= {(v.agent, v.epoch) for v in verdicts if isinstance(v, DuplicateMessage | EarlyMessage)}
-        # At most one answer per agent and group to whatever was refused, so that a flood is not doubled.
+        # At most one answer per agent and group to refused messages, so that a flood is not doubled.
         asked |= {v.agent: v.answer_epoch for v in verdicts if isinstance(v, Rejection) and v.answer_epoch}.items()
         for agent, epoch in sorted(asked):
             receipt = await self._receipt(agent, epoch)
@@ -175,7 +175,7 @@ class Intake:
         return receipt_for(agent, chain, epoch=epoch, stored_at=stored_at)
 
     async def _look_up(self, group: Sequence[Delivery], *, now_s: float) -> None:
-        """Read what the checks of this group may need: agents that changed, prompts that were answered."""
+        """Read what the checks of this group may need: changed agents and answered prompts."""
         if asyncio.get_running_loop().time() - self._agents_read_at > AGENTS_FRESH_S:
             await self._read_agents()
         if any(delivery.topic.endswith("/up/answer") for delivery in group):
@@ -187,7 +187,7 @@ class Intake:
         try:
             await self._reload()
         except StoreError as error:
-            # The old state may be ahead of the store; an empty one refuses until the next look at the agents.
+            # The old state may be ahead of the store; an empty one refuses everything until the agents are read again.
             self._state = IntakeState(self._coop)
             self._agents_read_at = float("-inf")
             log.error("intake: %s", error)
@@ -197,7 +197,7 @@ class Intake:
         await self._read_agents()
 
     async def _read_agents(self) -> None:
-        """Bring the state up to date with the store; what was already known of an agent's chain stays."""
+        """Bring the state up to date with the store; chains that are already known stay as they are."""
         agents = await self._store.agents()
         fresh = [agent for agent in agents if agent.id not in self._state.chains]
         if fresh:

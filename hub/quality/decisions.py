@@ -16,14 +16,14 @@ SENTENCES: Final[dict[Problem, str]] = {
     "reason": f"give a reason in 1 to {REASON_CHARS_MAX} characters",
     "unknown": "there is no such finding",
     "own": "another board member decides on a finding of your own home",
-    "closed": "this finding is closed: readings that came later put it right",
+    "closed": "this finding is closed: later readings have resolved it",
     "verdict": "this cannot be decided on it; `findings` lists what can",
     "meanwhile": "somebody else has just decided; load the finding again",
 }
 
 
 class DecisionError(Exception):
-    """The decision does not count; nothing was changed."""
+    """The decision is refused; nothing was changed."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(SENTENCES[problem])
@@ -94,7 +94,7 @@ def last_decision(row: FindingRow) -> int:
 
 
 class FindingService:
-    """The board's pages' way to findings: what may be decided on each, and the decision itself."""
+    """What the board's pages ask about findings: what may be decided on each, and the decision itself."""
 
     def __init__(self, store: SettlementStores) -> None:
         self._store = store

@@ -30,9 +30,9 @@ SUNDAY: Final = 6
 CLOSING: Final = "readings have arrived since, and it holds no longer"
 
 NameplateLimits = Mapping[str, Mapping[Measure, int]]
-"""By home, what its panels or turbine can do at most, in W."""
+"""By home, the most power its panels or turbine can produce, in W."""
 Coordinates = tuple[float, float] | None
-"""Latitude and longitude in degrees; without it the sun is not asked."""
+"""Latitude and longitude in degrees; without it, checks that need the sun are left out."""
 
 
 class QualityCheck(Protocol):
@@ -146,7 +146,7 @@ def _members_with_gaps(readings: Readings) -> list[str]:
 def _home_slots(
     home: str, series: Mapping[Measure, HomeSeries], plates: Mapping[Measure, int], *, worst: Mark
 ) -> HomeSlots:
-    """The grid always; of the others what the home has: a measure without any value is a device it has not."""
+    """The grid always; of the other measures those with a value, because one without any is a device the home lacks."""
     known = {
         measure: np.where(each.mark <= worst, each.energy_wh, -1)
         for measure, each in series.items()
@@ -158,7 +158,7 @@ def _home_slots(
 
 
 def _doubt_finding(doubt: SuspectSlots, home: str) -> Finding:
-    """A doubt in words. It holds the credits of its slots."""
+    """The finding for suspect slots. It holds the credits of its slots."""
     numbers, label = dict(doubt.numbers), "" if doubt.measure is None else doubt.measure.label
     sentence = {
         "frozen": "The grid meter stood still in both directions all day",

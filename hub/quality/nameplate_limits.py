@@ -22,7 +22,7 @@ def make_quality_check(settings: HubSettings) -> QualityCheck:
 
 
 def read_nameplates(table: Mapping[str, object]) -> NameplateLimits:
-    """The nameplates of a file, in W by home and measure. Raises: RequestError."""
+    """The nameplate limits in a file, in W by home and measure. Raises: RequestError."""
     codes = {measure.code: measure for measure in MADE}
     plates: dict[str, dict[Measure, int]] = {}
     for home, row in table.items():

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class NewAccount:
-    """An account a member is paid to or pays from, as `made_by` entered it."""
+    """A member's bank account for payouts and collections, as `made_by` entered it."""
 
     member: str
     name: str
@@ -16,7 +16,7 @@ class NewAccount:
 
 @dataclass(frozen=True, slots=True)
 class AccountRow:
-    """An account in the history; a member's last one counts."""
+    """An account in the history; a member's latest one is used."""
 
     id: int
     member: str
@@ -28,7 +28,7 @@ class AccountRow:
 
 @dataclass(frozen=True, slots=True)
 class MandateRow:
-    """The member's word that the co-op may collect from this account; `ended_at` is None while it stands."""
+    """A member's permission to collect from this account; `ended_at` is None while it is in force."""
 
     id: str
     account: int
@@ -48,14 +48,14 @@ class BankDetails:
     mandates: tuple[MandateRow, ...]
 
     def account_of(self, member: str) -> AccountRow | None:
-        """The account that counts for this member."""
+        """The account in use for this member."""
         return next((row for row in reversed(self.accounts) if row.member == member), None)
 
     def mandate_of(self, member: str) -> MandateRow | None:
-        """The mandate that stands for this member."""
+        """The mandate in force for this member."""
         return next((row for row in reversed(self.mandates) if row.member == member and row.ended_at is None), None)
 
 
 def mandate_fields(row: MandateRow) -> dict[str, object]:
-    """A mandate for programs: all but which account it is on."""
+    """A mandate for JSON: all fields except the account."""
     return {name: value for name, value in asdict(row).items() if name != "account"}

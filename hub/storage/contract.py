@@ -1,7 +1,8 @@
-"""What the hub's rooms may ask of a store, split by subject so that a reader asks only for the slice it needs.
+"""What the hub needs of a store, split by subject so that each module depends only on the slice it uses.
 
-Every backend keeps these promises; tests/hub/storage runs the same suite against each. Writers return only
-after the change would survive a power cut (`synchronous=FULL`); a reader sees committed rows only.
+Every backend keeps these promises; tests/hub/storage runs the same tests against each. Writers return only
+when the change would survive a power cut (`synchronous=FULL`); readers see committed rows only. A method that
+returns `str | None` returns None on success, else the reason why nothing was written.
 """
 
 from collections.abc import Sequence
@@ -45,7 +46,7 @@ from protocols.slots import Slot
 
 
 class MemberStore(Protocol):
-    """Members, homes, agents, invitations and sign-in sessions. Secrets arrive hashed, never in clear."""
+    """Members, homes, agents, invitations and sign-in sessions. Secrets arrive as hashes, never in plain text."""
 
     async def coop(self) -> Coop: ...
     async def set_coop(self, coop: Coop) -> None: ...
@@ -57,13 +58,13 @@ class MemberStore(Protocol):
     async def agents(self) -> tuple[Agent, ...]: ...
     async def add_invite(self, token_hash: bytes, *, home_id: str, expires_at: int) -> None: ...
     async def redeem_invite(self, token_hash: bytes, *, agent: Agent, now: int) -> str | None:
-        """Use an invitation once and enrol the agent for its home; returns None on success, else why not."""
+        """Use an invitation, once, to enrol the agent for its home."""
         ...
 
     async def revoke_agent(self, agent_id: str, *, now: int) -> bool: ...
     async def add_sign_in(self, link_hash: bytes, *, member_id: str, expires_at: int) -> None: ...
     async def redeem_sign_in(self, link_hash: bytes, *, session_hash: bytes, expires_at: int, now: int) -> str | None:
-        """Turn a one-time link into a session; returns the member id, or None when unknown, used or expired."""
+        """Turn a one-time link into a session; returns the member id, or None if it is unknown, used or expired."""
         ...
 
     async def session_member(self, session_hash: bytes, *, now: int) -> Member | None: ...
@@ -71,16 +72,16 @@ class MemberStore(Protocol):
 
 
 class ReadingStore(Protocol):
-    """The exact signed messages and the 15-minute table. The only writer of readings is intake."""
+    """The exact signed messages and the 15-minute readings. Only intake writes readings."""
 
     async def store_messages(self, messages: Sequence[AcceptedMessage]) -> None:
-        """One durable transaction for all of them; a message already held with the same hash is left as it is."""
+        """Store all of them in one durable transaction; a message already stored with the same hash is skipped."""
         ...
 
     async def chain_heads(self) -> dict[str, ChainHead]: ...
     async def epoch_head(self, agent: str, *, epoch: int) -> ChainHead | None: ...
     async def refused_numbers(self, *, newest: int) -> tuple[RefusedNumber, ...]:
-        """The newest such numbers of each agent's epochs, in order."""
+        """The `newest` latest refused numbers of each agent's epochs, in order."""
         ...
 
     async def message_hash(self, agent: str, *, epoch: int, seq: int) -> bytes | None: ...
@@ -101,27 +102,27 @@ class ReadingStore(Protocol):
     async def hood_series(
         self, measures: Sequence[Measure], *, slots: range, access: Access, homes: Sequence[str] | None = None
     ) -> dict[Measure, HoodSeries]:
-        """Sums over homes, logged for each home that stands behind them."""
+        """Sums over homes; the access is logged for each home that is part of them."""
         ...
 
     async def settlement_inputs(self, *, slots: range, access: Access) -> SettlementInputs: ...
     async def long_intervals(self, home: str, *, slots: range, access: Access) -> tuple[LongIntervalRow, ...]: ...
     async def fleet(self, *, slots: range) -> tuple[FleetRow, ...]: ...
     async def received_through(self) -> dict[str, Slot]:
-        """Last slot each enrolled agent has a stored batch for (missing key: none yet)."""
+        """The last slot with a stored batch for each enrolled agent (missing key: none yet)."""
         ...
 
     async def message_count(self) -> int: ...
     async def settlement_members(self, *, slots: range) -> tuple[tuple[str, ...], npt.NDArray[np.bool_]]:
-        """Members with a home in byte order, and who is one in which slot: (slots, members). No value of any home."""
+        """Members with a home in byte order, and their slots as members: (slots, members). Reads no home's values."""
         ...
 
     async def first_slot(self) -> Slot | None:
-        """The earliest slot a batch was made for."""
+        """The earliest slot with a stored batch."""
         ...
 
     async def newest_messages(self, *, slots: range) -> dict[Slot, int]:
-        """Of each slot that a batch was made for: the position of the newest such message."""
+        """For each slot with a stored batch: the position of the newest one."""
         ...
 
     async def consent_bytes(self, home: str) -> tuple[int, bytes] | None: ...
@@ -130,15 +131,15 @@ class ReadingStore(Protocol):
 
 
 class AccessLog(Protocol):
-    """Every look at a home's values, as its household may read it."""
+    """Every access to a home's values; its household may read it."""
 
     async def log_access(self, access: Access, homes: Sequence[str], *, fields: str, rows: int) -> None:
-        """Commit one line per home, before a look at values that no other method of the store logs."""
+        """Commit one line per home, before an access that no other method of the store logs."""
         ...
 
     async def access_rows(self, home: str, *, limit: int) -> tuple[AccessRow, ...]: ...
     async def last_access_line(self) -> int:
-        """The number of the newest line; 0 when there is none. Numbers run on from 1, a line keeps its own."""
+        """The number of the newest line, 0 if there is none. Lines are numbered from 1 and keep their number."""
         ...
 
     async def access_line_count(self) -> int: ...
@@ -157,7 +158,7 @@ class ForecastStore(Protocol):
     async def weather_known_at(
         self, at: int, *, first_s: int, until_s: int
     ) -> tuple[tuple[int, int, float, float, float], ...]:
-        """(hour start, issued_at, temperature_c, radiation_w_m2, wind_m_s): newest issue not after `at` per hour."""
+        """(hour start, issued_at, temperature_c, radiation_w_m2, wind_m_s): per hour the newest issued by `at`."""
         ...
 
 
@@ -169,7 +170,7 @@ class PromptStore(Protocol):
     async def add_prompts(self, prompts: Sequence[PromptRow]) -> None: ...
     async def prompts(self, *, home: str | None, issued: range) -> tuple[PromptRow, ...]: ...
     async def answer_prompt(self, prompt_id: str, *, home: str, answer: str, at: int) -> str | None:
-        """Returns None on success, else why not (unknown, not yours, too late, already answered otherwise)."""
+        """Refused if the prompt is unknown or another home's, it is too late, or it has a different answer."""
         ...
 
     async def set_measured(self, prompt_id: str, *, measured_wh: int) -> None: ...
@@ -181,7 +182,7 @@ class BookStore(Protocol):
     async def add_rule(self, rule_hash: str, *, canonical: bytes, valid_from_day: str) -> None: ...
     async def rule_on(self, day: str) -> tuple[str, bytes]: ...
     async def rule_hashes(self, days: Sequence[str]) -> dict[str, str]:
-        """The hash of the rule in force on each of these local days; days before the first rule are left out."""
+        """The hash of the rule in force on each of these local days; days before the first rule are omitted."""
         ...
 
     async def book_run(
@@ -192,27 +193,27 @@ class BookStore(Protocol):
         attestations: Sequence[AttestationRow] = (),
         through: SettledThrough | None = None,
     ) -> bool:
-        """Book all of it in one transaction; False, and nothing written, when run_key is known.
+        """Book everything in one transaction; False, and nothing written, if run_key is already booked.
 
-        Raises: StoreConflict where entries or attestations do not follow the last ones held; StaleInputs where the
-        day's standing run had seen a newer message than `through` says.
+        Raises: StoreConflictError if entries or attestations do not follow the last stored ones; StaleInputsError if
+        the day's current run was made from a newer message than `through` says.
         """
         ...
 
     async def runs(self, *, days: tuple[str, str] | None = None, allocations: bool = True) -> tuple[RunRow, ...]:
-        """Settlement runs in the order they were booked. Their records are large: ask without them where you can."""
+        """Settlement runs in booking order. Their allocation records are large: leave them out where you can."""
         ...
 
     async def fund_runs(
         self, *, days: tuple[str, str] | None = None, kinds: Sequence[str] | None = None
     ) -> tuple[RunRow, ...]:
-        """Runs of the co-op's funds in the order they were booked. Bills are large: name the kinds where you can."""
+        """Runs of the co-op's funds in booking order. Bills are large: name the kinds you need."""
         ...
 
     async def book_rows(
         self, *, decisions: Sequence[str] = (), funds: Sequence[str] = (), days: tuple[str, str] | None = None
     ) -> BookRows:
-        """The heads, with attestations and fund runs of these kinds, all read in one transaction.
+        """The books' heads, attestations and fund runs of these kinds, read in one transaction.
 
         `days` limits the settlement runs to these local days, both included.
         """
@@ -227,96 +228,96 @@ class BookStore(Protocol):
     async def entries_of_days(self, *, days: tuple[str, str]) -> tuple[EntryRow, ...]: ...
     async def entries_of_member(self, member: str, *, days: tuple[str, str]) -> tuple[EntryRow, ...]: ...
     async def ledger_head(self) -> tuple[int, bytes]:
-        """(position, hash) of the last entry; (0, 32 zero bytes) when empty."""
+        """(position, hash) of the last entry; (0, 32 zero bytes) if there is none."""
         ...
 
 
 class AttestationStore(Protocol):
-    """What the hub signed of its books, and the journal read as it lies there, damaged or not, for verification."""
+    """What the hub signed about its books, and the stored rows as they are, damaged or not, for verification."""
 
     async def attest(self, rows: Sequence[AttestationRow]) -> None:
-        """Append in one transaction. Raises: StoreConflict where the rows do not follow the last one held."""
+        """Append in one transaction. Raises: StoreConflictError if the rows do not follow the last stored one."""
         ...
 
     async def attestations(
         self, kinds: Sequence[str], *, subjects: tuple[str, str] | None = None
     ) -> tuple[AttestationRow, ...]:
-        """Rows of these kinds in order; `subjects` has both ends included."""
+        """Rows of these kinds in order; `subjects` includes both ends."""
         ...
 
     async def last_attestation(self) -> AttestationRow | None: ...
     async def unsigned_runs(self) -> tuple[RunRow, ...]:
-        """Runs of every kind that have no day root, in the order they were booked, without their records."""
+        """Runs of every kind without a day root, in booking order, without their allocation records."""
         ...
 
     async def journal_entries(self, *, after: int, limit: int) -> tuple[EntryRow, ...]:
-        """Ledger rows by position; text that is no text any more is read with marks in it instead of failing."""
+        """Ledger rows by position; damaged text is read with replacement characters instead of failing."""
         ...
 
     async def journal_runs(self, *, after: int, limit: int) -> tuple[tuple[int, RunRow], ...]:
-        """(position, run) of every kind of run, read likewise."""
+        """(position, run) of every kind of run, read in the same way."""
         ...
 
     async def journal_attestations(self, *, after: int, limit: int) -> tuple[AttestationRow, ...]:
-        """Attestations by position, read likewise."""
+        """Attestations by position, read in the same way."""
         ...
 
     async def journal_rules(self) -> tuple[tuple[int, str, bytes], ...]:
-        """(position, hash, canonical bytes) of every version of the rulebook, read likewise."""
+        """(position, hash, canonical bytes) of every version of the rulebook, read in the same way."""
         ...
 
 
 class ObjectionStore(Protocol):
-    """What members object to on their statements and the board's decisions; rows are added only."""
+    """Members' objections to their statements and the board's decisions; append-only."""
 
     async def add_objection(self, new: NewObjection) -> str | None:
-        """Returns None on success, else why not (the line's objection stands already, too many are open)."""
+        """Refused if the line has an open objection or the member has too many."""
         ...
 
     async def objections(self, *, member: str | None = None) -> tuple[ObjectionRow, ...]: ...
     async def decide_objection(
         self, objection: int, *, board_member: str, verdict: str, reason: str, at: int
     ) -> str | None:
-        """The first decision stands. Returns None on success, else why not (unknown, decided already)."""
+        """Decide an objection; refused if it is unknown or already decided."""
         ...
 
 
 class AccountStore(Protocol):
-    """Members' bank accounts and direct-debit mandates; rows are added only, and no look goes unlogged (I12)."""
+    """Members' bank accounts and direct-debit mandates; append-only, and every access is logged (I12)."""
 
     async def add_account(self, new: NewAccount) -> int:
-        """From now on the member's account; a mandate on another IBAN ends with it. Returns the row's id."""
+        """Make this the member's account; a mandate on another IBAN ends. Returns the row's id."""
         ...
 
     async def bank_details(self, members: Sequence[str] | None, *, access: Access) -> BankDetails:
-        """The history of these members or of all; the access rows are committed before any of it is read."""
+        """The history of these members, or of all; the access rows are committed before any of it is read."""
         ...
 
     async def add_mandate(
         self, member: str, *, signed_on: str, made_by: str, made_at: int, mandate: str | None = None
     ) -> str | None:
-        """Returns None on success, else why not (no account, stands already, taken)."""
+        """Refused if the member has no account or has a mandate already, or if the id is taken."""
         ...
 
     async def end_mandate(self, member: str, *, made_by: str, made_at: int) -> bool: ...
 
 
 class FindingStore(Protocol):
-    """What was found wrong with readings and what the board decided; rows are added only."""
+    """What was found wrong with readings and what the board decided; append-only."""
 
     async def put_findings(
         self, day: str, found: Sequence[NewFinding], *, closing: str, at: int, message_position: int
     ) -> None:
-        """What is found on a day now: new ones are added, open ones that hold no longer are closed with this reason."""
+        """Replace a day's open findings: new ones are added, those not found again are closed with this reason."""
         ...
 
     async def looked_through(self, *, days: tuple[str, str]) -> dict[str, int]: ...
     async def findings(
         self, *, access: Access, home: str | None = None, number: int | None = None, since: str = "", notes: bool = True
     ) -> tuple[FindingRow, ...]:
-        """From a local day on, and all that wait for the board; the look stands in each home's log first (I12).
+        """Findings from a local day on and all that wait for the board; first the access is logged per home (I12).
 
-        Without `notes` only what the board decides on.
+        Without `notes`, only those the board can decide on.
         """
         ...
 
@@ -324,14 +325,14 @@ class FindingStore(Protocol):
     async def decide_finding(
         self, finding: int, *, board_member: str, verdict: str, reason: str, at: int, after: int
     ) -> str | None:
-        """Add a decision that follows the last one seen. None on success, else unknown, closed, decided meanwhile."""
+        """Add a decision that follows `after`; refused if unknown, closed, or decided in the meantime."""
         ...
 
     async def slot_decisions(self, *, slots: range) -> tuple[SlotDecision, ...]: ...
 
 
 class JobStore(Protocol):
-    """The timetable's memory: what is due survives a restart."""
+    """What the timetable must remember across restarts."""
 
     async def jobs(self) -> tuple[Job, ...]: ...
     async def put_job(self, job: Job) -> None: ...
@@ -351,6 +352,6 @@ class Store(
     JobStore,
     Protocol,
 ):
-    """All slices together: what a backend implements and what only the entry point names."""
+    """All slices together: what a backend implements and the hub's entry points open."""
 
     async def close(self) -> None: ...

@@ -25,7 +25,7 @@ class NewFinding:
 
 @dataclass(frozen=True, slots=True)
 class FindingDecision:
-    """What a board member decided on a finding; of several the last stands."""
+    """What a board member decided on a finding; the last decision counts."""
 
     id: int
     finding: int
@@ -37,7 +37,7 @@ class FindingDecision:
 
 @dataclass(frozen=True, slots=True)
 class FindingRow:
-    """A finding as kept: of which local day, when found, closed with a reason once it held no longer, and decisions."""
+    """A stored finding with its local day and decisions; `closed` is the reason why it no longer applies."""
 
     id: int
     day: str
@@ -49,7 +49,7 @@ class FindingRow:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether credits wait for the board because of it."""
+        """Whether it holds credits until the board decides."""
         return self.found.severity == "hold" and self.closed is None and not self.decisions
 
     def plain(self) -> dict[str, object]:
@@ -72,7 +72,7 @@ class FindingRow:
 
 @dataclass(frozen=True, slots=True)
 class SlotDecision:
-    """A decision as settlement reads it: on which slots of a home, for which check. It carries no value."""
+    """A decision as settlement reads it: the home, slots and check it is about. It has no measured value."""
 
     id: int
     home: str

@@ -24,7 +24,7 @@ class Coop:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A person; one member, one vote. `is_board` opens the board's pages, never anybody's readings."""
+    """A person; one member, one vote. `is_board` allows the board's pages, but nobody else's readings."""
 
     id: str
     name: str
@@ -45,7 +45,7 @@ class Home:
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """The enrolled program of one home. `revoked_at` is None while its key is good."""
+    """The enrolled program of one home. `revoked_at` is None while its key is valid."""
 
     id: str
     home_id: str
@@ -57,7 +57,7 @@ class Agent:
 
 @dataclass(frozen=True, slots=True)
 class ChainHead:
-    """The last message of an agent that the hub holds: what the next one must build on."""
+    """The last stored message of an agent, which the next one must follow."""
 
     agent: str
     epoch: int
@@ -67,7 +67,7 @@ class ChainHead:
 
 @dataclass(frozen=True, slots=True)
 class ReadingRow:
-    """One measured (or visibly missing) energy of one home; `span` slots ending with `slot`."""
+    """One measured or missing energy of one home, over `span` slots ending with `slot`."""
 
     home: str
     measure: Measure
@@ -80,7 +80,7 @@ class ReadingRow:
 
 @dataclass(frozen=True, slots=True)
 class LongIntervalRow:
-    """Energy known only as a total over several slots; evidence, never settled silently."""
+    """Energy known only as a total over several slots; evidence, never settled."""
 
     home: str
     measure: Measure
@@ -91,7 +91,7 @@ class LongIntervalRow:
 
 @dataclass(frozen=True, slots=True)
 class DeviceRow:
-    """Last known liveness of a device of a home; carries no measured value."""
+    """Last known liveness of a home's device; has no measured value."""
 
     home: str
     name: str
@@ -102,7 +102,7 @@ class DeviceRow:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedMessage:
-    """A verified message with what it means, as intake hands it to the store."""
+    """A verified message with what it means, as intake stores it."""
 
     agent: str
     home: str
@@ -119,12 +119,12 @@ class AcceptedMessage:
     consent: bytes | None
     consent_version: int | None
     answer: tuple[str, str, int] | None  # prompt id, choice, at
-    refused: str | None = None  # reason of a content refusal: only number and hash are kept, `sealed` is empty
+    refused: str | None = None  # why its content was refused: only number and hash are stored
 
 
 @dataclass(frozen=True, slots=True)
 class RefusedNumber:
-    """A number of an agent's chain that was answered, but whose content was not accepted."""
+    """A message number that has a receipt although its content was refused."""
 
     agent: str
     epoch: int
@@ -162,7 +162,7 @@ class FleetRow:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who looks at a home's values and why. No access, no data: it is committed before a value is read (I12)."""
+    """Who reads a home's values and why. It is committed before any value is read (I12)."""
 
     actor: str  # member id, or job name such as "job:forecast"
     role: str  # self, board, job
@@ -172,7 +172,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class AccessRow:
-    """One line of a home's access log; machine looks of one day and purpose are summed in `count`."""
+    """One line of a home's access log; accesses by jobs are summed per day and purpose in `count`."""
 
     home: str
     at: int
@@ -202,9 +202,9 @@ class HomeSeries:
 
 @dataclass(frozen=True, slots=True)
 class HoodSeries:
-    """The neighbourhood's sums on contiguous slots with how many homes stand behind each.
+    """The neighbourhood's sums on contiguous slots, each with the number of homes in it.
 
-    Shape: energy_wh and homes are (slots,); a slot nobody reported has homes 0.
+    Shape: energy_wh and homes are (slots,); homes is 0 in a slot without a reading.
     """
 
     measure: Measure
@@ -217,8 +217,8 @@ class HoodSeries:
 class SettlementInputs:
     """What a settlement reads: members in byte order of their ids. Missing reading = -1.
 
-    Shape: surplus_wh, demand_wh and present are (slots, members). `message_position` is the newest message these
-    values were read after: one with a higher position is not in them.
+    Shape: surplus_wh, demand_wh and present are (slots, members). `message_position` is the newest message that
+    these values include.
     """
 
     members: tuple[str, ...]
@@ -231,7 +231,7 @@ class SettlementInputs:
 
 @dataclass(frozen=True, slots=True)
 class ForecastRow:
-    """A stored forecast with everything needed to say where it came from."""
+    """A stored forecast with everything needed to explain it."""
 
     target: str  # demand, pv, wind
     issued_slot: Slot
@@ -246,7 +246,7 @@ class ForecastRow:
 
 @dataclass(frozen=True, slots=True)
 class Appliance:
-    """Something a household could run at another hour, as it told the hub itself."""
+    """An appliance a household could run at another time, as the household entered it."""
 
     home: str
     kind: str  # dishwasher, washing_machine, dryer, ev, hot_water
@@ -260,7 +260,7 @@ class Appliance:
 
 @dataclass(frozen=True, slots=True)
 class PromptRow:
-    """A prompt, its reasons, its answer and, later, what happened."""
+    """A prompt, its reasons, its answer and, later, the measured effect."""
 
     id: str
     home: str
@@ -281,7 +281,7 @@ class PromptRow:
 
 @dataclass(frozen=True, slots=True)
 class EntryRow:
-    """One ledger entry as stored: canonical bytes are what the chain covers."""
+    """One ledger entry as stored: the chain covers the canonical bytes."""
 
     position: int
     unit: str  # Wh or nano
@@ -303,14 +303,14 @@ class RunRow:
     input_digest: str
     result_hash: str
     state: str  # complete, provisional
-    allocation: bytes  # packed record the entries cite; empty where a reader asked for none
+    allocation: bytes  # the packed record behind the entries; empty if it was not read
     made_at: int
     entries: int
 
 
 @dataclass(frozen=True, slots=True)
 class AttestationRow:
-    """A document the hub signed about its books; the next one holds its hash. `subject` is a local day or month."""
+    """A document the hub signed about its books; the next one contains its hash. `subject` is a local day or month."""
 
     position: int
     kind: str  # day-root, month-run, approval, publication
@@ -322,7 +322,7 @@ class AttestationRow:
 
 @dataclass(frozen=True, slots=True)
 class BookRows:
-    """The books at one moment. Settlement runs come without their records; `access_line` is the newest log line."""
+    """The books at one moment. Settlement runs have no allocation record; `access_line` is the newest log line."""
 
     coop: Coop
     last_attestation: AttestationRow | None
@@ -335,7 +335,7 @@ class BookRows:
 
 @dataclass(frozen=True, slots=True)
 class SettledThrough:
-    """What a day's standing run had seen: newest message, memberships and decision. A hint, no part of the books."""
+    """The newest message, memberships and decision that a day's current run used. A hint, not part of the books."""
 
     day: str
     message_position: int
@@ -345,9 +345,9 @@ class SettledThrough:
 
 @dataclass(frozen=True, slots=True)
 class NewObjection:
-    """What a member holds to be wrong on a statement: a line of a local day, or of the month where `day` is empty.
+    """What a member says is wrong on a statement: a line of a local day, or of the month if `day` is empty.
 
-    `stated` is what the line says, in Wh or nano-currency; `statement` the hash of the document that says it.
+    `stated` is the line's value in Wh or nano-currency; `statement` is the hash of the document it is from.
     """
 
     member: str
@@ -363,7 +363,7 @@ class NewObjection:
 
 @dataclass(frozen=True, slots=True)
 class ObjectionRow:
-    """An objection with the board's decision, which is None in all its parts until there is one."""
+    """An objection with the board's decision; its fields are None until the board decides."""
 
     id: int
     member: str
@@ -383,7 +383,7 @@ class ObjectionRow:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A due piece of work of the timetable."""
+    """A job of the timetable: when it is due next, and how its last run ended."""
 
     name: str
     due_at: int

@@ -1,7 +1,7 @@
-"""Stored reading rows laid out on contiguous slots; pure, and shared by every backend so that all give the same arrays.
+"""Turns stored reading rows into arrays of contiguous slots; pure, shared by every backend so that results agree.
 
-A row may sum several slots (a household that sends hours or days only). Such a sum is spread evenly, in whole
-watt-hours, over the slots that have no finer row, and marked derived: good for a chart or a forecast, never settled.
+A row may be a sum over several slots, from a household that sends only hours or days. Such a sum is spread evenly, in
+whole Wh, over the slots without a finer row and marked derived: for charts and forecasts, never for settlement.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,14 +13,14 @@ from hub.storage.records import HomeSeries, HoodSeries
 from protocols.quantities import Gap, Mark, Measure
 
 MAX_SPAN = 100
-"""The longest sum a household may send: a local day of 25 hours."""
+"""Slots in the longest sum a household may send: a local day of 25 hours."""
 
 SeriesRow = tuple[int, int, int | None, int, int]
 """(slot, span, energy_wh, mark, gap); `span` slots ending with `slot`."""
 
 
 def home_series(home: str, measure: Measure, *, slots: range, rows: Iterable[SeriesRow]) -> HomeSeries:
-    """One home's values; slots without any row are missing because nothing ever arrived."""
+    """One home's values; a slot without a row is missing with the gap NEVER_ARRIVED."""
     energy_wh = np.full(len(slots), -1, dtype=np.int64)
     mark = np.full(len(slots), Mark.MISSING, dtype=np.int8)
     gap = np.full(len(slots), Gap.NEVER_ARRIVED, dtype=np.int8)
@@ -54,7 +54,7 @@ def _spread(series: HomeSeries, row: SeriesRow) -> None:
 def hood_series(
     measure: Measure, slots: range, *, sums: Iterable[tuple[int, int, int]], coarse_homes: Sequence[HomeSeries]
 ) -> HoodSeries:
-    """Sums over homes from (slot, energy_wh, homes) rows, plus the homes that had to be spread first."""
+    """Sums over homes from (slot, energy_wh, homes) rows, plus the homes whose rows had to be spread."""
     energy_wh: npt.NDArray[np.int64] = np.zeros(len(slots), dtype=np.int64)
     homes: npt.NDArray[np.int32] = np.zeros(len(slots), dtype=np.int32)
     for slot, energy, count in sums:

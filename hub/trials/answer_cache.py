@@ -16,11 +16,11 @@ A = TypeVar("A")
 
 
 class AskerBusyError(Exception):
-    """The asker's last question is not answered yet."""
+    """The asker's previous question is not answered yet."""
 
 
 class AnswerCache(Generic[Q, A]):
-    """One piece of work at a time; up to `max_entries` answers stay, the least asked for go first."""
+    """Works on one question at a time and keeps up to `max_entries` answers; the least recently asked go first."""
 
     def __init__(self, *, max_entries: int, wait_s: float) -> None:
         self._max_entries, self._wait_s = max_entries, wait_s

@@ -47,7 +47,7 @@ class FairnessService:
         )
 
     async def years(self, *, today: date) -> tuple[int, ...]:
-        """The years with a settled day in a month that is over, the newest first; at most the last five."""
+        """The years with a settled day in a complete month, the newest first; at most the last five."""
         days = (date(today.year - 4, 1, 1).isoformat(), _end_of(today.year, today=today).isoformat())
         runs = await self._store.runs(days=days, allocations=False)
         return tuple(sorted({int(run.day[:4]) for run in runs}, reverse=True))
@@ -77,7 +77,7 @@ class FairnessService:
         )
 
     async def _make(self, first: date, last: date) -> _Made | str:
-        """Day by day, so that a year's settlements need not lie in memory at once."""
+        """Day by day, so that a year's settlements are never in memory together."""
         days = (first.isoformat(), last.isoformat())
         settled = sorted({run.day for run in await self._store.runs(days=days, allocations=False)})
         parts, digests = [], []
@@ -102,5 +102,5 @@ def orders_seed(digests: Sequence[str]) -> int:
 
 
 def _end_of(year: int, *, today: date) -> date:
-    """The last day of the year; of the running year the last day of the last month that is over."""
+    """The last day of the year; of the current year the last day of its last complete month."""
     return min(date(year, 12, 31), today.replace(day=1) - timedelta(days=1))

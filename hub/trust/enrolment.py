@@ -1,4 +1,4 @@
-"""Turns an invitation into an enrolled agent: the answer to POST /api/enrol. Forms: protocols.enrolment.handshake."""
+"""Turns an invitation into an enrolled agent: answers POST /api/enrol as protocols.enrolment.handshake defines it."""
 
 import json
 import logging
@@ -21,18 +21,18 @@ log = logging.getLogger(__name__)
 
 
 class EnrolmentStore(MemberStore, ReadingStore, Protocol):
-    """The slices of the store enrolment works on."""
+    """The slices of the store that enrolment uses."""
 
 
 def agent_id_of(public_key: bytes) -> str:
-    """The name of an agent, made from its key: `a-` and eight letters or digits."""
+    """The id of an agent, derived from its key: `a-` and eight letters or digits."""
     return "a-" + b32encode(sha256(public_key).digest()[:5]).decode("ascii").lower()
 
 
 class Enrolment:
-    """Call it with the body of a request; it gives the HTTP status and the JSON body of the answer.
+    """Call it with a request body; it returns the HTTP status and the JSON body of the answer.
 
-    `broker` is where agents reach the broker; `agents_changed` is told after an agent was enrolled.
+    `broker` returns the address where agents reach the broker; `agents_changed` is called after each enrolment.
     """
 
     def __init__(
@@ -53,27 +53,27 @@ class Enrolment:
         self._agents_changed = agents_changed
 
     async def __call__(self, body: bytes) -> tuple[int, bytes]:
-        """Raises nothing for bad input: whatever is wrong becomes one sentence and a 4xx status."""
+        """Answer a request. Bad input raises nothing: the answer is one sentence with a 4xx status."""
         try:
             request = parse_request(body)
         except ValueError as error:
-            return _no(400, str(error))
+            return _refusal(400, str(error))
         except WireError as error:
-            return _no(403, error.detail)
+            return _refusal(403, error.detail)
         if request.coop != self._coop.id:
-            return _no(403, f"coop: this hub belongs to {self._coop.id}")
+            return _refusal(403, f"coop: this hub belongs to {self._coop.id}")
         return await self._enrol(request)
 
     async def _enrol(self, request: EnrolRequest) -> tuple[int, bytes]:
         now = int(self._clock.now())
         agent_id = agent_id_of(request.public_key)
         agent = Agent(agent_id, "", shard_of(agent_id), request.public_key, now, None)
-        why_not = await self._store.redeem_invite(token_hash(request.token), agent=agent, now=now)
-        if why_not is not None:
-            return _no(403, why_not)
+        problem = await self._store.redeem_invite(token_hash(request.token), agent=agent, now=now)
+        if problem is not None:
+            return _refusal(403, problem)
         enrolled = next(known for known in await self._store.agents() if known.id == agent_id)
         await self._agents_changed()
-        # The home's screen shows the same six digits: read out over the phone they prove that nobody stood between.
+        # The home's screen shows the same six digits; compared by phone, they prove that nobody swapped the keys.
         digits = fingerprint(request.public_key, self._public_key)
         log.info("agent %s enrolled for home %s, fingerprint %s", agent_id, enrolled.home_id, digits)
         held = await self._store.consent_bytes(enrolled.home_id)
@@ -93,5 +93,5 @@ class Enrolment:
         return 200, build_answer(answer).encode("utf-8")
 
 
-def _no(status: int, sentence: str) -> tuple[int, bytes]:
+def _refusal(status: int, sentence: str) -> tuple[int, bytes]:
     return status, json.dumps({"error": sentence}).encode("utf-8")

@@ -1,5 +1,6 @@
 """Reads the whole ledger again and recomputes every current run from the readings; changes nothing."""
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -59,7 +60,7 @@ async def _recompute(store: SettlementStores, check: BookCheck, *, tell: ReportP
             check.late_days.append(day)
             continue
         try:
-            settled = settle(inputs.readings, inputs.rule)
+            settled = await asyncio.to_thread(settle, inputs.readings, inputs.rule)
         except RejectedInputError as refusal:
             check.note(f"recomputing the run of {day} was refused ({refusal})")
             continue

@@ -71,7 +71,7 @@ async def check_messages(store: MessageStores, *, tell: ReportProgress = ignore_
     of_home: dict[str, list[Agent]] = {home.id: [] for home in await store.homes()}
     for agent in sorted(await store.agents(), key=lambda agent: (agent.enrolled_at, agent.id)):
         of_home[agent.home_id].append(agent)
-    looked = await _looked_slots(store)
+    checked = await _checked_slots(store)
     for home in sorted(of_home):
         signed: dict[Cell, Column] = {}
         consents: list[bytes] = []
@@ -82,12 +82,12 @@ async def check_messages(store: MessageStores, *, tell: ReportProgress = ignore_
                 if opened.consent is not None:
                     consents.append(opened.consent)
                 tell("messages", check.messages, expected)
-        await _compare(store, home, signed=signed, looked=looked, check=check)
+        await _compare(store, home, signed=signed, checked=checked, check=check)
         await _compare_consents(store, home, signed=consents, check=check)
     return check
 
 
-async def _looked_slots(store: MessageStores) -> range:
+async def _checked_slots(store: MessageStores) -> range:
     """From a local day before the first batch to a day after the last: every slot a settled day can hold."""
     first = await store.first_slot()
     last = max((await store.received_through()).values(), default=None)
@@ -163,14 +163,14 @@ def _remember(signed: dict[Cell, Column], batch: Batch) -> None:
 
 
 async def _compare(
-    store: MessageStores, home: str, *, signed: dict[Cell, Column], looked: range, check: MessageCheck
+    store: MessageStores, home: str, *, signed: dict[Cell, Column], checked: range, check: MessageCheck
 ) -> None:
-    if not looked:
+    if not checked:
         return
-    series = await store.home_series(home, tuple(Measure), slots=looked, access=ACCESS)
+    series = await store.home_series(home, tuple(Measure), slots=checked, access=ACCESS)
     for (measure, slot), column in signed.items():
         check.readings += 1
-        at = slot - looked.start
+        at = slot - checked.start
         held_wh = int(series[measure].energy_wh[at])
         said_wh = -1 if column.energy_wh is None else column.energy_wh
         if held_wh != said_wh or (int(series[measure].mark[at]) == Mark.MISSING) != (column.mark == Mark.MISSING):
@@ -180,7 +180,7 @@ async def _compare(
     for measure, row in series.items():
         # Only measured values are settled; values spread from a longer total are marked derived.
         for place in np.flatnonzero(row.mark == Mark.MEASURED):
-            slot = looked.start + int(place)
+            slot = checked.start + int(place)
             if (measure, slot) not in signed:
                 check.note(
                     f"{home} {measure.name.lower()} {format_slot(slot)}: the table holds a value that nobody signed"
@@ -188,7 +188,7 @@ async def _compare(
 
 
 async def _compare_consents(store: MessageStores, home: str, *, signed: Sequence[bytes], check: MessageCheck) -> None:
-    """A version sent twice says the same both times, or its second notice would have been refused for its content."""
+    """A version that was sent twice is the same both times, or its second notice would have been refused."""
     check.consents += len(signed)
     try:
         said = {decode_consent(document).version: document for document in signed}

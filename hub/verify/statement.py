@@ -1,7 +1,7 @@
-"""Recomputes a member's month from the member's own readings and the published pool series; stands alone.
+"""Recomputes a member's month from the member's own readings and the published pool series; needs no other module.
 
 Needs Python and cryptography: python verify_statement.py statement.json readings.json pool.json --hub-key HEX
-Exit status 0: every number was recomputed. 1: one line names the first place that is wrong. 2: a file cannot be read.
+Exit status 0: every number was recomputed. 1: one line names the first wrong place. 2: a file cannot be read.
 readings.json is {"member": id, "readings": [[slot, exported_wh, imported_wh], ...]}, a slot being the number of quarter
 hours since 1970 in UTC; pool.json is {"days": [the co-op's pool series of each day]}.
 """
@@ -79,13 +79,13 @@ def share(step: list[Any], weight: int, me: str) -> int:
 
 
 def fill(step: list[Any], demand: int, weight: int, me: str) -> int:
-    """My part of water-filling: all I ask if it lies under my level, else my share of what the others left."""
+    """My part of water-filling: all I ask for if that is below my level, else my share of what the others left."""
     filled = demand * step[1] <= step[0] * weight
     return 0 if weight == 0 else demand if filled else share(step, weight, me)
 
 
 def received_of(rule: Table, me: str, slot: Table, demand: int) -> int | None:
-    """What the rule gives me in this interval; None where the series withholds it."""
+    """What the rule gives me in this interval; None if the series withholds it."""
     method, params, buy = rule["method"], rule["params"], slot["buy"]
     if method == "priority":
         tier = next(n for n, tier in enumerate(params["tiers"]) if me in tier)
@@ -127,7 +127,7 @@ def recompute(rule: Table, me: str, slot: Table, surplus: int, demand: int) -> t
 
 
 def own_reading(day: Table, slot: int, readings: Table) -> tuple[int, int] | None:
-    """My surplus and demand in one interval as settled, None where one is missing, held or rejected, or I no member."""
+    """My surplus and demand in one interval as settled; None if missing, held or rejected, or if I was not a member."""
     (first, end), parts = day["window"] or (slot, None), range(slot, slot + day["step"])
     marked: Table = {at: energy for at, _, *energy in day.get("marks", ())}
     pairs: list[Any] = [marked.get(part) or readings.get(part, (None, None)) for part in parts]

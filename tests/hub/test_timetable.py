@@ -1,13 +1,15 @@
-"""The timetable runs what is due, in order, hands over due times, and survives restarts and failing jobs."""
+"""The timetable runs what is due, in order, with its due time, and survives restarts and failing jobs."""
 
 import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.storage.errors import StoreError
 from hub.storage.records import Job
 from hub.timetable import JobError, PlannedJob, Timetable, daily, hourly
 from protocols.timeline import Clock
@@ -17,7 +19,7 @@ NOON_S = int(datetime(2026, 6, 16, 12, 0, tzinfo=UTC).timestamp())
 
 @dataclass
 class RememberedJobs:
-    """A job store in memory: it keeps rows and nothing else, so a dictionary is the whole of it."""
+    """A job store in memory: it keeps rows and nothing else, so a dictionary is enough."""
 
     rows: dict[str, Job] = field(default_factory=dict)
 
@@ -29,7 +31,7 @@ class RememberedJobs:
 
 
 class SteppedTime:
-    """A real clock that only moves when somebody sleeps, so nothing here waits."""
+    """A clock that moves only when somebody sleeps, so no test waits."""
 
     def __init__(self, now_s: float) -> None:
         self.now_s = now_s
@@ -70,7 +72,7 @@ async def test_jobs_run_in_the_order_they_fall_due_and_get_their_due_time() -> N
     ]  # fmt: skip
 
 
-async def test_a_failing_job_is_kept_with_its_error_and_the_others_go_on() -> None:
+async def test_a_failing_job_is_stored_with_its_error_and_the_others_continue() -> None:
     ran: list[str] = []
 
     async def broken(_due_s: int) -> None:
@@ -91,7 +93,27 @@ async def test_a_failing_job_is_kept_with_its_error_and_the_others_go_on() -> No
     assert store.rows["c"].last_error == ""
 
 
-async def test_a_job_missed_while_the_hub_was_away_runs_once_for_its_newest_due_time() -> None:
+class FullDisk(RememberedJobs):
+    """A job store that cannot write."""
+
+    async def put_job(self, job: Job) -> None:
+        raise StoreError("hub.sqlite: the store could not write: database or disk is full")
+
+
+async def test_a_store_that_cannot_write_does_not_stop_the_timetable(caplog: pytest.LogCaptureFixture) -> None:
+    ran: list[int] = []
+
+    async def work(due_s: int) -> None:
+        ran.append(due_s - NOON_S)
+
+    time = SteppedTime(NOON_S)
+    table = Timetable([PlannedJob("forecast", hourly(5), work)], store=FullDisk(), clock=time.clock())
+    await run_until(table, time, NOON_S + 2 * 3600 + 400)
+    assert ran[:3] == [300, 3900, 7500], "each due time once"
+    assert "forecast: cannot store that it ran" in caplog.text
+
+
+async def test_a_job_missed_while_the_hub_was_not_running_runs_once_for_its_newest_due_time() -> None:
     seen: list[int] = []
 
     async def work(due_s: int) -> None:

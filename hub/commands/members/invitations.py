@@ -95,13 +95,13 @@ def check_person(name: str, *, email: str, home_name: str | None, language: str)
 
 
 def check_language(language: str) -> None:
-    """Raises: RequestError when this is not the code of a language."""
+    """Raises: RequestError if this is not the code of a language."""
     if not (2 <= len(language) <= 8 and language.isascii() and language.replace("-", "").isalpha()):
         raise RequestError(f"--language {language[:20]!r}: expected a code like en or es")
 
 
 def is_email(text: str) -> bool:
-    """Whether a letter could be sent there: something, an at sign, something, and no space."""
+    """Whether it looks like an address: something, an at sign, something, and no space."""
     box, at, host = text.rpartition("@")
     return bool(box and at and host) and len(text) <= MAX_EMAIL_CHARS and text.isprintable() and " " not in text
 

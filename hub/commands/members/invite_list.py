@@ -50,12 +50,12 @@ def read_list(text: str, *, name: str) -> tuple[ListedMember, ...]:
         if email in emails[:number]:
             raise RequestError(f"{name}: {listed[number].email} is listed twice")
     if not listed:
-        raise RequestError(f"{name}: nobody is on the list")
+        raise RequestError(f"{name}: the list is empty")
     return tuple(listed)
 
 
 async def invite_list(folder: Path, path: Path, *, language: str, clock: Clock) -> list[Invitation]:
-    """Invite everybody on the list, in its order. Run again it adds nobody twice; it gives fresh tokens.
+    """Invite everybody on the list, in order. A second run adds nobody twice; it gives fresh tokens.
 
     Raises: RequestError before anybody is invited.
     """

@@ -34,13 +34,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def sign_in_links(folder: Path, *, member_ids: Sequence[str], clock: Clock) -> list[str]:
-    """A one-time link for each of these members. Raises: RequestError, before any is made, when one is unknown."""
+    """A one-time link for each of these members. Raises: RequestError if one is unknown; then no link is made."""
     settings, _, store = await open_hub(folder, clock=clock, takes_rule=False)
     try:
-        known = [member.id for member in await store.members()]
         for member_id in member_ids:
-            if member_id not in known:
-                raise RequestError(f"there is no member {member_id[:40]!r}; members: {', '.join(known) or 'none yet'}")
+            if await store.member(member_id) is None:
+                known = ", ".join(member.id for member in await store.members())
+                raise RequestError(f"there is no member {member_id[:40]!r}; members: {known or 'none yet'}")
         expires_at, links = int(clock.now()) + LINK_LIFE_S, []
         for member_id in member_ids:
             token = secrets.token_urlsafe(TOKEN_BYTES)

@@ -43,7 +43,7 @@ async def verify_hub(
 ) -> dict[str, object]:
     """Every message, every entry and every run checked again; `ok` says whether there is no contradiction.
 
-    `only` is MESSAGES or BOOKS for that half alone: the other half is not in the answer then.
+    `only` is MESSAGES or BOOKS for that half alone; the answer then has no other half.
     """
     _, key, store = await open_hub(folder, clock=clock)
     found: dict[str, CheckResult] = {}
@@ -66,7 +66,7 @@ def verify_lines(found: Mapping[str, object]) -> str:
     lines = []
     if messages:
         lines.append(
-            f"messages: {messages['messages']} opened again, {messages['readings']} readings and"
+            f"messages: {messages['messages']} checked again, {messages['readings']} readings and"
             f" {messages['consents']} consents compared, {messages['wrong']} wrong"
         )
     if books:

@@ -1,4 +1,4 @@
-"""`commonwatt-hub fairness`: what members added to sharing and what they received. Sums for all, one row only by name."""
+"""`commonwatt-hub fairness`: what members added to sharing and received. Sums for all, one row only by name."""
 
 import argparse
 import asyncio
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
 async def fairness_of(folder: Path, *, first: date, last: date, member: str | None, clock: Clock) -> dict[str, object]:
     """The report of the hub in `folder`, ready for JSON; the same readings give the same orders of joining.
 
-    Raises: RequestError, also where fewer than five homes took part.
+    Raises: RequestError, also if fewer than five homes took part.
     """
     settings, _, store = await open_hub(folder, clock=clock)
     try:

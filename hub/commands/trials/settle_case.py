@@ -11,9 +11,9 @@ REFUSED_STATUS = 2
 
 
 def run_settle_command(case_path: str, previous_path: str | None, *, as_json: bool, out: TextIO, err: TextIO) -> int:
-    """Settles the case and prints the answer; 0, or 2 when it is refused or cannot be read.
+    """Settles the case and prints the answer; 0, or 2 if it is refused or cannot be read.
 
-    `as_json` prints the answer on one line. A refusal is printed as JSON on `out` and in words on `err`.
+    `as_json` prints the answer on one line. A refusal is printed as JSON on `out` and as a sentence on `err`.
     """
     reading = case_path
     try:

@@ -76,7 +76,7 @@ def fill_weighted_rows(total: Energy, demand: Energy, weights: Energy) -> Energy
         return np.array([fill_water(t, d, weights.tolist()) for t, d in rows], dtype=np.int64)
     rising = demand > 0
     while True:
-        # As in `fill_water`: whoever is not rising has their whole demand, and left = total - the sum of those demands.
+        # As in `fill_water`: a member who is not rising has the whole demand, and left = total - all those demands.
         free = np.where(rising, weights, 0)
         weight_sum = free.sum(axis=1)
         left = total - np.where(rising, 0, demand).sum(axis=1)

@@ -1,1 +1,1 @@
-"""The SQLite backend of the storage contract, one module a subject."""
+"""The SQLite backend of the storage contract, one module for each subject."""

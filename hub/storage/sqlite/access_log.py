@@ -1,4 +1,4 @@
-"""The log of every look at a home's values. It is written, durably, before a single value is read (I12)."""
+"""The log of every access to a home's values, on disk before any value is read (I12)."""
 
 from collections.abc import Sequence
 
@@ -18,16 +18,16 @@ ON CONFLICT (home, utc_day, actor, purpose) WHERE role = 'job' DO UPDATE SET
 
 
 class SqliteAccessLog(SqliteConnections):
-    """The AccessLog slice, and the one door through which values are reached."""
+    """The AccessLog slice; the slices that read values are built on it."""
 
     async def log_access(self, access: Access, homes: Sequence[str], *, fields: str, rows: int) -> None:
-        """Commit one line per home. Looks by jobs are summed per home, UTC day, actor and purpose.
+        """Commit one line per home. Accesses by jobs are summed per home, UTC day, actor and purpose.
 
-        The values may be read only after this returns: should the power fail between, the log shows a look that
-        never happened, and never the other way round.
+        The values may be read only after this returns. If power fails in between, the log shows an access that did
+        not happen; an access without a log line is impossible.
         """
         if access.role not in ("self", "board", "job") or not access.actor or not access.purpose:
-            raise ValueError("a look at values needs an actor, a role (self, board, job) and a purpose")
+            raise ValueError("reading values needs an actor, a role (self, board, job) and a purpose")
         at = int(self._now())
         sql = _MACHINE_SQL if access.role == "job" else _PERSON_SQL
         lines = [
@@ -41,7 +41,7 @@ class SqliteAccessLog(SqliteConnections):
         await self.write(work)
 
     async def access_rows(self, home: str, *, limit: int) -> tuple[AccessRow, ...]:
-        """The newest looks at a home first."""
+        """The accesses to a home's values, newest first."""
         async with self.reading() as db:
             rows = await db.execute_fetchall(
                 "SELECT home, at, actor, role, purpose, reason, fields, rows, count FROM access_log"
@@ -51,11 +51,11 @@ class SqliteAccessLog(SqliteConnections):
         return tuple(AccessRow(*row) for row in rows)
 
     async def last_access_line(self) -> int:
-        """The number of the newest line; 0 when there is none. Numbers run on from 1, a line keeps its own."""
+        """The number of the newest line, 0 if there is none. Lines are numbered from 1 and keep their number."""
         return await self._number("SELECT coalesce(max(position), 0) FROM access_log")
 
     async def access_line_count(self) -> int:
-        """How many lines there are: as many as the newest one's number says, if none was taken away."""
+        """The number of lines; equal to the newest line's number unless lines were deleted."""
         return await self._number("SELECT count(*) FROM access_log")
 
     async def _number(self, sql: str) -> int:

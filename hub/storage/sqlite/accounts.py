@@ -1,4 +1,4 @@
-"""Members' bank accounts and mandates in SQLite. Rows are added only, and every look is logged before it (I12)."""
+"""Members' bank accounts and mandates in SQLite. Append-only; every access is logged before it happens (I12)."""
 
 import json
 from collections.abc import Sequence
@@ -26,14 +26,14 @@ class SqliteAccounts(SqliteAccessLog):
     """The AccountStore slice."""
 
     async def add_account(self, new: NewAccount) -> int:
-        """Keep it as the member's account from now on; returns its id. With another IBAN the standing mandate ends."""
+        """Make this the member's account and return its id. If the IBAN differs, the mandate in force ends."""
 
         async def work(db: aiosqlite.Connection) -> int:
             last = [(int(row[0]), str(row[1])) for row in await db.execute_fetchall(_LAST_SQL, (new.member,))]
             if last and last[0][1] != new.iban:
                 for (mandate,) in list(await db.execute_fetchall(_OPEN_SQL, (new.member,))):
                     await db.execute(_END_SQL, (mandate, new.made_by, new.made_at))
-            # If power fails before the commit, the account before it and its mandate stand as they were.
+            # If power fails before the commit, the previous account and its mandate stay in force.
             cursor = await db.execute(
                 "INSERT INTO account (member, name, iban, made_by, made_at) VALUES (?, ?, ?, ?, ?)",
                 (new.member, new.name, new.iban, new.made_by, new.made_at),
@@ -59,20 +59,20 @@ class SqliteAccounts(SqliteAccessLog):
     async def add_mandate(
         self, member: str, *, signed_on: str, made_by: str, made_at: int, mandate: str | None = None
     ) -> str | None:
-        """A mandate on the member's account under this id or the next free one; None on success, else why not."""
+        """Add a mandate on the member's account under this id or the next free one."""
 
         async def work(db: aiosqlite.Connection) -> str | None:
             last = list(await db.execute_fetchall(_LAST_SQL, (member,)))
             if not last:
                 return "no account"
             if list(await db.execute_fetchall(_OPEN_SQL, (member,))):
-                return "stands already"
+                return "already in force"
             taken = {str(row[0]) for row in await db.execute_fetchall("SELECT id FROM mandate")}
             name = mandate or next(each for n in range(1, len(taken) + 2) if (each := f"{member}-{n}") not in taken)
             if name in taken:
                 return "taken"
             values = (name, last[0][0], signed_on, made_by, made_at)
-            # If power fails before the commit there is no mandate, and nothing can be collected.
+            # If power fails before the commit, there is no mandate and nothing can be collected.
             await db.execute(
                 "INSERT INTO mandate (id, account, signed_on, made_by, made_at) VALUES (?, ?, ?, ?, ?)", values
             )
@@ -81,12 +81,12 @@ class SqliteAccounts(SqliteAccessLog):
         return await self.write(work)
 
     async def end_mandate(self, member: str, *, made_by: str, made_at: int) -> bool:
-        """End the member's standing mandate; False where there is none."""
+        """End the member's mandate; False if none is in force."""
 
         async def work(db: aiosqlite.Connection) -> bool:
-            standing = list(await db.execute_fetchall(_OPEN_SQL, (member,)))
-            for (mandate,) in standing:
+            in_force = list(await db.execute_fetchall(_OPEN_SQL, (member,)))
+            for (mandate,) in in_force:
                 await db.execute(_END_SQL, (mandate, made_by, made_at))
-            return bool(standing)
+            return bool(in_force)
 
         return await self.write(work)

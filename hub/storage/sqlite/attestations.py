@@ -1,4 +1,4 @@
-"""What the hub signed of its books in SQLite, and the journal's rows read byte by byte, so that damage can be found."""
+"""What the hub signed about its books, in SQLite; stored rows are also read as raw bytes, so that damage is found."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ VALUES (?, ?, ?, ?, ?, ?)"""
 _UNSIGNED_SQL = """SELECT run_key, kind, day, rule_hash, input_digest, result_hash, state, x'', made_at, entries
 FROM run WHERE NOT EXISTS
     (SELECT 1 FROM attestation WHERE kind = 'day-root' AND attestation.run_key = run.run_key) ORDER BY position"""
-# A damaged text may be none in UTF-8: it is read as bytes and decoded here, never by the database's own reader.
+# Damaged text may be invalid UTF-8: it is read as bytes and decoded here, because the database driver would fail.
 _ENTRIES_SQL = """SELECT position, CAST(unit AS BLOB), CAST(day AS BLOB), CAST(member AS BLOB), CAST(run_key AS BLOB),
 canonical, hash FROM entry WHERE position > ? ORDER BY position LIMIT ?"""
 _RUNS_SQL = """SELECT position, CAST(run_key AS BLOB), CAST(kind AS BLOB), CAST(day AS BLOB), CAST(rule_hash AS BLOB),
@@ -28,7 +28,7 @@ class SqliteAttestations(SqliteConnections):
     """The AttestationStore slice."""
 
     async def attest(self, rows: Sequence[AttestationRow]) -> None:
-        """Append in one transaction. Raises: StoreConflictError where the rows do not follow the last one held."""
+        """Append in one transaction. Raises: StoreConflictError if the rows do not follow the last stored one."""
 
         async def work(db: aiosqlite.Connection) -> None:
             await insert_attestations(db, rows)
@@ -38,7 +38,7 @@ class SqliteAttestations(SqliteConnections):
     async def attestations(
         self, kinds: Sequence[str], *, subjects: tuple[str, str] | None = None
     ) -> tuple[AttestationRow, ...]:
-        """Rows of these kinds in order; `subjects` has both ends included."""
+        """Rows of these kinds in order; `subjects` includes both ends."""
         first, last = subjects or ("", "~")
         found: list[AttestationRow] = []
         async with self.reading() as db:
@@ -61,24 +61,24 @@ class SqliteAttestations(SqliteConnections):
         return next((AttestationRow(*row) for row in rows), None)
 
     async def unsigned_runs(self) -> tuple[RunRow, ...]:
-        """Runs of every kind that have no day root, in the order they were booked, without their records."""
+        """Runs of every kind without a day root, in booking order, without their allocation records."""
         async with self.reading() as db:
             return tuple(RunRow(*row) for row in await db.execute_fetchall(_UNSIGNED_SQL))
 
     async def journal_entries(self, *, after: int, limit: int) -> tuple[EntryRow, ...]:
-        """Ledger rows by position, whatever state they are in."""
+        """Ledger rows by position, damaged or not."""
         rows = await self._journal(_ENTRIES_SQL, after, limit)
         return tuple(
             EntryRow(row[0], _text(row[1]), _text(row[2]), _text(row[3]), _text(row[4]), row[5], row[6]) for row in rows
         )
 
     async def journal_runs(self, *, after: int, limit: int) -> tuple[tuple[int, RunRow], ...]:
-        """(position, run) of every kind of run, whatever state they are in."""
+        """(position, run) of every kind of run, damaged or not."""
         rows = await self._journal(_RUNS_SQL, after, limit)
         return tuple((row[0], _run(row)) for row in rows)
 
     async def journal_attestations(self, *, after: int, limit: int) -> tuple[AttestationRow, ...]:
-        """Attestations by position, whatever state they are in."""
+        """Attestations by position, damaged or not."""
         rows = await self._journal(_ATTESTATIONS_SQL, after, limit)
         return tuple(
             AttestationRow(row[0], _text(row[1]), _text(row[2]), _text(row[3]), row[4], row[5]) for row in rows
@@ -98,20 +98,22 @@ class SqliteAttestations(SqliteConnections):
 
 
 async def insert_attestations(db: aiosqlite.Connection, rows: Sequence[AttestationRow]) -> None:
-    """Append inside a transaction of the caller.
+    """Append inside the caller's transaction.
 
-    Raises: StoreConflictError where the rows do not follow the last one, or a run has its root already.
+    Raises: StoreConflictError if the rows do not follow the last stored one or a run already has a root.
     """
     ((last,),) = await db.execute_fetchall("SELECT coalesce(max(position), 0) FROM attestation")
     if [row.position for row in rows] != list(range(last + 1, last + 1 + len(rows))):
-        raise StoreConflictError(f"the next attestation is number {last + 1}: something was signed meanwhile")
+        raise StoreConflictError(
+            f"the next attestation is number {last + 1}: another document was signed meanwhile; try again"
+        )
     values = [(row.position, row.kind, row.subject, row.run_key, row.document, row.signature) for row in rows]
     try:
         await db.executemany(_INSERT_SQL, values)
     except sqlite3.IntegrityError as error:
         if error.sqlite_errorcode != sqlite3.SQLITE_CONSTRAINT_UNIQUE:
             raise
-        raise StoreConflictError("a run has its root already: it was signed meanwhile") from None
+        raise StoreConflictError("a run already has a root: it was signed in the meantime; try again") from None
 
 
 def _run(row: aiosqlite.Row) -> RunRow:

@@ -1,4 +1,4 @@
-"""Rulebook versions, settlement runs and the append-only ledger in SQLite; triggers refuse any change of a row."""
+"""Rulebook versions, settlement runs and the append-only ledger in SQLite; triggers forbid changing a row."""
 
 # ruff: noqa: S608 - only constant column lists and question marks are put into SQL here; values are bound.
 
@@ -14,11 +14,11 @@ from hub.storage.sqlite.connections import SqliteConnections
 
 _RUN = "run_key, kind, day, rule_hash, input_digest, result_hash, state, allocation, made_at, entries"
 _ENTRY = "position, unit, day, member, run_key, canonical, hash"
-_SHARES = "kind NOT LIKE 'fund:%'"  # settlement runs; those of the funds stand in the same table
+_SHARES = "kind NOT LIKE 'fund:%'"  # settlement runs only: fund runs are in the same table
 _HEAD = _RUN.replace("allocation", "x''")
 _RUNS_SQL = f"""SELECT {_HEAD} FROM run INDEXED BY run_head
 WHERE day >= ? AND day <= ? AND {_SHARES} ORDER BY position"""
-# The inner SELECT is answered from the index, which has no records: rows of other kinds are never loaded.
+# The inner SELECT uses only the index, which has no documents: rows of other kinds are never loaded.
 _FUNDS_SQL = f"""SELECT {_RUN} FROM run WHERE run_key IN
     (SELECT run_key FROM run INDEXED BY run_head WHERE kind IN (SELECT value FROM json_each(?))) ORDER BY position"""
 _ATTESTATION = "position, kind, subject, run_key, document, signature"
@@ -38,7 +38,7 @@ class SqliteBooks(SqliteConnections):
     """The BookStore slice."""
 
     async def add_rule(self, rule_hash: str, *, canonical: bytes, valid_from_day: str) -> None:
-        """Add a version of the rulebook from a local day on; added again it changes nothing."""
+        """Add a version of the rulebook from a local day on; adding it again changes nothing."""
 
         async def work(db: aiosqlite.Connection) -> None:
             await db.execute(
@@ -49,7 +49,7 @@ class SqliteBooks(SqliteConnections):
         await self.write(work)
 
     async def rule_on(self, day: str) -> tuple[str, bytes]:
-        """(hash, canonical bytes) of the rule in force on a local day. Raises: StoreError when none is."""
+        """(hash, canonical bytes) of the rule in force on a local day. Raises: StoreError if there is none."""
         async with self.reading() as db:
             rows = list(
                 await db.execute_fetchall(
@@ -63,7 +63,7 @@ class SqliteBooks(SqliteConnections):
         return str(rows[0][0]), bytes(rows[0][1])
 
     async def rule_hashes(self, days: Sequence[str]) -> dict[str, str]:
-        """The hash of the rule in force on each of these local days; days before the first rule are left out."""
+        """The hash of the rule in force on each of these local days; days before the first rule are omitted."""
         async with self.reading() as db:
             rows = await db.execute_fetchall(
                 "SELECT value, (SELECT hash FROM rule WHERE valid_from_day <= value"
@@ -81,13 +81,13 @@ class SqliteBooks(SqliteConnections):
         attestations: Sequence[AttestationRow] = (),
         through: SettledThrough | None = None,
     ) -> bool:
-        """Book all of it in one transaction; False, and nothing written, when run_key is known.
+        """Book everything in one transaction; False, and nothing written, if run_key is already booked.
 
-        Raises: StoreConflictError when entries or attestations do not follow the last ones: read the heads and retry.
-        StaleInputsError when the day's standing run had seen a newer message than `through` says: read the day again.
+        Raises: StoreConflictError if entries or attestations do not follow the last ones: read the heads and retry.
+        StaleInputsError if the day's current run used a newer message than `through` says: read the day again.
         """
         if any(entry.run_key != run.run_key for entry in entries):
-            raise ValueError("an entry names another run")
+            raise ValueError("an entry belongs to another run")
 
         async def work(db: aiosqlite.Connection) -> bool:
             if list(await db.execute_fetchall("SELECT 1 FROM run WHERE run_key = ?", (run.run_key,))):
@@ -98,7 +98,7 @@ class SqliteBooks(SqliteConnections):
             next_position = int(rows[0][0]) + 1
             if [entry.position for entry in entries] != list(range(next_position, next_position + len(entries))):
                 raise StoreConflictError(
-                    f"the ledger's next position is {next_position}: another run was booked meanwhile"
+                    f"the ledger's next position is {next_position}: another run was booked in the meantime; try again"
                 )
             await db.execute(f"INSERT INTO run ({_RUN}) VALUES ({_places(10)})", _run_values(run))
             await db.executemany(
@@ -112,7 +112,7 @@ class SqliteBooks(SqliteConnections):
         return await self.write(work)
 
     async def runs(self, *, days: tuple[str, str] | None = None, allocations: bool = True) -> tuple[RunRow, ...]:
-        """Settlement runs in the order they were booked; `days` bounds the local day, both ends included."""
+        """Settlement runs in booking order; `days` limits the local day, both ends included."""
         first, last = days or ("", "~")
         columns = _RUN if allocations else _RUN.replace("allocation", "x''")
         async with self.reading() as db:
@@ -124,7 +124,7 @@ class SqliteBooks(SqliteConnections):
     async def fund_runs(
         self, *, days: tuple[str, str] | None = None, kinds: Sequence[str] | None = None
     ) -> tuple[RunRow, ...]:
-        """Runs of the co-op's funds in the order they were booked; `days` has both ends included."""
+        """Runs of the co-op's funds in booking order; `days` includes both ends."""
         first, last = days or ("", "~")
         wanted = None if kinds is None else json.dumps(list(kinds))
         async with self.reading() as db:
@@ -139,7 +139,7 @@ class SqliteBooks(SqliteConnections):
     async def book_rows(
         self, *, decisions: Sequence[str] = (), funds: Sequence[str] = (), days: tuple[str, str] | None = None
     ) -> BookRows:
-        """Everything in one transaction. Raises: StoreError if the store names no co-op yet."""
+        """Read everything in one transaction. Raises: StoreError if the store has no co-op yet."""
         async with self.reading() as db:
             coops = await _rows(db, "SELECT id, name, tz, currency FROM coop")
             last = await _rows(db, _LAST_SQL)
@@ -149,7 +149,7 @@ class SqliteBooks(SqliteConnections):
             fund_runs = await _rows(db, _FUNDS_SQL, json.dumps(list(funds))) if funds else []
             decided = await _rows(db, _DECISIONS_SQL, json.dumps(list(decisions))) if decisions else []
         if not coops:
-            raise StoreError(f"{self.place}: the store names no co-op; make one with: commonwatt-hub init")
+            raise StoreError(f"{self.place}: the store has no co-op; create one with: commonwatt-hub init")
         return BookRows(
             coop=Coop(*coops[0]),
             last_attestation=next((AttestationRow(*row) for row in last), None),
@@ -173,7 +173,7 @@ class SqliteBooks(SqliteConnections):
         return None if rows[0][0] is None else str(rows[0][0])
 
     async def settled_through(self, *, days: tuple[str, str]) -> dict[str, SettledThrough]:
-        """What the standing runs of these days had seen; `days` has both ends included."""
+        """What the current runs of these days used; `days` includes both ends."""
         async with self.reading() as db:
             rows = await db.execute_fetchall(
                 "SELECT day, message_position, members_digest, decision FROM settled_through"
@@ -183,7 +183,7 @@ class SqliteBooks(SqliteConnections):
         return {str(row[0]): SettledThrough(*row) for row in rows}
 
     async def set_settled_through(self, through: SettledThrough) -> None:
-        """Remember that the day's standing run holds for these messages and memberships too; what is older is not."""
+        """Note that the day's current run also holds for these messages and memberships; older ones change nothing."""
 
         async def work(db: aiosqlite.Connection) -> None:
             await db.execute(_THROUGH_SQL, _through_values(through))
@@ -191,7 +191,7 @@ class SqliteBooks(SqliteConnections):
         await self.write(work)
 
     async def entries(self, *, after_position: int, limit: int) -> tuple[EntryRow, ...]:
-        """Entries in order, for reading the whole ledger piece by piece."""
+        """Entries in order, for reading the whole ledger in parts."""
         return await self._entries("position > ? ORDER BY position LIMIT ?", (after_position, limit))
 
     async def entries_of_day(self, day: str) -> tuple[EntryRow, ...]:
@@ -199,15 +199,15 @@ class SqliteBooks(SqliteConnections):
         return await self._entries("day = ? ORDER BY position", (day,))
 
     async def entries_of_days(self, *, days: tuple[str, str]) -> tuple[EntryRow, ...]:
-        """All entries of these local days in order; both ends included."""
+        """All entries of these local days in order, both ends included."""
         return await self._entries("day >= ? AND day <= ? ORDER BY position", days)
 
     async def entries_of_member(self, member: str, *, days: tuple[str, str]) -> tuple[EntryRow, ...]:
-        """A member's own entries; `days` has both ends included."""
+        """A member's own entries; `days` includes both ends."""
         return await self._entries("member = ? AND day >= ? AND day <= ? ORDER BY day, position", (member, *days))
 
     async def ledger_head(self) -> tuple[int, bytes]:
-        """(position, hash) of the last entry; (0, 32 zero bytes) when empty."""
+        """(position, hash) of the last entry; (0, 32 zero bytes) if there is none."""
         last = await self._entries("1 ORDER BY position DESC LIMIT 1", ())
         return (last[0].position, last[0].hash) if last else EMPTY_HEAD
 
@@ -224,7 +224,7 @@ async def _rows(db: aiosqlite.Connection, sql: str, *values: object) -> list[aio
 async def _check_not_older(db: aiosqlite.Connection, through: SettledThrough) -> None:
     sql = "SELECT 1 FROM settled_through WHERE day = ? AND message_position > ?"
     if list(await db.execute_fetchall(sql, (through.day, through.message_position))):
-        raise StaleInputsError(f"{through.day} was settled from newer readings at the same moment: start again")
+        raise StaleInputsError(f"{through.day} was settled from newer readings in the meantime: start again")
 
 
 def _places(count: int) -> str:

@@ -1,7 +1,7 @@
 """One writer with group commit and a few readers over a SQLite file; it knows transactions, not tables.
 
-Works queued by `write` while another commit runs share the next one: each in its own savepoint, so that a refused
-work takes nothing of its neighbours with it, and one fsync serves them all.
+Writes queued while another commit runs share the next one and its fsync. Each has its own savepoint, so that one that
+fails does not undo the others.
 """
 
 import asyncio
@@ -18,6 +18,8 @@ import aiosqlite
 
 from hub.storage.errors import StoreError
 from hub.storage.sqlite.schema import migrate
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Work = Callable[[aiosqlite.Connection], Awaitable[T]]
@@ -47,15 +49,16 @@ class SqliteConnections:
             self._readers.put_nowait(reader)
         self._now = now
         self._queue: asyncio.Queue[_Queued | None] = asyncio.Queue()
+        self._is_closing = False
         self._task = asyncio.create_task(self._write_until_closed(), name="store-writer")
 
     @classmethod
     async def open(cls, path: Path, *, now: Callable[[], float], create: bool = False) -> Self:
-        """Open (or with `create` make) the store and bring its schema up to date.
+        """Open the store, or with `create` create it, and bring its schema up to date.
 
-        Raises: StoreError with one line when the file is missing, unreadable, damaged or of a newer version.
+        Raises: StoreError, with one line, if the file is missing, unreadable, damaged or from a newer version.
         """
-        # The library writes each statement with its values into its log at DEBUG: readings and IBANs (I10).
+        # At DEBUG the library logs each statement with its values, such as readings and IBANs (I10).
         logging.getLogger("aiosqlite").setLevel(logging.INFO)
         opened: list[aiosqlite.Connection] = []
         try:
@@ -77,7 +80,8 @@ class SqliteConnections:
         return cls(str(path), writer=opened[0], readers=opened[1:], now=now)
 
     async def close(self) -> None:
-        """Finish what is queued, then close the file. Safe to call twice."""
+        """Finish the queued writes, then close the file. Safe to call twice."""
+        self._is_closing = True
         if not self._task.done():
             self._queue.put_nowait(None)
             await self._task
@@ -86,9 +90,9 @@ class SqliteConnections:
     async def write(self, work: Work[T]) -> T:
         """Run `work` inside the next commit; returns only when that commit is on disk.
 
-        Raises: what `work` raised (nothing of it is kept), or StoreError when the commit itself failed.
+        Raises: what `work` raised (its changes are undone), or StoreError if the commit itself failed.
         """
-        if self._task.done():
+        if self._is_closing:
             raise StoreError(f"{self.place}: the store is closed")
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._queue.put_nowait(_Queued(work, done))
@@ -96,7 +100,7 @@ class SqliteConnections:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[aiosqlite.Connection]:
-        """A reader on one consistent snapshot of committed rows. Raises: StoreError when the file cannot be read."""
+        """A reader on one consistent snapshot of committed rows. Raises: StoreError if the file cannot be read."""
         reader = await self._readers.get()
         try:
             await reader.execute("BEGIN")
@@ -107,7 +111,7 @@ class SqliteConnections:
             try:
                 await reader.rollback()
             finally:
-                # Also when the wait is cancelled: the rollback is queued on the reader before whatever comes next.
+                # Also when the wait is cancelled: the rollback is queued on the reader before its next use.
                 self._readers.put_nowait(reader)
 
     async def _write_until_closed(self) -> None:
@@ -127,19 +131,27 @@ class SqliteConnections:
     async def _commit(self, works: list[_Queued]) -> None:
         results: list[tuple[_Queued, Any]] = []
         try:
+            if self._writer.in_transaction:  # an earlier rollback failed
+                await self._writer.rollback()
             await self._writer.execute("BEGIN IMMEDIATE")
             for queued in works:
                 await self._run_in_savepoint(queued, results)
-            # If power fails before this line returns, none of these works happened and nobody was told otherwise.
+            # If power fails before this line returns, nothing was written and no caller has been answered.
             await self._writer.commit()
         except sqlite3.Error as error:
-            await self._writer.rollback()
+            await self._roll_back()
             for queued in works:
                 _fail(queued, StoreError(f"{self.place}: the store could not write: {error}"))
             return
         for queued, result in results:
             if not queued.done.done():
                 queued.done.set_result(result)
+
+    async def _roll_back(self) -> None:
+        try:
+            await self._writer.rollback()
+        except sqlite3.Error as error:
+            log.error("%s: a failed write could not be undone: %s; trying again before the next write", self.place, error)
 
     async def _run_in_savepoint(self, queued: _Queued, results: list[tuple[_Queued, Any]]) -> None:
         await self._writer.execute("SAVEPOINT work")
@@ -163,11 +175,11 @@ def _fail(queued: _Queued, error: Exception) -> None:
 
 def _ensure_file(path: Path, *, create: bool) -> None:
     if path.exists():
-        # A file that cannot be read is refused here: a connection that fails to open leaves its thread behind.
+        # Refuse an unreadable file here: a connection that fails to open would leave its thread behind.
         with path.open("rb"):
             return
     if not create:
-        raise StoreError(f"{path}: there is no store here; make one with: commonwatt-hub init")
+        raise StoreError(f"{path}: no store here; create one with: commonwatt-hub init")
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     folder = os.open(path.parent, os.O_RDONLY)
     try:
@@ -188,9 +200,9 @@ async def _configure(db: aiosqlite.Connection, *, is_writer: bool) -> None:
 
 
 async def _refuse_empty(db: aiosqlite.Connection, path: Path) -> None:
-    """An emptied file is no new store: filled with tables it would pass for a hub that never received anything."""
+    """Refuse an emptied file: with new tables it would look like a hub that never received anything."""
     if not list(await db.execute_fetchall("SELECT 1 FROM sqlite_master LIMIT 1")):
-        raise StoreError(f"{path}: the store is empty, all it held is gone: put back a copy of it")
+        raise StoreError(f"{path}: the store is empty, its data is lost: restore it from a backup")
 
 
 async def _close_all(connections: list[aiosqlite.Connection]) -> None:

@@ -1,4 +1,4 @@
-"""Findings and the board's decisions on them in SQLite; triggers refuse any change of a row."""
+"""Findings and the board's decisions on them in SQLite; triggers forbid changing a row."""
 
 # ruff: noqa: S608 - only constant column lists and conditions are put into SQL here; values are bound.
 
@@ -42,14 +42,14 @@ class SqliteFindings(SqliteAccessLog):
     async def put_findings(
         self, day: str, found: Sequence[NewFinding], *, closing: str, at: int, message_position: int
     ) -> None:
-        """What is found on a day now: new ones are added, open ones that hold no longer are closed with this reason."""
+        """Replace a day's open findings: new ones are added, those not found again are closed with this reason."""
 
         async def work(db: aiosqlite.Connection) -> None:
-            standing = {tuple(row)[1:]: int(row[0]) for row in await db.execute_fetchall(_OPEN_SQL, (day,))}
+            open_ids = {tuple(row)[1:]: int(row[0]) for row in await db.execute_fetchall(_OPEN_SQL, (day,))}
             now = {_values(each) for each in found}
-            gone = [(standing[values], closing, at) for values in standing if values not in now]
-            fresh = [(day, at, *values) for values in sorted(now, key=str) if values not in standing]
-            # If power fails before the commit the day counts as not looked at, and the next look does it again.
+            gone = [(open_ids[values], closing, at) for values in open_ids if values not in now]
+            fresh = [(day, at, *values) for values in sorted(now, key=str) if values not in open_ids]
+            # If power fails before the commit, the day counts as not checked, and the next check does it again.
             await db.executemany("INSERT INTO finding_closed VALUES (?, ?, ?)", gone)
             await db.executemany(_INSERT_SQL, fresh)
             await db.execute(_LOOKED_SQL, (day, message_position))
@@ -57,7 +57,7 @@ class SqliteFindings(SqliteAccessLog):
         await self.write(work)
 
     async def looked_through(self, *, days: tuple[str, str]) -> dict[str, int]:
-        """Of each of these days that was looked at: the newest message then. Both ends are included."""
+        """For each checked day: the newest message at the time of the check. `days` includes both ends."""
         async with self.reading() as db:
             rows = await db.execute_fetchall("SELECT * FROM looked_through WHERE day >= ? AND day <= ?", days)
         return {str(day): int(position) for day, position in rows}
@@ -65,7 +65,7 @@ class SqliteFindings(SqliteAccessLog):
     async def findings(
         self, *, access: Access, home: str | None = None, number: int | None = None, since: str = "", notes: bool = True
     ) -> tuple[FindingRow, ...]:
-        """In the order they were found: from a local day on, and all that wait for the board; the look is logged."""
+        """Findings from a local day on and all that wait for the board, oldest first; the access is logged."""
         chosen = (home, number, since, notes)
         async with self.reading() as db:
             homes = await db.execute_fetchall(
@@ -76,11 +76,11 @@ class SqliteFindings(SqliteAccessLog):
         seen = {str(each) for each, _ in homes}
         async with self.reading() as db:
             rows = [row for row in await db.execute_fetchall(_ROWS_SQL, chosen) if row[5] in seen]
-            words = [FindingDecision(*row) for row in await db.execute_fetchall(_DECISIONS_SQL, chosen)]
-        return tuple(_row(row, words) for row in rows)
+            decisions = [FindingDecision(*row) for row in await db.execute_fetchall(_DECISIONS_SQL, chosen)]
+        return tuple(_row(row, decisions) for row in rows)
 
     async def findings_waiting(self, home: str) -> int:
-        """How many findings hold credits of this home; no value of it."""
+        """How many findings hold credits of this home. Reads no values."""
         async with self.reading() as db:
             sql = f"SELECT count(*) FROM finding WHERE home = ? AND {_IS_WAITING}"
             return int(next(iter(await db.execute_fetchall(sql, (home,))))[0])
@@ -88,9 +88,9 @@ class SqliteFindings(SqliteAccessLog):
     async def decide_finding(
         self, finding: int, *, board_member: str, verdict: str, reason: str, at: int, after: int
     ) -> str | None:
-        """Add a decision that follows `after`, the last one seen (0: none). Returns None on success, else why not.
+        """Add a decision that follows `after`, the last one the board member saw (0: none).
 
-        A closed finding takes a new decision only in place of one it has.
+        On a closed finding, a decision can be replaced but not added.
         """
 
         async def work(db: aiosqlite.Connection) -> str | None:
@@ -102,7 +102,7 @@ class SqliteFindings(SqliteAccessLog):
                 return "closed"
             if last != after:
                 return "decided meanwhile"
-            # If power fails before the commit nothing was decided; the credits wait on.
+            # If power fails before the commit, nothing was decided and the credits stay on hold.
             await db.execute(_DECIDE_SQL, (finding, board_member, verdict, reason, at))
             return None
 
@@ -125,8 +125,10 @@ def _measure(number: int) -> Measure | None:
     return Measure(number) if number else None
 
 
-def _row(row: Any, words: Sequence[FindingDecision]) -> FindingRow:
+def _row(row: Any, decisions: Sequence[FindingDecision]) -> FindingRow:
     number, day, found_at, closed, closed_at, home, code, measure, first_slot, slots, severity, numbers, sentence = row
     named = tuple((str(name), int(value)) for name, value in json.loads(numbers).items())
     found = NewFinding(home, code, _measure(measure), first_slot, slots, severity, named, sentence)
-    return FindingRow(number, day, found, found_at, closed, closed_at, tuple(w for w in words if w.finding == number))
+    return FindingRow(
+        number, day, found, found_at, closed, closed_at, tuple(d for d in decisions if d.finding == number)
+    )

@@ -1,4 +1,4 @@
-"""Forecasts as issued and the weather behind them, in SQLite."""
+"""Forecasts as issued and the weather they were made with, in SQLite."""
 
 # ruff: noqa: S608 - only constant column lists and question marks are put into SQL here; values are bound.
 
@@ -24,12 +24,12 @@ class SqliteForecasts(SqliteConnections):
     """The ForecastStore slice."""
 
     async def add_forecasts(self, rows: Sequence[ForecastRow]) -> None:
-        """Keep forecasts; one made again for the same target and issue slot replaces the earlier."""
+        """Store forecasts; a new one for the same target and issue slot replaces the old one."""
         lines = [_line(row) for row in rows]
         await self.write(lambda db: db.executemany(_ADD_SQL, lines))
 
     async def latest_forecasts(self, *, issued_by: Slot) -> dict[str, ForecastRow]:
-        """The newest forecast of each target issued not after `issued_by`."""
+        """The newest forecast of each target issued by `issued_by`."""
         sql = f"""SELECT {_COLUMNS} FROM forecast AS f WHERE issued_slot =
             (SELECT max(issued_slot) FROM forecast WHERE target = f.target AND issued_slot <= ?)"""
         async with self.reading() as db:
@@ -37,7 +37,7 @@ class SqliteForecasts(SqliteConnections):
         return {str(row[0]): _forecast(tuple(row)) for row in rows}
 
     async def forecasts_covering(self, target: str, *, slots: range) -> tuple[ForecastRow, ...]:
-        """All forecasts of a target that say something about any of these slots, oldest issue first."""
+        """All forecasts of a target that cover any of these slots, oldest issue first."""
         async with self.reading() as db:
             rows = await db.execute_fetchall(
                 f"SELECT {_COLUMNS} FROM forecast WHERE target = ? AND first_slot < ? AND until_slot > ?"
@@ -47,14 +47,14 @@ class SqliteForecasts(SqliteConnections):
         return tuple(_forecast(tuple(row)) for row in rows)
 
     async def add_weather(self, issued_at: int, *, rows: Sequence[tuple[int, float, float, float]]) -> None:
-        """Keep one issue of the weather service; rows: (hour start unix s, temperature_c, radiation_w_m2, wind_m_s)."""
+        """Store one weather forecast; rows: (hour start unix s, temperature_c, radiation_w_m2, wind_m_s)."""
         lines = [(hour_s, issued_at, temperature, radiation, wind) for hour_s, temperature, radiation, wind in rows]
         await self.write(lambda db: db.executemany("INSERT OR REPLACE INTO weather VALUES (?, ?, ?, ?, ?)", lines))
 
     async def weather_known_at(
         self, at: int, *, first_s: int, until_s: int
     ) -> tuple[tuple[int, int, float, float, float], ...]:
-        """(hour start, issued_at, temperature_c, radiation_w_m2, wind_m_s): newest issue not after `at` per hour."""
+        """(hour start, issued_at, temperature_c, radiation_w_m2, wind_m_s): per hour the newest issued by `at`."""
         async with self.reading() as db:
             rows = await db.execute_fetchall(_WEATHER_SQL, (first_s, until_s, at))
         return tuple((row[0], row[1], row[2], row[3], row[4]) for row in rows)

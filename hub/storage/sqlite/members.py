@@ -1,4 +1,4 @@
-"""Members, homes, agents, invitations and sign-in sessions in SQLite. Only hashes of secrets pass through here."""
+"""Members, homes, agents, invitations and sign-in sessions in SQLite. It sees only hashes of secrets."""
 
 # ruff: noqa: S608 - only constant column lists and question marks are put into SQL here; values are bound.
 
@@ -18,15 +18,15 @@ class SqliteMembers(SqliteConnections):
     """The MemberStore slice."""
 
     async def coop(self) -> Coop:
-        """The co-op of this store. Raises: StoreError when `init` never finished."""
+        """The co-op of this store. Raises: StoreError if `init` never finished."""
         async with self.reading() as db:
             rows = list(await db.execute_fetchall("SELECT id, name, tz, currency FROM coop"))
         if not rows:
-            raise StoreError(f"{self.place}: the store names no co-op; make one with: commonwatt-hub init")
+            raise StoreError(f"{self.place}: the store has no co-op; create one with: commonwatt-hub init")
         return Coop(*rows[0])
 
     async def set_coop(self, coop: Coop) -> None:
-        """Name the co-op. Its id and time zone are for good, and once something is booked its currency too."""
+        """Set the co-op. Its id and time zone can never change, nor its currency once something is booked."""
 
         async def work(db: aiosqlite.Connection) -> None:
             rows = list(await db.execute_fetchall("SELECT id, tz, currency FROM coop"))
@@ -36,7 +36,7 @@ class SqliteMembers(SqliteConnections):
                 )
             if rows and rows[0][2] != coop.currency and list(await db.execute_fetchall("SELECT 1 FROM entry LIMIT 1")):
                 raise StoreConflictError(
-                    f"{self.place}: its books are kept in {rows[0][2]} and cannot go on in {coop.currency};"
+                    f"{self.place}: its books are kept in {rows[0][2]} and cannot change to {coop.currency};"
                     f" set the currency back to {rows[0][2]}"
                 )
             await db.execute(
@@ -48,7 +48,7 @@ class SqliteMembers(SqliteConnections):
         await self.write(work)
 
     async def add_member(self, member: Member, home: Home | None) -> None:
-        """Add a member, and the home when there is one. Raises: StoreConflictError when an id is taken."""
+        """Add a member, with a home if given. Raises: StoreConflictError if an id is taken."""
 
         async def work(db: aiosqlite.Connection) -> None:
             row = (member.id, member.name, member.email, member.language, int(member.is_board), member.joined_at)
@@ -57,7 +57,7 @@ class SqliteMembers(SqliteConnections):
                 if home is not None:
                     await db.execute("INSERT INTO home VALUES (?, ?, ?)", (home.id, home.name, home.member_id))
             except sqlite3.IntegrityError:
-                raise StoreConflictError(f"member {member.id} or its home is already there") from None
+                raise StoreConflictError(f"member {member.id} or its home already exists") from None
 
         await self.write(work)
 
@@ -86,13 +86,13 @@ class SqliteMembers(SqliteConnections):
         return next((Home(*row) for row in rows), None)
 
     async def agents(self) -> tuple[Agent, ...]:
-        """All agents ever enrolled, by id; a revoked one keeps its row, because its messages name it."""
+        """All agents ever enrolled, by id; revoked ones too, because their messages refer to them."""
         async with self.reading() as db:
             rows = await db.execute_fetchall(f"SELECT {_AGENT} FROM agent ORDER BY id")
         return tuple(Agent(*row) for row in rows)
 
     async def add_invite(self, token_hash: bytes, *, home_id: str, expires_at: int) -> None:
-        """Keep an invitation for a home; only the hash of its token is known here."""
+        """Store an invitation for a home; only the hash of its token."""
 
         async def work(db: aiosqlite.Connection) -> None:
             try:
@@ -106,10 +106,10 @@ class SqliteMembers(SqliteConnections):
         await self.write(work)
 
     async def redeem_invite(self, token_hash: bytes, *, agent: Agent, now: int) -> str | None:
-        """Use an invitation once and enrol the agent for its home; returns None on success, else why not.
+        """Use an invitation, once, to enrol the agent for its home.
 
-        Asked again with the same agent (its answer was lost on the way) it says yes again. The agent that spoke for
-        the home before is revoked in the same transaction.
+        If the same agent asks again because the answer was lost, it succeeds again. The home's previous agent is
+        revoked in the same transaction.
         """
 
         async def work(db: aiosqlite.Connection) -> str | None:
@@ -134,7 +134,7 @@ class SqliteMembers(SqliteConnections):
         return await self.write(work)
 
     async def revoke_agent(self, agent_id: str, *, now: int) -> bool:
-        """Stop trusting an agent's key; False when there is no such live agent."""
+        """Stop trusting an agent's key; False if there is no such agent or it is already revoked."""
 
         async def work(db: aiosqlite.Connection) -> bool:
             cursor = await db.execute(
@@ -145,7 +145,7 @@ class SqliteMembers(SqliteConnections):
         return await self.write(work)
 
     async def add_sign_in(self, link_hash: bytes, *, member_id: str, expires_at: int) -> None:
-        """Keep a one-time sign-in link, by its hash."""
+        """Store a one-time sign-in link, by its hash."""
 
         async def work(db: aiosqlite.Connection) -> None:
             try:
@@ -156,7 +156,7 @@ class SqliteMembers(SqliteConnections):
         await self.write(work)
 
     async def redeem_sign_in(self, link_hash: bytes, *, session_hash: bytes, expires_at: int, now: int) -> str | None:
-        """Turn a one-time link into a session; returns the member id, or None when unknown, used or expired."""
+        """Turn a one-time link into a session; returns the member id, or None if it is unknown, used or expired."""
 
         async def work(db: aiosqlite.Connection) -> str | None:
             await db.execute("DELETE FROM sign_in WHERE expires_at < ?", (now,))
@@ -171,7 +171,7 @@ class SqliteMembers(SqliteConnections):
         return await self.write(work)
 
     async def session_member(self, session_hash: bytes, *, now: int) -> Member | None:
-        """Who this session belongs to, or None when it is unknown or over."""
+        """The member of this session, or None if it is unknown or expired."""
         async with self.reading() as db:
             rows = await db.execute_fetchall(
                 f"SELECT {_MEMBER} FROM member WHERE id ="
@@ -181,7 +181,7 @@ class SqliteMembers(SqliteConnections):
         return next((_member(tuple(row)) for row in rows), None)
 
     async def end_session(self, session_hash: bytes) -> None:
-        """Sign out; an unknown session is no error."""
+        """Sign out; an unknown session is not an error."""
 
         async def work(db: aiosqlite.Connection) -> None:
             await db.execute("DELETE FROM session WHERE session_hash = ?", (session_hash,))

@@ -1,4 +1,4 @@
-"""Writes verified messages and their readings to SQLite, and gives the exact bytes back for verification."""
+"""Writes verified messages and their readings to SQLite, and returns the exact bytes for verification."""
 
 # ruff: noqa: S608 - only constant column lists and question marks are put into SQL here; values are bound.
 
@@ -12,7 +12,7 @@ from hub.storage.sqlite.connections import SqliteConnections
 from hub.storage.sqlite.prompts import store_answer
 from protocols.slots import Slot
 
-# A better mark replaces a worse one, an equal one never: what was read first from the meter stands (I2, I5).
+# A better mark replaces a worse one, but not an equal one: what was read from the meter first counts (I2, I5).
 _READING_SQL = """INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (home, measure, slot, span) DO UPDATE SET
     energy_wh = excluded.energy_wh, mark = excluded.mark, gap = excluded.gap
@@ -38,10 +38,10 @@ class SqliteMessages(SqliteConnections):
     """The writing half of the ReadingStore slice."""
 
     async def store_messages(self, messages: Sequence[AcceptedMessage]) -> None:
-        """One durable transaction for all of them; a message already held with the same hash is left as it is.
+        """Store all of them in one durable transaction; a message already stored with the same hash is skipped.
 
-        Raises: StoreConflictError when a message contradicts a held one or leaves a hole in its agent's chain; then
-        nothing of the whole sequence was written.
+        Raises: StoreConflictError if a message contradicts a stored one or leaves a hole in its agent's chain; then
+        none of them was written.
         """
 
         async def work(db: aiosqlite.Connection) -> None:
@@ -52,13 +52,13 @@ class SqliteMessages(SqliteConnections):
         await self.write(work)
 
     async def chain_heads(self) -> dict[str, ChainHead]:
-        """The last message held of each agent."""
+        """The last stored message of each agent."""
         async with self.reading() as db:
             rows = await db.execute_fetchall("SELECT agent, epoch, seq, hash FROM chain_head")
         return {str(row[0]): ChainHead(*row) for row in rows}
 
     async def epoch_head(self, agent: str, *, epoch: int) -> ChainHead | None:
-        """The last message held of one epoch of an agent, an earlier one included; None when none is."""
+        """The last stored message of one epoch of an agent, also an earlier epoch; None if there is none."""
         async with self.reading() as db:
             rows = await db.execute_fetchall(
                 "SELECT agent, epoch, seq, hash FROM message WHERE agent = ? AND epoch = ? ORDER BY seq DESC LIMIT 1",
@@ -67,7 +67,7 @@ class SqliteMessages(SqliteConnections):
         return next((ChainHead(*row) for row in rows), None)
 
     async def refused_numbers(self, *, newest: int) -> tuple[RefusedNumber, ...]:
-        """The newest refused numbers of each agent's epochs, in order."""
+        """The `newest` latest refused numbers of each agent's epochs, in order."""
         async with self.reading() as db:
             rows = await db.execute_fetchall(
                 "SELECT agent, epoch, seq, refused FROM (SELECT agent, epoch, seq, refused, row_number()"
@@ -78,7 +78,7 @@ class SqliteMessages(SqliteConnections):
         return tuple(RefusedNumber(*row) for row in rows)
 
     async def message_hash(self, agent: str, *, epoch: int, seq: int) -> bytes | None:
-        """The hash of one held message, or None."""
+        """The hash of one stored message, or None."""
         async with self.reading() as db:
             rows = await db.execute_fetchall(
                 "SELECT hash FROM message WHERE agent = ? AND epoch = ? AND seq = ?", (agent, epoch, seq)
@@ -98,7 +98,7 @@ class SqliteMessages(SqliteConnections):
         return tuple((row[0], row[1], row[2], row[3], row[4]) for row in rows)
 
     async def count_refusals(self, refusals: Sequence[RefusalCount]) -> None:
-        """Add to the counts; the newest detail replaces the one before."""
+        """Add to the counts; the newest detail replaces the previous one."""
         lines = [(r.agent, r.reason, r.count, r.last_at, r.detail) for r in refusals]
 
         async def work(db: aiosqlite.Connection) -> None:
@@ -107,7 +107,7 @@ class SqliteMessages(SqliteConnections):
         await self.write(work)
 
     async def refusals(self) -> tuple[RefusalCount, ...]:
-        """All counts since the store was made, by agent and reason."""
+        """All counts since the store was created, by agent and reason."""
         async with self.reading() as db:
             rows = await db.execute_fetchall(
                 "SELECT agent, reason, count, last_at, detail FROM refusal ORDER BY agent, reason"
@@ -115,13 +115,13 @@ class SqliteMessages(SqliteConnections):
         return tuple(RefusalCount(*row) for row in rows)
 
     async def received_through(self) -> dict[str, Slot]:
-        """Last slot each agent has a stored batch for (missing key: none yet)."""
+        """The last slot with a stored batch for each agent (missing key: none yet)."""
         async with self.reading() as db:
             rows = await db.execute_fetchall("SELECT agent, last_slot FROM chain_head WHERE last_slot IS NOT NULL")
         return {str(agent): int(slot) for agent, slot in rows}
 
     async def message_count(self) -> int:
-        """How many messages were accepted and are held."""
+        """How many messages are stored."""
         async with self.reading() as db:
             rows = list(await db.execute_fetchall("SELECT coalesce(sum(messages), 0) FROM chain_head"))
         return int(rows[0][0])
@@ -170,12 +170,12 @@ async def _require_same(db: aiosqlite.Connection, message: AcceptedMessage) -> N
     )
     if not rows or rows[0][0] != message.hash:
         raise StoreConflictError(
-            f"agent {message.agent}: message ({message.epoch}, {message.seq}) contradicts the one held"
+            f"agent {message.agent}: message ({message.epoch}, {message.seq}) contradicts the stored one"
         )
 
 
 async def _insert(db: aiosqlite.Connection, messages: Sequence[AcceptedMessage]) -> None:
-    """Messages, readings and heads go in together: after a power cut either all of them are there or none."""
+    """Messages, readings and heads are written together: after a power cut either all of them exist or none."""
     await db.executemany(_MESSAGE_SQL, (_message_row(message) for message in messages))
     await db.executemany(
         _READING_SQL,
@@ -211,7 +211,7 @@ async def _take_answers(db: aiosqlite.Connection, messages: Sequence[AcceptedMes
         if message.answer is None:
             continue
         prompt_id, choice, at = message.answer
-        # An answer that comes too late or twice changes nothing; the signed message is kept as evidence all the same.
+        # An answer that is late or repeated changes nothing; the signed message is stored as evidence anyway.
         await store_answer(db, prompt_id, home=message.home, answer=choice, at=at)
 
 

@@ -1,4 +1,4 @@
-"""Members' objections and the board's decisions in SQLite; triggers refuse any change of a row."""
+"""Members' objections and the board's decisions in SQLite; triggers forbid changing a row."""
 
 from typing import Final
 
@@ -24,23 +24,23 @@ class SqliteObjections(SqliteConnections):
     """The ObjectionStore slice."""
 
     async def add_objection(self, new: NewObjection) -> str | None:
-        """Keep it; returns None on success, else why not (it stands already, too many are open)."""
+        """Add an objection; refused if the line has an open one or the member has too many."""
 
         async def work(db: aiosqlite.Connection) -> str | None:
             waiting = [tuple(row) for row in await db.execute_fetchall(_OPEN_SQL, (new.member,))]
             if (new.month, new.day, new.line) in waiting:
-                return "stands already"
+                return "already open"
             if len(waiting) >= MOST_OPEN:
                 return "too many are open"
             values = (new.member, new.month, new.day, new.line, new.stated, new.statement, new.reason)
-            # If power fails before the commit nothing was said; the member sees no objection and says it again.
+            # If power fails before the commit, there is no objection; the member does not see it and can object again.
             await db.execute(_INSERT_SQL, (*values, new.made_at, new.due_at))
             return None
 
         return await self.write(work)
 
     async def objections(self, *, member: str | None = None) -> tuple[ObjectionRow, ...]:
-        """In the order they were made: of one member, or all."""
+        """The objections of one member, or all, oldest first."""
         async with self.reading() as db:
             rows = await db.execute_fetchall(_ROWS_SQL, (member,))
         return tuple(ObjectionRow(*row) for row in rows)
@@ -48,14 +48,14 @@ class SqliteObjections(SqliteConnections):
     async def decide_objection(
         self, objection: int, *, board_member: str, verdict: str, reason: str, at: int
     ) -> str | None:
-        """The first decision stands; returns None on success, else why not (unknown, decided already)."""
+        """Decide an objection; refused if it is unknown or already decided."""
 
         async def work(db: aiosqlite.Connection) -> str | None:
             if not list(await db.execute_fetchall("SELECT 1 FROM objection WHERE id = ?", (objection,))):
                 return "unknown"
             known = "SELECT 1 FROM objection_decision WHERE objection = ?"
             if list(await db.execute_fetchall(known, (objection,))):
-                return "decided already"
+                return "already decided"
             await db.execute(_DECIDE_SQL, (objection, board_member, verdict, reason, at))
             return None
 

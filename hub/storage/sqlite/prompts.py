@@ -24,7 +24,7 @@ class SqlitePrompts(SqliteConnections):
     """The PromptStore and JobStore slices."""
 
     async def set_appliances(self, home: str, appliances: Sequence[Appliance]) -> None:
-        """Replace what a household told about its appliances."""
+        """Replace a household's appliances."""
         if any(appliance.home != home for appliance in appliances):
             raise ValueError(f"an appliance in the list does not belong to home {home}")
 
@@ -51,13 +51,13 @@ class SqlitePrompts(SqliteConnections):
         await self.write(work)
 
     async def appliances(self) -> tuple[Appliance, ...]:
-        """All appliances, by home in the household's own order."""
+        """All appliances by home, in each household's own order."""
         async with self.reading() as db:
             rows = await db.execute_fetchall(f"SELECT {_APPLIANCE} FROM appliance ORDER BY home, position")
         return tuple(replace(Appliance(*row), is_asked=bool(row[7])) for row in rows)
 
     async def add_prompts(self, prompts: Sequence[PromptRow]) -> None:
-        """Keep new prompts; one already known by its id stays as it is, answer included."""
+        """Store new prompts; one whose id is already stored keeps its values and its answer."""
         lines = [
             (
                 p.id,
@@ -93,7 +93,7 @@ class SqlitePrompts(SqliteConnections):
         return tuple(_prompt(tuple(row)) for row in rows)
 
     async def answer_prompt(self, prompt_id: str, *, home: str, answer: str, at: int) -> str | None:
-        """Returns None on success, else why not (unknown, not yours, too late, already answered otherwise)."""
+        """Refused if the prompt is unknown or another home's, it is too late, or it has a different answer."""
         if answer not in ANSWERS:
             return f"the answer must be one of {', '.join(ANSWERS)}"
 
@@ -103,7 +103,7 @@ class SqlitePrompts(SqliteConnections):
         return await self.write(work)
 
     async def set_measured(self, prompt_id: str, *, measured_wh: int) -> None:
-        """Keep what a prompt was measured to have moved."""
+        """Store how much energy a prompt was measured to have moved."""
 
         async def work(db: aiosqlite.Connection) -> None:
             await db.execute("UPDATE prompt SET measured_wh = ? WHERE id = ?", (measured_wh, prompt_id))
@@ -111,7 +111,7 @@ class SqlitePrompts(SqliteConnections):
         await self.write(work)
 
     async def jobs(self) -> tuple[Job, ...]:
-        """All jobs, the soonest due first."""
+        """All jobs, earliest due time first."""
         async with self.reading() as db:
             rows = await db.execute_fetchall(
                 "SELECT name, due_at, last_run_at, last_error FROM job ORDER BY due_at, name"
@@ -119,7 +119,7 @@ class SqlitePrompts(SqliteConnections):
         return tuple(Job(*row) for row in rows)
 
     async def put_job(self, job: Job) -> None:
-        """Keep a job's due time and how its last run went."""
+        """Store a job's due time and how its last run ended."""
 
         async def work(db: aiosqlite.Connection) -> None:
             await db.execute(
@@ -131,14 +131,14 @@ class SqlitePrompts(SqliteConnections):
 
 
 async def store_answer(db: aiosqlite.Connection, prompt_id: str, *, home: str, answer: str, at: int) -> str | None:
-    """Note an answer inside a running transaction; the same answer again is a success, another one is not."""
+    """Record an answer inside a running transaction; repeating the same answer succeeds, a different one does not."""
     rows = list(
         await db.execute_fetchall(
             "SELECT home, appliance, answer, answer_by_slot FROM prompt WHERE id = ?", (prompt_id,)
         )
     )
     if not rows or rows[0][0] != home:
-        return "there is no such prompt for this home"
+        return "this home has no such prompt"
     _, appliance, given, answer_by_slot = rows[0]
     if given is not None:
         return None if given == answer else "this prompt was already answered"

@@ -1,4 +1,4 @@
-"""Brings a SQLite file to the schema of this program by numbered SQL files, each applied once, pinned by checksum."""
+"""Brings a SQLite file to this program's schema with numbered SQL files, each applied once and checked by checksum."""
 
 import hashlib
 import sqlite3
@@ -24,12 +24,12 @@ class Migration:
 
     @property
     def checksum(self) -> str:
-        """SHA-256 of the step's text, in hexadecimal."""
+        """SHA-256 of the step's text in hexadecimal."""
         return hashlib.sha256(self.sql.encode("utf-8")).hexdigest()
 
 
 def known_migrations() -> tuple[Migration, ...]:
-    """The steps this program carries, in order, numbered from 1 without a hole."""
+    """The steps that come with this program, in order, numbered from 1 without gaps."""
     folder = resources.files("hub.storage.sqlite") / "migrations"
     names = sorted(item.name for item in folder.iterdir() if item.name.endswith(".sql"))
     steps = tuple(
@@ -43,7 +43,7 @@ def known_migrations() -> tuple[Migration, ...]:
 async def migrate(db: aiosqlite.Connection, *, place: str, steps: Sequence[Migration] | None = None) -> None:
     """Apply what is missing, all or nothing.
 
-    Raises: StoreError when the file was written by a newer program or a step was altered after it was applied.
+    Raises: StoreError if the file was written by a newer program or a step was changed after it was applied.
     """
     wanted = known_migrations() if steps is None else tuple(steps)
     await db.execute("BEGIN IMMEDIATE")
@@ -58,7 +58,7 @@ async def migrate(db: aiosqlite.Connection, *, place: str, steps: Sequence[Migra
     except BaseException:
         await db.rollback()
         raise
-    # If power fails before this commit, the file is still at the schema it had before.
+    # If power fails before this commit, the file still has its previous schema.
     await db.commit()
 
 
@@ -70,11 +70,11 @@ def _check_applied(applied: Sequence[tuple[int, str, str]], wanted: Sequence[Mig
         )
     for (number, name, checksum), step in zip(applied, wanted, strict=False):
         if (number, checksum) != (step.number, step.checksum):
-            raise StoreError(f"{place}: schema step {name} is not the one this program carries ({step.name})")
+            raise StoreError(f"{place}: schema step {name} differs from {step.name} of this program")
 
 
 def _statements(sql: str) -> Iterator[str]:
-    """Cut a script at the ends of its statements; a trigger's inner semicolons do not end it."""
+    """Split a script into statements; semicolons inside a trigger do not end it."""
     pending = ""
     for line in sql.splitlines(keepends=True):
         pending += line

@@ -1,4 +1,4 @@
-"""Reads homes' values from SQLite. Every method that returns one first commits its lines in the access log (I12)."""
+"""Reads homes' values from SQLite. Every method that returns values first commits its lines to the access log (I12)."""
 
 import json
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ _COARSE_SQL = """SELECT DISTINCT home FROM reading
 WHERE home IN ({marks}) AND measure = ? AND slot >= ? AND slot < ? AND span > 1"""
 _SUMS_SQL = """SELECT slot, sum(energy_wh), count(*) FROM reading
 WHERE home IN ({marks}) AND measure = ? AND slot >= ? AND slot < ? AND span = 1 AND mark <= 1 GROUP BY slot"""
-# Two texts of numbers for the whole neighbourhood, as fetching each cell as a row would cost twice the time.
+# Two strings of numbers for the whole neighbourhood: fetching each value as a row would take twice as long.
 _SETTLE_SQL = """SELECT group_concat(cell), group_concat(energy_wh) FROM (
     SELECT (slot - ?2) * ?4 + home_list.key AS cell, energy_wh
     FROM json_each(?5) AS home_list CROSS JOIN reading ON home = home_list.value
@@ -48,14 +48,14 @@ class SqliteSeries(SqliteAccessLog):
     async def hood_series(
         self, measures: Sequence[Measure], *, slots: range, access: Access, homes: Sequence[str] | None = None
     ) -> dict[Measure, HoodSeries]:
-        """Sums over homes of measured and derived values, logged for each home that stands behind them."""
+        """Sums of measured and derived values over homes; the access is logged for each home in them."""
         chosen = sorted(set(homes)) if homes is not None else await self._home_ids()
         await self.log_access(access, chosen, fields=_fields(measures), rows=len(slots) * len(measures))
         async with self.reading() as db:
             return {m: await _hood(db, m, slots=slots, homes=chosen) for m in measures}
 
     async def settlement_inputs(self, *, slots: range, access: Access) -> SettlementInputs:
-        """What the meters of all members with a home measured. Only 15-minute counter values settle; all else is -1."""
+        """What the meters of all members with a home measured; all but 15-minute counter values are -1."""
         rows = await self._member_rows()
         measures = (Measure.GRID_EXPORT, Measure.GRID_IMPORT)
         homes = [str(home) for _, home, _ in rows]
@@ -68,27 +68,27 @@ class SqliteSeries(SqliteAccessLog):
         return SettlementInputs(ids, slots.start, surplus_wh, demand_wh, present, message_position=int(newest[0][0]))
 
     async def settlement_members(self, *, slots: range) -> tuple[tuple[str, ...], npt.NDArray[np.bool_]]:
-        """Members with a home in byte order, and who is one in which slot: (slots, members)."""
+        """Members with a home in byte order, and their slots as members: (slots, members)."""
         rows = await self._member_rows()
         return tuple(str(member) for member, _, _ in rows), _membership(rows, slots)
 
     async def first_slot(self) -> Slot | None:
-        """The earliest slot a batch was made for."""
+        """The earliest slot with a stored batch."""
         async with self.reading() as db:
             rows = list(await db.execute_fetchall("SELECT min(last_slot) FROM message WHERE last_slot IS NOT NULL"))
         return None if rows[0][0] is None else int(rows[0][0])
 
     async def newest_messages(self, *, slots: range) -> dict[Slot, int]:
-        """Of each slot that a batch was made for: the position of the newest such message."""
+        """For each slot with a stored batch: the position of the newest one."""
         if not slots:
             return {}
         async with self.reading() as db:
             rows = await db.execute_fetchall(_NEWEST_SQL, (slots.start, slots.stop))
-        # Left out here, as SQLite would look each up a second time to leave it out itself.
+        # Filtered here, because SQLite would look each row up a second time to filter it.
         return {slot: position for slot, position in rows if position is not None}
 
     async def long_intervals(self, home: str, *, slots: range, access: Access) -> tuple[LongIntervalRow, ...]:
-        """Energy of this home known only as totals that touch these slots."""
+        """Energy of this home that is known only as totals, over any of these slots."""
         await self.log_access(access, [home], fields="totals over several quarter hours", rows=len(slots))
         async with self.reading() as db:
             rows = await db.execute_fetchall(

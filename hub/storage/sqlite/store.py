@@ -1,4 +1,4 @@
-"""The whole store on one SQLite file: the slices put together. Only entry points and tests name this class."""
+"""The whole store on one SQLite file: all slices together. Only entry points and tests use this class directly."""
 
 from hub.storage.sqlite.accounts import SqliteAccounts
 from hub.storage.sqlite.attestations import SqliteAttestations
@@ -26,4 +26,4 @@ class SqliteStore(
     SqliteAccounts,
     SqliteFindings,
 ):
-    """Everything of hub.storage.contract.Store; open it with `await SqliteStore.open(path, now=...)`."""
+    """Implements hub.storage.contract.Store; open it with `await SqliteStore.open(path, now=...)`."""

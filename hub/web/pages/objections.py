@@ -79,7 +79,7 @@ def _add_member_pages(app: FastAPI, site: PageContext) -> None:
         reason = _reason(sent.get("reason", ""), visit)
         place = (sent.get("month", ""), sent.get("day", ""), sent.get("line", ""))
         problem = await store.add_objection(await _objection(site, visit, place, reason=reason))
-        if problem == "stands already":
+        if problem == "already open":
             raise PageError(
                 409, visit.words.text("You have already objected to this, and the board has not decided yet.")
             )

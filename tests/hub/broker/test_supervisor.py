@@ -272,7 +272,7 @@ def test_our_password_lines_are_what_mosquitto_passwd_would_write(tmp_path: Path
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "localhost", "::1"])
 def test_the_built_in_broker_serves_this_computer_only(host: str) -> None:
-    with pytest.raises(ValueError, match=r"serves 127\.0\.0\.1 only"):
+    with pytest.raises(ValueError, match=r"listens on 127\.0\.0\.1 only"):
         rumqttd_configuration(host, 1883)
 
 

@@ -96,7 +96,7 @@ def test_an_iban_comes_from_standard_input_too(desk: Desk, monkeypatch: pytest.M
         (IBAN, ["--mandate-signed", "2099-01-01"], "is in the future"),
         (IBAN, ["--mandate-signed", "2026-05-01", "--mandate", "Ä"], "--mandate: expected"),
         (IBAN, ["--mandate", "A"], "--mandate with --mandate-signed"),
-        (IBAN, ["--revoke-mandate"], "no mandate that stands"),
+        (IBAN, ["--revoke-mandate"], "no mandate in force"),
         (IBAN, ["--revoke-mandate", "--mandate-signed", "2026-05-01"], "two letters"),
     ],
 )
@@ -114,7 +114,7 @@ def test_only_the_board_enters_and_only_for_members(desk: Desk) -> None:
     assert "cannot read" in desk.run("--iban-file", str(desk.folder / "none"), code=1)
     assert desk.stored()[0].accounts == ()
     desk.run(*letter, "--mandate-signed", "2026-05-01")
-    assert "stands already" in desk.run(*letter, "--mandate-signed", "2026-05-02", code=1)
+    assert "already has a mandate" in desk.run(*letter, "--mandate-signed", "2026-05-02", code=1)
     assert len(desk.stored()[0].accounts) == 1
 
 

@@ -84,9 +84,9 @@ def test_settling_a_day_keeps_what_is_found_and_the_board_decides_on_it(
     ("words", "why"),
     [
         (("--decide", "1", "accept"), "needs --member ID and --reason"),
-        (("--decide", "x", "accept", "--member", "m01", "--reason", "y"), "no number of a finding"),
+        (("--decide", "x", "accept", "--member", "m01", "--reason", "y"), "no finding has the number"),
         (("--decide", "99", "accept", "--member", "m01", "--reason", "y"), "no such finding"),
-        (("--decide", "1", "maybe", "--member", "m01", "--reason", "y"), "none of accept, reject, estimate"),
+        (("--decide", "1", "maybe", "--member", "m01", "--reason", "y"), "is not one of accept, reject, estimate"),
         (("--decide", "1", "estimate", "--member", "m01", "--reason", "y"), "cannot be decided"),
         (("--decide", "1", "accept", "--member", "m02", "--reason", "y"), "your own home"),
         (("--decide", "1", "accept", "--member", "m03", "--reason", "y"), "only a member of the board"),

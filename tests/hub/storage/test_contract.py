@@ -459,7 +459,7 @@ async def test_the_currency_of_the_books_is_for_good(store: Store) -> None:
     await store.set_coop(replace(COOP, currency="CHF"))
     assert (await store.coop()).currency == "CHF", "nothing is booked yet"
     assert await store.book_run(run("one", entries=1), entries=entries("one", 1, 1))
-    with pytest.raises(StoreConflictError, match="kept in CHF and cannot go on in EUR") as refused:
+    with pytest.raises(StoreConflictError, match="kept in CHF and cannot change to EUR") as refused:
         await store.set_coop(COOP)
     assert "\n" not in str(refused.value)
     assert (await store.coop()).currency == "CHF"
@@ -537,7 +537,7 @@ async def test_the_books_of_a_store_without_a_co_op_are_refused(tmp_path: Path) 
         (tmp_path / name).mkdir()
         bare = await open_backend(tmp_path / name)
         try:
-            with pytest.raises(StoreError, match="names no co-op"):
+            with pytest.raises(StoreError, match="the store has no co-op"):
                 await bare.book_rows()
         finally:
             await bare.close()

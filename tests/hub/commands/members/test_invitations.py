@@ -109,7 +109,7 @@ def test_every_command_on_an_empty_folder_says_how_to_begin(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
     assert run(tmp_path, *arguments) == 1
-    assert "there is no hub here; make one with: commonwatt-hub init" in error_of(capsys)
+    assert "no hub here; create one with: commonwatt-hub init" in error_of(capsys)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -180,13 +180,13 @@ def test_status_tells_how_the_hub_stands(hub: Path, capsys: pytest.CaptureFixtur
 def test_one_hub_at_a_time_runs_on_a_folder(hub: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with running_alone(hub):
         assert run(hub, "run") == 1
-        assert "a hub is running on this folder already" in error_of(capsys)
+        assert "a hub is already running on this folder" in error_of(capsys)
 
 
 def test_a_key_others_can_read_is_refused(hub: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (hub / "hub.key").chmod(0o644)
     assert run(hub, "status") == 1
-    assert "other users can read the hub's key; close it with: chmod 600" in error_of(capsys)
+    assert "other users can read the hub's key; fix it with: chmod 600" in error_of(capsys)
     (hub / "hub.key").chmod(0o600)
     (hub / "hub.key").write_text("nonsense")
     assert run(hub, "status") == 1
@@ -226,7 +226,7 @@ def test_the_hub_lives_by_the_clock_file(hub: Path, tmp_path: Path, capsys: pyte
         (('tz = "Europe/Madrid"', 'tz = "Nowhere"'), "coop.tz: expected a time zone like Europe/Madrid"),
         (("port = 8400", 'port = "8400"'), "web.port: expected a whole number from 0 to 65535"),
         (("port = 8400", "port = 99999"), "web.port: expected a whole number from 0 to 65535"),
-        (("port = 8400", "prot = 8400"), "web.prot: no such setting; known here: host, https, port"),
+        (("port = 8400", "prot = 8400"), "web.prot: no such setting; expected one of host, https, port"),
         (("https = false", "https = 0"), "web.https: expected true or false"),
         (("[web]", "[website]"), "[website]: no such setting"),
         (('kind = "auto"', 'kind = "emqx"'), "broker.kind: expected one of auto, iotcore, mosquitto, external"),
@@ -285,4 +285,4 @@ def test_the_rules_of_hub_toml_may_be_edited_until_the_hub_first_runs(
     assert "changes nothing" not in caplog.text
     edit("buy_micro_per_kwh = 190000", "buy_micro_per_kwh = 180000")
     assert b"190000" in rule()
-    assert caplog.text.count("[rules] was edited after the rulebook had taken its first rule") == 1
+    assert caplog.text.count("[rules] was edited after it became the first rule of the rulebook") == 1

@@ -39,14 +39,14 @@ def test_a_list_is_invited_in_its_order_and_again_adds_nobody(
 
 WRONG = [
     (b"", "line 1: expected the heading"),
-    (HEADING.encode(), "nobody is on the list"),
+    (HEADING.encode(), "the list is empty"),
     (b"name;email;home;since;board\nOne;a@x.org;;;no\n", "line 1: expected the heading"),
     (b"One,a@x.org,h\n", "line 2: 3 fields, expected 5"),
     (b"One,a@x.org,h,31.12.2025,no\n", "line 2: since is '31.12.2025', expected a day"),
     (b"One,a@x.org,h,1492-10-12,no\n", "line 2: since is '1492-10-12', expected a day"),
     (b"One,a@x.org,h,20251231,no\n", "line 2: since is '20251231', expected a day"),
     (b"One,a@x.org,h,,maybe\n", "line 2: board is 'maybe', expected yes or no"),
-    (b"One,a@x.org,h,,no\nTwo,A@X.org,h,,no\n", "A@X.org stands twice"),
+    (b"One,a@x.org,h,,no\nTwo,A@X.org,h,,no\n", "A@X.org is listed twice"),
     (b"One,a@x.org,h,,no\n,b@x.org,h,,no\n", "line 3: name is '', expected a name"),
     (b"One,a@x.org,h,,no\nTwo,nowhere,h,,no\n", "line 3: email is 'nowhere', expected an address"),
     (b'"One\nB",a@x.org,h,,no\n', "line 2: name is 'One\\nB', expected a name"),

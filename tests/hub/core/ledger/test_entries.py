@@ -1,5 +1,6 @@
 """Double entry: zero sums per unit, differences only, replay, and any changed byte found with its position."""
 
+import hashlib
 from dataclasses import dataclass, replace
 from itertools import permutations
 
@@ -171,6 +172,18 @@ def test_an_entry_takes_one_unit_and_sums_to_zero() -> None:
         Entry("Wh", DAY, "r", "a", (Posting("pool", 1, "sold"), Posting("member:a:money", -1, "sold")), "")
     with pytest.raises(ValueError, match="EUR is not a unit"):
         Entry("EUR", DAY, "r", "a", (), "")  # type: ignore[arg-type]
+
+
+def test_the_bytes_of_an_entry_and_its_hash() -> None:
+    fee = (Posting("member:mä:money", -7, "fee"), Posting("coop:fees", 7, "fee"))
+    entry = Entry("nano", DAY, "r", "mä", fee, "c1")
+    canonical = (
+        '{"cites":"c1","day":"2026-11-21","member":"mä","postings":[["fee","member:mä:money",-7],["fee","coop:fees",7]],'
+        '"run":"r","unit":"nano"}'
+    ).encode()
+    assert entry.canonical() == canonical
+    hashed = hashlib.sha256(b"commonwatt ledger entry v1\n" + b"\x01" * 32 + canonical).digest()
+    assert entry_hash(b"\x01" * 32, canonical) == hashed
 
 
 def test_a_seller_and_a_buyer_are_booked_by_hand() -> None:

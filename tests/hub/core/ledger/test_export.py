@@ -101,6 +101,34 @@ def test_beancount_loads_it_and_has_our_balances(rows: list[Row]) -> None:
     assert hashes == {row.position: row.hash.hex() for row in rows}
 
 
+def test_a_transaction_line_by_line() -> None:
+    entry = Entry(
+        "nano", "2026-03-29", "r1", "m-1", (Posting("bank", 5, "paid"), Posting("member:m-1:money", -5, "paid")), "c1"
+    )
+    (row,) = chained([entry])
+    export = BeancountExport("t", "EUR")
+    assert export.add(row).splitlines() == [
+        "",
+        "1970-01-01 open Assets:Bank EUR",
+        "1970-01-01 open Liabilities:Members:M-m-2D1 EUR",
+        '2026-03-29 * "m-1" "nano of 2026-03-29"',
+        "  position: 1",
+        '  run: "r1"',
+        '  cites: "c1"',
+        f'  hash: "{row.hash.hex()}"',
+        "  Assets:Bank  -0.000000005 EUR",
+        '    line: "paid"',
+        "  Liabilities:Members:M-m-2D1  0.000000005 EUR",
+        '    line: "paid"',
+    ]
+    assert "open" not in export.add(row), "an account is opened once"
+    assert export.foot().splitlines() == [
+        "",
+        "2026-03-30 balance Assets:Bank  -0.000000010 ~ 0 EUR",
+        "2026-03-30 balance Liabilities:Members:M-m-2D1  0.000000010 ~ 0 EUR",
+    ]
+
+
 def test_beancount_itself_notices_one_nano_too_much() -> None:
     entry = Entry(
         "nano", "2026-03-29", "r", "m01", (Posting("bank", 5, "x"), Posting("member:m01:money", -5, "x")), "c"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.core.ledger.entries import Entry, LedgerUnit, balances, trial_balance
+from hub.core.ledger.entries import Entry, LedgerUnit, Posting, balances, trial_balance
 from hub.core.ledger.fund_entries import (
     FEE_LINE,
     PPM,
@@ -122,6 +122,31 @@ def test_a_tally_takes_margin_fees_and_energy_but_no_earlier_split() -> None:
     assert tally.books() == YearBooks(0, 4_500_000_000, {}, {})
 
 
+def test_a_tally_adds_up_the_energy_that_members_bought_and_sold() -> None:
+    tally = YearTally()
+    for bought, sold in ((5, 2), (-1, 4)):
+        postings = (
+            Posting("member:m01:energy", bought, "received"),
+            Posting("member:m01:energy", -sold, "sold"),
+            Posting("member:m01:energy", 100, "imported"),
+            Posting("grid-import", -100, "imported"),
+            Posting("pool", sold - bought, "sold"),
+        )
+        tally.add(Entry("Wh", DAY, "run", "m01", postings, ""))
+    margin = (Posting("member:m01:money", -9, "received"), Posting("coop:margin", 9, "received"))
+    tally.add(Entry("nano", DAY, "run", "m01", margin, ""))
+    assert tally.books() == YearBooks(9, 0, {"m01": 4}, {"m01": 6})
+
+
+def test_grants_come_out_of_the_fund_and_may_use_it_up() -> None:
+    entries = book(target_grants({"m01": 7, "m02": 3}, fund_nano=10, members=MEMBERS), lines=("solidarity",))
+    assert balances(entries) == {
+        ("nano", "member:m01:money"): 7,
+        ("nano", "member:m02:money"): 3,
+        ("nano", "coop:solidarity"): -10,
+    }
+
+
 REFUSED = [
     (lambda: target_fees(FeeScale({"full": -1}, "full"), MEMBERS), "negative"),
     (lambda: target_fees(FeeScale({"full": 1.5}, "full"), MEMBERS), "not_integer"),  # type: ignore[dict-item]
@@ -133,6 +158,8 @@ REFUSED = [
     (lambda: target_year_split(YearBooks(-1, 1, {}, {}), SurplusShares(PPM, 0, 0)), "negative"),
     (lambda: target_grants({"m01": 11}, fund_nano=10, members=MEMBERS), "out_of_range"),
     (lambda: target_grants({"m09": 1}, fund_nano=10, members=MEMBERS), "unknown_member"),
+    (lambda: target_grants({"m01": -1}, fund_nano=10, members=MEMBERS), "negative"),
+    (lambda: target_grants({"m01": 1.5}, fund_nano=10, members=MEMBERS), "not_integer"),  # type: ignore[dict-item]
 ]
 
 

@@ -1,4 +1,4 @@
-"""Prompts on measured days: they must not make the day's peak higher, whoever answers, and should use the sun."""
+"""Prompts on measured days: they must not make the day's peak higher, no matter who answers, and should use the sun."""
 
 from dataclasses import dataclass
 

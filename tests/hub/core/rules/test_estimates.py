@@ -65,6 +65,15 @@ def test_a_line_between_the_values_beside_the_gap(given_: tuple[int, ...], fille
     assert estimate_gaps(series(*given_), LINE).energy_wh.tolist() == list(filled)
 
 
+def test_an_estimate_of_nothing_is_an_estimate_all_the_same() -> None:
+    done = estimate_gaps(series(0, -1, 0), LINE)
+    assert (done.energy_wh.tolist(), done.is_estimate.tolist()) == ([0, 0, 0], [False, True, False])
+
+
+def test_a_week_has_672_quarter_hours() -> None:
+    assert WEEK_SLOTS == 7 * 24 * 4
+
+
 def test_without_a_method_every_gap_stays() -> None:
     done = estimate_gaps(series(10, -1, 20), EstimateRule())
     assert done.energy_wh.tolist() == [10, -1, 20]

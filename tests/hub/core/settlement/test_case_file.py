@@ -243,7 +243,24 @@ def test_the_difference_names_members_of_either_result() -> None:
     }
 
 
-def test_no_prices_no_money() -> None:
+def test_the_difference_is_the_new_money_less_the_earlier_money() -> None:
+    """90 Wh were shared before and 50 Wh are now, at a margin of 2 micro per kWh; the sides in whole nano."""
+    prices = {"buy": 5, "sell": 3}
+    rows = [{"s": {"p": wh, "a": 0, "b": 0}, "d": {"a": 100, "b": 0, "p": 0}} for wh in (90, 50)]
+    earlier, later = (case(intervals=[row], prices=prices) for row in rows)
+    assert settle_case(later, settle_case(earlier))["delta"] == {
+        "debit_nano": {"a": -200, "b": 0, "p": 0},
+        "credit_nano": {"a": 0, "b": 0, "p": -120},
+        "coop_margin_nano": -80,
+    }
+
+
+def test_the_largest_integer_is_a_reading() -> None:
+    answer = settle_case(case(intervals=reading(2**53 - 1)))
+    assert answer["totals"]["import"]["a"] == 2**53 - 1 - 90  # type: ignore[index]
+
+
+def test_without_prices_there_is_no_money() -> None:
     table = case()
     del table["prices"]
     money = settle_case(table)["money"]

@@ -34,7 +34,7 @@ async def test_the_last_account_counts_and_another_iban_ends_the_mandate(store: 
     assert await store.add_mandate("m02", signed_on="2026-05-01", made_by="m02", made_at=1) == "no account"
     await store.add_account(new())
     assert await store.add_mandate("m02", signed_on="2026-05-01", made_by="m02", made_at=2) is None
-    assert await store.add_mandate("m02", signed_on="2026-05-01", made_by="m02", made_at=3) == "stands already"
+    assert await store.add_mandate("m02", signed_on="2026-05-01", made_by="m02", made_at=3) == "already in force"
     await store.add_account(new(at=11))
     details = await store.bank_details(["m02"], access=LOOK)
     mandate = details.mandate_of("m02")
@@ -62,7 +62,7 @@ async def test_a_mandate_keeps_the_id_of_its_letter_and_no_two_share_one(store: 
     found = await asyncio.gather(
         *(store.add_mandate("m02", signed_on="2026-05-01", made_by="m02", made_at=n) for n in range(5))
     )
-    assert sorted(map(str, found)) == ["None", *["stands already"] * 4]
+    assert sorted(map(str, found)) == ["None", *["already in force"] * 4]
 
 
 async def test_every_look_stands_in_the_log_of_the_home_it_was_at(store: SqliteStore) -> None:

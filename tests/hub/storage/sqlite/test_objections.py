@@ -28,14 +28,14 @@ def new(line: str = "received", *, member: str = "m02", day: str = "2026-05-03")
 
 async def test_an_objection_comes_back_with_its_decision(store: SqliteStore, tmp_path: Path) -> None:
     assert await store.add_objection(new()) is None
-    assert await store.add_objection(new()) == "stands already"
+    assert await store.add_objection(new()) == "already open"
     assert await store.add_objection(new(day="")) is None
     assert await store.add_objection(new(member="m01")) is None
     (first, _) = await store.objections(member="m02")
     assert (first.line, first.stated, first.verdict, first.decision) == ("received", 1200, None, None)
     assert await store.decide_objection(first.id, board_member="m01", verdict="rejected", reason="no", at=9) is None
     again = await store.decide_objection(first.id, board_member="m01", verdict="accepted", reason="yes", at=10)
-    assert again == "decided already"
+    assert again == "already decided"
     assert await store.decide_objection(99, board_member="m01", verdict="accepted", reason="x", at=9) == "unknown"
     await store.close()
     reopened = await SqliteStore.open(tmp_path / "hub.sqlite", now=lambda: 0.0)
@@ -49,7 +49,7 @@ async def test_an_objection_comes_back_with_its_decision(store: SqliteStore, tmp
 
 async def test_two_at_once_leave_one_and_there_is_an_end_to_it(store: SqliteStore) -> None:
     found = await asyncio.gather(*(store.add_objection(new()) for _ in range(5)))
-    assert sorted(map(str, found)) == ["None", *["stands already"] * 4]
+    assert sorted(map(str, found)) == ["None", *["already open"] * 4]
     for day in range(1, MOST_OPEN):
         assert await store.add_objection(new("sold", day=f"2026-06-{day:02d}")) is None
     assert await store.add_objection(new("debit")) == "too many are open"

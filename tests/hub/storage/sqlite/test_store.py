@@ -21,7 +21,7 @@ async def opened(path: Path) -> SqliteStore:
 
 
 async def test_a_missing_store_is_not_made_by_accident(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="no store here; make one with: commonwatt-hub init"):
+    with pytest.raises(StoreError, match="no store here; create one with: commonwatt-hub init"):
         await opened(tmp_path / "hub.sqlite")
     assert list(tmp_path.iterdir()) == []
 
@@ -37,7 +37,7 @@ async def test_a_file_that_is_no_store_is_refused_in_one_line(tmp_path: Path) ->
 async def test_an_emptied_store_is_never_filled_anew(tmp_path: Path) -> None:
     path = tmp_path / "hub.sqlite"
     path.touch()
-    with pytest.raises(StoreError, match="the store is empty, all it held is gone: put back a copy"):
+    with pytest.raises(StoreError, match="the store is empty, its data is lost: restore it"):
         await SqliteStore.open(path, now=lambda: 1.0)
     assert b"CREATE TABLE" not in path.read_bytes()
 
@@ -77,7 +77,7 @@ async def test_a_newer_or_altered_schema_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(path) as db:
         db.execute("DELETE FROM migration WHERE number = 999")
         db.execute("UPDATE migration SET checksum = 'y' WHERE number = 2")
-    with pytest.raises(StoreError, match="not the one this program carries"):
+    with pytest.raises(StoreError, match="differs from"):
         await opened(path)
 
 
