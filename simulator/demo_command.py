@@ -2,15 +2,17 @@
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from simulator.demo import Demo, DemoError
+from simulator.demo import LIVE_RATE, REST_RATE, Demo, DemoError
+from simulator.demo_ending import StopSignals, has_terminal, is_attended
 from simulator.demo_report import report_lines
 from simulator.demo_walk import say_links, troubles_of, walk
 from simulator.loopback_asking import NoPortError
@@ -23,38 +25,73 @@ PORTS = (8400, 1883)
 def add_demo_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """The options of `demo`."""
     parser = commands.add_parser("demo", help="a whole co-op on this computer: history, one live day, pages to look at")
-    parser.add_argument("--once", action="store_true", help="end by itself, and fail when an invariant does not hold")
+    parser.add_argument("--once", action="store_true", help="end by itself, as without a terminal or with CI set")
     parser.add_argument("--homes", type=int, default=12, help="how many homes (default 12)")
     parser.add_argument("--days", type=int, default=35, help="days of history (default 35)")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same settlement hash (default 1)")
+    parser.add_argument(
+        "--rate", type=_rate, default=LIVE_RATE, help=f"times real speed on the live day (default {LIVE_RATE:.0f})"
+    )
     parser.add_argument("--data", type=Path, metavar="DIR", help="keep everything in this new folder")
     parser.add_argument("--report", type=Path, default=Path(REPORT_FILE), metavar="FILE", help=f"default {REPORT_FILE}")
     parser.set_defaults(run=run_demo)
 
 
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate <= REST_RATE:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, found {text!r}")
+    return rate
+
+
 def run_demo(options: argparse.Namespace) -> int:
-    """0 when all invariants held, 1 when one did not or the demonstration could not go on."""
+    """0 when all invariants held, 1 when one did not or it could not go on, 128 and its number after a signal."""
+    with StopSignals() as signals:
+        status, words = _demonstrate(options, signals)
+    if signals.taken is not None:
+        status, words = 128 + signals.taken, f"ended by {signals.taken.name}, nothing is left running"
+    if words:
+        with suppress(OSError):  # the terminal may be gone
+            print(f"commonwatt-sim: demo: {words}", file=sys.stderr, flush=True)
+    return status
+
+
+def _demonstrate(options: argparse.Namespace, signals: StopSignals) -> tuple[int, str]:
+    """The exit status, and why the demonstration could not go on."""
+    once = options.once or not is_attended(os.environ)
+    if once and not options.once:
+        _say("No terminal, or CI is set: the demonstration ends by itself.")
     with _folder(options.data) as folder:
-        troubles = troubles_of(options.homes, options.days)
-        size = {"homes": options.homes, "history_days": options.days}
         demo: Demo | None = None
         try:
-            demo = Demo(folder, options.seed, **size, say=_say, wanted_ports=PORTS, troubles=troubles)
+            demo = _new_demo(folder, options)
+            signals.then(demo.programs.end)
             with demo.memory:
-                report = walk(demo, once=options.once)
+                report = walk(demo, once=once)
                 holds = _tell(report, options.report)
-                if not options.once:
+                if not once:
                     _serve(demo)
         except (DemoError, NoPortError, ProgramEndedError) as problem:
-            print(f"commonwatt-sim: demo: {problem}", file=sys.stderr)
-            return 1
-        except KeyboardInterrupt:
-            _say("stopped")
-            return 130
+            return 1, str(problem)
         finally:
             if demo is not None:
                 demo.close()
-    return 0 if holds else 1
+    return (0 if holds else 1), ""
+
+
+def _new_demo(folder: Path, options: argparse.Namespace) -> Demo:
+    return Demo(
+        *(folder, options.seed),
+        homes=options.homes,
+        history_days=options.days,
+        say=_say,
+        wanted_ports=PORTS,
+        troubles=troubles_of(options.homes, options.days),
+        live_rate=options.rate,
+    )
 
 
 def _tell(report: dict[str, Any], path: Path) -> bool:
@@ -71,9 +108,10 @@ def _serve(demo: Demo) -> None:
     _say("")
     _say(f"The hub goes on at {demo.hub_url}; each link signs in once. Ctrl-C ends everything.")
     say_links(demo)
-    while True:
+    while has_terminal():
         demo.programs.check()
-        time.sleep(1)
+        time.sleep(0.5)
+    raise DemoError("its terminal is closed")
 
 
 @contextmanager
@@ -90,4 +128,7 @@ def _folder(asked: Path | None) -> Iterator[Path]:
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)
+    try:
+        print(text, flush=True)
+    except OSError as problem:
+        raise DemoError(f"nobody reads what it prints any more ({problem.strerror})") from None
