@@ -64,6 +64,9 @@ def _demonstrate(options: argparse.Namespace, signals: StopSignals) -> tuple[int
     once = options.once or not is_attended(os.environ)
     if once and not options.once:
         _say("No terminal, or CI is set: the demonstration ends by itself.")
+    beside = options.report if options.report.exists() else options.report.parent
+    if not os.access(beside, os.W_OK):
+        return 2, f"--report {options.report} cannot be written: choose another place"
     with _folder(options.data) as folder:
         demo: Demo | None = None
         try:
@@ -95,7 +98,10 @@ def _new_demo(folder: Path, options: argparse.Namespace) -> Demo:
 
 
 def _tell(report: dict[str, Any], path: Path) -> bool:
-    path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    try:
+        path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    except OSError as problem:
+        raise DemoError(f"--report {path} cannot be written: {problem.strerror}") from None
     _say("")
     for line in report_lines(report):
         _say(line)
