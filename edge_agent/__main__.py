@@ -10,12 +10,14 @@ import signal
 import sys
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from edge_agent.settings import Settings, SettingsError, read_settings
+from edge_agent.settings import Settings, read_settings
+from protocols.command_line import OneLineParser
+from protocols.errors import CommonwattError, RequestError, SettingsError
 
 if TYPE_CHECKING:
-    from protocols.consent_rules import ConsentSet
+    from protocols.consent.rules import ConsentSet
 
 TOKEN_MAX_BYTES = 1024
 MAX_LISTED = 100_000
@@ -36,9 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read our lines has gone, as `head` does: the rest goes nowhere, also at the end of the program.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except ReportedError as error:
+    except CommonwattError as error:
         print(f"commonwatt-agent: {error}", file=sys.stderr)
-        return 1
+        return error.exit_status
     except KeyboardInterrupt:
         return 130
 
@@ -53,19 +55,8 @@ CONSENT_HINT = """
 """
 
 
-class ReportedError(Exception):
-    """Something a person must set right, already in one line."""
-
-
-class _OneLineParser(argparse.ArgumentParser):
-    """Says in one line what is wrong with the arguments, and where all of them are told."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; `{self.prog} --help` tells more\n")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = _OneLineParser(
+    parser: argparse.ArgumentParser = OneLineParser(
         prog="commonwatt-agent",
         description="Reads the home's devices, seals what the household's consent lets out, and sends it to the hub.",
     )
@@ -112,25 +103,15 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _settings(options: argparse.Namespace) -> Settings:
-    try:
-        return read_settings(options.config)
-    except SettingsError as error:
-        raise ReportedError(str(error)) from None
-
-
 def _enrol(options: argparse.Namespace) -> int:
-    from edge_agent.enrolment_call import post_to
-    from edge_agent.identity import IdentityError, enrol
+    from edge_agent.uplink.enrolment import post_to
+    from edge_agent.uplink.identity import enrol
 
-    settings = _settings(options)
+    settings = read_settings(options.config)
     coop = options.coop or settings.coop
     if coop is None:
-        raise ReportedError(f"{settings.source}: hub: coop: missing, expected the co-op's id (or give --coop)")
-    try:
-        identity = enrol(settings.data, _token(options.token_file), coop=coop, post=post_to(settings.hub_url))
-    except IdentityError as error:
-        raise ReportedError(str(error)) from None
+        raise RequestError(f"{settings.source}: hub: coop: missing, expected the co-op's id (or give --coop)")
+    identity = enrol(settings.data, _token(options.token_file), coop=coop, post=post_to(settings.hub_url))
     answer = identity.enrolment
     _leave_consent(settings, identity.consent)
     print(f"enrolled as {answer.agent} for home {answer.home} of co-op {answer.coop}")
@@ -140,17 +121,17 @@ def _enrol(options: argparse.Namespace) -> int:
 
 def _leave_consent(settings: Settings, consent: ConsentSet) -> None:
     """The consent of the enrolment as the file the configuration names, for the household to edit; never over one."""
-    from protocols.consent_text import text_of
+    from protocols.consent.text import consent_toml
 
     path = settings.consent
     if path is None or path.exists():
         return
     part = path.with_name(path.name + ".part")
     try:
-        part.write_text(text_of(consent) + CONSENT_HINT, encoding="utf-8")
+        part.write_text(consent_toml(consent) + CONSENT_HINT, encoding="utf-8")
         part.rename(path)
     except OSError as cause:
-        raise ReportedError(f"enrolled, but {path} cannot be written: {cause.strerror}: write it yourself") from None
+        raise RequestError(f"enrolled, but {path} cannot be written: {cause.strerror}: write it yourself") from None
     print(f"what may leave the home stands in {path}")
 
 
@@ -163,29 +144,26 @@ def _token(path: Path | None) -> str:
         return path.read_bytes()[:TOKEN_MAX_BYTES].decode("ascii").strip()
     except (OSError, UnicodeDecodeError) as cause:
         reason = cause.strerror if isinstance(cause, OSError) else "not plain letters and digits"
-        raise ReportedError(f"{path or 'standard input'}: the token cannot be read: {reason}") from None
+        raise RequestError(f"{path or 'standard input'}: the token cannot be read: {reason}") from None
 
 
 def _run(options: argparse.Namespace) -> int:
-    from edge_agent.clock import ClockError, boot_clock, make_clock
-    from edge_agent.identity import IdentityError, load_identity
-    from edge_agent.outbox import OutboxError
-    from edge_agent.program import Program, history_lines
+    from edge_agent.clock import boot_clock, make_clock
+    from edge_agent.program import AgentProgram, history_lines
+    from edge_agent.uplink.identity import load_identity
 
-    settings = _settings(options)
+    settings = read_settings(options.config)
+    clock = make_clock(options.clock)
+    identity = load_identity(settings.data)
+    wanted = _wanted_consent(settings, identity.enrolment.home)
+    # A timeline has no boot: whoever follows one has all its times already.
+    boot = None if options.clock else boot_clock
+    program = AgentProgram(settings, clock, identity, wanted=wanted, boot_clock=boot)
     try:
-        clock = make_clock(options.clock)
-        identity = load_identity(settings.data)
-        wanted = _wanted_consent(settings, identity.enrolment.home)
-        # A timeline has no boot: whoever follows one has all its times already.
-        boot = None if options.clock else boot_clock
-        program = Program(settings, clock, identity, wanted=wanted, boot_clock=boot)
         with history_lines(options.history) as lines:
             asyncio.run(_until_stopped(program.run(lines, name=str(options.history))))
-    except (ClockError, IdentityError, SettingsError, OutboxError) as error:
-        raise ReportedError(str(error)) from None
     except OSError as cause:
-        raise ReportedError(f"cannot go on: {cause}") from None
+        raise RequestError(f"cannot go on: {cause}") from None
     return 0
 
 
@@ -215,17 +193,14 @@ async def _until_stopped(program: Coroutine[Any, Any, None]) -> None:
 
 
 def _read(options: argparse.Namespace) -> int:
-    from edge_agent.fleet import make_fleet
-    from edge_agent.readout import as_json, as_record, as_table, read_once
+    from edge_agent.devices.assembly import make_fleet
+    from edge_agent.devices.readout import as_json, as_record, as_table, read_once
 
-    settings = _settings(options)
-    try:
-        fleet = make_fleet(settings)
-    except SettingsError as error:
-        raise ReportedError(str(error)) from None
+    settings = read_settings(options.config)
+    fleet = make_fleet(settings)
     names = [device.name for device in settings.devices]
     if options.device and options.device not in names:
-        raise ReportedError(f"--device: no device {options.device!r}, expected one of {', '.join(names)}")
+        raise RequestError(f"--device: no device {options.device!r}, expected one of {', '.join(names)}")
     readings, troubles = asyncio.run(read_once(fleet, only=options.device))
     if options.json:
         print(as_json([as_record(device, readout) for device, readout in readings]))
@@ -237,47 +212,35 @@ def _read(options: argparse.Namespace) -> int:
 
 
 def _outbox(options: argparse.Namespace) -> int:
-    from edge_agent.identity import IdentityError, load_enrolment
-    from edge_agent.outbox import OutboxError
-    from edge_agent.outbox_text import outbox_record, outbox_table
-    from edge_agent.outbox_view import overview
+    from edge_agent.outbox.text import outbox_record, outbox_table
+    from edge_agent.outbox.view import read_overview
+    from edge_agent.uplink.identity import load_enrolment
 
-    settings = _settings(options)
-    try:
-        found = overview(settings.data, limit=min(options.limit, MAX_LISTED))
-        print(outbox_record(found) if options.json else outbox_table(found, load_enrolment(settings.data).tz))
-    except (IdentityError, OutboxError) as error:
-        raise ReportedError(str(error)) from None
+    settings = read_settings(options.config)
+    found = read_overview(settings.data, limit=min(options.limit, MAX_LISTED))
+    print(outbox_record(found) if options.json else outbox_table(found, load_enrolment(settings.data).tz))
     return 0
 
 
 def _prompts(options: argparse.Namespace) -> int:
-    from edge_agent.identity import IdentityError, load_enrolment
-    from edge_agent.outbox import OutboxError
-    from edge_agent.outbox_view import prompts
+    from edge_agent.outbox.view import list_prompts
     from edge_agent.prompt_text import prompts_record, prompts_text
+    from edge_agent.uplink.identity import load_enrolment
 
-    settings = _settings(options)
-    try:
-        found = prompts(settings.data)
-        print(prompts_record(found) if options.json else prompts_text(found, load_enrolment(settings.data).tz))
-    except (IdentityError, OutboxError) as error:
-        raise ReportedError(str(error)) from None
+    settings = read_settings(options.config)
+    found = list_prompts(settings.data)
+    print(prompts_record(found) if options.json else prompts_text(found, load_enrolment(settings.data).tz))
     return 0
 
 
 def _answer(options: argparse.Namespace) -> int:
-    from edge_agent.clock import ClockError, make_clock
-    from edge_agent.outbox import OutboxError
-    from edge_agent.outbox_view import leave_answer
-    from protocols.messages import Choice
+    from edge_agent.clock import make_clock
+    from edge_agent.outbox.view import leave_answer
+    from protocols.wire.messages import AnswerChoice
 
-    choice = {"yes": Choice.YES, "no": Choice.NO, "never": Choice.NEVER_APPLIANCE}[options.choice]
-    settings = _settings(options)
-    try:
-        leave_answer(settings.data, options.prompt, choice=choice, now_s=make_clock(options.clock).now())
-    except (ClockError, OutboxError) as error:
-        raise ReportedError(str(error)) from None
+    choice = {"yes": AnswerChoice.YES, "no": AnswerChoice.NO, "never": AnswerChoice.NEVER_APPLIANCE}[options.choice]
+    settings = read_settings(options.config)
+    leave_answer(settings.data, options.prompt, choice=choice, now_s=make_clock(options.clock).now())
     print("noted; the agent sends it as soon as it runs")
     return 0
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 from pathlib import Path
 
+from protocols.errors import ClockFileError
 from protocols.timeline import Clock, parse_timeline
 
 
@@ -14,12 +15,8 @@ def boot_clock() -> float:
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
-class ClockError(ValueError):
-    """The timeline file cannot be followed; one line."""
-
-
 def make_clock(timeline: Path | None) -> Clock:
-    """The real clock, or one that follows this file. Raises ClockError when the file is not a timeline now."""
+    """The real clock, or one that follows this file. Raises ClockFileError when the file is not a timeline now."""
     if timeline is None:
         return Clock(time.time, sleep=asyncio.sleep)
 
@@ -33,7 +30,7 @@ def make_clock(timeline: Path | None) -> Clock:
     try:
         parse_timeline(read_text())
     except OSError as cause:
-        raise ClockError(f"{timeline}: cannot be read: {cause.strerror or cause}") from None
+        raise ClockFileError(f"{timeline}: cannot be read: {cause.strerror or cause}") from None
     except ValueError as cause:
-        raise ClockError(f"{timeline}: {cause}") from None
+        raise ClockFileError(f"{timeline}: {cause}") from None
     return Clock(time.time, read_text=read_text, stamp=stamp, sleep=asyncio.sleep)

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal, InvalidOperation
 
-from edge_agent.metering import FIELDS_OF_ROLE, Metering, Place, Sample
-from edge_agent.run_loop import GROUP, Closing
-from edge_agent.sample_feed import SampleFeed
+from edge_agent.metering.home_meter import FIELDS_OF_ROLE, HomeMeter, MeasuringPoint, Sample
+from edge_agent.metering.sample_feed import SampleFeed
+from edge_agent.run_loop import GROUP, SlotCloser
+from protocols.errors import InputError
 from protocols.recordings import HEADER
 from protocols.slots import SLOT_S, Slot, slot_of, start_of
 
@@ -25,12 +26,12 @@ MAX_VALUE = Decimal(10) ** 15
 POINTS = frozenset(name for fields in FIELDS_OF_ROLE.values() for name in fields) | {"power_w"}
 
 
-class RecordingError(ValueError):
+class RecordingError(InputError):
     """The recording cannot be used; one line that names the row and what was expected."""
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class RecordingRow:
     """One value of a recording."""
 
     at_s: int
@@ -39,7 +40,7 @@ class Row:
     value: Decimal
 
 
-def read_rows(lines: Iterable[str], *, name: str) -> Iterator[Row]:
+def read_rows(lines: Iterable[str], *, name: str) -> Iterator[RecordingRow]:
     """The rows of a recording, checked one by one. Raises RecordingError."""
     numbered = _numbered(lines, name)
     first = next(numbered, (1, ""))[1].strip()
@@ -68,7 +69,7 @@ def _numbered(lines: Iterable[str], name: str) -> Iterator[tuple[int, str]]:
         raise RecordingError(f"{name}: cannot be read after row {number}: {cause}") from None
 
 
-def _row(line: str, where: str) -> Row:
+def _row(line: str, where: str) -> RecordingRow:
     parts = line.strip().split(",") if len(line) <= MAX_LINE else []
     if len(parts) != 4:
         raise RecordingError(f"{where}: expected unix_s,device,point,value")
@@ -81,10 +82,10 @@ def _row(line: str, where: str) -> Row:
         raise RecordingError(f"{where}: expected a whole number of seconds and a decimal number") from None
     if not 0 <= at_s < MAX_AT_S or not number.is_finite() or abs(number) > MAX_VALUE:
         raise RecordingError(f"{where}: time or value is out of range")
-    return Row(at_s, device, point, number)
+    return RecordingRow(at_s, device, point, number)
 
 
-def moments(rows: Iterable[Row]) -> Iterator[tuple[int, dict[str, dict[str, Decimal]]]]:
+def moments(rows: Iterable[RecordingRow]) -> Iterator[tuple[int, dict[str, dict[str, Decimal]]]]:
     """The rows gathered by time: device, point, value."""
     at_s, found = -1, dict[str, dict[str, Decimal]]()
     for row in rows:
@@ -100,29 +101,29 @@ def moments(rows: Iterable[Row]) -> Iterator[tuple[int, dict[str, dict[str, Deci
 class Replay:
     """Drives the meter from a recording."""
 
-    def __init__(self, metering: Metering, *, window_s: int) -> None:
+    def __init__(self, metering: HomeMeter, *, window_s: int) -> None:
         self._feed = SampleFeed(metering, window_s=window_s)
-        self._places: dict[str, list[Place]] = {}
+        self._places: dict[str, list[MeasuringPoint]] = {}
         for place in metering.places:
             self._places.setdefault(place.device, []).append(place)
 
     def feed(self, at_s: int, found: dict[str, dict[str, Decimal]]) -> None:
         """Take one moment of the recording; closes the slots that end at it or ended unseen before."""
-        samples: dict[Place, Sample] = {}
+        samples: dict[MeasuringPoint, Sample] = {}
         for device, points in found.items():
             if device not in self._places:
                 known = ", ".join(self._places)
                 raise RecordingError(f"recording: device {device[:40]!r} is not configured, expected one of {known}")
             made = {place: _sample(place, at_s, points) for place in self._places[device]}
             samples |= {place: sample for place, sample in made.items() if sample is not None}
-        self._feed.take(float(at_s), samples)
+        self._feed.add_samples(float(at_s), samples)
 
     def finish(self, through: Slot) -> None:
         """Close everything up to the boundary where the recording ends."""
         self._feed.miss_through(through)
 
 
-def _sample(place: Place, at_s: int, points: dict[str, Decimal]) -> Sample | None:
+def _sample(place: MeasuringPoint, at_s: int, points: dict[str, Decimal]) -> Sample | None:
     counters: dict[str, int | None] = {
         name: int(points[name].to_integral_value(rounding=ROUND_FLOOR))
         for name in FIELDS_OF_ROLE[place.role]
@@ -139,13 +140,17 @@ def _whole(power: Decimal) -> int:
 
 
 async def replay(
-    rows: Iterable[Row], *, make: Callable[[Slot], tuple[Metering, Closing]], window_s: int, stored: Callable[[], None]
+    rows: Iterable[RecordingRow],
+    *,
+    make: Callable[[Slot], tuple[HomeMeter, SlotCloser]],
+    window_s: int,
+    stored: Callable[[], None],
 ) -> int:
     """Put a whole recording into the outbox in groups; returns the last boundary's time.
 
     `make` gives the meter and the closing that begin at a slot. Raises RecordingError.
     """
-    parts: tuple[Replay, Closing] | None = None
+    parts: tuple[Replay, SlotCloser] | None = None
     slot_seen, at_s = 0, 0
     for at_s, found in moments(rows):
         if parts is None:
@@ -163,7 +168,7 @@ async def replay(
     return start_of(slot_of(at_s)) if parts else 0
 
 
-async def _store(closing: Closing, stored: Callable[[], None]) -> None:
+async def _store(closing: SlotCloser, stored: Callable[[], None]) -> None:
     """Until everything is kept: a recording can wait, a live meter cannot."""
     if await closing.store_finished():
         stored()

@@ -5,12 +5,12 @@ Decides and stores; the file's text is handed in.
 
 from __future__ import annotations
 
-from edge_agent.identity import Identity
-from edge_agent.outbox import Outbox
-from edge_agent.sealing import consent_notice
-from edge_agent.settings import SettingsError
-from protocols.consent_rules import ConsentSet, decode_consent, encode_consent
-from protocols.consent_text import parse_consent
+from edge_agent.outbox.store import Outbox
+from edge_agent.uplink.identity import Identity
+from edge_agent.uplink.sealing import seal_consent_notice
+from protocols.consent.rules import ConsentSet, decode_consent, encode_consent
+from protocols.consent.text import parse_consent
+from protocols.errors import SettingsError
 
 
 def read_consent(text: str, *, name: str, home: str) -> ConsentSet:
@@ -39,6 +39,6 @@ async def consent_in_force(
         )
     if kept is None or consent != held:
         # The hub knows the consent of the enrolment; of any other it must hear before the first batch under it.
-        notice = None if consent == identity.consent else consent_notice(identity.signer, consent)
+        notice = None if consent == identity.consent else seal_consent_notice(identity.signer, consent)
         await outbox.append_consent(consent.version, encode_consent(consent), notice=notice, now_s=now_s)
     return consent

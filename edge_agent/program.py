@@ -12,34 +12,36 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edge_agent.boot_readings import BootReadings, Moment
-from edge_agent.buses import Bus, Pace
-from edge_agent.fleet import make_fleet
-from edge_agent.history import LONGEST_HOLE_S, RecordingError, Row, read_rows, replay
+from edge_agent.devices.assembly import make_fleet
+from edge_agent.devices.boot_readings import BootReadings, TimedSamples
+from edge_agent.devices.buses import Bus, ReadingPace
+from edge_agent.history import LONGEST_HOLE_S, RecordingRow, read_rows, replay
 from edge_agent.household import consent_in_force
-from edge_agent.identity import Identity
-from edge_agent.metering import Metering, read_checkpoint
-from edge_agent.outbox import Outbox, OutboxError
-from edge_agent.outbox_file import open_outbox
-from edge_agent.run_loop import Closing, Parts, forget, send_answers
-from edge_agent.sample_feed import SampleFeed
-from edge_agent.sealing import Gate, sealed_again
-from edge_agent.settings import Settings, SettingsError
-from edge_agent.trusted_time import (
+from edge_agent.metering.home_meter import HomeMeter, read_checkpoint
+from edge_agent.metering.sample_feed import SampleFeed
+from edge_agent.metering.trusted_time import (
     BootClock,
-    Bounds,
-    Found,
+    ClockBounds,
+    TrustedTime,
     first_slot,
     gap_of_absence,
     is_synchronised,
     trusted_now,
 )
-from edge_agent.uplink import Uplink
-from protocols.consent_rules import ConsentSet
+from edge_agent.outbox.messages import OutboxError
+from edge_agent.outbox.opening import open_outbox
+from edge_agent.outbox.store import Outbox
+from edge_agent.run_loop import LoopParts, SlotCloser, forget, send_answers
+from edge_agent.settings import Settings
+from edge_agent.uplink.identity import Identity
+from edge_agent.uplink.mqtt_link import Uplink
+from edge_agent.uplink.sealing import ConsentFilter, reseal_message
+from protocols.consent.rules import ConsentSet
+from protocols.errors import InputError, SettingsError
 from protocols.quantities import Gap
-from protocols.readings import ClockTrust
-from protocols.slots import SLOT_S, Slot, iso, slot_of, start_of
+from protocols.slots import SLOT_S, Slot, format_slot, slot_of, start_of
 from protocols.timeline import Clock
+from protocols.wire.readings import ClockTrust
 
 log = logging.getLogger("commonwatt.agent")
 
@@ -48,7 +50,7 @@ HOLE_INTERVALS = 2.5
 """A derived energy bridges at most this many polling intervals without a sample."""
 
 
-class Program:
+class AgentProgram:
     """One run of the agent. Settings that cannot work are refused when it is made."""
 
     def __init__(
@@ -87,8 +89,13 @@ class Program:
                 name=settings.consent.name if settings.consent else "consent",
                 now_s=now_s,
             )
-            parts = Parts(
-                self._clock, self._identity.signer, Gate(consent), outbox, settings.keep_days, self._is_synchronised
+            parts = LoopParts(
+                self._clock,
+                self._identity.signer,
+                ConsentFilter(consent),
+                outbox,
+                settings.keep_days,
+                self._is_synchronised,
             )
             try:
                 rows = None if recording is None else read_rows(recording, name=name)
@@ -99,7 +106,7 @@ class Program:
                 for link, _ in self._fleet:
                     await link.close()
 
-    async def _work(self, parts: Parts, uplink: Uplink, recording: Iterable[Row] | None) -> None:
+    async def _work(self, parts: LoopParts, uplink: Uplink, recording: Iterable[RecordingRow] | None) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(uplink.run())
             tasks.create_task(send_answers(parts, uplink.wake))
@@ -109,39 +116,39 @@ class Program:
                 tasks.create_task(work)
             tasks.create_task(forget(parts))
 
-    async def _replay(self, parts: Parts, rows: Iterable[Row], uplink: Uplink) -> None:
+    async def _replay(self, parts: LoopParts, rows: Iterable[RecordingRow], uplink: Uplink) -> None:
         kept = await parts.outbox.checkpoint()
         resumed = read_checkpoint(kept) if kept else None
 
-        def make(first: Slot) -> tuple[Metering, Closing]:
+        def make(first: Slot) -> tuple[HomeMeter, SlotCloser]:
             next_slot, bases = resumed or (first, {})
-            metering = Metering(self._places, next_slot=next_slot, longest_hole_s=LONGEST_HOLE_S, bases=bases)
-            return metering, Closing(parts, metering)
+            metering = HomeMeter(self._places, next_slot=next_slot, longest_hole_s=LONGEST_HOLE_S, bases=bases)
+            return metering, SlotCloser(parts, metering)
 
         log.info("sending the recording through the meter")
         through_s = await replay(rows, make=make, window_s=self._settings.boundary_window_s, stored=uplink.wake)
-        log.info("recording: everything up to %s is in the outbox", iso(slot_of(through_s)))
+        log.info("recording: everything up to %s is in the outbox", format_slot(slot_of(through_s)))
 
-    async def _live(self, parts: Parts, uplink: Uplink) -> list[Coroutine[Any, Any, None]]:
+    async def _live(self, parts: LoopParts, uplink: Uplink) -> list[Coroutine[Any, Any, None]]:
         """The tasks of a live agent, going on where the last batch ended."""
         settings = self._settings
         kept = await parts.outbox.checkpoint()
         resumed, bases = read_checkpoint(kept) if kept else (None, {})
         signed_s = float((await parts.outbox.receipted()).signed_at)
-        found, moments = await self._time(Bounds(start_of(resumed) if resumed else 0.0, signed_s))
+        found, moments = await self._time(ClockBounds(start_of(resumed) if resumed else 0.0, signed_s))
         begun_s = moments[0].at_s if moments else None
         next_slot, left_out = first_slot(found.now_s, resumed, begun_s=begun_s)
         if left_out:
             log.warning("the agent was off for so long that %d slots get no message of their own", left_out)
         hole_s = max(HOLE_INTERVALS * settings.interval_s, SLOT_S / 3)
-        metering = Metering(self._places, next_slot=next_slot, longest_hole_s=hole_s, bases=bases)
+        metering = HomeMeter(self._places, next_slot=next_slot, longest_hole_s=hole_s, bases=bases)
         if kept is None:
             await parts.outbox.append([], now_s=found.now_s, checkpoint=metering.first_checkpoint())
-        closing = Closing(parts, metering)
+        closing = SlotCloser(parts, metering)
         if moments:
             await self._fill_back(moments, metering, closing=closing, trust=found.trust)
             uplink.wake()
-        pace = Pace(settings.interval_s, settings.boundary_window_s)
+        pace = ReadingPace(settings.interval_s, settings.boundary_window_s)
         readers = [
             Bus(
                 link,
@@ -164,7 +171,7 @@ class Program:
         )
         return [*(reader.run() for reader in readers), closing.run(uplink.wake)]
 
-    async def _time(self, bounds: Bounds) -> tuple[Found, list[Moment]]:
+    async def _time(self, bounds: ClockBounds) -> tuple[TrustedTime, list[TimedSamples]]:
         """The time once it can be believed, and what was read meanwhile."""
         finding = trusted_now(self._clock, bounds, is_synchronised=self._is_synchronised, boot_clock=self._boot_clock)
         boot_clock = self._boot_clock
@@ -179,12 +186,12 @@ class Program:
         return found, readings.on_wall_clock(found.now_s, found.boot_s) if found.waited else []
 
     async def _fill_back(
-        self, moments: list[Moment], metering: Metering, *, closing: Closing, trust: ClockTrust
+        self, moments: list[TimedSamples], metering: HomeMeter, *, closing: SlotCloser, trust: ClockTrust
     ) -> None:
         """Give the readings taken before the time was known their slots."""
         feed, missed = SampleFeed(metering, window_s=self._settings.boundary_window_s), Gap.AGENT_OFF
         for moment in moments:
-            feed.take(moment.at_s, moment.samples, missed)
+            feed.add_samples(moment.at_s, moment.samples, missed)
             missed = Gap.DEVICE_SILENT
         await closing.store_finished(ClockTrust.BACKFILLED if trust is ClockTrust.TRUSTED else trust)
         log.info("the time is known: %d readings taken before got their slots", len(moments))
@@ -199,7 +206,7 @@ class Program:
             broker=(enrolment.broker_host, enrolment.broker_port),
             now=self._clock.now,
             monotonic=time.monotonic,
-            reseal=partial(sealed_again, self._identity.signer),
+            reseal=partial(reseal_message, self._identity.signer),
         )
 
 
@@ -225,8 +232,6 @@ def history_lines(path: Path | None) -> Iterator[Iterable[str] | None]:
 def _reported(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """The one error a person can do something about, or the group itself when it is a fault of the program."""
     for error in group.exceptions:
-        if isinstance(error, RecordingError):
-            return SettingsError(str(error))
-        if isinstance(error, SettingsError | OutboxError):
+        if isinstance(error, InputError | OutboxError):
             return error
     return group

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from edge_agent.local_time import LocalTime
-from edge_agent.outbox_text import refusal_words
-from edge_agent.outbox_view import Asked
-from protocols.messages import PromptNotice
+from edge_agent.outbox.text import refusal_words
+from edge_agent.outbox.view import PromptStatus
 from protocols.slots import start_of
+from protocols.wire.messages import PromptNotice
 
 _CHOICES = {"yes": "yes", "no": "no", "never_appliance": "never for this appliance"}
 _WAYS = {
@@ -22,14 +22,14 @@ _WAYS = {
 _MIN_SHOWN_WH = 50
 
 
-def prompts_text(found: Sequence[Asked], tz: str) -> str:
+def prompts_text(found: Sequence[PromptStatus], tz: str) -> str:
     """Each prompt with its times here, its reasons, and what became of the answer."""
     if not found:
         return "no prompts yet"
     return "\n\n".join(_one(asked, LocalTime(tz)) for asked in found)
 
 
-def prompts_record(found: Sequence[Asked]) -> str:
+def prompts_record(found: Sequence[PromptStatus]) -> str:
     """The same for programs; times are slots and Unix seconds."""
     return json.dumps(
         [
@@ -40,7 +40,7 @@ def prompts_record(found: Sequence[Asked]) -> str:
     )
 
 
-def _one(asked: Asked, local: LocalTime) -> str:
+def _one(asked: PromptStatus, local: LocalTime) -> str:
     prompt = asked.prompt
     lines = [
         f"{prompt.prompt_id}  {prompt.appliance.replace('_', ' ')}, {_kwh(prompt.energy_wh)}",
@@ -56,7 +56,7 @@ def _run(first: int, last: int, local: LocalTime) -> str:
     return f"{local.moment(start_of(first))} to {local.clock(start_of(last + 1))}"
 
 
-def _answer(asked: Asked, local: LocalTime) -> str:
+def _answer(asked: PromptStatus, local: LocalTime) -> str:
     if asked.choice is None or asked.given_at is None:
         return f"none from here; asked for by {local.moment(asked.prompt.answer_by)}"
     way = _WAYS[asked.way or "given"]

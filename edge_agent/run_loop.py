@@ -12,13 +12,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from edge_agent.left_out import LeftOut
-from edge_agent.metering import ClosedSlot, Metering
-from edge_agent.outbox import Outbox, OutboxError, Sealing
-from edge_agent.sealing import Gate, Made, Signer, answer
-from protocols.readings import MAX_DEVICES, ClockTrust, DeviceState
-from protocols.slots import iso
+from edge_agent.metering.home_meter import ClosedSlot, HomeMeter
+from edge_agent.outbox.dropped_slots import DroppedSlots
+from edge_agent.outbox.messages import OutboxError, SealMessage
+from edge_agent.outbox.store import Outbox
+from edge_agent.uplink.sealing import AgentSigner, BatchContext, ConsentFilter, seal_answer
+from protocols.slots import format_slot
 from protocols.timeline import Clock
+from protocols.wire.readings import MAX_DEVICES, ClockTrust, DeviceState
 
 log = logging.getLogger("commonwatt.agent")
 
@@ -28,7 +29,7 @@ GROUP = 96
 MAX_PENDING = 2 * GROUP
 
 
-class Reader(Protocol):
+class BusReader(Protocol):
     """A connection with its devices, read until cancelled."""
 
     async def run(self) -> None: ...
@@ -36,12 +37,12 @@ class Reader(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class LoopParts:
     """What the loop works with. `is_synchronised` asks whether the system's clock is set from outside."""
 
     clock: Clock
-    signer: Signer
-    gate: Gate
+    signer: AgentSigner
+    consent_filter: ConsentFilter
     outbox: Outbox
     keep_days: int
     is_synchronised: Callable[[], bool]
@@ -54,26 +55,26 @@ class _Finished:
     closed: ClosedSlot
     checkpoint: bytes
     states: list[DeviceState]
-    made: Made
+    made: BatchContext
 
 
-class Closing:
+class SlotCloser:
     """Takes slots as the meter finishes them and puts their batches into the outbox, in order, in groups.
 
     While the outbox takes nothing, MAX_PENDING slots wait in memory; of those before them only totals are kept, and
     their batches say that there was no room. `left_out` counts them since the start. `is_stuck`: the last try failed.
     """
 
-    def __init__(self, parts: Parts, metering: Metering) -> None:
+    def __init__(self, parts: LoopParts, metering: HomeMeter) -> None:
         self._parts = parts
         self._metering = metering
-        self._sealed: list[tuple[Sealing, bytes]] = []
-        self._left_out = LeftOut()
+        self._sealed: list[tuple[SealMessage, bytes]] = []
+        self._left_out = DroppedSlots()
         self._left_out_through: _Finished | None = None
         self._waiting: deque[_Finished] = deque()
         self.is_stuck = False
         self.left_out = 0
-        self.readers: Sequence[Reader] = ()
+        self.readers: Sequence[BusReader] = ()
         self.event = asyncio.Event()
 
     async def run(self, wake: Callable[[], None]) -> None:
@@ -88,7 +89,7 @@ class Closing:
         """Seal and store every finished slot; whether anything was stored. `trust`: of the clock, if not its own."""
         states = [state for reader in self.readers for state in reader.states()][:MAX_DEVICES]
         made = self._made(trust)
-        while finished := self._metering.finished():
+        while finished := self._metering.next_closed_slot():
             self._waiting.append(_Finished(*finished, states, made))
         stored = False
         while self._sealed or self._waiting or self._left_out:
@@ -99,20 +100,20 @@ class Closing:
             self._sealed, stored = [], True
         return stored
 
-    def _seal_next(self) -> list[tuple[Sealing, bytes]]:
+    def _seal_next(self) -> list[tuple[SealMessage, bytes]]:
         """A group of batches in order. Slots without room go all at once: one checkpoint stands behind them."""
         group = []
         if through := self._left_out_through:
             group = [(self._batch(closed, through), through.checkpoint) for closed in self._left_out.slots()]
             log.warning("%d slots were left out for want of room; the hub is told so", len(self._left_out))
-            self._left_out, self._left_out_through = LeftOut(), None
+            self._left_out, self._left_out_through = DroppedSlots(), None
         while self._waiting and len(group) < GROUP:
             finished = self._waiting.popleft()
             group.append((self._batch(finished.closed, finished), finished.checkpoint))
         return group
 
-    def _batch(self, closed: ClosedSlot, of: _Finished) -> Sealing:
-        return self._parts.gate.batch(self._parts.signer, closed, devices=of.states, made=of.made)
+    def _batch(self, closed: ClosedSlot, of: _Finished) -> SealMessage:
+        return self._parts.consent_filter.batch(self._parts.signer, closed, devices=of.states, made=of.made)
 
     async def _store(self) -> bool:
         group = self._sealed
@@ -132,23 +133,23 @@ class Closing:
         while len(self._waiting) > MAX_PENDING:
             self._left_out_through = self._waiting.popleft()
             if not self._left_out:
-                first = iso(self._left_out_through.closed.slot)
+                first = format_slot(self._left_out_through.closed.slot)
                 log.error("memory is full too: slots from %s on are left out, only totals are kept", first)
             self._left_out.add(self._left_out_through.closed)
             self.left_out += 1
 
-    def _made(self, trust: ClockTrust | None) -> Made:
+    def _made(self, trust: ClockTrust | None) -> BatchContext:
         if trust is None:
             trust = ClockTrust.TRUSTED if self._parts.is_synchronised() else ClockTrust.ESTIMATED
-        return Made(self._parts.outbox.boot, trust, int(self._parts.clock.now()))
+        return BatchContext(self._parts.outbox.boot, trust, int(self._parts.clock.now()))
 
 
-async def send_answers(parts: Parts, wake: Callable[[], None]) -> None:
+async def send_answers(parts: LoopParts, wake: Callable[[], None]) -> None:
     """Pick up the answers that were left beside the running agent, until cancelled."""
     while True:
         try:
             for prompt_id, choice, at in await parts.outbox.given_answers():
-                sealing = answer(parts.signer, prompt_id, choice=choice, at=at)
+                sealing = seal_answer(parts.signer, prompt_id, choice=choice, at=at)
                 await parts.outbox.append_answer(prompt_id, sealing, choice=choice, at=at, now_s=parts.clock.now())
                 wake()
         except OutboxError as error:
@@ -156,7 +157,7 @@ async def send_answers(parts: Parts, wake: Callable[[], None]) -> None:
         await asyncio.sleep(ANSWERS_EVERY_S)
 
 
-async def forget(parts: Parts) -> None:
+async def forget(parts: LoopParts) -> None:
     """Delete what the hub signed for long enough ago, until cancelled."""
     while True:
         try:

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 from urllib.parse import parse_qs, urlsplit
 
-from protocols.map_fields import Fields
-from protocols.map_model import MapError, RoleName, Sign
-from protocols.topics import is_id
+from protocols.errors import SettingsError
+from protocols.maps.fields import TomlFields
+from protocols.maps.model import MapError, RoleName, Sign
+from protocols.wire.topics import is_id
 
 MAX_SETTINGS_BYTES = 64 * 1024
 ROLES: tuple[RoleName, ...] = get_args(RoleName)
@@ -21,10 +22,6 @@ SIGNS: tuple[Sign, ...] = get_args(Sign)
 CONNECT_EXPECTED = "'tcp://host:port', 'rtu+tcp://host:port' or 'rtu:///dev/name?baud=9600&parity=N'"
 
 Wire = Literal["tcp", "rtu+tcp", "rtu"]
-
-
-class SettingsError(ValueError):
-    """The configuration cannot be used; the message names file, key and what was expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +89,7 @@ def parse_settings(text: bytes, *, name: str, folder: Path) -> Settings:
     """The settings in this TOML text. `name` is how complaints call the file. Raises SettingsError."""
     table = parse_toml(text, name)
     try:
-        return _settings(Fields(name, table), name=name, folder=folder)
+        return _settings(TomlFields(name, table), name=name, folder=folder)
     except MapError as complaint:
         raise SettingsError(str(complaint)) from None
 
@@ -105,7 +102,7 @@ def parse_toml(text: bytes, name: str) -> dict[str, Any]:
         raise SettingsError(f"{name}: not valid TOML: {cause}".splitlines()[0]) from None
 
 
-def _settings(top: Fields, *, name: str, folder: Path) -> Settings:
+def _settings(top: TomlFields, *, name: str, folder: Path) -> Settings:
     hub, poll, outbox = top.table("hub"), top.table("poll"), top.table("outbox")
     settings = Settings(
         source=name,
@@ -126,7 +123,7 @@ def _settings(top: Fields, *, name: str, folder: Path) -> Settings:
     return settings
 
 
-def _url(hub: Fields) -> str:
+def _url(hub: TomlFields) -> str:
     url = hub.text("url")
     if not _is_url(url):
         shown = "one with a name or password" if "@" in url else url
@@ -153,7 +150,7 @@ def _is_address(text: str, host: str | None) -> bool:
     return is_name and text.isprintable() and " " not in text
 
 
-def _coop(hub: Fields) -> str | None:
+def _coop(hub: TomlFields) -> str | None:
     if not hub.has("coop"):
         return None
     coop = hub.text("coop")
@@ -162,7 +159,7 @@ def _coop(hub: Fields) -> str | None:
     return coop
 
 
-def _devices(top: Fields) -> tuple[DeviceSettings, ...]:
+def _devices(top: TomlFields) -> tuple[DeviceSettings, ...]:
     devices = tuple(_device(fields) for fields in top.tables("device"))
     if not devices:
         raise MapError(f"{top.where}: device: missing, expected at least one [[device]]")
@@ -174,7 +171,7 @@ def _devices(top: Fields) -> tuple[DeviceSettings, ...]:
     return devices
 
 
-def _device(fields: Fields) -> DeviceSettings:
+def _device(fields: TomlFields) -> DeviceSettings:
     name = fields.text("name")
     if not is_id(name):
         raise fields.wrong("name", "1 to 32 of a-z, 0-9 and -", name)
@@ -193,7 +190,7 @@ def _device(fields: Fields) -> DeviceSettings:
     return device
 
 
-def _roles(fields: Fields) -> tuple[RoleName, ...]:
+def _roles(fields: TomlFields) -> tuple[RoleName, ...]:
     if not fields.has("role"):
         raise MapError(f"{fields.where}: role: missing, expected one of {', '.join(ROLES)}")
     found = fields.raw("role")
@@ -206,7 +203,7 @@ def _roles(fields: Fields) -> tuple[RoleName, ...]:
     return roles
 
 
-def _endpoint(fields: Fields) -> Endpoint:
+def _endpoint(fields: TomlFields) -> Endpoint:
     found = fields.text("connect")
     try:
         return parse_endpoint(found)

@@ -10,15 +10,12 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
-from typing import NoReturn
 
-from hub.clock import ClockFileError, open_clock
-from hub.core.written_days import read_day
-from hub.hub_folder import FolderError
-from hub.identity import IdentityError
-from hub.progress import Progress
-from hub.settings import SettingsError
-from hub.storage.failures import StoreError
+from hub.console.progress import Progress
+from hub.core.local_dates import parse_day
+from hub.folder.clock import open_clock
+from protocols.command_line import OneLineParser
+from protocols.errors import CommonwattError, RequestError
 
 FAILED = 1
 INTERRUPTED = 130
@@ -31,21 +28,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     command: Callable[[argparse.Namespace], int] = options.command
-    from hub.broker import BrokerProblem
-    from hub.commands import CommandError
-
-    one_liners = (CommandError, SettingsError, IdentityError, FolderError, StoreError, ClockFileError, BrokerProblem)
     try:
         return command(options)
-    except one_liners as error:
+    except CommonwattError as error:
         print(f"commonwatt-hub: {error}", file=sys.stderr)
-        return FAILED
+        return error.exit_status
     except KeyboardInterrupt:
         return INTERRUPTED
 
 
 def _init(options: argparse.Namespace) -> int:
-    from hub.commands import init_hub
+    from hub.commands.members.invitations import init_hub
     from hub.storage.records import Coop
 
     coop = Coop(options.coop, options.name, options.tz, options.currency)
@@ -74,14 +67,14 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _invite(options: argparse.Namespace) -> int:
-    from hub.commands import CommandError, invite
+    from hub.commands.members.invitations import invite
 
     if options.list is not None:
         if options.board or any(part is not None for part in _person(options)):
-            raise CommandError("invite: --list FILE names everybody; leave out what names one person")
+            raise RequestError("invite: --list FILE names everybody; leave out what names one person")
         return _invite_list(options)
     if options.member is None or options.email is None:
-        raise CommandError("invite: give --member NAME and --email ADDRESS, or --list FILE")
+        raise RequestError("invite: give --member NAME and --email ADDRESS, or --list FILE")
     made = asyncio.run(
         invite(
             options.data,
@@ -108,7 +101,7 @@ def _person(options: argparse.Namespace) -> tuple[object, ...]:
 
 
 def _invite_list(options: argparse.Namespace) -> int:
-    from hub.invite_list import invite_list
+    from hub.commands.members.invite_list import invite_list
 
     clock = open_clock(options.clock)
     everybody = asyncio.run(invite_list(options.data, options.list, language=options.language, clock=clock))
@@ -118,7 +111,7 @@ def _invite_list(options: argparse.Namespace) -> int:
 
 
 def _sign_in(options: argparse.Namespace) -> int:
-    from hub.commands import sign_in_links
+    from hub.commands.members.invitations import sign_in_links
 
     links = asyncio.run(sign_in_links(options.data, member_ids=options.member, clock=open_clock(options.clock)))
     for member, link in zip(options.member, links, strict=True):
@@ -127,7 +120,7 @@ def _sign_in(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    from hub.commands import status_lines, status_of
+    from hub.commands.members.invitations import status_lines, status_of
 
     status = asyncio.run(status_of(options.data, clock=open_clock(options.clock)))
     print(json.dumps(status) if options.json else status_lines(status), end="\n" if options.json else "")
@@ -135,24 +128,23 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _settle(options: argparse.Namespace) -> int:
-    from hub.commands import CommandError
-    from hub.settle_command import run_settle_command
+    from hub.commands.trials.settle_case import run_settle_command
 
     of_hub = (options.data, options.day, options.month, options.kind, options.decision)
     if options.case is not None:
         if options.preview or any(part is not None for part in of_hub):
-            raise CommandError("settle: --case FILE stands alone or with --previous; leave out what belongs to a hub")
+            raise RequestError("settle: --case FILE stands alone or with --previous; leave out what belongs to a hub")
         return run_settle_command(options.case, options.previous, as_json=options.json, out=sys.stdout, err=sys.stderr)
     if options.previous is not None:
-        raise CommandError("settle: --previous FILE goes with --case FILE")
+        raise RequestError("settle: --previous FILE goes with --case FILE")
     if options.kind is not None or options.preview or options.decision is not None:
-        from hub.month_command import run_month
+        from hub.commands.month import run_month
 
         return run_month(options)
-    from hub.board_commands import days_of_month
+    from hub.commands.board import days_of_month
 
     if options.data is None or (options.day is None) == (options.month is None):
-        raise CommandError("settle: give --case FILE, or --data DIR with --day DAY or --month MONTH")
+        raise RequestError("settle: give --case FILE, or --data DIR with --day DAY or --month MONTH")
     days = tuple(options.day) if options.day is not None else days_of_month(options.month)
     asyncio.run(_print_settled(options, days))
     return 0
@@ -160,7 +152,7 @@ def _settle(options: argparse.Namespace) -> int:
 
 async def _print_settled(options: argparse.Namespace, days: Sequence[date]) -> None:
     """Each day as it is booked, so that a refusal later in the month hides none of them."""
-    from hub.board_commands import settle_days, settled_line
+    from hub.commands.board import settle_days, settled_line
 
     async with contextlib.aclosing(settle_days(options.data, days=days, clock=open_clock(options.clock))) as rows:
         async for row in rows:
@@ -168,18 +160,18 @@ async def _print_settled(options: argparse.Namespace, days: Sequence[date]) -> N
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from hub.board_commands import verify_hub, verify_lines
+    from hub.commands.board import verify_hub, verify_lines
 
     progress = Progress(sys.stderr)
     clock = open_clock(options.clock)
-    found = asyncio.run(verify_hub(options.data, clock=clock, only=options.only, tell=progress.tell))
+    found = asyncio.run(verify_hub(options.data, clock=clock, only=options.only, tell=progress.report))
     progress.end()
     print(json.dumps(found) if options.json else verify_lines(found), end="\n" if options.json else "")
     return 0 if found["ok"] else FAILED
 
 
 def _report(options: argparse.Namespace) -> int:
-    from hub.board_commands import report_hub
+    from hub.commands.board import report_hub
 
     last = options.to or options.first
     report = asyncio.run(report_hub(options.data, first=options.first, last=last, clock=open_clock(options.clock)))
@@ -189,7 +181,7 @@ def _report(options: argparse.Namespace) -> int:
 
 def _day(text: str) -> date:
     try:
-        return read_day(text)
+        return parse_day(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a day like 2026-11-21") from None
 
@@ -202,21 +194,21 @@ def _port(text: str) -> int:
 
 # Commands with a module of their own: name, module, needs --data, words. The module loads only when it is called.
 _ROOMS = (
-    ("runs", "hub.runs_command", True, "list runs of months, what falls due and which days are marked for it"),
-    ("approve", "hub.approve_command", True, "approve a run of a month as a board member, or publish it"),
-    ("bills", "hub.bills_command", True, "list the bills and credit notes a run of a month brings, or would bring"),
-    ("funds", "hub.funds_command", True, "book a month's fees, a year's surplus or grants from a voted plan"),
-    ("trial-balance", "hub.trial_balance_command", True, "sum every account: the ledger must come to zero"),
-    ("ledger", "hub.ledger_command", True, "write the ledger as beancount text, CSV or JSON"),
-    ("statement", "hub.statement_command", True, "write a member's statement of a month with all that checks it"),
-    ("what-if", "hub.what_if_command", True, "try a sharing rule on settled days; nothing is booked"),
-    ("fairness", "hub.fairness_command", True, "report what members added to sharing beside what they got"),
-    ("findings", "hub.findings_command", True, "say what is wrong with a day's readings"),
-    ("account", "hub.account_command", True, "enter or show a member's bank account and direct-debit mandate"),
-    ("payments", "hub.payments_command", True, "pay out and collect what is due, and book what the bank did"),
-    ("bank-file", "hub.bank_command", None, "write a bank file (SEPA) of payouts or collections"),
-    ("grid-file", "hub.grid_command", None, "write, read or compare grid operators' files"),
-    ("presets", "hub.presets_command", None, "list the sharing rules of countries, ready to fill in"),
+    ("runs", "hub.commands.runs", True, "list runs of months, what falls due and which days are marked for it"),
+    ("approve", "hub.commands.approve", True, "approve a run of a month as a board member, or publish it"),
+    ("bills", "hub.commands.bills", True, "list the bills and credit notes a run of a month brings, or would bring"),
+    ("funds", "hub.commands.funds", True, "book a month's fees, a year's surplus or grants from a voted plan"),
+    ("trial-balance", "hub.commands.trial_balance", True, "sum every account: the ledger must come to zero"),
+    ("ledger", "hub.commands.ledger", True, "write the ledger as beancount text, CSV or JSON"),
+    ("statement", "hub.commands.statement", True, "write a member's statement of a month with all that checks it"),
+    ("what-if", "hub.commands.trials.what_if", True, "try a sharing rule on settled days; nothing is booked"),
+    ("fairness", "hub.commands.trials.fairness", True, "report what members added to sharing beside what they got"),
+    ("findings", "hub.commands.findings", True, "say what is wrong with a day's readings"),
+    ("account", "hub.commands.account", True, "enter or show a member's bank account and direct-debit mandate"),
+    ("payments", "hub.commands.payments", True, "pay out and collect what is due, and book what the bank did"),
+    ("bank-file", "hub.commands.bank_file", None, "write a bank file (SEPA) of payouts or collections"),
+    ("grid-file", "hub.commands.grid_file", None, "write, read or compare grid operators' files"),
+    ("presets", "hub.commands.trials.presets", None, "list the sharing rules of countries, ready to fill in"),
 )
 
 
@@ -233,15 +225,8 @@ def _add_rooms(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", 
             parser.set_defaults(command=module.run)
 
 
-class _OneLineParser(argparse.ArgumentParser):
-    """Says in one line what is wrong with the arguments, and where all of them are told."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; `{self.prog} --help` tells more\n")
-
-
 def _parser(called: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = _OneLineParser(prog="commonwatt-hub", description="The hub of an energy co-op.")
+    parser: argparse.ArgumentParser = OneLineParser(prog="commonwatt-hub", description="The hub of an energy co-op.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_init(commands)
     run = _command(commands, "run", _run, "run the hub: broker, intake, timetable and pages")

@@ -1,29 +1,29 @@
 """The timetable of this hub: which job runs when. Each job is a room of its own; here they are only put in order."""
 
-from hub.core.signed_document import Signer
-from hub.forecast_job import ForecastJob, Worker
-from hub.plates import quality_look
-from hub.prompt_job import PromptEffectJob, PromptJob, SendPrompt
-from hub.settings import HubSettings
+from hub.core.ledger.signed_document import Signer
+from hub.folder.settings import HubSettings
+from hub.forecasts.job import Forecaster, ForecastJob
+from hub.forecasts.weather import WeatherJob, WeatherSource
+from hub.prompts.job import PromptEffectJob, PromptJob, SendPrompt
+from hub.quality.nameplate_limits import make_quality_check
 from hub.settlement_job import SettlementJob
 from hub.storage.contract import Store
 from hub.timetable import PlannedJob, daily, hourly
-from hub.weather import Place, WeatherJob
 
 
 def planned_jobs(
-    store: Store, *, settings: HubSettings, worker: Worker, send_prompt: SendPrompt, key: Signer
+    store: Store, *, settings: HubSettings, worker: Forecaster, send_prompt: SendPrompt, key: Signer
 ) -> tuple[PlannedJob, ...]:
     """Each hour weather, then the forecast that needs it, then the prompts that need the forecast; each night the
     day that closed is settled and the months that are due, then what prompts brought is measured."""
     weather = settings.weather
-    place = None if weather is None else Place(weather.url, weather.latitude, weather.longitude)
+    place = None if weather is None else WeatherSource(weather.url, weather.latitude, weather.longitude)
     tz = settings.coop.tz
     place_deg = None if weather is None else (weather.latitude, weather.longitude)
     forecast = ForecastJob(store, worker=worker, tz=tz, place_deg=place_deg)
     prompts = PromptJob(store, forecasts=forecast, send=send_prompt, tz=tz)
-    look = quality_look(settings)
-    settlement = SettlementJob(store, tz=tz, calendar=settings.calendar, key=key, look=look)
+    quality_check = make_quality_check(settings)
+    settlement = SettlementJob(store, tz=tz, calendar=settings.calendar, key=key, quality_check=quality_check)
     return (
         PlannedJob("weather", hourly(4), WeatherJob(store, place=place)),
         PlannedJob("forecast", hourly(5), forecast),

@@ -9,33 +9,33 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from hub.broker import BrokerProcess, plan_broker
-from hub.broker_link import BrokerLink, Delivery
-from hub.core.tax_terms import TaxTerms
-from hub.enrolment import Enrolment
-from hub.fairness_desk import FairnessDesk
-from hub.finding_decisions import FindingDesk
-from hub.forecast_worker import ForecastWorker
-from hub.hub_folder import BROKER_NAME, running_alone, write_running
-from hub.intake import Intake
-from hub.outgoing import PromptSender
-from hub.payment_desk import PaymentDesk
+from hub.board.run_service import RunService
+from hub.broker.connection import BrokerLink, Delivery
+from hub.broker.supervisor import BrokerProcess, plan_broker
+from hub.core.payments.tax_terms import TaxTerms
+from hub.folder.opening import open_hub
+from hub.folder.paths import BROKER_NAME, running_alone, write_running
+from hub.folder.settings import HubSettings, load_settings
+from hub.folder.tax_settings import load_tax_terms
+from hub.forecasts.worker import ForecastWorker
+from hub.intake.receiver import Intake
+from hub.money.order_service import PaymentService
 from hub.planned_jobs import planned_jobs
-from hub.program import open_hub
-from hub.run_desk import RunDesk
-from hub.settings import HubSettings, load_settings
-from hub.statements import StatementDesk
+from hub.prompts.delivery import PromptSender
+from hub.quality.decisions import FindingService
+from hub.statements.months import StatementService
 from hub.storage.contract import Store
-from hub.storage.failures import StoreError
-from hub.tax_settings import load_tax_terms
+from hub.storage.errors import StoreError
 from hub.timetable import Timetable
-from hub.trial_desk import TrialDesk
+from hub.trials.fairness_service import FairnessService
+from hub.trials.what_if_service import TrialService
+from hub.trust.enrolment import Enrolment
 from hub.web.app import build_app
-from hub.web.parts import HubParts
-from hub.web_server import serve_web
-from protocols.slots import iso, slot_of
+from hub.web.frame.services import HubParts
+from hub.web.server import serve_web
+from protocols.slots import format_slot, slot_of
 from protocols.timeline import Clock
-from protocols.topics import up_filters
+from protocols.wire.topics import up_filters
 
 log = logging.getLogger(__name__)
 
@@ -88,12 +88,12 @@ class Hub:
         )
         parts = HubParts(
             *(self._store, self._clock, settings.coop, enrol, self.status),
-            statements=StatementDesk(self._store, key=self._key),
-            runs=RunDesk(self._store, calendar=settings.calendar, key=self._key, terms=self._tax_terms),
-            payments=PaymentDesk(self._store, key=self._key),
-            trials=TrialDesk(self._store),
-            fairness=FairnessDesk(self._store),
-            findings=FindingDesk(self._store),
+            statements=StatementService(self._store, key=self._key),
+            runs=RunService(self._store, calendar=settings.calendar, key=self._key, terms=self._tax_terms),
+            payments=PaymentService(self._store, key=self._key),
+            trials=TrialService(self._store),
+            fairness=FairnessService(self._store),
+            findings=FindingService(self._store),
             secure_cookies=settings.web.https,
             bank=settings.bank,
         )
@@ -127,7 +127,7 @@ class Hub:
             refused[row.reason] = refused.get(row.reason, 0) + row.count
         now_s = self._clock.now()
         return {
-            "now": iso(slot_of(now_s)),
+            "now": format_slot(slot_of(now_s)),
             "now_s": now_s,
             "received_through": await self._store.received_through(),
             "jobs_due": self._timetable.jobs_due,

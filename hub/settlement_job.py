@@ -6,14 +6,14 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from hub.core.month_runs import MonthRun, why_not_make
-from hub.core.refusal import Refusal
-from hub.core.run_calendar import RunCalendar, days_of, month_name, month_of, months_between
-from hub.core.signed_document import Signer
-from hub.quality_findings import Look
-from hub.settlement_days import ACCESS, SettlementStores, read_rule, settle_day
-from hub.settlement_runs import first_day, marked_days, month_runs, settle_month
-from hub.timetable import JobProblem
+from hub.books.days import ACCESS, SettlementStores, read_rule, settle_day
+from hub.books.runs import first_day, marked_days, month_runs, settle_month
+from hub.core.ledger.month_runs import MonthRun, run_obstacle
+from hub.core.ledger.run_calendar import RunCalendar, days_of, month_name, month_of, months_between
+from hub.core.ledger.signed_document import Signer
+from hub.core.rules.input_checks import RejectedInputError
+from hub.quality.findings import QualityCheck
+from hub.timetable import JobError
 
 __all__ = ["ACCESS", "SettlementJob", "SettlementStores", "days_due", "read_rule", "settle_day"]
 
@@ -26,7 +26,7 @@ LOOK_DAYS: Final = 15 * 31
 class SettlementJob:
     """Each night: the day that closed, the days never settled and those with late readings; then the months due.
 
-    `look` finds what is wrong with readings of closed days before these are settled. Without a key the days stay
+    `quality_check` finds what is wrong with readings of closed days before they are settled. Without a key the days are
     unsigned until a run that has one, and no month is run.
     """
 
@@ -37,28 +37,30 @@ class SettlementJob:
         tz: str,
         calendar: RunCalendar = EVERY_WEEKDAY,
         key: Signer | None = None,
-        look: Look | None = None,
+        quality_check: QualityCheck | None = None,
     ) -> None:
-        self._store, self._tz, self._calendar, self._key, self._look = store, tz, calendar, key, look
+        self._store, self._tz, self._calendar, self._key = store, tz, calendar, key
+        self._quality_check = quality_check
 
     async def __call__(self, due_s: int) -> None:
         """Idempotent: the same readings and rule book nothing.
 
-        Raises: JobProblem naming the first day or month that was refused; the others are settled all the same.
+        Raises: JobError naming the first day or month that was refused; the others are settled all the same.
         """
         today = datetime.fromtimestamp(due_s, UTC).astimezone(ZoneInfo(self._tz)).date()
-        if self._look is not None:
-            await self._look(self._store, await looked_days(self._store, last_day=today - timedelta(days=1)), at=due_s)
+        if self._quality_check is not None:
+            checked = await checked_days(self._store, last_day=today - timedelta(days=1))
+            await self._quality_check(self._store, checked, at=due_s)
         refused: list[str] = []
         for day in await days_due(self._store, last_day=today - timedelta(days=1)):
             try:
                 await settle_day(self._store, day=day, made_at=due_s, key=self._key)
-            except Refusal as refusal:
+            except RejectedInputError as refusal:
                 refused.append(f"{day}: {refusal}")
         if self._key is not None:
             refused += await self._settle_months(today, made_at=due_s, key=self._key)
         if refused:
-            raise JobProblem(f"settlement of {refused[0]} ({len(refused)} day(s) or month(s) refused)")
+            raise JobError(f"settlement of {refused[0]} ({len(refused)} day(s) or month(s) refused)")
 
     async def _settle_months(self, today: date, *, made_at: int, key: Signer) -> list[str]:
         """Every run of every month that is due and not made, in order; those refused are returned."""
@@ -68,18 +70,18 @@ class SettlementJob:
             for kind in self._calendar.due_kinds(month, today=today):
                 runs = await month_runs(self._store)
                 is_made = any((run.month, run.kind) == (month_name(month), kind) for run in runs)
-                if is_made or why_not_make(kind, month, runs=runs, calendar=self._calendar, today=today):
+                if is_made or run_obstacle(kind, month, runs=runs, calendar=self._calendar, today=today):
                     continue
                 try:
                     run = await settle_month(self._store, month=month, kind=kind, made_at=made_at, key=key)
-                except Refusal as refusal:
+                except RejectedInputError as refusal:
                     refused.append(f"{kind} of {month_name(month)}: {refusal}")
                     break
                 log.info("run %s of %s is made and waits for the board's approval", run.kind, run.month)
         return refused
 
 
-async def looked_days(store: SettlementStores, *, last_day: date) -> tuple[date, ...]:
+async def checked_days(store: SettlementStores, *, last_day: date) -> tuple[date, ...]:
     """The closed days that a run can still change: those of the last months until the closing run."""
     first = await first_day(store)
     count = 0 if first is None else min((last_day - first).days + 1, LOOK_DAYS)

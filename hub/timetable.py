@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from hub.storage.contract import JobStore
 from hub.storage.records import Job
+from protocols.errors import CommonwattError
 from protocols.timeline import Clock
 
 log = logging.getLogger(__name__)
@@ -19,7 +20,7 @@ log = logging.getLogger(__name__)
 ERROR_CHARS_MAX = 200
 
 
-class JobProblem(Exception):
+class JobError(CommonwattError):
     """A job could not do its work for a reason a person should read; it is tried again at its next due time."""
 
 
@@ -32,7 +33,7 @@ class PlannedJob:
     run: Callable[[int], Awaitable[None]]
 
 
-class Due(Protocol):
+class TimetableStatus(Protocol):
     """What the status page asks of a timetable."""
 
     @property
@@ -115,7 +116,7 @@ class Timetable:
         problem = ""
         try:
             await job.run(due_s)
-        except JobProblem as error:
+        except JobError as error:
             problem = str(error)[:ERROR_CHARS_MAX]
             log.warning("%s: %s", job.name, problem)
         except Exception as error:  # a broken job must not stop the others; it is logged whole and kept for the board

@@ -42,12 +42,12 @@ def day_of(slot: Slot, tz: str) -> date:
     return datetime.fromtimestamp(start_of(slot), _zone(tz)).date()
 
 
-def iso(slot: Slot) -> str:
+def format_slot(slot: Slot) -> str:
     """The beginning of a slot as 'YYYY-MM-DDTHH:MMZ'."""
     return datetime.fromtimestamp(start_of(slot), UTC).strftime("%Y-%m-%dT%H:%MZ")
 
 
-def parse_iso(text: str) -> Slot:
+def parse_slot(text: str) -> Slot:
     """The slot that begins at 'YYYY-MM-DDTHH:MMZ'; the exact inverse of `iso`.
 
     Raises: ValueError for any other form, or a minute at which no slot begins.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
-def table(rows: Iterable[tuple[str, ...]]) -> list[str]:
+def format_table(rows: Iterable[tuple[str, ...]]) -> list[str]:
     """Rows with columns as wide as their longest word; the first row is the head."""
     found = list(rows)
     widths = [max(len(row[column]) for row in found) for column in range(len(found[0]))]

@@ -5,12 +5,12 @@ import logging
 import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import NoReturn
 
-from simulator.agent_files import HUB_URL, INTERVAL_S
-from simulator.demo_command import add_demo_command
-from simulator.families import FAMILIES, family_map
-from simulator.problems import SimulatorProblem
+from protocols.command_line import OneLineParser
+from protocols.errors import CommonwattError
+from simulator.commands.demo import add_demo_command
+from simulator.files.agent import HUB_URL, INTERVAL_S
+from simulator.world.families import FAMILIES, family_map
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,22 +21,15 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
     try:
         return int(options.run(options) or 0)
-    except SimulatorProblem as problem:
-        print(f"commonwatt-sim: {problem}", file=sys.stderr)
-        return 2
+    except CommonwattError as error:
+        print(f"commonwatt-sim: {error}", file=sys.stderr)
+        return error.exit_status
     except KeyboardInterrupt:
         return 130
 
 
-class _OneLineParser(argparse.ArgumentParser):
-    """Says in one line what is wrong with the arguments, and where all of them are told."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; `{self.prog} --help` tells more\n")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = _OneLineParser(
+    parser: argparse.ArgumentParser = OneLineParser(
         prog="commonwatt-sim", description="A simulated street of homes that speaks real Modbus."
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -94,19 +87,19 @@ def _add_history(parser: argparse.ArgumentParser) -> None:
 
 def _run_device(options: argparse.Namespace) -> None:
     family_map(options.family)
-    from simulator.device_command import run_device
+    from simulator.commands.device import run_device
 
     run_device(options)
 
 
 def _run_street(options: argparse.Namespace) -> None:
-    from simulator.street_command import run_street
+    from simulator.commands.street import run_street
 
     run_street(options)
 
 
 def _run_history(options: argparse.Namespace) -> None:
-    from simulator.street_command import run_history
+    from simulator.commands.street import run_history
 
     run_history(options)
 

@@ -25,7 +25,7 @@ MEASURES: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Sums:
+class MeasureSums:
     """One measure over contiguous slots. Units: Wh. Shape: both (slots,); `homes` is how many reported."""
 
     energy_wh: NDArray[np.int64]
@@ -44,7 +44,7 @@ class Neighbourhood:
     wind_wh: Floats
 
 
-def paint(sums: Mapping[Measure, Sums], *, slots: int) -> Neighbourhood:
+def estimate_neighbourhood(sums: Mapping[Measure, MeasureSums], *, slots: int) -> Neighbourhood:
     """The neighbourhood of these slots, scaled to all homes that usually report.
 
     In each slot a measure's sum is multiplied by (usual homes / reporting homes), the usual number being the most
@@ -62,7 +62,7 @@ def paint(sums: Mapping[Measure, Sums], *, slots: int) -> Neighbourhood:
     )
 
 
-def _scaled(sums: Sums | None, slots: int) -> Floats:
+def _scaled(sums: MeasureSums | None, slots: int) -> Floats:
     if sums is None or not sums.homes.any():
         return np.zeros(slots)
     usual = int(sums.homes[-7 * 96 :].max()) or int(sums.homes.max())

@@ -6,7 +6,7 @@ Times are UTC unix seconds (`_at`), or slots.
 from dataclasses import asdict, dataclass
 
 from protocols.quantities import Measure
-from protocols.slots import Slot, iso
+from protocols.slots import Slot, format_slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class FindingRow:
             **asdict(found),
             "measure": None if found.measure is None else found.measure.code,
             "numbers": dict(found.numbers),
-            "from": iso(found.first_slot),
+            "from": format_slot(found.first_slot),
             "found_at": self.found_at,
             "waiting": self.is_waiting,
             "closed": self.closed,

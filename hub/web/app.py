@@ -7,22 +7,22 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
-from hub.web.account_pages import add_account_pages
-from hub.web.board_pages import add_board_pages
-from hub.web.credit_pages import add_credit_pages
-from hub.web.entrance import add_entrance
-from hub.web.fairness_pages import add_fairness_pages
-from hub.web.finding_pages import add_finding_pages
-from hub.web.guard import CalmErrors, PageError, SecurityHeaders
-from hub.web.member_pages import add_member_pages
-from hub.web.objection_pages import add_objection_pages
-from hub.web.parts import HubParts
-from hub.web.payment_pages import add_payment_pages
-from hub.web.run_pages import add_run_pages
-from hub.web.sign_in import SignInNeeded
-from hub.web.site import Site
-from hub.web.statement_pages import add_statement_pages
-from hub.web.what_if_pages import add_what_if_pages
+from hub.web.frame.guard import ErrorPages, PageError, SecurityHeaders
+from hub.web.frame.services import HubParts
+from hub.web.frame.sign_in import SignInNeededError
+from hub.web.pages.account import add_account_pages
+from hub.web.pages.board import add_board_pages
+from hub.web.pages.credits import add_credit_pages
+from hub.web.pages.fairness import add_fairness_pages
+from hub.web.pages.findings import add_finding_pages
+from hub.web.pages.members import add_member_pages
+from hub.web.pages.objections import add_objection_pages
+from hub.web.pages.payments import add_payment_pages
+from hub.web.pages.runs import add_run_pages
+from hub.web.pages.sign_in import add_sign_in_pages
+from hub.web.pages.statements import add_statement_pages
+from hub.web.pages.what_if import add_what_if_pages
+from hub.web.rendering import PageContext
 
 _SENTENCES: Final = {
     404: "There is no such page.",
@@ -36,8 +36,8 @@ _BROKEN: Final = "The hub made a mistake while drawing this page. Nothing of you
 def build_app(parts: HubParts) -> FastAPI:
     """The application over these parts; it starts nothing and opens no port."""
     app = FastAPI(title=parts.coop.name, docs_url=None, redoc_url=None, openapi_url=None)
-    site = Site(parts)
-    add_entrance(app, site)
+    site = PageContext(parts)
+    add_sign_in_pages(app, site)
     add_member_pages(app, site)
     add_credit_pages(app, site)
     add_statement_pages(app, site)
@@ -50,13 +50,13 @@ def build_app(parts: HubParts) -> FastAPI:
     add_board_pages(app, site)
     add_run_pages(app, site)
     _add_error_pages(app, site)
-    app.add_middleware(CalmErrors, answer=lambda request: _error_page(site, request, status=500, sentence=_BROKEN))
+    app.add_middleware(ErrorPages, answer=lambda request: _error_page(site, request, status=500, sentence=_BROKEN))
     app.add_middleware(GZipMiddleware, minimum_size=500)
     app.add_middleware(SecurityHeaders)
     return app
 
 
-def _add_error_pages(app: FastAPI, site: Site) -> None:
+def _add_error_pages(app: FastAPI, site: PageContext) -> None:
     async def sign_in_needed(request: Request, _error: Exception) -> Response:
         if _wants_json(request):
             return JSONResponse({"error": "Sign in first."}, status_code=401)
@@ -71,7 +71,7 @@ def _add_error_pages(app: FastAPI, site: Site) -> None:
         sentence = _SENTENCES.get(error.status_code, "The hub cannot answer this request.")
         return _error_page(site, request, status=error.status_code, sentence=sentence)
 
-    app.add_exception_handler(SignInNeeded, sign_in_needed)
+    app.add_exception_handler(SignInNeededError, sign_in_needed)
     app.add_exception_handler(PageError, page_error)
     app.add_exception_handler(HTTPException, http_error)
 
@@ -80,7 +80,7 @@ def _wants_json(request: Request) -> bool:
     return request.url.path.endswith(".json") or request.url.path.startswith("/api/")
 
 
-def _error_page(site: Site, request: Request, *, status: int, sentence: str) -> Response:
+def _error_page(site: PageContext, request: Request, *, status: int, sentence: str) -> Response:
     if _wants_json(request):
         return JSONResponse({"error": sentence}, status_code=status)
     return site.plain_page("error.html", status=status, sentence=sentence)

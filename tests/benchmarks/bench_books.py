@@ -23,10 +23,10 @@ from statistics import median
 
 import aiosqlite
 
-from hub.core.run_calendar import days_of
-from hub.settlement_days import settle_day
-from hub.settlement_runs import settle_month
-from hub.storage.sqlite import SqliteStore
+from hub.books.days import settle_day
+from hub.books.runs import settle_month
+from hub.core.ledger.run_calendar import days_of
+from hub.storage.sqlite.store import SqliteStore
 from protocols.slots import slots_of_day
 from tests.hub.settled_street import COOP, KEY, Street, fill_street
 

@@ -12,26 +12,26 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge_agent.history import read_rows, replay
-from edge_agent.metering import Metering, Place
-from edge_agent.outbox_file import open_outbox
-from edge_agent.run_loop import Closing, Parts
-from edge_agent.sealing import Gate, Signer
-from protocols.consent_text import parse_consent
-from protocols.device_maps import load_map
-from protocols.map_model import DeviceMap
-from protocols.planning import outermost
-from protocols.receipts import Receipt
+from edge_agent.metering.home_meter import HomeMeter, MeasuringPoint
+from edge_agent.outbox.opening import open_outbox
+from edge_agent.run_loop import LoopParts, SlotCloser
+from edge_agent.uplink.sealing import AgentSigner, ConsentFilter
+from protocols.consent.text import parse_consent
+from protocols.maps.loading import load_map
+from protocols.maps.model import DeviceMap
+from protocols.maps.planning import outermost_spans
 from protocols.slots import Slot, start_of
 from protocols.timeline import Clock
+from protocols.wire.receipts import Receipt
 from tests.edge_agent.agent_process import FIRST, agent_home
+from tests.edge_agent.devices.test_reader import device, fewest_requests
 from tests.edge_agent.hand_clock import until
 from tests.edge_agent.modbus_stand import MAPS, Stand, meter_words
-from tests.edge_agent.test_devices import device, fewest_requests
 
 DAYS = 10
 BARS = {"edge_agent_resident_mb": 64}
 KEY = Ed25519PrivateKey.generate()
-PLACES = [Place("meter", "grid", 15_000), Place("sun", "pv", 10_000)]
+PLACES = [MeasuringPoint("meter", "grid", 15_000), MeasuringPoint("sun", "pv", 10_000)]
 CONSENT = parse_consent('home="h01"\nversion=2\n[[rule]]\npurpose="forecast.hood"\nvalid_from="2020-01-01T00:00Z"\n')
 
 
@@ -77,14 +77,14 @@ async def _requests_over_optimum() -> float:
         resolved = under_test.resolved
         sent += len(stand.requests)
         for names in (None, under_test.place_names(resolved)):
-            fewest += fewest_requests(outermost(resolved.spans(names)), resolved.limits)
+            fewest += fewest_requests(outermost_spans(resolved.spans(names)), resolved.limits)
         await link.close()
         await stand.stop()
     return sent / fewest
 
 
 def _link(stand: Stand):
-    from edge_agent.modbus_link import LineSettings, ModbusLink
+    from edge_agent.devices.modbus_link import LineSettings, ModbusLink
     from edge_agent.settings import Endpoint
 
     return ModbusLink(Endpoint("tcp", "127.0.0.1", stand.port), LineSettings(timeout_s=2))
@@ -129,11 +129,11 @@ async def _replay(folder: Path, slots: int) -> None:
         lines.append(f"{at_s},sun,production_wh,{33 * at}\n")
     clock = Clock(lambda: float(start_of(FIRST + slots)))
     async with open_outbox(folder, max_mb=64, now_s=clock.now()) as (outbox, _):
-        parts = Parts(clock, Signer("c", "a-1", KEY), Gate(CONSENT), outbox, 7, lambda: True)
+        parts = LoopParts(clock, AgentSigner("c", "a-1", KEY), ConsentFilter(CONSENT), outbox, 7, lambda: True)
 
-        def make(first: Slot) -> tuple[Metering, Closing]:
-            metering = Metering(PLACES, next_slot=first, longest_hole_s=900)
-            return metering, Closing(parts, metering)
+        def make(first: Slot) -> tuple[HomeMeter, SlotCloser]:
+            metering = HomeMeter(PLACES, next_slot=first, longest_hole_s=900)
+            return metering, SlotCloser(parts, metering)
 
         await replay(read_rows(lines, name="-"), make=make, window_s=60, stored=lambda: None)
         assert outbox.next_link.seq == slots + 1
@@ -149,9 +149,9 @@ async def _written_mb_per_day() -> float:
         clock = Clock(lambda: float(start_of(FIRST + 96)))
         async with open_outbox(Path(folder), max_mb=64, now_s=clock.now()) as (outbox, _):
             before, frames = _write_bytes(), 0
-            parts = Parts(clock, Signer("c", "a-1", KEY), Gate(CONSENT), outbox, 7, lambda: True)
-            metering = Metering(PLACES, next_slot=FIRST, longest_hole_s=900)
-            closing = Closing(parts, metering)
+            parts = LoopParts(clock, AgentSigner("c", "a-1", KEY), ConsentFilter(CONSENT), outbox, 7, lambda: True)
+            metering = HomeMeter(PLACES, next_slot=FIRST, longest_hole_s=900)
+            closing = SlotCloser(parts, metering)
             for seq in range(1, 97):
                 for place in PLACES:
                     metering.close(place)

@@ -9,9 +9,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from hub.core.forecast_errors import by_time_of_day
-from hub.core.forecasting import QUANTILES, Forecast, History, forecast
-from tests.hub.core import simbench_series as series
+from hub.core.forecasting.errors import by_time_of_day
+from hub.core.forecasting.forecaster import QUANTILES, Forecast, History, forecast
+from tests.hub.core.forecasting import simbench_series as series
 
 DAYS = 35
 HORIZON_SLOTS = 192

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from hub.broker_link import Delivery
-from hub.intake import MAX_GROUP, Intake
-from protocols.consent import ConsentRule, ConsentSet, Resolution, contract_rule, ordered
-from protocols.envelope import external_aad, sig_structure
+from hub.broker.connection import Delivery
+from hub.intake.receiver import MAX_GROUP, Intake
+from protocols.consent.reduction import ConsentRule, ConsentSet, Resolution, contract_rule, sort_rules
 from protocols.quantities import Gap, Mark, Measure
-from protocols.readings import Column
 from protocols.slots import start_of
 from protocols.timeline import Clock
+from protocols.wire.envelope import external_aad, sig_structure
+from protocols.wire.readings import Column
 from tests.hub.sending_home import COOP, FIRST_SLOT, SendingHome, open_store
 
 HOMES = 12
@@ -62,7 +62,7 @@ def _street() -> tuple[list[SendingHome], list[tuple[SendingHome, str, bytes]]]:
     messages = []
     for home in homes:
         rule = ConsentRule("forecast.hood", MEASURES, Resolution.PT15M, 0, None)
-        messages.append((home, *home.consent(ConsentSet(home.home, 2, ordered([contract_rule(), rule])))))
+        messages.append((home, *home.consent(ConsentSet(home.home, 2, sort_rules([contract_rule(), rule])))))
     for n in range(BATCHES):
         for home in homes:
             columns = [Column(m, 1, (n * 7 + m) % 900, 0, Mark.MEASURED, Gap.NONE) for m in MEASURES]

@@ -16,10 +16,10 @@ from statistics import median
 import numpy as np
 import pandas as pd
 
-from hub.core.allocation import allocate, buy_slots, sell_slots, survey_slots
-from hub.core.allocation_key import AllocationKey
-from hub.core.rounding import Energy
-from hub.core.settlement import sum_columns
+from hub.core.allocation.rounding import Energy
+from hub.core.allocation.surplus import allocate, buy_slots, sell_slots, survey_slots
+from hub.core.rules.allocation_key import AllocationKey
+from hub.core.settlement.period import sum_columns
 
 SLOTS, MEMBERS = 35_040, 1_000
 DAYS_AT_A_TIME = 10

@@ -9,10 +9,10 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 
-from simulator.device_image import DeviceImage
-from simulator.modbus_server import Link
-from simulator.site import DAY_S, STEP_S, STEPS_PER_DAY
-from simulator.street import Street
+from simulator.devices.image import DeviceImage
+from simulator.devices.modbus_server import SimulatedLink
+from simulator.world.site import DAY_S, STEP_S, STEPS_PER_DAY
+from simulator.world.street import Street
 
 FIRST_DAY = 20600
 NOW_S = (FIRST_DAY + 1) * DAY_S + 11 * 3600
@@ -31,7 +31,7 @@ with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as link:
             left -= len(link.recv(left))
 """
 START = """
-from simulator.street import Street
+from simulator.world.street import Street
 street = Street(seed=1, homes=12, first_day=20600)
 for home in street.homes:
     street.physics(home.id).day(20636)
@@ -68,7 +68,7 @@ async def _requests_per_cpu_s(serve: Callable[[], Awaitable[tuple[int, Callable[
 async def _serve_simulated(street: Street) -> tuple[int, Callable[[], Awaitable[None]]]:
     home = street.homes[0]
     images = [DeviceImage(unit, home, physics=street.physics(home.id), seed=1) for unit in home.units]
-    link = Link(images, lambda: NOW_S)
+    link = SimulatedLink(images, lambda: NOW_S)
     return await link.serve_tcp(), link.close
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from protocols import envelope, topics
 from protocols.quantities import Gap, Mark, Measure
-from protocols.readings import Batch, ClockTrust, Column, DeviceState, Liveness, decode_batch, encode_batch
+from protocols.wire import envelope, topics
+from protocols.wire.readings import Batch, ClockTrust, Column, DeviceState, Liveness, decode_batch, encode_batch
 
 ROUNDS = 7
 CALLS = 400
@@ -19,7 +19,7 @@ def measure() -> dict[str, float]:
     """Figures from CPU time, the best of several interleaved rounds: ratios to Ed25519 alone in the same run."""
     key = Ed25519PrivateKey.generate()
     public = key.public_key()
-    topic = topics.up("sunny-street", "a-4k2f9c1d", kind="batch")
+    topic = topics.uplink_topic("sunny-street", "a-4k2f9c1d", kind="batch")
     batch = _batch()
     payload = encode_batch(batch)
     sealed = envelope.seal(key, topic, payload)

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from protocols import envelope, topics
-from tests.protocols.wire_samples import HUB_KEY, KEY
+from protocols.wire import envelope, topics
+from tests.protocols.wire.wire_samples import HUB_KEY, KEY
 
 ROOT = Path(__file__).resolve().parents[2]
-TOPIC = topics.up("sunny-street", "a-4k2f9c1d", kind="batch")
+TOPIC = topics.uplink_topic("sunny-street", "a-4k2f9c1d", kind="batch")
 AAD = b"commonwatt/1\x00" + TOPIC.encode()
 PUBLIC = KEY.public_key()
 
@@ -75,4 +75,4 @@ def test_we_open_what_cwt_seals(oracle: Path, alg: str) -> None:
     if alg == "-19":
         assert sealed == envelope.seal(KEY, TOPIC, payload)
     with pytest.raises(envelope.WireError):
-        envelope.open_sealed(sealed, topics.up("sunny-street", "a-other", kind="batch"), PUBLIC)
+        envelope.open_sealed(sealed, topics.uplink_topic("sunny-street", "a-other", kind="batch"), PUBLIC)

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from protocols.device_maps import DeviceMap, Point, load_map, resolve
-from protocols.registers import (
+from protocols.maps.loading import DeviceMap, MapPoint, load_map, resolve_map
+from protocols.maps.registers import (
     RegisterType,
     Sentinel,
     Value,
@@ -25,7 +25,7 @@ from protocols.registers import (
     register_type,
     scale_from_power,
 )
-from protocols.sunspec import SunSpecModel
+from protocols.maps.sunspec import SunSpecModel
 
 OWN_VECTORS = Path(__file__).with_name("golden_vectors.json")
 MAPS = Path(__file__).parents[2] / "firmware_configs" / "devices"
@@ -79,7 +79,7 @@ def _shipped_map(device: str) -> DeviceMap | None:
     return load_map(path.read_text(encoding="utf-8"), name=path.name) if path.is_file() else None
 
 
-def _points_of(device_map: DeviceMap, vector: Vector) -> list[Point]:
+def _points_of(device_map: DeviceMap, vector: Vector) -> list[MapPoint]:
     text, rtype = str(vector["address"]), _type(vector)
     place = int(text)
     key = "offset" if text.startswith("+") else "address"
@@ -95,9 +95,9 @@ def _points_of(device_map: DeviceMap, vector: Vector) -> list[Point]:
     ]
 
 
-def _through_map(device_map: DeviceMap, point: Point, vector: Vector) -> Value:
+def _through_map(device_map: DeviceMap, point: MapPoint, vector: Vector) -> Value:
     models = [SunSpecModel(point.models[0], MODEL_ADDRESS, 200)] if point.offset is not None else None
-    resolved = resolve(device_map, models)
+    resolved = resolve_map(device_map, models)
     placed = resolved.points[point.name]
     words = {(point.function, at): word for at, word in zip(placed.addresses, vector["registers"], strict=True)}
     if point.scale_factor:

@@ -16,9 +16,9 @@ from pymodbus.pdu.register_message import (
     ReadInputRegistersResponse,
 )
 
-from protocols.device_maps import load_map, resolve
-from protocols.planning import MODBUS_MAX_REGISTERS, Request
-from protocols.registers import decode, register_type
+from protocols.maps.loading import load_map, resolve_map
+from protocols.maps.planning import MODBUS_MAX_REGISTERS, ReadRequest
+from protocols.maps.registers import decode, register_type
 
 # The two documents' registers as a map: registers 108 to 110 are holding 107 to 109, input register 9 is input 8.
 EXAMPLE_MAP = """
@@ -68,14 +68,14 @@ def _on_the_wire(pdu: ModbusPDU) -> bytes:
 
 @pytest.mark.parametrize("function", [3, 4])
 def test_planned_request_is_the_documents_request(function: int) -> None:
-    plan = {request.function: request for request in resolve(load_map(EXAMPLE_MAP, name="example")).plan()}
+    plan = {request.function: request for request in resolve_map(load_map(EXAMPLE_MAP, name="example")).plan()}
     request = plan[function]
     assert _on_the_wire(REQUESTS[function](address=request.address, count=request.count)) == bytes.fromhex(
         EXCHANGES[function][0]
     )
     read_back = DecodePDU(is_server=True).decode(bytes.fromhex(EXCHANGES[function][0]))
     assert read_back is not None
-    assert Request(read_back.function_code, read_back.address, read_back.count) == request
+    assert ReadRequest(read_back.function_code, read_back.address, read_back.count) == request
 
 
 @pytest.mark.parametrize("function", [3, 4])
@@ -88,7 +88,7 @@ def test_documents_response_gives_the_documents_registers(function: int) -> None
 
 
 def test_documents_registers_decode_to_the_documents_values() -> None:
-    resolved = resolve(load_map(EXAMPLE_MAP, name="example"))
+    resolved = resolve_map(load_map(EXAMPLE_MAP, name="example"))
     words = {
         (request.function, request.address + place): word
         for request in resolved.plan()

@@ -7,7 +7,7 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from protocols import envelope, topics
+from protocols.wire import envelope, topics
 
 # Source: cose-wg/Examples, eddsa-examples/eddsa-sig-01.json ("EdDSA-01: EdDSA - 25519 - sign0"): output.cbor,
 # signed with the key of RFC 8032 section 7.1, TEST 1.
@@ -49,7 +49,7 @@ def test_the_published_signature_covers_it() -> None:
 
 
 def test_our_envelope_is_a_cose_sign1_to_any_cbor_reader() -> None:
-    topic = topics.up("sunny-street", "a-4k2f9c1d", kind="batch")
+    topic = topics.uplink_topic("sunny-street", "a-4k2f9c1d", kind="batch")
     sealed = envelope.seal(KEY, topic, b"This is the content.")
     tagged = cbor2.loads(sealed)
     assert tagged.tag == 18
@@ -66,4 +66,4 @@ def test_the_published_example_is_not_one_of_our_messages() -> None:
     """It is valid COSE, but our messages have one form only: other headers are refused, not interpreted."""
     with pytest.raises(envelope.WireError) as caught:
         envelope.open_sealed(EXAMPLE, "", KEY.public_key())
-    assert caught.value.reason is envelope.Refusal.GARBAGE
+    assert caught.value.reason is envelope.RefusalReason.GARBAGE

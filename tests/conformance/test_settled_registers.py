@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from protocols.device_maps import load_map
-from protocols.map_model import DeviceMap, RoleName
+from protocols.maps.loading import load_map
+from protocols.maps.model import DeviceMap, RoleName
 
 MAPS = Path(__file__).parents[2] / "firmware_configs" / "devices"
 Row = tuple[str, str, int, int, str, str, str, str, str]

@@ -8,7 +8,7 @@ import pytest
 
 sunspec2 = pytest.importorskip("sunspec2")
 
-from protocols.device_maps import DeviceMap, Point, load_map  # noqa: E402
+from protocols.maps.loading import DeviceMap, MapPoint, load_map  # noqa: E402
 
 MAPS = Path(__file__).parents[2] / "firmware_configs" / "devices"
 MODELS = Path(sunspec2.__file__).parent / "models" / "json"
@@ -46,7 +46,7 @@ def _layout(model: int) -> tuple[dict[int, dict[str, Any]], int]:
 
 
 @pytest.mark.parametrize(("point", "model", "device_map"), CASES)
-def test_point_lies_where_the_model_says(point: Point, model: int, device_map: DeviceMap) -> None:
+def test_point_lies_where_the_model_says(point: MapPoint, model: int, device_map: DeviceMap) -> None:
     layout, length = _layout(model)
     assert point.offset is not None
     official = layout[point.offset]

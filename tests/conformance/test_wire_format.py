@@ -14,10 +14,12 @@ import cbor2
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from protocols import chain, consent, enrolment, envelope, messages, padding, readings, receipts, topics
+from protocols.consent import reduction as consent
+from protocols.enrolment import handshake as enrolment
 from protocols.quantities import Gap, Mark, Measure
-from protocols.refusals import Refusal
-from tests.protocols.wire_samples import HUB_KEY, KEY
+from protocols.wire import chain, envelope, messages, padding, readings, receipts, topics
+from protocols.wire.refusal_reasons import RefusalReason
+from tests.protocols.wire.wire_samples import HUB_KEY, KEY
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "wire-format.md").read_text(encoding="utf-8")
 BLOCKS = {name: body for _, name, body in re.findall(r"^```(hex|json|text) (\S+)\n(.*?)\n```$", TEXT, re.M | re.S)}
@@ -38,7 +40,7 @@ def octets(name: str) -> bytes:
 
 
 def topic_of(kind: str) -> str:
-    build = topics.up if kind in UP else topics.down
+    build = topics.uplink_topic if kind in UP else topics.downlink_topic
     topic = build(COOP, AGENT, kind=kind)
     assert f"Topic `{topic}`" in TEXT
     return topic
@@ -72,7 +74,7 @@ def test_the_worked_messages_are_one_chain() -> None:
         header = FORMS[kind][1](octets(f"{kind}.payload")).header
         own_hash = envelope.batch_hash(sealed)
         assert header.previous == head
-        assert chain.place(position, header, own_hash=own_hash, held_hash=None) is chain.Place.NEXT
+        assert chain.place_message(position, header, own_hash=own_hash, held_hash=None) is chain.ChainPlacement.NEXT
         position, head = chain.Position(header.epoch, header.seq, own_hash), own_hash
     receipt = receipts.decode_receipt(octets("receipt.payload"))
     assert (receipt.epoch, receipt.through_seq, receipt.head) == (position.epoch, position.seq, position.head)
@@ -84,8 +86,8 @@ def test_the_worked_consent_allows_the_worked_batch() -> None:
     assert messages.decode_consent_notice(octets("consent.payload")).consent == inner
     assert fields_of(inner) == json.loads(BLOCKS["consent.inner.fields"])
     assert consent.encode_consent(held) == inner
-    assert sha256(inner).digest() == octets("consent.digest") == consent.digest(held)
-    assert consent.violations(held, readings.decode_batch(octets("batch.payload"))) == ()
+    assert sha256(inner).digest() == octets("consent.digest") == consent.consent_digest(held)
+    assert consent.find_violations(held, readings.decode_batch(octets("batch.payload"))) == ()
 
 
 def test_the_worked_enrolment() -> None:
@@ -162,7 +164,7 @@ def test_a_stranger_enrols() -> None:
 def test_the_tables_name_every_code() -> None:
     rows = {tuple(cell.strip() for cell in line.strip("|").split("|")) for line in TEXT.splitlines() if "|" in line}
     cells = [cell for row in rows for cell in row]
-    for number, reason in enumerate(Refusal):
+    for number, reason in enumerate(RefusalReason):
         row = next(row for row in rows if any(cell.split(" ")[0] == f"`{reason.value}`" for cell in row))
         at = next(n for n, cell in enumerate(row) if cell.split(" ")[0] == f"`{reason.value}`")
         assert row[at - 1] == str(number)
@@ -177,7 +179,7 @@ def test_the_tables_name_every_code() -> None:
         assert f"`{purpose}" in TEXT
     assert len(Mark) == 4
     assert Gap.NEVER_ARRIVED == 9
-    assert len(messages.Choice) == 3
+    assert len(messages.AnswerChoice) == 3
     assert [state.value for state in readings.Liveness] == ["ok", "slow", "silent", "refusing", "asleep"]
     for size in padding.SIZE_CLASSES:
         assert re.search(rf"\b{size:,}\b|\b{size}\b", TEXT)

@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from edge_agent.identity import own_key
+from edge_agent.uplink.identity import own_key
 from protocols.slots import start_of
 from protocols.timeline import Timeline
 from tests.edge_agent.modbus_stand import Stand

@@ -9,15 +9,15 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edge_agent.metering import ClosedSlot
-from edge_agent.outbox import Outbox
-from edge_agent.outbox_file import open_outbox
-from edge_agent.sealing import Gate, Made, Signer, sealed_again
-from edge_agent.uplink import Uplink
-from protocols.consent import SlotValue
-from protocols.consent_rules import default_consent
+from edge_agent.metering.home_meter import ClosedSlot
+from edge_agent.outbox.opening import open_outbox
+from edge_agent.outbox.store import Outbox
+from edge_agent.uplink.mqtt_link import Uplink
+from edge_agent.uplink.sealing import AgentSigner, BatchContext, ConsentFilter, reseal_message
+from protocols.consent.reduction import SlotValue
+from protocols.consent.rules import default_consent
 from protocols.quantities import Mark, Measure
-from protocols.readings import ClockTrust
+from protocols.wire.readings import ClockTrust
 from tests.edge_agent.hand_clock import until
 from tests.edge_agent.stub_hub import AGENT, COOP, HOME, BrokerProcess, StubHub
 
@@ -30,8 +30,8 @@ class Line:
     def __init__(self, outbox: Outbox, hub: StubHub, key: Ed25519PrivateKey) -> None:
         self.outbox = outbox
         self.hub = hub
-        self.signer = Signer(COOP, AGENT, key)
-        self.gate = Gate(default_consent(HOME))
+        self.signer = AgentSigner(COOP, AGENT, key)
+        self.gate = ConsentFilter(default_consent(HOME))
         self.slot, self.boot = 2_000_000, 1
         self.uplink = self.make_uplink()
 
@@ -44,7 +44,7 @@ class Line:
             broker=("127.0.0.1", port or self.hub.port),
             now=lambda: NOW,
             monotonic=time.monotonic,
-            reseal=partial(sealed_again, self.signer),
+            reseal=partial(reseal_message, self.signer),
             resend_first_s=0.5,
         )
 
@@ -53,7 +53,7 @@ class Line:
         for _ in range(count):
             values = {measure: SlotValue(7, Mark.MEASURED) for measure in (Measure.GRID_IMPORT, Measure.GRID_EXPORT)}
             slot = ClosedSlot(self.slot, values, ())
-            made = Made(self.boot, ClockTrust.TRUSTED, int(NOW))
+            made = BatchContext(self.boot, ClockTrust.TRUSTED, int(NOW))
             sealings.append(self.gate.batch(self.signer, slot, devices=(), made=made))
             self.slot += 1
         await self.outbox.append(sealings, now_s=NOW)

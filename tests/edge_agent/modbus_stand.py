@@ -15,16 +15,16 @@ from pathlib import Path
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from protocols.device_maps import load_map, resolve
-from protocols.placed_map import ResolvedMap
-from protocols.registers import Value
+from protocols.maps.loading import load_map, resolve_map
+from protocols.maps.placement import ResolvedMap
+from protocols.maps.registers import Value
 
 MAPS = Path(__file__).resolve().parents[2] / "firmware_configs" / "devices"
 
 
 def shipped(family: str) -> ResolvedMap:
     """A shipped map as the agent would place it (families without SunSpec)."""
-    return resolve(load_map((MAPS / f"{family}.toml").read_text(), name=family))
+    return resolve_map(load_map((MAPS / f"{family}.toml").read_text(), name=family))
 
 
 def meter_words(import_wh: int, export_wh: int = 0, power_w: int = 500) -> dict[tuple[int, int], int]:

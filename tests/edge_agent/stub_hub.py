@@ -14,17 +14,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from hub.embedded_broker import rumqttd_configuration
-from protocols import topics
-from protocols.chain import FIRST_PREVIOUS, START, Place, Position, place
-from protocols.consent_rules import default_consent
-from protocols.consent_text import text_of
-from protocols.enrolment import EnrolAnswer, build_answer
-from protocols.envelope import WireError, batch_hash, open_sealed, seal
-from protocols.messages import decode_answer, decode_consent_notice
-from protocols.readings import Batch, decode_batch
-from protocols.receipts import Receipt, encode_receipt
-from protocols.refusals import Refusal
+from hub.broker.embedded import rumqttd_configuration
+from protocols.consent.rules import default_consent
+from protocols.consent.text import consent_toml
+from protocols.enrolment.handshake import EnrolAnswer, build_answer
+from protocols.wire import topics
+from protocols.wire.chain import FIRST_PREVIOUS, START, ChainPlacement, Position, place_message
+from protocols.wire.envelope import WireError, batch_hash, open_sealed, seal
+from protocols.wire.messages import decode_answer, decode_consent_notice
+from protocols.wire.readings import Batch, decode_batch
+from protocols.wire.receipts import Receipt, encode_receipt
+from protocols.wire.refusal_reasons import RefusalReason
 
 DECODE = {"batch": decode_batch, "answer": decode_answer, "consent": decode_consent_notice}
 COOP, HOME, AGENT = "sonnenstrasse", "h01", "a-test"
@@ -57,7 +57,7 @@ class BrokerProcess:
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "hub.embedded_broker", str(self._config)], stdin=subprocess.PIPE
+            [sys.executable, "-m", "hub.broker.embedded", str(self._config)], stdin=subprocess.PIPE
         )
         wait_for(self._is_listening, what="the broker")
 
@@ -131,7 +131,7 @@ class StubHub:
             broker_host="127.0.0.1",
             broker_port=self.port,
             tz="Europe/Berlin",
-            consent=text_of(default_consent(HOME)),
+            consent=consent_toml(default_consent(HOME)),
         )
 
     def write_enrolment(self, data: Path, agent: str = AGENT) -> None:
@@ -143,7 +143,7 @@ class StubHub:
             return [decode_batch(payload) for _, (kind, payload, _) in sorted(self.messages.items()) if kind == "batch"]
 
     def publish(self, kind: str, payload: bytes, *, key: Ed25519PrivateKey | None = None) -> None:
-        topic = topics.down(COOP, AGENT, kind=kind)
+        topic = topics.downlink_topic(COOP, AGENT, kind=kind)
         self._client.publish(topic, seal(key or self.key, topic, payload), qos=1)
 
     def restore(self, through: int, *, epoch: int | None = None) -> None:
@@ -166,20 +166,20 @@ class StubHub:
     def _on_message(self, client: Client, _data: object, message: MQTTMessage) -> None:
         self.deliveries += 1
         try:
-            topic = topics.require_up(message.topic, COOP)
+            topic = topics.require_uplink_topic(message.topic, COOP)
             sealed = bytes(message.payload)
             payload = open_sealed(sealed, message.topic, self.agent_key)
             header = DECODE[topic.kind](payload).header
             with self.lock:
                 held = self.messages.get((header.epoch, header.seq))
                 held_hash = batch_hash(held[2]) if held else None
-                where = place(self.position, header, own_hash=batch_hash(sealed), held_hash=held_hash)
-                if where is Place.NEXT:
+                where = place_message(self.position, header, own_hash=batch_hash(sealed), held_hash=held_hash)
+                if where is ChainPlacement.NEXT:
                     self.messages[header.epoch, header.seq] = (topic.kind, payload, sealed)
                     self.position = Position(header.epoch, header.seq, batch_hash(sealed))
         except WireError as error:
             self.refused[error.reason.value] += 1
-            if error.reason not in (Refusal.REPLAYED, Refusal.OUT_OF_ORDER, Refusal.BROKEN_CHAIN):
+            if error.reason not in (RefusalReason.REPLAYED, RefusalReason.OUT_OF_ORDER, RefusalReason.BROKEN_CHAIN):
                 return
         if self.answers and header.epoch > self.position.epoch:
             nothing = Receipt(AGENT, header.epoch, 0, FIRST_PREVIOUS, (), self.at_s, ())

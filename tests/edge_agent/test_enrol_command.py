@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from edge_agent.__main__ import main
-from protocols.consent_rules import default_consent
-from protocols.consent_text import parse_consent, text_of
-from protocols.enrolment import EnrolAnswer, build_answer
-from protocols.enrolment_token import token_text
-from protocols.topics import shard_of
+from protocols.consent.rules import default_consent
+from protocols.consent.text import consent_toml, parse_consent
+from protocols.enrolment.handshake import EnrolAnswer, build_answer
+from protocols.enrolment.token import token_text
+from protocols.wire.topics import shard_of
 
 CONFIG = """data = "data"
 consent = "consent.toml"
@@ -30,9 +30,9 @@ max_power_w = 15000
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     answer = EnrolAnswer(
         *("sonne", "h01", "a-7", shard_of("a-7"), bytes(32), "127.0.0.1", 1883, "UTC"),
-        consent=text_of(default_consent("h01")),
+        consent=consent_toml(default_consent("h01")),
     )
-    monkeypatch.setattr("edge_agent.enrolment_call.post_to", lambda _url: lambda _body: build_answer(answer).encode())
+    monkeypatch.setattr("edge_agent.uplink.enrolment.post_to", lambda _url: lambda _body: build_answer(answer).encode())
     (tmp_path / "agent.toml").write_text(CONFIG)
     (tmp_path / "token").write_text(token_text(bytes(range(16))))
     return tmp_path

@@ -5,17 +5,17 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edge_agent.metering import Metering, Place, Sample, read_checkpoint
-from edge_agent.outbox import Link, OutboxError, Sealed, Sealing
-from edge_agent.outbox_file import open_outbox
-from edge_agent.run_loop import MAX_PENDING, Closing, Parts
-from edge_agent.sealing import Gate, Signer
-from protocols.consent_rules import default_consent
-from protocols.envelope import open_sealed
+from edge_agent.metering.home_meter import HomeMeter, MeasuringPoint, Sample, read_checkpoint
+from edge_agent.outbox.messages import ChainLink, OutboxError, SealedMessage, SealMessage
+from edge_agent.outbox.opening import open_outbox
+from edge_agent.run_loop import MAX_PENDING, LoopParts, SlotCloser
+from edge_agent.uplink.sealing import AgentSigner, ConsentFilter
+from protocols.consent.rules import default_consent
 from protocols.quantities import Gap, Measure
-from protocols.readings import Batch, LongInterval, decode_batch
 from protocols.slots import start_of
 from protocols.timeline import Clock
+from protocols.wire.envelope import open_sealed
+from protocols.wire.readings import Batch, LongInterval, decode_batch
 
 FIRST = 2_000_000
 NOW = float(start_of(FIRST) + 100)
@@ -24,16 +24,16 @@ NOW = float(start_of(FIRST) + 100)
 async def test_a_full_outbox_keeps_slots_in_memory_and_says_so_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    place = Place("meter", "grid", 15_000)
+    place = MeasuringPoint("meter", "grid", 15_000)
 
-    def big(link: Link) -> Sealed:
-        return Sealed("batch", "t", bytes(1_048_300))
+    def big(link: ChainLink) -> SealedMessage:
+        return SealedMessage("batch", "t", bytes(1_048_300))
 
     async with open_outbox(tmp_path, max_mb=1, now_s=NOW) as (outbox, _):
-        signer = Signer("c", "a-1", Ed25519PrivateKey.generate())
-        parts = Parts(Clock(lambda: NOW), signer, Gate(default_consent("h01")), outbox, 7, lambda: True)
-        metering = Metering([place], next_slot=FIRST, longest_hole_s=300)
-        closing = Closing(parts, metering)
+        signer = AgentSigner("c", "a-1", Ed25519PrivateKey.generate())
+        parts = LoopParts(Clock(lambda: NOW), signer, ConsentFilter(default_consent("h01")), outbox, 7, lambda: True)
+        metering = HomeMeter([place], next_slot=FIRST, longest_hole_s=300)
+        closing = SlotCloser(parts, metering)
         await outbox.append([big], now_s=NOW)
         for _ in range(3):
             metering.close(place)
@@ -49,7 +49,7 @@ async def test_a_full_outbox_keeps_slots_in_memory_and_says_so_once(
 async def test_what_a_stuck_outbox_leaves_in_memory_is_bounded_and_what_is_left_out_is_told(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    place = Place("meter", "grid", 15_000)
+    place = MeasuringPoint("meter", "grid", 15_000)
     stuck = True
 
     class Sometimes:
@@ -61,22 +61,22 @@ async def test_what_a_stuck_outbox_leaves_in_memory_is_bounded_and_what_is_left_
             self.kept: list[Batch] = []
             self.checkpoint = b""
 
-        async def append(self, sealings: list[Sealing], *, now_s: float, checkpoint: bytes) -> None:
+        async def append(self, sealings: list[SealMessage], *, now_s: float, checkpoint: bytes) -> None:
             if stuck:
                 raise OutboxError("the disk is full")
             for sealing in sealings:
-                made = sealing(Link(1, len(self.kept) + 1, bytes([len(self.kept) > 0] * 32)))
+                made = sealing(ChainLink(1, len(self.kept) + 1, bytes([len(self.kept) > 0] * 32)))
                 self.kept.append(decode_batch(open_sealed(made.sealed, made.topic, signer.key.public_key())))
             self.checkpoint = checkpoint
 
     outbox = Sometimes()
-    signer = Signer("c", "a-1", Ed25519PrivateKey.generate())
-    gate = Gate(default_consent("h01"))
-    parts = Parts(Clock(lambda: NOW), signer, gate, outbox, 7, lambda: True)  # type: ignore[arg-type]
-    metering = Metering([place], next_slot=FIRST, longest_hole_s=300)
-    closing = Closing(parts, metering)
+    signer = AgentSigner("c", "a-1", Ed25519PrivateKey.generate())
+    gate = ConsentFilter(default_consent("h01"))
+    parts = LoopParts(Clock(lambda: NOW), signer, gate, outbox, 7, lambda: True)  # type: ignore[arg-type]
+    metering = HomeMeter([place], next_slot=FIRST, longest_hole_s=300)
+    closing = SlotCloser(parts, metering)
     for at in range(MAX_PENDING + 150):
-        metering.take(place, Sample(float(start_of(FIRST + at + 1)), {"import_wh": 10 * at}))
+        metering.add_sample(place, Sample(float(start_of(FIRST + at + 1)), {"import_wh": 10 * at}))
         metering.close(place)
         assert not await closing.store_finished()
     stuck = False

@@ -28,4 +28,4 @@ def test_the_agent_loads_nothing_heavy(package: str) -> None:
 
 @pytest.mark.parametrize("package", ["statsmodels", "scipy", "pandas", "simulator", "edge_agent"])
 def test_the_hubs_server_leaves_heavy_numbers_to_its_worker(package: str) -> None:
-    assert package not in modules_after("import hub.web.app, hub.intake, hub.timetable, hub.__main__")
+    assert package not in modules_after("import hub.web.app, hub.intake.receiver, hub.timetable, hub.__main__")

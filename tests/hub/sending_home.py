@@ -7,17 +7,17 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from hub.enrolment import agent_id_of
 from hub.storage.records import Agent, Coop, Home, Member
-from hub.storage.sqlite import SqliteStore
-from protocols import topics
-from protocols.chain import FIRST_PREVIOUS
-from protocols.consent import ConsentSet, encode_consent
-from protocols.envelope import batch_hash, seal
-from protocols.messages import Answer, Choice, ConsentNotice, encode_answer, encode_consent_notice
+from hub.storage.sqlite.store import SqliteStore
+from hub.trust.enrolment import agent_id_of
+from protocols.consent.reduction import ConsentSet, encode_consent
 from protocols.quantities import Gap, Mark, Measure
-from protocols.readings import Batch, ClockTrust, Column, encode_batch
 from protocols.slots import start_of
+from protocols.wire import topics
+from protocols.wire.chain import FIRST_PREVIOUS
+from protocols.wire.envelope import batch_hash, seal
+from protocols.wire.messages import AnswerChoice, ConsentNotice, PromptAnswer, encode_answer, encode_consent_notice
+from protocols.wire.readings import Batch, ClockTrust, Column, encode_batch
 
 COOP = Coop("street", "The Street", "Europe/Madrid", "EUR")
 FIRST_SLOT = 1_990_000
@@ -65,8 +65,8 @@ class SendingHome:
         )
         return self._seal("batch", encode_batch(batch))
 
-    def answer(self, prompt_id: str, *, choice: Choice = Choice.YES, at: int = NOW_S) -> tuple[str, bytes]:
-        answer = Answer(self.agent, self.epoch, self.seq + 1, self.previous, prompt_id, choice, at)
+    def answer(self, prompt_id: str, *, choice: AnswerChoice = AnswerChoice.YES, at: int = NOW_S) -> tuple[str, bytes]:
+        answer = PromptAnswer(self.agent, self.epoch, self.seq + 1, self.previous, prompt_id, choice, at)
         return self._seal("answer", encode_answer(answer))
 
     def consent(self, consent: ConsentSet) -> tuple[str, bytes]:
@@ -78,7 +78,7 @@ class SendingHome:
         return self._seal("consent", encode_consent_notice(notice))
 
     def _seal(self, kind: str, payload: bytes) -> tuple[str, bytes]:
-        topic = topics.up(COOP.id, self.agent, kind=kind)
+        topic = topics.uplink_topic(COOP.id, self.agent, kind=kind)
         sealed = seal(self.key, topic, payload)
         self.seq += 1
         self.previous = batch_hash(sealed)

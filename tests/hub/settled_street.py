@@ -8,10 +8,10 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from hub.core.ledger import read_entry
-from hub.core.rulebook import Prices, Rule
+from hub.core.ledger.entries import read_entry
+from hub.core.rules.rulebook import Prices, Rule
 from hub.storage.records import AcceptedMessage, Agent, Coop, Home, Member, ReadingRow
-from hub.storage.sqlite import SqliteStore
+from hub.storage.sqlite.store import SqliteStore
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import Slot, slots_of_day, start_of
 

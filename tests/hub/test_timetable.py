@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.storage.records import Job
-from hub.timetable import JobProblem, PlannedJob, Timetable, daily, hourly
+from hub.timetable import JobError, PlannedJob, Timetable, daily, hourly
 from protocols.timeline import Clock
 
 NOON_S = int(datetime(2026, 6, 16, 12, 0, tzinfo=UTC).timestamp())
@@ -74,7 +74,7 @@ async def test_a_failing_job_is_kept_with_its_error_and_the_others_go_on() -> No
     ran: list[str] = []
 
     async def broken(_due_s: int) -> None:
-        raise JobProblem("weather: the service answered 500")
+        raise JobError("weather: the service answered 500")
 
     async def crashing(_due_s: int) -> None:
         raise ZeroDivisionError

@@ -9,17 +9,10 @@ from typing import Any
 import pytest
 
 from protocols.slots import slot_of
-from simulator.demo import LIVE_DAY, REST_RATE, Demo
-from simulator.demo_month_report import month_imbalances, month_problems, month_section
-from simulator.demo_months import (
-    MonthBooks,
-    bill_due_month,
-    check_statement,
-    correct,
-    publish_while_late,
-    settle_days,
-)
-from simulator.home_line import LineTrouble
+from simulator.demo.director import LIVE_DAY, REST_RATE, Demo
+from simulator.demo.home_line import LineFault
+from simulator.demo.month_report import month_imbalances, month_problems, month_section
+from simulator.demo.months import MonthBooks, bill_due_month, check_statement, correct, publish_while_late, settle_days
 
 HOMES = 5
 DAYS = 7
@@ -32,9 +25,9 @@ FIRST_DAY = LIVE_DAY - timedelta(days=DAYS)
 def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """A street at the beginning of the day on which M1 falls due; one home's line is cut since the month's last day."""
     folder = tmp_path_factory.mktemp("months")
-    start_s = Demo(folder / "empty", seed=3, homes=1, history_days=1, say=lambda _text: None).start_s
-    cut = LineTrouble(LATE_HOME, slot_of(start_s - 6 * 86400 + 6 * 3600), damaged=[slot_of(start_s - 7 * 86400 + 3600)])
-    one = Demo(folder, seed=3, homes=HOMES, history_days=DAYS, say=lambda _text: None, troubles=[cut])
+    start_s = Demo(folder / "empty", seed=3, homes=1, history_days=1, print_line=lambda _text: None).start_s
+    cut = LineFault(LATE_HOME, slot_of(start_s - 6 * 86400 + 6 * 3600), damaged=[slot_of(start_s - 7 * 86400 + 3600)])
+    one = Demo(folder, seed=3, homes=HOMES, history_days=DAYS, print_line=lambda _text: None, troubles=[cut])
     try:
         one.start_street("")
         one.make_hub()

@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from hub.mosquitto_files import find_mosquitto
+from hub.broker.mosquitto_files import find_mosquitto
 from protocols.slots import SLOT_S, slot_of
-from simulator.demo import HOLD_AFTER_BOUNDARY_S, LIVE_RATE, Demo
-from simulator.processes import Program, tree_of
+from simulator.demo.director import HOLD_AFTER_BOUNDARY_S, LIVE_RATE, Demo
+from simulator.demo.processes import ChildProcess, tree_of
 
 HOMES = 2
 DAYS = 2
@@ -49,7 +49,7 @@ class Street(Demo):
             settings.write_text(text.replace('kind = "auto"', f'kind = "{self.broker}"'), encoding="utf-8")
         return said
 
-    def program(self, name: str) -> Program:
+    def program(self, name: str) -> ChildProcess:
         return next(one for one in self.programs.running if one.name == name)
 
     def log_of(self, name: str) -> str:
@@ -88,7 +88,7 @@ class Street(Demo):
     def erase_broker(self) -> None:
         """kill -9 of the broker, and everything it kept is gone when the hub starts it again."""
         hub = self.program("hub").process.pid
-        words = {"mosquitto": b"mosquitto.conf", "iotcore": b"embedded_broker"}[self.broker]
+        words = {"mosquitto": b"mosquitto.conf", "iotcore": b"broker/embedded"}[self.broker]
         # The shell around the broker has the same words in its command; whichever goes first may end the others.
         found = [pid for pid in tree_of(hub) if pid != hub and words in _command_of(pid)]
         assert found, "the hub has a broker of its own"
@@ -168,7 +168,7 @@ def _command_of(pid: int) -> bytes:
 
 def begun(folder: Path, *, broker: str, seed: int) -> Street:
     """A street with its hub and enrolled agents, which have sent nothing yet."""
-    street = Street(folder, seed=seed, homes=HOMES, history_days=DAYS, say=lambda _text: None, broker=broker)
+    street = Street(folder, seed=seed, homes=HOMES, history_days=DAYS, print_line=lambda _text: None, broker=broker)
     try:
         street.start_street("")
         street.make_hub()

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from hub import verify_statement
+from hub.verify import statement as verify_statement
 from protocols.slots import SLOT_S
-from simulator.demo import LIVE_RATE, Demo
+from simulator.demo.director import LIVE_RATE, Demo
 
 HOMES = 6
 DAYS = 2
@@ -26,7 +26,9 @@ MONTH = "2026-05"
 @pytest.fixture(scope="module")
 def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """A street whose history has arrived and whose closed days are settled."""
-    one = Demo(tmp_path_factory.mktemp("statements"), seed=11, homes=HOMES, history_days=DAYS, say=lambda _text: None)
+    one = Demo(
+        tmp_path_factory.mktemp("statements"), seed=11, homes=HOMES, history_days=DAYS, print_line=lambda _text: None
+    )
     try:
         one.start_street("")
         one.make_hub()

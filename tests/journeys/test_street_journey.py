@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from protocols.slots import SLOT_S
-from simulator.demo import LIVE_RATE, Demo
-from simulator.processes import Program, Programs, tree_of
+from simulator.demo.director import LIVE_RATE, Demo
+from simulator.demo.processes import ChildProcess, ChildProcesses, tree_of
 
 HOMES = 4
 DAYS = 3
@@ -26,7 +26,7 @@ LIVE_SLOTS = 6
 class Journey(Demo):
     """A demonstration whose programs may be killed and started again."""
 
-    def program(self, name: str) -> Program:
+    def program(self, name: str) -> ChildProcess:
         return next(one for one in self.programs.running if one.name == name)
 
     def kill_and_restart(self, name: str) -> None:
@@ -46,7 +46,7 @@ class Journey(Demo):
 @pytest.fixture(scope="module")
 def journey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
     folder = tmp_path_factory.mktemp("journey")
-    one = Journey(folder, seed=7, homes=HOMES, history_days=DAYS, say=lambda _text: None)
+    one = Journey(folder, seed=7, homes=HOMES, history_days=DAYS, print_line=lambda _text: None)
     try:
         one.start_street("")
         one.make_hub()
@@ -154,7 +154,7 @@ def test_the_closed_days_are_settled_and_settle_again_to_the_same(travelled: Jou
 
 
 def test_nothing_is_left_running(tmp_path: Path) -> None:
-    programs = Programs(tmp_path, dict(os.environ))
+    programs = ChildProcesses(tmp_path, dict(os.environ))
     sleeper = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'])"
     program = programs.start("parent", [sys.executable, "-c", sleeper])
     while len(tree := tree_of(program.process.pid)) < 2:

@@ -13,9 +13,9 @@ import uvicorn
 from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 from hub.storage.records import Member
-from hub.storage.sqlite import SqliteStore
+from hub.storage.sqlite.store import SqliteStore
 from hub.web.app import build_app
-from hub.web.tokens import hash_token
+from hub.web.frame.tokens import hash_token
 from tests.hub.web.page_street import NOW_S, build_street, find_on_street, order_payouts, parts_over, settle_street
 
 CHROMIUM = Path("/usr/bin/chromium")

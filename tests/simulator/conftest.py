@@ -2,7 +2,7 @@
 
 import pytest
 
-from simulator.street import Street
+from simulator.world.street import Street
 
 FIRST_DAY = 20600  # 2026-05-27
 NOON_S = (FIRST_DAY + 1) * 86400 + 11 * 3600

@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from simulator.device_image import DeviceImage
-from simulator.faults import Script
-from simulator.homes import Home
-from simulator.modbus_server import Link, Manners
-from simulator.street import Street
+from simulator.devices.faults import FaultScript
+from simulator.devices.image import DeviceImage
+from simulator.devices.modbus_server import LinkLimits, SimulatedLink
+from simulator.world.homes import SimulatedHome
+from simulator.world.street import Street
 
 
-def images_of(street: Street, home: Home, link: str, script: Script | None = None) -> list[DeviceImage]:
+def images_of(street: Street, home: SimulatedHome, link: str, script: FaultScript | None = None) -> list[DeviceImage]:
     """The units of one link of a home."""
     physics = street.physics(home.id)
     return [
@@ -23,12 +23,12 @@ def images_of(street: Street, home: Home, link: str, script: Script | None = Non
 
 @asynccontextmanager
 async def served(
-    street: Street, home_id: str, *, now_s: float, script: Script | None = None, manners: Manners | None = None
-) -> AsyncIterator[tuple[Link, int]]:
+    street: Street, home_id: str, *, now_s: float, script: FaultScript | None = None, manners: LinkLimits | None = None
+) -> AsyncIterator[tuple[SimulatedLink, int]]:
     """The first TCP link of a home on a free port."""
     home = street.home(home_id)
     images = images_of(street, home, next(iter(home.links)), script)
-    link = Link(images, lambda: now_s, script=script, manners=manners)
+    link = SimulatedLink(images, lambda: now_s, script=script, manners=manners)
     port = await link.serve_tcp()
     try:
         yield link, port

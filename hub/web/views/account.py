@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from hub.core.sepa_accounts import CoopAccount, masked
+from hub.core.payments.accounts import CoopAccount, masked
 from hub.storage.account_records import AccountRow, BankDetails, mandate_fields
 from hub.storage.records import Member
-from hub.web.words import Words
+from hub.web.frame.translation import Localizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class AccountPage:
 
 
 def account_page(
-    details: BankDetails, words: Words, *, members: Sequence[Member], me: Member, bank: CoopAccount | None
+    details: BankDetails, words: Localizer, *, members: Sequence[Member], me: Member, bank: CoopAccount | None
 ) -> AccountPage:
     """The page over the member's own details."""
     names = {member.id: member.name for member in members}
@@ -41,14 +41,14 @@ def account_page(
     )
 
 
-def _entered(row: AccountRow, names: Mapping[str, str], words: Words, *, me: str) -> str:
+def _entered(row: AccountRow, names: Mapping[str, str], words: Localizer, *, me: str) -> str:
     when = words.moment(row.made_at)
     if row.made_by == me:
         return words.say("You entered it on %(when)s.", when=when)
     return words.say("%(who)s entered it for you on %(when)s.", who=names.get(row.made_by, row.made_by), when=when)
 
 
-def _history(details: BankDetails, names: Mapping[str, str], words: Words, *, me: str) -> list[str]:
+def _history(details: BankDetails, names: Mapping[str, str], words: Localizer, *, me: str) -> list[str]:
     """Every step, the newest first."""
     steps = [(row.made_at, row.id, _account_step(row, names, words)) for row in details.accounts]
     for place, row in enumerate(details.mandates):
@@ -60,12 +60,12 @@ def _history(details: BankDetails, names: Mapping[str, str], words: Words, *, me
     return [words_ for _, _, words_ in sorted(steps, key=lambda step: step[:2], reverse=True)]
 
 
-def _account_step(row: AccountRow, names: Mapping[str, str], words: Words) -> str:
+def _account_step(row: AccountRow, names: Mapping[str, str], words: Localizer) -> str:
     entered = words.say("%(when)s: account %(iban)s entered", when=words.moment(row.made_at), iban=masked(row.iban))
     return f"{entered}, {_by(row.made_by, names, words)}"
 
 
-def _by(who: str, names: Mapping[str, str], words: Words) -> str:
+def _by(who: str, names: Mapping[str, str], words: Localizer) -> str:
     return words.say("by %(who)s", who=names.get(who, who))
 
 

@@ -5,19 +5,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from hub.storage.records import FleetRow, RefusalCount, RunRow
-from hub.web.charts import Drawing, Table, draw_presence
-from hub.web.views.own_home import device_state_words, gap_words
-from hub.web.words import Words
+from hub.web.frame.charts import Chart, ChartTable, draw_presence
+from hub.web.frame.translation import Localizer
+from hub.web.views.home.own_day import device_state_words, gap_words
 from protocols.quantities import Gap
-from protocols.refusals import Refusal
 from protocols.slots import SLOT_S, SLOTS_PER_UTC_DAY, Slot, slot_of
+from protocols.wire.refusal_reasons import RefusalReason
 
 SILENT_AFTER_S: Final = 2 * 3600
 RUNS_SHOWN_DAYS: Final = 62
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class FleetAlert:
     """Something wrong that a person should see. `harm` orders them: 0 is worst."""
 
     harm: int
@@ -35,7 +35,7 @@ class FleetLine:
     contact: str
     is_silent: bool
     messages: str
-    strip: Drawing
+    strip: Chart
     devices: tuple[tuple[str, str, bool], ...]
 
 
@@ -43,7 +43,7 @@ class FleetLine:
 class FleetPage:
     headline: str
     lede: str
-    findings: tuple[Finding, ...]
+    findings: tuple[FleetAlert, ...]
     lines: tuple[FleetLine, ...]
     refusals: tuple[tuple[str, str, str, str, str], ...]
     axis: tuple[str, ...]
@@ -55,7 +55,9 @@ def fleet_slots(now_s: float) -> range:
     return range(now - SLOTS_PER_UTC_DAY, now)
 
 
-def fleet_page(rows: Sequence[FleetRow], refusals: Sequence[RefusalCount], words: Words, *, now_s: float) -> FleetPage:
+def fleet_page(
+    rows: Sequence[FleetRow], refusals: Sequence[RefusalCount], words: Localizer, *, now_s: float
+) -> FleetPage:
     """The page over the fleet of the last 24 hours."""
     findings = [finding for row in rows for finding in _home_findings(row, words, now_s=now_s)]
     names = {row.agent: row.home_name for row in rows if row.agent}
@@ -88,22 +90,22 @@ def _is_silent(row: FleetRow, *, now_s: float) -> bool:
     return row.last_slot is None or now_s - (row.last_slot + 1) * SLOT_S > SILENT_AFTER_S
 
 
-def _home_findings(row: FleetRow, words: Words, *, now_s: float) -> list[Finding]:
+def _home_findings(row: FleetRow, words: Localizer, *, now_s: float) -> list[FleetAlert]:
     found = []
     if row.agent is None:
         found.append(
-            Finding(1, row.home_name, words.say("has no enrolled agent"), words.say("Send the home an invitation."))
+            FleetAlert(1, row.home_name, words.say("has no enrolled agent"), words.say("Send the home an invitation."))
         )
     elif row.last_slot is None:
         found.append(
-            Finding(
+            FleetAlert(
                 0, row.home_name, words.say("has never sent a reading"), words.say("Check that its agent is running.")
             )
         )
     elif _is_silent(row, now_s=now_s):
         since = words.moment((row.last_slot + 1) * SLOT_S)
         found.append(
-            Finding(
+            FleetAlert(
                 0,
                 row.home_name,
                 words.say("has been silent since %(moment)s", moment=since),
@@ -114,7 +116,7 @@ def _home_findings(row: FleetRow, words: Words, *, now_s: float) -> list[Finding
         if device.state in ("silent", "refusing"):
             since = words.moment(device.reported_at - device.age_s)
             found.append(
-                Finding(
+                FleetAlert(
                     2,
                     row.home_name,
                     words.say(
@@ -127,11 +129,11 @@ def _home_findings(row: FleetRow, words: Words, *, now_s: float) -> list[Finding
     for label, count in row.gaps:
         why = gap_words(gaps[label], words) if label in gaps else label
         what = words.count("%(n)s quarter hour: %(why)s", "%(n)s quarter hours: %(why)s", count, why=why)
-        found.append(Finding(4, row.home_name, what, words.say("These slots settle as provisional.")))
+        found.append(FleetAlert(4, row.home_name, what, words.say("These slots settle as provisional.")))
     return found
 
 
-def _refusal_finding(refusal: RefusalCount, names: dict[str, str], words: Words) -> Finding:
+def _refusal_finding(refusal: RefusalCount, names: dict[str, str], words: Localizer) -> FleetAlert:
     what = words.count(
         "%(n)s message was refused: %(reason)s",
         "%(n)s messages were refused: %(reason)s",
@@ -140,30 +142,30 @@ def _refusal_finding(refusal: RefusalCount, names: dict[str, str], words: Words)
     )
     known = names.get(refusal.agent)
     home = known if known is not None else words.say("Unknown sender %(agent)s", agent=refusal.agent)
-    return Finding(3 if known is None else 2, home, what, words.say("Nothing of them was stored."))
+    return FleetAlert(3 if known is None else 2, home, what, words.say("Nothing of them was stored."))
 
 
-def refusal_words(reason: str, words: Words) -> str:
+def refusal_words(reason: str, words: Localizer) -> str:
     """A refusal's code in words; a code of a newer hub reads as it is, without underscores."""
     known: dict[str, str] = {
-        Refusal.OVERSIZED: words.say("it was too large"),
-        Refusal.GARBAGE: words.say("it could not be read"),
-        Refusal.UNKNOWN_AGENT: words.say("the sender is not enrolled"),
-        Refusal.FOREIGN_TOPIC: words.say("it came on another sender's channel"),
-        Refusal.WRONG_COOP: words.say("it was meant for another co-op"),
-        Refusal.BAD_SIGNATURE: words.say("the signature is wrong"),
-        Refusal.REPLAYED: words.say("it had been sent before"),
-        Refusal.OUT_OF_ORDER: words.say("it came out of order"),
-        Refusal.BROKEN_CHAIN: words.say("it does not follow the one before"),
-        Refusal.CLOCK_WINDOW: words.say("its time cannot be true"),
-        Refusal.OUTSIDE_CONSENT: words.say("the home's consent does not allow it"),
-        Refusal.REVOKED: words.say("the sender's key has been revoked"),
-        Refusal.EXPIRED: words.say("it came too late to count"),
+        RefusalReason.OVERSIZED: words.say("it was too large"),
+        RefusalReason.GARBAGE: words.say("it could not be read"),
+        RefusalReason.UNKNOWN_AGENT: words.say("the sender is not enrolled"),
+        RefusalReason.FOREIGN_TOPIC: words.say("it came on another sender's channel"),
+        RefusalReason.WRONG_COOP: words.say("it was meant for another co-op"),
+        RefusalReason.BAD_SIGNATURE: words.say("the signature is wrong"),
+        RefusalReason.REPLAYED: words.say("it had been sent before"),
+        RefusalReason.OUT_OF_ORDER: words.say("it came out of order"),
+        RefusalReason.BROKEN_CHAIN: words.say("it does not follow the one before"),
+        RefusalReason.CLOCK_WINDOW: words.say("its time cannot be true"),
+        RefusalReason.OUTSIDE_CONSENT: words.say("the home's consent does not allow it"),
+        RefusalReason.REVOKED: words.say("the sender's key has been revoked"),
+        RefusalReason.EXPIRED: words.say("it came too late to count"),
     }
     return known.get(reason, reason.replace("_", " "))
 
 
-def _refusal(refusal: RefusalCount, names: dict[str, str], words: Words) -> tuple[str, str, str, str, str]:
+def _refusal(refusal: RefusalCount, names: dict[str, str], words: Localizer) -> tuple[str, str, str, str, str]:
     return (
         names.get(refusal.agent) or refusal.agent,
         refusal_words(refusal.reason, words),
@@ -173,7 +175,7 @@ def _refusal(refusal: RefusalCount, names: dict[str, str], words: Words) -> tupl
     )
 
 
-def _line(row: FleetRow, words: Words, *, now_s: float) -> FleetLine:
+def _line(row: FleetRow, words: Localizer, *, now_s: float) -> FleetLine:
     contact = words.say("never")
     if row.last_slot is not None:
         contact = words.moment((row.last_slot + 1) * SLOT_S)
@@ -191,7 +193,7 @@ def _line(row: FleetRow, words: Words, *, now_s: float) -> FleetLine:
     )
 
 
-def _strip(row: FleetRow, words: Words, *, first: Slot) -> Drawing:
+def _strip(row: FleetRow, words: Localizer, *, first: Slot) -> Chart:
     counts = {state: row.presence.count(state) for state in ("present", "derived", "partial", "missing", "waiting")}
     estimated = counts["derived"] + counts["partial"]
     sentence = words.say(
@@ -201,7 +203,7 @@ def _strip(row: FleetRow, words: Words, *, first: Slot) -> Drawing:
         missing=words.number(counts["missing"]),
         waiting=words.number(counts["waiting"]),
     )
-    table = Table(
+    table = ChartTable(
         (words.say("Time"), words.say("State")),
         tuple((words.clock(first + i), state) for i, state in enumerate(row.presence)),
     )
@@ -225,7 +227,7 @@ class RunLine:
     result: str
 
 
-def run_lines(rows: Sequence[RunRow], words: Words) -> tuple[RunLine, ...]:
+def run_lines(rows: Sequence[RunRow], words: Localizer) -> tuple[RunLine, ...]:
     """The runs, the newest first."""
     return tuple(
         RunLine(

@@ -6,10 +6,10 @@ from typing import Final
 
 from markupsafe import Markup
 
-from hub.core.fairness import CLEAR_ERRORS, Band, FairnessSummary, MemberFairness, Share
-from hub.core.pool_series import LEAST_HOMES
-from hub.web.charts import draw_amount
-from hub.web.words import Words
+from hub.core.settlement.pool_series import LEAST_HOMES
+from hub.core.trials.fairness import CLEAR_ERRORS, FairnessBand, FairnessShare, FairnessSummary, MemberFairness
+from hub.web.frame.charts import draw_amount
+from hub.web.frame.translation import Localizer
 
 HALF_CENT_NANO: Final = 5_000_000
 
@@ -36,7 +36,7 @@ class FairnessPage:
     left_out: str
 
 
-def fairness_page(report: MemberFairness, words: Words) -> FairnessPage:
+def fairness_page(report: MemberFairness, words: Localizer) -> FairnessPage:
     """The page of the member's own view."""
     own, summary = report.own, report.summary
     return FairnessPage(
@@ -64,7 +64,7 @@ def fairness_page(report: MemberFairness, words: Words) -> FairnessPage:
     )
 
 
-def _lede(report: MemberFairness, words: Words) -> str:
+def _lede(report: MemberFairness, words: Localizer) -> str:
     first, last = (date.fromisoformat(day) for day in (report.first_day, report.last_day))
     named = {"first": words.full_day(first), "last": words.full_day(last), "n": words.number(report.summary.homes)}
     if last.month < 12:
@@ -72,11 +72,11 @@ def _lede(report: MemberFairness, words: Words) -> str:
     return words.say("%(first)s to %(last)s, %(n)s homes.", **named)
 
 
-def _is_even(own: Share) -> bool:
+def _is_even(own: FairnessShare) -> bool:
     return not own.is_clear or abs(own.difference_nano) < HALF_CENT_NANO
 
 
-def _headline(own: Share, words: Words) -> str:
+def _headline(own: FairnessShare, words: Localizer) -> str:
     if _is_even(own):
         return words.say("You got what you added")
     amount = words.money(abs(own.difference_nano))
@@ -85,21 +85,21 @@ def _headline(own: Share, words: Words) -> str:
     return words.say("You got %(amount)s less than you added", amount=amount)
 
 
-def _own_rows(own: Share, words: Words) -> tuple[tuple[str, str], ...]:
+def _own_rows(own: FairnessShare, words: Localizer) -> tuple[tuple[str, str], ...]:
     return (
         (words.say("You added to what sharing was worth"), words.money(own.value_nano)),
         (words.say("You gained by the rule"), words.money(own.got_nano)),
     )
 
 
-def _own_words(own: Share, words: Words) -> str:
+def _own_words(own: FairnessShare, words: Localizer) -> str:
     if not own.error_nano:
         return ""
     error = words.money(CLEAR_ERRORS * own.error_nano)
     return words.say("What you added is known give or take %(error)s: it is worked out from a sample.", error=error)
 
 
-def _counts(summary: FairnessSummary, words: Words) -> str:
+def _counts(summary: FairnessSummary, words: Localizer) -> str:
     more, less = summary.got_more_than_added, summary.got_less_than_added
     if more is None or less is None:
         return words.say(
@@ -113,7 +113,7 @@ def _counts(summary: FairnessSummary, words: Words) -> str:
     return f"{gave} {took}"
 
 
-def _bands(bands: tuple[Band, ...], words: Words) -> list[BandLines]:
+def _bands(bands: tuple[FairnessBand, ...], words: Localizer) -> list[BandLines]:
     whole = max([1, *(max(band.value_nano, band.got_nano) for band in bands)])
     lines = []
     for at, band in enumerate(bands, start=1):
@@ -133,7 +133,7 @@ def _bands(bands: tuple[Band, ...], words: Words) -> list[BandLines]:
     return lines
 
 
-def _how(summary: FairnessSummary, words: Words) -> str:
+def _how(summary: FairnessSummary, words: Localizer) -> str:
     if not summary.orders:
         return words.say("Every group of homes was counted, so no chance is in it.")
     return words.say(

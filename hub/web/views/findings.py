@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from hub.storage.finding_records import FindingDecision, FindingRow
 from hub.storage.records import Home, Member
-from hub.web.words import Words
+from hub.web.frame.translation import Localizer
 from protocols.quantities import Gap, Measure
 from protocols.slots import start_of
 
@@ -29,7 +29,7 @@ class FindingLine:
 
 def finding_lines(
     rows: Sequence[FindingRow],
-    words: Words,
+    words: Localizer,
     *,
     members: Sequence[Member],
     homes: Sequence[Home],
@@ -44,7 +44,7 @@ def finding_lines(
 
 
 def _line(
-    row: FindingRow, words: Words, *, names: Mapping[str, str], homes: Mapping[str, str], offered: Sequence[str]
+    row: FindingRow, words: Localizer, *, names: Mapping[str, str], homes: Mapping[str, str], offered: Sequence[str]
 ) -> FindingLine:
     return FindingLine(
         id=row.id,
@@ -61,7 +61,7 @@ def _line(
     )
 
 
-def what_words(row: FindingRow, words: Words) -> str:
+def what_words(row: FindingRow, words: Localizer) -> str:
     """What kind of finding it is."""
     return {
         "gap": words.say("Readings are missing"),
@@ -76,7 +76,7 @@ def what_words(row: FindingRow, words: Words) -> str:
     }.get(row.found.code, row.found.code)
 
 
-def when_words(row: FindingRow, words: Words) -> str:
+def when_words(row: FindingRow, words: Localizer) -> str:
     """From when to when."""
     first, count = row.found.first_slot, row.found.slots
     return words.say(
@@ -86,7 +86,7 @@ def when_words(row: FindingRow, words: Words) -> str:
     )
 
 
-def explain(row: FindingRow, words: Words) -> str:
+def explain(row: FindingRow, words: Localizer) -> str:
     """What was found, in a sentence that blames nobody."""
     numbers, code = dict(row.found.numbers), row.found.code
     label = "" if row.found.measure is None else measure_words(row.found.measure, words)
@@ -126,7 +126,7 @@ def explain(row: FindingRow, words: Words) -> str:
     return sentences.get(code, row.found.sentence)
 
 
-def _gap(numbers: Mapping[str, int], words: Words) -> str:
+def _gap(numbers: Mapping[str, int], words: Localizer) -> str:
     reason = {
         Gap.DEVICE_SILENT: words.say("The meter did not answer."),
         Gap.COUNTER_RESET: words.say("The meter's counter started again."),
@@ -141,7 +141,7 @@ def _gap(numbers: Mapping[str, int], words: Words) -> str:
     return f"{missing} {reason}"
 
 
-def measure_words(measure: Measure, words: Words) -> str:
+def measure_words(measure: Measure, words: Localizer) -> str:
     """What is measured."""
     return {
         Measure.GRID_IMPORT: words.say("Drawn from the grid"),
@@ -154,7 +154,7 @@ def measure_words(measure: Measure, words: Words) -> str:
     }[measure]
 
 
-def _meanwhile(row: FindingRow, words: Words) -> str:
+def _meanwhile(row: FindingRow, words: Localizer) -> str:
     """What happens to the credits."""
     if row.found.code == "gap" and row.closed is None:
         return words.say(
@@ -169,7 +169,7 @@ def _meanwhile(row: FindingRow, words: Words) -> str:
     return words.say("Your credits go on as usual.")
 
 
-def _state(row: FindingRow, words: Words) -> str:
+def _state(row: FindingRow, words: Localizer) -> str:
     if row.closed is not None:
         return words.say("closed: readings that came later put it right")
     if row.decisions:
@@ -183,7 +183,7 @@ def _state(row: FindingRow, words: Words) -> str:
     return words.say("nobody needs to decide") if row.found.code == "gap" else words.say("to be looked at")
 
 
-def _decision(said: FindingDecision, names: Mapping[str, str], words: Words) -> str:
+def _decision(said: FindingDecision, names: Mapping[str, str], words: Localizer) -> str:
     parts = {"who": names.get(said.board_member, said.board_member), "when": words.moment(said.decided_at)}
     sentence = {
         "accept": words.say("%(who)s accepted it on %(when)s: %(why)s", why=said.reason, **parts),
@@ -193,7 +193,7 @@ def _decision(said: FindingDecision, names: Mapping[str, str], words: Words) -> 
     return sentence[said.verdict]
 
 
-def _buttons(words: Words) -> dict[str, str]:
+def _buttons(words: Localizer) -> dict[str, str]:
     return {
         "accept": words.say("Accept: it counts"),
         "reject": words.say("Reject: it does not count"),

@@ -5,13 +5,13 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Final
 
-from hub.core.country_presets import PRESETS
-from hub.core.pool_series import LEAST_HOMES
-from hub.core.rulebook import METHODS
-from hub.core.what_if import Change, MemberTrial, Summary
-from hub.web.charts import Table
-from hub.web.views.statement import method_words
-from hub.web.words import NANO_PER_UNIT, Words
+from hub.core.rules.country_presets import PRESETS
+from hub.core.rules.rulebook import METHODS
+from hub.core.settlement.pool_series import LEAST_HOMES
+from hub.core.trials.what_if import MemberComparison, MemberTrial, TrialSummary
+from hub.web.frame.charts import ChartTable
+from hub.web.frame.translation import NANO_PER_UNIT, Localizer
+from hub.web.views.settlement.statement import method_words
 
 PPM: Final = 1_000_000
 HALF_CENT_NANO: Final = NANO_PER_UNIT // 200
@@ -26,25 +26,25 @@ class TrialPage:
 
     headline: str
     lede: str
-    own: Table | None
-    whole: Table | None
+    own_table: ChartTable | None
+    whole: ChartTable | None
     homes: str
     hidden: str
     sides: str
     left_out: str
 
 
-def rule_options(words: Words, *, chosen: str) -> Options:
+def rule_options(words: Localizer, *, chosen: str) -> Options:
     """The rules to choose from, in two groups."""
     methods = tuple((method, _first_upper(method_words(method, words)), method == chosen) for method in METHODS)
     presets = tuple((preset.id, preset.name, preset.id == chosen) for preset in PRESETS)
     return ((words.say("Ways of sharing"), methods), (words.say("As it is done in a country"), presets))
 
 
-def trial_page(trial: MemberTrial, words: Words, *, month: date) -> TrialPage:
+def trial_page(trial: MemberTrial, words: Localizer, *, month: date) -> TrialPage:
     """The page of the member's own view."""
     named = words.month(month)
-    own, stood, tried = trial.own, trial.stood, trial.tried
+    own, stood, tried = trial.own, trial.current, trial.alternative
     is_shown = tried.shared_wh is not None
     return TrialPage(
         headline=words.say("You had no part in %(month)s", month=named) if own is None else _headline(own, words),
@@ -54,7 +54,7 @@ def trial_page(trial: MemberTrial, words: Words, *, month: date) -> TrialPage:
             tried=method_words(tried.method, words),
             stood=method_words(stood.method, words),
         ),
-        own=None if own is None else _own_table(own, words),
+        own_table=None if own is None else _own_table(own, words),
         whole=_whole_table(stood, tried, words) if is_shown else None,
         homes=words.count("%(n)s home", "All %(n)s homes together", tried.homes),
         hidden="" if is_shown else _too_few(tried.homes, words),
@@ -69,7 +69,7 @@ def trial_page(trial: MemberTrial, words: Words, *, month: date) -> TrialPage:
     )
 
 
-def _headline(own: Change, words: Words) -> str:
+def _headline(own: MemberComparison, words: Localizer) -> str:
     if abs(own.gain_nano) < HALF_CENT_NANO:
         return words.say("Nothing would have changed for you")
     amount = words.money(abs(own.gain_nano))
@@ -78,21 +78,21 @@ def _headline(own: Change, words: Words) -> str:
     return words.say("You would have gained %(amount)s less", amount=amount)
 
 
-def _heads(words: Words) -> tuple[str, str, str]:
+def _heads(words: Localizer) -> tuple[str, str, str]:
     return (words.say("What"), words.say("As it was"), words.say("Tried"))
 
 
-def _own_table(own: Change, words: Words) -> Table:
-    stood, tried = own.stood, own.tried
+def _own_table(own: MemberComparison, words: Localizer) -> ChartTable:
+    stood, tried = own.current, own.alternative
     rows = (
         (words.say("Got from neighbours"), words.kwh(stood.received_wh), words.kwh(tried.received_wh)),
         (words.say("Given to neighbours"), words.kwh(stood.sold_wh), words.kwh(tried.sold_wh)),
         (words.say("Gained by sharing"), words.money(stood.benefit_nano), words.money(tried.benefit_nano)),
     )
-    return Table(_heads(words), rows)
+    return ChartTable(_heads(words), rows)
 
 
-def _whole_table(stood: Summary, tried: Summary, words: Words) -> Table:
+def _whole_table(stood: TrialSummary, tried: TrialSummary, words: Localizer) -> ChartTable:
     rows = (
         (words.say("Shared among neighbours"), *(_kwh(each.shared_wh, words) for each in (stood, tried))),
         (
@@ -108,15 +108,15 @@ def _whole_table(stood: Summary, tried: Summary, words: Words) -> Table:
         ),
         (words.say("Kept by the co-op"), *(words.money(each.margin_nano or 0) for each in (stood, tried))),
     )
-    return Table(_heads(words), rows)
+    return ChartTable(_heads(words), rows)
 
 
-def _sides(tried: Summary, words: Words) -> str:
+def _sides(tried: TrialSummary, words: Localizer) -> str:
     """How many would gain and lose; by how much only where five or more stand behind each mean."""
     return " ".join(_side_sentences(tried, words))
 
 
-def _side_sentences(tried: Summary, words: Words) -> Iterator[str]:
+def _side_sentences(tried: TrialSummary, words: Localizer) -> Iterator[str]:
     gainers, losers = tried.gainers or 0, tried.losers or 0
     if not gainers and not losers:
         yield words.say("No home would gain or lose.")
@@ -134,7 +134,7 @@ def _side_sentences(tried: Summary, words: Words) -> Iterator[str]:
         )
 
 
-def _too_few(homes: int, words: Words) -> str:
+def _too_few(homes: int, words: Localizer) -> str:
     return words.say(
         "Figures for all are shown where at least %(least)s homes take part, so that they tell of nobody."
         " Here %(homes)s did.",
@@ -143,15 +143,15 @@ def _too_few(homes: int, words: Words) -> str:
     )
 
 
-def _kwh(energy_wh: int | None, words: Words) -> str:
+def _kwh(energy_wh: int | None, words: Localizer) -> str:
     return words.kwh(energy_wh or 0)
 
 
-def _share(ppm: int | None, words: Words) -> str:
+def _share(ppm: int | None, words: Localizer) -> str:
     return "–" if ppm is None else words.percent(ppm / PPM)
 
 
-def _gini(ppm: int | None, words: Words) -> str:
+def _gini(ppm: int | None, words: Localizer) -> str:
     return "–" if ppm is None else words.number(ppm / PPM, 2)
 
 
@@ -165,13 +165,13 @@ def trial_json(trial: MemberTrial) -> dict[str, object]:
     return {
         "days": trial.days,
         "days_left_out": trial.left_out,
-        "stood": asdict(trial.stood),
-        "tried": asdict(trial.tried),
+        "stood": asdict(trial.current),
+        "tried": asdict(trial.alternative),
         "own": None
         if own is None
         else {
-            "stood": asdict(own.stood) | {"benefit_nano": own.stood.benefit_nano},
-            "tried": asdict(own.tried) | {"benefit_nano": own.tried.benefit_nano},
+            "stood": asdict(own.current) | {"benefit_nano": own.current.benefit_nano},
+            "tried": asdict(own.alternative) | {"benefit_nano": own.alternative.benefit_nano},
             "gain_nano": own.gain_nano,
         },
     }

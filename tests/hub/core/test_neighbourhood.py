@@ -2,16 +2,16 @@
 
 import numpy as np
 
-from hub.core.neighbourhood import Sums, paint
+from hub.core.neighbourhood import MeasureSums, estimate_neighbourhood
 from protocols.quantities import Measure
 
 
-def sums(energy: list[int], homes: list[int]) -> Sums:
-    return Sums(np.array(energy, dtype=np.int64), np.array(homes, dtype=np.int32))
+def sums(energy: list[int], homes: list[int]) -> MeasureSums:
+    return MeasureSums(np.array(energy, dtype=np.int64), np.array(homes, dtype=np.int32))
 
 
 def test_used_energy_is_import_less_export_plus_made_and_battery() -> None:
-    hood = paint(
+    hood = estimate_neighbourhood(
         {
             Measure.GRID_IMPORT: sums([100, 0], [3, 3]),
             Measure.GRID_EXPORT: sums([0, 400], [3, 3]),
@@ -27,11 +27,11 @@ def test_used_energy_is_import_less_export_plus_made_and_battery() -> None:
 
 
 def test_one_silent_home_of_ten_is_scaled_and_six_are_a_gap() -> None:
-    hood = paint({Measure.GRID_IMPORT: sums([1000, 900, 400], [10, 9, 4])}, slots=3)
+    hood = estimate_neighbourhood({Measure.GRID_IMPORT: sums([1000, 900, 400], [10, 9, 4])}, slots=3)
     assert hood.demand_wh[:2].tolist() == [1000.0, 1000.0]
     assert np.isnan(hood.demand_wh[2])
 
 
 def test_a_neighbourhood_without_turbines_makes_no_wind() -> None:
-    hood = paint({Measure.GRID_IMPORT: sums([10], [1])}, slots=1)
+    hood = estimate_neighbourhood({Measure.GRID_IMPORT: sums([10], [1])}, slots=1)
     assert hood.wind_wh.tolist() == [0.0]

@@ -2,19 +2,19 @@
 
 from dataclasses import replace
 
-from hub.core.fund_entries import FeeScale
-from hub.core.tax_terms import Rates, Standing, TaxTerms
-from hub.fund_runs import book_fund, plan_fees
-from hub.run_approval import approve_run, publish_run
-from hub.settlement_runs import settle_month
+from hub.board.run_approval import approve_run, publish_run
+from hub.books.runs import settle_month
+from hub.core.ledger.fund_entries import FeeScale
+from hub.core.payments.tax_terms import TaxRates, TaxStatus, TaxTerms
+from hub.money.funds import book_fund, plan_fees
 from hub.storage.records import NewObjection
-from hub.storage.sqlite import SqliteStore
+from hub.storage.sqlite.store import SqliteStore
 from tests.hub.web.page_street import FIRST_SLOT, HUB_KEY, NOW_S, TODAY, messages_of
 
 TERMS = TaxTerms(
     ("Sunny Lane Energy eG", "Sonnengasse 1, Berlin"),
-    (Rates("2026-01-01", 190_000, 190_000, 190_000), Rates("2026-06-11", 70_000, 190_000, 190_000)),
-    (Standing("m02", "2026-01-01", "standard", tax_number="DE 2"),),
+    (TaxRates("2026-01-01", 190_000, 190_000, 190_000), TaxRates("2026-06-11", 70_000, 190_000, 190_000)),
+    (TaxStatus("m02", "2026-01-01", "standard", tax_number="DE 2"),),
     {"self_billing": "Gutschrift"},
 )
 

@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from hub.storage.records import Member
-from hub.storage.sqlite import SqliteStore
+from hub.storage.sqlite.store import SqliteStore
 from hub.web.app import build_app
-from hub.web.tokens import hash_token
+from hub.web.frame.tokens import hash_token
 from tests.hub.web.page_street import COOP, NOW_S, build_street, parts_over, settle_street, sign_in_token
 
 ORIGIN = "http://hub.example"

@@ -10,19 +10,18 @@ from pathlib import Path
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from hub.book_signing import as_row, attestation_head
-from hub.core.attestations import attest
-from hub.core.payment_record import PAYMENT_ORDER, order_content, order_key_of
-from hub.core.payments_due import PAYOUTS, Cents, Due
-from hub.core.rulebook import Prices, Rule
-from hub.core.run_calendar import RunCalendar
-from hub.core.sepa_accounts import CoopAccount
-from hub.fairness_desk import FairnessDesk
-from hub.finding_decisions import FindingDesk
-from hub.payment_desk import PaymentDesk
-from hub.run_desk import RunDesk
+from hub.board.run_service import RunService
+from hub.books.signing import as_row, attestation_head
+from hub.core.ledger.attestations import attest
+from hub.core.ledger.run_calendar import RunCalendar
+from hub.core.payments.accounts import CoopAccount
+from hub.core.payments.due import PAYOUTS, AmountDue, MonthCents
+from hub.core.payments.order_history import PAYMENT_ORDER, order_content, order_key_of
+from hub.core.rules.rulebook import Prices, Rule
+from hub.money.order_service import PaymentService
+from hub.quality.decisions import FindingService
 from hub.settlement_job import settle_day
-from hub.statements import StatementDesk
+from hub.statements.months import StatementService
 from hub.storage.account_records import NewAccount
 from hub.storage.finding_records import NewFinding
 from hub.storage.records import (
@@ -39,18 +38,12 @@ from hub.storage.records import (
     ReadingRow,
     RefusalCount,
 )
-from hub.storage.sqlite import SqliteStore
-from hub.trial_desk import TrialDesk
-from hub.web.parts import HubParts
-from hub.web.tokens import hash_token
-from protocols.consent import (
-    ConsentRule,
-    ConsentSet,
-    Resolution,
-    default_consent,
-    encode_consent,
-    ordered,
-)
+from hub.storage.sqlite.store import SqliteStore
+from hub.trials.fairness_service import FairnessService
+from hub.trials.what_if_service import TrialService
+from hub.web.frame.services import HubParts
+from hub.web.frame.tokens import hash_token
+from protocols.consent.reduction import ConsentRule, ConsentSet, Resolution, default_consent, encode_consent, sort_rules
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import slots_of_day, start_of
 from protocols.timeline import Clock
@@ -155,7 +148,7 @@ def consent_of(number: int, *, sharing: int) -> ConsentSet:
     rules = [*default_consent(home).rules] + [
         ConsentRule(code, everything, Resolution.PT15M, FIRST_SLOT, None) for code in ("forecast.hood", "prompt.shift")
     ]
-    return ConsentSet(home, 3, ordered(rules))
+    return ConsentSet(home, 3, sort_rules(rules))
 
 
 def messages_of(number: int, *, sharing: int) -> list[AcceptedMessage]:
@@ -305,8 +298,10 @@ async def order_payouts(store: SqliteStore, members: Sequence[str] = ("m02", "m0
     dues = []
     for place, member in enumerate(members):
         row = await store.add_account(NewAccount(member, "Household", "AT611904300234573201", member, int(NOW_S)))
-        cents = Cents(1234 + place, 0, 0)
-        dues.append((Due(member, cents.net_cent, (("2026-04", cents), ("2026-05", cents.plus(cents, -1)))), row, None))
+        cents = MonthCents(1234 + place, 0, 0)
+        dues.append(
+            (AmountDue(member, cents.net_cent, (("2026-04", cents), ("2026-05", cents.plus(cents, -1)))), row, None)
+        )
     content = order_content(
         dues, kind=PAYOUTS, through="2026-05", pay_on="2026-06-20", made_at=int(NOW_S) - 60, coop=COOP.id,
         number=len(await store.attestations((PAYMENT_ORDER,))) + 1, account=BANK,
@@ -349,12 +344,12 @@ def parts_over(store: SqliteStore, *, now_s: float = NOW_S, secure_cookies: bool
         coop=COOP,
         enrol=enrol,
         status=status,
-        statements=StatementDesk(store, key=HUB_KEY),
-        runs=RunDesk(store, calendar=RunCalendar(), key=HUB_KEY),
-        payments=PaymentDesk(store, key=HUB_KEY),
-        trials=TrialDesk(store, wait_s=60),
-        fairness=FairnessDesk(store, wait_s=60),
-        findings=FindingDesk(store),
+        statements=StatementService(store, key=HUB_KEY),
+        runs=RunService(store, calendar=RunCalendar(), key=HUB_KEY),
+        payments=PaymentService(store, key=HUB_KEY),
+        trials=TrialService(store, wait_s=60),
+        fairness=FairnessService(store, wait_s=60),
+        findings=FindingService(store),
         secure_cookies=secure_cookies,
         bank=BANK,
     )

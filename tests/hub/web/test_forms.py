@@ -3,13 +3,13 @@
 import pytest
 
 from hub.storage.records import Appliance
-from hub.storage.sqlite import SqliteStore
-from hub.web.views.appliance_form import USUAL, appliance_fields, appliances_from_form
-from hub.web.words import Words
+from hub.storage.sqlite.store import SqliteStore
+from hub.web.frame.translation import Localizer
+from hub.web.views.home.appliance_form import USUAL, appliance_fields, appliances_from_form
 from tests.hub.web.conftest import SignIn
 from tests.hub.web.page_street import NOW_SLOT
 
-WORDS = Words("en", "Europe/Berlin", "EUR")
+WORDS = Localizer("en", "Europe/Berlin", "EUR")
 GOOD = {
     "dishwasher-here": "on",
     "dishwasher-asked": "on",

@@ -3,7 +3,7 @@
 import pytest
 from httpx import AsyncClient
 
-from hub.storage.sqlite import SqliteStore
+from hub.storage.sqlite.store import SqliteStore
 from tests.hub.web.conftest import SignIn
 from tests.hub.web.page_street import find_on_street, order_payouts
 

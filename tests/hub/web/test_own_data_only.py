@@ -5,7 +5,7 @@ import json
 import httpx
 import pytest
 
-from hub.storage.sqlite import SqliteStore
+from hub.storage.sqlite.store import SqliteStore
 from tests.hub.web.conftest import SignIn
 from tests.hub.web.page_street import NOW_SLOT
 

@@ -7,10 +7,10 @@ import re
 import httpx
 import pytest
 
-from hub.storage.sqlite import SqliteStore
+from hub.storage.sqlite.store import SqliteStore
 from hub.web.app import build_app
-from hub.web.guard import CONTENT_POLICY, MAX_BODY_BYTES
-from hub.web.site import STATIC_DIR, static_address
+from hub.web.frame.guard import CONTENT_POLICY, MAX_BODY_BYTES
+from hub.web.rendering import STATIC_DIR, static_address
 from tests.hub.web.conftest import ORIGIN, SignIn, browser_on
 from tests.hub.web.page_street import HOSTILE, parts_over
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fastapi.routing import APIRoute
 
-from hub.storage.sqlite import SqliteStore
+from hub.storage.sqlite.store import SqliteStore
 from hub.web.app import build_app
 from tests.house.source_tree import ROOT
 from tests.hub.web.page_street import parts_over

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from hub.web.site import STATIC_DIR
+from hub.web.rendering import STATIC_DIR
 
 SHEET = (STATIC_DIR / "site.css").read_text(encoding="utf-8")
 LIGHT, DARK = (

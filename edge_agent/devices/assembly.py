@@ -1,0 +1,111 @@
+"""The home's devices put together from the settings: which map, which connection they share, how it is spoken to.
+
+Opens nothing. Reads the maps that ship with the program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from edge_agent.devices.modbus_link import LineSettings, ModbusLink
+from edge_agent.devices.reader import Device
+from edge_agent.settings import DeviceSettings, Endpoint, Settings
+from protocols.errors import SettingsError
+from protocols.maps.loading import load_map
+from protocols.maps.model import DeviceMap, MapError
+
+MAPS = Path(__file__).resolve().parents[2] / "firmware_configs" / "devices"
+RTU_GAP_S = 0.02
+BusAddress = tuple[str, str, int, str]
+
+
+def make_fleet(settings: Settings, maps: Path = MAPS) -> list[tuple[ModbusLink, list[Device]]]:
+    """One link for each host or bus with its devices, in the order of the settings. Raises SettingsError."""
+    found: dict[str, DeviceMap] = {}
+    together: dict[BusAddress, list[Device]] = {}
+    for each in settings.devices:
+        if each.map not in found:
+            found[each.map] = _map(each, settings.source, maps)
+        _check_roles(each, found[each.map], settings.source)
+        _check_signs(each, found[each.map], settings.source)
+        together.setdefault(_address(each.endpoint), []).append(Device(each, found[each.map]))
+    return [(_link(devices, settings.source), devices) for devices in together.values()]
+
+
+def _map(device: DeviceSettings, source: str, maps: Path) -> DeviceMap:
+    path = maps / f"{device.map}.toml"
+    try:
+        return load_map(path.read_text(encoding="utf-8"), name=path.name)
+    except FileNotFoundError:
+        known = ", ".join(sorted(each.stem for each in maps.glob("*.toml"))) or "none installed"
+        raise SettingsError(
+            f"{source}: device {device.name!r}: map: no family {device.map!r}, expected one of {known}"
+        ) from None
+    except (OSError, UnicodeDecodeError, MapError) as cause:
+        raise SettingsError(f"{source}: device {device.name!r}: map: {cause}".splitlines()[0]) from None
+
+
+def _check_roles(device: DeviceSettings, device_map: DeviceMap, source: str) -> None:
+    for role in device.roles:
+        if role not in device_map.roles:
+            raise SettingsError(
+                f"{source}: device {device.name!r}: role: {device.map} has no {role!r}, "
+                f"expected one of {', '.join(device_map.roles)}"
+            )
+
+
+def _check_signs(device: DeviceSettings, device_map: DeviceMap, source: str) -> None:
+    where = f"{source}: device {device.name!r}"
+    if device.sign == "inverted" and not any(point.vendor_sign for point in device_map.points):
+        raise SettingsError(f"{where}: sign: expected 'as_documented', {device.map} has one meaning only")
+    for role in device.roles:
+        described = device_map.roles[role]
+        if device.invert and len(described.counters) == 1 and not described.swapped:
+            raise SettingsError(f"{where}: invert: expected false, the role {role} of {device.map} cannot be swapped")
+
+
+def _address(endpoint: Endpoint) -> BusAddress:
+    return endpoint.wire, endpoint.host, endpoint.port, endpoint.path
+
+
+def _link(devices: list[Device], source: str) -> ModbusLink:
+    """The link that suits all devices on it: the longest pauses any of them wants."""
+    lines = {_serial_line(device) for device in devices if device.settings.endpoint.wire == "rtu"}
+    if len(lines) > 1:
+        names = ", ".join(repr(device.settings.name) for device in devices)
+        raise SettingsError(f"{source}: devices {names}: connect: expected one baud, parity and stop for one bus")
+    baud, parity, bits, stop = lines.pop() if lines else (9600, "N", 8, 1)
+    transports = [device.device_map.transport for device in devices]
+    timeouts = (device.settings.timeout_ms or device.device_map.transport.timeout_ms for device in devices)
+    return ModbusLink(
+        devices[0].settings.endpoint,
+        LineSettings(
+            timeout_s=_longest_s(timeouts),
+            connect_delay_s=_longest_s(each.connect_delay_ms for each in transports),
+            request_gap_s=max(_longest_s(each.request_gap_ms for each in transports), _least_gap_s(devices)),
+            baud=baud,
+            parity=parity,
+            bits=bits,
+            stop=stop,
+        ),
+    )
+
+
+def _serial_line(device: Device) -> tuple[int, str, int, int]:
+    endpoint, rtu = device.settings.endpoint, device.device_map.transport.rtu
+    return (
+        endpoint.baud or (rtu.baud if rtu else 9600),
+        endpoint.parity or (rtu.parity if rtu else "N"),
+        rtu.bits if rtu else 8,
+        endpoint.stop or (rtu.stop if rtu else 1),
+    )
+
+
+def _least_gap_s(devices: list[Device]) -> float:
+    """On a serial bus there is always a pause: in it a doubled answer shows itself before the next question."""
+    return 0.0 if devices[0].settings.endpoint.wire == "tcp" else RTU_GAP_S
+
+
+def _longest_s(milliseconds: Iterable[int]) -> float:
+    return max(milliseconds) / 1000

@@ -1,0 +1,68 @@
+"""Readings taken while nobody knows the time: kept in memory by seconds since boot, given their slots afterwards.
+
+They do not outlive the computer: after another start the counters' totals tell what passed, without its times.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from edge_agent.devices.modbus_link import DeviceReadError, ModbusLink
+from edge_agent.devices.reader import Device
+from edge_agent.metering.home_meter import MeasuringPoint, Sample
+from edge_agent.metering.trusted_time import BootClock
+
+log = logging.getLogger("commonwatt.agent")
+
+MAX_KEPT = 8192
+"""Moments: more than a day of one device; beyond that the oldest go, and their slots have a total only."""
+
+READ_EVERY_S = 15
+"""Where a slot will begin is not known yet: reading this often, some reading is near enough to every beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimedSamples:
+    """One reading of one device. `at_s` is on the clock the readings are on: since boot, or the wall's."""
+
+    at_s: float
+    samples: Mapping[MeasuringPoint, Sample]
+
+
+class BootReadings:
+    """The newest readings by the boot clock."""
+
+    def __init__(self) -> None:
+        self._moments: deque[TimedSamples] = deque(maxlen=MAX_KEPT)
+
+    def add(self, boot_s: float, samples: Mapping[MeasuringPoint, Sample]) -> None:
+        """Keep one reading."""
+        self._moments.append(TimedSamples(boot_s, samples))
+
+    def on_wall_clock(self, now_s: float, boot_s: float) -> list[TimedSamples]:
+        """All readings with the times they were taken at, in order, given both clocks at one moment."""
+        moments = (self._moved(moment, by_s=now_s - boot_s) for moment in self._moments)
+        return sorted(moments, key=lambda moment: moment.at_s)
+
+    def _moved(self, moment: TimedSamples, *, by_s: float) -> TimedSamples:
+        at_s = moment.at_s + by_s
+        return TimedSamples(at_s, {place: replace(sample, at_s=at_s) for place, sample in moment.samples.items()})
+
+    async def read(self, link: ModbusLink, devices: Sequence[Device], boot_clock: BootClock) -> None:
+        """Read the devices of one connection again and again until cancelled. Never raises for what a device does."""
+        troubled: set[Device] = set()
+        while True:
+            began_s = boot_clock()
+            for device in devices:
+                at_s = boot_clock()
+                try:
+                    self.add(at_s, device.samples(await device.read_places(link), at_s))
+                except DeviceReadError as trouble:
+                    if device not in troubled:
+                        log.warning("device %s at %s: %s", device.settings.name, link.endpoint.shown, trouble)
+                    troubled.add(device)
+            await asyncio.sleep(max(0.0, began_s + READ_EVERY_S - boot_clock()))

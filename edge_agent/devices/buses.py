@@ -1,0 +1,259 @@
+"""One worker per connection: when its devices are read, how long a silent one is left alone, when a slot ends.
+
+Each connection works for itself, so a dead device costs the devices on other connections nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from edge_agent.devices.modbus_link import DeviceBusyError, DeviceReadError, ModbusLink, ReadRefusedError
+from edge_agent.devices.reader import Device, WrongDeviceError
+from edge_agent.metering.counters import ReadingVerdict
+from edge_agent.metering.home_meter import HomeMeter, MeasuringPoint
+from edge_agent.metering.trusted_time import BootClock
+from protocols.quantities import Gap
+from protocols.slots import slot_of, start_of
+from protocols.timeline import Clock
+from protocols.wire.readings import DeviceState, Liveness
+
+log = logging.getLogger("commonwatt.agent")
+
+BACK_OFF_MAX_S = 300.0
+RETRY_FIRST_S = 5.0
+LOOK_EVERY_S = 60.0
+"""However long it sleeps: real seconds after which it looks whether somebody set the clock."""
+
+GIVEN_UP_AFTER = 3
+"""A device that failed this often in a row gets one try at a boundary instead of tries through the whole window."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingPace:
+    """How often the devices are read. Units: seconds of the clock; `interval_s` divides 900."""
+
+    interval_s: int
+    boundary_window_s: int
+
+
+@dataclass(slots=True)
+class DeviceHealth:
+    """How a device has behaved lately."""
+
+    state: Liveness = Liveness.OK
+    failures: int = 0
+    next_try_s: float = 0.0
+    last_good_s: float = 0.0
+    gap: Gap = Gap.DEVICE_SILENT
+    trouble: str = ""
+    verdicts: dict[MeasuringPoint, ReadingVerdict] = field(default_factory=dict)
+
+
+class Bus:
+    """The devices behind one connection and the one task that reads them."""
+
+    def __init__(
+        self,
+        link: ModbusLink,
+        devices: Sequence[Device],
+        *,
+        metering: HomeMeter,
+        clock: Clock,
+        pace: ReadingPace,
+        random: Callable[[], float],
+        closed: Callable[[], None],
+        absence: Gap = Gap.AGENT_OFF,
+        boot_clock: BootClock | None = None,
+    ) -> None:
+        self.link = link
+        self.devices = tuple(devices)
+        self._metering = metering
+        self._clock = clock
+        self._pace = pace
+        self._random = random
+        self._closed = closed
+        self._absence = absence
+        self._boot_clock = boot_clock
+        self._offset_s = self._offset()
+        self._was_set = False
+        self._has_begun = False
+        started = clock.now()
+        self._health = {device: DeviceHealth(last_good_s=started) for device in self.devices}
+
+    async def run(self) -> None:
+        """Read until cancelled. Never raises for anything a device or a connection does."""
+        self._close_what_passed(self._absence)
+        tick_s = self._tick()
+        if not await self._read_boundary():
+            await self._poll(tick_s)
+        while True:
+            await self._sleep_until(tick_s + self._pace.interval_s)
+            was_set, self._was_set = self._was_set, False
+            tick_s = self._tick()
+            self._close_what_passed(Gap.CLOCK_UNTRUSTED if was_set else Gap.AGENT_OFF)
+            if not await self._read_boundary():
+                await self._poll(tick_s)
+
+    def states(self) -> list[DeviceState]:
+        """What to tell the hub about each device: whether it answers, nothing about power."""
+        now_s = self._clock.now()
+        return [
+            DeviceState(device.settings.name, health.state, max(0, int(now_s - health.last_good_s)))
+            for device, health in self._health.items()
+        ]
+
+    def _tick(self) -> int:
+        """The beginning of the polling interval we are in; samples carry this time, not the moment of their read."""
+        now_s = int(self._clock.now())
+        return now_s - now_s % self._pace.interval_s
+
+    def _offset(self) -> float:
+        """The wall clock before the boot clock; it stands still while nobody sets the wall clock."""
+        return self._clock.now() - self._boot_clock() if self._boot_clock else 0.0
+
+    async def _sleep_until(self, when_s: float) -> None:
+        """Return at that time, or soon after the clock was set: a clock set back may not come to it for weeks."""
+        self._note_step()
+        while not self._was_set and self._clock.now() < when_s:
+            await self._clock.sleep_towards(when_s, at_most_s=LOOK_EVERY_S)
+            self._note_step()
+
+    def _note_step(self) -> None:
+        """When the wall clock was set by more than a boundary's window, say so and tell the meter."""
+        by_s = self._offset() - self._offset_s
+        if abs(by_s) <= self._pace.boundary_window_s:
+            return
+        self._was_set = True
+        self._offset_s += by_s
+        for health in self._health.values():
+            health.next_try_s += by_s
+            health.last_good_s += by_s
+        log.warning("the system's clock was set by %+.0f s: energy of that slot is kept as a total only", by_s)
+        for _, place in self._places():
+            self._metering.step_time(place, by_s)
+
+    def _places(self) -> list[tuple[Device, MeasuringPoint]]:
+        return [(device, place) for device in self.devices for place in device.places]
+
+    def _close_what_passed(self, gap: Gap) -> None:
+        """Close slots whose boundary can no longer be read in time: this program was off, or the computer asleep."""
+        latest_s = self._clock.now() - self._pace.boundary_window_s
+        found = False
+        for device, place in self._places():
+            while start_of(self._metering.next_of(place) + 1) < latest_s:
+                self._metering.close(place, self._health[device].gap if self._health[device].failures else gap)
+                found = True
+        if found:
+            self._closed()
+
+    async def _read_boundary(self) -> bool:
+        """If a boundary has come, read every device until it answered or the window is over; whether one had come.
+
+        A boundary ends the slot of each place, or begins the first one.
+        """
+        now_s = self._clock.now()
+        boundary = slot_of(now_s)
+        ends_s = start_of(boundary) + self._pace.boundary_window_s
+        waiting = {place for _, place in self._places() if self._metering.next_of(place) + 1 == boundary}
+        opening = {place for _, place in self._places() if self._metering.next_of(place) == boundary}
+        is_first = bool(opening) and now_s <= ends_s and not self._has_begun
+        self._has_begun = True
+        if not waiting and not is_first:
+            return False
+        await self._read_through_window(waiting or opening, start_of(boundary), ends_s=ends_s)
+        for device, place in self._places():
+            if place in waiting and self._metering.next_of(place) + 1 == boundary:
+                self._metering.close(place, self._missed(device, place))
+        self._closed()
+        return True
+
+    async def _read_through_window(self, places: set[MeasuringPoint], boundary_s: int, *, ends_s: int) -> None:
+        """Read until every place had a good sample. Every device gets one try at least, however late it is."""
+        left = set(places)
+        devices = sorted(self.devices, key=lambda device: self._health[device].failures)
+        retry_s = RETRY_FIRST_S
+        while True:
+            for device in devices:
+                if mine := left.intersection(device.places):
+                    left -= await self._read_at_boundary(device, boundary_s, places=mine)
+            devices = [device for device in devices if self._health[device].failures < GIVEN_UP_AFTER]
+            wait_s = retry_s * (0.5 + 0.5 * self._random())
+            still = any(left.intersection(device.places) for device in devices)
+            if not still or self._clock.now() + wait_s >= ends_s:
+                return
+            await self._sleep_until(self._clock.now() + wait_s)
+            if self._was_set:
+                return
+            retry_s *= 2
+
+    async def _read_at_boundary(
+        self, device: Device, boundary_s: int, *, places: set[MeasuringPoint]
+    ) -> set[MeasuringPoint]:
+        """One try; the places that gave a good sample, their slots now closed or opened."""
+        await self._read(device, boundary_s, places=places)
+        health = self._health[device]
+        if health.failures:
+            return set()
+        # A value the device refuses does not come by asking again; what it does give is kept.
+        done = {p for p in places if health.verdicts.get(p) is ReadingVerdict.GOOD or device.is_refused(p)}
+        for place in done:
+            if start_of(self._metering.next_of(place)) == boundary_s:
+                self._metering.open(place)
+            else:
+                self._metering.close(place, self._missed(device, place))
+        return done
+
+    async def _poll(self, tick_s: int) -> None:
+        for device in self.devices:
+            if self._clock.now() >= self._health[device].next_try_s:
+                await self._read(device, tick_s, places=set(device.places))
+
+    async def _read(self, device: Device, at_s: int, *, places: set[MeasuringPoint]) -> None:
+        """One reading of a device, weighed by the meter; trouble is noted, never raised."""
+        health = self._health[device]
+        try:
+            readout = await device.read_places(self.link)
+            samples = device.samples(readout, float(at_s))
+        except DeviceReadError as trouble:
+            self._note_trouble(device, trouble)
+            return
+        for place in device.places:
+            if place in places:
+                health.verdicts[place] = self._metering.add_sample(place, samples[place])
+        health.failures, health.next_try_s, health.last_good_s = 0, 0.0, self._clock.now()
+        asleep = all(health.verdicts.get(place) is ReadingVerdict.NOTHING for place in device.places)
+        refusing = any(device.is_refused(place) for place in device.places)
+        self._note_state(
+            device, Liveness.REFUSING if refusing else Liveness.ASLEEP if asleep else Liveness.OK, "answers"
+        )
+
+    def _missed(self, device: Device, place: MeasuringPoint) -> Gap:
+        if self._health[device].failures:
+            return self._health[device].gap
+        return Gap.DEVICE_REFUSED if device.is_refused(place) else Gap.DEVICE_SILENT
+
+    def _note_trouble(self, device: Device, trouble: Exception) -> None:
+        health = self._health[device]
+        health.failures += 1
+        longest_s = max(BACK_OFF_MAX_S, float(self._pace.interval_s))
+        delay_s = min(longest_s, self._pace.interval_s * 2.0 ** min(health.failures - 1, 10))
+        health.next_try_s = self._clock.now() + delay_s * (0.5 + 0.5 * self._random())
+        refused = isinstance(trouble, ReadRefusedError | WrongDeviceError)
+        health.gap = Gap.DEVICE_REFUSED if refused else Gap.DEVICE_SILENT
+        busy = isinstance(trouble, DeviceBusyError)
+        self._note_state(
+            device, Liveness.REFUSING if refused else Liveness.SLOW if busy else Liveness.SILENT, str(trouble)
+        )
+
+    def _note_state(self, device: Device, state: Liveness, words: str) -> None:
+        """Say a change once; while nothing changes, nothing is said."""
+        health = self._health[device]
+        if state is health.state and (state in (Liveness.OK, Liveness.ASLEEP) or words == health.trouble):
+            return
+        calm = state in (Liveness.OK, Liveness.ASLEEP)
+        level = logging.INFO if calm else logging.WARNING
+        tail = "" if calm else "; trying again with pauses, everything else goes on"
+        log.log(level, "device %s at %s: %s (%s)%s", device.settings.name, self.link.endpoint.shown, state, words, tail)
+        health.state, health.trouble = state, words

@@ -1,0 +1,273 @@
+"""One device: where its points lie, the reads that get them, and what it taught us about itself.
+
+Speaks through a link it is given; does not decide when. Learns registers the device refuses, and asks around them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from edge_agent.devices.modbus_link import (
+    ILLEGAL_ADDRESS,
+    ILLEGAL_VALUE,
+    DeviceBusyError,
+    DeviceReadError,
+    LinkBrokenError,
+    ModbusLink,
+    ReadRefusedError,
+)
+from edge_agent.metering.home_meter import MeasuringPoint, Sample, sample_of
+from edge_agent.settings import DeviceSettings
+from protocols.maps.loading import resolve_map
+from protocols.maps.model import DeviceMap, MapError
+from protocols.maps.placement import ResolvedMap
+from protocols.maps.planning import PlanError, ReadRequest, Span, bisect_request
+from protocols.maps.registers import Value
+from protocols.maps.roles import role_names, role_of, role_values
+from protocols.maps.sunspec import SunSpecDiscovery, SunSpecModel, discover
+
+BUSY_TRIES = 3
+BUSY_WAIT_S = 0.3
+MAX_SPLITS = 24
+"""Extra requests one reading may spend on finding refused registers; the next reading goes on from there."""
+
+_SPLITS_ON = frozenset({ILLEGAL_ADDRESS, ILLEGAL_VALUE})
+
+
+@dataclass(frozen=True, slots=True)
+class Readout:
+    """One reading of a device: the words as they came and what they mean. None is "not available"."""
+
+    words: dict[tuple[int, int], int]
+    values: dict[str, Value]
+
+
+class WrongDeviceError(DeviceReadError):
+    """Something answers, but it is not what the map describes; the text says what was missing."""
+
+
+class Device:
+    """A device of the home, its map placed on it when first read and again whenever the connection was new."""
+
+    def __init__(
+        self,
+        settings: DeviceSettings,
+        device_map: DeviceMap,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.settings = settings
+        self.device_map = device_map
+        self.places = tuple(MeasuringPoint(settings.name, role, settings.max_power_w) for role in settings.roles)
+        self.refused: tuple[Span, ...] = ()
+        self.models: tuple[SunSpecModel, ...] = ()
+        self._sleep = sleep
+        self._resolved: ResolvedMap | None = None
+        self._seen_connection = 0
+        self._splits_left = MAX_SPLITS
+
+    async def read(self, link: ModbusLink, names: Iterable[str] | None = None) -> Readout:
+        """Read these points (all by default) in the fewest requests. Points the device refuses are left out.
+
+        Raises: the link's errors when it does not answer at all, WrongDeviceError.
+        """
+        for _ in range(2):
+            resolved = await self._place(link)
+            words = await self._read_words(link, resolved, names)
+            if self._seen_connection == link.opened:
+                return Readout(words, self.resolved.decode(words))
+        raise LinkBrokenError("the connection was lost twice within one reading")
+
+    async def read_places(self, link: ModbusLink) -> Readout:
+        """Read the counters and powers of this device's places."""
+        resolved = await self._place(link)
+        return await self.read(link, self.place_names(resolved))
+
+    def samples(self, readout: Readout, at_s: float) -> dict[MeasuringPoint, Sample]:
+        """What a reading means for each place."""
+        return {
+            place: sample_of(role_values(self.resolved, readout.values, place.role), at_s, self._counted(place))
+            for place in self.places
+        }
+
+    def is_refused(self, place: MeasuringPoint) -> bool:
+        """Whether the device will not give a value this place needs."""
+        names = role_names(self.resolved, place.role) if self._resolved else ()
+        return any(self._is_bad(span) for name in names for span in self.resolved.spans([name]))
+
+    @property
+    def resolved(self) -> ResolvedMap:
+        """The map as it lies on the device. Only after a reading."""
+        if self._resolved is None:
+            raise RuntimeError("the device has not been read yet")
+        return self._resolved
+
+    def place_names(self, resolved: ResolvedMap) -> tuple[str, ...]:
+        """The points all places of this device need."""
+        wanted = (name for place in self.places for name in role_names(resolved, place.role))
+        return tuple(dict.fromkeys(wanted))
+
+    def _counted(self, place: MeasuringPoint) -> tuple[str, ...]:
+        """The fields of the place that a counter of this device stands behind."""
+        described = role_of(self.resolved, place.role).counters
+        present = role_names(self.resolved, place.role)
+        names = (key for key, point in described.items() if point in present)
+        swapped = {"import": "export", "export": "import", "charge": "discharge", "discharge": "charge"}
+        return tuple(f"{swapped.get(name, name) if self.resolved.invert else name}_wh" for name in names)
+
+    async def _place(self, link: ModbusLink) -> ResolvedMap:
+        if self._resolved is not None and self._seen_connection == link.opened:
+            return self._resolved
+        found = await self._discover(link) if self.device_map.is_sunspec else None
+        self._resolved = self._resolve(found)
+        self.models = found.models if found else ()
+        # What was learned holds for one connection: a reboot or a new firmware may have changed it.
+        self.refused = ()
+        self._seen_connection = max(1, link.opened)
+        return self._resolved
+
+    async def _read_words(
+        self, link: ModbusLink, resolved: ResolvedMap, names: Iterable[str] | None
+    ) -> dict[tuple[int, int], int]:
+        words: dict[tuple[int, int], int] = {}
+        self._splits_left = MAX_SPLITS
+        known = self.refused
+        try:
+            for request in self._plan(resolved, names):
+                await self._fetch(link, request, names=names, into=words)
+            if not words:
+                raise ReadRefusedError(ILLEGAL_ADDRESS)
+        except ReadRefusedError:
+            if not words:
+                # It refuses everything, as devices do while they start: nothing is learned from that.
+                self.refused, self._resolved = known, resolved
+            raise
+        return words
+
+    async def _discover(self, link: ModbusLink) -> SunSpecDiscovery:
+        steps = discover(self.device_map.transport.max_registers)
+        answer: Sequence[int] | None = None
+        try:
+            request = next(steps)
+            while True:
+                try:
+                    answer = await self._ask(link, request)
+                except ReadRefusedError:
+                    answer = None
+                request = steps.send(answer)
+        except StopIteration as end:
+            found: SunSpecDiscovery | None = end.value
+        if found is None or not found.models:
+            raise WrongDeviceError("no SunSpec marker at 40000, 0 or 50000: is the unit right (SMA adds 123)?")
+        return found
+
+    def _resolve(self, found: SunSpecDiscovery | None) -> ResolvedMap:
+        settings = self.settings
+        try:
+            resolved = resolve_map(
+                self.device_map, found.models if found else None, sign=settings.sign, invert=settings.invert
+            )
+            resolved.plan()
+        except (MapError, PlanError) as complaint:
+            raise WrongDeviceError(str(complaint)) from None
+        if found and settings.sign == "as_documented" and self.device_map.inverted_for:
+            values = resolved.decode({(3, address): word for address, word in found.words.items()})
+            if values.get("manufacturer") in self.device_map.inverted_for:
+                resolved = replace(resolved, sign="inverted")
+        return resolved
+
+    def _plan(self, resolved: ResolvedMap, names: Iterable[str] | None) -> tuple[ReadRequest, ...]:
+        wanted = resolved.names() if names is None else names
+        good = [name for name in wanted if not any(self._is_bad(span) for span in resolved.spans([name]))]
+        return resolved.plan(good)
+
+    def _is_bad(self, span: Span) -> bool:
+        return any(
+            span.function == bad.function and span.address < bad.end and bad.address < span.end for bad in self.refused
+        )
+
+    async def _fetch(
+        self,
+        link: ModbusLink,
+        request: ReadRequest,
+        *,
+        names: Iterable[str] | None,
+        into: dict[tuple[int, int], int],
+    ) -> bool:
+        """Read one block; on a refusal halve it until the register at fault is alone, and remember it."""
+        try:
+            words = await self._ask(link, request)
+        except ReadRefusedError as refusal:
+            if refusal.code not in _SPLITS_ON or self._splits_left <= 0:
+                raise
+            return await self._split(link, request, names=names, into=into)
+        into.update(((request.function, request.address + at), word) for at, word in enumerate(words))
+        return True
+
+    async def _split(
+        self,
+        link: ModbusLink,
+        request: ReadRequest,
+        *,
+        names: Iterable[str] | None,
+        into: dict[tuple[int, int], int],
+    ) -> bool:
+        halves = bisect_request(request, self.resolved.spans(names))
+        if not halves:
+            self._learn_refused(request)
+            return False
+        self._splits_left -= 2
+        results = [await self._fetch(link, half, names=names, into=into) for half in halves]
+        if all(results):
+            self._learn_cut(request, halves)
+        return all(results)
+
+    def _learn_refused(self, span: Span) -> None:
+        """Never touch these registers again on this connection, nor read a group together that one of them is in."""
+        self.refused = (*self.refused, span)
+        resolved = self.resolved
+        whole = [
+            group
+            for group in resolved.atomic
+            if not any(name in resolved.points and self._is_bad(resolved.points[name].span) for name in group)
+        ]
+        limits = replace(resolved.limits, no_read=(*resolved.limits.no_read, span))
+        self._resolved = replace(resolved, limits=limits, atomic=tuple(whole))
+
+    def _learn_cut(self, request: ReadRequest, halves: tuple[ReadRequest, ...]) -> None:
+        """Both halves are answered, the whole is not: a hole may not be read over, or the block is too long.
+
+        Whatever is learned, every point of the map can still be read: another reading may want what lies in the hole.
+        """
+        limits, known = self.resolved.limits, self.resolved.spans()
+        left, right = halves
+        hole = Span(request.function, left.end, max(0, right.address - left.end))
+        if unknown := _outside(hole, known):
+            limits = replace(limits, no_read=(*limits.no_read, *unknown))
+        elif hole.count:
+            limits = replace(limits, bridge=hole.count - 1)
+        else:
+            longest = max(*(half.count for half in halves), *(span.count for span in known))
+            limits = replace(limits, max_registers=max(longest, min(limits.max_registers, request.count) // 2))
+        self._resolved = replace(self.resolved, limits=limits)
+
+    async def _ask(self, link: ModbusLink, request: ReadRequest) -> list[int]:
+        """One block, asked again after a pause while the device says it is busy."""
+        for tries in range(1, BUSY_TRIES + 1):
+            try:
+                return await link.read_words(
+                    self.settings.unit, request.function, address=request.address, count=request.count
+                )
+            except DeviceBusyError:
+                if tries == BUSY_TRIES:
+                    raise
+                await self._sleep(BUSY_WAIT_S * tries)
+        raise AssertionError("unreachable: the last try returns or raises")
+
+
+def _outside(hole: Span, known: Iterable[Span]) -> list[Span]:
+    """The registers of a hole that belong to none of these spans."""
+    taken = {at for span in known if span.function == hole.function for at in range(span.address, span.end)}
+    return [Span(hole.function, at, 1) for at in range(hole.address, hole.end) if at not in taken]

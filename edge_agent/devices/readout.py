@@ -1,0 +1,152 @@
+"""What the household sees of one reading: every point with unit and raw words, as a table or for a program.
+
+Reads once through the links it is given; nothing is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from typing import Any
+
+from edge_agent.devices.modbus_link import DeviceReadError, ModbusLink
+from edge_agent.devices.reader import Device, Readout
+from protocols.maps.model import MapPoint
+from protocols.maps.recognition import SunSpecIdentity, recognise
+from protocols.maps.registers import Value, shortest
+from protocols.maps.roles import RoleReading, role_values
+from protocols.text_table import format_table
+
+MOST_WORDS = 4
+"""Registers of one number at most; only texts are longer."""
+_UNITS_SHOWN = {"1": "", "text": "", "enum": "", "bits": "", "power of ten": "10^n"}
+
+
+@dataclass(frozen=True, slots=True)
+class PointLine:
+    """One point as read. `value` is None for "not available", `refused` when the device will not give it."""
+
+    name: str
+    value: str | None
+    unit: str
+    words: tuple[int, ...]
+    refused: bool
+
+
+def point_lines(device: Device, readout: Readout) -> list[PointLine]:
+    """All points of a device in the order of its map, then what is derived from them."""
+    lines = []
+    for name, placed in device.resolved.points.items():
+        raw = placed.raw_words(readout.words)
+        symbols = placed.point.symbols or {}
+        value = _shown(_as_meant(placed.point, readout.values.get(name)))
+        if value is not None and value.isdecimal() and int(value) in symbols:
+            value = f"{value} ({symbols[int(value)]})"
+        lines.append(PointLine(name, value, placed.point.unit, raw or (), raw is None))
+    for name, derived in device.resolved.derived.items():
+        lines.append(PointLine(name, _shown(readout.values.get(name)), derived.unit, (), name not in readout.values))
+    return lines
+
+
+def as_table(device: Device, readout: Readout) -> str:
+    """The reading for people, within 80 columns: of a text only the first register is shown."""
+    rows = [("point", "value", "unit", "raw words")]
+    for line in point_lines(device, readout):
+        value = "refused" if line.refused else "not available" if line.value is None else line.value
+        unit = _UNITS_SHOWN.get(line.unit, line.unit)
+        rows.append((line.name, value, unit, _hexadecimal(line.words)))
+    head = f"{device.settings.name}: {device.device_map.vendor}, {device.settings.map}, unit {device.settings.unit}"
+    meaning = [_meaning(role_values(device.resolved, readout.values, place.role)) for place in device.places]
+    return "\n".join([head, *format_table(rows), *_doubt(device, readout), *meaning])
+
+
+def _doubt(device: Device, readout: Readout) -> list[str]:
+    """A warning when what was read is not what the family shows; numbers out of a wrong map look like numbers too."""
+    texts = (str(readout.values.get(name) or "") for name in ("manufacturer", "model"))
+    if recognise(device.device_map, readout.words, SunSpecIdentity(device.models, *texts)) is not None:
+        return []
+    family = device.settings.map
+    return [f"this does not look like {family}: check map, connect and unit, and the display"]
+
+
+def as_record(device: Device, readout: Readout) -> dict[str, Any]:
+    """The reading for programs: plain JSON values, numbers as text, every raw word."""
+    return {
+        "device": device.settings.name,
+        "map": device.settings.map,
+        "unit_id": device.settings.unit,
+        "points": [
+            {
+                "name": line.name,
+                "value": line.value,
+                "unit": line.unit,
+                "words": list(line.words),
+                "refused": line.refused,
+            }
+            for line in point_lines(device, readout)
+        ],
+    }
+
+
+async def read_once(
+    fleet: Sequence[tuple[ModbusLink, Sequence[Device]]], *, only: str | None
+) -> tuple[list[tuple[Device, Readout]], list[str]]:
+    """Read every point of every device (or only one), connections side by side; what failed is said in one line."""
+    results = await asyncio.gather(*(_read_bus(link, devices, only=only) for link, devices in fleet))
+    return [each for found, _ in results for each in found], [each for _, said in results for each in said]
+
+
+async def _read_bus(
+    link: ModbusLink, devices: Sequence[Device], *, only: str | None
+) -> tuple[list[tuple[Device, Readout]], list[str]]:
+    found, said = [], []
+    for device in devices:
+        if only not in (None, device.settings.name):
+            continue
+        try:
+            found.append((device, await device.read(link)))
+        except DeviceReadError as trouble:
+            where = f"{link.endpoint.shown}, unit {device.settings.unit}"
+            said.append(f"device {device.settings.name!r} at {where}: {trouble}")
+    await link.close()
+    return found, said
+
+
+def as_json(found: object) -> str:
+    """A value as indented JSON."""
+    return json.dumps(found, indent=2, ensure_ascii=False)
+
+
+def _meaning(reading: RoleReading) -> str:
+    """What the meter takes from a reading: counters in whole Wh, downwards, and power in whole W."""
+    parts = []
+    for name in ("import_wh", "export_wh", "production_wh", "charge_wh", "discharge_wh"):
+        value: Decimal | None = getattr(reading, name)
+        if value is not None:
+            parts.append(f"{name.removesuffix('_wh')} {value.to_integral_value(rounding=ROUND_FLOOR):f} Wh")
+    if reading.power_w is not None:
+        parts.append(f"power {int(reading.power_w.to_integral_value(rounding=ROUND_HALF_EVEN))} W")
+    note = " (no counter: energy will be integrated from power)" if reading.derived else ""
+    return f"as {reading.role}: {', '.join(parts) or 'nothing available'}{note}"
+
+
+def _as_meant(point: MapPoint, value: Value) -> Value:
+    if isinstance(value, Decimal) and not (point.scale_by or point.scale_factor):
+        return shortest(value, point.type, point.scale)
+    return value
+
+
+def _shown(value: Value) -> str | None:
+    if isinstance(value, Decimal):
+        whole = format(value.normalize(), "f")
+        return whole if len(whole) <= 20 else f"{value:.6f}".rstrip("0").rstrip(".")
+    return value
+
+
+def _hexadecimal(words: tuple[int, ...]) -> str:
+    if len(words) > MOST_WORDS:
+        return f"{words[0]:04X} .. ({len(words)})"
+    return " ".join(f"{word:04X}" for word in words)

@@ -1,0 +1,277 @@
+"""The home's meter: what its devices said becomes one value per measure and slot, with a mark and a reason.
+
+Pure: samples and boundaries go in, closed slots and totals over outages come out, and what must be remembered.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+
+from edge_agent.metering.counters import ClosedCounterSlot, CounterLimits, CounterMeter, ReadingVerdict, SlotBase
+from edge_agent.metering.integration import PowerMeter
+from edge_agent.metering.outage_totals import OutageTotals
+from edge_agent.metering.shaping import CounterShape
+from protocols.consent.reduction import SlotValue
+from protocols.maps.model import RoleName
+from protocols.maps.roles import RoleReading
+from protocols.quantities import Gap, Mark, Measure
+from protocols.slots import Slot, start_of
+from protocols.wire.readings import LongInterval
+
+FIELDS_OF_ROLE: dict[RoleName, dict[str, Measure]] = {
+    "grid": {"import_wh": Measure.GRID_IMPORT, "export_wh": Measure.GRID_EXPORT},
+    "pv": {"production_wh": Measure.PV_PRODUCTION},
+    "wind": {"production_wh": Measure.WIND_PRODUCTION},
+    "battery": {"charge_wh": Measure.BATTERY_CHARGE, "discharge_wh": Measure.BATTERY_DISCHARGE},
+    "load": {"import_wh": Measure.SUBMETER},
+}
+_WORST = (Mark.MISSING, Mark.PARTIAL, Mark.DERIVED, Mark.MEASURED)
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuringPoint:
+    """A measuring place: one role of one device. Units: W."""
+
+    device: str
+    role: RoleName
+    max_power_w: int
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        """What is counted here."""
+        return tuple(FIELDS_OF_ROLE[self.role].values())
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What one reading of a place gave. Whole Wh (floor) and W; None where the device has no value now."""
+
+    at_s: float
+    counters_wh: Mapping[str, int | None]
+    power_w: int | None = None
+    steps_wh: Mapping[str, int] = field(default_factory=dict)
+    wraps_wh: Mapping[str, int] = field(default_factory=dict)
+    is_shaped: bool = False
+    """The counters are coarse: power tells how their steps spread."""
+
+
+def sample_of(reading: RoleReading, at_s: float, counted: Iterable[str]) -> Sample:
+    """The sample in a device's reading; `counted` are the fields the device has a counter for, readable now or not."""
+    counters: dict[str, int | None] = {}
+    for name in counted:
+        value: Decimal | None = getattr(reading, name)
+        counters[name] = None if value is None else int(value.to_integral_value(rounding=ROUND_FLOOR))
+    power = reading.power_w
+    return Sample(
+        at_s,
+        counters,
+        None if power is None else int(power.to_integral_value(rounding=ROUND_HALF_EVEN)),
+        {name: max(1, _ceil(step)) for name, step in reading.steps_wh.items()},
+        {name: int(wrap) for name, wrap in reading.wraps_wh.items() if wrap == int(wrap)},
+        reading.shape_by_power,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedSlot:
+    """All that is known of one slot of the home, before consent."""
+
+    slot: Slot
+    values: Mapping[Measure, SlotValue]
+    long_intervals: tuple[LongInterval, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _PlaceSlot:
+    """One place's slot, closed, and where its counters stood at the end."""
+
+    values: Mapping[Measure, ClosedCounterSlot]
+    bases: Mapping[str, SlotBase]
+
+
+class HomeMeter:
+    """All places of a home between boundaries. Each place closes its slots in order, none left out.
+
+    A place may be slots ahead of another that still tries to read its boundary; `finished` hands out the slots that
+    every place has closed, in order, together with what must be remembered at that point.
+    """
+
+    def __init__(
+        self,
+        places: Iterable[MeasuringPoint],
+        *,
+        next_slot: Slot,
+        longest_hole_s: float,
+        bases: Mapping[str, SlotBase] | None = None,
+    ) -> None:
+        self.places = tuple(places)
+        self.next_slot = next_slot
+        self._first_slot = next_slot
+        self._longest_hole_s = longest_hole_s
+        self._next_of = dict.fromkeys(self.places, next_slot)
+        self._counters: dict[tuple[MeasuringPoint, str], CounterMeter] = {}
+        self._powers: dict[MeasuringPoint, PowerMeter] = {}
+        self._shapes: dict[tuple[MeasuringPoint, str], CounterShape] = {}
+        self._good_at: dict[tuple[MeasuringPoint, str], float] = {}
+        self._closed: dict[Slot, dict[MeasuringPoint, _PlaceSlot]] = {}
+        self._totals = OutageTotals()
+        for place in self.places:
+            for name in FIELDS_OF_ROLE[place.role]:
+                if bases and (base := bases.get(_key(place, name))):
+                    self._counters[place, name] = CounterMeter(CounterLimits(place.max_power_w), base)
+
+    def next_of(self, place: MeasuringPoint) -> Slot:
+        """The slot this place closes next."""
+        return self._next_of[place]
+
+    def add_sample(self, place: MeasuringPoint, sample: Sample) -> ReadingVerdict:
+        """Weigh one sample of a place: the worst verdict of its counters, GOOD for power alone."""
+        if not sample.counters_wh:
+            if sample.power_w is None:
+                return ReadingVerdict.NOTHING
+            self._powers.setdefault(place, PowerMeter(self._longest_hole_s)).add_sample(sample.at_s, sample.power_w)
+            self._good_at[place, "power_w"] = sample.at_s
+            return ReadingVerdict.GOOD
+        verdicts = set()
+        for name in sample.counters_wh:
+            meter = self._counters.setdefault((place, name), CounterMeter(CounterLimits(place.max_power_w)))
+            meter.limits = CounterLimits(place.max_power_w, sample.steps_wh.get(name, 1), sample.wraps_wh.get(name))
+            verdict = meter.add_reading(sample.at_s, self._shaped(place, name, sample=sample, meter=meter))
+            if verdict is ReadingVerdict.GOOD:
+                self._good_at[place, name] = sample.at_s
+                if shape := self._shapes.get((place, name)):
+                    shape.confirm_reading(has_begun_again=meter.has_begun_again)
+            verdicts.add(verdict)
+        return next(
+            each for each in (ReadingVerdict.SUSPECT, ReadingVerdict.NOTHING, ReadingVerdict.GOOD) if each in verdicts
+        )
+
+    def _shaped(self, place: MeasuringPoint, name: str, *, sample: Sample, meter: CounterMeter) -> int | None:
+        """The counter as read, or the finer one that power makes of it."""
+        counter_wh = sample.counters_wh[name]
+        if not sample.is_shaped:
+            return counter_wh
+        shape = self._shapes.get((place, name))
+        if shape is None:
+            half = list(FIELDS_OF_ROLE[place.role]).index(name)
+            begins_at_wh = meter.base.counter_wh if meter.base else None
+            shape = self._shapes[place, name] = CounterShape(half, self._longest_hole_s, begins_at_wh=begins_at_wh)
+        step_wh = sample.steps_wh.get(name, 1)
+        fine_wh = shape.refine_reading(sample.at_s, counter_wh, power_w=sample.power_w, step_wh=step_wh)
+        meter.shift(shape.found_wh)
+        return fine_wh
+
+    def step_time(self, place: MeasuringPoint, by_s: float) -> None:
+        """Say that the clock was set by this much since the last sample: the slot's energy is then a total only."""
+        for name in FIELDS_OF_ROLE[place.role]:
+            if meter := self._counters.get((place, name)):
+                meter.step_time(by_s)
+            if shape := self._shapes.get((place, name)):
+                shape.step_time(by_s)
+        if power := self._powers.get(place):
+            power.step_time(by_s)
+
+    def open(self, place: MeasuringPoint) -> None:
+        """Say that the last sample was taken at the beginning of this place's next slot."""
+        for name in FIELDS_OF_ROLE[place.role]:
+            if meter := self._counters.get((place, name)):
+                meter.open(self._next_of[place])
+        if power := self._powers.get(place):
+            power.open()
+
+    def close(self, place: MeasuringPoint, reason: Gap = Gap.DEVICE_SILENT) -> None:
+        """End this place's next slot; `reason` is for whatever had no good sample since the slot's end."""
+        slot = self._next_of[place]
+        self._next_of[place] = slot + 1
+        values = self._close_place(place, slot, reason=reason)
+        bases = {
+            _key(place, name): meter.base
+            for name in FIELDS_OF_ROLE[place.role]
+            if (meter := self._counters.get((place, name))) and meter.base is not None
+        }
+        self._closed.setdefault(slot, {})[place] = _PlaceSlot(values, bases)
+
+    def next_closed_slot(self) -> tuple[ClosedSlot, bytes] | None:
+        """The next slot all places have closed and the checkpoint after it; None when one is still open."""
+        slot = self.next_slot
+        parts = self._closed.get(slot, {})
+        if len(parts) < len(self.places):
+            return None
+        del self._closed[slot]
+        self.next_slot = slot + 1
+        closed: dict[Measure, dict[MeasuringPoint, ClosedCounterSlot]] = {}
+        for place in self.places:
+            for measure, value in parts[place].values.items():
+                closed.setdefault(measure, {})[place] = value
+        values = {measure: _together(each.values()) for measure, each in sorted(closed.items())}
+        totals = [self._totals.after(measure, slot, closed=each) for measure, each in sorted(closed.items())]
+        return ClosedSlot(slot, values, tuple(each for each in totals if each)), self._checkpoint(parts)
+
+    def first_checkpoint(self) -> bytes:
+        """What to remember before anything was measured, so that the first slot is a gap if this start fails."""
+        return self._checkpoint({})
+
+    def _checkpoint(self, parts: Mapping[MeasuringPoint, _PlaceSlot]) -> bytes:
+        bases = {
+            key: [base.slot, round(base.at_s), base.counter_wh]
+            for part in parts.values()
+            for key, base in part.bases.items()
+        }
+        return json.dumps({"next_slot": self.next_slot, "bases": bases}, separators=(",", ":")).encode()
+
+    def _close_place(self, place: MeasuringPoint, slot: Slot, *, reason: Gap) -> dict[Measure, ClosedCounterSlot]:
+        fields = FIELDS_OF_ROLE[place.role]
+        power = self._powers.get(place)
+        missed = self._missed(place, "power_w", slot=slot, reason=reason)
+        halves = (power.close(missed) if power else None) or (None, None)
+        closed: dict[Measure, ClosedCounterSlot] = {}
+        for half, (name, measure) in zip(halves, fields.items(), strict=False):
+            found, meter = half, self._counters.get((place, name))
+            if meter is not None:
+                missed = self._missed(place, name, slot=slot, reason=reason)
+                found = meter.close(slot, missed)
+            if found and found.mark is Mark.MEASURED and (place, name) in self._shapes:
+                found = replace(found, mark=Mark.DERIVED)
+            closed[measure] = found or self._unknown(slot, missed)
+        return closed
+
+    def _missed(self, place: MeasuringPoint, name: str, *, slot: Slot, reason: Gap) -> Gap:
+        is_there = self._good_at.get((place, name), 0.0) >= start_of(slot + 1)
+        return Gap.NONE if is_there else reason
+
+    def _unknown(self, slot: Slot, missed: Gap) -> ClosedCounterSlot:
+        """A slot at whose beginning nothing was read: in the first one because the agent was not there."""
+        off = slot == self._first_slot and missed in (Gap.NONE, Gap.AGENT_OFF)
+        reason = missed if missed != Gap.NONE else Gap.DEVICE_SILENT
+        return ClosedCounterSlot(None, Mark.MISSING, Gap.AGENT_OFF if off else reason)
+
+
+def read_checkpoint(data: bytes) -> tuple[Slot, dict[str, SlotBase]]:
+    """The next slot and the bases in a checkpoint. Raises ValueError when it is not one."""
+    try:
+        found = json.loads(data)
+        bases = {key: SlotBase(int(slot), float(at), int(wh)) for key, (slot, at, wh) in found["bases"].items()}
+        return int(found["next_slot"]), bases
+    except (KeyError, TypeError, AttributeError) as cause:
+        raise ValueError(f"not a metering checkpoint: {cause}") from None
+
+
+def _key(place: MeasuringPoint, name: str) -> str:
+    return f"{place.device}/{place.role}/{name}"
+
+
+def _ceil(value: Decimal) -> int:
+    return int(-((-value).to_integral_value(rounding=ROUND_FLOOR)))
+
+
+def _together(parts: Iterable[ClosedCounterSlot]) -> SlotValue:
+    """The sum over the places of one measure, as good as the worst of them."""
+    closed = tuple(parts)
+    worst = next(mark for mark in _WORST if any(each.mark == mark for each in closed))
+    gap = next((each.gap for each in closed if each.mark == worst and each.gap != Gap.NONE), Gap.NONE)
+    if worst == Mark.MISSING:
+        return SlotValue(None, Mark.MISSING, gap)
+    return SlotValue(sum(each.energy_wh or 0 for each in closed), worst, gap)

@@ -1,0 +1,127 @@
+"""Opening the outbox: one process at a time, a damaged file set aside, the end of the chain found.
+
+Only for the process that writes; `outbox_view` looks from outside.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiosqlite
+
+from edge_agent.outbox.messages import ChainLink, OutboxError
+from edge_agent.outbox.schema import APPLICATION_ID, SCHEMA, VERSION
+from edge_agent.outbox.store import Outbox
+from protocols.wire.chain import FIRST_PREVIOUS
+
+FILE_NAME = "outbox.sqlite"
+
+
+@asynccontextmanager
+async def open_outbox(folder: Path, *, max_mb: int, now_s: float) -> AsyncIterator[tuple[Outbox, Path | None]]:
+    """The outbox in this folder, and where a damaged one before it was put.
+
+    Raises: OutboxError when another process has it or it cannot be written.
+    """
+    lock_fd = _lock(folder)
+    try:
+        connection, aside = await _sound_connection(folder / FILE_NAME, now_s)
+        try:
+            link, boot = await _begin(connection, now_s)
+            yield Outbox(connection, link=link, boot=boot, max_bytes=max_mb << 20), aside
+        finally:
+            await connection.close()
+    except sqlite3.Error as cause:
+        raise OutboxError(f"{folder / FILE_NAME}: cannot be written: {cause}") from None
+    finally:
+        os.close(lock_fd)
+
+
+def _lock(folder: Path) -> int:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock_fd = os.open(folder / "outbox.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as cause:
+        raise OutboxError(f"{folder}: cannot be written: {cause.strerror or cause}") from None
+    try:
+        fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock_fd)
+        raise OutboxError(f"{folder}: another agent is running on this folder: stop it first") from None
+    return lock_fd
+
+
+async def _sound_connection(path: Path, now_s: float) -> tuple[aiosqlite.Connection, Path | None]:
+    if connection := await _connected(path):
+        return connection, None
+    aside = _set_aside(path, now_s)
+    if connection := await _connected(path):
+        return connection, aside
+    raise OutboxError(f"{path}: cannot be used, even new: is the card full or worn out?")
+
+
+async def _connected(path: Path) -> aiosqlite.Connection | None:
+    """A connection to a sound file, None to any other. Whatever goes wrong, no thread of it stays behind."""
+    connection = await aiosqlite.connect(path, isolation_level=None)
+    is_sound = False
+    try:
+        is_sound = await _is_sound(connection)
+    finally:
+        if not is_sound:
+            await connection.close()
+    return connection if is_sound else None
+
+
+def _set_aside(path: Path, now_s: float) -> Path:
+    """Keep a damaged file under another name, for people to look at."""
+    aside = path.with_name(f"{path.name}.damaged-{int(now_s)}")
+    path.rename(aside)
+    for tail in ("-wal", "-shm"):
+        path.with_name(path.name + tail).unlink(missing_ok=True)
+    return aside
+
+
+async def _is_sound(connection: aiosqlite.Connection) -> bool:
+    """Whether this is our file (or a new one) and SQLite finds it whole."""
+    try:
+        await connection.execute("PRAGMA busy_timeout = 5000")
+        mark = await _first(connection, "PRAGMA application_id")
+        if mark not in (0, APPLICATION_ID) or await _first(connection, "PRAGMA quick_check(1)") != "ok":
+            return False
+        await _first(connection, "PRAGMA journal_mode = WAL")
+        # NORMAL lost committed rows in power cut tests; FULL did not.
+        await connection.execute("PRAGMA synchronous = FULL")
+        await connection.executescript(SCHEMA)
+        return await _first(connection, "SELECT count(*) FROM state WHERE version > ?", VERSION) == 0
+    except sqlite3.OperationalError as cause:
+        if "malformed" in str(cause) or "no such column" in str(cause):
+            return False
+        raise
+    except sqlite3.DatabaseError:
+        return False
+
+
+async def _first(connection: aiosqlite.Connection, sql: str, *parameters: object) -> object:
+    async with connection.execute(sql, parameters) as cursor:
+        row = await cursor.fetchone()
+    return row[0] if row else None
+
+
+async def _begin(connection: aiosqlite.Connection, now_s: float) -> tuple[ChainLink, int]:
+    """Count this start and find the end of the chain. A new file begins a new epoch, later than any before it."""
+    await connection.execute("BEGIN IMMEDIATE")
+    await connection.execute(
+        "INSERT INTO state (one, version, epoch, boot) VALUES (1, ?, ?, 0) ON CONFLICT DO NOTHING",
+        (VERSION, max(1, int(now_s))),
+    )
+    await connection.execute("UPDATE state SET boot = boot + 1")
+    async with connection.execute("SELECT epoch, boot, last_seq, last_hash FROM state") as cursor:
+        row = await cursor.fetchone()
+    await connection.execute("COMMIT")
+    assert row is not None, "the state row was just written"
+    return ChainLink(row[0], row[2] + 1, row[3] or FIRST_PREVIOUS), row[1]

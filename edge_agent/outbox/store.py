@@ -1,0 +1,360 @@
+"""What leaves the home, kept on disk until the hub has signed for it and a week beyond: one numbered chain.
+
+The writer's side; `opening` opens it, `view` shows it from outside. Knows no network and no device.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiosqlite
+
+from edge_agent.outbox.messages import (
+    ChainLink,
+    OutboxError,
+    ReceiptState,
+    Reseal,
+    SealedMessage,
+    SealMessage,
+    WaitingMessage,
+)
+from edge_agent.outbox.uncancellable import uncancellable
+from protocols.wire.chain import FIRST_PREVIOUS, MAX_NUMBER
+from protocols.wire.envelope import batch_hash
+from protocols.wire.messages import AnswerChoice
+from protocols.wire.receipts import Receipt
+
+PROMPTS_KEPT = 500
+SEALED_AT_ONCE = 96
+_INSERT = "INSERT INTO message (epoch, seq, kind, topic, sealed, hash, made_at) VALUES (?,?,?,?,?,?,?)"
+
+SqlStatement = tuple[str, tuple[Any, ...]]
+
+
+class Outbox:
+    """Every change is one transaction with synchronous=FULL: after the `await` it survives a power cut.
+
+    A change that was begun is finished even if whoever asked is cancelled: memory and file never disagree.
+    `boot` counts the starts of the agent; `dropped` the receipted messages that had to go before their time.
+    """
+
+    def __init__(self, connection: aiosqlite.Connection, *, link: ChainLink, boot: int, max_bytes: int) -> None:
+        self._db = connection
+        self._max_bytes = max_bytes
+        self._held_bytes: int | None = None
+        self._turn = asyncio.Lock()
+        self._next = link
+        self.boot = boot
+        self.dropped = 0
+
+    @property
+    def next_link(self) -> ChainLink:
+        """Where the next message will stand."""
+        return self._next
+
+    @uncancellable
+    async def append(self, sealings: Sequence[SealMessage], *, now_s: float, checkpoint: bytes | None = None) -> None:
+        """Number, seal and keep messages, and with them the meter's checkpoint, all or nothing.
+
+        Raises: OutboxError, and then nothing was kept.
+        """
+        also = [] if checkpoint is None else [("UPDATE state SET checkpoint = ?", (checkpoint,))]
+        await self._keep(sealings, now_s=now_s, also=also)
+
+    @uncancellable
+    async def append_consent(self, version: int, consent: bytes, *, notice: SealMessage | None, now_s: float) -> None:
+        """Take a consent into force, with the message that tells the hub of it if it does not know."""
+        also = [("UPDATE state SET consent_version = ?, consent = ?", (version, consent))]
+        await self._keep([notice] if notice else [], now_s=now_s, also=also)
+
+    @uncancellable
+    async def append_answer(
+        self, prompt_id: str, sealing: SealMessage, *, choice: AnswerChoice, at: int, now_s: float
+    ) -> None:
+        """Put an answer a person gave into the chain; if it was not changed meanwhile, it is on the list no more."""
+        given = (prompt_id, choice.value, at)
+        also = [
+            ("DELETE FROM given_answer WHERE prompt_id = ? AND choice = ? AND at = ?", given),
+            ("INSERT OR REPLACE INTO answered SELECT ?, ?, ?, epoch, last_seq FROM state", given),
+        ]
+        await self._keep([sealing], now_s=now_s, also=also)
+
+    async def checkpoint(self) -> bytes | None:
+        """The meter's checkpoint as of the last batch kept."""
+        row = await self._one("SELECT checkpoint FROM state")
+        return row[0] if row else None
+
+    async def consent(self) -> tuple[int, bytes] | None:
+        """The consent in force at the end of the chain."""
+        row = await self._one("SELECT consent_version, consent FROM state WHERE consent IS NOT NULL")
+        return (row[0], row[1]) if row else None
+
+    async def waiting(self, *, after: int, limit: int) -> list[WaitingMessage]:
+        """The next messages of this epoch without a receipt, in order."""
+        rows = await self._all(
+            "SELECT seq, topic, sealed FROM message"
+            " WHERE epoch = ? AND seq > ? AND receipted_at IS NULL ORDER BY seq LIMIT ?",
+            (self._next.epoch, after, limit),
+        )
+        return [WaitingMessage(*row) for row in rows]
+
+    async def message(self, seq: int) -> WaitingMessage | None:
+        """Any message of this epoch that is still kept, receipted or not."""
+        row = await self._one(
+            "SELECT seq, topic, sealed FROM message WHERE epoch = ? AND seq = ?", (self._next.epoch, seq)
+        )
+        return WaitingMessage(*row) if row else None
+
+    async def hash_of(self, seq: int) -> bytes | None:
+        """The hash of a message of this epoch, None when it is no longer kept."""
+        row = await self._one("SELECT hash FROM message WHERE epoch = ? AND seq = ?", (self._next.epoch, seq))
+        return row[0] if row else None
+
+    @uncancellable
+    async def note_published(self, seqs: Iterable[int], *, now_s: float) -> None:
+        """Remember when messages first left. Told to people; nothing rests on it."""
+        async with self._transaction():
+            await self._db.executemany(*self._published(seqs, now_s))
+
+    async def receipted(self) -> ReceiptState:
+        """How far the hub has signed, as it was last written down."""
+        times = await self._one("SELECT signed_at, taken_back_at FROM newest_receipt")
+        first_waiting = await self._one(
+            "SELECT seq FROM message WHERE epoch = ? AND receipted_at IS NULL ORDER BY seq LIMIT 1", (self._next.epoch,)
+        )
+        through = (first_waiting[0] if first_waiting else self._next.seq) - 1
+        return ReceiptState(through, *(times or (0, 0)))
+
+    async def can_send_again(self, after: int) -> bool:
+        """Whether every message of this epoch above a number is kept, and nothing of an earlier epoch is needed first.
+
+        Above 0 nothing earlier is needed: the first message of an epoch closes the one before.
+        """
+        row = await self._one(
+            "SELECT count(*) FILTER (WHERE epoch = ? AND seq > ?), count(*) FILTER (WHERE epoch < ?) FROM message",
+            (self._next.epoch, after, self._next.epoch),
+        )
+        kept, earlier = row or (0, 0)
+        return kept == self._next.seq - 1 - after and (after > 0 or earlier == 0)
+
+    @uncancellable
+    async def reopen_messages(self, told: ReceiptState, *, now_s: float) -> int:
+        """Only the numbers up to `told.through` are receipted; returns how many above it lost their receipt."""
+        async with self._transaction():
+            await self._note_times(told)
+            await self._db.execute(
+                "UPDATE message SET receipted_at = ? WHERE epoch = ? AND seq <= ? AND receipted_at IS NULL",
+                (int(now_s), self._next.epoch, told.through),
+            )
+            cursor = await self._db.execute(
+                "UPDATE message SET receipted_at = NULL, refused = NULL"
+                " WHERE epoch = ? AND seq > ? AND receipted_at IS NOT NULL",
+                (self._next.epoch, told.through),
+            )
+            return cursor.rowcount
+
+    @uncancellable
+    async def begin_epoch(self, reseal: Reseal, *, later_than: int, everything: bool, now_s: float) -> tuple[int, int]:
+        """Begin another chain, later than any known, and move into it what waits, or all that is kept.
+
+        Returns how many messages were sealed again, and how many stay behind because they cannot be opened.
+        """
+        async with self._transaction():
+            epoch = max(int(now_s), self._next.epoch + 1, later_than + 1)
+            if epoch > MAX_NUMBER:
+                raise OutboxError(f"no epoch later than {later_than} can be numbered: the hub must be asked why")
+            link, left, after = ChainLink(epoch, 1, FIRST_PREVIOUS), 0, (0, 0)
+            while rows := await self._before(epoch, after=after, everything=everything):
+                after = (rows[-1][0], rows[-1][1])
+                link, moved = await self._move(rows, link, reseal=reseal, now_s=now_s)
+                left += len(rows) - moved
+            await self._db.execute(
+                "UPDATE state SET epoch = ?, last_seq = ?, last_hash = ?",
+                (epoch, link.seq - 1, link.previous if link.seq > 1 else None),
+            )
+        # If power fails before the commit, the old chain stands as it was and the hub's next receipt begins this anew.
+        self._next, self._held_bytes = link, None
+        return link.seq - 1, left
+
+    @uncancellable
+    async def note_receipt(
+        self, receipt: Receipt, *, published: Iterable[int], now_s: float, told: ReceiptState | None = None
+    ) -> int:
+        """Mark everything a verified receipt speaks for; returns how many messages were waiting for it."""
+        at = int(now_s)
+        async with self._transaction():
+            await self._db.executemany(*self._published(published, now_s))
+            cursor = await self._db.execute(
+                "UPDATE message SET receipted_at = ? WHERE epoch = ? AND seq <= ? AND receipted_at IS NULL",
+                (at, receipt.epoch, receipt.through_seq),
+            )
+            await self._db.executemany(
+                "UPDATE message SET refused = ? WHERE epoch = ? AND seq = ?",
+                [(reason.value, receipt.epoch, seq) for seq, reason in receipt.refused],
+            )
+            if told is not None:
+                await self._note_times(told)
+            return cursor.rowcount
+
+    @uncancellable
+    async def forget(self, *, before_s: float) -> int:
+        """Delete what the hub signed for before this time, but for consents; returns how many messages went."""
+        async with self._transaction():
+            # Whoever seals old batches again needs the consents they were made under, in their order.
+            cursor = await self._db.execute(
+                "DELETE FROM message WHERE receipted_at < ? AND kind <> 'consent'", (int(before_s),)
+            )
+            self._held_bytes = None
+            return cursor.rowcount
+
+    @uncancellable
+    async def keep_prompt(self, prompt_id: str, payload: bytes, *, now_s: float) -> bool:
+        """Keep a prompt of the hub for the household to see; False when it is known."""
+        async with self._transaction():
+            cursor = await self._db.execute(
+                "INSERT INTO prompt (id, payload, received_at) VALUES (?,?,?) ON CONFLICT DO NOTHING",
+                (prompt_id, payload, int(now_s)),
+            )
+            await self._db.execute(
+                "DELETE FROM prompt WHERE id NOT IN (SELECT id FROM prompt ORDER BY received_at DESC LIMIT ?)",
+                (PROMPTS_KEPT,),
+            )
+            return cursor.rowcount > 0
+
+    async def given_answers(self) -> list[tuple[str, AnswerChoice, int]]:
+        """Answers a person left that are not yet in the chain: prompt, choice, when."""
+        rows = await self._all("SELECT prompt_id, choice, at FROM given_answer ORDER BY at, prompt_id")
+        return [(prompt, AnswerChoice(choice), at) for prompt, choice, at in rows]
+
+    async def close(self) -> None:
+        """Close the file."""
+        await self._db.close()
+
+    async def _keep(self, sealings: Sequence[SealMessage], *, now_s: float, also: Sequence[SqlStatement]) -> None:
+        async with self._transaction():
+            first = link = self._next
+            rows = []
+            for sealing in sealings:
+                made = sealing(link)
+                digest = batch_hash(made.sealed)
+                rows.append((link.epoch, link.seq, made.kind, made.topic, made.sealed, digest, int(now_s)))
+                link = ChainLink(link.epoch, link.seq + 1, digest)
+            await self._make_room(sum(len(row[4]) for row in rows))
+            await self._db.executemany(_INSERT, rows)
+            moved = await self._db.execute(
+                "UPDATE state SET last_seq = ?, last_hash = ? WHERE epoch = ? AND last_seq = ?",
+                (link.seq - 1, link.previous, link.epoch, first.seq - 1),
+            )
+            if moved.rowcount != 1:
+                raise OutboxError("the outbox was changed by another program: restart the agent")
+            for sql, parameters in also:
+                await self._db.execute(sql, parameters)
+        # If power fails before the commit, neither numbers nor checkpoint have moved: the slot is measured again
+        # from its base. After it, the slot is kept and its energy cannot be counted a second time.
+        self._next = link
+
+    async def _note_times(self, told: ReceiptState) -> None:
+        await self._db.execute(
+            "INSERT INTO newest_receipt (one, signed_at, taken_back_at) VALUES (1, ?, ?) ON CONFLICT DO UPDATE SET"
+            " signed_at = excluded.signed_at, taken_back_at = excluded.taken_back_at",
+            (told.signed_at, told.reopened_at),
+        )
+
+    async def _before(self, epoch: int, *, after: tuple[int, int], everything: bool) -> list[sqlite3.Row]:
+        """The next messages of earlier epochs, in order: those without a receipt, or all."""
+        which = "" if everything else " AND receipted_at IS NULL"
+        return await self._seen(
+            "SELECT epoch, seq, kind, topic, sealed FROM message"  # noqa: S608 - one of two constant texts
+            f" WHERE (epoch, seq) > (?, ?) AND epoch < ?{which} ORDER BY epoch, seq LIMIT {SEALED_AT_ONCE}",
+            (*after, epoch),
+        )
+
+    async def _move(
+        self, rows: Sequence[sqlite3.Row], link: ChainLink, *, reseal: Reseal, now_s: float
+    ) -> tuple[ChainLink, int]:
+        """Inside a transaction: seal rows again at the end of the new chain; returns its end and how many went."""
+        moved, gone = [], []
+        for epoch, seq, kind, topic, sealed in rows:
+            sealing = reseal(SealedMessage(kind, topic, sealed))
+            if sealing is None:
+                continue
+            made = sealing(link)
+            digest = batch_hash(made.sealed)
+            moved.append((link.epoch, link.seq, made.kind, made.topic, made.sealed, digest, int(now_s)))
+            gone.append((link.epoch, link.seq, epoch, seq))
+            link = ChainLink(link.epoch, link.seq + 1, digest)
+        await self._db.executemany("DELETE FROM message WHERE epoch = ?3 AND seq = ?4", gone)
+        await self._db.executemany("UPDATE answered SET epoch = ?1, seq = ?2 WHERE epoch = ?3 AND seq = ?4", gone)
+        await self._db.executemany(_INSERT, moved)
+        return link, len(moved)
+
+    async def _make_room(self, needed: int) -> None:
+        """Inside a transaction: drop the oldest receipted messages until the new ones fit. Raises OutboxError."""
+        if self._held_bytes is None:
+            (held,) = await self._seen("SELECT coalesce(sum(length(sealed)), 0) FROM message")
+            self._held_bytes = int(held[0])
+        over = self._held_bytes + needed - self._max_bytes
+        self._held_bytes += needed
+        if over <= 0:
+            return
+        oldest = await self._seen(
+            "SELECT epoch, seq, length(sealed) FROM message WHERE receipted_at IS NOT NULL AND kind <> 'consent'"
+            " ORDER BY epoch, seq"
+        )
+        dropped = []
+        for epoch, seq, size in oldest:
+            if over <= 0:
+                break
+            dropped.append((epoch, seq))
+            over -= size
+        self._held_bytes = None
+        if over > 0:
+            raise OutboxError(
+                f"the outbox holds {self._max_bytes >> 20} MB that still wait for the hub's receipt: "
+                "new slots are not kept until the hub answers or outbox.max_mb is raised"
+            )
+        await self._db.executemany("DELETE FROM message WHERE epoch = ? AND seq = ?", dropped)
+        await self._db.execute("UPDATE state SET dropped = dropped + ?", (len(dropped),))
+        self.dropped += len(dropped)
+
+    def _published(self, seqs: Iterable[int], now_s: float) -> tuple[str, list[tuple[int, int, int]]]:
+        return (
+            "UPDATE message SET published_at = ? WHERE epoch = ? AND seq = ? AND published_at IS NULL",
+            [(int(now_s), self._next.epoch, seq) for seq in seqs],
+        )
+
+    async def _one(self, sql: str, parameters: tuple[Any, ...] = ()) -> sqlite3.Row | None:
+        rows = await self._all(sql, parameters)
+        return rows[0] if rows else None
+
+    async def _all(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
+        """Committed rows: on this connection another task's open transaction would be seen half done."""
+        async with self._turn:
+            return await self._seen(sql, parameters)
+
+    async def _seen(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
+        """Rows as the open transaction sees them."""
+        try:
+            return list(await self._db.execute_fetchall(sql, parameters))
+        except sqlite3.Error as cause:
+            raise OutboxError(f"the outbox cannot be read: {cause}") from None
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[None]:
+        async with self._turn:
+            try:
+                try:
+                    await self._db.execute("BEGIN IMMEDIATE")
+                    yield
+                    await self._db.commit()
+                except BaseException:
+                    self._held_bytes = None
+                    # Runs after whatever is still queued, and does nothing where no transaction is open.
+                    await self._db.rollback()
+                    raise
+            except sqlite3.Error as cause:
+                raise OutboxError(f"the outbox cannot be written: {cause}: is the disk full?") from None

@@ -1,0 +1,30 @@
+"""Work that is finished once it was begun: a cancel of whoever waits for it comes through when it is done."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def uncancellable(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Make `work` run to its end, or its error, whatever happens to the caller.
+
+    A cancelled caller gets its CancelledError afterwards, never what `work` raised: no error may hide a cancel.
+    """
+
+    @wraps(work)
+    async def run(*arguments: P.args, **named: P.kwargs) -> T:
+        task = asyncio.ensure_future(work(*arguments, **named))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if not task.done():
+                await asyncio.wait({task})
+            if not task.cancelled():
+                task.exception()  # looked at, so that the loop does not report it as forgotten
+            raise
+
+    return run

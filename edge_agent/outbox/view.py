@@ -1,0 +1,136 @@
+"""The outbox seen from outside, beside a running agent: what left, what waits, the prompts, and leaving an answer.
+
+Never touches the chain: an answer is left on a list, and the agent puts it into the chain.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from edge_agent.outbox.messages import OutboxError
+from edge_agent.outbox.opening import FILE_NAME
+from protocols.wire.messages import AnswerChoice, PromptNotice, decode_prompt
+from protocols.wire.refusal_reasons import WireError
+
+AnswerProgress = Literal["given", "sent", "receipted", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxMessage:
+    """One line about a message. Times in Unix seconds, None for not yet; `refused` is the hub's reason."""
+
+    epoch: int
+    seq: int
+    kind: str
+    bytes: int
+    made_at: int
+    published_at: int | None
+    receipted_at: int | None
+    refused: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxOverview:
+    """How much there is, and the newest messages first."""
+
+    messages: int
+    waiting: int
+    refused: int
+    dropped: int
+    bytes: int
+    newest: tuple[OutboxMessage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PromptStatus:
+    """A prompt and the answer given here, if any: when in Unix seconds, and how far on its way to the hub it is."""
+
+    prompt: PromptNotice
+    choice: str | None = None
+    given_at: int | None = None
+    way: AnswerProgress | None = None
+    refused: str | None = None
+
+
+def read_overview(folder: Path, *, limit: int) -> OutboxOverview:
+    """What the outbox holds. Raises OutboxError."""
+    with _reading(folder) as db:
+        (count, waiting, refused, size) = db.execute(
+            "SELECT count(*), count(*) FILTER (WHERE receipted_at IS NULL), count(refused),"
+            " coalesce(sum(length(sealed)), 0) FROM message"
+        ).fetchone()
+        (dropped,) = db.execute("SELECT dropped FROM state").fetchone() or (0,)
+        rows = db.execute(
+            "SELECT epoch, seq, kind, length(sealed), made_at, published_at, receipted_at, refused"
+            " FROM message ORDER BY epoch DESC, seq DESC LIMIT ?",
+            (limit,),
+        ).fetchall()
+    return OutboxOverview(count, waiting, refused, dropped, size, tuple(OutboxMessage(*row) for row in rows))
+
+
+def list_prompts(folder: Path) -> list[PromptStatus]:
+    """The hub's prompts, newest first, each with what was answered here. Raises OutboxError."""
+    with _reading(folder) as db:
+        rows: list[tuple[Any, ...]] = db.execute(
+            "SELECT prompt.payload, g.choice, g.at, a.choice, a.at, message.seq, published_at, receipted_at, refused"
+            " FROM prompt LEFT JOIN given_answer AS g ON g.prompt_id = id LEFT JOIN answered AS a ON a.prompt_id = id"
+            " LEFT JOIN message USING (epoch, seq) ORDER BY received_at DESC, id"
+        ).fetchall()
+    try:
+        return [_asked(*row) for row in rows]
+    except WireError as error:
+        raise OutboxError(f"{folder / FILE_NAME}: a stored prompt cannot be read ({error.detail})") from None
+
+
+def _asked(
+    payload: bytes, given: str | None, given_at: int | None, choice: str | None, chosen_at: int | None, *message: Any
+) -> PromptStatus:
+    prompt = decode_prompt(payload)
+    if given is not None:
+        return PromptStatus(prompt, given, given_at, "given")
+    if choice is None:
+        return PromptStatus(prompt)
+    seq, published_at, receipted_at, refused = message
+    way: AnswerProgress = "sent" if published_at else "given"
+    if receipted_at or seq is None:
+        # A message that is kept no more was receipted before it was forgotten.
+        way = "refused" if refused else "receipted"
+    return PromptStatus(prompt, choice, chosen_at, way, refused)
+
+
+def leave_answer(folder: Path, prompt_id: str, *, choice: AnswerChoice, now_s: float) -> None:
+    """Leave an answer for the agent to send. Raises OutboxError for a prompt that never came or is over."""
+    with _opened(folder, "rw") as db, db:
+        row = db.execute("SELECT payload FROM prompt WHERE id = ?", (prompt_id,)).fetchone()
+        if row is None:
+            raise OutboxError(f"prompt {prompt_id!r} is not known here: `commonwatt-agent prompts` lists them")
+        if decode_prompt(row[0]).answer_by < now_s:
+            raise OutboxError(f"prompt {prompt_id!r} is over: the time to answer has passed")
+        db.execute(
+            "INSERT INTO given_answer (prompt_id, choice, at) VALUES (?,?,?)"
+            " ON CONFLICT (prompt_id) DO UPDATE SET choice = excluded.choice, at = excluded.at",
+            (prompt_id, choice.value, int(now_s)),
+        )
+
+
+@contextmanager
+def _reading(folder: Path) -> Iterator[sqlite3.Connection]:
+    with _opened(folder, "ro") as db:
+        yield db
+
+
+@contextmanager
+def _opened(folder: Path, mode: str) -> Iterator[sqlite3.Connection]:
+    path = folder / FILE_NAME
+    if not path.exists():
+        raise OutboxError(f"{path}: there is no outbox yet: `commonwatt-agent run` makes it")
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=5)) as db:
+            yield db
+    except sqlite3.Error as cause:
+        raise OutboxError(f"{path}: cannot be read: {cause}") from None

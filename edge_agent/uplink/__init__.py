@@ -1,0 +1,1 @@
+"""Between outbox and hub: identity, enrolment, sealing, the MQTT connection and the meaning of receipts."""

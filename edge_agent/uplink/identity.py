@@ -1,0 +1,144 @@
+"""Who this agent is: its key, made on first use and never leaving the home, and what the hub told it at enrolment.
+
+Files only; the enrolment request itself goes through a `post` that is handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from edge_agent.uplink.sealing import AgentSigner
+from protocols.consent.rules import ConsentSet
+from protocols.consent.text import parse_consent
+from protocols.durable_files import write_durably
+from protocols.enrolment.handshake import (
+    EnrolAnswer,
+    build_answer,
+    build_request,
+    fingerprint,
+    parse_answer,
+    parse_token,
+)
+from protocols.errors import IdentityError
+from protocols.wire.topics import is_id
+
+KEY_FILE = "identity.key"
+ENROLMENT_FILE = "enrolment.json"
+MAX_KEY_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """An enrolled agent. The key stands in no text this class gives."""
+
+    signer: AgentSigner
+    enrolment: EnrolAnswer
+
+    @property
+    def hub_key(self) -> Ed25519PublicKey:
+        """The only key whose receipts and prompts count."""
+        return Ed25519PublicKey.from_public_bytes(self.enrolment.hub_public_key)
+
+    @property
+    def consent(self) -> ConsentSet:
+        """The consent the hub has for this home since enrolment."""
+        return parse_consent(self.enrolment.consent)
+
+    @property
+    def fingerprint(self) -> str:
+        """Six digits that stand for this home's key and the hub's together."""
+        return fingerprint(self.signer.key.public_key().public_bytes_raw(), self.enrolment.hub_public_key)
+
+
+def load_identity(folder: Path) -> Identity:
+    """The identity in a data folder. Raises IdentityError when it was never enrolled or the files are damaged."""
+    enrolment = load_enrolment(folder)
+    key_path = folder / KEY_FILE
+    if not key_path.exists():
+        raise IdentityError(f"{key_path}: the key is gone: enrol again with a new token")
+    return Identity(AgentSigner(enrolment.coop, enrolment.agent, load_key(key_path)), enrolment)
+
+
+def load_enrolment(folder: Path) -> EnrolAnswer:
+    """What the hub told this home when it enrolled. Raises IdentityError."""
+    path = folder / ENROLMENT_FILE
+    try:
+        return parse_answer(path.read_bytes())
+    except FileNotFoundError:
+        raise IdentityError(f"{path}: not enrolled yet: ask the co-op for a token, then run `enrol`") from None
+    except (OSError, ValueError) as cause:
+        raise IdentityError(f"{path}: cannot be used: {cause}: enrol again") from None
+
+
+def enrol(folder: Path, token_text: str, *, coop: str, post: Callable[[bytes], bytes]) -> Identity:
+    """Make the key if there is none, let the hub enrol it, and keep the answer.
+
+    `post` sends the request and returns the answer's bytes. Raises IdentityError.
+    """
+    try:
+        token = parse_token(token_text)
+    except ValueError as cause:
+        raise IdentityError(str(cause)) from None
+    if (folder / ENROLMENT_FILE).exists():
+        raise IdentityError(f"{folder / ENROLMENT_FILE}: already enrolled: use another data folder for another home")
+    if not is_id(coop):
+        raise IdentityError(f"co-op {coop[:40]!r}: expected 1 to 32 of a-z, 0-9 and - (hub.coop or --coop)")
+    key = own_key(folder)
+    request = build_request(key, token=token, coop=coop)
+    try:
+        answer = parse_answer(post(request.encode()))
+    except ValueError as cause:
+        raise IdentityError(f"the hub's answer cannot be used: {cause}") from None
+    if answer.coop != coop:
+        raise IdentityError(f"the hub belongs to co-op {answer.coop!r}, expected {coop!r} (hub.coop)")
+    try:
+        write_durably(folder / ENROLMENT_FILE, build_answer(answer).encode(), replace=True)
+    except OSError as cause:
+        raise IdentityError(
+            f"{folder / ENROLMENT_FILE}: cannot be written: {cause.strerror or cause}: "
+            "set it right and enrol with a new token, this one is spent"
+        ) from None
+    return Identity(AgentSigner(answer.coop, answer.agent, key), answer)
+
+
+def own_key(folder: Path) -> Ed25519PrivateKey:
+    """The key in this folder, made now if there is none. Raises IdentityError."""
+    path = folder / KEY_FILE
+    try:
+        if not path.exists():
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            made = Ed25519PrivateKey.generate()
+            write_durably(path, made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), replace=True)
+    except OSError as cause:
+        raise IdentityError(f"{path}: cannot be written: {cause.strerror or cause}") from None
+    return load_key(path)
+
+
+def load_key(path: Path) -> Ed25519PrivateKey:
+    """The private key in a file that nobody else may read. Raises IdentityError."""
+    try:
+        mode = path.stat().st_mode
+        with path.open("rb") as file:
+            raw = file.read(MAX_KEY_BYTES)
+    except OSError as cause:
+        raise IdentityError(f"{path}: cannot be read: {cause.strerror or cause}") from None
+    if mode & 0o077:
+        raise IdentityError(f"{path}: others may read it: run `chmod 600 {path}`; if they did, enrol anew")
+    try:
+        key = load_pem_private_key(raw, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise IdentityError(f"{path}: expected an Ed25519 key in PEM: restore it, or enrol again with a new token")
+    return key

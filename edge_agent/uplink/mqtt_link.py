@@ -1,0 +1,370 @@
+"""From the outbox to the hub and back: paho-mqtt in its own thread, at most 20 messages without a receipt on the way.
+
+A broker's acknowledgement proves nothing and is not looked at. Only the hub's signed receipt moves anything on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from math import inf
+from threading import Thread
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from edge_agent.outbox.messages import OutboxError, ReceiptState, Reseal
+from edge_agent.outbox.store import Outbox
+from edge_agent.uplink.receipt_effects import ReceiptMeaning, advance_receipts, meaning_of
+from protocols.wire import topics
+from protocols.wire.chain import FIRST_PREVIOUS
+from protocols.wire.envelope import MAX_SEALED_BYTES, WireError, open_sealed
+from protocols.wire.messages import decode_prompt
+from protocols.wire.receipts import Receipt, decode_receipt
+
+log = logging.getLogger("commonwatt.agent")
+
+IN_FLIGHT = 20
+RESEND_FIRST_S = 20.0
+RESEND_MAX_S = 600.0
+SAVE_EVERY_S = 1.0
+IDLE_S = 10.0
+GAP_AGAIN_S = 5.0
+STUCK_S = 5.0
+GOODBYE_S = 5.0
+EPOCH_PAUSE_S = 60.0
+"""Two computers with one key would otherwise answer each other with new epochs without end."""
+
+INBOX_MAX = 200
+SESSION_S = 86400
+
+
+class Uplink:
+    """The connection to the broker and the window of messages on their way. One task runs `run`."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        *,
+        coop: str,
+        agent: str,
+        hub_key: Ed25519PublicKey,
+        broker: tuple[str, int],
+        now: Callable[[], float],
+        monotonic: Callable[[], float],
+        reseal: Reseal,
+        resend_first_s: float = RESEND_FIRST_S,
+    ) -> None:
+        self._outbox = outbox
+        self._agent = agent
+        self._hub_key = hub_key
+        self._broker = broker
+        self._now = now
+        self._monotonic = monotonic
+        self._reseal = reseal
+        self._topics = {kind: topics.downlink_topic(coop, agent, kind=kind) for kind in ("receipt", "prompt")}
+        self._filter = topics.down_filter(coop, agent)
+        self._client = self._make_client()
+        self._wake = asyncio.Event()
+        self._inbox: deque[tuple[str, bytes]] = deque(maxlen=INBOX_MAX)
+        self._is_connected = False
+        self._has_been_up = False
+        self._has_said_down = False
+        self._in_flight: deque[int] = deque()
+        self._unnoted: set[int] = set()
+        self._sent_through = 0
+        self._receipted = ReceiptState(0)
+        self._epoch_begun_at = -inf
+        self._resend_first_s = self._resend_s = resend_first_s
+        self._progress_at = monotonic()
+        self._unsaved: Receipt | None = None
+        self._saved_at = monotonic()
+        self._probe: int | None = None
+        self._asked_at: dict[int, float] = {}
+        self.ignored = 0
+
+    def wake(self) -> None:
+        """Say that the outbox has something new."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Send and listen until cancelled. Never raises for anything the broker or the hub does."""
+        self._loop = asyncio.get_running_loop()
+        self._receipted = await self._outbox.receipted()
+        host, port = self._broker
+        self._client.connect_async(host, port, keepalive=60, clean_start=False, properties=_session())
+        self._client.loop_start()
+        try:
+            while True:
+                await self._wait()
+                try:
+                    await self._take_inbox()
+                    await self._push()
+                    await self._save()
+                except OutboxError as error:
+                    log.error("sending waits: %s", error)
+                    await asyncio.sleep(STUCK_S)
+                    self._wake.set()
+        finally:
+            try:
+                await self._save(at_once=True)
+            except OutboxError as error:
+                log.error("what was sent last is not written down and is sent again: %s", error)
+            await self._leave_broker()
+
+    async def _leave_broker(self) -> None:
+        """Say goodbye, but not for ever: a broker that takes no bytes any more would hold paho's thread."""
+        self._client.on_disconnect = None
+        self._client.disconnect()
+        ending = Thread(target=self._client.loop_stop, name="uplink-end", daemon=True)
+        ending.start()
+        await asyncio.to_thread(ending.join, GOODBYE_S)
+
+    async def _wait(self) -> None:
+        """Until there is something to do, or something is due."""
+        unsaved = self._unsaved is not None or bool(self._unnoted)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(self._resend_s, SAVE_EVERY_S if unsaved else IDLE_S)):
+                await self._wake.wait()
+        self._wake.clear()
+
+    def _make_client(self) -> Client:
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=self._agent,
+            protocol=MQTTProtocolVersion.MQTTv5,
+            reconnect_on_failure=True,
+        )
+        client.max_inflight_messages_set(IN_FLIGHT)
+        client.max_queued_messages_set(4 * IN_FLIGHT)
+        client.reconnect_delay_set(min_delay=1, max_delay=120)
+        client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
+        client.on_connect_fail = self._on_connect_fail
+        client.on_disconnect = self._on_disconnect
+        client.on_message = self._on_message
+        return client
+
+    # The next five run in paho's thread and only hand things over.
+    def _on_connect(self, client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        if reason.is_failure:
+            self._hand_over(self._note_down, f"refused: {reason}")
+            return
+        client.subscribe(self._filter, options=SubscribeOptions(qos=1))
+
+    def _on_subscribe(self, _client: Client, _data: Any, _mid: Any, reasons: Any, _properties: Any) -> None:
+        # Only now: a receipt sent before the broker knows the subscription would be lost.
+        if any(reason.is_failure for reason in reasons):
+            self._hand_over(self._note_down, "does not let this agent hear the hub")
+        else:
+            self._hand_over(self._note_up)
+
+    def _on_connect_fail(self, _client: Client, _data: Any) -> None:
+        self._hand_over(self._note_down, "cannot be reached")
+
+    def _on_disconnect(self, _client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        self._hand_over(self._note_down, f"closed the connection: {reason}")
+
+    def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        if len(message.payload) <= MAX_SEALED_BYTES:
+            self._hand_over(self._note_message, message.topic, bytes(message.payload))
+
+    def _hand_over(self, call: Callable[..., None], *arguments: Any) -> None:
+        try:
+            self._loop.call_soon_threadsafe(call, *arguments)
+        except RuntimeError:
+            log.debug("the agent is stopping: a word from the broker came too late")
+
+    def _note_up(self) -> None:
+        if self._has_said_down or not self._has_been_up:
+            log.info("broker %s:%d: connected%s", *self._broker, " again" if self._has_been_up else "")
+        self._is_connected, self._has_been_up, self._has_said_down = True, True, False
+        self._start_over()
+
+    def _note_down(self, words: str) -> None:
+        self._is_connected = False
+        if not self._has_said_down:
+            log.warning("broker %s:%d: %s; trying again, batches wait in the outbox", *self._broker, words)
+        self._has_said_down = True
+
+    def _note_message(self, topic: str, sealed: bytes) -> None:
+        self._inbox.append((topic, sealed))
+        self._wake.set()
+
+    def _start_over(self) -> None:
+        """Send everything without a receipt again, oldest first."""
+        self._in_flight.clear()
+        self._sent_through = self._receipted.through
+        self._progress_at = self._monotonic()
+        self._wake.set()
+
+    async def _push(self) -> None:
+        """Fill the window from the outbox, in order."""
+        now = self._monotonic()
+        if self._is_connected and self._in_flight and now - self._progress_at >= self._resend_s:
+            self._resend_s = min(RESEND_MAX_S, self._resend_s * 2)
+            self._progress_at = now
+            self._probe = self._in_flight[0]
+            # One message is enough to be answered; the whole window, again and again, would fill a broker's queue.
+            await self._publish_again(self._probe)
+        if self._is_connected:
+            room = IN_FLIGHT - len(self._in_flight)
+            for waiting in await self._outbox.waiting(after=self._sent_through, limit=room) if room > 0 else ():
+                if not self._publish(waiting.seq, waiting.topic, waiting.sealed):
+                    break
+                self._sent_through = waiting.seq
+                self._in_flight.append(waiting.seq)
+
+    def _publish(self, seq: int, topic: str, sealed: bytes) -> bool:
+        if not self._in_flight:
+            self._progress_at = self._monotonic()
+        sent = self._client.publish(topic, sealed, qos=1)
+        if sent.rc != 0:
+            return False
+        self._unnoted.add(seq)
+        return True
+
+    async def _save(self, *, at_once: bool = False) -> None:
+        """Write down what left and what was receipted, at most once a second: each write wears the card.
+
+        If power fails before, messages are sent again and the hub answers with the same receipt.
+        """
+        if not at_once and self._monotonic() - self._saved_at < SAVE_EVERY_S:
+            return
+        receipt, published = self._unsaved, self._unnoted
+        self._unsaved, self._unnoted, self._saved_at = None, set(), self._monotonic()
+        if receipt is not None:
+            await self._outbox.note_receipt(receipt, published=published, now_s=self._now(), told=self._receipted)
+        elif published:
+            await self._outbox.note_published(published, now_s=self._now())
+
+    async def _take_inbox(self) -> None:
+        newest: Receipt | None = None
+        while self._inbox:
+            topic, sealed = self._inbox.popleft()
+            try:
+                if topic == self._topics["receipt"]:
+                    receipt = decode_receipt(open_sealed(sealed, topic, self._hub_key))
+                    newest = receipt if self._is_newer(receipt, newest) else newest
+                elif topic == self._topics["prompt"]:
+                    payload = open_sealed(sealed, topic, self._hub_key)
+                    prompt = decode_prompt(payload)
+                    await self._outbox.keep_prompt(prompt.prompt_id, payload, now_s=self._now())
+            except WireError as error:
+                self.ignored += 1
+                if self.ignored == 1 or self.ignored % 1000 == 0:
+                    log.warning("%d messages that are not the hub's own were ignored (%s)", self.ignored, error.reason)
+        if newest is not None:
+            await self._settle(newest)
+
+    def _is_newer(self, receipt: Receipt, than: Receipt | None) -> bool:
+        return receipt.agent == self._agent and (than is None or _age(receipt) >= _age(than))
+
+    async def _settle(self, receipt: Receipt) -> None:
+        """Let go of what the hub has signed for, send again what it wants, and notice restores on either side."""
+        meaning = meaning_of(
+            receipt,
+            next_link=self._outbox.next_link,
+            own_hash=await self._own_hash(receipt),
+            so_far=self._receipted,
+            now_s=self._now(),
+        )
+        if meaning is ReceiptMeaning.COPY:
+            await self._begin_epoch(receipt, everything=False)
+        elif meaning is ReceiptMeaning.BACK:
+            await self._go_back(receipt)
+        elif receipt.epoch == self._outbox.next_link.epoch:
+            if meaning is ReceiptMeaning.ONWARD:
+                self._go_on(receipt)
+            await self._send_wanted(receipt)
+
+    def _go_on(self, receipt: Receipt) -> None:
+        has_moved = receipt.through_seq > self._receipted.through
+        self._receipted = advance_receipts(receipt, self._receipted, now_s=self._now())
+        if has_moved:
+            self._unsaved = receipt
+            self._sent_through = max(self._sent_through, receipt.through_seq)
+            self._progress_at, self._resend_s = self._monotonic(), self._resend_first_s
+        for seq, reason in receipt.refused:
+            if seq in self._in_flight:
+                log.error("the hub refused number %d: %s", seq, reason.plain_words)
+        while self._in_flight and self._in_flight[0] <= receipt.through_seq:
+            self._in_flight.popleft()
+        if self._probe is not None and receipt.through_seq >= self._probe:
+            self._probe = None
+            self._start_over()
+
+    async def _send_wanted(self, receipt: Receipt) -> None:
+        """Fill the holes a receipt names, each number at most once in GAP_AGAIN_S."""
+        wanted = [seq for first, last in receipt.gaps for seq in range(first, min(last, first + IN_FLIGHT) + 1)]
+        for seq in wanted[:IN_FLIGHT]:
+            if seq <= self._sent_through and self._monotonic() - self._asked_at.get(seq, -inf) > GAP_AGAIN_S:
+                self._asked_at[seq] = self._monotonic()
+                await self._publish_again(seq)
+        self._asked_at = {seq: at for seq, at in self._asked_at.items() if seq > receipt.through_seq}
+
+    async def _go_back(self, receipt: Receipt) -> None:
+        """The hub holds less than it had signed for: what is above has no receipt any more and is sent again."""
+        if not await self._outbox.can_send_again(receipt.through_seq):
+            await self._begin_epoch(receipt, everything=True)
+            return
+        told = advance_receipts(receipt, self._receipted, now_s=self._now())
+        again = await self._outbox.reopen_messages(told, now_s=self._now())
+        log.warning(
+            "the hub holds our numbers only through %d of the %d it had signed for, as after a restore from a backup:"
+            " %d messages are sent again",
+            *(told.through, self._receipted.through, again),
+        )
+        self._forget_window(told)
+
+    async def _begin_epoch(self, receipt: Receipt, *, everything: bool) -> None:
+        if self._monotonic() - self._epoch_begun_at < EPOCH_PAUSE_S:
+            self.ignored += 1
+            return
+        await self._save(at_once=True)
+        sealed, left = await self._outbox.begin_epoch(
+            self._reseal, later_than=receipt.epoch, everything=everything, now_s=self._now()
+        )
+        self._epoch_begun_at = self._monotonic()
+        log.warning(
+            "%s: epoch %d begins and %d messages are sealed again%s",
+            "the hub was restored from a backup and needs more than can be sent as it was"
+            if everything
+            else "the hub signed for what this agent never made: its storage is an older copy, or its key is elsewhere",
+            *(self._outbox.next_link.epoch, sealed, f"; {left} cannot be opened and stay here" if left else ""),
+        )
+        self._forget_window(replace(self._receipted, through=0))
+
+    def _forget_window(self, receipted: ReceiptState) -> None:
+        """Begin sending anew above what is receipted; an unsaved receipt for more must never be written down."""
+        self._unsaved, self._unnoted, self._probe, self._asked_at = None, set(), None, {}
+        self._receipted = receipted
+        self._resend_s = self._resend_first_s
+        self._start_over()
+
+    async def _publish_again(self, seq: int) -> None:
+        if message := await self._outbox.message(seq):
+            self._publish(message.seq, message.topic, message.sealed)
+
+    async def _own_hash(self, receipt: Receipt) -> bytes | None:
+        return FIRST_PREVIOUS if receipt.through_seq == 0 else await self._outbox.hash_of(receipt.through_seq)
+
+
+def _age(receipt: Receipt) -> tuple[int, int, int]:
+    """Orders the receipts of one agent: the highest is the newest."""
+    return receipt.epoch, receipt.stored_at, receipt.through_seq
+
+
+def _session() -> Properties:
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.SessionExpiryInterval = SESSION_S
+    return properties

@@ -1,0 +1,290 @@
+"""The runs of local months: which days need settling again, what that would change, and booking it day by day.
+
+A month run takes the inputs of every day as they are, books only what differs, and stands as a draft until two board
+members have approved it. The next due is said by the calendar, what may be made by hub.core.ledger.month_runs.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from hub.books.days import (
+    ACCESS,
+    TRIES,
+    DayInputs,
+    SettlementStores,
+    book_inputs,
+    digest_members,
+    read_day_inputs,
+    read_rule,
+    run_key_of,
+)
+from hub.books.settled_readings import reach_of, weeks_back
+from hub.books.signing import as_row, attestation_head, sign_older_runs
+from hub.core.ledger.attestations import APPROVAL, MONTH_RUN, PUBLICATION, attest, read_attestation
+from hub.core.ledger.entries import Entry, book_difference, sum_settlement
+from hub.core.ledger.month_preview import MarkedDay, MonthPreview, sum_changes
+from hub.core.ledger.month_runs import MonthRun, month_content, month_digests, read_month_runs
+from hub.core.ledger.run_calendar import days_of, month_name
+from hub.core.ledger.signed_document import Signer
+from hub.core.rules.estimates import EstimateRule
+from hub.core.rules.input_checks import RejectedInputError
+from hub.core.settlement.period import check_inputs, settle
+from hub.storage.contract import AttestationStore
+from hub.storage.errors import StaleInputsError, StoreConflictError
+from hub.storage.finding_records import SlotDecision
+from hub.storage.records import Access, Coop, RunRow
+from protocols.slots import Slot, day_of, slots_of_day
+
+PREVIEW_ACCESS: Final = Access(actor="job:settlement-preview", role="job", purpose="settle.share")
+NEVER_SETTLED: Final = "never settled"
+NEW_READINGS: Final = "new readings"
+NEW_MEMBERS: Final = "members changed"
+NEW_RULE: Final = "another rule"
+NEW_DECISIONS: Final = "the board decided"
+
+
+@dataclass(frozen=True, slots=True)
+class MonthPlan:
+    """A month ready to be booked: `changed` are the days whose inputs are not those of their standing run.
+
+    `digests` are those of month_digests once it is booked.
+    """
+
+    month: date
+    days: tuple[date, ...]
+    changed: tuple[DayInputs, ...]
+    unchanged: tuple[DayInputs, ...]
+    digests: tuple[str, str]
+
+
+class StalePreviewError(Exception):
+    """What the run would book is no longer what was looked at."""
+
+
+async def first_day(store: SettlementStores) -> date | None:
+    """The local day of the first batch ever: what the books begin with."""
+    slot = await store.first_slot()
+    return None if slot is None else day_of(slot, (await store.coop()).tz)
+
+
+async def marked_days(store: SettlementStores, days: Sequence[date]) -> tuple[MarkedDay, ...]:
+    """Of these closed days in order, those whose inputs may have changed since their standing run. Reads no value."""
+    if not days:
+        return ()
+    tz, ends = (await store.coop()).tz, (days[0].isoformat(), days[-1].isoformat())
+    standing = {run.day: run for run in await store.runs(days=ends, allocations=False)}
+    seen = await store.settled_through(days=ends)
+    slots = range(slots_of_day(days[0], tz).start, slots_of_day(days[-1], tz).stop)
+    members, present = await store.settlement_members(slots=slots)
+    rules = await store.rule_hashes([day.isoformat() for day in days])
+    estimates = await _estimate_rules(store, rules)
+    reach = min((reach_of(rule, slots) for rule in estimates.values()), key=lambda each: each.start, default=slots)
+    newest = await store.newest_messages(slots=reach)
+    decisions = await store.slot_decisions(slots=reach)
+    marked = []
+    digests: dict[bytes, str] = {}
+    for day in days:
+        name, mine = day.isoformat(), slots_of_day(day, tz)
+        here = present[mine.start - slots.start : mine.stop - slots.start]
+        looked_at = [mine]
+        if name in standing and standing[name].state == "provisional" and rules.get(name) in estimates:
+            looked_at += [range(mine.start - back, mine.stop - back) for back in weeks_back(estimates[rules[name]])]
+        why = None
+        if name not in standing:
+            # A day on which nobody is a member yet has nothing to settle.
+            why = NEVER_SETTLED if here.any() else None
+        elif name not in seen or _newest(newest, looked_at) > seen[name].message_position:
+            why = NEW_READINGS
+        elif _newest_decision(decisions, looked_at) > seen[name].decision:
+            why = NEW_DECISIONS
+        elif seen[name].members_digest != _digest_once(digests, members, here):
+            why = NEW_MEMBERS
+        elif standing[name].rule_hash != rules.get(name):
+            why = NEW_RULE
+        if why is not None:
+            marked.append(MarkedDay(day, why))
+    return tuple(marked)
+
+
+async def _estimate_rules(store: SettlementStores, rules: Mapping[str, str]) -> dict[str, EstimateRule]:
+    """How each of these rules estimates, by its hash."""
+    day_of_rule = {rule_hash: day for day, rule_hash in rules.items()}
+    return {rule_hash: read_rule((await store.rule_on(day))[1]).estimate for rule_hash, day in day_of_rule.items()}
+
+
+def _newest(newest: Mapping[Slot, int], looked_at: Sequence[range]) -> int:
+    return max(newest.get(slot, 0) for slots in looked_at for slot in slots)
+
+
+def _newest_decision(decisions: Sequence[SlotDecision], looked_at: Sequence[range]) -> int:
+    touching = (
+        each.id
+        for each in decisions
+        if any(each.first_slot < slots.stop and each.first_slot + each.slots > slots.start for slots in looked_at)
+    )
+    return max(touching, default=0)
+
+
+def _digest_once(known: dict[bytes, str], members: Sequence[str], present: npt.NDArray[np.bool_]) -> str:
+    """digest_members, computed once for all the days on which the same were members in the same slots."""
+    cells = present.tobytes()
+    if cells not in known:
+        known[cells] = digest_members(members, present)
+    return known[cells]
+
+
+async def plan_month(store: SettlementStores, *, month: date, access: Access = ACCESS) -> MonthPlan:
+    """Read what changed in the month and check all of it, so that a refusal comes before any booking.
+
+    Raises: RejectedInputError naming the first day the rules refuse, or saying that no home had a reading in time.
+    """
+    first = await first_day(store)
+    days = tuple(day for day in days_of(month) if first is not None and day >= first)
+    if not days:
+        raise RejectedInputError("no_members", f"no home has sent a reading for {month_name(month)} or before")
+    ends = (days[0].isoformat(), days[-1].isoformat())
+    standing = {run.day: run for run in await store.runs(days=ends, allocations=False)}
+    changed, unchanged = [], []
+    for marked in await marked_days(store, days):
+        inputs = await read_day_inputs(store, day=marked.day, access=access)
+        run = standing.get(inputs.day)
+        if run is not None and (run.rule_hash, run.input_digest) == (inputs.rule_hash, inputs.digest):
+            unchanged.append(inputs)
+            continue
+        try:
+            check_inputs(inputs.readings, inputs.rule)
+        except RejectedInputError as refusal:
+            raise RejectedInputError(refusal.code, f"{inputs.day}: {refusal.detail}") from None
+        changed.append(inputs)
+    if not (standing or changed):
+        raise RejectedInputError("no_members", f"nobody was a member in {month_name(month)}")
+    stands = {day: (day, run.rule_hash, run.input_digest) for day, run in standing.items()}
+    stands |= {inputs.day: (inputs.day, inputs.rule_hash, inputs.digest) for inputs in changed}
+    return MonthPlan(month, days, tuple(changed), tuple(unchanged), month_digests(stands.values()))
+
+
+async def preview_month(store: SettlementStores, *, month: date) -> MonthPreview:
+    """What a run of the month would book now. The looks at the homes' values are logged; the books stay as they are.
+
+    Raises: RejectedInputError, as plan_month.
+    """
+    plan = await plan_month(store, month=month, access=PREVIEW_ACCESS)
+    entries: list[Entry] = []
+    for inputs in plan.changed:
+        rows = await store.entries_of_day(inputs.day)
+        entries += await asyncio.to_thread(_difference, inputs, [row.canonical for row in rows])
+    days = tuple(inputs.day for inputs in plan.changed)
+    return sum_changes(entries, month=month_name(month), days=days, digests=plan.digests)
+
+
+def _difference(inputs: DayInputs, booked: Sequence[bytes]) -> list[Entry]:
+    settled = settle(inputs.readings, inputs.rule)
+    return list(book_difference(settled, sum_settlement(booked), day=inputs.day, run="preview"))
+
+
+async def preview_run_key(store: SettlementStores, *, month: date, kind: str, digests: tuple[str, str]) -> str:
+    """The key a run of the month would have with these digests; that of the run made before where it stands on them."""
+    known = [run for run in await month_runs(store) if (run.month, run.kind) == (month_name(month), kind)]
+    return _key_of(await store.coop(), month_name(month), kind=kind, digests=digests, known=known)
+
+
+def _key_of(coop: Coop, name: str, *, kind: str, digests: tuple[str, str], known: Sequence[MonthRun]) -> str:
+    if known and (known[-1].rules, known[-1].inputs) == digests:
+        return known[-1].run_key
+    run_key = run_key_of(coop, name, kind=kind, rule_hash=digests[0], digest=digests[1])
+    if run_key in {run.run_key for run in known}:
+        run_key = run_key_of(coop, name, kind=kind, rule_hash=digests[0], digest=digests[1], after=known[-1].run_key)
+    return run_key
+
+
+async def settle_month(
+    store: SettlementStores,
+    *,
+    month: date,
+    kind: str,
+    made_at: int,
+    key: Signer,
+    decision: str = "",
+    previewed: str | None = None,
+) -> MonthRun:
+    """Book the month's run: each changed day in a transaction of its own, then the run itself as a signed draft.
+
+    If power fails between days, the same call later finds the days that are done by their inputs and goes on with the
+    rest. The same inputs again write nothing. `previewed` is the key that a preview gave this run. Where a day is
+    settled meanwhile from newer inputs, the month is planned again.
+    Raises: RejectedInputError, or StalePreviewError where the run would have another key; before the first booking.
+    """
+    plan = await _book_days(store, month=month, kind=kind, made_at=made_at, key=key, previewed=previewed)
+    for attempt in range(TRIES):
+        try:
+            return await _draft(store, plan, kind=kind, made_at=made_at, key=key, decision=decision)
+        except StoreConflictError:
+            if attempt == TRIES - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+async def _book_days(
+    store: SettlementStores, *, month: date, kind: str, made_at: int, key: Signer, previewed: str | None
+) -> MonthPlan:
+    """Plan the month and book its changed days; returns the plan that was booked whole."""
+    for attempt in range(TRIES):
+        plan = await plan_month(store, month=month)
+        if previewed is not None and previewed != await preview_run_key(
+            store, month=month, kind=kind, digests=plan.digests
+        ):
+            raise StalePreviewError
+        await sign_older_runs(store, coop=(await store.coop()).id, key=key)
+        try:
+            for inputs in plan.changed:
+                settled = await asyncio.to_thread(settle, inputs.readings, inputs.rule)
+                await book_inputs(store, inputs, settled=settled, made_at=made_at, kind=kind, key=key)
+        except StaleInputsError:
+            if attempt == TRIES - 1:
+                raise
+            continue
+        for inputs in plan.unchanged:
+            await store.set_settled_through(inputs.through)
+        return plan
+    raise AssertionError("unreachable")
+
+
+async def _draft(
+    store: SettlementStores, plan: MonthPlan, *, kind: str, made_at: int, key: Signer, decision: str
+) -> MonthRun:
+    """The month run over the days' standing runs; the one made before where it stands on the same inputs."""
+    coop, name = await store.coop(), month_name(plan.month)
+    head = await attestation_head(store)
+    ledger = await store.ledger_head()
+    ends = (plan.days[0].isoformat(), plan.days[-1].isoformat())
+    standing: dict[str, RunRow] = {run.day: run for run in await store.runs(days=ends, allocations=False)}
+    digests = month_digests((run.day, run.rule_hash, run.input_digest) for run in standing.values())
+    known = [run for run in await month_runs(store) if (run.month, run.kind) == (name, kind)]
+    run_key = _key_of(coop, name, kind=kind, digests=digests, known=known)
+    if known and run_key == known[-1].run_key:
+        return known[-1]
+    content = month_content(
+        [(day, standing[day].run_key) for day in sorted(standing)],
+        kind=kind,
+        digests=digests,
+        provisional_days=sum(run.state == "provisional" for run in standing.values()),
+        ledger=ledger,
+        made_at=made_at,
+        decision=decision,
+    )
+    row = as_row(attest(content, kind=MONTH_RUN, subject=name, run_key=run_key, coop=coop.id, head=head, key=key))
+    # If power fails before this commit the days are booked and the month has no run yet: the next call makes it.
+    await store.attest([row])
+    return next(run for run in await month_runs(store) if run.run_key == run_key)
+
+
+async def month_runs(store: AttestationStore) -> tuple[MonthRun, ...]:
+    """Every run of a month in the order they were made, with the board's word on it."""
+    rows = await store.attestations((MONTH_RUN, APPROVAL, PUBLICATION))
+    return read_month_runs(read_attestation(row.document) for row in rows)

@@ -1,0 +1,108 @@
+"""What the store has of a day as the readings that are settled: laid out by member, then through the quality gate.
+
+What passes is decided in hub.core.quality.settlement_check; here its inputs are fetched.
+"""
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from hub.core.quality.settlement_check import QualityDecision, QualityVerdict, WeeksBefore, apply_quality_check
+from hub.core.rules.estimates import WEEK_SLOTS, EstimateRule
+from hub.core.rules.rulebook import Rule
+from hub.core.settlement.prepared_readings import MISSING_WH, Readings, membership
+from hub.storage.contract import FindingStore, MemberStore, ReadingStore
+from hub.storage.finding_records import SlotDecision
+from hub.storage.records import Access, SettlementInputs
+
+_VERDICTS: Final[dict[str, QualityVerdict]] = {"accept": "accept", "reject": "reject", "estimate": "estimate"}
+
+
+class QualityCheckStores(MemberStore, ReadingStore, FindingStore, Protocol):
+    """The slices that the gate's inputs come from."""
+
+
+def weeks_back(estimate: EstimateRule) -> tuple[int, ...]:
+    """How many slots back an estimate of a slot looks, each way."""
+    weeks = estimate.weeks if estimate.method == "same_time_of_week" else 0
+    return tuple(week * WEEK_SLOTS for week in range(1, weeks + 1))
+
+
+def reach_of(estimate: EstimateRule, slots: range) -> range:
+    """These slots and all before them that estimates in them may be made of."""
+    return range(slots.start - max(weeks_back(estimate), default=0), slots.stop)
+
+
+async def check_day_readings(
+    store: QualityCheckStores, readings: Readings, *, rule: Rule, decisions: Sequence[SlotDecision], access: Access
+) -> Readings:
+    """The readings as they are settled. `decisions` are those that touch the reach of these slots, in their order."""
+    words = await _by_member(store, decisions)
+    before = None
+    is_whole = bool((readings.surplus_wh >= 0).all() and (readings.demand_wh >= 0).all())
+    if weeks_back(rule.estimate) and not (is_whole and not words):
+        before = await _weeks_before(store, readings, rule=rule, words=words, access=access)
+    return apply_quality_check(
+        readings, connection_w=rule.connection_w, estimate=rule.estimate, decisions=words, before=before
+    )
+
+
+async def _by_member(store: QualityCheckStores, decisions: Sequence[SlotDecision]) -> tuple[QualityDecision, ...]:
+    """The decisions by the member who holds the home's contract."""
+    if not decisions:
+        return ()
+    holder = {home.id: home.member_id for home in await store.homes()}
+    return tuple(
+        QualityDecision(
+            each.code, holder[each.home], each.measure, each.first_slot, each.slots, _VERDICTS[each.verdict]
+        )
+        for each in decisions
+    )
+
+
+async def _weeks_before(
+    store: QualityCheckStores, readings: Readings, *, rule: Rule, words: Sequence[QualityDecision], access: Access
+) -> WeeksBefore:
+    """The same slots of the weeks before, each week through the gate itself: what is in doubt makes no estimate."""
+    shape = (len(weeks_back(rule.estimate)), len(readings.slots), len(readings.members))
+    surplus_wh, demand_wh = (np.full(shape, MISSING_WH, dtype=np.int64) for _ in range(2))
+    columns = {member: column for column, member in enumerate(readings.members)}
+    for week, back in enumerate(weeks_back(rule.estimate)):
+        slots = range(readings.slots[0] - back, readings.slots[-1] + 1 - back)
+        raw = readings_of(await store.settlement_inputs(slots=slots, access=access))
+        passed = apply_quality_check(raw, connection_w=rule.connection_w, estimate=EstimateRule(), decisions=words)
+        inside = membership(passed)
+        for column, member in enumerate(passed.members):
+            if member in columns:
+                for past, energy in ((surplus_wh, passed.surplus_wh), (demand_wh, passed.demand_wh)):
+                    past[week, :, columns[member]] = np.where(inside[:, column], energy[:, column], MISSING_WH)
+    return WeeksBefore(surplus_wh, demand_wh)
+
+
+def readings_of(inputs: SettlementInputs) -> Readings:
+    """Store rows as the core's readings. A member is there from the first to the last slot of membership in the day."""
+    slots = range(inputs.first_slot, inputs.first_slot + inputs.surplus_wh.shape[0])
+    columns = np.flatnonzero(inputs.present.any(axis=0))
+    members = tuple(inputs.members[column] for column in columns)
+    return Readings(
+        members=members,
+        slots=tuple(slots),
+        surplus_wh=np.ascontiguousarray(inputs.surplus_wh[:, columns]),
+        demand_wh=np.ascontiguousarray(inputs.demand_wh[:, columns]),
+        windows=windows_of(members, inputs.present[:, columns], slots),
+    )
+
+
+def windows_of(
+    members: Sequence[str], present: npt.NDArray[np.bool_], slots: range
+) -> dict[str, tuple[int, int | None]]:
+    """The memberships that begin or end within these slots; who is none in any of them begins after the last."""
+    windows: dict[str, tuple[int, int | None]] = {}
+    for column, member in enumerate(members):
+        here = np.flatnonzero(present[:, column])
+        first, end = (int(here[0]), int(here[-1]) + 1) if here.size else (len(slots), len(slots))
+        if (first, end) != (0, len(slots)):
+            windows[member] = (slots.start + first, None if end == len(slots) else slots.start + end)
+    return windows

@@ -1,0 +1,155 @@
+"""`commonwatt-hub findings`: what is wrong with readings, listed for the board, looked for on a day, and decided."""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from datetime import date, timedelta
+from pathlib import Path
+
+from hub.commands.month import local_today
+from hub.commands.periods import parse_day_argument
+from hub.console.output_files import read_json_table
+from hub.core.quality.home_checks import Finding
+from hub.core.quality.settlement_check import VERDICTS
+from hub.folder.clock import open_clock
+from hub.folder.opening import open_hub
+from hub.quality.decisions import DecisionError, decide_finding
+from hub.quality.findings import check_day_quality
+from hub.quality.nameplate_limits import read_nameplates
+from hub.storage.finding_records import FindingRow
+from hub.storage.records import Access
+from protocols.errors import RequestError
+from protocols.slots import format_slot
+from protocols.timeline import Clock
+
+SEVERITY_WORDS = {"hold": "holds credits", "check": "look at it", "note": "note"}
+VERDICT_WORDS = {"accept": "accepted", "reject": "rejected", "estimate": "to be estimated"}
+LISTED_DAYS = 31
+LIST_ACCESS = Access(actor="job:findings-list", role="job", purpose="settle.share")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes besides --data and --clock."""
+    parser.description = (
+        f"List what was found of the last {LISTED_DAYS} days and all that waits for the board, or decide on one."
+    )
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument(
+        "--day", type=parse_day_argument, metavar="DAY", help="look at a local day now, and keep nothing"
+    )
+    chosen.add_argument(
+        "--decide", nargs=2, metavar=("ID", "WORD"), help=f"the board's word on a finding: {', '.join(VERDICTS)}"
+    )
+    parser.add_argument("--member", metavar="ID", help="with --decide: who decides, a member of the board such as m01")
+    parser.add_argument("--reason", metavar="TEXT", help="with --decide: why; the member of the home reads it")
+    parser.add_argument(
+        "--plates",
+        type=Path,
+        metavar="FILE",
+        help='with --day: what panels can do at most, in W: {"h01": {"pv_production": 6000}}',
+    )
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """List, look or decide. Raises: RequestError with one line."""
+    clock = open_clock(args.clock)
+    if args.decide is None and (args.member is not None or args.reason is not None):
+        raise RequestError("findings: --member and --reason go with --decide")
+    if args.plates is not None and args.day is None:
+        raise RequestError("findings: --plates goes with --day")
+    if args.day is not None:
+        found = asyncio.run(find_on_day(args.data, day=args.day, plates_file=args.plates, clock=clock))
+        text = json.dumps([found_json(each) for each in found]) + "\n" if args.json else found_lines(found)
+    elif args.decide is not None:
+        row = asyncio.run(decide_on(args.data, args.decide, member=args.member, reason=args.reason, clock=clock))
+        text = json.dumps(row.plain()) + "\n" if args.json else finding_lines([row])
+    else:
+        rows = asyncio.run(list_findings(args.data, clock=clock))
+        text = json.dumps([row.plain() for row in rows]) + "\n" if args.json else finding_lines(rows)
+    sys.stdout.write(text)
+    return 0
+
+
+async def find_on_day(folder: Path, *, day: date, plates_file: Path | None, clock: Clock) -> tuple[Finding, ...]:
+    """What a look at the day finds now. Raises: RequestError."""
+    settings, _, store = await open_hub(folder, clock=clock)
+    chosen = settings if plates_file is None else replace(settings, plates_file=plates_file)
+    try:
+        weather = settings.weather
+        place_deg = None if weather is None else (weather.latitude, weather.longitude)
+        plates = {} if chosen.plates_file is None else read_nameplates(read_json_table(chosen.plates_file))
+        if unknown := sorted({*plates} - {home.id for home in await store.homes()}):
+            raise RequestError(f"plates: there is no home {unknown[0][:40]!r}")
+        return (await check_day_quality(store, day=day, place_deg=place_deg, plates=plates)).found
+    finally:
+        await store.close()
+
+
+async def list_findings(folder: Path, *, clock: Clock) -> tuple[FindingRow, ...]:
+    """What was found of the last days, and all that waits; the look stands in the homes' logs."""
+    settings, _, store = await open_hub(folder, clock=clock)
+    since = local_today(clock, settings.coop.tz) - timedelta(days=LISTED_DAYS)
+    try:
+        return await store.findings(access=LIST_ACCESS, since=since.isoformat())
+    finally:
+        await store.close()
+
+
+async def decide_on(
+    folder: Path, words: Sequence[str], *, member: str | None, reason: str | None, clock: Clock
+) -> FindingRow:
+    """Keep the board's decision. Raises: RequestError; then nothing was changed."""
+    number, verdict = words
+    if member is None or reason is None:
+        raise RequestError("findings: --decide needs --member ID and --reason TEXT")
+    if not (number.isascii() and number.isdecimal() and len(number) < 16):
+        raise RequestError(f"findings: {number[:20]!r} is no number of a finding; list them without --decide")
+    if verdict not in VERDICTS:
+        raise RequestError(f"findings: {verdict[:20]!r} is none of {', '.join(VERDICTS)}")
+    _, _, store = await open_hub(folder, clock=clock)
+    try:
+        who = await store.member(member)
+        if who is None:
+            raise RequestError(f"findings: there is no member {member[:40]!r}")
+        at = int(clock.now())
+        return await decide_finding(store, int(number), member=who, verdict=verdict, reason=reason, at=at)
+    except DecisionError as problem:
+        raise RequestError(f"findings: {problem}") from None
+    finally:
+        await store.close()
+
+
+def found_json(finding: Finding) -> dict[str, object]:
+    """Something just found, for programs."""
+    measure = None if finding.measure is None else finding.measure.code
+    return {
+        **asdict(finding),
+        "measure": measure,
+        "numbers": dict(finding.numbers),
+        "from": format_slot(finding.first_slot),
+    }
+
+
+def found_lines(found: Sequence[Finding]) -> str:
+    """What was just found, for people."""
+    if not found:
+        return "nothing found\n"
+    return "".join(f"{each.home}  {SEVERITY_WORDS[each.severity]:<13}  {each.sentence}\n" for each in found)
+
+
+def finding_lines(rows: Sequence[FindingRow]) -> str:
+    """Kept findings for people: number, home, how it stands, what it is."""
+    if not rows:
+        return "nothing found\n"
+    return "".join(f"{row.id:>5}  {row.found.home}  {state_words(row):<15}  {row.found.sentence}\n" for row in rows)
+
+
+def state_words(row: FindingRow) -> str:
+    """How a finding stands."""
+    if row.closed is not None:
+        return "closed"
+    return VERDICT_WORDS[row.decisions[-1].verdict] if row.decisions else SEVERITY_WORDS[row.found.severity]

@@ -1,0 +1,236 @@
+"""`commonwatt-hub grid-file`: files for the grid operator written and checked, and its readings beside our own."""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import date, timedelta
+from pathlib import Path
+from types import ModuleType
+from typing import Final, cast
+
+from hub.console.output_files import read_file, read_json_table, write_new
+from hub.core.grid.austria import MeteringPoints, austrian_series, write_austrian_csv
+from hub.core.grid.comparison import compare_sources
+from hub.core.grid.files import GridReadings, QuarterHours, quarter_hours, read_quarter_hours
+from hub.core.grid.pairs import pairs_of_settlement, write_pairs
+from hub.core.grid.spain import CoefficientFileError, read_coefficients, write_coefficients
+from hub.core.grid.tables import GridFileError
+from hub.core.rules.input_checks import RejectedInputError
+from hub.core.settlement.case_file import read_case
+from hub.core.settlement.period import Settlement, settle
+from hub.folder.clock import open_clock
+from hub.folder.opening import open_hub
+from hub.folder.settings import is_zone
+from hub.storage.records import Access, SettlementInputs
+from protocols.errors import RequestError
+from protocols.slots import day_of, slots_of_day
+from protocols.timeline import Clock
+
+REFUSED_STATUS: Final = 2
+POINTS_HELP: Final = 'JSON: {"m01": {"consumption": POINT, "generation": POINT or null}}'
+ACCESS: Final = Access(actor="job:grid-compare", role="job", purpose="settle.share", reason="the grid operator's file")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes: one word for what to do, and its own arguments."""
+    tasks = parser.add_subparsers(title="tasks", required=True, metavar="TASK")
+    spain = _task(tasks, "spain", _spain, "write Spain's coefficient file CAU_YYYY.txt for the distributor")
+    spain.add_argument("--cau", required=True, help="the plant's CAU: 26 characters")
+    spain.add_argument("--year", type=int, required=True, help="the year the coefficients are for")
+    spain.add_argument("--weights", type=Path, required=True, metavar="FILE", help="JSON: whole number by CUPS")
+    spain.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to write it to")
+    check = _task(tasks, "check-spain", _check_spain, "say everything that is wrong with a coefficient file")
+    check.add_argument("file", type=Path, metavar="FILE", help="the text file as it was sent or got")
+    check.add_argument("--cau", help="the plant it must be of")
+    austria = _task(tasks, "austria", _austria, "write a settled case as Austria's figures by metering point")
+    austria.add_argument("--case", type=Path, required=True, metavar="FILE", help="a case file with slot numbers")
+    austria.add_argument("--points", type=Path, required=True, metavar="FILE", help=POINTS_HELP)
+    austria.add_argument("--tz", default="Europe/Vienna", help="the case's time zone (default Europe/Vienna)")
+    austria.add_argument("--out", type=Path, required=True, metavar="FILE", help="a name that ends in .csv or .xlsx")
+    pairs = _task(tasks, "pairs", _pairs, "write a settled case as coefficients by producer and consumer")
+    pairs.add_argument("--case", type=Path, required=True, metavar="FILE", help="a case file with slot numbers")
+    pairs.add_argument("--out", type=Path, required=True, metavar="FILE", help="the CSV to write")
+    compare = _task(tasks, "compare", _compare, "the grid operator's quarter hours beside our own")
+    compare.add_argument("--grid", type=Path, required=True, metavar="FILE", help="its CSV, or XLSX of Austria")
+    compare.add_argument("--own", type=Path, metavar="FILE", help="our readings as such a file")
+    compare.add_argument("--data", type=Path, metavar="DIR", help="or the hub's data folder, with --points")
+    compare.add_argument("--points", type=Path, metavar="FILE", help=POINTS_HELP)
+    compare.add_argument("--tz", help="the file's time zone; the hub's without it")
+    compare.add_argument("--tolerance-wh", type=int, default=1, metavar="N", help="may differ (default 1)")
+    compare.add_argument("--clock", type=Path, metavar="FILE", help="for developers: live by this timeline file")
+    compare.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do the task that was named. Raises: RequestError with one line; then nothing was written."""
+    try:
+        return int(args.task(args))
+    except GridFileError as refusal:
+        raise RequestError(f"grid-file: {refusal}") from None
+    except RejectedInputError as refusal:
+        raise RequestError(f"grid-file: not settled ({refusal.code}): {refusal.detail}") from None
+
+
+def own_series(inputs: SettlementInputs, points: Mapping[str, MeteringPoints]) -> tuple[QuarterHours, ...]:
+    """The hub's readings as series by metering point; members without a point are left out."""
+    series = []
+    for column, member in enumerate(inputs.members):
+        mine = points.get(member, MeteringPoints(None))
+        if mine.consumption is not None:
+            wh = inputs.demand_wh[:, column].tolist()
+            series.append(quarter_hours(mine.consumption, "consumption", first_slot=inputs.first_slot, energy_wh=wh))
+        if mine.generation is not None:
+            wh = inputs.surplus_wh[:, column].tolist()
+            series.append(quarter_hours(mine.generation, "generation", first_slot=inputs.first_slot, energy_wh=wh))
+    return tuple(series)
+
+
+def _task(
+    tasks: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    task: Callable[[argparse.Namespace], int],
+    words: str,
+) -> argparse.ArgumentParser:
+    parser = tasks.add_parser(name, help=words, description=words[0].upper() + words[1:] + ".")
+    parser.set_defaults(task=task)
+    return parser
+
+
+def _spain(args: argparse.Namespace) -> int:
+    weights = cast(dict[str, int], read_json_table(args.weights))
+    name, content = write_coefficients(args.cau, args.year, weights=weights)
+    write_new(args.out / name, content)
+    sys.stdout.write(f"{args.out / name}: {len(weights)} coefficients, together 1,000000\n")
+    return 0
+
+
+def _check_spain(args: argparse.Namespace) -> int:
+    try:
+        read = read_coefficients(args.file.name, read_file(args.file), cau=args.cau)
+    except CoefficientFileError as refusal:
+        for problem in refusal.problems:
+            where = "" if problem.line is None else f"line {problem.line}: "
+            sys.stdout.write(f"{problem.rule}: {where}{problem.text}\n")
+        return REFUSED_STATUS
+    sys.stdout.write(f"{args.file}: good, {len(read.coefficients_ppm)} coefficients of {read.cau} for {read.year}\n")
+    return 0
+
+
+def _austria(args: argparse.Namespace) -> int:
+    _check_zone(args.tz)
+    points = _read_points(args.points)
+    series = austrian_series(_settled_case(args.case), points)
+    if args.out.suffix == ".xlsx":
+        names = [(point, member) for member, held in points.items() for point in (held.consumption, held.generation)]
+        holders = {point: member for point, member in names if point is not None}
+        content: bytes = _sheets().write_sheets(series, args.tz, names=holders)
+    elif args.out.suffix == ".csv":
+        content = write_austrian_csv(series, args.tz)
+    else:
+        raise RequestError(f"grid-file: {args.out}: choose a name that ends in .csv or .xlsx")
+    write_new(args.out, content)
+    sys.stdout.write(f"{args.out}: {len(series)} figures of {len(series[0].slots)} quarter hours\n")
+    return 0
+
+
+def _pairs(args: argparse.Namespace) -> int:
+    rows = pairs_of_settlement(_settled_case(args.case))
+    write_new(args.out, write_pairs(rows))
+    sys.stdout.write(f"{args.out}: {len(rows)} coefficients\n")
+    return 0
+
+
+def _compare(args: argparse.Namespace) -> int:
+    if (args.own is None) == (args.data is None) or (args.data is not None and args.points is None):
+        raise RequestError("grid-file compare: give --own FILE, or --data DIR with --points FILE")
+    if args.tolerance_wh < 0:
+        raise RequestError("grid-file compare: --tolerance-wh is below 0")
+    if args.data is None:
+        if args.tz is None:
+            raise RequestError("grid-file compare: --own needs --tz, such as Europe/Vienna")
+        _check_zone(args.tz)
+        grid = _read_series(args.grid, args.tz)
+        own = _read_series(args.own, args.tz).series
+    else:
+        points, clock = _read_points(args.points), open_clock(args.clock)
+        grid, own = asyncio.run(_from_hub(args.data, args.grid, points=points, tz=args.tz, clock=clock))
+    findings = compare_sources(own, grid.series, tolerance_wh=args.tolerance_wh)
+    if args.json:
+        found = {"findings": [asdict(one) for one in findings], "unclear": [asdict(one) for one in grid.unclear]}
+        json.dump(found, sys.stdout)
+        sys.stdout.write("\n")
+        return 0
+    for row in grid.unclear:
+        sys.stdout.write(f"{row.point} {row.direction}, line {row.line}: {row.local_time} came twice and stands once\n")
+    for finding in findings:
+        sys.stdout.write(finding.line() + "\n")
+    sys.stdout.write(f"{len(findings)} findings in {len(grid.series)} series\n")
+    return 0
+
+
+async def _from_hub(
+    folder: Path, file: Path, *, points: Mapping[str, MeteringPoints], tz: str | None, clock: Clock
+) -> tuple[GridReadings, tuple[QuarterHours, ...]]:
+    """The file, and the hub's readings of the days it covers; the look is in every member's access log."""
+    settings, _, store = await open_hub(folder, clock=clock)
+    try:
+        zone = tz or settings.coop.tz
+        _check_zone(zone)
+        grid = _read_series(file, zone)
+        if not grid.series:
+            raise RequestError(f"grid-file compare: {file}: no reading whose time is clear")
+        day = day_of(min(one.first_slot for one in grid.series), settings.coop.tz)
+        last = day_of(max(one.slots.stop for one in grid.series) - 1, settings.coop.tz)
+        slots = range(_first_slot(day, settings.coop.tz), _first_slot(last + timedelta(days=1), settings.coop.tz))
+        inputs = await store.settlement_inputs(slots=slots, access=ACCESS)
+        return grid, own_series(inputs, points)
+    finally:
+        await store.close()
+
+
+def _first_slot(day: date, tz: str) -> int:
+    return slots_of_day(day, tz)[0]
+
+
+def _read_series(path: Path, tz: str) -> GridReadings:
+    content = read_file(path)
+    try:
+        if path.suffix == ".xlsx":
+            return GridReadings(tuple(one for one in _sheets().read_sheets(content, tz) if one.code == "total"), ())
+        return read_quarter_hours(content, tz)
+    except GridFileError as refusal:
+        raise RequestError(f"grid-file: {path}: {refusal}") from None
+
+
+def _settled_case(path: Path) -> Settlement:
+    readings, rule = read_case(read_json_table(path))
+    if not readings.slots:
+        raise RequestError(f"grid-file: {path}: there are no intervals")
+    return settle(readings, rule)
+
+
+def _read_points(path: Path) -> dict[str, MeteringPoints]:
+    points = {}
+    for member, held in read_json_table(path).items():
+        table = held if isinstance(held, dict) else {}
+        known = {name: table.get(name) for name in ("consumption", "generation")}
+        if not set(table) <= set(known) or not table or not all(isinstance(p, str | None) for p in known.values()):
+            raise RequestError(f"grid-file: {path}: {member[:40]!a} is not {POINTS_HELP}")
+        points[member] = MeteringPoints(known["consumption"], known["generation"])
+    return points
+
+
+def _check_zone(tz: str) -> None:
+    if not is_zone(tz):
+        raise RequestError(f"--tz {tz[:40]!r}: expected a time zone like Europe/Vienna")
+
+
+def _sheets() -> ModuleType:
+    try:
+        from hub.exchange import grid_sheets  # noqa: PLC0415 - an optional package
+    except ImportError:
+        raise RequestError("a spreadsheet needs the package openpyxl: install the extra 'sheets'") from None
+    return grid_sheets

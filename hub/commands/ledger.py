@@ -1,0 +1,70 @@
+"""`commonwatt-hub ledger`: the hub's whole ledger as beancount text, CSV or JSON, its chain checked on the way."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from hub.console.output_files import new_file
+from hub.core.ledger.entries import GENESIS, entry_hash
+from hub.core.ledger.export import BeancountExport, CsvExport, JsonExport, LedgerExport
+from hub.folder.clock import open_clock
+from hub.folder.opening import open_hub
+from hub.storage.contract import BookStore
+from hub.storage.records import Access
+from protocols.errors import RequestError
+from protocols.timeline import Clock
+
+PAGE: Final = 2000
+EXPORT_ACCESS: Final = Access(
+    actor="job:ledger-export", role="board", purpose="settle.share", reason="the ledger was exported"
+)
+FORMS: Final[Mapping[str, Callable[[str, str], LedgerExport]]] = {
+    "beancount": BeancountExport,
+    "csv": lambda _title, currency: CsvExport(currency),
+    "json": JsonExport,
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes besides --data and --clock."""
+    parser.add_argument("--format", choices=sorted(FORMS), required=True, help="which form")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the file to write; not there yet")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the ledger, whole or not at all. Raises: RequestError with one line."""
+    count = asyncio.run(export_hub(args.data, args.out, form=args.format, clock=open_clock(args.clock)))
+    sys.stdout.write(f"{args.out}: {count} entries\n")
+    return 0
+
+
+async def export_hub(folder: Path, out: Path, *, form: str, clock: Clock) -> int:
+    """The ledger of the hub in `folder` as the file `out`; how many entries it has. Raises: RequestError."""
+    settings, _, store = await open_hub(folder, clock=clock)
+    try:
+        coop = settings.coop
+        # The export opens every member's entries: it stands in each home's log before the first is read (I12).
+        homes = [home.id for home in await store.homes()]
+        await store.log_access(EXPORT_ACCESS, homes, fields="ledger entries", rows=(await store.ledger_head())[0])
+        return await export_books(store, FORMS[form](coop.name, coop.currency), out=out)
+    finally:
+        await store.close()
+
+
+async def export_books(store: BookStore, export: LedgerExport, *, out: Path) -> int:
+    """Every entry of the store through the export. Raises: RequestError where the chain is broken: then no file."""
+    count, previous = 0, GENESIS
+    with new_file(out) as file:
+        file.write(export.head().encode("utf-8"))
+        while rows := await store.entries(after_position=count, limit=PAGE):
+            for row in rows:
+                count += 1
+                if row.position != count or entry_hash(previous, row.canonical) != row.hash:
+                    raise RequestError(f"the ledger is broken at position {count}: run `commonwatt-hub verify`")
+                previous = row.hash
+                file.write(export.add(row).encode("utf-8"))
+        file.write(export.foot().encode("utf-8"))
+    return count

@@ -1,0 +1,1 @@
+"""Commands that bring people in: a new hub, invitations, sign-in links."""

@@ -1,0 +1,135 @@
+"""`commonwatt-hub statement`: a member's month as the files that hub/verify/statement.py recomputes it from."""
+
+import argparse
+import asyncio
+import json
+import shlex
+import shutil
+import sys
+from collections.abc import Mapping
+from datetime import date
+from importlib.util import find_spec
+from pathlib import Path
+
+from hub.commands.month import parse_month
+from hub.console.output_files import write_new
+from hub.core.ledger.signed_document import canonical_bytes
+from hub.core.statements.document import StatementFiles, bills_csv, statement_csv
+from hub.folder.clock import open_clock
+from hub.folder.opening import open_hub
+from hub.statements.months import DESK_ACCESS, StatementService
+from protocols.errors import RequestError
+from protocols.timeline import Clock
+
+SCRIPT = Path(__file__).parents[1] / "verify" / "statement.py"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes besides --data and --clock."""
+    parser.add_argument("--member", required=True, metavar="ID", help="the member's id, such as m01")
+    parser.add_argument("--month", required=True, metavar="MONTH", help="a month like 2026-05")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the folder to make; not there yet")
+    parser.add_argument("--pdf", action="store_true", help="add statement.pdf (needs the extra 'pdf')")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the folder, whole or not at all. Raises: RequestError with one line."""
+    month = parse_month(args.month)
+    clock = open_clock(args.clock)
+    if args.pdf and find_spec("typst") is None:
+        raise RequestError("statement: --pdf needs the package typst: install commonwatt with the extra 'pdf'")
+    files, language = asyncio.run(statement_of(args.data, member_id=args.member, month=month, clock=clock))
+    write_folder(args.out, files, pdf=_on_paper(files, language) if args.pdf else None)
+    sys.stdout.write(_said(args.out, files, as_json=args.json))
+    return 0
+
+
+async def statement_of(folder: Path, *, member_id: str, month: date, clock: Clock) -> tuple[StatementFiles, str]:
+    """A member's month from the hub in `folder`, and the member's language; the look is logged as a job's.
+
+    Raises: RequestError.
+    """
+    _, key, store = await open_hub(folder, clock=clock)
+    try:
+        member, home = await store.member(member_id), await store.home_of(member_id)
+        if member is None or home is None:
+            raise RequestError(f"statement: there is no member {member_id[:40]!r} with a home")
+        files = await StatementService(store, key=key).state(member, home, month=month, access=DESK_ACCESS)
+    except RequestError as problem:
+        raise RequestError(f"statement: {problem}") from None
+    finally:
+        await store.close()
+    if files is None:
+        raise RequestError(f"statement: nothing of {month:%Y-%m} is settled for {member_id[:40]}")
+    return files, member.language
+
+
+def file_contents(files: StatementFiles) -> dict[str, bytes]:
+    """Every file by its name."""
+    documents = {"statement.json": files.signed, "readings.json": files.readings, "pool.json": files.pool}
+    contents = {name: canonical_bytes(document) + b"\n" for name, document in documents.items()}
+    tables = {"statement.csv": statement_csv(files.statement), "bills.csv": bills_csv(files.statement)}
+    return contents | {name: table.encode() for name, table in tables.items()}
+
+
+def _on_paper(files: StatementFiles, language: str) -> bytes:
+    """Loads the pages' words and the package that draws, which nothing else here needs. Raises: RequestError."""
+    from hub.web.pdf.files import statement_pdf  # noqa: PLC0415
+    from hub.web.pdf.statement import PdfRenderError  # noqa: PLC0415
+
+    try:
+        return statement_pdf(files, language)
+    except PdfRenderError:
+        raise RequestError(
+            "statement: the PDF cannot be drawn, perhaps for a letter in a name that its fonts lack; leave out --pdf"
+        ) from None
+
+
+def write_folder(folder: Path, files: StatementFiles, *, pdf: bytes | None = None) -> None:
+    """A new folder of the files. If power fails nothing of this name is there. Raises: RequestError."""
+    part = folder.with_name(folder.name + ".part")
+    try:
+        if folder.exists():
+            raise RequestError(f"{folder} is there already; choose another name, nothing was written")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(mode=0o700)
+        for name, content in file_contents(files).items():
+            write_new(part / name, content)
+        if pdf is not None:
+            write_new(part / "statement.pdf", pdf)
+        part.rename(folder)
+    except OSError as error:
+        raise RequestError(f"cannot write {folder}: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def command_line(folder: Path, hub_key: str) -> str:
+    """What the member types at home, to be pasted into a shell as it stands."""
+    names = [str(folder / name) for name in ("statement.json", "readings.json", "pool.json")]
+    return shlex.join(["python", str(SCRIPT), *names, "--hub-key", hub_key])
+
+
+def _said(folder: Path, files: StatementFiles, *, as_json: bool) -> str:
+    statement = files.statement
+    words: Mapping[str, object] = {
+        "folder": str(folder),
+        "month": statement["month"],
+        "state": statement["state"],
+        "billed": statement["billed"],
+        "later": dict(files.later),
+        "hub_key": files.hub_key,
+        "script": str(SCRIPT),
+        "verify": command_line(folder, files.hub_key),
+    }
+    if as_json:
+        return json.dumps(words) + "\n"
+    billed = "billed" if statement["billed"] else "not billed"
+    lines = [f"{folder}: {statement['month']} of {_member_id(files)}, {statement['state']}, {billed}"]
+    lines += [f"  {day}: {why} since; the next run takes it up" for day, why in files.later.items()]
+    return "\n".join([*lines, str(words["verify"]), ""])
+
+
+def _member_id(files: StatementFiles) -> str:
+    return str(files.readings["member"])

@@ -1,0 +1,1 @@
+"""Forecasts of demand and production: features, models, errors, quantiles and scenarios."""

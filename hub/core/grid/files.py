@@ -1,0 +1,272 @@
+"""The grid operator's quarter hours as a second source: one form for every country's table of point, time and energy.
+
+It reads tables and writes none; what differs from our own readings is found in grid_compare.py.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hub.core.grid.tables import PPM, GridFileError, find_column, read_micro, read_table, require_column, translate
+from hub.core.grid.times import Stamp, read_stamp, slots_of_stamps
+from protocols.slots import SLOTS_PER_HOUR, Slot
+
+Direction = Literal["consumption", "generation"]
+Key = tuple[str, str, str]
+
+MISSING: Final = -1
+NO_VALUE, MEASURED, SUBSTITUTE, ESTIMATED = 0, 1, 2, 3  # L0 to L3 of the Austrian exchange
+TOTAL: Final = "total"
+MICRO_PER_WH: Final = 1000
+MAX_SPAN_SLOTS: Final = 96 * 366 * 3
+
+POINTS: Final = frozenset(
+    [
+        "point",
+        "metering_point",
+        "meteringpoint",
+        "meteringpointid",
+        "zaehlpunkt",
+        "zählpunkt",
+        "zaehlpunktnummer",
+        "zählpunktnummer",
+        "zählpunktbezeichnung",
+        "cups",
+        "prm",
+        "pdl",
+        "cpe",
+        "ean",
+        "pod",
+    ]
+)
+STARTS: Final = frozenset(
+    [
+        "timestamp",
+        "from",
+        "von",
+        "start",
+        "time_from",
+        "date_from",
+        "datum_von",
+        "zeitstempel",
+        "horodate",
+        "datetime",
+        "fecha_hora",
+        "data_hora",
+    ]
+)
+ENDS: Final = frozenset(["to", "bis", "end", "time_to", "date_to", "datum_bis"])
+DATES: Final = frozenset(["date", "datum", "fecha", "data", "jour"])
+TIMES: Final = frozenset(["time", "zeit", "uhrzeit", "hora", "heure"])
+ENERGIES_KWH: Final = frozenset(
+    {"kwh", "value_kwh", "energy_kwh", "wert_kwh", "energiemenge in kwh", "energy (kwh)", "consumo_kwh", "valeur_kwh"}
+)
+ENERGIES_WH: Final = frozenset({"wh", "energy_wh", "value_wh", "energy (wh)"})
+DIRECTIONS: Final = frozenset({"direction", "energy direction", "energy_direction", "richtung", "sens", "sentido"})
+QUALITIES: Final = frozenset(
+    ["quality", "qualitaet", "qualität", "qov", "wertqualität", "qualite", "qualité", "calidad"]
+)
+CODES: Final = frozenset(["metercode", "code"])
+DIRECTION_WORDS: Final = {
+    **dict.fromkeys(("consumption", "verbrauch", "bezug", "soutirage", "consumo", "import"), "consumption"),
+    **dict.fromkeys(("generation", "erzeugung", "einspeisung", "injection", "generación", "export"), "generation"),
+}
+QUALITY_WORDS: Final = {"l0": "0", "l1": "1", "l2": "2", "l3": "3", "": "1", "measured": "1", "estimated": "3"}
+
+
+@dataclass(frozen=True)
+class QuarterHours:
+    """One point's energy in one direction on contiguous slots; MISSING where there is none, with quality NO_VALUE.
+
+    Units: micro-kWh (a thousandth of a watt-hour), exactly what six decimals of a kWh hold.
+    Shape: energy_micro_kwh and quality are (slots,). `code` says which figure of the point it is; TOTAL is the meter's.
+    """
+
+    point: str
+    direction: Direction
+    first_slot: Slot
+    energy_micro_kwh: NDArray[np.int64]
+    quality: NDArray[np.int8]
+    code: str = TOTAL
+
+    @property
+    def key(self) -> Key:
+        """What tells this series from another."""
+        return self.point, self.direction, self.code
+
+    @property
+    def slots(self) -> range:
+        """The slots it covers."""
+        return range(self.first_slot, self.first_slot + len(self.energy_micro_kwh))
+
+
+@dataclass(frozen=True, slots=True)
+class UnclearTime:
+    """A row of the doubled hour that stands alone in its series, so that nobody can say when it was; it is not used."""
+
+    point: str
+    direction: str
+    local_time: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class GridReadings:
+    """What a file holds, series in the order of their keys."""
+
+    series: tuple[QuarterHours, ...]
+    unclear: tuple[UnclearTime, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GridFileRow:
+    """One row of a file, its time still as it is written there."""
+
+    line: int
+    stamp: Stamp
+    energy_micro_kwh: int
+    quality: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    point: int
+    stamp: int
+    clock: int | None
+    energy: int
+    is_wh: bool
+    direction: int | None
+    quality: int | None
+    code: int | None
+    marks_end: bool
+
+
+def quarter_hours(
+    point: str,
+    direction: Direction,
+    *,
+    first_slot: Slot,
+    energy_wh: Sequence[int],
+    quality: Sequence[int] | None = None,
+    code: str = TOTAL,
+) -> QuarterHours:
+    """A series of whole watt-hours, MISSING (-1) where there is none; without `quality` what is there is measured."""
+    wh = np.asarray(energy_wh, dtype=np.int64)
+    given = np.where(wh == MISSING, NO_VALUE, MEASURED) if quality is None else np.asarray(quality)
+    marks = np.where(wh == MISSING, NO_VALUE, given).astype(np.int8)
+    return QuarterHours(point, direction, first_slot, np.where(wh == MISSING, MISSING, wh * MICRO_PER_WH), marks, code)
+
+
+def read_quarter_hours(content: bytes, tz: str, *, direction: Direction = "consumption") -> GridReadings:
+    """The quarter hours of a file; `direction` where it has no column of its own.
+
+    Raises: GridFileError with the line; a file is taken whole or not at all.
+    """
+    header, table = read_table(content)
+    columns = _find_columns(header)
+    rows: dict[Key, list[GridFileRow]] = defaultdict(list)
+    signs: set[str] = set()
+    for line, cells in table:
+        where = f"line {line}"
+        point = cells[columns.point]
+        if not point:
+            raise GridFileError(f"{where}: no metering point")
+        way = cells[columns.direction] if columns.direction is not None else direction
+        code = cells[columns.code] if columns.code is not None else TOTAL
+        key = (point, translate(way, DIRECTION_WORDS, where=where), code or TOTAL)
+        row, sign = _read_row(cells, columns, line=line)
+        signs |= {sign} - {""}
+        if len(signs) > 1:
+            raise GridFileError(f"{where}: a comma here and a point elsewhere as decimal sign: one of them is wrong")
+        rows[key].append(row)
+    if not rows:
+        raise GridFileError("the file holds no reading")
+    series, unclear = [], []
+    for key in sorted(rows):
+        made, doubtful = build_series(key, rows[key], tz, marks_end=columns.marks_end)
+        unclear += doubtful
+        series += [made] if made is not None else []
+    return GridReadings(tuple(series), tuple(unclear))
+
+
+def build_series(
+    key: Key, rows: Sequence[GridFileRow], tz: str, *, marks_end: bool = False
+) -> tuple[QuarterHours | None, list[UnclearTime]]:
+    """Rows in the order of their file as one series, and those whose time is unclear.
+
+    Raises: GridFileError for a time that stands twice, never was, or for values by the hour.
+    """
+    point, direction, code = key
+    try:
+        slots = slots_of_stamps([row.stamp for row in rows], tz, marks_end=marks_end)
+    except GridFileError as refusal:
+        raise GridFileError(f"{point[:40]} {direction}: {refusal}") from None
+    unclear = [
+        UnclearTime(point, direction, f"{row.stamp:%Y-%m-%d %H:%M}", row.line)
+        for row, slot in zip(rows, slots, strict=True)
+        if slot is None
+    ]
+    timed = [(slot, row) for row, slot in zip(rows, slots, strict=True) if slot is not None]
+    if not timed:
+        return None, unclear
+    timed.sort(key=lambda pair: pair[0])
+    _check_spacing(point, [slot for slot, _ in timed])
+    first = timed[0][0]
+    energy: NDArray[np.int64] = np.full(timed[-1][0] - first + 1, MISSING, dtype=np.int64)
+    quality: NDArray[np.int8] = np.full(len(energy), NO_VALUE, dtype=np.int8)
+    for slot, row in timed:
+        energy[slot - first], quality[slot - first] = row.energy_micro_kwh, row.quality
+    way: Direction = "generation" if direction == "generation" else "consumption"
+    return QuarterHours(point, way, first, energy, quality, code), unclear
+
+
+def _check_spacing(point: str, slots: Sequence[Slot]) -> None:
+    if slots[-1] - slots[0] >= MAX_SPAN_SLOTS:
+        raise GridFileError(f"{point[:40]}: the times span more than three years: one of them is wrong")
+    steps = {after - before for before, after in pairwise(slots)}
+    if 0 in steps:
+        raise GridFileError(f"{point[:40]}: a quarter hour stands twice, once by offset and once by local time")
+    if len(slots) >= 2 * SLOTS_PER_HOUR and all(step % SLOTS_PER_HOUR == 0 for step in steps):
+        raise GridFileError(f"{point[:40]}: these are values by the hour; ask the grid operator for quarter hours")
+
+
+def _read_row(cells: Sequence[str], columns: _Columns, *, line: int) -> tuple[GridFileRow, str]:
+    where = f"line {line}"
+    text = cells[columns.stamp] if columns.clock is None else f"{cells[columns.stamp]} {cells[columns.clock]}"
+    stamp = read_stamp(text, where)
+    word = cells[columns.quality] if columns.quality is not None else ""
+    quality = int(translate(word, QUALITY_WORDS, where=where))
+    if not cells[columns.energy] or quality == NO_VALUE:
+        return GridFileRow(line, stamp, MISSING, NO_VALUE), ""
+    energy, sign = read_micro(cells[columns.energy], where)
+    if columns.is_wh:
+        energy, rest = divmod(energy, PPM // MICRO_PER_WH)
+        if rest:
+            raise GridFileError(f"{where}: watt-hours have at most three decimals")
+    return GridFileRow(line, stamp, energy, quality), sign
+
+
+def _find_columns(header: Sequence[str]) -> _Columns:
+    start, end = find_column(header, STARTS), find_column(header, ENDS)
+    clock = None
+    if start is None and end is None:
+        start, clock = require_column(header, STARTS | DATES, "the time"), find_column(header, TIMES)
+    stamp = start if start is not None else end
+    energy_wh = find_column(header, ENERGIES_WH)
+    energy = energy_wh if energy_wh is not None else require_column(header, ENERGIES_KWH, "the energy in kWh")
+    return _Columns(
+        point=require_column(header, POINTS, "the metering point"),
+        stamp=stamp if stamp is not None else 0,
+        clock=clock,
+        energy=energy,
+        is_wh=energy_wh is not None,
+        direction=find_column(header, DIRECTIONS),
+        quality=find_column(header, QUALITIES),
+        code=find_column(header, CODES),
+        marks_end=start is None,
+    )

@@ -1,0 +1,96 @@
+"""The local times of grid operators' files as slots, and back, on the two days the clocks change as on any other.
+
+A local time that comes twice in autumn is told apart by its order in the file; one that never was is refused.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from hub.core.grid.tables import GridFileError
+from protocols.slots import SLOT_S, Slot, slot_of, start_of
+
+Stamp = datetime  # naive: a local time; aware: an instant
+
+CLOCK: Final = r"(?P<hour>\d{2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:\.0+)?)?"
+ISO = re.compile(
+    rf"(?P<year>\d{{4}})-(?P<month>\d{{2}})-(?P<day>\d{{2}})[T ]{CLOCK}(?P<offset>Z|[+-]\d{{2}}:?\d{{2}})?", re.A
+)
+DAY_FIRST = re.compile(rf"(?P<day>\d{{2}})[./](?P<month>\d{{2}})[./](?P<year>\d{{4}})[T ]{CLOCK}(?P<offset>)", re.A)
+
+
+def read_stamp(text: str, where: str) -> Stamp:
+    """A time as files write it: ISO with or without offset, or day first with points or slashes; 24:00 ends a day.
+
+    Raises: GridFileError.
+    """
+    match = ISO.fullmatch(text) or DAY_FIRST.fullmatch(text)
+    if match is None:
+        raise GridFileError(f"{where}: {text[:40]!a} is not a time like 2026-10-25T02:15 or 25.10.2026 02:15")
+    year, month, day, hour, minute, second = (
+        int(match[name] or 0) for name in ("year", "month", "day", "hour", "minute", "second")
+    )
+    try:
+        if not 2000 <= year <= 2199:
+            raise ValueError("no year of a smart meter")
+        ends_day = hour == 24 and minute == second == 0
+        stamp = datetime(year, month, day, 0 if ends_day else hour, minute, second) + timedelta(days=ends_day)  # noqa: DTZ001
+        if match["offset"]:
+            stamp = datetime.fromisoformat(stamp.isoformat() + match["offset"]).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise GridFileError(f"{where}: {text[:40]!a} is no time of any calendar") from None
+    return stamp
+
+
+def slots_of_stamps(stamps: Sequence[Stamp], tz: str, *, marks_end: bool = False) -> list[Slot | None]:
+    """The slot each stamp begins (or, with `marks_end`, ends), for one series in the order of its file.
+
+    None where a local time of the doubled hour stands alone: nobody can say which of the two it is.
+    Raises: GridFileError for a time that stands too often, never was, or begins no slot.
+    """
+    places: dict[Stamp, list[int]] = defaultdict(list)
+    for place, stamp in enumerate(stamps):
+        places[stamp].append(place)
+    runs_down = bool(stamps) and _first_instant(stamps[0], tz) > _first_instant(stamps[-1], tz)
+    slots: list[Slot | None] = [None] * len(stamps)
+    for stamp, where in places.items():
+        instants = _instants(stamp, tz)
+        if not instants:
+            raise GridFileError(f"the local time {stamp:%Y-%m-%d %H:%M} never was: the clocks went forward over it")
+        if len(where) > len(instants):
+            raise GridFileError(f"the time {stamp:%Y-%m-%d %H:%M} stands {len(where)} times for one series")
+        if len(where) == len(instants):
+            for place, instant_s in zip(where, reversed(instants) if runs_down else instants, strict=True):
+                slots[place] = _slot(instant_s, stamp, marks_end=marks_end)
+    return slots
+
+
+def local_time(slot: Slot, tz: str) -> datetime:
+    """The beginning of a slot as an aware local time."""
+    return datetime.fromtimestamp(start_of(slot), ZoneInfo(tz))
+
+
+def _slot(instant_s: int, stamp: Stamp, *, marks_end: bool) -> Slot:
+    if instant_s % SLOT_S:
+        raise GridFileError(f"the time {stamp:%Y-%m-%d %H:%M:%S} is no quarter hour")
+    return slot_of(instant_s) - int(marks_end)
+
+
+def _first_instant(stamp: Stamp, tz: str) -> int:
+    return int((stamp if stamp.tzinfo else stamp.replace(tzinfo=ZoneInfo(tz))).timestamp())
+
+
+@lru_cache(maxsize=65536)
+def _instants(stamp: Stamp, tz: str) -> tuple[int, ...]:
+    """The instants this stamp may be, earliest first: one, two in the doubled hour, none in the skipped one."""
+    if stamp.tzinfo is not None:
+        return (int(stamp.timestamp()),)
+    zone = ZoneInfo(tz)
+    first, second = (int(stamp.replace(tzinfo=zone, fold=fold).timestamp()) for fold in (0, 1))
+    if first == second:
+        return (first,)
+    return (first, second) if first < second else ()

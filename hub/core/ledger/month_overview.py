@@ -1,0 +1,100 @@
+"""A local month as the board sees it: its runs with their due days and states, and the days a next run looks at again.
+
+It judges what is handed to it; it reads nothing and makes no run.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from hub.core.ledger.month_preview import MarkedDay
+from hub.core.ledger.month_runs import APPROVED, DRAFT, MonthRun, run_obstacle
+from hub.core.ledger.run_calendar import DISPUTE, MONTH_KINDS, RunCalendar, days_of, month_name
+
+WAITING, DUE, SKIPPED = "waiting", "due", "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class KindState:
+    """A kind of run in a month. `due` is None for a dispute's run, `run` the newest of this kind.
+
+    `state`: waiting (not due yet), due (may be booked), skipped (a later run is made), or the run's own.
+    """
+
+    kind: str
+    due: date | None
+    state: str
+    run: MonthRun | None
+
+
+@dataclass(frozen=True, slots=True)
+class MonthOverview:
+    """One month. `bookable` are the kinds of run that may be booked today, `following` the next one never made."""
+
+    month: date
+    is_over: bool
+    days: int
+    settled: int
+    provisional: int
+    kinds: tuple[KindState, ...]
+    runs: tuple[MonthRun, ...]
+    marked: tuple[MarkedDay, ...]
+    following: str | None
+    bookable: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The month as it stands in addresses: 2026-05."""
+        return month_name(self.month)
+
+    @property
+    def in_turn(self) -> MonthRun | None:
+        """The run that waits for the board's word, the earliest first."""
+        return next((run for run in self.runs if run.state in (DRAFT, APPROVED)), None)
+
+
+def month_overview(
+    month: date,
+    *,
+    runs: Sequence[MonthRun],
+    days: Sequence[date],
+    settled: Sequence[str],
+    marked: tuple[MarkedDay, ...],
+    calendar: RunCalendar,
+    today: date,
+) -> MonthOverview:
+    """The month from all month runs made so far, its closed days with readings and the states of their day runs."""
+    own = tuple(run for run in runs if run.month == month_name(month))
+    is_over = days_of(month)[-1] < today
+    newest = {run.kind: run for run in own}
+
+    def may_make(kind: str) -> bool:
+        decision = "one to be written" if kind == DISPUTE else ""
+        problem = run_obstacle(kind, month, runs=runs, calendar=calendar, today=today, decision=decision)
+        return is_over and problem is None
+
+    bookable = tuple(kind for kind in (*MONTH_KINDS, DISPUTE) if may_make(kind))
+    kinds = [_kind_state(kind, calendar.due_day(month, kind), newest, bookable) for kind in MONTH_KINDS]
+    if DISPUTE in newest or may_make(DISPUTE):
+        kinds.append(_kind_state(DISPUTE, None, newest, ()))
+    return MonthOverview(
+        month=month,
+        is_over=is_over,
+        days=len(days),
+        settled=len(settled),
+        provisional=sum(state == "provisional" for state in settled),
+        kinds=tuple(kinds),
+        runs=own,
+        marked=marked,
+        following=next((kind for kind in MONTH_KINDS if kind not in newest), None),
+        bookable=bookable,
+    )
+
+
+def _kind_state(kind: str, due: date | None, newest: dict[str, MonthRun], bookable: tuple[str, ...]) -> KindState:
+    run = newest.get(kind)
+    if run is not None:
+        return KindState(kind, due, run.state, run)
+    later = MONTH_KINDS[MONTH_KINDS.index(kind) + 1 :] if kind in MONTH_KINDS else ()
+    state = DUE if kind in bookable else SKIPPED if any(other in newest for other in later) else WAITING
+    return KindState(kind, due, state, None)

@@ -1,0 +1,198 @@
+"""The documents of a published month: who gets a bill or a credit note, its number, what it replaces, what is booked.
+
+Everything follows from the ledger's entries of the month, the tax terms and the documents that stand. It stores
+nothing and asks no clock.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Final
+
+from hub.core.allocation.rounding import largest_remainder
+from hub.core.ledger.entries import Entry, Lines
+from hub.core.ledger.fund_entries import FEE_LINE, TargetLines
+from hub.core.payments.tax_lines import FEE, RECEIVED, SOLD, BillLine, add_up
+from hub.core.payments.tax_terms import BOUGHT, FEES, PRIVATE, SELF_BILLING, TaxTerms, TaxTreatment
+from hub.core.payments.tax_terms import SOLD as SOLD_KIND
+from hub.core.settlement.money import CENT_NANO, round_to_unit
+
+TAX_LINE, ROUNDING_LINE = "tax", "rounding"
+BILL_LINES: Final = (TAX_LINE, ROUNDING_LINE)
+LETTERS: Final = {RECEIVED: "I", SOLD: "C"}
+BILL_COLUMNS: Final = (
+    "document", "number", "date", "replaces", "line", "first_day", "last_day", "rate_ppm", "reverse_charge", "cent",
+)  # fmt: skip
+BILL, INVOICE, CREDIT_NOTE, SELF_BILLED = "bill", "invoice", "credit note", "self-billed credit note"
+
+Bill = Mapping[str, Any]
+CurrentBills = Mapping[str, Mapping[str, Bill]]
+"""The newest document of each member and side: received or sold."""
+
+
+@dataclass(frozen=True, slots=True)
+class MonthMoney:
+    """What the ledger has of a month, by member and local day, none negative. Units: nano-currency."""
+
+    amounts: Mapping[str, Mapping[str, Mapping[str, int]]]
+    last_day: str
+
+    def nano(self, side: str, member: str) -> int:
+        """A member's whole month on one side: received, sold or fee."""
+        return sum(self.amounts[side].get(member, {}).values())
+
+    def members(self) -> tuple[str, ...]:
+        """Everybody with an amount, by id."""
+        return tuple(sorted({m for side in self.amounts.values() for m in side}, key=lambda m: m.encode("utf-8")))
+
+    def cents(self, side: str) -> dict[str, int]:
+        """Whole cents that add up over all members, as statements round them."""
+        members = self.members()
+        return dict(zip(members, round_to_unit([self.nano(side, m) for m in members], CENT_NANO), strict=True))
+
+
+def tally_month(entries: Iterable[Entry], *, last_day: str) -> MonthMoney:
+    """A month's entries summed up; what is no energy and no fee does not count."""
+    amounts: dict[str, dict[str, dict[str, int]]] = {side: {} for side in (RECEIVED, SOLD, FEE)}
+    for entry in entries:
+        for posting in entry.postings:
+            if posting.account == f"member:{entry.member}:money" and posting.line in (RECEIVED, SOLD, FEE_LINE):
+                days = amounts[posting.line].setdefault(entry.member, defaultdict(int))
+                days[entry.day] += posting.amount if posting.line == SOLD else -posting.amount
+    return MonthMoney(amounts, last_day)
+
+
+def bill_members(
+    money: MonthMoney, *, terms: TaxTerms | None, series: str, day: str, standing: CurrentBills
+) -> dict[str, dict[str, Bill]]:
+    """The new documents by member and side: of each amount for the first time, and of each that is not what stands.
+
+    Numbers count from 1 in each series, by member id. A document that replaces another names it.
+    """
+    documents: dict[str, dict[str, Bill]] = defaultdict(dict)
+    fees = money.cents(FEE)
+    for side in (RECEIVED, SOLD):
+        number = 0
+        for member, net_cent in money.cents(side).items():
+            lines = _lines(money, member, side, terms=terms, net_cent=net_cent, fee_cent=fees[member])
+            before = standing.get(member, {}).get(side)
+            summed = add_up(lines)
+            if summed["net_cent"] == 0 if before is None else _says_the_same(summed, before):
+                continue
+            number += 1
+            head = {
+                "kind": _kind(money, member, side, terms),
+                "number": f"{LETTERS[side]}-{series}-{number:04d}",
+                "date": day,
+                "issuer": [] if terms is None else list(terms.issuer),
+                "tax_number": "" if terms is None else terms.standing(member, money.last_day).tax_number,
+                "words": _words(money, member, side, terms),
+            }
+            documents[member][side] = {**head, **summed, **_replaced(before, summed)}
+    return dict(documents)
+
+
+def target_bills(money: MonthMoney, standing: CurrentBills) -> TargetLines:
+    """What the books should hold of taxes and rounding, so that a member's account moves by what the documents say."""
+    wanted: dict[str, Lines] = {}
+    cents = {side: money.cents(side) for side in (RECEIVED, SOLD, FEE)}
+    for member in money.members():
+        account, lines = f"member:{member}:money", defaultdict[tuple[str, str], int](int)
+        for side, sign in ((RECEIVED, -1), (SOLD, 1), (FEE, -1)):
+            left = sign * (cents[side][member] * CENT_NANO - money.nano(side, member))
+            lines[ROUNDING_LINE, account] += left
+            lines[ROUNDING_LINE, "rounding"] -= left
+            for tax in standing.get(member, {}).get(side, {}).get("taxes", ()):
+                if not tax["reverse_charge"]:
+                    lines[TAX_LINE, account] += sign * tax["tax_cent"] * CENT_NANO
+                    lines[TAX_LINE, f"tax:{tax['rate_ppm']}"] -= sign * tax["tax_cent"] * CENT_NANO
+        wanted[member] = {place: amount for place, amount in lines.items() if amount}
+    return {member: lines for member, lines in wanted.items() if lines}
+
+
+def _lines(
+    money: MonthMoney, member: str, side: str, *, terms: TaxTerms | None, net_cent: int, fee_cent: int
+) -> list[BillLine]:
+    """The energy's lines, one for each stretch of days taxed alike with cents by largest remainder, then the fee."""
+    stretches = _stretches(money, member, side, terms)
+    shares = largest_remainder(net_cent, [nano for _, nano, _ in stretches]) if net_cent else [0] * len(stretches)
+    lines = [
+        BillLine(side, cent, each.rate_ppm, each.reverse_charge, days if len(stretches) > 1 else None)
+        for (each, _, days), cent in zip(stretches, shares, strict=True)
+    ]
+    if side == RECEIVED and fee_cent:
+        fee = terms.treatment(member, FEES, money.last_day) if terms else TaxTreatment()
+        lines.append(BillLine(FEE, fee_cent, fee.rate_ppm, fee.reverse_charge))
+    return lines
+
+
+def _stretches(
+    money: MonthMoney, member: str, side: str, terms: TaxTerms | None
+) -> list[tuple[TaxTreatment, int, tuple[str, str]]]:
+    """(treatment, nano, first and last day) of days in a row that are taxed alike; at least one."""
+    kind = BOUGHT if side == RECEIVED else SOLD_KIND
+    amounts = sorted(money.amounts[side].get(member, {money.last_day: 0}).items())
+    treated = [(terms.treatment(member, kind, day) if terms else TaxTreatment(), day, nano) for day, nano in amounts]
+    stretches = []
+    for treatment, group in groupby(treated, key=lambda each: each[0]):
+        days = list(group)
+        stretches.append((treatment, sum(nano for _, _, nano in days), (days[0][1], days[-1][1])))
+    return stretches
+
+
+def _kind(money: MonthMoney, member: str, side: str, terms: TaxTerms | None) -> str:
+    """Without tax terms it is a bill and no invoice; a private person's sale needs no self-billing."""
+    if side == RECEIVED:
+        return BILL if terms is None else INVOICE
+    return SELF_BILLED if _is_trader(money, member, terms) else CREDIT_NOTE
+
+
+def _is_trader(money: MonthMoney, member: str, terms: TaxTerms | None) -> bool:
+    return terms is not None and terms.standing(member, money.last_day).sells != PRIVATE
+
+
+def _words(money: MonthMoney, member: str, side: str, terms: TaxTerms | None) -> list[str]:
+    """The sentences the document must carry, each once, in the board's own words."""
+    if terms is None:
+        return []
+    needed = [treatment.note_key for treatment, _, _ in _stretches(money, member, side, terms)]
+    if side == RECEIVED and money.nano(FEE, member):
+        needed.append(terms.treatment(member, FEES, money.last_day).note_key)
+    elif side == SOLD and _is_trader(money, member, terms):
+        needed.insert(0, SELF_BILLING)
+    return [terms.words[word] for word in dict.fromkeys(needed) if terms.words.get(word)]
+
+
+def _says_the_same(summed: Mapping[str, object], before: Bill) -> bool:
+    return all(summed[name] == before[name] for name in ("lines", "taxes"))
+
+
+def _replaced(before: Bill | None, summed: Mapping[str, Any]) -> dict[str, object]:
+    """What the document takes the place of, and what is due beside that: negative where too much was billed."""
+    if before is None:
+        return {"replaces": None, "due_cent": summed["gross_cent"]}
+    replaces = {name: before[name] for name in ("number", "date", "gross_cent")}
+    return {"replaces": replaces, "due_cent": summed["gross_cent"] - before["gross_cent"]}
+
+
+def newest_bills(standing: CurrentBills, documents: Mapping[str, Mapping[str, Bill]]) -> dict[str, dict[str, Bill]]:
+    """The newest document of each member and side once these are out."""
+    members: Sequence[str] = sorted({*standing, *documents})
+    return {member: {**standing.get(member, {}), **documents.get(member, {})} for member in members}
+
+
+def bill_table(bills: Iterable[Bill]) -> list[tuple[object, ...]]:
+    """The documents line by line for a table program: what each line and tax comes to, then the sum of each."""
+    rows: list[tuple[object, ...]] = [BILL_COLUMNS]
+    for bill in bills:
+        head = (bill["kind"], bill["number"], bill["date"], (bill["replaces"] or {"number": ""})["number"])
+        for line in bill["lines"]:
+            rate, days = (line["rate_ppm"], line["reverse_charge"]), line["days"] or ("", "")
+            rows.append((*head, line["name"], *days, *rate, line["net_cent"]))
+        rows += [
+            (*head, "tax by rate", "", "", tax["rate_ppm"], tax["reverse_charge"], tax["tax_cent"])
+            for tax in bill["taxes"]
+        ]
+        rows += [(*head, name, "", "", "", "", bill[f"{name}_cent"]) for name in ("net", "tax", "gross", "due")]
+    return rows

@@ -1,0 +1,225 @@
+"""What is due to and from each member: stated in whole cents, less what orders cover and what is frozen.
+
+It reads amounts and says amounts. It knows no bank account, stores nothing and moves no money.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol
+
+from hub.core.ledger.entries import Entry
+from hub.core.payments.bills import Bill, CurrentBills, MonthMoney
+from hub.core.payments.payable import SIDES, ObjectedLine, bill_without_tax, waiting_cents
+from hub.core.payments.tax_lines import RECEIVED, SOLD
+from hub.core.settlement.money import CENT_NANO, round_to_unit
+
+OrderKind = Literal["payouts", "collections"]
+
+PAYOUTS: Final = "payouts"
+COLLECTIONS: Final = "collections"
+KINDS: Final[tuple[OrderKind, OrderKind]] = (PAYOUTS, COLLECTIONS)
+NO_MONEY: Final[Mapping[str, int]] = {"debit_nano": 0, "credit_nano": 0}
+FROZEN: Final = "frozen"
+FROZEN_BESIDE: Final = "frozen on the other side"
+SMALL: Final = "below the smallest amount"
+
+MemberMonth = tuple[str, str]
+"""(member, month)."""
+
+
+class OpenObjection(Protocol):
+    """An open objection, wherever it is stored."""
+
+    @property
+    def member(self) -> str: ...
+    @property
+    def month(self) -> str: ...
+    @property
+    def day(self) -> str: ...
+    @property
+    def line(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class MonthCents:
+    """A member's month in whole cents: to receive, to pay, and the nano that rounding still adds to the ledger's."""
+
+    credit_cent: int = 0
+    debit_cent: int = 0
+    rounding_nano: int = 0
+
+    def plus(self, other: "MonthCents", sign: int = 1) -> "MonthCents":
+        """The sum, or with sign -1 the difference."""
+        return MonthCents(
+            self.credit_cent + sign * other.credit_cent,
+            self.debit_cent + sign * other.debit_cent,
+            self.rounding_nano + sign * other.rounding_nano,
+        )
+
+    @property
+    def net_cent(self) -> int:
+        """What the co-op owes the member; negative where the member owes it."""
+        return self.credit_cent - self.debit_cent
+
+
+NOTHING: Final = MonthCents()
+
+
+@dataclass(frozen=True, slots=True)
+class AmountDue:
+    """What an order of one kind takes of a member: the amount and, month by month, the cents it covers."""
+
+    member: str
+    amount_cent: int
+    months: tuple[tuple[str, MonthCents], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldAmount:
+    """What is due to a member but is not in the order, and why."""
+
+    member: str
+    amount_cent: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentTerms:
+    """How a co-op pays: one net amount or each side apart, and from how many cents on."""
+
+    is_netted: bool = True
+    smallest_cent: int = 1
+
+
+class MoneyTally:
+    """Gathers what is stated to members: the standing bills of published months, and the funds' refunds and grants."""
+
+    def __init__(self) -> None:
+        self._bills: dict[MemberMonth, Mapping[str, Bill]] = {}
+        self._rests: dict[MemberMonth, int] = {}
+        self._funds: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        self._days: dict[MemberMonth, dict[str, dict[str, int]]] = defaultdict(
+            lambda: defaultdict(lambda: dict(NO_MONEY))
+        )
+
+    def add_bills(self, month: str, standing: CurrentBills) -> None:
+        """The newest bill and credit note of each member for a month; taxes are part of what is paid."""
+        for member, documents in standing.items():
+            self._bills[member, month] = documents
+
+    def add_plain(self, month: str, money: MonthMoney) -> None:
+        """A month published before there were bills: its energy in the statements' whole cents, without fees.
+
+        No run has booked the rounding of these cents yet.
+        """
+        cents = {side: money.cents(side) for side in SIDES}
+        for member in money.members():
+            amounts = {side: cents[side][member] for side in SIDES}
+            self._bills[member, month] = {side: bill_without_tax(side, cent) for side, cent in amounts.items() if cent}
+            rests = {side: cent * CENT_NANO - money.nano(side, member) for side, cent in amounts.items()}
+            self._rests[member, month] = rests[SOLD] - rests[RECEIVED]
+
+    def add_objected(self, entry: Entry) -> None:
+        """An entry of a member who has objected, of a month as its newest published run has it."""
+        money = self._days[entry.member, entry.day[:7]][entry.day]
+        for posting in entry.postings:
+            if posting.line in SIDES and posting.account == f"member:{entry.member}:money":
+                sign = 1 if posting.line == SOLD else -1
+                money[f"{SIDES[posting.line]}_nano"] += sign * posting.amount
+
+    def add_fund(self, entry: Entry) -> None:
+        """An entry of a fund that two board members have approved: refunds and grants."""
+        for posting in entry.postings:
+            if posting.account == f"member:{entry.member}:money":
+                self._funds[entry.day[:7]][entry.member] += posting.amount
+
+    def stated(self) -> dict[MemberMonth, MonthCents]:
+        """Whole cents by member and month. A fund's nano become cents by largest remainder over its members."""
+        found: dict[MemberMonth, MonthCents] = defaultdict(MonthCents)
+        for place, documents in self._bills.items():
+            gross = _cents({line: bill["gross_cent"] for line, bill in documents.items()})
+            found[place] = gross.plus(MonthCents(0, 0, self._rests.get(place, 0)))
+        for month, table in sorted(self._funds.items()):
+            members = sorted(table, key=lambda member: member.encode("utf-8"))
+            cents = round_to_unit([table[member] for member in members], CENT_NANO)
+            for member, cent in zip(members, cents, strict=True):
+                rest = cent * CENT_NANO - table[member]
+                found[member, month] = found[member, month].plus(MonthCents(cent, 0, rest))
+        return dict(found)
+
+    def frozen(self, objections: Iterable[OpenObjection]) -> dict[MemberMonth, MonthCents]:
+        """What open objections freeze of each bill and credit note, as it stands beside the statement."""
+        waits: dict[MemberMonth, list[ObjectedLine]] = defaultdict(list)
+        for each in objections:
+            waits[each.member, each.month].append((each.day, each.line, 0))
+        found = {}
+        for place, waiting in waits.items():
+            days = [{"day": day, "money": money} for day, money in sorted(self._days[place].items())]
+            documents = self._bills.get(place, {})
+            found[place] = _cents({line: waiting_cents(bill, days, waiting) for line, bill in documents.items()})
+        return found
+
+
+def _cents(by_line: Mapping[str, int]) -> MonthCents:
+    return MonthCents(by_line.get(SOLD, 0), by_line.get(RECEIVED, 0))
+
+
+def amounts_due(
+    kind: OrderKind,
+    stated: Mapping[MemberMonth, MonthCents],
+    covered: Mapping[MemberMonth, MonthCents],
+    *,
+    frozen: Mapping[MemberMonth, MonthCents],
+    through: str,
+    terms: PaymentTerms,
+) -> tuple[tuple[AmountDue, ...], tuple[HeldAmount, ...]]:
+    """What an order of this kind takes, member by member, and what is due but waits.
+
+    A frozen amount is left out as if it were not stated yet: it is neither paid nor collected nor set against anything.
+    """
+    open_by_member: dict[str, dict[str, MonthCents]] = defaultdict(dict)
+    for member, month in {*stated, *covered}:
+        left = stated.get((member, month), NOTHING).plus(covered.get((member, month), NOTHING), -1)
+        if month <= through and left != NOTHING:
+            open_by_member[member][month] = left
+    due, held = [], []
+    for member in sorted(open_by_member, key=lambda name: name.encode("utf-8")):
+        months = sorted(open_by_member[member].items())
+        waits = [_waits(left, frozen.get((member, month), NOTHING)) for month, left in months]
+        parts = [
+            (month, _part(kind, left.plus(wait, -1), is_netted=terms.is_netted))
+            for (month, left), wait in zip(months, waits, strict=True)
+        ]
+        amount = _amount(kind, parts)
+        credit, debit = (sum(wait.credit_cent for wait in waits), sum(wait.debit_cent for wait in waits))
+        waiting, beside = (credit, debit) if kind == PAYOUTS else (debit, credit)
+        if amount >= max(terms.smallest_cent, 1):
+            due.append(AmountDue(member, amount, tuple(parts)))
+        elif amount > 0:
+            held.append(HeldAmount(member, amount, SMALL))
+        if waiting:
+            held.append(HeldAmount(member, waiting, FROZEN))
+        if beside and terms.is_netted:
+            held.append(HeldAmount(member, beside, FROZEN_BESIDE))
+    return tuple(due), tuple(held)
+
+
+def _waits(left: MonthCents, frozen: MonthCents) -> MonthCents:
+    """What of an open month waits: never more than is open, so that what was paid before is not asked back."""
+    credit = min(frozen.credit_cent, max(left.credit_cent, 0))
+    return MonthCents(credit, min(frozen.debit_cent, max(left.debit_cent, 0)))
+
+
+def _part(kind: OrderKind, left: MonthCents, *, is_netted: bool) -> MonthCents:
+    """What of an open month an order covers. The rounding goes with the first order that touches the month."""
+    if is_netted:
+        return left
+    if kind == PAYOUTS:
+        return MonthCents(left.credit_cent, min(left.debit_cent, 0), left.rounding_nano)
+    return MonthCents(min(left.credit_cent, 0), left.debit_cent, left.rounding_nano)
+
+
+def _amount(kind: OrderKind, parts: Iterable[tuple[str, MonthCents]]) -> int:
+    net = sum(part.net_cent for _, part in parts)
+    return net if kind == PAYOUTS else -net

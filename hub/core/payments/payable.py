@@ -1,0 +1,94 @@
+"""What is to be paid of a statement now: its documents' amounts without what waits for the board's decision.
+
+It stands beside the statement, as objections come and go and the statement stays. It stores nothing.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from hub.core.allocation.rounding import largest_remainder
+from hub.core.ledger.signed_document import Document, document_hash
+
+PAYMENT_FORMAT: Final = "commonwatt-payment-1"
+SIDES: Final = {"received": "debit", "sold": "credit"}
+SIDE_OF_LINE: Final = {
+    **dict.fromkeys(("demand", "received", "imported", "debit"), "received"),
+    **dict.fromkeys(("surplus", "sold", "exported", "credit"), "sold"),
+}
+"""Which energy a line is about: what is drawn, or what is fed in. An objection freezes the money that hangs on it."""
+
+ObjectedLine = tuple[str, str, int]
+"""(local day or empty for the month, line, until when the board decides in unix seconds)"""
+
+
+def payable_amounts(statement: Mapping[str, Any], waiting: Iterable[ObjectedLine]) -> dict[str, object]:
+    """The amounts due by each document, how much of them waits, and what is left. Positive sums go to the member."""
+    waits = sorted(waiting)
+    bills = [_due(bill, statement, waits) for bill in _documents(statement)]
+    sums = {
+        name: sum((1 if bill["side"] == "sold" else -1) * bill[name] for bill in bills)
+        for name in ("due_cent", "waiting_cent", "now_cent")
+    }
+    return {
+        "format": PAYMENT_FORMAT,
+        "statement": document_hash(statement),
+        "member": statement["member"]["id"],
+        "month": statement["month"],
+        "waiting": [{"day": day, "line": line, "until": until} for day, line, until in waits],
+        "bills": bills,
+        **sums,
+    }
+
+
+def _documents(statement: Mapping[str, Any]) -> Sequence[Document]:
+    """The bills that stand; of a month billed before there were any, its plain amounts; of an open month nothing."""
+    if statement["tax"] or not statement["billed"]:
+        return list(statement["tax"])
+    return [
+        bill_without_tax(side, cents)
+        for side, cents in ((side, statement["money"][f"{name}_cent"]) for side, name in SIDES.items())
+        if cents
+    ]
+
+
+def bill_without_tax(side: str, cents: int) -> Document:
+    """What stands for the bill or credit note of a month published before there were any: one amount without tax."""
+    line = {"name": side, "net_cent": cents, "rate_ppm": 0, "reverse_charge": False, "days": None}
+    return {"number": "", "lines": [line], "taxes": [], "gross_cent": cents, "due_cent": cents}
+
+
+def _due(bill: Mapping[str, Any], statement: Mapping[str, Any], waits: Sequence[ObjectedLine]) -> dict[str, Any]:
+    """Only what is still due can wait: what an earlier document has billed is paid, or is being corrected."""
+    side, due = str(bill["lines"][0]["name"]), int(bill["due_cent"])
+    waiting = min(waiting_cents(bill, statement["days"], waits), max(due, 0))
+    return {"number": bill["number"], "side": side, "due_cent": due, "waiting_cent": waiting, "now_cent": due - waiting}
+
+
+def waiting_cents(bill: Mapping[str, Any], days: Sequence[Mapping[str, Any]], waits: Sequence[ObjectedLine]) -> int:
+    """How many cents of a whole document hang on what waits, its taxes included. `days` have their exact money."""
+    frozen = [_frozen_cent(line, days, waits) for line in bill["lines"]]
+    waiting = sum(frozen)
+    for tax in bill["taxes"]:
+        if not tax["reverse_charge"]:
+            rate = (tax["rate_ppm"], False)
+            pairs = zip(bill["lines"], frozen, strict=True)
+            held = sum(cents for line, cents in pairs if (line["rate_ppm"], line["reverse_charge"]) == rate)
+            waiting += largest_remainder(tax["tax_cent"], [held, tax["net_cent"] - held])[0]
+    return waiting
+
+
+def _frozen_cent(line: Mapping[str, Any], month: Sequence[Mapping[str, Any]], waits: Sequence[ObjectedLine]) -> int:
+    """The part of a line's cents that hangs on days somebody objected to, by largest remainder of the exact amounts."""
+    if line["name"] not in SIDES:
+        return 0
+    days = {day for day, name, _ in waits if SIDE_OF_LINE[name] == line["name"]}
+    first, last = line["days"] or ("", "~")
+    held = free = 0
+    for day in month:
+        if first <= day["day"] <= last:
+            nano = day["money"][f"{SIDES[line['name']]}_nano"]
+            if "" in days or day["day"] in days:
+                held += nano
+            else:
+                free += nano
+    return largest_remainder(line["net_cent"], [held, free])[0]

@@ -1,0 +1,93 @@
+"""How a co-op's months are taxed: rates by date, as what each member buys and sells, the words documents carry.
+
+It knows no law and no rate of any country: the board enters all of it. Units: rates in ppm of the net amount.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Final
+
+PPM: Final = 1_000_000
+BOUGHT, SOLD, FEES = "bought", "sold", "fees"
+STANDARD, PRIVATE, SMALL_BUSINESS, REVERSE_CHARGE = "standard", "private", "small_business", "reverse_charge"
+SELLS_AS: Final = (PRIVATE, STANDARD, SMALL_BUSINESS, REVERSE_CHARGE)
+BUYS_AS: Final = (STANDARD, REVERSE_CHARGE)
+SELF_BILLING: Final = "self_billing"
+WORDS: Final = (SELF_BILLING, REVERSE_CHARGE, SMALL_BUSINESS, PRIVATE)
+
+
+@dataclass(frozen=True, slots=True)
+class TaxRates:
+    """What holds from a local day on: a rate for each kind, or the co-op charges no tax as a small business.
+
+    The rate on what members sell is theirs, not the co-op's: it holds either way.
+    """
+
+    from_day: str
+    bought_ppm: int
+    sold_ppm: int
+    fees_ppm: int
+    small_business: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TaxStatus:
+    """As what a member sells and buys from a local day on. Who is not named sells as a private person."""
+
+    member: str
+    from_day: str
+    sells: str = PRIVATE
+    buys: str = STANDARD
+    tax_number: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TaxTreatment:
+    """How one kind of a member's amounts is taxed on a day; `word` names the sentence the document must carry."""
+
+    rate_ppm: int = 0
+    reverse_charge: bool = False
+    note_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TaxTerms:
+    """All of it. `issuer` is the co-op's name, address and tax number, line by line, as documents show them."""
+
+    issuer: tuple[str, ...]
+    rates: tuple[TaxRates, ...]
+    standings: tuple[TaxStatus, ...] = ()
+    words: Mapping[str, str] = field(default_factory=dict)
+
+    def plain(self) -> dict[str, object]:
+        """The terms as a table for JSON."""
+        return asdict(self)
+
+    def standing(self, member: str, day: str) -> TaxStatus:
+        """The member's standing on a local day."""
+        known = [each for each in self.standings if each.member == member and each.from_day <= day]
+        return max(known, key=lambda each: each.from_day, default=TaxStatus(member, ""))
+
+    def treatment(self, member: str, kind: str, day: str) -> TaxTreatment:
+        """How this kind of the member's amounts is taxed on a local day; untaxed before the first rates."""
+        known = [each for each in self.rates if each.from_day <= day]
+        if not known:
+            return TaxTreatment()
+        rates, standing = max(known, key=lambda each: each.from_day), self.standing(member, day)
+        if kind == SOLD:
+            taxed = standing.sells in (STANDARD, REVERSE_CHARGE)
+            word = "" if standing.sells == STANDARD else standing.sells
+            return TaxTreatment(rates.sold_ppm if taxed else 0, standing.sells == REVERSE_CHARGE, word)
+        if rates.small_business:
+            return TaxTreatment(note_key=SMALL_BUSINESS)
+        rate_ppm = rates.bought_ppm if kind == BOUGHT else rates.fees_ppm
+        is_reverse = standing.buys == REVERSE_CHARGE
+        return TaxTreatment(rate_ppm, is_reverse, REVERSE_CHARGE if is_reverse else "")
+
+    def needed_words(self) -> tuple[str, ...]:
+        """The sentences that some document must carry by these terms."""
+        needed = {SELF_BILLING} if any(each.sells != PRIVATE for each in self.standings) else set()
+        needed |= {each.sells for each in self.standings if each.sells in (SMALL_BUSINESS, REVERSE_CHARGE)}
+        needed |= {REVERSE_CHARGE for each in self.standings if each.buys == REVERSE_CHARGE}
+        needed |= {SMALL_BUSINESS for each in self.rates if each.small_business}
+        return tuple(word for word in WORDS if word in needed)

@@ -1,0 +1,1 @@
+"""One period settled: accepted readings and a rule in; energy, money and a hash out."""

@@ -1,0 +1,1 @@
+"""A member's statement of a month as plain data."""

@@ -1,0 +1,220 @@
+"""A local month of settled days made ready for statements: signed day roots, pool series, and how cents were rounded.
+
+It is done once for all members; what one member is told is in statement.py.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from typing import Final
+
+from hub.core.allocation.published_steps import part_rests
+from hub.core.ledger.entries import ChainedEntry, Entry, read_entry
+from hub.core.ledger.export import BookedEntry
+from hub.core.ledger.merkle import MerkleTree, build_tree
+from hub.core.ledger.signed_document import Signer, document_hash, sign_document
+from hub.core.settlement.money import CENT_NANO, MICRO_NANO
+from hub.core.settlement.period import Settlement
+from hub.core.settlement.pool_series import PoolSeries, pool_series
+from hub.core.settlement.prepared_readings import Window
+from protocols.slots import slots_of_day
+
+ROOT_FORMAT: Final = "commonwatt-day-root-1"
+UNITS_NANO: Final = {"micro": MICRO_NANO, "cent": CENT_NANO}
+SIDES: Final = ("debit", "credit")
+
+
+@dataclass(frozen=True, slots=True)
+class CoopName:
+    """Whose statement it is."""
+
+    id: str
+    name: str
+    tz: str
+    currency: str
+
+    def plain(self) -> dict[str, object]:
+        """The co-op as a table for JSON."""
+        return {"id": self.id, "name": self.name, "tz": self.tz, "currency": self.currency}
+
+
+@dataclass(frozen=True, slots=True)
+class RunNote:
+    """The run a day stands by: its key, kind (D, M1, R1, R2, RF, X), state and the digest of its inputs."""
+
+    key: str
+    kind: str
+    state: str
+    inputs: str
+
+    def plain(self) -> dict[str, object]:
+        """The run as a table for JSON."""
+        return {"key": self.key, "kind": self.kind, "state": self.state, "inputs": self.inputs}
+
+
+@dataclass(frozen=True)
+class SettledDay:
+    """A local day by its newest run, with all entries the ledger has of it, by position.
+
+    `windows` are the memberships that begin or end within the day, as the run had them. `salt` keeps the hash of the
+    auditor's pool series from telling what is in it. `attested` names the ledger's own signed root of the day by its
+    number and hash, where there is one.
+    """
+
+    day: str
+    run: RunNote
+    settled: Settlement
+    booked: Sequence[BookedEntry]
+    salt: str
+    windows: Mapping[str, Window] = field(default_factory=dict)
+    attested: tuple[int, str] | None = None
+
+
+@dataclass(frozen=True)
+class StatedDay:
+    """A settled day with its pool series, the tree over its entries and the signed root.
+
+    `mine` holds each member's entries with their places in the tree.
+    """
+
+    source: SettledDay
+    pool: PoolSeries
+    tree: MerkleTree
+    root: Mapping[str, object]
+    mine: Mapping[str, tuple[tuple[int, Entry, ChainedEntry], ...]]
+
+
+@dataclass(frozen=True)
+class StatementMonth:
+    """A month ready for statements. `missing` are its days that no run has settled yet, `before` those before the
+    co-op began."""
+
+    coop: CoopName
+    month: str
+    days: tuple[StatedDay, ...]
+    missing: tuple[str, ...]
+    nano: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    before: tuple[str, ...] = ()
+
+    @cached_property
+    def bars(self) -> dict[str, dict[str, list[int | str | None]]]:
+        """Who got the units left over when the month's amounts were rounded: unit, side, then [bar, before]."""
+        bars: dict[str, dict[str, list[int | str | None]]] = {}
+        for name, unit_nano in UNITS_NANO.items():
+            bars[name] = {}
+            for side in SIDES:
+                members = sorted(self.nano[side], key=lambda member: member.encode("utf-8"))
+                rests = [self.nano[side][member] % unit_nano for member in members]
+                bars[name][side] = list(part_rests(rests, unit_nano, members))
+        return bars
+
+
+def prepare_month(
+    coop: CoopName,
+    month: str,
+    *,
+    days: Sequence[SettledDay],
+    missing: Sequence[str],
+    key: Signer,
+    before: Sequence[str] = (),
+) -> StatementMonth:
+    """The month's days in order, each with a root signed by the hub's key.
+
+    Raises: ValueError where a day is not of the month, stands twice, or the books do not say what its run settled.
+    """
+    names = [*before, *(day.day for day in days), *missing]
+    if len({*names}) != len(names):
+        raise ValueError(f"a day of {month} stands twice")
+    if strange := [day for day in names if day[:7] != month]:
+        raise ValueError(f"{strange[0]} is not a day of {month}")
+    stated = [state_day(coop, day, key=key) for day in days]
+    return gather_month(coop, month, days=stated, missing=missing, before=before)
+
+
+def gather_month(
+    coop: CoopName, month: str, *, days: Iterable[StatedDay], missing: Iterable[str], before: Iterable[str]
+) -> StatementMonth:
+    """The month of these stated days, which are days of it and each there once."""
+    stated = tuple(sorted(days, key=lambda day: day.source.day))
+    nano: dict[str, dict[str, int]] = {side: defaultdict(int) for side in SIDES}
+    for day in stated:
+        settled = day.source.settled
+        for side, amounts in zip(SIDES, (settled.money.debit_nano, settled.money.credit_nano), strict=True):
+            for member, amount in zip(settled.members, amounts, strict=True):
+                nano[side][member] += amount
+    sums = {side: dict(table) for side, table in nano.items()}
+    return StatementMonth(coop, month, stated, tuple(sorted(missing)), sums, tuple(sorted(before)))
+
+
+def state_day(coop: CoopName, source: SettledDay, *, key: Signer) -> StatedDay:
+    """The day with its pool series, its tree of entries and a root signed by the hub's key.
+
+    Raises: ValueError where the run does not settle exactly this day, or the books do not say what it settled.
+    """
+    _check_slots(coop, source)
+    pool = pool_series(source.settled, coop=coop.id, day=source.day, run=source.run.key)
+    booked = sorted(source.booked, key=lambda row: row.position)
+    tree = build_tree([row.canonical for row in booked])
+    mine: dict[str, list[tuple[int, Entry, ChainedEntry]]] = defaultdict(list)
+    for place, row in enumerate(booked):
+        entry = read_entry(row.canonical)
+        if entry.day != source.day:
+            raise ValueError(f"an entry of {entry.day} does not belong to {source.day}")
+        mine[entry.member].append((place, entry, row))
+    for member in sorted({*mine, *source.settled.members}):
+        entries = [entry for _, entry, _ in mine.get(member, ())]
+        if booked_amounts(entries, member) != settled_amounts(source.settled, member):
+            raise ValueError(f"{source.day}: the books of {member} do not say what run {source.run.key} settled")
+    root = {
+        "format": ROOT_FORMAT,
+        "coop": coop.id,
+        "day": source.day,
+        "entries": tree.size,
+        "root": tree.root.hex(),
+        "position": booked[-1].position if booked else 0,
+        "head": booked[-1].hash.hex() if booked else "",
+        "attested": None if source.attested is None else list(source.attested),
+        "pool": {
+            "members": document_hash(pool.for_members()),
+            "auditor": document_hash(pool.for_auditor(source.salt)),
+        },
+    }
+    return StatedDay(source, pool, tree, sign_document(root, key), {name: tuple(rows) for name, rows in mine.items()})
+
+
+def booked_amounts(entries: Sequence[Entry], member: str) -> dict[str, int]:
+    """What settlement runs booked of a member: Wh received, sold, imported and exported, nano debited and credited."""
+    lines: dict[str, int] = dict.fromkeys(("received", "sold", "imported", "exported", "debit_nano", "credit_nano"), 0)
+    signs = {"received": 1, "sold": -1, "imported": 1, "exported": -1}
+    for entry in entries:
+        for posting in entry.postings:
+            if posting.account == f"member:{member}:energy" and entry.unit == "Wh" and posting.line in signs:
+                lines[posting.line] += signs[posting.line] * posting.amount
+            elif posting.account == f"member:{member}:money" and posting.line == "received":
+                lines["debit_nano"] -= posting.amount
+            elif posting.account == f"member:{member}:money" and posting.line == "sold":
+                lines["credit_nano"] += posting.amount
+    return lines
+
+
+def settled_amounts(settled: Settlement, member: str) -> dict[str, int]:
+    """The same amounts by the run itself; zeros for who takes no part in it."""
+    if member not in settled.members:
+        return booked_amounts((), member)
+    column, totals = settled.members.index(member), settled.totals_wh
+    return {
+        "received": totals["alloc"][column],
+        "sold": totals["sold"][column],
+        "imported": totals["import"][column],
+        "exported": totals["export"][column],
+        "debit_nano": settled.money.debit_nano[column],
+        "credit_nano": settled.money.credit_nano[column],
+    }
+
+
+def _check_slots(coop: CoopName, source: SettledDay) -> None:
+    whole = slots_of_day(date.fromisoformat(source.day), coop.tz)
+    if source.settled.slots != tuple(whole[:: source.settled.rule.aggregate]):
+        raise ValueError(f"the run of {source.day} does not settle exactly the slots of that day in {coop.tz}")

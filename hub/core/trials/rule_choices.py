@@ -1,0 +1,27 @@
+"""The rules a member may try: the nine methods and the countries' presets, with parameters that favour nobody.
+
+Nobody types parameters of their own: a rule that shares with one home alone would tell what that home draws.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from hub.core.rules.country_presets import PRESETS
+from hub.core.rules.rulebook import METHODS, Rule
+from hub.core.settlement.prepared_readings import Readings
+from hub.core.trials.what_if import usual_params
+
+CHOICES: Final = (*METHODS, *(preset.id for preset in PRESETS))
+
+
+def chosen_rule(choice: str, *, in_force: Rule, parts: Sequence[Readings]) -> Rule:
+    """The rule of a method's name or a preset's id, at the prices and participation in force.
+
+    Raises: KeyError for neither.
+    """
+    if choice in METHODS:
+        return replace(in_force, method=choice, params=usual_params(choice, parts))
+    preset = {preset.id: preset for preset in PRESETS}[choice]
+    params = usual_params(preset.method, parts)
+    return replace(in_force, method=preset.method, aggregate=preset.aggregate, params=params)

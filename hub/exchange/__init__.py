@@ -1,0 +1,1 @@
+"""Files exchanged with banks and grid operators, written and read through libraries."""

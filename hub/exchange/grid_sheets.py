@@ -1,0 +1,244 @@
+"""The Austrian figures as a spreadsheet, written and read with openpyxl: sheet Energiedaten as the grid operators and
+eegfaktura lay it out (points in columns, quarter hours in rows), and sheet QoV Log with the values that are not L1.
+"""
+
+import io
+import zipfile
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from openpyxl import Workbook, load_workbook  # type: ignore[import-untyped]
+from openpyxl.cell import WriteOnlyCell  # type: ignore[import-untyped]
+
+from hub.core.grid.austria import DIRECTION_WORDS, WORDS
+from hub.core.grid.files import MEASURED, MISSING, NO_VALUE, Direction, GridFileRow, Key, QuarterHours, build_series
+from hub.core.grid.tables import MICRO_DIGITS, GridFileError
+from hub.core.grid.times import local_time, read_stamp
+from protocols.slots import SLOTS_PER_HOUR
+
+VALUES_SHEET: Final = "Energiedaten"
+QUALITY_SHEET: Final = "QoV Log"
+STAMP: Final = "%d.%m.%Y %H:%M:%S"
+NUMBER: Final = "#,##0.000000"
+MAX_SHEET_BYTES: Final = 32 * 2**20
+MAX_UNPACKED_BYTES: Final = 512 * 2**20
+MAX_PARTS: Final = 200
+POINT_ROW, DIRECTION_ROW, CODE_ROW = "MeteringpointID", "Energy direction", "Metercode"
+CODES: Final[Mapping[str, tuple[Direction, str]]] = {words: key for key, words in WORDS.items()}
+
+
+def write_sheets(series: Sequence[QuarterHours], tz: str, *, names: Mapping[str, str]) -> bytes:
+    """The workbook. `names` gives the holder of each point. Raises: GridFileError for series of unlike slots."""
+    if not series or any(one.slots != series[0].slots for one in series):
+        raise GridFileError("a sheet needs series that cover the same quarter hours")
+    book = Workbook(write_only=True)
+    values, quality = book.create_sheet(VALUES_SHEET), book.create_sheet(QUALITY_SHEET)
+    slots = series[0].slots
+    for label, texts in _head_rows(series, slots, tz, names=names):
+        values.append([_text(values, text) for text in (label, *texts)])
+        doubled = [cell for text in texts for cell in (text, "QoV" if label == POINT_ROW else "")]
+        quality.append([_text(quality, text) for text in (label, *doubled)])
+    for place, slot in enumerate(slots):
+        stamp = local_time(slot, tz).strftime(STAMP)
+        cells = [(_number(one, place), int(one.quality[place])) for one in series]
+        values.append([_text(values, stamp), *(_value(values, number) for number, _ in cells)])
+        if _is_logged(series, place, tz):
+            pairs = [c for number, mark in cells for c in (_value(quality, number), _text(quality, f"L{mark}"))]
+            quality.append([_text(quality, stamp), *pairs])
+    packed = io.BytesIO()
+    book.save(packed)
+    return packed.getvalue()
+
+
+def read_sheets(content: bytes, tz: str) -> tuple[QuarterHours, ...]:
+    """The figures of a workbook, in the order of their keys; a value the QoV Log does not name is measured.
+
+    Raises: GridFileError; a workbook is taken whole or not at all.
+    """
+    _check_package(content)
+    try:
+        book = load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
+    except Exception as error:
+        raise GridFileError(f"the workbook cannot be read: {type(error).__name__}") from None
+    try:
+        if VALUES_SHEET not in book.sheetnames:
+            raise GridFileError(f"the workbook has no sheet {VALUES_SHEET}")
+        keys, rows = _read_values(_rows(book[VALUES_SHEET]))
+        if QUALITY_SHEET in book.sheetnames:
+            _take_qualities(_rows(book[QUALITY_SHEET]), keys, rows)
+    finally:
+        book.close()
+    series = []
+    for key in sorted(keys):
+        made, unclear = build_series(key, rows[key], tz)
+        if unclear or made is None:
+            raise GridFileError(f"{key[0]}: the doubled hour of {unclear[0].local_time} stands there once only")
+        series.append(made)
+    return tuple(series)
+
+
+def _head_rows(
+    series: Sequence[QuarterHours], slots: range, tz: str, *, names: Mapping[str, str]
+) -> Iterator[tuple[str, list[str]]]:
+    first, last = (local_time(slot, tz).strftime(STAMP) for slot in (slots[0], slots[-1]))
+    yield POINT_ROW, [one.point for one in series]
+    yield "Name", [names.get(one.point, "") for one in series]
+    yield DIRECTION_ROW, [DIRECTION_WORDS[one.direction] for one in series]
+    yield "Period start", [first for _ in series]
+    yield "Period end", [last for _ in series]
+    yield CODE_ROW, [WORDS[one.direction, one.code] for one in series]
+
+
+def _is_logged(series: Sequence[QuarterHours], place: int, tz: str) -> bool:
+    """Whether a value here is not L1, or in the other hour of the same local time: there both are told."""
+    slots = series[0].slots
+    here = local_time(slots[place], tz).replace(tzinfo=None, fold=0)
+    near = (p for p in (place - SLOTS_PER_HOUR, place, place + SLOTS_PER_HOUR) if 0 <= p < len(slots))
+    same = [p for p in near if local_time(slots[p], tz).replace(tzinfo=None, fold=0) == here]
+    return any(one.quality[p] != MEASURED for one in series for p in same)
+
+
+def _number(one: QuarterHours, place: int) -> Decimal | None:
+    energy = int(one.energy_micro_kwh[place])
+    return None if energy == MISSING else Decimal(energy).scaleb(-MICRO_DIGITS)
+
+
+def _text(sheet: Any, text: str) -> Any:
+    """A cell that is text whatever it begins with: a name like =1+1 must not become a formula."""
+    cell = WriteOnlyCell(sheet, value="")
+    cell.data_type = "s"
+    cell._value = "".join(char for char in text if char.isprintable())
+    return cell
+
+
+def _value(sheet: Any, number: Decimal | None) -> Any:
+    cell = WriteOnlyCell(sheet, value=number)
+    cell.number_format = NUMBER
+    return cell
+
+
+def _check_package(content: bytes) -> None:
+    """Looks at the package before the library unpacks it: size, number of parts, and no document type declared."""
+    if len(content) > MAX_SHEET_BYTES:
+        raise GridFileError(f"the workbook is larger than {MAX_SHEET_BYTES // 2**20} MiB")
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as package:
+            parts = package.infolist()
+            if len(parts) > MAX_PARTS or sum(part.file_size for part in parts) > MAX_UNPACKED_BYTES:
+                raise GridFileError("the workbook unpacks to more than a year of quarter hours can be")
+            for part in parts:
+                with package.open(part) as opened:
+                    if b"<!" in opened.read(1024).replace(b"\0", b""):
+                        raise GridFileError("the workbook declares a document type: it is no plain workbook")
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError):
+        raise GridFileError("this is no XLSX workbook") from None
+
+
+def _rows(sheet: Any) -> Iterator[tuple[int, tuple[object, ...]]]:
+    try:
+        for line, cells in enumerate(sheet.iter_rows(values_only=True), start=1):
+            if cells and cells[0] is not None:
+                yield line, cells
+    except GridFileError:
+        raise
+    except Exception as error:
+        raise GridFileError(f"the sheet {sheet.title} cannot be read: {type(error).__name__}") from None
+
+
+def _read_values(lines: Iterator[tuple[int, tuple[object, ...]]]) -> tuple[list[Key], dict[Key, list[GridFileRow]]]:
+    heads: dict[str, tuple[object, ...]] = {}
+    keys: list[Key] = []
+    rows: dict[Key, list[GridFileRow]] = {}
+    for line, (label, *cells) in lines:
+        if not _is_time(label):
+            heads[str(label)] = tuple(cells)
+            continue
+        if not keys:
+            keys = _read_keys(heads)
+            rows = {key: [] for key in keys}
+        stamp = _stamp(label, line)
+        for key, cell in zip(keys, cells, strict=False):
+            energy = _micro(cell, f"line {line}")
+            rows[key].append(GridFileRow(line, stamp, energy, NO_VALUE if energy == MISSING else MEASURED))
+    if not keys:
+        raise GridFileError(f"the sheet {VALUES_SHEET} holds no quarter hour")
+    if any(len(rows[key]) != len(rows[keys[0]]) for key in keys):
+        raise GridFileError(f"the sheet {VALUES_SHEET} has rows that are too short")
+    return keys, rows
+
+
+def _read_keys(heads: Mapping[str, tuple[object, ...]]) -> list[Key]:
+    for label in (POINT_ROW, DIRECTION_ROW, CODE_ROW):
+        if label not in heads:
+            raise GridFileError(f"the sheet {VALUES_SHEET} has no row {label}")
+    keys: list[Key] = []
+    for point, direction, words in zip(heads[POINT_ROW], heads[DIRECTION_ROW], heads[CODE_ROW], strict=False):
+        if point is None:
+            break
+        known = CODES.get(str(words))
+        if known is None or DIRECTION_WORDS[known[0]] != direction:
+            raise GridFileError(f"{str(point)[:40]!a}: {str(words)[:60]!a} is no figure of {direction!s:.20}")
+        keys.append((str(point), *known))
+    if len(set(keys)) != len(keys):
+        raise GridFileError(f"the sheet {VALUES_SHEET} has a figure of one point twice")
+    return keys
+
+
+def _take_qualities(
+    lines: Iterator[tuple[int, tuple[object, ...]]], keys: Sequence[Key], rows: Mapping[Key, list[GridFileRow]]
+) -> None:
+    """Marks the values the log names; of the doubled hour it holds both rows or is told apart by its values."""
+    places: dict[datetime, list[int]] = defaultdict(list)
+    for place, row in enumerate(rows[keys[0]]):
+        places[row.stamp].append(place)
+    logged: dict[datetime, list[tuple[int, list[object]]]] = defaultdict(list)
+    for line, (label, *cells) in lines:
+        if _is_time(label):
+            logged[_stamp(label, line)].append((line, cells))
+    for stamp, entries in logged.items():
+        free = list(places.get(stamp, []))
+        for line, cells in entries:
+            in_order = len(entries) == len(places.get(stamp, []))
+            found = [p for p in (free[:1] if in_order else free) if _is_like(p, cells, keys, rows)]
+            if not found:
+                raise GridFileError(f"the sheet {QUALITY_SHEET}, line {line}, names values that {VALUES_SHEET} has not")
+            free.remove(found[0])
+            _take_marks(cells[1::2], found[0], keys, rows, line=line)
+
+
+def _take_marks(
+    marks: Sequence[object], place: int, keys: Sequence[Key], rows: Mapping[Key, list[GridFileRow]], *, line: int
+) -> None:
+    for key, mark in zip(keys, marks, strict=False):
+        if mark not in ("L0", "L1", "L2", "L3"):
+            raise GridFileError(f"the sheet {QUALITY_SHEET}, line {line}: {str(mark)[:20]!a} is no quality")
+        row, quality = rows[key][place], int(str(mark)[1])
+        if NO_VALUE in (quality, row.quality):
+            rows[key][place] = GridFileRow(row.line, row.stamp, MISSING, NO_VALUE)
+        else:
+            rows[key][place] = GridFileRow(row.line, row.stamp, row.energy_micro_kwh, quality)
+
+
+def _is_like(place: int, cells: Sequence[object], keys: Sequence[Key], rows: Mapping[Key, list[GridFileRow]]) -> bool:
+    values = [_micro(cell, QUALITY_SHEET) for cell in cells[0::2]]
+    return values[: len(keys)] == [rows[key][place].energy_micro_kwh for key in keys]
+
+
+def _is_time(label: object) -> bool:
+    return isinstance(label, datetime) or (isinstance(label, str) and label[:2].isdecimal())
+
+
+def _stamp(label: object, line: int) -> datetime:
+    return label if isinstance(label, datetime) else read_stamp(str(label), f"line {line}")
+
+
+def _micro(cell: object, where: str) -> int:
+    """A number of kWh as micro-kWh. A spreadsheet keeps binary fractions: the nearest millionth is what was meant."""
+    if cell is None or cell == "":
+        return MISSING
+    if isinstance(cell, bool) or not isinstance(cell, (int, float)) or not 0 <= cell < 10**9:
+        raise GridFileError(f"{where}: {str(cell)[:40]!a} is not an energy in kWh")
+    return int((Decimal(repr(cell)).scaleb(MICRO_DIGITS)).to_integral_value())

@@ -1,0 +1,1 @@
+"""A hub's data folder: settings, key, clock and store, opened together."""

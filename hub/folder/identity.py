@@ -1,0 +1,51 @@
+"""The hub's own key: made once, kept in its data folder, readable by its user alone. It signs receipts and prompts."""
+
+import os
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from protocols.durable_files import write_durably
+from protocols.errors import IdentityError
+
+MAX_KEY_BYTES = 4096
+
+
+def make_key(path: Path) -> Ed25519PrivateKey:
+    """A new key, on disk before this returns. Raises: IdentityError when one is there already or cannot be written."""
+    key = Ed25519PrivateKey.generate()
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    try:
+        write_durably(path, pem)
+    except FileExistsError:
+        raise IdentityError(f"{path}: a key is there already; a hub keeps its key for good") from None
+    except OSError as error:
+        raise IdentityError(f"{path}: cannot write the hub's key: {error.strerror}") from None
+    return key
+
+
+def load_key(path: Path) -> Ed25519PrivateKey:
+    """The key in this file. Raises: IdentityError when it is missing, open to others, or not an Ed25519 key."""
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            pem = file.read(MAX_KEY_BYTES + 1)
+    except FileNotFoundError:
+        raise IdentityError(f"{path}: the hub's key is gone: put back a copy of it, homes know the hub by it") from None
+    except OSError as error:
+        raise IdentityError(f"{path}: cannot read the hub's key: {error.strerror}") from None
+    if mode & 0o077:
+        raise IdentityError(f"{path}: other users can read the hub's key; close it with: chmod 600 {path}")
+    try:
+        key = load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError):
+        raise IdentityError(f"{path}: expected an Ed25519 private key in PEM form") from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise IdentityError(f"{path}: expected an Ed25519 key, found another kind")
+    return key

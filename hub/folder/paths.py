@@ -1,0 +1,64 @@
+"""A hub's data folder: what lies in it, that one hub at a time runs on it, and where the running one is reached."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from protocols.errors import RequestError
+
+KEY_NAME: Final = "hub.key"
+STORE_NAME: Final = "hub.sqlite"
+LOCK_NAME: Final = "hub.lock"
+RUNNING_NAME: Final = "running.json"
+BROKER_NAME: Final = "broker"
+
+
+@contextmanager
+def running_alone(folder: Path) -> Iterator[None]:
+    """Hold the folder against a second hub. The lock ends with the process, however it ends.
+
+    Raises: RequestError when another hub runs on it.
+    """
+    with (folder / LOCK_NAME).open("w", encoding="ascii") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RequestError(f"{folder}: a hub is running on this folder already") from None
+        try:
+            yield
+        finally:
+            (folder / RUNNING_NAME).unlink(missing_ok=True)
+
+
+def is_running(folder: Path) -> bool:
+    """Whether a hub runs on this folder now."""
+    try:
+        with (folder / LOCK_NAME).open("r", encoding="ascii") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
+def write_running(folder: Path, where: Mapping[str, object]) -> None:
+    """Say where the running hub is reached, for the commands beside it. Not durable: it means nothing after a crash."""
+    part = folder / (RUNNING_NAME + ".part")
+    part.write_text(json.dumps({"pid": os.getpid(), **where}) + "\n", encoding="utf-8")
+    part.replace(folder / RUNNING_NAME)
+
+
+def web_address(folder: Path, *, default: str) -> str:
+    """Where the pages are: of the running hub, or where its settings put them."""
+    if is_running(folder):
+        try:
+            where = json.loads((folder / RUNNING_NAME).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return default
+        return str(where.get("web", default))
+    return default

@@ -1,0 +1,389 @@
+"""hub.toml as typed values. Every mistake is one line that names the file, the key and what was expected."""
+
+import re
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from hub.core.ledger.run_calendar import RunCalendar
+from hub.core.payments.accounts import CoopAccount, clean_holder
+from hub.core.payments.sepa import compact, is_bic, is_creditor_id, is_iban
+from hub.core.rules.estimates import METHODS_OF_ESTIMATE, EstimateRule
+from hub.core.rules.rulebook import METHODS
+from hub.storage.records import Coop
+from protocols.errors import SettingsError
+from protocols.wire.topics import is_id
+
+FILE_NAME: Final = "hub.toml"
+MAX_BYTES: Final = 65_536
+MAX_LISTED: Final = 1000
+BROKER_KINDS: Final = ("auto", "iotcore", "mosquitto", "external")
+LOOPBACK: Final = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    """Where the pages are served. `https` says that a proxy in front of the hub speaks HTTPS."""
+
+    host: str
+    port: int
+    https: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerSettings:
+    """Which broker, and for an external one how to reach and trust it."""
+
+    kind: str
+    host: str
+    port: int
+    username: str | None
+    password_file: Path | None
+    ca_file: Path | None
+    cert_file: Path | None
+    key_file: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class WeatherSettings:
+    """A weather service in Open-Meteo's form and the place the co-op stands at."""
+
+    url: str
+    latitude: float
+    longitude: float
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSettings:
+    """The co-op's first rule; from then on the rulebook in the store counts. Units: micro-currency per kWh; W."""
+
+    method: str
+    buy_micro_per_kwh: int
+    sell_micro_per_kwh: int
+    retail_micro_per_kwh: int
+    feedin_micro_per_kwh: int
+    connection_w: int
+    estimate: EstimateRule
+
+
+@dataclass(frozen=True, slots=True)
+class HubSettings:
+    """All of hub.toml."""
+
+    coop: Coop
+    web: WebSettings
+    broker: BrokerSettings
+    weather: WeatherSettings | None
+    rules: RuleSettings
+    calendar: RunCalendar
+    bank: CoopAccount | None = None
+    plates_file: Path | None = None
+
+
+def load_settings(folder: Path) -> HubSettings:
+    """The settings in a hub's data folder. Raises: SettingsError."""
+    path = folder / FILE_NAME
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise SettingsError(
+            f"{path}: there is no hub here; make one with: commonwatt-hub init --data {folder}"
+        ) from None
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot read it: {error.strerror}") from None
+    if len(text) > MAX_BYTES:
+        raise SettingsError(f"{path}: larger than {MAX_BYTES} bytes")
+    return parse_settings(text, name=str(path), folder=folder)
+
+
+def parse_settings(text: bytes, *, name: str, folder: Path) -> HubSettings:
+    """The settings in this text; relative file names count from `folder`. Raises: SettingsError."""
+    try:
+        tables = tomllib.loads(text.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise SettingsError(f"{name}: not a TOML file: {error}") from None
+    top = _Table(name, "", tables)
+    settings = HubSettings(
+        coop=_coop(top.table("coop")),
+        web=_web(top.table("web")),
+        broker=_broker(top.table("broker"), folder),
+        weather=_weather(top.table("weather")) if "weather" in tables else None,
+        rules=_rules(top.table("rules")),
+        calendar=_calendar(top.table("calendar")),
+        bank=_bank(top.table("bank")) if "bank" in tables else None,
+        plates_file=(quality := top.table("quality")).file("plates_file", folder),
+    )
+    quality.require_nothing_else()
+    top.require_nothing_else()
+    return settings
+
+
+def settings_text(coop: Coop) -> str:
+    """The hub.toml of a new hub: every setting with its default, ready to edit."""
+    return f"""# The settings of this hub. docs: README.md. Times of day are local to coop.tz.
+
+[coop]
+id = "{coop.id}"                # for good: it stands in every message
+name = {_quoted(coop.name)}
+tz = "{coop.tz}"      # for good: it decides where a day ends
+currency = "{coop.currency}"
+
+[web]
+host = "127.0.0.1"
+port = 8400
+https = false              # true when a proxy in front of the hub speaks HTTPS
+
+[broker]
+kind = "auto"              # auto: mosquitto when installed, else the built-in one; or iotcore, mosquitto, external
+host = "127.0.0.1"
+port = 1883
+
+# [weather]                # without it, forecasts know no weather
+# url = "http://127.0.0.1:8500/v1/forecast"
+# latitude = 41.4
+# longitude = 2.2
+
+[rules]                    # the first rule of the rulebook, taken over at the first start; prices in millionths per kWh
+method = "proportional"
+buy_micro_per_kwh = 200000
+sell_micro_per_kwh = 140000
+retail_micro_per_kwh = 300000
+feedin_micro_per_kwh = 80000
+connection_w = 0           # what a home's grid connection carries at most; more is held back. 0: not known
+estimate = "none"          # how missing readings are filled: none, straight_line or same_time_of_week
+estimate_longest = 4       # quarter hours in a row that are estimated at most
+
+[calendar]                 # settlement runs count working days: Monday to Friday without these
+holidays = []              # "12-25" for a day of each year, "2026-04-03" for a single one
+
+# [bank]                   # without it, commonwatt-hub payments writes no order
+# name = "Sunny Street"    # the holder of the co-op's account
+# iban = "DE89370400440532013000"
+# creditor_id = ""         # the co-op's SEPA creditor identifier; without it nothing is collected
+# smallest_cent = 100      # what comes to less waits for a later month
+# netting = true           # false: credits are paid out and debits collected apart
+
+# [quality]                # what each home's panels can do at most, in W: {{"h01": {{"pv_production": 6000}}}}
+# plates_file = "plates.json"
+"""
+
+
+class _Table:
+    """One TOML table being read: knows its place for error texts, and which keys nobody asked for."""
+
+    def __init__(self, file: str, place: str, values: dict[str, Any]) -> None:
+        self._file, self._place, self._values = file, place, values
+        self._asked: set[str] = set()
+
+    def table(self, key: str) -> "_Table":
+        value = self._take(key, {})
+        if not isinstance(value, dict):
+            raise SettingsError(f"{self._file}: {key}: expected a table [{key}]")
+        return _Table(self._file, key, value)
+
+    def text(self, key: str, default: str | None = None, *, fits: Callable[[str], bool], expected: str) -> str:
+        value = self._take(key, default)
+        if not isinstance(value, str) or not fits(value):
+            raise self.wrong(key, expected)
+        return value
+
+    def number(self, key: str, default: int, *, least: int, most: int) -> int:
+        value = self._take(key, default)
+        if type(value) is not int or not least <= value <= most:
+            raise self.wrong(key, f"a whole number from {least} to {most}")
+        return value
+
+    def decimal(self, key: str, *, least: float, most: float) -> float:
+        value = self._take(key, None)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+            raise self.wrong(key, f"a number from {least:g} to {most:g}")
+        return float(value)
+
+    def flag(self, key: str, *, default: bool) -> bool:
+        value = self._take(key, default)
+        if not isinstance(value, bool):
+            raise self.wrong(key, "true or false")
+        return value
+
+    def texts(self, key: str) -> list[str]:
+        value = self._take(key, [])
+        texts = (
+            [each.isoformat() if _is_plain_date(each) else each for each in value] if isinstance(value, list) else []
+        )
+        if not isinstance(value, list) or len(value) > MAX_LISTED or not all(isinstance(each, str) for each in texts):
+            raise self.wrong(key, f"a list of up to {MAX_LISTED} texts")
+        return texts
+
+    def file(self, key: str, folder: Path) -> Path | None:
+        if self._take(key, None) is None:
+            return None
+        path = folder / self.text(key, fits=bool, expected="the name of a file")
+        if not path.is_file():
+            raise self.wrong(key, f"a file that exists ({path} does not)")
+        return path
+
+    def wrong(self, key: str, expected: str) -> SettingsError:
+        return SettingsError(f"{self._file}: {self._place}.{key}: expected {expected}")
+
+    def require_nothing_else(self) -> None:
+        for key in self._values:
+            if key not in self._asked:
+                place = f"{self._place}.{key}" if self._place else f"[{key}]"
+                raise SettingsError(
+                    f"{self._file}: {place}: no such setting; known here: {', '.join(sorted(self._asked))}"
+                )
+
+    def _take(self, key: str, default: Any) -> Any:
+        self._asked.add(key)
+        return self._values.get(key, default)
+
+
+def _coop(table: _Table) -> Coop:
+    coop = Coop(
+        id=table.text("id", fits=is_id, expected="1 to 32 of a-z, 0-9 and -"),
+        name=table.text("name", fits=is_name, expected="a name of 1 to 80 printable characters"),
+        tz=table.text("tz", fits=is_zone, expected="a time zone like Europe/Madrid"),
+        currency=table.text("currency", "EUR", fits=is_currency, expected="a currency like EUR"),
+    )
+    table.require_nothing_else()
+    return coop
+
+
+def _web(table: _Table) -> WebSettings:
+    web = WebSettings(
+        host=table.text("host", LOOPBACK, fits=bool, expected="an address to listen on, like 127.0.0.1"),
+        port=table.number("port", 8400, least=0, most=65535),
+        https=table.flag("https", default=False),
+    )
+    table.require_nothing_else()
+    return web
+
+
+def _broker(table: _Table, folder: Path) -> BrokerSettings:
+    expected_kind = f"one of {', '.join(BROKER_KINDS)}"
+    broker = BrokerSettings(
+        kind=table.text("kind", "auto", fits=lambda kind: kind in BROKER_KINDS, expected=expected_kind),
+        host=table.text("host", LOOPBACK, fits=bool, expected="the broker's host name or address"),
+        port=table.number("port", 1883, least=0, most=65535),
+        username=table.text("username", "", fits=lambda _: True, expected="a name") or None,
+        password_file=table.file("password_file", folder),
+        ca_file=table.file("ca_file", folder),
+        cert_file=table.file("cert_file", folder),
+        key_file=table.file("key_file", folder),
+    )
+    table.require_nothing_else()
+    if broker.kind != "external":
+        if broker.host != LOOPBACK:
+            raise table.wrong(
+                "host", f'{LOOPBACK}: the broker a hub starts itself serves this computer only; use kind = "external"'
+            )
+        if broker.username or broker.password_file or broker.ca_file or broker.cert_file or broker.key_file:
+            raise table.wrong("kind", '"external" with username, password_file, ca_file, cert_file or key_file')
+    if (broker.cert_file is None) != (broker.key_file is None):
+        raise table.wrong("cert_file", "cert_file and key_file together")
+    if broker.cert_file is not None and broker.ca_file is None:
+        raise table.wrong("ca_file", "the certificate authority to trust, with cert_file and key_file")
+    return broker
+
+
+def _weather(table: _Table) -> WeatherSettings:
+    weather = WeatherSettings(
+        url=table.text(
+            "url", fits=lambda url: url.startswith(("http://", "https://")), expected="an http:// or https:// address"
+        ),
+        latitude=table.decimal("latitude", least=-90, most=90),
+        longitude=table.decimal("longitude", least=-180, most=180),
+    )
+    table.require_nothing_else()
+    return weather
+
+
+def _rules(table: _Table) -> RuleSettings:
+    most, ways = 10**9, METHODS_OF_ESTIMATE
+    estimate = table.text("estimate", "none", fits=ways.__contains__, expected=f"one of {', '.join(ways)}")
+    rules = RuleSettings(
+        method=table.text(
+            "method", "proportional", fits=METHODS.__contains__, expected=f"one of {', '.join(sorted(METHODS))}"
+        ),
+        buy_micro_per_kwh=table.number("buy_micro_per_kwh", 200_000, least=0, most=most),
+        sell_micro_per_kwh=table.number("sell_micro_per_kwh", 140_000, least=0, most=most),
+        retail_micro_per_kwh=table.number("retail_micro_per_kwh", 300_000, least=0, most=most),
+        feedin_micro_per_kwh=table.number("feedin_micro_per_kwh", 80_000, least=0, most=most),
+        connection_w=table.number("connection_w", 0, least=0, most=most),
+        estimate=EstimateRule(ways[estimate], longest=table.number("estimate_longest", 4, least=1, most=96)),
+    )
+    if rules.sell_micro_per_kwh > rules.buy_micro_per_kwh:
+        raise table.wrong("sell_micro_per_kwh", "at most buy_micro_per_kwh: sellers cannot get more than buyers pay")
+    table.require_nothing_else()
+    return rules
+
+
+def _calendar(table: _Table) -> RunCalendar:
+    single: set[date] = set()
+    yearly: set[tuple[int, int]] = set()
+    for text in table.texts("holidays"):
+        try:
+            if re.fullmatch(r"\d\d-\d\d", text, re.ASCII):
+                each_year = date.fromisoformat(f"2000-{text}")
+                yearly.add((each_year.month, each_year.day))
+            else:
+                single.add(date.fromisoformat(text))
+        except ValueError:
+            raise table.wrong("holidays", f'days like "12-25" or "2026-04-03", not {text[:20]!r}') from None
+    table.require_nothing_else()
+    return RunCalendar(frozenset(single), frozenset(yearly))
+
+
+def _bank(table: _Table) -> CoopAccount:
+    bic = table.text("bic", "", fits=lambda text: not text or is_bic(compact(text)), expected="a BIC, or none at all")
+    creditor = table.text(
+        "creditor_id",
+        "",
+        fits=lambda text: not text or is_creditor_id(compact(text)),
+        expected="a SEPA creditor identifier",
+    )
+    name = table.text("name", fits=lambda text: clean_holder(text) is not None, expected="the name of the holder")
+    iban = table.text("iban", fits=lambda text: is_iban(compact(text)), expected="an IBAN of a SEPA country")
+    bank = CoopAccount(
+        name=" ".join(name.split()),
+        iban=compact(iban),
+        bic=compact(bic) or None,
+        creditor_id=compact(creditor),
+        smallest_cent=table.number("smallest_cent", 100, least=1, most=10**9),
+        is_netted=table.flag("netting", default=True),
+    )
+    table.require_nothing_else()
+    return bank
+
+
+def _is_plain_date(value: object) -> bool:
+    return isinstance(value, date) and not isinstance(value, datetime)
+
+
+def is_name(text: str) -> bool:
+    """Whether this may stand on a page as the name of a co-op, a person or a home."""
+    return 1 <= len(text) <= 80 and text.isprintable() and text.strip() == text
+
+
+def is_zone(text: str) -> bool:
+    """Whether this names a time zone."""
+    try:
+        ZoneInfo(text)
+    except (KeyError, ValueError, OSError):
+        return False
+    return bool(text)
+
+
+def is_currency(text: str) -> bool:
+    """Whether this looks like an ISO 4217 code."""
+    return len(text) == 3 and text.isascii() and text.isalpha() and text.isupper()
+
+
+def _quoted(text: str) -> str:
+    # Names are printable and one line (is_name), so a TOML basic string needs only these two escapes.
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

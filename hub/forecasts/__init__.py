@@ -1,0 +1,1 @@
+"""Forecasting as a service: weather in, a worker process that computes, results stored."""

@@ -1,0 +1,120 @@
+"""Forecasts the neighbourhood each hour: fetches what was known at the due time, asks the worker, keeps the answer."""
+
+from typing import Final, Protocol
+
+import numpy as np
+
+from hub.core.consented_homes import homes_allowing
+from hub.core.forecasting.forecaster import Forecast, ForecastInputError, History
+from hub.core.forecasting.weather_table import WeatherTable
+from hub.core.neighbourhood import MEASURES, MeasureSums, Neighbourhood, estimate_neighbourhood
+from hub.forecasts.frames import ForecastRequest
+from hub.forecasts.worker import ForecastWorkerError
+from hub.storage.contract import ForecastStore, ReadingStore
+from hub.storage.records import Access, ForecastRow
+from hub.timetable import JobError
+from protocols.slots import Slot, slot_of, start_of
+
+HISTORY_DAYS: Final = 60
+HORIZON_SLOTS: Final = 192
+"""Today and tomorrow, seen from any hour of the day."""
+
+SLOTS_PER_DAY: Final = 96
+ACCESS: Final = Access(actor="job:forecast", role="job", purpose="forecast.hood")
+
+
+class Forecaster(Protocol):
+    """The process that does the heavy numbers."""
+
+    async def forecast(self, request: ForecastRequest) -> Forecast: ...
+
+
+class ForecastStores(ReadingStore, ForecastStore, Protocol):
+    """The two slices this job needs."""
+
+
+class ForecastJob:
+    """Demand, sun and wind of the neighbourhood for the next 48 hours.
+
+    Known at: readings of slots that closed by the due time, weather issued by then.
+    """
+
+    def __init__(
+        self, store: ForecastStores, *, worker: Forecaster, tz: str, place_deg: tuple[float, float] | None = None
+    ) -> None:
+        self._store = store
+        self._worker = worker
+        self._tz = tz
+        self._place_deg = place_deg
+        self._newest: tuple[Forecast, ...] = ()
+
+    @property
+    def newest(self) -> tuple[Forecast, ...]:
+        """The forecasts of the last run, whole: prompting needs their error paths, which are not stored."""
+        return self._newest
+
+    async def __call__(self, due_s: int) -> None:
+        """Idempotent: the same due time replaces its own forecasts with the same ones.
+
+        Raises: JobError when there is nothing to forecast from.
+        """
+        now_slot = slot_of(due_s)
+        slots = range(now_slot - HISTORY_DAYS * SLOTS_PER_DAY, now_slot)
+        hood = await read_neighbourhood(self._store, slots=slots, access=ACCESS)
+        first = _first_known(hood, slots)
+        weather = await self._weather(due_s, first_slot=first)
+        made: list[Forecast] = []
+        for target, energy_wh in (("demand", hood.demand_wh), ("pv", hood.pv_wh), ("wind", hood.wind_wh)):
+            if target != "demand" and not np.nan_to_num(energy_wh).any():
+                continue  # nobody makes it, or nobody shares it
+            request = ForecastRequest(
+                history=History(target, first, energy_wh[first - slots.start :]),
+                weather=weather,
+                horizon_slots=HORIZON_SLOTS,
+                issued_slot=now_slot,
+                tz=self._tz,
+            )
+            try:
+                made.append(await self._worker.forecast(request))
+            except (ForecastInputError, ForecastWorkerError) as problem:
+                raise JobError(f"forecast of {target}: {problem}") from None
+        await self._store.add_forecasts([_row(one) for one in made])
+        self._newest = tuple(made)
+
+    async def _weather(self, due_s: int, *, first_slot: Slot) -> WeatherTable:
+        until_s = due_s + HORIZON_SLOTS * 900 + 3600
+        hours = await self._store.weather_known_at(due_s, first_s=start_of(first_slot) - 3600, until_s=until_s)
+        return WeatherTable.from_hours(hours, place_deg=self._place_deg) if hours else WeatherTable.empty()
+
+
+async def read_neighbourhood(store: ReadingStore, *, slots: range, access: Access) -> Neighbourhood:
+    """What the homes that allow this purpose made and used in these slots, logged in each one's access log."""
+    consents = await store.consents()
+    sums = {}
+    for measure in MEASURES:
+        homes = homes_allowing(consents, access.purpose, slot=slots.stop - 1, measure=measure)
+        if homes:
+            series = await store.hood_series([measure], slots=slots, access=access, homes=homes)
+            sums[measure] = MeasureSums(series[measure].energy_wh, series[measure].homes)
+    return estimate_neighbourhood(sums, slots=len(slots))
+
+
+def _first_known(hood: Neighbourhood, slots: range) -> Slot:
+    known = np.flatnonzero(np.isfinite(hood.demand_wh) & (hood.demand_wh > 0))
+    if not len(known):
+        raise JobError("forecast: no readings yet; it begins once homes have sent some")
+    return slots.start + int(known[0])
+
+
+def _row(made: Forecast) -> ForecastRow:
+    return ForecastRow(
+        target=made.target,
+        issued_slot=made.issued_slot,
+        first_slot=made.first_slot,
+        quantiles=made.quantiles,
+        energy_wh=made.energy_wh,
+        model=made.model,
+        reason=made.reason,
+        drivers=made.drivers,
+        weather_issued_at=None if made.weather_known_slot is None else start_of(made.weather_known_slot),
+    )

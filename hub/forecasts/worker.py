@@ -1,0 +1,282 @@
+"""The forecast worker: one child process that holds statsmodels, and the hub's side of it.
+
+The hub itself never imports statsmodels. The child answers one request at a time over its own pipes, computes with
+one thread so that the same request gives the same bits, and ends when the hub's end of the pipe closes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import resource
+import signal
+import sys
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from hub.core.forecasting.forecaster import Forecast, ForecastInputError, forecast
+from hub.forecasts.frames import (
+    LENGTH_BYTES,
+    ForecastRequest,
+    FrameError,
+    Json,
+    forecast_from_json,
+    forecast_to_json,
+    frame_length,
+    from_body,
+    request_from_json,
+    request_to_json,
+    to_frame,
+)
+from protocols.errors import CommonwattError
+
+log = logging.getLogger(__name__)
+
+START_TIMEOUT_S = 120.0
+REQUEST_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 5.0
+STDERR_LINES_KEPT = 20
+ATTEMPTS = 2
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+_OUR_ROOT = str(Path(__file__).resolve().parents[2])
+
+
+class ForecastWorkerError(CommonwattError):
+    """The worker could not answer, even after a fresh start; the message is one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerUsage:
+    """What the child has cost so far, as it reported with its last answer; restarts counts fresh starts."""
+
+    pid: int | None
+    answered: int
+    cpu_s: float
+    last_request_cpu_s: float
+    rss_bytes: int
+    restarts: int
+
+
+class ForecastWorker:
+    """The hub's side: start it once, ask it from anywhere in the event loop, stop it at the end.
+
+    Concurrent callers queue. A child that died is started again once for the request in hand.
+    """
+
+    def __init__(self, *, request_timeout_s: float = REQUEST_TIMEOUT_S) -> None:
+        self._request_timeout_s = request_timeout_s
+        self._one_at_a_time = asyncio.Lock()
+        self._child: asyncio.subprocess.Process | None = None
+        self._stderr: deque[str] = deque(maxlen=STDERR_LINES_KEPT)
+        self._stderr_task: asyncio.Task[None] | None = None
+        self._is_stopped = False
+        self._starts = 0
+        self._answered = 0
+        self._cost: tuple[float, float, int] = (0.0, 0.0, 0)
+
+    async def start(self) -> None:
+        """Start the child and wait until it has imported what it needs.
+
+        Raises: ForecastWorkerError when it cannot start.
+        """
+        async with self._one_at_a_time:
+            self._is_stopped = False
+            if self._child is None:
+                await self._start_child()
+
+    async def forecast(self, request: ForecastRequest) -> Forecast:
+        """As hub.core.forecasting.forecaster.forecast, with sentences on trend, day and week in front of the drivers.
+
+        Raises: ForecastInputError for a request that cannot be answered; ForecastWorkerError when the child died
+        twice over it, took too long, or was stopped.
+        """
+        try:
+            frame = to_frame(request_to_json(request))
+        except FrameError as error:
+            raise ForecastInputError(str(error)) from None
+        async with self._one_at_a_time:
+            answer = await self._answer(frame)
+        if "refused" in answer:
+            raise ForecastInputError(str(answer["refused"]))
+        if "failed" in answer:
+            raise ForecastWorkerError(f"the forecast worker failed: {answer['failed']}")
+        self._answered += 1
+        self._cost = (float(answer["cpu_s"]), float(answer["request_cpu_s"]), int(answer["rss_bytes"]))
+        return forecast_from_json(answer["forecast"])
+
+    async def stop(self) -> None:
+        """Close the child's input and wait for its end; kill it if it lingers. Safe to call twice."""
+        async with self._one_at_a_time:
+            self._is_stopped = True
+            await self._end_child(grace_s=STOP_TIMEOUT_S)
+
+    @property
+    def usage(self) -> WorkerUsage:
+        """What the child has cost so far."""
+        cpu_s, last_s, rss_bytes = self._cost
+        pid = self._child.pid if self._child is not None else None
+        return WorkerUsage(pid, self._answered, cpu_s, last_s, rss_bytes, max(0, self._starts - 1))
+
+    async def _answer(self, frame: bytes) -> Json:
+        reason = ""
+        for _ in range(ATTEMPTS):
+            if self._is_stopped:
+                raise ForecastWorkerError("the forecast worker was stopped")
+            if self._child is None:
+                await self._start_child()
+            try:
+                async with asyncio.timeout(self._request_timeout_s):
+                    return await self._exchange(frame)
+            except TimeoutError:
+                await self._end_child(grace_s=0)
+                raise ForecastWorkerError(
+                    f"the forecast worker gave no answer within {self._request_timeout_s:g} s and was ended"
+                ) from None
+            except (asyncio.IncompleteReadError, ConnectionError, FrameError):
+                await self._end_child(grace_s=0)
+                reason = self._last_words()
+                log.warning("forecast worker died (%s)", reason)
+            except asyncio.CancelledError:
+                # Half an exchange may still be in the pipe: the next caller must not read this answer.
+                await self._end_child(grace_s=0)
+                raise
+        raise ForecastWorkerError(f"the forecast worker died twice over one request: {reason}")
+
+    async def _exchange(self, frame: bytes) -> Json:
+        child = self._child
+        assert child is not None
+        assert child.stdin is not None
+        child.stdin.write(frame)
+        await child.stdin.drain()
+        return await self._read_message(child)
+
+    async def _read_message(self, child: asyncio.subprocess.Process) -> Json:
+        assert child.stdout is not None
+        length = frame_length(await child.stdout.readexactly(LENGTH_BYTES))
+        return from_body(await child.stdout.readexactly(length))
+
+    async def _start_child(self) -> None:
+        path = os.pathsep.join(part for part in (_OUR_ROOT, os.environ.get("PYTHONPATH", "")) if part)
+        self._stderr.clear()
+        self._child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "hub.forecasts.worker",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, **dict.fromkeys(_THREADS, "1"), "PYTHONPATH": path},
+        )
+        self._starts += 1
+        self._stderr_task = asyncio.create_task(self._keep_stderr(self._child))
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                hello = await self._read_message(self._child)
+        except (TimeoutError, asyncio.IncompleteReadError, ConnectionError, FrameError):
+            await self._end_child(grace_s=0)
+            raise ForecastWorkerError(f"the forecast worker did not start: {self._last_words()}") from None
+        except asyncio.CancelledError:
+            await self._end_child(grace_s=0)
+            raise
+        if "failed" in hello:
+            await self._end_child(grace_s=STOP_TIMEOUT_S)
+            raise ForecastWorkerError(f"the forecast worker did not start: {hello['failed']}")
+
+    async def _end_child(self, *, grace_s: float) -> None:
+        child, self._child = self._child, None
+        if child is None:
+            return
+        if child.stdin is not None:
+            child.stdin.close()
+        try:
+            async with asyncio.timeout(grace_s):
+                await child.wait()
+        except TimeoutError:
+            with suppress(ProcessLookupError):  # it may have ended by itself in the meantime
+                child.kill()
+            await child.wait()
+        if self._stderr_task is not None:
+            await self._stderr_task
+            self._stderr_task = None
+
+    async def _keep_stderr(self, child: asyncio.subprocess.Process) -> None:
+        assert child.stderr is not None
+        while block := await child.stderr.read(4096):
+            self._stderr.extend(line for line in block.decode(errors="replace").splitlines() if line.strip())
+
+    def _last_words(self) -> str:
+        return self._stderr[-1].strip()[:200] if self._stderr else "it left no message"
+
+
+def main() -> int:
+    """The child: read frames from standard input until it closes, answer each on standard output."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the hub decides when we end
+    replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a stray print must not stand between two frames
+    with suppress(BrokenPipeError):  # the hub is gone: nobody is left to answer
+        _serve(sys.stdin.buffer, replies)
+    return 0
+
+
+def _serve(requests: BinaryIO, replies: BinaryIO) -> None:
+    try:
+        from hub.core.forecasting import decomposition  # noqa: PLC0415 - the heavy import, in the child alone
+    except ImportError as error:
+        _reply(replies, {"failed": f"{error}; install commonwatt with its hub extra"})
+        return
+    _reply(replies, {"ready": True})
+    while prefix := requests.read(LENGTH_BYTES):
+        started = time.process_time()
+        answer: Json
+        try:
+            request = request_from_json(from_body(requests.read(frame_length(prefix))))
+            result = _compute(request)
+            picture = decomposition.describe_history(request.history, issued_slot=request.issued_slot, tz=request.tz)
+            answer = {"forecast": forecast_to_json(replace(result, drivers=(*picture, *result.drivers)))}
+        except ForecastInputError as refusal:
+            answer = {"refused": str(refusal)}
+        except Exception as error:  # whatever went wrong, the hub hears of it in one line and the child lives on
+            log.exception("forecast failed")
+            answer = {"failed": f"{type(error).__name__}: {error}".splitlines()[0]}
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        answer["request_cpu_s"] = time.process_time() - started
+        answer["cpu_s"] = usage.ru_utime + usage.ru_stime
+        answer["rss_bytes"] = _peak_bytes()
+        _reply(replies, answer)
+
+
+def _peak_bytes() -> int:
+    """The child's own peak. The kernel's ru_maxrss would count the parent it was forked from."""
+    try:
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        log.debug("no /proc here: the peak is the kernel's estimate")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _compute(request: ForecastRequest) -> Forecast:
+    return forecast(
+        request.history,
+        request.weather,
+        request.horizon_slots,
+        issued_slot=request.issued_slot,
+        tz=request.tz,
+        quantiles=request.quantiles,
+        profile_wh=request.profile_wh,
+    )
+
+
+def _reply(replies: BinaryIO, message: Json) -> None:
+    replies.write(to_frame(message))
+    replies.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

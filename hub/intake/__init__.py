@@ -1,0 +1,1 @@
+"""Messages from homes: checked, stored in groups, and answered with signed receipts."""

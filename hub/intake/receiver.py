@@ -1,0 +1,239 @@
+"""Takes messages from the broker, stores what acceptance.py accepts in group commits, and answers with receipts.
+
+A receipt leaves only after the commit that makes it true. Everything refused is counted by reason and forgotten.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from hub.broker.connection import Delivery
+from hub.intake.acceptance import (
+    Acceptance,
+    AgentChain,
+    DuplicateMessage,
+    EarlyMessage,
+    IncomingMessage,
+    IntakeState,
+    IntakeVerdict,
+    OpenedMessage,
+    Rejection,
+    judge_message,
+    known_hash,
+    needs_stored_hash,
+    open_message,
+    receipt_for,
+)
+from hub.storage.contract import MemberStore, PromptStore, ReadingStore
+from hub.storage.errors import StoreError
+from hub.storage.records import AcceptedMessage, ChainHead, RefusalCount
+from protocols.consent.reduction import decode_consent
+from protocols.slots import slot_of, start_of
+from protocols.timeline import Clock
+from protocols.wire import topics
+from protocols.wire.chain import Position
+from protocols.wire.envelope import seal
+from protocols.wire.receipts import MAX_REFUSED, Receipt, encode_receipt
+from protocols.wire.refusal_reasons import RefusalReason
+
+log = logging.getLogger(__name__)
+
+MAX_GROUP: Final = 500
+GROUP_WAIT_S: Final = 0.05
+QUIET_S: Final = 0.005
+"""A group is closed early when nothing more has come for this long."""
+
+MAX_WAITING: Final = 5000
+AT_ONCE: Final = 32
+"""Messages checked before the event loop gets its turn, so that pages answer during a flood."""
+
+AGENTS_FRESH_S: Final = 10.0
+STORE_RETRY_S: Final = 1.0
+PROMPT_SLOTS: Final = 3 * 96
+
+
+class BrokerClient(Protocol):
+    """What intake asks of the broker link."""
+
+    def acknowledge(self, deliveries: Sequence[Delivery]) -> None: ...
+    def publish(self, topic: str, sealed: bytes) -> None: ...
+
+
+class IntakeStore(MemberStore, ReadingStore, PromptStore, Protocol):
+    """The slices of the store intake works on."""
+
+
+class Intake:
+    """One worker. `offer` takes deliveries in the event loop; `run` works on them until it is cancelled."""
+
+    def __init__(
+        self, store: IntakeStore, *, coop: str, key: Ed25519PrivateKey, clock: Clock, courier: BrokerClient
+    ) -> None:
+        self._store = store
+        self._coop = coop
+        self._key = key
+        self._clock = clock
+        self._courier = courier
+        self._state = IntakeState(coop)
+        self._agents_read_at = float("-inf")
+        self._waiting: deque[Delivery] = deque()
+        self._arrived = asyncio.Event()
+        self.dropped = 0
+
+    def offer(self, deliveries: Sequence[Delivery]) -> None:
+        """Queue deliveries. Beyond MAX_WAITING they are dropped: whoever sent them has no receipt and sends again."""
+        room = MAX_WAITING - len(self._waiting)
+        self._waiting.extend(deliveries[:room])
+        if len(deliveries) > room:
+            self.dropped += len(deliveries) - room
+            self._courier.acknowledge(deliveries[room:])
+        self._arrived.set()
+
+    async def run(self) -> None:
+        """Until cancelled. A store that fails for a while is tried again; nothing is receipted meanwhile."""
+        await self._reload()
+        while True:
+            await self.work_once()
+
+    async def work_once(self) -> None:
+        """Wait for messages, collect a group, store it, answer it."""
+        group = await self._collect()
+        try:
+            await self._handle(group)
+        except StoreError as error:
+            # Acknowledged to the broker but not receipted: the agents keep what was not stored and send it again.
+            log.error("intake: %s; trying again", error)
+            await asyncio.sleep(STORE_RETRY_S)
+            await self._reload_when_possible()
+        self._courier.acknowledge(group)
+
+    async def agents_changed(self) -> None:
+        """Learn of newly enrolled and revoked agents now."""
+        await self._read_agents()
+
+    async def _collect(self) -> list[Delivery]:
+        while not self._waiting:
+            self._arrived.clear()
+            await self._arrived.wait()
+        deadline = asyncio.get_running_loop().time() + GROUP_WAIT_S
+        seen = 0
+        while seen < len(self._waiting) < MAX_GROUP and asyncio.get_running_loop().time() < deadline:
+            seen = len(self._waiting)
+            await asyncio.sleep(QUIET_S)
+        return [self._waiting.popleft() for _ in range(min(MAX_GROUP, len(self._waiting)))]
+
+    async def _handle(self, group: Sequence[Delivery]) -> None:
+        now_s = self._clock.now()
+        await self._look_up(group, now_s=now_s)
+        verdicts: list[IntakeVerdict] = []
+        for done, delivery in enumerate(group, start=1):
+            verdicts.extend(await self._check(delivery, now_s=now_s))
+            if done % AT_ONCE == 0:
+                await asyncio.sleep(0)
+        accepted = [verdict.message for verdict in verdicts if isinstance(verdict, Acceptance)]
+        refusals = _counted(verdicts, at=int(now_s))
+        # If power fails before this returns, no receipt was sent: every agent still has its messages.
+        await asyncio.gather(
+            *([self._store.store_messages(accepted)] if accepted else []),
+            *([self._store.count_refusals(refusals)] if refusals else []),
+        )
+        await self._answer(verdicts, accepted)
+
+    async def _check(self, delivery: Delivery, *, now_s: float) -> tuple[IntakeVerdict, ...]:
+        incoming = IncomingMessage(delivery.topic, delivery.payload, int(now_s))
+        opened = open_message(incoming, self._state)
+        if isinstance(opened, Rejection):
+            return (opened,)
+        return judge_message(opened, self._state, held_hash=await self._held_hash(opened), now_s=now_s)
+
+    async def _held_hash(self, opened: OpenedMessage) -> bytes | None:
+        if needs_stored_hash(opened, self._state):
+            header = opened.header
+            return await self._store.message_hash(opened.agent, epoch=header.epoch, seq=header.seq)
+        return known_hash(opened, self._state)
+
+    async def _answer(self, verdicts: Sequence[IntakeVerdict], accepted: Sequence[AcceptedMessage]) -> None:
+        asked = {(message.agent, message.epoch) for message in accepted}
+        asked |= {(v.agent, v.epoch) for v in verdicts if isinstance(v, DuplicateMessage | EarlyMessage)}
+        # At most one answer per agent and group to whatever was refused, so that a flood is not doubled.
+        asked |= {v.agent: v.answer_epoch for v in verdicts if isinstance(v, Rejection) and v.answer_epoch}.items()
+        for agent, epoch in sorted(asked):
+            receipt = await self._receipt(agent, epoch)
+            topic = topics.downlink_topic(self._coop, agent, kind="receipt")
+            self._courier.publish(topic, seal(self._key, topic, encode_receipt(receipt)))
+
+    async def _receipt(self, agent: str, epoch: int) -> Receipt:
+        chain, stored_at = self._state.chains[agent], int(self._clock.now())
+        if epoch < chain.position.epoch:
+            head = await self._store.epoch_head(agent, epoch=epoch)
+            if head is not None:
+                return Receipt(agent, epoch, head.seq, head.hash, (), stored_at, ())
+        return receipt_for(agent, chain, epoch=epoch, stored_at=stored_at)
+
+    async def _look_up(self, group: Sequence[Delivery], *, now_s: float) -> None:
+        """Read what the checks of this group may need: agents that changed, prompts that were answered."""
+        if asyncio.get_running_loop().time() - self._agents_read_at > AGENTS_FRESH_S:
+            await self._read_agents()
+        if any(delivery.topic.endswith("/up/answer") for delivery in group):
+            now_slot = slot_of(now_s)
+            prompts = await self._store.prompts(home=None, issued=range(now_slot - PROMPT_SLOTS, now_slot + 2))
+            self._state.prompts = {p.id: (p.home, start_of(p.answer_by_slot + 1)) for p in prompts}
+
+    async def _reload_when_possible(self) -> None:
+        try:
+            await self._reload()
+        except StoreError as error:
+            # The old state may be ahead of the store; an empty one refuses until the next look at the agents.
+            self._state = IntakeState(self._coop)
+            self._agents_read_at = float("-inf")
+            log.error("intake: %s", error)
+
+    async def _reload(self) -> None:
+        self._state = IntakeState(self._coop)
+        await self._read_agents()
+
+    async def _read_agents(self) -> None:
+        """Bring the state up to date with the store; what was already known of an agent's chain stays."""
+        agents = await self._store.agents()
+        fresh = [agent for agent in agents if agent.id not in self._state.chains]
+        if fresh:
+            heads = await self._store.chain_heads()
+            refused = await self._store.refused_numbers(newest=MAX_REFUSED)
+            for home, (_, document) in (await self._store.consents()).items():
+                if home not in self._state.consents:
+                    self._state.consents[home] = decode_consent(document)
+        for agent in fresh:
+            chain = AgentChain(agent.home_id, Ed25519PublicKey.from_public_bytes(agent.public_key))
+            _continue_from(chain, heads.get(agent.id))
+            for row in refused:
+                if row.agent == agent.id:
+                    chain.refused.append((row.epoch, row.seq, RefusalReason(row.reason)))
+            self._state.chains.setdefault(agent.id, chain)
+        for agent in agents:
+            self._state.chains[agent.id].is_revoked = agent.revoked_at is not None
+        self._agents_read_at = asyncio.get_running_loop().time()
+
+
+def _continue_from(chain: AgentChain, head: ChainHead | None) -> None:
+    if head is not None:
+        chain.position = Position(head.epoch, head.seq, head.hash)
+        chain.recent[(head.epoch, head.seq)] = head.hash
+
+
+def _counted(verdicts: Sequence[IntakeVerdict], *, at: int) -> list[RefusalCount]:
+    """One count per agent and reason with its newest detail."""
+    counts: dict[tuple[str, str], RefusalCount] = {}
+    for verdict in verdicts:
+        if isinstance(verdict, Rejection):
+            agent, reason, detail = verdict.agent, verdict.reason.value, verdict.detail
+        elif isinstance(verdict, Acceptance) and verdict.message.refused is not None:
+            agent, reason, detail = verdict.message.agent, verdict.message.refused, verdict.detail
+        else:
+            continue
+        before = counts.get((agent, reason))
+        counts[(agent, reason)] = RefusalCount(agent, reason, (before.count if before else 0) + 1, at, detail)
+    return list(counts.values())

@@ -1,0 +1,214 @@
+"""Books the co-op's funds: a month's fees, a year's surplus, grants. One transaction each, differences only, signed.
+
+hub.core.ledger.fund_entries decides what is booked for a plan the members have voted; the plan and what it was applied
+to are kept in the run's record.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+import numpy as np
+
+from hub.books.days import TRIES, SettlementStores, chained, run_key_of
+from hub.books.signing import as_attestation, as_row, attestation_head, root_row, sign_older_runs
+from hub.core.ledger.attestations import Attestation, Head
+from hub.core.ledger.entries import Entry, read_entry
+from hub.core.ledger.fund_entries import (
+    FEE_LINE,
+    GRANT_LINE,
+    REFUND_LINE,
+    SOLIDARITY,
+    YEAR_LINE,
+    FeeScale,
+    SurplusShares,
+    TargetLines,
+    YearTally,
+    fund_entries,
+    target_fees,
+    target_grants,
+    target_year_split,
+)
+from hub.core.ledger.run_calendar import days_of, month_name
+from hub.core.ledger.signed_document import Signer, canonical_bytes
+from hub.storage.errors import StoreConflictError
+from hub.storage.records import RunRow
+from protocols.slots import slots_of_day
+
+FEES_KIND: Final = "fund:fees"
+YEAR_KIND: Final = "fund:year-end"
+GRANT_KIND: Final = "fund:grant"
+RECORD_TAG: Final = b"commonwatt fund record v1\n"
+PLAN_TAG: Final = b"commonwatt fund plan v1\n"
+
+MakeAttestation = Callable[[Head], Attestation]
+"""Signs a word after a head of the chain."""
+
+
+@dataclass(frozen=True, slots=True)
+class FundPlan:
+    """What is to be booked on a day: the voted plan, what it is applied to, and what the books should hold for it."""
+
+    kind: str
+    day: date
+    lines: tuple[str, ...]
+    plan: Mapping[str, object]
+    inputs: Mapping[str, object]
+    target: TargetLines
+
+
+@dataclass(frozen=True, slots=True)
+class FundResult:
+    """A fund's run. `entries` are those it booked, or in a preview would book; none where the books stand so."""
+
+    kind: str
+    day: str
+    run_key: str
+    entries: tuple[Entry, ...]
+
+
+async def plan_fees(store: SettlementStores, *, month: date, scale: FeeScale, decided: str) -> FundPlan:
+    """The fees of all who were members on any day of the month. Raises: Refusal."""
+    tz, days = (await store.coop()).tz, days_of(month)
+    slots = range(slots_of_day(days[0], tz).start, slots_of_day(days[-1], tz).stop)
+    ids, present = await store.settlement_members(slots=slots)
+    members = [ids[column] for column in np.flatnonzero(present.any(axis=0))]
+    plan = {
+        "decided": decided,
+        "steps_nano": dict(scale.steps_nano),
+        "usual": scale.usual,
+        "chosen": dict(scale.chosen),
+    }
+    wanted = target_fees(scale, members)
+    inputs = {"month": month_name(month), "members": members}
+    return FundPlan(FEES_KIND, days[-1], (FEE_LINE,), plan, inputs, wanted)
+
+
+async def plan_year(store: SettlementStores, *, year: int, shares: SurplusShares, decided: str) -> FundPlan:
+    """The year's surplus as it is booked now. Raises: Refusal."""
+    tally, first = YearTally(), date(year, 1, 1)
+    for day in (first + timedelta(days=n) for n in range((date(year, 12, 31) - first).days + 1)):
+        for row in await store.entries_of_day(day.isoformat()):
+            tally.add(read_entry(row.canonical))
+    books = tally.books()
+    plan = {
+        "decided": decided,
+        "reserve_ppm": shares.reserve_ppm,
+        "solidarity_ppm": shares.solidarity_ppm,
+        "patronage_ppm": shares.patronage_ppm,
+        "buy_weight": shares.buy_weight,
+        "sell_weight": shares.sell_weight,
+    }
+    inputs = {
+        "year": year,
+        "margin_nano": books.margin_nano,
+        "fees_nano": books.fees_nano,
+        "bought_wh": dict(books.bought_wh),
+        "sold_wh": dict(books.sold_wh),
+    }
+    lines = (YEAR_LINE, REFUND_LINE)
+    return FundPlan(YEAR_KIND, date(year, 12, 31), lines, plan, inputs, target_year_split(books, shares))
+
+
+async def plan_grants(store: SettlementStores, *, day: date, grants_nano: Mapping[str, int], decided: str) -> FundPlan:
+    """The day's grants out of the solidarity fund, in place of those booked on that day before. Raises: Refusal."""
+    fund = 0
+    for run in await store.fund_runs(kinds=(YEAR_KIND, GRANT_KIND)):
+        for row in await store.entries_of_run(run.run_key):
+            for posting in read_entry(row.canonical).postings:
+                if posting.account == SOLIDARITY and (row.day, posting.line) != (day.isoformat(), GRANT_LINE):
+                    fund += posting.amount
+    members = [member.id for member in await store.members()]
+    wanted = target_grants(grants_nano, fund_nano=fund, members=members)
+    plan = {"decided": decided, "grants_nano": dict(grants_nano)}
+    return FundPlan(GRANT_KIND, day, (GRANT_LINE,), plan, {"day": day.isoformat()}, wanted)
+
+
+async def preview_fund(store: SettlementStores, plan: FundPlan) -> FundResult:
+    """What booking the plan would add now; nothing is written."""
+    rows = await store.entries_of_day(plan.day.isoformat())
+    return _entries(plan, [read_entry(row.canonical) for row in rows], run_key="preview")
+
+
+async def book_fund(store: SettlementStores, plan: FundPlan, *, made_at: int, key: Signer) -> FundResult:
+    """Book what the plan changes. If power fails before the commit nothing is booked; the same again books nothing."""
+    coop = await store.coop()
+    await sign_older_runs(store, coop=coop.id, key=key)
+    for attempt in range(TRIES):
+        try:
+            head = await attestation_head(store)
+            return await book_after(store, plan, head=head, made_at=made_at, key=key)
+        except StoreConflictError:
+            if attempt == TRIES - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+async def book_after(
+    store: SettlementStores,
+    plan: FundPlan,
+    *,
+    head: Head,
+    made_at: int,
+    key: Signer,
+    say: MakeAttestation | None = None,
+) -> FundResult:
+    """Book what the plan changes and sign it after this head, together with a word that is to stand with it or not at
+    all. If power fails before the commit there is neither. Raises: StoreConflictError: read the head and try again.
+    """
+    coop, day = await store.coop(), plan.day.isoformat()
+    ledger = await store.ledger_head()
+    rows = await store.entries_of_day(day)
+    before = [run for run in await store.fund_runs(days=(day, day)) if run.kind == plan.kind]
+    rule = hashlib.sha256(PLAN_TAG + canonical_bytes(plan.plan)).hexdigest()
+    digest = hashlib.sha256(canonical_bytes(plan.inputs)).hexdigest()
+    if before and (before[-1].rule_hash, before[-1].input_digest) == (rule, digest):
+        if say is not None:
+            await store.attest([as_row(say(head))])
+        return FundResult(plan.kind, day, before[-1].run_key, ())
+    run_key = run_key_of(coop, day, kind=plan.kind, rule_hash=rule, digest=digest)
+    if run_key in {run.run_key for run in before}:
+        after = before[-1].run_key
+        run_key = run_key_of(coop, day, kind=plan.kind, rule_hash=rule, digest=digest, after=after)
+    result = _entries(plan, [read_entry(row.canonical) for row in rows], run_key=run_key)
+    entries = chained(result.entries, head=ledger)
+    record = _record(plan)
+    run = RunRow(
+        run_key=run_key,
+        kind=plan.kind,
+        day=day,
+        rule_hash=rule,
+        input_digest=digest,
+        result_hash=hashlib.sha256(record).hexdigest(),
+        state="complete",
+        allocation=record,
+        made_at=made_at,
+        entries=len(entries),
+    )
+    leaves = [row.canonical for row in (*rows, *entries)]
+    ledger = (entries[-1].position, entries[-1].hash) if entries else ledger
+    looks = await store.last_access_line()
+    root = root_row(run, leaves=leaves, ledger=ledger, looks=looks, coop=coop.id, head=head, key=key)
+    words = [] if say is None else [as_row(say(as_attestation(root).head))]
+    was_new = await store.book_run(run, entries=entries, attestations=[root, *words])
+    if words and not was_new:
+        raise StoreConflictError(f"{plan.kind} of {day} was booked at the same moment")
+    return result if was_new else FundResult(plan.kind, day, run_key, ())
+
+
+def _entries(plan: FundPlan, booked: Sequence[Entry], *, run_key: str) -> FundResult:
+    day, cites = plan.day.isoformat(), hashlib.sha256(_record(plan)).hexdigest()
+    entries = fund_entries(plan.target, booked, lines=plan.lines, day=day, run=run_key, cites=cites)
+    return FundResult(plan.kind, day, run_key, entries)
+
+
+def _record(plan: FundPlan) -> bytes:
+    """The plan, what it was applied to and what came of it, as the bytes the entries cite."""
+    amounts = {
+        member: [[line, account, amount] for (line, account), amount in sorted(lines.items())]
+        for member, lines in plan.target.items()
+    }
+    document = {"kind": plan.kind, "day": plan.day.isoformat(), "plan": plan.plan, "inputs": plan.inputs}
+    return RECORD_TAG + canonical_bytes(document | {"amounts": amounts})

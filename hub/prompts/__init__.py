@@ -1,0 +1,1 @@
+"""Prompts to members: planned by a job and delivered, signed, to their homes."""

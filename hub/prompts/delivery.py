@@ -1,0 +1,53 @@
+"""What the hub sends to homes by itself: prompts, signed for the agent's own topic. Receipts are intake's."""
+
+from typing import Protocol
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from hub.storage.contract import MemberStore
+from hub.storage.records import PromptRow
+from protocols.slots import start_of
+from protocols.wire import topics
+from protocols.wire.envelope import seal
+from protocols.wire.messages import PromptNotice, encode_prompt
+
+
+class Publisher(Protocol):
+    """What this needs of the broker link."""
+
+    def publish(self, topic: str, sealed: bytes) -> None: ...
+
+
+class PromptSender:
+    """Brings prompts to the agents of their homes. Pages show them anyway: a home without an agent misses nothing."""
+
+    def __init__(self, members: MemberStore, *, coop: str, key: Ed25519PrivateKey, link: Publisher) -> None:
+        self._members = members
+        self._coop = coop
+        self._key = key
+        self._link = link
+
+    async def send(self, prompt: PromptRow) -> bool:
+        """Hand a prompt to the broker; False when its home has no agent now."""
+        agents = await self._members.agents()
+        agent = next((a.id for a in agents if a.home_id == prompt.home and a.revoked_at is None), None)
+        if agent is None:
+            return False
+        topic = topics.downlink_topic(self._coop, agent, kind="prompt")
+        self._link.publish(topic, seal(self._key, topic, encode_prompt(notice_of(prompt))))
+        return True
+
+
+def notice_of(prompt: PromptRow) -> PromptNotice:
+    """A stored prompt in the form agents are sent: typed values only."""
+    return PromptNotice(
+        prompt_id=prompt.id,
+        appliance=prompt.appliance,
+        usual_first_slot=prompt.usual_slot,
+        usual_last_slot=prompt.usual_slot + prompt.duration_slots - 1,
+        proposed_first_slot=prompt.proposed_slot,
+        proposed_last_slot=prompt.proposed_slot + prompt.duration_slots - 1,
+        energy_wh=prompt.energy_wh,
+        reasons=prompt.reasons,
+        answer_by=start_of(prompt.answer_by_slot + 1),
+    )

@@ -1,0 +1,1 @@
+"""Findings on readings: looked for, kept, and decided by the board."""

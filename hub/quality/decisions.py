@@ -1,0 +1,114 @@
+"""The board's decision on a finding: who may make it and which, checked against what stands, then kept."""
+
+from typing import Final, Literal
+
+from hub.books.days import SettlementStores, read_rule
+from hub.core.ledger.objections import REASON_CHARS_MAX, clean_reason, may_decide
+from hub.core.quality.decisions import open_verdicts
+from hub.core.quality.settlement_check import QualityVerdict
+from hub.storage.finding_records import FindingRow
+from hub.storage.records import Access, Member
+
+Problem = Literal["not_board", "reason", "unknown", "own", "closed", "verdict", "meanwhile"]
+
+SENTENCES: Final[dict[Problem, str]] = {
+    "not_board": "only a member of the board decides",
+    "reason": f"give a reason in 1 to {REASON_CHARS_MAX} characters",
+    "unknown": "there is no such finding",
+    "own": "another board member decides on a finding of your own home",
+    "closed": "this finding is closed: readings that came later put it right",
+    "verdict": "this cannot be decided on it; `findings` lists what can",
+    "meanwhile": "somebody else has decided meanwhile; look again",
+}
+
+
+class DecisionError(Exception):
+    """The decision does not count; nothing was changed."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(SENTENCES[problem])
+        self.problem: Problem = problem
+
+
+def board_access(member: str) -> Access:
+    """A board member's look at findings."""
+    return Access(actor=member, role="board", purpose="settle.share", reason="findings")
+
+
+async def decide_finding(
+    store: SettlementStores,
+    number: int,
+    *,
+    member: Member,
+    verdict: str,
+    reason: str,
+    at: int,
+    after: int | None = None,
+) -> FindingRow:
+    """Add the decision and return the finding as it is then. `after` is the last decision that was seen, 0 for none.
+
+    The look at the finding is logged. Raises: DecisionError.
+    """
+    if not member.is_board:
+        raise DecisionError("not_board")
+    words = clean_reason(reason)
+    if words is None:
+        raise DecisionError("reason")
+    row = await one_finding(store, number, access=board_access(member.id))
+    holder = {home.id: home.member_id for home in await store.homes()}[row.found.home]
+    if not may_decide(holder, member.id, is_board=member.is_board):
+        raise DecisionError("own")
+    if verdict not in await verdicts_of(store, row):
+        raise DecisionError("closed" if row.closed is not None else "verdict")
+    seen = last_decision(row) if after is None else after
+    problem = await store.decide_finding(
+        row.id, board_member=member.id, verdict=verdict, reason=words, at=at, after=seen
+    )
+    if problem is not None:
+        raise DecisionError("meanwhile" if problem == "decided meanwhile" else "closed")
+    return await one_finding(store, number, access=board_access(member.id))
+
+
+async def one_finding(store: SettlementStores, number: int, *, access: Access) -> FindingRow:
+    """The finding of this number. Raises: DecisionError."""
+    found = await store.findings(access=access, number=number)
+    if len(found) != 1:
+        raise DecisionError("unknown")
+    return found[0]
+
+
+async def verdicts_of(store: SettlementStores, row: FindingRow) -> tuple[QualityVerdict, ...]:
+    """What may be decided on it now; a decided one may be decided anew, a closed one that nobody decided on not.
+
+    What was decided counts also when the finding is closed since, so it must be possible to take it back.
+    """
+    if row.closed is not None and not row.decisions:
+        return ()
+    rule = read_rule((await store.rule_on(row.day))[1])
+    return open_verdicts(row.found.code, row.found.measure, has_estimates=rule.estimate.method != "none")
+
+
+def last_decision(row: FindingRow) -> int:
+    """The number of the decision that stands, 0 where there is none."""
+    return row.decisions[-1].id if row.decisions else 0
+
+
+class FindingService:
+    """The board's pages' way to findings: what may be decided on each, and the decision itself."""
+
+    def __init__(self, store: SettlementStores) -> None:
+        self._store = store
+
+    async def verdicts(self, row: FindingRow) -> tuple[str, ...]:
+        """What may be decided on it now."""
+        return await verdicts_of(self._store, row)
+
+    async def decide(
+        self, number: int, *, member: Member, verdict: str, reason: str, at: int, after: int
+    ) -> str | None:
+        """Keep the decision; returns None on success, else which of SENTENCES says why not."""
+        try:
+            await decide_finding(self._store, number, member=member, verdict=verdict, reason=reason, at=at, after=after)
+        except DecisionError as refused:
+            return refused.problem
+        return None

@@ -1,0 +1,170 @@
+"""What is wrong with the readings of a local day, looked for and kept: new findings added, those gone by closed.
+
+Grid readings are looked at for every home, as the contract allows; what panels and batteries did only where the home
+lets the neighbourhood's sums be made of it by the quarter hour. Each look is logged; nothing is held or booked here.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final, Protocol
+
+import numpy as np
+
+from hub.books.days import SettlementStores, read_rule
+from hub.books.settled_readings import readings_of
+from hub.core.consented_homes import homes_allowing
+from hub.core.quality.home_checks import SETTLED, Finding, HomeSlots, find_all, find_missing
+from hub.core.quality.neighbour_checks import find_clock_shifts, find_odd_yields
+from hub.core.quality.settlement_check import SuspectSlots, find_suspect_slots
+from hub.core.settlement.prepared_readings import Readings, membership
+from hub.storage.finding_records import NewFinding
+from hub.storage.records import Access, HomeSeries
+from protocols.quantities import Mark, Measure
+from protocols.slots import Slot, format_slot, slots_of_day
+
+GRID_ACCESS: Final = Access(actor="job:quality", role="job", purpose="settle.share")
+HOOD_ACCESS: Final = Access(actor="job:quality", role="job", purpose="forecast.hood")
+LOOK_BACK_DAYS: Final = 13
+SUNDAY: Final = 6
+CLOSING: Final = "readings have arrived since, and it holds no longer"
+
+NameplateLimits = Mapping[str, Mapping[Measure, int]]
+"""By home, what its panels or turbine can do at most, in W."""
+Coordinates = tuple[float, float] | None
+"""Latitude and longitude in degrees; without it the sun is not asked."""
+
+
+class QualityCheck(Protocol):
+    """Looks at closed days and keeps what it finds; returns how many days had something new to look at."""
+
+    async def __call__(self, store: SettlementStores, days: Sequence[date], *, at: int) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class DayCheck:
+    """What was found on a local day, by home, slot and code; one look covers messages up to `message_position`."""
+
+    day: date
+    found: tuple[Finding, ...]
+    message_position: int
+
+
+async def check_days_quality(
+    store: SettlementStores, days: Sequence[date], *, place_deg: Coordinates, plates: NameplateLimits, at: int
+) -> int:
+    """Look at those of these days, in order, that have messages newer than the last look; returns how many.
+
+    What is held follows from the readings alone, so a look that is late or lost changes no settlement.
+    """
+    if not days:
+        return 0
+    tz, ends = (await store.coop()).tz, (days[0].isoformat(), days[-1].isoformat())
+    whole = range(slots_of_day(days[0], tz).start, slots_of_day(days[-1], tz).stop)
+    newest = await store.newest_messages(slots=whole)
+    looked = await store.looked_through(days=ends)
+    count = 0
+    for day in days:
+        position = max((newest.get(slot, 0) for slot in slots_of_day(day, tz)), default=0)
+        if position > looked.get(day.isoformat(), -1):
+            await store_day_check(
+                store, await check_day_quality(store, day=day, place_deg=place_deg, plates=plates), at=at
+            )
+            count += 1
+    return count
+
+
+async def store_day_check(store: SettlementStores, look: DayCheck, *, at: int) -> None:
+    """Keep what was found on the day; what was found before and is not now is closed."""
+    found = [
+        NewFinding(
+            each.home, each.code, each.measure, each.first_slot, each.slots, each.severity, each.numbers, each.sentence
+        )
+        for each in look.found
+    ]
+    name = look.day.isoformat()
+    await store.put_findings(name, found, closing=CLOSING, at=at, message_position=look.message_position)
+
+
+async def check_day_quality(
+    store: SettlementStores, *, day: date, place_deg: Coordinates, plates: NameplateLimits
+) -> DayCheck:
+    """Everything found on the local day; on a Sunday also how homes stand among their neighbours over two weeks."""
+    tz = (await store.coop()).tz
+    slots = slots_of_day(day, tz)
+    rule = read_rule((await store.rule_on(day.isoformat()))[1])
+    inputs = await store.settlement_inputs(slots=slots, access=GRID_ACCESS)
+    readings = readings_of(inputs)
+    home_of = {home.member_id: home.id for home in await store.homes()}
+    doubts = find_suspect_slots(readings, connection_w=rule.connection_w)
+    found = [_doubt_finding(doubt, home_of[doubt.member]) for doubt in doubts]
+    for member in _members_with_gaps(readings):
+        home = home_of[member]
+        grid = await store.home_series(home, SETTLED, slots=slots, access=GRID_ACCESS)
+        found += find_missing(_home_slots(home, grid, {}, worst=Mark.MEASURED))
+    consents = await store.consents()
+    for home, measures in _allowed(consents, slots.start).items():
+        series = await store.home_series(home, SETTLED, slots=slots, access=GRID_ACCESS)
+        series |= await store.home_series(home, measures, slots=slots, access=HOOD_ACCESS)
+        known = _home_slots(home, series, plates.get(home, {}), worst=Mark.DERIVED)
+        found += [each for each in find_all(known, place_deg=place_deg) if each.code != "gap"]
+    if day.weekday() == SUNDAY and plates:
+        first = slots_of_day(day - timedelta(days=LOOK_BACK_DAYS), tz).start
+        found += await _among_neighbours(store, consents, range(first, slots.stop), plates=plates)
+    found.sort(key=lambda each: (each.home, each.first_slot, each.code, each.measure or 0))
+    return DayCheck(day, tuple(found), inputs.message_position)
+
+
+async def _among_neighbours(
+    store: SettlementStores, consents: Mapping[str, tuple[int, bytes]], slots: range, *, plates: NameplateLimits
+) -> list[Finding]:
+    sun = Measure.PV_PRODUCTION
+    homes = {}
+    for home, measures in _allowed(consents, slots.start).items():
+        if sun in measures and sun in plates.get(home, {}):
+            series = await store.home_series(home, [sun], slots=slots, access=HOOD_ACCESS)
+            homes[home] = _home_slots(home, series, plates[home], worst=Mark.DERIVED)
+    homes = {home: known for home, known in homes.items() if sun in known.energy_wh}
+    return [*find_odd_yields(homes), *find_clock_shifts(homes)]
+
+
+def _allowed(consents: Mapping[str, tuple[int, bytes]], slot: Slot) -> dict[str, list[Measure]]:
+    """By home, the measures beside the grid's that it lets the neighbourhood's sums be made of."""
+    allowed: dict[str, list[Measure]] = {}
+    for measure in Measure:
+        if measure not in SETTLED:
+            for home in homes_allowing(consents, HOOD_ACCESS.purpose, slot=slot, measure=measure):
+                allowed.setdefault(home, []).append(measure)
+    return dict(sorted(allowed.items()))
+
+
+def _members_with_gaps(readings: Readings) -> list[str]:
+    gaps = membership(readings) & ((readings.surplus_wh < 0) | (readings.demand_wh < 0))
+    return [readings.members[column] for column in np.flatnonzero(gaps.any(axis=0)).tolist()]
+
+
+def _home_slots(
+    home: str, series: Mapping[Measure, HomeSeries], plates: Mapping[Measure, int], *, worst: Mark
+) -> HomeSlots:
+    """The grid always; of the others what the home has: a measure without any value is a device it has not."""
+    known = {
+        measure: np.where(each.mark <= worst, each.energy_wh, -1)
+        for measure, each in series.items()
+        if measure in SETTLED or (each.energy_wh >= 0).any()
+    }
+    gaps = {measure: series[measure].gap for measure in known}
+    first_slot = next(iter(series.values())).first_slot
+    return HomeSlots(home, first_slot, known, gaps, {m: w for m, w in plates.items() if m in known})
+
+
+def _doubt_finding(doubt: SuspectSlots, home: str) -> Finding:
+    """A doubt in words. It holds the credits of its slots."""
+    numbers, label = dict(doubt.numbers), "" if doubt.measure is None else doubt.measure.label
+    sentence = {
+        "frozen": "The grid meter stood still in both directions all day",
+        "frozen_value": f"What was {label} is {numbers.get('energy_wh')} Wh in each of {doubt.slots} quarter hours",
+        "impossible": f"{numbers.get('energy_wh')} Wh {label} in a quarter hour is more than the"
+        f" {numbers.get('most_wh')} Wh a connection carries",
+    }[doubt.code]
+    words = f"{sentence} from {format_slot(doubt.first_slot)} on."
+    return Finding(doubt.code, home, doubt.measure, doubt.first_slot, doubt.slots, doubt.numbers, words, "hold")

@@ -1,0 +1,1 @@
+"""Members' statements, put together from the books."""

@@ -1,0 +1,255 @@
+"""Members' statements from the hub's own books: which runs a month's statement stands by, its files, what came since.
+
+The numbers are hub.core's alone. A month's statement stands by its newest published run; before there is one, by what
+is booked now, which is shown and not billed.
+"""
+
+import asyncio
+import hmac
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final, Protocol, cast
+
+import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from hub.books.days import SettlementStores, read_rule
+from hub.books.runs import first_day, marked_days, month_runs
+from hub.books.settled_readings import windows_of
+from hub.core.ledger.attestations import DAY_ROOT, document_digest, read_attestation
+from hub.core.ledger.merkle import build_tree
+from hub.core.ledger.month_runs import PUBLISHED, MonthRun
+from hub.core.ledger.run_calendar import DAILY, days_of, month_name
+from hub.core.ledger.signed_document import Document, sign_document
+from hub.core.payments.bills import Bill
+from hub.core.payments.payable import payable_amounts
+from hub.core.settlement.allocation_record import read_record
+from hub.core.settlement.prepared_readings import MISSING_WH, Readings
+from hub.core.settlement.slot_marks import SlotMarks
+from hub.core.statements.document import StatementFiles, Table, own_readings, state_month
+from hub.core.statements.month import CoopName, RunNote, SettledDay, StatedDay, StatementMonth, gather_month, state_day
+from hub.money.bills import billed_runs
+from hub.storage.contract import AccessLog, ObjectionStore
+from hub.storage.records import Access, AttestationRow, EntryRow, Home, Member, RunRow
+from protocols.errors import RequestError
+from protocols.quantities import Mark, Measure
+from protocols.slots import format_slot, slot_of, slots_of_day
+
+DESK_ACCESS: Final = Access(actor="job:statement", role="job", purpose="settle.share")
+SALT_TAG: Final = b"commonwatt pool series salt v1\n"
+GRID: Final = (Measure.GRID_EXPORT, Measure.GRID_IMPORT)
+KEPT_CELLS: Final = 1_000_000
+NEXT_RUN: Final = "a newer run that is not published yet"
+
+
+class StatementStores(SettlementStores, AccessLog, ObjectionStore, Protocol):
+    """The slices a statement reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatementEdition:
+    """What a statement stands by: each day's run, and the ledger up to a position. Unpublished, it counts as run D."""
+
+    month_run: str
+    kind: str
+    runs: Mapping[str, str]
+    ledger_position: int | None
+    made_at: int
+
+
+class StatementService:
+    """Makes statements, one at a time; the days behind them are kept, up to KEPT_CELLS slots of members."""
+
+    def __init__(self, store: StatementStores, *, key: Ed25519PrivateKey) -> None:
+        self._store, self._key = store, key
+        self._hub_key = key.public_key().public_bytes_raw().hex()
+        self._kept: OrderedDict[tuple[str, str, int], StatedDay] = OrderedDict()
+        self._one = asyncio.Lock()
+
+    async def state(self, member: Member, home: Home, *, month: date, access: Access) -> StatementFiles | None:
+        """The member's month, or None where nothing of it is settled for this member.
+
+        The member's own readings are read with `access`; the neighbours' part is logged as the desk's own look.
+        Raises: RequestError.
+        """
+        async with self._one:
+            stated: Document | None = None
+            bills: dict[str, Bill] = {}
+            billed = {each.month_run: each.documents for each in await billed_runs(self._store, month)}
+            # Each statement names the hash of the one before, made anew from what it stood by: books only ever grow.
+            for edition in await self._editions(month):
+                whole = await self._month(month, edition)
+                if not takes_part(whole, member.id):
+                    continue
+                bills |= billed.get(edition.month_run, {}).get(member.id, {})
+                at = format_slot(slot_of(edition.made_at))
+                out = [bills[side] for side in sorted(bills)]
+                stated = await asyncio.to_thread(
+                    state_month, whole, member.id, name=member.name, made_at=at, bills=out, last=stated
+                )
+            if stated is None:
+                return None
+            marks = [day.source.settled.marks[member.id] for day in whole.days if member.id in day.source.settled.marks]
+            readings = await self._readings(member, home, month=month, stated=stated, marks=marks, access=access)
+            pool = {"days": [day.pool.for_members() for day in whole.days]}
+            rows = await self._store.objections(member=member.id)
+            open_ = [row for row in rows if row.verdict is None and row.month == stated["month"]]
+            payment = payable_amounts(stated, [(row.day, row.line, row.due_at) for row in open_])
+            signed = {**sign_document(stated, self._key), "payment": sign_document(payment, self._key)}
+            return StatementFiles(signed, readings, pool, await self._later(edition), self._hub_key)
+
+    async def _editions(self, month: date) -> tuple[StatementEdition, ...]:
+        """The month's published runs in their order; without one, what is booked now; nothing where that is nothing."""
+        name = month_name(month)
+        runs = [run for run in await month_runs(self._store) if run.month == name and run.state == PUBLISHED]
+        if runs:
+            return tuple(_published(run) for run in runs)
+        standing = {run.day: run for run in await self._store.runs(days=_ends(month), allocations=False)}
+        if not standing:
+            return ()
+        made_at = max(run.made_at for run in standing.values())
+        return (StatementEdition("", DAILY, {day: run.run_key for day, run in standing.items()}, None, made_at),)
+
+    async def _month(self, month: date, edition: StatementEdition) -> StatementMonth:
+        coop = await self._store.coop()
+        named = CoopName(coop.id, coop.name, coop.tz, coop.currency)
+        entries: dict[str, list[EntryRow]] = defaultdict(list)
+        for row in await self._store.entries_of_days(days=_ends(month)):
+            if edition.ledger_position is None or row.position <= edition.ledger_position:
+                entries[row.day].append(row)
+        rules = {rule: canonical for _, rule, canonical in await self._store.journal_rules()}
+        days = [
+            await self._day(named, day, edition=edition, booked=entries[day], rules=rules)
+            for day in sorted(edition.runs)
+        ]
+        began = await self._began(edition)
+        left = [day for day in days_of(month) if day.isoformat() not in edition.runs]
+        before = [day.isoformat() for day in left if began is not None and day < began]
+        missing = [day.isoformat() for day in left if day.isoformat() not in before]
+        return gather_month(named, month_name(month), days=days, missing=missing, before=before)
+
+    async def _began(self, edition: StatementEdition) -> date | None:
+        """What the books begin with. What is published stays, whatever older batch arrives: it begins with itself."""
+        return date.fromisoformat(min(edition.runs)) if edition.month_run else await first_day(self._store)
+
+    async def _day(
+        self,
+        coop: CoopName,
+        day: str,
+        *,
+        edition: StatementEdition,
+        booked: Sequence[EntryRow],
+        rules: Mapping[str, bytes],
+    ) -> StatedDay:
+        """The day as the edition has it, from what is kept where it is the same."""
+        place = (f"{edition.kind} {day}", edition.runs[day], len(booked))
+        if place not in self._kept:
+            rows = await self._store.runs(days=(day, day))
+            run = next(run for run in rows if run.run_key == edition.runs[day])
+            slots = slots_of_day(date.fromisoformat(day), coop.tz)
+            members, present = await self._store.settlement_members(slots=slots)
+            attested = await self._store.attestations((DAY_ROOT,), subjects=(day, day))
+            await self._log_look(slots)
+            windows = windows_of(members, present, slots)
+            salt = pool_salt(self._key, run.run_key)
+            try:
+                source = await asyncio.to_thread(
+                    _settled_day, run, rules[run.rule_hash],
+                    kind=edition.kind, booked=booked, attested=attested, windows=windows, salt=salt,
+                )  # fmt: skip
+                self._kept[place] = await asyncio.to_thread(state_day, coop, source, key=self._key)
+            except ValueError as error:
+                raise RequestError(f"{day}: {error}; run `commonwatt-hub verify`") from None
+        self._kept.move_to_end(place)
+        stated = self._kept[place]
+        cells = sum(each.source.settled.surplus_wh.size for each in self._kept.values())
+        while cells > KEPT_CELLS and len(self._kept) > 1:
+            _, left = self._kept.popitem(last=False)
+            cells -= left.source.settled.surplus_wh.size
+        return stated
+
+    async def _log_look(self, slots: range) -> None:
+        """A day's record holds every home's values, so the look at it stands in every home's log (I12)."""
+        homes = [home.id for home in await self._store.homes()]
+        fields = ", ".join(sorted(measure.code for measure in GRID))
+        await self._store.log_access(DESK_ACCESS, homes, fields=fields, rows=len(slots) * len(GRID))
+
+    async def _readings(
+        self, member: Member, home: Home, *, month: date, stated: Document, marks: Sequence[SlotMarks], access: Access
+    ) -> dict[str, object]:
+        """The member's own readings that a settlement counts: a quarter hour's difference of counters, nothing else."""
+        tz, days = (await self._store.coop()).tz, days_of(month)
+        slots = range(slots_of_day(days[0], tz).start, slots_of_day(days[-1], tz).stop)
+        found = await self._store.home_series(home.id, GRID, slots=slots, access=access)
+        surplus, demand = (
+            np.where(found[measure].mark == Mark.MEASURED, found[measure].energy_wh, MISSING_WH)[:, None]
+            for measure in GRID
+        )
+        known = np.flatnonzero((surplus != MISSING_WH) | (demand != MISSING_WH)).tolist()
+        part = Readings((member.id,), tuple(slots[i] for i in known), surplus[known], demand[known])
+        return own_readings(member.id, [part], marks=marks, days=cast(Sequence[Table], stated["days"]))
+
+    async def _later(self, edition: StatementEdition) -> dict[str, str]:
+        """The edition's days of which something newer is known, with why."""
+        days = [date.fromisoformat(day) for day in sorted(edition.runs)]
+        later = {marked.day.isoformat(): marked.why for marked in await marked_days(self._store, days)}
+        ends = (days[0].isoformat(), days[-1].isoformat())
+        standing = {run.day: run.run_key for run in await self._store.runs(days=ends, allocations=False)}
+        later |= {day: NEXT_RUN for day, run_key in edition.runs.items() if standing[day] != run_key}
+        return dict(sorted(later.items()))
+
+
+def takes_part(month: StatementMonth, member: str) -> bool:
+    """Whether a settled day of the month, or the ledger on one, concerns the member."""
+    return any(member in table for table in month.nano.values()) or any(member in day.mine for day in month.days)
+
+
+def pool_salt(key: Ed25519PrivateKey, run_key: str) -> str:
+    """A secret for the hash of the auditor's series of a run: the same each time, and nobody's but the hub's."""
+    return hmac.digest(key.private_bytes_raw(), SALT_TAG + run_key.encode(), "sha256").hex()
+
+
+def _published(run: MonthRun) -> StatementEdition:
+    assert run.published_at is not None
+    return StatementEdition(run.run_key, run.kind, dict(run.days), run.ledger_position, run.published_at)
+
+
+def _ends(month: date) -> tuple[str, str]:
+    days = days_of(month)
+    return days[0].isoformat(), days[-1].isoformat()
+
+
+def _settled_day(
+    run: RunRow,
+    rule: bytes,
+    *,
+    kind: str,
+    booked: Sequence[EntryRow],
+    attested: Iterable[AttestationRow],
+    windows: Mapping[str, tuple[int, int | None]],
+    salt: str,
+) -> SettledDay:
+    """Raises: ValueError where the record is none of this run, or the entries are not what was signed."""
+    settled = read_record(run.allocation, read_rule(rule))
+    if settled.result_hash() != run.result_hash:
+        raise ValueError(f"the record of run {run.run_key} is not the one it booked")
+    note = RunNote(run.run_key, kind, run.state, run.input_digest)
+    return SettledDay(run.day, note, settled, booked, salt, windows, _attested(attested, booked))
+
+
+def _attested(rows: Iterable[AttestationRow], booked: Sequence[EntryRow]) -> tuple[int, str] | None:
+    """Number and hash of the newest signed root over these entries or the first of them.
+
+    Raises: ValueError where it is the root of other entries.
+    """
+    leaves = [row.canonical for row in booked]
+    for row in sorted(rows, key=lambda row: row.position, reverse=True):
+        content = read_attestation(row.document).content
+        count = content["entries"]
+        if isinstance(count, int) and count <= len(leaves):
+            if build_tree(leaves[:count]).root.hex() != content["root"]:
+                raise ValueError(f"its entries are not those the hub signed in attestation {row.position}")
+            return row.position, document_digest(row.document).hex()
+    return None

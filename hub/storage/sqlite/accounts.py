@@ -1,0 +1,92 @@
+"""Members' bank accounts and mandates in SQLite. Rows are added only, and every look is logged before it (I12)."""
+
+import json
+from collections.abc import Sequence
+from typing import Final
+
+import aiosqlite
+
+from hub.storage.account_records import AccountRow, BankDetails, MandateRow, NewAccount
+from hub.storage.records import Access
+from hub.storage.sqlite.access_log import SqliteAccessLog
+
+ACCOUNT_FIELDS: Final = "bank account"
+_ACCOUNTS_SQL = """SELECT id, member, name, iban, made_by, made_at FROM account
+WHERE ?1 IS NULL OR member IN (SELECT value FROM json_each(?1)) ORDER BY id"""
+_MANDATES_SQL = """SELECT m.id, m.account, a.member, m.signed_on, m.made_by, m.made_at, e.made_by, e.made_at
+FROM mandate AS m JOIN account AS a ON a.id = m.account LEFT JOIN mandate_end AS e ON e.mandate = m.id
+WHERE ?1 IS NULL OR a.member IN (SELECT value FROM json_each(?1)) ORDER BY m.rowid"""
+_OPEN_SQL = """SELECT m.id FROM mandate AS m JOIN account AS a ON a.id = m.account WHERE a.member = ?
+AND m.id NOT IN (SELECT mandate FROM mandate_end)"""
+_LAST_SQL = "SELECT id, iban FROM account WHERE member = ? ORDER BY id DESC LIMIT 1"
+_END_SQL = "INSERT INTO mandate_end (mandate, made_by, made_at) VALUES (?, ?, ?)"
+
+
+class SqliteAccounts(SqliteAccessLog):
+    """The AccountStore slice."""
+
+    async def add_account(self, new: NewAccount) -> int:
+        """Keep it as the member's account from now on; returns its id. With another IBAN the standing mandate ends."""
+
+        async def work(db: aiosqlite.Connection) -> int:
+            last = [(int(row[0]), str(row[1])) for row in await db.execute_fetchall(_LAST_SQL, (new.member,))]
+            if last and last[0][1] != new.iban:
+                for (mandate,) in list(await db.execute_fetchall(_OPEN_SQL, (new.member,))):
+                    await db.execute(_END_SQL, (mandate, new.made_by, new.made_at))
+            # If power fails before the commit, the account before it and its mandate stand as they were.
+            cursor = await db.execute(
+                "INSERT INTO account (member, name, iban, made_by, made_at) VALUES (?, ?, ?, ?, ?)",
+                (new.member, new.name, new.iban, new.made_by, new.made_at),
+            )
+            assert cursor.lastrowid is not None
+            return cursor.lastrowid
+
+        return await self.write(work)
+
+    async def bank_details(self, members: Sequence[str] | None, *, access: Access) -> BankDetails:
+        """The history of these members, or of all; a row in each one's access log is committed first."""
+        asked = None if members is None else frozenset(members)
+        async with self.reading() as db:
+            homes = list(await db.execute_fetchall("SELECT id, member_id FROM home ORDER BY id"))
+        chosen = [str(home) for home, member in homes if asked is None or member in asked]
+        await self.log_access(access, chosen, fields=ACCOUNT_FIELDS, rows=1)
+        names = None if asked is None else json.dumps(sorted(asked))
+        async with self.reading() as db:
+            accounts = [AccountRow(*row) for row in await db.execute_fetchall(_ACCOUNTS_SQL, (names,))]
+            mandates = [MandateRow(*row) for row in await db.execute_fetchall(_MANDATES_SQL, (names,))]
+        return BankDetails(tuple(accounts), tuple(mandates))
+
+    async def add_mandate(
+        self, member: str, *, signed_on: str, made_by: str, made_at: int, mandate: str | None = None
+    ) -> str | None:
+        """A mandate on the member's account under this id or the next free one; None on success, else why not."""
+
+        async def work(db: aiosqlite.Connection) -> str | None:
+            last = list(await db.execute_fetchall(_LAST_SQL, (member,)))
+            if not last:
+                return "no account"
+            if list(await db.execute_fetchall(_OPEN_SQL, (member,))):
+                return "stands already"
+            taken = {str(row[0]) for row in await db.execute_fetchall("SELECT id FROM mandate")}
+            name = mandate or next(each for n in range(1, len(taken) + 2) if (each := f"{member}-{n}") not in taken)
+            if name in taken:
+                return "taken"
+            values = (name, last[0][0], signed_on, made_by, made_at)
+            # If power fails before the commit there is no mandate, and nothing can be collected.
+            await db.execute(
+                "INSERT INTO mandate (id, account, signed_on, made_by, made_at) VALUES (?, ?, ?, ?, ?)", values
+            )
+            return None
+
+        return await self.write(work)
+
+    async def end_mandate(self, member: str, *, made_by: str, made_at: int) -> bool:
+        """End the member's standing mandate; False where there is none."""
+
+        async def work(db: aiosqlite.Connection) -> bool:
+            standing = list(await db.execute_fetchall(_OPEN_SQL, (member,)))
+            for (mandate,) in standing:
+                await db.execute(_END_SQL, (mandate, made_by, made_at))
+            return bool(standing)
+
+        return await self.write(work)

@@ -1,0 +1,214 @@
+"""Rulebook versions, settlement runs and the append-only ledger in SQLite; triggers refuse any change of a row."""
+
+# ruff: noqa: S608 - only constant column lists and question marks are put into SQL here; values are bound.
+
+import json
+from collections.abc import Sequence
+
+import aiosqlite
+
+from hub.storage.errors import StaleInputsError, StoreConflictError, StoreError
+from hub.storage.records import AttestationRow, EntryRow, RunRow, SettledThrough
+from hub.storage.sqlite.attestations import insert_attestations
+from hub.storage.sqlite.connections import SqliteConnections
+
+_RUN = "run_key, kind, day, rule_hash, input_digest, result_hash, state, allocation, made_at, entries"
+_ENTRY = "position, unit, day, member, run_key, canonical, hash"
+_SHARES = "kind NOT LIKE 'fund:%'"  # settlement runs; those of the funds stand in the same table
+_THROUGH_SQL = """INSERT INTO settled_through VALUES (?, ?, ?, ?) ON CONFLICT (day) DO UPDATE SET
+    message_position = excluded.message_position, members_digest = excluded.members_digest,
+    decision = excluded.decision
+    WHERE excluded.message_position >= settled_through.message_position"""
+EMPTY_HEAD = (0, bytes(32))
+
+
+class SqliteBooks(SqliteConnections):
+    """The BookStore slice."""
+
+    async def add_rule(self, rule_hash: str, *, canonical: bytes, valid_from_day: str) -> None:
+        """Add a version of the rulebook from a local day on; added again it changes nothing."""
+
+        async def work(db: aiosqlite.Connection) -> None:
+            await db.execute(
+                "INSERT INTO rule (hash, canonical, valid_from_day) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                (rule_hash, canonical, valid_from_day),
+            )
+
+        await self.write(work)
+
+    async def rule_on(self, day: str) -> tuple[str, bytes]:
+        """(hash, canonical bytes) of the rule in force on a local day. Raises: StoreError when none is."""
+        async with self.reading() as db:
+            rows = list(
+                await db.execute_fetchall(
+                    "SELECT hash, canonical FROM rule WHERE valid_from_day <= ?"
+                    " ORDER BY valid_from_day DESC, position DESC LIMIT 1",
+                    (day,),
+                )
+            )
+        if not rows:
+            raise StoreError(f"{self.place}: no rule is in force on {day}; the first rule must begin before it")
+        return str(rows[0][0]), bytes(rows[0][1])
+
+    async def rule_hashes(self, days: Sequence[str]) -> dict[str, str]:
+        """The hash of the rule in force on each of these local days; days before the first rule are left out."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(
+                "SELECT value, (SELECT hash FROM rule WHERE valid_from_day <= value"
+                " ORDER BY valid_from_day DESC, position DESC LIMIT 1) AS found FROM json_each(?)"
+                " WHERE found IS NOT NULL",
+                (json.dumps(list(days)),),
+            )
+        return {str(day): str(rule_hash) for day, rule_hash in rows}
+
+    async def book_run(
+        self,
+        run: RunRow,
+        *,
+        entries: Sequence[EntryRow],
+        attestations: Sequence[AttestationRow] = (),
+        through: SettledThrough | None = None,
+    ) -> bool:
+        """Book all of it in one transaction; False, and nothing written, when run_key is known.
+
+        Raises: StoreConflictError when entries or attestations do not follow the last ones: read the heads and retry.
+        StaleInputsError when the day's standing run had seen a newer message than `through` says: read the day again.
+        """
+        if any(entry.run_key != run.run_key for entry in entries):
+            raise ValueError("an entry names another run")
+
+        async def work(db: aiosqlite.Connection) -> bool:
+            if list(await db.execute_fetchall("SELECT 1 FROM run WHERE run_key = ?", (run.run_key,))):
+                return False
+            if through is not None:
+                await _check_not_older(db, through)
+            rows = list(await db.execute_fetchall("SELECT coalesce(max(position), 0) FROM entry"))
+            next_position = int(rows[0][0]) + 1
+            if [entry.position for entry in entries] != list(range(next_position, next_position + len(entries))):
+                raise StoreConflictError(
+                    f"the ledger's next position is {next_position}: another run was booked meanwhile"
+                )
+            await db.execute(f"INSERT INTO run ({_RUN}) VALUES ({_places(10)})", _run_values(run))
+            await db.executemany(
+                f"INSERT INTO entry ({_ENTRY}) VALUES ({_places(7)})", [_entry_values(entry) for entry in entries]
+            )
+            await insert_attestations(db, attestations)
+            if through is not None:
+                await db.execute(_THROUGH_SQL, _through_values(through))
+            return True
+
+        return await self.write(work)
+
+    async def runs(self, *, days: tuple[str, str] | None = None, allocations: bool = True) -> tuple[RunRow, ...]:
+        """Settlement runs in the order they were booked; `days` bounds the local day, both ends included."""
+        first, last = days or ("", "~")
+        columns = _RUN if allocations else _RUN.replace("allocation", "x''")
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(
+                f"SELECT {columns} FROM run WHERE day >= ? AND day <= ? AND {_SHARES} ORDER BY position", (first, last)
+            )
+        return tuple(RunRow(*row) for row in rows)
+
+    async def fund_runs(
+        self, *, days: tuple[str, str] | None = None, kinds: Sequence[str] | None = None
+    ) -> tuple[RunRow, ...]:
+        """Runs of the co-op's funds in the order they were booked; `days` has both ends included."""
+        first, last = days or ("", "~")
+        wanted = None if kinds is None else json.dumps(list(kinds))
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(
+                f"SELECT {_RUN} FROM run WHERE run_key IN (SELECT run_key FROM run INDEXED BY run_head"
+                f" WHERE day >= ?1 AND day <= ?2 AND NOT {_SHARES}"
+                " AND (?3 IS NULL OR kind IN (SELECT value FROM json_each(?3)))) ORDER BY position",
+                (first, last, wanted),
+            )
+        return tuple(RunRow(*row) for row in rows)
+
+    async def entries_of_run(self, run_key: str) -> tuple[EntryRow, ...]:
+        """All entries a run booked, in order."""
+        return await self._entries(
+            "day = (SELECT day FROM run WHERE run_key = ?1) AND run_key = ?1 ORDER BY position", (run_key,)
+        )
+
+    async def last_settled_day(self) -> str | None:
+        """The latest local day a settlement run was booked for, or None."""
+        async with self.reading() as db:
+            rows = list(await db.execute_fetchall(f"SELECT max(day) FROM run WHERE {_SHARES}"))
+        return None if rows[0][0] is None else str(rows[0][0])
+
+    async def settled_through(self, *, days: tuple[str, str]) -> dict[str, SettledThrough]:
+        """What the standing runs of these days had seen; `days` has both ends included."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(
+                "SELECT day, message_position, members_digest, decision FROM settled_through"
+                " WHERE day >= ? AND day <= ?",
+                days,
+            )
+        return {str(row[0]): SettledThrough(*row) for row in rows}
+
+    async def set_settled_through(self, through: SettledThrough) -> None:
+        """Remember that the day's standing run holds for these messages and memberships too; what is older is not."""
+
+        async def work(db: aiosqlite.Connection) -> None:
+            await db.execute(_THROUGH_SQL, _through_values(through))
+
+        await self.write(work)
+
+    async def entries(self, *, after_position: int, limit: int) -> tuple[EntryRow, ...]:
+        """Entries in order, for reading the whole ledger piece by piece."""
+        return await self._entries("position > ? ORDER BY position LIMIT ?", (after_position, limit))
+
+    async def entries_of_day(self, day: str) -> tuple[EntryRow, ...]:
+        """All entries of one local day, in order."""
+        return await self._entries("day = ? ORDER BY position", (day,))
+
+    async def entries_of_days(self, *, days: tuple[str, str]) -> tuple[EntryRow, ...]:
+        """All entries of these local days in order; both ends included."""
+        return await self._entries("day >= ? AND day <= ? ORDER BY position", days)
+
+    async def entries_of_member(self, member: str, *, days: tuple[str, str]) -> tuple[EntryRow, ...]:
+        """A member's own entries; `days` has both ends included."""
+        return await self._entries("member = ? AND day >= ? AND day <= ? ORDER BY day, position", (member, *days))
+
+    async def ledger_head(self) -> tuple[int, bytes]:
+        """(position, hash) of the last entry; (0, 32 zero bytes) when empty."""
+        last = await self._entries("1 ORDER BY position DESC LIMIT 1", ())
+        return (last[0].position, last[0].hash) if last else EMPTY_HEAD
+
+    async def _entries(self, where: str, values: tuple[object, ...]) -> tuple[EntryRow, ...]:
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(f"SELECT {_ENTRY} FROM entry WHERE {where}", values)
+        return tuple(EntryRow(*row) for row in rows)
+
+
+async def _check_not_older(db: aiosqlite.Connection, through: SettledThrough) -> None:
+    sql = "SELECT 1 FROM settled_through WHERE day = ? AND message_position > ?"
+    if list(await db.execute_fetchall(sql, (through.day, through.message_position))):
+        raise StaleInputsError(f"{through.day} was settled meanwhile from newer readings: start again")
+
+
+def _places(count: int) -> str:
+    return ", ".join("?" * count)
+
+
+def _run_values(run: RunRow) -> tuple[object, ...]:
+    return (
+        run.run_key,
+        run.kind,
+        run.day,
+        run.rule_hash,
+        run.input_digest,
+        run.result_hash,
+        run.state,
+        run.allocation,
+        run.made_at,
+        run.entries,
+    )
+
+
+def _through_values(through: SettledThrough) -> tuple[object, ...]:
+    return (through.day, through.message_position, through.members_digest, through.decision)
+
+
+def _entry_values(entry: EntryRow) -> tuple[object, ...]:
+    return (entry.position, entry.unit, entry.day, entry.member, entry.run_key, entry.canonical, entry.hash)

@@ -1,0 +1,198 @@
+"""One writer with group commit and a few readers over a SQLite file; it knows transactions, not tables.
+
+Works queued by `write` while another commit runs share the next one: each in its own savepoint, so that a refused
+work takes nothing of its neighbours with it, and one fsync serves them all.
+"""
+
+import asyncio
+import logging
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self, TypeVar
+
+import aiosqlite
+
+from hub.storage.errors import StoreError
+from hub.storage.sqlite.schema import migrate
+
+T = TypeVar("T")
+Work = Callable[[aiosqlite.Connection], Awaitable[T]]
+
+READERS: Final = 3
+MAX_WORKS_PER_COMMIT: Final = 64
+BUSY_TIMEOUT_MS: Final = 20_000
+
+
+@dataclass(slots=True)
+class _Queued:
+    work: Work[Any]
+    done: asyncio.Future[Any]
+
+
+class SqliteConnections:
+    """The open file. `now` gives unix seconds for rows that record when something was asked (the access log)."""
+
+    def __init__(
+        self, place: str, *, writer: aiosqlite.Connection, readers: list[aiosqlite.Connection], now: Callable[[], float]
+    ) -> None:
+        self.place = place
+        self._writer = writer
+        self._all_readers = readers
+        self._readers: asyncio.LifoQueue[aiosqlite.Connection] = asyncio.LifoQueue()
+        for reader in readers:
+            self._readers.put_nowait(reader)
+        self._now = now
+        self._queue: asyncio.Queue[_Queued | None] = asyncio.Queue()
+        self._task = asyncio.create_task(self._write_until_closed(), name="store-writer")
+
+    @classmethod
+    async def open(cls, path: Path, *, now: Callable[[], float], create: bool = False) -> Self:
+        """Open (or with `create` make) the store and bring its schema up to date.
+
+        Raises: StoreError with one line when the file is missing, unreadable, damaged or of a newer version.
+        """
+        # The library writes each statement with its values into its log at DEBUG: readings and IBANs (I10).
+        logging.getLogger("aiosqlite").setLevel(logging.INFO)
+        opened: list[aiosqlite.Connection] = []
+        try:
+            _ensure_file(path, create=create)
+            for is_writer in (True, *([False] * READERS)):
+                opened.append(await aiosqlite.connect(path, isolation_level=None, cached_statements=256))
+                await _configure(opened[-1], is_writer=is_writer)
+                if is_writer:
+                    if not create:
+                        await _refuse_empty(opened[0], path)
+                    await migrate(opened[0], place=str(path))
+        except (sqlite3.Error, OSError) as error:
+            await _close_all(opened)
+            hint = ": is the disk full?" if "disk I/O" in str(error) else ""
+            raise StoreError(f"{path}: cannot open the store: {error}{hint}") from None
+        except BaseException:
+            await _close_all(opened)
+            raise
+        return cls(str(path), writer=opened[0], readers=opened[1:], now=now)
+
+    async def close(self) -> None:
+        """Finish what is queued, then close the file. Safe to call twice."""
+        if not self._task.done():
+            self._queue.put_nowait(None)
+            await self._task
+        await _close_all([self._writer, *self._all_readers])
+
+    async def write(self, work: Work[T]) -> T:
+        """Run `work` inside the next commit; returns only when that commit is on disk.
+
+        Raises: what `work` raised (nothing of it is kept), or StoreError when the commit itself failed.
+        """
+        if self._task.done():
+            raise StoreError(f"{self.place}: the store is closed")
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._queue.put_nowait(_Queued(work, done))
+        return await done
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[aiosqlite.Connection]:
+        """A reader on one consistent snapshot of committed rows. Raises: StoreError when the file cannot be read."""
+        reader = await self._readers.get()
+        try:
+            await reader.execute("BEGIN")
+            yield reader
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.place}: the store could not be read: {error}") from None
+        finally:
+            try:
+                await reader.rollback()
+            finally:
+                # Also when the wait is cancelled: the rollback is queued on the reader before whatever comes next.
+                self._readers.put_nowait(reader)
+
+    async def _write_until_closed(self) -> None:
+        closing = False
+        while not closing:
+            works: list[_Queued] = []
+            taken = await self._queue.get()
+            while taken is not None:
+                works.append(taken)
+                if len(works) == MAX_WORKS_PER_COMMIT or self._queue.empty():
+                    break
+                taken = self._queue.get_nowait()
+            closing = taken is None
+            if works:
+                await self._commit(works)
+
+    async def _commit(self, works: list[_Queued]) -> None:
+        results: list[tuple[_Queued, Any]] = []
+        try:
+            await self._writer.execute("BEGIN IMMEDIATE")
+            for queued in works:
+                await self._run_in_savepoint(queued, results)
+            # If power fails before this line returns, none of these works happened and nobody was told otherwise.
+            await self._writer.commit()
+        except sqlite3.Error as error:
+            await self._writer.rollback()
+            for queued in works:
+                _fail(queued, StoreError(f"{self.place}: the store could not write: {error}"))
+            return
+        for queued, result in results:
+            if not queued.done.done():
+                queued.done.set_result(result)
+
+    async def _run_in_savepoint(self, queued: _Queued, results: list[tuple[_Queued, Any]]) -> None:
+        await self._writer.execute("SAVEPOINT work")
+        try:
+            result = await queued.work(self._writer)
+        except Exception as error:
+            if not self._writer.in_transaction:
+                raise sqlite3.OperationalError(str(error)) from error  # the whole transaction is gone (disk full)
+            await self._writer.execute("ROLLBACK TO work")
+            await self._writer.execute("RELEASE work")
+            _fail(queued, error)
+            return
+        await self._writer.execute("RELEASE work")
+        results.append((queued, result))
+
+
+def _fail(queued: _Queued, error: Exception) -> None:
+    if not queued.done.done():
+        queued.done.set_exception(error)
+
+
+def _ensure_file(path: Path, *, create: bool) -> None:
+    if path.exists():
+        # A file that cannot be read is refused here: a connection that fails to open leaves its thread behind.
+        with path.open("rb"):
+            return
+    if not create:
+        raise StoreError(f"{path}: there is no store here; make one with: commonwatt-hub init")
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+async def _configure(db: aiosqlite.Connection, *, is_writer: bool) -> None:
+    await db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    await db.execute("PRAGMA foreign_keys = ON")
+    await db.execute("PRAGMA temp_store = MEMORY")
+    if is_writer:
+        await db.execute("PRAGMA journal_mode = WAL")
+        await db.execute("PRAGMA synchronous = FULL")
+    else:
+        await db.execute("PRAGMA query_only = ON")
+
+
+async def _refuse_empty(db: aiosqlite.Connection, path: Path) -> None:
+    """An emptied file is no new store: filled with tables it would pass for a hub that never received anything."""
+    if not list(await db.execute_fetchall("SELECT 1 FROM sqlite_master LIMIT 1")):
+        raise StoreError(f"{path}: the store is empty, all it held is gone: put back a copy of it")
+
+
+async def _close_all(connections: list[aiosqlite.Connection]) -> None:
+    for connection in connections:
+        await connection.close()

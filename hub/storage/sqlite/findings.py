@@ -1,0 +1,132 @@
+"""Findings and the board's decisions on them in SQLite; triggers refuse any change of a row."""
+
+# ruff: noqa: S608 - only constant column lists and conditions are put into SQL here; values are bound.
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+import aiosqlite
+
+from hub.storage.finding_records import FindingDecision, FindingRow, NewFinding, SlotDecision
+from hub.storage.records import Access
+from hub.storage.sqlite.access_log import SqliteAccessLog
+from protocols.quantities import Measure
+
+_FOUND: Final = "home, code, measure, first_slot, slots, severity, numbers, sentence"
+_OPEN_SQL = f"""SELECT id, {_FOUND} FROM finding WHERE day = ?
+AND NOT EXISTS (SELECT 1 FROM finding_closed WHERE finding = finding.id)"""
+_INSERT_SQL = f"INSERT INTO finding (day, found_at, {_FOUND}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_LOOKED_SQL = """INSERT INTO looked_through VALUES (?, ?)
+ON CONFLICT (day) DO UPDATE SET message_position = excluded.message_position"""
+_IS_WAITING = """severity = 'hold' AND NOT EXISTS (SELECT 1 FROM finding_closed WHERE finding = finding.id)
+AND NOT EXISTS (SELECT 1 FROM finding_decision WHERE finding = finding.id)"""
+_CHOSEN = f"""(?1 IS NULL OR home = ?1) AND (?2 IS NULL OR id = ?2) AND (?4 OR severity <> 'note')
+AND (day >= ?3 OR ({_IS_WAITING}))"""
+_ROWS_SQL = f"""SELECT finding.id, day, found_at, reason, closed_at, {_FOUND}
+FROM finding LEFT JOIN finding_closed ON finding_closed.finding = finding.id
+WHERE {_CHOSEN} ORDER BY finding.id"""
+_DECISIONS_SQL = f"""SELECT id, finding, board_member, verdict, reason, decided_at FROM finding_decision
+WHERE finding IN (SELECT id FROM finding WHERE {_CHOSEN}) ORDER BY id"""
+_SLOTS_SQL = """SELECT d.id, f.home, f.code, f.measure, f.first_slot, f.slots, d.verdict
+FROM finding_decision AS d JOIN finding AS f ON f.id = d.finding
+WHERE f.first_slot < ? AND f.first_slot + f.slots > ? ORDER BY d.id"""
+_LAST_SQL = "SELECT coalesce(max(id), 0) FROM finding_decision WHERE finding = ?"
+_DECIDE_SQL = """INSERT INTO finding_decision (finding, board_member, verdict, reason, decided_at)
+VALUES (?, ?, ?, ?, ?)"""
+
+
+class SqliteFindings(SqliteAccessLog):
+    """The FindingStore slice."""
+
+    async def put_findings(
+        self, day: str, found: Sequence[NewFinding], *, closing: str, at: int, message_position: int
+    ) -> None:
+        """What is found on a day now: new ones are added, open ones that hold no longer are closed with this reason."""
+
+        async def work(db: aiosqlite.Connection) -> None:
+            standing = {tuple(row)[1:]: int(row[0]) for row in await db.execute_fetchall(_OPEN_SQL, (day,))}
+            now = {_values(each) for each in found}
+            gone = [(standing[values], closing, at) for values in standing if values not in now]
+            fresh = [(day, at, *values) for values in sorted(now, key=str) if values not in standing]
+            # If power fails before the commit the day counts as not looked at, and the next look does it again.
+            await db.executemany("INSERT INTO finding_closed VALUES (?, ?, ?)", gone)
+            await db.executemany(_INSERT_SQL, fresh)
+            await db.execute(_LOOKED_SQL, (day, message_position))
+
+        await self.write(work)
+
+    async def looked_through(self, *, days: tuple[str, str]) -> dict[str, int]:
+        """Of each of these days that was looked at: the newest message then. Both ends are included."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall("SELECT * FROM looked_through WHERE day >= ? AND day <= ?", days)
+        return {str(day): int(position) for day, position in rows}
+
+    async def findings(
+        self, *, access: Access, home: str | None = None, number: int | None = None, since: str = "", notes: bool = True
+    ) -> tuple[FindingRow, ...]:
+        """In the order they were found: from a local day on, and all that wait for the board; the look is logged."""
+        chosen = (home, number, since, notes)
+        async with self.reading() as db:
+            homes = await db.execute_fetchall(
+                f"SELECT home, count(*) FROM finding WHERE {_CHOSEN} GROUP BY home", chosen
+            )
+        for each, count in homes:
+            await self.log_access(access, [str(each)], fields="findings", rows=int(count))
+        seen = {str(each) for each, _ in homes}
+        async with self.reading() as db:
+            rows = [row for row in await db.execute_fetchall(_ROWS_SQL, chosen) if row[5] in seen]
+            words = [FindingDecision(*row) for row in await db.execute_fetchall(_DECISIONS_SQL, chosen)]
+        return tuple(_row(row, words) for row in rows)
+
+    async def findings_waiting(self, home: str) -> int:
+        """How many findings hold credits of this home; no value of it."""
+        async with self.reading() as db:
+            sql = f"SELECT count(*) FROM finding WHERE home = ? AND {_IS_WAITING}"
+            return int(next(iter(await db.execute_fetchall(sql, (home,))))[0])
+
+    async def decide_finding(
+        self, finding: int, *, board_member: str, verdict: str, reason: str, at: int, after: int
+    ) -> str | None:
+        """Add a decision that follows `after`, the last one seen (0: none). Returns None on success, else why not.
+
+        A closed finding takes a new decision only in place of one it has.
+        """
+
+        async def work(db: aiosqlite.Connection) -> str | None:
+            if not list(await db.execute_fetchall("SELECT 1 FROM finding WHERE id = ?", (finding,))):
+                return "unknown"
+            ((last,),) = await db.execute_fetchall(_LAST_SQL, (finding,))
+            is_closed = list(await db.execute_fetchall("SELECT 1 FROM finding_closed WHERE finding = ?", (finding,)))
+            if is_closed and not last:
+                return "closed"
+            if last != after:
+                return "decided meanwhile"
+            # If power fails before the commit nothing was decided; the credits wait on.
+            await db.execute(_DECIDE_SQL, (finding, board_member, verdict, reason, at))
+            return None
+
+        return await self.write(work)
+
+    async def slot_decisions(self, *, slots: range) -> tuple[SlotDecision, ...]:
+        """Every decision that touches these slots, in the order they were made."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(_SLOTS_SQL, (slots.stop, slots.start))
+        return tuple(SlotDecision(row[0], row[1], row[2], _measure(row[3]), *row[4:]) for row in rows)
+
+
+def _values(found: NewFinding) -> tuple[object, ...]:
+    numbers = json.dumps(dict(found.numbers), separators=(",", ":"))
+    place = (found.first_slot, found.slots, found.severity, numbers, found.sentence)
+    return (found.home, found.code, 0 if found.measure is None else int(found.measure), *place)
+
+
+def _measure(number: int) -> Measure | None:
+    return Measure(number) if number else None
+
+
+def _row(row: Any, words: Sequence[FindingDecision]) -> FindingRow:
+    number, day, found_at, closed, closed_at, home, code, measure, first_slot, slots, severity, numbers, sentence = row
+    named = tuple((str(name), int(value)) for name, value in json.loads(numbers).items())
+    found = NewFinding(home, code, _measure(measure), first_slot, slots, severity, named, sentence)
+    return FindingRow(number, day, found, found_at, closed, closed_at, tuple(w for w in words if w.finding == number))

@@ -1,0 +1,50 @@
+"""What the board sees of the fleet: liveness and completeness per home, never a measured value (I12)."""
+
+from collections import defaultdict
+from typing import Final
+
+from hub.storage.records import DeviceRow, FleetRow
+from hub.storage.sqlite.connections import SqliteConnections
+from protocols.quantities import Gap, Mark, Measure
+
+_PRESENCE: Final = {
+    Mark.MEASURED: "present",
+    Mark.DERIVED: "derived",
+    Mark.PARTIAL: "partial",
+    Mark.MISSING: "missing",
+}
+_GRID: Final = (int(Measure.GRID_IMPORT), int(Measure.GRID_EXPORT))
+_HOMES_SQL = """SELECT home.id, home.name, agent.id, h.last_slot, h.last_received_at, h.epoch, h.seq,
+    coalesce(h.messages, 0)
+FROM home LEFT JOIN agent ON agent.home_id = home.id AND agent.revoked_at IS NULL
+LEFT JOIN chain_head AS h ON h.agent = agent.id ORDER BY home.id"""
+_MARKS_SQL = """SELECT home, slot, max(mark) FROM reading
+WHERE home IN (SELECT id FROM home) AND measure IN (?, ?) AND slot >= ? AND slot < ? AND span = 1
+GROUP BY home, slot"""
+_GAPS_SQL = """SELECT home, gap, count(DISTINCT slot) FROM reading
+WHERE home IN (SELECT id FROM home) AND slot >= ? AND slot < ? AND gap <> 0 AND measure BETWEEN 1 AND 7
+GROUP BY home, gap"""
+
+
+class SqliteFleet(SqliteConnections):
+    """The fleet's part of the ReadingStore slice."""
+
+    async def fleet(self, *, slots: range) -> tuple[FleetRow, ...]:
+        """One row per home; presence is the grid meter's, because that is what settles."""
+        presence: dict[str, list[str]] = defaultdict(lambda: ["waiting"] * len(slots))
+        gaps: dict[str, list[tuple[str, int]]] = defaultdict(list)
+        async with self.reading() as db:
+            homes = list(await db.execute_fetchall(_HOMES_SQL))
+            place = (slots.start, slots.stop)
+            for home, slot, mark in await db.execute_fetchall(_MARKS_SQL, (*_GRID, *place)):
+                presence[home][slot - slots.start] = _PRESENCE[Mark(mark)]
+            for home, gap, count in await db.execute_fetchall(_GAPS_SQL, place):
+                gaps[home].append((Gap(gap).label, int(count)))
+            devices: dict[str, list[DeviceRow]] = defaultdict(list)
+            for row in await db.execute_fetchall(
+                "SELECT home, name, state, age_s, reported_at FROM device ORDER BY home, name"
+            ):
+                devices[row[0]].append(DeviceRow(*row))
+        return tuple(
+            FleetRow(*(*row, tuple(devices[row[0]]), tuple(presence[row[0]]), tuple(gaps[row[0]]))) for row in homes
+        )

@@ -1,0 +1,94 @@
+"""Forecasts as issued and the weather behind them, in SQLite."""
+
+# ruff: noqa: S608 - only constant column lists and question marks are put into SQL here; values are bound.
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from hub.storage.records import ForecastRow
+from hub.storage.sqlite.connections import SqliteConnections
+from protocols.slots import Slot
+
+_COLUMNS = "target, issued_slot, first_slot, quantiles, energy_wh, model, reason, drivers, weather_issued_at"
+_ADD_SQL = """INSERT OR REPLACE INTO forecast
+(target, issued_slot, first_slot, until_slot, quantiles, energy_wh, model, reason, drivers, weather_issued_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_WEATHER_SQL = """SELECT hour_s, max(issued_at), temperature_c, radiation_w_m2, wind_m_s FROM weather
+WHERE hour_s >= ? AND hour_s < ? AND issued_at <= ? GROUP BY hour_s ORDER BY hour_s"""
+
+
+class SqliteForecasts(SqliteConnections):
+    """The ForecastStore slice."""
+
+    async def add_forecasts(self, rows: Sequence[ForecastRow]) -> None:
+        """Keep forecasts; one made again for the same target and issue slot replaces the earlier."""
+        lines = [_line(row) for row in rows]
+        await self.write(lambda db: db.executemany(_ADD_SQL, lines))
+
+    async def latest_forecasts(self, *, issued_by: Slot) -> dict[str, ForecastRow]:
+        """The newest forecast of each target issued not after `issued_by`."""
+        sql = f"""SELECT {_COLUMNS} FROM forecast AS f WHERE issued_slot =
+            (SELECT max(issued_slot) FROM forecast WHERE target = f.target AND issued_slot <= ?)"""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(sql, (issued_by,))
+        return {str(row[0]): _forecast(tuple(row)) for row in rows}
+
+    async def forecasts_covering(self, target: str, *, slots: range) -> tuple[ForecastRow, ...]:
+        """All forecasts of a target that say something about any of these slots, oldest issue first."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(
+                f"SELECT {_COLUMNS} FROM forecast WHERE target = ? AND first_slot < ? AND until_slot > ?"
+                " ORDER BY issued_slot",
+                (target, slots.stop, slots.start),
+            )
+        return tuple(_forecast(tuple(row)) for row in rows)
+
+    async def add_weather(self, issued_at: int, *, rows: Sequence[tuple[int, float, float, float]]) -> None:
+        """Keep one issue of the weather service; rows: (hour start unix s, temperature_c, radiation_w_m2, wind_m_s)."""
+        lines = [(hour_s, issued_at, temperature, radiation, wind) for hour_s, temperature, radiation, wind in rows]
+        await self.write(lambda db: db.executemany("INSERT OR REPLACE INTO weather VALUES (?, ?, ?, ?, ?)", lines))
+
+    async def weather_known_at(
+        self, at: int, *, first_s: int, until_s: int
+    ) -> tuple[tuple[int, int, float, float, float], ...]:
+        """(hour start, issued_at, temperature_c, radiation_w_m2, wind_m_s): newest issue not after `at` per hour."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(_WEATHER_SQL, (first_s, until_s, at))
+        return tuple((row[0], row[1], row[2], row[3], row[4]) for row in rows)
+
+
+def _line(row: ForecastRow) -> tuple[object, ...]:
+    energy_wh = np.ascontiguousarray(row.energy_wh, dtype="<f8")
+    if energy_wh.ndim != 2 or energy_wh.shape[1] != len(row.quantiles):
+        raise ValueError(f"forecast of {row.target}: shape {energy_wh.shape} is not (slots, {len(row.quantiles)})")
+    return (
+        row.target,
+        row.issued_slot,
+        row.first_slot,
+        row.first_slot + energy_wh.shape[0],
+        json.dumps(row.quantiles),
+        energy_wh.tobytes(),
+        row.model,
+        row.reason,
+        json.dumps(row.drivers),
+        row.weather_issued_at,
+    )
+
+
+def _forecast(row: tuple[Any, ...]) -> ForecastRow:
+    target, issued_slot, first_slot, quantiles, energy_wh, model, reason, drivers, weather_issued_at = row
+    levels = tuple(float(q) for q in json.loads(quantiles))
+    return ForecastRow(
+        target=target,
+        issued_slot=issued_slot,
+        first_slot=first_slot,
+        quantiles=levels,
+        energy_wh=np.frombuffer(energy_wh, dtype="<f8").reshape(-1, len(levels)).astype(np.float64),
+        model=model,
+        reason=reason,
+        drivers=tuple(str(d) for d in json.loads(drivers)),
+        weather_issued_at=weather_issued_at,
+    )

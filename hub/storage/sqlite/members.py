@@ -1,0 +1,217 @@
+"""Members, homes, agents, invitations and sign-in sessions in SQLite. Only hashes of secrets pass through here."""
+
+# ruff: noqa: S608 - only constant column lists and question marks are put into SQL here; values are bound.
+
+import sqlite3
+
+import aiosqlite
+
+from hub.storage.errors import StoreConflictError, StoreError
+from hub.storage.records import Agent, Coop, Home, Member
+from hub.storage.sqlite.connections import SqliteConnections
+
+_MEMBER = "id, name, email, language, is_board, joined_at"
+_AGENT = "id, home_id, shard, public_key, enrolled_at, revoked_at"
+
+
+class SqliteMembers(SqliteConnections):
+    """The MemberStore slice."""
+
+    async def coop(self) -> Coop:
+        """The co-op of this store. Raises: StoreError when `init` never finished."""
+        async with self.reading() as db:
+            rows = list(await db.execute_fetchall("SELECT id, name, tz, currency FROM coop"))
+        if not rows:
+            raise StoreError(f"{self.place}: the store names no co-op; make one with: commonwatt-hub init")
+        return Coop(*rows[0])
+
+    async def set_coop(self, coop: Coop) -> None:
+        """Name the co-op. Its id and time zone are for good, and once something is booked its currency too."""
+
+        async def work(db: aiosqlite.Connection) -> None:
+            rows = list(await db.execute_fetchall("SELECT id, tz, currency FROM coop"))
+            if rows and tuple(rows[0])[:2] != (coop.id, coop.tz):
+                raise StoreConflictError(
+                    f"{self.place} belongs to co-op {rows[0][0]} in {rows[0][1]}, not to {coop.id} in {coop.tz}"
+                )
+            if rows and rows[0][2] != coop.currency and list(await db.execute_fetchall("SELECT 1 FROM entry LIMIT 1")):
+                raise StoreConflictError(
+                    f"{self.place}: its books are kept in {rows[0][2]} and cannot go on in {coop.currency};"
+                    f" set the currency back to {rows[0][2]}"
+                )
+            await db.execute(
+                "INSERT INTO coop VALUES (1, ?, ?, ?, ?) ON CONFLICT (one)"
+                " DO UPDATE SET name = excluded.name, currency = excluded.currency",
+                (coop.id, coop.name, coop.tz, coop.currency),
+            )
+
+        await self.write(work)
+
+    async def add_member(self, member: Member, home: Home | None) -> None:
+        """Add a member, and the home when there is one. Raises: StoreConflictError when an id is taken."""
+
+        async def work(db: aiosqlite.Connection) -> None:
+            row = (member.id, member.name, member.email, member.language, int(member.is_board), member.joined_at)
+            try:
+                await db.execute("INSERT INTO member VALUES (?, ?, ?, ?, ?, ?)", row)
+                if home is not None:
+                    await db.execute("INSERT INTO home VALUES (?, ?, ?)", (home.id, home.name, home.member_id))
+            except sqlite3.IntegrityError:
+                raise StoreConflictError(f"member {member.id} or its home is already there") from None
+
+        await self.write(work)
+
+    async def members(self) -> tuple[Member, ...]:
+        """All members by id."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(f"SELECT {_MEMBER} FROM member ORDER BY id")
+        return tuple(_member(tuple(row)) for row in rows)
+
+    async def member(self, member_id: str) -> Member | None:
+        """One member, or None."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(f"SELECT {_MEMBER} FROM member WHERE id = ?", (member_id,))
+        return next((_member(tuple(row)) for row in rows), None)
+
+    async def homes(self) -> tuple[Home, ...]:
+        """All homes by id."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall("SELECT id, name, member_id FROM home ORDER BY id")
+        return tuple(Home(*row) for row in rows)
+
+    async def home_of(self, member_id: str) -> Home | None:
+        """The home whose contract this member holds, or None."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall("SELECT id, name, member_id FROM home WHERE member_id = ?", (member_id,))
+        return next((Home(*row) for row in rows), None)
+
+    async def agents(self) -> tuple[Agent, ...]:
+        """All agents ever enrolled, by id; a revoked one keeps its row, because its messages name it."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(f"SELECT {_AGENT} FROM agent ORDER BY id")
+        return tuple(Agent(*row) for row in rows)
+
+    async def add_invite(self, token_hash: bytes, *, home_id: str, expires_at: int) -> None:
+        """Keep an invitation for a home; only the hash of its token is known here."""
+
+        async def work(db: aiosqlite.Connection) -> None:
+            try:
+                await db.execute(
+                    "INSERT INTO invite (token_hash, home_id, expires_at) VALUES (?, ?, ?)",
+                    (token_hash, home_id, expires_at),
+                )
+            except sqlite3.IntegrityError:
+                raise StoreConflictError(f"cannot invite for home {home_id}: no such home") from None
+
+        await self.write(work)
+
+    async def redeem_invite(self, token_hash: bytes, *, agent: Agent, now: int) -> str | None:
+        """Use an invitation once and enrol the agent for its home; returns None on success, else why not.
+
+        Asked again with the same agent (its answer was lost on the way) it says yes again. The agent that spoke for
+        the home before is revoked in the same transaction.
+        """
+
+        async def work(db: aiosqlite.Connection) -> str | None:
+            rows = list(
+                await db.execute_fetchall(
+                    "SELECT home_id, expires_at, used_at, agent_id FROM invite WHERE token_hash = ?", (token_hash,)
+                )
+            )
+            if not rows:
+                return "the invitation is unknown"
+            home_id, expires_at, used_at, agent_id = rows[0]
+            if used_at is not None:
+                return (
+                    None
+                    if await _is_enrolled(db, agent, home_id) and agent_id == agent.id
+                    else ("the invitation was already used")
+                )
+            if now > expires_at:
+                return "the invitation has expired"
+            return await _enrol(db, agent, home_id=home_id, token_hash=token_hash, now=now)
+
+        return await self.write(work)
+
+    async def revoke_agent(self, agent_id: str, *, now: int) -> bool:
+        """Stop trusting an agent's key; False when there is no such live agent."""
+
+        async def work(db: aiosqlite.Connection) -> bool:
+            cursor = await db.execute(
+                "UPDATE agent SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", (now, agent_id)
+            )
+            return cursor.rowcount == 1
+
+        return await self.write(work)
+
+    async def add_sign_in(self, link_hash: bytes, *, member_id: str, expires_at: int) -> None:
+        """Keep a one-time sign-in link, by its hash."""
+
+        async def work(db: aiosqlite.Connection) -> None:
+            try:
+                await db.execute("INSERT INTO sign_in VALUES (?, ?, ?)", (link_hash, member_id, expires_at))
+            except sqlite3.IntegrityError:
+                raise StoreConflictError(f"cannot make a sign-in link for {member_id}: no such member") from None
+
+        await self.write(work)
+
+    async def redeem_sign_in(self, link_hash: bytes, *, session_hash: bytes, expires_at: int, now: int) -> str | None:
+        """Turn a one-time link into a session; returns the member id, or None when unknown, used or expired."""
+
+        async def work(db: aiosqlite.Connection) -> str | None:
+            await db.execute("DELETE FROM sign_in WHERE expires_at < ?", (now,))
+            await db.execute("DELETE FROM session WHERE expires_at < ?", (now,))
+            rows = list(await db.execute_fetchall("SELECT member_id FROM sign_in WHERE link_hash = ?", (link_hash,)))
+            if not rows:
+                return None
+            await db.execute("DELETE FROM sign_in WHERE link_hash = ?", (link_hash,))
+            await db.execute("INSERT INTO session VALUES (?, ?, ?)", (session_hash, rows[0][0], expires_at))
+            return str(rows[0][0])
+
+        return await self.write(work)
+
+    async def session_member(self, session_hash: bytes, *, now: int) -> Member | None:
+        """Who this session belongs to, or None when it is unknown or over."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(
+                f"SELECT {_MEMBER} FROM member WHERE id ="
+                " (SELECT member_id FROM session WHERE session_hash = ? AND expires_at >= ?)",
+                (session_hash, now),
+            )
+        return next((_member(tuple(row)) for row in rows), None)
+
+    async def end_session(self, session_hash: bytes) -> None:
+        """Sign out; an unknown session is no error."""
+
+        async def work(db: aiosqlite.Connection) -> None:
+            await db.execute("DELETE FROM session WHERE session_hash = ?", (session_hash,))
+
+        await self.write(work)
+
+
+def _member(row: tuple[object, ...]) -> Member:
+    member_id, name, email, language, is_board, joined_at = row
+    return Member(str(member_id), str(name), str(email), str(language), bool(is_board), int(str(joined_at)))
+
+
+async def _is_enrolled(db: aiosqlite.Connection, agent: Agent, home_id: str) -> bool:
+    rows = await db.execute_fetchall(
+        "SELECT 1 FROM agent WHERE id = ? AND home_id = ? AND public_key = ? AND revoked_at IS NULL",
+        (agent.id, home_id, agent.public_key),
+    )
+    return bool(list(rows))
+
+
+async def _enrol(db: aiosqlite.Connection, agent: Agent, *, home_id: str, token_hash: bytes, now: int) -> str | None:
+    known = await db.execute_fetchall(
+        "SELECT 1 FROM agent WHERE id = ? OR public_key = ?", (agent.id, agent.public_key)
+    )
+    if list(known):
+        return "this agent's key is already enrolled; make a new key on the agent"
+    await db.execute("UPDATE agent SET revoked_at = ? WHERE home_id = ? AND revoked_at IS NULL", (now, home_id))
+    await db.execute(
+        f"INSERT INTO agent ({_AGENT}) VALUES (?, ?, ?, ?, ?, NULL)",
+        (agent.id, home_id, agent.shard, agent.public_key, agent.enrolled_at),
+    )
+    await db.execute("UPDATE invite SET used_at = ?, agent_id = ? WHERE token_hash = ?", (now, agent.id, token_hash))
+    return None

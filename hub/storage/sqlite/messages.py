@@ -1,0 +1,246 @@
+"""Writes verified messages and their readings to SQLite, and gives the exact bytes back for verification."""
+
+# ruff: noqa: S608 - only constant column lists and question marks are put into SQL here; values are bound.
+
+from collections.abc import Iterable, Sequence
+
+import aiosqlite
+
+from hub.storage.errors import StoreConflictError
+from hub.storage.records import AcceptedMessage, ChainHead, RefusalCount, RefusedNumber
+from hub.storage.sqlite.connections import SqliteConnections
+from hub.storage.sqlite.prompts import store_answer
+from protocols.slots import Slot
+
+# A better mark replaces a worse one, an equal one never: what was read first from the meter stands (I2, I5).
+_READING_SQL = """INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (home, measure, slot, span) DO UPDATE SET
+    energy_wh = excluded.energy_wh, mark = excluded.mark, gap = excluded.gap
+WHERE excluded.mark < reading.mark"""
+_MESSAGE_SQL = """INSERT INTO message
+(agent, epoch, seq, kind, hash, sealed, received_at, first_slot, last_slot, refused)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_HEAD_SQL = """INSERT INTO chain_head VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (agent) DO UPDATE SET
+    epoch = excluded.epoch, seq = excluded.seq, hash = excluded.hash,
+    last_slot = max(coalesce(excluded.last_slot, last_slot), coalesce(last_slot, excluded.last_slot)),
+    last_received_at = excluded.last_received_at, messages = messages + excluded.messages"""
+_LONG_SQL = "INSERT OR IGNORE INTO long_interval VALUES (?, ?, ?, ?, ?)"
+_DEVICE_SQL = """INSERT INTO device VALUES (?, ?, ?, ?, ?) ON CONFLICT (home, name) DO UPDATE SET
+    state = excluded.state, age_s = excluded.age_s, reported_at = excluded.reported_at
+WHERE excluded.reported_at >= reported_at"""
+_CONSENT_SQL = "INSERT OR IGNORE INTO consent VALUES (?, ?, ?, ?)"
+_REFUSAL_SQL = """INSERT INTO refusal VALUES (?, ?, ?, ?, ?) ON CONFLICT (agent, reason) DO UPDATE SET
+    count = count + excluded.count, last_at = excluded.last_at, detail = excluded.detail"""
+
+
+class SqliteMessages(SqliteConnections):
+    """The writing half of the ReadingStore slice."""
+
+    async def store_messages(self, messages: Sequence[AcceptedMessage]) -> None:
+        """One durable transaction for all of them; a message already held with the same hash is left as it is.
+
+        Raises: StoreConflictError when a message contradicts a held one or leaves a hole in its agent's chain; then
+        nothing of the whole sequence was written.
+        """
+
+        async def work(db: aiosqlite.Connection) -> None:
+            fresh = await _unheld(db, messages)
+            if fresh:
+                await _insert(db, fresh)
+
+        await self.write(work)
+
+    async def chain_heads(self) -> dict[str, ChainHead]:
+        """The last message held of each agent."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall("SELECT agent, epoch, seq, hash FROM chain_head")
+        return {str(row[0]): ChainHead(*row) for row in rows}
+
+    async def epoch_head(self, agent: str, *, epoch: int) -> ChainHead | None:
+        """The last message held of one epoch of an agent, an earlier one included; None when none is."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(
+                "SELECT agent, epoch, seq, hash FROM message WHERE agent = ? AND epoch = ? ORDER BY seq DESC LIMIT 1",
+                (agent, epoch),
+            )
+        return next((ChainHead(*row) for row in rows), None)
+
+    async def refused_numbers(self, *, newest: int) -> tuple[RefusedNumber, ...]:
+        """The newest refused numbers of each agent's epochs, in order."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(
+                "SELECT agent, epoch, seq, refused FROM (SELECT agent, epoch, seq, refused, row_number()"
+                " OVER (PARTITION BY agent, epoch ORDER BY seq DESC) AS nth FROM message WHERE refused IS NOT NULL)"
+                " WHERE nth <= ? ORDER BY agent, epoch, seq",
+                (newest,),
+            )
+        return tuple(RefusedNumber(*row) for row in rows)
+
+    async def message_hash(self, agent: str, *, epoch: int, seq: int) -> bytes | None:
+        """The hash of one held message, or None."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(
+                "SELECT hash FROM message WHERE agent = ? AND epoch = ? AND seq = ?", (agent, epoch, seq)
+            )
+        return next((bytes(row[0]) for row in rows), None)
+
+    async def sealed_messages(
+        self, agent: str, *, after: tuple[int, int], limit: int
+    ) -> tuple[tuple[int, int, str, bytes, bytes], ...]:
+        """(epoch, seq, kind, hash, sealed) in order, for verification; `sealed` is empty where content was refused."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(
+                "SELECT epoch, seq, kind, hash, sealed FROM message"
+                " WHERE agent = ? AND (epoch, seq) > (?, ?) ORDER BY epoch, seq LIMIT ?",
+                (agent, *after, limit),
+            )
+        return tuple((row[0], row[1], row[2], row[3], row[4]) for row in rows)
+
+    async def count_refusals(self, refusals: Sequence[RefusalCount]) -> None:
+        """Add to the counts; the newest detail replaces the one before."""
+        lines = [(r.agent, r.reason, r.count, r.last_at, r.detail) for r in refusals]
+
+        async def work(db: aiosqlite.Connection) -> None:
+            await db.executemany(_REFUSAL_SQL, lines)
+
+        await self.write(work)
+
+    async def refusals(self) -> tuple[RefusalCount, ...]:
+        """All counts since the store was made, by agent and reason."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(
+                "SELECT agent, reason, count, last_at, detail FROM refusal ORDER BY agent, reason"
+            )
+        return tuple(RefusalCount(*row) for row in rows)
+
+    async def received_through(self) -> dict[str, Slot]:
+        """Last slot each agent has a stored batch for (missing key: none yet)."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall("SELECT agent, last_slot FROM chain_head WHERE last_slot IS NOT NULL")
+        return {str(agent): int(slot) for agent, slot in rows}
+
+    async def message_count(self) -> int:
+        """How many messages were accepted and are held."""
+        async with self.reading() as db:
+            rows = list(await db.execute_fetchall("SELECT coalesce(sum(messages), 0) FROM chain_head"))
+        return int(rows[0][0])
+
+    async def consents(self) -> dict[str, tuple[int, bytes]]:
+        """The newest (version, document) of each home that sent one."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall("SELECT home, max(version), document FROM consent GROUP BY home")
+        return {str(home): (int(version), bytes(document)) for home, version, document in rows}
+
+    async def consent_versions(self, home: str) -> dict[int, bytes]:
+        """Every version this home sent, with its document."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall("SELECT version, document FROM consent WHERE home = ?", (home,))
+        return {int(version): bytes(document) for version, document in rows}
+
+    async def consent_bytes(self, home: str) -> tuple[int, bytes] | None:
+        """The newest (version, document) of one home, or None."""
+        return (await self.consents()).get(home)
+
+
+async def _unheld(db: aiosqlite.Connection, messages: Sequence[AcceptedMessage]) -> list[AcceptedMessage]:
+    agents = sorted({message.agent for message in messages})
+    marks = ",".join("?" * len(agents))
+    rows = await db.execute_fetchall(f"SELECT agent, epoch, seq FROM chain_head WHERE agent IN ({marks})", agents)
+    heads: dict[str, tuple[int, int]] = {str(agent): (int(epoch), int(seq)) for agent, epoch, seq in rows}
+    fresh: list[AcceptedMessage] = []
+    for message in messages:
+        key, head = (message.epoch, message.seq), heads.get(message.agent)
+        if head is None or key > head:
+            if head is not None and message.epoch == head[0] and message.seq != head[1] + 1:
+                raise StoreConflictError(f"agent {message.agent}: message {key} leaves a hole after {head}")
+            heads[message.agent] = key
+            fresh.append(message)
+        elif not any(m.agent == message.agent and (m.epoch, m.seq) == key and m.hash == message.hash for m in fresh):
+            await _require_same(db, message)
+    return fresh
+
+
+async def _require_same(db: aiosqlite.Connection, message: AcceptedMessage) -> None:
+    rows = list(
+        await db.execute_fetchall(
+            "SELECT hash FROM message WHERE agent = ? AND epoch = ? AND seq = ?",
+            (message.agent, message.epoch, message.seq),
+        )
+    )
+    if not rows or rows[0][0] != message.hash:
+        raise StoreConflictError(
+            f"agent {message.agent}: message ({message.epoch}, {message.seq}) contradicts the one held"
+        )
+
+
+async def _insert(db: aiosqlite.Connection, messages: Sequence[AcceptedMessage]) -> None:
+    """Messages, readings and heads go in together: after a power cut either all of them are there or none."""
+    await db.executemany(_MESSAGE_SQL, (_message_row(message) for message in messages))
+    await db.executemany(
+        _READING_SQL,
+        [
+            (r.home, int(r.measure), r.slot, r.span, r.energy_wh, int(r.mark), int(r.gap))
+            for message in messages
+            for r in message.readings
+        ],
+    )
+    await db.executemany(_HEAD_SQL, _head_rows(messages))
+    await _insert_if_any(
+        db,
+        _LONG_SQL,
+        [(r.home, int(r.measure), r.first_slot, r.slots, r.energy_wh) for m in messages for r in m.long_intervals],
+    )
+    devices = {(d.home, d.name): (d.home, d.name, d.state, d.age_s, d.reported_at) for m in messages for d in m.devices}
+    await _insert_if_any(db, _DEVICE_SQL, list(devices.values()))
+    await _insert_if_any(
+        db,
+        _CONSENT_SQL,
+        [(m.home, m.consent_version, m.consent, m.received_at) for m in messages if m.consent is not None],
+    )
+    await _take_answers(db, messages)
+
+
+async def _insert_if_any(db: aiosqlite.Connection, sql: str, rows: Sequence[tuple[object, ...]]) -> None:
+    if rows:
+        await db.executemany(sql, rows)
+
+
+async def _take_answers(db: aiosqlite.Connection, messages: Sequence[AcceptedMessage]) -> None:
+    for message in messages:
+        if message.answer is None:
+            continue
+        prompt_id, choice, at = message.answer
+        # An answer that comes too late or twice changes nothing; the signed message is kept as evidence all the same.
+        await store_answer(db, prompt_id, home=message.home, answer=choice, at=at)
+
+
+def _message_row(message: AcceptedMessage) -> tuple[object, ...]:
+    firsts = [r.slot - r.span + 1 for r in message.readings]
+    lasts = [r.slot for r in message.readings]
+    return (
+        message.agent,
+        message.epoch,
+        message.seq,
+        message.kind,
+        message.hash,
+        message.sealed,
+        message.received_at,
+        min(firsts, default=message.slot),
+        max(lasts, default=message.slot),
+        message.refused,
+    )
+
+
+def _head_rows(messages: Iterable[AcceptedMessage]) -> list[tuple[object, ...]]:
+    last: dict[str, AcceptedMessage] = {}
+    slots: dict[str, Slot] = {}
+    counts: dict[str, int] = {}
+    for message in messages:
+        last[message.agent] = message
+        counts[message.agent] = counts.get(message.agent, 0) + (message.refused is None)
+        if message.slot is not None:
+            slots[message.agent] = max(slots.get(message.agent, message.slot), message.slot)
+    return [
+        (agent, m.epoch, m.seq, m.hash, slots.get(agent), m.received_at, counts[agent]) for agent, m in last.items()
+    ]

@@ -1,0 +1,62 @@
+"""Members' objections and the board's decisions in SQLite; triggers refuse any change of a row."""
+
+from typing import Final
+
+import aiosqlite
+
+from hub.storage.records import NewObjection, ObjectionRow
+from hub.storage.sqlite.connections import SqliteConnections
+
+_ROWS_SQL = """SELECT o.id, o.member, o.month, o.day, o.line, o.stated, o.statement, o.reason, o.made_at, o.due_at,
+d.verdict, d.board_member, d.reason, d.decided_at
+FROM objection AS o LEFT JOIN objection_decision AS d ON d.objection = o.id
+WHERE ?1 IS NULL OR o.member = ?1 ORDER BY o.id"""
+_OPEN_SQL = """SELECT month, day, line FROM objection WHERE member = ?
+AND id NOT IN (SELECT objection FROM objection_decision)"""
+_INSERT_SQL = """INSERT INTO objection (member, month, day, line, stated, statement, reason, made_at, due_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_DECIDE_SQL = """INSERT INTO objection_decision (objection, board_member, verdict, reason, decided_at)
+VALUES (?, ?, ?, ?, ?)"""
+MOST_OPEN: Final = 20
+
+
+class SqliteObjections(SqliteConnections):
+    """The ObjectionStore slice."""
+
+    async def add_objection(self, new: NewObjection) -> str | None:
+        """Keep it; returns None on success, else why not (it stands already, too many are open)."""
+
+        async def work(db: aiosqlite.Connection) -> str | None:
+            waiting = [tuple(row) for row in await db.execute_fetchall(_OPEN_SQL, (new.member,))]
+            if (new.month, new.day, new.line) in waiting:
+                return "stands already"
+            if len(waiting) >= MOST_OPEN:
+                return "too many are open"
+            values = (new.member, new.month, new.day, new.line, new.stated, new.statement, new.reason)
+            # If power fails before the commit nothing was said; the member sees no objection and says it again.
+            await db.execute(_INSERT_SQL, (*values, new.made_at, new.due_at))
+            return None
+
+        return await self.write(work)
+
+    async def objections(self, *, member: str | None = None) -> tuple[ObjectionRow, ...]:
+        """In the order they were made: of one member, or all."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(_ROWS_SQL, (member,))
+        return tuple(ObjectionRow(*row) for row in rows)
+
+    async def decide_objection(
+        self, objection: int, *, board_member: str, verdict: str, reason: str, at: int
+    ) -> str | None:
+        """The first decision stands; returns None on success, else why not (unknown, decided already)."""
+
+        async def work(db: aiosqlite.Connection) -> str | None:
+            if not list(await db.execute_fetchall("SELECT 1 FROM objection WHERE id = ?", (objection,))):
+                return "unknown"
+            known = "SELECT 1 FROM objection_decision WHERE objection = ?"
+            if list(await db.execute_fetchall(known, (objection,))):
+                return "decided already"
+            await db.execute(_DECIDE_SQL, (objection, board_member, verdict, reason, at))
+            return None
+
+        return await self.write(work)

@@ -1,0 +1,155 @@
+"""Appliances, prompts, answers and the timetable's jobs in SQLite."""
+
+# ruff: noqa: S608 - only constant column lists and question marks are put into SQL here; values are bound.
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+import aiosqlite
+
+from hub.storage.records import Appliance, Job, PromptRow
+from hub.storage.sqlite.connections import SqliteConnections
+from protocols.slots import start_of
+
+ANSWERS: Final = ("yes", "no", "never_appliance")
+_APPLIANCE = """home, kind, energy_wh, duration_slots, usual_slot_of_day, earliest_slot_of_day, latest_slot_of_day,
+is_asked"""
+_PROMPT = """id, home, member, appliance, energy_wh, usual_slot, proposed_slot, duration_slots, relief_wh, reasons,
+issued_slot, answer_by_slot, answer, answered_at, measured_wh"""
+
+
+class SqlitePrompts(SqliteConnections):
+    """The PromptStore and JobStore slices."""
+
+    async def set_appliances(self, home: str, appliances: Sequence[Appliance]) -> None:
+        """Replace what a household told about its appliances."""
+        if any(appliance.home != home for appliance in appliances):
+            raise ValueError(f"an appliance in the list does not belong to home {home}")
+
+        async def work(db: aiosqlite.Connection) -> None:
+            await db.execute("DELETE FROM appliance WHERE home = ?", (home,))
+            await db.executemany(
+                f"INSERT INTO appliance (position, {_APPLIANCE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        position,
+                        a.home,
+                        a.kind,
+                        a.energy_wh,
+                        a.duration_slots,
+                        a.usual_slot_of_day,
+                        a.earliest_slot_of_day,
+                        a.latest_slot_of_day,
+                        int(a.is_asked),
+                    )
+                    for position, a in enumerate(appliances)
+                ],
+            )
+
+        await self.write(work)
+
+    async def appliances(self) -> tuple[Appliance, ...]:
+        """All appliances, by home in the household's own order."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(f"SELECT {_APPLIANCE} FROM appliance ORDER BY home, position")
+        return tuple(Appliance(*(*row[:7], bool(row[7]))) for row in rows)
+
+    async def add_prompts(self, prompts: Sequence[PromptRow]) -> None:
+        """Keep new prompts; one already known by its id stays as it is, answer included."""
+        lines = [
+            (
+                p.id,
+                p.home,
+                p.member,
+                p.appliance,
+                p.energy_wh,
+                p.usual_slot,
+                p.proposed_slot,
+                p.duration_slots,
+                p.relief_wh,
+                json.dumps(p.reasons),
+                p.issued_slot,
+                p.answer_by_slot,
+                p.answer,
+                p.answered_at,
+                p.measured_wh,
+            )
+            for p in prompts
+        ]
+        places = ",".join("?" * 15)
+        sql = f"INSERT INTO prompt ({_PROMPT}) VALUES ({places}) ON CONFLICT (id) DO NOTHING"
+        await self.write(lambda db: db.executemany(sql, lines))
+
+    async def prompts(self, *, home: str | None, issued: range) -> tuple[PromptRow, ...]:
+        """Prompts issued in these slots, of one home or of all, oldest first."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(
+                f"SELECT {_PROMPT} FROM prompt WHERE issued_slot >= ? AND issued_slot < ? AND (? IS NULL OR home = ?)"
+                " ORDER BY issued_slot, proposed_slot, id",
+                (issued.start, issued.stop, home, home),
+            )
+        return tuple(_prompt(tuple(row)) for row in rows)
+
+    async def answer_prompt(self, prompt_id: str, *, home: str, answer: str, at: int) -> str | None:
+        """Returns None on success, else why not (unknown, not yours, too late, already answered otherwise)."""
+        if answer not in ANSWERS:
+            return f"the answer must be one of {', '.join(ANSWERS)}"
+
+        async def work(db: aiosqlite.Connection) -> str | None:
+            return await store_answer(db, prompt_id, home=home, answer=answer, at=at)
+
+        return await self.write(work)
+
+    async def set_measured(self, prompt_id: str, *, measured_wh: int) -> None:
+        """Keep what a prompt was measured to have moved."""
+
+        async def work(db: aiosqlite.Connection) -> None:
+            await db.execute("UPDATE prompt SET measured_wh = ? WHERE id = ?", (measured_wh, prompt_id))
+
+        await self.write(work)
+
+    async def jobs(self) -> tuple[Job, ...]:
+        """All jobs, the soonest due first."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(
+                "SELECT name, due_at, last_run_at, last_error FROM job ORDER BY due_at, name"
+            )
+        return tuple(Job(*row) for row in rows)
+
+    async def put_job(self, job: Job) -> None:
+        """Keep a job's due time and how its last run went."""
+
+        async def work(db: aiosqlite.Connection) -> None:
+            await db.execute(
+                "INSERT OR REPLACE INTO job VALUES (?, ?, ?, ?)",
+                (job.name, job.due_at, job.last_run_at, job.last_error),
+            )
+
+        await self.write(work)
+
+
+async def store_answer(db: aiosqlite.Connection, prompt_id: str, *, home: str, answer: str, at: int) -> str | None:
+    """Note an answer inside a running transaction; the same answer again is a success, another one is not."""
+    rows = list(
+        await db.execute_fetchall(
+            "SELECT home, appliance, answer, answer_by_slot FROM prompt WHERE id = ?", (prompt_id,)
+        )
+    )
+    if not rows or rows[0][0] != home:
+        return "there is no such prompt for this home"
+    _, appliance, given, answer_by_slot = rows[0]
+    if given is not None:
+        return None if given == answer else "this prompt was already answered"
+    if at >= start_of(answer_by_slot + 1):
+        return "it is too late to answer this prompt"
+    await db.execute("UPDATE prompt SET answer = ?, answered_at = ? WHERE id = ?", (answer, at, prompt_id))
+    if answer == "never_appliance":
+        await db.execute("UPDATE appliance SET is_asked = 0 WHERE home = ? AND kind = ?", (home, appliance))
+    return None
+
+
+def _prompt(row: tuple[Any, ...]) -> PromptRow:
+    values = list(row)
+    values[9] = tuple((str(text), int(value)) for text, value in json.loads(row[9]))
+    return PromptRow(*values)

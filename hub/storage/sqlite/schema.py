@@ -1,0 +1,85 @@
+"""Brings a SQLite file to the schema of this program by numbered SQL files, each applied once, pinned by checksum."""
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+import aiosqlite
+
+from hub.storage.errors import StoreError
+
+_LEDGER_SQL = """CREATE TABLE IF NOT EXISTS migration (
+    number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL) STRICT"""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One numbered step of the schema."""
+
+    number: int
+    name: str
+    sql: str
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the step's text, in hexadecimal."""
+        return hashlib.sha256(self.sql.encode("utf-8")).hexdigest()
+
+
+def known_migrations() -> tuple[Migration, ...]:
+    """The steps this program carries, in order, numbered from 1 without a hole."""
+    folder = resources.files("hub.storage.sqlite") / "migrations"
+    names = sorted(item.name for item in folder.iterdir() if item.name.endswith(".sql"))
+    steps = tuple(
+        Migration(int(name.split("_", 1)[0]), name, (folder / name).read_text(encoding="utf-8")) for name in names
+    )
+    if [step.number for step in steps] != list(range(1, len(steps) + 1)):
+        raise StoreError(f"the installed migrations are incomplete: {', '.join(names)}; install the program again")
+    return steps
+
+
+async def migrate(db: aiosqlite.Connection, *, place: str, steps: Sequence[Migration] | None = None) -> None:
+    """Apply what is missing, all or nothing.
+
+    Raises: StoreError when the file was written by a newer program or a step was altered after it was applied.
+    """
+    wanted = known_migrations() if steps is None else tuple(steps)
+    await db.execute("BEGIN IMMEDIATE")
+    try:
+        await db.execute(_LEDGER_SQL)
+        applied = await db.execute_fetchall("SELECT number, name, checksum FROM migration ORDER BY number")
+        _check_applied([(int(n), str(name), str(c)) for n, name, c in applied], wanted, place)
+        for step in wanted[len(list(applied)) :]:
+            for statement in _statements(step.sql):
+                await db.execute(statement)
+            await db.execute("INSERT INTO migration VALUES (?, ?, ?)", (step.number, step.name, step.checksum))
+    except BaseException:
+        await db.rollback()
+        raise
+    # If power fails before this commit, the file is still at the schema it had before.
+    await db.commit()
+
+
+def _check_applied(applied: Sequence[tuple[int, str, str]], wanted: Sequence[Migration], place: str) -> None:
+    if len(applied) > len(wanted):
+        raise StoreError(
+            f"{place} was written by a newer version of this program (schema {len(applied)}, this one knows "
+            f"{len(wanted)}): install that version or restore an older copy"
+        )
+    for (number, name, checksum), step in zip(applied, wanted, strict=False):
+        if (number, checksum) != (step.number, step.checksum):
+            raise StoreError(f"{place}: schema step {name} is not the one this program carries ({step.name})")
+
+
+def _statements(sql: str) -> Iterator[str]:
+    """Cut a script at the ends of its statements; a trigger's inner semicolons do not end it."""
+    pending = ""
+    for line in sql.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            yield pending
+            pending = ""
+    if pending.strip():
+        raise StoreError("a migration ends in the middle of a statement")

@@ -1,0 +1,157 @@
+"""Reads homes' values from SQLite. Every method that returns one first commits its lines in the access log (I12)."""
+
+import json
+from collections.abc import Sequence
+
+import aiosqlite
+import numpy as np
+import numpy.typing as npt
+
+from hub.storage.records import (
+    Access,
+    HomeSeries,
+    HoodSeries,
+    LongIntervalRow,
+    SettlementInputs,
+)
+from hub.storage.series import MAX_SPAN, SeriesRow, home_series, hood_series
+from hub.storage.sqlite.access_log import SqliteAccessLog
+from protocols.quantities import Measure
+from protocols.slots import Slot, start_of
+
+_ROWS_SQL = """SELECT slot, span, energy_wh, mark, gap FROM reading
+WHERE home = ? AND measure = ? AND slot >= ? AND slot < ?"""
+_COARSE_SQL = """SELECT DISTINCT home FROM reading
+WHERE home IN ({marks}) AND measure = ? AND slot >= ? AND slot < ? AND span > 1"""
+_SUMS_SQL = """SELECT slot, sum(energy_wh), count(*) FROM reading
+WHERE home IN ({marks}) AND measure = ? AND slot >= ? AND slot < ? AND span = 1 AND mark <= 1 GROUP BY slot"""
+# Two texts of numbers for the whole neighbourhood, as fetching each cell as a row would cost twice the time.
+_SETTLE_SQL = """SELECT group_concat(cell), group_concat(energy_wh) FROM (
+    SELECT (slot - ?2) * ?4 + home_list.key AS cell, energy_wh
+    FROM json_each(?5) AS home_list CROSS JOIN reading ON home = home_list.value
+    WHERE measure = ?1 AND slot >= ?2 AND slot < ?3 AND span = 1 AND mark = 0)"""
+_NEWEST_SQL = """WITH RECURSIVE asked(slot) AS (SELECT ?1 UNION ALL SELECT slot + 1 FROM asked WHERE slot + 1 < ?2)
+SELECT slot, (SELECT max(position) FROM message WHERE last_slot = slot) FROM asked"""
+
+
+class SqliteSeries(SqliteAccessLog):
+    """The reading half of the ReadingStore slice."""
+
+    async def home_series(
+        self, home: str, measures: Sequence[Measure], *, slots: range, access: Access
+    ) -> dict[Measure, HomeSeries]:
+        """A home's values; the access row is committed before any value is returned, or nothing is (I12)."""
+        await self.log_access(access, [home], fields=_fields(measures), rows=len(slots) * len(measures))
+        async with self.reading() as db:
+            return {m: await _home(db, home, m, slots=slots) for m in measures}
+
+    async def hood_series(
+        self, measures: Sequence[Measure], *, slots: range, access: Access, homes: Sequence[str] | None = None
+    ) -> dict[Measure, HoodSeries]:
+        """Sums over homes of measured and derived values, logged for each home that stands behind them."""
+        chosen = sorted(set(homes)) if homes is not None else await self._home_ids()
+        await self.log_access(access, chosen, fields=_fields(measures), rows=len(slots) * len(measures))
+        async with self.reading() as db:
+            return {m: await _hood(db, m, slots=slots, homes=chosen) for m in measures}
+
+    async def settlement_inputs(self, *, slots: range, access: Access) -> SettlementInputs:
+        """What the meters of all members with a home measured. Only 15-minute counter values settle; all else is -1."""
+        rows = await self._member_rows()
+        measures = (Measure.GRID_EXPORT, Measure.GRID_IMPORT)
+        homes = [str(home) for _, home, _ in rows]
+        await self.log_access(access, homes, fields=_fields(measures), rows=len(slots) * len(measures))
+        async with self.reading() as db:
+            newest = list(await db.execute_fetchall("SELECT coalesce(max(position), 0) FROM message"))
+            surplus_wh, demand_wh = [await _metered(db, measure, slots=slots, homes=homes) for measure in measures]
+        ids = tuple(str(member) for member, _, _ in rows)
+        present = _membership(rows, slots)
+        return SettlementInputs(ids, slots.start, surplus_wh, demand_wh, present, message_position=int(newest[0][0]))
+
+    async def settlement_members(self, *, slots: range) -> tuple[tuple[str, ...], npt.NDArray[np.bool_]]:
+        """Members with a home in byte order, and who is one in which slot: (slots, members)."""
+        rows = await self._member_rows()
+        return tuple(str(member) for member, _, _ in rows), _membership(rows, slots)
+
+    async def first_slot(self) -> Slot | None:
+        """The earliest slot a batch was made for."""
+        async with self.reading() as db:
+            rows = list(await db.execute_fetchall("SELECT min(last_slot) FROM message WHERE last_slot IS NOT NULL"))
+        return None if rows[0][0] is None else int(rows[0][0])
+
+    async def newest_messages(self, *, slots: range) -> dict[Slot, int]:
+        """Of each slot that a batch was made for: the position of the newest such message."""
+        if not slots:
+            return {}
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(_NEWEST_SQL, (slots.start, slots.stop))
+        # Left out here, as SQLite would look each up a second time to leave it out itself.
+        return {slot: position for slot, position in rows if position is not None}
+
+    async def long_intervals(self, home: str, *, slots: range, access: Access) -> tuple[LongIntervalRow, ...]:
+        """Energy of this home known only as totals that touch these slots."""
+        await self.log_access(access, [home], fields="totals over several quarter hours", rows=len(slots))
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(
+                "SELECT home, measure, first_slot, slots, energy_wh FROM long_interval"
+                " WHERE home = ? AND first_slot < ? AND first_slot + slots > ? ORDER BY first_slot, measure, slots",
+                (home, slots.stop, slots.start),
+            )
+        return tuple(LongIntervalRow(row[0], Measure(row[1]), *row[2:]) for row in rows)
+
+    async def _member_rows(self) -> list[tuple[str, str, int]]:
+        async with self.reading() as db:
+            found = await db.execute_fetchall(
+                "SELECT member.id, home.id, joined_at FROM member JOIN home ON home.member_id = member.id"
+            )
+        rows = [(str(member), str(home), int(joined)) for member, home, joined in found]
+        return sorted(rows, key=lambda row: row[0].encode("utf-8"))
+
+    async def _home_ids(self) -> list[str]:
+        async with self.reading() as db:
+            return [str(row[0]) for row in await db.execute_fetchall("SELECT id FROM home ORDER BY id")]
+
+
+def _fields(measures: Sequence[Measure]) -> str:
+    return ", ".join(sorted(measure.code for measure in measures))
+
+
+def _membership(rows: Sequence[tuple[str, str, int]], slots: range) -> npt.NDArray[np.bool_]:
+    starts_s = np.array([start_of(slot) for slot in slots], dtype=np.int64)
+    joined_s = np.array([joined for _, _, joined in rows], dtype=np.int64)
+    there: npt.NDArray[np.bool_] = starts_s[:, None] >= joined_s[None, :]
+    return there
+
+
+async def _metered(
+    db: aiosqlite.Connection, measure: Measure, *, slots: range, homes: Sequence[str]
+) -> npt.NDArray[np.int64]:
+    """What the counters of these homes measured, -1 where they did not: (slots, homes)."""
+    energy_wh = np.full((len(slots), len(homes)), -1, dtype=np.int64)
+    place = (int(measure), slots.start, slots.stop, len(homes), json.dumps(homes))
+    ((cells, values),) = await db.execute_fetchall(_SETTLE_SQL, place)
+    if cells is not None:
+        energy_wh.reshape(-1)[_numbers(cells)] = _numbers(values)
+    return energy_wh
+
+
+def _numbers(text: str) -> npt.NDArray[np.int64]:
+    return np.fromstring(text, dtype=np.int64, sep=",")
+
+
+async def _home(db: aiosqlite.Connection, home: str, measure: Measure, *, slots: range) -> HomeSeries:
+    found = await db.execute_fetchall(_ROWS_SQL, (home, int(measure), slots.start, slots.stop + MAX_SPAN))
+    rows: list[SeriesRow] = [(row[0], row[1], row[2], row[3], row[4]) for row in found]
+    return home_series(home, measure, slots=slots, rows=rows)
+
+
+async def _hood(db: aiosqlite.Connection, measure: Measure, *, slots: range, homes: Sequence[str]) -> HoodSeries:
+    marks = ",".join("?" * len(homes))
+    place = (int(measure), slots.start, slots.stop)
+    spread = await db.execute_fetchall(
+        _COARSE_SQL.format(marks=marks), (*homes, int(measure), slots.start, slots.stop + MAX_SPAN)
+    )
+    coarse = {str(row[0]) for row in spread}
+    fine = [home for home in homes if home not in coarse]
+    sums = await db.execute_fetchall(_SUMS_SQL.format(marks=",".join("?" * len(fine))), (*fine, *place))
+    series = [await _home(db, home, measure, slots=slots) for home in sorted(coarse)]
+    return hood_series(measure, slots, sums=[(row[0], row[1], row[2]) for row in sums], coarse_homes=series)

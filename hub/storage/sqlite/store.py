@@ -1,0 +1,29 @@
+"""The whole store on one SQLite file: the slices put together. Only entry points and tests name this class."""
+
+from hub.storage.sqlite.accounts import SqliteAccounts
+from hub.storage.sqlite.attestations import SqliteAttestations
+from hub.storage.sqlite.books import SqliteBooks
+from hub.storage.sqlite.findings import SqliteFindings
+from hub.storage.sqlite.fleet import SqliteFleet
+from hub.storage.sqlite.forecasts import SqliteForecasts
+from hub.storage.sqlite.members import SqliteMembers
+from hub.storage.sqlite.messages import SqliteMessages
+from hub.storage.sqlite.objections import SqliteObjections
+from hub.storage.sqlite.prompts import SqlitePrompts
+from hub.storage.sqlite.series import SqliteSeries
+
+
+class SqliteStore(
+    SqliteMembers,
+    SqliteMessages,
+    SqliteSeries,
+    SqliteFleet,
+    SqliteForecasts,
+    SqlitePrompts,
+    SqliteBooks,
+    SqliteAttestations,
+    SqliteObjections,
+    SqliteAccounts,
+    SqliteFindings,
+):
+    """Everything of hub.storage.contract.Store; open it with `await SqliteStore.open(path, now=...)`."""

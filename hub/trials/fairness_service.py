@@ -1,0 +1,106 @@
+"""The yearly fairness report for the members' page: worked out once beside the event loop, and kept while it holds.
+
+A member gets the own row and what all may see; the other members' rows never leave it.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+import numpy as np
+
+from hub.books.days import SettlementStores, read_day_inputs
+from hub.books.period import period_digest, settle_in_thread
+from hub.core.rules.input_checks import RejectedInputError
+from hub.core.settlement.pool_series import LEAST_HOMES
+from hub.core.trials.fairness import FairnessReport, MemberFairness, extract_period, report_periods, summarise_fairness
+from hub.storage.records import Access
+from hub.trials.answer_cache import AnswerCache, AskerBusyError
+from hub.trials.what_if_service import BUSY
+
+FAIRNESS_ACCESS: Final = Access(actor="job:fairness", role="job", purpose="settle.share")
+SEED_TAG: Final = b"commonwatt fairness orders v1\n"
+MAX_ENTRIES: Final = 4
+WAIT_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    first_day: str
+    last_day: str
+    days: int
+    left_out: int
+    seed: int
+    report: FairnessReport
+
+
+class FairnessService:
+    """What the Fairness page asks. The look at the homes' readings is logged in each home's log when they are read."""
+
+    def __init__(self, store: SettlementStores, *, wait_s: float = WAIT_S) -> None:
+        self._store = store
+        self._kept: AnswerCache[tuple[date, date, str], _Made | str] = AnswerCache(
+            max_entries=MAX_ENTRIES, wait_s=wait_s
+        )
+
+    async def years(self, *, today: date) -> tuple[int, ...]:
+        """The years with a settled day in a month that is over, the newest first; at most the last five."""
+        days = (date(today.year - 4, 1, 1).isoformat(), _end_of(today.year, today=today).isoformat())
+        runs = await self._store.runs(days=days, allocations=False)
+        return tuple(sorted({int(run.day[:4]) for run in runs}, reverse=True))
+
+    async def report(self, member: str, *, year: int, today: date) -> MemberFairness | str | None:
+        """The member's own view of the year, up to its last month that is over; a line saying why there is none; None
+        while it is worked out.
+        """
+        first, last = date(year, 1, 1), _end_of(year, today=today)
+        standing = await period_digest(self._store, first=first, last=last)
+        try:
+            made = await self._kept.get_or_compute(
+                (first, last, standing), asker=member, work=lambda: self._make(first, last)
+            )
+        except AskerBusyError:
+            return BUSY
+        if made is None or isinstance(made, str):
+            return made
+        return MemberFairness(
+            first_day=made.first_day,
+            last_day=made.last_day,
+            days=made.days,
+            left_out=made.left_out,
+            seed=made.seed,
+            summary=summarise_fairness(made.report),
+            own=next((share for share in made.report.shares if share.member == member), None),
+        )
+
+    async def _make(self, first: date, last: date) -> _Made | str:
+        """Day by day, so that a year's settlements need not lie in memory at once."""
+        days = (first.isoformat(), last.isoformat())
+        settled = sorted({run.day for run in await self._store.runs(days=days, allocations=False)})
+        parts, digests = [], []
+        try:
+            for name in settled:
+                inputs = await read_day_inputs(self._store, day=date.fromisoformat(name), access=FAIRNESS_ACCESS)
+                parts.append(await asyncio.to_thread(extract_period, await settle_in_thread(inputs)))
+                digests.append(inputs.digest)
+            seed = orders_seed(digests)
+            report = await asyncio.to_thread(report_periods, parts, rng=np.random.default_rng(seed))
+        except (RejectedInputError, ValueError) as problem:
+            return str(problem)
+        if len(report.shares) < LEAST_HOMES:
+            return f"fewer than {LEAST_HOMES} homes took part; a report would tell of single homes"
+        span = (date.fromisoformat(settled[-1]) - date.fromisoformat(settled[0])).days + 1
+        return _Made(settled[0], settled[-1], len(settled), span - len(settled), seed, report)
+
+
+def orders_seed(digests: Sequence[str]) -> int:
+    """The seed of the sampled orders: from what was read, so that nobody chooses it."""
+    return int.from_bytes(hashlib.sha256(SEED_TAG + "\n".join(digests).encode()).digest()[:8], "big")
+
+
+def _end_of(year: int, *, today: date) -> date:
+    """The last day of the year; of the running year the last day of the last month that is over."""
+    return min(date(year, 12, 31), today.replace(day=1) - timedelta(days=1))

@@ -1,0 +1,1 @@
+"""Who may join: invitations turned into enrolled agents."""

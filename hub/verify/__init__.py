@@ -1,0 +1,1 @@
+"""Verification: stored messages, the journal and the books checked again; changes nothing."""

@@ -1,0 +1,249 @@
+"""Checks the stored journal row by row: rulebook, entries, runs and what the hub signed of them. It reads no reading.
+
+Every column of every row is held against something else: the chain of hashes, the run's key, the record's hash, or the
+signed chain of attestations. A finding names the row that does not fit.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, cast
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from hub.books.days import SettlementStores, run_key_of
+from hub.console.progress import ReportProgress, ignore_progress
+from hub.core.ledger.attestations import (
+    DAY_ROOT,
+    FIRST_PREVIOUS,
+    AttestedDocument,
+    document_digest,
+    read_attestation,
+    run_columns,
+)
+from hub.core.ledger.entries import GENESIS, UNITS, LedgerUnit, entry_hash, read_entry
+from hub.core.ledger.merkle import build_tree_from_hashes, leaf_hash
+from hub.core.ledger.signed_document import SIGNED_TAG
+from hub.core.rules.rulebook import VERSION_TAG
+from hub.storage.records import AttestationRow, Coop, EntryRow, RunRow
+from hub.verify.check_result import CheckResult
+
+PAGE: Final = 2000
+FUND_KINDS: Final = "fund:"
+RUN_PAGE: Final = 8
+ALL_DAYS: Final = ("", "~")
+BEFORE_ALL: Final = -(2**63)
+"""Below every position, so that a row moved under the first one is seen too."""
+
+
+@dataclass
+class JournalCheck:
+    """What the rows came to: leaf hashes of each day's entries with their positions, and the runs without records.
+
+    `looks` is the highest number of access log lines the hub signed for, with the attestation that says so.
+    """
+
+    entries: int = 0
+    attestations: int = 0
+    head: bytes = GENESIS
+    sums: dict[LedgerUnit, int] = field(default_factory=lambda: dict.fromkeys(UNITS, 0))
+    leaves: dict[str, list[tuple[int, bytes]]] = field(default_factory=lambda: defaultdict(list))
+    hashes: dict[int, bytes] = field(default_factory=dict)
+    rooted: list[str] = field(default_factory=list)
+    booked: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    runs: dict[str, tuple[int, RunRow]] = field(default_factory=dict)
+    looks: tuple[int, str] = (0, "")
+    unsigned: int = 0
+
+
+async def check_journal(
+    store: SettlementStores, found: CheckResult, *, key: Ed25519PublicKey | None, tell: ReportProgress = ignore_progress
+) -> JournalCheck:
+    """Walk rules, entries, runs and attestations; every contradiction goes to `found`."""
+    journal = JournalCheck()
+    coop = await store.coop()
+    for position, rule_hash, canonical in await store.journal_rules():
+        if hashlib.sha256(VERSION_TAG + canonical).hexdigest() != rule_hash:
+            found.note(f"rule {position}: it is not what its name says")
+    await _check_entries(store, journal, found, tell=tell)
+    await _check_runs(store, journal, found, coop=coop)
+    await _check_attestations(store, journal, found, coop=coop, key=key)
+    if key is not None:
+        await _check_all_signed(store, journal, found)
+    await _check_access_log(store, journal, found)
+    for unit, total in journal.sums.items():
+        if total:
+            found.note(f"ledger: all accounts together hold {total} {unit}, not 0")
+    return journal
+
+
+async def _check_entries(
+    store: SettlementStores, journal: JournalCheck, found: CheckResult, *, tell: ReportProgress
+) -> None:
+    """Each hash follows from the one before. A wrong hash is laid to its own entry, not to the one after it."""
+    position, previous, after = 0, (GENESIS, GENESIS), BEFORE_ALL
+    while page := await store.journal_entries(after=after, limit=PAGE):
+        after = page[-1].position
+        for row in page:
+            journal.entries += 1
+            if row.position < 1:
+                found.note(f"entry {row.position}: there is no such place")
+                continue
+            if row.position != position + 1:
+                found.note(f"entry {position + 1} is not there: the next is {row.position}")
+            position = row.position
+            follows = [entry_hash(each, row.canonical) for each in previous]
+            if row.hash not in follows:
+                found.note(f"entry {position}: it is not what was chained")
+            previous = (row.hash, follows[0])
+            journal.booked[row.run_key] += 1
+            _check_entry(row, journal, found)
+        journal.head = previous[0]
+        tell("entries", journal.entries, None)
+
+
+def _check_entry(row: EntryRow, journal: JournalCheck, found: CheckResult) -> None:
+    try:
+        entry = read_entry(row.canonical)
+    except ValueError as error:
+        found.note(f"entry {row.position}: it cannot be read ({error})")
+        return
+    if (entry.unit, entry.day, entry.member, entry.run) != (row.unit, row.day, row.member, row.run_key):
+        found.note(f"entry {row.position}: it is filed under other words than it was chained with")
+    journal.sums[entry.unit] += sum(posting.amount for posting in entry.postings)
+    journal.leaves[entry.day].append((row.position, leaf_hash(row.canonical)))
+    journal.hashes[row.position] = row.hash
+
+
+async def _check_runs(store: SettlementStores, journal: JournalCheck, found: CheckResult, *, coop: Coop) -> None:
+    """A run's key covers its period, rule and inputs; its result is its record's hash; the ledger has its entries."""
+    position, after = 0, BEFORE_ALL
+    before: dict[tuple[str, str], str] = {}
+    while page := await store.journal_runs(after=after, limit=RUN_PAGE):
+        after = page[-1][0]
+        for at, run in page:
+            if at < 1:
+                found.note(f"run {at} of {run.day}: there is no such place")
+                continue
+            place = f"run {at} of {run.day}"
+            if at != position + 1:
+                found.note(f"run {position + 1} is not there: the next is {at}")
+            position = at
+            book = (run.day, run.kind if run.kind.startswith(FUND_KINDS) else "")
+            if run.run_key not in {_key(coop, run, ""), _key(coop, run, before.get(book, ""))}:
+                found.note(f"{place}: its key is not that of its day, kind, rule and inputs")
+            if hashlib.sha256(run.allocation).hexdigest() != run.result_hash:
+                found.note(f"{place}: its record is not the one its result names")
+            if journal.booked.get(run.run_key, 0) != run.entries:
+                booked = journal.booked.get(run.run_key, 0)
+                found.note(f"{place}: it names {run.entries} entries, the ledger holds {booked}")
+            before[book] = run.run_key
+            journal.runs[run.run_key] = (at, _without_record(run))
+
+
+def _key(coop: Coop, run: RunRow, after: str) -> str:
+    return run_key_of(coop, run.day, kind=run.kind, rule_hash=run.rule_hash, digest=run.input_digest, after=after)
+
+
+def _without_record(run: RunRow) -> RunRow:
+    return RunRow(
+        run.run_key, run.kind, run.day, run.rule_hash, run.input_digest, run.result_hash, run.state, b"", run.made_at,
+        run.entries,
+    )  # fmt: skip
+
+
+async def _check_attestations(
+    store: SettlementStores, journal: JournalCheck, found: CheckResult, *, coop: Coop, key: Ed25519PublicKey | None
+) -> None:
+    """The signed chain, and behind each day root its run and the entries under it."""
+    position, previous, after = 0, FIRST_PREVIOUS, BEFORE_ALL
+    while page := await store.journal_attestations(after=after, limit=PAGE):
+        after = page[-1].position
+        for row in page:
+            journal.attestations += 1
+            if row.position < 1:
+                found.note(f"attestation {row.position} of {row.subject}, run {row.run_key}: there is no such place")
+                continue
+            if row.position != position + 1:
+                found.note(f"attestation {position + 1} is not there: the next is {row.position}")
+            position = row.position
+            said = _check_attestation(row, found, coop=coop, key=key, previous=previous)
+            previous = document_digest(row.document)
+            if said is not None and said.kind == DAY_ROOT:
+                journal.rooted.append(said.run_key)
+                _check_root(said, journal, found, place=f"attestation {position}", nth=len(journal.rooted))
+
+
+async def _check_all_signed(store: SettlementStores, journal: JournalCheck, found: CheckResult) -> None:
+    """Every run has its day root; but a store that knows of no signing at all is one of before the hub signed.
+
+    How far a day's inputs reach is kept since the hub signs, so a day that has it was booked by a hub that does.
+    """
+    is_older = not journal.attestations and not await store.settled_through(days=ALL_DAYS)
+    for run_key, (at, run) in journal.runs.items():
+        if run_key in journal.rooted:
+            continue
+        if is_older:
+            journal.unsigned += 1
+        else:
+            found.note(f"run {at} of {run.day}: the hub has not signed it")
+
+
+async def _check_access_log(store: SettlementStores, journal: JournalCheck, found: CheckResult) -> None:
+    """No line taken out of it, nor off its end since the last day root. Lines put in their place are not noticed."""
+    last, count = await store.last_access_line(), await store.access_line_count()
+    if count < last:
+        found.note(f"access log: {last - count} of its {last} lines are not there")
+    signed, place = journal.looks
+    if last < signed:
+        found.note(f"access log: it ends with line {last}, and the hub signed for {signed} lines ({place})")
+
+
+def _check_attestation(
+    row: AttestationRow, found: CheckResult, *, coop: Coop, key: Ed25519PublicKey | None, previous: bytes
+) -> AttestedDocument | None:
+    place = f"attestation {row.position}"
+    if key is not None:
+        try:
+            key.verify(row.signature, SIGNED_TAG + row.document)
+        except InvalidSignature:
+            found.note(f"{place} of {row.subject}: the hub has not signed these bytes")
+            return None
+    try:
+        said = read_attestation(row.document)
+    except ValueError as error:
+        found.note(f"{place} of {row.subject}: {error}")
+        return None
+    if said.previous != previous.hex():
+        found.note(f"{place} of {row.subject}: it does not follow the one before it")
+    filed = (row.position, row.kind, row.subject, row.run_key, coop.id)
+    if (said.number, said.kind, said.subject, said.run_key, said.coop) != filed:
+        found.note(f"{place} of {row.subject}: it is filed under other words than were signed")
+    return said
+
+
+def _check_root(said: AttestedDocument, journal: JournalCheck, found: CheckResult, *, place: str, nth: int) -> None:
+    """The run's columns, the ledger's head and the Merkle root over the day's entries are those that were signed.
+
+    Runs are signed in their order, so the nth day root is that of run n.
+    """
+    words = cast(Mapping[str, object], said.content["run"])
+    if said.run_key not in journal.runs:
+        found.note(f"run {nth} of {said.subject}: {said.run_key} is not there, and the hub signed for it ({place})")
+    else:
+        at, run = journal.runs[said.run_key]
+        if at != nth:
+            found.note(f"run {nth} of {said.subject}: it stands at {at}, and the hub signed for it in another order")
+        stored = run_columns(run)
+        if differing := sorted(name for name in stored if stored[name] != words.get(name)):
+            found.note(f"run {at} of {run.day}: the hub signed for another {', '.join(differing)}")
+    position, head = cast(list[object], said.content["ledger"])
+    if position and journal.hashes.get(cast(int, position), b"").hex() != head:
+        found.note(f"entry {position}: the hub signed for another ledger up to here ({place})")
+    # Day roots of before the access log was counted say nothing of it.
+    journal.looks = max(journal.looks, (cast(int, said.content.get("looks", 0)), place))
+    leaves = [leaf for at, leaf in journal.leaves.get(said.subject, ()) if at <= cast(int, position)]
+    if (build_tree_from_hashes(leaves).root.hex(), len(leaves)) != (said.content["root"], said.content["entries"]):
+        found.note(f"{place} of {said.subject}: the day's entries are not those the hub signed for")

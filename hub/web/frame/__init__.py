@@ -1,0 +1,1 @@
+"""What every page shares: sign-in, request checks, charts, translation, and the services handed in."""

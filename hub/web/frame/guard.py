@@ -1,0 +1,148 @@
+"""What every request must pass: response headers, the origin of forms, and the size of bodies. Knows no page."""
+
+import logging
+import traceback
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
+
+from fastapi import Request, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+log = logging.getLogger(__name__)
+
+MAX_BODY_BYTES: Final = 65_536
+MAX_FORM_FIELDS: Final = 200
+
+CONTENT_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
+    " manifest-src 'self'; worker-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none';"
+    " require-trusted-types-for 'script'; trusted-types site"
+)
+
+_HEADERS: Final = {
+    b"content-security-policy": CONTENT_POLICY.encode(),
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"same-origin",
+    b"cross-origin-opener-policy": b"same-origin",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"permissions-policy": b"geolocation=(), camera=(), microphone=(), payment=()",
+}
+_PRIVATE: Final = (b"cache-control", b"no-store")
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class PageError(Exception):
+    """A request that gets one clear sentence instead of a page."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.sentence = sentence
+
+
+class SecurityHeaders:
+    """Sets the same protecting headers on every answer, and keeps all but static files out of every cache."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = [pair for pair in message.get("headers", []) if pair[0].lower() not in _HEADERS]
+                headers.extend(_HEADERS.items())
+                if not any(name.lower() == b"cache-control" for name, _ in headers):
+                    headers.append(_PRIVATE)
+                message["headers"] = headers
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+class ErrorPages:
+    """Answers a page that broke with one sentence, and logs where it broke.
+
+    Neither the error's message nor the address is logged: a message may hold a home's value, an address a sign-in
+    link's token.
+    """
+
+    def __init__(self, app: ASGIApp, answer: Callable[[Request], Response]) -> None:
+        self._app = app
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        has_begun = False
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_note)
+        except Exception as error:
+            places = traceback.extract_tb(error.__traceback__)[-6:]
+            where = " < ".join(f"{place.name} line {place.lineno}" for place in reversed(places))
+            log.error("a page broke with %s in %s", type(error).__name__, where)
+            if not has_begun:
+                await self._answer(Request(scope))(scope, receive, send)
+
+
+def require_same_origin(request: Request) -> None:
+    """Refuses a form that another site sent in the member's name.
+
+    Raises: PageError(403) unless the browser says that the form came from this very site.
+    """
+    origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
+    is_same = site == "same-origin" if origin is None else urlsplit(origin).netloc == request.headers.get("host")
+    if not is_same or site in {"cross-site", "same-site"}:
+        raise PageError(
+            403, "This form did not come from this site, so nothing was changed. Open the page and try again."
+        )
+
+
+def is_loopback(request: Request) -> bool:
+    """Whether the caller is a program on this very machine, reached directly: no proxy, no borrowed name."""
+    client = request.client.host if request.client else ""
+    host = urlsplit("//" + request.headers.get("host", "")).hostname
+    forwarded = "x-forwarded-for" in request.headers or "forwarded" in request.headers
+    return client in _LOOPBACK and host in _LOOPBACK and not forwarded
+
+
+async def read_body(request: Request) -> bytes:
+    """The body, up to MAX_BODY_BYTES.
+
+    Raises: PageError(413) beyond it, before the rest is read.
+    """
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > MAX_BODY_BYTES:
+            raise PageError(413, f"The request is larger than {MAX_BODY_BYTES} bytes. Send less.")
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """The fields of a posted form; of a field sent twice the last stands.
+
+    Raises: PageError(403) for a foreign form, (413) for a large one, (400) for one that is none.
+    """
+    require_same_origin(request)
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    body = await read_body(request)
+    if kind != "application/x-www-form-urlencoded" and body:
+        raise PageError(415, "The hub reads forms only as application/x-www-form-urlencoded.")
+    try:
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS, errors="strict")
+    except ValueError:
+        raise PageError(400, "The form could not be read. Open the page and try again.") from None
+    return dict(pairs)

@@ -1,0 +1,143 @@
+"""How a page says things in the reader's language: sentences through gettext, numbers and times through Babel.
+
+Catalogues are plain .po text, compiled in memory when first used. No page keeps a compiled file.
+"""
+
+import gettext
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import lru_cache
+from io import BytesIO
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date, format_datetime, format_time
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import format_currency, format_decimal
+
+from protocols.slots import SLOT_S, Slot, start_of
+
+LOCALE_DIR: Final = Path(__file__).parents[1] / "locale"
+SOURCE_LANGUAGE: Final = "en"
+NO_BREAK: Final = "\N{NO-BREAK SPACE}"
+NANO_PER_UNIT: Final = 1_000_000_000
+_BABEL_LOCALES: Final = {"en": "en_GB"}  # 24-hour clock and day before month, as on the pages' charts
+
+
+@lru_cache(maxsize=1)
+def languages() -> tuple[str, ...]:
+    """The languages the pages speak, the source language first."""
+    found = sorted(path.parent.name for path in LOCALE_DIR.glob("*/pages.po"))
+    return (SOURCE_LANGUAGE, *found)
+
+
+@lru_cache(maxsize=16)
+def catalogue(language: str) -> gettext.NullTranslations:
+    """The sentences of one language; a sentence without a translation reads as its source, never as a key."""
+    path = LOCALE_DIR / language / "pages.po"
+    if language not in languages() or language == SOURCE_LANGUAGE:
+        return gettext.NullTranslations()
+    compiled = BytesIO()
+    with path.open("rb") as text:
+        write_mo(compiled, read_po(text, locale=language))
+    compiled.seek(0)
+    return gettext.GNUTranslations(compiled)
+
+
+@dataclass(frozen=True, slots=True)
+class Localizer:
+    """One reader's language, time zone and currency."""
+
+    language: str
+    tz: str
+    currency: str
+
+    def say(self, sentence: str, **parts: object) -> str:
+        """The sentence in the reader's language with its named parts filled in."""
+        text = catalogue(self.language).gettext(sentence)
+        return text % parts if parts else text
+
+    def count(self, one: str, many: str, n: int, **parts: object) -> str:
+        """`one` or `many` by n, which both may name as %(n)s."""
+        return catalogue(self.language).ngettext(one, many, n) % {"n": self.number(n), **parts}
+
+    @property
+    def _locale(self) -> str:
+        return _BABEL_LOCALES.get(self.language, self.language)
+
+    def number(self, value: float, places: int = 0) -> str:
+        """A number with the language's decimal mark; never a minus zero."""
+        digits = "0" * places
+        rounded = round(value, places) + 0.0
+        return format_decimal(rounded, format=f"#,##0.{digits}" if places else "#,##0", locale=self._locale)
+
+    def fraction(self, value: int, places: int) -> str:
+        """A whole number of 10^-places, with all its digits; no float comes near it."""
+        whole = format_decimal(Decimal(value).scaleb(-places), format=f"#,##0.{'0' * places}", locale=self._locale)
+        return str(whole)
+
+    def kwh(self, energy_wh: float) -> str:
+        """An amount of energy with one decimal."""
+        return f"{self.number(energy_wh / 1000, 1)}{NO_BREAK}kWh"
+
+    def kw(self, slot_energy_wh: float) -> str:
+        """The mean power of a slot's energy with one decimal."""
+        return f"{self.number(slot_energy_wh * 3600 / SLOT_S / 1000, 1)}{NO_BREAK}kW"
+
+    def percent(self, share: float) -> str:
+        return f"{self.number(100 * share)}{NO_BREAK}%"
+
+    def money(self, amount_nano: int) -> str:
+        """An amount of the co-op's currency, rounded to its smallest coin for reading only."""
+        return str(format_currency(amount_nano / NANO_PER_UNIT, self.currency, locale=self._locale))
+
+    def local(self, unix_s: float) -> datetime:
+        return datetime.fromtimestamp(unix_s, UTC).astimezone(ZoneInfo(self.tz))
+
+    def clock(self, slot: Slot) -> str:
+        """When a slot begins: '10:15'."""
+        return self.clock_at(start_of(slot))
+
+    def clock_at(self, unix_s: float) -> str:
+        return format_time(self.local(unix_s).timetz(), "HH:mm", locale=self._locale)
+
+    def hour(self, slot: Slot) -> str:
+        """The shortest way to name when a slot begins: '11', or '11:15' between the hours."""
+        local = self.local(start_of(slot))
+        return str(local.hour) if local.minute == 0 else f"{local.hour}:{local.minute:02}"
+
+    def end_hour(self, slot: Slot) -> str:
+        """As `hour`, for the end of a stretch: midnight is 24."""
+        local = self.local(start_of(slot))
+        return "24" if (local.hour, local.minute) == (0, 0) else self.hour(slot)
+
+    def day(self, day: date) -> str:
+        """'Friday 21 November'."""
+        return str(format_date(day, "EEEE d MMMM", locale=self._locale))
+
+    def short_day(self, day: date) -> str:
+        """'Fri 21 Nov'."""
+        return str(format_date(day, "EEE d MMM", locale=self._locale))
+
+    def full_day(self, day: date) -> str:
+        """'21 Nov 2026'."""
+        return str(format_date(day, "d MMM yyyy", locale=self._locale))
+
+    def month(self, day: date) -> str:
+        """'November 2026'."""
+        return str(format_date(day, "LLLL yyyy", locale=self._locale))
+
+    def moment(self, unix_s: float) -> str:
+        """'21 November, 10:15'."""
+        return str(format_datetime(self.local(unix_s), "d MMMM, HH:mm", locale=self._locale))
+
+    def dated(self, unix_s: float) -> str:
+        """'21 November 2026'."""
+        return self.long_day(self.local(unix_s).date())
+
+    def long_day(self, day: date) -> str:
+        """The same of a day."""
+        return str(format_date(day, "d MMMM yyyy", locale=self._locale))

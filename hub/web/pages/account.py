@@ -1,0 +1,121 @@
+"""A member's own bank account and direct-debit mandate: entered, given and revoked by the member."""
+
+from typing import Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import RedirectResponse
+
+from hub.core.payments.accounts import clean_holder, iban_length, iban_problem
+from hub.core.payments.sepa import MAX_NAME_CHARS, compact
+from hub.storage.account_records import NewAccount
+from hub.storage.records import Access
+from hub.web.frame.guard import PageError, read_form
+from hub.web.frame.sign_in import Visit, visit_of
+from hub.web.frame.translation import Localizer
+from hub.web.rendering import PageContext, as_json
+from hub.web.views.account import account_json, account_page
+from hub.web.views.settlement.payments import own_payments, own_payments_json
+
+IBAN_CHARS_MAX: Final = 60
+
+
+def add_account_pages(app: FastAPI, site: PageContext) -> None:
+    """Mount the page of the bank account and its two forms."""
+    store = site.parts.store
+
+    @app.get("/account")
+    async def account(request: Request) -> Response:
+        visit = await visit_of(site.parts, request)
+        return await _page(site, visit, saved=request.query_params.get("saved", ""))
+
+    @app.get("/account.json")
+    async def account_as_json(request: Request) -> Response:
+        visit = await visit_of(site.parts, request)
+        visit.own_home()
+        details = await store.bank_details([visit.member.id], access=_own(visit))
+        payments = own_payments_json(await site.parts.payments.orders(), visit.member.id)
+        return as_json(account_json(details) | {"payments": payments})
+
+    @app.post("/account")
+    async def set_account(request: Request) -> Response:
+        visit = await visit_of(site.parts, request)
+        visit.own_home()
+        sent = await read_form(request)
+        holder, iban = clean_holder(sent.get("holder", "")), sent.get("iban", "")[:IBAN_CHARS_MAX]
+        problem = wrong_iban(iban, visit.words)
+        if holder is None:
+            problem = visit.words.say("Please give the holder's name as it stands on the bank's papers.")
+        if holder is None or problem:
+            return await _page(site, visit, problem=problem, holder=sent.get("holder", ""), status=422)
+        new = NewAccount(visit.member.id, holder, compact(iban), visit.member.id, int(visit.now_s))
+        await store.add_account(new)
+        return RedirectResponse("/account?saved=account", status_code=303)
+
+    @app.post("/account/mandate")
+    async def mandate(request: Request) -> Response:
+        visit = await visit_of(site.parts, request)
+        visit.own_home()
+        decision = (await read_form(request)).get("decision", "")
+        if decision == "give":
+            await _give_mandate(site, visit)
+        elif decision == "revoke":
+            if not await store.end_mandate(visit.member.id, made_by=visit.member.id, made_at=int(visit.now_s)):
+                raise PageError(409, visit.words.say("No mandate of yours stands. Nothing was changed."))
+        else:
+            raise PageError(422, visit.words.say("Decide with one of the buttons."))
+        return RedirectResponse(f"/account?saved={decision}", status_code=303)
+
+
+async def _give_mandate(site: PageContext, visit: Visit) -> None:
+    say, bank = visit.words.say, site.parts.bank
+    if bank is None or not bank.creditor_id:
+        raise PageError(409, say("The co-op does not collect by direct debit. Nothing was changed."))
+    today = visit.words.local(visit.now_s).date().isoformat()
+    me, at = visit.member.id, int(visit.now_s)
+    problem = await site.parts.store.add_mandate(me, signed_on=today, made_by=me, made_at=at)
+    if problem == "no account":
+        raise PageError(409, say("Give your bank account first. Nothing was changed."))
+    if problem is not None:
+        raise PageError(409, say("Your mandate stands already. Nothing was changed."))
+
+
+async def _page(
+    site: PageContext, visit: Visit, *, saved: str = "", problem: str = "", holder: str | None = None, status: int = 200
+) -> Response:
+    visit.own_home()
+    details = await site.parts.store.bank_details([visit.member.id], access=_own(visit))
+    view = account_page(
+        details, visit.words, members=await site.parts.store.members(), me=visit.member, bank=site.parts.bank
+    )
+    return await site.page(
+        visit,
+        "account.html",
+        place="more",
+        status=status,
+        view=view,
+        payments=own_payments(await site.parts.payments.orders(), visit.member.id, visit.words),
+        saved=saved,
+        problem=problem,
+        holder=view.holder if holder is None else holder[:MAX_NAME_CHARS],
+        most=MAX_NAME_CHARS,
+        most_iban=IBAN_CHARS_MAX,
+    )
+
+
+def wrong_iban(iban: str, words: Localizer) -> str:
+    """What is wrong with an IBAN in a sentence that does not repeat it; empty where nothing is."""
+    problem = iban_problem(iban)
+    if problem == "country":
+        return words.say("The IBAN must begin with the two letters of a SEPA country, such as ES or AT.")
+    if problem == "length":
+        wanted, given = words.number(iban_length(iban)), words.number(len(compact(iban)))
+        return words.say(
+            "An IBAN of this country has %(wanted)s characters, not %(given)s.", wanted=wanted, given=given
+        )
+    if problem is not None:
+        return words.say("The IBAN's check digits do not fit. One of its characters is wrong.")
+    return ""
+
+
+def _own(visit: Visit) -> Access:
+    return Access(actor=visit.member.id, role="self", purpose="own.view")

@@ -1,0 +1,32 @@
+"""The board's page of the fleet. No consumption of any home stands on it."""
+
+from fastapi import FastAPI, Request, Response
+
+from hub.web.frame.sign_in import Visit, require_board, visit_of
+from hub.web.rendering import PageContext, as_json
+from hub.web.views.board import fleet_json, fleet_page, fleet_slots
+
+
+def add_board_pages(app: FastAPI, site: PageContext) -> None:
+    """Mount the board's pages."""
+    store = site.parts.store
+
+    @app.get("/board/fleet")
+    async def fleet(request: Request) -> Response:
+        visit = await require_board_visit(site, request)
+        rows = await store.fleet(slots=fleet_slots(visit.now_s))
+        view = fleet_page(rows, await store.refusals(), visit.words, now_s=visit.now_s)
+        return await site.page(visit, "fleet.html", place="more", view=view)
+
+    @app.get("/board/fleet.json")
+    async def fleet_as_json(request: Request) -> Response:
+        visit = await require_board_visit(site, request)
+        slots = fleet_slots(visit.now_s)
+        return as_json(fleet_json(await store.fleet(slots=slots), await store.refusals(), slots=slots))
+
+
+async def require_board_visit(site: PageContext, request: Request) -> Visit:
+    """The visit of somebody on the board. Raises: SignInNeeded, PageError(403)."""
+    visit = await visit_of(site.parts, request)
+    require_board(visit)
+    return visit

@@ -1,0 +1,102 @@
+"""The Credits pages: a member's month and one day of it, with the same values as JSON and CSV."""
+
+from datetime import date
+
+from fastapi import FastAPI, Request, Response
+
+from hub.storage.records import Access, RunRow
+from hub.web.frame.guard import PageError
+from hub.web.frame.request_dates import asked_day, asked_month
+from hub.web.frame.sign_in import Visit, visit_of
+from hub.web.rendering import PageContext, as_json
+from hub.web.views.settlement.credits import (
+    DayBooked,
+    booked_days,
+    credits_page,
+    day_json,
+    day_page,
+    days_csv,
+    month_days,
+    month_of,
+    slots_json,
+)
+from hub.web.views.settlement.own_allocation import own_slots
+
+
+def add_credit_pages(app: FastAPI, site: PageContext) -> None:
+    """Mount the Credits pages."""
+
+    @app.get("/credits")
+    async def credits_of_month(request: Request) -> Response:
+        visit = await visit_of(site.parts, request)
+        first = _month(request, visit)
+        days = await _days(site, visit, month_days(first))
+        view = credits_page(days, visit.words, first=first, today=_today(visit))
+        waiting = 0 if visit.home is None else await site.parts.store.findings_waiting(visit.home.id)
+        return await site.page(visit, "credits.html", place="credits", view=view, waiting=waiting)
+
+    @app.get("/credits.json")
+    async def credits_as_json(request: Request) -> Response:
+        visit = await visit_of(site.parts, request)
+        first = _month(request, visit)
+        days = await _days(site, visit, month_days(first))
+        return as_json({"month": f"{first:%Y-%m}", "member": visit.member.id, "days": [day_json(day) for day in days]})
+
+    @app.get("/credits.csv")
+    async def credits_as_csv(request: Request) -> Response:
+        visit = await visit_of(site.parts, request)
+        first = _month(request, visit)
+        text = days_csv(await _days(site, visit, month_days(first)))
+        name = f"credits-{first:%Y-%m}.csv"
+        headers = {"content-disposition": f'attachment; filename="{name}"'}
+        return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+
+    @app.get("/credits/{day}.json")
+    async def day_as_json(request: Request, day: str) -> Response:
+        visit = await visit_of(site.parts, request)
+        booked, runs = await _day(site, visit, day)
+        slots = own_slots(runs[-1].allocation, visit.member.id)
+        rule = {"rule": runs[-1].rule_hash, "result": runs[-1].result_hash}
+        return as_json(day_json(booked) | rule | {"slots": slots_json(slots)})
+
+    @app.get("/credits/{day}")
+    async def credits_of_day(request: Request, day: str) -> Response:
+        visit = await visit_of(site.parts, request)
+        booked, runs = await _day(site, visit, day)
+        view = day_page(booked, runs, visit.words, member=visit.member.id)
+        return await site.page(visit, "credits_day.html", place="credits", view=view, address=f"/credits/{day}.json")
+
+
+def _today(visit: Visit) -> date:
+    return visit.words.local(visit.now_s).date()
+
+
+def _month(request: Request, visit: Visit) -> date:
+    """Raises: PageError(404) for a month of a year that no co-op sees."""
+    first = month_of(request.query_params.get("month"), today=_today(visit))
+    return asked_month(first.isoformat()[: len("2026-06")], visit.words)
+
+
+async def _days(
+    site: PageContext, visit: Visit, days: tuple[str, str], *, fields: str = "credits by day"
+) -> tuple[DayBooked, ...]:
+    """The member's booked days; they hold the home's energy, so the look stands in its log before they are read."""
+    if visit.home is not None:
+        access = Access(actor=visit.member.id, role="self", purpose="own.view")
+        length = (date.fromisoformat(days[1]) - date.fromisoformat(days[0])).days + 1
+        await site.parts.store.log_access(access, [visit.home.id], fields=fields, rows=length)
+    rows = await site.parts.store.entries_of_member(visit.member.id, days=days)
+    return booked_days(rows, await site.parts.store.runs(days=days), member=visit.member.id)
+
+
+async def _day(site: PageContext, visit: Visit, text: str) -> tuple[DayBooked, tuple[RunRow, ...]]:
+    """One booked day with its runs, which hold the home's quarter hours.
+
+    Raises: PageError(404) for a day on which nothing is booked for this member.
+    """
+    name = asked_day(text, visit.words).isoformat()
+    booked = await _days(site, visit, (name, name), fields="grid import and export by quarter hour")
+    runs = await site.parts.store.runs(days=(name, name))
+    if not booked or not runs:
+        raise PageError(404, visit.words.say("Nothing is settled for you on that day."))
+    return booked[0], runs

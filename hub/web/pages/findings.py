@@ -1,0 +1,120 @@
+"""What was found in readings: told to the member whose they are, and decided by the board. Every look is logged."""
+
+from datetime import date, timedelta
+from typing import Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import RedirectResponse
+
+from hub.core.ledger.objections import REASON_CHARS_MAX, may_decide
+from hub.storage.finding_records import FindingRow
+from hub.storage.records import Access
+from hub.web.frame.guard import PageError, read_form
+from hub.web.frame.sign_in import Visit, require_board, visit_of
+from hub.web.frame.translation import Localizer
+from hub.web.rendering import PageContext, as_json
+from hub.web.views.findings import finding_lines
+
+SHOWN_DAYS: Final = 62
+_STATUS: Final = {"not_board": 403, "own": 403, "unknown": 404, "closed": 409, "meanwhile": 409}
+
+
+def add_finding_pages(app: FastAPI, site: PageContext) -> None:
+    """Mount the member's page and the board's, each with its values as JSON."""
+    _add_member_pages(app, site)
+    _add_board_pages(app, site)
+
+
+def _add_member_pages(app: FastAPI, site: PageContext) -> None:
+    @app.get("/findings")
+    async def own_findings(request: Request) -> Response:
+        visit = await visit_of(site.parts, request)
+        rows = await _own(site, visit)
+        members = await site.parts.store.members()
+        lines = finding_lines(rows, visit.words, members=members, homes=())
+        return await site.page(visit, "findings.html", place="my-home", lines=lines, days=SHOWN_DAYS)
+
+    @app.get("/findings.json")
+    async def own_findings_as_json(request: Request) -> Response:
+        visit = await visit_of(site.parts, request)
+        return as_json({"findings": [row.plain() for row in await _own(site, visit)]})
+
+
+def _add_board_pages(app: FastAPI, site: PageContext) -> None:
+    @app.get("/board/findings")
+    async def findings(request: Request) -> Response:
+        visit = await _board_visit(site, request)
+        store, rows = site.parts.store, await _all(site, visit)
+        homes = await store.homes()
+        holder = {home.id: home.member_id for home in homes}
+        verdicts = {
+            row.id: await site.parts.findings.verdicts(row)
+            for row in rows
+            if may_decide(holder[row.found.home], visit.member.id, is_board=visit.member.is_board)
+        }
+        lines = finding_lines(rows, visit.words, members=await store.members(), homes=homes, verdicts=verdicts)
+        is_saved = request.query_params.get("saved") == "decision"
+        place, most, days = "more", REASON_CHARS_MAX, SHOWN_DAYS
+        return await site.page(
+            visit, "board_findings.html", place=place, lines=lines, most=most, days=days, is_saved=is_saved
+        )
+
+    @app.get("/board/findings.json")
+    async def findings_as_json(request: Request) -> Response:
+        visit = await _board_visit(site, request)
+        return as_json({"findings": [row.plain() for row in await _all(site, visit)]})
+
+    @app.post("/board/findings/{number}")
+    async def decide(request: Request, number: str) -> Response:
+        visit = await _board_visit(site, request)
+        sent = await read_form(request)
+        problem = await site.parts.findings.decide(
+            _whole(number),
+            member=visit.member,
+            verdict=sent.get("decision", ""),
+            reason=sent.get("reason", ""),
+            at=int(visit.now_s),
+            after=_whole(sent.get("after", "")),
+        )
+        if problem is not None:
+            raise PageError(_STATUS.get(problem, 422), _sentence(problem, visit.words))
+        return RedirectResponse("/board/findings?saved=decision", status_code=303)
+
+
+async def _board_visit(site: PageContext, request: Request) -> Visit:
+    visit = await visit_of(site.parts, request)
+    require_board(visit)
+    return visit
+
+
+async def _own(site: PageContext, visit: Visit) -> tuple[FindingRow, ...]:
+    access = Access(actor=visit.member.id, role="self", purpose="own.view")
+    return await site.parts.store.findings(access=access, home=visit.own_home().id, since=_since(visit))
+
+
+async def _all(site: PageContext, visit: Visit) -> tuple[FindingRow, ...]:
+    """Of every home what the board decides on; gaps are on the fleet's page, without a value."""
+    access = Access(actor=visit.member.id, role="board", purpose="settle.share", reason="findings")
+    return await site.parts.store.findings(access=access, since=_since(visit), notes=False)
+
+
+def _since(visit: Visit) -> str:
+    today: date = visit.words.local(visit.now_s).date()
+    return (today - timedelta(days=SHOWN_DAYS)).isoformat()
+
+
+def _whole(text: str) -> int:
+    """The number a form or an address names; 0, which no finding has, for anything else."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else 0
+
+
+def _sentence(problem: str, words: Localizer) -> str:
+    return {
+        "not_board": words.say("This page is for the board."),
+        "reason": words.say("Say why, in 1 to %(most)s characters.", most=words.number(REASON_CHARS_MAX)),
+        "unknown": words.say("There is no such finding."),
+        "own": words.say("Another board member decides on a finding of your own home."),
+        "closed": words.say("This finding is closed: readings that came later put it right. Nothing was changed."),
+        "verdict": words.say("Decide with one of the buttons."),
+        "meanwhile": words.say("Somebody else has decided meanwhile. Look again; nothing was changed."),
+    }[problem]

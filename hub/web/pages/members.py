@@ -1,0 +1,225 @@
+"""The members' pages: each shows only what is the visitor's own, or totals of the neighbourhood."""
+
+import json
+from typing import Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import RedirectResponse
+
+from hub.storage.records import Access, Appliance, Home
+from hub.web.frame.guard import PageError, read_body, read_form, require_same_origin
+from hub.web.frame.sign_in import Visit, visit_of
+from hub.web.rendering import PageContext, as_json
+from hub.web.views.home.appliance_form import (
+    ApplianceField,
+    appliance_fields,
+    appliance_json,
+    appliances_from_form,
+    appliances_from_json,
+)
+from hub.web.views.home.own_day import home_json, home_page, newest_time, read_home_days
+from hub.web.views.home.own_record import access_days, access_json, consent_json, consent_page, read_consent
+from hub.web.views.home.prompt_cards import asked_in_week, open_prompt, past_prompt, prompt_json
+from hub.web.views.home.today import today_json, today_page
+from protocols.slots import format_slot, slot_of
+
+LOOKS_SHOWN: Final = 200
+_ANSWERS: Final = ("yes", "no", "never_appliance")
+
+
+def add_member_pages(app: FastAPI, site: PageContext) -> None:
+    """Mount the members' pages."""
+    _add_today(app, site)
+    _add_my_home(app, site)
+    _add_appliances(app, site)
+    _add_prompts(app, site)
+    _add_record(app, site)
+
+
+def _add_today(app: FastAPI, site: PageContext) -> None:
+    @app.get("/")
+    async def today(request: Request) -> Response:
+        visit = await visit_of(site.parts, request)
+        outlook = await site.neighbourhood.outlook(visit.now_s)
+        waiting, recent = await site.open_prompts(visit), await site.recent_prompts(visit)
+        asked = asked_in_week(recent, now=slot_of(visit.now_s))
+        card = open_prompt(waiting[0], visit.words, asked_this_week=asked) if waiting else None
+        view = today_page(outlook, visit.words)
+        return await site.page(visit, "today.html", place="today", view=view, card=card)
+
+    @app.get("/today.json")
+    async def today_as_json(request: Request) -> Response:
+        visit = await visit_of(site.parts, request)
+        return as_json(today_json(await site.neighbourhood.outlook(visit.now_s)))
+
+    @app.get("/fresh.json")
+    async def fresh(request: Request) -> Response:
+        await visit_of(site.parts, request)
+        return as_json({"through": await site.received_through() or 0})
+
+    @app.get("/more")
+    async def more(request: Request) -> Response:
+        visit = await visit_of(site.parts, request)
+        return await site.page(visit, "more.html", place="more", member=visit.member, home=visit.home)
+
+
+def _add_my_home(app: FastAPI, site: PageContext) -> None:
+    @app.get("/my-home")
+    async def my_home(request: Request) -> Response:
+        visit = await visit_of(site.parts, request)
+        days = await read_home_days(site.parts.store, visit, visit.own_home())
+        return await site.page(
+            visit,
+            "my_home.html",
+            place="my-home",
+            view=home_page(days, visit.words, now_s=visit.now_s),
+            newest=newest_time(days, visit.words),
+            waiting=await site.parts.store.findings_waiting(visit.own_home().id),
+            is_saved=request.query_params.get("saved") == "appliances",
+            asked=[field for field in await _fields(site, visit) if field.is_here],
+        )
+
+    @app.get("/my-home.json")
+    async def my_home_as_json(request: Request) -> Response:
+        visit = await visit_of(site.parts, request)
+        home = visit.own_home()
+        days = await read_home_days(site.parts.store, visit, home)
+        own = await _own_appliances(site, home)
+        return as_json(home_json(days) | {"appliances": [appliance_json(appliance) for appliance in own]})
+
+
+def _add_appliances(app: FastAPI, site: PageContext) -> None:
+    @app.get("/my-home/appliances")
+    async def appliances(request: Request) -> Response:
+        visit = await visit_of(site.parts, request)
+        visit.own_home()
+        fields = await _fields(site, visit)
+        return await site.page(visit, "appliances.html", place="my-home", fields=fields, problem="")
+
+    @app.post("/my-home/appliances")
+    async def set_appliances(request: Request) -> Response:
+        visit = await visit_of(site.parts, request)
+        home = visit.own_home()
+        if request.headers.get("content-type", "").startswith("application/json"):
+            require_same_origin(request)
+            told = appliances_from_json(home.id, _parse_json(await read_body(request)), visit.words)
+            await site.parts.store.set_appliances(home.id, told)
+            return as_json({"appliances": [appliance_json(appliance) for appliance in told]})
+        form = await read_form(request)
+        try:
+            told = appliances_from_form(home.id, form, visit.words)
+        except PageError as error:
+            fields = await _fields(site, visit)
+            return await site.page(
+                visit,
+                "appliances.html",
+                place="my-home",
+                status=error.status,
+                fields=fields,
+                problem=error.sentence,
+            )
+        await site.parts.store.set_appliances(home.id, told)
+        return RedirectResponse("/my-home?saved=appliances#appliances", status_code=303)
+
+
+def _add_prompts(app: FastAPI, site: PageContext) -> None:
+    @app.get("/prompts")
+    async def prompts(request: Request) -> Response:
+        visit = await visit_of(site.parts, request)
+        await _log_own_look(site, visit, fields="energy measured for prompts")
+        recent, waiting = await site.recent_prompts(visit), await site.open_prompts(visit)
+        asked = asked_in_week(recent, now=slot_of(visit.now_s))
+        open_ids = {row.id for row in waiting}
+        return await site.page(
+            visit,
+            "prompts.html",
+            place="prompts",
+            cards=[open_prompt(row, visit.words, asked_this_week=asked) for row in waiting],
+            past=[
+                past_prompt(row, visit.words, now_s=visit.now_s) for row in reversed(recent) if row.id not in open_ids
+            ],
+            answered=request.query_params.get("answered", ""),
+        )
+
+    @app.get("/prompts.json")
+    async def prompts_as_json(request: Request) -> Response:
+        visit = await visit_of(site.parts, request)
+        await _log_own_look(site, visit, fields="energy measured for prompts")
+        recent, waiting = await site.recent_prompts(visit), await site.open_prompts(visit)
+        open_ids = {row.id for row in waiting}
+        return as_json(
+            {
+                "now": format_slot(slot_of(visit.now_s)),
+                "now_s": visit.now_s,
+                "open": [prompt_json(row) for row in waiting],
+                "past": [prompt_json(row) for row in recent if row.id not in open_ids],
+            }
+        )
+
+    @app.post("/prompts/{prompt_id}")
+    async def answer(request: Request, prompt_id: str) -> Response:
+        visit = await visit_of(site.parts, request)
+        home = visit.own_home()
+        choice = (await read_form(request)).get("answer", "")
+        if choice not in _ANSWERS:
+            raise PageError(422, visit.words.say("Answer with one of the buttons of the prompt."))
+        # The store knows this prompt only under its own home, so another member's prompt is not found here.
+        if prompt_id not in {row.id for row in await site.recent_prompts(visit)}:
+            raise PageError(404, visit.words.say("There is no such prompt for your home."))
+        problem = await site.parts.store.answer_prompt(prompt_id, home=home.id, answer=choice, at=int(visit.now_s))
+        if problem is not None:
+            raise PageError(
+                409, visit.words.say("This prompt was answered before, or its time is over. Nothing was changed.")
+            )
+        return RedirectResponse(f"/prompts?answered={choice}", status_code=303)
+
+
+def _add_record(app: FastAPI, site: PageContext) -> None:
+    store = site.parts.store
+
+    @app.get("/who-looked")
+    async def who_looked(request: Request) -> Response:
+        visit = await visit_of(site.parts, request)
+        rows = await store.access_rows(visit.own_home().id, limit=LOOKS_SHOWN)
+        days = access_days(rows, await store.members(), visit.words, self_id=visit.member.id)
+        return await site.page(visit, "who_looked.html", place="more", days=days, shown=len(rows), most=LOOKS_SHOWN)
+
+    @app.get("/who-looked.json")
+    async def who_looked_as_json(request: Request) -> Response:
+        visit = await visit_of(site.parts, request)
+        rows = await store.access_rows(visit.own_home().id, limit=LOOKS_SHOWN)
+        return as_json({"looks": [access_json(row) for row in rows]})
+
+    @app.get("/consent")
+    async def consent(request: Request) -> Response:
+        visit = await visit_of(site.parts, request)
+        found = await read_consent(store, visit.own_home())
+        view = consent_page(found, visit.words, now=slot_of(visit.now_s))
+        return await site.page(visit, "consent.html", place="more", view=view)
+
+    @app.get("/consent.json")
+    async def consent_as_json(request: Request) -> Response:
+        visit = await visit_of(site.parts, request)
+        return as_json(consent_json(await read_consent(store, visit.own_home())))
+
+
+async def _log_own_look(site: PageContext, visit: Visit, *, fields: str) -> None:
+    """A look at the home's own values that no reader of the store logs, committed before they are read."""
+    if visit.home is not None:
+        access = Access(actor=visit.member.id, role="self", purpose="own.view")
+        await site.parts.store.log_access(access, [visit.home.id], fields=fields, rows=1)
+
+
+def _parse_json(body: bytes) -> object:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise PageError(400, "The body is not JSON.") from None
+
+
+async def _own_appliances(site: PageContext, home: Home) -> tuple[Appliance, ...]:
+    return tuple(row for row in await site.parts.store.appliances() if row.home == home.id)
+
+
+async def _fields(site: PageContext, visit: Visit) -> tuple[ApplianceField, ...]:
+    return appliance_fields(await _own_appliances(site, visit.own_home()), visit.words)

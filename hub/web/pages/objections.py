@@ -1,0 +1,171 @@
+"""'This looks wrong': a member's objection to a line of a statement, and the board's decision on it."""
+
+from typing import Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import RedirectResponse
+
+from hub.core.ledger.objections import (
+    ACCEPTED,
+    DECIDE_DAYS,
+    LINES,
+    REASON_CHARS_MAX,
+    REJECTED,
+    clean_reason,
+    may_decide,
+    stated_amount,
+)
+from hub.core.ledger.signed_document import document_hash
+from hub.storage.records import Access, NewObjection, ObjectionRow
+from hub.web.frame.guard import PageError, read_form
+from hub.web.frame.sign_in import Visit, require_board, visit_of
+from hub.web.pages.statements import files_of
+from hub.web.rendering import PageContext, as_json
+from hub.web.views.home.own_record import OBJECTION_FIELDS
+from hub.web.views.settlement.objections import amount_words, objection_json, objection_lines, place_words
+from hub.web.views.settlement.statement import labels
+
+_DAY_S: Final = 86_400
+_VERDICTS: Final = {"accept": ACCEPTED, "reject": REJECTED}
+
+
+def add_objection_pages(app: FastAPI, site: PageContext) -> None:
+    """Mount the objection form, the member's list and the board's."""
+    _add_member_pages(app, site)
+    _add_board_pages(app, site)
+
+
+def _add_member_pages(app: FastAPI, site: PageContext) -> None:
+    store = site.parts.store
+
+    @app.get("/objections")
+    async def own_objections(request: Request) -> Response:
+        visit = await visit_of(site.parts, request)
+        rows = await _own(site, visit)
+        lines = objection_lines(
+            rows, visit.words, members=await store.members(), reader=visit.member.id, now_s=visit.now_s
+        )
+        is_saved = request.query_params.get("saved") == "objection"
+        return await site.page(visit, "objections.html", place="credits", lines=lines, is_saved=is_saved)
+
+    @app.get("/objections.json")
+    async def own_objections_as_json(request: Request) -> Response:
+        visit = await visit_of(site.parts, request)
+        rows = await _own(site, visit)
+        return as_json({"objections": [objection_json(row) for row in rows]})
+
+    @app.get("/objections/new")
+    async def form(request: Request) -> Response:
+        visit = await visit_of(site.parts, request)
+        month, day, line = (request.query_params.get(name, "") for name in ("month", "day", "line"))
+        new = await _objection(site, visit, (month, day, line), reason="")
+        return await site.page(
+            visit,
+            "objection.html",
+            place="credits",
+            new=new,
+            what=labels(visit.words)[line],
+            where=place_words(month, day, visit.words),
+            amount=amount_words(line, new.stated, visit.words),
+            days=DECIDE_DAYS,
+            most=REASON_CHARS_MAX,
+        )
+
+    @app.post("/objections/new")
+    async def object_to(request: Request) -> Response:
+        visit = await visit_of(site.parts, request)
+        sent = await read_form(request)
+        reason = _reason(sent.get("reason", ""), visit)
+        place = (sent.get("month", ""), sent.get("day", ""), sent.get("line", ""))
+        problem = await store.add_objection(await _objection(site, visit, place, reason=reason))
+        if problem == "stands already":
+            raise PageError(409, visit.words.say("You have said so already, and the board has not decided yet."))
+        if problem is not None:
+            raise PageError(
+                409, visit.words.say("Too many of your objections wait for a decision. Wait for the board.")
+            )
+        return RedirectResponse("/objections?saved=objection", status_code=303)
+
+
+def _add_board_pages(app: FastAPI, site: PageContext) -> None:
+    store = site.parts.store
+
+    @app.get("/board/objections")
+    async def objections(request: Request) -> Response:
+        visit = await visit_of(site.parts, request)
+        require_board(visit)
+        lines = objection_lines(
+            *(await _all(site, visit), visit.words),
+            members=await store.members(),
+            reader=visit.member.id,
+            now_s=visit.now_s,
+        )
+        return await site.page(visit, "board_objections.html", place="more", lines=lines, most=REASON_CHARS_MAX)
+
+    @app.get("/board/objections.json")
+    async def objections_as_json(request: Request) -> Response:
+        visit = await visit_of(site.parts, request)
+        require_board(visit)
+        return as_json({"objections": [objection_json(row) for row in await _all(site, visit)]})
+
+    @app.post("/board/objections/{number}")
+    async def decide(request: Request, number: str) -> Response:
+        visit = await visit_of(site.parts, request)
+        require_board(visit)
+        sent = await read_form(request)
+        verdict, say = _VERDICTS.get(sent.get("decision", "")), visit.words.say
+        if verdict is None:
+            raise PageError(422, say("Decide with one of the two buttons."))
+        reason = _reason(sent.get("reason", ""), visit)
+        row = next(iter(await _all(site, visit, number=number)), None)
+        if row is None:
+            raise PageError(404, say("There is no such objection."))
+        if not may_decide(row.member, visit.member.id, is_board=visit.member.is_board):
+            raise PageError(403, say("Another board member decides on your own objection."))
+        problem = await store.decide_objection(
+            row.id, board_member=visit.member.id, verdict=verdict, reason=reason, at=int(visit.now_s)
+        )
+        if problem is not None:
+            raise PageError(409, say("This objection is decided already. Nothing was changed."))
+        return RedirectResponse("/board/objections", status_code=303)
+
+
+async def _own(site: PageContext, visit: Visit) -> tuple[ObjectionRow, ...]:
+    """The visitor's own: what they state is the home's, so the look is in its log before they are shown (I12)."""
+    if visit.home is not None:
+        access = Access(actor=visit.member.id, role="self", purpose="own.view")
+        await site.parts.store.log_access(access, [visit.home.id], fields=OBJECTION_FIELDS, rows=1)
+    return await site.parts.store.objections(member=visit.member.id)
+
+
+async def _all(site: PageContext, visit: Visit, *, number: str | None = None) -> tuple[ObjectionRow, ...]:
+    """Everybody's or the one of this number, for the board: the look is in the log of each home concerned (I12)."""
+    store = site.parts.store
+    rows = tuple(row for row in await store.objections() if number is None or str(row.id) == number)
+    members = {row.member for row in rows}
+    homes = [home.id for home in await store.homes() if home.member_id in members]
+    access = Access(actor=visit.member.id, role="board", purpose="settle.share")
+    await store.log_access(access, homes, fields=OBJECTION_FIELDS, rows=len(rows))
+    return rows
+
+
+async def _objection(site: PageContext, visit: Visit, place: tuple[str, str, str], *, reason: str) -> NewObjection:
+    """The objection to a line of the visitor's own statement. Raises: PageError for a line it does not have."""
+    month, day, line = place
+    statement = (await files_of(site, visit, month)).statement
+    stated = stated_amount(statement, day=day, line=line) if line in LINES else None
+    if stated is None:
+        raise PageError(404, visit.words.say("Your statement has no such line."))
+    made_at = int(visit.now_s)
+    due_at = made_at + DECIDE_DAYS * _DAY_S
+    stood = document_hash(statement)
+    return NewObjection(visit.member.id, month, day, line, stated, stood, reason, made_at, due_at)
+
+
+def _reason(text: str, visit: Visit) -> str:
+    reason = clean_reason(text)
+    if reason is None:
+        raise PageError(
+            422, visit.words.say("Say why, in 1 to %(most)s characters.", most=visit.words.number(REASON_CHARS_MAX))
+        )
+    return reason

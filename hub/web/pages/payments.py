@@ -1,0 +1,66 @@
+"""The board's page of payment orders: what each would pay and collect, approving and withdrawing."""
+
+from typing import Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import RedirectResponse
+
+from hub.core.payments.order_history import REASON_CHARS_MAX, PaymentOrderRecord
+from hub.storage.records import Access
+from hub.web.frame.guard import PageError, read_form
+from hub.web.frame.sign_in import Visit
+from hub.web.pages.board import require_board_visit
+from hub.web.rendering import PageContext
+from hub.web.views.settlement.payments import order_cards
+
+ORDERS_SHOWN: Final = 12
+_DECISIONS: Final = {"approve": "approving an order", "withdraw": "withdrawing an order"}
+
+
+def add_payment_pages(app: FastAPI, site: PageContext) -> None:
+    """Mount the list of orders and the form each carries."""
+    desk = site.parts.payments
+
+    @app.get("/board/payments")
+    async def payments(request: Request) -> Response:
+        visit = await require_board_visit(site, request)
+        orders = (await desk.orders())[-ORDERS_SHOWN:]
+        await _log_look(site, visit, orders)
+        cards = order_cards(orders, visit.words, members=await site.parts.store.members(), reader=visit.member.id)
+        return await site.page(visit, "board_payments.html", place="more", cards=cards, most=REASON_CHARS_MAX)
+
+    @app.post("/board/payments/{message_id}")
+    async def say(request: Request, message_id: str) -> Response:
+        visit = await require_board_visit(site, request)
+        sent = await read_form(request)
+        decision, at, me = sent.get("decision", ""), int(visit.now_s), visit.member.id
+        if decision in _DECISIONS:
+            named = tuple(order for order in await desk.orders() if order.message_id == message_id)
+            await _log_look(site, visit, named, reason=_DECISIONS[decision])
+        if decision == "approve":
+            done = await desk.approve(message_id, member=me, at=at)
+        elif decision == "withdraw":
+            done = await desk.withdraw(message_id, member=me, reason=_reason(sent, visit), at=at)
+        else:
+            raise PageError(422, visit.words.say("Decide with one of the two buttons."))
+        if isinstance(done, str):
+            raise PageError(409, visit.words.say("Nothing was changed: %(why)s.", why=done))
+        return RedirectResponse("/board/payments", status_code=303)
+
+
+async def _log_look(
+    site: PageContext, visit: Visit, orders: tuple[PaymentOrderRecord, ...], *, reason: str = ""
+) -> None:
+    """What members get and owe stands in the orders: the look is in their logs before anything is shown (I12)."""
+    members = {payment.member for order in orders for payment in order.payments}
+    homes = [home.id for home in await site.parts.store.homes() if home.member_id in members]
+    access = Access(actor=visit.member.id, role="board", purpose="bank.pay", reason=reason)
+    await site.parts.store.log_access(access, homes, fields="payments", rows=len(orders))
+
+
+def _reason(sent: dict[str, str], visit: Visit) -> str:
+    reason = " ".join(sent.get("reason", "").split())
+    if not (0 < len(reason) <= REASON_CHARS_MAX and reason.isprintable()):
+        most = visit.words.number(REASON_CHARS_MAX)
+        raise PageError(422, visit.words.say("Say why, in 1 to %(most)s characters.", most=most))
+    return reason

@@ -1,0 +1,197 @@
+"""The board's pages on settlement: months and their runs, what a run would change, booking, approving, publishing.
+
+Sums only; no member's energy stands on them. Every rule is the desk's, and a refusal is one sentence.
+"""
+
+from datetime import date, timedelta
+from typing import Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import RedirectResponse
+
+from hub.core.ledger.month_overview import MonthOverview
+from hub.core.ledger.month_runs import DECISION_CHARS_MAX, MonthRun
+from hub.core.ledger.run_calendar import DISPUTE, MONTH_KINDS
+from hub.web.frame.guard import PageError, read_form
+from hub.web.frame.request_dates import asked_month
+from hub.web.frame.sign_in import Visit
+from hub.web.pages.board import require_board_visit
+from hub.web.rendering import PageContext, as_json
+from hub.web.views.board import RUNS_SHOWN_DAYS, run_json, run_lines
+from hub.web.views.settlement.runs import (
+    booked_page,
+    month_json,
+    month_line,
+    month_page,
+    month_run_json,
+    preview_json,
+    preview_page,
+)
+
+MONTHS_SHOWN: Final = 18
+KINDS: Final = (*MONTH_KINDS, DISPUTE)
+
+
+def add_run_pages(app: FastAPI, site: PageContext) -> None:
+    """Mount the pages of settlement runs."""
+    _add_lists(app, site)
+    _add_month(app, site)
+    _add_looks(app, site)
+    _add_words(app, site)
+
+
+def _add_lists(app: FastAPI, site: PageContext) -> None:
+    store, desk = site.parts.store, site.parts.runs
+
+    @app.get("/board/runs")
+    async def runs(request: Request) -> Response:
+        visit = await require_board_visit(site, request)
+        months = await desk.months(today=_today(visit), most=MONTHS_SHOWN)
+        rows = await store.runs(days=_shown_days(visit), allocations=False)
+        return await site.page(
+            visit,
+            "runs.html",
+            place="more",
+            months=[month_line(month, visit.words) for month in months],
+            most=MONTHS_SHOWN,
+            lines=run_lines(rows, visit.words),
+            days=RUNS_SHOWN_DAYS,
+        )
+
+    @app.get("/board/runs.json")
+    async def runs_as_json(request: Request) -> Response:
+        visit = await require_board_visit(site, request)
+        months = await desk.months(today=_today(visit), most=MONTHS_SHOWN)
+        rows = await store.runs(days=_shown_days(visit), allocations=False)
+        return as_json({"months": [month_json(month) for month in months], "runs": [run_json(row) for row in rows]})
+
+
+def _add_month(app: FastAPI, site: PageContext) -> None:
+    @app.get("/board/runs/{month}.json")
+    async def month_as_json(request: Request, month: str) -> Response:
+        visit = await require_board_visit(site, request)
+        return as_json(month_json(await _month(site, visit, month)))
+
+    @app.get("/board/runs/{month}")
+    async def month_of_runs(request: Request, month: str) -> Response:
+        visit = await require_board_visit(site, request)
+        found = await _month(site, visit, month)
+        names = {member.id: member.name for member in await site.parts.store.members()}
+        view = month_page(found, visit.words, names=names, reader=visit.member.id)
+        said = request.query_params.get("said", "")
+        return await site.page(visit, "runs_month.html", place="more", view=view, said=said)
+
+
+def _add_looks(app: FastAPI, site: PageContext) -> None:
+    desk = site.parts.runs
+
+    @app.get("/board/runs/{month}/preview.json")
+    async def preview_as_json(request: Request, month: str) -> Response:
+        visit = await require_board_visit(site, request)
+        found, kind = await _month(site, visit, month), _kind(request.query_params.get("kind", ""), visit)
+        looked = await desk.preview(found.month, kind=kind, today=_today(visit))
+        if isinstance(looked, str):
+            raise _refused(looked, visit)
+        return as_json(preview_json(looked[0]) | {"kind": kind, "run_key": looked[1]})
+
+    @app.get("/board/runs/{month}/preview")
+    async def preview(request: Request, month: str) -> Response:
+        visit = await require_board_visit(site, request)
+        found, kind = await _month(site, visit, month), _kind(request.query_params.get("kind", ""), visit)
+        looked = await desk.preview(found.month, kind=kind, today=_today(visit))
+        if isinstance(looked, str):
+            raise _refused(looked, visit)
+        view = preview_page(found, looked[0], visit.words, kind=kind, run_key=looked[1])
+        return await site.page(visit, "runs_preview.html", place="more", view=view, most=DECISION_CHARS_MAX)
+
+    @app.get("/board/runs/{month}/run/{run_key}.json")
+    async def run_as_json(request: Request, month: str, run_key: str) -> Response:
+        visit = await require_board_visit(site, request)
+        run = _run(await _month(site, visit, month), run_key, visit)
+        return as_json(month_run_json(run) | {"booked": preview_json(await desk.booked(run))})
+
+    @app.get("/board/runs/{month}/run/{run_key}")
+    async def run_of_month(request: Request, month: str, run_key: str) -> Response:
+        visit = await require_board_visit(site, request)
+        found = await _month(site, visit, month)
+        run = _run(found, run_key, visit)
+        names = {member.id: member.name for member in await site.parts.store.members()}
+        booked = await desk.booked(run)
+        view = booked_page(found, run, visit.words, booked=booked, names=names, reader=visit.member.id)
+        return await site.page(visit, "runs_booked.html", place="more", view=view)
+
+
+def _add_words(app: FastAPI, site: PageContext) -> None:
+    desk = site.parts.runs
+
+    @app.post("/board/runs/{month}/book")
+    async def book(request: Request, month: str) -> Response:
+        visit = await require_board_visit(site, request)
+        sent = await read_form(request)
+        found, kind = await _month(site, visit, month), _kind(sent.get("kind", ""), visit)
+        made = await desk.book(
+            found.month,
+            kind=kind,
+            previewed=sent.get("run_key", ""),
+            decision=sent.get("decision", "").strip() if kind == DISPUTE else "",
+            at=int(visit.now_s),
+            today=_today(visit),
+        )
+        return _answer(made, visit, said="booked")
+
+    @app.post("/board/runs/{month}/approve")
+    async def approve(request: Request, month: str) -> Response:
+        visit = await require_board_visit(site, request)
+        sent = await read_form(request)
+        run = _run(await _month(site, visit, month), sent.get("run_key", ""), visit)
+        made = await desk.approve(run.run_key, member=visit.member.id, at=int(visit.now_s))
+        return _answer(made, visit, said="approved")
+
+    @app.post("/board/runs/{month}/publish")
+    async def publish(request: Request, month: str) -> Response:
+        visit = await require_board_visit(site, request)
+        sent = await read_form(request)
+        run = _run(await _month(site, visit, month), sent.get("run_key", ""), visit)
+        made = await desk.publish(run.run_key, member=visit.member.id, at=int(visit.now_s))
+        return _answer(made, visit, said="published")
+
+
+def _answer(made: MonthRun | str, visit: Visit, *, said: str) -> Response:
+    if isinstance(made, str):
+        raise _refused(made, visit)
+    return RedirectResponse(f"/board/runs/{made.month}?said={said}", status_code=303)
+
+
+def _refused(why: str, visit: Visit) -> PageError:
+    return PageError(409, visit.words.say("Nothing was changed: %(why)s.", why=why))
+
+
+def _today(visit: Visit) -> date:
+    return visit.words.local(visit.now_s).date()
+
+
+def _shown_days(visit: Visit) -> tuple[str, str]:
+    today = _today(visit)
+    return ((today - timedelta(days=RUNS_SHOWN_DAYS)).isoformat(), today.isoformat())
+
+
+async def _month(site: PageContext, visit: Visit, text: str) -> MonthOverview:
+    """Raises: PageError(404)."""
+    month = asked_month(text, visit.words)
+    found = await site.parts.runs.month(month, today=_today(visit))
+    if found is None:
+        raise PageError(404, visit.words.say("No reading has come for that month."))
+    return found
+
+
+def _kind(text: str, visit: Visit) -> str:
+    if text not in KINDS:
+        raise PageError(422, visit.words.say("There is no such kind of run."))
+    return text
+
+
+def _run(month: MonthOverview, run_key: str, visit: Visit) -> MonthRun:
+    run = next((run for run in month.runs if run.run_key == run_key), None)
+    if run is None:
+        raise PageError(404, visit.words.say("This month has no such run. Open the page and try again."))
+    return run

@@ -1,0 +1,77 @@
+"""Addresses outside the pages: signing in and out, static files, enrolment of agents, and the hub's status."""
+
+from mimetypes import guess_type
+from typing import Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse, RedirectResponse
+
+from hub.web.frame.guard import PageError, is_loopback, read_body, read_form
+from hub.web.frame.sign_in import SignInNeededError, end_session, redeem_link, require_board, set_session, visit_of
+from hub.web.rendering import STATIC_DIR, PageContext
+
+_KEEP_FOR_GOOD: Final = "public, max-age=31536000, immutable"
+
+
+def add_sign_in_pages(app: FastAPI, site: PageContext) -> None:
+    """Mount everything that is reached without being a page of one's own."""
+    _add_sign_in(app, site)
+    _add_static(app)
+    _add_api(app, site)
+
+
+def _add_sign_in(app: FastAPI, site: PageContext) -> None:
+    parts = site.parts
+
+    @app.get("/sign-in")
+    async def sign_in_page() -> Response:
+        return site.plain_page("sign_in.html")
+
+    @app.get("/sign-in/{token}")
+    async def sign_in(request: Request, token: str) -> Response:
+        if request.headers.get("sec-purpose", "").startswith("prefetch"):
+            # A mail program or browser that looks ahead must not spend the member's only link.
+            raise PageError(403, "A sign-in link is not opened ahead of time. Open it yourself.")
+        session = await redeem_link(parts, token)
+        response = RedirectResponse("/", status_code=303)
+        set_session(response, parts, session=session)
+        return response
+
+    @app.post("/sign-out")
+    async def sign_out(request: Request) -> Response:
+        await read_form(request)
+        response = RedirectResponse("/sign-in", status_code=303)
+        await end_session(parts, request, response=response)
+        return response
+
+
+def _add_static(app: FastAPI) -> None:
+    files = {path.name: path.read_bytes() for path in sorted(STATIC_DIR.iterdir()) if path.is_file()}
+
+    @app.get("/static/{name}")
+    async def static_file(name: str) -> Response:
+        if name not in files:
+            raise PageError(404, "There is no such file.")
+        kind = guess_type(name)[0] or "application/octet-stream"
+        return Response(files[name], media_type=kind, headers={"cache-control": _KEEP_FOR_GOOD})
+
+    @app.get("/favicon.ico")
+    async def favicon() -> Response:
+        return RedirectResponse("/static/mark.svg", status_code=308)
+
+
+def _add_api(app: FastAPI, site: PageContext) -> None:
+    @app.get("/api/status.json")
+    async def status(request: Request) -> Response:
+        if not is_loopback(request):
+            try:
+                require_board(await visit_of(site.parts, request))
+            except SignInNeededError:
+                raise PageError(403, "The hub's status is for programs on its own machine and for the board.") from None
+        return JSONResponse(dict(await site.parts.status()))
+
+    @app.post("/api/enrol")
+    async def enrol(request: Request) -> Response:
+        # No session takes part: the invitation inside the body is the whole permission.
+        code, answer = await site.parts.enrol(await read_body(request))
+        return Response(answer, status_code=code, media_type="application/json")

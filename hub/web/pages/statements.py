@@ -1,0 +1,119 @@
+"""The statement of a month: its page, its days, and the files a member checks it with at home. Own data only."""
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Final
+
+from fastapi import FastAPI, Request, Response
+
+from hub.core.statements.document import StatementFiles, bills_csv, statement_csv
+from hub.storage.records import Access
+from hub.web.frame.guard import PageError
+from hub.web.frame.request_dates import asked_month
+from hub.web.frame.sign_in import Visit, visit_of
+from hub.web.pdf.statement import PdfMissingError, PdfRenderError, draw_pdf, draws_pdf
+from hub.web.rendering import PageContext, as_json
+from hub.web.views.home.own_record import STATEMENT_LOOK
+from hub.web.views.settlement.statement import StatementPage, statement_day, statement_page
+from hub.web.views.settlement.statement_sheet import statement_sheet
+
+log = logging.getLogger(__name__)
+SCRIPT: Final = Path(__file__).parents[2] / "verify" / "statement.py"
+
+
+def add_statement_pages(app: FastAPI, site: PageContext) -> None:
+    """Mount the statement's pages and files."""
+    _add_files(app, site)
+
+    @app.get("/credits/statement/{month}")
+    async def statement(request: Request, month: str) -> Response:
+        visit = await visit_of(site.parts, request)
+        _, view = await _stated(site, visit, month)
+        return await site.page(visit, "statement.html", place="credits", view=view, has_pdf=draws_pdf())
+
+    @app.get("/credits/statement/{month}/{day}")
+    async def day_of_statement(request: Request, month: str, day: str) -> Response:
+        visit = await visit_of(site.parts, request)
+        view = statement_day(await files_of(site, visit, month), day, visit.words)
+        if view is None:
+            raise PageError(404, visit.words.say("The statement has no such day."))
+        return await site.page(visit, "statement_day.html", place="credits", view=view)
+
+
+def _add_files(app: FastAPI, site: PageContext) -> None:
+    @app.get("/verify_statement.py")
+    async def script() -> Response:
+        return _download(SCRIPT.read_bytes(), "text/x-python; charset=utf-8", SCRIPT.name)
+
+    @app.get("/credits/statement/{month}.json")
+    async def signed(request: Request, month: str) -> Response:
+        visit = await visit_of(site.parts, request)
+        return as_json((await files_of(site, visit, month)).signed)
+
+    @app.get("/credits/statement/{month}.csv")
+    async def table(request: Request, month: str) -> Response:
+        visit = await visit_of(site.parts, request)
+        text = statement_csv((await files_of(site, visit, month)).statement)
+        return _download(text.encode(), "text/csv; charset=utf-8", f"statement-{month}.csv")
+
+    @app.get("/credits/statement/{month}/bills.csv")
+    async def bills(request: Request, month: str) -> Response:
+        visit = await visit_of(site.parts, request)
+        text = bills_csv((await files_of(site, visit, month)).statement)
+        return _download(text.encode(), "text/csv; charset=utf-8", f"bills-{month}.csv")
+
+    @app.get("/credits/statement/{month}.pdf")
+    async def sheet(request: Request, month: str) -> Response:
+        visit = await visit_of(site.parts, request)
+        files, view = await _stated(site, visit, month)
+        try:
+            drawn = await asyncio.to_thread(draw_pdf, statement_sheet(files, view, visit.words))
+        except PdfMissingError:
+            say = visit.words.say
+            raise PageError(404, say("This hub draws no PDF. Your browser can print the statement's page.")) from None
+        except PdfRenderError as problem:
+            log.warning("a statement was not drawn as PDF: %s", problem)
+            raise PageError(
+                409,
+                visit.words.say(
+                    "This statement cannot be drawn as PDF, perhaps for a letter in a name that its fonts lack."
+                    " Your browser can print the statement's page."
+                ),
+            ) from None
+        return _download(drawn, "application/pdf", f"statement-{month}.pdf")
+
+    @app.get("/credits/statement/{month}/readings.json")
+    async def readings(request: Request, month: str) -> Response:
+        visit = await visit_of(site.parts, request)
+        return as_json((await files_of(site, visit, month)).readings)
+
+    @app.get("/credits/statement/{month}/pool.json")
+    async def pool(request: Request, month: str) -> Response:
+        visit = await visit_of(site.parts, request)
+        return as_json((await files_of(site, visit, month)).pool)
+
+
+async def _stated(site: PageContext, visit: Visit, month: str) -> tuple[StatementFiles, StatementPage]:
+    """The visitor's statement with what its page shows, frozen lines included. Raises: PageError(404)."""
+    files = await files_of(site, visit, month)
+    return files, statement_page(files, visit.words)
+
+
+async def files_of(site: PageContext, visit: Visit, text: str) -> StatementFiles:
+    """The visitor's own statement of a month like 2026-05; the look stands in the log of the visitor's home.
+
+    Raises: PageError(404).
+    """
+    month = asked_month(text, visit.words)
+    access = Access(actor=visit.member.id, role="self", purpose="own.view", reason=STATEMENT_LOOK)
+    files = await site.parts.statements.state(visit.member, visit.own_home(), month=month, access=access)
+    if files is None:
+        raise PageError(
+            404, visit.words.say("Nothing is settled for you in %(month)s.", month=visit.words.month(month))
+        )
+    return files
+
+
+def _download(content: bytes, kind: str, name: str) -> Response:
+    return Response(content, media_type=kind, headers={"content-disposition": f'attachment; filename="{name}"'})

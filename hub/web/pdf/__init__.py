@@ -1,0 +1,1 @@
+"""Statements as PDF, set by typst in a child process."""

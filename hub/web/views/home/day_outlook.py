@@ -1,0 +1,129 @@
+"""One day of the neighbourhood: what was measured, what is expected, and when there is power to spare. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from protocols.slots import Slot
+
+MIN_HOMES: Final = 5
+"""A total is shown only when at least this many homes stand behind it (settlement.md, section 8)."""
+
+SHORTEST_SPELL_SLOTS: Final = 2
+_ONE_SOURCE_SHARE: Final = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedSlot:
+    """What a slot will likely bring, with the likely range of what is made. Units: Wh per slot."""
+
+    sun_wh: float
+    wind_wh: float
+    made_low_wh: float
+    made_high_wh: float
+    used_wh: float
+
+    @property
+    def made_wh(self) -> float:
+        return self.sun_wh + self.wind_wh
+
+
+@dataclass(frozen=True, slots=True)
+class SlotOutlook:
+    """One slot as the page shows it: measured when it is over, expected when it is not, None when unknown."""
+
+    slot: Slot
+    is_measured: bool
+    made_wh: float | None
+    sun_wh: float
+    low_wh: float | None
+    high_wh: float | None
+    used_wh: float | None
+
+    @property
+    def spare_wh(self) -> float | None:
+        """What is made beyond what is used; negative when the grid fills in."""
+        return None if self.made_wh is None or self.used_wh is None else self.made_wh - self.used_wh
+
+
+@dataclass(frozen=True, slots=True)
+class SurplusSpan:
+    """A stretch [first, end) of slots in which more is made than used. `source` is sun, wind or both."""
+
+    first: Slot
+    end: Slot
+    energy_wh: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class BestStart:
+    """When to begin something that takes `slots`; `covered` is the share of it in slots with power to spare."""
+
+    first: Slot
+    slots: int
+    covered: float
+
+
+def measured_moment(slot: Slot, *, sun_wh: float, wind_wh: float, used_wh: float) -> SlotOutlook:
+    return SlotOutlook(slot, True, sun_wh + wind_wh, sun_wh, None, None, used_wh)
+
+
+def expected_moment(slot: Slot, expected: ExpectedSlot) -> SlotOutlook:
+    return SlotOutlook(
+        slot,
+        False,
+        expected.made_wh,
+        expected.sun_wh,
+        expected.made_low_wh,
+        expected.made_high_wh,
+        expected.used_wh,
+    )
+
+
+def unknown_moment(slot: Slot) -> SlotOutlook:
+    return SlotOutlook(slot, False, None, 0.0, None, None, None)
+
+
+def find_spare(moments: Sequence[SlotOutlook]) -> tuple[SurplusSpan, ...]:
+    """The stretches with power to spare, in order; a single quarter hour without does not cut one in two."""
+    flags = [moment.spare_wh is not None and moment.spare_wh > 0 for moment in moments]
+    for i in range(1, len(flags) - 1):
+        if not flags[i] and flags[i - 1] and flags[i + 1] and moments[i].spare_wh is not None:
+            flags[i] = True
+    found: list[SurplusSpan] = []
+    start: int | None = None
+    for i, is_spare in enumerate([*flags, False]):
+        if is_spare and start is None:
+            start = i
+        elif not is_spare and start is not None:
+            if i - start >= SHORTEST_SPELL_SLOTS:
+                found.append(_spare(moments[start:i]))
+            start = None
+    return tuple(found)
+
+
+def _spare(stretch: Sequence[SlotOutlook]) -> SurplusSpan:
+    made = sum(moment.made_wh or 0.0 for moment in stretch)
+    sun_share = sum(moment.sun_wh for moment in stretch) / made if made > 0 else 0.0
+    source = "sun" if sun_share >= _ONE_SOURCE_SHARE else "wind" if sun_share <= 1 - _ONE_SOURCE_SHARE else "both"
+    energy_wh = sum(moment.spare_wh or 0.0 for moment in stretch)
+    return SurplusSpan(stretch[0].slot, stretch[-1].slot + 1, energy_wh, source)
+
+
+def best_start(moments: Sequence[SlotOutlook], slots: int) -> BestStart | None:
+    """The window of `slots` with the most power to spare; the earliest of equals; None when no window is known."""
+    best: tuple[float, int] | None = None
+    for i in range(len(moments) - slots + 1):
+        window = moments[i : i + slots]
+        spare = [moment.spare_wh for moment in window]
+        if any(value is None for value in spare):
+            continue
+        total = round(sum(value for value in spare if value is not None), 3)
+        if best is None or total > best[0]:
+            best = (total, i)
+    if best is None:
+        return None
+    window = moments[best[1] : best[1] + slots]
+    covered = sum(1 for moment in window if (moment.spare_wh or 0.0) > 0) / slots
+    return BestStart(window[0].slot, slots, covered)

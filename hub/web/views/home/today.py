@@ -1,0 +1,311 @@
+"""The Today page as values: is now a good time, when is, and when to run something. It reads nothing itself."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from hub.web.frame.charts import Chart, ChartAxis, ChartSpan, ChartTable, draw_day
+from hub.web.frame.translation import Localizer
+from hub.web.views.home.day_outlook import MIN_HOMES, SlotOutlook, SurplusSpan, best_start, find_spare
+from hub.web.views.home.neighbourhood import Outlook
+from protocols.slots import SLOTS_PER_HOUR, SLOTS_PER_UTC_DAY, day_of, format_slot
+
+LENGTHS_SLOTS: Final = (2, 4, 8, 12)
+_TICK_HOURS: Final = (0, 6, 12, 18)
+_COVERED_MOSTLY: Final = 0.99
+
+
+@dataclass(frozen=True, slots=True)
+class StartRow:
+    """One length of a run and its best start today and tomorrow, in words."""
+
+    length: str
+    today: str
+    today_note: str
+    tomorrow: str
+    tomorrow_note: str
+
+
+@dataclass(frozen=True, slots=True)
+class TodayPage:
+    """Everything the page says. `says` holds the slider's sentence for every row of the picture's table."""
+
+    headline: str
+    lede: str
+    notes: tuple[str, ...]
+    picture: Chart | None
+    slot_sentences: tuple[str, ...]
+    now_row: int
+    starts: tuple[StartRow, ...]
+
+
+def day_axis(slots: range, words: Localizer, *, unit: str) -> ChartAxis:
+    """The hours 0, 6, 12, 18 and 24 of a local day, wherever the clock changes put them."""
+    ticks = [
+        (i, str(words.local(slot * 900).hour))
+        for i, slot in enumerate(slots)
+        if (local := words.local(slot * 900)).minute == 0 and local.hour in _TICK_HOURS and local.fold == 0
+    ]
+    return ChartAxis(
+        slots=len(slots),
+        ticks=(*ticks, (len(slots), "24")),
+        unit=unit,
+        write=lambda value: words.number(value, 0 if value >= 2 and value == round(value) else 1),
+    )
+
+
+def today_page(outlook: Outlook, words: Localizer) -> TodayPage:
+    """Words and picture for an outlook; says why when there is nothing to show."""
+    today = outlook.of(outlook.today)
+    if not outlook.is_enough:
+        return _too_few(outlook, words)
+    ahead = [moment for moment in outlook.moments if moment.slot >= outlook.now_slot]
+    spare = find_spare(today)
+    notes = []
+    if not outlook.has_forecast:
+        notes.append(
+            words.say("There is no forecast right now. What came at the same time yesterday is shown instead.")
+        )
+    return TodayPage(
+        headline=_headline(outlook, words, spare=spare),
+        lede=_lede(outlook, words),
+        notes=tuple(notes),
+        picture=_picture(outlook, words, spare=spare),
+        slot_sentences=tuple(moment_sentence(moment, words) for moment in today),
+        now_row=outlook.now_slot - outlook.today.start,
+        starts=tuple(_start_row(length, ahead, outlook=outlook, words=words) for length in LENGTHS_SLOTS),
+    )
+
+
+def _too_few(outlook: Outlook, words: Localizer) -> TodayPage:
+    if outlook.homes < MIN_HOMES:
+        lede = words.say(
+            "The neighbourhood's totals are shown once at least %(least)s homes share them, so that nobody can be"
+            " picked out. Now there are %(homes)s.",
+            least=words.number(MIN_HOMES),
+            homes=words.number(outlook.homes),
+        )
+    else:
+        lede = words.say(
+            "The neighbourhood's totals are shown once at least %(least)s of the homes that share them make power, so"
+            " that nobody can be picked out. Now there are %(homes)s.",
+            least=words.number(MIN_HOMES),
+            homes=words.number(outlook.makers),
+        )
+    return TodayPage(words.say("Not enough homes for a street picture yet"), lede, (), None, (), 0, ())
+
+
+def _headline(outlook: Outlook, words: Localizer, *, spare: Sequence[SurplusSpan]) -> str:
+    """The answer: the best stretch that is not over, today or else tomorrow."""
+    now = outlook.now_slot
+    left = [stretch for stretch in spare if stretch.end > now]
+    current = next((stretch for stretch in left if stretch.first <= now), None)
+    if current is not None:
+        return _named(
+            current.source,
+            words.say("Sun to spare now, until %(end)s", end=words.end_hour(current.end)),
+            words.say("Wind to spare now, until %(end)s", end=words.end_hour(current.end)),
+            words.say("Power to spare now, until %(end)s", end=words.end_hour(current.end)),
+        )
+    if left:
+        best = max(left, key=lambda stretch: stretch.energy_wh)
+        hours = {"first": words.hour(best.first), "end": words.end_hour(best.end)}
+        return _named(
+            best.source,
+            words.say("Sun to spare from %(first)s to %(end)s", **hours),
+            words.say("Wind to spare from %(first)s to %(end)s", **hours),
+            words.say("Power to spare from %(first)s to %(end)s", **hours),
+        )
+    tomorrow = find_spare([moment for moment in outlook.moments if moment.slot >= outlook.today.stop])
+    if tomorrow:
+        best = max(tomorrow, key=lambda stretch: stretch.energy_wh)
+        hours = {"first": words.hour(best.first), "end": words.end_hour(best.end)}
+        return _named(
+            best.source,
+            words.say("Sun to spare tomorrow from %(first)s to %(end)s", **hours),
+            words.say("Wind to spare tomorrow from %(first)s to %(end)s", **hours),
+            words.say("Power to spare tomorrow from %(first)s to %(end)s", **hours),
+        )
+    return words.say("No power to spare for now")
+
+
+def _named(source: str, sun: str, wind: str, both: str) -> str:
+    return {"sun": sun, "wind": wind}.get(source, both)
+
+
+def _lede(outlook: Outlook, words: Localizer) -> str:
+    """One sentence with the newest quarter hour that was measured."""
+    measured = [moment for moment in outlook.moments if moment.is_measured]
+    if not measured:
+        return words.say("Nothing has been measured today yet.")
+    last = measured[-1]
+    return moment_sentence(last, words)
+
+
+def moment_sentence(moment: SlotOutlook, words: Localizer) -> str:
+    """One slot in one sentence: past as it was, future with its likely range."""
+    if moment.made_wh is None or moment.used_wh is None or moment.spare_wh is None:
+        return words.say("%(time)s: nothing is known.", time=words.clock(moment.slot))
+    parts = {
+        "time": words.clock(moment.slot),
+        "made": words.kw(moment.made_wh),
+        "used": words.kw(moment.used_wh),
+        "rest": words.kw(abs(moment.spare_wh)),
+    }
+    if moment.is_measured:
+        if moment.spare_wh > 0:
+            return words.say(
+                "At %(time)s we made %(made)s and used %(used)s: %(rest)s to spare.",
+                **parts,
+            )
+        return words.say("At %(time)s we made %(made)s and used %(used)s: the grid gave %(rest)s.", **parts)
+    if moment.low_wh is None or moment.high_wh is None:
+        return words.say("At %(time)s perhaps %(made)s made and %(used)s used, as the day before.", **parts)
+    parts |= {"low": words.kw(moment.low_wh), "high": words.kw(moment.high_wh)}
+    if moment.spare_wh > 0:
+        return words.say(
+            "At %(time)s we will likely make %(made)s (between %(low)s and %(high)s) and use %(used)s:"
+            " about %(rest)s to spare.",
+            **parts,
+        )
+    return words.say(
+        "At %(time)s we will likely make %(made)s (between %(low)s and %(high)s) and use %(used)s:"
+        " about %(rest)s from the grid.",
+        **parts,
+    )
+
+
+def _picture(outlook: Outlook, words: Localizer, *, spare: Sequence[SurplusSpan]) -> Chart:
+    slots, moments = outlook.today, outlook.of(outlook.today)
+    sentence = _picture_sentence(moments, words, spare=spare)
+    spells = tuple(
+        ChartSpan(
+            stretch.first - slots.start,
+            stretch.end - slots.start,
+            words.say("%(first)s to %(end)s", first=words.hour(stretch.first), end=words.end_hour(stretch.end)),
+        )
+        for stretch in spare
+    )
+    return draw_day(
+        "day",
+        words.say("The neighbourhood on %(day)s", day=words.day(day_of(slots.start, words.tz))),
+        axis=day_axis(slots, words, unit="kW"),
+        made=[_as_kw(moment.made_wh) for moment in moments],
+        band=[
+            (_kw(moment.low_wh), _kw(moment.high_wh))
+            if moment.low_wh is not None and moment.high_wh is not None
+            else None
+            for moment in moments
+        ],
+        used=[_as_kw(moment.used_wh) for moment in moments],
+        now=float(outlook.now_slot - slots.start),
+        spells=spells,
+        sentence=sentence,
+        table=_table(moments, words),
+    )
+
+
+def _picture_sentence(moments: Sequence[SlotOutlook], words: Localizer, *, spare: Sequence[SurplusSpan]) -> str:
+    known = [moment for moment in moments if moment.made_wh is not None]
+    if not known:
+        return words.say("Nothing is known about this day yet.")
+    top = max(known, key=lambda moment: moment.made_wh or 0.0)
+    made = words.say(
+        "Most is made around %(time)s: %(made)s.", time=words.clock(top.slot), made=words.kw(top.made_wh or 0.0)
+    )
+    if not spare:
+        return made + " " + words.say("At no time is there power to spare.")
+    hours = ", ".join(
+        words.say("%(first)s to %(end)s", first=words.hour(stretch.first), end=words.end_hour(stretch.end))
+        for stretch in spare
+    )
+    total = words.kwh(sum(stretch.energy_wh for stretch in spare))
+    return made + " " + words.say("There is power to spare from %(hours)s, %(total)s in all.", hours=hours, total=total)
+
+
+def _table(moments: Sequence[SlotOutlook], words: Localizer) -> ChartTable:
+    heads = (
+        words.say("Time"),
+        words.say("We make"),
+        words.say("Likely range"),
+        words.say("We use"),
+        words.say("To spare"),
+    )
+    rows = []
+    for moment in moments:
+        likely = (
+            f"{words.kw(moment.low_wh)} – {words.kw(moment.high_wh)}"
+            if moment.low_wh is not None and moment.high_wh is not None
+            else words.say("measured")
+            if moment.is_measured
+            else "–"
+        )
+        values = (moment.made_wh, moment.used_wh, moment.spare_wh)
+        made, used, rest = ("–" if value is None else words.kw(value) for value in values)
+        rows.append((words.clock(moment.slot), made, likely, used, rest))
+    return ChartTable(heads, tuple(rows))
+
+
+def _start_row(length: int, ahead: Sequence[SlotOutlook], *, outlook: Outlook, words: Localizer) -> StartRow:
+    end = outlook.today.stop
+    today = [moment for moment in ahead if moment.slot < end]
+    tomorrow = [moment for moment in ahead if end <= moment.slot < end + SLOTS_PER_UTC_DAY + SLOTS_PER_HOUR]
+    cells = []
+    for moments in (today, tomorrow):
+        best = best_start(moments, length)
+        if best is None:
+            cells += [words.say("not known"), ""]
+            continue
+        at = words.say("now") if best.first == outlook.now_slot else words.clock(best.first)
+        cells += [at, _covered(best.covered, words)]
+    return StartRow(_length(length, words), *cells)
+
+
+def _length(slots: int, words: Localizer) -> str:
+    if slots < SLOTS_PER_HOUR:
+        return words.say("%(n)s minutes", n=words.number(slots * 15))
+    return words.count("%(n)s hour", "%(n)s hours", slots // SLOTS_PER_HOUR)
+
+
+def _covered(share: float, words: Localizer) -> str:
+    if share >= _COVERED_MOSTLY:
+        return words.say("our own power")
+    return words.say("partly our own power") if share > 0 else words.say("from the grid, least busy")
+
+
+def _kw(slot_wh: float) -> float:
+    return slot_wh * SLOTS_PER_HOUR / 1000
+
+
+def _as_kw(slot_wh: float | None) -> float | None:
+    return None if slot_wh is None else _kw(slot_wh)
+
+
+def today_json(outlook: Outlook) -> dict[str, object]:
+    """The same outlook for programs: Wh per slot, null where nothing is known."""
+    return {
+        "now_slot": outlook.now_slot,
+        "now": format_slot(outlook.now_slot),
+        "homes": outlook.homes,
+        "is_enough": outlook.is_enough,
+        "has_forecast": outlook.has_forecast,
+        "spare": [
+            {"first_slot": stretch.first, "end_slot": stretch.end, "energy_wh": round(stretch.energy_wh)}
+            for stretch in find_spare(outlook.of(outlook.today))
+        ],
+        "moments": [
+            {
+                "slot": moment.slot,
+                "is_measured": moment.is_measured,
+                "made_wh": _rounded(moment.made_wh),
+                "low_wh": _rounded(moment.low_wh),
+                "high_wh": _rounded(moment.high_wh),
+                "used_wh": _rounded(moment.used_wh),
+            }
+            for moment in outlook.moments
+        ],
+    }
+
+
+def _rounded(value: float | None) -> int | None:
+    return None if value is None else round(value)

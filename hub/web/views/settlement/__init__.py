@@ -1,0 +1,1 @@
+"""What the pages on money show: runs, statements, bills, credits, payments, objections."""

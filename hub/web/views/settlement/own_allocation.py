@@ -1,0 +1,59 @@
+"""One member's own column out of a run's packed allocation record. The other columns are never handed on."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from hub.core.settlement.period import RECORD_TAG
+from protocols.slots import Slot
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSlot:
+    """What a run settled for one member in one interval. Units: Wh.
+
+    Provisional: some member's reading is missing in it. Not present: the member's own reading is.
+    """
+
+    slot: Slot
+    is_present: bool
+    is_provisional: bool
+    surplus_wh: int
+    demand_wh: int
+    received_wh: int
+    given_wh: int
+
+
+def own_slots(record: bytes, member: str) -> tuple[OwnSlot, ...]:
+    """The member's intervals in order; none when the member was not in the run.
+
+    Raises: ValueError for bytes that are no allocation record.
+    """
+    head_end = record.find(b"\n", len(RECORD_TAG))
+    if not record.startswith(RECORD_TAG) or head_end < 0:
+        raise ValueError("not an allocation record")
+    head = json.loads(record[len(RECORD_TAG) : head_end])
+    members, intervals = list(head["members"]), int(head["intervals"])
+    if member not in members:
+        return ()
+    cells = intervals * len(members)
+    present_bytes, provisional_bytes = -(-cells // 8), -(-intervals // 8)
+    if len(record) != head_end + 1 + 8 * intervals + present_bytes + provisional_bytes + 4 * 8 * cells:
+        raise ValueError("an allocation record of the wrong length")
+    at, column = head_end + 1, members.index(member)
+    slots = np.frombuffer(record, dtype=">i8", count=intervals, offset=at)
+    at += 8 * intervals
+    present = _bits(record, at, count=cells).reshape(intervals, len(members))[:, column]
+    provisional = _bits(record, at + present_bytes, count=intervals)
+    at += present_bytes + provisional_bytes
+    own = np.frombuffer(record, dtype=">i8", offset=at).reshape(4, intervals, len(members))[:, :, column]
+    return tuple(
+        OwnSlot(int(slots[i]), bool(present[i]), bool(provisional[i]), *(int(own[kind, i]) for kind in range(4)))
+        for i in range(intervals)
+    )
+
+
+def _bits(record: bytes, offset: int, *, count: int) -> npt.NDArray[np.uint8]:
+    return np.unpackbits(np.frombuffer(record, dtype=np.uint8, count=-(-count // 8), offset=offset), count=count)

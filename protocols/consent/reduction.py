@@ -1,0 +1,188 @@
+"""The one gate through which readings leave a home. Decides from a consent; stores and sends nothing.
+
+The agent applies `gate` before sealing; the hub holds every batch against `violations`. Settlement rests on the
+membership contract and cannot be switched off here; everything else needs a consent and starts off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from protocols.consent.purposes import CATALOGUE, CONTRACT, HEALTH, Basis, Purpose, Resolution, purpose_of
+from protocols.consent.rules import (
+    ConsentRule,
+    ConsentSet,
+    consent_digest,
+    contract_rule,
+    decode_consent,
+    default_consent,
+    encode_consent,
+    sort_rules,
+)
+from protocols.consent.text import consent_toml, parse_consent
+from protocols.quantities import Gap, Mark, Measure
+from protocols.slots import Slot
+from protocols.wire.readings import Batch, Column, DeviceState, LongInterval
+
+__all__ = [
+    "CATALOGUE",
+    "CONTRACT",
+    "HEALTH",
+    "Basis",
+    "ConsentRule",
+    "ConsentSet",
+    "Purpose",
+    "Resolution",
+    "SlotValue",
+    "consent_digest",
+    "consent_toml",
+    "contract_rule",
+    "decode_consent",
+    "default_consent",
+    "encode_consent",
+    "filter_devices",
+    "filter_long_intervals",
+    "filter_values",
+    "find_violations",
+    "finest_spans",
+    "parse_consent",
+    "purpose_of",
+    "sort_rules",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class SlotValue:
+    """What the agent measured for one measure in one slot, before the gate."""
+
+    energy_wh: int | None
+    mark: Mark
+    gap: Gap = Gap.NONE
+
+
+def finest_spans(consent: ConsentSet, slot: Slot) -> dict[Measure, int]:
+    """For each measure that may leave in this slot, the slots in one value at the finest resolution allowed."""
+    spans: dict[Measure, int] = {}
+    for rule in consent.rules:
+        if rule.resolution is Resolution.NONE or not rule.covers(slot, slot):
+            continue
+        span = rule.resolution.span
+        for measure in rule.measures:
+            # Asked for every batch on both sides: a comparison instead of min() halves it.
+            if spans.get(measure, span) >= span:
+                spans[measure] = span
+    return dict(sorted(spans.items()))
+
+
+def filter_values(
+    consent: ConsentSet, slot: Slot, measured: Mapping[tuple[Measure, Slot], SlotValue]
+) -> tuple[Column, ...]:
+    """What may leave in the batch of this slot, and nothing else.
+
+    An hourly or daily (UTC) value leaves only with the last slot of its hour or day, as the sum of all its slots.
+    `measured` holds a value, or a stated gap, for every slot the agent knows of; a slot it knows nothing of is a
+    gap with the reason that the agent was off. A measure absent from the whole span has no column, unless it
+    belongs to the contract, which is answered for in every slot.
+    """
+    columns = []
+    contract = _contract_measures(consent, slot)
+    for measure, span in finest_spans(consent, slot).items():
+        first = slot + 1 - span
+        if (slot + 1) % span or not _held_before(consent, measure, slots=range(first, slot), span=span):
+            continue
+        parts = [measured.get((measure, part)) for part in range(first, slot + 1)]
+        if measure in contract or any(part is not None for part in parts):
+            columns.append(_sum_up(measure, parts))
+    return tuple(columns)
+
+
+def filter_long_intervals(consent: ConsentSet, intervals: Iterable[LongInterval]) -> tuple[LongInterval, ...]:
+    """The totals over outages that may leave: those that begin and end where consented values begin and end."""
+    return tuple(interval for interval in intervals if _long_interval_may_leave(consent, interval))
+
+
+def filter_devices(consent: ConsentSet, slot: Slot, devices: Iterable[DeviceState]) -> tuple[DeviceState, ...]:
+    """The device states that may leave: all of them, or none when the home objected to device.health."""
+    return tuple(devices) if _health_may_leave(consent, slot) else ()
+
+
+def find_violations(consent: ConsentSet, batch: Batch) -> tuple[str, ...]:
+    """Everything in a batch that this consent does not allow, in words without values; empty when it may stay.
+
+    `consent` is the one in force at the batch's place in the chain.
+    """
+    found = []
+    if batch.consent_version != consent.version:
+        found.append(f"made under consent {batch.consent_version}, but consent {consent.version} is in force")
+    allowed = finest_spans(consent, batch.slot)
+    for column in batch.columns:
+        least = allowed.get(column.measure)
+        before = range(batch.slot + 1 - column.span, batch.slot)
+        if least is None or column.span % least:
+            found.append(f"{column.measure.code} by {column.span} slots is not allowed")
+        elif not _held_before(consent, column.measure, slots=before, span=column.span):
+            found.append(f"{column.measure.code} by {column.span} slots was not allowed in all of them")
+    found.extend(
+        f"a total of {interval.measure.code} over an outage is not allowed"
+        for interval in batch.long_intervals
+        if not _long_interval_may_leave(consent, interval)
+    )
+    if batch.devices and not _health_may_leave(consent, batch.slot):
+        found.append("device states are not allowed")
+    return tuple(found)
+
+
+def _held_before(consent: ConsentSet, measure: Measure, *, slots: range, span: int) -> bool:
+    """Whether a value over `span` slots was allowed in each of these slots too, none of them before a consent."""
+    for slot in slots:
+        allowed = finest_spans(consent, slot).get(measure)
+        if allowed is None or span % allowed:
+            return False
+    return True
+
+
+def _long_interval_may_leave(consent: ConsentSet, interval: LongInterval) -> bool:
+    # A total that cuts through an hour, beside hourly values, would tell what the hourly consent hides.
+    last = interval.first_slot + interval.slots - 1
+    allowed = finest_spans(consent, last).get(interval.measure)
+    if allowed is None or interval.first_slot % allowed or interval.slots % allowed:
+        return False
+    return any(
+        interval.measure in rule.measures and rule.resolution.span == allowed and rule.covers(interval.first_slot, last)
+        for rule in consent.rules
+    )
+
+
+def _contract_measures(consent: ConsentSet, slot: Slot) -> set[Measure]:
+    return {
+        measure
+        for rule in consent.rules
+        if rule.purpose == CONTRACT and rule.covers(slot, slot)
+        for measure in rule.measures
+    }
+
+
+def _health_may_leave(consent: ConsentSet, slot: Slot) -> bool:
+    return any(rule.purpose == HEALTH and rule.covers(slot, slot) for rule in consent.rules)
+
+
+def _sum_up(measure: Measure, parts: list[SlotValue | None]) -> Column:
+    known = [part for part in parts if part is not None and part.energy_wh is not None]
+    energies = [part.energy_wh for part in known if part.energy_wh is not None]
+    gap = next((gap for gap in map(_gap_of, parts) if gap is not Gap.NONE), Gap.NONE)
+    if not energies:
+        return Column(measure, len(parts), None, 0, Mark.MISSING, gap)
+    if gap is not Gap.NONE:
+        mark = Mark.PARTIAL
+    else:
+        mark = Mark.DERIVED if any(part.mark is Mark.DERIVED for part in known) else Mark.MEASURED
+    return Column(measure, len(parts), sum(energies), 0, mark, gap)
+
+
+def _gap_of(part: SlotValue | None) -> Gap:
+    if part is None:
+        return Gap.AGENT_OFF
+    if part.gap is Gap.NONE and (part.energy_wh is None or part.mark in (Mark.PARTIAL, Mark.MISSING)):
+        raise ValueError("a value that is missing or partial needs a reason")
+    return part.gap

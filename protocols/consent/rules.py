@@ -1,0 +1,176 @@
+"""A home's consent as a value and as canonical bytes, the same for everyone who hashes, sends or stores it.
+
+What a consent allows is decided in consent.py; here it is only built, checked, written and read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import pairwise
+from typing import Any
+
+from protocols.consent.purposes import CATALOGUE, CONTRACT, HEALTH, Basis, Resolution, purpose_of
+from protocols.quantities import Measure
+from protocols.slots import Slot
+from protocols.wire import strict_cbor
+from protocols.wire.readings import MAX_SLOT
+from protocols.wire.refusal_reasons import RefusalReason, WireError
+from protocols.wire.topics import is_id
+
+FORM = 1
+MAX_RULES = 64
+MAX_VERSION = 2**32 - 1
+
+_RESOLUTIONS = tuple(Resolution)
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentRule:
+    """One purpose may have these measures at this resolution for slots from `valid_from` to before `valid_until`."""
+
+    purpose: str
+    measures: tuple[Measure, ...]
+    resolution: Resolution
+    valid_from: Slot
+    valid_until: Slot | None
+
+    def covers(self, first: Slot, last: Slot) -> bool:
+        """Whether the rule holds in every slot from `first` to `last`."""
+        return self.valid_from <= first and (self.valid_until is None or last < self.valid_until)
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentSet:
+    """All rules of one home. A later consent has a higher version; an earlier one never comes back."""
+
+    home: str
+    version: int
+    rules: tuple[ConsentRule, ...]
+
+
+def contract_rule(valid_from: Slot = 0) -> ConsentRule:
+    """The rule every member has by contract: import and export by the quarter hour, for settlement."""
+    purpose = CATALOGUE[CONTRACT]
+    return ConsentRule(CONTRACT, purpose.measures, purpose.resolution, valid_from, None)
+
+
+def default_consent(home: str, version: int = 1) -> ConsentSet:
+    """The consent of a home that has decided nothing: the contract, and whether its devices answer."""
+    health = ConsentRule(HEALTH, (), Resolution.NONE, 0, None)
+    return ConsentSet(home, version, (health, contract_rule()))
+
+
+def encode_consent(consent: ConsentSet) -> bytes:
+    """The canonical bytes of a consent: what is hashed, sent and stored.
+
+    Raises: WireError(GARBAGE) when the set breaks a rule of this module.
+    """
+    _check(consent)
+    return strict_cbor.encode(
+        {
+            1: FORM,
+            2: consent.home,
+            3: consent.version,
+            4: [
+                [
+                    rule.purpose,
+                    [int(measure) for measure in rule.measures],
+                    _RESOLUTIONS.index(rule.resolution),
+                    rule.valid_from,
+                    rule.valid_until,
+                ]
+                for rule in consent.rules
+            ],
+        }
+    )
+
+
+def decode_consent(data: bytes) -> ConsentSet:
+    """The consent these bytes mean; the exact inverse of `encode_consent`. The caller has limited `len(data)`.
+
+    Raises: WireError(GARBAGE).
+    """
+    fields = strict_cbor.decode(data)
+    if type(fields) is not dict or tuple(fields) != (1, 2, 3, 4) or fields[1] != FORM:
+        raise _garbage("not a consent of version 1")
+    try:
+        consent = ConsentSet(
+            fields[2], fields[3], tuple(_rule(item) for item in strict_cbor.require_rows(fields[4], 5))
+        )
+    except (ValueError, TypeError):
+        raise _garbage("a field of the consent is not of its form") from None
+    _check(consent)
+    return consent
+
+
+def consent_digest(consent: ConsentSet) -> bytes:
+    """SHA-256 of the canonical bytes."""
+    return sha256(encode_consent(consent)).digest()
+
+
+def sort_rules(rules: Iterable[ConsentRule]) -> tuple[ConsentRule, ...]:
+    """Rules in the one order the canonical bytes have: by purpose, beginning, and the rest."""
+    return tuple(sorted(rules, key=_order))
+
+
+def _rule(item: list[Any]) -> ConsentRule:
+    purpose, measures, resolution, valid_from, valid_until = item
+    if type(resolution) is not int or not 0 <= resolution < len(_RESOLUTIONS):
+        raise _garbage("an unknown resolution")
+    if type(measures) is not list:
+        raise _garbage("a list of measures is missing")
+    return ConsentRule(
+        purpose, tuple(Measure(code) for code in measures), _RESOLUTIONS[resolution], valid_from, valid_until
+    )
+
+
+def _order(rule: ConsentRule) -> tuple[Any, ...]:
+    until = MAX_SLOT + 1 if rule.valid_until is None else rule.valid_until
+    return (rule.purpose, rule.valid_from, until, _RESOLUTIONS.index(rule.resolution), rule.measures)
+
+
+def _check(consent: ConsentSet) -> None:
+    if type(consent.home) is not str or not is_id(consent.home):
+        raise _garbage("the home's name is not 1 to 32 of a-z, 0-9 and -")
+    if type(consent.version) is not int or not 1 <= consent.version <= MAX_VERSION:
+        raise _garbage("the consent's version is not a number from 1")
+    if len(consent.rules) > MAX_RULES:
+        raise _garbage(f"more than {MAX_RULES} rules")
+    for rule in consent.rules:
+        _check_rule(rule)
+    keys = [_order(rule) for rule in consent.rules]
+    if any(left >= right for left, right in pairwise(keys)):
+        raise _garbage("rules are doubled or not in order")
+    if not any(rule.purpose == CONTRACT for rule in consent.rules):
+        raise _garbage(f"{CONTRACT} rests on the membership contract and must be in every consent")
+
+
+def _check_rule(rule: ConsentRule) -> None:
+    purpose = purpose_of(rule.purpose) if type(rule.purpose) is str else None
+    if purpose is None:
+        raise _garbage("a purpose that is not in the catalogue")
+    if any(left >= right for left, right in pairwise(rule.measures)):
+        raise _garbage("measures are doubled or not in order")
+    if bool(rule.measures) != (rule.resolution is not Resolution.NONE):
+        raise _garbage("measures and resolution contradict each other")
+    if rule.purpose == HEALTH and rule.measures:
+        raise _garbage(f"{HEALTH} never carries a measure")
+    granted = (rule.measures, rule.resolution)
+    if purpose.basis is Basis.CONTRACT and granted != (purpose.measures, purpose.resolution):
+        raise _garbage(f"{CONTRACT} has exactly import and export by the quarter hour")
+    _check_slot(rule.valid_from)
+    if rule.valid_until is not None:
+        _check_slot(rule.valid_until)
+        if rule.valid_until <= rule.valid_from:
+            raise _garbage("a rule ends before it begins")
+
+
+def _check_slot(slot: Any) -> None:
+    if type(slot) is not int or not 0 <= slot <= MAX_SLOT:
+        raise _garbage("a slot is not a whole number of its range")
+
+
+def _garbage(detail: str) -> WireError:
+    return WireError(RefusalReason.GARBAGE, detail)

@@ -1,0 +1,45 @@
+"""Files that are whole or absent after a power cut. The one module of protocols that does I/O, for both programs.
+
+Nothing pure imports it: not hub.core, and no other module of protocols.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def durable_file(path: Path, *, replace: bool = False) -> Iterator[BinaryIO]:
+    """Write the file in the block; it is on disk under its name, readable by its owner alone, when the block has ended.
+
+    If power fails or the block raises, `path` is as it was before.
+    Raises: FileExistsError where the file exists and `replace` is not set; OSError where it cannot be written.
+    """
+    part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)
+    if not replace and path.exists():
+        raise FileExistsError(path)
+    try:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        # Power lost before this line: the old file, or none. After it and the folder's fsync: the new one.
+        part.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def write_durably(path: Path, content: bytes, *, replace: bool = False) -> None:
+    """A whole file of these bytes. Raises as durable_file does."""
+    with durable_file(path, replace=replace) as file:
+        file.write(content)

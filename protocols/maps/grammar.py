@@ -1,0 +1,309 @@
+"""The grammar of a register map: TOML text to a DeviceMap, every key known, every value of its shape.
+
+Whether the parts fit each other is `map_lint`. No key takes a write function, so no map can ask for one.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, get_args
+
+from protocols.maps.fields import TomlFields
+from protocols.maps.model import (
+    COUNTERS_OF_ROLE,
+    DerivedValue,
+    DeviceMap,
+    Framing,
+    IdentifyRule,
+    IdentityCheck,
+    MapError,
+    MapPoint,
+    MapRole,
+    Poll,
+    Positive,
+    RoleName,
+    Serial,
+    Transport,
+)
+from protocols.maps.planning import MODBUS_MAX_REGISTERS, BlockLimits, Span
+from protocols.maps.registers import RegisterError, RegisterType, Sentinel, WordOrder, parse_sentinel, register_type
+
+MAX_MAP_BYTES = 256 * 1024
+READ_FUNCTIONS = (3, 4)
+KINDS = ("pv-inverter", "hybrid", "battery", "grid-meter", "sub-meter", "wind", "battery-charger", "gateway")
+UNITS = (
+    "W", "kW", "VA", "kVA", "var", "kvar", "V", "A", "Hz", "Wh", "kWh", "MWh", "%", "1", "degC", "m/s", "rpm",
+    "ms", "s", "min", "h", "deg", "enum", "bits", "text", "power of ten",
+)  # fmt: skip
+_POSITIVES: tuple[Positive, ...] = get_args(Positive)
+_ORDERS: tuple[WordOrder, ...] = get_args(WordOrder)
+
+
+def parse_map(text: str, name: str) -> DeviceMap:
+    """The map this TOML text spells out. `name` is how complaints call the file. Raises MapError."""
+    top = TomlFields(name, _toml(text, name))
+    device_map = DeviceMap(
+        id=top.name("id", r"[a-z0-9]+(-[a-z0-9]+)*", "a name like 'eastron-sdm630'"),
+        version=top.whole("version", 1, 9999),
+        vendor=top.text("vendor"),
+        models=top.texts("models", needed=True),
+        kinds=top.choices("kinds", KINDS),
+        verification=top.choice("verification", ("A", "B", "C")),
+        sources=top.texts("sources", needed=True),
+        caveats=top.texts("caveats"),
+        transport=_transport(top.table("transport")),
+        **_blocks(top),
+        identify=tuple(_rule(rule) for rule in top.tables("identify")),
+        points=_points(top),
+        derived=tuple(_derived(each) for each in top.tables("derived")),
+        roles=_roles(top),
+        inverted_for=_inverted_for(top.table("sign")),
+    )
+    top.finish()
+    return device_map
+
+
+def _toml(text: str, name: str) -> dict[str, Any]:
+    if len(text) > MAX_MAP_BYTES:
+        raise MapError(f"{name}: {len(text)} characters, expected at most {MAX_MAP_BYTES}")
+    try:
+        return tomllib.loads(text, parse_float=Decimal)
+    except (tomllib.TOMLDecodeError, ArithmeticError, RecursionError, ValueError) as cause:
+        raise MapError(f"{name}: not valid TOML: {cause}".splitlines()[0]) from cause
+
+
+def _transport(fields: TomlFields) -> Transport:
+    framings: tuple[Framing, ...] = get_args(Framing)
+    transport = Transport(
+        framing=fields.choices("framing", framings),
+        tcp_port=_tcp_port(fields),
+        rtu=_serial(fields),
+        unit_ids=fields.wholes("unit_ids", 0, 255, needed=True),
+        timeout_ms=fields.whole("timeout_ms", 50, 60_000, default=3000),
+        connect_delay_ms=fields.whole("connect_delay_ms", 0, 60_000, default=0),
+        request_gap_ms=fields.whole("request_gap_ms", 0, 60_000, default=0),
+        max_registers=fields.whole("max_registers", 1, MODBUS_MAX_REGISTERS, default=MODBUS_MAX_REGISTERS),
+        max_clients=fields.whole_or_none("max_clients", 1, 1000),
+    )
+    fields.finish()
+    return transport
+
+
+def _tcp_port(fields: TomlFields) -> int | None:
+    if not fields.has("tcp"):
+        return None
+    tcp = fields.table("tcp")
+    port = tcp.whole("port", 1, 65535)
+    tcp.finish()
+    return port
+
+
+def _serial(fields: TomlFields) -> Serial | None:
+    if not fields.has("rtu"):
+        return None
+    rtu = fields.table("rtu")
+    serial = Serial(
+        baud=rtu.whole("baud", 300, 1_000_000),
+        bits=rtu.whole("bits", 7, 8, default=8),
+        parity=rtu.choice("parity", ("N", "E", "O")),
+        stop=rtu.whole("stop", 1, 2, default=1),
+    )
+    rtu.finish()
+    return serial
+
+
+def _blocks(top: TomlFields) -> dict[str, Any]:
+    fields = top.table("blocks")
+    bridge = None
+    if fields.has("bridge"):
+        words = {"never": 0, "any": None}
+        found = fields.raw("bridge")
+        if isinstance(found, str) and found in words:
+            bridge = words[found]
+        elif isinstance(found, int) and not isinstance(found, bool) and 0 <= found <= MODBUS_MAX_REGISTERS:
+            bridge = found
+        else:
+            raise fields.wrong("bridge", f"'never', 'any' or 0..{MODBUS_MAX_REGISTERS} registers", found)
+    limits = BlockLimits(bridge=bridge, readable=_areas(fields, "readable"), no_read=_areas(fields, "no_read"))
+    atomic = fields.lists_of_texts("atomic")
+    fields.finish()
+    return {"blocks": limits, "atomic": atomic}
+
+
+def _areas(fields: TomlFields, key: str) -> tuple[Span, ...]:
+    areas = []
+    for area in fields.tables(key):
+        function, first = _function(area), area.whole("first", 0, 65535)
+        last = area.whole("last", first, 65535)
+        area.finish()
+        areas.append(Span(function, first, last - first + 1))
+    return tuple(areas)
+
+
+def _points(top: TomlFields) -> tuple[MapPoint, ...]:
+    points: list[MapPoint] = []
+    for table in top.tables("tables"):
+        table.text("title")
+        points.extend(_point(row) for row in table.tables("points", share_rest=True))
+    return tuple(points)
+
+
+def _point(fields: TomlFields) -> MapPoint:
+    rtype = _type(fields)
+    low, high = fields.bounds("range")
+    point = MapPoint(
+        name=fields.name("name"),
+        function=_function(fields),
+        type=rtype,
+        **_place(fields),
+        word_order=fields.choice("word_order", _ORDERS, "HL"),
+        scale=fields.number("scale", Decimal(1)),
+        scale_factor=fields.name("scale_factor") if fields.has("scale_factor") else None,
+        scale_by=fields.texts("scale_by"),
+        unit=fields.choice("unit", UNITS),
+        positive=fields.choice("positive", _POSITIVES, "none"),
+        sentinels=_sentinels(fields, rtype),
+        zero_is_missing=fields.flag("zero_is_missing"),
+        zero_is_missing_with=fields.texts("zero_is_missing_with"),
+        absolute=fields.flag("absolute"),
+        minimum=low,
+        maximum=high,
+        poll=fields.choice("poll", get_args(Poll), "slow"),
+        wraps_at=fields.whole_or_none("wraps_at", 2, 2**64),
+        resolution=fields.number_or_none("resolution"),
+        finer=fields.name("finer") if fields.has("finer") else None,
+        vendor_sign=fields.flag("vendor_sign"),
+        symbols=_symbols(fields),
+        source=fields.text("source"),
+        note=fields.text("note", "-"),
+    )
+    fields.finish()
+    return point
+
+
+def _place(fields: TomlFields) -> dict[str, Any]:
+    """Where the value lies, given in exactly one of three ways, and checked against the printed number."""
+    given = [key for key in ("address", "words", "offset") if fields.has(key)]
+    if len(given) != 1:
+        found = ", ".join(given) or "none"
+        raise MapError(f"{fields.where}: expected one of address, words or offset, found {found}")
+    models = fields.wholes("models", 1, 65534, needed=True) if given == ["offset"] else ()
+    place: dict[str, Any] = {
+        "address": fields.whole_or_none("address", 0, 65535),
+        "words": fields.wholes("words", 0, 65535),
+        "offset": fields.whole_or_none("offset", 2, 65535),
+        "models": models,
+        "document_address": fields.whole_or_none("document_address", 0, 999_999),
+    }
+    shift = fields.whole_or_none("document_offset", 0, 999_999)
+    printed = place["document_address"]
+    if printed is None:
+        return place
+    if shift is None or place["offset"] is not None:
+        raise MapError(f"{fields.where}: document_address: expected with document_offset and a wire address")
+    first = place["address"] if place["address"] is not None else place["words"][0]
+    if printed - shift != first:
+        expected = f"{first + shift} (wire {first} + document_offset {shift})"
+        raise fields.wrong("document_address", expected, printed)
+    return place
+
+
+def _type(fields: TomlFields) -> RegisterType:
+    found = fields.text("type")
+    try:
+        return register_type(found)
+    except RegisterError as cause:
+        raise MapError(f"{fields.where}: type: {cause}") from cause
+
+
+def _sentinels(fields: TomlFields, rtype: RegisterType) -> tuple[Sentinel, ...]:
+    try:
+        return tuple(parse_sentinel(text, rtype) for text in fields.texts("sentinels"))
+    except RegisterError as cause:
+        raise MapError(f"{fields.where}: sentinels: {cause}") from cause
+
+
+def _symbols(fields: TomlFields) -> Mapping[int, str] | None:
+    if not fields.has("symbols"):
+        return None
+    found = fields.raw_table("symbols")
+    if not all(isinstance(text, str) and key.isdecimal() and len(key) <= 10 for key, text in found.items()):
+        raise fields.wrong("symbols", 'a table like { "1" = "off" }', found)
+    return {int(key): text for key, text in found.items()}
+
+
+def _function(fields: TomlFields) -> int:
+    return fields.whole("function", min(READ_FUNCTIONS), max(READ_FUNCTIONS))
+
+
+def _derived(fields: TomlFields) -> DerivedValue:
+    derived = DerivedValue(
+        name=fields.name("name"),
+        unit=fields.choice("unit", UNITS),
+        positive=fields.choice("positive", _POSITIVES, "none"),
+        plus=fields.texts("plus"),
+        minus=fields.texts("minus"),
+        magnitude=fields.name("magnitude") if fields.has("magnitude") else None,
+        direction=fields.name("direction") if fields.has("direction") else None,
+        negative_values=fields.wholes("negative_values", 0, 65535),
+        negative_bits=fields.whole("negative_bits", 0, 2**32 - 1, default=0),
+        source=fields.text("source"),
+    )
+    fields.finish()
+    return derived
+
+
+def _rule(fields: TomlFields) -> IdentifyRule:
+    rule = IdentifyRule(
+        checks=tuple(_check(check) for check in fields.tables("checks")),
+        sunspec_models=fields.wholes("sunspec_models", 1, 65534),
+        manufacturer=fields.text("manufacturer") if fields.has("manufacturer") else None,
+        model=fields.text("model") if fields.has("model") else None,
+        certain=fields.flag("certain"),
+    )
+    fields.finish()
+    if not (rule.checks or rule.sunspec_models or rule.manufacturer or rule.model):
+        raise MapError(f"{fields.where}: expected checks, sunspec_models, manufacturer or model")
+    return rule
+
+
+def _check(fields: TomlFields) -> IdentityCheck:
+    low, high = fields.bounds("range")
+    check = IdentityCheck(
+        function=_function(fields),
+        address=fields.whole("address", 0, 65535),
+        type=_type(fields),
+        word_order=fields.choice("word_order", _ORDERS, "HL"),
+        prefix=fields.text("prefix") if fields.has("prefix") else None,
+        values=fields.wholes("equals", 0, 2**64 - 1),
+        minimum=low,
+        maximum=high,
+    )
+    fields.finish()
+    return check
+
+
+def _roles(top: TomlFields) -> Mapping[RoleName, MapRole]:
+    fields = top.table("roles")
+    roles: dict[RoleName, MapRole] = {}
+    for name, counters in COUNTERS_OF_ROLE.items():
+        if not fields.has(name):
+            continue
+        role = fields.table(name)
+        roles[name] = MapRole(
+            name=name,
+            counters={counter: role.name(counter) for counter in counters if role.has(counter)},
+            swapped={key: role.name(f"{key}_swapped") for key in counters if role.has(f"{key}_swapped")},
+            power=role.name("power") if role.has("power") else None,
+            derived=role.flag("derived"),
+            shape_by_power=role.flag("shape_by_power"),
+        )
+        role.finish()
+    fields.finish()
+    return roles
+
+
+def _inverted_for(fields: TomlFields) -> tuple[str, ...]:
+    manufacturers = fields.texts("inverted_for")
+    fields.finish()
+    return manufacturers

@@ -1,0 +1,119 @@
+"""Register maps as data: load and check one, and place it on a device. The door to everything about maps.
+
+Takes text, never paths. Decoding is `placed_map`, roles and signs are `device_roles`; both are named here too.
+"""
+
+from collections.abc import Sequence
+
+from protocols.maps.checks import atomic_groups, check_map, span_of
+from protocols.maps.grammar import parse_map
+from protocols.maps.model import DeviceMap, MapError, MapPoint, PointValues, RoleName, Sign
+from protocols.maps.placement import PlacedPoint, RegisterWords, ResolvedMap
+from protocols.maps.planning import BlockLimits, ReadRequest, Span, merge_spans
+from protocols.maps.roles import RoleReading, role_names, role_values
+from protocols.maps.sunspec import SunSpecModel
+
+__all__ = [
+    "DeviceMap",
+    "MapError",
+    "MapPoint",
+    "PlacedPoint",
+    "PointValues",
+    "ReadRequest",
+    "RegisterWords",
+    "ResolvedMap",
+    "RoleName",
+    "RoleReading",
+    "Sign",
+    "load_map",
+    "resolve_map",
+    "role_names",
+    "role_values",
+]
+
+
+def load_map(text: str, *, name: str) -> DeviceMap:
+    """The checked map in this TOML text. `name` is how complaints call the file.
+
+    Raises MapError with one line naming file, key and what was expected.
+    """
+    device_map = parse_map(text, name)
+    check_map(device_map, name)
+    return device_map
+
+
+def resolve_map(
+    device_map: DeviceMap,
+    models: Sequence[SunSpecModel] | None = None,
+    *,
+    sign: Sign = "as_documented",
+    invert: bool = False,
+) -> ResolvedMap:
+    """The map with absolute addresses for one device.
+
+    `models` is what a SunSpec walk found (needed for SunSpec maps). `sign="inverted"` turns the powers whose
+    sign is the vendor's choice; `invert` is for swapped wiring: power turns, import and export change places.
+    Raises MapError when a model the map needs was not found.
+    """
+    if device_map.is_sunspec and models is None:
+        raise MapError(f"{device_map.id}: expected the models of a SunSpec walk, positions depend on the device")
+    if sign == "inverted" and not any(point.vendor_sign for point in device_map.points):
+        raise MapError(f"{device_map.id}: sign: expected as_documented, no sign is the vendor's choice here")
+    found = tuple(models or ())
+    placed = [each for point in device_map.points if (each := _place(point, found)) is not None]
+    points = _decodable({each.point.name: each for each in reversed(placed)}, found)
+    if not points:
+        wanted = sorted({model for point in device_map.points for model in point.models})
+        raise MapError(f"{device_map.id}: expected one of the SunSpec models {wanted}, found none of them")
+    return ResolvedMap(
+        device_map=device_map,
+        points={name: points[name] for name in dict.fromkeys(each.point.name for each in placed) if name in points},
+        derived={each.name: each for each in device_map.derived if points.keys() >= set(each.inputs)},
+        atomic=atomic_groups(device_map),
+        limits=_limits(device_map, found),
+        sign=sign,
+        invert=invert,
+    )
+
+
+def _place(point: MapPoint, models: Sequence[SunSpecModel]) -> PlacedPoint | None:
+    if point.offset is None:
+        span = span_of(point)
+        return PlacedPoint(point, point.words or tuple(range(span.address, span.end)))
+    for model in models:
+        # A device may end a model early: what lies behind its length belongs to the next model.
+        if model.id in point.models and point.offset + point.type.words <= model.length + 2:
+            first = model.address + point.offset
+            return PlacedPoint(point, tuple(range(first, first + point.type.words)))
+    return None
+
+
+def _decodable(points: dict[str, PlacedPoint], models: Sequence[SunSpecModel]) -> dict[str, PlacedPoint]:
+    """The points whose helpers the device has as well, each in the same model as the point it belongs to.
+
+    A shortened model may end before its scale factors; those of another model would give wrong numbers.
+    """
+    homes = {name: _home(each, models) for name, each in points.items()}
+    return {
+        name: each
+        for name, each in points.items()
+        if all(helper in points and homes[helper] in (None, homes[name]) for helper in each.point.helpers)
+    }
+
+
+def _home(placed: PlacedPoint, models: Sequence[SunSpecModel]) -> SunSpecModel | None:
+    """The model a point was found in, None for a fixed address."""
+    if placed.point.offset is None:
+        return None
+    return next(model for model in models if model.address <= placed.addresses[0] < model.end)
+
+
+def _limits(device_map: DeviceMap, models: Sequence[SunSpecModel]) -> BlockLimits:
+    blocks = device_map.blocks
+    chain = merge_spans(Span(3, model.address, model.length + 2) for model in models)
+    return BlockLimits(
+        max_registers=device_map.transport.max_registers,
+        bridge=blocks.bridge,
+        readable=blocks.readable or (chain if device_map.is_sunspec else ()),
+        no_read=blocks.no_read,
+    )

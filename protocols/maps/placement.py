@@ -1,0 +1,222 @@
+"""A register map placed on one device: which registers to ask for, and what the answers mean.
+
+Says nothing of connections, and leaves every value in the device's own sign; `device_roles` turns signs.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from protocols.maps.model import DerivedValue, DeviceMap, MapError, MapPoint, PointValues, Poll, Sign
+from protocols.maps.planning import BlockLimits, ReadRequest, Span, plan_requests
+from protocols.maps.registers import EXACT, Value, decode, encode, resolution, scale_from_power
+
+RegisterWords = Mapping[tuple[int, int], int]
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedPoint:
+    """A point and the address of each of its words on one device, in the order the words are decoded."""
+
+    point: MapPoint
+    addresses: tuple[int, ...]
+
+    @property
+    def span(self) -> Span:
+        """All its registers, from the first to the last."""
+        first, last = min(self.addresses), max(self.addresses)
+        return Span(self.point.function, first, last - first + 1)
+
+    def raw_words(self, words: RegisterWords) -> tuple[int, ...] | None:
+        """Its words out of what was read, None when not all of them were."""
+        try:
+            return tuple(words[self.point.function, address] for address in self.addresses)
+        except KeyError:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedMap:
+    """A map placed on one device: absolute addresses, the household's sign choices, and what may be read."""
+
+    device_map: DeviceMap
+    points: Mapping[str, PlacedPoint]
+    derived: Mapping[str, DerivedValue]
+    atomic: tuple[tuple[str, ...], ...]
+    limits: BlockLimits
+    sign: Sign = "as_documented"
+    invert: bool = False
+
+    def names(self, poll: Poll | None = None) -> tuple[str, ...]:
+        """Names this device can give, all or those of one poll class; derived values count as fast."""
+        placed = tuple(name for name, each in self.points.items() if poll in (None, each.point.poll))
+        return placed + (tuple(self.derived) if poll in (None, "fast") else ())
+
+    def plan(self, names: Iterable[str] | None = None) -> tuple[ReadRequest, ...]:
+        """The fewest requests that read these names (all by default) and what decoding them needs."""
+        return plan_requests(self.spans(names), self.limits)
+
+    def spans(self, names: Iterable[str] | None = None) -> tuple[Span, ...]:
+        """What must arrive whole for these names: single values, and atomic groups as one span.
+
+        Raises MapError for a name this device does not have.
+        """
+        needed = self._with_helpers(self.names() if names is None else names)
+        spans = [self.points[name].span for name in needed]
+        for group in self.atomic:
+            members = [self.points[name].span for name in group if name in needed]
+            if len(members) > 1:
+                first, end = min(each.address for each in members), max(each.end for each in members)
+                spans.append(Span(members[0].function, first, end - first))
+        return tuple(spans)
+
+    def without(self, refused: Sequence[Span]) -> "ResolvedMap":
+        """The same map for a device that refused these registers: what needs them is left out, all else stays."""
+        limits = replace(self.limits, no_read=(*self.limits.no_read, *refused))
+        points, derived = dict(self.points), dict(self.derived)
+        kept = replace(self, limits=limits, points=points, derived=derived)
+        for name in self.names():
+            if any(limits.allows(span) for span in self.spans([name])):
+                points.pop(name, None)
+                derived.pop(name, None)
+        for name, each in self.derived.items():
+            if not points.keys() >= set(each.inputs):
+                derived.pop(name, None)
+        return kept
+
+    def decode(self, words: RegisterWords) -> dict[str, Value]:
+        """Every point whose words were all read, and what can be derived from them, in the device's own sign.
+
+        None means the device says "not available". Points not read are absent.
+        """
+        factors = [each for each in self.points.values() if not each.point.scale_by]
+        scaled = [each for each in self.points.values() if each.point.scale_by]
+        values: dict[str, Value] = {}
+        for placed in (*factors, *scaled):
+            raw = placed.raw_words(words)
+            if raw is not None and self._scale_is_known(placed.point, words, values):
+                values[placed.point.name] = self._value(placed.point, raw, words, values)
+        for placed in self.points.values():
+            if _zero_means_missing(placed.point, values):
+                values[placed.point.name] = None
+        for derived in self.derived.values():
+            if all(name in values for name in derived.inputs):
+                values[derived.name] = _derive(derived, values)
+        return values
+
+    def encode(self, values: PointValues) -> dict[tuple[int, int], int]:
+        """The registers of a device that shows these values, scale factors and multipliers among them.
+
+        Raises MapError for a name the device does not have or a scale that is not among the values,
+        RegisterError for a value that does not fit.
+        """
+        words: dict[tuple[int, int], int] = {}
+        for name, value in values.items():
+            placed = self._placed(name)
+            raw = self._words_of(placed.point, value, values)
+            for address, word in zip(placed.addresses, raw, strict=True):
+                words[placed.point.function, address] = word
+        return words
+
+    def _words_of(self, point: MapPoint, value: Value, values: PointValues) -> tuple[int, ...]:
+        for name in (*point.scale_by, *((point.scale_factor,) if point.scale_factor else ())):
+            if name not in values:
+                raise MapError(f"{self.device_map.id}: {point.name!r}: expected a value for its scale {name!r} too")
+        scale = self._scale_of(point, values)
+        if scale is None:
+            value, scale = None, point.scale
+        if value is None and point.zero_is_missing:
+            return (0,) * point.type.words
+        return encode(value, point.type, word_order=point.word_order, scale=scale, sentinels=point.sentinels)
+
+    def step_of(self, name: str, values: PointValues) -> Decimal | None:
+        """The smallest step this value can show now, in its unit; None when value or scale is unknown."""
+        point, value = self._placed(name).point, values.get(name)
+        scale = self._scale_of(point, values)
+        if not isinstance(value, Decimal) or scale is None:
+            return None
+        return max(point.resolution or Decimal(0), resolution(point.type, scale, value))
+
+    def wrap_of(self, name: str, values: PointValues) -> Decimal | None:
+        """The value at which this counter starts again at 0, in its unit; None when it is not known to."""
+        point = self._placed(name).point
+        scale = self._scale_of(point, values)
+        if point.wraps_at is None or scale is None:
+            return None
+        return EXACT.multiply(Decimal(point.wraps_at), scale)
+
+    def out_of_range(self, values: PointValues) -> tuple[str, ...]:
+        """Names whose value lies outside the range the map gives."""
+        return tuple(name for name, each in self.points.items() if _is_outside(each.point, values.get(name)))
+
+    def _placed(self, name: str) -> PlacedPoint:
+        if name not in self.points:
+            raise MapError(f"{self.device_map.id}: {name!r}: expected one of {', '.join(self.points)}")
+        return self.points[name]
+
+    def _with_helpers(self, names: Iterable[str]) -> set[str]:
+        needed: set[str] = set()
+        for name in names:
+            inputs = self.derived[name].inputs if name in self.derived else (name,)
+            for each in inputs:
+                needed.update((each, *self._placed(each).point.helpers))
+        return needed
+
+    def _scale_is_known(self, point: MapPoint, words: RegisterWords, values: PointValues) -> bool:
+        factor_read = not point.scale_factor or self.points[point.scale_factor].raw_words(words) is not None
+        return factor_read and all(name in values for name in point.scale_by)
+
+    def _value(self, point: MapPoint, raw: Sequence[int], words: RegisterWords, values: PointValues) -> Value:
+        scale = self._scale_of(point, values) if point.scale_by else point.scale
+        if point.scale_factor:
+            factor = self.points[point.scale_factor].raw_words(words)
+            power = scale_from_power(factor[0]) if factor else None
+            scale = None if scale is None or power is None else EXACT.multiply(scale, power)
+        if scale is None or (point.zero_is_missing and not any(raw)):
+            return None
+        value = decode(raw, point.type, word_order=point.word_order, scale=scale, sentinels=point.sentinels)
+        return value.copy_abs() if point.absolute and isinstance(value, Decimal) else value
+
+    def _scale_of(self, point: MapPoint, values: PointValues) -> Decimal | None:
+        """All multipliers together, None when one that the device holds is not available."""
+        scale = point.scale
+        for name in point.scale_by:
+            multiplier = values.get(name)
+            if not isinstance(multiplier, Decimal):
+                return None
+            scale = EXACT.multiply(scale, multiplier)
+        if point.scale_factor:
+            power = values.get(point.scale_factor)
+            if not isinstance(power, Decimal):
+                return None
+            scale = EXACT.multiply(scale, Decimal(1).scaleb(int(power)))
+        return scale
+
+
+def _derive(derived: DerivedValue, values: PointValues) -> Value:
+    numbers = {name: value for name in derived.inputs if isinstance(value := values[name], Decimal)}
+    if len(numbers) < len(set(derived.inputs)):
+        return None
+    if derived.magnitude and derived.direction:
+        magnitude, direction = numbers[derived.magnitude].copy_abs(), int(numbers[derived.direction])
+        negative = direction in derived.negative_values or direction & derived.negative_bits
+        return -magnitude if negative and magnitude else magnitude
+    total = Decimal(0)
+    for name in derived.plus:
+        total = EXACT.add(total, numbers[name])
+    for name in derived.minus:
+        total = EXACT.subtract(total, numbers[name])
+    return total
+
+
+def _zero_means_missing(point: MapPoint, values: PointValues) -> bool:
+    """Whether a gateway's 0 is no value, because its companions read 0 (or nothing) as well."""
+    companions = point.zero_is_missing_with
+    return bool(companions) and values.get(point.name) == 0 and not any(map(values.get, companions))
+
+
+def _is_outside(point: MapPoint, value: Value) -> bool:
+    if not isinstance(value, Decimal):
+        return False
+    low, high = point.minimum, point.maximum
+    return (low is not None and value < low) or (high is not None and value > high)

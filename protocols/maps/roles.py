@@ -1,0 +1,134 @@
+"""What a device's values mean for its measuring place: counters in Wh and power in W, in our sign convention.
+
+Grid + is import, pv and wind + is generation, battery + is charge, load + is consumption.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from types import MappingProxyType
+
+from protocols.maps.checks import find_meanings
+from protocols.maps.model import POWER_SIGN, W_PER_UNIT, WH_PER_UNIT, MapError, MapPoint, MapRole, PointValues, RoleName
+from protocols.maps.placement import ResolvedMap
+from protocols.maps.registers import EXACT
+
+# What changes places when the wires (or the meter) are the other way round.
+_OPPOSITE = {"import": "export", "export": "import", "charge": "discharge", "discharge": "charge"}
+
+
+@dataclass(frozen=True, slots=True)
+class RoleReading:
+    """One reading of a measuring place, exact; None where the device has no such value or has none now.
+
+    `derived` says that no lifetime counter stands behind it: energy must be integrated from `power_w`.
+    `steps_wh` and `wraps_wh` tell, per counter field, its smallest step now and where it starts again at 0.
+    """
+
+    role: RoleName
+    import_wh: Decimal | None = None
+    export_wh: Decimal | None = None
+    production_wh: Decimal | None = None
+    charge_wh: Decimal | None = None
+    discharge_wh: Decimal | None = None
+    power_w: Decimal | None = None
+    derived: bool = False
+    shape_by_power: bool = False
+    steps_wh: Mapping[str, Decimal] = field(default_factory=lambda: MappingProxyType({}))
+    wraps_wh: Mapping[str, Decimal] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def role_values(resolved: ResolvedMap, values: PointValues, role: RoleName) -> RoleReading:
+    """Counters and power of `role` out of decoded values.
+
+    Raises MapError when the map has no such role, or `invert` is set where wires cannot be swapped.
+    """
+    described = role_of(resolved, role)
+    counters: dict[str, Decimal | None] = {}
+    steps: dict[str, Decimal] = {}
+    wraps: dict[str, Decimal] = {}
+    for key, name in _counters(resolved, described).items():
+        field_name = f"{key}_wh"
+        counters[field_name] = _in_unit(resolved, values, name, WH_PER_UNIT)
+        for found, into in ((_step(resolved, values, name), steps), (_wrap(resolved, values, name), wraps)):
+            if found is not None:
+                into[field_name] = found
+    return RoleReading(
+        role=role,
+        power_w=_power_w(resolved, values, described),
+        derived=not counters,
+        shape_by_power=described.shape_by_power,
+        steps_wh=MappingProxyType(steps),
+        wraps_wh=MappingProxyType(wraps),
+        **counters,
+    )
+
+
+def role_of(resolved: ResolvedMap, role: RoleName) -> MapRole:
+    """The map's description of a role. Raises MapError when it has none."""
+    roles = resolved.device_map.roles
+    if role not in roles:
+        raise MapError(f"{resolved.device_map.id}: role {role!r}: expected one of {', '.join(roles)}")
+    return roles[role]
+
+
+def role_names(resolved: ResolvedMap, role: RoleName) -> tuple[str, ...]:
+    """The points to read for a role on this device: counters first, then power. Raises as `role_values`."""
+    described = role_of(resolved, role)
+    counters = _counters(resolved, described).values()
+    power = described.power
+    return (*counters, *((power,) if power and _is_on_device(resolved, power) else ()))
+
+
+def _counters(resolved: ResolvedMap, role: MapRole) -> dict[str, str]:
+    """The point behind each counter of the role on this device, with swapped wiring undone."""
+    counters = dict(role.counters)
+    if resolved.invert and len(counters) > 1:
+        counters = {_OPPOSITE[key]: name for key, name in counters.items()}
+    elif resolved.invert and counters:
+        if not role.swapped:
+            raise MapError(f"{resolved.device_map.id}: invert: expected false, role {role.name} cannot be swapped")
+        counters = dict(role.swapped)
+    return {key: name for key, name in counters.items() if _is_on_device(resolved, name)}
+
+
+def _power_w(resolved: ResolvedMap, values: PointValues, role: MapRole) -> Decimal | None:
+    if role.power is None or not _is_on_device(resolved, role.power):
+        return None
+    power = _in_unit(resolved, values, role.power, W_PER_UNIT)
+    if power is None or power == 0:
+        return power
+    placed = resolved.points.get(role.power)
+    meaning = placed.point if placed else resolved.derived[role.power]
+    sign = POWER_SIGN[role.name][meaning.positive]
+    if resolved.sign == "inverted" and isinstance(meaning, MapPoint) and meaning.vendor_sign:
+        sign = -sign
+    return EXACT.multiply(power, Decimal(-sign if resolved.invert else sign))
+
+
+def _in_unit(resolved: ResolvedMap, values: PointValues, name: str, per_unit: Mapping[str, Decimal]) -> Decimal | None:
+    value = values.get(name)
+    unit = find_meanings(resolved.device_map, name)[0].unit
+    return EXACT.multiply(value, per_unit[unit]) if isinstance(value, Decimal) else None
+
+
+def _step(resolved: ResolvedMap, values: PointValues, name: str) -> Decimal | None:
+    """The counter's step; for a sum of counters the coarsest of its parts."""
+    parts = resolved.derived[name].inputs if name in resolved.derived else (name,)
+    steps = [step for part in parts if (step := resolved.step_of(part, values)) is not None]
+    return EXACT.multiply(max(steps), _wh_per_unit(resolved, name)) if steps else None
+
+
+def _wrap(resolved: ResolvedMap, values: PointValues, name: str) -> Decimal | None:
+    if name in resolved.derived:
+        return None
+    wrap = resolved.wrap_of(name, values)
+    return None if wrap is None else EXACT.multiply(wrap, _wh_per_unit(resolved, name))
+
+
+def _wh_per_unit(resolved: ResolvedMap, name: str) -> Decimal:
+    return WH_PER_UNIT[find_meanings(resolved.device_map, name)[0].unit]
+
+
+def _is_on_device(resolved: ResolvedMap, name: str) -> bool:
+    return name in resolved.points or name in resolved.derived

@@ -1,0 +1,64 @@
+"""Padding: every message is filled up to one of six sealed sizes, so that its size tells nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cbor2
+
+from protocols.wire.envelope import MAX_SEALED_BYTES, OVERHEAD_BYTES
+from protocols.wire.refusal_reasons import RefusalReason, WireError
+
+SIZE_CLASSES = (512, 1024, 2048, 4096, 8192, MAX_SEALED_BYTES)
+"""The only sizes of a sealed message, in bytes. An ordinary batch is always in the first."""
+
+PAD_KEY = 23
+"""The last key of every payload map; larger than any other, and one byte long."""
+
+_LEAST_PAD_BYTES = 3  # key, array of one, empty byte string
+
+
+def encode_padded(fields: dict[int, Any]) -> bytes:
+    """The payload of a message: these fields in ascending key order, then the padding.
+
+    Raises: WireError(OVERSIZED) when no size class holds them.
+    """
+    body = cbor2.dumps(fields)
+    return bytes([body[0] + 1]) + body[1:] + _padding(_class_for(len(body)) - OVERHEAD_BYTES - len(body))
+
+
+def require_padded(payload: bytes, pad: Any) -> None:
+    """Check that a decoded payload carries exactly the padding `encode_padded` gives it.
+
+    Raises: WireError(GARBAGE).
+    """
+    if not isinstance(pad, list) or not all(type(part) is bytes and not any(part) for part in pad):
+        raise WireError(RefusalReason.GARBAGE, "the padding is not made of zero bytes")
+    pad_bytes = len(cbor2.dumps(pad)) + 1
+    body_bytes = len(payload) - pad_bytes
+    if payload[body_bytes:] != _padding(_class_for(body_bytes) - OVERHEAD_BYTES - body_bytes):
+        raise WireError(RefusalReason.GARBAGE, "the message is not padded to the smallest size class that holds it")
+
+
+def _class_for(body_bytes: int) -> int:
+    for size in SIZE_CLASSES:
+        if body_bytes + _LEAST_PAD_BYTES + OVERHEAD_BYTES <= size:
+            return size
+    raise WireError(RefusalReason.OVERSIZED, f"{body_bytes} bytes do not fit into one message")
+
+
+def _padding(room_bytes: int) -> bytes:
+    """Exactly `room_bytes` (3 or more): the key and an array of one string of zeros.
+
+    Two totals, 25 and 258, cannot be reached by one byte string in its shortest form (its length field grows
+    there); then an empty string stands before it.
+    """
+    content = room_bytes - 2
+    if content in (25, 258):
+        return b"\x17\x82\x40" + _zeros(content - 1)
+    return b"\x17\x81" + _zeros(content)
+
+
+def _zeros(total_bytes: int) -> bytes:
+    head = 1 if total_bytes <= 24 else 2 if total_bytes <= 257 else 3
+    return cbor2.dumps(bytes(total_bytes - head))

@@ -1,0 +1,252 @@
+"""One batch: what a home says about one slot, as integers, in the one form that is signed and sent.
+
+Building and reading only. What may be in a batch at all is decided in consent.py; sealing is envelope.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from itertools import pairwise
+from typing import Any
+
+from protocols.quantities import SENT_GAPS, Gap, Mark, Measure
+from protocols.slots import SLOTS_PER_HOUR, SLOTS_PER_UTC_DAY, Slot
+from protocols.wire import strict_cbor
+from protocols.wire.chain import Header, header_fields, read_header
+from protocols.wire.padding import PAD_KEY, encode_padded, require_padded
+from protocols.wire.refusal_reasons import RefusalReason, WireError
+from protocols.wire.topics import is_id
+
+VERSION = 1
+SPANS = (1, SLOTS_PER_HOUR, SLOTS_PER_UTC_DAY)
+MAX_SCALE = 3
+MAX_ENERGY_WH = 10**9
+MAX_SLOT = 2**32 - 1
+MAX_SECONDS = 2**40
+MAX_NUMBER = 2**32 - 1
+MAX_LONG_INTERVALS = 32
+MAX_LONG_SLOTS = 366 * SLOTS_PER_UTC_DAY
+MAX_DEVICES = 32
+
+_KEYS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, PAD_KEY)
+_MEASURES = {int(measure): measure for measure in Measure}
+_MARKS = {int(mark): mark for mark in Mark}
+_GAPS = {int(gap): gap for gap in SENT_GAPS}
+
+
+class ClockTrust(IntEnum):
+    """How far the agent's clock was to be believed when it measured the slot."""
+
+    TRUSTED = 0
+    BACKFILLED = 1
+    ESTIMATED = 2
+
+
+class Liveness(StrEnum):
+    """How a device behaved lately; says nothing about power."""
+
+    OK = "ok"
+    SLOW = "slow"
+    SILENT = "silent"
+    REFUSING = "refusing"
+    ASLEEP = "asleep"
+
+
+_LIVENESS = tuple(Liveness)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One measure's energy over `span` slots that end with the batch's slot.
+
+    Units: energy * 10**scale Wh; None when missing, with the reason in `gap`.
+    """
+
+    measure: Measure
+    span: int
+    energy: int | None
+    scale: int
+    mark: Mark
+    gap: Gap
+
+    @property
+    def energy_wh(self) -> int | None:
+        """The energy in whole Wh."""
+        return None if self.energy is None else int(self.energy * 10**self.scale)
+
+
+@dataclass(frozen=True, slots=True)
+class LongInterval:
+    """Energy known only as a total over slots, as after an outage: evidence, never settled silently."""
+
+    measure: Measure
+    first_slot: Slot
+    slots: int
+    energy_wh: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceState:
+    """Whether a device answers. Units: age_s is how long ago its last good answer came."""
+
+    name: str
+    state: Liveness
+    age_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """All that leaves a home for one slot.
+
+    `boot` counts the agent's starts; `made_at` is when the batch was closed, in Unix seconds.
+    """
+
+    agent: str
+    epoch: int
+    seq: int
+    previous: bytes
+    boot: int
+    clock: ClockTrust
+    consent_version: int
+    made_at: int
+    slot: Slot
+    columns: tuple[Column, ...]
+    long_intervals: tuple[LongInterval, ...] = ()
+    devices: tuple[DeviceState, ...] = ()
+
+    @property
+    def header(self) -> Header:
+        """Its place in the agent's chain."""
+        return Header(self.agent, self.epoch, self.seq, self.previous)
+
+
+def encode_batch(batch: Batch) -> bytes:
+    """The payload of a batch, padded to its size class.
+
+    Raises: WireError when the batch breaks a rule of this module: nothing is signed that no one may read.
+    """
+    _check_batch(batch)
+    fields = header_fields(batch.header, version=VERSION) | {
+        6: batch.boot,
+        7: int(batch.clock),
+        8: batch.consent_version,
+        9: batch.made_at,
+        10: batch.slot,
+        11: [[int(c.measure), c.span, c.energy, c.scale, int(c.mark), int(c.gap)] for c in batch.columns],
+        12: [[int(i.measure), i.first_slot, i.slots, i.energy_wh] for i in batch.long_intervals],
+        13: [[d.name, _LIVENESS.index(d.state), d.age_s] for d in batch.devices],
+    }
+    return encode_padded(fields)
+
+
+def decode_batch(data: bytes) -> Batch:
+    """The batch these bytes mean; the exact inverse of `encode_batch`.
+
+    Raises: WireError(GARBAGE) for bytes that `encode_batch` would not have made.
+    """
+    fields = strict_cbor.decode(data)
+    if type(fields) is not dict or tuple(fields) != _KEYS or fields[1] != VERSION:
+        raise _garbage("not a batch of version 1")
+    require_padded(data, fields[PAD_KEY])
+    header = read_header(fields)
+    try:
+        batch = Batch(
+            *(header.agent, header.epoch, header.seq, header.previous),
+            boot=fields[6],
+            clock=ClockTrust(fields[7]),
+            consent_version=fields[8],
+            made_at=fields[9],
+            slot=fields[10],
+            columns=tuple(_column(item) for item in strict_cbor.require_rows(fields[11], 6)),
+            long_intervals=tuple(_long_interval(item) for item in strict_cbor.require_rows(fields[12], 4)),
+            devices=tuple(_device(item) for item in strict_cbor.require_rows(fields[13], 3)),
+        )
+    except (ValueError, KeyError, TypeError):
+        # An unknown code, or a container where a code belongs.
+        raise _garbage("a field of the batch is not of its form") from None
+    _check_body(batch)
+    return batch
+
+
+def _column(item: list[Any]) -> Column:
+    measure, span, energy, scale, mark, gap = item
+    return Column(_MEASURES[measure], span, energy, scale, _MARKS[mark], _GAPS[gap])
+
+
+def _long_interval(item: list[Any]) -> LongInterval:
+    measure, first_slot, slots, energy_wh = item
+    return LongInterval(_MEASURES[measure], first_slot, slots, energy_wh)
+
+
+def _device(item: list[Any]) -> DeviceState:
+    name, state, age_s = item
+    if type(state) is not int or not 0 <= state < len(_LIVENESS):
+        raise _garbage("an unknown device state")
+    return DeviceState(name, _LIVENESS[state], age_s)
+
+
+def _check_batch(batch: Batch) -> None:
+    ClockTrust(batch.clock)
+    _check_body(batch)
+
+
+def _check_body(batch: Batch) -> None:
+    _number(batch.boot, "boot", MAX_NUMBER)
+    _number(batch.consent_version, "consent version", MAX_NUMBER)
+    _number(batch.made_at, "time made", MAX_SECONDS)
+    _number(batch.slot, "slot", MAX_SLOT)
+    if not _ascending([column.measure for column in batch.columns]):
+        raise _garbage("columns are not one per measure in ascending order")
+    for column in batch.columns:
+        _check_column(column, batch.slot)
+    _check_long_intervals(batch)
+    if len(batch.devices) > MAX_DEVICES or not _ascending([device.name for device in batch.devices]):
+        raise _garbage(f"devices are not at most {MAX_DEVICES} in ascending order of name")
+    for device in batch.devices:
+        if type(device.name) is not str or not is_id(device.name):
+            raise _garbage("a device's name is not 1 to 32 of a-z, 0-9 and -")
+        _number(device.age_s, "device age", MAX_NUMBER)
+
+
+def _check_column(column: Column, slot: Slot) -> None:
+    if column.span not in SPANS or (slot + 1) % column.span:
+        raise _garbage("a column does not end a quarter hour, an hour or a day")
+    if type(column.span) is not int or type(column.scale) is not int or not 0 <= column.scale <= MAX_SCALE:
+        raise _garbage("a scale is not a number from 0 to 3")
+    if column.gap == Gap.NEVER_ARRIVED:
+        raise _garbage("a reason that only the hub may find")
+    if column.energy is None:
+        if column.mark != Mark.MISSING or column.gap == Gap.NONE:
+            raise _garbage("an energy is missing without mark or reason")
+        return
+    _number(column.energy, "energy", MAX_ENERGY_WH // 10**column.scale)
+    if column.mark == Mark.MISSING or (column.mark == Mark.PARTIAL) != (column.gap != Gap.NONE):
+        raise _garbage("an energy's mark and gap contradict each other")
+
+
+def _check_long_intervals(batch: Batch) -> None:
+    if len(batch.long_intervals) > MAX_LONG_INTERVALS:
+        raise _garbage(f"more than {MAX_LONG_INTERVALS} long intervals")
+    for interval in batch.long_intervals:
+        _number(interval.first_slot, "slot", MAX_SLOT)
+        _number(interval.slots, "number of slots", MAX_LONG_SLOTS)
+        _number(interval.energy_wh, "energy", MAX_ENERGY_WH)
+        if interval.slots < 1 or interval.first_slot + interval.slots > batch.slot + 1:
+            raise _garbage("a long interval is empty or ends after the batch's slot")
+    if not _ascending([(interval.measure, interval.first_slot) for interval in batch.long_intervals]):
+        raise _garbage("long intervals are not in ascending order of measure and slot")
+
+
+def _number(value: Any, what: str, most: int) -> None:
+    if type(value) is not int or not 0 <= value <= most:
+        raise _garbage(f"{what} is not a whole number from 0 to {most}")
+
+
+def _ascending(keys: Sequence[Any]) -> bool:
+    return all(left < right for left, right in pairwise(keys))
+
+
+def _garbage(detail: str) -> WireError:
+    return WireError(RefusalReason.GARBAGE, detail)

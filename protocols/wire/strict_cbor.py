@@ -1,0 +1,128 @@
+"""CBOR with one meaning: a small part of RFC 8949 in which every value has exactly one encoding.
+
+Accepted: integers of up to 64 bits, byte strings, UTF-8 text, arrays, maps with ascending unsigned keys,
+null. Everything else (tags, floats, booleans, indefinite lengths, long forms, duplicate or unsorted keys) is
+refused, so reading never needs to encode again to compare. Not a general CBOR library.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cbor2
+
+from protocols.wire.refusal_reasons import RefusalReason, WireError
+
+MAX_DEPTH = 4
+
+Plain = int | bytes | str | None | list[Any] | dict[int, Any]
+
+
+def encode(value: Plain) -> bytes:
+    """The one encoding of a value. The caller gives only accepted kinds, with map keys in ascending order."""
+    return cbor2.dumps(value)
+
+
+def decode(data: bytes) -> Any:
+    """The value these bytes mean.
+
+    Memory stays within a small multiple of `len(data)`: a declared length is compared with the bytes that are
+    really there before anything is made. The caller has limited `len(data)`.
+
+    Raises: WireError(GARBAGE) for anything but the one accepted encoding of one value.
+    """
+    try:
+        value, end = _item(data, 0, MAX_DEPTH)
+    except IndexError:
+        raise _garbage("the bytes end too early") from None
+    if end != len(data):
+        raise _garbage("bytes follow the value")
+    return value
+
+
+def require_rows(value: Any, width: int | None = None) -> list[list[Any]]:
+    """A decoded array of arrays, each of `width` items when given. Raises: WireError(GARBAGE) for anything else."""
+    if type(value) is not list:
+        raise _garbage("a list is missing")
+    for row in value:
+        if type(row) is not list or (width is not None and len(row) != width):
+            raise _garbage("a row of a list does not have its number of fields")
+    return value
+
+
+def _item(data: bytes, at: int, depth: int) -> tuple[Any, int]:
+    first = data[at]
+    major, number = first >> 5, first & 31
+    at += 1
+    if major == 7:
+        if first != 0xF6:
+            raise _garbage("a float, a boolean or another simple value")
+        return None, at
+    if number >= 24:
+        number, at = _argument(data, at, number)
+    if major == 0:
+        return number, at
+    if major == 1:
+        return -1 - number, at
+    if major == 6:
+        raise _garbage("a tag")
+    if number > len(data) - at:
+        raise _garbage("a length beyond the end")
+    if major == 2:
+        return data[at : at + number], at + number
+    if major == 3:
+        return _text(data[at : at + number]), at + number
+    if depth == 0:
+        raise _garbage("nested too deep")
+    container = _array if major == 4 else _map
+    return container(data, at, number, depth=depth - 1)
+
+
+def _argument(data: bytes, at: int, info: int) -> tuple[int, int]:
+    if info > 27:
+        raise _garbage("an indefinite or reserved length")
+    width = 1 << (info - 24)
+    if at + width > len(data):
+        raise _garbage("the bytes end too early")
+    number = int.from_bytes(data[at : at + width])
+    if number < (24 if width == 1 else 1 << (4 * width)):
+        raise _garbage("a number in a longer form than needed")
+    return number, at + width
+
+
+def _text(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise _garbage("text that is not UTF-8") from None
+
+
+def _array(data: bytes, at: int, count: int, *, depth: int) -> tuple[list[Any], int]:
+    items: list[Any] = []
+    for _ in range(count):
+        first = data[at]
+        if first < 24:
+            items.append(first)
+            at += 1
+        else:
+            value, at = _item(data, at, depth)
+            items.append(value)
+    return items, at
+
+
+def _map(data: bytes, at: int, count: int, *, depth: int) -> tuple[dict[int, Any], int]:
+    pairs: dict[int, Any] = {}
+    last = -1
+    for _ in range(count):
+        if data[at] >> 5 != 0:
+            raise _garbage("a map key that is not an unsigned integer")
+        key, at = _item(data, at, 0)
+        if key <= last:
+            raise _garbage("map keys that are doubled or not ascending")
+        pairs[key], at = _item(data, at, depth)
+        last = key
+    return pairs, at
+
+
+def _garbage(detail: str) -> WireError:
+    return WireError(RefusalReason.GARBAGE, detail)

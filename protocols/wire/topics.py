@@ -1,0 +1,131 @@
+"""The addresses messages travel under: `cw1/{coop}/{shard}/{agent}/up/{kind}` and `.../down/{kind}`.
+
+Names are lower-case letters, digits and hyphens, so that no name can be a wildcard or split a topic.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+
+from protocols.wire.refusal_reasons import RefusalReason, WireError
+
+ROOT = "cw1"
+SHARDS = 64
+UP_KINDS = ("batch", "answer", "consent")
+DOWN_KINDS = ("receipt", "prompt")
+MAX_TOPIC_CHARS = 128
+
+_ID = re.compile(r"[a-z0-9-]{1,32}", re.ASCII)
+_KINDS = {"up": UP_KINDS, "down": DOWN_KINDS}
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A parsed topic. `direction` is 'up' (agent to hub) or 'down'."""
+
+    coop: str
+    shard: int
+    agent: str
+    direction: str
+    kind: str
+
+    def text(self) -> str:
+        """The topic as it stands on the wire and under the signature."""
+        return f"{ROOT}/{self.coop}/{self.shard}/{self.agent}/{self.direction}/{self.kind}"
+
+
+def is_id(text: str) -> bool:
+    """Whether this may name a co-op, a home, an agent or a device."""
+    return _ID.fullmatch(text) is not None
+
+
+def require_id(text: str, what: str) -> str:
+    """The id itself. Raises: ValueError naming `what` when it is not one."""
+    if not is_id(text):
+        raise ValueError(f"{what} {text[:40]!r} must be 1 to 32 of a-z, 0-9 and -")
+    return text
+
+
+def shard_of(agent: str) -> int:
+    """The shard of an agent: the first byte of the SHA-256 of its id, modulo 64."""
+    return sha256(agent.encode("ascii")).digest()[0] % SHARDS
+
+
+def uplink_topic(coop: str, agent: str, *, kind: str) -> str:
+    """The topic an agent publishes a kind of message under."""
+    return _build(coop, agent, direction="up", kind=kind)
+
+
+def downlink_topic(coop: str, agent: str, *, kind: str) -> str:
+    """The topic the hub publishes a kind of message for one agent under."""
+    return _build(coop, agent, direction="down", kind=kind)
+
+
+def parse_topic(topic: str) -> Topic:
+    """The parts of a topic.
+
+    Raises: WireError(FOREIGN_TOPIC) for any topic that `uplink_topic` or `downlink_topic` would not build, such as one
+    with a wrong shard.
+    """
+    parts = topic.split("/", 6) if len(topic) <= MAX_TOPIC_CHARS else []
+    if len(parts) != 6 or parts[0] != ROOT:
+        raise _foreign(f"expected {ROOT}/coop/shard/agent/direction/kind")
+    _, coop, shard, agent, direction, kind = parts
+    if not (is_id(coop) and is_id(agent)):
+        raise _foreign("co-op and agent are 1 to 32 of a-z, 0-9 and -")
+    if kind not in _KINDS.get(direction, ()):
+        raise _foreign("no such direction and kind")
+    if shard != str(shard_of(agent)):
+        raise _foreign("the shard is not this agent's")
+    return Topic(coop, int(shard), agent, direction, kind)
+
+
+def require_uplink_topic(topic: str, coop: str) -> Topic:
+    """The parts of a topic that an agent of this co-op publishes under.
+
+    Raises: WireError(FOREIGN_TOPIC) or WireError(WRONG_COOP).
+    """
+    parsed = parse_topic(topic)
+    if parsed.coop != coop:
+        raise WireError(RefusalReason.WRONG_COOP, "the topic names another co-op")
+    if parsed.direction != "up":
+        raise _foreign("agents publish under up/ only")
+    return parsed
+
+
+def up_filters(coop: str, shards: Iterable[int] | None = None) -> tuple[str, ...]:
+    """Subscription filters of a hub worker for its shards; None means all of them, by one filter.
+
+    Workers share the load by dividing the 64 shards among them, so each agent's order stays with one worker.
+    """
+    require_id(coop, "co-op")
+    if shards is None:
+        return (f"{ROOT}/{coop}/+/+/up/+",)
+    wanted = sorted(set(shards))
+    if any(shard not in range(SHARDS) for shard in wanted):
+        raise ValueError(f"shards are numbers from 0 to {SHARDS - 1}")
+    return tuple(f"{ROOT}/{coop}/{shard}/+/up/+" for shard in wanted)
+
+
+def down_filter(coop: str, agent: str) -> str:
+    """The one subscription of an agent."""
+    return f"{_prefix(coop, agent)}/down/+"
+
+
+def _build(coop: str, agent: str, *, direction: str, kind: str) -> str:
+    if kind not in _KINDS[direction]:
+        raise ValueError(f"no kind {kind!r} goes {direction}: expected one of {', '.join(_KINDS[direction])}")
+    return f"{_prefix(coop, agent)}/{direction}/{kind}"
+
+
+def _prefix(coop: str, agent: str) -> str:
+    require_id(coop, "co-op")
+    require_id(agent, "agent")
+    return f"{ROOT}/{coop}/{shard_of(agent)}/{agent}"
+
+
+def _foreign(detail: str) -> WireError:
+    return WireError(RefusalReason.FOREIGN_TOPIC, detail)

@@ -1,0 +1,139 @@
+"""`commonwatt-sim demo`: the whole way of a reading, a prompt and a credit, end to end, on this one computer."""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from simulator.demo.director import LIVE_RATE, REST_RATE, Demo
+from simulator.demo.ending import StopSignals, has_terminal, is_attended
+from simulator.demo.report import report_lines
+from simulator.demo.walk import line_faults, print_links, run_demo_stages
+from simulator.errors import DemoError
+
+REPORT_FILE = "demo-report.json"
+PORTS = (8400, 1883)
+
+
+def add_demo_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The options of `demo`."""
+    parser = commands.add_parser("demo", help="a whole co-op on this computer: history, one live day, pages to look at")
+    parser.add_argument("--once", action="store_true", help="end by itself, as without a terminal or with CI set")
+    parser.add_argument("--homes", type=int, default=12, help="how many homes (default 12)")
+    parser.add_argument("--days", type=int, default=35, help="days of history (default 35)")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same settlement hash (default 1)")
+    parser.add_argument(
+        "--rate", type=_rate, default=LIVE_RATE, help=f"times real speed on the live day (default {LIVE_RATE:.0f})"
+    )
+    parser.add_argument("--data", type=Path, metavar="DIR", help="keep everything in this new folder")
+    parser.add_argument("--report", type=Path, default=Path(REPORT_FILE), metavar="FILE", help=f"default {REPORT_FILE}")
+    parser.set_defaults(run=run_demo)
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate <= REST_RATE:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, found {text!r}")
+    return rate
+
+
+def run_demo(options: argparse.Namespace) -> int:
+    """0 when all invariants held, 1 when one did not or it could not go on, 128 and its number after a signal."""
+    with StopSignals() as signals:
+        status, words = _demonstrate(options, signals)
+    if signals.taken is not None:
+        status, words = 128 + signals.taken, f"ended by {signals.taken.name}, nothing is left running"
+    if words:
+        with suppress(OSError):  # the terminal may be gone
+            print(f"commonwatt-sim: demo: {words}", file=sys.stderr, flush=True)
+    return status
+
+
+def _demonstrate(options: argparse.Namespace, signals: StopSignals) -> tuple[int, str]:
+    """The exit status, and why the demonstration could not go on."""
+    once = options.once or not is_attended(os.environ)
+    if once and not options.once:
+        _say("No terminal, or CI is set: the demonstration ends by itself.")
+    beside = options.report if options.report.exists() else options.report.parent
+    if not os.access(beside, os.W_OK):
+        return 2, f"--report {options.report} cannot be written: choose another place"
+    with _folder(options.data) as folder:
+        demo: Demo | None = None
+        try:
+            demo = _new_demo(folder, options)
+            signals.then(demo.programs.end)
+            with demo.memory:
+                report = run_demo_stages(demo, once=once)
+                holds = _tell(report, options.report)
+                if not once:
+                    _serve(demo)
+        except DemoError as problem:
+            return 1, str(problem)
+        finally:
+            if demo is not None:
+                demo.close()
+    return (0 if holds else 1), ""
+
+
+def _new_demo(folder: Path, options: argparse.Namespace) -> Demo:
+    return Demo(
+        *(folder, options.seed),
+        homes=options.homes,
+        history_days=options.days,
+        print_line=_say,
+        wanted_ports=PORTS,
+        troubles=line_faults(options.homes, options.days),
+        live_rate=options.rate,
+    )
+
+
+def _tell(report: dict[str, Any], path: Path) -> bool:
+    try:
+        path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    except OSError as problem:
+        raise DemoError(f"--report {path} cannot be written: {problem.strerror}") from None
+    _say("")
+    for line in report_lines(report):
+        _say(line)
+    _say(f"written to {path}")
+    return all(found["holds"] for found in report["invariants"].values())
+
+
+def _serve(demo: Demo) -> None:
+    demo.keep_serving()
+    _say("")
+    _say(f"The hub goes on at {demo.hub_url}; each link signs in once. Ctrl-C ends everything.")
+    print_links(demo)
+    while has_terminal():
+        demo.programs.check()
+        time.sleep(0.5)
+    raise DemoError("its terminal is closed")
+
+
+@contextmanager
+def _folder(asked: Path | None) -> Iterator[Path]:
+    if asked is None:
+        with tempfile.TemporaryDirectory(prefix="commonwatt-demo-", ignore_cleanup_errors=True) as made:
+            yield Path(made)
+        return
+    if asked.exists() and any(asked.iterdir()):
+        print(f"commonwatt-sim: demo: --data {asked} is not empty: give a new folder", file=sys.stderr)
+        raise SystemExit(2)
+    asked.mkdir(parents=True, exist_ok=True)
+    yield asked
+
+
+def _say(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except OSError as problem:
+        raise DemoError(f"nobody reads what it prints any more ({problem.strerror})") from None

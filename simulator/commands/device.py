@@ -1,0 +1,103 @@
+"""`commonwatt-sim device`: one simulated device of any family with lively values, for anyone's Modbus client."""
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+
+from protocols.maps.model import MapPoint
+from protocols.maps.registers import Value, shortest
+from protocols.maps.roles import role_names
+from simulator.devices.image import DeviceImage, UnitMap
+from simulator.devices.modbus_server import SimulatedLink
+from simulator.errors import SimulatorError
+from simulator.services.clock import open_clock
+from simulator.world.families import FAMILIES
+from simulator.world.homes import ModbusUnit, SimulatedHome
+from simulator.world.site import day_number
+from simulator.world.street import Street
+
+LIVELY_STEP_S = 1
+_DAYS_BEFORE = 1
+_HOMES = 12
+
+
+def run_device(options: argparse.Namespace) -> None:
+    """Serve until Ctrl-C. Raises: SimulatorError."""
+    if not 0 <= options.port <= 65535 or not 1 <= options.unit <= 247:
+        raise SimulatorError("expected --port 0 to 65535 and --unit 1 to 247")
+    clock = open_clock(options.clock)
+    street = Street(seed=options.seed, homes=_HOMES, first_day=day_number(clock.now()) - _DAYS_BEFORE)
+    home, unit = home_of_family(street, options.family)
+    image = DeviceImage(
+        replace(unit, unit=options.unit, families=(options.family,)),
+        home,
+        physics=street.physics(home.id),
+        seed=options.seed,
+        step_s=LIVELY_STEP_S,
+    )
+    asyncio.run(_serve(image, SimulatedLink([image], clock.now), options))
+
+
+def home_of_family(street: Street, family: str) -> tuple[SimulatedHome, ModbusUnit]:
+    """The first home of a street that has such a device, and its unit. Raises: SimulatorError."""
+    for home in street.homes:
+        for unit in home.units:
+            if family in unit.families:
+                return home, unit
+    raise SimulatorError(f"no home of this street has a {family!r}: choose one of {', '.join(FAMILIES)}")
+
+
+async def _serve(image: DeviceImage, link: SimulatedLink, options: argparse.Namespace) -> None:
+    try:
+        if options.rtu:
+            link.serve_rtu(options.rtu)
+            where = str(options.rtu)
+        else:
+            where = f"127.0.0.1 port {await link.serve_tcp(options.port)}"
+    except OSError as problem:
+        raise SimulatorError(f"cannot serve at {options.rtu or options.port}: {problem.strerror or problem}") from None
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    sys.stdout.write("\n".join(how_to_read(image, where, link.now())) + "\n")
+    sys.stdout.flush()
+    await stop.wait()
+    await link.close()
+
+
+def how_to_read(image: DeviceImage, where: str, now_s: float) -> Iterator[str]:
+    """What a person with a Modbus client needs: where, which unit, and the main points with their value now."""
+    part = image.parts[0]
+    at_s = image.refresh_time(now_s)
+    decoded = part.resolved.decode(image.words(at_s))
+    yield f"{part.family} of a {image.home.kind} home answers at {where}, unit {image.unit.unit}."
+    yield "function  address  registers  type       scale     unit  point = value now"
+    for name in _main_points(part):
+        placed = part.resolved.points[name]
+        point, span = placed.point, placed.span
+        scale = f"10^{point.scale_factor}" if point.scale_factor else f"{point.scale}"
+        order = " LH" if point.word_order == "LH" else ""
+        yield (
+            f"{span.function:>8}  {span.address:>7}  {span.count:>9}  {point.type.name + order:<9}  {scale:<8}  "
+            f"{point.unit:<4}  {name} = {_shown(point, decoded.get(name))}"
+        )
+    yield f"All {len(part.resolved.points)} points: firmware_configs/devices/{part.family}.toml. Ctrl-C ends it."
+
+
+def _main_points(part: UnitMap) -> list[str]:
+    names: dict[str, None] = {}
+    for role in part.resolved.device_map.roles:
+        names.update(dict.fromkeys(role_names(part.resolved, role)))
+    more = [name for name in part.resolved.names("fast") if name in part.resolved.points]
+    names.update(dict.fromkeys(more))
+    return [name for name in names if name in part.resolved.points]
+
+
+def _shown(point: MapPoint, value: Value) -> str:
+    if isinstance(value, Decimal) and not point.scale_factor:
+        value = shortest(value, point.type, point.scale)
+    return "not available" if value is None else f"{value:f}" if isinstance(value, Decimal) else value

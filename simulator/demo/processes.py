@@ -1,0 +1,252 @@
+"""Starts, watches and ends the programs of a demonstration as real processes, and reads what they cost from /proc.
+
+Only processes started here are ever signalled. Costs are those of the whole process tree, finished children included.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from math import inf
+from pathlib import Path
+from typing import IO
+
+from simulator.errors import DemoError
+
+CLOCK_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+STOP_WITHIN_S = 15.0
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+SAMPLE_EVERY_S = 0.5
+SURE_EVERY_S = 10.0
+GROWN_BY = 1.01
+SETPRIV = shutil.which("setpriv")
+END_WITH_DIRECTOR = (SETPRIV, "--pdeathsig", "TERM", "--") if SETPRIV else ()
+"""In front of a command: the kernel ends it when the director is gone, even killed. `setpriv` becomes the command."""
+
+
+@dataclass
+class ChildProcess:
+    """One running program with its log file."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log_path: Path
+    last_cpu_s: float = 0.0
+
+    def check(self) -> None:
+        """Raises: DemoError when the program is gone."""
+        code = self.process.poll()
+        if code is not None:
+            raise DemoError(f"{self.name} ended with exit code {code}: {last_lines(self.log_path)}")
+
+    def cpu_s(self) -> float:
+        """CPU seconds of the program and everything it started, so far."""
+        self.last_cpu_s = max(self.last_cpu_s, sum(cpu_s_of(pid) for pid in tree_of(self.process.pid)))
+        return self.last_cpu_s
+
+
+@dataclass
+class ChildProcesses:
+    """All programs of a demonstration; `stop` leaves nothing running.
+
+    `running` serve until they are stopped; `finishing` end when their work is done.
+    """
+
+    folder: Path
+    environment: Mapping[str, str]
+    running: list[ChildProcess] = field(default_factory=list)
+    finishing: list[ChildProcess] = field(default_factory=list)
+    is_ending: bool = False
+    _commands: set["subprocess.Popen[str]"] = field(default_factory=set)
+    _open_logs: list[IO[bytes]] = field(default_factory=list)
+
+    def start(self, name: str, command: Sequence[str], *, finishes: bool = False) -> ChildProcess:
+        """Start a program; what it prints goes to `<folder>/<name>.log`. Raises: DemoError while ending."""
+        self._check_not_ending()
+        log_path = self.folder / f"{name}.log"
+        log = log_path.open("ab")
+        self._open_logs.append(log)
+        process = subprocess.Popen(
+            [*END_WITH_DIRECTOR, *command],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=dict(self.environment),
+            start_new_session=True,
+        )
+        program = ChildProcess(name, process, log_path)
+        (self.finishing if finishes else self.running).append(program)
+        if self.is_ending:  # the signal came between the check and the start
+            process.terminate()
+        return program
+
+    def run(self, command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
+        """Run a command to its end and return what it printed. Raises: DemoError while ending."""
+        self._check_not_ending()
+        with subprocess.Popen(
+            [*END_WITH_DIRECTOR, *command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(self.environment),
+            text=True,
+            start_new_session=True,
+        ) as process:
+            self._commands.add(process)
+            try:
+                if self.is_ending:
+                    process.terminate()
+                printed, errors = process.communicate()
+            except BaseException:
+                process.kill()
+                raise
+            finally:
+                self._commands.discard(process)
+        self._check_not_ending()
+        return subprocess.CompletedProcess(process.args, process.returncode, printed, errors)
+
+    def check(self) -> None:
+        """Raises: DemoError when any program is gone, or everything is to end."""
+        self._check_not_ending()
+        for program in self.running:
+            program.check()
+
+    def _check_not_ending(self) -> None:
+        if self.is_ending:
+            raise DemoError("asked to end")
+
+    def end(self) -> None:
+        """Ask everything to end, without waiting: fit for a signal handler. `check` raises from now on."""
+        self.is_ending = True
+        for command in tuple(self._commands):
+            command.send_signal(signal.SIGTERM)
+        for program in (*self.finishing, *self.running):
+            program.process.send_signal(signal.SIGTERM)
+
+    def stop(self) -> None:
+        """Ask every program to end, newest first, and wait; what does not end in time is killed with its children."""
+        programs = [*self.finishing, *self.running]
+        for program in reversed(programs):
+            program.cpu_s()
+            if not self.is_ending:  # else it is asked already
+                program.process.send_signal(signal.SIGTERM)
+        until = time.monotonic() + STOP_WITHIN_S
+        for program in reversed(programs):
+            try:
+                program.process.wait(timeout=max(0.1, until - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                program.process.kill()
+                program.process.wait()
+            # Whatever a program started and left behind is in its own process group.
+            with suppress(ProcessLookupError):
+                os.killpg(program.process.pid, signal.SIGKILL)
+        # What they cost counts from now on as that of finished children.
+        self.running.clear()
+        self.finishing.clear()
+        for log in self._open_logs:
+            log.close()
+        self._open_logs.clear()
+
+
+class MemoryWatch:
+    """Keeps the peak of the proportional memory (PSS) of this process and everything it started, together.
+
+    Asking for PSS walks all page tables, so resident sizes are looked at first: only a sum that has grown, or
+    SURE_EVERY_S, is worth it. What grew by less than GROWN_BY since may be missing from the peak.
+    """
+
+    def __init__(self, programs: ChildProcesses) -> None:
+        self._programs = programs
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="memory-watch", daemon=True)
+        self._sampled_rss_bytes = 0
+        self._sampled_at = -inf
+        self.peak_bytes = 0
+        self.peak_by_program: dict[str, int] = {}
+
+    def __enter__(self) -> "MemoryWatch":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def sample_if_grown(self) -> None:
+        """A sample if resident sizes give a reason for one."""
+        rss_bytes = sum(map(rss_bytes_of, tree_of(os.getpid())))
+        now_s = time.monotonic()
+        if rss_bytes > self._sampled_rss_bytes * GROWN_BY or now_s - self._sampled_at >= SURE_EVERY_S:
+            self._sampled_rss_bytes, self._sampled_at = max(rss_bytes, self._sampled_rss_bytes), now_s
+            self.sample()
+
+    def sample(self) -> None:
+        """The proportional sizes as they are now."""
+        sizes = {pid: pss_bytes(pid) for pid in tree_of(os.getpid())}
+        self.peak_bytes = max(self.peak_bytes, sum(sizes.values()))
+        shares = {
+            program.name: sum(sizes.get(pid, 0) for pid in tree_of(program.process.pid))
+            for program in list(self._programs.running)
+        }
+        for name, size in {**shares, "demo": sizes[os.getpid()]}.items():
+            self.peak_by_program[name] = max(self.peak_by_program.get(name, 0), size)
+
+    def _watch(self) -> None:
+        while not self._stop.wait(SAMPLE_EVERY_S):
+            self.sample_if_grown()
+
+
+def tree_of(pid: int) -> list[int]:
+    """The process and all its living descendants."""
+    found, ask = [], [pid]
+    while ask:
+        one = ask.pop()
+        found.append(one)
+        try:
+            for task in Path(f"/proc/{one}/task").iterdir():
+                ask.extend(int(child) for child in (task / "children").read_text().split())
+        except OSError:
+            continue  # it ended while we looked
+    return found
+
+
+def cpu_s_of(pid: int) -> float:
+    """CPU seconds of one process and its finished children; 0 when it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return sum(int(ticks) for ticks in fields[11:15]) / CLOCK_TICKS_PER_S
+
+
+def rss_bytes_of(pid: int) -> int:
+    """Resident set size, shared pages counted in each process; 0 when the process is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
+    except OSError:
+        return 0
+
+
+def pss_bytes(pid: int) -> int:
+    """Proportional set size: shared pages count once over all who share them; 0 when the process is gone."""
+    try:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        return 0
+    return 0
+
+
+def last_lines(path: Path, *, lines: int = 3) -> str:
+    """The last words of a log, on one line."""
+    try:
+        text = path.read_bytes()[-4096:].decode("utf-8", "replace")
+    except OSError:
+        return "no log"
+    return " | ".join(text.strip().splitlines()[-lines:]) or "it said nothing"

@@ -1,0 +1,265 @@
+"""What a demonstration came to: figures from the hub, the agents and the street's truth, and the invariants they prove.
+
+Numbers in, a report out; asking for them is `demo_command`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from simulator.demo.month_report import month_imbalances, month_problems, month_rows, month_section, waiting_days
+from simulator.demo.months import MonthBooks
+
+Json = Mapping[str, Any]
+MEMORY_BYTES_MAX = 1_500_000_000
+OUTBOX_BYTES_MAX = 64 * 2**20
+HUB_BYTES_MAX = 32 * 2**20
+HUB_BYTES_PER_MESSAGE_MAX = 2000
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that was asked at the end. `hub` is `commonwatt-hub report`, `verified` is `commonwatt-hub verify`,
+    `outboxes` is what each home's outbox holds, `truth` the street's, `leaks` what left beyond a consent,
+    `weighed` how many messages were looked at for that, `is_steady` whether every home sent one batch a slot;
+    `chains` is each home's chain as one hash, `disorder` what stands in it out of order, `damaged` how many batches
+    a line delivered with a bit turned; `books` is the month that was billed, if the history held one."""
+
+    homes: int
+    devices: int
+    families: Sequence[str]
+    buses: int
+    hub: Json
+    verified: Json
+    outboxes: Mapping[str, Json]
+    agents: Mapping[str, str]
+    truth: Json
+    residents: Json
+    leaks: Sequence[str]
+    weighed: int
+    is_steady: bool
+    chains: Mapping[str, str]
+    disorder: Sequence[str]
+    damaged: int
+    books: MonthBooks | None
+    log_findings: Sequence[str]
+    settled_again: Sequence[Json]
+    peak_memory_bytes: int
+    hub_bytes: int
+
+
+def make_report(seen: Evidence) -> dict[str, Any]:
+    """The report without times. Units stand in the names."""
+    hub, settled = seen.hub, seen.hub["settlement"]
+    load_wh = sum(sum(home["energy_wh"].get("load", ())) for home in seen.truth["homes"].values())
+    from_outside_wh = settled["demand_wh"] - settled["shared_wh"]
+    moved = [
+        run["energy_wh"]
+        for home in seen.truth["homes"].values()
+        for run in home["runs"]
+        if run["prompt"] is not None and run["start_s"] != run["planned_s"]
+    ]
+    sealed = sum(outbox["messages"] for outbox in seen.outboxes.values())
+    waiting = sum(outbox["waiting"] for outbox in seen.outboxes.values())
+    return {
+        "homes": seen.homes,
+        "devices": seen.devices,
+        "device_families": list(seen.families),
+        "rtu_buses": seen.buses,
+        "messages": {
+            "sealed": sealed,
+            "stored": hub["messages"]["stored"],
+            "receipted": sealed - waiting,
+            "rejected": hub["messages"]["refused"],
+            "dropped": sum(outbox["dropped"] for outbox in seen.outboxes.values()),
+        },
+        "slots": hub["readings"]["by_mark"],
+        "gaps": hub["readings"]["missing"]["by_reason"],
+        "forecasts": hub["forecasts"],
+        "prompts": {
+            **hub["prompts"],
+            "moved_runs_true": len(moved),
+            "moved_true_wh": round(sum(moved)),
+            "residents": dict(seen.residents),
+        },
+        "energy": {
+            "used_true_wh": round(load_wh),
+            "surplus_wh": settled["surplus_wh"],
+            "shared_wh": settled["shared_wh"],
+            "self_sufficiency": round(1 - from_outside_wh / load_wh, 4) if load_wh else None,
+            "self_sufficiency_without_sharing": round(1 - settled["demand_wh"] / load_wh, 4) if load_wh else None,
+        },
+        "settlement": settled,
+        "month": None if seen.books is None else month_section(seen.books, settled["runs"]),
+        "ledger": hub["ledger"],
+        "settlement_hash": settled["hash"],
+        "invariants": check_invariants(seen),
+    }
+
+
+def check_invariants(seen: Evidence) -> dict[str, dict[str, Any]]:
+    """Each invariant that a demonstration can check: whether it holds, and what was looked at."""
+    verified = seen.verified
+    books, messages = verified["books"], verified["messages"]
+    sealed = sum(outbox["messages"] for outbox in seen.outboxes.values())
+    waiting = sum(outbox["waiting"] for outbox in seen.outboxes.values())
+    dropped = sum(outbox["dropped"] for outbox in seen.outboxes.values())
+    lost = list(_lost(seen))
+    imbalances = [] if seen.books is None else list(month_imbalances(seen.books))
+    found = {
+        "I1 nothing receipted is missing": _held(
+            not lost and not messages["wrong"],
+            f"{sealed} sealed, {messages['messages']} opened again, {len(lost)} lost",
+        ),
+        "I2 nothing counts twice": _held(
+            messages["messages"] == sealed and not messages["wrong"],
+            f"{sealed} sealed, {messages['messages']} stored, {messages['readings']} readings compared",
+        ),
+        "I3 order is the order measured": _order(seen),
+        "I4 every missing slot is a visible gap": _gaps(seen.hub["readings"]),
+        "I5 the same inputs give the same settlement": _settlement(seen),
+        "I6 every entry and the ledger sum to zero": _held(
+            books["sums"]["Wh"] == 0
+            and books["sums"]["nano"] == 0
+            and not books["wrong"]
+            and books["entries"] > 0
+            and not imbalances,
+            "; ".join(imbalances)
+            or f"{books['entries']} entries, sums {books['sums']['Wh']} Wh and {books['sums']['nano']} nano",
+        ),
+    }
+    if seen.damaged:
+        found["I7 what fails validation never settles"] = _refusals(seen)
+    return found | {
+        "I8 memory and disk are bounded": _bounds(seen, stored=messages["messages"]),
+        "I9 everything has caught up": _held(
+            waiting == 0 and dropped == 0, f"{waiting} messages still wait for a receipt, {dropped} were given up"
+        ),
+        "I10 no secret in a log": _held(not seen.log_findings, "; ".join(seen.log_findings) or "logs clean"),
+        "I11 nothing left a home beyond its consent": _held(
+            not seen.leaks and seen.weighed == sealed and seen.is_steady,
+            "; ".join(seen.leaks[:3]) or f"{seen.weighed} messages of {len(seen.agents)} homes weighed",
+        ),
+    }
+
+
+def _lost(seen: Evidence) -> Iterator[str]:
+    """Messages with a receipt that lie beyond what the hub holds."""
+    for home, outbox in seen.outboxes.items():
+        held = seen.hub["messages"]["through"].get(seen.agents[home], {"epoch": 0, "seq": 0})
+        for message in outbox["newest"]:
+            number = message["epoch"], message["seq"]
+            if message["receipted_at"] and number > (held["epoch"], held["seq"]):
+                yield f"{home} {message['epoch']}/{message['seq']}"
+
+
+def _order(seen: Evidence) -> dict[str, Any]:
+    """The homes' chains run slot by slot as measured, and the hub holds the very same chains."""
+    held = seen.verified["messages"]["chains"]
+    other = [home for home, chain in seen.chains.items() if held.get(seen.agents[home]) != chain]
+    problems = [*seen.disorder, *(f"{home}: the hub holds another chain" for home in other)]
+    return _held(
+        not problems and len(seen.chains) == len(seen.agents),
+        "; ".join(problems[:3]) or f"{len(seen.chains)} chains, each the same at home and at the hub, slot after slot",
+    )
+
+
+def _gaps(readings: Json) -> dict[str, Any]:
+    """Of the grid meters, whose slots are what settles: as many missing slots as reasons, and none without."""
+    marks, missing = readings["by_mark"], readings["missing"]
+    silent = marks.get("missing", 0) + marks.get("waiting", 0)
+    reasons, without = sum(missing["by_reason"].values()), missing["without_reason"]
+    return _held(
+        sum(marks.values()) == readings["slots"] and reasons == silent and without == 0,
+        f"{readings['slots']} slots, {silent} missing, {reasons} of them with a reason, {without} without",
+    )
+
+
+def _settlement(seen: Evidence) -> dict[str, Any]:
+    books, settled = seen.verified["books"], seen.hub["settlement"]
+    again = [row["day"] for row in seen.settled_again if row["entries_booked"]]
+    problems = [] if seen.books is None else list(month_problems(seen.books, settled["runs"]))
+    return _held(
+        not again
+        and books["late_days"] == ([] if seen.books is None else waiting_days(seen.books))
+        and books["recomputed"] > 0
+        and not settled["differing_days"]
+        and not problems,
+        "; ".join(problems[:3])
+        or f"{books['recomputed']} runs computed again, {len(seen.settled_again)} days settled again,"
+        f" {len(again)} of them booked something",
+    )
+
+
+def _refusals(seen: Evidence) -> dict[str, Any]:
+    """Every damaged batch was refused and counted, and the table holds nothing that a home has not signed.
+
+    A broker that delivers a batch twice makes it be refused twice.
+    """
+    refused = sum(seen.hub["messages"]["refused"].values())
+    wrong = seen.verified["messages"]["wrong"]
+    return _held(
+        refused >= seen.damaged and not wrong,
+        f"{seen.damaged} batches damaged on the way, {refused} refused and counted, {wrong} values nobody signed",
+    )
+
+
+def _bounds(seen: Evidence, *, stored: int) -> dict[str, Any]:
+    outbox_bytes = max(outbox["bytes"] for outbox in seen.outboxes.values())
+    return _held(
+        seen.peak_memory_bytes <= MEMORY_BYTES_MAX
+        and outbox_bytes <= OUTBOX_BYTES_MAX
+        and seen.hub_bytes <= HUB_BYTES_MAX + HUB_BYTES_PER_MESSAGE_MAX * stored,
+        f"peak {seen.peak_memory_bytes / 1e6:.0f} MB of all programs together, largest outbox"
+        f" {outbox_bytes / 1e6:.1f} MB, the hub's folder {seen.hub_bytes / 1e6:.1f} MB",
+    )
+
+
+def report_lines(report: Json) -> list[str]:
+    """The report as a table for a terminal."""
+    messages, prompts, energy, ledger = (report[name] for name in ("messages", "prompts", "energy", "ledger"))
+    refused = ", ".join(f"{reason} {count}" for reason, count in messages["rejected"].items()) or "none"
+    gaps = ", ".join(f"{reason} {count}" for reason, count in report["gaps"].items()) or "none"
+    answers = ", ".join(f"{answer} {count}" for answer, count in prompts["answers"].items()) or "none"
+    rows = [
+        ("homes, devices", f"{report['homes']} homes, {report['devices']} devices of {len(report['device_families'])}"
+         f" families, {report['rtu_buses']} RTU buses"),
+        ("messages", f"{messages['sealed']} sealed, {messages['stored']} stored, {messages['receipted']} receipted"),
+        ("rejected", refused),
+        ("slots", ", ".join(f"{mark} {count}" for mark, count in report["slots"].items())),
+        ("gaps", gaps),
+        *((f"forecast {one['target']}", _forecast_words(one)) for one in report["forecasts"]),
+        ("prompts", f"{prompts['sent']} sent; answers: {answers}"),
+        ("energy moved", f"{prompts['moved_true_wh'] / 1000:.1f} kWh in {prompts['moved_runs_true']} runs (truth);"
+         f" measured by the hub {prompts['measured_moved_wh'] / 1000:.1f} kWh"),
+        ("shared", f"{energy['shared_wh'] / 1000:.1f} kWh of {energy['surplus_wh'] / 1000:.1f} kWh surplus"),
+        ("self-sufficiency", f"{_percent(energy['self_sufficiency'])} (without sharing"
+         f" {_percent(energy['self_sufficiency_without_sharing'])})"),
+        ("ledger", f"{ledger['entries']} entries, sums {ledger['sum_wh']} Wh and {ledger['sum_nano']} nano"),
+        *(month_rows(report["month"]) if report["month"] else ()),
+        ("settlement hash", report["settlement_hash"]),
+        ("peak memory", f"{report['peak_memory_mb']} MB"),
+        *((f"stage {s['name']}", f"{s['wall_s']:.1f} s wall, {s['cpu_s']:.1f} s CPU") for s in report["stages"]),
+    ]  # fmt: skip
+    width = max(len(name) for name, _ in rows)
+    lines = [f"{name.ljust(width)}  {words}" for name, words in rows]
+    for name, found in report["invariants"].items():
+        lines.append(f"{'holds ' if found['holds'] else 'BROKEN'}  {name}: {found['seen']}")
+    return lines
+
+
+def _percent(share: float | None) -> str:
+    return "not known" if share is None else f"{100 * share:.1f} %"
+
+
+def _forecast_words(one: Json) -> str:
+    if one["nmae"] is None:
+        return "nothing was measured"
+    return (
+        f"error {100 * one['nmae']:.1f} % of the mean, same as yesterday {100 * one['nmae_yesterday']:.1f} %,"
+        f" {100 * one['inside_80_percent_band']:.0f} % inside the 80 % band ({one['model']})"
+    )
+
+
+def _held(holds: bool, seen: str) -> dict[str, Any]:
+    return {"holds": bool(holds), "seen": seen}

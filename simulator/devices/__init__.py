@@ -1,0 +1,1 @@
+"""Simulated Modbus devices: register images, servers, and faults by script."""

@@ -1,0 +1,1 @@
+"""Files of a simulated street: configurations of agents, the street itself, recordings."""

@@ -1,0 +1,34 @@
+"""Asking on this computer alone: for a port nobody listens on, for a JSON object from a program that serves one."""
+
+import json
+import socket
+import urllib.error
+import urllib.request
+from typing import Any
+
+from simulator.errors import DemoError
+
+ANSWER_BYTES_MAX = 8_000_000
+
+
+def free_port(wanted: int) -> int:
+    """`wanted` when nobody listens there, else any free port of 127.0.0.1."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise DemoError("no port of 127.0.0.1 is free")
+
+
+def get_json(url: str, *, timeout_s: float = 5.0) -> dict[str, Any] | None:
+    """The JSON object at a loopback address, or None when nobody answers there."""
+    try:
+        with urllib.request.urlopen(url, timeout=timeout_s) as answer:  # noqa: S310 - our own loopback addresses
+            found = json.loads(answer.read(ANSWER_BYTES_MAX))
+    except (OSError, ValueError, urllib.error.URLError):
+        return None
+    return found if isinstance(found, dict) else None

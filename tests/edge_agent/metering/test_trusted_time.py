@@ -1,0 +1,106 @@
+"""When a clock is believed, and where an agent goes on after a pause."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_agent.metering.trusted_time import (
+    MAX_SKIPPED_SLOTS,
+    PATIENCE_S,
+    TRUSTED_SINCE_S,
+    ClockBounds,
+    TrustedTime,
+    first_slot,
+    gap_of_absence,
+    is_synchronised,
+    judge_clock,
+    trusted_now,
+)
+from protocols.quantities import Gap
+from protocols.slots import start_of
+from protocols.timeline import Clock
+from protocols.wire.readings import ClockTrust
+from tests.edge_agent.hand_clock import HandClock
+
+FIRST = 2_000_000
+NOW = float(start_of(FIRST) + 100)
+TIMES = st.floats(TRUSTED_SINCE_S - 1e6, TRUSTED_SINCE_S + 1e6)
+
+
+def test_a_first_start_begins_with_the_slot_it_is_in_or_was_first_read_in() -> None:
+    assert first_slot(NOW, None) == (FIRST, 0)
+    assert first_slot(NOW, None, begun_s=NOW - 3000) == (FIRST - 4, 0)
+
+
+@pytest.mark.parametrize(("away", "left_out"), [(0, 0), (3, 0), (MAX_SKIPPED_SLOTS, 0), (MAX_SKIPPED_SLOTS + 9, 9)])
+def test_a_restart_goes_on_where_it_ended_but_for_very_long_absences(away: int, left_out: int) -> None:
+    assert first_slot(NOW, FIRST - away, begun_s=NOW - 50) == (FIRST - away + left_out, left_out)
+
+
+@given(TIMES, TIMES, TIMES, st.booleans(), st.floats(0, 2 * PATIENCE_S))
+def test_a_clock_is_believed_only_within_its_bounds(
+    now_s: float, sealed_s: float, signed_s: float, is_set: bool, waited_s: float
+) -> None:
+    trust = judge_clock(now_s, ClockBounds(sealed_s, signed_s), is_synchronised=is_set, waited_s=waited_s)
+    if trust is not None:
+        assert now_s >= max(TRUSTED_SINCE_S, sealed_s)
+        assert (trust is ClockTrust.TRUSTED) is is_set
+        assert is_set or (now_s >= signed_s and waited_s >= PATIENCE_S)
+    assert trust is not ClockTrust.BACKFILLED
+
+
+async def test_a_clock_is_trusted_at_once_when_it_can_be_true() -> None:
+    found = await trusted_now(Clock(lambda: NOW), ClockBounds(NOW - 5), is_synchronised=lambda: True, boot_clock=None)
+    assert found == TrustedTime(NOW, ClockTrust.TRUSTED, 0.0, waited=False)
+
+
+async def test_a_clock_behind_what_was_sealed_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = HandClock(NOW)
+
+    async def moves(_seconds: float) -> None:
+        clock.move_to(clock.now_s + 10)
+
+    monkeypatch.setattr("edge_agent.metering.trusted_time.asyncio.sleep", moves)
+    found = await trusted_now(clock, ClockBounds(NOW + 25), is_synchronised=lambda: True, boot_clock=None)
+    assert (found.now_s, found.waited) == (NOW + 30, True)
+    assert gap_of_absence(True) is Gap.CLOCK_UNTRUSTED
+    assert gap_of_absence(False) is Gap.AGENT_OFF
+
+
+async def test_why_nothing_is_sealed_is_said_once_each(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock, is_set = HandClock(NOW), [False]
+
+    async def moves(_seconds: float) -> None:
+        clock.move_to(clock.now_s + 10)
+        is_set[0] = clock.now_s >= NOW + 20
+
+    monkeypatch.setattr("edge_agent.metering.trusted_time.asyncio.sleep", moves)
+    bounds = ClockBounds(float(start_of(FIRST + 1)))
+    await trusted_now(clock, bounds, is_synchronised=lambda: is_set[0], boot_clock=None)
+    assert [record.message for record in caplog.records] == [
+        "the system's clock is not set yet: slots are not closed until it is",
+        "the system's clock is before what was already sealed; nothing is sealed until 2027-01-15 08:15 UTC",
+    ]
+
+
+async def test_a_clock_nobody_sets_is_an_estimate_after_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    boot = [50.0]
+
+    async def passes(seconds: float) -> None:
+        boot[0] += 100 * seconds
+
+    monkeypatch.setattr("edge_agent.metering.trusted_time.asyncio.sleep", passes)
+    clock = Clock(lambda: NOW + boot[0])
+    found = await trusted_now(clock, ClockBounds(), is_synchronised=lambda: False, boot_clock=lambda: boot[0])
+    assert (found.trust, found.boot_s, found.waited) == (ClockTrust.ESTIMATED, 50 + PATIENCE_S, True)
+
+
+def test_the_time_service_says_whether_the_clock_is_set(tmp_path: Path) -> None:
+    assert is_synchronised(tmp_path / "no service here")
+    assert not is_synchronised(tmp_path)
+    (tmp_path / "synchronized").touch()
+    assert is_synchronised(tmp_path)

@@ -1,0 +1,141 @@
+"""Every wrong configuration gives one line that names file, key and what was expected."""
+
+from pathlib import Path
+
+import pytest
+
+from edge_agent.devices.assembly import make_fleet
+from edge_agent.settings import Endpoint, parse_endpoint, parse_settings, read_settings
+from protocols.errors import SettingsError
+
+GOOD = """
+[hub]
+url = "http://127.0.0.1:8400"
+[[device]]
+name = "meter"
+map = "eastron-sdm630"
+role = "grid"
+connect = "tcp://127.0.0.1:5020"
+max_power_w = 15000
+"""
+
+
+def parse(text: str, folder: Path = Path()) -> object:
+    return parse_settings(text.encode(), name="agent.toml", folder=folder)
+
+
+def test_defaults() -> None:
+    settings = parse_settings(GOOD.encode(), name="agent.toml", folder=Path("there"))
+    assert settings.data == Path("there/data")
+    assert (settings.interval_s, settings.boundary_window_s, settings.keep_days) == (60, 60, 7)
+    device = settings.devices[0]
+    assert (device.unit, device.roles, device.invert, device.sign) == (1, ("grid",), False, "as_documented")
+    assert device.endpoint == Endpoint("tcp", "127.0.0.1", 5020)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("[hub]", "[hub"), "not valid TOML"),
+        (('url = "http://127.0.0.1:8400"', ""), "url: missing"),
+        (("http://127.0.0.1:8400", "ftp://x"), "url: expected an address like"),
+        (("http://127.0.0.1:8400", "http://me:secret@x"), "url: expected"),
+        (("[hub]", "[hub]\ncolour = 1"), "unknown key 'colour'"),
+        (('name = "meter"', 'name = "My Meter"'), "name: expected 1 to 32 of a-z"),
+        (('map = "eastron-sdm630"', 'map = "../../secret"'), "map: expected a device family"),
+        (('role = "grid"', 'role = "moon"'), "role: expected one of grid, pv, wind, battery, load"),
+        (('role = "grid"', 'role = ["grid", "grid"]'), "role: expected"),
+        (('role = "grid"', ""), "role: missing"),
+        (("tcp://127.0.0.1:5020", "127.0.0.1:5020"), "connect: expected 'tcp://host:port'"),
+        (("tcp://127.0.0.1:5020", "tcp://127.0.0.1:99999"), "connect: expected"),
+        (("tcp://127.0.0.1:5020", "rtu:///dev/ttyUSB0?baud=12"), "connect: expected"),
+        (("tcp://127.0.0.1:5020", "rtu:///dev/ttyUSB0?speed=9600"), "connect: expected"),
+        (("max_power_w = 15000", ""), "max_power_w: missing"),
+        (("max_power_w = 15000", "max_power_w = -1"), "max_power_w: expected a whole number"),
+        (("max_power_w = 15000", 'max_power_w = 15000\nunit = "one"'), "unit: expected a whole number 0..255"),
+        (("max_power_w = 15000", f"max_power_w = {'1' * 5000}"), "not valid TOML"),
+        (("http://127.0.0.1:8400", "http://[::1"), "url: expected an address like"),
+        (("http://127.0.0.1:8400", "http://127.0.0.1:99999"), "url: expected an address like"),
+        (("http://127.0.0.1:8400", "http://h:0"), "url: expected an address like"),
+        (("http://127.0.0.1:8400", "http://my hub"), "url: expected an address like"),
+        (("http://127.0.0.1:8400", "http://a..b/"), "url: expected an address like"),
+        (("tcp://127.0.0.1:5020", "tcp://a..b"), "connect: expected"),
+        (("tcp://127.0.0.1:5020", "tcp://my meter"), "connect: expected"),
+        (("tcp://127.0.0.1:5020", f"tcp://{'m' * 70}:502"), "connect: expected"),
+        (("tcp://127.0.0.1:5020", "tcp://127.0.0.1:0"), "connect: expected"),
+        (("[hub]", "[poll]\ninterval_s = 7\n[hub]"), "interval_s: expected a divisor of 900"),
+        (("[hub]", "[poll]\nboundary_window_s = 0\n[hub]"), "boundary_window_s: expected"),
+    ],
+)
+def test_one_line_for_every_mistake(change: tuple[str, str], words: str) -> None:
+    assert change[0] in GOOD
+    with pytest.raises(SettingsError) as caught:
+        parse(GOOD.replace(*change))
+    assert words in str(caught.value)
+    assert str(caught.value).startswith("agent.toml")
+    assert "\n" not in str(caught.value)
+    assert "secret@" not in str(caught.value)
+
+
+def test_no_devices_and_doubled_names() -> None:
+    with pytest.raises(SettingsError, match=r"at least one \[\[device\]\]"):
+        parse('[hub]\nurl = "http://h"\n')
+    with pytest.raises(SettingsError, match="'meter' twice"):
+        parse(GOOD + GOOD[GOOD.index("[[device]]") :])
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe", b"a" * 70_000])
+def test_files_that_are_none(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "agent.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SettingsError, match=r"agent\.toml"):
+        read_settings(path)
+
+
+def test_endpoints() -> None:
+    assert parse_endpoint("tcp://meter.local") == Endpoint("tcp", "meter.local", 502)
+    assert parse_endpoint("rtu+tcp://10.0.0.9:8899") == Endpoint("rtu+tcp", "10.0.0.9", 8899)
+    six = parse_endpoint("tcp://[fe80::1]:502/")
+    assert (six.host, six.shown) == ("fe80::1", "tcp://[fe80::1]:502")
+    assert parse_endpoint("tcp://zähler.local").host == "zähler.local"
+    serial = parse_endpoint("rtu:///dev/ttyUSB0?baud=19200&parity=E&stop=2")
+    assert (serial.path, serial.baud, serial.parity, serial.stop) == ("/dev/ttyUSB0", 19200, "E", 2)
+
+
+def fleet(text: str) -> list[tuple[int, float, float]]:
+    made = make_fleet(parse_settings(text.encode(), name="agent.toml", folder=Path()))
+    return [(len(devices), link.line.timeout_s, link.line.request_gap_s) for link, devices in made]
+
+
+def test_devices_on_one_host_share_a_connection_and_the_longest_pauses() -> None:
+    second = GOOD[GOOD.index("[[device]]") :].replace("meter", "sun").replace("eastron-sdm630", "huawei-sun2000")
+    third = second.replace('"sun"', '"moon"').replace("5020", "5021")
+    assert fleet(GOOD + second + third) == [(2, 10.0, 0.06), (1, 10.0, 0.05)]
+
+
+def test_families_and_roles_are_checked_against_the_maps() -> None:
+    with pytest.raises(SettingsError, match="no family 'eastron-sdm999', expected one of bornay-wind-plus"):
+        fleet(GOOD.replace("sdm630", "sdm999"))
+    with pytest.raises(SettingsError, match="bornay-wind-plus has no 'grid', expected one of wind"):
+        fleet(GOOD.replace("eastron-sdm630", "bornay-wind-plus"))
+
+
+def test_signs_that_nobody_can_choose_are_said_before_anything_is_read() -> None:
+    with pytest.raises(SettingsError, match=r"device 'meter': sign: expected 'as_documented'"):
+        fleet(GOOD + 'sign = "inverted"\n')
+    inverter = GOOD.replace("eastron-sdm630", "sunspec-inverter").replace('"grid"', '"pv"')
+    with pytest.raises(SettingsError, match=r"device 'meter': invert: expected false, the role pv of sunspec-inverter"):
+        fleet(inverter + "invert = true\n")
+    for role in ("grid", "pv", "battery", "load"):
+        fleet(GOOD.replace('"grid"', f'"{role}"') + "invert = true\n")
+    fleet(GOOD.replace("eastron-sdm630", "sunspec-meter") + 'sign = "inverted"\n')
+
+
+def test_one_bus_has_one_speed() -> None:
+    first = GOOD.replace("tcp://127.0.0.1:5020", "rtu:///dev/ttyUSB0?baud=9600")
+    second = first[first.index("[[device]]") :].replace("meter", "other").replace("9600", "19200")
+    with pytest.raises(SettingsError, match="one baud, parity and stop for one bus"):
+        fleet(first + second)
+    with pytest.raises(SettingsError, match="one baud"):
+        fleet(first + second.replace("eastron-sdm630", "bornay-wind-plus").replace('"grid"', '"wind"'))

@@ -1,0 +1,244 @@
+"""The forecast worker: same bits as in the same process, one child at a time, survives its death, dies with the hub."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pytest_asyncio
+
+from hub.core.forecasting.forecaster import Forecast, ForecastInputError, History, forecast
+from hub.core.forecasting.weather_table import WeatherTable
+from hub.forecasts.frames import (
+    MAX_FRAME_BYTES,
+    ForecastRequest,
+    FrameError,
+    forecast_from_json,
+    forecast_to_json,
+    frame_length,
+    from_body,
+    request_from_json,
+    request_to_json,
+    to_frame,
+)
+from hub.forecasts.worker import ForecastWorker, ForecastWorkerError
+
+TZ = "Europe/Berlin"
+ISSUED = 1_983_000
+DAYS = 35
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def history(target: str = "demand") -> History:
+    rng = np.random.default_rng(1)
+    clock = np.arange(DAYS * 96) % 96
+    energy = 200 + 100 * np.sin(clock / 96 * 2 * np.pi) + rng.normal(0, 20, DAYS * 96)
+    energy[500:510] = np.nan
+    return History(target, ISSUED - DAYS * 96, energy)
+
+
+def weather() -> WeatherTable:
+    rows = DAYS * 96 + 192
+    slot = np.arange(ISSUED - DAYS * 96, ISSUED + 192, dtype=np.int64)
+    rng = np.random.default_rng(2)
+    return WeatherTable(slot, slot * 0, *(rng.uniform(0, 20, rows) for _ in range(3)))
+
+
+def same_numbers(one: Forecast, other: Forecast) -> bool:
+    return (
+        one.energy_wh.tobytes() == other.energy_wh.tobytes()
+        and one.point_wh.tobytes() == other.point_wh.tobytes()
+        and one.error_history_wh.tobytes() == other.error_history_wh.tobytes()
+        and one.error_origin_slot == other.error_origin_slot
+        and (one.model, one.reason, one.weather_known_slot) == (other.model, other.reason, other.weather_known_slot)
+    )
+
+
+async def ask(worker: ForecastWorker, target: str = "demand") -> Forecast:
+    return await worker.forecast(ForecastRequest(history(target), weather(), 192, ISSUED, TZ))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def worker() -> AsyncIterator[ForecastWorker]:
+    """One for all tests of this file: its start costs seconds. Tests may kill its child; it comes back."""
+    one = ForecastWorker()
+    await one.start()
+    yield one
+    await one.stop()
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def until_dead(pid: int) -> None:
+    async with asyncio.timeout(60):
+        while is_alive(pid):
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_child_computes_the_same_bits_every_time_and_adds_the_picture(worker: ForecastWorker) -> None:
+    first, again = await ask(worker), await ask(worker)
+    assert same_numbers(first, again)
+    assert first.drivers == again.drivers
+    here = forecast(history(), weather(), 192, issued_slot=ISSUED, tz=TZ)
+    assert first.model == here.model
+    assert np.allclose(first.energy_wh, here.energy_wh)
+    assert first.drivers[-len(here.drivers) :] == here.drivers or not here.drivers
+    assert any("over the last 5 weeks" in driver for driver in first.drivers)
+    assert any("o'clock" in driver for driver in first.drivers)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_what_it_costs_is_known(worker: ForecastWorker) -> None:
+    before = worker.usage
+    await ask(worker)
+    usage = worker.usage
+    assert usage.answered == before.answered + 1
+    assert 0 < usage.last_request_cpu_s <= usage.cpu_s
+    assert 50e6 < usage.rss_bytes < 400e6
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_callers_queue_and_each_gets_its_own_answer(worker: ForecastWorker) -> None:
+    restarts = worker.usage.restarts
+    answers = await asyncio.gather(*(ask(worker, target) for target in ("demand", "pv", "wind", "demand")))
+    assert [one.target for one in answers] == ["demand", "pv", "wind", "demand"]
+    assert worker.usage.restarts == restarts
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_refusal_is_one_line_and_the_child_lives_on(worker: ForecastWorker) -> None:
+    await ask(worker)
+    pid = worker.usage.pid
+    with pytest.raises(ForecastInputError, match="time zone 'Mars' is not known"):
+        await worker.forecast(ForecastRequest(history(), weather(), 192, ISSUED, "Mars"))
+    with pytest.raises(ForecastInputError, match="no reading of demand"):
+        await worker.forecast(
+            ForecastRequest(History("demand", ISSUED, np.empty(0)), WeatherTable.empty(), 96, ISSUED, TZ)
+        )
+    assert (await ask(worker)).target == "demand"
+    assert worker.usage.pid == pid
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_killed_child_is_started_again_for_the_request_in_hand(worker: ForecastWorker) -> None:
+    first = await ask(worker)
+    pid, restarts = worker.usage.pid, worker.usage.restarts
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    assert same_numbers(await ask(worker), first)
+    assert worker.usage.restarts == restarts + 1
+    assert worker.usage.pid != pid
+
+
+async def test_a_child_that_cannot_start_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    broken = ForecastWorker()
+    with pytest.raises(ForecastWorkerError, match="did not start") as failed:
+        await broken.start()
+    assert "\n" not in str(failed.value)
+    await broken.stop()
+
+
+async def test_a_child_that_hangs_is_ended_and_the_next_request_gets_a_fresh_one() -> None:
+    slow = ForecastWorker(request_timeout_s=0.5)
+    await slow.start()
+    pid = slow.usage.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    with pytest.raises(ForecastWorkerError, match=r"no answer within 0\.5 s"):
+        await ask(slow)
+    await until_dead(pid)
+    slow._request_timeout_s = 30
+    assert (await ask(slow)).target == "demand"
+    await slow.stop()
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_cancelled_caller_does_not_leave_its_answer_to_the_next(worker: ForecastWorker) -> None:
+    await ask(worker)
+    pid = worker.usage.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    waiting = asyncio.create_task(ask(worker, "wind"))
+    async with asyncio.timeout(60):
+        while not worker._one_at_a_time.locked():
+            await asyncio.sleep(0)
+    waiting.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await waiting
+    assert (await ask(worker, "pv")).target == "pv"
+
+
+async def test_stop_ends_the_child_and_may_be_called_twice() -> None:
+    one = ForecastWorker()
+    await one.start()
+    pid = one.usage.pid
+    assert pid is not None
+    await one.stop()
+    await one.stop()
+    await until_dead(pid)
+    with pytest.raises(ForecastWorkerError, match="was stopped"):
+        await ask(one)
+
+
+async def test_the_child_ends_when_the_hub_is_killed() -> None:
+    code = (
+        "import asyncio, sys\n"
+        "from hub.forecasts.worker import ForecastWorker\n"
+        "async def run():\n"
+        "    worker = ForecastWorker(); await worker.start()\n"
+        "    print(worker.usage.pid, flush=True); await asyncio.sleep(600)\n"
+        "asyncio.run(run())\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True) as hub:
+        assert hub.stdout is not None
+        child = int(await asyncio.to_thread(hub.stdout.readline))
+        assert is_alive(child)
+        hub.kill()
+        await until_dead(child)
+
+
+def test_the_hubs_side_does_not_load_statsmodels() -> None:
+    code = (
+        "import sys, hub.forecasts.worker; print([m for m in ('statsmodels', 'scipy', 'pandas') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_requests_and_forecasts_survive_the_wire_bit_for_bit() -> None:
+    request = ForecastRequest(history(), weather(), 192, ISSUED, TZ, (0.1, 0.5), np.arange(96.0))
+    body = to_frame(request_to_json(request))[4:]
+    back = request_from_json(from_body(body))
+    assert back.history.energy_wh.tobytes() == request.history.energy_wh.tobytes()
+    assert back.weather.slot.tolist() == request.weather.slot.tolist()
+    assert back.profile_wh is not None
+    assert (back.horizon_slots, back.issued_slot, back.tz, back.quantiles) == (192, ISSUED, TZ, (0.1, 0.5))
+    made = forecast(history(), weather(), 50, issued_slot=ISSUED, tz=TZ)
+    again = forecast_from_json(from_body(to_frame(forecast_to_json(made))[4:]))
+    assert same_numbers(made, again)
+    assert again.drivers == made.drivers
+
+
+def test_frames_are_bounded_before_they_are_read() -> None:
+    assert frame_length((MAX_FRAME_BYTES).to_bytes(4, "big")) == MAX_FRAME_BYTES
+    with pytest.raises(FrameError, match="over the limit"):
+        frame_length(b"\xff\xff\xff\xff")
+    for body in (b"not json", b"[1]", b"\xff"):
+        with pytest.raises(FrameError):
+            from_body(body)
+    with pytest.raises(FrameError, match="send less history"):
+        to_frame({"energy_wh": "x" * MAX_FRAME_BYTES})

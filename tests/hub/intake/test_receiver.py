@@ -1,0 +1,278 @@
+"""Intake over a real store: receipts are true, nothing unstored is receipted, and a failing store loses nothing."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import aiosqlite
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from hub.broker.connection import Delivery
+from hub.intake.receiver import MAX_WAITING, Intake
+from hub.storage.records import PromptRow
+from hub.storage.sqlite.store import SqliteStore
+from protocols.consent.reduction import default_consent
+from protocols.quantities import Gap, Mark, Measure
+from protocols.slots import slot_of
+from protocols.timeline import Clock
+from protocols.wire.chain import FIRST_PREVIOUS, MAX_AHEAD
+from protocols.wire.envelope import open_sealed
+from protocols.wire.messages import AnswerChoice
+from protocols.wire.readings import Column
+from protocols.wire.receipts import Receipt, decode_receipt
+from protocols.wire.refusal_reasons import RefusalReason
+from tests.hub.sending_home import COOP, FIRST_SLOT, NOW_S, SendingHome, enrol, open_store
+
+KEY = Ed25519PrivateKey.from_private_bytes(b"h" * 32)
+
+
+@dataclass
+class Courier:
+    """Remembers what the hub would send and what it acknowledged."""
+
+    sent: list[tuple[str, bytes]] = field(default_factory=list)
+    acknowledged: list[Delivery] = field(default_factory=list)
+
+    def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        self.acknowledged.extend(deliveries)
+
+    def publish(self, topic: str, sealed: bytes) -> None:
+        self.sent.append((topic, sealed))
+
+    def receipts(self) -> list[Receipt]:
+        return [decode_receipt(open_sealed(sealed, topic, KEY.public_key())) for topic, sealed in self.sent]
+
+
+@dataclass
+class Bench:
+    """One intake over one store."""
+
+    store: SqliteStore
+    intake: Intake
+    courier: Courier
+
+    async def receive(self, *messages: tuple[str, bytes]) -> None:
+        deliveries = [Delivery(topic, sealed, 1, n, 1) for n, (topic, sealed) in enumerate(messages)]
+        self.intake.offer(deliveries)
+        done = len(self.courier.acknowledged) + len(deliveries)
+        while len(self.courier.acknowledged) < done:
+            await asyncio.wait_for(self.intake.work_once(), 10)
+
+
+def bench_on(store: SqliteStore) -> Bench:
+    courier = Courier()
+    clock = Clock(real=lambda: float(NOW_S))
+    return Bench(store, Intake(store, coop=COOP.id, key=KEY, clock=clock, courier=courier), courier)
+
+
+@pytest.fixture
+def home() -> SendingHome:
+    return SendingHome("h01")
+
+
+@pytest.fixture
+async def bench(tmp_path: Path, home: SendingHome) -> AsyncIterator[Bench]:
+    store = await open_store(tmp_path, [home])
+    yield bench_on(store)
+    await store.close()
+
+
+async def test_a_receipt_says_what_the_store_holds(bench: Bench, home: SendingHome) -> None:
+    sent = [home.batch() for _ in range(5)]
+    await bench.receive(*sent)
+    (receipt,) = bench.courier.receipts()
+    assert receipt == Receipt(home.agent, 1, 5, home.previous, (), NOW_S, ())
+    held = await bench.store.sealed_messages(home.agent, after=(0, 0), limit=9)
+    assert [row[4] for row in held] == [sealed for _, sealed in sent], "exactly the bytes that were signed"
+    assert len(bench.courier.acknowledged) == 5
+
+
+async def test_a_resent_message_is_receipted_again_and_stored_once(bench: Bench, home: SendingHome) -> None:
+    first = home.batch()
+    await bench.receive(first)
+    await bench.receive(first, first)
+    assert [receipt.through_seq for receipt in bench.courier.receipts()] == [1, 1]
+    assert await bench.store.message_count() == 1
+
+
+async def test_a_restarted_hub_goes_on_where_the_store_is(bench: Bench, home: SendingHome) -> None:
+    old = [home.batch() for _ in range(3)]
+    await bench.receive(*old)
+    again = bench_on(bench.store)
+    await again.receive(old[0], home.batch())
+    assert [receipt.through_seq for receipt in again.courier.receipts()] == [4]
+    copy = SendingHome(home.home, home.key)
+    await again.receive(copy.batch(FIRST_SLOT + 400))
+    assert [(r.reason, r.count) for r in await bench.store.refusals()] == [("replayed", 1)]
+
+
+async def test_an_earlier_epochs_message_is_receipted_for_its_epoch(bench: Bench, home: SendingHome) -> None:
+    old = [home.batch() for _ in range(2)]
+    old_head = home.previous
+    home.new_epoch()
+    await bench.receive(*old, home.batch(FIRST_SLOT + 5))
+    await bench.receive(old[0])
+    receipts = {(r.epoch, r.through_seq, r.head) for r in bench.courier.receipts()}
+    assert receipts == {(1, 2, old_head), (2, 1, home.previous)}
+
+
+async def test_a_hole_is_named_and_filled(bench: Bench, home: SendingHome) -> None:
+    sent = [home.batch() for _ in range(4)]
+    await bench.receive(sent[0], sent[2], sent[3])
+    assert bench.courier.receipts()[-1].gaps == ((2, 2),)
+    assert await bench.store.message_count() == 1
+    await bench.receive(sent[1])
+    assert (bench.courier.receipts()[-1].through_seq, bench.courier.receipts()[-1].gaps) == (4, ())
+    assert await bench.store.message_count() == 4
+
+
+async def test_a_hub_restored_from_an_older_backup_says_what_it_holds(bench: Bench, home: SendingHome) -> None:
+    first = home.batch()
+    head = home.previous
+    await bench.receive(first)
+    lost = [home.batch() for _ in range(2 * MAX_AHEAD)]
+    live = [home.batch() for _ in range(3)]
+    bench.courier.sent.clear()
+    await bench.receive(*live)
+    assert bench.courier.receipts() == [Receipt(home.agent, 1, 1, head, (), NOW_S, ())], "one answer to all three"
+    assert [(r.reason, r.count) for r in await bench.store.refusals()] == [("out_of_order", 3)]
+    await bench.receive(*lost, *live)
+    assert bench.courier.receipts()[-1] == Receipt(home.agent, 1, 132, home.previous, (), NOW_S, ())
+
+
+async def test_a_hub_that_lost_a_whole_epoch_says_that_it_holds_nothing_of_it(bench: Bench, home: SendingHome) -> None:
+    await bench.receive(home.batch())
+    home.new_epoch()
+    lost = [home.batch() for _ in range(MAX_AHEAD + 1)]
+    await bench.receive(home.batch())
+    assert bench.courier.receipts()[-1] == Receipt(home.agent, 2, 0, FIRST_PREVIOUS, (), NOW_S, ())
+    await bench.receive(*lost)
+    assert bench.courier.receipts()[-1].through_seq == MAX_AHEAD + 1
+
+
+@pytest.mark.parametrize("epochs_behind", [0, 1])
+async def test_an_agent_whose_storage_is_an_old_copy_hears_what_it_made_once(
+    bench: Bench, home: SendingHome, epochs_behind: int
+) -> None:
+    await bench.receive(home.batch())
+    copy = replace(home)
+    await bench.receive(home.batch(), home.batch())
+    for _ in range(epochs_behind):
+        home.new_epoch()
+        await bench.receive(home.batch(FIRST_SLOT + 50))
+    bench.courier.sent.clear()
+    await bench.receive(copy.batch(FIRST_SLOT + 90))
+    expected = Receipt(home.agent, home.epoch, home.seq, home.previous, (), NOW_S, ())
+    assert bench.courier.receipts() == [expected], "the newest epoch, so that a number beyond it can be taken"
+    assert [r.reason for r in await bench.store.refusals()] == ["replayed"]
+    copy.epoch, copy.seq, copy.previous = home.epoch + 1, 0, FIRST_PREVIOUS
+    await bench.receive(copy.batch(FIRST_SLOT + 90))
+    assert bench.courier.receipts()[-1].through_seq == 1
+
+
+async def test_a_stranger_gets_no_answer_however_it_refuses(bench: Bench, home: SendingHome) -> None:
+    topic, sealed = home.batch()
+    await bench.receive((topic, sealed[:-1] + bytes([sealed[-1] ^ 1])), SendingHome("h08").batch())
+    assert bench.courier.sent == []
+
+
+async def test_refusals_are_counted_and_nothing_of_them_is_stored(bench: Bench, home: SendingHome) -> None:
+    topic, sealed = home.batch()
+    stranger = SendingHome("h09")
+    await bench.receive((topic, sealed[:-1] + b"!"), (topic, b"junk"), ("x", b""), stranger.batch(), stranger.batch())
+    counts = {(r.agent, r.reason): r.count for r in await bench.store.refusals()}
+    assert counts == {
+        (home.agent, "bad_signature"): 1,
+        (home.agent, "garbage"): 1,
+        ("", "foreign_topic"): 1,
+        ("", "unknown_agent"): 2,
+    }
+    assert bench.courier.sent == []
+    assert await bench.store.message_count() == 0
+    assert len(bench.courier.acknowledged) == 5
+
+
+async def test_refused_content_is_passed_over_in_the_receipt_after_a_restart_too(
+    bench: Bench, home: SendingHome
+) -> None:
+    pv = Column(Measure.PV_PRODUCTION, 1, 4, 0, Mark.MEASURED, Gap.NONE)
+    await bench.receive(home.batch(columns=[pv]), home.batch())
+    expected = ((1, RefusalReason.OUTSIDE_CONSENT),)
+    assert [(r.through_seq, r.refused) for r in bench.courier.receipts()] == [(2, expected)]
+    again = bench_on(bench.store)
+    await again.receive(home.batch())
+    assert [(r.through_seq, r.refused) for r in again.courier.receipts()] == [(3, expected)]
+
+
+async def test_a_consent_is_in_force_after_a_restart(bench: Bench, home: SendingHome) -> None:
+    await bench.receive(home.consent(default_consent(home.home, 4)), home.batch())
+    again = bench_on(bench.store)
+    await again.receive(home.batch())
+    home.consent_version = 1
+    await again.receive(home.batch())
+    assert await bench.store.message_count() == 3
+    assert [r.reason for r in await bench.store.refusals()] == ["outside_consent"]
+
+
+async def test_an_answer_reaches_its_prompt(bench: Bench, home: SendingHome) -> None:
+    now_slot = slot_of(NOW_S)
+    prompt = PromptRow(
+        *("p-1", home.home, "m01", "dryer", 900, now_slot + 40, now_slot + 20, 4, 100),
+        reasons=(),
+        issued_slot=now_slot,
+        answer_by_slot=now_slot + 20,
+        answer=None,
+        answered_at=None,
+        measured_wh=None,
+    )
+    await bench.store.add_prompts([prompt])
+    await bench.receive(home.answer("p-1", choice=AnswerChoice.NO))
+    (row,) = await bench.store.prompts(home=home.home, issued=range(now_slot, now_slot + 1))
+    assert (row.answer, row.answered_at) == ("no", NOW_S)
+
+
+async def test_an_agent_enrolled_meanwhile_is_known_at_once_and_a_revoked_one_is_not(
+    bench: Bench, home: SendingHome
+) -> None:
+    await bench.receive(home.batch())
+    fresh = SendingHome("h01")
+    await enrol(bench.store, fresh, member="m01")
+    await bench.intake.agents_changed()
+    await bench.receive(fresh.batch(FIRST_SLOT + 7), home.batch())
+    assert await bench.store.received_through() == {home.agent: FIRST_SLOT, fresh.agent: FIRST_SLOT + 7}
+    assert [(r.agent, r.reason) for r in await bench.store.refusals()] == [(home.agent, "revoked")]
+
+
+async def test_a_store_that_fails_gets_no_receipt_and_loses_nothing(
+    bench: Bench, home: SendingHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.intake.receiver.STORE_RETRY_S", 0.0)
+    await bench.receive(home.batch())
+    pages: list[int] = []
+
+    async def limit(db: aiosqlite.Connection, most: int) -> None:
+        pages.extend(row[0] for row in await db.execute_fetchall("PRAGMA page_count"))
+        await db.execute_fetchall(f"PRAGMA max_page_count = {most}")
+
+    await bench.store.write(lambda db: limit(db, 1))
+    sent = [home.batch() for _ in range(60)]
+    await bench.receive(*sent)
+    assert [receipt.through_seq for receipt in bench.courier.receipts()] == [1]
+    assert await bench.store.message_count() == 1
+    await bench.store.write(lambda db: limit(db, 10**9))
+    await bench.receive(*sent)
+    assert bench.courier.receipts()[-1].through_seq == 61
+    assert await bench.store.message_count() == 61
+
+
+async def test_a_flood_is_dropped_beyond_a_bound_and_acknowledged(bench: Bench, home: SendingHome) -> None:
+    flood = [Delivery("x", b"", 1, n, 1) for n in range(MAX_WAITING + 10)]
+    bench.intake.offer(flood)
+    assert bench.intake.dropped == 10
+    assert len(bench.courier.acknowledged) == 10
+    while len(bench.courier.acknowledged) < len(flood):
+        await bench.intake.work_once()
+    await bench.receive(home.batch())
+    assert bench.courier.receipts()[-1].through_seq == 1

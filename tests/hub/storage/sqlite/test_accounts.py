@@ -1,0 +1,92 @@
+"""Bank accounts and mandates in the store: added only, no look without a line in the log, no IBAN in any text."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from hub.storage.account_records import NewAccount
+from hub.storage.records import Access, Home, Member
+from hub.storage.sqlite.store import SqliteStore
+
+IBAN, OTHER = "AT611904300234573201", "ES9121000418450200051332"
+LOOK = Access("m01", "board", "bank.pay")
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    opened = await SqliteStore.open(tmp_path / "hub.sqlite", now=lambda: 0.0, create=True)
+    for number in (1, 2):
+        member = Member(f"m0{number}", "Name", f"m{number}@example.org", "en", number == 1, 0)
+        await opened.add_member(member, Home(f"h0{number}", "Home", member.id))
+    yield opened
+    await opened.close()
+
+
+def new(iban: str = IBAN, *, member: str = "m02", at: int = 10) -> NewAccount:
+    return NewAccount(member, "Name", iban, "m01", at)
+
+
+async def test_the_last_account_counts_and_another_iban_ends_the_mandate(store: SqliteStore) -> None:
+    assert await store.add_mandate("m02", signed_on="2026-05-01", made_by="m02", made_at=1) == "no account"
+    await store.add_account(new())
+    assert await store.add_mandate("m02", signed_on="2026-05-01", made_by="m02", made_at=2) is None
+    assert await store.add_mandate("m02", signed_on="2026-05-01", made_by="m02", made_at=3) == "stands already"
+    await store.add_account(new(at=11))
+    details = await store.bank_details(["m02"], access=LOOK)
+    mandate = details.mandate_of("m02")
+    assert mandate is not None, "the same IBAN entered again leaves the mandate"
+    assert (mandate.id, mandate.account, mandate.signed_on) == ("m02-1", 1, "2026-05-01")
+    await store.add_account(new(OTHER, at=12))
+    details = await store.bank_details(["m02"], access=LOOK)
+    account = details.account_of("m02")
+    assert account is not None
+    assert (account.iban, details.mandate_of("m02"), len(details.accounts)) == (OTHER, None, 3)
+    assert (details.mandates[0].ended_by, details.mandates[0].ended_at) == ("m01", 12)
+    assert await store.add_mandate("m02", signed_on="2026-06-01", made_by="m02", made_at=13) is None
+    assert await store.end_mandate("m02", made_by="m02", made_at=14)
+    assert not await store.end_mandate("m02", made_by="m02", made_at=15)
+    ids = [row.id for row in (await store.bank_details(None, access=LOOK)).mandates]
+    assert ids == ["m02-1", "m02-2"]
+
+
+async def test_a_mandate_keeps_the_id_of_its_letter_and_no_two_share_one(store: SqliteStore) -> None:
+    for member in ("m01", "m02"):
+        await store.add_account(new(member=member))
+    given = {"signed_on": "2026-05-01", "made_by": "m01", "made_at": 1, "mandate": "LETTER 7"}
+    assert await store.add_mandate("m01", **given) is None  # type: ignore[arg-type]
+    assert await store.add_mandate("m02", **given) == "taken"  # type: ignore[arg-type]
+    found = await asyncio.gather(
+        *(store.add_mandate("m02", signed_on="2026-05-01", made_by="m02", made_at=n) for n in range(5))
+    )
+    assert sorted(map(str, found)) == ["None", *["stands already"] * 4]
+
+
+async def test_every_look_stands_in_the_log_of_the_home_it_was_at(store: SqliteStore) -> None:
+    await store.add_account(new())
+    await store.bank_details(["m02"], access=LOOK)
+    assert await store.access_rows("h01", limit=9) == ()
+    (row,) = await store.access_rows("h02", limit=9)
+    assert (row.actor, row.role, row.purpose, row.fields) == ("m01", "board", "bank.pay", "bank account")
+    await store.bank_details(None, access=LOOK)
+    assert len(await store.access_rows("h01", limit=9)) == 1
+    nobody = Access("", "board", "bank.pay")
+    with pytest.raises(ValueError, match="actor"):
+        await store.bank_details(None, access=nobody)
+
+
+async def test_no_row_is_ever_changed_and_no_text_shows_an_iban(store: SqliteStore, tmp_path: Path) -> None:
+    await store.add_account(new())
+    await store.add_mandate("m02", signed_on="2026-05-01", made_by="m02", made_at=2)
+    await store.end_mandate("m02", made_by="m02", made_at=3)
+    assert IBAN not in repr(new())
+    assert IBAN not in repr(await store.bank_details(None, access=LOOK))
+    assert (tmp_path / "hub.sqlite").stat().st_mode & 0o077 == 0
+    with closing(sqlite3.connect(tmp_path / "hub.sqlite")) as db:
+        for table in ("account", "mandate", "mandate_end"):
+            for sql in (f"UPDATE {table} SET made_at = 0", f"DELETE FROM {table}"):
+                with pytest.raises(sqlite3.IntegrityError, match="never"):
+                    db.execute(sql)

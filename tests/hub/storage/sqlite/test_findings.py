@@ -1,0 +1,127 @@
+"""Findings in the store: added and closed, never changed; decisions follow one another; every look is logged."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hub.storage.finding_records import NewFinding
+from hub.storage.records import Access, Home, Member
+from hub.storage.sqlite.store import SqliteStore
+from protocols.quantities import Measure
+
+BOARD = Access(actor="m01", role="board", purpose="settle.share", reason="findings")
+DAY = "2026-05-03"
+STUCK = NewFinding("h02", "frozen_value", Measure.GRID_IMPORT, 100, 16, "hold", (("energy_wh", 345),), "345 Wh.")
+GAP = NewFinding("h03", "gap", None, 90, 4, "note", (("missing", 4), ("reason", 1)), "Missing.")
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    opened = await SqliteStore.open(tmp_path / "hub.sqlite", now=lambda: 0.0, create=True)
+    for number in (1, 2, 3):
+        member, home = f"m0{number}", f"h0{number}"
+        await opened.add_member(
+            Member(member, "Name", f"{member}@example.org", "en", number == 1, 0), Home(home, home, member)
+        )
+    yield opened
+    await opened.close()
+
+
+async def put(store: SqliteStore, *found: NewFinding, position: int = 7, day: str = DAY) -> None:
+    await store.put_findings(day, found, closing="gone", at=1000 + position, message_position=position)
+
+
+async def test_what_is_found_again_stays_and_what_is_gone_is_closed(store: SqliteStore) -> None:
+    await put(store, STUCK, GAP)
+    await put(store, GAP, STUCK, position=8)
+    rows = await store.findings(access=BOARD)
+    assert {row.found for row in rows} == {STUCK, GAP}
+    assert {(row.day, row.found_at, row.closed) for row in rows} == {(DAY, 1007, None)}
+    assert [row.is_waiting for row in rows if row.found == STUCK] == [True]
+    await put(store, replace(GAP, slots=2), STUCK, position=9)
+    rows = await store.findings(access=BOARD)
+    assert [(row.found.slots, row.closed, row.closed_at) for row in rows if row.found.code == "gap"] == [
+        (4, "gone", 1009),
+        (2, None, None),
+    ]
+    await put(store, position=10)
+    assert [row.closed for row in await store.findings(access=BOARD)] == ["gone"] * 3
+    await put(store, STUCK, position=11)
+    assert len(await store.findings(access=BOARD)) == 4, "what comes back is found anew"
+    assert await store.looked_through(days=(DAY, DAY)) == {DAY: 11}
+
+
+async def test_a_list_has_the_last_days_and_all_that_waits_whoever_it_is_of(store: SqliteStore) -> None:
+    await put(store, STUCK, GAP)
+    await put(store, replace(GAP, home="h01"), day="2026-06-01")
+    codes = [(row.found.home, row.found.code) for row in await store.findings(access=BOARD, since="2026-06-01")]
+    assert sorted(codes) == [("h01", "gap"), ("h02", "frozen_value")]
+    assert [row.found for row in await store.findings(access=BOARD, home="h03")] == [GAP]
+    assert await store.findings(access=BOARD, number=99) == ()
+    assert [await store.findings_waiting(home) for home in ("h01", "h02", "h03")] == [0, 1, 0]
+
+
+async def test_every_look_stands_in_the_log_of_the_homes_it_shows(store: SqliteStore) -> None:
+    await put(store, STUCK)
+    assert await store.access_rows("h02", limit=9) == ()
+    await store.findings(access=BOARD)
+    (line,) = await store.access_rows("h02", limit=9)
+    assert (line.actor, line.role, line.fields, line.rows) == ("m01", "board", "findings", 1)
+    await store.findings_waiting("h02")
+    await store.slot_decisions(slots=range(1000))
+    assert len(await store.access_rows("h02", limit=9)) == 1
+    assert await store.access_rows("h03", limit=9) == ()
+
+
+async def test_decisions_follow_one_another_and_the_last_is_read_last(store: SqliteStore) -> None:
+    await put(store, STUCK)
+    (row,) = await store.findings(access=BOARD)
+
+    async def decide(verdict: str, after: int, number: int = row.id) -> str | None:
+        return await store.decide_finding(number, board_member="m01", verdict=verdict, reason="why", at=5, after=after)
+
+    said = await asyncio.gather(*(decide("reject", 0) for _ in range(4)))
+    assert sorted(map(str, said)) == ["None", *["decided meanwhile"] * 3]
+    (row,) = await store.findings(access=BOARD)
+    assert (row.is_waiting, [each.verdict for each in row.decisions]) == (False, ["reject"])
+    assert await decide("accept", row.decisions[-1].id) is None
+    words = await store.slot_decisions(slots=range(115, 200))
+    assert [(each.home, each.code, each.measure, each.verdict) for each in words] == [
+        ("h02", "frozen_value", Measure.GRID_IMPORT, verdict) for verdict in ("reject", "accept")
+    ]
+    assert await store.slot_decisions(slots=range(116, 200)) == ()
+    assert await store.slot_decisions(slots=range(100)) == ()
+    assert await decide("accept", 0, number=99) == "unknown"
+    await put(store, position=8)
+    assert len(await store.slot_decisions(slots=range(100, 116))) == 2, "what was decided stays decided"
+    assert await decide("accept", 0) == "decided meanwhile"
+    assert await decide("reject", words[-1].id) is None, "and may be decided anew when the finding is closed"
+
+
+async def test_a_closed_finding_that_nobody_decided_on_takes_no_decision(store: SqliteStore) -> None:
+    await put(store, STUCK)
+    await put(store, position=8)
+    assert await store.decide_finding(1, board_member="m01", verdict="reject", reason="x", at=5, after=0) == "closed"
+    assert await store.slot_decisions(slots=range(100, 116)) == ()
+
+
+async def test_no_row_is_ever_changed(store: SqliteStore, tmp_path: Path) -> None:
+    await put(store, STUCK)
+    await store.decide_finding(1, board_member="m01", verdict="accept", reason="yes", at=9, after=0)
+    await put(store, position=8)
+    with closing(sqlite3.connect(tmp_path / "hub.sqlite")) as db:
+        for sql in (
+            "UPDATE finding SET severity = 'note'",
+            "DELETE FROM finding",
+            "UPDATE finding_closed SET reason = ''",
+            "DELETE FROM finding_closed",
+            "UPDATE finding_decision SET verdict = 'reject'",
+            "DELETE FROM finding_decision",
+        ):
+            with pytest.raises(sqlite3.IntegrityError):
+                db.execute(sql)

@@ -1,0 +1,70 @@
+"""Objections in the store: added only, once per line while it waits, the first decision stands."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from hub.storage.records import Member, NewObjection
+from hub.storage.sqlite.objections import MOST_OPEN
+from hub.storage.sqlite.store import SqliteStore
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    opened = await SqliteStore.open(tmp_path / "hub.sqlite", now=lambda: 0.0, create=True)
+    for number in (1, 2):
+        await opened.add_member(Member(f"m0{number}", "Name", f"m{number}@example.org", "en", number == 1, 0), None)
+    yield opened
+    await opened.close()
+
+
+def new(line: str = "received", *, member: str = "m02", day: str = "2026-05-03") -> NewObjection:
+    return NewObjection(member, "2026-05", day, line, 1200, "ab" * 32, "too little", 1000, 2000)
+
+
+async def test_an_objection_comes_back_with_its_decision(store: SqliteStore, tmp_path: Path) -> None:
+    assert await store.add_objection(new()) is None
+    assert await store.add_objection(new()) == "stands already"
+    assert await store.add_objection(new(day="")) is None
+    assert await store.add_objection(new(member="m01")) is None
+    (first, _) = await store.objections(member="m02")
+    assert (first.line, first.stated, first.verdict, first.decision) == ("received", 1200, None, None)
+    assert await store.decide_objection(first.id, board_member="m01", verdict="rejected", reason="no", at=9) is None
+    again = await store.decide_objection(first.id, board_member="m01", verdict="accepted", reason="yes", at=10)
+    assert again == "decided already"
+    assert await store.decide_objection(99, board_member="m01", verdict="accepted", reason="x", at=9) == "unknown"
+    await store.close()
+    reopened = await SqliteStore.open(tmp_path / "hub.sqlite", now=lambda: 0.0)
+    rows = await reopened.objections()
+    decided = rows[0]
+    assert (decided.verdict, decided.board_member, decided.decision, decided.decided_at) == ("rejected", "m01", "no", 9)
+    assert decided.reason == "too little"
+    assert await reopened.add_objection(new()) is None, "a decided line may be objected to again"
+    await reopened.close()
+
+
+async def test_two_at_once_leave_one_and_there_is_an_end_to_it(store: SqliteStore) -> None:
+    found = await asyncio.gather(*(store.add_objection(new()) for _ in range(5)))
+    assert sorted(map(str, found)) == ["None", *["stands already"] * 4]
+    for day in range(1, MOST_OPEN):
+        assert await store.add_objection(new("sold", day=f"2026-06-{day:02d}")) is None
+    assert await store.add_objection(new("debit")) == "too many are open"
+    assert await store.add_objection(new("debit", member="m01")) is None
+
+
+async def test_no_row_is_ever_changed(store: SqliteStore, tmp_path: Path) -> None:
+    await store.add_objection(new())
+    await store.decide_objection(1, board_member="m01", verdict="accepted", reason="yes", at=9)
+    with closing(sqlite3.connect(tmp_path / "hub.sqlite")) as db:
+        for sql in (
+            "UPDATE objection SET reason = ''",
+            "DELETE FROM objection",
+            "UPDATE objection_decision SET verdict = 'rejected'",
+            "DELETE FROM objection_decision",
+        ):
+            with pytest.raises(sqlite3.IntegrityError):
+                db.execute(sql)

@@ -1,0 +1,507 @@
+"""What every store promises, asked of each backend through the contract alone."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hub.storage.contract import Store
+from hub.storage.errors import StoreConflictError, StoreError
+from hub.storage.records import (
+    AcceptedMessage,
+    Access,
+    Agent,
+    Appliance,
+    ChainHead,
+    Coop,
+    DeviceRow,
+    EntryRow,
+    ForecastRow,
+    Home,
+    Job,
+    LongIntervalRow,
+    Member,
+    PromptRow,
+    ReadingRow,
+    RefusalCount,
+    RefusedNumber,
+    RunRow,
+)
+from hub.storage.sqlite.store import SqliteStore
+from protocols.quantities import Gap, Mark, Measure
+from protocols.slots import start_of
+
+IMPORT, EXPORT, PV = Measure.GRID_IMPORT, Measure.GRID_EXPORT, Measure.PV_PRODUCTION
+SLOT = 1_990_000
+SELF = Access("m01", "self", "self.view")
+JOB = Access("job:forecast", "job", "forecast.hood")
+COOP = Coop("street", "The Street", "Europe/Madrid", "EUR")
+SLOTS = range(SLOT, SLOT + 8)
+
+Reopen = Callable[[], Awaitable[Store]]
+
+
+async def open_sqlite(folder: Path) -> Store:
+    return await SqliteStore.open(folder / "hub.sqlite", now=lambda: 1_800_000_000.0, create=True)
+
+
+BACKENDS = {"sqlite": open_sqlite}
+
+
+@pytest.fixture(params=sorted(BACKENDS))
+def open_again(request: pytest.FixtureRequest, tmp_path: Path) -> Reopen:
+    return lambda: BACKENDS[request.param](tmp_path)
+
+
+@pytest.fixture
+async def store(open_again: Reopen) -> AsyncIterator[Store]:
+    opened = await open_again()
+    await opened.set_coop(COOP)
+    for number in (1, 2):
+        member = Member(f"m{number:02d}", f"Member {number}", f"m{number}@x.org", "en", number == 2, number)
+        await opened.add_member(member, Home(f"h{number:02d}", f"Home {number}", member.id))
+        await opened.add_invite(bytes([number]) * 32, home_id=f"h{number:02d}", expires_at=100)
+        agent = Agent(f"a-{number}", "", number, bytes([number]) * 32, 50, None)
+        assert await opened.redeem_invite(bytes([number]) * 32, agent=agent, now=50) is None
+    yield opened
+    await opened.close()
+
+
+def message(
+    seq: int,
+    *readings: ReadingRow,
+    agent: str = "a-1",
+    epoch: int = 1,
+    slot: int | None = None,
+    received_at: int = 1000,
+) -> AcceptedMessage:
+    home = agent.replace("a-", "h0")
+    return AcceptedMessage(
+        *(agent, home, epoch, seq, "batch", bytes([epoch, seq]) + agent[-1:].encode() * 30),
+        sealed=f"sealed {agent} {epoch} {seq}".encode(),
+        received_at=received_at,
+        slot=SLOT + seq if slot is None else slot,
+        readings=readings,
+        long_intervals=(),
+        devices=(),
+        consent=None,
+        consent_version=None,
+        answer=None,
+    )
+
+
+def reading(
+    energy_wh: int | None,
+    *,
+    at: int = 0,
+    home: str = "h01",
+    measure: Measure = IMPORT,
+    span: int = 1,
+    mark: Mark = Mark.MEASURED,
+    gap: Gap = Gap.NONE,
+) -> ReadingRow:
+    return ReadingRow(home, measure, SLOT + at, span, energy_wh, mark, gap)
+
+
+async def values(store: Store, home: str = "h01", *, measure: Measure = IMPORT) -> list[int]:
+    series = await store.home_series(home, [measure], slots=SLOTS, access=SELF)
+    return [int(value) for value in series[measure].energy_wh]
+
+
+async def test_members_homes_and_agents_come_back_as_they_were_given(store: Store, open_again: Reopen) -> None:
+    again = await open_again()
+    try:
+        assert await again.coop() == COOP
+        assert [m.id for m in await again.members()] == ["m01", "m02"]
+        assert await again.member("m02") == Member("m02", "Member 2", "m2@x.org", "en", True, 2)
+        assert await again.member("m99") is None
+        assert await again.home_of("m01") == Home("h01", "Home 1", "m01")
+        assert [a.home_id for a in await again.agents()] == ["h01", "h02"]
+    finally:
+        await again.close()
+
+
+async def test_a_co_op_keeps_its_id_and_time_zone(store: Store) -> None:
+    await store.set_coop(replace(COOP, name="New name"))
+    assert (await store.coop()).name == "New name"
+    for other in (replace(COOP, id="other"), replace(COOP, tz="Europe/Berlin")):
+        with pytest.raises(StoreConflictError, match="belongs to co-op street"):
+            await store.set_coop(other)
+
+
+async def test_an_invitation_works_once_and_replaces_the_homes_agent(store: Store) -> None:
+    fresh = Agent("a-9", "", 9, b"9" * 32, 60, None)
+    assert await store.redeem_invite(b"?" * 32, agent=fresh, now=60) == "the invitation is unknown"
+    assert await store.redeem_invite(bytes([1]) * 32, agent=fresh, now=60) == "the invitation was already used"
+    same = Agent("a-1", "", 1, bytes([1]) * 32, 50, None)
+    assert await store.redeem_invite(bytes([1]) * 32, agent=same, now=60) is None, "a lost answer may be asked again"
+    await store.add_invite(b"i" * 32, home_id="h01", expires_at=100)
+    assert await store.redeem_invite(b"i" * 32, agent=fresh, now=101) == "the invitation has expired"
+    assert "already enrolled" in (await store.redeem_invite(b"i" * 32, agent=same, now=70) or "")
+    assert await store.redeem_invite(b"i" * 32, agent=fresh, now=100) is None
+    live = {agent.id: agent.revoked_at for agent in await store.agents()}
+    assert live == {"a-1": 100, "a-2": None, "a-9": None}
+    assert await store.revoke_agent("a-9", now=110)
+    assert not await store.revoke_agent("a-9", now=111)
+    with pytest.raises(StoreConflictError, match="no such home"):
+        await store.add_invite(b"j" * 32, home_id="h99", expires_at=1)
+
+
+async def test_a_sign_in_link_works_once_and_sessions_end(store: Store) -> None:
+    await store.add_sign_in(b"link", member_id="m01", expires_at=100)
+    await store.add_sign_in(b"late", member_id="m01", expires_at=100)
+    redeem = store.redeem_sign_in
+    assert await redeem(b"link", session_hash=b"s1", expires_at=200, now=90) == "m01"
+    assert await redeem(b"link", session_hash=b"s2", expires_at=200, now=90) is None
+    assert await redeem(b"late", session_hash=b"s3", expires_at=200, now=101) is None
+    member = await store.session_member(b"s1", now=200)
+    assert member is not None
+    assert member.id == "m01"
+    assert await store.session_member(b"s1", now=201) is None
+    await store.end_session(b"s1")
+    assert await store.session_member(b"s1", now=100) is None
+    assert await store.session_member(b"s2", now=100) is None
+
+
+async def test_stored_messages_survive_and_say_where_the_chain_stands(store: Store, open_again: Reopen) -> None:
+    await store.store_messages([message(1, reading(10)), message(2, reading(20, at=1)), message(1, agent="a-2")])
+    again = await open_again()
+    try:
+        assert (await again.chain_heads())["a-1"] == ChainHead("a-1", 1, 2, message(2).hash)
+        assert await again.message_hash("a-1", epoch=1, seq=1) == message(1).hash
+        assert await again.message_hash("a-1", epoch=1, seq=3) is None
+        assert await again.received_through() == {"a-1": SLOT + 2, "a-2": SLOT + 1}
+        assert await again.message_count() == 3
+        page = await again.sealed_messages("a-1", after=(0, 0), limit=1)
+        assert page == ((1, 1, "batch", message(1).hash, message(1).sealed),)
+        assert [row[1] for row in await again.sealed_messages("a-1", after=(1, 1), limit=9)] == [2]
+        assert await values(again) == [10, 20, -1, -1, -1, -1, -1, -1]
+    finally:
+        await again.close()
+
+
+async def test_a_message_stored_twice_counts_once(store: Store) -> None:
+    await store.store_messages([message(1, reading(10)), message(1, reading(10))])
+    await store.store_messages([message(1, reading(99)), message(2)])
+    assert await values(store) == [10, -1, -1, -1, -1, -1, -1, -1]
+    assert await store.message_count() == 2
+
+
+@pytest.mark.parametrize("bad", [message(3), replace(message(1), hash=b"?" * 32)], ids=["hole", "other bytes"])
+async def test_a_contradicting_message_takes_its_whole_group_with_it(store: Store, bad: AcceptedMessage) -> None:
+    await store.store_messages([message(1, reading(10))])
+    with pytest.raises(StoreConflictError):
+        await store.store_messages([message(1, reading(5), agent="a-2"), bad])
+    assert await store.message_count() == 1
+    assert set(await store.chain_heads()) == {"a-1"}
+
+
+async def test_a_new_epoch_follows_and_old_heads_are_still_known(store: Store) -> None:
+    await store.store_messages([message(1), message(2), message(1, epoch=2)])
+    assert (await store.chain_heads())["a-1"].epoch == 2
+    assert await store.epoch_head("a-1", epoch=1) == ChainHead("a-1", 1, 2, message(2).hash)
+    assert await store.epoch_head("a-1", epoch=3) is None
+
+
+async def test_a_refused_content_leaves_only_its_number_and_hash(store: Store) -> None:
+    refused = replace(message(2), sealed=b"", slot=None, refused="outside_consent")
+    await store.store_messages([message(1), refused, message(3)])
+    assert await store.refused_numbers(newest=64) == (RefusedNumber("a-1", 1, 2, "outside_consent"),)
+    assert await store.message_count() == 2
+    assert [row[4] for row in await store.sealed_messages("a-1", after=(0, 0), limit=9)][1] == b""
+    assert await store.message_hash("a-1", epoch=1, seq=2) == refused.hash
+
+
+async def test_a_better_mark_replaces_a_worse_one_and_never_the_other_way(store: Store) -> None:
+    marks = [
+        (None, Mark.MISSING, Gap.AGENT_OFF, -1),
+        (5, Mark.PARTIAL, Gap.DEVICE_SILENT, 5),
+        (6, Mark.DERIVED, Gap.NONE, 6),
+        (7, Mark.MEASURED, Gap.NONE, 7),
+        (8, Mark.MEASURED, Gap.NONE, 7),
+        (9, Mark.DERIVED, Gap.NONE, 7),
+        (None, Mark.MISSING, Gap.AGENT_OFF, 7),
+    ]
+    for seq, (energy_wh, mark, gap, expected) in enumerate(marks, start=1):
+        await store.store_messages([message(seq, reading(energy_wh, mark=mark, gap=gap))])
+        assert (await values(store))[0] == expected
+
+
+async def test_gaps_keep_their_reason_and_what_never_came_says_so(store: Store) -> None:
+    await store.store_messages([message(1, reading(None, at=1, mark=Mark.MISSING, gap=Gap.DEVICE_SILENT))])
+    series = (await store.home_series("h01", [IMPORT], slots=SLOTS, access=SELF))[IMPORT]
+    assert [Gap(gap) for gap in series.gap[:3]] == [Gap.NEVER_ARRIVED, Gap.DEVICE_SILENT, Gap.NEVER_ARRIVED]
+    assert set(series.mark[:3]) == {Mark.MISSING}
+
+
+async def test_hourly_values_are_spread_for_charts_and_kept_out_of_settlement(store: Store) -> None:
+    await store.store_messages([message(1, reading(10, at=3, span=4), reading(7, at=5))])
+    series = (await store.home_series("h01", [IMPORT], slots=SLOTS, access=SELF))[IMPORT]
+    assert list(series.energy_wh) == [3, 3, 2, 2, -1, 7, -1, -1]
+    assert [Mark(mark) for mark in series.mark[:4]] == [Mark.DERIVED] * 4
+    await store.store_messages([message(1, reading(100, home="h02"), agent="a-2")])
+    hood = (await store.hood_series([IMPORT], slots=SLOTS, access=JOB))[IMPORT]
+    assert list(hood.energy_wh) == [103, 3, 2, 2, 0, 7, 0, 0]
+    assert list(hood.homes) == [2, 1, 1, 1, 0, 1, 0, 0]
+    part = await store.home_series("h01", [IMPORT], slots=range(SLOT, SLOT + 2), access=SELF)
+    assert list(part[IMPORT].energy_wh) == [3, 3], "an hour that ends beyond the range still fills it"
+    inputs = await store.settlement_inputs(slots=SLOTS, access=JOB)
+    assert list(inputs.demand_wh[:, 0]) == [-1, -1, -1, -1, -1, 7, -1, -1]
+
+
+async def test_hood_sums_leave_out_partial_values_and_other_homes(store: Store) -> None:
+    partial = reading(50, mark=Mark.PARTIAL, gap=Gap.DEVICE_SILENT)
+    await store.store_messages([message(1, partial), message(1, reading(5, home="h02"), agent="a-2")])
+    hood = (await store.hood_series([IMPORT, PV], slots=SLOTS, access=JOB))[IMPORT]
+    assert (hood.energy_wh[0], hood.homes[0]) == (5, 1)
+    only = (await store.hood_series([IMPORT], slots=SLOTS, access=JOB, homes=["h01"]))[IMPORT]
+    assert not only.homes.any()
+
+
+async def test_settlement_takes_counter_values_of_members_only(store: Store) -> None:
+    await store.add_member(Member("m00", "Late", "l@x.org", "en", False, start_of(SLOT + 2)), Home("h00", "H", "m00"))
+    await store.store_messages(
+        [
+            message(1, reading(10), reading(3, measure=EXPORT), reading(9, at=1, mark=Mark.DERIVED)),
+            message(1, reading(4, home="h02"), agent="a-2"),
+        ]
+    )
+    inputs = await store.settlement_inputs(slots=range(SLOT, SLOT + 3), access=JOB)
+    assert inputs.members == ("m00", "m01", "m02")
+    assert inputs.demand_wh.tolist() == [[-1, 10, 4], [-1, -1, -1], [-1, -1, -1]]
+    assert inputs.surplus_wh.tolist() == [[-1, 3, -1], [-1, -1, -1], [-1, -1, -1]]
+    assert inputs.present.tolist() == [[False, True, True], [False, True, True], [True, True, True]]
+
+
+LOOKS: dict[str, Callable[[Store, Access], Awaitable[object]]] = {
+    "home_series": lambda store, access: store.home_series("h01", [IMPORT], slots=SLOTS, access=access),
+    "hood_series": lambda store, access: store.hood_series([IMPORT], slots=SLOTS, access=access),
+    "settlement_inputs": lambda store, access: store.settlement_inputs(slots=SLOTS, access=access),
+    "long_intervals": lambda store, access: store.long_intervals("h01", slots=SLOTS, access=access),
+}
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+async def test_no_look_at_values_without_a_row_in_the_log(
+    store: Store, look: Callable[[Store, Access], Awaitable[object]]
+) -> None:
+    await look(store, SELF)
+    (row,) = await store.access_rows("h01", limit=9)
+    assert (row.actor, row.role, row.purpose, row.count, row.at) == ("m01", "self", "self.view", 1, 1_800_000_000)
+    assert row.rows >= len(SLOTS)
+    for nameless in (Access("", "self", "x"), Access("m01", "guest", "x"), Access("m01", "self", "")):
+        with pytest.raises(ValueError, match="actor"):
+            await look(store, nameless)
+    assert len(await store.access_rows("h01", limit=9)) == 1
+
+
+async def test_looks_by_jobs_are_summed_per_day_and_looks_by_people_are_not(store: Store) -> None:
+    for _ in range(3):
+        await store.hood_series([IMPORT, PV], slots=SLOTS, access=JOB)
+        await store.home_series("h01", [IMPORT], slots=SLOTS, access=SELF)
+    rows = await store.access_rows("h01", limit=9)
+    assert sorted((row.role, row.count) for row in rows) == [("job", 3), ("self", 1), ("self", 1), ("self", 1)]
+    assert [row.count for row in await store.access_rows("h02", limit=9)] == [3]
+    assert await store.access_line_count() == await store.last_access_line()
+    machine = next(row for row in rows if row.role == "job")
+    assert machine.fields == "grid_import, pv_production"
+
+
+async def test_the_fleet_shows_completeness_and_no_value(store: Store) -> None:
+    device = DeviceRow("h01", "meter", "ok", 3, 500)
+    first = replace(message(1, reading(4711), reading(5, measure=EXPORT)), devices=(device,))
+    gap = reading(None, at=1, mark=Mark.MISSING, gap=Gap.DEVICE_SILENT)
+    await store.store_messages([first, message(2, gap, reading(4712, at=1, measure=EXPORT))])
+    older = replace(message(3, slot=SLOT + 2), devices=(replace(device, state="silent", reported_at=400),))
+    await store.store_messages([older])
+    rows = await store.fleet(slots=range(SLOT, SLOT + 3))
+    assert [row.home for row in rows] == ["h01", "h02"]
+    assert rows[0].presence == ("present", "missing", "waiting")
+    assert rows[0].gaps == ((Gap.DEVICE_SILENT.label, 1),)
+    assert rows[0].devices == (device,)
+    assert (rows[0].agent, rows[0].epoch, rows[0].seq, rows[0].stored_messages) == ("a-1", 1, 3, 3)
+    assert (rows[1].last_slot, rows[1].stored_messages) == (None, 0)
+    assert "471" not in repr(rows)
+
+
+async def test_long_intervals_are_found_by_the_slots_they_touch(store: Store) -> None:
+    total = LongIntervalRow("h01", IMPORT, SLOT - 4, 6, 900)
+    await store.store_messages([replace(message(1), long_intervals=(total,))])
+    assert await store.long_intervals("h01", slots=range(SLOT + 1, SLOT + 2), access=SELF) == (total,)
+    assert await store.long_intervals("h01", slots=range(SLOT + 2, SLOT + 9), access=SELF) == ()
+
+
+async def test_the_newest_message_of_a_slot_is_known_and_who_was_a_member_then(store: Store) -> None:
+    assert await store.first_slot() is None
+    await store.store_messages([message(1, reading(1, at=2), slot=SLOT + 2), message(2, slot=SLOT + 3)])
+    before = await store.newest_messages(slots=SLOTS)
+    await store.store_messages([message(1, reading(9, at=2), agent="a-2", slot=SLOT + 2)])
+    after = await store.newest_messages(slots=SLOTS)
+    assert (set(before), set(after)) == ({SLOT + 2, SLOT + 3}, {SLOT + 2, SLOT + 3})
+    assert after[SLOT + 3] == before[SLOT + 3] < after[SLOT + 2], "a late reading is newer than all that came before"
+    assert await store.newest_messages(slots=range(SLOT, SLOT)) == {}
+    assert await store.first_slot() == SLOT + 2
+    inputs = await store.settlement_inputs(slots=SLOTS, access=JOB)
+    assert inputs.message_position == after[SLOT + 2]
+    members, present = await store.settlement_members(slots=SLOTS)
+    assert (members, present.tolist()) == (inputs.members, inputs.present.tolist())
+
+
+async def test_the_newest_consent_counts(store: Store) -> None:
+    consents = [(2, b"two"), (3, b"three")]
+    for seq, (version, document) in enumerate(consents, start=1):
+        await store.store_messages([replace(message(seq), kind="consent", consent=document, consent_version=version)])
+    assert await store.consent_bytes("h01") == (3, b"three")
+    assert await store.consents() == {"h01": (3, b"three")}
+    assert await store.consent_versions("h01") == {2: b"two", 3: b"three"}
+    assert await store.consent_versions("h02") == {}
+    assert await store.consent_bytes("h02") is None
+
+
+async def test_refusals_are_counted_with_their_newest_detail(store: Store) -> None:
+    await store.count_refusals([RefusalCount("a-1", "garbage", 2, 10, "old"), RefusalCount("", "garbage", 1, 10, "x")])
+    await store.count_refusals([RefusalCount("a-1", "garbage", 3, 20, "new")])
+    assert await store.refusals() == (
+        RefusalCount("", "garbage", 1, 10, "x"),
+        RefusalCount("a-1", "garbage", 5, 20, "new"),
+    )
+
+
+def forecast(issued: int, *, first: int = SLOT) -> ForecastRow:
+    energy_wh = np.array([[1.5, 2.5], [issued, 0.1]], dtype=np.float64)
+    return ForecastRow("demand", issued, first, (0.1, 0.9), energy_wh, "ridge", "why", ("sun", "hour"), None)
+
+
+async def test_forecasts_come_back_to_the_bit(store: Store) -> None:
+    await store.add_forecasts([forecast(5), forecast(6, first=SLOT + 1)])
+    await store.add_forecasts([forecast(5)])
+    latest = await store.latest_forecasts(issued_by=5)
+    assert latest["demand"].issued_slot == 5
+    assert latest["demand"].energy_wh.tobytes() == forecast(5).energy_wh.tobytes()
+    assert (await store.latest_forecasts(issued_by=9))["demand"].issued_slot == 6
+    assert await store.latest_forecasts(issued_by=4) == {}
+    assert [f.issued_slot for f in await store.forecasts_covering("demand", slots=range(SLOT, SLOT + 1))] == [5]
+    assert [f.issued_slot for f in await store.forecasts_covering("demand", slots=range(SLOT + 1, SLOT + 9))] == [5, 6]
+    with pytest.raises(ValueError, match="shape"):
+        await store.add_forecasts([replace(forecast(7), quantiles=(0.5,))])
+
+
+async def test_weather_is_what_was_known_then(store: Store) -> None:
+    await store.add_weather(100, rows=[(3600, 1.0, 2.0, 3.0), (7200, 4.0, 5.0, 6.0)])
+    await store.add_weather(200, rows=[(3600, 1.5, 2.5, 3.5)])
+    known = store.weather_known_at
+    assert await known(150, first_s=0, until_s=9999) == ((3600, 100, 1.0, 2.0, 3.0), (7200, 100, 4.0, 5.0, 6.0))
+    assert await known(200, first_s=0, until_s=7200) == ((3600, 200, 1.5, 2.5, 3.5),)
+    assert await known(99, first_s=0, until_s=9999) == ()
+
+
+def prompt(number: int, *, home: str = "h01") -> PromptRow:
+    return PromptRow(
+        *(f"p-{number}", home, home.replace("h", "m"), "dishwasher", 900, SLOT + 40, SLOT + 20, 6, 450),
+        reasons=(("sun", 450), ("price", -3)),
+        issued_slot=SLOT + number,
+        answer_by_slot=SLOT + 20,
+        answer=None,
+        answered_at=None,
+        measured_wh=None,
+    )
+
+
+DISHWASHER = Appliance("h01", "dishwasher", 900, 6, 80, 40, 90, is_asked=True)
+
+
+async def test_prompts_are_kept_and_answered_once(store: Store) -> None:
+    await store.set_appliances("h01", [DISHWASHER, replace(DISHWASHER, kind="dryer")])
+    await store.add_prompts([prompt(1), prompt(2, home="h02")])
+    await store.add_prompts([replace(prompt(1), energy_wh=1)])
+    assert await store.prompts(home=None, issued=range(SLOT, SLOT + 9)) == (prompt(1), prompt(2, home="h02"))
+    assert await store.prompts(home="h02", issued=range(SLOT, SLOT + 9)) == (prompt(2, home="h02"),)
+    answer, in_time = store.answer_prompt, start_of(SLOT + 20)
+    assert "no such prompt" in (await answer("p-1", home="h02", answer="yes", at=in_time) or "")
+    assert "too late" in (await answer("p-1", home="h01", answer="yes", at=start_of(SLOT + 21)) or "")
+    assert "one of" in (await answer("p-1", home="h01", answer="maybe", at=in_time) or "")
+    assert await answer("p-1", home="h01", answer="never_appliance", at=in_time) is None
+    assert await answer("p-1", home="h01", answer="never_appliance", at=in_time) is None
+    assert "already answered" in (await answer("p-1", home="h01", answer="no", at=in_time) or "")
+    assert [a.is_asked for a in await store.appliances()] == [False, True]
+    await store.set_measured("p-1", measured_wh=-5)
+    (row,) = await store.prompts(home="h01", issued=range(SLOT, SLOT + 9))
+    assert (row.answer, row.answered_at, row.measured_wh) == ("never_appliance", in_time, -5)
+    with pytest.raises(ValueError, match="does not belong"):
+        await store.set_appliances("h02", [DISHWASHER])
+
+
+async def test_an_answer_in_the_chain_counts_like_one_on_the_page(store: Store) -> None:
+    await store.add_prompts([prompt(1)])
+    said = replace(message(1), kind="answer", slot=None, answer=("p-1", "yes", start_of(SLOT + 2)))
+    await store.store_messages([said])
+    (row,) = await store.prompts(home="h01", issued=range(SLOT, SLOT + 9))
+    assert (row.answer, row.answered_at) == ("yes", start_of(SLOT + 2))
+
+
+def run(key: str, *, day: str = "2026-11-20", entries: int = 0) -> RunRow:
+    return RunRow(key, "D", day, "rule", "digest", "result", "complete", b"packed", 77, entries)
+
+
+def entries(key: str, first: int, count: int, *, day: str = "2026-11-20") -> Sequence[EntryRow]:
+    return [
+        EntryRow(n, "Wh", day, f"m{n % 2 + 1:02d}", key, f"entry {n}".encode(), bytes([n]) * 32)
+        for n in range(first, first + count)
+    ]
+
+
+async def test_the_currency_of_the_books_is_for_good(store: Store) -> None:
+    await store.set_coop(replace(COOP, currency="CHF"))
+    assert (await store.coop()).currency == "CHF", "nothing is booked yet"
+    assert await store.book_run(run("one", entries=1), entries=entries("one", 1, 1))
+    with pytest.raises(StoreConflictError, match="kept in CHF and cannot go on in EUR") as refused:
+        await store.set_coop(COOP)
+    assert "\n" not in str(refused.value)
+    assert (await store.coop()).currency == "CHF"
+
+
+async def test_the_books_only_grow_and_each_run_counts_once(store: Store) -> None:
+    assert await store.ledger_head() == (0, bytes(32))
+    assert await store.last_settled_day() is None
+    assert await store.book_run(run("one", entries=4), entries=entries("one", 1, 4))
+    assert not await store.book_run(run("one", entries=4), entries=entries("one", 5, 4))
+    with pytest.raises(StoreConflictError, match="next position is 5"):
+        await store.book_run(run("two"), entries=entries("two", 4, 1))
+    assert [r.run_key for r in await store.runs()] == ["one"], "a run whose entries do not fit is not booked"
+    assert await store.book_run(run("two", day="2026-11-21"), entries=entries("two", 5, 2, day="2026-11-21"))
+    assert await store.book_run(run("empty", day="2026-11-19"), entries=[])
+    assert await store.ledger_head() == (6, bytes([6]) * 32)
+    assert await store.last_settled_day() == "2026-11-21"
+    assert [e.position for e in await store.entries(after_position=3, limit=2)] == [4, 5]
+    assert [e.position for e in await store.entries_of_day("2026-11-21")] == [5, 6]
+    mine = await store.entries_of_member("m01", days=("2026-11-20", "2026-11-20"))
+    assert [e.position for e in mine] == [2, 4]
+    assert [r.run_key for r in await store.runs(days=("2026-11-19", "2026-11-20"))] == ["one", "empty"]
+
+
+async def test_the_rule_in_force_is_the_newest_that_has_begun(store: Store) -> None:
+    with pytest.raises(StoreError, match="no rule is in force on 2026-01-01"):
+        await store.rule_on("2026-01-01")
+    await store.add_rule("first", canonical=b"1", valid_from_day="2026-01-01")
+    await store.add_rule("second", canonical=b"2", valid_from_day="2026-06-01")
+    await store.add_rule("second", canonical=b"2", valid_from_day="2026-06-01")
+    assert await store.rule_on("2026-05-31") == ("first", b"1")
+    assert await store.rule_on("2026-06-01") == ("second", b"2")
+    days = ["2025-12-31", "2026-05-31", "2026-06-01", "2027-01-01"]
+    assert await store.rule_hashes(days) == dict(zip(days[1:], ("first", "second", "second"), strict=True))
+
+
+async def test_jobs_are_remembered(store: Store) -> None:
+    await store.put_job(Job("late", 20, None, ""))
+    await store.put_job(Job("soon", 10, 5, "it rained"))
+    await store.put_job(Job("late", 30, 20, ""))
+    assert await store.jobs() == (Job("soon", 10, 5, "it rained"), Job("late", 30, 20, ""))
+
+
+async def test_a_closed_store_says_so(store: Store) -> None:
+    await store.close()
+    with pytest.raises(StoreError, match="closed"):
+        await store.put_job(Job("x", 1, None, ""))
+    await store.close()

@@ -1,0 +1,290 @@
+"""The stand-alone script recomputes real statements of every rule and names the place of whatever was changed."""
+
+import copy
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hub.core.ledger.entries import Entry, Posting
+from hub.core.ledger.signed_document import sign_document
+from hub.core.payments.tax_terms import TaxRates, TaxStatus, TaxTerms
+from hub.core.rules.rulebook import Rule
+from hub.core.settlement.period import Settlement, settle
+from hub.core.settlement.pool_series import LEAST_HOMES, pool_series
+from hub.core.settlement.prepared_readings import Readings
+from hub.core.statements.document import state_month
+from hub.core.statements.month import prepare_month
+from hub.verify.statement import recompute
+from tests.hub.core.settlement.settlement_worlds import METHODS, World, worlds
+from tests.hub.core.statements.statement_street import (
+    COOP,
+    HUB_KEY,
+    HUB_KEY_HEX,
+    Street,
+    bills_of,
+    book,
+    make_readings,
+    make_rule,
+    make_street,
+    street_members,
+)
+
+SCRIPT = Path(__file__).resolve().parents[3] / "hub" / "verify" / "statement.py"
+DAYS = ("2026-10-24", "2026-10-25", "2026-10-26")  # the clocks go back on the second
+TERMS = TaxTerms(
+    ("Sunny Street eG",),
+    (TaxRates("2026-01-01", 200_000, 130_000, 100_000), TaxRates("2026-10-26", 190_000, 130_000, 100_000)),
+    (TaxStatus("a", "2026-01-01", "reverse_charge"),),
+    {"self_billing": "Self-billing", "reverse_charge": "Reverse charge"},
+)
+relaxed = settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+
+
+def run_script(folder: Path, statement: Any, own: Any, pool: Any, *, key: str = HUB_KEY_HEX) -> tuple[int, str]:
+    for name, document in (("statement", statement), ("readings", own), ("pool", pool)):
+        (folder / f"{name}.json").write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
+    files = [str(folder / f"{name}.json") for name in ("statement", "readings", "pool")]
+    command = [sys.executable, "-I", str(SCRIPT), *files, "--hub-key", key]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, encoding="utf-8", check=False)
+    assert "Traceback" not in done.stderr, done.stderr
+    assert len((done.stdout + done.stderr).splitlines()) == 1
+    return done.returncode, (done.stdout + done.stderr).strip()
+
+
+def street_of(method: str, *, seed: int = 3, gaps: float = 0.03, count: int = 7, **rule: Any) -> Street:
+    members = street_members(count)
+    readings = {day: make_readings(members, day, seed=seed + n, gaps=gaps) for n, day in enumerate(DAYS)}
+    return make_street(readings, make_rule(method, members, seed=seed, **rule), fee_nano=2_503_333_333)
+
+
+def few_homes(settled: Settlement, member: str) -> int:
+    """In how many intervals a member takes part with too few others."""
+    here = settled.present[:, settled.members.index(member)]
+    return int((here & (settled.present.sum(axis=1) < LEAST_HOMES)).sum())
+
+
+def signed_statement(street: Street, member: str) -> dict[str, Any]:
+    bills = bills_of(street, member, TERMS)
+    statement = state_month(street.month, member, name=member.upper(), made_at="2026-11-07T10:00Z", bills=bills)
+    return json.loads(json.dumps(sign_document(statement, HUB_KEY)))
+
+
+def test_the_script_is_short_and_stands_alone() -> None:
+    text = SCRIPT.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 300
+    imported = {line.split()[1].split(".")[0] for line in text.splitlines() if line.startswith(("import ", "from "))}
+    assert imported - set(sys.stdlib_module_names) == {"cryptography"}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("aggregate", [1, 4])
+def test_statements_of_every_rule_are_right(tmp_path: Path, method: str, aggregate: int) -> None:
+    street = street_of(method, aggregate=aggregate, percent=aggregate == 4)
+    whole = {"priority", "solidarity", "pairwise"}
+    for member in street.days[0].settled.members[::4]:
+        signed = signed_statement(street, member)
+        code, said = run_script(tmp_path, signed, street.own(member), street.pool(auditor=True))
+        assert (code, "only within bounds" in said) == (0, False), said
+        code, said = run_script(tmp_path, signed, street.own(member), street.pool())
+        assert code == 0, said
+        few = sum(few_homes(day.settled, member) for day in street.days)
+        assert method in whole or (f"; {few} of them" if few else "intervals") in said, said
+
+
+@pytest.mark.parametrize("method", METHODS)
+@given(data=st.data())
+@settings(relaxed, max_examples=25)
+def test_each_member_finds_the_own_share_of_any_slot(method: str, data: st.DataObject) -> None:
+    world: World = data.draw(worlds(method, slots=20))
+    percent = data.draw(st.dictionaries(st.sampled_from(world.members), st.integers(1, 100)))
+    surplus, demand = (np.where(world.present, wh, -1) for wh in (world.surplus_wh, world.demand_wh))
+    rule = Rule(method, world.params, participation_percent=percent)
+    settled = settle(Readings(world.members, tuple(range(20)), surplus, demand), rule)
+    series = pool_series(settled, coop="c", day="2026-11-21", run="r")
+    document = json.loads(rule.canonical())
+    for t, (whole, shown) in enumerate(
+        zip(series.for_auditor("s")["slots"], series.for_members()["slots"], strict=True)
+    ):
+        for i, member in enumerate(world.members):
+            if not settled.present[t, i]:
+                continue
+            own = (int(settled.surplus_wh[t, i]), int(settled.demand_wh[t, i]))
+            stated = (int(settled.alloc_wh[t, i]), int(settled.sold_wh[t, i]))
+            assert recompute(document, member, json.loads(json.dumps(whole)), *own) == stated
+            public = recompute(document, member, json.loads(json.dumps(shown)), *own)
+            assert all(found in (None, right) for found, right in zip(public, stated, strict=True))
+            if settled.present[t].sum() < LEAST_HOMES:
+                assert public == (None, None)
+
+
+def places(part: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Every place in a document that holds a plain value."""
+    if isinstance(part, dict):
+        return [place for name, value in part.items() for place in places(value, (*path, name))]
+    if isinstance(part, list):
+        return [place for i, value in enumerate(part) for place in places(value, (*path, i))]
+    return [path]
+
+
+def change(document: Any, path: tuple[Any, ...]) -> None:
+    for step in path[:-1]:
+        document = document[step]
+    value = document[path[-1]]
+    if isinstance(value, bool):
+        document[path[-1]] = not value
+    elif isinstance(value, int):
+        document[path[-1]] = value + 1
+    elif isinstance(value, str):
+        document[path[-1]] = value[:-1] + ("0" if value[-1:] != "0" else "1")
+    else:
+        document[path[-1]] = 1
+
+
+@pytest.fixture(scope="module")
+def street() -> Street:
+    return street_of("proportional")
+
+
+def test_any_changed_value_of_a_statement_is_found(tmp_path: Path, street: Street) -> None:
+    """A sample through the script; the signature covers every byte besides."""
+    signed, own, pool = signed_statement(street, "a"), street.own("a"), street.pool()
+    assert run_script(tmp_path, signed, own, pool)[0] == 0
+    everywhere = places(signed)
+    rng = np.random.default_rng(5)
+    for i in rng.choice(len(everywhere), 25, replace=False):
+        broken = copy.deepcopy(signed)
+        change(broken, everywhere[i])
+        code, said = run_script(tmp_path, broken, own, pool)
+        assert (code, said.count("\n")) == (1, 0), (everywhere[i], said)
+
+
+LIES = [
+    (("days", 1, "received", 40), "day 2026-10-25 slot"),
+    (("days", 1, "sold", 40), "day 2026-10-25 slot"),
+    (("days", 0, "demand", 40), "readings"),
+    (("days", 2, "totals", "sold"), "day 2026-10-26 totals"),
+    (("days", 2, "money", "credit_nano"), "day 2026-10-26 money"),
+    (("days", 0, "entries", 0, "entry"), "day 2026-10-24"),
+    (("days", 0, "entries", 0, "proof", 0), "day 2026-10-24 entry"),
+    (("days", 0, "entries", 1, "place"), "day 2026-10-24 entry"),
+    (("days", 0, "root", "document", "root"), "day 2026-10-24 root"),
+    (("days", 0, "root", "document", "pool", "members"), "day 2026-10-24 root"),
+    (("days", 0, "run", "key"), "day 2026-10-24 rule and run"),
+    (("totals", "received"), "totals"),
+    (("money", "debit_cent"), "money"),
+    (("money", "benefit_nano"), "money"),
+    (("tax", 0, "taxes", 1, "tax_cent"), "tax invoice I-M1-0002 taxes"),
+    (("tax", 0, "gross_cent"), "tax invoice I-M1-0002 sums"),
+    (("tax", 0, "due_cent"), "tax invoice I-M1-0002 due"),
+    (("tax", 0, "lines", 1, "net_cent"), "tax invoice I-M1-0002 received"),
+    (("tax", 0, "lines", 2, "net_cent"), "tax invoice I-M1-0002 fee"),
+    (("tax", 1, "lines", 0, "net_cent"), "tax self-billed credit note C-M1-0002 sold"),
+    (("missing_days", 0), "missing_days"),
+    (("billed",), "billed"),
+    (("state",), "state"),
+    (("member", "id"), "member"),
+]
+
+
+@pytest.mark.parametrize(("path", "place"), LIES, ids=str)
+def test_a_lie_that_the_hub_itself_signs_is_found(
+    tmp_path: Path, street: Street, path: tuple[Any, ...], place: str
+) -> None:
+    statement = signed_statement(street, "a")["document"]
+    change(statement, path)
+    code, said = run_script(tmp_path, sign_document(statement, HUB_KEY), street.own("a"), street.pool())
+    assert code == 1
+    assert place in said
+
+
+def test_a_left_out_entry_or_another_rule_is_found(tmp_path: Path, street: Street) -> None:
+    statement = signed_statement(street, "a")["document"]
+    version = statement["days"][0]["rule"]
+    cut, cheap = copy.deepcopy(statement), copy.deepcopy(statement)
+    del cut["days"][1]["entries"][0]
+    cheap["rules"][version] = cheap["rules"][version].replace('"buy":185432', '"buy":185433')
+    for lie, place in ((cut, "day 2026-10-25 entries"), (cheap, "day 2026-10-24 rule version")):
+        code, said = run_script(tmp_path, sign_document(lie, HUB_KEY), street.own("a"), street.pool())
+        assert code == 1
+        assert said.startswith(place)
+
+
+def test_a_changed_reading_or_pool_series_is_found_with_its_slot(tmp_path: Path, street: Street) -> None:
+    signed, own, pool = signed_statement(street, "a"), street.own("a"), street.pool()
+    for row in (30, 150):
+        broken = copy.deepcopy(own)
+        broken["readings"][row][2] = (broken["readings"][row][2] or 0) + 1
+        broken["readings"][row][1] = broken["readings"][row][1] or 0
+        code, said = run_script(tmp_path, signed, broken, pool)
+        assert code == 1
+        assert f"slot {broken['readings'][row][0]} " in said
+    slot = next(i for i, each in enumerate(pool["days"][1]["slots"]) if each.get("buy"))
+    pool["days"][1]["slots"][slot]["buy"][0][0] += 1
+    code, said = run_script(tmp_path, signed, own, pool)
+    assert (code, said.split(":")[0]) == (1, "day 2026-10-25 pool series")
+
+
+def test_a_reading_the_hub_never_had_is_found(tmp_path: Path, street: Street) -> None:
+    own = street.own("a")
+    row = next(row for row in own["readings"] if None in row)
+    row[1], row[2] = row[1] or 0, row[2] or 120
+    code, said = run_script(tmp_path, signed_statement(street, "a"), own, street.pool())
+    assert code == 1
+    assert f"slot {row[0]} " in said
+
+
+def test_another_key_or_a_broken_file_is_one_line(tmp_path: Path, street: Street) -> None:
+    signed, own, pool = signed_statement(street, "a"), street.own("a"), street.pool()
+    code, said = run_script(tmp_path, signed, own, pool, key="11" * 32)
+    assert (code, "not signed by the hub's key" in said) == (1, True)
+    assert run_script(tmp_path, signed, own, pool, key="zz")[0] == 2
+    for broken in ([], {}, {"document": []}, {"document": {"format": "commonwatt-statement-1"}}, 7, None):
+        assert run_script(tmp_path, broken, own, pool)[0] == 1
+    assert run_script(tmp_path, signed, {"member": "a"}, pool)[0] == 1
+
+
+def test_a_street_of_four_homes_is_checked_within_bounds_only(tmp_path: Path) -> None:
+    street = street_of("equal", count=4)
+    member = street.days[0].settled.members[0]
+    signed = signed_statement(street, member)
+    code, said = run_script(tmp_path, signed, street.own(member), street.pool())
+    assert (code, "only within bounds" in said) == (0, True)
+    code, said = run_script(tmp_path, signed, street.own(member), street.pool(auditor=True))
+    assert (code, "only within bounds" in said) == (0, False)
+
+
+def test_entries_of_the_funds_stand_beside_those_of_settlement(tmp_path: Path) -> None:
+    street = street_of("proportional")
+    day = street.days[0]
+    fee = (Posting("member:a:money", -5_000, "fee"), Posting("coop:fees", 5_000, "fee"))
+    row = book(Entry("nano", day.day, "fund-1", "a", fee, ""), after=day.booked[-1])
+    days = [replace(day, booked=[*day.booked, row]), *street.days[1:]]
+    month = prepare_month(COOP, "2026-10", days=days, missing=street.month.missing, key=HUB_KEY)
+    signed = signed_statement(Street(month, street.readings, tuple(days)), "a")
+    assert len(signed["document"]["days"][0]["entries"]) == 3
+    pool = Street(month, street.readings, tuple(days)).pool()
+    assert run_script(tmp_path, signed, street.own("a"), pool)[0] == 0
+
+
+def test_corrected_months_and_memberships_within_a_day_are_right(tmp_path: Path) -> None:
+    members = street_members(7)
+    late = {day: make_readings(members, day, seed=n) for n, day in enumerate(DAYS)}
+    early = {day: make_readings(members, day, seed=9 - n, gaps=0.2) for n, day in enumerate(DAYS[:2])}
+    joined = late[DAYS[0]]
+    late[DAYS[0]] = Readings(
+        joined.members, joined.slots, joined.surplus_wh, joined.demand_wh, {"a": (joined.slots[30], None)}
+    )
+    street = make_street(late, make_rule("static_rounds", members, seed=4), first=early, kind="R1")
+    for member in ("a", "Z"):
+        signed = signed_statement(street, member)
+        assert len(signed["document"]["days"][0]["entries"]) == 4
+        code, said = run_script(tmp_path, signed, street.own(member), street.pool())
+        assert code == 0, said

@@ -1,0 +1,76 @@
+"""The board's pages: findings by harm, presence without consumption, runs with their hashes."""
+
+from hub.storage.records import DeviceRow, FleetRow, RefusalCount
+from hub.storage.sqlite.store import SqliteStore
+from hub.web.frame.translation import Localizer
+from hub.web.views.board import fleet_page, fleet_slots, refusal_words
+from protocols.wire.refusal_reasons import RefusalReason
+from tests.hub.web.conftest import SignIn
+from tests.hub.web.page_street import NOW_S, NOW_SLOT
+
+WORDS = Localizer("en", "Europe/Berlin", "EUR")
+
+
+def home(name: str, *, last: int | None, agent: str | None = "a-1", state: str = "ok") -> FleetRow:
+    devices = (DeviceRow(name, "meter", state, 60, int(NOW_S)),)
+    return FleetRow(name, name, agent, last, None, 1, 2, 3, devices, ("present",) * 96, ())
+
+
+async def test_findings_stand_by_harm_with_the_silent_home_first(store: SqliteStore) -> None:
+    rows = await store.fleet(slots=fleet_slots(NOW_S))
+    view = fleet_page(rows, await store.refusals(), WORDS, now_s=NOW_S)
+    assert view.headline == "1 home is silent"
+    assert (view.findings[0].home, view.findings[0].harm) == ("Lane 11", 0)
+    assert [finding.harm for finding in view.findings] == sorted(finding.harm for finding in view.findings)
+    assert any("4 messages were refused: the signature is wrong" in finding.what for finding in view.findings)
+
+
+def test_every_kind_of_trouble_becomes_a_finding() -> None:
+    rows = [
+        home("heard", last=NOW_SLOT - 1),
+        home("silent", last=NOW_SLOT - 30),
+        home("never", last=None),
+        home("no-agent", last=None, agent=None),
+        home("device", last=NOW_SLOT - 1, state="silent"),
+    ]
+    refused = [RefusalCount("a-stranger", "unknown_agent", 7, int(NOW_S), "no such agent")]
+    view = fleet_page(rows, refused, WORDS, now_s=NOW_S)
+    assert {finding.home for finding in view.findings} == {
+        "silent", "never", "no-agent", "device", "Unknown sender a-stranger",
+    }  # fmt: skip
+
+
+def test_a_street_in_order_has_no_findings() -> None:
+    view = fleet_page([home("a", last=NOW_SLOT - 1), home("b", last=NOW_SLOT - 1)], (), WORDS, now_s=NOW_S)
+    assert view.headline == "All 2 homes are heard"
+    assert view.findings == ()
+
+
+def test_every_refusal_has_words() -> None:
+    assert all(refusal_words(reason, WORDS) != reason.replace("_", " ") for reason in RefusalReason)
+    assert refusal_words("from_a_newer_hub", WORDS) == "from a newer hub"
+
+
+async def test_the_fleet_page_has_a_strip_for_each_home_with_its_sentence(sign_in: SignIn) -> None:
+    page = (await (await sign_in("m01")).get("/board/fleet")).text
+    assert page.count('class="strip"') == 12
+    assert "66 quarter hours present, 0 estimated, 0 missing, 30 not arrived." in page
+    assert "kWh" not in page
+
+
+async def test_looking_at_the_fleet_is_no_look_at_values(sign_in: SignIn, store: SqliteStore) -> None:
+    browser = await sign_in("m01")
+    before = {home.id: await store.access_rows(home.id, limit=100) for home in await store.homes()}
+    await browser.get("/board/fleet")
+    await browser.get("/board/runs")
+    assert before == {home.id: await store.access_rows(home.id, limit=100) for home in await store.homes()}
+
+
+async def test_runs_show_their_hashes_the_newest_first(sign_in: SignIn, store: SqliteStore) -> None:
+    browser = await sign_in("m01")
+    page, runs = (await browser.get("/board/runs")).text, await store.runs()
+    assert all(value in page for run in runs for value in (run.run_key, run.result_hash, run.input_digest))
+    assert page.index("2026-06-11") < page.index("2026-06-09")
+    listed = (await browser.get("/board/runs.json")).json()["runs"]
+    assert [run["day"] for run in listed] == [run.day for run in runs]
+    assert "allocation" not in listed[0]

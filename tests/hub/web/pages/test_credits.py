@@ -1,0 +1,142 @@
+"""Credits: the pages say what the ledger says, to the watt-hour, and open down to the quarter hour."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hub.core.ledger.entries import read_entry
+from hub.core.rules.rulebook import Prices, Rule
+from hub.core.settlement.period import Readings, settle
+from hub.storage.sqlite.store import SqliteStore
+from hub.web.views.settlement.credits import booked_days, day_json, days_csv, month_days, month_of
+from hub.web.views.settlement.own_allocation import own_slots
+from tests.hub.web.conftest import SignIn
+from tests.hub.web.page_street import TODAY
+
+DAYS = ("2026-06-09", "2026-06-11")
+
+
+async def test_days_say_what_the_ledger_says(store: SqliteStore) -> None:
+    for member in ("m01", "m02", "m09"):
+        rows = await store.entries_of_member(member, days=DAYS)
+        booked = booked_days(rows, await store.runs(days=DAYS), member=member)
+        postings = [posting for row in rows for posting in read_entry(row.canonical).postings]
+        money = sum(posting.amount for posting in postings if posting.account == f"member:{member}:money")
+        energy = sum(posting.amount for posting in postings if posting.account == f"member:{member}:energy")
+        assert sum(day.credit_nano for day in booked) == money
+        flows = sum(day.received_wh - day.given_wh + day.imported_wh - day.exported_wh for day in booked)
+        assert flows == energy
+        assert len(booked) == 3
+
+
+async def test_what_neighbours_give_is_what_neighbours_get(store: SqliteStore) -> None:
+    given_wh = received_wh = 0
+    for member in await store.members():
+        rows = await store.entries_of_member(member.id, days=DAYS)
+        for day in booked_days(rows, (), member=member.id):
+            given_wh += day.given_wh
+            received_wh += day.received_wh
+    assert given_wh == received_wh > 0
+
+
+async def test_a_day_is_the_sum_of_its_quarter_hours(sign_in: SignIn) -> None:
+    content = (await (await sign_in("m02")).get("/credits/2026-06-11.json")).json()
+    slots = content["slots"]
+    assert len(slots) == 96
+    assert sum(slot["given_wh"] for slot in slots) == content["given_wh"]
+    assert sum(slot["received_wh"] for slot in slots) == content["received_wh"]
+    assert content["earned_nano"] == content["given_wh"] * 140_000
+    assert content["spent_nano"] == content["received_wh"] * 160_000
+
+
+async def test_the_day_page_shows_rule_run_and_hashes(sign_in: SignIn, store: SqliteStore) -> None:
+    run = (await store.runs(days=("2026-06-11", "2026-06-11")))[-1]
+    page = (await (await sign_in("m02")).get("/credits/2026-06-11")).text
+    for value in (run.rule_hash, run.run_key, run.result_hash):
+        assert value in page
+
+
+async def test_csv_and_json_hold_the_same_days(sign_in: SignIn) -> None:
+    browser = await sign_in("m02")
+    answer = await browser.get("/credits.csv?month=2026-06")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    days = (await browser.get("/credits.json?month=2026-06")).json()["days"]
+    assert [int(row["credit_nano"]) for row in rows] == [day["credit_nano"] for day in days]
+    assert [row["day"] for row in rows] == ["2026-06-09", "2026-06-10", "2026-06-11"]
+
+
+async def test_provisional_amounts_are_marked(sign_in: SignIn) -> None:
+    page = (await (await sign_in("m02")).get("/credits")).text
+    assert "Provisional:" in page
+    assert "incomplete" in page
+
+
+async def test_a_month_without_days_says_so(sign_in: SignIn) -> None:
+    page = (await (await sign_in("m02")).get("/credits?month=2025-01")).text
+    assert "Nothing is settled for January 2025 yet" in page
+
+
+@pytest.mark.parametrize("day", ["2026-06-12", "2026-06-01", "yesterday", "2026-13-01", "20260611x", "%3Cscript%3E"])
+async def test_a_day_without_entries_is_not_found(sign_in: SignIn, day: str) -> None:
+    answer = await (await sign_in("m02")).get(f"/credits/{day}")
+    assert answer.status_code == 404
+    assert "<script>" not in answer.text.replace('<script type="module"', "")
+
+
+@pytest.mark.parametrize("text", [None, "", "2026", "2026-13", "x" * 7, "2026-6-1", "٢٠٢٦-٠٦", "-026-06"])
+def test_a_month_that_is_none_means_this_month(text: str | None) -> None:
+    assert month_of(text, today=TODAY) == TODAY.replace(day=1)
+
+
+def test_a_month_has_its_first_and_last_day() -> None:
+    assert month_days(month_of("2024-02", today=TODAY)) == ("2024-02-01", "2024-02-29")
+    assert month_days(month_of("2025-12", today=TODAY)) == ("2025-12-01", "2025-12-31")
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_own_column_of_a_record_is_the_settlements_column(data: st.DataObject) -> None:
+    count, intervals = data.draw(st.integers(1, 6)), data.draw(st.integers(1, 9))
+    energy = st.lists(st.integers(-1, 5000), min_size=count * intervals, max_size=count * intervals)
+    surplus, demand = (np.array(data.draw(energy), dtype=np.int64).reshape(intervals, count) for _ in range(2))
+    members = tuple(f"m{i:02}" for i in range(count))
+    readings = Readings(members, tuple(range(intervals)), surplus, demand, {})
+    settled = settle(readings, Rule("proportional", prices=Prices(2, 1)))
+    for column, member in enumerate(settled.members):
+        slots = own_slots(settled.record(), member)
+        assert [slot.received_wh for slot in slots] == settled.alloc_wh[:, column].tolist()
+        assert [slot.given_wh for slot in slots] == settled.sold_wh[:, column].tolist()
+        assert [slot.is_present for slot in slots] == settled.present[:, column].tolist()
+        assert [slot.is_provisional for slot in slots] == settled.provisional.tolist()
+    assert own_slots(settled.record(), "stranger") == ()
+    with pytest.raises(ValueError, match="wrong length"):
+        own_slots(settled.record() + b"x", members[0])
+
+
+async def test_days_as_csv_quote_nothing_dangerous(store: SqliteStore) -> None:
+    rows = await store.entries_of_member("m12", days=DAYS)
+    text = days_csv(booked_days(rows, (), member="m12"))
+    assert all(line[0].isdigit() or line.startswith("day,") for line in text.splitlines())
+    assert day_json(booked_days(rows, (), member="m12")[0])["complete"] is True
+
+
+NO_MONTH_AT = (
+    "/credits?month={0}", "/credits.json?month={0}", "/credits.csv?month={0}", "/credits/{0}-01",
+    "/credits/{0}-01.json",
+    "/credits/statement/{0}", "/credits/statement/{0}.json", "/credits/statement/{0}.csv", "/credits/statement/{0}.pdf",
+    "/credits/statement/{0}/{0}-01", "/credits/statement/{0}/bills.csv", "/credits/statement/{0}/readings.json",
+    "/credits/statement/{0}/pool.json", "/objections/new?month={0}&day=&line=debit", "/board/runs/{0}",
+    "/board/runs/{0}.json", "/board/runs/{0}/preview?kind=M1", "/board/runs/{0}/preview.json?kind=M1",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("month", ["9999-12", "0001-01", "1999-12", "2101-01"])
+async def test_a_month_of_no_coops_life_is_not_found(sign_in: SignIn, month: str) -> None:
+    browser = await sign_in("m01")
+    for address in NO_MONTH_AT:
+        assert (await browser.get(address.format(month))).status_code == 404, address

@@ -1,0 +1,135 @@
+"""The maps we ship: each loads, says where its facts come from, and is scanned in the fewest possible requests."""
+
+import math
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from protocols.maps.loading import DeviceMap, ResolvedMap, load_map, resolve_map, role_names
+from protocols.maps.model import Poll
+from protocols.maps.planning import BlockLimits, Span, outermost_spans
+from protocols.maps.recognition import SunSpecIdentity, recognise
+from protocols.maps.registers import Value
+from protocols.maps.sunspec import SunSpecModel
+
+MAPS = sorted((Path(__file__).parents[3] / "firmware_configs" / "devices").glob("*.toml"))
+FIRST_FAMILIES = {
+    "sunspec-inverter", "sunspec-meter", "eastron-sdm630", "huawei-sun2000", "shelly-pro3em", "bornay-wind-plus",
+}  # fmt: skip
+LENGTHS = {1: 66, 101: 50, 102: 50, 103: 50, 111: 60, 112: 60, 113: 60, 701: 153} | dict.fromkeys(range(201, 205), 105)
+LENGTHS |= dict.fromkeys(range(211, 215), 124)
+
+
+def _load(path: Path) -> DeviceMap:
+    return load_map(path.read_text(encoding="utf-8"), name=path.name)
+
+
+def _placements() -> dict[str, ResolvedMap]:
+    """Every shipped map on every kind of device it fits: for SunSpec once with each of its models."""
+    placements = {}
+    for device_map in map(_load, MAPS):
+        if not device_map.is_sunspec:
+            placements[device_map.id] = resolve_map(device_map)
+        for model in sorted({model for point in device_map.points for model in point.models} - {1}):
+            chain = [SunSpecModel(1, 40002, 66), SunSpecModel(model, 40070, LENGTHS[model])]
+            placements[f"{device_map.id}-{model}"] = resolve_map(device_map, chain)
+    return placements
+
+
+PLACEMENTS = _placements()
+
+
+def test_the_first_families_are_shipped_under_their_own_names() -> None:
+    assert {path.stem for path in MAPS} >= FIRST_FAMILIES
+    assert [_load(path).id for path in MAPS] == [path.stem for path in MAPS]
+
+
+@pytest.mark.parametrize("resolved", PLACEMENTS.values(), ids=PLACEMENTS)
+@pytest.mark.parametrize("poll", [None, "fast", "slow", "once"])
+def test_a_scan_takes_the_fewest_possible_requests(resolved: ResolvedMap, poll: Poll | None) -> None:
+    names = resolved.names(poll)
+    if not names:
+        pytest.skip("this map has no points of that kind")
+    plan = resolved.plan(names)
+    assert len(plan) == _optimum(resolved.spans(names), resolved.limits)
+    assert all(request.count <= resolved.device_map.transport.max_registers for request in plan)
+
+
+@pytest.mark.parametrize(
+    ("family", "requests"),
+    [("sunspec-inverter-101", 1), ("sunspec-inverter-113", 1), ("sunspec-inverter-701", 2), ("sunspec-meter-203", 1),
+     ("sunspec-meter-213", 2), ("eastron-sdm630", 3), ("huawei-sun2000", 4), ("shelly-pro3em", 3),
+     ("bornay-wind-plus", 1)],
+)  # fmt: skip
+def test_requests_of_a_whole_scan_are_as_documented(family: str, requests: int) -> None:
+    assert len(PLACEMENTS[family].plan()) == requests
+
+
+@pytest.mark.parametrize("resolved", PLACEMENTS.values(), ids=PLACEMENTS)
+def test_values_survive_the_registers_of_the_device(resolved: ResolvedMap) -> None:
+    values: dict[str, Value] = {}
+    for name, placed in resolved.points.items():
+        text = placed.point.type.kind == "text"
+        values[name] = "AB" if text else Decimal(-1) if placed.point.type.name == "sunssf" else Decimal(10)
+    words = resolved.encode(values)
+    assert resolved.decode(words) == values
+    missing: dict[str, Value] = {name: None for name, placed in resolved.points.items() if placed.point.sentinels}
+    words |= resolved.encode({**values, **missing})
+    assert {name: resolved.decode(words)[name] for name in missing} == missing
+
+
+@pytest.mark.parametrize("resolved", PLACEMENTS.values(), ids=PLACEMENTS)
+def test_every_role_can_be_read_and_every_fact_has_a_source(resolved: ResolvedMap) -> None:
+    device_map = resolved.device_map
+    assert device_map.roles
+    for role in device_map.roles:
+        names = role_names(resolved, role)
+        assert names
+        assert resolved.plan(names)
+    assert all(point.source for point in device_map.points)
+    assert device_map.sources
+    assert device_map.identify
+
+
+def test_power_and_energy_of_each_role_are_read_often() -> None:
+    for resolved in PLACEMENTS.values():
+        for role in resolved.device_map.roles:
+            assert set(role_names(resolved, role)) <= set(resolved.names("fast"))
+
+
+def test_reading_every_point_reads_all_that_recognises_a_family() -> None:
+    for resolved in PLACEMENTS.values():
+        read = {(span.function, at) for span in resolved.plan() for at in range(span.address, span.end)}
+        for check in (check for rule in resolved.device_map.identify for check in rule.checks):
+            assert {(check.function, check.address + at) for at in range(check.type.words)} <= read
+
+
+def test_families_are_recognised_by_what_they_show() -> None:
+    maps = {path.stem: _load(path) for path in MAPS}
+    huawei = resolve_map(maps["huawei-sun2000"])
+    words = huawei.encode({"model": "SUN2000-8KTL-M1"})
+    assert recognise(maps["huawei-sun2000"], words) == "certain"
+    assert recognise(maps["huawei-sun2000"], huawei.encode({"model": "SUN9"})) is None
+    eastron = resolve_map(maps["eastron-sdm630"])
+    normal = eastron.encode({"voltage_l1": Decimal(230), "frequency": Decimal(50)})
+    assert recognise(maps["eastron-sdm630"], normal) == "likely"
+    assert recognise(maps["eastron-sdm630"], {}) is None
+    meter = SunSpecIdentity((SunSpecModel(1, 40002, 66), SunSpecModel(203, 40070, 105)), "SolarEdge", "WND")
+    assert recognise(maps["sunspec-meter"], {}, meter) == "certain"
+    assert recognise(maps["sunspec-inverter"], {}, meter) is None
+
+
+def _optimum(spans: tuple[Span, ...], limits: BlockLimits) -> int:
+    """The fewest requests by dynamic programme, independent of the planner's own order of work."""
+    atoms = outermost_spans(spans)
+    best = [0.0] + [math.inf] * len(atoms)
+    for end in range(1, len(atoms) + 1):
+        for start in range(end):
+            run = atoms[start:end]
+            hull = Span(run[0].function, run[0].address, run[-1].end - run[0].address)
+            bridged = all(b.address - a.end <= (limits.bridge or 0) for a, b in pairwise(run)) or limits.bridge is None
+            if len({atom.function for atom in run}) == 1 and bridged and limits.allows(hull) is None:
+                best[end] = min(best[end], best[start] + 1)
+    return int(best[-1])
