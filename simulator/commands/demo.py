@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from simulator.demo.director import LIVE_RATE, REST_RATE, Demo
 from simulator.demo.ending import StopSignals, has_terminal, is_attended
@@ -54,7 +54,7 @@ def run_demo(options: argparse.Namespace) -> int:
         status, words = 128 + signals.taken, f"ended by {signals.taken.name}, nothing is left running"
     if words:
         with suppress(OSError):  # the terminal may be gone
-            print(f"commonwatt-sim: demo: {words}", file=sys.stderr, flush=True)
+            _print(f"commonwatt-sim: demo: {words}", sys.stderr)
     return status
 
 
@@ -134,6 +134,16 @@ def _folder(asked: Path | None) -> Iterator[Path]:
 
 def _say(text: str) -> None:
     try:
-        print(text, flush=True)
+        _print(text, sys.stdout)
     except OSError as problem:
         raise DemoError(f"nobody reads what it prints any more ({problem.strerror})") from None
+
+
+def _print(text: str, stream: TextIO) -> None:
+    """Print a line at once. When nobody reads it, what waits is dropped: at its exit Python would fail over it."""
+    try:
+        print(text, file=stream, flush=True)
+    except OSError:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())
+        raise
