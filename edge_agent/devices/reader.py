@@ -1,6 +1,6 @@
-"""One device: where its points lie, the reads that get them, and what it taught us about itself.
+"""Reads one device: where its points are, which requests get them, and what the answers mean.
 
-Speaks through a link it is given; does not decide when. Learns registers the device refuses, and asks around them.
+Uses a link it is given and does not decide when to read. What the device refuses is kept in `learned`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from edge_agent.devices.learned import LearnedMap
 from edge_agent.devices.modbus_link import (
     ILLEGAL_ADDRESS,
     ILLEGAL_VALUE,
@@ -61,10 +62,9 @@ class Device:
         self.settings = settings
         self.device_map = device_map
         self.places = tuple(MeasuringPoint(settings.name, role, settings.max_power_w) for role in settings.roles)
-        self.refused: tuple[Span, ...] = ()
         self.models: tuple[SunSpecModel, ...] = ()
         self._sleep = sleep
-        self._resolved: ResolvedMap | None = None
+        self._learned: LearnedMap | None = None
         self._seen_connection = 0
         self._splits_left = MAX_SPLITS
 
@@ -74,8 +74,8 @@ class Device:
         Raises: the link's errors when it does not answer at all, WrongDeviceError.
         """
         for _ in range(2):
-            resolved = await self._place(link)
-            words = await self._read_words(link, resolved, names)
+            await self._place(link)
+            words = await self._read_words(link, names)
             if self._seen_connection == link.opened:
                 return Readout(words, self.resolved.decode(words))
         raise LinkBrokenError("the connection was lost twice within one reading")
@@ -94,15 +94,24 @@ class Device:
 
     def is_refused(self, place: MeasuringPoint) -> bool:
         """Whether the device will not give a value this place needs."""
-        names = role_names(self.resolved, place.role) if self._resolved else ()
-        return any(self._is_bad(span) for name in names for span in self.resolved.spans([name]))
+        learned = self._learned
+        return learned is not None and any(map(learned.is_point_refused, role_names(learned.resolved, place.role)))
 
     @property
     def resolved(self) -> ResolvedMap:
-        """The map as it lies on the device. Only after a reading."""
-        if self._resolved is None:
+        """The map with the addresses it has on this device. Only after a reading."""
+        return self._known.resolved
+
+    @property
+    def refused(self) -> tuple[Span, ...]:
+        """The registers this device refused on the present connection."""
+        return self._learned.refused if self._learned else ()
+
+    @property
+    def _known(self) -> LearnedMap:
+        if self._learned is None:
             raise RuntimeError("the device has not been read yet")
-        return self._resolved
+        return self._learned
 
     def place_names(self, resolved: ResolvedMap) -> tuple[str, ...]:
         """The points all places of this device need."""
@@ -118,31 +127,27 @@ class Device:
         return tuple(f"{swapped.get(name, name) if self.resolved.invert else name}_wh" for name in names)
 
     async def _place(self, link: ModbusLink) -> ResolvedMap:
-        if self._resolved is not None and self._seen_connection == link.opened:
-            return self._resolved
+        if self._learned is not None and self._seen_connection == link.opened:
+            return self._learned.resolved
         found = await self._discover(link) if self.device_map.is_sunspec else None
-        self._resolved = self._resolve(found)
+        self._learned = LearnedMap(self._resolve(found))
         self.models = found.models if found else ()
-        # What was learned holds for one connection: a reboot or a new firmware may have changed it.
-        self.refused = ()
         self._seen_connection = max(1, link.opened)
-        return self._resolved
+        return self._learned.resolved
 
-    async def _read_words(
-        self, link: ModbusLink, resolved: ResolvedMap, names: Iterable[str] | None
-    ) -> dict[tuple[int, int], int]:
+    async def _read_words(self, link: ModbusLink, names: Iterable[str] | None) -> dict[tuple[int, int], int]:
         words: dict[tuple[int, int], int] = {}
         self._splits_left = MAX_SPLITS
-        known = self.refused
+        before = self._known
         try:
-            for request in self._plan(resolved, names):
+            for request in before.plan(names):
                 await self._fetch(link, request, names=names, into=words)
             if not words:
                 raise ReadRefusedError(ILLEGAL_ADDRESS)
         except ReadRefusedError:
             if not words:
                 # It refuses everything, as devices do while they start: nothing is learned from that.
-                self.refused, self._resolved = known, resolved
+                self._learned = before
             raise
         return words
 
@@ -178,16 +183,6 @@ class Device:
                 resolved = replace(resolved, sign="inverted")
         return resolved
 
-    def _plan(self, resolved: ResolvedMap, names: Iterable[str] | None) -> tuple[ReadRequest, ...]:
-        wanted = resolved.names() if names is None else names
-        good = [name for name in wanted if not any(self._is_bad(span) for span in resolved.spans([name]))]
-        return resolved.plan(good)
-
-    def _is_bad(self, span: Span) -> bool:
-        return any(
-            span.function == bad.function and span.address < bad.end and bad.address < span.end for bad in self.refused
-        )
-
     async def _fetch(
         self,
         link: ModbusLink,
@@ -216,42 +211,13 @@ class Device:
     ) -> bool:
         halves = bisect_request(request, self.resolved.spans(names))
         if not halves:
-            self._learn_refused(request)
+            self._learned = self._known.refuse(request)
             return False
         self._splits_left -= 2
         results = [await self._fetch(link, half, names=names, into=into) for half in halves]
         if all(results):
-            self._learn_cut(request, halves)
+            self._learned = self._known.cut(request, halves)
         return all(results)
-
-    def _learn_refused(self, span: Span) -> None:
-        """Never touch these registers again on this connection, nor read a group together that one of them is in."""
-        self.refused = (*self.refused, span)
-        resolved = self.resolved
-        whole = [
-            group
-            for group in resolved.atomic
-            if not any(name in resolved.points and self._is_bad(resolved.points[name].span) for name in group)
-        ]
-        limits = replace(resolved.limits, no_read=(*resolved.limits.no_read, span))
-        self._resolved = replace(resolved, limits=limits, atomic=tuple(whole))
-
-    def _learn_cut(self, request: ReadRequest, halves: tuple[ReadRequest, ...]) -> None:
-        """Both halves are answered, the whole is not: a hole may not be read over, or the block is too long.
-
-        Whatever is learned, every point of the map can still be read: another reading may want what lies in the hole.
-        """
-        limits, known = self.resolved.limits, self.resolved.spans()
-        left, right = halves
-        hole = Span(request.function, left.end, max(0, right.address - left.end))
-        if unknown := _outside(hole, known):
-            limits = replace(limits, no_read=(*limits.no_read, *unknown))
-        elif hole.count:
-            limits = replace(limits, bridge=hole.count - 1)
-        else:
-            longest = max(*(half.count for half in halves), *(span.count for span in known))
-            limits = replace(limits, max_registers=max(longest, min(limits.max_registers, request.count) // 2))
-        self._resolved = replace(self.resolved, limits=limits)
 
     async def _ask(self, link: ModbusLink, request: ReadRequest) -> list[int]:
         """One block, asked again after a pause while the device says it is busy."""
@@ -265,9 +231,3 @@ class Device:
                     raise
                 await self._sleep(BUSY_WAIT_S * tries)
         raise AssertionError("unreachable: the last try returns or raises")
-
-
-def _outside(hole: Span, known: Iterable[Span]) -> list[Span]:
-    """The registers of a hole that belong to none of these spans."""
-    taken = {at for span in known if span.function == hole.function for at in range(span.address, span.end)}
-    return [Span(hole.function, at, 1) for at in range(hole.address, hole.end) if at not in taken]
