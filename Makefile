@@ -11,7 +11,7 @@ help:
 	@sed -n 's/^## //p' Makefile
 
 ## make demo       set up, then a street of 12 homes: 35 days of history, one live day, pages to look at;
-##                 without a terminal or with CI=true it ends by itself; DEMO_OPTIONS='--seed 2' goes to it
+##                 without a terminal or with CI=true it exits when done; DEMO_OPTIONS='--seed 2' is passed on
 demo: setup
 	@$(PY) -m simulator demo $(DEMO_OPTIONS)
 

@@ -24,7 +24,7 @@ PORTS = (8400, 1883)
 def add_demo_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """The options of `demo`."""
     parser = commands.add_parser("demo", help="a whole co-op on this computer: history, one live day, pages to look at")
-    parser.add_argument("--once", action="store_true", help="end by itself, as without a terminal or with CI set")
+    parser.add_argument("--once", action="store_true", help="exit when done, as without a terminal or with CI set")
     parser.add_argument("--homes", type=int, default=12, help="how many homes (default 12)")
     parser.add_argument("--days", type=int, default=35, help="days of history (default 35)")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same settlement hash (default 1)")
@@ -49,20 +49,20 @@ def _rate(text: str) -> float:
 def run_demo(options: argparse.Namespace) -> int:
     """0 when all invariants held, 1 when one did not or it could not go on, 128 and its number after a signal."""
     with StopSignals() as signals:
-        status, words = _demonstrate(options, signals)
-    if signals.taken is not None:
-        status, words = 128 + signals.taken, f"ended by {signals.taken.name}, nothing is left running"
-    if words:
+        status, message = _demonstrate(options, signals)
+    if signals.received is not None:
+        status, message = 128 + signals.received, f"ended by {signals.received.name}, nothing is left running"
+    if message:
         with suppress(OSError):  # the terminal may be gone
-            _print(f"commonwatt-sim: demo: {words}", sys.stderr)
+            _print(f"commonwatt-sim: demo: {message}", sys.stderr)
     return status
 
 
 def _demonstrate(options: argparse.Namespace, signals: StopSignals) -> tuple[int, str]:
-    """The exit status, and why the demonstration could not go on."""
+    """The exit status, and why the demonstration could not continue."""
     once = options.once or not is_attended(os.environ)
     if once and not options.once:
-        _say("No terminal, or CI is set: the demonstration ends by itself.")
+        _say("No terminal, or CI is set: running once, then exiting (as --once does).")
     beside = options.report if options.report.exists() else options.report.parent
     if not os.access(beside, os.W_OK):
         return 2, f"--report {options.report} cannot be written: choose another place"
@@ -70,7 +70,7 @@ def _demonstrate(options: argparse.Namespace, signals: StopSignals) -> tuple[int
         demo: Demo | None = None
         try:
             demo = _new_demo(folder, options)
-            signals.then(demo.programs.end)
+            signals.call(demo.programs.end)
             with demo.memory:
                 report = run_demo_stages(demo, once=once)
                 holds = _tell(report, options.report)
@@ -116,7 +116,7 @@ def _serve(demo: Demo) -> None:
     while has_terminal():
         demo.programs.check()
         time.sleep(0.5)
-    raise DemoError("its terminal is closed")
+    raise DemoError("its terminal was closed: run it in a terminal that stays open")
 
 
 @contextmanager
@@ -136,11 +136,11 @@ def _say(text: str) -> None:
     try:
         _print(text, sys.stdout)
     except OSError as problem:
-        raise DemoError(f"nobody reads what it prints any more ({problem.strerror})") from None
+        raise DemoError(f"its output is closed ({problem.strerror}): send the output to a file") from None
 
 
 def _print(text: str, stream: TextIO) -> None:
-    """Print a line at once. When nobody reads it, what waits is dropped: at its exit Python would fail over it."""
+    """Print and flush. If the stream is closed, drop what is buffered: flushing it at exit would change the status."""
     try:
         print(text, file=stream, flush=True)
     except OSError:

@@ -1,6 +1,6 @@
-"""When a demonstration ends: by itself where nobody can press Ctrl-C, and on a signal.
+"""When a demonstration ends: when it is done if nobody can press Ctrl-C, and on a signal.
 
-A signal raises nothing here. It is noted, every program is asked to end, and the director stops at its next step.
+A signal raises no exception. It is recorded, every program is asked to end, and the director stops at its next step.
 """
 
 import os
@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 
-ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 MAKES = ("make", "gmake")
 ASK_EVERY_S = 0.5
 
@@ -27,22 +27,22 @@ def has_terminal() -> bool:
 
 
 class StopSignals:
-    """Takes the signals that ask for the end while entered; `taken` is the first of them.
+    """Receives the signals that end a program while the context is open; `received` is the first of them.
 
-    A signal that is ignored from outside, as `nohup` does, stays ignored.
+    A signal that was already ignored (as `nohup` does) stays ignored.
     """
 
     def __init__(self) -> None:
-        self.taken: signal.Signals | None = None
+        self.received: signal.Signals | None = None
         self._end: Callable[[], None] | None = None
         self._undo = ExitStack()
         self._left = threading.Event()
         self._watch = threading.Thread(target=_watch_make, args=(self._left,), name="make-watch", daemon=True)
 
     def __enter__(self) -> "StopSignals":
-        for number in ASKING:
+        for number in ENDING:
             if signal.getsignal(number) is not signal.SIG_IGN:
-                self._undo.callback(signal.signal, number, signal.signal(number, self._take))
+                self._undo.callback(signal.signal, number, signal.signal(number, self._receive))
         self._watch.start()
         return self
 
@@ -51,21 +51,21 @@ class StopSignals:
         self._watch.join()
         self._undo.close()
 
-    def then(self, end: Callable[[], None]) -> None:
-        """What the first signal does, at once when it has come already."""
+    def call(self, end: Callable[[], None]) -> None:
+        """Call this on the first signal, or now if it has already come."""
         self._end = end
-        if self.taken is not None:
+        if self.received is not None:
             end()
 
-    def _take(self, number: int, _frame: FrameType | None) -> None:
-        if self.taken is None:
-            self.taken = signal.Signals(number)
+    def _receive(self, number: int, _frame: FrameType | None) -> None:
+        if self.received is None:
+            self.received = signal.Signals(number)
             if self._end is not None:
                 self._end()
 
 
 def _watch_make(left: threading.Event) -> None:
-    """Take a hangup over from `make`, which does not hand it on and waits for its recipe, and end when it is killed."""
+    """End when the `make` above gets a hangup, which it does not pass on, or is killed."""
     parent = os.getppid()
     if _status(parent).get("Name") not in MAKES:
         return
@@ -74,7 +74,7 @@ def _watch_make(left: threading.Event) -> None:
         if os.getppid() != parent:
             os.kill(os.getpid(), signal.SIGTERM)
             return
-        # GNU make stops catching a signal once it has come, and then waits for its recipe.
+        # GNU make stops catching a signal once it has received it, and then waits for its recipe.
         if catches_hangup and not _catches_hangup(parent):
             os.kill(os.getpid(), signal.SIGHUP)
             return
@@ -88,5 +88,5 @@ def _status(pid: int) -> dict[str, str]:
     try:
         lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        return {}  # it is gone
+        return {}  # it has ended
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}

@@ -54,7 +54,7 @@ class ChildProcess:
 class ChildProcesses:
     """All programs of a demonstration; `stop` leaves nothing running.
 
-    `running` serve until they are stopped; `finishing` end when their work is done.
+    `running` serve until they are stopped; `finishing` exit when their work is done.
     """
 
     folder: Path
@@ -118,7 +118,7 @@ class ChildProcesses:
 
     def _check_not_ending(self) -> None:
         if self.is_ending:
-            raise DemoError("asked to end")
+            raise DemoError("it was asked to end")
 
     def end(self) -> None:
         """Ask everything to end, without waiting: fit for a signal handler. `check` raises from now on."""

@@ -1,4 +1,4 @@
-"""A demonstration ends by itself without a terminal, and a signal to it or to make leaves no process running."""
+"""A demonstration exits when done if it has no terminal, and a signal to it or to make leaves no process running."""
 
 import json
 import os
@@ -28,7 +28,7 @@ EARLY, LATE = "Sending", "real speed"
 
 
 def environment(**more: str) -> dict[str, str]:
-    """This one, without what a make or a CI around the tests puts into it."""
+    """This process's, without what a make or a CI around the tests adds."""
     return {name: text for name, text in os.environ.items() if not name.startswith(("CI", "MAKE", "MFLAGS"))} | more
 
 
@@ -98,7 +98,7 @@ class Start:
 
 
 def assert_programs_run(started: Started) -> None:
-    """So that a test in which nothing had been started yet cannot pass."""
+    """Without this a test could pass before anything was started."""
     lines = " ".join(started.marked().values())
     assert all(f" -m {module} " in lines for module in ("simulator street", "hub run")), lines
 
@@ -149,7 +149,7 @@ def test_a_terminal_that_closes_ends_the_demonstration(start: Start) -> None:
         while EARLY.encode() not in shown:
             shown += screen.read(4096)
         assert_programs_run(demo)
-        assert b"ends by itself" not in shown
+        assert b"running once" not in shown
     assert demo.process.wait(HANGS_AFTER_S) == 128 + signal.SIGHUP
     assert demo.left() == {}
 
@@ -168,17 +168,17 @@ def test_with_a_terminal_ci_decides_whether_it_ends_by_itself(variables: dict[st
             assert subprocess.run(command, cwd=ROOT, env=set_to, **half, check=False).returncode == 1
 
 
-def test_a_signal_ignored_from_outside_stays_ignored() -> None:
+def test_a_signal_that_was_ignored_before_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with StopSignals() as signals:
             os.kill(os.getpid(), signal.SIGHUP)
-            assert signals.taken is None
+            assert signals.received is None
             os.kill(os.getpid(), signal.SIGTERM)
             os.kill(os.getpid(), signal.SIGINT)
-            assert signals.taken is signal.SIGTERM
+            assert signals.received is signal.SIGTERM
             asked: list[str] = []
-            signals.then(lambda: asked.append("end"))
+            signals.call(lambda: asked.append("end"))
             assert asked == ["end"]
     finally:
         signal.signal(signal.SIGHUP, before)

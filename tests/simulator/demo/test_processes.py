@@ -1,4 +1,4 @@
-"""The programs of a demonstration end when they are asked to, also those that would end by themselves."""
+"""The programs of a demonstration end when asked, including those that would finish later."""
 
 import sys
 import time
@@ -42,7 +42,7 @@ def test_stop_ends_what_serves_and_what_was_to_finish(programs: ChildProcesses, 
     assert [program.process.returncode for program in both] == [-15, -15]
 
 
-def test_what_has_finished_is_no_program_that_is_gone(programs: ChildProcesses) -> None:
+def test_a_finished_program_does_not_count_as_gone(programs: ChildProcesses) -> None:
     finished = programs.start("done", [sys.executable, "-c", ""], finishes=True)
     finished.process.wait(HANGS_AFTER_S)
     programs.check()
@@ -63,10 +63,10 @@ def test_end_breaks_off_a_command_and_lets_nothing_more_begin(programs: ChildPro
         wait_for(tmp_path / "serving")
         wait_for(tmp_path / "command")
         programs.end()
-        with pytest.raises(DemoError, match="asked to end"):
+        with pytest.raises(DemoError, match="it was asked to end"):
             running.result(HANGS_AFTER_S)
     assert serving.process.wait(HANGS_AFTER_S) == -15
     for begin in (lambda: programs.start("late", ["true"]), lambda: programs.run(["true"]), programs.check):
-        with pytest.raises(DemoError, match="asked to end"):
+        with pytest.raises(DemoError, match="it was asked to end"):
             begin()
     assert not (tmp_path / "late.log").exists()
