@@ -1,1 +1,1 @@
-"""The program in the home: reads its devices, keeps what they say in slots, seals it and hands it to the hub."""
+"""The program in the home: reads its devices, turns readings into slots, seals them and sends them to the hub."""

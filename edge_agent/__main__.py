@@ -1,4 +1,4 @@
-"""The agent's command line: the one place that reads files, names the concrete parts and joins them."""
+"""The agent's command line: the one place that reads files, chooses the concrete parts and connects them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 when it did its work, 1 with one line on standard error when it could not."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
-    # The libraries' own lines hold register contents and addresses of devices.
+    # The libraries' own log lines contain register contents and device addresses.
     for name in ("pymodbus", "asyncio", "aiosqlite"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except BrokenPipeError:
-        # Whoever read our lines has gone, as `head` does: the rest goes nowhere, also at the end of the program.
+        # The reader of our output has gone, as `head` does: discard the rest, also at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except CommonwattError as error:
@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Reads the home's devices, seals what the household's consent lets out, and sends it to the hub.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    enrol = _command(commands, "enrol", _enrol, "become known to the co-op's hub with a one-time token")
+    enrol = _command(commands, "enrol", _enrol, "enrol this home with the co-op's hub, using a one-time token")
     enrol.add_argument(
         "--token-file", type=Path, metavar="FILE", help="file that holds the token (default: standard input)"
     )
@@ -69,21 +69,21 @@ def _parser() -> argparse.ArgumentParser:
     run = _command(commands, "run", _run, "read, seal and send until stopped")
     run.add_argument("--history", type=Path, metavar="FILE", help="a recording to send before going live")
     run.add_argument("--clock", type=Path, metavar="FILE", help="developers only: follow this timeline file")
-    read = _command(commands, "read", _read, "read every point once and show it with unit and raw words")
+    read = _command(commands, "read", _read, "read every point once and show its unit and raw register words")
     read.add_argument("--device", metavar="NAME", help="only the device of this name in the configuration")
-    outbox = _command(commands, "outbox", _outbox, "show what left the home and what waits")
+    outbox = _command(commands, "outbox", _outbox, "show what has left the home and what is waiting")
     outbox.add_argument(
         "--limit", type=_count, default=20, metavar="N", help="how many messages to list, newest first (default: 20)"
     )
     prompts = _command(
-        commands, "prompts", _prompts, "show the hub's prompts, why they came and what became of the answers"
+        commands, "prompts", _prompts, "show the hub's prompts, the reasons for them and the state of your answers"
     )
     for each in (outbox, prompts):
-        each.add_argument("--json", action="store_true", help="for programs")
-    read.add_argument("--json", action="store_true", help="for programs, with every raw word")
+        each.add_argument("--json", action="store_true", help="print JSON")
+    read.add_argument("--json", action="store_true", help="print JSON, with every raw register word")
     answer = _command(commands, "answer", _answer, "answer a prompt; the running agent sends it")
     answer.add_argument("prompt", help="the prompt's id, as `prompts` shows it")
-    answer.add_argument("choice", choices=("yes", "no", "never"), help="never: not for this appliance again")
+    answer.add_argument("choice", choices=("yes", "no", "never"), help="never: do not ask about this appliance again")
     answer.add_argument("--clock", type=Path, metavar="FILE", help="developers only: follow this timeline file")
     return parser
 
@@ -120,7 +120,8 @@ def _enrol(options: argparse.Namespace) -> int:
 
 
 def _leave_consent(settings: Settings, consent: ConsentSet) -> None:
-    """The consent of the enrolment as the file the configuration names, for the household to edit; never over one."""
+    """Write the consent agreed at enrolment to the file named in the configuration, for the household to edit. Never
+    overwrites a file."""
     from protocols.consent.text import consent_toml
 
     path = settings.consent
@@ -131,8 +132,8 @@ def _leave_consent(settings: Settings, consent: ConsentSet) -> None:
         part.write_text(consent_toml(consent) + CONSENT_HINT, encoding="utf-8")
         part.rename(path)
     except OSError as cause:
-        raise RequestError(f"enrolled, but {path} cannot be written: {cause.strerror}: write it yourself") from None
-    print(f"what may leave the home stands in {path}")
+        raise RequestError(f"enrolled, but cannot write {path}: {cause.strerror}: create it yourself") from None
+    print(f"what may leave the home is listed in {path}")
 
 
 def _token(path: Path | None) -> str:
@@ -144,7 +145,7 @@ def _token(path: Path | None) -> str:
         return path.read_bytes()[:TOKEN_MAX_BYTES].decode("ascii").strip()
     except (OSError, UnicodeDecodeError) as cause:
         reason = cause.strerror if isinstance(cause, OSError) else "not plain letters and digits"
-        raise RequestError(f"{path or 'standard input'}: the token cannot be read: {reason}") from None
+        raise RequestError(f"{path or 'standard input'}: cannot read the token: {reason}") from None
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -156,14 +157,14 @@ def _run(options: argparse.Namespace) -> int:
     clock = make_clock(options.clock)
     identity = load_identity(settings.data)
     wanted = _wanted_consent(settings, identity.enrolment.home)
-    # A timeline has no boot: whoever follows one has all its times already.
+    # A timeline has no boot time and needs none: its times are known from the start.
     boot = None if options.clock else boot_clock
     program = AgentProgram(settings, clock, identity, wanted=wanted, boot_clock=boot)
     try:
         with history_lines(options.history) as lines:
             asyncio.run(_until_stopped(program.run(lines, name=str(options.history))))
     except OSError as cause:
-        raise RequestError(f"cannot go on: {cause}") from None
+        raise RequestError(f"cannot continue: {cause}") from None
     return 0
 
 
@@ -189,7 +190,7 @@ async def _until_stopped(program: Coroutine[Any, Any, None]) -> None:
     try:
         await work
     except asyncio.CancelledError:
-        logging.getLogger("commonwatt.agent").info("stopped; what is not receipted waits in the outbox")
+        logging.getLogger("commonwatt.agent").info("stopped; messages without a receipt stay in the outbox")
 
 
 def _read(options: argparse.Namespace) -> int:
@@ -241,7 +242,7 @@ def _answer(options: argparse.Namespace) -> int:
     choice = {"yes": AnswerChoice.YES, "no": AnswerChoice.NO, "never": AnswerChoice.NEVER_APPLIANCE}[options.choice]
     settings = read_settings(options.config)
     leave_answer(settings.data, options.prompt, choice=choice, now_s=make_clock(options.clock).now())
-    print("noted; the agent sends it as soon as it runs")
+    print("saved; the running agent sends it")
     return 0
 
 

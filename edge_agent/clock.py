@@ -11,7 +11,7 @@ from protocols.timeline import Clock, parse_timeline
 
 
 def boot_clock() -> float:
-    """Seconds since this computer started, its sleep included where the system counts it."""
+    """Seconds since this computer started, including sleep where the system counts it."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 

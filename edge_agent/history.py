@@ -1,6 +1,6 @@
-"""A recording of a data logger, put through the same meter, consent, seals and outbox as live readings.
+"""A data logger's recording, sent through the same meter, consent, sealing and outbox as live readings.
 
-Reads text; the file is opened by the entry point. The form is `commonwatt-recording,1` and rows in time order.
+Reads text; the entry point opens the file. The format is `commonwatt-recording,1` with rows in time order.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from protocols.slots import SLOT_S, Slot, slot_of, start_of
 
 MAX_LINE = 200
 MAX_AT_S = 7_258_118_400
-"""The year 2200: what lies beyond was not written in seconds."""
+"""The year 2200: a larger number is not in seconds."""
 LONGEST_PAUSE_S = 400 * 86400
-"""A longer pause than this is a mistake in the times: each slot in it would become a message."""
+"""A longer gap than this is a mistake in the times: each slot in it would become a message."""
 MAX_VALUE = Decimal(10) ** 15
 POINTS = frozenset(name for fields in FIELDS_OF_ROLE.values() for name in fields) | {"power_w"}
 
@@ -52,7 +52,7 @@ def read_rows(lines: Iterable[str], *, name: str) -> Iterator[RecordingRow]:
             continue
         row = _row(line, f"{name}: row {number}")
         if row.at_s < last_s:
-            raise RecordingError(f"{name}: row {number}: expected rows in order of time")
+            raise RecordingError(f"{name}: row {number}: expected rows in time order")
         if last_s and row.at_s - last_s > LONGEST_PAUSE_S:
             days = LONGEST_PAUSE_S // 86400
             raise RecordingError(f"{name}: row {number}: more than {days} days after the row before")
@@ -86,7 +86,7 @@ def _row(line: str, where: str) -> RecordingRow:
 
 
 def moments(rows: Iterable[RecordingRow]) -> Iterator[tuple[int, dict[str, dict[str, Decimal]]]]:
-    """The rows gathered by time: device, point, value."""
+    """The rows grouped by time: device, point, value."""
     at_s, found = -1, dict[str, dict[str, Decimal]]()
     for row in rows:
         if row.at_s != at_s:
@@ -108,7 +108,7 @@ class Replay:
             self._places.setdefault(place.device, []).append(place)
 
     def feed(self, at_s: int, found: dict[str, dict[str, Decimal]]) -> None:
-        """Take one moment of the recording; closes the slots that end at it or ended unseen before."""
+        """Process one instant of the recording; closes the slots that end at it or ended before it without a row."""
         samples: dict[MeasuringPoint, Sample] = {}
         for device, points in found.items():
             if device not in self._places:
@@ -148,7 +148,7 @@ async def replay(
 ) -> int:
     """Put a whole recording into the outbox in groups; returns the last boundary's time.
 
-    `make` gives the meter and the closing that begin at a slot. Raises RecordingError.
+    `make` returns the meter and the slot closer that start at a slot. Raises RecordingError.
     """
     parts: tuple[Replay, SlotCloser] | None = None
     slot_seen, at_s = 0, 0
@@ -160,7 +160,7 @@ async def replay(
         if slot_of(at_s) - slot_seen >= GROUP:
             slot_seen = slot_of(at_s)
             await _store(parts[1], stored)
-            # The uplink shares this thread: let it send while the recording is read.
+            # The uplink shares this thread: let it send while the recording is being read.
             await asyncio.sleep(0)
     if parts is not None:
         parts[0].finish(slot_of(at_s))
@@ -169,7 +169,7 @@ async def replay(
 
 
 async def _store(closing: SlotCloser, stored: Callable[[], None]) -> None:
-    """Until everything is kept: a recording can wait, a live meter cannot."""
+    """Wait until everything is stored: a recording can wait, a live meter cannot."""
     if await closing.store_finished():
         stored()
     while closing.is_stuck:

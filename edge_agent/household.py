@@ -1,6 +1,6 @@
-"""The household's consent at the start of the agent: which one is in force, and whether the hub must be told.
+"""The household's consent when the agent starts: which version is in force, and whether the hub must be informed.
 
-Decides and stores; the file's text is handed in.
+Decides and stores; the caller passes in the file's text.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from protocols.errors import SettingsError
 
 
 def read_consent(text: str, *, name: str, home: str) -> ConsentSet:
-    """The consent a household's file states. Raises SettingsError."""
+    """The consent in a household's file. Raises SettingsError."""
     try:
         consent = parse_consent(text)
     except ValueError as complaint:
@@ -27,7 +27,7 @@ def read_consent(text: str, *, name: str, home: str) -> ConsentSet:
 async def consent_in_force(
     outbox: Outbox, identity: Identity, *, wanted: ConsentSet | None, name: str, now_s: float
 ) -> ConsentSet:
-    """The consent every batch from now on is held against; a new one enters the chain first. Raises SettingsError."""
+    """The consent that applies to every batch from now on; a new one enters the chain first. Raises SettingsError."""
     kept = await outbox.consent()
     held = decode_consent(kept[1]) if kept else identity.consent
     consent = wanted or held
@@ -38,7 +38,7 @@ async def consent_in_force(
             f"{name}: version: the rules differ from version {held.version}, expected {held.version + 1} for new rules"
         )
     if kept is None or consent != held:
-        # The hub knows the consent of the enrolment; of any other it must hear before the first batch under it.
+        # The hub knows the consent agreed at enrolment; any other must reach it before the first batch under it.
         notice = None if consent == identity.consent else seal_consent_notice(identity.signer, consent)
         await outbox.append_consent(consent.version, encode_consent(consent), notice=notice, now_s=now_s)
     return consent

@@ -1,4 +1,4 @@
-"""Times as the household's clock on the wall shows them. Formats only; asks for no time."""
+"""Times in the household's local time. Formats only; does not read a clock."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 
 class LocalTime:
-    """The local time of one zone. Raises KeyError or ValueError for a zone that is not known."""
+    """The local time of one zone. Raises KeyError or ValueError for an unknown zone."""
 
     def __init__(self, tz: str) -> None:
         self._zone = ZoneInfo(tz)

@@ -1,4 +1,4 @@
-"""The running agent put together: outbox, consent, meter, links, uplink. Names the concrete parts for `run`."""
+"""Builds the running agent: outbox, consent, meter, links, uplink. Chooses the concrete parts for `run`."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ log = logging.getLogger("commonwatt.agent")
 
 MAX_RECORDING_BYTES = 512 << 20
 HOLE_INTERVALS = 2.5
-"""A derived energy bridges at most this many polling intervals without a sample."""
+"""Derived energy bridges at most this many polling intervals without a sample."""
 
 
 class AgentProgram:
-    """One run of the agent. Settings that cannot work are refused when it is made."""
+    """One run of the agent. Settings that cannot work are refused when it is created."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class AgentProgram:
         self._places = [place for _, devices in self._fleet for device in devices for place in device.places]
 
     async def run(self, recording: Iterable[str] | None, *, name: str = "recording") -> None:
-        """Send the recording, if any, then go live; until cancelled. `name` is how complaints call the recording.
+        """Send the recording, if any, then go live until cancelled. `name` identifies the recording in errors.
 
         Raises: OutboxError, SettingsError.
         """
@@ -81,7 +81,7 @@ class AgentProgram:
         now_s = self._clock.now()
         async with open_outbox(settings.data, max_mb=settings.outbox_max_mb, now_s=now_s) as (outbox, aside):
             if aside is not None:
-                log.error("the outbox was damaged and is set aside as %s: a new one begins", aside.name)
+                log.error("the outbox was damaged and has been renamed to %s: starting a new one", aside.name)
             consent = await consent_in_force(
                 outbox,
                 self._identity,
@@ -130,7 +130,7 @@ class AgentProgram:
         log.info("recording: everything up to %s is in the outbox", format_slot(slot_of(through_s)))
 
     async def _live(self, parts: LoopParts, uplink: Uplink) -> list[Coroutine[Any, Any, None]]:
-        """The tasks of a live agent, going on where the last batch ended."""
+        """The tasks of a live agent, continuing after the last batch."""
         settings = self._settings
         kept = await parts.outbox.checkpoint()
         resumed, bases = read_checkpoint(kept) if kept else (None, {})
@@ -139,7 +139,7 @@ class AgentProgram:
         begun_s = moments[0].at_s if moments else None
         next_slot, left_out = first_slot(found.now_s, resumed, begun_s=begun_s)
         if left_out:
-            log.warning("the agent was off for so long that %d slots get no message of their own", left_out)
+            log.warning("the agent was off for so long that %d slots get no message", left_out)
         hole_s = max(HOLE_INTERVALS * settings.interval_s, SLOT_S / 3)
         metering = HomeMeter(self._places, next_slot=next_slot, longest_hole_s=hole_s, bases=bases)
         if kept is None:
@@ -172,7 +172,7 @@ class AgentProgram:
         return [*(reader.run() for reader in readers), closing.run(uplink.wake)]
 
     async def _time(self, bounds: ClockBounds) -> tuple[TrustedTime, list[TimedSamples]]:
-        """The time once it can be believed, and what was read meanwhile."""
+        """The time once it can be trusted, and what was read meanwhile."""
         finding = trusted_now(self._clock, bounds, is_synchronised=self._is_synchronised, boot_clock=self._boot_clock)
         boot_clock = self._boot_clock
         if boot_clock is None:
@@ -188,13 +188,13 @@ class AgentProgram:
     async def _fill_back(
         self, moments: list[TimedSamples], metering: HomeMeter, *, closing: SlotCloser, trust: ClockTrust
     ) -> None:
-        """Give the readings taken before the time was known their slots."""
+        """Assign slots to the readings taken before the time was known."""
         feed, missed = SampleFeed(metering, window_s=self._settings.boundary_window_s), Gap.AGENT_OFF
         for moment in moments:
             feed.add_samples(moment.at_s, moment.samples, missed)
             missed = Gap.DEVICE_SILENT
         await closing.store_finished(ClockTrust.BACKFILLED if trust is ClockTrust.TRUSTED else trust)
-        log.info("the time is known: %d readings taken before got their slots", len(moments))
+        log.info("the time is known: %d earlier readings were assigned to slots", len(moments))
 
     def _uplink(self, outbox: Outbox) -> Uplink:
         enrolment = self._identity.enrolment
@@ -212,7 +212,7 @@ class AgentProgram:
 
 @contextmanager
 def history_lines(path: Path | None) -> Iterator[Iterable[str] | None]:
-    """The lines of a recording, read as they are needed, and what fails then is the reader's to say.
+    """The lines of a recording, read as needed; a failure then is reported by the reader.
 
     Raises: SettingsError.
     """
@@ -221,7 +221,7 @@ def history_lines(path: Path | None) -> Iterator[Iterable[str] | None]:
         return
     try:
         if path.stat().st_size > MAX_RECORDING_BYTES:
-            raise SettingsError(f"{path}: larger than {MAX_RECORDING_BYTES >> 20} MB: cut it into parts")
+            raise SettingsError(f"{path}: larger than {MAX_RECORDING_BYTES >> 20} MB: split it")
         file = path.open(encoding="utf-8", newline="\n")
     except OSError as cause:
         raise SettingsError(f"{path}: cannot be read: {cause.strerror or cause}") from None
@@ -230,7 +230,7 @@ def history_lines(path: Path | None) -> Iterator[Iterable[str] | None]:
 
 
 def _reported(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The one error a person can do something about, or the group itself when it is a fault of the program."""
+    """The error a person can act on, or the group itself if it is a fault of the program."""
     for error in group.exceptions:
         if isinstance(error, InputError | OutboxError):
             return error

@@ -1,4 +1,4 @@
-"""The hub's prompts as text for the household and as JSON for programs. Formats only; the words are the agent's own."""
+"""The hub's prompts as text for the household and as JSON for programs. Formats only; the sentences are the agent's."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from protocols.wire.messages import PromptNotice
 
 _CHOICES = {"yes": "yes", "no": "no", "never_appliance": "never for this appliance"}
 _WAYS = {
-    "given": "waits for the agent to send it",
-    "sent": "sent, the hub's receipt is not here yet",
-    "receipted": "the hub has signed for it",
+    "given": "waiting for the agent to send it",
+    "sent": "sent, no receipt from the hub yet",
+    "receipted": "received by the hub",
     "refused": "the hub refused it: ",
 }
 _MIN_SHOWN_WH = 50
 
 
 def prompts_text(found: Sequence[PromptStatus], tz: str) -> str:
-    """Each prompt with its times here, its reasons, and what became of the answer."""
+    """Each prompt with its local times, its reasons and the state of the answer."""
     if not found:
         return "no prompts yet"
     return "\n\n".join(_one(asked, LocalTime(tz)) for asked in found)
@@ -58,7 +58,7 @@ def _run(first: int, last: int, local: LocalTime) -> str:
 
 def _answer(asked: PromptStatus, local: LocalTime) -> str:
     if asked.choice is None or asked.given_at is None:
-        return f"none from here; asked for by {local.moment(asked.prompt.answer_by)}"
+        return f"none yet; please answer by {local.moment(asked.prompt.answer_by)}"
     way = _WAYS[asked.way or "given"]
     if asked.refused is not None:
         way += refusal_words(asked.refused)
@@ -66,7 +66,7 @@ def _answer(asked: PromptStatus, local: LocalTime) -> str:
 
 
 def _reasons(prompt: PromptNotice, local: LocalTime) -> list[str]:
-    """A sentence for each reason; a code this agent does not know stands as it came."""
+    """A sentence for each reason; a code this agent does not know is shown as it is."""
     sentences = []
     for code, number in prompt.reasons:
         sentence = _sentence(code, number, local)
@@ -76,18 +76,18 @@ def _reasons(prompt: PromptNotice, local: LocalTime) -> list[str]:
 
 
 def _sentence(code: str, number: int, local: LocalTime) -> str:
-    """Empty for a number that says nothing to a household, such as a saving that rounds to none."""
+    """Empty for a number that means nothing to a household, such as a saving that rounds to zero."""
     if code in ("expected_surplus_wh", "relief_wh", "peak_risk_per_100") and number < _least(code):
         return ""
     sentences = {
-        "forecast_issued_slot": lambda: f"the forecast of {local.moment(start_of(number))} says so",
-        "expected_surplus_wh": lambda: f"about {_kwh(number)} of the street's own power are to spare then",
+        "forecast_issued_slot": lambda: f"according to the forecast of {local.moment(start_of(number))}",
+        "expected_surplus_wh": lambda: f"the street expects about {_kwh(number)} of its own power to spare then",
         "relief_wh": lambda: f"the street would take about {_kwh(number)} less from the grid",
-        "peak_risk_per_100": lambda: f"the usual time is among the busiest in {number} % of the forecast's cases",
-        "asked_this_week": lambda: f"you were asked {_times(number)} before in the last seven days",
+        "peak_risk_per_100": lambda: f"the usual time is among the busiest in {number} % of the forecast scenarios",
+        "asked_this_week": lambda: f"you were asked {_times(number)} in the last seven days",
         "asks_per_week_max": lambda: f"the co-op's limit is {number} a week",
         "asks_per_day_max": lambda: f"the co-op's limit is {number} a day",
-        "relief_min_wh": lambda: f"what is worth less than {_kwh(number)} to the street is not asked",
+        "relief_min_wh": lambda: f"we only ask when it saves the street at least {_kwh(number)}",
     }
     return sentences[code]() if code in sentences else f"{code.replace('_', ' ')}: {number}"
 

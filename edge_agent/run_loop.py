@@ -1,6 +1,6 @@
-"""The agent at work: devices to meter, meter through consent to sealed batches in the outbox, outbox to the hub.
+"""The agent's main loop: devices to meter, meter through consent to sealed batches in the outbox, outbox to hub.
 
-The parts are handed in; which concrete ones they are is `program`'s choice.
+The parts are passed in; `program` chooses the concrete ones.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class BusReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LoopParts:
-    """What the loop works with. `is_synchronised` asks whether the system's clock is set from outside."""
+    """The parts of the loop. `is_synchronised` says whether a time service sets the system clock."""
 
     clock: Clock
     signer: AgentSigner
@@ -50,7 +50,7 @@ class LoopParts:
 
 @dataclass(frozen=True, slots=True)
 class _Finished:
-    """A slot the meter has finished, and the circumstances under which it did."""
+    """A slot the meter has closed, and the circumstances."""
 
     closed: ClosedSlot
     checkpoint: bytes
@@ -59,10 +59,10 @@ class _Finished:
 
 
 class SlotCloser:
-    """Takes slots as the meter finishes them and puts their batches into the outbox, in order, in groups.
+    """Takes slots as the meter closes them and puts their batches into the outbox, in order, in groups.
 
-    While the outbox takes nothing, MAX_PENDING slots wait in memory; of those before them only totals are kept, and
-    their batches say that there was no room. `left_out` counts them since the start. `is_stuck`: the last try failed.
+    While the outbox is full, MAX_PENDING slots wait in memory; of earlier ones only totals are kept, and their batches
+    give the full outbox as the reason. `left_out` counts them since the start. `is_stuck`: the last try failed.
     """
 
     def __init__(self, parts: LoopParts, metering: HomeMeter) -> None:
@@ -86,7 +86,7 @@ class SlotCloser:
                 wake()
 
     async def store_finished(self, trust: ClockTrust | None = None) -> bool:
-        """Seal and store every finished slot; whether anything was stored. `trust`: of the clock, if not its own."""
+        """Seal and store every closed slot. Returns whether anything was stored. `trust`: overrides the clock's own."""
         states = [state for reader in self.readers for state in reader.states()][:MAX_DEVICES]
         made = self._made(trust)
         while finished := self._metering.next_closed_slot():
@@ -101,11 +101,11 @@ class SlotCloser:
         return stored
 
     def _seal_next(self) -> list[tuple[SealMessage, bytes]]:
-        """A group of batches in order. Slots without room go all at once: one checkpoint stands behind them."""
+        """A group of batches in order. Dropped slots are sent all at once, with one checkpoint after them."""
         group = []
         if through := self._left_out_through:
             group = [(self._batch(closed, through), through.checkpoint) for closed in self._left_out.slots()]
-            log.warning("%d slots were left out for want of room; the hub is told so", len(self._left_out))
+            log.warning("%d slots dropped: outbox full (reported to the hub)", len(self._left_out))
             self._left_out, self._left_out_through = DroppedSlots(), None
         while self._waiting and len(group) < GROUP:
             finished = self._waiting.popleft()
@@ -123,7 +123,7 @@ class SlotCloser:
             )
         except OutboxError as error:
             if not self.is_stuck:
-                log.error("slots wait in memory: %s", error)
+                log.error("slots are waiting in memory: %s", error)
             self.is_stuck = True
             return False
         self.is_stuck = False
@@ -134,7 +134,7 @@ class SlotCloser:
             self._left_out_through = self._waiting.popleft()
             if not self._left_out:
                 first = format_slot(self._left_out_through.closed.slot)
-                log.error("memory is full too: slots from %s on are left out, only totals are kept", first)
+                log.error("memory is full too: slots from %s on are dropped, only totals are kept", first)
             self._left_out.add(self._left_out_through.closed)
             self.left_out += 1
 
@@ -145,7 +145,7 @@ class SlotCloser:
 
 
 async def send_answers(parts: LoopParts, wake: Callable[[], None]) -> None:
-    """Pick up the answers that were left beside the running agent, until cancelled."""
+    """Pick up the answers people left for the running agent, until cancelled."""
     while True:
         try:
             for prompt_id, choice, at in await parts.outbox.given_answers():
@@ -153,17 +153,17 @@ async def send_answers(parts: LoopParts, wake: Callable[[], None]) -> None:
                 await parts.outbox.append_answer(prompt_id, sealing, choice=choice, at=at, now_s=parts.clock.now())
                 wake()
         except OutboxError as error:
-            log.error("answers wait: %s", error)
+            log.error("answers are waiting: %s", error)
         await asyncio.sleep(ANSWERS_EVERY_S)
 
 
 async def forget(parts: LoopParts) -> None:
-    """Delete what the hub signed for long enough ago, until cancelled."""
+    """Delete what the hub receipted long enough ago, until cancelled."""
     while True:
         try:
             gone = await parts.outbox.forget(before_s=parts.clock.now() - parts.keep_days * 86400)
             if gone:
                 log.info("outbox: %d messages receipted more than %d days ago deleted", gone, parts.keep_days)
         except OutboxError as error:
-            log.error("old messages stay: %s", error)
+            log.error("old messages were not deleted: %s", error)
         await asyncio.sleep(FORGET_EVERY_S)

@@ -1,6 +1,6 @@
-"""The agent's one configuration file: TOML to frozen records. Every complaint is one line that says what to do.
+"""The agent's one configuration file: TOML to frozen records. Every error is one line that says what to do.
 
-Reads text; which files exist and what is in them is asked by the entry point.
+Reads text; the entry point opens the files.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Wire = Literal["tcp", "rtu+tcp", "rtu"]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a device is plugged in. Serial line settings are None where the device map decides."""
+    """Where a device is connected. Serial settings are None where the device map decides."""
 
     wire: Wire
     host: str = ""
@@ -45,7 +45,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class DeviceSettings:
-    """One device of the home and the measuring places it speaks for. Units: max_power_w of the place, ms."""
+    """One device of the home and the points it measures. Units: max_power_w of the point, ms."""
 
     name: str
     map: str
@@ -86,7 +86,7 @@ def read_settings(path: Path) -> Settings:
 
 
 def parse_settings(text: bytes, *, name: str, folder: Path) -> Settings:
-    """The settings in this TOML text. `name` is how complaints call the file. Raises SettingsError."""
+    """The settings in this TOML text. `name` identifies the file in errors. Raises SettingsError."""
     table = parse_toml(text, name)
     try:
         return _settings(TomlFields(name, table), name=name, folder=folder)
@@ -142,7 +142,7 @@ def _is_url(text: str) -> bool:
 
 
 def _is_address(text: str, host: str | None) -> bool:
-    """Whether a resolver can be asked for this host; on what can be none it fails in ways of its own."""
+    """Whether this can be a host name; on anything else the resolver fails in its own ways."""
     try:
         is_name = bool(host and (":" in host or host.encode("idna")))
     except UnicodeError:
@@ -166,7 +166,7 @@ def _devices(top: TomlFields) -> tuple[DeviceSettings, ...]:
     seen: set[str] = set()
     for device in devices:
         if device.name in seen:
-            raise MapError(f"{top.where}: device: name: expected a name of its own, found {device.name!r} twice")
+            raise MapError(f"{top.where}: device: name: expected unique names, found {device.name!r} twice")
         seen.add(device.name)
     return devices
 
@@ -212,7 +212,7 @@ def _endpoint(fields: TomlFields) -> Endpoint:
 
 
 def parse_endpoint(text: str) -> Endpoint:
-    """The endpoint a connect text names. Raises ValueError."""
+    """The endpoint in a connect text. Raises ValueError."""
     parts = urlsplit(text)
     if parts.scheme in ("tcp", "rtu+tcp"):
         is_plain = parts.path in ("", "/") and not (parts.query or parts.fragment or "@" in parts.netloc)

@@ -1,6 +1,6 @@
-"""The home's devices put together from the settings: which map, which connection they share, how it is spoken to.
+"""Builds the home's devices from the settings: which map, which shared connection, and its timing.
 
-Opens nothing. Reads the maps that ship with the program.
+Opens no connection. Reads the maps that ship with the program.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _check_roles(device: DeviceSettings, device_map: DeviceMap, source: str) -> 
 def _check_signs(device: DeviceSettings, device_map: DeviceMap, source: str) -> None:
     where = f"{source}: device {device.name!r}"
     if device.sign == "inverted" and not any(point.vendor_sign for point in device_map.points):
-        raise SettingsError(f"{where}: sign: expected 'as_documented', {device.map} has one meaning only")
+        raise SettingsError(f"{where}: sign: expected 'as_documented', {device.map} has only one sign convention")
     for role in device.roles:
         described = device_map.roles[role]
         if device.invert and len(described.counters) == 1 and not described.swapped:
@@ -70,7 +70,7 @@ def _address(endpoint: Endpoint) -> BusAddress:
 
 
 def _link(devices: list[Device], source: str) -> ModbusLink:
-    """The link that suits all devices on it: the longest pauses any of them wants."""
+    """A link that suits all its devices: the longest pauses any of them needs."""
     lines = {_serial_line(device) for device in devices if device.settings.endpoint.wire == "rtu"}
     if len(lines) > 1:
         names = ", ".join(repr(device.settings.name) for device in devices)
@@ -103,7 +103,7 @@ def _serial_line(device: Device) -> tuple[int, str, int, int]:
 
 
 def _least_gap_s(devices: list[Device]) -> float:
-    """On a serial bus there is always a pause: in it a doubled answer shows itself before the next question."""
+    """A serial bus always gets a pause, so that a duplicate answer shows up before the next request."""
     return 0.0 if devices[0].settings.endpoint.wire == "tcp" else RTU_GAP_S
 
 

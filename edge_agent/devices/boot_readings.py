@@ -1,6 +1,6 @@
-"""Readings taken while nobody knows the time: kept in memory by seconds since boot, given their slots afterwards.
+"""Readings taken before the time is known: kept in memory by seconds since boot and assigned to slots later.
 
-They do not outlive the computer: after another start the counters' totals tell what passed, without its times.
+They are lost in a reboot; the counters then still give the total, without its times.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from edge_agent.metering.trusted_time import BootClock
 log = logging.getLogger("commonwatt.agent")
 
 MAX_KEPT = 8192
-"""Moments: more than a day of one device; beyond that the oldest go, and their slots have a total only."""
+"""Samples kept: more than a day of one device. Beyond that the oldest are dropped and their slots get only a total."""
 
 READ_EVERY_S = 15
-"""Where a slot will begin is not known yet: reading this often, some reading is near enough to every beginning."""
+"""Slot boundaries are not known yet; at this rate some reading is close enough to every boundary."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimedSamples:
-    """One reading of one device. `at_s` is on the clock the readings are on: since boot, or the wall's."""
+    """One reading of one device. `at_s` is in the clock of the readings: since boot, or wall time."""
 
     at_s: float
     samples: Mapping[MeasuringPoint, Sample]
@@ -44,7 +44,7 @@ class BootReadings:
         self._moments.append(TimedSamples(boot_s, samples))
 
     def on_wall_clock(self, now_s: float, boot_s: float) -> list[TimedSamples]:
-        """All readings with the times they were taken at, in order, given both clocks at one moment."""
+        """All readings in order with their wall times, given both clocks at one instant."""
         moments = (self._moved(moment, by_s=now_s - boot_s) for moment in self._moments)
         return sorted(moments, key=lambda moment: moment.at_s)
 
@@ -53,7 +53,7 @@ class BootReadings:
         return TimedSamples(at_s, {place: replace(sample, at_s=at_s) for place, sample in moment.samples.items()})
 
     async def read(self, link: ModbusLink, devices: Sequence[Device], boot_clock: BootClock) -> None:
-        """Read the devices of one connection again and again until cancelled. Never raises for what a device does."""
+        """Read the devices of one connection repeatedly until cancelled. Never raises for what a device does."""
         troubled: set[Device] = set()
         while True:
             began_s = boot_clock()

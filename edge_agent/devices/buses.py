@@ -1,6 +1,6 @@
-"""One worker per connection: when its devices are read, how long a silent one is left alone, when a slot ends.
+"""One worker per connection: when its devices are read, how long a silent one is left alone, when a slot closes.
 
-Each connection works for itself, so a dead device costs the devices on other connections nothing.
+Connections are independent, so a dead device does not delay devices on other connections.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ log = logging.getLogger("commonwatt.agent")
 BACK_OFF_MAX_S = 300.0
 RETRY_FIRST_S = 5.0
 LOOK_EVERY_S = 60.0
-"""However long it sleeps: real seconds after which it looks whether somebody set the clock."""
+"""Real seconds after which a sleeping worker checks whether the clock was set."""
 
 GIVEN_UP_AFTER = 3
-"""A device that failed this often in a row gets one try at a boundary instead of tries through the whole window."""
+"""A device that failed this often in a row gets one try at a boundary instead of tries throughout the window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Bus:
                 await self._poll(tick_s)
 
     def states(self) -> list[DeviceState]:
-        """What to tell the hub about each device: whether it answers, nothing about power."""
+        """What is reported to the hub about each device: whether it answers, nothing about power."""
         now_s = self._clock.now()
         return [
             DeviceState(device.settings.name, health.state, max(0, int(now_s - health.last_good_s)))
@@ -105,23 +105,23 @@ class Bus:
         ]
 
     def _tick(self) -> int:
-        """The beginning of the polling interval we are in; samples carry this time, not the moment of their read."""
+        """The start of the current polling interval; samples carry this time, not the instant they were read."""
         now_s = int(self._clock.now())
         return now_s - now_s % self._pace.interval_s
 
     def _offset(self) -> float:
-        """The wall clock before the boot clock; it stands still while nobody sets the wall clock."""
+        """Wall clock minus boot clock; constant until someone sets the wall clock."""
         return self._clock.now() - self._boot_clock() if self._boot_clock else 0.0
 
     async def _sleep_until(self, when_s: float) -> None:
-        """Return at that time, or soon after the clock was set: a clock set back may not come to it for weeks."""
+        """Return at that time, or soon after the clock is set: a clock set back might not reach it for weeks."""
         self._note_step()
         while not self._was_set and self._clock.now() < when_s:
             await self._clock.sleep_towards(when_s, at_most_s=LOOK_EVERY_S)
             self._note_step()
 
     def _note_step(self) -> None:
-        """When the wall clock was set by more than a boundary's window, say so and tell the meter."""
+        """If the wall clock was set by more than the boundary window, log it and inform the meter."""
         by_s = self._offset() - self._offset_s
         if abs(by_s) <= self._pace.boundary_window_s:
             return
@@ -130,7 +130,7 @@ class Bus:
         for health in self._health.values():
             health.next_try_s += by_s
             health.last_good_s += by_s
-        log.warning("the system's clock was set by %+.0f s: energy of that slot is kept as a total only", by_s)
+        log.warning("the system clock was changed by %+.0f s: the energy of that slot is kept only as a total", by_s)
         for _, place in self._places():
             self._metering.step_time(place, by_s)
 
@@ -138,7 +138,7 @@ class Bus:
         return [(device, place) for device in self.devices for place in device.places]
 
     def _close_what_passed(self, gap: Gap) -> None:
-        """Close slots whose boundary can no longer be read in time: this program was off, or the computer asleep."""
+        """Close slots whose boundary was missed because the program was off or the computer asleep."""
         latest_s = self._clock.now() - self._pace.boundary_window_s
         found = False
         for device, place in self._places():
@@ -149,9 +149,9 @@ class Bus:
             self._closed()
 
     async def _read_boundary(self) -> bool:
-        """If a boundary has come, read every device until it answered or the window is over; whether one had come.
+        """At a boundary, read every device until it has answered or the window is over. Returns whether there was one.
 
-        A boundary ends the slot of each place, or begins the first one.
+        A boundary closes each point's slot, or opens its first one.
         """
         now_s = self._clock.now()
         boundary = slot_of(now_s)
@@ -170,7 +170,7 @@ class Bus:
         return True
 
     async def _read_through_window(self, places: set[MeasuringPoint], boundary_s: int, *, ends_s: int) -> None:
-        """Read until every place had a good sample. Every device gets one try at least, however late it is."""
+        """Read until every point has a good sample. Every device gets at least one try, however late it is."""
         left = set(places)
         devices = sorted(self.devices, key=lambda device: self._health[device].failures)
         retry_s = RETRY_FIRST_S
@@ -191,12 +191,12 @@ class Bus:
     async def _read_at_boundary(
         self, device: Device, boundary_s: int, *, places: set[MeasuringPoint]
     ) -> set[MeasuringPoint]:
-        """One try; the places that gave a good sample, their slots now closed or opened."""
+        """One try. Returns the points that gave a good sample; their slots are now closed or opened."""
         await self._read(device, boundary_s, places=places)
         health = self._health[device]
         if health.failures:
             return set()
-        # A value the device refuses does not come by asking again; what it does give is kept.
+        # Asking again does not help with a refused value; what the device does give is kept.
         done = {p for p in places if health.verdicts.get(p) is ReadingVerdict.GOOD or device.is_refused(p)}
         for place in done:
             if start_of(self._metering.next_of(place)) == boundary_s:
@@ -211,7 +211,7 @@ class Bus:
                 await self._read(device, tick_s, places=set(device.places))
 
     async def _read(self, device: Device, at_s: int, *, places: set[MeasuringPoint]) -> None:
-        """One reading of a device, weighed by the meter; trouble is noted, never raised."""
+        """One reading of a device, checked by the meter. Failures are logged, never raised."""
         health = self._health[device]
         try:
             readout = await device.read_places(self.link)
@@ -248,12 +248,12 @@ class Bus:
         )
 
     def _note_state(self, device: Device, state: Liveness, words: str) -> None:
-        """Say a change once; while nothing changes, nothing is said."""
+        """Log a change of state once."""
         health = self._health[device]
         if state is health.state and (state in (Liveness.OK, Liveness.ASLEEP) or words == health.trouble):
             return
         calm = state in (Liveness.OK, Liveness.ASLEEP)
         level = logging.INFO if calm else logging.WARNING
-        tail = "" if calm else "; trying again with pauses, everything else goes on"
+        tail = "" if calm else "; will retry with pauses, other devices are unaffected"
         log.log(level, "device %s at %s: %s (%s)%s", device.settings.name, self.link.endpoint.shown, state, words, tail)
         health.state, health.trouble = state, words

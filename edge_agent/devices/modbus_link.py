@@ -1,6 +1,6 @@
-"""Modbus over TCP, serial RTU and RTU over TCP: the only module that knows pymodbus. It can read, never write.
+"""Modbus over TCP, serial RTU and RTU over TCP: the only module that uses pymodbus. It can read, never write.
 
-pymodbus hands on late, doubled and short answers as good ones. So: one request at a time, no retry inside the
+pymodbus passes on late, duplicate and short answers as good ones. So: one request at a time, no retry inside the
 library, the count is checked, and after anything odd the connection is closed, left quiet and opened again.
 """
 
@@ -27,7 +27,7 @@ TCP_BUFFER_BYTES = 8192
 
 
 class DeviceReadError(CommonwattError):
-    """A read that brought no words. The text names the kind of trouble, never a value."""
+    """A read that returned no words. The text names the kind of failure, never a value."""
 
 
 class NoAnswerError(DeviceReadError):
@@ -35,11 +35,11 @@ class NoAnswerError(DeviceReadError):
 
 
 class DeviceBusyError(DeviceReadError):
-    """The device is there and asks to be left alone for a moment (exception 5 or 6)."""
+    """The device is present but asks to be left alone for a moment (exception 5 or 6)."""
 
 
 class ReadRefusedError(DeviceReadError):
-    """The device will not answer this read. `code` is the Modbus exception: 2 is an address it does not have."""
+    """The device refuses this read. `code` is the Modbus exception: 2 is an address it does not have."""
 
     def __init__(self, code: int) -> None:
         hint = " (no such register: are map and unit right?)" if code == ILLEGAL_ADDRESS else ""
@@ -48,12 +48,12 @@ class ReadRefusedError(DeviceReadError):
 
 
 class LinkBrokenError(DeviceReadError):
-    """No connection, or an answer that is not one: cut, of another length, to another question."""
+    """No connection, or an invalid answer: truncated, of the wrong length, or to another request."""
 
 
 @dataclass(frozen=True, slots=True)
 class LineSettings:
-    """How this connection wants to be used. Units: seconds, real time; serial settings as on the wire."""
+    """Timing and serial settings of a connection. Units: real seconds; serial settings as on the wire."""
 
     timeout_s: float = 3.0
     connect_delay_s: float = 0.0
@@ -109,7 +109,7 @@ class ModbusLink:
                 self._drop()
                 raise
             except BaseException:
-                # Cancelled in mid-question: the answer may still come, and would be taken for the next one's.
+                # Cancelled during a request: the answer may still arrive and would be taken for the next one's.
                 if self._is_asking:
                     self._drop()
                 raise
@@ -118,17 +118,17 @@ class ModbusLink:
                 self._free_at = max(self._free_at, self._monotonic() + self.line.request_gap_s)
 
     async def close(self) -> None:
-        """Give the connection up for good."""
+        """Close the connection for good."""
         async with self._lock:
             self._close_client()
 
     async def _ready(self) -> AsyncModbusTcpClient | AsyncModbusSerialClient:
-        """An open connection that is allowed to speak now and owes no answer."""
+        """An open connection that may send now and owes no answer."""
         wait_s = self._free_at - self._monotonic()
         if wait_s > 0:
             await self._sleep(wait_s)
         if self._client is not None and (self._stray_bytes or not self._client.connected):
-            # Bytes nobody asked for: a doubled or late answer. What follows could not be told from it.
+            # Unrequested bytes: a duplicate or late answer. The next answer could not be told apart from it.
             self._drop()
             await self._sleep(max(0.0, self._free_at - self._monotonic()))
         if self._client is None:
@@ -140,12 +140,14 @@ class ModbusLink:
         try:
             opened = await client.connect()
         except (OSError, ModbusException, RuntimeError, ValueError, termios.error) as cause:
-            # termios.error is no OSError: an adapter without this parity, or pulled out at this moment.
+            # termios.error is not an OSError: the adapter lacks this parity, or was just unplugged.
             client.close()
             raise LinkBrokenError(f"cannot connect to {self.endpoint.shown}: {_first_line(cause)}") from None
         if not opened:
             client.close()
-            raise LinkBrokenError(f"cannot connect to {self.endpoint.shown}: is it there, and free of other programs?")
+            raise LinkBrokenError(
+                f"cannot connect to {self.endpoint.shown}: is it connected, and not in use by another program?"
+            )
         if self.line.connect_delay_s:
             await self._sleep(self.line.connect_delay_s)
         await self._drain()
@@ -153,7 +155,7 @@ class ModbusLink:
         return client
 
     async def _drain(self) -> None:
-        """On a serial bus the wire outlives the connection: wait until it has been quiet for a moment."""
+        """A serial bus outlives the connection: wait until it has been quiet for a moment."""
         if self.endpoint.wire == "tcp":
             self._stray_bytes = 0
             return
@@ -163,7 +165,7 @@ class ModbusLink:
             await self._sleep(quiet_s)
             if not self._stray_bytes:
                 return
-        raise LinkBrokenError(f"{self.endpoint.shown} is never quiet: is another program asking on this bus?")
+        raise LinkBrokenError(f"{self.endpoint.shown} is never quiet: is another program using this bus?")
 
     def _make_client(self) -> AsyncModbusTcpClient | AsyncModbusSerialClient:
         line, endpoint = self.line, self.endpoint
@@ -190,7 +192,7 @@ class ModbusLink:
             trace_packet=self._watch,
         )
         if endpoint.wire == "tcp":
-            # The library throws away everything received once it is more than one frame: a stray answer in front of
+            # The library discards everything received once it is more than one frame: a stray answer in front of
             # the right one would lose the right one, and the next stray one be taken for it.
             client.ctx.max_buffer_size = TCP_BUFFER_BYTES
         return client
@@ -201,7 +203,7 @@ class ModbusLink:
         if not self._is_asking:
             self._stray_bytes += len(packet)
         elif self.endpoint.wire == "tcp" and len(packet) >= 2 and packet[:2] == b"\0\0":
-            # pymodbus takes transaction 0 for any question; we never ask one numbered 0.
+            # pymodbus accepts transaction 0 for any request; we never send one numbered 0.
             self._wrong_frame = True
         return packet
 
@@ -218,7 +220,7 @@ class ModbusLink:
         self._is_asking, self._wrong_frame = True, False
         self.requests += 1
         try:
-            # The library waits `timeout_s` for the answer; the outer bound holds whatever happens inside it.
+            # The library waits `timeout_s` for the answer; the outer limit holds whatever happens inside it.
             async with asyncio.timeout(self.line.timeout_s * 1.5 + 0.2):
                 answer = await read(address, count=count, device_id=unit)
         except TimeoutError:
@@ -234,7 +236,7 @@ class ModbusLink:
 
     def _words(self, answer: ModbusPDU, unit: int, *, function: int, count: int) -> list[int]:
         if self._wrong_frame:
-            raise LinkBrokenError("an answer to no question of ours")
+            raise LinkBrokenError("an answer to no request of ours")
         if isinstance(answer, ExceptionResponse):
             if answer.exception_code in BUSY_CODES:
                 raise DeviceBusyError("the device is busy")
@@ -242,13 +244,13 @@ class ModbusLink:
                 raise NoAnswerError("the gateway cannot reach the device")
             raise ReadRefusedError(answer.exception_code)
         if answer.function_code != function or answer.dev_id != unit:
-            raise LinkBrokenError("an answer to another question")
+            raise LinkBrokenError("an answer to another request")
         if len(answer.registers) != count:
             raise LinkBrokenError(f"{len(answer.registers)} registers where {count} were asked for")
         return list(answer.registers)
 
     def _drop(self) -> None:
-        """Close, and keep quiet until whatever is still under way must have arrived."""
+        """Close, and stay quiet until anything still in transit must have arrived."""
         self._close_client()
         self._free_at = self._monotonic() + self.line.timeout_s
 

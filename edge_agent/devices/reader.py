@@ -39,18 +39,18 @@ _SPLITS_ON = frozenset({ILLEGAL_ADDRESS, ILLEGAL_VALUE})
 
 @dataclass(frozen=True, slots=True)
 class Readout:
-    """One reading of a device: the words as they came and what they mean. None is "not available"."""
+    """One reading of a device: the raw words and what they mean. None is "not available"."""
 
     words: dict[tuple[int, int], int]
     values: dict[str, Value]
 
 
 class WrongDeviceError(DeviceReadError):
-    """Something answers, but it is not what the map describes; the text says what was missing."""
+    """Something answers, but not the device the map describes; the text says what is missing."""
 
 
 class Device:
-    """A device of the home, its map placed on it when first read and again whenever the connection was new."""
+    """A device of the home. Its map is placed on it at the first reading and again after every reconnect."""
 
     def __init__(
         self,
@@ -119,7 +119,7 @@ class Device:
         return tuple(dict.fromkeys(wanted))
 
     def _counted(self, place: MeasuringPoint) -> tuple[str, ...]:
-        """The fields of the place that a counter of this device stands behind."""
+        """The fields of the point that a counter of this device backs."""
         described = role_of(self.resolved, place.role).counters
         present = role_names(self.resolved, place.role)
         names = (key for key, point in described.items() if point in present)
@@ -146,7 +146,7 @@ class Device:
                 raise ReadRefusedError(ILLEGAL_ADDRESS)
         except ReadRefusedError:
             if not words:
-                # It refuses everything, as devices do while they start: nothing is learned from that.
+                # It refuses everything, as devices do while starting: nothing is learned from that.
                 self._learned = before
             raise
         return words
@@ -191,7 +191,7 @@ class Device:
         names: Iterable[str] | None,
         into: dict[tuple[int, int], int],
     ) -> bool:
-        """Read one block; on a refusal halve it until the register at fault is alone, and remember it."""
+        """Read one block. On a refusal halve it until the refused register is isolated, and remember that."""
         try:
             words = await self._ask(link, request)
         except ReadRefusedError as refusal:
@@ -220,7 +220,7 @@ class Device:
         return all(results)
 
     async def _ask(self, link: ModbusLink, request: ReadRequest) -> list[int]:
-        """One block, asked again after a pause while the device says it is busy."""
+        """One block, requested again after a pause while the device reports that it is busy."""
         for tries in range(1, BUSY_TRIES + 1):
             try:
                 return await link.read_words(

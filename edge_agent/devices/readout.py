@@ -1,4 +1,4 @@
-"""What the household sees of one reading: every point with unit and raw words, as a table or for a program.
+"""One reading as the household sees it: every point with unit and raw words, as a table or as JSON.
 
 Reads once through the links it is given; nothing is kept.
 """
@@ -27,7 +27,7 @@ _UNITS_SHOWN = {"1": "", "text": "", "enum": "", "bits": "", "power of ten": "10
 
 @dataclass(frozen=True, slots=True)
 class PointLine:
-    """One point as read. `value` is None for "not available", `refused` when the device will not give it."""
+    """One point as read. `value` is None for "not available"; `refused` if the device refuses it."""
 
     name: str
     value: str | None
@@ -37,7 +37,7 @@ class PointLine:
 
 
 def point_lines(device: Device, readout: Readout) -> list[PointLine]:
-    """All points of a device in the order of its map, then what is derived from them."""
+    """All points of a device in the order of its map, then derived values."""
     lines = []
     for name, placed in device.resolved.points.items():
         raw = placed.raw_words(readout.words)
@@ -52,7 +52,7 @@ def point_lines(device: Device, readout: Readout) -> list[PointLine]:
 
 
 def as_table(device: Device, readout: Readout) -> str:
-    """The reading for people, within 80 columns: of a text only the first register is shown."""
+    """The reading as a table of at most 80 columns; of a text only the first register is shown."""
     rows = [("point", "value", "unit", "raw words")]
     for line in point_lines(device, readout):
         value = "refused" if line.refused else "not available" if line.value is None else line.value
@@ -64,16 +64,16 @@ def as_table(device: Device, readout: Readout) -> str:
 
 
 def _doubt(device: Device, readout: Readout) -> list[str]:
-    """A warning when what was read is not what the family shows; numbers out of a wrong map look like numbers too."""
+    """A warning when the reading does not fit the family: a wrong map also produces numbers."""
     texts = (str(readout.values.get(name) or "") for name in ("manufacturer", "model"))
     if recognise(device.device_map, readout.words, SunSpecIdentity(device.models, *texts)) is not None:
         return []
     family = device.settings.map
-    return [f"this does not look like {family}: check map, connect and unit, and the display"]
+    return [f"this does not look like {family}: check map, connect and unit, and compare with the display"]
 
 
 def as_record(device: Device, readout: Readout) -> dict[str, Any]:
-    """The reading for programs: plain JSON values, numbers as text, every raw word."""
+    """The reading as JSON values: numbers as text, with every raw word."""
     return {
         "device": device.settings.name,
         "map": device.settings.map,
@@ -94,7 +94,7 @@ def as_record(device: Device, readout: Readout) -> dict[str, Any]:
 async def read_once(
     fleet: Sequence[tuple[ModbusLink, Sequence[Device]]], *, only: str | None
 ) -> tuple[list[tuple[Device, Readout]], list[str]]:
-    """Read every point of every device (or only one), connections side by side; what failed is said in one line."""
+    """Read every point of every device (or of one), connections in parallel; each failure is one line."""
     results = await asyncio.gather(*(_read_bus(link, devices, only=only) for link, devices in fleet))
     return [each for found, _ in results for each in found], [each for _, said in results for each in said]
 
@@ -116,12 +116,12 @@ async def _read_bus(
 
 
 def as_json(found: object) -> str:
-    """A value as indented JSON."""
+    """The value as indented JSON."""
     return json.dumps(found, indent=2, ensure_ascii=False)
 
 
 def _meaning(reading: RoleReading) -> str:
-    """What the meter takes from a reading: counters in whole Wh, downwards, and power in whole W."""
+    """What the meter uses of a reading: counters in whole Wh, rounded down, and power in whole W."""
     parts = []
     for name in ("import_wh", "export_wh", "production_wh", "charge_wh", "discharge_wh"):
         value: Decimal | None = getattr(reading, name)
@@ -129,7 +129,7 @@ def _meaning(reading: RoleReading) -> str:
             parts.append(f"{name.removesuffix('_wh')} {value.to_integral_value(rounding=ROUND_FLOOR):f} Wh")
     if reading.power_w is not None:
         parts.append(f"power {int(reading.power_w.to_integral_value(rounding=ROUND_HALF_EVEN))} W")
-    note = " (no counter: energy will be integrated from power)" if reading.derived else ""
+    note = " (no counter: energy is integrated from power)" if reading.derived else ""
     return f"as {reading.role}: {', '.join(parts) or 'nothing available'}{note}"
 
 

@@ -1,4 +1,4 @@
-"""One lifetime energy counter turned into slot energies: what is energy, and what only looks like it.
+"""Turns one lifetime energy counter into slot energies: what is energy, and what only looks like it.
 
 Pure: readings and boundaries go in, closed slots come out. No device, no clock, no storage.
 """
@@ -12,38 +12,38 @@ from protocols.quantities import Gap, Mark
 from protocols.slots import SLOT_S, Slot
 
 REFRESH_SLACK_S = 300
-"""A device may show a counter that is this old; two readings then differ by more than their distance allows."""
+"""A device may show a counter value this old; two readings may then differ by more than their distance allows."""
 
 UNSEEN_S = SLOT_S * 3 // 2
-"""A counter that stood at 0 and was not seen for this long is not believed when it shows a number."""
+"""A counter that was at 0 and not seen for this long is not believed when it shows a number."""
 
 
 class ReadingVerdict(Enum):
-    """What one reading turned out to be."""
+    """How one reading was judged."""
 
     GOOD = "good"
     NOTHING = "nothing"
-    """The device answered without a value, or with the 0 of a sleeping device."""
+    """The device answered without a value, or with 0 as sleeping devices do."""
     SUSPECT = "suspect"
-    """Only a second reading that agrees makes it count."""
+    """It counts only once a second reading agrees."""
 
 
 @dataclass(frozen=True, slots=True)
 class CounterLimits:
-    """What this counter can do at most. Units: W, Wh. `step_wh` is the smallest step it can show."""
+    """Physical limits of a counter. Units: W, Wh. `step_wh` is the smallest step it can show."""
 
     max_power_w: int
     step_wh: int = 1
     wraps_wh: int | None = None
 
     def energy_wh(self, seconds: float) -> float:
-        """The most energy that can truly pass in this time, a tenth on top, plus one step of the counter."""
+        """The most energy that can flow in this time, plus a tenth, plus one counter step."""
         return self.max_power_w * seconds / 3600 * 1.1 + self.step_wh
 
 
 @dataclass(frozen=True, slots=True)
 class CounterReading:
-    """A counter reading that is believed (or waits to be). `counter_wh` runs on over wraps."""
+    """A counter reading that is believed, or waits for confirmation. `counter_wh` continues across wraps."""
 
     at_s: float
     counter_wh: int
@@ -51,7 +51,7 @@ class CounterReading:
 
 @dataclass(frozen=True, slots=True)
 class SlotBase:
-    """The reading a slot's energy is counted from: taken at the beginning of `slot`."""
+    """The reading a slot's energy is counted from, taken at the start of `slot`."""
 
     slot: Slot
     at_s: float
@@ -79,7 +79,7 @@ class ClosedCounterSlot:
 
 @dataclass(frozen=True, slots=True)
 class _Before:
-    """Where the counter stood before it fell, in case it comes back."""
+    """The counter's value before it fell, in case it returns."""
 
     last: CounterReading
     fell_to_wh: int
@@ -89,8 +89,8 @@ class _Before:
 class CounterMeter:
     """The memory of one counter between boundaries.
 
-    Slot energies and long intervals add up to exactly what the counter ran, but for the stretches that are marked
-    with a reason. Not energy: a fall to 0 or back, a rise no fuse would pass, a return from such an excursion.
+    Slot energies and long intervals add up to exactly what the counter counted, except for stretches marked with
+    a reason. Not energy: a fall to 0 or back, a rise that no fuse would carry, a return from such an excursion.
     """
 
     def __init__(self, limits: CounterLimits, base: SlotBase | None = None) -> None:
@@ -104,7 +104,7 @@ class CounterMeter:
         self._is_time_doubted = False
 
     def add_reading(self, at_s: float, counter_wh: int | None) -> ReadingVerdict:
-        """Weigh one reading. Units: `counter_wh` as the device shows it, whole Wh."""
+        """Judge one reading. Units: `counter_wh` as the device shows it, whole Wh."""
         if counter_wh is None:
             return ReadingVerdict.NOTHING
         last = self._last
@@ -125,18 +125,18 @@ class CounterMeter:
 
     @property
     def has_begun_again(self) -> bool:
-        """Whether a fall in this slot was confirmed: the counter counts from a new beginning."""
+        """Whether a fall in this slot was confirmed: the counter restarted."""
         return self._taint == Gap.COUNTER_RESET
 
     def shift(self, by_wh: int) -> None:
-        """Count everything from this much higher on: where the counter had begun is known only now."""
+        """Shift everything up by this much: only now is it known where the counter started."""
         if self.base is not None:
             self.base = replace(self.base, counter_wh=self.base.counter_wh + by_wh)
         if self._last is not None:
             self._last = replace(self._last, counter_wh=self._last.counter_wh + by_wh)
 
     def step_time(self, by_s: float) -> None:
-        """The clock was set: what was read before moves with it, and this slot's length is not a slot's."""
+        """The clock was changed: earlier readings move with it, and this slot does not have a slot's length."""
         self._is_time_doubted = True
         if self.base is not None:
             self.base = replace(self.base, at_s=self.base.at_s + by_s)
@@ -147,14 +147,14 @@ class CounterMeter:
             self._suspect = replace(point, at_s=point.at_s + by_s), gap
 
     def open(self, slot: Slot) -> None:
-        """Count from the last reading on, taken at the beginning of `slot`. A counter that has a base keeps it."""
+        """Count from the last reading, taken at the start of `slot`. A counter that has a base keeps it."""
         if self.base is None and self._last is not None:
             self.base = SlotBase(slot, self._last.at_s, self._last.counter_wh)
 
     def close(self, slot: Slot, missed: Gap) -> ClosedCounterSlot | None:
-        """End `slot`. `missed` is NONE when the last reading taken is the one at the slot's end.
+        """Close `slot`. `missed` is NONE if the last reading is the one at the slot's end.
 
-        Otherwise it says why there is none. Returns None for a slot before the first boundary.
+        Otherwise it says why that reading is missing. Returns None for a slot before the first boundary.
         """
         base = self.base
         if missed != Gap.NONE or self._last is None:
@@ -212,7 +212,7 @@ class CounterMeter:
         return ReadingVerdict.GOOD
 
     def _has_returned(self, point: CounterReading) -> bool:
-        """Whether this step jumps over more than half of an earlier fall: then the fall was the error."""
+        """Whether this step makes up more than half of an earlier fall: then the fall was the error."""
         before, last = self._before, self._last
         if before is None or last is None or not last.counter_wh < before.last.counter_wh <= point.counter_wh:
             return False

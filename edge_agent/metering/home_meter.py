@@ -1,6 +1,6 @@
-"""The home's meter: what its devices said becomes one value per measure and slot, with a mark and a reason.
+"""The home's meter: device samples become one value per measure and slot, with a mark and a reason.
 
-Pure: samples and boundaries go in, closed slots and totals over outages come out, and what must be remembered.
+Pure: samples and boundaries go in; closed slots, totals over outages and a checkpoint come out.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ class MeasuringPoint:
 
     @property
     def measures(self) -> tuple[Measure, ...]:
-        """What is counted here."""
+        """The measures counted here."""
         return tuple(FIELDS_OF_ROLE[self.role].values())
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What one reading of a place gave. Whole Wh (floor) and W; None where the device has no value now."""
+    """What one reading of a point gave. Whole Wh (rounded down) and W; None where the device has no value now."""
 
     at_s: float
     counters_wh: Mapping[str, int | None]
@@ -55,7 +55,7 @@ class Sample:
     steps_wh: Mapping[str, int] = field(default_factory=dict)
     wraps_wh: Mapping[str, int] = field(default_factory=dict)
     is_shaped: bool = False
-    """The counters are coarse: power tells how their steps spread."""
+    """The counters are coarse: power shows how their steps are spread over time."""
 
 
 def sample_of(reading: RoleReading, at_s: float, counted: Iterable[str]) -> Sample:
@@ -77,7 +77,7 @@ def sample_of(reading: RoleReading, at_s: float, counted: Iterable[str]) -> Samp
 
 @dataclass(frozen=True, slots=True)
 class ClosedSlot:
-    """All that is known of one slot of the home, before consent."""
+    """Everything known about one slot of the home, before consent is applied."""
 
     slot: Slot
     values: Mapping[Measure, SlotValue]
@@ -86,17 +86,17 @@ class ClosedSlot:
 
 @dataclass(frozen=True, slots=True)
 class _PlaceSlot:
-    """One place's slot, closed, and where its counters stood at the end."""
+    """One point's closed slot and its counter values at the end."""
 
     values: Mapping[Measure, ClosedCounterSlot]
     bases: Mapping[str, SlotBase]
 
 
 class HomeMeter:
-    """All places of a home between boundaries. Each place closes its slots in order, none left out.
+    """All points of a home between boundaries. Each point closes its slots in order, without omissions.
 
-    A place may be slots ahead of another that still tries to read its boundary; `finished` hands out the slots that
-    every place has closed, in order, together with what must be remembered at that point.
+    A point may be slots ahead of another that is still trying to read its boundary; `next_closed_slot` returns the
+    slots that every point has closed, in order, each with the checkpoint after it.
     """
 
     def __init__(
@@ -124,11 +124,11 @@ class HomeMeter:
                     self._counters[place, name] = CounterMeter(CounterLimits(place.max_power_w), base)
 
     def next_of(self, place: MeasuringPoint) -> Slot:
-        """The slot this place closes next."""
+        """The slot this point closes next."""
         return self._next_of[place]
 
     def add_sample(self, place: MeasuringPoint, sample: Sample) -> ReadingVerdict:
-        """Weigh one sample of a place: the worst verdict of its counters, GOOD for power alone."""
+        """Judge one sample of a point: the worst verdict of its counters, GOOD for power alone."""
         if not sample.counters_wh:
             if sample.power_w is None:
                 return ReadingVerdict.NOTHING
@@ -150,7 +150,7 @@ class HomeMeter:
         )
 
     def _shaped(self, place: MeasuringPoint, name: str, *, sample: Sample, meter: CounterMeter) -> int | None:
-        """The counter as read, or the finer one that power makes of it."""
+        """The counter as read, or refined by power."""
         counter_wh = sample.counters_wh[name]
         if not sample.is_shaped:
             return counter_wh
@@ -165,7 +165,7 @@ class HomeMeter:
         return fine_wh
 
     def step_time(self, place: MeasuringPoint, by_s: float) -> None:
-        """Say that the clock was set by this much since the last sample: the slot's energy is then a total only."""
+        """Report that the clock was changed since the last sample: the slot's energy is then only a total."""
         for name in FIELDS_OF_ROLE[place.role]:
             if meter := self._counters.get((place, name)):
                 meter.step_time(by_s)
@@ -175,7 +175,7 @@ class HomeMeter:
             power.step_time(by_s)
 
     def open(self, place: MeasuringPoint) -> None:
-        """Say that the last sample was taken at the beginning of this place's next slot."""
+        """Report that the last sample was taken at the start of this point's next slot."""
         for name in FIELDS_OF_ROLE[place.role]:
             if meter := self._counters.get((place, name)):
                 meter.open(self._next_of[place])
@@ -183,7 +183,7 @@ class HomeMeter:
             power.open()
 
     def close(self, place: MeasuringPoint, reason: Gap = Gap.DEVICE_SILENT) -> None:
-        """End this place's next slot; `reason` is for whatever had no good sample since the slot's end."""
+        """Close this point's next slot; `reason` applies to whatever had no good sample since the slot's end."""
         slot = self._next_of[place]
         self._next_of[place] = slot + 1
         values = self._close_place(place, slot, reason=reason)
@@ -195,7 +195,7 @@ class HomeMeter:
         self._closed.setdefault(slot, {})[place] = _PlaceSlot(values, bases)
 
     def next_closed_slot(self) -> tuple[ClosedSlot, bytes] | None:
-        """The next slot all places have closed and the checkpoint after it; None when one is still open."""
+        """The next slot that all points have closed and the checkpoint after it; None if one is still open."""
         slot = self.next_slot
         parts = self._closed.get(slot, {})
         if len(parts) < len(self.places):
@@ -211,7 +211,7 @@ class HomeMeter:
         return ClosedSlot(slot, values, tuple(each for each in totals if each)), self._checkpoint(parts)
 
     def first_checkpoint(self) -> bytes:
-        """What to remember before anything was measured, so that the first slot is a gap if this start fails."""
+        """The checkpoint before anything is measured, so that the first slot is a gap if this start fails."""
         return self._checkpoint({})
 
     def _checkpoint(self, parts: Mapping[MeasuringPoint, _PlaceSlot]) -> bytes:
@@ -243,14 +243,14 @@ class HomeMeter:
         return Gap.NONE if is_there else reason
 
     def _unknown(self, slot: Slot, missed: Gap) -> ClosedCounterSlot:
-        """A slot at whose beginning nothing was read: in the first one because the agent was not there."""
+        """A slot without a reading at its start; for the first slot because the agent was not running."""
         off = slot == self._first_slot and missed in (Gap.NONE, Gap.AGENT_OFF)
         reason = missed if missed != Gap.NONE else Gap.DEVICE_SILENT
         return ClosedCounterSlot(None, Mark.MISSING, Gap.AGENT_OFF if off else reason)
 
 
 def read_checkpoint(data: bytes) -> tuple[Slot, dict[str, SlotBase]]:
-    """The next slot and the bases in a checkpoint. Raises ValueError when it is not one."""
+    """The next slot and the bases in a checkpoint. Raises ValueError if it is not a checkpoint."""
     try:
         found = json.loads(data)
         bases = {key: SlotBase(int(slot), float(at), int(wh)) for key, (slot, at, wh) in found["bases"].items()}
@@ -268,7 +268,7 @@ def _ceil(value: Decimal) -> int:
 
 
 def _together(parts: Iterable[ClosedCounterSlot]) -> SlotValue:
-    """The sum over the places of one measure, as good as the worst of them."""
+    """The sum over the points of one measure, marked like the worst of them."""
     closed = tuple(parts)
     worst = next(mark for mark in _WORST if any(each.mark == mark for each in closed))
     gap = next((each.gap for each in closed if each.mark == worst and each.gap != Gap.NONE), Gap.NONE)

@@ -1,6 +1,6 @@
 """Energy of a device that has no counter: power integrated over time, in whole numbers, marked as derived.
 
-Pure: samples and boundaries go in, closed slots come out. The trapezoid rule; nothing is guessed over a hole.
+Pure: samples and boundaries go in, closed slots come out. Trapezoid rule; gaps are not guessed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from edge_agent.metering.counters import ClosedCounterSlot
 from protocols.quantities import Gap, Mark
 from protocols.slots import SLOT_S
 
-# Power in W and time in ms, twice over because a trapezoid has half a height: 1 Wh in these units.
+# 1 Wh in units of W times ms, doubled because a trapezoid's area has a factor of one half.
 AREA_PER_WH = 2 * 1000 * 3600
 _FULL_MS = SLOT_S * 1000
 
@@ -25,7 +25,7 @@ class _Sample:
 class PowerMeter:
     """The running integral of one power, split by its sign: `[0]` above zero, `[1]` below.
 
-    Whole Wh go into the slots and the rest is carried on, so that the slots add up to the integral.
+    Slots get whole Wh and the remainder is carried over, so that the slots add up to the integral.
     """
 
     def __init__(self, longest_hole_s: float) -> None:
@@ -54,18 +54,18 @@ class PowerMeter:
         self._covered_ms += length_ms
 
     def step_time(self, by_s: float) -> None:
-        """The clock was set: the last sample moves with it, and this slot's length is not a slot's."""
+        """The clock was changed: the last sample moves with it, and this slot does not have a slot's length."""
         self._is_time_doubted = True
         if self._last is not None:
             self._last = replace(self._last, at_ms=self._last.at_ms + round(by_s * 1000))
 
     def open(self) -> None:
-        """Count from the last sample on: it was taken at the beginning of a slot."""
+        """Count from the last sample, taken at the start of a slot."""
         if not self._has_begun and self._last is not None:
             self._has_begun, self._areas, self._covered_ms = True, [0, 0], 0
 
     def close(self, missed: Gap) -> tuple[ClosedCounterSlot, ClosedCounterSlot] | None:
-        """End a slot: energy above and below zero. `missed` says why the sample at the slot's end is not there.
+        """Close a slot: energy above and below zero. `missed` says why there is no sample at the slot's end.
 
         Returns None until there was a sample at a boundary.
         """

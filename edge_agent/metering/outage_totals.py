@@ -1,6 +1,6 @@
-"""Energy over an outage: once every device of a measure knows its part, the total over the slots that are missing.
+"""Energy over an outage: once every device of a measure knows its part, the total over the missing slots.
 
-Pure. A home may have two inverters; while one is silent the sum is missing, although the other goes on counting.
+Pure. A home may have two inverters; while one is silent the sum is missing, although the other keeps counting.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from protocols.wire.readings import MAX_LONG_SLOTS, LongInterval
 
 DeviceT = TypeVar("DeviceT", bound=Hashable)
 MAX_PIECES = 4096
-"""Per device; an outage of more slots than this ends without a total."""
+"""Per device; a longer outage ends without a total."""
 
 
 class OutageTotals:
-    """The known pieces of each measure since its sum was last complete."""
+    """The known parts of each measure since its sum was last complete."""
 
     def __init__(self) -> None:
         self._pieces: dict[Measure, dict[Hashable, list[CounterInterval]]] = {}
@@ -60,7 +60,7 @@ def _total(measure: Measure, slot: Slot, *, pieces: list[list[CounterInterval]])
 
 
 def _unbroken_since(pieces: list[CounterInterval], last: Slot) -> Slot | None:
-    """The first slot of the pieces that lie end to end up to `last`; None when none ends there."""
+    """The first slot of the contiguous pieces that end at `last`; None if none ends there."""
     end = last + 1
     for piece in reversed(pieces):
         if piece.first_slot + piece.slots != end:

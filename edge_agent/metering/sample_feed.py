@@ -1,4 +1,4 @@
-"""Samples that were taken before now, put through the meter in order of time: which of them end a slot.
+"""Samples from the past, given to the meter in time order: which of them close a slot.
 
 Pure: the meter is driven, nothing is read or stored.
 """
@@ -14,7 +14,7 @@ from protocols.slots import Slot, slot_of, start_of
 
 
 class SampleFeed:
-    """A moment is a boundary's when it lies in the window after a slot began; the first good one of a place counts."""
+    """A sample belongs to a boundary if it lies in the window after it; the first good one of a point counts."""
 
     def __init__(self, metering: HomeMeter, *, window_s: float) -> None:
         self._metering = metering
@@ -24,9 +24,9 @@ class SampleFeed:
     def add_samples(
         self, at_s: float, samples: Mapping[MeasuringPoint, Sample], missed: Gap = Gap.DEVICE_SILENT
     ) -> None:
-        """One moment; closes the slots that end at it or ended unseen before, these with `missed` as the reason.
+        """One instant. Closes the slots that end at it, and with `missed` as the reason those without a sample.
 
-        What lies before the meter's next slot was kept by an earlier run and is passed over.
+        Anything before the meter's next slot was stored by an earlier run and is skipped.
         """
         if at_s < self._from_s:
             return
@@ -34,7 +34,7 @@ class SampleFeed:
         is_boundary = at_s - start_of(boundary) <= self._window_s
         self.miss_through(boundary - 1 if is_boundary else boundary, missed)
         for place, sample in samples.items():
-            # What is not good leaves the boundary to the next moment, and after the window to `miss_through`.
+            # A bad sample leaves the boundary to the next one, and after the window to `miss_through`.
             if self._metering.add_sample(place, sample) is not ReadingVerdict.GOOD or not is_boundary:
                 continue
             if self._metering.next_of(place) + 1 == boundary:

@@ -1,6 +1,6 @@
-"""A counter too coarse for a quarter hour, made fine by the power measured between its steps.
+"""Refines a counter too coarse for a quarter hour by the power measured between its steps.
 
-Pure. What comes out never leaves the step the counter shows, so over any time both tell the same to less than a step.
+Pure. The refined value never leaves the step the counter shows, so over any time both agree to less than a step.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class _Power:
 
 @dataclass(frozen=True, slots=True)
 class _Offered:
-    """What a reading comes to if the meter believes it."""
+    """The refined reading, if the meter believes it."""
 
     fine_wh: int
     shown_wh: int
@@ -29,8 +29,8 @@ class _Offered:
 class CounterShape:
     """One coarse counter and the half of the power that drives it: `[0]` above zero, `[1]` below.
 
-    Where in a step the counter stood at first cannot be known; `found_wh` is what the first step seen tells of it.
-    A reading changes nothing until `believe` says that the meter behind this believed it.
+    Where within a step the counter started is unknown; `found_wh` is what the first observed step says about it.
+    A reading changes nothing until `confirm_reading` reports that the meter believed it.
     """
 
     def __init__(self, half: int, longest_hole_s: float, *, begins_at_wh: int | None = None) -> None:
@@ -45,7 +45,7 @@ class CounterShape:
         self.found_wh = 0
 
     def refine_reading(self, at_s: float, counter_wh: int | None, *, power_w: int | None, step_wh: int) -> int | None:
-        """The fine reading that stands for this coarse one; what is missing, or a sleeper's 0, stays as it is."""
+        """The refined reading for this coarse one; a missing value, or the 0 of a sleeping device, stays as it is."""
         self.found_wh, self._offered = 0, None
         self._integrate(at_s, power_w)
         if not counter_wh:
@@ -55,21 +55,21 @@ class CounterShape:
         fine_wh = counter_wh if before_wh is None else before_wh + drawn_wh
         has_fallen = before_wh is not None and counter_wh + 2 * step_wh <= before_wh
         if has_fallen:
-            # It began again, or was read wrongly: what that is, the meter behind this decides.
+            # It restarted or was misread: the meter behind this decides which.
             fine_wh = counter_wh
         elif not self._is_placed and shown_wh is not None and shown_wh < counter_wh <= shown_wh + step_wh:
-            # Less than a step, also where no power was told: the beginning lay in the step that was shown then.
+            # Less than a step, also where no power was reported: the start was within the step shown then.
             self.found_wh = min(max(0, counter_wh - fine_wh), step_wh - 1)
             self._is_placed = True
         fine_wh = min(max(fine_wh, counter_wh), counter_wh + step_wh - 1)
         if before_wh is not None and not has_fallen:
-            # One step back is a flutter or a misread: the way so far was right, or the counter soon comes to it.
+            # One step back is a flutter or a misread: the path so far was right, or the counter will soon reach it.
             fine_wh = max(fine_wh, before_wh)
         self._offered = _Offered(fine_wh, counter_wh, area, has_fallen)
         return fine_wh
 
     def confirm_reading(self, *, has_begun_again: bool = False) -> None:
-        """The last reading is believed; `has_begun_again` when the meter took a fall in it for a new beginning."""
+        """The last reading is believed; `has_begun_again` if the meter judged a fall in it to be a restart."""
         if (offered := self._offered) is None:
             return
         self._fine_wh, self._shown_wh, self._area = offered.fine_wh, offered.shown_wh, offered.area
@@ -78,7 +78,7 @@ class CounterShape:
             self._is_placed = False
 
     def step_time(self, by_s: float) -> None:
-        """The clock was set: the last power moves with it."""
+        """The clock was changed: the last power sample moves with it."""
         if self._last is not None:
             self._last = replace(self._last, at_ms=self._last.at_ms + round(by_s * 1000))
 

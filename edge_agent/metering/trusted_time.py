@@ -1,6 +1,6 @@
-"""When the computer's clock may be believed, and which slot is closed next once it is.
+"""When the computer's clock can be trusted, and which slot is closed next once it is.
 
-Decides and waits; readings taken meanwhile are `boot_readings`' business.
+Decides and waits; `boot_readings` keeps what is read meanwhile.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ TRUSTED_SINCE_S = 1_704_067_200
 """2024-01-01: a clock before this was never set."""
 
 PATIENCE_S = 3600.0
-"""How long a clock that could be true waits for the time service; a home without one goes on with an estimate."""
+"""How long a plausible clock waits for the time service; a home without one continues with an estimate."""
 
 LOOK_EVERY_S = 1.0
 MAX_SKIPPED_SLOTS = 672
-"""A week: slots of a longer absence are gaps at the hub without a message of their own."""
+"""A week: in a longer absence the older slots get no message; the hub sees them as gaps."""
 
 BootClock = Callable[[], float]
-"""Seconds since the computer started: never set, never stepping."""
+"""Seconds since the computer started: never set, never stepped."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClockBounds:
-    """What the time cannot be before: the slot to be sealed next, and the hub's newest signed receipt."""
+    """Lower bounds of the time: the slot to be sealed next, and the hub's newest signed receipt."""
 
     sealed_s: float = 0.0
     signed_s: float = 0.0
@@ -43,7 +43,7 @@ class ClockBounds:
 
 @dataclass(frozen=True, slots=True)
 class TrustedTime:
-    """The time, how far it is to be believed, the boot clock in the same moment, and whether it was waited for."""
+    """The time, how far it can be trusted, the boot clock at the same instant, and whether the agent waited for it."""
 
     now_s: float
     trust: ClockTrust
@@ -52,7 +52,7 @@ class TrustedTime:
 
 
 def judge_clock(now_s: float, bounds: ClockBounds, *, is_synchronised: bool, waited_s: float) -> ClockTrust | None:
-    """How far this clock is to be believed; None while it is not, and readings wait for a better one."""
+    """How far this clock can be trusted; None while it cannot, and readings wait for a better one."""
     if now_s < max(TRUSTED_SINCE_S, bounds.sealed_s):
         return None
     if is_synchronised:
@@ -63,7 +63,7 @@ def judge_clock(now_s: float, bounds: ClockBounds, *, is_synchronised: bool, wai
 async def trusted_now(
     clock: Clock, bounds: ClockBounds, *, is_synchronised: Callable[[], bool], boot_clock: BootClock | None
 ) -> TrustedTime:
-    """Wait until the time can be believed. Without a boot clock nothing is gained by waiting for a better one."""
+    """Wait until the time can be trusted. Without a boot clock, waiting for a better one gains nothing."""
     boot_s = began_s = boot_clock() if boot_clock else 0.0
     waited, said = False, ""
     while True:
@@ -82,14 +82,14 @@ async def trusted_now(
 def _why_not(now_s: float, bounds: ClockBounds, *, is_synchronised: bool) -> str:
     if is_synchronised and TRUSTED_SINCE_S <= now_s < bounds.sealed_s:
         until = datetime.fromtimestamp(bounds.sealed_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
-        return f"the system's clock is before what was already sealed; nothing is sealed until {until}"
-    return "the system's clock is not set yet: slots are not closed until it is"
+        return f"the system clock is behind what was already sealed; nothing is sealed until {until}"
+    return "the system clock is not set yet: no slot is closed until it is"
 
 
 def first_slot(now_s: float, resumed: Slot | None, *, begun_s: float | None = None) -> tuple[Slot, int]:
-    """The slot to close next, and how many before it are left out because the absence was too long.
+    """The slot to close next, and how many earlier ones are skipped because the absence was too long.
 
-    `begun_s` is when the first reading was taken, if some were taken before now.
+    `begun_s` is the time of the first reading, if there were earlier readings.
     """
     current = slot_of(now_s)
     wanted = resumed if resumed is not None else slot_of(now_s if begun_s is None else begun_s)
@@ -98,7 +98,7 @@ def first_slot(now_s: float, resumed: Slot | None, *, begun_s: float | None = No
 
 
 def is_synchronised(state_folder: Path = Path("/run/systemd/timesync")) -> bool:
-    """Whether the system's time service has set the clock; where there is no such service the clock is taken as set."""
+    """Whether the system's time service has set the clock; without such a service the clock counts as set."""
     return not state_folder.is_dir() or (state_folder / "synchronized").exists()
 
 

@@ -1,6 +1,6 @@
-"""Slots there was no room to keep: counted, told as gaps with their reason, their energy kept as totals.
+"""Slots that did not fit in a full outbox: counted, reported as gaps with that reason, their energy kept as totals.
 
-Pure. It holds a first and a last slot and a few totals, however long the outbox is stuck.
+Pure. It keeps a first and a last slot and a few totals, however long the outbox is stuck.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from protocols.quantities import Gap, Mark, Measure
 from protocols.wire.readings import MAX_LONG_INTERVALS, MAX_LONG_SLOTS, LongInterval
 
 MAX_TOLD_SLOTS = 672
-"""A week: older ones are gaps at the hub without a message of their own."""
+"""A week: older ones get no message; the hub sees them as gaps."""
 
 NOT_KEPT = SlotValue(None, Mark.MISSING, Gap.NOT_KEPT)
 
 
 class DroppedSlots:
-    """A run of slots, each the next one after the last, whose values were given up."""
+    """Consecutive slots whose values were dropped."""
 
     def __init__(self) -> None:
         self._slots = range(0)
@@ -30,7 +30,7 @@ class DroppedSlots:
         return len(self._slots)
 
     def add(self, closed: ClosedSlot) -> None:
-        """Give up the slot that follows the last one given up."""
+        """Drop the slot after the last dropped one."""
         first = self._slots.start if self._slots else closed.slot
         self._slots = range(first, closed.slot + 1)
         self._measures.update(closed.values)
@@ -41,14 +41,14 @@ class DroppedSlots:
             self._count(total)
 
     def slots(self) -> Iterator[ClosedSlot]:
-        """The newest of them, in order, as gaps; the last one carries the totals."""
+        """The newest of them as gaps, in order; the last one carries the totals."""
         told = self._slots[-MAX_TOLD_SLOTS:]
         gaps = dict.fromkeys(sorted(self._measures), NOT_KEPT)
         for slot in told:
             yield ClosedSlot(slot, gaps, tuple(self._totals) if slot == told[-1] else ())
 
     def _count(self, total: LongInterval) -> None:
-        """Lengthen the total that ends where this one begins, or keep it beside; with too many the oldest go."""
+        """Extend the total that ends where this one begins, or keep both; beyond the limit the oldest are dropped."""
         for at, known in enumerate(self._totals):
             together = known.slots + total.slots
             is_next = known.measure == total.measure and known.first_slot + known.slots == total.first_slot

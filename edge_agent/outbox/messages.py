@@ -14,7 +14,7 @@ class OutboxError(CommonwattError):
 
 @dataclass(frozen=True, slots=True)
 class ChainLink:
-    """The place a new message takes in the chain."""
+    """The position of a new message in the chain."""
 
     epoch: int
     seq: int
@@ -43,7 +43,7 @@ class WaitingMessage:
 class ReceiptState:
     """How far the hub has signed for this epoch. Times are the hub's, 0 for never.
 
-    `signed_at`: of its newest receipt; `reopened_at`: of the last one that took an earlier one back.
+    `signed_at`: of its newest receipt; `reopened_at`: of the last one that withdrew an earlier one.
     """
 
     through: int
@@ -53,4 +53,4 @@ class ReceiptState:
 
 SealMessage = Callable[[ChainLink], SealedMessage]
 Reseal = Callable[[SealedMessage], SealMessage | None]
-"""Gives a kept message's content a new place in the chain; None when it cannot be opened."""
+"""Gives a stored message's content a new position in the chain; None if it cannot be opened."""

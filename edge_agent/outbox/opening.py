@@ -1,6 +1,6 @@
 """Opening the outbox: one process at a time, a damaged file set aside, the end of the chain found.
 
-Only for the process that writes; `outbox_view` looks from outside.
+Only for the process that writes; `view` shows the outbox from outside.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FILE_NAME = "outbox.sqlite"
 
 @asynccontextmanager
 async def open_outbox(folder: Path, *, max_mb: int, now_s: float) -> AsyncIterator[tuple[Outbox, Path | None]]:
-    """The outbox in this folder, and where a damaged one before it was put.
+    """The outbox in this folder, and the new name of a damaged one that was set aside.
 
     Raises: OutboxError when another process has it or it cannot be written.
     """
@@ -62,11 +62,11 @@ async def _sound_connection(path: Path, now_s: float) -> tuple[aiosqlite.Connect
     aside = _set_aside(path, now_s)
     if connection := await _connected(path):
         return connection, aside
-    raise OutboxError(f"{path}: cannot be used, even new: is the card full or worn out?")
+    raise OutboxError(f"{path}: cannot create a new outbox: is the SD card full or worn out?")
 
 
 async def _connected(path: Path) -> aiosqlite.Connection | None:
-    """A connection to a sound file, None to any other. Whatever goes wrong, no thread of it stays behind."""
+    """A connection to a healthy file, None for any other. Leaves no thread behind, whatever goes wrong."""
     connection = await aiosqlite.connect(path, isolation_level=None)
     is_sound = False
     try:
@@ -78,7 +78,7 @@ async def _connected(path: Path) -> aiosqlite.Connection | None:
 
 
 def _set_aside(path: Path, now_s: float) -> Path:
-    """Keep a damaged file under another name, for people to look at."""
+    """Rename a damaged file and keep it for inspection."""
     aside = path.with_name(f"{path.name}.damaged-{int(now_s)}")
     path.rename(aside)
     for tail in ("-wal", "-shm"):
@@ -87,7 +87,7 @@ def _set_aside(path: Path, now_s: float) -> Path:
 
 
 async def _is_sound(connection: aiosqlite.Connection) -> bool:
-    """Whether this is our file (or a new one) and SQLite finds it whole."""
+    """Whether this is our file (or a new one) and passes SQLite's check."""
     try:
         await connection.execute("PRAGMA busy_timeout = 5000")
         mark = await _first(connection, "PRAGMA application_id")
@@ -113,7 +113,7 @@ async def _first(connection: aiosqlite.Connection, sql: str, *parameters: object
 
 
 async def _begin(connection: aiosqlite.Connection, now_s: float) -> tuple[ChainLink, int]:
-    """Count this start and find the end of the chain. A new file begins a new epoch, later than any before it."""
+    """Count this start and find the end of the chain. A new file starts a new epoch, later than any earlier one."""
     await connection.execute("BEGIN IMMEDIATE")
     await connection.execute(
         "INSERT INTO state (one, version, epoch, boot) VALUES (1, ?, ?, 0) ON CONFLICT DO NOTHING",

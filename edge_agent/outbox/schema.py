@@ -3,7 +3,7 @@
 VERSION = 1
 APPLICATION_ID = 0x63773162  # "cw1b"
 
-# The end of the chain is kept apart from the messages, because receipted messages are deleted in the end.
+# The end of the chain is stored apart from the messages, because receipted messages are eventually deleted.
 SCHEMA = f"""
 PRAGMA application_id = {APPLICATION_ID};
 CREATE TABLE IF NOT EXISTS message (

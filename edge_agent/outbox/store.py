@@ -1,4 +1,4 @@
-"""What leaves the home, kept on disk until the hub has signed for it and a week beyond: one numbered chain.
+"""What leaves the home, kept on disk until received by the hub and a week beyond: one numbered chain.
 
 The writer's side; `opening` opens it, `view` shows it from outside. Knows no network and no device.
 """
@@ -38,8 +38,8 @@ SqlStatement = tuple[str, tuple[Any, ...]]
 class Outbox:
     """Every change is one transaction with synchronous=FULL: after the `await` it survives a power cut.
 
-    A change that was begun is finished even if whoever asked is cancelled: memory and file never disagree.
-    `boot` counts the starts of the agent; `dropped` the receipted messages that had to go before their time.
+    A change once begun is finished even if the caller is cancelled: memory and file never disagree.
+    `boot` counts the agent's starts, `dropped` the receipted messages that were deleted early.
     """
 
     def __init__(self, connection: aiosqlite.Connection, *, link: ChainLink, boot: int, max_bytes: int) -> None:
@@ -53,21 +53,21 @@ class Outbox:
 
     @property
     def next_link(self) -> ChainLink:
-        """Where the next message will stand."""
+        """The position of the next message."""
         return self._next
 
     @uncancellable
     async def append(self, sealings: Sequence[SealMessage], *, now_s: float, checkpoint: bytes | None = None) -> None:
-        """Number, seal and keep messages, and with them the meter's checkpoint, all or nothing.
+        """Number, seal and store messages together with the meter's checkpoint, all or nothing.
 
-        Raises: OutboxError, and then nothing was kept.
+        Raises: OutboxError; then nothing was stored.
         """
         also = [] if checkpoint is None else [("UPDATE state SET checkpoint = ?", (checkpoint,))]
         await self._keep(sealings, now_s=now_s, also=also)
 
     @uncancellable
     async def append_consent(self, version: int, consent: bytes, *, notice: SealMessage | None, now_s: float) -> None:
-        """Take a consent into force, with the message that tells the hub of it if it does not know."""
+        """Put a consent into force, with the message that informs the hub if it does not know it yet."""
         also = [("UPDATE state SET consent_version = ?, consent = ?", (version, consent))]
         await self._keep([notice] if notice else [], now_s=now_s, also=also)
 
@@ -75,7 +75,7 @@ class Outbox:
     async def append_answer(
         self, prompt_id: str, sealing: SealMessage, *, choice: AnswerChoice, at: int, now_s: float
     ) -> None:
-        """Put an answer a person gave into the chain; if it was not changed meanwhile, it is on the list no more."""
+        """Put a person's answer into the chain, and remove it from the list unless it has changed meanwhile."""
         given = (prompt_id, choice.value, at)
         also = [
             ("DELETE FROM given_answer WHERE prompt_id = ? AND choice = ? AND at = ?", given),
@@ -84,7 +84,7 @@ class Outbox:
         await self._keep([sealing], now_s=now_s, also=also)
 
     async def checkpoint(self) -> bytes | None:
-        """The meter's checkpoint as of the last batch kept."""
+        """The meter's checkpoint after the last stored batch."""
         row = await self._one("SELECT checkpoint FROM state")
         return row[0] if row else None
 
@@ -94,7 +94,7 @@ class Outbox:
         return (row[0], row[1]) if row else None
 
     async def waiting(self, *, after: int, limit: int) -> list[WaitingMessage]:
-        """The next messages of this epoch without a receipt, in order."""
+        """The next messages of this epoch that have no receipt, in order."""
         rows = await self._all(
             "SELECT seq, topic, sealed FROM message"
             " WHERE epoch = ? AND seq > ? AND receipted_at IS NULL ORDER BY seq LIMIT ?",
@@ -103,25 +103,25 @@ class Outbox:
         return [WaitingMessage(*row) for row in rows]
 
     async def message(self, seq: int) -> WaitingMessage | None:
-        """Any message of this epoch that is still kept, receipted or not."""
+        """Any message of this epoch that is still stored, receipted or not."""
         row = await self._one(
             "SELECT seq, topic, sealed FROM message WHERE epoch = ? AND seq = ?", (self._next.epoch, seq)
         )
         return WaitingMessage(*row) if row else None
 
     async def hash_of(self, seq: int) -> bytes | None:
-        """The hash of a message of this epoch, None when it is no longer kept."""
+        """The hash of a message of this epoch, None if it is no longer stored."""
         row = await self._one("SELECT hash FROM message WHERE epoch = ? AND seq = ?", (self._next.epoch, seq))
         return row[0] if row else None
 
     @uncancellable
     async def note_published(self, seqs: Iterable[int], *, now_s: float) -> None:
-        """Remember when messages first left. Told to people; nothing rests on it."""
+        """Record when messages were first sent. Shown to people; nothing depends on it."""
         async with self._transaction():
             await self._db.executemany(*self._published(seqs, now_s))
 
     async def receipted(self) -> ReceiptState:
-        """How far the hub has signed, as it was last written down."""
+        """How far the hub's receipts go, as last written to disk."""
         times = await self._one("SELECT signed_at, taken_back_at FROM newest_receipt")
         first_waiting = await self._one(
             "SELECT seq FROM message WHERE epoch = ? AND receipted_at IS NULL ORDER BY seq LIMIT 1", (self._next.epoch,)
@@ -130,7 +130,7 @@ class Outbox:
         return ReceiptState(through, *(times or (0, 0)))
 
     async def can_send_again(self, after: int) -> bool:
-        """Whether every message of this epoch above a number is kept, and nothing of an earlier epoch is needed first.
+        """Whether every message of this epoch above a number is stored, and no earlier epoch is needed first.
 
         Above 0 nothing earlier is needed: the first message of an epoch closes the one before.
         """
@@ -159,14 +159,14 @@ class Outbox:
 
     @uncancellable
     async def begin_epoch(self, reseal: Reseal, *, later_than: int, everything: bool, now_s: float) -> tuple[int, int]:
-        """Begin another chain, later than any known, and move into it what waits, or all that is kept.
+        """Start another chain, later than any known, and move into it what is waiting, or everything stored.
 
         Returns how many messages were sealed again, and how many stay behind because they cannot be opened.
         """
         async with self._transaction():
             epoch = max(int(now_s), self._next.epoch + 1, later_than + 1)
             if epoch > MAX_NUMBER:
-                raise OutboxError(f"no epoch later than {later_than} can be numbered: the hub must be asked why")
+                raise OutboxError(f"no epoch can follow {later_than}: ask the co-op's board what happened")
             link, left, after = ChainLink(epoch, 1, FIRST_PREVIOUS), 0, (0, 0)
             while rows := await self._before(epoch, after=after, everything=everything):
                 after = (rows[-1][0], rows[-1][1])
@@ -176,7 +176,7 @@ class Outbox:
                 "UPDATE state SET epoch = ?, last_seq = ?, last_hash = ?",
                 (epoch, link.seq - 1, link.previous if link.seq > 1 else None),
             )
-        # If power fails before the commit, the old chain stands as it was and the hub's next receipt begins this anew.
+        # If power fails before the commit, the old chain is unchanged and the hub's next receipt starts this again.
         self._next, self._held_bytes = link, None
         return link.seq - 1, left
 
@@ -184,7 +184,7 @@ class Outbox:
     async def note_receipt(
         self, receipt: Receipt, *, published: Iterable[int], now_s: float, told: ReceiptState | None = None
     ) -> int:
-        """Mark everything a verified receipt speaks for; returns how many messages were waiting for it."""
+        """Mark everything that a verified receipt covers; returns how many messages were waiting for it."""
         at = int(now_s)
         async with self._transaction():
             await self._db.executemany(*self._published(published, now_s))
@@ -202,9 +202,9 @@ class Outbox:
 
     @uncancellable
     async def forget(self, *, before_s: float) -> int:
-        """Delete what the hub signed for before this time, but for consents; returns how many messages went."""
+        """Delete what the hub receipted before this time, except consents; returns how many messages were deleted."""
         async with self._transaction():
-            # Whoever seals old batches again needs the consents they were made under, in their order.
+            # Sealing old batches again needs the consents they were made under, in order.
             cursor = await self._db.execute(
                 "DELETE FROM message WHERE receipted_at < ? AND kind <> 'consent'", (int(before_s),)
             )
@@ -213,7 +213,7 @@ class Outbox:
 
     @uncancellable
     async def keep_prompt(self, prompt_id: str, payload: bytes, *, now_s: float) -> bool:
-        """Keep a prompt of the hub for the household to see; False when it is known."""
+        """Store a prompt for the household to see; False if it is already known."""
         async with self._transaction():
             cursor = await self._db.execute(
                 "INSERT INTO prompt (id, payload, received_at) VALUES (?,?,?) ON CONFLICT DO NOTHING",
@@ -226,7 +226,7 @@ class Outbox:
             return cursor.rowcount > 0
 
     async def given_answers(self) -> list[tuple[str, AnswerChoice, int]]:
-        """Answers a person left that are not yet in the chain: prompt, choice, when."""
+        """Answers people left that are not yet in the chain: prompt, choice, time."""
         rows = await self._all("SELECT prompt_id, choice, at FROM given_answer ORDER BY at, prompt_id")
         return [(prompt, AnswerChoice(choice), at) for prompt, choice, at in rows]
 
@@ -250,7 +250,7 @@ class Outbox:
                 (link.seq - 1, link.previous, link.epoch, first.seq - 1),
             )
             if moved.rowcount != 1:
-                raise OutboxError("the outbox was changed by another program: restart the agent")
+                raise OutboxError("another program changed the outbox: restart the agent")
             for sql, parameters in also:
                 await self._db.execute(sql, parameters)
         # If power fails before the commit, neither numbers nor checkpoint have moved: the slot is measured again
@@ -276,7 +276,7 @@ class Outbox:
     async def _move(
         self, rows: Sequence[sqlite3.Row], link: ChainLink, *, reseal: Reseal, now_s: float
     ) -> tuple[ChainLink, int]:
-        """Inside a transaction: seal rows again at the end of the new chain; returns its end and how many went."""
+        """Inside a transaction: seal rows again at the end of the new chain; returns its end and how many moved."""
         moved, gone = [], []
         for epoch, seq, kind, topic, sealed in rows:
             sealing = reseal(SealedMessage(kind, topic, sealed))
@@ -314,8 +314,8 @@ class Outbox:
         self._held_bytes = None
         if over > 0:
             raise OutboxError(
-                f"the outbox holds {self._max_bytes >> 20} MB that still wait for the hub's receipt: "
-                "new slots are not kept until the hub answers or outbox.max_mb is raised"
+                f"the outbox holds {self._max_bytes >> 20} MB without a receipt from the hub: "
+                "new slots are not stored until the hub answers or you raise outbox.max_mb"
             )
         await self._db.executemany("DELETE FROM message WHERE epoch = ? AND seq = ?", dropped)
         await self._db.execute("UPDATE state SET dropped = dropped + ?", (len(dropped),))
@@ -332,7 +332,7 @@ class Outbox:
         return rows[0] if rows else None
 
     async def _all(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
-        """Committed rows: on this connection another task's open transaction would be seen half done."""
+        """Committed rows: this connection would also see another task's open transaction half done."""
         async with self._turn:
             return await self._seen(sql, parameters)
 
@@ -353,7 +353,7 @@ class Outbox:
                     await self._db.commit()
                 except BaseException:
                     self._held_bytes = None
-                    # Runs after whatever is still queued, and does nothing where no transaction is open.
+                    # Runs after everything still queued, and does nothing if no transaction is open.
                     await self._db.rollback()
                     raise
             except sqlite3.Error as cause:

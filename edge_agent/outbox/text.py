@@ -12,12 +12,12 @@ from protocols.wire.refusal_reasons import RefusalReason
 
 
 def outbox_table(found: OutboxOverview, tz: str) -> str:
-    """What left and what waits, newest first, in local time."""
+    """What has left and what is waiting, newest first, in local time."""
     local = LocalTime(tz)
     head = [
         f"{found.messages} messages, {found.bytes} bytes; times of {tz}",
         f"{found.messages - found.waiting} receipted by the hub, {found.waiting} waiting, {found.refused} refused,",
-        f"{found.dropped} deleted early for want of room",
+        f"{found.dropped} deleted early to make room",
     ]
     rows = [("number", "kind", "bytes", "sealed", "left", "receipt")]
     rows += [
@@ -47,5 +47,5 @@ def _after(at_s: int | None, message: OutboxMessage, local: LocalTime) -> str:
 
 
 def refusal_words(refused: str) -> str:
-    """A reason of the hub's in words; one this agent does not know stands as it came."""
+    """The hub's refusal reason in words; a code this agent does not know is shown as it is."""
     return RefusalReason(refused).plain_words if refused in set(RefusalReason) else refused

@@ -1,4 +1,4 @@
-"""Work that is finished once it was begun: a cancel of whoever waits for it comes through when it is done."""
+"""Work that always runs to its end: the caller's cancellation takes effect when the work is done."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -10,9 +10,9 @@ T = TypeVar("T")
 
 
 def uncancellable(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """Make `work` run to its end, or its error, whatever happens to the caller.
+    """Make `work` run to its end, or its error, even if the caller is cancelled.
 
-    A cancelled caller gets its CancelledError afterwards, never what `work` raised: no error may hide a cancel.
+    A cancelled caller gets its CancelledError afterwards, never what `work` raised: no error may hide a cancellation.
     """
 
     @wraps(work)
@@ -24,7 +24,7 @@ def uncancellable(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coro
             if not task.done():
                 await asyncio.wait({task})
             if not task.cancelled():
-                task.exception()  # looked at, so that the loop does not report it as forgotten
+                task.exception()  # retrieved, so that the loop does not report it as never retrieved
             raise
 
     return run

@@ -1,6 +1,6 @@
 """The outbox seen from outside, beside a running agent: what left, what waits, the prompts, and leaving an answer.
 
-Never touches the chain: an answer is left on a list, and the agent puts it into the chain.
+Never changes the chain: an answer is put on a list, and the agent moves it into the chain.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class OutboxMessage:
 
 @dataclass(frozen=True, slots=True)
 class OutboxOverview:
-    """How much there is, and the newest messages first."""
+    """Totals, and the newest messages first."""
 
     messages: int
     waiting: int
@@ -58,7 +58,7 @@ class PromptStatus:
 
 
 def read_overview(folder: Path, *, limit: int) -> OutboxOverview:
-    """What the outbox holds. Raises OutboxError."""
+    """What is in the outbox. Raises OutboxError."""
     with _reading(folder) as db:
         (count, waiting, refused, size) = db.execute(
             "SELECT count(*), count(*) FILTER (WHERE receipted_at IS NULL), count(refused),"
@@ -74,7 +74,7 @@ def read_overview(folder: Path, *, limit: int) -> OutboxOverview:
 
 
 def list_prompts(folder: Path) -> list[PromptStatus]:
-    """The hub's prompts, newest first, each with what was answered here. Raises OutboxError."""
+    """The hub's prompts, newest first, each with the answer given here. Raises OutboxError."""
     with _reading(folder) as db:
         rows: list[tuple[Any, ...]] = db.execute(
             "SELECT prompt.payload, g.choice, g.at, a.choice, a.at, message.seq, published_at, receipted_at, refused"
@@ -98,13 +98,13 @@ def _asked(
     seq, published_at, receipted_at, refused = message
     way: AnswerProgress = "sent" if published_at else "given"
     if receipted_at or seq is None:
-        # A message that is kept no more was receipted before it was forgotten.
+        # A message that is no longer stored was receipted before it was deleted.
         way = "refused" if refused else "receipted"
     return PromptStatus(prompt, choice, chosen_at, way, refused)
 
 
 def leave_answer(folder: Path, prompt_id: str, *, choice: AnswerChoice, now_s: float) -> None:
-    """Leave an answer for the agent to send. Raises OutboxError for a prompt that never came or is over."""
+    """Leave an answer for the agent to send. Raises OutboxError for a prompt that is unknown or over."""
     with _opened(folder, "rw") as db, db:
         row = db.execute("SELECT payload FROM prompt WHERE id = ?", (prompt_id,)).fetchone()
         if row is None:
@@ -128,7 +128,7 @@ def _reading(folder: Path) -> Iterator[sqlite3.Connection]:
 def _opened(folder: Path, mode: str) -> Iterator[sqlite3.Connection]:
     path = folder / FILE_NAME
     if not path.exists():
-        raise OutboxError(f"{path}: there is no outbox yet: `commonwatt-agent run` makes it")
+        raise OutboxError(f"{path}: there is no outbox yet: `commonwatt-agent run` creates it")
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=5)) as db:
             yield db

@@ -1,4 +1,4 @@
-"""The one HTTP call of the agent's life: handing the enrolment request to the hub. Standard library only."""
+"""The agent's only HTTP call: it sends the enrolment request to the hub. Standard library only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TIMEOUT_S = 20.0
 
 
 def post_to(hub_url: str) -> Callable[[bytes], bytes]:
-    """A call that posts to this hub and returns its answer. Raises IdentityError, the token in no text."""
+    """A function that posts to this hub and returns its answer. Raises IdentityError; its text never has the token."""
     url = f"{hub_url}/api/enrol"
     if not url.startswith(("http://", "https://")):
         raise IdentityError(f"hub.url: expected http:// or https://, found {hub_url[:60]!r}")
@@ -31,7 +31,7 @@ def post_to(hub_url: str) -> Callable[[bytes], bytes]:
             with refusal:
                 raise IdentityError(f"the hub refused ({refusal.code}): {_reason(refusal.read(4096))}") from None
         except http.client.HTTPException:
-            raise IdentityError(f"{hub_url}: what answers there is no hub: is hub.url right?") from None
+            raise IdentityError(f"{hub_url}: the server there is not a hub: is hub.url right?") from None
         except (urllib.error.URLError, OSError) as cause:
             reason = getattr(cause, "reason", cause)
             raise IdentityError(f"{hub_url}: the hub cannot be reached: {reason}: is it running?") from None
@@ -40,7 +40,7 @@ def post_to(hub_url: str) -> Callable[[bytes], bytes]:
 
 
 def _reason(body: bytes) -> str:
-    """The words of a refusal, one printable line of them."""
+    """The reason in a refusal, as one printable line."""
     try:
         found = json.loads(body)
         words = found.get("detail") or found.get("error") if isinstance(found, dict) else None

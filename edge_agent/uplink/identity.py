@@ -1,6 +1,6 @@
-"""Who this agent is: its key, made on first use and never leaving the home, and what the hub told it at enrolment.
+"""Who this agent is: its key, made on first use and never leaving the home, and the hub's answer at enrolment.
 
-Files only; the enrolment request itself goes through a `post` that is handed in.
+Files only; the enrolment request is sent by a `post` function that is passed in.
 """
 
 from __future__ import annotations
@@ -22,14 +22,8 @@ from edge_agent.uplink.sealing import AgentSigner
 from protocols.consent.rules import ConsentSet
 from protocols.consent.text import parse_consent
 from protocols.durable_files import write_durably
-from protocols.enrolment.handshake import (
-    EnrolAnswer,
-    build_answer,
-    build_request,
-    fingerprint,
-    parse_answer,
-    parse_token,
-)
+from protocols.enrolment.handshake import EnrolAnswer, build_answer, build_request, fingerprint, parse_answer
+from protocols.enrolment.token import parse_token
 from protocols.errors import IdentityError
 from protocols.wire.topics import is_id
 
@@ -40,7 +34,7 @@ MAX_KEY_BYTES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """An enrolled agent. The key stands in no text this class gives."""
+    """An enrolled agent. No text of this class contains the key."""
 
     signer: AgentSigner
     enrolment: EnrolAnswer
@@ -52,17 +46,17 @@ class Identity:
 
     @property
     def consent(self) -> ConsentSet:
-        """The consent the hub has for this home since enrolment."""
+        """The consent that the hub has held for this home since enrolment."""
         return parse_consent(self.enrolment.consent)
 
     @property
     def fingerprint(self) -> str:
-        """Six digits that stand for this home's key and the hub's together."""
+        """Six digits computed from this home's key and the hub's."""
         return fingerprint(self.signer.key.public_key().public_bytes_raw(), self.enrolment.hub_public_key)
 
 
 def load_identity(folder: Path) -> Identity:
-    """The identity in a data folder. Raises IdentityError when it was never enrolled or the files are damaged."""
+    """The identity in a data folder. Raises IdentityError if it was never enrolled or its files are damaged."""
     enrolment = load_enrolment(folder)
     key_path = folder / KEY_FILE
     if not key_path.exists():
@@ -71,7 +65,7 @@ def load_identity(folder: Path) -> Identity:
 
 
 def load_enrolment(folder: Path) -> EnrolAnswer:
-    """What the hub told this home when it enrolled. Raises IdentityError."""
+    """The hub's answer to this home's enrolment. Raises IdentityError."""
     path = folder / ENROLMENT_FILE
     try:
         return parse_answer(path.read_bytes())
@@ -82,7 +76,7 @@ def load_enrolment(folder: Path) -> EnrolAnswer:
 
 
 def enrol(folder: Path, token_text: str, *, coop: str, post: Callable[[bytes], bytes]) -> Identity:
-    """Make the key if there is none, let the hub enrol it, and keep the answer.
+    """Make the key if there is none, enrol it with the hub, and store the answer.
 
     `post` sends the request and returns the answer's bytes. Raises IdentityError.
     """
@@ -106,14 +100,14 @@ def enrol(folder: Path, token_text: str, *, coop: str, post: Callable[[bytes], b
         write_durably(folder / ENROLMENT_FILE, build_answer(answer).encode(), replace=True)
     except OSError as cause:
         raise IdentityError(
-            f"{folder / ENROLMENT_FILE}: cannot be written: {cause.strerror or cause}: "
-            "set it right and enrol with a new token, this one is spent"
+            f"cannot write {folder / ENROLMENT_FILE}: {cause.strerror or cause}: "
+            "fix the cause, then enrol again with a new token (this one is used up)"
         ) from None
     return Identity(AgentSigner(answer.coop, answer.agent, key), answer)
 
 
 def own_key(folder: Path) -> Ed25519PrivateKey:
-    """The key in this folder, made now if there is none. Raises IdentityError."""
+    """The key in this folder, created if there is none. Raises IdentityError."""
     path = folder / KEY_FILE
     try:
         if not path.exists():
@@ -126,7 +120,7 @@ def own_key(folder: Path) -> Ed25519PrivateKey:
 
 
 def load_key(path: Path) -> Ed25519PrivateKey:
-    """The private key in a file that nobody else may read. Raises IdentityError."""
+    """The private key in a file that only its owner can read. Raises IdentityError."""
     try:
         mode = path.stat().st_mode
         with path.open("rb") as file:
@@ -134,7 +128,9 @@ def load_key(path: Path) -> Ed25519PrivateKey:
     except OSError as cause:
         raise IdentityError(f"{path}: cannot be read: {cause.strerror or cause}") from None
     if mode & 0o077:
-        raise IdentityError(f"{path}: others may read it: run `chmod 600 {path}`; if they did, enrol anew")
+        raise IdentityError(
+            f"{path}: others can read it: run `chmod 600 {path}`; if somebody may have read it, enrol again"
+        )
     try:
         key = load_pem_private_key(raw, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):

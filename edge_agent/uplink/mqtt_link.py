@@ -1,6 +1,6 @@
-"""From the outbox to the hub and back: paho-mqtt in its own thread, at most 20 messages without a receipt on the way.
+"""From the outbox to the hub and back: paho-mqtt in its own thread, at most 20 messages in flight without a receipt.
 
-A broker's acknowledgement proves nothing and is not looked at. Only the hub's signed receipt moves anything on.
+A broker's acknowledgement proves nothing and is ignored. Only the hub's signed receipt counts.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ from edge_agent.outbox.store import Outbox
 from edge_agent.uplink.receipt_effects import ReceiptMeaning, advance_receipts, meaning_of
 from protocols.wire import topics
 from protocols.wire.chain import FIRST_PREVIOUS
-from protocols.wire.envelope import MAX_SEALED_BYTES, WireError, open_sealed
+from protocols.wire.envelope import MAX_SEALED_BYTES, open_sealed
 from protocols.wire.messages import decode_prompt
 from protocols.wire.receipts import Receipt, decode_receipt
+from protocols.wire.refusal_reasons import WireError
 
 log = logging.getLogger("commonwatt.agent")
 
@@ -42,14 +43,14 @@ GAP_AGAIN_S = 5.0
 STUCK_S = 5.0
 GOODBYE_S = 5.0
 EPOCH_PAUSE_S = 60.0
-"""Two computers with one key would otherwise answer each other with new epochs without end."""
+"""Two computers with the same key would otherwise answer each other with new epochs for ever."""
 
 INBOX_MAX = 200
 SESSION_S = 86400
 
 
 class Uplink:
-    """The connection to the broker and the window of messages on their way. One task runs `run`."""
+    """The connection to the broker and the window of messages in flight. One task runs `run`."""
 
     def __init__(
         self,
@@ -93,7 +94,7 @@ class Uplink:
         self.ignored = 0
 
     def wake(self) -> None:
-        """Say that the outbox has something new."""
+        """Signal that the outbox has something new."""
         self._wake.set()
 
     async def run(self) -> None:
@@ -111,18 +112,18 @@ class Uplink:
                     await self._push()
                     await self._save()
                 except OutboxError as error:
-                    log.error("sending waits: %s", error)
+                    log.error("sending is on hold: %s", error)
                     await asyncio.sleep(STUCK_S)
                     self._wake.set()
         finally:
             try:
                 await self._save(at_once=True)
             except OutboxError as error:
-                log.error("what was sent last is not written down and is sent again: %s", error)
+                log.error("could not record what was sent last; it will be sent again: %s", error)
             await self._leave_broker()
 
     async def _leave_broker(self) -> None:
-        """Say goodbye, but not for ever: a broker that takes no bytes any more would hold paho's thread."""
+        """Disconnect, with a time limit: a broker that accepts no more bytes would block paho's thread."""
         self._client.on_disconnect = None
         self._client.disconnect()
         ending = Thread(target=self._client.loop_stop, name="uplink-end", daemon=True)
@@ -130,7 +131,7 @@ class Uplink:
         await asyncio.to_thread(ending.join, GOODBYE_S)
 
     async def _wait(self) -> None:
-        """Until there is something to do, or something is due."""
+        """Wait until there is something to do or something is due."""
         unsaved = self._unsaved is not None or bool(self._unnoted)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(min(self._resend_s, SAVE_EVERY_S if unsaved else IDLE_S)):
@@ -154,7 +155,7 @@ class Uplink:
         client.on_message = self._on_message
         return client
 
-    # The next five run in paho's thread and only hand things over.
+    # The next five run in paho's thread and only pass things on.
     def _on_connect(self, client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if reason.is_failure:
             self._hand_over(self._note_down, f"refused: {reason}")
@@ -164,7 +165,7 @@ class Uplink:
     def _on_subscribe(self, _client: Client, _data: Any, _mid: Any, reasons: Any, _properties: Any) -> None:
         # Only now: a receipt sent before the broker knows the subscription would be lost.
         if any(reason.is_failure for reason in reasons):
-            self._hand_over(self._note_down, "does not let this agent hear the hub")
+            self._hand_over(self._note_down, "does not allow this agent to receive from the hub")
         else:
             self._hand_over(self._note_up)
 
@@ -182,7 +183,7 @@ class Uplink:
         try:
             self._loop.call_soon_threadsafe(call, *arguments)
         except RuntimeError:
-            log.debug("the agent is stopping: a word from the broker came too late")
+            log.debug("the agent is stopping: a message from the broker came too late")
 
     def _note_up(self) -> None:
         if self._has_said_down or not self._has_been_up:
@@ -193,7 +194,7 @@ class Uplink:
     def _note_down(self, words: str) -> None:
         self._is_connected = False
         if not self._has_said_down:
-            log.warning("broker %s:%d: %s; trying again, batches wait in the outbox", *self._broker, words)
+            log.warning("broker %s:%d: %s; retrying, batches stay in the outbox", *self._broker, words)
         self._has_said_down = True
 
     def _note_message(self, topic: str, sealed: bytes) -> None:
@@ -214,7 +215,7 @@ class Uplink:
             self._resend_s = min(RESEND_MAX_S, self._resend_s * 2)
             self._progress_at = now
             self._probe = self._in_flight[0]
-            # One message is enough to be answered; the whole window, again and again, would fill a broker's queue.
+            # One message is enough to get an answer; resending the whole window would fill a broker's queue.
             await self._publish_again(self._probe)
         if self._is_connected:
             room = IN_FLIGHT - len(self._in_flight)
@@ -234,7 +235,7 @@ class Uplink:
         return True
 
     async def _save(self, *, at_once: bool = False) -> None:
-        """Write down what left and what was receipted, at most once a second: each write wears the card.
+        """Record what was sent and receipted, at most once a second: each write wears the SD card.
 
         If power fails before, messages are sent again and the hub answers with the same receipt.
         """
@@ -262,7 +263,7 @@ class Uplink:
             except WireError as error:
                 self.ignored += 1
                 if self.ignored == 1 or self.ignored % 1000 == 0:
-                    log.warning("%d messages that are not the hub's own were ignored (%s)", self.ignored, error.reason)
+                    log.warning("ignored %d messages that the hub did not sign (%s)", self.ignored, error.reason)
         if newest is not None:
             await self._settle(newest)
 
@@ -270,7 +271,7 @@ class Uplink:
         return receipt.agent == self._agent and (than is None or _age(receipt) >= _age(than))
 
     async def _settle(self, receipt: Receipt) -> None:
-        """Let go of what the hub has signed for, send again what it wants, and notice restores on either side."""
+        """Release what the hub has receipted, resend what it asks for, and notice restores on either side."""
         meaning = meaning_of(
             receipt,
             next_link=self._outbox.next_link,
@@ -296,7 +297,7 @@ class Uplink:
             self._progress_at, self._resend_s = self._monotonic(), self._resend_first_s
         for seq, reason in receipt.refused:
             if seq in self._in_flight:
-                log.error("the hub refused number %d: %s", seq, reason.plain_words)
+                log.error("the hub refused message %d: %s", seq, reason.plain_words)
         while self._in_flight and self._in_flight[0] <= receipt.through_seq:
             self._in_flight.popleft()
         if self._probe is not None and receipt.through_seq >= self._probe:
@@ -313,16 +314,18 @@ class Uplink:
         self._asked_at = {seq: at for seq, at in self._asked_at.items() if seq > receipt.through_seq}
 
     async def _go_back(self, receipt: Receipt) -> None:
-        """The hub holds less than it had signed for: what is above has no receipt any more and is sent again."""
+        """The hub holds less than it had receipted: messages above lose their receipt and are sent again."""
         if not await self._outbox.can_send_again(receipt.through_seq):
             await self._begin_epoch(receipt, everything=True)
             return
         told = advance_receipts(receipt, self._receipted, now_s=self._now())
         again = await self._outbox.reopen_messages(told, now_s=self._now())
         log.warning(
-            "the hub holds our numbers only through %d of the %d it had signed for, as after a restore from a backup:"
+            "the hub holds our messages only up to %d of the %d it had receipted, as after a restore from a backup:"
             " %d messages are sent again",
-            *(told.through, self._receipted.through, again),
+            told.through,
+            self._receipted.through,
+            again,
         )
         self._forget_window(told)
 
@@ -336,16 +339,19 @@ class Uplink:
         )
         self._epoch_begun_at = self._monotonic()
         log.warning(
-            "%s: epoch %d begins and %d messages are sealed again%s",
-            "the hub was restored from a backup and needs more than can be sent as it was"
+            "%s: starting epoch %d and sealing %d messages again%s",
+            "the hub was restored from a backup and needs messages that can no longer be sent as they were"
             if everything
-            else "the hub signed for what this agent never made: its storage is an older copy, or its key is elsewhere",
-            *(self._outbox.next_link.epoch, sealed, f"; {left} cannot be opened and stay here" if left else ""),
+            else "the hub has receipted messages this agent never made: its storage is an older copy, or another"
+            " device uses the same key",
+            self._outbox.next_link.epoch,
+            sealed,
+            f"; {left} cannot be opened and stay behind" if left else "",
         )
         self._forget_window(replace(self._receipted, through=0))
 
     def _forget_window(self, receipted: ReceiptState) -> None:
-        """Begin sending anew above what is receipted; an unsaved receipt for more must never be written down."""
+        """Restart sending above what is receipted; an unsaved receipt for more must never be stored."""
         self._unsaved, self._unnoted, self._probe, self._asked_at = None, set(), None, {}
         self._receipted = receipted
         self._resend_s = self._resend_first_s

@@ -1,6 +1,6 @@
-"""What a receipt of the hub means for this agent's chain, restores of older copies on either side included.
+"""What a receipt means for this agent's chain, including restores of older copies on either side.
 
-Pure: compares numbers and hashes. What then happens to the outbox and the window is `uplink`'s.
+Pure: compares numbers and hashes. `mqtt_link` acts on the result.
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ from protocols.wire.receipts import Receipt
 
 
 class ReceiptMeaning(Enum):
-    """What a genuine receipt says."""
+    """What a genuine receipt means."""
 
     OLD = "old"
-    """It came late, or is of an epoch that is over: nothing is taken back for it."""
+    """It came late, or belongs to a past epoch: it changes nothing."""
     ONWARD = "onward"
-    """It confirms at least what was confirmed before."""
+    """It confirms at least as much as before."""
     BACK = "back"
-    """The hub holds less than it had signed for: it was restored from a backup."""
+    """The hub holds less than it had receipted: it was restored from a backup."""
     COPY = "copy"
-    """The hub signed for what this agent never made: the agent's own storage is an older copy."""
+    """The hub receipted messages this agent never made: the agent's own storage is an older copy."""
 
 
 def meaning_of(
     receipt: Receipt, *, next_link: ChainLink, own_hash: bytes | None, so_far: ReceiptState, now_s: float
 ) -> ReceiptMeaning:
-    """Weigh a receipt against the chain that ends before `next_link` and what was receipted so far.
+    """Compare a receipt with the chain that ends before `next_link` and with what was receipted so far.
 
-    `own_hash` is that of our message with the receipt's number, None when it is no longer kept.
+    `own_hash` is the hash of our message with the receipt's number, None if it is no longer stored.
     """
-    # A receipt from before one that took it back would let go of what the hub does not hold any more.
+    # A receipt older than the one that withdrew it would release what the hub no longer holds.
     if receipt.epoch < next_link.epoch or receipt.stored_at < _past(so_far.reopened_at, now_s):
         return ReceiptMeaning.OLD
     is_ours = receipt.epoch == next_link.epoch and receipt.through_seq < next_link.seq
@@ -43,7 +43,7 @@ def meaning_of(
 
 
 def advance_receipts(receipt: Receipt, so_far: ReceiptState, *, now_s: float) -> ReceiptState:
-    """What is receipted after a receipt that moved on or went back; no time beyond our own is remembered."""
+    """The receipt state after a receipt that advanced or went back; no time later than our own is kept."""
     at = min(receipt.stored_at, int(now_s))
     if receipt.through_seq < so_far.through:
         return ReceiptState(receipt.through_seq, at, at)
@@ -52,5 +52,5 @@ def advance_receipts(receipt: Receipt, so_far: ReceiptState, *, now_s: float) ->
 
 
 def _past(at_s: int, now_s: float) -> int:
-    """A remembered time, 0 when it lies ahead: a clock that was wrong once must not make all later receipts old."""
+    """A stored time, 0 if it is in the future: a clock that was wrong once must not make all later receipts old."""
     return at_s if at_s <= now_s else 0

@@ -1,6 +1,6 @@
-"""From a closed slot to a sealed message: what the home's consent lets out, numbered and signed, and nothing else.
+"""From a closed slot to a sealed message: what the home's consent allows, numbered and signed, and nothing else.
 
-Pure but for the key it is given. Every message of the agent is made here.
+Pure except for the key it is given. Every message of the agent is made here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from protocols.consent.rules import ConsentSet, encode_consent
 from protocols.quantities import Measure
 from protocols.slots import SLOTS_PER_UTC_DAY, Slot
 from protocols.wire import topics
-from protocols.wire.envelope import WireError, open_sealed, seal
+from protocols.wire.envelope import open_sealed, seal
 from protocols.wire.messages import (
     AnswerChoice,
     ConsentNotice,
@@ -27,11 +27,12 @@ from protocols.wire.messages import (
 )
 from protocols.wire.payloads import decode_payload, encode_payload
 from protocols.wire.readings import Batch, ClockTrust, DeviceState, encode_batch
+from protocols.wire.refusal_reasons import WireError
 
 
 @dataclass(frozen=True, slots=True)
 class AgentSigner:
-    """Who signs: the agent's name, its co-op and its key."""
+    """The agent's name, co-op and signing key."""
 
     coop: str
     agent: str
@@ -45,7 +46,7 @@ class AgentSigner:
 
 @dataclass(frozen=True, slots=True)
 class BatchContext:
-    """The circumstances a batch states."""
+    """The circumstances that a batch reports."""
 
     boot: int
     clock: ClockTrust
@@ -53,7 +54,7 @@ class BatchContext:
 
 
 class ConsentFilter:
-    """The household's consent between the meter and the wire. Remembers a day of slots for hourly and daily sums."""
+    """Applies the household's consent between meter and wire. Keeps a day of slots for hourly and daily sums."""
 
     def __init__(self, consent: ConsentSet) -> None:
         self.consent = consent
@@ -71,7 +72,10 @@ class ConsentFilter:
 
         def sealing(link: ChainLink) -> SealedMessage:
             batch = Batch(
-                *(signer.agent, link.epoch, link.seq, link.previous),
+                agent=signer.agent,
+                epoch=link.epoch,
+                seq=link.seq,
+                previous=link.previous,
                 boot=made.boot,
                 clock=made.clock,
                 consent_version=version,
@@ -92,11 +96,17 @@ class ConsentFilter:
 
 
 def seal_answer(signer: AgentSigner, prompt_id: str, *, choice: AnswerChoice, at: int) -> SealMessage:
-    """The message of a household's answer."""
+    """A household's answer as a message."""
 
     def sealing(link: ChainLink) -> SealedMessage:
         made = PromptAnswer(
-            *(signer.agent, link.epoch, link.seq, link.previous), prompt_id=prompt_id, choice=choice, at=at
+            agent=signer.agent,
+            epoch=link.epoch,
+            seq=link.seq,
+            previous=link.previous,
+            prompt_id=prompt_id,
+            choice=choice,
+            at=at,
         )
         return signer.seal("answer", encode_answer(made))
 
@@ -115,7 +125,7 @@ def seal_consent_notice(signer: AgentSigner, consent: ConsentSet) -> SealMessage
 
 
 def reseal_message(signer: AgentSigner, kept: SealedMessage) -> SealMessage | None:
-    """The same content for another place in the chain; None when the kept bytes are not this agent's own any more."""
+    """The same content at another position in the chain; None if the stored bytes are not this agent's."""
     try:
         payload = open_sealed(kept.sealed, kept.topic, signer.key.public_key())
         body = decode_payload(kept.kind, payload)

@@ -20,11 +20,11 @@ from protocols.consent.text import consent_toml
 from protocols.enrolment.handshake import EnrolAnswer, build_answer
 from protocols.wire import topics
 from protocols.wire.chain import FIRST_PREVIOUS, START, ChainPlacement, Position, place_message
-from protocols.wire.envelope import WireError, batch_hash, open_sealed, seal
+from protocols.wire.envelope import batch_hash, open_sealed, seal
 from protocols.wire.messages import decode_answer, decode_consent_notice
 from protocols.wire.readings import Batch, decode_batch
 from protocols.wire.receipts import Receipt, encode_receipt
-from protocols.wire.refusal_reasons import RefusalReason
+from protocols.wire.refusal_reasons import RefusalReason, WireError
 
 DECODE = {"batch": decode_batch, "answer": decode_answer, "consent": decode_consent_notice}
 COOP, HOME, AGENT = "sonnenstrasse", "h01", "a-test"

@@ -120,7 +120,7 @@ async def test_a_week_costs_little(tmp_path: Path) -> None:
         (["1,meter,import_wh,1e99"], "row 2: time or value is out of range"),
         (["1790000000000,meter,import_wh,5"], "row 2: time or value is out of range"),
         (["1,meter,import_wh,5\n", "1790000000,meter,import_wh,6"], "row 3: more than 400 days after the row before"),
-        (["5,meter,import_wh,5\n", "4,meter,import_wh,5"], "row 3: expected rows in order of time"),
+        (["5,meter,import_wh,5\n", "4,meter,import_wh,5"], "row 3: expected rows in time order"),
         (["1,meter,import_wh," + "1" * 300], "row 2: expected unix_s"),
     ],
 )

@@ -94,7 +94,8 @@ async def test_what_a_stuck_outbox_leaves_in_memory_is_bounded_and_what_is_left_
     assert read_checkpoint(outbox.checkpoint)[0] == FIRST + everything
     said = [record.message for record in caplog.records]
     assert [line.split(":")[0] for line in said] == [
-        "slots wait in memory",
+        "slots are waiting in memory",
         "memory is full too",
-        "149 slots were left out for want of room; the hub is told so",
+        "149 slots dropped",
     ]
+    assert said[2] == "149 slots dropped: outbox full (reported to the hub)"

@@ -30,7 +30,7 @@ async def test_floats_are_shown_as_they_were_meant_and_counters_as_they_are_coun
 
 
 async def test_a_device_of_another_family_is_doubted() -> None:
-    doubt = "this does not look like eastron-sdm630: check map, connect and unit, and the display"
+    doubt = "this does not look like eastron-sdm630: check map, connect and unit, and compare with the display"
     for words, expected in ((float_words(a0=229.6, a70=50.0), False), (float_words(a0=3.0), True)):
         link, meter = await linked(Stand(words)), device("eastron-sdm630")
         assert (doubt in as_table(meter, await meter.read(link)).splitlines()) is expected

@@ -82,8 +82,8 @@ async def test_why_nothing_is_sealed_is_said_once_each(
     bounds = ClockBounds(float(start_of(FIRST + 1)))
     await trusted_now(clock, bounds, is_synchronised=lambda: is_set[0], boot_clock=None)
     assert [record.message for record in caplog.records] == [
-        "the system's clock is not set yet: slots are not closed until it is",
-        "the system's clock is before what was already sealed; nothing is sealed until 2027-01-15 08:15 UTC",
+        "the system clock is not set yet: no slot is closed until it is",
+        "the system clock is behind what was already sealed; nothing is sealed until 2027-01-15 08:15 UTC",
     ]
 
 

@@ -32,14 +32,14 @@ def test_a_prompt_is_told_in_local_time_with_its_reasons() -> None:
         "p-7  washing machine, 0.9 kWh",
         "  usually   2026-06-01 19:00 to 20:00",
         "  proposed  2026-06-01 12:00 to 13:00",
-        "  because   the forecast of 2026-06-01 10:00 says so",
-        "  because   about 1.9 kWh of the street's own power are to spare then",
-        "  because   you were asked once before in the last seven days",
+        "  because   according to the forecast of 2026-06-01 10:00",
+        "  because   the street expects about 1.9 kWh of its own power to spare then",
+        "  because   you were asked once in the last seven days",
         "  because   the co-op's limit is 2 a week",
         "  because   the co-op's limit is 1 a day",
-        "  because   what is worth less than 0.1 kWh to the street is not asked",
+        "  because   we only ask when it saves the street at least 0.1 kWh",
         "  because   moon phase: 3",
-        "  answer    none from here; asked for by 2026-06-01 11:45",
+        "  answer    none yet; please answer by 2026-06-01 11:45",
     ]
 
 
@@ -50,9 +50,9 @@ def test_an_answer_is_told_with_how_far_it_came() -> None:
         return prompts_text([asked], TZ).splitlines()[-1]
 
     given = "  answer    yes, given 2026-06-01 11:00; "
-    assert answer(PromptStatus(PROMPT, "yes", given_at, "given")) == given + "waits for the agent to send it"
-    assert answer(PromptStatus(PROMPT, "yes", given_at, "sent")) == given + "sent, the hub's receipt is not here yet"
-    assert answer(PromptStatus(PROMPT, "yes", given_at, "receipted")) == given + "the hub has signed for it"
+    assert answer(PromptStatus(PROMPT, "yes", given_at, "given")) == given + "waiting for the agent to send it"
+    assert answer(PromptStatus(PROMPT, "yes", given_at, "sent")) == given + "sent, no receipt from the hub yet"
+    assert answer(PromptStatus(PROMPT, "yes", given_at, "receipted")) == given + "received by the hub"
     late = answer(PromptStatus(PROMPT, "never_appliance", given_at, "refused", "expired"))
     assert late.endswith("the hub refused it: The answer came after the prompt had ended.")
     (record,) = json.loads(prompts_record([PromptStatus(PROMPT, "no", given_at, "sent")]))

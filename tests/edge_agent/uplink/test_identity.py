@@ -116,7 +116,7 @@ def test_what_is_no_hub_is_said_to_be_none(tmp_path: Path, reply: bytes) -> None
 
         thread = threading.Thread(target=answer_once)
         thread.start()
-        with pytest.raises(IdentityError, match="what answers there is no hub"):
+        with pytest.raises(IdentityError, match="the server there is not a hub"):
             enrol(tmp_path, TOKEN, coop="sonne", post=post_to(f"http://127.0.0.1:{server.getsockname()[1]}"))
         thread.join(10)
 
@@ -124,8 +124,8 @@ def test_what_is_no_hub_is_said_to_be_none(tmp_path: Path, reply: bytes) -> None
 def test_a_co_op_that_has_no_such_name_and_a_folder_that_takes_no_answer(tmp_path: Path) -> None:
     with pytest.raises(IdentityError, match=r"co-op 'My Co-op': expected 1 to 32 of a-z"):
         enrol(tmp_path, TOKEN, coop="My Co-op", post=post_to("http://h"))
-    (tmp_path / ".enrolment.json.new").mkdir()
-    with pytest.raises(IdentityError, match=r"cannot be written: .*this one is spent"):
+    (tmp_path / "enrolment.json.part").mkdir()
+    with pytest.raises(IdentityError, match=r"cannot write .*this one is used up"):
         enrol(tmp_path, TOKEN, coop="sonne", post=lambda _body: build_answer(answer()).encode())
 
 
