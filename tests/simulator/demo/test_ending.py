@@ -61,7 +61,9 @@ class Started:
     def read_until(self, words: str) -> None:
         """Read what it prints up to the line with these words."""
         assert self.process.stdout is not None
-        assert any(words in line for line in self.process.stdout), f"it ended before it said {words!r}"
+        assert self.process.stderr is not None
+        if not any(words in line for line in self.process.stdout):
+            raise AssertionError(f"it ended before it printed {words!r}: {self.process.stderr.read()}")
 
     def left(self) -> dict[int, str]:
         """The marked processes that do not end."""
