@@ -60,7 +60,8 @@ def run_demo(options: argparse.Namespace) -> int:
 
 def _demonstrate(options: argparse.Namespace, signals: StopSignals) -> tuple[int, str]:
     """The exit status, and why the demonstration could not continue."""
-    once = options.once or not is_attended(os.environ)
+    attended = is_attended(os.environ)
+    once = options.once or not attended
     if once and not options.once:
         _say("No terminal, or CI is set: running once, then exiting (as --once does).")
     beside = options.report if options.report.exists() else options.report.parent
@@ -69,7 +70,8 @@ def _demonstrate(options: argparse.Namespace, signals: StopSignals) -> tuple[int
     with _folder(options.data) as folder:
         demo: Demo | None = None
         try:
-            demo = _new_demo(folder, options)
+            # Nobody opens the pages of an unattended one: with any free ports, several can start at the same time.
+            demo = _new_demo(folder, options, ports=PORTS if attended else (0, 0))
             signals.call(demo.programs.end)
             with demo.memory:
                 report = run_demo_stages(demo, once=once)
@@ -84,13 +86,13 @@ def _demonstrate(options: argparse.Namespace, signals: StopSignals) -> tuple[int
     return (0 if holds else 1), ""
 
 
-def _new_demo(folder: Path, options: argparse.Namespace) -> Demo:
+def _new_demo(folder: Path, options: argparse.Namespace, *, ports: tuple[int, int]) -> Demo:
     return Demo(
         *(folder, options.seed),
         homes=options.homes,
         history_days=options.days,
         print_line=_say,
-        wanted_ports=PORTS,
+        wanted_ports=ports,
         troubles=line_faults(options.homes, options.days),
         live_rate=options.rate,
     )
