@@ -10,13 +10,14 @@ PY := .venv/bin/python
 help:
 	@sed -n 's/^## //p' Makefile
 
-## make demo       set up, then a street of 12 homes: 35 days of history, one live day, pages to look at
+## make demo       set up, then a street of 12 homes: 35 days of history, one live day, pages to look at;
+##                 without a terminal or with CI=true it exits when done; DEMO_OPTIONS='--seed 2' is passed on
 demo: setup
-	@$(PY) -m simulator demo
+	@$(PY) -m simulator demo $(DEMO_OPTIONS)
 
 ## make demo-once  the same, ends by itself and writes demo-report.json
 demo-once: setup
-	@$(PY) -m simulator demo --once
+	@$(PY) -m simulator demo --once $(DEMO_OPTIONS)
 
 ## make test       set up, then all tests (the long fault campaigns run a short seeded part)
 test: setup-test

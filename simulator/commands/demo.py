@@ -2,15 +2,17 @@
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
-from simulator.demo.director import Demo
+from simulator.demo.director import LIVE_RATE, REST_RATE, Demo
+from simulator.demo.ending import StopSignals, has_terminal, is_attended
 from simulator.demo.report import report_lines
 from simulator.demo.walk import line_faults, print_links, run_demo_stages
 from simulator.errors import DemoError
@@ -22,42 +24,85 @@ PORTS = (8400, 1883)
 def add_demo_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """The options of `demo`."""
     parser = commands.add_parser("demo", help="a whole co-op on this computer: history, one live day, pages to look at")
-    parser.add_argument("--once", action="store_true", help="end by itself, and fail when an invariant does not hold")
+    parser.add_argument("--once", action="store_true", help="exit when done, as without a terminal or with CI set")
     parser.add_argument("--homes", type=int, default=12, help="how many homes (default 12)")
     parser.add_argument("--days", type=int, default=35, help="days of history (default 35)")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same settlement hash (default 1)")
+    parser.add_argument(
+        "--rate", type=_rate, default=LIVE_RATE, help=f"times real speed on the live day (default {LIVE_RATE:.0f})"
+    )
     parser.add_argument("--data", type=Path, metavar="DIR", help="keep everything in this new folder")
     parser.add_argument("--report", type=Path, default=Path(REPORT_FILE), metavar="FILE", help=f"default {REPORT_FILE}")
     parser.set_defaults(run=run_demo)
 
 
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate <= REST_RATE:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, found {text!r}")
+    return rate
+
+
 def run_demo(options: argparse.Namespace) -> int:
-    """0 when all invariants held, 1 when one did not or the demonstration could not go on."""
+    """0 when all invariants held, 1 when one did not or it could not go on, 128 and its number after a signal."""
+    with StopSignals() as signals:
+        status, message = _demonstrate(options, signals)
+    if signals.received is not None:
+        status, message = 128 + signals.received, f"ended by {signals.received.name}, nothing is left running"
+    if message:
+        with suppress(OSError):  # the terminal may be gone
+            _print(f"commonwatt-sim: demo: {message}", sys.stderr)
+    return status
+
+
+def _demonstrate(options: argparse.Namespace, signals: StopSignals) -> tuple[int, str]:
+    """The exit status, and why the demonstration could not continue."""
+    attended = is_attended(os.environ)
+    once = options.once or not attended
+    if once and not options.once:
+        _say("No terminal, or CI is set: running once, then exiting (as --once does).")
+    beside = options.report if options.report.exists() else options.report.parent
+    if not os.access(beside, os.W_OK):
+        return 2, f"--report {options.report} cannot be written: choose another place"
     with _folder(options.data) as folder:
-        troubles = line_faults(options.homes, options.days)
-        size = {"homes": options.homes, "history_days": options.days}
         demo: Demo | None = None
         try:
-            demo = Demo(folder, options.seed, **size, print_line=_say, wanted_ports=PORTS, troubles=troubles)
+            # Nobody opens the pages of an unattended one: with any free ports, several can start at the same time.
+            demo = _new_demo(folder, options, ports=PORTS if attended else (0, 0))
+            signals.call(demo.programs.end)
             with demo.memory:
-                report = run_demo_stages(demo, once=options.once)
+                report = run_demo_stages(demo, once=once)
                 holds = _tell(report, options.report)
-                if not options.once:
+                if not once:
                     _serve(demo)
         except DemoError as problem:
-            print(f"commonwatt-sim: demo: {problem}", file=sys.stderr)
-            return 1
-        except KeyboardInterrupt:
-            _say("stopped")
-            return 130
+            return 1, str(problem)
         finally:
             if demo is not None:
                 demo.close()
-    return 0 if holds else 1
+    return (0 if holds else 1), ""
+
+
+def _new_demo(folder: Path, options: argparse.Namespace, *, ports: tuple[int, int]) -> Demo:
+    return Demo(
+        *(folder, options.seed),
+        homes=options.homes,
+        history_days=options.days,
+        print_line=_say,
+        wanted_ports=ports,
+        troubles=line_faults(options.homes, options.days),
+        live_rate=options.rate,
+    )
 
 
 def _tell(report: dict[str, Any], path: Path) -> bool:
-    path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    try:
+        path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    except OSError as problem:
+        raise DemoError(f"--report {path} cannot be written: {problem.strerror}") from None
     _say("")
     for line in report_lines(report):
         _say(line)
@@ -70,9 +115,10 @@ def _serve(demo: Demo) -> None:
     _say("")
     _say(f"The hub goes on at {demo.hub_url}; each link signs in once. Ctrl-C ends everything.")
     print_links(demo)
-    while True:
+    while has_terminal():
         demo.programs.check()
-        time.sleep(1)
+        time.sleep(0.5)
+    raise DemoError("its terminal was closed: run it in a terminal that stays open")
 
 
 @contextmanager
@@ -89,4 +135,17 @@ def _folder(asked: Path | None) -> Iterator[Path]:
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)
+    try:
+        _print(text, sys.stdout)
+    except OSError as problem:
+        raise DemoError(f"its output is closed ({problem.strerror}): send the output to a file") from None
+
+
+def _print(text: str, stream: TextIO) -> None:
+    """Print and flush. If the stream is closed, drop what is buffered: flushing it at exit would change the status."""
+    try:
+        print(text, file=stream, flush=True)
+    except OSError:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())
+        raise

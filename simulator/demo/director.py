@@ -4,7 +4,6 @@ live day, and reports. Every program is a real process; the director only starts
 
 import json
 import os
-import subprocess
 import sys
 import time
 import tomllib
@@ -64,6 +63,7 @@ class Demo:
     wanted_ports: tuple[int, int] = (0, 0)
     """Where pages and broker should be, when free; 0 is any free port, so that many may run side by side."""
     troubles: Sequence[LineFault] = ()
+    live_rate: float = LIVE_RATE
     stages: list[Stage] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -135,8 +135,9 @@ class Demo:
         self.street = json.loads(path.read_text(encoding="utf-8"))
         until = datetime.fromtimestamp(self.start_s, ZoneInfo("UTC")).strftime("%Y-%m-%dT%H:%MZ")
         past = {"--street": self.street_folder, "--days": self.history_days, "--until": until}
-        self._recordings = self._start("recordings", "simulator", "history", options=past)
-        self.programs.running.remove(self._recordings)  # it ends by itself; send_history waits for it
+        given = [str(word) for option in past.items() for word in option]
+        command = (sys.executable, "-m", "simulator", "history", *given)
+        self._recordings = self.programs.start("recordings", command, finishes=True)  # send_history waits for it
 
     def make_hub(self) -> None:
         """A new hub's folder."""
@@ -247,21 +248,21 @@ class Demo:
         self.wait("the history to arrive", arrived, within_s=240, every_s=0.25)
 
     def live_day(self, between: Mapping[int, Callable[[], None]]) -> None:
-        """One day at LIVE_RATE; a boundary is passed only when every home and the hub have kept up.
+        """One day at `live_rate`; a boundary is passed only when every home and the hub have kept up.
 
         `between` is what else is done at a boundary (unix s) while time stands.
         """
         boundary = self.start_s
-        self.clock.run_until(boundary + HOLD_AFTER_BOUNDARY_S, rate=LIVE_RATE)
+        self.clock.run_until(boundary + HOLD_AFTER_BOUNDARY_S, rate=self.live_rate)
         while boundary < self.end_s + NIGHT_S:
             boundary += SLOT_S
             began_s = time.monotonic()
-            self.clock.run_until(boundary + HOLD_AFTER_BOUNDARY_S, rate=LIVE_RATE)
+            self.clock.run_until(boundary + HOLD_AFTER_BOUNDARY_S, rate=self.live_rate)
             self.wait("time to pass", lambda: self.clock.now() >= boundary + 60)  # noqa: B023 - waited for here
             self.keep_up(boundary)
             if boundary in between:
                 between[boundary]()
-            over_s = time.monotonic() - began_s - SLOT_S / LIVE_RATE
+            over_s = time.monotonic() - began_s - SLOT_S / self.live_rate
             self.slow_slots[boundary] = over_s
             if boundary % 3600 == SLOT_S:
                 self.ask_street("look.json")
@@ -338,7 +339,7 @@ class Demo:
     def wait(
         self, what: str, ready: Callable[[], bool], *, within_s: float = WAIT_S, every_s: float = ASK_EVERY_S
     ) -> None:
-        """Until `ready`, while all programs live. Raises: DemoError, ProgramEndedError."""
+        """Until `ready`, while all programs live. Raises: DemoError."""
         until = time.monotonic() + within_s
         while not ready():
             self.programs.check()
@@ -384,13 +385,7 @@ class Demo:
         return self.programs.start(name, [sys.executable, "-m", *command, *arguments])
 
     def _run(self, module: str, *arguments: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", module, *arguments],
-            env=dict(self.programs.environment),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = self.programs.run([sys.executable, "-m", module, *arguments])
         if done.returncode != 0:
             words = (done.stderr.strip() or done.stdout.strip()).splitlines()
             raise DemoError(f"{module} {arguments[0]}: {words[-1] if words else f'exit code {done.returncode}'}")

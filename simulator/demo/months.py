@@ -4,7 +4,6 @@ It asks the hub's commands, as a board and a member would, and keeps what they s
 """
 
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -95,12 +94,7 @@ def check_statement(demo: Demo, books: MonthBooks, home: str) -> None:
         demo.hub_json("statement", "--member", member, "--month", books.month, "--out", str(folder), "--json")
     )
     files = [str(folder / name) for name in ("statement.json", "readings.json", "pool.json")]
-    done = subprocess.run(
-        [sys.executable, "-I", told["script"], *files, "--hub-key", told["hub_key"]],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = demo.programs.run([sys.executable, "-I", told["script"], *files, "--hub-key", told["hub_key"]])
     words = (done.stdout or done.stderr).strip()
     books.statement = {
         "member": member,

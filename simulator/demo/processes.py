@@ -4,6 +4,7 @@ Only processes started here are ever signalled. Costs are those of the whole pro
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -23,6 +24,9 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 SAMPLE_EVERY_S = 0.5
 SURE_EVERY_S = 10.0
 GROWN_BY = 1.01
+SETPRIV = shutil.which("setpriv")
+END_WITH_DIRECTOR = (SETPRIV, "--pdeathsig", "TERM", "--") if SETPRIV else ()
+"""In front of a command: the kernel ends it when the director is gone, even killed. `setpriv` becomes the command."""
 
 
 @dataclass
@@ -48,20 +52,27 @@ class ChildProcess:
 
 @dataclass
 class ChildProcesses:
-    """All programs of a demonstration; `stop` leaves nothing running."""
+    """All programs of a demonstration; `stop` leaves nothing running.
+
+    `running` serve until they are stopped; `finishing` exit when their work is done.
+    """
 
     folder: Path
     environment: Mapping[str, str]
     running: list[ChildProcess] = field(default_factory=list)
+    finishing: list[ChildProcess] = field(default_factory=list)
+    is_ending: bool = False
+    _commands: set["subprocess.Popen[str]"] = field(default_factory=set)
     _open_logs: list[IO[bytes]] = field(default_factory=list)
 
-    def start(self, name: str, command: Sequence[str]) -> ChildProcess:
-        """Start a program; what it prints goes to `<folder>/<name>.log`."""
+    def start(self, name: str, command: Sequence[str], *, finishes: bool = False) -> ChildProcess:
+        """Start a program; what it prints goes to `<folder>/<name>.log`. Raises: DemoError while ending."""
+        self._check_not_ending()
         log_path = self.folder / f"{name}.log"
         log = log_path.open("ab")
         self._open_logs.append(log)
         process = subprocess.Popen(
-            list(command),
+            [*END_WITH_DIRECTOR, *command],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -69,22 +80,63 @@ class ChildProcesses:
             start_new_session=True,
         )
         program = ChildProcess(name, process, log_path)
-        self.running.append(program)
+        (self.finishing if finishes else self.running).append(program)
+        if self.is_ending:  # the signal came between the check and the start
+            process.terminate()
         return program
 
+    def run(self, command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
+        """Run a command to its end and return what it printed. Raises: DemoError while ending."""
+        self._check_not_ending()
+        with subprocess.Popen(
+            [*END_WITH_DIRECTOR, *command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(self.environment),
+            text=True,
+            start_new_session=True,
+        ) as process:
+            self._commands.add(process)
+            try:
+                if self.is_ending:
+                    process.terminate()
+                printed, errors = process.communicate()
+            except BaseException:
+                process.kill()
+                raise
+            finally:
+                self._commands.discard(process)
+        self._check_not_ending()
+        return subprocess.CompletedProcess(process.args, process.returncode, printed, errors)
+
     def check(self) -> None:
-        """Raises: DemoError when any program is gone."""
+        """Raises: DemoError when any program is gone, or everything is to end."""
+        self._check_not_ending()
         for program in self.running:
             program.check()
 
+    def _check_not_ending(self) -> None:
+        if self.is_ending:
+            raise DemoError("it was asked to end")
+
+    def end(self) -> None:
+        """Ask everything to end, without waiting: fit for a signal handler. `check` raises from now on."""
+        self.is_ending = True
+        for command in tuple(self._commands):
+            command.send_signal(signal.SIGTERM)
+        for program in (*self.finishing, *self.running):
+            program.process.send_signal(signal.SIGTERM)
+
     def stop(self) -> None:
         """Ask every program to end, newest first, and wait; what does not end in time is killed with its children."""
-        for program in reversed(self.running):
+        programs = [*self.finishing, *self.running]
+        for program in reversed(programs):
             program.cpu_s()
-            if program.process.poll() is None:
+            if not self.is_ending:  # else it is asked already
                 program.process.send_signal(signal.SIGTERM)
         until = time.monotonic() + STOP_WITHIN_S
-        for program in reversed(self.running):
+        for program in reversed(programs):
             try:
                 program.process.wait(timeout=max(0.1, until - time.monotonic()))
             except subprocess.TimeoutExpired:
@@ -95,6 +147,7 @@ class ChildProcesses:
                 os.killpg(program.process.pid, signal.SIGKILL)
         # What they cost counts from now on as that of finished children.
         self.running.clear()
+        self.finishing.clear()
         for log in self._open_logs:
             log.close()
         self._open_logs.clear()

@@ -7,13 +7,14 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from protocols.slots import Slot, slot_of
-from simulator.demo.director import LIVE_DAY, LIVE_RATE, Demo
+from simulator.demo.director import LIVE_DAY, Demo
 from simulator.demo.home_line import LineFault
 from simulator.demo.leaks import LeakWatch
 from simulator.demo.months import MonthBooks, bill_due_month, check_statement, correct, publish_while_late, settle_days
@@ -55,7 +56,7 @@ def run_demo_stages(demo: Demo, *, once: bool) -> dict[str, Any]:
     """All stages and their report. With `once` the street rests at the end, and the month's second run is made."""
     began_s = time.monotonic()
     with (
-        ThreadPoolExecutor(max_workers=1) as aside,
+        _aside() as aside,
         demo.stage("street", f"Building a street of {demo.homes} homes (seed {demo.seed}) ..."),
     ):
         made = aside.submit(demo.make_hub)
@@ -66,7 +67,7 @@ def run_demo_stages(demo: Demo, *, once: bool) -> dict[str, Any]:
     with demo.stage("enrol", "Inviting the members and enrolling their agents ..."):
         demo.enrol()
     with (
-        ThreadPoolExecutor(max_workers=1) as aside,
+        _aside() as aside,
         demo.stage("history", f"Sending {demo.history_days} days of history through every agent ..."),
     ):
         awake = aside.submit(demo.wake_residents)
@@ -75,10 +76,21 @@ def run_demo_stages(demo: Demo, *, once: bool) -> dict[str, Any]:
     demo.print_line("You can look already; each link signs in once:")
     print_links(demo)
     watches = {home: LeakWatch(home, demo.street_folder / "homes" / home) for home in demo.agents}
-    with ThreadPoolExecutor(max_workers=1) as aside:
+    with _aside() as aside:
         lived = _live(demo, watches, aside)
         evidence = _end(demo, watches, aside, lived=lived, once=once)
     return _with_costs(make_report(evidence), demo, began_s=began_s)
+
+
+@contextmanager
+def _aside() -> Iterator[ThreadPoolExecutor]:
+    """A thread for work beside the main one; when that breaks off, nothing more is begun."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        try:
+            yield thread
+        except BaseException:
+            thread.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 @dataclass
@@ -111,7 +123,7 @@ def _live(demo: Demo, watches: Mapping[str, LeakWatch], aside: ThreadPoolExecuto
             publish_while_late(demo, lived.books)
 
     between = {demo.start_s + WEIGHED_FROM_S: weigh, demo.start_s + MENDED_AT_S: mend_one, demo.end_s: bill}
-    with demo.stage("live", f"One live day, {LIVE_DAY}, at up to {LIVE_RATE:.0f} times real speed ..."):
+    with demo.stage("live", f"One live day, {LIVE_DAY}, at up to {demo.live_rate:.0f} times real speed ..."):
         demo.live_day(between)
         for one in weighed:
             one.result()

@@ -151,7 +151,9 @@ class SqliteConnections:
         try:
             await self._writer.rollback()
         except sqlite3.Error as error:
-            log.error("%s: a failed write could not be undone: %s; trying again before the next write", self.place, error)
+            log.error(
+                "%s: a failed write could not be undone: %s; trying again before the next write", self.place, error
+            )
 
     async def _run_in_savepoint(self, queued: _Queued, results: list[tuple[_Queued, Any]]) -> None:
         await self._writer.execute("SAVEPOINT work")

@@ -87,7 +87,7 @@ def test_an_iban_comes_from_standard_input_too(desk: Desk, monkeypatch: pytest.M
     [
         ("XX61 1904 3002 3457 3201", [], "two letters of a SEPA country"),
         ("AT61 1904 3002", [], "has 12 characters, not 20"),
-        ("AT61 1904 3002 3457 3202", [], "check digits do not fit"),
+        ("AT61 1904 3002 3457 3202", [], "check digits are wrong"),
         ("", [], "one line with the IBAN"),
         (IBAN + "\nmore", [], "one line with the IBAN"),
         ("x" * 2000, [], "one line with the IBAN"),

@@ -20,13 +20,13 @@ async def opened(path: Path) -> SqliteStore:
     return await SqliteStore.open(path, now=lambda: 1.0)
 
 
-async def test_a_missing_store_is_not_made_by_accident(tmp_path: Path) -> None:
+async def test_a_missing_store_is_not_created_by_accident(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no store here; create one with: commonwatt-hub init"):
         await opened(tmp_path / "hub.sqlite")
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_file_that_is_no_store_is_refused_in_one_line(tmp_path: Path) -> None:
+async def test_a_file_that_is_not_a_store_is_refused_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "hub.sqlite"
     path.write_bytes(b"not a database" * 100)
     with pytest.raises(StoreError, match="cannot open the store") as caught:
@@ -34,7 +34,7 @@ async def test_a_file_that_is_no_store_is_refused_in_one_line(tmp_path: Path) ->
     assert "\n" not in str(caught.value)
 
 
-async def test_an_emptied_store_is_never_filled_anew(tmp_path: Path) -> None:
+async def test_an_emptied_store_is_never_filled_again(tmp_path: Path) -> None:
     path = tmp_path / "hub.sqlite"
     path.touch()
     with pytest.raises(StoreError, match="the store is empty, its data is lost: restore it"):
@@ -49,7 +49,7 @@ async def test_a_folder_in_its_place_is_refused_in_one_line(tmp_path: Path, capf
     assert capfd.readouterr().err == ""
 
 
-async def test_the_file_is_its_owners_alone_and_durable(tmp_path: Path) -> None:
+async def test_only_its_owner_can_read_the_file_and_it_is_durable(tmp_path: Path) -> None:
     store = await open_store(tmp_path)
     async with store.reading() as db:
         (mode,) = next(iter(await db.execute_fetchall("PRAGMA journal_mode")))
@@ -62,7 +62,7 @@ async def test_the_file_is_its_owners_alone_and_durable(tmp_path: Path) -> None:
         levels.extend(row[0] for row in await db.execute_fetchall("PRAGMA synchronous"))
 
     await store.write(ask)
-    assert levels == [2], "synchronous=FULL: a commit is on disk before anybody is told"
+    assert levels == [2], "synchronous=FULL: a commit is on disk before the write returns"
     await store.close()
 
 
@@ -121,7 +121,7 @@ async def test_evidence_cannot_be_deleted_or_rewritten(tmp_path: Path, table: st
                 db.execute(f"UPDATE {table} SET position = 2")
 
 
-async def test_a_refused_work_takes_nothing_of_its_neighbours(tmp_path: Path) -> None:
+async def test_a_refused_write_does_not_undo_the_others(tmp_path: Path) -> None:
     store = await open_store(tmp_path)
 
     async def broken(db: aiosqlite.Connection) -> None:
@@ -153,7 +153,7 @@ async def commits(folder: Path) -> int:
     return sum(1 for at in frames if content[at + 8 : at + 16] == salt and any(content[at + 4 : at + 8]))
 
 
-async def test_another_process_that_writes_is_waited_for(tmp_path: Path) -> None:
+async def test_a_write_waits_for_another_process_that_writes(tmp_path: Path) -> None:
     store, other = await open_store(tmp_path), await opened(tmp_path / "hub.sqlite")
     await asyncio.gather(*((store if n % 2 else other).put_job(Job(f"j{n}", n, None, "")) for n in range(50)))
     assert len(await store.jobs()) == 50
@@ -161,7 +161,7 @@ async def test_another_process_that_writes_is_waited_for(tmp_path: Path) -> None
     await other.close()
 
 
-async def test_a_full_disk_is_one_line_and_loses_nothing_that_was_there(tmp_path: Path) -> None:
+async def test_a_full_disk_gives_one_line_and_loses_nothing_stored_before(tmp_path: Path) -> None:
     store = await open_store(tmp_path)
     await store.put_job(Job("before", 1, None, ""))
 
@@ -176,7 +176,45 @@ async def test_a_full_disk_is_one_line_and_loses_nothing_that_was_there(tmp_path
     await store.close()
 
 
-async def test_a_reader_that_fails_says_so_and_can_be_used_again(tmp_path: Path) -> None:
+async def test_a_commit_that_can_be_neither_made_nor_undone_fails_and_the_next_write_works(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = await open_store(tmp_path)
+    refused: set[str] = set()
+
+    def authorize(_action: int, operation: str | None, *_rest: str | None) -> int:
+        return sqlite3.SQLITE_DENY if operation in refused else sqlite3.SQLITE_OK
+
+    await store.write(lambda db: db.set_authorizer(authorize))
+    refused |= {"COMMIT", "ROLLBACK"}
+    async with asyncio.timeout(5):
+        with pytest.raises(StoreError, match="could not write: not authorized"):
+            await store.put_job(Job("lost", 1, None, ""))
+        with pytest.raises(StoreError, match="could not write: not authorized"):
+            await store.put_job(Job("also lost", 1, None, ""))
+        assert "a failed write could not be undone" in caplog.text
+        refused.clear()
+        await store.put_job(Job("stored", 1, None, ""))
+        assert [job.name for job in await store.jobs()] == ["stored"]
+        await store.close()
+
+
+async def test_a_write_that_begins_while_the_store_closes_is_refused(tmp_path: Path) -> None:
+    store = await open_store(tmp_path)
+    queued = asyncio.create_task(store.put_job(Job("queued", 1, None, "")))
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(store.close())
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        with pytest.raises(StoreError, match="the store is closed"):
+            await store.put_job(Job("late", 1, None, ""))
+        await asyncio.gather(queued, closing)
+    again = await opened(tmp_path / "hub.sqlite")
+    assert [job.name for job in await again.jobs()] == ["queued"]
+    await again.close()
+
+
+async def test_a_reader_that_fails_raises_one_line_and_can_be_used_again(tmp_path: Path) -> None:
     store = await open_store(tmp_path)
     for _ in range(5):
         with pytest.raises(StoreError, match="could not be read: no such table: nowhere"):
