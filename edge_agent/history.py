@@ -170,11 +170,11 @@ async def replay(
 
 async def _store(closing: SlotCloser, stored: Callable[[], None]) -> None:
     """Wait until everything is stored: a recording can wait, a live meter cannot."""
-    if await closing.store_finished():
+    if await closing.store_closed():
         stored()
     while closing.is_stuck:
         await asyncio.sleep(STUCK_S)
-        if await closing.store_finished():
+        if await closing.store_closed():
             stored()
 
 

@@ -193,7 +193,7 @@ class AgentProgram:
         for moment in moments:
             feed.add_samples(moment.at_s, moment.samples, missed)
             missed = Gap.DEVICE_SILENT
-        await closing.store_finished(ClockTrust.BACKFILLED if trust is ClockTrust.TRUSTED else trust)
+        await closing.store_closed(ClockTrust.BACKFILLED if trust is ClockTrust.TRUSTED else trust)
         log.info("the time is known: %d earlier readings were assigned to slots", len(moments))
 
     def _uplink(self, outbox: Outbox) -> Uplink:

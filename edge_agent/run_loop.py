@@ -49,13 +49,13 @@ class LoopParts:
 
 
 @dataclass(frozen=True, slots=True)
-class _Finished:
+class _QueuedSlot:
     """A slot the meter has closed, and the circumstances."""
 
     closed: ClosedSlot
     checkpoint: bytes
     states: list[DeviceState]
-    made: BatchContext
+    context: BatchContext
 
 
 class SlotCloser:
@@ -70,8 +70,8 @@ class SlotCloser:
         self._metering = metering
         self._sealed: list[tuple[SealMessage, bytes]] = []
         self._left_out = DroppedSlots()
-        self._left_out_through: _Finished | None = None
-        self._waiting: deque[_Finished] = deque()
+        self._left_out_through: _QueuedSlot | None = None
+        self._waiting: deque[_QueuedSlot] = deque()
         self.is_stuck = False
         self.left_out = 0
         self.readers: Sequence[BusReader] = ()
@@ -82,15 +82,15 @@ class SlotCloser:
         while True:
             await self.event.wait()
             self.event.clear()
-            if await self.store_finished():
+            if await self.store_closed():
                 wake()
 
-    async def store_finished(self, trust: ClockTrust | None = None) -> bool:
+    async def store_closed(self, trust: ClockTrust | None = None) -> bool:
         """Seal and store every closed slot. Returns whether anything was stored. `trust`: overrides the clock's own."""
         states = [state for reader in self.readers for state in reader.states()][:MAX_DEVICES]
-        made = self._made(trust)
-        while finished := self._metering.next_closed_slot():
-            self._waiting.append(_Finished(*finished, states, made))
+        context = self._context(trust)
+        while closed := self._metering.next_closed_slot():
+            self._waiting.append(_QueuedSlot(*closed, states, context))
         stored = False
         while self._sealed or self._waiting or self._left_out:
             self._sealed = self._sealed or self._seal_next()
@@ -108,12 +108,12 @@ class SlotCloser:
             log.warning("%d slots dropped: outbox full (reported to the hub)", len(self._left_out))
             self._left_out, self._left_out_through = DroppedSlots(), None
         while self._waiting and len(group) < GROUP:
-            finished = self._waiting.popleft()
-            group.append((self._batch(finished.closed, finished), finished.checkpoint))
+            queued = self._waiting.popleft()
+            group.append((self._batch(queued.closed, queued), queued.checkpoint))
         return group
 
-    def _batch(self, closed: ClosedSlot, of: _Finished) -> SealMessage:
-        return self._parts.consent_filter.batch(self._parts.signer, closed, devices=of.states, made=of.made)
+    def _batch(self, closed: ClosedSlot, of: _QueuedSlot) -> SealMessage:
+        return self._parts.consent_filter.batch(self._parts.signer, closed, devices=of.states, context=of.context)
 
     async def _store(self) -> bool:
         group = self._sealed
@@ -138,7 +138,7 @@ class SlotCloser:
             self._left_out.add(self._left_out_through.closed)
             self.left_out += 1
 
-    def _made(self, trust: ClockTrust | None) -> BatchContext:
+    def _context(self, trust: ClockTrust | None) -> BatchContext:
         if trust is None:
             trust = ClockTrust.TRUSTED if self._parts.is_synchronised() else ClockTrust.ESTIMATED
         return BatchContext(self._parts.outbox.boot, trust, int(self._parts.clock.now()))

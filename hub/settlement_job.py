@@ -66,10 +66,10 @@ class SettlementJob:
     async def _settle_months(self, today: date, *, made_at: int, key: Signer) -> list[str]:
         """Make every run of every month that is due, in order; returns those refused."""
         first = await first_day(self._store, self._tz)
+        runs = (await read_books(self._store)).month_runs
         refused: list[str] = []
         for month in months_between(first, today) if first is not None else ():
             for kind in self._calendar.due_kinds(month, today=today):
-                runs = (await read_books(self._store)).month_runs
                 is_made = any((run.month, run.kind) == (month_name(month), kind) for run in runs)
                 if is_made or run_obstacle(kind, month, runs=runs, calendar=self._calendar, today=today):
                     continue
@@ -79,6 +79,7 @@ class SettlementJob:
                     refused.append(f"{kind} of {month_name(month)}: {refusal}")
                     break
                 log.info("run %s of %s is made and waits for the board's approval", run.kind, run.month)
+                runs = (await read_books(self._store)).month_runs
         return refused
 
 

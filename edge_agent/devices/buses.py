@@ -23,7 +23,7 @@ log = logging.getLogger("commonwatt.agent")
 
 BACK_OFF_MAX_S = 300.0
 RETRY_FIRST_S = 5.0
-LOOK_EVERY_S = 60.0
+CHECK_EVERY_S = 60.0
 """Real seconds after which a sleeping worker checks whether the clock was set."""
 
 GIVEN_UP_AFTER = 3
@@ -117,7 +117,7 @@ class Bus:
         """Return at that time, or soon after the clock is set: a clock set back might not reach it for weeks."""
         self._note_step()
         while not self._was_set and self._clock.now() < when_s:
-            await self._clock.sleep_towards(when_s, at_most_s=LOOK_EVERY_S)
+            await self._clock.sleep_towards(when_s, at_most_s=CHECK_EVERY_S)
             self._note_step()
 
     def _note_step(self) -> None:

@@ -60,10 +60,10 @@ def as_table(device: Device, readout: Readout) -> str:
         rows.append((line.name, value, unit, _hexadecimal(line.words)))
     head = f"{device.settings.name}: {device.device_map.vendor}, {device.settings.map}, unit {device.settings.unit}"
     meaning = [_meaning(role_values(device.resolved, readout.values, place.role)) for place in device.places]
-    return "\n".join([head, *format_table(rows), *_doubt(device, readout), *meaning])
+    return "\n".join([head, *format_table(rows), *_family_warning(device, readout), *meaning])
 
 
-def _doubt(device: Device, readout: Readout) -> list[str]:
+def _family_warning(device: Device, readout: Readout) -> list[str]:
     """A warning when the reading does not fit the family: a wrong map also produces numbers."""
     texts = (str(readout.values.get(name) or "") for name in ("manufacturer", "model"))
     if recognise(device.device_map, readout.words, SunSpecIdentity(device.models, *texts)) is not None:

@@ -101,7 +101,7 @@ class CounterMeter:
         self._suspect: tuple[CounterReading, Gap] | None = None
         self._before: _Before | None = None
         self._taint = Gap.NONE
-        self._is_time_doubted = False
+        self._is_time_uncertain = False
 
     def add_reading(self, at_s: float, counter_wh: int | None) -> ReadingVerdict:
         """Judge one reading. Units: `counter_wh` as the device shows it, whole Wh."""
@@ -121,7 +121,7 @@ class CounterMeter:
         if self.limits.wraps_wh and self._follows(last, wrapped := self._wrap(point)):
             self._turns += 1
             return self._believe(wrapped)
-        return self._doubt(last, point)
+        return self._confirm_fall(last, point)
 
     @property
     def has_begun_again(self) -> bool:
@@ -137,7 +137,7 @@ class CounterMeter:
 
     def step_time(self, by_s: float) -> None:
         """The clock was changed: earlier readings move with it, and this slot does not have a slot's length."""
-        self._is_time_doubted = True
+        self._is_time_uncertain = True
         if self.base is not None:
             self.base = replace(self.base, at_s=self.base.at_s + by_s)
         if self._last is not None:
@@ -162,7 +162,7 @@ class CounterMeter:
             return None if base is None else ClosedCounterSlot(None, Mark.MISSING, self._reason(reason))
         self.base = SlotBase(slot + 1, self._last.at_s, self._last.counter_wh)
         closed = None if base is None else self._closed(base, slot, at=self._last)
-        self._taint, self._before, self._is_time_doubted = Gap.NONE, None, False
+        self._taint, self._before, self._is_time_uncertain = Gap.NONE, None, False
         return closed
 
     def _closed(self, base: SlotBase, slot: Slot, *, at: CounterReading) -> ClosedCounterSlot:
@@ -173,9 +173,9 @@ class CounterMeter:
             self._taint = Gap.COUNTER_RESET if energy_wh < 0 else Gap.IMPLAUSIBLE
         if self._taint != Gap.NONE:
             return ClosedCounterSlot(None, Mark.MISSING, self._taint)
-        if slots == 1 and not self._is_time_doubted:
+        if slots == 1 and not self._is_time_uncertain:
             return ClosedCounterSlot(energy_wh, Mark.MEASURED, Gap.NONE)
-        gap = Gap.CLOCK_UNTRUSTED if self._is_time_doubted else Gap.DEVICE_SILENT
+        gap = Gap.CLOCK_UNTRUSTED if self._is_time_uncertain else Gap.DEVICE_SILENT
         return ClosedCounterSlot(None, Mark.MISSING, gap, CounterInterval(base.slot, slots, energy_wh))
 
     def _reason(self, missed: Gap) -> Gap:
@@ -200,7 +200,7 @@ class CounterMeter:
         self._suspect = None
         return ReadingVerdict.GOOD
 
-    def _doubt(self, last: CounterReading, point: CounterReading) -> ReadingVerdict:
+    def _confirm_fall(self, last: CounterReading, point: CounterReading) -> ReadingVerdict:
         gap = Gap.COUNTER_RESET if point.counter_wh < last.counter_wh else Gap.IMPLAUSIBLE
         seen = self._suspect
         if seen is None or seen[1] != gap or not self._follows(seen[0], point):

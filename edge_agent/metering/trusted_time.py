@@ -25,7 +25,7 @@ TRUSTED_SINCE_S = 1_704_067_200
 PATIENCE_S = 3600.0
 """How long a plausible clock waits for the time service; a home without one continues with an estimate."""
 
-LOOK_EVERY_S = 1.0
+CHECK_EVERY_S = 1.0
 MAX_SKIPPED_SLOTS = 672
 """A week: in a longer absence the older slots get no message; the hub sees them as gaps."""
 
@@ -65,21 +65,21 @@ async def trusted_now(
 ) -> TrustedTime:
     """Wait until the time can be trusted. Without a boot clock, waiting for a better one gains nothing."""
     boot_s = began_s = boot_clock() if boot_clock else 0.0
-    waited, said = False, ""
+    waited, logged = False, ""
     while True:
         now_s, boot_s = clock.now(), boot_clock() if boot_clock else 0.0
         waited_s = boot_s - began_s if boot_clock else PATIENCE_S
         trust = judge_clock(now_s, bounds, is_synchronised=is_synchronised(), waited_s=waited_s)
         if trust is not None:
             return TrustedTime(now_s, trust, boot_s, waited)
-        words = _why_not(now_s, bounds, is_synchronised=is_synchronised())
-        if words != said:
+        words = _waiting_reason(now_s, bounds, is_synchronised=is_synchronised())
+        if words != logged:
             log.warning("%s", words)
-        waited, said = True, words
-        await asyncio.sleep(LOOK_EVERY_S)
+        waited, logged = True, words
+        await asyncio.sleep(CHECK_EVERY_S)
 
 
-def _why_not(now_s: float, bounds: ClockBounds, *, is_synchronised: bool) -> str:
+def _waiting_reason(now_s: float, bounds: ClockBounds, *, is_synchronised: bool) -> str:
     if is_synchronised and TRUSTED_SINCE_S <= now_s < bounds.sealed_s:
         until = datetime.fromtimestamp(bounds.sealed_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
         return f"the system clock is behind what was already sealed; nothing is sealed until {until}"

@@ -12,7 +12,7 @@ from protocols.consent.reduction import SlotValue
 from protocols.quantities import Gap, Mark, Measure
 from protocols.wire.readings import MAX_LONG_INTERVALS, MAX_LONG_SLOTS, LongInterval
 
-MAX_TOLD_SLOTS = 672
+MAX_REPORTED_SLOTS = 672
 """A week: older ones get no message; the hub sees them as gaps."""
 
 NOT_KEPT = SlotValue(None, Mark.MISSING, Gap.NOT_KEPT)
@@ -42,10 +42,10 @@ class DroppedSlots:
 
     def slots(self) -> Iterator[ClosedSlot]:
         """The newest of them as gaps, in order; the last one carries the totals."""
-        told = self._slots[-MAX_TOLD_SLOTS:]
+        reported = self._slots[-MAX_REPORTED_SLOTS:]
         gaps = dict.fromkeys(sorted(self._measures), NOT_KEPT)
-        for slot in told:
-            yield ClosedSlot(slot, gaps, tuple(self._totals) if slot == told[-1] else ())
+        for slot in reported:
+            yield ClosedSlot(slot, gaps, tuple(self._totals) if slot == reported[-1] else ())
 
     def _count(self, total: LongInterval) -> None:
         """Extend the total that ends where this one begins, or keep both; beyond the limit the oldest are dropped."""

@@ -142,18 +142,18 @@ class Outbox:
         return kept == self._next.seq - 1 - after and (after > 0 or earlier == 0)
 
     @uncancellable
-    async def reopen_messages(self, told: ReceiptState, *, now_s: float) -> int:
-        """Only the numbers up to `told.through` are receipted; returns how many above it lost their receipt."""
+    async def reopen_messages(self, state: ReceiptState, *, now_s: float) -> int:
+        """Only the numbers up to `state.through` are receipted; returns how many above it lost their receipt."""
         async with self._transaction():
-            await self._note_times(told)
+            await self._note_times(state)
             await self._db.execute(
                 "UPDATE message SET receipted_at = ? WHERE epoch = ? AND seq <= ? AND receipted_at IS NULL",
-                (int(now_s), self._next.epoch, told.through),
+                (int(now_s), self._next.epoch, state.through),
             )
             cursor = await self._db.execute(
                 "UPDATE message SET receipted_at = NULL, refused = NULL"
                 " WHERE epoch = ? AND seq > ? AND receipted_at IS NOT NULL",
-                (self._next.epoch, told.through),
+                (self._next.epoch, state.through),
             )
             return cursor.rowcount
 
@@ -182,7 +182,7 @@ class Outbox:
 
     @uncancellable
     async def note_receipt(
-        self, receipt: Receipt, *, published: Iterable[int], now_s: float, told: ReceiptState | None = None
+        self, receipt: Receipt, *, published: Iterable[int], now_s: float, state: ReceiptState | None = None
     ) -> int:
         """Mark everything that a verified receipt covers; returns how many messages were waiting for it."""
         at = int(now_s)
@@ -196,8 +196,8 @@ class Outbox:
                 "UPDATE message SET refused = ? WHERE epoch = ? AND seq = ?",
                 [(reason.value, receipt.epoch, seq) for seq, reason in receipt.refused],
             )
-            if told is not None:
-                await self._note_times(told)
+            if state is not None:
+                await self._note_times(state)
             return cursor.rowcount
 
     @uncancellable
@@ -257,17 +257,17 @@ class Outbox:
         # from its base. After it, the slot is kept and its energy cannot be counted a second time.
         self._next = link
 
-    async def _note_times(self, told: ReceiptState) -> None:
+    async def _note_times(self, state: ReceiptState) -> None:
         await self._db.execute(
             "INSERT INTO newest_receipt (one, signed_at, taken_back_at) VALUES (1, ?, ?) ON CONFLICT DO UPDATE SET"
             " signed_at = excluded.signed_at, taken_back_at = excluded.taken_back_at",
-            (told.signed_at, told.reopened_at),
+            (state.signed_at, state.reopened_at),
         )
 
     async def _before(self, epoch: int, *, after: tuple[int, int], everything: bool) -> list[sqlite3.Row]:
         """The next messages of earlier epochs, in order: those without a receipt, or all."""
         which = "" if everything else " AND receipted_at IS NULL"
-        return await self._seen(
+        return await self._rows_in_transaction(
             "SELECT epoch, seq, kind, topic, sealed FROM message"  # noqa: S608 - one of two constant texts
             f" WHERE (epoch, seq) > (?, ?) AND epoch < ?{which} ORDER BY epoch, seq LIMIT {SEALED_AT_ONCE}",
             (*after, epoch),
@@ -295,13 +295,13 @@ class Outbox:
     async def _make_room(self, needed: int) -> None:
         """Inside a transaction: drop the oldest receipted messages until the new ones fit. Raises OutboxError."""
         if self._held_bytes is None:
-            (held,) = await self._seen("SELECT coalesce(sum(length(sealed)), 0) FROM message")
+            (held,) = await self._rows_in_transaction("SELECT coalesce(sum(length(sealed)), 0) FROM message")
             self._held_bytes = int(held[0])
         over = self._held_bytes + needed - self._max_bytes
         self._held_bytes += needed
         if over <= 0:
             return
-        oldest = await self._seen(
+        oldest = await self._rows_in_transaction(
             "SELECT epoch, seq, length(sealed) FROM message WHERE receipted_at IS NOT NULL AND kind <> 'consent'"
             " ORDER BY epoch, seq"
         )
@@ -334,9 +334,9 @@ class Outbox:
     async def _all(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
         """Committed rows: this connection would also see another task's open transaction half done."""
         async with self._turn:
-            return await self._seen(sql, parameters)
+            return await self._rows_in_transaction(sql, parameters)
 
-    async def _seen(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
+    async def _rows_in_transaction(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
         """Rows as the open transaction sees them."""
         try:
             return list(await self._db.execute_fetchall(sql, parameters))

@@ -244,7 +244,7 @@ class Uplink:
         receipt, published = self._unsaved, self._unnoted
         self._unsaved, self._unnoted, self._saved_at = None, set(), self._monotonic()
         if receipt is not None:
-            await self._outbox.note_receipt(receipt, published=published, now_s=self._now(), told=self._receipted)
+            await self._outbox.note_receipt(receipt, published=published, now_s=self._now(), state=self._receipted)
         elif published:
             await self._outbox.note_published(published, now_s=self._now())
 

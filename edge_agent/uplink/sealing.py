@@ -61,7 +61,7 @@ class ConsentFilter:
         self._recent: dict[tuple[Measure, Slot], SlotValue] = {}
 
     def batch(
-        self, signer: AgentSigner, closed: ClosedSlot, *, devices: Iterable[DeviceState], made: BatchContext
+        self, signer: AgentSigner, closed: ClosedSlot, *, devices: Iterable[DeviceState], context: BatchContext
     ) -> SealMessage:
         """The message of a closed slot. Call once for each slot, in order."""
         self._remember(closed)
@@ -76,10 +76,10 @@ class ConsentFilter:
                 epoch=link.epoch,
                 seq=link.seq,
                 previous=link.previous,
-                boot=made.boot,
-                clock=made.clock,
+                boot=context.boot,
+                clock=context.clock,
                 consent_version=version,
-                made_at=made.made_at,
+                made_at=context.made_at,
                 slot=closed.slot,
                 columns=columns,
                 long_intervals=long_intervals,
@@ -99,7 +99,7 @@ def seal_answer(signer: AgentSigner, prompt_id: str, *, choice: AnswerChoice, at
     """A household's answer as a message."""
 
     def sealing(link: ChainLink) -> SealedMessage:
-        made = PromptAnswer(
+        message = PromptAnswer(
             agent=signer.agent,
             epoch=link.epoch,
             seq=link.seq,
@@ -108,7 +108,7 @@ def seal_answer(signer: AgentSigner, prompt_id: str, *, choice: AnswerChoice, at
             choice=choice,
             at=at,
         )
-        return signer.seal("answer", encode_answer(made))
+        return signer.seal("answer", encode_answer(message))
 
     return sealing
 
@@ -118,8 +118,8 @@ def seal_consent_notice(signer: AgentSigner, consent: ConsentSet) -> SealMessage
     canonical = encode_consent(consent)
 
     def sealing(link: ChainLink) -> SealedMessage:
-        made = ConsentNotice(signer.agent, link.epoch, link.seq, link.previous, canonical)
-        return signer.seal("consent", encode_consent_notice(made))
+        message = ConsentNotice(signer.agent, link.epoch, link.seq, link.previous, canonical)
+        return signer.seal("consent", encode_consent_notice(message))
 
     return sealing
 

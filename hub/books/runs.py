@@ -148,12 +148,11 @@ async def plan_month(store: SettlementStores, *, month: date, access: Access = A
 
     Raises: RejectedInputError naming the first day the rules refuse, or saying that no home had sent a reading yet.
     """
-    whole = days_of(month)
-    books = await read_books(store, days=(whole[0].isoformat(), whole[-1].isoformat()))
-    first = await first_day(store, books.coop.tz)
-    days = tuple(day for day in whole if first is not None and day >= first)
+    first = await first_day(store, (await store.coop()).tz)
+    days = tuple(day for day in days_of(month) if first is not None and day >= first)
     if not days:
         raise RejectedInputError("no_members", f"no home has sent a reading for {month_name(month)} or before")
+    books = await read_books(store, days=(days[0].isoformat(), days[-1].isoformat()))
     current = books.current
     changed, unchanged = [], []
     for marked in await marked_days(store, books, days):

@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +16,7 @@ from hub.core.payments.bills import Bill
 from hub.folder.clock import open_clock
 from hub.folder.opening import opened_hub
 from hub.folder.tax_settings import load_tax_terms
-from hub.money.bills import billed_runs, plan_bills
+from hub.money.bills import run_documents
 from hub.storage.records import Access
 from protocols.errors import RequestError
 from protocols.timeline import Clock
@@ -62,12 +61,7 @@ async def bills_of_run(folder: Path, *, key: str, clock: Clock) -> RunBills:
             await hub.store.log_access(ACCESS, homes, fields="bills", rows=1)
             books = await read_books(hub.store)
             chosen = find_run(key, books.month_runs)
-            if chosen.state == PUBLISHED:
-                known = await billed_runs(hub.store, date.fromisoformat(f"{chosen.month}-01"))
-                documents = next((each.documents for each in known if each.month_run == chosen.run_key), {})
-            else:
-                plan = await plan_bills(hub.store, chosen, books=books, terms=terms, at=hub.opened_at)
-                documents = plan.inputs["documents"]  # type: ignore[assignment]
+            documents = await run_documents(hub.store, chosen, books=books, terms=terms, at=hub.opened_at)
     except RequestError as problem:
         raise RequestError(f"bills: {problem}") from None
     by_member = {member: tuple(sides.values()) for member, sides in sorted(documents.items())}

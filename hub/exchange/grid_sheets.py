@@ -130,7 +130,7 @@ def _check_package(content: bytes) -> None:
         with zipfile.ZipFile(io.BytesIO(content)) as package:
             parts = package.infolist()
             if len(parts) > MAX_PARTS or sum(part.file_size for part in parts) > MAX_UNPACKED_BYTES:
-                raise GridFileError("the workbook is larger, unpacked, than a year of quarter hours can be")
+                raise GridFileError("the workbook unpacks to more data than a year of quarter hours can have")
             for part in parts:
                 with package.open(part) as opened:
                     if b"<!" in opened.read(1024).replace(b"\0", b""):

@@ -90,6 +90,16 @@ async def plan_bills(store: BookStore, run: MonthRun, *, books: Books, terms: Ta
     return await asyncio.to_thread(_plan, run, rows=rows, billed=billed, books=books, terms=terms, at=at)
 
 
+async def run_documents(store: BookStore, run: MonthRun, *, books: Books, terms: TaxTerms | None, at: int) -> Documents:
+    """The documents that came out with the run, or that would come out if it were published now."""
+    billed = await billed_runs(store, date.fromisoformat(f"{run.month}-01"))
+    if run.state == PUBLISHED:
+        return next((each.documents for each in billed if each.month_run == run.run_key), {})
+    money = run_money(run, await month_rows(store, run))
+    current = _current(run, billed=billed, books=books)
+    return await asyncio.to_thread(_new_documents, run, money, current=current, books=books, terms=terms, at=at)
+
+
 def _plan(
     run: MonthRun,
     *,
@@ -99,20 +109,35 @@ def _plan(
     terms: TaxTerms | None,
     at: int,
 ) -> FundPlan:
-    money = run_money(run, rows)
-    published = [each for each in books.runs_of(run.month) if each.state == PUBLISHED]
-    known = {each.run_key for each in published}
-    current: Documents = {}
-    for each in billed:
-        if each.month_run in known:
-            current = newest_bills(current, each.documents)
-    day = datetime.fromtimestamp(at, UTC).astimezone(ZoneInfo(books.coop.tz)).date().isoformat()
-    documents = bill_members(money, terms=terms, series=series_of(run, published), day=day, standing=current)
+    money, current = run_money(run, rows), _current(run, billed=billed, books=books)
+    documents = _new_documents(run, money, current=current, books=books, terms=terms, at=at)
     wanted = target_bills(money, newest_bills(current, documents))
     plan: dict[str, Any] = {"terms": None if terms is None else terms.plain()}
     inputs = {"month_run": run.run_key, "documents": documents}
     last_day = days_of(date.fromisoformat(f"{run.month}-01"))[-1]
     return FundPlan(BILL_KIND, last_day, BILL_LINES, plan, inputs, wanted)
+
+
+def _current(run: MonthRun, *, billed: Sequence[BilledRun], books: Books) -> Documents:
+    """The newest document of each member and side that the month's published runs brought."""
+    published = {each.run_key for each in _published(run, books)}
+    current: Documents = {}
+    for each in billed:
+        if each.month_run in published:
+            current = newest_bills(current, each.documents)
+    return current
+
+
+def _published(run: MonthRun, books: Books) -> list[MonthRun]:
+    return [each for each in books.runs_of(run.month) if each.state == PUBLISHED]
+
+
+def _new_documents(
+    run: MonthRun, money: MonthMoney, *, current: Documents, books: Books, terms: TaxTerms | None, at: int
+) -> Documents:
+    day = datetime.fromtimestamp(at, UTC).astimezone(ZoneInfo(books.coop.tz)).date().isoformat()
+    series = series_of(run, _published(run, books))
+    return bill_members(money, terms=terms, series=series, day=day, standing=current)
 
 
 async def book_bills(

@@ -41,7 +41,7 @@ class LeakWatch:
             for epoch, seq, kind, sealed in db.execute(sql, self._after):
                 self._after = (epoch, seq)
                 self.messages += 1
-                self.leaks += [f"{self._home}: {leak}" for leak in self._weigh(kind, sealed)]
+                self.leaks += [f"{self._home}: {leak}" for leak in self._check(kind, sealed)]
 
     def waiting(self) -> int:
         """How many messages have no receipt yet."""
@@ -51,7 +51,7 @@ class LeakWatch:
         """Whether there is exactly one batch for every quarter hour from first to last: a fixed cadence."""
         return len(self._slots) > 0 and len(self._slots) == max(self._slots) - min(self._slots) + 1
 
-    def _weigh(self, kind: str, sealed: bytes) -> Iterator[str]:
+    def _check(self, kind: str, sealed: bytes) -> Iterator[str]:
         if len(sealed) not in SIZE_CLASSES:
             yield f"a message of {len(sealed)} bytes is not of a padded size"
         try:

@@ -21,7 +21,7 @@ HUB_BYTES_PER_MESSAGE_MAX = 2000
 class Evidence:
     """All that was asked at the end. `hub` is `commonwatt-hub report`, `verified` is `commonwatt-hub verify`,
     `outboxes` is what each home's outbox holds, `truth` the street's, `leaks` what left beyond a consent,
-    `weighed` how many messages were looked at for that, `is_steady` whether every home sent one batch a slot;
+    `checked` how many messages were checked for that, `is_steady` whether every home sent one batch a slot;
     `chains` is each home's chain as one hash, `disorder` what stands in it out of order, `damaged` how many batches
     a line delivered with a bit turned; `books` is the month that was billed, if the history held one."""
 
@@ -36,7 +36,7 @@ class Evidence:
     truth: Json
     residents: Json
     leaks: Sequence[str]
-    weighed: int
+    checked: int
     is_steady: bool
     chains: Mapping[str, str]
     disorder: Sequence[str]
@@ -48,30 +48,30 @@ class Evidence:
     hub_bytes: int
 
 
-def make_report(seen: Evidence) -> dict[str, Any]:
+def make_report(evidence: Evidence) -> dict[str, Any]:
     """The report without times. Units are in the names."""
-    hub, settled = seen.hub, seen.hub["settlement"]
-    load_wh = sum(sum(home["energy_wh"].get("load", ())) for home in seen.truth["homes"].values())
+    hub, settled = evidence.hub, evidence.hub["settlement"]
+    load_wh = sum(sum(home["energy_wh"].get("load", ())) for home in evidence.truth["homes"].values())
     from_outside_wh = settled["demand_wh"] - settled["shared_wh"]
     moved = [
         run["energy_wh"]
-        for home in seen.truth["homes"].values()
+        for home in evidence.truth["homes"].values()
         for run in home["runs"]
         if run["prompt"] is not None and run["start_s"] != run["planned_s"]
     ]
-    sealed = sum(outbox["messages"] for outbox in seen.outboxes.values())
-    waiting = sum(outbox["waiting"] for outbox in seen.outboxes.values())
+    sealed = sum(outbox["messages"] for outbox in evidence.outboxes.values())
+    waiting = sum(outbox["waiting"] for outbox in evidence.outboxes.values())
     return {
-        "homes": seen.homes,
-        "devices": seen.devices,
-        "device_families": list(seen.families),
-        "rtu_buses": seen.buses,
+        "homes": evidence.homes,
+        "devices": evidence.devices,
+        "device_families": list(evidence.families),
+        "rtu_buses": evidence.buses,
         "messages": {
             "sealed": sealed,
             "stored": hub["messages"]["stored"],
             "receipted": sealed - waiting,
             "rejected": hub["messages"]["refused"],
-            "dropped": sum(outbox["dropped"] for outbox in seen.outboxes.values()),
+            "dropped": sum(outbox["dropped"] for outbox in evidence.outboxes.values()),
         },
         "slots": hub["readings"]["by_mark"],
         "gaps": hub["readings"]["missing"]["by_reason"],
@@ -80,7 +80,7 @@ def make_report(seen: Evidence) -> dict[str, Any]:
             **hub["prompts"],
             "moved_runs_true": len(moved),
             "moved_true_wh": round(sum(moved)),
-            "residents": dict(seen.residents),
+            "residents": dict(evidence.residents),
         },
         "energy": {
             "used_true_wh": round(load_wh),
@@ -90,22 +90,22 @@ def make_report(seen: Evidence) -> dict[str, Any]:
             "self_sufficiency_without_sharing": round(1 - settled["demand_wh"] / load_wh, 4) if load_wh else None,
         },
         "settlement": settled,
-        "month": None if seen.books is None else month_section(seen.books, settled["runs"]),
+        "month": None if evidence.books is None else month_section(evidence.books, settled["runs"]),
         "ledger": hub["ledger"],
         "settlement_hash": settled["hash"],
-        "invariants": check_invariants(seen),
+        "invariants": check_invariants(evidence),
     }
 
 
-def check_invariants(seen: Evidence) -> dict[str, dict[str, Any]]:
+def check_invariants(evidence: Evidence) -> dict[str, dict[str, Any]]:
     """Each invariant that a demonstration can check: whether it holds, and what was checked."""
-    verified = seen.verified
+    verified = evidence.verified
     books, messages = verified["books"], verified["messages"]
-    sealed = sum(outbox["messages"] for outbox in seen.outboxes.values())
-    waiting = sum(outbox["waiting"] for outbox in seen.outboxes.values())
-    dropped = sum(outbox["dropped"] for outbox in seen.outboxes.values())
-    lost = list(_lost(seen))
-    imbalances = [] if seen.books is None else list(month_imbalances(seen.books))
+    sealed = sum(outbox["messages"] for outbox in evidence.outboxes.values())
+    waiting = sum(outbox["waiting"] for outbox in evidence.outboxes.values())
+    dropped = sum(outbox["dropped"] for outbox in evidence.outboxes.values())
+    lost = list(_lost(evidence))
+    imbalances = [] if evidence.books is None else list(month_imbalances(evidence.books))
     found = {
         "I1 nothing receipted is missing": _held(
             not lost and not messages["wrong"],
@@ -115,9 +115,9 @@ def check_invariants(seen: Evidence) -> dict[str, dict[str, Any]]:
             messages["messages"] == sealed and not messages["wrong"],
             f"{sealed} sealed, {messages['messages']} stored, {messages['readings']} readings compared",
         ),
-        "I3 order is the order measured": _order(seen),
-        "I4 every missing slot is a visible gap": _gaps(seen.hub["readings"]),
-        "I5 the same inputs give the same settlement": _settlement(seen),
+        "I3 order is the order measured": _order(evidence),
+        "I4 every missing slot is a visible gap": _gaps(evidence.hub["readings"]),
+        "I5 the same inputs give the same settlement": _settlement(evidence),
         "I6 every entry and the ledger sum to zero": _held(
             books["sums"]["Wh"] == 0
             and books["sums"]["nano"] == 0
@@ -128,39 +128,40 @@ def check_invariants(seen: Evidence) -> dict[str, dict[str, Any]]:
             or f"{books['entries']} entries, sums {books['sums']['Wh']} Wh and {books['sums']['nano']} nano",
         ),
     }
-    if seen.damaged:
-        found["I7 what fails validation never settles"] = _refusals(seen)
+    if evidence.damaged:
+        found["I7 what fails validation never settles"] = _refusals(evidence)
     return found | {
-        "I8 memory and disk are bounded": _bounds(seen, stored=messages["messages"]),
+        "I8 memory and disk are bounded": _bounds(evidence, stored=messages["messages"]),
         "I9 everything has caught up": _held(
             waiting == 0 and dropped == 0, f"{waiting} messages still wait for a receipt, {dropped} were dropped"
         ),
-        "I10 no secret in a log": _held(not seen.log_findings, "; ".join(seen.log_findings) or "logs clean"),
+        "I10 no secret in a log": _held(not evidence.log_findings, "; ".join(evidence.log_findings) or "logs clean"),
         "I11 nothing left a home beyond its consent": _held(
-            not seen.leaks and seen.weighed == sealed and seen.is_steady,
-            "; ".join(seen.leaks[:3]) or f"{seen.weighed} messages of {len(seen.agents)} homes weighed",
+            not evidence.leaks and evidence.checked == sealed and evidence.is_steady,
+            "; ".join(evidence.leaks[:3]) or f"{evidence.checked} messages of {len(evidence.agents)} homes checked",
         ),
     }
 
 
-def _lost(seen: Evidence) -> Iterator[str]:
+def _lost(evidence: Evidence) -> Iterator[str]:
     """Receipted messages that the hub does not hold."""
-    for home, outbox in seen.outboxes.items():
-        held = seen.hub["messages"]["through"].get(seen.agents[home], {"epoch": 0, "seq": 0})
+    for home, outbox in evidence.outboxes.items():
+        held = evidence.hub["messages"]["through"].get(evidence.agents[home], {"epoch": 0, "seq": 0})
         for message in outbox["newest"]:
             number = message["epoch"], message["seq"]
             if message["receipted_at"] and number > (held["epoch"], held["seq"]):
                 yield f"{home} {message['epoch']}/{message['seq']}"
 
 
-def _order(seen: Evidence) -> dict[str, Any]:
+def _order(evidence: Evidence) -> dict[str, Any]:
     """The homes' chains go slot by slot as measured, and the hub has the same chains."""
-    held = seen.verified["messages"]["chains"]
-    other = [home for home, chain in seen.chains.items() if held.get(seen.agents[home]) != chain]
-    problems = [*seen.disorder, *(f"{home}: the hub has a different chain" for home in other)]
+    held = evidence.verified["messages"]["chains"]
+    other = [home for home, chain in evidence.chains.items() if held.get(evidence.agents[home]) != chain]
+    problems = [*evidence.disorder, *(f"{home}: the hub has a different chain" for home in other)]
     return _held(
-        not problems and len(seen.chains) == len(seen.agents),
-        "; ".join(problems[:3]) or f"{len(seen.chains)} chains, each the same at home and at the hub, slot after slot",
+        not problems and len(evidence.chains) == len(evidence.agents),
+        "; ".join(problems[:3])
+        or f"{len(evidence.chains)} chains, each the same at home and at the hub, slot after slot",
     )
 
 
@@ -175,43 +176,43 @@ def _gaps(readings: Json) -> dict[str, Any]:
     )
 
 
-def _settlement(seen: Evidence) -> dict[str, Any]:
-    books, settled = seen.verified["books"], seen.hub["settlement"]
-    again = [row["day"] for row in seen.settled_again if row["entries_booked"]]
-    problems = [] if seen.books is None else list(month_problems(seen.books, settled["runs"]))
+def _settlement(evidence: Evidence) -> dict[str, Any]:
+    books, settled = evidence.verified["books"], evidence.hub["settlement"]
+    again = [row["day"] for row in evidence.settled_again if row["entries_booked"]]
+    problems = [] if evidence.books is None else list(month_problems(evidence.books, settled["runs"]))
     return _held(
         not again
-        and books["late_days"] == ([] if seen.books is None else waiting_days(seen.books))
+        and books["late_days"] == ([] if evidence.books is None else waiting_days(evidence.books))
         and books["recomputed"] > 0
         and not settled["differing_days"]
         and not problems,
         "; ".join(problems[:3])
-        or f"{books['recomputed']} runs computed again, {len(seen.settled_again)} days settled again,"
+        or f"{books['recomputed']} runs computed again, {len(evidence.settled_again)} days settled again,"
         f" {len(again)} of them booked something",
     )
 
 
-def _refusals(seen: Evidence) -> dict[str, Any]:
+def _refusals(evidence: Evidence) -> dict[str, Any]:
     """Every damaged batch was refused and counted, and the table has nothing that a home has not signed.
 
     A batch that the broker delivers twice is refused twice.
     """
-    refused = sum(seen.hub["messages"]["refused"].values())
-    wrong = seen.verified["messages"]["wrong"]
+    refused = sum(evidence.hub["messages"]["refused"].values())
+    wrong = evidence.verified["messages"]["wrong"]
     return _held(
-        refused >= seen.damaged and not wrong,
-        f"{seen.damaged} batches damaged on the way, {refused} refused and counted, {wrong} values nobody signed",
+        refused >= evidence.damaged and not wrong,
+        f"{evidence.damaged} batches damaged on the way, {refused} refused and counted, {wrong} values nobody signed",
     )
 
 
-def _bounds(seen: Evidence, *, stored: int) -> dict[str, Any]:
-    outbox_bytes = max(outbox["bytes"] for outbox in seen.outboxes.values())
+def _bounds(evidence: Evidence, *, stored: int) -> dict[str, Any]:
+    outbox_bytes = max(outbox["bytes"] for outbox in evidence.outboxes.values())
     return _held(
-        seen.peak_memory_bytes <= MEMORY_BYTES_MAX
+        evidence.peak_memory_bytes <= MEMORY_BYTES_MAX
         and outbox_bytes <= OUTBOX_BYTES_MAX
-        and seen.hub_bytes <= HUB_BYTES_MAX + HUB_BYTES_PER_MESSAGE_MAX * stored,
-        f"peak {seen.peak_memory_bytes / 1e6:.0f} MB of all programs together, largest outbox"
-        f" {outbox_bytes / 1e6:.1f} MB, the hub's folder {seen.hub_bytes / 1e6:.1f} MB",
+        and evidence.hub_bytes <= HUB_BYTES_MAX + HUB_BYTES_PER_MESSAGE_MAX * stored,
+        f"peak {evidence.peak_memory_bytes / 1e6:.0f} MB of all programs together, largest outbox"
+        f" {outbox_bytes / 1e6:.1f} MB, the hub's folder {evidence.hub_bytes / 1e6:.1f} MB",
     )
 
 

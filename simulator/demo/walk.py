@@ -27,7 +27,7 @@ HOMES_OF_SCRIPT = 12
 NEWEST = 200
 """Messages of each outbox listed one by one at the end: the live day and more."""
 OFFICE_HOUR = 9
-WEIGHED_FROM_S = 3600
+CHECKED_FROM_S = 3600
 MENDED_AT_S = 12 * 3600
 """Into the live day: the first home whose line was cut is heard again."""
 
@@ -105,11 +105,11 @@ def _live(demo: Demo, watches: Mapping[str, LeakWatch], aside: ThreadPoolExecuto
     """The live day. In the minutes after midnight run M1 of the month before falls due and is booked and published;
     what comes late after that is there before the hub's work of the night."""
     lived = LiveDayResult()
-    weighed: list[Future[None]] = []
+    checked: list[Future[None]] = []
 
-    def weigh() -> None:
-        # What the history sent is weighed while the live day leaves time for it.
-        weighed.extend(aside.submit(watch.scan_outbox) for watch in watches.values())
+    def check_leaks() -> None:
+        # What the history sent is checked while the live day leaves time for it.
+        checked.extend(aside.submit(watch.scan_outbox) for watch in watches.values())
 
     def mend_one() -> None:
         for home in list(demo.cut)[:1]:
@@ -122,10 +122,10 @@ def _live(demo: Demo, watches: Mapping[str, LeakWatch], aside: ThreadPoolExecuto
         if lived.books is not None:
             publish_while_late(demo, lived.books)
 
-    between = {demo.start_s + WEIGHED_FROM_S: weigh, demo.start_s + MENDED_AT_S: mend_one, demo.end_s: bill}
+    between = {demo.start_s + CHECKED_FROM_S: check_leaks, demo.start_s + MENDED_AT_S: mend_one, demo.end_s: bill}
     with demo.stage("live", f"One live day, {LIVE_DAY}, at up to {demo.live_rate:.0f} times real speed ..."):
         demo.live_day(between)
-        for one in weighed:
+        for one in checked:
             one.result()
     return lived
 
@@ -183,7 +183,7 @@ def _evidence(
         buses=len({d["connect"] for home in homes for d in home["devices"] if d["connect"].startswith("rtu:")}),
         agents=demo.agents,
         leaks=[leak for watch in watches.values() for leak in watch.leaks],
-        weighed=sum(watch.messages for watch in watches.values()),
+        checked=sum(watch.messages for watch in watches.values()),
         is_steady=all(watch.has_every_slot() for watch in watches.values()),
         chains={home: watch.order.digest for home, watch in watches.items()},
         disorder=[f"{home}: {words}" for home, watch in watches.items() for words in watch.order.findings],

@@ -155,7 +155,7 @@ async def _written_mb_per_day() -> float:
             for seq in range(1, 97):
                 for place in PLACES:
                     metering.close(place)
-                await closing.store_finished()
+                await closing.store_closed()
                 epoch = outbox.next_link.epoch
                 await outbox.note_published([seq], now_s=clock.now())
                 receipt = Receipt("a-1", epoch, seq, bytes([1]) * 32, (), 1, ())

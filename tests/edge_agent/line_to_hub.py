@@ -54,7 +54,7 @@ class Line:
             values = {measure: SlotValue(7, Mark.MEASURED) for measure in (Measure.GRID_IMPORT, Measure.GRID_EXPORT)}
             slot = ClosedSlot(self.slot, values, ())
             made = BatchContext(self.boot, ClockTrust.TRUSTED, int(NOW))
-            sealings.append(self.gate.batch(self.signer, slot, devices=(), made=made))
+            sealings.append(self.gate.batch(self.signer, slot, devices=(), context=made))
             self.slot += 1
         await self.outbox.append(sealings, now_s=NOW)
         self.uplink.wake()

@@ -51,7 +51,7 @@ def closed(at: int, pv_wh: int | None = 100, totals: tuple[LongInterval, ...] = 
 
 def batch_of(gate: ConsentFilter, slot: ClosedSlot) -> Batch:
     states = [DeviceState("sun", Liveness.OK, 3), DeviceState("meter", Liveness.SILENT, 70)]
-    sealing = gate.batch(SIGNER, slot, devices=states, made=BatchContext(1, ClockTrust.TRUSTED, int(NOW)))
+    sealing = gate.batch(SIGNER, slot, devices=states, context=BatchContext(1, ClockTrust.TRUSTED, int(NOW)))
     sealed = sealing(ChainLink(5, 1, FIRST_PREVIOUS))
     batch = decode_batch(open_sealed(sealed.sealed, sealed.topic, SIGNER.key.public_key()))
     assert find_violations(gate.consent, batch) == ()

@@ -37,12 +37,12 @@ async def test_a_full_outbox_keeps_slots_in_memory_and_says_so_once(
         await outbox.append([big], now_s=NOW)
         for _ in range(3):
             metering.close(place)
-            assert not await closing.store_finished()
+            assert not await closing.store_closed()
         assert [record.message for record in caplog.records if "outbox.max_mb" in record.message] != []
         assert len(caplog.records) == 1
         await outbox._db.execute("UPDATE message SET receipted_at = 1")
         metering.close(place)
-        assert await closing.store_finished()
+        assert await closing.store_closed()
         assert outbox.next_link.seq == 6
 
 
@@ -78,9 +78,9 @@ async def test_what_a_stuck_outbox_leaves_in_memory_is_bounded_and_what_is_left_
     for at in range(MAX_PENDING + 150):
         metering.add_sample(place, Sample(float(start_of(FIRST + at + 1)), {"import_wh": 10 * at}))
         metering.close(place)
-        assert not await closing.store_finished()
+        assert not await closing.store_closed()
     stuck = False
-    assert await closing.store_finished()
+    assert await closing.store_closed()
     everything = MAX_PENDING + 150
     assert closing.left_out == 149, "the first one had been sealed already"
     assert [batch.slot for batch in outbox.kept] == list(range(FIRST, FIRST + everything)), "each slot is answered for"

@@ -1,5 +1,5 @@
-"""A month billed through real processes: M1, a home whose line was cut and comes late, R1 over the difference alone,
-and a member's statement recomputed by the script alone. The demonstration's own steps, on a small street.
+"""A month billed by real processes: M1, a home without a connection whose readings come late, R1 for the difference
+only, and a member's statement recomputed by the script alone. The demonstration's own steps, on a small street.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ FIRST_DAY = LIVE_DAY - timedelta(days=DAYS)
 
 @pytest.fixture(scope="module")
 def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """A street at the beginning of the day on which M1 falls due; one home's line is cut since the month's last day."""
+    """A street at the start of the day when M1 is due; one home has been offline since the month's last day."""
     folder = tmp_path_factory.mktemp("months")
     start_s = Demo(folder / "empty", seed=3, homes=1, history_days=1, print_line=lambda _text: None).start_s
     cut = LineFault(LATE_HOME, slot_of(start_s - 6 * 86400 + 6 * 3600), damaged=[slot_of(start_s - 7 * 86400 + 3600)])
@@ -35,7 +35,7 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         one.enrol()
         one.send_history()
         settle_days(one, [(FIRST_DAY + timedelta(days=n)).isoformat() for n in range(DAYS)])
-        # A day no device was asked on: what the agents seal of it are gaps.
+        # On this day no device was read: the agents seal gaps for it.
         one.clock.run_until(one.end_s + 600, rate=REST_RATE)
         one.keep_up(one.end_s)
         yield one
@@ -45,7 +45,7 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 @pytest.fixture(scope="module")
 def billed(street: Demo) -> MonthBooks:
-    """M1 booked and published, the late home heard again, R1 two months later, a statement checked."""
+    """M1 booked and published, the late home reconnected, R1 two months later, a statement checked."""
     books = bill_due_month(street, today=LIVE_DAY + timedelta(days=1))
     assert books is not None
     publish_while_late(street, books)
@@ -57,16 +57,16 @@ def billed(street: Demo) -> MonthBooks:
 
 @pytest.fixture(scope="module")
 def reported(street: Demo, billed: MonthBooks) -> Any:
-    """The hub's report after it all. The month's runs are what `billed` made."""
+    """The hub's report after the month's runs in `billed`."""
     assert billed.runs
     return street.hub_json("report", "--from", str(FIRST_DAY), "--to", str(LIVE_DAY - timedelta(days=1)), "--json")
 
 
-def test_nothing_contradicts_that_the_same_inputs_give_the_same_books(billed: MonthBooks, reported: Any) -> None:
+def test_the_same_inputs_give_the_same_books(billed: MonthBooks, reported: Any) -> None:
     assert list(month_problems(billed, reported["settlement"]["runs"])) == []
     assert list(month_imbalances(billed)) == []
     assert reported["settlement"]["differing_days"] == []
-    # The open month's days wait for the hub's next night, which this street does not live through.
+    # The open month's days are settled in the hub's next night, which this test does not reach.
     assert reported["settlement"]["late_days"] == [f"2026-05-0{n}" for n in range(1, 6)]
 
 
@@ -80,7 +80,7 @@ def test_late_readings_mark_their_days_and_only_those_are_booked_again(billed: M
     assert section["r1_made_again_rows"] == 0
 
 
-def test_two_board_members_stand_behind_each_run(billed: MonthBooks, street: Demo) -> None:
+def test_two_board_members_approve_each_run(billed: MonthBooks, street: Demo) -> None:
     board = list(street.members.values())[:2]
     for run in billed.runs.values():
         assert (run["state"], [member for member, _ in run["approvals"]]) == ("published", board)
@@ -93,7 +93,7 @@ def test_the_late_members_statement_is_recomputed_by_the_script_alone(billed: Mo
     assert (told["state"], told["billed"], told["later"]) == ("provisional", True, {})
 
 
-def test_the_damaged_batch_was_refused_and_came_again(street: Demo, reported: Any) -> None:
+def test_the_damaged_batch_was_refused_and_sent_again(street: Demo, reported: Any) -> None:
     assert street.lines[LATE_HOME].damaged == 1
     assert reported["messages"]["refused"] == {"bad_signature": 1}
     assert reported["readings"]["missing"]["without_reason"] == 0

@@ -1,6 +1,6 @@
-"""Storage that goes back in time or is lost, through real processes: the hub's, an agent's, the broker's.
+"""Storage that is restored from an older copy or lost, in real processes: the hub's, an agent's, the broker's.
 
-Whatever was measured and arrived once is there afterwards, once, and the closed days settle to the same.
+Everything that was measured and had arrived is stored afterwards, once, and the closed days settle to the same result.
 """
 
 import os
@@ -35,19 +35,19 @@ Reading = tuple[str, int, int, int]
 
 @dataclass
 class Street(Demo):
-    """A demonstration whose stores can be copied, put back and deleted while its programs run."""
+    """A demonstration whose stores can be copied, restored and deleted while its programs run."""
 
     broker: str = "auto"
     copies: dict[str, Path] = field(default_factory=dict)
 
     def _run(self, module: str, *arguments: str) -> str:
-        said = super()._run(module, *arguments)
+        output = super()._run(module, *arguments)
         if (module, arguments[0]) == ("hub", "init"):
             settings = self.hub_folder / "hub.toml"
             text = settings.read_text(encoding="utf-8")
             assert 'kind = "auto"' in text
             settings.write_text(text.replace('kind = "auto"', f'kind = "{self.broker}"'), encoding="utf-8")
-        return said
+        return output
 
     def program(self, name: str) -> ChildProcess:
         return next(one for one in self.programs.running if one.name == name)
@@ -86,19 +86,19 @@ class Street(Demo):
         self.programs.start(f"agent-{home}", command)
 
     def erase_broker(self) -> None:
-        """kill -9 of the broker, and everything it kept is gone when the hub starts it again."""
+        """kill -9 of the broker; when the hub starts it again, everything it had stored is gone."""
         hub = self.program("hub").process.pid
         words = {"mosquitto": b"mosquitto.conf", "iotcore": b"broker/embedded"}[self.broker]
-        # The shell around the broker has the same words in its command; whichever goes first may end the others.
+        # The shell around the broker has the same words in its command; ending one of them may end the others.
         found = [pid for pid in tree_of(hub) if pid != hub and words in _command_of(pid)]
-        assert found, "the hub has a broker of its own"
+        assert found, "the hub runs its own broker"
         for pid in reversed(found):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self.hub_folder / "broker")
 
     def next_quarter(self) -> None:
-        """Let a quarter of an hour pass, so that every agent has something to send, and wait until all is receipted."""
+        """Let a quarter of an hour pass, so that every agent sends something, and wait for all receipts."""
         boundary = (int(self.clock.now()) // SLOT_S + 1) * SLOT_S
         self.clock.run_until(boundary + HOLD_AFTER_BOUNDARY_S, rate=LIVE_RATE)
         self.wait("time to pass", lambda: self.clock.now() >= boundary + 60)
@@ -109,7 +109,7 @@ class Street(Demo):
         self.wait("every receipt", lambda: not any(self.waiting(home) for home in self.agents))
 
     def sealed_through(self, home: str, slot: int) -> bool:
-        """Whether the agent's meter has closed everything before a slot."""
+        """Whether the agent's meter has closed all slots before this one."""
         with _reading(self.data_of(home) / "outbox.sqlite") as db:
             (found,) = db.execute("SELECT json_extract(checkpoint, '$.next_slot') FROM state").fetchone()
         return found is not None and int(found) >= slot
@@ -119,25 +119,25 @@ class Street(Demo):
             return int(db.execute("SELECT count(*) FROM message WHERE receipted_at IS NULL").fetchone()[0])
 
     def measured(self) -> dict[Reading, int]:
-        """Every energy the hub holds."""
+        """All energies stored by the hub."""
         with _reading(self.hub_folder / "hub.sqlite") as db:
             rows = db.execute("SELECT home, measure, slot, span, energy_wh FROM reading WHERE energy_wh IS NOT NULL")
             return {(home, measure, slot, span): wh for home, measure, slot, span, wh in rows}
 
     def held(self, home: str) -> dict[tuple[int, int], bytes]:
-        """What the hub holds of a home's agent: number and hash."""
+        """The hub's messages of a home's agent: number and hash."""
         with _reading(self.hub_folder / "hub.sqlite") as db:
             rows = db.execute("SELECT epoch, seq, hash FROM message WHERE agent = ?", (self.agents[home],))
             return {(epoch, seq): digest for epoch, seq, digest in rows}
 
     def kept(self, home: str) -> dict[tuple[int, int], bytes]:
-        """What the agent keeps and has a receipt for."""
+        """The agent's messages that have a receipt."""
         with _reading(self.data_of(home) / "outbox.sqlite") as db:
             rows = db.execute("SELECT epoch, seq, hash FROM message WHERE receipted_at IS NOT NULL")
             return {(epoch, seq): digest for epoch, seq, digest in rows}
 
     def settled(self) -> Any:
-        """The run of a closed day, settled again from what is held now."""
+        """The run of a closed day, settled again from what is stored now."""
         found: Any = self.hub_json("settle", "--day", CLOSED_DAY, "--json")
         return found["run"]
 
@@ -163,7 +163,7 @@ def _command_of(pid: int) -> bytes:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
-        return b""  # it ended while we looked
+        return b""  # it ended in the meantime
 
 
 def begun(folder: Path, *, broker: str, seed: int) -> Street:
@@ -181,7 +181,7 @@ def begun(folder: Path, *, broker: str, seed: int) -> Street:
 
 
 def send_disturbed(street: Street) -> None:
-    """The history through every agent; in its middle everything is copied and the broker forgets all it has."""
+    """Send the history; in the middle, copy everything and let the broker lose all it has stored."""
     original, paused = street.wait, dict[str, int]()
 
     def disturb() -> None:
@@ -212,7 +212,7 @@ def send_disturbed(street: Street) -> None:
 
 @dataclass
 class Stages:
-    """What the hub held and how the closed day settled after each stage."""
+    """What the hub had stored and how the closed day settled after each stage."""
 
     street: Street
     measured: dict[str, dict[Reading, int]] = field(default_factory=dict)
@@ -225,7 +225,7 @@ class Stages:
 
 @pytest.fixture(scope="module")
 def stages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stages]:
-    """History with a broker that forgets all; then each store goes back in turn."""
+    """History with a broker that loses everything; then each store is restored from an older copy in turn."""
     street = begun(tmp_path_factory.mktemp("restores"), broker="iotcore", seed=11)
     try:
         found = Stages(street)
@@ -254,12 +254,12 @@ def require_all_history(street: Street, measured: dict[Reading, int]) -> None:
         assert slots >= set(range(first, first + DAYS * 96)), home
 
 
-def test_a_broker_that_forgets_everything_costs_nothing(stages: Stages) -> None:
+def test_a_broker_that_loses_everything_loses_no_readings(stages: Stages) -> None:
     require_all_history(stages.street, stages.measured["broker"])
 
 
 @pytest.mark.skipif(find_mosquitto() is None, reason="mosquitto is not installed here")
-def test_a_mosquitto_that_forgets_everything_costs_nothing(tmp_path: Path) -> None:
+def test_a_mosquitto_that_loses_everything_loses_no_readings(tmp_path: Path) -> None:
     street = begun(tmp_path, broker="mosquitto", seed=12)
     try:
         send_disturbed(street)
@@ -283,20 +283,20 @@ def test_a_closed_day_settles_to_the_same_after_every_restore(stages: Stages) ->
     assert len(set(stages.runs.values())) == 1, stages.runs
 
 
-def test_every_receipt_an_agent_holds_is_true(stages: Stages) -> None:
+def test_every_receipt_an_agent_has_is_true(stages: Stages) -> None:
     for home in stages.street.agents:
         held, kept = stages.street.held(home), stages.street.kept(home)
         assert len(kept) > DAYS * 96, home
         assert {key: held.get(key) for key in kept} == kept, home
 
 
-def test_each_agent_says_in_one_line_what_it_noticed(stages: Stages) -> None:
+def test_each_agent_logs_in_one_line_what_it_noticed(stages: Stages) -> None:
     untouched, restored = stages.street.log_of("agent-h01"), stages.street.log_of("agent-h02")
     found = re.findall(r"only through (\d+) of the (\d+) it had signed for", untouched)
     assert [int(of) - int(through) > 64 for through, of in found] == [True, True], (
         "further back than the hub looks ahead"
     )
-    assert found[1][0] == "0", "the second backup held nothing of the agent"
+    assert found[1][0] == "0", "the second backup had nothing of the agent"
     assert "older copy" not in untouched
     assert restored.count("its storage is an older copy") == 1
     epochs = sorted({epoch for epoch, _ in stages.street.held("h02")})
@@ -305,7 +305,7 @@ def test_each_agent_says_in_one_line_what_it_noticed(stages: Stages) -> None:
     assert len({epoch for epoch, _ in stages.street.held("h01")}) == 1
 
 
-def test_the_hub_verifies_all_it_holds_and_its_books_sum_to_zero(stages: Stages) -> None:
+def test_the_hub_verifies_all_it_has_stored_and_its_books_sum_to_zero(stages: Stages) -> None:
     found: Any = stages.street.hub_json("verify", "--json")
     assert found["ok"], (found["messages"]["findings"], found["books"]["findings"])
 
@@ -313,7 +313,7 @@ def test_the_hub_verifies_all_it_holds_and_its_books_sum_to_zero(stages: Stages)
 @pytest.mark.campaign
 @pytest.mark.parametrize("seed", CAMPAIGN_SEEDS)
 def test_many_restores_in_any_order(tmp_path: Path, seed: int) -> None:
-    """Faults drawn from a seed, each from any older copy; after each the street catches up."""
+    """Faults drawn from a seed, each with any older copy; after each one the street catches up."""
     draw = random.Random(seed)
     brokers = ("iotcore", "mosquitto") if find_mosquitto() else ("iotcore",)
     street = begun(tmp_path, broker=draw.choice(brokers), seed=seed)
@@ -344,7 +344,7 @@ def _one_fault(
         street.restore_hub(draw.choice(hubs))
     elif fault == "agent" and images.get(home):
         street.restore_agent(home, draw.choice(images[home]))
-        # What this agent lost only the hub holds now: an older backup of the hub would lose it for good.
+        # Only the hub still has what this agent lost: restoring an older backup of the hub would lose it forever.
         hubs.clear()
     elif fault == "broker":
         street.erase_broker()

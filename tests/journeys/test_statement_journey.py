@@ -1,5 +1,5 @@
-"""A street's readings from simulated meters to a member's statement, recomputed by the script alone: through real
-processes, by the command and by the page.
+"""A street's readings from simulated meters to a member's statement, recomputed by the script alone, in real
+processes, from the command and from the page.
 """
 
 import json
@@ -54,30 +54,30 @@ def test_every_members_statement_is_recomputed_and_a_changed_reading_is_found(st
     received = sold = 0
     for home, member in street.members.items():
         out = tmp_path / home
-        told: Any = street.hub_json("statement", "--member", member, "--month", MONTH, "--out", str(out), "--json")
-        assert (told["state"], told["later"]) == ("provisional", {})
+        printed: Any = street.hub_json("statement", "--member", member, "--month", MONTH, "--out", str(out), "--json")
+        assert (printed["state"], printed["later"]) == ("provisional", {})
         files = [out / name for name in ("statement.json", "readings.json", "pool.json")]
-        code, said = recompute(files, told["hub_key"])
-        assert (code, said) == (0, f"{MONTH} of {member}: right in all of {DAYS * 96} intervals")
+        code, output = recompute(files, printed["hub_key"])
+        assert (code, output) == (0, f"{MONTH} of {member}: right in all of {DAYS * 96} intervals")
         totals = json.loads(files[0].read_text())["document"]["totals"]
         received, sold = received + totals["received"], sold + totals["sold"]
         own = json.loads(files[1].read_text())
         own["readings"][100][2] += 1
         files[1].write_text(json.dumps(own))
-        code, said = recompute(files, told["hub_key"])
+        code, output = recompute(files, printed["hub_key"])
         assert code == 1
-        assert f"slot {own['readings'][100][0]} " in said
+        assert f"slot {own['readings'][100][0]} " in output
     assert received == sold > 0
 
 
-def test_the_pages_hand_out_the_same_statement(street: Demo, tmp_path: Path) -> None:
+def test_the_page_offers_the_same_statement(street: Demo, tmp_path: Path) -> None:
     home, member = next(iter(street.members.items()))
-    told: Any = street.hub_json(
+    printed: Any = street.hub_json(
         "statement", "--member", member, "--month", MONTH, "--out", str(tmp_path / "o"), "--json"
     )
     browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
     browser.open(street.sign_in_links()[home]).read()
     page = browser.open(f"{street.hub_url}/credits/statement/{MONTH}").read().decode()
-    assert re.findall(r"--hub-key ([0-9a-f]{64})", page) == [told["hub_key"]]
+    assert re.findall(r"--hub-key ([0-9a-f]{64})", page) == [printed["hub_key"]]
     signed = json.loads(browser.open(f"{street.hub_url}/credits/statement/{MONTH}.json").read())
     assert signed == json.loads((tmp_path / "o" / "statement.json").read_text())

@@ -1,5 +1,5 @@
-"""A small street through real processes, with the agent and the hub killed in mid-flight: nothing receipted is lost,
-nothing counts twice, and the books come out as if nothing had happened.
+"""A small street in real processes, with an agent and the hub killed in between: no message with a receipt is lost,
+nothing counts twice, and the books are as if nothing had happened.
 """
 
 import os
@@ -24,13 +24,13 @@ LIVE_SLOTS = 6
 
 
 class Journey(Demo):
-    """A demonstration whose programs may be killed and started again."""
+    """A demonstration whose programs can be killed and started again."""
 
     def program(self, name: str) -> ChildProcess:
         return next(one for one in self.programs.running if one.name == name)
 
     def kill_and_restart(self, name: str) -> None:
-        """kill -9, then the same command again; the log goes on in a second file."""
+        """kill -9, then the same command again; the log continues in a second file."""
         killed = self.program(name)
         command = [str(part) for part in killed.process.args]  # type: ignore[union-attr]
         os.kill(killed.process.pid, signal.SIGKILL)
@@ -59,7 +59,7 @@ def journey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
 
 @pytest.fixture(scope="module")
 def travelled(journey: Journey) -> Journey:
-    """History with one kill -9 of an agent and one of the hub while messages fly, then some live quarter hours."""
+    """History with one kill -9 of an agent and one of the hub while messages travel, then some live quarter hours."""
     expected = HOMES * DAYS * 96
     seen: list[str] = []
 
@@ -95,7 +95,7 @@ def travelled(journey: Journey) -> Journey:
 
 
 def waiting(journey: Journey) -> list[str]:
-    """Homes with a message that has no receipt yet."""
+    """Homes that wait for a receipt."""
     folders = {home: journey.street_folder / "homes" / home / "data" for home in journey.agents}
     return [home for home, folder in folders.items() if any(at is None for *_, at in messages_of(folder))]
 
@@ -105,30 +105,30 @@ def messages_of(folder: Path) -> list[tuple[int, int, bytes, int | None]]:
         return list(db.execute("SELECT epoch, seq, hash, receipted_at FROM message ORDER BY epoch, seq"))
 
 
-def test_everything_an_agent_sealed_is_receipted_and_held_once(travelled: Journey) -> None:
+def test_everything_an_agent_sealed_has_a_receipt_and_is_stored_once(travelled: Journey) -> None:
     with closing(sqlite3.connect(f"file:{travelled.hub_folder / 'hub.sqlite'}?mode=ro", uri=True)) as db:
         for home, agent in travelled.agents.items():
             sealed = messages_of(travelled.street_folder / "homes" / home / "data")
             assert len(sealed) >= DAYS * 96 + LIVE_SLOTS, home
-            assert all(receipted for *_, receipted in sealed), f"{home}: something still waits"
+            assert all(receipted for *_, receipted in sealed), f"{home}: a message has no receipt"
             held = list(
                 db.execute("SELECT epoch, seq, hash FROM message WHERE agent = ? ORDER BY epoch, seq", (agent,))
             )
             assert held == [(epoch, seq, hash_) for epoch, seq, hash_, _ in sealed], home
 
 
-def test_the_hub_can_verify_all_it_holds(travelled: Journey) -> None:
+def test_the_hub_can_verify_all_it_has_stored(travelled: Journey) -> None:
     found: Any = travelled.hub_json("verify", "--json")
     assert found["ok"], (found["messages"]["findings"], found["books"]["findings"])
     assert found["messages"]["messages"] > HOMES * DAYS * 96
 
 
-def test_the_readings_are_the_streets_truth(travelled: Journey) -> None:
-    """Import and export of every slot, to the resolution the meters count in."""
+def test_the_readings_equal_the_true_energies(travelled: Journey) -> None:
+    """Import and export of every slot, at the resolution of the meters."""
     first_s = travelled.start_s - DAYS * 86400
     truth = travelled.ask_street(f"truth.json?from={first_s}&to={travelled.start_s}")
     with closing(sqlite3.connect(f"file:{travelled.hub_folder / 'hub.sqlite'}?mode=ro", uri=True)) as db:
-        for home, told in truth["homes"].items():
+        for home, true_home in truth["homes"].items():
             for measure, name in ((1, "grid_import"), (2, "grid_export")):
                 rows = dict(
                     db.execute(
@@ -136,16 +136,16 @@ def test_the_readings_are_the_streets_truth(travelled: Journey) -> None:
                         (home, measure),
                     )
                 )
-                true_wh = told["energy_wh"].get(name, [0.0] * (DAYS * 96))
+                true_wh = true_home["energy_wh"].get(name, [0.0] * (DAYS * 96))
                 slots = range(first_s // SLOT_S, travelled.start_s // SLOT_S)
                 measured = [rows.get(slot) for slot in slots]
                 assert None not in measured, f"{home} {name}"
-                # A meter that counts in 10 Wh may be off by one step in a slot, and never in the sum of all slots.
+                # A meter with steps of 10 Wh may be off by one step in a slot, but not in the sum of all slots.
                 assert max(abs(m - t) for m, t in zip(measured, true_wh, strict=True) if m is not None) <= 11, home
                 assert abs(sum(m for m in measured if m is not None) - sum(true_wh)) <= 11, f"{home} {name}"
 
 
-def test_the_closed_days_are_settled_and_settle_again_to_the_same(travelled: Journey) -> None:
+def test_the_closed_days_are_settled_and_settling_again_gives_the_same(travelled: Journey) -> None:
     report: Any = travelled.hub_json("report", "--from", "2026-05-03", "--to", "2026-05-05", "--json")
     assert report["settlement"]["days"] == {"complete": DAYS}
     assert (report["ledger"]["sum_wh"], report["ledger"]["sum_nano"]) == (0, 0)

@@ -143,7 +143,7 @@ class InventedHome:
             for slot in range(slots.start, slots.stop + 1):
                 self.now_s = start_of(slot) + 20.0
                 self._read(metering, slot, is_first=slot == slots.start, is_silent=slot in silent)
-                await closing.store_finished()
+                await closing.store_closed()
             if send is not None:
                 await self._deliver(outbox, send)
 
@@ -207,7 +207,7 @@ class InventedHome:
         for topic, sealed in answers:
             receipt = decode_receipt(open_sealed(sealed, topic, self.identity.hub_key))
             told = ReceiptState(receipt.through_seq, receipt.stored_at)
-            await outbox.note_receipt(receipt, published=published, now_s=self.now_s, told=told)
+            await outbox.note_receipt(receipt, published=published, now_s=self.now_s, state=told)
 
 
 def energies_wh(number: int, slot: Slot) -> dict[str, int]:

@@ -53,7 +53,7 @@ async def test_what_was_measured_before_the_time_was_known_gets_its_slots(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("edge_agent.devices.boot_readings.READ_EVERY_S", 0.005)
-    monkeypatch.setattr("edge_agent.metering.trusted_time.LOOK_EVERY_S", 0.005)
+    monkeypatch.setattr("edge_agent.metering.trusted_time.CHECK_EVERY_S", 0.005)
     async with agent_home(tmp_path, Stand(meter_words(10_000))) as home:
         pi, settings = Pi(), read_settings(home.config)
         program = AgentProgram(

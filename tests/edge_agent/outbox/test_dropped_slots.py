@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.metering.home_meter import ClosedSlot
-from edge_agent.outbox.dropped_slots import MAX_TOLD_SLOTS, DroppedSlots
+from edge_agent.outbox.dropped_slots import MAX_REPORTED_SLOTS, DroppedSlots
 from protocols.consent.reduction import SlotValue
 from protocols.quantities import Gap, Mark, Measure
 from protocols.wire.readings import MAX_LONG_INTERVALS, LongInterval
@@ -47,5 +47,5 @@ def test_a_total_over_an_outage_goes_on_and_only_a_week_is_told_slot_by_slot() -
     for at in range(1, 1000):
         left_out.add(ClosedSlot(FIRST + at, {Measure.GRID_IMPORT: SlotValue(1, Mark.MEASURED)}, ()))
     told = list(left_out.slots())
-    assert (len(left_out), len(told)) == (1000, MAX_TOLD_SLOTS)
+    assert (len(left_out), len(told)) == (1000, MAX_REPORTED_SLOTS)
     assert told[-1].long_intervals == (LongInterval(Measure.GRID_IMPORT, FIRST - 4, 1004, 70 + 999),)

@@ -136,7 +136,9 @@ async def test_a_hub_that_needs_more_than_is_kept_gets_a_new_epoch_with_all_that
         kinds = [kind for (at, _), (kind, _, _) in sorted(made.hub.messages.items()) if at > epoch]
         assert kinds == ["consent", *["batch"] * 52]
         assert slots_of(made)[-52:] == list(range(FIRST + 29, FIRST + 81))
-        assert sum("needs messages that can no longer be sent as they were" in r.getMessage() for r in caplog.records) == 1
+        assert (
+            sum("needs messages that can no longer be sent as they were" in r.getMessage() for r in caplog.records) == 1
+        )
         await made.add(1)
         await until(lambda: made.hub.position.seq == 54)
 

@@ -123,6 +123,6 @@ async def test_a_second_root_of_a_run_is_a_conflict(street: Street) -> None:
     run_key = (await settle_day(street.store, day=DAYS[0], made_at=1, key=KEY)).run_key
     head = (await read_heads(store)).attestation
     again = attest({}, kind=DAY_ROOT, subject="2026-05-30", run_key=run_key, coop=COOP.id, head=head, key=KEY)
-    with pytest.raises(StoreConflictError, match="root already"):
+    with pytest.raises(StoreConflictError, match="already has a root"):
         await store.attest([as_row(again)])
     assert (await read_heads(store)).attestation == head

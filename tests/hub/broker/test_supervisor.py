@@ -1,4 +1,4 @@
-"""The brokers a hub starts: they carry, keep to this computer, come back, end with the hub, and keep homes apart."""
+"""The brokers a hub starts: they pass messages on, serve this computer only, restart, and keep homes apart."""
 
 import asyncio
 import base64
@@ -40,7 +40,7 @@ def settings_of(kind: str, *, more: str = "", folder: Path = Path()) -> BrokerSe
 
 
 async def until(holds: Callable[[], bool], *, within_s: float = 20.0) -> None:
-    """Return once it holds; fail when it does not in time."""
+    """Wait until the condition holds; fail if it takes too long."""
     async with asyncio.timeout(within_s):
         while not holds():
             await asyncio.sleep(0.02)
@@ -97,12 +97,14 @@ async def test_messages_travel_both_ways_and_wait_for_acknowledgement(tmp_path: 
             seen = len(arrived)
             await until(lambda seen=seen: len(arrived) > seen)  # type: ignore[misc]
             hub.acknowledge(arrived[seen:])
-        assert [d.payload for d in arrived[sent:]] == [b"%d" % n for n in range(300)], "in order, none lost, none twice"
+        assert [d.payload for d in arrived[sent:]] == [b"%d" % n for n in range(300)], (
+            "in order, none lost, none repeated"
+        )
         await asyncio.to_thread(agent.stop)
 
 
 def publish_until_seen(agent: BrokerLink, arrived: list[Delivery]) -> None:
-    """The subscription may be a moment later than the connection: publish until the first message comes through."""
+    """The subscription may follow the connection after a moment: publish until the first message arrives."""
     for _ in range(100):
         agent.publish("cw1/c/1/a-x/up/batch", b"first")
         for _ in range(10):
@@ -186,7 +188,7 @@ def answers(port: int) -> bool:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_port_in_use_is_said_once_and_tried_again(
+async def test_a_port_in_use_is_logged_once_and_tried_again(
     tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -203,7 +205,7 @@ async def test_a_port_in_use_is_said_once_and_tried_again(
 
 
 @needs_clients
-async def test_mosquitto_keeps_homes_apart_judged_by_its_own_clients(tmp_path: Path) -> None:
+async def test_mosquitto_keeps_homes_apart_as_its_own_clients_show(tmp_path: Path) -> None:
     plan = plan_broker(settings_of("mosquitto"), folder=tmp_path / "broker", coop="c", port=0)
     async with running(plan), linked(plan.address) as (hub, arrived):
         assert await pub(plan, "a-x", "cw1/c/1/a-x/up/batch") == ""
@@ -219,12 +221,12 @@ async def test_mosquitto_keeps_homes_apart_judged_by_its_own_clients(tmp_path: P
         assert b"for x alone" in (await asyncio.wait_for(own.communicate(), 20))[0].splitlines()
         for listener in listeners:
             listener.terminate()
-            assert b"PUBLISH" not in (await listener.communicate())[0], "nobody overhears another home"
+            assert b"PUBLISH" not in (await listener.communicate())[0], "nobody can listen to another home"
         assert "not authori" in (await pub(plan, "spy", "x", "-u", "hub", "-P", "guess")).lower()
 
 
 async def pub(plan: BrokerPlan, client_id: str, topic: str, *more: str) -> str:
-    """What mosquitto_pub complains about; empty when the broker took the message."""
+    """The error that mosquitto_pub prints; empty if the broker accepted the message."""
     place = ["-h", plan.address.host, "-p", str(plan.address.port), "-V", "5", "-q", "1", "-i", client_id, *more]
     client = await asyncio.create_subprocess_exec(
         "mosquitto_pub", *place, "-t", topic, "-m", "hello", stdout=subprocess.PIPE, stderr=subprocess.STDOUT
@@ -276,14 +278,14 @@ def test_the_built_in_broker_serves_this_computer_only(host: str) -> None:
         rumqttd_configuration(host, 1883)
 
 
-def test_mosquitto_wished_for_but_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mosquitto_chosen_but_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hub.broker.supervisor.find_mosquitto", lambda: None)
     with pytest.raises(BrokerError, match=r'mosquitto is not installed: install it, or set broker\.kind = "iotcore"'):
         plan_broker(settings_of("mosquitto"), folder=tmp_path, coop="c")
     assert plan_broker(settings_of("auto"), folder=tmp_path, coop="c", port=0).name == "iotcore"
 
 
-async def test_a_broker_that_does_not_answer_is_said_once_and_found_later(
+async def test_a_broker_that_does_not_answer_is_logged_once_and_found_later(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     port = free_port("127.0.0.1")
@@ -310,7 +312,7 @@ def test_wrong_certificates_are_one_line(tmp_path: Path, name: str, content: str
 
 
 def self_signed(folder: Path) -> None:
-    """ca.pem and cert.pem are one certificate for key.pem."""
+    """Write key.pem and its certificate, as both ca.pem and cert.pem."""
     key = Ed25519PrivateKey.generate()
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "broker")])
     now = datetime.now(UTC)
@@ -323,7 +325,7 @@ def self_signed(folder: Path) -> None:
     (folder / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
 
-def test_an_external_broker_is_only_addressed(tmp_path: Path) -> None:
+def test_an_external_broker_is_never_started(tmp_path: Path) -> None:
     (tmp_path / "pw").write_text("secret\n")
     self_signed(tmp_path)
     more = 'host = "mqtt.example.org"\nport = 8883\nusername = "hub"\npassword_file = "pw"\nca_file = "ca.pem"\n'
@@ -331,4 +333,4 @@ def test_an_external_broker_is_only_addressed(tmp_path: Path) -> None:
     assert plan.command == ()
     assert plan.address == BrokerAddress("mqtt.example.org", 8883, "hub", "secret", ca_file=tmp_path / "ca.pem")
     assert not (tmp_path / "broker").exists()
-    assert "secret" not in repr(plan.address), "a password never reaches a log by way of repr"
+    assert "secret" not in repr(plan.address), "repr must not put a password into a log"

@@ -58,7 +58,7 @@ def zipped(**parts: bytes) -> bytes:
         (sheet_of(("x",), title="Other"), "has no sheet Energiedaten"),
         (sheet_of(*HEADS), "has no quarter hours"),
         (sheet_of(("01.06.2026 12:00:00", 1)), "has no row MeteringpointID"),
-        (sheet_of(*HEADS[:2], ("Metercode", "kWh"), ("01.06.2026 12:00:00", 1)), "is not a figure of CONSUMPTION"),
+        (sheet_of(*HEADS[:2], ("Metercode", "kWh"), ("01.06.2026 12:00:00", 1)), "is not a figure for CONSUMPTION"),
         (sheet_of(*HEADS, ("01.06.2026 12:00:00", "much")), "is not an energy in kWh"),
         (sheet_of(*HEADS, ("01.06.2026 12:00:00", -1)), "is not an energy in kWh"),
         (sheet_of(*HEADS, ("29.03.2026 02:00:00", 1)), "never existed"),

@@ -1,4 +1,4 @@
-"""tax.toml: what the board enters is what holds, by date and member; every mistake is one line."""
+"""tax.toml: the board's entries apply by date and member; every mistake is one line."""
 
 from pathlib import Path
 
@@ -65,7 +65,7 @@ def test_no_file_is_no_tax(tmp_path: Path) -> None:
         (RATES.replace("bought_ppm = 1", "bought_ppm = 1000001"), "200000 is 20 percent"),
         (RATES.replace("2026-01-01", "January"), "rates 1.from: expected a day"),
         (RATES + "vat = 1", "rates 1.vat: expected one of from"),
-        (RATES + RATES, "two begin on the same day"),
+        (RATES + RATES, "two tables have the same from"),
         (RATES + "[wrong]", "wrong: expected one of issuer"),
         (RATES + '[[member]]\nfrom = "2026-01-01"', "member 1.id: expected a member's id"),
         (

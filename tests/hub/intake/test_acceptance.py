@@ -1,4 +1,4 @@
-"""What intake accepts: in whatever order, doubled or with holes messages come, the same set is stored, and no more."""
+"""What intake accepts: messages may arrive in any order, twice or with holes; the same set is stored, and no more."""
 
 import random
 
@@ -38,7 +38,7 @@ from tests.hub.sending_home import COOP, FIRST_SLOT, NOW_S, SendingHome
 
 
 class Hub:
-    """Acceptance with a dictionary for a store: what it would keep, and the refusals it would count."""
+    """Acceptance with a dictionary as its store: what it would store, and the refusals it would count."""
 
     def __init__(self, *homes: SendingHome) -> None:
         chains = {home.agent: AgentChain(home.home, home.key.public_key()) for home in homes}
@@ -66,7 +66,7 @@ class Hub:
         return judge_message(opened, self.state, held_hash=held_hash, now_s=now_s)
 
     def reason(self, message: tuple[str, bytes], *, now_s: float = NOW_S) -> RefusalReason:
-        """The one reason this message is refused for; nothing of it may be stored."""
+        """The reason why this message is refused; nothing may be stored."""
         before = len(self.held)
         (verdict,) = self.receive(*message, now_s=now_s)
         assert isinstance(verdict, Rejection)
@@ -74,7 +74,7 @@ class Hub:
         return verdict.reason
 
     def content_reason(self, message: tuple[str, bytes], *, now_s: float = NOW_S) -> str | None:
-        """The reason its content is refused for; only number and hash are kept."""
+        """The reason why its content is refused; only number and hash are stored."""
         (verdict,) = self.receive(*message, now_s=now_s)
         assert isinstance(verdict, Acceptance)
         stored = verdict.message
@@ -118,7 +118,7 @@ def test_any_order_doubles_and_replays_store_the_same_messages(rng: random.Rando
 
 @settings(max_examples=40, deadline=None)
 @given(st.sets(st.integers(1, 20), max_size=19), st.randoms(use_true_random=False))
-def test_holes_are_named_and_filling_them_brings_everything(lost: set[int], rng: random.Random) -> None:
+def test_holes_are_reported_and_filling_them_stores_everything(lost: set[int], rng: random.Random) -> None:
     home = street()[0]
     sent = dict(enumerate((home.batch() for _ in range(20)), start=1))
     hub = Hub(home)
@@ -172,7 +172,7 @@ def test_each_wrong_sender_is_refused_for_its_own_reason() -> None:
     hub = Hub(home, neighbour)
     topic, sealed = home.batch()
     assert hub.reason(stranger.batch()) is RefusalReason.UNKNOWN_AGENT
-    assert hub.refused[-1].agent == "", "a name nobody enrolled makes no row of its own"
+    assert hub.refused[-1].agent == "", "an agent that is not enrolled gets no row of its own"
     own_topic = topics.uplink_topic(COOP.id, neighbour.agent, kind="batch")
     assert hub.reason((own_topic, sealed)) is RefusalReason.BAD_SIGNATURE, "a message moved under a neighbour's topic"
     assert hub.reason((topic.replace("street", "other", 1), sealed)) is RefusalReason.WRONG_COOP
@@ -187,7 +187,7 @@ def test_each_wrong_sender_is_refused_for_its_own_reason() -> None:
     assert hub.reason((topic, sealed)) is RefusalReason.REVOKED
 
 
-def test_a_name_inside_that_is_not_the_topics_agent_is_foreign() -> None:
+def test_an_agent_name_that_does_not_match_the_topic_is_foreign() -> None:
     home, neighbour, _ = street()
     hub = Hub(home, neighbour)
     _, neighbours = neighbour.batch()
@@ -196,13 +196,13 @@ def test_a_name_inside_that_is_not_the_topics_agent_is_foreign() -> None:
     assert hub.reason((topic, seal(home.key, topic, payload))) is RefusalReason.FOREIGN_TOPIC
 
 
-def test_other_bytes_under_a_held_number_are_a_replay() -> None:
+def test_other_bytes_under_a_stored_number_are_a_replay() -> None:
     home = street()[0]
     copy = SendingHome(home.home, home.key)
     hub = Hub(home)
     hub.receive(*home.batch())
     assert hub.reason(copy.batch(FIRST_SLOT + 9)) is RefusalReason.REPLAYED
-    hub.state.chains[home.agent].recent.clear()  # as after a restart: the store is asked instead
+    hub.state.chains[home.agent].recent.clear()  # as after a restart: the hash is read from the store
     assert hub.reason(SendingHome(home.home, home.key).batch(FIRST_SLOT + 9)) is RefusalReason.REPLAYED
 
 
@@ -214,7 +214,7 @@ def test_a_message_that_does_not_name_the_one_before_breaks_the_chain() -> None:
     assert hub.reason(home.batch()) is RefusalReason.BROKEN_CHAIN
 
 
-def test_memory_is_bounded_however_far_ahead_messages_come() -> None:
+def test_memory_is_bounded_however_many_messages_are_early() -> None:
     home = street()[0]
     hub = Hub(home)
     sent = [home.batch() for _ in range(3 * MAX_AHEAD)]
@@ -244,7 +244,7 @@ def test_a_new_epoch_starts_a_new_chain_and_ends_the_old_one() -> None:
     assert (waiting.through_seq, waiting.gaps) == (0, ((1, 1),))
     encode_receipt(waiting)
     assert [type(v) for v in hub.receive(*fresh[0])] == [Acceptance, Acceptance]
-    assert hub.state.ahead_bytes == 0, "what waited in the old epoch is let go"
+    assert hub.state.ahead_bytes == 0, "messages waiting in the old epoch are dropped"
     assert isinstance(hub.receive(*old[0])[0], DuplicateMessage)
     assert hub.reason(old[1]) is RefusalReason.OUT_OF_ORDER
 
@@ -266,7 +266,7 @@ def test_the_clock_window(slot_at_s: int, made_at_s: int, refused: str | None) -
     slot = slot_of(slot_at_s)
     now_s = NOW_S if slot_at_s != NOW_S - 300 else start_of(slot + 1) - 300
     assert hub.content_reason(home.batch(slot, made_at=made_at_s), now_s=now_s) == refused
-    assert hub.content_reason(home.batch()) is None, "the chain goes on after a refused content"
+    assert hub.content_reason(home.batch()) is None, "the chain continues after refused content"
     receipt = receipt_for(home.agent, hub.state.chains[home.agent], epoch=1, stored_at=NOW_S)
     assert receipt.through_seq == 2
     assert receipt.refused == (((1, RefusalReason.CLOCK_WINDOW),) if refused else ())
@@ -277,20 +277,24 @@ def test_consent_is_the_second_lock() -> None:
     home = street()[0]
     hub = Hub(home)
     pv = Column(Measure.PV_PRODUCTION, 1, 40, 0, Mark.MEASURED, Gap.NONE)
-    assert hub.content_reason(home.batch(columns=[pv])) == "outside_consent", "nothing but the contract by default"
+    assert hub.content_reason(home.batch(columns=[pv])) == "outside_consent", "by default only what the contract needs"
     allowed = ConsentRule("forecast.home", (Measure.PV_PRODUCTION,), Resolution.PT15M, 0, None)
     consent = ConsentSet(home.home, 2, sort_rules([contract_rule(), allowed]))
     assert hub.content_reason(home.consent(consent)) is None
     assert hub.content_reason(home.batch(columns=[pv])) is None
     home.consent_version = 1
-    assert hub.content_reason(home.batch(columns=[pv])) == "outside_consent", "made under a consent that has ended"
+    assert hub.content_reason(home.batch(columns=[pv])) == "outside_consent", (
+        "made under a consent that is no longer in force"
+    )
 
 
 def test_a_consent_never_comes_back_and_never_comes_from_elsewhere() -> None:
     home = street()[0]
     hub = Hub(home)
     assert hub.content_reason(home.consent(default_consent(home.home, 3))) is None
-    assert hub.content_reason(home.consent(default_consent(home.home, 3))) is None, "the same again is no new one"
+    assert hub.content_reason(home.consent(default_consent(home.home, 3))) is None, (
+        "repeating the same consent changes nothing"
+    )
     assert hub.content_reason(home.consent(default_consent(home.home, 2))) == "outside_consent"
     assert hub.content_reason(home.consent(default_consent("h99", 4))) == "outside_consent"
     assert hub.content_reason(home.consent_bytes(b"\xa0")) == "outside_consent"
@@ -309,7 +313,7 @@ def test_answers_count_only_for_the_homes_own_open_prompt() -> None:
     assert hub.content_reason(home.answer("p-own", at=NOW_S + 10)) == "expired"
 
 
-def test_no_detail_tells_a_value() -> None:
+def test_no_detail_contains_a_value() -> None:
     home = street()[0]
     hub = Hub(home)
     secret = Column(Measure.PV_PRODUCTION, 1, 4711, 0, Mark.MEASURED, Gap.NONE)

@@ -1,4 +1,4 @@
-"""A real hub killed with kill -9 in the middle of a stream: what it gave a receipt for is there afterwards (I1, I2)."""
+"""A real hub killed with kill -9 in the middle of a stream: everything with a receipt is still stored (I1, I2)."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ WINDOW = 20
 async def running_hub(
     folder: Path, *, clock: Path, broker_port: int
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
-    """A hub in a process of its own with the address of its pages; ended as Ctrl-C would unless it is gone."""
+    """A hub in a separate process, with the address of its pages; stopped as Ctrl-C would unless it has ended."""
     arguments = [
         "run",
         "--data",
@@ -58,7 +58,7 @@ async def running_hub(
     finally:
         if child.returncode is None:
             child.terminate()
-            assert await asyncio.wait_for(child.wait(), 30) == 0, "a hub told to stop ends cleanly"
+            assert await asyncio.wait_for(child.wait(), 30) == 0, "a hub that is asked to stop ends with status 0"
 
 
 def post(url: str, body: str) -> tuple[int, bytes]:
@@ -71,7 +71,7 @@ def post(url: str, body: str) -> tuple[int, bytes]:
 
 
 class Sender:
-    """A home's uplink in little: a window of messages, moved on by receipts alone, sent again when they stop."""
+    """A small uplink: a window of messages that only receipts move, sent again when no receipts come."""
 
     def __init__(self, home: SendingHome, *, hub_key: Ed25519PublicKey, port: int) -> None:
         self._sent = [home.batch(FIRST_SLOT + n) for n in range(MESSAGES)]
@@ -120,7 +120,9 @@ def folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> tuple[Path, st
 
 
 @pytest.mark.parametrize("kind", ["iotcore", "auto"])
-async def test_what_was_receipted_is_stored_whenever_the_hub_is_killed(folder: tuple[Path, str], kind: str) -> None:
+async def test_every_message_with_a_receipt_is_stored_whenever_the_hub_is_killed(
+    folder: tuple[Path, str], kind: str
+) -> None:
     hub, token = folder
     (hub / "hub.toml").write_text((hub / "hub.toml").read_text().replace('kind = "auto"', f'kind = "{kind}"'))
     clock, port = hub.parent / "clock.json", free_port("127.0.0.1")
@@ -158,5 +160,5 @@ async def test_what_was_receipted_is_stored_whenever_the_hub_is_killed(folder: t
 def stored(hub: Path) -> int:
     with sqlite3.connect(hub / "hub.sqlite") as db:
         numbers = [row[0] for row in db.execute("SELECT seq FROM message ORDER BY seq")]
-    assert numbers == list(range(1, len(numbers) + 1)), "none missing, none twice"
+    assert numbers == list(range(1, len(numbers) + 1)), "none missing, none repeated"
     return len(numbers)

@@ -1,4 +1,4 @@
-"""Intake over a real store: receipts are true, nothing unstored is receipted, and a failing store loses nothing."""
+"""Intake over a real store: only stored messages get a receipt, and a failing store loses nothing."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -79,7 +79,7 @@ async def bench(tmp_path: Path, home: SendingHome) -> AsyncIterator[Bench]:
     await store.close()
 
 
-async def test_a_receipt_says_what_the_store_holds(bench: Bench, home: SendingHome) -> None:
+async def test_a_receipt_shows_what_the_store_has(bench: Bench, home: SendingHome) -> None:
     sent = [home.batch() for _ in range(5)]
     await bench.receive(*sent)
     (receipt,) = bench.courier.receipts()
@@ -89,7 +89,7 @@ async def test_a_receipt_says_what_the_store_holds(bench: Bench, home: SendingHo
     assert len(bench.courier.acknowledged) == 5
 
 
-async def test_a_resent_message_is_receipted_again_and_stored_once(bench: Bench, home: SendingHome) -> None:
+async def test_a_repeated_message_gets_another_receipt_and_is_stored_once(bench: Bench, home: SendingHome) -> None:
     first = home.batch()
     await bench.receive(first)
     await bench.receive(first, first)
@@ -97,7 +97,7 @@ async def test_a_resent_message_is_receipted_again_and_stored_once(bench: Bench,
     assert await bench.store.message_count() == 1
 
 
-async def test_a_restarted_hub_goes_on_where_the_store_is(bench: Bench, home: SendingHome) -> None:
+async def test_a_restarted_hub_continues_from_the_store(bench: Bench, home: SendingHome) -> None:
     old = [home.batch() for _ in range(3)]
     await bench.receive(*old)
     again = bench_on(bench.store)
@@ -108,7 +108,7 @@ async def test_a_restarted_hub_goes_on_where_the_store_is(bench: Bench, home: Se
     assert [(r.reason, r.count) for r in await bench.store.refusals()] == [("replayed", 1)]
 
 
-async def test_an_earlier_epochs_message_is_receipted_for_its_epoch(bench: Bench, home: SendingHome) -> None:
+async def test_an_earlier_epochs_message_gets_a_receipt_for_its_epoch(bench: Bench, home: SendingHome) -> None:
     old = [home.batch() for _ in range(2)]
     old_head = home.previous
     home.new_epoch()
@@ -118,7 +118,7 @@ async def test_an_earlier_epochs_message_is_receipted_for_its_epoch(bench: Bench
     assert receipts == {(1, 2, old_head), (2, 1, home.previous)}
 
 
-async def test_a_hole_is_named_and_filled(bench: Bench, home: SendingHome) -> None:
+async def test_a_hole_is_reported_and_filled(bench: Bench, home: SendingHome) -> None:
     sent = [home.batch() for _ in range(4)]
     await bench.receive(sent[0], sent[2], sent[3])
     assert bench.courier.receipts()[-1].gaps == ((2, 2),)
@@ -128,7 +128,7 @@ async def test_a_hole_is_named_and_filled(bench: Bench, home: SendingHome) -> No
     assert await bench.store.message_count() == 4
 
 
-async def test_a_hub_restored_from_an_older_backup_says_what_it_holds(bench: Bench, home: SendingHome) -> None:
+async def test_a_hub_restored_from_an_older_backup_reports_what_it_has(bench: Bench, home: SendingHome) -> None:
     first = home.batch()
     head = home.previous
     await bench.receive(first)
@@ -136,13 +136,13 @@ async def test_a_hub_restored_from_an_older_backup_says_what_it_holds(bench: Ben
     live = [home.batch() for _ in range(3)]
     bench.courier.sent.clear()
     await bench.receive(*live)
-    assert bench.courier.receipts() == [Receipt(home.agent, 1, 1, head, (), NOW_S, ())], "one answer to all three"
+    assert bench.courier.receipts() == [Receipt(home.agent, 1, 1, head, (), NOW_S, ())], "one answer for all three"
     assert [(r.reason, r.count) for r in await bench.store.refusals()] == [("out_of_order", 3)]
     await bench.receive(*lost, *live)
     assert bench.courier.receipts()[-1] == Receipt(home.agent, 1, 132, home.previous, (), NOW_S, ())
 
 
-async def test_a_hub_that_lost_a_whole_epoch_says_that_it_holds_nothing_of_it(bench: Bench, home: SendingHome) -> None:
+async def test_a_hub_that_lost_a_whole_epoch_reports_that_it_has_nothing_of_it(bench: Bench, home: SendingHome) -> None:
     await bench.receive(home.batch())
     home.new_epoch()
     lost = [home.batch() for _ in range(MAX_AHEAD + 1)]
@@ -153,7 +153,7 @@ async def test_a_hub_that_lost_a_whole_epoch_says_that_it_holds_nothing_of_it(be
 
 
 @pytest.mark.parametrize("epochs_behind", [0, 1])
-async def test_an_agent_whose_storage_is_an_old_copy_hears_what_it_made_once(
+async def test_an_agent_with_an_older_copy_of_its_storage_learns_how_far_it_had_been(
     bench: Bench, home: SendingHome, epochs_behind: int
 ) -> None:
     await bench.receive(home.batch())
@@ -165,7 +165,7 @@ async def test_an_agent_whose_storage_is_an_old_copy_hears_what_it_made_once(
     bench.courier.sent.clear()
     await bench.receive(copy.batch(FIRST_SLOT + 90))
     expected = Receipt(home.agent, home.epoch, home.seq, home.previous, (), NOW_S, ())
-    assert bench.courier.receipts() == [expected], "the newest epoch, so that a number beyond it can be taken"
+    assert bench.courier.receipts() == [expected], "the newest epoch, so that the agent can choose a later one"
     assert [r.reason for r in await bench.store.refusals()] == ["replayed"]
     copy.epoch, copy.seq, copy.previous = home.epoch + 1, 0, FIRST_PREVIOUS
     await bench.receive(copy.batch(FIRST_SLOT + 90))

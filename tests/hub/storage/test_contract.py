@@ -1,4 +1,4 @@
-"""What every store promises, asked of each backend through the contract alone."""
+"""What every store promises, tested on each backend through the contract alone."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -139,7 +139,9 @@ async def test_an_invitation_works_once_and_replaces_the_homes_agent(store: Stor
     assert await store.redeem_invite(b"?" * 32, agent=fresh, now=60) == "the invitation is unknown"
     assert await store.redeem_invite(bytes([1]) * 32, agent=fresh, now=60) == "the invitation was already used"
     same = Agent("a-1", "", 1, bytes([1]) * 32, 50, None)
-    assert await store.redeem_invite(bytes([1]) * 32, agent=same, now=60) is None, "a lost answer may be asked again"
+    assert await store.redeem_invite(bytes([1]) * 32, agent=same, now=60) is None, (
+        "a lost answer can be requested again"
+    )
     await store.add_invite(b"i" * 32, home_id="h01", expires_at=100)
     assert await store.redeem_invite(b"i" * 32, agent=fresh, now=101) == "the invitation has expired"
     assert "already enrolled" in (await store.redeem_invite(b"i" * 32, agent=same, now=70) or "")
@@ -249,7 +251,7 @@ async def test_hourly_values_are_spread_for_charts_and_kept_out_of_settlement(st
     assert list(hood.energy_wh) == [103, 3, 2, 2, 0, 7, 0, 0]
     assert list(hood.homes) == [2, 1, 1, 1, 0, 1, 0, 0]
     part = await store.home_series("h01", [IMPORT], slots=range(SLOT, SLOT + 2), access=SELF)
-    assert list(part[IMPORT].energy_wh) == [3, 3], "an hour that ends beyond the range still fills it"
+    assert list(part[IMPORT].energy_wh) == [3, 3], "an hour that ends after the range still fills its slots"
     inputs = await store.settlement_inputs(slots=SLOTS, access=JOB)
     assert list(inputs.demand_wh[:, 0]) == [-1, -1, -1, -1, -1, 7, -1, -1]
 
@@ -343,7 +345,7 @@ async def test_the_newest_message_of_a_slot_is_known_and_who_was_a_member_then(s
     await store.store_messages([message(1, reading(9, at=2), agent="a-2", slot=SLOT + 2)])
     after = await store.newest_messages(slots=SLOTS)
     assert (set(before), set(after)) == ({SLOT + 2, SLOT + 3}, {SLOT + 2, SLOT + 3})
-    assert after[SLOT + 3] == before[SLOT + 3] < after[SLOT + 2], "a late reading is newer than all that came before"
+    assert after[SLOT + 3] == before[SLOT + 3] < after[SLOT + 2], "a late reading is newer than all earlier messages"
     assert await store.newest_messages(slots=range(SLOT, SLOT)) == {}
     assert await store.first_slot() == SLOT + 2
     inputs = await store.settlement_inputs(slots=SLOTS, access=JOB)
@@ -472,7 +474,7 @@ async def test_the_books_only_grow_and_each_run_counts_once(store: Store) -> Non
     assert not await store.book_run(run("one", entries=4), entries=entries("one", 5, 4))
     with pytest.raises(StoreConflictError, match="next position is 5"):
         await store.book_run(run("two"), entries=entries("two", 4, 1))
-    assert [r.run_key for r in await store.runs()] == ["one"], "a run whose entries do not fit is not booked"
+    assert [r.run_key for r in await store.runs()] == ["one"], "a run is not booked if its entries do not fit"
     assert await store.book_run(run("two", day="2026-11-21"), entries=entries("two", 5, 2, day="2026-11-21"))
     assert await store.book_run(run("empty", day="2026-11-19"), entries=[])
     assert await store.ledger_head() == (6, bytes([6]) * 32)
@@ -515,7 +517,7 @@ async def test_the_books_are_read_whole_at_one_moment(store: Store) -> None:
 
 
 async def test_the_books_of_one_moment_fit_together_while_others_write(store: Store) -> None:
-    """A head and a run of two different moments would let a writer claim a place that is taken."""
+    """A head and a run from different moments would let a writer use a position that is taken."""
 
     async def write() -> None:
         for n in range(1, 31):

@@ -1,4 +1,4 @@
-"""POST /api/enrol as agents meet it: one sentence for every mistake, the whole answer for a good invitation."""
+"""POST /api/enrol as agents use it: one sentence for every mistake, the whole answer for a valid invitation."""
 
 import json
 from collections.abc import AsyncIterator
@@ -30,7 +30,7 @@ HUB_KEY = Ed25519PrivateKey.from_private_bytes(b"h" * 32)
 
 @dataclass
 class Counter:
-    """Counts how often it was told that agents changed."""
+    """Counts how often it was called because agents changed."""
 
     told: int = 0
 
@@ -74,7 +74,7 @@ async def test_a_good_invitation_gives_everything_an_agent_needs(store: SqliteSt
     assert changed.told == 1
     assert TOKEN.hex().encode() not in body
     again = await enrolment_of(store)(request(key))
-    assert again == (status, body), "an answer lost on the way may be asked for again"
+    assert again == (status, body), "a lost answer can be requested again"
 
 
 async def test_every_mistake_is_one_sentence_and_enrols_nobody(store: SqliteStore) -> None:
@@ -112,7 +112,7 @@ async def test_a_new_agent_of_a_home_continues_under_the_homes_consent(store: Sq
 
 @dataclass
 class Published:
-    """A link that remembers."""
+    """A broker link that records what is published."""
 
     sent: list[tuple[str, bytes]] = field(default_factory=list)
 

@@ -104,7 +104,7 @@ def sound() -> Evidence:
         truth=truth,
         residents={"signed_in": 2},
         leaks=[],
-        weighed=MESSAGES,
+        checked=MESSAGES,
         is_steady=True,
         chains={"one": "11", "two": "22"},
         disorder=[],
@@ -215,7 +215,7 @@ PLANTED: dict[str, tuple[str, Callable[[Evidence], object]]] = {
     "a message given up for want of room": ("I9", lambda seen: at(seen, "outboxes", "two").update(dropped=1)),
     "a secret in a log": ("I10", lambda seen: replace(seen, log_findings=["hub.log holds PRIVATE KEY..."])),
     "a leak": ("I11", lambda seen: replace(seen, leaks=["one: solar power without consent"])),
-    "a message nobody weighed": ("I11", lambda seen: replace(seen, weighed=MESSAGES - 1)),
+    "a message nobody weighed": ("I11", lambda seen: replace(seen, checked=MESSAGES - 1)),
     "a cadence that tells something": ("I11", lambda seen: replace(seen, is_steady=False)),
 }  # fmt: skip
 

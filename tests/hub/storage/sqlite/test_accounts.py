@@ -1,4 +1,4 @@
-"""Bank accounts and mandates in the store: added only, no look without a line in the log, no IBAN in any text."""
+"""Bank accounts and mandates in the store: append-only, no access without a log line, no IBAN in any text."""
 
 import asyncio
 import sqlite3

@@ -1,4 +1,4 @@
-"""Findings in the store: added and closed, never changed; decisions follow one another; every look is logged."""
+"""Findings in the store: added and closed, never changed; decisions follow each other; every access is logged."""
 
 import asyncio
 import sqlite3
@@ -52,7 +52,7 @@ async def test_what_is_found_again_stays_and_what_is_gone_is_closed(store: Sqlit
     await put(store, position=10)
     assert [row.closed for row in await store.findings(access=BOARD)] == ["gone"] * 3
     await put(store, STUCK, position=11)
-    assert len(await store.findings(access=BOARD)) == 4, "what comes back is found anew"
+    assert len(await store.findings(access=BOARD)) == 4, "what comes back is a new finding"
     assert await store.looked_through(days=(DAY, DAY)) == {DAY: 11}
 
 
@@ -98,9 +98,9 @@ async def test_decisions_follow_one_another_and_the_last_is_read_last(store: Sql
     assert await store.slot_decisions(slots=range(100)) == ()
     assert await decide("accept", 0, number=99) == "unknown"
     await put(store, position=8)
-    assert len(await store.slot_decisions(slots=range(100, 116))) == 2, "what was decided stays decided"
+    assert len(await store.slot_decisions(slots=range(100, 116))) == 2, "the decision is still there"
     assert await decide("accept", 0) == "decided meanwhile"
-    assert await decide("reject", words[-1].id) is None, "and may be decided anew when the finding is closed"
+    assert await decide("reject", words[-1].id) is None, "and can be replaced after the finding is closed"
 
 
 async def test_a_closed_finding_that_nobody_decided_on_takes_no_decision(store: SqliteStore) -> None:

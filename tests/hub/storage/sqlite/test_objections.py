@@ -1,4 +1,4 @@
-"""Objections in the store: added only, once per line while it waits, the first decision stands."""
+"""Objections in the store: append-only, one open objection per line, one decision each."""
 
 import asyncio
 import sqlite3
@@ -43,7 +43,7 @@ async def test_an_objection_comes_back_with_its_decision(store: SqliteStore, tmp
     decided = rows[0]
     assert (decided.verdict, decided.board_member, decided.decision, decided.decided_at) == ("rejected", "m01", "no", 9)
     assert decided.reason == "too little"
-    assert await reopened.add_objection(new()) is None, "a decided line may be objected to again"
+    assert await reopened.add_objection(new()) is None, "after the decision, the member may object to the line again"
     await reopened.close()
 
 

@@ -116,7 +116,7 @@ async def test_evidence_cannot_be_deleted_or_rewritten(tmp_path: Path, table: st
         db.execute(f"INSERT INTO {table} {ROWS[table]}")
         with pytest.raises(sqlite3.IntegrityError, match=r"never|append-only"):
             db.execute(f"DELETE FROM {table}")
-        if table != "access_log":  # looks by jobs are summed in place
+        if table != "access_log":  # accesses by jobs are summed in their row
             with pytest.raises(sqlite3.IntegrityError, match=r"never|append-only"):
                 db.execute(f"UPDATE {table} SET position = 2")
 
@@ -228,7 +228,7 @@ async def test_a_reader_that_fails_raises_one_line_and_can_be_used_again(tmp_pat
 
 
 def test_only_one_module_reads_values_and_it_logs_first() -> None:
-    """I12 by construction: energies are selected in one place, and each public way there writes the log before."""
+    """I12 by construction: energies are selected in one module, and each public method there writes the log first."""
     for path in sorted((ROOT / "hub").rglob("*.py")):
         text = path.read_text(encoding="utf-8")
         reads_values = re.search(r"energy_wh[^\"]*?FROM (reading|long_interval)\b", text)
