@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-class Data(Enum):
+class _Data(Enum):
     """Whether a command takes a hub's folder."""
 
     REQUIRED = auto()
@@ -40,29 +40,29 @@ class Data(Enum):
 
 # name, module, --data, help. Only the module of the command that is called is loaded.
 _COMMANDS = (
-    ("init", "operation.init", Data.REQUIRED, "make a new hub: its key, its store and hub.toml"),
-    ("run", "operation.run", Data.REQUIRED, "run the hub: broker, intake, timetable and pages"),
-    ("invite", "members.invite", Data.REQUIRED, "add a member with a home and print the token for its agent"),
-    ("sign-in", "members.sign_in", Data.REQUIRED, "print a one-time link that signs a member in"),
-    ("settle", "settle", Data.OPTIONAL, "settle a case file, or days of this hub"),
-    ("verify", "operation.verify", Data.REQUIRED, "check every message, entry and run again"),
-    ("report", "operation.report", Data.REQUIRED, "report local days: completeness, forecasts, prompts, books"),
-    ("runs", "runs", Data.REQUIRED, "list runs of months, what falls due and which days are marked for it"),
-    ("approve", "approve", Data.REQUIRED, "approve a run of a month as a board member, or publish it"),
-    ("bills", "bills", Data.REQUIRED, "list the bills and credit notes a run of a month brings, or would bring"),
-    ("funds", "funds", Data.REQUIRED, "book a month's fees, a year's surplus or grants from a voted plan"),
-    ("trial-balance", "trial_balance", Data.REQUIRED, "sum every account: the ledger must come to zero"),
-    ("ledger", "ledger", Data.REQUIRED, "write the ledger as beancount text, CSV or JSON"),
-    ("statement", "statement", Data.REQUIRED, "write a member's statement of a month with all that checks it"),
-    ("what-if", "trials.what_if", Data.REQUIRED, "try a sharing rule on settled days; nothing is booked"),
-    ("fairness", "trials.fairness", Data.REQUIRED, "report what members added to sharing and what they received"),
-    ("findings", "findings", Data.REQUIRED, "list what is wrong with readings"),
-    ("account", "account", Data.REQUIRED, "enter or show a member's bank account and direct-debit mandate"),
-    ("payments", "payments", Data.REQUIRED, "pay out and collect what is due, and book what the bank did"),
-    ("bank-file", "bank_file", Data.NONE, "write a bank file (SEPA) of payouts or collections"),
-    ("grid-file", "grid_file", Data.NONE, "write, read or compare grid operators' files"),
-    ("presets", "trials.presets", Data.NONE, "list the sharing rules of countries, ready to fill in"),
-    ("status", "operation.status", Data.REQUIRED, "show the state of the hub"),
+    ("init", "operation.init", _Data.REQUIRED, "make a new hub: its key, its store and hub.toml"),
+    ("run", "operation.run", _Data.REQUIRED, "run the hub: broker, intake, timetable and pages"),
+    ("invite", "members.invite", _Data.REQUIRED, "add a member with a home and print the token for its agent"),
+    ("sign-in", "members.sign_in", _Data.REQUIRED, "print a one-time link that signs a member in"),
+    ("settle", "settle", _Data.OPTIONAL, "settle a case file, or days of this hub"),
+    ("verify", "operation.verify", _Data.REQUIRED, "check every message, entry and run again"),
+    ("report", "operation.report", _Data.REQUIRED, "report local days: completeness, forecasts, prompts, books"),
+    ("runs", "runs", _Data.REQUIRED, "list runs of months, what falls due and which days are marked for it"),
+    ("approve", "approve", _Data.REQUIRED, "approve a run of a month as a board member, or publish it"),
+    ("bills", "bills", _Data.REQUIRED, "list the bills and credit notes a run of a month brings, or would bring"),
+    ("funds", "funds", _Data.REQUIRED, "book a month's fees, a year's surplus or grants from a voted plan"),
+    ("trial-balance", "trial_balance", _Data.REQUIRED, "sum every account: the ledger must come to zero"),
+    ("ledger", "ledger", _Data.REQUIRED, "write the ledger as beancount text, CSV or JSON"),
+    ("statement", "statement", _Data.REQUIRED, "write a member's statement of a month with all that checks it"),
+    ("what-if", "trials.what_if", _Data.REQUIRED, "try a sharing rule on settled days; nothing is booked"),
+    ("fairness", "trials.fairness", _Data.REQUIRED, "report what members added to sharing and what they received"),
+    ("findings", "findings", _Data.REQUIRED, "list what is wrong with readings"),
+    ("account", "account", _Data.REQUIRED, "enter or show a member's bank account and direct-debit mandate"),
+    ("payments", "payments", _Data.REQUIRED, "pay out and collect what is due, and book what the bank did"),
+    ("bank-file", "bank_file", _Data.NONE, "write a bank file (SEPA) of payouts or collections"),
+    ("grid-file", "grid_file", _Data.NONE, "write, read or compare grid operators' files"),
+    ("presets", "trials.presets", _Data.NONE, "list the sharing rules of countries, ready to fill in"),
+    ("status", "operation.status", _Data.REQUIRED, "show the state of the hub"),
 )
 _NEEDS_CLOCK_ALONE = ("bank-file",)
 
@@ -73,10 +73,10 @@ def _parser(called: str) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for name, module_name, data, words in _COMMANDS:
         command = commands.add_parser(name, help=words, description=words[0].upper() + words[1:] + ".")
-        if data is not Data.NONE:
-            is_required = data is Data.REQUIRED
+        if data is not _Data.NONE:
+            is_required = data is _Data.REQUIRED
             command.add_argument("--data", type=Path, required=is_required, metavar="DIR", help="the hub's data folder")
-        if data is not Data.NONE or name in _NEEDS_CLOCK_ALONE:
+        if data is not _Data.NONE or name in _NEEDS_CLOCK_ALONE:
             command.add_argument(
                 "--clock", type=Path, metavar="FILE", help="for developers: live by this timeline file"
             )

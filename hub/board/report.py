@@ -75,11 +75,11 @@ async def _missing(store: ReportStores, homes: Sequence[str], *, slots: range) -
         found = await store.home_series(home, GRID, slots=slots, access=GRID_ACCESS)
         missing = np.stack([found[measure].mark == Mark.MISSING for measure in GRID])
         gaps = np.stack([found[measure].gap for measure in GRID])
-        told = missing & ~np.isin(gaps, (Gap.NONE, Gap.NEVER_ARRIVED))
+        reported = missing & ~np.isin(gaps, (Gap.NONE, Gap.NEVER_ARRIVED))
         # Of a slot in which both directions are missing the reason of the first counts.
-        first = np.where(told[0], gaps[0], np.where(told[1], gaps[1], Gap.NONE))
-        reasons.update(Gap(gap).label for gap in first[told.any(axis=0)].tolist())
-        silent += int((missing.any(axis=0) & ~told.any(axis=0)).sum())
+        first = np.where(reported[0], gaps[0], np.where(reported[1], gaps[1], Gap.NONE))
+        reasons.update(Gap(gap).label for gap in first[reported.any(axis=0)].tolist())
+        silent += int((missing.any(axis=0) & ~reported.any(axis=0)).sum())
     return {"by_reason": dict(reasons), "without_reason": silent}
 
 

@@ -40,6 +40,7 @@ from hub.storage.contract import ReadingStore
 from hub.storage.errors import StaleInputsError
 from hub.storage.finding_records import SlotDecision
 from hub.storage.records import Access
+from protocols.errors import CommonwattError
 from protocols.slots import Slot, day_of, slots_of_day
 
 PREVIEW_ACCESS: Final = Access(actor="job:settlement-preview", role="job", purpose="settle.share")
@@ -65,7 +66,7 @@ class MonthPlan:
     books: Books
 
 
-class StalePreviewError(Exception):
+class StalePreviewError(CommonwattError):
     """The run would no longer book what the preview showed."""
 
 
@@ -240,7 +241,7 @@ async def _book_days(
     plan = await plan_month(store, month=month)
     run_key = month_run_key(plan.books, month=month_name(month), kind=kind, digests=plan.digests)
     if previewed is not None and previewed != run_key:
-        raise StalePreviewError
+        raise StalePreviewError(f"{month_name(month)} has changed since its preview: preview it again")
     await sign_older_runs(store, key=key)
     for inputs in plan.changed:
         settled = await asyncio.to_thread(settle, inputs.readings, inputs.rule)

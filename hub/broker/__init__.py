@@ -1,1 +1,1 @@
-"""The co-op's MQTT broker: started and watched here, and the hub's own connection to it."""
+"""The co-op's MQTT broker, which the hub may start and supervise, and the hub's connection to it."""

@@ -82,7 +82,7 @@ def bill_lines(found: RunBills) -> Iterator[str]:
 
 def _sums(bills: list[Bill]) -> str:
     named = {"net": "net_cent", "tax": "tax_cent", "gross": "gross_cent", "due": "due_cent"}
-    return ", ".join(f"{word} {_units(sum(int(bill[name]) for bill in bills))}" for word, name in named.items())
+    return ", ".join(f"{label} {_units(sum(int(bill[name]) for bill in bills))}" for label, name in named.items())
 
 
 def _units(cents: Any) -> str:

@@ -102,10 +102,10 @@ async def list_findings(folder: Path, *, clock: Clock) -> tuple[FindingRow, ...]
 
 
 async def decide_on(
-    folder: Path, words: Sequence[str], *, member: str | None, reason: str | None, clock: Clock
+    folder: Path, decision: Sequence[str], *, member: str | None, reason: str | None, clock: Clock
 ) -> FindingRow:
     """Store the board's decision. Raises: RequestError; then nothing was changed."""
-    number, verdict = words
+    number, verdict = decision
     if member is None or reason is None:
         raise RequestError("findings: --decide needs --member ID and --reason TEXT")
     if not (number.isascii() and number.isdecimal() and len(number) < 16):

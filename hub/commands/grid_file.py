@@ -92,9 +92,9 @@ def _task(
     tasks: "argparse._SubParsersAction[argparse.ArgumentParser]",
     name: str,
     task: Callable[[argparse.Namespace], int],
-    words: str,
+    description: str,
 ) -> argparse.ArgumentParser:
-    parser = tasks.add_parser(name, help=words, description=words[0].upper() + words[1:] + ".")
+    parser = tasks.add_parser(name, help=description, description=description[0].upper() + description[1:] + ".")
     parser.set_defaults(task=task)
     return parser
 

@@ -55,7 +55,7 @@ async def statement_of(folder: Path, *, member_id: str, month: date, clock: Cloc
     try:
         member, home = await store.member(member_id), await store.home_of(member_id)
         if member is None or home is None:
-            raise RequestError(f"statement: there is no member {member_id[:40]!r} with a home")
+            raise RequestError(f"there is no member {member_id[:40]!r} with a home")
         files = await StatementService(store, key=key).state(member, home, month=month, access=STATEMENT_ACCESS)
     except RequestError as problem:
         raise RequestError(f"statement: {problem}") from None
@@ -114,7 +114,7 @@ def command_line(folder: Path, hub_key: str) -> str:
 
 def _summary(folder: Path, files: StatementFiles, *, as_json: bool) -> str:
     statement = files.statement
-    words: Mapping[str, object] = {
+    summary: Mapping[str, object] = {
         "folder": str(folder),
         "month": statement["month"],
         "state": statement["state"],
@@ -125,11 +125,11 @@ def _summary(folder: Path, files: StatementFiles, *, as_json: bool) -> str:
         "verify": command_line(folder, files.hub_key),
     }
     if as_json:
-        return json.dumps(words) + "\n"
+        return json.dumps(summary) + "\n"
     billed = "billed" if statement["billed"] else "not billed"
     lines = [f"{folder}: {statement['month']} of {_member_id(files)}, {statement['state']}, {billed}"]
     lines += [f"  {day}: {why} since; the next run takes it up" for day, why in files.later.items()]
-    return "\n".join([*lines, str(words["verify"]), ""])
+    return "\n".join([*lines, str(summary["verify"]), ""])
 
 
 def _member_id(files: StatementFiles) -> str:

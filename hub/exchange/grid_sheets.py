@@ -75,10 +75,10 @@ def read_sheets(content: bytes, tz: str) -> tuple[QuarterHours, ...]:
         book.close()
     series = []
     for key in sorted(keys):
-        made, unclear = build_series(key, rows[key], tz)
-        if unclear or made is None:
+        built, unclear = build_series(key, rows[key], tz)
+        if unclear or built is None:
             raise GridFileError(f"{key[0]}: {unclear[0].local_time} occurs twice that day but has only one row")
-        series.append(made)
+        series.append(built)
     return tuple(series)
 
 

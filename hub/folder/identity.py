@@ -24,7 +24,7 @@ def make_key(path: Path) -> Ed25519PrivateKey:
     try:
         write_durably(path, pem)
     except FileExistsError:
-        raise IdentityError(f"{path}: already exists; a hub keeps the same key for life, nothing written") from None
+        raise IdentityError(f"{path}: already exists; nothing written, a hub never changes its key") from None
     except OSError as error:
         raise IdentityError(f"{path}: cannot write the hub's key: {error.strerror}") from None
     return key

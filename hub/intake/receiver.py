@@ -71,13 +71,13 @@ class Intake:
     """One worker. `offer` queues deliveries in the event loop; `run` handles them until it is cancelled."""
 
     def __init__(
-        self, store: IntakeStore, *, coop: str, key: Ed25519PrivateKey, clock: Clock, courier: BrokerClient
+        self, store: IntakeStore, *, coop: str, key: Ed25519PrivateKey, clock: Clock, broker: BrokerClient
     ) -> None:
         self._store = store
         self._coop = coop
         self._key = key
         self._clock = clock
-        self._courier = courier
+        self._broker = broker
         self._state = IntakeState(coop)
         self._agents_read_at = float("-inf")
         self._waiting: deque[Delivery] = deque()
@@ -90,7 +90,7 @@ class Intake:
         self._waiting.extend(deliveries[:room])
         if len(deliveries) > room:
             self.dropped += len(deliveries) - room
-            self._courier.acknowledge(deliveries[room:])
+            self._broker.acknowledge(deliveries[room:])
         self._arrived.set()
 
     async def run(self) -> None:
@@ -109,7 +109,7 @@ class Intake:
             log.error("intake: %s; trying again", error)
             await asyncio.sleep(STORE_RETRY_S)
             await self._reload_when_possible()
-        self._courier.acknowledge(group)
+        self._broker.acknowledge(group)
 
     async def agents_changed(self) -> None:
         """Read newly enrolled and revoked agents from the store now."""
@@ -164,7 +164,7 @@ class Intake:
         for agent, epoch in sorted(asked):
             receipt = await self._receipt(agent, epoch)
             topic = topics.downlink_topic(self._coop, agent, kind="receipt")
-            self._courier.publish(topic, seal(self._key, topic, encode_receipt(receipt)))
+            self._broker.publish(topic, seal(self._key, topic, encode_receipt(receipt)))
 
     async def _receipt(self, agent: str, epoch: int) -> Receipt:
         chain, stored_at = self._state.chains[agent], int(self._clock.now())

@@ -8,6 +8,7 @@ from hub.core.quality.decisions import open_verdicts
 from hub.core.quality.settlement_check import QualityVerdict
 from hub.storage.finding_records import FindingRow
 from hub.storage.records import Access, Member
+from protocols.errors import CommonwattError
 
 Problem = Literal["not_board", "reason", "unknown", "own", "closed", "verdict", "meanwhile"]
 
@@ -22,7 +23,7 @@ SENTENCES: Final[dict[Problem, str]] = {
 }
 
 
-class DecisionError(Exception):
+class DecisionError(CommonwattError):
     """The decision is refused; nothing was changed."""
 
     def __init__(self, problem: Problem) -> None:

@@ -1,1 +1,1 @@
-"""Where the hub keeps what it must not lose: one contract, two backends (SQLite by default)."""
+"""What the hub must not lose: one contract, and SQLite as its backend."""

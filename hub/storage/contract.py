@@ -2,7 +2,7 @@
 
 Every backend keeps these promises; tests/hub/storage runs the same tests against each. Writers return only
 when the change would survive a power cut (`synchronous=FULL`); readers see committed rows only. A method that
-returns `str | None` returns None on success, else the reason why nothing was written.
+may be refused returns None on success, or the reason and writes nothing.
 """
 
 from collections.abc import Sequence
@@ -58,7 +58,7 @@ class MemberStore(Protocol):
     async def agents(self) -> tuple[Agent, ...]: ...
     async def add_invite(self, token_hash: bytes, *, home_id: str, expires_at: int) -> None: ...
     async def redeem_invite(self, token_hash: bytes, *, agent: Agent, now: int) -> str | None:
-        """Use an invitation, once, to enrol the agent for its home."""
+        """Use an invitation, once, to enrol the agent for its home; refused if it is unknown, used or expired."""
         ...
 
     async def revoke_agent(self, agent_id: str, *, now: int) -> bool: ...

@@ -88,7 +88,8 @@ def _demonstrate(options: argparse.Namespace, signals: StopSignals) -> tuple[int
 
 def _new_demo(folder: Path, options: argparse.Namespace, *, ports: tuple[int, int]) -> Demo:
     return Demo(
-        *(folder, options.seed),
+        folder,
+        options.seed,
         homes=options.homes,
         history_days=options.days,
         print_line=_say,

@@ -34,7 +34,7 @@ TRIES = 3
 
 
 class _Nobody:
-    """A courier that takes everything and does nothing."""
+    """A broker that accepts everything and does nothing."""
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None: ...
 
@@ -75,7 +75,7 @@ async def _intake_s(homes: Sequence[SendingHome], messages: Sequence[tuple[Sendi
     with tempfile.TemporaryDirectory() as folder:
         store = await open_store(Path(folder), homes)
         now_s = float(start_of(FIRST_SLOT + BATCHES + 1))
-        intake = Intake(store, coop=COOP.id, key=homes[0].key, clock=Clock(real=lambda: now_s), courier=_Nobody())
+        intake = Intake(store, coop=COOP.id, key=homes[0].key, clock=Clock(real=lambda: now_s), broker=_Nobody())
         await intake.agents_changed()
         gc.collect()
         began_s = time.process_time()

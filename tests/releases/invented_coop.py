@@ -75,7 +75,7 @@ IBANS = {"m01": "AT611904300234573201", "m02": "ES9121000418450200051332", "m03"
 BOARD = ("m01", "m02")
 
 
-class _Courier:
+class _RecordingBroker:
     """Collects what the hub sends."""
 
     def __init__(self) -> None:
@@ -123,15 +123,15 @@ class InventedCoop:
 
     async def send(self, messages: list[Message]) -> list[Message]:
         """Deliver messages to the hub's intake and return its receipts."""
-        store, courier = await self.opened(), _Courier()
+        store, broker = await self.opened(), _RecordingBroker()
         key = load_key(self.folder / KEY_NAME)
-        intake = Intake(store, coop=COOP_ID, key=key, clock=self.clock, courier=courier)
+        intake = Intake(store, coop=COOP_ID, key=key, clock=self.clock, broker=broker)
         await intake.agents_changed()
         deliveries = [Delivery(topic, sealed, 1, number, 1) for number, (topic, sealed) in enumerate(messages, start=1)]
         intake.offer(deliveries)
         await intake.work_once()
         await store.close()
-        return courier.sent
+        return broker.sent
 
     def begin(self) -> None:
         """Make the hub with its settings, invite the members and enrol their agents."""
@@ -230,13 +230,13 @@ class InventedCoop:
         await store.add_prompts(rows[:3])
         await store.set_measured("p-1", measured_wh=870)
         await store.put_job(Job("settlement", int(self.now_s) + 86_400, int(self.now_s), ""))
-        courier = _Courier()
+        broker = _RecordingBroker()
         key = load_key(self.folder / KEY_NAME)
-        sender = PromptSender(store, coop=COOP_ID, key=key, link=courier)
+        sender = PromptSender(store, coop=COOP_ID, key=key, link=broker)
         for prompt in rows:
             assert await sender.send(prompt)
         await store.close()
-        *of_one, of_two = courier.sent
+        *of_one, of_two = broker.sent
         await self.homes[0].take_prompts(of_one)
         await self.homes[1].take_prompts([of_two])
 

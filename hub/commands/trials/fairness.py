@@ -94,13 +94,13 @@ def fairness_lines(found: Mapping[str, object]) -> str:
     lines = [
         f"{found['first_day']} to {found['last_day']}: {found['days']} settled days, {found['homes']} homes; {how}"
     ]
-    words = {
+    labels = {
         "value_nano": "sharing was worth at most",
         "got_nano": "members got of it",
         "margin_nano": "the co-op kept",
         "unshared_nano": "the rule left to the grid",
     }
-    lines += [f"  {label:<28}{_amount(found[name]):>14} {found['currency']}" for name, label in words.items()]
+    lines += [f"  {label:<28}{_amount(found[name]):>14} {found['currency']}" for name, label in labels.items()]
     more, less = (
         "withheld" if found[name] is None else found[name] for name in ("got_more_than_added", "got_less_than_added")
     )

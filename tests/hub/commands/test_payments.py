@@ -367,7 +367,9 @@ def test_a_written_order_is_withdrawn_by_two(bank: Bank, tmp_path: Path) -> None
     ],
 )
 def test_a_wrong_step_is_one_line(bank: Bank, given: str, said: str) -> None:
-    assert said in bank.run(f"payments {given}", code=1)
+    shown = bank.run(f"payments {given}", code=1)
+    assert said in shown
+    assert shown.count("payments: ") == 1, "the command is named once"
 
 
 def test_without_a_bank_table_nothing_is_made(bank: Bank) -> None:

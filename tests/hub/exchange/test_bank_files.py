@@ -85,7 +85,7 @@ def check_sums(document: ET.Element, amounts: list[int]) -> None:
     assert int(header) == sum(map(int, blocks)) == len(amounts)
 
 
-def test_what_the_checks_refuse_becomes_no_file() -> None:
+def test_an_order_the_checks_refuse_gives_no_file() -> None:
     with pytest.raises(BankFileError, match="not between"):
         payout_file(payouts(payout(amount_cent=0)))
     with pytest.raises(BankFileError, match="the mandate id"):

@@ -71,7 +71,7 @@ def test_hostile_and_broken_workbooks_are_refused_in_one_line(content: bytes, re
     assert "\n" not in str(refused.value)
 
 
-def test_a_sheet_of_unlike_series_is_refused() -> None:
+def test_a_sheet_of_series_with_different_slots_is_refused() -> None:
     left = QuarterHours(POINTS[0], "consumption", 5, np.array([1]), np.array([1], dtype=np.int8))
     with pytest.raises(GridFileError, match="the same quarter hours"):
         write_sheets([left, replace(left, first_slot=6)], VIENNA, names={})

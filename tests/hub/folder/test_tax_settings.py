@@ -37,7 +37,7 @@ sells = "small_business"
 RATES = '[[rates]]\nfrom = "2026-01-01"\nbought_ppm = 1\nsold_ppm = 1\nfees_ppm = 1\n'
 
 
-def test_what_is_written_holds_from_its_day_on() -> None:
+def test_entries_apply_from_their_day_on() -> None:
     terms = parse_tax_terms(TEXT.encode(), name="tax.toml")
     assert terms.treatment("m01", "bought", "2025-12-31") == TaxTreatment()
     assert terms.treatment("m01", "bought", "2026-06-30") == TaxTreatment(note_key="small_business")
@@ -49,7 +49,7 @@ def test_what_is_written_holds_from_its_day_on() -> None:
     assert terms.issuer[0] == "Sunny Street eG"
 
 
-def test_no_file_is_no_tax(tmp_path: Path) -> None:
+def test_without_a_file_there_is_no_tax(tmp_path: Path) -> None:
     assert load_tax_terms(tmp_path) is None
     (tmp_path / FILE_NAME).write_text(TEXT)
     assert load_tax_terms(tmp_path) is not None

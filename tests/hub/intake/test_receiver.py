@@ -29,8 +29,8 @@ KEY = Ed25519PrivateKey.from_private_bytes(b"h" * 32)
 
 
 @dataclass
-class Courier:
-    """Remembers what the hub would send and what it acknowledged."""
+class RecordingBroker:
+    """Records what the hub would send and what it acknowledged."""
 
     sent: list[tuple[str, bytes]] = field(default_factory=list)
     acknowledged: list[Delivery] = field(default_factory=list)
@@ -51,20 +51,20 @@ class Bench:
 
     store: SqliteStore
     intake: Intake
-    courier: Courier
+    broker: RecordingBroker
 
     async def receive(self, *messages: tuple[str, bytes]) -> None:
         deliveries = [Delivery(topic, sealed, 1, n, 1) for n, (topic, sealed) in enumerate(messages)]
         self.intake.offer(deliveries)
-        done = len(self.courier.acknowledged) + len(deliveries)
-        while len(self.courier.acknowledged) < done:
+        done = len(self.broker.acknowledged) + len(deliveries)
+        while len(self.broker.acknowledged) < done:
             await asyncio.wait_for(self.intake.work_once(), 10)
 
 
 def bench_on(store: SqliteStore) -> Bench:
-    courier = Courier()
+    broker = RecordingBroker()
     clock = Clock(real=lambda: float(NOW_S))
-    return Bench(store, Intake(store, coop=COOP.id, key=KEY, clock=clock, courier=courier), courier)
+    return Bench(store, Intake(store, coop=COOP.id, key=KEY, clock=clock, broker=broker), broker)
 
 
 @pytest.fixture
@@ -82,18 +82,18 @@ async def bench(tmp_path: Path, home: SendingHome) -> AsyncIterator[Bench]:
 async def test_a_receipt_shows_what_the_store_has(bench: Bench, home: SendingHome) -> None:
     sent = [home.batch() for _ in range(5)]
     await bench.receive(*sent)
-    (receipt,) = bench.courier.receipts()
+    (receipt,) = bench.broker.receipts()
     assert receipt == Receipt(home.agent, 1, 5, home.previous, (), NOW_S, ())
     held = await bench.store.sealed_messages(home.agent, after=(0, 0), limit=9)
     assert [row[4] for row in held] == [sealed for _, sealed in sent], "exactly the bytes that were signed"
-    assert len(bench.courier.acknowledged) == 5
+    assert len(bench.broker.acknowledged) == 5
 
 
 async def test_a_repeated_message_gets_another_receipt_and_is_stored_once(bench: Bench, home: SendingHome) -> None:
     first = home.batch()
     await bench.receive(first)
     await bench.receive(first, first)
-    assert [receipt.through_seq for receipt in bench.courier.receipts()] == [1, 1]
+    assert [receipt.through_seq for receipt in bench.broker.receipts()] == [1, 1]
     assert await bench.store.message_count() == 1
 
 
@@ -102,7 +102,7 @@ async def test_a_restarted_hub_continues_from_the_store(bench: Bench, home: Send
     await bench.receive(*old)
     again = bench_on(bench.store)
     await again.receive(old[0], home.batch())
-    assert [receipt.through_seq for receipt in again.courier.receipts()] == [4]
+    assert [receipt.through_seq for receipt in again.broker.receipts()] == [4]
     copy = SendingHome(home.home, home.key)
     await again.receive(copy.batch(FIRST_SLOT + 400))
     assert [(r.reason, r.count) for r in await bench.store.refusals()] == [("replayed", 1)]
@@ -114,17 +114,17 @@ async def test_an_earlier_epochs_message_gets_a_receipt_for_its_epoch(bench: Ben
     home.new_epoch()
     await bench.receive(*old, home.batch(FIRST_SLOT + 5))
     await bench.receive(old[0])
-    receipts = {(r.epoch, r.through_seq, r.head) for r in bench.courier.receipts()}
+    receipts = {(r.epoch, r.through_seq, r.head) for r in bench.broker.receipts()}
     assert receipts == {(1, 2, old_head), (2, 1, home.previous)}
 
 
 async def test_a_hole_is_reported_and_filled(bench: Bench, home: SendingHome) -> None:
     sent = [home.batch() for _ in range(4)]
     await bench.receive(sent[0], sent[2], sent[3])
-    assert bench.courier.receipts()[-1].gaps == ((2, 2),)
+    assert bench.broker.receipts()[-1].gaps == ((2, 2),)
     assert await bench.store.message_count() == 1
     await bench.receive(sent[1])
-    assert (bench.courier.receipts()[-1].through_seq, bench.courier.receipts()[-1].gaps) == (4, ())
+    assert (bench.broker.receipts()[-1].through_seq, bench.broker.receipts()[-1].gaps) == (4, ())
     assert await bench.store.message_count() == 4
 
 
@@ -134,12 +134,12 @@ async def test_a_hub_restored_from_an_older_backup_reports_what_it_has(bench: Be
     await bench.receive(first)
     lost = [home.batch() for _ in range(2 * MAX_AHEAD)]
     live = [home.batch() for _ in range(3)]
-    bench.courier.sent.clear()
+    bench.broker.sent.clear()
     await bench.receive(*live)
-    assert bench.courier.receipts() == [Receipt(home.agent, 1, 1, head, (), NOW_S, ())], "one answer for all three"
+    assert bench.broker.receipts() == [Receipt(home.agent, 1, 1, head, (), NOW_S, ())], "one answer for all three"
     assert [(r.reason, r.count) for r in await bench.store.refusals()] == [("out_of_order", 3)]
     await bench.receive(*lost, *live)
-    assert bench.courier.receipts()[-1] == Receipt(home.agent, 1, 132, home.previous, (), NOW_S, ())
+    assert bench.broker.receipts()[-1] == Receipt(home.agent, 1, 132, home.previous, (), NOW_S, ())
 
 
 async def test_a_hub_that_lost_a_whole_epoch_reports_that_it_has_nothing_of_it(bench: Bench, home: SendingHome) -> None:
@@ -147,9 +147,9 @@ async def test_a_hub_that_lost_a_whole_epoch_reports_that_it_has_nothing_of_it(b
     home.new_epoch()
     lost = [home.batch() for _ in range(MAX_AHEAD + 1)]
     await bench.receive(home.batch())
-    assert bench.courier.receipts()[-1] == Receipt(home.agent, 2, 0, FIRST_PREVIOUS, (), NOW_S, ())
+    assert bench.broker.receipts()[-1] == Receipt(home.agent, 2, 0, FIRST_PREVIOUS, (), NOW_S, ())
     await bench.receive(*lost)
-    assert bench.courier.receipts()[-1].through_seq == MAX_AHEAD + 1
+    assert bench.broker.receipts()[-1].through_seq == MAX_AHEAD + 1
 
 
 @pytest.mark.parametrize("epochs_behind", [0, 1])
@@ -162,23 +162,23 @@ async def test_an_agent_with_an_older_copy_of_its_storage_learns_how_far_it_had_
     for _ in range(epochs_behind):
         home.new_epoch()
         await bench.receive(home.batch(FIRST_SLOT + 50))
-    bench.courier.sent.clear()
+    bench.broker.sent.clear()
     await bench.receive(copy.batch(FIRST_SLOT + 90))
     expected = Receipt(home.agent, home.epoch, home.seq, home.previous, (), NOW_S, ())
-    assert bench.courier.receipts() == [expected], "the newest epoch, so that the agent can choose a later one"
+    assert bench.broker.receipts() == [expected], "the newest epoch, so that the agent can choose a later one"
     assert [r.reason for r in await bench.store.refusals()] == ["replayed"]
     copy.epoch, copy.seq, copy.previous = home.epoch + 1, 0, FIRST_PREVIOUS
     await bench.receive(copy.batch(FIRST_SLOT + 90))
-    assert bench.courier.receipts()[-1].through_seq == 1
+    assert bench.broker.receipts()[-1].through_seq == 1
 
 
-async def test_a_stranger_gets_no_answer_however_it_refuses(bench: Bench, home: SendingHome) -> None:
+async def test_a_stranger_gets_no_answer(bench: Bench, home: SendingHome) -> None:
     topic, sealed = home.batch()
     await bench.receive((topic, sealed[:-1] + bytes([sealed[-1] ^ 1])), SendingHome("h08").batch())
-    assert bench.courier.sent == []
+    assert bench.broker.sent == []
 
 
-async def test_refusals_are_counted_and_nothing_of_them_is_stored(bench: Bench, home: SendingHome) -> None:
+async def test_refusals_are_counted_and_not_stored(bench: Bench, home: SendingHome) -> None:
     topic, sealed = home.batch()
     stranger = SendingHome("h09")
     await bench.receive((topic, sealed[:-1] + b"!"), (topic, b"junk"), ("x", b""), stranger.batch(), stranger.batch())
@@ -189,21 +189,19 @@ async def test_refusals_are_counted_and_nothing_of_them_is_stored(bench: Bench, 
         ("", "foreign_topic"): 1,
         ("", "unknown_agent"): 2,
     }
-    assert bench.courier.sent == []
+    assert bench.broker.sent == []
     assert await bench.store.message_count() == 0
-    assert len(bench.courier.acknowledged) == 5
+    assert len(bench.broker.acknowledged) == 5
 
 
-async def test_refused_content_is_passed_over_in_the_receipt_after_a_restart_too(
-    bench: Bench, home: SendingHome
-) -> None:
+async def test_a_receipt_lists_refused_content_also_after_a_restart(bench: Bench, home: SendingHome) -> None:
     pv = Column(Measure.PV_PRODUCTION, 1, 4, 0, Mark.MEASURED, Gap.NONE)
     await bench.receive(home.batch(columns=[pv]), home.batch())
     expected = ((1, RefusalReason.OUTSIDE_CONSENT),)
-    assert [(r.through_seq, r.refused) for r in bench.courier.receipts()] == [(2, expected)]
+    assert [(r.through_seq, r.refused) for r in bench.broker.receipts()] == [(2, expected)]
     again = bench_on(bench.store)
     await again.receive(home.batch())
-    assert [(r.through_seq, r.refused) for r in again.courier.receipts()] == [(3, expected)]
+    assert [(r.through_seq, r.refused) for r in again.broker.receipts()] == [(3, expected)]
 
 
 async def test_a_consent_is_in_force_after_a_restart(bench: Bench, home: SendingHome) -> None:
@@ -233,7 +231,7 @@ async def test_an_answer_reaches_its_prompt(bench: Bench, home: SendingHome) -> 
     assert (row.answer, row.answered_at) == ("no", NOW_S)
 
 
-async def test_an_agent_enrolled_meanwhile_is_known_at_once_and_a_revoked_one_is_not(
+async def test_a_newly_enrolled_agent_is_known_at_once_and_a_revoked_one_is_not(
     bench: Bench, home: SendingHome
 ) -> None:
     await bench.receive(home.batch())
@@ -259,11 +257,11 @@ async def test_a_store_that_fails_gets_no_receipt_and_loses_nothing(
     await bench.store.write(lambda db: limit(db, 1))
     sent = [home.batch() for _ in range(60)]
     await bench.receive(*sent)
-    assert [receipt.through_seq for receipt in bench.courier.receipts()] == [1]
+    assert [receipt.through_seq for receipt in bench.broker.receipts()] == [1]
     assert await bench.store.message_count() == 1
     await bench.store.write(lambda db: limit(db, 10**9))
     await bench.receive(*sent)
-    assert bench.courier.receipts()[-1].through_seq == 61
+    assert bench.broker.receipts()[-1].through_seq == 61
     assert await bench.store.message_count() == 61
 
 
@@ -271,8 +269,8 @@ async def test_a_flood_is_dropped_beyond_a_bound_and_acknowledged(bench: Bench, 
     flood = [Delivery("x", b"", 1, n, 1) for n in range(MAX_WAITING + 10)]
     bench.intake.offer(flood)
     assert bench.intake.dropped == 10
-    assert len(bench.courier.acknowledged) == 10
-    while len(bench.courier.acknowledged) < len(flood):
+    assert len(bench.broker.acknowledged) == 10
+    while len(bench.broker.acknowledged) < len(flood):
         await bench.intake.work_once()
     await bench.receive(home.batch())
-    assert bench.courier.receipts()[-1].through_seq == 1
+    assert bench.broker.receipts()[-1].through_seq == 1

@@ -170,7 +170,7 @@ async def test_a_sign_in_link_works_once_and_sessions_end(store: Store) -> None:
     assert await store.session_member(b"s2", now=100) is None
 
 
-async def test_stored_messages_survive_and_say_where_the_chain_stands(store: Store, open_again: Reopen) -> None:
+async def test_stored_messages_survive_and_give_the_chains_head(store: Store, open_again: Reopen) -> None:
     await store.store_messages([message(1, reading(10)), message(2, reading(20, at=1)), message(1, agent="a-2")])
     again = await open_again()
     try:
@@ -195,7 +195,7 @@ async def test_a_message_stored_twice_counts_once(store: Store) -> None:
 
 
 @pytest.mark.parametrize("bad", [message(3), replace(message(1), hash=b"?" * 32)], ids=["hole", "other bytes"])
-async def test_a_contradicting_message_takes_its_whole_group_with_it(store: Store, bad: AcceptedMessage) -> None:
+async def test_a_contradicting_message_refuses_its_whole_group(store: Store, bad: AcceptedMessage) -> None:
     await store.store_messages([message(1, reading(10))])
     with pytest.raises(StoreConflictError):
         await store.store_messages([message(1, reading(5), agent="a-2"), bad])
@@ -219,7 +219,7 @@ async def test_a_refused_content_leaves_only_its_number_and_hash(store: Store) -
     assert await store.message_hash("a-1", epoch=1, seq=2) == refused.hash
 
 
-async def test_a_better_mark_replaces_a_worse_one_and_never_the_other_way(store: Store) -> None:
+async def test_a_better_mark_replaces_a_worse_one_and_never_the_reverse(store: Store) -> None:
     marks = [
         (None, Mark.MISSING, Gap.AGENT_OFF, -1),
         (5, Mark.PARTIAL, Gap.DEVICE_SILENT, 5),
@@ -234,7 +234,7 @@ async def test_a_better_mark_replaces_a_worse_one_and_never_the_other_way(store:
         assert (await values(store))[0] == expected
 
 
-async def test_gaps_keep_their_reason_and_what_never_came_says_so(store: Store) -> None:
+async def test_gaps_keep_their_reason_and_missing_messages_show_as_never_arrived(store: Store) -> None:
     await store.store_messages([message(1, reading(None, at=1, mark=Mark.MISSING, gap=Gap.DEVICE_SILENT))])
     series = (await store.home_series("h01", [IMPORT], slots=SLOTS, access=SELF))[IMPORT]
     assert [Gap(gap) for gap in series.gap[:3]] == [Gap.NEVER_ARRIVED, Gap.DEVICE_SILENT, Gap.NEVER_ARRIVED]
@@ -289,7 +289,7 @@ LOOKS: dict[str, Callable[[Store, Access], Awaitable[object]]] = {
 
 
 @pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
-async def test_no_look_at_values_without_a_row_in_the_log(
+async def test_no_access_to_values_without_a_row_in_the_log(
     store: Store, look: Callable[[Store, Access], Awaitable[object]]
 ) -> None:
     await look(store, SELF)
@@ -302,7 +302,7 @@ async def test_no_look_at_values_without_a_row_in_the_log(
     assert len(await store.access_rows("h01", limit=9)) == 1
 
 
-async def test_looks_by_jobs_are_summed_per_day_and_looks_by_people_are_not(store: Store) -> None:
+async def test_accesses_by_jobs_are_summed_per_day_and_those_by_people_are_not(store: Store) -> None:
     for _ in range(3):
         await store.hood_series([IMPORT, PV], slots=SLOTS, access=JOB)
         await store.home_series("h01", [IMPORT], slots=SLOTS, access=SELF)
@@ -338,7 +338,7 @@ async def test_long_intervals_are_found_by_the_slots_they_touch(store: Store) ->
     assert await store.long_intervals("h01", slots=range(SLOT + 2, SLOT + 9), access=SELF) == ()
 
 
-async def test_the_newest_message_of_a_slot_is_known_and_who_was_a_member_then(store: Store) -> None:
+async def test_the_newest_message_of_a_slot_and_its_members_are_known(store: Store) -> None:
     assert await store.first_slot() is None
     await store.store_messages([message(1, reading(1, at=2), slot=SLOT + 2), message(2, slot=SLOT + 3)])
     before = await store.newest_messages(slots=SLOTS)
@@ -417,7 +417,7 @@ def prompt(number: int, *, home: str = "h01") -> PromptRow:
 DISHWASHER = Appliance("h01", "dishwasher", 900, 6, 80, 40, 90, is_asked=True)
 
 
-async def test_prompts_are_kept_and_answered_once(store: Store) -> None:
+async def test_prompts_are_stored_and_answered_once(store: Store) -> None:
     await store.set_appliances("h01", [DISHWASHER, replace(DISHWASHER, kind="dryer")])
     await store.add_prompts([prompt(1), prompt(2, home="h02")])
     await store.add_prompts([replace(prompt(1), energy_wh=1)])
@@ -457,7 +457,7 @@ def entries(key: str, first: int, count: int, *, day: str = "2026-11-20") -> Seq
     ]
 
 
-async def test_the_currency_of_the_books_is_for_good(store: Store) -> None:
+async def test_the_currency_of_the_books_cannot_change(store: Store) -> None:
     await store.set_coop(replace(COOP, currency="CHF"))
     assert (await store.coop()).currency == "CHF", "nothing is booked yet"
     assert await store.book_run(run("one", entries=1), entries=entries("one", 1, 1))
@@ -545,7 +545,7 @@ async def test_the_books_of_a_store_without_a_co_op_are_refused(tmp_path: Path) 
             await bare.close()
 
 
-async def test_the_rule_in_force_is_the_newest_that_has_begun(store: Store) -> None:
+async def test_the_rule_in_force_is_the_newest_with_a_past_start(store: Store) -> None:
     with pytest.raises(StoreError, match="no rule is in force on 2026-01-01"):
         await store.rule_on("2026-01-01")
     await store.add_rule("first", canonical=b"1", valid_from_day="2026-01-01")
@@ -564,7 +564,7 @@ async def test_jobs_are_remembered(store: Store) -> None:
     assert await store.jobs() == (Job("soon", 10, 5, "it rained"), Job("late", 30, 20, ""))
 
 
-async def test_a_closed_store_says_so(store: Store) -> None:
+async def test_a_closed_store_refuses_a_write(store: Store) -> None:
     await store.close()
     with pytest.raises(StoreError, match="closed"):
         await store.put_job(Job("x", 1, None, ""))

@@ -32,10 +32,10 @@ HUB_KEY = Ed25519PrivateKey.from_private_bytes(b"h" * 32)
 class Counter:
     """Counts how often it was called because agents changed."""
 
-    told: int = 0
+    calls: int = 0
 
     async def __call__(self) -> None:
-        self.told += 1
+        self.calls += 1
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ async def test_a_good_invitation_gives_everything_an_agent_needs(store: SqliteSt
     assert (answer.coop, answer.tz, answer.broker_host, answer.broker_port) == (COOP.id, COOP.tz, "127.0.0.1", 1883)
     assert answer.hub_public_key == HUB_KEY.public_key().public_bytes_raw()
     assert parse_consent(answer.consent) == default_consent("h01")
-    assert changed.told == 1
+    assert changed.calls == 1
     assert TOKEN.hex().encode() not in body
     again = await enrolment_of(store)(request(key))
     assert again == (status, body), "a lost answer can be requested again"
@@ -89,11 +89,11 @@ async def test_every_mistake_is_one_sentence_and_enrols_nobody(store: SqliteStor
         (request(key, token=b"u" * 16), 403, "the invitation is unknown"),
         (request(key, coop="other"), 403, "this hub belongs to street"),
     ]
-    for body, expected, said in cases:
+    for body, expected, words in cases:
         status, answer = await enrolment_of(store)(body)
         sentence = json.loads(answer)["error"]
         assert (status, "\n" in sentence) == (expected, False)
-        assert said in sentence
+        assert words in sentence
     status, answer = await enrolment_of(store, now_s=NOW_S + 1)(request(key))
     assert (status, json.loads(answer)) == (403, {"error": "the invitation has expired"})
     assert await store.agents() == ()

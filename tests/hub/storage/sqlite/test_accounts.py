@@ -65,7 +65,7 @@ async def test_a_mandate_keeps_the_id_of_its_letter_and_no_two_share_one(store: 
     assert sorted(map(str, found)) == ["None", *["already in force"] * 4]
 
 
-async def test_every_look_stands_in_the_log_of_the_home_it_was_at(store: SqliteStore) -> None:
+async def test_every_access_is_in_the_log_of_its_home(store: SqliteStore) -> None:
     await store.add_account(new())
     await store.bank_details(["m02"], access=LOOK)
     assert await store.access_rows("h01", limit=9) == ()

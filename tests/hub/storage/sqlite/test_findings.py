@@ -56,7 +56,7 @@ async def test_what_is_found_again_stays_and_what_is_gone_is_closed(store: Sqlit
     assert await store.looked_through(days=(DAY, DAY)) == {DAY: 11}
 
 
-async def test_a_list_has_the_last_days_and_all_that_waits_whoever_it_is_of(store: SqliteStore) -> None:
+async def test_a_list_has_the_last_days_and_everything_that_waits_for_the_board(store: SqliteStore) -> None:
     await put(store, STUCK, GAP)
     await put(store, replace(GAP, home="h01"), day="2026-06-01")
     codes = [(row.found.home, row.found.code) for row in await store.findings(access=BOARD, since="2026-06-01")]
@@ -66,7 +66,7 @@ async def test_a_list_has_the_last_days_and_all_that_waits_whoever_it_is_of(stor
     assert [await store.findings_waiting(home) for home in ("h01", "h02", "h03")] == [0, 1, 0]
 
 
-async def test_every_look_stands_in_the_log_of_the_homes_it_shows(store: SqliteStore) -> None:
+async def test_every_access_is_logged_for_the_homes_it_shows(store: SqliteStore) -> None:
     await put(store, STUCK)
     assert await store.access_rows("h02", limit=9) == ()
     await store.findings(access=BOARD)
@@ -78,15 +78,15 @@ async def test_every_look_stands_in_the_log_of_the_homes_it_shows(store: SqliteS
     assert await store.access_rows("h03", limit=9) == ()
 
 
-async def test_decisions_follow_one_another_and_the_last_is_read_last(store: SqliteStore) -> None:
+async def test_decisions_follow_each_other_and_the_last_is_read_last(store: SqliteStore) -> None:
     await put(store, STUCK)
     (row,) = await store.findings(access=BOARD)
 
     async def decide(verdict: str, after: int, number: int = row.id) -> str | None:
         return await store.decide_finding(number, board_member="m01", verdict=verdict, reason="why", at=5, after=after)
 
-    said = await asyncio.gather(*(decide("reject", 0) for _ in range(4)))
-    assert sorted(map(str, said)) == ["None", *["decided meanwhile"] * 3]
+    results = await asyncio.gather(*(decide("reject", 0) for _ in range(4)))
+    assert sorted(map(str, results)) == ["None", *["decided meanwhile"] * 3]
     (row,) = await store.findings(access=BOARD)
     assert (row.is_waiting, [each.verdict for each in row.decisions]) == (False, ["reject"])
     assert await decide("accept", row.decisions[-1].id) is None
@@ -103,7 +103,7 @@ async def test_decisions_follow_one_another_and_the_last_is_read_last(store: Sql
     assert await decide("reject", words[-1].id) is None, "and can be replaced after the finding is closed"
 
 
-async def test_a_closed_finding_that_nobody_decided_on_takes_no_decision(store: SqliteStore) -> None:
+async def test_a_closed_finding_without_a_decision_accepts_none(store: SqliteStore) -> None:
     await put(store, STUCK)
     await put(store, position=8)
     assert await store.decide_finding(1, board_member="m01", verdict="reject", reason="x", at=5, after=0) == "closed"

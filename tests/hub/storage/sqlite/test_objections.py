@@ -47,7 +47,7 @@ async def test_an_objection_comes_back_with_its_decision(store: SqliteStore, tmp
     await reopened.close()
 
 
-async def test_two_at_once_leave_one_and_there_is_an_end_to_it(store: SqliteStore) -> None:
+async def test_two_at_once_leave_one_and_their_number_is_limited(store: SqliteStore) -> None:
     found = await asyncio.gather(*(store.add_objection(new()) for _ in range(5)))
     assert sorted(map(str, found)) == ["None", *["already open"] * 4]
     for day in range(1, MOST_OPEN):
