@@ -83,10 +83,10 @@ async def find_on_day(folder: Path, *, day: date, plates_file: Path | None, cloc
     try:
         weather = settings.weather
         place_deg = None if weather is None else (weather.latitude, weather.longitude)
-        plates = {} if chosen.plates_file is None else read_nameplates(read_json_table(chosen.plates_file))
-        if unknown := sorted({*plates} - {home.id for home in await store.homes()}):
-            raise RequestError(f"plates: there is no home {unknown[0][:40]!r}")
-        return (await check_day_quality(store, day=day, place_deg=place_deg, plates=plates)).found
+        nameplates = {} if chosen.plates_file is None else read_nameplates(read_json_table(chosen.plates_file))
+        if unknown := sorted({*nameplates} - {home.id for home in await store.homes()}):
+            raise RequestError(f"--plates: there is no home {unknown[0][:40]!r}")
+        return (await check_day_quality(store, day=day, place_deg=place_deg, nameplates=nameplates)).found
     finally:
         await store.close()
 

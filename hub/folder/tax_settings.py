@@ -44,16 +44,16 @@ def parse_tax_terms(text: bytes, *, name: str) -> TaxTerms:
     file = _File(name)
     file.require_known(top, "", TABLES)
     rates = tuple(_rates(file, each, f"rates {n}") for n, each in enumerate(file.rows(top, "rates"), 1))
-    standings = tuple(_standing(file, each, f"member {n}") for n, each in enumerate(file.rows(top, "member"), 1))
+    statuses = tuple(_tax_status(file, each, f"member {n}") for n, each in enumerate(file.rows(top, "member"), 1))
     if not rates:
         raise SettingsError(f"{name}: rates: expected at least one [[rates]] with from, bought_ppm, sold_ppm, fees_ppm")
     if len({each.from_day for each in rates}) != len(rates):
         raise SettingsError(f"{name}: rates: two tables have the same from; keep one")
-    if len({(each.member, each.from_day) for each in standings}) != len(standings):
+    if len({(each.member, each.from_day) for each in statuses}) != len(statuses):
         raise SettingsError(f"{name}: member: two tables have the same id and from; keep one")
     issuer = _texts(file, top.get("issuer", {}), "issuer", known=("lines",)).get("lines", ())
     words = {key: str(value) for key, value in _texts(file, top.get("words", {}), "words", known=WORDS).items()}
-    terms = TaxTerms(tuple(issuer), rates, standings, words)
+    terms = TaxTerms(tuple(issuer), rates, statuses, words)
     if missing := [word for word in terms.needed_words() if not words.get(word)]:
         raise SettingsError(f'{name}: words.{missing[0]}: expected the sentence your law requires, like "…"')
     return terms
@@ -116,7 +116,7 @@ def _rates(file: _File, table: Table, place: str) -> TaxRates:
     return TaxRates(file.day(table, place), bought, sold, fees, small_business=is_small)
 
 
-def _standing(file: _File, table: Table, place: str) -> TaxStatus:
+def _tax_status(file: _File, table: Table, place: str) -> TaxStatus:
     file.require_known(table, place, MEMBER_KEYS)
     return TaxStatus(
         member=file.text(table, "id", place, default="", fits=bool, like="a member's id, such as m01"),

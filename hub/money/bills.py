@@ -137,7 +137,7 @@ def _new_documents(
 ) -> Documents:
     day = datetime.fromtimestamp(at, UTC).astimezone(ZoneInfo(books.coop.tz)).date().isoformat()
     series = series_of(run, _published(run, books))
-    return bill_members(money, terms=terms, series=series, day=day, standing=current)
+    return bill_members(money, terms=terms, series=series, day=day, current_bills=current)
 
 
 async def book_bills(

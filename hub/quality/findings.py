@@ -51,7 +51,7 @@ class DayCheck:
 
 
 async def check_days_quality(
-    store: SettlementStores, days: Sequence[date], *, place_deg: Coordinates, plates: NameplateLimits, at: int
+    store: SettlementStores, days: Sequence[date], *, place_deg: Coordinates, nameplates: NameplateLimits, at: int
 ) -> int:
     """Check those of these days, in order, that have messages newer than the last check; returns how many.
 
@@ -68,7 +68,7 @@ async def check_days_quality(
         position = max((newest.get(slot, 0) for slot in slots_of_day(day, tz)), default=0)
         if position > looked.get(day.isoformat(), -1):
             await store_day_check(
-                store, await check_day_quality(store, day=day, place_deg=place_deg, plates=plates), at=at
+                store, await check_day_quality(store, day=day, place_deg=place_deg, nameplates=nameplates), at=at
             )
             count += 1
     return count
@@ -87,7 +87,7 @@ async def store_day_check(store: SettlementStores, look: DayCheck, *, at: int) -
 
 
 async def check_day_quality(
-    store: SettlementStores, *, day: date, place_deg: Coordinates, plates: NameplateLimits
+    store: SettlementStores, *, day: date, place_deg: Coordinates, nameplates: NameplateLimits
 ) -> DayCheck:
     """Everything found on the local day; on a Sunday also how homes compare with their neighbours over two weeks."""
     tz = (await store.coop()).tz
@@ -106,24 +106,24 @@ async def check_day_quality(
     for home, measures in _allowed(consents, slots.start).items():
         series = await store.home_series(home, SETTLED, slots=slots, access=GRID_ACCESS)
         series |= await store.home_series(home, measures, slots=slots, access=HOOD_ACCESS)
-        known = _home_slots(home, series, plates.get(home, {}), worst=Mark.DERIVED)
+        known = _home_slots(home, series, nameplates.get(home, {}), worst=Mark.DERIVED)
         found += [each for each in find_all(known, place_deg=place_deg) if each.code != "gap"]
-    if day.weekday() == SUNDAY and plates:
+    if day.weekday() == SUNDAY and nameplates:
         first = slots_of_day(day - timedelta(days=LOOK_BACK_DAYS), tz).start
-        found += await _among_neighbours(store, consents, range(first, slots.stop), plates=plates)
+        found += await _among_neighbours(store, consents, range(first, slots.stop), nameplates=nameplates)
     found.sort(key=lambda each: (each.home, each.first_slot, each.code, each.measure or 0))
     return DayCheck(day, tuple(found), inputs.message_position)
 
 
 async def _among_neighbours(
-    store: SettlementStores, consents: Mapping[str, tuple[int, bytes]], slots: range, *, plates: NameplateLimits
+    store: SettlementStores, consents: Mapping[str, tuple[int, bytes]], slots: range, *, nameplates: NameplateLimits
 ) -> list[Finding]:
     sun = Measure.PV_PRODUCTION
     homes = {}
     for home, measures in _allowed(consents, slots.start).items():
-        if sun in measures and sun in plates.get(home, {}):
+        if sun in measures and sun in nameplates.get(home, {}):
             series = await store.home_series(home, [sun], slots=slots, access=HOOD_ACCESS)
-            homes[home] = _home_slots(home, series, plates[home], worst=Mark.DERIVED)
+            homes[home] = _home_slots(home, series, nameplates[home], worst=Mark.DERIVED)
     homes = {home: known for home, known in homes.items() if sun in known.energy_wh}
     return [*find_odd_yields(homes), *find_clock_shifts(homes)]
 
@@ -144,7 +144,7 @@ def _members_with_gaps(readings: Readings) -> list[str]:
 
 
 def _home_slots(
-    home: str, series: Mapping[Measure, HomeSeries], plates: Mapping[Measure, int], *, worst: Mark
+    home: str, series: Mapping[Measure, HomeSeries], nameplates: Mapping[Measure, int], *, worst: Mark
 ) -> HomeSlots:
     """The grid always; of the other measures those with a value, because one without any is a device the home lacks."""
     known = {
@@ -154,7 +154,7 @@ def _home_slots(
     }
     gaps = {measure: series[measure].gap for measure in known}
     first_slot = next(iter(series.values())).first_slot
-    return HomeSlots(home, first_slot, known, gaps, {m: w for m, w in plates.items() if m in known})
+    return HomeSlots(home, first_slot, known, gaps, {m: w for m, w in nameplates.items() if m in known})
 
 
 def _doubt_finding(doubt: SuspectSlots, home: str) -> Finding:

@@ -28,7 +28,7 @@ WAIT_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Made:
+class _CachedReport:
     first_day: str
     last_day: str
     days: int
@@ -42,7 +42,7 @@ class FairnessService:
 
     def __init__(self, store: SettlementStores, *, wait_s: float = WAIT_S) -> None:
         self._store = store
-        self._kept: AnswerCache[tuple[date, date, str], _Made | str] = AnswerCache(
+        self._kept: AnswerCache[tuple[date, date, str], _CachedReport | str] = AnswerCache(
             max_entries=MAX_ENTRIES, wait_s=wait_s
         )
 
@@ -59,24 +59,24 @@ class FairnessService:
         first, last = date(year, 1, 1), _end_of(year, today=today)
         standing = await period_digest(self._store, first=first, last=last)
         try:
-            made = await self._kept.get_or_compute(
+            cached = await self._kept.get_or_compute(
                 (first, last, standing), asker=member, work=lambda: self._make(first, last)
             )
         except AskerBusyError:
             return BUSY
-        if made is None or isinstance(made, str):
-            return made
+        if cached is None or isinstance(cached, str):
+            return cached
         return MemberFairness(
-            first_day=made.first_day,
-            last_day=made.last_day,
-            days=made.days,
-            left_out=made.left_out,
-            seed=made.seed,
-            summary=summarise_fairness(made.report),
-            own=next((share for share in made.report.shares if share.member == member), None),
+            first_day=cached.first_day,
+            last_day=cached.last_day,
+            days=cached.days,
+            left_out=cached.left_out,
+            seed=cached.seed,
+            summary=summarise_fairness(cached.report),
+            own=next((share for share in cached.report.shares if share.member == member), None),
         )
 
-    async def _make(self, first: date, last: date) -> _Made | str:
+    async def _make(self, first: date, last: date) -> _CachedReport | str:
         """Day by day, so that a year's settlements are never in memory together."""
         days = (first.isoformat(), last.isoformat())
         settled = sorted({run.day for run in await self._store.runs(days=days, allocations=False)})
@@ -93,7 +93,7 @@ class FairnessService:
         if len(report.shares) < LEAST_HOMES:
             return f"fewer than {LEAST_HOMES} homes took part; a report would show single homes"
         span = (date.fromisoformat(settled[-1]) - date.fromisoformat(settled[0])).days + 1
-        return _Made(settled[0], settled[-1], len(settled), span - len(settled), seed, report)
+        return _CachedReport(settled[0], settled[-1], len(settled), span - len(settled), seed, report)
 
 
 def orders_seed(digests: Sequence[str]) -> int:

@@ -34,7 +34,7 @@ class BookCheck(CheckResult):
 
 
 async def check_books(
-    store: SettlementStores, key: Ed25519PublicKey | None = None, *, tell: ReportProgress = ignore_progress
+    store: SettlementStores, key: Ed25519PublicKey | None = None, *, report: ReportProgress = ignore_progress
 ) -> BookCheck:
     """Check that the journal is whole, that it sums to zero, and that the same readings give each current run's result.
 
@@ -42,18 +42,18 @@ async def check_books(
     are not recomputed, because their inputs are in doubt.
     """
     check = BookCheck()
-    journal = await check_journal(store, check, key=key, tell=tell)
+    journal = await check_journal(store, check, key=key, report=report)
     check.entries, check.runs, check.attestations = journal.entries, len(journal.runs), journal.attestations
     check.sums, check.head, check.unsigned = journal.sums, journal.head.hex(), journal.unsigned
     if check.wrong == 0:
-        await _recompute(store, check, tell=tell)
+        await _recompute(store, check, report=report)
     return check
 
 
-async def _recompute(store: SettlementStores, check: BookCheck, *, tell: ReportProgress) -> None:
+async def _recompute(store: SettlementStores, check: BookCheck, *, report: ReportProgress) -> None:
     current = {run.day: run.run_key for run in await store.runs(allocations=False)}
     for number, day in enumerate(current):
-        tell("days computed again", number, len(current))
+        report("days computed again", number, len(current))
         run = (await store.runs(days=(day, day)))[-1]
         inputs = await read_day_inputs(store, day=date.fromisoformat(day))
         if (inputs.rule_hash, inputs.digest) != (run.rule_hash, run.input_digest):

@@ -69,7 +69,11 @@ class JournalCheck:
 
 
 async def check_journal(
-    store: SettlementStores, found: CheckResult, *, key: Ed25519PublicKey | None, tell: ReportProgress = ignore_progress
+    store: SettlementStores,
+    found: CheckResult,
+    *,
+    key: Ed25519PublicKey | None,
+    report: ReportProgress = ignore_progress,
 ) -> JournalCheck:
     """Walk rules, entries, runs and attestations; every contradiction goes to `found`."""
     journal = JournalCheck()
@@ -77,7 +81,7 @@ async def check_journal(
     for position, rule_hash, canonical in await store.journal_rules():
         if hashlib.sha256(VERSION_TAG + canonical).hexdigest() != rule_hash:
             found.note(f"rule {position}: its content does not match its hash")
-    await _check_entries(store, journal, found, tell=tell)
+    await _check_entries(store, journal, found, report=report)
     await _check_runs(store, journal, found, coop=coop)
     await _check_attestations(store, journal, found, coop=coop, key=key)
     if key is not None:
@@ -90,7 +94,7 @@ async def check_journal(
 
 
 async def _check_entries(
-    store: SettlementStores, journal: JournalCheck, found: CheckResult, *, tell: ReportProgress
+    store: SettlementStores, journal: JournalCheck, found: CheckResult, *, report: ReportProgress
 ) -> None:
     """Each hash follows from the one before. A wrong hash is reported for its own entry, not for the next one."""
     position, previous, after = 0, (GENESIS, GENESIS), BEFORE_ALL
@@ -111,7 +115,7 @@ async def _check_entries(
             journal.booked[row.run_key] += 1
             _check_entry(row, journal, found)
         journal.head = previous[0]
-        tell("entries", journal.entries, None)
+        report("entries", journal.entries, None)
 
 
 def _check_entry(row: EntryRow, journal: JournalCheck, found: CheckResult) -> None:

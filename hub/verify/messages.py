@@ -62,7 +62,7 @@ class _Chain:
     head: bytes = FIRST_PREVIOUS
 
 
-async def check_messages(store: MessageStores, *, tell: ReportProgress = ignore_progress) -> MessageCheck:
+async def check_messages(store: MessageStores, *, report: ReportProgress = ignore_progress) -> MessageCheck:
     """Check signatures, chains without gaps, and that the tables hold exactly what the signed bytes say."""
     check = MessageCheck()
     expected = await store.message_count()
@@ -81,7 +81,7 @@ async def check_messages(store: MessageStores, *, tell: ReportProgress = ignore_
                     _remember(signed, opened.batch)
                 if opened.consent is not None:
                     consents.append(opened.consent)
-                tell("messages", check.messages, expected)
+                report("messages", check.messages, expected)
         await _compare(store, home, signed=signed, checked=checked, check=check)
         await _compare_consents(store, home, signed=consents, check=check)
     return check

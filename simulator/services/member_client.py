@@ -67,7 +67,7 @@ class MemberClient:
             raise MemberRequestError(f"sign-in was answered with {answer.status}")
         self._cookie = cookie.split(";", 1)[0]
 
-    def tell_appliances(self, appliances: tuple[SimulatedAppliance, ...]) -> None:
+    def enter_appliances(self, appliances: tuple[SimulatedAppliance, ...]) -> None:
         """Enter what could run at another time. Raises: MemberRequestError."""
         body = json.dumps([appliance_entry(each) for each in appliances])
         answer, _ = self._exchange("POST", "/my-home/appliances", body=body, kind="application/json")

@@ -31,7 +31,7 @@ class MemberApi(Protocol):
     """What a resident needs from the hub's pages."""
 
     def sign_in(self) -> None: ...
-    def tell_appliances(self, appliances: tuple[SimulatedAppliance, ...]) -> None: ...
+    def enter_appliances(self, appliances: tuple[SimulatedAppliance, ...]) -> None: ...
     def open_prompts(self) -> tuple[OfferedPrompt, ...]: ...
     def answer(self, prompt_id: str, choice: str) -> None: ...
 
@@ -47,7 +47,7 @@ class ResidentTally:
     never: int = 0
     moved_wh: float = 0.0
     problems: int = 0
-    looked_through_s: float = 0.0
+    checked_through_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -75,14 +75,14 @@ class Residents:
             now_s = self._now()
             for resident in self._residents:
                 try:
-                    await self._look(resident)
+                    await self._answer_prompts_of(resident)
                 except MemberRequestError as problem:
                     self.tally.problems += 1
                     _log.warning("%s: %s", resident.home.id, problem)
-            self.tally.looked_through_s = now_s
+            self.tally.checked_through_s = now_s
             return self.tally
 
-    async def _look(self, resident: _Resident) -> None:
+    async def _answer_prompts_of(self, resident: _Resident) -> None:
         if not resident.is_signed_in:
             await asyncio.to_thread(resident.client.sign_in)
             resident.is_signed_in = True
@@ -90,7 +90,7 @@ class Residents:
         if "prompt.shift" not in resident.home.purposes:
             return
         if not resident.has_told:
-            await asyncio.to_thread(resident.client.tell_appliances, resident.home.appliances)
+            await asyncio.to_thread(resident.client.enter_appliances, resident.home.appliances)
             resident.has_told = True
         for prompt in await asyncio.to_thread(resident.client.open_prompts):
             if prompt.id not in resident.done:

@@ -24,7 +24,8 @@ def arguments(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.A
 
 
 def all_arguments() -> Iterator[tuple[str, argparse.Action]]:
-    for parser in (agent_parser(), simulator_parser(), *(hub_parser(name) for name in ("", *(r[0] for r in _COMMANDS)))):
+    names = ("", *(row[0] for row in _COMMANDS))
+    for parser in (agent_parser(), simulator_parser(), *(hub_parser(name) for name in names)):
         yield from arguments(parser)
 
 

@@ -32,14 +32,14 @@ def run(args: argparse.Namespace) -> int:
     """Print what was found; 1 if something is wrong."""
     progress = Progress(sys.stderr)
     clock = open_clock(args.clock)
-    found = asyncio.run(verify_hub(args.data, clock=clock, only=args.only, tell=progress.report))
+    found = asyncio.run(verify_hub(args.data, clock=clock, only=args.only, report=progress.report))
     progress.end()
     sys.stdout.write(json.dumps(found) + "\n" if args.json else verify_lines(found))
     return 0 if found["ok"] else FAILED
 
 
 async def verify_hub(
-    folder: Path, *, clock: Clock, only: str | None = None, tell: ReportProgress = ignore_progress
+    folder: Path, *, clock: Clock, only: str | None = None, report: ReportProgress = ignore_progress
 ) -> dict[str, object]:
     """Every message, every entry and every run checked again; `ok` says whether there is no contradiction.
 
@@ -49,9 +49,9 @@ async def verify_hub(
     found: dict[str, CheckResult] = {}
     try:
         if only in (None, MESSAGES):
-            found[MESSAGES] = await check_messages(store, tell=tell)
+            found[MESSAGES] = await check_messages(store, report=report)
         if only in (None, BOOKS):
-            found[BOOKS] = await check_books(store, key.public_key(), tell=tell)
+            found[BOOKS] = await check_books(store, key.public_key(), report=report)
     finally:
         await store.close()
     ok = not any(each.wrong for each in found.values())

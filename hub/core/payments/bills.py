@@ -64,11 +64,11 @@ def tally_month(entries: Iterable[Entry], *, last_day: str) -> MonthMoney:
 
 
 def bill_members(
-    money: MonthMoney, *, terms: TaxTerms | None, series: str, day: str, standing: CurrentBills
+    money: MonthMoney, *, terms: TaxTerms | None, series: str, day: str, current_bills: CurrentBills
 ) -> dict[str, dict[str, Bill]]:
     """The new documents by member and side: for each amount without a document and each that differs from its document.
 
-    `standing` are the current documents. Numbers count from 1 in each series, by member id. A document that replaces
+    `current_bills` are the present documents. Numbers count from 1 in each series, by member id. One that replaces
     another names it.
     """
     documents: dict[str, dict[str, Bill]] = defaultdict(dict)
@@ -77,7 +77,7 @@ def bill_members(
         number = 0
         for member, net_cent in money.cents(side).items():
             lines = _lines(money, member, side, terms=terms, net_cent=net_cent, fee_cent=fees[member])
-            before = standing.get(member, {}).get(side)
+            before = current_bills.get(member, {}).get(side)
             summed = add_up(lines)
             if summed["net_cent"] == 0 if before is None else _is_same(summed, before):
                 continue
@@ -87,14 +87,14 @@ def bill_members(
                 "number": f"{LETTERS[side]}-{series}-{number:04d}",
                 "date": day,
                 "issuer": [] if terms is None else list(terms.issuer),
-                "tax_number": "" if terms is None else terms.standing(member, money.last_day).tax_number,
+                "tax_number": "" if terms is None else terms.tax_status(member, money.last_day).tax_number,
                 "words": _words(money, member, side, terms),
             }
             documents[member][side] = {**head, **summed, **_replaced(before, summed)}
     return dict(documents)
 
 
-def target_bills(money: MonthMoney, standing: CurrentBills) -> TargetLines:
+def target_bills(money: MonthMoney, current_bills: CurrentBills) -> TargetLines:
     """The taxes and rounding that the books should hold, so that a member's account moves by the documents' amounts."""
     wanted: dict[str, Lines] = {}
     cents = {side: money.cents(side) for side in (RECEIVED, SOLD, FEE)}
@@ -104,7 +104,7 @@ def target_bills(money: MonthMoney, standing: CurrentBills) -> TargetLines:
             left = sign * (cents[side][member] * CENT_NANO - money.nano(side, member))
             lines[ROUNDING_LINE, account] += left
             lines[ROUNDING_LINE, "rounding"] -= left
-            for tax in standing.get(member, {}).get(side, {}).get("taxes", ()):
+            for tax in current_bills.get(member, {}).get(side, {}).get("taxes", ()):
                 if not tax["reverse_charge"]:
                     lines[TAX_LINE, account] += sign * tax["tax_cent"] * CENT_NANO
                     lines[TAX_LINE, f"tax:{tax['rate_ppm']}"] -= sign * tax["tax_cent"] * CENT_NANO
@@ -150,7 +150,7 @@ def _kind(money: MonthMoney, member: str, side: str, terms: TaxTerms | None) -> 
 
 
 def _is_trader(money: MonthMoney, member: str, terms: TaxTerms | None) -> bool:
-    return terms is not None and terms.standing(member, money.last_day).sells != PRIVATE
+    return terms is not None and terms.tax_status(member, money.last_day).sells != PRIVATE
 
 
 def _words(money: MonthMoney, member: str, side: str, terms: TaxTerms | None) -> list[str]:
@@ -177,10 +177,12 @@ def _replaced(before: Bill | None, summed: Mapping[str, Any]) -> dict[str, objec
     return {"replaces": replaces, "due_cent": summed["gross_cent"] - before["gross_cent"]}
 
 
-def newest_bills(standing: CurrentBills, documents: Mapping[str, Mapping[str, Bill]]) -> dict[str, dict[str, Bill]]:
+def newest_bills(
+    current_bills: CurrentBills, documents: Mapping[str, Mapping[str, Bill]]
+) -> dict[str, dict[str, Bill]]:
     """The newest document of each member and side once these are issued."""
-    members: Sequence[str] = sorted({*standing, *documents})
-    return {member: {**standing.get(member, {}), **documents.get(member, {})} for member in members}
+    members: Sequence[str] = sorted({*current_bills, *documents})
+    return {member: {**current_bills.get(member, {}), **documents.get(member, {})} for member in members}
 
 
 def bill_table(bills: Iterable[Bill]) -> list[tuple[object, ...]]:

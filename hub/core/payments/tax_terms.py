@@ -56,16 +56,16 @@ class TaxTerms:
 
     issuer: tuple[str, ...]
     rates: tuple[TaxRates, ...]
-    standings: tuple[TaxStatus, ...] = ()
+    statuses: tuple[TaxStatus, ...] = ()
     words: Mapping[str, str] = field(default_factory=dict)
 
     def plain(self) -> dict[str, object]:
         """The terms as a table for JSON."""
         return asdict(self)
 
-    def standing(self, member: str, day: str) -> TaxStatus:
+    def tax_status(self, member: str, day: str) -> TaxStatus:
         """The member's tax status on a local day."""
-        known = [each for each in self.standings if each.member == member and each.from_day <= day]
+        known = [each for each in self.statuses if each.member == member and each.from_day <= day]
         return max(known, key=lambda each: each.from_day, default=TaxStatus(member, ""))
 
     def treatment(self, member: str, kind: str, day: str) -> TaxTreatment:
@@ -73,21 +73,21 @@ class TaxTerms:
         known = [each for each in self.rates if each.from_day <= day]
         if not known:
             return TaxTreatment()
-        rates, standing = max(known, key=lambda each: each.from_day), self.standing(member, day)
+        rates, status = max(known, key=lambda each: each.from_day), self.tax_status(member, day)
         if kind == SOLD:
-            taxed = standing.sells in (STANDARD, REVERSE_CHARGE)
-            note_key = "" if standing.sells == STANDARD else standing.sells
-            return TaxTreatment(rates.sold_ppm if taxed else 0, standing.sells == REVERSE_CHARGE, note_key)
+            taxed = status.sells in (STANDARD, REVERSE_CHARGE)
+            note_key = "" if status.sells == STANDARD else status.sells
+            return TaxTreatment(rates.sold_ppm if taxed else 0, status.sells == REVERSE_CHARGE, note_key)
         if rates.small_business:
             return TaxTreatment(note_key=SMALL_BUSINESS)
         rate_ppm = rates.bought_ppm if kind == BOUGHT else rates.fees_ppm
-        is_reverse = standing.buys == REVERSE_CHARGE
+        is_reverse = status.buys == REVERSE_CHARGE
         return TaxTreatment(rate_ppm, is_reverse, REVERSE_CHARGE if is_reverse else "")
 
     def needed_words(self) -> tuple[str, ...]:
         """The sentences that some document must contain under these terms."""
-        needed = {SELF_BILLING} if any(each.sells != PRIVATE for each in self.standings) else set()
-        needed |= {each.sells for each in self.standings if each.sells in (SMALL_BUSINESS, REVERSE_CHARGE)}
-        needed |= {REVERSE_CHARGE for each in self.standings if each.buys == REVERSE_CHARGE}
+        needed = {SELF_BILLING} if any(each.sells != PRIVATE for each in self.statuses) else set()
+        needed |= {each.sells for each in self.statuses if each.sells in (SMALL_BUSINESS, REVERSE_CHARGE)}
+        needed |= {REVERSE_CHARGE for each in self.statuses if each.buys == REVERSE_CHARGE}
         needed |= {SMALL_BUSINESS for each in self.rates if each.small_business}
         return tuple(note_key for note_key in WORDS if note_key in needed)

@@ -45,7 +45,7 @@ def test_entries_apply_from_their_day_on() -> None:
     assert terms.treatment("m02", "sold", "2026-06-30") == TaxTreatment(130_000)
     assert terms.treatment("m02", "sold", "2026-09-01") == TaxTreatment(note_key="small_business")
     assert terms.treatment("m01", "sold", "2026-09-01") == TaxTreatment(note_key="private")
-    assert terms.standing("m02", "2026-08-31").tax_number == "ATU1"
+    assert terms.tax_status("m02", "2026-08-31").tax_number == "ATU1"
     assert terms.issuer[0] == "Sunny Street eG"
 
 

@@ -61,7 +61,7 @@ async def street(tmp_path: Path) -> AsyncIterator[Street]:
 
 
 def job_on(store: SqliteStore) -> SettlementJob:
-    quality_check = partial(check_days_quality, place_deg=None, plates={})
+    quality_check = partial(check_days_quality, place_deg=None, nameplates={})
     return SettlementJob(store, tz=COOP.tz, calendar=RunCalendar(), key=KEY, quality_check=quality_check)
 
 
@@ -171,7 +171,7 @@ async def test_a_gap_is_a_note_that_a_late_reading_closes_and_its_estimate_gives
 async def test_who_may_not_decide_changes_nothing(street: Street) -> None:
     store = street.store
     await street.arrive_days([DAY])
-    await check_days_quality(store, [DAY], place_deg=None, plates={}, at=1)
+    await check_days_quality(store, [DAY], place_deg=None, nameplates={}, at=1)
     (row,) = await findings(store)
     for by, verdict, why in (
         ("m02", "accept", "own home"),
@@ -188,7 +188,7 @@ async def test_who_may_not_decide_changes_nothing(street: Street) -> None:
 async def test_a_billed_month_takes_the_decision_up_with_its_next_run(street: Street) -> None:
     store = street.store
     await street.arrive_days([DAY, NEXT])
-    await check_days_quality(store, [DAY, NEXT], place_deg=None, plates={}, at=1)
+    await check_days_quality(store, [DAY, NEXT], place_deg=None, nameplates={}, at=1)
     may = date(2026, 5, 1)
     await settle_month(store, month=may, kind="M1", made_at=1, key=KEY)
     await decide(store, (await findings(store))[0].id, "accept")

@@ -129,7 +129,7 @@ async def test_a_yes_moves_the_run_and_is_given_once(hub: str) -> None:
     assert isinstance(Page.appliances[0], list)
     assert {entry["kind"] for entry in Page.appliances[0]} == {each.kind for each in home.appliances}
     assert (tally.signed_in, tally.seen, tally.yes, tally.problems) == (1, 1, 1, 0)
-    assert tally.looked_through_s == NOW_S
+    assert tally.checked_through_s == NOW_S
 
     start_s = prompt.proposed_slot * 900
     plan = street.physics(home.id).plan
@@ -220,7 +220,7 @@ def test_a_street_waits_for_its_residents_links(hub: str, tmp_path: Path) -> Non
         beside.write_text(json.dumps({"h01": f"{hub}/sign-in/{TOKEN}"}))
         beside.replace(links)
         deadline = time.monotonic() + 30
-        while (get(f"{control_url}/status.json")["residents"] or {}).get("looked_through_s") != NOW_S:
+        while (get(f"{control_url}/status.json")["residents"] or {}).get("checked_through_s") != NOW_S:
             assert time.monotonic() < deadline
             time.sleep(0.05)
         assert get(f"{control_url}/status.json")["residents"]["signed_in"] == 1

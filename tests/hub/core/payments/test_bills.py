@@ -64,7 +64,7 @@ def bills_of(
     entries: list[Entry], *, terms: TaxTerms | None = TERMS, series: str = "2026-07-M1", standing: Any = None
 ) -> Any:
     money = tally_month(entries, last_day=LAST)
-    return bill_members(money, terms=terms, series=series, day="2026-08-07", standing=standing or {})
+    return bill_members(money, terms=terms, series=series, day="2026-08-07", current_bills=standing or {})
 
 
 def test_each_member_is_billed_as_the_terms_have_it() -> None:
@@ -94,7 +94,7 @@ def test_each_member_is_billed_as_the_terms_have_it() -> None:
 
 
 def test_a_small_business_charges_no_tax_but_pays_what_its_suppliers_charge() -> None:
-    terms = TaxTerms((), (TaxRates("2026-01-01", 0, 130_000, 0, small_business=True),), TERMS.standings, WORDS)
+    terms = TaxTerms((), (TaxRates("2026-01-01", 0, 130_000, 0, small_business=True),), TERMS.statuses, WORDS)
     amounts = {("m02", "2026-07-20"): (1_000 * CENT_NANO, 1_000 * CENT_NANO)}
     bills = bills_of(entries_of(amounts, {"m02": 100 * CENT_NANO}), terms=terms)["m02"]
     assert (bills["received"]["tax_cent"], bills["received"]["words"]) == (0, ["No VAT: small business"])
@@ -158,7 +158,7 @@ def test_accounts_move_by_what_the_documents_say_and_the_ledger_sums_to_zero(
         # What the first run booked and the second does not know any more comes to zero in it.
         found += entries_of(dict.fromkeys({*first} - {*amounts}, (0, 0)), dict.fromkeys({*first_fees} - {*paid}, 0))
         money = tally_month(found, last_day=LAST)
-        new = bill_members(money, terms=TERMS, series=series, day="2026-08-07", standing=standing)
+        new = bill_members(money, terms=TERMS, series=series, day="2026-08-07", current_bills=standing)
         standing = newest_bills(standing, new)
         wanted = target_bills(money, standing)
         booked += fund_entries(wanted, booked, lines=BILL_LINES, day=LAST, run=series, cites="")

@@ -60,10 +60,10 @@ def test_a_small_business_charges_no_tax_but_its_members_sales_keep_theirs() -> 
 
 
 def test_the_status_is_the_newest_that_has_begun() -> None:
-    assert TERMS.standing("m02", "2026-06-30").tax_number == "ATU2"
-    assert TERMS.standing("m02", "2026-07-01").sells == PRIVATE
-    assert TERMS.standing("m09", "2026-07-01") == TaxStatus("m09", "", PRIVATE, STANDARD)
-    assert TERMS.standing("m02", "2025-12-31").from_day == ""
+    assert TERMS.tax_status("m02", "2026-06-30").tax_number == "ATU2"
+    assert TERMS.tax_status("m02", "2026-07-01").sells == PRIVATE
+    assert TERMS.tax_status("m09", "2026-07-01") == TaxStatus("m09", "", PRIVATE, STANDARD)
+    assert TERMS.tax_status("m02", "2025-12-31").from_day == ""
 
 
 def test_sentences_that_some_document_needs() -> None:
@@ -80,4 +80,4 @@ def test_terms_are_a_plain_table() -> None:
     table = json.loads(json.dumps(TERMS.plain()))
     assert table["issuer"] == ["Sunny Street eG"]
     assert [rate["from_day"] for rate in table["rates"]] == ["2026-07-16", "2026-01-01"]
-    assert table["standings"][0]["tax_number"] == "ATU2"
+    assert table["statuses"][0]["tax_number"] == "ATU2"

@@ -111,7 +111,7 @@ def bills_of(
     """The member's documents of the street's month as its publication would bring them."""
     entries = [read_entry(row.canonical) for day in street.days for row in day.booked]
     money = tally_month(entries, last_day=street.days[-1].day)
-    found = bill_members(money, terms=terms, series=series, day="2026-12-07", standing=standing or {})
+    found = bill_members(money, terms=terms, series=series, day="2026-12-07", current_bills=standing or {})
     return [dict(bill) for _, bill in sorted(found.get(member, {}).items())]
 
 
