@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
-import os
 import signal
 import sys
 from collections.abc import Coroutine, Sequence
@@ -13,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_agent.settings import Settings, read_settings
-from protocols.command_line import OneLineParser
-from protocols.errors import CommonwattError, RequestError, SettingsError
+from protocols.command_line import OneLineParser, run_command
+from protocols.errors import RequestError, SettingsError
 
 if TYPE_CHECKING:
     from protocols.consent.rules import ConsentSet
@@ -30,19 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # The libraries' own log lines contain register contents and device addresses.
     for name in ("pymodbus", "asyncio", "aiosqlite"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    try:
-        code = int(options.command(options))
-        sys.stdout.flush()
-        return code
-    except BrokenPipeError:
-        # The reader of our output has gone, as `head` does: discard the rest, also at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except CommonwattError as error:
-        print(f"commonwatt-agent: {error}", file=sys.stderr)
-        return error.exit_status
-    except KeyboardInterrupt:
-        return 130
+    return run_command("commonwatt-agent", lambda: int(options.command(options)))
 
 
 CONSENT_HINT = """

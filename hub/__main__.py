@@ -8,10 +8,7 @@ from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from pathlib import Path
 
-from protocols.command_line import OneLineParser
-from protocols.errors import CommonwattError
-
-INTERRUPTED = 130
+from protocols.command_line import OneLineParser, run_command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,13 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     command: Callable[[argparse.Namespace], int] = options.command
-    try:
-        return command(options)
-    except CommonwattError as error:
-        print(f"commonwatt-hub: {error}", file=sys.stderr)
-        return error.exit_status
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    return run_command("commonwatt-hub", lambda: command(options))
 
 
 class _Data(Enum):

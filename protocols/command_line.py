@@ -1,12 +1,61 @@
-"""The argument parser of all our programs: a wrong argument gets a one-line answer, not the whole usage text."""
+"""What the command lines of all our programs share: one-line answers to wrong arguments, and how a command ends.
+
+It writes to the standard streams, so nothing pure imports it.
+"""
 
 import argparse
-from typing import NoReturn
+import errno
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from protocols.errors import CommonwattError
+
+FAILED = 1
+INTERRUPTED = 130
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """Reports wrong arguments in one line that also names the help, and exits with status 2."""
+    """Reports wrong arguments in one line that also names the help, and exits with status 2.
+
+    An option is never guessed from its first letters: `--token SECRET` must not be taken for `--token-file`.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        options.setdefault("allow_abbrev", False)
+        super().__init__(*arguments, **options)
 
     def error(self, message: str) -> NoReturn:
         """Print the message and exit. Sub-parsers made from this parser do the same."""
         self.exit(2, f"{self.prog}: {message}; see `{self.prog} --help`\n")
+
+
+def run_command(program: str, command: Callable[[], int]) -> int:
+    """Run a command to its end and return its exit status; an error a person can act on is one line.
+
+    A reader of our output that has gone, as `head` does, and an output on a full disk end it with status 1.
+    """
+    try:
+        status = command()
+        sys.stdout.flush()
+        return status
+    except CommonwattError as error:
+        sys.stderr.write(f"{program}: {error}\n")
+        return error.exit_status
+    except BrokenPipeError:
+        _discard_output()
+        return FAILED
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        _discard_output()
+        sys.stderr.write(f"{program}: cannot write the output: {error.strerror}\n")
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _discard_output() -> None:
+    """Send the rest of the output nowhere, also what is still buffered when Python exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

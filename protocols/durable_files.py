@@ -1,6 +1,6 @@
-"""Files that are whole or absent after a power cut. The one module of protocols that does I/O, for both programs.
+"""Files that are whole or absent after a power cut. Shared by all programs.
 
-No pure module imports it: not hub.core, and no other module of protocols.
+It does I/O, so no pure module imports it: not hub.core, and no other module of protocols.
 """
 
 import os

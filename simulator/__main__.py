@@ -6,8 +6,7 @@ import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from protocols.command_line import OneLineParser
-from protocols.errors import CommonwattError
+from protocols.command_line import OneLineParser, run_command
 from simulator.commands.demo import add_demo_command
 from simulator.files.agent import HUB_URL, INTERVAL_S
 from simulator.world.families import FAMILIES, family_map
@@ -19,13 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     # The library logs every odd frame as an error; the simulator sends odd frames on purpose.
     logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
-    try:
-        return int(options.run(options) or 0)
-    except CommonwattError as error:
-        print(f"commonwatt-sim: {error}", file=sys.stderr)
-        return error.exit_status
-    except KeyboardInterrupt:
-        return 130
+    return run_command("commonwatt-sim", lambda: int(options.run(options) or 0))
 
 
 def _parser() -> argparse.ArgumentParser:

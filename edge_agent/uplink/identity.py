@@ -71,7 +71,9 @@ def load_enrolment(folder: Path) -> EnrolAnswer:
         return parse_answer(path.read_bytes())
     except FileNotFoundError:
         raise IdentityError(f"{path}: not enrolled yet: ask the co-op for a token, then run `enrol`") from None
-    except (OSError, ValueError) as cause:
+    except OSError as cause:
+        raise IdentityError(f"{path}: cannot be read: {cause.strerror}: run this as the user it belongs to") from None
+    except ValueError as cause:
         raise IdentityError(f"{path}: cannot be used: {cause}: enrol again") from None
 
 
@@ -84,7 +86,11 @@ def enrol(folder: Path, token_text: str, *, coop: str, post: Callable[[bytes], b
         token = parse_token(token_text)
     except ValueError as cause:
         raise IdentityError(str(cause)) from None
-    if (folder / ENROLMENT_FILE).exists():
+    try:
+        is_enrolled = (folder / ENROLMENT_FILE).exists()
+    except OSError as cause:
+        raise IdentityError(f"{folder}: cannot be read: {cause.strerror}: choose a folder of your own") from None
+    if is_enrolled:
         raise IdentityError(f"{folder / ENROLMENT_FILE}: already enrolled: use another data folder for another home")
     if not is_id(coop):
         raise IdentityError(f"co-op {coop[:40]!r}: expected 1 to 32 of a-z, 0-9 and - (hub.coop or --coop)")

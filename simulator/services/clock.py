@@ -21,7 +21,9 @@ def open_clock(path: Path | None, *, rate: float = 1.0) -> Clock:
         return Clock(time.time, lambda: text, lambda: 0, asyncio.sleep)
     try:
         parse_timeline(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as problem:
+    except OSError as problem:
+        raise SimulatorError(f"{path}: cannot read the timeline: {problem.strerror}") from None
+    except ValueError as problem:
         raise SimulatorError(f"{path}: not a timeline: {str(problem).splitlines()[0]}") from None
     file = path
     return Clock(time.time, lambda: file.read_text(encoding="utf-8"), lambda: file.stat().st_mtime_ns, asyncio.sleep)

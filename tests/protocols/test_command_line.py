@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
-from protocols.command_line import OneLineParser
+from protocols.command_line import FAILED, INTERRUPTED, OneLineParser, run_command
+from protocols.errors import CommonwattError, RequestError
 
 
 def make_parser() -> OneLineParser:
@@ -44,3 +49,69 @@ def test_help_is_still_the_whole_text(capsys: pytest.CaptureFixture[str]) -> Non
         make_parser().parse_args(["--help"])
     assert caught.value.code == 0
     assert "--port PORT" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["--po", "8080", "run", "--folder", "books"], ["run", "--fold", "books"]])
+def test_an_option_is_never_guessed_from_its_first_letters(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        make_parser().parse_args(arguments)
+    assert caught.value.code == 2
+
+
+class OtherStatusError(CommonwattError):
+    """An error with a status of its own."""
+
+    exit_status = 7
+
+
+def raised_by(error: BaseException) -> int:
+    def command() -> int:
+        raise error
+
+    return run_command("hub", command)
+
+
+def test_a_command_ends_with_its_status_or_that_of_its_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command("hub", lambda: 3) == 3
+    assert raised_by(RequestError("no such member")) == 1
+    assert raised_by(OtherStatusError("what to do")) == 7
+    assert raised_by(KeyboardInterrupt()) == INTERRUPTED
+    assert capsys.readouterr().err == "hub: no such member\nhub: what to do\n"
+
+
+@pytest.mark.parametrize("error", [ValueError("a fault"), PermissionError(13, "denied", "file"), OSError(5, "broken")])
+def test_a_fault_of_the_program_is_not_hidden(error: Exception) -> None:
+    with pytest.raises(type(error)):
+        raised_by(error)
+
+
+LONG_OUTPUT = """
+import sys
+from protocols.command_line import run_command
+sys.exit(run_command("hub", lambda: print("x" * int(sys.argv[1])) or 0))
+"""
+
+
+@pytest.mark.parametrize("characters", [10, 1_000_000])
+def test_a_reader_that_has_gone_is_no_traceback(characters: int) -> None:
+    command = [sys.executable, "-c", LONG_OUTPUT, str(characters)]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
+    assert child.stdout is not None
+    child.stdout.close()
+    assert child.wait(60) == FAILED
+    assert child.stderr is not None
+    assert child.stderr.read() == b""
+    child.stderr.close()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("characters", [10, 1_000_000])
+def test_a_full_disk_is_one_line(characters: int) -> None:
+    with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-c", LONG_OUTPUT, str(characters)]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, cwd=ROOT, timeout=60, check=False)
+    assert (done.returncode, done.stderr.count(b"\n")) == (FAILED, 1)
+    assert done.stderr.startswith(b"hub: cannot write the output: ")
+
+
+ROOT = Path(__file__).parents[2]

@@ -170,7 +170,7 @@ def test_bad_input_gets_one_line(tmp_path: Path) -> None:
     assert "--port: invalid int value: 'x'" in refused("device", "shelly-pro3em", "--port", "x")
     assert "expected a time like" in refused("history", "--street", str(tmp_path), "--until", "soon")
     assert "1 to 200 homes" in refused("street", "--homes", "0", "--data", str(tmp_path))
-    assert "no timeline" in refused("street", "--data", str(tmp_path), "--clock", str(tmp_path / "none"))
+    assert "cannot read the timeline" in refused("street", "--data", str(tmp_path), "--clock", str(tmp_path / "none"))
     for rate in ("-1", "0", "nan", "inf"):
         assert "--rate: expected" in refused("street", "--data", str(tmp_path), "--rate", rate)
     assert "--interval: expected a divisor of 900" in refused("street", "--data", str(tmp_path), "--interval", "7")
