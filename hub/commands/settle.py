@@ -105,6 +105,8 @@ async def _settle_one(hub: OpenHub, day: date, *, is_last: bool) -> dict[str, ob
     except RejectedInputError as refusal:
         if refusal.code == "no_members" and not is_last:
             return {"day": day.isoformat(), "state": SKIPPED, "why": "nobody was a member yet"}
+        if refusal.code == "no_members":
+            raise RequestError(f"settle: {day}: no member had readings on that day; nothing was booked") from None
         raise RequestError(f"settle: {day} is refused: {refusal}") from None
 
 

@@ -123,7 +123,7 @@ def parse_settings(text: bytes, *, name: str, folder: Path) -> HubSettings:
 
 def settings_text(coop: Coop) -> str:
     """The hub.toml of a new hub: the settings with their defaults, ready to edit."""
-    return f"""# The settings of this hub, explained in README.md. Times of day are local to coop.tz.
+    return f"""# The settings of this hub. Each line explains itself; times of day are local to coop.tz.
 
 [coop]
 id = "{coop.id}"                # cannot be changed later: every message contains it

@@ -78,11 +78,13 @@ def test_a_month_run_takes_only_the_days_that_had_members(hub: list[str], capsys
 
 def test_only_days_without_members_are_refused(hub: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["settle", *hub, "--day", "2026-05-02"]) == 1
-    assert "2026-05-02 is refused: no_members" in capsys.readouterr().err
+    assert "settle: 2026-05-02: no member had readings on that day; nothing was booked" in capsys.readouterr().err
     assert main(["settle", *hub, "--month", "2026-04"]) == 1
     said = capsys.readouterr()
     assert said.out.count("skipped") == 29
-    assert said.err.splitlines() == ["commonwatt-hub: settle: 2026-04-30 is refused: no_members: members is empty"]
+    assert said.err.splitlines() == [
+        "commonwatt-hub: settle: 2026-04-30: no member had readings on that day; nothing was booked"
+    ]
 
 
 def test_what_was_booked_before_a_refusal_is_printed(hub: list[str], capsys: pytest.CaptureFixture[str]) -> None:

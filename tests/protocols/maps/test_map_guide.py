@@ -16,7 +16,11 @@ EXAMPLE = GUIDE.split("```toml\n")[1].split("```")[0]
 
 def test_the_example_of_the_guide_is_a_sound_map() -> None:
     resolved = resolve_map(load_map(EXAMPLE, name="example-meter.toml"))
-    assert len(resolved.plan()) == 2
+    assert len(resolved.plan()) == 3
+    read = {(span.function, at) for span in resolved.plan() for at in range(span.address, span.end)}
+    checks = [check for rule in resolved.device_map.identify for check in rule.checks]
+    assert checks
+    assert {(each.function, each.address) for each in checks} <= read, "what identifies the device is read"
     assert role_names(resolved, "grid") == ("energy_import_total", "energy_export_total", "active_power")
 
 
