@@ -67,7 +67,9 @@ def find_circle(drawn: dict[str, set[str]]) -> list[str]:
 def test_no_folder_is_crowded() -> None:
     held = Counter(source.path.parent for source in sources() if source.path.name != "__init__.py")
     crowded = {str(folder.relative_to(ROOT)): count for folder, count in held.items() if count > FLAT_MODULES_MAX}
-    assert not crowded, "give these folders rooms"
+    assert not crowded, (
+        f"more than {FLAT_MODULES_MAX} modules in one folder: move those of one subject into a folder of it"
+    )
 
 
 def test_the_hub_and_its_core_have_few_rooms() -> None:
