@@ -7,7 +7,6 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from hub.storage.contract import JobStore
@@ -32,15 +31,6 @@ class PlannedJob:
     name: str
     next_due: Callable[[int], int]
     run: Callable[[int], Awaitable[None]]
-
-
-class TimetableStatus(Protocol):
-    """What the status page needs of a timetable."""
-
-    @property
-    def jobs_due(self) -> int: ...
-    @property
-    def done_through_s(self) -> int: ...
 
 
 def hourly(minute: int) -> Callable[[int], int]:

@@ -6,6 +6,7 @@ It writes to the standard streams, so nothing pure imports it.
 import argparse
 import errno
 import os
+import select
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -34,7 +35,7 @@ class OneLineParser(argparse.ArgumentParser):
 def run_command(program: str, command: Callable[[], int]) -> int:
     """Run a command to its end and return its exit status; an error a person can act on is one line.
 
-    A reader of our output that has gone, as `head` does, and an output on a full disk end it with status 1.
+    A reader of our output that has gone, as `head` does, and a full disk end it with status 1.
     """
     try:
         status = command()
@@ -44,16 +45,25 @@ def run_command(program: str, command: Callable[[], int]) -> int:
         sys.stderr.write(f"{program}: {error}\n")
         return error.exit_status
     except BrokenPipeError:
+        if not _is_reader_gone():
+            raise
         _discard_output()
         return FAILED
     except OSError as error:
-        if error.errno != errno.ENOSPC or error.filename is not None:
+        if error.errno != errno.ENOSPC:
             raise
         _discard_output()
-        sys.stderr.write(f"{program}: cannot write the output: {error.strerror}\n")
+        sys.stderr.write(f"{program}: {error.strerror}: free space where the output or the data folder is\n")
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _is_reader_gone() -> bool:
+    """Whether it is the reader of standard output that has gone, not the other end of some other pipe."""
+    watch = select.poll()
+    watch.register(sys.stdout.fileno(), select.POLLOUT)
+    return any(event & select.POLLERR for _, event in watch.poll(0))
 
 
 def _discard_output() -> None:

@@ -14,7 +14,8 @@ from typing import BinaryIO
 def durable_file(path: Path, *, replace: bool = False) -> Iterator[BinaryIO]:
     """Write the file in the block; after the block it is on disk under its name, readable only by its owner.
 
-    If power fails or the block raises, `path` is as it was before.
+    If power fails or the block raises, `path` is as it was before. One writer at a time: the draft has a
+    fixed name beside the file. If the folder cannot be synchronised after the rename, the new file stays.
     Raises: FileExistsError if the file exists and `replace` is not set; OSError if it cannot be written.
     """
     part = path.with_name(path.name + ".part")

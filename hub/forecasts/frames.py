@@ -235,7 +235,7 @@ def _frame(form: _Form) -> bytes:
 def _parse(body: bytes, form: type[AnyForm]) -> AnyForm:
     try:
         return msgspec.json.decode(body, type=form)
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise FrameError(f"a frame is not a message of the expected form: {error}") from None
 
 

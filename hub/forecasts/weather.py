@@ -162,7 +162,7 @@ def _decode(text: bytes) -> _Answer:
         answer = msgspec.json.decode(text, type=_Answer)
     except msgspec.ValidationError as error:
         raise WeatherError(f"weather: the answer does not have the expected form: {error}") from None
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         raise WeatherError("weather: the answer is not JSON") from None
     hourly = answer.hourly
     for name in ("temperature_2m", "shortwave_radiation", "wind_speed_10m"):

@@ -27,9 +27,9 @@ def read_nameplates(table: Mapping[str, object]) -> NameplateLimits:
     nameplates: dict[str, dict[Measure, int]] = {}
     for home, row in table.items():
         if not isinstance(row, dict):
-            raise RequestError(f"plates of {home[:40]!r}: expected a table of measures and W")
+            raise RequestError(f"nameplates of {home[:40]!r}: expected a table of measures and W")
         for code, power_w in row.items():
             if code not in codes or isinstance(power_w, bool) or not isinstance(power_w, int) or power_w <= 0:
-                raise RequestError(f"plates of {home[:40]!r}: expected whole W by {', '.join(codes)}")
+                raise RequestError(f"nameplates of {home[:40]!r}: expected whole W by {', '.join(codes)}")
         nameplates[home] = {codes[code]: power_w for code, power_w in row.items()}
     return nameplates

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.metering.trusted_time import MAX_SKIPPED_SLOTS
 from edge_agent.outbox.view import read_overview
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import start_of
@@ -205,6 +206,22 @@ async def test_a_clock_that_was_never_set_closes_no_slot_until_it_is(tmp_path: P
         await until(lambda: stand.requests, 60, "the first reading")
         step(home, 1)
         await has_batch(home, FIRST)
+        assert await asyncio.to_thread(home.stop) == 0
+
+
+async def test_only_a_very_long_absence_is_reported_and_its_slots_get_no_message(tmp_path: Path) -> None:
+    stand = Stand(meter_words(10_000))
+    async with agent_home(tmp_path, stand) as home:
+        home.start()
+        await until(lambda: stand.requests, 60, "the first reading")
+        step(home, 1)
+        await has_batch(home, FIRST)
+        assert await asyncio.to_thread(home.stop) == 0
+        assert "off for so long" not in home.log.read_text()
+        back = FIRST + 1 + MAX_SKIPPED_SLOTS + 5
+        home.set_time(start_of(back) + 300)
+        home.start()
+        await until(lambda: "off for so long that 5 slots get no message" in home.log.read_text(), 60)
         assert await asyncio.to_thread(home.stop) == 0
 
 

@@ -11,6 +11,7 @@ OURS = ("protocols", "edge_agent", "hub", "simulator", "tests")
 CONTRACT = ("hub.storage.contract", "hub.storage.records", "hub.storage.account_records", "hub.storage.finding_records")
 SHARED = ("hub.core", *CONTRACT, "hub.storage.errors", "protocols")
 BOOKS = ("hub.books", "hub.folder", "hub.console")
+CORE_BOOKS = ("hub.core.ledger", "hub.core.settlement", "hub.core.allocation", "hub.core.rules", "protocols")
 MAY_IMPORT = {
     "protocols": ("protocols",),
     "edge_agent": ("edge_agent", "protocols"),
@@ -25,6 +26,11 @@ MAY_IMPORT = {
     "hub.core.settlement": ("hub.core.settlement", "hub.core.allocation", "hub.core.rules", "protocols"),
     "hub.core.ledger": ("hub.core.ledger", "hub.core.settlement", "hub.core.allocation", "hub.core.rules", "protocols"),
     "hub.core.forecasting": ("hub.core.forecasting", "protocols"),
+    "hub.core.payments": ("hub.core.payments", *CORE_BOOKS),
+    "hub.core.statements": ("hub.core.statements", "hub.core.payments", *CORE_BOOKS),
+    "hub.core.grid": ("hub.core.grid", "hub.core.settlement", "hub.core.allocation", "hub.core.rules", "protocols"),
+    "hub.core.trials": ("hub.core.trials", *CORE_BOOKS),
+    "hub.core.quality": ("hub.core.quality", "hub.core.forecasting", *CORE_BOOKS),
     "hub.core.prompting": ("hub.core.prompting", "hub.core.forecasting", "protocols"),
     "hub.storage": ("hub.storage", "hub.core", "protocols"),
     "hub.folder": (*SHARED, "hub.folder", "hub.storage"),

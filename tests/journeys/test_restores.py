@@ -292,7 +292,7 @@ def test_every_receipt_an_agent_has_is_true(stages: Stages) -> None:
 
 def test_each_agent_logs_in_one_line_what_it_noticed(stages: Stages) -> None:
     untouched, restored = stages.street.log_of("agent-h01"), stages.street.log_of("agent-h02")
-    found = re.findall(r"only through (\d+) of the (\d+) it had signed for", untouched)
+    found = re.findall(r"only up to (\d+) of the (\d+) it had receipted", untouched)
     assert [int(of) - int(through) > 64 for through, of in found] == [True, True], (
         "further back than the hub looks ahead"
     )
@@ -301,7 +301,7 @@ def test_each_agent_logs_in_one_line_what_it_noticed(stages: Stages) -> None:
     assert restored.count("its storage is an older copy") == 1
     epochs = sorted({epoch for epoch, _ in stages.street.held("h02")})
     assert len(epochs) == 2
-    assert f"epoch {epochs[1]} begins" in restored
+    assert f"starting epoch {epochs[1]}" in restored
     assert len({epoch for epoch, _ in stages.street.held("h01")}) == 1
 
 

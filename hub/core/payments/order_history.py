@@ -160,7 +160,7 @@ def read_bank_report(record: bytes) -> BankReport:
     """What the bank did, from such a record. Raises: ValueError for other bytes."""
     try:
         return msgspec.json.decode(record.removeprefix(RECORD_TAG), type=BankReport)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"not the record of a payment: {error}") from None
 
 

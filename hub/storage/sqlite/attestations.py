@@ -104,16 +104,14 @@ async def insert_attestations(db: aiosqlite.Connection, rows: Sequence[Attestati
     """
     ((last,),) = await db.execute_fetchall("SELECT coalesce(max(position), 0) FROM attestation")
     if [row.position for row in rows] != list(range(last + 1, last + 1 + len(rows))):
-        raise StoreConflictError(
-            f"the next attestation is number {last + 1}: another document was signed meanwhile; try again"
-        )
+        raise StoreConflictError(f"the next attestation is number {last + 1}: another document was signed meanwhile")
     values = [(row.position, row.kind, row.subject, row.run_key, row.document, row.signature) for row in rows]
     try:
         await db.executemany(_INSERT_SQL, values)
     except sqlite3.IntegrityError as error:
         if error.sqlite_errorcode != sqlite3.SQLITE_CONSTRAINT_UNIQUE:
             raise
-        raise StoreConflictError("a run already has a root: it was signed in the meantime; try again") from None
+        raise StoreConflictError("a run already has a root: it was signed in the meantime") from None
 
 
 def _run(row: aiosqlite.Row) -> RunRow:

@@ -98,7 +98,7 @@ class SqliteBooks(SqliteConnections):
             next_position = int(rows[0][0]) + 1
             if [entry.position for entry in entries] != list(range(next_position, next_position + len(entries))):
                 raise StoreConflictError(
-                    f"the ledger's next position is {next_position}: another run was booked in the meantime; try again"
+                    f"the ledger's next position is {next_position}: another run was booked in the meantime"
                 )
             await db.execute(f"INSERT INTO run ({_RUN}) VALUES ({_places(10)})", _run_values(run))
             await db.executemany(

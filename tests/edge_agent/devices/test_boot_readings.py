@@ -79,3 +79,45 @@ async def test_what_was_measured_before_the_time_was_known_gets_its_slots(
             running.cancel()
             await asyncio.wait({running}, timeout=30)
         assert not home.hub.refused
+
+
+LIVE = "a slot ends each quarter hour"
+
+
+async def test_slots_between_two_starts_name_the_clock_if_the_agent_waited_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("edge_agent.devices.boot_readings.READ_EVERY_S", 0.005)
+    monkeypatch.setattr("edge_agent.metering.trusted_time.CHECK_EVERY_S", 0.005)
+    caplog.set_level("INFO")
+    stand = Stand(meter_words(10_000))
+    async with agent_home(tmp_path, stand) as home:
+        pi, settings = Pi(), read_settings(home.config)
+        pi.is_set, pi.boot_s = True, 100.0
+
+        def start() -> asyncio.Future[None]:
+            program = AgentProgram(
+                settings, pi.clock, load_identity(settings.data), wanted=None,
+                boot_clock=lambda: pi.boot_s, is_synchronised=lambda: pi.is_set,
+            )  # fmt: skip
+            return asyncio.ensure_future(program.run(None))
+
+        running = start()
+        try:
+            await until(lambda: LIVE in caplog.text, 60, "the first start")
+            running.cancel()
+            await asyncio.wait({running}, timeout=30)
+            caplog.clear()
+            pi.boot_s, pi.is_set, stand.always = pi.boot_s + 3 * 900, False, "silent"
+            asked = len(stand.requests)
+            running = start()
+            await until(lambda: len(stand.requests) > asked, 60, "the first question of the second start")
+            pi.is_set = True
+            await until(lambda: LIVE in caplog.text, 60, "the second start")
+            stand.always = "ok"
+            await until(lambda: len(home.hub.batches) >= 2, 60, "the slots between")
+            assert [batch.slot for batch in home.hub.batches[:2]] == [FIRST, FIRST + 1]
+            assert imported(home.hub.batches[1]) == (None, Mark.MISSING, Gap.CLOCK_UNTRUSTED)
+        finally:
+            running.cancel()
+            await asyncio.wait({running}, timeout=30)

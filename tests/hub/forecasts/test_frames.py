@@ -100,7 +100,9 @@ def test_a_frame_over_the_limit_is_refused_before_it_is_read_or_sent() -> None:
         encode_request(ForecastRequest(long, WeatherTable.empty(), 192, ISSUED, TZ))
 
 
-@pytest.mark.parametrize("data", [b"", b"not json", b"[1]", b"\xff", b"{}", b"null"])
+@pytest.mark.parametrize(
+    "data", [b"", b"not json", b"[1]", b"\xff", b"{}", b"null", b'{"target":"\xff"}', b"[" * 10**5]
+)
 @pytest.mark.parametrize("decode", [decode_request, decode_answer])
 def test_what_is_not_a_message_is_refused_in_one_line(decode: Callable[[bytes], object], data: bytes) -> None:
     with pytest.raises(FrameError, match="not a message of the expected form") as refused:

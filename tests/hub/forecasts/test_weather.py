@@ -136,3 +136,12 @@ def test_nobody_there_and_no_address_are_one_line_each() -> None:
         fetch(gone)
     with pytest.raises(WeatherError, match="must begin with http"):
         fetch("file:///etc/hostname")
+
+
+@pytest.mark.parametrize("text", [b"not json", b'{"hourly": {"time": ["2026-01-01T00:00\xff"]}}', b"[" * 10**5])
+def test_what_is_not_json_is_one_line(text: bytes) -> None:
+    with pytest.raises(
+        WeatherError, match=r"^weather: the answer (is not JSON|does not have the expected form)"
+    ) as found:
+        parse_hours(text)
+    assert "\n" not in str(found.value)

@@ -42,7 +42,7 @@ def test_a_chain_in_the_order_measured_has_no_findings() -> None:
         (lambda messages: list(chain([100, 101, 101, 102])), "message 3/3"),
         (
             lambda messages: [messages[0], (messages[1][0], b"other", 101), *messages[2:]],
-            "does not name the one before",
+            "does not refer to the one before",
         ),
     ],
 )
