@@ -104,9 +104,11 @@ class ModbusLink:
             self._free_at = self._monotonic() + self.line.request_gap_s
             try:
                 answer = await self._ask(client, unit, function=function, address=address, count=count)
+                _raise_lost_cancel()
                 return self._words(answer, unit, function=function, count=count)
             except (NoAnswerError, LinkBrokenError):
                 self._drop()
+                _raise_lost_cancel()
                 raise
             except BaseException:
                 # Cancelled during a request: the answer may still arrive and would be taken for the next one's.
@@ -139,6 +141,10 @@ class ModbusLink:
         client = self._make_client()
         try:
             opened = await client.connect()
+            _raise_lost_cancel()
+        except asyncio.CancelledError:
+            client.close()
+            raise
         except (OSError, ModbusException, RuntimeError, ValueError, termios.error) as cause:
             # termios.error is not an OSError: the adapter lacks this parity, or was just unplugged.
             client.close()
@@ -263,3 +269,13 @@ class ModbusLink:
 def _first_line(cause: BaseException) -> str:
     text = str(cause).strip().splitlines()
     return text[0][:200] if text else type(cause).__name__
+
+
+def _raise_lost_cancel() -> None:
+    """Raise the cancellation that the library swallows when it arrives together with a connection or an answer.
+
+    asyncio.wait_for of Python 3.11 loses it then, and the agent would go on reading instead of stopping.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

@@ -264,3 +264,23 @@ async def test_no_wrong_word_under_random_faults(serial: bool) -> None:
 @pytest.mark.parametrize("seed", range(8))
 async def test_no_wrong_word_under_many_random_faults(seed: int, serial: bool) -> None:
     assert await exchange_under_faults(seed, 2000, serial=serial) > 500
+
+
+async def test_a_cancelled_read_ends_cancelled_whenever_it_is_cancelled() -> None:
+    """Also in the very moment in which the library has its connection or its answer."""
+    stand = Stand(WORDS)
+    first = await tcp_link(stand)
+    kept = []
+    for rounds in range(120):
+        link = ModbusLink(first.endpoint, first.line)
+        reading = asyncio.ensure_future(link.read_words(1, 3, address=0, count=2))
+        for _ in range(rounds // 2):
+            await asyncio.sleep(0)
+        was_pending = reading.cancel()
+        await asyncio.wait({reading})
+        kept.append(was_pending)
+        assert reading.cancelled() or not was_pending, f"cancelled after {rounds // 2} turns of the loop"
+        await link.close()
+    assert any(kept)
+    await first.close()
+    await stand.stop()
