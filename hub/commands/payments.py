@@ -277,7 +277,8 @@ def _lines(found: Mapping[str, object]) -> str:
     funds = found.get("funds", [])
     assert isinstance(funds, list)
     lines += [
-        f"{fund['kind'].removeprefix('fund:')} of {fund['day']} waits: commonwatt-hub approve --run {fund['run_key']}"
+        f"{fund['kind'].removeprefix('fund:')} of {fund['day']} is waiting:"
+        f" commonwatt-hub approve --run {fund['run_key']}"
         for fund in funds
     ]
     return "\n".join(lines or ["no order, and nothing is due"]) + "\n"

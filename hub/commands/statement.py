@@ -128,7 +128,7 @@ def _summary(folder: Path, files: StatementFiles, *, as_json: bool) -> str:
         return json.dumps(summary) + "\n"
     billed = "billed" if statement["billed"] else "not billed"
     lines = [f"{folder}: {statement['month']} of {_member_id(files)}, {statement['state']}, {billed}"]
-    lines += [f"  {day}: {why} since; the next run takes it up" for day, why in files.later.items()]
+    lines += [f"  {day}: {why} since; the next run will pick it up" for day, why in files.later.items()]
     return "\n".join([*lines, str(summary["verify"]), ""])
 
 

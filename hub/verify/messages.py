@@ -148,7 +148,7 @@ def _problem(chain: _Chain, held: tuple[int, int, bytes, bytes], *, header: Head
     if (header.epoch, header.seq) != (epoch, seq):
         return "its stored number differs from the signed one"
     if batch_hash(sealed) != held_hash:
-        return "the stored bytes have another hash than was receipted"
+        return "the hash of the stored bytes differs from the one in the receipt"
     previous = chain.head if epoch == chain.epoch else FIRST_PREVIOUS
     return None if header.previous == previous else "it does not follow the message before it"
 

@@ -148,7 +148,7 @@ def check_intervals(day: Table, rule: Table, me: str, pool: Table, readings: Tab
         same(stated[:2], list(mine), f"{place} surplus and demand by your readings")
         received, sold = recompute(rule, me, slot, *mine)
         withheld += received is None or sold is None
-        require(0 <= stated[2] <= mine[1] and 0 <= stated[3] <= mine[0], place, "more received or sold than read")
+        require(0 <= stated[2] <= mine[1] and 0 <= stated[3] <= mine[0], place, "more received or sold than the readings allow")
         same(stated[2], stated[2] if received is None else received, f"{place} received")
         same(stated[3], stated[3] if sold is None else sold, f"{place} sold")
     return withheld

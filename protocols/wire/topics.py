@@ -89,7 +89,7 @@ def parse_topic(topic: str) -> Topic:
         raise _foreign(f"expected {ROOT}/coop/shard/agent/direction/kind")
     _, coop, shard, agent, direction, kind = parts
     if not (is_id(coop) and is_id(agent)):
-        raise _foreign("co-op and agent are 1 to 32 of a-z, 0-9 and -")
+        raise _foreign("co-op and agent must each be 1 to 32 characters from a-z, 0-9 and -")
     if kind not in _KINDS.get(direction, ()):
         raise _foreign("no such direction and kind")
     if shard != str(shard_of(agent)):

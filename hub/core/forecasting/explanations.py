@@ -27,7 +27,7 @@ _BASELINES = ("yesterday", "seven-days", "mean-so-far")
 _GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "weekday": ("The day of the week", ("weekday profile", "saturday", "sunday")),
     "recent": (
-        "What the last days and hours showed",
+        "What the last few days and hours showed",
         (
             "last day",
             "day before",

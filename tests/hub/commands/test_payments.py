@@ -224,7 +224,7 @@ def test_grants_and_refunds_are_paid_once_two_board_members_approve_them(bank: B
     before = bank.json(f"{MONTH} --kind payouts")["orders"][0]
     assert sum(row["amount_cent"] for row in before["payments"]) == sum(net for net in stated.values() if net > 0)
     bank.run(f"payments --withdraw {before['message_id']} --member m02 --reason", "the refund is missing")
-    assert f"year-end of 2026-12-31 waits: commonwatt-hub approve --run {key}" in bank.run("payments")
+    assert f"year-end of 2026-12-31 is waiting: commonwatt-hub approve --run {key}" in bank.run("payments")
     assert "waits for approval" in bank.run(f"approve --run {key[:12]} --member m01")
     assert "second approval" in bank.run(f"approve --run {key} --member m01", code=1)
     assert "not published" in bank.run(f"approve --run {key} --member m02 --publish", code=1)

@@ -357,7 +357,7 @@ def method_words(method: str, words: Localizer) -> str:
         "static_then_proportional": words.text("fixed shares, then by what each home still draws"),
         "priority": words.text("one group of homes after the other"),
         "solidarity": words.text("first a part for one group, then the rest in proportion to what each home draws"),
-        "pairwise": words.text("agreed shares from home to home"),
+        "pairwise": words.text("agreed shares between pairs of homes"),
     }
     return known.get(method, method)
 
