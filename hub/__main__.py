@@ -12,7 +12,7 @@ from protocols.command_line import OneLineParser, run_command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code."""
+    """Run one command and return its exit code."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     options = _parser(given[0] if given else "").parse_args(given)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
@@ -22,14 +22,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class _Data(Enum):
-    """Whether a command takes a hub's folder."""
+    """Whether a command takes the folder of a hub."""
 
     REQUIRED = auto()
     OPTIONAL = auto()
     NONE = auto()
 
 
-# name, module, --data, help. Only the module of the command that is called is loaded.
+# name, module, --data, help. Only the module of the command being called is loaded.
 _COMMANDS = (
     ("init", "operation.init", _Data.REQUIRED, "make a new hub: its key, its store and hub.toml"),
     ("run", "operation.run", _Data.REQUIRED, "run the hub: broker, intake, timetable and pages"),
@@ -59,7 +59,7 @@ _NEEDS_CLOCK_ALONE = ("bank-file",)
 
 
 def _parser(called: str) -> argparse.ArgumentParser:
-    """The parser of all commands; only the command that is called has its own options."""
+    """The parser for all commands; only the command being called gets its own options."""
     parser: argparse.ArgumentParser = OneLineParser(prog="commonwatt-hub", description="The hub of an energy co-op.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for name, module_name, data, words in _COMMANDS:

@@ -1,10 +1,10 @@
-"""Where `commonwatt-hub` starts: a missing package of the `hub` extra gives one line, not a traceback."""
+"""Where `commonwatt-hub` starts: a missing package from the `hub` extra gives one line, not a traceback."""
 
 import sys
 
 
 def main() -> int:
-    """Run the command line; 1 if a package it needs is not installed."""
+    """Run the command line; returns 1 if a package it needs is not installed."""
     try:
         from hub.__main__ import main as run  # noqa: PLC0415 - its imports may be missing
 

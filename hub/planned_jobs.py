@@ -14,8 +14,8 @@ from hub.timetable import PlannedJob, daily, hourly
 def planned_jobs(
     store: Store, *, settings: HubSettings, worker: Forecaster, send_prompt: SendPrompt, key: Signer
 ) -> tuple[PlannedJob, ...]:
-    """Every hour the weather, then the forecast, which needs it, then the prompts, which need the forecast. Every night
-    the closed day and the months that are due are settled, then the effect of the prompts is measured."""
+    """Every hour: the weather, then the forecast, which needs it, then the prompts, which need the forecast. Every
+    night: the closed day and the months due are settled, then the effect of the prompts is measured."""
     weather = settings.weather
     place = None if weather is None else WeatherSource(weather.url, weather.latitude, weather.longitude)
     tz = settings.coop.tz

@@ -1,4 +1,4 @@
-"""The running hub: starts broker, intake, timetable and pages together and stops them in order."""
+"""The running hub: starts the broker, intake, timetable and pages together and stops them in order."""
 
 import asyncio
 import logging
@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 async def run_hub(
     folder: Path, *, clock: Clock, web_port: int | None, broker_port: int | None, announce: Callable[[str], None]
 ) -> None:
-    """Serve until SIGTERM or Ctrl-C. Raises: CommonwattError, with one line, if the hub cannot start."""
+    """Serve until SIGTERM or Ctrl-C. Raises: CommonwattError, with a one-line message, if the hub cannot start."""
     load_settings(folder)
     with running_alone(folder):
         settings, key, store = await open_hub(folder, clock=clock)
@@ -114,7 +114,7 @@ class Hub:
             trust_proxy=settings.web.https,
             is_bound=web_is_bound,
         )
-        # Stopped in this order: first requests, then work, last the broker the work comes from.
+        # Stopped in this order: first requests, then work, and last the broker that the work comes from.
         tasks = [
             asyncio.create_task(web, name="pages"),
             asyncio.create_task(self._timetable.run(), name="timetable"),

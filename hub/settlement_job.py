@@ -1,4 +1,4 @@
-"""The nightly settlement: quality checks, then closed days as run D until their month has a run, then months due."""
+"""The nightly settlement: quality checks, then run D for closed days whose month has no run, then months due."""
 
 import logging
 from collections.abc import Sequence
@@ -25,9 +25,9 @@ MOST_CHECKED_DAYS: Final = 15 * 31
 
 
 class SettlementJob:
-    """Each night: the day that closed, the days never settled and those with late readings; then the months due.
+    """Settles, each night, the day just closed, days never settled and days with late readings, then the months due.
 
-    `quality_check` finds what is wrong with readings of closed days before they are settled. Without a key the days are
+    `quality_check` finds problems in the readings of closed days before they are settled. Without a key, days stay
     unsigned until a run that has one, and no month is run.
     """
 
@@ -44,7 +44,7 @@ class SettlementJob:
         self._quality_check = quality_check
 
     async def __call__(self, due_s: int) -> None:
-        """Idempotent: the same readings and rule book nothing.
+        """Idempotent: with the same readings and rule, a second call books nothing.
 
         Raises: JobError naming the first day or month that was refused; the others are still settled.
         """
@@ -64,7 +64,7 @@ class SettlementJob:
             raise JobError(f"settlement of {refused[0]} ({len(refused)} day(s) or month(s) refused)")
 
     async def _settle_months(self, today: date, *, made_at: int, key: Signer) -> list[str]:
-        """Make every run of every month that is due, in order; returns those refused."""
+        """Make every run of every month that is due, in order; return those refused."""
         first = await first_day(self._store, self._tz)
         runs = (await read_books(self._store)).month_runs
         refused: list[str] = []
@@ -84,14 +84,14 @@ class SettlementJob:
 
 
 async def checked_days(store: SettlementStores, *, tz: str, last_day: date) -> tuple[date, ...]:
-    """The closed days that a run can still change: those of the last months until the closing run."""
+    """The closed days that a run can still change: those of recent months, as far back as a closing run reaches."""
     first = await first_day(store, tz)
     count = 0 if first is None else min((last_day - first).days + 1, MOST_CHECKED_DAYS)
     return tuple(last_day - timedelta(days=back) for back in range(count - 1, -1, -1))
 
 
 async def days_due(store: SettlementStores, *, last_day: date) -> tuple[date, ...]:
-    """Days up to `last_day` that run D has to settle: marked, and in a month that has no run of its own yet."""
+    """Days up to `last_day` that run D has to settle: marked days in a month that has no run of its own yet."""
     books = await read_books(store)
     first = await first_day(store, books.coop.tz)
     billed = billed_months(books.month_runs)

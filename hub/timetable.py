@@ -1,6 +1,7 @@
-"""The hub's timetable: what runs every hour and every day, in order, also after a restart. It knows no job's content.
+"""The hub's timetable: what runs every hour and every day, in order, even after a restart.
 
-A job gets the time it was DUE, not the time it runs: its result does not depend on how late it is.
+It does not know what a job does. A job is passed the time it was DUE, not the time it runs, so its
+result does not depend on how late it is.
 """
 
 import logging
@@ -21,7 +22,7 @@ ERROR_CHARS_MAX = 200
 
 
 class JobError(CommonwattError):
-    """A job failed for a reason a person should read; it is tried again at its next due time."""
+    """A job failed for a reason a person should see; it is tried again at its next due time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ class Timetable:
 
 
 def _newest_due(job: PlannedJob, after_s: int, *, by_s: int) -> int | None:
-    """The last due time in (after_s, by_s], or None. Skips old ones, so a long absence takes no longer."""
+    """The last due time in (after_s, by_s], or None. Skips earlier ones, so a long downtime takes no longer."""
     due_s = job.next_due(after_s)
     if due_s > by_s:
         return None

@@ -1,1 +1,1 @@
-"""What crosses a wire, and the arithmetic both sides share. Pure: no I/O, no clock, no randomness."""
+"""What crosses the wire, and the arithmetic that both sides share. Pure: no I/O, no clock, no randomness."""

@@ -1,6 +1,6 @@
-"""What the command lines of all our programs share: one-line answers to wrong arguments, and how a command ends.
+"""What the command lines of all our programs share: one-line errors for invalid arguments, and how a command ends.
 
-It writes to the standard streams, so nothing pure imports it.
+It writes to the standard streams, so no pure module imports it.
 """
 
 import argparse
@@ -18,9 +18,9 @@ INTERRUPTED = 130
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """Reports wrong arguments in one line that also names the help, and exits with status 2.
+    """Reports invalid arguments in one line that also points to the help, and exits with status 2.
 
-    An option is never guessed from its first letters: `--token SECRET` must not be taken for `--token-file`.
+    Options cannot be abbreviated: `--token SECRET` must not be mistaken for `--token-file`.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -33,9 +33,9 @@ class OneLineParser(argparse.ArgumentParser):
 
 
 def run_command(program: str, command: Callable[[], int]) -> int:
-    """Run a command to its end and return its exit status; an error a person can act on is one line.
+    """Run a command and return its exit status; an error that a person can act on is printed as one line.
 
-    A reader of our output that has gone, as `head` does, and a full disk end it with status 1.
+    If the reader of our output goes away (as `head` does) or the disk is full, the status is 1.
     """
     try:
         status = command()
@@ -60,12 +60,12 @@ def run_command(program: str, command: Callable[[], int]) -> int:
 
 
 def _is_reader_gone() -> bool:
-    """Whether it is the reader of standard output that has gone, not the other end of some other pipe."""
+    """Whether the reader of standard output has gone, rather than the other end of some other pipe."""
     watch = select.poll()
     watch.register(sys.stdout.fileno(), select.POLLOUT)
     return any(event & select.POLLERR for _, event in watch.poll(0))
 
 
 def _discard_output() -> None:
-    """Send the rest of the output nowhere, also what is still buffered when Python exits."""
+    """Discard the rest of the output, including anything still buffered when Python exits."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

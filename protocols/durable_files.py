@@ -1,6 +1,6 @@
-"""Files that are whole or absent after a power cut. Shared by all programs.
+"""Files that are either complete or absent after a power cut. Shared by all programs.
 
-It does I/O, so no pure module imports it: not hub.core, and no other module of protocols.
+It does I/O, so no pure module imports it: not hub.core, and no other module in protocols.
 """
 
 import os
@@ -12,10 +12,10 @@ from typing import BinaryIO
 
 @contextmanager
 def durable_file(path: Path, *, replace: bool = False) -> Iterator[BinaryIO]:
-    """Write the file in the block; after the block it is on disk under its name, readable only by its owner.
+    """Write the file inside the `with` block; after it, the file is on disk under its name, readable only by its owner.
 
     If power fails or the block raises, `path` is as it was before. One writer at a time: the draft has a
-    fixed name beside the file. If the folder cannot be synchronised after the rename, the new file stays.
+    fixed name next to the file. If the folder cannot be synced after the rename, the new file stays.
     Raises: FileExistsError if the file exists and `replace` is not set; OSError if it cannot be written.
     """
     part = path.with_name(path.name + ".part")
@@ -28,7 +28,7 @@ def durable_file(path: Path, *, replace: bool = False) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        # If power fails before this line, the old file is there, or none; after it and the folder's fsync, the new one.
+        # If power fails before this line, the old file (or none) remains; after it and the folder's fsync, the new one.
         part.replace(path)
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:

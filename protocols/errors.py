@@ -1,14 +1,14 @@
-"""The family of errors that a person reads: one line that says what is wrong and what to do, and an exit status.
+"""The errors that people read: each has one line that says what is wrong and what to do, and an exit status.
 
-Every exception of ours that may reach a command line derives from CommonwattError, so that a program's main() catches
-one name. Broken invariants stay ordinary Python errors: they are faults in the program, not in its input.
+Every exception of ours that may reach a command line derives from CommonwattError, so that a program's main() needs to
+catch only one class. Broken invariants stay ordinary Python errors: they are faults in the program, not in its input.
 """
 
 from typing import ClassVar
 
 
 class CommonwattError(Exception):
-    """Something went wrong that a person can act on; the text is one line."""
+    """Something went wrong that a person can act on; the message is one line."""
 
     exit_status: ClassVar[int] = 1
     """The exit status of a command whose main() catches this error."""
@@ -19,7 +19,7 @@ class InputError(CommonwattError, ValueError):
 
 
 class RequestError(CommonwattError):
-    """The request is clear but cannot be carried out now; nothing was written."""
+    """The request is valid but cannot be carried out now; nothing was written."""
 
 
 class SettingsError(InputError):
@@ -31,4 +31,4 @@ class ClockFileError(InputError):
 
 
 class IdentityError(CommonwattError):
-    """A program's own key, or the answer it got at enrolment, cannot be used; the line says what to do."""
+    """A program's own key, or the response it got when enrolling, cannot be used; the line says what to do."""

@@ -1,6 +1,6 @@
-"""What is measured, with which sign, how well, and why it is missing: the vocabularies both sides share.
+"""What is measured, with which sign, how well, and why it is missing: the vocabulary that both sides share.
 
-Sign conventions, stated once. Power: grid import +, grid export -; generation +; battery charge +,
+The sign conventions, stated once. Power: grid import +, grid export -; generation +; battery charge +,
 discharge -. Energy of a slot is never negative: each direction has a measure of its own.
 """
 
@@ -32,7 +32,7 @@ class Measure(IntEnum):
 
 
 class Mark(IntEnum):
-    """How a slot's energy came about."""
+    """How a slot's energy was obtained."""
 
     MEASURED = 0
     DERIVED = 1

@@ -1,4 +1,4 @@
-"""Settlement slots: the 15-minute intervals in UTC that everything is counted in, and the days made of them.
+"""Settlement slots: the 15-minute UTC intervals in which everything is counted, and the days made up of them.
 
 A slot is an integer, the number of whole quarter hours since 1970-01-01T00:00Z. Nothing here reads a clock.
 """
@@ -92,7 +92,7 @@ def parse_slot(text: str) -> Slot:
 
 @lru_cache(maxsize=4096)
 def _slot_of_midnight(day: date, tz: str) -> Slot:
-    # Where a clock change skips midnight, the offset before it counts: the day begins at the change.
+    # Where a clock change skips midnight, the offset before it applies: the day begins at the change.
     return slot_of(datetime(day.year, day.month, day.day, tzinfo=_zone(tz)).timestamp())
 
 

@@ -1,4 +1,4 @@
-"""Columns of text for a terminal. Nothing else."""
+"""Formats columns of text for a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A timeline maps real time to the time a program lives in, so that a demonstration can run faster than real time.
+"""A timeline maps real time to the time a program works with, so that a demonstration can run faster than real time.
 
 `Timeline` is arithmetic; `Clock` joins it to a real clock and a way to sleep, both passed in.
 """
@@ -40,7 +40,7 @@ class Timeline:
             raise ValueError("a timeline needs finite numbers and a rate of 0 or more")
 
     def at(self, real_s: float) -> float:
-        """The time at this real instant. Never passes the hold, never falls when real time rises."""
+        """The time at this real instant. It never passes the hold and never goes back while real time goes forward."""
         now_s = self.anchor_s + max(0.0, real_s - self.anchor_real_s) * self.rate
         return now_s if self.hold_at_s is None else min(now_s, self.hold_at_s)
 
@@ -102,7 +102,7 @@ async def _no_sleep(_seconds: float) -> None:
 
 
 class Clock:
-    """The only clock of a program, made from callables that the program passes in.
+    """A program's only clock, made from callables that the program passes in.
 
     With `read_text` the clock follows a timeline that another process may rewrite: it reads it again whenever
     `stamp()` changes, keeps the last good one if a text is torn or unreadable, and never steps back.
@@ -140,12 +140,12 @@ class Clock:
         return self._timeline.rate
 
     async def sleep_until(self, when_s: float) -> None:
-        """Return once `now()` has reached `when_s`, also when the timeline changes meanwhile."""
+        """Return once `now()` has reached `when_s`, even if the timeline changes in the meantime."""
         while self.now() < when_s:
             await self.sleep_towards(when_s)
 
     async def sleep_towards(self, when_s: float, *, at_most_s: float = inf) -> None:
-        """Sleep once, for at most this many real seconds, even if the timeline changes meanwhile."""
+        """Sleep once, for `at_most_s` real seconds at most, even if the timeline changes in the meantime."""
         wait_s = min(self._timeline.real_wait_s(self.now(), when_s), at_most_s)
         await self._sleep(wait_s if self._read_text is None else min(wait_s, FOLLOW_EVERY_S))
 
@@ -161,5 +161,5 @@ class Clock:
             self._timeline = parse_timeline(read_text())
             self._seen_stamp = stamp
         except (ValueError, OSError):
-            # Torn or gone for a moment: keep the last good timeline and try again at the next reading of the clock.
+            # Torn or missing for a moment: keep the last good timeline and try again the next time the clock is read.
             return

@@ -1,1 +1,1 @@
-"""What the technical board does with the books: approvals, month runs as a service for the pages, and reports."""
+"""The technical board's work with the books: approvals, month runs as a service for the pages, and reports."""

@@ -1,4 +1,4 @@
-"""The board's decision on a run of a fund: two different members approve it, then it is paid or collected."""
+"""The board's decision on a fund run: two different members approve it, then it is paid or collected."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,13 +16,13 @@ from protocols.errors import RequestError
 
 
 def find_fund(run: str, funds: Sequence[FundRunStatus]) -> FundRunStatus | None:
-    """The fund run with this key, or with the only key that begins so; None if there is none."""
+    """The fund run with this key, or the only one whose key begins with this text; None if there is none."""
     found = [fund for fund in funds if fund.run_key.startswith(run)]
     return found[0] if len(found) == 1 and len(run) >= KEY_CHARS_LEAST else None
 
 
 async def approve_fund(store: SettlementStores, *, run: str, member: str, at: int, key: Signer) -> FundRunStatus:
-    """Add a board member's approval to the fund run with this key; returns the run as it is then.
+    """Add a board member's approval to the fund run with this key; returns the updated run.
 
     Raises: RequestError.
     """
@@ -44,7 +44,7 @@ async def approve_fund(store: SettlementStores, *, run: str, member: str, at: in
             head=books.attestation,
             key=key,
         )
-        # If power fails before this commit there is no approval, and it can be given again.
+        # If power fails before this commit, there is no approval, and it can be given again.
         await store.attest([as_row(signed)])
         approvals = (*fund.approvals, member)
         return replace(fund, approvals=approvals, is_due=len(approvals) >= APPROVALS_NEEDED)

@@ -1,6 +1,6 @@
-"""The board's report of a range of local days: completeness, forecast error, prompts, sharing and books as plain data.
+"""The board's report on a range of local days: completeness, forecast error, prompts, sharing and books, as plain data.
 
-Sums over the neighbourhood only; it contains no home's values.
+It contains only sums over the neighbourhood, no single home's values.
 """
 
 import hashlib
@@ -28,11 +28,11 @@ GRID: Final = (Measure.GRID_IMPORT, Measure.GRID_EXPORT)
 
 
 class ReportStores(SettlementStores, ForecastStore, PromptStore, Protocol):
-    """The slices a report reads."""
+    """The parts of the store that a report reads."""
 
 
 async def make_report(store: ReportStores, *, first: date, last: date) -> dict[str, object]:
-    """Everything about the local days `first` to `last`, ready for JSON. Units are in the names."""
+    """The whole report on the local days `first` to `last`, ready for JSON. The names contain the units."""
     tz = (await store.coop()).tz
     slots = range(slots_of_day(first, tz).start, slots_of_day(last, tz).stop)
     return {
@@ -48,7 +48,7 @@ async def make_report(store: ReportStores, *, first: date, last: date) -> dict[s
 
 
 async def _readings(store: ReportStores, slots: range) -> dict[str, object]:
-    """Every slot of every home is measured or a gap with a reason (I4); `gaps` are those of all its measures."""
+    """Every slot of every home is either measured or a gap with a reason (I4); `gaps` counts those of all measures."""
     marks: Counter[str] = Counter()
     gaps: Counter[str] = Counter()
     rows = await store.fleet(slots=slots)
@@ -76,7 +76,7 @@ async def _missing(store: ReportStores, homes: Sequence[str], *, slots: range) -
         missing = np.stack([found[measure].mark == Mark.MISSING for measure in GRID])
         gaps = np.stack([found[measure].gap for measure in GRID])
         reported = missing & ~np.isin(gaps, (Gap.NONE, Gap.NEVER_ARRIVED))
-        # Of a slot in which both directions are missing the reason of the first counts.
+        # If both directions are missing in a slot, the first one's reason counts.
         first = np.where(reported[0], gaps[0], np.where(reported[1], gaps[1], Gap.NONE))
         reasons.update(Gap(gap).label for gap in first[reported.any(axis=0)].tolist())
         silent += int((missing.any(axis=0) & ~reported.any(axis=0)).sum())
@@ -96,7 +96,7 @@ async def _forecasts(store: ReportStores, slots: range) -> list[dict[str, object
     """For each target: the median of the first forecast issued in the range, compared with the actual values and with
     those of the day before.
 
-    Error is the mean absolute error over the mean (nMAE) over the slots that were measured.
+    The error is the mean absolute error divided by the mean (nMAE), over the measured slots.
     """
     measured = await read_neighbourhood(store, slots=range(slots.start - SLOTS_PER_DAY, slots.stop), access=HOOD_ACCESS)
     found: list[dict[str, object]] = []
@@ -144,7 +144,7 @@ async def _prompts(store: ReportStores, slots: range) -> dict[str, object]:
 
 
 async def _settlement(store: ReportStores, *, first: date, last: date) -> dict[str, object]:
-    """Sums over the settled days, each computed again from its readings; `hash` covers every day's current result."""
+    """Sums over the settled days, each recomputed from its readings; `hash` covers every day's current result."""
     runs = await store.runs(days=(first.isoformat(), last.isoformat()), allocations=False)
     current: dict[str, RunRow] = {run.day: run for run in runs}
     sums: Counter[str] = Counter()
@@ -179,7 +179,7 @@ async def _settlement(store: ReportStores, *, first: date, last: date) -> dict[s
 
 
 def _runs(runs: Sequence[RunRow]) -> dict[str, dict[str, int]]:
-    """For each kind of run, how many days it settled and how many entries it booked."""
+    """For each kind of run, the number of days settled and of entries booked."""
     return {
         kind: {
             "days": len({run.day for run in runs if run.kind == kind}),

@@ -1,4 +1,4 @@
-"""The board's decisions on a month's run: two different members approve it, then one publishes it. Each is signed."""
+"""The board's decisions on a month run: two different members approve it, then one publishes it. Each is signed."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,7 +23,7 @@ KEY_CHARS_LEAST: Final = 8
 async def approve_run(store: SettlementStores, *, run: str, member: str, at: int, key: Signer) -> MonthRun:
     """Add a board member's approval to the run with this key (or its first 8 or more digits).
 
-    Returns the run as it is then. Raises: RequestError.
+    Returns the updated run. Raises: RequestError.
     """
     who = await find_member(store, member)
 
@@ -33,7 +33,7 @@ async def approve_run(store: SettlementStores, *, run: str, member: str, at: int
         if problem := approval_obstacle(chosen, member, is_board=who.is_board, runs=books.month_runs):
             raise RequestError(problem)
         signed = _sign(APPROVAL, chosen, books, member=member, at=at, head=books.attestation, key=key)
-        # If power fails before this commit there is no approval, and it can be given again.
+        # If power fails before this commit, there is no approval, and it can be given again.
         await store.attest([as_row(signed)])
         return replace(chosen, approvals=(*chosen.approvals, (member, at)))
 
@@ -43,7 +43,7 @@ async def approve_run(store: SettlementStores, *, run: str, member: str, at: int
 async def publish_run(
     store: SettlementStores, *, run: str, member: str, at: int, key: Signer, terms: TaxTerms | None = None
 ) -> MonthRun:
-    """Book an approved run's bills by the tax terms and publish it, both or neither; returns the run as it is then.
+    """Book an approved run's bills under the tax terms and publish it, both or neither; returns the updated run.
 
     Raises: RequestError; then nothing is booked.
     """
@@ -80,7 +80,7 @@ async def find_member(store: MemberStore, member: str) -> Member:
 
 
 def find_run(key: str, runs: Sequence[MonthRun]) -> MonthRun:
-    """The month run with this key or with a key that begins so. Raises: RequestError."""
+    """The month run with this key, or with a key that begins with this text. Raises: RequestError."""
     found = [run for run in runs if run.run_key.startswith(key)] if len(key) >= KEY_CHARS_LEAST else []
     if len(found) == 1:
         return found[0]

@@ -1,7 +1,7 @@
-"""What the board does with runs of months: see what is booked and due, preview, book, approve and publish.
+"""What the board can do with month runs: see what is booked and due, preview, book, approve and publish.
 
 The rules are in hub.core.ledger.month_runs; this module applies them for pages and commands. A refusal is returned as
-one line, and then nothing was written. Heavy sums are computed in a thread, one at a time.
+a one-line text; nothing has then been written. Heavy computations run in a thread, one at a time.
 """
 
 import asyncio
@@ -42,11 +42,11 @@ LoadTaxTerms = Callable[[], TaxTerms | None]
 
 
 class RunStores(SettlementStores, AccessLog, Protocol):
-    """The slices that the service reads and writes."""
+    """The parts of the store that the service reads and writes."""
 
 
 class RunService:
-    """What the board's pages ask of settlement. Nothing of a member's consumption leaves it."""
+    """What the board's pages need from settlement. It reveals nothing about a member's consumption."""
 
     def __init__(
         self,
@@ -56,21 +56,21 @@ class RunService:
         key: Signer,
         terms: LoadTaxTerms = lambda: None,
     ) -> None:
-        """`terms` reads the tax terms as they are when a run is published."""
+        """`terms` reads the tax terms that apply when a run is published."""
         self._store, self._calendar, self._key, self._terms = store, calendar, key, terms
         self._one = asyncio.Lock()
         self._one_decision = asyncio.Lock()
         self._is_booking = False
 
     async def months(self, *, today: date, most: int) -> tuple[MonthOverview, ...]:
-        """The newest months, the newest first."""
+        """The newest months, newest first."""
         books = await read_books(self._store)
         first = await first_day(self._store, books.coop.tz)
         months = [] if first is None else list(months_between(first, today))
         return tuple([await self._overview(books, month, today=today) for month in reversed(months[-most:])])
 
     async def month(self, month: date, *, today: date) -> MonthOverview | None:
-        """One month; None before the first reading and after today."""
+        """One month; None if it is before the first reading or after today."""
         days = days_of(month)
         books = await read_books(self._store, days=(days[0].isoformat(), days[-1].isoformat()))
         first = await first_day(self._store, books.coop.tz)
@@ -79,7 +79,7 @@ class RunService:
         return await self._overview(books, month, today=today)
 
     async def preview(self, month: date, *, kind: str, today: date) -> tuple[BoardPreview, str] | str:
-        """What a run of this kind would book now and the key it would have; or why it cannot be settled.
+        """What a run of this kind would book now and the key it would have, or why the month cannot be settled.
 
         The access to the homes' readings is logged.
         """
@@ -95,7 +95,7 @@ class RunService:
         return board_preview(preview), month_run_key(books, month=month_name(month), kind=kind, digests=digests)
 
     async def booked(self, run: MonthRun) -> BoardPreview:
-        """What the run bills compared with the month's last published run, or with nothing. The access is logged."""
+        """What the run bills, compared with the month's last published run if there is one. The access is logged."""
         homes = [home.id for home in await self._store.homes()]
         days = [day for day, _ in run.days]
         rows_most = len(days) * len(homes)
@@ -114,7 +114,7 @@ class RunService:
     async def book(
         self, month: date, *, kind: str, previewed: str, decision: str, at: int, today: date
     ) -> MonthRun | str:
-        """Book the run that a preview gave this key; or why not, and then nothing of it is booked."""
+        """Book the run to which a preview gave this key. Returns the reason if refused; none of it is then booked."""
         if self._is_booking:
             return BUSY
         self._is_booking = True
@@ -147,7 +147,7 @@ class RunService:
             return CROSSED
 
     async def approve(self, run_key: str, *, member: str, at: int) -> MonthRun | str:
-        """A board member's approval of the run with this key; or why it does not count."""
+        """Record a board member's approval of the run with this key. Returns the reason if it does not count."""
         async with self._one_decision:
             try:
                 return await approve_run(self._store, run=run_key, member=member, at=at, key=self._key)
@@ -157,7 +157,7 @@ class RunService:
                 return CROSSED
 
     async def publish(self, run_key: str, *, member: str, at: int) -> MonthRun | str:
-        """Publish the run with this key; or why not. One decision at a time, so that its bills are booked once."""
+        """Publish the run with this key, or return why not. One decision at a time, so its bills are booked once."""
         async with self._one_decision:
             try:
                 terms = self._terms()
@@ -178,7 +178,7 @@ def check_closed(month: date, *, today: date) -> None:
 
 
 async def preview_run(store: SettlementStores, month: date, *, today: date) -> MonthPreview:
-    """What a run of the month would book now. Raises: RequestError before its end, or RejectedInputError."""
+    """What a run for the month would book now. Raises: RequestError before the month ends, or RejectedInputError."""
     check_closed(month, today=today)
     return await preview_month(store, month=month)
 
@@ -195,9 +195,9 @@ async def book_run(
     today: date,
     previewed: str | None = None,
 ) -> MonthRun:
-    """Book a run of the month, if it may be made now; `previewed` is the key that a preview gave it.
+    """Book a run for the month, if one may be made now; `previewed` is the key that a preview gave it.
 
-    Raises: RequestError with the rule that forbids it, StalePreviewError or RejectedInputError; then nothing is booked.
+    Raises: RequestError naming the rule that forbids it, StalePreviewError or RejectedInputError; nothing is booked.
     """
     check_closed(month, today=today)
     runs = (await read_books(store)).month_runs
@@ -211,7 +211,7 @@ async def book_run(
 async def overview_of(
     store: SettlementStores, books: Books, month: date, *, calendar: RunCalendar, today: date
 ) -> MonthOverview:
-    """One month as it is booked now; `books` have the runs of all its days. Reads no value of any home."""
+    """One month as it is booked now; `books` must hold the runs of all its days. Reads no value of any home."""
     first = await first_day(store, books.coop.tz)
     days = [day for day in days_of(month) if first is not None and first <= day < today]
     current = books.current

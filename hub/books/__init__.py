@@ -1,1 +1,1 @@
-"""The co-op's books: settled days and month runs, read and written in transactions and signed."""
+"""The co-op's books: settled days and month runs, signed, and read and written in transactions."""

@@ -1,6 +1,6 @@
-"""One local day settled from the stored readings and booked: what differs from the books, in one transaction.
+"""Settles one local day from the stored readings and books whatever differs from the books, in one transaction.
 
-The rules are hub.core's alone; when a day is settled, and for which run, is decided elsewhere.
+All the rules are in hub.core; when to settle a day, and for which run, is decided elsewhere.
 """
 
 import asyncio
@@ -37,14 +37,14 @@ MEMBERS_TAG: Final = b"commonwatt members of a day v1\n"
 
 
 class SettlementStores(MemberStore, ReadingStore, BookStore, AttestationStore, AccessLog, FindingStore, Protocol):
-    """The slices a settlement reads and writes."""
+    """The parts of the store that a settlement reads and writes."""
 
 
 @dataclass(frozen=True, slots=True)
 class DayInputs:
-    """All that settles a day: its rule, its readings, their digest, and how far they were read.
+    """Everything needed to settle a day: its rule, its readings, their digest, and how far they were read.
 
-    `current_run` is the key of the day's newest run when they were read, None if there was none.
+    `current_run` is the key of the newest run the day had when they were read, or None if it had none.
     """
 
     day: str
@@ -59,7 +59,7 @@ class DayInputs:
 
 @dataclass(frozen=True, slots=True)
 class DayResult:
-    """What a day's run came to. `booked` is how many entries it added; 0 when nothing differs from the books."""
+    """The result of a day's run. `booked` is how many entries it added: 0 if nothing differed from the books."""
 
     day: str
     run_key: str
@@ -71,11 +71,13 @@ class DayResult:
 async def settle_day(
     store: SettlementStores, *, day: date, made_at: int, kind: str = DAILY, key: Signer | None = None
 ) -> DayResult:
-    """Settle one closed local day and book what differs from the books, in one transaction.
+    """Settle one closed local day and book whatever differs from the books, in one transaction.
 
-    If power fails before the commit the day is unsettled and the next run does it; the same inputs write nothing.
-    Without `key` the run is signed by the next that has one. If somebody else settles the day from newer inputs in
-    between, it is read again. Raises: RejectedInputError by the rules of settlement; then nothing is written.
+    If power fails before the commit, the day stays unsettled and the next run settles it. Settling the same inputs
+    again writes nothing.
+    Without `key`, the run is left for the next run with a key to sign. If somebody else settles the day from newer
+    inputs in the meantime, it is read again.
+    Raises: RejectedInputError if the rules of settlement refuse the day; then nothing is written.
     """
 
     async def settle_now() -> DayResult:
@@ -122,9 +124,9 @@ async def book_inputs(
     kind: str,
     key: Signer | None,
 ) -> DayResult:
-    """Book what the day's settlement changes. If the newest run had the same inputs, the books stay as they are.
+    """Book what the day's settlement changes. If the newest run had the same inputs, nothing changes.
 
-    With a key, earlier runs without a root must be signed: see sign_older_runs.
+    If `key` is given, earlier runs must already have a signed root: see sign_older_runs.
     Raises: StaleInputsError if the day was settled differently since the inputs were read.
     """
 
@@ -137,7 +139,7 @@ async def book_inputs(
 async def _book(
     store: SettlementStores, inputs: DayInputs, settled: Settlement, *, made_at: int, kind: str, key: Signer | None
 ) -> DayResult:
-    """One try: it reads every position it claims, so a run booked in between is a conflict and not a mistake."""
+    """Try once. It reads every position it claims, so a run booked in the meantime causes a conflict, not an error."""
     day, result_hash = inputs.day, await asyncio.to_thread(settled.result_hash)
     heads = await read_heads(store, days=(day, day))
     current = heads.runs[-1] if heads.runs else None
@@ -148,7 +150,7 @@ async def _book(
         raise StaleInputsError(f"{day} was settled from other inputs at the same moment: start again")
     run_key = run_key_of(inputs.coop, day, kind=kind, rule_hash=inputs.rule_hash, digest=inputs.digest)
     if current is not None and run_key in {run.run_key for run in heads.runs}:
-        # Inputs that were settled before and then replaced are back: they get a run of their own after the newest one.
+        # Inputs that were settled before and then replaced have come back: they get a new run after the newest one.
         run_key = run_key_of(
             inputs.coop, day, kind=kind, rule_hash=inputs.rule_hash, digest=inputs.digest, after=current.run_key
         )
@@ -176,7 +178,7 @@ async def _book(
 def _next_entries(
     settled: Settlement, booked: Sequence[EntryRow], *, day: str, run: str, head: tuple[int, bytes]
 ) -> list[EntryRow]:
-    """What the settlement adds to what is booked of the day."""
+    """The entries that the settlement adds to those already booked for the day."""
     totals = sum_settlement(row.canonical for row in booked)
     return chained(book_difference(settled, totals, day=day, run=run), head=head)
 
@@ -188,16 +190,16 @@ async def _remember(store: SettlementStores, through: SettledThrough) -> None:
 
 
 def run_key_of(coop: Coop, period: str, *, kind: str, rule_hash: str, digest: str, after: str = "") -> str:
-    """(community, period, kind, rulebook version, digest of inputs) as one key; the same inputs, the same run.
+    """(community, period, kind, rulebook version, digest of inputs) as one key: the same inputs give the same run.
 
-    `after` is the newest run, if these same inputs were settled before it.
+    `after` is the newest run, if these same inputs were already settled before that run.
     """
     parts = [coop.id, period, kind, rule_hash, digest, *([after] if after else [])]
     return hashlib.sha256(RUN_TAG + json.dumps(parts, separators=(",", ":")).encode()).hexdigest()
 
 
 def chained(entries: Sequence[Entry], *, head: tuple[int, bytes]) -> list[EntryRow]:
-    """The entries as rows that continue the ledger after `head`."""
+    """The entries as ledger rows chained on after `head`."""
     position, previous = head
     rows = []
     for entry in entries:
@@ -209,7 +211,7 @@ def chained(entries: Sequence[Entry], *, head: tuple[int, bytes]) -> list[EntryR
 
 
 def digest_members(members: Sequence[str], present: npt.NDArray[np.bool_]) -> str:
-    """Who is a member in which slots of the day, as one hash; people who are not members all day do not count."""
+    """One hash of who is a member in which slots of the day; people who are members in none of them do not count."""
     columns = np.flatnonzero(present.any(axis=0))
     spans = _spans(present[:, columns])
     rows = [[members[column], *span] for column, span in zip(columns.tolist(), spans, strict=True)]
@@ -218,7 +220,7 @@ def digest_members(members: Sequence[str], present: npt.NDArray[np.bool_]) -> st
 
 
 def _spans(present: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Of each column the first slot of membership and the one after the last."""
+    """For each column, the first slot of membership and the slot after the last."""
     first = present.argmax(axis=0)
     last = len(present) - present[::-1].argmax(axis=0)
     return list(zip(first.tolist(), last.tolist(), strict=True))
@@ -232,7 +234,7 @@ class _PricesDocument(msgspec.Struct, frozen=True):
 
 
 class _RuleDocument(msgspec.Struct, frozen=True):
-    """A rule as its canonical bytes have it: see Rule.canonical."""
+    """A rule in the form of its canonical bytes: see Rule.canonical."""
 
     method: str
     params: dict[str, object]
@@ -245,7 +247,7 @@ class _RuleDocument(msgspec.Struct, frozen=True):
 
 
 def read_rule(canonical: bytes) -> Rule:
-    """The rule of these canonical bytes, as the rulebook in the store keeps them. Raises: ValueError."""
+    """The rule in these canonical bytes, which is how the rulebook in the store keeps it. Raises: ValueError."""
     document = msgspec.json.decode(canonical, type=_RuleDocument)
     prices = document.prices
     return Rule(

@@ -1,4 +1,4 @@
-"""The settled days of a range, read again with their rules, for trials and comparisons that book nothing."""
+"""Reads the settled days in a range again, with their rules, for trials and comparisons that book nothing."""
 
 import asyncio
 import hashlib
@@ -20,7 +20,7 @@ MOST_DAYS: Final = 366
 
 @dataclass(frozen=True, slots=True)
 class SettledPeriod:
-    """Days with their readings and how the rule of each settles them now; the days in `left_out` have no run yet."""
+    """Days with their readings and the settlement each day's rule now gives; the days in `left_out` have no run yet."""
 
     days: tuple[str, ...]
     parts: tuple[Readings, ...]
@@ -30,9 +30,9 @@ class SettledPeriod:
 
 
 async def read_period(store: SettlementStores, *, first: date, last: date, access: Access) -> SettledPeriod:
-    """The settled days from `first` to `last`; the access is in every home's log.
+    """The settled days from `first` to `last`; the access is recorded in every home's log.
 
-    Raises: RequestError if no day of the range is settled, or its days are out of order or too many.
+    Raises: RequestError if no day in the range is settled, or if the range is reversed or too long.
     """
     if not 0 <= (last - first).days < MOST_DAYS:
         raise RequestError(f"--from {first} --to {last}: expected 1 to {MOST_DAYS} days, the first day first")
@@ -52,7 +52,7 @@ async def read_period(store: SettlementStores, *, first: date, last: date, acces
 
 
 async def settle_in_thread(inputs: DayInputs) -> Settlement:
-    """The day settled in a thread, so that a hub's other work goes on. Raises: RejectedInputError."""
+    """Settle the day in a thread, so that the hub's other work goes on. Raises: RejectedInputError."""
     return await asyncio.to_thread(settle, inputs.readings, inputs.rule)
 
 

@@ -1,4 +1,4 @@
-"""Repeats a write to the books when somebody else has written first. It does not know what is written."""
+"""Repeats a write to the books if somebody else has written first. It does not know what is being written."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -19,10 +19,10 @@ async def retry_on_conflict(
     tries: int = TRIES,
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
 ) -> Result:
-    """The result of `work`, which reads the heads and writes after them; each conflict doubles the pause.
+    """Return the result of `work`, which reads the heads and writes after them. Each conflict doubles the pause.
 
-    Errors that are not `on`, or that are `never_on`, pass through at once.
-    Raises: the last conflict as one line, when `tries` tries have met one.
+    Errors other than `on`, and those that match `never_on`, are raised at once.
+    Raises: the last conflict, with a one-line message, once all `tries` attempts have met one.
     """
     pause_s = FIRST_PAUSE_S
     for left in range(tries - 1, -1, -1):

@@ -1,7 +1,7 @@
-"""The runs of local months: which days need settling again, what that would change, and booking it day by day.
+"""Settlement runs for local months: finds the days to settle again and what that would change, and books it by day.
 
-A month run takes the inputs of every day as they are, books only what differs, and is a draft until two board members
-have approved it. The calendar says which run is due next, hub.core.ledger.month_runs which one may be made.
+A month run uses every day's inputs as they are now, books only what differs, and is a draft until two board members
+have approved it. The calendar says which run is due next; hub.core.ledger.month_runs says which may be made.
 """
 
 import asyncio
@@ -55,7 +55,7 @@ NEW_DECISIONS: Final = "the board decided"
 class MonthPlan:
     """A month ready to be booked: `changed` are the days whose inputs differ from those of their newest run.
 
-    `digests` are those of month_digests once it is booked; `books` are what it was planned on.
+    `digests` is what month_digests will give once it is booked; `books` holds the books it was planned on.
     """
 
     month: date
@@ -71,15 +71,15 @@ class StalePreviewError(CommonwattError):
 
 
 async def first_day(store: ReadingStore, tz: str) -> date | None:
-    """The local day of the first batch ever: the first day of the books."""
+    """The local day of the very first batch, which is the first day of the books."""
     slot = await store.first_slot()
     return None if slot is None else day_of(slot, tz)
 
 
 async def marked_days(store: SettlementStores, heads: BookHeads, days: Sequence[date]) -> tuple[MarkedDay, ...]:
-    """Of these closed days in order, those whose inputs may have changed since their newest run. Reads no value.
+    """Those of these ordered, closed days whose inputs may have changed since their newest run. Reads no home's values.
 
-    `heads` were read with the runs of all these days.
+    `heads` must have been read with the runs of all these days.
     """
     if not days:
         return ()
@@ -102,7 +102,7 @@ async def marked_days(store: SettlementStores, heads: BookHeads, days: Sequence[
             looked_at += [range(mine.start - back, mine.stop - back) for back in weeks_back(estimates[rules[name]])]
         why = None
         if name not in current:
-            # While nobody is a member yet, a day has nothing to settle.
+            # As long as there are no members yet, a day has nothing to settle.
             why = NEVER_SETTLED if here.any() else None
         elif name not in seen or _newest(newest, looked_at) > seen[name].message_position:
             why = NEW_READINGS
@@ -118,7 +118,7 @@ async def marked_days(store: SettlementStores, heads: BookHeads, days: Sequence[
 
 
 async def _estimate_rules(store: SettlementStores, rules: Mapping[str, str]) -> dict[str, EstimateRule]:
-    """How each of these rules estimates, by its hash."""
+    """How each of these rules makes estimates, by the rule's hash."""
     day_of_rule = {rule_hash: day for day, rule_hash in rules.items()}
     return {rule_hash: read_rule((await store.rule_on(day))[1]).estimate for rule_hash, day in day_of_rule.items()}
 
@@ -137,7 +137,7 @@ def _newest_decision(decisions: Sequence[SlotDecision], looked_at: Sequence[rang
 
 
 def _digest_once(known: dict[bytes, str], members: Sequence[str], present: npt.NDArray[np.bool_]) -> str:
-    """digest_members, computed once for all the days on which the same were members in the same slots."""
+    """digest_members, computed only once for all days that have the same members in the same slots."""
     cells = present.tobytes()
     if cells not in known:
         known[cells] = digest_members(members, present)
@@ -145,7 +145,7 @@ def _digest_once(known: dict[bytes, str], members: Sequence[str], present: npt.N
 
 
 async def plan_month(store: SettlementStores, *, month: date, access: Access = ACCESS) -> MonthPlan:
-    """Read what changed in the month and check all of it, so that a refusal comes before any booking.
+    """Read what changed in the month and check all of it, so that any refusal comes before anything is booked.
 
     Raises: RejectedInputError naming the first day the rules refuse, or saying that no home had sent a reading yet.
     """
@@ -175,9 +175,9 @@ async def plan_month(store: SettlementStores, *, month: date, access: Access = A
 
 
 async def preview_month(store: SettlementStores, *, month: date) -> MonthPreview:
-    """What a run of the month would book now. The access to the homes' values is logged; the books stay as they are.
+    """What a run for the month would book now. The access to the homes' values is logged; the books do not change.
 
-    Raises: RejectedInputError, as plan_month.
+    Raises: RejectedInputError, like plan_month.
     """
     plan = await plan_month(store, month=month, access=PREVIEW_ACCESS)
     entries: list[Entry] = []
@@ -194,7 +194,7 @@ def _difference(inputs: DayInputs, booked: Sequence[bytes]) -> list[Entry]:
 
 
 def month_run_key(books: Books, *, month: str, kind: str, digests: tuple[str, str]) -> str:
-    """The key a run of the month has with these digests; that of the newest run of its kind if that has the same."""
+    """The key for a month run with these digests; if the newest run of its kind has the same ones, that run's key."""
     known = [run for run in books.runs_of(month) if run.kind == kind]
     if known and (known[-1].rules, known[-1].inputs) == digests:
         return known[-1].run_key
@@ -215,12 +215,12 @@ async def settle_month(
     decision: str = "",
     previewed: str | None = None,
 ) -> MonthRun:
-    """Book the month's run: each changed day in a transaction of its own, then the run itself as a signed draft.
+    """Book the month's run: each changed day in its own transaction, then the run itself as a signed draft.
 
-    If power fails between days, the same call later finds the days that are done by their inputs and goes on with the
-    rest. The same inputs again write nothing. `previewed` is the key that a preview gave this run. If a day is settled
-    from newer inputs in between, the month is planned again.
-    Raises: RejectedInputError, or StalePreviewError if the run would have another key; before the first booking.
+    If power fails between days, repeating the call recognises the finished days by their inputs and goes on with the
+    rest. Repeating it with the same inputs writes nothing. `previewed` is the key that a preview gave this run. If a
+    day is settled from newer inputs in the meantime, the month is planned again.
+    Raises: RejectedInputError, or StalePreviewError if the run's key would differ; both before anything is booked.
     """
 
     async def book_days() -> MonthPlan:
@@ -237,7 +237,7 @@ async def settle_month(
 async def _book_days(
     store: SettlementStores, *, month: date, kind: str, made_at: int, key: Signer, previewed: str | None
 ) -> MonthPlan:
-    """Plan the month and book its changed days; returns the plan that was booked whole."""
+    """Plan the month and book its changed days; returns the plan, once all of it is booked."""
     plan = await plan_month(store, month=month)
     run_key = month_run_key(plan.books, month=month_name(month), kind=kind, digests=plan.digests)
     if previewed is not None and previewed != run_key:
@@ -254,7 +254,7 @@ async def _book_days(
 async def _draft(
     store: SettlementStores, plan: MonthPlan, *, kind: str, made_at: int, key: Signer, decision: str
 ) -> MonthRun:
-    """The month run over the newest runs of its days; the one made before, if that is over the same inputs."""
+    """The month run based on its days' newest runs; if one with the same inputs was made before, that one."""
     name = month_name(plan.month)
     books = await read_books(store, days=(plan.days[0].isoformat(), plan.days[-1].isoformat()))
     current = books.current
@@ -281,7 +281,7 @@ async def _draft(
         head=books.attestation,
         key=key,
     )
-    # If power fails before this commit the days are booked and the month has no run yet: the next call makes it.
+    # If power fails before this commit, the days are booked but the month has no run yet: the next call makes it.
     await store.attest([as_row(signed)])
     (made,) = read_month_runs([read_attestation(signed.document)])
     return made

@@ -1,4 +1,4 @@
-"""The stored readings of a day as they are settled: laid out by member, then checked for quality.
+"""A day's stored readings in the form in which they are settled: arranged by member, then checked for quality.
 
 hub.core.quality.settlement_check decides what passes; this module fetches what it needs.
 """
@@ -22,24 +22,24 @@ _VERDICTS: Final[dict[str, QualityVerdict]] = {"accept": "accept", "reject": "re
 
 
 class QualityCheckStores(MemberStore, ReadingStore, FindingStore, Protocol):
-    """The slices that the quality check reads."""
+    """The parts of the store that the quality check reads."""
 
 
 def weeks_back(estimate: EstimateRule) -> tuple[int, ...]:
-    """How far before a slot the values for its estimate are, in slots, one number for each week."""
+    """How far before a slot the values for its estimate lie: one number of slots for each week."""
     weeks = estimate.weeks if estimate.method == "same_time_of_week" else 0
     return tuple(week * WEEK_SLOTS for week in range(1, weeks + 1))
 
 
 def reach_of(estimate: EstimateRule, slots: range) -> range:
-    """These slots and all before them that their estimates may be made from."""
+    """A range that covers these slots and all earlier slots that their estimates may use."""
     return range(slots.start - max(weeks_back(estimate), default=0), slots.stop)
 
 
 async def check_day_readings(
     store: QualityCheckStores, readings: Readings, *, rule: Rule, decisions: Sequence[SlotDecision], access: Access
 ) -> Readings:
-    """The readings as they are settled. `decisions` are those on slots within reach of these, in order."""
+    """The readings after the quality check. `decisions` are those on slots within reach of the readings, in order."""
     by_member = await _by_member(store, decisions)
     before = None
     is_whole = bool((readings.surplus_wh >= 0).all() and (readings.demand_wh >= 0).all())
@@ -56,7 +56,7 @@ async def check_day_readings(
 
 
 async def _by_member(store: QualityCheckStores, decisions: Sequence[SlotDecision]) -> tuple[QualityDecision, ...]:
-    """The decisions by the member who holds the home's contract."""
+    """The decisions, grouped by the member who holds the home's contract."""
     if not decisions:
         return ()
     holder = {home.id: home.member_id for home in await store.homes()}
@@ -71,7 +71,7 @@ async def _by_member(store: QualityCheckStores, decisions: Sequence[SlotDecision
 async def _weeks_before(
     store: QualityCheckStores, readings: Readings, *, rule: Rule, decisions: Sequence[QualityDecision], access: Access
 ) -> WeeksBefore:
-    """The same slots of the weeks before. Each week is checked too: doubtful values are used in no estimate."""
+    """The same slots in the preceding weeks. Each week is checked too: no estimate uses doubtful values."""
     shape = (len(weeks_back(rule.estimate)), len(readings.slots), len(readings.members))
     surplus_wh, demand_wh = (np.full(shape, MISSING_WH, dtype=np.int64) for _ in range(2))
     columns = {member: column for column, member in enumerate(readings.members)}
@@ -90,7 +90,7 @@ async def _weeks_before(
 
 
 def readings_of(inputs: SettlementInputs) -> Readings:
-    """Store rows as the core's readings. A member takes part from the first to the last slot of membership."""
+    """The store's rows as readings for hub.core. A member takes part from the first to the last slot of membership."""
     slots = range(inputs.first_slot, inputs.first_slot + inputs.surplus_wh.shape[0])
     columns = np.flatnonzero(inputs.present.any(axis=0))
     members = tuple(inputs.members[column] for column in columns)
@@ -106,7 +106,7 @@ def readings_of(inputs: SettlementInputs) -> Readings:
 def windows_of(
     members: Sequence[str], present: npt.NDArray[np.bool_], slots: range
 ) -> dict[str, tuple[int, int | None]]:
-    """The memberships that begin or end within these slots; a member of none of them begins after the last."""
+    """The memberships that begin or end within these slots; one with none of them starts after the last."""
     windows: dict[str, tuple[int, int | None]] = {}
     for column, member in enumerate(members):
         here = np.flatnonzero(present[:, column])

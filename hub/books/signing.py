@@ -1,4 +1,4 @@
-"""Signs the books in one chain of attestations: a day root with each run, and decisions as they are made."""
+"""Signs the books in one chain of attestations: a day root for each run, and each decision as it is made."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,22 +14,22 @@ from hub.storage.records import AttestationRow, EntryRow, RunRow
 
 
 class SigningStores(BookStore, AttestationStore, AccessLog, Protocol):
-    """The slices that signing reads and writes."""
+    """The parts of the store that signing reads and writes."""
 
 
 def sign_day(
     run: RunRow, *, booked: Sequence[EntryRow], entries: Sequence[EntryRow], heads: BookHeads, key: Signer
 ) -> AttestationRow:
-    """The signed root over the run's day: the entries booked before and those this run adds."""
+    """The signed root over the run's day: the entries booked earlier and those that this run adds."""
     ledger = (entries[-1].position, entries[-1].hash) if entries else heads.ledger
     return _root_row(run, [*booked, *entries], ledger=ledger, heads=heads, key=key)
 
 
 async def sign_older_runs(store: SigningStores, *, key: Signer) -> int:
-    """Sign the runs that were booked without a root, in their order; returns how many this call signed.
+    """Sign the runs that were booked without a root, in order; returns how many this call signed.
 
-    Each is signed in a transaction of its own: if power fails in between, the next call goes on with the rest.
-    Raises: StoreConflictError if others keep signing at the same moment.
+    Each is signed in its own transaction: if power fails in between, the next call goes on with the rest.
+    Raises: StoreConflictError if other writers keep signing at the same moment.
     """
     signed = 0
     while runs := await store.unsigned_runs():
@@ -39,14 +39,14 @@ async def sign_older_runs(store: SigningStores, *, key: Signer) -> int:
 
 
 async def _sign_run(store: SigningStores, run: RunRow, *, key: Signer) -> bool:
-    """Sign the run at the ledger's head of its last entry; False if somebody else has signed it."""
+    """Sign the run with the ledger head at its last entry; False if somebody else has already signed it."""
     heads = await read_heads(store, days=(run.day, run.day))
     signed = await store.attestations((DAY_ROOT,), subjects=(run.day, run.day))
     if any(row.run_key == run.run_key for row in signed):
         return False
     rows = await store.entries_of_day(run.day)
     own = [row for row in rows if row.run_key == run.run_key]
-    # A run that booked no entry is signed at today's head.
+    # A run that booked no entry is signed with the current head.
     ledger = (own[-1].position, own[-1].hash) if own else heads.ledger
     leaves = [row for row in rows if row.position <= ledger[0]]
     root = await asyncio.to_thread(_root_row, run, leaves, ledger=ledger, heads=heads, key=key)
@@ -72,7 +72,7 @@ def _root_row(
 
 
 def as_row(attestation: Attestation) -> AttestationRow:
-    """The attestation as the store keeps it."""
+    """The attestation as a row for the store."""
     return AttestationRow(
         attestation.number,
         attestation.kind,
@@ -84,5 +84,5 @@ def as_row(attestation: Attestation) -> AttestationRow:
 
 
 def as_attestation(row: AttestationRow) -> Attestation:
-    """The store's row as the core knows it."""
+    """The store's row as an attestation for hub.core."""
     return Attestation(row.position, row.kind, row.subject, row.run_key, row.document, row.signature)

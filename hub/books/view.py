@@ -1,7 +1,7 @@
-"""The books at one moment, read in one transaction and decoded once. Read it once and hand it down.
+"""The books at one moment, read in one transaction and decoded once. Read them once and pass them down.
 
-It holds heads, runs and decisions, but no entries. What is booked or signed after its heads is checked against the
-store's own heads when it is written: if somebody else wrote in between, the store refuses and the caller reads again.
+The view holds heads, runs and decisions, but no entries. Anything booked or signed after its heads is checked against
+the store's own heads on writing: if somebody else wrote in the meantime, the store refuses and the caller reads again.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ BANK_KINDS: Final = (BOOKED_KIND, RETURNED_KIND)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookHeads:
-    """What the next booking follows: the last attestation and the ledger's last entry, with the runs of some days.
+    """What the next booking follows on from: the last attestation and the last ledger entry, with some days' runs.
 
     `access_line` is the number of the newest line of the access log.
     """
@@ -57,18 +57,18 @@ class BookHeads:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Books(BookHeads):
-    """The books with every month run and what the board decided on it."""
+    """The books with every month run and the board's decisions on it."""
 
     month_runs: tuple[MonthRun, ...]
 
     def runs_of(self, month: str) -> tuple[MonthRun, ...]:
-        """The runs of this month in the order they were made."""
+        """This month's runs in the order in which they were made."""
         return tuple(run for run in self.month_runs if run.month == month)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoneyBooks(Books):
-    """The books with the runs of the voted funds and every payment order."""
+    """The books with the runs of the funds that members voted on, and every payment order."""
 
     fund_runs: tuple[FundRunStatus, ...]
     orders: tuple[PaymentOrderRecord, ...]

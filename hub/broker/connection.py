@@ -1,6 +1,6 @@
 """The hub's connection to the broker: a paho client in its own thread that hands messages to the event loop.
 
-It acknowledges a message only when asked to, so the broker never has more than WINDOW messages on the way to the hub.
+It acknowledges a message only when asked to, so the broker never has more than WINDOW messages in flight to the hub.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 log = logging.getLogger(__name__)
 
 WINDOW: Final = 1000
-"""How many unacknowledged messages the broker may send, and how many may wait here."""
+"""How many unacknowledged messages the broker may send, and how many may queue up here."""
 
 SESSION_S: Final = 7 * 86400
 MAX_OUTGOING: Final = 2000
@@ -30,7 +30,7 @@ MAX_OUTGOING: Final = 2000
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A message as delivered. `connection` numbers the connections: a message is acknowledged only on its own."""
+    """A message as delivered. `connection` is the number of its connection, the only one it is acknowledged on."""
 
     topic: str
     payload: bytes
@@ -55,7 +55,7 @@ class BrokerAddress:
 class BrokerLink:
     """Connects, reconnects forever with growing pauses, and keeps its session and subscriptions.
 
-    `deliver` is called in the event loop with messages in the order they came.
+    `deliver` is called in the event loop with messages in the order in which they arrived.
     """
 
     def __init__(self, *, client_id: str, filters: Sequence[str], deliver: Callable[[list[Delivery]], None]) -> None:
@@ -114,7 +114,7 @@ class BrokerLink:
                 self._client.ack(delivery.packet_id, delivery.qos)
 
     def publish(self, topic: str, sealed: bytes) -> None:
-        """Send as soon as the broker is connected; dropped if more than MAX_OUTGOING wait (agents ask again)."""
+        """Send once the broker is connected; dropped if more than MAX_OUTGOING are queued (agents will ask again)."""
         info = self._client.publish(topic, sealed, qos=1)
         if info.rc == mqtt.MQTT_ERR_QUEUE_SIZE:
             self.dropped += 1
@@ -151,7 +151,7 @@ class BrokerLink:
         if loop is None:
             return
         with self._lock:
-            # Nothing slows a sender down at QoS 0: what does not fit is dropped, and the agent sends it again.
+            # Nothing slows a sender down at QoS 0: messages that do not fit are dropped, and the agent resends them.
             if message.qos == 0 and len(self._arrived) >= WINDOW:
                 self.dropped += 1
                 return

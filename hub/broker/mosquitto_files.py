@@ -1,7 +1,7 @@
 """Writes what Mosquitto needs to serve one hub: configuration, access rules, and the password of the hub's own user.
 
-Agents connect without a password, from this computer only. An agent's client id is its agent id: it may write its own
-up topics and read its own down topics. Only the hub's user may read readings.
+Agents connect without a password, only from this computer. An agent's client id is its agent id: it may write its
+own up topics and read its own down topics. Only the hub's user may see readings.
 """
 
 import base64
@@ -21,7 +21,7 @@ _SYSTEM_PLACES: Final = "/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin"
 
 
 def find_mosquitto() -> str | None:
-    """The path of the program, None if it is not installed. Also searches system folders outside most users' PATH."""
+    """The program's path; None if it is not installed. Also searches system folders that most users' PATH lacks."""
     return shutil.which("mosquitto") or shutil.which("mosquitto", path=_SYSTEM_PLACES)
 
 
@@ -78,7 +78,7 @@ log_type warning
 
 
 def _write(path: Path, text: str) -> None:
-    # No fsync: the broker stores nothing of record, and agents send again what it loses in a power cut.
+    # No fsync: the broker keeps no records of its own, and agents resend whatever it loses in a power cut.
     part = path.with_name(path.name + ".part")
     part.unlink(missing_ok=True)
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:

@@ -1,6 +1,6 @@
-"""Starts the co-op's MQTT broker on this computer and keeps it running: Mosquitto if installed, else the built-in.
+"""Starts the co-op's MQTT broker on this computer and keeps it running: Mosquitto if installed, or the built-in one.
 
-An external broker is never started. Whichever is used, it only passes messages on: nothing depends on what it stores.
+An external broker is never started. Whichever is used, it only relays messages: nothing depends on what it stores.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ class BrokerError(CommonwattError):
 class BrokerPlan:
     """What to start (nothing for an external broker) and how the hub reaches it.
 
-    `files` are those the broker cannot start without; deleted ones are written again before each start.
+    `files` are the files the broker cannot start without; any that were deleted are rewritten before each start.
     """
 
     name: str
@@ -57,7 +57,7 @@ class BrokerPlan:
 def plan_broker(settings: BrokerSettings, *, folder: Path, coop: str, port: int | None = None) -> BrokerPlan:
     """Choose a broker and write its configuration into `folder`. Port 0 means any free port.
 
-    Raises: BrokerError if the chosen broker is not installed or may not listen there.
+    Raises: BrokerError if the chosen broker is not installed or is not allowed to listen there.
     """
     wanted_port = settings.port if port is None else port
     if settings.kind == "external":
@@ -75,14 +75,14 @@ def plan_broker(settings: BrokerSettings, *, folder: Path, coop: str, port: int 
 
 
 def free_port(host: str) -> int:
-    """A port that no program listens on now."""
+    """A port that no program is currently listening on."""
     with socket.socket() as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
 
 
 def is_port_taken(host: str, port: int) -> bool:
-    """Whether another program listens there."""
+    """Whether another program is listening there."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -93,7 +93,7 @@ def is_port_taken(host: str, port: int) -> bool:
 
 
 class BrokerProcess:
-    """One broker, started again after growing pauses whenever it ends. `ready` is set while it answers."""
+    """One broker, restarted after growing pauses whenever it exits. `ready` is set while it responds."""
 
     def __init__(self, plan: BrokerPlan) -> None:
         self.plan = plan
@@ -146,7 +146,7 @@ class BrokerProcess:
         try:
             _write_missing(self.plan.files)
             with self.plan.log_file.open("wb") as output:
-                # In a separate session, Ctrl-C in the terminal does not reach the broker before the hub has stopped.
+                # In its own session, so that Ctrl-C in the terminal does not stop the broker before the hub stops.
                 self._process = await asyncio.create_subprocess_exec(
                     "/bin/sh",
                     "-c",
@@ -258,7 +258,7 @@ def _check_certificates(settings: BrokerSettings) -> None:
         raise BrokerError(f"{settings.ca_file}: broker.ca_file: expected certificates in PEM form") from None
     if settings.cert_file is not None and settings.key_file is not None:
         try:
-            # A key with a passphrase is refused here: nobody is there to type it when the hub starts at boot.
+            # A key with a passphrase is refused here: nobody can type the passphrase when the hub starts at boot.
             context.load_cert_chain(settings.cert_file, settings.key_file, password=lambda: "")
         except (ssl.SSLError, OSError, ValueError):
             raise BrokerError(
@@ -283,5 +283,5 @@ def _last_line(path: Path) -> str:
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     except OSError:
-        return ""  # deleted while the broker ran: only its exit code is known
+        return ""  # deleted while the broker was running: only its exit code is known
     return f" ({lines[-1][:200]})" if lines else ""

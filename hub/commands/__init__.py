@@ -1,1 +1,1 @@
-"""The commands of `commonwatt-hub`, one module each. Nothing imports them but the command line itself."""
+"""The commands of `commonwatt-hub`, one module each. Only the command line itself imports them."""

@@ -1,4 +1,4 @@
-"""`commonwatt-hub account`: the board enters a member's bank account and mandate from a letter, or shows the history.
+"""`commonwatt-hub account`: the board enters a member's bank account and mandate from a letter, or views the history.
 
 An IBAN is read from a file or standard input, never from the command line, where other programs could see it.
 """
@@ -42,7 +42,7 @@ class AccountInstruction:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command takes besides --data and --clock."""
+    """Add the command's own arguments, besides --data and --clock."""
     parser.add_argument("--member", required=True, metavar="ID", help="whose account it is, such as m03")
     parser.add_argument("--by", required=True, metavar="ID", help="the board member who enters or reads it")
     parser.add_argument("--iban-file", metavar="FILE", help="a file with the IBAN alone; - reads standard input")
@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Enter what the letter says and show the history. Raises: RequestError with one line."""
+    """Enter what the letter says and show the history. Raises: RequestError with a one-line message."""
     if (args.holder is not None and args.iban_file is None) or (args.mandate and args.mandate_signed is None):
         raise RequestError("account: --holder goes with --iban-file, --mandate with --mandate-signed")
     if args.revoke_mandate and args.mandate_signed is not None:
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def read_iban(name: str) -> str:
-    """The IBAN of a file or of standard input, checked. Raises: RequestError, which never repeats it."""
+    """The IBAN from a file or standard input, checked. Raises: RequestError, which never repeats the IBAN."""
     try:
         if name == STANDARD_INPUT:
             content = sys.stdin.buffer.read(MAX_LETTER_BYTES + 1)
@@ -95,7 +95,7 @@ def read_iban(name: str) -> str:
 async def enter_instruction(
     folder: Path, letter: AccountInstruction, *, member: str, by: str, clock: Clock
 ) -> dict[str, object]:
-    """Enter it whole, then the member's history with masked accounts. Raises: RequestError; then nothing is entered."""
+    """Enter it whole; returns the member's history, accounts masked. Raises: RequestError; nothing is then entered."""
     settings, _, store = await open_hub(folder, clock=clock)
     try:
         who = await _check_people(store, member, by)
@@ -128,7 +128,7 @@ async def _check_people(store: Store, member: str, by: str) -> Member:
 
 
 def _require_free(letter: AccountInstruction, details: BankDetails, *, member: str) -> None:
-    """Raises: RequestError for a letter that does not fit the current account, before any part of it is entered."""
+    """Raises: RequestError if the letter does not fit the current account, before any part of it is entered."""
     account, mandate = details.account_of(member), details.mandate_of(member)
     if letter.is_revoked and mandate is None:
         raise RequestError(f"account: {member} has no mandate in force")

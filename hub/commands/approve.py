@@ -1,4 +1,4 @@
-"""`commonwatt-hub approve`: a board member approves or publishes a run of a month, or approves a run of the funds."""
+"""`commonwatt-hub approve`: a board member approves or publishes a month run, or approves a fund run."""
 
 import argparse
 import asyncio
@@ -21,7 +21,7 @@ from protocols.timeline import Clock
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command takes besides --data and --clock."""
+    """Add the command's own arguments, besides --data and --clock."""
     parser.add_argument("--run", dest="key", required=True, metavar="KEY", help="the run's key, or its first 8 digits")
     parser.add_argument(
         "--member", required=True, metavar="ID", help="who approves: a member of the board, such as m01"
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Record the decision and print the run. Raises: RequestError with one line."""
+    """Record the decision and print the run. Raises: RequestError with a one-line message."""
     clock = open_clock(args.clock)
     fund = asyncio.run(approve_fund_run(args.data, run=args.key, member=args.member, publish=args.publish, clock=clock))
     if fund is not None:
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def approve_fund_run(folder: Path, *, run: str, member: str, publish: bool, clock: Clock) -> FundRunStatus | None:
-    """A board member's approval of the fund run with this key; None if no fund run has it. Raises: RequestError."""
+    """Record a board member's approval of the fund run with this key; None if none has it. Raises: RequestError."""
     try:
         async with opened_hub(folder, clock=clock) as hub:
             if find_fund(run, (await read_money_books(hub.store)).fund_runs) is None:
@@ -58,7 +58,7 @@ async def approve_fund_run(folder: Path, *, run: str, member: str, publish: bool
 
 
 async def record_run_decision(folder: Path, *, run: str, member: str, publish: bool, clock: Clock) -> MonthRun:
-    """A board member's approval of a month run, or its publication. Raises: RequestError."""
+    """Record a board member's approval of a month run, or publish the run. Raises: RequestError."""
     terms = load_tax_terms(folder)
     try:
         async with opened_hub(folder, clock=clock) as hub:
@@ -71,7 +71,7 @@ async def record_run_decision(folder: Path, *, run: str, member: str, publish: b
 
 
 def fund_line(fund: FundRunStatus) -> str:
-    """A fund's run for people."""
+    """A fund run for people."""
     state = "due" if fund.is_due else "waits for approval"
     approvals = ", ".join(fund.approvals) or "nobody"
     return f"{fund.kind.removeprefix('fund:')} of {fund.day}  {state}  approved by {approvals}  {fund.run_key}"

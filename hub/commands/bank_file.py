@@ -1,4 +1,4 @@
-"""`commonwatt-hub bank-file`: a payment order in, the bank's XML out. It reads and writes files; hub.core checks."""
+"""`commonwatt-hub bank-file`: a payment order in, the bank's XML out. This reads and writes files; hub.core checks."""
 
 import argparse
 import sys
@@ -15,7 +15,7 @@ from protocols.errors import RequestError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command takes besides --clock."""
+    """Add the command's own arguments, besides --clock."""
     parser.add_argument(
         "order", type=Path, metavar="ORDER", help="a JSON file: kind, message_id, date, account, payments"
     )
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the file for the bank, whole or not at all. Raises: RequestError with one line."""
+    """Write the file for the bank, whole or not at all. Raises: RequestError with a one-line message."""
     try:
         from hub.exchange.bank_files import collection_file, payout_file  # noqa: PLC0415 - an optional package
     except ImportError:

@@ -1,4 +1,4 @@
-"""`commonwatt-hub bills`: the documents a run of a month brings, or would bring if it were published now."""
+"""`commonwatt-hub bills`: the documents issued with a month run, or to be issued if it were published now."""
 
 import argparse
 import asyncio
@@ -26,7 +26,7 @@ ACCESS: Final = Access(actor="job:bills", role="board", purpose="settle.share", 
 
 @dataclass(frozen=True, slots=True)
 class RunBills:
-    """A run's documents by member. `is_out` says that they are published."""
+    """A run's documents by member. `is_out` is true if they are published."""
 
     month: str
     kind: str
@@ -35,13 +35,13 @@ class RunBills:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command takes besides --data and --clock."""
+    """Add the command's own arguments, besides --data and --clock."""
     parser.add_argument("--run", dest="key", required=True, metavar="KEY", help="the run's key, or its first 8 digits")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the documents; nothing is booked. Raises: RequestError with one line."""
+    """Print the documents; nothing is booked. Raises: RequestError with a one-line message."""
     found = asyncio.run(bills_of_run(args.data, key=args.key, clock=open_clock(args.clock)))
     if args.json:
         table = {"month": found.month, "kind": found.kind, "published": found.is_out, "members": dict(found.documents)}
@@ -56,7 +56,7 @@ async def bills_of_run(folder: Path, *, key: str, clock: Clock) -> RunBills:
     terms = load_tax_terms(folder)
     try:
         async with opened_hub(folder, clock=clock) as hub:
-            # The documents say what members get and owe: the access is in each home's log before they are shown (I12).
+            # The documents say what members get and owe, so the access is first recorded in each home's log (I12).
             homes = [home.id for home in await hub.store.homes()]
             await hub.store.log_access(ACCESS, homes, fields="bills", rows=1)
             books = await read_books(hub.store)
@@ -69,7 +69,7 @@ async def bills_of_run(folder: Path, *, key: str, clock: Clock) -> RunBills:
 
 
 def bill_lines(found: RunBills) -> Iterator[str]:
-    """The documents for people, then their sums."""
+    """The documents for people, followed by their sums."""
     state = "published" if found.is_out else "not published: this is what it would bring now"
     yield f"{found.kind} of {found.month}, {state}"
     every = [(member, bill) for member, bills in found.documents.items() for bill in bills]

@@ -1,4 +1,4 @@
-"""`commonwatt-hub findings`: lists what is wrong with readings, checks a day now, or records the board's decision."""
+"""`commonwatt-hub findings`: lists what is wrong with readings, checks a day now, or records a board decision."""
 
 import argparse
 import asyncio
@@ -31,7 +31,7 @@ LIST_ACCESS = Access(actor="job:findings-list", role="job", purpose="settle.shar
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command takes besides --data and --clock."""
+    """Add the command's own arguments, besides --data and --clock."""
     parser.description = (
         f"List the findings of the last {LISTED_DAYS} days and all that waits for the board, or decide on one."
     )
@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """List, check or decide. Raises: RequestError with one line."""
+    """List, check or decide. Raises: RequestError with a one-line message."""
     clock = open_clock(args.clock)
     if args.decide is None and (args.member is not None or args.reason is not None):
         raise RequestError("findings: --member and --reason go with --decide")
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def find_on_day(folder: Path, *, day: date, plates_file: Path | None, clock: Clock) -> tuple[Finding, ...]:
-    """What a check of the day finds now. Raises: RequestError."""
+    """The findings of a check of the day, made now. Raises: RequestError."""
     settings, _, store = await open_hub(folder, clock=clock)
     chosen = settings if plates_file is None else replace(settings, plates_file=plates_file)
     try:
@@ -92,7 +92,7 @@ async def find_on_day(folder: Path, *, day: date, plates_file: Path | None, cloc
 
 
 async def list_findings(folder: Path, *, clock: Clock) -> tuple[FindingRow, ...]:
-    """The findings of the last days, and all that wait; the access is in the homes' logs."""
+    """Recent days' findings, and all that await a decision; the access is recorded in the homes' logs."""
     settings, _, store = await open_hub(folder, clock=clock)
     since = local_today(clock, settings.coop.tz) - timedelta(days=LISTED_DAYS)
     try:
@@ -104,7 +104,7 @@ async def list_findings(folder: Path, *, clock: Clock) -> tuple[FindingRow, ...]
 async def decide_on(
     folder: Path, decision: Sequence[str], *, member: str | None, reason: str | None, clock: Clock
 ) -> FindingRow:
-    """Store the board's decision. Raises: RequestError; then nothing was changed."""
+    """Store the board's decision. Raises: RequestError; nothing has then changed."""
     number, verdict = decision
     if member is None or reason is None:
         raise RequestError("findings: --decide needs --member ID and --reason TEXT")
@@ -144,14 +144,14 @@ def found_lines(found: Sequence[Finding]) -> str:
 
 
 def finding_lines(rows: Sequence[FindingRow]) -> str:
-    """Stored findings for people: number, home, state and what it is."""
+    """Stored findings for people: the number, home, state and description of each."""
     if not rows:
         return "nothing found\n"
     return "".join(f"{row.id:>5}  {row.found.home}  {state_words(row):<15}  {row.found.sentence}\n" for row in rows)
 
 
 def state_words(row: FindingRow) -> str:
-    """The state of a finding."""
+    """The state of a finding in words."""
     if row.closed is not None:
         return "closed"
     return VERDICT_WORDS[row.decisions[-1].verdict] if row.decisions else SEVERITY_WORDS[row.found.severity]

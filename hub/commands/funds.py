@@ -39,7 +39,7 @@ Table = dict[str, object]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command takes besides --data and --clock."""
+    """Add the command's own arguments, besides --data and --clock."""
     parser.add_argument("what", choices=sorted(KEYS), help="what to book")
     parser.add_argument("--plan", type=Path, required=True, metavar="FILE", help="the voted plan, a TOML file")
     parser.add_argument("--month", metavar="MONTH", help="fees: of this month, like 2026-05")
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Book the plan or print what it would book. Raises: RequestError with one line."""
+    """Book the plan or print what it would book. Raises: RequestError with a one-line message."""
     given = {"--month": args.month, "--year": args.year, "--day": args.day}
     wanted = PERIODS[args.what]
     if [name for name, value in given.items() if value is not None] != [wanted]:
@@ -68,7 +68,7 @@ async def book_plan(folder: Path, what: str, plan: Table, *, period: str, previe
     """Book a plan on the hub in this folder, or preview it. Raises: RequestError; then nothing is booked."""
     settings, key, store = await open_hub(folder, clock=clock)
     try:
-        # Each member's amounts are shown: the access is in each home's log before that (I12).
+        # Each member's amounts are shown, so the access is first recorded in each home's log (I12).
         homes = [home.id for home in await store.homes()]
         await store.log_access(ACCESS, homes, fields=f"funds {what}", rows=1)
         found = await _planned(store, what, plan, period=period, today=local_today(clock, settings.coop.tz))
@@ -147,12 +147,12 @@ def _require_over(last: date, today: date, period: str) -> None:
 
 
 def result_json(result: FundResult) -> Table:
-    """A run of a fund for programs."""
+    """A fund run for programs."""
     return asdict(result)
 
 
 def result_lines(result: FundResult, is_preview: bool) -> str:
-    """The same for people: the change of each account."""
+    """A fund run for people: the change in each account."""
     if not result.entries:
         return f"{result.day}: the books already agree with the plan; nothing to book\n"
     sums: dict[str, int] = defaultdict(int)

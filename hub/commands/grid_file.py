@@ -35,7 +35,7 @@ ACCESS: Final = Access(actor="job:grid-compare", role="job", purpose="settle.sha
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command takes: the name of a task, and the task's own arguments."""
+    """Add the command's arguments: the name of a task, and the task's own arguments."""
     tasks = parser.add_subparsers(title="tasks", required=True, metavar="TASK")
     spain = _task(tasks, "spain", _spain, "write Spain's coefficient file CAU_YYYY.txt for the distributor")
     spain.add_argument("--cau", required=True, help="the plant's CAU: 26 characters")
@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do the task that was named. Raises: RequestError with one line; then nothing was written."""
+    """Do the named task. Raises: RequestError with a one-line message; nothing has then been written."""
     try:
         return int(args.task(args))
     except GridFileError as refusal:
@@ -182,7 +182,7 @@ def _compare(args: argparse.Namespace) -> int:
 async def _from_hub(
     folder: Path, file: Path, *, points: Mapping[str, MeteringPoints], tz: str | None, clock: Clock
 ) -> tuple[GridReadings, tuple[QuarterHours, ...]]:
-    """The file, and the hub's readings of its days; the access is in every home's log."""
+    """The file, and the hub's readings for its days; the access is recorded in every home's log."""
     settings, _, store = await open_hub(folder, clock=clock)
     try:
         zone = tz or settings.coop.tz

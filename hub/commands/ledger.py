@@ -1,4 +1,4 @@
-"""`commonwatt-hub ledger`: the hub's whole ledger as beancount text, CSV or JSON, its chain checked on the way."""
+"""`commonwatt-hub ledger`: exports the hub's whole ledger as beancount, CSV or JSON, checking its chain."""
 
 import argparse
 import asyncio
@@ -29,24 +29,24 @@ FORMS: Final[Mapping[str, Callable[[str, str], LedgerExport]]] = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command takes besides --data and --clock."""
+    """Add the command's own arguments, besides --data and --clock."""
     parser.add_argument("--format", choices=sorted(FORMS), required=True, help="which form")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the file to write; not there yet")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the ledger, whole or not at all. Raises: RequestError with one line."""
+    """Write the ledger, whole or not at all. Raises: RequestError with a one-line message."""
     count = asyncio.run(export_hub(args.data, args.out, form=args.format, clock=open_clock(args.clock)))
     sys.stdout.write(f"{args.out}: {count} entries\n")
     return 0
 
 
 async def export_hub(folder: Path, out: Path, *, form: str, clock: Clock) -> int:
-    """The ledger of the hub in `folder` as the file `out`; how many entries it has. Raises: RequestError."""
+    """Write the ledger of the hub in `folder` to `out`; returns the number of entries. Raises: RequestError."""
     settings, _, store = await open_hub(folder, clock=clock)
     try:
         coop = settings.coop
-        # The export reads every member's entries: the access is in each home's log before the first is read (I12).
+        # The export reads every member's entries, so the access is first recorded in each home's log (I12).
         homes = [home.id for home in await store.homes()]
         await store.log_access(EXPORT_ACCESS, homes, fields="ledger entries", rows=(await store.ledger_head())[0])
         return await export_books(store, FORMS[form](coop.name, coop.currency), out=out)
@@ -55,7 +55,7 @@ async def export_hub(folder: Path, out: Path, *, form: str, clock: Clock) -> int
 
 
 async def export_books(store: BookStore, export: LedgerExport, *, out: Path) -> int:
-    """Every entry of the store through the export. Raises: RequestError if the chain is broken."""
+    """Export every entry in the store. Raises: RequestError if the chain is broken."""
     count, previous = 0, GENESIS
     with new_file(out) as file:
         file.write(export.head().encode("utf-8"))

@@ -1,4 +1,4 @@
-"""`commonwatt-hub payments`: an order of what is due, two approvals, the bank's file, and what the bank then did.
+"""`commonwatt-hub payments`: an order for what is due, two approvals, the bank's file, and what the bank then did.
 
 The steps are: make the order, approve it twice, write it with the same options and --out, book it.
 """
@@ -54,7 +54,7 @@ WHAT_TO_DO: Final[Mapping[str, str]] = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command takes besides --data and --clock; without an option it lists the orders."""
+    """Add the command's own arguments, besides --data and --clock; with no options, the command lists the orders."""
     parser.add_argument("--kind", choices=KINDS, help="make or write an order of this kind")
     parser.add_argument("--month", metavar="MONTH", help="with --kind: for all that is due through this month")
     parser.add_argument("--date", metavar="DAY", help="with --kind: when the bank is to do it; else when it did it")
@@ -71,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do the one step that is asked for and print the order. Raises: RequestError with one line."""
+    """Do the one step that was asked for and print the order. Raises: RequestError with a one-line message."""
     _check_arguments(args)
     clock = open_clock(args.clock)
     found = asyncio.run(do_step(args, clock=clock))
@@ -112,7 +112,7 @@ def _check_arguments(args: argparse.Namespace) -> None:
 
 
 async def do_step(args: argparse.Namespace, *, clock: Clock) -> dict[str, object]:
-    """Do the step on the hub in the folder; returns orders and what waits, ready for JSON. Raises: RequestError."""
+    """Do the step on the hub in the folder; returns orders and held amounts, ready for JSON. Raises: RequestError."""
     try:
         async with opened_hub(args.data, clock=clock) as hub:
             if args.kind is not None:
@@ -126,7 +126,7 @@ async def do_step(args: argparse.Namespace, *, clock: Clock) -> dict[str, object
 
 
 async def _change_order(args: argparse.Namespace, hub: OpenHub) -> PaymentOrderRecord:
-    """Approve, withdraw or book the order that is named."""
+    """Approve, withdraw or book the named order."""
     store, key, at = hub.store, hub.key, hub.opened_at
     if args.approve is not None:
         return await approve_order(store, args.approve, member=args.member, at=at, key=key)
@@ -141,14 +141,14 @@ async def _change_order(args: argparse.Namespace, hub: OpenHub) -> PaymentOrderR
 
 
 async def _list(hub: OpenHub) -> dict[str, object]:
-    """All orders, and the fund runs that wait for the board."""
+    """All orders, and the fund runs that await the board's approval."""
     books = await read_money_books(hub.store)
     funds = [asdict(fund) for fund in books.fund_runs if fund.is_newest and not fund.is_due]
     return await _logged(hub, books.orders, who=JOB) | {"funds": funds}
 
 
 async def _logged(hub: OpenHub, orders: Sequence[PaymentOrderRecord], *, who: str) -> dict[str, object]:
-    """Orders say what members get and owe: the access is in their homes' logs before they are shown (I12)."""
+    """Orders say what members get and owe, so the access is first recorded in their homes' logs (I12)."""
     members = {payment.member for order in orders for payment in order.payments}
     homes = [home.id for home in await hub.store.homes() if home.member_id in members]
     access = Access(actor=who, role="board", purpose=PURPOSE, reason="payment orders")
@@ -176,14 +176,14 @@ async def _make_or_write(args: argparse.Namespace, hub: OpenHub) -> dict[str, ob
     if made.order is None or args.out is None or made.order.state == DRAFT:
         return _found_made(made, written=False)
     with new_file(args.out) as file:  # it holds account numbers: only its owner may read it
-        # Open before the order is attested as written, so that a missing folder leaves it approved.
+        # Opened before the order is attested as written, so that if the folder is missing, the order stays approved.
         message_id = made.order.message_id
         file.write(await order_file(hub.store, message_id, at=at, key=hub.key, access=access, write_file=write_file))
     return _found_made(made, written=True)
 
 
 def bank_writer() -> WriteFile:
-    """What writes the bank's XML. Raises: RequestError if its package is not installed."""
+    """The functions that write the bank's XML. Raises: RequestError if its package is not installed."""
     try:
         from hub.exchange.bank_files import collection_file, payout_file  # noqa: PLC0415 - an optional package
     except ImportError:
@@ -196,7 +196,7 @@ def bank_writer() -> WriteFile:
 
 
 async def _require_later(hub: OpenHub, message_id: str, *, day: str) -> None:
-    """Raises: RequestError for a day before the order was made: the wrong order, or a mistyped day."""
+    """Raises: RequestError if the day is before the order was made: then the order is wrong, or the day is mistyped."""
     orders = (await read_money_books(hub.store)).orders
     order = next((order for order in orders if order.message_id == message_id), None)
     if order is not None:
@@ -207,7 +207,7 @@ async def _require_later(hub: OpenHub, message_id: str, *, day: str) -> None:
 
 
 def _bank_day(text: str, *, today: date | None = None) -> date:
-    """A day; with `today`, one that is not after it. Raises: RequestError."""
+    """The day in this text; if `today` is given, the day must not be later. Raises: RequestError."""
     try:
         day = parse_day(text)
     except ValueError:
@@ -232,7 +232,7 @@ def _held_json(held: HeldAmount) -> dict[str, object]:
 
 
 def order_json(order: PaymentOrderRecord) -> dict[str, object]:
-    """An order for programs: no account number in it."""
+    """An order for programs, without account numbers."""
     returned = {reference: reason for reference, reason, _ in order.returned}
     return {
         "message_id": order.message_id,

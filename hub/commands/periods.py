@@ -1,4 +1,4 @@
-"""Days and months on the command line: --from and --to, --month, and the line on days that were left out."""
+"""Days and months on the command line: --from and --to, --month, and the line about days that were left out."""
 
 import argparse
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from protocols.timeline import Clock
 
 
 def add_range(parser: argparse.ArgumentParser) -> None:
-    """--from and --to."""
+    """Add --from and --to."""
     parser.add_argument(
         "--from", dest="first", type=parse_day_argument, required=True, metavar="DAY", help="the first day"
     )
@@ -19,7 +19,7 @@ def add_range(parser: argparse.ArgumentParser) -> None:
 
 
 def parse_day_argument(text: str) -> date:
-    """A day of the command line. Raises: ArgumentTypeError."""
+    """A day given on the command line. Raises: ArgumentTypeError."""
     try:
         return parse_day(text)
     except ValueError:
@@ -27,7 +27,7 @@ def parse_day_argument(text: str) -> date:
 
 
 def parse_month(text: str) -> date:
-    """The first day of a month written like 2026-05. Raises: RequestError."""
+    """The first day of a month that is written like 2026-05. Raises: RequestError."""
     try:
         return parse_day(f"{text}-01")
     except ValueError:
@@ -40,5 +40,5 @@ def local_today(clock: Clock, tz: str) -> date:
 
 
 def left_out_note(days: Sequence[str]) -> str:
-    """A line on the days that are not included; empty if all are."""
+    """A line about the days that are not included; empty if all are."""
     return f"not settled and left out: {', '.join(days)}\n" if days else ""

@@ -1,4 +1,4 @@
-"""`commonwatt-hub runs`: the runs of months with the board's decisions, what falls due, and the marked days."""
+"""`commonwatt-hub runs`: lists month runs with the board's decisions, what falls due, and the marked days."""
 
 import argparse
 import asyncio
@@ -22,25 +22,25 @@ from protocols.timeline import Clock
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command takes besides --data and --clock."""
+    """Add the command's own arguments, besides --data and --clock."""
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """List them. Raises: RequestError with one line."""
+    """List them. Raises: RequestError with a one-line message."""
     found = asyncio.run(list_runs(args.data, clock=open_clock(args.clock)))
     sys.stdout.write(json.dumps(found) + "\n" if args.json else runs_lines(found))
     return 0
 
 
 async def list_runs(folder: Path, *, clock: Clock) -> dict[str, object]:
-    """The runs of months, what falls due next and the days marked for them, ready for JSON."""
+    """The month runs, what falls due next and the days marked for settling again, ready for JSON."""
     async with opened_hub(folder, clock=clock) as hub:
         return await runs_and_marks(hub.store, calendar=hub.settings.calendar, today=hub.today)
 
 
 async def runs_and_marks(store: SettlementStores, *, calendar: RunCalendar, today: date) -> dict[str, object]:
-    """The same from an open store: reads no value of any home."""
+    """The same from an open store. Reads no value of any home."""
     books = await read_books(store)
     first = await first_day(store, books.coop.tz)
     due, marked = [], []
@@ -63,12 +63,12 @@ def _mark(mark: MarkedDay, following: str) -> dict[str, object]:
 
 
 def run_json(run: MonthRun) -> dict[str, object]:
-    """One run of a month for programs."""
+    """A month run for programs."""
     return asdict(run) | {"state": run.state, "days": len(run.days)}
 
 
 def run_line(row: Mapping[str, object]) -> str:
-    """The same for people."""
+    """A month run for people."""
     approvals = ", ".join(str(member) for member, _ in _pairs(row["approvals"])) or "nobody"
     provisional = f", {row['provisional_days']} provisional" if row["provisional_days"] else ""
     return (

@@ -1,4 +1,4 @@
-"""`commonwatt-hub settle`: a case file, closed days of a hub, or a run of a month."""
+"""`commonwatt-hub settle`: settles a case file, closed days on a hub, or a month."""
 
 import argparse
 import asyncio
@@ -29,7 +29,7 @@ KINDS: Final = ("M1", "R1", "R2", "RF", "X")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command takes besides --data and --clock."""
+    """Add the command's own arguments, besides --data and --clock."""
     parser.add_argument("--case", metavar="FILE", help="a case file")
     parser.add_argument("--previous", metavar="FILE", help="with --case: the result printed before, for the difference")
     parser.add_argument(
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Settle what is asked for. Raises: RequestError with one line."""
+    """Settle what is asked for. Raises: RequestError with a one-line message."""
     of_hub = (args.data, args.day, args.month, args.kind, args.decision)
     if args.case is not None:
         if args.preview or any(part is not None for part in of_hub):
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _print_settled(args: argparse.Namespace, days: Sequence[date]) -> None:
-    """Print each day as it is booked, so that a refusal later in the month hides none of them."""
+    """Print each day as it is booked, so that a refusal later in the month does not hide the days already booked."""
     async with contextlib.aclosing(settle_days(args.data, days=days, clock=open_clock(args.clock))) as rows:
         async for row in rows:
             sys.stdout.write((json.dumps(row) if args.json else settled_line(row)) + "\n")
@@ -77,11 +77,11 @@ async def _print_settled(args: argparse.Namespace, days: Sequence[date]) -> None
 
 
 async def settle_days(folder: Path, *, days: Sequence[date], clock: Clock) -> AsyncGenerator[dict[str, object], None]:
-    """Settle closed local days and book what differs; one row as each day is booked, ready for JSON.
+    """Settle closed local days and book what differs; yields a row, ready for JSON, as each day is booked.
 
-    Days before there was any member are skipped, unless all are.
-    Raises: RequestError for a day that has not closed, before any is booked, or for one that is refused; the days
-    before that one are booked.
+    Days before the first member joined are skipped, unless that is all of them.
+    Raises: RequestError for a day that has not closed, before any day is booked; or for a day that is refused, after
+    the days before it have been booked.
     """
     async with opened_hub(folder, clock=clock) as hub:
         if days and max(days) >= hub.today:
@@ -99,7 +99,7 @@ async def settle_days(folder: Path, *, days: Sequence[date], clock: Clock) -> As
 
 
 async def _settle_one(hub: OpenHub, day: date, *, is_last: bool) -> dict[str, object]:
-    """Settle the day, or skip it if nobody was a member yet and later days follow. Raises: RequestError."""
+    """Settle the day, or skip it if nobody was a member yet and more days follow. Raises: RequestError."""
     try:
         return _settled_row(await settle_day(hub.store, day=day, made_at=hub.opened_at, key=hub.key))
     except RejectedInputError as refusal:

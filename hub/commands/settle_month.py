@@ -1,4 +1,4 @@
-"""`commonwatt-hub settle --month` with --kind or --preview: books a run of a month, or shows what it would change."""
+"""`commonwatt-hub settle --month` with --kind or --preview: books a month run or shows what it would change."""
 
 import argparse
 import asyncio
@@ -21,7 +21,7 @@ NANO_PER_UNIT = 10**9
 
 
 def run_month(options: argparse.Namespace, *, month: date, clock: Clock) -> int:
-    """Preview the month's run or book it, and print it. Raises: RequestError with one line."""
+    """Preview the month's run or book it, and print it. Raises: RequestError with a one-line message."""
     if options.kind is None and not options.preview:
         raise RequestError("settle: --decision goes with --kind X")
     found = asyncio.run(_preview_or_book(options, month=month, clock=clock))
@@ -33,7 +33,7 @@ def run_month(options: argparse.Namespace, *, month: date, clock: Clock) -> int:
 
 
 async def _preview_or_book(options: argparse.Namespace, *, month: date, clock: Clock) -> MonthPreview | MonthRun:
-    """A preview leaves the books as they are; a run that is refused leaves nothing. Raises: RequestError."""
+    """A preview does not change the books; a refused run leaves nothing behind. Raises: RequestError."""
     try:
         async with opened_hub(options.data, clock=clock) as hub:
             if options.preview:
@@ -55,7 +55,7 @@ async def _preview_or_book(options: argparse.Namespace, *, month: date, clock: C
 
 
 def preview_lines(preview: MonthPreview) -> str:
-    """The preview for people: member by member, the change of kilowatt-hours and money."""
+    """The preview for people: the change in kilowatt-hours and money, member by member."""
     if not preview.days:
         return f"{preview.month}: the books already agree with the inputs; a run would change nothing\n"
     lines = [f"{preview.month}: {len(preview.days)} day(s) would change, {preview.entries} entries"]

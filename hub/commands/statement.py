@@ -1,4 +1,4 @@
-"""`commonwatt-hub statement`: a member's month as the files that hub/verify/statement.py recomputes it from."""
+"""`commonwatt-hub statement`: a member's month as the files from which hub/verify/statement.py recomputes it."""
 
 import argparse
 import asyncio
@@ -26,7 +26,7 @@ SCRIPT = Path(__file__).parents[1] / "verify" / "statement.py"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command takes besides --data and --clock."""
+    """Add the command's own arguments, besides --data and --clock."""
     parser.add_argument("--member", required=True, metavar="ID", help="the member's id, such as m01")
     parser.add_argument("--month", required=True, metavar="MONTH", help="a month like 2026-05")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the folder to make; not there yet")
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the folder, whole or not at all. Raises: RequestError with one line."""
+    """Write the folder, whole or not at all. Raises: RequestError with a one-line message."""
     month = parse_month(args.month)
     clock = open_clock(args.clock)
     if args.pdf and find_spec("typst") is None:
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def statement_of(folder: Path, *, member_id: str, month: date, clock: Clock) -> tuple[StatementFiles, str]:
-    """A member's month from the hub in `folder`, and the member's language; the access is logged as a job's.
+    """A member's month from the hub in `folder`, and the member's language. The access is logged as a job's.
 
     Raises: RequestError.
     """
@@ -67,7 +67,7 @@ async def statement_of(folder: Path, *, member_id: str, month: date, clock: Cloc
 
 
 def file_contents(files: StatementFiles) -> dict[str, bytes]:
-    """Every file by its name."""
+    """The content of each file, by file name."""
     documents = {"statement.json": files.signed, "readings.json": files.readings, "pool.json": files.pool}
     contents = {name: canonical_bytes(document) + b"\n" for name, document in documents.items()}
     tables = {"statement.csv": statement_csv(files.statement), "bills.csv": bills_csv(files.statement)}
@@ -75,7 +75,10 @@ def file_contents(files: StatementFiles) -> dict[str, bytes]:
 
 
 def _as_pdf(files: StatementFiles, language: str) -> bytes:
-    """Loads the pages' translations and the drawing package, which nothing else here needs. Raises: RequestError."""
+    """The statement as a PDF. Loads the pages' translations and the drawing package, which nothing else here needs.
+
+    Raises: RequestError.
+    """
     from hub.web.pdf.files import statement_pdf  # noqa: PLC0415
     from hub.web.pdf.statement import PdfRenderError  # noqa: PLC0415
 
@@ -88,7 +91,7 @@ def _as_pdf(files: StatementFiles, language: str) -> bytes:
 
 
 def write_folder(folder: Path, files: StatementFiles, *, pdf: bytes | None = None) -> None:
-    """Write a new folder of the files. If power fails, there is no folder of this name. Raises: RequestError."""
+    """Write the files to a new folder. If power fails, there is no folder with this name. Raises: RequestError."""
     part = folder.with_name(folder.name + ".part")
     try:
         if folder.exists():
@@ -107,7 +110,7 @@ def write_folder(folder: Path, files: StatementFiles, *, pdf: bytes | None = Non
 
 
 def command_line(folder: Path, hub_key: str) -> str:
-    """What the member types at home, ready to be pasted into a shell."""
+    """The command that the member runs at home, ready to be pasted into a shell."""
     names = [str(folder / name) for name in ("statement.json", "readings.json", "pool.json")]
     return shlex.join(["python", str(SCRIPT), *names, "--hub-key", hub_key])
 

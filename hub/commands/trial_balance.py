@@ -1,4 +1,4 @@
-"""`commonwatt-hub trial-balance`: the balance of every account, members' accounts summed; each unit must be zero."""
+"""`commonwatt-hub trial-balance`: every account's balance, with members' accounts summed; each unit must be zero."""
 
 import argparse
 import asyncio
@@ -19,12 +19,12 @@ FAILED: Final = 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command takes besides --data and --clock."""
+    """Add the command's own arguments, besides --data and --clock."""
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the balances; exit code 1 if a unit does not sum to zero."""
+    """Print the balances; returns exit code 1 if a unit does not sum to zero."""
     found = asyncio.run(balance_hub(args.data, clock=open_clock(args.clock)))
     sys.stdout.write(json.dumps(balance_json(found)) + "\n" if args.json else balance_lines(found))
     return FAILED if any(trial_balance(found).values()) else 0
@@ -41,7 +41,7 @@ async def balance_hub(folder: Path, *, clock: Clock) -> Counter[tuple[LedgerUnit
 
 async def balance_books(store: BookStore) -> Counter[tuple[LedgerUnit, str]]:
     """The balance of every account by unit, read piece by piece. Nobody else may see a member's balance, so all
-    members' accounts of a kind are one line.
+    members' accounts of one kind are added up in one line.
     """
     found: Counter[tuple[LedgerUnit, str]] = Counter({("Wh", "members:energy"): 0, ("nano", "members:money"): 0})
     position = 0
@@ -61,7 +61,7 @@ def balance_json(found: Counter[tuple[LedgerUnit, str]]) -> dict[str, object]:
 
 
 def balance_lines(found: Counter[tuple[LedgerUnit, str]]) -> str:
-    """The same for people, money with its nine decimals."""
+    """The balances for people, with money to nine decimals."""
     lines = [f"{account:<20}{_amount(unit, amount):>28}" for (unit, account), amount in sorted(found.items())]
     sums = trial_balance(found)
     lines += [f"{'all accounts':<20}{_amount(unit, amount):>28}" for unit, amount in sums.items()]

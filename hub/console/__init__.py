@@ -1,1 +1,1 @@
-"""What long commands share: progress lines on standard error and files written for a person."""
+"""Shared by long commands: progress lines on standard error, and files written for a person."""

@@ -1,4 +1,4 @@
-"""Files that commands write for a person: new, for their owner alone, whole or absent. Reads files with a limit."""
+"""Writes files for a person: always new, for the owner alone, complete or absent. Reads files up to a size limit."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ MAX_BYTES: Final = 256 * 2**20
 
 @contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
-    """Write a new file. If power fails or the block raises, there is no file of this name.
+    """Write a new file. If power fails or the block raises an error, there is no file with this name.
 
     Raises: RequestError if the file exists or cannot be written.
     """
@@ -30,7 +30,7 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_new(path: Path, content: bytes) -> None:
-    """A whole new file of these bytes. Raises: RequestError."""
+    """Write these bytes to a new file, all or nothing. Raises: RequestError."""
     with new_file(path) as file:
         file.write(content)
 
@@ -48,7 +48,7 @@ def read_file(path: Path) -> bytes:
 
 
 def read_json_table(path: Path) -> dict[str, object]:
-    """A JSON table. Raises: RequestError for anything else."""
+    """The JSON object in this file. Raises: RequestError for anything else."""
     try:
         document = parse_case(read_file(path))
     except RejectedInputError as refusal:

@@ -9,15 +9,15 @@ TERMINAL_PERIOD_S: Final = 0.2
 LINE_PERIOD_S: Final = 10.0
 
 ReportProgress = Callable[[str, int, int | None], None]
-"""(what is counted, how many are done, how many there are if that is known)."""
+"""Called with what is counted, how many are done, and how many there are, or None if that is unknown."""
 
 
 def ignore_progress(_what: str, _done: int, _total: int | None) -> None:
-    """For callers that show no progress."""
+    """Ignores progress, for callers that show none."""
 
 
 class Progress:
-    """One line that is overwritten on a terminal, and a line every ten seconds elsewhere."""
+    """On a terminal, one line that is overwritten; elsewhere, a new line every ten seconds."""
 
     def __init__(self, out: TextIO, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._out, self._monotonic = out, monotonic
@@ -26,7 +26,7 @@ class Progress:
         self._shown = 0
 
     def report(self, what: str, done: int, total: int | None) -> None:
-        """Show it if it is time; the same line twice is shown once."""
+        """Show the progress, if it is time for the next update."""
         now_s = self._monotonic()
         if now_s < self._due_s:
             return

@@ -1,1 +1,1 @@
-"""The pure core of the hub: numbers in, numbers out; no clock, no chance, no socket, no file."""
+"""The pure core of the hub: numbers in, numbers out; no clock, no randomness, no sockets, no files."""

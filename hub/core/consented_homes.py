@@ -1,4 +1,4 @@
-"""Which homes allow a purpose to use their values, by the consents they sent. It reads consents, never values."""
+"""Finds the homes whose consents allow a purpose to use their values. It reads consents, never values."""
 
 from collections.abc import Mapping
 
@@ -12,10 +12,10 @@ from protocols.wire.refusal_reasons import WireError
 def homes_allowing(
     consents: Mapping[str, tuple[int, bytes]], purpose: str, *, slot: Slot, measure: Measure | None = None
 ) -> tuple[str, ...]:
-    """The homes, in order of id, whose consent lets `purpose` use quarter hours of this slot.
+    """The homes, ordered by id, whose consent lets `purpose` use quarter-hour values of this slot.
 
-    `consents` is each home's newest consent: (version, canonical bytes). With `measure`, only homes that allow it for
-    that measure. Bytes that are not a consent allow nothing.
+    `consents` holds each home's newest consent as (version, canonical bytes). With `measure`, only homes that allow the
+    use of that measure are included. Bytes that are not a consent allow nothing.
 
     >>> from protocols.consent.rules import default_consent, encode_consent
     >>> consents = {"h1": (1, encode_consent(default_consent("h1"))), "h2": (1, b"damaged")}

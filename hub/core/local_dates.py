@@ -1,4 +1,4 @@
-"""Local days as people write them, in arguments and in lists. A year outside any co-op's life is a typing mistake."""
+"""Local days as people type them, in arguments and lists. A year in which no co-op could exist is a typing mistake."""
 
 from datetime import date
 from typing import Final
@@ -8,7 +8,7 @@ LAST_YEAR: Final = 2100
 
 
 def parse_day(text: str) -> date:
-    """The day '2026-11-21'. Raises: ValueError for other text, and for years outside FIRST_YEAR to LAST_YEAR.
+    """Reads a day like '2026-11-21'. Raises: ValueError for other text and for years outside FIRST_YEAR to LAST_YEAR.
 
     >>> parse_day("2026-11-21")
     datetime.date(2026, 11, 21)

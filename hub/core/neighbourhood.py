@@ -1,4 +1,4 @@
-"""What the neighbourhood produces and uses, from sums over its homes, with one rule for gaps and scaling."""
+"""Estimates what the neighbourhood produces and uses from sums over its homes, with one rule for gaps and scaling."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from protocols.quantities import Measure
 Floats = NDArray[np.float64]
 
 REPORTING_SHARE_MIN: Final = 0.5
-"""A slot in which fewer than this share of the usual homes reported a measure is a gap, not a small number."""
+"""If less than this share of the usual homes reported a measure in a slot, the slot is a gap, not a small number."""
 
 MEASURES: Final = (
     Measure.GRID_IMPORT,
@@ -26,7 +26,7 @@ MEASURES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class MeasureSums:
-    """One measure over contiguous slots. Units: Wh. Shape: both (slots,); `homes` is how many reported."""
+    """One measure over contiguous slots. Units: Wh. Shape: both (slots,); `homes` is how many homes reported it."""
 
     energy_wh: NDArray[np.int64]
     homes: NDArray[np.int32]
@@ -36,7 +36,7 @@ class MeasureSums:
 class Neighbourhood:
     """Units: Wh per slot; NaN is a gap. Shape: every array is (slots,).
 
-    `demand_wh` is what the homes used, `pv_wh` and `wind_wh` what they produced, without turbines always 0.
+    `demand_wh` is what the homes used, `pv_wh` and `wind_wh` what they produced; wind is 0 without turbines.
     """
 
     demand_wh: Floats
@@ -45,12 +45,12 @@ class Neighbourhood:
 
 
 def estimate_neighbourhood(sums: Mapping[Measure, MeasureSums], *, slots: int) -> Neighbourhood:
-    """The neighbourhood of these slots, scaled to all homes that usually report.
+    """The neighbourhood in these slots, scaled to all homes that usually report.
 
-    In each slot the sum of a measure is multiplied by usual homes / reporting homes. The usual number is the most homes
-    that reported it in one slot of the last seven days. With fewer than half of them reporting, the slot is a gap. Used
-    energy is import - export + production + discharging - charging, so a home that shares only its meter counts with
-    what it draws from the grid.
+    In each slot the sum of a measure is multiplied by usual homes / reporting homes. The usual number is the largest
+    number of homes that reported the measure in any one slot of the last seven days. A slot in which fewer than half of
+    them reported is a gap. Energy used is import - export + production + discharging - charging, so a home that shares
+    only its meter readings counts with what it draws from the grid.
     """
     scaled = {measure: _scaled(sums.get(measure), slots) for measure in MEASURES}
     grid = scaled[Measure.GRID_IMPORT] - scaled[Measure.GRID_EXPORT]

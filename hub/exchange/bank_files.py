@@ -1,7 +1,7 @@
 """Writes checked payments as the banks' XML, pain.001.001.09 and pain.008.001.08, with the library sepaxml.
 
-The library invents message ids and uses the current time. Both are replaced by the order's own, so that the same order
-always gives the same bytes. The result is added up again and checked against the official schema.
+The library invents message ids and uses the current time. Both are replaced by the order's own values, so that the
+same order always gives the same bytes. The result is added up again and checked against the official schema.
 """
 
 from datetime import UTC
@@ -76,7 +76,7 @@ def _checked_document(
     root: str,
     count: int,
 ) -> bytes:
-    """The library's document with the order's own ids and time, after checking its sums and schema."""
+    """The library's document with the order's own ids and time, once its sums and schema have been checked."""
     exported: bytes = writer.export(validate=False)
     document = ET.fromstring(exported)  # noqa: S314 - our own bytes
     space = f"{{urn:iso:std:iso:20022:tech:xsd:{schema}}}"
@@ -105,7 +105,7 @@ def _official_schema(name: str) -> XMLSchema:
 
 
 def _name_unknown_bank(block: ET.Element, *, space: str) -> None:
-    """Writes NOTPROVIDED where the library leaves an empty element for a debtor's bank without a BIC."""
+    """Write NOTPROVIDED where the library leaves an empty element for a debtor's bank without a BIC."""
     agent = block.find(f"{space}DbtrAgt/{space}FinInstnId")
     if agent is not None and not len(agent):
         other = ET.SubElement(agent, space + "Othr")
@@ -113,7 +113,7 @@ def _name_unknown_bank(block: ET.Element, *, space: str) -> None:
 
 
 def _check_sums(header: ET.Element, blocks: list[ET.Element], *, space: str, count: int, total_cent: int) -> None:
-    """Adds up what was written. Raises: RuntimeError if the file differs from the order."""
+    """Add up what was written. Raises: RuntimeError if the file differs from the order."""
     in_header = _count_and_sum(header, space)
     in_blocks = [_count_and_sum(block, space) for block in blocks]
     amounts = [_cents(amount.text) for block in blocks for amount in block.iter(space + "InstdAmt")]

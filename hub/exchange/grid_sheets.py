@@ -1,7 +1,7 @@
-"""The Austrian figures as a spreadsheet, written and read with openpyxl.
+"""Writes and reads the Austrian figures as a spreadsheet with openpyxl.
 
-Sheet Energiedaten has the layout of the grid operators and of eegfaktura: points in columns, quarter hours in rows.
-Sheet QoV Log lists the values that are not L1.
+The sheet Energiedaten has the layout used by the grid operators and eegfaktura: points in columns, quarter hours in
+rows. The sheet QoV Log lists the values that are not L1.
 """
 
 import io
@@ -33,7 +33,7 @@ CODES: Final[Mapping[str, tuple[Direction, str]]] = {words: key for key, words i
 
 
 def write_sheets(series: Sequence[QuarterHours], tz: str, *, names: Mapping[str, str]) -> bytes:
-    """The workbook. `names` has the holder of each point. Raises: GridFileError if the series have different slots."""
+    """The workbook. `names` holds each point's holder. Raises: GridFileError if the series have different slots."""
     if not series or any(one.slots != series[0].slots for one in series):
         raise GridFileError("the series of a sheet must cover the same quarter hours")
     book = Workbook(write_only=True)
@@ -56,9 +56,9 @@ def write_sheets(series: Sequence[QuarterHours], tz: str, *, names: Mapping[str,
 
 
 def read_sheets(content: bytes, tz: str) -> tuple[QuarterHours, ...]:
-    """The figures of a workbook in the order of their keys; a value that is not in the QoV Log counts as measured.
+    """The figures in a workbook, in the order of their keys; a value that is not in the QoV Log counts as measured.
 
-    Raises: GridFileError; a workbook is read completely or not at all.
+    Raises: GridFileError. A workbook is read completely or not at all.
     """
     _check_package(content)
     try:
@@ -109,7 +109,7 @@ def _number(one: QuarterHours, place: int) -> Decimal | None:
 
 
 def _text(sheet: Any, text: str) -> Any:
-    """A cell that is always text: a name like =1+1 must not become a formula."""
+    """A cell that always holds text: a name like =1+1 must not become a formula."""
     cell = WriteOnlyCell(sheet, value="")
     cell.data_type = "s"
     cell._value = "".join(char for char in text if char.isprintable())
@@ -123,7 +123,7 @@ def _value(sheet: Any, number: Decimal | None) -> Any:
 
 
 def _check_package(content: bytes) -> None:
-    """Checks the package before the library unpacks it: its size, its number of parts, and no document type."""
+    """Check the package before the library unpacks it: its size, number of parts, and that it has no document type."""
     if len(content) > MAX_SHEET_BYTES:
         raise GridFileError(f"the workbook is larger than {MAX_SHEET_BYTES // 2**20} MiB")
     try:
@@ -192,7 +192,7 @@ def _read_keys(heads: Mapping[str, tuple[object, ...]]) -> list[Key]:
 def _apply_qualities(
     lines: Iterator[tuple[int, tuple[object, ...]]], keys: Sequence[Key], rows: Mapping[Key, list[GridFileRow]]
 ) -> None:
-    """Marks the values in the log. Of the repeated hour it has both rows, or the values show which row it means."""
+    """Mark the values in the log. For the repeated hour, it has both rows, or the values show which row is meant."""
     places: dict[datetime, list[int]] = defaultdict(list)
     for place, row in enumerate(rows[keys[0]]):
         places[row.stamp].append(place)
@@ -242,7 +242,7 @@ def _stamp(label: object, line: int) -> datetime:
 
 
 def _micro(cell: object, where: str) -> int:
-    """A number of kWh as micro-kWh: a spreadsheet stores binary fractions, so the nearest millionth is meant."""
+    """A number of kWh as micro-kWh. A spreadsheet stores binary fractions, so the nearest millionth is taken."""
     if cell is None or cell == "":
         return MISSING
     if isinstance(cell, bool) or not isinstance(cell, (int, float)) or not 0 <= cell < 10**9:

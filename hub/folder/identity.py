@@ -18,7 +18,7 @@ MAX_KEY_BYTES = 4096
 
 
 def make_key(path: Path) -> Ed25519PrivateKey:
-    """Create a key, on disk before this returns. Raises: IdentityError if one exists or it cannot be written."""
+    """Create a key; it is on disk before this returns. Raises: IdentityError if one exists or it cannot be written."""
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     try:

@@ -1,4 +1,4 @@
-"""Opens a hub's folder: settings, key and store, and checks that they belong together. Chooses the store; runs nothing.
+"""Opens a hub's folder: settings, key and store, checked to belong together. It chooses the store and runs nothing.
 
 Every command starts here, so it imports nothing that only a running hub needs.
 """
@@ -30,7 +30,7 @@ FIRST_RULE_DAY: Final = "1970-01-01"
 
 @dataclass(frozen=True, slots=True)
 class OpenHub:
-    """A hub that a command has opened: its settings, key and store, and the time of opening."""
+    """A hub that a command has opened: its settings, key and store, and when it was opened."""
 
     settings: HubSettings
     key: Ed25519PrivateKey
@@ -61,10 +61,10 @@ async def open_store(folder: Path, *, clock: Clock, create: bool = False) -> Sto
 async def open_hub(
     folder: Path, *, clock: Clock, takes_rule: bool = True
 ) -> tuple[HubSettings, Ed25519PrivateKey, Store]:
-    """Settings, key and store of an existing hub, checked to belong together; the caller closes the store.
+    """The settings, key and store of an existing hub, checked to belong together; the caller closes the store.
 
-    With `takes_rule`, the rule in the settings becomes the rulebook's first, once; before that it may be edited.
-    Raises: SettingsError, IdentityError or StoreError, each with one line.
+    With `takes_rule`, the rule in the settings becomes the rulebook's first rule, once; until then it may be edited.
+    Raises: SettingsError, IdentityError or StoreError, each with a one-line message.
     """
     settings = load_settings(folder)
     key = load_key(folder / KEY_NAME)

@@ -19,9 +19,9 @@ BROKER_NAME: Final = "broker"
 
 @contextmanager
 def running_alone(folder: Path) -> Iterator[None]:
-    """Lock the folder against a second hub. The lock ends with the process, however that ends.
+    """Lock the folder against a second hub. The lock is released when the process ends, however it ends.
 
-    Raises: RequestError when another hub runs on it.
+    Raises: RequestError if another hub is running on it.
     """
     with (folder / LOCK_NAME).open("w", encoding="ascii") as file:
         try:
@@ -35,7 +35,7 @@ def running_alone(folder: Path) -> Iterator[None]:
 
 
 def is_running(folder: Path) -> bool:
-    """Whether a hub runs on this folder now."""
+    """Whether a hub is running on this folder now."""
     try:
         with (folder / LOCK_NAME).open("r", encoding="ascii") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -47,7 +47,7 @@ def is_running(folder: Path) -> bool:
 
 
 def write_running(folder: Path, where: Mapping[str, object]) -> None:
-    """Note the running hub's address for other commands. Not durable: it means nothing after a crash."""
+    """Write down the running hub's address for other commands. Not durable: it means nothing after a crash."""
     part = folder / (RUNNING_NAME + ".part")
     part.write_text(json.dumps({"pid": os.getpid(), **where}) + "\n", encoding="utf-8")
     part.replace(folder / RUNNING_NAME)

@@ -1,4 +1,4 @@
-"""hub.toml as typed values. Every mistake is one line that names the file, the key and what was expected."""
+"""hub.toml as typed values. Each mistake is reported in one line that names the file, the key and what was expected."""
 
 import re
 import tomllib
@@ -36,7 +36,7 @@ class WebSettings:
 
 @dataclass(frozen=True, slots=True)
 class BrokerSettings:
-    """Which broker, and for an external one how to reach and trust it."""
+    """The broker to use and, if it is external, how to connect to it and verify it."""
 
     kind: str
     host: str
@@ -50,7 +50,7 @@ class BrokerSettings:
 
 @dataclass(frozen=True, slots=True)
 class WeatherSettings:
-    """A weather service in Open-Meteo's format and the co-op's location."""
+    """A weather service that uses Open-Meteo's format, and the co-op's location."""
 
     url: str
     latitude: float
@@ -72,7 +72,7 @@ class RuleSettings:
 
 @dataclass(frozen=True, slots=True)
 class HubSettings:
-    """All of hub.toml."""
+    """All the settings in hub.toml."""
 
     coop: Coop
     web: WebSettings
@@ -172,7 +172,7 @@ holidays = []              # "12-25" for every year, "2026-04-03" for one year o
 
 
 class _Table:
-    """One TOML table: names the key in errors, and finds the keys that no setting uses."""
+    """One TOML table. Names the key in errors, and finds keys that no setting uses."""
 
     def __init__(self, file: str, place: str, values: dict[str, Any]) -> None:
         self._file, self._place, self._values = file, place, values
@@ -363,7 +363,7 @@ def _is_plain_date(value: object) -> bool:
 
 
 def is_name(text: str) -> bool:
-    """Whether this may be the name of a co-op, a person or a home."""
+    """Whether this text can be the name of a co-op, a person or a home."""
     return 1 <= len(text) <= 80 and text.isprintable() and text.strip() == text
 
 

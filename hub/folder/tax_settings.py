@@ -1,4 +1,4 @@
-"""tax.toml beside hub.toml: the tax terms the board has entered. Every mistake is one line; no file, no tax."""
+"""tax.toml beside hub.toml: the tax terms the board has entered. Errors take one line each; no file, no tax."""
 
 import tomllib
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ Table = Mapping[str, object]
 
 
 def load_tax_terms(folder: Path) -> TaxTerms | None:
-    """The tax terms in a hub's data folder, None if there is no tax.toml. Raises: SettingsError."""
+    """The tax terms in a hub's data folder, or None if there is no tax.toml. Raises: SettingsError."""
     path = folder / FILE_NAME
     try:
         with path.open("rb") as file:
@@ -60,7 +60,7 @@ def parse_tax_terms(text: bytes, *, name: str) -> TaxTerms:
 
 
 class _File:
-    """The file being read, for error texts."""
+    """The file being read, for error messages."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -128,7 +128,7 @@ def _tax_status(file: _File, table: Table, place: str) -> TaxStatus:
 
 
 def _texts(file: _File, table: object, place: str, *, known: tuple[str, ...]) -> Mapping[str, str | list[str]]:
-    """A table of lines, each printable; under `lines` a list of them."""
+    """A table of texts, each one printable line; under `lines`, a list of such lines."""
     if not isinstance(table, dict):
         raise file.wrong(place, f"a table [{place}]")
     file.require_known(table, place, known)

@@ -1,1 +1,1 @@
-"""Forecasts of the neighbourhood: weather is fetched, a worker process computes, results are stored."""
+"""Forecasts for the neighbourhood: weather is fetched, a worker process computes, and results are stored."""

@@ -1,6 +1,6 @@
 """The messages between the hub and its forecast worker: length-prefixed JSON frames, arrays as base64 of float64.
 
-Pure conversion and framing; worker.py starts the process and answers. Arrays keep every bit, NaN included.
+Pure conversion and framing; worker.py starts the process and answers requests. Arrays keep every bit, including NaN.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class FrameError(InputError):
 
 @dataclass(frozen=True, slots=True)
 class ForecastRequest:
-    """Everything one forecast is made from; hub.core.forecasting.forecaster.forecast says what each part means."""
+    """The complete input of one forecast; hub.core.forecasting.forecaster.forecast explains each part."""
 
     history: History
     weather: WeatherTable
@@ -40,9 +40,10 @@ class ForecastRequest:
 
 @dataclass(frozen=True, slots=True)
 class WorkerAnswer:
-    """What the worker sends: a forecast, or why it refuses the request, or how it failed; nothing once it has started.
+    """The worker's answer: a forecast, why it refused the request, or how it failed; none of these in the first one.
 
-    CPU time and memory are those of the worker so far, and of this request.
+    The first one says that the worker has started. `request_cpu_s` is for this request, `cpu_s` and `rss_bytes` are
+    for the worker so far.
     """
 
     forecast: Forecast | None = None
@@ -105,7 +106,7 @@ AnyForm = TypeVar("AnyForm", bound=_Form)
 
 
 def frame_length(prefix: bytes) -> int:
-    """The length of the body that follows; refused before any of it is read when it is over the limit."""
+    """The length of the body that follows; a length over the limit is refused before any of the body is read."""
     length = int.from_bytes(prefix, "big")
     if length > MAX_FRAME_BYTES:
         raise FrameError(f"a frame of {length} bytes is over the limit of {MAX_FRAME_BYTES}")

@@ -17,7 +17,7 @@ from protocols.slots import Slot, slot_of, start_of
 
 HISTORY_DAYS: Final = 60
 HORIZON_SLOTS: Final = 192
-"""Today and tomorrow, seen from any hour of the day."""
+"""Enough for today and tomorrow at any hour of the day."""
 
 SLOTS_PER_DAY: Final = 96
 ACCESS: Final = Access(actor="job:forecast", role="job", purpose="forecast.hood")
@@ -34,7 +34,7 @@ class ForecastStores(ReadingStore, ForecastStore, Protocol):
 
 
 class ForecastJob:
-    """Demand, sun and wind of the neighbourhood for the next 48 hours.
+    """Forecasts the neighbourhood's demand, solar supply and wind supply for the next 48 hours.
 
     Known at: readings of slots that closed by the due time, weather issued by then.
     """
@@ -50,7 +50,7 @@ class ForecastJob:
 
     @property
     def newest(self) -> tuple[Forecast, ...]:
-        """The complete forecasts of the last run: prompting needs their error paths, which are not stored."""
+        """The complete forecasts from the last run: prompting needs their error paths, which are not stored."""
         return self._newest
 
     async def __call__(self, due_s: int) -> None:

@@ -1,6 +1,6 @@
 """Fetches open weather forecasts in Open-Meteo's format and converts them to UTC hours and plain units.
 
-Any server with that format will do: its address is a setting, a public one or one that the co-op runs.
+Any server that uses this format will do, public or run by the co-op: its address is a setting.
 """
 
 import asyncio
@@ -37,12 +37,12 @@ WeatherHour = tuple[int, float, float, float]
 
 
 class WeatherError(CommonwattError):
-    """The weather service gave nothing usable; the message is one line that says what is wrong."""
+    """The weather service returned nothing usable; the one-line message says what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class WeatherSource:
-    """Where the neighbourhood is, and which service has its weather."""
+    """The neighbourhood's location and the service that provides its weather."""
 
     url: str
     latitude: float
@@ -51,7 +51,7 @@ class WeatherSource:
 
 
 class _Hourly(msgspec.Struct, frozen=True):
-    """The table of the answer: one entry per hour in each list, null where a value is missing."""
+    """The hourly table in the response: one entry per hour in each list, null where a value is missing."""
 
     time: list[str]
     temperature_2m: list[float | None]
@@ -64,7 +64,7 @@ class _Units(msgspec.Struct, frozen=True):
 
 
 class _Answer(msgspec.Struct, frozen=True):
-    """The parts of Open-Meteo's answer that are used; other keys are ignored."""
+    """The parts of Open-Meteo's response that are used; other keys are ignored."""
 
     hourly: _Hourly
     hourly_units: _Units = _Units()
@@ -74,8 +74,8 @@ class _Answer(msgspec.Struct, frozen=True):
 def parse_hours(text: bytes) -> tuple[WeatherHour, ...]:
     """(hour start unix s, temperature_c, radiation_w_m2, wind_m_s) in order of time; hours with a null are left out.
 
-    Open-Meteo gives radiation as the mean of the PRECEDING hour: the value at 11:00 is that of the hour that
-    starts at 10:00. Temperature and wind are instants; the hour gets the mean of its two ends.
+    Open-Meteo gives radiation as the mean of the PRECEDING hour: the value at 11:00 belongs to the hour that
+    starts at 10:00. Temperature and wind are instantaneous; an hour gets the mean of the values at its two ends.
 
     Raises: WeatherError naming the key that is wrong.
     Source: Open-Meteo forecast documentation, hourly parameter definition.
@@ -101,7 +101,7 @@ def parse_hours(text: bytes) -> tuple[WeatherHour, ...]:
 
 
 async def fetch_weather(place: WeatherSource, *, past_days: int) -> tuple[WeatherHour, ...]:
-    """One request, off the event loop.
+    """Make one request, off the event loop.
 
     Raises: WeatherError when nothing usable came back.
     """
@@ -120,7 +120,7 @@ async def fetch_weather(place: WeatherSource, *, past_days: int) -> tuple[Weathe
 
 
 class WeatherJob:
-    """Stores the newest forecast under the hour of the request. Without it the hub forecasts from readings alone."""
+    """Stores the newest forecast under the hour of the request. Without it, the hub uses readings alone."""
 
     def __init__(self, store: ForecastStore, *, place: WeatherSource | None) -> None:
         self._store = store
@@ -129,7 +129,7 @@ class WeatherJob:
     async def __call__(self, due_s: int) -> None:
         """Idempotent: a second request in the same hour replaces nothing and adds nothing.
 
-        Raises: JobError when the service gave nothing usable.
+        Raises: JobError when the service returned nothing usable.
         """
         if self._place is None:
             return

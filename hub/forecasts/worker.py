@@ -1,4 +1,4 @@
-"""The forecast worker: one child process that holds statsmodels, and the hub's side of it.
+"""The forecast worker: one child process that loads statsmodels, and the hub's side of it.
 
 The hub itself never imports statsmodels. The child answers one request at a time over its own pipes, computes with
 one thread so that the same request gives the same bits, and ends when the hub's end of the pipe closes.
@@ -45,12 +45,12 @@ _OUR_ROOT = str(Path(__file__).resolve().parents[2])
 
 
 class ForecastWorkerError(CommonwattError):
-    """The worker could not answer, even after a restart; the message is one line."""
+    """The worker could not answer, even after a restart; the message is a single line."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerUsage:
-    """What the child has used so far, as it reported with its last answer; `restarts` counts its restarts."""
+    """The resources the child has used, as reported with its last answer, and how often it was restarted."""
 
     pid: int | None
     answered: int
@@ -63,7 +63,7 @@ class WorkerUsage:
 class ForecastWorker:
     """The hub's side: start it once, call it from anywhere in the event loop, stop it at the end.
 
-    Concurrent callers queue. A child that died is started again, once for each request.
+    Concurrent callers queue. A child that has died is restarted, once per request.
     """
 
     def __init__(self, *, request_timeout_s: float = REQUEST_TIMEOUT_S) -> None:
@@ -88,10 +88,10 @@ class ForecastWorker:
                 await self._start_child()
 
     async def forecast(self, request: ForecastRequest) -> Forecast:
-        """As hub.core.forecasting.forecaster.forecast, with sentences on trend, day and week in front of the drivers.
+        """Like hub.core.forecasting.forecaster.forecast, with sentences on trend, day and week before the drivers.
 
         Raises: ForecastInputError for a request that cannot be answered; ForecastWorkerError when the child died
-        twice over it, took too long, or was stopped.
+        twice during it, took too long, or was stopped.
         """
         try:
             frame = encode_request(request)
@@ -108,14 +108,14 @@ class ForecastWorker:
         return answer.forecast
 
     async def stop(self) -> None:
-        """Close the child's input and wait for its end; kill it if it takes too long. Safe to call twice."""
+        """Close the child's input and wait for it to exit; kill it if it takes too long. Safe to call twice."""
         async with self._one_at_a_time:
             self._is_stopped = True
             await self._end_child(grace_s=STOP_TIMEOUT_S)
 
     @property
     def usage(self) -> WorkerUsage:
-        """What the child has used so far."""
+        """The resources the child has used so far."""
         return WorkerUsage(
             pid=self._child.pid if self._child is not None else None,
             answered=self._answered,
@@ -217,11 +217,11 @@ class ForecastWorker:
 
 
 def main() -> int:
-    """The child: read frames from standard input until it closes, answer each on standard output."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the hub decides when we end
+    """The child: read frames from standard input until it closes, and answer each on standard output."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the hub decides when the child ends
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a stray print must not get between two frames
-    with suppress(BrokenPipeError):  # the hub is gone: nobody is left to answer
+    with suppress(BrokenPipeError):  # the hub is gone, so nobody needs an answer
         _serve(sys.stdin.buffer, replies)
     return 0
 

@@ -1,4 +1,4 @@
-"""Decides which messages from agents are accepted, and what they then mean; no I/O.
+"""Decides which messages from agents are accepted and what the accepted ones mean; no I/O.
 
 It opens messages and checks them against what the hub has stored. receiver.py receives, stores and answers.
 """
@@ -29,12 +29,12 @@ MAX_AHEAD_BYTES: Final = 16 * 2**20
 RECENT_HASHES: Final = 2 * MAX_AHEAD
 DETAIL_CHARS: Final = 200
 UNKNOWN: Final = ""
-"""Counts as the agent of messages that name no enrolled agent, so that strangers cannot add rows without limit."""
+"""Stands in for the agent if a message names none that is enrolled, so that strangers cannot add endless rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class IncomingMessage:
-    """A message as it came from the broker, not checked yet."""
+    """A message as it came from the broker, not yet checked."""
 
     topic: str
     sealed: bytes
@@ -56,7 +56,7 @@ class OpenedMessage:
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """Store it. If only the content is refused, `refused` is set and just the number and hash are stored."""
+    """Store the message. If only its content is refused, `refused` is set and just its number and hash are stored."""
 
     message: AcceptedMessage
     detail: str = ""
@@ -72,7 +72,7 @@ class DuplicateMessage:
 
 @dataclass(frozen=True, slots=True)
 class EarlyMessage:
-    """Earlier messages are missing: report the hole in a receipt."""
+    """Earlier messages are missing: report the gap in a receipt."""
 
     agent: str
     epoch: int
@@ -80,10 +80,10 @@ class EarlyMessage:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Counted but not stored. `agent` is an enrolled agent's id or UNKNOWN.
+    """A message that is counted but not stored. `agent` is an enrolled agent's id or UNKNOWN.
 
-    `answer_epoch`: the message is genuine but does not fit its chain. A receipt of this epoch shows the agent what
-    the hub has; this is how an agent notices that it or the hub was restored from an older copy. 0: no answer.
+    If `answer_epoch` is not 0, the message is genuine but does not fit its chain. A receipt for this epoch is sent
+    to show the agent what the hub has, and so whether the agent or the hub was restored from an older copy.
     """
 
     agent: str
@@ -97,7 +97,7 @@ IntakeVerdict = Acceptance | DuplicateMessage | EarlyMessage | Rejection
 
 @dataclass(slots=True)
 class AgentChain:
-    """What the hub knows about one agent. `recent`: hashes of its newest messages; `ahead`: messages after a hole."""
+    """What the hub knows about one agent. `recent`: hashes of its newest messages; `ahead`: messages after a gap."""
 
     home: str
     key: Ed25519PublicKey
@@ -120,7 +120,7 @@ class AgentChain:
 
 @dataclass(slots=True)
 class IntakeState:
-    """Everything a verdict depends on. `prompts` maps a prompt's id to its home and the end of its answering time."""
+    """Everything a verdict depends on. `prompts` maps a prompt's id to its home and its deadline for answers."""
 
     coop: str
     chains: dict[str, AgentChain] = field(default_factory=dict)
@@ -129,7 +129,7 @@ class IntakeState:
     ahead_bytes: int = 0
 
     def consent_of(self, home: str) -> ConsentSet:
-        """The consent in force; for a home that has sent none, the one it got when it enrolled."""
+        """The consent in force; for a home that has sent none, the one it was given when it enrolled."""
         return self.consents.get(home) or default_consent(home)
 
 
@@ -180,9 +180,9 @@ def needs_stored_hash(opened: OpenedMessage, state: IntakeState) -> bool:
 def judge_message(
     opened: OpenedMessage, state: IntakeState, *, held_hash: bytes | None, now_s: float
 ) -> tuple[IntakeVerdict, ...]:
-    """Place a message in its chain and check its content; when it fills a hole, the messages kept after it follow.
+    """Place a message in its chain and check its content; if it fills a gap, the messages held after it follow.
 
-    Accepted messages change the state at once: if storing them fails, the caller must load a new state from the store.
+    Accepted messages change the state at once: if storing them fails, the caller must reload the state from the store.
     """
     chain = state.chains[opened.agent]
     verdicts: list[IntakeVerdict] = []
@@ -197,7 +197,7 @@ def judge_message(
 
 
 def receipt_for(agent: str, chain: AgentChain, *, epoch: int, stored_at: int) -> Receipt:
-    """What the hub has of the agent's current epoch, or of a new one whose first message is still missing."""
+    """The receipt for the agent's current epoch, or for a new one whose first message is still missing."""
     through, head = (chain.position.seq, chain.position.head) if epoch == chain.position.epoch else (0, FIRST_PREVIOUS)
     held = [seq for held_epoch, seq in chain.ahead if held_epoch == epoch]
     refused = tuple((seq, reason) for at_epoch, seq, reason in chain.refused if at_epoch == epoch)
@@ -220,7 +220,7 @@ def _judge_one(opened: OpenedMessage, state: IntakeState, *, held_hash: bytes | 
     try:
         where = place_message(chain.position, opened.header, own_hash=opened.hash, held_hash=held)
     except WireError as error:
-        # The later of the two epochs: an agent restored from an old copy must learn that it had been further.
+        # The later of the two epochs: an agent restored from an old copy must learn how far it had already got.
         epoch = max(opened.header.epoch, chain.position.epoch)
         return Rejection(opened.agent, error.reason, error.detail[:DETAIL_CHARS], answer_epoch=epoch)
     if where is ChainPlacement.HELD:
@@ -236,7 +236,7 @@ def _judge_one(opened: OpenedMessage, state: IntakeState, *, held_hash: bytes | 
 
 
 def _hold(opened: OpenedMessage, chain: AgentChain, state: IntakeState) -> None:
-    # Dropping is safe: the receipt reports the hole, and the agent sends again what has no receipt.
+    # Dropping is safe: the receipt reports the gap, and the agent resends every message without a receipt.
     key = (opened.header.epoch, opened.header.seq)
     if key not in chain.ahead and len(chain.ahead) < MAX_AHEAD and state.ahead_bytes < MAX_AHEAD_BYTES:
         chain.ahead[key] = opened

@@ -1,6 +1,6 @@
-"""Takes messages from the broker, stores what acceptance.py accepts in group commits, and answers with receipts.
+"""Takes messages from the broker, stores in group commits those that acceptance.py accepts, and answers with receipts.
 
-A receipt is sent only after the commit it reports. Refused messages are counted by reason and not stored.
+A receipt is sent only after the commit that it reports. Refused messages are counted by reason and not stored.
 """
 
 import asyncio
@@ -45,11 +45,11 @@ log = logging.getLogger(__name__)
 MAX_GROUP: Final = 500
 GROUP_WAIT_S: Final = 0.05
 QUIET_S: Final = 0.005
-"""A group is complete early if nothing arrives for this long."""
+"""A group is closed early if nothing arrives for this long."""
 
 MAX_WAITING: Final = 5000
 AT_ONCE: Final = 32
-"""Messages checked before other tasks get a turn, so that pages answer during a flood."""
+"""How many messages are checked before other tasks get a turn, so that pages still respond during a flood."""
 
 AGENTS_FRESH_S: Final = 10.0
 STORE_RETRY_S: Final = 1.0
@@ -57,7 +57,7 @@ PROMPT_SLOTS: Final = 3 * 96
 
 
 class BrokerClient(Protocol):
-    """What intake needs of the broker link."""
+    """The part of the broker link that intake needs."""
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None: ...
     def publish(self, topic: str, sealed: bytes) -> None: ...
@@ -85,7 +85,7 @@ class Intake:
         self.dropped = 0
 
     def offer(self, deliveries: Sequence[Delivery]) -> None:
-        """Queue deliveries. Beyond MAX_WAITING they are dropped: without a receipt the agents send them again."""
+        """Queue deliveries. Those beyond MAX_WAITING are dropped: having no receipt, the agents send them again."""
         room = MAX_WAITING - len(self._waiting)
         self._waiting.extend(deliveries[:room])
         if len(deliveries) > room:
@@ -94,13 +94,13 @@ class Intake:
         self._arrived.set()
 
     async def run(self) -> None:
-        """Handle messages until cancelled. While the store fails it tries again, and no receipts are sent."""
+        """Handle messages until cancelled. While the store is failing, it keeps trying and sends no receipts."""
         await self._reload()
         while True:
             await self.work_once()
 
     async def work_once(self) -> None:
-        """Wait for messages, collect a group, store it, answer it."""
+        """Wait for messages, collect a group, store it and send the receipts."""
         group = await self._collect()
         try:
             await self._handle(group)
@@ -159,7 +159,7 @@ class Intake:
     async def _answer(self, verdicts: Sequence[IntakeVerdict], accepted: Sequence[AcceptedMessage]) -> None:
         asked = {(message.agent, message.epoch) for message in accepted}
         asked |= {(v.agent, v.epoch) for v in verdicts if isinstance(v, DuplicateMessage | EarlyMessage)}
-        # At most one answer per agent and group to refused messages, so that a flood is not doubled.
+        # Refused messages get one answer at most per agent and group, so that a flood is not doubled.
         asked |= {v.agent: v.answer_epoch for v in verdicts if isinstance(v, Rejection) and v.answer_epoch}.items()
         for agent, epoch in sorted(asked):
             receipt = await self._receipt(agent, epoch)

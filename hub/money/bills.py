@@ -1,7 +1,7 @@
-"""Books the bills of a month's run as it is published: documents in the record, taxes and rounding as entries.
+"""Books a month run's bills when the run is published: documents in the record, taxes and rounding as entries.
 
 One transaction, signed like every run. hub.core.payments.bills decides what each document says; an issued document is
-never changed, a later run's document replaces it.
+never changed; a later run's document replaces it.
 """
 
 import asyncio
@@ -28,12 +28,12 @@ from hub.storage.records import EntryRow, RunRow
 BILL_KIND: Final = "fund:bill"
 
 Documents = Mapping[str, Mapping[str, Bill]]
-"""By member and side: received or sold."""
+"""Bills by member, then by side: received or sold."""
 
 
 @dataclass(frozen=True, slots=True)
 class BilledRun:
-    """The documents that came out with one run of a month."""
+    """The documents issued with one run of a month."""
 
     month_run: str
     documents: Documents
@@ -45,13 +45,13 @@ class _BillInputs(msgspec.Struct, frozen=True):
 
 
 class _BillRecord(msgspec.Struct, frozen=True):
-    """The part of a bill run's record that names its documents."""
+    """The part of a bill run's record that holds its documents."""
 
     inputs: _BillInputs
 
 
 async def billed_runs(store: BookStore, month: date) -> tuple[BilledRun, ...]:
-    """The documents of each run of the month in the order they were booked; of a run booked twice, the last."""
+    """The documents of each of the month's runs in the order booked; for a run booked twice, only the last."""
     day = days_of(month)[-1].isoformat()
     rows = await store.fund_runs(days=(day, day), kinds=(BILL_KIND,))
     return await asyncio.to_thread(_read_billed, rows)
@@ -67,7 +67,7 @@ def _read_billed(runs: Sequence[RunRow]) -> tuple[BilledRun, ...]:
 
 
 async def month_rows(store: BookStore, run: MonthRun) -> tuple[EntryRow, ...]:
-    """The entries that the run bills: those of its days, with the ledger up to the run's position."""
+    """The entries that the run bills: those for its days, up to the run's position in the ledger."""
     days = days_of(date.fromisoformat(f"{run.month}-01"))
     rows = await store.entries_of_days(days=(days[0].isoformat(), days[-1].isoformat()))
     settled = dict(run.days)
@@ -75,15 +75,15 @@ async def month_rows(store: BookStore, run: MonthRun) -> tuple[EntryRow, ...]:
 
 
 def run_money(run: MonthRun, rows: Sequence[EntryRow]) -> MonthMoney:
-    """What the run bills with these rows of the month."""
+    """What the run bills, given these rows for the month."""
     last_day = days_of(date.fromisoformat(f"{run.month}-01"))[-1].isoformat()
     return tally_month([read_entry(row.canonical) for row in rows], last_day=last_day)
 
 
 async def plan_bills(store: BookStore, run: MonthRun, *, books: Books, terms: TaxTerms | None, at: int) -> FundPlan:
-    """The documents the run would bring if it were published now, and what the books should hold with them.
+    """The documents that publishing the run now would issue, and what the books should then hold.
 
-    They bill what its statements state: the run's days, with the ledger up to the run's position.
+    They bill what its statements state: the run's days, up to the run's position in the ledger.
     """
     rows = await month_rows(store, run)
     billed = await billed_runs(store, date.fromisoformat(f"{run.month}-01"))
@@ -91,7 +91,7 @@ async def plan_bills(store: BookStore, run: MonthRun, *, books: Books, terms: Ta
 
 
 async def run_documents(store: BookStore, run: MonthRun, *, books: Books, terms: TaxTerms | None, at: int) -> Documents:
-    """The documents that came out with the run, or that would come out if it were published now."""
+    """The documents issued with the run, or those that publishing it now would issue."""
     billed = await billed_runs(store, date.fromisoformat(f"{run.month}-01"))
     if run.state == PUBLISHED:
         return next((each.documents for each in billed if each.month_run == run.run_key), {})
@@ -119,7 +119,7 @@ def _plan(
 
 
 def _current(run: MonthRun, *, billed: Sequence[BilledRun], books: Books) -> Documents:
-    """The newest document of each member and side that the month's published runs brought."""
+    """The newest document for each member and side among those issued with the month's published runs."""
     published = {each.run_key for each in _published(run, books)}
     current: Documents = {}
     for each in billed:
@@ -150,7 +150,7 @@ async def book_bills(
     key: Signer,
     publish: MakeAttestation,
 ) -> FundResult:
-    """Book them together with the publication, in one transaction: if power fails before the commit there is neither.
+    """Book the bills and the publication in one transaction: if power fails before the commit, neither is stored.
 
     Raises: StoreConflictError if anything was booked or signed after the heads of `books`.
     """
@@ -159,6 +159,6 @@ async def book_bills(
 
 
 def series_of(run: MonthRun, published: Sequence[MonthRun]) -> str:
-    """The series a run's documents are numbered in: 2026-05-M1; the second run after a dispute is 2026-05-X2."""
+    """The series in which a run's documents are numbered, such as 2026-05-M1; a second dispute run has 2026-05-X2."""
     earlier = sum(each.kind == run.kind and each.run_key != run.run_key for each in published)
     return f"{run.month}-{run.kind}{earlier + 1 if earlier else ''}"

@@ -1,4 +1,4 @@
-"""Books what the bank did: an order executed, a payment returned. One transaction each, signed by a day root."""
+"""Books what the bank did: an executed order or a returned payment. Each is one transaction, signed by a day root."""
 
 import hashlib
 from dataclasses import replace
@@ -39,7 +39,7 @@ async def book_return(
 
 
 async def _book(store: PaymentStores, report: BankReport, *, key: Signer) -> PaymentOrderRecord:
-    """If power fails before the commit nothing is booked; the same report again is refused, because it is booked."""
+    """If power fails before the commit, nothing is booked. A report that is already booked is refused."""
     await sign_older_runs(store, key=key)
 
     async def book() -> PaymentOrderRecord:
@@ -49,7 +49,7 @@ async def _book(store: PaymentStores, report: BankReport, *, key: Signer) -> Pay
 
 
 async def _book_once(store: PaymentStores, report: BankReport, *, key: Signer) -> PaymentOrderRecord:
-    """One try: everything it depends on is read with the heads, so another booking in between is a conflict."""
+    """Try once. Everything it depends on is read with the heads, so another booking in the meantime is a conflict."""
     books = await read_money_books(store)
     order = find_order(report.message_id, books.orders)
     problem = booking_obstacle(order) if report.reference is None else return_obstacle(order, report.reference)

@@ -1,7 +1,7 @@
-"""Books the co-op's funds: a month's fees, a year's surplus, grants. One signed transaction each, differences only.
+"""Books the co-op's funds: a month's fees, a year's surplus, grants. Each is one signed transaction of differences.
 
 hub.core.ledger.fund_entries decides what is booked for a plan that the members voted on. The run's record keeps the
-plan and what it was applied to.
+plan and the inputs it was applied to.
 """
 
 import asyncio
@@ -47,12 +47,12 @@ RECORD_TAG: Final = b"commonwatt fund record v1\n"
 PLAN_TAG: Final = b"commonwatt fund plan v1\n"
 
 MakeAttestation = Callable[[Head], Attestation]
-"""Signs a decision after a head of the chain."""
+"""Signs a decision that follows this head of the chain."""
 
 
 @dataclass(frozen=True, slots=True)
 class FundPlan:
-    """What to book on a day: the voted plan, what it is applied to, and what the books should hold for it."""
+    """What to book on a day: the plan voted on, what it is applied to, and what the books should hold for it."""
 
     kind: str
     day: date
@@ -64,7 +64,7 @@ class FundPlan:
 
 @dataclass(frozen=True, slots=True)
 class FundResult:
-    """A fund's run. `entries` are those it booked, or in a preview would book; none if the books are already so."""
+    """A fund's run. `entries` are those it booked or, in a preview, would book; empty if the books already match."""
 
     kind: str
     day: str
@@ -73,7 +73,7 @@ class FundResult:
 
 
 async def plan_fees(store: SettlementStores, *, month: date, scale: FeeScale, decided: str) -> FundPlan:
-    """The fees of all who were members on any day of the month. Raises: RejectedInputError."""
+    """A plan for the fees of everybody who was a member on any day of the month. Raises: RejectedInputError."""
     tz, days = (await store.coop()).tz, days_of(month)
     slots = range(slots_of_day(days[0], tz).start, slots_of_day(days[-1], tz).stop)
     ids, present = await store.settlement_members(slots=slots)
@@ -90,7 +90,7 @@ async def plan_fees(store: SettlementStores, *, month: date, scale: FeeScale, de
 
 
 async def plan_year(store: SettlementStores, *, year: int, shares: SurplusShares, decided: str) -> FundPlan:
-    """The year's surplus as it is booked now. Raises: RejectedInputError."""
+    """A plan for the year's surplus as booked so far. Raises: RejectedInputError."""
     tally, first = YearTally(), date(year, 1, 1)
     for day in (first + timedelta(days=n) for n in range((date(year, 12, 31) - first).days + 1)):
         for row in await store.entries_of_day(day.isoformat()):
@@ -116,7 +116,7 @@ async def plan_year(store: SettlementStores, *, year: int, shares: SurplusShares
 
 
 async def plan_grants(store: SettlementStores, *, day: date, grants_nano: Mapping[str, int], decided: str) -> FundPlan:
-    """The day's grants from the solidarity fund; they replace those booked on that day. Raises: RejectedInputError."""
+    """A plan for the day's solidarity fund grants; they replace any booked on that day. Raises: RejectedInputError."""
     fund = 0
     for run in await store.fund_runs(kinds=(YEAR_KIND, GRANT_KIND)):
         for row in await store.entries_of_run(run.run_key):
@@ -136,7 +136,7 @@ async def preview_fund(store: SettlementStores, plan: FundPlan) -> FundResult:
 
 
 async def book_fund(store: SettlementStores, plan: FundPlan, *, made_at: int, key: Signer) -> FundResult:
-    """Book what the plan changes. If power fails before the commit nothing is booked; the same again books nothing."""
+    """Book what the plan changes. If power fails before the commit, nothing is booked. A repeat books nothing."""
     await sign_older_runs(store, key=key)
     day = plan.day.isoformat()
 
@@ -156,9 +156,10 @@ async def book_after(
     key: Signer,
     decide: MakeAttestation | None = None,
 ) -> FundResult:
-    """Book what the plan changes and sign it after these heads, together with a decision: both or neither.
+    """Book what the plan changes and sign it after these heads, together with a decision: both are stored or neither.
 
-    If power fails before the commit there is neither. Raises: StoreConflictError: read the heads and try again.
+    If power fails before the commit, neither is stored.
+    Raises: StoreConflictError; then the caller reads the heads again and retries.
     """
     day = plan.day.isoformat()
     booked = await store.entries_of_day(day)
@@ -178,7 +179,7 @@ async def book_after(
 
 @dataclass(frozen=True, slots=True)
 class _Booking:
-    """What to write: a run with its entries, or no run if the last one booked the same; and what is signed with it."""
+    """What to write: a run with its entries (no run if the last had the same inputs), and what is signed with it."""
 
     result: FundResult
     run: RunRow | None
@@ -196,7 +197,7 @@ def _prepare(
     key: Signer,
     decide: MakeAttestation | None,
 ) -> _Booking:
-    """The booking after the day's entries `booked` and the plan's earlier runs `before`."""
+    """The booking that follows the day's existing entries `booked` and the plan's earlier runs `before`."""
     day = plan.day.isoformat()
     rule = hashlib.sha256(PLAN_TAG + canonical_bytes(plan.plan)).hexdigest()
     digest = hashlib.sha256(canonical_bytes(plan.inputs)).hexdigest()

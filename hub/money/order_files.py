@@ -1,4 +1,4 @@
-"""Hands out an approved order's file for the bank, unless something has happened since that the file must respect.
+"""Returns an approved order's file for the bank, unless something has happened since that would change the file.
 
 It attests the file before it returns the bytes; it writes nothing to disk and sends nothing to a bank.
 """
@@ -21,10 +21,10 @@ from protocols.errors import RequestError
 async def order_file(
     store: PaymentStores, message_id: str, *, at: int, key: Signer, access: Access, write_file: WriteFile
 ) -> bytes:
-    """The bytes for the bank of an order that two board members have approved; the same each time.
+    """The bank's file, as bytes, for an order that two board members have approved; the same bytes each time.
 
-    The file is attested before it is handed out: if power fails in between, the order counts as written, and the same
-    call writes it again if nothing has changed since. Open the place to write to before you call it.
+    The file is attested before it is returned: if power fails in between, the order counts as written, and the same
+    call writes it again if nothing has changed since. Open the output file before calling this.
     Raises: RequestError, BankFileError.
     """
 
@@ -61,7 +61,7 @@ async def _file(
 
 
 def _other_account(order: PaymentOrderRecord, details: BankDetails) -> str | None:
-    """Whose account or mandate differs from the one in the order; None if nobody's does."""
+    """Says whose account or mandate differs from the one in the order; None if nobody's does."""
     ordered = {row.id: row.iban for row in details.accounts}
     for payment in order.payments:
         account, mandate = details.account_of(payment.member), details.mandate_of(payment.member)
@@ -75,10 +75,10 @@ def _other_account(order: PaymentOrderRecord, details: BankDetails) -> str | Non
 def _other_amount(
     order: PaymentOrderRecord, books: MoneyBooks, tally: MoneyTally, objected: Sequence[ObjectionRow]
 ) -> str | None:
-    """Whose amount would differ if the order were made now; None if each would be the same or more.
+    """Says whose amount would now be lower, or would differ after an objection; None if the order can stay as it is.
 
-    Anything more that is due goes into a later order. It reads no clock: an objection from before the order changes
-    nothing.
+    Any additional amount due goes into a later order. This reads no clock: an objection raised before the order was
+    made changes nothing.
     """
     terms = PaymentTerms(order.account.is_netted)
     covered = covered_by([each for each in books.orders if each.order_key != order.order_key])

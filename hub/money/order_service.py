@@ -1,4 +1,4 @@
-"""What the board's pages ask about payment orders: list them, approve one, withdraw one. No account numbers.
+"""What the board's pages can do with payment orders: list, approve and withdraw them. No account numbers.
 
 Making, writing and booking an order are commands, because they need files and the bank's statement.
 """
@@ -14,17 +14,17 @@ CROSSED = "something else was signed at the same moment; try again"
 
 
 class PaymentService:
-    """A refusal is returned as one line, and then nothing was written."""
+    """A refusal is returned as a one-line text; nothing has then been written."""
 
     def __init__(self, store: PaymentStores, *, key: Signer) -> None:
         self._store, self._key = store, key
 
     async def orders(self) -> tuple[PaymentOrderRecord, ...]:
-        """Every order, in the order they were made. The caller logs the access before showing them."""
+        """Every order, oldest first. The caller logs the access before showing them."""
         return (await read_money_books(self._store)).orders
 
     async def approve(self, message_id: str, *, member: str, at: int) -> PaymentOrderRecord | str:
-        """A board member's approval."""
+        """Record a board member's approval."""
         try:
             return await approve_order(self._store, message_id, member=member, at=at, key=self._key)
         except RequestError as problem:
@@ -33,7 +33,7 @@ class PaymentService:
             return CROSSED
 
     async def withdraw(self, message_id: str, *, member: str, reason: str, at: int) -> PaymentOrderRecord | str:
-        """A board member's decision that the bank is not to execute it."""
+        """Record a board member's decision that the bank is not to execute the order."""
         try:
             return await withdraw_order(self._store, message_id, member=member, reason=reason, at=at, key=self._key)
         except RequestError as problem:

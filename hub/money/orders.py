@@ -1,8 +1,8 @@
-"""Payment orders on the hub's own books: made from what is due, approved or withdrawn by board members.
+"""Payment orders in the hub's own books: made from what is due, then approved or withdrawn by board members.
 
-hub.core.payments.due says what is due, hub.core.payments.order_history what may be done next; order_files.py hands out
-the file. Every step is signed in the hub's one chain, so an order cannot be made twice: if two people do something at
-the same moment, the second one starts again.
+hub.core.payments.due says what is due; hub.core.payments.order_history says what may be done next; order_files.py
+produces the file. Every step is signed in the hub's one chain, so an order cannot be made twice: if two people act at
+the same moment, the second attempt starts again.
 """
 
 from collections.abc import Callable, Sequence
@@ -45,16 +45,16 @@ NO_MANDATE: Final = "no direct-debit mandate"
 CAME_BACK: Final = "the last payment came back"
 
 WriteFile = Callable[[PayoutOrder | CollectionOrder], bytes]
-"""hub.exchange.bank_files, an optional package: a checked order as the bank's XML."""
+"""A checked order as the bank's XML: see hub.exchange.bank_files, an optional package."""
 
 
 class PaymentStores(SettlementStores, AccessLog, AccountStore, ObjectionStore, Protocol):
-    """The slices that payments read and write."""
+    """The parts of the store that payments read and write."""
 
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """What a board member asks for: an order of a kind for all that is due through a month."""
+    """What a board member asks for: an order of one kind for everything due up to the end of a month."""
 
     kind: OrderKind
     month: date
@@ -64,7 +64,7 @@ class OrderRequest:
 
 @dataclass(frozen=True, slots=True)
 class OrderResult:
-    """The order, None if nothing is due; and what is due but not in it, so that the board knows."""
+    """The order, or None if nothing is due, and what is due but not in it, so that the board knows."""
 
     order: PaymentOrderRecord | None
     held: tuple[HeldAmount, ...]
@@ -83,10 +83,10 @@ def find_order(message_id: str, orders: Sequence[PaymentOrderRecord]) -> Payment
 async def make_order(
     store: PaymentStores, wish: OrderRequest, *, at: int, key: Signer, access: Access, write_file: WriteFile
 ) -> OrderResult:
-    """The order for all that is due through the month; the same order as before if it was made and is not booked yet.
+    """The order for everything due up to the end of the month; if it was already made and not yet booked, that order.
 
-    A new order is a draft: its amounts count as covered from then on. What the bank would refuse is refused here,
-    before anything is stored. Raises: RequestError, BankFileError.
+    A new order is a draft: its amounts count as covered from then on. Anything that the bank would refuse is refused
+    here, before anything is stored. Raises: RequestError, BankFileError.
     """
     homes = [home.id for home in await store.homes()]
     await store.log_access(access, homes, fields="ledger entries", rows=(await store.ledger_head())[0])
@@ -137,7 +137,7 @@ async def _make(
     )
     (order,) = read_orders([read_attestation(signed.document)], [])
     write_file(bank_order(order, details))
-    # If power fails before this commit there is no order, and the same call makes it.
+    # If power fails before this commit, there is no order, and the same call makes it.
     await store.attest([as_row(signed)])
     return OrderResult(order, held, is_new=True)
 
@@ -145,7 +145,7 @@ async def _make(
 async def _due_now(
     store: PaymentStores, books: MoneyBooks, wish: OrderRequest, *, access: Access
 ) -> tuple[list[AmountDue], tuple[HeldAmount, ...], BankDetails]:
-    """What can be paid, what waits and why, and the accounts of those concerned."""
+    """The amounts that can be paid, those held back and why, and the bank details of the members concerned."""
     objected = [row for row in await store.objections() if row.verdict is None]
     tally = await tally_money(store, books, objected)
     frozen = tally.frozen(objected)
@@ -166,7 +166,7 @@ async def _due_now(
 
 
 def _came_back(orders: Sequence[PaymentOrderRecord]) -> dict[str, int]:
-    """The newest account row of each member that a payment came back from."""
+    """For each member, the newest account row from which a payment came back."""
     found: dict[str, int] = {}
     for order in orders:
         returned = {reference for reference, _, _ in order.returned}
@@ -192,7 +192,7 @@ def _account_of(due: AmountDue, kind: OrderKind, details: BankDetails) -> tuple[
 
 
 def bank_order(order: PaymentOrderRecord, details: BankDetails) -> PayoutOrder | CollectionOrder:
-    """The order for the bank, from the accounts that it was made with."""
+    """The order in the form the bank needs, using the accounts it was made with."""
     created = datetime.fromtimestamp(order.made_at, UTC)
     account, day = order.account, date.fromisoformat(order.pay_on)
     own = Party(account.name, account.iban, account.bic)
@@ -227,7 +227,7 @@ def _text(order: PaymentOrderRecord, payment: Payment) -> str:
 async def approve_order(
     store: PaymentStores, message_id: str, *, member: str, at: int, key: Signer
 ) -> PaymentOrderRecord:
-    """Add a board member's approval to a draft; returns the order as it is then. Raises: RequestError."""
+    """Add a board member's approval to a draft; returns the updated order. Raises: RequestError."""
     order = await _decide(store, PAYMENT_APPROVAL, message_id, member=member, content={"at": at}, key=key)
     return replace(order, approvals=(*order.approvals, (member, at)))
 
@@ -235,7 +235,7 @@ async def approve_order(
 async def withdraw_order(
     store: PaymentStores, message_id: str, *, member: str, reason: str, at: int, key: Signer
 ) -> PaymentOrderRecord:
-    """A board member's decision that the order is not to be executed; once it is withdrawn, its amounts are due again.
+    """Record a board member's decision that the order is not to be executed. Once withdrawn, its amounts are due again.
 
     Raises: RequestError.
     """
@@ -257,7 +257,7 @@ async def _decide(
         order = find_order(message_id, books.orders)
         if problem := decision_obstacle(order, member, is_board=who.is_board, kind=kind):
             raise RequestError(problem)
-        # If power fails before this commit there is no decision, and it can be made again.
+        # If power fails before this commit, there is no decision, and it can be made again.
         await attest_decision(store, order, {"member": member, **content}, kind=kind, heads=books, key=key)
         return order
 

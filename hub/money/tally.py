@@ -1,4 +1,4 @@
-"""All money that is stated to members, gathered for payment orders. hub.core.payments.due decides what of it is due."""
+"""Gathers all money stated to members, for payment orders. hub.core.payments.due decides how much of it is due."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from hub.storage.records import EntryRow
 
 @dataclass(frozen=True, slots=True)
 class _MonthStated:
-    """A published month: its newest run, its bills, and for a month without bills the entries that the run bills."""
+    """A published month: its newest run, its bills and, if it has no bills, the entries that the run bills."""
 
     newest: MonthRun
     billed: Sequence[BilledRun]
@@ -26,10 +26,10 @@ class _MonthStated:
 
 
 async def tally_money(store: BookStore, books: MoneyBooks, objected: Sequence[OpenObjection]) -> MoneyTally:
-    """The bills of each month's published runs, and the funds that the board has approved.
+    """Add up the bills from each month's published runs and the funds that the board has approved.
 
-    A month published before there were bills counts with its newest run's plain cents, as its statements do. For each
-    month that a member has objected to, that member's days are added as the newest published run has them.
+    A month published before bills existed counts with its newest run's plain cents, just as in its statements. For each
+    month that a member has objected to, that member's days are included as they are in the newest published run.
     """
     months = {month: await _read_month(store, runs) for month, runs in _published(books).items()}
     waiting: list[EntryRow] = []
@@ -45,7 +45,7 @@ async def tally_money(store: BookStore, books: MoneyBooks, objected: Sequence[Op
 
 
 def _published(books: MoneyBooks) -> dict[str, list[MonthRun]]:
-    """The published runs of each month, in order."""
+    """Each month's published runs, in order."""
     published: dict[str, list[MonthRun]] = {}
     for run in sorted(books.month_runs, key=lambda run: run.month):
         if run.state == PUBLISHED:

@@ -1,1 +1,1 @@
-"""Prompts to members: a job plans them, and they are sent to the homes, signed."""
+"""Prompts to members: a job plans them, and they are signed and sent to the homes."""

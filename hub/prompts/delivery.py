@@ -1,4 +1,4 @@
-"""Sends prompts to homes, signed for the topic of the home's agent. Intake sends receipts."""
+"""Sends prompts to homes, signed for the topic of the home's agent. Receipts are sent by intake."""
 
 from typing import Protocol
 
@@ -19,7 +19,7 @@ class Publisher(Protocol):
 
 
 class PromptSender:
-    """Sends prompts to the agents of homes. Pages show them as well, so a home without an agent misses nothing."""
+    """Sends prompts to homes' agents. The pages show them as well, so a home without an agent misses nothing."""
 
     def __init__(self, members: MemberStore, *, coop: str, key: Ed25519PrivateKey, link: Publisher) -> None:
         self._members = members

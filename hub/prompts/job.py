@@ -1,4 +1,4 @@
-"""Asks members to move appliances, and later measures what that brought: reads, calls hub.core, stores and sends."""
+"""Asks members to move appliances, and later measures the effect: reads, calls hub.core, stores and sends."""
 
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
@@ -31,14 +31,14 @@ class PromptStores(MemberStore, ReadingStore, PromptStore, Protocol):
 
 
 class ForecastSource(Protocol):
-    """What has the newest forecasts with their error paths."""
+    """A source of the newest forecasts with their error paths."""
 
     @property
     def newest(self) -> tuple[Forecast, ...]: ...
 
 
 class PromptJob:
-    """Each hour's prompts. Nobody is asked when there is no forecast of this hour."""
+    """Sends each hour's prompts. Nobody is asked when no forecast was issued at that hour."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class PromptJob:
         self._rules = rules or PromptRules()
 
     async def __call__(self, due_s: int) -> None:
-        """Idempotent: a prompt's id follows from what it asks, and a known one is neither stored nor sent again."""
+        """Idempotent: a prompt's id is derived from its question, and a known one is neither stored nor sent again."""
         now_slot = slot_of(due_s)
         forecasts = [made for made in self._forecasts.newest if made.issued_slot == now_slot]
         if not any(made.target == "demand" for made in forecasts):
@@ -90,7 +90,7 @@ class PromptJob:
 
 
 class PromptEffectJob:
-    """Each night: how much energy the moved runs shifted, measured against the home's own comparable days."""
+    """Measures each night how much energy the moved runs shifted, against the home's own comparable days."""
 
     def __init__(self, store: PromptStores, *, tz: str) -> None:
         self._store = store
@@ -133,7 +133,7 @@ class PromptEffectJob:
 
 
 def prompt_row(proposal: PromptProposal) -> PromptRow:
-    """A proposal as it is stored and sent; its id is a digest of what it asks, so the same question has one id."""
+    """A proposal as it is stored and sent; its id is a digest of its question, so equal questions have equal ids."""
     asked = "|".join(
         map(str, (proposal.home, proposal.appliance, proposal.issued_slot, proposal.usual_slot, proposal.proposed_slot))
     )

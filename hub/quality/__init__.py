@@ -1,1 +1,1 @@
-"""Findings on readings: the quality check, the stored findings, and the board's decisions."""
+"""Findings about readings: the quality check, the stored findings, and the board's decisions."""

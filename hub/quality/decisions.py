@@ -1,4 +1,4 @@
-"""The board's decision on a finding: who may make which decision, checked against the current one, then stored."""
+"""The board's decision on a finding: checks who may make it and that no other came first, then stores it."""
 
 from typing import Final, Literal
 
@@ -46,7 +46,7 @@ async def decide_finding(
     at: int,
     after: int | None = None,
 ) -> FindingRow:
-    """Add the decision and return the finding as it is then. `after` is the last decision that was seen, 0 for none.
+    """Add the decision and return the updated finding. `after` is the last decision that the member saw, 0 for none.
 
     The access to the finding is logged. Raises: DecisionError.
     """
@@ -71,7 +71,7 @@ async def decide_finding(
 
 
 async def one_finding(store: SettlementStores, number: int, *, access: Access) -> FindingRow:
-    """The finding of this number. Raises: DecisionError."""
+    """The finding with this number. Raises: DecisionError."""
     found = await store.findings(access=access, number=number)
     if len(found) != 1:
         raise DecisionError("unknown")
@@ -79,7 +79,7 @@ async def one_finding(store: SettlementStores, number: int, *, access: Access) -
 
 
 async def verdicts_of(store: SettlementStores, row: FindingRow) -> tuple[QualityVerdict, ...]:
-    """What may be decided on it now: a decided finding may be decided again, a closed one without a decision may not.
+    """The decisions possible now: a decided finding may be decided again; one closed without a decision may not.
 
     A decision counts even after the finding is closed, so it must be possible to change it.
     """
@@ -90,24 +90,24 @@ async def verdicts_of(store: SettlementStores, row: FindingRow) -> tuple[Quality
 
 
 def last_decision(row: FindingRow) -> int:
-    """The number of the current decision, 0 if there is none."""
+    """The number of the current decision, or 0 if there is none."""
     return row.decisions[-1].id if row.decisions else 0
 
 
 class FindingService:
-    """What the board's pages ask about findings: what may be decided on each, and the decision itself."""
+    """Serves the board's pages on findings: the decisions possible on each, and the decision itself."""
 
     def __init__(self, store: SettlementStores) -> None:
         self._store = store
 
     async def verdicts(self, row: FindingRow) -> tuple[str, ...]:
-        """What may be decided on it now."""
+        """The decisions possible on the finding now."""
         return await verdicts_of(self._store, row)
 
     async def decide(
         self, number: int, *, member: Member, verdict: str, reason: str, at: int, after: int
     ) -> str | None:
-        """Store the decision; returns None on success, else which of SENTENCES says why not."""
+        """Store the decision; return None on success, otherwise the key in SENTENCES that says why not."""
         try:
             await decide_finding(self._store, number, member=member, verdict=verdict, reason=reason, at=at, after=after)
         except DecisionError as refused:

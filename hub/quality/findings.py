@@ -1,7 +1,7 @@
 """Checks the readings of a local day and stores findings: new ones are added, those that no longer apply are closed.
 
 Grid readings are checked for every home, as the contract allows; panels and batteries only if the home lets their
-quarter hours be used in the neighbourhood's sums. Each access is logged; nothing is held or booked here.
+quarter-hour values be used in the neighbourhood's sums. Each access is logged; nothing is held or booked here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,9 +30,9 @@ SUNDAY: Final = 6
 CLOSING: Final = "readings have arrived since, and it holds no longer"
 
 NameplateLimits = Mapping[str, Mapping[Measure, int]]
-"""By home, the most power its panels or turbine can produce, in W."""
+"""The most power that each home's panels or turbine can produce, in W."""
 Coordinates = tuple[float, float] | None
-"""Latitude and longitude in degrees; without it, checks that need the sun are left out."""
+"""Latitude and longitude in degrees; without them, checks that need the sun are left out."""
 
 
 class QualityCheck(Protocol):
@@ -43,7 +43,7 @@ class QualityCheck(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DayCheck:
-    """What was found on a local day, by home, slot and code, from messages up to `message_position`."""
+    """The findings for a local day, sorted by home, slot and code, from messages up to `message_position`."""
 
     day: date
     found: tuple[Finding, ...]
@@ -53,9 +53,9 @@ class DayCheck:
 async def check_days_quality(
     store: SettlementStores, days: Sequence[date], *, place_deg: Coordinates, nameplates: NameplateLimits, at: int
 ) -> int:
-    """Check those of these days, in order, that have messages newer than the last check; returns how many.
+    """Check, in order, those days that have messages newer than their last check; return how many there were.
 
-    What is held follows from the readings alone, so a late or lost check changes no settlement.
+    The readings alone determine which slots are held, so a late or lost check changes no settlement.
     """
     if not days:
         return 0
@@ -75,7 +75,7 @@ async def check_days_quality(
 
 
 async def store_day_check(store: SettlementStores, look: DayCheck, *, at: int) -> None:
-    """Store what was found on the day; what was found before but not now is closed."""
+    """Store the day's findings; earlier findings that no longer apply are closed."""
     found = [
         NewFinding(
             each.home, each.code, each.measure, each.first_slot, each.slots, each.severity, each.numbers, each.sentence
@@ -89,7 +89,7 @@ async def store_day_check(store: SettlementStores, look: DayCheck, *, at: int) -
 async def check_day_quality(
     store: SettlementStores, *, day: date, place_deg: Coordinates, nameplates: NameplateLimits
 ) -> DayCheck:
-    """Everything found on the local day; on a Sunday also how homes compare with their neighbours over two weeks."""
+    """All findings for the local day; on Sundays, also from comparing homes with their neighbours over two weeks."""
     tz = (await store.coop()).tz
     slots = slots_of_day(day, tz)
     rule = read_rule((await store.rule_on(day.isoformat()))[1])
@@ -129,7 +129,7 @@ async def _among_neighbours(
 
 
 def _allowed(consents: Mapping[str, tuple[int, bytes]], slot: Slot) -> dict[str, list[Measure]]:
-    """By home, the measures besides the grid's that it lets the neighbourhood's sums use."""
+    """For each home, the measures other than the grid's that it allows in the neighbourhood's sums."""
     allowed: dict[str, list[Measure]] = {}
     for measure in Measure:
         if measure not in SETTLED:
@@ -146,7 +146,7 @@ def _members_with_gaps(readings: Readings) -> list[str]:
 def _home_slots(
     home: str, series: Mapping[Measure, HomeSeries], nameplates: Mapping[Measure, int], *, worst: Mark
 ) -> HomeSlots:
-    """The grid always; of the other measures those with a value, because one without any is a device the home lacks."""
+    """The grid always, and other measures only with a value: one without any belongs to a device the home lacks."""
     known = {
         measure: np.where(each.mark <= worst, each.energy_wh, -1)
         for measure, each in series.items()
@@ -158,7 +158,7 @@ def _home_slots(
 
 
 def _doubt_finding(doubt: SuspectSlots, home: str) -> Finding:
-    """The finding for suspect slots. It holds the credits of its slots."""
+    """The finding for suspect slots, which holds the credits of those slots."""
     numbers, label = dict(doubt.numbers), "" if doubt.measure is None else doubt.measure.label
     sentence = {
         "frozen": "The grid meter stood still in both directions all day",

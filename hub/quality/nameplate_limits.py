@@ -1,4 +1,4 @@
-"""Reads the most power that homes' panels and turbines can produce, and makes the nightly check that uses it."""
+"""Reads how much power homes' panels and turbines can produce, and makes the nightly check that uses these limits."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -14,7 +14,7 @@ MADE: Final = (Measure.PV_PRODUCTION, Measure.WIND_PRODUCTION)
 
 
 def make_quality_check(settings: HubSettings) -> QualityCheck:
-    """The check of closed days with this hub's place and nameplate limits. Raises: RequestError for a wrong file."""
+    """The check of closed days with this hub's place and nameplate limits. Raises: RequestError for an invalid file."""
     weather = settings.weather
     place_deg = None if weather is None else (weather.latitude, weather.longitude)
     nameplates = {} if settings.plates_file is None else read_nameplates(read_json_table(settings.plates_file))

@@ -1,1 +1,1 @@
-"""Members' statements, put together from the books."""
+"""Members' statements, compiled from the books."""

@@ -1,7 +1,7 @@
-"""Members' statements from the hub's own books: the runs a month's statement rests on, its files, and what is newer.
+"""Members' statements from the hub's books: the runs behind a month's statement, its files, and what is newer.
 
-hub.core computes the numbers. A month's statement rests on its newest published run; before there is one, on what is
-booked now, which is shown but not billed.
+hub.core computes the numbers. A month's statement is based on the month's newest published run or, until there is one,
+on what is booked now, which is shown but not billed.
 """
 
 import asyncio
@@ -46,12 +46,12 @@ NEXT_RUN: Final = "a newer run that is not published yet"
 
 
 class StatementStores(SettlementStores, AccessLog, ObjectionStore, Protocol):
-    """The slices a statement reads."""
+    """The parts of the store that a statement reads."""
 
 
 @dataclass(frozen=True, slots=True)
 class StatementEdition:
-    """What a statement rests on: each day's run, and the ledger up to a position. Unpublished, it counts as run D."""
+    """A statement's basis: each day's run, and the ledger up to a position. Unpublished, it counts as run D."""
 
     month_run: str
     kind: str
@@ -61,7 +61,7 @@ class StatementEdition:
 
 
 class StatementService:
-    """Makes statements, one at a time, and caches their days, up to KEPT_CELLS slots of members."""
+    """Makes statements, one at a time, and caches their days, up to KEPT_CELLS member slots in all."""
 
     def __init__(self, store: StatementStores, *, key: Ed25519PrivateKey) -> None:
         self._store, self._key = store, key
@@ -70,9 +70,9 @@ class StatementService:
         self._one = asyncio.Lock()
 
     async def state(self, member: Member, home: Home, *, month: date, access: Access) -> StatementFiles | None:
-        """The member's month, or None if nothing of it is settled for this member.
+        """The member's month, or None if no part of it is settled for this member.
 
-        The member's own readings are read with `access`; the neighbours' part is logged as the statement job's.
+        The member's own readings are read with `access`; access to the neighbours' part is logged as the job's.
         Raises: RequestError.
         """
         async with self._one:
@@ -80,7 +80,7 @@ class StatementService:
             bills: dict[str, Bill] = {}
             books = await read_books(self._store, days=_ends(month))
             billed = {each.month_run: each.documents for each in await billed_runs(self._store, month)}
-            # Each statement names the hash of the one before, which is made again from its own runs: books only grow.
+            # Each statement names the previous one's hash; that one is rebuilt from its own runs: books only grow.
             for edition in _editions(books, month_name(month)):
                 whole = await self._month(books, month, edition)
                 if not takes_part(whole, member.id):
@@ -137,7 +137,7 @@ class StatementService:
         booked: Sequence[EntryRow],
         rules: Mapping[str, bytes],
     ) -> StatedDay:
-        """The day as the edition has it, from the cache if it is unchanged."""
+        """The day as it is in the edition, from the cache if it is unchanged."""
         place = (f"{edition.kind} {day}", edition.runs[day], len(booked))
         if place not in self._kept:
             rows = await self._store.runs(days=(day, day))
@@ -165,7 +165,7 @@ class StatementService:
         return stated
 
     async def _log_access(self, slots: range) -> None:
-        """A day's record holds every home's values, so the access to it is in every home's log (I12)."""
+        """A day's record holds every home's values, so access to it is recorded in every home's log (I12)."""
         homes = [home.id for home in await self._store.homes()]
         fields = ", ".join(sorted(measure.code for measure in GRID))
         await self._store.log_access(STATEMENT_ACCESS, homes, fields=fields, rows=len(slots) * len(GRID))
@@ -181,7 +181,7 @@ class StatementService:
         marks: Sequence[SlotMarks],
         access: Access,
     ) -> dict[str, object]:
-        """The member's own readings that a settlement counts: a quarter hour's difference of counters, nothing else."""
+        """The member's own readings that count in a settlement: each quarter hour's meter difference, nothing else."""
         days = days_of(month)
         slots = range(slots_of_day(days[0], tz).start, slots_of_day(days[-1], tz).stop)
         found = await self._store.home_series(home.id, GRID, slots=slots, access=access)
@@ -194,7 +194,7 @@ class StatementService:
         return own_readings(member.id, [part], marks=marks, statement=stated)
 
     async def _later(self, books: Books, edition: StatementEdition) -> dict[str, str]:
-        """The edition's days for which there is something newer, with the reason."""
+        """The edition's days for which something newer exists, each with the reason."""
         days = [date.fromisoformat(day) for day in sorted(edition.runs)]
         later = {marked.day.isoformat(): marked.why for marked in await marked_days(self._store, books, days)}
         current = books.current
@@ -203,7 +203,7 @@ class StatementService:
 
 
 def _editions(books: Books, month: str) -> tuple[StatementEdition, ...]:
-    """The month's published runs in order; without one, what is booked now; nothing if nothing is booked."""
+    """The month's published runs in order; if there are none, what is booked now, if anything."""
     runs = [run for run in books.runs_of(month) if run.state == PUBLISHED]
     if runs:
         return tuple(_published(run) for run in runs)
@@ -215,12 +215,12 @@ def _editions(books: Books, month: str) -> tuple[StatementEdition, ...]:
 
 
 def takes_part(month: StatementMonth, member: str) -> bool:
-    """Whether a settled day of the month, or the ledger on one, concerns the member."""
+    """Whether the member appears in a settled day of the month or in the ledger entries for one."""
     return any(member in table for table in month.nano.values()) or any(member in day.mine for day in month.days)
 
 
 def pool_salt(key: Ed25519PrivateKey, run_key: str) -> str:
-    """A secret for the hash of the auditor's series of a run: the same each time, and known only to the hub."""
+    """A secret for hashing a run's auditor series: the same each time, and known only to the hub."""
     return hmac.digest(key.private_bytes_raw(), SALT_TAG + run_key.encode(), "sha256").hex()
 
 
@@ -244,7 +244,7 @@ def _settled_day(
     windows: Mapping[str, tuple[int, int | None]],
     salt: str,
 ) -> SettledDay:
-    """Raises: ValueError if the record is not this run's, or the entries are not what was signed."""
+    """Raises: ValueError if the record is not this run's, or the entries are not those that were signed."""
     settled = read_record(run.allocation, read_rule(rule))
     if settled.result_hash() != run.result_hash:
         raise ValueError(f"the record of run {run.run_key} is not the one it booked")
@@ -253,9 +253,9 @@ def _settled_day(
 
 
 def _attested(rows: Iterable[AttestationRow], booked: Sequence[EntryRow]) -> tuple[int, str] | None:
-    """Number and hash of the newest signed root over these entries or the first of them.
+    """The number and hash of the newest signed root that covers these entries or the first few of them.
 
-    Raises: ValueError if it is the root of other entries.
+    Raises: ValueError if that root covers other entries.
     """
     leaves = [row.canonical for row in booked]
     for row in sorted(rows, key=lambda row: row.position, reverse=True):

@@ -1,1 +1,1 @@
-"""What the hub must not lose: one contract, and SQLite as its backend."""
+"""Storage for everything the hub must not lose: one contract, and SQLite as its backend."""

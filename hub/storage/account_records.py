@@ -1,4 +1,4 @@
-"""Members' bank accounts and mandates as typed rows; no SQL and no I/O here. An IBAN never shows in a repr."""
+"""Members' bank accounts and mandates as typed rows; no SQL and no I/O here. An IBAN never appears in a repr."""
 
 from dataclasses import asdict, dataclass, field
 
@@ -16,7 +16,7 @@ class NewAccount:
 
 @dataclass(frozen=True, slots=True)
 class AccountRow:
-    """An account in the history; a member's latest one is used."""
+    """An account in a member's history; the latest one is used."""
 
     id: int
     member: str

@@ -1,8 +1,8 @@
-"""What the hub needs of a store, split by subject so that each module depends only on the slice it uses.
+"""What the hub needs from a store, split by subject so that each module depends only on the slice it uses.
 
 Every backend keeps these promises; tests/hub/storage runs the same tests against each. Writers return only
-when the change would survive a power cut (`synchronous=FULL`); readers see committed rows only. A method that
-may be refused returns None on success, or the reason and writes nothing.
+when the change would survive a power cut (`synchronous=FULL`); readers see committed rows only. A method that may
+refuse returns None on success; otherwise it writes nothing and returns the reason.
 """
 
 from collections.abc import Sequence
@@ -96,7 +96,7 @@ class ReadingStore(Protocol):
     async def home_series(
         self, home: str, measures: Sequence[Measure], *, slots: range, access: Access
     ) -> dict[Measure, HomeSeries]:
-        """A home's values; the access row is committed before any value is returned, or nothing is (I12)."""
+        """A home's values; the access row is committed before any is returned, and if that fails, none is (I12)."""
         ...
 
     async def hood_series(
@@ -114,7 +114,7 @@ class ReadingStore(Protocol):
 
     async def message_count(self) -> int: ...
     async def settlement_members(self, *, slots: range) -> tuple[tuple[str, ...], npt.NDArray[np.bool_]]:
-        """Members with a home in byte order, and their slots as members: (slots, members). Reads no home's values."""
+        """Members with a home, in byte order, and when they were members: (slots, members). Reads no home's values."""
         ...
 
     async def first_slot(self) -> Slot | None:
@@ -122,7 +122,7 @@ class ReadingStore(Protocol):
         ...
 
     async def newest_messages(self, *, slots: range) -> dict[Slot, int]:
-        """For each slot with a stored batch: the position of the newest one."""
+        """The position of the newest batch, for each slot that has one stored."""
         ...
 
     async def consent_bytes(self, home: str) -> tuple[int, bytes] | None: ...
@@ -134,12 +134,12 @@ class AccessLog(Protocol):
     """Every access to a home's values; its household may read it."""
 
     async def log_access(self, access: Access, homes: Sequence[str], *, fields: str, rows: int) -> None:
-        """Commit one line per home, before an access that no other method of the store logs."""
+        """Commit one line per home, before an access that no other store method logs."""
         ...
 
     async def access_rows(self, home: str, *, limit: int) -> tuple[AccessRow, ...]: ...
     async def last_access_line(self) -> int:
-        """The number of the newest line, 0 if there is none. Lines are numbered from 1 and keep their number."""
+        """The number of the newest line, 0 if there is none. Lines are numbered from 1 and keep their numbers."""
         ...
 
     async def access_line_count(self) -> int: ...
@@ -158,7 +158,7 @@ class ForecastStore(Protocol):
     async def weather_known_at(
         self, at: int, *, first_s: int, until_s: int
     ) -> tuple[tuple[int, int, float, float, float], ...]:
-        """(hour start, issued_at, temperature_c, radiation_w_m2, wind_m_s): per hour the newest issued by `at`."""
+        """(hour start, issued_at, temperature_c, radiation_w_m2, wind_m_s): hourly, the newest issued by `at`."""
         ...
 
 
@@ -170,7 +170,7 @@ class PromptStore(Protocol):
     async def add_prompts(self, prompts: Sequence[PromptRow]) -> None: ...
     async def prompts(self, *, home: str | None, issued: range) -> tuple[PromptRow, ...]: ...
     async def answer_prompt(self, prompt_id: str, *, home: str, answer: str, at: int) -> str | None:
-        """Refused if the prompt is unknown or another home's, it is too late, or it has a different answer."""
+        """Refused if the prompt is unknown, belongs to another home, has expired or already has a different answer."""
         ...
 
     async def set_measured(self, prompt_id: str, *, measured_wh: int) -> None: ...
@@ -193,27 +193,27 @@ class BookStore(Protocol):
         attestations: Sequence[AttestationRow] = (),
         through: SettledThrough | None = None,
     ) -> bool:
-        """Book everything in one transaction; False, and nothing written, if run_key is already booked.
+        """Book everything in one transaction. If run_key is already booked, return False and write nothing.
 
         Raises: StoreConflictError if entries or attestations do not follow the last stored ones; StaleInputsError if
-        the day's current run was made from a newer message than `through` says.
+        the day's current run used a newer message than the one in `through`.
         """
         ...
 
     async def runs(self, *, days: tuple[str, str] | None = None, allocations: bool = True) -> tuple[RunRow, ...]:
-        """Settlement runs in booking order. Their allocation records are large: leave them out where you can."""
+        """Settlement runs in booking order. Their allocation records are large: leave them out where possible."""
         ...
 
     async def fund_runs(
         self, *, days: tuple[str, str] | None = None, kinds: Sequence[str] | None = None
     ) -> tuple[RunRow, ...]:
-        """Runs of the co-op's funds in booking order. Bills are large: name the kinds you need."""
+        """Runs of the co-op's funds in booking order. Bills are large: name only the kinds you need."""
         ...
 
     async def book_rows(
         self, *, decisions: Sequence[str] = (), funds: Sequence[str] = (), days: tuple[str, str] | None = None
     ) -> BookRows:
-        """The books' heads, attestations and fund runs of these kinds, read in one transaction.
+        """The heads of the books, and the attestations and fund runs of these kinds, read in one transaction.
 
         `days` limits the settlement runs to these local days, both included.
         """
@@ -233,7 +233,7 @@ class BookStore(Protocol):
 
 
 class AttestationStore(Protocol):
-    """What the hub signed about its books, and the stored rows as they are, damaged or not, for verification."""
+    """Documents the hub signed about its books; for verification, also the stored rows as they are, damaged or not."""
 
     async def attest(self, rows: Sequence[AttestationRow]) -> None:
         """Append in one transaction. Raises: StoreConflictError if the rows do not follow the last stored one."""
@@ -296,26 +296,26 @@ class AccountStore(Protocol):
     async def add_mandate(
         self, member: str, *, signed_on: str, made_by: str, made_at: int, mandate: str | None = None
     ) -> str | None:
-        """Refused if the member has no account or has a mandate already, or if the id is taken."""
+        """Refused if the member has no account or already has a mandate, or if the id is taken."""
         ...
 
     async def end_mandate(self, member: str, *, made_by: str, made_at: int) -> bool: ...
 
 
 class FindingStore(Protocol):
-    """What was found wrong with readings and what the board decided; append-only."""
+    """Problems found in readings, and the board's decisions on them; append-only."""
 
     async def put_findings(
         self, day: str, found: Sequence[NewFinding], *, closing: str, at: int, message_position: int
     ) -> None:
-        """Replace a day's open findings: new ones are added, those not found again are closed with this reason."""
+        """Replace a day's open findings: new ones are added, and those not found again are closed for this reason."""
         ...
 
     async def looked_through(self, *, days: tuple[str, str]) -> dict[str, int]: ...
     async def findings(
         self, *, access: Access, home: str | None = None, number: int | None = None, since: str = "", notes: bool = True
     ) -> tuple[FindingRow, ...]:
-        """Findings from a local day on and all that wait for the board; first the access is logged per home (I12).
+        """Findings from a local day onwards and all that await the board; the access is first logged per home (I12).
 
         Without `notes`, only those the board can decide on.
         """
@@ -332,7 +332,7 @@ class FindingStore(Protocol):
 
 
 class JobStore(Protocol):
-    """What the timetable must remember across restarts."""
+    """The jobs that the timetable must remember across restarts."""
 
     async def jobs(self) -> tuple[Job, ...]: ...
     async def put_job(self, job: Job) -> None: ...
@@ -352,6 +352,6 @@ class Store(
     JobStore,
     Protocol,
 ):
-    """All slices together: what a backend implements and the hub's entry points open."""
+    """All slices together: the interface that a backend implements and that the hub's entry points open."""
 
     async def close(self) -> None: ...

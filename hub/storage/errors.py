@@ -1,10 +1,10 @@
-"""A store's errors, each with one line for a person. A mistake in our own SQL stays a database error."""
+"""The errors a store raises, each with one line for a person. A mistake in our own SQL stays a database error."""
 
 from protocols.errors import CommonwattError
 
 
 class StoreError(CommonwattError):
-    """The store could not do it, and nothing was written: disk full, locked, newer schema, no file."""
+    """The store could not do what was asked, and nothing was written: disk full, locked, newer schema, no file."""
 
 
 class StoreConflictError(StoreError):
@@ -12,4 +12,4 @@ class StoreConflictError(StoreError):
 
 
 class StaleInputsError(StoreConflictError):
-    """The day was settled from newer inputs in the meantime; read it again and start over."""
+    """The day was settled from newer inputs in the meantime; read the inputs again and start over."""

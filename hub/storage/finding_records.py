@@ -11,7 +11,7 @@ from protocols.slots import Slot, format_slot
 
 @dataclass(frozen=True, slots=True)
 class NewFinding:
-    """Something wrong with a home's readings on `slots` slots from `first_slot` on; `measure` is None for the home."""
+    """A problem in a home's readings for `slots` slots from `first_slot` on; `measure` None means the whole home."""
 
     home: str
     code: str
@@ -25,7 +25,7 @@ class NewFinding:
 
 @dataclass(frozen=True, slots=True)
 class FindingDecision:
-    """What a board member decided on a finding; the last decision counts."""
+    """A board member's decision on a finding; the last decision counts."""
 
     id: int
     finding: int
@@ -37,7 +37,7 @@ class FindingDecision:
 
 @dataclass(frozen=True, slots=True)
 class FindingRow:
-    """A stored finding with its local day and decisions; `closed` is the reason why it no longer applies."""
+    """A stored finding with its local day and decisions; `closed` says why it no longer applies."""
 
     id: int
     day: str
@@ -49,7 +49,7 @@ class FindingRow:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it holds credits until the board decides."""
+        """Whether it holds back credits until the board decides."""
         return self.found.severity == "hold" and self.closed is None and not self.decisions
 
     def plain(self) -> dict[str, object]:
@@ -72,7 +72,7 @@ class FindingRow:
 
 @dataclass(frozen=True, slots=True)
 class SlotDecision:
-    """A decision as settlement reads it: the home, slots and check it is about. It has no measured value."""
+    """A decision in the form settlement reads: the home, slots and check it concerns. It has no measured value."""
 
     id: int
     home: str

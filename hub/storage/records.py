@@ -1,6 +1,6 @@
 """The rows of the hub's store as typed values, shared by every backend and every reader; no SQL and no I/O here.
 
-Ids are short lower-case texts (`m01`, `h01`, `a-4k2f9c1d`); times are UTC unix seconds (`_at`) or slots.
+Ids are short lower-case strings (`m01`, `h01`, `a-4k2f9c1d`); times are UTC unix seconds (`_at`) or slots.
 """
 
 from dataclasses import dataclass
@@ -67,7 +67,7 @@ class ChainHead:
 
 @dataclass(frozen=True, slots=True)
 class ReadingRow:
-    """One measured or missing energy of one home, over `span` slots ending with `slot`."""
+    """One energy value of one home, measured or missing, over `span` slots ending with `slot`."""
 
     home: str
     measure: Measure
@@ -102,7 +102,7 @@ class DeviceRow:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedMessage:
-    """A verified message with what it means, as intake stores it."""
+    """A verified message and its decoded content, as intake stores it."""
 
     agent: str
     home: str
@@ -145,7 +145,7 @@ class RefusalCount:
 
 @dataclass(frozen=True, slots=True)
 class FleetRow:
-    """What the board sees of a home: liveness and completeness, no consumption values (I12)."""
+    """The board's view of a home: liveness and completeness, no consumption values (I12)."""
 
     home: str
     home_name: str
@@ -156,13 +156,13 @@ class FleetRow:
     seq: int | None
     stored_messages: int
     devices: tuple[DeviceRow, ...]
-    presence: tuple[str, ...]  # per slot of the asked range: present, derived, partial, missing, waiting
-    gaps: tuple[tuple[str, int], ...]  # gap label, count, over the asked range
+    presence: tuple[str, ...]  # per slot of the requested range: present, derived, partial, missing, waiting
+    gaps: tuple[tuple[str, int], ...]  # gap label, count, over the requested range
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who reads a home's values and why. It is committed before any value is read (I12)."""
+    """Who reads a home's values and why; committed before any value is read (I12)."""
 
     actor: str  # member id, or job name such as "job:forecast"
     role: str  # self, board, job
@@ -215,10 +215,10 @@ class HoodSeries:
 
 @dataclass(frozen=True, slots=True)
 class SettlementInputs:
-    """What a settlement reads: members in byte order of their ids. Missing reading = -1.
+    """The inputs of a settlement; members are in byte order of their ids. Missing reading = -1.
 
-    Shape: surplus_wh, demand_wh and present are (slots, members). `message_position` is the newest message that
-    these values include.
+    Shape: surplus_wh, demand_wh and present are (slots, members). `message_position` is that of the newest message
+    included in these values.
     """
 
     members: tuple[str, ...]
@@ -246,7 +246,7 @@ class ForecastRow:
 
 @dataclass(frozen=True, slots=True)
 class Appliance:
-    """An appliance a household could run at another time, as the household entered it."""
+    """An appliance that could run at another time, as its household entered it."""
 
     home: str
     kind: str  # dishwasher, washing_machine, dryer, ev, hot_water
@@ -281,7 +281,7 @@ class PromptRow:
 
 @dataclass(frozen=True, slots=True)
 class EntryRow:
-    """One ledger entry as stored: the chain covers the canonical bytes."""
+    """One ledger entry as stored; the hash chain covers its canonical bytes."""
 
     position: int
     unit: str  # Wh or nano
@@ -322,7 +322,7 @@ class AttestationRow:
 
 @dataclass(frozen=True, slots=True)
 class BookRows:
-    """The books at one moment. Settlement runs have no allocation record; `access_line` is the newest log line."""
+    """The books at one moment. Settlement runs lack allocation records; `access_line` is the newest access log line."""
 
     coop: Coop
     last_attestation: AttestationRow | None
@@ -335,7 +335,7 @@ class BookRows:
 
 @dataclass(frozen=True, slots=True)
 class SettledThrough:
-    """The newest message, memberships and decision that a day's current run used. A hint, not part of the books."""
+    """The newest message, memberships and decision used by a day's current run. A hint, not part of the books."""
 
     day: str
     message_position: int
@@ -345,9 +345,9 @@ class SettledThrough:
 
 @dataclass(frozen=True, slots=True)
 class NewObjection:
-    """What a member says is wrong on a statement: a line of a local day, or of the month if `day` is empty.
+    """A member's objection to a line in a statement: one for a local day, or for the month if `day` is empty.
 
-    `stated` is the line's value in Wh or nano-currency; `statement` is the hash of the document it is from.
+    `stated` is the line's value in Wh or nano-currency; `statement` is the hash of the document that contains it.
     """
 
     member: str
@@ -363,7 +363,7 @@ class NewObjection:
 
 @dataclass(frozen=True, slots=True)
 class ObjectionRow:
-    """An objection with the board's decision; its fields are None until the board decides."""
+    """An objection and the board's decision, whose fields are None until the board decides."""
 
     id: int
     member: str

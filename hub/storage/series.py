@@ -1,7 +1,8 @@
 """Turns stored reading rows into arrays of contiguous slots; pure, shared by every backend so that results agree.
 
-A row may be a sum over several slots, from a household that sends only hours or days. Such a sum is spread evenly, in
-whole Wh, over the slots without a finer row and marked derived: for charts and forecasts, never for settlement.
+A row may be a sum over several slots, from a household that sends only hourly or daily values. Such a sum is spread
+evenly, in whole Wh, over the slots without a finer row and marked derived: for charts and forecasts, never for
+settlement.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +14,7 @@ from hub.storage.records import HomeSeries, HoodSeries
 from protocols.quantities import Gap, Mark, Measure
 
 MAX_SPAN = 100
-"""Slots in the longest sum a household may send: a local day of 25 hours."""
+"""How many slots the longest sum a household may send covers: a local day of 25 hours."""
 
 SeriesRow = tuple[int, int, int | None, int, int]
 """(slot, span, energy_wh, mark, gap); `span` slots ending with `slot`."""

@@ -1,6 +1,6 @@
-"""A cache of answers that take long: each question is computed once, one at a time for each asker.
+"""A cache of answers that take long to compute: each question is computed once, and one at a time for each asker.
 
-It does not know the questions. If the asker stops waiting the work goes on, and the answer is there the next time.
+It does not interpret the questions. If the asker stops waiting, the work goes on and the answer is there next time.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ A = TypeVar("A")
 
 
 class AskerBusyError(Exception):
-    """The asker's previous question is not answered yet."""
+    """The asker's previous question has not been answered yet."""
 
 
 class AnswerCache(Generic[Q, A]):
@@ -29,9 +29,9 @@ class AnswerCache(Generic[Q, A]):
         self._one = asyncio.Lock()
 
     async def get_or_compute(self, question: Q, *, asker: str, work: Callable[[], Awaitable[A]]) -> A | None:
-        """The answer, or None if it takes longer than `wait_s`: the work goes on, and the caller may ask again.
+        """The answer, or None if it takes longer than `wait_s`; the work then goes on, and the caller may ask again.
 
-        Raises: AskerBusyError, or what `work` raised.
+        Raises: AskerBusyError, or whatever `work` raised.
         """
         task = self._tasks.get(question)
         if task is None:
@@ -53,7 +53,7 @@ class AnswerCache(Generic[Q, A]):
 
     def _forget_failed(self, question: Q, task: asyncio.Task[A]) -> None:
         if task.cancelled() or task.exception() is not None:
-            # The message is not logged: it may hold a home's value. Who still waits gets the error itself.
+            # The message is not logged: it may contain a home's value. A caller still waiting gets the error itself.
             log.error("work for a page broke with %s", type(None if task.cancelled() else task.exception()).__name__)
             self._tasks.pop(question, None)
 

@@ -1,6 +1,6 @@
-"""The yearly fairness report for the members' page: computed once in a thread, cached while its inputs hold.
+"""The yearly fairness report for the members' page: computed once in a thread, and cached until its inputs change.
 
-Members get their own row and what everybody may see; other members' rows never leave it.
+Members get their own row and what everybody may see; other members' rows never leave this module.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ class _CachedReport:
 
 
 class FairnessService:
-    """Answers the Fairness page. The access to the homes' readings is in each home's log."""
+    """Serves the Fairness page. Each home's log records the access to its readings."""
 
     def __init__(self, store: SettlementStores, *, wait_s: float = WAIT_S) -> None:
         self._store = store
@@ -47,14 +47,14 @@ class FairnessService:
         )
 
     async def years(self, *, today: date) -> tuple[int, ...]:
-        """The years with a settled day in a complete month, the newest first; at most the last five."""
+        """The years with a settled day in a complete month, newest first; at most the last five."""
         days = (date(today.year - 4, 1, 1).isoformat(), _end_of(today.year, today=today).isoformat())
         runs = await self._store.runs(days=days, allocations=False)
         return tuple(sorted({int(run.day[:4]) for run in runs}, reverse=True))
 
     async def report(self, member: str, *, year: int, today: date) -> MemberFairness | str | None:
-        """The member's own view of the year, up to its last complete month; a line if there is none; None while it is
-        computed.
+        """The member's own view of the year up to its last complete month, or a line if there is none; None while it is
+        being computed.
         """
         first, last = date(year, 1, 1), _end_of(year, today=today)
         standing = await period_digest(self._store, first=first, last=last)
@@ -77,7 +77,7 @@ class FairnessService:
         )
 
     async def _make(self, first: date, last: date) -> _CachedReport | str:
-        """Day by day, so that a year's settlements are never in memory together."""
+        """Compute the report day by day, so that a year's settlements are never all in memory at once."""
         days = (first.isoformat(), last.isoformat())
         settled = sorted({run.day for run in await self._store.runs(days=days, allocations=False)})
         parts, digests = [], []
@@ -97,10 +97,10 @@ class FairnessService:
 
 
 def orders_seed(digests: Sequence[str]) -> int:
-    """The seed of the sampled orders: derived from the readings, so that nobody can choose it."""
+    """The seed for the sampled orders, derived from the readings so that nobody can choose it."""
     return int.from_bytes(hashlib.sha256(SEED_TAG + "\n".join(digests).encode()).digest()[:8], "big")
 
 
 def _end_of(year: int, *, today: date) -> date:
-    """The last day of the year; of the current year the last day of its last complete month."""
+    """The last day of the year; for the current year, the last day of its last complete month."""
     return min(date(year, 12, 31), today.replace(day=1) - timedelta(days=1))

@@ -1,6 +1,6 @@
 """Rules tried on past months for the members' page: computed in a thread, one at a time, and cached.
 
-Members get their own change and what everybody may see; other members' changes never leave it.
+Members get their own change and what everybody may see; other members' changes never leave this module.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ BUSY: Final = "your last question is still being worked out; ask again in a mome
 
 @dataclass(frozen=True, slots=True)
 class _Tried:
-    """A month's trial without its slots, which would fill the memory."""
+    """A month's trial without its slots, which would take up too much memory."""
 
     days: int
     left_out: int
@@ -36,7 +36,7 @@ class _Tried:
 
 
 class TrialService:
-    """Answers the What-if page. The access to the homes' readings is in each home's log."""
+    """Serves the What-if page. Each home's log records the access to its readings."""
 
     def __init__(self, store: SettlementStores, *, wait_s: float = WAIT_S) -> None:
         self._store = store
@@ -45,13 +45,13 @@ class TrialService:
         )
 
     async def months(self, *, first: date, last: date) -> tuple[date, ...]:
-        """The months with a settled day in this range, the newest first."""
+        """The months with a settled day in this range, newest first."""
         days = (first.isoformat(), last.isoformat())
         runs = await self._store.runs(days=days, allocations=False)
         return tuple(sorted({month_of(date.fromisoformat(run.day)) for run in runs}, reverse=True))
 
     async def try_rule(self, member: str, *, month: date, choice: str, today: date) -> MemberTrial | str | None:
-        """The member's own view of the rule tried on the month; a line saying why not; None while it is computed."""
+        """The member's own view of the rule tried on the month, or a line saying why not; None until it is computed."""
         days = days_of(month)
         standing = await period_digest(self._store, first=days[0], last=days[-1])
         try:

@@ -1,1 +1,1 @@
-"""Who may join: invitations turned into enrolled agents."""
+"""Decides who may join: turns invitations into enrolled agents."""

@@ -30,7 +30,7 @@ def agent_id_of(public_key: bytes) -> str:
 
 
 class Enrolment:
-    """Call it with a request body; it returns the HTTP status and the JSON body of the answer.
+    """Call it with a request body; it returns the HTTP status and the JSON body of the response.
 
     `broker` returns the address where agents reach the broker; `agents_changed` is called after each enrolment.
     """
@@ -53,7 +53,7 @@ class Enrolment:
         self._agents_changed = agents_changed
 
     async def __call__(self, body: bytes) -> tuple[int, bytes]:
-        """Answer a request. Bad input raises nothing: the answer is one sentence with a 4xx status."""
+        """Answer a request. Bad input raises nothing: the response is one sentence with a 4xx status."""
         try:
             request = parse_request(body)
         except ValueError as error:

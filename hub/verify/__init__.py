@@ -1,1 +1,1 @@
-"""Verification: stored messages, the journal and the books checked again; changes nothing."""
+"""Verification: checks stored messages, the journal and the books again; changes nothing."""

@@ -19,7 +19,7 @@ from hub.verify.journal import check_journal
 class BookCheck(CheckResult):
     """What was checked, and every contradiction found.
 
-    `late_days` have readings newer than their run: not wrong, but to be settled again. `sums` must be zero per unit.
+    `late_days` have readings newer than their run: not wrong, but due to be settled again. `sums` must be 0 per unit.
     `unsigned` runs were booked before the hub signed its books: the next settlement signs them.
     """
 
@@ -36,10 +36,10 @@ class BookCheck(CheckResult):
 async def check_books(
     store: SettlementStores, key: Ed25519PublicKey | None = None, *, report: ReportProgress = ignore_progress
 ) -> BookCheck:
-    """Check that the journal is whole, that it sums to zero, and that the same readings give each current run's result.
+    """Check that the journal is intact and sums to zero, and that the same readings give each current run's result.
 
-    Without the hub's public key it checks no signatures, nor that every run has one. If the journal is not whole, runs
-    are not recomputed, because their inputs are in doubt.
+    Without the hub's public key it checks neither the signatures nor that every run has one. If the journal is not
+    intact, runs are not recomputed, because their inputs are in doubt.
     """
     check = BookCheck()
     journal = await check_journal(store, check, key=key, report=report)

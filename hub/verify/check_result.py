@@ -8,13 +8,13 @@ FINDINGS_MAX: Final = 100
 
 @dataclass
 class CheckResult:
-    """All contradictions are counted; the first FINDINGS_MAX are listed as sentences."""
+    """Counts all contradictions and lists the first FINDINGS_MAX as sentences."""
 
     wrong: int = 0
     findings: list[str] = field(default_factory=list)
 
     def note(self, sentence: str) -> None:
-        """One contradiction."""
+        """Record one contradiction."""
         self.wrong += 1
         if len(self.findings) < FINDINGS_MAX:
             self.findings.append(sentence)

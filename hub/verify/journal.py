@@ -1,4 +1,4 @@
-"""Checks the stored journal row by row: rulebook, entries, runs and what the hub signed of them. It reads no reading.
+"""Checks the stored journal row by row: rulebook, entries, runs and the hub's signatures. It uses no meter readings.
 
 Every column of every row is compared with something else: the chain of hashes, the run's key, the record's hash, or
 the signed chain of attestations. A finding names the row that does not fit.
@@ -35,11 +35,11 @@ FUND_KINDS: Final = "fund:"
 RUN_PAGE: Final = 8
 ALL_DAYS: Final = ("", "~")
 BEFORE_ALL: Final = -(2**63)
-"""Below every position, so that a row moved before the first one is found too."""
+"""Lower than any position, so that a row moved ahead of the first one is found too."""
 
 
 class _DayRoot(msgspec.Struct, frozen=True):
-    """The content of a day root; roots older than the count of the access log have no `looks`."""
+    """The content of a day root; roots from before the access log was counted have no `looks`."""
 
     root: str
     entries: int
@@ -50,9 +50,9 @@ class _DayRoot(msgspec.Struct, frozen=True):
 
 @dataclass
 class JournalCheck:
-    """The result: leaf hashes of each day's entries with their positions, and the runs without records.
+    """The result: the leaf hashes and positions of each day's entries, and the runs without their records.
 
-    `looks` is the highest number of access log lines the hub signed for, with the attestation that says so.
+    `looks` is the highest number of access log lines that the hub signed for, with the attestation that says so.
     """
 
     entries: int = 0
@@ -96,7 +96,7 @@ async def check_journal(
 async def _check_entries(
     store: SettlementStores, journal: JournalCheck, found: CheckResult, *, report: ReportProgress
 ) -> None:
-    """Each hash follows from the one before. A wrong hash is reported for its own entry, not for the next one."""
+    """Check that each hash follows from the one before. A wrong hash is reported for its own entry, not the next."""
     position, previous, after = 0, (GENESIS, GENESIS), BEFORE_ALL
     while page := await store.journal_entries(after=after, limit=PAGE):
         after = page[-1].position
@@ -132,7 +132,10 @@ def _check_entry(row: EntryRow, journal: JournalCheck, found: CheckResult) -> No
 
 
 async def _check_runs(store: SettlementStores, journal: JournalCheck, found: CheckResult, *, coop: Coop) -> None:
-    """A run's key covers its period, rule and inputs; its result is its record's hash; the ledger has its entries."""
+    """Check that each run's key covers its period, rule and inputs.
+
+    The run's result must be its record's hash, and the ledger must hold its entries.
+    """
     position, after = 0, BEFORE_ALL
     before: dict[tuple[str, str], str] = {}
     while page := await store.journal_runs(after=after, limit=RUN_PAGE):
@@ -171,7 +174,7 @@ def _without_record(run: RunRow) -> RunRow:
 async def _check_attestations(
     store: SettlementStores, journal: JournalCheck, found: CheckResult, *, coop: Coop, key: Ed25519PublicKey | None
 ) -> None:
-    """Check the signed chain, and for each day root its run and the entries under it."""
+    """Check the signed chain and, for each day root, its run and the entries under it."""
     position, previous, after = 0, FIRST_PREVIOUS, BEFORE_ALL
     while page := await store.journal_attestations(after=after, limit=PAGE):
         after = page[-1].position
@@ -191,9 +194,9 @@ async def _check_attestations(
 
 
 async def _check_all_signed(store: SettlementStores, journal: JournalCheck, found: CheckResult) -> None:
-    """Every run has its day root, unless the store is from before the hub signed its books.
+    """Check that every run has its day root, unless the store is from before the hub signed its books.
 
-    How far a day's inputs were read is stored only since the hub signs, so a day that has it was booked by such a hub.
+    Only a hub that signs its books stores how far a day's inputs were read, so a day with it was booked by such a hub.
     """
     is_older = not journal.attestations and not await store.settled_through(days=ALL_DAYS)
     for run_key, (at, run) in journal.runs.items():
@@ -206,7 +209,7 @@ async def _check_all_signed(store: SettlementStores, journal: JournalCheck, foun
 
 
 async def _check_access_log(store: SettlementStores, journal: JournalCheck, found: CheckResult) -> None:
-    """Check that no line was removed, at the end not since the last day root. Replaced lines are not noticed."""
+    """Check that no line was removed. Lines replaced, or removed from the end since the last day root, go unnoticed."""
     last, count = await store.last_access_line(), await store.access_line_count()
     if count < last:
         found.note(f"access log: {last - count} of its {last} lines are missing")
@@ -239,9 +242,9 @@ def _check_attestation(
 
 
 def _check_root(document: AttestedDocument, journal: JournalCheck, found: CheckResult, *, place: str, nth: int) -> None:
-    """The run's columns, the ledger's head and the Merkle root over the day's entries are those that were signed.
+    """Check that the run's columns, the ledger head and the Merkle root over the day's entries are those signed.
 
-    Runs are signed in their order, so the nth day root is that of run n.
+    Runs are signed in order, so the nth day root belongs to run n.
     """
     try:
         root = document.content_as(_DayRoot)

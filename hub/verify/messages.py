@@ -30,14 +30,14 @@ Cell = tuple[Measure, Slot]
 
 
 class MessageStores(MemberStore, ReadingStore, Protocol):
-    """The two slices this check needs."""
+    """The two parts of the store that this check needs."""
 
 
 @dataclass
 class MessageCheck(CheckResult):
     """What was checked, and every contradiction found.
 
-    `chains` gives each agent's chain as one hash: SHA-256 over a line `epoch seq hash` of every message, in order.
+    `chains` gives each agent's chain as one hash: SHA-256 over one line `epoch seq hash` per message, in order.
     """
 
     messages: int = 0
@@ -48,7 +48,7 @@ class MessageCheck(CheckResult):
 
 @dataclass(frozen=True)
 class _Opened:
-    """A message's place in its chain, and what it holds if that is a batch or a consent."""
+    """A message's place in its chain, and its content if that is a batch or a consent."""
 
     header: Header
     batch: Batch | None = None
@@ -63,7 +63,7 @@ class _Chain:
 
 
 async def check_messages(store: MessageStores, *, report: ReportProgress = ignore_progress) -> MessageCheck:
-    """Check signatures, chains without gaps, and that the tables hold exactly what the signed bytes say."""
+    """Check that signatures are valid, chains have no gaps, and the tables hold exactly what the signed bytes say."""
     check = MessageCheck()
     expected = await store.message_count()
     coop = (await store.coop()).id
@@ -88,7 +88,7 @@ async def check_messages(store: MessageStores, *, report: ReportProgress = ignor
 
 
 async def _checked_slots(store: MessageStores) -> range:
-    """From a local day before the first batch to a day after the last: every slot a settled day can hold."""
+    """Every slot that a settled day can hold: from a local day before the first batch to a day after the last."""
     first = await store.first_slot()
     last = max((await store.received_through()).values(), default=None)
     if first is None or last is None:
@@ -142,7 +142,7 @@ def _problem(chain: _Chain, held: tuple[int, int, bytes, bytes], *, header: Head
     if seq != expected:
         return f"number {expected} is missing"
     if not sealed:
-        return None  # refused for its content: only its number and hash are stored, and the next message names the hash
+        return None  # refused for its content: only its number and hash are stored; the next message names the hash
     if header is None:
         return "the stored bytes do not open with the agent's key"
     if (header.epoch, header.seq) != (epoch, seq):
@@ -157,7 +157,7 @@ def _remember(signed: dict[Cell, Column], batch: Batch) -> None:
     for column in batch.columns:
         cell = (column.measure, batch.slot)
         known = signed.get(cell)
-        # The table's own rule: a better mark replaces a worse one, an equal one never.
+        # The table's own rule: a mark is replaced only by a better one, never by an equal one.
         if column.span == 1 and (known is None or column.mark < known.mark):
             signed[cell] = column
 
@@ -188,7 +188,7 @@ async def _compare(
 
 
 async def _compare_consents(store: MessageStores, home: str, *, signed: Sequence[bytes], check: MessageCheck) -> None:
-    """A version that was sent twice is the same both times, or its second notice would have been refused."""
+    """If a version was sent twice, both are the same, or the second notice would have been refused."""
     check.consents += len(signed)
     try:
         said = {decode_consent(document).version: document for document in signed}

@@ -1,7 +1,7 @@
 """Recomputes a member's month from the member's own readings and the published pool series; needs no other module.
 
 Needs Python and cryptography: python verify_statement.py statement.json readings.json pool.json --hub-key HEX
-Exit status 0: every number was recomputed. 1: one line names the first wrong place. 2: a file cannot be read.
+Exit status 0: every number was recomputed. 1: one line names the first place that is wrong. 2: a file cannot be read.
 readings.json is {"member": id, "readings": [[slot, exported_wh, imported_wh], ...]}, a slot being the number of quarter
 hours since 1970 in UTC; pool.json is {"days": [the co-op's pool series of each day]}.
 """
@@ -28,7 +28,7 @@ Table = dict[Any, Any]
 
 
 class StatementCheckError(Exception):
-    """One line that names a place in the statement and what is wrong there."""
+    """One line naming a place in the statement and what is wrong there."""
 
 
 def require(holds: bool, place: str, what: str) -> None:
@@ -37,18 +37,18 @@ def require(holds: bool, place: str, what: str) -> None:
 
 
 def same(stated: object, found: object, place: str) -> None:
-    """The stated number is the recomputed one, and a whole number like it."""
+    """Check that the stated number equals the recomputed one and is a whole number too."""
     what = f"{json.dumps(stated)[:80]} is stated, {json.dumps(found)[:80]} is right"
     require(canonical(stated) == canonical(found), place, what)
 
 
 def canonical(document: object) -> bytes:
-    """The bytes that hashes and signatures cover."""
+    """The document as the bytes that hashes and signatures cover."""
     return json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def check_signature(signed: Table, key: Ed25519PublicKey, place: str) -> None:
-    """The hub's signature over the document."""
+    """Check the hub's signature over the document."""
     try:
         key.verify(bytes.fromhex(signed["signature"]), SIGNED + canonical(signed["document"]))
     except (InvalidSignature, *BROKEN):
@@ -56,7 +56,7 @@ def check_signature(signed: Table, key: Ed25519PublicKey, place: str) -> None:
 
 
 def root_of(leaf: bytes, index: int, size: int, proof: list[bytes]) -> bytes:
-    """The root that a leaf at this place and its proof lead to (RFC 6962 section 2.1)."""
+    """The root to which this leaf, its index and its proof lead (RFC 6962 section 2.1)."""
     if not 0 <= index < size or (size == 1) != (not proof):
         raise ValueError("a proof of the wrong length")
     if size == 1:
@@ -68,18 +68,18 @@ def root_of(leaf: bytes, index: int, size: int, proof: list[bytes]) -> bytes:
 
 
 def unit_left(rest: int, bar: list[Any], me: str) -> bool:
-    """Whether a unit left over went to this rest: to the largest, and of equal ones to the first ids."""
+    """Whether this remainder got a leftover unit: the largest remainders do, and among equals the first ids."""
     return bar[0] is not None and (rest > bar[0] or (rest == bar[0] and (bar[1] is None or me < bar[1])))
 
 
 def share(step: list[Any], weight: int, me: str) -> int:
-    """My part of a total shared by weights, by largest remainder."""
+    """My part of a total shared by weight, rounded by largest remainder."""
     units, rest = divmod(step[0] * weight, step[1] or 1)
     return int(units) + unit_left(rest, step[2:], me)
 
 
 def fill(step: list[Any], demand: int, weight: int, me: str) -> int:
-    """My part of water-filling: all I ask for if that is below my level, else my share of what the others left."""
+    """My part in water-filling: all I ask for if it is within my level, otherwise my share of what the others left."""
     filled = demand * step[1] <= step[0] * weight
     return 0 if weight == 0 else demand if filled else share(step, weight, me)
 
@@ -106,7 +106,7 @@ def received_of(rule: Table, me: str, slot: Table, demand: int) -> int | None:
 
 
 def pairwise_of(rule: Table, me: str, slot: Table, demand: int) -> tuple[int, int]:
-    """What I received from each producer's quotas and what I sold, from the auditor's series."""
+    """What I received from the producers' quotas and what I sold, from the auditor's series."""
     got = sold = 0
     for producer, step, taken in slot["producers"]:
         ppm = rule["params"]["coefficients"][producer].get(me)
@@ -119,7 +119,7 @@ def pairwise_of(rule: Table, me: str, slot: Table, demand: int) -> tuple[int, in
 
 
 def recompute(rule: Table, me: str, slot: Table, surplus: int, demand: int) -> tuple[int | None, int | None]:
-    """My energy received and sold in one interval; None for what only the auditor can recompute."""
+    """My energy received and sold in one interval; None for a value that only the auditor can recompute."""
     surplus, demand = (wh * rule["participation_percent"].get(me, 100) // 100 for wh in (surplus, demand))
     if "producers" in slot:
         return pairwise_of(rule, me, slot, demand)
@@ -127,7 +127,7 @@ def recompute(rule: Table, me: str, slot: Table, surplus: int, demand: int) -> t
 
 
 def own_reading(day: Table, slot: int, readings: Table) -> tuple[int, int] | None:
-    """My surplus and demand in one interval as settled; None if missing, held or rejected, or if I was not a member."""
+    """My settled surplus and demand in one interval; None if missing, held or rejected, or if I was not a member."""
     (first, end), parts = day["window"] or (slot, None), range(slot, slot + day["step"])
     marked: Table = {at: energy for at, _, *energy in day.get("marks", ())}
     pairs: list[Any] = [marked.get(part) or readings.get(part, (None, None)) for part in parts]
@@ -136,7 +136,7 @@ def own_reading(day: Table, slot: int, readings: Table) -> tuple[int, int] | Non
 
 
 def check_intervals(day: Table, rule: Table, me: str, pool: Table, readings: Table) -> int:
-    """Every interval of a day by my readings and the pool series; returns how many were withheld from me."""
+    """Check every interval of a day against my readings and the pool series; returns how many were withheld from me."""
     withheld = 0
     for i, (slot, *stated) in enumerate(zip(pool["slots"], *(day[name] for name in ENERGIES[:4]), strict=True)):
         place = f"day {day['day']} slot {slot['slot']}"
@@ -148,14 +148,14 @@ def check_intervals(day: Table, rule: Table, me: str, pool: Table, readings: Tab
         same(stated[:2], list(mine), f"{place} surplus and demand by your readings")
         received, sold = recompute(rule, me, slot, *mine)
         withheld += received is None or sold is None
-        require(0 <= stated[2] <= mine[1] and 0 <= stated[3] <= mine[0], place, "more received or sold than the readings allow")
+        require(0 <= stated[2] <= mine[1] and 0 <= stated[3] <= mine[0], place, "more received or sold than metered")
         same(stated[2], stated[2] if received is None else received, f"{place} received")
         same(stated[3], stated[3] if sold is None else sold, f"{place} sold")
     return withheld
 
 
 def check_entries(day: Table, coop: str, me: str, key: Ed25519PublicKey) -> dict[str, int]:
-    """The day's signed root and my entries under it; returns what they book."""
+    """Check the day's signed root and my entries under it; returns what they book."""
     place, root = f"day {day['day']}", day["root"]["document"]
     check_signature(day["root"], key, f"{place} root")
     same([root["coop"], root["day"]], [coop, day["day"]], f"{place} root coop and day")
@@ -176,7 +176,7 @@ def check_entries(day: Table, coop: str, me: str, key: Ed25519PublicKey) -> dict
 
 
 def check_day(day: Table, document: Table, pools: Table, readings: Table, key: Ed25519PublicKey) -> int:
-    """One day from the readings up to its totals and money; returns how many intervals were withheld."""
+    """Check one day from the readings up to its totals and money; returns how many intervals were withheld."""
     place, me, coop = f"day {day['day']}", document["member"]["id"], document["coop"]["id"]
     booked = check_entries(day, coop, me, key)
     require(day["day"] in pools, place, "the pool series has no such day")
@@ -203,7 +203,7 @@ def check_day(day: Table, document: Table, pools: Table, readings: Table, key: E
 
 
 def check_month(document: Table) -> None:
-    """Calendar, state, totals, money, rounding and tax of the month from its days."""
+    """Check the month's calendar, state, totals, money, rounding and tax against its days."""
     month, days, me = document["month"], document["days"], document["member"]["id"]
     every = [f"{month}-{n:02d}" for n in range(1, calendar.monthrange(int(month[:4]), int(month[5:7]))[1] + 1)]
     stated = document["days_before"] + sorted([day["day"] for day in days] + document["missing_days"])
@@ -230,7 +230,7 @@ def check_month(document: Table) -> None:
 
 
 def check_bill(bill: Table, money: Table, fee_nano: int) -> None:
-    """A bill or credit note: its energy, the fee within a cent, tax by rate half a cent upwards, sums, what is due."""
+    """Check a bill or credit note: energy, fee within a cent, tax by rate (half cents round up), sums, amount due."""
     place, lines, side = f"tax {bill['kind']} {bill['number']}", bill["lines"], bill["lines"][0]["name"]
     same(sum(line["net_cent"] for line in lines if line["name"] == side), money[SIDES[side]], f"{place} {side}")
     fee = sum(line["net_cent"] for line in lines if line["name"] == "fee")
@@ -246,7 +246,7 @@ def check_bill(bill: Table, money: Table, fee_nano: int) -> None:
 
 
 def verify(signed: Table, own: Table, published: Table, key: Ed25519PublicKey) -> str:
-    """What was found, in one line. Raises: StatementCheckError at the first place that does not hold."""
+    """Verify everything and return a one-line result. Raises: StatementCheckError at the first place that is wrong."""
     place, withheld = "statement", 0
     try:
         document = signed["document"]
@@ -275,7 +275,7 @@ def verify(signed: Table, own: Table, published: Table, key: Ed25519PublicKey) -
 
 
 def main() -> int:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description="Recompute a statement from your own readings and the pool series.")
     for name in ("statement", "readings", "pool"):
         parser.add_argument(name, metavar=f"{name}.json")

@@ -37,7 +37,7 @@ _SIGN_IN_FIRST: Final = translatable("Sign in first.")
 
 
 def build_app(parts: HubParts) -> FastAPI:
-    """The application with these parts; it starts nothing and opens no port."""
+    """Build the application from these parts. This starts no tasks and opens no port."""
     app = FastAPI(title=parts.coop.name, docs_url=None, redoc_url=None, openapi_url=None)
     site = PageContext(parts)
     add_sign_in_pages(app, site)

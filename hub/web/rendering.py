@@ -1,4 +1,4 @@
-"""Renders pages as HTML in the visitor's language, or as JSON. It reads only what the frame of every page shows."""
+"""Renders pages as HTML in the visitor's language, or as JSON. It reads data only for the frame around each page."""
 
 import hashlib
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ class PageFrame:
 
 @lru_cache(maxsize=16)
 def templates(language: str) -> Environment:
-    """The templates in one language; every value is escaped, and an unknown name is an error."""
+    """The template environment for one language; every value is escaped, and an unknown name is an error."""
     environment = Environment(
         loader=FileSystemLoader(_ROOM / "templates"),
         autoescape=True,
@@ -133,5 +133,5 @@ def _fresh(through: Slot | None, words: Localizer) -> str:
 
 
 def as_json(content: Any, *, status: int = 200) -> Response:
-    """The page's data for programs, at the page's address with .json."""
+    """The page's data for programs, served at the page's address plus .json."""
     return JSONResponse(content, status_code=status)

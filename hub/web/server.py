@@ -26,7 +26,7 @@ class _Server(uvicorn.Server):
 
 
 async def serve_web(app: FastAPI, *, host: str, port: int, trust_proxy: bool, is_bound: Callable[[str], None]) -> None:
-    """Serve until cancelled. `is_bound` gets the address. A port in use is logged once and tried again."""
+    """Serve until cancelled. `is_bound` receives the address. A port in use is logged once, and binding is retried."""
     listener = await _bind(host, port)
     bound_port = listener.getsockname()[1]
     # Addresses can contain a sign-in link, so there is no access log.

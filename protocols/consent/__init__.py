@@ -1,1 +1,1 @@
-"""A home's consent: its rules as data and as text, the purposes, and the reduction of readings to what they allow."""
+"""A home's consent: its rules as data and as text, the purposes, and how readings are reduced to match."""

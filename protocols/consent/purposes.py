@@ -22,7 +22,7 @@ class Resolution(StrEnum):
 
     @property
     def span(self) -> int:
-        """Slots in one value; 0 if there is no series at all."""
+        """The number of slots that one value covers; 0 if there is no series at all."""
         return _SPANS[self]
 
 
@@ -119,7 +119,7 @@ HEALTH = "device.health"
 
 
 def purpose_of(code: str) -> Purpose | None:
-    """The catalogue entry of a purpose code, including research projects; None if there is none."""
+    """The catalogue entry for a purpose code, which may name a research project; None if there is none."""
     if code.startswith("research.") and is_id(code.removeprefix("research.")):
         return CATALOGUE["research"]
     return None if code == "research" else CATALOGUE.get(code)

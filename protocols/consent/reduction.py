@@ -1,4 +1,4 @@
-"""Reduces a home's readings to what its consent allows to leave. Stores and sends nothing.
+"""Reduces a home's readings to those its consent allows to leave the home. Stores and sends nothing.
 
 The agent applies `filter_values` before sealing; the hub checks every batch with `find_violations`. Settlement is part
 of the membership contract and cannot be switched off here; everything else is off until the home consents.
@@ -26,7 +26,7 @@ class SlotValue:
 
 
 def finest_spans(consent: ConsentSet, slot: Slot) -> dict[Measure, int]:
-    """For each measure that may leave in this slot, the slots in one value at the finest resolution allowed.
+    """For each measure that may leave in this slot, how many slots one value covers at the finest resolution allowed.
 
     Import and export leave in quarter hours by contract; this home also shows its solar production by the hour:
 
@@ -49,7 +49,7 @@ def finest_spans(consent: ConsentSet, slot: Slot) -> dict[Measure, int]:
             continue
         span = rule.resolution.span
         for measure in rule.measures:
-            # Asked for every batch on both sides: a comparison instead of min() halves it.
+            # Runs for every batch on both sides: a comparison instead of min() halves the time.
             if spans.get(measure, span) >= span:
                 spans[measure] = span
     return dict(sorted(spans.items()))
@@ -58,12 +58,12 @@ def finest_spans(consent: ConsentSet, slot: Slot) -> dict[Measure, int]:
 def filter_values(
     consent: ConsentSet, slot: Slot, measured: Mapping[tuple[Measure, Slot], SlotValue]
 ) -> tuple[Column, ...]:
-    """What may leave in the batch of this slot, and nothing else.
+    """The columns that may leave in this slot's batch, and nothing else.
 
     An hourly or daily (UTC) value leaves only with the last slot of its hour or day, as the sum of all its slots.
     `measured` holds a value, or a gap with its reason, for every slot the agent knows about; any other slot counts
-    as a gap because the agent was off. A measure absent from the whole span has no column, except that the
-    measures of the contract have one in every slot.
+    as a gap because the agent was off. A measure with no entry in the whole span has no column, except that the
+    measures in the contract have one in every slot.
 
     A home that has decided nothing sends import and export, and nothing of its solar panels:
 
@@ -90,7 +90,7 @@ def filter_values(
 
 
 def filter_long_intervals(consent: ConsentSet, intervals: Iterable[LongInterval]) -> tuple[LongInterval, ...]:
-    """The totals over outages that may leave: those that begin and end together with values that the consent allows."""
+    """The totals over outages that may leave: those that begin and end where values allowed by the consent do."""
     return tuple(interval for interval in intervals if _long_interval_may_leave(consent, interval))
 
 
@@ -100,7 +100,7 @@ def filter_devices(consent: ConsentSet, slot: Slot, devices: Iterable[DeviceStat
 
 
 def find_violations(consent: ConsentSet, batch: Batch) -> tuple[str, ...]:
-    """Everything in a batch that this consent does not allow, described without values; empty if all is allowed.
+    """Everything in a batch that this consent does not allow, described without values; empty if there is nothing.
 
     `consent` is the one in force at the batch's place in the chain.
     """
@@ -128,7 +128,7 @@ def find_violations(consent: ConsentSet, batch: Batch) -> tuple[str, ...]:
 
 
 def _held_before(consent: ConsentSet, measure: Measure, *, slots: range, span: int) -> bool:
-    """Whether a value over `span` slots was allowed in each of these slots, so that none is older than the consent."""
+    """Whether a value over `span` slots was allowed in each of these slots, so that no part predates the consent."""
     for slot in slots:
         allowed = finest_spans(consent, slot).get(measure)
         if allowed is None or span % allowed:

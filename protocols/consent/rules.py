@@ -1,6 +1,6 @@
-"""A home's consent as a value and as canonical bytes, the same for everyone who hashes, sends or stores it.
+"""A home's consent as a value and as canonical bytes, identical for everyone who hashes, sends or stores it.
 
-Here a consent is only built, checked, encoded and decoded; `reduction` decides what it allows.
+This module only builds, checks, encodes and decodes a consent; `reduction` decides what it allows.
 """
 
 from __future__ import annotations
@@ -57,13 +57,13 @@ def contract_rule(valid_from: Slot = 0) -> ConsentRule:
 
 
 def default_consent(home: str, version: int = 1) -> ConsentSet:
-    """The consent of a home that has decided nothing: the contract, and whether its devices answer."""
+    """The consent of a home that has decided nothing: the contract and device.health."""
     health = ConsentRule(HEALTH, (), Resolution.NONE, 0, None)
     return ConsentSet(home, version, (health, contract_rule()))
 
 
 def encode_consent(consent: ConsentSet) -> bytes:
-    """The canonical bytes of a consent: what is hashed, sent and stored.
+    """The canonical bytes of a consent, which are hashed, sent and stored.
 
     Raises: WireError(GARBAGE) if the set breaks a rule of this module.
     """
@@ -88,7 +88,7 @@ def encode_consent(consent: ConsentSet) -> bytes:
 
 
 def decode_consent(data: bytes) -> ConsentSet:
-    """The consent that these bytes encode; the exact inverse of `encode_consent`. The caller has limited `len(data)`.
+    """The consent that these bytes encode; the exact inverse of `encode_consent`. The caller must limit `len(data)`.
 
     Raises: WireError(GARBAGE).
     """
@@ -111,7 +111,7 @@ def consent_digest(consent: ConsentSet) -> bytes:
 
 
 def sort_rules(rules: Iterable[ConsentRule]) -> tuple[ConsentRule, ...]:
-    """Rules in the order of the canonical bytes: by purpose, start, and the rest."""
+    """Rules in the order of the canonical bytes: by purpose, then start, then the remaining fields."""
     return tuple(sorted(rules, key=_order))
 
 

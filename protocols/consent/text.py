@@ -1,4 +1,4 @@
-"""A home's consent as the TOML text its household reads and edits: parses it with one-line errors, and writes it."""
+"""A home's consent as the TOML text that its household reads and edits: parsed, with one-line errors, and written."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _MEASURES = {measure.code: measure for measure in Measure}
 
 
 def parse_consent(text: str) -> ConsentSet:
-    """The consent in a TOML text. The contract is always part of it; device.health too unless named in `off`.
+    """The consent in a TOML text. It always includes the contract, and device.health unless `off` names it.
 
-    Raises: ValueError with one line that names the key and what was expected.
+    Raises: ValueError with a one-line message that names the key and what was expected.
     """
     if len(text) > MAX_TEXT_CHARS:
         raise ValueError(f"consent: more than {MAX_TEXT_CHARS} characters")
@@ -49,7 +49,7 @@ def parse_consent(text: str) -> ConsentSet:
 
 
 def consent_toml(consent: ConsentSet) -> str:
-    """The TOML text that `parse_consent` reads back to this consent, if its contract rule is the whole one."""
+    """The TOML text that `parse_consent` turns back into this consent, provided its contract rule is the full one."""
     lines = [f'home = "{consent.home}"', f"version = {consent.version}"]
     if not any(rule.purpose == HEALTH for rule in consent.rules):
         lines.append(f'off = ["{HEALTH}"]')

@@ -1,1 +1,1 @@
-"""How an agent becomes known to the hub: the invitation token and the signed request and answer."""
+"""How an agent becomes known to the hub: the invitation token the signed request and the response."""

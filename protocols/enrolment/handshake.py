@@ -1,6 +1,7 @@
-"""How a new agent enrols: the request that proves its key, and the hub's answer. Nothing is stored or sent here.
+"""How a new agent enrols: the request that proves it holds its key, and the hub's response.
 
-The one-time token of the request is in `token`. A hub stores the hash of a token, never the token.
+Nothing is stored or sent here. The one-time token in the request is defined in `token`. A hub stores only
+the hash of a token.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class EnrolRequest:
 
 @dataclass(frozen=True, slots=True)
 class EnrolAnswer:
-    """Everything an agent needs to know to work for its home. `consent` is TOML text as in `consent.text`."""
+    """Everything an agent needs to start working for its home. `consent` is TOML text as in `consent.text`."""
 
     coop: str
     home: str
@@ -83,7 +84,7 @@ def build_request(key: Ed25519PrivateKey, *, token: bytes, coop: str) -> str:
 def parse_request(text: str | bytes) -> EnrolRequest:
     """A request whose proof of possession has been verified.
 
-    Raises: ValueError with one line; WireError(BAD_SIGNATURE) if the proof is wrong.
+    Raises: ValueError with a one-line message; WireError(BAD_SIGNATURE) if the proof is wrong.
     """
     fields = _object(text, _REQUEST_KEYS, "enrolment request", most=MAX_REQUEST_BYTES)
     coop = _id(fields, "coop")
@@ -102,12 +103,12 @@ def parse_request(text: str | bytes) -> EnrolRequest:
 
 
 def proof_bytes(token: bytes, public_key: bytes, *, coop: str) -> bytes:
-    """What the proof of possession signs: label, token hash, public key, co-op."""
+    """The bytes that the proof of possession signs: label, token hash, public key, co-op."""
     return b"commonwatt/1 enrol\x00" + token_hash(token) + public_key + coop.encode("ascii")
 
 
 def build_answer(answer: EnrolAnswer) -> str:
-    """The JSON text a hub answers with. Raises: ValueError for an answer no agent would accept."""
+    """The JSON text of a hub's response. Raises: ValueError for one that no agent would accept."""
     text = _json(
         {
             "version": VERSION,
@@ -127,7 +128,7 @@ def build_answer(answer: EnrolAnswer) -> str:
 
 
 def parse_answer(text: str | bytes) -> EnrolAnswer:
-    """The inverse of `build_answer`. Raises: ValueError with one line that names the key."""
+    """The inverse of `build_answer`. Raises: ValueError with a one-line message that names the key."""
     fields = _object(text, _ANSWER_KEYS, "enrolment answer", most=MAX_ANSWER_BYTES)
     answer = EnrolAnswer(
         coop=_id(fields, "coop"),
@@ -151,7 +152,7 @@ def parse_answer(text: str | bytes) -> EnrolAnswer:
 
 
 def fingerprint(agent_public_key: bytes, hub_public_key: bytes) -> str:
-    """Six digits that both sides show, so that people can check that agent and hub have each other's keys."""
+    """Six digits that both sides show, so that people can check that agent and hub hold each other's keys."""
     seen = sha256(b"commonwatt/1 fingerprint\x00" + agent_public_key + hub_public_key).digest()
     digits = f"{int.from_bytes(seen[:8]) % 1_000_000:06d}"
     return f"{digits[:3]} {digits[3:]}"
@@ -220,7 +221,7 @@ def _from_base64(fields: dict[str, Any], key: str, *, size: int) -> bytes:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except (ValueError, binascii.Error):
         raw = b""
-    # Only one spelling is accepted: base64 decoders tolerate stray letters and loose bits.
+    # Only the canonical form is accepted: base64 decoders tolerate stray characters and trailing bits.
     if len(raw) != size or _to_base64(raw) != text:
         raise ValueError(f"{key}: expected {size} bytes in base64url without padding")
     return raw

@@ -1,6 +1,6 @@
 """The one-time token of an invitation as people type it; two check letters catch typing mistakes.
 
-Made from random bytes that the caller passes in. The token is a secret and appears in no error text.
+Made from random bytes that the caller passes in. The token is secret and never appears in an error message.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ _VALUES = {letter: value for value, letter in enumerate(_LETTERS)}
 _READ_AS = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None, " ": None, "\n": None, "\r": None, "\t": None})
 _BODY_LETTERS = 26
 _CHECK_LETTERS = 2
-# A prime just below 2**10. 32 has an order above 28 modulo it, so that every single wrong letter and every swap
-# of two letters changes the check.
+# A prime just below 2**10. The order of 32 modulo this prime is above 28, so every single wrong letter and every
+# swap of two letters changes the check.
 _CHECK_PRIME = 1021
 
 
 def token_text(secret: bytes) -> str:
-    """A token as people type it: 28 letters and digits in seven groups, the last two a check on the others.
+    """A token as people type it: 28 letters and digits in seven groups; the last two characters check the others.
 
     Raises: ValueError unless given exactly 16 random bytes.
 
@@ -37,9 +37,9 @@ def token_text(secret: bytes) -> str:
 
 
 def parse_token(text: str) -> bytes:
-    """The 16 bytes of a typed token. Small letters, spaces and hyphens do not matter; O is 0, I and L are 1.
+    """The 16 bytes of a typed token. Case, spaces and hyphens do not matter; O is read as 0, I and L as 1.
 
-    Raises: ValueError with one line that says whether it has a wrong length, a wrong letter or a typing mistake.
+    Raises: ValueError with a one-line message: wrong length, invalid letter or typing mistake.
 
     >>> parse_token("ooo4 lo6l o5or 3gg2 8alc 6ot3 gf5e") == bytes(range(16))
     True
@@ -59,7 +59,7 @@ def parse_token(text: str) -> bytes:
 
 
 def token_hash(token: bytes) -> bytes:
-    """What a hub stores of a token. Units: 32 bytes."""
+    """The hash that a hub stores instead of the token. Units: 32 bytes."""
     return sha256(b"commonwatt/1 token\x00" + token).digest()
 
 

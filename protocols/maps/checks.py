@@ -1,6 +1,6 @@
 """Checks that the parts of a device map fit together, and that nothing in it can corrupt a settlement.
 
-Takes a DeviceMap whose keys and shapes are already right; raises MapError for the first thing that is wrong.
+Takes a DeviceMap whose keys and shapes are already correct; raises MapError for the first problem found.
 """
 
 from collections.abc import Iterator
@@ -57,7 +57,7 @@ def _name_complaints(device_map: DeviceMap) -> Iterator[str]:
     names = {point.name for point in device_map.points}
     for factor in {point.scale_factor for point in device_map.points if point.scale_factor}:
         if len(device_map.named(factor)) > 1:
-            # Two models on one device would make it ambiguous whose scale factor is meant.
+            # If one device had both models, it would be ambiguous whose scale factor is meant.
             yield f"point {factor!r}: given twice, expected one scale factor of that name in the whole map"
     for derived in device_map.derived:
         if derived.name in names:
@@ -152,7 +152,7 @@ def _atomic_complaints(device_map: DeviceMap) -> Iterator[str]:
 
 
 def _offset_complaints(group: list[MapPoint], longest: int) -> Iterator[str]:
-    """Why points of one SunSpec model do not fit into one request, wherever the model lies."""
+    """Why points of one SunSpec model cannot fit into one request, wherever the model is located."""
     for model in sorted({model for point in group for model in point.models}):
         inside = [point for point in group if point.offset is not None and model in point.models]
         first = min(point.offset or 0 for point in inside)
@@ -211,19 +211,19 @@ def static_step_wh(counter: MapPoint) -> Decimal | None:
 
 
 def find_meanings(device_map: DeviceMap, name: str) -> tuple[MapPoint | DerivedValue, ...]:
-    """Everything the map calls by this name."""
+    """Everything in the map that has this name."""
     return (*device_map.named(name), *(each for each in device_map.derived if each.name == name))
 
 
 def atomic_groups(device_map: DeviceMap) -> tuple[tuple[str, ...], ...]:
-    """Names that must be read in one request: those listed, values with scale factors, inputs of one sum."""
+    """Names that must be read in one request: those listed, values with their scale factors, inputs of one sum."""
     scaled = tuple((point.name, point.scale_factor) for point in device_map.points if point.scale_factor)
     zeros = tuple((p.name, *p.zero_is_missing_with) for p in device_map.points if p.zero_is_missing_with)
     return (*device_map.atomic, *scaled, *zeros, *(derived.inputs for derived in device_map.derived))
 
 
 def span_of(point: MapPoint) -> Span:
-    """The registers of a point with an address of its own, from its first to its last word."""
+    """The registers of a point that has its own address, from its first to its last word."""
     if point.words:
         return Span(point.function, min(point.words), max(point.words) - min(point.words) + 1)
     if point.address is None:

@@ -1,6 +1,6 @@
-"""Reads the keys of a TOML table one by one, each with its expected shape, and refuses what is left over.
+"""Reads the keys of a TOML table one by one, checks the shape of each, and rejects any that are left over.
 
-Knows nothing about devices; every error is one line with the place, the key and what was expected.
+Knows nothing about devices; every error is one line that names the place, the key and what was expected.
 """
 
 import re
@@ -26,12 +26,12 @@ class TomlFields:
         self._left: dict[str, Any] = {**(defaults or {}), **table}
 
     def finish(self) -> None:
-        """Refuse every key that was not read."""
+        """Reject every key that was not read."""
         if self._left:
             raise MapError(f"{self.where}: unknown key {next(iter(self._left))!r}")
 
     def has(self, key: str) -> bool:
-        """Whether the key is present and not read yet."""
+        """Whether the key is present and has not been read yet."""
         return key in self._left
 
     def text(self, key: str, default: str | None = None) -> str:
@@ -42,7 +42,7 @@ class TomlFields:
         return found
 
     def name(self, key: str, pattern: str = POINT_NAME, expected: str = "a name like 'meter.active_power'") -> str:
-        """A name as points have: small letters, digits, underscores, parts joined by dots."""
+        """A name in the form used for points: lower-case letters, digits and underscores; parts joined by dots."""
         found = self.text(key)
         if len(found) > 80 or not re.fullmatch(pattern, found):
             raise self.wrong(key, expected, found)
@@ -71,11 +71,11 @@ class TomlFields:
         return int(found)
 
     def whole_or_none(self, key: str, low: int, high: int) -> int | None:
-        """As `whole`; None if not given."""
+        """Like `whole`; None if not given."""
         return self.whole(key, low, high) if self.has(key) else None
 
     def number(self, key: str, default: Decimal) -> Decimal:
-        """A finite number, exact as written, not 0."""
+        """A finite number other than 0, exactly as written."""
         found = self._take(key, default, "a number other than 0")
         number = _decimal(found)
         if not number:
@@ -83,7 +83,7 @@ class TomlFields:
         return number
 
     def number_or_none(self, key: str) -> Decimal | None:
-        """As `number`; None if not given."""
+        """Like `number`; None if not given."""
         return self.number(key, Decimal(0)) if self.has(key) else None
 
     def bounds(self, key: str) -> tuple[Decimal, Decimal] | tuple[None, None]:
@@ -133,9 +133,9 @@ class TomlFields:
         return found
 
     def tables(self, key: str, *, share_rest: bool = False) -> list["TomlFields"]:
-        """A list of tables, each with its place for error lines.
+        """A list of tables, each with its place for error messages.
 
-        With `share_rest`, all other keys not read yet become defaults of every table in the list.
+        With `share_rest`, all other keys not yet read become defaults for every table in the list.
         """
         found = self._list(key, False)
         defaults = self._left if share_rest else {}

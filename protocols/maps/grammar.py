@@ -1,6 +1,6 @@
 """The grammar of a device map: from TOML text to a DeviceMap, with only known keys and values of the right shape.
 
-`checks` decides whether the parts fit together. No key accepts a write function, so no map can ask for a write.
+`checks` decides whether the parts fit together. No key accepts a Modbus write function, so no map can request a write.
 """
 
 import tomllib
@@ -40,7 +40,7 @@ _ORDERS: tuple[WordOrder, ...] = get_args(WordOrder)
 
 
 def parse_map(text: str, name: str) -> DeviceMap:
-    """The map in this TOML text. `name` is the file's name in error lines. Raises MapError."""
+    """The map in this TOML text. `name` is the file's name in error messages. Raises MapError."""
     top = TomlFields(name, _toml(text, name))
     device_map = DeviceMap(
         id=top.name("id", r"[a-z0-9]+(-[a-z0-9]+)*", "a name like 'eastron-sdm630'"),
@@ -182,7 +182,7 @@ def _point(fields: TomlFields) -> MapPoint:
 
 
 def _place(fields: TomlFields) -> dict[str, Any]:
-    """Where the value is, given in exactly one of three ways, and checked against the number the manual prints."""
+    """Where the value is, given in exactly one of three ways and checked against the number printed in the manual."""
     given = [key for key in ("address", "words", "offset") if fields.has(key)]
     if len(given) != 1:
         found = ", ".join(given) or "none"

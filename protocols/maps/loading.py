@@ -1,6 +1,6 @@
 """Loads and checks a device map, and places it on one device. Takes text, never paths.
 
-`placement` decodes registers with the placed map; `roles` turns values into measuring points in our signs.
+`placement` decodes registers with the placed map; `roles` turns values into measuring points with our signs.
 """
 
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ from protocols.maps.sunspec import SunSpecModel
 
 
 def load_map(text: str, *, name: str) -> DeviceMap:
-    """The checked map in this TOML text. `name` is the file's name in error lines.
+    """The checked map in this TOML text. `name` is the file's name in error messages.
 
-    Raises MapError with one line that names the file, the key and what was expected.
+    Raises MapError with a one-line message that names the file, the key and what was expected.
     """
     device_map = parse_map(text, name)
     check_map(device_map, name)
@@ -32,7 +32,7 @@ def resolve_map(
 ) -> ResolvedMap:
     """The map with absolute addresses for one device.
 
-    `models` is what a SunSpec walk found (needed for SunSpec maps). `sign="inverted"` negates the powers whose
+    `models` are those a SunSpec walk found (needed for SunSpec maps). `sign="inverted"` negates the powers whose
     sign is the vendor's choice; `invert` is for swapped wiring: power is negated, import and export are exchanged.
     Raises MapError if a model that the map needs was not found.
     """
@@ -62,7 +62,7 @@ def _place(point: MapPoint, models: Sequence[SunSpecModel]) -> PlacedPoint | Non
         span = span_of(point)
         return PlacedPoint(point, point.words or tuple(range(span.address, span.end)))
     for model in models:
-        # A device may end a model early: what comes after its length belongs to the next model.
+        # A device may end a model early: registers beyond its length belong to the next model.
         if model.id in point.models and point.offset + point.type.words <= model.length + 2:
             first = model.address + point.offset
             return PlacedPoint(point, tuple(range(first, first + point.type.words)))

@@ -25,7 +25,7 @@ COUNTERS_OF_ROLE: Mapping[RoleName, tuple[str, ...]] = {
     "battery": ("charge", "discharge"),
     "load": ("import",),
 }
-# What a positive raw power of this meaning counts for in the role, in our convention:
+# The sign that a positive raw power with this meaning gets in the role, in our convention:
 # grid + is import, pv and wind + is generation, battery + is charge, load + is consumption.
 POWER_SIGN: Mapping[RoleName, Mapping[Positive, int]] = {
     "grid": {"import": 1, "export": -1},
@@ -39,16 +39,16 @@ W_PER_UNIT: Mapping[str, Decimal] = {"W": Decimal(1), "kW": Decimal(1000)}
 
 
 class MapError(InputError):
-    """A device map, or its use, is wrong; one line names the file, the key and what was expected."""
+    """A device map, or the way it is used, is wrong; one line names the file, the key and what was expected."""
 
 
 @dataclass(frozen=True, slots=True)
 class MapPoint:
     """One value of the device.
 
-    Where it is: `address`, or `words` (one address per word, in the order that `word_order` means), or
+    Its place: `address`, or `words` (one address per word, in the order given by `word_order`), or
     `offset` from the id register of the first of `models` the device has.
-    `scale_factor` names a sunssf point, `scale_by` points whose values multiply the raw number.
+    `scale_factor` names a sunssf point; `scale_by` names points whose values multiply the raw number.
     `positive` is what a positive raw number means. `wraps_at` counts raw units.
     """
 
@@ -118,9 +118,9 @@ class DerivedValue:
 class MapRole:
     """Which points describe one measuring point: lifetime counters by name, and the power.
 
-    `swapped` names, for a counter without a twin in the role, what to read if the wires are swapped.
+    For a counter without a counterpart in the role, `swapped` names what to read if the wires are swapped.
     `derived` means that there is no counter, so energy must be integrated from power;
-    `shape_by_power` that the counter is too coarse for 15 minutes and power shows how its steps are spread.
+    `shape_by_power` means that the counter is too coarse for 15 minutes and power shows how its steps are spread.
     """
 
     name: RoleName
@@ -143,7 +143,7 @@ class Serial:
 
 @dataclass(frozen=True, slots=True)
 class Transport:
-    """How the device wants to be contacted; `max_clients` = 1 means the agent must be its only client."""
+    """How the device must be contacted; `max_clients` = 1 means the agent must be its only client."""
 
     framing: tuple[Framing, ...]
     tcp_port: int | None
@@ -158,7 +158,7 @@ class Transport:
 
 @dataclass(frozen=True, slots=True)
 class IdentityCheck:
-    """One read and what it must show; without prefix, values or range, any answer passes."""
+    """One read and what it must return; without a prefix, values or range, any response passes."""
 
     function: int
     address: int
@@ -183,7 +183,7 @@ class IdentifyRule:
 
 @dataclass(frozen=True, slots=True)
 class DeviceMap:
-    """A device family, checked. `points` may hold one name several times, for different SunSpec models.
+    """A checked device family. `points` may contain the same name several times, for different SunSpec models.
 
     `inverted_for` lists manufacturers known to report the `vendor_sign` points with the opposite sign.
     """

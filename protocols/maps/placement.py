@@ -1,4 +1,4 @@
-"""A device map placed on one device: which registers to ask for, and what the answers mean.
+"""A device map placed on one device: which registers to request, and what the responses mean.
 
 Knows nothing about connections, and leaves every value in the device's own sign; `roles` converts signs.
 """
@@ -28,7 +28,7 @@ class PlacedPoint:
         return Span(self.point.function, first, last - first + 1)
 
     def raw_words(self, words: RegisterWords) -> tuple[int, ...] | None:
-        """Its words out of what was read; None if not all of them were read."""
+        """Its words, taken from those read; None if not all of them were read."""
         try:
             return tuple(words[self.point.function, address] for address in self.addresses)
         except KeyError:
@@ -48,7 +48,7 @@ class ResolvedMap:
     invert: bool = False
 
     def names(self, poll: Poll | None = None) -> tuple[str, ...]:
-        """Names this device has, all or those of one poll class; derived values count as fast."""
+        """The names this device has: all of them, or those in one poll class; derived values count as fast."""
         placed = tuple(name for name, each in self.points.items() if poll in (None, each.point.poll))
         return placed + (tuple(self.derived) if poll in (None, "fast") else ())
 
@@ -57,7 +57,7 @@ class ResolvedMap:
         return plan_requests(self.spans(names), self.limits)
 
     def spans(self, names: Iterable[str] | None = None) -> tuple[Span, ...]:
-        """What must arrive in one answer for these names: single values, and atomic groups as one span.
+        """What must arrive in one response for these names: single values, and each atomic group as one span.
 
         Raises MapError for a name this device does not have.
         """
@@ -85,7 +85,7 @@ class ResolvedMap:
         return kept
 
     def decode(self, words: RegisterWords) -> dict[str, Value]:
-        """Every point whose words were all read, and what can be derived from them, in the device's own sign.
+        """Every point whose words were all read, and the values derived from them, in the device's own sign.
 
         None means the device says "not available". Points not read are absent.
         """
@@ -105,9 +105,9 @@ class ResolvedMap:
         return values
 
     def encode(self, values: PointValues) -> dict[tuple[int, int], int]:
-        """The registers of a device that shows these values, including scale factors and multipliers.
+        """The registers of a device that reports these values, including scale factors and multipliers.
 
-        Raises MapError for a name the device does not have or a scale that is not among the values,
+        Raises MapError for a name the device does not have or a scale that is not among the values;
         RegisterError for a value that does not fit.
         """
         words: dict[tuple[int, int], int] = {}
@@ -130,7 +130,7 @@ class ResolvedMap:
         return encode(value, point.type, word_order=point.word_order, scale=scale, sentinels=point.sentinels)
 
     def step_of(self, name: str, values: PointValues) -> Decimal | None:
-        """The smallest step this value can show now, in its unit; None if value or scale is unknown."""
+        """The smallest step this value can currently show, in its unit; None if its value or scale is unknown."""
         point, value = self._placed(name).point, values.get(name)
         scale = self._scale_of(point, values)
         if not isinstance(value, Decimal) or scale is None:
@@ -174,7 +174,7 @@ class ResolvedMap:
         return value.copy_abs() if point.absolute and isinstance(value, Decimal) else value
 
     def _scale_of(self, point: MapPoint, values: PointValues) -> Decimal | None:
-        """All multipliers together; None if one that the device holds is not available."""
+        """All multipliers together; None if one that is read from the device is not available."""
         scale = point.scale
         for name in point.scale_by:
             multiplier = values.get(name)
@@ -206,6 +206,6 @@ def _derive(derived: DerivedValue, values: PointValues) -> Value:
 
 
 def _zero_means_missing(point: MapPoint, values: PointValues) -> bool:
-    """Whether a gateway's 0 means that there is no value: its companions are 0 or missing as well."""
+    """Whether a 0 from a gateway means that there is no value, because its companions are 0 or missing as well."""
     companions = point.zero_is_missing_with
     return bool(companions) and values.get(point.name) == 0 and not any(map(values.get, companions))

@@ -1,4 +1,4 @@
-"""Which registers to ask for in one request: the fewest requests that get every wanted value untorn.
+"""Which registers to read in one request: the fewest requests that get every wanted value in one piece.
 
 Pure arithmetic over addresses; the owner of the connection sends, paces and retries.
 """
@@ -12,12 +12,12 @@ MODBUS_MAX_REGISTERS = 125
 
 
 class PlanError(InputError):
-    """A wanted span cannot be read within the limits; the message says which and why."""
+    """A wanted span cannot be read within the limits; the message says which one and why."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
-    """Registers that must arrive in one answer: a value, or a value with its scale factor."""
+    """Registers that must arrive in one response: a value, or a value with its scale factor."""
 
     function: int
     address: int
@@ -38,7 +38,7 @@ class ReadRequest(Span):
 class BlockLimits:
     """What one device tolerates in a request.
 
-    `bridge` is the widest run of unwanted registers a request may read over, None for any.
+    `bridge` is the longest run of unwanted registers that a request may include; None means no limit.
     `readable`, when not empty, lists the only areas a request may touch; a request stays inside one of them.
     """
 
@@ -63,7 +63,7 @@ def plan_requests(wanted: Sequence[Span], limits: BlockLimits) -> tuple[ReadRequ
 
     From left to right, each request takes as many spans as it may. That is minimal: spans inside another span
     are dropped, so starts and ends rise together, an optimal plan cuts the sorted list into runs, and
-    every run inside an allowed run is allowed.
+    every run inside an allowed run is also allowed.
     Raises PlanError if a single span cannot be read at all.
 
     >>> plan_requests([Span(3, 0, 2), Span(3, 4, 2), Span(3, 300, 1)], BlockLimits())
@@ -81,7 +81,7 @@ def plan_requests(wanted: Sequence[Span], limits: BlockLimits) -> tuple[ReadRequ
 
 
 def bisect_request(request: Span, wanted: Iterable[Span]) -> tuple[ReadRequest, ...]:
-    """The two halves to try after a device refused `request`, or () if one span is left: the bad one.
+    """The two halves to try after a device refused `request`, or () if only one span, the bad one, is left.
 
     Halving again and again finds one bad register among n spans in at most 2 * log2(n) requests, rounded up.
     """
@@ -102,7 +102,7 @@ def outermost_spans(spans: Iterable[Span]) -> list[Span]:
 
 
 def merge_spans(spans: Iterable[Span]) -> tuple[Span, ...]:
-    """The same registers as fewer spans: those that touch or overlap become one."""
+    """The same registers in fewer spans: spans that touch or overlap become one."""
     joined: list[Span] = []
     for span in outermost_spans(spans):
         last = joined[-1] if joined else None

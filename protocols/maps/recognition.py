@@ -1,4 +1,4 @@
-"""Whether a device is of the family its map describes: a map's identify rules compared with what was read.
+"""Whether a device belongs to the family its map describes: a map's identify rules compared with what was read.
 
 Sends nothing; a rule whose registers were not all read does not match.
 """
@@ -18,7 +18,7 @@ Certainty = Literal["certain", "likely"]
 
 @dataclass(frozen=True, slots=True)
 class SunSpecIdentity:
-    """What a SunSpec walk found out about a device."""
+    """What a SunSpec walk has learned about a device."""
 
     models: tuple[SunSpecModel, ...] = ()
     manufacturer: str = ""

@@ -1,4 +1,4 @@
-"""Register words of 16 bits to values and back: types, word order, scale, marks for "not available".
+"""Converts 16-bit register words to values and back: types, word order, scale, marks for "not available".
 
 Knows nothing about devices, addresses or requests; a device map says which words mean what.
 """
@@ -19,7 +19,7 @@ Value = Decimal | str | None
 WordOrder = Literal["HL", "LH"]
 ValueKind = Literal["unsigned", "signed", "float", "fixed", "text"]
 
-# A float64 written out in decimal needs up to 767 digits; products of exact values stay exact in here.
+# A float64 written out in decimal needs up to 767 digits; products of exact values stay exact at this precision.
 EXACT = Context(prec=1200, traps=[Inexact, InvalidOperation, Overflow])
 _ROUNDED = Context(prec=60, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, Overflow])
 _FIXED_POINT_STEP = Decimal(1) / 65536
@@ -28,7 +28,7 @@ _FLT_MAX_BITS = 0x7F7FFFFF
 
 
 class RegisterError(InputError):
-    """Words, a type or a value do not fit each other; the message says which."""
+    """Words, type and value do not fit together; the message says which of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def decode(
     """The exact value of these words: Decimal for numbers, str for text, None for "not available".
 
     NaN and the infinities are always None. A scale factor read from the device is passed in as `scale`.
-    Raises RegisterError if the number of words is not that of the type.
+    Raises RegisterError if the type has a different number of words.
 
     >>> decode([0x0001, 0xE240], register_type("uint32"), scale=Decimal("0.01"))
     Decimal('1234.56')
@@ -158,7 +158,7 @@ def encode(
     scale: Decimal = _ONE,
     sentinels: Sequence[Sentinel] = (),
 ) -> tuple[int, ...]:
-    """The words a device would answer for this value, rounded half-even to what the type can hold.
+    """The words a device would return for this value, rounded half-even to what the type can hold.
 
     None becomes the first sentinel (NaN for floats, 0x8000 for sunssf, NULs for text).
     Raises RegisterError if the value does not fit, or would read back as "not available".
@@ -197,7 +197,7 @@ def resolution(rtype: RegisterType, scale: Decimal, value: Decimal) -> Decimal:
 
 
 def shortest(value: Decimal, rtype: RegisterType, scale: Decimal = _ONE) -> Decimal:
-    """The number with the fewest digits that the type holds as the same words: what people mean by a float.
+    """The number with the fewest digits that the type stores as the same words: what people mean by a float.
 
     A float32 that holds 229.600006103515625 was written as 229.6. Other types are exact already.
     """
@@ -241,7 +241,7 @@ def _number(bits: int, rtype: RegisterType) -> Decimal | None:
     if rtype.kind == "float":
         packed = bits.to_bytes(rtype.bits // 8, "big")
         (number,) = struct.unpack(">f" if rtype.words == 2 else ">d", packed)
-        # "+ 0.0" turns minus zero into zero: no device means anything by minus zero.
+        # "+ 0.0" turns minus zero into zero: minus zero has no meaning for any device.
         return Decimal(number + 0.0) if math.isfinite(number) else None
     return Decimal(bits)
 

@@ -13,7 +13,7 @@ from protocols.maps.model import POWER_SIGN, W_PER_UNIT, WH_PER_UNIT, MapError, 
 from protocols.maps.placement import ResolvedMap
 from protocols.maps.registers import EXACT
 
-# What is exchanged when the wires (or the meter) are the other way round.
+# What to exchange when the wires (or the meter) are the other way round.
 _OPPOSITE = {"import": "export", "export": "import", "charge": "discharge", "discharge": "charge"}
 
 
@@ -22,7 +22,7 @@ class RoleReading:
     """One reading of a measuring point, exact; None where the device has no such value or has none now.
 
     `derived` means that there is no lifetime counter: energy must be integrated from `power_w`.
-    `steps_wh` and `wraps_wh` give, per counter field, its smallest step now and where it starts again at 0.
+    `steps_wh` and `wraps_wh` give, for each counter field, its current smallest step and where it starts again at 0.
     """
 
     role: RoleName
@@ -73,7 +73,7 @@ def role_of(resolved: ResolvedMap, role: RoleName) -> MapRole:
 
 
 def role_names(resolved: ResolvedMap, role: RoleName) -> tuple[str, ...]:
-    """The points to read for a role on this device: counters first, then power. Raises as `role_values`."""
+    """The points to read for a role on this device: counters first, then power. Raises: as `role_values`."""
     described = role_of(resolved, role)
     counters = _counters(resolved, described).values()
     power = described.power
@@ -113,7 +113,7 @@ def _in_unit(resolved: ResolvedMap, values: PointValues, name: str, per_unit: Ma
 
 
 def _step(resolved: ResolvedMap, values: PointValues, name: str) -> Decimal | None:
-    """The counter's step; for a sum of counters the coarsest of its parts."""
+    """The counter's step; for a sum of counters, the coarsest of their steps."""
     parts = resolved.derived[name].inputs if name in resolved.derived else (name,)
     steps = [step for part in parts if (step := resolved.step_of(part, values)) is not None]
     return EXACT.multiply(max(steps), _wh_per_unit(resolved, name)) if steps else None

@@ -1,6 +1,6 @@
 """Finding the models of a SunSpec device: the walk over words already read, and the reads that lead to it.
 
-Sends nothing itself: `discover` yields requests and is sent the answers.
+Sends nothing itself: `discover` yields requests and is sent the responses.
 Source: SunSpec Device Information Model Specification, "Device information model discovery".
 """
 
@@ -18,7 +18,7 @@ _READ_HOLDING = 3
 
 @dataclass(frozen=True, slots=True)
 class SunSpecModel:
-    """A model as found: its id, the wire address of its id register, and its length without id and length."""
+    """A model as found: its id, the wire address of its id register, and its length without id and length registers."""
 
     id: int
     address: int
@@ -32,7 +32,7 @@ class SunSpecModel:
 
 @dataclass(frozen=True, slots=True)
 class SunSpecDiscovery:
-    """What a device showed: its base, its models in order, every word read, whether the end was reached."""
+    """What was found on a device: its base, its models in order, all words read, and whether the end was reached."""
 
     base: int
     models: tuple[SunSpecModel, ...]
@@ -60,9 +60,9 @@ def discover(
 ) -> Generator[ReadRequest, Sequence[int] | None, SunSpecDiscovery | None]:
     """Yield reads until the chain is known; send back the words, or None if the device refused.
 
-    Reads ahead in whole blocks; after the first refusal reads id and length registers only, because a device
-    may refuse to read past its end. At most N + 2 requests for N models on such a device that starts at
-    40000.
+    Reads ahead in whole blocks; after the first refusal it reads only id and length registers, because a device
+    may refuse reads past its end. Such a device with N models that starts at 40000 takes at most N + 2
+    requests.
     Returns None if no base shows the marker.
     """
     ahead = max(4, max_registers)
@@ -79,7 +79,7 @@ def discover(
 
 
 def _follow(words: dict[int, int], base: int, block: int) -> Generator[ReadRequest, Sequence[int] | None, bool]:
-    """Read on from header to header until the end mark; False if the device stops answering before it."""
+    """Continue from header to header until the end mark; False if the device stops answering before it."""
     while True:
         models = walk_models(words, base)
         address = models[-1].end if models else base + 2

@@ -1,6 +1,6 @@
 """The header of every message in an agent's chain, and the rule that says where a received message belongs.
 
-Messages of all kinds share one sequence of (agent, epoch, seq); each has the hash of the one before.
+Messages of all kinds share one sequence of (agent, epoch, seq); each contains the hash of the one before.
 The hub asks `place_message` before it stores one; this module stores nothing.
 """
 
@@ -18,12 +18,12 @@ FIRST_PREVIOUS = bytes(32)
 
 MAX_NUMBER = 2**32 - 1
 MAX_AHEAD = 64
-"""How far ahead of a hole a hub may keep an agent's messages; later ones are sent again."""
+"""How far beyond a gap a hub may hold an agent's messages; later ones are sent again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The agent, the epoch, the number in it, and the hash of the sealed message before this one."""
+    """The agent, the epoch, the number within it, and the hash of the sealed message before this one."""
 
     agent: str
     epoch: int
@@ -33,7 +33,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far an agent's chain is held without a hole. Before the first message: seq 0 and 32 zero bytes."""
+    """How far an agent's chain has been stored without a gap. Before the first message: seq 0 and 32 zero bytes."""
 
     epoch: int
     seq: int
@@ -44,14 +44,14 @@ START = Position(0, 0, FIRST_PREVIOUS)
 
 
 class ChainPlacement(Enum):
-    """Where a genuine message belongs, given what is held."""
+    """Where a genuine message belongs, given what is already stored."""
 
     NEXT = "next"
     """It is the next one: store it."""
     HELD = "held"
-    """Exactly this message is held already: answer with a receipt, store nothing."""
+    """Exactly this message is already stored: answer with a receipt, store nothing."""
     AHEAD = "ahead"
-    """Messages before it are missing: keep it in memory or drop it, and list the hole in the receipt."""
+    """Messages before it are missing: keep it in memory or drop it, and list the gap in the receipt."""
 
 
 def place_message(position: Position, header: Header, *, own_hash: bytes, held_hash: bytes | None) -> ChainPlacement:
@@ -59,8 +59,8 @@ def place_message(position: Position, header: Header, *, own_hash: bytes, held_h
 
     `own_hash` is the hash of its sealed bytes; `held_hash` the one stored under the same (epoch, seq), if any.
 
-    Raises: WireError(REPLAYED) for other bytes under a held number, WireError(BROKEN_CHAIN) if it does not
-    follow what is held, WireError(OUT_OF_ORDER) if it is behind what is held or more than MAX_AHEAD ahead.
+    Raises: WireError(REPLAYED) for different bytes under a stored number, WireError(BROKEN_CHAIN) if it does not
+    follow the last stored message, WireError(OUT_OF_ORDER) if it is behind that or more than MAX_AHEAD ahead.
     """
     if held_hash is not None:
         if held_hash == own_hash:

@@ -1,6 +1,6 @@
 """The signed envelope of every message: one exact form of COSE_Sign1 with Ed25519 that signs the topic too.
 
-Source: RFC 9052 sections 4.2 and 4.4. What was signed is what was sent: nothing is encoded again to check it.
+Source: RFC 9052 sections 4.2 and 4.4. The bytes signed are the bytes sent: nothing is re-encoded for the check.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ KID_BYTES = 8
 # tag 18, array of 4, byte string of 13: map of 2: 1 => alg, 4 => byte string of 8; then an empty map.
 _HEAD = bytes.fromhex("d2844da201")
 _ALG_ED25519 = 0x32  # -19, emitted: RFC 9864 names one algorithm exactly and deprecates -8
-_ALG_EDDSA = 0x27  # -8, accepted: all that older COSE libraries can write
+_ALG_EDDSA = 0x27  # -8, accepted: the only one that older COSE libraries can write
 _KID_HEAD = b"\x04\x48"
 _KID_AT = 8
 _PAYLOAD_AT = 17

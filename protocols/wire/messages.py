@@ -1,6 +1,7 @@
-"""The other messages: a home's answer to a prompt, its consent, and the prompt itself. Encodes and decodes only.
+"""A home's answer to a prompt, its consent, and the prompt itself: the messages other than batches and receipts.
 
-Answers and consents are in the same numbered chain as batches, so their order among the readings is proven.
+Encodes and decodes only. Answers and consents share a numbered chain with batches, which
+proves where they come among the readings.
 """
 
 from __future__ import annotations
@@ -79,8 +80,8 @@ class ConsentNotice:
 class PromptNotice:
     """The hub's question whether an appliance could run at another time. Typed values only, never text to show.
 
-    The usual and the proposed run are first and last slot; `answer_by` is in Unix seconds; each reason is a code
-    from a closed list with one number.
+    The usual and the proposed run are given by their first and last slots; `answer_by` is in Unix seconds; each
+    reason is a code from a closed list, with one number.
     """
 
     prompt_id: str

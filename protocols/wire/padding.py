@@ -10,7 +10,7 @@ from protocols.wire.envelope import MAX_SEALED_BYTES, OVERHEAD_BYTES
 from protocols.wire.refusal_reasons import RefusalReason, WireError
 
 SIZE_CLASSES = (512, 1024, 2048, 4096, 8192, MAX_SEALED_BYTES)
-"""The only sizes of a sealed message, in bytes. An ordinary batch is always in the first."""
+"""The only sizes a sealed message can have, in bytes. An ordinary batch always has the first."""
 
 PAD_KEY = 23
 """The last key of every payload map; larger than any other, and one byte long."""
@@ -50,8 +50,8 @@ def _class_for(body_bytes: int) -> int:
 def _padding(room_bytes: int) -> bytes:
     """Exactly `room_bytes` (3 or more): the key and an array of one string of zeros.
 
-    Two totals, 25 and 258, cannot be reached by one byte string in its shortest form (its length field grows
-    there); then an empty string comes first.
+    A single byte string in its shortest form cannot fill a total of 25 or 258, where its length field grows; for
+    these, an empty string comes first.
     """
     content = room_bytes - 2
     if content in (25, 258):

@@ -1,4 +1,4 @@
-"""One batch: a home's readings of one slot, as integers, in the exact form that is signed and sent.
+"""One batch: a home's readings for one slot, as integers, in the exact form that is signed and sent.
 
 Encodes and decodes only. `consent.reduction` decides what may be in a batch; `envelope` seals it.
 """
@@ -45,7 +45,7 @@ class ClockTrust(IntEnum):
 
 
 class Liveness(StrEnum):
-    """How a device has answered lately; says nothing about power."""
+    """How well a device has been responding lately; says nothing about power."""
 
     OK = "ok"
     SLOW = "slow"
@@ -79,7 +79,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class LongInterval:
-    """Energy known only as a total over slots, as after an outage: evidence, never settled silently."""
+    """Energy known only as a total over several slots, as after an outage: evidence, never settled silently."""
 
     measure: Measure
     first_slot: Slot
@@ -89,7 +89,7 @@ class LongInterval:
 
 @dataclass(frozen=True, slots=True)
 class DeviceState:
-    """Whether a device answers. Units: age_s is how long ago its last good answer came."""
+    """Whether a device answers. Units: age_s is the time since its last valid response."""
 
     name: str
     state: Liveness
@@ -125,7 +125,7 @@ class Batch:
 def encode_batch(batch: Batch) -> bytes:
     """The payload of a batch, padded to its size class.
 
-    Raises: WireError if the batch breaks a rule of this module: nothing is signed that a reader would refuse.
+    Raises: WireError if the batch breaks a rule of this module: nothing is signed that a recipient would refuse.
     """
     _check_batch(batch)
     fields = header_fields(batch.header, version=VERSION) | {
@@ -167,7 +167,7 @@ def decode_batch(data: bytes) -> Batch:
             devices=tuple(_device(item) for item in strict_cbor.require_rows(fields[13], 3)),
         )
     except (ValueError, KeyError, TypeError):
-        # An unknown code, or a container where a code belongs.
+        # An unknown code, or an array or map where a code belongs.
         raise _garbage("a field of the batch has the wrong form") from None
     _check_body(batch)
     return batch

@@ -1,6 +1,7 @@
-"""Receipts: the hub's signed statement of which messages it has stored. Only a receipt lets an agent forget one.
+"""Receipts: the hub's signed statement of which messages it has stored.
 
-A receipt is cumulative: it covers every message of the epoch up to `through_seq`. Encodes and decodes only.
+An agent may forget a message only once it has a receipt for it. A receipt is cumulative: it covers every
+message of the epoch up to `through_seq`. Encodes and decodes only.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ _REFUSALS = tuple(RefusalReason)
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What the hub has durably stored of one agent's epoch at `stored_at` (Unix seconds).
+    """How much of one agent's epoch the hub has durably stored at `stored_at` (Unix seconds).
 
     Every number up to `through_seq` is stored or was refused for its content; `head` is the hash of the sealed
-    message with that number, or 32 zero bytes if `through_seq` is 0. `gaps` are the first and last numbers still
-    missing before messages that have already arrived. `refused` are the newest numbers up to `through_seq` whose
+    message with that number, or 32 zero bytes if `through_seq` is 0. `gaps` gives the first and last number of each run
+    still missing before messages that have already arrived. `refused` are the newest numbers up to `through_seq` whose
     content was not accepted.
     """
 

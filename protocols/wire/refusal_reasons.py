@@ -1,4 +1,4 @@
-"""Why a received message was refused: the short codes that are counted, and a sentence for people for each.
+"""Why a received message was refused: the short codes that are counted, each with a sentence for people.
 
 Nothing is decided here; the modules that decode messages raise `WireError` with one of these codes.
 """
@@ -29,7 +29,7 @@ class RefusalReason(StrEnum):
 
     @property
     def plain_words(self) -> str:
-        """One sentence for people, without any value of a home in it."""
+        """One sentence for people that contains none of a home's values."""
         return _PLAIN_WORDS[self]
 
     @property
@@ -62,7 +62,7 @@ _PLAIN_WORDS: dict[RefusalReason, str] = {
 
 
 class WireError(CommonwattError):
-    """A message that must not be used. `reason` is counted; `detail` is one line without a home's values."""
+    """A message that must not be used. `reason` is counted; `detail` is one line with none of a home's values."""
 
     def __init__(self, reason: RefusalReason, detail: str) -> None:
         super().__init__(f"{reason.value}: {detail}")

@@ -2,7 +2,7 @@
 
 Accepted: integers of up to 64 bits, byte strings, UTF-8 text, arrays, maps with ascending unsigned keys,
 null. Everything else (tags, floats, booleans, indefinite lengths, long forms, duplicate or unsorted keys) is
-refused, so reading never needs to encode again to compare. Not a general CBOR library.
+refused, so a reader never needs to re-encode in order to compare. Not a general CBOR library.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ Plain = int | bytes | str | None | list[Any] | dict[int, Any]
 
 
 def encode(value: Plain) -> bytes:
-    """The one encoding of a value. The caller passes only accepted kinds, with map keys in ascending order."""
+    """The only encoding of a value. The caller must pass only accepted types, with map keys in ascending order."""
     return cbor2.dumps(value)
 
 
 def decode(data: bytes) -> Any:
     """The value that these bytes encode.
 
-    Memory stays within a small multiple of `len(data)`: a declared length is compared with the bytes that are
-    really there before anything is allocated. The caller has limited `len(data)`.
+    Memory stays within a small multiple of `len(data)`: a declared length is compared with the bytes
+    actually present before anything is allocated. The caller must limit `len(data)`.
 
     Raises: WireError(GARBAGE) for anything but the one accepted encoding of one value.
     """

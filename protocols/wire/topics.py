@@ -38,7 +38,7 @@ class Topic:
 
 
 def is_id(text: str) -> bool:
-    """Whether this may name a co-op, a home, an agent or a device."""
+    """Whether this text is a valid id for a co-op, a home, an agent or a device."""
     return _ID.fullmatch(text) is not None
 
 
@@ -98,7 +98,7 @@ def parse_topic(topic: str) -> Topic:
 
 
 def require_uplink_topic(topic: str, coop: str) -> Topic:
-    """The parts of a topic under which an agent of this co-op publishes.
+    """The parts of a topic, which must be one under which an agent of this co-op publishes.
 
     Raises: WireError(FOREIGN_TOPIC) or WireError(WRONG_COOP).
     """
@@ -111,9 +111,9 @@ def require_uplink_topic(topic: str, coop: str) -> Topic:
 
 
 def up_filters(coop: str, shards: Iterable[int] | None = None) -> tuple[str, ...]:
-    """Subscription filters of a hub worker for its shards; None means all of them, by one filter.
+    """Subscription filters of a hub worker for its shards; None means all of them, in a single filter.
 
-    Workers share the load by dividing the 64 shards among them, so each agent's order stays with one worker.
+    Workers share the load by dividing up the 64 shards, so all messages from one agent go to one worker in order.
     """
     require_id(coop, "co-op")
     if shards is None:

@@ -1,1 +1,1 @@
-"""Commands that bring people in: a new hub, invitations, sign-in links."""
+"""Commands for bringing people in: a new hub, invitations, sign-in links."""

@@ -1,4 +1,4 @@
-"""Invites one member with a home, or gives a known member a fresh token. It checks what it is given."""
+"""Invites one member with a home, or gives a known member a fresh token. It checks its arguments."""
 
 import secrets
 from dataclasses import dataclass, replace
@@ -43,7 +43,7 @@ async def invite(
 ) -> Invitation:
     """A new member with a home, or a fresh token for the member who has this e-mail address.
 
-    Raises: RequestError for a wrong argument.
+    Raises: RequestError if an argument is wrong.
     """
     check_person(name, email=email, home_name=home_name, language=language)
     settings, _, store = await open_hub(folder, clock=clock, takes_rule=False)
@@ -101,7 +101,7 @@ def check_language(language: str) -> None:
 
 
 def is_email(text: str) -> bool:
-    """Whether it looks like an address: something, an at sign, something, and no space."""
+    """Whether the text looks like an address: something, an at sign, something, and no space."""
     box, at, host = text.rpartition("@")
     return bool(box and at and host) and len(text) <= MAX_EMAIL_CHARS and text.isprintable() and " " not in text
 

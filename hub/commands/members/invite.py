@@ -14,7 +14,7 @@ from protocols.errors import RequestError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command takes besides --data and --clock."""
+    """Add the command's own arguments, besides --data and --clock."""
     parser.add_argument(
         "--list", type=Path, metavar="FILE", help="invite all on a CSV list: name,email,home,since,board"
     )
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Invite one person or everybody on a list. Raises: RequestError with one line."""
+    """Invite one person, or everybody on a list. Raises: RequestError with a one-line message."""
     if args.list is not None:
         if args.board or any(part is not None for part in (args.member, args.email, args.home, args.since)):
             raise RequestError("invite: --list FILE names everybody; leave out what names one person")

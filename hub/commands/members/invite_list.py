@@ -1,4 +1,4 @@
-"""Invites everybody on a list at once: a CSV file from any spreadsheet, checked whole before it is used."""
+"""Invites everybody on a list at once: a CSV file from any spreadsheet, fully checked before it is used."""
 
 import csv
 import io
@@ -55,7 +55,7 @@ def read_list(text: str, *, name: str) -> tuple[ListedMember, ...]:
 
 
 async def invite_list(folder: Path, path: Path, *, language: str, clock: Clock) -> list[Invitation]:
-    """Invite everybody on the list, in order. A second run adds nobody twice; it gives fresh tokens.
+    """Invite everybody on the list, in order. Running it again adds nobody twice; it gives fresh tokens.
 
     Raises: RequestError before anybody is invited.
     """

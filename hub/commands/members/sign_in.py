@@ -20,13 +20,13 @@ LINK_LIFE_S: Final = 86_400
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command takes besides --data and --clock."""
+    """Add the command's own arguments, besides --data and --clock."""
     parser.add_argument("--member", required=True, nargs="+", metavar="ID", help="the member's id, such as m01")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print a link for each member. Raises: RequestError with one line."""
+    """Print a link for each member. Raises: RequestError with a one-line message."""
     links = asyncio.run(sign_in_links(args.data, member_ids=args.member, clock=open_clock(args.clock)))
     for member, link in zip(args.member, links, strict=True):
         sys.stdout.write((json.dumps({"member": member, "link": link}) if args.json else link) + "\n")
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def sign_in_links(folder: Path, *, member_ids: Sequence[str], clock: Clock) -> list[str]:
-    """A one-time link for each of these members. Raises: RequestError if one is unknown; then no link is made."""
+    """A one-time link for each of these members. Raises: RequestError if one is unknown; no link is then made."""
     settings, _, store = await open_hub(folder, clock=clock, takes_rule=False)
     try:
         for member_id in member_ids:

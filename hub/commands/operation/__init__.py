@@ -1,1 +1,1 @@
-"""Commands that operate a hub: make it, run it, show its status, verify it, report on it."""
+"""Commands for operating a hub: make it, run it, show its status, verify it, report on it."""

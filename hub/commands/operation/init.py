@@ -18,11 +18,11 @@ from protocols.timeline import Clock
 from protocols.wire.topics import is_id
 
 OWN_NAMES: Final = (KEY_NAME, STORE_NAME, FILE_NAME)
-"""What an interrupted `init` leaves behind, also with an ending: the same command then goes on."""
+"""Files an interrupted `init` may leave behind, perhaps with a suffix: running it again then finishes the work."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command takes besides --data and --clock."""
+    """Add the command's own arguments, besides --data and --clock."""
     parser.add_argument("--name", required=True, help="the co-op's name")
     parser.add_argument("--coop", required=True, metavar="ID", help="the co-op's id: 1 to 32 of a-z, 0-9 and -")
     parser.add_argument("--tz", required=True, help="the co-op's time zone, such as Europe/Madrid")
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Make the hub and say how to start it. Raises: RequestError with one line."""
+    """Make the hub and say how to start it. Raises: RequestError with a one-line message."""
     coop = Coop(args.coop, args.name, args.tz, args.currency)
     asyncio.run(init_hub(args.data, coop=coop, clock=open_clock(args.clock)))
     sys.stdout.write(f"made the hub of {args.name} in {args.data}; look at {args.data / FILE_NAME}, then:\n")
@@ -39,9 +39,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def init_hub(folder: Path, *, coop: Coop, clock: Clock) -> None:
-    """Make a hub in `folder`. hub.toml is written last: until it is there, the same command finishes the work.
+    """Make a hub in `folder`. hub.toml is written last: until it exists, running the command again finishes the work.
 
-    Raises: RequestError for a folder that holds a hub or something else, or a wrong argument.
+    Raises: RequestError if the folder holds a hub or anything else, or if an argument is wrong.
     """
     _check_coop(coop)
     _make_folder(folder)

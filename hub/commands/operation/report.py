@@ -1,4 +1,4 @@
-"""`commonwatt-hub report`: the board's report of local days as JSON. It works while the hub runs."""
+"""`commonwatt-hub report`: the board's report on local days, as JSON. It works while the hub is running."""
 
 import argparse
 import asyncio
@@ -16,7 +16,7 @@ from protocols.timeline import Clock
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command takes besides --data and --clock."""
+    """Add the command's own arguments, besides --data and --clock."""
     parser.add_argument(
         "--from", dest="first", type=parse_day_argument, required=True, metavar="DAY", help="the first local day"
     )
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the report. Raises: RequestError with one line."""
+    """Print the report. Raises: RequestError with a one-line message."""
     last = args.to or args.first
     report = asyncio.run(report_hub(args.data, first=args.first, last=last, clock=open_clock(args.clock)))
     sys.stdout.write(json.dumps(report, indent=None if args.json else 2) + "\n")
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def report_hub(folder: Path, *, first: date, last: date, clock: Clock) -> dict[str, object]:
-    """The board's report of these local days. Raises: RequestError for days in the wrong order."""
+    """The board's report on these local days. Raises: RequestError if the days are in the wrong order."""
     if last < first:
         raise RequestError(f"report: --to {last} is before --from {first}")
     _, _, store = await open_hub(folder, clock=clock)

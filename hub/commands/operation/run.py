@@ -9,7 +9,7 @@ from hub.running import run_hub
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command takes besides --data and --clock."""
+    """Add the command's own arguments, besides --data and --clock."""
     parser.add_argument(
         "--web-port", type=_port, metavar="N", help="serve pages here instead of web.port; 0: any free one"
     )
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the hub; each line it announces is printed at once."""
+    """Run the hub; each line it announces is printed immediately."""
     asyncio.run(
         run_hub(
             args.data,

@@ -17,7 +17,7 @@ from protocols.timeline import Clock
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command takes besides --data and --clock."""
+    """Add the command's own arguments, besides --data and --clock."""
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def status_of(folder: Path, *, clock: Clock) -> Mapping[str, object]:
-    """The state of the hub, read from its store; no member's values."""
+    """The state of the hub, read from its store, without any member's values."""
     settings, _, store = await open_hub(folder, clock=clock, takes_rule=False)
     try:
         now_slot = slot_of(clock.now())
@@ -76,7 +76,7 @@ def _shown(value: object) -> str:
 
 
 def pages_address(folder: Path, settings: HubSettings) -> str:
-    """Where the hub's pages are, seen from this machine."""
+    """The address of the hub's pages as seen from this machine."""
     host = "127.0.0.1" if settings.web.host in ("0.0.0.0", "::") else settings.web.host  # noqa: S104 - compared
     return web_address(folder, default=f"http://{host}:{settings.web.port}")
 

@@ -1,4 +1,4 @@
-"""`commonwatt-hub verify`: checks every message, entry and run of a hub again. It works while the hub runs."""
+"""`commonwatt-hub verify`: rechecks every message, entry and run of a hub. It works while the hub is running."""
 
 import argparse
 import asyncio
@@ -23,13 +23,13 @@ FAILED: Final = 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command takes besides --data and --clock."""
+    """Add the command's own arguments, besides --data and --clock."""
     parser.add_argument("--only", choices=(MESSAGES, BOOKS), help="this half alone, as when both are run at once")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what was found; 1 if something is wrong."""
+    """Print what was found; returns 1 if something is wrong."""
     progress = Progress(sys.stderr)
     clock = open_clock(args.clock)
     found = asyncio.run(verify_hub(args.data, clock=clock, only=args.only, report=progress.report))
@@ -41,9 +41,9 @@ def run(args: argparse.Namespace) -> int:
 async def verify_hub(
     folder: Path, *, clock: Clock, only: str | None = None, report: ReportProgress = ignore_progress
 ) -> dict[str, object]:
-    """Every message, every entry and every run checked again; `ok` says whether there is no contradiction.
+    """Check every message, entry and run again; `ok` is true if no contradiction was found.
 
-    `only` is MESSAGES or BOOKS for that half alone; the answer then has no other half.
+    If `only` is MESSAGES or BOOKS, only that half is checked and returned.
     """
     _, key, store = await open_hub(folder, clock=clock)
     found: dict[str, CheckResult] = {}
@@ -59,7 +59,7 @@ async def verify_hub(
 
 
 def verify_lines(found: Mapping[str, object]) -> str:
-    """The verification for people."""
+    """The result of the verification for people."""
     messages, books = found.get(MESSAGES, {}), found.get(BOOKS, {})
     assert isinstance(messages, dict)
     assert isinstance(books, dict)

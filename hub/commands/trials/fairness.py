@@ -1,4 +1,4 @@
-"""`commonwatt-hub fairness`: what members added to sharing and received. Sums for all, one row only by name."""
+"""`commonwatt-hub fairness`: what members added to sharing and received. Totals for all; one row only if named."""
 
 import argparse
 import asyncio
@@ -27,14 +27,14 @@ NANO_PER_UNIT: Final = 10**9
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command takes besides --data and --clock."""
+    """Add the command's own arguments, besides --data and --clock."""
     add_range(parser)
     parser.add_argument("--member", metavar="ID", help="also this member's own row: for that member alone")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Make the report and print it. Raises: RequestError with one line."""
+    """Make the report and print it. Raises: RequestError with a one-line message."""
     clock = open_clock(args.clock)
     found = asyncio.run(fairness_of(args.data, first=args.first, last=args.last, member=args.member, clock=clock))
     sys.stdout.write(json.dumps(found) + "\n" if args.json else fairness_lines(found))
@@ -42,9 +42,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def fairness_of(folder: Path, *, first: date, last: date, member: str | None, clock: Clock) -> dict[str, object]:
-    """The report of the hub in `folder`, ready for JSON; the same readings give the same orders of joining.
+    """The report of the hub in `folder`, ready for JSON; the same readings give the same random joining orders.
 
-    Raises: RequestError, also if fewer than five homes took part.
+    Raises: RequestError, including when fewer than five homes took part.
     """
     settings, _, store = await open_hub(folder, clock=clock)
     try:
@@ -70,7 +70,7 @@ async def fairness_of(folder: Path, *, first: date, last: date, member: str | No
 
 
 def summary_of(report: FairnessReport) -> dict[str, object]:
-    """What everyone may see."""
+    """The part of the report that everyone may see."""
     return asdict(summarise_fairness(report))
 
 

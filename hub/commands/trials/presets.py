@@ -26,7 +26,7 @@ COUNTRIES: Final = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command takes."""
+    """Add the command's arguments."""
     parser.add_argument("preset", nargs="?", help="show one preset with its sources and what it does not cover")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the presets, or the one that was named; 0, or 2 if there is no preset of that name."""
+    """Print the presets, or the one that was named; returns 0, or 2 if no preset has that name."""
     try:
         chosen = PRESETS if args.preset is None else (find_preset(args.preset),)
     except PresetError as error:

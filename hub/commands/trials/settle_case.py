@@ -11,9 +11,9 @@ REFUSED_STATUS = 2
 
 
 def run_settle_command(case_path: str, previous_path: str | None, *, as_json: bool, out: TextIO, err: TextIO) -> int:
-    """Settles the case and prints the answer; 0, or 2 if it is refused or cannot be read.
+    """Settle the case and print the result; returns 0, or 2 if the case is refused or cannot be read.
 
-    `as_json` prints the answer on one line. A refusal is printed as JSON on `out` and as a sentence on `err`.
+    `as_json` prints the result on one line. A refusal is printed as JSON on `out` and as a sentence on `err`.
     """
     reading = case_path
     try:
@@ -32,7 +32,7 @@ def run_settle_command(case_path: str, previous_path: str | None, *, as_json: bo
 
 
 def _read(path: str) -> bytes:
-    """The file's bytes, at most one more than a case may have."""
+    """The file's bytes, up to one more than a case may have."""
     try:
         with Path(path).open("rb") as file:
             return file.read(MAX_CASE_BYTES + 1)

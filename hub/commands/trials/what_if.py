@@ -1,4 +1,4 @@
-"""`commonwatt-hub what-if`: a rule tried on settled days. What all may see; one member's own change only by name."""
+"""`commonwatt-hub what-if`: tries a rule on settled days. Shows what all may see; a member's change only if named."""
 
 import argparse
 import asyncio
@@ -27,7 +27,7 @@ PPM: Final = 1_000_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command takes besides --data and --clock."""
+    """Add the command's own arguments, besides --data and --clock."""
     add_range(parser)
     parser.add_argument("--method", choices=sorted(METHODS), required=True, help="how to share")
     parser.add_argument("--params", type=Path, metavar="FILE", help="JSON; without it parameters that favour nobody")
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Try the rule and print it. Raises: RequestError with one line."""
+    """Try the rule and print the result. Raises: RequestError with a one-line message."""
     params = None if args.params is None else read_json_table(args.params)
     tried = asyncio.run(
         try_on_hub(
@@ -63,7 +63,7 @@ async def try_on_hub(
     member: str | None,
     clock: Clock,
 ) -> dict[str, object]:
-    """The trial of the hub in `folder`, ready for JSON. Raises: RequestError."""
+    """The result of the trial on the hub in `folder`, ready for JSON. Raises: RequestError."""
     settings, _, store = await open_hub(folder, clock=clock)
     try:
         period = await read_period(store, first=first, last=last, access=WHAT_IF_ACCESS)
@@ -109,7 +109,7 @@ def _outcome(outcome: PeriodOutcome) -> dict[str, object]:
 
 
 def trial_lines(found: Mapping[str, object]) -> str:
-    """The trial for people: the current rule beside the rule that was tried."""
+    """The result for people: the current rule next to the rule that was tried."""
     stood, tried, currency = _table(found["stood"]), _table(found["tried"]), str(found["currency"])
     lines = [f"{found['first_day']} to {found['last_day']}: {found['days']} settled days, {tried['homes']} homes"]
     lines.append(f"{'':<34}{str(stood['method'])[:24]:>24}  {str(tried['method'])[:24]:>24}")
@@ -135,7 +135,7 @@ def trial_lines(found: Mapping[str, object]) -> str:
 
 
 def _shown(value: object, unit: int, places: int) -> str:
-    """A number for reading; 'withheld' if it comes from too few homes or is not defined."""
+    """A number for people; 'withheld' if it comes from too few homes or is undefined."""
     return f"{value / unit:.{places}f}" if isinstance(value, int) else "withheld"
 
 

@@ -1,8 +1,8 @@
 """The eight methods that share one pool among buyers, for a batch of slots at a time.
 
-Each gives the same integers as the function of the same name in exact_rows.py, where a slot can be read step by step.
-In every row 0 <= alloc <= demand and sum(alloc) <= min(pool, wanted). Sellers are in surplus.py, and the method
-without a pool is in pairwise.py.
+Each gives the same integers as the function of the same name in exact_rows.py, which works through one slot step by
+step. In every row 0 <= alloc <= demand and sum(alloc) <= min(pool, wanted). The sellers' side is in surplus.py, and
+the one method without a pool is in pairwise.py.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,7 +35,7 @@ class TradingSlots:
 
 
 def _proportional(batch: TradingSlots, _key: AllocationKey) -> NDArray[Any]:
-    # Scarce, so the exact share pool * demand / wanted is below the demand, and rounded up it is at most the demand.
+    # The slot is scarce, so the exact share pool * demand / wanted is below the demand; rounded up, it is at most that.
     return share_rows(batch.pool, batch.demand, batch.wanted)
 
 
@@ -44,7 +44,7 @@ def _equal(batch: TradingSlots, _key: AllocationKey) -> NDArray[Any]:
 
 
 def _weighted(batch: TradingSlots, key: AllocationKey) -> NDArray[Any]:
-    """min(demand, level * weight): only the columns with a weight take part, and they may want less than the pool."""
+    """min(demand, level * weight): only columns with a weight take part, and they may want less than the pool."""
     weights = np.array(key.weights, dtype=np.int64)
     used = np.flatnonzero(weights)
     demand = batch.demand[:, used]
@@ -55,10 +55,10 @@ def _weighted(batch: TradingSlots, key: AllocationKey) -> NDArray[Any]:
 
 
 def _static(batch: TradingSlots, key: AllocationKey) -> NDArray[Any]:
-    """Up to `key.rounds` rounds: each shares what is left by the weights of those who still want something.
+    """Up to `key.rounds` rounds; each shares what is left, by weight, among those who still want something.
 
     Before each round alloc <= demand, left = pool - sum(alloc) >= 0, and a weight is 0 exactly where it was 0 from the
-    start or alloc == demand. A quota above the unmet demand is cut, and what is cut off is left for the next round.
+    start or alloc == demand. A quota above the unmet demand is capped, and the excess is left for the next round.
     """
     weights = np.broadcast_to(np.array(key.weights, dtype=np.int64), batch.demand.shape)
     if batch.present is not None:
@@ -79,10 +79,10 @@ def _static_then_proportional(batch: TradingSlots, key: AllocationKey) -> NDArra
 
 
 def _solidarity(batch: TradingSlots, key: AllocationKey) -> NDArray[Any]:
-    """First a reserve, at most what the group wants, shared equally in the group; then the rest by unmet demand."""
+    """A reserve, capped at what the group wants, is shared equally within the group; then the rest by unmet demand."""
     group = list(key.group)
     wanted = batch.demand[:, group]
-    # floor(pool * ppm / 10^6) without that product, which could pass 64 bits. With pool = 10^6 * whole + part it is
+    # floor(pool * ppm / 10^6) without that product, which could exceed 64 bits. If pool = 10^6 * whole + part, it is
     # whole * ppm + floor(part * ppm / 10^6), and both products stay small.
     whole, part = np.divmod(batch.pool, GRID_PPM)
     reserve = np.minimum(whole * key.reserve_ppm + part * key.reserve_ppm // GRID_PPM, wanted.sum(axis=1))
@@ -92,9 +92,9 @@ def _solidarity(batch: TradingSlots, key: AllocationKey) -> NDArray[Any]:
 
 
 def _add_proportional(batch: TradingSlots, first: Energy) -> Energy:
-    """What is left of the pool after a first round, shared by unmet demand.
+    """The first round's shares plus what is left of the pool, shared by unmet demand.
 
-    The slot is scarce, so pool - given < wanted - given: each share is at most the unmet demand, and all is used up.
+    The slot is scarce, so pool - given < wanted - given: no share exceeds the unmet demand, and the pool is used up.
     """
     given = first.sum(axis=1)
     rest = share_rows(batch.pool - given, batch.demand - first, batch.wanted - given)
@@ -104,19 +104,19 @@ def _add_proportional(batch: TradingSlots, first: Energy) -> Energy:
 
 @lru_cache(maxsize=8)
 def _tier_columns(tiers: tuple[tuple[int, ...], ...]) -> tuple[NDArray[np.int64] | None, NDArray[np.int64]]:
-    """The columns in order of tier (None where they already are), and the sizes of the tiers that are not empty."""
+    """The columns in order of tier (None if they already are), and the sizes of the non-empty tiers."""
     order = np.array([column for tier in tiers for column in tier], dtype=np.int64)
     sizes = np.array([len(tier) for tier in tiers if tier], dtype=np.int64)
     return (None if (order == np.arange(order.size)).all() else order), sizes
 
 
 def _priority(batch: TradingSlots, key: AllocationKey) -> NDArray[Any]:
-    """The marginal tier is the first that the pool does not cover: it shares what the tiers before it leave.
+    """The marginal tier is the first that the pool does not fully cover: it shares what the earlier tiers leave.
 
-    Tiers before it get all they want, later ones get nothing. Each row is scarce, so it has a marginal tier.
+    Earlier tiers get all they want, later ones get nothing. Each row is scarce, so it has a marginal tier.
     """
     order, sizes = _tier_columns(key.tiers)
-    # 32 bits if they hold the sum of every row: half the memory to read.
+    # 32 bits if they can hold the sum of every row: that halves the memory to read.
     narrow: type[np.signedinteger[Any]] = np.int32 if int(batch.wanted.max()) < 2**31 else np.int64
     demand, pool = batch.demand.astype(narrow), batch.pool.astype(narrow)
     if order is not None:
@@ -142,19 +142,19 @@ def _cascade(demand: NDArray[Any], pool: NDArray[Any]) -> NDArray[Any]:
 def _fill_tiers(demand: NDArray[Any], pool: NDArray[Any], sizes: Energy) -> NDArray[Any]:
     """Each row's marginal tier is copied into a block as wide as the widest tier, and all rows are shared at once."""
     members, ends = demand.shape[1], np.cumsum(sizes)
-    # covered[:, k] is what the tiers 0 to k want together. It never falls from tier to tier, so the number of tiers
-    # with covered <= pool is the index of the marginal tier; scarcity makes the last covered exceed the pool.
+    # covered[:, k] is what tiers 0 to k want together. It never falls from tier to tier, so the number of tiers
+    # with covered <= pool is the index of the marginal tier. As the slot is scarce, the last value exceeds the pool.
     covered = np.cumsum(np.add.reduceat(demand, ends - sizes, axis=1), axis=1, dtype=np.int64)
     marginal = (covered <= pool[:, None]).sum(axis=1)
     upto = np.take_along_axis(covered, marginal[:, None], axis=1)[:, 0]
-    # The marginal tier has the columns start <= column < end. The block reaches past the end of narrower tiers: those
-    # places get no demand (and read the row's last cell, to stay inside the row), so they receive nothing.
+    # The marginal tier has the columns start <= column < end. The block extends past the end of narrower tiers: the
+    # places beyond get no demand (and read the row's last cell, to stay inside the row), so they receive nothing.
     end = ends[marginal]
     start = end - sizes[marginal]
     column = start[:, None] + np.arange(int(sizes.max()))
     cell = np.minimum(column, members - 1) + (members * np.arange(len(pool)))[:, None]
     unmet = np.where(column < end[:, None], demand.reshape(-1)[cell], 0).astype(np.int64)
-    # What the earlier tiers want, all of which they get: before <= pool < upto. The tier shares 0 <= pool - before.
+    # What the earlier tiers want, and get in full: before <= pool < upto. The tier shares pool - before >= 0.
     before = upto - unmet.sum(axis=1)
     alloc = np.where(np.arange(members) < start[:, None], demand, 0)
     share = share_rows(pool - before, unmet, upto - before)

@@ -1,7 +1,7 @@
-"""One slot in Python integers of any size, all nine methods: the rules in their plainest form.
+"""All nine methods for one slot, in Python integers of any size: the rules in their plainest form.
 
-It computes slots that are too large for the array methods of buyer_methods.py and pairwise.py; it is not fast. Each
-buyers' method returns alloc with 0 <= alloc[i] <= demand[i] and sum(alloc) <= min(pool, sum(demand)).
+It is not fast but handles slots too large for the array methods in buyer_methods.py and pairwise.py. Each buyers'
+method returns alloc with 0 <= alloc[i] <= demand[i] and sum(alloc) <= min(pool, sum(demand)).
 """
 
 from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ def allocate_row(
 
 
 def _proportional(pool: int, demand: SlotRow, _present: Sequence[bool], _key: AllocationKey) -> SlotRow:
-    # total <= sum(demand), so the exact share total * demand / sum(demand) is at most the demand, also rounded up.
+    # total <= sum(demand), so the exact share total * demand / sum(demand) is at most the demand, even when rounded up.
     return largest_remainder(min(pool, sum(demand)), demand)
 
 
@@ -45,7 +45,7 @@ def _static(pool: int, demand: SlotRow, present: Sequence[bool], key: Allocation
     """Up to `key.rounds` rounds of the static key; a member whose demand is met drops out after the round.
 
     Before each round alloc[i] <= demand[i] and sum(alloc) <= pool. A round shares left = pool - sum(alloc) by weight,
-    cuts each quota at the unmet demand, and so leaves both true.
+    caps each quota at the unmet demand, and so keeps both true.
     """
     weights = [weight if here else 0 for weight, here in zip(key.weights, present, strict=True)]
     alloc = [0] * len(demand)
@@ -60,7 +60,7 @@ def _static(pool: int, demand: SlotRow, present: Sequence[bool], key: Allocation
 
 
 def _static_then_proportional(pool: int, demand: SlotRow, present: Sequence[bool], key: AllocationKey) -> SlotRow:
-    """Rounds of the static key, then what they leave: by unmet demand, and at most all of it."""
+    """Rounds of the static key; what they leave is shared by unmet demand, at most up to all of that demand."""
     first = _static(pool, demand, present, key)
     unmet = [d - a for d, a in zip(demand, first, strict=True)]
     rest = largest_remainder(min(pool - sum(first), sum(unmet)), unmet)
@@ -68,7 +68,7 @@ def _static_then_proportional(pool: int, demand: SlotRow, present: Sequence[bool
 
 
 def _priority(pool: int, demand: SlotRow, _present: Sequence[bool], key: AllocationKey) -> SlotRow:
-    """Tier by tier, each by demand; `pool` is what the tiers before leave.
+    """Tier by tier, each shared by demand; `pool` is what the earlier tiers leave.
 
     Something is left for a later tier only if every earlier tier has all it wants.
     """
@@ -83,10 +83,10 @@ def _priority(pool: int, demand: SlotRow, _present: Sequence[bool], key: Allocat
 
 
 def _solidarity(pool: int, demand: SlotRow, _present: Sequence[bool], key: AllocationKey) -> SlotRow:
-    """First the reserve, shared equally in the group, then the rest by unmet demand.
+    """First the reserve, shared equally within the group, then the rest by unmet demand.
 
-    reserve = min(floor(shared * ppm / 10^6), what the group wants), so the rest is shared - reserve <= sum(unmet): with
-    both steps the whole of `shared` is used.
+    reserve = min(floor(shared * ppm / 10^6), what the group wants), so the rest is shared - reserve <= sum(unmet):
+    together the two steps use up all of `shared`.
     """
     shared = min(pool, sum(demand))
     group = set(key.group)
@@ -100,11 +100,11 @@ def _solidarity(pool: int, demand: SlotRow, _present: Sequence[bool], key: Alloc
 def _pairwise(
     surplus: SlotRow, demand: SlotRow, present: Sequence[bool], *, key: AllocationKey
 ) -> tuple[SlotRow, SlotRow]:
-    """Each producer's surplus by that producer's own coefficients, in parts of a million; the grid takes the rest.
+    """Each producer's surplus, shared by that producer's own coefficients in ppm; the grid takes the rest.
 
-    For each producer sum(ppm of those present) + to_grid = 10^6, so the quotas add up to the surplus. Producers come in
-    order of column, and a consumer takes from each at most the demand that earlier ones left: alloc[i] <= demand[i],
-    and sum(sold) = sum(alloc) after each producer.
+    For each producer sum(ppm of those present) + to_grid = 10^6, so the quotas add up to the surplus. Producers are
+    handled in column order, and a consumer takes from each at most the demand that earlier ones left unmet: after each
+    producer alloc[i] <= demand[i] and sum(sold) = sum(alloc).
     """
     alloc, sold = [0] * len(demand), [0] * len(demand)
     for producer, consumers in key.coefficients:

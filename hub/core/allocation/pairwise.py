@@ -1,4 +1,4 @@
-"""The pairwise method for many slots at once: every producer's surplus by that producer's own coefficients."""
+"""The pairwise method for many slots at once: each producer's surplus, shared by that producer's own coefficients."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from hub.core.rules.allocation_key import GRID_PPM, AllocationKey
 def pair_rows(
     surplus: Energy, demand: Energy, *, present: Presence | None, key: AllocationKey
 ) -> tuple[Energy, Energy]:
-    """Allocated and sold, both [slots, members]; the grid gets the part of absent members and what no member takes."""
+    """Allocated and sold energy, both [slots, members]; the grid gets absent members' parts and what nobody takes."""
     unmet, sold = demand.copy(), np.zeros_like(surplus)
     for producer, consumers in key.coefficients:
         columns = [column for column, _ in consumers]

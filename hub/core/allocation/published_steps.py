@@ -1,7 +1,7 @@
-"""One slot's sharing as a few numbers from which each member computes their own share, without anybody's reading.
+"""One slot's sharing as a few numbers from which members compute their own share without seeing anyone's reading.
 
-A step contains how much was shared, the sum of the weights, and who got the units left over. It allocates nothing: the
-methods are in buyer_methods.py, and a member recomputes the share with hub/verify/statement.py.
+A step contains how much was shared, the sum of the weights, and who got the units left over. Nothing is allocated
+here: the methods are in buyer_methods.py, and a member recomputes the share with hub/verify/statement.py.
 """
 
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ IntSequence = Sequence[int]
 class SharingStep:
     """`total` shared by weights that add up to `weight_sum`, by largest remainder.
 
-    A member's rest is total * weight modulo weight_sum. A unit left over went to every rest above `bar`, and to a
-    rest equal to it if `before` is None or the member's id sorts before `before`. `bar` None: nothing was left over.
-    The bar is the roundest binary number that separates those with a unit from those without, so that it gives away as
-    little as possible about anybody's rest.
+    A member's rest is total * weight modulo weight_sum. Every member with a rest above `bar` got one leftover unit; so
+    did a member with a rest equal to `bar` if `before` is None or the member's id sorts before `before`. If `bar` is
+    None, nothing was left over. The bar is the roundest binary number that separates the members with a unit from those
+    without, so that it reveals as little as possible about anyone's rest.
     """
 
     total: int
@@ -47,7 +47,7 @@ def share_step(total: int, weights: IntSequence, members: Sequence[str]) -> Shar
 
 
 def part_rests(rests: IntSequence, unit: int, members: Sequence[str]) -> tuple[int | None, str | None]:
-    """Which rests get a unit left over and which do not, as `bar` and `before` of a `SharingStep`."""
+    """The line between the rests that get a leftover unit and the others: `bar` and `before` of a `SharingStep`."""
     left = sum(rests) // unit
     if left == 0:
         return None, None
@@ -63,7 +63,7 @@ def part_rests(rests: IntSequence, unit: int, members: Sequence[str]) -> tuple[i
 def buyer_steps(
     surplus: IntSequence, demand: IntSequence, present: Sequence[bool], *, key: AllocationKey, members: Sequence[str]
 ) -> tuple[SharingStep, ...]:
-    """The buyers' steps of every method but pairwise, in the order a member applies them; absent members have zeros.
+    """The buyers' steps for every method but pairwise, in the order a member applies them; absent members have zeros.
 
     `priority` has one step for each tier, `static_rounds` one for each round that took place.
     """
@@ -92,13 +92,13 @@ def buyer_steps(
 def producer_step(surplus_wh: int, weights: Sequence[tuple[str, int]]) -> SharingStep:
     """A producer's pairwise quotas; `weights` are the present consumers by id, and the grid takes the rest."""
     ppm = [weight for _, weight in weights]
-    # The grid must sort after every member id: the highest character does, as no id that a person types begins with it.
+    # The grid must sort after every member id. The highest character does: no id that a person types begins with it.
     names = [*(consumer for consumer, _ in weights), "\U0010ffff"]
     return share_step(surplus_wh, [*ppm, GRID_PPM - sum(ppm)], names)
 
 
 def _parting(last: str, following: str) -> str:
-    """The shortest beginning of `following` that sorts after `last`."""
+    """The shortest prefix of `following` that sorts after `last`."""
     return next(following[:n] for n in range(1, len(following) + 1) if following[:n] > last)
 
 
@@ -155,7 +155,7 @@ def _reserve_steps(
 
 
 def _filled(step: SharingStep, demand: IntSequence) -> list[int]:
-    """What equal filling to this step gave: full members their demand, the others an equal part of the step's total."""
+    """What equal filling gave in this step: full members got their demand, the others equal parts of its total."""
     given = list(demand)
     rising = [i for i, d in enumerate(demand) if d * step.weight_sum > step.total]
     shares = largest_remainder(step.total, [1] * len(rising))

@@ -1,7 +1,7 @@
 """Largest remainder, exactly: one row in Python integers of any size, or a block of rows in arrays.
 
-Both give the same answer. The array forms never divide integers: a floating-point quotient is at most a unit off, and
-the remainder, computed modulo the word size and so exact for any product, shows by how much.
+Both give the same result. The array forms never divide integers: a floating-point quotient is at most one unit off,
+and the remainder, computed modulo the word size and so exact for any product, shows by how much.
 """
 
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ Energy = NDArray[np.int64]
 Presence = NDArray[np.bool_]
 Whole = TypeVar("Whole", np.int32, np.int64)
 
-# Each form rounds the quotient three times (narrow) or six times (wide) by half a unit in the last place. The bias is
-# larger than that, so the floor is right or one too low as long as the quotient stays under its bound.
+# The quotient is rounded three times (narrow form) or six times (wide form), each time by up to half a unit in the last
+# place. The bias exceeds their sum, so the floor is right or one too low as long as the quotient is below its bound.
 NARROW_BIAS: Final = 1 - 2.0**-22
 NARROW_QUOTIENT_MAX: Final = 2**20
 NARROW_SUM_MAX: Final = 2**30
@@ -79,8 +79,8 @@ def _share_narrow(
     step = rough.view(np.uint32)
     np.multiply(share.view(np.uint32), divisor, out=step)
     rest -= step
-    # The biased quotient is right or one too low. Where it is low the rest reaches the divisor, and elsewhere the
-    # difference below wraps to a value above any rest.
+    # The biased quotient is right or one too low. Where it is too low, the rest is at least the divisor;
+    # elsewhere the difference below wraps around to a value above any rest.
     np.subtract(rest, divisor, out=step)
     _add_where_not_negative(share, step.view(np.int32))
     np.minimum(rest, step, out=rest)
@@ -101,11 +101,12 @@ def _share_wide(total: Energy, weights: Energy, weight_sum: Energy, *, quotient:
 
 
 def _give_units(total: Energy, share: NDArray[Any], rest: NDArray[Any], *, rest_bound: int) -> None:
-    """Adds a unit in place to the largest rests of each row, lowest column first, until it adds up to its total."""
+    """Adds one unit in place to each row's largest rests, lowest column first, until the row adds up to its total."""
     columns = rest.shape[1]
     left = total - share.sum(axis=1, dtype=share.dtype)
     place = np.minimum(columns - left, columns - 1)
-    # Rest and column in one number: no two are equal, so one bar per row separates those who get a unit from the rest.
+    # Rest and column go into one number: no two are equal, so one bar per row separates those who get a unit from those
+    # who do not.
     keys = rest if rest_bound * columns < 2**31 else rest.astype(np.int64)
     keys *= columns
     keys += np.arange(columns - 1, -1, -1, dtype=keys.dtype)
@@ -116,7 +117,7 @@ def _give_units(total: Energy, share: NDArray[Any], rest: NDArray[Any], *, rest_
 
 
 def _add_where_not_negative(share: NDArray[Any], sign: NDArray[Any]) -> None:
-    """Adds a unit in place where `sign` is not below 0. By shifts: adding booleans takes three times as long."""
+    """Adds 1 in place where `sign` is not negative. It uses shifts: adding booleans takes three times as long."""
     unit = np.invert(sign)
     unit >>= 8 * sign.itemsize - 1
     share -= unit
@@ -125,8 +126,8 @@ def _add_where_not_negative(share: NDArray[Any], sign: NDArray[Any]) -> None:
 def _pick(rows: NDArray[Whole], place: NDArray[np.int64]) -> NDArray[Whole]:
     """The value each row would have at `place` if it were sorted; reorders the rows.
 
-    One bound at a time: a partition at a single position is several times faster than one at two. Sorting short rows
-    of 32 bits is faster still.
+    It partitions at one bound at a time, which is several times faster than at two positions at once. Sorting short
+    rows of 32-bit numbers is faster still.
     """
     if rows.shape[1] <= SORTED_COLUMNS_MAX and rows.itemsize == 4:
         rows.sort(axis=1)

@@ -1,8 +1,8 @@
-"""Surplus shared between neighbours over many slots at once, exactly, to the last watt-hour.
+"""Shares surplus between neighbours over many slots at once, exact to the last watt-hour.
 
-First every slot's sums; then only the slots that need a decision, in batches that fit in the processor's cache. Slots
-whose sums reach 2^62 are computed in Python integers by exact_rows.py, with the same result. Nothing here knows prices,
-calendars or missing readings.
+It first adds up every slot, then computes only the slots that need a decision, in batches that fit in the processor's
+cache. Slots whose sums reach 2^62 are computed in Python integers by exact_rows.py, with the same result. Nothing here
+knows about prices, calendars or missing readings.
 """
 
 from collections.abc import Iterable, Iterator
@@ -36,9 +36,9 @@ class Allocation:
 
 @dataclass(frozen=True, slots=True)
 class SlotSurvey:
-    """The inputs with the sums of each slot, and which slots are too large for the array methods.
+    """The inputs, the sums of each slot, and which slots are too large for the array methods.
 
-    Where the pool is empty the demand is not added up, and `wanted` is 0.
+    Where the pool is empty, the demand is not added up, and `wanted` is 0.
     """
 
     surplus: Energy
@@ -49,12 +49,12 @@ class SlotSurvey:
     unsafe: Presence
 
     def copy_rows(self, energy: Energy, rows: RowNumbers) -> Energy:
-        """A copy of these rows, absent members as zero."""
+        """A copy of these rows, with absent members as zero."""
         taken = energy[rows]
         return taken if self.present is None else np.where(self.present[rows], taken, 0)
 
     def view_rows(self, energy: Energy, run: slice) -> Energy:
-        """These adjacent rows, absent members as zero; not a copy if nobody is ever absent."""
+        """These adjacent rows, with absent members as zero; not a copy if nobody is ever absent."""
         return energy[run] if self.present is None else np.where(self.present[run], energy[run], 0)
 
     def presence(self, rows: RowNumbers) -> Presence | None:
@@ -98,7 +98,7 @@ def allocate(
     >>> received("pairwise", coefficients=((2, ((0, 250_000), (1, 750_000))), (3, ((0, 500_000),))))
     [300, 450, 0, 0]
 
-    What is received is sold in proportion to the surplus:
+    Each neighbour sells in proportion to their surplus:
 
     >>> allocate(surplus, demand, key=AllocationKey("static", weights=(1, 4, 1, 1))).sold_wh[0].tolist()
     [0, 0, 419, 210]
@@ -136,7 +136,7 @@ def survey_slots(
             sums[rows] = block.sum(axis=1)
             if members * highest_wh >= 2**64:
                 unsafe[rows] |= int(block.max(initial=0)) * members >= SAFE_SUM
-    # A sum below 2^64 has not wrapped around, so read as unsigned it shows whether it is over the bound.
+    # A sum below 2^64 has not wrapped around, so read as unsigned it shows whether it reaches the bound.
     unsafe |= np.maximum(pool.view(np.uint64), wanted.view(np.uint64)) >= SAFE_SUM
     return SlotSurvey(surplus, demand, present, pool, wanted, unsafe)
 
@@ -162,7 +162,7 @@ def buy_slots(survey: SlotSurvey, key: AllocationKey, *, alloc_wh: Energy) -> En
 
 
 def sell_slots(survey: SlotSurvey, used: Energy, *, sold_wh: Energy) -> None:
-    """Writes the sellers' side into `sold_wh`: what was used, shared by surplus; where all was used, all is sold."""
+    """Writes the sellers' side into `sold_wh`: the energy used, shared by surplus; if all was used, all is sold."""
     members = survey.surplus.shape[1]
     for run in _runs((used > 0) & (used == survey.pool)):
         sold_wh[run] = survey.view_rows(survey.surplus, run)
@@ -196,6 +196,6 @@ def _batches(chosen: NDArray[np.bool_], members: int) -> Iterator[RowNumbers]:
 
 
 def _runs(chosen: NDArray[np.bool_]) -> Iterator[slice]:
-    """The chosen rows as slices of adjacent rows, which are copied faster than rows one by one."""
+    """The chosen rows as slices of adjacent rows, which can be copied faster than single rows."""
     for start, end in np.flatnonzero(np.diff(chosen, prepend=False, append=False)).reshape(-1, 2).tolist():
         yield slice(start, end)

@@ -1,8 +1,8 @@
-"""Everyone up to one level, nobody above their demand: exact, for one row in Python integers or for a block of rows.
+"""Fills everyone to one level, nobody above their demand: exact, for one row of Python integers or a block of rows.
 
 Water-filling gives member i the share min(demand[i], level * weight[i]) with the one level at which all shares add up
-to the total. Members whose demand is below level * weight are full; the others are still rising. A fractional share
-is rounded by largest remainder among the rising members alone.
+to the total. Members whose demand is below level * weight are full; the others are still rising. Fractional shares
+are rounded by largest remainder among the rising members only.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from hub.core.allocation.rounding import WIDE_KEY_MAX, Energy, largest_remainder
 
 
 def fill_water(total: int, demand: Sequence[int], weights: Sequence[int]) -> list[int]:
-    """min(demand, level * weight) with the level at which the sum is `total`; a zero weight gets nothing.
+    """min(demand, level * weight) with the level at which the sum is `total`; a member with weight 0 gets nothing.
 
     >>> fill_water(10, [2, 9, 9], [1, 1, 1])
     [2, 4, 4]
@@ -23,7 +23,7 @@ def fill_water(total: int, demand: Sequence[int], weights: Sequence[int]) -> lis
     shares = [0] * len(demand)
     rising = [i for i, weight in enumerate(weights) if weight > 0 and demand[i] > 0]
     while rising:
-        # `total` is what the full members leave, so if nobody else were full the level would be total / weight_sum.
+        # `total` is what the full members leave, so if nobody else were full, the level would be total / weight_sum.
         # Multiplied out, demand <= level * weight is demand * weight_sum <= total * weight: no division, no rounding.
         weight_sum = sum(weights[i] for i in rising)
         full = [i for i in rising if demand[i] * weight_sum <= total * weights[i]]
@@ -34,7 +34,7 @@ def fill_water(total: int, demand: Sequence[int], weights: Sequence[int]) -> lis
             shares[i] = demand[i]
             total -= demand[i]
         rising = [i for i in rising if not shares[i]]
-    # Every rising member wants more than the exact share total * weight / weight_sum, so rounding up is within demand.
+    # Every rising member wants more than the exact share total * weight / weight_sum, so rounding up stays within it.
     for i, share in zip(rising, largest_remainder(total, [weights[i] for i in rising]), strict=True):
         shares[i] = share
     return shares
@@ -52,7 +52,7 @@ def fill_rows(total: Energy, demand: Energy) -> NDArray[Any]:
     share = np.minimum(demand, level[:, None], order="C")
     left = total - share.sum(axis=1, dtype=share.dtype)
     unmet = demand > level[:, None]
-    # Their exact shares are all equal, so the fractions tie and the units go to the lowest columns among them. `where`
+    # These exact shares are all equal, so the fractions tie and the units go to the lowest columns among them. `where`
     # lists the unmet cells of all rows one after the other; those of a row begin at starts[row].
     ends = np.cumsum(np.count_nonzero(unmet, axis=1))
     where = np.flatnonzero(unmet)
@@ -64,7 +64,7 @@ def fill_rows(total: Energy, demand: Energy) -> NDArray[Any]:
 
 
 def fill_weighted_rows(total: Energy, demand: Energy, weights: Energy) -> Energy:
-    """Row by row `fill_water(total, demand, weights)`; one row of positive weights for all.
+    """Row by row `fill_water(total, demand, weights)`; one row of positive weights applies to all rows.
 
     Shape: [rows], [rows, columns], [columns]; each total is at most its row's sum, and that sum is below 2^62.
     """
@@ -76,11 +76,11 @@ def fill_weighted_rows(total: Energy, demand: Energy, weights: Energy) -> Energy
         return np.array([fill_water(t, d, weights.tolist()) for t, d in rows], dtype=np.int64)
     rising = demand > 0
     while True:
-        # As in `fill_water`: a member who is not rising has the whole demand, and left = total - all those demands.
+        # As in `fill_water`: a member who is not rising gets their whole demand, and left = total - all those demands.
         free = np.where(rising, weights, 0)
         weight_sum = free.sum(axis=1)
         left = total - np.where(rising, 0, demand).sum(axis=1)
-        # demand > level * weight with level = left / weight_sum. Where this is true it was true in every round before.
+        # demand > level * weight, where level = left / weight_sum. What is true here was true in every earlier round.
         still = demand * weight_sum[:, None] > left[:, None] * weights
         if not (rising & ~still).any():
             break
@@ -95,7 +95,7 @@ def _whole_levels(total: Energy, demand: NDArray[Any]) -> Energy:
     S rises by the number of members with demand > L when L rises by one. That number only falls, so S is concave, and a
     Newton step from below, (total - S(L)) // (S(L + 1) - S(L)), never passes the highest L.
     """
-    # S(L) <= L * members, so this start is not too high: invariant S(level) <= total.
+    # S(L) <= L * members, so this starting value is not too high. Invariant: S(level) <= total.
     level: Energy = total // demand.shape[1]
     active = np.arange(len(total))
     rows = demand

@@ -1,6 +1,6 @@
-"""The day grid: UTC slots laid out as rows of one wall-clock day; one row begins at the moment of issue.
+"""The day grid: UTC slots in rows of one wall-clock day each, with one row beginning at the moment of issue.
 
-It knows when the clocks change, and no more: it has no model and makes no forecast.
+It handles clock changes and nothing else: it has no model and makes no forecasts.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ EPOCH_WEEKDAY = 3  # 1 January 1970 was a Thursday; Monday is 0
 
 
 def wall_slots(first_slot: int, count: int, *, tz: str) -> Ints:
-    """Wall-clock slot of each UTC slot: the same number twice when clocks go back, a gap when they go forward.
+    """The wall-clock slot of each UTC slot: numbers repeat when clocks go back and are skipped when they go forward.
 
     Shape: (count,); `wall // 96` counts local days, `wall % 96` is the quarter hour on the clock.
 
@@ -54,9 +54,9 @@ def _offset_slots(slot: int, zone: ZoneInfo) -> int:
 
 @dataclass(frozen=True, slots=True)
 class DayGrid:
-    """Rows of 96 wall-clock slots; row `past_rows` begins exactly at the issue.
+    """Rows of 96 wall-clock slots; row `past_rows` begins exactly at the time of issue.
 
-    Shape: `cell` is (history + horizon slots,): for each UTC slot its position in the grid, row * 96 + column.
+    Shape: `cell` is (history + horizon slots,) and gives each UTC slot's position in the grid, row * 96 + column.
     """
 
     first_slot: int
@@ -72,17 +72,17 @@ class DayGrid:
         return self.cell[self.issued_slot - self.first_slot :]
 
     def weekday(self) -> Ints:
-        """Day of the week of each cell, Monday 0. Shape: (rows, 96)."""
+        """The day of the week of each cell, with Monday as 0. Shape: (rows, 96)."""
         wall = self.start_wall + np.arange(self.rows * SLOTS_PER_DAY, dtype=np.int64)
         weekday = (wall // SLOTS_PER_DAY + EPOCH_WEEKDAY) % 7
         return np.asarray(weekday, dtype=np.int64).reshape(self.rows, SLOTS_PER_DAY)
 
     def slot_of_day(self) -> Ints:
-        """Quarter hour on the clock of each column. Shape: (96,)."""
+        """The wall-clock quarter hour of each column. Shape: (96,)."""
         return (self.start_wall + np.arange(SLOTS_PER_DAY, dtype=np.int64)) % SLOTS_PER_DAY
 
     def origin_slot(self, lead: int) -> Ints:
-        """When each UTC slot would have been forecast: the issue time of day, `lead` days before its row.
+        """When each UTC slot would have been forecast: at the issue's time of day, `lead` days before its row.
 
         Known at: never after `issued_slot`. Shape: as `cell`.
         """
@@ -90,9 +90,9 @@ class DayGrid:
         return np.minimum(self.issued_slot, self.issued_slot - rows_back * SLOTS_PER_DAY)
 
     def lay_out(self, values: Floats) -> Floats:
-        """The values of the UTC slots from `first_slot` on, as rows; a cell without a value is NaN.
+        """Lay out the values of the UTC slots from `first_slot` on in rows; a cell without a value is NaN.
 
-        Two values of one wall-clock slot are averaged; the hour that clocks skip stays NaN. Shape: (rows, 96).
+        Two values for one wall-clock slot are averaged; the hour skipped by the clocks stays NaN. Shape: (rows, 96).
         """
         cells = self.rows * SLOTS_PER_DAY
         cell = self.cell[: len(values)]
@@ -107,7 +107,7 @@ class DayGrid:
 def day_grid(first_slot: int, *, issued_slot: int, horizon_slots: int, tz: str) -> DayGrid:
     """The grid for a history that starts at `first_slot` and a horizon that starts at `issued_slot`.
 
-    Six slots of history before an issue, in the last columns of the row before it:
+    Six slots of history fill the last columns of the row before the issue:
 
     >>> grid = day_grid(90, issued_slot=96, horizon_slots=4, tz="UTC")
     >>> grid.past_rows, grid.rows
@@ -119,6 +119,6 @@ def day_grid(first_slot: int, *, issued_slot: int, horizon_slots: int, tz: str) 
     issued_wall = int(walls[issued_slot - first_slot])
     past_rows = max(0, -(-(issued_wall - int(walls[0])) // SLOTS_PER_DAY))
     start_wall = issued_wall - past_rows * SLOTS_PER_DAY
-    # When clocks go back, the first pass of the repeated hour may be before the grid's start: keep it inside.
+    # When clocks go back, the first pass of the repeated hour may fall before the grid's start: keep it inside.
     cell = np.maximum(walls - start_wall, 0)
     return DayGrid(first_slot, issued_slot, past_rows, int(cell.max()) // SLOTS_PER_DAY + 1, start_wall, cell)

@@ -1,8 +1,8 @@
-"""A history in plain words: its trend, its usual day and its usual week.
+"""Describes a history in plain words: its trend, its usual day and its usual week.
 
 Only the forecast worker imports this module, because importing statsmodels takes seconds and over 100 MB. Its MSTL
-separates trend, day and week well enough to describe them to people. As a forecast it is slower than the regressions
-and not better, so it is not used for that.
+separates the trend and the daily and weekly patterns well enough to describe them to people. For forecasting it is
+slower than the regressions and no better, so it is not used for that.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ HOURS_PER_DAY = 24
 HOURS_PER_WEEK = 168
 DAYS_MIN = 15
 KNOWN_SHARE_MIN = 0.8
-# LOESS is evaluated at every 3rd (seasonal) or 24th (trend) hour, with lines between: 20 times faster, same sentences.
+# LOESS runs at every 3rd (seasonal) or 24th (trend) hour, with straight lines between: 20 times faster, same sentences.
 _STL_STEPS: Mapping[str, int] = {"seasonal_jump": 3, "trend_jump": 24, "low_pass_jump": 24}
 _SUBJECT = {"demand": "Demand", "pv": "Solar supply", "wind": "Wind supply"}
 
 
 def describe_history(history: History, *, issued_slot: int, tz: str) -> tuple[str, ...]:
-    """Up to three sentences on trend, time of day and week; none for fewer than 15 days or with too many gaps.
+    """Up to three sentences on trend, time of day and week; none if there are fewer than 15 days or too many gaps.
 
     Known at: history before issued_slot.
     """
@@ -52,7 +52,7 @@ def describe_history(history: History, *, issued_slot: int, tz: str) -> tuple[st
 
 
 def _hourly(history: History, *, issued_slot: int, tz: str) -> tuple[Floats, int]:
-    """Energy per local hour, NaN where a quarter is missing, and the wall-clock number of the first hour."""
+    """Energy per local hour, NaN where a quarter hour is missing, and the wall-clock number of the first hour."""
     first_slot = max(history.first_slot, issued_slot - HISTORY_DAYS_MAX * HOURS_PER_DAY * SLOTS_PER_HOUR)
     known = history.energy_wh[first_slot - history.first_slot : max(issued_slot - history.first_slot, 0)]
     if not len(known):

@@ -1,7 +1,7 @@
-"""How wrong a model was on days it did not know: errors by time of day, quantiles from them, and the choice of a model.
+"""How wrong a model was on days it had not seen: errors by time of day, their quantiles, and the choice of a model.
 
-An error is reading minus prediction, and the prediction of a row used only what was known before it. No model is fitted
-here.
+An error is the reading minus the prediction, and each row's prediction uses only what was known before that row. No
+model is fitted here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LEVEL_BINS = 8
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
-    """The model chosen and every eligible model's pinball loss over the same days, as a share of the mean."""
+    """The chosen model, and every eligible model's pinball loss over the same days as a share of the mean energy."""
 
     name: str
     loss: Mapping[str, float]
@@ -33,19 +33,19 @@ class ModelChoice:
 
 
 def sorted_quantiles(pool: Floats, levels: Floats) -> Floats:
-    """Quantiles along the last axis, gaps ignored. Shape: (..., n) -> (..., levels); NaN where nothing is known.
+    """Quantiles along the last axis, ignoring gaps. Shape: (..., n) -> (..., levels); NaN where nothing is known.
 
     >>> sorted_quantiles(np.array([30.0, 10.0, np.nan, 20.0]), np.array([0.25, 0.5, 0.9])).tolist()
     [10.0, 20.0, 30.0]
     """
-    # Sorting puts NaN last, so the known values have the places 0 to count - 1. The k-th of n sorted values (from 1) is
+    # Sorting puts NaN last, so the known values are at places 0 to count - 1. The k-th of n sorted values (from 1) is
     # the k / (n + 1) quantile, so level q is at place q * (n + 1) - 1 (from 0). Outside the known places the nearest
-    # value is used, and between two places a straight line.
+    # value is used; between two places, values are interpolated linearly.
     ordered = np.sort(pool, axis=-1)
     count = np.isfinite(ordered).sum(axis=-1)[..., None]
     place = np.clip(levels * (count + 1) - 1, 0, np.maximum(count - 1, 0))
-    # 0 <= low <= high <= count - 1, and share is how far place is from low to high. Without any known value both are 0,
-    # where the value is NaN.
+    # 0 <= low <= high <= count - 1, and share is how far place lies from low to high. With no known value, both are 0
+    # and the value there is NaN.
     low = np.floor(place).astype(np.int64)
     high = np.minimum(low + 1, np.maximum(count - 1, 0))
     share = place - low
@@ -54,29 +54,29 @@ def sorted_quantiles(pool: Floats, levels: Floats) -> Floats:
 
 
 def by_time_of_day(errors: Floats, levels: Floats, *, blocks: int = 24, overlap: int = 1) -> Floats:
-    """Error quantiles of each column from its block of the day and `overlap` blocks on both sides.
+    """Error quantiles for each column, from its block of the day and `overlap` blocks on either side.
 
     Shape: errors (..., rows, 96) -> (..., 96, levels).
     """
-    # Block b has the columns b * width to (b + 1) * width - 1. columns[b] adds those of its neighbours; the day is a
-    # circle, so the first block's neighbour is the last.
+    # Block b covers columns b * width to (b + 1) * width - 1. columns[b] adds those of its neighbours. The day wraps
+    # around, so the first block is next to the last.
     width = SLOTS_PER_DAY // blocks
     reach = np.arange(-overlap * width, (overlap + 1) * width)
     columns = (np.arange(blocks)[:, None] * width + reach[None, :]) % SLOTS_PER_DAY
-    # (..., rows, blocks, reach) -> (..., blocks, rows, reach): one pool per block, of all rows and all its columns.
-    # Every column of a block gets the quantiles of the block's pool.
+    # (..., rows, blocks, reach) -> (..., blocks, rows, reach): one pool per block, with all rows of all its columns.
+    # Every column in a block gets the quantiles of the block's pool.
     pool = np.moveaxis(errors[..., columns], -3, -2)
     pool = pool.reshape(*pool.shape[:-2], -1)
     return np.repeat(sorted_quantiles(pool, levels), width, axis=-2)
 
 
 def by_level(errors: Floats, predicted: Floats, ahead: Floats, *, levels: Floats) -> Floats:
-    """Error quantiles of each slot ahead from past slots whose prediction was about as high.
+    """Error quantiles for each slot ahead, from past slots whose prediction was about as high.
 
     Shape: errors and predicted (rows, 96), ahead (96,) -> (96, levels).
     """
-    # heights ascend, and pool holds the error of each height. The bins are consecutive parts of that order, each with
-    # an eighth of the slots, so that a bin of rare high values is wide instead of empty.
+    # heights is ascending, and pool holds the error at each height. The bins are consecutive parts of that order, each
+    # with an eighth of the slots, so that the bin of rare high values is wide rather than empty.
     known = np.isfinite(errors) & np.isfinite(predicted)
     order = np.argsort(predicted[known], kind="stable")
     heights, pool = predicted[known][order], errors[known][order]
@@ -84,8 +84,8 @@ def by_level(errors: Floats, predicted: Floats, ahead: Floats, *, levels: Floats
         return np.broadcast_to(sorted_quantiles(pool, levels), (len(ahead), len(levels)))
     edges = np.linspace(0, len(pool), LEVEL_BINS + 1).astype(np.int64)
     bins = [sorted_quantiles(pool[a:b], levels) for a, b in pairwise(edges)]
-    # The quantiles of a bin count at the mean height of its slots; between two bins they follow a straight line, and
-    # below the first and above the last centre they stay as they are there.
+    # A bin's quantiles apply at its centre, the mean height of its slots. Between two centres they are interpolated
+    # linearly; below the first and above the last they are constant.
     centres = np.array([heights[a:b].mean() for a, b in pairwise(edges)])
     table = np.stack(bins)
     columns = [np.interp(ahead, centres, table[:, level]) for level in range(len(levels))]
@@ -97,9 +97,9 @@ def pinball(actual: Floats, quantiles: Floats, levels: Floats) -> Floats:
 
     Shape: actual (..., n), quantiles (..., n, levels) -> (..., n).
     """
-    # With gap = actual - quantile, level q costs q * gap above the quantile and (1 - q) * -gap below it. The product of
-    # the wrong side is never positive, so the maximum is the cost. Its mean is least where a share q of the readings is
-    # below the quantile.
+    # With gap = actual - quantile, level q costs q * gap above the quantile and (1 - q) * -gap below it. The product on
+    # the wrong side is never positive, so the maximum is the cost. Its mean is smallest when a share q of the readings
+    # is below the quantile.
     gap = actual[..., None] - quantiles
     return np.asarray(np.maximum(levels * gap, (levels - 1) * gap).mean(axis=-1))
 
@@ -129,20 +129,20 @@ def rolling_losses(rows: Floats, predicted: Floats, lead: int, *, levels: Floats
 
 
 def choose(losses: Mapping[str, Floats], mean_wh: float) -> ModelChoice | None:
-    """The model with the least loss over days on which all were scored; recent days count more.
+    """The model with the smallest loss over the days on which all were scored; recent days count more.
 
-    `losses` is in order of models, simplest first: a later one must be better by the margin. None if there are fewer
-    than three such days.
+    `losses` lists the models simplest first: a later one must be better by the margin. None if there are fewer than
+    three such days.
     """
-    # A model scored on fewer than three days does not compete. The others are compared on the same days only, or a
-    # model could win because it was not there on the hard ones.
+    # A model scored on fewer than three days does not compete. The others are compared only on the same days;
+    # otherwise a model could win because it was not scored on the hard ones.
     enough = {name: loss for name, loss in losses.items() if np.isfinite(loss).sum() >= ERROR_ROWS_MIN}
     if not enough:
         return None
     common = np.all([np.isfinite(loss) for loss in enough.values()], axis=0)
     if common.sum() < ERROR_ROWS_MIN:
         return None
-    # The last day counts 1, one a week before it 1/2, two weeks before 1/4: weight = 0.5 ^ (days before the last / 7).
+    # The last day has weight 1, one a week before it 1/2, two weeks 1/4: weight = 0.5 ^ (days before the last / 7).
     scale = mean_wh if mean_wh > 0 else 1.0
     weight = 0.5 ** (np.arange(len(common))[::-1][common] / SCORE_HALF_LIFE_DAYS)
     mean = {name: float(np.average(loss[common], weights=weight)) / scale for name, loss in enough.items()}

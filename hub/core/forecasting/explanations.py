@@ -1,4 +1,4 @@
-"""A forecast explained in plain sentences: why this model, and what moved the result. It forecasts nothing."""
+"""A forecast explained in plain sentences: why this model, and what moved the result. No forecast is made here."""
 
 from __future__ import annotations
 

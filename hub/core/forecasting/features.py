@@ -1,4 +1,4 @@
-"""What the regressions use: earlier days, the calendar and the weather, each as a difference from the usual.
+"""The features of the regressions: earlier days, the calendar and the weather, each as a difference from the usual.
 
 Rows are days of 96 slots ending at the issue (see day_grid.py). `lead` is how many days ahead the row is, so a row may
 use only rows that are at least `lead + 1` rows older. Nothing here fits or predicts.
@@ -29,32 +29,32 @@ class Features:
 
 
 def lagged(rows: Floats, days: int) -> Floats:
-    """Each row replaced by the one `days` earlier; NaN where there is none."""
+    """Each row replaced by the row `days` days earlier; NaN where there is none."""
     earlier = np.full_like(rows, np.nan)
     earlier[days:] = rows[: max(0, len(rows) - days)]
     return earlier
 
 
 def mean_ignoring_gaps(stack: list[Floats]) -> Floats:
-    """Mean over the list, without its gaps; NaN where all are gaps."""
+    """The mean over the list, ignoring gaps; NaN where every entry is a gap."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         return np.asarray(np.nanmean(np.stack(stack), axis=0))
 
 
 def last_days(rows: Floats, lead: int, *, days: int = 7) -> Floats:
-    """Mean of the `days` newest rows known at the issue of each row."""
+    """The mean of the `days` newest rows known at each row's issue."""
     return mean_ignoring_gaps([lagged(rows, lead + 1 + back) for back in range(days)])
 
 
 def same_weekdays(rows: Floats, lead: int, *, weeks: int = 4) -> Floats:
-    """Mean of the same weekday in the `weeks` newest weeks known at the issue of each row."""
+    """The mean of the same weekday in the `weeks` newest weeks known at each row's issue."""
     first = lead // 7 + 1
     return mean_ignoring_gaps([lagged(rows, 7 * back) for back in range(first, first + weeks)])
 
 
 def just_before(rows: Floats, lead: int, *, slots: int) -> Floats:
-    """Mean of the last `slots` slots before the issue of each row, the same for the whole row."""
+    """The mean of the last `slots` slots before each row's issue, the same for the whole row."""
     last = mean_ignoring_gaps([rows[:, -back, None] for back in range(1, slots + 1)])
     return np.broadcast_to(lagged(last, lead + 1), rows.shape)
 
@@ -89,9 +89,9 @@ def demand_features(rows: Floats, weather: KnownWeather, weekday: Ints, lead: in
 
 
 def pv_features(rows: Floats, weather: KnownWeather, lead: int) -> Features:
-    """Solar supply as the mean of the last seven days plus what differs in radiation, warmth and clear sky.
+    """Solar supply as the mean of the last seven days plus the effect of changes in radiation, warmth and clear sky.
 
-    The clear sky is the site's own: the highest supply of each time of day so far.
+    The clear-sky curve is the site's own: the highest supply so far at each time of day.
     """
     base = last_days(rows, lead)
     clear = clear_sky(rows, lead)
@@ -110,7 +110,7 @@ def pv_features(rows: Floats, weather: KnownWeather, lead: int) -> Features:
 
 
 def clear_sky(rows: Floats, lead: int) -> Floats:
-    """Highest supply of each time of day (half an hour around it) over all rows known at the issue."""
+    """The highest supply at each time of day (within half an hour of it) over all rows known at the issue."""
     wide = np.where(np.isfinite(rows), rows, 0.0)
     around = np.max([np.roll(wide, shift, axis=1) for shift in (-2, -1, 0, 1, 2)], axis=0)
     return lagged(np.maximum.accumulate(around, axis=0), lead + 1)
@@ -125,7 +125,7 @@ def _cloudiness(rows: Floats, base: Floats, lead: int) -> Floats:
 
 
 def wind_features(rows: Floats, weather: KnownWeather, lead: int, *, has_curve: bool) -> Features:
-    """Wind supply as a curve over forecast wind speed plus the fading last value; without a curve only the latter."""
+    """Wind supply as a curve over forecast wind speed plus a fading last value; without a curve, only the latter."""
     last = just_before(rows, lead, slots=SLOTS_PER_HOUR)
     hours_ahead = lead * 24.0 + (np.arange(SLOTS_PER_DAY) + 0.5) / SLOTS_PER_HOUR
     columns = {"constant": np.ones_like(rows)}

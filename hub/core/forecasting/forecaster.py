@@ -1,4 +1,4 @@
-"""The forecaster: history and the weather known at the issue become quantiles per slot, with reasons.
+"""The forecaster: turns history and the weather known at the issue into quantiles per slot, with reasons.
 
 Numbers in, numbers out: it fetches nothing, keeps nothing and has no clock. The models are in models.py, quantiles and
 the choice of a model in errors.py, whole paths in scenarios.py.
@@ -27,7 +27,7 @@ HORIZON_SLOTS_MAX = 7 * SLOTS_PER_DAY
 
 
 class ForecastInputError(InputError):
-    """The request cannot be forecast; the message is one line that says what is wrong and what to do."""
+    """No forecast can be made for the request; the one-line message says what is wrong and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,8 @@ class Forecast:
     """Quantiles of energy per slot from the issue on, and where they come from.
 
     Units: Wh per slot. Shape: energy_wh (slots, quantiles), point_wh (slots,), error_history_wh (past days, slots):
-    the model's own out-of-sample error over the same horizon from each past day at the same time, oldest first;
-    error_origin_slot (past days,) says which.
+    the model's own out-of-sample errors over the same horizon, for issues at the same time on each past day, oldest
+    first; error_origin_slot (past days,) gives the slots of those issues.
     Known at: issued_slot, the first slot whose reading is not yet complete; nothing later was used.
     """
 
@@ -75,7 +75,7 @@ def forecast(
 ) -> Forecast:
     """Forecast the slots from `issued_slot` on, by the model that did best on recent days.
 
-    `profile_wh` (a typical local day, 96 values) is the forecast of a co-op on its first day.
+    `profile_wh` (a typical local day, 96 values) is the forecast until there are readings, as on a co-op's first day.
     Known at: history before issued_slot and weather rows known by then; anything later is ignored.
     Raises: ForecastInputError for a request that cannot be answered.
     """
@@ -165,7 +165,7 @@ def _candidates(
 def _choose(
     rows: Floats, by_lead: Sequence[dict[str, ModelPrediction]], levels: Floats, *, past_rows: int
 ) -> ModelChoice | None:
-    """The choice over the first two days ahead together; the first alone if the second lacks a model (no weather)."""
+    """Choose over the first two days ahead together, or the first alone if the second lacks a model (no weather)."""
     scored = range(max(1, past_rows - SCORED_ROWS), past_rows)
     of_lead = [
         rolling_losses(
@@ -183,7 +183,7 @@ def _choose(
 
 
 def _first_resort(target: str, by_lead: Sequence[dict[str, ModelPrediction]]) -> str:
-    """Before any model could be scored."""
+    """The model to use before any could be scored."""
     return "mean-so-far" if target == "wind" else next(iter(by_lead[0]))
 
 

@@ -1,6 +1,6 @@
-"""The models that compete for a forecast: each predicts the days ahead, and every past day as it would have then.
+"""The models competing for a forecast: each predicts the days ahead, and every past day as it would have at the time.
 
-Nothing here chooses among them or knows how wrong they are: errors.py does.
+Nothing here chooses among them or measures how wrong they are; errors.py does that.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def candidates(
 ) -> dict[str, ModelPrediction]:
     """Every model that the target and the length of its history allow, simplest first.
 
-    Known at: a row's prediction uses rows at least `lead + 1` older and weather as that row's origin knew it.
+    Known at: a row's prediction uses rows at least `lead + 1` rows older, and weather as known at its origin.
     """
     days = int(np.isfinite(rows).sum()) / SLOTS_PER_DAY
     if target == "wind":
@@ -105,7 +105,7 @@ def _wind_candidates(rows: Floats, weather: KnownWeather, lead: int, *, days: fl
         if wind_known[-1].any():
             curve = wind_features(rows, weather, lead, has_curve=True)
             fitted = _regress(curve, np.where(wind_known, rows, np.nan), lead, WIND_CURVE)
-            # Beyond the end of the weather forecast a missing speed would read as calm.
+            # Beyond the end of the weather forecast a missing speed would look like calm.
             whole = np.where(wind_known, fitted.predicted_wh, memory.predicted_wh)
             found["power-curve"] = ModelPrediction(whole, fitted.contributions)
     return {name: ModelPrediction(np.maximum(c.predicted_wh, 0.0), c.contributions) for name, c in found.items()}

@@ -1,7 +1,7 @@
-"""Many small ridge regressions at once, one for each group of columns, refitted at every past day. It knows no energy.
+"""Many small ridge regressions at once, one per group of columns, refitted for every past day. Not specific to energy.
 
 Written in numpy because the same systems are solved at every rolling origin: one batched solve of a few thousand
-small normal equations takes milliseconds, a statsmodels fit for each would take seconds. The tests compare the result
+small normal equations takes milliseconds; a statsmodels fit for each would take seconds. The tests compare the result
 with statsmodels' own ridge.
 """
 
@@ -19,7 +19,7 @@ class RidgeSettings:
     """How much the past counts and how many neighbouring columns share their data.
 
     `penalty` is relative to each feature's own mean square, so units do not matter; feature 0 (the constant) is
-    almost not shrunk.
+    hardly shrunk at all.
     """
 
     groups: int = 24
@@ -30,7 +30,7 @@ class RidgeSettings:
 
 
 def sharing_kernel(settings: RidgeSettings) -> Floats:
-    """Weight of each column in each group's fit, falling linearly to nothing. Shape: (groups, 96)."""
+    """The weight of each column in each group's fit, falling linearly to zero. Shape: (groups, 96)."""
     width = SLOTS_PER_DAY / settings.groups
     centre = (np.arange(settings.groups) + 0.5) * width - 0.5
     distance = np.abs(centre[:, None] - np.arange(SLOTS_PER_DAY)[None, :])
@@ -40,9 +40,9 @@ def sharing_kernel(settings: RidgeSettings) -> Floats:
 
 
 def rolling_ridge(features: Floats, target: Floats, *, lead: int, settings: RidgeSettings) -> tuple[Floats, Floats]:
-    """Predictions of each row by a fit on rows at least `lead + 1` older, and the newest row's coefficients.
+    """Predictions for each row from a fit on rows at least `lead + 1` rows older, and the newest row's coefficients.
 
-    Known at: row r uses target rows up to r - lead - 1 only; rows with fewer than `rows_min` such rows are NaN.
+    Known at: row r uses target rows up to r - lead - 1 only; a row with fewer than `rows_min` such rows is NaN.
     Shape: features (rows, 96, p) without NaN, target (rows, 96) with NaN for gaps; returns (rows, 96), (groups, p).
     """
     rows, _, width = features.shape

@@ -1,7 +1,7 @@
-"""Whole paths of a forecast instead of quantiles slot by slot.
+"""Whole forecast paths instead of quantiles for each slot.
 
-A path adds one past day's errors to the point, so neighbouring hours stay as correlated as they really were. The
-0.9 quantiles of all slots together are not the 0.9 quantile of the day's peak; the peaks of the paths give that.
+A path adds one past day's errors to the point forecast, so neighbouring hours stay as correlated as they really were.
+Combining the 0.9 quantiles of all slots does not give the 0.9 quantile of the day's peak; the peaks of the paths do.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ TOP_HOURS = 3
 
 
 def every_path(forecast: Forecast) -> Floats:
-    """One path for each past day, or one for each quantile before any error is known. Shape: (paths, slots)."""
+    """One path for each past day, or one for each quantile while no errors are known. Shape: (paths, slots)."""
     if not len(forecast.error_history_wh):
         return np.ascontiguousarray(forecast.energy_wh.T)
     return np.maximum(forecast.point_wh + forecast.error_history_wh, 0.0)
 
 
 def net_paths(demand: Forecast, supplies: Sequence[Forecast]) -> Floats:
-    """Demand less supply, both with the errors of the same past day: a dark and cold day stays one day.
+    """Demand less supply, both with the errors of the same past day, so that a dark, cold day stays dark and cold.
 
-    Shape: (paths, slots). Known at: the common issue of all. If the forecasts have fewer than three past days in
-    common, the medians of the supplies are subtracted.
+    Shape: (paths, slots). Known at: the issue that all forecasts share. If they have fewer than three past days
+    in common, the medians of the supplies are subtracted.
     Raises: ValueError when the forecasts do not cover the same slots.
     """
     parts = (demand, *supplies)
@@ -41,7 +41,7 @@ def net_paths(demand: Forecast, supplies: Sequence[Forecast]) -> Floats:
 
 
 def median(forecast: Forecast) -> Floats:
-    """The 0.5 quantile of the forecast, by a straight line between its levels. Shape: (slots,)."""
+    """The 0.5 quantile of the forecast, interpolated linearly between its levels. Shape: (slots,)."""
     return np.array([np.interp(0.5, forecast.quantiles, row) for row in forecast.energy_wh])
 
 

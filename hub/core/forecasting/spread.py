@@ -11,7 +11,7 @@ from hub.core.forecasting.day_grid import SLOTS_PER_DAY, Floats
 from hub.core.forecasting.errors import ERROR_ROWS, ERROR_ROWS_MIN, by_level, by_time_of_day, sorted_quantiles
 from hub.core.forecasting.models import ModelPrediction
 
-GUESSED_SPREAD = 1.25  # before any error is known the band from 0.1 to 0.9 is the point plus or minus half of it
+GUESSED_SPREAD = 1.25  # while no errors are known, the band from 0.1 to 0.9 is the point plus or minus half of it
 PATH_KNOWN_MIN = 0.75
 BIAS_DAYS = 20.0  # after this many days of errors, half of the bias they show is believed
 
@@ -26,7 +26,7 @@ class DayAhead:
 
 
 def day_ahead(target: str, rows: Floats, candidate: ModelPrediction, levels: Floats, *, past_rows: int) -> DayAhead:
-    """The newest row of a model with error quantiles around it; errors of the last rows only."""
+    """A model's newest row with error quantiles around it, taken from the latest rows only."""
     past = candidate.predicted_wh[:past_rows]
     errors = rows[:past_rows] - past
     point = np.maximum(_filled(candidate.predicted_wh[-1], rows), 0.0)
@@ -43,7 +43,7 @@ def day_ahead(target: str, rows: Floats, candidate: ModelPrediction, levels: Flo
 
 
 def _steadied(spread: Floats, levels: Floats, *, days_known: int) -> Floats:
-    """The spread with its middle moved towards zero: a few days do not show that a model is biased."""
+    """The spread with its middle moved towards zero: a few days are not enough to show that a model is biased."""
     middle = np.array([np.interp(0.5, levels, row) for row in spread])
     return np.asarray(spread - middle[:, None] * (BIAS_DAYS / (BIAS_DAYS + days_known)))
 

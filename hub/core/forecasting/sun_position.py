@@ -1,4 +1,4 @@
-"""How high the sun is over a place. Good to a few hundredths of a degree between 1950 and 2050; no refraction.
+"""The sun's elevation at a place, accurate to a few hundredths of a degree from 1950 to 2050, without refraction.
 
 Source: The Astronomical Almanac's low-precision formulas, as in J. J. Michalsky, Solar Energy 40 (3), 1988, 227-235.
 """
@@ -13,9 +13,9 @@ J2000_UNIX_S: Final = 946_728_000  # 2000-01-01 12:00 UT
 
 
 def sun_elevation_deg(unix_s: Floats, *, latitude_deg: float, longitude_deg: float) -> Floats:
-    """The elevation of the sun's centre over the horizon. Units: degrees; east and north are positive.
+    """The elevation of the sun's centre above the horizon. Units: degrees; east and north are positive.
 
-    Greenwich at noon and at midnight (UTC) of 21 June 2026:
+    Greenwich at noon and at midnight (UTC) on 21 June 2026:
 
     >>> unix_s = np.array([1_782_043_200.0, 1_782_000_000.0])
     >>> sun_elevation_deg(unix_s, latitude_deg=51.48, longitude_deg=0).round(1).tolist()

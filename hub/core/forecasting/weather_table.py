@@ -1,4 +1,4 @@
-"""Weather as it was known: values per slot, each with the slot from which on it was known. It fetches nothing."""
+"""Weather as it was known: values per slot, each with the slot from which it was known. Nothing is fetched here."""
 
 from __future__ import annotations
 
@@ -46,9 +46,10 @@ class WeatherTable:
     def from_hours(
         cls, hours: Sequence[tuple[int, int, float, float, float]], *, place_deg: tuple[float, float] | None = None
     ) -> WeatherTable:
-        """Rows (hour start unix s, issued at unix s, temperature_c, radiation_w_m2, wind_m_s), four slots each.
+        """A table made from (hour start unix s, issued at unix s, temperature_c, radiation_w_m2, wind_m_s).
 
-        With a place (latitude, longitude) an hour's radiation follows the sun's height within it, its mean unchanged.
+        Each hour becomes four slots. With a place (latitude, longitude), radiation follows the sun's height within the
+        hour and keeps its mean.
         Known at: the first slot that begins at or after the issue.
         """
         table = np.array(hours, dtype=np.float64).reshape(-1, 5)
@@ -63,7 +64,7 @@ class WeatherTable:
 
 
 def _share_of_hour(slot: Ints, place_deg: tuple[float, float]) -> Floats:
-    """The sun's height in each slot relative to its mean over the hour; 1 where the sun is not up.
+    """The sun's height in each slot relative to its mean over the hour; 1 where the sun is not up in that hour.
 
     Shape: (slots,), whole hours of four slots.
     """
@@ -77,7 +78,7 @@ def _share_of_hour(slot: Ints, place_deg: tuple[float, float]) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class KnownWeather:
-    """Weather of contiguous slots as one origin knew it. Shape: every array is (slots,); NaN = unknown."""
+    """Weather in contiguous slots as it was known at one origin. Shape: every array is (slots,); NaN = unknown."""
 
     temperature_c: Floats
     radiation_w_m2: Floats
@@ -101,7 +102,7 @@ class WeatherVintages:
     def look_up(self, first_slot: int, cutoff: Ints) -> KnownWeather:
         """For each slot from `first_slot` on, the newest row known by its cutoff, else the slot's oldest row.
 
-        The oldest row is for past slots whose own forecast was not kept; it was known by the issue all the same.
+        The oldest row serves past slots whose own forecast was not kept; even that row was known by the issue.
         """
         slots = np.arange(first_slot, first_slot + len(cutoff), dtype=np.int64)
         if not len(self._key):

@@ -52,10 +52,10 @@ def is_metering_point(point: str) -> bool:
 def austrian_series(
     settled: Settlement, points: Mapping[str, MeteringPoints], *, quality: NDArray[np.int8] | None = None
 ) -> tuple[QuarterHours, ...]:
-    """All figures of a settlement, members in byte order. Without `quality` every value counts as measured.
+    """All figures of a settlement, with members in byte order. Without `quality` every value counts as measured.
 
-    Shape: quality is (slots, members), L1 to L3 as 1 to 3. Figures are after the participation factor.
-    Raises: GridFileError for a method Austria does not use, hourly sharing, slots with gaps, or a wrong point.
+    Shape: quality is (slots, members), with L1 to L3 as 1 to 3. The figures have the participation factor applied.
+    Raises: GridFileError for a method Austria does not use, hourly sharing, slots with gaps, or an invalid point.
     """
     if settled.rule.method not in ("static", "proportional") or settled.rule.aggregate != 1:
         raise GridFileError("Austria shares by the quarter hour, static or proportional; this rule does not")
@@ -108,7 +108,7 @@ def _figures(settled: Settlement) -> dict[tuple[Direction, str], Energy]:
 
 
 def _shares(settled: Settlement, demand: Energy, pool: Energy) -> Energy:
-    """What each member was entitled to of the whole pool, whether it could use that much or not."""
+    """Each member's entitlement from the whole pool, whether or not the member could use that much."""
     weights = demand
     if settled.rule.method == "static":
         table = settled.rule.params["weights"]

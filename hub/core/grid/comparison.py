@@ -1,4 +1,4 @@
-"""Our own readings compared with the grid operator's: what differs, as findings for a person. It decides nothing."""
+"""Compares our own readings with the grid operator's; differences become findings for a person. It decides nothing."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -23,11 +23,12 @@ Energy = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class SourceFinding:
-    """A difference in `slots` slots from `first_slot` on, at one point and direction. Units: micro-kWh in sums.
+    """A difference in `slots` slots from `first_slot` on, for one point and direction. Units: micro-kWh in sums.
 
     differs: both sources have a value, and the two differ by more than the tolerance. shifted: the sources agree once
-    ours is moved by `shift_slots`. only_own, only_grid: the other has no value. not_measured: the grid operator's value
-    is a substitute or an estimate. no_own_series, no_grid_series: this source has no values of the point at all.
+    ours is moved by `shift_slots`. only_own, only_grid: the other source has no value. not_measured: the grid
+    operator's value is a substitute or an estimate. no_own_series, no_grid_series: that source has no values for the
+    point at all.
     """
 
     kind: DifferenceKind
@@ -62,10 +63,10 @@ WORDS: Final[dict[DifferenceKind, str]] = {
 def compare_sources(
     own: Iterable[QuarterHours], grid: Iterable[QuarterHours], *, tolerance_wh: int
 ) -> tuple[SourceFinding, ...]:
-    """Findings ordered by point and time; neighbouring slots of one kind are one finding.
+    """Findings ordered by point and time; neighbouring slots of the same kind form one finding.
 
     Only slots that the grid operator's series covers are compared.
-    Raises: ValueError where one source has two series of the same point, direction and code.
+    Raises: ValueError where one source has two series for the same point, direction and code.
     """
     ours, theirs = _by_key(own), _by_key(grid)
     findings: list[SourceFinding] = []
@@ -106,7 +107,7 @@ def _kinds(own: Energy, grid: Energy, quality: NDArray[np.int8], *, tolerance: i
 
 
 def _shift(mine: QuarterHours, other: QuarterHours, *, differing: NDArray[np.bool_], tolerance: int) -> int:
-    """By how many slots our clock is late (negative: early) if that explains every difference, else 0."""
+    """How many slots our clock is late (negative: early), if that explains every difference, else 0."""
     if int(differing.sum()) < SHIFT_EVIDENCE_SLOTS:
         return 0
     for size in range(1, MAX_SHIFT_SLOTS + 1):

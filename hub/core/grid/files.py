@@ -20,7 +20,7 @@ Direction = Literal["consumption", "generation"]
 Key = tuple[str, str, str]
 
 MISSING: Final = -1
-NO_VALUE, MEASURED, SUBSTITUTE, ESTIMATED = 0, 1, 2, 3  # L0 to L3 of the Austrian exchange
+NO_VALUE, MEASURED, SUBSTITUTE, ESTIMATED = 0, 1, 2, 3  # L0 to L3 in Austria's data exchange
 TOTAL: Final = "total"
 MICRO_PER_WH: Final = 1000
 MAX_SPAN_SLOTS: Final = 96 * 366 * 3
@@ -81,9 +81,9 @@ QUALITY_WORDS: Final = {"l0": "0", "l1": "1", "l2": "2", "l3": "3", "": "1", "me
 
 @dataclass(frozen=True)
 class QuarterHours:
-    """One point's energy in one direction on contiguous slots; MISSING with quality NO_VALUE where a value is missing.
+    """One point's energy in one direction, in contiguous slots; MISSING with quality NO_VALUE where a value is missing.
 
-    Units: micro-kWh (a thousandth of a watt-hour), exactly what six decimals of a kWh hold.
+    Units: micro-kWh (a thousandth of a watt-hour), exactly what six decimals of a kWh can express.
     Shape: energy_micro_kwh and quality are (slots,). `code` says which figure of the point it is; TOTAL is the meter's.
     """
 
@@ -107,7 +107,7 @@ class QuarterHours:
 
 @dataclass(frozen=True, slots=True)
 class UnclearTime:
-    """A row of the repeated hour in autumn whose other row is missing. Nobody can say when it was: it is not used."""
+    """A row from autumn's repeated hour whose counterpart is missing: nobody can tell when it was, so it is unused."""
 
     point: str
     direction: str
@@ -117,7 +117,7 @@ class UnclearTime:
 
 @dataclass(frozen=True, slots=True)
 class GridReadings:
-    """The content of a file, series in the order of their keys."""
+    """The content of a file, with the series ordered by key."""
 
     series: tuple[QuarterHours, ...]
     unclear: tuple[UnclearTime, ...]
@@ -125,7 +125,7 @@ class GridReadings:
 
 @dataclass(frozen=True, slots=True)
 class GridFileRow:
-    """One row of a file, its time still as written there."""
+    """One row of a file, with its time still as written there."""
 
     line: int
     stamp: Stamp
@@ -155,7 +155,7 @@ def quarter_hours(
     quality: Sequence[int] | None = None,
     code: str = TOTAL,
 ) -> QuarterHours:
-    """A series from whole watt-hours, MISSING (-1) where there is none. Without `quality` every value is measured."""
+    """A series from whole watt-hours, MISSING (-1) where there is none. Without `quality` all count as measured."""
     wh = np.asarray(energy_wh, dtype=np.int64)
     given = np.where(wh == MISSING, NO_VALUE, MEASURED) if quality is None else np.asarray(quality)
     marks = np.where(wh == MISSING, NO_VALUE, given).astype(np.int8)
@@ -163,9 +163,9 @@ def quarter_hours(
 
 
 def read_quarter_hours(content: bytes, tz: str, *, direction: Direction = "consumption") -> GridReadings:
-    """The quarter hours of a file; `direction` counts where the file has no column for it.
+    """The quarter hours of a file; `direction` applies if the file has no column for it.
 
-    Raises: GridFileError with the line; a file is read as a whole or not at all.
+    Raises: GridFileError naming the line; a file is read completely or not at all.
 
     >>> rows = b"point;from;kwh\\nAT01;25.10.2026 12:00;0,125\\nAT01;25.10.2026 12:15;0,25\\n"
     >>> (series,) = read_quarter_hours(rows, "Europe/Vienna").series
@@ -202,7 +202,7 @@ def read_quarter_hours(content: bytes, tz: str, *, direction: Direction = "consu
 def build_series(
     key: Key, rows: Sequence[GridFileRow], tz: str, *, marks_end: bool = False
 ) -> tuple[QuarterHours | None, list[UnclearTime]]:
-    """Rows in the order of their file as one series, and the rows whose time is unclear.
+    """One series made from rows in file order, and the rows whose time is unclear.
 
     Raises: GridFileError for a time that appears twice or never existed, and for hourly values.
     """

@@ -31,7 +31,7 @@ class PairCoefficient:
 
 
 def write_pairs(rows: Iterable[PairCoefficient]) -> bytes:
-    """The table, rows in the order given. Raises: GridFileError for a pair that appears twice or a sum above one.
+    """The table, its rows in the order given. Raises: GridFileError for a pair that appears twice or a sum above one.
 
     >>> write_pairs([PairCoefficient(0, "m01", "m02", 250_000)]).decode().splitlines()[1]
     '1970-01-01T00:00Z;m01;m02;0,250000'
@@ -46,8 +46,9 @@ def write_pairs(rows: Iterable[PairCoefficient]) -> bytes:
 def pairs_of_settlement(settled: Settlement) -> tuple[PairCoefficient, ...]:
     """A settlement as coefficients for each slot: every producer's surplus is divided like the whole pool.
 
-    One million is divided by largest remainder among what each consumer got and, last, what nobody used. So the shares
-    of a producer add up to one million less the grid's part, and each differs from the settled one by less than 1e-6.
+    One million is divided by largest remainder in proportion to what each consumer got and, last, what nobody used. A
+    producer's shares therefore add up to one million less the grid's part, and each differs from the settled share by
+    less than 1e-6.
     """
     used = settled.alloc_wh.sum(axis=1)
     pool = settled.surplus_wh.sum(axis=1)

@@ -1,4 +1,4 @@
-"""Spain's file of sharing coefficients for the distributor i-DE: `CAU_YYYY.txt`, a line `CUPS;0,250000` for each home.
+"""Spain's file of sharing coefficients for the distributor i-DE: `CAU_YYYY.txt`, with a line `CUPS;0,250000` per home.
 
 Written coefficients add up to exactly 1.000000; reading reports everything that is wrong with a file at once.
 """
@@ -25,7 +25,7 @@ COMMA_DECIMAL = re.compile(r"[0-9]{1,6},[0-9]+", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class CoefficientFile:
-    """How a plant's energy is shared in a year: coefficients in millionths by CUPS, together 1000000."""
+    """How a plant's energy is shared in a year: coefficients in millionths by CUPS, adding up to 1000000."""
 
     cau: str
     year: int
@@ -34,7 +34,7 @@ class CoefficientFile:
 
 @dataclass(frozen=True, slots=True)
 class FileProblem:
-    """One thing wrong; `rule` is a stable name, `line` is None where the problem concerns the whole file."""
+    """One problem in a file; `rule` is a stable name, `line` is None where the problem concerns the whole file."""
 
     rule: str
     line: int | None
@@ -53,7 +53,7 @@ class CoefficientFileError(GridFileError):
 
 
 def write_coefficients(cau: str, year: int, *, weights: Mapping[str, int]) -> tuple[str, bytes]:
-    """The file's name and bytes for whole-number weights by CUPS: coefficients by largest remainder at 1e-6.
+    """The file's name and bytes for whole-number weights by CUPS; largest remainder rounds them to 1e-6.
 
     Raises: CoefficientFileError or GridFileError.
     """
@@ -75,10 +75,10 @@ def write_coefficients(cau: str, year: int, *, weights: Mapping[str, int]) -> tu
 def read_coefficients(
     name: str, content: bytes, *, cau: str | None = None, known: Collection[str] | None = None
 ) -> CoefficientFile:
-    """The file's coefficients. With `cau` the file must be that plant's, with `known` it may name only those CUPS.
+    """The file's coefficients. With `cau` the file must be that plant's; with `known` it may name only those CUPS.
 
     Raises: CoefficientFileError with everything that is wrong: CAU, decimal comma, six decimals, length and check
-    letters of the CUPS, duplicates, unknown CUPS, the sum. A wrong file name is reported alone.
+    letters of the CUPS, duplicates, unknown CUPS, the sum. A wrong file name is reported on its own.
     """
     match = FILE_NAME.fullmatch(name)
     if match is None:
@@ -123,7 +123,7 @@ def file_name(cau: str, year: int) -> str:
 
 
 def cups_fault(cups: str) -> str:
-    """What is wrong with a CUPS of 22 characters; empty when nothing is. Its check letters are mod 529 in base 23."""
+    """The problem with a 22-character CUPS, or an empty text. Its check letters are its number mod 529 in base 23."""
     shown = ascii(cups[:40])
     if len(cups) != CUPS_CHARS:
         return f"{shown} has {len(cups)} characters; a CUPS has {CUPS_CHARS}, the point's number and letter included"
@@ -136,7 +136,7 @@ def cups_fault(cups: str) -> str:
 
 
 def cau_fault(cau: str) -> str:
-    """What is wrong with a plant's CAU (a CUPS, then A and three digits); empty when nothing is."""
+    """The problem with a plant's CAU (a CUPS, then A and three digits), or an empty text."""
     match = CAU.fullmatch(cau)
     if match is None:
         return f"{cau[:40]!a} is not a CAU: a CUPS of 22 characters, A and three digits"

@@ -1,4 +1,4 @@
-"""What grid operators' tables have in common: separated text, decimal comma or point, and one kind of error."""
+"""What grid operators' tables have in common: delimited text, decimal comma or point, and one kind of error."""
 
 import csv
 import re
@@ -16,11 +16,11 @@ DECIMAL = re.compile(r"([0-9]{1,12})(?:([.,])([0-9]{1,6})0*)?", re.ASCII)
 
 
 class GridFileError(CommonwattError):
-    """The file cannot be used. One line says where in the file and why; nothing of it was used."""
+    """The file cannot be used. A one-line message says where and why; nothing from the file was used."""
 
 
 def decode(content: bytes) -> str:
-    """The file as text, UTF-8 with or without a byte order mark. Raises: GridFileError."""
+    """The file as text; it must be UTF-8, with or without a byte order mark. Raises: GridFileError."""
     if len(content) > MAX_FILE_BYTES:
         raise GridFileError(f"the file is larger than {MAX_FILE_BYTES // 2**20} MiB: split it by month")
     try:
@@ -33,9 +33,9 @@ def decode(content: bytes) -> str:
 
 
 def read_table(content: bytes) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
-    """The header's names in lower case, and an iterator over the rows with their line numbers.
+    """The header's column names in lower case, and an iterator over the rows with their line numbers.
 
-    Raises: GridFileError, also while the rows are read.
+    Raises: GridFileError, including while the rows are being read.
 
     >>> header, rows = read_table(b"Point;kWh\\nAT01;0,5\\n")
     >>> header, list(rows)
@@ -52,7 +52,7 @@ def read_table(content: bytes) -> tuple[list[str], Iterator[tuple[int, list[str]
 
 
 def find_column(header: Sequence[str], names: frozenset[str]) -> int | None:
-    """The position of the column with one of these names. Raises: GridFileError when there are two of them."""
+    """The position of the column with one of these names. Raises: GridFileError if there are two of them."""
     found = [i for i, name in enumerate(header) if name in names]
     if len(found) > 1:
         raise GridFileError(f"two columns mean the same: {header[found[0]]!r} and {header[found[1]]!r}")
@@ -68,7 +68,7 @@ def require_column(header: Sequence[str], names: frozenset[str], what: str) -> i
 
 
 def read_micro(text: str, where: str) -> tuple[int, str]:
-    """A decimal number with at most six places as millionths, and its decimal sign. Thousands are not separated.
+    """A decimal number with at most six places as millionths, and its decimal sign. It has no thousands separators.
 
     >>> read_micro("0,25", "line 2"), read_micro("12", "line 3")
     ((250000, ','), (12000000, ''))
@@ -91,7 +91,7 @@ def write_micro(millionths: int, sign: str) -> str:
 
 
 def translate(text: str, words: Mapping[str, str], *, where: str) -> str:
-    """The meaning of this text. Raises: GridFileError with the texts that are known."""
+    """The meaning of this text. Raises: GridFileError listing the known texts."""
     meaning = words.get(text.lower())
     if meaning is None:
         raise GridFileError(f"{where}: {text[:40]!a} is not one of {', '.join(sorted(words))}")

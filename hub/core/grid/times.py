@@ -1,4 +1,4 @@
-"""The local times of grid operators' files as slots, and back, also on the two days when the clocks change.
+"""Converts local times in grid operators' files to slots and back, including on the two days when the clocks change.
 
 Where a local time occurs twice in autumn, the order in the file decides; one that is skipped in spring is refused.
 """
@@ -24,7 +24,7 @@ DAY_FIRST = re.compile(rf"(?P<day>\d{{2}})[./](?P<month>\d{{2}})[./](?P<year>\d{
 
 
 def read_stamp(text: str, where: str) -> Stamp:
-    """A time as files write it: ISO with or without offset, or day first with points or slashes; 24:00 ends a day.
+    """A time as files write it: ISO with or without offset, or day first with dots or slashes; 24:00 ends a day.
 
     Raises: GridFileError.
 
@@ -50,9 +50,9 @@ def read_stamp(text: str, where: str) -> Stamp:
 
 
 def slots_of_stamps(stamps: Sequence[Stamp], tz: str, *, marks_end: bool = False) -> list[Slot | None]:
-    """The slot each stamp begins (or, with `marks_end`, ends), for one series in the order of its file.
+    """The slot each stamp begins (or, with `marks_end`, ends), for one series in file order.
 
-    None where a local time of the repeated hour appears only once: nobody can say which of the two it is.
+    None where a local time in the repeated hour appears only once: nobody can tell which of the two it is.
     Raises: GridFileError for a time that appears too often, never existed, or is not the beginning of a slot.
     """
     places: dict[Stamp, list[int]] = defaultdict(list)

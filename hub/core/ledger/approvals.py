@@ -1,4 +1,4 @@
-"""Two different board members must approve a run before it counts. Reads the documents and signs nothing."""
+"""Two different board members must approve a run before it counts. This module reads documents and signs nothing."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
@@ -11,7 +11,7 @@ from hub.core.ledger.attestations import APPROVAL, AttestedDocument
 APPROVALS_NEEDED: Final = 2
 
 SignedBy = tuple[str, int]
-"""(member, when in unix seconds)"""
+"""(member, time in unix seconds)"""
 
 
 class _MemberAndTime(msgspec.Struct, frozen=True):
@@ -22,8 +22,9 @@ class _MemberAndTime(msgspec.Struct, frozen=True):
 
 
 def read_approvals(documents: Iterable[AttestedDocument], *, kind: str = APPROVAL) -> dict[str, tuple[SignedBy, ...]]:
-    """Who approved each run and when, by run key, in the order of signing; with another `kind`, who did that.
+    """Who approved each run and when, by run key, in the order of signing.
 
+    With another `kind`, such as a publication, the members who signed documents of that kind.
     Raises: ValueError for a document of this kind that names no member or time.
     """
     found: dict[str, list[SignedBy]] = defaultdict(list)

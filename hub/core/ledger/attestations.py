@@ -1,8 +1,8 @@
-"""Documents the hub signs about its books, each with the hash of the one before. It stores nothing and has no key.
+"""Documents the hub signs about its books, each with the hash of the previous one. Stores nothing and has no key.
 
 A day root contains the Merkle root over a local day's entries, the ledger's head and every column of the run that
-booked them. A month run names its days, an approval or a publication the board member. Anyone who has one of these
-documents can prove any later change to what came before it.
+booked them. A month run names its days; an approval or a publication names the board member. Anyone who has one of
+these documents can prove any later change to what came before it.
 """
 
 import hashlib
@@ -53,7 +53,7 @@ class BookedRun(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Attestation:
-    """One signed document. It is signed in the same way as every signed document of the hub."""
+    """One signed document. It is signed in the same way as every other document the hub signs."""
 
     number: int
     kind: str
@@ -69,7 +69,7 @@ class Attestation:
 
 
 class AttestedDocument(msgspec.Struct, frozen=True, tag_field="format", tag=FORMAT, rename={"run_key": "run"}):
-    """The decoded document of an attestation. Its content has another form for each kind."""
+    """The decoded document of an attestation. The form of its content depends on its kind."""
 
     number: int
     previous: str
@@ -80,7 +80,7 @@ class AttestedDocument(msgspec.Struct, frozen=True, tag_field="format", tag=FORM
     content: dict[str, object]
 
     def content_as(self, form: type[ContentForm]) -> ContentForm:
-        """The content, checked against the form that its kind has. Raises: ValueError if it does not have it."""
+        """The content, checked against the form for its kind. Raises: ValueError if it does not match."""
         try:
             return msgspec.convert(self.content, form)
         except msgspec.ValidationError as error:
@@ -108,9 +108,9 @@ def attest(
 
 
 def day_root_content(run: BookedRun, leaves: Sequence[bytes], *, ledger: Head, looks: int) -> dict[str, object]:
-    """The content of a day root. `leaves` are all entries of the day up to this run's last, in the ledger's order.
+    """The content of a day root. `leaves` are all the day's entries up to this run's last one, in ledger order.
 
-    `ledger` is the position and hash of the ledger's last entry, `looks` the number of lines in the access log.
+    `ledger` is the position and hash of the ledger's last entry, and `looks` is the number of lines in the access log.
     """
     tree = build_tree(leaves)
     return {
@@ -138,7 +138,7 @@ def run_columns(run: BookedRun) -> dict[str, object]:
 
 
 def document_digest(document: bytes) -> bytes:
-    """The hash by which the next attestation names this document."""
+    """The hash by which the next attestation refers to this document."""
     return hashlib.sha256(document).digest()
 
 

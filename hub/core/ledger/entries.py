@@ -1,7 +1,7 @@
 """Double entry, append-only: a settled day turned into entries that sum to zero, chained by hash. It stores nothing.
 
-Two units never mix in one entry: Wh and nano-currency. A later run books only the difference from what is already
-booked, so a correction never edits an entry, and the same inputs again book nothing.
+Wh and nano-currency never mix in one entry. A later run books only the difference from what is already booked, so a
+correction never edits an entry, and settling the same inputs again books nothing.
 """
 
 import hashlib
@@ -29,8 +29,8 @@ GENESIS: Final = bytes(32)
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """An amount on an account. `line` names the movement: received, sold, imported or exported; the co-op's funds
-    have lines of their own.
+    """An amount posted to an account. `line` names the movement: received, sold, imported or exported; the co-op's
+    funds have lines of their own.
 
     Energy: a positive amount flows into the account. Money: a positive balance is what the co-op owes the member.
     """
@@ -42,7 +42,7 @@ class Posting:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What one run books for one member and local day in one unit; `cites` is the hash of the allocation record.
+    """What one run books in one unit for one member and local day; `cites` is the hash of the allocation record.
 
     Raises: ValueError if the postings do not sum to zero or an account belongs to the other unit.
 
@@ -74,7 +74,7 @@ class Entry:
                 raise ValueError(f"the account {posting.account} does not hold {self.unit}")
 
     def canonical(self) -> bytes:
-        """The bytes the chain covers."""
+        """The bytes that the hash chain covers."""
         document = {
             "unit": self.unit,
             "day": self.day,
@@ -131,12 +131,12 @@ def units_of(account: str) -> tuple[LedgerUnit, ...]:
 
 
 def sum_settlement(canonicals: Iterable[bytes]) -> CurrentAmounts:
-    """What settlement runs have booked in these entries of one day, read from their canonical bytes.
+    """The amounts settlement runs have booked in these entries of one day, read from their canonical bytes.
 
     It does not check the hash chain; verification does. Raises: ValueError for bytes that are not entries.
     """
     current: CurrentAmounts = defaultdict(lambda: defaultdict(int))
-    # One document for all of them: decoding them one by one takes twice as long.
+    # The entries are decoded as one document: decoding them one by one takes twice as long.
     for entry in ENTRIES_DECODER.decode(b"[" + b",".join(canonicals) + b"]"):
         lines = current[entry.member, entry.unit]
         for line, account, amount in entry.postings:
@@ -148,7 +148,7 @@ def sum_settlement(canonicals: Iterable[bytes]) -> CurrentAmounts:
 def book_difference(settled: Settlement, current: CurrentAmounts, *, day: str, run: str) -> tuple[Entry, ...]:
     """The entries that bring the day's `current` amounts to what is settled; none if nothing differs.
 
-    One entry per member and unit. A member who is booked but no longer part of the run is brought back to zero.
+    One entry per member and unit. A member with booked amounts who is no longer part of the run is set back to zero.
     """
     wanted = _lines(settled)
     cites = settled.result_hash()
@@ -214,7 +214,7 @@ def trial_balance(found: Mapping[tuple[LedgerUnit, str], int]) -> dict[LedgerUni
 def _lines(settled: Settlement) -> dict[tuple[str, LedgerUnit], Lines]:
     """What the books should hold for each member.
 
-    Of a buyer's money the sell price goes to the pool and the rest to the margin. All that is allocated is also sold,
+    Of what a buyer pays, the sell price goes to the pool and the rest to the margin. All energy allocated is also sold,
     so the pool comes to zero in both units.
     """
     totals, prices = settled.totals_wh, settled.rule.prices

@@ -2,7 +2,7 @@
 
 All three contain every posting exactly, in both units: Wh as commodity WH, nano-currency as the currency with nine
 decimals. Amounts in CSV and JSON are the ledger's own integers. In beancount, money has the opposite sign, as is usual
-in bookkeeping: what the co-op owes a member is a liability and negative, and money in the bank is positive.
+in bookkeeping: what the co-op owes a member is a liability and so negative, and money in the bank is positive.
 """
 
 import csv
@@ -79,7 +79,7 @@ class BeancountExport:
         )
 
     def add(self, row: BookedEntry) -> str:
-        """One entry as a transaction, preceded by the accounts that it is the first to use."""
+        """One entry as a transaction, preceded by the opening of any account it is the first to use."""
         entry = read_entry(row.canonical)
         day = date.fromisoformat(entry.day)
         self._last_day = max(self._last_day, day)
@@ -119,7 +119,7 @@ class BeancountExport:
 
 
 class CsvExport:
-    """One line per posting after a header line, as RFC 4180. `value` is the amount in its commodity."""
+    """One line per posting after a header line, as in RFC 4180. `value` is the amount in its commodity."""
 
     def __init__(self, currency: str) -> None:
         self._currency = require_currency(currency)
@@ -186,7 +186,7 @@ class JsonExport:
 
 
 def beancount_account(account: str) -> str:
-    """The account's name in beancount; no two accounts share a name, whatever characters a member's id has.
+    """The account's name in beancount; no two accounts share a name, whatever characters a member's id contains.
 
     >>> beancount_account("member:m-01:money")
     'Liabilities:Members:M-m-2D01'

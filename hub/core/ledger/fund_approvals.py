@@ -1,7 +1,8 @@
-"""Runs of the co-op's funds and who approved them: two different board members, before one is paid or collected.
+"""Fund runs and their approvals: two different board members must approve a run before it is paid or collected.
 
-A fund run books a plan that the members voted on. Approving the newest run of a fund and day also approves the runs
-before it, because it books the difference to them. It reads documents and signs nothing.
+A run of one of the co-op's funds books a plan that the members voted on. Approving the newest run of a fund and
+day also approves the runs before it, because it books the difference from them. This module reads documents and signs
+nothing.
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,7 +29,7 @@ class FundRun(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FundRunStatus:
-    """A fund run with its approvals. `is_due`: two members approved it or a later run of the same fund and day."""
+    """A fund run with its approvals. `is_due`: two members approved it, or a later run of its fund and day."""
 
     run_key: str
     kind: str

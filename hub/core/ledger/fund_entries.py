@@ -16,13 +16,13 @@ from hub.core.rules.input_checks import RejectedInputError, one_line, require_in
 PPM: Final = 1_000_000
 NANO_PER_MICRO: Final = 1_000
 COOP: Final = "coop:"
-"""The member of an entry that belongs to no member; no member can have this id."""
+"""The member id in an entry that belongs to no member; no real member can have it."""
 MARGIN, FEES, RESERVE = "coop:margin", "coop:fees", "coop:reserve"
 SOLIDARITY, PATRONAGE = "coop:solidarity", "coop:patronage"
 FEE_LINE, YEAR_LINE, REFUND_LINE, GRANT_LINE = "fee", "year-end", "patronage", "solidarity"
 
 TargetLines = Mapping[str, Lines]
-"""What one period should hold, by member: (line, account) with its amount in nano-currency."""
+"""What the books should hold for one period, by member: (line, account) with its amount in nano-currency."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class FeeScale:
 
 @dataclass(frozen=True, slots=True)
 class SurplusShares:
-    """How the members voted to split a year's surplus, in ppm, and how much a Wh bought or sold counts for refunds."""
+    """How the members voted to split a year's surplus, in ppm, and how much a Wh bought or sold weighs in refunds."""
 
     reserve_ppm: int
     solidarity_ppm: int
@@ -83,7 +83,7 @@ def check_shares(shares: SurplusShares) -> None:
 
 
 def target_fees(scale: FeeScale, members: Sequence[str]) -> dict[str, Lines]:
-    """A month's fees of its members. Raises: RejectedInputError, as check_scale."""
+    """The fees of a month's members. Raises: RejectedInputError, as check_scale does."""
     check_scale(scale, members)
     wanted = {}
     for member in members:
@@ -96,7 +96,7 @@ def target_year_split(year: YearBooks, shares: SurplusShares) -> dict[str, Lines
     """The year's surplus as the members voted to split it; the patronage part is refunded by energy, never by capital.
 
     If nobody bought or sold, the patronage part stays in its account.
-    Raises: RejectedInputError, also for a year with a loss.
+    Raises: RejectedInputError, including for a year with a loss.
     """
     check_shares(shares)
     pot = year.margin_nano + year.fees_nano
@@ -146,7 +146,7 @@ def fund_entries(
 ) -> tuple[Entry, ...]:
     """The entries that bring these `lines` of the day from what is booked to what is wanted; none if nothing differs.
 
-    `booked` are all entries of the day; entries of settlement and of other funds are ignored.
+    `booked` are all entries of the day; entries from settlement and from other funds are ignored.
     """
     current: dict[str, Lines] = defaultdict(lambda: defaultdict(int))
     for entry in booked:

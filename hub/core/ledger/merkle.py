@@ -1,4 +1,4 @@
-"""Merkle trees by RFC 6962: a root over a list of byte strings, and the proof that one of them is in the list.
+"""Merkle trees as in RFC 6962: a root over a list of byte strings, and the proof that one of them is in the list.
 
 It neither signs nor stores; the caller decides what the leaves are. hub/verify/statement.py checks the proofs.
 """
@@ -66,7 +66,7 @@ def build_tree(leaves: Sequence[bytes]) -> MerkleTree:
 
 
 def build_tree_from_hashes(hashes: Sequence[bytes]) -> MerkleTree:
-    """The tree over leaves of which only the hashes are known."""
+    """The tree over leaves that are known only by their hashes."""
     level = tuple(hashes)
     levels = [level]
     while len(level) > 1:

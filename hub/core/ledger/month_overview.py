@@ -16,7 +16,7 @@ WAITING, DUE, SKIPPED = "waiting", "due", "skipped"
 
 @dataclass(frozen=True, slots=True)
 class KindState:
-    """A kind of run in a month. `due` is None for a dispute's run; `run` is the newest of this kind.
+    """One kind of run in a month. `due` is None for a dispute's run; `run` is the newest of this kind.
 
     `state`: waiting (not due yet), due (may be booked), skipped (a later run was made), or the state of the run.
     """
@@ -29,7 +29,7 @@ class KindState:
 
 @dataclass(frozen=True, slots=True)
 class MonthOverview:
-    """One month. `bookable` are the kinds of run that may be booked today, `following` the first one not yet made."""
+    """One month. `bookable` are the kinds of run that may be booked today, `following` is the first not yet made."""
 
     month: date
     is_over: bool
@@ -44,12 +44,12 @@ class MonthOverview:
 
     @property
     def name(self) -> str:
-        """The month as in addresses: 2026-05."""
+        """The month as written in web addresses: 2026-05."""
         return month_name(self.month)
 
     @property
     def in_turn(self) -> MonthRun | None:
-        """The earliest run that waits for the board's approval or publication."""
+        """The earliest run awaiting the board's approval or publication."""
         return next((run for run in self.runs if run.state in (DRAFT, APPROVED)), None)
 
 

@@ -1,4 +1,4 @@
-"""What a run of a month changes: its days, each member's amounts, and the sums the board may see. It books nothing.
+"""What a month's run changes: its days, each member's amounts, and the sums the board may see. It books nothing.
 
 The board sees sums only. Sums over one to four members are withheld, because they would reveal single homes.
 """
@@ -57,8 +57,8 @@ class MonthPreview:
 class BoardPreview:
     """A preview for the board: sums without members. Amounts are None if only one to four members change.
 
-    `to_members_nano` is what members receive more and `from_members_nano` what they pay more, neither below zero;
-    `largest_nano` is the largest difference of one member, up or down.
+    `to_members_nano` is how much more members receive and `from_members_nano` how much more they pay, neither below
+    zero; `largest_nano` is the largest change for any one member, up or down.
     """
 
     month: str

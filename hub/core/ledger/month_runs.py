@@ -23,7 +23,7 @@ DRAFT, APPROVED, PUBLISHED, SUPERSEDED = "draft", "approved", "published", "supe
 class MonthRun:
     """A run of a month: the day runs it is based on, and who approved and published it.
 
-    Its bill is all that is booked of the month up to `ledger_position`. Times are unix seconds.
+    Its bill covers everything booked for the month up to `ledger_position`. Times are in unix seconds.
     """
 
     run_key: str
@@ -73,7 +73,7 @@ def month_content(
     made_at: int,
     decision: str,
 ) -> dict[str, object]:
-    """The content of a month run's attestation; `digests` are those of month_digests."""
+    """The content of a month run's attestation; `digests` come from month_digests."""
     return {
         "kind": kind,
         "rules": digests[0],
@@ -87,7 +87,7 @@ def month_content(
 
 
 def month_digests(days: Iterable[tuple[str, str, str]]) -> tuple[str, str]:
-    """(rule versions, inputs) of a month as two hashes, from each day's date, rule and input digest."""
+    """Two hashes of a month, (rule versions, inputs), made from each day's date, rule and input digest."""
     rows = sorted(days)
     rules = "".join(f"{day} {rule}\n" for day, rule, _ in rows)
     inputs = "".join(f"{day} {digest}\n" for day, _, digest in rows)
@@ -97,7 +97,7 @@ def month_digests(days: Iterable[tuple[str, str, str]]) -> tuple[str, str]:
 def read_month_runs(documents: Iterable[AttestedDocument]) -> tuple[MonthRun, ...]:
     """All month runs in the order they were made, from attestations in the order they were signed.
 
-    Raises: ValueError for a month run, approval or publication with other content than the hub signs.
+    Raises: ValueError for a month run, approval or publication whose content is not what the hub signs.
     """
     known = tuple(documents)
     approvals, publications = read_approvals(known), read_approvals(known, kind=PUBLICATION)

@@ -45,9 +45,9 @@ class _StatedAmounts(msgspec.Struct, frozen=True):
 
 
 def stated_amount(statement: Document, *, day: str, line: str) -> int | None:
-    """The statement's amount on a line of a day, or of the month if `day` is empty; None if there is no such line.
+    """The statement's amount on this line for a day, or for the month if `day` is empty; None if there is none.
 
-    Units: Wh for energy, nano-currency for money. The month's money is what is paid, in whole cents.
+    Units: Wh for energy, nano-currency for money. The month's money is the amount paid, a whole number of cents.
     Raises: ValueError for a document that is not a statement.
     """
     if line not in LINES:
@@ -74,5 +74,5 @@ def clean_reason(text: str) -> str | None:
 
 
 def may_decide(objector: str, board_member: str, *, is_board: bool) -> bool:
-    """Whether this member may decide: a board member, but not on their own objection."""
+    """Whether this member may decide: board members may, except on their own objections."""
     return is_board and board_member != objector

@@ -1,7 +1,8 @@
 """When each run of a local month falls due, by the co-op's working days. It reads no clock and makes no run.
 
-D settles a day in the night after it. M1 is due on the fifth working day after the month; R1, R2 and RF are due on the
-fifth working day after another 2, 6 and 14 months. RF closes the month: after it only a dispute (X) can change it.
+D settles a day during the night after it. M1 is due on the fifth working day after the month ends; R1, R2 and RF are
+due on the fifth working day after another 2, 6 and 14 months. RF closes the month: after that, only a dispute (X) can
+change it.
 """
 
 from collections.abc import Iterator
@@ -33,11 +34,11 @@ class RunCalendar:
     yearly: frozenset[tuple[int, int]] = field(default_factory=frozenset)
 
     def is_working(self, day: date) -> bool:
-        """Whether the co-op's office works on this day."""
+        """Whether this is a working day at the co-op's office."""
         return day.weekday() < 5 and day not in self.holidays and (day.month, day.day) not in self.yearly
 
     def due_day(self, month: date, kind: str) -> date:
-        """The local day on which the run of this month (its first day) falls due. Raises: KeyError for D and X."""
+        """The local day on which a run falls due; `month` is its month's first day. Raises: KeyError for D and X."""
         day = _months_after(month, 1 + MONTHS_LATER[kind]) - timedelta(days=1)
         left = WORKING_DAYS
         while left:
@@ -66,7 +67,7 @@ def days_of(month: date) -> tuple[date, ...]:
 
 
 def months_between(first: date, last: date) -> Iterator[date]:
-    """The first day of each month from that of `first` to that of `last`."""
+    """The first day of each month from the month of `first` to the month of `last`."""
     month = month_of(first)
     while month <= last:
         yield month

@@ -1,1 +1,1 @@
-"""Bills, taxes, what is due, payment orders and the SEPA rules, as pure functions."""
+"""Bills, taxes, amounts due, payment orders and the SEPA rules, as pure functions."""

@@ -11,9 +11,9 @@ SHOWN_CHARS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class CoopAccount:
-    """The co-op's own account, from which it pays and to which it collects, and how it does both.
+    """The co-op's own account, which it pays from and collects into, and how it does both.
 
-    Without a creditor identifier it collects nothing. With `is_netted`, a member's credits and debits are one amount.
+    Without a creditor identifier it collects nothing. With `is_netted`, a member's credits and debits are netted.
     """
 
     name: str
@@ -32,7 +32,7 @@ def clean_holder(text: str) -> str | None:
 
 
 def iban_problem(text: str) -> str | None:
-    """What is wrong with an IBAN, without repeating it: country, length or check_digits; None where nothing is.
+    """The problem with an IBAN (country, length or check_digits), without repeating the IBAN; None if it is valid.
 
     >>> iban_problem("at61 1904 3002 3457 3201"), iban_problem("AT611904300234573202")
     (None, 'check_digits')
@@ -60,5 +60,5 @@ def masked(iban: str) -> str:
 
 
 def is_mandate_id(text: str) -> bool:
-    """Whether banks accept this as the reference of a mandate."""
+    """Whether banks accept this as a mandate reference."""
     return 1 <= len(text) <= MAX_MESSAGE_ID_CHARS and REFERENCE.fullmatch(text) is not None and text == text.strip()

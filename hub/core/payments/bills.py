@@ -1,6 +1,6 @@
 """The documents of a published month: who gets a bill or a credit note, its number, what it replaces, what is booked.
 
-Everything follows from the ledger's entries of the month, the tax terms and the current documents. This module stores
+Everything follows from the ledger's entries for the month, the tax terms and the current documents. This module stores
 nothing and reads no clock.
 """
 
@@ -28,18 +28,18 @@ BILL, INVOICE, CREDIT_NOTE, SELF_BILLED = "bill", "invoice", "credit note", "sel
 
 Bill = Mapping[str, Any]
 CurrentBills = Mapping[str, Mapping[str, Bill]]
-"""The newest document of each member and side: received or sold."""
+"""The newest document for each member and side (received or sold)."""
 
 
 @dataclass(frozen=True, slots=True)
 class MonthMoney:
-    """The ledger's amounts of a month by member and local day, never negative. Units: nano-currency."""
+    """The ledger's amounts for a month, by member and local day; never negative. Units: nano-currency."""
 
     amounts: Mapping[str, Mapping[str, Mapping[str, int]]]
     last_day: str
 
     def nano(self, side: str, member: str) -> int:
-        """A member's whole month on one side: received, sold or fee."""
+        """A member's total for the month on one side: received, sold or fee."""
         return sum(self.amounts[side].get(member, {}).values())
 
     def members(self) -> tuple[str, ...]:
@@ -47,13 +47,13 @@ class MonthMoney:
         return tuple(sorted({m for side in self.amounts.values() for m in side}, key=lambda m: m.encode("utf-8")))
 
     def cents(self, side: str) -> dict[str, int]:
-        """Whole cents that add up over all members, as statements round them."""
+        """The members' amounts in whole cents, rounded as in statements so that they add up over all members."""
         members = self.members()
         return dict(zip(members, round_to_unit([self.nano(side, m) for m in members], CENT_NANO), strict=True))
 
 
 def tally_month(entries: Iterable[Entry], *, last_day: str) -> MonthMoney:
-    """The sums of a month's entries; only energy and fees count."""
+    """Adds up a month's entries; only energy and fees count."""
     amounts: dict[str, dict[str, dict[str, int]]] = {side: {} for side in (RECEIVED, SOLD, FEE)}
     for entry in entries:
         for posting in entry.postings:
@@ -66,10 +66,10 @@ def tally_month(entries: Iterable[Entry], *, last_day: str) -> MonthMoney:
 def bill_members(
     money: MonthMoney, *, terms: TaxTerms | None, series: str, day: str, current_bills: CurrentBills
 ) -> dict[str, dict[str, Bill]]:
-    """The new documents by member and side: for each amount without a document and each that differs from its document.
+    """The new documents by member and side: one for each amount that has no document yet or differs from its document.
 
-    `current_bills` are the present documents. Numbers count from 1 in each series, by member id. One that replaces
-    another names it.
+    `current_bills` are the documents issued so far. Numbers start at 1 in each series and follow the order of member
+    ids. A document that replaces another names it.
     """
     documents: dict[str, dict[str, Bill]] = defaultdict(dict)
     fees = money.cents(FEE)
@@ -115,7 +115,7 @@ def target_bills(money: MonthMoney, current_bills: CurrentBills) -> TargetLines:
 def _lines(
     money: MonthMoney, member: str, side: str, *, terms: TaxTerms | None, net_cent: int, fee_cent: int
 ) -> list[BillLine]:
-    """One line for each stretch of days with the same tax, its cents by largest remainder, then one for the fee."""
+    """One line for each stretch of days taxed alike, with cents split by largest remainder, then one for the fee."""
     stretches = _stretches(money, member, side, terms)
     shares = largest_remainder(net_cent, [nano for _, nano, _ in stretches]) if net_cent else [0] * len(stretches)
     lines = [
@@ -143,7 +143,7 @@ def _stretches(
 
 
 def _kind(money: MonthMoney, member: str, side: str, terms: TaxTerms | None) -> str:
-    """Without tax terms it is a bill, not an invoice; a private person's sale needs no self-billing."""
+    """The document's kind: without tax terms a bill, not an invoice; a private person's sale needs no self-billing."""
     if side == RECEIVED:
         return BILL if terms is None else INVOICE
     return SELF_BILLED if _is_trader(money, member, terms) else CREDIT_NOTE
@@ -170,7 +170,7 @@ def _is_same(summed: Mapping[str, object], before: Bill) -> bool:
 
 
 def _replaced(before: Bill | None, summed: Mapping[str, Any]) -> dict[str, object]:
-    """Which document it replaces, and what is due on top of that one: negative where too much was billed."""
+    """The document that this one replaces, and what is due on top of it: negative where too much was billed."""
     if before is None:
         return {"replaces": None, "due_cent": summed["gross_cent"]}
     replaces = {name: before[name] for name in ("number", "date", "gross_cent")}
@@ -180,7 +180,7 @@ def _replaced(before: Bill | None, summed: Mapping[str, Any]) -> dict[str, objec
 def newest_bills(
     current_bills: CurrentBills, documents: Mapping[str, Mapping[str, Bill]]
 ) -> dict[str, dict[str, Bill]]:
-    """The newest document of each member and side once these are issued."""
+    """The newest document for each member and side once these have been issued."""
     members: Sequence[str] = sorted({*current_bills, *documents})
     return {member: {**current_bills.get(member, {}), **documents.get(member, {})} for member in members}
 

@@ -1,6 +1,6 @@
-"""What is due to and from each member: stated in whole cents, less what orders cover and what is frozen.
+"""Amounts due to and from each member: what is stated in whole cents, less what orders cover and what is frozen.
 
-It works with amounts only: it knows no bank account, stores nothing and moves no money.
+It works with amounts only: it knows no bank accounts, stores nothing and moves no money.
 """
 
 from collections import defaultdict
@@ -43,7 +43,7 @@ class OpenObjection(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MonthCents:
-    """A member's month in whole cents: to receive, to pay, and the nano that rounding adds to the ledger's amount."""
+    """A member's month: whole cents to receive and to pay, and the nano that rounding adds to the ledger's amount."""
 
     credit_cent: int = 0
     debit_cent: int = 0
@@ -68,7 +68,7 @@ NOTHING: Final = MonthCents()
 
 @dataclass(frozen=True, slots=True)
 class AmountDue:
-    """A member's amount in an order of one kind and, month by month, the cents it covers."""
+    """A member's amount in an order of one kind, and the cents it covers month by month."""
 
     member: str
     amount_cent: int
@@ -86,14 +86,14 @@ class HeldAmount:
 
 @dataclass(frozen=True, slots=True)
 class PaymentTerms:
-    """How a co-op pays: one net amount or each side on its own, and from how many cents on."""
+    """How a co-op pays: one net amount or each side on its own, and the smallest amount it pays."""
 
     is_netted: bool = True
     smallest_cent: int = 1
 
 
 class MoneyTally:
-    """Adds up what is stated to members: the current bills of published months, and the funds' refunds and grants."""
+    """Adds up what members are told is due: published months' current bills, and the funds' refunds and grants."""
 
     def __init__(self) -> None:
         self._bills: dict[MemberMonth, Mapping[str, Bill]] = {}
@@ -104,12 +104,12 @@ class MoneyTally:
         )
 
     def add_bills(self, month: str, standing: CurrentBills) -> None:
-        """The newest bill and credit note of each member for a month; taxes are part of what is paid."""
+        """Adds each member's newest bill and credit note for a month; taxes are part of what is paid."""
         for member, documents in standing.items():
             self._bills[member, month] = documents
 
     def add_plain(self, month: str, money: MonthMoney) -> None:
-        """A month published before there were bills: its energy in the statements' whole cents, without fees.
+        """Adds a month published before bills existed: its energy amounts in the statements' whole cents, without fees.
 
         No run has booked the rounding to these cents yet.
         """
@@ -121,7 +121,7 @@ class MoneyTally:
             self._rests[member, month] = rests[SOLD] - rests[RECEIVED]
 
     def add_objected(self, entry: Entry) -> None:
-        """An entry of a member who has objected, in a month as its newest published run has it."""
+        """Adds an entry of a member who has objected, as the month's newest published run has it."""
         money = self._days[entry.member, entry.day[:7]][entry.day]
         for posting in entry.postings:
             if posting.line in SIDES and posting.account == f"member:{entry.member}:money":
@@ -129,13 +129,13 @@ class MoneyTally:
                 money[f"{SIDES[posting.line]}_nano"] += sign * posting.amount
 
     def add_fund(self, entry: Entry) -> None:
-        """A refund or grant from a fund, approved by two board members."""
+        """Adds a refund or grant from a fund, approved by two board members."""
         for posting in entry.postings:
             if posting.account == f"member:{entry.member}:money":
                 self._funds[entry.day[:7]][entry.member] += posting.amount
 
     def stated(self) -> dict[MemberMonth, MonthCents]:
-        """Whole cents by member and month. A fund's amounts become cents by largest remainder over its members."""
+        """Whole cents by member and month. The funds' amounts are rounded by largest remainder over their members."""
         found: dict[MemberMonth, MonthCents] = defaultdict(MonthCents)
         for place, documents in self._bills.items():
             gross = _cents({line: bill["gross_cent"] for line, bill in documents.items()})
@@ -149,7 +149,7 @@ class MoneyTally:
         return dict(found)
 
     def frozen(self, objections: Iterable[OpenObjection]) -> dict[MemberMonth, MonthCents]:
-        """What open objections freeze of each bill and credit note, as shown beside the statement."""
+        """The part of each bill and credit note that open objections freeze, as shown beside the statement."""
         waits: dict[MemberMonth, list[ObjectedLine]] = defaultdict(list)
         for each in objections:
             waits[each.member, each.month].append((each.day, each.line, 0))
@@ -174,9 +174,9 @@ def amounts_due(
     through: str,
     terms: PaymentTerms,
 ) -> tuple[tuple[AmountDue, ...], tuple[HeldAmount, ...]]:
-    """Each member's amount in an order of this kind, and what is due but has to wait.
+    """Each member's amount in an order of this kind, and the amounts that are due but have to wait.
 
-    A frozen amount is left out as if it were not stated yet: it is not paid, not collected and not netted.
+    A frozen amount is left out as if it had not been stated yet: it is not paid, collected or netted.
     """
     open_by_member: dict[str, dict[str, MonthCents]] = defaultdict(dict)
     for member, month in {*stated, *covered}:
@@ -206,7 +206,7 @@ def amounts_due(
 
 
 def _waits(left: MonthCents, frozen: MonthCents) -> MonthCents:
-    """The frozen part of an open month: never more than is open, so that nobody pays back what was paid before."""
+    """The frozen part of an open month: never more than is open, so that nobody pays back what was already paid."""
     credit = min(frozen.credit_cent, max(left.credit_cent, 0))
     return MonthCents(credit, min(frozen.debit_cent, max(left.debit_cent, 0)))
 

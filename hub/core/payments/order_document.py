@@ -1,4 +1,4 @@
-"""A payment order as a JSON document, decoded into payouts or collections. sepa.py checks what a bank would refuse."""
+"""Decodes a payment order from JSON into payouts or collections. sepa.py checks for anything a bank would refuse."""
 
 from datetime import date, datetime
 from typing import Final
@@ -20,7 +20,7 @@ PROBLEM_CHARS: Final = 200
 
 
 class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table that refuses every name it does not know."""
+    """A table that rejects unknown field names."""
 
 
 class _Account(_Strict, frozen=True, kw_only=True):
@@ -62,7 +62,7 @@ class _Collections(_Head, frozen=True, kw_only=True, tag_field="kind", tag="coll
 
 
 def read_order(document: object, *, now: datetime) -> PayoutOrder | CollectionOrder:
-    """The order in this document, not yet checked; without `created_at`, it was created `now`.
+    """The order in this document, not yet checked; if it has no `created_at`, it counts as created `now`.
 
     Raises: BankFileError for a document that is not an order.
     """
@@ -93,7 +93,7 @@ def _collection(payment: _DirectDebit, where: str) -> Collection:
 
 
 def _problem(error: ValueError) -> str:
-    """The decoder's message in one line: the place first (`$` is its name for the order itself), then what is wrong."""
+    """The decoder's message on one line: first the place (`$` is the order itself), then what is wrong."""
     if isinstance(error, UnicodeError):
         return "a name in it is not valid Unicode"
     what, _, place = ascii(str(error))[1:-1].rpartition(" - at ")

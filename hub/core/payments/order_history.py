@@ -1,7 +1,7 @@
 """Payment orders as recorded in the hub's signed chain: made, approved, withdrawn, written as a file, booked, returned.
 
-This module reads documents and decides what may be done next. It signs nothing and holds no member's account number: a
-payment names the row of the account it goes to.
+This module reads documents and decides what may be done next. It signs nothing and holds no members' account numbers:
+a payment names only the row of its account.
 """
 
 import hashlib
@@ -49,7 +49,7 @@ class _AccountContent(msgspec.Struct, frozen=True):
 
 
 class _OrderContent(msgspec.Struct, frozen=True):
-    """An order's document. A line is member, amount, account row, mandate, and (month, credit, debit, rounding)."""
+    """An order's document. A line: member, amount, account row, mandate, list of (month, credit, debit, rounding)."""
 
     payments: OrderKind
     through: str
@@ -90,7 +90,7 @@ class Payment:
 
     @property
     def covered(self) -> MonthCents:
-        """The sum of what it covers of its months."""
+        """The sum of what it covers over all its months."""
         whole = MonthCents()
         for _, part in self.months:
             whole = whole.plus(part)
@@ -99,7 +99,7 @@ class Payment:
 
 @dataclass(frozen=True, slots=True)
 class PaymentOrderRecord:
-    """An order with the board's decisions on it and what the bank did. Times are unix seconds, days local."""
+    """An order, the board's decisions on it and what the bank did. Times are in Unix seconds; days are local."""
 
     order_key: str
     message_id: str
@@ -117,7 +117,7 @@ class PaymentOrderRecord:
 
     @property
     def state(self) -> str:
-        """draft, approved, written or booked; withdrawn by one board member, or by two once a file was written."""
+        """draft, approved, written, booked, or withdrawn: by one board member, or by two once a file was written."""
         if self.booked_on is not None:
             return BOOKED
         if len(self.withdrawals) >= (2 if self.files else 1):
@@ -134,7 +134,7 @@ class PaymentOrderRecord:
 
 @dataclass(frozen=True, slots=True)
 class BankReport:
-    """What the bank did, from a booked run's record: the whole order executed, or one reference returned."""
+    """What the bank did, according to a booked run's record: it executed the whole order or returned one reference."""
 
     message_id: str
     day: str
@@ -157,7 +157,7 @@ def bank_record(order: PaymentOrderRecord, report: BankReport) -> bytes:
 
 
 def read_bank_report(record: bytes) -> BankReport:
-    """What the bank did, from such a record. Raises: ValueError for other bytes."""
+    """The bank's report in such a record. Raises: ValueError for other bytes."""
     try:
         return msgspec.json.decode(record.removeprefix(RECORD_TAG), type=BankReport)
     except (ValueError, RecursionError) as error:
@@ -175,9 +175,9 @@ def order_content(
     number: int,
     account: CoopAccount,
 ) -> dict[str, object]:
-    """The content of an order's attestation; `dues` have the account's row and the mandate. `number` counts orders.
+    """The content of an order's attestation. Each of `dues` has an account row and a mandate; `number` counts orders.
 
-    The message id ends in a hash of the content, so that no other order ever has the same one.
+    The message id ends in a hash of the content, so that no other order ever has the same id.
     """
     lines = [
         [due.member, due.amount_cent, row, mandate, [[month, *_plain(part)] for month, part in due.months]]
@@ -210,9 +210,9 @@ def order_key_of(content: Mapping[str, object]) -> str:
 
 
 def read_orders(documents: Iterable[AttestedDocument], bank: Iterable[BankReport]) -> tuple[PaymentOrderRecord, ...]:
-    """All orders as they were made, from the attestations about them and what the books record of the bank.
+    """All orders in the sequence of `documents`, from the attestations about them and the bank's reports in the books.
 
-    Raises: ValueError for an attestation whose content does not have the form of its kind.
+    Raises: ValueError for an attestation whose content does not have the form that its kind requires.
     """
     made: list[AttestedDocument] = []
     approvals: dict[str, list[tuple[str, int]]] = defaultdict(list)
@@ -288,7 +288,7 @@ def _order(
 
 
 def covered_by(orders: Iterable[PaymentOrderRecord]) -> dict[MemberMonth, MonthCents]:
-    """What the orders that are not withdrawn cover of each member's month.
+    """The part of each member's month that orders cover, leaving out withdrawn orders.
 
     A returned payment covers only its rounding.
     """
@@ -342,7 +342,7 @@ def booking_obstacle(order: PaymentOrderRecord) -> str | None:
 
 
 def return_obstacle(order: PaymentOrderRecord, reference: str) -> str | None:
-    """Why this payment cannot be booked as returned; None where it may."""
+    """Why this payment cannot be booked as returned; None where it can."""
     if order.state != BOOKED:
         return "it is not booked: book the order first, then the returned payment"
     if reference not in {payment.reference for payment in order.payments}:
@@ -353,7 +353,7 @@ def return_obstacle(order: PaymentOrderRecord, reference: str) -> str | None:
 def payment_entries(
     order: PaymentOrderRecord, *, day: str, run: str, cites: str, returned: str | None = None
 ) -> tuple[Entry, ...]:
-    """The entries of an executed order, or of its one returned payment. The rounding is booked once and for all.
+    """The entries for an executed order, or for one payment of it that was returned, which does not undo the rounding.
 
     What the co-op owes a member is positive in the ledger, so money in the bank is negative.
     """

@@ -1,6 +1,6 @@
-"""What is to be paid of a statement now: the amounts of its documents without what waits for the board's decision.
+"""The part of a statement to be paid now: its documents' amounts, less what is waiting for the board's decision.
 
-It is a document of its own beside the statement: objections come and go, the statement does not change.
+It is a separate document beside the statement: objections come and go, but the statement does not change.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,14 +15,14 @@ SIDE_OF_LINE: Final = {
     **dict.fromkeys(("demand", "received", "imported", "debit"), "received"),
     **dict.fromkeys(("surplus", "sold", "exported", "credit"), "sold"),
 }
-"""Which energy a line is about: drawn or fed in. An objection to the line freezes the money for that energy."""
+"""The energy that a line is about: drawn or fed in. An objection to the line freezes the money for that energy."""
 
 ObjectedLine = tuple[str, str, int]
-"""(local day or empty for the month, line, until when the board decides in unix seconds)"""
+"""(local day, or empty for the whole month; line; the board's deadline in Unix seconds)"""
 
 
 def payable_amounts(statement: Mapping[str, Any], waiting: Iterable[ObjectedLine]) -> dict[str, object]:
-    """What is due by each document, how much of it waits, and what is left. Positive sums go to the member.
+    """The amount due by each document, how much of it has to wait, and what is left. Positive sums go to the member.
 
     >>> bill = bill_without_tax("received", 250) | {"number": "I-1"}
     >>> day = {"day": "2026-10-24", "money": {"debit_nano": 2_500_000_000}}
@@ -51,7 +51,7 @@ def payable_amounts(statement: Mapping[str, Any], waiting: Iterable[ObjectedLine
 
 
 def _documents(statement: Mapping[str, Any]) -> Sequence[Document]:
-    """The current bills; the plain amounts of a month billed before there were bills; nothing for an open month."""
+    """The current bills, or a billed month's plain amounts from before bills existed; nothing for an open month."""
     if statement["tax"] or not statement["billed"]:
         return list(statement["tax"])
     return [
@@ -62,20 +62,20 @@ def _documents(statement: Mapping[str, Any]) -> Sequence[Document]:
 
 
 def bill_without_tax(side: str, cents: int) -> dict[str, object]:
-    """The substitute for the bill or credit note of a month published before there were bills: one untaxed amount."""
+    """A stand-in for the bill or credit note of a month published before bills existed: one untaxed amount."""
     line = {"name": side, "net_cent": cents, "rate_ppm": 0, "reverse_charge": False, "days": None}
     return {"number": "", "lines": [line], "taxes": [], "gross_cent": cents, "due_cent": cents}
 
 
 def _due(bill: Mapping[str, Any], statement: Mapping[str, Any], waits: Sequence[ObjectedLine]) -> dict[str, Any]:
-    """Only what is still due can wait: what an earlier document billed is paid already or is being corrected."""
+    """Only what is still due can wait: what an earlier document billed has been paid or is being corrected."""
     side, due = str(bill["lines"][0]["name"]), int(bill["due_cent"])
     waiting = min(waiting_cents(bill, statement["days"], waits), max(due, 0))
     return {"number": bill["number"], "side": side, "due_cent": due, "waiting_cent": waiting, "now_cent": due - waiting}
 
 
 def waiting_cents(bill: Mapping[str, Any], days: Sequence[Mapping[str, Any]], waits: Sequence[ObjectedLine]) -> int:
-    """How many cents of a document wait, its taxes included. `days` have their exact money."""
+    """How many cents of a document have to wait, taxes included. `days` hold each day's exact amounts."""
     frozen = [_frozen_cent(line, days, waits) for line in bill["lines"]]
     waiting = sum(frozen)
     for tax in bill["taxes"]:
@@ -88,7 +88,7 @@ def waiting_cents(bill: Mapping[str, Any], days: Sequence[Mapping[str, Any]], wa
 
 
 def _frozen_cent(line: Mapping[str, Any], month: Sequence[Mapping[str, Any]], waits: Sequence[ObjectedLine]) -> int:
-    """The part of a line's cents for days under objection, by largest remainder of the exact amounts."""
+    """The share of a line's cents that falls on days under objection, by largest remainder over the exact amounts."""
     if line["name"] not in SIDES:
         return 0
     days = {day for day, name, _ in waits if SIDE_OF_LINE[name] == line["name"]}

@@ -1,7 +1,7 @@
 """Payments for the bank, checked before anything is written: payouts to members and collections by direct debit.
 
-Amounts are whole cents. Whatever would make the bank refuse the whole file is refused here first, in one line.
-bank_files.py writes the XML.
+Amounts are whole cents. Whatever would make the bank refuse the whole file is refused here first, with a
+one-line message. bank_files.py writes the XML.
 """
 
 import re
@@ -33,7 +33,7 @@ IBAN_FORM = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")
 
 
 class BankFileError(CommonwattError):
-    """These payments cannot become a file. One line says which payment is wrong and why, without account numbers."""
+    """These payments cannot go into a file. A one-line message says which is wrong and why, without account numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Payout:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """Money from a member by a signed mandate."""
+    """Money from a member under a signed mandate."""
 
     reference: str
     debtor: Party
@@ -70,7 +70,7 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class PayoutOrder:
-    """A file of payouts. By a repeated `message_id` the bank sees that a file was sent twice."""
+    """A file of payouts. A repeated `message_id` shows the bank that a file was sent twice."""
 
     message_id: str
     created_at: datetime
@@ -131,7 +131,7 @@ def check_collections(order: CollectionOrder) -> CollectionOrder:
 
 
 def is_iban(iban: str) -> bool:
-    """Whether this is an account number of a SEPA country, without spaces: length and check digits (ISO 13616)."""
+    """Whether this is a SEPA country's IBAN without spaces, judging by length and check digits (ISO 13616)."""
     if IBAN_FORM.fullmatch(iban) is None or len(iban) != IBAN_LENGTHS.get(iban[:2]):
         return False
     return 2 <= int(iban[2:4]) <= 98 and _mod_97(iban[4:] + iban[:4]) == 1
@@ -145,12 +145,12 @@ def is_creditor_id(creditor_id: str) -> bool:
 
 
 def is_bic(bic: str) -> bool:
-    """Whether this has the form of a bank's identifier (ISO 9362)."""
+    """Whether this has the form of a bank identifier code (ISO 9362)."""
     return BIC.fullmatch(bic) is not None
 
 
 def compact(number: str) -> str:
-    """A number as people write it, without spaces and in capitals."""
+    """A number that people typed, with spaces removed and letters in capitals."""
     return "".join(number.split()).upper()
 
 
@@ -159,7 +159,7 @@ def _mod_97(text: str) -> int:
 
 
 def _check_head(message_id: str, created_at: datetime, *, count: int) -> None:
-    # The limit leaves two characters for the number of the block inside the file.
+    # The limit leaves two characters for a block's number inside the file.
     _check_reference(message_id, "the message id", limit=MAX_MESSAGE_ID_CHARS)
     if created_at.tzinfo is None:
         raise BankFileError("the time of creation has no time zone; add one, as in 2026-11-03T09:00:00+01:00")
@@ -176,7 +176,7 @@ def _check_references(references: Iterable[str]) -> None:
 
 
 def _check_reference(reference: str, what: str, *, limit: int = MAX_REFERENCE_CHARS) -> None:
-    # A slash at either end, or two together, is used inside the banks' own messages (EPC217-08).
+    # Banks use a slash at either end, or two in a row, in their own messages (EPC217-08).
     slashes = reference.startswith("/") or reference.endswith("/") or "//" in reference
     is_plain = REFERENCE.fullmatch(reference) is not None and reference == reference.strip() and not slashes
     if not is_plain or len(reference) > limit:

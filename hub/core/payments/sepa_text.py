@@ -1,4 +1,4 @@
-"""Names and texts in the characters that every SEPA bank accepts, and the length of an IBAN in each country."""
+"""Puts names and texts into the characters that every SEPA bank accepts, and lists each country's IBAN length."""
 
 import re
 import unicodedata
@@ -16,8 +16,8 @@ IBAN_LENGTHS: Final = {
     "PL": 28, "PT": 25, "RO": 24, "RS": 22, "SE": 24, "SI": 19, "SK": 24, "SM": 27, "VA": 22,
 }  # fmt: skip
 
-# Letters that Unicode does not decompose into letter and accent: German by custom, Greek by ELOT 743, Cyrillic by the
-# Bulgarian law on transliteration.
+# Letters to transcribe because Unicode does not decompose them into letter and accent, or because it is customary, as
+# in German. Greek follows ELOT 743, and Cyrillic the Bulgarian law on transliteration.
 LETTERS: Final = {
     "ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d",
     "þ": "th", "ħ": "h", "ı": "i", "ŋ": "n", "ŧ": "t",
@@ -34,12 +34,12 @@ SIGNS: Final = {
     "…": "...", "\\": "/", "|": "/", "€": "EUR", "*": ".", "#": ".",
 }  # fmt: skip
 
-# In Greek these two letters are one sound, written ou.
+# In Greek these two letters make one sound, transcribed as ou.
 GREEK_OU = re.compile("([οόΟΌ])([υύΥΎ])")
 
 
 def sepa_text(text: str) -> str:
-    """The text in SEPA's characters with single spaces; a sign without an equivalent becomes a full stop.
+    """The text in SEPA characters with single spaces; a character without an equivalent becomes a full stop.
 
     >>> sepa_text("Jürgen Größe & Søn")
     'Juergen Groesse + Son'

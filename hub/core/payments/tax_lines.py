@@ -16,7 +16,7 @@ RECEIVED, SOLD, FEE = "received", "sold", "fee"
 class BillLine:
     """One net amount and its rate. `days` are its first and last local day where a document has several such lines.
 
-    With `reverse_charge` the recipient owes the tax: it is shown, but not part of the document's sum.
+    With `reverse_charge` the recipient owes the tax: it is shown but is not part of the document's sum.
     Raises: ValueError for a negative amount or a rate outside 0 to 100 %.
     """
 
@@ -46,7 +46,7 @@ class BillLine:
 
 
 def tax_cent(net_cent: int, rate_ppm: int) -> int:
-    """The tax on a net amount that is not negative; half a cent is rounded up.
+    """The tax on a non-negative net amount; half a cent is rounded up.
 
     >>> tax_cent(1_250, 200_000), tax_cent(5, 100_000), tax_cent(4, 100_000)
     (250, 1, 0)
@@ -55,7 +55,7 @@ def tax_cent(net_cent: int, rate_ppm: int) -> int:
 
 
 def add_up(lines: Sequence[BillLine]) -> dict[str, object]:
-    """Lines, taxes by rate and the sums of a document. Reverse-charged tax is shown and not charged.
+    """A document's lines, taxes by rate and sums. Reverse-charged tax is shown but not charged.
 
     >>> bill = add_up([BillLine("received", 1_250, 200_000), BillLine("fee", 300, 100_000)])
     >>> bill["net_cent"], bill["tax_cent"], bill["gross_cent"]

@@ -18,7 +18,7 @@ WORDS: Final = (SELF_BILLING, REVERSE_CHARGE, SMALL_BUSINESS, PRIVATE)
 
 @dataclass(frozen=True, slots=True)
 class TaxRates:
-    """The rates from a local day on; as a small business, the co-op charges no tax on energy and fees.
+    """The rates that apply from a local day on; a co-op that is a small business charges no tax on energy and fees.
 
     The rate on what members sell is their own, so it applies either way.
     """
@@ -43,7 +43,7 @@ class TaxStatus:
 
 @dataclass(frozen=True, slots=True)
 class TaxTreatment:
-    """How one kind of a member's amounts is taxed on a day. `note_key` names the sentence the document must contain."""
+    """How a member's amount of one kind is taxed on a day. `note_key` names the sentence the document must contain."""
 
     rate_ppm: int = 0
     reverse_charge: bool = False
@@ -69,7 +69,7 @@ class TaxTerms:
         return max(known, key=lambda each: each.from_day, default=TaxStatus(member, ""))
 
     def treatment(self, member: str, kind: str, day: str) -> TaxTreatment:
-        """How this kind of the member's amounts is taxed on a local day; untaxed before the first rates apply."""
+        """How the member's amounts of this kind are taxed on a local day; untaxed before the first rates apply."""
         known = [each for each in self.rates if each.from_day <= day]
         if not known:
             return TaxTreatment()
@@ -85,7 +85,7 @@ class TaxTerms:
         return TaxTreatment(rate_ppm, is_reverse, REVERSE_CHARGE if is_reverse else "")
 
     def needed_words(self) -> tuple[str, ...]:
-        """The sentences that some document must contain under these terms."""
+        """The keys of the sentences that some document must contain under these terms."""
         needed = {SELF_BILLING} if any(each.sells != PRIVATE for each in self.statuses) else set()
         needed |= {each.sells for each in self.statuses if each.sells in (SMALL_BUSINESS, REVERSE_CHARGE)}
         needed |= {REVERSE_CHARGE for each in self.statuses if each.buys == REVERSE_CHARGE}

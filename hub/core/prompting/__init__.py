@@ -1,1 +1,1 @@
-"""Whom to ask to move which appliance, what that is worth, and what it brought."""
+"""Whom to ask to move which appliance, what that is worth, and what it achieved."""

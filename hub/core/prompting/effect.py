@@ -1,7 +1,7 @@
-"""What a prompt brought: a home's use in both windows against its own last ten comparable days, with the uncertainty.
+"""What a prompt achieved: a home's use in both windows against its own last ten comparable days, with uncertainty.
 
-It is not adjusted by the hours before the event: that overstates the effect, and a home could raise it by using more
-just before.
+The result is not adjusted for use in the hours before the event: that would overstate the effect, and a home could
+raise it by using more just before.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ CONFIDENCE = 0.9
 class MeasuredEffect:
     """Energy moved from the usual to the proposed window, and the half width of its 90 % interval.
 
-    Units: Wh. None if it cannot be measured; `words` is a sentence on what was compared, or why it cannot be measured.
+    Units: Wh. None if it cannot be measured; `words` says in one sentence what was compared, or why there is no result.
     `placebo_wh` is what the same arithmetic gives on the comparable days, when nobody was asked: its mean is zero by
-    construction, its spread is the uncertainty.
+    construction, and its spread is the uncertainty.
     """
 
     moved_wh: int | None
@@ -46,10 +46,10 @@ def measured_effect(
     tz: str,
     event_days: Set[int] = frozenset(),
 ) -> MeasuredEffect:
-    """The mean of what left the usual window and what came into the proposed one, against ten days of the same type.
+    """Mean of the energy leaving the usual window and the energy entering the proposed one, against ten similar days.
 
     Working days are compared with working days, Saturdays with Saturdays, Sundays with Sundays. Days in `event_days`
-    (numbers as from local_day) are not used, as they were not usual. Both windows must be fully measured.
+    (numbered as by local_day) are left out, as they were not usual. Both windows must be fully measured.
     """
     walls = wall_slots(demand.first_slot, len(demand.energy_wh), tz=tz)
     outside = len(demand.energy_wh) - duration_slots
@@ -83,7 +83,7 @@ def local_day(slot: int, *, tz: str) -> int:
 
 
 def _comparable_days(event_day: int, event_days: Set[int]) -> list[int]:
-    """Days before the event of its own type, newest first."""
+    """Days of the same type before the event, newest first."""
     kind = _day_type(event_day)
     earlier = range(event_day - 1, event_day - 1 - LOOK_BACK_DAYS, -1)
     return [day for day in earlier if _day_type(day) == kind and day not in event_days]
@@ -94,7 +94,7 @@ def _day_type(day: int) -> int:
 
 
 def _moved_on(demand: History, walls: Ints, places: list[int], *, back: int, duration: int) -> float:
-    """The same two windows `back` days earlier by the clock; NaN when they are not all measured."""
+    """Energy moved in the same two windows `back` days earlier by the clock; NaN unless both are fully measured."""
     found = []
     for place in places:
         at = np.flatnonzero(walls[: place + 1] == walls[place] - back * SLOTS_PER_DAY)

@@ -1,7 +1,7 @@
-"""The prompter: whom to ask to move which appliance, one by one, each against a forecast with the earlier ones.
+"""The prompter: chooses whom to ask to move which appliance, one prompt at a time, each allowing for the earlier ones.
 
 Pure and deterministic: it decides and gives reasons; it does not store, send or read answers. shift_value.py computes
-what a move is worth, effect.py what a move brought afterwards.
+what a move is worth, and effect.py what it achieved.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def propose(
 ) -> list[PromptProposal]:
     """The prompts to send now, most valuable first; an empty list in quiet hours or when nothing is worth asking.
 
-    The same inputs give the same list; ties go by member, home and appliance.
-    Known at: now_slot. Raises: ValueError without a demand forecast, or when forecasts cover different slots.
+    The same inputs give the same list; ties are broken by member, home and appliance.
+    Known at: now_slot. Raises: ValueError if there is no demand forecast, or if forecasts cover different slots.
     """
     demand, supplies = _by_target(forecasts)
     if _is_quiet(now_slot, tz=tz, rules=rules):
@@ -97,8 +97,8 @@ def propose(
 def response_chances(members_history: Sequence[MemberHistory], rules: PromptRules) -> dict[str, float]:
     """How likely each member is to say yes.
 
-    The group's rate is moved towards the prior, and each member's own rate towards the group's, both as if by
-    `response_prior_asks` more prompts.
+    The group's rate is moved towards the prior, and each member's own rate towards the group's, both as if there had
+    been `response_prior_asks` more prompts.
     """
     counts = {
         member.member: (sum(ask.answer == "yes" for ask in member.earlier_prompts), len(member.earlier_prompts))
@@ -137,7 +137,7 @@ def _may_ask(member: MemberHistory, appliance: ShiftableAppliance) -> bool:
 
 
 def _assign_open_prompts(plan: ShiftPlan, member: MemberHistory, chance: float, *, first_slot: int) -> None:
-    """Runs that earlier prompts may still move count as assigned: sure after a yes, likely while unanswered."""
+    """Assign runs that earlier prompts may still move: with certainty after a yes, by the chance while unanswered."""
     for ask in member.earlier_prompts:
         usual, proposed = ask.usual_slot - first_slot, ask.proposed_slot - first_slot
         is_ahead = min(usual, proposed) >= 0 and max(usual, proposed) + ask.duration_slots <= plan.slots
@@ -156,7 +156,7 @@ def _runs(
     chance: float,
     rules: PromptRules,
 ) -> list[_Option]:
-    """The appliance's coming runs that may still move: one for each local day within the look-ahead."""
+    """The appliance's upcoming runs that may still be moved: one for each local day within the look-ahead."""
     weight = rules.fairness_per_ask ** len(member.earlier_prompts)
     open_usual = [ask.usual_slot for ask in member.earlier_prompts if ask.appliance == appliance.kind]
     last = min(len(walls), soonest + rules.lookahead_slots)
@@ -191,10 +191,10 @@ def _targets(appliance: ShiftableAppliance, walls: Ints, usual: int, *, soonest:
 def _allocate(
     plan: ShiftPlan, options: Sequence[_Option], asked: Mapping[str, _Asked], rules: PromptRules
 ) -> list[_Chosen]:
-    """One prompt at a time, each valued against a plan with the earlier ones.
+    """Choose one prompt at a time, each valued against a plan that includes the earlier ones.
 
-    Values only fall as slots fill up, so the queue holds upper bounds: an option is valued again only if its old value
-    is the highest, and it is chosen if its value is of this round.
+    Values only fall as slots fill up, so the queue holds upper bounds: an option is revalued only when its old value is
+    the highest, and is chosen once its value is from the current round.
     """
     chosen: list[_Chosen] = []
     given: dict[str, int] = {}

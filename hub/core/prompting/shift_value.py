@@ -1,7 +1,7 @@
-"""What moving a run of an appliance is worth to the neighbourhood, on many paths of net demand at once.
+"""What moving an appliance's run is worth to the neighbourhood, on many paths of net demand at once.
 
-It knows no members: prompter.py decides whom to ask. Paths are net demand (demand less supply) in Wh per slot; net
-demand above zero is drawn from the grid.
+Members play no part here: prompter.py decides whom to ask. Paths are net demand (demand less supply) in Wh per slot;
+net demand above zero is drawn from the grid.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ HIGH_LEVEL = 0.9
 
 @dataclass(frozen=True, slots=True)
 class ShiftValue:
-    """One move of one run, if it is made. `score_wh` is import relief plus the weighted relief of peak hours.
+    """What moving one run would be worth. `score_wh` is import relief plus the weighted relief of peak hours.
 
     `robust_share` is the share of paths on which the move is worth more than nothing.
     """
@@ -35,8 +35,8 @@ class ShiftValue:
 class ShiftPlan:
     """The forecast paths plus everything assigned so far; places count slots from the first one forecast.
 
-    It keeps two accounts. What is expected (each move by its chance) changes the value of the next move. What is
-    promised (each move in full) limits how much could arrive at a slot if everybody said yes.
+    It keeps two accounts. The expected one (each move weighted by its chance) changes the value of the next move. The
+    promised one (each move in full) limits how much could arrive in a slot if everybody said yes.
     """
 
     def __init__(self, net_wh: Floats, *, peak_weight: float, limit_wh: float | None) -> None:
@@ -49,11 +49,11 @@ class ShiftPlan:
 
     @property
     def slots(self) -> int:
-        """How many slots are forecast."""
+        """The number of slots forecast."""
         return int(self._net_wh.shape[1])
 
     def room_wh(self) -> Floats:
-        """What each slot can still take without a new peak, if all promised runs come and demand is high."""
+        """The energy each slot can still take without a new peak if all promised runs happen and demand is high."""
         return self._ceiling_wh - self._high_wh - self._promised_wh
 
     def surplus_wh(self, place: int, duration: int) -> float:
@@ -65,16 +65,17 @@ class ShiftPlan:
         return float(self.is_top[:, place : place + duration].any(axis=1).mean())
 
     def assign(self, usual: int, proposed: int, duration: int, *, energy_wh: float, chance: float) -> None:
-        """Add a move to the plan: by its chance to what is expected, in full to what is promised."""
+        """Add a move to the plan: weighted by its chance to the expected account, in full to the promised one."""
         per_slot = energy_wh / duration
         self._net_wh[:, usual : usual + duration] -= chance * per_slot
         self._net_wh[:, proposed : proposed + duration] += chance * per_slot
         self._promised_wh[proposed : proposed + duration] += per_slot
 
     def best_move(self, usual: int, targets: Ints, duration: int, *, energy_wh: float) -> ShiftValue | None:
-        """The most valuable of the `targets` that have room for the whole run; None if none has.
+        """The most valuable of the `targets` that have room for the whole run; None if there are none.
 
-        Of moves with the same value to the watt-hour, the one into the slots with the most room, then the earliest.
+        Among moves of equal value to the nearest watt-hour, the one into the slots with the most room wins, then the
+        earliest.
         """
         per_slot = energy_wh / duration
         room = np.lib.stride_tricks.sliding_window_view(self.room_wh(), duration).min(axis=1)
@@ -108,7 +109,7 @@ def _window_sums(values: Floats, duration: int) -> Floats:
 
 
 def _top_hours(net_wh: Floats) -> Floats:
-    """1 where a slot's hour is among the three that draw most on its path, of each 24 hours from the issue on."""
+    """1 where a slot's hour is among the three with the highest draw on its path in each 24 hours from the issue on."""
     top = np.zeros_like(net_wh)
     for start in range(0, net_wh.shape[1], SLOTS_PER_DAY):
         day = np.maximum(net_wh[:, start : start + SLOTS_PER_DAY], 0.0)
@@ -122,7 +123,7 @@ def _top_hours(net_wh: Floats) -> Floats:
 
 
 def _expected_peak(net_wh: Floats) -> Floats:
-    """For each slot, the highest median of its 24 hours from the issue on: a moved run must stay below it."""
+    """For each slot, the highest median in its 24 hours, counted from the issue: a moved run must stay below it."""
     middle = np.median(net_wh, axis=0)
     peak = np.empty_like(middle)
     for start in range(0, len(middle), SLOTS_PER_DAY):

@@ -1,4 +1,4 @@
-"""The terms of prompting as types: appliance, earlier prompt, member, the co-op's rules, proposal. It decides nothing.
+"""The types used in prompting: appliance, earlier prompt, member, the co-op's rules, proposal. They decide nothing.
 
 ShiftableAppliance and EarlierPrompt are protocols, so that stored rows with these fields can be passed in as they are.
 """
@@ -21,10 +21,10 @@ REASON_CODES = (
 
 
 class ShiftableAppliance(Protocol):
-    """Something a household could run at another hour, as it reported to the hub; slots of day are local, 0 to 95.
+    """An appliance that the household says it could run at another hour; slots of the day are local, 0 to 95.
 
-    A run is within `earliest_slot_of_day` to `latest_slot_of_day` (its last slot); a latest before the earliest is on
-    the next day.
+    A run stays between `earliest_slot_of_day` and `latest_slot_of_day` (its last slot). A latest slot before the
+    earliest one is on the next day.
     """
 
     @property
@@ -66,7 +66,7 @@ class EarlierPrompt(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MemberHistory:
-    """A member who could be asked: the home, whether it consents to prompts, and its prompts of the last 28 days."""
+    """A member who could be asked: the home, whether it consents to prompts, and its prompts from the last 28 days."""
 
     member: str
     home: str
@@ -103,7 +103,7 @@ class PromptProposal:
     """One question to one member. A run moves from `usual_slot` to `proposed_slot`, each `duration_slots` long.
 
     `relief_wh` is the grid import the neighbourhood is expected to save if the answer is yes, `peak_relief_wh` the
-    energy that leaves its highest hours. `reasons` are codes of REASON_CODES with one number each.
+    energy moved out of its highest hours. `reasons` holds codes from REASON_CODES with one number each.
     """
 
     member: str

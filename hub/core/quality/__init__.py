@@ -1,1 +1,1 @@
-"""Checks of readings: one home's own series, its neighbours', and what settlement may use."""
+"""Checks of readings: a home's own series, comparison with its neighbours, and what settlement may use."""

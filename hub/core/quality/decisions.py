@@ -1,6 +1,6 @@
-"""What the board may decide on a finding. It stores nothing and moves no money.
+"""Which decisions the board may make on a finding. Nothing is stored here, and no money is moved.
 
-The same people decide as on objections: members of the board, but nobody on their own home.
+The same people decide as on objections: members of the board, but never on their own home.
 """
 
 from hub.core.quality.home_checks import SETTLED
@@ -9,10 +9,10 @@ from protocols.quantities import Measure
 
 
 def open_verdicts(code: str, measure: Measure | None, *, has_estimates: bool) -> tuple[QualityVerdict, ...]:
-    """The decisions that are possible: none on a gap, and "accept" (seen) on readings that do not affect credits.
+    """The possible decisions: none on a gap, and only "accept" (seen) on readings that do not affect credits.
 
-    Readings of the grid meter, and findings about the home as a whole, can also be left out of settlement, or estimated
-    if the rule in force has estimates.
+    For the grid meter, and for findings about the home as a whole, readings can also be left out of settlement, or
+    estimated if the rule in force has estimates.
 
     >>> open_verdicts("frozen_value", Measure.GRID_IMPORT, has_estimates=True)
     ('accept', 'reject', 'estimate')

@@ -1,7 +1,7 @@
-"""What is wrong with a home's slot values, as findings that people can read: from the home's own series alone.
+"""What is wrong with a home's slot values, as findings that people can read, based on the home's own series alone.
 
-settlement_check.py decides which grid readings are held back from settlement, and neighbour_checks.py compares homes. A
-finding of this module changes nothing.
+settlement_check.py decides which grid readings are held back from settlement, and neighbour_checks.py compares homes.
+Findings made in this module change nothing.
 """
 
 from collections.abc import Iterator, Mapping
@@ -29,7 +29,7 @@ NIGHT_DEG: Final = -6.0
 class QualityLimits:
     """The limits beyond which something is a finding; a board may set them.
 
-    `plate_percent` is how much of the nameplate a slot may reach. Tolerances are in Wh per slot or in percent.
+    `plate_percent` is the share of the nameplate a slot may reach. Tolerances are in Wh per slot or in percent.
     """
 
     plate_percent: int = 102
@@ -63,8 +63,8 @@ class Finding:
 class HomeSlots:
     """A home's values on contiguous slots: -1 where nothing is known, with the reason in `gaps`.
 
-    Units: Wh; `nameplate_w` in W. `integral_wh` is the integral of power, for devices with both counter and power.
-    Shape: every array is (slots,).
+    Units: Wh; `nameplate_w` in W. `integral_wh` is the integral of power, for devices that report both a
+    counter and power. Shape: every array is (slots,).
     """
 
     home: str
@@ -77,7 +77,7 @@ class HomeSlots:
     def finding(
         self, code: str, measure: Measure | None, *, run: slice, severity: Severity, sentence: str, **numbers: int
     ) -> Finding:
-        """A finding about a run of these slots; the beginning of the run is added to the sentence."""
+        """A finding about a run of these slots; the start of the run is added to the sentence."""
         first = self.first_slot + run.start
         length = run.stop - run.start
         return Finding(
@@ -132,8 +132,8 @@ def find_missing(home: HomeSlots) -> Iterator[Finding]:
 
 
 def find_frozen(home: HomeSlots, limits: QualityLimits) -> Iterator[Finding]:
-    """The same value again and again. Not of batteries, which may charge at one power for hours, nor of the grid meter,
-    which settlement_check.py checks.
+    """The same value again and again, except for batteries, which may charge at constant power for hours, and the grid
+    meter, which settlement_check.py checks.
     """
     for measure, energy in home.energy_wh.items():
         if measure in {*SETTLED, Measure.BATTERY_CHARGE, Measure.BATTERY_DISCHARGE}:
@@ -171,7 +171,7 @@ def find_impossible(home: HomeSlots, limits: QualityLimits) -> Iterator[Finding]
 
 
 def find_night_sun(home: HomeSlots, limits: QualityLimits, *, place_deg: tuple[float, float]) -> Iterator[Finding]:
-    """Solar energy in slots with the sun more than 6 degrees below the horizon throughout (after civil twilight)."""
+    """Solar energy in slots in which the sun stays more than 6 degrees below the horizon (after civil twilight)."""
     energy = home.energy_wh.get(Measure.PV_PRODUCTION)
     if energy is None:
         return
@@ -191,7 +191,7 @@ def find_night_sun(home: HomeSlots, limits: QualityLimits, *, place_deg: tuple[f
 def find_unbalanced(home: HomeSlots, limits: QualityLimits) -> Iterator[Finding]:
     """Slots in which a home gave away more than it had: export + charging > import + production + discharging.
 
-    Only where every measure of the home is known. It shows devices that nobody reported, and wrong signs.
+    Only slots in which every measure of the home is known are checked. This reveals unreported devices and wrong signs.
     """
     energy = {measure: wh for measure, wh in home.energy_wh.items() if measure is not Measure.SUBMETER}
     if not set(SETTLED) <= set(energy) or not set(MADE) & set(energy):
@@ -215,7 +215,7 @@ def find_unbalanced(home: HomeSlots, limits: QualityLimits) -> Iterator[Finding]
 
 
 def find_register_errors(home: HomeSlots, limits: QualityLimits) -> Iterator[Finding]:
-    """Days, by UTC, on which a counter and the integral of power differ, over the slots that have both."""
+    """UTC days on which a counter and the integral of power differ, over the slots that have both."""
     for measure, integral in home.integral_wh.items():
         energy = home.energy_wh.get(measure)
         if energy is None:
@@ -239,16 +239,16 @@ def find_register_errors(home: HomeSlots, limits: QualityLimits) -> Iterator[Fin
 
 @lru_cache(maxsize=4)
 def night_slots(first_slot: Slot, count: int, *, place_deg: tuple[float, float]) -> Bools:
-    """The slots in which the sun is below -6 degrees throughout, computed every five minutes."""
+    """The slots in which the sun is below -6 degrees throughout, checked every five minutes."""
     instants = start_of(first_slot) + np.arange(3 * count + 1, dtype=np.float64) * (SLOT_S / 3)
     dark = sun_elevation_deg(instants, latitude_deg=place_deg[0], longitude_deg=place_deg[1]) < NIGHT_DEG
     night: Bools = dark[0:-1:3] & dark[1::3] & dark[2::3] & dark[3::3]
-    night.flags.writeable = False  # all homes of a quality check share it
+    night.flags.writeable = False  # shared by all homes in a quality check
     return night
 
 
 def runs(chosen: Bools, *, least: int = 1) -> list[slice]:
-    """The unbroken runs of chosen slots that have at least this length.
+    """The unbroken runs of at least `least` chosen slots.
 
     >>> runs(np.array([True, False, True, True]), least=2)
     [slice(2, 4, None)]
@@ -259,7 +259,7 @@ def runs(chosen: Bools, *, least: int = 1) -> list[slice]:
 
 
 def utc_days(first_slot: Slot, count: int) -> list[slice]:
-    """The slots by UTC day; the first and the last day may be incomplete."""
+    """The slots grouped by UTC day; the first and last days may be incomplete."""
     ends = [*range(SLOTS_PER_UTC_DAY - first_slot % SLOTS_PER_UTC_DAY, count, SLOTS_PER_UTC_DAY), count]
     return [slice(start, stop) for start, stop in zip([0, *ends[:-1]], ends, strict=True) if stop > start]
 

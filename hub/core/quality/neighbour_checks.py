@@ -1,6 +1,6 @@
 """Findings from comparing a home's solar energy with its neighbours': too little or too much of it, or a wrong clock.
 
-A finding compares a home with the median of at least five others and never shows what any of them made.
+A finding compares a home with the median of at least five others and never shows what any one of them made.
 """
 
 from collections.abc import Iterator, Mapping
@@ -38,7 +38,7 @@ class NeighbourLimits:
 def find_odd_yields(homes: Mapping[str, HomeSlots], limits: NeighbourLimits | None = None) -> Iterator[Finding]:
     """Homes whose solar energy per kW of panels is far from their neighbours' over the last 14 days.
 
-    Each home is compared, in the slots in which it has values, with the median of the other homes.
+    Each home is compared with the median of the other homes in the slots for which it has values.
     """
     bounds = limits or NeighbourLimits()
     specific = _specific_yields(homes)
@@ -50,7 +50,7 @@ def find_odd_yields(homes: Mapping[str, HomeSlots], limits: NeighbourLimits | No
     spread = float(np.median([abs(ratio - middle) for ratio in known.values()]))
     for home, ratio in sorted(known.items()):
         away = ratio - middle
-        # If more than half agree exactly, the spread is zero and every other home is far away.
+        # If more than half agree exactly, the spread is zero and every other home counts as far away.
         is_far = MAD_TO_DEVIATION * abs(away) > bounds.score * spread
         if not is_far or abs(away) <= bounds.difference:
             continue
@@ -69,10 +69,10 @@ def find_odd_yields(homes: Mapping[str, HomeSlots], limits: NeighbourLimits | No
 
 
 def find_clock_shifts(homes: Mapping[str, HomeSlots], limits: NeighbourLimits | None = None) -> Iterator[Finding]:
-    """Homes whose solar weather (the difference from their own mean day) fits the neighbours' only if moved in time.
+    """Homes whose solar weather (the difference from their own mean day) fits the neighbours' only if shifted in time.
 
-    Clouds reach all neighbours together, whichever way their panels face, so an east roof does not look like a wrong
-    clock.
+    Clouds reach all neighbours together, whichever way their panels face, so an east-facing roof does not look like a
+    wrong clock.
     """
     bounds = limits or NeighbourLimits()
     specific = _specific_yields(homes, whole=True)
@@ -99,9 +99,9 @@ def find_clock_shifts(homes: Mapping[str, HomeSlots], limits: NeighbourLimits | 
 
 
 def _specific_yields(homes: Mapping[str, HomeSlots], *, whole: bool = False) -> dict[str, Floats]:
-    """Wh per kW of panels and slot, NaN where unknown, of homes with panels; the last 14 days or the whole series.
+    """Wh per kW of panels in each slot, by home with panels, for the last 14 days or the whole series; NaN if unknown.
 
-    Raises: ValueError where the homes' series are not of the same slots.
+    Raises: ValueError if the homes' series do not cover the same slots.
     """
     with_panels = {
         home: series
@@ -128,7 +128,7 @@ def _per_kilowatt(energy_wh: Ints, nameplate_w: int) -> Floats:
 
 
 def _ratio_to_middle(home: str, specific: Mapping[str, Floats], least: int) -> float | None:
-    """What the home made as a share of the others' median, in slots known of both; None if the median made nothing."""
+    """The home's energy as a share of the others' median, in slots where both are known; None if the median is zero."""
     others = np.array([values for name, values in specific.items() if name != home])
     if len(others) < least:
         return None
@@ -148,7 +148,7 @@ def _middle(rows: Floats, least: int) -> Floats:
 
 
 def _weather(values: Floats) -> Floats:
-    """The difference of each slot from the mean of its quarter hour of the day; NaN where unknown."""
+    """Each slot's difference from the mean for its quarter hour of the day; NaN where unknown."""
     days = -(-len(values) // SLOTS_PER_UTC_DAY)
     grid = np.full(days * SLOTS_PER_UTC_DAY, np.nan)
     grid[: len(values)] = values
@@ -160,7 +160,7 @@ def _weather(values: Floats) -> Floats:
 
 
 def _likeness(home: Floats, middle: Floats, lag: int) -> float:
-    """The correlation of the home, moved back by `lag` slots, with the median; 0 if it cannot be computed."""
+    """The correlation of the home's values, moved back by `lag` slots, with the median; 0 if it cannot be computed."""
     count = len(home)
     mine = home[max(0, lag) : count + min(0, lag)]
     theirs = middle[max(0, -lag) : count - max(0, lag)]

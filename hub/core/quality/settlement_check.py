@@ -1,7 +1,7 @@
 """The check before settlement: which grid readings of a day are suspect, and what is settled in their place.
 
-A day is judged by its own grid readings alone, so what is held depends on readings, rule and the board's decisions, and
-not on when any of them arrived. It stores nothing.
+A day is judged by its own grid readings alone, so what is held depends on the readings, the rule and the board's
+decisions, not on when any of them arrived. Nothing is stored here.
 """
 
 from collections import defaultdict
@@ -36,7 +36,7 @@ SlotStates = NDArray[np.int8]
 
 @dataclass(frozen=True, slots=True)
 class SuspectSlots:
-    """A run of a member's slots that fails a check; `measure` is None where both directions do."""
+    """A run of a member's slots that fails a check; `measure` is None where both directions fail it."""
 
     code: str
     member: str
@@ -60,7 +60,7 @@ class QualityDecision:
 
 @dataclass(frozen=True)
 class WeeksBefore:
-    """What was registered in the same slots one week before, two, and so on. Shape: [weeks, slots, members]."""
+    """Energy registered in the same slots one week before, two weeks, and so on. Shape: [weeks, slots, members]."""
 
     surplus_wh: Whole
     demand_wh: Whole
@@ -70,7 +70,7 @@ def find_suspect_slots(readings: Readings, *, connection_w: int) -> tuple[Suspec
     """Every run of suspect slots, by member, slot and check.
 
     `impossible`: more than the connection carries, with 2 % to spare; `connection_w` 0 means unknown.
-    `frozen_value`: the same value for 4 hours or more, of at least 20 of the counter's steps.
+    `frozen_value`: the same value for 4 hours or more, if it is at least 20 of the counter's steps.
     `frozen`: nothing in either direction for a whole day, although the agent itself uses power.
     """
     found: list[SuspectSlots] = []
@@ -95,10 +95,10 @@ def apply_quality_check(
     decisions: Sequence[QualityDecision] = (),
     before: WeeksBefore | None = None,
 ) -> Readings:
-    """The readings as they are settled: suspect slots that are undecided or rejected are missing, and marked.
+    """The readings to settle: suspect slots that are undecided or rejected are treated as missing, and marked.
 
     If the rule has estimates, gaps and the slots the board decided to estimate are filled. Of two decisions on the same
-    slot and check the later one counts. Slots are contiguous.
+    slot and check, the later one counts. Slots must be contiguous.
     """
     suspects = find_suspect_slots(readings, connection_w=connection_w)
     surplus, demand = readings.surplus_wh, readings.demand_wh
@@ -129,7 +129,7 @@ class _Pair:
 
 
 def _status(readings: Readings, suspects: Iterable[SuspectSlots], decisions: Iterable[QualityDecision]) -> SlotStates:
-    """The state of each slot of each member; of several checks, the strictest."""
+    """Each member's state in each slot; where several checks apply, the strictest counts."""
     first, count = readings.slots[0], len(readings.slots)
     columns = {member: column for column, member in enumerate(readings.members)}
     rows: dict[tuple[str, str, Measure | None], SlotStates] = defaultdict(lambda: np.zeros(count, dtype=np.int8))
@@ -147,7 +147,7 @@ def _status(readings: Readings, suspects: Iterable[SuspectSlots], decisions: Ite
 
 
 def _fill(left: _Pair, wanted: Presence, rule: EstimateRule, before: WeeksBefore | None) -> tuple[_Pair, Presence]:
-    """What is left, with estimates where they are wanted and the rule gives one for both directions."""
+    """The remaining readings, with estimates where they are wanted and the rule gives one for both directions."""
     filled = np.zeros_like(wanted)
     if rule.method == "none":
         return left, filled
@@ -186,7 +186,7 @@ def _impossible(readings: Readings, measure: Measure, energy: Whole, *, most_wh:
 
 
 def _frozen_values(readings: Readings, measure: Measure, energy: Whole) -> Iterable[SuspectSlots]:
-    """A coarse counter repeats itself by nature, so the value must be many of its steps."""
+    """A coarse counter naturally repeats values, so only a value of many steps counts."""
     same = (energy[1:] == energy[:-1]) & (energy[1:] >= SAME_VALUE_WH)
     for column in np.flatnonzero(same.sum(axis=0) >= SAME_VALUE_SLOTS - 1).tolist():
         least_wh = SAME_VALUE_STEPS * _step_wh(energy[:, column])

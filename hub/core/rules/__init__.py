@@ -1,1 +1,1 @@
-"""The rulebook: methods, prices, estimates, and the presets of countries."""
+"""The rulebook: methods, prices, estimates and country presets."""

@@ -1,6 +1,6 @@
 """How each country's law or grid operator shares energy, as data; each preset has its sources and limits.
 
-It is not legal advice and contains no prices. presets.py finds presets and fills them in.
+This is not legal advice, and it contains no prices. presets.py finds presets and fills them in.
 """
 
 from typing import Final

@@ -1,6 +1,6 @@
 """Estimates for missing values. Only a rule that names a method allows them; they never replace a reading.
 
-Every estimate is flagged, and computed again from the readings each time, so a late reading takes its place.
+Every estimate is flagged and is computed anew from the readings each time, so a late reading takes its place.
 """
 
 from dataclasses import dataclass
@@ -29,9 +29,9 @@ MOST_WEEKS: Final = 8
 class EstimateRule:
     """How the rulebook fills gaps of up to `longest` slots; longer gaps stay gaps.
 
-    `none`: all gaps stay. `straight_line`: on a line between the values before and after the gap.
-    `same_time_of_week`: the median of the same quarter hour of the last `weeks` weeks, if at least `least` of them are
-    known.
+    `none`: all gaps stay. `straight_line`: values on a line between those before and after the gap.
+    `same_time_of_week`: the median of the same quarter hour in the last `weeks` weeks, if it is known in at least
+    `least` of them.
     """
 
     method: Method = "none"
@@ -57,8 +57,8 @@ class Estimated:
 def estimate_gaps(energy_wh: Whole, rule: EstimateRule, *, before: Whole | None = None) -> Estimated:
     """The series with its gaps filled by the rule, in whole Wh rounded down; known values stay unchanged.
 
-    `before` has the same slots one week earlier, two weeks earlier and so on, [weeks, slots]. Without it, the earlier
-    part of the series is used.
+    `before` has the values of the same slots one week earlier, two weeks earlier and so on, [weeks, slots].
+    Without it, the earlier part of the series is used.
 
     >>> estimate_gaps(np.array([100, -1, -1, 130]), EstimateRule("straight_line")).energy_wh.tolist()
     [100, 110, 120, 130]

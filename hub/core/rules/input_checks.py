@@ -1,6 +1,6 @@
-"""Why an input is not settled: one exception with a stable code, and the checks that raise it.
+"""Refuses input that cannot be settled: one exception with a stable code, and the checks that raise it.
 
-Findings, which a person may overrule, are not here.
+Findings, which a person may overrule, are kept elsewhere.
 """
 
 from typing import Final
@@ -45,7 +45,7 @@ class RejectedInputError(CommonwattError):
 
 
 def require_integer(value: object, where: str) -> int:
-    """An integer from 0 to 2^53-1. Raises: RejectedInputError that names the place."""
+    """An integer from 0 to 2^53-1. Raises: RejectedInputError, naming the place."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise RejectedInputError("not_integer", f"{where} is not an integer")
     if value < 0:
@@ -56,7 +56,7 @@ def require_integer(value: object, where: str) -> int:
 
 
 def require_member_id(value: object, where: str) -> str:
-    """A non-empty text that UTF-8 can encode. Raises: RejectedInputError that names the place."""
+    """Non-empty text that UTF-8 can encode. Raises: RejectedInputError, naming the place."""
     if not isinstance(value, str) or not value:
         raise RejectedInputError("malformed", f"{where} is not a member id (a non-empty text)")
     try:
@@ -69,7 +69,7 @@ def require_member_id(value: object, where: str) -> str:
 
 
 def one_line(text: object, *, limit: int = 80) -> str:
-    """A short printable form of untrusted input, safe inside a detail line.
+    """A short printable form of untrusted input, safe to put in a detail line.
 
     >>> one_line("two\\nlines")
     "'two\\\\nlines'"

@@ -1,11 +1,11 @@
-"""What a country's preset consists of: method, step, what the co-op fills in, sources, and what it does not cover."""
+"""The parts of a country's preset: method, step, the values the co-op fills in, sources, and what is not covered."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """Something the co-op decides: `place` is its place in a rule or a case file."""
+    """A value the co-op decides on; `place` says where it goes in a rule or a case file."""
 
     place: str
     meaning: str
@@ -13,7 +13,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """One way of sharing that is used somewhere. `equal_weights` sets `params.weights` to 1 for everyone."""
+    """One way of sharing energy that is in use somewhere. `equal_weights` sets `params.weights` to 1 for everyone."""
 
     id: str
     country: str

@@ -9,11 +9,11 @@ from protocols.errors import CommonwattError
 
 
 class PresetError(CommonwattError):
-    """A preset cannot be found or filled in like this; one line says what to give."""
+    """A preset cannot be found or filled in this way; the one-line message says what to give."""
 
 
 def find_preset(preset_id: str) -> Preset:
-    """The preset with this id. Raises: PresetError that lists the ids.
+    """The preset with this id. Raises: PresetError, listing the known ids, if there is none.
 
     >>> find_preset("at-dynamic").method
     'proportional'

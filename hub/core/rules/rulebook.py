@@ -1,6 +1,6 @@
 """The rulebook as data: method, parameters and prices, checked against the members and named by the hash of its bytes.
 
-It says how to share but shares nothing, and it does not know who is a member at which time.
+It says how to share but shares nothing, and it does not know when anyone is a member.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ NO_ESTIMATES: Final = EstimateRule()
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """Units: micro-currency per kWh. Without `retail` and `feedin` nothing is compared with not taking part."""
+    """Units: micro-currency per kWh. Unless `retail` and `feedin` are set, nothing is compared with not taking part."""
 
     buy_micro_per_kwh: int = 0
     sell_micro_per_kwh: int = 0
@@ -34,7 +34,7 @@ class Prices:
 class Rule:
     """One version of the rulebook. `participation_percent` holds only members below 100.
 
-    `connection_w` is the most power that a home's grid connection carries; with 0 (unknown) no amount of energy counts
+    `connection_w` is the most power that a home's grid connection can carry; if 0 (unknown), no amount of energy counts
     as impossible. `estimate` says how missing readings are filled. Units: W.
 
     >>> Rule("proportional", prices=Prices(160_000, 150_000)).version()[:16]
@@ -51,9 +51,9 @@ class Rule:
     estimate: EstimateRule = NO_ESTIMATES
 
     def canonical(self) -> bytes:
-        """The bytes that equal rules share, in whatever order their tables were written.
+        """The bytes of this rule; equal rules have the same bytes, in whatever order their tables were written.
 
-        Connection and estimate are left out if they are not set: rules older than these fields keep their bytes.
+        Connection and estimate are left out if not set, so that rules older than these fields keep their bytes.
         """
         prices = self.prices
         document: dict[str, object] = {
@@ -134,7 +134,10 @@ def require_missing_policy(value: object) -> str:
 
 
 def require_percents(value: object, members: Sequence[str]) -> dict[str, int]:
-    """Participation in whole percent by member. Raises: RejectedInputError for others than members and 1 to 100."""
+    """Participation in whole percent, by member.
+
+    Raises: RejectedInputError for anyone who is not a member and for any percentage outside 1 to 100.
+    """
     known, percents = frozenset(members), {}
     for member, percent in require_mapping(value, "participation").items():
         if member not in known:
@@ -160,14 +163,14 @@ def check_prices(prices: Prices) -> None:
 
 
 def require_mapping(value: object, where: str) -> Mapping[str, object]:
-    """The table itself. Raises: RejectedInputError that names the place."""
+    """The table itself. Raises: RejectedInputError, naming the place."""
     if not isinstance(value, Mapping):
         raise RejectedInputError("malformed", f"{where} is not a table")
     return value
 
 
 def require_sequence(value: object, where: str) -> Sequence[object]:
-    """The list itself. Raises: RejectedInputError that names the place."""
+    """The list itself. Raises: RejectedInputError, naming the place."""
     if not isinstance(value, (list, tuple)):
         raise RejectedInputError("malformed", f"{where} is not a list")
     return value
@@ -235,7 +238,7 @@ def _listed(params: Mapping[str, object], name: str, code: str) -> Sequence[obje
 
 
 def _known_columns(named: Sequence[object], columns: Mapping[str, int]) -> tuple[int, ...]:
-    """The columns of the members among these names, ascending; names of nobody are left out."""
+    """The columns of the members among these names, ascending; names that no member has are left out."""
     return tuple(sorted(columns[name] for name in named if isinstance(name, str) and name in columns))
 
 

@@ -1,4 +1,4 @@
-"""Reads a packed allocation record back into its settlement. `Settlement.record` writes it."""
+"""Reads a packed allocation record back into its settlement. `Settlement.record` writes such records."""
 
 from typing import Annotated, Final
 
@@ -23,7 +23,7 @@ class _RecordHead(msgspec.Struct, frozen=True):
 
 
 def read_record(record: bytes, rule: Rule) -> Settlement:
-    """The settlement whose record has exactly these bytes. Raises: ValueError for other bytes or another rule."""
+    """The settlement whose record has exactly these bytes. Raises: ValueError for any other bytes or another rule."""
     settled = _unpack(record, rule)
     if settled.record() != record:
         raise ValueError("not an allocation record, or not one of this rule")

@@ -1,7 +1,7 @@
-"""The settlement case file, for boards who try a rule and auditors who recompute: one JSON document in, one out.
+"""The settlement case file, for boards to try out a rule and auditors to recompute one: a JSON document in, one out.
 
-It reads text and tables, never files. Each value is checked when it is read, with the code that the settlement rules
-give for the problem.
+It reads text and tables, never files. Each value is checked as it is read; a problem is reported with the code that
+the settlement rules give for it.
 """
 
 import json
@@ -39,7 +39,7 @@ Table = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class _EarlierMoney:
-    """The money of an earlier answer, by member."""
+    """The money in an earlier answer, by member."""
 
     debit_nano: Mapping[str, int]
     credit_nano: Mapping[str, int]
@@ -67,7 +67,10 @@ def settle_case(case: object, previous: object = None) -> dict[str, object]:
 
 
 def parse_case(text: bytes) -> object:
-    """The JSON document in these bytes. Raises: RejectedInputError for repeated keys, NaN, long numbers or no JSON."""
+    """The JSON document in these bytes.
+
+    Raises: RejectedInputError for repeated keys, NaN, numbers that are too long and bytes that are not JSON.
+    """
     if len(text) > MAX_CASE_BYTES:
         raise RejectedInputError("malformed", f"the file is larger than {MAX_CASE_BYTES // 2**20} MiB")
     try:
@@ -227,7 +230,7 @@ def _read_energy(rows: Sequence[Table], members: Sequence[str], *, side: str, sl
                 raise RejectedInputError("unknown_member", f"slot {slots[t]} {side}.{one_line(member)}: no such member")
             if value is None:
                 continue
-            # The usual value first: building the text of a refusal costs more than the check.
+            # The usual case comes first: building the text of a refusal costs more than this check.
             if type(value) is int and 0 <= value <= MAX_INTEGER:
                 energy[t, columns[member]] = value
             else:

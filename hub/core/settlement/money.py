@@ -1,4 +1,4 @@
-"""Energy priced for one period: exact nano-currency, and whole units for statements. Without tax and fees."""
+"""Prices one period's energy in exact nano-currency, and in whole units for statements. Tax and fees are left out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Money:
 
 
 def price_energy(alloc_wh: Sequence[int], sold_wh: Sequence[int], *, prices: Prices) -> Money:
-    """The money of a period's totals by member. Wh times micro per kWh is nano, so nothing is rounded here.
+    """The money for a period's totals, by member. Wh times micro per kWh is nano, so nothing is rounded here.
 
     >>> money = price_energy([1_500, 0], [0, 1_500], prices=Prices(160_000, 150_000))
     >>> money.debit_nano, money.credit_nano, money.coop_margin_nano
@@ -55,7 +55,7 @@ def price_energy(alloc_wh: Sequence[int], sold_wh: Sequence[int], *, prices: Pri
 
 
 def round_to_unit(amounts_nano: Sequence[int], unit_nano: int) -> tuple[int, ...]:
-    """Whole units that add up to floor(sum / unit), by the largest remainder of each amount.
+    """Whole units that add up to floor(sum / unit), by largest remainder.
 
     >>> round_to_unit([16_000_000, 17_000_000, 9_000_000], CENT_NANO)
     (1, 2, 1)

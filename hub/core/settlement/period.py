@@ -35,7 +35,7 @@ RECORD_TAG: Final = b"commonwatt allocation record v1\n"
 class Settlement:
     """A settled period. Columns are `members` in byte order, rows are intervals named by their first slot.
 
-    Members who are not `present` have zeros. `marks` are by slot even where slots are summed to longer intervals.
+    Members who are not `present` have zeros. `marks` are by slot even where slots are summed into longer intervals.
     Units: Wh.
     """
 
@@ -121,7 +121,7 @@ class Settlement:
 
 
 def settle(readings: Readings, rule: Rule) -> Settlement:
-    """The period settled by the rule. Raises: RejectedInputError before any slot is settled.
+    """Settles the period by the rule. Raises: RejectedInputError before any slot is settled.
 
     With a participation factor, only that part of a member's energy, rounded down, is shared; the grid takes the rest.
 
@@ -154,7 +154,10 @@ def settle(readings: Readings, rule: Rule) -> Settlement:
 
 
 def check_inputs(readings: Readings, rule: Rule) -> tuple[tuple[str, ...], AllocationKey, PreparedReadings]:
-    """Members in order, the rule's key and the prepared readings. Raises: RejectedInputError, all that `settle` can."""
+    """Members in order, the rule's key and the prepared readings.
+
+    Raises: RejectedInputError in every case in which `settle` does.
+    """
     members = sort_members(readings.members)
     key = check_rule(rule, members)
     return members, key, prepare_readings(put_in_order(readings), rule)

@@ -1,13 +1,13 @@
 """A settled day's pool series: what the neighbourhood shared slot by slot, so that members can recompute their part.
 
-It has two forms. The auditor's is complete; the members' leaves out sums over fewer than five homes. It settles
-nothing and contains no single reading, except for `pairwise`: its steps are the surplus of single homes, which only
-the auditor gets.
+The series has two forms: the auditor's is complete; the members' leaves out sums over fewer than five homes. It
+contains no single reading, except with `pairwise`: its steps are the surplus of single homes, which only the auditor
+gets. This module settles nothing.
 
-Privacy: every number for members is a bound, or a sum over the homes that take part in the slot (for `priority`, over
-the homes of a tier). A sum over five homes still tells each of them something about the other four, and in a scarce
-slot the total shared is the surplus of the homes that had any. The rules accept this, so that members can check their
-statements.
+Privacy: every number shown to members is a bound, or a sum over the homes that take part in the slot (for `priority`,
+over the homes of a tier). A sum over five homes still tells each of them something about the other four, and in a
+scarce slot the total shared is the surplus of the homes that had any. The rules accept this so that members can check
+their statements.
 """
 
 from collections.abc import Sequence
@@ -85,7 +85,7 @@ class PoolSeries:
         return self._document("members", [slot.for_members() for slot in self.slots])
 
     def for_auditor(self, salt: str) -> dict[str, object]:
-        """The complete series. `salt` is a secret of the hub, so that nobody can guess the content from the hash."""
+        """The complete series. `salt`, a secret of the hub, keeps anyone from guessing the content from the hash."""
         return {**self._document("auditor", [slot.for_auditor() for slot in self.slots]), "salt": salt}
 
     def _document(self, readers: str, slots: list[dict[str, object]]) -> dict[str, object]:
@@ -148,7 +148,7 @@ def _hidden(steps: int, present: Sequence[bool], key: AllocationKey) -> tuple[bo
 
 
 def _hidden_tiers(homes: Sequence[int]) -> tuple[bool, ...]:
-    """Tiers of fewer than five homes, and the next smallest tier too if these have fewer than five homes together."""
+    """Hides tiers of fewer than five homes; if these total fewer than five homes, the next smallest tier too."""
     hidden = [0 < count < LEAST_HOMES for count in homes]
     left_out = sum(count for count, hide in zip(homes, hidden, strict=True) if hide)
     others = [tier for tier, count in enumerate(homes) if count >= LEAST_HOMES]

@@ -27,7 +27,7 @@ Presence = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Readings:
-    """What was registered at each grid connection; `MISSING_WH` where nothing was.
+    """The energy registered at each grid connection; `MISSING_WH` where there is no reading.
 
     Shape: `surplus_wh` and `demand_wh` are [slots, members]. A member without a window is a member all the time.
     `marks` say where a value is missing because it is held or rejected, and where it is an estimate.
@@ -53,7 +53,10 @@ class PreparedReadings:
 
 
 def prepare_readings(readings: Readings, rule: Rule) -> PreparedReadings:
-    """Ordered readings with windows, gaps and `aggregate` applied. Raises: RejectedInputError, by the rule."""
+    """Ordered readings with windows, gaps and `aggregate` applied.
+
+    Raises: RejectedInputError for invalid readings or windows, gaps that the rule refuses and incomplete intervals.
+    """
     _check_energy(readings)
     inside = membership(readings)
     given = (readings.surplus_wh >= 0) & (readings.demand_wh >= 0)
@@ -152,7 +155,7 @@ def _estimated(readings: Readings) -> Presence:
 
 
 def _aggregate(accepted: PreparedReadings, size: int) -> PreparedReadings:
-    """Every `size` slots as one interval. A member who misses a slot is left out; a gap makes it provisional."""
+    """Every `size` slots as one interval. A member absent from any slot is left out; a gap makes it provisional."""
     slots = accepted.slots
     if len(slots) % size:
         raise RejectedInputError("interval_count", f"{len(slots)} intervals are not a multiple of {size}")

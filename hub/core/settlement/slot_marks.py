@@ -1,4 +1,4 @@
-"""Which slots of a member a run did not settle as measured: held, rejected by the board, or estimated.
+"""The slots of a member that a run did not settle as measured: held, rejected by the board, or estimated.
 
 It only records marks; hub/core/quality/settlement_check.py decides what is marked.
 """
@@ -16,8 +16,8 @@ SlotSpan = tuple[int, int]
 class SlotMarks:
     """One member's marks, each in ascending order of slots.
 
-    `held` slots wait for the board, and the board decided not to count `rejected` ones: both are settled as missing.
-    `estimated` has (slot, surplus, demand) as settled in place of a reading. Units: Wh.
+    `held` slots await the board's decision, and the board has decided not to count `rejected` ones; both are settled as
+    missing. `estimated` has (slot, surplus, demand) as settled in place of a reading. Units: Wh.
 
     >>> SlotMarks(held=((8, 2),), estimated=((12, 0, 250),)).rows()
     [[8, 'held', None, None], [9, 'held', None, None], [12, 'estimated', 0, 250]]
@@ -28,7 +28,7 @@ class SlotMarks:
     estimated: tuple[tuple[int, int, int], ...] = ()
 
     def plain(self) -> dict[str, list[list[int]]]:
-        """The marks as a table for JSON, without empty kinds."""
+        """The marks as a table for JSON, leaving out empty kinds."""
         rows = {HELD: self.held, REJECTED: self.rejected, ESTIMATED: self.estimated}
         return {name: [list(each) for each in marked] for name, marked in rows.items() if marked}
 
@@ -62,7 +62,7 @@ def plain_marks(marks: Mapping[str, SlotMarks]) -> dict[str, dict[str, list[list
 
 
 def runs_of(slots: Iterable[int]) -> tuple[SlotSpan, ...]:
-    """Ascending slots as spans without a break.
+    """Ascending slots as unbroken spans.
 
     >>> runs_of([4, 5, 6, 9])
     ((4, 3), (9, 1))

@@ -1,1 +1,1 @@
-"""A member's statement of a month as plain data."""
+"""A member's monthly statement as plain data."""

@@ -1,8 +1,9 @@
-"""A member's statement of a local month as plain data: every number with the slots, run, rule and entries behind it.
+"""A member's statement for a local month as plain data: every number with the slots, run, rule and entries behind it.
 
-hub/verify/statement.py recomputes one. This module reads no store and signs nothing. A statement is `final` when every
-day of the month rests on a run RF or on the decision of a dispute (X), else `provisional`; it is billed from M1 on.
-Entries of the co-op's funds are listed beside those of settlement runs and count in none of the sums.
+hub/verify/statement.py recomputes a statement. This module reads no store and signs nothing. A statement is `final`
+when every day of the month rests on an RF run or on the decision in a dispute (X), and `provisional` otherwise; it is
+billed from run M1 on. Entries of the co-op's funds are listed beside those of settlement runs and count towards none of
+the sums.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,8 +30,8 @@ Table = dict[str, object]
 class StatementFiles:
     """What a member takes home: the signed statement, their own readings, the pool series and the hub's public key.
 
-    `signed` also holds `payment`, which is signed too: what is to be paid of the statement now.
-    `later` names the days for which something newer than the statement is known, and why; the next run counts it.
+    `signed` also holds `payment`, itself signed: the part of the statement to be paid now.
+    `later` names the days for which the hub knows something newer, and why; the next run takes it into account.
     """
 
     signed: Document
@@ -41,12 +42,12 @@ class StatementFiles:
 
     @property
     def statement(self) -> Table:
-        """The statement that is signed."""
+        """The statement inside `signed`."""
         return _document_in(self.signed)
 
     @property
     def payment(self) -> Table:
-        """What is to be paid of the statement now."""
+        """The part of the statement to be paid now."""
         return _document_in(self.signed["payment"])
 
 
@@ -59,11 +60,11 @@ def state_month(
     bills: Sequence[Document] = (),
     last: Document | None = None,
 ) -> Table:
-    """The statement of one member; with `last`, an earlier statement of the month, also what has changed since.
+    """One member's statement; with `last`, an earlier statement for the month, it also shows what has changed since.
 
     `bills` are the member's current bill and credit note.
 
-    Raises: ValueError where nothing in the month concerns the member, or `last` is not of this member and month.
+    Raises: ValueError where nothing in the month concerns the member, or `last` is not for this member and month.
     """
     if all(member not in table for table in month.nano.values()) and not any(member in d.mine for d in month.days):
         raise ValueError(f"{member} has no part in {month.month}")
@@ -101,7 +102,7 @@ def own_readings(
 ) -> Table:
     """The member's own readings in the form that hub/verify/statement.py reads, each marked slot with its mark.
 
-    With `statement`, readings that arrived after its runs, and that it does not count, are marked as late.
+    With `statement`, readings that arrived after its runs and are not counted in it are marked as late.
     """
     rows: list[tuple[int, int | None, int | None]] = []
     for part in readings:
@@ -175,7 +176,7 @@ def _energy(day: StatedDay, member: str) -> dict[str, int]:
 
 
 def _day_money(day: StatedDay, member: str, *, energy: Mapping[str, int]) -> dict[str, int | None]:
-    """Nano-currency. `alone_nano` is what the day would have cost without neighbours, `cost_nano` what it did cost."""
+    """In nano-currency. `alone_nano` is what the day would have cost without neighbours, `cost_nano` what it cost."""
     amounts = settled_amounts(day.source.settled, member)
     debit, credit = amounts["debit_nano"], amounts["credit_nano"]
     prices: Prices = day.source.settled.rule.prices
@@ -194,7 +195,7 @@ def _day_money(day: StatedDay, member: str, *, energy: Mapping[str, int]) -> dic
 
 
 def _money(month: StatementMonth, member: str, days: Sequence[Mapping[str, int | None]]) -> dict[str, int | None]:
-    """The month's money: exact in nano, and in micro and cents as the month's rounding bars divide them."""
+    """The month's money: exact in nano, and in micro and cents as rounded by the month's bars."""
     money: dict[str, int | None] = {name: _sum(days, name) for name in MONEYS}
     for side in SIDES:
         nano = money[f"{side}_nano"] or 0
@@ -207,13 +208,13 @@ def _money(month: StatementMonth, member: str, days: Sequence[Mapping[str, int |
 
 
 def _sum(days: Sequence[Mapping[str, int | None]], name: str) -> int | None:
-    """The sum over the days; None where one of them has no such number."""
+    """The sum over the days; None if any of them has no such number."""
     known = [number for day in days if (number := day[name]) is not None]
     return sum(known) if len(known) == len(days) else None
 
 
 def _document_in(signed: object) -> Table:
-    """The document inside a signed one, as it is. Raises: ValueError where there is none."""
+    """The document inside a signed document, unchanged. Raises: ValueError where there is none."""
     document = signed.get("document") if isinstance(signed, dict) else None
     if not isinstance(document, dict):
         raise ValueError("the signed files have no statement or payment document")

@@ -1,6 +1,6 @@
-"""A local month of settled days made ready for statements: signed day roots, pool series, and how cents were rounded.
+"""Prepares a local month of settled days for statements: signed day roots, pool series, and how cents were rounded.
 
-It is done once for all members; document.py makes one member's statement of it.
+This is done once for all members; document.py makes each member's statement from it.
 """
 
 from collections import defaultdict
@@ -27,7 +27,7 @@ SIDES: Final = ("debit", "credit")
 
 @dataclass(frozen=True, slots=True)
 class CoopName:
-    """Whose statement it is."""
+    """The co-op that a statement comes from."""
 
     id: str
     name: str
@@ -55,11 +55,11 @@ class RunNote:
 
 @dataclass(frozen=True)
 class SettledDay:
-    """A local day by its newest run, with all entries the ledger has of it, by position.
+    """A local day as settled by its newest run, with all the ledger's entries for it, by position.
 
-    `windows` are the memberships that begin or end within the day, as the run had them. With `salt`, nobody can guess
-    the auditor's pool series from its hash. `attested` is the number and hash of the ledger's own signed root of the
-    day, where there is one.
+    `windows` are the memberships that begin or end within the day, as the run knew them. `salt` keeps anyone from
+    guessing the auditor's pool series from its hash. `attested` is the number and hash of the ledger's own signed root
+    for the day, if there is one.
     """
 
     day: str
@@ -89,7 +89,7 @@ class StatedDay:
 class StatementMonth:
     """A month ready for statements. `missing` are its days that no run has settled yet.
 
-    `before` are those before the co-op began.
+    `before` are its days from before the co-op began.
     """
 
     coop: CoopName
@@ -101,7 +101,7 @@ class StatementMonth:
 
     @cached_property
     def bars(self) -> dict[str, dict[str, tuple[int | None, str | None]]]:
-        """Who got the units left over when the month's amounts were rounded: unit, side, then (bar, before)."""
+        """Who got the units left over when the month's amounts were rounded: (bar, before) by unit and side."""
         bars: dict[str, dict[str, tuple[int | None, str | None]]] = {}
         for name, unit_nano in UNITS_NANO.items():
             bars[name] = {}
@@ -115,7 +115,7 @@ class StatementMonth:
 def gather_month(
     coop: CoopName, month: str, *, days: Iterable[StatedDay], missing: Iterable[str], before: Iterable[str]
 ) -> StatementMonth:
-    """The month of these stated days; the caller makes sure that each is of the month and appears once."""
+    """The month made up of these stated days; the caller makes sure that each belongs to it and appears once."""
     stated = tuple(sorted(days, key=lambda day: day.source.day))
     nano: dict[str, dict[str, int]] = {side: defaultdict(int) for side in SIDES}
     for day in stated:
@@ -128,7 +128,7 @@ def gather_month(
 
 
 def state_day(coop: CoopName, source: SettledDay, *, key: Signer) -> StatedDay:
-    """The day with its pool series, its tree of entries and a root signed by the hub's key.
+    """The day with its pool series, its tree of entries and a root signed with the hub's key.
 
     Raises: ValueError where the run does not settle exactly this day, or the books differ from what it settled.
     """
@@ -164,7 +164,7 @@ def state_day(coop: CoopName, source: SettledDay, *, key: Signer) -> StatedDay:
 
 
 def booked_amounts(entries: Sequence[Entry], member: str) -> dict[str, int]:
-    """What settlement runs booked for a member: Wh received, sold, imported and exported, nano debited and credited."""
+    """What settlement runs booked for a member: Wh received, sold, imported and exported; nano debited and credited."""
     lines: dict[str, int] = dict.fromkeys(("received", "sold", "imported", "exported", "debit_nano", "credit_nano"), 0)
     signs = {"received": 1, "sold": -1, "imported": 1, "exported": -1}
     for entry in entries:
@@ -179,7 +179,7 @@ def booked_amounts(entries: Sequence[Entry], member: str) -> dict[str, int]:
 
 
 def settled_amounts(settled: Settlement, member: str) -> dict[str, int]:
-    """The same amounts by the run itself; zeros for a member who takes no part in it."""
+    """The same amounts according to the run itself; zeros for a member who took no part in it."""
     if member not in settled.members:
         return booked_amounts((), member)
     column, totals = settled.members.index(member), settled.totals_wh

@@ -1,4 +1,4 @@
-"""What is read from a statement's plain data: its CSV tables, its marks and late readings, and what has changed since.
+"""Reads a statement's plain data for its CSV tables, marks and late readings, and what has changed since the last one.
 
 It decodes only the parts it needs and never encodes a statement: signed bytes stay as they are.
 """
@@ -26,7 +26,7 @@ _Column = tuple[int | None, ...]
 
 
 class _Intervals(msgspec.Struct, frozen=True, kw_only=True):
-    """A day's first interval and its length in slots. A mark is slot, kind, and surplus and demand of an estimate."""
+    """A day's first interval and its length in slots. A mark: slot, kind, and an estimate's surplus and demand."""
 
     first_slot: int
     step: int
@@ -83,7 +83,7 @@ class _Bills(msgspec.Struct, frozen=True):
 
 
 def statement_csv(statement: Document) -> str:
-    """The statement as a CSV table with one line for each interval. Raises: ValueError for another document."""
+    """The statement as a CSV table with one line for each interval. Raises: ValueError for any other document."""
     lines: list[str] = []
     writer = csv.writer(_Lines(lines), lineterminator="\n")
     writer.writerow(SLOT_COLUMNS)
@@ -101,14 +101,14 @@ def statement_csv(statement: Document) -> str:
 
 
 def bills_csv(statement: Document) -> str:
-    """The current bills as a CSV table, line by line. Raises: ValueError for another document."""
+    """The current bills as a CSV table, line by line. Raises: ValueError for any other document."""
     lines: list[str] = []
     csv.writer(_Lines(lines), lineterminator="\n").writerows(bill_table(msgspec.convert(statement, _Bills).tax))
     return "".join(lines)
 
 
 def interval_marks(day: Document) -> dict[int, str]:
-    """The marked intervals of a day, by first slot: the first of held, rejected and estimated that a slot has.
+    """A day's marked intervals by first slot, each with the first of held, rejected and estimated found in its slots.
 
     >>> interval_marks({"first_slot": 0, "step": 4, "marks": [[5, "estimated", 10, 0], [6, "held", None, None]]})
     {4: 'held'}
@@ -117,9 +117,9 @@ def interval_marks(day: Document) -> dict[int, str]:
 
 
 def late_slots(statement: Document, known: Set[int]) -> set[int]:
-    """Slots whose interval the statement has as missing although every reading of it is known by now.
+    """Slots of intervals that the statement shows as missing although all their readings are known by now.
 
-    `known` are the slots with a reading today; an estimate in the statement counts as known.
+    `known` are the slots that have a reading by now; an estimate in the statement counts as known.
     Raises: ValueError for another document.
     """
     late: set[int] = set()
@@ -137,9 +137,9 @@ def late_slots(statement: Document, known: Set[int]) -> set[int]:
 
 
 def changes_since(statement: Document, last: Document) -> dict[str, object]:
-    """The numbers of the month and of each day that differ from the last statement, as [before, now].
+    """The month's and each day's numbers that differ from the last statement's, as [before, now].
 
-    Raises: ValueError where the last statement is of another member or month, or no statement.
+    Raises: ValueError where `last` is for another member or month, or is not a statement.
     """
     before, now = msgspec.convert(last, _MonthNumbers), msgspec.convert(statement, _MonthNumbers)
     if (before.member, before.month) != (now.member, now.month):
@@ -153,7 +153,7 @@ def changes_since(statement: Document, last: Document) -> dict[str, object]:
 
 
 class _Lines:
-    """What a csv writer writes into."""
+    """A file-like target for a csv writer that collects what it writes."""
 
     def __init__(self, lines: list[str]) -> None:
         self._lines = lines

@@ -1,8 +1,8 @@
-"""The yearly fairness report: what each member added to the sharing, by Shapley value, and what they received.
+"""The yearly fairness report: what each member added to sharing, by Shapley value, and what they received.
 
 A member's Shapley value is what they add to the value of sharing by joining, averaged over all orders in which the
-members could have joined. A group's value is the energy it could share among itself, slot by slot, at the difference
-between retail and feed-in price. The report is a basis for discussion, not a rule: it books nothing.
+members could have joined. A group's value is the energy its members could share, slot by slot, valued at the
+difference between the retail and feed-in prices. The report is a basis for discussion, not a rule: it books nothing.
 
 Source: L. S. Shapley, A value for n-person games, 1953; sampling by permutations: J. Castro, D. Gomez, J. Tejada,
 Polynomial calculation of the Shapley value based on sampling, Computers & Operations Research 36, 2009.
@@ -58,7 +58,7 @@ class FairnessReport:
     """A period's shares, members in byte order. `value_nano` is the most that sharing among all could be worth.
 
     Of this, members got `got_nano`, the co-op keeps `margin_nano`, and `unshared_nano` is what the rule left to the
-    grid; the three add up to the whole. `orders` is how many orders of joining were sampled; 0 if all were counted.
+    grid; the three add up to the whole. `orders` is how many joining orders were sampled; 0 if all were counted.
     """
 
     shares: tuple[FairnessShare, ...]
@@ -90,7 +90,7 @@ class FairnessPeriod:
 
 @dataclass(frozen=True, slots=True)
 class FairnessBand:
-    """At least five homes that added about the same: the means of what they added and of what they received."""
+    """At least five homes that added about the same, with the means of what they added and of what they received."""
 
     homes: int
     value_nano: int
@@ -114,7 +114,7 @@ class FairnessSummary:
 
 @dataclass(frozen=True, slots=True)
 class MemberFairness:
-    """A report as one member sees it; `own` is None if the member took no part. `seed` drew the sampled orders."""
+    """A report as one member sees it; `own` is None if the member took no part. `seed` is that of the sampling."""
 
     first_day: str
     last_day: str
@@ -131,7 +131,7 @@ def report_fairness(
     """The report over the parts of a period, such as the days of a year.
 
     With up to ten members every group is counted. With more, `pairs` orders are sampled, each with its reverse, which
-    cancels much of the sampling error. Raises: ValueError where a rule has no outside prices, or sums pass 62 bits.
+    cancels much of the sampling error. Raises: ValueError where a rule has no outside prices, or sums exceed 62 bits.
     """
     return report_periods([extract_period(part) for part in settled], rng=rng, pairs=pairs)
 
@@ -164,7 +164,7 @@ def extract_period(settled: Settlement) -> FairnessPeriod:
 def report_periods(
     parts: Sequence[FairnessPeriod], *, rng: np.random.Generator, pairs: int = USUAL_PAIRS
 ) -> FairnessReport:
-    """Like report_fairness, for parts that are extracted already."""
+    """Like report_fairness, but for parts that have already been extracted."""
     if pairs < 2:
         raise ValueError("a standard error needs at least two pairs of orders")
     members = sorted({m for part in parts for m in part.members}, key=lambda member: member.encode("utf-8"))
@@ -253,7 +253,7 @@ def _game(part: FairnessPeriod, members: Sequence[str]) -> _Game:
 
 
 def _exact(games: Sequence[_Game], count: int) -> list[int]:
-    """Shapley values over all groups, in whole nano that add up to the value of all."""
+    """Shapley values over all groups, in whole nano that add up to the value of the whole group."""
     worth = [0] * (1 << count)
     for game in games:
         for group in range(1, 1 << count):
@@ -272,7 +272,7 @@ def _exact(games: Sequence[_Game], count: int) -> list[int]:
 
 
 def _sampled(games: Sequence[_Game], orders: Sequence[Whole]) -> tuple[list[int], list[int]]:
-    """Values and standard errors from these orders and their reverses; the values add up to the value of all."""
+    """Values and standard errors from these orders and their reverses; the values add up to that of the whole group."""
     pairs, count = len(orders), len(orders[0])
     by_spread: dict[int, Whole] = defaultdict(lambda: np.zeros((pairs, count), dtype=np.int64))
     ranks = np.empty((pairs, count), dtype=np.int64)
@@ -296,7 +296,7 @@ def _sampled(games: Sequence[_Game], orders: Sequence[Whole]) -> tuple[list[int]
 
 
 def _added_wh(surplus: Stored, demand: Stored) -> Whole:
-    """What each column adds to the shared energy by joining in this order, plus by joining in its reverse."""
+    """What each column adds to the shared energy by joining in this order, plus what it adds in the reverse order."""
     pool, wanted = (np.cumsum(each, axis=1, dtype=np.int64) for each in (surplus, demand))
     forward = np.minimum(pool, wanted).sum(axis=0)
     # The members from a column on: those who have joined when the reverse order reaches that column.
@@ -307,12 +307,12 @@ def _added_wh(surplus: Stored, demand: Stored) -> Whole:
 
 
 def _root_up(numerator: int, denominator: int) -> int:
-    """The square root of a fraction that is not negative, rounded up."""
+    """The square root of a non-negative fraction, rounded up."""
     floor = isqrt(numerator // denominator)
     return floor if floor * floor * denominator >= numerator else floor + 1
 
 
 def _amount(nano: int, currency: str) -> str:
-    """An amount in whole hundredths, to the nearest."""
+    """An amount rounded to the nearest hundredth of the currency."""
     hundredths = (abs(nano) * 100 + CURRENCY_NANO // 2) // CURRENCY_NANO
     return f"{'-' if nano < 0 and hundredths else ''}{hundredths // 100}.{hundredths % 100:02d} {currency}"

@@ -16,7 +16,7 @@ CHOICES: Final = (*METHODS, *(preset.id for preset in PRESETS))
 
 
 def chosen_rule(choice: str, *, in_force: Rule, parts: Sequence[Readings]) -> Rule:
-    """The rule for a method's name or a preset's id, at the prices and participation in force.
+    """The rule for a method's name or a preset's id, with the prices and participation in force.
 
     Raises: KeyError for any other choice.
     """

@@ -1,4 +1,4 @@
-"""Any rule tried on a past period's accepted readings: what each member would gain or lose, and what everybody may see.
+"""Tries any rule on a past period's accepted readings: what each member would gain or lose, and what everyone may see.
 
 It books nothing. Only the member sees their own change; the summary is for everyone and shows nothing about fewer than
 five homes. The electricity contract outside the co-op (retail and feed-in price) stays as it was.
@@ -50,7 +50,7 @@ class PeriodOutcome:
 
 @dataclass(frozen=True, slots=True)
 class MemberComparison:
-    """One member under the rule in force then and under the one tried; shown to that member only."""
+    """One member's outcomes under the rule then in force and under the one tried; shown to that member only."""
 
     member: str
     current: PeriodOutcome
@@ -64,7 +64,7 @@ class MemberComparison:
 
 @dataclass(frozen=True, slots=True)
 class TrialSummary:
-    """What everyone may see of a trial. Ratios in ppm, rounded down.
+    """What everyone may see of a trial. Ratios are in ppm, rounded down.
 
     A number is None where it is not defined or concerns too few homes. `gain_of_gainers_nano` and `gain_of_losers_nano`
     are means, shown only if neither group has one to four members.
@@ -88,7 +88,7 @@ class TrialSummary:
 
 @dataclass(frozen=True, slots=True)
 class MemberTrial:
-    """A trial as one member sees it: what all may see, and their own change; None if the member took no part."""
+    """A trial as one member sees it: what everyone may see, and `own`, their own change (None if they took no part)."""
 
     days: int
     left_out: int
@@ -99,7 +99,7 @@ class MemberTrial:
 
 @dataclass(frozen=True)
 class Trial:
-    """A rule tried: the settlements it would have made, and every member's change, ids in byte order."""
+    """A trial of a rule: the settlements it would have made, and every member's change, sorted by id in byte order."""
 
     rule: Rule
     settled: tuple[Settlement, ...]
@@ -118,10 +118,10 @@ class Trial:
 def try_rule(
     parts: Sequence[Readings], rule: Rule, *, stood: Sequence[Settlement], fees_nano: Mapping[str, int] | None = None
 ) -> Trial:
-    """The rule on the readings of each part (such as a day), compared with the real settlements in `stood`.
+    """Tries the rule on the readings of each part (such as a day) and compares it with the real settlements in `stood`.
 
-    A rule that names members who are not in a part is tried there without them. `fees_nano` are what each member paid
-    to the co-op for the period; they are a cost under either rule, but not for a member alone.
+    A rule that names members who are not in a part is tried there without them. `fees_nano` is what each member paid
+    the co-op for the period; fees are a cost under either rule, but not for a member without neighbours.
     Raises: RejectedInputError where a part does not fit the rule, ValueError where a real settlement has no outside
     prices.
     """
@@ -168,8 +168,8 @@ def summarise(trial: Trial) -> TrialSummary:
 def usual_params(method: str, parts: Iterable[Readings]) -> dict[str, object]:
     """Parameters that favour nobody and reveal nothing about a single home.
 
-    Weights are equal. Homes without surplus of their own are the first tier, and the group with a reserve of a fifth.
-    Every producer's surplus goes to all others in equal parts.
+    Weights are equal. Homes without a surplus of their own form the first tier, and also the group, for which a fifth
+    is reserved. Every producer's surplus goes to all others in equal parts.
     """
     parts = tuple(parts)
     members = sorted({m for readings in parts for m in readings.members}, key=lambda member: member.encode("utf-8"))
@@ -193,7 +193,7 @@ def usual_params(method: str, parts: Iterable[Readings]) -> dict[str, object]:
 
 
 def fit_rule(rule: Rule, members: Sequence[str]) -> Rule:
-    """The rule without members who are not among these; the same object where it names nobody else."""
+    """The rule without any members who are not in `members`; the same object if it names nobody else."""
     here = set(members)
     params = dict(require_mapping(rule.params, "params"))
     if "weights" in params:
@@ -215,7 +215,7 @@ def fit_rule(rule: Rule, members: Sequence[str]) -> Rule:
 def gini_ppm(amounts: Sequence[int]) -> int | None:
     """The Gini coefficient in ppm, rounded down; None where all amounts are zero or one is negative.
 
-    Source: sum over all pairs of |x - y|, over 2 n times the total.
+    Source: the sum of |x - y| over all ordered pairs, divided by 2 n times the total.
 
     >>> gini_ppm([5, 5, 5, 5]), gini_ppm([0, 0, 0, 1]), gini_ppm([0, 0])
     (0, 750000, None)

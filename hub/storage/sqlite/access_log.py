@@ -1,4 +1,4 @@
-"""The log of every access to a home's values, on disk before any value is read (I12)."""
+"""The log of every access to a home's values; each line is on disk before any value is read (I12)."""
 
 from collections.abc import Sequence
 
@@ -51,7 +51,7 @@ class SqliteAccessLog(SqliteConnections):
         return tuple(AccessRow(*row) for row in rows)
 
     async def last_access_line(self) -> int:
-        """The number of the newest line, 0 if there is none. Lines are numbered from 1 and keep their number."""
+        """The number of the newest line, 0 if there is none. Lines are numbered from 1 and keep their numbers."""
         return await self._number("SELECT coalesce(max(position), 0) FROM access_log")
 
     async def access_line_count(self) -> int:

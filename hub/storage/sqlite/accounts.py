@@ -44,7 +44,7 @@ class SqliteAccounts(SqliteAccessLog):
         return await self.write(work)
 
     async def bank_details(self, members: Sequence[str] | None, *, access: Access) -> BankDetails:
-        """The history of these members, or of all; a row in each one's access log is committed first."""
+        """The history of these members, or of all; a row in each member's access log is committed first."""
         asked = None if members is None else frozenset(members)
         async with self.reading() as db:
             homes = list(await db.execute_fetchall("SELECT id, member_id FROM home ORDER BY id"))
@@ -59,7 +59,7 @@ class SqliteAccounts(SqliteAccessLog):
     async def add_mandate(
         self, member: str, *, signed_on: str, made_by: str, made_at: int, mandate: str | None = None
     ) -> str | None:
-        """Add a mandate on the member's account under this id or the next free one."""
+        """Add a mandate for the member's account under this id or the next free one."""
 
         async def work(db: aiosqlite.Connection) -> str | None:
             last = list(await db.execute_fetchall(_LAST_SQL, (member,)))

@@ -1,4 +1,4 @@
-"""What the hub signed about its books, in SQLite; stored rows are also read as raw bytes, so that damage is found."""
+"""Documents the hub signed about its books, in SQLite; stored rows are also read as raw bytes to detect damage."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ VALUES (?, ?, ?, ?, ?, ?)"""
 _UNSIGNED_SQL = """SELECT run_key, kind, day, rule_hash, input_digest, result_hash, state, x'', made_at, entries
 FROM run WHERE NOT EXISTS
     (SELECT 1 FROM attestation WHERE kind = 'day-root' AND attestation.run_key = run.run_key) ORDER BY position"""
-# Damaged text may be invalid UTF-8: it is read as bytes and decoded here, because the database driver would fail.
+# Damaged text may be invalid UTF-8: it is read as bytes and decoded here, because the database driver would raise.
 _ENTRIES_SQL = """SELECT position, CAST(unit AS BLOB), CAST(day AS BLOB), CAST(member AS BLOB), CAST(run_key AS BLOB),
 canonical, hash FROM entry WHERE position > ? ORDER BY position LIMIT ?"""
 _RUNS_SQL = """SELECT position, CAST(run_key AS BLOB), CAST(kind AS BLOB), CAST(day AS BLOB), CAST(rule_hash AS BLOB),

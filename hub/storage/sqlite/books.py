@@ -18,7 +18,7 @@ _SHARES = "kind NOT LIKE 'fund:%'"  # settlement runs only: fund runs are in the
 _HEAD = _RUN.replace("allocation", "x''")
 _RUNS_SQL = f"""SELECT {_HEAD} FROM run INDEXED BY run_head
 WHERE day >= ? AND day <= ? AND {_SHARES} ORDER BY position"""
-# The inner SELECT uses only the index, which has no documents: rows of other kinds are never loaded.
+# The inner SELECT uses only the index, which contains no documents: rows of other kinds are never loaded.
 _FUNDS_SQL = f"""SELECT {_RUN} FROM run WHERE run_key IN
     (SELECT run_key FROM run INDEXED BY run_head WHERE kind IN (SELECT value FROM json_each(?))) ORDER BY position"""
 _ATTESTATION = "position, kind, subject, run_key, document, signature"
@@ -38,7 +38,7 @@ class SqliteBooks(SqliteConnections):
     """The BookStore slice."""
 
     async def add_rule(self, rule_hash: str, *, canonical: bytes, valid_from_day: str) -> None:
-        """Add a version of the rulebook from a local day on; adding it again changes nothing."""
+        """Add a version of the rulebook, valid from a local day onwards; adding it again changes nothing."""
 
         async def work(db: aiosqlite.Connection) -> None:
             await db.execute(
@@ -81,10 +81,10 @@ class SqliteBooks(SqliteConnections):
         attestations: Sequence[AttestationRow] = (),
         through: SettledThrough | None = None,
     ) -> bool:
-        """Book everything in one transaction; False, and nothing written, if run_key is already booked.
+        """Book everything in one transaction. If run_key is already booked, return False and write nothing.
 
         Raises: StoreConflictError if entries or attestations do not follow the last ones: read the heads and retry.
-        StaleInputsError if the day's current run used a newer message than `through` says: read the day again.
+        StaleInputsError if the day's current run used a newer message than the one in `through`: read the day again.
         """
         if any(entry.run_key != run.run_key for entry in entries):
             raise ValueError("an entry belongs to another run")
@@ -112,7 +112,7 @@ class SqliteBooks(SqliteConnections):
         return await self.write(work)
 
     async def runs(self, *, days: tuple[str, str] | None = None, allocations: bool = True) -> tuple[RunRow, ...]:
-        """Settlement runs in booking order; `days` limits the local day, both ends included."""
+        """Settlement runs in booking order; `days` limits them to these local days, both ends included."""
         first, last = days or ("", "~")
         columns = _RUN if allocations else _RUN.replace("allocation", "x''")
         async with self.reading() as db:
@@ -167,13 +167,13 @@ class SqliteBooks(SqliteConnections):
         )
 
     async def last_settled_day(self) -> str | None:
-        """The latest local day a settlement run was booked for, or None."""
+        """The latest local day for which a settlement run was booked, or None."""
         async with self.reading() as db:
             rows = list(await db.execute_fetchall(f"SELECT max(day) FROM run WHERE {_SHARES}"))
         return None if rows[0][0] is None else str(rows[0][0])
 
     async def settled_through(self, *, days: tuple[str, str]) -> dict[str, SettledThrough]:
-        """What the current runs of these days used; `days` includes both ends."""
+        """The inputs that the current runs of these days used; `days` includes both ends."""
         async with self.reading() as db:
             rows = await db.execute_fetchall(
                 "SELECT day, message_position, members_digest, decision FROM settled_through"
@@ -183,7 +183,7 @@ class SqliteBooks(SqliteConnections):
         return {str(row[0]): SettledThrough(*row) for row in rows}
 
     async def set_settled_through(self, through: SettledThrough) -> None:
-        """Note that the day's current run also holds for these messages and memberships; older ones change nothing."""
+        """Note that the day's current run still holds for these messages and memberships; ignore older ones."""
 
         async def work(db: aiosqlite.Connection) -> None:
             await db.execute(_THROUGH_SQL, _through_values(through))
@@ -191,7 +191,7 @@ class SqliteBooks(SqliteConnections):
         await self.write(work)
 
     async def entries(self, *, after_position: int, limit: int) -> tuple[EntryRow, ...]:
-        """Entries in order, for reading the whole ledger in parts."""
+        """Entries in order, for reading the whole ledger piece by piece."""
         return await self._entries("position > ? ORDER BY position LIMIT ?", (after_position, limit))
 
     async def entries_of_day(self, day: str) -> tuple[EntryRow, ...]:

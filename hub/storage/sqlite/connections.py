@@ -1,7 +1,7 @@
 """One writer with group commit and a few readers over a SQLite file; it knows transactions, not tables.
 
-Writes queued while another commit runs share the next one and its fsync. Each has its own savepoint, so that one that
-fails does not undo the others.
+Writes queued while another commit runs share the next commit and its fsync. Each has its own savepoint, so a failed
+write does not undo the others.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ class _Queued:
 
 
 class SqliteConnections:
-    """The open file. `now` gives unix seconds for rows that record when something was asked (the access log)."""
+    """The open file. `now` returns unix seconds, for rows that record the time of a request (the access log)."""
 
     def __init__(
         self, place: str, *, writer: aiosqlite.Connection, readers: list[aiosqlite.Connection], now: Callable[[], float]
@@ -54,9 +54,9 @@ class SqliteConnections:
 
     @classmethod
     async def open(cls, path: Path, *, now: Callable[[], float], create: bool = False) -> Self:
-        """Open the store, or with `create` create it, and bring its schema up to date.
+        """Open the store (with `create`, create it) and bring its schema up to date.
 
-        Raises: StoreError, with one line, if the file is missing, unreadable, damaged or from a newer version.
+        Raises: StoreError (one line) if the file is missing, unreadable, damaged or from a newer version.
         """
         # At DEBUG the library logs each statement with its values, such as readings and IBANs (I10).
         logging.getLogger("aiosqlite").setLevel(logging.INFO)
@@ -90,7 +90,7 @@ class SqliteConnections:
     async def write(self, work: Work[T]) -> T:
         """Run `work` inside the next commit; returns only when that commit is on disk.
 
-        Raises: what `work` raised (its changes are undone), or StoreError if the commit itself failed.
+        Raises: any exception from `work` (its changes are undone), or StoreError if the commit itself failed.
         """
         if self._is_closing:
             raise StoreError(f"{self.place}: the store is closed")
@@ -100,7 +100,7 @@ class SqliteConnections:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[aiosqlite.Connection]:
-        """A reader on one consistent snapshot of committed rows. Raises: StoreError if the file cannot be read."""
+        """A reader with a consistent snapshot of committed rows. Raises: StoreError if the file cannot be read."""
         reader = await self._readers.get()
         try:
             await reader.execute("BEGIN")
@@ -111,7 +111,7 @@ class SqliteConnections:
             try:
                 await reader.rollback()
             finally:
-                # Also when the wait is cancelled: the rollback is queued on the reader before its next use.
+                # This is safe even if the await is cancelled: the rollback is queued on the reader before its next use.
                 self._readers.put_nowait(reader)
 
     async def _write_until_closed(self) -> None:
@@ -136,7 +136,7 @@ class SqliteConnections:
             await self._writer.execute("BEGIN IMMEDIATE")
             for queued in works:
                 await self._run_in_savepoint(queued, results)
-            # If power fails before this line returns, nothing was written and no caller has been answered.
+            # If power fails before this line returns, nothing was written and no caller has got a result.
             await self._writer.commit()
         except sqlite3.Error as error:
             await self._roll_back()
@@ -202,7 +202,7 @@ async def _configure(db: aiosqlite.Connection, *, is_writer: bool) -> None:
 
 
 async def _refuse_empty(db: aiosqlite.Connection, path: Path) -> None:
-    """Refuse an emptied file: with new tables it would look like a hub that never received anything."""
+    """Refuse an emptied file: with new tables it would look like a hub that has never received anything."""
     if not list(await db.execute_fetchall("SELECT 1 FROM sqlite_master LIMIT 1")):
         raise StoreError(f"{path}: the store is empty, its data is lost: restore it from a backup")
 

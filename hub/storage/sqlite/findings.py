@@ -42,7 +42,7 @@ class SqliteFindings(SqliteAccessLog):
     async def put_findings(
         self, day: str, found: Sequence[NewFinding], *, closing: str, at: int, message_position: int
     ) -> None:
-        """Replace a day's open findings: new ones are added, those not found again are closed with this reason."""
+        """Replace a day's open findings: new ones are added, and those not found again are closed for this reason."""
 
         async def work(db: aiosqlite.Connection) -> None:
             open_ids = {tuple(row)[1:]: int(row[0]) for row in await db.execute_fetchall(_OPEN_SQL, (day,))}
@@ -57,7 +57,7 @@ class SqliteFindings(SqliteAccessLog):
         await self.write(work)
 
     async def looked_through(self, *, days: tuple[str, str]) -> dict[str, int]:
-        """For each checked day: the newest message at the time of the check. `days` includes both ends."""
+        """The newest message at the time of the check, for each day checked. `days` includes both ends."""
         async with self.reading() as db:
             rows = await db.execute_fetchall("SELECT * FROM looked_through WHERE day >= ? AND day <= ?", days)
         return {str(day): int(position) for day, position in rows}
@@ -65,7 +65,7 @@ class SqliteFindings(SqliteAccessLog):
     async def findings(
         self, *, access: Access, home: str | None = None, number: int | None = None, since: str = "", notes: bool = True
     ) -> tuple[FindingRow, ...]:
-        """Findings from a local day on and all that wait for the board, oldest first; the access is logged."""
+        """Findings from a local day onwards and all that await the board, oldest first; the access is logged."""
         chosen = (home, number, since, notes)
         async with self.reading() as db:
             homes = await db.execute_fetchall(
@@ -80,7 +80,7 @@ class SqliteFindings(SqliteAccessLog):
         return tuple(_row(row, decisions) for row in rows)
 
     async def findings_waiting(self, home: str) -> int:
-        """How many findings hold credits of this home. Reads no values."""
+        """How many findings are holding back credits for this home. Reads no values."""
         async with self.reading() as db:
             sql = f"SELECT count(*) FROM finding WHERE home = ? AND {_IS_WAITING}"
             return int(next(iter(await db.execute_fetchall(sql, (home,))))[0])
@@ -109,7 +109,7 @@ class SqliteFindings(SqliteAccessLog):
         return await self.write(work)
 
     async def slot_decisions(self, *, slots: range) -> tuple[SlotDecision, ...]:
-        """Every decision that touches these slots, in the order they were made."""
+        """All decisions that concern these slots, in the order in which they were made."""
         async with self.reading() as db:
             rows = await db.execute_fetchall(_SLOTS_SQL, (slots.stop, slots.start))
         return tuple(SlotDecision(row[0], row[1], row[2], _measure(row[3]), *row[4:]) for row in rows)

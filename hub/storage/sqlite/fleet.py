@@ -1,4 +1,4 @@
-"""What the board sees of all homes: liveness and completeness, never a measured value (I12)."""
+"""The board's view of all homes: liveness and completeness, never a measured value (I12)."""
 
 from collections import defaultdict
 from typing import Final
@@ -31,7 +31,7 @@ class SqliteFleet(SqliteConnections):
     """The fleet's part of the ReadingStore slice."""
 
     async def fleet(self, *, slots: range) -> tuple[FleetRow, ...]:
-        """One row per home; presence is the grid meter's, because its readings are settled."""
+        """One row per home; presence refers to the grid meter, because its readings are the ones settled."""
         presence: dict[str, list[str]] = defaultdict(lambda: ["waiting"] * len(slots))
         gaps: dict[str, list[tuple[str, int]]] = defaultdict(list)
         async with self.reading() as db:

@@ -29,7 +29,7 @@ class SqliteForecasts(SqliteConnections):
         await self.write(lambda db: db.executemany(_ADD_SQL, lines))
 
     async def latest_forecasts(self, *, issued_by: Slot) -> dict[str, ForecastRow]:
-        """The newest forecast of each target issued by `issued_by`."""
+        """The newest forecast for each target issued no later than `issued_by`."""
         sql = f"""SELECT {_COLUMNS} FROM forecast AS f WHERE issued_slot =
             (SELECT max(issued_slot) FROM forecast WHERE target = f.target AND issued_slot <= ?)"""
         async with self.reading() as db:
@@ -37,7 +37,7 @@ class SqliteForecasts(SqliteConnections):
         return {str(row[0]): _forecast(tuple(row)) for row in rows}
 
     async def forecasts_covering(self, target: str, *, slots: range) -> tuple[ForecastRow, ...]:
-        """All forecasts of a target that cover any of these slots, oldest issue first."""
+        """All forecasts for a target that cover any of these slots, the earliest issued first."""
         async with self.reading() as db:
             rows = await db.execute_fetchall(
                 f"SELECT {_COLUMNS} FROM forecast WHERE target = ? AND first_slot < ? AND until_slot > ?"
@@ -54,7 +54,7 @@ class SqliteForecasts(SqliteConnections):
     async def weather_known_at(
         self, at: int, *, first_s: int, until_s: int
     ) -> tuple[tuple[int, int, float, float, float], ...]:
-        """(hour start, issued_at, temperature_c, radiation_w_m2, wind_m_s): per hour the newest issued by `at`."""
+        """(hour start, issued_at, temperature_c, radiation_w_m2, wind_m_s): hourly, the newest issued by `at`."""
         async with self.reading() as db:
             rows = await db.execute_fetchall(_WEATHER_SQL, (first_s, until_s, at))
         return tuple((row[0], row[1], row[2], row[3], row[4]) for row in rows)

@@ -1,4 +1,4 @@
-"""Members, homes, agents, invitations and sign-in sessions in SQLite. It sees only hashes of secrets."""
+"""Members, homes, agents, invitations and sign-in sessions in SQLite, which only ever sees hashes of secrets."""
 
 # ruff: noqa: S608 - only constant column lists and question marks are put into SQL here; values are bound.
 
@@ -26,7 +26,7 @@ class SqliteMembers(SqliteConnections):
         return Coop(*rows[0])
 
     async def set_coop(self, coop: Coop) -> None:
-        """Set the co-op. Its id and time zone can never change, nor its currency once something is booked."""
+        """Set the co-op. Its id and time zone can never change, nor can its currency once something is booked."""
 
         async def work(db: aiosqlite.Connection) -> None:
             rows = list(await db.execute_fetchall("SELECT id, tz, currency FROM coop"))
@@ -92,7 +92,7 @@ class SqliteMembers(SqliteConnections):
         return tuple(Agent(*row) for row in rows)
 
     async def add_invite(self, token_hash: bytes, *, home_id: str, expires_at: int) -> None:
-        """Store an invitation for a home; only the hash of its token."""
+        """Store an invitation for a home, with only the hash of its token."""
 
         async def work(db: aiosqlite.Connection) -> None:
             try:
@@ -108,7 +108,7 @@ class SqliteMembers(SqliteConnections):
     async def redeem_invite(self, token_hash: bytes, *, agent: Agent, now: int) -> str | None:
         """Use an invitation, once, to enrol the agent for its home.
 
-        If the same agent asks again because the answer was lost, it succeeds again. The home's previous agent is
+        If the same agent asks again because the response was lost, it succeeds again. The home's previous agent is
         revoked in the same transaction.
         """
 

@@ -12,7 +12,7 @@ from hub.storage.sqlite.connections import SqliteConnections
 from hub.storage.sqlite.prompts import store_answer
 from protocols.slots import Slot
 
-# A better mark replaces a worse one, but not an equal one: what was read from the meter first counts (I2, I5).
+# A better mark replaces a worse one, but not an equal one: the first value read from the meter counts (I2, I5).
 _READING_SQL = """INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (home, measure, slot, span) DO UPDATE SET
     energy_wh = excluded.energy_wh, mark = excluded.mark, gap = excluded.gap
@@ -40,8 +40,8 @@ class SqliteMessages(SqliteConnections):
     async def store_messages(self, messages: Sequence[AcceptedMessage]) -> None:
         """Store all of them in one durable transaction; a message already stored with the same hash is skipped.
 
-        Raises: StoreConflictError if a message contradicts a stored one or leaves a hole in its agent's chain; then
-        none of them was written.
+        Raises: StoreConflictError if a message contradicts a stored one or leaves a gap in its agent's chain; then
+        none of them is written.
         """
 
         async def work(db: aiosqlite.Connection) -> None:
@@ -58,7 +58,7 @@ class SqliteMessages(SqliteConnections):
         return {str(row[0]): ChainHead(*row) for row in rows}
 
     async def epoch_head(self, agent: str, *, epoch: int) -> ChainHead | None:
-        """The last stored message of one epoch of an agent, also an earlier epoch; None if there is none."""
+        """The last stored message in one of an agent's epochs, current or earlier; None if there is none."""
         async with self.reading() as db:
             rows = await db.execute_fetchall(
                 "SELECT agent, epoch, seq, hash FROM message WHERE agent = ? AND epoch = ? ORDER BY seq DESC LIMIT 1",
@@ -175,7 +175,7 @@ async def _require_same(db: aiosqlite.Connection, message: AcceptedMessage) -> N
 
 
 async def _insert(db: aiosqlite.Connection, messages: Sequence[AcceptedMessage]) -> None:
-    """Messages, readings and heads are written together: after a power cut either all of them exist or none."""
+    """Messages, readings and heads are written together: after a power cut, either all or none of them exist."""
     await db.executemany(_MESSAGE_SQL, (_message_row(message) for message in messages))
     await db.executemany(
         _READING_SQL,

@@ -33,7 +33,7 @@ class SqliteObjections(SqliteConnections):
             if len(waiting) >= MOST_OPEN:
                 return "too many are open"
             values = (new.member, new.month, new.day, new.line, new.stated, new.statement, new.reason)
-            # If power fails before the commit, there is no objection; the member does not see it and can object again.
+            # If power fails before the commit, there is no objection; the member sees none and can object again.
             await db.execute(_INSERT_SQL, (*values, new.made_at, new.due_at))
             return None
 

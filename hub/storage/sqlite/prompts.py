@@ -57,7 +57,7 @@ class SqlitePrompts(SqliteConnections):
         return tuple(replace(Appliance(*row), is_asked=bool(row[7])) for row in rows)
 
     async def add_prompts(self, prompts: Sequence[PromptRow]) -> None:
-        """Store new prompts; one whose id is already stored keeps its values and its answer."""
+        """Store new prompts; a prompt whose id is already stored keeps its values and its answer."""
         lines = [
             (
                 p.id,
@@ -83,7 +83,7 @@ class SqlitePrompts(SqliteConnections):
         await self.write(lambda db: db.executemany(sql, lines))
 
     async def prompts(self, *, home: str | None, issued: range) -> tuple[PromptRow, ...]:
-        """Prompts issued in these slots, of one home or of all, oldest first."""
+        """Prompts issued in these slots, for one home or for all, oldest first."""
         async with self.reading() as db:
             rows = await db.execute_fetchall(
                 f"SELECT {_PROMPT} FROM prompt WHERE issued_slot >= ? AND issued_slot < ? AND (? IS NULL OR home = ?)"
@@ -93,7 +93,7 @@ class SqlitePrompts(SqliteConnections):
         return tuple(_prompt(tuple(row)) for row in rows)
 
     async def answer_prompt(self, prompt_id: str, *, home: str, answer: str, at: int) -> str | None:
-        """Refused if the prompt is unknown or another home's, it is too late, or it has a different answer."""
+        """Refused if the prompt is unknown, belongs to another home, has expired or already has a different answer."""
         if answer not in ANSWERS:
             return f"the answer must be one of {', '.join(ANSWERS)}"
 
@@ -131,7 +131,7 @@ class SqlitePrompts(SqliteConnections):
 
 
 async def store_answer(db: aiosqlite.Connection, prompt_id: str, *, home: str, answer: str, at: int) -> str | None:
-    """Record an answer inside a running transaction; repeating the same answer succeeds, a different one does not."""
+    """Record an answer inside a running transaction; repeating the same answer succeeds, changing it does not."""
     rows = list(
         await db.execute_fetchall(
             "SELECT home, appliance, answer, answer_by_slot FROM prompt WHERE id = ?", (prompt_id,)

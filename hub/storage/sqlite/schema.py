@@ -41,7 +41,7 @@ def known_migrations() -> tuple[Migration, ...]:
 
 
 async def migrate(db: aiosqlite.Connection, *, place: str, steps: Sequence[Migration] | None = None) -> None:
-    """Apply what is missing, all or nothing.
+    """Apply the missing steps, all or none.
 
     Raises: StoreError if the file was written by a newer program or a step was changed after it was applied.
     """

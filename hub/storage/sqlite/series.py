@@ -40,7 +40,7 @@ class SqliteSeries(SqliteAccessLog):
     async def home_series(
         self, home: str, measures: Sequence[Measure], *, slots: range, access: Access
     ) -> dict[Measure, HomeSeries]:
-        """A home's values; the access row is committed before any value is returned, or nothing is (I12)."""
+        """A home's values; the access row is committed before any is returned, and if that fails, none is (I12)."""
         await self.log_access(access, [home], fields=_fields(measures), rows=len(slots) * len(measures))
         async with self.reading() as db:
             return {m: await _home(db, home, m, slots=slots) for m in measures}
@@ -55,7 +55,7 @@ class SqliteSeries(SqliteAccessLog):
             return {m: await _hood(db, m, slots=slots, homes=chosen) for m in measures}
 
     async def settlement_inputs(self, *, slots: range, access: Access) -> SettlementInputs:
-        """What the meters of all members with a home measured; all but 15-minute counter values are -1."""
+        """Meter readings of all members with a home; anything but a 15-minute counter value is -1."""
         rows = await self._member_rows()
         measures = (Measure.GRID_EXPORT, Measure.GRID_IMPORT)
         homes = [str(home) for _, home, _ in rows]
@@ -68,7 +68,7 @@ class SqliteSeries(SqliteAccessLog):
         return SettlementInputs(ids, slots.start, surplus_wh, demand_wh, present, message_position=int(newest[0][0]))
 
     async def settlement_members(self, *, slots: range) -> tuple[tuple[str, ...], npt.NDArray[np.bool_]]:
-        """Members with a home in byte order, and their slots as members: (slots, members)."""
+        """Members with a home, in byte order, and the slots in which they were members: (slots, members)."""
         rows = await self._member_rows()
         return tuple(str(member) for member, _, _ in rows), _membership(rows, slots)
 
@@ -79,7 +79,7 @@ class SqliteSeries(SqliteAccessLog):
         return None if rows[0][0] is None else int(rows[0][0])
 
     async def newest_messages(self, *, slots: range) -> dict[Slot, int]:
-        """For each slot with a stored batch: the position of the newest one."""
+        """The position of the newest batch, for each slot that has one stored."""
         if not slots:
             return {}
         async with self.reading() as db:
@@ -88,7 +88,7 @@ class SqliteSeries(SqliteAccessLog):
         return {slot: position for slot, position in rows if position is not None}
 
     async def long_intervals(self, home: str, *, slots: range, access: Access) -> tuple[LongIntervalRow, ...]:
-        """Energy of this home that is known only as totals, over any of these slots."""
+        """Energy of this home, over any of these slots, that is known only as totals."""
         await self.log_access(access, [home], fields="totals over several quarter hours", rows=len(slots))
         async with self.reading() as db:
             rows = await db.execute_fetchall(
@@ -125,7 +125,7 @@ def _membership(rows: Sequence[tuple[str, str, int]], slots: range) -> npt.NDArr
 async def _metered(
     db: aiosqlite.Connection, measure: Measure, *, slots: range, homes: Sequence[str]
 ) -> npt.NDArray[np.int64]:
-    """What the counters of these homes measured, -1 where they did not: (slots, homes)."""
+    """The energy that these homes' counters measured, -1 where they measured none: (slots, homes)."""
     energy_wh = np.full((len(slots), len(homes)), -1, dtype=np.int64)
     place = (int(measure), slots.start, slots.stop, len(homes), json.dumps(homes))
     ((cells, values),) = await db.execute_fetchall(_SETTLE_SQL, place)

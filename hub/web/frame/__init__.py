@@ -1,1 +1,1 @@
-"""What every page shares: sign-in, request checks, charts, translation, and the services passed in."""
+"""What every page shares: sign-in, request checks, charts, translation, and the services they are given."""

@@ -1,7 +1,7 @@
 """Five pure drawings: numbers in, SVG out, with a sentence and a table that carry the same information.
 
-They use class names instead of colours (static/site.css has both palettes), no script and no text of their own.
-Coordinates are in a box 360 wide, the width of a small phone; wide screens scale it.
+They use class names instead of colours (static/site.css has both palettes) and add no script or text of their own.
+Coordinates assume a box 360 units wide, the width of a small phone; wider screens scale it up.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -113,7 +113,7 @@ def draw_bars(
     sentence: str,
     table: ChartTable,
 ) -> Chart:
-    """Today's slots as one stepped area, and the same slots of yesterday as a thin stepped line.
+    """Today's slots as one stepped area, with yesterday's same slots as a thin stepped line.
 
     Shape: today and before are (axis.slots,). `kind` is the CSS class of today's area: "made" or "used".
     """
@@ -131,9 +131,9 @@ PRESENCE_HEIGHT: Final = {"present": 14, "derived": 9, "partial": 9, "missing": 
 
 
 def draw_presence(name: str, title: str, *, states: Sequence[str], sentence: str, table: ChartTable) -> Chart:
-    """A strip of slots: full height if present, lower if estimated, a stub if missing; height and colour both show it.
+    """A strip of slots: full height if present, lower if estimated, a stub if missing; colour shows it too.
 
-    Neighbouring slots of one state become one rectangle, so no hairline appears between them.
+    Neighbouring slots in the same state become one rectangle, so no hairline appears between them.
     """
     parts, at = [], 0
     scale = WIDTH / max(1, len(states))
@@ -194,7 +194,7 @@ class _Frame:
         return self.floor - (self.floor - _TOP) * min(max(share, 0.0), 1.0)
 
     def grid(self, axis: ChartAxis) -> str:
-        """Two thin lines with their values, the floor, and the hours below."""
+        """Two thin gridlines with their values, the baseline, and the hours below it."""
         lines = []
         for value in (self.top, (self.top + self.bottom) / 2):
             y = self.y(value)
@@ -239,7 +239,7 @@ class _Frame:
         return "".join(path)
 
     def steps(self, values: SlotSeries, *, closed: bool) -> str:
-        """Each value as a level over its slot; closed down to the zero line if it is an area."""
+        """Each value as a horizontal step across its slot; an area is closed down to the zero line."""
         path, zero = [], _n(self.y(0.0))
         for start, run in _runs(values):
             left = _n(self.x(start))
@@ -250,7 +250,7 @@ class _Frame:
 
 
 def _runs(values: Sequence[_T | None]) -> Iterator[tuple[int, list[_T]]]:
-    """Each uninterrupted range of known values, with the slot it begins at."""
+    """Each uninterrupted range of known values, with the slot where it begins."""
     at = 0
     for is_known, group in groupby(values, key=lambda value: value is not None):
         stretch = list(group)

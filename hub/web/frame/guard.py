@@ -1,4 +1,4 @@
-"""What applies to every request: response headers, the origin of forms, the size of bodies. Knows no page."""
+"""Rules for every request: response headers, the origin of forms, the size of bodies. Knows nothing about pages."""
 
 import logging
 import traceback
@@ -13,7 +13,7 @@ from hub.web.frame.translation import translatable
 
 log = logging.getLogger(__name__)
 
-MAX_BODY_BYTES: Final = 64 * 1024  # the sentence in read_body names it
+MAX_BODY_BYTES: Final = 64 * 1024  # the error sentence in read_body states this limit
 MAX_FORM_FIELDS: Final = 200
 
 CONTENT_POLICY: Final = (
@@ -44,7 +44,7 @@ class PageError(Exception):
 
 
 class SecurityHeaders:
-    """Sets the same security headers on every response, and lets nothing but static files be cached."""
+    """Sets the same security headers on every response, and allows only static files to be cached."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -99,7 +99,7 @@ class ErrorPages:
 
 
 def require_same_origin(request: Request) -> None:
-    """Refuses a form that another site sent in the member's name.
+    """Refuse a form that another site submitted in the member's name.
 
     Raises: PageError(403) unless the browser says that the form came from this site.
     """
@@ -113,7 +113,7 @@ def require_same_origin(request: Request) -> None:
 
 
 def is_loopback(request: Request) -> bool:
-    """Whether the caller is a program on this machine that connects directly: no proxy, no other host name."""
+    """Whether the request comes directly from this machine: not through a proxy, nor for another host name."""
     client = request.client.host if request.client else ""
     host = urlsplit("//" + request.headers.get("host", "")).hostname
     forwarded = "x-forwarded-for" in request.headers or "forwarded" in request.headers
@@ -121,9 +121,9 @@ def is_loopback(request: Request) -> bool:
 
 
 async def read_body(request: Request) -> bytes:
-    """The body, up to MAX_BODY_BYTES.
+    """The request body, up to MAX_BODY_BYTES.
 
-    Raises: PageError(413) beyond it, before the rest is read.
+    Raises: PageError(413) if it is larger, without reading the rest.
     """
     parts, size = [], 0
     async for part in request.stream():

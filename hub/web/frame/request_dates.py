@@ -1,4 +1,4 @@
-"""Reads the month or day in an address; a date outside any co-op's life is 404, never an error."""
+"""Reads the month or day in an address; a date outside any co-op's lifetime gives a 404, never a crash."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""What the pages need from the hub, passed in by the program that starts them. It opens and starts nothing itself."""
+"""What the pages need from the hub, passed in by the program that starts them. Nothing is opened or started here."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ from hub.storage.records import Access, Coop, Home, Member
 from protocols.timeline import Clock
 
 EnrolAgent = Callable[[bytes], Awaitable[tuple[int, bytes]]]
-"""Takes the body of POST /api/enrol; returns the HTTP status and the JSON body of the answer."""
+"""Takes the body of POST /api/enrol; returns the HTTP status and the JSON body of the response."""
 
 ReadStatus = Callable[[], Awaitable[Mapping[str, object]]]
-"""The fields of GET /api/status.json, ready for JSON. No member's values."""
+"""The fields of GET /api/status.json, ready for JSON. They contain no member's values."""
 
 
 class StatementOperations(Protocol):
@@ -32,14 +32,14 @@ class StatementOperations(Protocol):
 
 
 class RunOperations(Protocol):
-    """The board's service for runs of months, given by their first day. A refusal is one line of text, and then nothing
-    was written. The service logs an access to members' readings before it reads them.
+    """The board's service for settlement runs; a month is given by its first day. A refusal is returned as one line of
+    text and means that nothing was written. The service logs each access to members' readings before it reads them.
     """
 
     async def months(self, *, today: date, most: int) -> tuple[MonthOverview, ...]: ...
     async def month(self, month: date, *, today: date) -> MonthOverview | None: ...
     async def preview(self, month: date, *, kind: str, today: date) -> tuple[BoardPreview, str] | str:
-        """What a run would book now, and the key it would get."""
+        """What a run would book now, and the key it would be given."""
         ...
 
     async def booked(self, run: MonthRun) -> BoardPreview:
@@ -57,7 +57,7 @@ class RunOperations(Protocol):
 
 
 class PaymentOperations(Protocol):
-    """The board's service for payment orders. A refusal is one line of text, and then nothing was written."""
+    """The board's service for payment orders. A refusal is one line of text and means that nothing was written."""
 
     async def orders(self) -> tuple[PaymentOrderRecord, ...]: ...
     async def approve(self, message_id: str, *, member: str, at: int) -> PaymentOrderRecord | str: ...
@@ -65,7 +65,7 @@ class PaymentOperations(Protocol):
 
 
 class TrialOperations(Protocol):
-    """Tries rules on past months. The service logs its access to the homes' readings; the caller logs the member's."""
+    """Tries rules on past months. The service logs its access to homes' readings; the caller logs the member's."""
 
     async def months(self, *, first: date, last: date) -> tuple[date, ...]: ...
     async def try_rule(self, member: str, *, month: date, choice: str, today: date) -> MemberTrial | str | None:
@@ -74,7 +74,7 @@ class TrialOperations(Protocol):
 
 
 class FindingOperations(Protocol):
-    """The board's decisions on findings. The service logs its access in the home's log before it reads a finding."""
+    """The board's decisions on findings. Before reading a finding, the service records the access in the home's log."""
 
     async def verdicts(self, row: FindingRow) -> tuple[str, ...]:
         """The decisions possible now: some of accept, reject and estimate."""
@@ -83,13 +83,13 @@ class FindingOperations(Protocol):
     async def decide(
         self, number: int, *, member: Member, verdict: str, reason: str, at: int, after: int
     ) -> str | None:
-        """Store a decision; `after` is the last one that the page showed (0: none). None on success, else a code:
-        not_board, reason, unknown, own, closed, verdict, meanwhile."""
+        """Store a decision; `after` is the last one that the page showed (0: none). Returns None on success, or a
+        code: not_board, reason, unknown, own, closed, verdict, meanwhile."""
         ...
 
 
 class FairnessOperations(Protocol):
-    """Makes the yearly fairness report. Accesses are logged as for trials."""
+    """Makes the yearly fairness report. Accesses are logged in the same way as for trials."""
 
     async def years(self, *, today: date) -> tuple[int, ...]: ...
     async def report(self, member: str, *, year: int, today: date) -> MemberFairness | str | None:

@@ -22,7 +22,7 @@ class SignInNeededError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A signed-in member opens one page, at one time of the hub's clock."""
+    """One page view by a signed-in member, at one moment of the hub's clock."""
 
     member: Member
     home: Home | None
@@ -37,7 +37,7 @@ class Visit:
 
 
 def cookie_name(parts: HubParts) -> str:
-    """With the prefix, browsers refuse the cookie unless it is secure and belongs to this host only."""
+    """The session cookie's name. The prefix makes browsers refuse it unless it is secure and for this host only."""
     return "__Host-cw-session" if parts.secure_cookies else "cw-session"
 
 
@@ -76,7 +76,7 @@ def set_session(response: Response, parts: HubParts, *, session: str) -> None:
 
 
 async def end_session(parts: HubParts, request: Request, *, response: Response) -> None:
-    """Delete the session here and in the browser."""
+    """Delete the session in the store and its cookie in the browser."""
     token = request.cookies.get(cookie_name(parts))
     if token is not None:
         await parts.store.end_session(hash_token(token))

@@ -27,7 +27,7 @@ LOCALE_DIR: Final = Path(__file__).parents[1] / "locale"
 SOURCE_LANGUAGE: Final = "en"
 NO_BREAK: Final = "\N{NO-BREAK SPACE}"
 NANO_PER_UNIT: Final = 1_000_000_000
-_BABEL_LOCALES: Final = {"en": "en_GB"}  # 24-hour clock and day before month, as on the pages' charts
+_BABEL_LOCALES: Final = {"en": "en_GB"}  # 24-hour clock and day before month, as in the charts
 
 
 @lru_cache(maxsize=1)
@@ -51,7 +51,7 @@ def catalogue(language: str) -> gettext.NullTranslations:
 
 
 def translatable(sentence: str) -> str:
-    """Marks a sentence whose reader is not known yet; `Localizer.looked_up` translates it later."""
+    """Mark a sentence whose reader is not known yet; `Localizer.looked_up` translates it later."""
     return sentence
 
 
@@ -77,7 +77,7 @@ class Localizer:
         return catalogue(self.language).gettext(sentence)
 
     def sentences(self, *whole: str) -> str:
-        """Whole sentences one after the other; empty ones are left out."""
+        """Whole sentences, one after another; empty ones are left out."""
         return " ".join(filter(None, whole))
 
     def listed(self, items: Iterable[str]) -> str:
@@ -89,13 +89,13 @@ class Localizer:
         return _BABEL_LOCALES.get(self.language, self.language)
 
     def number(self, value: float, places: int = 0) -> str:
-        """A number with the language's decimal mark; never a minus zero."""
+        """A number with the language's decimal mark; never minus zero."""
         digits = "0" * places
         rounded = round(value, places) + 0.0
         return format_decimal(rounded, format=f"#,##0.{digits}" if places else "#,##0", locale=self._locale)
 
     def fraction(self, value: int, places: int) -> str:
-        """A whole number of 10^-places with all its digits, never through a float."""
+        """An integer count of 10^-places, written with all its digits; it is never converted to a float."""
         whole = format_decimal(Decimal(value).scaleb(-places), format=f"#,##0.{'0' * places}", locale=self._locale)
         return str(whole)
 
@@ -111,7 +111,7 @@ class Localizer:
         return f"{self.number(100 * share)}{NO_BREAK}%"
 
     def money(self, amount_nano: int) -> str:
-        """An amount in the co-op's currency, rounded to its smallest coin for display only."""
+        """An amount in the co-op's currency, rounded to the currency's smallest unit, for display only."""
         return str(format_currency(amount_nano / NANO_PER_UNIT, self.currency, locale=self._locale))
 
     def local(self, unix_s: float) -> datetime:
@@ -159,5 +159,5 @@ class Localizer:
         return self.long_day(self.local(unix_s).date())
 
     def long_day(self, day: date) -> str:
-        """The same for a date."""
+        """'21 November 2026', from a date."""
         return str(format_date(day, "d MMMM yyyy", locale=self._locale))

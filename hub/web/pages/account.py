@@ -1,4 +1,4 @@
-"""A member's own bank account and direct-debit mandate, which the member enters, gives and revokes."""
+"""A member's own bank account and direct-debit mandate, which the member enters, grants and revokes."""
 
 from typing import Final
 

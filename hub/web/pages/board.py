@@ -26,7 +26,7 @@ def add_board_pages(app: FastAPI, site: PageContext) -> None:
 
 
 async def require_board_visit(site: PageContext, request: Request) -> Visit:
-    """The visit of a board member. Raises: SignInNeededError, PageError(403)."""
+    """A visit by a board member. Raises: SignInNeededError, PageError(403)."""
     visit = await visit_of(site.parts, request)
     require_board(visit)
     return visit

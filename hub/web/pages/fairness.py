@@ -1,4 +1,4 @@
-"""The Fairness page: what a member added to sharing in a year, what the member got, and totals for all members.
+"""The Fairness page: what a member added to sharing in a year, what the member got, with totals for all members.
 
 Each visit is logged for the visitor's home; the service logs its access to the homes whose readings it uses.
 """

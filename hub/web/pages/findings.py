@@ -93,7 +93,7 @@ async def _own(site: PageContext, visit: Visit) -> tuple[FindingRow, ...]:
 
 
 async def _all(site: PageContext, visit: Visit) -> tuple[FindingRow, ...]:
-    """Findings of all homes that the board decides on; gaps are on the fleet page, without values."""
+    """All homes' findings of the kinds that the board decides on; gaps are on the fleet page, without values."""
     access = Access(actor=visit.member.id, role="board", purpose="settle.share", reason="findings")
     return await site.parts.store.findings(access=access, since=_since(visit), notes=False)
 
@@ -104,7 +104,7 @@ def _since(visit: Visit) -> str:
 
 
 def _whole(text: str) -> int:
-    """The number in a form or an address; 0, which is no finding's number, for anything else."""
+    """The number in a form or an address; anything else gives 0, a number that no finding has."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else 0
 
 

@@ -1,4 +1,4 @@
-"""The members' pages. Each shows only the visitor's own data or totals of the neighbourhood."""
+"""The members' pages. Each shows only the visitor's own data or neighbourhood totals."""
 
 import json
 from typing import Final
@@ -206,7 +206,7 @@ def _add_record(app: FastAPI, site: PageContext) -> None:
 
 
 async def _log_own_access(site: PageContext, visit: Visit, *, fields: str) -> None:
-    """Log an access to the home's own values that the store does not log itself, before they are read."""
+    """Log an access to the home's own values before they are read, where the store does not log it itself."""
     if visit.home is not None:
         access = Access(actor=visit.member.id, role="self", purpose="own.view")
         await site.parts.store.log_access(access, [visit.home.id], fields=fields, rows=1)

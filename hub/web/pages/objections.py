@@ -1,4 +1,4 @@
-"""'This looks wrong': members object to a line of a statement, and the board decides."""
+"""'This looks wrong': members object to a line in a statement, and the board decides."""
 
 from typing import Final
 
@@ -154,7 +154,7 @@ async def _all(site: PageContext, visit: Visit, *, number: str | None = None) ->
 
 
 async def _objection(site: PageContext, visit: Visit, place: tuple[str, str, str], *, reason: str) -> NewObjection:
-    """An objection to a line of the visitor's own statement. Raises: PageError if there is no such line."""
+    """An objection to a line in the visitor's own statement. Raises: PageError if there is no such line."""
     month, day, line = place
     statement = (await files_of(site, visit, month)).statement
     stated = stated_amount(statement, day=day, line=line) if line in LINES else None

@@ -52,7 +52,7 @@ def add_payment_pages(app: FastAPI, site: PageContext) -> None:
 async def _log_access(
     site: PageContext, visit: Visit, orders: tuple[PaymentOrderRecord, ...], *, reason: str = ""
 ) -> None:
-    """Orders contain what members get and owe, so each home's log records the access before they are shown (I12)."""
+    """Orders show what members receive and owe, so each home's log records the access before they are shown (I12)."""
     members = {payment.member for order in orders for payment in order.payments}
     homes = [home.id for home in await site.parts.store.homes() if home.member_id in members]
     access = Access(actor=visit.member.id, role="board", purpose="bank.pay", reason=reason)

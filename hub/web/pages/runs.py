@@ -33,7 +33,7 @@ KINDS: Final = (*MONTH_KINDS, DISPUTE)
 
 
 def add_run_pages(app: FastAPI, site: PageContext) -> None:
-    """Mount the pages of settlement runs."""
+    """Mount the settlement pages."""
     _add_lists(app, site)
     _add_month(app, site)
     _add_previews(app, site)

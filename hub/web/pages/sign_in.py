@@ -1,4 +1,4 @@
-"""Everything that is not a page: signing in and out, static files, enrolment of agents, and the hub's status."""
+"""Everything but the content pages: signing in and out, static files, enrolment of agents, and the hub's status."""
 
 from mimetypes import guess_type
 from typing import Final

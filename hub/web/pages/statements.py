@@ -106,7 +106,7 @@ async def _stated(site: PageContext, visit: Visit, month: str) -> tuple[Statemen
 
 
 async def files_of(site: PageContext, visit: Visit, text: str) -> StatementFiles:
-    """The visitor's own statement of a month like 2026-05; the home's log records the access.
+    """The visitor's own statement for a month like 2026-05; the home's log records the access.
 
     Raises: PageError(404).
     """

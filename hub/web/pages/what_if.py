@@ -1,4 +1,4 @@
-"""The What-if page: try a rule on a past month. It shows the visitor's own gain or loss and totals for all.
+"""The What-if page: try a rule on a past month. It shows the visitor's own gain or loss, and totals for all members.
 
 Each visit is logged for the visitor's home; the service logs its access to the homes whose readings it uses.
 """

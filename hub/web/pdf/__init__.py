@@ -1,1 +1,1 @@
-"""Statements as PDF, set by typst in a child process."""
+"""Statements as PDF, typeset by typst in a child process."""

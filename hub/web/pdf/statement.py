@@ -28,7 +28,7 @@ class PdfMissingError(CommonwattError):
 
 
 class PdfRenderError(CommonwattError):
-    """The sheet could not be set, for example because the fonts lack a letter. Contains no text of the sheet."""
+    """The sheet could not be typeset, for example because the fonts lack a letter. The error quotes no text from it."""
 
 
 def draws_pdf() -> bool:
@@ -39,7 +39,7 @@ def draws_pdf() -> bool:
 def draw_pdf(sheet: Sheet) -> bytes:
     """The sheet as a PDF/UA-1 document, one at a time, in a child process whose memory is freed when it ends.
 
-    Raises: PdfMissingError; PdfRenderError if the child cannot set the sheet, fails or takes too long.
+    Raises: PdfMissingError; PdfRenderError if the child cannot typeset the sheet, fails or takes too long.
     """
     if not draws_pdf():
         raise PdfMissingError

@@ -1,7 +1,7 @@
-"""A child process that sets one sheet: it reads the request from standard input and writes the PDF to standard output.
+"""Run as a child process: typesets one sheet, from a request on standard input to a PDF on standard output.
 
-It runs without the rest of this software: `python -I typst_child.py`. The library caches about ten sheets that it has
-set, and this memory is freed when the child ends.
+It runs without the rest of this software: `python -I typst_child.py`. The library caches about ten of the sheets it
+has typeset; that memory is freed when the child ends.
 """
 
 import json
@@ -11,7 +11,7 @@ CANNOT_SET = 3
 
 
 def main() -> None:
-    """Set the sheet from standard input. The exit status is CANNOT_SET if that is not possible."""
+    """Typeset the sheet from standard input. The exit status is CANNOT_SET if that fails."""
     import typst  # noqa: PLC0415 - an optional package, and nothing but this child needs it
 
     request = json.loads(sys.stdin.buffer.read())
@@ -25,7 +25,7 @@ def main() -> None:
             timestamp=request["made_at"],
         )
     except typst.TypstError:
-        sys.exit(CANNOT_SET)  # the error's text would contain text of the sheet
+        sys.exit(CANNOT_SET)  # the error message would quote text from the sheet
     sys.stdout.buffer.write(drawn)
 
 

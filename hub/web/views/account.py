@@ -1,4 +1,4 @@
-"""A member's bank account and mandate as the page shows them: only country and last four characters of an IBAN."""
+"""A member's bank account and mandate as the page shows them: of an IBAN, only the country and last four characters."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from hub.web.frame.translation import Localizer
 
 @dataclass(frozen=True, slots=True)
 class AccountPage:
-    """The current account and mandate, and their history. `creditor` is (name, identifier) of a co-op that collects."""
+    """The current account and mandate, with their history. `creditor`: (name, identifier) of a co-op that collects."""
 
     account: str
     holder: str
@@ -49,7 +49,7 @@ def _entered(row: AccountRow, names: Mapping[str, str], words: Localizer, *, me:
 
 
 def _history(details: BankDetails, names: Mapping[str, str], words: Localizer) -> list[str]:
-    """Every change, the newest first."""
+    """Every change, newest first."""
     changes = [(row.made_at, row.id, _account_change(row, names, words)) for row in details.accounts]
     for place, row in enumerate(details.mandates):
         given = words.text(

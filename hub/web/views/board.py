@@ -18,7 +18,7 @@ RUNS_SHOWN_DAYS: Final = 62
 
 @dataclass(frozen=True, slots=True)
 class FleetAlert:
-    """A problem that a person should see. `harm` orders them: 0 is worst."""
+    """A problem that a person should see. `harm` is its severity: 0 is the worst."""
 
     harm: int
     home: str
@@ -151,7 +151,7 @@ def _refusal_finding(refusal: RefusalCount, names: dict[str, str], words: Locali
 
 
 def refusal_words(reason: str, words: Localizer) -> str:
-    """A refusal's code in words; an unknown code is shown as it is, without underscores."""
+    """A refusal code in words; an unknown code is shown as it is, but with spaces for underscores."""
     known: dict[str, str] = {
         RefusalReason.OVERSIZED: words.text("it was too large"),
         RefusalReason.GARBAGE: words.text("it could not be read"),
@@ -218,7 +218,7 @@ def _strip(row: FleetRow, words: Localizer, *, first: Slot) -> Chart:
 
 @dataclass(frozen=True, slots=True)
 class RunLine:
-    """One settlement run, with the hashes that a recomputation must give."""
+    """One settlement run, with the hashes that a recomputation must reproduce."""
 
     day: str
     kind: str
@@ -232,7 +232,7 @@ class RunLine:
 
 
 def run_lines(rows: Sequence[RunRow], words: Localizer) -> tuple[RunLine, ...]:
-    """The runs, the newest first."""
+    """The runs, newest first."""
     return tuple(
         RunLine(
             day=row.day,

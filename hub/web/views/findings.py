@@ -35,7 +35,7 @@ def finding_lines(
     homes: Sequence[Home],
     verdicts: Mapping[int, Sequence[str]] | None = None,
 ) -> tuple[FindingLine, ...]:
-    """Findings on hold first, then other undecided ones, then the rest; the newest first in each group."""
+    """Findings on hold first, then other undecided ones, then the rest; newest first within each group."""
     names = {member.id: member.name for member in members}
     home_names = {home.id: home.name for home in homes}
     ordered = sorted(rows, key=lambda row: (not row.is_waiting, row.closed is not None or bool(row.decisions), -row.id))
@@ -145,7 +145,7 @@ def _gap(numbers: Mapping[str, int], words: Localizer) -> str:
 
 
 def measure_words(measure: Measure, words: Localizer) -> str:
-    """What a measure is called."""
+    """A measure's name."""
     return {
         Measure.GRID_IMPORT: words.text("Drawn from the grid"),
         Measure.GRID_EXPORT: words.text("Fed into the grid"),
@@ -189,7 +189,7 @@ def _state(row: FindingRow, words: Localizer) -> str:
 
 
 def reason_needed(most: int, words: Localizer) -> str:
-    """What to do when a decision or an objection comes without a usable reason."""
+    """What to tell someone whose decision or objection has no usable reason."""
     return words.plural("Give a reason of at most %(n)s character.", "Give a reason of at most %(n)s characters.", most)
 
 

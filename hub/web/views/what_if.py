@@ -1,4 +1,4 @@
-"""The result of trying a rule: what the visitor would have gained or lost, and the totals that all may see."""
+"""The result of trying a rule: what the visitor would have gained or lost, and the totals that all members may see."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -115,7 +115,7 @@ def _whole_table(current: TrialSummary, tried: TrialSummary, words: Localizer) -
 
 
 def _sides(tried: TrialSummary, words: Localizer) -> str:
-    """How many would gain and lose; average amounts only if each is over at least five homes."""
+    """How many would gain and lose; average amounts only if each covers at least five homes."""
     return words.sentences(*_side_sentences(tried, words))
 
 

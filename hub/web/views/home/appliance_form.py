@@ -1,7 +1,7 @@
-"""The appliances of a household: the form it fills in, and the checks of the answers. Pure.
+"""A household's appliances: the form it fills in, and the checks on what it enters. Pure.
 
-A run lies between the earliest and the latest slot of the local day; the latest is the run's last slot. If it is before
-the earliest, it means the next morning.
+A run lies between the earliest and the latest slot of the local day; the latest is the run's last slot. A latest slot
+before the earliest means the next morning.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ USUAL: Final = {
     "ev": Appliance("", "ev", 9000, 12, 76, 0, 95, True),
     "hot_water": Appliance("", "hot_water", 2500, 5, 24, 0, 95, True),
 }
-"""The kinds the hub knows, with typical values as a first guess in the form."""
+"""The kinds the hub knows, with typical values that the form shows as first guesses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class ApplianceField:
 
 
 def appliance_label(kind: str, words: Localizer) -> str:
-    """What a household calls the appliance."""
+    """The everyday name of the appliance."""
     labels = {
         "dishwasher": words.text("dishwasher"),
         "washing_machine": words.text("washing machine"),
@@ -80,7 +80,7 @@ def appliance_fields(appliances: Sequence[Appliance], words: Localizer) -> tuple
 def appliances_from_form(home: str, form: Mapping[str, str], words: Localizer) -> tuple[Appliance, ...]:
     """The appliances in a posted form.
 
-    Raises: PageError(422) that names the appliance and the field.
+    Raises: PageError(422), which names the appliance and the field.
     """
     found = []
     for kind in USUAL:
@@ -118,7 +118,7 @@ _JSON_KEYS: Final = (
 def appliances_from_json(home: str, content: object, words: Localizer) -> tuple[Appliance, ...]:
     """The appliances in a posted JSON list; each entry has exactly the fields of `Appliance` except the home.
 
-    Raises: PageError(422) that names the entry.
+    Raises: PageError(422), which names the entry.
     """
     if not isinstance(content, list) or len(content) > len(USUAL):
         raise PageError(
@@ -157,7 +157,7 @@ def appliances_from_json(home: str, content: object, words: Localizer) -> tuple[
 
 
 def appliance_json(appliance: Appliance) -> dict[str, object]:
-    """One appliance as `appliances_from_json` takes it."""
+    """One appliance in the form that `appliances_from_json` accepts."""
     return {key: getattr(appliance, key) for key in _JSON_KEYS}
 
 

@@ -58,7 +58,7 @@ class SurplusSpan:
 
 @dataclass(frozen=True, slots=True)
 class BestStart:
-    """When to start something that takes `slots`; `covered` is the share of it in slots with power to spare."""
+    """The best time to start a run of several slots; `covered` is the share of those slots with power to spare."""
 
     first: Slot
     slots: int
@@ -86,7 +86,7 @@ def unknown_moment(slot: Slot) -> SlotOutlook:
 
 
 def find_spare(moments: Sequence[SlotOutlook]) -> tuple[SurplusSpan, ...]:
-    """The periods with power to spare, in order; a single quarter hour without does not split one in two."""
+    """The periods with power to spare, in order; a single quarter hour without any does not split a period in two."""
     flags = [moment.spare_wh is not None and moment.spare_wh > 0 for moment in moments]
     for i in range(1, len(flags) - 1):
         if not flags[i] and flags[i - 1] and flags[i + 1] and moments[i].spare_wh is not None:
@@ -112,7 +112,7 @@ def _spare(span: Sequence[SlotOutlook]) -> SurplusSpan:
 
 
 def best_start(moments: Sequence[SlotOutlook], slots: int) -> BestStart | None:
-    """The window of `slots` with the most power to spare; the earliest of equal ones; None if no window is known."""
+    """The window of `slots` with the most power to spare, the earliest if tied; None if no window is fully known."""
     best: tuple[float, int] | None = None
     for i in range(len(moments) - slots + 1):
         window = moments[i : i + slots]

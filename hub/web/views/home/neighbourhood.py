@@ -35,8 +35,8 @@ _TARGETS: Final = ("demand", "pv", "wind")
 class Outlook:
     """Today's and tomorrow's slots as far as they are known.
 
-    `homes` homes share their values, and `makers` of them make power. If either number is too small to hide a single
-    home, no values are known.
+    `homes` is the number of homes that share their values, and `makers` how many of them produce power. If either
+    number is too small to hide a single home, no values are known.
     """
 
     today: range
@@ -130,7 +130,7 @@ class _Totals:
         return measured_moment(slot, sun_wh=sun, wind_wh=wind, used_wh=max(0.0, used))
 
     def shape(self, slot: Slot, before: int) -> SlotOutlook | None:
-        """The values of the same time one or two days before, as an expectation without a range."""
+        """The values at the same time one or two days earlier, as an expectation without a range."""
         for back in (before, 2 * before):
             past = self.moment(slot - back)
             if past is not None:

@@ -27,7 +27,7 @@ Wh = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class FlowRow:
-    """One row of the newest quarter hour: label, power, bar."""
+    """One row about the newest quarter hour: label, power, bar."""
 
     words: str
     power: str
@@ -66,7 +66,7 @@ class HomePage:
 
 @dataclass(frozen=True, slots=True)
 class HomeDays:
-    """A home's values of yesterday and today up to now. Shape: every array is (slots,), NaN if no value counts."""
+    """A home's values for yesterday and for today up to now. Shape: every array is (slots,), NaN if no value counts."""
 
     home: str
     slots: range
@@ -107,7 +107,7 @@ class HomeDays:
 
 
 async def read_home_days(store: Store, visit: Visit, home: Home) -> HomeDays:
-    """Two days of the visitor's own home; the home's access log records the access."""
+    """Two days in the visitor's own home; the home's access log records the access."""
     tz = visit.words.tz
     now = slot_of(visit.now_s)
     today = slots_of_day(day_of(now, tz), tz)
@@ -165,7 +165,7 @@ def _headline(days: HomeDays, words: Localizer) -> str:
 
 
 def _lede(days: HomeDays, words: Localizer) -> str:
-    """Yesterday until the same time, for comparison."""
+    """Yesterday up to the same time, for comparison."""
     passed = len(days.slots) - (days.today.start - days.slots.start)
     used = days.used()[:passed]
     if np.isfinite(used).any():
@@ -274,7 +274,7 @@ def device_state_words(state: str, words: Localizer) -> str:
 
 
 def _set_aside(days: HomeDays, words: Localizer, *, now: Slot) -> tuple[ExcludedReadings, ...]:
-    """Every period that does not count in full, the newest first, separately for each measure."""
+    """Every period that does not count in full, newest first, separately for each measure."""
     found: list[tuple[Slot, ExcludedReadings]] = []
     arrived = days.received_through if days.received_through is not None else now
     for measure, row in sorted(days.series.items()):

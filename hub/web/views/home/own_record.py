@@ -1,4 +1,4 @@
-"""What a household can see about its own data: who accessed it, and what its consent allows. No values."""
+"""What a household can see about its own data: who accessed it, and what its consent allows. Shows no values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class AccessDay:
 def access_days(
     rows: Sequence[AccessRow], members: Sequence[Member], words: Localizer, *, self_id: str
 ) -> tuple[AccessDay, ...]:
-    """The access log by local day, the newest first."""
+    """The access log by local day, newest first."""
     names = {member.id: member.name for member in members}
     days = []
     for day, group in groupby(rows, key=lambda row: words.local(row.at).date()):

@@ -9,7 +9,7 @@ from hub.web.views.home.appliance_form import appliance_label
 from protocols.slots import SLOT_S, SLOTS_PER_UTC_DAY, Slot, day_of, format_slot, start_of
 
 SHOWN_WH_MIN = 50
-"""Less than this would be shown as 0.0 kWh."""
+"""Any less would be shown as 0.0 kWh."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class PromptCard:
 
 @dataclass(frozen=True, slots=True)
 class PastPrompt:
-    """What was asked, answered and measured, in one line."""
+    """One line on what was asked, what was answered and what was measured."""
 
     asked: str
     answered: str
@@ -62,7 +62,7 @@ def _question(row: PromptRow, words: Localizer) -> str:
 
 
 def _for_all(row: PromptRow, words: Localizer) -> str:
-    """What a yes does for the street: less energy from the grid, or less load in busy hours."""
+    """What saying yes does for the street: less energy from the grid, or less load in busy hours."""
     if row.relief_wh >= SHOWN_WH_MIN:
         return words.text("The street would take about %(energy)s less from the grid.", energy=words.kwh(row.relief_wh))
     return words.text("It avoids the hours in which the street takes most from the grid.")
@@ -173,7 +173,7 @@ def _happened(row: PromptRow, words: Localizer, *, now_s: float) -> str:
 
 
 def asked_in_week(rows: Sequence[PromptRow], *, now: Slot) -> int:
-    """How many prompts came in the last seven days."""
+    """How many prompts were sent in the last seven days."""
     return sum(1 for row in rows if row.issued_slot > now - 7 * SLOTS_PER_UTC_DAY)
 
 

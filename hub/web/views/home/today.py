@@ -1,4 +1,4 @@
-"""The Today page as values: whether now is a good time, when is, and when to run something. It reads nothing itself."""
+"""The Today page as values: whether now is a good time, when one comes, and when to run something. It reads no data."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -99,7 +99,7 @@ def _too_few(outlook: Outlook, words: Localizer) -> TodayPage:
 
 
 def _headline(outlook: Outlook, words: Localizer, *, spare: Sequence[SurplusSpan]) -> str:
-    """The answer: the best period that is not over yet, today or else tomorrow."""
+    """The headline: the best period that is not over yet, today or else tomorrow."""
     now = outlook.now_slot
     left = [span for span in spare if span.end > now]
     current = next((span for span in left if span.first <= now), None)
@@ -137,7 +137,7 @@ def _named(source: str, sun: str, wind: str, both: str) -> str:
 
 
 def _lede(outlook: Outlook, words: Localizer) -> str:
-    """One sentence with the newest quarter hour that was measured."""
+    """One sentence about the newest measured quarter hour."""
     measured = [moment for moment in outlook.moments if moment.is_measured]
     if not measured:
         return words.text("Nothing has been measured today yet.")

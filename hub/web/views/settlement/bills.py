@@ -1,4 +1,4 @@
-"""A statement's bill and credit note as page and PDF show them: lines, taxes, sums, and what they replace."""
+"""A statement's bill and credit note, as the page and the PDF show them: lines, taxes, sums, and what they replace."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ def bill_views(statement: Document, words: Localizer) -> tuple[BillView, ...]:
 
 
 def balance_cent(statement: Document) -> int:
-    """What the co-op owes the member for the month: by its documents, or by plain amounts if there are none."""
+    """What the co-op owes the member for the month: from its documents, or from plain amounts if there are none."""
     if not statement["tax"]:
         money = statement["money"]
         return int(money["credit_cent"] - money["debit_cent"])
@@ -37,7 +37,7 @@ def balance_cent(statement: Document) -> int:
 
 
 def waiting_lines(payment: Document, day: str, words: Localizer) -> dict[str, str]:
-    """The lines of a day, or of the month if `day` is empty, that are on hold, and until when."""
+    """The lines on hold for a day, or for the month if `day` is empty, and until when they are on hold."""
     return {
         each["line"]: words.text("on hold, decision due by %(moment)s", moment=words.moment(each["until"]))
         for each in payment["waiting"]
@@ -46,7 +46,7 @@ def waiting_lines(payment: Document, day: str, words: Localizer) -> dict[str, st
 
 
 def payment_rows(payment: Document, words: Localizer) -> tuple[tuple[str, str], ...]:
-    """The amount due by each document, the part of it on hold, then the total; empty before anything is due."""
+    """The amount due under each document, the part of it on hold, then the total; empty until something is due."""
     if not payment["bills"]:
         return ()
     return tuple(_payment_rows(payment, words))

@@ -1,4 +1,4 @@
-"""A member's credits from the ledger: the month, its days, and the quarter hours of a day. Own entries only."""
+"""A member's credits from the ledger: the month, its days, and the quarter hours of a day. Only own entries."""
 
 import csv
 import io
@@ -34,7 +34,7 @@ class DayBooked:
 
 
 def month_of(text: str | None, *, today: date) -> date:
-    """The first day of the requested month, 'YYYY-MM'; the current month for anything else."""
+    """The first day of the requested month ('YYYY-MM'); anything else gives the current month."""
     try:
         return date.fromisoformat(f"{text}-01") if text and len(text) == len("2026-06") else today.replace(day=1)
     except ValueError:
@@ -266,7 +266,7 @@ def slots_json(slots: Sequence[OwnSlot]) -> list[dict[str, object]]:
 
 
 def day_json(day: DayBooked) -> dict[str, object]:
-    """One booked day for programs: integers, exact."""
+    """One booked day for programs, in exact integers."""
     return {
         "day": day.day.isoformat(),
         "given_wh": day.given_wh,

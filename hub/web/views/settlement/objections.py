@@ -30,7 +30,7 @@ class ObjectionLine:
 def objection_lines(
     rows: Sequence[ObjectionRow], words: Localizer, *, members: Sequence[Member], reader: str, now_s: float
 ) -> tuple[ObjectionLine, ...]:
-    """Undecided objections first, by deadline, then the decided ones, the newest first."""
+    """Undecided objections first, by deadline, then the decided ones, newest first."""
     names = {member.id: member.name for member in members}
     waiting = sorted((row for row in rows if row.verdict is None), key=lambda row: (row.due_at, row.id))
     decided = sorted((row for row in rows if row.verdict is not None), key=lambda row: -row.id)

@@ -14,7 +14,7 @@ from protocols.slots import Slot
 class OwnSlot:
     """What a run settled for one member in one interval. Units: Wh.
 
-    Provisional: some member's reading is missing. Not present: the member's own reading is missing.
+    Provisional: at least one member's reading is missing. Not present: the member's own reading is missing.
     """
 
     slot: Slot

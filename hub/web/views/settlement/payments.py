@@ -13,7 +13,7 @@ from hub.web.frame.translation import Localizer
 
 @dataclass(frozen=True, slots=True)
 class OwnPayment:
-    """One payment of a member: what it is for, the amount, and its state."""
+    """One payment to or from a member: what it is for, the amount, and its state."""
 
     what: str
     amount: str
@@ -22,7 +22,7 @@ class OwnPayment:
 
 @dataclass(frozen=True, slots=True)
 class OrderCard:
-    """One order for the board: who gets or pays how much, and what this reader may do."""
+    """One order for the board: who receives or pays how much, and what this reader may do."""
 
     message_id: str
     headline: str
@@ -35,7 +35,7 @@ class OrderCard:
 
 
 def own_payments(orders: Sequence[PaymentOrderRecord], member: str, words: Localizer) -> tuple[OwnPayment, ...]:
-    """The member's payments, the newest first; those of withdrawn orders are left out."""
+    """The member's payments, newest first; those in withdrawn orders are left out."""
     return tuple(
         _own(order, payment, words)
         for order in reversed(orders)
@@ -72,7 +72,7 @@ def months_words(payment: Payment, words: Localizer) -> str:
 
 
 def own_payments_json(orders: Iterable[PaymentOrderRecord], member: str) -> list[dict[str, object]]:
-    """The same for programs."""
+    """The member's payments for programs."""
     return [
         {
             "reference": payment.reference,
@@ -94,7 +94,7 @@ def own_payments_json(orders: Iterable[PaymentOrderRecord], member: str) -> list
 def order_cards(
     orders: Sequence[PaymentOrderRecord], words: Localizer, *, members: Sequence[Member], reader: str
 ) -> tuple[OrderCard, ...]:
-    """The newest order first."""
+    """The orders, newest first."""
     names = {member.id: member.name for member in members}
     return tuple(_card(order, words, names=names, reader=reader) for order in reversed(orders))
 

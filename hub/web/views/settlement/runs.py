@@ -56,7 +56,7 @@ class RunsMonth:
 
 @dataclass(frozen=True, slots=True)
 class RunSums:
-    """What a run changes, as sums; `withheld` says why no amounts are shown."""
+    """The changes a run makes, as sums; `withheld` says why no amounts are shown."""
 
     rows: tuple[tuple[str, str], ...]
     days: tuple[str, ...]
@@ -202,7 +202,7 @@ def booked_page(
 
 
 def _action(month: MonthOverview, run: MonthRun, words: Localizer, *, reader: str) -> tuple[str, str]:
-    """What the reader may do with the run, or why nothing. The run service checks again when it is done."""
+    """What the reader may do with the run, or why nothing can be done. The run service checks again before it acts."""
     if run.state == SUPERSEDED:
         return "", words.text("A newer run of this kind has replaced it. Only the newer run can be approved.")
     if run.state == PUBLISHED:

@@ -26,7 +26,7 @@ COMPARED: Final = ("alone", "cost", "benefit")
 
 @dataclass(frozen=True, slots=True)
 class StatementSum:
-    """One number of the month, and what each day adds: (day, address, value). `frozen` says until when."""
+    """One of the month's numbers, and what each day adds: (day, address, value). `frozen` says when its freeze ends."""
 
     name: str
     label: str
@@ -46,7 +46,7 @@ class ChangedAmount:
 
 @dataclass(frozen=True, slots=True)
 class StatementPage:
-    """The statement of a month."""
+    """The statement for a month."""
 
     headline: str
     lede: str
@@ -146,7 +146,7 @@ def _headline(state: str, month: str, words: Localizer) -> str:
 
 
 def state_of(statement: Document) -> str:
-    """One of provisional, billed and final."""
+    """Provisional, billed or final."""
     return "final" if statement["state"] == "final" else "billed" if statement["billed"] else "provisional"
 
 
@@ -322,7 +322,7 @@ def _mark_words(words: Localizer) -> dict[str, str]:
 
 
 def _marked(statement: Document, words: Localizer) -> str:
-    """How many intervals of the month are not settled as read; empty if all are."""
+    """How many intervals have each mark, which means they were not settled as read; empty if none does."""
     found = [mark for day in statement["days"] for mark in interval_marks(day).values()]
     counts = [
         words.text("%(mark)s (%(count)s)", count=words.number(found.count(mark)), mark=_mark_words(words)[mark])
@@ -347,7 +347,7 @@ def _rule_lines(rule: Document, words: Localizer) -> Iterator[tuple[str, str]]:
 
 
 def method_words(method: str, words: Localizer) -> str:
-    """How a method shares, in a few words."""
+    """How a method shares energy, in a few words."""
     known = {
         "proportional": words.text("in proportion to what each home draws"),
         "equal": words.text("equal amounts, up to what each home draws"),

@@ -56,7 +56,7 @@ class Sheet:
     page_words: str
 
     def plain(self) -> dict[str, object]:
-        """The sheet as the template reads it."""
+        """The sheet in the form that the template reads."""
         made = datetime.fromtimestamp(self.made_at, UTC)
         table = {name.replace("_", "-"): value for name, value in asdict(self).items()}
         check = {"name": self.check.name, "words": self.check.words, "command": self.command, "hashes": self.hashes}

@@ -61,7 +61,8 @@ def test_drivers_come_strongest_first_with_their_sign() -> None:
     assert found == (
         "The day of the week removes 2.0 kWh over the next 24 hours, compared with the last seven days.",
         "The forecast temperature adds 1.5 kWh over the next 24 hours, compared with the last seven days.",
-        "What the last few days and hours showed adds 300 Wh over the next 24 hours, compared with the last seven days.",
+        "What the last few days and hours showed adds 300 Wh over the next 24 hours,"
+        " compared with the last seven days.",
     )
 
 
