@@ -319,7 +319,7 @@ class Demo:
 
     @contextmanager
     def stage(self, name: str, words: str) -> Iterator[None]:
-        """Measure a stage and say that it begins."""
+        """Time a stage and announce its start."""
         self.print_line(words)
         wall_s, cpu_s = time.monotonic(), self.cpu_s()
         yield

@@ -26,7 +26,7 @@ _DEAD_BAND_W = 40
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DayFlows:
-    """One UTC day of a home. Units: W per step, watt-seconds for counters and the battery's content.
+    """One UTC day of a home. Units: W per step, watt-seconds for counters and the battery's energy.
 
     Shape: `power_w` (7 flows, 288 steps), `counted_ws` (7, 289) from the street's first day on, `stored_ws` (289).
     """

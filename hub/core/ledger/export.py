@@ -227,7 +227,7 @@ class _Line:
 
 
 def _plain(text: str) -> str:
-    """ASCII letters and digits unchanged, every other byte as its number, so that different texts stay different."""
+    """ASCII letters and digits unchanged, any other byte as its number, so that different texts stay different."""
     return "".join(
         chr(byte) if chr(byte).isascii() and chr(byte).isalnum() else f"-{byte:02X}" for byte in text.encode("utf-8")
     )
