@@ -1,6 +1,6 @@
 """Estimates for missing values. Only a rule that names a method allows them; they never replace a reading.
 
-Every estimate is flagged and is computed anew from the readings each time, so a late reading takes its place.
+Every estimate is flagged and is recomputed from the readings each time, so a late reading takes its place.
 """
 
 from dataclasses import dataclass
