@@ -46,6 +46,9 @@ def _complaints(device_map: DeviceMap) -> Iterator[str]:
     for role in device_map.roles.values():
         for complaint in _role_complaints(device_map, role):
             yield f"roles.{role.name}: {complaint}"
+        if role.counts == "source_ac" and "hybrid" in device_map.kinds:
+            # With a battery on its DC side, no AC value of an inverter shows its panels alone.
+            yield f"roles.{role.name}: counts: expected inverter_output or source_dc on a hybrid, found source_ac"
     if device_map.inverted_for and not any(point.vendor_sign for point in device_map.points):
         yield "sign: inverted_for: expected a point with vendor_sign = true"
 

@@ -11,6 +11,8 @@ from typing import Any, get_args
 from protocols.maps.fields import TomlFields
 from protocols.maps.model import (
     COUNTERS_OF_ROLE,
+    BatterySide,
+    Counted,
     DerivedValue,
     DeviceMap,
     Framing,
@@ -297,6 +299,8 @@ def _roles(top: TomlFields) -> Mapping[RoleName, MapRole]:
             power=role.name("power") if role.has("power") else None,
             derived=role.flag("derived"),
             shape_by_power=role.flag("shape_by_power"),
+            counts=role.choice("counts", get_args(Counted)) if "production" in counters else None,
+            side=role.choice("side", get_args(BatterySide)) if name == "battery" else None,
         )
         role.finish()
     fields.finish()

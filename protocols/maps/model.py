@@ -17,6 +17,10 @@ Poll = Literal["fast", "slow", "once"]
 Framing = Literal["tcp", "rtu", "rtu_over_tcp", "rtu_over_udp", "udp", "solarman_v5"]
 RoleName = Literal["grid", "pv", "wind", "battery", "load"]
 Sign = Literal["as_documented", "inverted"]
+# What a production counter counts: the panels or turbine themselves, on the DC or on the AC side, or everything an
+# inverter gives on its AC side. The last contains what a battery on its DC side gives, and lacks what that one takes.
+Counted = Literal["source_dc", "source_ac", "inverter_output"]
+BatterySide = Literal["dc", "ac"]
 
 COUNTERS_OF_ROLE: Mapping[RoleName, tuple[str, ...]] = {
     "grid": ("import", "export"),
@@ -121,6 +125,7 @@ class MapRole:
     For a counter without a counterpart in the role, `swapped` names what to read if the wires are swapped.
     `derived` means that there is no counter, so energy must be integrated from power;
     `shape_by_power` means that the counter is too coarse for 15 minutes and power shows how its steps are spread.
+    `counts` is given for pv and wind, `side` for batteries: the side of the inverter on which the values are taken.
     """
 
     name: RoleName
@@ -129,6 +134,8 @@ class MapRole:
     power: str | None
     derived: bool
     shape_by_power: bool
+    counts: Counted | None = None
+    side: BatterySide | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,16 +133,19 @@ minus = ["c"]
 source = "page 7"
 
 [roles.battery]
+side = "dc"
 charge = "energy"
 discharge = "fine"
 power = "battery.power"
 shape_by_power = true
 
 [roles.pv]
+counts = "inverter_output"
 production = "energy"
 production_swapped = "fine"
 
 [roles.wind]
+counts = "source_dc"
 power = "battery.power"
 derived = true
 """.replace(",\n    ", ", ")  # an inline table of TOML is one line

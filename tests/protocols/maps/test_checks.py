@@ -73,7 +73,7 @@ def test_trap_4_direction_in_another_register(rule: str, direction: int, power: 
         '{ name = "magnitude", address = 33149, type = "int32", unit = "W" }',
         f'[[derived]]\nname = "battery_power"\nunit = "W"\npositive = "charge"\nsource = "s"\n'
         f'magnitude = "magnitude"\ndirection = "direction"\n{rule}\n'
-        '[roles.battery]\npower = "battery_power"\nderived = true\n',
+        '[roles.battery]\nside = "dc"\npower = "battery_power"\nderived = true\n',
     )
     assert resolved.plan(["battery_power"]) == (ReadRequest(3, 33135, 16),)
     values = resolved.decode(words_at(a33135=direction, a33149=0, a33150=3000))
@@ -137,7 +137,7 @@ def test_trap_7_counter_where_zero_is_not_accumulated_and_that_wraps() -> None:
     resolved = placed(
         '{ name = "energy", address = 0, type = "acc32", scale = 10, zero_is_missing = true, '
         'wraps_at = 4294967296, unit = "Wh" }',
-        '[roles.pv]\nproduction = "energy"\n',
+        '[roles.pv]\ncounts = "source_dc"\nproduction = "energy"\n',
     )
     assert resolved.decode(words_at(a0=0, a1=0))["energy"] is None
     assert resolved.encode({"energy": None}) == words_at(a0=0, a1=0)
@@ -162,22 +162,26 @@ COARSE = (
 def test_trap_8_coarse_counter_needs_its_finer_one_or_a_power_to_shape_it() -> None:
     named = COARSE.replace("FINER", 'finer = "fine",')
     with pytest.raises(MapError, match=r"roles\.pv: production: 'coarse' names the finer counter 'fine'"):
-        placed(named, '[roles.pv]\nproduction = "coarse"\npower = "power"\n')
+        placed(named, '[roles.pv]\ncounts = "source_dc"\nproduction = "coarse"\npower = "power"\n')
     with pytest.raises(MapError, match=r"'coarse' counts in steps of 1000 Wh, expected power and shape_by_power"):
-        placed(COARSE.replace("FINER", ""), '[roles.pv]\nproduction = "coarse"\npower = "power"\n')
+        placed(
+            COARSE.replace("FINER", ""), '[roles.pv]\ncounts = "source_dc"\nproduction = "coarse"\npower = "power"\n'
+        )
     shaped = placed(
-        COARSE.replace("FINER", ""), '[roles.pv]\nproduction = "coarse"\npower = "power"\nshape_by_power = true\n'
+        COARSE.replace("FINER", ""),
+        '[roles.pv]\ncounts = "source_dc"\nproduction = "coarse"\npower = "power"\nshape_by_power = true\n',
     )
     reading = role_values(shaped, shaped.decode(words_at(a10=0, a11=7, a30=0, a31=900)), "pv")
     assert (reading.production_wh, reading.power_w, reading.shape_by_power) == (7000, 900, True)
     assert reading.steps_wh == {"production_wh": Decimal(1000)}
-    fine = placed(named, '[roles.pv]\nproduction = "fine"\npower = "power"\n')
+    fine = placed(named, '[roles.pv]\ncounts = "source_dc"\nproduction = "fine"\npower = "power"\n')
     assert role_values(fine, fine.decode(words_at(a20=0, a21=700)), "pv").steps_wh == {"production_wh": Decimal(10)}
 
 
 def test_trap_9_float_counter_tells_its_step() -> None:
     resolved = placed(
-        '{ name = "energy", address = 0, type = "float32", unit = "Wh" }', '[roles.pv]\nproduction = "energy"\n'
+        '{ name = "energy", address = 0, type = "float32", unit = "Wh" }',
+        '[roles.pv]\ncounts = "source_dc"\nproduction = "energy"\n',
     )
     small, large = ({"energy": Decimal(value)} for value in (2**24 - 1, 2**25))
     assert role_values(resolved, small, "pv").steps_wh == {"production_wh": Decimal(1)}
@@ -228,3 +232,17 @@ def test_trap_13_what_only_looks_like_modbus_tcp_is_said(framing: str) -> None:
     assert (device_map.transport.framing, device_map.transport.tcp_port) == ((framing,), 8899)
     with pytest.raises(MapError, match="transport: framing: expected a list of values from tcp, rtu"):
         placed(row, transport=transport.replace(framing, "bluetooth"))
+
+
+@pytest.mark.parametrize(
+    ("role", "complaint"),
+    [
+        ('[roles.pv]\nproduction = "energy"\n', "roles pv: counts: missing, expected one of source_dc, source_ac"),
+        ('[roles.battery]\ncharge = "energy"\n', "roles battery: side: missing, expected one of dc, ac"),
+        ('[roles.grid]\nimport = "energy"\ncounts = "source_ac"\n', "roles grid: unknown key 'counts'"),
+        ('[roles.pv]\ncounts = "source_ac"\nproduction = "energy"\n', "roles.pv: counts: expected inverter_output"),
+    ],
+)
+def test_what_production_counts_and_a_batterys_side_must_be_said(role: str, complaint: str) -> None:
+    with pytest.raises(MapError, match=complaint):
+        placed('{ name = "energy", address = 0, type = "uint32", unit = "Wh" }', role)

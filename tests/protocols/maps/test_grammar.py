@@ -219,6 +219,7 @@ def test_derived_values_rules_and_roles_are_as_written() -> None:
             power="battery.power",
             derived=False,
             shape_by_power=True,
+            side="dc",
         ),
         "pv": MapRole(
             "pv",
@@ -227,8 +228,11 @@ def test_derived_values_rules_and_roles_are_as_written() -> None:
             power=None,
             derived=False,
             shape_by_power=False,
+            counts="inverter_output",
         ),
-        "wind": MapRole("wind", {}, swapped={}, power="battery.power", derived=True, shape_by_power=False),
+        "wind": MapRole(
+            "wind", {}, swapped={}, power="battery.power", derived=True, shape_by_power=False, counts="source_dc"
+        ),
     }
 
 

@@ -95,6 +95,27 @@ def test_every_role_can_be_read_and_every_fact_has_a_source(resolved: ResolvedMa
     assert device_map.identify
 
 
+def test_production_says_what_it_counts_and_a_battery_its_side() -> None:
+    said = {
+        (resolved.device_map.id, role.name): role.counts or role.side
+        for resolved in PLACEMENTS.values()
+        for role in resolved.device_map.roles.values()
+        if role.name in ("pv", "wind", "battery")
+    }
+    assert said == {
+        ("bornay-wind-plus", "wind"): "source_dc",
+        ("eastron-sdm630", "battery"): "ac",
+        ("eastron-sdm630", "pv"): "source_ac",
+        ("eastron-sdm630", "wind"): "source_ac",
+        ("huawei-sun2000", "battery"): "dc",
+        ("huawei-sun2000", "pv"): "inverter_output",
+        ("shelly-pro3em", "pv"): "source_ac",
+        ("shelly-pro3em", "wind"): "source_ac",
+        ("sunspec-inverter", "pv"): "inverter_output",
+        ("sunspec-inverter", "wind"): "inverter_output",
+    }
+
+
 def test_power_and_energy_of_each_role_are_read_often() -> None:
     for resolved in PLACEMENTS.values():
         for role in resolved.device_map.roles:
