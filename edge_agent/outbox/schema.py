@@ -54,6 +54,10 @@ CREATE TABLE IF NOT EXISTS answered (
     epoch INTEGER NOT NULL,
     seq INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS revocation (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    payload BLOB NOT NULL
+);
 CREATE TRIGGER IF NOT EXISTS prompt_gone AFTER DELETE ON prompt BEGIN
     DELETE FROM answered WHERE prompt_id = old.id;
 END;

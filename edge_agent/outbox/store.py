@@ -225,6 +225,19 @@ class Outbox:
             )
             return cursor.rowcount > 0
 
+    @uncancellable
+    async def keep_revocation(self, payload: bytes | None) -> None:
+        """Keep the hub's notice that it no longer accepts this agent's key; None once it accepts it again."""
+        async with self._transaction():
+            await self._db.execute("DELETE FROM revocation")
+            if payload is not None:
+                await self._db.execute("INSERT INTO revocation VALUES (1, ?)", (payload,))
+
+    async def revocation(self) -> bytes | None:
+        """The payload of the hub's notice, if it sent one."""
+        row = await self._one("SELECT payload FROM revocation")
+        return row[0] if row else None
+
     async def given_answers(self) -> list[tuple[str, AnswerChoice, int]]:
         """Answers people left that are not yet in the chain: prompt, choice, time."""
         rows = await self._all("SELECT prompt_id, choice, at FROM given_answer ORDER BY at, prompt_id")

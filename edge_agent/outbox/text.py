@@ -19,6 +19,11 @@ def outbox_table(found: OutboxOverview, tz: str) -> str:
         f"{found.messages - found.waiting} receipted by the hub, {found.waiting} waiting, {found.refused} refused,",
         f"{found.dropped} deleted early to make room",
     ]
+    if found.revoked is not None:
+        head += [
+            f"REVOKED at {local.moment(found.revoked.at)}: {found.revoked.cause.plain_words};",
+            "nothing more is accepted: switch this agent off, or ask for a new invitation",
+        ]
     rows = [("number", "kind", "bytes", "sealed", "left", "receipt")]
     rows += [
         (

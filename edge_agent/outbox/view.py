@@ -16,6 +16,7 @@ from edge_agent.outbox.messages import OutboxError
 from edge_agent.outbox.opening import FILE_NAME
 from protocols.wire.messages import AnswerChoice, PromptNotice, decode_prompt
 from protocols.wire.refusal_reasons import WireError
+from protocols.wire.revocations import RevocationNotice, decode_revocation
 
 AnswerProgress = Literal["given", "sent", "receipted", "refused"]
 
@@ -44,6 +45,7 @@ class OutboxOverview:
     dropped: int
     bytes: int
     newest: tuple[OutboxMessage, ...]
+    revoked: RevocationNotice | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,20 @@ def read_overview(folder: Path, *, limit: int) -> OutboxOverview:
             " FROM message ORDER BY epoch DESC, seq DESC LIMIT ?",
             (limit,),
         ).fetchall()
-    return OutboxOverview(count, waiting, refused, dropped, size, tuple(OutboxMessage(*row) for row in rows))
+        revoked = _revocation(db, folder)
+    newest = tuple(OutboxMessage(*row) for row in rows)
+    return OutboxOverview(count, waiting, refused, dropped, size, newest, revoked)
+
+
+def _revocation(db: sqlite3.Connection, folder: Path) -> RevocationNotice | None:
+    # An outbox that an older program wrote has no such table until the agent runs again.
+    if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'revocation'").fetchone() is None:
+        return None
+    row = db.execute("SELECT payload FROM revocation").fetchone()
+    try:
+        return decode_revocation(row[0]) if row else None
+    except WireError as error:
+        raise OutboxError(f"{folder / FILE_NAME}: a stored notice cannot be read ({error.detail})") from None
 
 
 def list_prompts(folder: Path) -> list[PromptStatus]:

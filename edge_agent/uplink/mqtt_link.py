@@ -25,6 +25,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from edge_agent.outbox.messages import OutboxError, ReceiptState, Reseal
 from edge_agent.outbox.store import Outbox
 from edge_agent.uplink.receipt_effects import ReceiptMeaning, advance_receipts, meaning_of
+from edge_agent.uplink.revoked import RevocationWatch
 from protocols.wire import topics
 from protocols.wire.chain import FIRST_PREVIOUS
 from protocols.wire.envelope import MAX_SEALED_BYTES, open_sealed
@@ -72,8 +73,9 @@ class Uplink:
         self._now = now
         self._monotonic = monotonic
         self._reseal = reseal
-        self._topics = {kind: topics.downlink_topic(coop, agent, kind=kind) for kind in ("receipt", "prompt")}
+        self._topics = {kind: topics.downlink_topic(coop, agent, kind=kind) for kind in topics.DOWN_KINDS}
         self._filter = topics.down_filter(coop, agent)
+        self._revocation = RevocationWatch(outbox, agent=agent)
         self._client = self._make_client()
         self._wake = asyncio.Event()
         self._inbox: deque[tuple[str, bytes]] = deque(maxlen=INBOX_MAX)
@@ -101,6 +103,7 @@ class Uplink:
         """Send and listen until cancelled. Never raises for anything the broker or the hub does."""
         self._loop = asyncio.get_running_loop()
         self._receipted = await self._outbox.receipted()
+        await self._revocation.start()
         host, port = self._broker
         self._client.connect_async(host, port, keepalive=60, clean_start=False, properties=_session())
         self._client.loop_start()
@@ -260,11 +263,14 @@ class Uplink:
                     payload = open_sealed(sealed, topic, self._hub_key)
                     prompt = decode_prompt(payload)
                     await self._outbox.keep_prompt(prompt.prompt_id, payload, now_s=self._now())
+                elif topic == self._topics["revoked"]:
+                    await self._revocation.note(open_sealed(sealed, topic, self._hub_key))
             except WireError as error:
                 self.ignored += 1
                 if self.ignored == 1 or self.ignored % 1000 == 0:
                     log.warning("ignored %d messages that the hub did not sign (%s)", self.ignored, error.reason)
         if newest is not None:
+            await self._revocation.note_receipt(newest)
             await self._settle(newest)
 
     def _is_newer(self, receipt: Receipt, than: Receipt | None) -> bool:

@@ -28,6 +28,7 @@ from hub.intake.acceptance import (
     open_message,
     receipt_for,
 )
+from hub.intake.revocations import revocation_notices, seal_revocation
 from hub.storage.contract import MemberStore, PromptStore, ReadingStore
 from hub.storage.errors import StoreError
 from hub.storage.records import AcceptedMessage, ChainHead, RefusalCount
@@ -39,6 +40,7 @@ from protocols.wire.chain import Position
 from protocols.wire.envelope import seal
 from protocols.wire.receipts import MAX_REFUSED, Receipt, encode_receipt
 from protocols.wire.refusal_reasons import RefusalReason
+from protocols.wire.revocations import RevocationNotice
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +82,7 @@ class Intake:
         self._broker = broker
         self._state = IntakeState(coop)
         self._agents_read_at = float("-inf")
+        self._revoked: dict[str, RevocationNotice] = {}
         self._waiting: deque[Delivery] = deque()
         self._arrived = asyncio.Event()
         self.dropped = 0
@@ -142,6 +145,8 @@ class Intake:
             *([self._store.count_refusals(refusals)] if refusals else []),
         )
         await self._answer(verdicts, accepted)
+        # A revoked agent learns it with everything it sends; again one answer per agent and group.
+        self._tell_revoked(_signed_by_revoked(verdicts))
 
     async def _check(self, delivery: Delivery, *, now_s: float) -> tuple[IntakeVerdict, ...]:
         incoming = IncomingMessage(delivery.topic, delivery.payload, int(now_s))
@@ -165,6 +170,10 @@ class Intake:
             receipt = await self._receipt(agent, epoch)
             topic = topics.downlink_topic(self._coop, agent, kind="receipt")
             self._broker.publish(topic, seal(self._key, topic, encode_receipt(receipt)))
+
+    def _tell_revoked(self, agents: set[str]) -> None:
+        for agent in sorted(agents & self._revoked.keys()):
+            self._broker.publish(*seal_revocation(self._revoked[agent], coop=self._coop, key=self._key))
 
     async def _receipt(self, agent: str, epoch: int) -> Receipt:
         chain, stored_at = self._state.chains[agent], int(self._clock.now())
@@ -213,9 +222,17 @@ class Intake:
                 if row.agent == agent.id:
                     chain.refused.append((row.epoch, row.seq, RefusalReason(row.reason)))
             self._state.chains.setdefault(agent.id, chain)
+        self._revoked = revocation_notices(agents)
+        known = self._state.chains.items()
+        newly_revoked = {name for name, chain in known if name in self._revoked and not chain.is_revoked}
         for agent in agents:
             self._state.chains[agent.id].is_revoked = agent.revoked_at is not None
+        self._tell_revoked(newly_revoked - {agent.id for agent in fresh})
         self._agents_read_at = asyncio.get_running_loop().time()
+
+
+def _signed_by_revoked(verdicts: Sequence[IntakeVerdict]) -> set[str]:
+    return {v.agent for v in verdicts if isinstance(v, Rejection) and v.reason is RefusalReason.REVOKED}
 
 
 def _continue_from(chain: AgentChain, head: ChainHead | None) -> None:

@@ -15,7 +15,7 @@ from protocols.wire.refusal_reasons import RefusalReason, WireError
 ROOT = "cw1"
 SHARDS = 64
 UP_KINDS = ("batch", "answer", "consent")
-DOWN_KINDS = ("receipt", "prompt")
+DOWN_KINDS = ("receipt", "prompt", "revoked")
 MAX_TOPIC_CHARS = 128
 
 _ID = re.compile(r"[a-z0-9-]{1,32}", re.ASCII)

@@ -20,7 +20,7 @@ from protocols.consent.reduction import find_violations
 from protocols.enrolment import handshake as enrolment
 from protocols.enrolment import token as tokens
 from protocols.quantities import Gap, Mark, Measure
-from protocols.wire import chain, envelope, messages, padding, readings, receipts, topics
+from protocols.wire import chain, envelope, messages, padding, readings, receipts, revocations, topics
 from protocols.wire.refusal_reasons import RefusalReason
 from tests.protocols.wire.wire_samples import HUB_KEY, KEY
 
@@ -34,6 +34,7 @@ FORMS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]] = {
     "answer": (messages.encode_answer, messages.decode_answer),
     "receipt": (receipts.encode_receipt, receipts.decode_receipt),
     "prompt": (messages.encode_prompt, messages.decode_prompt),
+    "revoked": (revocations.encode_revocation, revocations.decode_revocation),
 }
 UP = ("consent", "batch", "answer")
 

@@ -23,6 +23,8 @@ from protocols.wire.messages import AnswerChoice
 from protocols.wire.readings import Column
 from protocols.wire.receipts import Receipt, decode_receipt
 from protocols.wire.refusal_reasons import RefusalReason
+from protocols.wire.revocations import RevocationCause, RevocationNotice, decode_revocation
+from protocols.wire.topics import downlink_topic
 from tests.hub.sending_home import COOP, FIRST_SLOT, NOW_S, SendingHome, enrol, open_store
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"h" * 32)
@@ -241,6 +243,33 @@ async def test_a_newly_enrolled_agent_is_known_at_once_and_a_revoked_one_is_not(
     await bench.receive(fresh.batch(FIRST_SLOT + 7), home.batch())
     assert await bench.store.received_through() == {home.agent: FIRST_SLOT, fresh.agent: FIRST_SLOT + 7}
     assert [(r.agent, r.reason) for r in await bench.store.refusals()] == [(home.agent, "revoked")]
+
+
+async def test_a_replaced_agent_is_told_at_once_and_with_each_group_it_sends(bench: Bench, home: SendingHome) -> None:
+    await bench.receive(home.batch())
+    await enrol(bench.store, SendingHome("h01"), member="m01")
+    bench.broker.sent.clear()
+    await bench.intake.agents_changed()
+    await bench.intake.agents_changed()
+    await bench.receive(home.batch(), home.batch())
+    topic = downlink_topic(COOP.id, home.agent, kind="revoked")
+    assert [sent for sent, _ in bench.broker.sent] == [topic, topic], "once when it happens, once per group"
+    notices = {decode_revocation(open_sealed(sealed, topic, KEY.public_key())) for _, sealed in bench.broker.sent}
+    assert notices == {RevocationNotice(home.agent, 1, RevocationCause.REPLACED)}
+
+
+async def test_an_agent_revoked_without_a_successor_is_told_that_and_a_forger_gets_nothing(
+    bench: Bench, home: SendingHome
+) -> None:
+    await bench.receive(home.batch())
+    await bench.store.revoke_agent(home.agent, now=NOW_S)
+    await bench.intake.agents_changed()
+    ((topic, sealed),) = bench.broker.sent[1:]
+    told = decode_revocation(open_sealed(sealed, topic, KEY.public_key()))
+    assert told == RevocationNotice(home.agent, NOW_S, RevocationCause.REVOKED)
+    own_topic, genuine = home.batch()
+    await bench.receive((own_topic, genuine[:-1] + bytes([genuine[-1] ^ 1])))
+    assert len(bench.broker.sent) == 2, "who cannot sign for the agent makes the hub send nothing"
 
 
 async def test_a_store_that_fails_gets_no_receipt_and_loses_nothing(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.wire import envelope, messages, padding, readings, receipts
+from protocols.wire import envelope, messages, padding, readings, receipts, revocations
 from protocols.wire.refusal_reasons import RefusalReason, WireError
 from tests.protocols.wire import wire_samples as samples
 
@@ -21,6 +21,7 @@ FORMS: list[tuple[str, Any, Callable[[Any], bytes], Callable[[bytes], Any]]] = [
     ("consent", samples.consent_notices(), messages.encode_consent_notice, messages.decode_consent_notice),
     ("prompt", samples.prompts(), messages.encode_prompt, messages.decode_prompt),
     ("receipt", samples.receipts(), receipts.encode_receipt, receipts.decode_receipt),
+    ("revoked", samples.revocations(), revocations.encode_revocation, revocations.decode_revocation),
 ]
 IDS = [form[0] for form in FORMS]
 

@@ -10,6 +10,7 @@ from protocols.wire.messages import AnswerChoice, ConsentNotice, PromptAnswer, P
 from protocols.wire.readings import MAX_ENERGY_WH, SPANS, Batch, ClockTrust, Column, DeviceState, Liveness, LongInterval
 from protocols.wire.receipts import Receipt
 from protocols.wire.refusal_reasons import RefusalReason
+from protocols.wire.revocations import RevocationCause, RevocationNotice
 
 # RFC 8032 section 7.1, TEST 1.
 KEY = Ed25519PrivateKey.from_private_bytes(
@@ -129,3 +130,8 @@ def receipts(draw: st.DrawFn) -> Receipt:
         stored_at=draw(SECONDS),
         refused=tuple((seq, draw(st.sampled_from(content))) for seq in refused),
     )
+
+
+@st.composite
+def revocations(draw: st.DrawFn) -> RevocationNotice:
+    return RevocationNotice(draw(IDS), draw(SECONDS), draw(st.sampled_from(RevocationCause)))
