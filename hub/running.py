@@ -26,6 +26,7 @@ from hub.quality.decisions import FindingService
 from hub.statements.months import StatementService
 from hub.storage.contract import Store
 from hub.storage.errors import StoreError
+from hub.street.totals import StreetService
 from hub.timetable import Timetable
 from hub.trials.fairness_service import FairnessService
 from hub.trials.what_if_service import TrialService
@@ -98,6 +99,7 @@ class Hub:
             trials=TrialService(self._store),
             fairness=FairnessService(self._store),
             findings=FindingService(self._store),
+            street=StreetService(self._store, tz=settings.coop.tz),
             secure_cookies=settings.web.https,
             bank=settings.bank,
         )

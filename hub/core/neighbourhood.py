@@ -44,15 +44,17 @@ class Neighbourhood:
     wind_wh: Floats
 
 
-def estimate_neighbourhood(sums: Mapping[Measure, MeasureSums], *, slots: int) -> Neighbourhood:
+def estimate_neighbourhood(
+    sums: Mapping[Measure, MeasureSums], *, slots: int, usual: Mapping[Measure, int] | None = None
+) -> Neighbourhood:
     """The neighbourhood in these slots, scaled to all homes that usually report.
 
-    In each slot the sum of a measure is multiplied by usual homes / reporting homes. The usual number is the largest
-    number of homes that reported the measure in any one slot of the last seven days. A slot in which fewer than half of
-    them reported is a gap. Energy used is import - export + production + discharging - charging, so a home that shares
-    only its meter readings counts with what it draws from the grid.
+    In each slot the sum of a measure is multiplied by usual homes / reporting homes. Unless it is given in `usual`, the
+    usual number is the largest number of homes that reported the measure in any one slot of the last seven days. A slot
+    in which fewer than half of them reported is a gap. Energy used is import - export + production + discharging -
+    charging, so a home that shares only its meter readings counts with what it draws from the grid.
     """
-    scaled = {measure: _scaled(sums.get(measure), slots) for measure in MEASURES}
+    scaled = {measure: _scaled(sums.get(measure), slots, (usual or {}).get(measure)) for measure in MEASURES}
     grid = scaled[Measure.GRID_IMPORT] - scaled[Measure.GRID_EXPORT]
     battery = scaled[Measure.BATTERY_DISCHARGE] - scaled[Measure.BATTERY_CHARGE]
     made = scaled[Measure.PV_PRODUCTION] + scaled[Measure.WIND_PRODUCTION]
@@ -63,10 +65,11 @@ def estimate_neighbourhood(sums: Mapping[Measure, MeasureSums], *, slots: int) -
     )
 
 
-def _scaled(sums: MeasureSums | None, slots: int) -> Floats:
+def _scaled(sums: MeasureSums | None, slots: int, usual: int | None) -> Floats:
     if sums is None or not sums.homes.any():
-        return np.zeros(slots)
-    usual = int(sums.homes[-7 * 96 :].max()) or int(sums.homes.max())
+        return np.full(slots, np.nan) if usual else np.zeros(slots)
+    if usual is None:
+        usual = int(sums.homes[-7 * 96 :].max()) or int(sums.homes.max())
     reporting = sums.homes >= max(1.0, usual * REPORTING_SHARE_MIN)
     factor = usual / np.maximum(sums.homes, 1)
     return np.where(reporting, sums.energy_wh * factor, np.nan)

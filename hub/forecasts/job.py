@@ -1,5 +1,6 @@
 """Forecasts the neighbourhood each hour: reads what was known at the due time, calls the worker, stores the result."""
 
+from collections.abc import Set
 from typing import Final, Protocol
 
 import numpy as np
@@ -10,8 +11,9 @@ from hub.core.forecasting.weather_table import WeatherTable
 from hub.core.neighbourhood import MEASURES, MeasureSums, Neighbourhood, estimate_neighbourhood
 from hub.forecasts.frames import ForecastRequest
 from hub.forecasts.worker import ForecastWorkerError
-from hub.storage.contract import ForecastStore, ReadingStore
+from hub.storage.contract import ForecastStore, ReadingStore, StreetStore
 from hub.storage.records import Access, ForecastRow
+from hub.street.totals import day_group
 from hub.timetable import JobError
 from protocols.slots import Slot, slot_of, start_of
 
@@ -29,8 +31,8 @@ class Forecaster(Protocol):
     async def forecast(self, request: ForecastRequest) -> Forecast: ...
 
 
-class ForecastStores(ReadingStore, ForecastStore, Protocol):
-    """The two parts of the store that this job needs."""
+class ForecastStores(ReadingStore, ForecastStore, StreetStore, Protocol):
+    """The parts of the store that this job needs."""
 
 
 class ForecastJob:
@@ -60,7 +62,9 @@ class ForecastJob:
         """
         now_slot = slot_of(due_s)
         slots = range(now_slot - HISTORY_DAYS * SLOTS_PER_DAY, now_slot)
-        hood = await read_neighbourhood(self._store, slots=slots, access=ACCESS)
+        # The day's group, as on Today: a consent given or withdrawn during the day does not show in the next forecast.
+        group = await day_group(self._store, now_slot, tz=self._tz)
+        hood = await read_neighbourhood(self._store, slots=slots, access=ACCESS, group=group)
         first = _first_known(hood, slots)
         weather = await self._weather(due_s, first_slot=first)
         made: list[Forecast] = []
@@ -87,12 +91,19 @@ class ForecastJob:
         return WeatherTable.from_hours(hours, place_deg=self._place_deg) if hours else WeatherTable.empty()
 
 
-async def read_neighbourhood(store: ReadingStore, *, slots: range, access: Access) -> Neighbourhood:
-    """Production and use of the homes that allow this purpose, in these slots; each home's access log gets a line."""
+async def read_neighbourhood(
+    store: ReadingStore, *, slots: range, access: Access, group: Set[str] | None = None
+) -> Neighbourhood:
+    """Production and use of the homes that allow this purpose, in these slots; each home's access log gets a line.
+
+    With `group`, only of homes in it.
+    """
     consents = await store.consents()
     sums = {}
     for measure in MEASURES:
         homes = homes_allowing(consents, access.purpose, slot=slots.stop - 1, measure=measure)
+        if group is not None:
+            homes = tuple(home for home in homes if home in group)
         if homes:
             series = await store.hood_series([measure], slots=slots, access=access, homes=homes)
             sums[measure] = MeasureSums(series[measure].energy_wh, series[measure].homes)

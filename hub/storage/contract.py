@@ -41,6 +41,7 @@ from hub.storage.records import (
     SettledThrough,
     SettlementInputs,
 )
+from hub.storage.street_records import StreetTotal
 from protocols.quantities import Measure
 from protocols.slots import Slot
 
@@ -331,6 +332,25 @@ class FindingStore(Protocol):
     async def slot_decisions(self, *, slots: range) -> tuple[SlotDecision, ...]: ...
 
 
+class StreetStore(Protocol):
+    """Street totals as published, with the groups behind them; append-only."""
+
+    async def fix_street_day(self, day: str, *, homes: Sequence[str]) -> tuple[str, ...]:
+        """The day's group: these homes, unless the day has a group already."""
+        ...
+
+    async def add_street_totals(self, rows: Sequence[StreetTotal]) -> None:
+        """Publish totals; a slot that has one already keeps it."""
+        ...
+
+    async def street_totals(self, *, slots: range) -> dict[Slot, StreetTotal]: ...
+    async def reporting_homes(
+        self, measures: Sequence[Measure], *, slots: range
+    ) -> dict[Measure, dict[Slot, frozenset[str]]]:
+        """Which homes have a usable quarter-hour value, by measure and slot; no value is read."""
+        ...
+
+
 class JobStore(Protocol):
     """The jobs that the timetable must remember across restarts."""
 
@@ -349,6 +369,7 @@ class Store(
     ObjectionStore,
     AccountStore,
     FindingStore,
+    StreetStore,
     JobStore,
     Protocol,
 ):

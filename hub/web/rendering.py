@@ -67,7 +67,7 @@ class PageContext:
 
     def __init__(self, parts: HubParts) -> None:
         self.parts = parts
-        self.neighbourhood = OutlookCache(parts.store, parts.coop.tz)
+        self.neighbourhood = OutlookCache(parts.store, parts.street, parts.coop.tz)
 
     async def page(self, visit: Visit, template: str, *, place: str, status: int = 200, **values: Any) -> HTMLResponse:
         """A page for a signed-in member."""

@@ -8,7 +8,13 @@ OURS = ("protocols", "edge_agent", "hub", "simulator", "tests")
 
 # room -> our modules it may import (dotted prefixes). The most specific room of a module counts. What several rooms
 # share stands first: pure subjects, the storage contract, and what crosses the wire.
-CONTRACT = ("hub.storage.contract", "hub.storage.records", "hub.storage.account_records", "hub.storage.finding_records")
+CONTRACT = (
+    "hub.storage.contract",
+    "hub.storage.records",
+    "hub.storage.account_records",
+    "hub.storage.finding_records",
+    "hub.storage.street_records",
+)
 SHARED = ("hub.core", *CONTRACT, "hub.storage.errors", "protocols")
 BOOKS = ("hub.books", "hub.folder", "hub.console")
 CORE_BOOKS = ("hub.core.ledger", "hub.core.settlement", "hub.core.allocation", "hub.core.rules", "protocols")
@@ -46,7 +52,8 @@ MAY_IMPORT = {
     "hub.broker": ("hub.broker", "hub.folder", "protocols"),
     "hub.intake": (*SHARED, "hub.intake", "hub.broker"),
     "hub.trust": (*SHARED, "hub.trust"),
-    "hub.forecasts": (*SHARED, "hub.forecasts", "hub.timetable"),
+    "hub.forecasts": (*SHARED, "hub.street", "hub.forecasts", "hub.timetable"),
+    "hub.street": (*SHARED, "hub.street"),
     "hub.prompts": (*SHARED, "hub.prompts"),
     "hub.timetable": (*SHARED, "hub.timetable"),
     "hub.web": ("hub.web", "hub.core", *CONTRACT, "protocols"),

@@ -10,6 +10,7 @@ from hub.storage.sqlite.members import SqliteMembers
 from hub.storage.sqlite.messages import SqliteMessages
 from hub.storage.sqlite.objections import SqliteObjections
 from hub.storage.sqlite.prompts import SqlitePrompts
+from hub.storage.sqlite.published.street import SqliteStreet
 from hub.storage.sqlite.series import SqliteSeries
 
 
@@ -25,5 +26,6 @@ class SqliteStore(
     SqliteObjections,
     SqliteAccounts,
     SqliteFindings,
+    SqliteStreet,
 ):
     """Implements hub.storage.contract.Store; open it with `await SqliteStore.open(path, now=...)`."""

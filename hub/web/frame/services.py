@@ -16,6 +16,8 @@ from hub.core.trials.what_if import MemberTrial
 from hub.storage.contract import Store
 from hub.storage.finding_records import FindingRow
 from hub.storage.records import Access, Coop, Home, Member
+from hub.storage.street_records import StreetTotals
+from protocols.slots import Slot
 from protocols.timeline import Clock
 
 EnrolAgent = Callable[[bytes], Awaitable[tuple[int, bytes]]]
@@ -97,6 +99,12 @@ class FairnessOperations(Protocol):
         ...
 
 
+class StreetOperations(Protocol):
+    """The street's published totals. The service logs its access to homes' readings."""
+
+    async def totals(self, slots: range, *, now_slot: Slot) -> StreetTotals: ...
+
+
 @dataclass(frozen=True, slots=True)
 class HubParts:
     """Everything the pages need. `secure_cookies` is True if the hub is reached over HTTPS."""
@@ -112,6 +120,7 @@ class HubParts:
     trials: TrialOperations
     fairness: FairnessOperations
     findings: FindingOperations
+    street: StreetOperations
     secure_cookies: bool = False
     session_days: int = 30
     bank: CoopAccount | None = None

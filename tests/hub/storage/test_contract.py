@@ -33,6 +33,7 @@ from hub.storage.records import (
     RunRow,
 )
 from hub.storage.sqlite.store import SqliteStore
+from hub.storage.street_records import StreetTotal
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import start_of
 
@@ -555,6 +556,20 @@ async def test_the_rule_in_force_is_the_newest_with_a_past_start(store: Store) -
     assert await store.rule_on("2026-06-01") == ("second", b"2")
     days = ["2025-12-31", "2026-05-31", "2026-06-01", "2027-01-01"]
     assert await store.rule_hashes(days) == dict(zip(days[1:], ("first", "second", "second"), strict=True))
+
+
+async def test_a_published_total_and_its_group_stay_as_they_were(store: Store, open_again: Reopen) -> None:
+    assert await store.fix_street_day("2026-06-12", homes=["h2", "h1"]) == ("h1", "h2")
+    assert await store.fix_street_day("2026-06-12", homes=["h3"]) == ("h1", "h2")
+    first = StreetTotal(SLOT, ("h1", "h2"), 1, 100, 0, 700)
+    await store.add_street_totals([first])
+    await store.add_street_totals([replace(first, used_wh=1), replace(first, slot=SLOT + 1)])
+    await store.close()
+    again = await open_again()
+    try:
+        assert await again.street_totals(slots=SLOTS) == {SLOT: first, SLOT + 1: replace(first, slot=SLOT + 1)}
+    finally:
+        await again.close()
 
 
 async def test_jobs_are_remembered(store: Store) -> None:

@@ -40,6 +40,7 @@ from hub.storage.records import (
     RefusalCount,
 )
 from hub.storage.sqlite.store import SqliteStore
+from hub.street.totals import StreetService
 from hub.trials.fairness_service import FairnessService
 from hub.trials.what_if_service import TrialService
 from hub.web.frame.services import HubParts
@@ -352,6 +353,7 @@ def parts_over(store: SqliteStore, *, now_s: float = NOW_S, secure_cookies: bool
         trials=TrialService(store, wait_s=60),
         fairness=FairnessService(store, wait_s=60),
         findings=FindingService(store),
+        street=StreetService(store, tz=COOP.tz),
         secure_cookies=secure_cookies,
         bank=BANK,
     )

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from hub.core.rules.group_size import LEAST_HOMES
 from protocols.slots import Slot
 
-MIN_HOMES: Final = 5
+MIN_HOMES: Final = LEAST_HOMES
 """A total is shown only if at least this many homes are part of it."""
 
 SHORTEST_SPAN_SLOTS: Final = 2

@@ -1,20 +1,15 @@
-"""The neighbourhood's day from the store: totals of the homes that share their data, and the newest forecast.
+"""The neighbourhood's day: the published totals of the homes that share their data, and the newest forecast.
 
-Totals leave this module only if at least MIN_HOMES homes are part of them; it never reads a single home.
+hub.street publishes the totals, each only once; this module reads no home.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
-
-from hub.core.consented_homes import homes_allowing
-from hub.core.neighbourhood import MEASURES, MeasureSums, estimate_neighbourhood
 from hub.storage.contract import Store
-from hub.storage.records import Access, ForecastRow, HoodSeries
+from hub.storage.records import ForecastRow
+from hub.storage.street_records import StreetTotals
+from hub.web.frame.services import StreetOperations
 from hub.web.views.home.day_outlook import (
     MIN_HOMES,
     ExpectedSlot,
@@ -23,10 +18,8 @@ from hub.web.views.home.day_outlook import (
     measured_moment,
     unknown_moment,
 )
-from protocols.quantities import Measure
 from protocols.slots import SLOTS_PER_UTC_DAY, Slot, day_of, slot_of, slots_of_day
 
-TOTALS_ACCESS: Final = Access(actor="job:today-page", role="job", purpose="forecast.hood")
 _REFRESH_S: Final = 300
 _TARGETS: Final = ("demand", "pv", "wind")
 
@@ -36,7 +29,8 @@ class Outlook:
     """Today's and tomorrow's slots as far as they are known.
 
     `homes` is the number of homes that share their values, and `makers` how many of them produce power. If either
-    number is too small to hide a single home, no values are known.
+    number is too small to hide a single home, no values are known; nor are they while one to four homes do not share
+    theirs and there are too few others to leave out (`can_show`).
     """
 
     today: range
@@ -44,12 +38,13 @@ class Outlook:
     moments: tuple[SlotOutlook, ...]
     homes: int
     makers: int
+    can_show: bool
     has_forecast: bool
     issued_slot: Slot | None
 
     @property
     def is_enough(self) -> bool:
-        return self.homes >= MIN_HOMES and (self.makers == 0 or self.makers >= MIN_HOMES)
+        return self.homes >= MIN_HOMES and (self.makers == 0 or self.makers >= MIN_HOMES) and self.can_show
 
     def of(self, slots: range) -> tuple[SlotOutlook, ...]:
         first = self.today.start
@@ -59,108 +54,65 @@ class Outlook:
 class OutlookCache:
     """Reads the outlook and keeps it for five minutes of the hub's time, so that page views do not read it again."""
 
-    def __init__(self, store: Store, tz: str) -> None:
-        self._store = store
+    def __init__(self, store: Store, street: StreetOperations, tz: str) -> None:
+        self._store, self._street = store, street
         self._tz = tz
         self._kept: tuple[tuple[int, int], Outlook] | None = None
 
     async def outlook(self, now_s: float) -> Outlook:
         key = (int(now_s) // _REFRESH_S, slot_of(now_s))
         if self._kept is None or self._kept[0] != key:
-            self._kept = (key, await read_outlook(self._store, self._tz, now_s=now_s))
+            self._kept = (key, await read_outlook(self._store, self._street, self._tz, now_s=now_s))
         return self._kept[1]
 
 
-async def read_outlook(store: Store, tz: str, *, now_s: float) -> Outlook:
-    """Measured totals up to now, then the newest forecast, or yesterday's values if there is no forecast."""
+async def read_outlook(store: Store, street: StreetOperations, tz: str, *, now_s: float) -> Outlook:
+    """The published totals up to now, then the newest forecast, or yesterday's values if there is no forecast."""
     now_slot = slot_of(now_s)
     today = slots_of_day(day_of(now_slot, tz), tz)
     tomorrow = slots_of_day(day_of(today.stop, tz), tz)
-    consents = await store.consents()
-    sharing = homes_allowing(consents, TOTALS_ACCESS.purpose, slot=now_slot)
     before = SLOTS_PER_UTC_DAY
-    past = range(today.start - before, now_slot)
-    by_measure = {
-        measure: homes_allowing(consents, TOTALS_ACCESS.purpose, slot=now_slot, measure=measure) for measure in MEASURES
-    }
-    totals = await _read_totals(store, past, homes=by_measure)
-    makers = int(totals.makers.max(initial=0))
-    is_enough = len(sharing) >= MIN_HOMES and (makers == 0 or makers >= MIN_HOMES)
+    totals = await street.totals(range(today.start - before, now_slot), now_slot=now_slot)
+    homes, makers = len(totals.homes), len(totals.makers)
+    is_enough = homes >= MIN_HOMES and (makers == 0 or makers >= MIN_HOMES) and totals.can_show
     rows = await store.latest_forecasts(issued_by=now_slot) if is_enough else {}
     forecast = _Forecast(rows)
     moments = []
     for slot in range(today.start, tomorrow.stop):
-        measured = totals.moment(slot) if slot < now_slot else None
+        measured = _moment(totals, slot) if slot < now_slot else None
         expected = forecast.at(slot)
         if measured is not None:
             moments.append(measured)
         elif expected is not None:
             moments.append(expected_moment(slot, expected))
         else:
-            moments.append(totals.shape(slot, before) or unknown_moment(slot))
+            moments.append(_shape(totals, slot, before) or unknown_moment(slot))
     return Outlook(
         today=today,
         now_slot=now_slot,
         moments=tuple(moments),
-        homes=len(sharing),
+        homes=homes,
         makers=makers,
+        can_show=totals.can_show,
         has_forecast=forecast.at(now_slot) is not None,
         issued_slot=forecast.issued_slot,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Totals:
-    """Sums per slot; slots with fewer than MIN_HOMES homes are not shown. Shape: every array is (slots,)."""
-
-    slots: range
-    sun_wh: npt.NDArray[np.float64]
-    wind_wh: npt.NDArray[np.float64]
-    used_wh: npt.NDArray[np.float64]
-    homes: npt.NDArray[np.int32]
-    makers: npt.NDArray[np.int32]
-
-    def moment(self, slot: Slot) -> SlotOutlook | None:
-        i = slot - self.slots.start
-        if not 0 <= i < len(self.slots) or self.homes[i] < MIN_HOMES or 0 < self.makers[i] < MIN_HOMES:
-            return None
-        sun, wind, used = (float(values[i]) for values in (self.sun_wh, self.wind_wh, self.used_wh))
-        if not isfinite(sun + wind + used):
-            return None
-        return measured_moment(slot, sun_wh=sun, wind_wh=wind, used_wh=max(0.0, used))
-
-    def shape(self, slot: Slot, before: int) -> SlotOutlook | None:
-        """The values at the same time one or two days earlier, as an expectation without a range."""
-        for back in (before, 2 * before):
-            past = self.moment(slot - back)
-            if past is not None:
-                return SlotOutlook(slot, False, past.made_wh, past.sun_wh, None, None, past.used_wh)
+def _moment(totals: StreetTotals, slot: Slot) -> SlotOutlook | None:
+    total = totals.by_slot.get(slot)
+    if total is None:
         return None
+    return measured_moment(slot, sun_wh=total.sun_wh, wind_wh=total.wind_wh, used_wh=total.used_wh)
 
 
-async def _read_totals(store: Store, slots: range, *, homes: Mapping[Measure, Sequence[str]]) -> _Totals:
-    none = np.zeros(len(slots), dtype=np.int32)
-    if len(homes[Measure.GRID_IMPORT]) < MIN_HOMES or not slots:
-        gap = np.full(len(slots), np.nan)
-        return _Totals(slots, gap, gap, gap, none, none)
-    series: dict[Measure, HoodSeries] = {}
-    for group, measures in _by_homes(homes).items():
-        series |= await store.hood_series(measures, slots=slots, access=TOTALS_ACCESS, homes=group)
-    street = estimate_neighbourhood(
-        {m: MeasureSums(row.energy_wh, row.homes) for m, row in series.items()}, slots=len(slots)
-    )
-    count = {m: series[m].homes if m in series else none for m in MEASURES}
-    makers = np.maximum(count[Measure.PV_PRODUCTION], count[Measure.WIND_PRODUCTION])
-    return _Totals(slots, street.pv_wh, street.wind_wh, street.demand_wh, count[Measure.GRID_IMPORT], makers)
-
-
-def _by_homes(homes: Mapping[Measure, Sequence[str]]) -> dict[tuple[str, ...], list[Measure]]:
-    """Measures grouped by the homes that share them, so that each group is read once."""
-    groups: dict[tuple[str, ...], list[Measure]] = {}
-    for measure, names in homes.items():
-        if names:
-            groups.setdefault(tuple(names), []).append(measure)
-    return groups
+def _shape(totals: StreetTotals, slot: Slot, before: int) -> SlotOutlook | None:
+    """The values at the same time one or two days earlier, as an expectation without a range."""
+    for back in (before, 2 * before):
+        past = _moment(totals, slot - back)
+        if past is not None:
+            return SlotOutlook(slot, False, past.made_wh, past.sun_wh, None, None, past.used_wh)
+    return None
 
 
 class _Forecast:

@@ -85,7 +85,7 @@ def _too_few(outlook: Outlook, words: Localizer) -> TodayPage:
             MIN_HOMES,
         )
         now = words.plural("So far %(n)s home does.", "So far %(n)s homes do.", outlook.homes)
-    else:
+    elif 0 < outlook.makers < MIN_HOMES:
         rule = words.plural(
             "The neighbourhood's totals appear once at least %(n)s of the homes that share their data makes power, so"
             " that nobody can be singled out.",
@@ -94,6 +94,12 @@ def _too_few(outlook: Outlook, words: Localizer) -> TodayPage:
             MIN_HOMES,
         )
         now = words.plural("So far %(n)s home does.", "So far %(n)s homes do.", outlook.makers)
+    else:
+        rule = words.text(
+            "A few homes do not share their data, and the neighbourhood's totals without them would show what they"
+            " used."
+        )
+        now = words.text("The totals come back when all homes share their data, or enough other homes do.")
     headline = words.text("Not enough homes for a picture of the street yet")
     return TodayPage(headline, words.sentences(rule, now), (), None, (), 0, ())
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hub.storage.sqlite.store import SqliteStore
+from hub.street.totals import StreetService
 from hub.web.frame.translation import NO_BREAK, Localizer
 from hub.web.views.home.day_outlook import MIN_HOMES
 from hub.web.views.home.neighbourhood import Outlook, OutlookCache, read_outlook
@@ -21,13 +22,13 @@ SHARING = 10
 async def outlook_of(folder: Path, *, sharing: int, is_forecast: bool = True, now_s: float = NOW_S) -> Outlook:
     store = await build_street(folder, sharing=sharing, is_forecast=is_forecast)
     try:
-        return await read_outlook(store, COOP.tz, now_s=now_s)
+        return await read_outlook(store, StreetService(store, tz=COOP.tz), COOP.tz, now_s=now_s)
     finally:
         await store.close()
 
 
 async def test_the_headline_is_the_answer(store: SqliteStore) -> None:
-    view = today_page(await read_outlook(store, COOP.tz, now_s=NOW_S), WORDS)
+    view = today_page(await read_outlook(store, StreetService(store, tz=COOP.tz), COOP.tz, now_s=NOW_S), WORDS)
     assert re.fullmatch(r"Sun to spare now, until \d+(:\d\d)?", view.headline)
     assert view.lede.startswith("At 10:00 we made ")
     assert not view.notes
@@ -35,19 +36,19 @@ async def test_the_headline_is_the_answer(store: SqliteStore) -> None:
 
 async def test_before_the_good_hours_the_headline_names_them(store: SqliteStore) -> None:
     early = start_of(slots_of_day(TODAY, COOP.tz).start + 4) + 60
-    outlook = await read_outlook(store, COOP.tz, now_s=early)
+    outlook = await read_outlook(store, StreetService(store, tz=COOP.tz), COOP.tz, now_s=early)
     assert not outlook.has_forecast  # it was issued only later that morning
     assert re.fullmatch(r"Sun to spare from \d+(:\d\d)? to \d+(:\d\d)?", today_page(outlook, WORDS).headline)
 
 
 async def test_in_the_evening_the_headline_is_about_tomorrow(store: SqliteStore) -> None:
     late = start_of(slots_of_day(TODAY, COOP.tz).start + 84)
-    view = today_page(await read_outlook(store, COOP.tz, now_s=late), WORDS)
+    view = today_page(await read_outlook(store, StreetService(store, tz=COOP.tz), COOP.tz, now_s=late), WORDS)
     assert re.fullmatch(r"Sun to spare tomorrow from \d+(:\d\d)? to \d+(:\d\d)?", view.headline)
 
 
 async def test_measured_totals_are_the_sums_of_the_homes_that_share(store: SqliteStore) -> None:
-    outlook = await read_outlook(store, COOP.tz, now_s=NOW_S)
+    outlook = await read_outlook(store, StreetService(store, tz=COOP.tz), COOP.tz, now_s=NOW_S)
     slot = NOW_SLOT - 1
     rows = [row for number in range(1, SHARING + 1) for row in reading_rows(number, range(slot, slot + 1))]
     made = sum(row.energy_wh or 0 for row in rows if row.measure in (3, 4))
@@ -57,7 +58,7 @@ async def test_measured_totals_are_the_sums_of_the_homes_that_share(store: Sqlit
 
 
 async def test_picture_table_slider_and_json_tell_the_same(store: SqliteStore) -> None:
-    outlook = await read_outlook(store, COOP.tz, now_s=NOW_S)
+    outlook = await read_outlook(store, StreetService(store, tz=COOP.tz), COOP.tz, now_s=NOW_S)
     view, content = today_page(outlook, WORDS), today_json(outlook)
     assert view.picture is not None
     assert len(view.picture.table.rows) == len(view.slot_sentences) == 96
@@ -72,7 +73,7 @@ async def test_picture_table_slider_and_json_tell_the_same(store: SqliteStore) -
 
 
 async def test_the_likely_range_holds_the_middle(store: SqliteStore) -> None:
-    outlook = await read_outlook(store, COOP.tz, now_s=NOW_S)
+    outlook = await read_outlook(store, StreetService(store, tz=COOP.tz), COOP.tz, now_s=NOW_S)
     ahead = [moment for moment in outlook.moments if moment.low_wh is not None]
     assert len(ahead) > 96
     for moment in ahead:
@@ -119,7 +120,7 @@ async def test_without_a_forecast_yesterdays_values_are_shown_with_a_note(tmp_pa
 
 
 async def test_the_totals_are_read_once_in_five_minutes(store: SqliteStore) -> None:
-    kept = OutlookCache(store, COOP.tz)
+    kept = OutlookCache(store, StreetService(store, tz=COOP.tz), COOP.tz)
     first = await kept.outlook(NOW_S)
     assert await kept.outlook(NOW_S + 30) is first
     assert await kept.outlook(NOW_S + 400) is not first

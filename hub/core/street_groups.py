@@ -1,0 +1,30 @@
+"""Chooses the homes whose sum is published for one slot, so that no total and no difference to another shows a home.
+
+The settlement publishes sums over every home that was read. A street total over all but one of them would show that
+one; then four more are left out, and the total is an estimate from the others.
+"""
+
+from collections.abc import Set
+
+from hub.core.rules.group_size import GroupRule
+
+
+def slot_group(everybody: Set[str], ready: Set[str], *, makers: Set[str], rule: GroupRule) -> frozenset[str] | None:
+    """The homes to add up, a part of `ready`; None if no group of them may be shown.
+
+    `makers` are homes that produce power: their sum is shown as well. Homes that make nothing are left out first.
+
+    >>> street = {f"h{n:02d}" for n in range(1, 13)}
+    >>> makers = {f"h{n:02d}" for n in range(1, 7)}
+    >>> sorted(slot_group(street, street - {"h01"}, makers=makers, rule=GroupRule()))
+    ['h02', 'h03', 'h04', 'h05', 'h06', 'h11', 'h12']
+    >>> slot_group(street, street - {"h01", "h02"}, makers=makers, rule=GroupRule())
+    """
+    group, left_out = set(ready), set(everybody) - ready
+    for home in sorted(ready, key=lambda home: (home in makers, home)):
+        if rule.allows(left_out):
+            break
+        group.discard(home)
+        left_out.add(home)
+    is_shown = bool(group) and all(rule.allows(each) for each in (group, left_out, group & makers))
+    return frozenset(group) if is_shown else None

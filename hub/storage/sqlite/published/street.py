@@ -1,0 +1,55 @@
+"""Published street totals and the groups they were made from, in SQLite. Rows are added once and never changed."""
+
+import json
+from collections.abc import Sequence
+
+from hub.storage.sqlite.connections import SqliteConnections
+from hub.storage.street_records import StreetTotal
+from protocols.quantities import Measure
+from protocols.slots import Slot
+
+_REPORTED_SQL = """SELECT slot, home FROM reading
+WHERE measure = ? AND slot >= ? AND slot < ? AND span = 1 AND mark <= 1"""
+
+
+class SqliteStreet(SqliteConnections):
+    """The StreetStore slice."""
+
+    async def fix_street_day(self, day: str, *, homes: Sequence[str]) -> tuple[str, ...]:
+        """The day's group; the first call of the day decides it."""
+        line = (day, json.dumps(sorted(homes)))
+        async with self.reading() as db:
+            held = list(await db.execute_fetchall("SELECT homes FROM street_day WHERE day = ?", (day,)))
+        if not held:
+            await self.write(lambda db: db.execute("INSERT OR IGNORE INTO street_day VALUES (?, ?)", line))
+            async with self.reading() as db:
+                held = list(await db.execute_fetchall("SELECT homes FROM street_day WHERE day = ?", (day,)))
+        return tuple(str(home) for home in json.loads(held[0][0]))
+
+    async def add_street_totals(self, rows: Sequence[StreetTotal]) -> None:
+        """Publish totals; a slot that has one already keeps it."""
+        lines = [(row.slot, json.dumps(row.homes), row.makers, row.sun_wh, row.wind_wh, row.used_wh) for row in rows]
+        sql = "INSERT OR IGNORE INTO street_total VALUES (?, ?, ?, ?, ?, ?)"
+        await self.write(lambda db: db.executemany(sql, lines))
+
+    async def street_totals(self, *, slots: range) -> dict[Slot, StreetTotal]:
+        """The published totals of these slots."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(
+                "SELECT slot, homes, makers, sun_wh, wind_wh, used_wh FROM street_total WHERE slot >= ? AND slot < ?",
+                (slots.start, slots.stop),
+            )
+        return {row[0]: StreetTotal(row[0], tuple(json.loads(row[1])), *row[2:]) for row in rows}
+
+    async def reporting_homes(
+        self, measures: Sequence[Measure], *, slots: range
+    ) -> dict[Measure, dict[Slot, frozenset[str]]]:
+        """Which homes have a usable quarter-hour value of each measure, by slot. Reads no value."""
+        found: dict[Measure, dict[Slot, set[str]]] = {measure: {} for measure in measures}
+        async with self.reading() as db:
+            for measure, by_slot in found.items():
+                for slot, home in await db.execute_fetchall(_REPORTED_SQL, (int(measure), slots.start, slots.stop)):
+                    by_slot.setdefault(slot, set()).add(str(home))
+        return {
+            measure: {slot: frozenset(homes) for slot, homes in by_slot.items()} for measure, by_slot in found.items()
+        }

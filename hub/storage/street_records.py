@@ -1,0 +1,32 @@
+"""Published street totals: what has been shown once stays as it is. Nothing is read or written here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from protocols.slots import Slot
+
+
+@dataclass(frozen=True, slots=True)
+class StreetTotal:
+    """One slot's published totals over `homes`, of which `makers` produced power. Units: Wh."""
+
+    slot: Slot
+    homes: tuple[str, ...]
+    makers: int
+    sun_wh: int
+    wind_wh: int
+    used_wh: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreetTotals:
+    """Published totals of some slots, with the homes of the day's group and those among them that make power.
+
+    `can_show` says whether a slot for which all of these homes have sent their values can be published.
+    """
+
+    slots: range
+    by_slot: Mapping[Slot, StreetTotal]
+    homes: frozenset[str]
+    makers: frozenset[str]
+    can_show: bool

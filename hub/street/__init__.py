@@ -1,0 +1,1 @@
+"""The street's totals: made once, published once, never changed."""

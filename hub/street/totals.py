@@ -1,0 +1,120 @@
+"""Publishes the street's totals slot by slot: each one is made once, stored with its group, and never made again.
+
+The group of a day is fixed when the day begins. Within the day it changes only by five homes or more: if a home is
+late or withdraws, the slots concerned are published without it and four others, or not at all.
+"""
+
+from collections.abc import Mapping, Sequence, Set
+from typing import Final, Protocol
+
+import numpy as np
+
+from hub.core.consented_homes import homes_allowing
+from hub.core.neighbourhood import MEASURES, MeasureSums, estimate_neighbourhood
+from hub.core.rules.group_size import GroupRule
+from hub.core.street_groups import slot_group
+from hub.storage.contract import ReadingStore, StreetStore
+from hub.storage.records import Access, HoodSeries
+from hub.storage.street_records import StreetTotal, StreetTotals
+from protocols.quantities import Measure
+from protocols.slots import Slot, day_of
+
+ACCESS: Final = Access(actor="job:today-page", role="job", purpose="forecast.hood")
+OPEN_PURPOSE: Final = "peers.view"
+LATE_SLOTS: Final = 4
+"""How long a slot waits for all its homes before it is published without those that are late."""
+
+GRID: Final = (Measure.GRID_IMPORT, Measure.GRID_EXPORT)
+MADE: Final = (Measure.PV_PRODUCTION, Measure.WIND_PRODUCTION)
+
+Reported = Mapping[Measure, Mapping[Slot, frozenset[str]]]
+
+
+class StreetStores(ReadingStore, StreetStore, Protocol):
+    """The parts of the store that totals are made from."""
+
+
+class StreetService:
+    """Publishes what is due when somebody asks. `plants` are the co-op's own plants, which are nobody's home."""
+
+    def __init__(self, store: StreetStores, *, tz: str, plants: frozenset[str] = frozenset()) -> None:
+        self._store, self._tz, self._plants = store, tz, plants
+
+    async def totals(self, slots: range, *, now_slot: Slot) -> StreetTotals:
+        """The published totals of these slots, after publishing those that have become possible."""
+        store = self._store
+        consents = await store.consents()
+        allowed = {m: frozenset(homes_allowing(consents, ACCESS.purpose, slot=now_slot, measure=m)) for m in MEASURES}
+        homes = await day_group(store, now_slot, tz=self._tz) & allowed[GRID[0]] & allowed[GRID[1]]
+        open_homes = [set(homes_allowing(consents, OPEN_PURPOSE, slot=now_slot, measure=m)) for m in GRID]
+        rule = GroupRule(frozenset(set.intersection(*open_homes)), self._plants)
+        reported = await store.reporting_homes(MEASURES, slots=slots)
+        everybody = _ever(reported, GRID)
+        makers = _ever(reported, MADE) & homes
+        known = await store.street_totals(slots=slots)
+        groups: dict[frozenset[str], list[Slot]] = {}
+        for slot in range(slots.start, min(slots.stop, now_slot)):
+            if slot in known:
+                continue
+            ready = homes & reported[GRID[0]].get(slot, frozenset()) & reported[GRID[1]].get(slot, frozenset())
+            if ready != homes & everybody and slot >= now_slot - LATE_SLOTS:
+                continue
+            group = slot_group(everybody, ready, makers=makers, rule=rule)
+            if group is not None:
+                groups.setdefault(group, []).append(slot)
+        fresh: list[StreetTotal] = []
+        usual = {m: len(_ever(reported, [m]) & homes & allowed[m]) for m in MEASURES}
+        for group, chosen in groups.items():
+            series = await self._read(slots, {m: group & allowed[m] for m in MEASURES})
+            fresh += _totals(series, chosen, group=group, usual=usual, reported=reported, slots=slots, rule=rule)
+        if fresh:
+            await store.add_street_totals(fresh)
+            known = await store.street_totals(slots=slots)
+        whole = slot_group(everybody or homes, homes, makers=makers, rule=rule)
+        return StreetTotals(slots, known, homes, makers, whole is not None)
+
+    async def _read(self, slots: range, homes: Mapping[Measure, Set[str]]) -> dict[Measure, HoodSeries]:
+        by_homes: dict[frozenset[str], list[Measure]] = {}
+        for measure, names in homes.items():
+            if names:
+                by_homes.setdefault(frozenset(names), []).append(measure)
+        series: dict[Measure, HoodSeries] = {}
+        for names, measures in by_homes.items():
+            series |= await self._store.hood_series(measures, slots=slots, access=ACCESS, homes=sorted(names))
+        return series
+
+
+async def day_group(store: StreetStores, now_slot: Slot, *, tz: str) -> frozenset[str]:
+    """The homes whose values the street's totals and forecasts use on this slot's day, fixed by the first who asks."""
+    consents = await store.consents()
+    sharing = [set(homes_allowing(consents, ACCESS.purpose, slot=now_slot, measure=m)) for m in GRID]
+    day = day_of(now_slot, tz).isoformat()
+    return frozenset(await store.fix_street_day(day, homes=sorted(set.intersection(*sharing))))
+
+
+def _ever(reported: Reported, measures: Sequence[Measure]) -> frozenset[str]:
+    return frozenset(home for m in measures for homes in reported[m].values() for home in homes)
+
+
+def _totals(
+    series: Mapping[Measure, HoodSeries],
+    chosen: Sequence[Slot],
+    *,
+    group: frozenset[str],
+    usual: Mapping[Measure, int],
+    reported: Reported,
+    slots: range,
+    rule: GroupRule,
+) -> list[StreetTotal]:
+    """The group's totals in the chosen slots, scaled to all homes that usually report; slots with gaps are left out."""
+    sums = {m: MeasureSums(row.energy_wh, row.homes) for m, row in series.items()}
+    street = estimate_neighbourhood(sums, slots=len(slots), usual=usual)
+    rows = []
+    for slot in chosen:
+        i = slot - slots.start
+        values = [street.pv_wh[i], street.wind_wh[i], street.demand_wh[i]]
+        makers = group & frozenset[str]().union(*(reported[m].get(slot, frozenset()) for m in MADE))
+        if np.isfinite(values).all() and rule.allows(makers):
+            sun, wind, used = (round(float(value)) for value in values)
+            rows.append(StreetTotal(slot, tuple(sorted(group)), len(makers), sun, wind, used))
+    return rows

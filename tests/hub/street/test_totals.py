@@ -1,0 +1,142 @@
+"""Street totals are published once: consents, late readings and restarts change nothing that was shown."""
+
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from hub.core.neighbourhood import MEASURES
+from hub.core.rules.group_size import LEAST_HOMES
+from hub.storage.records import ReadingRow
+from hub.street.totals import LATE_SLOTS, StreetService
+from protocols.consent.purposes import Resolution
+from protocols.consent.rules import ConsentRule, ConsentSet, default_consent, encode_consent, sort_rules
+from protocols.quantities import Gap, Mark, Measure
+from protocols.slots import slots_of_day
+from tests.hub.settled_street import COOP, Street, energy_wh, open_street
+
+MAKERS = 6
+DAY = slots_of_day(date(2026, 6, 12), COOP.tz)
+NOON = DAY.start + 48
+
+
+def pv_wh(number: int, slot: int) -> int:
+    return 400 + number * 7 + slot % 50 if number <= MAKERS else 0
+
+
+async def send(street: Street, numbers: Iterable[int], slots: range, *, sharing: bool | None = None) -> None:
+    """Quarter hours of these homes, each in one message; with `sharing`, the last one carries that consent."""
+    messages = []
+    for number in numbers:
+        for slot in slots:
+            message = street.message(number, slot)
+            if number <= MAKERS:
+                row = ReadingRow(
+                    f"h{number:02d}", Measure.PV_PRODUCTION, slot, 1, pv_wh(number, slot), Mark.MEASURED, Gap.NONE
+                )
+                message = replace(message, readings=(*message.readings, row))
+            if sharing is not None and slot == slots[-1]:
+                message = replace(
+                    message, consent=encode_consent(consent_of(number, sharing)), consent_version=message.seq + 1
+                )
+            messages.append(message)
+    await street.store.store_messages(messages)
+
+
+def consent_of(number: int, sharing: bool) -> ConsentSet:
+    known = default_consent(f"h{number:02d}")
+    rule = ConsentRule("forecast.hood", MEASURES, Resolution.PT15M, 0, None)
+    return replace(known, rules=sort_rules((*known.rules, rule))) if sharing else known
+
+
+@pytest.fixture
+async def street(tmp_path: Path) -> AsyncIterator[Street]:
+    """Twelve homes that share, of which six make power; their yesterday and this morning have arrived."""
+    street = await open_street(tmp_path, homes=12)
+    await send(street, range(1, 13), range(DAY.start - 96, NOON), sharing=True)
+    yield street
+    await street.store.close()
+
+
+async def shown(street: Street, now: int) -> dict[int, tuple[int, int, int]]:
+    """What a member who looks now sees, by slot; each look is a hub that was started again."""
+    service = StreetService(street.store, tz=COOP.tz)
+    totals = await service.totals(range(DAY.start - 96, now), now_slot=now)
+    return {slot: (row.sun_wh, row.used_wh, len(row.homes)) for slot, row in totals.by_slot.items()}
+
+
+async def test_a_whole_street_is_published_as_it_is(street: Street) -> None:
+    seen = await shown(street, NOON)
+    assert set(seen) == set(range(DAY.start - 96, NOON))
+    made = sum(pv_wh(n, NOON - 1) for n in range(1, 13))
+    used = made + sum(energy_wh(n, NOON - 1)[0] - energy_wh(n, NOON - 1)[1] for n in range(1, 13))
+    assert seen[NOON - 1] == (made, used, 12)
+
+
+@pytest.mark.parametrize("sharing", [False, True])
+async def test_a_consent_given_or_withdrawn_changes_no_past_total(street: Street, sharing: bool) -> None:
+    if sharing:
+        await send(street, [7], range(NOON - 1, NOON), sharing=False)
+    before = await shown(street, NOON)
+    await send(street, range(1, 13), range(NOON, NOON + 8), sharing=None)
+    await send(street, [7], range(NOON + 8, NOON + 9), sharing=sharing)
+    after = await shown(street, NOON + 9)
+    assert {slot: after[slot] for slot in before} == before
+
+
+async def test_within_a_day_the_group_changes_by_five(street: Street) -> None:
+    before = await shown(street, NOON)
+    await send(street, range(1, 13), range(NOON, NOON + 1))
+    await send(street, [7], range(NOON + 1, NOON + 2), sharing=False)
+    await send(street, [n for n in range(1, 13) if n != 7], range(NOON + 1, NOON + 10))
+    after = await shown(street, NOON + 10)
+    assert {after[slot][2] for slot in before} == {12}
+    later = {after[slot][2] for slot in after if slot > NOON + 1}
+    assert later == {12 - LEAST_HOMES}
+
+
+async def test_a_backlog_changes_no_past_total(street: Street) -> None:
+    late = range(NOON, NOON + 8)
+    await send(street, [n for n in range(1, 13) if n != 3], late)
+    before = await shown(street, NOON + 8)
+    assert set(before) >= set(range(NOON, NOON + 8 - LATE_SLOTS))
+    assert {before[slot][2] for slot in before if slot >= NOON} == {12 - LEAST_HOMES}
+    await send(street, [3], late)
+    after = await shown(street, NOON + 8)
+    assert {slot: after[slot] for slot in before} == before
+
+
+async def test_a_total_without_some_homes_is_scaled_to_all(street: Street) -> None:
+    await send(street, [n for n in range(1, 13) if n != 12], range(NOON, NOON + 8))
+    row = (await shown(street, NOON + 8))[NOON]
+    made = sum(pv_wh(n, NOON) for n in range(1, MAKERS + 1))
+    assert row[0] == made
+    assert row[2] == 7
+
+
+async def test_a_small_street_waits_for_its_last_home(tmp_path: Path) -> None:
+    street = await open_street(tmp_path, homes=8)
+    try:
+        await send(street, range(1, 9), range(DAY.start - 96, NOON), sharing=True)
+        await send(street, range(1, 8), range(NOON, NOON + 8))
+        before = await shown(street, NOON + 8)
+        assert set(before) == set(range(DAY.start - 96, NOON))
+        await send(street, [8], range(NOON, NOON + 8))
+        after = await shown(street, NOON + 8)
+        assert set(after) == set(range(DAY.start - 96, NOON + 8))
+    finally:
+        await street.store.close()
+
+
+async def test_a_day_begins_with_the_consents_of_its_morning(street: Street) -> None:
+    await shown(street, NOON)
+    tomorrow = DAY.stop
+    await send(street, range(1, 13), range(NOON, tomorrow + 8))
+    await send(street, range(8, 13), range(tomorrow + 8, tomorrow + 9), sharing=False)
+    await send(street, range(1, 8), range(tomorrow + 8, tomorrow + 9))
+    service = StreetService(street.store, tz=COOP.tz)
+    totals = await service.totals(range(tomorrow, tomorrow + 9), now_slot=tomorrow + 9)
+    assert totals.homes == {f"h{n:02d}" for n in range(1, 8)}
+    assert {len(row.homes) for row in totals.by_slot.values()} == {7}
