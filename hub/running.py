@@ -17,6 +17,7 @@ from hub.folder.opening import open_hub
 from hub.folder.paths import BROKER_NAME, running_alone, write_running
 from hub.folder.settings import HubSettings, load_settings
 from hub.folder.tax_settings import load_tax_terms
+from hub.forecasts.street_totals import StreetService
 from hub.forecasts.worker import ForecastWorker
 from hub.intake.receiver import Intake
 from hub.money.order_service import PaymentService
@@ -26,7 +27,6 @@ from hub.quality.decisions import FindingService
 from hub.statements.months import StatementService
 from hub.storage.contract import Store
 from hub.storage.errors import StoreError
-from hub.street.totals import StreetService
 from hub.timetable import Timetable
 from hub.trials.fairness_service import FairnessService
 from hub.trials.what_if_service import TrialService

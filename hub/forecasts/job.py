@@ -10,10 +10,10 @@ from hub.core.forecasting.forecaster import Forecast, ForecastInputError, Histor
 from hub.core.forecasting.weather_table import WeatherTable
 from hub.core.neighbourhood import MEASURES, MeasureSums, Neighbourhood, estimate_neighbourhood
 from hub.forecasts.frames import ForecastRequest
+from hub.forecasts.street_totals import day_group
 from hub.forecasts.worker import ForecastWorkerError
 from hub.storage.contract import ForecastStore, ReadingStore, StreetStore
 from hub.storage.records import Access, ForecastRow
-from hub.street.totals import day_group
 from hub.timetable import JobError
 from protocols.slots import Slot, slot_of, start_of
 

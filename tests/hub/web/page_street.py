@@ -19,6 +19,7 @@ from hub.core.payments.accounts import CoopAccount
 from hub.core.payments.due import PAYOUTS, AmountDue, MonthCents
 from hub.core.payments.order_history import PAYMENT_ORDER, order_content, order_key_of
 from hub.core.rules.rulebook import Prices, Rule
+from hub.forecasts.street_totals import StreetService
 from hub.money.order_service import PaymentService
 from hub.quality.decisions import FindingService
 from hub.settlement_job import settle_day
@@ -40,7 +41,6 @@ from hub.storage.records import (
     RefusalCount,
 )
 from hub.storage.sqlite.store import SqliteStore
-from hub.street.totals import StreetService
 from hub.trials.fairness_service import FairnessService
 from hub.trials.what_if_service import TrialService
 from hub.web.frame.services import HubParts

@@ -1,6 +1,6 @@
 """The neighbourhood's day: the published totals of the homes that share their data, and the newest forecast.
 
-hub.street publishes the totals, each only once; this module reads no home.
+hub.forecasts publishes the totals, each only once; this module reads no home.
 """
 
 from dataclasses import dataclass

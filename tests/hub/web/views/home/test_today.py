@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from hub.forecasts.street_totals import StreetService
 from hub.storage.sqlite.store import SqliteStore
-from hub.street.totals import StreetService
 from hub.web.frame.translation import NO_BREAK, Localizer
 from hub.web.views.home.day_outlook import MIN_HOMES
 from hub.web.views.home.neighbourhood import Outlook, OutlookCache, read_outlook

@@ -9,8 +9,8 @@ import pytest
 
 from hub.core.neighbourhood import MEASURES
 from hub.core.rules.group_size import LEAST_HOMES
+from hub.forecasts.street_totals import LATE_SLOTS, StreetService
 from hub.storage.records import ReadingRow
-from hub.street.totals import LATE_SLOTS, StreetService
 from protocols.consent.purposes import Resolution
 from protocols.consent.rules import ConsentRule, ConsentSet, default_consent, encode_consent, sort_rules
 from protocols.quantities import Gap, Mark, Measure

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.core.rules.group_size import GroupRule
-from hub.core.street_groups import slot_group
+from hub.core.rules.street_groups import slot_group
 
 HOMES = [f"h{n:02d}" for n in range(40)]
 

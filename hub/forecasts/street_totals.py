@@ -12,7 +12,7 @@ import numpy as np
 from hub.core.consented_homes import homes_allowing
 from hub.core.neighbourhood import MEASURES, MeasureSums, estimate_neighbourhood
 from hub.core.rules.group_size import GroupRule
-from hub.core.street_groups import slot_group
+from hub.core.rules.street_groups import slot_group
 from hub.storage.contract import ReadingStore, StreetStore
 from hub.storage.records import Access, HoodSeries
 from hub.storage.street_records import StreetTotal, StreetTotals

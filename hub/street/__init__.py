@@ -1,1 +1,0 @@
-"""The street's totals: made once, published once, never changed."""
