@@ -15,6 +15,7 @@ from hub.broker.supervisor import BrokerProcess, plan_broker
 from hub.core.payments.tax_terms import TaxTerms
 from hub.folder.opening import open_hub
 from hub.folder.paths import BROKER_NAME, running_alone, write_running
+from hub.folder.salt_key import load_seals
 from hub.folder.settings import HubSettings, load_settings
 from hub.folder.tax_settings import load_tax_terms
 from hub.forecasts.street_totals import StreetService
@@ -93,7 +94,7 @@ class Hub:
             coop=settings.coop,
             enrol=enrol,
             status=self.status,
-            statements=StatementService(self._store, key=self._key),
+            statements=StatementService(self._store, key=self._key, seals=load_seals(self._folder)),
             runs=RunService(self._store, calendar=settings.calendar, key=self._key, terms=self._tax_terms),
             payments=PaymentService(self._store, key=self._key),
             trials=TrialService(self._store),

@@ -18,6 +18,7 @@ from hub.core.statements.document import StatementFiles
 from hub.core.statements.tables import bills_csv, statement_csv
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
+from hub.folder.salt_key import load_seals
 from hub.statements.months import STATEMENT_ACCESS, StatementService
 from protocols.errors import RequestError
 from protocols.timeline import Clock
@@ -56,7 +57,9 @@ async def statement_of(folder: Path, *, member_id: str, month: date, clock: Cloc
         member, home = await store.member(member_id), await store.home_of(member_id)
         if member is None or home is None:
             raise RequestError(f"there is no member {member_id[:40]!r} with a home")
-        files = await StatementService(store, key=key).state(member, home, month=month, access=STATEMENT_ACCESS)
+        files = await StatementService(store, key=key, seals=load_seals(folder)).state(
+            member, home, month=month, access=STATEMENT_ACCESS
+        )
     except RequestError as problem:
         raise RequestError(f"statement: {problem}") from None
     finally:

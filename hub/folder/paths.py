@@ -11,6 +11,7 @@ from typing import Final
 from protocols.errors import RequestError
 
 KEY_NAME: Final = "hub.key"
+SALT_NAME: Final = "salt.key"
 STORE_NAME: Final = "hub.sqlite"
 LOCK_NAME: Final = "hub.lock"
 RUNNING_NAME: Final = "running.json"

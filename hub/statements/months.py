@@ -5,7 +5,6 @@ on what is booked now, which is shown but not billed.
 """
 
 import asyncio
-import hmac
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from hub.core.settlement.prepared_readings import MISSING_WH, Readings
 from hub.core.settlement.slot_marks import SlotMarks
 from hub.core.statements.document import StatementFiles, own_readings, state_month
 from hub.core.statements.month import CoopName, RunNote, SettledDay, StatedDay, StatementMonth, gather_month, state_day
+from hub.core.statements.seals import Seals
 from hub.money.bills import billed_runs
 from hub.storage.contract import AccessLog, ObjectionStore
 from hub.storage.records import Access, AttestationRow, EntryRow, Home, Member, RunRow
@@ -39,7 +39,6 @@ from protocols.quantities import Mark, Measure
 from protocols.slots import format_slot, slot_of, slots_of_day
 
 STATEMENT_ACCESS: Final = Access(actor="job:statement", role="job", purpose="settle.share")
-SALT_TAG: Final = b"commonwatt pool series salt v1\n"
 GRID: Final = (Measure.GRID_EXPORT, Measure.GRID_IMPORT)
 KEPT_CELLS: Final = 1_000_000
 NEXT_RUN: Final = "a newer run that is not published yet"
@@ -63,11 +62,16 @@ class StatementEdition:
 class StatementService:
     """Makes statements, one at a time, and caches their days, up to KEPT_CELLS member slots in all."""
 
-    def __init__(self, store: StatementStores, *, key: Ed25519PrivateKey) -> None:
-        self._store, self._key = store, key
+    def __init__(self, store: StatementStores, *, key: Ed25519PrivateKey, seals: Seals) -> None:
+        self._store, self._key, self._seals = store, key, seals
         self._hub_key = key.public_key().public_bytes_raw().hex()
         self._kept: OrderedDict[tuple[str, str, int], StatedDay] = OrderedDict()
         self._one = asyncio.Lock()
+
+    @property
+    def seals(self) -> Seals:
+        """The names and seals that statements use in place of the books' hashes."""
+        return self._seals
 
     async def state(self, member: Member, home: Home, *, month: date, access: Access) -> StatementFiles | None:
         """The member's month, or None if no part of it is settled for this member.
@@ -147,13 +151,12 @@ class StatementService:
             attested = await self._store.attestations((DAY_ROOT,), subjects=(day, day))
             await self._log_access(slots)
             windows = windows_of(members, present, slots)
-            salt = pool_salt(self._key, run.run_key)
             try:
                 source = await asyncio.to_thread(
                     _settled_day, run, rules[run.rule_hash],
-                    kind=edition.kind, booked=booked, attested=attested, windows=windows, salt=salt,
+                    kind=edition.kind, booked=booked, attested=attested, windows=windows,
                 )  # fmt: skip
-                self._kept[place] = await asyncio.to_thread(state_day, coop, source, key=self._key)
+                self._kept[place] = await asyncio.to_thread(state_day, coop, source, key=self._key, seals=self._seals)
             except ValueError as error:
                 raise RequestError(f"{day}: {error}; run `commonwatt-hub verify`") from None
         self._kept.move_to_end(place)
@@ -219,11 +222,6 @@ def takes_part(month: StatementMonth, member: str) -> bool:
     return any(member in table for table in month.nano.values()) or any(member in day.mine for day in month.days)
 
 
-def pool_salt(key: Ed25519PrivateKey, run_key: str) -> str:
-    """A secret for hashing a run's auditor series: the same each time, and known only to the hub."""
-    return hmac.digest(key.private_bytes_raw(), SALT_TAG + run_key.encode(), "sha256").hex()
-
-
 def _published(run: MonthRun) -> StatementEdition:
     assert run.published_at is not None
     return StatementEdition(run.run_key, run.kind, dict(run.days), run.ledger_position, run.published_at)
@@ -242,14 +240,13 @@ def _settled_day(
     booked: Sequence[EntryRow],
     attested: Iterable[AttestationRow],
     windows: Mapping[str, tuple[int, int | None]],
-    salt: str,
 ) -> SettledDay:
     """Raises: ValueError if the record is not this run's, or the entries are not those that were signed."""
     settled = read_record(run.allocation, read_rule(rule))
     if settled.result_hash() != run.result_hash:
         raise ValueError(f"the record of run {run.run_key} is not the one it booked")
-    note = RunNote(run.run_key, kind, run.state, run.input_digest)
-    return SettledDay(run.day, note, settled, booked, salt, windows, _attested(attested, booked))
+    note = RunNote(run.run_key, kind, run.state)
+    return SettledDay(run.day, note, settled, booked, windows, _attested(attested, booked))
 
 
 def _attested(rows: Iterable[AttestationRow], booked: Sequence[EntryRow]) -> tuple[int, str] | None:

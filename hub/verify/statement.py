@@ -18,6 +18,7 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+FORMATS = ("commonwatt-statement-1", "commonwatt-statement-2")
 SIGNED, MAX_BYTES = b"commonwatt signed document v1\n", 256 * 2**20
 ENERGIES = ("surplus", "demand", "received", "sold", "imported", "exported")
 MONEYS = ("debit_nano", "credit_nano", "benefit_nano", "alone_nano", "cost_nano")
@@ -157,13 +158,15 @@ def check_intervals(day: Table, rule: Table, me: str, pool: Table, readings: Tab
 def check_entries(day: Table, coop: str, me: str, key: Ed25519PublicKey) -> dict[str, int]:
     """Check the day's signed root and my entries under it; returns what they book."""
     place, root = f"day {day['day']}", day["root"]["document"]
+    salted = root["format"] != "commonwatt-day-root-1"
     check_signature(day["root"], key, f"{place} root")
     same([root["coop"], root["day"]], [coop, day["day"]], f"{place} root coop and day")
     booked, places = dict.fromkeys((*ENERGIES[2:], *MONEYS[:2]), 0), [each["place"] for each in day["entries"]]
     same(places, sorted(set(places)), f"{place} order of entries")
     for each in day["entries"]:
         at, entry, path = f"{place} entry {each['place']}", json.loads(each["entry"]), map(bytes.fromhex, each["proof"])
-        found = root_of(each["entry"].encode(), each["place"], root["entries"], list(path))
+        leaf = bytes.fromhex(each["salt"] if salted else "") + each["entry"].encode()
+        found = root_of(leaf, each["place"], root["entries"], list(path))
         require(found.hex() == root["root"], at, "does not stand under the day's signed root")
         stated = [entry["day"], entry["member"], sum(amount for _, _, amount in entry["postings"])]
         same(stated, [day["day"], me, 0], f"{at} day, member and sum")
@@ -250,8 +253,9 @@ def verify(signed: Table, own: Table, published: Table, key: Ed25519PublicKey) -
     place, withheld = "statement", 0
     try:
         document = signed["document"]
-        named, rows = [document["format"], own["member"]], own["readings"]
-        same(named, ["commonwatt-statement-1", document["member"]["id"]], "format, member of the readings")
+        rows = own["readings"]
+        require(document["format"] in FORMATS, "format", "not a statement that this script knows")
+        same(own["member"], document["member"]["id"], "member of the readings")
         pools, readings = {p["day"]: p for p in published["days"]}, {at: wh[:2] for at, *wh in rows if "late" not in wh}
         for day in document["days"]:
             place = f"day {day['day']}"

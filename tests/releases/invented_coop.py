@@ -16,7 +16,7 @@ import numpy as np
 from hub.broker.connection import Delivery
 from hub.folder.identity import load_key
 from hub.folder.opening import open_hub
-from hub.folder.paths import KEY_NAME
+from hub.folder.paths import KEY_NAME, SALT_NAME
 from hub.intake.receiver import Intake
 from hub.prompts.delivery import PromptSender
 from hub.storage.contract import Store
@@ -138,6 +138,7 @@ class InventedCoop:
         self.at(DAYS[0], 9)
         self.folder.mkdir(mode=0o700)
         write_durably(self.folder / KEY_NAME, key_file(secret("hub", 0)))
+        write_durably(self.folder / SALT_NAME, secret("salts", 0).hex().encode() + b"\n")
         self.command(f"init --coop {COOP_ID} --tz {TZ}", "--name", "Example Lane Energy")
         settings = self.folder / "hub.toml"
         text = settings.read_text(encoding="utf-8")

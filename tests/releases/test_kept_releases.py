@@ -104,15 +104,36 @@ def test_a_run_of_the_month_would_change_nothing(kept: Kept) -> None:
     assert (code, json.loads(out)["days"]) == (0, [])
 
 
-def test_statements_are_the_same_bytes_and_check_out(kept: Kept, tmp_path: Path) -> None:
+NAMES_AND_HASHES = {
+    "format", "key", "inputs", "cites", "run", "root", "proof", "salt", "place", "signature", "since",
+    "record", "statement",
+}  # fmt: skip
+
+
+def without_hashes(part: Any, *, inside: str = "") -> Any:
+    """What a file says apart from hashes, signatures and the form of its parts; ledger entries are read."""
+    if isinstance(part, dict):
+        left_out = NAMES_AND_HASHES - ({"run"} if "window" in part else set())
+        return {name: without_hashes(each, inside=name) for name, each in part.items() if name not in left_out}
+    if isinstance(part, list):
+        return [without_hashes(each, inside=inside) for each in part]
+    return without_hashes(json.loads(part)) if inside == "entry" else part
+
+
+def test_statements_say_the_same_and_check_out_and_so_do_the_kept_ones(kept: Kept, tmp_path: Path) -> None:
+    """Statements of releases before the salts have another form, which is no longer written but can be checked."""
     write_statements(kept.hub, tmp_path, tmp_path / "statements")
+    again, once = tmp_path / "statements", kept.source / "statements"
     for member in STATED:
-        files = [tmp_path / "statements" / member / name for name in STATEMENT_FILES]
-        for file in files:
-            assert file.read_bytes() == (kept.source / "statements" / member / file.name).read_bytes(), file.name
-        command = [sys.executable, "-I", str(SCRIPT), *map(str, files), "--hub-key", kept.expected["hub"]["hub_key"]]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
+        for folder in (again, once):
+            files = [folder / member / name for name in STATEMENT_FILES]
+            command = [sys.executable, "-I", str(SCRIPT), *map(str, files)]
+            command += ["--hub-key", kept.expected["hub"]["hub_key"]]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
+        for name in STATEMENT_FILES:
+            new, old = (json.loads((folder / member / name).read_bytes()) for folder in (again, once))
+            assert without_hashes(new) == without_hashes(old), name
 
 
 def test_the_agent_has_the_same_identity_chain_and_messages(kept: Kept) -> None:

@@ -9,7 +9,8 @@ from typing import Final
 from hub.folder.clock import open_clock
 from hub.folder.identity import load_key, make_key
 from hub.folder.opening import open_store
-from hub.folder.paths import KEY_NAME, STORE_NAME
+from hub.folder.paths import KEY_NAME, SALT_NAME, STORE_NAME
+from hub.folder.salt_key import load_seals
 from hub.folder.settings import FILE_NAME, is_currency, is_name, is_zone, settings_text
 from hub.storage.records import Coop
 from protocols.durable_files import write_durably
@@ -17,7 +18,7 @@ from protocols.errors import RequestError
 from protocols.timeline import Clock
 from protocols.wire.topics import is_id
 
-OWN_NAMES: Final = (KEY_NAME, STORE_NAME, FILE_NAME)
+OWN_NAMES: Final = (KEY_NAME, SALT_NAME, STORE_NAME, FILE_NAME)
 """Files an interrupted `init` may leave behind, perhaps with a suffix: running it again then finishes the work."""
 
 
@@ -70,6 +71,7 @@ def _make_folder(folder: Path) -> None:
         load_key(folder / KEY_NAME)
     else:
         make_key(folder / KEY_NAME)
+    load_seals(folder)
 
 
 def _check_coop(coop: Coop) -> None:

@@ -23,7 +23,7 @@ from hub.core.rules.rulebook import check_rule
 from hub.core.settlement.period import Settlement
 
 LEAST_HOMES: Final = 5
-SERIES_FORMAT: Final = "commonwatt-pool-series-1"
+SERIES_FORMAT: Final = "commonwatt-pool-series-2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +71,11 @@ class PoolSlot:
 
 @dataclass(frozen=True, slots=True)
 class PoolSeries:
-    """A settled day for publication. `record` is the hash of the allocation record that the day's entries cite."""
+    """A settled day for publication. `run` is the name under which members know the run."""
 
     coop: str
     day: str
     run: str
-    record: str
     rule: str
     slots: tuple[PoolSlot, ...]
 
@@ -95,7 +94,6 @@ class PoolSeries:
             "coop": self.coop,
             "day": self.day,
             "run": self.run,
-            "record": self.record,
             "rule": self.rule,
             "slots": slots,
         }
@@ -114,7 +112,7 @@ def pool_series(settled: Settlement, *, coop: str, day: str, run: str) -> PoolSe
             slots.append(PoolSlot(slot, sum(present[t]), producers=_producers(*rows, key=key, members=settled.members)))
         else:
             slots.append(_pool_slot(slot, *rows, used=used[t], key=key, members=settled.members))
-    return PoolSeries(coop, day, run, settled.result_hash(), rule.version(), tuple(slots))
+    return PoolSeries(coop, day, run, rule.version(), tuple(slots))
 
 
 def _pool_slot(

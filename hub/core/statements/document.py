@@ -17,7 +17,7 @@ from hub.core.settlement.slot_marks import SlotMarks
 from hub.core.statements.month import SIDES, UNITS_NANO, StatedDay, StatementMonth, booked_amounts, settled_amounts
 from hub.core.statements.tables import changes_since, late_slots
 
-STATEMENT_FORMAT: Final = "commonwatt-statement-1"
+STATEMENT_FORMAT: Final = "commonwatt-statement-2"
 ENERGIES: Final = ("surplus", "demand", "received", "sold", "imported", "exported")
 LATE: Final = "late"
 CLOSED: Final = frozenset({"RF", "X"})
@@ -125,10 +125,9 @@ def _known(energy_wh: int) -> int | None:
 
 def _day(day: StatedDay, member: str, *, energy: Mapping[str, int], money: Mapping[str, int | None]) -> Table:
     settled, source = day.source.settled, day.source
-    rows = day.mine.get(member, ())
     return {
         "day": source.day,
-        "run": source.run.plain(),
+        "run": source.run.plain(day.seals),
         "rule": day.pool.rule,
         "window": list(source.windows[member]) if member in source.windows else None,
         "first_slot": settled.slots[0],
@@ -140,11 +139,12 @@ def _day(day: StatedDay, member: str, *, energy: Mapping[str, int], money: Mappi
         "money": money,
         "entries": [
             {
-                "place": place,
-                "entry": row.canonical.decode("utf-8"),
-                "proof": [step.hex() for step in day.tree.proof(place)],
+                "place": each.place,
+                "entry": each.text,
+                "salt": each.salt.hex(),
+                "proof": [step.hex() for step in day.tree.proof(each.place)],
             }
-            for place, _, row in rows
+            for each in day.mine.get(member, ())
         ],
         "root": day.root,
     }
@@ -166,7 +166,7 @@ def _columns(day: StatedDay, member: str) -> dict[str, list[int | None]]:
 
 
 def _energy(day: StatedDay, member: str) -> dict[str, int]:
-    booked = booked_amounts([entry for _, entry, _ in day.mine.get(member, ())], member)
+    booked = booked_amounts([each.entry for each in day.mine.get(member, ())], member)
     traded = {name: booked[name] for name in ("received", "sold", "imported", "exported")}
     return {
         "surplus": traded["sold"] + traded["exported"],

@@ -11,16 +11,17 @@ from functools import cached_property
 from typing import Final
 
 from hub.core.allocation.published_steps import part_rests
-from hub.core.ledger.entries import BookedEntry, ChainedEntry, Entry, read_entry
+from hub.core.ledger.entries import BookedEntry, Entry, read_entry
 from hub.core.ledger.merkle import MerkleTree, build_tree
 from hub.core.ledger.signed_document import Signer, document_hash, sign_document
 from hub.core.settlement.money import CENT_NANO, MICRO_NANO
 from hub.core.settlement.period import Settlement
 from hub.core.settlement.pool_series import PoolSeries, pool_series
 from hub.core.settlement.prepared_readings import Window
+from hub.core.statements.seals import Seals
 from protocols.slots import slots_of_day
 
-ROOT_FORMAT: Final = "commonwatt-day-root-1"
+ROOT_FORMAT: Final = "commonwatt-day-root-2"
 UNITS_NANO: Final = {"micro": MICRO_NANO, "cent": CENT_NANO}
 SIDES: Final = ("debit", "credit")
 
@@ -41,48 +42,61 @@ class CoopName:
 
 @dataclass(frozen=True, slots=True)
 class RunNote:
-    """The run a day rests on: its key, kind (D, M1, R1, R2, RF, X), state and the digest of its inputs."""
+    """The run a day rests on: its key, kind (D, M1, R1, R2, RF, X) and state."""
 
     key: str
     kind: str
     state: str
-    inputs: str
 
-    def plain(self) -> dict[str, object]:
-        """The run as a table for JSON."""
-        return {"key": self.key, "kind": self.kind, "state": self.state, "inputs": self.inputs}
+    def plain(self, seals: Seals) -> dict[str, object]:
+        """The run as a table for JSON, with the name under which members know it."""
+        return {"key": seals.run(self.key), "kind": self.kind, "state": self.state}
 
 
 @dataclass(frozen=True)
 class SettledDay:
     """A local day as settled by its newest run, with all the ledger's entries for it, by position.
 
-    `windows` are the memberships that begin or end within the day, as the run knew them. `salt` keeps anyone from
-    guessing the auditor's pool series from its hash. `attested` is the number and hash of the ledger's own signed root
-    for the day, if there is one.
+    `windows` are the memberships that begin or end within the day, as the run knew them. `attested` is the number and
+    hash of the ledger's own signed root for the day, if there is one.
     """
 
     day: str
     run: RunNote
     settled: Settlement
     booked: Sequence[BookedEntry]
-    salt: str
     windows: Mapping[str, Window] = field(default_factory=dict)
     attested: tuple[int, str] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class StatedEntry:
+    """A ledger entry with its place in the day's tree; `text`, after the secret `salt`, is the leaf there."""
+
+    place: int
+    entry: Entry
+    text: str
+    salt: bytes
+
+    @property
+    def leaf(self) -> bytes:
+        """The bytes that the tree covers."""
+        return self.salt + self.text.encode("utf-8")
+
+
 @dataclass(frozen=True)
 class StatedDay:
-    """A settled day with its pool series, the tree over its entries and the signed root.
+    """A settled day with its pool series, the tree over its salted entries and the signed root.
 
-    `mine` holds each member's entries with their places in the tree.
+    `mine` holds each member's entries.
     """
 
     source: SettledDay
+    seals: Seals
     pool: PoolSeries
     tree: MerkleTree
     root: Mapping[str, object]
-    mine: Mapping[str, tuple[tuple[int, Entry, ChainedEntry], ...]]
+    mine: Mapping[str, tuple[StatedEntry, ...]]
 
 
 @dataclass(frozen=True)
@@ -127,23 +141,26 @@ def gather_month(
     return StatementMonth(coop, month, stated, tuple(sorted(missing)), sums, tuple(sorted(before)))
 
 
-def state_day(coop: CoopName, source: SettledDay, *, key: Signer) -> StatedDay:
+def state_day(coop: CoopName, source: SettledDay, *, key: Signer, seals: Seals) -> StatedDay:
     """The day with its pool series, its tree of entries and a root signed with the hub's key.
 
     Raises: ValueError where the run does not settle exactly this day, or the books differ from what it settled.
     """
     _check_slots(coop, source)
-    pool = pool_series(source.settled, coop=coop.id, day=source.day, run=source.run.key)
+    pool = pool_series(source.settled, coop=coop.id, day=source.day, run=seals.run(source.run.key))
     booked = sorted(source.booked, key=lambda row: row.position)
-    tree = build_tree([row.canonical for row in booked])
-    mine: dict[str, list[tuple[int, Entry, ChainedEntry]]] = defaultdict(list)
+    mine: dict[str, list[StatedEntry]] = defaultdict(list)
+    leaves = []
     for place, row in enumerate(booked):
         entry = read_entry(row.canonical)
         if entry.day != source.day:
             raise ValueError(f"an entry of {entry.day} does not belong to {source.day}")
-        mine[entry.member].append((place, entry, row))
+        stated = StatedEntry(place, entry, seals.shown(entry), seals.salt(row))
+        mine[entry.member].append(stated)
+        leaves.append(stated.leaf)
+    tree = build_tree(leaves)
     for member in sorted({*mine, *source.settled.members}):
-        entries = [entry for _, entry, _ in mine.get(member, ())]
+        entries = [each.entry for each in mine.get(member, ())]
         if booked_amounts(entries, member) != settled_amounts(source.settled, member):
             raise ValueError(f"{source.day}: the books of {member} differ from what run {source.run.key} settled")
     root = {
@@ -152,15 +169,14 @@ def state_day(coop: CoopName, source: SettledDay, *, key: Signer) -> StatedDay:
         "day": source.day,
         "entries": tree.size,
         "root": tree.root.hex(),
-        "position": booked[-1].position if booked else 0,
-        "head": booked[-1].hash.hex() if booked else "",
-        "attested": None if source.attested is None else list(source.attested),
+        "attested": None if source.attested is None else [source.attested[0], seals.attested(source.attested[1])],
         "pool": {
             "members": document_hash(pool.for_members()),
-            "auditor": document_hash(pool.for_auditor(source.salt)),
+            "auditor": document_hash(pool.for_auditor(seals.pool(source.run.key))),
         },
     }
-    return StatedDay(source, pool, tree, sign_document(root, key), {name: tuple(rows) for name, rows in mine.items()})
+    entries_by_member = {name: tuple(rows) for name, rows in mine.items()}
+    return StatedDay(source, seals, pool, tree, sign_document(root, key), entries_by_member)
 
 
 def booked_amounts(entries: Sequence[Entry], member: str) -> dict[str, int]:

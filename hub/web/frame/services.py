@@ -11,6 +11,7 @@ from hub.core.ledger.month_runs import MonthRun
 from hub.core.payments.accounts import CoopAccount
 from hub.core.payments.order_history import PaymentOrderRecord
 from hub.core.statements.document import StatementFiles
+from hub.core.statements.seals import Seals
 from hub.core.trials.fairness import MemberFairness
 from hub.core.trials.what_if import MemberTrial
 from hub.storage.contract import Store
@@ -28,8 +29,13 @@ ReadStatus = Callable[[], Awaitable[Mapping[str, object]]]
 
 
 class StatementOperations(Protocol):
-    """Makes a member's statement for a month, given by its first day; None if nothing in it is settled."""
+    """Makes a member's statement for a month, given by its first day; None if nothing in it is settled.
 
+    `seals` give the names under which pages show runs: a run's own key and hashes depend on every home's readings.
+    """
+
+    @property
+    def seals(self) -> Seals: ...
     async def state(self, member: Member, home: Home, *, month: date, access: Access) -> StatementFiles | None: ...
 
 

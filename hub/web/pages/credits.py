@@ -56,14 +56,14 @@ def add_credit_pages(app: FastAPI, site: PageContext) -> None:
         visit = await visit_of(site.parts, request)
         booked, runs = await _day(site, visit, day)
         slots = own_slots(runs[-1].allocation, visit.member.id)
-        rule = {"rule": runs[-1].rule_hash, "result": runs[-1].result_hash}
+        rule = {"rule": runs[-1].rule_hash, "result": site.parts.statements.seals.record(runs[-1].result_hash)}
         return as_json(day_json(booked) | rule | {"slots": slots_json(slots)})
 
     @app.get("/credits/{day}")
     async def credits_of_day(request: Request, day: str) -> Response:
         visit = await visit_of(site.parts, request)
         booked, runs = await _day(site, visit, day)
-        view = day_page(booked, runs, visit.words, member=visit.member.id)
+        view = day_page(booked, runs, visit.words, member=visit.member.id, seals=site.parts.statements.seals)
         return await site.page(visit, "credits_day.html", place="credits", view=view, address=f"/credits/{day}.json")
 
 
@@ -86,7 +86,8 @@ async def _days(
         length = (date.fromisoformat(days[1]) - date.fromisoformat(days[0])).days + 1
         await site.parts.store.log_access(access, [visit.home.id], fields=fields, rows=length)
     rows = await site.parts.store.entries_of_member(visit.member.id, days=days)
-    return booked_days(rows, await site.parts.store.runs(days=days), member=visit.member.id)
+    runs = await site.parts.store.runs(days=days)
+    return booked_days(rows, runs, member=visit.member.id, seals=site.parts.statements.seals)
 
 
 async def _day(site: PageContext, visit: Visit, text: str) -> tuple[DayBooked, tuple[RunRow, ...]]:

@@ -54,7 +54,7 @@ def _add_lists(app: FastAPI, site: PageContext) -> None:
             place="more",
             months=[month_line(month, visit.words) for month in months],
             most=MONTHS_SHOWN,
-            lines=run_lines(rows, visit.words),
+            lines=run_lines(rows, visit.words, seals=site.parts.statements.seals),
             days=RUNS_SHOWN_DAYS,
         )
 
@@ -63,7 +63,12 @@ def _add_lists(app: FastAPI, site: PageContext) -> None:
         visit = await require_board_visit(site, request)
         months = await service.months(today=_today(visit), most=MONTHS_SHOWN)
         rows = await store.runs(days=_shown_days(visit), allocations=False)
-        return as_json({"months": [month_json(month) for month in months], "runs": [run_json(row) for row in rows]})
+        return as_json(
+            {
+                "months": [month_json(month) for month in months],
+                "runs": [run_json(row, site.parts.statements.seals) for row in rows],
+            }
+        )
 
 
 def _add_month(app: FastAPI, site: PageContext) -> None:

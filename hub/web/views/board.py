@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from hub.core.statements.seals import Seals
 from hub.storage.records import FleetRow, RefusalCount, RunRow
 from hub.web.frame.charts import Chart, ChartTable, draw_presence
 from hub.web.frame.translation import Localizer
@@ -218,7 +219,7 @@ def _strip(row: FleetRow, words: Localizer, *, first: Slot) -> Chart:
 
 @dataclass(frozen=True, slots=True)
 class RunLine:
-    """One settlement run, with the hashes that a recomputation must reproduce."""
+    """One settlement run, with the names under which members know the run and its result."""
 
     day: str
     kind: str
@@ -227,11 +228,10 @@ class RunLine:
     booked: str
     run_key: str
     rule: str
-    inputs: str
     result: str
 
 
-def run_lines(rows: Sequence[RunRow], words: Localizer) -> tuple[RunLine, ...]:
+def run_lines(rows: Sequence[RunRow], words: Localizer, *, seals: Seals) -> tuple[RunLine, ...]:
     """The runs, newest first."""
     return tuple(
         RunLine(
@@ -245,10 +245,9 @@ def run_lines(rows: Sequence[RunRow], words: Localizer) -> tuple[RunLine, ...]:
                 row.entries,
                 moment=words.moment(row.made_at),
             ),
-            run_key=row.run_key,
+            run_key=seals.run(row.run_key),
             rule=row.rule_hash,
-            inputs=row.input_digest,
-            result=row.result_hash,
+            result=seals.record(row.result_hash),
         )
         for row in reversed(rows)
     )
@@ -284,15 +283,14 @@ def fleet_json(rows: Sequence[FleetRow], refusals: Sequence[RefusalCount], *, sl
     }
 
 
-def run_json(row: RunRow) -> dict[str, object]:
+def run_json(row: RunRow, seals: Seals) -> dict[str, object]:
     """One run for programs, without its packed record."""
     return {
-        "run_key": row.run_key,
+        "run_key": seals.run(row.run_key),
         "kind": row.kind,
         "day": row.day,
         "rule_hash": row.rule_hash,
-        "input_digest": row.input_digest,
-        "result_hash": row.result_hash,
+        "result": seals.record(row.result_hash),
         "state": row.state,
         "made_at": row.made_at,
         "entries": row.entries,

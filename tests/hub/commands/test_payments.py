@@ -14,6 +14,7 @@ from lxml import etree  # type: ignore[import-untyped]
 from hub.core.settlement.money import CENT_NANO
 from hub.core.statements.document import StatementFiles
 from hub.folder.identity import load_key
+from hub.folder.salt_key import load_seals
 from hub.statements.months import STATEMENT_ACCESS, StatementService
 from hub.storage.records import NewObjection
 from hub.storage.sqlite.store import SqliteStore
@@ -72,7 +73,8 @@ class Bank(Hub):
 
         async def read() -> dict[str, StatementFiles]:
             store = await SqliteStore.open(self.folder / "hub.sqlite", now=lambda: 0.0)
-            desk, found = StatementService(store, key=load_key(self.folder / "hub.key")), {}
+            key, seals = load_key(self.folder / "hub.key"), load_seals(self.folder)
+            desk, found = StatementService(store, key=key, seals=seals), {}
             for member in await store.members():
                 home = await store.home_of(member.id)
                 assert home is not None

@@ -19,6 +19,7 @@ from hub.core.statements.document import StatementFiles
 from hub.statements.months import STATEMENT_ACCESS, StatementService
 from hub.verify import statement as verify_statement
 from protocols.slots import slots_of_day
+from tests.hub.known_seals import SEALS
 from tests.hub.settled_street import COOP, KEY, RULE, Arrival, Street, arrivals_of, open_street
 
 MAY = date(2026, 5, 1)
@@ -46,7 +47,9 @@ async def state(street: Street) -> StatementFiles:
     member, home = await street.store.member("m02"), await street.store.home_of("m02")
     assert member is not None
     assert home is not None
-    files = await StatementService(street.store, key=KEY).state(member, home, month=MAY, access=STATEMENT_ACCESS)
+    files = await StatementService(street.store, key=KEY, seals=SEALS).state(
+        member, home, month=MAY, access=STATEMENT_ACCESS
+    )
     assert files is not None
     return files
 

@@ -17,6 +17,7 @@ from hub.books.days import settle_day
 from hub.books.runs import settle_month
 from hub.books.view import read_books
 from hub.commands.statement import file_contents, write_folder
+from hub.core.ledger.attestations import document_digest
 from hub.core.ledger.entries import balances, read_entry
 from hub.core.ledger.fund_entries import FeeScale
 from hub.core.payments.tax_terms import TaxRates, TaxStatus, TaxTerms
@@ -31,6 +32,7 @@ from hub.verify import statement as verify_statement
 from hub.verify.books import check_books
 from hub.web.pdf.files import statement_pdf
 from protocols.errors import RequestError
+from tests.hub.known_seals import SEALS
 from tests.hub.settled_street import KEY, RULE, Street, arrivals_of, open_street
 
 MAY = date(2026, 5, 1)
@@ -55,7 +57,7 @@ async def state(street: Street, member_id: str, desk: StatementService | None = 
     member, home = await street.store.member(member_id), await street.store.home_of(member_id)
     assert member is not None
     assert home is not None
-    return await (desk or StatementService(street.store, key=KEY)).state(
+    return await (desk or StatementService(street.store, key=KEY, seals=SEALS)).state(
         member, home, month=MAY, access=STATEMENT_ACCESS
     )
 
@@ -99,7 +101,7 @@ async def test_editions_follow_each_other_and_name_what_changed(street: Street, 
     late = [each for each in arrivals_of(DAYS[1], HOMES) if each[0] == 2][40:60]
     await street.arrive_days(DAYS, without=late)
     await publish(street, "M1")
-    desk = StatementService(street.store, key=KEY)
+    desk = StatementService(street.store, key=KEY, seals=SEALS)
     first = await state(street, "m02", desk)
     assert first is not None
     assert (first.statement["billed"], first.statement["state"]) == (True, "provisional")
@@ -244,7 +246,7 @@ async def test_the_folder_may_hold_a_pdf(street: Street, tmp_path: Path) -> None
     assert (tmp_path / "paper" / "statement.pdf").read_bytes().startswith(b"%PDF-1.7")
 
 
-async def test_the_signed_root_is_the_one_of_the_ledgers_chain(street: Street) -> None:
+async def test_the_signed_root_seals_the_one_of_the_ledgers_chain(street: Street) -> None:
     await street.arrive_days(DAYS)
     for day in DAYS:
         await settle_day(street.store, day=day, made_at=1, key=KEY)
@@ -255,7 +257,8 @@ async def test_the_signed_root_is_the_one_of_the_ledgers_chain(street: Street) -
         (row,) = await street.store.attestations(("day-root",), subjects=(day["day"], day["day"]))
         said = json.loads(row.document)["content"]
         root = day["root"]["document"]
-        assert (root["root"], root["entries"], root["attested"][0]) == (said["root"], said["entries"], row.position)
+        assert root["attested"] == [row.position, SEALS.attested(document_digest(row.document).hex())]
+        assert root["entries"] == said["entries"]
 
 
 async def test_a_member_who_joined_within_the_month_can_check_it(street: Street, tmp_path: Path) -> None:
@@ -294,7 +297,7 @@ async def test_looks_are_logged_and_readings_are_the_members_own(street: Street)
     await street.arrive_days(DAYS)
     for day in DAYS:
         await settle_day(street.store, day=day, made_at=1, key=KEY)
-    desk = StatementService(street.store, key=KEY)
+    desk = StatementService(street.store, key=KEY, seals=SEALS)
     access = replace(STATEMENT_ACCESS, actor="m02", role="self", purpose="own.view")
     member, home = await street.store.member("m02"), await street.store.home_of("m02")
     assert member is not None

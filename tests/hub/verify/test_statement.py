@@ -78,7 +78,7 @@ def signed_statement(street: Street, member: str) -> dict[str, Any]:
 
 def test_the_script_is_short_and_stands_alone() -> None:
     text = SCRIPT.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 300
+    assert len(text.splitlines()) <= 400
     imported = {line.split()[1].split(".")[0] for line in text.splitlines() if line.startswith(("import ", "from "))}
     assert imported - set(sys.stdlib_module_names) == {"cryptography"}
 

@@ -50,6 +50,7 @@ from protocols.consent.rules import ConsentRule, ConsentSet, default_consent, en
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import slots_of_day, start_of
 from protocols.timeline import Clock
+from tests.hub.known_seals import SEALS
 
 HUB_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 COOP = Coop("sunny-lane", "Sunny Lane Energy", "Europe/Berlin", "EUR")
@@ -347,7 +348,7 @@ def parts_over(store: SqliteStore, *, now_s: float = NOW_S, secure_cookies: bool
         coop=COOP,
         enrol=enrol,
         status=status,
-        statements=StatementService(store, key=HUB_KEY),
+        statements=StatementService(store, key=HUB_KEY, seals=SEALS),
         runs=RunService(store, calendar=RunCalendar(), key=HUB_KEY),
         payments=PaymentService(store, key=HUB_KEY),
         trials=TrialService(store, wait_s=60),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from hub.core.ledger.entries import read_entry
+from hub.core.statements.seals import Seals
 from hub.storage.records import EntryRow, RunRow
 from hub.web.frame.charts import Chart, ChartAxis, ChartTable, draw_balance
 from hub.web.frame.translation import NANO_PER_UNIT, Localizer
@@ -25,7 +26,7 @@ class DayBooked:
     exported_wh: int
     earned_nano: int
     spent_nano: int
-    run_keys: tuple[str, ...]
+    run_names: tuple[str, ...]
     is_whole: bool
 
     @property
@@ -50,7 +51,9 @@ def _next_month(first: date) -> date:
     return (first + timedelta(days=31)).replace(day=1)
 
 
-def booked_days(rows: Sequence[EntryRow], runs: Sequence[RunRow], *, member: str) -> tuple[DayBooked, ...]:
+def booked_days(
+    rows: Sequence[EntryRow], runs: Sequence[RunRow], *, member: str, seals: Seals
+) -> tuple[DayBooked, ...]:
     """The member's booked days in order; differences booked by later runs are added to the day they correct."""
     newest = {run.day: run for run in runs}
     sums: dict[str, dict[str, int]] = {}
@@ -73,7 +76,7 @@ def booked_days(rows: Sequence[EntryRow], runs: Sequence[RunRow], *, member: str
             exported_wh=-amounts.get("exported Wh", 0),
             earned_nano=amounts.get("sold nano", 0),
             spent_nano=-amounts.get("received nano", 0),
-            run_keys=tuple(keys[day]),
+            run_names=tuple(seals.run(run_key) for run_key in keys[day]),
             is_whole=day not in newest or newest[day].state == "complete",
         )
         for day, amounts in sorted(sums.items())
@@ -200,7 +203,7 @@ class DayPage:
     runs: tuple[tuple[str, str, str], ...]
 
 
-def day_page(booked: DayBooked, runs: Sequence[RunRow], words: Localizer, *, member: str) -> DayPage:
+def day_page(booked: DayBooked, runs: Sequence[RunRow], words: Localizer, *, member: str, seals: Seals) -> DayPage:
     """The page of one booked day; its quarter hours come from the newest run's record."""
     newest = runs[-1]
     slots = own_slots(newest.allocation, member)
@@ -227,7 +230,7 @@ def day_page(booked: DayBooked, runs: Sequence[RunRow], words: Localizer, *, mem
         if open_slots
         else "",
         rule=newest.rule_hash,
-        runs=tuple((run.run_key, words.moment(run.made_at), run.result_hash) for run in runs),
+        runs=tuple((seals.run(run.run_key), words.moment(run.made_at), seals.record(run.result_hash)) for run in runs),
     )
 
 
@@ -277,7 +280,7 @@ def day_json(day: DayBooked) -> dict[str, object]:
         "spent_nano": day.spent_nano,
         "credit_nano": day.credit_nano,
         "complete": day.is_whole,
-        "runs": list(day.run_keys),
+        "runs": list(day.run_names),
     }
 
 
@@ -290,5 +293,5 @@ def days_csv(days: Sequence[DayBooked]) -> str:
     for day in days:
         fields = day_json(day)
         complete = "yes" if day.is_whole else "no"
-        writer.writerow((*(fields[name] for name in names), day.credit_nano, complete, " ".join(day.run_keys)))
+        writer.writerow((*(fields[name] for name in names), day.credit_nano, complete, " ".join(day.run_names)))
     return text.getvalue()

@@ -194,7 +194,6 @@ def booked_page(
         hashes=(
             (words.text("run key"), run.run_key),
             (words.text("rules"), run.rules),
-            (words.text("readings"), run.inputs),
         ),
         action=action,
         obstacle=obstacle,
@@ -359,8 +358,10 @@ def _run_address(month: MonthOverview, run: MonthRun) -> str:
 
 
 def month_run_json(run: MonthRun) -> dict[str, object]:
-    """One run of a month for programs."""
-    return asdict(run) | {"state": run.state, "days": [list(day) for day in run.days]}
+    """One run of a month for programs, without the hashes of its days' readings."""
+    content = asdict(run) | {"state": run.state, "days": [day for day, _ in run.days]}
+    del content["inputs"]
+    return content
 
 
 def month_json(month: MonthOverview) -> dict[str, object]:

@@ -43,7 +43,7 @@ def error_of(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_init_makes_a_hub_for_its_owner_alone(hub: Path) -> None:
-    assert sorted(path.name for path in hub.iterdir()) == ["hub.key", "hub.sqlite", "hub.toml"]
+    assert sorted(path.name for path in hub.iterdir()) == ["hub.key", "hub.sqlite", "hub.toml", "salt.key"]
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in hub.iterdir())
     assert stat.S_IMODE(hub.stat().st_mode) == 0o700
     settings = parse_settings((hub / "hub.toml").read_bytes(), name="hub.toml", folder=hub)

@@ -46,16 +46,14 @@ def test_five_homes_share_by_demand() -> None:
     }
 
 
-def test_the_document_names_day_run_rule_and_record_and_only_the_auditor_has_a_salt() -> None:
+def test_the_document_names_day_run_and_rule_and_only_the_auditor_has_a_salt() -> None:
     rule = Rule("proportional", prices=PRICES)
     series = series_of(rule, [0, 8], [4, 0])
-    settled = settle(Readings(("a", "b"), (8,), np.array([[0, 8]]), np.array([[4, 0]])), rule)
     names = {
-        "format": "commonwatt-pool-series-1",
+        "format": "commonwatt-pool-series-2",
         "coop": "sunny",
         "day": "2026-05-01",
         "run": "run",
-        "record": settled.result_hash(),
         "rule": rule.version(),
     }
     members, auditor = series.for_members(), series.for_auditor("secret")

@@ -13,14 +13,16 @@ from hub.core.payments.bills import bill_members, tally_month
 from hub.core.payments.tax_terms import TaxTerms
 from hub.core.rules.rulebook import Prices, Rule
 from hub.core.settlement.period import Settlement, settle
-from hub.core.settlement.prepared_readings import Readings, digest_inputs
+from hub.core.settlement.prepared_readings import Readings
 from hub.core.statements.document import own_readings
 from hub.core.statements.month import CoopName, RunNote, SettledDay, StatementMonth, gather_month, state_day
 from protocols.slots import slots_of_day
 from tests.hub.core.settlement.settlement_worlds import NAMES, params_of
+from tests.hub.known_seals import SEALS
 
 COOP = CoopName("sunny", "Sunny Street", "Europe/Vienna", "EUR")
 HUB_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+
 HUB_KEY_HEX = HUB_KEY.public_key().public_bytes_raw().hex()
 PRICES = Prices(185_432, 158_765, 301_999, 71_003)
 
@@ -45,7 +47,12 @@ class Street:
     def pool(self, *, auditor: bool = False) -> dict[str, Any]:
         """The pool series of every day as it is published."""
         days = self.month.days
-        return {"days": [day.pool.for_auditor(day.source.salt) if auditor else day.pool.for_members() for day in days]}
+        return {
+            "days": [
+                day.pool.for_auditor(SEALS.pool(day.source.run.key)) if auditor else day.pool.for_members()
+                for day in days
+            ]
+        }
 
 
 def street_members(count: int) -> tuple[str, ...]:
@@ -101,7 +108,7 @@ def make_street(
 
 def month_of(days: Sequence[SettledDay], month: str, *, missing: Sequence[str] = ()) -> StatementMonth:
     """The month of these settled days, each with a root signed by the hub's key."""
-    stated = [state_day(COOP, day, key=HUB_KEY) for day in days]
+    stated = [state_day(COOP, day, key=HUB_KEY, seals=SEALS) for day in days]
     return gather_month(COOP, month, days=stated, missing=missing, before=())
 
 
@@ -123,9 +130,9 @@ def book(entry: Entry, *, after: Any) -> Row:
 def _settled_day(day: str, readings: Readings, rule: Rule, *, kind: str, rows: Sequence[Row]) -> SettledDay:
     settled: Settlement = settle(readings, rule)
     state = "provisional" if settled.provisional.any() else "complete"
-    note = RunNote(f"run-{kind}-{day}", kind, state, digest_inputs(readings, rule))
+    note = RunNote(f"run-{kind}-{day}", kind, state)
     mine = [row for row in rows if f'"day":"{day}"'.encode() in row.canonical]
-    return SettledDay(day, note, settled, mine, f"salt-{day}", dict(readings.windows))
+    return SettledDay(day, note, settled, mine, dict(readings.windows))
 
 
 def _is_day(text: str) -> bool:

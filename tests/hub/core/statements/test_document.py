@@ -85,7 +85,7 @@ def test_every_entry_is_proven_under_a_signed_root_and_a_statement_is_signed() -
         HUB_KEY.public_key().verify(bytes.fromhex(day["root"]["signature"]), covered)
         for each in day["entries"]:
             path = [bytes.fromhex(step) for step in each["proof"]]
-            leaf, root_bytes = each["entry"].encode(), bytes.fromhex(root["root"])
+            leaf, root_bytes = bytes.fromhex(each["salt"]) + each["entry"].encode(), bytes.fromhex(root["root"])
             assert root_of(leaf, each["place"], root["entries"], path) == root_bytes
     signed = sign_document(document, HUB_KEY)
     assert canonical_bytes(json.loads(json.dumps(signed))["document"]) == canonical_bytes(document)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from hub.core.ledger.entries import Entry, Posting
+from hub.core.ledger.entries import Entry, Posting, read_entry
 from hub.core.ledger.merkle import build_tree
 from hub.core.ledger.signed_document import SIGNED_TAG, canonical_bytes, document_hash
 from hub.core.statements.month import (
@@ -27,6 +27,7 @@ from tests.hub.core.statements.statement_street import (
     month_of,
     street_members,
 )
+from tests.hub.known_seals import SEALS
 
 DAYS = ("2026-03-28", "2026-03-29", "2026-03-30")  # the clocks go forward on the second
 
@@ -46,24 +47,25 @@ def first_day() -> SettledDay:
 
 def test_names_and_runs_as_plain_tables() -> None:
     assert CoopName("c", "C", "UTC", "EUR").plain() == {"id": "c", "name": "C", "tz": "UTC", "currency": "EUR"}
-    note = RunNote("k", "M1", "complete", "5b")
-    assert note.plain() == {"key": "k", "kind": "M1", "state": "complete", "inputs": "5b"}
+    note = RunNote("k", "M1", "complete")
+    assert note.plain(SEALS) == {"key": SEALS.run("k"), "kind": "M1", "state": "complete"}
 
 
 def test_a_days_root_is_signed_and_covers_all_its_entries_in_their_order() -> None:
     day = first_day()
-    stated = state_day(COOP, replace(day, booked=day.booked[::-1], attested=(4, "ab")), key=HUB_KEY)
+    stated = state_day(COOP, replace(day, booked=day.booked[::-1], attested=(4, "ab")), key=HUB_KEY, seals=SEALS)
     root = stated.root["document"]
     HUB_KEY.public_key().verify(bytes.fromhex(stated.root["signature"]), SIGNED_TAG + canonical_bytes(root))
     rows = sorted(day.booked, key=lambda row: row.position)
-    assert root["root"] == build_tree([row.canonical for row in rows]).root.hex()
-    assert (root["entries"], root["position"], root["head"]) == (len(rows), rows[-1].position, rows[-1].hash.hex())
-    assert (root["coop"], root["day"], root["attested"]) == ("sunny", day.day, [4, "ab"])
+    shown = [SEALS.salt(row) + SEALS.shown(read_entry(row.canonical)).encode() for row in rows]
+    assert root["root"] == build_tree(shown).root.hex()
+    assert (root["coop"], root["day"], root["entries"]) == ("sunny", day.day, len(rows))
+    assert root["attested"] == [4, SEALS.attested("ab")]
     assert root["pool"] == {
         "members": document_hash(stated.pool.for_members()),
-        "auditor": document_hash(stated.pool.for_auditor(day.salt)),
+        "auditor": document_hash(stated.pool.for_auditor(SEALS.pool(day.run.key))),
     }
-    places = sorted(place for mine in stated.mine.values() for place, _, _ in mine)
+    places = sorted(each.place for mine in stated.mine.values() for each in mine)
     assert places == list(range(len(rows))), "every entry is one member's"
 
 
@@ -77,19 +79,19 @@ def test_a_day_that_the_books_do_not_bear_out_is_refused() -> None:
         ([*day.booked, elsewhere], "an entry of 2026-03-29 does not belong to 2026-03-28"),
     ):
         with pytest.raises(ValueError, match=reason):
-            state_day(COOP, replace(day, booked=rows), key=HUB_KEY)
+            state_day(COOP, replace(day, booked=rows), key=HUB_KEY, seals=SEALS)
     with pytest.raises(ValueError, match="exactly the slots"):
-        state_day(COOP, replace(day, settled=day.settled.part(1, 96)), key=HUB_KEY)
+        state_day(COOP, replace(day, settled=day.settled.part(1, 96)), key=HUB_KEY, seals=SEALS)
     with pytest.raises(ValueError, match="exactly the slots"):
-        state_day(replace(COOP, tz="Europe/Lisbon"), day, key=HUB_KEY)
+        state_day(replace(COOP, tz="Europe/Lisbon"), day, key=HUB_KEY, seals=SEALS)
 
 
 def test_an_entry_of_a_fund_is_no_part_of_what_a_run_settled() -> None:
     day = first_day()
     fee = (Posting("member:a:money", -5, "fee"), Posting("coop:fees", 5, "fee"))
     row = book(Entry("nano", day.day, "fees", "a", fee, ""), after=day.booked[-1])
-    stated = state_day(COOP, replace(day, booked=[*day.booked, row]), key=HUB_KEY)
-    assert [entry.run for _, entry, _ in stated.mine["a"]][-1] == "fees"
+    stated = state_day(COOP, replace(day, booked=[*day.booked, row]), key=HUB_KEY, seals=SEALS)
+    assert [each.entry.run for each in stated.mine["a"]][-1] == "fees"
 
 
 def test_booked_amounts_by_hand() -> None:
@@ -111,7 +113,7 @@ def test_booked_amounts_by_hand() -> None:
 
 
 def test_a_month_sums_its_days_in_their_order() -> None:
-    stated = [state_day(COOP, day, key=HUB_KEY) for day in STREET.days]
+    stated = [state_day(COOP, day, key=HUB_KEY, seals=SEALS) for day in STREET.days]
     month = gather_month(
         COOP, "2026-03", days=stated[::-1], missing=("2026-03-31", "2026-03-27"), before=("2026-03-01",)
     )

@@ -58,7 +58,7 @@ def test_the_table_has_one_line_for_each_interval_and_adds_up() -> None:
     assert {row["state"] for row in rows} == {"complete", "provisional"}
     first = document["days"][0]
     assert (rows[0]["start_utc"], rows[0]["slot"]) == ("2026-03-27T23:00Z", str(first["first_slot"]))
-    assert (rows[0]["run"], rows[0]["run_kind"], rows[0]["rule"]) == ("run-M1-2026-03-28", "M1", first["rule"])
+    assert (rows[0]["run"], rows[0]["run_kind"], rows[0]["rule"]) == (first["run"]["key"], "M1", first["rule"])
 
 
 def test_a_statement_read_back_from_its_file_gives_the_same_tables() -> None:

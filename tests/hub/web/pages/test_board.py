@@ -5,6 +5,7 @@ from hub.storage.sqlite.store import SqliteStore
 from hub.web.frame.translation import Localizer
 from hub.web.views.board import fleet_page, fleet_slots, refusal_words
 from protocols.wire.refusal_reasons import RefusalReason
+from tests.hub.known_seals import SEALS
 from tests.hub.web.conftest import SignIn
 from tests.hub.web.page_street import NOW_S, NOW_SLOT
 
@@ -66,10 +67,10 @@ async def test_opening_the_fleet_page_is_not_an_access_to_values(sign_in: SignIn
     assert before == {home.id: await store.access_rows(home.id, limit=100) for home in await store.homes()}
 
 
-async def test_runs_show_their_hashes_the_newest_first(sign_in: SignIn, store: SqliteStore) -> None:
+async def test_runs_show_the_names_that_members_know_the_newest_first(sign_in: SignIn, store: SqliteStore) -> None:
     browser = await sign_in("m01")
     page, runs = (await browser.get("/board/runs")).text, await store.runs()
-    assert all(value in page for run in runs for value in (run.run_key, run.result_hash, run.input_digest))
+    assert all(SEALS.run(run.run_key) in page and SEALS.record(run.result_hash) in page for run in runs)
     assert page.index("2026-06-11") < page.index("2026-06-09")
     listed = (await browser.get("/board/runs.json")).json()["runs"]
     assert [run["day"] for run in listed] == [run.day for run in runs]

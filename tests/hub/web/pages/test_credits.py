@@ -14,6 +14,7 @@ from hub.core.settlement.period import Readings, settle
 from hub.storage.sqlite.store import SqliteStore
 from hub.web.views.settlement.credits import booked_days, day_json, days_csv, month_days, month_of
 from hub.web.views.settlement.own_allocation import own_slots
+from tests.hub.known_seals import SEALS
 from tests.hub.web.conftest import SignIn
 from tests.hub.web.page_street import TODAY
 
@@ -23,7 +24,7 @@ DAYS = ("2026-06-09", "2026-06-11")
 async def test_days_say_what_the_ledger_says(store: SqliteStore) -> None:
     for member in ("m01", "m02", "m09"):
         rows = await store.entries_of_member(member, days=DAYS)
-        booked = booked_days(rows, await store.runs(days=DAYS), member=member)
+        booked = booked_days(rows, await store.runs(days=DAYS), member=member, seals=SEALS)
         postings = [posting for row in rows for posting in read_entry(row.canonical).postings]
         money = sum(posting.amount for posting in postings if posting.account == f"member:{member}:money")
         energy = sum(posting.amount for posting in postings if posting.account == f"member:{member}:energy")
@@ -37,7 +38,7 @@ async def test_what_neighbours_give_is_what_neighbours_get(store: SqliteStore) -
     given_wh = received_wh = 0
     for member in await store.members():
         rows = await store.entries_of_member(member.id, days=DAYS)
-        for day in booked_days(rows, (), member=member.id):
+        for day in booked_days(rows, (), member=member.id, seals=SEALS):
             given_wh += day.given_wh
             received_wh += day.received_wh
     assert given_wh == received_wh > 0
@@ -53,10 +54,10 @@ async def test_a_day_is_the_sum_of_its_quarter_hours(sign_in: SignIn) -> None:
     assert content["spent_nano"] == content["received_wh"] * 160_000
 
 
-async def test_the_day_page_shows_rule_run_and_hashes(sign_in: SignIn, store: SqliteStore) -> None:
+async def test_the_day_page_names_its_rule_run_and_result(sign_in: SignIn, store: SqliteStore) -> None:
     run = (await store.runs(days=("2026-06-11", "2026-06-11")))[-1]
     page = (await (await sign_in("m02")).get("/credits/2026-06-11")).text
-    for value in (run.rule_hash, run.run_key, run.result_hash):
+    for value in (run.rule_hash, SEALS.run(run.run_key), SEALS.record(run.result_hash)):
         assert value in page
 
 
@@ -120,9 +121,9 @@ def test_own_column_of_a_record_is_the_settlements_column(data: st.DataObject) -
 
 async def test_days_as_csv_quote_nothing_dangerous(store: SqliteStore) -> None:
     rows = await store.entries_of_member("m12", days=DAYS)
-    text = days_csv(booked_days(rows, (), member="m12"))
+    text = days_csv(booked_days(rows, (), member="m12", seals=SEALS))
     assert all(line[0].isdigit() or line.startswith("day,") for line in text.splitlines())
-    assert day_json(booked_days(rows, (), member="m12")[0])["complete"] is True
+    assert day_json(booked_days(rows, (), member="m12", seals=SEALS)[0])["complete"] is True
 
 
 NO_MONTH_AT = (

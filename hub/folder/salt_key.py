@@ -1,0 +1,71 @@
+"""The hub's salt key: kept in its data folder like its identity, but a key of its own, which signs nothing.
+
+hub.core.statements.seals says what it is for. A folder from before it existed gets one when it is first needed.
+"""
+
+import logging
+import os
+import secrets
+from pathlib import Path
+from tempfile import mkstemp
+from typing import Final
+
+from hub.core.statements.seals import KEY_BYTES, Seals
+from hub.folder.paths import SALT_NAME
+from protocols.errors import IdentityError
+
+log = logging.getLogger(__name__)
+
+MAX_FILE_BYTES: Final = 4096
+
+
+def load_seals(folder: Path) -> Seals:
+    """The seals of the hub in this folder; creates their key if there is none.
+
+    Raises: IdentityError if the key is readable by others, is not a salt key, or cannot be read or written.
+    """
+    path = folder / SALT_NAME
+    if not path.exists():
+        make_salt_key(path)
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            text = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise IdentityError(f"{path}: cannot read the hub's salt key: {error.strerror}") from None
+    if mode & 0o077:
+        raise IdentityError(f"{path}: other users can read the hub's salt key; fix it with: chmod 600 {path}")
+    try:
+        return Seals(bytes.fromhex(text.decode("ascii")))
+    except ValueError:
+        raise IdentityError(
+            f"{path}: expected {2 * KEY_BYTES} hex digits: restore it from the backup that holds hub.key"
+        ) from None
+
+
+def make_salt_key(path: Path) -> None:
+    """Create a salt key unless there is one; it is on disk before this returns.
+
+    Of several programs that create it at once, one succeeds, and all of them then read that one's key. If power fails,
+    there is either no key or a whole one, perhaps beside an unused draft. Raises: IdentityError.
+    """
+    try:
+        descriptor, draft = mkstemp(dir=path.parent, prefix=f"{path.name}.", suffix=".part")
+        try:
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                file.write(secrets.token_hex(KEY_BYTES) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            os.link(draft, path)
+        finally:
+            Path(draft).unlink(missing_ok=True)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise IdentityError(f"{path}: cannot write the hub's salt key: {error.strerror}") from None
+    log.info("created %s: back it up together with hub.key", path.name)
