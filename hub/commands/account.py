@@ -101,7 +101,9 @@ async def enter_instruction(
         who = await _check_people(store, member, by)
         name = None if letter.holder is None else clean_holder(letter.holder)
         if letter.holder is not None and name is None:
-            raise RequestError("account: --holder: expected a name a bank can read, up to 70 characters")
+            raise RequestError(
+                "account: --holder: expected a name a bank can read: up to 70 Latin, Greek or Cyrillic letters"
+            )
         if letter.signed_on is not None and letter.signed_on > local_today(clock, settings.coop.tz):
             raise RequestError(
                 f"account: the mandate cannot be signed on {letter.signed_on}: that day is in the future"

@@ -224,8 +224,11 @@ def _read_points(path: Path) -> dict[str, MeteringPoints]:
     points = {}
     for member, held in read_json_table(path).items():
         table = held if isinstance(held, dict) else {}
+        unknown = sorted(set(table) - {"consumption", "generation"})
+        if unknown:
+            raise RequestError(f"grid-file: {path}: {member[:40]!a} has no key {unknown[0][:40]!a}: {POINTS_HELP}")
         known = {name: table.get(name) for name in ("consumption", "generation")}
-        if not set(table) <= set(known) or not table or not all(isinstance(p, str | None) for p in known.values()):
+        if not table or not all(isinstance(p, str | None) for p in known.values()):
             raise RequestError(f"grid-file: {path}: {member[:40]!a} is not {POINTS_HELP}")
         points[member] = MeteringPoints(known["consumption"], known["generation"])
     return points

@@ -1,13 +1,15 @@
 """Writes and reads the Austrian figures as a spreadsheet with openpyxl.
 
 The sheet Energiedaten has the layout used by the grid operators and eegfaktura: points in columns, quarter hours in
-rows. The sheet QoV Log lists the values that are not L1.
+rows. Qualities are in the sheet QoV Log, which lists the values that are not L1, or in a column beside each value. A
+point for which the operator has no data has a column without values.
 """
 
 import io
 import zipfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -16,7 +18,18 @@ from openpyxl import Workbook, load_workbook  # type: ignore[import-untyped]
 from openpyxl.cell import WriteOnlyCell  # type: ignore[import-untyped]
 
 from hub.core.grid.austria import DIRECTION_WORDS, WORDS
-from hub.core.grid.files import MEASURED, MISSING, NO_VALUE, Direction, GridFileRow, Key, QuarterHours, build_series
+from hub.core.grid.files import (
+    MEASURED,
+    MISSING,
+    NO_VALUE,
+    TOTAL,
+    Direction,
+    GridFileRow,
+    Key,
+    QuarterHours,
+    build_series,
+    quarter_hours,
+)
 from hub.core.grid.tables import MICRO_DIGITS, GridFileError
 from hub.core.grid.times import local_time, read_stamp
 from protocols.slots import SLOTS_PER_HOUR
@@ -29,7 +42,18 @@ MAX_SHEET_BYTES: Final = 32 * 2**20
 MAX_UNPACKED_BYTES: Final = 512 * 2**20
 MAX_PARTS: Final = 200
 POINT_ROW, DIRECTION_ROW, CODE_ROW = "MeteringpointID", "Energy direction", "Metercode"
+NO_DATA: Final = "Keine Daten verfügbar"
+DIRECTIONS: Final[Mapping[str, Direction]] = {text: way for way, text in DIRECTION_WORDS.items()}
 CODES: Final[Mapping[str, tuple[Direction, str]]] = {words: key for key, words in WORDS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """Where a figure's values are, and their qualities if the sheet has a column for them."""
+
+    key: Key
+    value: int
+    quality: int | None
 
 
 def write_sheets(series: Sequence[QuarterHours], tz: str, *, names: Mapping[str, str]) -> bytes:
@@ -68,7 +92,7 @@ def read_sheets(content: bytes, tz: str) -> tuple[QuarterHours, ...]:
     try:
         if VALUES_SHEET not in book.sheetnames:
             raise GridFileError(f"the workbook has no sheet {VALUES_SHEET}")
-        keys, rows = _read_values(_rows(book[VALUES_SHEET]))
+        keys, rows, silent = _read_values(_rows(book[VALUES_SHEET]))
         if QUALITY_SHEET in book.sheetnames:
             _apply_qualities(_rows(book[QUALITY_SHEET]), keys, rows)
     finally:
@@ -79,7 +103,7 @@ def read_sheets(content: bytes, tz: str) -> tuple[QuarterHours, ...]:
         if unclear or built is None:
             raise GridFileError(f"{key[0]}: {unclear[0].local_time} occurs twice that day but has only one row")
         series.append(built)
-    return tuple(series)
+    return tuple(series + _without_data(silent, series))
 
 
 def _head_rows(
@@ -150,43 +174,77 @@ def _rows(sheet: Any) -> Iterator[tuple[int, tuple[object, ...]]]:
         raise GridFileError(f"the sheet {sheet.title} cannot be read: {type(error).__name__}") from None
 
 
-def _read_values(lines: Iterator[tuple[int, tuple[object, ...]]]) -> tuple[list[Key], dict[Key, list[GridFileRow]]]:
+def _without_data(points: Sequence[tuple[str, Direction]], series: Sequence[QuarterHours]) -> list[QuarterHours]:
+    """The totals of points without data, every value missing, over the same quarter hours as the other series."""
+    named = {(one.point, one.direction) for one in series if one.code == TOTAL}
+    missing: list[QuarterHours] = []
+    for point, direction in points:
+        if (point, direction) not in named and series:
+            empty = [MISSING] * len(series[0].slots)
+            missing.append(quarter_hours(point, direction, first_slot=series[0].first_slot, energy_wh=empty))
+    return missing
+
+
+def _read_values(
+    lines: Iterator[tuple[int, tuple[object, ...]]],
+) -> tuple[list[Key], dict[Key, list[GridFileRow]], list[tuple[str, Direction]]]:
+    """The figures' keys, their rows, and the points of which the operator has no data."""
     heads: dict[str, tuple[object, ...]] = {}
-    keys: list[Key] = []
+    columns: list[_Column] = []
+    silent: list[tuple[str, Direction]] = []
     rows: dict[Key, list[GridFileRow]] = {}
     for line, (label, *cells) in lines:
         if not _is_time(label):
             heads[str(label)] = tuple(cells)
             continue
-        if not keys:
-            keys = _read_keys(heads)
-            rows = {key: [] for key in keys}
+        if not columns:
+            columns, silent = _read_columns(heads)
+            rows = {column.key: [] for column in columns}
         stamp = _stamp(label, line)
-        for key, cell in zip(keys, cells, strict=False):
-            energy = _micro(cell, f"line {line}")
-            rows[key].append(GridFileRow(line, stamp, energy, NO_VALUE if energy == MISSING else MEASURED))
-    if not keys:
+        for column in columns:
+            if column.value >= len(cells):
+                raise GridFileError(f"the sheet {VALUES_SHEET} has rows that are too short")
+            energy = _micro(cells[column.value], f"line {line}")
+            mark = cells[column.quality] if column.quality is not None and column.quality < len(cells) else None
+            quality = MEASURED if column.quality is None else _quality(mark, energy, VALUES_SHEET, line=line)
+            missing = quality == NO_VALUE or energy == MISSING
+            rows[column.key].append(
+                GridFileRow(line, stamp, MISSING, NO_VALUE) if missing else GridFileRow(line, stamp, energy, quality)
+            )
+    if not columns:
         raise GridFileError(f"the sheet {VALUES_SHEET} has no quarter hours")
-    if any(len(rows[key]) != len(rows[keys[0]]) for key in keys):
-        raise GridFileError(f"the sheet {VALUES_SHEET} has rows that are too short")
-    return keys, rows
+    return [column.key for column in columns], rows, silent
 
 
-def _read_keys(heads: Mapping[str, tuple[object, ...]]) -> list[Key]:
+def _read_columns(heads: Mapping[str, tuple[object, ...]]) -> tuple[list[_Column], list[tuple[str, Direction]]]:
+    """Where each figure's values and qualities are, and the points of which the operator has no data.
+
+    A column without a direction and a figure, beside a value's column, holds the value's quality.
+    """
     for label in (POINT_ROW, DIRECTION_ROW, CODE_ROW):
         if label not in heads:
             raise GridFileError(f"the sheet {VALUES_SHEET} has no row {label}")
-    keys: list[Key] = []
-    for point, direction, words in zip(heads[POINT_ROW], heads[DIRECTION_ROW], heads[CODE_ROW], strict=False):
-        if point is None:
-            break
+    columns: list[_Column] = []
+    silent: list[tuple[str, Direction]] = []
+    heading = zip(heads[POINT_ROW], heads[DIRECTION_ROW], heads[CODE_ROW], strict=False)
+    for place, (point, direction, words) in enumerate(heading):
+        if point is None and direction is None and words is None:
+            continue
+        is_mark = direction is None and words is None and len(columns) > 0 and columns[-1].value == place - 1
+        if is_mark:
+            columns[-1] = _Column(columns[-1].key, place - 1, place)
+            continue
+        way = DIRECTIONS.get(str(direction))
+        if words == NO_DATA and way is not None:
+            silent.append((str(point), way))
+            continue
         known = CODES.get(str(words))
-        if known is None or DIRECTION_WORDS[known[0]] != direction:
+        if point is None or known is None or DIRECTION_WORDS[known[0]] != direction:
             raise GridFileError(f"{str(point)[:40]!a}: {str(words)[:60]!a} is not a figure for {direction!s:.20}")
-        keys.append((str(point), *known))
-    if len(set(keys)) != len(keys):
+        columns.append(_Column((str(point), *known), place, None))
+    if len({column.key for column in columns}) != len(columns):
         raise GridFileError(f"the sheet {VALUES_SHEET} has the same figure twice for one point")
-    return keys
+    return columns, silent
 
 
 def _apply_qualities(
@@ -217,15 +275,20 @@ def _apply_marks(
     marks: Sequence[object], place: int, keys: Sequence[Key], rows: Mapping[Key, list[GridFileRow]], *, line: int
 ) -> None:
     for key, mark in zip(keys, marks, strict=False):
-        if mark not in ("L0", "L1", "L2", "L3"):
-            raise GridFileError(
-                f"the sheet {QUALITY_SHEET}, line {line}: {str(mark)[:20]!a} is not a quality from L0 to L3"
-            )
-        row, quality = rows[key][place], int(str(mark)[1])
+        row, quality = rows[key][place], _quality(mark, MISSING, QUALITY_SHEET, line=line)
         if NO_VALUE in (quality, row.quality):
             rows[key][place] = GridFileRow(row.line, row.stamp, MISSING, NO_VALUE)
         else:
             rows[key][place] = GridFileRow(row.line, row.stamp, row.energy_micro_kwh, quality)
+
+
+def _quality(mark: object, energy: int, sheet: str, *, line: int) -> int:
+    """The quality in a cell, 0 to 3. An empty cell is allowed only beside a missing value."""
+    if mark in ("L0", "L1", "L2", "L3"):
+        return int(str(mark)[1])
+    if mark in (None, "") and sheet == VALUES_SHEET and energy == MISSING:
+        return NO_VALUE
+    raise GridFileError(f"the sheet {sheet}, line {line}: {str(mark)[:20]!a} is not a quality from L0 to L3")
 
 
 def _is_like(place: int, cells: Sequence[object], keys: Sequence[Key], rows: Mapping[Key, list[GridFileRow]]) -> bool:

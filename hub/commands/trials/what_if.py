@@ -14,7 +14,7 @@ from hub.books.period import read_period
 from hub.commands.periods import add_range, left_out_note
 from hub.console.output_files import read_json_table
 from hub.core.rules.input_checks import RejectedInputError
-from hub.core.rules.rulebook import METHODS
+from hub.core.rules.rulebook import METHODS, require_params
 from hub.core.trials.what_if import MemberComparison, PeriodOutcome, summarise, try_rule, usual_params
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
@@ -73,7 +73,7 @@ async def try_on_hub(
         await store.close()
     given = usual_params(method, period.parts) if params is None else params
     try:
-        rule = replace(period.current[-1].rule, method=method, params=given)
+        rule = replace(period.current[-1].rule, method=method, params=require_params(method, given))
         trial = try_rule(period.parts, rule, stood=period.current)
         stood = try_rule(period.parts, period.current[-1].rule, stood=period.current)
     except (RejectedInputError, ValueError) as problem:

@@ -12,7 +12,7 @@ from hub.core.grid.files import MEASURED, MICRO_PER_WH, MISSING, NO_VALUE, Key, 
 from protocols.slots import Slot, format_slot
 
 DifferenceKind = Literal[
-    "differs", "shifted", "only_own", "only_grid", "not_measured", "no_own_series", "no_grid_series"
+    "differs", "shifted", "only_own", "only_grid", "not_measured", "no_own_series", "no_grid_series", "no_grid_data"
 ]
 
 MAX_SHIFT_SLOTS: Final = 8
@@ -28,7 +28,7 @@ class SourceFinding:
     differs: both sources have a value, and the two differ by more than the tolerance. shifted: the sources agree once
     ours is moved by `shift_slots`. only_own, only_grid: the other source has no value. not_measured: the grid
     operator's value is a substitute or an estimate. no_own_series, no_grid_series: that source has no values for the
-    point at all.
+    point at all. no_grid_data: the file names the point, but has no value of it, and neither have we.
     """
 
     kind: DifferenceKind
@@ -43,6 +43,8 @@ class SourceFinding:
     def line(self) -> str:
         """The finding in one line for people."""
         where = f"{self.point} {self.direction}, {self.slots} quarter hours from {format_slot(self.first_slot)}"
+        if self.kind == "no_grid_data":
+            return f"{where}: {WORDS[self.kind]}"
         sums = f"ours {_kwh(self.own_micro_kwh)} kWh, the grid operator's {_kwh(self.grid_micro_kwh)} kWh"
         if self.kind == "shifted":
             minutes = 15 * abs(self.shift_slots)
@@ -57,6 +59,7 @@ WORDS: Final[dict[DifferenceKind, str]] = {
     "not_measured": "the grid operator's value is a substitute",
     "no_own_series": "we have no readings of this point",
     "no_grid_series": "the grid operator's file does not name this point",
+    "no_grid_data": "the grid operator has no data of this point",
 }
 
 
@@ -143,6 +146,8 @@ def _alone(mine: QuarterHours | None, other: QuarterHours | None) -> Iterator[So
     series = mine if mine is not None else other
     if series is not None:
         kind: DifferenceKind = "no_grid_series" if mine is not None else "no_own_series"
+        if mine is None and (series.energy_micro_kwh == MISSING).all():
+            kind = "no_grid_data"
         total = _sum(series.energy_micro_kwh)
         sums = (total, 0) if mine is not None else (0, total)
         yield SourceFinding(kind, series.point, series.direction, series.first_slot, len(series.slots), *sums)

@@ -3,6 +3,7 @@
 It only reads tables; comparison.py finds what differs from our own readings.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,22 +45,10 @@ POINTS: Final = frozenset(
         "pod",
     ]
 )
-STARTS: Final = frozenset(
-    [
-        "timestamp",
-        "from",
-        "von",
-        "start",
-        "time_from",
-        "date_from",
-        "datum_von",
-        "zeitstempel",
-        "horodate",
-        "datetime",
-        "fecha_hora",
-        "data_hora",
-    ]
-)
+STARTS: Final = frozenset(["from", "von", "start", "time_from", "date_from", "datum_von"])
+# Columns that do not say whether they name starts or ends: a day that ends in 24:00 names the ends.
+STAMPS: Final = frozenset(["timestamp", "zeitstempel", "horodate", "datetime", "fecha_hora", "data_hora"])
+DAY_END = re.compile(r"(?:^|[T ])24:00(?::00)?$", re.ASCII)
 ENDS: Final = frozenset(["to", "bis", "end", "time_to", "date_to", "datum_bis"])
 DATES: Final = frozenset(["date", "datum", "fecha", "data", "jour"])
 TIMES: Final = frozenset(["time", "zeit", "uhrzeit", "hora", "heure"])
@@ -144,6 +133,7 @@ class _Columns:
     quality: int | None
     code: int | None
     marks_end: bool
+    names_start: bool
 
 
 def quarter_hours(
@@ -176,6 +166,7 @@ def read_quarter_hours(content: bytes, tz: str, *, direction: Direction = "consu
     columns = _find_columns(header)
     rows: dict[Key, list[GridFileRow]] = defaultdict(list)
     signs: set[str] = set()
+    marks_end = columns.marks_end
     for line, cells in table:
         where = f"line {line}"
         point = cells[columns.point]
@@ -184,6 +175,7 @@ def read_quarter_hours(content: bytes, tz: str, *, direction: Direction = "consu
         way = cells[columns.direction] if columns.direction is not None else direction
         code = cells[columns.code] if columns.code is not None else TOTAL
         key = (point, translate(way, DIRECTION_WORDS, where=where), code or TOTAL)
+        marks_end = marks_end or (not columns.names_start and _ends_day(cells, columns))
         row, sign = _read_row(cells, columns, line=line)
         signs |= {sign} - {""}
         if len(signs) > 1:
@@ -193,7 +185,7 @@ def read_quarter_hours(content: bytes, tz: str, *, direction: Direction = "consu
         raise GridFileError("the file has no readings")
     series, unclear = [], []
     for key in sorted(rows):
-        made, doubtful = build_series(key, rows[key], tz, marks_end=columns.marks_end)
+        made, doubtful = build_series(key, rows[key], tz, marks_end=marks_end)
         unclear += doubtful
         series += [made] if made is not None else []
     return GridReadings(tuple(series), tuple(unclear))
@@ -240,6 +232,11 @@ def _check_spacing(point: str, slots: Sequence[Slot]) -> None:
         raise GridFileError(f"{point[:40]}: these are hourly values; ask the grid operator for quarter hours")
 
 
+def _ends_day(cells: Sequence[str], columns: _Columns) -> bool:
+    clock = cells[columns.stamp if columns.clock is None else columns.clock]
+    return DAY_END.search(clock) is not None
+
+
 def _read_row(cells: Sequence[str], columns: _Columns, *, line: int) -> tuple[GridFileRow, str]:
     where = f"line {line}"
     text = cells[columns.stamp] if columns.clock is None else f"{cells[columns.stamp]} {cells[columns.clock]}"
@@ -258,20 +255,22 @@ def _read_row(cells: Sequence[str], columns: _Columns, *, line: int) -> tuple[Gr
 
 def _find_columns(header: Sequence[str]) -> _Columns:
     start, end = find_column(header, STARTS), find_column(header, ENDS)
-    clock = None
-    if start is None and end is None:
-        start, clock = require_column(header, STARTS | DATES, "the time"), find_column(header, TIMES)
-    stamp = start if start is not None else end
+    clock, stamp = None, start if start is not None else find_column(header, STAMPS)
+    if stamp is None:
+        stamp = end
+    if stamp is None:
+        stamp, clock = require_column(header, STARTS | STAMPS | DATES, "the time"), find_column(header, TIMES)
     energy_wh = find_column(header, ENERGIES_WH)
     energy = energy_wh if energy_wh is not None else require_column(header, ENERGIES_KWH, "the energy in kWh")
     return _Columns(
         point=require_column(header, POINTS, "the metering point"),
-        stamp=stamp if stamp is not None else 0,
+        stamp=stamp,
         clock=clock,
         energy=energy,
         is_wh=energy_wh is not None,
         direction=find_column(header, DIRECTIONS),
         quality=find_column(header, QUALITIES),
         code=find_column(header, CODES),
-        marks_end=start is None,
+        marks_end=stamp == end,
+        names_start=stamp == start,
     )

@@ -4,7 +4,7 @@ Where a local time occurs twice in autumn, the order in the file decides; one th
 """
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 
 from hub.core.grid.tables import GridFileError
 from protocols.slots import SLOT_S, Slot, slot_of, start_of
+
+QUARTER: Final = timedelta(seconds=SLOT_S)
 
 Stamp = datetime  # naive: a local time; aware: an instant
 
@@ -52,9 +54,29 @@ def read_stamp(text: str, where: str) -> Stamp:
 def slots_of_stamps(stamps: Sequence[Stamp], tz: str, *, marks_end: bool = False) -> list[Slot | None]:
     """The slot each stamp begins (or, with `marks_end`, ends), for one series in file order.
 
+    Ends are instants, or the starts plus a quarter hour by the wall clock: the file's own clock changes show which.
     None where a local time in the repeated hour appears only once: nobody can tell which of the two it is.
     Raises: GridFileError for a time that appears too often, never existed, or is not the beginning of a slot.
     """
+    if not marks_end:
+        return _slots(stamps, tz, marks_end=False)
+    if all(stamp.tzinfo is None for stamp in stamps) and _is_end_by_wall_clock(stamps, tz):
+        return _slots([stamp - QUARTER for stamp in stamps], tz, marks_end=False)
+    return _slots(stamps, tz, marks_end=True)
+
+
+def _is_end_by_wall_clock(stamps: Sequence[Stamp], tz: str) -> bool:
+    """Whether the ends are the starts plus a quarter hour by the wall clock, shown on a day when the clocks change.
+
+    Such a file has the end 02:00 in spring, which never was, and in autumn the end of the repeated hour twice.
+    """
+    return any(
+        len(_instants(stamp, tz)) < count == len(_instants(stamp - QUARTER, tz))
+        for stamp, count in Counter(stamps).items()
+    )
+
+
+def _slots(stamps: Sequence[Stamp], tz: str, *, marks_end: bool) -> list[Slot | None]:
     places: dict[Stamp, list[int]] = defaultdict(list)
     for place, stamp in enumerate(stamps):
         places[stamp].append(place)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from hub.core.payments.sepa import MAX_MESSAGE_ID_CHARS, MAX_NAME_CHARS, REFERENCE, compact, is_iban
-from hub.core.payments.sepa_text import IBAN_LENGTHS, sepa_text
+from hub.core.payments.sepa_text import IBAN_LENGTHS, sepa_text, unreadable_letters
 
 SHOWN_CHARS: Final = 4
 
@@ -27,7 +27,7 @@ class CoopAccount:
 def clean_holder(text: str) -> str | None:
     """The account holder's name with single spaces; None where a bank could not read it."""
     name = " ".join(text.split())
-    is_readable = any(char.isalnum() for char in sepa_text(name))
+    is_readable = any(char.isalnum() for char in sepa_text(name)) and not unreadable_letters(name)
     return name if name.isprintable() and len(name) <= MAX_NAME_CHARS and is_readable else None
 
 

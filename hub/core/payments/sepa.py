@@ -5,13 +5,14 @@ one-line message. bank_files.py writes the XML.
 """
 
 import re
-from collections import Counter
-from collections.abc import Iterable
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final, Literal
 
-from hub.core.payments.sepa_text import IBAN_LENGTHS, sepa_text
+from hub.core.payments.sepa_text import IBAN_LENGTHS, sepa_text, unreadable_letters
 from protocols.errors import CommonwattError
 
 Scheme = Literal["CORE", "B2B"]
@@ -25,6 +26,9 @@ MAX_MESSAGE_ID_CHARS: Final = 33
 MAX_TEXT_CHARS: Final = 140
 SCHEMES: Final = ("CORE", "B2B")
 SEQUENCES: Final = ("FRST", "RCUR", "OOFF", "FNAL")
+USED_ONCE: Final = ("OOFF", "FRST", "FNAL")
+# Format characters such as U+200B, and controls: they come along when a number is copied from a page.
+INVISIBLE: Final = ("Cf", "Cc")
 
 REFERENCE = re.compile(r"[A-Za-z0-9+?/:().,' -]+")
 BIC = re.compile(r"[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}(?:[A-Z0-9]{3})?")
@@ -105,6 +109,7 @@ class CollectionOrder:
 def check_payouts(order: PayoutOrder) -> PayoutOrder:
     """The order with names and texts in characters that banks accept. Raises: BankFileError for the first problem."""
     _check_head(order.message_id, order.created_at, count=len(order.payouts))
+    _check_day(order.pay_on, order.created_at, "the day of payment")
     _check_references(payout.reference for payout in order.payouts)
     return replace(
         order,
@@ -116,12 +121,14 @@ def check_payouts(order: PayoutOrder) -> PayoutOrder:
 def check_collections(order: CollectionOrder) -> CollectionOrder:
     """The order with names and texts in characters that banks accept. Raises: BankFileError for the first problem."""
     _check_head(order.message_id, order.created_at, count=len(order.collections))
+    _check_day(order.collect_on, order.created_at, "the day of collection")
     if order.scheme not in SCHEMES:
         raise BankFileError(f"the scheme {order.scheme!r} is neither CORE nor B2B")
     creditor_id = compact(order.creditor_id)
     if not is_creditor_id(creditor_id):
         raise BankFileError("the creditor identifier is not valid: its form or its check digits are wrong")
     _check_references(collection.reference for collection in order.collections)
+    _check_mandates(order.collections)
     return replace(
         order,
         creditor=_check_party(order.creditor, "the creditor"),
@@ -150,8 +157,13 @@ def is_bic(bic: str) -> bool:
 
 
 def compact(number: str) -> str:
-    """A number that people typed, with spaces removed and letters in capitals."""
-    return "".join(number.split()).upper()
+    """A number that people typed or pasted, with spaces and invisible characters removed and letters in capitals.
+
+    >>> compact("at61 1904\u200b")
+    'AT611904'
+    """
+    seen = (char for char in number if unicodedata.category(char) not in INVISIBLE)
+    return "".join("".join(seen).split()).upper()
 
 
 def _mod_97(text: str) -> int:
@@ -167,6 +179,25 @@ def _check_head(message_id: str, created_at: datetime, *, count: int) -> None:
         raise BankFileError("nothing to pay: the order has no payments")
     if count > MAX_TRANSACTIONS:
         raise BankFileError(f"{count} payments are too many for one file (at most {MAX_TRANSACTIONS}): split the order")
+
+
+def _check_day(day: date, created_at: datetime, what: str) -> None:
+    created_on = created_at.date()
+    if day < created_on:
+        raise BankFileError(f"{what} {day} is past: the order was made on {created_on}; banks refuse days gone by")
+
+
+def _check_mandates(collections: Sequence[Collection]) -> None:
+    """A mandate has one debtor's account, and only a recurring one is used twice in an order (EPC130-08)."""
+    by_mandate: dict[str, list[Collection]] = defaultdict(list)
+    for collection in collections:
+        by_mandate[collection.mandate_id].append(collection)
+    for mandate, uses in by_mandate.items():
+        once = [use.sequence for use in uses if use.sequence in USED_ONCE]
+        if len(uses) > 1 and once:
+            raise BankFileError(f"the mandate {mandate[:40]!r} is used {len(uses)} times, but {once[0]} allows one use")
+        if len({compact(use.debtor.iban) for use in uses}) > 1:
+            raise BankFileError(f"the mandate {mandate[:40]!r} collects from different accounts; each needs its own")
 
 
 def _check_references(references: Iterable[str]) -> None:
@@ -189,6 +220,11 @@ def _check_party(party: Party, what: str) -> Party:
     name = sepa_text(party.name)[:MAX_NAME_CHARS].rstrip()
     if not any(char.isalnum() for char in name):
         raise BankFileError(f"{what} has no name that a bank can read")
+    unreadable = unreadable_letters(party.name)
+    if unreadable:
+        raise BankFileError(
+            f"{what} {name[:40]!r}: banks cannot read {unreadable[:10]}; write the name in Latin letters"
+        )
     iban = compact(party.iban)
     if not is_iban(iban):
         raise BankFileError(f"{what} {name[:40]!r}: the IBAN is wrong (length, check digits, or not a SEPA country)")

@@ -17,7 +17,8 @@ IBAN_LENGTHS: Final = {
 }  # fmt: skip
 
 # Letters to transcribe because Unicode does not decompose them into letter and accent, or because it is customary, as
-# in German. Greek follows ELOT 743, and Cyrillic the Bulgarian law on transliteration.
+# in German. Greek follows ELOT 743. Cyrillic follows the Bulgarian law on transliteration; the letters that Bulgarian
+# lacks follow passports of Ukraine (decree 55 of 2010), Russia (ICAO 9303) and the Latin alphabet of Serbian.
 LETTERS: Final = {
     "ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d",
     "þ": "th", "ħ": "h", "ı": "i", "ŋ": "n", "ŧ": "t",
@@ -26,7 +27,9 @@ LETTERS: Final = {
     "χ": "ch", "ψ": "ps", "ω": "o",
     "а": "a", "б": "b", "в": "v", "г": "g", "д": "d", "е": "e", "ж": "zh", "з": "z", "и": "i", "й": "y", "к": "k",
     "л": "l", "м": "m", "н": "n", "о": "o", "п": "p", "р": "r", "с": "s", "т": "t", "у": "u", "ф": "f", "х": "h",
-    "ц": "ts", "ч": "ch", "ш": "sh", "щ": "sht", "ъ": "a", "ь": "y", "ю": "yu", "я": "ya",
+    "ц": "ts", "ч": "ch", "ш": "sh", "щ": "sht", "ъ": "a", "ь": "", "ю": "yu", "я": "ya",
+    "і": "i", "ї": "i", "є": "ie", "ґ": "g", "ы": "y", "э": "e", "ё": "e", "ў": "u", "ʼ": "'",
+    "ђ": "dj", "ј": "j", "љ": "lj", "њ": "nj", "ћ": "c", "џ": "dz", "ѓ": "g", "ѕ": "dz", "ќ": "k", "ѣ": "e",
 }  # fmt: skip
 SIGNS: Final = {
     "&": "+", "@": "(at)", "_": "-", "–": "-", "—": "-", "‐": "-", "’": "'", "‘": "'", "`": "'", "´": "'", '"': "'",
@@ -36,6 +39,8 @@ SIGNS: Final = {
 
 # In Greek these two letters make one sound, transcribed as ou.
 GREEK_OU = re.compile("([οόΟΌ])([υύΥΎ])")
+# The soft sign is heard only in Bulgarian's "ьо"; elsewhere it is left out.
+SOFT_O = re.compile("[ьЬ](?=[оО])")
 
 
 def sepa_text(text: str) -> str:
@@ -45,8 +50,19 @@ def sepa_text(text: str) -> str:
     'Juergen Groesse + Son'
     """
     composed = GREEK_OU.sub(lambda ou: ou[1] + ("u" if ou[2].islower() else "U"), unicodedata.normalize("NFC", text))
+    composed = SOFT_O.sub(lambda sign: "y" if sign[0].islower() else "Y", composed)
     cleaned = "".join(_replaced(char) for char in composed)
     return " ".join(cleaned.split())
+
+
+def unreadable_letters(text: str) -> str:
+    """The letters of a text that have no equivalent in SEPA characters, once each: a bank would read full stops.
+
+    >>> unreadable_letters("李 A")
+    '李'
+    """
+    letters = (char for char in unicodedata.normalize("NFC", text) if unicodedata.category(char)[0] == "L")
+    return "".join(dict.fromkeys(char for char in letters if _replaced(char) == REPLACEMENT))
 
 
 def _replaced(char: str) -> str:

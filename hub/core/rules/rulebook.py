@@ -5,7 +5,7 @@ It says how to share but shares nothing, and it does not know when anyone is a m
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Final
@@ -169,6 +169,25 @@ def require_mapping(value: object, where: str) -> Mapping[str, object]:
     return value
 
 
+def require_known(table: Mapping[str, object], known: Collection[str], where: str) -> None:
+    """Raises: RejectedInputError, naming the first key of the table that means nothing here."""
+    for name in table:
+        if name not in known:
+            keys = ", ".join(known) or "none"
+            raise RejectedInputError("malformed", f"{where} has no key {one_line(name)}; its keys are {keys}")
+
+
+def require_params(method: str, value: object) -> Mapping[str, object]:
+    """A method's parameters. Raises: RejectedInputError for a key that the method has no parameter for.
+
+    >>> require_params("weighted", {"weights": {"ann": 1}})
+    {'weights': {'ann': 1}}
+    """
+    params = require_mapping(value, "params")
+    require_known(params, PARAMS.get(method, ()), f"params of {method}")
+    return params
+
+
 def require_sequence(value: object, where: str) -> Sequence[object]:
     """The list itself. Raises: RejectedInputError, naming the place."""
     if not isinstance(value, (list, tuple)):
@@ -262,4 +281,13 @@ METHODS: Final[Mapping[str, Callable[[str, Mapping[str, object], Mapping[str, in
     "priority": _tiers_key,
     "solidarity": _group_key,
     "pairwise": _coefficients_key,
+}
+PARAMS: Final[Mapping[str, tuple[str, ...]]] = {
+    "weighted": ("weights",),
+    "static": ("weights",),
+    "static_rounds": ("weights", "rounds"),
+    "priority": ("tiers",),
+    "static_then_proportional": ("weights",),
+    "solidarity": ("group", "reserve_ppm"),
+    "pairwise": ("coefficients",),
 }

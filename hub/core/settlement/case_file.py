@@ -19,9 +19,11 @@ from hub.core.rules.rulebook import (
     Rule,
     check_rule,
     require_aggregate,
+    require_known,
     require_mapping,
     require_method,
     require_missing_policy,
+    require_params,
     require_percents,
     require_sequence,
     sort_members,
@@ -33,6 +35,15 @@ from protocols.slots import slots_of_day
 
 MAX_CASE_BYTES: Final = 64 * 2**20
 MAX_DIGITS: Final = 60
+CASE_KEYS: Final = (
+    "method", "params", "members", "intervals", "aggregate", "participation", "windows", "missing", "prices", "day",
+    "tz",
+)  # fmt: skip
+# A worked case may carry its name and its answer; neither changes what is settled.
+WORKED_KEYS: Final = ("id", "title", "expect", "expect_error", "resettles", "expect_delta")
+INTERVAL_KEYS: Final = ("s", "d", "t")
+INTERVAL_NAMES: Final = frozenset(INTERVAL_KEYS)
+PRICE_KEYS: Final = ("buy", "sell", "retail", "feedin")
 
 Table = Mapping[str, object]
 
@@ -90,11 +101,19 @@ def parse_case(text: bytes) -> object:
 
 
 def read_case(case: Table) -> tuple[Readings, Rule]:
-    """A case's readings and rule, all checked; members in byte order and slots ascending."""
+    """A case's readings and rule, all checked; members in byte order and slots ascending.
+
+    Raises: RejectedInputError, also for a key that a case, an interval, the prices or the method's params do not have.
+    """
+    if "participation_percent" in case:
+        hint = "a case file calls it participation; a rulebook calls it participation_percent"
+        raise RejectedInputError("malformed", f"the case has no key participation_percent: {hint}")
+    require_known(case, (*CASE_KEYS, *WORKED_KEYS), "the case")
     members = sort_members(require_sequence(_named(case, "members"), "members"))
+    method = require_method(case.get("method"))
     rule = Rule(
-        method=require_method(case.get("method")),
-        params=require_mapping(case.get("params", {}), "params"),
+        method=method,
+        params=require_params(method, case.get("params", {})),
         aggregate=require_aggregate(case.get("aggregate", 1)),
         participation_percent=require_percents(case.get("participation", {}), members),
         missing=require_missing_policy(case.get("missing", "exclude")),
@@ -106,6 +125,8 @@ def read_case(case: Table) -> tuple[Readings, Rule]:
     rows: dict[int, tuple[Table, Table]] = {}
     for i, interval in enumerate(intervals):
         row = require_mapping(interval, f"intervals[{i}]")
+        if not row.keys() <= INTERVAL_NAMES:
+            require_known(row, INTERVAL_KEYS, f"intervals[{i}]")
         slot = require_integer(row.get("t", i), f"intervals[{i}].t")
         if slot in rows:
             raise RejectedInputError("duplicate_interval", f"intervals[{i}] is slot {slot} again")
@@ -189,6 +210,7 @@ def _read_earlier(previous: object) -> _EarlierMoney:
     table = require_mapping(previous, "the earlier result")
     if "money" not in table:
         raise RejectedInputError("malformed", "money is missing in the earlier result")
+    require_known(table, ("intervals", "totals", "money", "delta"), "the earlier result")
     money = require_mapping(table["money"], "money of the earlier result")
     return _EarlierMoney(
         debit_nano=_read_amounts(money, "debit_nano"),
@@ -257,6 +279,7 @@ def _read_prices(value: object) -> Prices:
     if value is None:
         return Prices()
     table = require_mapping(value, "prices")
+    require_known(table, PRICE_KEYS, "prices")
     return Prices(
         buy_micro_per_kwh=_read_price(table, "buy"),
         sell_micro_per_kwh=_read_price(table, "sell"),

@@ -1,5 +1,6 @@
 """Bank files: valid by the official schemas, with sums that add up, and the same bytes for the same order."""
 
+from dataclasses import replace
 from datetime import date
 from functools import cache
 from importlib.resources import files
@@ -65,7 +66,8 @@ def test_payouts_are_valid_and_add_up(items: tuple[Payout, ...]) -> None:
     ),
     st.sampled_from(["CORE", "B2B"]),
 )
-def test_collections_are_valid_and_add_up(items: tuple[Collection, ...], scheme: Any) -> None:
+def test_collections_are_valid_and_add_up(drawn: tuple[Collection, ...], scheme: Any) -> None:
+    items = tuple(replace(item, mandate_id=f"{item.mandate_id}-{place}") for place, item in enumerate(drawn))
     written = collection_file(collections(*items, scheme=scheme))
     schema(COLLECTION_SCHEMA).assertValid(etree.fromstring(written))
     document = ET.fromstring(written)

@@ -1,5 +1,6 @@
 """The grid operator's quarter hours: read in many dialects, through both clock changes, or refused in one line."""
 
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,21 @@ def test_a_lone_row_of_the_repeated_hour_is_reported_and_not_used() -> None:
 def test_the_end_of_a_day_may_be_called_24() -> None:
     result = read("p;01.06.2026 23:45;0,1;L1", "p;01.06.2026 24:00;0,2;L1", head=HEAD.replace("from", "to"))
     assert result.series[0].slots == slots_of_day(PLAIN, VIENNA)[-2:]
+
+
+@pytest.mark.parametrize("head", ["ps;fecha;hora;kwh", "ps;timestamp;kwh", "ps;horodate;kwh", "ps;date;time;kwh"])
+def test_a_day_that_ends_in_24_names_the_ends_where_the_heading_does_not_say(head: str) -> None:
+    between = ";" if head.count(";") == 3 else " "
+    day = [f"p;01/07/2026{between}{minutes // 60:02d}:{minutes % 60:02d};0,1" for minutes in range(15, 1441, 15)]
+    found = read(*day, head=f"cu{head}").series
+    assert [one.slots for one in found] == [slots_of_day(date(2026, 7, 1), VIENNA)]
+    starts = [line.replace("24:00", "00:00") for line in day]
+    assert read(*starts, head=f"cu{head}").series[0].slots.start == found[0].slots.start
+
+
+def test_a_start_that_is_called_24_is_the_next_days_midnight() -> None:
+    result = read("p;01.06.2026 23:45;0,1;L1", "p;01.06.2026 24:00;0,2;L1")
+    assert result.series[0].first_slot == slots_of_day(PLAIN, VIENNA)[-1]
 
 
 def test_day_and_time_in_two_columns_directions_and_watt_hours() -> None:

@@ -1,6 +1,6 @@
 """Local times as slots: every notation, both clock changes, files that run up or down, marks at the end of a slot."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -98,6 +98,16 @@ def test_the_repeated_hour_is_read_by_its_order_and_a_lone_row_is_not_guessed() 
     found = slots_of_stamps(without, VIENNA)
     assert [slot for slot in found if slot is not None] == [slot for i, slot in enumerate(slots) if i not in (9, 13)]
     assert found.count(None) == 1
+
+
+@pytest.mark.parametrize("day", [SPRING, AUTUMN, SPRING.replace(day=28)])
+@pytest.mark.parametrize("down", [False, True])
+def test_an_end_may_be_the_start_plus_a_quarter_hour_by_the_wall_clock(day: date, down: bool) -> None:
+    slots = slots_of_day(day, VIENNA)[:: -1 if down else 1]
+    by_the_wall = [naive(slot) + timedelta(minutes=15) for slot in slots]
+    as_instants = [naive(slot + 1) for slot in slots]
+    assert slots_of_stamps(by_the_wall, VIENNA, marks_end=True) == list(slots)
+    assert slots_of_stamps(as_instants, VIENNA, marks_end=True) == list(slots)
 
 
 def test_an_offset_says_which_of_the_two_it_is() -> None:

@@ -91,6 +91,11 @@ BAD_PAYOUTS: dict[str, tuple[Callable[[], PayoutOrder], str]] = {
     "slashes": (lambda: payouts(payout(reference="a//b")), "is not 1 to 35"),
     "long reference": (lambda: payouts(payout(reference="a" * 36)), "is not 1 to 35"),
     "long message": (lambda: payouts(message_id="a" * 34), "is not 1 to 33"),
+    "past day": (lambda: payouts(pay_on=date(2026, 11, 2)), "2026-11-02 is past: the order was made on 2026-11-03"),
+    "unreadable name": (
+        lambda: payouts(payout(to=Party("李 A", REGISTRY[1]))),
+        "cannot read 李; write the name in Latin",
+    ),
     "unknown zone": (lambda: payouts(created_at=datetime(2026, 11, 3)), "time zone"),
 }
 
@@ -112,12 +117,33 @@ def test_bad_payouts_are_refused_in_one_line(name: str) -> None:
         (collections(collection(sequence="LAST")), "not one of FRST"),
         (collections(collection(mandate_id="")), "the mandate id"),
         (collections(collection(mandate_signed_on=date(2026, 12, 1))), "after the day of collection"),
+        (collections(collect_on=date(2026, 11, 2)), "2026-11-02 is past"),
+        (
+            collections(collection(1, sequence="OOFF"), collection(2, sequence="OOFF")),
+            "'MND-1' is used 2 times, but OOFF",
+        ),
+        (collections(collection(1), collection(2, sequence="OOFF")), "is used 2 times, but OOFF allows one use"),
+        (collections(collection(1, sequence="FRST"), collection(2)), "is used 2 times, but FRST allows one use"),
+        (
+            collections(collection(1), collection(2, debtor=Party("Cy", REGISTRY[1]))),
+            "from different accounts",
+        ),
     ],
 )
 def test_bad_collections_are_refused_in_one_line(order: CollectionOrder, reason: str) -> None:
     with pytest.raises(BankFileError, match=reason) as refused:
         check_collections(order)
     assert "\n" not in str(refused.value)
+
+
+def test_an_invisible_character_pasted_with_an_iban_is_left_out() -> None:
+    for invisible in ("\u200b", "\u00a0", "\ufeff", "\u2060", "\t"):
+        order = check_payouts(payouts(payout(to=Party("A", f"AT61 1904 3002 3457 3201{invisible}"))))
+        assert order.payouts[0].to.iban == "AT611904300234573201"
+
+
+def test_a_recurring_mandate_may_be_used_twice_in_an_order() -> None:
+    assert check_collections(collections(collection(1), collection(2))).total_cent == 198
 
 
 def test_checking_cleans_names_and_numbers() -> None:

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.core.payments.sepa_text import IBAN_LENGTHS, LETTERS, REPLACEMENT, SEPA_CHARS, SIGNS, sepa_text
+from hub.core.payments.sepa_text import (
+    IBAN_LENGTHS,
+    LETTERS,
+    REPLACEMENT,
+    SEPA_CHARS,
+    SIGNS,
+    sepa_text,
+    unreadable_letters,
+)
 
 bounded = settings(deadline=None, derandomize=True, max_examples=200)
 
@@ -31,7 +39,11 @@ def test_what_banks_accept_is_not_touched(text: str) -> None:
         ("Jürgen Größe & Søn", "Juergen Groesse + Son"),
         ("Γιώργος Παπαδόπουλος", "Giorgos Papadopoulos"),
         ("Παπαδοπούλου ΟΥ", "Papadopoulou OU"),
-        ("Щърбанов", "Shtarbanov"),
+        ("Щърбанов Кръстьо", "Shtarbanov Krastyo"),
+        ("Олексій Шевченко", "Oleksiy Shevchenko"),
+        ("Євген Їжакевич Ґудзь", "Ievgen Izhakevich Gudz"),
+        ("Быков Эдуард Ильич", "Bykov Eduard Ilich"),
+        ("Ђорђе Љубић Џамоња Ѓорѓи Ќосев", "Djordje Ljubic Dzamonja Gorgi Kosev"),
         ("ÄÖÜ Žižek Łódź", "AeOeUe Zizek Lodz"),
         ("O’Neill “x” – y…", "O'Neill 'x' - y..."),
         ("  a \t\n b ", "a b"),
@@ -42,6 +54,13 @@ def test_what_banks_accept_is_not_touched(text: str) -> None:
 )
 def test_texts_stay_readable(text: str, cleaned: str) -> None:
     assert sepa_text(text) == cleaned
+
+
+@pytest.mark.parametrize(
+    ("name", "letters"), [("李小龙", "李小龙"), ("ანა", "ან"), ("Ana 5!", ""), ("Ünal Γ Ж ї", ""), ("日日", "日")]
+)
+def test_letters_that_no_bank_can_read_are_named(name: str, letters: str) -> None:
+    assert unreadable_letters(name) == letters
 
 
 def test_every_replacement_is_made_of_characters_that_banks_accept() -> None:

@@ -177,6 +177,25 @@ def test_malformed_names_the_place(table: object, named: str) -> None:
     assert named in refusal.detail
 
 
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"participation_percent": {"b": 50}}, "no key participation_percent: a case file calls it participation"),
+        ({"particpation": {"b": 50}}, "the case has no key 'particpation'"),
+        ({"params": {"weights": {"a": 1}}}, "params of proportional has no key 'weights'; its keys are none"),
+        ({"method": "static", "params": {"weights": {}, "round": 2}}, "params of static has no key 'round'"),
+        ({"prices": {**PRICES, "feed_in": 1}}, "prices has no key 'feed_in'; its keys are buy, sell, retail, feedin"),
+        ({"intervals": [*reading(1), {**reading(1)[0], "slot": 4}]}, "intervals[1] has no key 'slot'"),
+    ],
+)
+def test_a_key_that_means_nothing_is_refused_by_name_at_every_level(change: dict[str, Any], named: str) -> None:
+    assert named in refused(case(**change)).detail
+
+
+def test_an_earlier_result_has_no_other_keys() -> None:
+    assert "has no key 'moneys'" in refused(case(), {**settle_case(case()), "moneys": {}}).detail
+
+
 @pytest.mark.parametrize("previous", [5, {}, {"money": 5}, {"error": "method"}, {"money": {"debit_nano": {"a": 1}}}])
 def test_what_is_not_an_earlier_result(previous: object) -> None:
     assert refused(case(), previous).code == "malformed"
