@@ -17,6 +17,7 @@ from edge_agent.devices.boot_readings import BootReadings, TimedSamples
 from edge_agent.devices.buses import Bus, ReadingPace
 from edge_agent.history import LONGEST_HOLE_S, RecordingRow, read_rows, replay
 from edge_agent.household import consent_in_force
+from edge_agent.metering.dc_side import unassigned_batteries
 from edge_agent.metering.home_meter import HomeMeter, read_checkpoint
 from edge_agent.metering.sample_feed import SampleFeed
 from edge_agent.metering.trusted_time import (
@@ -164,6 +165,10 @@ class AgentProgram:
             for link, devices in self._fleet
         ]
         closing.readers = readers
+        for battery in unassigned_batteries(self._places):
+            log.warning(
+                "battery %r: no inverter is read from its unit, so the sun behind it is not known", battery.device
+            )
         log.info(
             "agent %s reads %s; a slot ends each quarter hour",
             parts.signer.agent,

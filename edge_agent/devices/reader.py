@@ -22,7 +22,7 @@ from edge_agent.devices.modbus_link import (
 from edge_agent.metering.home_meter import MeasuringPoint, Sample, sample_of
 from edge_agent.settings import DeviceSettings
 from protocols.maps.loading import resolve_map
-from protocols.maps.model import DeviceMap, MapError
+from protocols.maps.model import DeviceMap, MapError, RoleName
 from protocols.maps.placement import ResolvedMap
 from protocols.maps.planning import PlanError, ReadRequest, Span, bisect_request
 from protocols.maps.registers import Value
@@ -61,7 +61,7 @@ class Device:
     ) -> None:
         self.settings = settings
         self.device_map = device_map
-        self.places = tuple(MeasuringPoint(settings.name, role, settings.max_power_w) for role in settings.roles)
+        self.places = tuple(_place(settings, role, device_map) for role in settings.roles)
         self.models: tuple[SunSpecModel, ...] = ()
         self._sleep = sleep
         self._learned: LearnedMap | None = None
@@ -231,3 +231,9 @@ class Device:
                     raise
                 await self._sleep(BUSY_WAIT_S * tries)
         raise AssertionError("unreachable: the last try returns or raises")
+
+
+def _place(settings: DeviceSettings, role: RoleName, device_map: DeviceMap) -> MeasuringPoint:
+    bus, described = f"{settings.endpoint.shown}/{settings.unit}", device_map.roles.get(role)
+    counts, side = (described.counts, described.side) if described else (None, None)
+    return MeasuringPoint(settings.name, role, settings.max_power_w, bus, counts, side)

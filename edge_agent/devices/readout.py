@@ -14,6 +14,7 @@ from typing import Any
 
 from edge_agent.devices.modbus_link import DeviceReadError, ModbusLink
 from edge_agent.devices.reader import Device, Readout
+from edge_agent.metering.home_meter import MeasuringPoint
 from protocols.maps.model import MapPoint
 from protocols.maps.recognition import SunSpecIdentity, recognise
 from protocols.maps.registers import Value, shortest
@@ -59,7 +60,7 @@ def as_table(device: Device, readout: Readout) -> str:
         unit = _UNITS_SHOWN.get(line.unit, line.unit)
         rows.append((line.name, value, unit, _hexadecimal(line.words)))
     head = f"{device.settings.name}: {device.device_map.vendor}, {device.settings.map}, unit {device.settings.unit}"
-    meaning = [_meaning(role_values(device.resolved, readout.values, place.role)) for place in device.places]
+    meaning = [_meaning(place, role_values(device.resolved, readout.values, place.role)) for place in device.places]
     return "\n".join([head, *format_table(rows), *_family_warning(device, readout), *meaning])
 
 
@@ -120,7 +121,7 @@ def as_json(found: object) -> str:
     return json.dumps(found, indent=2, ensure_ascii=False)
 
 
-def _meaning(reading: RoleReading) -> str:
+def _meaning(place: MeasuringPoint, reading: RoleReading) -> str:
     """What the meter uses of a reading: counters in whole Wh, rounded down, and power in whole W."""
     parts = []
     for name in ("import_wh", "export_wh", "production_wh", "charge_wh", "discharge_wh"):
@@ -130,6 +131,8 @@ def _meaning(reading: RoleReading) -> str:
     if reading.power_w is not None:
         parts.append(f"power {int(reading.power_w.to_integral_value(rounding=ROUND_HALF_EVEN))} W")
     note = " (no counter: energy is integrated from power)" if reading.derived else ""
+    counted = {"inverter_output": " (the inverter's output)", "source_dc": " (DC side)"}
+    note += counted.get(place.counts or "", "")
     return f"as {reading.role}: {', '.join(parts) or 'nothing available'}{note}"
 
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field, replace
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
 from edge_agent.metering.counters import ClosedCounterSlot, CounterLimits, CounterMeter, ReadingVerdict, SlotBase
+from edge_agent.metering.dc_side import DcSide
 from edge_agent.metering.integration import PowerMeter
 from edge_agent.metering.outage_totals import OutageTotals
 from edge_agent.metering.shaping import CounterShape
 from protocols.consent.reduction import SlotValue
-from protocols.maps.model import RoleName
+from protocols.maps.model import BatterySide, Counted, RoleName
 from protocols.maps.roles import RoleReading
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import Slot, start_of
@@ -33,11 +34,17 @@ _WORST = (Mark.MISSING, Mark.PARTIAL, Mark.DERIVED, Mark.MEASURED)
 
 @dataclass(frozen=True, slots=True)
 class MeasuringPoint:
-    """A measuring place: one role of one device. Units: W."""
+    """A measuring place: one role of one device. Units: W.
+
+    `bus` is the same for all places read from one unit; `counts` and `side` are what the device map says of the role.
+    """
 
     device: str
     role: RoleName
     max_power_w: int
+    bus: str = field(default="", compare=False)
+    counts: Counted | None = field(default=None, compare=False)
+    side: BatterySide | None = field(default=None, compare=False)
 
     @property
     def measures(self) -> tuple[Measure, ...]:
@@ -118,6 +125,7 @@ class HomeMeter:
         self._good_at: dict[tuple[MeasuringPoint, str], float] = {}
         self._closed: dict[Slot, dict[MeasuringPoint, _PlaceSlot]] = {}
         self._totals = OutageTotals()
+        self._dc_side = DcSide(self.places, longest_hole_s)
         for place in self.places:
             for name in FIELDS_OF_ROLE[place.role]:
                 if bases and (base := bases.get(_key(place, name))):
@@ -129,11 +137,13 @@ class HomeMeter:
 
     def add_sample(self, place: MeasuringPoint, sample: Sample) -> ReadingVerdict:
         """Judge one sample of a point: the worst verdict of its counters, GOOD for power alone."""
+        if sample.power_w is not None:
+            self._good_at[place, "power_w"] = sample.at_s
+            self._dc_side.add_power(place, sample.at_s, sample.power_w)
         if not sample.counters_wh:
             if sample.power_w is None:
                 return ReadingVerdict.NOTHING
             self._powers.setdefault(place, PowerMeter(self._longest_hole_s)).add_sample(sample.at_s, sample.power_w)
-            self._good_at[place, "power_w"] = sample.at_s
             return ReadingVerdict.GOOD
         verdicts = set()
         for name in sample.counters_wh:
@@ -152,7 +162,8 @@ class HomeMeter:
     def _shaped(self, place: MeasuringPoint, name: str, *, sample: Sample, meter: CounterMeter) -> int | None:
         """The counter as read, or refined by power."""
         counter_wh = sample.counters_wh[name]
-        if not sample.is_shaped:
+        is_coarse = self._dc_side.is_inside(place) and sample.steps_wh.get(name, 1) > 1
+        if not (sample.is_shaped or is_coarse):
             return counter_wh
         shape = self._shapes.get((place, name))
         if shape is None:
@@ -166,6 +177,7 @@ class HomeMeter:
 
     def step_time(self, place: MeasuringPoint, by_s: float) -> None:
         """Report that the clock was changed since the last sample: the slot's energy is then only a total."""
+        self._dc_side.step_time(place, by_s)
         for name in FIELDS_OF_ROLE[place.role]:
             if meter := self._counters.get((place, name)):
                 meter.step_time(by_s)
@@ -176,6 +188,7 @@ class HomeMeter:
 
     def open(self, place: MeasuringPoint) -> None:
         """Report that the last sample was taken at the start of this point's next slot."""
+        self._dc_side.open(place)
         for name in FIELDS_OF_ROLE[place.role]:
             if meter := self._counters.get((place, name)):
                 meter.open(self._next_of[place])
@@ -187,6 +200,7 @@ class HomeMeter:
         slot = self._next_of[place]
         self._next_of[place] = slot + 1
         values = self._close_place(place, slot, reason=reason)
+        self._dc_side.close(place, slot, self._missed(place, "power_w", slot=slot, reason=reason))
         bases = {
             _key(place, name): meter.base
             for name in FIELDS_OF_ROLE[place.role]
@@ -202,13 +216,12 @@ class HomeMeter:
             return None
         del self._closed[slot]
         self.next_slot = slot + 1
-        closed: dict[Measure, dict[MeasuringPoint, ClosedCounterSlot]] = {}
-        for place in self.places:
-            for measure, value in parts[place].values.items():
-                closed.setdefault(measure, {})[place] = value
-        values = {measure: _together(each.values()) for measure, each in sorted(closed.items())}
-        totals = [self._totals.after(measure, slot, closed=each) for measure, each in sorted(closed.items())]
-        return ClosedSlot(slot, values, tuple(each for each in totals if each)), self._checkpoint(parts)
+        closed = _by_measure({place: parts[place].values for place in self.places})
+        balanced = _by_measure(self._dc_side.balance(slot, {place: parts[place].values for place in self.places}))
+        values = {measure: _together(each.values()) for measure, each in sorted(balanced.items())}
+        found = [self._totals.after(measure, slot, closed=each) for measure, each in sorted(closed.items())]
+        totals = self._dc_side.balance_totals(each for each in found if each)
+        return ClosedSlot(slot, values, tuple(totals)), self._checkpoint(parts)
 
     def first_checkpoint(self) -> bytes:
         """The checkpoint before anything is measured, so that the first slot is a gap if this start fails."""
@@ -261,6 +274,16 @@ def read_checkpoint(data: bytes) -> tuple[Slot, dict[str, SlotBase]]:
 
 def _key(place: MeasuringPoint, name: str) -> str:
     return f"{place.device}/{place.role}/{name}"
+
+
+def _by_measure(
+    values: Mapping[MeasuringPoint, Mapping[Measure, ClosedCounterSlot]],
+) -> dict[Measure, dict[MeasuringPoint, ClosedCounterSlot]]:
+    found: dict[Measure, dict[MeasuringPoint, ClosedCounterSlot]] = {}
+    for place, each in values.items():
+        for measure, value in each.items():
+            found.setdefault(measure, {})[place] = value
+    return found
 
 
 def _ceil(value: Decimal) -> int:

@@ -52,7 +52,8 @@ def estimate_neighbourhood(
     In each slot the sum of a measure is multiplied by usual homes / reporting homes. Unless it is given in `usual`, the
     usual number is the largest number of homes that reported the measure in any one slot of the last seven days. A slot
     in which fewer than half of them reported is a gap. Energy used is import - export + production + discharging -
-    charging, so a home that shares only its meter readings counts with what it draws from the grid.
+    charging, so a home that shares only its meter readings counts with what it draws from the grid. Agents send
+    production and battery so that they balance on the AC side, without the battery's and the inverter's losses.
     """
     scaled = {measure: _scaled(sums.get(measure), slots, (usual or {}).get(measure)) for measure in MEASURES}
     grid = scaled[Measure.GRID_IMPORT] - scaled[Measure.GRID_EXPORT]

@@ -132,7 +132,7 @@ class DeviceImage:
 
     def _asleep(self, at_s: float) -> str | None:
         scripted = self._disturbance.sleeps_as(self.home.id, self.unit, at_s)
-        return scripted if scripted and not self._physics.state(at_s).power_w["solar"] else None
+        return scripted if scripted and not self._physics.state(at_s).power_w["output"] else None
 
 
 def first_wh(seed: int, home: SimulatedHome, *, unit: ModbusUnit, flow: str) -> int:
@@ -140,9 +140,11 @@ def first_wh(seed: int, home: SimulatedHome, *, unit: ModbusUnit, flow: str) -> 
     if flow == "export" and home.roof is None and home.turbine is None:
         return 0
     low, high = _FIRST_WH
-    counted = "charge" if flow == "discharge" else flow
+    counted = {"output": "solar", "charge_dc": "charge", "discharge_dc": "charge", "discharge": "charge"}.get(
+        flow, flow
+    )
     first = low + int(draw_chance(seed, unit.serial, counted, "counter") * (high - low))
-    return first * 9 // 10 if flow == "discharge" else first
+    return first * 9 // 10 if flow in ("discharge", "discharge_dc") else first
 
 
 def _place(unit: ModbusUnit) -> tuple[tuple[UnitMap, ...], dict[tuple[int, int], int]]:

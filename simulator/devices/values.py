@@ -12,7 +12,7 @@ from protocols.maps.model import POWER_SIGN, W_PER_UNIT, WH_PER_UNIT, DeviceMap,
 from protocols.maps.registers import Value
 from simulator.world.families import BORNAY, HUAWEI, SHELLY, SUNSPEC_INVERTER, SUNSPEC_METER
 from simulator.world.homes import ModbusUnit, SimulatedHome, UnitRole
-from simulator.world.physics import HomeState
+from simulator.world.physics import INVERTER_KEEPS, HomeState
 from simulator.world.streams import draw_chance, random_stream
 
 FamilyValues = dict[str, Value]
@@ -148,16 +148,17 @@ def _flow(seen: UnitView, place: UnitRole) -> tuple[float, Decimal, Decimal]:
 
 
 def _inverter(seen: UnitView) -> FamilyValues:
-    solar_w = seen.state.power_w["solar"]
-    phases = _split(solar_w, (1 / 3, 1 / 3))
+    """What the inverter gives on its AC side, with what a battery gives and without what it takes."""
+    output_w, solar_w = seen.state.power_w["output"], seen.state.power_w["solar"]
+    phases = _split(output_w, (1 / 3, 1 / 3))
     values: FamilyValues = {
-        "active_power": _watts(solar_w),
-        "energy_production_total": seen.counters.of("solar"),
-        "dc_power": _watts(solar_w / 0.965),
-        "dc_energy_total": seen.counters.of("solar") / Decimal("0.965"),
+        "active_power": _watts(output_w),
+        "energy_production_total": seen.counters.of("output"),
+        "dc_power": _watts(solar_w / INVERTER_KEEPS),
+        "dc_energy_total": seen.counters.of("solar") / Decimal(str(INVERTER_KEEPS)),
         "frequency": _number(seen.hertz, 3),
-        "power_factor": Decimal(1) if solar_w else _NUL,
-        "current": _number(solar_w / 230.0, 2),
+        "power_factor": Decimal(1) if output_w else _NUL,
+        "current": _number(output_w / 230.0, 2),
     }
     for phase, (watts, volts) in enumerate(zip(phases, seen.volts, strict=True), 1):
         values |= {f"voltage_l{phase}": _number(volts, 1), f"current_l{phase}": _number(watts / volts, 3)}
@@ -168,7 +169,7 @@ def _sunspec_inverter(seen: UnitView) -> FamilyValues:
     solar_w = seen.state.power_w["solar"]
     return {
         "dc_voltage": Decimal(620) if solar_w else _NUL,
-        "dc_current": _number(solar_w / 0.965 / 620.0, 2),
+        "dc_current": _number(solar_w / INVERTER_KEEPS / 620.0, 2),
         "power_factor": Decimal(100) if solar_w else _NUL,
         "status": Decimal(4 if solar_w else 2),
     }
@@ -186,7 +187,7 @@ def _huawei_extras(seen: UnitView) -> FamilyValues:
     values |= {
         "model": "SUN2000-8KTL-M1" if battery else "SUN2000-6KTL-M0",
         "serial": f"HV{_digits(seen) % 10**10:010d}",
-        "status": Decimal(0x0200 if state.power_w["solar"] else 0xA000),
+        "status": Decimal(0x0200 if state.power_w["output"] else 0xA000),
         "meter.status": Decimal(1),
         "meter.type": Decimal(1),
         "battery_soc": None,
@@ -196,13 +197,13 @@ def _huawei_extras(seen: UnitView) -> FamilyValues:
         "battery.energy_discharge_total": None,
     }
     if battery:
-        power_w = state.power_w["charge"] - state.power_w["discharge"]
+        power_w = state.power_w["charge_dc"] - state.power_w["discharge_dc"]
         values |= {
             "battery_soc": _number(100 * state.stored_ws / (battery.capacity_wh * 3600), 1),
             "battery_status": Decimal(2),
             "battery_power": _watts(power_w),
-            "battery.energy_charge_total": of("charge"),
-            "battery.energy_discharge_total": of("discharge"),
+            "battery.energy_charge_total": of("charge_dc"),
+            "battery.energy_discharge_total": of("discharge_dc"),
         }
     return values
 

@@ -25,10 +25,10 @@ from simulator.world.street import Street
 _FLOW_OF = {
     ("grid", "import"): "import",
     ("grid", "export"): "export",
-    ("pv", "production"): "solar",
+    ("pv", "production"): "output",
     ("wind", "production"): "wind",
-    ("battery", "charge"): "charge",
-    ("battery", "discharge"): "discharge",
+    ("battery", "charge"): "charge_dc",
+    ("battery", "discharge"): "discharge_dc",
 }
 
 

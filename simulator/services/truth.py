@@ -17,7 +17,7 @@ MEASURES = {
     "discharge": "battery_discharge",
     "load": "load",
 }
-"""The flows of the physics under the hub's names; no meter shows `load`."""
+"""The flows of the physics under the hub's names, all on the AC side; no meter shows `load`."""
 MAX_SLOTS = 96 * 62
 
 
@@ -25,7 +25,7 @@ def slot_energies_ws(physics: HomePhysics, first: Slot, count: int) -> dict[str,
     """True energy of each flow in `count` slots from `first`. Units: watt-seconds, exact."""
     counted = physics.counters(first * SLOT_S, every_s=SLOT_S, count=count + 1)
     steps = counted[:, 1:] - counted[:, :-1]
-    return {MEASURES[flow]: steps[row].tolist() for row, flow in enumerate(FLOWS)}
+    return {name: steps[FLOWS.index(flow)].tolist() for flow, name in MEASURES.items()}
 
 
 def truth(street: Street, *, first: Slot, count: int) -> dict[str, object]:

@@ -19,7 +19,7 @@ HomeKind = Literal["flat", "pv", "pv-battery", "wind", "ev", "heat-pump"]
 
 @dataclass(frozen=True, slots=True)
 class Battery:
-    """A home battery that stores what the home makes itself; `loss` of the energy is lost each way."""
+    """A battery behind the panels' inverter, for what the home makes itself; `loss` of the energy is lost each way."""
 
     capacity_wh: int
     power_w: int
@@ -204,10 +204,11 @@ def _huawei(home: str, roof: Roof, battery: Battery | None) -> _Wiring:
     unit = ModbusUnit("solar", 1, (HUAWEI,), "pv", f"{home}-I1")
     devices = [
         AgentDevice("meter", HUAWEI, "grid", "solar", 1, _GRID_LIMIT_W),
-        AgentDevice("inverter", HUAWEI, "pv", "solar", 1, int(roof.inverter_w)),
+        AgentDevice("inverter", HUAWEI, "pv", "solar", 1, int(roof.inverter_w) + (battery.power_w if battery else 0)),
     ]
     if battery:
-        devices.append(AgentDevice("battery", HUAWEI, "battery", "solar", 1, battery.power_w))
+        # On the DC side: the loss of the inverter comes on top of what the battery gives the home.
+        devices.append(AgentDevice("battery", HUAWEI, "battery", "solar", 1, round(1.05 * battery.power_w)))
     return {"solar": "tcp"}, (unit,), tuple(devices)
 
 

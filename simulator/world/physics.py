@@ -1,6 +1,8 @@
 """The energy balance of one home, in whole watts over steps of 300 s, so that every sum is exact.
 
 grid = load - solar - wind + charge - discharge in every step, and every counter is the integral of its power.
+Batteries share the inverter with the panels: on its AC side it gives output = solar - charge + discharge, and
+`charge_dc` and `discharge_dc` are what flows between the battery and its DC side.
 What a device shows of this, at its own resolution, is in `simulator.devices`.
 """
 
@@ -17,9 +19,13 @@ from simulator.world.site import DAY_S, STEP_S, STEPS_PER_DAY
 from simulator.world.streams import random_stream
 from simulator.world.weather import Weather
 
-FLOWS = ("load", "solar", "wind", "charge", "discharge", "import", "export")
+FLOWS = (
+    "load", "solar", "wind", "charge", "discharge", "import", "export", "output", "charge_dc", "discharge_dc",
+)  # fmt: skip
 """Everything that is counted; none is ever negative."""
-_LOAD, _SOLAR, _WIND, _CHARGE, _DISCHARGE, _IMPORT, _EXPORT = range(len(FLOWS))
+_LOAD, _SOLAR, _WIND, _CHARGE, _DISCHARGE, _IMPORT, _EXPORT, _OUTPUT, _CHARGE_DC, _DISCHARGE_DC = range(len(FLOWS))
+INVERTER_KEEPS = 0.965
+"""What an inverter passes on between its DC and its AC side."""
 _RIPPLES = 5
 _DEAD_BAND_W = 40
 
@@ -28,7 +34,7 @@ _DEAD_BAND_W = 40
 class DayFlows:
     """One UTC day of a home. Units: W per step, watt-seconds for counters and the battery's energy.
 
-    Shape: `power_w` (7 flows, 288 steps), `counted_ws` (7, 289) from the street's first day on, `stored_ws` (289).
+    Shape: `power_w` (10 flows, 288 steps), `counted_ws` (10, 289) from the street's first day on, `stored_ws` (289).
     """
 
     power_w: IntArray
@@ -81,7 +87,7 @@ class HomePhysics:
         return int(self.day(day).counted_ws[FLOWS.index(flow), second // STEP_S])
 
     def counters(self, first_s: int, *, every_s: int, count: int) -> IntArray:
-        """All counters at `count` instants. Shape: (7 flows, count). Units: watt-seconds."""
+        """All counters at `count` instants. Shape: (10 flows, count). Units: watt-seconds."""
         last_s = first_s + every_s * (count - 1)
         days = [self.day(day) for day in range(first_s // DAY_S, last_s // DAY_S + 1)]
         starts = np.concatenate([each.counted_ws[:, :STEPS_PER_DAY] for each in days], axis=1)
@@ -103,6 +109,8 @@ class HomePhysics:
             for name in FLOWS:
                 counted[name] += power[name] * into_s
             _add_ripple(power, counted, into_s)
+            for found in (power, counted):
+                found["output"] = found["solar"] - found["charge"] + found["discharge"]
         wind = hub_wind_m_s(self.home.turbine, self._weather, day=int(day))[step] if self.home.turbine else 0.0
         return HomeState(at_s, power, counted, stored, float(wind))
 
@@ -122,6 +130,9 @@ class HomePhysics:
             _run_battery(home.battery, surplus, power, stored_ws)
         grid = power[_LOAD] - power[_SOLAR] - power[_WIND] + power[_CHARGE] - power[_DISCHARGE]
         power[_IMPORT], power[_EXPORT] = np.maximum(grid, 0), np.maximum(-grid, 0)
+        power[_OUTPUT] = power[_SOLAR] - power[_CHARGE] + power[_DISCHARGE]
+        power[_CHARGE_DC] = np.rint(power[_CHARGE] / INVERTER_KEEPS)
+        power[_DISCHARGE_DC] = np.rint(power[_DISCHARGE] / INVERTER_KEEPS)
         counted = np.zeros((len(FLOWS), STEPS_PER_DAY + 1), dtype=np.int64)
         np.cumsum(power * STEP_S, axis=1, out=counted[:, 1:])
         if before:

@@ -104,7 +104,10 @@ def explain(row: FindingRow, words: Localizer) -> str:
             energy=energy,
             most=most,
         ),
-        "night_sun": words.text("The panels reported %(energy)s Wh at night.", energy=energy),
+        "night_sun": words.text(
+            "The panels reported %(energy)s Wh at night; a battery on their inverter that is not read can cause this.",
+            energy=energy,
+        ),
         "unbalanced": words.text(
             "The home gave up to %(energy)s Wh more than it had. A device may be unknown, or a sign may be reversed.",
             energy=words.number(numbers.get("excess_wh", 0)),

@@ -29,9 +29,9 @@ FIRST_DAY = 20600
 HOMES = range(12)
 COUNTERS = {
     "grid": {"import_wh": "import", "export_wh": "export"},
-    "pv": {"production_wh": "solar"},
+    "pv": {"production_wh": "output"},
     "wind": {"production_wh": "wind"},
-    "battery": {"charge_wh": "charge", "discharge_wh": "discharge"},
+    "battery": {"charge_wh": "charge_dc", "discharge_wh": "discharge_dc"},
 }
 
 
@@ -57,9 +57,9 @@ def test_power_read_back_is_the_true_power_in_our_direction(street: Street, noon
             state = street.physics(home.id).state(at_s)
             true_w = {
                 "grid": state.grid_w,
-                "pv": state.power_w["solar"],
+                "pv": state.power_w["output"],
                 "wind": state.power_w["wind"],
-                "battery": state.power_w["charge"] - state.power_w["discharge"],
+                "battery": state.power_w["charge_dc"] - state.power_w["discharge_dc"],
             }[device.role]
             assert float(reading(image, device, at_s).power_w or 0) == pytest.approx(true_w, abs=0.01)
             assert abs(true_w) <= device.max_power_w

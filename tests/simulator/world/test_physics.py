@@ -18,7 +18,7 @@ from simulator.world.site import DAY_S, STEP_S, STEPS_PER_DAY
 from simulator.world.street import Street
 
 FIRST_DAY = 20600
-LOAD, SOLAR, WIND, CHARGE, DISCHARGE, IMPORT, EXPORT = range(len(FLOWS))
+LOAD, SOLAR, WIND, CHARGE, DISCHARGE, IMPORT, EXPORT, OUTPUT, CHARGE_DC, DISCHARGE_DC = range(len(FLOWS))
 
 
 @pytest.mark.parametrize("index", range(12))
@@ -54,6 +54,18 @@ def test_energy_is_conserved_in_every_slot(street: Street, index: int, first: in
         slot = {name: values[place] for name, values in energies.items()}
         sources = slot["grid_import"] + slot["pv_production"] + slot["wind_production"] + slot["battery_discharge"]
         assert sources == slot["load"] + slot["grid_export"] + slot["battery_charge"]
+
+
+def test_behind_an_inverter_output_is_the_sun_less_charge_plus_discharge(street: Street) -> None:
+    home = next(each for each in street.homes if each.battery)
+    power = street.physics(home.id).day(street.first_day + 1).power_w
+    assert (power[OUTPUT] == power[SOLAR] - power[CHARGE] + power[DISCHARGE]).all()
+    assert power[OUTPUT].min() >= 0
+    night = (power[SOLAR] == 0) & (power[DISCHARGE] > 0)
+    assert night.any()
+    assert (power[OUTPUT] == power[DISCHARGE])[night].all()
+    assert (power[DISCHARGE_DC] > power[DISCHARGE])[night].all()
+    assert (power[CHARGE_DC] >= power[CHARGE]).all()
 
 
 def test_a_battery_keeps_to_its_power_and_size_and_loses_what_it_must(street: Street) -> None:
