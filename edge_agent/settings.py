@@ -5,7 +5,6 @@ Reads text; the entry point opens the files.
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -14,12 +13,15 @@ from urllib.parse import parse_qs, urlsplit
 from protocols.errors import SettingsError
 from protocols.maps.fields import TomlFields
 from protocols.maps.model import MapError, RoleName, Sign
+from protocols.toml_text import TomlTextError, read_toml
 from protocols.wire.topics import is_id
 
 MAX_SETTINGS_BYTES = 64 * 1024
 ROLES: tuple[RoleName, ...] = get_args(RoleName)
 SIGNS: tuple[Sign, ...] = get_args(Sign)
 CONNECT_EXPECTED = "'tcp://host:port', 'rtu+tcp://host:port' or 'rtu:///dev/name?baud=9600&parity=N'"
+
+_DEVICE_KEYS = ("name", "map", "role", "connect", "unit", "sign", "invert", "max_power_w", "timeout_ms")
 
 Wire = Literal["tcp", "rtu+tcp", "rtu"]
 
@@ -97,13 +99,15 @@ def parse_settings(text: bytes, *, name: str, folder: Path) -> Settings:
 def parse_toml(text: bytes, name: str) -> dict[str, Any]:
     """The tables of a TOML file. Raises SettingsError."""
     try:
-        return tomllib.loads(text.decode("utf-8"))
-    except (ValueError, RecursionError) as cause:
-        raise SettingsError(f"{name}: not valid TOML: {cause}".splitlines()[0]) from None
+        return read_toml(text)
+    except TomlTextError as cause:
+        raise SettingsError(f"{name}: not valid TOML: {cause}") from None
 
 
 def _settings(top: TomlFields, *, name: str, folder: Path) -> Settings:
-    hub, poll, outbox = top.table("hub"), top.table("poll"), top.table("outbox")
+    top.only("data", "hub", "poll", "outbox", "device", "consent")
+    hub, poll = top.table("hub").only("url", "coop"), top.table("poll").only("interval_s", "boundary_window_s")
+    outbox = top.table("outbox").only("keep_days", "max_mb")
     settings = Settings(
         source=name,
         data=folder / top.text("data", "data"),
@@ -116,8 +120,6 @@ def _settings(top: TomlFields, *, name: str, folder: Path) -> Settings:
         keep_days=outbox.whole("keep_days", 0, 366, default=7),
         outbox_max_mb=outbox.whole("max_mb", 1, 4096, default=64),
     )
-    for fields in (hub, poll, outbox, top):
-        fields.finish()
     if 900 % settings.interval_s:
         raise poll.wrong("interval_s", "a divisor of 900, such as 30, 60 or 300", settings.interval_s)
     return settings
@@ -168,14 +170,35 @@ def _devices(top: TomlFields) -> tuple[DeviceSettings, ...]:
         if device.name in seen:
             raise MapError(f"{top.where}: device: name: expected unique names, found {device.name!r} twice")
         seen.add(device.name)
+    _check_counted_once(top, devices)
     return devices
 
 
+def _check_counted_once(top: TomlFields, devices: tuple[DeviceSettings, ...]) -> None:
+    """Refuse what would count the same energy twice: two grid meters, or one role of one device under two names."""
+    grids = [repr(device.name) for device in devices if "grid" in device.roles]
+    if len(grids) > 1:
+        raise MapError(
+            f"{top.where}: device: role: {' and '.join(grids)} both measure the grid, which would count its energy "
+            "twice: keep role grid on one of them (a second connection to the grid is a home of its own)"
+        )
+    seen: dict[tuple[Endpoint, int, RoleName], str] = {}
+    for device in devices:
+        for role in device.roles:
+            first = seen.setdefault((device.endpoint, device.unit, role), device.name)
+            if first != device.name:
+                raise MapError(
+                    f"{top.where}: device: {first!r} and {device.name!r} are the same unit in the same role {role}, "
+                    "which would count its energy twice: remove one of them"
+                )
+
+
 def _device(fields: TomlFields) -> DeviceSettings:
+    fields.only(*_DEVICE_KEYS)
     name = fields.text("name")
     if not is_id(name):
         raise fields.wrong("name", "1 to 32 of a-z, 0-9 and -", name)
-    device = DeviceSettings(
+    return DeviceSettings(
         name=name,
         map=fields.name("map", r"[a-z0-9]+(-[a-z0-9]+)*", "a device family like 'eastron-sdm630'"),
         roles=_roles(fields),
@@ -186,8 +209,6 @@ def _device(fields: TomlFields) -> DeviceSettings:
         max_power_w=fields.whole("max_power_w", 10, 10_000_000),
         timeout_ms=fields.whole_or_none("timeout_ms", 50, 60_000),
     )
-    fields.finish()
-    return device
 
 
 def _roles(fields: TomlFields) -> tuple[RoleName, ...]:

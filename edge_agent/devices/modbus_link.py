@@ -7,6 +7,9 @@ library, the count is checked, and after anything odd the connection is closed, 
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import socket
 import termios
 import time
 from collections.abc import Awaitable, Callable
@@ -148,7 +151,7 @@ class ModbusLink:
         except (OSError, ModbusException, RuntimeError, ValueError, termios.error) as cause:
             # termios.error is not an OSError: the adapter lacks this parity, or was just unplugged.
             client.close()
-            raise LinkBrokenError(f"cannot connect to {self.endpoint.shown}: {_first_line(cause)}") from None
+            raise LinkBrokenError(f"cannot connect to {self.endpoint.shown}: {_reason(cause)}") from None
         if not opened:
             client.close()
             raise LinkBrokenError(
@@ -231,12 +234,12 @@ class ModbusLink:
                 answer = await read(address, count=count, device_id=unit)
         except TimeoutError:
             raise NoAnswerError("no answer in time") from None
-        except ModbusException as cause:
+        except ModbusException:
             if client.connected:
                 raise NoAnswerError("no answer in time") from None
-            raise LinkBrokenError(f"connection lost: {_first_line(cause)}") from None
+            raise LinkBrokenError("the other side closed the connection instead of answering") from None
         except (OSError, termios.error) as cause:
-            raise LinkBrokenError(f"connection lost: {_first_line(cause)}") from None
+            raise LinkBrokenError(f"connection lost: {_reason(cause)}") from None
         self._is_asking = False
         return answer
 
@@ -266,9 +269,16 @@ class ModbusLink:
             client.close()
 
 
-def _first_line(cause: BaseException) -> str:
-    text = str(cause).strip().splitlines()
-    return text[0][:200] if text else type(cause).__name__
+def _reason(cause: BaseException) -> str:
+    """Why, in the system's words or ours; what a library writes about itself helps nobody."""
+    number = getattr(cause, "errno", None) or (cause.args[0] if cause.args else None)
+    if isinstance(cause, socket.gaierror):
+        return "no such host name"
+    if isinstance(number, int) and number in errno.errorcode:
+        return os.strerror(number)
+    if isinstance(cause, ValueError | termios.error):
+        return "this adapter does not take these serial settings (baud, parity, stop)"
+    return "is it switched on, and not in use by another program?"
 
 
 def _raise_lost_cancel() -> None:

@@ -51,6 +51,12 @@ class MeasuringPoint:
         """The measures counted here."""
         return tuple(FIELDS_OF_ROLE[self.role].values())
 
+    def bounded_w(self, power_w: int | None) -> int | None:
+        """What a power reading counts as: the nameplate at most, and nothing if it is over by more than a tenth."""
+        if power_w is None or abs(power_w) * 10 > self.max_power_w * 11:
+            return None
+        return max(-self.max_power_w, min(power_w, self.max_power_w))
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -136,13 +142,14 @@ class HomeMeter:
         return self._next_of[place]
 
     def add_sample(self, place: MeasuringPoint, sample: Sample) -> ReadingVerdict:
-        """Judge one sample of a point: the worst verdict of its counters, GOOD for power alone."""
+        """Judge one sample of a point: the worst verdict of its counters, GOOD for a possible power alone."""
+        shown_w, sample = sample.power_w, replace(sample, power_w=place.bounded_w(sample.power_w))
         if sample.power_w is not None:
             self._good_at[place, "power_w"] = sample.at_s
             self._dc_side.add_power(place, sample.at_s, sample.power_w)
         if not sample.counters_wh:
             if sample.power_w is None:
-                return ReadingVerdict.NOTHING
+                return ReadingVerdict.NOTHING if shown_w is None else ReadingVerdict.SUSPECT
             self._powers.setdefault(place, PowerMeter(self._longest_hole_s)).add_sample(sample.at_s, sample.power_w)
             return ReadingVerdict.GOOD
         verdicts = set()

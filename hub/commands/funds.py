@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import json
 import sys
-import tomllib
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -25,6 +24,7 @@ from hub.money.funds import FundPlan, FundResult, book_fund, plan_fees, plan_gra
 from hub.storage.records import Access
 from protocols.errors import RequestError
 from protocols.timeline import Clock
+from protocols.toml_text import TomlTextError, read_toml
 
 DECIDED_CHARS_MAX: Final = 200
 ACCESS: Final = Access(actor="job:funds", role="board", purpose="settle.share", reason="a fund's bookings were shown")
@@ -112,8 +112,8 @@ async def _planned(store: SettlementStores, what: str, plan: Table, *, period: s
 def read_plan(path: Path, what: str) -> Table:
     """The plan in this file. Raises: RequestError."""
     try:
-        plan = tomllib.loads(read_file(path).decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        plan = read_toml(read_file(path))
+    except TomlTextError as error:
         raise RequestError(f"{path}: not a TOML file: {error}") from None
     known = ", ".join(sorted(KEYS[what]))
     if unknown := sorted(set(plan) - KEYS[what]):

@@ -1,7 +1,6 @@
 """hub.toml as typed values. Each mistake is reported in one line that names the file, the key and what was expected."""
 
 import re
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -16,6 +15,7 @@ from hub.core.rules.estimates import METHODS_OF_ESTIMATE, EstimateRule
 from hub.core.rules.rulebook import METHODS
 from hub.storage.records import Coop
 from protocols.errors import SettingsError
+from protocols.toml_text import TomlTextError, read_toml
 from protocols.wire.topics import is_id
 
 FILE_NAME: Final = "hub.toml"
@@ -102,8 +102,8 @@ def load_settings(folder: Path) -> HubSettings:
 def parse_settings(text: bytes, *, name: str, folder: Path) -> HubSettings:
     """The settings in this text; file names are relative to `folder`. Raises: SettingsError."""
     try:
-        tables = tomllib.loads(text.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        tables = read_toml(text)
+    except TomlTextError as error:
         raise SettingsError(f"{name}: not a TOML file: {error}") from None
     top = _Table(name, "", tables)
     settings = HubSettings(

@@ -1,6 +1,5 @@
 """tax.toml beside hub.toml: the tax terms the board has entered. Errors take one line each; no file, no tax."""
 
-import tomllib
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Final
 
 from hub.core.payments.tax_terms import BUYS_AS, PPM, PRIVATE, SELLS_AS, STANDARD, WORDS, TaxRates, TaxStatus, TaxTerms
 from protocols.errors import SettingsError
+from protocols.toml_text import TomlTextError, read_toml
 
 FILE_NAME: Final = "tax.toml"
 MAX_BYTES: Final = 1_000_000
@@ -38,8 +38,8 @@ def load_tax_terms(folder: Path) -> TaxTerms | None:
 def parse_tax_terms(text: bytes, *, name: str) -> TaxTerms:
     """The tax terms in this text. Raises: SettingsError."""
     try:
-        top: Table = tomllib.loads(text.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        top: Table = read_toml(text)
+    except TomlTextError as error:
         raise SettingsError(f"{name}: not a TOML file: {error}") from None
     file = _File(name)
     file.require_known(top, "", TABLES)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from typing import Any
 
 from protocols.consent.purposes import CONTRACT, HEALTH, Purpose, Resolution, purpose_of
 from protocols.consent.rules import MAX_VERSION, ConsentRule, ConsentSet, contract_rule, encode_consent, sort_rules
 from protocols.quantities import Measure
 from protocols.slots import Slot, format_slot, parse_slot
+from protocols.toml_text import TomlTextError, read_toml
 from protocols.wire.refusal_reasons import WireError
 from protocols.wire.topics import is_id
 
@@ -27,8 +27,8 @@ def parse_consent(text: str) -> ConsentSet:
     if len(text) > MAX_TEXT_CHARS:
         raise ValueError(f"consent: more than {MAX_TEXT_CHARS} characters")
     try:
-        top = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        top = read_toml(text)
+    except TomlTextError as error:
         raise ValueError(f"consent: not TOML: {error}") from None
     _only(top, _TOP_KEYS, "consent")
     home, version = top.get("home"), top.get("version")

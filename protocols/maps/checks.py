@@ -181,7 +181,7 @@ def _role_complaints(device_map: DeviceMap, role: MapRole) -> Iterator[str]:
         if not parts or any(part.unit not in WH_PER_UNIT for part in parts):
             yield f"{key}: expected the name of an energy counter, found {name!r}"
         for part in parts:
-            if isinstance(part, MapPoint) and (complaint := _coarse_complaint(role, part)):
+            if isinstance(part, MapPoint) and (complaint := _counter_complaint(role, part)):
                 yield f"{key}: {complaint}"
     if role.power:
         powers = find_meanings(device_map, role.power)
@@ -193,8 +193,10 @@ def _role_complaints(device_map: DeviceMap, role: MapRole) -> Iterator[str]:
                 yield f"power: {role.power!r} has positive {part.positive!r}, expected one of {allowed}"
 
 
-def _coarse_complaint(role: MapRole, counter: MapPoint) -> str | None:
-    """Why this counter is too coarse to settle: the device has a finer one, or power must shape its steps."""
+def _counter_complaint(role: MapRole, counter: MapPoint) -> str | None:
+    """Why this counter cannot settle: it has no range, the device has a finer one, or power must shape its steps."""
+    if counter.maximum is None:
+        return f"{counter.name!r} has no range, expected [0, the most it can ever count]"
     step = static_step_wh(counter)
     if counter.finer:
         return f"{counter.name!r} names the finer counter {counter.finer!r}, expected that one"

@@ -6,6 +6,7 @@ Knows nothing about devices; every error is one line that names the place, the k
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from protocols.maps.model import MapError
@@ -25,14 +26,27 @@ class TomlFields:
         self.where = where
         self._left: dict[str, Any] = {**(defaults or {}), **table}
 
-    def finish(self) -> None:
-        """Reject every key that was not read."""
-        if self._left:
-            raise MapError(f"{self.where}: unknown key {next(iter(self._left))!r}")
+    def only(self, *keys: str) -> "TomlFields":
+        """Reject any other key now: a misspelt name is a better answer than the missing one it was meant for."""
+        for key in self._left:
+            if key not in keys:
+                close = get_close_matches(key, keys, n=1)
+                hint = f", did you mean {close[0]!r}?" if close else ""
+                raise MapError(f"{self.where}: unknown key {_shown(key)}{hint}")
+        return self
 
     def has(self, key: str) -> bool:
         """Whether the key is present and has not been read yet."""
         return key in self._left
+
+    def finish(self) -> None:
+        """Reject every key that was not read."""
+        if self._left:
+            raise MapError(f"{self.where}: unknown key {_shown(next(iter(self._left)))}")
+
+    def given(self, key: str) -> object:
+        """The value as given, left to be read; None if there is none."""
+        return self._left.get(key)
 
     def text(self, key: str, default: str | None = None) -> str:
         """A non-empty string."""

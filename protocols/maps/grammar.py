@@ -3,7 +3,6 @@
 `checks` decides whether the parts fit together. No key accepts a Modbus write function, so no map can request a write.
 """
 
-import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, get_args
@@ -11,6 +10,7 @@ from typing import Any, get_args
 from protocols.maps.fields import TomlFields
 from protocols.maps.model import (
     COUNTERS_OF_ROLE,
+    W_PER_UNIT,
     BatterySide,
     Counted,
     DerivedValue,
@@ -29,6 +29,7 @@ from protocols.maps.model import (
 )
 from protocols.maps.planning import MODBUS_MAX_REGISTERS, BlockLimits, Span
 from protocols.maps.registers import RegisterError, RegisterType, Sentinel, WordOrder, parse_sentinel, register_type
+from protocols.toml_text import TomlTextError, read_toml
 
 MAX_MAP_BYTES = 256 * 1024
 READ_FUNCTIONS = (3, 4)
@@ -37,14 +38,34 @@ UNITS = (
     "W", "kW", "VA", "kVA", "var", "kvar", "V", "A", "Hz", "Wh", "kWh", "MWh", "%", "1", "degC", "m/s", "rpm",
     "ms", "s", "min", "h", "deg", "enum", "bits", "text", "power of ten",
 )  # fmt: skip
+_KEYS: Mapping[str, tuple[str, ...]] = {
+    "map": (
+        "id", "version", "vendor", "models", "kinds", "verification", "sources", "caveats", "transport", "blocks",
+        "identify", "tables", "derived", "roles", "sign",
+    ),
+    "transport": (
+        "framing", "tcp", "rtu", "unit_ids", "timeout_ms", "connect_delay_ms", "request_gap_ms", "max_registers",
+        "max_clients",
+    ),
+    "point": (
+        "name", "function", "type", "address", "words", "offset", "models", "document_address", "document_offset",
+        "word_order", "scale", "scale_factor", "scale_by", "unit", "positive", "sentinels", "zero_is_missing",
+        "zero_is_missing_with", "absolute", "range", "poll", "wraps_at", "resolution", "finer", "vendor_sign",
+        "symbols", "source", "note",
+    ),
+    "derived": (
+        "name", "unit", "positive", "plus", "minus", "magnitude", "direction", "negative_values", "negative_bits",
+        "source",
+    ),
+}  # fmt: skip
 _POSITIVES: tuple[Positive, ...] = get_args(Positive)
 _ORDERS: tuple[WordOrder, ...] = get_args(WordOrder)
 
 
 def parse_map(text: str, name: str) -> DeviceMap:
     """The map in this TOML text. `name` is the file's name in error messages. Raises MapError."""
-    top = TomlFields(name, _toml(text, name))
-    device_map = DeviceMap(
+    top = TomlFields(name, _toml(text, name)).only(*_KEYS["map"])
+    return DeviceMap(
         id=top.name("id", r"[a-z0-9]+(-[a-z0-9]+)*", "a name like 'eastron-sdm630'"),
         version=top.whole("version", 1, 9999),
         vendor=top.text("vendor"),
@@ -61,22 +82,21 @@ def parse_map(text: str, name: str) -> DeviceMap:
         roles=_roles(top),
         inverted_for=_inverted_for(top.table("sign")),
     )
-    top.finish()
-    return device_map
 
 
 def _toml(text: str, name: str) -> dict[str, Any]:
     if len(text) > MAX_MAP_BYTES:
         raise MapError(f"{name}: {len(text)} characters, expected at most {MAX_MAP_BYTES}")
     try:
-        return tomllib.loads(text, parse_float=Decimal)
-    except (tomllib.TOMLDecodeError, ArithmeticError, RecursionError, ValueError) as cause:
-        raise MapError(f"{name}: not valid TOML: {cause}".splitlines()[0]) from cause
+        return read_toml(text, exact=True)
+    except TomlTextError as cause:
+        raise MapError(f"{name}: not valid TOML: {cause}") from cause
 
 
 def _transport(fields: TomlFields) -> Transport:
+    fields.only(*_KEYS["transport"])
     framings: tuple[Framing, ...] = get_args(Framing)
-    transport = Transport(
+    return Transport(
         framing=fields.choices("framing", framings),
         tcp_port=_tcp_port(fields),
         rtu=_serial(fields),
@@ -87,35 +107,29 @@ def _transport(fields: TomlFields) -> Transport:
         max_registers=fields.whole("max_registers", 1, MODBUS_MAX_REGISTERS, default=MODBUS_MAX_REGISTERS),
         max_clients=fields.whole_or_none("max_clients", 1, 1000),
     )
-    fields.finish()
-    return transport
 
 
 def _tcp_port(fields: TomlFields) -> int | None:
     if not fields.has("tcp"):
         return None
-    tcp = fields.table("tcp")
-    port = tcp.whole("port", 1, 65535)
-    tcp.finish()
-    return port
+    tcp = fields.table("tcp").only("port")
+    return tcp.whole("port", 1, 65535)
 
 
 def _serial(fields: TomlFields) -> Serial | None:
     if not fields.has("rtu"):
         return None
-    rtu = fields.table("rtu")
-    serial = Serial(
+    rtu = fields.table("rtu").only("baud", "bits", "parity", "stop")
+    return Serial(
         baud=rtu.whole("baud", 300, 1_000_000),
         bits=rtu.whole("bits", 7, 8, default=8),
         parity=rtu.choice("parity", ("N", "E", "O")),
         stop=rtu.whole("stop", 1, 2, default=1),
     )
-    rtu.finish()
-    return serial
 
 
 def _blocks(top: TomlFields) -> dict[str, Any]:
-    fields = top.table("blocks")
+    fields = top.table("blocks").only("bridge", "readable", "no_read", "atomic")
     bridge = None
     if fields.has("bridge"):
         words = {"never": 0, "any": None}
@@ -128,16 +142,15 @@ def _blocks(top: TomlFields) -> dict[str, Any]:
             raise fields.wrong("bridge", f"'never', 'any' or 0..{MODBUS_MAX_REGISTERS} registers", found)
     limits = BlockLimits(bridge=bridge, readable=_areas(fields, "readable"), no_read=_areas(fields, "no_read"))
     atomic = fields.lists_of_texts("atomic")
-    fields.finish()
     return {"blocks": limits, "atomic": atomic}
 
 
 def _areas(fields: TomlFields, key: str) -> tuple[Span, ...]:
     areas = []
     for area in fields.tables(key):
+        area.only("function", "first", "last")
         function, first = _function(area), area.whole("first", 0, 65535)
         last = area.whole("last", first, 65535)
-        area.finish()
         areas.append(Span(function, first, last - first + 1))
     return tuple(areas)
 
@@ -145,13 +158,14 @@ def _areas(fields: TomlFields, key: str) -> tuple[Span, ...]:
 def _points(top: TomlFields) -> tuple[MapPoint, ...]:
     points: list[MapPoint] = []
     for table in top.tables("tables"):
-        table.text("title")
+        table.only("title", "points", *_KEYS["point"]).text("title")
         points.extend(_point(row) for row in table.tables("points", share_rest=True))
     return tuple(points)
 
 
 def _point(fields: TomlFields) -> MapPoint:
-    rtype = _type(fields)
+    rtype = _type(fields.only(*_KEYS["point"]))
+    _check_power_is_bounded(fields)
     low, high = fields.bounds("range")
     point = MapPoint(
         name=fields.name("name"),
@@ -181,6 +195,15 @@ def _point(fields: TomlFields) -> MapPoint:
     )
     fields.finish()
     return point
+
+
+def _check_power_is_bounded(fields: TomlFields) -> None:
+    """A power must say how it shows "not available" and what it can be: a number beyond that became energy."""
+    if fields.given("unit") not in W_PER_UNIT:
+        return
+    for key, expected in (("sentinels", "a list of marks, [] if the device has none"), ("range", "[lowest, highest]")):
+        if not fields.has(key):
+            raise MapError(f"{fields.where}: {key}: missing, a power needs {expected}")
 
 
 def _place(fields: TomlFields) -> dict[str, Any]:
@@ -239,7 +262,8 @@ def _function(fields: TomlFields) -> int:
 
 
 def _derived(fields: TomlFields) -> DerivedValue:
-    derived = DerivedValue(
+    fields.only(*_KEYS["derived"])
+    return DerivedValue(
         name=fields.name("name"),
         unit=fields.choice("unit", UNITS),
         positive=fields.choice("positive", _POSITIVES, "none"),
@@ -251,11 +275,10 @@ def _derived(fields: TomlFields) -> DerivedValue:
         negative_bits=fields.whole("negative_bits", 0, 2**32 - 1, default=0),
         source=fields.text("source"),
     )
-    fields.finish()
-    return derived
 
 
 def _rule(fields: TomlFields) -> IdentifyRule:
+    fields.only("checks", "sunspec_models", "manufacturer", "model", "certain")
     rule = IdentifyRule(
         checks=tuple(_check(check) for check in fields.tables("checks")),
         sunspec_models=fields.wholes("sunspec_models", 1, 65534),
@@ -263,15 +286,15 @@ def _rule(fields: TomlFields) -> IdentifyRule:
         model=fields.text("model") if fields.has("model") else None,
         certain=fields.flag("certain"),
     )
-    fields.finish()
     if not (rule.checks or rule.sunspec_models or rule.manufacturer or rule.model):
         raise MapError(f"{fields.where}: expected checks, sunspec_models, manufacturer or model")
     return rule
 
 
 def _check(fields: TomlFields) -> IdentityCheck:
+    fields.only("function", "address", "type", "word_order", "prefix", "equals", "range")
     low, high = fields.bounds("range")
-    check = IdentityCheck(
+    return IdentityCheck(
         function=_function(fields),
         address=fields.whole("address", 0, 65535),
         type=_type(fields),
@@ -281,17 +304,17 @@ def _check(fields: TomlFields) -> IdentityCheck:
         minimum=low,
         maximum=high,
     )
-    fields.finish()
-    return check
 
 
 def _roles(top: TomlFields) -> Mapping[RoleName, MapRole]:
-    fields = top.table("roles")
+    fields = top.table("roles").only(*COUNTERS_OF_ROLE)
     roles: dict[RoleName, MapRole] = {}
     for name, counters in COUNTERS_OF_ROLE.items():
         if not fields.has(name):
             continue
-        role = fields.table(name)
+        swapped = (f"{counter}_swapped" for counter in counters)
+        known = ("power", "derived", "shape_by_power", *(("counts",) if "production" in counters else ()))
+        role = fields.table(name).only(*counters, *swapped, *known, *(("side",) if name == "battery" else ()))
         roles[name] = MapRole(
             name=name,
             counters={counter: role.name(counter) for counter in counters if role.has(counter)},
@@ -302,12 +325,8 @@ def _roles(top: TomlFields) -> Mapping[RoleName, MapRole]:
             counts=role.choice("counts", get_args(Counted)) if "production" in counters else None,
             side=role.choice("side", get_args(BatterySide)) if name == "battery" else None,
         )
-        role.finish()
-    fields.finish()
     return roles
 
 
 def _inverted_for(fields: TomlFields) -> tuple[str, ...]:
-    manufacturers = fields.texts("inverted_for")
-    fields.finish()
-    return manufacturers
+    return fields.only("inverted_for").texts("inverted_for")

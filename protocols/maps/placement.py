@@ -87,7 +87,7 @@ class ResolvedMap:
     def decode(self, words: RegisterWords) -> dict[str, Value]:
         """Every point whose words were all read, and the values derived from them, in the device's own sign.
 
-        None means the device says "not available". Points not read are absent.
+        None means the device says "not available", or a number outside the point's range. Points not read are absent.
         """
         factors = [each for each in self.points.values() if not each.point.scale_by]
         scaled = [each for each in self.points.values() if each.point.scale_by]
@@ -171,7 +171,10 @@ class ResolvedMap:
         if scale is None or (point.zero_is_missing and not any(raw)):
             return None
         value = decode(raw, point.type, word_order=point.word_order, scale=scale, sentinels=point.sentinels)
-        return value.copy_abs() if point.absolute and isinstance(value, Decimal) else value
+        if not isinstance(value, Decimal):
+            return value
+        value = value.copy_abs() if point.absolute else value
+        return value if _is_within(point, value) else None
 
     def _scale_of(self, point: MapPoint, values: PointValues) -> Decimal | None:
         """All multipliers together; None if one that is read from the device is not available."""
@@ -187,6 +190,11 @@ class ResolvedMap:
                 return None
             scale = EXACT.multiply(scale, Decimal(1).scaleb(int(power)))
         return scale
+
+
+def _is_within(point: MapPoint, value: Decimal) -> bool:
+    too_low = point.minimum is not None and value < point.minimum
+    return not too_low and (point.maximum is None or value <= point.maximum)
 
 
 def _derive(derived: DerivedValue, values: PointValues) -> Value:

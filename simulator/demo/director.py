@@ -6,7 +6,6 @@ import json
 import os
 import sys
 import time
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from protocols.enrolment.handshake import build_answer, parse_answer
 from protocols.slots import SLOT_S, Slot, slot_of
+from protocols.toml_text import read_toml
 from simulator.demo.clock import DirectedClock
 from simulator.demo.home_line import HomeLine, HomeLines, LineFault
 from simulator.demo.outbox import next_slot, waiting
@@ -151,7 +151,7 @@ class Demo:
         assert isinstance(site, dict)
         weather = f'\n[weather]\nurl = "{self.street["weather_url"]}"\nlatitude = {site["latitude"]}\n'
         settings.write_text(settings.read_text(encoding="utf-8") + weather + f"longitude = {site['longitude']}\n")
-        tomllib.loads(settings.read_text(encoding="utf-8"))
+        read_toml(settings.read_text(encoding="utf-8"))
         options = {
             "--data": self.hub_folder,
             "--clock": self.clock.path,

@@ -3,13 +3,13 @@
 Defines the faults; `modbus_server` answers wrongly on the wire, `image` shows wrong values.
 """
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import inf
 from typing import Literal, get_args
 
+from protocols.toml_text import TomlTextError, read_toml
 from simulator.errors import SimulatorError
 from simulator.world.homes import ModbusUnit, SimulatedHome
 from simulator.world.physics import HomePhysics
@@ -84,9 +84,9 @@ def parse_script(text: str, homes: Sequence[SimulatedHome], *, name: str) -> Fau
     if len(text) > MAX_SCRIPT_CHARACTERS:
         raise SimulatorError(f"{name}: over {MAX_SCRIPT_CHARACTERS} characters")
     try:
-        content = tomllib.loads(text)
-    except (ValueError, RecursionError) as cause:
-        raise SimulatorError(f"{name}: not valid TOML: {cause}".splitlines()[0]) from None
+        content = read_toml(text)
+    except TomlTextError as cause:
+        raise SimulatorError(f"{name}: not valid TOML: {cause}") from None
     entries = content.get("fault", [])
     if set(content) - {"fault"} or not isinstance(entries, list):
         raise SimulatorError(f"{name}: expected only [[fault]] tables")

@@ -77,6 +77,45 @@ def test_one_line_for_every_mistake(change: tuple[str, str], words: str) -> None
     assert "secret@" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("[hub]", "[hubb]"), "agent.toml: unknown key 'hubb', did you mean 'hub'?"),
+        (('url = "http', 'ulr = "http'), "agent.toml hub: unknown key 'ulr', did you mean 'url'?"),
+        (("[hub]", "[pol]\n[hub]"), "agent.toml: unknown key 'pol', did you mean 'poll'?"),
+        (("[hub]", "[poll]\ninterval = 60\n[hub]"), "agent.toml poll: unknown key 'interval', did you mean"),
+        (("[hub]", "[outbox]\nmax = 5\n[hub]"), "agent.toml outbox: unknown key 'max'"),
+        (('name = "meter"', 'nam = "meter"'), "unknown key 'nam', did you mean 'name'?"),
+        (("max_power_w", "max_power_kw"), "'meter': unknown key 'max_power_kw', did you mean 'max_power_w'?"),
+        (("[hub]", '"a\\nb" = 1\n[hub]'), "agent.toml: unknown key 'a\\nb'"),
+    ],
+)
+def test_an_unknown_key_is_named_before_the_one_that_is_missing(change: tuple[str, str], words: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse(GOOD.replace(*change))
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_byte_order_mark_changes_nothing() -> None:
+    with_mark = parse_settings(b"\xef\xbb\xbf" + GOOD.encode(), name="agent.toml", folder=Path())
+    assert with_mark == parse_settings(GOOD.encode(), name="agent.toml", folder=Path())
+
+
+def test_two_grid_meters_would_count_twice() -> None:
+    second = GOOD[GOOD.index("[[device]]") :].replace('"meter"', '"inverter"').replace("5020", "5021")
+    with pytest.raises(SettingsError, match="'meter' and 'inverter' both measure the grid"):
+        parse(GOOD + second)
+    parse(GOOD + second.replace('"grid"', '"pv"'))
+
+
+def test_one_unit_in_one_role_is_read_under_one_name() -> None:
+    sun = GOOD[GOOD.index("[[device]]") :].replace('"meter"', '"sun"').replace('"grid"', '"load"')
+    with pytest.raises(SettingsError, match="'sun' and 'moon' are the same unit in the same role load"):
+        parse(GOOD + sun + sun.replace('"sun"', '"moon"'))
+    parse(GOOD + sun + sun.replace('"sun"', '"moon"') + "unit = 2\n")
+
+
 def test_no_devices_and_doubled_names() -> None:
     with pytest.raises(SettingsError, match=r"at least one \[\[device\]\]"):
         parse('[hub]\nurl = "http://h"\n')
@@ -110,6 +149,7 @@ def fleet(text: str) -> list[tuple[int, float, float]]:
 
 def test_devices_on_one_host_share_a_connection_and_the_longest_pauses() -> None:
     second = GOOD[GOOD.index("[[device]]") :].replace("meter", "sun").replace("eastron-sdm630", "huawei-sun2000")
+    second = second.replace('"grid"', '"pv"')
     third = second.replace('"sun"', '"moon"').replace("5020", "5021")
     assert fleet(GOOD + second + third) == [(2, 10.0, 0.06), (1, 10.0, 0.05)]
 
@@ -135,7 +175,8 @@ def test_signs_that_nobody_can_choose_are_said_before_anything_is_read() -> None
 def test_one_bus_has_one_speed() -> None:
     first = GOOD.replace("tcp://127.0.0.1:5020", "rtu:///dev/ttyUSB0?baud=9600")
     second = first[first.index("[[device]]") :].replace("meter", "other").replace("9600", "19200")
+    second = second.replace('"grid"', '"load"')
     with pytest.raises(SettingsError, match="one baud, parity and stop for one bus"):
         fleet(first + second)
     with pytest.raises(SettingsError, match="one baud"):
-        fleet(first + second.replace("eastron-sdm630", "bornay-wind-plus").replace('"grid"', '"wind"'))
+        fleet(first + second.replace("eastron-sdm630", "bornay-wind-plus").replace('"load"', '"wind"'))

@@ -2,11 +2,15 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import random
+import socket
 import termios
 
 import pytest
+from pymodbus import ModbusException
+from pymodbus.client import AsyncModbusTcpClient
 
 from edge_agent.devices.modbus_link import (
     DeviceBusyError,
@@ -44,6 +48,41 @@ async def test_words_come_from_a_foreign_server_over_one_connection() -> None:
         assert await link.read_words(1, 4, address=7, count=2) == [7, 8]
         assert (link.requests, link.opened) == (2, 1)
         await link.close()
+
+
+async def test_a_device_that_hangs_up_is_told_in_our_words() -> None:
+    stand = Stand(WORDS)
+    link = await tcp_link(stand)
+    stand.always = "cut"
+    with pytest.raises(LinkBrokenError) as caught:
+        await read(link, 10)
+    assert str(caught.value) == "the other side closed the connection instead of answering"
+    await link.close()
+    await stand.stop()
+
+
+@pytest.mark.parametrize(
+    ("cause", "words"),
+    [
+        (ConnectionRefusedError(errno.ECONNREFUSED, "could not open port x: [Errno 111]"), "Connection refused"),
+        (socket.gaierror(-2, "Name or service not known"), "no such host name"),
+        (ModbusException("No response received after 0 retries"), "is it switched on"),
+        (ValueError("Not a valid baudrate: 7"), "does not take these serial settings"),
+        (termios.error(errno.EINVAL, "Invalid argument"), "Invalid argument"),
+    ],
+)
+async def test_why_a_connection_fails_is_never_a_librarys_text(
+    cause: Exception, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(_client: AsyncModbusTcpClient) -> bool:
+        raise cause
+
+    monkeypatch.setattr(AsyncModbusTcpClient, "connect", fail)
+    link = ModbusLink(Endpoint("tcp", "127.0.0.1", 1), LineSettings(timeout_s=0.2))
+    with pytest.raises(LinkBrokenError) as caught:
+        await read(link, 10)
+    assert words in str(caught.value)
+    assert all(foreign not in str(caught.value) for foreign in ("retries", "Errno", "baudrate", "port x"))
 
 
 @pytest.mark.parametrize(

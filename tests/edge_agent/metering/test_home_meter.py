@@ -148,3 +148,36 @@ def test_a_reading_becomes_whole_numbers_by_floor() -> None:
 def test_a_damaged_checkpoint_is_said_to_be_one(text: bytes) -> None:
     with pytest.raises(ValueError):
         read_checkpoint(text)
+
+
+def wind_slot(*readings_w: int, every_s: int = 60) -> tuple[SlotValue, list[ReadingVerdict]]:
+    """What a turbine of 1,500 W without a counter produced in one slot, read once a minute."""
+    wind = MeasuringPoint("turbine", "wind", 1_500)
+    metering = HomeMeter([wind], next_slot=FIRST, longest_hole_s=300)
+    verdicts = []
+    for minute, power_w in enumerate(readings_w):
+        verdicts.append(metering.add_sample(wind, Sample(start_of(FIRST) + minute * every_s, {}, power_w)))
+        if minute == 0:
+            metering.open(wind)
+    metering.close(wind, Gap.NONE)
+    return finished(metering).values[Measure.WIND_PRODUCTION], verdicts
+
+
+def test_a_power_no_turbine_has_becomes_no_energy() -> None:
+    usual, _ = wind_slot(*[400] * 16)
+    glitch, verdicts = wind_slot(*[400] * 5, 65_535, *[400] * 10)
+    assert usual == glitch == SlotValue(100, Mark.DERIVED)
+    assert verdicts[5] is ReadingVerdict.SUSPECT
+    assert verdicts.count(ReadingVerdict.GOOD) == 15
+
+
+@pytest.mark.parametrize("power_w", [1_500, 1_600, 1_650, 1_651, 65_535, 2**31])
+def test_the_integral_is_never_more_than_the_nameplate_allows(power_w: int) -> None:
+    value, _ = wind_slot(1_000, *[power_w] * 14, 1_000)
+    assert (value.energy_wh or 0) <= 375
+
+
+def test_a_feed_in_is_bounded_as_well() -> None:
+    assert [GRID.bounded_w(power_w) for power_w in (-15_000, -16_500, -16_501, 16_501, None)] == [
+        -15_000, -15_000, None, None, None,
+    ]  # fmt: skip

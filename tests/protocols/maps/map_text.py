@@ -1,5 +1,6 @@
 """Small device maps as text, whole or made from a few point rows, and registers to decode with them."""
 
+import re
 from typing import Any
 
 from protocols.maps.loading import load_map, resolve_map
@@ -29,6 +30,8 @@ no_read = [{ function = 3, first = 30, last = 31 }]
 title = "Registers"
 function = 3
 source = "manual, page 7"
+sentinels = []
+range = [-1e9, 1e9]
 points = [
   { name = "power", address = 0, type = "int16", unit = "W", positive = "import", poll = "fast" },
   { name = "energy", address = 2, type = "uint32", scale = 0.01, unit = "kWh", sentinels = ["0xFFFFFFFF"] },
@@ -151,9 +154,16 @@ derived = true
 """.replace(",\n    ", ", ")  # an inline table of TOML is one line
 
 
+BOUNDED = {"sentinels": "[]", "range": "[-1e12, 1e12]"}
+"""What every power must state, wide enough for any number in a test."""
+
+
 def make_text(points: str, more: str = "", *, transport: str = TRANSPORT, table: str = "") -> str:
     """A whole map around some point rows; `table` gives keys shared by all of them."""
-    rows = f'[[tables]]\ntitle = "t"\nfunction = 3\nsource = "s"\n{table}\npoints = [\n{points}\n]\n'
+    shared = "".join(
+        f"{key} = {usual}\n" for key, usual in BOUNDED.items() if re.search('unit = "k?Wh?"', points + table)
+    )
+    rows = f'[[tables]]\ntitle = "t"\nfunction = 3\nsource = "s"\n{table}\n{shared}points = [\n{points}\n]\n'
     return HEADER + transport + rows + more
 
 

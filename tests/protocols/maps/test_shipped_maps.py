@@ -1,6 +1,7 @@
 """The maps we ship: each loads, says where its facts come from, and is scanned in the fewest possible requests."""
 
 import math
+import re
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -8,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from protocols.maps.loading import load_map, resolve_map
-from protocols.maps.model import DeviceMap, Poll
+from protocols.maps.model import W_PER_UNIT, DeviceMap, MapError, MapPoint, Poll
 from protocols.maps.placement import ResolvedMap
 from protocols.maps.planning import BlockLimits, Span, outermost_spans
 from protocols.maps.recognition import SunSpecIdentity, recognise
-from protocols.maps.registers import Value
+from protocols.maps.registers import RegisterError, Value, encode
 from protocols.maps.roles import role_names
 from protocols.maps.sunspec import SunSpecModel
 
@@ -74,7 +75,8 @@ def test_values_survive_the_registers_of_the_device(resolved: ResolvedMap) -> No
     values: dict[str, Value] = {}
     for name, placed in resolved.points.items():
         text = placed.point.type.kind == "text"
-        values[name] = "AB" if text else Decimal(-1) if placed.point.type.name == "sunssf" else Decimal(10)
+        usual = max(Decimal(10), placed.point.minimum or Decimal(0))
+        values[name] = "AB" if text else Decimal(-1) if placed.point.type.name == "sunssf" else usual
     words = resolved.encode(values)
     assert resolved.decode(words) == values
     missing: dict[str, Value] = {name: None for name, placed in resolved.points.items() if placed.point.sentinels}
@@ -156,3 +158,42 @@ def _optimum(spans: tuple[Span, ...], limits: BlockLimits) -> int:
             if len({atom.function for atom in run}) == 1 and bridged and limits.allows(hull) is None:
                 best[end] = min(best[end], best[start] + 1)
     return int(best[-1])
+
+
+@pytest.mark.parametrize("resolved", PLACEMENTS.values(), ids=PLACEMENTS)
+def test_every_power_and_every_settled_counter_has_a_range_that_counts(resolved: ResolvedMap) -> None:
+    settled = {name for role in resolved.device_map.roles for name in role_names(resolved, role)}
+    for name, placed in resolved.points.items():
+        point = placed.point
+        if point.unit not in W_PER_UNIT and name not in settled:
+            continue
+        assert point.minimum is not None, name
+        assert point.maximum is not None, name
+        if point.type.kind == "float" and point.unit in W_PER_UNIT:
+            assert [mark.text for mark in point.sentinels] == ["NaN"], name
+        for beyond in (point.maximum * 2, *(() if point.absolute else (point.minimum - 10_000,))):
+            if fits(point, beyond):
+                shown = resolved.encode({name: beyond, **dict.fromkeys(point.helpers, Decimal(4))})
+                assert resolved.decode(shown)[name] is None, f"{name}: {beyond} is no value"
+
+
+def fits(point: MapPoint, value: Decimal) -> bool:
+    """Whether the point's registers can hold this value, with a scale factor of 4 if it has one."""
+    try:
+        encode(value, point.type, scale=point.scale * (Decimal(10**4) if point.scale_factor else 1))
+    except RegisterError:
+        return False
+    return True
+
+
+def test_a_power_without_a_range_or_a_word_on_its_marks_is_refused() -> None:
+    for key, words in (("range", "range: missing, a power needs"), ("sentinels", "sentinels: missing, a power needs")):
+        for path in MAPS:
+            text = "\n".join(
+                re.sub(rf", {key} = \[[^]]*\]", "", line) if 'unit = "W"' in line else line
+                for line in path.read_text(encoding="utf-8").splitlines()
+            )
+            if path.stem == "shelly-pro3em" and key == "sentinels":
+                text = text.replace('sentinels = ["NaN"]\n', "")
+            with pytest.raises(MapError, match=words):
+                load_map(text, name=path.name)
