@@ -20,7 +20,7 @@ def planned_jobs(
     place = None if weather is None else WeatherSource(weather.url, weather.latitude, weather.longitude)
     tz = settings.coop.tz
     place_deg = None if weather is None else (weather.latitude, weather.longitude)
-    forecast = ForecastJob(store, worker=worker, tz=tz, place_deg=place_deg)
+    forecast = ForecastJob(store, worker=worker, tz=tz, place_deg=place_deg, calendar=settings.calendar)
     prompts = PromptJob(store, forecasts=forecast, send=send_prompt, tz=tz)
     quality_check = make_quality_check(settings)
     settlement = SettlementJob(store, tz=tz, calendar=settings.calendar, key=key, quality_check=quality_check)

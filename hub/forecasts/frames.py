@@ -6,6 +6,7 @@ Pure conversion and framing; worker.py starts the process and answers requests. 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import TypeVar
 
 import msgspec
@@ -36,6 +37,7 @@ class ForecastRequest:
     tz: str
     quantiles: tuple[float, ...] = QUANTILES
     profile_wh: Floats | None = None
+    free_days: tuple[date, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class _RequestForm(_Form, frozen=True):
     tz: str
     quantiles: tuple[float, ...]
     profile_wh: bytes | None
+    free_days: tuple[date, ...]
 
 
 class _ForecastForm(_Form, frozen=True):
@@ -133,6 +136,7 @@ def encode_request(request: ForecastRequest) -> bytes:
             tz=request.tz,
             quantiles=request.quantiles,
             profile_wh=None if request.profile_wh is None else _pack(request.profile_wh),
+            free_days=request.free_days,
         )
     )
 
@@ -155,6 +159,7 @@ def decode_request(body: bytes) -> ForecastRequest:
             tz=form.tz,
             quantiles=form.quantiles,
             profile_wh=None if form.profile_wh is None else _floats(form.profile_wh),
+            free_days=form.free_days,
         )
     except ValueError as error:
         raise FrameError(f"an array of a request has the wrong length: {error}") from None

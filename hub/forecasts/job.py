@@ -1,6 +1,7 @@
 """Forecasts the neighbourhood each hour: reads what was known at the due time, calls the worker, stores the result."""
 
 from collections.abc import Set
+from datetime import timedelta
 from typing import Final, Protocol
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from hub.core.consented_homes import homes_allowing
 from hub.core.forecasting.forecaster import Forecast, ForecastInputError, History
 from hub.core.forecasting.weather_table import WeatherTable
+from hub.core.ledger.run_calendar import RunCalendar
 from hub.core.neighbourhood import MEASURES, MeasureSums, Neighbourhood, estimate_neighbourhood
 from hub.forecasts.frames import ForecastRequest
 from hub.forecasts.street_totals import day_group
@@ -15,13 +17,14 @@ from hub.forecasts.worker import ForecastWorkerError
 from hub.storage.contract import ForecastStore, ReadingStore, StreetStore
 from hub.storage.records import Access, ForecastRow
 from hub.timetable import JobError
-from protocols.slots import Slot, slot_of, start_of
+from protocols.slots import Slot, day_of, slot_of, start_of
 
 HISTORY_DAYS: Final = 60
 HORIZON_SLOTS: Final = 192
 """Enough for today and tomorrow at any hour of the day."""
 
 SLOTS_PER_DAY: Final = 96
+EVERY_WEEKDAY: Final = RunCalendar()
 ACCESS: Final = Access(actor="job:forecast", role="job", purpose="forecast.hood")
 
 
@@ -42,12 +45,19 @@ class ForecastJob:
     """
 
     def __init__(
-        self, store: ForecastStores, *, worker: Forecaster, tz: str, place_deg: tuple[float, float] | None = None
+        self,
+        store: ForecastStores,
+        *,
+        worker: Forecaster,
+        tz: str,
+        place_deg: tuple[float, float] | None = None,
+        calendar: RunCalendar = EVERY_WEEKDAY,
     ) -> None:
         self._store = store
         self._worker = worker
         self._tz = tz
         self._place_deg = place_deg
+        self._calendar = calendar
         self._newest: tuple[Forecast, ...] = ()
 
     @property
@@ -67,6 +77,8 @@ class ForecastJob:
         hood = await read_neighbourhood(self._store, slots=slots, access=ACCESS, group=group)
         first = _first_known(hood, slots)
         weather = await self._weather(due_s, first_slot=first)
+        last = day_of(now_slot + HORIZON_SLOTS, self._tz)
+        free_days = self._calendar.free_days(last - timedelta(days=HISTORY_DAYS + 3), last)
         made: list[Forecast] = []
         for target, energy_wh in (("demand", hood.demand_wh), ("pv", hood.pv_wh), ("wind", hood.wind_wh)):
             if target != "demand" and not np.nan_to_num(energy_wh).any():
@@ -77,6 +89,7 @@ class ForecastJob:
                 horizon_slots=HORIZON_SLOTS,
                 issued_slot=now_slot,
                 tz=self._tz,
+                free_days=free_days,
             )
             try:
                 made.append(await self._worker.forecast(request))

@@ -275,6 +275,7 @@ def _compute(request: ForecastRequest) -> Forecast:
         tz=request.tz,
         quantiles=request.quantiles,
         profile_wh=request.profile_wh,
+        free_days=request.free_days,
     )
 
 

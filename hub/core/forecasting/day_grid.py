@@ -5,8 +5,9 @@ It handles clock changes and nothing else: it has no model and makes no forecast
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -16,9 +17,12 @@ from protocols.slots import SLOT_S, SLOTS_PER_UTC_DAY
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 SLOTS_PER_DAY = SLOTS_PER_UTC_DAY
+EPOCH = date(1970, 1, 1)
 EPOCH_WEEKDAY = 3  # 1 January 1970 was a Thursday; Monday is 0
+SUNDAY = 6
 
 
 def wall_slots(first_slot: int, count: int, *, tz: str) -> Ints:
@@ -76,6 +80,18 @@ class DayGrid:
         wall = self.start_wall + np.arange(self.rows * SLOTS_PER_DAY, dtype=np.int64)
         weekday = (wall // SLOTS_PER_DAY + EPOCH_WEEKDAY) % 7
         return np.asarray(weekday, dtype=np.int64).reshape(self.rows, SLOTS_PER_DAY)
+
+    def free_cells(self, free_days: Collection[date]) -> Bools:
+        """The cells on these days, Sundays excepted, which are free anyway. Shape: (rows, 96).
+
+        >>> grid = day_grid(0, issued_slot=96, horizon_slots=96, tz="UTC")
+        >>> grid.free_cells([date(1970, 1, 2)]).all(axis=1).tolist()
+        [False, True]
+        """
+        wall = self.start_wall + np.arange(self.rows * SLOTS_PER_DAY, dtype=np.int64)
+        days = [(day - EPOCH).days for day in free_days]
+        free = np.isin(wall // SLOTS_PER_DAY, days).reshape(self.rows, SLOTS_PER_DAY)
+        return np.asarray(free & (self.weekday() != SUNDAY))
 
     def slot_of_day(self) -> Ints:
         """The wall-clock quarter hour of each column. Shape: (96,)."""

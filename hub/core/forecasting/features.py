@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hub.core.forecasting.day_grid import SLOTS_PER_DAY, Floats, Ints
+from hub.core.forecasting.day_grid import SLOTS_PER_DAY, Bools, Floats, Ints
 from hub.core.forecasting.weather_table import KnownWeather
 from protocols.slots import SLOTS_PER_HOUR
 
@@ -51,6 +51,22 @@ def same_weekdays(rows: Floats, lead: int, *, weeks: int = 4) -> Floats:
     """The mean of the same weekday in the `weeks` newest weeks known at each row's issue."""
     first = lead // 7 + 1
     return mean_ignoring_gaps([lagged(rows, 7 * back) for back in range(first, first + weeks)])
+
+
+def last_of_kind(rows: Floats, is_kind: Bools, lead: int, *, count: int = 4) -> Floats:
+    """The mean of the `count` newest values of this kind at each time of day known at each row's issue; NaN if none.
+
+    Shape: rows and is_kind (rows, 96).
+    """
+    mean = np.full_like(rows, np.nan)
+    kind = is_kind[: len(rows)] & np.isfinite(rows)
+    for column in range(rows.shape[1]):
+        places = np.flatnonzero(kind[:, column])
+        known = np.searchsorted(places, np.arange(len(rows)) - lead)
+        for row in np.flatnonzero(known):
+            newest = places[max(0, known[row] - count) : known[row]]
+            mean[row, column] = rows[newest, column].mean()
+    return mean
 
 
 def just_before(rows: Floats, lead: int, *, slots: int) -> Floats:

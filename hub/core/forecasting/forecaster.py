@@ -6,16 +6,17 @@ the choice of a model in errors.py, whole paths in scenarios.py.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import date
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
-from hub.core.forecasting.day_grid import SLOTS_PER_DAY, DayGrid, Floats, day_grid, wall_slots
+from hub.core.forecasting.day_grid import SLOTS_PER_DAY, SUNDAY, Bools, DayGrid, Floats, day_grid, wall_slots
 from hub.core.forecasting.errors import SCORED_ROWS, ModelChoice, choose, rolling_losses
 from hub.core.forecasting.explanations import driver_sentences, reason_sentence
-from hub.core.forecasting.models import ModelPrediction, candidates
+from hub.core.forecasting.models import ModelPrediction, candidates, on_free_days
 from hub.core.forecasting.spread import day_ahead, error_paths, guessed_spread
 from hub.core.forecasting.weather_table import KnownWeather, WeatherTable, WeatherVintages
 from protocols.errors import InputError
@@ -72,10 +73,12 @@ def forecast(
     tz: str,
     quantiles: Sequence[float] = QUANTILES,
     profile_wh: Floats | None = None,
+    free_days: Collection[date] = (),
 ) -> Forecast:
     """Forecast the slots from `issued_slot` on, by the model that did best on recent days.
 
-    `profile_wh` (a typical local day, 96 values) is the forecast until there are readings, as on a co-op's first day.
+    `free_days` are public holidays by the local clock: demand on them is forecast like that of Sundays, and they teach
+    nothing about working days. `profile_wh` (a typical local day, 96 values) is the forecast until there are readings, as on a co-op's first day.
     Known at: history before issued_slot and weather rows known by then; anything later is ignored.
     Raises: ForecastInputError for a request that cannot be answered.
     """
@@ -87,14 +90,20 @@ def forecast(
     if not np.isfinite(rows).any():
         return _typical_day(history.target, grid, levels, profile_wh=profile_wh, tz=tz)
     vintages = WeatherVintages(weather, issued_slot=issued_slot)
-    leads = range(grid.rows - grid.past_rows)
-    by_lead = [_candidates(history.target, rows, vintages, grid, lead=lead) for lead in leads]
+    free = grid.free_cells(free_days if history.target == "demand" else ())
+    taught = np.where(free, np.nan, rows)
+    if not np.isfinite(taught).any():
+        taught, free = rows, np.zeros_like(free)
+    weathers = [_known_weather(vintages, grid, lead=lead) for lead in range(grid.rows - grid.past_rows)]
+    by_lead = _predictions(history.target, rows, taught, weathers, grid=grid, free=free)
+    rows = taught
     choice = _choose(rows, by_lead, levels, past_rows=grid.past_rows)
     name = choice.name if choice else _first_resort(history.target, by_lead)
     chosen = [found[name] if name in found else list(found.values())[-1] for found in by_lead]
     days_ahead = [day_ahead(history.target, rows, one, levels, past_rows=grid.past_rows) for one in chosen]
     point = np.concatenate([day.point_wh for day in days_ahead])
     spread = np.concatenate([day.spread_wh for day in days_ahead])
+    has_weather = _reaches_ahead(weathers[0])
     errors, days_back = error_paths(days_ahead, past_rows=grid.past_rows)
     ahead = grid.ahead_cell - grid.past_rows * SLOTS_PER_DAY
     energy = np.maximum(np.sort(point[ahead, None] + spread[ahead], axis=1), 0.0)
@@ -108,8 +117,16 @@ def forecast(
         energy_wh=energy,
         point_wh=point[ahead],
         model=name,
-        reason=reason_sentence(name, choice, days=float(np.isfinite(rows).sum()) / SLOTS_PER_DAY),
-        drivers=driver_sentences(history.target, chosen[0].contributions, point[:SLOTS_PER_DAY]),
+        reason=reason_sentence(
+            name, choice, days=float(np.isfinite(rows).sum()) / SLOTS_PER_DAY, has_weather=has_weather
+        ),
+        drivers=driver_sentences(
+            history.target,
+            chosen[0].contributions,
+            point[:SLOTS_PER_DAY],
+            has_weather=has_weather,
+            has_free_day=bool(free[grid.past_rows].any()),
+        ),
         error_history_wh=errors[:, ahead],
         error_origin_slot=tuple(issued_slot - int(back) * SLOTS_PER_DAY for back in days_back),
         weather_known_slot=vintages.newest_known_slot,
@@ -149,17 +166,33 @@ def _known_part(history: History, issued_slot: int) -> tuple[int, Floats]:
     return first_slot, history.energy_wh[start : max(issued_slot - history.first_slot, 0)]
 
 
-def _candidates(
-    target: str, rows: Floats, vintages: WeatherVintages, grid: DayGrid, *, lead: int
-) -> dict[str, ModelPrediction]:
+def _predictions(
+    target: str, rows: Floats, taught: Floats, weathers: Sequence[KnownWeather], *, grid: DayGrid, free: Bools
+) -> list[dict[str, ModelPrediction]]:
+    """Every model's predictions by lead, learned from `taught`: the rows without free days."""
+    alike = free | (grid.weekday() == SUNDAY)
+    by_lead = []
+    for lead, weather in enumerate(weathers):
+        last_row = grid.past_rows + lead + 1
+        found = candidates(target, taught[:last_row], weather, grid, lead)
+        by_lead.append(on_free_days(found, rows[:last_row], free=free, alike=alike, lead=lead))
+    return by_lead
+
+
+def _known_weather(vintages: WeatherVintages, grid: DayGrid, *, lead: int) -> KnownWeather:
     known = vintages.look_up(grid.first_slot, grid.origin_slot(lead))
     last_row = grid.past_rows + lead + 1
-    weather = KnownWeather(
+    return KnownWeather(
         grid.lay_out(known.temperature_c)[:last_row],
         grid.lay_out(known.radiation_w_m2)[:last_row],
         grid.lay_out(known.wind_m_s)[:last_row],
     )
-    return candidates(target, rows[:last_row], weather, grid, lead)
+
+
+def _reaches_ahead(weather: KnownWeather) -> bool:
+    """Whether any weather is known for the newest row."""
+    newest = (weather.temperature_c[-1], weather.radiation_w_m2[-1], weather.wind_m_s[-1])
+    return bool(np.isfinite(newest).any())
 
 
 def _choose(

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hub.core.forecasting.day_grid import SLOTS_PER_DAY, DayGrid, Floats
+from hub.core.forecasting.day_grid import SLOTS_PER_DAY, Bools, DayGrid, Floats
 from hub.core.forecasting.features import (
     Features,
     clear_sky,
     demand_features,
     lagged,
     last_days,
+    last_of_kind,
     pv_features,
     same_weekdays,
     wind_features,
@@ -60,6 +61,32 @@ def candidates(
     if target == "pv":
         return _pv_candidates(rows, weather, lead, days=days)
     return _demand_candidates(rows, weather, grid, lead=lead, days=days)
+
+
+def on_free_days(
+    found: dict[str, ModelPrediction], rows: Floats, *, free: Bools, alike: Bools, lead: int
+) -> dict[str, ModelPrediction]:
+    """The predictions with every free day predicted as the mean of the last four days `alike` before it.
+
+    Where none is known, the model's own prediction remains. Known at: as in `candidates`.
+    Shape: rows (rows, 96) holds the readings of free days too; free and alike (at least as many rows, 96).
+    """
+    here = free[: len(rows)]
+    if not here.any():
+        return found
+    mean_wh = last_of_kind(rows, alike, lead)
+    is_used = here & np.isfinite(mean_wh)
+    return {
+        name: ModelPrediction(
+            np.where(is_used, mean_wh, one.predicted_wh),
+            None if one.contributions is None else _except(one.contributions, is_used[-1]),
+        )
+        for name, one in found.items()
+    }
+
+
+def _except(contributions: Contributions, cells: Bools) -> Contributions:
+    return Contributions(contributions.names, np.where(cells[:, None], 0.0, contributions.energy_wh))
 
 
 def _demand_candidates(

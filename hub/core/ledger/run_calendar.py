@@ -37,6 +37,15 @@ class RunCalendar:
         """Whether this is a working day at the co-op's office."""
         return day.weekday() < 5 and day not in self.holidays and (day.month, day.day) not in self.yearly
 
+    def free_days(self, first: date, last: date) -> tuple[date, ...]:
+        """The holidays from `first` to `last`, weekends among them.
+
+        >>> RunCalendar(yearly=frozenset({(12, 25)})).free_days(date(2026, 12, 20), date(2027, 1, 7))
+        (datetime.date(2026, 12, 25),)
+        """
+        days = (first + timedelta(days=n) for n in range((last - first).days + 1))
+        return tuple(day for day in days if day in self.holidays or (day.month, day.day) in self.yearly)
+
     def due_day(self, month: date, kind: str) -> date:
         """The local day on which a run falls due; `month` is its month's first day. Raises: KeyError for D and X."""
         day = _months_after(month, 1 + MONTHS_LATER[kind]) - timedelta(days=1)
