@@ -156,7 +156,7 @@ connection_w = 0           # the most a home's grid connection carries; readings
 estimate = "none"          # how missing readings are filled: none, straight_line or same_time_of_week
 estimate_longest = 4       # the most quarter hours in a row that are estimated
 
-[calendar]                 # runs are due on working days: Monday to Friday except these days, which forecasts take for Sundays
+[calendar]                 # public holidays: no runs are due on them, and use is forecast as on a Sunday
 holidays = []              # "12-25" for every year, "2026-04-03" for one year only
 
 # [bank]                   # without it, commonwatt-hub payments writes no payment file

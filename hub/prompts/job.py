@@ -120,8 +120,8 @@ class PromptEffectJob:
             tz=self._tz,
             event_days=others,
         )
-        if effect.moved_wh is not None:
-            await self._store.set_measured(prompt.id, measured_wh=effect.moved_wh)
+        if effect.moved_wh is not None and effect.uncertainty_wh is not None:
+            await self._store.set_measured(prompt.id, measured_wh=effect.moved_wh, uncertainty_wh=effect.uncertainty_wh)
 
     async def _demand(self, home: str, *, slots: range) -> History:
         series = await self._store.home_series(home, MEASURES, slots=slots, access=EFFECT_ACCESS)

@@ -277,6 +277,7 @@ class PromptRow:
     answer: str | None  # yes, no, never_appliance
     answered_at: int | None
     measured_wh: int | None
+    measured_uncertainty_wh: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,8 +77,9 @@ def forecast(
 ) -> Forecast:
     """Forecast the slots from `issued_slot` on, by the model that did best on recent days.
 
+    `profile_wh` (a typical local day, 96 values) is the forecast until there are readings, as on a co-op's first day.
     `free_days` are public holidays by the local clock: demand on them is forecast like that of Sundays, and they teach
-    nothing about working days. `profile_wh` (a typical local day, 96 values) is the forecast until there are readings, as on a co-op's first day.
+    nothing about working days.
     Known at: history before issued_slot and weather rows known by then; anything later is ignored.
     Raises: ForecastInputError for a request that cannot be answered.
     """

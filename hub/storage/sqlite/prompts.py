@@ -17,7 +17,7 @@ ANSWERS: Final = ("yes", "no", "never_appliance")
 _APPLIANCE = """home, kind, energy_wh, duration_slots, usual_slot_of_day, earliest_slot_of_day, latest_slot_of_day,
 is_asked"""
 _PROMPT = """id, home, member, appliance, energy_wh, usual_slot, proposed_slot, duration_slots, relief_wh, reasons,
-issued_slot, answer_by_slot, answer, answered_at, measured_wh"""
+issued_slot, answer_by_slot, answer, answered_at, measured_wh, measured_uncertainty_wh"""
 
 
 class SqlitePrompts(SqliteConnections):
@@ -75,10 +75,11 @@ class SqlitePrompts(SqliteConnections):
                 p.answer,
                 p.answered_at,
                 p.measured_wh,
+                p.measured_uncertainty_wh,
             )
             for p in prompts
         ]
-        places = ",".join("?" * 15)
+        places = ",".join("?" * 16)
         sql = f"INSERT INTO prompt ({_PROMPT}) VALUES ({places}) ON CONFLICT (id) DO NOTHING"
         await self.write(lambda db: db.executemany(sql, lines))
 
@@ -102,11 +103,12 @@ class SqlitePrompts(SqliteConnections):
 
         return await self.write(work)
 
-    async def set_measured(self, prompt_id: str, *, measured_wh: int) -> None:
-        """Store how much energy a prompt was measured to have moved."""
+    async def set_measured(self, prompt_id: str, *, measured_wh: int, uncertainty_wh: int) -> None:
+        """Store how much energy a prompt was measured to have moved, and half the width of its 90 % interval."""
 
         async def work(db: aiosqlite.Connection) -> None:
-            await db.execute("UPDATE prompt SET measured_wh = ? WHERE id = ?", (measured_wh, prompt_id))
+            sql = "UPDATE prompt SET measured_wh = ?, measured_uncertainty_wh = ? WHERE id = ?"
+            await db.execute(sql, (measured_wh, uncertainty_wh, prompt_id))
 
         await self.write(work)
 

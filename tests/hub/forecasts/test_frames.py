@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import date
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def weather() -> WeatherTable:
     return WeatherTable(slot, slot * 0, *(rng.uniform(0, 20, len(slot)) for _ in range(3)))
 
 
-REQUEST = ForecastRequest(history(), weather(), 192, ISSUED, TZ, (0.1, 0.5), np.arange(96.0))
+REQUEST = ForecastRequest(history(), weather(), 192, ISSUED, TZ, (0.1, 0.5), np.arange(96.0), (date(2026, 5, 1),))
 
 
 def body(frame: bytes) -> bytes:
@@ -56,6 +57,7 @@ def test_a_request_survives_bit_for_bit() -> None:
     assert back.profile_wh is not None
     assert back.profile_wh.tolist() == list(range(96))
     assert (back.horizon_slots, back.issued_slot, back.tz, back.quantiles) == (192, ISSUED, TZ, (0.1, 0.5))
+    assert back.free_days == (date(2026, 5, 1),)
     plain = ForecastRequest(history(), WeatherTable.empty(), 1, ISSUED, TZ)
     assert decode_request(body(encode_request(plain))).profile_wh is None
 

@@ -432,7 +432,7 @@ async def test_prompts_are_stored_and_answered_once(store: Store) -> None:
     assert await answer("p-1", home="h01", answer="never_appliance", at=in_time) is None
     assert "already answered" in (await answer("p-1", home="h01", answer="no", at=in_time) or "")
     assert [a.is_asked for a in await store.appliances()] == [False, True]
-    await store.set_measured("p-1", measured_wh=-5)
+    await store.set_measured("p-1", measured_wh=-5, uncertainty_wh=40)
     (row,) = await store.prompts(home="h01", issued=range(SLOT, SLOT + 9))
     assert (row.answer, row.answered_at, row.measured_wh) == ("never_appliance", in_time, -5)
     with pytest.raises(ValueError, match="does not belong"):

@@ -41,6 +41,7 @@ class Outlook:
     can_show: bool
     has_forecast: bool
     issued_slot: Slot | None
+    forecasts: tuple[ForecastRow, ...] = ()
 
     @property
     def is_enough(self) -> bool:
@@ -96,6 +97,7 @@ async def read_outlook(store: Store, street: StreetOperations, tz: str, *, now_s
         can_show=totals.can_show,
         has_forecast=forecast.at(now_slot) is not None,
         issued_slot=forecast.issued_slot,
+        forecasts=forecast.rows,
     )
 
 
@@ -122,6 +124,11 @@ class _Forecast:
         self._rows: dict[str, ForecastRow] = {target: rows[target] for target in _TARGETS if target in rows}
         issued = [row.issued_slot for row in self._rows.values()]
         self.issued_slot = min(issued) if issued else None
+
+    @property
+    def rows(self) -> tuple[ForecastRow, ...]:
+        """The forecasts themselves: use, sun, wind."""
+        return tuple(self._rows.values())
 
     def at(self, slot: Slot) -> ExpectedSlot | None:
         """None if the forecast of use or any forecast of production does not cover the slot."""

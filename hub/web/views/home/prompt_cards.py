@@ -161,15 +161,35 @@ def _happened(row: PromptRow, words: Localizer, *, now_s: float) -> str:
     if row.answer != "yes":
         return words.text("Nothing changed.")
     if row.measured_wh is not None:
-        if row.measured_wh <= 0:
-            return words.text("The meter shows no shift.")
-        return words.text(
-            "According to your meter, %(energy)s moved to another time.", energy=words.kwh(row.measured_wh)
-        )
+        return _measured(row.measured_wh, row.measured_uncertainty_wh, words)
     over = max(row.usual_slot, row.proposed_slot) + row.duration_slots
     if now_s < start_of(over):
         return words.text("The run is still ahead.")
     return words.text("The effect is measured the following night.")
+
+
+def _measured(moved_wh: int, uncertainty_wh: int | None, words: Localizer) -> str:
+    """What the meter shows. A shift within the home's usual ups and downs is not called moved."""
+    if moved_wh <= 0:
+        return words.text("The meter shows no shift.")
+    energy = words.kwh(moved_wh)
+    if uncertainty_wh is None:
+        return words.text(
+            "Your meter shows %(energy)s more at the proposed time; how sure that is was not stored.", energy=energy
+        )
+    if moved_wh <= uncertainty_wh:
+        return words.text(
+            "Your meter shows %(energy)s more at the proposed time. That is within your home's usual ups and downs: one"
+            " prompt alone proves nothing.",
+            energy=energy,
+        )
+    low, high = words.kwh(moved_wh - uncertainty_wh), words.kwh(moved_wh + uncertainty_wh)
+    return words.text(
+        "According to your meter, %(energy)s moved to another time (between %(low)s and %(high)s).",
+        energy=energy,
+        low=low,
+        high=high,
+    )
 
 
 def asked_in_week(rows: Sequence[PromptRow], *, now: Slot) -> int:
@@ -195,4 +215,5 @@ def prompt_json(row: PromptRow) -> dict[str, object]:
         "answer": row.answer,
         "answered_at": row.answered_at,
         "measured_wh": row.measured_wh,
+        "measured_uncertainty_wh": row.measured_uncertainty_wh,
     }

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from hub.storage.records import ForecastRow
 from hub.web.frame.charts import Chart, ChartAxis, ChartSpan, ChartTable, draw_day
 from hub.web.frame.translation import Localizer
 from hub.web.views.home.day_outlook import MIN_HOMES, SlotOutlook, SurplusSpan, best_start, find_spare
@@ -27,6 +28,14 @@ class StartRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ForecastReason:
+    """Why a forecast is as it is: its subject, the model and what moved it, as the forecaster wrote them."""
+
+    subject: str
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TodayPage:
     """Everything on the page. `slot_sentences` are the slider's sentences, one for each row of the picture's table."""
 
@@ -37,6 +46,7 @@ class TodayPage:
     slot_sentences: tuple[str, ...]
     now_row: int
     starts: tuple[StartRow, ...]
+    reasons: tuple[ForecastReason, ...] = ()
 
 
 def day_axis(slots: range, words: Localizer, *, unit: str) -> ChartAxis:
@@ -72,7 +82,18 @@ def today_page(outlook: Outlook, words: Localizer) -> TodayPage:
         slot_sentences=tuple(moment_sentence(moment, words) for moment in today),
         now_row=outlook.now_slot - outlook.today.start,
         starts=tuple(_start_row(length, ahead, outlook=outlook, words=words) for length in LENGTHS_SLOTS),
+        reasons=tuple(_reason(row, words) for row in outlook.forecasts) if outlook.has_forecast else (),
     )
+
+
+def _reason(row: ForecastRow, words: Localizer) -> ForecastReason:
+    subjects = {"demand": words.text("Use"), "pv": words.text("Sun"), "wind": words.text("Wind")}
+    weather = (
+        words.text("No weather forecast was known.")
+        if row.weather_issued_at is None
+        else words.text("The newest weather forecast is from %(moment)s.", moment=words.moment(row.weather_issued_at))
+    )
+    return ForecastReason(subjects[row.target], (row.reason, *row.drivers, weather))
 
 
 def _too_few(outlook: Outlook, words: Localizer) -> TodayPage:

@@ -94,3 +94,22 @@ def test_wind_says_how_much_is_remembered() -> None:
     assert driver_sentences("wind", parts(last_hour=960), POINT) == (
         "There was no wind forecast, so the last value fades to this site's mean.",
     )
+
+
+def test_without_weather_no_sentence_names_the_weather() -> None:
+    found = parts(temperature=1500, radiation=2000, heat=500, clear_sky=900, last_day=300)
+    for sentence in driver_sentences("pv", found, POINT, has_weather=False):
+        assert "forecast" not in sentence.lower().replace("forecast like", "")
+        assert "sunshine" not in sentence
+    assert any("sunshine" in sentence for sentence in driver_sentences("pv", found, POINT))
+    for model in ("ridge", "blend"):
+        choice = ModelChoice(model, {"yesterday": 0.2, model: 0.15}, 28)
+        assert "weather" in reason_sentence(model, choice, days=60)
+        assert "weather" not in reason_sentence(model, choice, days=60, has_weather=False)
+
+
+def test_a_public_holiday_is_named_first() -> None:
+    found = driver_sentences("demand", parts(saturday=-2000), POINT, has_free_day=True)
+    assert found[0].startswith("A public holiday in the next 24 hours")
+    assert len(found) == 2
+    assert driver_sentences("demand", None, POINT, has_free_day=True) == found[:1]

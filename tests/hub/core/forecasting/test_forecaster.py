@@ -1,6 +1,6 @@
 """What always holds of a forecast: nothing from the future, sorted quantiles, local clocks, reasons, refusals."""
 
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -16,6 +16,7 @@ from protocols.slots import SLOT_S, slots_of_day
 
 Floats = NDArray[np.float64]
 TZ = "Europe/Berlin"
+VIENNA = "Europe/Vienna"
 NOON_JULY = int(datetime(2026, 7, 15, 12, tzinfo=ZoneInfo(TZ)).timestamp()) // SLOT_S
 
 
@@ -184,3 +185,53 @@ def test_an_unknown_time_zone_is_refused() -> None:
     for tz in ("Mars/Olympus", "../etc/passwd", ""):
         with pytest.raises(ForecastInputError, match="time zone"):
             forecast(history, WeatherTable.empty(), 96, issued_slot=960, tz=tz)
+
+
+def test_panels_without_any_weather_are_forecast_without_a_word_on_it() -> None:
+    dice, first, quarter = np.random.default_rng(3), slots_of_day(date(2026, 5, 1), VIENNA).start, np.arange(96)
+    sun = np.maximum(0, np.sin((quarter - 24) / 48 * np.pi)) * ((quarter > 24) & (quarter < 72))
+    energy = np.concatenate([900 * sun * dice.uniform(0.15, 1) for _ in range(50)])
+    history = History("pv", first, energy)
+    found = forecast(history, WeatherTable.empty(), 96, issued_slot=first + 96 * 50, tz=VIENNA)
+    assert found.weather_known_slot is None
+    told = " ".join((found.reason, *found.drivers))
+    assert "sunshine" not in told
+    assert "weather" not in told
+
+
+def street_with_holidays(last: date, free: set[date]) -> tuple[History, NDArray[np.float64], int]:
+    """Demand whose Sundays and holidays differ from its working days, up to `last`, and that day's own values."""
+    dice, day, rows, quarter = np.random.default_rng(5), date(2026, 2, 1), [], np.arange(96)
+    first = slots_of_day(day, VIENNA).start
+    work = 200 + 150 * np.exp(-(((quarter - 30) / 6) ** 2)) + 300 * np.exp(-(((quarter - 76) / 10) ** 2))
+    rest = 220 + 350 * np.exp(-(((quarter - 48) / 14) ** 2)) + 200 * np.exp(-(((quarter - 78) / 10) ** 2))
+    while day <= last:
+        row = (rest if day.weekday() == 6 or day in free else work) * (1 + 0.05 * dice.standard_normal(96))
+        rows.append(np.delete(row, range(8, 12)) if len(slots_of_day(day, VIENNA)) == 92 else row)
+        day += timedelta(days=1)
+    return History("demand", first, np.concatenate(rows[:-1])), rows[-1], slots_of_day(last, VIENNA).start
+
+
+@pytest.mark.parametrize("issued_before", [0, 24, 60])
+def test_a_public_holiday_is_forecast_like_the_sunday_it_resembles(issued_before: int) -> None:
+    ascension = date(2026, 5, 14)
+    free = {date(2026, 4, 6), date(2026, 5, 1), ascension}
+    history, actual, start = street_with_holidays(ascension, free)
+    issued, horizon = start - issued_before, 96 + issued_before
+    found = forecast(history, WeatherTable.empty(), horizon, issued_slot=issued, tz=VIENNA, free_days=sorted(free))
+    made = found.energy_wh[issued_before:, 4]
+    assert np.abs(made - actual).mean() / actual.mean() < 0.08
+    assert abs(int(made.argmax()) - 48) <= 4
+    assert found.drivers[0].startswith("A public holiday")
+
+
+def test_working_days_around_holidays_are_forecast_as_working_days() -> None:
+    friday = date(2026, 5, 15)
+    free = {date(2026, 4, 6), date(2026, 5, 1), date(2026, 5, 14)}
+    history, actual, start = street_with_holidays(friday, free)
+    errors = []
+    for known in ((), sorted(free)):
+        found = forecast(history, WeatherTable.empty(), 96, issued_slot=start, tz=VIENNA, free_days=known)
+        errors.append(np.abs(found.energy_wh[:, 4] - actual).mean() / actual.mean())
+    assert errors[1] < 0.08
+    assert errors[1] < errors[0], "a holiday yesterday teaches nothing about today"

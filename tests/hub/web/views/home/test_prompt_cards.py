@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from hub.storage.records import PromptRow
 from hub.web.frame.translation import Localizer
-from hub.web.views.home.prompt_cards import open_prompt
+from hub.web.views.home.prompt_cards import open_prompt, past_prompt
 
 NB = "\N{NO-BREAK SPACE}"
 WORDS = Localizer("en", "Europe/Berlin", "EUR")
@@ -49,3 +49,19 @@ def test_the_limits_have_the_numbers_of_that_time() -> None:
     assert "The co-op allows 2 prompts a week." in because
     assert "The co-op allows 1 prompt a day." in because
     assert f"We only ask if it saves the street at least 0.1{NB}kWh." in because
+
+
+def happened(*, measured_wh: int, uncertainty_wh: int | None) -> str:
+    row = replace(SUNNY, answer="yes", measured_wh=measured_wh, measured_uncertainty_wh=uncertainty_wh)
+    return past_prompt(row, WORDS, now_s=2e9).happened
+
+
+def test_a_shift_within_the_homes_usual_ups_and_downs_is_not_called_moved() -> None:
+    clear = happened(measured_wh=1200, uncertainty_wh=400)
+    assert clear == (f"According to your meter, 1.2{NB}kWh moved to another time (between 0.8{NB}kWh and 1.6{NB}kWh).")
+    for uncertainty_wh in (1200, 5000):
+        unproven = happened(measured_wh=1200, uncertainty_wh=uncertainty_wh)
+        assert "one prompt alone proves nothing" in unproven
+        assert "moved" not in unproven
+    assert "moved" not in happened(measured_wh=1200, uncertainty_wh=None)
+    assert happened(measured_wh=-3, uncertainty_wh=0) == "The meter shows no shift."

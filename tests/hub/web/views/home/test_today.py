@@ -1,6 +1,7 @@
 """Today: the answer is in the headline, picture and table agree, and the page says when little is known."""
 
 import re
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -32,6 +33,16 @@ async def test_the_headline_is_the_answer(store: SqliteStore) -> None:
     assert re.fullmatch(r"Sun to spare now, until \d+(:\d\d)?", view.headline)
     assert view.lede.startswith("At 10:00 we made ")
     assert not view.notes
+
+
+async def test_the_page_says_why_the_forecast_is_as_it_is(store: SqliteStore) -> None:
+    outlook = await read_outlook(store, StreetService(store, tz=COOP.tz), COOP.tz, now_s=NOW_S)
+    view = today_page(outlook, WORDS)
+    assert [reason.subject for reason in view.reasons] == ["Use", "Sun", "Wind"]
+    for reason, row in zip(view.reasons, outlook.forecasts, strict=True):
+        assert reason.sentences[:-1] == (row.reason, *row.drivers)
+        assert ("No weather forecast was known." in reason.sentences) == (row.weather_issued_at is None)
+    assert not today_page(replace(outlook, has_forecast=False), WORDS).reasons
 
 
 async def test_before_the_good_hours_the_headline_names_them(store: SqliteStore) -> None:
