@@ -12,9 +12,14 @@ from typing import Final, Protocol
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from hub.broker.connection import Delivery
-from hub.intake.acceptance import (
+from hub.intake.acceptance import judge_message, known_hash, needs_stored_hash, open_message, receipt_for
+from hub.intake.answering import refusals_told, seal_down, times_told
+from hub.intake.revocations import revocation_notices, seal_revocation
+from hub.intake.state import (
     Acceptance,
     AgentChain,
+    AskedPrompt,
+    AskedTime,
     DuplicateMessage,
     EarlyMessage,
     IncomingMessage,
@@ -22,13 +27,7 @@ from hub.intake.acceptance import (
     IntakeVerdict,
     OpenedMessage,
     Rejection,
-    judge_message,
-    known_hash,
-    needs_stored_hash,
-    open_message,
-    receipt_for,
 )
-from hub.intake.revocations import revocation_notices, seal_revocation
 from hub.storage.contract import MemberStore, PromptStore, ReadingStore
 from hub.storage.errors import StoreError
 from hub.storage.records import AcceptedMessage, ChainHead, RefusalCount
@@ -55,7 +54,8 @@ AT_ONCE: Final = 32
 
 AGENTS_FRESH_S: Final = 10.0
 STORE_RETRY_S: Final = 1.0
-PROMPT_SLOTS: Final = 3 * 96
+PROMPT_SLOTS: Final = 10 * 96
+"""How long ago a prompt may have been issued that is answered now: its day, its deadline, and the grace after it."""
 
 
 class BrokerClient(Protocol):
@@ -83,6 +83,7 @@ class Intake:
         self._state = IntakeState(coop)
         self._agents_read_at = float("-inf")
         self._revoked: dict[str, RevocationNotice] = {}
+        self._said: set[tuple[str, str]] = set()
         self._waiting: deque[Delivery] = deque()
         self._arrived = asyncio.Event()
         self.dropped = 0
@@ -139,19 +140,24 @@ class Intake:
                 await asyncio.sleep(0)
         accepted = [verdict.message for verdict in verdicts if isinstance(verdict, Acceptance)]
         refusals = _counted(verdicts, at=int(now_s))
+        times, clocks = times_told(verdicts, at=int(now_s))
         # If power fails before this returns, no receipt was sent: every agent still has its messages.
         await asyncio.gather(
+            *([self._store.note_clocks(clocks)] if clocks else []),
             *([self._store.store_messages(accepted)] if accepted else []),
             *([self._store.count_refusals(refusals)] if refusals else []),
         )
+        self._log_refusals(refusals)
         await self._answer(verdicts, accepted)
+        for told in (*times, *refusals_told(verdicts, at=int(now_s))):
+            self._broker.publish(*seal_down(*told, coop=self._coop, key=self._key))
         # A revoked agent learns it with everything it sends; again one answer per agent and group.
         self._tell_revoked(_signed_by_revoked(verdicts))
 
     async def _check(self, delivery: Delivery, *, now_s: float) -> tuple[IntakeVerdict, ...]:
         incoming = IncomingMessage(delivery.topic, delivery.payload, int(now_s))
         opened = open_message(incoming, self._state)
-        if isinstance(opened, Rejection):
+        if isinstance(opened, Rejection | AskedTime):
             return (opened,)
         return judge_message(opened, self._state, held_hash=await self._held_hash(opened), now_s=now_s)
 
@@ -190,7 +196,21 @@ class Intake:
         if any(delivery.topic.endswith("/up/answer") for delivery in group):
             now_slot = slot_of(now_s)
             prompts = await self._store.prompts(home=None, issued=range(now_slot - PROMPT_SLOTS, now_slot + 2))
-            self._state.prompts = {p.id: (p.home, start_of(p.answer_by_slot + 1)) for p in prompts}
+            self._state.prompts = {
+                p.id: AskedPrompt(p.home, start_of(p.answer_by_slot + 1), p.answer, p.answered_at) for p in prompts
+            }
+
+    def _log_refusals(self, refusals: Sequence[RefusalCount]) -> None:
+        """Say each agent's first refusal for each reason; the rest are counted on the fleet page and in `status`."""
+        for refusal in refusals:
+            if (refusal.agent, refusal.reason) not in self._said:
+                self._said.add((refusal.agent, refusal.reason))
+                log.warning(
+                    "a message of %s was refused: %s (%s); more of these are only counted",
+                    f"agent {refusal.agent}" if refusal.agent else "an unknown sender",
+                    refusal.reason,
+                    refusal.detail,
+                )
 
     async def _reload_when_possible(self) -> None:
         try:
@@ -211,6 +231,7 @@ class Intake:
         fresh = [agent for agent in agents if agent.id not in self._state.chains]
         if fresh:
             heads = await self._store.chain_heads()
+            last_slots = await self._store.received_through()
             refused = await self._store.refused_numbers(newest=MAX_REFUSED)
             for home, (_, document) in (await self._store.consents()).items():
                 if home not in self._state.consents:
@@ -218,6 +239,7 @@ class Intake:
         for agent in fresh:
             chain = AgentChain(agent.home_id, Ed25519PublicKey.from_public_bytes(agent.public_key))
             _continue_from(chain, heads.get(agent.id))
+            chain.last_slot = last_slots.get(agent.id)
             for row in refused:
                 if row.agent == agent.id:
                     chain.refused.append((row.epoch, row.seq, RefusalReason(row.reason)))

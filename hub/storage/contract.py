@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from hub.storage.account_records import BankDetails, NewAccount
 from hub.storage.finding_records import FindingRow, NewFinding, SlotDecision
+from hub.storage.fleet_records import AgentClock, FleetRow
 from hub.storage.records import (
     AcceptedMessage,
     Access,
@@ -24,7 +25,6 @@ from hub.storage.records import (
     ChainHead,
     Coop,
     EntryRow,
-    FleetRow,
     ForecastRow,
     Home,
     HomeSeries,
@@ -93,6 +93,7 @@ class ReadingStore(Protocol):
         ...
 
     async def count_refusals(self, refusals: Sequence[RefusalCount]) -> None: ...
+    async def note_clocks(self, clocks: Sequence[AgentClock]) -> None: ...
     async def refusals(self) -> tuple[RefusalCount, ...]: ...
     async def home_series(
         self, home: str, measures: Sequence[Measure], *, slots: range, access: Access
@@ -171,7 +172,7 @@ class PromptStore(Protocol):
     async def add_prompts(self, prompts: Sequence[PromptRow]) -> None: ...
     async def prompts(self, *, home: str | None, issued: range) -> tuple[PromptRow, ...]: ...
     async def answer_prompt(self, prompt_id: str, *, home: str, answer: str, at: int) -> str | None:
-        """Refused if the prompt is unknown, belongs to another home, has expired or already has a different answer."""
+        """Refused if the prompt is unknown, belongs to another home, has expired or has a later answer."""
         ...
 
     async def set_measured(self, prompt_id: str, *, measured_wh: int, uncertainty_wh: int) -> None: ...

@@ -144,23 +144,6 @@ class RefusalCount:
 
 
 @dataclass(frozen=True, slots=True)
-class FleetRow:
-    """The board's view of a home: liveness and completeness, no consumption values (I12)."""
-
-    home: str
-    home_name: str
-    agent: str | None
-    last_slot: Slot | None
-    last_received_at: int | None
-    epoch: int | None
-    seq: int | None
-    stored_messages: int
-    devices: tuple[DeviceRow, ...]
-    presence: tuple[str, ...]  # per slot of the requested range: present, derived, partial, missing, waiting
-    gaps: tuple[tuple[str, int], ...]  # gap label, count, over the requested range
-
-
-@dataclass(frozen=True, slots=True)
 class Access:
     """Who reads a home's values and why; committed before any value is read (I12)."""
 

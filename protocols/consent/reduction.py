@@ -127,6 +127,15 @@ def find_violations(consent: ConsentSet, batch: Batch) -> tuple[str, ...]:
     return tuple(found)
 
 
+def find_omissions(consent: ConsentSet, batch: Batch) -> tuple[str, ...]:
+    """What the membership contract needs in every batch and this one does not have, be it a value or a gap."""
+    quarter_hours = {column.measure for column in batch.columns if column.span == 1}
+    return tuple(
+        f"{measure.code} has no column for the quarter hour, which the membership contract needs"
+        for measure in sorted(_contract_measures(consent, batch.slot) - quarter_hours)
+    )
+
+
 def _held_before(consent: ConsentSet, measure: Measure, *, slots: range, span: int) -> bool:
     """Whether a value over `span` slots was allowed in each of these slots, so that no part predates the consent."""
     for slot in slots:

@@ -34,15 +34,18 @@ class RefusalReason(StrEnum):
 
     @property
     def settles_the_number(self) -> bool:
-        """True if the message was genuine and next in order, and only its content was refused.
+        """True if a genuine message that is next in order may be refused for this, with its number answered.
 
-        Such a number counts as answered: the receipt moves past it and gives the reason. All other
-        refusals leave the number open, because the message may not have come from the agent at all.
+        The receipt then moves past the number and gives the reason. All other refusals leave the number open,
+        because the message may not have come from the agent at all. `GARBAGE` is both: it answers a number if the
+        message's head could be read.
         """
         return self in _CONTENT_REFUSALS
 
 
-_CONTENT_REFUSALS = frozenset({RefusalReason.CLOCK_WINDOW, RefusalReason.OUTSIDE_CONSENT, RefusalReason.EXPIRED})
+_CONTENT_REFUSALS = frozenset(
+    {RefusalReason.GARBAGE, RefusalReason.CLOCK_WINDOW, RefusalReason.OUTSIDE_CONSENT, RefusalReason.EXPIRED}
+)
 
 _PLAIN_WORDS: dict[RefusalReason, str] = {
     RefusalReason.OVERSIZED: "The message was larger than any agent may send.",
@@ -57,7 +60,7 @@ _PLAIN_WORDS: dict[RefusalReason, str] = {
     RefusalReason.CLOCK_WINDOW: "The message is about a time too far from now; the agent's clock is probably wrong.",
     RefusalReason.OUTSIDE_CONSENT: "The message held something the home has not agreed to share.",
     RefusalReason.REVOKED: "The agent's key was withdrawn.",
-    RefusalReason.EXPIRED: "The answer came after the prompt had ended.",
+    RefusalReason.EXPIRED: "The answer does not count: the prompt had ended, or a later answer was given before.",
 }
 
 

@@ -14,8 +14,11 @@ from protocols.wire.refusal_reasons import RefusalReason, WireError
 
 ROOT = "cw1"
 SHARDS = 64
-UP_KINDS = ("batch", "answer", "consent")
-DOWN_KINDS = ("receipt", "prompt", "revoked")
+CHAINED_KINDS = ("batch", "answer", "consent")
+"""What an agent numbers and the hub stores."""
+
+UP_KINDS = (*CHAINED_KINDS, "time")
+DOWN_KINDS = ("receipt", "prompt", "revoked", "refused", "time")
 MAX_TOPIC_CHARS = 128
 
 _ID = re.compile(r"[a-z0-9-]{1,32}", re.ASCII)

@@ -20,7 +20,18 @@ from protocols.consent.reduction import find_violations
 from protocols.enrolment import handshake as enrolment
 from protocols.enrolment import token as tokens
 from protocols.quantities import Gap, Mark, Measure
-from protocols.wire import chain, envelope, messages, padding, readings, receipts, revocations, topics
+from protocols.wire import (
+    chain,
+    clock_check,
+    envelope,
+    messages,
+    padding,
+    readings,
+    receipts,
+    refusal_notices,
+    revocations,
+    topics,
+)
 from protocols.wire.refusal_reasons import RefusalReason
 from tests.protocols.wire.wire_samples import HUB_KEY, KEY
 
@@ -35,6 +46,9 @@ FORMS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]] = {
     "receipt": (receipts.encode_receipt, receipts.decode_receipt),
     "prompt": (messages.encode_prompt, messages.decode_prompt),
     "revoked": (revocations.encode_revocation, revocations.decode_revocation),
+    "refused": (refusal_notices.encode_refusal, refusal_notices.decode_refusal),
+    "question": (clock_check.encode_question, clock_check.decode_question),
+    "time": (clock_check.encode_clock_answer, clock_check.decode_clock_answer),
 }
 UP = ("consent", "batch", "answer")
 
@@ -44,8 +58,8 @@ def octets(name: str) -> bytes:
 
 
 def topic_of(kind: str) -> str:
-    build = topics.uplink_topic if kind in UP else topics.downlink_topic
-    topic = build(COOP, AGENT, kind=kind)
+    build = topics.uplink_topic if kind in (*UP, "question") else topics.downlink_topic
+    topic = build(COOP, AGENT, kind="time" if kind == "question" else kind)
     assert f"Topic `{topic}`" in TEXT
     return topic
 
@@ -63,7 +77,7 @@ def fields_of(data: bytes) -> dict[str, Any]:
 @pytest.mark.parametrize("kind", FORMS)
 def test_worked_bytes_hold_both_ways(kind: str) -> None:
     encode, decode = FORMS[kind]
-    key = KEY if kind in UP else HUB_KEY
+    key = KEY if kind in (*UP, "question") else HUB_KEY
     payload, sealed = octets(f"{kind}.payload"), octets(f"{kind}.sealed")
     assert envelope.open_sealed(sealed, topic_of(kind), key.public_key()) == payload
     assert envelope.seal(key, topic_of(kind), payload) == sealed

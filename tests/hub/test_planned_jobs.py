@@ -19,14 +19,13 @@ from hub.core.forecasting.forecaster import Forecast, forecast
 from hub.core.rules.rulebook import Prices, Rule
 from hub.forecasts.frames import ForecastRequest
 from hub.forecasts.job import ForecastJob
-from hub.intake.acceptance import (
+from hub.intake.acceptance import judge_message, open_message
+from hub.intake.state import (
     Acceptance,
     AgentChain,
     IncomingMessage,
     IntakeState,
     OpenedMessage,
-    judge_message,
-    open_message,
 )
 from hub.prompts.job import PromptEffectJob, PromptJob
 from hub.settlement_job import SettlementJob

@@ -3,7 +3,8 @@
 from collections import defaultdict
 from typing import Final
 
-from hub.storage.records import DeviceRow, FleetRow
+from hub.storage.fleet_records import AgentClock, FleetRow
+from hub.storage.records import DeviceRow
 from hub.storage.sqlite.connections import SqliteConnections
 from protocols.quantities import Gap, Mark, Measure
 
@@ -41,6 +42,8 @@ class SqliteFleet(SqliteConnections):
                 presence[home][slot - slots.start] = _PRESENCE[Mark(mark)]
             for home, gap, count in await db.execute_fetchall(_GAPS_SQL, place):
                 gaps[home].append((Gap(gap).label, int(count)))
+            clock_rows = await db.execute_fetchall("SELECT agent, told_at, ahead_s, state FROM agent_clock")
+            clocks = {str(row[0]): AgentClock(*row) for row in clock_rows}
             devices: dict[str, list[DeviceRow]] = defaultdict(list)
             for row in await db.execute_fetchall(
                 "SELECT home, name, state, age_s, reported_at FROM device ORDER BY home, name"
@@ -52,6 +55,7 @@ class SqliteFleet(SqliteConnections):
                 devices=tuple(devices[row[0]]),
                 presence=tuple(presence[row[0]]),
                 gaps=tuple(gaps[row[0]]),
+                clock=clocks.get(row[2]),
             )
             for row in homes
         )

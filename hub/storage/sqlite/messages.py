@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import aiosqlite
 
 from hub.storage.errors import StoreConflictError
+from hub.storage.fleet_records import AgentClock
 from hub.storage.records import AcceptedMessage, ChainHead, RefusalCount, RefusedNumber
 from hub.storage.sqlite.connections import SqliteConnections
 from hub.storage.sqlite.prompts import store_answer
@@ -103,6 +104,15 @@ class SqliteMessages(SqliteConnections):
 
         async def work(db: aiosqlite.Connection) -> None:
             await db.executemany(_REFUSAL_SQL, lines)
+
+        await self.write(work)
+
+    async def note_clocks(self, clocks: Sequence[AgentClock]) -> None:
+        """Keep what agents said of their clocks in place of what they said before."""
+        lines = [(c.agent, c.told_at, c.ahead_s, c.state) for c in clocks]
+
+        async def work(db: aiosqlite.Connection) -> None:
+            await db.executemany("INSERT OR REPLACE INTO agent_clock VALUES (?, ?, ?, ?)", lines)
 
         await self.write(work)
 
@@ -211,7 +221,7 @@ async def _take_answers(db: aiosqlite.Connection, messages: Sequence[AcceptedMes
         if message.answer is None:
             continue
         prompt_id, choice, at = message.answer
-        # An answer that is late or repeated changes nothing; the signed message is stored as evidence anyway.
+        # Intake has already refused what does not count; the store decides again for answers given on a page meanwhile.
         await store_answer(db, prompt_id, home=message.home, answer=choice, at=at)
 
 

@@ -94,7 +94,7 @@ class SqlitePrompts(SqliteConnections):
         return tuple(_prompt(tuple(row)) for row in rows)
 
     async def answer_prompt(self, prompt_id: str, *, home: str, answer: str, at: int) -> str | None:
-        """Refused if the prompt is unknown, belongs to another home, has expired or already has a different answer."""
+        """Refused if the prompt is unknown, belongs to another home, has expired or has a later answer."""
         if answer not in ANSWERS:
             return f"the answer must be one of {', '.join(ANSWERS)}"
 
@@ -133,22 +133,31 @@ class SqlitePrompts(SqliteConnections):
 
 
 async def store_answer(db: aiosqlite.Connection, prompt_id: str, *, home: str, answer: str, at: int) -> str | None:
-    """Record an answer inside a running transaction; repeating the same answer succeeds, changing it does not."""
+    """Record an answer inside a running transaction: of those made before the deadline, the last one counts."""
     rows = list(
         await db.execute_fetchall(
-            "SELECT home, appliance, answer, answer_by_slot FROM prompt WHERE id = ?", (prompt_id,)
+            "SELECT home, appliance, answer, answered_at, answer_by_slot FROM prompt WHERE id = ?", (prompt_id,)
         )
     )
     if not rows or rows[0][0] != home:
         return "this home has no such prompt"
-    _, appliance, given, answer_by_slot = rows[0]
-    if given is not None:
-        return None if given == answer else "this prompt was already answered"
-    if at >= start_of(answer_by_slot + 1):
+    _, appliance, given, given_at, answer_by_slot = rows[0]
+    is_late = at >= start_of(answer_by_slot + 1)
+    if given == answer:
+        if given_at < at and not is_late:
+            await db.execute("UPDATE prompt SET answered_at = ? WHERE id = ?", (at, prompt_id))
+        return None
+    if is_late:
         return "it is too late to answer this prompt"
-    await db.execute("UPDATE prompt SET answer = ?, answered_at = ? WHERE id = ?", (answer, at, prompt_id))
-    if answer == "never_appliance":
-        await db.execute("UPDATE appliance SET is_asked = 0 WHERE home = ? AND kind = ?", (home, appliance))
+    if given is not None and at < given_at:
+        return "a later answer to this prompt was already given"
+    # What was measured after another answer says nothing about this one.
+    await db.execute(
+        "UPDATE prompt SET answer = ?, answered_at = ?, measured_wh = NULL WHERE id = ?", (answer, at, prompt_id)
+    )
+    if "never_appliance" in (given, answer):
+        is_asked = int(answer != "never_appliance")
+        await db.execute("UPDATE appliance SET is_asked = ? WHERE home = ? AND kind = ?", (is_asked, home, appliance))
     return None
 
 

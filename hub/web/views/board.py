@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from hub.core.statements.seals import Seals
-from hub.storage.records import FleetRow, RefusalCount, RunRow
+from hub.storage.fleet_records import FleetRow
+from hub.storage.records import RefusalCount, RunRow
 from hub.web.frame.charts import Chart, ChartTable, draw_presence
 from hub.web.frame.translation import Localizer
 from hub.web.views.home.own_day import device_state_words, gap_words

@@ -1,15 +1,18 @@
 """What intake accepts: messages may arrive in any order, twice or with holes; the same set is stored, and no more."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hub.intake.acceptance import (
+from hub.intake.acceptance import judge_message, known_hash, needs_stored_hash, open_message, receipt_for
+from hub.intake.state import (
     Acceptance,
     AgentChain,
+    AskedPrompt,
     DuplicateMessage,
     EarlyMessage,
     IncomingMessage,
@@ -17,11 +20,6 @@ from hub.intake.acceptance import (
     IntakeVerdict,
     OpenedMessage,
     Rejection,
-    judge_message,
-    known_hash,
-    needs_stored_hash,
-    open_message,
-    receipt_for,
 )
 from hub.storage.records import AcceptedMessage
 from protocols.consent.purposes import Resolution
@@ -30,11 +28,13 @@ from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import slot_of, start_of
 from protocols.wire import topics
 from protocols.wire.chain import MAX_AHEAD
-from protocols.wire.envelope import MAX_SEALED_BYTES, seal
-from protocols.wire.readings import Column
+from protocols.wire.envelope import MAX_SEALED_BYTES, batch_hash, seal
+from protocols.wire.messages import AnswerChoice
+from protocols.wire.padding import encode_padded
+from protocols.wire.readings import Column, LongInterval
 from protocols.wire.receipts import encode_receipt
 from protocols.wire.refusal_reasons import RefusalReason
-from tests.hub.sending_home import COOP, FIRST_SLOT, NOW_S, SendingHome
+from tests.hub.sending_home import COOP, FIRST_SLOT, NOW_S, SendingHome, grid_columns
 
 
 class Hub:
@@ -256,6 +256,9 @@ def test_a_new_epoch_starts_a_new_chain_and_ends_the_old_one() -> None:
         (NOW_S - 300, NOW_S, None),
         (NOW_S, NOW_S, "clock_window"),
         (NOW_S - 900, NOW_S + 601, "clock_window"),
+        (NOW_S - 900, 0, "clock_window"),
+        (NOW_S - 900, NOW_S - 900 - 601, "clock_window"),
+        (NOW_S - 900, NOW_S - 600, None),
         (NOW_S - 399 * 86400, NOW_S, None),
         (NOW_S - 401 * 86400, NOW_S, "clock_window"),
     ],
@@ -281,7 +284,7 @@ def test_consent_is_the_second_lock() -> None:
     allowed = ConsentRule("forecast.home", (Measure.PV_PRODUCTION,), Resolution.PT15M, 0, None)
     consent = ConsentSet(home.home, 2, sort_rules([contract_rule(), allowed]))
     assert hub.content_reason(home.consent(consent)) is None
-    assert hub.content_reason(home.batch(columns=[pv])) is None
+    assert hub.content_reason(home.batch(columns=[*grid_columns(1), pv])) is None
     home.consent_version = 1
     assert hub.content_reason(home.batch(columns=[pv])) == "outside_consent", (
         "made under a consent that is no longer in force"
@@ -306,11 +309,113 @@ def test_a_consent_never_comes_back_and_never_comes_from_elsewhere() -> None:
 def test_answers_count_only_for_the_homes_own_open_prompt() -> None:
     home = street()[0]
     hub = Hub(home)
-    hub.state.prompts = {"p-own": (home.home, NOW_S + 10), "p-other": ("h02", NOW_S + 10)}
+    hub.state.prompts = {
+        "p-own": AskedPrompt(home.home, NOW_S + 10),
+        "p-other": AskedPrompt("h02", NOW_S + 10),
+        "p-over": AskedPrompt(home.home, NOW_S),
+    }
     assert hub.content_reason(home.answer("p-own")) is None
     assert hub.content_reason(home.answer("p-other")) == "expired"
     assert hub.content_reason(home.answer("p-none")) == "expired"
-    assert hub.content_reason(home.answer("p-own", at=NOW_S + 10)) == "expired"
+    assert hub.content_reason(home.answer("p-over")) == "expired"
+
+
+def test_the_last_answer_before_the_deadline_counts() -> None:
+    home = street()[0]
+    hub = Hub(home)
+    hub.state.prompts = {"p": AskedPrompt(home.home, NOW_S + 900)}
+    for choice, at in (
+        (AnswerChoice.YES, NOW_S - 9),
+        (AnswerChoice.NO, NOW_S - 5),
+        (AnswerChoice.NEVER_APPLIANCE, NOW_S),
+    ):
+        assert hub.content_reason(home.answer("p", choice=choice, at=at)) is None
+        assert hub.held[home.agent, 1, home.seq].answer == ("p", choice.value, at)
+    assert hub.content_reason(home.answer("p", at=NOW_S - 5)) == "expired", "older than the one that counts"
+    assert hub.state.prompts["p"] == AskedPrompt(home.home, NOW_S + 900, "never_appliance", NOW_S)
+
+
+def test_an_agents_own_time_does_not_decide_about_the_deadline() -> None:
+    """An answer dated ahead that is there in time counts from its arrival; one dated back counts only if it waited."""
+    home = street()[0]
+    hub = Hub(home)
+    deadline = start_of(FIRST_SLOT + 10)
+    hub.state.prompts = {"p": AskedPrompt(home.home, deadline)}
+    assert hub.content_reason(home.answer("p", at=deadline + 5), now_s=deadline - 60) is None
+    assert hub.state.prompts["p"].answered_at == deadline - 60
+    no = {"choice": AnswerChoice.NO, "at": deadline - 30}
+    assert hub.content_reason(home.batch(FIRST_SLOT + 8), now_s=deadline - 40) is None
+    assert hub.content_reason(home.answer("p", **no), now_s=deadline + 86400) is None, "an outage: it was made in time"
+    assert hub.state.prompts["p"].answer == "no"
+    late = home.answer("p", choice=AnswerChoice.YES, at=deadline + 1)
+    assert hub.content_reason(late, now_s=deadline + 86400) == "expired"
+    too_old = home.answer("p", choice=AnswerChoice.YES, at=deadline - 20)
+    assert hub.content_reason(too_old, now_s=deadline + 8 * 86400) == "expired"
+    assert hub.content_reason(home.batch(FIRST_SLOT + 9), now_s=deadline + 86400) is None
+    dated_back = home.answer("p", choice=AnswerChoice.YES, at=deadline - 20)
+    assert hub.content_reason(dated_back, now_s=deadline + 86400) == "expired", "it follows a later batch"
+    assert hub.content_reason(home.answer("p", **no), now_s=deadline + 86400) is None, "the one that counts, repeated"
+
+
+def unreadable(home: SendingHome, *, keys: int = 5) -> tuple[str, bytes]:
+    """What this agent signs next: a head (or less of one), and a field of a later version."""
+    head = {1: 2, 2: home.agent, 3: home.epoch, 4: home.seq + 1, 5: home.previous}
+    return home._seal("batch", encode_padded({**dict(list(head.items())[:keys]), 9: "x"}))
+
+
+def test_garbage_with_a_head_is_answered_and_the_chain_goes_on() -> None:
+    home = street()[0]
+    hub = Hub(home)
+    assert hub.content_reason(home.batch()) is None
+    assert hub.content_reason(unreadable(home)) == "garbage"
+    assert hub.content_reason(home.batch()) is None
+    receipt = receipt_for(home.agent, hub.state.chains[home.agent], epoch=1, stored_at=NOW_S)
+    assert (receipt.through_seq, receipt.refused) == (3, ((2, RefusalReason.GARBAGE),))
+    encode_receipt(receipt)
+
+
+def test_garbage_without_a_head_is_told_by_its_hash_and_a_forgery_is_not() -> None:
+    home, neighbour = street()[:2]
+    hub = Hub(home, neighbour)
+    topic, sealed = unreadable(home, keys=3)
+    (verdict,) = hub.receive(topic, sealed)
+    assert isinstance(verdict, Rejection)
+    assert (verdict.reason, verdict.told_hash) == (RefusalReason.GARBAGE, batch_hash(sealed))
+    forged = seal(neighbour.key, topic, b"x")
+    for wrong in (forged, b"junk", sealed[:-1] + b"!"):
+        (verdict,) = hub.receive(topic, wrong)
+        assert isinstance(verdict, Rejection)
+        assert verdict.told_hash is None
+
+
+def test_the_contracts_measures_are_in_every_batch_in_quarter_hours() -> None:
+    home = street()[0]
+    hub = Hub(home)
+    grid, supplied = grid_columns(FIRST_SLOT)
+    last_of_hour = FIRST_SLOT // 4 * 4 + 3
+    assert hub.content_reason(home.batch(columns=[])) == "outside_consent"
+    assert hub.content_reason(home.batch(columns=[grid])) == "outside_consent"
+    assert hub.content_reason(home.batch(last_of_hour, columns=[replace(grid, span=4), supplied])) == "outside_consent"
+    missing = replace(grid, energy=None, mark=Mark.MISSING, gap=Gap.DEVICE_SILENT)
+    assert hub.content_reason(home.batch(columns=[missing, supplied])) is None
+
+
+def test_no_single_consent_uses_up_the_version_numbers() -> None:
+    home = street()[0]
+    hub = Hub(home)
+    for version, reason in ((2**32 - 1, "outside_consent"), (1002, "outside_consent"), (1001, None), (1003, None)):
+        assert hub.content_reason(home.consent(default_consent(home.home, version))) == reason, version
+    assert hub.state.consent_of(home.home).version == 1003, "numbers may be skipped"
+
+
+def test_overlapping_long_intervals_are_kept_as_evidence() -> None:
+    home = street()[0]
+    hub = Hub(home)
+    totals = tuple(LongInterval(Measure.GRID_IMPORT, FIRST_SLOT - 100 + n, 60, 500) for n in range(32))
+    assert hub.content_reason(home.batch(FIRST_SLOT, long_intervals=totals)) is None
+    stored = hub.held[home.agent, 1, 1]
+    assert len(stored.long_intervals) == 32
+    assert len(stored.readings) == 2, "they add nothing to any quarter hour"
 
 
 def test_no_detail_contains_a_value() -> None:

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.broker.connection import Delivery
 from hub.intake.receiver import MAX_WAITING, Intake
+from hub.storage.fleet_records import AgentClock
 from hub.storage.records import PromptRow
 from hub.storage.sqlite.store import SqliteStore
 from protocols.consent.rules import default_consent
@@ -18,13 +19,15 @@ from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import slot_of
 from protocols.timeline import Clock
 from protocols.wire.chain import FIRST_PREVIOUS, MAX_AHEAD
-from protocols.wire.envelope import open_sealed
+from protocols.wire.clock_check import ClockAnswer, ClockQuestion, ClockState, decode_clock_answer, encode_question
+from protocols.wire.envelope import batch_hash, open_sealed, seal
 from protocols.wire.messages import AnswerChoice
 from protocols.wire.readings import Column
 from protocols.wire.receipts import Receipt, decode_receipt
+from protocols.wire.refusal_notices import RefusalNotice, decode_refusal
 from protocols.wire.refusal_reasons import RefusalReason
 from protocols.wire.revocations import RevocationCause, RevocationNotice, decode_revocation
-from protocols.wire.topics import downlink_topic
+from protocols.wire.topics import downlink_topic, uplink_topic
 from tests.hub.sending_home import COOP, FIRST_SLOT, NOW_S, SendingHome, enrol, open_store
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"h" * 32)
@@ -45,6 +48,11 @@ class RecordingBroker:
 
     def receipts(self) -> list[Receipt]:
         return [decode_receipt(open_sealed(sealed, topic, KEY.public_key())) for topic, sealed in self.sent]
+
+    def opened(self, home: SendingHome, kind: str) -> list[bytes]:
+        """The payloads of one kind that the hub signed for this home's agent."""
+        wanted = downlink_topic(COOP.id, home.agent, kind=kind)
+        return [open_sealed(sealed, wanted, KEY.public_key()) for topic, sealed in self.sent if topic == wanted]
 
 
 @dataclass
@@ -231,6 +239,43 @@ async def test_an_answer_reaches_its_prompt(bench: Bench, home: SendingHome) -> 
     await bench.receive(home.answer("p-1", choice=AnswerChoice.NO))
     (row,) = await bench.store.prompts(home=home.home, issued=range(now_slot, now_slot + 1))
     assert (row.answer, row.answered_at) == ("no", NOW_S)
+
+
+async def test_an_unnumbered_refusal_is_told_once_per_group_and_logged_once(
+    bench: Bench, home: SendingHome, caplog: pytest.LogCaptureFixture
+) -> None:
+    topic = uplink_topic(COOP.id, home.agent, kind="batch")
+    junk = [seal(home.key, topic, bytes([n])) for n in range(3)]
+    for _ in range(2):
+        await bench.receive(*((topic, sealed) for sealed in junk), (topic, b"forged"))
+    told = [decode_refusal(payload) for payload in bench.broker.opened(home, "refused")]
+    assert told == 2 * [RefusalNotice(home.agent, NOW_S, batch_hash(junk[-1]), RefusalReason.GARBAGE)]
+    said = [record.getMessage() for record in caplog.records if "was refused" in record.getMessage()]
+    assert len(said) == 1, "once per agent and reason"
+    assert home.agent in said[0]
+    assert "garbage" in said[0]
+
+
+async def test_the_time_is_told_signed_and_fresh_and_what_the_agent_said_is_kept(
+    bench: Bench, home: SendingHome
+) -> None:
+    topic = uplink_topic(COOP.id, home.agent, kind="time")
+    ahead_s = 5 * 365 * 86400
+    for at, state in ((NOW_S, ClockState.SYNCHRONISED), (NOW_S + ahead_s, ClockState.HELD)):
+        question = ClockQuestion(home.agent, bytes([at % 251]) * 16, at, state)
+        await bench.receive((topic, seal(home.key, topic, encode_question(question))))
+        (*_, answer) = bench.broker.opened(home, "time")
+        assert decode_clock_answer(answer) == ClockAnswer(home.agent, question.nonce, NOW_S)
+    (row,) = await bench.store.fleet(slots=range(0))
+    assert row.clock == AgentClock(home.agent, NOW_S, ahead_s, "held")
+    assert await bench.store.message_count() == 0, "nothing of it is stored in the chain"
+
+
+async def test_an_older_slot_does_not_take_the_last_slot_back(bench: Bench, home: SendingHome) -> None:
+    await bench.receive(home.batch(FIRST_SLOT + 9))
+    await bench.receive(home.batch(FIRST_SLOT + 3), home.batch(FIRST_SLOT + 4))
+    (row,) = await bench.store.fleet(slots=range(0))
+    assert row.last_slot == FIRST_SLOT + 9
 
 
 async def test_a_newly_enrolled_agent_is_known_at_once_and_a_revoked_one_is_not(

@@ -418,7 +418,7 @@ def prompt(number: int, *, home: str = "h01") -> PromptRow:
 DISHWASHER = Appliance("h01", "dishwasher", 900, 6, 80, 40, 90, is_asked=True)
 
 
-async def test_prompts_are_stored_and_answered_once(store: Store) -> None:
+async def test_prompts_are_stored_once_and_their_last_answer_counts(store: Store) -> None:
     await store.set_appliances("h01", [DISHWASHER, replace(DISHWASHER, kind="dryer")])
     await store.add_prompts([prompt(1), prompt(2, home="h02")])
     await store.add_prompts([replace(prompt(1), energy_wh=1)])
@@ -430,7 +430,14 @@ async def test_prompts_are_stored_and_answered_once(store: Store) -> None:
     assert "one of" in (await answer("p-1", home="h01", answer="maybe", at=in_time) or "")
     assert await answer("p-1", home="h01", answer="never_appliance", at=in_time) is None
     assert await answer("p-1", home="h01", answer="never_appliance", at=in_time) is None
-    assert "already answered" in (await answer("p-1", home="h01", answer="no", at=in_time) or "")
+    assert [a.is_asked for a in await store.appliances()] == [False, True]
+    await store.set_measured("p-1", measured_wh=4)
+    assert await answer("p-1", home="h01", answer="yes", at=in_time) is None
+    assert [a.is_asked for a in await store.appliances()] == [True, True], "that home may be asked again"
+    (row,) = await store.prompts(home="h01", issued=range(SLOT, SLOT + 9))
+    assert (row.answer, row.measured_wh) == ("yes", None)
+    assert "later answer" in (await answer("p-1", home="h01", answer="no", at=in_time - 1) or "")
+    assert await answer("p-1", home="h01", answer="never_appliance", at=in_time) is None
     assert [a.is_asked for a in await store.appliances()] == [False, True]
     await store.set_measured("p-1", measured_wh=-5, uncertainty_wh=40)
     (row,) = await store.prompts(home="h01", issued=range(SLOT, SLOT + 9))

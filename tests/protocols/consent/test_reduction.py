@@ -14,6 +14,7 @@ from protocols.consent.reduction import (
     filter_devices,
     filter_long_intervals,
     filter_values,
+    find_omissions,
     find_violations,
     finest_spans,
 )
@@ -260,3 +261,14 @@ def test_another_version_is_a_violation_and_words_hold_no_values() -> None:
 def test_a_value_without_its_reason_is_a_broken_program() -> None:
     with pytest.raises(ValueError, match="reason"):
         filter_values(default_consent("h01"), DAY, {(Measure.GRID_IMPORT, DAY): SlotValue(None, Mark.MISSING)})
+
+
+def test_the_contracts_measures_are_missed_unless_they_have_a_quarter_hour() -> None:
+    consent = default_consent("h01", 3)
+    gap = Column(Measure.GRID_IMPORT, 1, None, 0, Mark.MISSING, Gap.DEVICE_SILENT)
+    hour = Column(Measure.GRID_EXPORT, 4, 9, 0, Mark.MEASURED, Gap.NONE)
+    quarter = Column(Measure.GRID_EXPORT, 1, 9, 0, Mark.MEASURED, Gap.NONE)
+    assert len(find_omissions(consent, batch_of(consent, DAY + 3, ()))) == 2
+    (found,) = find_omissions(consent, batch_of(consent, DAY + 3, (gap, hour)))
+    assert found.startswith("grid_export")
+    assert find_omissions(consent, batch_of(consent, DAY + 3, (gap, quarter))) == ()

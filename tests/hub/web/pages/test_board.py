@@ -1,6 +1,7 @@
 """The board's pages: problems by severity, which readings arrived (no consumption), runs with their hashes."""
 
-from hub.storage.records import DeviceRow, FleetRow, RefusalCount
+from hub.storage.fleet_records import FleetRow
+from hub.storage.records import DeviceRow, RefusalCount
 from hub.storage.sqlite.store import SqliteStore
 from hub.web.frame.translation import Localizer
 from hub.web.views.board import fleet_page, fleet_slots, refusal_words

@@ -1,0 +1,41 @@
+"""What the hub tells agents besides receipts: refused messages without a number, and the time. Seals; sends nothing."""
+
+from collections.abc import Iterable
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from hub.intake.state import AskedTime, IntakeVerdict, Rejection
+from hub.storage.fleet_records import AgentClock
+from protocols.wire import topics
+from protocols.wire.clock_check import ClockAnswer, encode_clock_answer
+from protocols.wire.envelope import seal
+from protocols.wire.refusal_notices import RefusalNotice, encode_refusal
+
+
+def seal_down(agent: str, kind: str, payload: bytes, *, coop: str, key: Ed25519PrivateKey) -> tuple[str, bytes]:
+    """The topic and the sealed message that carry a payload to an agent."""
+    topic = topics.downlink_topic(coop, agent, kind=kind)
+    return topic, seal(key, topic, payload)
+
+
+def refusals_told(verdicts: Iterable[IntakeVerdict], *, at: int) -> list[tuple[str, str, bytes]]:
+    """(agent, kind, payload) for what an agent signed but the hub cannot number: one per agent, so no flood doubles."""
+    told = {v.agent: v for v in verdicts if isinstance(v, Rejection) and v.told_hash is not None}
+    return [
+        (agent, "refused", encode_refusal(RefusalNotice(agent, at, verdict.told_hash or b"", verdict.reason)))
+        for agent, verdict in sorted(told.items())
+    ]
+
+
+def times_told(verdicts: Iterable[IntakeVerdict], *, at: int) -> tuple[list[tuple[str, str, bytes]], list[AgentClock]]:
+    """(agent, kind, payload) for the newest question of each agent, and what the questions say of their clocks."""
+    asked = {v.agent: v for v in verdicts if isinstance(v, AskedTime)}
+    answers = [
+        (agent, "time", encode_clock_answer(ClockAnswer(agent, each.question.nonce, at)))
+        for agent, each in sorted(asked.items())
+    ]
+    clocks = [
+        AgentClock(agent, each.received_at, each.question.at - each.received_at, each.question.state.value)
+        for agent, each in sorted(asked.items())
+    ]
+    return answers, clocks

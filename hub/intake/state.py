@@ -1,0 +1,150 @@
+"""What intake knows about each agent's chain, and the verdicts on one message; decides and stores nothing."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from hub.storage.records import AcceptedMessage
+from protocols.consent.rules import ConsentSet, default_consent
+from protocols.slots import Slot
+from protocols.wire.chain import MAX_AHEAD, START, Header, Position
+from protocols.wire.clock_check import ClockQuestion
+from protocols.wire.messages import ConsentNotice, PromptAnswer
+from protocols.wire.readings import Batch
+from protocols.wire.receipts import MAX_REFUSED
+from protocols.wire.refusal_reasons import RefusalReason, WireError
+
+RECENT_HASHES: Final = 2 * MAX_AHEAD
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingMessage:
+    """A message as it came from the broker, not yet checked."""
+
+    topic: str
+    sealed: bytes
+    received_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedMessage:
+    """A message with a valid topic, size, signature and head; its place in the chain is not checked yet.
+
+    `body` is a WireError if everything after the head cannot be read.
+    """
+
+    agent: str
+    kind: str
+    header: Header
+    hash: bytes
+    sealed: bytes
+    received_at: int
+    body: Batch | PromptAnswer | ConsentNotice | WireError
+
+
+@dataclass(frozen=True, slots=True)
+class AskedTime:
+    """An agent's question for the hub's time: outside the chain, answered at once, never stored."""
+
+    agent: str
+    question: ClockQuestion
+    received_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """Store the message. If only its content is refused, `refused` is set and just its number and hash are stored."""
+
+    message: AcceptedMessage
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateMessage:
+    """Already stored: answer with a receipt, store nothing."""
+
+    agent: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyMessage:
+    """Earlier messages are missing: report the gap in a receipt."""
+
+    agent: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A message that is counted but not stored. `agent` is an enrolled agent's id or UNKNOWN.
+
+    If `answer_epoch` is not 0, the message is genuine but does not fit its chain. A receipt for this epoch is sent
+    to show the agent what the hub has, and so whether the agent or the hub was restored from an older copy.
+    If `told_hash` is set, the agent signed these bytes and has no number the hub could read: it is told by their hash.
+    """
+
+    agent: str
+    reason: RefusalReason
+    detail: str
+    answer_epoch: int = 0
+    told_hash: bytes | None = None
+
+
+IntakeVerdict = Acceptance | DuplicateMessage | EarlyMessage | Rejection | AskedTime
+
+
+@dataclass(slots=True)
+class AgentChain:
+    """What the hub knows about one agent. `recent`: hashes of its newest messages; `ahead`: messages after a gap.
+
+    `last_slot` is the newest slot it ever sent a batch for.
+    """
+
+    home: str
+    key: Ed25519PublicKey
+    is_revoked: bool = False
+    position: Position = START
+    last_slot: Slot | None = None
+    recent: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    refused: deque[tuple[int, int, RefusalReason]] = field(default_factory=lambda: deque(maxlen=MAX_REFUSED))
+    ahead: dict[tuple[int, int], OpenedMessage] = field(default_factory=dict)
+
+    def advance(self, opened: OpenedMessage, refused: RefusalReason | None) -> None:
+        """Move the position to this accepted message."""
+        header = opened.header
+        self.position = Position(header.epoch, header.seq, opened.hash)
+        self.recent[(header.epoch, header.seq)] = opened.hash
+        while len(self.recent) > RECENT_HASHES:
+            del self.recent[next(iter(self.recent))]
+        if refused is not None:
+            self.refused.append((header.epoch, header.seq, refused))
+        elif isinstance(opened.body, Batch):
+            self.last_slot = max(opened.body.slot, self.last_slot or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class AskedPrompt:
+    """A prompt as answers are judged: its home, its deadline, and the answer that counts so far. Unix seconds."""
+
+    home: str
+    until_s: int
+    answer: str | None = None
+    answered_at: int | None = None
+
+
+@dataclass(slots=True)
+class IntakeState:
+    """Everything a verdict depends on. `prompts` are those that can still be answered, by id."""
+
+    coop: str
+    chains: dict[str, AgentChain] = field(default_factory=dict)
+    consents: dict[str, ConsentSet] = field(default_factory=dict)
+    prompts: dict[str, AskedPrompt] = field(default_factory=dict)
+    ahead_bytes: int = 0
+
+    def consent_of(self, home: str) -> ConsentSet:
+        """The consent in force; for a home that has sent none, the one it was given when it enrolled."""
+        return self.consents.get(home) or default_consent(home)

@@ -1,0 +1,34 @@
+"""What the board sees of each home and its agent as typed values: liveness, completeness, the clock; no readings."""
+
+from dataclasses import dataclass
+
+from hub.storage.records import DeviceRow
+from protocols.slots import Slot
+
+
+@dataclass(frozen=True, slots=True)
+class AgentClock:
+    """What an agent last said of its clock at `told_at` (the hub's time): how many seconds it was ahead, its state."""
+
+    agent: str
+    told_at: int
+    ahead_s: int
+    state: str  # synchronised, unconfirmed, held
+
+
+@dataclass(frozen=True, slots=True)
+class FleetRow:
+    """The board's view of a home: liveness and completeness, no consumption values (I12)."""
+
+    home: str
+    home_name: str
+    agent: str | None
+    last_slot: Slot | None
+    last_received_at: int | None
+    epoch: int | None
+    seq: int | None
+    stored_messages: int
+    devices: tuple[DeviceRow, ...]
+    presence: tuple[str, ...]  # per slot of the requested range: present, derived, partial, missing, waiting
+    gaps: tuple[tuple[str, int], ...]  # gap label, count, over the requested range
+    clock: AgentClock | None = None

@@ -1,0 +1,112 @@
+"""An agent's question for the hub's time, and the hub's signed answer. Encodes and decodes only.
+
+Outside the chain: nothing of it is stored as a message. An answer is fresh because it repeats the question's nonce;
+a receipt, which may have waited in a broker for days, only proves that the time is not earlier.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from protocols.wire import strict_cbor
+from protocols.wire.padding import PAD_KEY, encode_padded, require_padded
+from protocols.wire.refusal_reasons import RefusalReason, WireError
+from protocols.wire.topics import is_id
+
+VERSION = 1
+NONCE_BYTES = 16
+MAX_SECONDS = 2**40
+
+
+class ClockState(StrEnum):
+    """What an agent knows about its clock."""
+
+    SYNCHRONISED = "synchronised"
+    """The kernel or a time service says that it is set from a time source."""
+    UNCONFIRMED = "unconfirmed"
+    """Nothing says so; slots are closed all the same."""
+    HELD = "held"
+    """It cannot be right, or may not be: slots wait, or follow the hub's time instead."""
+
+
+_STATES = tuple(ClockState)
+
+
+@dataclass(frozen=True, slots=True)
+class ClockQuestion:
+    """What time is it? `at` is the agent's own clock in Unix seconds, `nonce` is never used twice."""
+
+    agent: str
+    nonce: bytes
+    at: int
+    state: ClockState
+
+
+@dataclass(frozen=True, slots=True)
+class ClockAnswer:
+    """The hub's time when it answered the question with this nonce, in Unix seconds."""
+
+    agent: str
+    nonce: bytes
+    at: int
+
+
+def encode_question(question: ClockQuestion) -> bytes:
+    """The payload of a question, padded. Raises: WireError if it breaks a rule of this module."""
+    _check(question)
+    if not isinstance(question.state, ClockState):
+        raise _garbage("an unknown state of the clock")
+    return encode_padded(
+        {1: VERSION, 2: question.agent, 3: question.nonce, 4: question.at, 5: _STATES.index(question.state)}
+    )
+
+
+def decode_question(data: bytes) -> ClockQuestion:
+    """The exact inverse of `encode_question`. Raises: WireError(GARBAGE)."""
+    fields = _fields(data, (1, 2, 3, 4, 5, PAD_KEY), "a question for the time")
+    state = _number(fields[5], "state of the clock", most=len(_STATES) - 1)
+    question = ClockQuestion(fields[2], fields[3], fields[4], _STATES[state])
+    _check(question)
+    return question
+
+
+def encode_clock_answer(answer: ClockAnswer) -> bytes:
+    """The payload of an answer, padded. Raises: WireError if it breaks a rule of this module."""
+    _check(answer)
+    return encode_padded({1: VERSION, 2: answer.agent, 3: answer.nonce, 4: answer.at})
+
+
+def decode_clock_answer(data: bytes) -> ClockAnswer:
+    """The exact inverse of `encode_clock_answer`. Raises: WireError(GARBAGE)."""
+    fields = _fields(data, (1, 2, 3, 4, PAD_KEY), "the time")
+    answer = ClockAnswer(fields[2], fields[3], fields[4])
+    _check(answer)
+    return answer
+
+
+def _fields(data: bytes, keys: tuple[int, ...], what: str) -> dict[int, Any]:
+    fields = strict_cbor.decode(data)
+    if type(fields) is not dict or tuple(fields) != keys or fields[1] != VERSION:
+        raise _garbage(f"not {what} of version {VERSION}")
+    require_padded(data, fields[PAD_KEY])
+    return fields
+
+
+def _check(message: ClockQuestion | ClockAnswer) -> None:
+    if type(message.agent) is not str or not is_id(message.agent):
+        raise _garbage("the agent does not have the form of a name")
+    if type(message.nonce) is not bytes or len(message.nonce) != NONCE_BYTES:
+        raise _garbage(f"the nonce is not {NONCE_BYTES} bytes")
+    _number(message.at, "time", most=MAX_SECONDS)
+
+
+def _number(value: Any, what: str, *, most: int) -> int:
+    if type(value) is not int or not 0 <= value <= most:
+        raise _garbage(f"the {what} is not a whole number from 0 to {most}")
+    return value
+
+
+def _garbage(detail: str) -> WireError:
+    return WireError(RefusalReason.GARBAGE, detail)
