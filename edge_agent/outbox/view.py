@@ -124,7 +124,7 @@ def leave_answer(folder: Path, prompt_id: str, *, choice: AnswerChoice, now_s: f
         row = db.execute("SELECT payload FROM prompt WHERE id = ?", (prompt_id,)).fetchone()
         if row is None:
             raise OutboxError(f"prompt {prompt_id!r} is not known here: `commonwatt-agent prompts` lists them")
-        if decode_prompt(row[0]).answer_by < now_s:
+        if decode_prompt(row[0]).answer_by <= now_s:
             raise OutboxError(f"prompt {prompt_id!r} is over: the time to answer has passed")
         db.execute(
             "INSERT INTO given_answer (prompt_id, choice, at) VALUES (?,?,?)"

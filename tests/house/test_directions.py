@@ -13,6 +13,7 @@ CONTRACT = (
     "hub.storage.records",
     "hub.storage.account_records",
     "hub.storage.finding_records",
+    "hub.storage.fleet_records",
     "hub.storage.street_records",
 )
 SHARED = ("hub.core", *CONTRACT, "hub.storage.errors", "protocols")

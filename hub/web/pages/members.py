@@ -169,10 +169,7 @@ def _add_prompts(app: FastAPI, site: PageContext) -> None:
             raise PageError(404, visit.words.text("Your home has no such prompt."))
         problem = await site.parts.store.answer_prompt(prompt_id, home=home.id, answer=choice, at=int(visit.now_s))
         if problem is not None:
-            raise PageError(
-                409,
-                visit.words.text("This prompt has already been answered, or its time is over. Nothing was changed."),
-            )
+            raise PageError(409, visit.words.text("The time to answer this prompt is over. Nothing was changed."))
         return RedirectResponse(f"/prompts?answered={choice}", status_code=303)
 
 

@@ -34,13 +34,13 @@ async def test_an_answer_is_kept_and_thanked_for(sign_in: SignIn, store: SqliteS
     assert [row.is_asked for row in await store.appliances()] == [choice != "never_appliance"]
 
 
-async def test_another_answer_to_the_same_prompt_is_refused(sign_in: SignIn) -> None:
+async def test_the_last_answer_to_a_prompt_counts(sign_in: SignIn, store: SqliteStore) -> None:
     browser = await sign_in("m02")
-    await browser.post("/prompts/p-open", data={"answer": "yes"})
-    assert (await browser.post("/prompts/p-open", data={"answer": "yes"})).status_code == 303
-    second = await browser.post("/prompts/p-open", data={"answer": "no"})
-    assert second.status_code == 409
-    assert "Nothing was changed" in second.text
+    for choice in ("yes", "yes", "never_appliance", "no"):
+        assert (await browser.post("/prompts/p-open", data={"answer": choice})).status_code == 303
+        rows = {row.id: row.answer for row in await store.prompts(home="h02", issued=range(NOW_SLOT - 9, NOW_SLOT + 1))}
+        assert rows["p-open"] == choice
+        assert [row.is_asked for row in await store.appliances()] == [choice != "never_appliance"]
 
 
 @pytest.mark.parametrize("choice", ["", "maybe", "YES", "yes no"])
