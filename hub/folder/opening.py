@@ -54,8 +54,9 @@ async def opened_hub(folder: Path, *, clock: Clock) -> AsyncIterator[OpenHub]:
 
 
 async def open_store(folder: Path, *, clock: Clock, create: bool = False) -> Store:
-    """The hub's store. Raises: StoreError."""
-    return await SqliteStore.open(folder / STORE_NAME, now=clock.now, create=create)
+    """The hub's store, whose log of rows the hub's key signs. Raises: IdentityError or StoreError."""
+    signer = load_key(folder / KEY_NAME)
+    return await SqliteStore.open(folder / STORE_NAME, now=clock.now, create=create, signer=signer)
 
 
 async def open_hub(

@@ -16,7 +16,9 @@ from typing import Any, Final, Self, TypeVar
 
 import aiosqlite
 
+from hub.core.ledger.signed_document import Signer
 from hub.storage.errors import StoreError
+from hub.storage.sqlite.row_log.sealing import install_log, newest_waiting, seal_changes
 from hub.storage.sqlite.schema import migrate
 
 log = logging.getLogger(__name__)
@@ -36,10 +38,19 @@ class _Queued:
 
 
 class SqliteConnections:
-    """The open file. `now` returns unix seconds, for rows that record the time of a request (the access log)."""
+    """The open file. `now` returns unix seconds, for rows that record the time of a request (the access log).
+
+    `signer` is the hub's key, which signs the log of rows; without it the log is kept and its head is not signed.
+    """
 
     def __init__(
-        self, place: str, *, writer: aiosqlite.Connection, readers: list[aiosqlite.Connection], now: Callable[[], float]
+        self,
+        place: str,
+        *,
+        writer: aiosqlite.Connection,
+        readers: list[aiosqlite.Connection],
+        now: Callable[[], float],
+        signer: Signer | None = None,
     ) -> None:
         self.place = place
         self._writer = writer
@@ -48,12 +59,15 @@ class SqliteConnections:
         for reader in readers:
             self._readers.put_nowait(reader)
         self._now = now
+        self._signer = signer
         self._queue: asyncio.Queue[_Queued | None] = asyncio.Queue()
         self._is_closing = False
         self._task = asyncio.create_task(self._write_until_closed(), name="store-writer")
 
     @classmethod
-    async def open(cls, path: Path, *, now: Callable[[], float], create: bool = False) -> Self:
+    async def open(
+        cls, path: Path, *, now: Callable[[], float], create: bool = False, signer: Signer | None = None
+    ) -> Self:
         """Open the store (with `create`, create it) and bring its schema up to date.
 
         Raises: StoreError (one line) if the file is missing, unreadable, damaged or from a newer version.
@@ -70,6 +84,7 @@ class SqliteConnections:
                     if not create:
                         await _refuse_empty(opened[0], path)
                     await migrate(opened[0], place=str(path))
+                    await install_log(opened[0], at=int(now()), signer=signer)
         except (sqlite3.Error, OSError) as error:
             await _close_all(opened)
             hint = ": is the disk full?" if "disk I/O" in str(error) else ""
@@ -77,7 +92,7 @@ class SqliteConnections:
         except BaseException:
             await _close_all(opened)
             raise
-        return cls(str(path), writer=opened[0], readers=opened[1:], now=now)
+        return cls(str(path), writer=opened[0], readers=opened[1:], now=now, signer=signer)
 
     async def close(self) -> None:
         """Finish the queued writes, then close the file. Safe to call twice."""
@@ -134,8 +149,10 @@ class SqliteConnections:
             if self._writer.in_transaction:  # an earlier rollback failed
                 await self._writer.rollback()
             await self._writer.execute("BEGIN IMMEDIATE")
+            waiting = await newest_waiting(self._writer)
             for queued in works:
                 await self._run_in_savepoint(queued, results)
+            await seal_changes(self._writer, after=waiting, at=int(self._now()), signer=self._signer)
             # If power fails before this line returns, nothing was written and no caller has got a result.
             await self._writer.commit()
         except sqlite3.Error as error:
