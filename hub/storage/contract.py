@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hub.storage.account_records import BankDetails, NewAccount
+from hub.storage.audit_records import RowLogStore
 from hub.storage.finding_records import FindingRow, NewFinding, SlotDecision
 from hub.storage.fleet_records import AgentClock, FleetRow
 from hub.storage.records import (
@@ -372,6 +373,7 @@ class Store(
     FindingStore,
     StreetStore,
     JobStore,
+    RowLogStore,
     Protocol,
 ):
     """All slices together: the interface that a backend implements and that the hub's entry points open."""

@@ -1,7 +1,14 @@
 """What a verification found: contradictions, one sentence each. It checks nothing itself."""
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
+
+from hub.storage.errors import StoreError
+
+log = logging.getLogger(__name__)
 
 FINDINGS_MAX: Final = 100
 
@@ -18,3 +25,14 @@ class CheckResult:
         self.wrong += 1
         if len(self.findings) < FINDINGS_MAX:
             self.findings.append(sentence)
+
+    @contextmanager
+    def reading(self, part: str) -> Iterator[None]:
+        """If a stored row of this part cannot be read, record that and go on after the block."""
+        try:
+            yield
+        except StoreError as error:
+            self.note(f"{part}: not checked to the end: {error}")
+        except Exception as error:
+            log.debug("%s cannot be read", part, exc_info=error)
+            self.note(f"{part}: not checked to the end, a stored row cannot be read ({type(error).__name__}: {error})")

@@ -15,6 +15,7 @@ CONTRACT = (
     "hub.storage.finding_records",
     "hub.storage.fleet_records",
     "hub.storage.street_records",
+    "hub.storage.audit_records",
 )
 SHARED = ("hub.core", *CONTRACT, "hub.storage.errors", "protocols")
 BOOKS = ("hub.books", "hub.folder", "hub.console")

@@ -91,6 +91,17 @@ def test_opening_the_store_brings_it_to_this_schema(kept: Kept) -> None:
     assert applied == [(step.number, step.checksum) for step in known_migrations()]
 
 
+def test_the_rows_of_before_the_log_of_rows_are_taken_over_once(kept: Kept) -> None:
+    code, out = run_hub(kept.hub, kept.clock_file, "verify")
+    assert code == 0
+    assert "taken over at upgrade: " in out
+    first, again = kept.verify()[1]["rows"], kept.verify()[1]["rows"]
+    assert first["taken_over"] == again["taken_over"] > 400
+    with closing(sqlite3.connect(kept.hub / "hub.sqlite")) as db:
+        late = "SELECT count(*) FROM row_log WHERE change = 'taken over' AND position > ?"
+        assert db.execute(late, (first["lines"],)).fetchone() == (0,)
+
+
 def test_every_hash_and_count_is_as_it_was(kept: Kept) -> None:
     found = hub_state(kept.hub, kept.clock_file)
     for name, value in kept.expected["hub"].items():

@@ -6,25 +6,34 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from hub.console.progress import Progress, ReportProgress, ignore_progress
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
+from hub.storage.contract import Store
 from hub.verify.books import check_books
 from hub.verify.check_result import CheckResult
 from hub.verify.messages import check_messages
+from hub.verify.people import ACT_TABLES, check_approvers, check_people
+from hub.verify.rows import RowCheck, check_rows
 from protocols.timeline import Clock
 
 MESSAGES: Final = "messages"
 BOOKS: Final = "books"
+ROWS: Final = "rows"
 FAILED: Final = 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's own arguments, besides --data and --clock."""
-    parser.add_argument("--only", choices=(MESSAGES, BOOKS), help="this half alone, as when both are run at once")
+    parser.add_argument(
+        "--only", choices=(MESSAGES, BOOKS, ROWS), help="this part alone, as when several are run at once"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -43,11 +52,13 @@ async def verify_hub(
 ) -> dict[str, object]:
     """Check every message, entry and run again; `ok` is true if no contradiction was found.
 
-    If `only` is MESSAGES or BOOKS, only that half is checked and returned.
+    If `only` is MESSAGES, BOOKS or ROWS, only that part is checked and returned.
     """
     _, key, store = await open_hub(folder, clock=clock)
     found: dict[str, CheckResult] = {}
     try:
+        if only in (None, ROWS):
+            found[ROWS] = await _check_rows(store, key.public_key(), report=report)
         if only in (None, MESSAGES):
             found[MESSAGES] = await check_messages(store, report=report)
         if only in (None, BOOKS):
@@ -58,12 +69,25 @@ async def verify_hub(
     return {"ok": ok, **{name: asdict(each) for name, each in found.items()}}
 
 
+async def _check_rows(store: Store, key: Ed25519PublicKey, *, report: ReportProgress) -> RowCheck:
+    check, history = await check_rows(store, key, acts=ACT_TABLES, report=report)
+    with check.reading("who decided what"):
+        check.acts = await check_people(store, history, check) + await check_approvers(store, history, check)
+    return check
+
+
 def verify_lines(found: Mapping[str, object]) -> str:
     """The result of the verification for people."""
-    messages, books = found.get(MESSAGES, {}), found.get(BOOKS, {})
+    rows, messages, books = found.get(ROWS, {}), found.get(MESSAGES, {}), found.get(BOOKS, {})
+    assert isinstance(rows, dict)
     assert isinstance(messages, dict)
     assert isinstance(books, dict)
     lines = []
+    if rows:
+        lines.append(
+            f"rows: {rows['rows']} compared with {rows['lines']} lines of the log of rows, {rows['acts']} decisions of"
+            f" people with their roles, {rows['wrong']} wrong"
+        )
     if messages:
         lines.append(
             f"messages: {messages['messages']} checked again, {messages['readings']} readings and"
@@ -75,7 +99,13 @@ def verify_lines(found: Mapping[str, object]) -> str:
             f" {books['attestations']} signed documents,"
             f" {books['wrong']} wrong; sums {books['sums']['Wh']} Wh and {books['sums']['nano']} nano"
         )
-    lines += [f"  {finding}" for half in (messages, books) for finding in half.get("findings", ())]
+    lines += [f"  {finding}" for half in (rows, messages, books) for finding in half.get("findings", ())]
+    if rows.get("taken_over"):
+        since = datetime.fromtimestamp(rows["taken_over_at"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        lines.append(
+            f"taken over at upgrade: {rows['taken_over']} rows are older than the log of rows and are held by it since"
+            f" {since}; what happened to them before, it cannot say"
+        )
     if books.get("unsigned"):
         lines.append(
             f"not signed: all {books['unsigned']} runs were booked before this hub signed its books; nothing is wrong"

@@ -10,7 +10,7 @@ import aiosqlite
 
 from hub.storage.errors import StoreError
 
-_LEDGER_SQL = """CREATE TABLE IF NOT EXISTS migration (
+LEDGER_SQL = """CREATE TABLE IF NOT EXISTS migration (
     number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL) STRICT"""
 
 
@@ -48,7 +48,7 @@ async def migrate(db: aiosqlite.Connection, *, place: str, steps: Sequence[Migra
     wanted = known_migrations() if steps is None else tuple(steps)
     await db.execute("BEGIN IMMEDIATE")
     try:
-        await db.execute(_LEDGER_SQL)
+        await db.execute(LEDGER_SQL)
         applied = await db.execute_fetchall("SELECT number, name, checksum FROM migration ORDER BY number")
         _check_applied([(int(n), str(name), str(c)) for n, name, c in applied], wanted, place)
         for step in wanted[len(list(applied)) :]:

@@ -11,6 +11,7 @@ from hub.storage.sqlite.messages import SqliteMessages
 from hub.storage.sqlite.objections import SqliteObjections
 from hub.storage.sqlite.prompts import SqlitePrompts
 from hub.storage.sqlite.published.street import SqliteStreet
+from hub.storage.sqlite.row_log.slice import SqliteRowLog
 from hub.storage.sqlite.series import SqliteSeries
 
 
@@ -27,5 +28,6 @@ class SqliteStore(
     SqliteAccounts,
     SqliteFindings,
     SqliteStreet,
+    SqliteRowLog,
 ):
     """Implements hub.storage.contract.Store; open it with `await SqliteStore.open(path, now=...)`."""

@@ -1,0 +1,173 @@
+"""Compares every row of the logged tables with the log of rows, and the log with the hub's signature."""
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from hub.console.progress import ReportProgress, ignore_progress
+from hub.storage.audit_records import (
+    FIRST_LINK,
+    FORM,
+    REMOVED,
+    TAKEN_OVER,
+    LogLine,
+    RowLogStore,
+    RowLogView,
+    head_bytes,
+    next_link,
+)
+from hub.verify.check_result import CheckResult
+
+ROLE_SOURCE: Final = "member"
+
+
+@dataclass
+class RowCheck(CheckResult):
+    """What was checked; `acts` are decisions of people compared with their roles.
+
+    `taken_over` rows are older than the log, which holds them from `taken_over_at` on (unix seconds).
+    """
+
+    lines: int = 0
+    rows: int = 0
+    acts: int = 0
+    taken_over: int = 0
+    taken_over_at: int | None = None
+
+
+@dataclass
+class RowHistory:
+    """What the log says: the digest each row has now, when each row came, and each member's roles over time.
+
+    `first` maps (table, row key) to the position of the row's first line; `roles` lists (position, is on the board).
+    """
+
+    now: dict[str, dict[str, bytes]] = field(default_factory=lambda: defaultdict(dict))
+    first: dict[tuple[str, str], int] = field(default_factory=dict)
+    roles: dict[str, list[tuple[int, bool]]] = field(default_factory=lambda: defaultdict(list))
+    links: dict[int, bytes] = field(default_factory=dict)
+
+    def was_on_board(self, member: str, position: int) -> bool | None:
+        """Whether the member was on the board when that line was written; None if the log knows no such member then."""
+        known = [on_board for at, on_board in self.roles.get(member, ()) if at <= position]
+        return known[-1] if known else None
+
+
+async def check_rows(
+    store: RowLogStore,
+    key: Ed25519PublicKey | None = None,
+    *,
+    acts: frozenset[str] = frozenset(),
+    report: ReportProgress = ignore_progress,
+) -> tuple[RowCheck, RowHistory]:
+    """Check the file, its definitions, the log's chain and signature, and each row against its newest line.
+
+    The history keeps the first line of the rows of these tables: `acts`.
+    """
+    check, history = RowCheck(), RowHistory()
+    async with store.row_log() as view:
+        with check.reading("store"):
+            for problem in (*await view.damaged_pages(), *await view.differing_definitions(), *await view.loose_rows()):
+                check.note(f"store: {problem}")
+        with check.reading("log of rows"):
+            await _check_chain(view, check, history, key=key, acts=acts, report=report)
+            for waiting in await view.waiting():
+                check.note(f"{waiting.source} {shown(waiting.row_key)}: {waiting.change} past the hub")
+        for table in await view.tables():
+            with check.reading(f"table {table}"):
+                await _compare(view, table, check, history.now[table])
+            report("rows", check.rows, None)
+        for table in sorted(history.now.keys() - set(await view.tables())):
+            check.note(f"log of rows: it names the table {table}, which this store does not log")
+    return check, history
+
+
+async def _check_chain(
+    view: RowLogView,
+    check: RowCheck,
+    history: RowHistory,
+    *,
+    key: Ed25519PublicKey | None,
+    acts: frozenset[str],
+    report: ReportProgress,
+) -> None:
+    head = await view.head()
+    position, link, forms = 0, FIRST_LINK, set[tuple[str, str]]()
+    signed_link = FIRST_LINK
+    async for page in view.lines():
+        for line in page:
+            check.lines += 1
+            if line.position != position + 1:
+                check.note(f"log of rows: line {position + 1} is missing, the next is {line.position}")
+            position, link = line.position, next_link(link, line)
+            if head is not None and position == head.position:
+                signed_link = link
+            if line.change == FORM:
+                if (line.source, line.row_key) in forms:
+                    check.note(f"log of rows: line {position} takes over the table {line.source} a second time")
+                forms.add((line.source, line.row_key))
+                continue
+            _remember(line, check, history, acts=acts)
+        report("lines of the log of rows", check.lines, None)
+    if head is None:
+        check.note("log of rows: its signed head is missing")
+        return
+    if position != head.position:
+        check.note(f"log of rows: it ends with line {position}, and the hub signed for {head.position} lines")
+    elif signed_link != head.hash:
+        check.note("log of rows: a line was changed, because the lines do not give the head that the hub signed")
+    if key is not None and not _is_signed(key, head.position, head.hash, head.signature):
+        check.note("log of rows: the hub has not signed its head")
+
+
+def _is_signed(key: Ed25519PublicKey, position: int, link: bytes, signature: bytes) -> bool:
+    try:
+        key.verify(signature, head_bytes(position, link))
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _remember(line: LogLine, check: RowCheck, history: RowHistory, *, acts: frozenset[str]) -> None:
+    digests = history.now[line.source]
+    if line.change == REMOVED:
+        digests.pop(line.row_key, None)
+        return
+    digests[line.row_key] = line.digest
+    if line.change == TAKEN_OVER:
+        check.taken_over += 1
+        check.taken_over_at = line.at
+    if line.source in acts:
+        history.first.setdefault((line.source, line.row_key), line.position)
+    if line.source == ROLE_SOURCE:
+        try:
+            role, (member,) = json.loads(line.says), json.loads(line.row_key)
+            history.roles[member].append((line.position, bool(role["is_board"])))
+        except (ValueError, TypeError, KeyError):
+            check.note(f"log of rows: line {line.position} does not say a member's role")
+
+
+async def _compare(view: RowLogView, table: str, check: RowCheck, logged: dict[str, bytes]) -> None:
+    async for page in view.rows(table):
+        for row_key, digest in page:
+            check.rows += 1
+            held = logged.pop(row_key, None)
+            if held is None:
+                check.note(f"{table} {shown(row_key)}: the row was added past the hub")
+            elif held != digest:
+                check.note(f"{table} {shown(row_key)}: the row was changed past the hub")
+    for row_key in logged:
+        check.note(f"{table} {shown(row_key)}: the row was removed past the hub")
+
+
+def shown(row_key: str) -> str:
+    """A row's key for people: `m07`, or `h01/3` for a key of two columns."""
+    try:
+        parts = json.loads(row_key)
+    except ValueError:
+        return row_key
+    return "/".join(str(part) for part in parts) if isinstance(parts, list) else row_key

@@ -1,0 +1,126 @@
+"""Every row of a logged table matches the log, and what was written past the hub does not."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from hub.folder.opening import open_store
+from tests.hub.verify.tampering import CLOCK, STORE, findings_of, tampering
+
+PAST_THE_HUB = {
+    "a finding is deleted": ("DELETE FROM finding WHERE id = 2", "finding 2: the row was removed past the hub"),
+    "a decision is deleted": ("DELETE FROM finding_decision", "finding_decision 1: the row was removed past the hub"),
+    "an objection is deleted": ("DELETE FROM objection WHERE id = 2", "objection 2: the row was removed past the hub"),
+    "two homes are swapped": (
+        "UPDATE home SET member_id = '' WHERE id = 'h01'; UPDATE home SET member_id = 'm01' WHERE id = 'h02';"
+        " UPDATE home SET member_id = 'm02' WHERE id = 'h01'",
+        "home h01: the row was changed past the hub",
+    ),
+    "an IBAN is replaced": (
+        "UPDATE account SET iban = 'x' WHERE id = 2",
+        "account 2: the row was changed past the hub",
+    ),
+    "the newest messages are deleted": (
+        "DELETE FROM message WHERE position > 400",
+        "message 401: the row was removed past the hub",
+    ),
+    "messages are called refused": (
+        "UPDATE message SET sealed = x'', refused = 'outside_consent', first_slot = NULL, last_slot = NULL"
+        " WHERE position = 30",
+        "message 30: the row was changed past the hub",
+    ),
+    "a month is no longer published": (
+        "DELETE FROM attestation WHERE kind = 'publication'",
+        "the row was removed past the hub",
+    ),
+    "a rule comes from nowhere": (
+        "INSERT INTO rule SELECT 2, hash, canonical, '2021-11-01' FROM rule",
+        "rule 2: the row was added past the hub",
+    ),
+    "a key is replaced": (
+        "UPDATE agent SET public_key = x'00' WHERE home_id = 'h01'",
+        "the row was changed past the hub",
+    ),
+    "an agent nobody invited": (
+        "INSERT INTO agent SELECT 'a-fake', 'h01', 1, x'01', enrolled_at, enrolled_at FROM agent LIMIT 1",
+        "agent a-fake: no invitation in this store enrolled it",
+    ),
+    "a member is put on the board": (
+        "UPDATE member SET is_board = 1 WHERE id = 'm03'",
+        "member m03: the row was changed past the hub",
+    ),
+    "a line of the access log is rewritten": (
+        "UPDATE access_log SET actor = 'm01' WHERE position = 2",
+        "access_log 2: the row was changed past the hub",
+    ),
+    "the newest line of the access log is deleted": (
+        "DELETE FROM access_log WHERE position = (SELECT max(position) FROM access_log)",
+        "the row was removed past the hub",
+    ),
+    "a line of the log itself is removed": ("DELETE FROM row_log WHERE position = 9", "line 9 is missing"),
+    "the end of the log is removed": (
+        "DELETE FROM row_log WHERE position > 500",
+        "log of rows: it ends with line 500, and the hub signed for",
+    ),
+    "a line of the log is rewritten": (
+        "UPDATE row_log SET digest = zeroblob(32) WHERE position = 9",
+        "log of rows: a line was changed",
+    ),
+    "the head is signed by somebody else": (
+        "UPDATE row_log_head SET signature = zeroblob(64)",
+        "log of rows: the hub has not signed its head",
+    ),
+    "the head is gone": ("DELETE FROM row_log_head", "log of rows: its signed head is missing"),
+}
+
+
+@pytest.mark.parametrize(("statement", "said"), PAST_THE_HUB.values(), ids=PAST_THE_HUB)
+def test_a_change_past_the_hub_is_found(hub: Path, statement: str, said: str) -> None:
+    with tampering(hub) as db:
+        db.executescript(statement)
+    findings = findings_of(hub, only="rows")
+    assert any(said in finding for finding in findings), findings
+
+
+def test_a_whole_hub_holds_row_by_row(hub: Path) -> None:
+    assert findings_of(hub) == []
+
+
+def test_writing_with_the_triggers_in_place_is_found_too(hub: Path) -> None:
+    with closing(sqlite3.connect(hub / STORE)) as db, db:
+        db.execute("INSERT INTO objection_decision VALUES (2, 'm01', 'accepted', 'why not', 5)")
+    findings = findings_of(hub, only="rows")
+    assert "objection_decision 2: added past the hub" in findings
+    assert "objection_decision 2: the row was added past the hub" in findings
+
+
+def test_a_missing_trigger_is_made_again_and_what_happened_meanwhile_is_found(hub: Path) -> None:
+    with closing(sqlite3.connect(hub / STORE)) as db, db:
+        db.execute("DROP TRIGGER row_log_home_changed")
+        db.execute("UPDATE home SET name = 'x' WHERE id = 'h02'")
+    assert findings_of(hub, only="rows") == ["home h02: the row was changed past the hub"]
+
+
+def test_a_trigger_that_this_program_never_made_is_found(hub: Path) -> None:
+    with closing(sqlite3.connect(hub / STORE)) as db, db:
+        db.execute("CREATE TRIGGER quiet AFTER INSERT ON account BEGIN DELETE FROM refusal; END")
+    (finding,) = findings_of(hub, only="rows")
+    assert finding == "store: trigger quiet: the store has it, and this program never made it"
+
+
+def test_what_the_hub_writes_afterwards_goes_on_in_the_log(hub: Path) -> None:
+    async def write() -> None:
+        store = await open_store(hub, clock=CLOCK)
+        await store.add_sign_in(b"link", member_id="m03", expires_at=2_000_000_000)
+        await store.redeem_sign_in(b"link", session_hash=b"session", expires_at=2_000_000_000, now=1)
+        await store.close()
+
+    with closing(sqlite3.connect(hub / STORE)) as db:
+        before = db.execute("SELECT max(position) FROM row_log").fetchone()[0]
+        asyncio.run(write())
+        lines = db.execute("SELECT source, change FROM row_log WHERE position > ?", (before,)).fetchall()
+    assert lines == [("sign_in", "added"), ("sign_in", "removed"), ("session", "added")]
+    assert findings_of(hub) == []
