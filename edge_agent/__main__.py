@@ -32,16 +32,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command("commonwatt-agent", lambda: int(options.command(options)))
 
 
-CONSENT_HINT = """
-# More leaves the home only by rules you write here: raise the version by one, take the # away, start the agent again.
-# Purposes: prompt.shift, forecast.hood, forecast.home, peers.view, grid.flex; resolutions: PT15M, PT1H, P1D.
-# [[rule]]
-# purpose = "prompt.shift"
-# resolution = "PT15M"
-# valid_from = "2026-06-01T00:00Z"
-"""
-
-
 def _parser() -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = OneLineParser(
         prog="commonwatt-agent",
@@ -53,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
         "--token-file", type=Path, metavar="FILE", help="file that holds the token (default: standard input)"
     )
     enrol.add_argument("--coop", metavar="ID", help="the co-op's id (default: hub.coop in the configuration)")
+    _command(commands, "hub-key", _hub_key, "print the hub's public key, as the statement's page shows it")
     run = _command(commands, "run", _run, "read, seal and send until stopped")
     run.add_argument("--history", type=Path, metavar="FILE", help="a recording to send before going live")
     run.add_argument("--clock", type=Path, metavar="FILE", help="developers only: follow this timeline file")
@@ -91,36 +82,31 @@ def _count(text: str) -> int:
 
 
 def _enrol(options: argparse.Namespace) -> int:
+    from edge_agent.uplink.consent_file import consent_draft
     from edge_agent.uplink.enrolment import post_to
-    from edge_agent.uplink.identity import enrol
+    from edge_agent.uplink.identity import enrol, hub_key_words
 
     settings = read_settings(options.config)
     coop = options.coop or settings.coop
     if coop is None:
         raise RequestError(f"{settings.source}: hub: coop: missing, expected the co-op's id (or give --coop)")
-    identity = enrol(settings.data, _token(options.token_file), coop=coop, post=post_to(settings.hub_url))
+    # Before the token is used: a consent file that cannot be written must not cost it.
+    with consent_draft(settings.consent) as draft:
+        identity = enrol(settings.data, _token(options.token_file), coop=coop, post=post_to(settings.hub_url))
+        draft.write(identity.consent)
     answer = identity.enrolment
-    _leave_consent(settings, identity.consent)
     print(f"enrolled as {answer.agent} for home {answer.home} of co-op {answer.coop}")
-    print(f"compare with the hub's log: fingerprint {identity.fingerprint}")
+    print(f"the hub proved that it holds the key named in the token: {hub_key_words(answer)}")
+    if draft.is_written:
+        print(f"what may leave the home is listed in {settings.consent}")
     return 0
 
 
-def _leave_consent(settings: Settings, consent: ConsentSet) -> None:
-    """Write the consent agreed at enrolment to the file named in the configuration, for the household to edit. Never
-    overwrites a file."""
-    from protocols.consent.text import consent_toml
+def _hub_key(options: argparse.Namespace) -> int:
+    from edge_agent.uplink.identity import hub_key_words, load_enrolment
 
-    path = settings.consent
-    if path is None or path.exists():
-        return
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(consent_toml(consent) + CONSENT_HINT, encoding="utf-8")
-        part.rename(path)
-    except OSError as cause:
-        raise RequestError(f"enrolled, but cannot write {path}: {cause.strerror}: create it yourself") from None
-    print(f"what may leave the home is listed in {path}")
+    print(hub_key_words(load_enrolment(read_settings(options.config).data)))
+    return 0
 
 
 def _token(path: Path | None) -> str:

@@ -83,7 +83,7 @@ class Hub:
         enrol = Enrolment(
             self._store,
             coop=settings.coop,
-            public_key=self._key.public_key().public_bytes_raw(),
+            key=self._key,
             broker=lambda: (plan.address.host, plan.address.port),
             clock=self._clock,
             agents_changed=self._intake.agents_changed,

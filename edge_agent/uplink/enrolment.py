@@ -8,7 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 
-from protocols.enrolment.handshake import MAX_ANSWER_BYTES
+from protocols.enrolment.handshake import MAX_REPLY_BYTES
 from protocols.errors import IdentityError
 
 TIMEOUT_S = 20.0
@@ -26,7 +26,7 @@ def post_to(hub_url: str) -> Callable[[bytes], bytes]:
         )
         try:
             with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
-                return bytes(answer.read(MAX_ANSWER_BYTES + 1))
+                return bytes(answer.read(MAX_REPLY_BYTES + 1))
         except urllib.error.HTTPError as refusal:
             with refusal:
                 raise IdentityError(f"the hub refused ({refusal.code}): {_reason(refusal.read(4096))}") from None

@@ -22,9 +22,11 @@ from edge_agent.uplink.sealing import AgentSigner
 from protocols.consent.rules import ConsentSet
 from protocols.consent.text import parse_consent
 from protocols.durable_files import write_durably
-from protocols.enrolment.handshake import EnrolAnswer, build_answer, build_request, fingerprint, parse_answer
+from protocols.enrolment.answer import EnrolAnswer, build_answer, parse_answer
+from protocols.enrolment.handshake import build_request, open_answer
 from protocols.enrolment.token import parse_token
 from protocols.errors import IdentityError
+from protocols.wire.refusal_reasons import WireError
 from protocols.wire.topics import is_id
 
 KEY_FILE = "identity.key"
@@ -49,11 +51,6 @@ class Identity:
         """The consent that the hub has held for this home since enrolment."""
         return parse_consent(self.enrolment.consent)
 
-    @property
-    def fingerprint(self) -> str:
-        """Six digits computed from this home's key and the hub's."""
-        return fingerprint(self.signer.key.public_key().public_bytes_raw(), self.enrolment.hub_public_key)
-
 
 def load_identity(folder: Path) -> Identity:
     """The identity in a data folder. Raises IdentityError if it was never enrolled or its files are damaged."""
@@ -77,9 +74,15 @@ def load_enrolment(folder: Path) -> EnrolAnswer:
         raise IdentityError(f"{path}: cannot be used: {cause}: enrol again") from None
 
 
+def hub_key_words(enrolment: EnrolAnswer) -> str:
+    """The hub's public key as its pages show it: 64 hexadecimal digits."""
+    return enrolment.hub_public_key.hex()
+
+
 def enrol(folder: Path, token_text: str, *, coop: str, post: Callable[[bytes], bytes]) -> Identity:
     """Make the key if there is none, enrol it with the hub, and store the answer.
 
+    The same token and key may be used again until the token ends, if the answer was lost.
     `post` sends the request and returns the answer's bytes. Raises IdentityError.
     """
     try:
@@ -91,13 +94,21 @@ def enrol(folder: Path, token_text: str, *, coop: str, post: Callable[[bytes], b
     except OSError as cause:
         raise IdentityError(f"{folder}: cannot be read: {cause.strerror}: choose a folder of your own") from None
     if is_enrolled:
-        raise IdentityError(f"{folder / ENROLMENT_FILE}: already enrolled: use another data folder for another home")
+        raise IdentityError(
+            f"{folder / ENROLMENT_FILE}: already enrolled: use another data folder, for another home or a new key"
+        )
     if not is_id(coop):
         raise IdentityError(f"co-op {coop[:40]!r}: expected 1 to 32 of a-z, 0-9 and - (hub.coop or --coop)")
     key = own_key(folder)
-    request = build_request(key, token=token, coop=coop)
+    public_key = key.public_key().public_bytes_raw()
+    request = build_request(key, token=token, coop=coop).encode("ascii")
     try:
-        answer = parse_answer(post(request.encode()))
+        answer = open_answer(post(request), token=token, request=request, agent_public_key=public_key)
+    except WireError as cause:
+        raise IdentityError(
+            f"the answer does not come from the hub that made the token: {cause.detail}: check hub.url and the"
+            " network in between; nothing was stored"
+        ) from None
     except ValueError as cause:
         raise IdentityError(f"the hub's answer cannot be used: {cause}") from None
     if answer.coop != coop:
@@ -107,7 +118,7 @@ def enrol(folder: Path, token_text: str, *, coop: str, post: Callable[[bytes], b
     except OSError as cause:
         raise IdentityError(
             f"cannot write {folder / ENROLMENT_FILE}: {cause.strerror or cause}: "
-            "fix the cause, then enrol again with a new token (this one is used up)"
+            "fix the cause, then enrol again with the same token"
         ) from None
     return Identity(AgentSigner(answer.coop, answer.agent, key), answer)
 

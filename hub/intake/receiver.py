@@ -32,6 +32,7 @@ from hub.storage.contract import MemberStore, PromptStore, ReadingStore
 from hub.storage.errors import StoreError
 from hub.storage.records import AcceptedMessage, ChainHead, RefusalCount
 from protocols.consent.rules import decode_consent
+from protocols.enrolment.public_keys import is_sound_key
 from protocols.slots import slot_of, start_of
 from protocols.timeline import Clock
 from protocols.wire import topics
@@ -248,7 +249,9 @@ class Intake:
         known = self._state.chains.items()
         newly_revoked = {name for name, chain in known if name in self._revoked and not chain.is_revoked}
         for agent in agents:
-            self._state.chains[agent.id].is_revoked = agent.revoked_at is not None
+            # Anybody can sign under a weak key, so one that an older release enrolled counts as revoked.
+            is_weak = not is_sound_key(agent.public_key)
+            self._state.chains[agent.id].is_revoked = agent.revoked_at is not None or is_weak
         self._tell_revoked(newly_revoked - {agent.id for agent in fresh})
         self._agents_read_at = asyncio.get_running_loop().time()
 

@@ -15,6 +15,7 @@ from hub.storage.account_records import BankDetails, NewAccount
 from hub.storage.audit_records import RowLogStore
 from hub.storage.finding_records import FindingRow, NewFinding, SlotDecision
 from hub.storage.fleet_records import AgentClock, FleetRow
+from hub.storage.invite_records import BoardRole, InviteRefusal
 from hub.storage.records import (
     AcceptedMessage,
     Access,
@@ -55,12 +56,32 @@ class MemberStore(Protocol):
     async def add_member(self, member: Member, home: Home | None) -> None: ...
     async def members(self) -> tuple[Member, ...]: ...
     async def member(self, member_id: str) -> Member | None: ...
+    async def set_board(self, member_id: str, *, is_board: bool, at: int) -> bool: ...
+    async def board_roles(self) -> tuple[BoardRole, ...]:
+        """Every appointment to the board and every removal, in the order in which they were made."""
+        ...
+
     async def homes(self) -> tuple[Home, ...]: ...
     async def home_of(self, member_id: str) -> Home | None: ...
     async def agents(self) -> tuple[Agent, ...]: ...
-    async def add_invite(self, token_hash: bytes, *, home_id: str, expires_at: int) -> None: ...
-    async def redeem_invite(self, token_hash: bytes, *, agent: Agent, now: int) -> str | None:
-        """Use an invitation, once, to enrol the agent for its home; refused if it is unknown, used or expired."""
+    async def add_invite(
+        self,
+        token_id: bytes,
+        *,
+        home_id: str,
+        expires_at: int,
+        masked_key: bytes | None = None,
+        replaces: str | None = None,
+    ) -> None:
+        """Store an invitation; earlier ones of the home that are still open become void.
+
+        `replaces` is the agent that the new one takes over from; with None the home must have no agent.
+        """
+        ...
+
+    async def invite_key(self, token_id: bytes) -> bytes | None: ...
+    async def redeem_invite(self, token_id: bytes, *, agent: Agent, now: int) -> InviteRefusal | None:
+        """Use an invitation, once, to enrol the agent for its home in place of the agent that it replaces, if any."""
         ...
 
     async def revoke_agent(self, agent_id: str, *, now: int) -> bool: ...

@@ -1,227 +1,160 @@
-"""How a new agent enrols: the request that proves it holds its key, and the hub's response.
+"""How a new agent enrols: the request that proves its key and its token, and the hub's signed answer.
 
-Nothing is stored or sent here. The one-time token in the request is defined in `token`. A hub stores only
-the hash of a token.
+Nothing is stored or sent here. Both sides are authenticated over a plain connection: by the token's key, which is never
+sent, and the answer also by the hub's own key, whose hash is in the token. Nobody between can read the token or put
+another key in place of either one.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
+import hmac
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
-from zoneinfo import ZoneInfo
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from protocols.consent.text import MAX_TEXT_CHARS, parse_consent
-from protocols.enrolment.token import parse_token, token_hash, token_text
+from protocols.enrolment.answer import CONTENT_KEYS, MAX_ANSWER_BYTES, EnrolAnswer, content_fields, read_content
+from protocols.enrolment.json_fields import (
+    read_any_bytes,
+    read_bytes,
+    read_id,
+    read_object,
+    to_base64,
+    write_object,
+)
+from protocols.enrolment.public_keys import agent_name_of, is_sound_key
+from protocols.enrolment.token import EnrolToken
 from protocols.wire.refusal_reasons import RefusalReason, WireError
-from protocols.wire.topics import is_id, require_id, shard_of
+from protocols.wire.topics import require_id
 
-VERSION = 1
+VERSION = 2
 MAX_REQUEST_BYTES = 4096
-MAX_ANSWER_BYTES = 4 * MAX_TEXT_CHARS
+MAX_REPLY_BYTES = 2 * MAX_ANSWER_BYTES
 
-_REQUEST_KEYS = {"version", "token", "coop", "public_key", "proof"}
-_ANSWER_KEYS = {
-    "version",
-    "coop",
-    "home",
-    "agent",
-    "shard",
-    "hub_public_key",
-    "broker_host",
-    "broker_port",
-    "tz",
-    "consent",
-}
+_PROOF_LABEL = b"commonwatt/2 enrol proof\x00"
+_REQUEST_LABEL = b"commonwatt/2 enrol request\x00"
+_ANSWER_LABEL = b"commonwatt/2 enrol answer\x00"
+_REQUEST_KEYS = {"version", "id", "coop", "public_key", "proof", "mac"}
+_REPLY_KEYS = {"version", "document", "signature", "mac"}
+_DOCUMENT_KEYS = CONTENT_KEYS | {"version", "agent_public_key", "request"}
 
 
 @dataclass(frozen=True, slots=True)
 class EnrolRequest:
-    """An agent's request. `token` is secret; `proof` shows that the sender holds the private key."""
+    """An agent's request. `id` names the invitation; `proof` shows that the sender holds the private key."""
 
-    token: bytes
+    id: bytes
     coop: str
     public_key: bytes
     proof: bytes
+    mac: bytes
+
+    def is_from_holder(self, token_key: bytes) -> bool:
+        """Whether the sender knew the token with this key."""
+        wanted = _mac(token_key, _REQUEST_LABEL, _claim(self.id, self.public_key, self.coop))
+        return hmac.compare_digest(self.mac, wanted)
 
 
-@dataclass(frozen=True, slots=True)
-class EnrolAnswer:
-    """Everything an agent needs to start working for its home. `consent` is TOML text as in `consent.text`."""
-
-    coop: str
-    home: str
-    agent: str
-    shard: int
-    hub_public_key: bytes
-    broker_host: str
-    broker_port: int
-    tz: str
-    consent: str
-
-
-def build_request(key: Ed25519PrivateKey, *, token: bytes, coop: str) -> str:
-    """The JSON text an agent posts to be enrolled with this key."""
+def build_request(key: Ed25519PrivateKey, *, token: EnrolToken, coop: str) -> str:
+    """The JSON text an agent posts to be enrolled with this key. The same arguments give the same bytes."""
     require_id(coop, "co-op")
     public_key = key.public_key().public_bytes_raw()
-    return _json(
+    claim = _claim(token.id, public_key, coop)
+    return write_object(
         {
             "version": VERSION,
-            "token": token_text(token),
+            "id": to_base64(token.id),
             "coop": coop,
-            "public_key": _to_base64(public_key),
-            "proof": _to_base64(key.sign(proof_bytes(token, public_key, coop=coop))),
+            "public_key": to_base64(public_key),
+            "proof": to_base64(key.sign(_PROOF_LABEL + claim)),
+            "mac": to_base64(_mac(token.key, _REQUEST_LABEL, claim)),
         }
     )
 
 
 def parse_request(text: str | bytes) -> EnrolRequest:
-    """A request whose proof of possession has been verified.
+    """A request whose proof of possession has been verified; whether the sender knew the token has not.
 
-    Raises: ValueError with a one-line message; WireError(BAD_SIGNATURE) if the proof is wrong.
+    Raises: ValueError with a one-line message; WireError(BAD_SIGNATURE) if the proof or the key is wrong.
     """
-    fields = _object(text, _REQUEST_KEYS, "enrolment request", most=MAX_REQUEST_BYTES)
-    coop = _id(fields, "coop")
+    fields = read_object(text, _REQUEST_KEYS, "enrolment request", version=VERSION, most=MAX_REQUEST_BYTES)
     request = EnrolRequest(
-        token=parse_token(_text(fields, "token", most=200)),
-        coop=coop,
-        public_key=_from_base64(fields, "public_key", size=32),
-        proof=_from_base64(fields, "proof", size=64),
+        id=read_bytes(fields, "id", size=32),
+        coop=read_id(fields, "coop"),
+        public_key=read_bytes(fields, "public_key", size=32),
+        proof=read_bytes(fields, "proof", size=64),
+        mac=read_bytes(fields, "mac", size=32),
     )
-    try:
-        key = Ed25519PublicKey.from_public_bytes(request.public_key)
-        key.verify(request.proof, proof_bytes(request.token, request.public_key, coop=coop))
-    except (InvalidSignature, ValueError):
-        raise WireError(RefusalReason.BAD_SIGNATURE, "the proof does not show that the sender holds the key") from None
+    if not is_sound_key(request.public_key):
+        raise WireError(RefusalReason.BAD_SIGNATURE, "the public key is not usable: make a new one")
+    signed = _PROOF_LABEL + _claim(request.id, request.public_key, request.coop)
+    if not _is_signed(request.public_key, request.proof, signed):
+        raise WireError(RefusalReason.BAD_SIGNATURE, "the proof does not show that the sender holds the key")
     return request
 
 
-def proof_bytes(token: bytes, public_key: bytes, *, coop: str) -> bytes:
-    """The bytes that the proof of possession signs: label, token hash, public key, co-op."""
-    return b"commonwatt/1 enrol\x00" + token_hash(token) + public_key + coop.encode("ascii")
-
-
-def build_answer(answer: EnrolAnswer) -> str:
-    """The JSON text of a hub's response. Raises: ValueError for one that no agent would accept."""
-    text = _json(
+def seal_answer(
+    answer: EnrolAnswer, *, agent_public_key: bytes, request: bytes, token_key: bytes, hub_key: Ed25519PrivateKey
+) -> str:
+    """The JSON text of a hub's response to these request bytes. Raises: ValueError if no agent would accept it."""
+    content = {"version": VERSION} | content_fields(answer)
+    keys = {"agent_public_key": to_base64(agent_public_key), "request": to_base64(sha256(request).digest())}
+    document = write_object(content | keys).encode("ascii")
+    _read_document(document)
+    return write_object(
         {
             "version": VERSION,
-            "coop": answer.coop,
-            "home": answer.home,
-            "agent": answer.agent,
-            "shard": answer.shard,
-            "hub_public_key": _to_base64(answer.hub_public_key),
-            "broker_host": answer.broker_host,
-            "broker_port": answer.broker_port,
-            "tz": answer.tz,
-            "consent": answer.consent,
+            "document": to_base64(document),
+            "signature": to_base64(hub_key.sign(_ANSWER_LABEL + document)),
+            "mac": to_base64(_mac(token_key, _ANSWER_LABEL, document)),
         }
     )
-    parse_answer(text)
-    return text
 
 
-def parse_answer(text: str | bytes) -> EnrolAnswer:
-    """The inverse of `build_answer`. Raises: ValueError with a one-line message that names the key."""
-    fields = _object(text, _ANSWER_KEYS, "enrolment answer", most=MAX_ANSWER_BYTES)
-    answer = EnrolAnswer(
-        coop=_id(fields, "coop"),
-        home=_id(fields, "home"),
-        agent=_id(fields, "agent"),
-        shard=_whole(fields, "shard", most=63),
-        hub_public_key=_from_base64(fields, "hub_public_key", size=32),
-        broker_host=_text(fields, "broker_host", most=253),
-        broker_port=_whole(fields, "broker_port", most=65535),
-        tz=_text(fields, "tz", most=64),
-        consent=_text(fields, "consent", most=MAX_TEXT_CHARS),
-    )
-    if answer.shard != shard_of(answer.agent):
-        raise ValueError("shard: does not match the agent")
-    if not answer.broker_port or not answer.broker_host:
-        raise ValueError("broker_host, broker_port: expected a host and a port from 1 to 65535")
-    _require_zone(answer.tz)
-    if parse_consent(answer.consent).home != answer.home:
-        raise ValueError("consent: home: does not match the home of the answer")
+def open_answer(text: str | bytes, *, token: EnrolToken, request: bytes, agent_public_key: bytes) -> EnrolAnswer:
+    """The answer to this request, from the hub that made this token and for this agent's key.
+
+    Raises: ValueError with a one-line message; WireError(BAD_SIGNATURE) if it is not from that hub.
+    """
+    fields = read_object(text, _REPLY_KEYS, "enrolment answer", version=VERSION, most=MAX_REPLY_BYTES)
+    document = read_any_bytes(fields, "document", most=MAX_ANSWER_BYTES)
+    signature, mac = read_bytes(fields, "signature", size=64), read_bytes(fields, "mac", size=32)
+    if not hmac.compare_digest(mac, _mac(token.key, _ANSWER_LABEL, document)):
+        raise _foreign("it was not made by a hub that knows the token")
+    answer, key, answered = _read_document(document)
+    if not token.is_of_hub(answer.hub_public_key):
+        raise _foreign("its hub key is not the one in the token")
+    if not _is_signed(answer.hub_public_key, signature, _ANSWER_LABEL + document):
+        raise _foreign("the hub did not sign it")
+    if key != agent_public_key or answer.agent != agent_name_of(agent_public_key):
+        raise _foreign("it is for another agent's key")
+    if answered != sha256(request).digest():
+        raise _foreign("it answers another request")
     return answer
 
 
-def fingerprint(agent_public_key: bytes, hub_public_key: bytes) -> str:
-    """Six digits that both sides show, so that people can check that agent and hub hold each other's keys."""
-    seen = sha256(b"commonwatt/1 fingerprint\x00" + agent_public_key + hub_public_key).digest()
-    digits = f"{int.from_bytes(seen[:8]) % 1_000_000:06d}"
-    return f"{digits[:3]} {digits[3:]}"
+def _read_document(document: bytes) -> tuple[EnrolAnswer, bytes, bytes]:
+    fields = read_object(document, _DOCUMENT_KEYS, "enrolment answer", version=VERSION, most=MAX_ANSWER_BYTES)
+    key, request = read_bytes(fields, "agent_public_key", size=32), read_bytes(fields, "request", size=32)
+    return read_content(fields), key, request
 
 
-def _json(fields: dict[str, Any]) -> str:
-    return json.dumps(fields, ensure_ascii=True, indent=None)
+def _claim(token_id: bytes, public_key: bytes, coop: str) -> bytes:
+    return token_id + public_key + coop.encode("ascii")
 
 
-def _object(text: str | bytes, keys: set[str], what: str, *, most: int) -> dict[str, Any]:
-    if len(text) > most:
-        raise ValueError(f"{what}: larger than {most} bytes")
+def _mac(key: bytes, label: bytes, content: bytes) -> bytes:
+    return hmac.digest(key, label + content, "sha256")
+
+
+def _is_signed(public_key: bytes, signature: bytes, signed: bytes) -> bool:
     try:
-        fields = json.loads(text, object_pairs_hook=_once)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{what}: not JSON: {str(error)[:80]}") from None
-    if not isinstance(fields, dict) or set(fields) != keys:
-        raise ValueError(f"{what}: expected an object with exactly {', '.join(sorted(keys))}")
-    if type(fields["version"]) is not int or fields["version"] != VERSION:
-        raise ValueError(f"version: expected {VERSION}")
-    return fields
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, signed)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise ValueError("a key appears twice")
-    return fields
-
-
-def _text(fields: dict[str, Any], key: str, *, most: int) -> str:
-    value = fields[key]
-    if not isinstance(value, str) or len(value) > most:
-        raise ValueError(f"{key}: expected a text of at most {most} characters")
-    return value
-
-
-def _id(fields: dict[str, Any], key: str) -> str:
-    value = fields[key]
-    if not isinstance(value, str) or not is_id(value):
-        raise ValueError(f"{key}: expected 1 to 32 of a-z, 0-9 and -")
-    return value
-
-
-def _whole(fields: dict[str, Any], key: str, *, most: int) -> int:
-    value = fields[key]
-    if type(value) is not int or not 0 <= value <= most:
-        raise ValueError(f"{key}: expected a whole number from 0 to {most}")
-    return value
-
-
-def _require_zone(tz: str) -> None:
-    try:
-        ZoneInfo(tz)
-    except (KeyError, ValueError, OSError):
-        raise ValueError("tz: expected a time zone like Europe/Berlin") from None
-
-
-def _to_base64(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).decode("ascii").rstrip("=")
-
-
-def _from_base64(fields: dict[str, Any], key: str, *, size: int) -> bytes:
-    text = _text(fields, key, most=200)
-    try:
-        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except (ValueError, binascii.Error):
-        raw = b""
-    # Only the canonical form is accepted: base64 decoders tolerate stray characters and trailing bits.
-    if len(raw) != size or _to_base64(raw) != text:
-        raise ValueError(f"{key}: expected {size} bytes in base64url without padding")
-    return raw
+def _foreign(detail: str) -> WireError:
+    return WireError(RefusalReason.BAD_SIGNATURE, detail)

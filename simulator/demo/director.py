@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from protocols.enrolment.handshake import build_answer, parse_answer
+from protocols.enrolment.answer import build_answer, parse_answer
 from protocols.slots import SLOT_S, Slot, slot_of
 from protocols.toml_text import read_toml
 from simulator.demo.clock import DirectedClock

@@ -17,7 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from hub.broker.embedded import rumqttd_configuration
 from protocols.consent.rules import default_consent
 from protocols.consent.text import consent_toml
-from protocols.enrolment.handshake import EnrolAnswer, build_answer
+from protocols.enrolment.answer import EnrolAnswer, build_answer
 from protocols.wire import topics
 from protocols.wire.chain import FIRST_PREVIOUS, START, ChainPlacement, Position, place_message
 from protocols.wire.envelope import batch_hash, open_sealed, seal

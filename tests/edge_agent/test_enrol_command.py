@@ -6,10 +6,10 @@ import pytest
 
 from edge_agent.__main__ import main
 from protocols.consent.rules import default_consent
-from protocols.consent.text import consent_toml, parse_consent
-from protocols.enrolment.handshake import EnrolAnswer, build_answer
+from protocols.consent.text import parse_consent
 from protocols.enrolment.token import token_text
-from protocols.wire.topics import shard_of
+from protocols.errors import IdentityError
+from tests.edge_agent.enrolment_desk import HUB_KEY, TOKEN, sealed_reply
 
 CONFIG = """data = "data"
 consent = "consent.toml"
@@ -28,13 +28,9 @@ max_power_w = 15000
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    answer = EnrolAnswer(
-        *("sonne", "h01", "a-7", shard_of("a-7"), bytes(32), "127.0.0.1", 1883, "UTC"),
-        consent=consent_toml(default_consent("h01")),
-    )
-    monkeypatch.setattr("edge_agent.uplink.enrolment.post_to", lambda _url: lambda _body: build_answer(answer).encode())
+    monkeypatch.setattr("edge_agent.uplink.enrolment.post_to", lambda _url: sealed_reply)
     (tmp_path / "agent.toml").write_text(CONFIG)
-    (tmp_path / "token").write_text(token_text(bytes(range(16))))
+    (tmp_path / "token").write_text(token_text(TOKEN))
     return tmp_path
 
 
@@ -53,3 +49,34 @@ def test_a_consent_that_is_there_is_never_written_over(home: Path) -> None:
     (home / "consent.toml").write_text("# mine\n")
     assert enrol(home) == 0
     assert (home / "consent.toml").read_text() == "# mine\n"
+
+
+def test_a_consent_file_that_cannot_be_written_does_not_cost_the_token(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It used to be written after the token was spent."""
+    sent: list[bytes] = []
+    monkeypatch.setattr("edge_agent.uplink.enrolment.post_to", lambda _url: lambda body: sent.append(body) or b"")
+    (home / "consent.toml.part").mkdir()
+    assert enrol(home) == 1
+    (said,) = capsys.readouterr().err.splitlines()
+    assert f"cannot write {home / 'consent.toml'}: Is a directory: nothing was sent, the token is still good" in said
+    assert sent == []
+    assert not (home / "data").exists()
+
+
+def test_a_refused_enrolment_leaves_no_consent_file(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_body: bytes) -> bytes:
+        raise IdentityError("the hub refused (410): expired")
+
+    monkeypatch.setattr("edge_agent.uplink.enrolment.post_to", lambda _url: refuse)
+    assert enrol(home) == 1
+    assert sorted(path.name for path in home.iterdir()) == ["agent.toml", "data", "token"]
+
+
+def test_the_hubs_key_is_printed_as_its_pages_show_it(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    key = HUB_KEY.public_key().public_bytes_raw().hex()
+    assert enrol(home) == 0
+    assert f"the hub proved that it holds the key named in the token: {key}" in capsys.readouterr().out
+    assert main(["hub-key", "--config", str(home / "agent.toml")]) == 0
+    assert capsys.readouterr().out == f"{key}\n"

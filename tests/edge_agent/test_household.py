@@ -14,7 +14,7 @@ from edge_agent.uplink.sealing import AgentSigner, BatchContext, ConsentFilter
 from protocols.consent.reduction import SlotValue, find_violations
 from protocols.consent.rules import ConsentSet, decode_consent, default_consent
 from protocols.consent.text import consent_toml
-from protocols.enrolment.handshake import EnrolAnswer
+from protocols.enrolment.answer import EnrolAnswer
 from protocols.errors import SettingsError
 from protocols.quantities import Gap, Mark, Measure
 from protocols.wire.chain import FIRST_PREVIOUS

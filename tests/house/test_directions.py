@@ -16,6 +16,7 @@ CONTRACT = (
     "hub.storage.fleet_records",
     "hub.storage.street_records",
     "hub.storage.audit_records",
+    "hub.storage.invite_records",
 )
 SHARED = ("hub.core", *CONTRACT, "hub.storage.errors", "protocols")
 BOOKS = ("hub.books", "hub.folder", "hub.console")

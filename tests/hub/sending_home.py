@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.storage.records import Agent, Coop, Home, Member
 from hub.storage.sqlite.store import SqliteStore
-from hub.trust.enrolment import agent_id_of
 from protocols.consent.rules import ConsentSet, encode_consent
+from protocols.enrolment.public_keys import agent_name_of
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import start_of
 from protocols.wire import topics
@@ -41,7 +41,7 @@ class SendingHome:
 
     @property
     def agent(self) -> str:
-        return agent_id_of(self.public_key)
+        return agent_name_of(self.public_key)
 
     def new_epoch(self) -> None:
         self.epoch, self.seq, self.previous = self.epoch + 1, 0, FIRST_PREVIOUS
@@ -105,12 +105,13 @@ async def open_store(folder: Path, homes: Sequence[SendingHome] = ()) -> SqliteS
 
 
 async def enrol(store: SqliteStore, home: SendingHome, *, member: str) -> None:
-    """Make the home's member if it is new, and enrol this agent for it."""
+    """Make the home's member if it is new, and enrol this agent for it, in place of the one it has."""
     if await store.member(member) is None:
         await store.add_member(
             Member(member, member.upper(), f"{member}@x.org", "en", False, 0), Home(home.home, home.home, member)
         )
     token_hash = batch_hash(home.public_key)
-    await store.add_invite(token_hash, home_id=home.home, expires_at=NOW_S)
+    live = next((a.id for a in await store.agents() if a.home_id == home.home and a.revoked_at is None), None)
+    await store.add_invite(token_hash, home_id=home.home, expires_at=NOW_S, replaces=live)
     agent = Agent(home.agent, home.home, topics.shard_of(home.agent), home.public_key, 1, None)
     assert await store.redeem_invite(token_hash, agent=agent, now=1) is None

@@ -22,9 +22,10 @@ from hub.prompts.delivery import PromptSender
 from hub.storage.contract import Store
 from hub.storage.records import Appliance, ForecastRow, Home, Job, Member, NewObjection, PromptRow
 from hub.trust.enrolment import Enrolment
+from hub.trust.invitation_keys import mask_key
 from hub.web.frame.tokens import hash_token
 from protocols.durable_files import write_durably
-from protocols.enrolment.token import token_hash
+from protocols.enrolment.token import EnrolToken, hub_hash_of
 from protocols.slots import format_slot, slots_of_day, start_of
 from protocols.timeline import Clock, Timeline
 from protocols.wire import topics
@@ -149,7 +150,7 @@ class InventedCoop:
         (self.folder / "tax.toml").write_text(TAXES, encoding="utf-8")
         asyncio.run(self._invite())
         for home in self.homes:
-            home.enrol(lambda body: asyncio.run(self._enrol(body)))
+            home.enrol(lambda body: asyncio.run(self._enrol(body)), token=self._token_of(home))
 
     async def _invite(self) -> None:
         store = await self.opened()
@@ -160,19 +161,23 @@ class InventedCoop:
             member = Member(home.member, name, email, "en", home.member in BOARD, joined)
             await store.add_member(member, Home(home.home, f"Lane {home.number}", home.member))
             until = int(self.now_s) + 86_400
-            await store.add_invite(token_hash(home.token), home_id=home.home, expires_at=until)
+            token = self._token_of(home)
+            masked = mask_key(token.key, token_id=token.id, hub_key=load_key(self.folder / KEY_NAME))
+            await store.add_invite(token.id, home_id=home.home, expires_at=until, masked_key=masked)
         await store.close()
+
+    def _token_of(self, home: InventedHome) -> EnrolToken:
+        return EnrolToken(home.secret, hub_hash_of(load_key(self.folder / KEY_NAME).public_key().public_bytes_raw()))
 
     async def _enrol(self, body: bytes) -> bytes:
         async def nobody_runs() -> None:
             return None
 
         store = await self.opened()
-        public = load_key(self.folder / KEY_NAME).public_key().public_bytes_raw()
         enrolment = Enrolment(
             store,
             coop=await store.coop(),
-            public_key=public,
+            key=load_key(self.folder / KEY_NAME),
             broker=lambda: ("127.0.0.1", 1883),
             clock=self.clock,
             agents_changed=nobody_runs,

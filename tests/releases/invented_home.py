@@ -18,7 +18,7 @@ from edge_agent.run_loop import LoopParts, SlotCloser
 from edge_agent.uplink.identity import KEY_FILE, Identity, enrol, load_identity
 from edge_agent.uplink.sealing import ConsentFilter, seal_answer
 from protocols.durable_files import write_durably
-from protocols.enrolment.token import token_text
+from protocols.enrolment.token import EnrolToken, token_text
 from protocols.quantities import Gap
 from protocols.slots import Slot, slots_of_day, start_of
 from protocols.timeline import Clock
@@ -100,7 +100,7 @@ class InventedHome:
         self.folder = folder
         self.number = number
         self.home, self.member = f"h{number:02d}", f"m{number:02d}"
-        self.token = secret("token", number)[:16]
+        self.secret = secret("token", number)[:16]
         self.now_s = 0.0
         self._places = (METER, PANELS) if number in PANEL_PEAKS else (METER,)
         self._counters = {"import_wh": 10_000 * number, "export_wh": 2_000 * number, "production_wh": 5_000 * number}
@@ -113,14 +113,14 @@ class InventedHome:
     def identity(self) -> Identity:
         return load_identity(self.data)
 
-    def enrol(self, post: Callable[[bytes], bytes]) -> None:
+    def enrol(self, post: Callable[[bytes], bytes], *, token: EnrolToken) -> None:
         """Make the folder and the key, and enrol with the token. `post` sends the request to the hub."""
         self.folder.mkdir(mode=0o700)
         self.data.mkdir(mode=0o700)
         config = CONFIG.format(coop=COOP_ID, meter_w=METER.max_power_w, panels_w=PANELS.max_power_w)
         (self.folder / "agent.toml").write_text(config, encoding="utf-8")
         write_durably(self.data / KEY_FILE, key_file(secret("agent", self.number)), replace=True)
-        identity = enrol(self.data, token_text(self.token), coop=COOP_ID, post=post)
+        identity = enrol(self.data, token_text(token), coop=COOP_ID, post=post)
         (self.folder / "consent.toml").write_text(identity.enrolment.consent, encoding="utf-8")
 
     def allow_more(self, valid_from: str) -> None:

@@ -5,13 +5,14 @@ import contextlib
 import io
 import json
 from datetime import date
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from edge_agent.__main__ import main as agent_main
 from edge_agent.metering.home_meter import read_checkpoint
 from edge_agent.outbox.opening import open_outbox
-from edge_agent.uplink.identity import load_identity
+from edge_agent.uplink.identity import Identity, load_identity
 from hub.__main__ import main as hub_main
 from hub.books.days import read_day_inputs
 from hub.core.ledger.attestations import document_digest
@@ -113,6 +114,13 @@ def agent_state(folder: Path) -> dict[str, Any]:
     }
 
 
+def _fingerprint(identity: Identity) -> str:
+    """Six digits of both keys, as releases 0.1 and 0.2 showed them: the keys have not changed."""
+    keys = identity.signer.key.public_key().public_bytes_raw() + identity.enrolment.hub_public_key
+    digits = f"{int.from_bytes(sha256(b'commonwatt/1 fingerprint' + bytes(1) + keys).digest()[:8]) % 1_000_000:06d}"
+    return f"{digits[:3]} {digits[3:]}"
+
+
 async def _outbox(folder: Path) -> dict[str, Any]:
     data = folder / "data"
     identity = load_identity(data)
@@ -125,7 +133,7 @@ async def _outbox(folder: Path) -> dict[str, Any]:
         next_slot, bases = read_checkpoint(checkpoint)
         return {
             "agent": identity.enrolment.agent,
-            "fingerprint": identity.fingerprint,
+            "fingerprint": _fingerprint(identity),
             "next": [link.epoch, link.seq, link.previous.hex()],
             "waiting": [[each.seq, batch_hash(each.sealed).hex()] for each in waiting],
             "receipted": [(told := await outbox.receipted()).through, told.signed_at],

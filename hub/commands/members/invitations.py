@@ -1,97 +1,195 @@
-"""Invites one member with a home, or gives a known member a fresh token. It checks its arguments."""
+"""Invites members with their homes, or gives a known member's home a new token. It checks its arguments."""
 
 import secrets
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from hub.folder.opening import open_hub
 from hub.folder.settings import is_name
 from hub.storage.contract import Store
 from hub.storage.records import Home, Member
-from protocols.enrolment import token as enrolment
+from hub.trust.invitation_keys import mask_key
+from protocols.enrolment.token import SECRET_BYTES, TOKEN_LIFE_S, EnrolToken, hub_hash_of, token_text
 from protocols.errors import RequestError
 from protocols.timeline import Clock
 
 MAX_EMAIL_CHARS: Final = 254
 NAME_WORDS: Final = "a name of 1 to 80 printable characters"
 EMAIL_WORDS: Final = "an address like ana@example.org"
+DEFAULT_LANGUAGE: Final = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class InviteWish:
+    """What was asked for one person; None where nothing was said. `replaces` allows a home's agent to be replaced."""
+
+    email: str
+    name: str | None = None
+    home_name: str | None = None
+    is_board: bool | None = None
+    language: str | None = None
+    since: date | None = None
+    replaces: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """A member with a home and the one-time token for its agent. The token is secret and stored nowhere."""
+    """A member with a home and the one-time token for its agent. The token is secret and stored nowhere.
+
+    `replaces` is the agent that the new one takes over from.
+    """
 
     member: Member
     home: Home
     token: str
     is_new: bool
+    replaces: str | None = None
 
 
-async def invite(
-    folder: Path,
-    *,
-    name: str,
-    email: str,
-    home_name: str | None,
-    is_board: bool,
-    language: str,
-    since: date | None,
-    clock: Clock,
-) -> Invitation:
-    """A new member with a home, or a fresh token for the member who has this e-mail address.
+class Inviter:
+    """Invites people into one open hub. `refusal` changes nothing; `invite` is for wishes without one."""
 
-    Raises: RequestError if an argument is wrong.
-    """
-    check_person(name, email=email, home_name=home_name, language=language)
-    settings, _, store = await open_hub(folder, clock=clock, takes_rule=False)
-    try:
-        now = int(clock.now())
-        known = next((m for m in await store.members() if m.email.casefold() == email.casefold()), None)
-        if known is None:
-            joined_at = now if since is None else _midnight(since, settings.coop.tz)
-            member, home = await _add_member(
-                store, Member("", name, email, language, is_board, joined_at), home_name=home_name
+    def __init__(self, store: Store, *, key: Ed25519PrivateKey, tz: str, now_s: int) -> None:
+        self._store = store
+        self._key = key
+        self._tz = tz
+        self._now_s = now_s
+
+    async def known(self, wish: InviteWish) -> Member | None:
+        """The member with this e-mail address."""
+        found = (m for m in await self._store.members() if m.email.casefold() == wish.email.casefold())
+        return next(found, None)
+
+    async def agent_of(self, member: Member) -> str | None:
+        """The agent that works for the member's home now."""
+        home = await self.home_of(member)
+        agents = await self._store.agents()
+        return next((a.id for a in agents if a.home_id == home.id and a.revoked_at is None), None)
+
+    async def refusal(self, wish: InviteWish) -> str | None:
+        """Why this person cannot be invited like this, apart from a home that has its agent; None if they can."""
+        member = await self.known(wish)
+        if member is None:
+            if wish.replaces:
+                return f"--replace: no member has the address {wish.email}"
+            return None if wish.name is not None else f"{wish.email} is new here: give --member NAME as well"
+        home = await self.home_of(member)
+        whose = f"{wish.email} is the known member {member.id}"
+        if wish.name not in (None, member.name):
+            return f"--member {wish.name!r}: {whose} {member.name!r}; leave the name out, or use another address"
+        if wish.home_name not in (None, home.name):
+            return (
+                f"--home {wish.home_name!r}: {whose}, and a member has one home, {home.id} {home.name!r}; invite a"
+                " second home with an e-mail address of its own"
             )
-        else:
-            member, home = known, await _home_of(store, known)
-        secret = secrets.token_bytes(enrolment.TOKEN_BYTES)
-        await store.add_invite(enrolment.token_hash(secret), home_id=home.id, expires_at=now + enrolment.TOKEN_LIFE_S)
-        return Invitation(member, home, enrolment.token_text(secret), is_new=known is None)
+        if wish.is_board not in (None, member.is_board):
+            way = f"commonwatt-hub board {'--appoint' if wish.is_board else '--remove'} {member.id}"
+            return f"--board: {whose}; an invitation does not change who is on the board; use: {way}"
+        if wish.language not in (None, member.language):
+            return f"--language {wish.language}: {whose}, whose language is {member.language}; leave it out"
+        if wish.since is not None and self._midnight(wish.since) != member.joined_at:
+            return f"--since {wish.since}: {whose}, and the day on which a member joined cannot change; leave it out"
+        return None
+
+    async def agent_refusal(self, wish: InviteWish) -> str | None:
+        """Why the home's agent stands in the way, with the ways on; None if it does not."""
+        member = await self.known(wish)
+        if member is None:
+            return None
+        agent, home = await self.agent_of(member), await self.home_of(member)
+        if agent is None and wish.replaces:
+            return f"--replace: home {home.id} of {member.id} has no agent; invite without --replace"
+        if agent is None or wish.replaces:
+            return None
+        return (
+            f"{wish.email} is the known member {member.id} {member.name}, whose home {home.id} has the agent {agent};"
+            " nothing was changed. A new agent in its place: add --replace; the old one is then shut out."
+            " A second meter: add it to that agent's agent.toml, because one agent reads all meters of a home."
+            " A second home: invite it with an e-mail address of its own, because a member has one home"
+        )
+
+    async def invite(self, wish: InviteWish) -> Invitation:
+        """Add the member if new, and make the token. Earlier unused tokens of the home become void."""
+        member = await self.known(wish)
+        is_new = member is None
+        member, home = (await self._add(wish)) if member is None else (member, await self.home_of(member))
+        replaces = await self.agent_of(member)
+        token = EnrolToken(secrets.token_bytes(SECRET_BYTES), hub_hash_of(self._key.public_key().public_bytes_raw()))
+        await self._store.add_invite(
+            token.id,
+            home_id=home.id,
+            expires_at=self._now_s + TOKEN_LIFE_S,
+            masked_key=mask_key(token.key, token_id=token.id, hub_key=self._key),
+            replaces=replaces,
+        )
+        return Invitation(member, home, token_text(token), is_new=is_new, replaces=replaces)
+
+    async def _add(self, wish: InviteWish) -> tuple[Member, Home]:
+        assert wish.name is not None, "refusal() asks for the name of a new member"
+        number = 1 + max((_number(known.id) for known in await self._store.members()), default=0)
+        member = Member(
+            id=f"m{number:02d}",
+            name=wish.name,
+            email=wish.email,
+            language=wish.language or DEFAULT_LANGUAGE,
+            is_board=wish.is_board or False,
+            joined_at=self._now_s if wish.since is None else self._midnight(wish.since),
+        )
+        home = Home(f"h{number:02d}", wish.home_name or member.name, member.id)
+        await self._store.add_member(member, home)
+        return member, home
+
+    async def home_of(self, member: Member) -> Home:
+        """The member's home. Raises: RequestError if there is none."""
+        home = await self._store.home_of(member.id)
+        if home is None:
+            raise RequestError(f"member {member.id} has no home")
+        return home
+
+    def _midnight(self, day: date) -> int:
+        return int(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(self._tz)).timestamp())
+
+
+@asynccontextmanager
+async def opened_inviter(folder: Path, *, clock: Clock) -> AsyncIterator[Inviter]:
+    """An inviter for the hub in this folder. Raises: CommonwattError if there is none."""
+    settings, key, store = await open_hub(folder, clock=clock, takes_rule=False)
+    try:
+        yield Inviter(store, key=key, tz=settings.coop.tz, now_s=int(clock.now()))
     finally:
         await store.close()
 
 
-async def _add_member(store: Store, member: Member, *, home_name: str | None) -> tuple[Member, Home]:
-    number = 1 + max((_number(known.id) for known in await store.members()), default=0)
-    added = replace(member, id=f"m{number:02d}")
-    home = Home(f"h{number:02d}", home_name or member.name, added.id)
-    await store.add_member(added, home)
-    return added, home
+async def invite(folder: Path, wish: InviteWish, *, clock: Clock) -> Invitation:
+    """A new member with a home, or a new token for the home of the member who has this e-mail address.
+
+    Raises: RequestError if an argument is wrong; then nothing was changed.
+    """
+    check_person(wish)
+    async with opened_inviter(folder, clock=clock) as inviter:
+        problem = await inviter.refusal(wish) or await inviter.agent_refusal(wish)
+        if problem is not None:
+            raise RequestError(problem)
+        return await inviter.invite(wish)
 
 
-async def _home_of(store: Store, member: Member) -> Home:
-    home = await store.home_of(member.id)
-    if home is None:
-        raise RequestError(f"member {member.id} has no home")
-    return home
-
-
-def _number(member_id: str) -> int:
-    return int(member_id[1:]) if member_id[:1] == "m" and member_id[1:].isdecimal() else 0
-
-
-def check_person(name: str, *, email: str, home_name: str | None, language: str) -> None:
+def check_person(wish: InviteWish) -> None:
     """Raises: RequestError naming the argument that is wrong."""
-    if not is_name(name):
+    if wish.name is not None and not is_name(wish.name):
         raise RequestError(f"--member: expected {NAME_WORDS}")
-    if home_name is not None and not is_name(home_name):
+    if wish.home_name is not None and not is_name(wish.home_name):
         raise RequestError(f"--home: expected {NAME_WORDS}")
-    if not is_email(email):
-        raise RequestError(f"--email {email[:60]!r}: expected {EMAIL_WORDS}")
-    check_language(language)
+    if not is_email(wish.email):
+        raise RequestError(f"--email {wish.email[:60]!r}: expected {EMAIL_WORDS}")
+    if wish.language is not None:
+        check_language(wish.language)
 
 
 def check_language(language: str) -> None:
@@ -106,5 +204,5 @@ def is_email(text: str) -> bool:
     return bool(box and at and host) and len(text) <= MAX_EMAIL_CHARS and text.isprintable() and " " not in text
 
 
-def _midnight(day: date, tz: str) -> int:
-    return int(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(tz)).timestamp())
+def _number(member_id: str) -> int:
+    return int(member_id[1:]) if member_id[:1] == "m" and member_id[1:].isdecimal() else 0

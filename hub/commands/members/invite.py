@@ -4,10 +4,9 @@ import argparse
 import asyncio
 import json
 import sys
-from pathlib import Path
 
-from hub.commands.members.invitations import invite
-from hub.commands.members.invite_list import invite_list
+from hub.commands.members.invitations import Invitation, InviteWish, invite
+from hub.commands.members.invite_list import ListedInvitation, invite_list
 from hub.commands.periods import parse_day_argument
 from hub.folder.clock import open_clock
 from protocols.errors import RequestError
@@ -16,15 +15,23 @@ from protocols.errors import RequestError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's own arguments, besides --data and --clock."""
     parser.add_argument(
-        "--list", type=Path, metavar="FILE", help="invite all on a CSV list: name,email,home,since,board"
+        "--list",
+        metavar="FILE",
+        help="invite all on a CSV list: name,email,home,since,board; - reads it from standard input, so that no name"
+        " or address appears among the arguments, which other users of this computer can see",
     )
-    parser.add_argument("--member", metavar="NAME", help="the person's name")
-    parser.add_argument("--email", help="the person's address; a known one gets a fresh token")
+    parser.add_argument("--member", metavar="NAME", help="the person's name; not needed for a known address")
+    parser.add_argument("--email", help="the person's address; a known one gets a new token if the home has no agent")
     parser.add_argument("--home", metavar="NAME", help="the home's name; the person's without it")
-    parser.add_argument("--board", action="store_true", help="the member is on the technical board")
-    parser.add_argument("--language", default="en", help="the language of the member's pages, such as en or es")
+    parser.add_argument("--board", action="store_true", help="the new member is on the technical board")
+    parser.add_argument("--language", help="the language of the member's pages, such as en or es (default: en)")
     parser.add_argument(
         "--since", type=parse_day_argument, metavar="DAY", help="member since this local day; now without it"
+    )
+    parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="the new agent takes over from the one that a known member's home has, which is then shut out",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -32,34 +39,50 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Invite one person, or everybody on a list. Raises: RequestError with a one-line message."""
     if args.list is not None:
-        if args.board or any(part is not None for part in (args.member, args.email, args.home, args.since)):
-            raise RequestError("invite: --list FILE names everybody; leave out what names one person")
+        one = (args.member, args.email, args.home, args.since)
+        if args.board or args.replace or any(part is not None for part in one):
+            raise RequestError("invite: --list FILE names everybody; leave out what is about one person")
         return _invite_everybody(args)
-    if args.member is None or args.email is None:
+    if args.email is None:
         raise RequestError("invite: give --member NAME and --email ADDRESS, or --list FILE")
-    made = asyncio.run(
-        invite(
-            args.data,
-            name=args.member,
-            email=args.email,
-            home_name=args.home,
-            is_board=args.board,
-            language=args.language,
-            since=args.since,
-            clock=open_clock(args.clock),
-        )
+    wish = InviteWish(
+        email=args.email,
+        name=args.member,
+        home_name=args.home,
+        is_board=True if args.board else None,
+        language=args.language,
+        since=args.since,
+        replaces=args.replace,
     )
+    made = asyncio.run(invite(args.data, wish, clock=open_clock(args.clock)))
     if args.json:
-        sys.stdout.write(json.dumps({"member": made.member.id, "home": made.home.id, "token": made.token}) + "\n")
+        sys.stdout.write(json.dumps(_record(made)) + "\n")
         return 0
-    what = "new member" if made.is_new else "known member, left as it is:"
+    what = "new member" if made.is_new else "known member"
     sys.stdout.write(f"{what} {made.member.id} {made.member.name}, home {made.home.id} {made.home.name}\n")
+    if made.replaces is not None:
+        sys.stdout.write(f"the new agent takes over from {made.replaces}, which is shut out once the token is used\n")
     sys.stdout.write(f"token for the home's agent, good once within 24 hours: {made.token}\n")
+    if not made.is_new:
+        sys.stdout.write("earlier tokens of this home that were not used are void\n")
     return 0
+
+
+def _record(made: Invitation) -> dict[str, str]:
+    return {"member": made.member.id, "home": made.home.id, "token": made.token}
 
 
 def _invite_everybody(args: argparse.Namespace) -> int:
     everybody = asyncio.run(invite_list(args.data, args.list, language=args.language, clock=open_clock(args.clock)))
-    rows = [{"member": made.member.id, "home": made.home.id, "token": made.token} for made in everybody]
-    sys.stdout.write((json.dumps(rows) if args.json else "\n".join("  ".join(row.values()) for row in rows)) + "\n")
+    invited = [each for each in everybody if isinstance(each, Invitation)]
+    skipped = [each for each in everybody if isinstance(each, ListedInvitation)]
+    lines = [json.dumps([_record(each) for each in invited])]
+    if not args.json:
+        lines = ["  ".join(_record(each).values()) for each in invited]
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    for each in skipped:
+        sys.stderr.write(
+            f"{each.member}  {each.home}  has the agent {each.agent}: left as it is; to replace the agent, invite"
+            " this member alone with --replace\n"
+        )
     return 0

@@ -7,6 +7,7 @@ import sqlite3
 import aiosqlite
 
 from hub.storage.errors import StoreConflictError, StoreError
+from hub.storage.invite_records import BoardRole, InviteRefusal
 from hub.storage.records import Agent, Coop, Home, Member
 from hub.storage.sqlite.connections import SqliteConnections
 
@@ -54,6 +55,8 @@ class SqliteMembers(SqliteConnections):
             row = (member.id, member.name, member.email, member.language, int(member.is_board), member.joined_at)
             try:
                 await db.execute("INSERT INTO member VALUES (?, ?, ?, ?, ?, ?)", row)
+                if member.is_board:
+                    await _add_role(db, member.id, is_board=True, at=member.joined_at)
                 if home is not None:
                     await db.execute("INSERT INTO home VALUES (?, ?, ?)", (home.id, home.name, home.member_id))
             except sqlite3.IntegrityError:
@@ -73,6 +76,26 @@ class SqliteMembers(SqliteConnections):
             rows = await db.execute_fetchall(f"SELECT {_MEMBER} FROM member WHERE id = ?", (member_id,))
         return next((_member(tuple(row)) for row in rows), None)
 
+    async def set_board(self, member_id: str, *, is_board: bool, at: int) -> bool:
+        """Appoint or remove a board member, with the time in its history; False if that changes nothing."""
+
+        async def work(db: aiosqlite.Connection) -> bool:
+            cursor = await db.execute(
+                "UPDATE member SET is_board = ? WHERE id = ? AND is_board <> ?",
+                (int(is_board), member_id, int(is_board)),
+            )
+            if cursor.rowcount == 1:
+                await _add_role(db, member_id, is_board=is_board, at=at)
+            return cursor.rowcount == 1
+
+        return await self.write(work)
+
+    async def board_roles(self) -> tuple[BoardRole, ...]:
+        """Every appointment and removal, in the order in which they were made."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall("SELECT member_id, is_board, made_at FROM board_role ORDER BY id")
+        return tuple(BoardRole(str(row[0]), bool(row[1]), int(row[2])) for row in rows)
+
     async def homes(self) -> tuple[Home, ...]:
         """All homes by id."""
         async with self.reading() as db:
@@ -91,45 +114,61 @@ class SqliteMembers(SqliteConnections):
             rows = await db.execute_fetchall(f"SELECT {_AGENT} FROM agent ORDER BY id")
         return tuple(Agent(*row) for row in rows)
 
-    async def add_invite(self, token_hash: bytes, *, home_id: str, expires_at: int) -> None:
-        """Store an invitation for a home, with only the hash of its token."""
+    async def add_invite(
+        self,
+        token_id: bytes,
+        *,
+        home_id: str,
+        expires_at: int,
+        masked_key: bytes | None = None,
+        replaces: str | None = None,
+    ) -> None:
+        """Store an invitation; earlier ones of the home that are still open become void."""
 
         async def work(db: aiosqlite.Connection) -> None:
+            await db.execute("UPDATE invite SET void = 1 WHERE home_id = ? AND used_at IS NULL", (home_id,))
             try:
                 await db.execute(
-                    "INSERT INTO invite (token_hash, home_id, expires_at) VALUES (?, ?, ?)",
-                    (token_hash, home_id, expires_at),
+                    "INSERT INTO invite (token_hash, home_id, expires_at, masked_key, replaces) VALUES (?, ?, ?, ?, ?)",
+                    (token_id, home_id, expires_at, masked_key, replaces),
                 )
             except sqlite3.IntegrityError:
                 raise StoreConflictError(f"cannot invite for home {home_id}: no such home") from None
 
         await self.write(work)
 
-    async def redeem_invite(self, token_hash: bytes, *, agent: Agent, now: int) -> str | None:
+    async def invite_key(self, token_id: bytes) -> bytes | None:
+        """The masked key of an invitation, used or not; None if it is unknown or from an earlier release."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall("SELECT masked_key FROM invite WHERE token_hash = ?", (token_id,))
+        return next((bytes(row[0]) for row in rows if row[0] is not None), None)
+
+    async def redeem_invite(self, token_id: bytes, *, agent: Agent, now: int) -> InviteRefusal | None:
         """Use an invitation, once, to enrol the agent for its home.
 
-        If the same agent asks again because the response was lost, it succeeds again. The home's previous agent is
-        revoked in the same transaction.
+        If the same agent asks again because the response was lost, it succeeds again until the invitation expires. The
+        agent that the invitation replaces is revoked in the same transaction.
         """
 
-        async def work(db: aiosqlite.Connection) -> str | None:
+        async def work(db: aiosqlite.Connection) -> InviteRefusal | None:
             rows = list(
                 await db.execute_fetchall(
-                    "SELECT home_id, expires_at, used_at, agent_id FROM invite WHERE token_hash = ?", (token_hash,)
+                    "SELECT home_id, expires_at, used_at, agent_id, void, replaces FROM invite WHERE token_hash = ?",
+                    (token_id,),
                 )
             )
             if not rows:
-                return "the invitation is unknown"
-            home_id, expires_at, used_at, agent_id = rows[0]
-            if used_at is not None:
-                return (
-                    None
-                    if await _is_enrolled(db, agent, home_id) and agent_id == agent.id
-                    else ("the invitation was already used")
-                )
+                return InviteRefusal.UNKNOWN
+            home_id, expires_at, used_at, agent_id, is_void, replaces = rows[0]
+            if used_at is not None and agent_id != agent.id:
+                return InviteRefusal.USED
             if now > expires_at:
-                return "the invitation has expired"
-            return await _enrol(db, agent, home_id=home_id, token_hash=token_hash, now=now)
+                return InviteRefusal.EXPIRED
+            if used_at is not None:
+                return None if await _is_enrolled(db, agent, home_id) else InviteRefusal.USED
+            if is_void:
+                return InviteRefusal.VOID
+            return await _enrol(db, agent, home_id=home_id, token_id=token_id, replaces=replaces, now=now)
 
         return await self.write(work)
 
@@ -202,16 +241,26 @@ async def _is_enrolled(db: aiosqlite.Connection, agent: Agent, home_id: str) -> 
     return bool(list(rows))
 
 
-async def _enrol(db: aiosqlite.Connection, agent: Agent, *, home_id: str, token_hash: bytes, now: int) -> str | None:
+async def _enrol(
+    db: aiosqlite.Connection, agent: Agent, *, home_id: str, token_id: bytes, replaces: str | None, now: int
+) -> InviteRefusal | None:
     known = await db.execute_fetchall(
         "SELECT 1 FROM agent WHERE id = ? OR public_key = ?", (agent.id, agent.public_key)
     )
     if list(known):
-        return "this agent's key is already enrolled; make a new key on the agent"
+        return InviteRefusal.KNOWN_KEY
+    live = await db.execute_fetchall("SELECT id FROM agent WHERE home_id = ? AND revoked_at IS NULL", (home_id,))
+    if any(row[0] != replaces for row in live):
+        return InviteRefusal.HAS_AGENT
     await db.execute("UPDATE agent SET revoked_at = ? WHERE home_id = ? AND revoked_at IS NULL", (now, home_id))
     await db.execute(
         f"INSERT INTO agent ({_AGENT}) VALUES (?, ?, ?, ?, ?, NULL)",
         (agent.id, home_id, agent.shard, agent.public_key, agent.enrolled_at),
     )
-    await db.execute("UPDATE invite SET used_at = ?, agent_id = ? WHERE token_hash = ?", (now, agent.id, token_hash))
+    await db.execute("UPDATE invite SET used_at = ?, agent_id = ? WHERE token_hash = ?", (now, agent.id, token_id))
     return None
+
+
+async def _add_role(db: aiosqlite.Connection, member_id: str, *, is_board: bool, at: int) -> None:
+    row = (member_id, int(is_board), at)
+    await db.execute("INSERT INTO board_role (member_id, is_board, made_at) VALUES (?, ?, ?)", row)

@@ -77,5 +77,7 @@ def _add_api(app: FastAPI, site: PageContext) -> None:
     @app.post("/api/enrol")
     async def enrol(request: Request) -> Response:
         # There is no session: the invitation in the body is the only permission needed.
+        if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
+            return JSONResponse({"error": "enrolment request: expected the content type application/json"}, 415)
         code, answer = await site.parts.enrol(await read_body(request))
         return Response(answer, status_code=code, media_type="application/json")

@@ -10,15 +10,19 @@ from pathlib import Path
 import pytest
 
 from edge_agent.uplink.enrolment import post_to
-from edge_agent.uplink.identity import enrol, load_identity, own_key
+from edge_agent.uplink.identity import enrol, hub_key_words, load_identity, own_key
 from protocols.consent.rules import default_consent
 from protocols.consent.text import consent_toml
-from protocols.enrolment.handshake import EnrolAnswer, build_answer, parse_request
+from protocols.enrolment.answer import EnrolAnswer, build_answer
+from protocols.enrolment.handshake import parse_request
+from protocols.enrolment.public_keys import agent_name_of
 from protocols.enrolment.token import token_text
 from protocols.errors import IdentityError
 from protocols.wire.topics import shard_of
+from tests.edge_agent.enrolment_desk import HUB_KEY, sealed_reply
+from tests.edge_agent.enrolment_desk import TOKEN as DESK_TOKEN
 
-TOKEN = token_text(bytes(range(16)))
+TOKEN = token_text(DESK_TOKEN)
 
 
 class Desk(BaseHTTPRequestHandler):
@@ -50,10 +54,11 @@ def url(server: HTTPServer) -> str:
     return f"http://127.0.0.1:{server.server_port}"
 
 
-def answer(coop: str = "sonne") -> EnrolAnswer:
+def answer() -> EnrolAnswer:
     shard = shard_of("a-7")
+    key = HUB_KEY.public_key().public_bytes_raw()
     return EnrolAnswer(
-        coop, "h01", "a-7", shard, bytes(32), "127.0.0.1", 1883, "UTC", consent_toml(default_consent("h01"))
+        "sonne", "h01", "a-7", shard, key, "127.0.0.1", 1883, "UTC", consent_toml(default_consent("h01"))
     )
 
 
@@ -61,25 +66,41 @@ def test_enrolment_proves_the_key_and_is_kept(tmp_path: Path, desk: HTTPServer) 
     seen = []
 
     def treat(path: str, body: bytes) -> tuple[int, bytes]:
-        seen.append((path, parse_request(body)))
-        return 200, build_answer(answer()).encode()
+        seen.append((path, body))
+        return 200, sealed_reply(body)
 
     desk.treat = treat  # type: ignore[attr-defined]
     data = tmp_path / "data"
     made = enrol(data, TOKEN, coop="sonne", post=post_to(url(desk)))
-    path, request = seen[0]
+    ((path, body),) = seen
     assert path == "/api/enrol"
-    assert request.public_key == made.signer.key.public_key().public_bytes_raw()
+    public_key = made.signer.key.public_key().public_bytes_raw()
+    assert parse_request(body).public_key == public_key
+    assert made.enrolment.agent == agent_name_of(public_key)
+    assert hub_key_words(made.enrolment) == HUB_KEY.public_key().public_bytes_raw().hex()
     assert {each.name: each.stat().st_mode & 0o777 for each in data.iterdir()} == {
         "identity.key": 0o600,
         "enrolment.json": 0o600,
     }
     again = load_identity(data)
-    assert again.enrolment == answer()
+    assert again.enrolment == made.enrolment
     assert again.signer.key.private_bytes_raw() == made.signer.key.private_bytes_raw()
-    assert again.fingerprint == made.fingerprint
     with pytest.raises(IdentityError, match="already enrolled"):
         enrol(data, TOKEN, coop="sonne", post=post_to(url(desk)))
+
+
+def test_after_a_lost_answer_the_same_bytes_are_sent_again(tmp_path: Path, desk: HTTPServer) -> None:
+    bodies: list[bytes] = []
+
+    def treat(_path: str, body: bytes) -> tuple[int, bytes]:
+        bodies.append(body)
+        return (200, sealed_reply(body)) if len(bodies) == 2 else (503, b'{"error": "try again"}')
+
+    desk.treat = treat  # type: ignore[attr-defined]
+    with pytest.raises(IdentityError, match=r"refused \(503\): try again"):
+        enrol(tmp_path, TOKEN, coop="sonne", post=post_to(url(desk)))
+    enrol(tmp_path, TOKEN, coop="sonne", post=post_to(url(desk)))
+    assert bodies[0] == bodies[1]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +110,7 @@ def test_enrolment_proves_the_key_and_is_kept(tmp_path: Path, desk: HTTPServer) 
         ((500, b"<html>"), "refused (500): it gave no reason"),
         ((200, b"{}"), "answer cannot be used"),
         ((200, b"x" * 400_000), "answer cannot be used"),
-        ((200, build_answer(answer("mond")).encode()), "belongs to co-op 'mond'"),
+        ((200, build_answer(answer()).encode()), "version: 1, expected 2"),
     ],
 )
 def test_a_refusal_is_one_line_and_nothing_is_kept(
@@ -125,8 +146,14 @@ def test_a_co_op_that_has_no_such_name_and_a_folder_that_takes_no_answer(tmp_pat
     with pytest.raises(IdentityError, match=r"co-op 'My Co-op': expected 1 to 32 of a-z"):
         enrol(tmp_path, TOKEN, coop="My Co-op", post=post_to("http://h"))
     (tmp_path / "enrolment.json.part").mkdir()
-    with pytest.raises(IdentityError, match=r"cannot write .*this one is used up"):
-        enrol(tmp_path, TOKEN, coop="sonne", post=lambda _body: build_answer(answer()).encode())
+    with pytest.raises(IdentityError, match=r"cannot write .*enrol again with the same token"):
+        enrol(tmp_path, TOKEN, coop="sonne", post=sealed_reply)
+
+
+def test_a_hub_of_another_co_op_is_named(tmp_path: Path) -> None:
+    with pytest.raises(IdentityError, match="the hub belongs to co-op 'mond', expected 'sonne'"):
+        enrol(tmp_path, TOKEN, coop="sonne", post=lambda body: sealed_reply(body, coop="mond"))
+    assert not (tmp_path / "enrolment.json").exists()
 
 
 def test_a_hub_that_is_not_there_and_a_mistyped_token(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hub.__main__ import main
 from hub.broker.connection import BrokerAddress, BrokerLink, Delivery
 from hub.broker.supervisor import free_port
-from protocols.enrolment.handshake import build_request, parse_answer
+from protocols.enrolment.handshake import build_request, open_answer
 from protocols.enrolment.token import parse_token
 from protocols.slots import start_of
 from protocols.timeline import Timeline
@@ -131,12 +131,13 @@ async def test_every_message_with_a_receipt_is_stored_whenever_the_hub_is_killed
         request = build_request(home.key, token=parse_token(token), coop="street")
         status, body = await asyncio.to_thread(post, f"{pages}/api/enrol", request)
         assert status == 200, body
-        answer = parse_answer(body)
+        answer = open_answer(body, token=parse_token(token), request=request.encode(), agent_public_key=home.public_key)
         assert (answer.agent, answer.home, answer.broker_port) == (home.agent, "h01", port)
         status, body = await asyncio.to_thread(
             post, f"{pages}/api/enrol", build_request(SendingHome("h01").key, token=parse_token(token), coop="street")
         )
-        assert (status, json.loads(body)) == (403, {"error": "the invitation was already used"})
+        assert status == 409
+        assert "the invitation was already used by another agent" in json.loads(body)["error"]
         sender = Sender(home, hub_key=Ed25519PublicKey.from_public_bytes(answer.hub_public_key), port=port)
         await sender.send_until(lambda: sender.through >= 150)
         child.kill()

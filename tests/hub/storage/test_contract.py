@@ -10,6 +10,7 @@ import pytest
 
 from hub.storage.contract import Store
 from hub.storage.errors import StoreConflictError, StoreError
+from hub.storage.invite_records import BoardRole, InviteRefusal
 from hub.storage.records import (
     AcceptedMessage,
     Access,
@@ -135,24 +136,47 @@ async def test_a_co_op_keeps_its_id_and_time_zone(store: Store) -> None:
             await store.set_coop(other)
 
 
-async def test_an_invitation_works_once_and_replaces_the_homes_agent(store: Store) -> None:
+async def test_an_invitation_works_once_and_replaces_the_agent_it_names(store: Store) -> None:
     fresh = Agent("a-9", "", 9, b"9" * 32, 60, None)
-    assert await store.redeem_invite(b"?" * 32, agent=fresh, now=60) == "the invitation is unknown"
-    assert await store.redeem_invite(bytes([1]) * 32, agent=fresh, now=60) == "the invitation was already used"
+    assert await store.redeem_invite(b"?" * 32, agent=fresh, now=60) is InviteRefusal.UNKNOWN
+    assert await store.redeem_invite(bytes([1]) * 32, agent=fresh, now=60) is InviteRefusal.USED
     same = Agent("a-1", "", 1, bytes([1]) * 32, 50, None)
-    assert await store.redeem_invite(bytes([1]) * 32, agent=same, now=60) is None, (
-        "a lost answer can be requested again"
-    )
-    await store.add_invite(b"i" * 32, home_id="h01", expires_at=100)
-    assert await store.redeem_invite(b"i" * 32, agent=fresh, now=101) == "the invitation has expired"
-    assert "already enrolled" in (await store.redeem_invite(b"i" * 32, agent=same, now=70) or "")
+    assert await store.redeem_invite(bytes([1]) * 32, agent=same, now=100) is None, "a lost answer is asked for again"
+    assert await store.redeem_invite(bytes([1]) * 32, agent=same, now=101) is InviteRefusal.EXPIRED
+    await store.add_invite(b"i" * 32, home_id="h01", expires_at=100, replaces="a-1")
+    assert await store.redeem_invite(b"i" * 32, agent=fresh, now=101) is InviteRefusal.EXPIRED
+    assert await store.redeem_invite(b"i" * 32, agent=same, now=70) is InviteRefusal.KNOWN_KEY
     assert await store.redeem_invite(b"i" * 32, agent=fresh, now=100) is None
     live = {agent.id: agent.revoked_at for agent in await store.agents()}
     assert live == {"a-1": 100, "a-2": None, "a-9": None}
+    assert await store.redeem_invite(bytes([1]) * 32, agent=same, now=60) is InviteRefusal.USED, "it was replaced"
     assert await store.revoke_agent("a-9", now=110)
     assert not await store.revoke_agent("a-9", now=111)
     with pytest.raises(StoreConflictError, match="no such home"):
         await store.add_invite(b"j" * 32, home_id="h99", expires_at=1)
+
+
+async def test_a_home_keeps_its_agent_and_an_older_invitation_is_void(store: Store) -> None:
+    fresh = Agent("a-9", "", 9, b"9" * 32, 60, None)
+    await store.add_invite(b"i" * 32, home_id="h01", expires_at=100)
+    assert await store.redeem_invite(b"i" * 32, agent=fresh, now=60) is InviteRefusal.HAS_AGENT
+    await store.add_invite(b"j" * 32, home_id="h01", expires_at=100, replaces="a-2", masked_key=b"k" * 32)
+    assert await store.redeem_invite(b"i" * 32, agent=fresh, now=60) is InviteRefusal.VOID
+    assert await store.redeem_invite(b"j" * 32, agent=fresh, now=60) is InviteRefusal.HAS_AGENT, "another home's agent"
+    assert await store.invite_key(b"j" * 32) == b"k" * 32
+    assert await store.invite_key(b"i" * 32) is None, "made without a key, as by an earlier release"
+    assert all(agent.revoked_at is None for agent in await store.agents())
+
+
+async def test_the_board_has_a_history(store: Store) -> None:
+    assert await store.board_roles() == (BoardRole("m02", True, 2),)
+    assert await store.set_board("m01", is_board=True, at=70)
+    assert not await store.set_board("m01", is_board=True, at=71)
+    assert await store.set_board("m02", is_board=False, at=80)
+    assert not await store.set_board("m99", is_board=True, at=81)
+    assert [member.is_board for member in await store.members()] == [True, False]
+    roles = await store.board_roles()
+    assert roles == (BoardRole("m02", True, 2), BoardRole("m01", True, 70), BoardRole("m02", False, 80))
 
 
 async def test_a_sign_in_link_works_once_and_sessions_end(store: Store) -> None:

@@ -1,77 +1,104 @@
-"""Enrolment: proofs bind token, key and co-op; requests and answers read back, with every limit on both sides."""
+"""Enrolment: request and answer are bound to token, keys and co-op; whoever sits between can change nothing."""
 
 from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from protocols.consent.rules import default_consent
-from protocols.consent.text import MAX_TEXT_CHARS, consent_toml
 from protocols.enrolment import handshake as enrolment
-from protocols.enrolment.token import token_hash, token_text
+from protocols.enrolment.answer import EnrolAnswer
+from protocols.enrolment.public_keys import agent_name_of
+from protocols.enrolment.token import EnrolToken, hub_hash_of
 from protocols.wire.refusal_reasons import RefusalReason, WireError
 from protocols.wire.topics import shard_of
+from tests.protocols.enrolment.test_answer import ANSWER as FILED
 from tests.protocols.wire.wire_samples import HUB_KEY, KEY
 
-SECRET = bytes(range(16))
-ANSWER = enrolment.EnrolAnswer(
-    coop="sunny-street",
-    home="h01",
-    agent="a-4k2f9c1d",
-    shard=shard_of("a-4k2f9c1d"),
-    hub_public_key=HUB_KEY.public_key().public_bytes_raw(),
-    broker_host="127.0.0.1",
-    broker_port=1883,
-    tz="Europe/Berlin",
-    consent=consent_toml(default_consent("h01")),
-)
+COOP = "sunny-street"
+PUBLIC = KEY.public_key().public_bytes_raw()
+TOKEN = EnrolToken(bytes(range(16)), hub_hash_of(HUB_KEY.public_key().public_bytes_raw()))
+OTHER_TOKEN = EnrolToken(bytes(16), TOKEN.hub_hash)
+ANSWER = replace(FILED, agent=agent_name_of(PUBLIC), shard=shard_of(agent_name_of(PUBLIC)))
+REQUEST = enrolment.build_request(KEY, token=TOKEN, coop=COOP).encode()
 
 
-def test_a_request_proves_the_key() -> None:
-    request = enrolment.parse_request(enrolment.build_request(KEY, token=SECRET, coop="sunny-street"))
-    assert request.token == SECRET
-    assert request.coop == "sunny-street"
-    assert request.public_key == KEY.public_key().public_bytes_raw()
+def reply(answer: EnrolAnswer = ANSWER, **changes: Any) -> str:
+    kept: dict[str, Any] = {
+        "agent_public_key": PUBLIC,
+        "request": REQUEST,
+        "token_key": TOKEN.key,
+        "hub_key": HUB_KEY,
+    }
+    return enrolment.seal_answer(answer, **(kept | changes))
+
+
+def opened(text: str | bytes) -> EnrolAnswer:
+    return enrolment.open_answer(text, token=TOKEN, request=REQUEST, agent_public_key=PUBLIC)
+
+
+def in_base64(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def test_a_request_proves_the_key_and_the_token_and_holds_neither_secret() -> None:
+    request = enrolment.parse_request(REQUEST)
+    assert (request.id, request.coop, request.public_key) == (TOKEN.id, COOP, PUBLIC)
+    assert request.is_from_holder(TOKEN.key)
+    assert not request.is_from_holder(OTHER_TOKEN.key)
+    for secret in (TOKEN.secret, TOKEN.key, KEY.private_bytes_raw()):
+        assert in_base64(secret).encode() not in REQUEST
+    assert enrolment.build_request(KEY, token=TOKEN, coop=COOP).encode() == REQUEST, "a repetition is the same bytes"
 
 
 @pytest.mark.parametrize(
     ("key", "value"),
     [
         ("coop", "other-street"),
-        ("token", token_text(bytes(16))),
-        ("public_key", base64.urlsafe_b64encode(HUB_KEY.public_key().public_bytes_raw()).decode().rstrip("=")),
+        ("id", in_base64(OTHER_TOKEN.id)),
+        ("public_key", in_base64(HUB_KEY.public_key().public_bytes_raw())),
         ("proof", "A" * 86),
     ],
 )
 def test_a_proof_fits_one_token_one_key_and_one_co_op(key: str, value: str) -> None:
-    fields = json.loads(enrolment.build_request(KEY, token=SECRET, coop="sunny-street"))
     with pytest.raises(WireError) as caught:
-        enrolment.parse_request(json.dumps(fields | {key: value}))
+        enrolment.parse_request(json.dumps(json.loads(REQUEST) | {key: value}))
     assert caught.value.reason is RefusalReason.BAD_SIGNATURE
 
 
+def test_a_key_under_which_anybody_signs_is_refused() -> None:
+    identity = (1).to_bytes(32, "little")
+    fields = json.loads(REQUEST) | {"public_key": in_base64(identity), "proof": in_base64(identity + bytes(32))}
+    with pytest.raises(WireError, match="public key is not usable"):
+        enrolment.parse_request(json.dumps(fields))
+
+
 @pytest.mark.parametrize(
-    "change",
+    ("change", "named"),
     [
-        {"version": 2},
-        {"version": True},
-        {"coop": "UPPER"},
-        {"coop": None},
-        {"token": 5},
-        {"public_key": "AAAA"},
-        {"public_key": "=" * 43},
-        {"public_key": "A" * 42 + "B"},
-        {"proof": "A" * 87},
-        {"more": 1},
+        ({"version": 1}, "version: 1, expected 2: agent and hub must be of releases that fit together"),
+        ({"version": 10**30}, "version: ?, expected 2"),
+        ({"version": True}, "enrolment request: expected an object with exactly"),
+        ({"coop": "UPPER"}, "coop: expected 1 to 32"),
+        ({"coop": None}, "coop: expected 1 to 32"),
+        ({"id": 5}, "id: expected a text"),
+        ({"public_key": "AAAA"}, "public_key: expected 32 bytes"),
+        ({"public_key": "=" * 43}, "public_key: expected 32 bytes"),
+        ({"public_key": "A" * 42 + "B"}, "public_key: expected 32 bytes"),
+        ({"proof": "A" * 87}, "proof: expected 64 bytes"),
+        ({"mac": "A" * 42}, "mac: expected 32 bytes"),
+        ({"more": 1}, "enrolment request: expected an object with exactly"),
     ],
 )
-def test_a_malformed_request_gets_one_line(change: dict[str, object]) -> None:
-    fields = json.loads(enrolment.build_request(KEY, token=SECRET, coop="sunny-street"))
+def test_a_malformed_request_gets_one_line(change: dict[str, object], named: str) -> None:
     with pytest.raises(ValueError) as caught:
-        enrolment.parse_request(json.dumps(fields | change))
+        enrolment.parse_request(json.dumps(json.loads(REQUEST) | change))
+    assert str(caught.value).startswith(named)
     assert "\n" not in str(caught.value)
 
 
@@ -81,90 +108,88 @@ def test_what_is_no_request_gets_one_line(text: str | bytes) -> None:
         enrolment.parse_request(text)
 
 
-def test_an_answer_reads_back() -> None:
-    assert enrolment.parse_answer(enrolment.build_answer(ANSWER)) == ANSWER
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        replace(ANSWER, shard=(ANSWER.shard + 1) % 64),
-        replace(ANSWER, hub_public_key=b"short"),
-        replace(ANSWER, broker_port=0),
-        replace(ANSWER, broker_port=70_000),
-        replace(ANSWER, broker_host=""),
-        replace(ANSWER, tz="Mars/Olympus"),
-        replace(ANSWER, home="h02"),
-        replace(ANSWER, consent="home = 1"),
-        replace(ANSWER, agent="a/b"),
-    ],
-)
-def test_an_answer_no_agent_would_take_is_not_built(wrong: enrolment.EnrolAnswer) -> None:
-    with pytest.raises(ValueError):
-        enrolment.build_answer(wrong)
-
-
-def test_the_fingerprint_is_six_digits_of_both_keys() -> None:
-    first = enrolment.fingerprint(KEY.public_key().public_bytes_raw(), ANSWER.hub_public_key)
-    assert len(first.replace(" ", "")) == 6
-    assert first != enrolment.fingerprint(ANSWER.hub_public_key, KEY.public_key().public_bytes_raw())
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig"])
+def test_only_plain_utf_8_is_read(encoding: str) -> None:
+    with pytest.raises(ValueError, match="enrolment request: not JSON"):
+        enrolment.parse_request(REQUEST.decode().encode(encoding))
 
 
 def test_the_largest_request_is_read_and_one_byte_more_is_not() -> None:
-    text = enrolment.build_request(KEY, token=SECRET, coop="sunny-street")
-    assert enrolment.parse_request(text.ljust(enrolment.MAX_REQUEST_BYTES)).token == SECRET
-    assert enrolment.parse_request(text.ljust(enrolment.MAX_REQUEST_BYTES).encode()).token == SECRET
+    assert enrolment.parse_request(REQUEST.ljust(enrolment.MAX_REQUEST_BYTES)).id == TOKEN.id
     with pytest.raises(ValueError, match="enrolment request: larger than 4096 bytes"):
-        enrolment.parse_request(text.ljust(enrolment.MAX_REQUEST_BYTES + 1))
+        enrolment.parse_request(REQUEST.ljust(enrolment.MAX_REQUEST_BYTES + 1))
 
 
-def test_the_largest_answer_is_read_and_one_byte_more_is_not() -> None:
-    text = enrolment.build_answer(ANSWER)
-    assert enrolment.parse_answer(text.ljust(enrolment.MAX_ANSWER_BYTES)) == ANSWER
-    with pytest.raises(ValueError, match=f"enrolment answer: larger than {enrolment.MAX_ANSWER_BYTES} bytes"):
-        enrolment.parse_answer(text.ljust(enrolment.MAX_ANSWER_BYTES + 1))
+def test_an_answer_reads_back_and_holds_no_secret() -> None:
+    text = reply()
+    assert opened(text) == opened(text.encode()) == ANSWER
+    for secret in (TOKEN.secret, TOKEN.key):
+        assert in_base64(secret) not in text
+
+
+def forged(change: Callable[[dict[str, Any]], None]) -> str:
+    fields = json.loads(reply())
+    change(fields)
+    return json.dumps(fields)
+
+
+STRANGER = Ed25519PrivateKey.from_private_bytes(b"s" * 32)
+STRANGER_ANSWER = replace(ANSWER, hub_public_key=STRANGER.public_key().public_bytes_raw())
+CASES = {
+    "a hub that does not know the token": (reply(token_key=OTHER_TOKEN.key), "a hub that knows the token"),
+    "a hub key that is not the token's": (reply(STRANGER_ANSWER, hub_key=STRANGER), "not the one in the token"),
+    "signed by another key than it names": (reply(hub_key=STRANGER), "the hub did not sign it"),
+    "for another agent": (
+        reply(replace(ANSWER, agent="a-1", shard=shard_of("a-1"))),
+        "for another agent's key",
+    ),
+    "for another agent's key": (reply(agent_public_key=bytes(32)), "for another agent's key"),
+    "to another request": (reply(request=REQUEST + b" "), "it answers another request"),
+    "one bit of the signature": (
+        forged(lambda fields: fields.update(signature="A" * 86)),
+        "the hub did not sign it",
+    ),
+    "one bit of the content": (
+        forged(lambda fields: fields.update(document=fields["document"][:-4] + "AAAA")),
+        "a hub that knows the token",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_an_answer_from_anybody_else_is_refused(case: str) -> None:
+    text, words = CASES[case]
+    with pytest.raises(WireError, match=words) as caught:
+        opened(text)
+    assert caught.value.reason is RefusalReason.BAD_SIGNATURE
 
 
 @pytest.mark.parametrize(
-    "edge",
-    [
-        replace(ANSWER, broker_host="h" * 253),
-        replace(ANSWER, broker_port=65535),
-        replace(ANSWER, broker_port=1),
-        replace(ANSWER, consent=ANSWER.consent.ljust(MAX_TEXT_CHARS)),
-    ],
+    "text",
+    ["", "[]", "{}", '{"version": 1}', json.dumps({"version": 2, "document": "A", "signature": "", "mac": ""})],
 )
-def test_the_limits_of_an_answer_are_allowed(edge: enrolment.EnrolAnswer) -> None:
-    assert enrolment.parse_answer(enrolment.build_answer(edge)) == edge
+def test_what_is_no_answer_gets_one_line(text: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        opened(text)
+    assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("beyond", "named"),
-    [
-        (replace(ANSWER, broker_host="h" * 254), "broker_host: expected a text of at most 253 characters"),
-        (replace(ANSWER, broker_port=65536), "broker_port: expected a whole number from 0 to 65535"),
-        (replace(ANSWER, broker_port=0), "broker_host, broker_port: expected a host and a port from 1 to 65535"),
-        (replace(ANSWER, consent=ANSWER.consent.ljust(MAX_TEXT_CHARS + 1)), "consent: expected a text of at most"),
-        (replace(ANSWER, tz="x" * 65), "tz: expected a text of at most 64 characters"),
-        (replace(ANSWER, tz="Mars/Olympus"), "tz: expected a time zone like Europe/Berlin"),
-        (replace(ANSWER, shard=64), "shard: expected a whole number from 0 to 63"),
-        (replace(ANSWER, shard=(ANSWER.shard + 1) % 64), "shard: does not match the agent"),
-        (replace(ANSWER, home="h02"), "consent: home: does not match the home of the answer"),
-    ],
-)
-def test_what_is_wrong_in_an_answer_is_named(beyond: enrolment.EnrolAnswer, named: str) -> None:
-    with pytest.raises(ValueError, match=named):
-        enrolment.build_answer(beyond)
+def test_an_answer_no_agent_would_take_is_not_sealed() -> None:
+    with pytest.raises(ValueError, match="hub_public_key: not a usable Ed25519 key"):
+        reply(replace(ANSWER, hub_public_key=bytes(32)))
 
 
-def test_the_proof_is_over_label_token_hash_key_and_co_op() -> None:
-    public_key = KEY.public_key().public_bytes_raw()
-    signed = enrolment.proof_bytes(SECRET, public_key, coop="sunny-street")
-    assert signed == b"commonwatt/1 enrol\x00" + token_hash(SECRET) + public_key + b"sunny-street"
+def test_the_signed_bytes_carry_their_own_labels() -> None:
+    """The same content under the label of another step, or of the wire, verifies nowhere."""
+    fields = json.loads(reply())
+    document = base64.urlsafe_b64decode(fields["document"] + "=" * (-len(fields["document"]) % 4))
+    for label in (b"commonwatt/2 enrol request\x00", b"commonwatt/1\x00", b""):
+        signature = in_base64(HUB_KEY.sign(label + document))
+        with pytest.raises(WireError, match="the hub did not sign it"):
+            opened(json.dumps(fields | {"signature": signature}))
 
 
 def test_a_repeated_key_is_refused() -> None:
-    text = enrolment.build_request(KEY, token=SECRET, coop="sunny-street")
-    doubled = text.replace("{", '{"coop": "sunny-street", ', 1)
+    doubled = REQUEST.decode().replace("{", '{"coop": "sunny-street", ', 1)
     with pytest.raises(ValueError, match="enrolment request: not JSON: a key appears twice"):
         enrolment.parse_request(doubled)

@@ -1,0 +1,62 @@
+"""Leaves the consent of the enrolment in the household's file, for the household to edit. Never overwrites a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from protocols.consent.rules import ConsentSet
+from protocols.consent.text import consent_toml
+from protocols.errors import RequestError
+
+CONSENT_HINT = """
+# More leaves the home only by rules you write here: raise the version by one, take the # away, start the agent again.
+# Purposes: prompt.shift, forecast.hood, forecast.home, peers.view, grid.flex; resolutions: PT15M, PT1H, P1D.
+# [[rule]]
+# purpose = "prompt.shift"
+# resolution = "PT15M"
+# valid_from = "2026-06-01T00:00Z"
+"""
+
+
+class ConsentDraft:
+    """A place for the consent file that is known to be writable; without a place, writing does nothing."""
+
+    def __init__(self, path: Path | None, part: Path | None) -> None:
+        self._path = path
+        self._part = part
+        self.is_written = False
+
+    def write(self, consent: ConsentSet) -> None:
+        """Write the file. Raises: RequestError."""
+        if self._path is None or self._part is None:
+            return
+        try:
+            self._part.write_text(consent_toml(consent) + CONSENT_HINT, encoding="utf-8")
+            self._part.rename(self._path)
+        except OSError as cause:
+            raise RequestError(
+                f"enrolled, but cannot write {self._path}: {cause.strerror}: create it yourself"
+            ) from None
+        self.is_written = True
+
+
+@contextmanager
+def consent_draft(path: Path | None) -> Iterator[ConsentDraft]:
+    """A draft beside the file, removed unless it was written. Raises: RequestError if nothing can be written there."""
+    if path is None or path.exists():
+        yield ConsentDraft(None, None)
+        return
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text(CONSENT_HINT, encoding="utf-8")
+    except OSError as cause:
+        raise RequestError(
+            f"cannot write {path}: {cause.strerror}: nothing was sent, the token is still good; make the folder"
+            " writable, or name another file under consent"
+        ) from None
+    try:
+        yield ConsentDraft(path, part)
+    finally:
+        part.unlink(missing_ok=True)
