@@ -23,7 +23,7 @@ from protocols.wire.topics import shard_of
 
 log = logging.getLogger(__name__)
 
-_STATUS: Final = {
+STATUSES: Final = {
     InviteRefusal.UNKNOWN: 403,
     InviteRefusal.USED: 409,
     InviteRefusal.KNOWN_KEY: 409,
@@ -99,7 +99,7 @@ class Enrolment:
         agent = Agent(name, "", shard_of(name), request.public_key, now, None)
         problem = await self._store.redeem_invite(request.id, agent=agent, now=now)
         if problem is not None:
-            return _refusal(_STATUS[problem], problem)
+            return _refusal(STATUSES[problem], problem)
         agents = await self._store.agents()
         enrolled = next(known for known in agents if known.id == name)
         await self._agents_changed()

@@ -36,7 +36,7 @@ def agent_name_of(public_key: bytes) -> str:
 
 
 def is_name_of(name: str, public_key: bytes) -> bool:
-    """Whether an agent's name follows from its key. Agents enrolled before release 0.3.0 have a shorter one."""
+    """Whether an agent's name follows from its key. Releases up to 0.2.0 gave shorter ones."""
     return name in (agent_name_of(public_key), _name(public_key, _OLD_NAME_BYTES))
 
 

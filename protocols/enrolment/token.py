@@ -59,7 +59,7 @@ def token_text(token: EnrolToken) -> str:
     Raises: ValueError unless it has exactly 16 random bytes and a hash of 10.
 
     >>> token_text(EnrolToken(bytes(range(16)), bytes(10)))
-    '0000-40G4-0M30-E209-185G-R38E-1W00-0000-0000-0000-00DA'
+    '0004-1061-050R-3GG2-8A1C-60T3-GF00-0000-0000-0000-0048'
     """
     if len(token.secret) != SECRET_BYTES or len(token.hub_hash) != HUB_HASH_BYTES:
         raise ValueError(f"a token is made from {SECRET_BYTES} random bytes and {HUB_HASH_BYTES} of the hub's key")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import re
 from collections.abc import Callable
@@ -12,8 +13,9 @@ from typing import Any
 
 import cbor2
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from hub.trust.enrolment import STATUSES as ENROLMENT_STATUSES
 from protocols.consent import rules as consent
 from protocols.consent.purposes import CATALOGUE
 from protocols.consent.reduction import find_violations
@@ -109,15 +111,30 @@ def test_the_worked_consent_allows_the_worked_batch() -> None:
 
 
 def test_the_worked_enrolment() -> None:
-    token = octets("token.bytes")
+    token = tokens.parse_token(BLOCKS["token.text"])
     assert tokens.token_text(token) == BLOCKS["token.text"]
-    assert tokens.parse_token(BLOCKS["token.text"]) == token
-    assert tokens.token_hash(token) == octets("token.hash") == sha256(b"commonwatt/1 token\x00" + token).digest()
-    assert json.loads(enrolment.build_request(KEY, token=token, coop=COOP)) == json.loads(BLOCKS["enrol.request"])
-    request = enrolment.parse_request(BLOCKS["enrol.request"])
-    assert enrolment.proof_bytes(token, request.public_key, coop=COOP) == octets("enrol.signed")
-    public_keys = (KEY.public_key().public_bytes_raw(), HUB_KEY.public_key().public_bytes_raw())
-    assert enrolment.fingerprint(*public_keys) == BLOCKS["enrol.digits"]
+    assert token.secret + token.hub_hash == octets("token.bytes")
+    assert (token.id, token.key) == (octets("token.id"), octets("token.key"))
+    request = BLOCKS["enrol.request"]
+    assert enrolment.build_request(KEY, token=token, coop=COOP) == request
+    assert enrolment.parse_request(request).is_from_holder(token.key)
+    answer = enrolment.open_answer(
+        BLOCKS["enrol.answer"],
+        token=token,
+        request=request.encode(),
+        agent_public_key=KEY.public_key().public_bytes_raw(),
+    )
+    assert answer.agent == BLOCKS["enrol.agent"]
+    assert answer.hub_public_key == HUB_KEY.public_key().public_bytes_raw()
+    sealed = enrolment.seal_answer(
+        answer,
+        agent_public_key=KEY.public_key().public_bytes_raw(),
+        request=request.encode(),
+        token_key=token.key,
+        hub_key=HUB_KEY,
+    )
+    assert sealed == BLOCKS["enrol.answer"]
+    assert from_base64(json.loads(sealed)["document"]).decode() == BLOCKS["enrol.document"]
 
 
 # A stranger's agent, written from the document alone: no import of ours below until the hub listens.
@@ -169,14 +186,56 @@ def test_a_strangers_batches_of_every_size_are_read(devices: int) -> None:
     assert len(readings.decode_batch(payload).devices) == devices
 
 
+def to_base64(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def from_base64(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
 def test_a_stranger_enrols() -> None:
-    asked = json.loads(BLOCKS["enrol.request"])
+    alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+    letters = BLOCKS["token.text"].replace("-", "")
+    number = 0
+    for letter in letters[:42]:
+        number = number * 32 + alphabet.index(letter)
+    assert divmod(number % 1021, 32) == tuple(alphabet.index(letter) for letter in letters[42:])
+    secret, hub_hash = number.to_bytes(26)[:16], number.to_bytes(26)[16:]
+    token_id = sha256(b"commonwatt/2 enrol id\x00" + secret).digest()
+    token_key = sha256(b"commonwatt/2 enrol key\x00" + secret).digest()
     key = Ed25519PrivateKey.generate()
     public_key = key.public_key().public_bytes_raw()
-    signed = b"commonwatt/1 enrol\x00" + octets("token.hash") + public_key + asked["coop"].encode()
-    asked["public_key"] = base64.urlsafe_b64encode(public_key).decode().rstrip("=")
-    asked["proof"] = base64.urlsafe_b64encode(key.sign(signed)).decode().rstrip("=")
-    assert enrolment.parse_request(json.dumps(asked)).public_key == public_key
+    claim = token_id + public_key + COOP.encode()
+    asked = {
+        "version": 2,
+        "id": to_base64(token_id),
+        "coop": COOP,
+        "public_key": to_base64(public_key),
+        "proof": to_base64(key.sign(b"commonwatt/2 enrol proof\x00" + claim)),
+        "mac": to_base64(hmac.digest(token_key, b"commonwatt/2 enrol request\x00" + claim, "sha256")),
+    }
+    request = enrolment.parse_request(json.dumps(asked))
+    assert request.public_key == public_key
+    assert request.is_from_holder(tokens.parse_token(BLOCKS["token.text"]).key)
+    answer = json.loads(BLOCKS["enrol.answer"])
+    document = from_base64(answer["document"])
+    label = b"commonwatt/2 enrol answer\x00"
+    assert from_base64(answer["mac"]) == hmac.digest(token_key, label + document, "sha256")
+    content = json.loads(document)
+    hub_key = from_base64(content["hub_public_key"])
+    assert sha256(hub_key).digest()[:10] == hub_hash
+    Ed25519PublicKey.from_public_bytes(hub_key).verify(from_base64(answer["signature"]), label + document)
+    agent_key = from_base64(content["agent_public_key"])
+    name = base64.b32encode(sha256(agent_key).digest()[:16]).decode().lower().rstrip("=")
+    assert content["agent"] == f"a-{name}"
+    assert from_base64(content["request"]) == sha256(BLOCKS["enrol.request"].encode()).digest()
+
+
+def test_the_statuses_of_enrolment_are_all_named() -> None:
+    section = TEXT[TEXT.index("## 12. Enrolment") : TEXT.index("## 13.")]
+    for status in {*ENROLMENT_STATUSES.values(), 400, 403, 413, 415, 503}:
+        assert re.search(rf"^\|[^|]*\b{status}\b", section, re.M), f"status {status} is in no row of the table"
 
 
 def test_the_tables_name_every_code() -> None:

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.uplink.identity import enrol, own_key
 from hub.__main__ import main
 from hub.folder.clock import open_clock
 from hub.folder.identity import load_key, make_key
 from hub.folder.opening import open_hub
 from hub.folder.paths import running_alone
 from hub.folder.settings import parse_settings, settings_text
+from hub.trust.enrolment import Enrolment
+from protocols.enrolment.handshake import build_request
 from protocols.enrolment.token import parse_token
 from protocols.errors import IdentityError, SettingsError
 from protocols.timeline import REAL, Clock, Timeline
@@ -120,9 +123,9 @@ def test_an_invitation_makes_a_member_with_a_home_and_a_token(hub: Path, capsys:
     first = json.loads(capsys.readouterr().out)
     assert (first["member"], first["home"]) == ("m01", "h01")
     parse_token(first["token"])
-    assert run(hub, *invite[:3], "--email", "ONE@example.org", "--json") == 0
+    assert run(hub, "invite", "--email", "ONE@example.org", "--json") == 0
     again = json.loads(capsys.readouterr().out)
-    assert again["member"] == "m01", "a known address gets a fresh token, not a second membership"
+    assert again["member"] == "m01", "a home without an agent gets a new token, not a second membership"
     assert again["token"] != first["token"]
     assert run(hub, "invite", "--member", "Household Two", "--email", "b@c.d") == 0
     assert "m02" in capsys.readouterr().out
@@ -137,6 +140,146 @@ def test_an_invitation_makes_a_member_with_a_home_and_a_token(hub: Path, capsys:
 
     asyncio.run(look())
     assert first["token"].encode() not in (hub / "hub.sqlite").read_bytes()
+
+
+KNOWN = ["invite", "--email", "one@example.org"]
+
+
+@pytest.fixture
+def known(hub: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    """A hub with member m01, whose home has an agent."""
+    person = ["--member", "Household One", "--home", "Lane 1", "--language", "es", "--since", "2026-02-01"]
+    assert run(hub, *KNOWN, *person, "--json") == 0
+    enrol_with(hub, json.loads(capsys.readouterr().out)["token"])
+    return hub
+
+
+def enrol_with(hub: Path, token: str, *, folder: str = "agent") -> str:
+    """Enrol an agent with this token and return its name."""
+
+    async def work() -> str:
+        settings, key, store = await open_hub(hub, clock=open_clock(None))
+        try:
+            desk = Enrolment(
+                store,
+                coop=settings.coop,
+                key=key,
+                broker=lambda: ("127.0.0.1", 1883),
+                clock=open_clock(None),
+                agents_changed=nothing,
+            )
+            data = hub.parent / folder
+            request = build_request(own_key(data), token=parse_token(token), coop="sol").encode()
+            status, body = await desk(request)
+            assert status == 200, body
+            return enrol(data, token, coop="sol", post=lambda _body: body).enrolment.agent
+        finally:
+            await store.close()
+
+    return asyncio.run(work())
+
+
+async def nothing() -> None:
+    return None
+
+
+def agents(hub: Path) -> dict[str, bool]:
+    """Every agent, and whether it still counts."""
+
+    async def look() -> dict[str, bool]:
+        _, _, store = await open_hub(hub, clock=open_clock(None))
+        try:
+            return {agent.id: agent.revoked_at is None for agent in await store.agents()}
+        finally:
+            await store.close()
+
+    return asyncio.run(look())
+
+
+def test_a_known_address_does_not_hand_over_a_home_that_has_its_agent(
+    known: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It used to print a token with which any second agent silently shut out the first."""
+    before = agents(known)
+    assert run(known, *KNOWN) == 1
+    said = error_of(capsys)
+    (agent,) = before
+    assert f"one@example.org is the known member m01 Household One, whose home h01 has the agent {agent}" in said
+    assert "nothing was changed" in said
+    for way in ("A new agent in its place: add --replace", "A second meter: add it to", "A second home: invite it"):
+        assert way in said
+    assert agents(known) == before == {agent: True}
+
+
+def test_a_replacement_is_asked_for_and_shuts_out_the_old_agent(
+    known: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (old,) = agents(known)
+    assert run(known, *KNOWN, "--replace") == 0
+    shown = capsys.readouterr().out
+    assert "known member m01 Household One, home h01 Lane 1" in shown
+    assert f"the new agent takes over from {old}, which is shut out once the token is used" in shown
+    assert agents(known) == {old: True}, "not before the token is used"
+    assert run(known, *KNOWN, "--replace", "--json") == 0
+    new = enrol_with(known, json.loads(capsys.readouterr().out)["token"], folder="new")
+    assert agents(known) == {old: False, new: True}
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--member", "Somebody Else"], "--member 'Somebody Else': one@example.org is the known member m01"),
+        (["--home", "Garage"], "a member has one home, h01 'Lane 1'; invite a second home with an e-mail address"),
+        (["--board"], "use: commonwatt-hub board --appoint m01"),
+        (["--language", "en"], "whose language is es; leave it out"),
+        (["--since", "2026-03-01"], "the day on which a member joined cannot change"),
+    ],
+)
+@pytest.mark.parametrize("more", [[], ["--replace"]])
+def test_no_flag_is_left_out_for_a_known_address(
+    known: Path, capsys: pytest.CaptureFixture[str], flags: list[str], more: list[str], said: str
+) -> None:
+    assert run(known, *KNOWN, *flags, *more) == 1
+    assert said in error_of(capsys)
+
+
+def test_what_is_said_of_a_known_member_and_true_is_no_hindrance(
+    known: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    same = ["--member", "Household One", "--home", "Lane 1", "--language", "es", "--since", "2026-02-01"]
+    assert run(known, *KNOWN, *same, "--replace") == 0
+    assert "token for the home's agent" in capsys.readouterr().out
+
+
+def test_a_replacement_needs_something_to_replace(hub: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(hub, *KNOWN, "--member", "Household One", "--replace") == 1
+    assert "--replace: no member has the address one@example.org" in error_of(capsys)
+    assert run(hub, *KNOWN) == 1
+    assert "one@example.org is new here: give --member NAME as well" in error_of(capsys)
+    assert run(hub, *KNOWN, "--member", "Household One") == 0
+    capsys.readouterr()
+    assert run(hub, *KNOWN, "--replace") == 1
+    assert "--replace: home h01 of m01 has no agent; invite without --replace" in error_of(capsys)
+
+
+def test_a_board_member_is_appointed_and_removed_later(known: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(known, "invite", "--member", "Household Two", "--email", "b@c.d", "--board") == 0
+    capsys.readouterr()
+    assert run(known, "board", "--remove", "m02") == 1
+    assert "m02 is the only board member: appoint another one first" in error_of(capsys)
+    assert run(known, "board", "--appoint", "m01") == 0
+    assert [line.split("  ")[:2] for line in capsys.readouterr().out.splitlines()] == [
+        ["m01", "Household One"],
+        ["m02", "Household Two"],
+    ]
+    assert run(known, "board", "--appoint", "m01") == 1
+    assert "m01 is already on the board: nothing was changed" in error_of(capsys)
+    assert run(known, "board", "--remove", "m02", "--json") == 0
+    assert [row["member"] for row in json.loads(capsys.readouterr().out)] == ["m01"]
+    assert run(known, "board", "--remove", "m02") == 1
+    assert "m02 is not on the board" in error_of(capsys)
+    assert run(known, "board", "--appoint", "m09") == 1
+    assert "there is no member 'm09'; members: m01, m02" in error_of(capsys)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """Lists of members from spreadsheets: taken whole or refused whole, with the line that is wrong."""
 
+import io
 import json
 from pathlib import Path
 
 import pytest
 
 from hub.__main__ import main
+from tests.hub.commands.members.test_invitations import enrol_with
 
 HEADING = "name,email,home,since,board\n"
 
@@ -40,9 +42,11 @@ def test_a_list_is_invited_in_its_order_and_again_adds_nobody(
 WRONG = [
     (b"", "line 1: expected the heading"),
     (HEADING.encode(), "the list is empty"),
-    (b"name;email;home;since;board\nOne;a@x.org;;;no\n", "line 1: expected the heading"),
+    (b"name|email|home|since|board\n", "line 1: expected the heading name,email,home,since,board, separated by"),
+    (b"name;email;home;since;board\nOne;a@x.org;no\n", "line 2: 3 fields, expected 5"),
     (b"One,a@x.org,h\n", "line 2: 3 fields, expected 5"),
-    (b"One,a@x.org,h,31.12.2025,no\n", "line 2: since is '31.12.2025', expected a day"),
+    (b"One,a@x.org,h,31/12/2025,no\n", "line 2: since is '31/12/2025', expected a day"),
+    (b"One,a@x.org,h,31.13.2025,no\n", "line 2: since is '31.13.2025', expected a day"),
     (b"One,a@x.org,h,1492-10-12,no\n", "line 2: since is '1492-10-12', expected a day"),
     (b"One,a@x.org,h,20251231,no\n", "line 2: since is '20251231', expected a day"),
     (b"One,a@x.org,h,,maybe\n", "line 2: board is 'maybe', expected yes or no"),
@@ -72,7 +76,55 @@ def test_a_wrong_list_is_one_line_and_invites_nobody(
     assert members(hub, capsys) == 0
 
 
-@pytest.mark.parametrize("more", [["--board"], ["--member", "One"], ["--since", "2026-01-01"], ["--home", "Lane 1"]])
+@pytest.mark.parametrize(("mark", "end"), [("", "\n"), ("\ufeff", "\r\n")])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_every_spreadsheets_list_is_read(  # noqa: PLR0917 - three fixtures and three ways to write a list
+    hub: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], delimiter: str, mark: str, end: str
+) -> None:
+    lines = ["name;email;home;since;board", "Household Müller;m@example.org;Flat 1;01.05.2026;nein", "B;b@x.org;;;ja"]
+    path = tmp_path / "members.csv"
+    path.write_text(mark + "".join(line.replace(";", delimiter) + end for line in lines), encoding="utf-8", newline="")
+    assert main(["invite", "--data", str(hub), "--list", str(path), "--json"]) == 0
+    assert [row["member"] for row in json.loads(capsys.readouterr().out)] == ["m01", "m02"]
+    assert main(["board", "--data", str(hub), "--json"]) == 0
+    assert [row["member"] for row in json.loads(capsys.readouterr().out)] == ["m02"]
+
+
+def test_names_and_addresses_need_not_be_arguments(
+    hub: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Arguments can be seen by every user of the computer while the command runs."""
+    content = (HEADING + "One,one@example.org,,,\n").encode()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+    assert main(["invite", "--data", str(hub), "--list", "-", "--json"]) == 0
+    assert [row["member"] for row in json.loads(capsys.readouterr().out)] == ["m01"]
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"nonsense")))
+    assert main(["invite", "--data", str(hub), "--list", "-"]) == 1
+    assert "commonwatt-hub: standard input: line 1: expected the heading" in capsys.readouterr().err
+
+
+def test_a_list_leaves_homes_with_an_agent_alone_and_contradicts_nobody(
+    hub: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "members.csv"
+    path.write_text(HEADING + "One,one@example.org,Lane 1,,no\n")
+    assert main(["invite", "--data", str(hub), "--list", str(path), "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    agent = enrol_with(hub, row["token"])
+    path.write_text(path.read_text() + "Two,two@example.org,,,\n")
+    assert main(["invite", "--data", str(hub), "--list", str(path)]) == 0
+    shown = capsys.readouterr()
+    assert [line.split("  ")[:2] for line in shown.out.splitlines()] == [["m02", "h02"]]
+    assert f"m01  h01  has the agent {agent}: left as it is" in shown.err
+    path.write_text(HEADING + "Three,three@example.org,,,\nOne,one@example.org,Lane 1,,yes\n")
+    assert main(["invite", "--data", str(hub), "--list", str(path)]) == 1
+    assert f"{path}: --board: one@example.org is the known member m01" in capsys.readouterr().err
+    assert members(hub, capsys) == 2, "nobody was invited"
+
+
+@pytest.mark.parametrize(
+    "more", [["--replace"], ["--board"], ["--member", "One"], ["--since", "2026-01-01"], ["--home", "Lane 1"]]
+)
 def test_a_list_and_one_person_are_not_mixed(hub: Path, capsys: pytest.CaptureFixture[str], more: list[str]) -> None:
     assert main(["invite", "--data", str(hub), "--list", "members.csv", *more]) == 1
     assert "--list FILE names everybody" in capsys.readouterr().err
