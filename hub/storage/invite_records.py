@@ -1,6 +1,5 @@
-"""Invitations and board roles as the store keeps them, and why it refuses an invitation; no SQL and no I/O here."""
+"""Why the store refuses an invitation; no SQL and no I/O here."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -16,12 +15,3 @@ class InviteRefusal(StrEnum):
         "the home has an agent, and this invitation does not replace it:"
         " ask the board for one that does (commonwatt-hub invite --replace)"
     )
-
-
-@dataclass(frozen=True, slots=True)
-class BoardRole:
-    """From `made_at` on (UTC unix seconds) the member is on the board, or no longer."""
-
-    member: str
-    is_board: bool
-    made_at: int

@@ -4,9 +4,7 @@ import argparse
 import asyncio
 import json
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from hub.folder.clock import open_clock
 from hub.folder.opening import OpenHub, opened_hub
@@ -26,18 +24,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Change the board if asked, and show it. Raises: RequestError with a one-line message."""
     clock = open_clock(args.clock)
-    lines = asyncio.run(change_board(args.data, appoint=args.appoint, remove=args.remove, clock=clock))
+    board = asyncio.run(change_board(args.data, appoint=args.appoint, remove=args.remove, clock=clock))
     if args.json:
-        sys.stdout.write(json.dumps([{"member": m.id, "name": m.name, "since": since} for m, since in lines]) + "\n")
+        sys.stdout.write(json.dumps([{"member": member.id, "name": member.name} for member in board]) + "\n")
     else:
-        sys.stdout.write("".join(f"{m.id}  {m.name}  since {since}\n" for m, since in lines) or "nobody\n")
+        sys.stdout.write("".join(f"{member.id}  {member.name}\n" for member in board) or "nobody\n")
     return 0
 
 
-async def change_board(
-    folder: Path, *, appoint: str | None, remove: str | None, clock: Clock
-) -> list[tuple[Member, str]]:
-    """The board after the change, each with the local day of the appointment.
+async def change_board(folder: Path, *, appoint: str | None, remove: str | None, clock: Clock) -> list[Member]:
+    """The board after the change.
 
     Raises: RequestError if the member is unknown, the change would change nothing, or nobody would be left.
     """
@@ -46,11 +42,7 @@ async def change_board(
             await _set(hub, appoint, is_board=True)
         if remove is not None:
             await _set(hub, remove, is_board=False)
-        since = {role.member: role.made_at for role in await hub.store.board_roles()}
-        zone = ZoneInfo(hub.settings.coop.tz)
-        board = [member for member in await hub.store.members() if member.is_board]
-        days = [datetime.fromtimestamp(since[m.id], UTC).astimezone(zone).date().isoformat() for m in board]
-    return list(zip(board, days, strict=True))
+        return [member for member in await hub.store.members() if member.is_board]
 
 
 async def _set(hub: OpenHub, member_id: str, *, is_board: bool) -> None:
@@ -61,5 +53,5 @@ async def _set(hub: OpenHub, member_id: str, *, is_board: bool) -> None:
         raise RequestError(f"there is no member {member_id[:40]!r}; members: {known or 'none yet'}")
     if not is_board and [each.id for each in members if each.is_board] == [member_id]:
         raise RequestError(f"{member_id} is the only board member: appoint another one first")
-    if not await hub.store.set_board(member_id, is_board=is_board, at=hub.opened_at):
+    if not await hub.store.set_board(member_id, is_board=is_board):
         raise RequestError(f"{member_id} is {'already' if is_board else 'not'} on the board: nothing was changed")

@@ -7,7 +7,7 @@ import sqlite3
 import aiosqlite
 
 from hub.storage.errors import StoreConflictError, StoreError
-from hub.storage.invite_records import BoardRole, InviteRefusal
+from hub.storage.invite_records import InviteRefusal
 from hub.storage.records import Agent, Coop, Home, Member
 from hub.storage.sqlite.connections import SqliteConnections
 
@@ -55,8 +55,6 @@ class SqliteMembers(SqliteConnections):
             row = (member.id, member.name, member.email, member.language, int(member.is_board), member.joined_at)
             try:
                 await db.execute("INSERT INTO member VALUES (?, ?, ?, ?, ?, ?)", row)
-                if member.is_board:
-                    await _add_role(db, member.id, is_board=True, at=member.joined_at)
                 if home is not None:
                     await db.execute("INSERT INTO home VALUES (?, ?, ?)", (home.id, home.name, home.member_id))
             except sqlite3.IntegrityError:
@@ -76,25 +74,16 @@ class SqliteMembers(SqliteConnections):
             rows = await db.execute_fetchall(f"SELECT {_MEMBER} FROM member WHERE id = ?", (member_id,))
         return next((_member(tuple(row)) for row in rows), None)
 
-    async def set_board(self, member_id: str, *, is_board: bool, at: int) -> bool:
-        """Appoint or remove a board member, with the time in its history; False if that changes nothing."""
+    async def set_board(self, member_id: str, *, is_board: bool) -> bool:
+        """Appoint or remove a board member; the log of rows keeps when. False if that changes nothing."""
 
         async def work(db: aiosqlite.Connection) -> bool:
             cursor = await db.execute(
-                "UPDATE member SET is_board = ? WHERE id = ? AND is_board <> ?",
-                (int(is_board), member_id, int(is_board)),
+                "UPDATE member SET is_board = ?1 WHERE id = ?2 AND is_board <> ?1", (int(is_board), member_id)
             )
-            if cursor.rowcount == 1:
-                await _add_role(db, member_id, is_board=is_board, at=at)
             return cursor.rowcount == 1
 
         return await self.write(work)
-
-    async def board_roles(self) -> tuple[BoardRole, ...]:
-        """Every appointment and removal, in the order in which they were made."""
-        async with self.reading() as db:
-            rows = await db.execute_fetchall("SELECT member_id, is_board, made_at FROM board_role ORDER BY id")
-        return tuple(BoardRole(str(row[0]), bool(row[1]), int(row[2])) for row in rows)
 
     async def homes(self) -> tuple[Home, ...]:
         """All homes by id."""
@@ -259,8 +248,3 @@ async def _enrol(
     )
     await db.execute("UPDATE invite SET used_at = ?, agent_id = ? WHERE token_hash = ?", (now, agent.id, token_id))
     return None
-
-
-async def _add_role(db: aiosqlite.Connection, member_id: str, *, is_board: bool, at: int) -> None:
-    row = (member_id, int(is_board), at)
-    await db.execute("INSERT INTO board_role (member_id, is_board, made_at) VALUES (?, ?, ?)", row)

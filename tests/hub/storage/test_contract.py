@@ -10,7 +10,7 @@ import pytest
 
 from hub.storage.contract import Store
 from hub.storage.errors import StoreConflictError, StoreError
-from hub.storage.invite_records import BoardRole, InviteRefusal
+from hub.storage.invite_records import InviteRefusal
 from hub.storage.records import (
     AcceptedMessage,
     Access,
@@ -168,15 +168,12 @@ async def test_a_home_keeps_its_agent_and_an_older_invitation_is_void(store: Sto
     assert all(agent.revoked_at is None for agent in await store.agents())
 
 
-async def test_the_board_has_a_history(store: Store) -> None:
-    assert await store.board_roles() == (BoardRole("m02", True, 2),)
-    assert await store.set_board("m01", is_board=True, at=70)
-    assert not await store.set_board("m01", is_board=True, at=71)
-    assert await store.set_board("m02", is_board=False, at=80)
-    assert not await store.set_board("m99", is_board=True, at=81)
+async def test_a_member_is_appointed_to_the_board_and_removed(store: Store) -> None:
+    assert await store.set_board("m01", is_board=True)
+    assert not await store.set_board("m01", is_board=True)
+    assert await store.set_board("m02", is_board=False)
+    assert not await store.set_board("m99", is_board=True)
     assert [member.is_board for member in await store.members()] == [True, False]
-    roles = await store.board_roles()
-    assert roles == (BoardRole("m02", True, 2), BoardRole("m01", True, 70), BoardRole("m02", False, 80))
 
 
 async def test_a_sign_in_link_works_once_and_sessions_end(store: Store) -> None:
