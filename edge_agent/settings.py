@@ -21,7 +21,7 @@ ROLES: tuple[RoleName, ...] = get_args(RoleName)
 SIGNS: tuple[Sign, ...] = get_args(Sign)
 CONNECT_EXPECTED = "'tcp://host:port', 'rtu+tcp://host:port' or 'rtu:///dev/name?baud=9600&parity=N'"
 
-_DEVICE_KEYS = ("name", "map", "role", "connect", "unit", "sign", "invert", "max_power_w", "timeout_ms")
+_DEVICE_KEYS = ("name", "map", "role", "connect", "unit", "instance", "sign", "invert", "max_power_w", "timeout_ms")
 
 Wire = Literal["tcp", "rtu+tcp", "rtu"]
 
@@ -58,6 +58,8 @@ class DeviceSettings:
     invert: bool
     max_power_w: int
     timeout_ms: int | None
+    instance: int | None = None
+    """Which of several like devices in one SunSpec chain, counted from 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +184,10 @@ def _check_counted_once(top: TomlFields, devices: tuple[DeviceSettings, ...]) ->
             f"{top.where}: device: role: {' and '.join(grids)} both measure the grid, which would count its energy "
             "twice: keep role grid on one of them (a second connection to the grid is a home of its own)"
         )
-    seen: dict[tuple[Endpoint, int, RoleName], str] = {}
+    seen: dict[tuple[Endpoint, int, RoleName, int | None], str] = {}
     for device in devices:
         for role in device.roles:
-            first = seen.setdefault((device.endpoint, device.unit, role), device.name)
+            first = seen.setdefault((device.endpoint, device.unit, role, device.instance), device.name)
             if first != device.name:
                 raise MapError(
                     f"{top.where}: device: {first!r} and {device.name!r} are the same unit in the same role {role}, "
@@ -208,6 +210,7 @@ def _device(fields: TomlFields) -> DeviceSettings:
         invert=fields.flag("invert"),
         max_power_w=fields.whole("max_power_w", 10, 10_000_000),
         timeout_ms=fields.whole_or_none("timeout_ms", 50, 60_000),
+        instance=fields.whole_or_none("instance", 1, 32),
     )
 
 

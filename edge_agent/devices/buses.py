@@ -196,8 +196,8 @@ class Bus:
         health = self._health[device]
         if health.failures:
             return set()
-        # Asking again does not help with a refused value; what the device does give is kept.
-        done = {p for p in places if health.verdicts.get(p) is ReadingVerdict.GOOD or device.is_refused(p)}
+        # A value refused again and again is not waited for; what the device does give is kept.
+        done = {p for p in places if health.verdicts.get(p) is ReadingVerdict.GOOD or device.gives_up_on(p)}
         for place in done:
             if start_of(self._metering.next_of(place)) == boundary_s:
                 self._metering.open(place)
@@ -216,6 +216,7 @@ class Bus:
         try:
             readout = await device.read_places(self.link)
             samples = device.samples(readout, float(at_s))
+            self._tell_news(device)
         except DeviceReadError as trouble:
             self._note_trouble(device, trouble)
             return
@@ -228,6 +229,11 @@ class Bus:
         self._note_state(
             device, Liveness.REFUSING if refusing else Liveness.ASLEEP if asleep else Liveness.OK, "answers"
         )
+
+    def _tell_news(self, device: Device) -> None:
+        """Log which registers the device refuses, each once."""
+        for words in device.news():
+            log.warning("device %s at %s: %s", device.settings.name, self.link.endpoint.shown, words)
 
     def _missed(self, device: Device, place: MeasuringPoint) -> Gap:
         if self._health[device].failures:

@@ -3,8 +3,9 @@
 `placement` decodes registers with the placed map; `roles` turns values into measuring points with our signs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from protocols.maps.chain import choose_instance
 from protocols.maps.checks import atomic_groups, check_map, span_of
 from protocols.maps.grammar import parse_map
 from protocols.maps.model import DeviceMap, MapError, MapPoint, Sign
@@ -29,20 +30,22 @@ def resolve_map(
     *,
     sign: Sign = "as_documented",
     invert: bool = False,
+    instance: int | None = None,
 ) -> ResolvedMap:
     """The map with absolute addresses for one device.
 
     `models` are those a SunSpec walk found (needed for SunSpec maps). `sign="inverted"` negates the powers whose
     sign is the vendor's choice; `invert` is for swapped wiring: power is negated, import and export are exchanged.
-    Raises MapError if a model that the map needs was not found.
+    `instance` says which of several like devices in the chain is meant.
+    Raises MapError if a model that the map needs was not found, or if the chain holds several and none is chosen.
     """
     if device_map.is_sunspec and models is None:
         raise MapError(f"{device_map.id}: expected the models of a SunSpec walk, positions depend on the device")
     if sign == "inverted" and not any(point.vendor_sign for point in device_map.points):
         raise MapError(f"{device_map.id}: sign: expected as_documented, no sign is the vendor's choice here")
-    found = tuple(models or ())
+    found = choose_instance(device_map, models or (), instance)
     placed = [each for point in device_map.points if (each := _place(point, found)) is not None]
-    points = _decodable({each.point.name: each for each in reversed(placed)}, found)
+    points = _decodable(placed, found)
     if not points:
         wanted = sorted({model for point in device_map.points for model in point.models})
         raise MapError(f"{device_map.id}: expected one of the SunSpec models {wanted}, found none of them")
@@ -50,7 +53,7 @@ def resolve_map(
         device_map=device_map,
         points={name: points[name] for name in dict.fromkeys(each.point.name for each in placed) if name in points},
         derived={each.name: each for each in device_map.derived if points.keys() >= set(each.inputs)},
-        atomic=atomic_groups(device_map),
+        atomic=_groups(device_map, points, found),
         limits=_limits(device_map, found),
         sign=sign,
         invert=invert,
@@ -69,17 +72,36 @@ def _place(point: MapPoint, models: Sequence[SunSpecModel]) -> PlacedPoint | Non
     return None
 
 
-def _decodable(points: dict[str, PlacedPoint], models: Sequence[SunSpecModel]) -> dict[str, PlacedPoint]:
-    """The points whose helpers the device also has, each in the same model as the point it belongs to.
+def _decodable(placed: Sequence[PlacedPoint], models: Sequence[SunSpecModel]) -> dict[str, PlacedPoint]:
+    """For each name the first point whose helpers the device also has, in the same model as the point.
 
     A shortened model may end before its scale factors; those of another model would give wrong numbers.
     """
-    homes = {name: _home(each, models) for name, each in points.items()}
+    there = {(each.point.name, _home(each, models)) for each in placed}
+    chosen: dict[str, PlacedPoint] = {}
+    for each in placed:
+        homes = (None, _home(each, models))
+        if all(any((helper, home) in there for home in homes) for helper in each.point.helpers):
+            chosen.setdefault(each.point.name, each)
+    homes_of = {name: _home(each, models) for name, each in chosen.items()}
     return {
         name: each
-        for name, each in points.items()
-        if all(helper in points and homes[helper] in (None, homes[name]) for helper in each.point.helpers)
+        for name, each in chosen.items()
+        if all(helper in chosen and homes_of[helper] in (None, homes_of[name]) for helper in each.point.helpers)
     }
+
+
+def _groups(
+    device_map: DeviceMap, points: Mapping[str, PlacedPoint], models: Sequence[SunSpecModel]
+) -> tuple[tuple[str, ...], ...]:
+    """The map's atomic groups, each divided by model: a point and a helper of another model never belong together."""
+    groups: dict[tuple[str, ...], None] = {}
+    for group in atomic_groups(device_map):
+        present = [name for name in group if name in points]
+        homes = dict.fromkeys(_home(points[name], models) for name in present)
+        for home in homes:
+            groups[tuple(name for name in present if _home(points[name], models) == home)] = None
+    return tuple(group for group in groups if len(group) > 1)
 
 
 def _home(placed: PlacedPoint, models: Sequence[SunSpecModel]) -> SunSpecModel | None:

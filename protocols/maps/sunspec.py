@@ -56,24 +56,24 @@ def walk_models(words: Mapping[int, int], base: int) -> list[SunSpecModel]:
 
 
 def discover(
-    max_registers: int = MODBUS_MAX_REGISTERS,
+    max_registers: int = MODBUS_MAX_REGISTERS, bases: Sequence[int] = BASES
 ) -> Generator[ReadRequest, Sequence[int] | None, SunSpecDiscovery | None]:
-    """Yield reads until the chain is known; send back the words, or None if the device refused.
+    """Yield reads until the chain is known; send back the words, or None if the device refused or did not answer.
 
     Reads ahead in whole blocks; after the first refusal it reads only id and length registers, because a device
     may refuse reads past its end. Such a device with N models that starts at 40000 takes at most N + 2
-    requests.
+    requests. Where the first base is not the right one, the others are tried with the shortest read.
     Returns None if no base shows the marker.
     """
     ahead = max(4, max_registers)
-    for base in BASES:
+    for base in bases:
         words: dict[int, int] = {}
-        reads_ahead = yield from _read(words, base, ahead)
+        reads_ahead = base == bases[0] and (yield from _read(words, base, ahead))
         if not reads_ahead and not (yield from _read(words, base, 4)):
             continue
         if (words.get(base), words.get(base + 1)) != MARKER:
             continue
-        complete = yield from _follow(words, base, ahead if reads_ahead else 2)
+        complete = yield from _follow(words, base, ahead if reads_ahead or base != bases[0] else 2)
         return SunSpecDiscovery(base, tuple(walk_models(words, base)), words, complete)
     return None
 

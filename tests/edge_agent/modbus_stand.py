@@ -42,7 +42,8 @@ def meter_words(import_wh: int, export_wh: int = 0, power_w: int = 500) -> dict[
 class Stand:
     """Registers behind one or more unit ids. `modes` says how the next requests are treated; then all is well.
 
-    Modes: ok, silent, busy, refuse, short, wrong_unit, id0, double, cut, late (answers after `late_s`).
+    Modes: ok, silent, busy, refuse, short, wrong_unit, id0, double, cut, late (answers after `late_s`), fail.
+    `holes` are refused, `mute` registers never answered, blocks over `longest` treated as `on_too_long`.
     """
 
     def __init__(self, words: dict[tuple[int, int], int] | None = None, *, units: tuple[int, ...] = (1,)) -> None:
@@ -52,6 +53,9 @@ class Stand:
         self.always = "ok"
         self.late_s = 0.5
         self.holes: set[tuple[int, int]] = set()
+        self.mute: set[tuple[int, int]] = set()
+        self.longest = 125
+        self.on_too_long = "silent"
         self.requests: list[tuple[int, int, int, int]] = []
         self.connections = 0
         self.port = 0
@@ -88,6 +92,10 @@ class Stand:
         function, address, count = pdu[0], int.from_bytes(pdu[1:3]), int.from_bytes(pdu[3:5])
         self.requests.append((unit, function, address, count))
         mode = self.modes.popleft() if self.modes else self.always
+        if count > self.longest:
+            mode = self.on_too_long
+        elif self.mute and self.mute.intersection((function, at) for at in range(address, address + count)):
+            mode = "silent"
         answer = self._answer(function, address, count)
         if mode == "silent" or unit not in self.units:
             return
@@ -95,8 +103,8 @@ class Stand:
             await asyncio.sleep(self.late_s)
         elif mode == "busy":
             answer = bytes([function | 0x80, 6])
-        elif mode == "refuse":
-            answer = bytes([function | 0x80, 2])
+        elif mode in ("refuse", "fail"):
+            answer = bytes([function | 0x80, 2 if mode == "refuse" else 4])
         elif mode == "short":
             answer = self._answer(function, address, count - 1)
         elif mode == "cut":

@@ -5,6 +5,8 @@ import contextlib
 from collections.abc import AsyncIterator
 from decimal import Decimal
 
+import pytest
+
 from edge_agent.devices.buses import Bus, ReadingPace
 from edge_agent.devices.modbus_link import LineSettings, ModbusLink, NoAnswerError
 from edge_agent.devices.reader import Device, Readout
@@ -25,8 +27,8 @@ T0 = float(start_of(FIRST))
 class Street:
     """Stands, their buses and one meter, on a clock moved by hand."""
 
-    def __init__(self, *devices: Device, now_s: float = T0, window_s: int = 60) -> None:
-        self.clock = HandClock(now_s)
+    def __init__(self, *devices: Device, now_s: float = T0, window_s: int = 60, clock: HandClock | None = None) -> None:
+        self.clock = clock or HandClock(now_s)
         self.devices = devices
         places = [place for each in devices for place in each.places]
         self.metering = HomeMeter(places, next_slot=int(now_s // 900), longest_hole_s=300)
@@ -231,7 +233,8 @@ async def test_a_sleeping_computer_finds_its_slots_closed_as_off() -> None:
 async def test_a_refused_counter_is_a_gap_of_its_own_kind() -> None:
     stand = await Stand(meter_words(1_000)).start()
     stand.holes = {(4, 72)}
-    street = Street(device("eastron-sdm630"))
+    clock = HandClock(T0)
+    street = Street(device("eastron-sdm630", monotonic=clock.now), clock=clock)
     bus = street.bus(stand, *street.devices)
     async with street.running():
         await reads(stand)
@@ -243,8 +246,33 @@ async def test_a_refused_counter_is_a_gap_of_its_own_kind() -> None:
         street.clock.move_to(T0 + 1800)
         assert await street.slot_value(1) == SlotValue(None, Mark.MISSING, Gap.DEVICE_REFUSED)
         assert await street.slot_value(1, Measure.GRID_EXPORT) == SlotValue(0, Mark.MEASURED)
-        assert len(stand.requests) <= seen + 2, "what is refused is not asked for again"
+        assert len(stand.requests) <= seen + 3, "what is refused is asked for once"
         assert bus.states()[0].state is Liveness.REFUSING
+    await stand.stop()
+
+
+async def test_a_single_refusal_at_a_boundary_costs_no_slot(caplog: pytest.LogCaptureFixture) -> None:
+    stand = await Stand(meter_words(1_000)).start()
+    clock = HandClock(T0)
+    street = Street(device("eastron-sdm630", monotonic=clock.now), clock=clock)
+    street.bus(stand, *street.devices)
+    async with street.running():
+        await reads(stand)
+        stand.words, stand.holes = meter_words(1_500), {(4, 72)}
+        seen = len(stand.requests)
+        street.clock.move_to(T0 + 900)
+        await reads(stand, seen)
+        await asyncio.sleep(0.05)
+        stand.holes = set()
+        for at in range(905, 960, 5):
+            street.clock.move_to(T0 + at)
+            await asyncio.sleep(0.01)
+        assert await street.slot_value(0) == SlotValue(500, Mark.MEASURED)
+    said = [record.message for record in caplog.records if "register" in record.message]
+    assert [text.split(": ", 1)[1] for text in said] == [
+        "registers 72..73 (energy_import_total): refused with exception 2; asked for again at growing intervals",
+        "registers 72..73 (energy_import_total): answered again",
+    ]
     await stand.stop()
 
 

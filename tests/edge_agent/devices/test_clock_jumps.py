@@ -71,6 +71,12 @@ class Meter:
     def is_refused(self, _place: MeasuringPoint) -> bool:
         return False
 
+    def gives_up_on(self, _place: MeasuringPoint) -> bool:
+        return False
+
+    def news(self) -> list[str]:
+        return []
+
 
 def check(closed: list[ClosedSlot], metering: HomeMeter) -> None:
     """Each slot once and in order; slots and totals are disjoint and sum up to what the counter ran."""

@@ -39,7 +39,7 @@ def test_everything_is_read_from_a_device_that_refuses_nothing() -> None:
 def test_a_refused_register_is_never_asked_for_and_all_others_are_read(refused: list[str]) -> None:
     learned = BARE
     for name in refused:
-        learned = learned.refuse(RESOLVED.points[name].span) if name in RESOLVED.points else learned
+        learned = learned.refuse(RESOLVED.points[name].span, code=2, now_s=0) if name in RESOLVED.points else learned
     bad = learned.refused
     for request in learned.plan():
         assert not any(
@@ -52,7 +52,7 @@ def test_a_refused_register_is_never_asked_for_and_all_others_are_read(refused: 
 
 def test_a_span_of_another_function_is_not_refused() -> None:
     span = next(iter(RESOLVED.points.values())).span
-    learned = BARE.refuse(span)
+    learned = BARE.refuse(span, code=2, now_s=0)
     assert learned.is_refused(span)
     assert learned.is_refused(Span(span.function, span.end - 1, 5))
     assert not learned.is_refused(Span(span.function, span.end, 5))

@@ -1,6 +1,7 @@
 """One device over a real connection: the fewest requests, SunSpec found by walking, refused registers worked around."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
 from itertools import pairwise
@@ -27,10 +28,18 @@ from protocols.maps.planning import BlockLimits, Span, outermost_spans
 from tests.edge_agent.modbus_stand import MAPS, Stand, meter_words
 
 FAST = LineSettings(timeout_s=0.2)
+IMPATIENT = LineSettings(timeout_s=0.06)
 PLAIN = [path.stem for path in sorted(MAPS.glob("*.toml")) if not path.stem.startswith("sunspec")]
 
 
-def device(family: str, *roles: RoleName, unit: int = 1, invert: bool = False) -> Device:
+def device(
+    family: str,
+    *roles: RoleName,
+    unit: int = 1,
+    invert: bool = False,
+    instance: int | None = None,
+    monotonic: Callable[[], float] = lambda: 0.0,
+) -> Device:
     settings = DeviceSettings(
         name="it",
         map=family,
@@ -41,18 +50,19 @@ def device(family: str, *roles: RoleName, unit: int = 1, invert: bool = False) -
         invert=invert,
         max_power_w=15_000,
         timeout_ms=None,
+        instance=instance,
     )
 
     async def no_pause(_seconds: float) -> None:
         return
 
     text = (Path(MAPS) / f"{family}.toml").read_text()
-    return Device(settings, load_map(text, name=family), sleep=no_pause)
+    return Device(settings, load_map(text, name=family), sleep=no_pause, monotonic=monotonic)
 
 
-async def linked(stand: Stand) -> ModbusLink:
+async def linked(stand: Stand, line: LineSettings = FAST) -> ModbusLink:
     await stand.start()
-    return ModbusLink(Endpoint("tcp", "127.0.0.1", stand.port), FAST)
+    return ModbusLink(Endpoint("tcp", "127.0.0.1", stand.port), line)
 
 
 def sunspec_words(export_power: int = 1500) -> dict[tuple[int, int], int]:
