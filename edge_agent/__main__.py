@@ -132,7 +132,8 @@ def _run(options: argparse.Namespace) -> int:
     wanted = _wanted_consent(settings, identity.enrolment.home)
     # A timeline has no boot time and needs none: its times are known from the start.
     boot = None if options.clock else boot_clock
-    program = AgentProgram(settings, clock, identity, wanted=wanted, boot_clock=boot)
+    is_synchronised = (lambda: True) if options.clock else None
+    program = AgentProgram(settings, clock, identity, wanted=wanted, boot_clock=boot, is_synchronised=is_synchronised)
     try:
         with history_lines(options.history) as lines:
             asyncio.run(_until_stopped(program.run(lines, name=str(options.history))))

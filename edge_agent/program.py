@@ -26,14 +26,13 @@ from edge_agent.metering.trusted_time import (
     TrustedTime,
     first_slot,
     gap_of_absence,
-    is_synchronised,
-    trusted_now,
 )
 from edge_agent.outbox.messages import OutboxError
 from edge_agent.outbox.opening import open_outbox
 from edge_agent.outbox.store import Outbox
 from edge_agent.run_loop import LoopParts, SlotCloser, forget, send_answers
 from edge_agent.settings import Settings
+from edge_agent.timekeeping import RememberedAnswer, Timekeeper
 from edge_agent.uplink.identity import Identity
 from edge_agent.uplink.mqtt_link import Uplink
 from edge_agent.uplink.sealing import ConsentFilter, reseal_message
@@ -62,14 +61,19 @@ class AgentProgram:
         *,
         wanted: ConsentSet | None,
         boot_clock: BootClock | None = None,
-        is_synchronised: Callable[[], bool] = is_synchronised,
+        is_synchronised: Callable[[], bool] | None = None,
     ) -> None:
         self._settings = settings
-        self._clock = clock
+        self._time = Timekeeper(
+            clock,
+            identity.signer,
+            boot_clock=boot_clock,
+            is_synchronised=is_synchronised or RememberedAnswer(),
+        )
+        self._clock = self._time.clock
         self._identity = identity
         self._wanted = wanted
         self._boot_clock = boot_clock
-        self._is_synchronised = is_synchronised
         self._fleet = make_fleet(settings)
         self._places = [place for _, devices in self._fleet for device in devices for place in device.places]
 
@@ -96,7 +100,7 @@ class AgentProgram:
                 ConsentFilter(consent),
                 outbox,
                 settings.keep_days,
-                self._is_synchronised,
+                self._time.is_confirmed,
             )
             try:
                 rows = None if recording is None else read_rows(recording, name=name)
@@ -113,9 +117,18 @@ class AgentProgram:
             tasks.create_task(send_answers(parts, uplink.wake))
             if recording is not None:
                 await self._replay(parts, recording, uplink)
-            for work in await self._live(parts, uplink):
-                tasks.create_task(work)
+            tasks.create_task(self._measure(parts, uplink))
             tasks.create_task(forget(parts))
+
+    async def _measure(self, parts: LoopParts, uplink: Uplink) -> None:
+        """Measure until cancelled; from the start again if slots turn out to be sealed by a clock that was ahead."""
+        while True:
+            metering, works = await self._live(parts, uplink)
+            async with asyncio.TaskGroup() as live:
+                tasks = [live.create_task(work) for work in works]
+                await self._time.sealed_too_far(metering)
+                for task in tasks:
+                    task.cancel()
 
     async def _replay(self, parts: LoopParts, rows: Iterable[RecordingRow], uplink: Uplink) -> None:
         kept = await parts.outbox.checkpoint()
@@ -130,13 +143,20 @@ class AgentProgram:
         through_s = await replay(rows, make=make, window_s=self._settings.boundary_window_s, stored=uplink.wake)
         log.info("recording: everything up to %s is in the outbox", format_slot(slot_of(through_s)))
 
-    async def _live(self, parts: LoopParts, uplink: Uplink) -> list[Coroutine[Any, Any, None]]:
-        """The tasks of a live agent, continuing after the last batch."""
+    async def _live(self, parts: LoopParts, uplink: Uplink) -> tuple[HomeMeter, list[Coroutine[Any, Any, None]]]:
+        """The meter of a live agent, continuing after the last batch, and its tasks."""
         settings = self._settings
         kept = await parts.outbox.checkpoint()
         resumed, bases = read_checkpoint(kept) if kept else (None, {})
         signed_s = float((await parts.outbox.receipted()).signed_at)
-        found, moments = await self._time(ClockBounds(start_of(resumed) if resumed else 0.0, signed_s))
+        found, moments = await self._find_time(ClockBounds(start_of(resumed) if resumed else 0.0, signed_s))
+        if found.sealed_too_far and resumed is not None:
+            log.error(
+                "slots up to %s were sealed while the clock was ahead: going on with the time of now; what the meter"
+                " counted since the last right slot has no times",
+                format_slot(resumed),
+            )
+            kept, resumed, bases = None, None, {}
         begun_s = moments[0].at_s if moments else None
         next_slot, left_out = first_slot(found.now_s, resumed, begun_s=begun_s)
         if left_out:
@@ -174,11 +194,11 @@ class AgentProgram:
             parts.signer.agent,
             ", ".join(d.name for d in settings.devices),
         )
-        return [*(reader.run() for reader in readers), closing.run(uplink.wake)]
+        return metering, [*(reader.run() for reader in readers), closing.run(uplink.wake)]
 
-    async def _time(self, bounds: ClockBounds) -> tuple[TrustedTime, list[TimedSamples]]:
+    async def _find_time(self, bounds: ClockBounds) -> tuple[TrustedTime, list[TimedSamples]]:
         """The time once it can be trusted, and what was read meanwhile."""
-        finding = trusted_now(self._clock, bounds, is_synchronised=self._is_synchronised, boot_clock=self._boot_clock)
+        finding = self._time.find(bounds)
         boot_clock = self._boot_clock
         if boot_clock is None:
             return await finding, []
@@ -212,6 +232,7 @@ class AgentProgram:
             now=self._clock.now,
             monotonic=time.monotonic,
             reseal=partial(reseal_message, self._identity.signer),
+            hub_time=self._time.hub_time,
         )
 
 
@@ -237,6 +258,7 @@ def history_lines(path: Path | None) -> Iterator[Iterable[str] | None]:
 def _reported(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """The error a person can act on, or the group itself if it is a fault of the program."""
     for error in group.exceptions:
-        if isinstance(error, InputError | OutboxError):
-            return error
+        found = _reported(error) if isinstance(error, BaseExceptionGroup) else error
+        if isinstance(found, InputError | OutboxError):
+            return found
     return group

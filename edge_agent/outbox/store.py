@@ -27,6 +27,7 @@ from protocols.wire.chain import FIRST_PREVIOUS, MAX_NUMBER
 from protocols.wire.envelope import batch_hash
 from protocols.wire.messages import AnswerChoice
 from protocols.wire.receipts import Receipt
+from protocols.wire.refusal_reasons import RefusalReason
 
 PROMPTS_KEPT = 500
 SEALED_AT_ONCE = 96
@@ -181,6 +182,24 @@ class Outbox:
         return link.seq - 1, left
 
     @uncancellable
+    async def put_aside(self, digest: bytes, *, reason: RefusalReason, now_s: float) -> int | None:
+        """Note that the hub never takes the message with this hash; its number, None if none such is waiting.
+
+        It counts as answered, so that the next epoch leaves it behind.
+        """
+        async with self._transaction():
+            rows = await self._rows_in_transaction(
+                "SELECT seq FROM message WHERE epoch = ? AND hash = ? AND receipted_at IS NULL",
+                (self._next.epoch, digest),
+            )
+            await self._db.execute(
+                "UPDATE message SET receipted_at = ?, refused = ?"
+                " WHERE epoch = ? AND hash = ? AND receipted_at IS NULL",
+                (int(now_s), reason.value, self._next.epoch, digest),
+            )
+        return int(rows[0][0]) if rows else None
+
+    @uncancellable
     async def note_receipt(
         self, receipt: Receipt, *, published: Iterable[int], now_s: float, state: ReceiptState | None = None
     ) -> int:
@@ -204,6 +223,9 @@ class Outbox:
     async def forget(self, *, before_s: float) -> int:
         """Delete what the hub receipted before this time, except consents; returns how many messages were deleted."""
         async with self._transaction():
+            # A clock that was ahead once must not keep them until its time comes.
+            late = "UPDATE message SET receipted_at = ?1 WHERE receipted_at > ?1 + 31536000"
+            await self._db.execute(late, (int(before_s) + 7 * 86400,))
             # Sealing old batches again needs the consents they were made under, in order.
             cursor = await self._db.execute(
                 "DELETE FROM message WHERE receipted_at < ? AND kind <> 'consent'", (int(before_s),)

@@ -12,42 +12,35 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from math import inf
-from threading import Thread
-from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from paho.mqtt.client import Client, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edge_agent.outbox.messages import OutboxError, ReceiptState, Reseal
 from edge_agent.outbox.store import Outbox
+from edge_agent.uplink.broker_client import IN_FLIGHT, BrokerClient
+from edge_agent.uplink.hub_time import HubTime
 from edge_agent.uplink.receipt_effects import ReceiptMeaning, advance_receipts, meaning_of
 from edge_agent.uplink.revoked import RevocationWatch
 from protocols.wire import topics
 from protocols.wire.chain import FIRST_PREVIOUS
-from protocols.wire.envelope import MAX_SEALED_BYTES, open_sealed
+from protocols.wire.envelope import open_sealed
 from protocols.wire.messages import decode_prompt
 from protocols.wire.receipts import Receipt, decode_receipt
-from protocols.wire.refusal_reasons import WireError
+from protocols.wire.refusal_notices import RefusalNotice, decode_refusal
+from protocols.wire.refusal_reasons import RefusalReason, WireError
 
 log = logging.getLogger("commonwatt.agent")
 
-IN_FLIGHT = 20
 RESEND_FIRST_S = 20.0
 RESEND_MAX_S = 600.0
 SAVE_EVERY_S = 1.0
 IDLE_S = 10.0
 GAP_AGAIN_S = 5.0
 STUCK_S = 5.0
-GOODBYE_S = 5.0
 EPOCH_PAUSE_S = 60.0
 """Two computers with the same key would otherwise answer each other with new epochs for ever."""
 
 INBOX_MAX = 200
-SESSION_S = 86400
 
 
 class Uplink:
@@ -65,6 +58,7 @@ class Uplink:
         monotonic: Callable[[], float],
         reseal: Reseal,
         resend_first_s: float = RESEND_FIRST_S,
+        hub_time: HubTime | None = None,
     ) -> None:
         self._outbox = outbox
         self._agent = agent
@@ -74,9 +68,9 @@ class Uplink:
         self._monotonic = monotonic
         self._reseal = reseal
         self._topics = {kind: topics.downlink_topic(coop, agent, kind=kind) for kind in topics.DOWN_KINDS}
-        self._filter = topics.down_filter(coop, agent)
+        self._hub_time = hub_time
         self._revocation = RevocationWatch(outbox, agent=agent)
-        self._client = self._make_client()
+        self._client = BrokerClient(self, client_id=agent, topic_filter=topics.down_filter(coop, agent))
         self._wake = asyncio.Event()
         self._inbox: deque[tuple[str, bytes]] = deque(maxlen=INBOX_MAX)
         self._is_connected = False
@@ -93,6 +87,7 @@ class Uplink:
         self._saved_at = monotonic()
         self._probe: int | None = None
         self._asked_at: dict[int, float] = {}
+        self._said: set[RefusalReason] = set()
         self.ignored = 0
 
     def wake(self) -> None:
@@ -101,17 +96,15 @@ class Uplink:
 
     async def run(self) -> None:
         """Send and listen until cancelled. Never raises for anything the broker or the hub does."""
-        self._loop = asyncio.get_running_loop()
         self._receipted = await self._outbox.receipted()
         await self._revocation.start()
-        host, port = self._broker
-        self._client.connect_async(host, port, keepalive=60, clean_start=False, properties=_session())
-        self._client.loop_start()
+        self._client.start(*self._broker)
         try:
             while True:
                 await self._wait()
                 try:
                     await self._take_inbox()
+                    self._ask_time()
                     await self._push()
                     await self._save()
                 except OutboxError as error:
@@ -123,15 +116,7 @@ class Uplink:
                 await self._save(at_once=True)
             except OutboxError as error:
                 log.error("could not record what was sent last; it will be sent again: %s", error)
-            await self._leave_broker()
-
-    async def _leave_broker(self) -> None:
-        """Disconnect, with a time limit: a broker that accepts no more bytes would block paho's thread."""
-        self._client.on_disconnect = None
-        self._client.disconnect()
-        ending = Thread(target=self._client.loop_stop, name="uplink-end", daemon=True)
-        ending.start()
-        await asyncio.to_thread(ending.join, GOODBYE_S)
+            await self._client.leave()
 
     async def _wait(self) -> None:
         """Wait until there is something to do or something is due."""
@@ -141,66 +126,24 @@ class Uplink:
                 await self._wake.wait()
         self._wake.clear()
 
-    def _make_client(self) -> Client:
-        client = Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=self._agent,
-            protocol=MQTTProtocolVersion.MQTTv5,
-            reconnect_on_failure=True,
-        )
-        client.max_inflight_messages_set(IN_FLIGHT)
-        client.max_queued_messages_set(4 * IN_FLIGHT)
-        client.reconnect_delay_set(min_delay=1, max_delay=120)
-        client.on_connect = self._on_connect
-        client.on_subscribe = self._on_subscribe
-        client.on_connect_fail = self._on_connect_fail
-        client.on_disconnect = self._on_disconnect
-        client.on_message = self._on_message
-        return client
-
-    # The next five run in paho's thread and only pass things on.
-    def _on_connect(self, client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-        if reason.is_failure:
-            self._hand_over(self._note_down, f"refused: {reason}")
-            return
-        client.subscribe(self._filter, options=SubscribeOptions(qos=1))
-
-    def _on_subscribe(self, _client: Client, _data: Any, _mid: Any, reasons: Any, _properties: Any) -> None:
-        # Only now: a receipt sent before the broker knows the subscription would be lost.
-        if any(reason.is_failure for reason in reasons):
-            self._hand_over(self._note_down, "does not allow this agent to receive from the hub")
-        else:
-            self._hand_over(self._note_up)
-
-    def _on_connect_fail(self, _client: Client, _data: Any) -> None:
-        self._hand_over(self._note_down, "cannot be reached")
-
-    def _on_disconnect(self, _client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-        self._hand_over(self._note_down, f"closed the connection: {reason}")
-
-    def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
-        if len(message.payload) <= MAX_SEALED_BYTES:
-            self._hand_over(self._note_message, message.topic, bytes(message.payload))
-
-    def _hand_over(self, call: Callable[..., None], *arguments: Any) -> None:
-        try:
-            self._loop.call_soon_threadsafe(call, *arguments)
-        except RuntimeError:
-            log.debug("the agent is stopping: a message from the broker came too late")
-
-    def _note_up(self) -> None:
+    def note_up(self) -> None:
+        """The broker knows the subscription."""
         if self._has_said_down or not self._has_been_up:
             log.info("broker %s:%d: connected%s", *self._broker, " again" if self._has_been_up else "")
         self._is_connected, self._has_been_up, self._has_said_down = True, True, False
+        if self._hub_time is not None:
+            self._hub_time.ask_again()
         self._start_over()
 
-    def _note_down(self, words: str) -> None:
+    def note_down(self, words: str) -> None:
+        """There is no connection now."""
         self._is_connected = False
         if not self._has_said_down:
             log.warning("broker %s:%d: %s; retrying, batches stay in the outbox", *self._broker, words)
         self._has_said_down = True
 
-    def _note_message(self, topic: str, sealed: bytes) -> None:
+    def note_message(self, topic: str, sealed: bytes) -> None:
+        """Something came down, not yet checked."""
         self._inbox.append((topic, sealed))
         self._wake.set()
 
@@ -231,8 +174,7 @@ class Uplink:
     def _publish(self, seq: int, topic: str, sealed: bytes) -> bool:
         if not self._in_flight:
             self._progress_at = self._monotonic()
-        sent = self._client.publish(topic, sealed, qos=1)
-        if sent.rc != 0:
+        if not self._client.publish(topic, sealed):
             return False
         self._unnoted.add(seq)
         return True
@@ -263,6 +205,10 @@ class Uplink:
                     payload = open_sealed(sealed, topic, self._hub_key)
                     prompt = decode_prompt(payload)
                     await self._outbox.keep_prompt(prompt.prompt_id, payload, now_s=self._now())
+                elif topic == self._topics["refused"]:
+                    await self._put_aside(decode_refusal(open_sealed(sealed, topic, self._hub_key)))
+                elif topic == self._topics["time"] and self._hub_time is not None:
+                    self._hub_time.note(open_sealed(sealed, topic, self._hub_key))
                 elif topic == self._topics["revoked"]:
                     await self._revocation.note(open_sealed(sealed, topic, self._hub_key))
             except WireError as error:
@@ -303,12 +249,18 @@ class Uplink:
             self._progress_at, self._resend_s = self._monotonic(), self._resend_first_s
         for seq, reason in receipt.refused:
             if seq in self._in_flight:
-                log.error("the hub refused message %d: %s", seq, reason.plain_words)
+                self._say_refused(seq, reason)
         while self._in_flight and self._in_flight[0] <= receipt.through_seq:
             self._in_flight.popleft()
         if self._probe is not None and receipt.through_seq >= self._probe:
             self._probe = None
             self._start_over()
+
+    def _say_refused(self, seq: int, reason: RefusalReason) -> None:
+        """Each reason once; `outbox` lists every refused message."""
+        if reason not in self._said:
+            self._said.add(reason)
+            log.error("the hub refused message %d: %s `outbox` lists all that it refused", seq, reason.plain_words)
 
     async def _send_wanted(self, receipt: Receipt) -> None:
         """Fill the holes a receipt names, each number at most once in GAP_AGAIN_S."""
@@ -334,6 +286,24 @@ class Uplink:
             again,
         )
         self._forget_window(told)
+
+    def _ask_time(self) -> None:
+        if self._is_connected and self._hub_time is not None and self._hub_time.is_due():
+            self._client.publish(*self._hub_time.question())
+
+    async def _put_aside(self, notice: RefusalNotice) -> None:
+        """The hub will never take one of our messages: leave it behind and go on without it, in a new epoch."""
+        if notice.agent != self._agent or self._monotonic() - self._epoch_begun_at < EPOCH_PAUSE_S:
+            return
+        seq = await self._outbox.put_aside(notice.hash, reason=notice.reason, now_s=self._now())
+        if seq is None:
+            return
+        log.error("the hub refused message %d and will never take it: %s", seq, notice.reason.plain_words)
+        await self._save(at_once=True)
+        sealed, _ = await self._outbox.begin_epoch(self._reseal, later_than=0, everything=False, now_s=self._now())
+        self._epoch_begun_at = self._monotonic()
+        log.warning("starting epoch %d without it: %d messages are sealed again", self._outbox.next_link.epoch, sealed)
+        self._forget_window(replace(self._receipted, through=0))
 
     async def _begin_epoch(self, receipt: Receipt, *, everything: bool) -> None:
         if self._monotonic() - self._epoch_begun_at < EPOCH_PAUSE_S:
@@ -374,9 +344,3 @@ class Uplink:
 def _age(receipt: Receipt) -> tuple[int, int, int]:
     """Orders the receipts of one agent: the highest is the newest."""
     return receipt.epoch, receipt.stored_at, receipt.through_seq
-
-
-def _session() -> Properties:
-    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-    properties.SessionExpiryInterval = SESSION_S
-    return properties

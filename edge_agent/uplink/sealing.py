@@ -15,7 +15,7 @@ from edge_agent.outbox.messages import ChainLink, SealedMessage, SealMessage
 from protocols.consent.reduction import SlotValue, filter_devices, filter_long_intervals, filter_values
 from protocols.consent.rules import ConsentSet, encode_consent
 from protocols.quantities import Measure
-from protocols.slots import SLOTS_PER_UTC_DAY, Slot
+from protocols.slots import SLOTS_PER_UTC_DAY, Slot, start_of
 from protocols.wire import topics
 from protocols.wire.envelope import open_sealed, seal
 from protocols.wire.messages import (
@@ -79,7 +79,8 @@ class ConsentFilter:
                 boot=context.boot,
                 clock=context.clock,
                 consent_version=version,
-                made_at=context.made_at,
+                # A clock set back meanwhile would close a slot before it ended; the hub takes no such batch.
+                made_at=max(context.made_at, start_of(closed.slot + 1)),
                 slot=closed.slot,
                 columns=columns,
                 long_intervals=long_intervals,

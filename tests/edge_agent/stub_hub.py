@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -20,10 +20,12 @@ from protocols.consent.text import consent_toml
 from protocols.enrolment.answer import EnrolAnswer, build_answer
 from protocols.wire import topics
 from protocols.wire.chain import FIRST_PREVIOUS, START, ChainPlacement, Position, place_message
+from protocols.wire.clock_check import ClockAnswer, ClockQuestion, decode_question, encode_clock_answer
 from protocols.wire.envelope import batch_hash, open_sealed, seal
 from protocols.wire.messages import decode_answer, decode_consent_notice
 from protocols.wire.readings import Batch, decode_batch
 from protocols.wire.receipts import Receipt, encode_receipt
+from protocols.wire.refusal_notices import RefusalNotice, encode_refusal
 from protocols.wire.refusal_reasons import RefusalReason, WireError
 
 DECODE = {"batch": decode_batch, "answer": decode_answer, "consent": decode_consent_notice}
@@ -98,6 +100,9 @@ class StubHub:
         self.deliveries = 0
         self.answers = True
         self.at_s = 1_789_000_000
+        self.unreadable: set[bytes] = set()
+        self.questions: list[ClockQuestion] = []
+        self.time_s: Callable[[], float] | None = None
         self.lock = threading.Lock()
         self._client = Client(CallbackAPIVersion.VERSION2, client_id="stub-hub", protocol=MQTTProtocolVersion.MQTTv5)
         self._client.reconnect_delay_set(1, 1)
@@ -163,12 +168,25 @@ class StubHub:
         receipt = Receipt(AGENT, max(1, position.epoch), seq, head, (), self.at_s, ())
         self.publish("receipt", encode_receipt(receipt), key=key)
 
+    def _tell_time(self, question: ClockQuestion) -> None:
+        self.questions.append(question)
+        if self.time_s is not None:
+            answer = ClockAnswer(question.agent, question.nonce, int(self.time_s()))
+            self.publish("time", encode_clock_answer(answer))
+
     def _on_message(self, client: Client, _data: object, message: MQTTMessage) -> None:
         self.deliveries += 1
         try:
             topic = topics.require_uplink_topic(message.topic, COOP)
             sealed = bytes(message.payload)
             payload = open_sealed(sealed, message.topic, self.agent_key)
+            if topic.kind == "time":
+                self._tell_time(decode_question(payload))
+                return
+            if batch_hash(sealed) in self.unreadable:
+                notice = RefusalNotice(AGENT, self.at_s, batch_hash(sealed), RefusalReason.GARBAGE)
+                self.publish("refused", encode_refusal(notice))
+                return
             header = DECODE[topic.kind](payload).header
             with self.lock:
                 held = self.messages.get((header.epoch, header.seq))

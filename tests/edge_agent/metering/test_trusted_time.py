@@ -1,7 +1,5 @@
 """When a clock is believed, and where an agent goes on after a pause."""
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,10 +12,10 @@ from edge_agent.metering.trusted_time import (
     TrustedTime,
     first_slot,
     gap_of_absence,
-    is_synchronised,
     judge_clock,
     trusted_now,
 )
+from edge_agent.uplink.hub_time import TimeBounds
 from protocols.quantities import Gap
 from protocols.slots import start_of
 from protocols.timeline import Clock
@@ -83,7 +81,8 @@ async def test_why_nothing_is_sealed_is_said_once_each(
     await trusted_now(clock, bounds, is_synchronised=lambda: is_set[0], boot_clock=None)
     assert [record.message for record in caplog.records] == [
         "the system clock is not set yet: no slot is closed until it is",
-        "the system clock is behind what was already sealed; nothing is sealed until 2027-01-15 08:15 UTC",
+        "the system clock is behind what was already sealed; nothing is sealed until 2027-01-15 08:15 UTC,"
+        " or until the hub's signed time shows that it was wrong",
     ]
 
 
@@ -99,8 +98,66 @@ async def test_a_clock_nobody_sets_is_an_estimate_after_an_hour(monkeypatch: pyt
     assert (found.trust, found.boot_s, found.waited) == (ClockTrust.ESTIMATED, 50 + PATIENCE_S, True)
 
 
-def test_the_time_service_says_whether_the_clock_is_set(tmp_path: Path) -> None:
-    assert is_synchronised(tmp_path / "no service here")
-    assert not is_synchronised(tmp_path)
-    (tmp_path / "synchronized").touch()
-    assert is_synchronised(tmp_path)
+def hub_at(now_s: float) -> TimeBounds:
+    return TimeBounds(now_s, now_s + 2)
+
+
+YEARS_S = 5 * 365 * 86400.0
+
+
+@pytest.mark.parametrize(
+    ("off_s", "is_set", "waited_s", "trust"),
+    [
+        (YEARS_S, True, 9e9, None),
+        (-YEARS_S / 5, True, 9e9, None),
+        (700, True, 9e9, None),
+        (500, True, 0, ClockTrust.TRUSTED),
+        (500, False, 0, None),
+        (500, False, 600, ClockTrust.ESTIMATED),
+        (20, False, 0, ClockTrust.ESTIMATED),
+    ],
+)
+def test_the_hubs_time_bounds_a_clock_on_both_sides(
+    off_s: float, is_set: bool, waited_s: float, trust: ClockTrust | None
+) -> None:
+    found = judge_clock(NOW + off_s, ClockBounds(NOW - 900), is_synchronised=is_set, waited_s=waited_s, hub=hub_at(NOW))
+    assert found is trust
+
+
+def test_what_was_sealed_ahead_of_the_hubs_time_binds_nothing() -> None:
+    ahead = ClockBounds(NOW + YEARS_S)
+    assert judge_clock(NOW, ahead, is_synchronised=True, waited_s=0) is None, "only the hub can tell which was wrong"
+    assert judge_clock(NOW, ahead, is_synchronised=True, waited_s=0, hub=hub_at(NOW)) is ClockTrust.TRUSTED
+    near = ClockBounds(NOW + 300)
+    assert judge_clock(NOW, near, is_synchronised=True, waited_s=0, hub=hub_at(NOW)) is None, "no slot is sealed twice"
+
+
+def test_a_clock_that_is_suddenly_days_later_asks_the_hub_first() -> None:
+    bounds = ClockBounds(NOW)
+    assert judge_clock(NOW + YEARS_S, bounds, is_synchronised=True, waited_s=0) is None
+    assert judge_clock(NOW + 3600, bounds, is_synchronised=True, waited_s=0) is ClockTrust.TRUSTED
+    assert judge_clock(NOW + YEARS_S, bounds, is_synchronised=True, waited_s=60) is ClockTrust.TRUSTED, "no hub answers"
+
+
+async def test_a_clock_nobody_sets_right_is_replaced_by_the_hubs(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    boot = [50.0]
+
+    async def passes(seconds: float) -> None:
+        boot[0] += seconds
+
+    monkeypatch.setattr("edge_agent.metering.trusted_time.asyncio.sleep", passes)
+    found = await trusted_now(
+        Clock(lambda: NOW + YEARS_S + boot[0]),
+        ClockBounds(NOW + YEARS_S),
+        is_synchronised=lambda: True,
+        boot_clock=lambda: boot[0],
+        hub_bounds=lambda: hub_at(NOW + boot[0]),
+    )
+    assert found == TrustedTime(NOW + 650, ClockTrust.ESTIMATED, 650.0, waited=True, sealed_too_far=True)
+    assert [record.message for record in caplog.records] == [
+        "the system clock is 5 years ahead of the hub's signed time: no slot is closed until it is set right;"
+        " readings are kept meanwhile",
+        "nobody sets the system clock: going by the hub's signed time instead",
+    ]

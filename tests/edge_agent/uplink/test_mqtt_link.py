@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edge_agent.uplink import mqtt_link as uplink_module
-from edge_agent.uplink.mqtt_link import IN_FLIGHT
+from edge_agent.uplink import broker_client
+from edge_agent.uplink.broker_client import IN_FLIGHT
 from protocols.wire.chain import Position
 from protocols.wire.envelope import batch_hash
 from protocols.wire.messages import PromptNotice, encode_prompt
@@ -113,17 +113,17 @@ async def test_an_unsaved_receipt_is_saved_when_the_agent_stops(tmp_path: Path, 
 async def test_a_broker_that_stops_reading_holds_neither_the_end_nor_a_message(
     tmp_path: Path, broker: BrokerProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uplink_module, "GOODBYE_S", 0.2)
+    monkeypatch.setattr(broker_client, "GOODBYE_S", 0.2)
     deaf = DeafBroker()
     try:
         async with line(tmp_path, broker) as made:
             made.uplink = made.make_uplink(deaf.port)
-            made.uplink._client.on_socket_open = small_line
+            made.uplink._client.paho.on_socket_open = small_line
             async with made.running():
                 await made.add(3 * IN_FLIGHT)
                 await heard(deaf)
                 await until(lambda: len(made.uplink._in_flight) == IN_FLIGHT, 60, "the window is full")
-                assert made.uplink._client.want_write(), "more than the line takes"
+                assert made.uplink._client.paho.want_write(), "more than the line takes"
             assert await made.waiting() == 3 * IN_FLIGHT
             made.uplink = made.make_uplink()
             async with made.running():
@@ -134,4 +134,4 @@ async def test_a_broker_that_stops_reading_holds_neither_the_end_nor_a_message(
 
 
 def test_the_window_is_the_one_that_was_decided() -> None:
-    assert uplink_module.IN_FLIGHT == 20
+    assert IN_FLIGHT == 20
