@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from edge_agent.outbox.messages import OutboxError, ReceiptState, Reseal
 from edge_agent.outbox.store import Outbox
-from edge_agent.uplink.broker_client import IN_FLIGHT, BrokerClient
+from edge_agent.uplink.broker_session import IN_FLIGHT, BrokerSession
 from edge_agent.uplink.hub_time import HubTime
 from edge_agent.uplink.receipt_effects import ReceiptMeaning, advance_receipts, meaning_of
 from edge_agent.uplink.revoked import RevocationWatch
@@ -70,7 +70,7 @@ class Uplink:
         self._topics = {kind: topics.downlink_topic(coop, agent, kind=kind) for kind in topics.DOWN_KINDS}
         self._hub_time = hub_time
         self._revocation = RevocationWatch(outbox, agent=agent)
-        self._client = BrokerClient(self, client_id=agent, topic_filter=topics.down_filter(coop, agent))
+        self._client = BrokerSession(self, client_id=agent, topic_filter=topics.down_filter(coop, agent))
         self._wake = asyncio.Event()
         self._inbox: deque[tuple[str, bytes]] = deque(maxlen=INBOX_MAX)
         self._is_connected = False

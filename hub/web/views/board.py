@@ -18,6 +18,10 @@ SILENT_AFTER_S: Final = 2 * 3600
 RUNS_SHOWN_DAYS: Final = 62
 
 
+CLOCK_OFF_MAX_S: Final = 120
+"""A clock this close to the hub's moves no energy between quarter hours that matters."""
+
+
 @dataclass(frozen=True, slots=True)
 class FleetAlert:
     """A problem that a person should see. `harm` is its severity: 0 is the worst."""
@@ -119,6 +123,7 @@ def _home_findings(row: FleetRow, words: Localizer, *, now_s: float) -> list[Fle
                 words.text("Its readings are kept in the home. Check the agent's power and connection."),
             )
         )
+    found += _clock_findings(row, words)
     for device in row.devices:
         if device.state in ("silent", "refusing"):
             since = words.moment(device.reported_at - device.age_s)
@@ -138,6 +143,32 @@ def _home_findings(row: FleetRow, words: Localizer, *, now_s: float) -> list[Fle
         what = words.plural("%(n)s quarter hour: %(why)s.", "%(n)s quarter hours: %(why)s.", count, why=why)
         found.append(FleetAlert(4, row.home_name, what, words.text("These quarter hours are settled as provisional.")))
     return found
+
+
+def _clock_findings(row: FleetRow, words: Localizer) -> list[FleetAlert]:
+    """What the agent said of its clock, if it is wrong or the agent does not go by it."""
+    clock = row.clock
+    if clock is None or (clock.state != "held" and abs(clock.ahead_s) <= CLOCK_OFF_MAX_S):
+        return []
+    span = _span_words(abs(clock.ahead_s), words)
+    when = words.moment(clock.told_at)
+    if abs(clock.ahead_s) <= CLOCK_OFF_MAX_S:
+        what = words.text("At %(moment)s its agent did not trust its own clock yet.", moment=when)
+    elif clock.ahead_s > 0:
+        what = words.text("At %(moment)s its agent's clock was %(span)s ahead.", moment=when, span=span)
+    else:
+        what = words.text("At %(moment)s its agent's clock was %(span)s behind.", moment=when, span=span)
+    todo = words.text("Its readings wait, or follow the hub's time. Set the time of the agent's computer.")
+    return [FleetAlert(1, row.home_name, what, todo)]
+
+
+def _span_words(seconds: int, words: Localizer) -> str:
+    days, hours, minutes = seconds // 86400, seconds // 3600, seconds // 60
+    if days >= 2:
+        return words.plural("%(n)s day", "%(n)s days", days)
+    if hours >= 2:
+        return words.plural("%(n)s hour", "%(n)s hours", hours)
+    return words.plural("%(n)s minute", "%(n)s minutes", minutes)
 
 
 def _refusal_finding(refusal: RefusalCount, names: dict[str, str], words: Localizer) -> FleetAlert:
@@ -167,7 +198,7 @@ def refusal_words(reason: str, words: Localizer) -> str:
         RefusalReason.CLOCK_WINDOW: words.text("its time cannot be right"),
         RefusalReason.OUTSIDE_CONSENT: words.text("the home's consent does not allow it"),
         RefusalReason.REVOKED: words.text("the sender's key has been revoked"),
-        RefusalReason.EXPIRED: words.text("it came too late to count"),
+        RefusalReason.EXPIRED: words.text("it came too late, or after a later answer"),
     }
     return known.get(reason, reason.replace("_", " "))
 
@@ -270,6 +301,7 @@ def fleet_json(rows: Sequence[FleetRow], refusals: Sequence[RefusalCount], *, sl
                 "stored_messages": row.stored_messages,
                 "presence": list(row.presence),
                 "gaps": dict(row.gaps),
+                "clock": {"told_at": c.told_at, "ahead_s": c.ahead_s, "state": c.state} if (c := row.clock) else None,
                 "devices": [
                     {"name": d.name, "state": d.state, "age_s": d.age_s, "reported_at": d.reported_at}
                     for d in row.devices

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edge_agent.uplink import broker_client
-from edge_agent.uplink.broker_client import IN_FLIGHT
+from edge_agent.uplink import broker_session
+from edge_agent.uplink.broker_session import IN_FLIGHT
 from protocols.wire.chain import Position
 from protocols.wire.envelope import batch_hash
 from protocols.wire.messages import PromptNotice, encode_prompt
@@ -113,7 +113,7 @@ async def test_an_unsaved_receipt_is_saved_when_the_agent_stops(tmp_path: Path, 
 async def test_a_broker_that_stops_reading_holds_neither_the_end_nor_a_message(
     tmp_path: Path, broker: BrokerProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(broker_client, "GOODBYE_S", 0.2)
+    monkeypatch.setattr(broker_session, "GOODBYE_S", 0.2)
     deaf = DeafBroker()
     try:
         async with line(tmp_path, broker) as made:

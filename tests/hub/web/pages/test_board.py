@@ -1,10 +1,14 @@
 """The board's pages: problems by severity, which readings arrived (no consumption), runs with their hashes."""
 
-from hub.storage.fleet_records import FleetRow
+from dataclasses import replace
+
+import pytest
+
+from hub.storage.fleet_records import AgentClock, FleetRow
 from hub.storage.records import DeviceRow, RefusalCount
 from hub.storage.sqlite.store import SqliteStore
 from hub.web.frame.translation import Localizer
-from hub.web.views.board import fleet_page, fleet_slots, refusal_words
+from hub.web.views.board import fleet_json, fleet_page, fleet_slots, refusal_words
 from protocols.wire.refusal_reasons import RefusalReason
 from tests.hub.known_seals import SEALS
 from tests.hub.web.conftest import SignIn
@@ -46,6 +50,29 @@ def test_a_street_in_order_has_no_findings() -> None:
     view = fleet_page([home("a", last=NOW_SLOT - 1), home("b", last=NOW_SLOT - 1)], (), WORDS, now_s=NOW_S)
     assert view.headline == "All 2 homes are connected"
     assert view.findings == ()
+
+
+@pytest.mark.parametrize(
+    ("clock", "said"),
+    [
+        (None, None),
+        (("synchronised", 3), None),
+        (("held", 3), "did not trust its own clock yet"),
+        (("held", 5 * 365 * 86400), "1,825 days ahead"),
+        (("unconfirmed", 7300), "2 hours ahead"),
+        (("synchronised", -150), "2 minutes behind"),
+    ],
+)
+def test_a_wrong_clock_is_shown_to_the_board(clock: tuple[str, int] | None, said: str | None) -> None:
+    row = home("a", last=NOW_SLOT - 1)
+    if clock is not None:
+        row = replace(row, clock=AgentClock("a-1", int(NOW_S) - 60, clock[1], clock[0]))
+    findings = fleet_page([row], (), WORDS, now_s=NOW_S).findings
+    assert len(findings) == (said is not None)
+    assert said is None or said in findings[0].what
+    assert fleet_json([row], (), slots=range(0))["homes"][0]["clock"] == (  # type: ignore[index]
+        None if clock is None else {"told_at": int(NOW_S) - 60, "ahead_s": clock[1], "state": clock[0]}
+    )
 
 
 def test_every_refusal_has_words() -> None:

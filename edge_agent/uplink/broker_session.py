@@ -35,7 +35,7 @@ class LinkListener(Protocol):
     def note_message(self, topic: str, sealed: bytes) -> None: ...
 
 
-class BrokerClient:
+class BrokerSession:
     """One client id, one subscription; reconnects for ever with growing pauses."""
 
     def __init__(self, listener: LinkListener, *, client_id: str, topic_filter: str) -> None:
