@@ -1,5 +1,7 @@
 """The timetable of this hub: which job runs when. The jobs themselves are in other modules."""
 
+from typing import Final
+
 from hub.core.ledger.signed_document import Signer
 from hub.folder.settings import HubSettings
 from hub.forecasts.job import Forecaster, ForecastJob
@@ -10,12 +12,17 @@ from hub.settlement_job import SettlementJob
 from hub.storage.contract import Store
 from hub.timetable import PlannedJob, daily, hourly
 
+OUTLOOK: Final = "outlook"
+
 
 def planned_jobs(
     store: Store, *, settings: HubSettings, worker: Forecaster, send_prompt: SendPrompt, key: Signer
 ) -> tuple[PlannedJob, ...]:
-    """Every hour: the weather, then the forecast, which needs it, then the prompts, which need the forecast. Every
-    night: the closed day and the months due are settled, then the effect of the prompts is measured."""
+    """Every hour: the weather, then the forecast, which needs it, then the prompts, which need the forecast.
+
+    Every night, in lanes of their own: the closed day and the months due are settled, and the effect of the prompts is
+    measured.
+    """
     weather = settings.weather
     place = None if weather is None else WeatherSource(weather.url, weather.latitude, weather.longitude)
     tz = settings.coop.tz
@@ -25,9 +32,9 @@ def planned_jobs(
     quality_check = make_quality_check(settings)
     settlement = SettlementJob(store, tz=tz, calendar=settings.calendar, key=key, quality_check=quality_check)
     return (
-        PlannedJob("weather", hourly(4), WeatherJob(store, place=place)),
-        PlannedJob("forecast", hourly(5), forecast),
-        PlannedJob("prompts", hourly(6), prompts),
-        PlannedJob("settlement", daily(0, 20, tz=tz), settlement),
-        PlannedJob("prompt effects", daily(0, 30, tz=tz), PromptEffectJob(store, tz=tz)),
+        PlannedJob("weather", hourly(4), WeatherJob(store, place=place), lane=OUTLOOK, time_limit_s=120),
+        PlannedJob("forecast", hourly(5), forecast, lane=OUTLOOK),
+        PlannedJob("prompts", hourly(6), prompts, lane=OUTLOOK),
+        PlannedJob("settlement", daily(0, 20, tz=tz), settlement, time_limit_s=3600),
+        PlannedJob("prompt effects", daily(0, 30, tz=tz), PromptEffectJob(store, tz=tz), time_limit_s=3600),
     )

@@ -1,9 +1,10 @@
 """The hub's timetable: what runs every hour and every day, in order, even after a restart.
 
 It does not know what a job does. A job is passed the time it was DUE, not the time it runs, so its
-result does not depend on how late it is.
+result does not depend on how late it is. Jobs wait only for others in their own lane, and none longer than its limit.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -19,19 +20,37 @@ from protocols.timeline import Clock
 log = logging.getLogger(__name__)
 
 ERROR_CHARS_MAX = 200
+TIME_LIMIT_S = 600.0
+RETRY_S = 60
+RETRY_S_MAX = 3600
 
 
 class JobError(CommonwattError):
-    """A job failed for a reason a person should see; it is tried again at its next due time."""
+    """A job failed for a reason a person should see; it is tried again soon, and at its next due time."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedJob:
-    """A job and when it is due: `next_due(after_s)` gives the first due time later than `after_s` (unix s)."""
+    """A job and when it is due: `next_due(after_s)` gives the first due time later than `after_s` (unix s).
+
+    Jobs with the same `lane` run one after the other, because a later one needs an earlier one's result; a job without
+    a lane waits for no other. After `time_limit_s` real seconds a job is stopped and counts as failed.
+    """
 
     name: str
     next_due: Callable[[int], int]
     run: Callable[[int], Awaitable[None]]
+    lane: str = ""
+    time_limit_s: float = TIME_LIMIT_S
+
+
+@dataclass(frozen=True, slots=True)
+class _Retry:
+    """A failed job's next attempt: for which due time, when, and how many attempts for it have failed."""
+
+    due_s: int
+    at_s: int
+    failures: int
 
 
 def hourly(minute: int) -> Callable[[int], int]:
@@ -60,10 +79,11 @@ def daily(hour: int, minute: int, *, tz: str) -> Callable[[int], int]:
 
 
 class Timetable:
-    """Runs the jobs one after the other in the order they fall due (ties in the order given).
+    """Runs each lane's jobs one after the other in the order they fall due (ties in the order given).
 
     A job missed while the hub was not running runs once, for its newest due time. A job that fails is logged, stored
-    with its error for the board and tried again at its next due time; the other jobs continue.
+    with its error for the board and tried again for the same due time after 1, 2, 4 minutes and so on up to an hour,
+    until it succeeds or its next due time comes; also after a restart. The other lanes continue.
     """
 
     def __init__(self, jobs: Sequence[PlannedJob], *, store: JobStore, clock: Clock) -> None:
@@ -71,6 +91,7 @@ class Timetable:
         self._store = store
         self._clock = clock
         self._due_s: dict[str, int] = {}
+        self._retries: dict[str, _Retry] = {}
 
     @property
     def jobs_due(self) -> int:
@@ -80,16 +101,28 @@ class Timetable:
 
     @property
     def done_through_s(self) -> int:
-        """Every job due before this time has run."""
+        """Every job due before this time has run, well or not."""
         return min(self._due_s.values(), default=0)
 
     async def run(self) -> None:
         """Run the jobs until cancelled."""
         await self._plan()
+        lanes: dict[str, list[PlannedJob]] = {}
+        for job in self._jobs:
+            lanes.setdefault(job.lane or f"only {job.name}", []).append(job)
+        async with asyncio.TaskGroup() as group:
+            for jobs in lanes.values():
+                group.create_task(self._run_lane(jobs))
+
+    async def _run_lane(self, jobs: Sequence[PlannedJob]) -> None:
         while True:
-            job = min(self._jobs, key=lambda planned: self._due_s[planned.name])
-            await self._clock.sleep_until(self._due_s[job.name])
+            job = min(jobs, key=self._next_s)
+            await self._clock.sleep_until(self._next_s(job))
             await self._run_one(job)
+
+    def _next_s(self, job: PlannedJob) -> int:
+        retry = self._retries.get(job.name)
+        return self._due_s[job.name] if retry is None else min(self._due_s[job.name], retry.at_s)
 
     async def _plan(self) -> None:
         remembered = {job.name: job for job in await self._store.jobs()}
@@ -100,27 +133,47 @@ class Timetable:
             if last is not None and last.last_run_at is not None:
                 missed_s = _newest_due(job, last.last_run_at, by_s=now_s)
                 due_s = missed_s if missed_s is not None else due_s
+                if last.last_error:
+                    self._retries[job.name] = _Retry(last.last_run_at, now_s, 1)
             self._due_s[job.name] = due_s
 
     async def _run_one(self, job: PlannedJob) -> None:
-        due_s = self._due_s[job.name]
-        due_s = _newest_due(job, due_s - 1, by_s=int(self._clock.now())) or due_s
-        problem = ""
-        try:
-            await job.run(due_s)
-        except JobError as error:
-            problem = str(error)[:ERROR_CHARS_MAX]
-            log.warning("%s: %s", job.name, problem)
-        except Exception as error:  # one failing job must not stop the others; its traceback is logged
-            problem = f"{type(error).__name__}: see the hub's log"
-            log.exception("%s failed", job.name)
-        next_s = job.next_due(due_s)
+        planned_s, retry = self._due_s[job.name], self._retries.pop(job.name, None)
+        newest_s = _newest_due(job, planned_s - 1, by_s=int(self._clock.now()))
+        if newest_s is None and retry is not None:
+            due_s, failures = retry.due_s, retry.failures
+        else:
+            due_s, failures = newest_s or planned_s, 0
+        problem = await self._attempt(job, due_s, failures=failures)
+        next_s = next_try_s = job.next_due(int(max(due_s, planned_s - 1)))
+        if problem:
+            wait_s = min(RETRY_S * 2**failures, RETRY_S_MAX)
+            self._retries[job.name] = _Retry(due_s, int(self._clock.now()) + wait_s, failures + 1)
+            next_try_s = min(next_s, self._retries[job.name].at_s)
         # If power fails before this row is committed, the job runs again for the same due time: jobs are idempotent.
         try:
-            await self._store.put_job(Job(job.name, due_at=next_s, last_run_at=due_s, last_error=problem))
+            await self._store.put_job(Job(job.name, due_at=next_try_s, last_run_at=due_s, last_error=problem))
         except StoreError as error:
             log.error("%s: cannot store that it ran, a restart runs it again: %s", job.name, error)
         self._due_s[job.name] = next_s
+
+    async def _attempt(self, job: PlannedJob, due_s: int, *, failures: int) -> str:
+        """Run the job once. Returns what went wrong, in one line; empty if nothing did. Logs a first failure."""
+        try:
+            async with asyncio.timeout(job.time_limit_s) as limit:
+                await job.run(due_s)
+        except JobError as error:
+            problem = str(error)[:ERROR_CHARS_MAX]
+        except Exception as error:  # one failing job must not stop the others; its traceback is logged
+            if isinstance(error, TimeoutError) and limit.expired():
+                problem = f"stopped because it took longer than {job.time_limit_s:g} seconds"
+            else:
+                problem = f"{type(error).__name__}: see the hub's log"
+                log.log(logging.DEBUG if failures else logging.ERROR, "%s failed", job.name, exc_info=True)
+        else:
+            return ""
+        log.log(logging.DEBUG if failures else logging.WARNING, "%s: %s", job.name, problem)
+        return problem
 
 
 def _newest_due(job: PlannedJob, after_s: int, *, by_s: int) -> int | None:

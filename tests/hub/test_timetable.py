@@ -31,23 +31,41 @@ class RememberedJobs:
 
 
 class SteppedTime:
-    """A clock that moves only when somebody sleeps, so no test waits."""
+    """A clock that moves only when everybody sleeps, to the first who wakes, so no test waits."""
 
     def __init__(self, now_s: float) -> None:
         self.now_s = now_s
+        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
 
     def clock(self) -> Clock:
         return Clock(real=lambda: self.now_s, sleep=self._sleep)
 
     async def _sleep(self, seconds: float) -> None:
-        self.now_s += seconds
-        await asyncio.sleep(0)
+        woken = asyncio.get_running_loop().create_future()
+        self._sleepers.append((self.now_s + seconds, woken))
+        await woken
+
+    def step(self, until_s: float) -> bool:
+        """Wake the first sleeper who wakes before `until_s`; False if nobody does."""
+        self._sleepers = [(at_s, woken) for at_s, woken in self._sleepers if not woken.done()]
+        if not self._sleepers or min(at_s for at_s, _ in self._sleepers) >= until_s:
+            return False
+        self.now_s, woken = min(self._sleepers, key=lambda sleeper: sleeper[0])
+        woken.set_result(None)
+        return True
+
+
+async def run_until_quiet(time: SteppedTime, until_s: float) -> None:
+    is_awake = True
+    while is_awake:
+        for _ in range(20):  # whoever is awake goes on until it sleeps
+            await asyncio.sleep(0)
+        is_awake = time.step(until_s)
 
 
 async def run_until(timetable: Timetable, time: SteppedTime, until_s: float) -> None:
     task = asyncio.create_task(timetable.run())
-    while time.now_s < until_s and not task.done():
-        await asyncio.sleep(0)
+    await run_until_quiet(time, until_s)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
@@ -59,7 +77,7 @@ async def test_jobs_run_in_the_order_they_fall_due_and_get_their_due_time() -> N
         async def work(due_s: int) -> None:
             seen.append((name, due_s - NOON_S))
 
-        return PlannedJob(name, hourly(minute), work)
+        return PlannedJob(name, hourly(minute), work, lane="outlook")
 
     time = SteppedTime(NOON_S)
     table = Timetable(
@@ -91,6 +109,93 @@ async def test_a_failing_job_is_stored_with_its_error_and_the_others_continue() 
     assert "ZeroDivisionError" in store.rows["b"].last_error
     assert ran == ["fine"]
     assert store.rows["c"].last_error == ""
+
+
+async def test_a_failed_job_is_tried_again_at_growing_intervals_for_the_same_due_time() -> None:
+    time, tried = SteppedTime(NOON_S), list[tuple[int, int]]()
+
+    async def works_at_last(due_s: int) -> None:
+        tried.append((int(time.now_s) - NOON_S, due_s - NOON_S))
+        if len(tried) < 5:
+            raise JobError("settlement: the disk is full")
+
+    store = RememberedJobs()
+    table = Timetable(
+        [PlannedJob("settlement", daily(12, 20, tz="UTC"), works_at_last)], store=store, clock=time.clock()
+    )
+    await run_until(table, time, NOON_S + 86400)
+    assert tried == [(1200, 1200), (1260, 1200), (1380, 1200), (1620, 1200), (2100, 1200)]
+    assert store.rows["settlement"].last_error == ""
+    assert table.done_through_s == NOON_S + 86400 + 1200
+
+
+async def test_the_next_due_time_ends_the_retries_of_the_one_before() -> None:
+    time, tried = SteppedTime(NOON_S), list[int]()
+
+    async def never_works(due_s: int) -> None:
+        tried.append(due_s - NOON_S)
+        raise JobError("forecast: no readings yet")
+
+    table = Timetable([PlannedJob("forecast", hourly(5), never_works)], store=RememberedJobs(), clock=time.clock())
+    await run_until(table, time, NOON_S + 2 * 3600)
+    assert tried[:8] == [300] * 6 + [3900] * 2
+    assert table.done_through_s == NOON_S + 7500
+
+
+async def test_a_job_that_failed_before_a_restart_is_tried_again_at_once() -> None:
+    time, tried = SteppedTime(NOON_S), list[int]()
+
+    async def work(due_s: int) -> None:
+        tried.append(due_s)
+
+    failed = Job("settlement", due_at=NOON_S + 60, last_run_at=NOON_S - 600, last_error="the disk was full")
+    store = RememberedJobs({"settlement": failed})
+    table = Timetable([PlannedJob("settlement", daily(11, 50, tz="UTC"), work)], store=store, clock=time.clock())
+    await run_until(table, time, NOON_S + 60)
+    assert tried == [NOON_S - 600]
+    assert store.rows["settlement"].last_error == ""
+
+
+async def test_a_job_that_hangs_is_stopped_and_blocks_only_its_own_lane() -> None:
+    time, ran, stopped = SteppedTime(NOON_S), list[str](), asyncio.Event()
+
+    async def hangs(_due_s: int) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+
+    async def fine(_due_s: int) -> None:
+        ran.append("other lane")
+
+    async def behind(_due_s: int) -> None:
+        ran.append("same lane")
+
+    store = RememberedJobs()
+    jobs = [
+        PlannedJob("weather", hourly(1), hangs, lane="outlook", time_limit_s=0.05),
+        PlannedJob("forecast", hourly(2), behind, lane="outlook"),
+        PlannedJob("settlement", hourly(3), fine),
+    ]
+    task = asyncio.create_task(Timetable(jobs, store=store, clock=time.clock()).run())
+    await run_until_quiet(time, NOON_S + 181)
+    assert ran == ["other lane"], "the first lane still waits for its job"
+    await stopped.wait()
+    await run_until_quiet(time, NOON_S + 181)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert store.rows["weather"].last_error == "stopped because it took longer than 0.05 seconds"
+    assert ran == ["other lane", "same lane"]
+
+
+async def test_a_time_out_inside_a_job_is_not_called_its_time_limit() -> None:
+    async def impatient(_due_s: int) -> None:
+        raise TimeoutError
+
+    store, time = RememberedJobs(), SteppedTime(NOON_S)
+    jobs = [PlannedJob("weather", hourly(1), impatient)]
+    await run_until(Timetable(jobs, store=store, clock=time.clock()), time, NOON_S + 60)
+    assert store.rows["weather"].last_error == "TimeoutError: see the hub's log"
 
 
 class FullDisk(RememberedJobs):
