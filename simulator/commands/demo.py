@@ -3,11 +3,13 @@
 import argparse
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -19,14 +21,20 @@ from simulator.errors import DemoError
 
 REPORT_FILE = "demo-report.json"
 PORTS = (8400, 1883)
+HOMES_MAX = 40
+DAYS_MAX = 60
 
 
 def add_demo_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """The options of `demo`."""
     parser = commands.add_parser("demo", help="a whole co-op on this computer: history, one live day, pages to look at")
     parser.add_argument("--once", action="store_true", help="exit when done, as without a terminal or with CI set")
-    parser.add_argument("--homes", type=int, default=12, help="how many homes (default 12)")
-    parser.add_argument("--days", type=int, default=35, help="days of history (default 35)")
+    parser.add_argument(
+        "--homes", type=_whole(HOMES_MAX), default=12, help=f"how many homes, up to {HOMES_MAX} (default 12)"
+    )
+    parser.add_argument(
+        "--days", type=_whole(DAYS_MAX), default=35, help=f"days of history, up to {DAYS_MAX} (default 35)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same settlement hash (default 1)")
     parser.add_argument(
         "--rate", type=_rate, default=LIVE_RATE, help=f"times real speed on the live day (default {LIVE_RATE:.0f})"
@@ -34,6 +42,15 @@ def add_demo_command(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     parser.add_argument("--data", type=Path, metavar="DIR", help="keep everything in this new folder")
     parser.add_argument("--report", type=Path, default=Path(REPORT_FILE), metavar="FILE", help=f"default {REPORT_FILE}")
     parser.set_defaults(run=run_demo)
+
+
+def _whole(most: int) -> Callable[[str], int]:
+    def whole(text: str) -> int:
+        if not (text.isascii() and text.isdecimal() and len(text) < 9 and 1 <= int(text) <= most):
+            raise argparse.ArgumentTypeError(f"expected a whole number from 1 to {most}, found {text[:20]!r}")
+        return int(text)
+
+    return whole
 
 
 def _rate(text: str) -> float:
@@ -71,7 +88,7 @@ def _demonstrate(options: argparse.Namespace, signals: StopSignals) -> tuple[int
         demo: Demo | None = None
         try:
             # Nobody opens the pages of an unattended one: with any free ports, several can start at the same time.
-            demo = _new_demo(folder, options, ports=PORTS if attended else (0, 0))
+            demo = _new_demo(folder.path, options, ports=PORTS if attended else (0, 0))
             signals.call(demo.programs.end)
             with demo.memory:
                 report = run_demo_stages(demo, once=once)
@@ -79,6 +96,7 @@ def _demonstrate(options: argparse.Namespace, signals: StopSignals) -> tuple[int
                 if not once:
                     _serve(demo)
         except DemoError as problem:
+            folder.is_kept = signals.received is None
             return 1, str(problem)
         finally:
             if demo is not None:
@@ -122,17 +140,29 @@ def _serve(demo: Demo) -> None:
     raise DemoError("its terminal was closed: run it in a terminal that stays open")
 
 
+@dataclass
+class _Folder:
+    """Where a demonstration lives. A temporary one stays when it is to be looked at: its logs say what went wrong."""
+
+    path: Path
+    is_kept: bool = False
+
+
 @contextmanager
-def _folder(asked: Path | None) -> Iterator[Path]:
+def _folder(asked: Path | None) -> Iterator[_Folder]:
     if asked is None:
-        with tempfile.TemporaryDirectory(prefix="commonwatt-demo-", ignore_cleanup_errors=True) as made:
-            yield Path(made)
+        made = _Folder(Path(tempfile.mkdtemp(prefix="commonwatt-demo-")))
+        try:
+            yield made
+        finally:
+            if not made.is_kept:
+                shutil.rmtree(made.path, ignore_errors=True)
         return
     if asked.exists() and any(asked.iterdir()):
         print(f"commonwatt-sim: demo: --data {asked} is not empty: give a new folder", file=sys.stderr)
         raise SystemExit(2)
     asked.mkdir(parents=True, exist_ok=True)
-    yield asked
+    yield _Folder(asked)
 
 
 def _say(text: str) -> None:

@@ -223,8 +223,12 @@ class Demo:
 
     def send_history(self) -> None:
         """Recordings of the past weeks through every agent; done when the hub has receipted the last slot."""
-        recordings = self._recordings.process
-        self.wait("the recordings to be written", lambda: recordings.poll() is not None)
+        recordings, log_path = self._recordings.process, self._recordings.log_path
+        self.wait(
+            "the recordings to be written",
+            lambda: recordings.poll() is not None,
+            progress=lambda: log_path.stat().st_size,
+        )
         if recordings.returncode:
             raise DemoError(f"simulator history: {last_lines(self._recordings.log_path)}")
         for home in self.agents:
@@ -234,18 +238,19 @@ class Demo:
         last = slot_of(self.start_s) - 1
         kept_back = sum(last + 1 - cut for cut in self.cut.values())
         expected = len(self.agents) * self.history_days * 96 - kept_back
-        shown = 0.0
+        shown, stored = 0.0, 0
 
         def arrived() -> bool:
-            nonlocal shown
+            nonlocal shown, stored
             status = self.ask_hub() or {}
+            stored = status["messages"]["stored"] if status else stored
             if time.monotonic() - shown > 2 and status:
                 shown = time.monotonic()
                 self.print_line(f"  {status['messages']['stored']} of about {expected} batches stored")
             return self._all_receipted(status, through=last) and self._all_sealed(last + 1)
 
         # Seldom: each question is work for the hub, which has its hands full.
-        self.wait("the history to arrive", arrived, within_s=240, every_s=0.25)
+        self.wait("the history to arrive", arrived, every_s=0.25, progress=lambda: stored)
 
     def live_day(self, between: Mapping[int, Callable[[], None]]) -> None:
         """One day at `live_rate`; a boundary is passed only when every home and the hub have kept up.
@@ -310,6 +315,23 @@ class Demo:
         """The hub's status, or None while it does not answer."""
         return get_json(f"{self.hub_url}/api/status.json")
 
+    def ask_truth(self, from_s: int, to_s: int) -> dict[str, Any]:
+        """What really happened in the street, asked day by day: between two days its devices answer. Raises: DemoError.
+
+        Units: `energy_wh` in Wh by home and flow, one value for each slot. A run is counted once.
+        """
+        homes: dict[str, dict[str, Any]] = {}
+        for day_s in range(from_s, to_s, DAY_S):
+            until_s = min(day_s + DAY_S, to_s)
+            of_day = self.ask_street(f"truth.json?from={day_s}&to={until_s}")
+            for home, found in of_day["homes"].items():
+                whole = homes.setdefault(home, {"energy_wh": {}, "runs": []})
+                for flow, values in found["energy_wh"].items():
+                    missing = (day_s - from_s) // SLOT_S - len(whole["energy_wh"].setdefault(flow, []))
+                    whole["energy_wh"][flow] += [0.0] * missing + values
+                whole["runs"] += [run for run in found["runs"] if run["start_s"] >= day_s or day_s == from_s]
+        return {"homes": homes}
+
     def ask_street(self, what: str) -> dict[str, Any]:
         """An answer of the street's control port. Raises: DemoError."""
         found = get_json(f"{self.street['control_url']}/{what}", timeout_s=60)
@@ -337,14 +359,27 @@ class Demo:
         )
 
     def wait(
-        self, what: str, ready: Callable[[], bool], *, within_s: float = WAIT_S, every_s: float = ASK_EVERY_S
+        self,
+        what: str,
+        ready: Callable[[], bool],
+        *,
+        within_s: float = WAIT_S,
+        every_s: float = ASK_EVERY_S,
+        progress: Callable[[], object] | None = None,
     ) -> None:
-        """Until `ready`, while all programs live. Raises: DemoError."""
-        until = time.monotonic() + within_s
+        """Until `ready`, while all programs live. Raises: DemoError.
+
+        With `progress`, it gives up only once what that returns has not changed for `within_s`: a larger street takes
+        longer, but it never stands still that long.
+        """
+        until, seen = time.monotonic() + within_s, progress() if progress else None
         while not ready():
             self.programs.check()
+            if progress is not None and (now := progress()) != seen:
+                until, seen = time.monotonic() + within_s, now
             if time.monotonic() > until:
-                raise DemoError(f"waited {within_s:.0f} s for {what}; see {self.folder}/logs")
+                stood = "without any progress " if progress else ""
+                raise DemoError(f"waited {within_s:.0f} s {stood}for {what}; see {self.folder}/logs")
             time.sleep(every_s)
 
     def hub_json(self, *arguments: str) -> object:

@@ -117,7 +117,7 @@ def _live(demo: Demo, watches: Mapping[str, LeakWatch], aside: ThreadPoolExecuto
 
     def bill() -> None:
         from_s = demo.start_s - demo.history_days * DAY_S
-        lived.truth = aside.submit(demo.ask_street, f"truth.json?from={from_s}&to={demo.end_s}")
+        lived.truth = aside.submit(demo.ask_truth, from_s, demo.end_s)
         lived.books = bill_due_month(demo, today=LIVE_DAY + timedelta(days=1))
         if lived.books is not None:
             publish_while_late(demo, lived.books)
