@@ -22,6 +22,7 @@ from simulator.demo.clock import DirectedClock
 from simulator.demo.home_line import HomeLine, HomeLines, LineFault
 from simulator.demo.outbox import next_slot, waiting
 from simulator.demo.processes import ChildProcess, ChildProcesses, MemoryWatch, last_lines
+from simulator.demo.truth import joined
 from simulator.errors import DemoError
 from simulator.services.loopback_client import free_port, get_json
 from simulator.world.site import DAY_S, Site
@@ -37,8 +38,6 @@ HOLD_AFTER_BOUNDARY_S = 240
 """Time stands here until every home's batch is receipted: a device shows the same counter up to 300 s."""
 NIGHT_S = 2 * SLOT_S
 """After midnight: what the hub does each night falls due in it."""
-WAIT_S = 120.0
-ASK_EVERY_S = 0.03
 SLOWEST = 12
 
 
@@ -131,7 +130,7 @@ class Demo:
         }
         self._start("street", "simulator", "street", options=options)
         path = self.street_folder / "street.json"
-        self.wait("the street's devices", path.exists)
+        self.programs.wait("the street's devices", path.exists)
         self.street = json.loads(path.read_text(encoding="utf-8"))
         until = datetime.fromtimestamp(self.start_s, ZoneInfo("UTC")).strftime("%Y-%m-%dT%H:%MZ")
         past = {"--street": self.street_folder, "--days": self.history_days, "--until": until}
@@ -159,7 +158,7 @@ class Demo:
             "--broker-port": self.broker_port,
         }
         self._start("hub", "hub", "run", options=options)
-        self.wait("the hub's pages and broker", lambda: bool((self.ask_hub() or {}).get("broker_connected")))
+        self.programs.wait("the hub's pages and broker", lambda: bool((self.ask_hub() or {}).get("broker_connected")))
 
     def enrol(self) -> None:
         """Invite every household, enrol its agent, and give the residents their links."""
@@ -173,7 +172,7 @@ class Demo:
             for home, is_board in zip(homes, board, strict=False)
         ]
         listed.write_text("\n".join(["name,email,home,since,board", *rows]) + "\n", encoding="utf-8")
-        invited = self._hub_json("invite", "--list", str(listed), "--json")
+        invited = self.hub_json("invite", "--list", str(listed), "--json")
         assert isinstance(invited, list)
         self.members = {str(made["home"]): str(made["member"]) for made in invited}
         with ThreadPoolExecutor(max_workers=2) as pair:
@@ -219,12 +218,12 @@ class Demo:
             residents = found.get("residents")
             return isinstance(residents, dict) and residents["signed_in"] == len(self.members)
 
-        self.wait("the residents to sign in", awake)
+        self.programs.wait("the residents to sign in", awake)
 
     def send_history(self) -> None:
         """Recordings of the past weeks through every agent; done when the hub has receipted the last slot."""
         recordings, log_path = self._recordings.process, self._recordings.log_path
-        self.wait(
+        self.programs.wait(
             "the recordings to be written",
             lambda: recordings.poll() is not None,
             progress=lambda: log_path.stat().st_size,
@@ -250,7 +249,7 @@ class Demo:
             return self._all_receipted(status, through=last) and self._all_sealed(last + 1)
 
         # Seldom: each question is work for the hub, which has its hands full.
-        self.wait("the history to arrive", arrived, every_s=0.25, progress=lambda: stored)
+        self.programs.wait("the history to arrive", arrived, every_s=0.25, progress=lambda: stored)
 
     def live_day(self, between: Mapping[int, Callable[[], None]]) -> None:
         """One day at `live_rate`; a boundary is passed only when every home and the hub have kept up.
@@ -263,7 +262,7 @@ class Demo:
             boundary += SLOT_S
             began_s = time.monotonic()
             self.clock.run_until(boundary + HOLD_AFTER_BOUNDARY_S, rate=self.live_rate)
-            self.wait("time to pass", lambda: self.clock.now() >= boundary + 60)  # noqa: B023 - waited for here
+            self.programs.wait("time to pass", lambda: self.clock.now() >= boundary + 60)  # noqa: B023 - waited for here
             self.keep_up(boundary)
             if boundary in between:
                 between[boundary]()
@@ -283,14 +282,14 @@ class Demo:
             through = slot_of(boundary) - 1
             return done and self._all_receipted(status, through=through) and self._all_sealed(through + 1)
 
-        self.wait("every home and the hub to keep up", kept_up, every_s=0.06)
+        self.programs.wait("every home and the hub to keep up", kept_up, every_s=0.06)
 
     def mend_line(self, home: str) -> int:
         """Let a home's line carry again; done when all it kept is receipted. How many batches that were."""
         assert self._lines is not None
         kept = next_slot(self.data_of(home)) - self.cut.pop(home)
         self._lines.mend(self.lines[home])
-        self.wait(f"what {home} kept while its line was cut", lambda: waiting(self.data_of(home)) == 0)
+        self.programs.wait(f"what {home} kept while its line was cut", lambda: waiting(self.data_of(home)) == 0)
         return kept
 
     def keep_serving(self) -> None:
@@ -302,7 +301,7 @@ class Demo:
         self.programs.stop()
         until = datetime(day.year, day.month, day.day, local_hour, tzinfo=ZoneInfo(self.tz)).timestamp()
         self.clock.run_until(until, rate=REST_RATE)
-        self.wait("time to pass", lambda: self.clock.now() >= until)
+        self.programs.wait("time to pass", lambda: self.clock.now() >= until)
 
     def close(self) -> None:
         """Leave nothing running."""
@@ -318,19 +317,10 @@ class Demo:
     def ask_truth(self, from_s: int, to_s: int) -> dict[str, Any]:
         """What really happened in the street, asked day by day: between two days its devices answer. Raises: DemoError.
 
-        Units: `energy_wh` in Wh by home and flow, one value for each slot. A run is counted once.
+        The form is that of a single answer, see `joined`.
         """
-        homes: dict[str, dict[str, Any]] = {}
-        for day_s in range(from_s, to_s, DAY_S):
-            until_s = min(day_s + DAY_S, to_s)
-            of_day = self.ask_street(f"truth.json?from={day_s}&to={until_s}")
-            for home, found in of_day["homes"].items():
-                whole = homes.setdefault(home, {"energy_wh": {}, "runs": []})
-                for flow, values in found["energy_wh"].items():
-                    missing = (day_s - from_s) // SLOT_S - len(whole["energy_wh"].setdefault(flow, []))
-                    whole["energy_wh"][flow] += [0.0] * missing + values
-                whole["runs"] += [run for run in found["runs"] if run["start_s"] >= day_s or day_s == from_s]
-        return {"homes": homes}
+        starts = range(from_s, to_s, DAY_S)
+        return joined([self.ask_street(f"truth.json?from={at}&to={min(at + DAY_S, to_s)}") for at in starts])
 
     def ask_street(self, what: str) -> dict[str, Any]:
         """An answer of the street's control port. Raises: DemoError."""
@@ -358,33 +348,9 @@ class Demo:
             + sum(p.cpu_s() for p in self.programs.running)
         )
 
-    def wait(
-        self,
-        what: str,
-        ready: Callable[[], bool],
-        *,
-        within_s: float = WAIT_S,
-        every_s: float = ASK_EVERY_S,
-        progress: Callable[[], object] | None = None,
-    ) -> None:
-        """Until `ready`, while all programs live. Raises: DemoError.
-
-        With `progress`, it gives up only once what that returns has not changed for `within_s`: a larger street takes
-        longer, but it never stands still that long.
-        """
-        until, seen = time.monotonic() + within_s, progress() if progress else None
-        while not ready():
-            self.programs.check()
-            if progress is not None and (now := progress()) != seen:
-                until, seen = time.monotonic() + within_s, now
-            if time.monotonic() > until:
-                stood = "without any progress " if progress else ""
-                raise DemoError(f"waited {within_s:.0f} s {stood}for {what}; see {self.folder}/logs")
-            time.sleep(every_s)
-
     def hub_json(self, *arguments: str) -> object:
         """What a command of the hub prints as JSON."""
-        return self._hub_json(*arguments)
+        return json.loads(self._hub(*arguments))
 
     def hub_lines(self, *arguments: str) -> list[Any]:
         """What a command of the hub prints as one JSON document a line."""
@@ -407,9 +373,6 @@ class Demo:
 
     def data_of(self, home: str) -> Path:
         return self._agent_config(home).parent / "data"
-
-    def _hub_json(self, *arguments: str) -> object:
-        return json.loads(self._hub(*arguments))
 
     def _hub(self, command: str, *rest: str) -> str:
         clock = ("--clock", str(self.clock.path))

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from math import inf
@@ -20,6 +20,8 @@ from simulator.errors import DemoError
 
 CLOCK_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 STOP_WITHIN_S = 15.0
+WAIT_S = 120.0
+ASK_EVERY_S = 0.03
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 SAMPLE_EVERY_S = 0.5
 SURE_EVERY_S = 10.0
@@ -115,6 +117,30 @@ class ChildProcesses:
         self._check_not_ending()
         for program in self.running:
             program.check()
+
+    def wait(
+        self,
+        what: str,
+        ready: Callable[[], bool],
+        *,
+        within_s: float = WAIT_S,
+        every_s: float = ASK_EVERY_S,
+        progress: Callable[[], object] | None = None,
+    ) -> None:
+        """Until `ready`, while all programs live. Raises: DemoError.
+
+        With `progress`, it gives up only once what that returns has not changed for `within_s`: a larger street takes
+        longer, but it never stands still that long.
+        """
+        until, seen = time.monotonic() + within_s, progress() if progress else None
+        while not ready():
+            self.check()
+            if progress is not None and (now := progress()) != seen:
+                until, seen = time.monotonic() + within_s, now
+            if time.monotonic() > until:
+                stood = "without any progress " if progress else ""
+                raise DemoError(f"waited {within_s:.0f} s {stood}for {what}; see {self.folder}")
+            time.sleep(every_s)
 
     def _check_not_ending(self) -> None:
         if self.is_ending:

@@ -137,7 +137,11 @@ def _end(
     books = lived.books
     assert lived.truth is not None
     with demo.stage("month", "Correcting the month that was billed ..."):
-        demo.wait("the last receipts", lambda: all(watch.waiting() == 0 for watch in watches.values()), within_s=30)
+        demo.programs.wait(
+            "the last receipts",
+            lambda: all(watch.waiting() == 0 for watch in watches.values()),
+            progress=lambda: sum(watch.waiting() for watch in watches.values()),
+        )
         messages = aside.submit(_verified, demo, "messages")
         found = {"truth": lived.truth.result(), "residents": demo.ask_street("status.json")["residents"]}
         if books is not None:

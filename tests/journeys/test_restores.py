@@ -78,7 +78,7 @@ class Street(Demo):
         command = self.kill("hub")
         _put_back(self.copies[name], self.hub_folder / "hub.sqlite")
         self.programs.start("hub", command)
-        self.wait("the restored hub", lambda: bool((self.ask_hub() or {}).get("broker_connected")))
+        self.programs.wait("the restored hub", lambda: bool((self.ask_hub() or {}).get("broker_connected")))
 
     def restore_agent(self, home: str, name: str) -> None:
         command = self.kill(f"agent-{home}")
@@ -101,12 +101,12 @@ class Street(Demo):
         """Let a quarter of an hour pass, so that every agent sends something, and wait for all receipts."""
         boundary = (int(self.clock.now()) // SLOT_S + 1) * SLOT_S
         self.clock.run_until(boundary + HOLD_AFTER_BOUNDARY_S, rate=LIVE_RATE)
-        self.wait("time to pass", lambda: self.clock.now() >= boundary + 60)
-        self.wait(
+        self.programs.wait("time to pass", lambda: self.clock.now() >= boundary + 60)
+        self.programs.wait(
             "every agent to seal", lambda: all(self.sealed_through(home, slot_of(boundary)) for home in self.agents)
         )
         self.keep_up(boundary)
-        self.wait("every receipt", lambda: not any(self.waiting(home) for home in self.agents))
+        self.programs.wait("every receipt", lambda: not any(self.waiting(home) for home in self.agents))
 
     def sealed_through(self, home: str, slot: int) -> bool:
         """Whether the agent's meter has closed all slots before this one."""

@@ -37,7 +37,7 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         one.send_history()
         boundary = one.start_s + 2 * SLOT_S
         one.clock.run_until(boundary + 240, rate=LIVE_RATE)
-        one.wait("time to pass", lambda: one.clock.now() >= boundary + 60)
+        one.programs.wait("time to pass", lambda: one.clock.now() >= boundary + 60)
         one.keep_up(boundary)
         yield one
     finally:

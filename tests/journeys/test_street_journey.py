@@ -88,9 +88,9 @@ def travelled(journey: Journey) -> Journey:
     for step in range(1, LIVE_SLOTS + 1):
         boundary = journey.start_s + step * SLOT_S
         journey.clock.run_until(boundary + 240, rate=LIVE_RATE)
-        journey.wait("time to pass", lambda at=boundary: journey.clock.now() >= at + 60)
+        journey.programs.wait("time to pass", lambda at=boundary: journey.clock.now() >= at + 60)
         journey.keep_up(boundary)
-    journey.wait("the last receipts to arrive in the homes", lambda: not waiting(journey))
+    journey.programs.wait("the last receipts to arrive in the homes", lambda: not waiting(journey))
     return journey
 
 

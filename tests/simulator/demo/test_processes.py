@@ -70,3 +70,19 @@ def test_end_breaks_off_a_command_and_lets_nothing_more_begin(programs: ChildPro
         with pytest.raises(DemoError, match="it was asked to end"):
             begin()
     assert not (tmp_path / "late.log").exists()
+
+
+def test_waiting_ends_without_progress_and_goes_on_with_it(tmp_path: Path) -> None:
+    programs = ChildProcesses(tmp_path, {})
+    asked: list[int] = []
+
+    def ready() -> bool:
+        asked.append(1)
+        return len(asked) >= 50
+
+    programs.wait("slow work", ready, within_s=0.02, every_s=0.002, progress=lambda: len(asked))
+    assert len(asked) == 50
+    with pytest.raises(DemoError, match=r"waited 0 s without any progress for standing work; see .*"):
+        programs.wait("standing work", lambda: False, within_s=0.0, every_s=0.0, progress=lambda: 7)
+    with pytest.raises(DemoError, match=r"waited 0 s for other work"):
+        programs.wait("other work", lambda: False, within_s=0.0, every_s=0.0)
