@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from edge_agent.devices.modbus_link import DeviceBusyError, DeviceReadError, ModbusLink, ReadRefusedError
 from edge_agent.devices.reader import Device, WrongDeviceError
-from edge_agent.metering.counters import ReadingVerdict
+from edge_agent.metering.counter_records import ReadingVerdict
 from edge_agent.metering.home_meter import HomeMeter, MeasuringPoint
 from edge_agent.metering.trusted_time import BootClock
 from protocols.quantities import Gap
-from protocols.slots import slot_of, start_of
+from protocols.slots import SLOT_S, slot_of, start_of
 from protocols.timeline import Clock
 from protocols.wire.readings import DeviceState, Liveness
 
@@ -222,7 +222,8 @@ class Bus:
             return
         for place in device.places:
             if place in places:
-                health.verdicts[place] = self._metering.add_sample(place, samples[place])
+                sample = replace(samples[place], late_s=self._late(at_s))
+                health.verdicts[place] = self._metering.add_sample(place, sample)
         health.failures, health.next_try_s, health.last_good_s = 0, 0.0, self._clock.now()
         asleep = all(health.verdicts.get(place) is ReadingVerdict.NOTHING for place in device.places)
         refusing = any(device.is_refused(place) for place in device.places)
@@ -234,6 +235,11 @@ class Bus:
         """Log which registers the device refuses, each once."""
         for words in device.news():
             log.warning("device %s at %s: %s", device.settings.name, self.link.endpoint.shown, words)
+
+    def _late(self, at_s: int) -> float:
+        """How long after the instant it was read for an answer came; not across a change of the clock."""
+        late_s = self._clock.now() - at_s
+        return late_s if 0 <= late_s <= SLOT_S else 0.0
 
     def _missed(self, device: Device, place: MeasuringPoint) -> Gap:
         if self._health[device].failures:

@@ -1,61 +1,29 @@
 """Turns one lifetime energy counter into slot energies: what is energy, and what only looks like it.
 
-Pure: readings and boundaries go in, closed slots come out. No device, no clock, no storage.
+Pure: readings and boundaries go in, closed slots come out. No device, no clock, no storage. Which reading is believed
+is decided in `reference`; here a believed reading at a boundary ends a slot, and a missed one leaves a gap that the
+next boundary closes with one total.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import Enum
 
+from edge_agent.metering.counter_records import (
+    CounterLimits,
+    CounterMemory,
+    CounterReading,
+    Excursion,
+    ReadingVerdict,
+    SlotBase,
+)
+from edge_agent.metering.reference import REFRESH_SLACK_S, CounterReference, NewBase
+from edge_agent.metering.witness import Evidence, PowerWitness
 from protocols.quantities import Gap, Mark
-from protocols.slots import SLOT_S, Slot
+from protocols.slots import SLOT_S, Slot, slot_of, start_of
 
-REFRESH_SLACK_S = 300
-"""A device may show a counter value this old; two readings may then differ by more than their distance allows."""
-
-UNSEEN_S = SLOT_S * 3 // 2
-"""A counter that was at 0 and not seen for this long is not believed when it shows a number."""
-
-
-class ReadingVerdict(Enum):
-    """How one reading was judged."""
-
-    GOOD = "good"
-    NOTHING = "nothing"
-    """The device answered without a value, or with 0 as sleeping devices do."""
-    SUSPECT = "suspect"
-    """It counts only once a second reading agrees."""
-
-
-@dataclass(frozen=True, slots=True)
-class CounterLimits:
-    """Physical limits of a counter. Units: W, Wh. `step_wh` is the smallest step it can show."""
-
-    max_power_w: int
-    step_wh: int = 1
-    wraps_wh: int | None = None
-
-    def energy_wh(self, seconds: float) -> float:
-        """The most energy that can flow in this time, plus a tenth, plus one counter step."""
-        return self.max_power_w * seconds / 3600 * 1.1 + self.step_wh
-
-
-@dataclass(frozen=True, slots=True)
-class CounterReading:
-    """A counter reading that is believed, or waits for confirmation. `counter_wh` continues across wraps."""
-
-    at_s: float
-    counter_wh: int
-
-
-@dataclass(frozen=True, slots=True)
-class SlotBase:
-    """The reading a slot's energy is counted from, taken at the start of `slot`."""
-
-    slot: Slot
-    at_s: float
-    counter_wh: int
+CERTAIN_WH = 10
+"""A boundary value that power has corrected is still measured if it is this certain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,149 +46,232 @@ class ClosedCounterSlot:
 
 
 @dataclass(frozen=True, slots=True)
-class _Before:
-    """The counter's value before it fell, in case it returns."""
+class _Boundary:
+    """Where the counter was at a boundary, and the reading that says so; None if it is an estimate."""
 
-    last: CounterReading
-    fell_to_wh: int
-    taint: Gap
+    at_s: float
+    counter_wh: int
+    is_derived: bool
+    read: CounterReading | None
 
 
 class CounterMeter:
     """The memory of one counter between boundaries.
 
     Slot energies and long intervals add up to exactly what the counter counted, except for stretches marked with
-    a reason. Not energy: a fall to 0 or back, a rise that no fuse would carry, a return from such an excursion.
+    a reason. Not energy: a fall to 0 or back, a rise that no fuse would carry or that the power contradicts, a return
+    from such an excursion.
     """
 
-    def __init__(self, limits: CounterLimits, base: SlotBase | None = None) -> None:
-        self.limits = limits
+    def __init__(
+        self,
+        limits: CounterLimits,
+        base: SlotBase | None = None,
+        *,
+        witness: PowerWitness | None = None,
+        half: int = 0,
+    ) -> None:
+        self.witness = witness or PowerWitness()
         self.base = base
-        self._last = None if base is None else CounterReading(base.at_s, base.counter_wh)
-        self._turns = 0 if base is None or not limits.wraps_wh else base.counter_wh // limits.wraps_wh
-        self._suspect: tuple[CounterReading, Gap] | None = None
-        self._before: _Before | None = None
+        self.slot_evidence: tuple[int, Evidence] | None = None
+        """What the counter and the power said of the slot just closed, if both saw all of it."""
+        self._known = CounterReference(limits, self.witness, half)
+        if base is not None:
+            self._known.begin(CounterReading(base.at_s, base.counter_wh), base.memory)
+        self._base_read: CounterReading | None = None
+        self._boundary: _Boundary | None = None
+        self._away: tuple[CounterReading, SlotBase] | None = None
+        self._read_at_s = float("-inf")
+        self._late_s = 0.0
+        self._verdict = ReadingVerdict.NOTHING
         self._taint = Gap.NONE
+        self._run_reason = Gap.NONE
         self._is_time_uncertain = False
 
-    def add_reading(self, at_s: float, counter_wh: int | None) -> ReadingVerdict:
-        """Judge one reading. Units: `counter_wh` as the device shows it, whole Wh."""
-        if counter_wh is None:
-            return ReadingVerdict.NOTHING
-        last = self._last
-        if last is None:
-            self._last = CounterReading(at_s, counter_wh)
-            return ReadingVerdict.GOOD
-        if counter_wh == 0 and last.counter_wh > 0:
-            return ReadingVerdict.NOTHING
-        point = CounterReading(at_s, counter_wh + self._turns * (self.limits.wraps_wh or 0))
-        if self._has_returned(point):
-            return self._come_back(point)
-        if self._follows(last, point):
-            return self._believe(point)
-        if self.limits.wraps_wh and self._follows(last, wrapped := self._wrap(point)):
-            self._turns += 1
-            return self._believe(wrapped)
-        return self._confirm_fall(last, point)
+    @property
+    def limits(self) -> CounterLimits:
+        """What this counter can do; a device may report another step at any reading."""
+        return self._known.limits
+
+    @limits.setter
+    def limits(self, limits: CounterLimits) -> None:
+        self._known.limits = limits
+
+    @property
+    def known(self) -> CounterReference:
+        """Which reading is believed, and what contradicts it."""
+        return self._known
+
+    @property
+    def memory(self) -> CounterMemory | None:
+        """What a restart needs beside the base."""
+        return None if self.base is None else self._known.memory(self.base)
+
+    def add_reading(
+        self, at_s: float, counter_wh: int | None, *, late_s: float = 0.0, excess_wh: float = 0.0
+    ) -> ReadingVerdict:
+        """Judge one reading, wanted at `at_s` and answered `late_s` after it.
+
+        Units: `counter_wh` as the device shows it, whole Wh. `excess_wh`: see `CounterReference.judge`.
+        """
+        self._read_at_s, self._late_s = at_s, late_s
+        self._verdict = self._known.judge(at_s + late_s, counter_wh, excess_wh=excess_wh)
+        new_base, ended = self._known.new_base, self._known.ended
+        if new_base is not None and ended is not None:
+            self._move_base(new_base, ended.base)
+        if self._verdict is ReadingVerdict.GOOD:
+            first = self._boundary
+            if first is None or slot_of(first.at_s) != slot_of(at_s):
+                self._boundary = self._found_boundary()
+        elif (away := self._known.excursion) is not None:
+            self._note_away(away, slot_of(at_s))
+        return self._verdict
+
+    def _note_away(self, away: Excursion, slot: Slot) -> None:
+        """Remember where an excursion was at its first reading in this quarter hour."""
+        if self._away is None or self._away[0] is not away.first or self._away[1].slot != slot:
+            flowed_wh, _ = self._flowed_late(away.last)
+            self._away = away.first, SlotBase(slot, self._read_at_s, max(0, away.last.counter_wh - flowed_wh))
+
+    def _move_base(self, new_base: NewBase, excursion_base: SlotBase | None) -> None:
+        base, earlier = self.base, self._known.returned_to
+        if new_base is NewBase.KEPT or (base and earlier and base.at_s <= earlier.at_s):
+            return
+        self.base = excursion_base if new_base is NewBase.OF_EXCURSION else None
+        self._base_read = None
+        if self.base is None:
+            self._taint = Gap.COUNTER_RESET if new_base is NewBase.OF_EXCURSION else Gap.IMPLAUSIBLE
 
     @property
     def has_begun_again(self) -> bool:
-        """Whether a fall in this slot was confirmed: the counter restarted."""
-        return self._taint == Gap.COUNTER_RESET
+        """Whether the last reading ended an excursion: the counter restarted."""
+        return self._known.new_base is NewBase.OF_EXCURSION
 
     def shift(self, by_wh: int) -> None:
         """Shift everything up by this much: only now is it known where the counter started."""
         if self.base is not None:
             self.base = replace(self.base, counter_wh=self.base.counter_wh + by_wh)
-        if self._last is not None:
-            self._last = replace(self._last, counter_wh=self._last.counter_wh + by_wh)
+        self._known.shift(by_wh)
 
     def step_time(self, by_s: float) -> None:
         """The clock was changed: earlier readings move with it, and this slot does not have a slot's length."""
         self._is_time_uncertain = True
         if self.base is not None:
             self.base = replace(self.base, at_s=self.base.at_s + by_s)
-        if self._last is not None:
-            self._last = replace(self._last, at_s=self._last.at_s + by_s)
-        if self._suspect is not None:
-            point, gap = self._suspect
-            self._suspect = replace(point, at_s=point.at_s + by_s), gap
+        self._known.step_time(by_s)
+        if self._boundary is not None:
+            self._boundary = replace(self._boundary, at_s=self._boundary.at_s + by_s)
 
     def open(self, slot: Slot) -> None:
         """Count from the last reading, taken at the start of `slot`. A counter that has a base keeps it."""
-        if self.base is None and self._last is not None:
-            self.base = SlotBase(slot, self._last.at_s, self._last.counter_wh)
+        if self.base is None and self._verdict is ReadingVerdict.GOOD and (found := self._found_boundary()):
+            self._set_base(slot, found)
 
     def close(self, slot: Slot, missed: Gap) -> ClosedCounterSlot | None:
         """Close `slot`. `missed` is NONE if the last reading is the one at the slot's end.
 
         Otherwise it says why that reading is missing. Returns None for a slot before the first boundary.
         """
-        base = self.base
-        if missed != Gap.NONE or self._last is None:
-            reason = missed if missed != Gap.NONE else Gap.DEVICE_SILENT
-            return None if base is None else ClosedCounterSlot(None, Mark.MISSING, self._reason(reason))
-        self.base = SlotBase(slot + 1, self._last.at_s, self._last.counter_wh)
-        closed = None if base is None else self._closed(base, slot, at=self._last)
-        self._taint, self._before, self._is_time_uncertain = Gap.NONE, None, False
+        self.slot_evidence = None
+        first = self._boundary
+        is_there = missed == Gap.NONE and first is not None and slot_of(first.at_s) == slot + 1
+        boundary = first if is_there else self._estimate(slot)
+        if boundary is None:
+            self._note_excursion(slot)
+            return self._missing(missed)
+        base, base_read = self.base, self._base_read
+        self._set_base(slot + 1, boundary)
+        if base is None:
+            closed = None if self._taint == Gap.NONE else ClosedCounterSlot(None, Mark.MISSING, self._taint)
+        else:
+            closed = self._closed(base, slot, at=boundary)
+        if closed is not None and closed.energy_wh is not None and base_read is not None and boundary.read is not None:
+            read = boundary.read
+            found = self._known.evidence_between(base_read, read)
+            self.slot_evidence = read.counter_wh - base_read.counter_wh, found
+        self._taint, self._run_reason, self._is_time_uncertain = Gap.NONE, Gap.NONE, False
         return closed
 
-    def _closed(self, base: SlotBase, slot: Slot, *, at: CounterReading) -> ClosedCounterSlot:
+    def _set_base(self, slot: Slot, boundary: _Boundary) -> None:
+        self.base = SlotBase(slot, boundary.at_s, boundary.counter_wh, boundary.is_derived)
+        self._base_read = boundary.read
+
+    def _missing(self, missed: Gap) -> ClosedCounterSlot | None:
+        reason = missed if missed != Gap.NONE else Gap.DEVICE_SILENT
+        found = self._known.reason if self._known.reason != Gap.NONE else self._taint
+        self._run_reason = found if found != Gap.NONE else self._run_reason
+        if self.base is None and found == Gap.NONE:
+            return None
+        return ClosedCounterSlot(None, Mark.MISSING, found if found != Gap.NONE else reason)
+
+    def _found_boundary(self) -> _Boundary | None:
+        """The last believed reading, taken back by what flowed while its answer was late."""
+        known = self._known.reference
+        if known is None:
+            return None
+        flowed_wh, doubt_wh = self._flowed_late(known)
+        corrected_wh = known.counter_wh - flowed_wh
+        if self.base is not None:
+            corrected_wh = max(corrected_wh, min(self.base.counter_wh, known.counter_wh))
+        return _Boundary(self._read_at_s, corrected_wh, doubt_wh > CERTAIN_WH, known)
+
+    def _flowed_late(self, known: CounterReading) -> tuple[int, float]:
+        """What flowed between the boundary and its late answer, and how uncertain that is; 0 within a step."""
+        late_s, step_wh, sign = self._late_s, self.limits.step_wh, 1 if self._known.half == 0 else -1
+        if late_s <= 0:
+            return 0, 0.0
+        now_w, before_w = self.witness.power_w, self.witness.power_before_w
+        if now_w is None:
+            if self.base is None:
+                return 0, 0.0
+            length_s = max(1.0, self._read_at_s + late_s - self.base.at_s)
+            flowed_wh = (known.counter_wh - self.base.counter_wh) / length_s * late_s
+            return (round(flowed_wh), flowed_wh) if flowed_wh > max(step_wh, CERTAIN_WH) else (0, 0.0)
+        mine_w = max(0, sign * now_w)
+        flowed_wh = mine_w * late_s / 3600
+        change_w = abs(mine_w - max(0, sign * before_w)) if before_w is not None else mine_w
+        doubt_wh = change_w * late_s / 3600
+        return (round(flowed_wh), doubt_wh) if max(flowed_wh, doubt_wh) > step_wh else (0, 0.0)
+
+    def _estimate(self, slot: Slot) -> _Boundary | None:
+        """Where the counter must be if it stood still only shortly, or if only one reading shows where it is."""
+        known, end_s = self._known, start_of(slot + 1)
+        if self._read_at_s < end_s or self.base is None or self._taint != Gap.NONE:
+            return None
+        if known.awaiting is not None and known.awaiting.at_s >= end_s:
+            found = known.awaiting
+            return _Boundary(self._read_at_s, max(found.counter_wh, self.base.counter_wh), True, None)
+        moved, last = known.moved, known.reference
+        if known.stuck_wh is None or moved is None or last is None or known.excursion is not None:
+            return None
+        if self._read_at_s - moved.at_s > REFRESH_SLACK_S or self.base.slot != slot:
+            return None
+        estimate_wh = max(last.counter_wh + round(known.stuck_wh), self.base.counter_wh)
+        return _Boundary(self._read_at_s, estimate_wh, True, None)
+
+    def _note_excursion(self, slot: Slot) -> None:
+        """Keep the first boundary of an excursion: its energy counts from there if it turns out to be the counter."""
+        away, noted = self._known.excursion, self._away
+        if away is None or noted is None or away.base is not None:
+            return
+        if noted[0] is away.first and noted[1].slot == slot + 1 and away.first.at_s <= noted[1].at_s + self._late_s:
+            self._known.excursion = replace(away, base=noted[1])
+
+    def _closed(self, base: SlotBase, slot: Slot, *, at: _Boundary) -> ClosedCounterSlot:
         slots = slot + 1 - base.slot
         energy_wh = at.counter_wh - base.counter_wh
         elapsed_s = max(at.at_s - base.at_s, slots * SLOT_S)
+        if energy_wh < 0 and base.is_derived:
+            # The estimate was a little high: the counter will reach it.
+            energy_wh = 0
+            self.base = replace(base, slot=slot + 1)
         if self._taint == Gap.NONE and not 0 <= energy_wh <= self.limits.energy_wh(elapsed_s):
             self._taint = Gap.COUNTER_RESET if energy_wh < 0 else Gap.IMPLAUSIBLE
         if self._taint != Gap.NONE:
             return ClosedCounterSlot(None, Mark.MISSING, self._taint)
         if slots == 1 and not self._is_time_uncertain:
-            return ClosedCounterSlot(energy_wh, Mark.MEASURED, Gap.NONE)
-        gap = Gap.CLOCK_UNTRUSTED if self._is_time_uncertain else Gap.DEVICE_SILENT
+            is_derived = base.is_derived or at.is_derived or self._known.is_doubted
+            return ClosedCounterSlot(energy_wh, Mark.DERIVED if is_derived else Mark.MEASURED, Gap.NONE)
+        gap = self._run_reason if self._run_reason != Gap.NONE else Gap.DEVICE_SILENT
+        gap = Gap.CLOCK_UNTRUSTED if self._is_time_uncertain else gap
         return ClosedCounterSlot(None, Mark.MISSING, gap, CounterInterval(base.slot, slots, energy_wh))
-
-    def _reason(self, missed: Gap) -> Gap:
-        if self._suspect is not None:
-            return self._suspect[1]
-        return self._taint if self._taint != Gap.NONE else missed
-
-    def _follows(self, earlier: CounterReading, later: CounterReading) -> bool:
-        rise_wh = later.counter_wh - earlier.counter_wh
-        elapsed_s = max(0.0, later.at_s - earlier.at_s)
-        if earlier.counter_wh == 0 and rise_wh > 0 and elapsed_s > UNSEEN_S:
-            return False
-        # A fall within one step is rounding inside the device, not a reset.
-        return -self.limits.step_wh < rise_wh <= self.limits.energy_wh(elapsed_s + REFRESH_SLACK_S)
-
-    def _wrap(self, point: CounterReading) -> CounterReading:
-        return replace(point, counter_wh=point.counter_wh + (self.limits.wraps_wh or 0))
-
-    def _believe(self, point: CounterReading) -> ReadingVerdict:
-        highest = max(point.counter_wh, self._last.counter_wh if self._last else 0)
-        self._last = CounterReading(point.at_s, highest)
-        self._suspect = None
-        return ReadingVerdict.GOOD
-
-    def _confirm_fall(self, last: CounterReading, point: CounterReading) -> ReadingVerdict:
-        gap = Gap.COUNTER_RESET if point.counter_wh < last.counter_wh else Gap.IMPLAUSIBLE
-        seen = self._suspect
-        if seen is None or seen[1] != gap or not self._follows(seen[0], point):
-            self._suspect = (point, gap)
-            return ReadingVerdict.SUSPECT
-        if gap == Gap.COUNTER_RESET:
-            self._before = _Before(last, point.counter_wh, self._taint)
-        self._taint, self._suspect, self._last = gap, None, point
-        return ReadingVerdict.GOOD
-
-    def _has_returned(self, point: CounterReading) -> bool:
-        """Whether this step makes up more than half of an earlier fall: then the fall was the error."""
-        before, last = self._before, self._last
-        if before is None or last is None or not last.counter_wh < before.last.counter_wh <= point.counter_wh:
-            return False
-        drop_wh = before.last.counter_wh - before.fell_to_wh
-        return point.counter_wh - last.counter_wh > drop_wh / 2 and self._follows(before.last, point)
-
-    def _come_back(self, point: CounterReading) -> ReadingVerdict:
-        if self._before is not None:
-            self._taint = self._before.taint
-        self._before = None
-        return self._believe(point)

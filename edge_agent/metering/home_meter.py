@@ -10,11 +10,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
-from edge_agent.metering.counters import ClosedCounterSlot, CounterLimits, CounterMeter, ReadingVerdict, SlotBase
+from edge_agent.metering.checkpoint_text import read_memory, write_memory
+from edge_agent.metering.counter_records import CounterLimits, ReadingVerdict, SlotBase
+from edge_agent.metering.counters import ClosedCounterSlot, CounterMeter
 from edge_agent.metering.dc_side import DcSide
 from edge_agent.metering.integration import PowerMeter
 from edge_agent.metering.outage_totals import OutageTotals
 from edge_agent.metering.shaping import CounterShape
+from edge_agent.metering.slot_check import drifting
+from edge_agent.metering.witness import PowerWitness
 from protocols.consent.reduction import SlotValue
 from protocols.maps.model import BatterySide, Counted, RoleName
 from protocols.maps.roles import RoleReading
@@ -29,6 +33,9 @@ FIELDS_OF_ROLE: dict[RoleName, dict[str, Measure]] = {
     "battery": {"charge_wh": Measure.BATTERY_CHARGE, "discharge_wh": Measure.BATTERY_DISCHARGE},
     "load": {"import_wh": Measure.SUBMETER},
 }
+_SLEEPING: frozenset[RoleName] = frozenset({"pv", "wind"})
+"""What may be switched off at night, and then shows 0."""
+
 _WORST = (Mark.MISSING, Mark.PARTIAL, Mark.DERIVED, Mark.MEASURED)
 
 
@@ -69,6 +76,12 @@ class Sample:
     wraps_wh: Mapping[str, int] = field(default_factory=dict)
     is_shaped: bool = False
     """The counters are coarse: power shows how their steps are spread over time."""
+
+    late_s: float = 0.0
+    """How long after `at_s` the device answered."""
+
+    is_witness: bool = True
+    """Power and counters count the same thing, so that one can be checked against the other."""
 
 
 def sample_of(reading: RoleReading, at_s: float, counted: Iterable[str]) -> Sample:
@@ -126,6 +139,7 @@ class HomeMeter:
         self._longest_hole_s = longest_hole_s
         self._next_of = dict.fromkeys(self.places, next_slot)
         self._counters: dict[tuple[MeasuringPoint, str], CounterMeter] = {}
+        self._witnesses = {place: PowerWitness(longest_hole_s) for place in self.places}
         self._powers: dict[MeasuringPoint, PowerMeter] = {}
         self._shapes: dict[tuple[MeasuringPoint, str], CounterShape] = {}
         self._good_at: dict[tuple[MeasuringPoint, str], float] = {}
@@ -135,7 +149,7 @@ class HomeMeter:
         for place in self.places:
             for name in FIELDS_OF_ROLE[place.role]:
                 if bases and (base := bases.get(_key(place, name))):
-                    self._counters[place, name] = CounterMeter(CounterLimits(place.max_power_w), base)
+                    self._begin_counter(place, name, base)
 
     def next_of(self, place: MeasuringPoint) -> Slot:
         """The slot this point closes next."""
@@ -152,19 +166,54 @@ class HomeMeter:
                 return ReadingVerdict.NOTHING if shown_w is None else ReadingVerdict.SUSPECT
             self._powers.setdefault(place, PowerMeter(self._longest_hole_s)).add_sample(sample.at_s, sample.power_w)
             return ReadingVerdict.GOOD
+        self._witness(place, sample)
+        meters = {name: self._meter_of(place, name, sample) for name in sample.counters_wh}
+        answered_s = sample.at_s + sample.late_s
+        surplus = {name: each.known.surplus_wh(answered_s, sample.counters_wh[name]) for name, each in meters.items()}
         verdicts = set()
-        for name in sample.counters_wh:
-            meter = self._counters.setdefault((place, name), CounterMeter(CounterLimits(place.max_power_w)))
-            meter.limits = CounterLimits(place.max_power_w, sample.steps_wh.get(name, 1), sample.wraps_wh.get(name))
-            verdict = meter.add_reading(sample.at_s, self._shaped(place, name, sample=sample, meter=meter))
+        for name, meter in meters.items():
+            excess_wh = sum(each for other, each in surplus.items() if other != name)
+            shaped_wh = self._shaped(place, name, sample=sample, meter=meter)
+            verdict = meter.add_reading(sample.at_s, shaped_wh, late_s=sample.late_s, excess_wh=excess_wh)
             if verdict is ReadingVerdict.GOOD:
                 self._good_at[place, name] = sample.at_s
                 if shape := self._shapes.get((place, name)):
                     shape.confirm_reading(has_begun_again=meter.has_begun_again)
             verdicts.add(verdict)
+        self._tell_companions(list(meters.values()))
         return next(
             each for each in (ReadingVerdict.SUSPECT, ReadingVerdict.NOTHING, ReadingVerdict.GOOD) if each in verdicts
         )
+
+    def _begin_counter(self, place: MeasuringPoint, name: str, base: SlotBase | None = None) -> CounterMeter:
+        half = list(FIELDS_OF_ROLE[place.role]).index(name)
+        limits = CounterLimits(place.max_power_w, sleeps=place.role in _SLEEPING)
+        meter = CounterMeter(limits, base, witness=self._witnesses[place], half=half)
+        self._counters[place, name] = meter
+        return meter
+
+    def _meter_of(self, place: MeasuringPoint, name: str, sample: Sample) -> CounterMeter:
+        meter = self._counters.get((place, name)) or self._begin_counter(place, name)
+        step_wh, wraps_wh = sample.steps_wh.get(name, 1), sample.wraps_wh.get(name)
+        meter.limits = replace(meter.limits, step_wh=step_wh, wraps_wh=wraps_wh)
+        return meter
+
+    def _witness(self, place: MeasuringPoint, sample: Sample) -> None:
+        """Let the power of this answer say what the counters of it should show."""
+        self._witnesses[place].add(
+            sample.at_s + sample.late_s,
+            sample.power_w if sample.is_witness else None,
+            answer=tuple(sample.counters_wh.values()),
+            step_wh=max(sample.steps_wh.values(), default=1),
+        )
+
+    def _tell_companions(self, meters: list[CounterMeter]) -> None:
+        """A device that was exchanged begins again with all its registers, also with one that stays at 0."""
+        for meter in meters:
+            if meter.has_begun_again and (ended := meter.known.ended):
+                for other in meters:
+                    if other is not meter:
+                        other.known.note_companion(ended.first.at_s)
 
     def _shaped(self, place: MeasuringPoint, name: str, *, sample: Sample, meter: CounterMeter) -> int | None:
         """The counter as read, or refined by power."""
@@ -190,6 +239,7 @@ class HomeMeter:
                 meter.step_time(by_s)
             if shape := self._shapes.get((place, name)):
                 shape.step_time(by_s)
+        self._witnesses[place].step_time(by_s)
         if power := self._powers.get(place):
             power.step_time(by_s)
 
@@ -209,7 +259,7 @@ class HomeMeter:
         values = self._close_place(place, slot, reason=reason)
         self._dc_side.close(place, slot, self._missed(place, "power_w", slot=slot, reason=reason))
         bases = {
-            _key(place, name): meter.base
+            _key(place, name): replace(meter.base, memory=meter.memory)
             for name in FIELDS_OF_ROLE[place.role]
             if (meter := self._counters.get((place, name))) and meter.base is not None
         }
@@ -235,12 +285,14 @@ class HomeMeter:
         return self._checkpoint({})
 
     def _checkpoint(self, parts: Mapping[MeasuringPoint, _PlaceSlot]) -> bytes:
-        bases = {
-            key: [base.slot, round(base.at_s), base.counter_wh]
-            for part in parts.values()
-            for key, base in part.bases.items()
+        bases = {key: base for part in parts.values() for key, base in part.bases.items()}
+        kept: dict[str, object] = {
+            "next_slot": self.next_slot,
+            "bases": {key: [base.slot, round(base.at_s), base.counter_wh] for key, base in bases.items()},
         }
-        return json.dumps({"next_slot": self.next_slot, "bases": bases}, separators=(",", ":")).encode()
+        if memories := {key: written for key, base in bases.items() if (written := write_memory(base))}:
+            kept["memories"] = memories
+        return json.dumps(kept, separators=(",", ":")).encode()
 
     def _close_place(self, place: MeasuringPoint, slot: Slot, *, reason: Gap) -> dict[Measure, ClosedCounterSlot]:
         fields = FIELDS_OF_ROLE[place.role]
@@ -256,6 +308,9 @@ class HomeMeter:
             if found and found.mark is Mark.MEASURED and (place, name) in self._shapes:
                 found = replace(found, mark=Mark.DERIVED)
             closed[measure] = found or self._unknown(slot, missed)
+        for measure in drifting({fields_of: self._counters.get((place, name)) for name, fields_of in fields.items()}):
+            if closed[measure].mark is Mark.MEASURED:
+                closed[measure] = replace(closed[measure], mark=Mark.DERIVED)
         return closed
 
     def _missed(self, place: MeasuringPoint, name: str, *, slot: Slot, reason: Gap) -> Gap:
@@ -273,7 +328,11 @@ def read_checkpoint(data: bytes) -> tuple[Slot, dict[str, SlotBase]]:
     """The next slot and the bases in a checkpoint. Raises ValueError if it is not a checkpoint."""
     try:
         found = json.loads(data)
-        bases = {key: SlotBase(int(slot), float(at), int(wh)) for key, (slot, at, wh) in found["bases"].items()}
+        memories = found.get("memories", {})
+        bases = {
+            key: read_memory(SlotBase(int(slot), float(at), int(wh)), memories.get(key))
+            for key, (slot, at, wh) in found["bases"].items()
+        }
         return int(found["next_slot"]), bases
     except (KeyError, TypeError, AttributeError) as cause:
         raise ValueError(f"not a metering checkpoint: {cause}") from None

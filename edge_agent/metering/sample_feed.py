@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edge_agent.metering.counters import ReadingVerdict
+from edge_agent.metering.counter_records import ReadingVerdict
 from edge_agent.metering.home_meter import HomeMeter, MeasuringPoint, Sample
 from protocols.quantities import Gap
 from protocols.slots import Slot, slot_of, start_of

@@ -27,7 +27,7 @@ def shipped(family: str) -> ResolvedMap:
     return resolve_map(load_map((MAPS / f"{family}.toml").read_text(), name=family))
 
 
-def meter_words(import_wh: int, export_wh: int = 0, power_w: int = 500) -> dict[tuple[int, int], int]:
+def meter_words(import_wh: int, export_wh: int = 0, power_w: int = 0) -> dict[tuple[int, int], int]:
     """What an SDM630 shows."""
     values: dict[str, Value] = {
         "energy_import_total": Decimal(import_wh) / 1000,

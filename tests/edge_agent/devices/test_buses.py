@@ -84,12 +84,12 @@ async def test_two_boundaries_make_a_slot_and_polls_between_do_not_matter() -> N
     async with street.running():
         await reads(stand)
         for minute in range(1, 15):
-            stand.words = meter_words(1_000 + minute * 125)
+            stand.words = meter_words(1_000 + minute * 133, power_w=8000)
             seen = len(stand.requests)
             street.clock.move_to(T0 + 60 * minute + 1)
             await reads(stand, seen)
-        stand.words = meter_words(3_000)
-        street.clock.move_to(T0 + 900.5)
+        stand.words = meter_words(3_000, power_w=8000)
+        street.clock.move_to(T0 + 900.1)
         assert await street.slot_value(0) == SlotValue(2000, Mark.MEASURED)
     await stand.stop()
 
@@ -160,9 +160,10 @@ async def test_a_dead_device_costs_the_others_nothing() -> None:
         await reads(alive)
         for minute in range(1, 15):
             seen = len(alive.requests)
+            alive.words = meter_words(1_000 + minute * 33, power_w=2000)
             street.clock.move_to(T0 + 60 * minute)
             await reads(alive, seen)
-        alive.words = meter_words(1_500)
+        alive.words = meter_words(1_500, power_w=2000)
         street.clock.move_to(T0 + 900)
         await asyncio.sleep(0.5)
         street.clock.move_to(T0 + 960)
@@ -199,20 +200,25 @@ async def test_a_silent_device_is_left_alone_for_longer_and_longer_but_asked_at_
     assert it.asked_at == [400, 480, 600, 780, 900, 1140, 1380, 1620, 1800]
 
 
-async def test_a_reset_at_the_boundary_is_confirmed_by_a_second_reading() -> None:
+async def test_a_counter_that_begins_again_is_believed_after_an_hour_and_its_total_is_kept() -> None:
     stand = await Stand(meter_words(90_000)).start()
     street = Street(device("eastron-sdm630"))
     street.bus(stand, *street.devices)
     async with street.running():
         await reads(stand)
-        stand.words = meter_words(125)
-        street.clock.move_to(T0 + 900)
-        await asyncio.sleep(0.1)
-        street.clock.move_to(T0 + 910)
-        assert await street.slot_value(0) == SlotValue(None, Mark.MISSING, Gap.COUNTER_RESET)
-        stand.words = meter_words(250)
-        street.clock.move_to(T0 + 1800)
-        assert await street.slot_value(1) == SlotValue(125, Mark.MEASURED)
+        seen = len(stand.requests)
+        street.clock.move_to(T0 + 60)
+        await reads(stand, seen)
+        for at in range(1, 7):
+            stand.words = meter_words(125 * at)
+            for after_s in (0, 10, 30, 61):
+                street.clock.move_to(T0 + 900 * at + after_s)
+                await asyncio.sleep(0.15)
+        values = [await street.slot_value(at) for at in range(6)]
+        assert values[:5] == [SlotValue(None, Mark.MISSING, Gap.COUNTER_RESET)] * 5
+        assert values[5] == SlotValue(125, Mark.MEASURED)
+        totals = [each for each in street.closed[4].long_intervals if each.measure is Measure.GRID_IMPORT]
+        assert [(each.first_slot, each.slots, each.energy_wh) for each in totals] == [(FIRST + 1, 4, 500)]
     await stand.stop()
 
 

@@ -29,7 +29,7 @@ def counter_at(boot_s: float) -> int:
 
 
 def sample_at(boot_s: float, at_s: float) -> Sample:
-    return Sample(at_s, {"import_wh": counter_at(boot_s), "export_wh": 0})
+    return Sample(at_s, {"import_wh": counter_at(boot_s), "export_wh": 0}, power_w=POWER_W)
 
 
 class Ended(Exception):

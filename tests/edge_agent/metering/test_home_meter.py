@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from edge_agent.metering.counters import ReadingVerdict
+from edge_agent.metering.counter_records import ReadingVerdict
 from edge_agent.metering.home_meter import ClosedSlot, HomeMeter, MeasuringPoint, Sample, read_checkpoint, sample_of
 from protocols.consent.reduction import SlotValue
 from protocols.maps.roles import RoleReading

@@ -1,0 +1,383 @@
+"""Which reading of one counter is believed: the state machine behind `CounterMeter`.
+
+Pure. It has three states. *Following*: the reference is the highest confirmed reading, and each reading that the
+counter's limits and the power allow confirms it. *Straying*: readings contradict the reference (a dip, garbage, a
+frozen register, a wrong scale, a reset); they are kept beside it as an `Excursion` and are no energy. The excursion
+ends when a reading fits the reference again, whenever and after whatever that is; only if it has behaved like a
+counter for an hour (`_is_established`) does it become the reference. *Doubting*: the power has contradicted a counter
+that runs steadily so often that it is the power that is wrong; then only the limits count, and nothing is measured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import Enum
+
+from edge_agent.metering.counter_records import (
+    CounterLimits,
+    CounterMemory,
+    CounterReading,
+    Excursion,
+    ReadingVerdict,
+    SlotBase,
+)
+from edge_agent.metering.witness import WOBBLE_WH, Evidence, PowerWitness
+from protocols.quantities import Gap
+from protocols.slots import SLOT_S
+
+REFRESH_SLACK_S = 300
+"""A device may show a counter value this old; two readings may then differ by more than their distance allows."""
+
+UNSEEN_S = SLOT_S * 3 // 2
+"""A device that showed 0 asleep and was not seen for this long is not believed when it shows a number."""
+
+ESTABLISHED_S = 3600
+"""A counter that begins again must run this long, moving as the power does, before it becomes the reference."""
+
+RIVAL_S = 240
+"""Readings that agree with each other for this long take the place of an earlier excursion."""
+
+ZERO_S = 86_400
+"""A register that shows 0 this long, with no power against it, has begun again."""
+
+SLEEP_S = 3 * 86_400
+"""The same for a device that sleeps at night, and for a register that only stays at some lower value."""
+
+DOUBT_AT = -20
+SURE_AT = 20
+
+
+class NewBase(Enum):
+    """What a new reference means for the energy counted since the slot's base."""
+
+    KEPT = "kept"
+    """The counter's own total holds."""
+    OF_EXCURSION = "of_excursion"
+    """Counted from the excursion's first boundary; the way there is no energy."""
+    IF_OLDER = "if_older"
+    """The counter is back where it was: a base from before it left still holds."""
+
+
+class _Fit(Enum):
+    TIGHT = "tight"
+    LOOSE = "loose"
+    UNSEEN = "unseen"
+    BEHIND = "behind"
+    """Up, but by less than the power says."""
+    ABOVE = "above"
+    FALLEN = "fallen"
+
+
+_FITS = frozenset({_Fit.TIGHT, _Fit.LOOSE, _Fit.UNSEEN})
+
+
+class CounterReference:
+    """The reference of one counter, and what contradicts it. `half`: which direction of the power drives it."""
+
+    def __init__(self, limits: CounterLimits, witness: PowerWitness, half: int) -> None:
+        self.limits = limits
+        self.witness = witness
+        self.half = half
+        self.reference: CounterReading | None = None
+        self.excursion: Excursion | None = None
+        self._rival: Excursion | None = None
+        self.awaiting: CounterReading | None = None
+        self.reason = Gap.NONE
+        self.new_base: NewBase | None = None
+        self.ended: Excursion | None = None
+        self.returned_to: CounterReading | None = None
+        self.is_doubted = False
+        self.stuck_wh: float | None = None
+        self.moved: CounterReading | None = None
+        self.former: CounterReading | None = None
+        self._fallback: CounterReading | None = None
+        self._is_proven = False
+        self._score = 0
+        self._turns = 0
+        self._companion_s: float | None = None
+
+    def begin(self, reference: CounterReading, memory: CounterMemory | None) -> None:
+        """Continue from what was kept."""
+        self.reference = reference if memory is None else memory.reference
+        self._is_proven = True
+        if self.limits.wraps_wh:
+            self._turns = self.reference.counter_wh // self.limits.wraps_wh
+        if memory is not None:
+            self.former, self.excursion, self.is_doubted = memory.former, memory.excursion, memory.is_doubted
+            self._score = DOUBT_AT if memory.is_doubted else 0
+
+    def memory(self, base: SlotBase) -> CounterMemory | None:
+        """What must survive a restart beside this base; None if the base says it all."""
+        if self.reference is None:
+            return None
+        is_plain = self.former is None and self.excursion is None and not self.is_doubted
+        if is_plain and self.reference.counter_wh - base.counter_wh <= self.limits.wobble_wh:
+            return None
+        return CounterMemory(self.reference, self.former, self.excursion, self.is_doubted)
+
+    def judge(self, at_s: float, counter_wh: int | None, *, excess_wh: float = 0.0) -> ReadingVerdict:
+        """Judge one reading. `excess_wh`: what the opposite counter ran beyond the power; this one may have as well.
+
+        `reason` and `new_base` say more about it.
+        """
+        self.reason, self.new_base, self.stuck_wh = Gap.NONE, None, None
+        self.returned_to = None
+        if counter_wh is None:
+            return ReadingVerdict.NOTHING
+        if not 0 <= counter_wh <= self.limits.lifetime_wh:
+            self.reason = Gap.IMPLAUSIBLE
+            return ReadingVerdict.SUSPECT
+        if self.reference is None:
+            if counter_wh == 0 and self.limits.sleeps:
+                return ReadingVerdict.NOTHING
+            self.reference = self.moved = CounterReading(at_s, counter_wh, self.witness.mark())
+            return ReadingVerdict.GOOD
+        if self.moved is None:
+            self.moved = CounterReading(at_s, self.reference.counter_wh, self.witness.mark())
+        point = self._unwrapped(CounterReading(at_s, counter_wh, self.witness.mark()))
+        fit = self._fit(self.reference, point, excess_wh=excess_wh)
+        if fit in _FITS and not self._is_back(point) and not self._goes_on_away(point, fit):
+            return self._follow(point, fit)
+        return self._stray(point, fit)
+
+    def surplus_wh(self, at_s: float, counter_wh: int | None) -> float:
+        """How far this reading is above the power, at most what one phase can carry.
+
+        A meter that counts each phase has import and export at once, and both then exceed the power alike.
+        """
+        known = self.reference
+        if known is None or counter_wh is None or self.excursion is not None:
+            return 0.0
+        elapsed_s = at_s - known.at_s
+        found = self._evidence(known, at_s)
+        phase_wh = self.limits.max_power_w / 3 * min(elapsed_s, REFRESH_SLACK_S) / 3600
+        return min(max(0.0, counter_wh - known.counter_wh - found.energy_wh), phase_wh)
+
+    def note_companion(self, began_s: float) -> None:
+        """Another register of the same device began again at this time, and that is established."""
+        self._companion_s = began_s
+
+    def contradict_power(self, weight: int) -> None:
+        """The power did not agree with what this counter ran, over a whole slot."""
+        self._score = max(DOUBT_AT, self._score - weight)
+        self.is_doubted = self.is_doubted or self._score <= DOUBT_AT
+
+    def shift(self, by_wh: int) -> None:
+        """Shift the reference: only now is it known where the counter started."""
+        if self.reference is not None:
+            self.reference = replace(self.reference, counter_wh=self.reference.counter_wh + by_wh)
+
+    def step_time(self, by_s: float) -> None:
+        """The clock was changed: earlier readings move with it."""
+        self.reference, self.moved = _moved(self.reference, by_s), _moved(self.moved, by_s)
+        self.awaiting, self.former = _moved(self.awaiting, by_s), _moved(self.former, by_s)
+        if (away := self.excursion) is not None:
+            first, last = (replace(each, at_s=each.at_s + by_s) for each in (away.first, away.last))
+            self.excursion, self._rival = replace(away, first=first, last=last), None
+
+    def _unwrapped(self, shown: CounterReading) -> CounterReading:
+        """The reading beyond the turns made so far; one turn more if that is where the counter must be now."""
+        wraps_wh = self.limits.wraps_wh or 0
+        point = replace(shown, counter_wh=shown.counter_wh + self._turns * wraps_wh)
+        if not wraps_wh or self.reference is None or self._fit(self.reference, point) in _FITS:
+            return point
+        turned = replace(point, counter_wh=point.counter_wh + wraps_wh)
+        if self._fit(self.reference, turned) not in _FITS:
+            return point
+        self._turns += 1
+        return turned
+
+    def evidence_between(self, first: CounterReading, last: CounterReading) -> Evidence:
+        """What the power says of the time between two readings."""
+        return self.witness.since(first.mark, self.half, elapsed_s=last.at_s - first.at_s, until=last.mark)
+
+    def _evidence(self, since: CounterReading, at_s: float) -> Evidence:
+        return self.witness.since(since.mark, self.half, elapsed_s=at_s - since.at_s)
+
+    def _fit(self, since: CounterReading, point: CounterReading, *, excess_wh: float = 0.0) -> _Fit:
+        limits, elapsed_s = self.limits, point.at_s - since.at_s
+        rise_wh = point.counter_wh - since.counter_wh
+        if rise_wh < -limits.wobble_wh:
+            return _Fit.FALLEN
+        was_asleep = limits.sleeps and since.counter_wh == 0 < rise_wh and elapsed_s > UNSEEN_S
+        if was_asleep or rise_wh > limits.energy_wh(elapsed_s + REFRESH_SLACK_S):
+            return _Fit.ABOVE
+        return _Fit.TIGHT if self.is_doubted else self._by_power(since, point, excess_wh=excess_wh)
+
+    def _by_power(self, since: CounterReading, point: CounterReading, *, excess_wh: float = 0.0) -> _Fit:
+        """How the rise between two readings agrees with the power between them."""
+        limits, found = self.limits, self._evidence(since, point.at_s)
+        if not self.witness.has_worked:
+            return _Fit.TIGHT
+        over_wh = point.counter_wh - since.counter_wh - found.energy_wh
+        loose_wh = found.loose_wh(limits.step_wh)
+        if over_wh + found.frozen_wh < -loose_wh:
+            return _Fit.BEHIND
+        if abs(over_wh) <= found.tight_wh(limits.step_wh):
+            return _Fit.TIGHT
+        if not found.is_whole:
+            open_s = found.unseen_s + found.frozen_s + REFRESH_SLACK_S
+            return _Fit.ABOVE if over_wh > loose_wh + limits.energy_wh(open_s) else _Fit.UNSEEN
+        return _Fit.ABOVE if over_wh > loose_wh + excess_wh else _Fit.LOOSE
+
+    def _follow(self, point: CounterReading, fit: _Fit) -> ReadingVerdict:
+        known, moved = self.reference, self.moved
+        if known is None or moved is None:
+            raise RuntimeError("a counter without a reference cannot be followed")
+        if point.counter_wh <= known.counter_wh and not self.is_doubted:
+            still = self._evidence(moved, point.at_s)
+            flowed_wh = still.energy_wh if self.witness.is_frozen else still.least_wh
+            if self.witness.is_frozen or flowed_wh > still.still_wh(self.limits.step_wh):
+                self.stuck_wh, self.reason = flowed_wh, Gap.IMPLAUSIBLE
+                return ReadingVerdict.SUSPECT
+        if fit is not _Fit.TIGHT and not self._is_seconded(point):
+            self.awaiting, self.reason = point, Gap.IMPLAUSIBLE
+            return ReadingVerdict.SUSPECT
+        self._count_agreement(known, point)
+        if not self.witness.has_worked and known.mark is None and point.counter_wh > known.counter_wh:
+            # The first reading after a restart has no witness: the next one that contradicts it wins.
+            self._fallback, self._is_proven = known, False
+        else:
+            self._fallback, self._is_proven = None, True
+        return self._believe(point)
+
+    def _is_seconded(self, point: CounterReading) -> bool:
+        return self.awaiting is not None and self._fit(self.awaiting, point) in _FITS
+
+    def _believe(self, point: CounterReading) -> ReadingVerdict:
+        known = self.reference
+        if known is None or point.counter_wh > known.counter_wh:
+            self.moved = point
+        highest_wh = max(point.counter_wh, known.counter_wh if known else 0)
+        self.reference = replace(point, counter_wh=highest_wh)
+        self.excursion = self._rival = self.awaiting = None
+        if self.former is not None and self._is_past(self.former, self.reference):
+            self.former = None
+        return ReadingVerdict.GOOD
+
+    def _is_past(self, former: CounterReading, known: CounterReading) -> bool:
+        """Whether a former reference is too near to be told from the present one, or below it for too long."""
+        above_wh = former.counter_wh - known.counter_wh
+        if above_wh > 0:
+            return above_wh <= 10 * self.limits.wobble_wh
+        return known.at_s - former.at_s > ZERO_S
+
+    def _is_back(self, point: CounterReading) -> bool:
+        """Whether this reading leaps from a lower counter to where the former one must be now."""
+        former, known = self.former, self.reference
+        if former is None or known is None or point.counter_wh < former.counter_wh - self.limits.wobble_wh:
+            return False
+        gap_wh = former.counter_wh - known.counter_wh
+        return gap_wh > self.limits.wobble_wh and self._fit(former, point) in _FITS
+
+    def _goes_on_away(self, point: CounterReading, fit: _Fit) -> bool:
+        """Whether this reading, possible after the reference as well, rather continues the excursion."""
+        away, known = self.excursion, self.reference
+        if fit is _Fit.TIGHT or away is None or known is None or self._fit(away.last, point) not in _FITS:
+            return False
+        return self._distance_wh(away.last, point) + self.limits.wobble_wh < self._distance_wh(known, point)
+
+    def _distance_wh(self, since: CounterReading, point: CounterReading) -> float:
+        return abs(point.counter_wh - since.counter_wh - self._evidence(since, point.at_s).energy_wh)
+
+    def _stray(self, point: CounterReading, fit: _Fit) -> ReadingVerdict:
+        known, away = self.reference, self.excursion
+        if known is None:
+            raise RuntimeError("a counter without a reference cannot be left")
+        self.awaiting = None
+        if self._count_contradiction(away.last if away else known, point, fit) and fit is not _Fit.FALLEN:
+            return self._believe(point)
+        self.excursion = away = self._extended(point)
+        if (new_base := self._ending(away, known)) is not None:
+            self._adopt(away, known, new_base)
+            return ReadingVerdict.GOOD
+        if point.counter_wh == 0:
+            return ReadingVerdict.NOTHING
+        self.reason = Gap.COUNTER_RESET if away.first.counter_wh < known.counter_wh else Gap.IMPLAUSIBLE
+        return ReadingVerdict.SUSPECT
+
+    def _extended(self, point: CounterReading) -> Excursion:
+        """The excursion with this reading; one odd reading does not end it, several that agree take its place."""
+        away, rival = self.excursion, self._rival
+        if away is None or self._fit(away.last, point) in _FITS:
+            self._rival = None
+            return Excursion(point, point) if away is None else self._longer(away, point)
+        fits = rival is not None and self._fit(rival.last, point) in _FITS
+        rival = self._longer(rival, point) if rival is not None and fits else Excursion(point, point)
+        if away.first is not away.last and rival.last.at_s - rival.first.at_s < RIVAL_S:
+            self._rival = rival
+            return away
+        self._rival = None
+        if self._fit(away.first, rival.last) in _FITS:
+            # One reading in between was odd: it is the same excursion.
+            return replace(rival, first=away.first, rises=away.rises + rival.rises, base=away.base)
+        return rival
+
+    def _longer(self, away: Excursion, point: CounterReading) -> Excursion:
+        highest_wh = max(point.counter_wh, away.last.counter_wh)
+        rises = away.rises + (highest_wh > away.last.counter_wh)
+        return replace(away, last=replace(point, counter_wh=highest_wh), rises=rises)
+
+    def _ending(self, away: Excursion, known: CounterReading) -> NewBase | None:
+        """How the excursion becomes the reference; None while it does not."""
+        if away.first is away.last:
+            return None
+        for earlier in (self.former, self._fallback):
+            if earlier is not None and self._fit(earlier, away.first) in _FITS:
+                self.returned_to = earlier
+                return NewBase.IF_OLDER
+        if not self._is_proven and away.rises >= 2 and away.last.at_s - away.first.at_s >= REFRESH_SLACK_S:
+            return NewBase.OF_EXCURSION
+        if not self._is_established(away, known):
+            return None
+        fell_wh = known.counter_wh - away.first.counter_wh
+        lost_a_little = 0 <= fell_wh <= 10 * self.limits.wobble_wh and known.counter_wh <= away.last.counter_wh
+        continues = lost_a_little or self._fit(known, away.first) is _Fit.BEHIND
+        return NewBase.KEPT if continues else NewBase.OF_EXCURSION
+
+    def _is_established(self, away: Excursion, known: CounterReading) -> bool:
+        """Whether the excursion has behaved like a counter for long enough."""
+        age_s = away.last.at_s - away.first.at_s
+        agrees = self._by_power(away.first, away.last) in _FITS
+        if not agrees:
+            return False
+        if self._companion_s is not None and away.first.at_s <= self._companion_s + REFRESH_SLACK_S:
+            return True
+        run_wh = away.last.counter_wh - away.first.counter_wh
+        if away.rises >= 2 and run_wh >= max(2 * self.limits.step_wh, 4 * WOBBLE_WH):
+            return age_s >= ESTABLISHED_S
+        if away.first.counter_wh >= known.counter_wh:
+            return False
+        is_zero = away.last.counter_wh == 0
+        return age_s >= (ZERO_S if is_zero and not self.limits.sleeps else SLEEP_S)
+
+    def _adopt(self, away: Excursion, known: CounterReading, new_base: NewBase) -> None:
+        if new_base is not NewBase.KEPT and self._is_proven:
+            self.former = known
+        self.ended, self.new_base = away, new_base
+        self.reference = self.moved = away.last
+        self.excursion = self._rival = self._companion_s = self._fallback = None
+        self._is_proven = True
+
+    def _count_agreement(self, known: CounterReading, point: CounterReading) -> None:
+        """A reading that both agree on, with something to agree on, speaks for the power; in doubt also against it."""
+        found, rise_wh = self._evidence(known, point.at_s), point.counter_wh - known.counter_wh
+        if not found.is_whole or max(found.energy_wh, rise_wh) <= self.limits.wobble_wh:
+            return
+        agrees = not self.is_doubted or self._by_power(known, point) in _FITS
+        self._score = min(SURE_AT, self._score + 1) if agrees else max(DOUBT_AT, self._score - 1)
+        self.is_doubted = self.is_doubted and self._score < 0
+
+    def _count_contradiction(self, before: CounterReading, point: CounterReading, fit: _Fit) -> bool:
+        """One more reading speaks against the power, if the counter itself does nothing odd. Returns the doubt."""
+        rise_wh, found = point.counter_wh - before.counter_wh, self._evidence(before, point.at_s)
+        most_wh = self.limits.energy_wh(point.at_s - before.at_s)
+        # A wrong scale makes many times the power; no power register errs like that and counts as well.
+        is_scale = rise_wh > 4 * found.energy_wh > 4 * WOBBLE_WH
+        if 0 < rise_wh <= most_wh and not is_scale and found.is_whole and self._by_power(before, point) not in _FITS:
+            self.contradict_power(1)
+        return self.is_doubted and self.reference is not None and self._fit(self.reference, point) in _FITS
+
+
+def _moved(reading: CounterReading | None, by_s: float) -> CounterReading | None:
+    return None if reading is None else replace(reading, at_s=reading.at_s + by_s)

@@ -1,0 +1,161 @@
+"""What the power says about a counter: how much energy flowed between two readings, and how sure that is.
+
+Pure. The power is read in the same answers as the counter, so it is a second witness of every step. It is a weak one:
+it was seen only at the readings, a kettle may have run in between, and after a silence it knows nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+LONGEST_WITNESSED_S = 330.0
+"""Two power values further apart than this say nothing about the time between them."""
+
+HIDDEN_W = 2000
+"""A load of this size may run between two readings without being in either."""
+
+WOBBLE_WH = 5
+"""Counters fall by this much when their firmware rounds differently after a restart; no energy, no error."""
+
+_WH_PER_WS = 1 / 3600
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessMark:
+    """The running sums at one instant. Units: s, Ws; `areas_ws` and `spreads_ws` above zero and below."""
+
+    areas_ws: tuple[float, float] = (0.0, 0.0)
+    spreads_ws: tuple[float, float] = (0.0, 0.0)
+    covered_s: float = 0.0
+    squares_s2: float = 0.0
+    frozen_s: float = 0.0
+    frozen_ws: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of one direction of the power since a mark. Units: Wh, s.
+
+    `spread_wh`: how far the true energy may lie from `energy_wh` if the power changed at any time between two readings.
+    `hidden_wh`: what a load between two readings may have used. `unseen_s`: time without power values.
+    `frozen_s`: time in which the whole answer stayed the same, so that the power may be an old one.
+    """
+
+    energy_wh: float
+    spread_wh: float
+    hidden_wh: float
+    unseen_s: float
+    frozen_s: float
+    frozen_wh: float
+
+    @property
+    def least_wh(self) -> float:
+        """What surely flowed: an old answer's power may long be over."""
+        return self.energy_wh - self.frozen_wh
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether power was seen all the time."""
+        return self.unseen_s <= 1.0 and self.frozen_s == 0.0
+
+    def tight_wh(self, step_wh: int) -> float:
+        """A reading that differs by less than this needs no second look."""
+        return step_wh + WOBBLE_WH + 0.05 * self.energy_wh + self.spread_wh / 2
+
+    def loose_wh(self, step_wh: int) -> float:
+        """A reading that differs by more than this contradicts the power."""
+        return step_wh + WOBBLE_WH + 0.1 * self.energy_wh + self.spread_wh + self.hidden_wh
+
+    def still_wh(self, step_wh: int) -> float:
+        """A counter that has not moved at all while more than this flowed is stuck."""
+        return step_wh + WOBBLE_WH + 0.1 * self.energy_wh + self.spread_wh
+
+
+class PowerWitness:
+    """The running integral of one power with its uncertainty; `mark` and `since` give the part between two readings."""
+
+    def __init__(self, longest_hole_s: float = LONGEST_WITNESSED_S) -> None:
+        self._longest_s = min(longest_hole_s, LONGEST_WITNESSED_S)
+        self._mark = WitnessMark()
+        self._last_at_s = float("-inf")
+        self._last_w: int | None = None
+        self._last_answer: tuple[object, ...] | None = None
+        self._same_s = 0.0
+        self.is_frozen = False
+        self.power_w: int | None = None
+        self.power_before_w: int | None = None
+
+    @property
+    def has_worked(self) -> bool:
+        """Whether two power values were ever close enough to say something."""
+        return self._mark.covered_s > 0
+
+    def add(self, at_s: float, power_w: int | None, *, answer: tuple[object, ...] = (), step_wh: int = 1) -> None:
+        """One reading; `answer` is everything else in it, to notice a gateway that repeats an old one."""
+        self.power_before_w, self.power_w = self.power_w, power_w
+        length_s = at_s - self._last_at_s
+        if length_s <= 0:
+            return
+        if power_w is not None and self._last_w is not None and length_s <= self._longest_s:
+            self._integrate(self._last_w, power_w, length_s=length_s)
+            self._note_repeat(power_w, answer, length_s=length_s, step_wh=step_wh)
+        else:
+            self._same_s, self.is_frozen = 0.0, False
+        self._last_at_s, self._last_w, self._last_answer = at_s, power_w, answer
+
+    def mark(self) -> WitnessMark:
+        """The sums up to the last reading."""
+        return self._mark
+
+    def since(
+        self, mark: WitnessMark | None, half: int, *, elapsed_s: float, until: WitnessMark | None = None
+    ) -> Evidence:
+        """What flowed from `mark` to `until` (now), `elapsed_s` later; `half` 0 is power above zero, 1 below."""
+        now = until or self._mark
+        if mark is None:
+            mark = now
+        covered_s = now.covered_s - mark.covered_s
+        squares_s2 = now.squares_s2 - mark.squares_s2
+        return Evidence(
+            (now.areas_ws[half] - mark.areas_ws[half]) * _WH_PER_WS,
+            (now.spreads_ws[half] - mark.spreads_ws[half]) * _WH_PER_WS,
+            HIDDEN_W * (squares_s2 / covered_s if covered_s > 0 else 0.0) * _WH_PER_WS,
+            max(0.0, elapsed_s - covered_s),
+            now.frozen_s - mark.frozen_s,
+            (now.frozen_ws[half] - mark.frozen_ws[half]) * _WH_PER_WS,
+        )
+
+    def step_time(self, by_s: float) -> None:
+        """The clock was changed: the last reading moves with it."""
+        self._last_at_s += by_s
+
+    def _integrate(self, first_w: int, last_w: int, *, length_s: float) -> None:
+        mark, areas, spreads = self._mark, [0.0, 0.0], [0.0, 0.0]
+        for half, sign in enumerate((1, -1)):
+            first, last = max(0, sign * first_w), max(0, sign * last_w)
+            areas[half] = mark.areas_ws[half] + (first + last) / 2 * length_s
+            spreads[half] = mark.spreads_ws[half] + abs(last - first) / 2 * length_s
+        self._mark = WitnessMark(
+            (areas[0], areas[1]),
+            (spreads[0], spreads[1]),
+            mark.covered_s + length_s,
+            mark.squares_s2 + length_s * length_s,
+            mark.frozen_s,
+            mark.frozen_ws,
+        )
+
+    def _note_repeat(self, power_w: int, answer: tuple[object, ...], *, length_s: float, step_wh: int) -> None:
+        """The same power to the watt and the same counters, for longer than the counters could stand still."""
+        if not power_w or power_w != self._last_w or answer != self._last_answer:
+            self._same_s, self.is_frozen = 0.0, False
+            return
+        before_s, self._same_s = self._same_s, self._same_s + length_s
+        still_wh = abs(power_w) * _WH_PER_WS * 0.9
+        if still_wh * self._same_s > step_wh + WOBBLE_WH:
+            was_frozen = still_wh * before_s > step_wh + WOBBLE_WH
+            more_s = length_s if was_frozen else self._same_s
+            mark, half = self._mark, int(power_w < 0)
+            frozen_ws = list(mark.frozen_ws)
+            frozen_ws[half] += abs(power_w) * more_s
+            self._mark = replace(mark, frozen_s=mark.frozen_s + more_s, frozen_ws=(frozen_ws[0], frozen_ws[1]))
+            self.is_frozen = True
