@@ -18,7 +18,7 @@ from edge_agent.metering.counter_records import (
     SlotBase,
 )
 from edge_agent.metering.reference import REFRESH_SLACK_S, CounterReference, NewBase
-from edge_agent.metering.witness import Evidence, PowerWitness
+from edge_agent.metering.witness import FlowEvidence, PowerWitness
 from protocols.quantities import Gap, Mark
 from protocols.slots import SLOT_S, Slot, slot_of, start_of
 
@@ -73,7 +73,7 @@ class CounterMeter:
     ) -> None:
         self.witness = witness or PowerWitness()
         self.base = base
-        self.slot_evidence: tuple[int, Evidence] | None = None
+        self.slot_evidence: tuple[int, FlowEvidence] | None = None
         """What the counter and the power said of the slot just closed, if both saw all of it."""
         self._known = CounterReference(limits, self.witness, half)
         if base is not None:

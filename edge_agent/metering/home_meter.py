@@ -203,7 +203,7 @@ class HomeMeter:
         self._witnesses[place].add(
             sample.at_s + sample.late_s,
             sample.power_w if sample.is_witness else None,
-            answer=tuple(sample.counters_wh.values()),
+            answer=tuple(sample.counters_wh.get(name) for name in FIELDS_OF_ROLE[place.role]),
             step_wh=max(sample.steps_wh.values(), default=1),
         )
 

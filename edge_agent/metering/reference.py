@@ -21,7 +21,7 @@ from edge_agent.metering.counter_records import (
     ReadingVerdict,
     SlotBase,
 )
-from edge_agent.metering.witness import WOBBLE_WH, Evidence, PowerWitness
+from edge_agent.metering.witness import WOBBLE_WH, FlowEvidence, PowerWitness
 from protocols.quantities import Gap
 from protocols.slots import SLOT_S
 
@@ -187,11 +187,11 @@ class CounterReference:
         self._turns += 1
         return turned
 
-    def evidence_between(self, first: CounterReading, last: CounterReading) -> Evidence:
+    def evidence_between(self, first: CounterReading, last: CounterReading) -> FlowEvidence:
         """What the power says of the time between two readings."""
         return self.witness.since(first.mark, self.half, elapsed_s=last.at_s - first.at_s, until=last.mark)
 
-    def _evidence(self, since: CounterReading, at_s: float) -> Evidence:
+    def _evidence(self, since: CounterReading, at_s: float) -> FlowEvidence:
         return self.witness.since(since.mark, self.half, elapsed_s=at_s - since.at_s)
 
     def _fit(self, since: CounterReading, point: CounterReading, *, excess_wh: float = 0.0) -> _Fit:

@@ -33,7 +33,7 @@ class WitnessMark:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class FlowEvidence:
     """What is known of one direction of the power since a mark. Units: Wh, s.
 
     `spread_wh`: how far the true energy may lie from `energy_wh` if the power changed at any time between two readings.
@@ -79,7 +79,7 @@ class PowerWitness:
         self._mark = WitnessMark()
         self._last_at_s = float("-inf")
         self._last_w: int | None = None
-        self._last_answer: tuple[object, ...] | None = None
+        self._last_answer: tuple[int | None, ...] | None = None
         self._same_s = 0.0
         self.is_frozen = False
         self.power_w: int | None = None
@@ -90,8 +90,8 @@ class PowerWitness:
         """Whether two power values were ever close enough to say something."""
         return self._mark.covered_s > 0
 
-    def add(self, at_s: float, power_w: int | None, *, answer: tuple[object, ...] = (), step_wh: int = 1) -> None:
-        """One reading; `answer` is everything else in it, to notice a gateway that repeats an old one."""
+    def add(self, at_s: float, power_w: int | None, *, answer: tuple[int | None, ...] = (), step_wh: int = 1) -> None:
+        """One reading; `answer` are the counters in it by direction, to notice a gateway that repeats an old one."""
         self.power_before_w, self.power_w = self.power_w, power_w
         length_s = at_s - self._last_at_s
         if length_s <= 0:
@@ -109,14 +109,14 @@ class PowerWitness:
 
     def since(
         self, mark: WitnessMark | None, half: int, *, elapsed_s: float, until: WitnessMark | None = None
-    ) -> Evidence:
+    ) -> FlowEvidence:
         """What flowed from `mark` to `until` (now), `elapsed_s` later; `half` 0 is power above zero, 1 below."""
         now = until or self._mark
         if mark is None:
             mark = now
         covered_s = now.covered_s - mark.covered_s
         squares_s2 = now.squares_s2 - mark.squares_s2
-        return Evidence(
+        return FlowEvidence(
             (now.areas_ws[half] - mark.areas_ws[half]) * _WH_PER_WS,
             (now.spreads_ws[half] - mark.spreads_ws[half]) * _WH_PER_WS,
             HIDDEN_W * (squares_s2 / covered_s if covered_s > 0 else 0.0) * _WH_PER_WS,
@@ -144,9 +144,11 @@ class PowerWitness:
             mark.frozen_ws,
         )
 
-    def _note_repeat(self, power_w: int, answer: tuple[object, ...], *, length_s: float, step_wh: int) -> None:
+    def _note_repeat(self, power_w: int, answer: tuple[int | None, ...], *, length_s: float, step_wh: int) -> None:
         """The same power to the watt and the same counters, for longer than the counters could stand still."""
-        if not power_w or power_w != self._last_w or answer != self._last_answer:
+        half = int(power_w < 0)
+        is_counted = half < len(answer) and answer[half] is not None
+        if not power_w or not is_counted or power_w != self._last_w or answer != self._last_answer:
             self._same_s, self.is_frozen = 0.0, False
             return
         before_s, self._same_s = self._same_s, self._same_s + length_s
@@ -154,7 +156,7 @@ class PowerWitness:
         if still_wh * self._same_s > step_wh + WOBBLE_WH:
             was_frozen = still_wh * before_s > step_wh + WOBBLE_WH
             more_s = length_s if was_frozen else self._same_s
-            mark, half = self._mark, int(power_w < 0)
+            mark = self._mark
             frozen_ws = list(mark.frozen_ws)
             frozen_ws[half] += abs(power_w) * more_s
             self._mark = replace(mark, frozen_s=mark.frozen_s + more_s, frozen_ws=(frozen_ws[0], frozen_ws[1]))
