@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
@@ -32,6 +33,9 @@ STATUSES: Final = {
     InviteRefusal.VOID: 410,
 }
 REFUSALS_LOGGED_EACH_S: Final = 60
+GUESSES: Final = (400, 403, 413)
+GUESSES_PER_MINUTE: Final = 30
+"""Beyond these, a wrong request learns only that; one that knows its token is still answered."""
 
 
 class EnrolmentStore(MemberStore, ReadingStore, Protocol):
@@ -60,6 +64,7 @@ class Enrolment:
         self._broker = broker
         self._clock = clock
         self._agents_changed = agents_changed
+        self._guessed_at: deque[float] = deque(maxlen=GUESSES_PER_MINUTE + 1)
         self._refused = 0
         self._logged_at_s = float("-inf")
 
@@ -68,6 +73,8 @@ class Enrolment:
         status, answer = await self._answer(body)
         if status != 200:
             self._log_refusal(status)
+            if status in GUESSES and self._is_flood():
+                return _refusal(429, "too many refused requests to enrol: try again in a minute")
         return status, answer
 
     async def _answer(self, body: bytes) -> tuple[int, bytes]:
@@ -130,6 +137,11 @@ class Enrolment:
             tz=self._coop.tz,
             consent=consent_toml(consent),
         )
+
+    def _is_flood(self) -> bool:
+        now_s = self._clock.now()
+        self._guessed_at.append(now_s)
+        return len(self._guessed_at) > GUESSES_PER_MINUTE and now_s - self._guessed_at[0] < 60
 
     def _log_refusal(self, status: int) -> None:
         """Count refusals and log them at most once a minute, so that nobody can fill the log."""

@@ -196,6 +196,17 @@ async def test_refused_requests_are_logged_once_a_minute_with_their_number(
     ]
 
 
+async def test_guesses_are_limited_and_whoever_knows_a_token_still_gets_in(store: SqliteStore) -> None:
+    now = [0.0]
+    enrolment = enrolment_of(store, clock=Clock(real=lambda: now[0]))
+    wrong = request(Ed25519PrivateKey.generate(), token=OTHER)
+    statuses = [(await enrolment(wrong))[0] for _ in range(40)]
+    assert statuses == [403] * 30 + [429] * 10
+    assert (await enrolment(request(Ed25519PrivateKey.generate())))[0] == 200
+    now[0] = 60.0
+    assert (await enrolment(wrong))[0] == 403, "a minute later"
+
+
 async def test_a_new_agent_of_a_home_continues_under_the_homes_consent(store: SqliteStore) -> None:
     first = SendingHome("h01")
     await enrol(store, first, member="m01")
