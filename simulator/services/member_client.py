@@ -61,7 +61,7 @@ class MemberClient:
 
     def sign_in(self) -> None:
         """Turn the link into a session. Raises: MemberRequestError."""
-        answer, _ = self._exchange("GET", self._path)
+        answer, _ = self._exchange("POST", self._path, body="", kind="application/x-www-form-urlencoded")
         cookie = answer.getheader("Set-Cookie", "")
         if answer.status != 303 or "=" not in cookie:
             raise MemberRequestError(f"sign-in was answered with {answer.status}")

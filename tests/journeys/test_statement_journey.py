@@ -76,7 +76,8 @@ def test_the_page_offers_the_same_statement(street: Demo, tmp_path: Path) -> Non
         "statement", "--member", member, "--month", MONTH, "--out", str(tmp_path / "o"), "--json"
     )
     browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
-    browser.open(street.sign_in_links()[home]).read()
+    asked = urllib.request.Request(street.sign_in_links()[home], data=b"", headers={"Origin": street.hub_url})
+    browser.open(asked).read()
     page = browser.open(f"{street.hub_url}/credits/statement/{MONTH}").read().decode()
     assert re.findall(r"--hub-key ([0-9a-f]{64})", page) == [printed["hub_key"]]
     signed = json.loads(browser.open(f"{street.hub_url}/credits/statement/{MONTH}.json").read())

@@ -156,4 +156,6 @@ def sign_in(context: BrowserContext, pages: Pages, member: str) -> None:
     """Open a one-time link in this browser context."""
     page = context.new_page()
     page.goto(pages.link(member))
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{pages.url}/")
     page.close()

@@ -76,6 +76,8 @@ def test_pages_are_clean_for_axe_policy_and_width(browser: Browser, pages: Pages
         context.clear_cookies()
         if member is not None:
             page.goto(pages.link(member))
+            page.get_by_role("button", name="Sign in").click()
+            page.wait_for_url(f"{pages.url}/")
         for path in paths:
             page.goto(pages.url + path)
             page.screenshot(path=str(screenshots / f"{name_of(path)}-{name}.png"), full_page=True)

@@ -89,6 +89,8 @@ def look(
     context.clear_cookies()
     page = context.new_page()
     page.goto(pages.link(member))
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{pages.url}/")
     for number, path in enumerate(paths):
         answer = page.goto(pages.url + path)
         assert answer is not None

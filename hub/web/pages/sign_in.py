@@ -29,12 +29,13 @@ def _add_sign_in(app: FastAPI, site: PageContext) -> None:
         return site.plain_page("sign_in.html")
 
     @app.get("/sign-in/{token}")
+    async def sign_in_link(token: str) -> Response:
+        # Chats, mail programs and browsers open links to show a preview. Opening one therefore changes nothing.
+        return site.plain_page("sign_in_link.html")
+
+    @app.post("/sign-in/{token}")
     async def sign_in(request: Request, token: str) -> Response:
-        if request.headers.get("sec-purpose", "").startswith("prefetch"):
-            # A mail program or browser that fetches links in advance must not use up the member's only link.
-            raise PageError(
-                403, translatable("A sign-in link does not work when a program opens it. Open it yourself.")
-            )
+        await read_form(request)
         session = await redeem_link(parts, token)
         response = RedirectResponse("/", status_code=303)
         set_session(response, parts, session=session)

@@ -42,7 +42,7 @@ async def come(store: SqliteStore) -> AsyncIterator[Come]:
             transport = httpx.ASGITransport(app=build_app(parts_over(store, now_s=at)))
             browser = httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers={"origin": ORIGIN})
             await opened.enter_async_context(browser)
-            assert (await browser.get(f"/sign-in/{token}")).status_code == 303
+            assert (await browser.post(f"/sign-in/{token}")).status_code == 303
             return browser
 
         yield signed_in
@@ -89,7 +89,7 @@ async def sign_in(store: SqliteStore) -> AsyncIterator[SignIn]:
     async def signed_in(member: str) -> httpx.AsyncClient:
         browser = browser_on(store)
         opened.append(browser)
-        answer = await browser.get(f"/sign-in/{await sign_in_token(store, member)}")
+        answer = await browser.post(f"/sign-in/{await sign_in_token(store, member)}")
         assert answer.status_code == 303, answer.text
         return browser
 

@@ -132,7 +132,14 @@ async def test_status_is_for_this_machine_and_the_board(store: SqliteStore, sign
 async def test_enrolment_passes_the_body_on_and_needs_no_origin(store: SqliteStore) -> None:
     transport = httpx.ASGITransport(app=build_app(parts_over(store)))
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as agent:
-        assert (await agent.post("/api/enrol", content=b'{"token": "good"}')).json() == {"agent": "a-99"}
+        for kind in ("application/json", "Application/JSON; charset=utf-8"):
+            answer = await agent.post("/api/enrol", content=b'{"token": "good"}', headers={"content-type": kind})
+            assert answer.json() == {"agent": "a-99"}
+        for kind in ("", "text/plain"):
+            answer = await agent.post("/api/enrol", content=b'{"token": "good"}', headers={"content-type": kind})
+            assert answer.status_code == 415
+            assert "application/json" in answer.json()["error"]
+        agent.headers["content-type"] = "application/json"
         refused = await agent.post("/api/enrol", content=b"{}")
         assert (refused.status_code, refused.json()) == (400, {"error": "the invitation is unknown"})
         assert (await agent.post("/api/enrol", content=b"x" * (MAX_BODY_BYTES + 1))).status_code == 413

@@ -37,9 +37,7 @@ class Page(BaseHTTPRequestHandler):
     answer_status: ClassVar[int] = 303
 
     def do_GET(self) -> None:
-        if self.path == f"/sign-in/{TOKEN}":
-            self.reply(303, headers={"Set-Cookie": "cw-session=abc; HttpOnly; Path=/", "Location": "/"})
-        elif self.headers.get("Cookie") != "cw-session=abc":
+        if self.headers.get("Cookie") != "cw-session=abc":
             self.reply(403)
         elif self.path == "/prompts.json":
             self.reply(200, json.dumps({"now_s": NOW_S, "open": self.open_prompts, "past": []}))
@@ -49,7 +47,9 @@ class Page(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         same_origin = self.headers.get("Origin") == f"http://{self.headers['Host']}"
-        if self.headers.get("Cookie") != "cw-session=abc" or not same_origin:
+        if same_origin and self.path == f"/sign-in/{TOKEN}":
+            self.reply(303, headers={"Set-Cookie": "cw-session=abc; HttpOnly; Path=/", "Location": "/"})
+        elif self.headers.get("Cookie") != "cw-session=abc" or not same_origin:
             self.reply(403)
         elif self.path == "/my-home/appliances":
             self.appliances.append(json.loads(body))

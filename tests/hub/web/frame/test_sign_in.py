@@ -31,12 +31,12 @@ MEMBER_PAGES = (
 async def test_a_link_signs_in_once(store: SqliteStore) -> None:
     token = await sign_in_token(store, "m02")
     async with browser_on(store) as browser:
-        first = await browser.get(f"/sign-in/{token}")
+        first = await browser.post(f"/sign-in/{token}")
         assert first.status_code == 303
         assert first.headers["location"] == "/"
         assert (await browser.get("/")).status_code == 200
     async with browser_on(store) as other:
-        second = await other.get(f"/sign-in/{token}")
+        second = await other.post(f"/sign-in/{token}")
         assert second.status_code == 403
         assert "used or has expired" in second.text
         assert (await other.get("/")).status_code == 303
@@ -45,31 +45,49 @@ async def test_a_link_signs_in_once(store: SqliteStore) -> None:
 async def test_an_old_link_is_refused(store: SqliteStore) -> None:
     token = await sign_in_token(store, "m02")
     app = build_app(parts_over(store, now_s=NOW_S + 2 * 3600))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=ORIGIN) as browser:
-        assert (await browser.get(f"/sign-in/{token}")).status_code == 403
+    origin = {"origin": ORIGIN}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=ORIGIN, headers=origin) as browser:
+        assert (await browser.post(f"/sign-in/{token}")).status_code == 403
 
 
 @pytest.mark.parametrize("token", ["x", "%00", "a" * 5000, "..%2f..%2fhub.sqlite", "link-m02-3' OR 1=1 --"])
 async def test_a_made_up_link_is_refused_in_one_sentence(nobody: httpx.AsyncClient, token: str) -> None:
-    answer = await nobody.get(f"/sign-in/{token}")
+    answer = await nobody.post(f"/sign-in/{token}")
     assert answer.status_code in (403, 404)
     assert "Traceback" not in answer.text
 
 
-async def test_a_request_that_only_looks_ahead_does_not_use_up_a_link(store: SqliteStore) -> None:
+async def test_a_preview_does_not_use_up_a_link(store: SqliteStore) -> None:
+    """A chat that fetches a link to show a preview used to spend it, and kept the session to itself."""
+    token = await sign_in_token(store, "m02")
+    async with browser_on(store) as preview:
+        for method in ("GET", "HEAD", "OPTIONS"):
+            answer = await preview.request(method, f"/sign-in/{token}")
+            assert answer.status_code in (200, 405)
+            assert "set-cookie" not in answer.headers
+            assert token not in answer.text
+    async with browser_on(store) as browser:
+        page = await browser.get(f"/sign-in/{token}")
+        assert '<form method="post"><p class="buttons"><button class="first">Sign in</button></p></form>' in page.text
+        assert (await browser.get("/my-home")).status_code == 303, "not signed in yet"
+        assert (await browser.post(f"/sign-in/{token}")).status_code == 303
+        assert (await browser.get("/my-home")).status_code == 200
+
+
+async def test_another_site_cannot_press_the_button(store: SqliteStore) -> None:
     token = await sign_in_token(store, "m02")
     async with browser_on(store) as browser:
-        assert (await browser.head(f"/sign-in/{token}")).status_code == 405
-        ahead = await browser.get(f"/sign-in/{token}", headers={"sec-purpose": "prefetch;prerender"})
-        assert ahead.status_code == 403
-        assert (await browser.get(f"/sign-in/{token}")).status_code == 303
+        foreign = await browser.post(f"/sign-in/{token}", headers={"origin": "https://elsewhere.example"})
+        assert foreign.status_code == 403
+        assert (await browser.post(f"/sign-in/{token}")).status_code == 303, "the link is still good"
 
 
 async def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(store: SqliteStore) -> None:
     token = await sign_in_token(store, "m02")
     app = build_app(parts_over(store, secure_cookies=True))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="https://hub.example") as browser:
-        cookie = (await browser.get(f"/sign-in/{token}")).headers["set-cookie"]
+    transport, site = httpx.ASGITransport(app=app), "https://hub.example"
+    async with httpx.AsyncClient(transport=transport, base_url=site, headers={"origin": site}) as browser:
+        cookie = (await browser.post(f"/sign-in/{token}")).headers["set-cookie"]
     assert cookie.startswith("__Host-cw-session=")
     for attribute in ("HttpOnly", "Secure", "SameSite=lax", "Path=/"):
         assert attribute in cookie
@@ -78,7 +96,7 @@ async def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(store: Sqli
 async def test_neither_link_nor_session_is_stored_in_clear(store: SqliteStore, tmp_path: Path) -> None:
     token = await sign_in_token(store, "m02")
     async with browser_on(store) as browser:
-        await browser.get(f"/sign-in/{token}")
+        await browser.post(f"/sign-in/{token}")
         session = browser.cookies["cw-session"]
     content = b"".join(path.read_bytes() for path in tmp_path.glob("hub.sqlite*"))
     assert len(session) >= 43

@@ -139,7 +139,7 @@ async def test_a_long_trial_says_so_and_is_there_later(store: SqliteStore) -> No
     await store.add_sign_in(hash_token("long"), member_id="m02", expires_at=int(NOW_S) + 60)
     transport = httpx.ASGITransport(app=build_app(parts))
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers={"origin": ORIGIN}) as browser:
-        await browser.get("/sign-in/long")
+        await browser.post("/sign-in/long")
         async with desk._kept._one:  # nothing is calculated in the meantime, however slow the requests are
             first = await browser.get(f"/what-if{ASKED}")
             assert "This is being calculated." in first.text
@@ -183,7 +183,7 @@ async def few(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     await store.add_sign_in(hash_token("few"), member_id="m02", expires_at=int(NOW_S) + 60)
     transport = httpx.ASGITransport(app=build_app(parts_over(store)))
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers={"origin": ORIGIN}) as browser:
-        await browser.get("/sign-in/few")
+        await browser.post("/sign-in/few")
         yield browser
     await store.close()
 
