@@ -31,7 +31,7 @@ from protocols.maps.model import DeviceMap, MapError, RoleName
 from protocols.maps.placement import ResolvedMap
 from protocols.maps.planning import PlanError, ReadRequest, Span, bisect_request, outermost_spans
 from protocols.maps.registers import Value
-from protocols.maps.roles import role_names, role_of, role_values
+from protocols.maps.roles import role_names, role_of, role_values, state_names
 from protocols.maps.sunspec import SunSpecDiscovery, SunSpecModel
 
 BUSY_TRIES = 3
@@ -179,7 +179,8 @@ class Device:
 
     def place_names(self, resolved: ResolvedMap) -> tuple[str, ...]:
         """The points all places of this device need."""
-        wanted = (name for place in self.places for name in role_names(resolved, place.role))
+        roles = [place.role for place in self.places]
+        wanted = (name for role in roles for name in (*role_names(resolved, role), *state_names(resolved, role)))
         return tuple(dict.fromkeys(wanted))
 
     def _counted(self, place: MeasuringPoint) -> tuple[str, ...]:

@@ -8,17 +8,18 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from edge_agent.devices.modbus_link import DeviceReadError, ModbusLink
 from edge_agent.devices.reader import Device, Readout
-from edge_agent.metering.home_meter import MeasuringPoint
+from edge_agent.metering.home_meter import FIELDS_OF_ROLE, MeasuringPoint
 from protocols.maps.model import MapPoint
+from protocols.maps.placement import ResolvedMap
 from protocols.maps.recognition import SunSpecIdentity, recognise
 from protocols.maps.registers import Value, shortest
-from protocols.maps.roles import RoleReading, role_values
+from protocols.maps.roles import role_values
 from protocols.text_table import format_table
 
 MOST_WORDS = 4
@@ -28,28 +29,43 @@ _UNITS_SHOWN = {"1": "", "text": "", "enum": "", "bits": "", "power of ten": "10
 
 @dataclass(frozen=True, slots=True)
 class PointLine:
-    """One point as read. `value` is None for "not available"; `refused` if the device refuses it."""
+    """One point as read. `value` is None for "not available"; `refused` if the device refuses it.
+
+    `out_of_range` is a number that the map rules out; it counts as not available.
+    """
 
     name: str
     value: str | None
     unit: str
     words: tuple[int, ...]
     refused: bool
+    out_of_range: str | None = None
 
 
 def point_lines(device: Device, readout: Readout) -> list[PointLine]:
     """All points of a device in the order of its map, then derived values."""
     lines = []
+    unbounded = _unbounded(device.resolved).decode(readout.words)
     for name, placed in device.resolved.points.items():
         raw = placed.raw_words(readout.words)
         symbols = placed.point.symbols or {}
         value = _shown(_as_meant(placed.point, readout.values.get(name)))
+        beyond = _shown(_as_meant(placed.point, unbounded.get(name))) if value is None else None
         if value is not None and value.isdecimal() and int(value) in symbols:
             value = f"{value} ({symbols[int(value)]})"
-        lines.append(PointLine(name, value, placed.point.unit, raw or (), raw is None))
+        lines.append(PointLine(name, value, placed.point.unit, raw or (), raw is None, beyond))
     for name, derived in device.resolved.derived.items():
         lines.append(PointLine(name, _shown(readout.values.get(name)), derived.unit, (), name not in readout.values))
     return lines
+
+
+def _unbounded(resolved: ResolvedMap) -> ResolvedMap:
+    """The same map without ranges, to show what was ruled out."""
+    points = {
+        name: replace(each, point=replace(each.point, minimum=None, maximum=None))
+        for name, each in resolved.points.items()
+    }
+    return replace(resolved, points=points)
 
 
 def as_table(device: Device, readout: Readout) -> str:
@@ -57,11 +73,16 @@ def as_table(device: Device, readout: Readout) -> str:
     rows = [("point", "value", "unit", "raw words")]
     for line in point_lines(device, readout):
         value = "refused" if line.refused else "not available" if line.value is None else line.value
+        value = f"{line.out_of_range}: impossible" if line.out_of_range else value
         unit = _UNITS_SHOWN.get(line.unit, line.unit)
         rows.append((line.name, value, unit, _hexadecimal(line.words)))
     head = f"{device.settings.name}: {device.device_map.vendor}, {device.settings.map}, unit {device.settings.unit}"
-    meaning = [_meaning(place, role_values(device.resolved, readout.values, place.role)) for place in device.places]
-    return "\n".join([head, *format_table(rows), *_family_warning(device, readout), *meaning])
+    meaning = [_meaning(device, readout, place) for place in device.places]
+    return "\n".join([head, *format_table(rows), *_warnings(device, readout), *meaning])
+
+
+def _warnings(device: Device, readout: Readout) -> list[str]:
+    return [*_family_warning(device, readout), *device.others_unread()]
 
 
 def _family_warning(device: Device, readout: Readout) -> list[str]:
@@ -79,6 +100,8 @@ def as_record(device: Device, readout: Readout) -> dict[str, Any]:
         "device": device.settings.name,
         "map": device.settings.map,
         "unit_id": device.settings.unit,
+        "warnings": _warnings(device, readout),
+        "roles": [_role_record(device, readout, place) for place in device.places],
         "points": [
             {
                 "name": line.name,
@@ -86,6 +109,7 @@ def as_record(device: Device, readout: Readout) -> dict[str, Any]:
                 "unit": line.unit,
                 "words": list(line.words),
                 "refused": line.refused,
+                "out_of_range": line.out_of_range,
             }
             for line in point_lines(device, readout)
         ],
@@ -108,7 +132,7 @@ async def _read_bus(
         if only not in (None, device.settings.name):
             continue
         try:
-            found.append((device, await device.read(link)))
+            found.append((device, await device.read(link, thoroughly=True)))
         except DeviceReadError as trouble:
             where = f"{link.endpoint.shown}, unit {device.settings.unit}"
             said.append(f"device {device.settings.name!r} at {where}: {trouble}")
@@ -121,19 +145,44 @@ def as_json(found: object) -> str:
     return json.dumps(found, indent=2, ensure_ascii=False)
 
 
-def _meaning(place: MeasuringPoint, reading: RoleReading) -> str:
-    """What the meter uses of a reading: counters in whole Wh, rounded down, and power in whole W."""
-    parts = []
-    for name in ("import_wh", "export_wh", "production_wh", "charge_wh", "discharge_wh"):
+def _role_record(device: Device, readout: Readout, place: MeasuringPoint) -> dict[str, Any]:
+    reading = role_values(device.resolved, readout.values, place.role)
+    numbers = {name: getattr(reading, name) for name in (*FIELDS_OF_ROLE[place.role], "power_w")}
+    shown = {name: _shown(value) for name, value in numbers.items()}
+    return {"role": place.role, **shown, "meaning": _meaning(device, readout, place)}
+
+
+def _meaning(device: Device, readout: Readout, place: MeasuringPoint) -> str:
+    """What the meter uses of a reading: counters in whole Wh, rounded down, and power in whole W.
+
+    Says of which energy nothing is counted: only a register that gives a value now is a promise.
+    """
+    reading = role_values(device.resolved, readout.values, place.role)
+    parts, lacking = [], []
+    for name in FIELDS_OF_ROLE[place.role]:
         value: Decimal | None = getattr(reading, name)
         if value is not None:
             parts.append(f"{name.removesuffix('_wh')} {value.to_integral_value(rounding=ROUND_FLOOR):f} Wh")
-    if reading.power_w is not None:
-        parts.append(f"power {int(reading.power_w.to_integral_value(rounding=ROUND_HALF_EVEN))} W")
-    note = " (no counter: energy is integrated from power)" if reading.derived else ""
-    counted = {"inverter_output": " (the inverter's output)", "source_dc": " (DC side)"}
-    note += counted.get(place.counts or "", "")
-    return f"as {reading.role}: {', '.join(parts) or 'nothing available'}{note}"
+        else:
+            lacking.append(name.removesuffix("_wh"))
+    power_w = None if reading.power_w is None else int(reading.power_w.to_integral_value(rounding=ROUND_HALF_EVEN))
+    is_possible = place.bounded_w(power_w) is not None
+    if power_w is not None:
+        over = "" if is_possible else f" (more than max_power_w = {place.max_power_w} allows: not used)"
+        parts.append(f"power {power_w} W{over}")
+    notes = {"inverter_output": " (the inverter's output)", "source_dc": " (DC side)"}.get(place.counts or "", "")
+    if reading.derived and is_possible:
+        notes = f" (no counter: energy is integrated from power){notes}"
+    elif lacking:
+        because = reading.stopped or _why_lacking(device, place, is_derived=reading.derived)
+        notes += f"; no energy is counted as {' or '.join(lacking)}: {because}"
+    return f"as {reading.role}: {', '.join(parts) or 'nothing available'}{notes}"
+
+
+def _why_lacking(device: Device, place: MeasuringPoint, *, is_derived: bool) -> str:
+    if is_derived:
+        return "it has no counter and gives no power that can be used"
+    return "the device refuses the register" if device.is_refused(place) else "not available now"
 
 
 def _as_meant(point: MapPoint, value: Value) -> Value:

@@ -183,14 +183,19 @@ def _role_complaints(device_map: DeviceMap, role: MapRole) -> Iterator[str]:
         for part in parts:
             if isinstance(part, MapPoint) and (complaint := _counter_complaint(role, part)):
                 yield f"{key}: {complaint}"
+    if role.only_while and not any(each.unit in ("enum", "bits") for each in device_map.named(role.only_while[0])):
+        yield f"only_while: expected the name of a state (unit enum or bits), found {role.only_while[0]!r}"
     if role.power:
-        powers = find_meanings(device_map, role.power)
-        if not powers or any(part.unit not in W_PER_UNIT for part in powers):
-            yield f"power: expected the name of a power, found {role.power!r}"
-        for part in powers:
-            if part.positive not in POWER_SIGN[role.name]:
-                allowed = ", ".join(POWER_SIGN[role.name])
-                yield f"power: {role.power!r} has positive {part.positive!r}, expected one of {allowed}"
+        yield from _power_complaints(role, role.power, find_meanings(device_map, role.power))
+
+
+def _power_complaints(role: MapRole, name: str, powers: tuple[MapPoint | DerivedValue, ...]) -> Iterator[str]:
+    if not powers or any(part.unit not in W_PER_UNIT for part in powers):
+        yield f"power: expected the name of a power, found {name!r}"
+    for part in powers:
+        if part.positive not in POWER_SIGN[role.name]:
+            allowed = ", ".join(POWER_SIGN[role.name])
+            yield f"power: {name!r} has positive {part.positive!r}, expected one of {allowed}"
 
 
 def _counter_complaint(role: MapRole, counter: MapPoint) -> str | None:

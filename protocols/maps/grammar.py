@@ -313,7 +313,7 @@ def _roles(top: TomlFields) -> Mapping[RoleName, MapRole]:
         if not fields.has(name):
             continue
         swapped = (f"{counter}_swapped" for counter in counters)
-        known = ("power", "derived", "shape_by_power", *(("counts",) if "production" in counters else ()))
+        known = ("power", "derived", "shape_by_power", "only_while", *(("counts",) if "production" in counters else ()))
         role = fields.table(name).only(*counters, *swapped, *known, *(("side",) if name == "battery" else ()))
         roles[name] = MapRole(
             name=name,
@@ -324,8 +324,16 @@ def _roles(top: TomlFields) -> Mapping[RoleName, MapRole]:
             shape_by_power=role.flag("shape_by_power"),
             counts=role.choice("counts", get_args(Counted)) if "production" in counters else None,
             side=role.choice("side", get_args(BatterySide)) if name == "battery" else None,
+            only_while=_only_while(role),
         )
     return roles
+
+
+def _only_while(role: TomlFields) -> tuple[str, tuple[int, ...]] | None:
+    if not role.has("only_while"):
+        return None
+    state = role.table("only_while").only("point", "values")
+    return state.name("point"), state.wholes("values", 0, 2**32 - 1, needed=True)
 
 
 def _inverted_for(fields: TomlFields) -> tuple[str, ...]:

@@ -125,6 +125,7 @@ class MapRole:
     For a counter without a counterpart in the role, `swapped` names what to read if the wires are swapped.
     `derived` means that there is no counter, so energy must be integrated from power;
     `shape_by_power` means that the counter is too coarse for 15 minutes and power shows how its steps are spread.
+    `only_while` names a state point and the values in which the registers are alive; in others they stand still.
     `counts` is given for pv and wind, `side` for batteries: the side of the inverter on which the values are taken.
     """
 
@@ -136,6 +137,7 @@ class MapRole:
     shape_by_power: bool
     counts: Counted | None = None
     side: BatterySide | None = None
+    only_while: tuple[str, tuple[int, ...]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ class RoleReading:
     """One reading of a measuring point, exact; None where the device has no such value or has none now.
 
     `derived` means that there is no lifetime counter: energy must be integrated from `power_w`.
+    `stopped` says which state of the device makes its registers stand still; then nothing of them is taken.
     `steps_wh` and `wraps_wh` give, for each counter field, its current smallest step and where it starts again at 0.
     """
 
@@ -33,6 +34,7 @@ class RoleReading:
     discharge_wh: Decimal | None = None
     power_w: Decimal | None = None
     derived: bool = False
+    stopped: str | None = None
     shape_by_power: bool = False
     steps_wh: Mapping[str, Decimal] = field(default_factory=lambda: MappingProxyType({}))
     wraps_wh: Mapping[str, Decimal] = field(default_factory=lambda: MappingProxyType({}))
@@ -44,6 +46,8 @@ def role_values(resolved: ResolvedMap, values: PointValues, role: RoleName) -> R
     Raises MapError if the map has no such role, or if `invert` is set where wires cannot be swapped.
     """
     described = role_of(resolved, role)
+    if stopped := _stopped(resolved, values, described):
+        values = {}
     counters: dict[str, Decimal | None] = {}
     steps: dict[str, Decimal] = {}
     wraps: dict[str, Decimal] = {}
@@ -57,6 +61,7 @@ def role_values(resolved: ResolvedMap, values: PointValues, role: RoleName) -> R
         role=role,
         power_w=_power_w(resolved, values, described),
         derived=not counters,
+        stopped=stopped,
         shape_by_power=described.shape_by_power,
         steps_wh=MappingProxyType(steps),
         wraps_wh=MappingProxyType(wraps),
@@ -78,6 +83,26 @@ def role_names(resolved: ResolvedMap, role: RoleName) -> tuple[str, ...]:
     counters = _counters(resolved, described).values()
     power = described.power
     return (*counters, *((power,) if power and _is_on_device(resolved, power) else ()))
+
+
+def state_names(resolved: ResolvedMap, role: RoleName) -> tuple[str, ...]:
+    """The state to read with a role's points, if it has one: whether they are alive."""
+    state = role_of(resolved, role).only_while
+    return (state[0],) if state and state[0] in resolved.points else ()
+
+
+def _stopped(resolved: ResolvedMap, values: PointValues, role: MapRole) -> str | None:
+    """The state that says that the role's registers stand still. A state the device refuses to tell says nothing."""
+    if role.only_while is None or role.only_while[0] not in values:
+        return None
+    name, alive = role.only_while
+    value = values[name]
+    if isinstance(value, Decimal) and int(value) in alive:
+        return None
+    if not isinstance(value, Decimal):
+        return f"{name} is not available"
+    word = (resolved.points[name].point.symbols or {}).get(int(value))
+    return f"{name} is {int(value)}" + (f" ({word})" if word else "")
 
 
 def _counters(resolved: ResolvedMap, role: MapRole) -> dict[str, str]:

@@ -9,7 +9,7 @@ from protocols.maps.loading import load_map, resolve_map
 from protocols.maps.model import MapError, RoleName, Sign
 from protocols.maps.placement import ResolvedMap
 from protocols.maps.registers import Value
-from protocols.maps.roles import role_names, role_values
+from protocols.maps.roles import role_names, role_values, state_names
 from protocols.maps.sunspec import SunSpecModel
 
 MAPS = Path(__file__).parents[3] / "firmware_configs" / "devices"
@@ -117,3 +117,33 @@ def test_wrap_and_step_follow_the_scale_factor_of_the_device() -> None:
     reading = role_values(_resolved("sunspec-inverter"), values, "pv")
     assert reading.steps_wh == {"production_wh": Decimal(10)}
     assert reading.wraps_wh == {"production_wh": Decimal(2**32 * 10)}
+
+
+@pytest.mark.parametrize(
+    ("status", "is_counted", "words"),
+    [
+        (Decimal(1), True, None),
+        (Decimal(0), False, "meter.status is 0 (offline)"),
+        (Decimal(7), False, "meter.status is 7"),
+        (None, False, "meter.status is not available"),
+        ("unread", True, None),
+    ],
+)
+def test_counters_that_stand_still_while_the_meter_is_offline_are_not_taken(
+    status: Decimal | str | None, is_counted: bool, words: str | None
+) -> None:
+    values: dict[str, Value] = {"meter.energy_import_total": Decimal(5), "meter.active_power": Decimal(-300)}
+    values |= {} if status == "unread" else {"meter.status": status}
+    reading = role_values(_resolved("huawei-sun2000"), values, "grid")
+    assert reading.stopped == words
+    assert (reading.import_wh, reading.power_w) == ((5000, 300) if is_counted else (None, None))
+    assert state_names(_resolved("huawei-sun2000"), "grid") == ("meter.status",)
+    assert state_names(_resolved("huawei-sun2000"), "pv") == ()
+
+
+def test_a_state_that_is_none_is_refused_in_a_map() -> None:
+    text = (MAPS / "huawei-sun2000.toml").read_text(encoding="utf-8")
+    with pytest.raises(MapError, match=r"roles\.grid: only_while: expected the name of a state"):
+        load_map(
+            text.replace('only_while = { point = "meter.status"', 'only_while = { point = "battery_soc"'), name="x"
+        )
