@@ -47,6 +47,8 @@ log = logging.getLogger("commonwatt.agent")
 
 MAX_RECORDING_BYTES = 512 << 20
 HOLE_INTERVALS = 2.5
+MOST_HOME_W = 100_000
+"""No home's connection carries more."""
 """Derived energy bridges at most this many polling intervals without a sample."""
 
 
@@ -185,6 +187,13 @@ class AgentProgram:
             for link, devices in self._fleet
         ]
         closing.readers = readers
+        for place in self._places:
+            if place.max_power_w > MOST_HOME_W:
+                log.warning(
+                    "device %r: max_power_w = %d limits nothing that a home can carry: set what the fuses allow",
+                    place.device,
+                    place.max_power_w,
+                )
         for battery in unassigned_batteries(self._places):
             log.warning(
                 "battery %r: no inverter is read from its unit, so the sun behind it is not known", battery.device

@@ -24,6 +24,7 @@ from hub.intake.receiver import Intake
 from hub.money.order_service import PaymentService
 from hub.planned_jobs import planned_jobs
 from hub.prompts.delivery import PromptSender
+from hub.quality.connections import home_limits, unstated_connections
 from hub.quality.decisions import FindingService
 from hub.statements.months import StatementService
 from hub.storage.contract import Store
@@ -105,10 +106,14 @@ class Hub:
             bank=settings.bank,
         )
 
+        unstated = unstated_connections(await home_limits(self._store, slot=slot_of(self._clock.now())))
+
         def web_is_bound(address: str) -> None:
             where = {"web": address, "broker_host": plan.address.host, "broker_port": plan.address.port}
             write_running(self._folder, where)
             announce(f"pages on {address}, broker ({plan.name}) on {plan.address.host}:{plan.address.port}")
+            if unstated is not None:
+                announce(unstated)
 
         web = serve_web(
             build_app(parts),

@@ -4,12 +4,15 @@ hub.core.quality.settlement_check decides what passes; this module fetches what 
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from hub.core.quality.connection_limits import connection_limits
+from hub.core.quality.proportions import HISTORY_DAYS, PastDays, day_totals, members_far_above
 from hub.core.quality.settlement_check import QualityDecision, QualityVerdict, WeeksBefore, apply_quality_check
 from hub.core.rules.estimates import WEEK_SLOTS, EstimateRule
 from hub.core.rules.rulebook import Rule
@@ -17,8 +20,18 @@ from hub.core.settlement.prepared_readings import MISSING_WH, Readings, membersh
 from hub.storage.contract import FindingStore, MemberStore, ReadingStore
 from hub.storage.finding_records import SlotDecision
 from hub.storage.records import Access, SettlementInputs
+from protocols.slots import SLOTS_PER_UTC_DAY
 
 _VERDICTS: Final[dict[str, QualityVerdict]] = {"accept": "accept", "reject": "reject", "estimate": "estimate"}
+
+
+@dataclass(frozen=True)
+class SettlementLimits:
+    """What readings are checked against: the usual connection, those of members with an agreement, and past days."""
+
+    connection_w: int
+    agreed_w: Mapping[str, int]
+    past: PastDays | None
 
 
 class QualityCheckStores(MemberStore, ReadingStore, FindingStore, Protocol):
@@ -41,18 +54,48 @@ async def check_day_readings(
 ) -> Readings:
     """The readings after the quality check. `decisions` are those on slots within reach of the readings, in order."""
     by_member = await _by_member(store, decisions)
+    limits = await settlement_limits(store, readings, rule=rule, access=access)
     before = None
     is_whole = bool((readings.surplus_wh >= 0).all() and (readings.demand_wh >= 0).all())
     if weeks_back(rule.estimate) and not (is_whole and not by_member):
-        before = await _weeks_before(store, readings, rule=rule, decisions=by_member, access=access)
+        before = await _weeks_before(store, readings, limits=limits, rule=rule, decisions=by_member, access=access)
     return await asyncio.to_thread(
         apply_quality_check,
         readings,
-        connection_w=rule.connection_w,
+        connection_w=limits.connection_w,
+        agreed_w=limits.agreed_w,
+        past=limits.past,
         estimate=rule.estimate,
         decisions=by_member,
         before=before,
     )
+
+
+async def settlement_limits(
+    store: QualityCheckStores, readings: Readings, *, rule: Rule, access: Access
+) -> SettlementLimits:
+    """The limits in force at the first slot; the past only if a member's day is far above every neighbour's."""
+    tz, first = (await store.coop()).tz, readings.slots[0]
+    agreements = await store.connection_agreements(first)
+    holder = {home.id: home.member_id for home in await store.homes()}
+    agreed_w = {holder[home]: row.power_w for home, row in agreements.items() if home in holder}
+    limits = connection_limits([""], agreed_w={}, rule_w=rule.connection_w, tz=tz)
+    past = await _past_days(store, readings, access=access) if members_far_above(readings) else None
+    return SettlementLimits(limits[""].power_w, agreed_w, past)
+
+
+async def _past_days(store: QualityCheckStores, readings: Readings, *, access: Access) -> PastDays:
+    """The days before, in runs of as many slots, which start at the same time of day but for a change of the clock."""
+    first, count = readings.slots[0], SLOTS_PER_UTC_DAY
+    slots = range(first - HISTORY_DAYS * count, first)
+    raw = readings_of(await store.settlement_inputs(slots=slots, access=access))
+    inside = membership(raw)
+    totals = {}
+    for name, energy in (("surplus_wh", raw.surplus_wh), ("demand_wh", raw.demand_wh)):
+        known = np.where(inside, energy, MISSING_WH)
+        rows = np.array([day_totals(known[place : place + count]) for place in range(0, len(raw.slots), count)])
+        totals[name] = {member: rows[:, column] for column, member in enumerate(raw.members)}
+    return PastDays(totals["surplus_wh"], totals["demand_wh"])
 
 
 async def _by_member(store: QualityCheckStores, decisions: Sequence[SlotDecision]) -> tuple[QualityDecision, ...]:
@@ -69,7 +112,13 @@ async def _by_member(store: QualityCheckStores, decisions: Sequence[SlotDecision
 
 
 async def _weeks_before(
-    store: QualityCheckStores, readings: Readings, *, rule: Rule, decisions: Sequence[QualityDecision], access: Access
+    store: QualityCheckStores,
+    readings: Readings,
+    *,
+    limits: SettlementLimits,
+    rule: Rule,
+    decisions: Sequence[QualityDecision],
+    access: Access,
 ) -> WeeksBefore:
     """The same slots in the preceding weeks. Each week is checked too: no estimate uses doubtful values."""
     shape = (len(weeks_back(rule.estimate)), len(readings.slots), len(readings.members))
@@ -79,7 +128,12 @@ async def _weeks_before(
         slots = range(readings.slots[0] - back, readings.slots[-1] + 1 - back)
         raw = readings_of(await store.settlement_inputs(slots=slots, access=access))
         passed = await asyncio.to_thread(
-            apply_quality_check, raw, connection_w=rule.connection_w, estimate=EstimateRule(), decisions=decisions
+            apply_quality_check,
+            raw,
+            connection_w=limits.connection_w,
+            agreed_w=limits.agreed_w,
+            estimate=EstimateRule(),
+            decisions=decisions,
         )
         inside = membership(passed)
         for column, member in enumerate(passed.members):

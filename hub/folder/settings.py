@@ -152,7 +152,6 @@ buy_micro_per_kwh = 200000
 sell_micro_per_kwh = 140000
 retail_micro_per_kwh = 300000
 feedin_micro_per_kwh = 80000
-connection_w = 0           # the most a home's grid connection carries; readings above it are held back. 0: not known
 estimate = "none"          # how missing readings are filled: none, straight_line or same_time_of_week
 estimate_longest = 4       # the most quarter hours in a row that are estimated
 

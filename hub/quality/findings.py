@@ -12,7 +12,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from hub.books.days import SettlementStores, read_rule
-from hub.books.settled_readings import readings_of
+from hub.books.settled_readings import readings_of, settlement_limits
 from hub.core.consented_homes import homes_allowing
 from hub.core.quality.home_checks import SETTLED, Finding, HomeSlots, find_all, find_missing
 from hub.core.quality.neighbour_checks import find_clock_shifts, find_odd_yields
@@ -96,7 +96,8 @@ async def check_day_quality(
     inputs = await store.settlement_inputs(slots=slots, access=GRID_ACCESS)
     readings = readings_of(inputs)
     home_of = {home.member_id: home.id for home in await store.homes()}
-    doubts = find_suspect_slots(readings, connection_w=rule.connection_w)
+    limits = await settlement_limits(store, readings, rule=rule, access=GRID_ACCESS)
+    doubts = find_suspect_slots(readings, connection_w=limits.connection_w, agreed_w=limits.agreed_w, past=limits.past)
     found = [_doubt_finding(doubt, home_of[doubt.member]) for doubt in doubts]
     for member in _members_with_gaps(readings):
         home = home_of[member]
@@ -165,6 +166,13 @@ def _doubt_finding(doubt: SuspectSlots, home: str) -> Finding:
         "frozen_value": f"{numbers.get('energy_wh')} Wh {label} in each of {doubt.slots} quarter hours",
         "impossible": f"{numbers.get('energy_wh')} Wh {label} in a quarter hour is more than the"
         f" {numbers.get('most_wh')} Wh a connection carries",
+        "out_of_proportion": _out_of_proportion_words(numbers),
     }[doubt.code]
     words = f"{sentence} from {format_slot(doubt.first_slot)} on."
     return Finding(doubt.code, home, doubt.measure, doubt.first_slot, doubt.slots, doubt.numbers, words, "hold")
+
+
+def _out_of_proportion_words(numbers: Mapping[str, int]) -> str:
+    if "impossible" in numbers:
+        return f"The whole day is held: {numbers['impossible']} quarter hours are more than the connection carries,"
+    return f"{numbers.get('energy_wh')} Wh on one day is out of all proportion to the home's past and its neighbours,"

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from hub.storage.account_records import BankDetails, NewAccount
 from hub.storage.audit_records import RowLogStore
-from hub.storage.finding_records import FindingRow, NewFinding, SlotDecision
+from hub.storage.finding_records import ConnectionAgreementStore, FindingRow, NewFinding, SlotDecision
 from hub.storage.fleet_records import AgentClock, FleetRow
 from hub.storage.invite_records import InviteRefusal
 from hub.storage.records import (
@@ -322,7 +322,7 @@ class AccountStore(Protocol):
     async def end_mandate(self, member: str, *, made_by: str, made_at: int) -> bool: ...
 
 
-class FindingStore(Protocol):
+class FindingStore(ConnectionAgreementStore, Protocol):
     """Problems found in readings, and the board's decisions on them; append-only."""
 
     async def put_findings(

@@ -4,6 +4,7 @@ Times are UTC unix seconds (`_at`), or slots.
 """
 
 from dataclasses import asdict, dataclass
+from typing import Protocol
 
 from protocols.quantities import Measure
 from protocols.slots import Slot, format_slot
@@ -68,6 +69,26 @@ class FindingRow:
             "closed_at": self.closed_at,
             "decisions": [asdict(each) for each in self.decisions],
         }
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionAgreement:
+    """The most power of a home's grid connection from a slot on, and who on the board entered it."""
+
+    home: str
+    power_w: int
+    since_slot: Slot
+    board_member: str
+    entered_at: int
+
+
+class ConnectionAgreementStore(Protocol):
+    """The board's figures for grid connections; append-only."""
+
+    async def add_connection_agreement(self, new: ConnectionAgreement) -> None: ...
+    async def connection_agreements(self, slot: Slot) -> dict[str, ConnectionAgreement]:
+        """By home, the one in force in this slot."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

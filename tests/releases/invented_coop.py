@@ -42,8 +42,7 @@ WAITING = range(SENT.stop, SENT.stop + 16)
 """The next morning: slots the hub has receipted, and slots that still wait in the outbox."""
 
 SETTINGS = (
-    ("connection_w = 0 ", "connection_w = 14000 "),
-    ('estimate = "none"', 'estimate = "straight_line"'),
+    ('estimate = "none"', 'connection_w = 14000\nestimate = "straight_line"'),
     ("holidays = []", 'holidays = ["12-25", "2021-11-01"]'),
 )
 BANK = """

@@ -12,6 +12,7 @@ from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
 from hub.folder.paths import is_running, web_address
 from hub.folder.settings import HubSettings
+from hub.quality.connections import home_limits
 from protocols.slots import format_slot, slot_of
 from protocols.timeline import Clock
 
@@ -33,6 +34,7 @@ async def status_of(folder: Path, *, clock: Clock) -> Mapping[str, object]:
     settings, _, store = await open_hub(folder, clock=clock, takes_rule=False)
     try:
         now_slot = slot_of(clock.now())
+        limits = await home_limits(store, slot=now_slot)
         fleet = await store.fleet(slots=range(now_slot - 96, now_slot))
         return {
             "coop": settings.coop.id,
@@ -53,6 +55,11 @@ async def status_of(folder: Path, *, clock: Clock) -> Mapping[str, object]:
                     "waiting_or_missing_of_last_96": sum(p in ("waiting", "missing") for p in row.presence),
                 }
                 for row in fleet
+            ],
+            "connections_without_agreement": [
+                {"home": home, "limit_w": limit.power_w, "from": limit.source}
+                for home, limit in sorted(limits.items())
+                if limit.source != "agreement"
             ],
             "last_settled_day": await store.last_settled_day(),
             "jobs": [

@@ -1,11 +1,11 @@
 """The check before settlement: which grid readings of a day are suspect, and what is settled in their place.
 
-A day is judged by its own grid readings alone, so what is held depends on the readings, the rule and the board's
-decisions, not on when any of them arrived. Nothing is stored here.
+A day is judged by grid readings alone: its own and, where it is far above every neighbour's, the home's days before.
+What is held depends on the readings, the limits and the board's decisions. Nothing is stored here.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hub.core.quality.home_checks import runs
+from hub.core.quality.proportions import PastDays, find_out_of_proportion
 from hub.core.rules.estimates import EstimateRule, Whole, estimate_gaps
 from hub.core.settlement.prepared_readings import MISSING_WH, Presence, Readings, membership
 from hub.core.settlement.slot_marks import SlotMarks, runs_of
@@ -23,6 +24,7 @@ QualityVerdict = Literal["accept", "reject", "estimate"]
 VERDICTS: Final[tuple[QualityVerdict, ...]] = ("accept", "reject", "estimate")
 
 PLATE_PERCENT: Final = 102
+IMPOSSIBLE_SLOTS: Final = 4
 SAME_VALUE_SLOTS: Final = 16
 SAME_VALUE_WH: Final = 100
 SAME_VALUE_STEPS: Final = 20
@@ -66,20 +68,22 @@ class WeeksBefore:
     demand_wh: Whole
 
 
-def find_suspect_slots(readings: Readings, *, connection_w: int) -> tuple[SuspectSlots, ...]:
+def find_suspect_slots(
+    readings: Readings, *, connection_w: int, agreed_w: Mapping[str, int] | None = None, past: PastDays | None = None
+) -> tuple[SuspectSlots, ...]:
     """Every run of suspect slots, by member, slot and check.
 
-    `impossible`: more than the connection carries, with 2 % to spare; `connection_w` 0 means unknown.
+    `impossible`: more than the connection carries, with 2 % to spare: `connection_w`, or the member's in `agreed_w`.
+    `out_of_proportion`: a whole day with an hour or more of impossible slots, or see find_out_of_proportion.
     `frozen_value`: the same value for 4 hours or more, if it is at least 20 of the counter's steps.
     `frozen`: nothing in either direction for a whole day, although the agent itself uses power.
     """
     found: list[SuspectSlots] = []
     for measure, energy in ((Measure.GRID_EXPORT, readings.surplus_wh), (Measure.GRID_IMPORT, readings.demand_wh)):
-        if connection_w:
-            found += _impossible(
-                readings, measure, energy, most_wh=connection_w * PLATE_PERCENT // (100 * SLOTS_PER_HOUR)
-            )
+        limits_w = np.array([(agreed_w or {}).get(member, connection_w) for member in readings.members], dtype=np.int64)
+        found += _impossible(readings, measure, energy, most_wh=limits_w * PLATE_PERCENT // (100 * SLOTS_PER_HOUR))
         found += _frozen_values(readings, measure, energy)
+    found += _out_of_proportion(readings, found, past)
     if len(readings.slots) >= WHOLE_DAY_SLOTS:
         still = np.all((readings.surplus_wh == 0) & (readings.demand_wh == 0), axis=0)
         for column in np.flatnonzero(still).tolist():
@@ -91,6 +95,8 @@ def apply_quality_check(
     readings: Readings,
     *,
     connection_w: int,
+    agreed_w: Mapping[str, int] | None = None,
+    past: PastDays | None = None,
     estimate: EstimateRule,
     decisions: Sequence[QualityDecision] = (),
     before: WeeksBefore | None = None,
@@ -100,7 +106,7 @@ def apply_quality_check(
     If the rule has estimates, gaps and the slots the board decided to estimate are filled. Of two decisions on the same
     slot and check, the later one counts. Slots must be contiguous.
     """
-    suspects = find_suspect_slots(readings, connection_w=connection_w)
+    suspects = find_suspect_slots(readings, connection_w=connection_w, agreed_w=agreed_w, past=past)
     surplus, demand = readings.surplus_wh, readings.demand_wh
     gaps = (surplus == MISSING_WH) | (demand == MISSING_WH)
     fills = estimate.method != "none" and bool(gaps.any())
@@ -177,12 +183,32 @@ def _marks(
     return marks
 
 
-def _impossible(readings: Readings, measure: Measure, energy: Whole, *, most_wh: int) -> Iterable[SuspectSlots]:
+def _impossible(readings: Readings, measure: Measure, energy: Whole, *, most_wh: Whole) -> Iterable[SuspectSlots]:
     over = energy > most_wh
     for column in np.flatnonzero(over.any(axis=0)).tolist():
         for run in runs(over[:, column]):
             peak = int(energy[run, column].max())
-            yield _suspect(readings, column, run, code="impossible", measure=measure, energy_wh=peak, most_wh=most_wh)
+            most = int(most_wh[column])
+            yield _suspect(readings, column, run, code="impossible", measure=measure, energy_wh=peak, most_wh=most)
+
+
+def _out_of_proportion(
+    readings: Readings, impossible: Sequence[SuspectSlots], past: PastDays | None
+) -> Iterable[SuspectSlots]:
+    """Whole days: a wrong factor shows where it exceeds the connection, and is as wrong in the other slots."""
+    slots: dict[str, int] = defaultdict(int)
+    for each in impossible:
+        slots[each.member] += each.slots * (each.code == "impossible")
+    days = find_out_of_proportion(readings, past)
+    for member in readings.members:
+        numbers: tuple[tuple[str, int], ...] = ()
+        if member in days:
+            numbers = (("energy_wh", days[member]),)
+        elif slots[member] >= IMPOSSIBLE_SLOTS:
+            numbers = (("impossible", slots[member]),)
+        if numbers:
+            count = len(readings.slots)
+            yield SuspectSlots("out_of_proportion", member, None, readings.slots[0], count, numbers)
 
 
 def _frozen_values(readings: Readings, measure: Measure, energy: Whole) -> Iterable[SuspectSlots]:

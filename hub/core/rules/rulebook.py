@@ -34,8 +34,8 @@ class Prices:
 class Rule:
     """One version of the rulebook. `participation_percent` holds only members below 100.
 
-    `connection_w` is the most power that a home's grid connection can carry; if 0 (unknown), no amount of energy counts
-    as impossible. `estimate` says how missing readings are filled. Units: W.
+    `connection_w` is the most power that a home's grid connection can carry; if 0 (not stated), the usual
+    connection of the country counts. `estimate` says how missing readings are filled. Units: W.
 
     >>> Rule("proportional", prices=Prices(160_000, 150_000)).version()[:16]
     '902656e9eb8e9e5b'

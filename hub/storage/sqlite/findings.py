@@ -8,10 +8,11 @@ from typing import Any, Final
 
 import aiosqlite
 
-from hub.storage.finding_records import FindingDecision, FindingRow, NewFinding, SlotDecision
+from hub.storage.finding_records import ConnectionAgreement, FindingDecision, FindingRow, NewFinding, SlotDecision
 from hub.storage.records import Access
 from hub.storage.sqlite.access_log import SqliteAccessLog
 from protocols.quantities import Measure
+from protocols.slots import Slot
 
 _FOUND: Final = "home, code, measure, first_slot, slots, severity, numbers, sentence"
 _OPEN_SQL = f"""SELECT id, {_FOUND} FROM finding WHERE day = ?
@@ -34,6 +35,11 @@ WHERE f.first_slot < ? AND f.first_slot + f.slots > ? ORDER BY d.id"""
 _LAST_SQL = "SELECT coalesce(max(id), 0) FROM finding_decision WHERE finding = ?"
 _DECIDE_SQL = """INSERT INTO finding_decision (finding, board_member, verdict, reason, decided_at)
 VALUES (?, ?, ?, ?, ?)"""
+
+_AGREE_SQL = """INSERT INTO connection_agreement (home, power_w, since_slot, board_member, entered_at)
+VALUES (?, ?, ?, ?, ?)"""
+_AGREED_SQL = """SELECT home, power_w, since_slot, board_member, entered_at FROM connection_agreement
+WHERE since_slot <= ? ORDER BY since_slot, id"""
 
 
 class SqliteFindings(SqliteAccessLog):
@@ -113,6 +119,22 @@ class SqliteFindings(SqliteAccessLog):
         async with self.reading() as db:
             rows = await db.execute_fetchall(_SLOTS_SQL, (slots.stop, slots.start))
         return tuple(SlotDecision(row[0], row[1], row[2], _measure(row[3]), *row[4:]) for row in rows)
+
+    async def add_connection_agreement(self, new: ConnectionAgreement) -> None:
+        """Enter the most power of a home's connection; an earlier figure stays on record."""
+        row = (new.home, new.power_w, new.since_slot, new.board_member, new.entered_at)
+
+        async def work(db: aiosqlite.Connection) -> None:
+            # If power fails before the commit, the figure is not in force and the command has not said that it is.
+            await db.execute(_AGREE_SQL, row)
+
+        await self.write(work)
+
+    async def connection_agreements(self, slot: Slot) -> dict[str, ConnectionAgreement]:
+        """By home, the one in force in this slot: the newest that began."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(_AGREED_SQL, (slot,))
+        return {str(row[0]): ConnectionAgreement(*row) for row in rows}
 
 
 def _values(found: NewFinding) -> tuple[object, ...]:

@@ -68,6 +68,7 @@ def what_words(row: FindingRow, words: Localizer) -> str:
         "frozen": words.text("The grid meter did not move"),
         "frozen_value": words.text("A counter kept giving the same value"),
         "impossible": words.text("More energy than possible"),
+        "out_of_proportion": words.text("A day out of all proportion"),
         "night_sun": words.text("Solar energy at night"),
         "unbalanced": words.text("More energy given than available"),
         "register": words.text("Counter and power do not agree"),
@@ -104,6 +105,7 @@ def explain(row: FindingRow, words: Localizer) -> str:
             energy=energy,
             most=most,
         ),
+        "out_of_proportion": _out_of_proportion(numbers, words),
         "night_sun": words.text(
             "The panels reported %(energy)s Wh at night; a battery on their inverter that is not read can cause this.",
             energy=energy,
@@ -130,6 +132,18 @@ def explain(row: FindingRow, words: Localizer) -> str:
         ),
     }
     return sentences.get(code, row.found.sentence)
+
+
+def _out_of_proportion(numbers: Mapping[str, int], words: Localizer) -> str:
+    if slots := numbers.get("impossible"):
+        return words.text(
+            "The whole day is held because %(slots)s quarter hours are more than the connection carries.",
+            slots=words.number(slots),
+        )
+    return words.text(
+        "%(energy)s Wh on one day is far more than the home ever had, and far more than any neighbour had that day.",
+        energy=words.number(numbers.get("energy_wh", 0)),
+    )
 
 
 def _gap(numbers: Mapping[str, int], words: Localizer) -> str:

@@ -49,6 +49,7 @@ LOGGED: Final[Mapping[str, LoggedTable]] = MappingProxyType(
         "finding": _WHOLE,
         "finding_closed": _WHOLE,
         "finding_decision": _WHOLE,
+        "connection_agreement": _WHOLE,
         "looked_through": _WHOLE,
         "street_day": _WHOLE,
         "street_total": _WHOLE,

@@ -27,6 +27,7 @@ from protocols.quantities import Measure
 IMPORT, EXPORT = Measure.GRID_IMPORT, Measure.GRID_EXPORT
 FIRST = 1_990_000
 MEMBERS = ("a", "b", "c")
+WIDE = 10**9
 LINE = EstimateRule("straight_line", longest=4)
 NO_ESTIMATE = EstimateRule()
 RULE = Rule("proportional", prices=Prices(185_432, 158_765, 301_999, 71_003))
@@ -46,7 +47,9 @@ def put(readings: Readings, measure: Measure, place: slice, value: int, *, colum
     return replace(readings, **{name: energy})
 
 
-def passed(readings: Readings, *words: QualityDecision, estimate: EstimateRule = NO_ESTIMATE, w: int = 0) -> Readings:
+def passed(
+    readings: Readings, *words: QualityDecision, estimate: EstimateRule = NO_ESTIMATE, w: int = WIDE
+) -> Readings:
     return apply_quality_check(readings, connection_w=w, estimate=estimate, decisions=words)
 
 
@@ -64,7 +67,7 @@ def test_a_good_day_passes_as_it_is() -> None:
 
 @pytest.mark.parametrize(("slots", "value", "found"), [(16, 345, 1), (15, 345, 0), (16, 99, 0), (40, 100, 1)])
 def test_one_value_over_and_over_is_in_doubt_from_four_hours_on(slots: int, value: int, found: int) -> None:
-    doubts = find_suspect_slots(put(day(), IMPORT, slice(10, 10 + slots), value), connection_w=0)
+    doubts = find_suspect_slots(put(day(), IMPORT, slice(10, 10 + slots), value), connection_w=WIDE)
     expected = SuspectSlots("frozen_value", "b", IMPORT, FIRST + 10, slots, (("energy_wh", value),))
     assert doubts == (expected,) * found
 
@@ -73,16 +76,16 @@ def test_one_value_over_and_over_is_in_doubt_from_four_hours_on(slots: int, valu
 def test_a_coarse_counter_repeats_itself_without_being_in_doubt(step: int, value: int, found: int) -> None:
     coarse = day()
     coarse = replace(coarse, demand_wh=coarse.demand_wh // step * step)
-    doubts = find_suspect_slots(put(coarse, IMPORT, slice(10, 30), value), connection_w=0)
+    doubts = find_suspect_slots(put(coarse, IMPORT, slice(10, 30), value), connection_w=WIDE)
     assert [each.member for each in doubts] == ["b"] * found
 
 
 def test_a_meter_still_all_day_in_both_directions_is_in_doubt_and_for_less_is_not() -> None:
     still = put(put(day(), IMPORT, slice(None), 0), EXPORT, slice(None), 0)
-    assert find_suspect_slots(still, connection_w=0) == (SuspectSlots("frozen", "b", None, FIRST, 96),)
+    assert find_suspect_slots(still, connection_w=WIDE) == (SuspectSlots("frozen", "b", None, FIRST, 96),)
     for measure in (IMPORT, EXPORT):
-        assert find_suspect_slots(put(still, measure, slice(50, 51), 1), connection_w=0) == ()
-        assert find_suspect_slots(put(still, measure, slice(50, 51), MISSING_WH), connection_w=0) == ()
+        assert find_suspect_slots(put(still, measure, slice(50, 51), 1), connection_w=WIDE) == ()
+        assert find_suspect_slots(put(still, measure, slice(50, 51), MISSING_WH), connection_w=WIDE) == ()
 
 
 @pytest.mark.parametrize("measure", [IMPORT, EXPORT])
@@ -92,7 +95,7 @@ def test_more_than_a_connection_carries_is_in_doubt_only_where_that_is_known(mea
         readings = put(day(), measure, slice(7, 9), value)
         doubts = find_suspect_slots(readings, connection_w=25_000)
         assert [(each.code, each.first_slot, each.slots) for each in doubts] == [("impossible", FIRST + 7, 2)] * found
-        assert find_suspect_slots(readings, connection_w=0) == ()
+        assert find_suspect_slots(readings, connection_w=WIDE) == ()
 
 
 @pytest.mark.parametrize(
@@ -151,7 +154,7 @@ def test_the_weeks_before_fill_a_gap_at_any_place_of_the_day() -> None:
     before = np.full((4, 96, 3), MISSING_WH)
     before[0, 0, 1], before[2, 0, 1], before[3, 0, 1] = 10, 30, 50
     rule = EstimateRule("same_time_of_week")
-    out = apply_quality_check(gap, connection_w=0, estimate=rule, before=WeeksBefore(before, before * 2))
+    out = apply_quality_check(gap, connection_w=WIDE, estimate=rule, before=WeeksBefore(before, before * 2))
     assert out.marks["b"].estimated == ((FIRST, 30, 60),)
 
 
