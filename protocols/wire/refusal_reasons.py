@@ -60,7 +60,7 @@ _PLAIN_WORDS: dict[RefusalReason, str] = {
     RefusalReason.CLOCK_WINDOW: "The message is about a time too far from now; the agent's clock is probably wrong.",
     RefusalReason.OUTSIDE_CONSENT: "The message held something the home has not agreed to share.",
     RefusalReason.REVOKED: "The agent's key was withdrawn.",
-    RefusalReason.EXPIRED: "The answer does not count: the prompt had ended, or a later answer was given before.",
+    RefusalReason.EXPIRED: "The answer came too late to count.",
 }
 
 

@@ -181,7 +181,9 @@ class SqliteConnections:
                 raise sqlite3.OperationalError(str(error)) from error  # the whole transaction is gone (disk full)
             await self._writer.execute("ROLLBACK TO work")
             await self._writer.execute("RELEASE work")
-            _fail(queued, error)
+            # A full disk may spare the transaction: to the caller it is still the store that failed.
+            is_store = isinstance(error, sqlite3.OperationalError)
+            _fail(queued, StoreError(f"{self.place}: the store could not write: {error}") if is_store else error)
             return
         await self._writer.execute("RELEASE work")
         results.append((queued, result))

@@ -54,7 +54,7 @@ def test_an_answer_is_told_with_how_far_it_came() -> None:
     assert answer(PromptStatus(PROMPT, "yes", given_at, "sent")) == given + "sent, no receipt from the hub yet"
     assert answer(PromptStatus(PROMPT, "yes", given_at, "receipted")) == given + "received by the hub"
     late = answer(PromptStatus(PROMPT, "never_appliance", given_at, "refused", "expired"))
-    assert late.endswith("the hub refused it: The answer came after the prompt had ended.")
+    assert late.endswith("the hub refused it: The answer came too late to count.")
     (record,) = json.loads(prompts_record([PromptStatus(PROMPT, "no", given_at, "sent")]))
     assert (record["prompt_id"], record["answer"], record["answer_is"]) == ("p-7", "no", "sent")
     assert prompts_text([], TZ) == "no prompts yet"
@@ -74,4 +74,4 @@ def test_the_outbox_fits_a_terminal_whatever_is_in_it() -> None:
     assert max(map(len, text.splitlines()[:-1])) <= 80
     assert "1790000000/123456  consent  65536  2026-06-01 07:00  07:00:05     07:00:09" in text
     assert "2026-06-01 07:00  06-02 08:00  -" in text
-    assert text.endswith("/123454 refused: The answer came after the prompt had ended.")
+    assert text.endswith("/123454 refused: The answer came too late to count.")
