@@ -20,10 +20,9 @@ from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
 from hub.folder.salt_key import load_seals
 from hub.statements.months import STATEMENT_ACCESS, StatementService
+from hub.statements.script import NAME, script_text
 from protocols.errors import RequestError
 from protocols.timeline import Clock
-
-SCRIPT = Path(__file__).parents[1] / "verify" / "statement.py"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +73,9 @@ def file_contents(files: StatementFiles) -> dict[str, bytes]:
     documents = {"statement.json": files.signed, "readings.json": files.readings, "pool.json": files.pool}
     contents = {name: canonical_bytes(document) + b"\n" for name, document in documents.items()}
     tables = {"statement.csv": statement_csv(files.statement), "bills.csv": bills_csv(files.statement)}
-    return contents | {name: table.encode() for name, table in tables.items()}
+    if files.before is not None:
+        contents["before.json"] = canonical_bytes(files.before) + b"\n"
+    return contents | {name: table.encode() for name, table in tables.items()} | {NAME: script_text().encode()}
 
 
 def _as_pdf(files: StatementFiles, language: str) -> bytes:
@@ -112,10 +113,11 @@ def write_folder(folder: Path, files: StatementFiles, *, pdf: bytes | None = Non
         shutil.rmtree(part, ignore_errors=True)
 
 
-def command_line(folder: Path, hub_key: str) -> str:
+def command_line(folder: Path, hub_key: str, *, before: bool) -> str:
     """The command that the member runs at home, ready to be pasted into a shell."""
-    names = [str(folder / name) for name in ("statement.json", "readings.json", "pool.json")]
-    return shlex.join(["python", str(SCRIPT), *names, "--hub-key", hub_key])
+    names = [str(folder / name) for name in (NAME, "statement.json", "readings.json", "pool.json")]
+    earlier = ["--before", str(folder / "before.json")] if before else []
+    return shlex.join(["python", *names, "--hub-key", hub_key, *earlier])
 
 
 def _summary(folder: Path, files: StatementFiles, *, as_json: bool) -> str:
@@ -127,8 +129,8 @@ def _summary(folder: Path, files: StatementFiles, *, as_json: bool) -> str:
         "billed": statement["billed"],
         "later": dict(files.later),
         "hub_key": files.hub_key,
-        "script": str(SCRIPT),
-        "verify": command_line(folder, files.hub_key),
+        "script": str(folder / NAME),
+        "verify": command_line(folder, files.hub_key, before=files.before is not None),
     }
     if as_json:
         return json.dumps(summary) + "\n"

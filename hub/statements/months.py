@@ -29,10 +29,12 @@ from hub.core.settlement.allocation_record import read_record
 from hub.core.settlement.prepared_readings import MISSING_WH, Readings
 from hub.core.settlement.slot_marks import SlotMarks
 from hub.core.statements.document import StatementFiles, own_readings, state_month
+from hub.core.statements.mark_reasons import MarkDecision, MarkFinding
 from hub.core.statements.month import CoopName, RunNote, SettledDay, StatedDay, StatementMonth, gather_month, state_day
 from hub.core.statements.seals import Seals
 from hub.money.bills import billed_runs
-from hub.storage.contract import AccessLog, ObjectionStore
+from hub.statements.script import script_text
+from hub.storage.contract import AccessLog, FindingStore, ObjectionStore
 from hub.storage.records import Access, AttestationRow, EntryRow, Home, Member, RunRow
 from protocols.errors import RequestError
 from protocols.quantities import Mark, Measure
@@ -44,7 +46,7 @@ KEPT_CELLS: Final = 1_000_000
 NEXT_RUN: Final = "a newer run that is not published yet"
 
 
-class StatementStores(SettlementStores, AccessLog, ObjectionStore, Protocol):
+class StatementStores(SettlementStores, AccessLog, ObjectionStore, FindingStore, Protocol):
     """The parts of the store that a statement reads."""
 
 
@@ -73,6 +75,11 @@ class StatementService:
         """The names and seals that statements use in place of the books' hashes."""
         return self._seals
 
+    @property
+    def script(self) -> str:
+        """The stand-alone script that recomputes a statement."""
+        return script_text()
+
     async def state(self, member: Member, home: Home, *, month: date, access: Access) -> StatementFiles | None:
         """The member's month, or None if no part of it is settled for this member.
 
@@ -81,6 +88,7 @@ class StatementService:
         """
         async with self._one:
             stated: Document | None = None
+            before: Document | None = None
             bills: dict[str, Bill] = {}
             books = await read_books(self._store, days=_ends(month))
             billed = {each.month_run: each.documents for each in await billed_runs(self._store, month)}
@@ -90,10 +98,16 @@ class StatementService:
                 if not takes_part(whole, member.id):
                     continue
                 bills |= billed.get(edition.month_run, {}).get(member.id, {})
-                at = format_slot(slot_of(edition.made_at))
-                out = [bills[side] for side in sorted(bills)]
+                before = stated
                 stated = await asyncio.to_thread(
-                    state_month, whole, member.id, name=member.name, made_at=at, bills=out, last=stated
+                    state_month,
+                    whole,
+                    member.id,
+                    name=member.name,
+                    made_at=format_slot(slot_of(edition.made_at)),
+                    bills=[bills[side] for side in sorted(bills)],
+                    findings=await self._findings(whole, member, home, access=access),
+                    last=before,
                 )
             if stated is None:
                 return None
@@ -106,7 +120,28 @@ class StatementService:
             open_ = [row for row in rows if row.verdict is None and row.month == stated["month"]]
             payment = payable_amounts(stated, [(row.day, row.line, row.due_at) for row in open_])
             signed = {**sign_document(stated, self._key), "payment": sign_document(payment, self._key)}
-            return StatementFiles(signed, readings, pool, await self._later(books, edition), self._hub_key)
+            replaced = None if before is None else sign_document(before, self._key)
+            return StatementFiles(signed, readings, pool, await self._later(books, edition), self._hub_key, replaced)
+
+    async def _findings(
+        self, month: StatementMonth, member: Member, home: Home, *, access: Access
+    ) -> tuple[MarkFinding, ...]:
+        """The findings on the member's readings in the month, if any of its slots is marked."""
+        if not any(day.source.settled.marks.get(member.id) for day in month.days):
+            return ()
+        since = min(day.source.day for day in month.days)
+        rows = await self._store.findings(access=access, home=home.id, since=since, notes=False)
+        return tuple(
+            MarkFinding(
+                row.id,
+                row.found.code,
+                row.found.first_slot,
+                row.found.slots,
+                row.found.severity == "hold",
+                tuple(MarkDecision(each.id, each.verdict, each.decided_at) for each in row.decisions),
+            )
+            for row in rows
+        )
 
     async def _month(self, books: Books, month: date, edition: StatementEdition) -> StatementMonth:
         coop = books.coop
@@ -245,7 +280,7 @@ def _settled_day(
     settled = read_record(run.allocation, read_rule(rule))
     if settled.result_hash() != run.result_hash:
         raise ValueError(f"the record of run {run.run_key} is not the one it booked")
-    note = RunNote(run.run_key, kind, run.state)
+    note = RunNote(run.run_key, kind, run.state, run.made_at)
     return SettledDay(run.day, note, settled, booked, windows, _attested(attested, booked))
 
 

@@ -1,281 +1,319 @@
 """Recomputes a member's month from the member's own readings and the published pool series; needs no other module.
 
 Needs Python and cryptography: python verify_statement.py statement.json readings.json pool.json --hub-key HEX
-Exit status 0: every number was recomputed. 1: one line names the first place that is wrong. 2: a file cannot be read.
-readings.json is {"member": id, "readings": [[slot, exported_wh, imported_wh], ...]}, a slot being the number of quarter
-hours since 1970 in UTC; pool.json is {"days": [the co-op's pool series of each day]}.
+Exit status 0: every number was recomputed. 1: one line names the first place that is wrong. 2: a file is missing or
+cannot be read. readings.json and the file for --own are {"member": id, "readings": [[slot, exported_wh, imported_wh],
+...]}, a slot being the number of quarter hours since 1970 in UTC; pool.json is {"days": [each day's pool series]}.
 """
 
 import argparse
 import calendar
-import hashlib
-import json
+import re
 import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-FORMATS = ("commonwatt-statement-1", "commonwatt-statement-2")
-SIGNED, MAX_BYTES = b"commonwatt signed document v1\n", 256 * 2**20
-ENERGIES = ("surplus", "demand", "received", "sold", "imported", "exported")
-MONEYS = ("debit_nano", "credit_nano", "benefit_nano", "alone_nano", "cost_nano")
-SIDES = {"received": "debit_cent", "sold": "credit_cent"}
-TAX, UNITS = ("rate_ppm", "reverse_charge", "net_cent", "tax_cent"), {"micro": 1_000, "cent": 10_000_000}
-BROKEN = (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError, RecursionError)
-Table = dict[Any, Any]
+from hub.verify.statement_days import (
+    BROKEN,
+    ENERGIES,
+    MONEYS,
+    VERDICTS,
+    DayCheck,
+    StatementCheckError,
+    Table,
+    check_fields,
+    check_signature,
+    hash_of,
+    local_day,
+    read_json,
+    require,
+    same,
+    unit_left,
+)
+
+MAX_BYTES = 256 * 2**20
+KINDS, UNITS = ("D", "M1", "R1", "R2", "RF", "X"), {"micro": 1_000, "cent": 10_000_000}
+SIDES, SIGNS, EVER = {"received": "debit", "sold": "credit"}, {"received": -1, "sold": 1}, ("", "~")
+ABOUT = {"received": ("demand", "received", "imported", "debit"), "sold": ("surplus", "sold", "exported", "credit")}
+TAX, DUES = ("rate_ppm", "reverse_charge", "net_cent", "tax_cent"), ("due_cent", "waiting_cent", "now_cent")
 
 
-class StatementCheckError(Exception):
-    """One line naming a place in the statement and what is wrong there."""
+class UncheckedError(Exception):
+    """One line saying what the check needs besides the files given."""
 
 
-def require(holds: bool, place: str, what: str) -> None:
-    if not holds:
-        raise StatementCheckError(f"{place}: {what}")
+class Check(DayCheck):
+    """The whole statement: its days, its month, its bills and payment, and what has changed."""
+
+    def check_month(self) -> None:
+        """Check the month's calendar, state, totals, money, rounding and tax against its days."""
+        document, month, days = self.document, self.document["month"], [day["day"] for day in self.days]
+        every = [f"{month}-{n:02d}" for n in range(1, calendar.monthrange(int(month[:4]), int(month[5:]))[1] + 1)]
+        stated = document["days_before"] + sorted(days + document["missing_days"])
+        same([stated, days], [every, sorted(days)], "days, days_before and missing_days")
+        kinds, whole = {day["run"]["kind"] for day in self.days}, not document["missing_days"]
+        require(len(kinds) == 1 and kinds <= {*KINDS}, "days", "of runs of different kinds, or of none that is known")
+        require(whole or kinds == {"D"}, "missing_days", "the month is published, but not all of it is stated")
+        same(document["state"], "final" if kinds <= {"RF", "X"} and whole else "provisional", "state")
+        same(document["billed"], whole and "D" not in kinds, "billed")
+        same(sorted(document["rules"]), sorted({day["rule"] for day in self.days}), "rules")
+        is_time = re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\dZ", document["made_at"]) and document["made_at"] > days[-1]
+        require(is_time, "made_at", "not a time after the days that are stated")
+        same(document["totals"], {name: sum(day["totals"][name] for day in self.days) for name in ENERGIES}, "totals")
+        columns = {name: [day["money"][name] for day in self.days] for name in MONEYS}
+        money: Table = {name: None if None in numbers else sum(numbers) for name, numbers in columns.items()}
+        for side in SIDES.values():
+            for unit, unit_nano in UNITS.items():
+                whole_units, rest = divmod(money[f"{side}_nano"], unit_nano)
+                money[f"{side}_{unit}"] = whole_units + unit_left(rest, document["rounding"][unit][side], self.me)
+        same(document["money"], money, "money")
+        rows = (row for day in self.days for each in day["entries"] for row in read_json(each["entry"])["postings"])
+        fee = -sum(amount for line, account, amount in rows if (line, account) == ("fee", f"member:{self.me}:money"))
+        sides = [bill["lines"][0]["name"] for bill in document["tax"]]
+        same(sides, sorted({*sides} & {*SIDES}), "tax: one document for each side")
+        require(document["billed"] or not sides, "tax", "a month that is not billed has a bill")
+        for bill in document["tax"]:
+            self.check_bill(bill, fee)
+        for name, (was, now) in (document["changes"] or {"month": {}})["month"].items():
+            same(now, (document["totals"] | document["money"])[name], f"changes {name}")
+            require(was != now, f"changes {name}", "is no change")
+
+    def check_bill(self, bill: Table, fee_nano: int) -> None:
+        """Check a bill or credit note: its lines, fee within a cent, tax by rate (half cents round up), sums, due."""
+        place, lines, side = f"tax {bill['kind']} {bill['number']}", bill["lines"], bill["lines"][0]["name"]
+        kinds, month = "|".join(KINDS[1 : KINDS.index(self.days[0]["run"]["kind"]) + 1]), self.document["month"]
+        fits = re.fullmatch(rf"{'CI'[side == 'received']}-{month}-({kinds})-\d{{4}}", bill["number"])
+        names = ("bill", "invoice") if side == "received" else ("credit note", "self-billed credit note")
+        require(fits and bill["kind"] in names, place, "is not a number and kind of this month and side")
+        is_date = re.fullmatch(r"\d{4}-\d\d-\d\d", bill["date"]) and bill["date"] >= self.days[-1]["day"]
+        require(is_date, place, "not dated after the month")
+        spans, money = [line["days"] or EVER for line in lines if line["name"] == side], self.document["money"]
+        ends = [span for span in spans if span != EVER or len(spans) > 1]
+        follow = all(a <= b for a, b in ends) and all(a[1] < b[0] for a, b in pairwise(ends))
+        require(follow and all(line["days"] is None for line in lines[len(spans) :]), place, "its days do not follow")
+        nano = [sum(self.side_nano(side, day) for day in self.days if a <= day["day"] <= b) for a, b in spans]
+        cents = [line["net_cent"] for line in lines if line["name"] == side]
+        same(sum(nano), money[f"{SIDES[side]}_nano"], f"{place} days")
+        same(cents, largest(money[f"{SIDES[side]}_cent"], nano), f"{place} {side}")
+        fee = sum(line["net_cent"] for line in lines if line["name"] == "fee")
+        booked = abs(fee * UNITS["cent"] - fee_nano * (side == "received")) < UNITS["cent"]
+        require(booked and len(lines) == len(spans) + bool(fee), f"{place} fee", "not as booked")
+        taxes = []
+        for rate in sorted({tuple(line[name] for name in TAX[:2]) for line in lines}):
+            net = sum(line["net_cent"] for line in lines if tuple(line[name] for name in TAX[:2]) == rate)
+            taxes.append((*rate, net, (2 * net * rate[0] + 1_000_000) // 2_000_000))
+        same(bill["taxes"], [dict(zip(TAX, tax, strict=True)) for tax in taxes], f"{place} taxes")
+        require(all(0 <= tax[0] <= 1_000_000 for tax in taxes), f"{place} taxes", "more than 100 %")
+        net, charged = sum(tax[2] for tax in taxes), sum(tax for _, reverse, _, tax in taxes if not reverse)
+        same([bill["net_cent"], bill["tax_cent"], bill["gross_cent"]], [net, charged, net + charged], f"{place} sums")
+        same(bill["due_cent"], net + charged - (bill["replaces"] or {"gross_cent": 0})["gross_cent"], f"{place} due")
+
+    def side_nano(self, side: str, day: Table) -> int:
+        return int(day["money"][f"{SIDES[side]}_nano"])
+
+    def payment_of(self, waits: list[Table]) -> Table:
+        """What is to be paid by the statement while these lines wait for the board."""
+        document, rows = self.document, []
+        plain = {side: document["money"][f"{name}_cent"] * document["billed"] for side, name in SIDES.items()}
+        line = {"rate_ppm": 0, "reverse_charge": False, "days": None}
+        without = [{"number": "", "taxes": [], "due_cent": cents, "lines": [line | {"name": side, "net_cent": cents}]}
+                   for side, cents in plain.items() if cents]  # fmt: skip
+        for bill in document["tax"] or without:
+            side, frozen = bill["lines"][0]["name"], [self.frozen_cent(line, waits) for line in bill["lines"]]
+            waiting = sum(frozen)
+            for tax in (tax for tax in bill["taxes"] if not tax["reverse_charge"]):
+                pairs = zip(bill["lines"], frozen, strict=True)
+                held = sum(cents for line, cents in pairs if [line[n] for n in TAX[:2]] == [tax["rate_ppm"], False])
+                waiting += largest(tax["tax_cent"], [held, tax["net_cent"] - held])[0]
+            waiting = min(waiting, max(bill["due_cent"], 0))
+            amounts = dict(zip(DUES, (bill["due_cent"], waiting, bill["due_cent"] - waiting), strict=True))
+            rows.append({"number": bill["number"], "side": side, **amounts})
+        sums = {name: sum(SIGNS[row["side"]] * row[name] for row in rows) for name in DUES}
+        named = {"format": "commonwatt-payment-1", "statement": hash_of(document), "member": self.me, "waiting": waits}
+        return named | {"month": document["month"], "bills": rows, **sums}
+
+    def frozen_cent(self, line: Table, waits: list[Table]) -> int:
+        """The cents of a bill's line that fall on days under objection."""
+        if line["name"] not in SIDES:
+            return 0
+        (first, last), parts = line["days"] or EVER, [0, 0]
+        objected = {wait["day"] for wait in waits if wait["line"] in ABOUT[line["name"]]}
+        for day in (day for day in self.days if first <= day["day"] <= last):
+            parts[not {"", day["day"]} & objected] += self.side_nano(line["name"], day)
+        return largest(line["net_cent"], parts)[0]
+
+    def check_before(self, signed: Table) -> list[str]:
+        """Compare with an earlier statement: what differs needs a newer run, and a bill has to replace the last."""
+        check_signature(signed, self.key, "--before signature")
+        before, now, notes = signed["document"], self.document, []
+        for name in ("format", "coop", "member", "month"):
+            same(before[name], now[name], f"--before {name}")
+        last_days = {day["day"]: day for day in before["days"]}
+        for day in self.days:
+            last, place = last_days.pop(day["day"], day), f"day {day['day']}"
+            ranks = [KINDS.index(each["run"]["kind"]) for each in (last, day)]
+            differ = [name for name in (*ENERGIES[:4], "rule", "totals", "money", "window") if day[name] != last[name]]
+            newer = (ranks[0] < ranks[1] or ranks[1] in (0, 5)) and day["run"]["key"] != last["run"]["key"]
+            right = ranks[0] <= ranks[1] and (newer or not differ)
+            require(right, place, f"{', '.join(differ)} changed without a published run")
+        require(not last_days, f"day {min(last_days, default='')}", "is stated in --before and not now")
+        bills = {bill["lines"][0]["name"]: bill for bill in before["tax"]}
+        for bill in now["tax"]:
+            last = bills.pop(bill["lines"][0]["name"], None)
+            named = last and {name: last[name] for name in ("number", "date", "gross_cent")}
+            right = bill == last or (bill["replaces"] == named and bill["number"] != (last or {}).get("number"))
+            require(right, f"tax {bill['number']}", "does not replace the document in --before")
+        require(not bills, "tax", "a document in --before is left out now")
+        for name in (*ENERGIES, *now["money"]):
+            pair = [(table["totals"] | table["money"])[name] for table in (before, now)]
+            notes += [f"changed since: {name} was {pair[0]}, is {pair[1]}"] if pair[0] != pair[1] else []
+        if now["changes"] and now["changes"]["since"] == hash_of(before):
+            same(now["changes"], changes_of(before, now), "changes")
+        elif now["changes"]:
+            notes.append("its own list of changes compares it with another statement than --before")
+        return notes
+
+    def check_payment(self, signed: Table | None) -> list[str]:
+        """Check what is to be paid now; a billed month must say it."""
+        require(signed or not self.document["billed"], "payment", "is missing, although the month is billed")
+        if not signed:
+            return []
+        check_signature(signed, self.key, "payment")
+        waits = signed["document"]["waiting"]
+        lines = {line for about in ABOUT.values() for line in about}
+        order = sorted(waits, key=lambda wait: (wait["day"], wait["line"], wait["until"]))
+        right = waits == order and all(wait["line"] in lines and type(wait["until"]) is int for wait in waits)
+        days = {"", *(day["day"] for day in self.days)}
+        require(right and {wait["day"] for wait in waits} <= days, "payment waiting", "names no line of this month")
+        stated, found = signed["document"], self.payment_of(waits)
+        for name in found:
+            same(stated[name], found[name], f"payment {name}")
+        return [f"on hold until the board decides: {wait['line']} {wait['day']}".rstrip() for wait in waits]
+
+    def check_own(self, own: Table | None, late: set[int]) -> list[str]:
+        """Compare with what my agent sent: no reading may differ, and none that the hub had in time may be missing."""
+        note = f"{len(self.open)} of {sum(len(day['surplus']) for day in self.days)} intervals without a reading"
+        if own is None:
+            hint = "the readings are as the hub gave them; --own compares them with what your agent sent"
+            return [hint, *[note][: len(self.open)]]
+        sent = readings_of(own, self.me, "--own")
+        for slot, pair in self.readings.items():
+            if slot in sent and None not in (*pair, *sent[slot]):
+                same(pair, sent[slot], f"readings slot {slot}: what your agent sent")
+        marked = {mark[0] for day in self.days for mark in day["marks"]} | late
+        lost = [parts[0] for parts in self.open if all(None not in sent.get(part, (None,)) for part in parts)]
+        unexplained = [slot for slot in lost if slot not in marked]
+        require(not unexplained, f"slot {min(unexplained, default=0)}", f"{note}, {len(lost)} of these you sent")
+        days = {day["day"] for day in self.days}
+        others = {local_day(slot, self.coop["tz"]) for slot in sent} - days
+        rest = [day for day in sorted(others) if day.startswith(self.document["month"])]
+        outside = f"your agent sent readings of {len(rest)} days that are not stated: {', '.join(rest)[:80]}"
+        compared = f"{len(sent.keys() & self.readings.keys())} readings are those your agent sent"
+        return [compared, *[f"{note}, {len(lost)} of these you sent"][: len(self.open)], *[outside][: len(rest)]]
 
 
-def same(stated: object, found: object, place: str) -> None:
-    """Check that the stated number equals the recomputed one and is a whole number too."""
-    what = f"{json.dumps(stated)[:80]} is stated, {json.dumps(found)[:80]} is right"
-    require(canonical(stated) == canonical(found), place, what)
+def largest(total: int, weights: list[int]) -> list[int]:
+    """A total shared by weight, with the units left over to the largest remainders, the first of equal ones first."""
+    whole, order = sum(weights) or 1, range(len(weights))
+    shares = [total * weight // whole for weight in weights]
+    left = total - sum(shares) if any(weights) else 0
+    for i in sorted(order, key=lambda i: (-(total * weights[i] % whole), i))[:left]:
+        shares[i] += 1
+    return shares
 
 
-def canonical(document: object) -> bytes:
-    """The document as the bytes that hashes and signatures cover."""
-    return json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+def changes_of(before: Table, now: Table) -> Table:
+    """What differs from an earlier statement, for the month and by day."""
+
+    def differing(was: Table, new: Table) -> Table:
+        pairs = {name: [was.get(name), new.get(name)] for name in {*was, *new}}
+        return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+    was, new = ({day["day"]: day["totals"] | day["money"] for day in each["days"]} for each in (before, now))
+    days = {day: differing(was.get(day, {}), new.get(day, {})) for day in {*was, *new}}
+    month = differing(*(each["totals"] | each["money"] for each in (before, now)))
+    return {"since": hash_of(before), "month": month, "days": {day: each for day, each in days.items() if each}}
 
 
-def check_signature(signed: Table, key: Ed25519PublicKey, place: str) -> None:
-    """Check the hub's signature over the document."""
-    try:
-        key.verify(bytes.fromhex(signed["signature"]), SIGNED + canonical(signed["document"]))
-    except (InvalidSignature, *BROKEN):
-        raise StatementCheckError(f"{place}: not signed by the hub's key, or changed since") from None
+def readings_of(own: Table, me: str, place: str) -> Table:
+    """The pairs of readings by slot. Each slot occurs once, in order; a fourth value is a mark."""
+    check_fields(own, "readings.json")
+    same(own["member"], me, f"{place} member")
+    slots = [row[0] for row in own["readings"]]
+    same(slots, sorted({*slots}), f"{place} slots")
+    for row in own["readings"]:
+        fits = len(row) >= 3 and all(wh is None or type(wh) is int for wh in row[1:3])
+        marks = ([], *([mark] for mark in (*VERDICTS, "late")))
+        require(fits and row[3:] in marks, f"{place} slot {row[0]}", "malformed")
+    return {row[0]: row[1:3] for row in own["readings"] if row[3:] != ["late"]}
 
 
-def root_of(leaf: bytes, index: int, size: int, proof: list[bytes]) -> bytes:
-    """The root to which this leaf, its index and its proof lead (RFC 6962 section 2.1)."""
-    if not 0 <= index < size or (size == 1) != (not proof):
-        raise ValueError("a proof of the wrong length")
-    if size == 1:
-        return hashlib.sha256(b"\0" + leaf).digest()
-    half = 1 << (size - 1).bit_length() - 1
-    if index < half:
-        return hashlib.sha256(b"\1" + root_of(leaf, index, half, proof[:-1]) + proof[-1]).digest()
-    return hashlib.sha256(b"\1" + proof[-1] + root_of(leaf, index - half, size - half, proof[:-1])).digest()
-
-
-def unit_left(rest: int, bar: list[Any], me: str) -> bool:
-    """Whether this remainder got a leftover unit: the largest remainders do, and among equals the first ids."""
-    return bar[0] is not None and (rest > bar[0] or (rest == bar[0] and (bar[1] is None or me < bar[1])))
-
-
-def share(step: list[Any], weight: int, me: str) -> int:
-    """My part of a total shared by weight, rounded by largest remainder."""
-    units, rest = divmod(step[0] * weight, step[1] or 1)
-    return int(units) + unit_left(rest, step[2:], me)
-
-
-def fill(step: list[Any], demand: int, weight: int, me: str) -> int:
-    """My part in water-filling: all I ask for if it is within my level, otherwise my share of what the others left."""
-    filled = demand * step[1] <= step[0] * weight
-    return 0 if weight == 0 else demand if filled else share(step, weight, me)
-
-
-def received_of(rule: Table, me: str, slot: Table, demand: int) -> int | None:
-    """What the rule gives me in this interval; None if the series withholds it."""
-    method, params, buy = rule["method"], rule["params"], slot["buy"]
-    if method == "priority":
-        tier = next(n for n, tier in enumerate(params["tiers"]) if me in tier)
-        return None if buy[tier] is None else share(buy[tier], demand, me)
-    if method in ("equal", "weighted"):
-        return fill(buy[0], demand, 1 if method == "equal" else params["weights"][me], me)
-    if None in buy or method == "proportional":
-        return None if None in buy else share(buy[0], demand, me)
-    if method == "solidarity":
-        first = fill(buy[0], demand, 1, me) if me in params["group"] else 0
-        return first + share(buy[1], demand - first, me)
-    last = {"static": 0, "static_rounds": 0, "static_then_proportional": 1}[method]
-    got, weight = 0, params["weights"][me]
-    for step in buy[:-1] if last else buy:
-        got += min(share(step, weight, me), demand - got)
-        weight = 0 if got == demand else weight
-    return got + share(buy[-1], demand - got, me) if last else got
-
-
-def pairwise_of(rule: Table, me: str, slot: Table, demand: int) -> tuple[int, int]:
-    """What I received from the producers' quotas and what I sold, from the auditor's series."""
-    got = sold = 0
-    for producer, step, taken in slot["producers"]:
-        ppm = rule["params"]["coefficients"][producer].get(me)
-        if ppm is not None:
-            mine = min(share(step, ppm, me), demand - got)
-            same(taken.get(me), mine, f"slot {slot['slot']} taken from {producer}")
-            got += mine
-        sold = sum(taken.values()) if producer == me else sold
-    return got, sold
-
-
-def recompute(rule: Table, me: str, slot: Table, surplus: int, demand: int) -> tuple[int | None, int | None]:
-    """My energy received and sold in one interval; None for a value that only the auditor can recompute."""
-    surplus, demand = (wh * rule["participation_percent"].get(me, 100) // 100 for wh in (surplus, demand))
-    if "producers" in slot:
-        return pairwise_of(rule, me, slot, demand)
-    return (received_of(rule, me, slot, demand), share(slot["sell"], surplus, me)) if "buy" in slot else (None, None)
-
-
-def own_reading(day: Table, slot: int, readings: Table) -> tuple[int, int] | None:
-    """My settled surplus and demand in one interval; None if missing, held or rejected, or if I was not a member."""
-    (first, end), parts = day["window"] or (slot, None), range(slot, slot + day["step"])
-    marked: Table = {at: energy for at, _, *energy in day.get("marks", ())}
-    pairs: list[Any] = [marked.get(part) or readings.get(part, (None, None)) for part in parts]
-    here = first <= parts[0] and (end is None or parts[-1] < end) and not any(None in pair for pair in pairs)
-    return (sum(pair[0] for pair in pairs), sum(pair[1] for pair in pairs)) if here else None
-
-
-def check_intervals(day: Table, rule: Table, me: str, pool: Table, readings: Table) -> int:
-    """Check every interval of a day against my readings and the pool series; returns how many were withheld from me."""
-    withheld = 0
-    for i, (slot, *stated) in enumerate(zip(pool["slots"], *(day[name] for name in ENERGIES[:4]), strict=True)):
-        place = f"day {day['day']} slot {slot['slot']}"
-        same(day["first_slot"] + i * day["step"], slot["slot"], f"{place} number of the interval")
-        mine = own_reading(day, slot["slot"], readings)
-        if mine is None or None in stated:
-            same(stated, [None] * 4 if mine is None else [*mine, 0, 0], f"{place} surplus, demand, received, sold")
-            continue
-        same(stated[:2], list(mine), f"{place} surplus and demand by your readings")
-        received, sold = recompute(rule, me, slot, *mine)
-        withheld += received is None or sold is None
-        require(0 <= stated[2] <= mine[1] and 0 <= stated[3] <= mine[0], place, "more received or sold than metered")
-        same(stated[2], stated[2] if received is None else received, f"{place} received")
-        same(stated[3], stated[3] if sold is None else sold, f"{place} sold")
-    return withheld
-
-
-def check_entries(day: Table, coop: str, me: str, key: Ed25519PublicKey) -> dict[str, int]:
-    """Check the day's signed root and my entries under it; returns what they book."""
-    place, root = f"day {day['day']}", day["root"]["document"]
-    salted = root["format"] != "commonwatt-day-root-1"
-    check_signature(day["root"], key, f"{place} root")
-    same([root["coop"], root["day"]], [coop, day["day"]], f"{place} root coop and day")
-    booked, places = dict.fromkeys((*ENERGIES[2:], *MONEYS[:2]), 0), [each["place"] for each in day["entries"]]
-    same(places, sorted(set(places)), f"{place} order of entries")
-    for each in day["entries"]:
-        at, entry, path = f"{place} entry {each['place']}", json.loads(each["entry"]), map(bytes.fromhex, each["proof"])
-        leaf = bytes.fromhex(each["salt"] if salted else "") + each["entry"].encode()
-        found = root_of(leaf, each["place"], root["entries"], list(path))
-        require(found.hex() == root["root"], at, "does not stand under the day's signed root")
-        stated = [entry["day"], entry["member"], sum(amount for _, _, amount in entry["postings"])]
-        same(stated, [day["day"], me, 0], f"{at} day, member and sum")
-        for line, account, amount in entry["postings"]:
-            if account == f"member:{me}:energy" and line in booked:
-                booked[line] += amount if line in ("received", "imported") else -amount
-            elif account == f"member:{me}:money" and line in ("received", "sold"):
-                booked[MONEYS[line == "sold"]] += amount if line == "sold" else -amount
-    return booked
-
-
-def check_day(day: Table, document: Table, pools: Table, readings: Table, key: Ed25519PublicKey) -> int:
-    """Check one day from the readings up to its totals and money; returns how many intervals were withheld."""
-    place, me, coop = f"day {day['day']}", document["member"]["id"], document["coop"]["id"]
-    booked = check_entries(day, coop, me, key)
-    require(day["day"] in pools, place, "the pool series has no such day")
-    pool = pools[day["day"]]
-    found, named = hashlib.sha256(canonical(pool)).hexdigest(), day["root"]["document"]["pool"].values()
-    require(found in named, f"{place} pool series", "not the one the hub signed for")
-    same([day["rule"], day["run"]["key"]], [pool["rule"], pool["run"]], f"{place} rule and run")
-    text = document["rules"][day["rule"]]
-    version, rule = hashlib.sha256(b"commonwatt rulebook v1\n" + text.encode()).hexdigest(), json.loads(text)
-    same([version, rule["aggregate"]], [day["rule"], day["step"]], f"{place} rule version and step")
-    withheld = check_intervals(day, rule, me, pool, readings)
-    surplus, demand, received, sold = (sum(wh or 0 for wh in day[name]) for name in ENERGIES[:4])
-    totals = dict(zip(ENERGIES, (surplus, demand, received, sold, demand - received, surplus - sold), strict=True))
-    same(day["totals"], totals, f"{place} totals")
-    prices, money = rule["prices"], dict.fromkeys(MONEYS)
-    debit, credit = received * prices["buy"], sold * prices["sell"]
-    if prices["retail"] is not None and prices["feedin"] is not None:
-        alone = demand * prices["retail"] - surplus * prices["feedin"]
-        cost = totals["imported"] * prices["retail"] - totals["exported"] * prices["feedin"] + debit - credit
-        money |= {"benefit_nano": alone - cost, "alone_nano": alone, "cost_nano": cost}
-    same(day["money"], money | {"debit_nano": debit, "credit_nano": credit}, f"{place} money")
-    same(booked, {name: (totals | day["money"])[name] for name in booked}, f"{place} entries")
-    return withheld
-
-
-def check_month(document: Table) -> None:
-    """Check the month's calendar, state, totals, money, rounding and tax against its days."""
-    month, days, me = document["month"], document["days"], document["member"]["id"]
-    every = [f"{month}-{n:02d}" for n in range(1, calendar.monthrange(int(month[:4]), int(month[5:7]))[1] + 1)]
-    stated = document["days_before"] + sorted([day["day"] for day in days] + document["missing_days"])
-    same(stated, every, "days, days_before and missing_days")
-    for day, following in pairwise(days):
-        far = following["first_slot"] - day["first_slot"] - len(day["surplus"]) * day["step"]
-        follows = far == 0 or (every.index(following["day"]) - every.index(day["day"]) > 1 and far > 0)
-        require(follows, f"day {following['day']} first_slot", "does not follow the day before")
-    kinds, whole = {day["run"]["kind"] for day in days}, not document["missing_days"]
-    same(document["state"], "final" if kinds <= {"RF", "X"} and whole else "provisional", "state")
-    same(document["billed"], whole and "D" not in kinds, "billed")
-    same(document["totals"], {name: sum(day["totals"][name] for day in days) for name in ENERGIES}, "totals")
-    columns = {name: [day["money"][name] for day in days] for name in MONEYS}
-    money: Table = {name: None if None in numbers else sum(numbers) for name, numbers in columns.items()}
-    for side in ("debit", "credit"):
-        for unit, unit_nano in UNITS.items():
-            whole_units, rest = divmod(money[f"{side}_nano"], unit_nano)
-            money[f"{side}_{unit}"] = whole_units + unit_left(rest, document["rounding"][unit][side], me)
-    same(document["money"], money, "money")
-    postings = (row for day in days for each in day["entries"] for row in json.loads(each["entry"])["postings"])
-    fee = -sum(amount for line, account, amount in postings if (line, account) == ("fee", f"member:{me}:money"))
-    for bill in document["tax"]:
-        check_bill(bill, money, fee)
-
-
-def check_bill(bill: Table, money: Table, fee_nano: int) -> None:
-    """Check a bill or credit note: energy, fee within a cent, tax by rate (half cents round up), sums, amount due."""
-    place, lines, side = f"tax {bill['kind']} {bill['number']}", bill["lines"], bill["lines"][0]["name"]
-    same(sum(line["net_cent"] for line in lines if line["name"] == side), money[SIDES[side]], f"{place} {side}")
-    fee = sum(line["net_cent"] for line in lines if line["name"] == "fee")
-    require(side == "sold" or abs(fee * UNITS["cent"] - fee_nano) < UNITS["cent"], f"{place} fee", "not as booked")
-    taxes = []
-    for rate in sorted({tuple(line[name] for name in TAX[:2]) for line in lines}):
-        net = sum(line["net_cent"] for line in lines if tuple(line[name] for name in TAX[:2]) == rate)
-        taxes.append((*rate, net, (2 * net * rate[0] + 1_000_000) // 2_000_000))
-    same(bill["taxes"], [dict(zip(TAX, tax, strict=True)) for tax in taxes], f"{place} taxes")
-    net, charged = sum(tax[2] for tax in taxes), sum(tax for _, reverse, _, tax in taxes if not reverse)
-    same([bill["net_cent"], bill["tax_cent"], bill["gross_cent"]], [net, charged, net + charged], f"{place} sums")
-    same(bill["due_cent"], net + charged - (bill["replaces"] or {"gross_cent": 0})["gross_cent"], f"{place} due")
-
-
-def verify(signed: Table, own: Table, published: Table, key: Ed25519PublicKey) -> str:
-    """Verify everything and return a one-line result. Raises: StatementCheckError at the first place that is wrong."""
-    place, withheld = "statement", 0
+def verify(files: list[Any], key: Ed25519PublicKey, before: Table | None = None, own: Table | None = None) -> list[str]:
+    """Verify everything and return the result and notes. Raises: StatementCheckError at the first wrong place."""
+    (signed, given, published), place = files, "statement"
     try:
         document = signed["document"]
-        rows = own["readings"]
-        require(document["format"] in FORMATS, "format", "not a statement that this script knows")
-        same(own["member"], document["member"]["id"], "member of the readings")
-        pools, readings = {p["day"]: p for p in published["days"]}, {at: wh[:2] for at, *wh in rows if "late" not in wh}
+        if document["format"] == "commonwatt-statement-1":
+            raise UncheckedError("statement.json is of an earlier release: check it with the script of that release")
+        same(document["format"], "commonwatt-statement-2", "format")
+        check_fields(signed, "statement.json")
+        check_fields(published, "pool.json")
+        pools = {pool["day"]: pool for pool in published["days"]}
+        late = {row[0] for row in given["readings"] if row[3:] == ["late"]}
+        same([pool["day"] for pool in published["days"]], sorted(pools), "pool.json days")
+        check = Check(document, readings_of(given, document["member"]["id"], "readings.json"), pools, key)
         for day in document["days"]:
             place = f"day {day['day']}"
-            withheld += check_day(day, document, pools, readings, key)
+            check.check_day(day)
         place = "month"
-        check_month(document)
-        for name, (_, now) in ((document["changes"] or {}).get("month") or {}).items():
-            same(now, {**document["totals"], **document["money"]}[name], f"changes {name}")
-        if payment := signed.get("payment"):
-            check_signature(payment, key, "payment")
-            same(payment["document"]["statement"], hashlib.sha256(canonical(document)).hexdigest(), "payment statement")
-        marks = [mark for day in document["days"] for _, mark, *_ in day.get("marks", ())]
-        marks += ["late, for the next run" for row in rows if "late" in row]
+        check.check_month()
+        place = "payment"
+        notes = check.check_payment(signed.get("payment"))
+        place = "--before"
+        if before is None and (bills := [bill["number"] for bill in document["tax"] if bill["replaces"]]):
+            raise UncheckedError(f"{bills[0]} replaces an earlier document: give its statement with --before")
+        notes += check.check_before(before) if before is not None else []
+        place = "--own"
+        notes += check.check_own(own, late)
     except BROKEN as error:
         raise StatementCheckError(f"{place}: malformed ({type(error).__name__}: {str(error)[:80]})") from None
     check_signature(signed, key, "statement signature")
-    note = f"; {withheld} of them only within bounds, as too few homes took part" if withheld else ""
-    note += "".join(f"; {marks.count(mark)} slots {mark}" for mark in sorted({*marks}))
+    return [result_of(check, len(late)), *notes, *unproven(document)]
+
+
+def result_of(check: Check, late: int) -> str:
+    """The line that says what is right, and in how many intervals."""
+    document, seen = check.document, check.seen
     count = sum(len(day["surplus"]) for day in document["days"])
-    return f"{document['month']} of {document['member']['id']}: right in all of {count} intervals{note}"
+    line = f"{document['month']} of {check.me}: right in all of {count} intervals"
+    if check.open:
+        line = f"{document['month']} of {check.me}: right in {count - len(check.open)} of {count} intervals"
+        line += f"; {len(check.open)} without a reading"
+    if withheld := seen.pop("withheld", 0):
+        line += f"; cannot be recomputed by you, only within bounds: {withheld} intervals, withheld"
+    line += "".join(f"; {seen[mark]} slots {mark}" for mark in sorted(seen))
+    line += f"; {late} slots late, for the next run" if late else ""
+    missing = document["missing_days"]
+    return line + (f"; {len(missing)} days not stated: {missing[0]} to {missing[-1]}" if missing else "")
+
+
+def unproven(document: Table) -> list[str]:
+    """What the member should read, since the files cannot prove it: prices, tax rates and documents left out."""
+    notes = []
+    for version in sorted(document["rules"]):
+        rule = read_json(document["rules"][version])
+        prices = ", ".join(f"{name} {price / 10**6:.6f}" for name, price in rule["prices"].items() if price is not None)
+        notes.append(f"by rule {version[:16]}: {rule['method']}, {prices} {document['coop']['currency']} per kWh")
+    for bill in document["tax"]:
+        rates = " and ".join(f"{tax['rate_ppm'] / 10**4:g} %" for tax in bill["taxes"])
+        notes.append(f"{bill['kind']} {bill['number']}: tax {rates}, due {bill['due_cent']} cents")
+    has_amounts = document["money"]["debit_cent"] or document["money"]["credit_cent"]
+    if document["billed"] and not document["tax"] and has_amounts:
+        notes.append("billed without a bill or credit note")
+    return notes
 
 
 def main() -> int:
@@ -284,16 +322,25 @@ def main() -> int:
     for name in ("statement", "readings", "pool"):
         parser.add_argument(name, metavar=f"{name}.json")
     parser.add_argument("--hub-key", required=True, metavar="HEX", help="the hub's Ed25519 public key, 64 hex digits")
-    files, path, chosen = [], "--hub-key", parser.parse_args()
+    parser.add_argument("--before", metavar="OLD", help="an earlier statement.json of the same month")
+    parser.add_argument("--own", metavar="FILE", help="what your agent sent, in the form of readings.json")
+    path, chosen = "--hub-key", parser.parse_args()
+    files: list[Any] = []
     try:
         key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(chosen.hub_key))
-        for path in (chosen.statement, chosen.readings, chosen.pool):
+        for path in (chosen.statement, chosen.readings, chosen.pool, chosen.before, chosen.own):
+            if path is None:
+                files.append(None)
+                continue
             with Path(path).open("rb") as file:
-                files.append(json.loads(file.read(MAX_BYTES)))
-        sys.stdout.write(verify(files[0], files[1], files[2], key) + "\n")
+                files.append(read_json(file.read(MAX_BYTES)))
+        sys.stdout.write("\n  ".join(verify(files[:3], key, *files[3:])) + "\n")
     except StatementCheckError as wrong:
         sys.stdout.write(f"{wrong}\n")
         return 1
+    except UncheckedError as missing:
+        sys.stderr.write(f"{missing}\n")
+        return 2
     except (OSError, *BROKEN) as error:
         sys.stderr.write(f"{path}: cannot be read: {error}\n")
         return 2

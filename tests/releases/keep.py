@@ -50,7 +50,7 @@ def write_statements(hub: Path, work: Path, target: Path) -> None:
         code, out = run_hub(hub, clock_file, f"statement --member {member} --month {MONTH}", "--out", str(made))
         assert code == 0, out
         (target / member).mkdir(parents=True)
-        for name in STATEMENT_FILES:
+        for name in (*STATEMENT_FILES, *(["before.json"] if (made / "before.json").exists() else [])):
             (target / member / name).write_bytes((made / name).read_bytes())
 
 

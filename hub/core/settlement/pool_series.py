@@ -41,7 +41,7 @@ class Producer:
 
 @dataclass(frozen=True, slots=True)
 class PoolSlot:
-    """One interval: how many homes took part, the buyers' steps and the sellers' step; `producers` for pairwise only.
+    """One interval: how many homes took part, what they drew, the buyers' steps and the sellers'; or `producers`.
 
     `hidden` says for each step of `buy` whether it covers too few homes for members to see it.
     """
@@ -51,6 +51,7 @@ class PoolSlot:
     buy: tuple[SharingStep, ...] = ()
     hidden: tuple[bool, ...] = ()
     sell: SharingStep | None = None
+    demand: int = 0
     producers: tuple[Producer, ...] = ()
 
     def for_auditor(self) -> dict[str, object]:
@@ -58,7 +59,7 @@ class PoolSlot:
         whole: dict[str, object] = {"slot": self.slot, "homes": self.homes}
         if self.sell is None:
             return whole | {"producers": [producer.plain() for producer in self.producers]}
-        return whole | {"buy": [step.plain() for step in self.buy], "sell": self.sell.plain()}
+        return whole | {"demand": self.demand, "buy": [step.plain() for step in self.buy], "sell": self.sell.plain()}
 
     def for_members(self) -> dict[str, object]:
         """The sums over at least five homes; `withheld` says that the auditor's series has more."""
@@ -66,7 +67,7 @@ class PoolSlot:
         if self.homes < LEAST_HOMES or self.sell is None:
             return shown | {"withheld": True}
         buy = [None if hidden else step.plain() for step, hidden in zip(self.buy, self.hidden, strict=True)]
-        return shown | {"buy": buy, "sell": self.sell.plain(), "withheld": None in buy}
+        return shown | {"demand": self.demand, "buy": buy, "sell": self.sell.plain(), "withheld": None in buy}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,7 @@ def _pool_slot(
         buy=buy,
         hidden=_hidden(len(buy), present, key),
         sell=share_step(used, surplus, members),
+        demand=sum(demand),
     )
 
 

@@ -14,6 +14,7 @@ from hub.core.ledger.signed_document import Document
 from hub.core.rules.rulebook import Prices
 from hub.core.settlement.prepared_readings import MISSING_WH, Readings
 from hub.core.settlement.slot_marks import SlotMarks
+from hub.core.statements.mark_reasons import MarkFinding, reasoned_marks
 from hub.core.statements.month import SIDES, UNITS_NANO, StatedDay, StatementMonth, booked_amounts, settled_amounts
 from hub.core.statements.tables import changes_since, late_slots
 
@@ -31,6 +32,7 @@ class StatementFiles:
     """What a member takes home: the signed statement, their own readings, the pool series and the hub's public key.
 
     `signed` also holds `payment`, itself signed: the part of the statement to be paid now.
+    `before` is the signed statement that this one replaces, if there is one.
     `later` names the days for which the hub knows something newer, and why; the next run takes it into account.
     """
 
@@ -39,6 +41,7 @@ class StatementFiles:
     pool: Document
     later: Mapping[str, str]
     hub_key: str
+    before: Document | None = None
 
     @property
     def statement(self) -> Table:
@@ -58,11 +61,12 @@ def state_month(
     name: str,
     made_at: str,
     bills: Sequence[Document] = (),
+    findings: Sequence[MarkFinding] = (),
     last: Document | None = None,
 ) -> Table:
     """One member's statement; with `last`, an earlier statement for the month, it also shows what has changed since.
 
-    `bills` are the member's current bill and credit note.
+    `bills` are the member's current bill and credit note; `findings` are those on the member's readings.
 
     Raises: ValueError where nothing in the month concerns the member, or `last` is not for this member and month.
     """
@@ -83,7 +87,7 @@ def state_month(
         "days_before": list(month.before),
         "missing_days": list(month.missing),
         "rules": {day.pool.rule: day.source.settled.rule.canonical().decode("utf-8") for day in month.days},
-        "days": [_day(day, member, energy=energy, money=money) for day, energy, money in parts],
+        "days": [_day(day, member, energy=energy, money=money, findings=findings) for day, energy, money in parts],
         "totals": {each: sum(energy[each] for energy in energies) for each in ENERGIES},
         "money": _money(month, member, moneys),
         "rounding": {unit: {side: list(bar) for side, bar in sides.items()} for unit, sides in month.bars.items()},
@@ -123,8 +127,16 @@ def _known(energy_wh: int) -> int | None:
     return None if energy_wh == MISSING_WH else energy_wh
 
 
-def _day(day: StatedDay, member: str, *, energy: Mapping[str, int], money: Mapping[str, int | None]) -> Table:
+def _day(
+    day: StatedDay,
+    member: str,
+    *,
+    energy: Mapping[str, int],
+    money: Mapping[str, int | None],
+    findings: Sequence[MarkFinding],
+) -> Table:
     settled, source = day.source.settled, day.source
+    marks, reasons = reasoned_marks(settled.marks.get(member, SlotMarks()), findings, until=source.run.made_at)
     return {
         "day": source.day,
         "run": source.run.plain(day.seals),
@@ -134,7 +146,8 @@ def _day(day: StatedDay, member: str, *, energy: Mapping[str, int], money: Mappi
         "step": settled.rule.aggregate,
         **_columns(day, member),
         "provisional": [slot for slot, open_ in zip(settled.slots, settled.provisional.tolist(), strict=True) if open_],
-        **({"marks": settled.marks[member].rows()} if settled.marks.get(member) else {}),
+        "marks": marks,
+        "findings": reasons,
         "totals": energy,
         "money": money,
         "entries": [

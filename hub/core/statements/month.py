@@ -42,11 +42,12 @@ class CoopName:
 
 @dataclass(frozen=True, slots=True)
 class RunNote:
-    """The run a day rests on: its key, kind (D, M1, R1, R2, RF, X) and state."""
+    """The run a day rests on: its key, kind (D, M1, R1, R2, RF, X), state and time in Unix seconds."""
 
     key: str
     kind: str
     state: str
+    made_at: int = 0
 
     def plain(self, seals: Seals) -> dict[str, object]:
         """The run as a table for JSON, with the name under which members know it."""

@@ -26,11 +26,11 @@ _Column = tuple[int | None, ...]
 
 
 class _Intervals(msgspec.Struct, frozen=True, kw_only=True):
-    """A day's first interval and its length in slots. A mark: slot, kind, and an estimate's surplus and demand."""
+    """A day's first interval and its length in slots. A mark: slot, kind, an estimate's surplus and demand, finding."""
 
     first_slot: int
     step: int
-    marks: tuple[tuple[int, str, int | None, int | None], ...] = ()
+    marks: tuple[tuple[int, str, int | None, int | None, int | None], ...] = ()
 
 
 class _Run(msgspec.Struct, frozen=True):
@@ -110,7 +110,8 @@ def bills_csv(statement: Document) -> str:
 def interval_marks(day: Document) -> dict[int, str]:
     """A day's marked intervals by first slot, each with the first of held, rejected and estimated found in its slots.
 
-    >>> interval_marks({"first_slot": 0, "step": 4, "marks": [[5, "estimated", 10, 0], [6, "held", None, None]]})
+    >>> marks = [[5, "estimated", 10, 0, None], [6, "held", None, None, 3]]
+    >>> interval_marks({"first_slot": 0, "step": 4, "marks": marks})
     {4: 'held'}
     """
     return _marked(msgspec.convert(day, _Intervals))
@@ -125,7 +126,7 @@ def late_slots(statement: Document, known: Set[int]) -> set[int]:
     late: set[int] = set()
     for day in msgspec.convert(statement, _Days).days:
         marked = {slot for slot, *_ in day.marks}
-        whole = (known - marked) | {row[0] for row in day.marks if None not in row}
+        whole = (known - marked) | {row[0] for row in day.marks if None not in row[2:4]}
         first, end = day.window or (day.first_slot, None)
         for place, surplus in enumerate(day.surplus):
             begin = day.first_slot + place * day.step

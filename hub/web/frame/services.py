@@ -36,6 +36,11 @@ class StatementOperations(Protocol):
 
     @property
     def seals(self) -> Seals: ...
+    @property
+    def script(self) -> str:
+        """The stand-alone script that recomputes a statement."""
+        ...
+
     async def state(self, member: Member, home: Home, *, month: date, access: Access) -> StatementFiles | None: ...
 
 

@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-from pathlib import Path
-from typing import Final
 
 from fastapi import FastAPI, Request, Response
 
@@ -20,7 +18,6 @@ from hub.web.views.settlement.statement import StatementPage, statement_day, sta
 from hub.web.views.settlement.statement_sheet import statement_sheet
 
 log = logging.getLogger(__name__)
-SCRIPT: Final = Path(__file__).parents[2] / "verify" / "statement.py"
 
 
 def add_statement_pages(app: FastAPI, site: PageContext) -> None:
@@ -45,12 +42,20 @@ def add_statement_pages(app: FastAPI, site: PageContext) -> None:
 def _add_files(app: FastAPI, site: PageContext) -> None:
     @app.get("/verify_statement.py")
     async def script() -> Response:
-        return _download(SCRIPT.read_bytes(), "text/x-python; charset=utf-8", SCRIPT.name)
+        return _download(site.parts.statements.script.encode(), "text/x-python; charset=utf-8", "verify_statement.py")
 
     @app.get("/credits/statement/{month}.json")
     async def signed(request: Request, month: str) -> Response:
         visit = await visit_of(site.parts, request)
         return as_json((await files_of(site, visit, month)).signed)
+
+    @app.get("/credits/statement/{month}/before.json")
+    async def replaced(request: Request, month: str) -> Response:
+        visit = await visit_of(site.parts, request)
+        before = (await files_of(site, visit, month)).before
+        if before is None:
+            raise PageError(404, visit.words.text("No earlier statement of this month was published."))
+        return as_json(before)
 
     @app.get("/credits/statement/{month}.csv")
     async def table(request: Request, month: str) -> Response:

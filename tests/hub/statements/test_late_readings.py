@@ -17,7 +17,7 @@ from hub.commands.statement import write_folder
 from hub.core.rules.estimates import EstimateRule
 from hub.core.statements.document import StatementFiles
 from hub.statements.months import STATEMENT_ACCESS, StatementService
-from hub.verify import statement as verify_statement
+from hub.statements.script import NAME
 from protocols.slots import slots_of_day
 from tests.hub.known_seals import SEALS
 from tests.hub.settled_street import COOP, KEY, RULE, Arrival, Street, arrivals_of, open_street
@@ -58,12 +58,13 @@ def check(folder: Path, files: StatementFiles, readings: object = None) -> tuple
     """What the script says of the files, or of them with other readings."""
     if not folder.exists():
         write_folder(folder, files)
-    names = [str(folder / name) for name in ("statement.json", "readings.json", "pool.json")]
+    names = [str(folder / name) for name in (NAME, "statement.json", "readings.json", "pool.json")]
     if readings is not None:
-        Path(names[1]).write_text(json.dumps(readings))
-    command = [sys.executable, "-I", verify_statement.__file__, *names, "--hub-key", files.hub_key]
+        Path(names[2]).write_text(json.dumps(readings))
+    command = [sys.executable, "-I", *names, "--hub-key", files.hub_key]
+    command += ["--before", str(folder / "before.json")] if files.before is not None else []
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.returncode, (done.stdout + done.stderr).strip()
+    return done.returncode, (done.stdout + done.stderr).partition("\n")[0]
 
 
 def late_slots(files: StatementFiles) -> list[int]:

@@ -27,8 +27,8 @@ from hub.core.statements.document import StatementFiles
 from hub.money.bills import plan_bills
 from hub.money.funds import book_fund, plan_fees
 from hub.statements.months import STATEMENT_ACCESS, StatementService
+from hub.statements.script import NAME
 from hub.storage.records import NewObjection
-from hub.verify import statement as verify_statement
 from hub.verify.books import check_books
 from hub.web.pdf.files import statement_pdf
 from protocols.errors import RequestError
@@ -65,10 +65,11 @@ async def state(street: Street, member_id: str, desk: StatementService | None = 
 def check(folder: Path, files: StatementFiles) -> tuple[int, str]:
     """What the script says of the files, run alone."""
     write_folder(folder, files)
-    names = [str(folder / name) for name in ("statement.json", "readings.json", "pool.json")]
-    command = [sys.executable, "-I", verify_statement.__file__, *names, "--hub-key", files.hub_key]
+    names = [str(folder / name) for name in (NAME, "statement.json", "readings.json", "pool.json")]
+    command = [sys.executable, "-I", *names, "--hub-key", files.hub_key]
+    command += ["--before", str(folder / "before.json")] if files.before is not None else []
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.returncode, (done.stdout + done.stderr).strip()
+    return done.returncode, (done.stdout + done.stderr).partition("\n")[0]
 
 
 async def change(street: Street, sql: str) -> None:
@@ -193,8 +194,8 @@ async def test_an_objection_leaves_its_amount_out_of_what_is_to_pay_and_the_stat
     assert check(tmp_path / "waiting", waiting)[0] == 0
     path = tmp_path / "waiting" / "statement.json"
     path.write_text(path.read_text().replace('"now_cent":0', '"now_cent":1'))
-    names = [str(tmp_path / "waiting" / name) for name in ("statement.json", "readings.json", "pool.json")]
-    command = [sys.executable, "-I", verify_statement.__file__, *names, "--hub-key", waiting.hub_key]
+    names = [str(tmp_path / "waiting" / name) for name in (NAME, "statement.json", "readings.json", "pool.json")]
+    command = [sys.executable, "-I", *names, "--hub-key", waiting.hub_key]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "payment: not signed by the hub's key, or changed since\n")
     await street.store.decide_objection(1, board_member="m01", verdict="rejected", reason="it stands", at=7)
@@ -241,7 +242,7 @@ async def test_the_folder_may_hold_a_pdf(street: Street, tmp_path: Path) -> None
     write_folder(tmp_path / "plain", files)
     write_folder(tmp_path / "paper", files, pdf=statement_pdf(files, "en"))
     names = {path.name for path in (tmp_path / "plain").iterdir()}
-    assert names == {"statement.json", "readings.json", "pool.json", "statement.csv", "bills.csv"}
+    assert names == {"statement.json", "readings.json", "pool.json", "statement.csv", "bills.csv", NAME}
     assert {path.name for path in (tmp_path / "paper").iterdir()} == {*names, "statement.pdf"}
     assert (tmp_path / "paper" / "statement.pdf").read_bytes().startswith(b"%PDF-1.7")
 

@@ -15,13 +15,15 @@ from hypothesis import strategies as st
 
 from hub.core.ledger.entries import Entry, Posting
 from hub.core.ledger.signed_document import sign_document
+from hub.core.payments.payable import payable_amounts
 from hub.core.payments.tax_terms import TaxRates, TaxStatus, TaxTerms
 from hub.core.rules.rulebook import Rule
 from hub.core.settlement.period import Settlement, settle
 from hub.core.settlement.pool_series import LEAST_HOMES, pool_series
 from hub.core.settlement.prepared_readings import Readings
 from hub.core.statements.document import state_month
-from hub.verify.statement import recompute
+from hub.statements.script import NAME, script_text
+from hub.verify.statement_days import recompute
 from tests.hub.core.settlement.settlement_worlds import METHODS, World, worlds
 from tests.hub.core.statements.statement_street import (
     HUB_KEY,
@@ -36,26 +38,32 @@ from tests.hub.core.statements.statement_street import (
     street_members,
 )
 
-SCRIPT = Path(__file__).resolve().parents[3] / "hub" / "verify" / "statement.py"
-DAYS = ("2026-10-24", "2026-10-25", "2026-10-26")  # the clocks go back on the second
+DAYS = ("2026-03-29", "2026-03-30", "2026-03-31")  # the clocks go forward on the first
 TERMS = TaxTerms(
     ("Sunny Street eG",),
-    (TaxRates("2026-01-01", 200_000, 130_000, 100_000), TaxRates("2026-10-26", 190_000, 130_000, 100_000)),
+    (TaxRates("2026-01-01", 200_000, 130_000, 100_000), TaxRates("2026-03-31", 190_000, 130_000, 100_000)),
     (TaxStatus("a", "2026-01-01", "reverse_charge"),),
     {"self_billing": "Self-billing", "reverse_charge": "Reverse charge"},
 )
 relaxed = settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
-def run_script(folder: Path, statement: Any, own: Any, pool: Any, *, key: str = HUB_KEY_HEX) -> tuple[int, str]:
-    for name, document in (("statement", statement), ("readings", own), ("pool", pool)):
+def run_script(
+    folder: Path, statement: Any, own: Any, pool: Any, *, key: str = HUB_KEY_HEX, **more: Any
+) -> tuple[int, str]:
+    """The exit status of the script and the line it prints, or the lines if everything is right."""
+    documents = {"statement": statement, "readings": own, "pool": pool, **more}
+    for name, document in documents.items():
         (folder / f"{name}.json").write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
-    files = [str(folder / f"{name}.json") for name in ("statement", "readings", "pool")]
-    command = [sys.executable, "-I", str(SCRIPT), *files, "--hub-key", key]
+    (folder / NAME).write_text(script_text(), encoding="utf-8")
+    options = [part for name in more for part in (f"--{name}", f"{name}.json")]
+    command = [sys.executable, "-I", NAME, "statement.json", "readings.json", "pool.json", "--hub-key", key, *options]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, encoding="utf-8", check=False)
     assert "Traceback" not in done.stderr, done.stderr
-    assert len((done.stdout + done.stderr).splitlines()) == 1
-    return done.returncode, (done.stdout + done.stderr).strip()
+    first, *notes = (done.stdout + done.stderr).splitlines()
+    assert all(note.startswith("  ") for note in notes)
+    assert not (done.returncode and notes), notes
+    return done.returncode, "\n".join([first, *notes])
 
 
 def street_of(method: str, *, seed: int = 3, gaps: float = 0.03, count: int = 7, **rule: Any) -> Street:
@@ -72,13 +80,19 @@ def few_homes(settled: Settlement, member: str) -> int:
 
 def signed_statement(street: Street, member: str) -> dict[str, Any]:
     bills = bills_of(street, member, TERMS)
-    statement = state_month(street.month, member, name=member.upper(), made_at="2026-11-07T10:00Z", bills=bills)
-    return json.loads(json.dumps(sign_document(statement, HUB_KEY)))
+    statement = state_month(street.month, member, name=member.upper(), made_at="2026-04-07T10:00Z", bills=bills)
+    return signed_again(statement)
+
+
+def signed_again(statement: Any) -> dict[str, Any]:
+    """The statement and its payment as the hub signs them."""
+    payment = payable_amounts(statement, [])
+    signed = {**sign_document(statement, HUB_KEY), "payment": sign_document(payment, HUB_KEY)}
+    return json.loads(json.dumps(signed))
 
 
 def test_the_script_is_short_and_stands_alone() -> None:
-    text = SCRIPT.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 400
+    text = script_text()
     imported = {line.split()[1].split(".")[0] for line in text.splitlines() if line.startswith(("import ", "from "))}
     assert imported - set(sys.stdlib_module_names) == {"cryptography"}
 
@@ -95,7 +109,7 @@ def test_statements_of_every_rule_are_right(tmp_path: Path, method: str, aggrega
         code, said = run_script(tmp_path, signed, street.own(member), street.pool())
         assert code == 0, said
         few = sum(few_homes(day.settled, member) for day in street.days)
-        assert method in whole or (f"; {few} of them" if few else "intervals") in said, said
+        assert method in whole or (f"within bounds: {few} intervals, withheld" if few else "intervals") in said, said
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -107,7 +121,7 @@ def test_each_member_finds_the_own_share_of_any_slot(method: str, data: st.DataO
     surplus, demand = (np.where(world.present, wh, -1) for wh in (world.surplus_wh, world.demand_wh))
     rule = Rule(method, world.params, participation_percent=percent)
     settled = settle(Readings(world.members, tuple(range(20)), surplus, demand), rule)
-    series = pool_series(settled, coop="c", day="2026-11-21", run="r")
+    series = pool_series(settled, coop="c", day="2026-03-21", run="r")
     document = json.loads(rule.canonical())
     for t, (whole, shown) in enumerate(
         zip(series.for_auditor("s")["slots"], series.for_members()["slots"], strict=True)
@@ -166,27 +180,27 @@ def test_any_changed_value_of_a_statement_is_found(tmp_path: Path, street: Stree
 
 
 LIES = [
-    (("days", 1, "received", 40), "day 2026-10-25 slot"),
-    (("days", 1, "sold", 40), "day 2026-10-25 slot"),
+    (("days", 1, "received", 40), "day 2026-03-30 slot"),
+    (("days", 1, "sold", 40), "day 2026-03-30 slot"),
     (("days", 0, "demand", 40), "readings"),
-    (("days", 2, "totals", "sold"), "day 2026-10-26 totals"),
-    (("days", 2, "money", "credit_nano"), "day 2026-10-26 money"),
-    (("days", 0, "entries", 0, "entry"), "day 2026-10-24"),
-    (("days", 0, "entries", 0, "proof", 0), "day 2026-10-24 entry"),
-    (("days", 0, "entries", 1, "place"), "day 2026-10-24 entry"),
-    (("days", 0, "root", "document", "root"), "day 2026-10-24 root"),
-    (("days", 0, "root", "document", "pool", "members"), "day 2026-10-24 root"),
-    (("days", 0, "run", "key"), "day 2026-10-24 rule and run"),
+    (("days", 2, "totals", "sold"), "day 2026-03-31 totals"),
+    (("days", 2, "money", "credit_nano"), "day 2026-03-31 money"),
+    (("days", 0, "entries", 0, "entry"), "day 2026-03-29"),
+    (("days", 0, "entries", 0, "proof", 0), "day 2026-03-29 entry"),
+    (("days", 0, "entries", 1, "place"), "day 2026-03-29 entry"),
+    (("days", 0, "root", "document", "root"), "day 2026-03-29 root"),
+    (("days", 0, "root", "document", "pool", "members"), "day 2026-03-29 root"),
+    (("days", 0, "run", "key"), "day 2026-03-29 rule and run"),
     (("totals", "received"), "totals"),
     (("money", "debit_cent"), "money"),
     (("money", "benefit_nano"), "money"),
-    (("tax", 0, "taxes", 1, "tax_cent"), "tax invoice I-M1-0002 taxes"),
-    (("tax", 0, "gross_cent"), "tax invoice I-M1-0002 sums"),
-    (("tax", 0, "due_cent"), "tax invoice I-M1-0002 due"),
-    (("tax", 0, "lines", 1, "net_cent"), "tax invoice I-M1-0002 received"),
-    (("tax", 0, "lines", 2, "net_cent"), "tax invoice I-M1-0002 fee"),
-    (("tax", 1, "lines", 0, "net_cent"), "tax self-billed credit note C-M1-0002 sold"),
-    (("missing_days", 0), "missing_days"),
+    (("tax", 0, "taxes", 1, "tax_cent"), "tax invoice I-2026-03-M1-0002 taxes"),
+    (("tax", 0, "gross_cent"), "tax invoice I-2026-03-M1-0002 sums"),
+    (("tax", 0, "due_cent"), "tax invoice I-2026-03-M1-0002 due"),
+    (("tax", 0, "lines", 1, "net_cent"), "tax invoice I-2026-03-M1-0002 received"),
+    (("tax", 0, "lines", 2, "net_cent"), "tax invoice I-2026-03-M1-0002 fee"),
+    (("tax", 1, "lines", 0, "net_cent"), "tax self-billed credit note C-2026-03-M1-0002 sold"),
+    (("days_before", 0), "days_before"),
     (("billed",), "billed"),
     (("state",), "state"),
     (("member", "id"), "member"),
@@ -199,7 +213,7 @@ def test_a_lie_that_the_hub_itself_signs_is_found(
 ) -> None:
     statement = signed_statement(street, "a")["document"]
     change(statement, path)
-    code, said = run_script(tmp_path, sign_document(statement, HUB_KEY), street.own("a"), street.pool())
+    code, said = run_script(tmp_path, signed_again(statement), street.own("a"), street.pool())
     assert code == 1
     assert place in said
 
@@ -210,8 +224,8 @@ def test_a_left_out_entry_or_another_rule_is_found(tmp_path: Path, street: Stree
     cut, cheap = copy.deepcopy(statement), copy.deepcopy(statement)
     del cut["days"][1]["entries"][0]
     cheap["rules"][version] = cheap["rules"][version].replace('"buy":185432', '"buy":185433')
-    for lie, place in ((cut, "day 2026-10-25 entries"), (cheap, "day 2026-10-24 rule version")):
-        code, said = run_script(tmp_path, sign_document(lie, HUB_KEY), street.own("a"), street.pool())
+    for lie, place in ((cut, "day 2026-03-30 entries"), (cheap, "day 2026-03-29 rule version")):
+        code, said = run_script(tmp_path, signed_again(lie), street.own("a"), street.pool())
         assert code == 1
         assert said.startswith(place)
 
@@ -228,7 +242,7 @@ def test_a_changed_reading_or_pool_series_is_found_with_its_slot(tmp_path: Path,
     slot = next(i for i, each in enumerate(pool["days"][1]["slots"]) if each.get("buy"))
     pool["days"][1]["slots"][slot]["buy"][0][0] += 1
     code, said = run_script(tmp_path, signed, own, pool)
-    assert (code, said.split(":")[0]) == (1, "day 2026-10-25 pool series")
+    assert (code, said.split(":")[0]) == (1, "day 2026-03-30 pool series")
 
 
 def test_a_reading_the_hub_never_had_is_found(tmp_path: Path, street: Street) -> None:
@@ -245,8 +259,10 @@ def test_another_key_or_a_broken_file_is_one_line(tmp_path: Path, street: Street
     code, said = run_script(tmp_path, signed, own, pool, key="11" * 32)
     assert (code, "not signed by the hub's key" in said) == (1, True)
     assert run_script(tmp_path, signed, own, pool, key="zz")[0] == 2
-    for broken in ([], {}, {"document": []}, {"document": {"format": "commonwatt-statement-1"}}, 7, None):
+    for broken in ([], {}, {"document": []}, {"document": {"format": "commonwatt-statement-2"}}, 7, None):
         assert run_script(tmp_path, broken, own, pool)[0] == 1
+    code, said = run_script(tmp_path, {"document": {"format": "commonwatt-statement-1"}}, own, pool)
+    assert (code, "check it with the script of that release" in said) == (2, True)
     assert run_script(tmp_path, signed, {"member": "a"}, pool)[0] == 1
 
 
@@ -266,7 +282,7 @@ def test_entries_of_the_funds_stand_beside_those_of_settlement(tmp_path: Path) -
     fee = (Posting("member:a:money", -5_000, "fee"), Posting("coop:fees", 5_000, "fee"))
     row = book(Entry("nano", day.day, "fund-1", "a", fee, ""), after=day.booked[-1])
     days = [replace(day, booked=[*day.booked, row]), *street.days[1:]]
-    month = month_of(days, "2026-10", missing=street.month.missing)
+    month = month_of(days, "2026-03", before=street.month.before)
     signed = signed_statement(Street(month, street.readings, tuple(days)), "a")
     assert len(signed["document"]["days"][0]["entries"]) == 3
     pool = Street(month, street.readings, tuple(days)).pool()

@@ -40,6 +40,7 @@ def test_five_homes_share_by_demand() -> None:
     assert shown(Rule("proportional"), [0, 0, 0, 0, 8], [2, 3, 1, 4, 0]) == {
         "slot": 8,
         "homes": 5,
+        "demand": 10,
         "buy": [[8, 10, 6, None]],
         "sell": [8, 8, None, None],
         "withheld": False,
@@ -61,7 +62,7 @@ def test_the_document_names_day_run_and_rule_and_only_the_auditor_has_a_salt() -
     assert auditor == {
         **names,
         "for": "auditor",
-        "slots": [{"slot": 8, "homes": 2, "buy": [[4, 4, None, None]], "sell": [4, 8, None, None]}],
+        "slots": [{"slot": 8, "homes": 2, "demand": 4, "buy": [[4, 4, None, None]], "sell": [4, 8, None, None]}],
         "salt": "secret",
     }
     assert document_hash(auditor) != document_hash(series.for_auditor("other"))

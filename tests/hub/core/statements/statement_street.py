@@ -103,22 +103,25 @@ def make_street(
     month = min(readings)[:7]
     everything = [f"{month}-{n:02d}" for n in range(1, 32) if _is_day(f"{month}-{n:02d}")]
     left = [day for day in everything if day not in readings] if missing is None else missing
-    return Street(month_of(days, month, missing=left), readings, tuple(days))
+    before = [day for day in left if day < min(readings)]
+    return Street(month_of(days, month, missing=sorted({*left} - {*before}), before=before), readings, tuple(days))
 
 
-def month_of(days: Sequence[SettledDay], month: str, *, missing: Sequence[str] = ()) -> StatementMonth:
+def month_of(
+    days: Sequence[SettledDay], month: str, *, missing: Sequence[str] = (), before: Sequence[str] = ()
+) -> StatementMonth:
     """The month of these settled days, each with a root signed by the hub's key."""
     stated = [state_day(COOP, day, key=HUB_KEY, seals=SEALS) for day in days]
-    return gather_month(COOP, month, days=stated, missing=missing, before=())
+    return gather_month(COOP, month, days=stated, missing=missing, before=before)
 
 
 def bills_of(
-    street: Street, member: str, terms: TaxTerms | None, *, series: str = "M1", standing: Any = None
+    street: Street, member: str, terms: TaxTerms | None, *, series: str = "2026-03-M1", standing: Any = None
 ) -> list[dict[str, Any]]:
     """The member's documents of the street's month as its publication would bring them."""
     entries = [read_entry(row.canonical) for day in street.days for row in day.booked]
     money = tally_month(entries, last_day=street.days[-1].day)
-    found = bill_members(money, terms=terms, series=series, day="2026-12-07", current_bills=standing or {})
+    found = bill_members(money, terms=terms, series=series, day="2026-04-07", current_bills=standing or {})
     return [dict(bill) for _, bill in sorted(found.get(member, {}).items())]
 
 

@@ -18,7 +18,7 @@ from hub.core.settlement.pool_series import LEAST_HOMES, pool_series
 from hub.core.settlement.prepared_readings import Readings
 from hub.core.settlement.slot_marks import SlotMarks
 from hub.core.statements.document import StatementFiles, own_readings, state_month
-from hub.verify.statement import root_of
+from hub.verify.statement_days import root_of
 from tests.hub.core.settlement.settlement_worlds import METHODS, NAMES
 from tests.hub.core.statements.statement_street import (
     HUB_KEY,

@@ -72,7 +72,7 @@ def test_a_marked_interval_is_named_by_its_mark_and_has_no_energy_where_it_was_n
     day = document["days"][0]
     place = day["surplus"].index(None)
     slot = day["first_slot"] + place
-    day["marks"] = [[slot, "rejected", None, None]]
+    day["marks"] = [[slot, "rejected", None, None, 1]]
     row = list(csv.DictReader(statement_csv(document).splitlines()))[place]
     assert row["state"] == "rejected"
     assert [row[name] for name in SLOT_COLUMNS if name.endswith("_wh")] == [""] * 6
@@ -98,7 +98,10 @@ def test_another_document_is_no_statement(broken: dict[str, object]) -> None:
 
 
 def test_an_interval_has_the_first_of_held_rejected_and_estimated() -> None:
-    marks = [[8, "estimated", 5, 0], [9, "rejected", None, None], [10, "held", None, None], [13, "estimated", 0, 0]]
+    marks = [
+        [8, "estimated", 5, 0, None], [9, "rejected", None, None, 1], [10, "held", None, None, 2],
+        [13, "estimated", 0, 0, None],
+    ]  # fmt: skip
     day = {"first_slot": 8, "step": 4, "marks": marks}
     assert interval_marks(day) == {8: "held", 12: "estimated"}
     assert interval_marks(day | {"step": 1}) == {8: "estimated", 9: "rejected", 10: "held", 13: "estimated"}
@@ -111,7 +114,7 @@ words = st.sampled_from(["held", "rejected", "estimated"])
 @given(st.integers(0, 10_000), st.sampled_from([1, 2, 4]), st.dictionaries(st.integers(0, 95), words))
 @bounded
 def test_every_marked_slot_marks_its_own_interval(first: int, step: int, marks: dict[int, str]) -> None:
-    rows = [[first + place, word, None, None] for place, word in marks.items()]
+    rows = [[first + place, word, None, None, None] for place, word in marks.items()]
     found = interval_marks({"first_slot": first, "step": step, "marks": rows})
     assert set(found) == {first + place // step * step for place in marks}
     for slot, word in found.items():
@@ -138,8 +141,8 @@ def late_day(**changes: Any) -> dict[str, Any]:
         ({"step": 1}, {101}, {101}),
         ({"window": [102, 104]}, set(range(90, 120)), {102, 103}),
         ({"window": [103, None]}, set(range(90, 120)), {104, 105}),
-        ({"marks": [[102, "held", None, None]]}, {102, 103}, set()),
-        ({"marks": [[102, "estimated", 5, 5]]}, {103}, {103}),
+        ({"marks": [[102, "held", None, None, 1]]}, {102, 103}, set()),
+        ({"marks": [[102, "estimated", 5, 5, None]]}, {103}, {103}),
     ],
 )
 def test_a_reading_is_late_where_its_whole_interval_is_known_but_not_stated(
