@@ -60,7 +60,9 @@ class Check(DayCheck):
         same(document["state"], "final" if kinds <= {"RF", "X"} and whole else "provisional", "state")
         same(document["billed"], whole and "D" not in kinds, "billed")
         same(sorted(document["rules"]), sorted({day["rule"] for day in self.days}), "rules")
-        is_time = re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\dZ", document["made_at"]) and document["made_at"] > days[-1]
+        is_time = re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\dZ", document["made_at"]) and (
+            kinds == {"D"} or document["made_at"] > days[-1]
+        )
         require(is_time, "made_at", "not a time after the days that are stated")
         same(document["totals"], {name: sum(day["totals"][name] for day in self.days) for name in ENERGIES}, "totals")
         columns = {name: [day["money"][name] for day in self.days] for name in MONEYS}
@@ -297,7 +299,10 @@ def result_of(check: Check, late: int) -> str:
     line += "".join(f"; {seen[mark]} slots {mark}" for mark in sorted(seen))
     line += f"; {late} slots late, for the next run" if late else ""
     missing = document["missing_days"]
-    return line + (f"; {len(missing)} days not stated: {missing[0]} to {missing[-1]}" if missing else "")
+    named = (
+        missing[0] if len(missing) == 1 else f"{len(missing)} days, {missing[0]} to {missing[-1]}" if missing else ""
+    )
+    return line + (f"; not stated: {named}" if missing else "")
 
 
 def unproven(document: Table) -> list[str]:

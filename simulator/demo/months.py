@@ -4,6 +4,7 @@ It asks the hub's commands, as a board and a member would, and keeps what they s
 """
 
 import sqlite3
+import shlex
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -93,9 +94,8 @@ def check_statement(demo: Demo, books: MonthBooks, home: str) -> None:
     told = _mapping(
         demo.hub_json("statement", "--member", member, "--month", books.month, "--out", str(folder), "--json")
     )
-    files = [str(folder / name) for name in ("statement.json", "readings.json", "pool.json")]
-    done = demo.programs.run([sys.executable, "-I", told["script"], *files, "--hub-key", told["hub_key"]])
-    words = (done.stdout or done.stderr).strip()
+    done = demo.programs.run([sys.executable, "-I", *shlex.split(told["verify"])[1:]])
+    words = (done.stdout or done.stderr).partition("\n")[0]
     books.statement = {
         "member": member,
         **{name: told[name] for name in ("state", "billed", "later")},

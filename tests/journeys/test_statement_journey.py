@@ -58,7 +58,8 @@ def test_every_members_statement_is_recomputed_and_a_changed_reading_is_found(st
         assert (printed["state"], printed["later"]) == ("provisional", {})
         files = [out / name for name in ("statement.json", "readings.json", "pool.json")]
         code, output = recompute(files, printed["hub_key"])
-        assert (code, output) == (0, f"{MONTH} of {member}: right in all of {DAYS * 96} intervals")
+        assert (code, output.partition(" in ")[0]) == (0, f"{MONTH} of {member}: right")
+        assert f"of {DAYS * 96} intervals" in output
         totals = json.loads(files[0].read_text())["document"]["totals"]
         received, sold = received + totals["received"], sold + totals["sold"]
         own = json.loads(files[1].read_text())

@@ -11,7 +11,7 @@ import msgspec
 
 from hub.core.ledger.signed_document import Document, document_hash
 from hub.core.payments.bills import bill_table
-from hub.core.settlement.slot_marks import MARK_WORDS
+from hub.core.settlement.slot_marks import ESTIMATED, MARK_WORDS
 from protocols.slots import format_slot
 
 SLOT_COLUMNS: Final = (
@@ -118,7 +118,8 @@ def interval_marks(day: Document) -> dict[int, str]:
 
 
 def late_slots(statement: Document, known: Set[int]) -> set[int]:
-    """Slots of intervals that the statement shows as missing although all their readings are known by now.
+    """Slots that the statement shows as missing, in intervals whose readings are all known by now, or as estimated for
+    want of a reading that is known by now.
 
     `known` are the slots that have a reading by now; an estimate in the statement counts as known.
     Raises: ValueError for another document.
@@ -134,6 +135,9 @@ def late_slots(statement: Document, known: Set[int]) -> set[int]:
             is_member = first <= parts[0] and (end is None or parts[-1] < end)
             if surplus is None and is_member and whole >= set(parts):
                 late |= set(parts) - marked
+        late |= {
+            slot for slot, kind, *_, finding in day.marks if kind == ESTIMATED and finding is None and slot in known
+        }
     return late
 
 

@@ -101,11 +101,13 @@ async def test_a_stuck_meter_is_held_told_decided_and_settled_again(street: Stre
     files = await state(street, "m02")
     assert files is not None
     (day,) = files.statement["days"]  # type: ignore[misc]
-    assert day["marks"] == [[slot, "held", None, None] for slot in STUCK]
+    assert day["marks"] == [[slot, "held", None, None, row.id] for slot in STUCK]
     told = {slot: mark for slot, *_, mark in files.readings["readings"] if isinstance(mark, str)}  # type: ignore[union-attr]
     assert told == dict.fromkeys(STUCK, "held")
     assert check(tmp_path / "held", files) == (
-        0, "2026-05 of m02: right in all of 96 intervals; 20 slots held"
+        0,
+        "2026-05 of m02: right in 76 of 96 intervals; 20 without a reading;"
+        f" 20 slots held (finding {row.id}, frozen_value); not stated: 2026-05-31",
     )  # fmt: skip
 
     await decide(store, row.id, "accept")
@@ -123,7 +125,7 @@ async def test_a_stuck_meter_is_held_told_decided_and_settled_again(street: Stre
     estimated = files.statement["days"][0]["marks"]  # type: ignore[index]
     assert [(slot, mark) for slot, mark, *_ in estimated] == [(slot, "estimated") for slot in STUCK]
     code, said = check(tmp_path / "estimated", files)
-    assert (code, said.endswith("; 20 slots estimated")) == (0, True)
+    assert (code, f"; 20 slots estimated (finding {row.id}, frozen_value, decision 2)" in said) == (0, True)
     (row,) = await findings(store)
     assert [(each.verdict, each.board_member, each.reason) for each in row.decisions] == [
         ("accept", "m01", "we looked"),
@@ -139,8 +141,8 @@ async def test_a_lie_about_a_mark_is_seen_by_the_script(street: Street, tmp_path
     files = await state(street, "m02")
     assert files is not None
     day = files.statement["days"][0]  # type: ignore[index]
-    held = [[slot, "held", None, None] for slot in STUCK]
-    for number, lie in enumerate(([], held[:-1], [[slot, "estimated", 0, 345] for slot in STUCK])):
+    held = [[slot, "held", None, None, 1] for slot in STUCK]
+    for number, lie in enumerate(([], held[:-1], [[slot, "estimated", 0, 345, None] for slot in STUCK])):
         day["marks"] = lie
         assert check(tmp_path / str(number), files)[0] == 1
 
@@ -165,7 +167,7 @@ async def test_a_gap_is_a_note_that_a_late_reading_closes_and_its_estimate_gives
     assert closed.closed == "readings have arrived since, and it holds no longer"
     files = await state(street, "m04")
     assert files is not None
-    assert "marks" not in files.statement["days"][0]  # type: ignore[index]
+    assert files.statement["days"][0]["marks"] == []  # type: ignore[index]
 
 
 async def test_who_may_not_decide_changes_nothing(street: Street) -> None:

@@ -136,7 +136,9 @@ async def test_the_statements_day_names_held_rejected_and_estimated_intervals(st
     days: Any = files.statement["days"]
     day = next(each for each in days if each["day"] == "2026-06-10")
     first = day["first_slot"]
-    day["marks"] = [[first, "held", None, None], [first + 1, "rejected", None, None], [first + 2, "estimated", 1, 2]]
+    day["marks"] = [
+        [first, "held", None, None, 1], [first + 1, "rejected", None, None, 2], [first + 2, "estimated", 1, 2, None],
+    ]  # fmt: skip
     view = statement_day(files, "2026-06-10", Localizer("en", COOP.tz, COOP.currency))
     assert view is not None
     assert [row[-1] for row in view.table.rows[:4]] == [

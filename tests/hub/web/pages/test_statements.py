@@ -33,7 +33,8 @@ async def test_the_files_of_each_member_are_accepted_by_the_downloaded_script(si
         command = [sys.executable, "-I", "check.py", "s.json", "r.json", "p.json", "--hub-key", *key]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, ""), done.stdout
-        assert done.stdout.startswith(f"2026-06 of {member}: right in all of 288 intervals")
+        assert done.stdout.startswith(f"2026-06 of {member}: right in ")
+        assert "not stated: 19 days, 2026-06-12 to 2026-06-30" in done.stdout
 
 
 async def test_every_number_opens_to_days_and_every_day_to_slots_and_entries(sign_in: SignIn) -> None:
@@ -92,7 +93,9 @@ async def test_marked_quarter_hours_are_named_on_their_day_and_counted_for_the_m
     signed = (await browser.get(FILES[0])).json()
     day = signed["document"]["days"][0]
     first, words = day["first_slot"], Localizer("en", "Europe/Berlin", "EUR")
-    day["marks"] = [[first, "held", None, None], [first + 1, "estimated", 5, 7], [first + 2, "rejected", None, None]]
+    day["marks"] = [
+        [first, "held", None, None, 1], [first + 1, "estimated", 5, 7, None], [first + 2, "rejected", None, None, 2],
+    ]  # fmt: skip
     files = StatementFiles(signed, {}, {}, {}, "00")
     view = statement_day(files, day["day"], words)
     assert view is not None

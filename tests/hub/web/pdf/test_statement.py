@@ -155,7 +155,7 @@ def test_taxes_changes_and_hashes_are_those_that_are_signed(statement: dict[str,
     waiting = [line for line in rows if line.startswith("On hold, decision due by")]
     cents = [bill["waiting_cent"] for bill in cast(list[dict[str, int]], payment["bills"]) if bill["waiting_cent"]]
     assert [units(re.findall(r"€([\d,]+\.\d\d)", line)[0], 100) for line in waiting] == cents
-    assert f"replaces {invoice['replaces']['number']} of 7 December 2026" in "\n".join(rows)
+    assert f"replaces {invoice['replaces']['number']} of 7 April 2026" in "\n".join(rows)
     for sentence in ("Gutschrift", "Übergang der Steuerschuld", "Sunny Street eG, Sonnengasse 1", "ATU1234"):
         assert any(sentence in line for line in rows), sentence
     changes = statement["changes"]["month"]
