@@ -21,7 +21,7 @@ from hub.verify.statement_days import (
     ENERGIES,
     MONEYS,
     VERDICTS,
-    DayCheck,
+    RecomputedDays,
     StatementCheckError,
     Table,
     check_fields,
@@ -45,7 +45,7 @@ class UncheckedError(Exception):
     """One line saying what the check needs besides the files given."""
 
 
-class Check(DayCheck):
+class RecomputedMonth(RecomputedDays):
     """The whole statement: its days, its month, its bills and payment, and what has changed."""
 
     def check_month(self) -> None:
@@ -266,7 +266,7 @@ def verify(files: list[Any], key: Ed25519PublicKey, before: Table | None = None,
         pools = {pool["day"]: pool for pool in published["days"]}
         late = {row[0] for row in given["readings"] if row[3:] == ["late"]}
         same([pool["day"] for pool in published["days"]], sorted(pools), "pool.json days")
-        check = Check(document, readings_of(given, document["member"]["id"], "readings.json"), pools, key)
+        check = RecomputedMonth(document, readings_of(given, document["member"]["id"], "readings.json"), pools, key)
         for day in document["days"]:
             place = f"day {day['day']}"
             check.check_day(day)
@@ -286,7 +286,7 @@ def verify(files: list[Any], key: Ed25519PublicKey, before: Table | None = None,
     return [result_of(check, len(late)), *notes, *unproven(document)]
 
 
-def result_of(check: Check, late: int) -> str:
+def result_of(check: RecomputedMonth, late: int) -> str:
     """The line that says what is right, and in how many intervals."""
     document, seen = check.document, check.seen
     count = sum(len(day["surplus"]) for day in document["days"])
@@ -299,10 +299,9 @@ def result_of(check: Check, late: int) -> str:
     line += "".join(f"; {seen[mark]} slots {mark}" for mark in sorted(seen))
     line += f"; {late} slots late, for the next run" if late else ""
     missing = document["missing_days"]
-    named = (
-        missing[0] if len(missing) == 1 else f"{len(missing)} days, {missing[0]} to {missing[-1]}" if missing else ""
-    )
-    return line + (f"; not stated: {named}" if missing else "")
+    if len(missing) > 1:
+        return f"{line}; not stated: {len(missing)} days, {missing[0]} to {missing[-1]}"
+    return line + "".join(f"; not stated: {day}" for day in missing)
 
 
 def unproven(document: Table) -> list[str]:

@@ -223,7 +223,7 @@ def local_day(slot: int, tz: str) -> str:
     return datetime.fromtimestamp(slot * 900, UTC).astimezone(ZoneInfo(tz)).date().isoformat()
 
 
-class DayCheck:
+class RecomputedDays:
     """A statement with the files it is checked against; each method raises StatementCheckError where one is wrong."""
 
     def __init__(self, document: Table, readings: Table, pools: Table, key: Ed25519PublicKey) -> None:

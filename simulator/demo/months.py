@@ -3,8 +3,8 @@
 It asks the hub's commands, as a board and a member would, and keeps what they said; judging it is `demo_report`.
 """
 
-import sqlite3
 import shlex
+import sqlite3
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
