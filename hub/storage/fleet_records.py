@@ -17,6 +17,15 @@ class AgentClock:
 
 
 @dataclass(frozen=True, slots=True)
+class FormerAgent:
+    """An agent whose key no longer counts, since when, and when the hub last refused a message of it (None: never)."""
+
+    agent: str
+    revoked_at: int
+    refused_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class FleetRow:
     """The board's view of a home: liveness and completeness, no consumption values (I12)."""
 
@@ -32,3 +41,4 @@ class FleetRow:
     presence: tuple[str, ...]  # per slot of the requested range: present, derived, partial, missing, waiting
     gaps: tuple[tuple[str, int], ...]  # gap label, count, over the requested range
     clock: AgentClock | None = None
+    former: tuple[FormerAgent, ...] = ()

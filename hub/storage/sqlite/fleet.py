@@ -3,7 +3,7 @@
 from collections import defaultdict
 from typing import Final
 
-from hub.storage.fleet_records import AgentClock, FleetRow
+from hub.storage.fleet_records import AgentClock, FleetRow, FormerAgent
 from hub.storage.records import DeviceRow
 from hub.storage.sqlite.connections import SqliteConnections
 from protocols.quantities import Gap, Mark, Measure
@@ -26,6 +26,9 @@ GROUP BY home, slot"""
 _GAPS_SQL = """SELECT home, gap, count(DISTINCT slot) FROM reading
 WHERE home IN (SELECT id FROM home) AND slot >= ? AND slot < ? AND gap <> 0 AND measure BETWEEN 1 AND 7
 GROUP BY home, gap"""
+_FORMER_SQL = """SELECT agent.home_id, agent.id, agent.revoked_at, r.last_at FROM agent
+LEFT JOIN refusal AS r ON r.agent = agent.id AND r.reason = 'revoked'
+WHERE agent.revoked_at IS NOT NULL ORDER BY agent.revoked_at, agent.id"""
 
 
 class SqliteFleet(SqliteConnections):
@@ -44,6 +47,9 @@ class SqliteFleet(SqliteConnections):
                 gaps[home].append((Gap(gap).label, int(count)))
             clock_rows = await db.execute_fetchall("SELECT agent, told_at, ahead_s, state FROM agent_clock")
             clocks = {str(row[0]): AgentClock(*row) for row in clock_rows}
+            former: dict[str, list[FormerAgent]] = defaultdict(list)
+            for home, *agent in await db.execute_fetchall(_FORMER_SQL):
+                former[home].append(FormerAgent(*agent))
             devices: dict[str, list[DeviceRow]] = defaultdict(list)
             for row in await db.execute_fetchall(
                 "SELECT home, name, state, age_s, reported_at FROM device ORDER BY home, name"
@@ -56,6 +62,7 @@ class SqliteFleet(SqliteConnections):
                 presence=tuple(presence[row[0]]),
                 gaps=tuple(gaps[row[0]]),
                 clock=clocks.get(row[2]),
+                former=tuple(former[row[0]]),
             )
             for row in homes
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from hub.core.statements.seals import Seals
-from hub.storage.fleet_records import FleetRow
+from hub.storage.fleet_records import FleetRow, FormerAgent
 from hub.storage.records import RefusalCount, RunRow
 from hub.web.frame.charts import Chart, ChartTable, draw_presence
 from hub.web.frame.translation import Localizer
@@ -16,6 +16,7 @@ from protocols.wire.refusal_reasons import RefusalReason
 
 SILENT_AFTER_S: Final = 2 * 3600
 RUNS_SHOWN_DAYS: Final = 62
+FORMER_SHOWN_S: Final = 30 * 86_400
 
 
 CLOCK_OFF_MAX_S: Final = 120
@@ -67,7 +68,10 @@ def fleet_page(
     """The page about the last 24 hours of all homes."""
     findings = [finding for row in rows for finding in _home_findings(row, words, now_s=now_s)]
     names = {row.agent: row.home_name for row in rows if row.agent}
-    findings += [_refusal_finding(refusal, names, words) for refusal in refusals]
+    # Refusals of former agents appear with their homes, with what to do about them.
+    former = {agent.agent: row.home_name for row in rows for agent in row.former}
+    refused = [refusal for refusal in refusals if refusal.agent not in former]
+    findings += [_refusal_finding(refusal, names, words) for refusal in refused]
     findings.sort(key=lambda finding: (finding.harm, finding.home, finding.what))
     silent = sum(1 for row in rows if _is_silent(row, now_s=now_s))
     headline = (
@@ -87,7 +91,7 @@ def fleet_page(
         lede=lede,
         findings=tuple(findings),
         lines=tuple(_line(row, words, now_s=now_s) for row in rows),
-        refusals=tuple(_refusal(refusal, names, words) for refusal in refusals),
+        refusals=tuple(_refusal(refusal, former | names, words) for refusal in refusals),
         axis=tuple(words.clock(first + quarter * SLOTS_PER_UTC_DAY // 4) for quarter in range(5)),
     )
 
@@ -124,6 +128,7 @@ def _home_findings(row: FleetRow, words: Localizer, *, now_s: float) -> list[Fle
             )
         )
     found += _clock_findings(row, words)
+    found += [_former_finding(agent, row, words) for agent in row.former if _is_news(agent, now_s=now_s)]
     for device in row.devices:
         if device.state in ("silent", "refusing"):
             since = words.moment(device.reported_at - device.age_s)
@@ -169,6 +174,28 @@ def _span_words(seconds: int, words: Localizer) -> str:
     if hours >= 2:
         return words.plural("%(n)s hour", "%(n)s hours", hours)
     return words.plural("%(n)s minute", "%(n)s minutes", minutes)
+
+
+def _is_news(agent: FormerAgent, *, now_s: float) -> bool:
+    return now_s - max(agent.revoked_at, agent.refused_at or 0) < FORMER_SHOWN_S
+
+
+def _former_finding(agent: FormerAgent, row: FleetRow, words: Localizer) -> FleetAlert:
+    """A replaced agent; worse if it still sends, because then somebody at home may believe that it counts."""
+    since = words.moment(agent.revoked_at)
+    if agent.refused_at is not None and agent.refused_at >= agent.revoked_at:
+        what = words.text(
+            "The agent %(agent)s counts no longer since %(since)s, but still sends: last at %(moment)s.",
+            agent=agent.agent,
+            since=since,
+            moment=words.moment(agent.refused_at),
+        )
+        return FleetAlert(1, row.home_name, what, words.text("It has been told. Switch it off, or ask who runs it."))
+    what = words.text("The agent %(agent)s counts no longer since %(since)s.", agent=agent.agent, since=since)
+    if row.agent is None:
+        return FleetAlert(4, row.home_name, what, words.text("If the co-op did not intend this, find out why."))
+    todo = words.text("%(agent)s took its place. If the household does not know of it, find out why.", agent=row.agent)
+    return FleetAlert(4, row.home_name, what, todo)
 
 
 def _refusal_finding(refusal: RefusalCount, names: dict[str, str], words: Localizer) -> FleetAlert:
@@ -301,6 +328,9 @@ def fleet_json(rows: Sequence[FleetRow], refusals: Sequence[RefusalCount], *, sl
                 "stored_messages": row.stored_messages,
                 "presence": list(row.presence),
                 "gaps": dict(row.gaps),
+                "former_agents": [
+                    {"agent": a.agent, "revoked_at": a.revoked_at, "last_refused_at": a.refused_at} for a in row.former
+                ],
                 "clock": {"told_at": c.told_at, "ahead_s": c.ahead_s, "state": c.state} if (c := row.clock) else None,
                 "devices": [
                     {"name": d.name, "state": d.state, "age_s": d.age_s, "reported_at": d.reported_at}

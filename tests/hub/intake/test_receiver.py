@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.broker.connection import Delivery
 from hub.intake.receiver import MAX_WAITING, Intake
-from hub.storage.fleet_records import AgentClock
+from hub.storage.fleet_records import AgentClock, FormerAgent
 from hub.storage.records import PromptRow
 from hub.storage.sqlite.store import SqliteStore
 from protocols.consent.rules import default_consent
@@ -299,6 +299,8 @@ async def test_a_replaced_agent_is_told_at_once_and_with_each_group_it_sends(ben
     await bench.receive(home.batch(), home.batch())
     topic = downlink_topic(COOP.id, home.agent, kind="revoked")
     assert [sent for sent, _ in bench.broker.sent] == [topic, topic], "once when it happens, once per group"
+    (row,) = await bench.store.fleet(slots=range(0))
+    assert row.former == (FormerAgent(home.agent, 1, NOW_S),), "the board's fleet shows that it still sends"
     notices = {decode_revocation(open_sealed(sealed, topic, KEY.public_key())) for _, sealed in bench.broker.sent}
     assert notices == {RevocationNotice(home.agent, 1, RevocationCause.REPLACED)}
 

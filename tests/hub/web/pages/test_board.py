@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from hub.storage.fleet_records import AgentClock, FleetRow
+from hub.storage.fleet_records import AgentClock, FleetRow, FormerAgent
 from hub.storage.records import DeviceRow, RefusalCount
 from hub.storage.sqlite.store import SqliteStore
 from hub.web.frame.translation import Localizer
@@ -44,6 +44,27 @@ def test_every_kind_of_trouble_becomes_a_finding() -> None:
     assert {finding.home for finding in view.findings} == {
         "silent", "never", "no-agent", "device", "Unknown sender a-stranger",
     }  # fmt: skip
+
+
+def test_a_replaced_agent_is_shown_for_30_days_and_as_long_as_it_still_sends() -> None:
+    now, month_s = int(NOW_S), 30 * 86_400
+    quiet, gone = FormerAgent("a-quiet", now - 3600, None), FormerAgent("a-gone", now - month_s, None)
+    sending = FormerAgent("a-sending", now - 2 * month_s, now - 60)
+    row = replace(home("heard", last=NOW_SLOT - 1), former=(gone, quiet, sending))
+    refused = [RefusalCount("a-sending", "revoked", 7, now - 60, "the agent's key was revoked")]
+    view = fleet_page([row], refused, WORDS, now_s=NOW_S)
+    assert [(finding.harm, finding.home) for finding in view.findings] == [(1, "heard"), (4, "heard")]
+    assert view.findings[0].what.startswith("The agent a-sending counts no longer since")
+    assert "but still sends" in view.findings[0].what
+    assert view.findings[1].what.startswith("The agent a-quiet counts no longer since")
+    assert view.findings[1].do.startswith("a-1 took its place.")
+    assert view.refusals[0][0] == "heard", "the table names the home, not an unknown sender"
+    (told,) = fleet_json([row], refused, slots=fleet_slots(NOW_S))["homes"]  # type: ignore[misc]
+    assert told["former_agents"][2] == {
+        "agent": "a-sending",
+        "revoked_at": now - 2 * month_s,
+        "last_refused_at": now - 60,
+    }
 
 
 def test_a_street_in_order_has_no_findings() -> None:
