@@ -151,7 +151,7 @@ def _wanted_consent(settings: Settings, home: str) -> ConsentSet | None:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as cause:
-        reason = cause.strerror if isinstance(cause, OSError) else cause
+        reason = cause.strerror if isinstance(cause, OSError) else "not UTF-8: save it again with that encoding"
         raise SettingsError(f"{settings.source}: consent: {path}: cannot be read: {reason}") from None
     return read_consent(text, name=path.name, home=home)
 

@@ -84,3 +84,8 @@ def test_a_mistake_is_one_line_that_names_its_place(text: str, said: str) -> Non
     assert said in str(error.value)
     assert str(error.value).startswith("tax.toml: ")
     assert "\n" not in str(error.value)
+
+
+def test_a_byte_order_mark_changes_nothing() -> None:
+    with_mark = parse_tax_terms(b"\xef\xbb\xbf" + TEXT.encode(), name="tax.toml")
+    assert with_mark == parse_tax_terms(TEXT.encode(), name="tax.toml")

@@ -117,3 +117,8 @@ def test_the_limits_of_a_text_are_allowed_and_one_more_is_not() -> None:
 def test_the_number_of_a_wrong_rule_is_given() -> None:
     with pytest.raises(ValueError, match="consent: rule 2: purpose: expected a code of the catalogue"):
         parse_consent(RULE + '[[rule]]\npurpose = "selling"\n')
+
+
+def test_a_byte_order_mark_changes_nothing() -> None:
+    text = consent_toml(default_consent("h01"))
+    assert parse_consent("\ufeff" + text) == parse_consent(text)

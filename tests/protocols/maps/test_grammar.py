@@ -318,3 +318,27 @@ def test_the_largest_map_is_read_and_one_character_more_is_not() -> None:
     assert parse_map(MAP.ljust(MAX_MAP_BYTES), "x.toml").id == "example-meter"
     with pytest.raises(MapError, match=rf"x\.toml: {MAX_MAP_BYTES + 1} characters, expected at most {MAX_MAP_BYTES}"):
         parse_map(MAP.ljust(MAX_MAP_BYTES + 1), "x.toml")
+
+
+@pytest.mark.parametrize(
+    ("written", "misspelt", "words"),
+    [
+        ("[transport]", "[transprot]", "x.toml: unknown key 'transprot', did you mean 'transport'?"),
+        ("unit_ids", "unit_id", "x.toml transport: unknown key 'unit_id', did you mean 'unit_ids'?"),
+        ("tcp = { port", "tcp = { prot", "tcp: unknown key 'prot', did you mean 'port'?"),
+        ("bridge", "brigde", "blocks: unknown key 'brigde', did you mean 'bridge'?"),
+        ('title = "', 'titel = "', "tables[0]: unknown key 'titel', did you mean 'title'?"),
+        ('name = "power"', 'nam = "power"', "unknown key 'nam', did you mean 'name'?"),
+        ("[roles.grid]", "[roles.gird]", "x.toml roles: unknown key 'gird', did you mean 'grid'?"),
+        ('import = "energy"', 'imports = "energy"', "x.toml roles grid: unknown key 'imports', did you mean 'import'?"),
+    ],
+)
+def test_an_unknown_key_is_named_before_the_one_that_is_missing(written: str, misspelt: str, words: str) -> None:
+    assert written in MAP
+    with pytest.raises(MapError) as caught:
+        parse_map(MAP.replace(written, misspelt, 1), "x.toml")
+    assert words in str(caught.value)
+
+
+def test_a_byte_order_mark_changes_nothing() -> None:
+    assert parse_map("\ufeff" + MAP, "x.toml") == parse_map(MAP, "x.toml")
