@@ -11,7 +11,8 @@ from simulator.demo.month_report import month_imbalances, month_problems, month_
 from simulator.demo.months import MonthBooks
 
 Json = Mapping[str, Any]
-MEMORY_BYTES_MAX = 1_500_000_000
+MEMORY_BYTES_MAX = 900_000_000
+MEMORY_BYTES_PER_HOME_MAX = 50_000_000
 OUTBOX_BYTES_MAX = 64 * 2**20
 HUB_BYTES_MAX = 32 * 2**20
 HUB_BYTES_PER_MESSAGE_MAX = 2000
@@ -208,7 +209,7 @@ def _refusals(evidence: Evidence) -> dict[str, Any]:
 def _bounds(evidence: Evidence, *, stored: int) -> dict[str, Any]:
     outbox_bytes = max(outbox["bytes"] for outbox in evidence.outboxes.values())
     return _held(
-        evidence.peak_memory_bytes <= MEMORY_BYTES_MAX
+        evidence.peak_memory_bytes <= MEMORY_BYTES_MAX + MEMORY_BYTES_PER_HOME_MAX * len(evidence.outboxes)
         and outbox_bytes <= OUTBOX_BYTES_MAX
         and evidence.hub_bytes <= HUB_BYTES_MAX + HUB_BYTES_PER_MESSAGE_MAX * stored,
         f"peak {evidence.peak_memory_bytes / 1e6:.0f} MB of all programs together, largest outbox"
