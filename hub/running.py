@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import resource
+import secrets
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -34,6 +35,7 @@ from hub.trials.fairness_service import FairnessService
 from hub.trials.what_if_service import TrialService
 from hub.trust.enrolment import Enrolment
 from hub.web.app import build_app
+from hub.web.frame.door import own_names
 from hub.web.frame.services import HubParts
 from hub.web.server import serve_web
 from protocols.slots import format_slot, slot_of
@@ -104,12 +106,15 @@ class Hub:
             street=StreetService(self._store, tz=settings.coop.tz),
             secure_cookies=settings.web.https,
             bank=settings.bank,
+            host_names=own_names((settings.web.host, *settings.web.names)),
+            status_key=secrets.token_urlsafe(24),
         )
 
         unstated = unstated_connections(await home_limits(self._store, slot=slot_of(self._clock.now())))
 
         def web_is_bound(address: str) -> None:
             where = {"web": address, "broker_host": plan.address.host, "broker_port": plan.address.port}
+            where["status_key"] = parts.status_key
             write_running(self._folder, where)
             announce(f"pages on {address}, broker ({plan.name}) on {plan.address.host}:{plan.address.port}")
             if unstated is not None:

@@ -44,3 +44,10 @@ def write_durably(path: Path, content: bytes, *, replace: bool = False) -> None:
     """Write a whole file with these bytes. Raises: the same errors as durable_file."""
     with durable_file(path, replace=replace) as file:
         file.write(content)
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make the folder, or take over an existing one, so that only its owner can look into it. Raises: OSError."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_mode & 0o077:
+        folder.chmod(0o700)

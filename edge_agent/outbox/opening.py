@@ -17,6 +17,7 @@ import aiosqlite
 from edge_agent.outbox.messages import ChainLink, OutboxError
 from edge_agent.outbox.schema import APPLICATION_ID, SCHEMA, VERSION
 from edge_agent.outbox.store import Outbox
+from protocols.durable_files import make_private_folder
 from protocols.wire.chain import FIRST_PREVIOUS
 
 FILE_NAME = "outbox.sqlite"
@@ -44,7 +45,8 @@ async def open_outbox(folder: Path, *, max_mb: int, now_s: float) -> AsyncIterat
 
 def _lock(folder: Path) -> int:
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not (folder / "outbox.lock").exists():
+            make_private_folder(folder)
         lock_fd = os.open(folder / "outbox.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as cause:
         raise OutboxError(f"{folder}: cannot be written: {cause.strerror or cause}") from None

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 from edge_agent.uplink.sealing import AgentSigner
 from protocols.consent.rules import ConsentSet
 from protocols.consent.text import parse_consent
-from protocols.durable_files import write_durably
+from protocols.durable_files import make_private_folder, write_durably
 from protocols.enrolment.answer import EnrolAnswer, build_answer, parse_answer
 from protocols.enrolment.handshake import build_request, open_answer
 from protocols.enrolment.token import parse_token
@@ -128,7 +128,7 @@ def own_key(folder: Path) -> Ed25519PrivateKey:
     path = folder / KEY_FILE
     try:
         if not path.exists():
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private_folder(folder)
             made = Ed25519PrivateKey.generate()
             write_durably(path, made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), replace=True)
     except OSError as cause:

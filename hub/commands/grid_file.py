@@ -23,7 +23,7 @@ from hub.core.settlement.case_file import read_case
 from hub.core.settlement.period import Settlement, settle
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
-from hub.folder.settings import is_zone
+from hub.folder.setting_values import is_zone
 from hub.storage.records import Access, SettlementInputs
 from protocols.errors import RequestError
 from protocols.slots import day_of, slots_of_day

@@ -48,9 +48,11 @@ def is_running(folder: Path) -> bool:
 
 
 def write_running(folder: Path, where: Mapping[str, object]) -> None:
-    """Write down the running hub's address for other commands. Not durable: it means nothing after a crash."""
+    """Write down the running hub's address for other programs of its user. Not durable: useless after a crash."""
     part = folder / (RUNNING_NAME + ".part")
-    part.write_text(json.dumps({"pid": os.getpid(), **where}) + "\n", encoding="utf-8")
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(json.dumps({"pid": os.getpid(), **where}) + "\n")
     part.replace(folder / RUNNING_NAME)
 
 

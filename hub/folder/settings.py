@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from hub.core.ledger.run_calendar import RunCalendar
 from hub.core.payments.accounts import CoopAccount, clean_holder
 from hub.core.payments.sepa import compact, is_bic, is_creditor_id, is_iban
 from hub.core.rules.estimates import METHODS_OF_ESTIMATE, EstimateRule
 from hub.core.rules.rulebook import METHODS
+from hub.folder.setting_values import is_currency, is_host_name, is_name, is_zone
 from hub.storage.records import Coop
 from protocols.errors import SettingsError
 from protocols.toml_text import TomlTextError, read_toml
@@ -27,11 +27,15 @@ LOOPBACK: Final = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class WebSettings:
-    """Where the pages are served. `https` says that a proxy in front of the hub speaks HTTPS."""
+    """Where the pages are served. `https` says that a proxy in front of the hub speaks HTTPS.
+
+    `names` are the host names, besides this computer's own, under which the pages are reached.
+    """
 
     host: str
     port: int
     https: bool
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,7 @@ currency = "{coop.currency}"
 host = "127.0.0.1"
 port = 8400
 https = false              # true when a proxy in front of the hub speaks HTTPS
+names = []                 # other host names of the hub, like "hub.example.org"; its own and any address work anyway
 
 [broker]
 kind = "auto"              # auto (mosquitto if installed, else iotcore), iotcore (built in), mosquitto or external
@@ -256,7 +261,11 @@ def _web(table: _Table) -> WebSettings:
         host=table.text("host", LOOPBACK, fits=bool, expected="an address to listen on, like 127.0.0.1"),
         port=table.number("port", 8400, least=0, most=65535),
         https=table.flag("https", default=False),
+        names=tuple(table.texts("names")),
     )
+    for name in web.names:
+        if not is_host_name(name):
+            raise table.wrong("names", f'host names like "hub.example.org", not {name[:40]!r}')
     table.require_nothing_else()
     return web
 
@@ -359,25 +368,6 @@ def _bank(table: _Table) -> CoopAccount:
 
 def _is_plain_date(value: object) -> bool:
     return isinstance(value, date) and not isinstance(value, datetime)
-
-
-def is_name(text: str) -> bool:
-    """Whether this text can be the name of a co-op, a person or a home."""
-    return 1 <= len(text) <= 80 and text.isprintable() and text.strip() == text
-
-
-def is_zone(text: str) -> bool:
-    """Whether this names a time zone."""
-    try:
-        ZoneInfo(text)
-    except (KeyError, ValueError, OSError):
-        return False
-    return bool(text)
-
-
-def is_currency(text: str) -> bool:
-    """Whether this looks like an ISO 4217 code."""
-    return len(text) == 3 and text.isascii() and text.isalpha() and text.isupper()
 
 
 def _quoted(text: str) -> str:

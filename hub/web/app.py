@@ -7,6 +7,7 @@ from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
+from hub.web.frame.door import Door
 from hub.web.frame.guard import ErrorPages, PageError, SecurityHeaders
 from hub.web.frame.services import HubParts
 from hub.web.frame.sign_in import SignInNeededError
@@ -56,6 +57,9 @@ def build_app(parts: HubParts) -> FastAPI:
     app.add_middleware(ErrorPages, answer=lambda request: _error_page(site, request, status=500, sentence=_BROKEN))
     app.add_middleware(GZipMiddleware, minimum_size=500)
     app.add_middleware(SecurityHeaders)
+    if parts.host_names is not None:
+        app.add_middleware(Door, names=parts.host_names)
+    app.state.scheme = "https" if parts.secure_cookies else "http"
     return app
 
 

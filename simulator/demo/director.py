@@ -312,7 +312,11 @@ class Demo:
 
     def ask_hub(self) -> dict[str, Any] | None:
         """The hub's status, or None while it does not answer."""
-        return get_json(f"{self.hub_url}/api/status.json")
+        try:
+            running = json.loads((self.hub_folder / "running.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return get_json(f"{self.hub_url}/api/status.json", key=running["status_key"])
 
     def ask_truth(self, from_s: int, to_s: int) -> dict[str, Any]:
         """What really happened in the street, asked day by day: between two days its devices answer. Raises: DemoError.

@@ -24,10 +24,11 @@ def free_port(wanted: int) -> int:
     raise DemoError("no port of 127.0.0.1 is free")
 
 
-def get_json(url: str, *, timeout_s: float = 5.0) -> dict[str, Any] | None:
-    """The JSON object at a loopback address, or None if nothing answers there."""
+def get_json(url: str, *, timeout_s: float = 5.0, key: str = "") -> dict[str, Any] | None:
+    """The JSON object at a loopback address, or None if nothing answers there. `key` goes along as a bearer token."""
+    request = urllib.request.Request(url, headers={"authorization": f"Bearer {key}"} if key else {})  # noqa: S310 - ours
     try:
-        with urllib.request.urlopen(url, timeout=timeout_s) as answer:  # noqa: S310 - our own loopback addresses
+        with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310 - our own loopback addresses
             found = json.loads(answer.read(ANSWER_BYTES_MAX))
     except (OSError, ValueError, urllib.error.URLError):
         return None

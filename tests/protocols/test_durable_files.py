@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from protocols.durable_files import durable_file, write_durably
+from protocols.durable_files import durable_file, make_private_folder, write_durably
 
 ROOT = Path(__file__).parents[2]
 
@@ -154,3 +154,12 @@ def test_the_content_is_on_disk_before_the_name_and_the_name_before_the_end(
     monkeypatch.setattr(os, "fsync", watch)
     write_durably(path, b"secret", replace=True)
     assert flushed == [("file", b"old"), ("folder", b"secret")]
+
+
+def test_a_folder_made_before_is_closed_to_others(tmp_path: Path) -> None:
+    made = tmp_path / "data"
+    made.mkdir(mode=0o755)
+    made.chmod(0o755)
+    for folder in (made, tmp_path / "new" / "data"):
+        make_private_folder(folder)
+        assert folder.stat().st_mode & 0o777 == 0o700

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.folder.opening import open_hub
-from hub.folder.settings import is_name
+from hub.folder.setting_values import is_name
 from hub.storage.contract import Store
 from hub.storage.records import Home, Member
 from hub.trust.invitation_keys import mask_key

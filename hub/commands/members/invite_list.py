@@ -19,7 +19,7 @@ from hub.commands.members.invitations import (
     opened_inviter,
 )
 from hub.core.local_dates import parse_day
-from hub.folder.settings import is_name
+from hub.folder.setting_values import is_name
 from protocols.errors import RequestError
 from protocols.timeline import Clock
 

@@ -11,9 +11,10 @@ from hub.folder.identity import load_key, make_key
 from hub.folder.opening import open_store
 from hub.folder.paths import KEY_NAME, SALT_NAME, STORE_NAME
 from hub.folder.salt_key import load_seals
-from hub.folder.settings import FILE_NAME, is_currency, is_name, is_zone, settings_text
+from hub.folder.setting_values import is_currency, is_name, is_zone
+from hub.folder.settings import FILE_NAME, settings_text
 from hub.storage.records import Coop
-from protocols.durable_files import write_durably
+from protocols.durable_files import make_private_folder, write_durably
 from protocols.errors import RequestError
 from protocols.timeline import Clock
 from protocols.wire.topics import is_id
@@ -63,6 +64,8 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         others = sorted(path.name for path in folder.iterdir() if not path.name.startswith(OWN_NAMES))
+        if not others:
+            make_private_folder(folder)
     except OSError as error:
         raise RequestError(f"{folder}: cannot make the folder: {error.strerror}") from None
     if others:

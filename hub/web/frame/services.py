@@ -118,7 +118,11 @@ class StreetOperations(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HubParts:
-    """Everything the pages need. `secure_cookies` is True if the hub is reached over HTTPS."""
+    """Everything the pages need. `secure_cookies` is True if the hub is reached over HTTPS.
+
+    `host_names` are the names the hub answers to; with None, it answers to any. `status_key` lets a program on this
+    computer read the hub's status; without one, only the board reads it.
+    """
 
     store: Store
     clock: Clock
@@ -135,3 +139,5 @@ class HubParts:
     secure_cookies: bool = False
     session_days: int = 30
     bank: CoopAccount | None = None
+    host_names: frozenset[str] | None = None
+    status_key: str = ""

@@ -6,7 +6,7 @@ from typing import Final
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
-from hub.web.frame.guard import PageError, is_loopback, read_body, read_form
+from hub.web.frame.guard import PageError, has_key, read_body, read_form
 from hub.web.frame.sign_in import SignInNeededError, end_session, redeem_link, require_board, set_session, visit_of
 from hub.web.frame.translation import translatable
 from hub.web.rendering import STATIC_DIR, PageContext
@@ -67,7 +67,7 @@ def _add_static(app: FastAPI) -> None:
 def _add_api(app: FastAPI, site: PageContext) -> None:
     @app.get("/api/status.json")
     async def status(request: Request) -> Response:
-        if not is_loopback(request):
+        if not has_key(request, site.parts.status_key):
             try:
                 require_board(await visit_of(site.parts, request))
             except SignInNeededError:

@@ -52,6 +52,7 @@ from protocols.slots import slots_of_day, start_of
 from protocols.timeline import Clock
 from tests.hub.known_seals import SEALS
 
+STATUS_KEY = "status-key-of-the-tests"
 HUB_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 COOP = Coop("sunny-lane", "Sunny Lane Energy", "Europe/Berlin", "EUR")
 BANK = CoopAccount("Sunny Lane Energy", "DE89370400440532013000", creditor_id="DE98ZZZ09999999999")
@@ -357,4 +358,6 @@ def parts_over(store: SqliteStore, *, now_s: float = NOW_S, secure_cookies: bool
         street=StreetService(store, tz=COOP.tz),
         secure_cookies=secure_cookies,
         bank=BANK,
+        host_names=frozenset({"hub.example"}),
+        status_key=STATUS_KEY,
     )

@@ -88,6 +88,8 @@ FORMS = ("/prompts/p-open", "/my-home/appliances", "/sign-out")
         {"origin": "null"},
         {"origin": "http://hub.example.evil.example"},
         {"origin": "http://hub.example:81"},
+        {"origin": "https://hub.example"},
+        {"origin": "hub.example"},
         {"origin": "http://hub.example", "sec-fetch-site": "cross-site"},
         {"origin": ""},
     ],

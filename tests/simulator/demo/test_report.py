@@ -208,7 +208,7 @@ PLANTED: dict[str, tuple[str, Callable[[Evidence], object]]] = {
         "I6", lambda seen: at(seen, "verified", "books").update(wrong=1)),
     "an empty ledger": (
         "I6", lambda seen: at(seen, "verified", "books").update(entries=0)),
-    "too much memory": ("I8", lambda seen: replace(seen, peak_memory_bytes=900_000_001 + 50_000_000 * len(seen.outboxes))),
+    "too much memory": ("I8", lambda seen: replace(seen, peak_memory_bytes=1_100_000_000)),
     "an outbox that grows": ("I8", lambda seen: at(seen, "outboxes", "two").update(bytes=2**30)),
     "a hub folder that grows": ("I8", lambda seen: replace(seen, hub_bytes=2**30)),
     "a message that waits": ("I9", lambda seen: at(seen, "outboxes", "two").update(waiting=1)),

@@ -1,0 +1,64 @@
+"""The door: only requests for this hub's own names, of one length; HEAD is GET without the body."""
+
+import httpx
+import pytest
+
+from hub.storage.sqlite.store import SqliteStore
+from hub.web.app import build_app
+from hub.web.frame.door import is_own_host, own_names
+from tests.hub.web.conftest import ORIGIN, SignIn
+from tests.hub.web.page_street import parts_over
+
+
+@pytest.mark.parametrize(
+    ("host", "is_ours"),
+    [
+        ("hub.example", True),
+        ("HUB.example:8400", True),
+        ("hub.example.", True),
+        ("127.0.0.1:8400", True),
+        ("[::1]:8400", True),
+        ("192.0.2.9", True),
+        ("evil.example", False),
+        ("hub.example.evil.example", False),
+        ("127.0.0.1.evil.example", False),
+        ("", False),
+        ("[::1", False),
+        ("hub.example@evil.example", False),
+    ],
+)
+def test_a_host_is_ours_by_name_or_is_an_address(host: str, is_ours: bool) -> None:
+    assert is_own_host(host, {"hub.example"}) is is_ours
+
+
+def test_a_hub_knows_its_computers_own_name() -> None:
+    names = own_names(["Hub.Example.org"])
+    assert {"localhost", "hub.example.org"} <= names
+
+
+async def test_another_sites_name_that_points_here_gets_no_page(store: SqliteStore) -> None:
+    transport = httpx.ASGITransport(app=build_app(parts_over(store)))
+    async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as browser:
+        for path in ("/", "/sign-in", "/static/site.css", "/api/enrol"):
+            refused = await browser.get(path, headers={"host": "rebound.evil.example"})
+            assert refused.status_code == 421
+            assert "web.names in hub.toml" in refused.json()["error"]
+        assert (await browser.get("/sign-in", headers={"host": "192.0.2.1:8400"})).status_code == 200
+
+
+async def test_a_request_with_two_lengths_is_refused(store: SqliteStore) -> None:
+    transport = httpx.ASGITransport(app=build_app(parts_over(store)))
+    async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as browser:
+        both = {"content-length": "2", "transfer-encoding": "chunked", "content-type": "application/json"}
+        refused = await browser.post("/api/enrol", content=b"{}", headers=both)
+        assert refused.status_code == 400
+        assert "only one of them" in refused.json()["error"]
+
+
+async def test_head_is_get_without_a_body(sign_in: SignIn) -> None:
+    browser = await sign_in("m02")
+    for path in ("/", "/my-home", "/today.json", "/static/site.css", "/nowhere"):
+        got, head = await browser.get(path), await browser.head(path)
+        assert head.status_code == got.status_code
+        assert head.content == b""
+        assert head.headers["content-type"] == got.headers["content-type"]
