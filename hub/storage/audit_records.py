@@ -4,8 +4,10 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
+
+from hub.storage.records import Access
 
 HEAD_TAG: Final = b"commonwatt log of rows v1\n"
 FIRST_LINK: Final = bytes(32)
@@ -56,6 +58,61 @@ class BoardAct:
     row_key: str
     by: str
     member: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A row of the message table as it is, damaged or not."""
+
+    position: int
+    epoch: int
+    seq: int
+    kind: str
+    hash: bytes
+    sealed: bytes
+    received_at: int
+    first_slot: int | None
+    last_slot: int | None
+    refused: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredHead:
+    """A row of the table of chain heads as it is."""
+
+    epoch: int
+    seq: int
+    hash: bytes
+    last_slot: int | None
+    last_received_at: int
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredHome:
+    """The rows made of one home's messages, as they are: each table's columns behind its key within the home.
+
+    readings: (measure, slot, span) -> (energy_wh, mark, gap). long_intervals: (measure, first_slot, slots) ->
+    energy_wh. devices: name -> (state, age_s, reported_at). consents: version -> (document, received_at).
+    """
+
+    readings: dict[tuple[int, int, int], tuple[int | None, int, int]] = field(default_factory=dict)
+    long_intervals: dict[tuple[int, int, int], int] = field(default_factory=dict)
+    devices: dict[str, tuple[str, int, int]] = field(default_factory=dict)
+    consents: dict[int, tuple[bytes, int]] = field(default_factory=dict)
+
+
+class StoredRows(Protocol):
+    """The part of the store that shows messages and what was made of them, as they are."""
+
+    async def stored_messages(self, agent: str, *, after: tuple[int, int], limit: int) -> tuple[StoredMessage, ...]:
+        """In order of (epoch, seq); `sealed` is empty where the content was refused."""
+        ...
+
+    async def stored_heads(self) -> dict[str, StoredHead]: ...
+    async def stored_home(self, home: str, *, access: Access) -> StoredHome:
+        """Everything made of this home's messages; the access is logged first (I12)."""
+        ...
 
 
 class RowLogView(Protocol):

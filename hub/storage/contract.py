@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hub.storage.account_records import BankDetails, NewAccount
-from hub.storage.audit_records import RowLogStore
+from hub.storage.audit_records import RowLogStore, StoredRows
 from hub.storage.finding_records import ConnectionAgreementStore, FindingRow, NewFinding, SlotDecision
 from hub.storage.fleet_records import AgentClock, FleetRow
 from hub.storage.invite_records import InviteRefusal
@@ -104,12 +104,6 @@ class ReadingStore(Protocol):
         ...
 
     async def message_hash(self, agent: str, *, epoch: int, seq: int) -> bytes | None: ...
-    async def sealed_messages(
-        self, agent: str, *, after: tuple[int, int], limit: int
-    ) -> tuple[tuple[int, int, str, bytes, bytes], ...]:
-        """(epoch, seq, kind, hash, sealed) in order, for verification; `sealed` is empty where content was refused."""
-        ...
-
     async def count_refusals(self, refusals: Sequence[RefusalCount]) -> None: ...
     async def note_clocks(self, clocks: Sequence[AgentClock]) -> None: ...
     async def refusals(self) -> tuple[RefusalCount, ...]: ...
@@ -391,6 +385,7 @@ class Store(
     StreetStore,
     JobStore,
     RowLogStore,
+    StoredRows,
     Protocol,
 ):
     """All slices together: the interface that a backend implements and that the hub's entry points open."""

@@ -6,20 +6,24 @@ from datetime import date
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from hub.books.days import SettlementStores, read_day_inputs
+from hub.books.days import DayInputs, SettlementStores, read_day_inputs
+from hub.books.settled_readings import reach_of
 from hub.console.progress import ReportProgress, ignore_progress
 from hub.core.ledger.entries import GENESIS, UNITS, LedgerUnit
 from hub.core.rules.input_checks import RejectedInputError
 from hub.core.settlement.period import settle
+from hub.storage.records import SettledThrough
 from hub.verify.check_result import CheckResult
-from hub.verify.journal import check_journal
+from hub.verify.journal import ALL_DAYS, check_journal
+from protocols.slots import slots_of_day
 
 
 @dataclass
 class BookCheck(CheckResult):
     """What was checked, and every contradiction found.
 
-    `late_days` have readings newer than their run: not wrong, but due to be settled again. `sums` must be 0 per unit.
+    `late_days` have messages, decisions or memberships newer than their run: not wrong, but due to be settled again. A
+    day whose inputs changed without any of these is wrong. `sums` must be 0 per unit.
     `unsigned` runs were booked before the hub signed its books: the next settlement signs them.
     """
 
@@ -45,25 +49,52 @@ async def check_books(
     journal = await check_journal(store, check, key=key, report=report)
     check.entries, check.runs, check.attestations = journal.entries, len(journal.runs), journal.attestations
     check.sums, check.head, check.unsigned = journal.sums, journal.head.hex(), journal.unsigned
+    # Runs are recomputed only where what they rest on is in order.
     if check.wrong == 0:
         await _recompute(store, check, report=report)
     return check
 
 
 async def _recompute(store: SettlementStores, check: BookCheck, *, report: ReportProgress) -> None:
-    current = {run.day: run.run_key for run in await store.runs(allocations=False)}
-    for number, day in enumerate(current):
-        report("days computed again", number, len(current))
-        run = (await store.runs(days=(day, day)))[-1]
-        inputs = await read_day_inputs(store, day=date.fromisoformat(day))
-        if (inputs.rule_hash, inputs.digest) != (run.rule_hash, run.input_digest):
+    with check.reading("days"):
+        current = {run.day: run.run_key for run in await store.runs(allocations=False)}
+        through = await store.settled_through(days=ALL_DAYS)
+        for number, day in enumerate(current):
+            report("days computed again", number, len(current))
+            with check.reading(f"day {day}"):
+                await _recompute_day(store, check, day, through=through.get(day))
+
+
+async def _recompute_day(
+    store: SettlementStores, check: BookCheck, day: str, *, through: SettledThrough | None
+) -> None:
+    run = (await store.runs(days=(day, day)))[-1]
+    inputs = await read_day_inputs(store, day=date.fromisoformat(day))
+    if (inputs.rule_hash, inputs.digest) != (run.rule_hash, run.input_digest):
+        if run.rule_hash != inputs.rule_hash or await _has_newer_inputs(store, inputs, through):
             check.late_days.append(day)
-            continue
-        try:
-            settled = await asyncio.to_thread(settle, inputs.readings, inputs.rule)
-        except RejectedInputError as refusal:
-            check.note(f"recomputing the run of {day} was refused ({refusal})")
-            continue
-        check.recomputed += 1
-        if settled.result_hash() != run.result_hash or settled.record() != run.allocation:
-            check.note(f"recomputing the run of {day} gave a different result")
+        else:
+            check.note(
+                f"the readings of {day} are not those its run was made from, and no newer message, decision or"
+                " membership explains it"
+            )
+        return
+    try:
+        settled = await asyncio.to_thread(settle, inputs.readings, inputs.rule)
+    except RejectedInputError as refusal:
+        check.note(f"recomputing the run of {day} was refused ({refusal})")
+        return
+    check.recomputed += 1
+    if settled.result_hash() != run.result_hash or settled.record() != run.allocation:
+        check.note(f"recomputing the run of {day} gave a different result")
+
+
+async def _has_newer_inputs(store: SettlementStores, inputs: DayInputs, through: SettledThrough | None) -> bool:
+    """Whether anything that the day's run could not know came since. Without a note of what it knew: perhaps."""
+    if through is None:
+        return True
+    if (inputs.through.members_digest, inputs.through.decision) != (through.members_digest, through.decision):
+        return True
+    slots = slots_of_day(date.fromisoformat(inputs.day), inputs.coop.tz)
+    newest = await store.newest_messages(slots=reach_of(inputs.rule.estimate, slots))
+    return max(newest.values(), default=0) > through.message_position

@@ -78,15 +78,23 @@ async def check_journal(
     """Walk rules, entries, runs and attestations; every contradiction goes to `found`."""
     journal = JournalCheck()
     coop = await store.coop()
-    for position, rule_hash, canonical in await store.journal_rules():
-        if hashlib.sha256(VERSION_TAG + canonical).hexdigest() != rule_hash:
-            found.note(f"rule {position}: its content does not match its hash")
-    await _check_entries(store, journal, found, report=report)
-    await _check_runs(store, journal, found, coop=coop)
-    await _check_attestations(store, journal, found, coop=coop, key=key)
+    with found.reading("rules"):
+        for position, rule_hash, canonical in await store.journal_rules():
+            if hashlib.sha256(VERSION_TAG + canonical).hexdigest() != rule_hash:
+                found.note(f"rule {position}: its content does not match its hash")
+    with found.reading("entries"):
+        await _check_entries(store, journal, found, report=report)
+    with found.reading("runs"):
+        await _check_runs(store, journal, found, coop=coop)
+    for run_key in journal.booked.keys() - journal.runs.keys():
+        found.note(f"ledger: {journal.booked[run_key]} entries belong to the run {run_key}, which is not there")
+    with found.reading("attestations"):
+        await _check_attestations(store, journal, found, coop=coop, key=key)
     if key is not None:
-        await _check_all_signed(store, journal, found)
-    await _check_access_log(store, journal, found)
+        with found.reading("runs"):
+            await _check_all_signed(store, journal, found)
+    with found.reading("access log"):
+        await _check_access_log(store, journal, found)
     for unit, total in journal.sums.items():
         if total:
             found.note(f"ledger: all accounts together hold {total} {unit}, not 0")

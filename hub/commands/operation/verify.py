@@ -14,8 +14,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from hub.console.progress import Progress, ReportProgress, ignore_progress
 from hub.folder.clock import open_clock
-from hub.folder.opening import open_hub
+from hub.folder.identity import load_key
+from hub.folder.opening import open_store
+from hub.folder.paths import KEY_NAME
+from hub.folder.settings import load_settings
 from hub.storage.contract import Store
+from hub.storage.errors import StoreError
+from hub.storage.records import Coop
+from hub.trust.enrolment import agent_id_of
 from hub.verify.books import check_books
 from hub.verify.check_result import CheckResult
 from hub.verify.messages import check_messages
@@ -34,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--only", choices=(MESSAGES, BOOKS, ROWS), help="this part alone, as when several are run at once"
     )
+    parser.add_argument(
+        "--hub-key", type=_public_key, metavar="HEX", help="the hub's public key as you know it: any other is wrong"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -41,36 +50,71 @@ def run(args: argparse.Namespace) -> int:
     """Print what was found; returns 1 if something is wrong."""
     progress = Progress(sys.stderr)
     clock = open_clock(args.clock)
-    found = asyncio.run(verify_hub(args.data, clock=clock, only=args.only, report=progress.report))
+    found = asyncio.run(verify_hub(args.data, clock=clock, only=args.only, pinned=args.hub_key, report=progress.report))
     progress.end()
     sys.stdout.write(json.dumps(found) + "\n" if args.json else verify_lines(found))
     return 0 if found["ok"] else FAILED
 
 
+def _public_key(text: str) -> bytes:
+    try:
+        raw = bytes.fromhex(text)
+    except ValueError:
+        raw = b""
+    if len(raw) != 32:
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a public key of 64 hex digits")
+    return raw
+
+
 async def verify_hub(
-    folder: Path, *, clock: Clock, only: str | None = None, report: ReportProgress = ignore_progress
+    folder: Path,
+    *,
+    clock: Clock,
+    only: str | None = None,
+    pinned: bytes | None = None,
+    report: ReportProgress = ignore_progress,
 ) -> dict[str, object]:
     """Check every message, entry and run again; `ok` is true if no contradiction was found.
 
-    If `only` is MESSAGES, BOOKS or ROWS, only that part is checked and returned.
+    If `only` is MESSAGES, BOOKS or ROWS, only that part is checked and returned. `pinned` is the public key that the
+    hub must have. A store that cannot be opened is a finding.
+    Raises: SettingsError or IdentityError, if the folder holds no hub.
     """
-    _, key, store = await open_hub(folder, clock=clock)
+    settings, key = load_settings(folder), load_key(folder / KEY_NAME)
     found: dict[str, CheckResult] = {}
+    if pinned is not None and key.public_key().public_bytes_raw() != pinned:
+        found[ROWS] = RowCheck()
+        found[ROWS].note("the folder's key is not the one given with --hub-key: another hub signed what is stored here")
+        return _result(found)
+    try:
+        store = await open_store(folder, clock=clock)
+    except StoreError as error:
+        found[ROWS] = RowCheck()
+        found[ROWS].note(f"store: {error}")
+        return _result(found)
     try:
         if only in (None, ROWS):
-            found[ROWS] = await _check_rows(store, key.public_key(), report=report)
+            found[ROWS] = await _check_rows(store, settings.coop, key.public_key(), report=report)
         if only in (None, MESSAGES):
-            found[MESSAGES] = await check_messages(store, report=report)
+            found[MESSAGES] = await check_messages(store, id_of=agent_id_of, report=report)
         if only in (None, BOOKS):
             found[BOOKS] = await check_books(store, key.public_key(), report=report)
     finally:
         await store.close()
+    return _result(found)
+
+
+def _result(found: Mapping[str, CheckResult]) -> dict[str, object]:
     ok = not any(each.wrong for each in found.values())
     return {"ok": ok, **{name: asdict(each) for name, each in found.items()}}
 
 
-async def _check_rows(store: Store, key: Ed25519PublicKey, *, report: ReportProgress) -> RowCheck:
+async def _check_rows(store: Store, coop: Coop, key: Ed25519PublicKey, *, report: ReportProgress) -> RowCheck:
     check, history = await check_rows(store, key, acts=ACT_TABLES, report=report)
+    with check.reading("coop"):
+        held = await store.coop()
+        if (held.id, held.tz) != (coop.id, coop.tz):
+            check.note(f"coop: the store is that of {held.id} in {held.tz}, hub.toml says {coop.id} in {coop.tz}")
     with check.reading("who decided what"):
         check.acts = await check_people(store, history, check) + await check_approvers(store, history, check)
     return check

@@ -30,6 +30,10 @@ READERS: Final = 3
 MAX_WORKS_PER_COMMIT: Final = 64
 BUSY_TIMEOUT_MS: Final = 20_000
 
+_FILE_TROUBLE: Final = frozenset(
+    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_READONLY}
+)
+
 
 @dataclass(slots=True)
 class _Queued:
@@ -177,7 +181,7 @@ class SqliteConnections:
         try:
             result = await queued.work(self._writer)
         except Exception as error:
-            if not self._writer.in_transaction:
+            if not self._writer.in_transaction or _is_trouble_of_the_file(error):
                 raise sqlite3.OperationalError(str(error)) from error  # the whole transaction is gone (disk full)
             await self._writer.execute("ROLLBACK TO work")
             await self._writer.execute("RELEASE work")
@@ -187,6 +191,11 @@ class SqliteConnections:
             return
         await self._writer.execute("RELEASE work")
         results.append((queued, result))
+
+
+def _is_trouble_of_the_file(error: Exception) -> bool:
+    """Whether the disk or the file failed, rather than this one piece of work."""
+    return isinstance(error, sqlite3.Error) and (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _FILE_TROUBLE
 
 
 def _fail(queued: _Queued, error: Exception) -> None:

@@ -1,4 +1,4 @@
-"""Writes verified messages and their readings to SQLite, and returns the exact bytes for verification."""
+"""Writes verified messages and what they say to SQLite."""
 
 # ruff: noqa: S608 - only constant column lists and question marks are put into SQL here; values are bound.
 
@@ -85,18 +85,6 @@ class SqliteMessages(SqliteConnections):
                 "SELECT hash FROM message WHERE agent = ? AND epoch = ? AND seq = ?", (agent, epoch, seq)
             )
         return next((bytes(row[0]) for row in rows), None)
-
-    async def sealed_messages(
-        self, agent: str, *, after: tuple[int, int], limit: int
-    ) -> tuple[tuple[int, int, str, bytes, bytes], ...]:
-        """(epoch, seq, kind, hash, sealed) in order, for verification; `sealed` is empty where content was refused."""
-        async with self.reading() as db:
-            rows = await db.execute_fetchall(
-                "SELECT epoch, seq, kind, hash, sealed FROM message"
-                " WHERE agent = ? AND (epoch, seq) > (?, ?) ORDER BY epoch, seq LIMIT ?",
-                (agent, *after, limit),
-            )
-        return tuple((row[0], row[1], row[2], row[3], row[4]) for row in rows)
 
     async def count_refusals(self, refusals: Sequence[RefusalCount]) -> None:
         """Add to the counts; the newest detail replaces the previous one."""

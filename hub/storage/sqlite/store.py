@@ -12,6 +12,7 @@ from hub.storage.sqlite.objections import SqliteObjections
 from hub.storage.sqlite.prompts import SqlitePrompts
 from hub.storage.sqlite.published.street import SqliteStreet
 from hub.storage.sqlite.row_log.slice import SqliteRowLog
+from hub.storage.sqlite.row_log.stored import SqliteStoredRows
 from hub.storage.sqlite.series import SqliteSeries
 
 
@@ -29,5 +30,6 @@ class SqliteStore(
     SqliteFindings,
     SqliteStreet,
     SqliteRowLog,
+    SqliteStoredRows,
 ):
     """Implements hub.storage.contract.Store; open it with `await SqliteStore.open(path, now=...)`."""

@@ -94,8 +94,8 @@ async def test_a_receipt_shows_what_the_store_has(bench: Bench, home: SendingHom
     await bench.receive(*sent)
     (receipt,) = bench.broker.receipts()
     assert receipt == Receipt(home.agent, 1, 5, home.previous, (), NOW_S, ())
-    held = await bench.store.sealed_messages(home.agent, after=(0, 0), limit=9)
-    assert [row[4] for row in held] == [sealed for _, sealed in sent], "exactly the bytes that were signed"
+    held = await bench.store.stored_messages(home.agent, after=(0, 0), limit=9)
+    assert [row.sealed for row in held] == [sealed for _, sealed in sent], "exactly the bytes that were signed"
     assert len(bench.broker.acknowledged) == 5
 
 

@@ -201,9 +201,10 @@ async def test_stored_messages_survive_and_give_the_chains_head(store: Store, op
         assert await again.message_hash("a-1", epoch=1, seq=3) is None
         assert await again.received_through() == {"a-1": SLOT + 2, "a-2": SLOT + 1}
         assert await again.message_count() == 3
-        page = await again.sealed_messages("a-1", after=(0, 0), limit=1)
-        assert page == ((1, 1, "batch", message(1).hash, message(1).sealed),)
-        assert [row[1] for row in await again.sealed_messages("a-1", after=(1, 1), limit=9)] == [2]
+        page = await again.stored_messages("a-1", after=(0, 0), limit=1)
+        held = [(row.epoch, row.seq, row.kind, row.hash, row.sealed) for row in page]
+        assert held == [(1, 1, "batch", message(1).hash, message(1).sealed)]
+        assert [row.seq for row in await again.stored_messages("a-1", after=(1, 1), limit=9)] == [2]
         assert await values(again) == [10, 20, -1, -1, -1, -1, -1, -1]
     finally:
         await again.close()
@@ -237,7 +238,7 @@ async def test_a_refused_content_leaves_only_its_number_and_hash(store: Store) -
     await store.store_messages([message(1), refused, message(3)])
     assert await store.refused_numbers(newest=64) == (RefusedNumber("a-1", 1, 2, "outside_consent"),)
     assert await store.message_count() == 2
-    assert [row[4] for row in await store.sealed_messages("a-1", after=(0, 0), limit=9)][1] == b""
+    assert [row.sealed for row in await store.stored_messages("a-1", after=(0, 0), limit=9)][1] == b""
     assert await store.message_hash("a-1", epoch=1, seq=2) == refused.hash
 
 

@@ -33,7 +33,9 @@ async def _fill_empty_tables(hub: Path) -> None:
     try:
         with closing(sqlite3.connect(hub / STORE)) as db:
             rows = {
-                table: made_up_row(db, table) for table in tables_of(db) if table not in LOG and not count(db, table)
+                table: made_up_row(db, table)
+                for table in tables_of(db)
+                if table not in LOG and not row_count(db, table)
             }
         for table, row in rows.items():
             places = ", ".join("?" * len(row))
@@ -66,7 +68,7 @@ def columns_of(db: sqlite3.Connection, table: str) -> list[tuple[str, str]]:
     return [(str(row[1]), str(row[2])) for row in db.execute(f"PRAGMA table_info({table})")]
 
 
-def count(db: sqlite3.Connection, table: str) -> int:
+def row_count(db: sqlite3.Connection, table: str) -> int:
     """How many rows a table has."""
     return int(db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
 
@@ -87,8 +89,8 @@ def tampering(hub: Path) -> Iterator[sqlite3.Connection]:
                 db.execute(sql)
 
 
-def change_value(db: sqlite3.Connection, table: str, column: str, *, last: bool = True) -> str | None:
-    """Change one column of the table's last (or first) row; returns the row's key as it was, None if it cannot."""
+def change_value(db: sqlite3.Connection, table: str, column: str, *, last: bool = False) -> str:
+    """Change one column of the table's first (or last) row; returns the row's key as it was."""
     keys = [row[1] for row in sorted(db.execute(f"PRAGMA table_info({table})"), key=lambda row: row[5]) if row[5]]
     order = ", ".join(f"{key} {'DESC' if last else 'ASC'}" for key in keys)
     found = db.execute(f"SELECT {', '.join(keys)}, {column} FROM {table} ORDER BY {order} LIMIT 1").fetchone()
@@ -104,7 +106,7 @@ def other_value(value: Any) -> Any:
         return 1
     if isinstance(value, bytes):
         return value[:-1] + bytes([value[-1] ^ 1]) if value else b"x"
-    return value + "x" if isinstance(value, str) else value + 1
+    return value + "x" if isinstance(value, str) else value + 1_000_000
 
 
 def findings_of(hub: Path, *, only: str | None = None) -> list[str]:

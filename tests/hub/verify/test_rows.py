@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from hub.commands.operation.verify import verify_hub, verify_lines
+from hub.folder.identity import load_key
 from hub.folder.opening import open_store
+from hub.folder.paths import KEY_NAME
 from tests.hub.verify.tampering import CLOCK, STORE, findings_of, tampering
 
 PAST_THE_HUB = {
@@ -124,3 +127,27 @@ def test_what_the_hub_writes_afterwards_goes_on_in_the_log(hub: Path) -> None:
         lines = db.execute("SELECT source, change FROM row_log WHERE position > ?", (before,)).fetchall()
     assert lines == [("sign_in", "added"), ("sign_in", "removed"), ("session", "added")]
     assert findings_of(hub) == []
+
+
+def test_a_given_key_pins_the_hub(hub: Path) -> None:
+    own = load_key(hub / KEY_NAME).public_key().public_bytes_raw()
+    assert asyncio.run(verify_hub(hub, clock=CLOCK, pinned=own))["ok"]
+    found = asyncio.run(verify_hub(hub, clock=CLOCK, pinned=bytes(32)))
+    assert not found["ok"]
+    assert "the folder's key is not the one given with --hub-key" in verify_lines(found)
+
+
+def test_a_day_whose_readings_were_deleted_with_their_messages_is_wrong_and_not_late(hub: Path) -> None:
+    with tampering(hub) as db:
+        db.execute("DELETE FROM reading WHERE home = 'h01' AND slot % 96 > 90")
+    found = asyncio.run(verify_hub(hub, clock=CLOCK, only="books"))
+    books = found["books"]
+    assert isinstance(books, dict)
+    assert books["late_days"] == []
+    assert any("are not those its run was made from" in finding for finding in books["findings"])
+
+
+def test_a_store_that_cannot_be_opened_is_a_finding(hub: Path) -> None:
+    (hub / STORE).write_bytes(b"SQLite format 3\0" + bytes(4096))
+    (finding,) = findings_of(hub)
+    assert finding.startswith("store: ")

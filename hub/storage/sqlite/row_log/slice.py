@@ -3,6 +3,7 @@
 # ruff: noqa: S608 - only names from the schema are put into SQL here; values are bound.
 
 import sqlite3
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
 from typing import Final
@@ -107,14 +108,19 @@ class _View:
             for kind, name in wanted.keys() & held.keys()
             if wanted[kind, name] != held[kind, name]
         ]
+        steps = {(step.number, step.name, step.checksum) for step in known_migrations()}
+        for number, name, checksum in await self._db.execute_fetchall("SELECT number, name, checksum FROM migration"):
+            if (number, name, checksum) not in steps:
+                found.append(f"migration {number}: it is not a step of this program")
         return tuple(sorted(found))
 
     async def loose_rows(self) -> tuple[str, ...]:
         found = [
             _text(row[0]) for row in await self._db.execute_fetchall(f"SELECT CAST(said AS BLOB) FROM ({_LOOSE_SQL})")
         ]
-        for table, row, parent, _ in await self._db.execute_fetchall("PRAGMA foreign_key_check"):
-            found.append(f"{table}: a row ({'' if row is None else row}) refers to a row of {parent} that is not there")
+        broken = Counter((row[0], row[2]) for row in await self._db.execute_fetchall("PRAGMA foreign_key_check"))
+        for (table, parent), rows in sorted(broken.items()):
+            found.append(f"{table}: {rows} rows refer to a row of {parent} that is not there")
         return tuple(found)
 
     async def damaged_pages(self) -> tuple[str, ...]:
