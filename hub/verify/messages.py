@@ -1,7 +1,7 @@
 """Opens every stored message again and compares the tables with what the homes signed; changes nothing."""
 
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -13,6 +13,7 @@ from hub.storage.contract import MemberStore, ReadingStore
 from hub.storage.records import Access, Agent
 from hub.verify.check_result import CheckResult
 from hub.verify.signed_rows import SignedHome
+from protocols.enrolment.public_keys import is_name_of
 from protocols.wire.chain import FIRST_PREVIOUS
 from protocols.wire.envelope import batch_hash, open_sealed
 from protocols.wire.messages import ConsentNotice, PromptAnswer
@@ -64,13 +65,9 @@ class _Chain:
 async def check_messages(
     store: MessageStores,
     *,
-    id_of: Callable[[bytes], str] | None = None,
     report: ReportProgress = ignore_progress,
 ) -> MessageCheck:
-    """Check that signatures are valid, chains have no gaps, and the tables hold exactly what the signed bytes say.
-
-    `id_of` gives the agent id that belongs to a public key.
-    """
+    """Check that signatures are valid, chains have no gaps, and the tables hold exactly what the signed bytes say."""
     check = MessageCheck()
     expected = await store.message_count()
     coop = (await store.coop()).id
@@ -78,7 +75,7 @@ async def check_messages(
     of_home: dict[str, list[Agent]] = {home.id: [] for home in await store.homes()}
     for agent in sorted(await store.agents(), key=lambda agent: (agent.enrolled_at, agent.id)):
         of_home.setdefault(agent.home_id, []).append(agent)
-        if id_of is not None and (agent.id, agent.shard) != (id_of(agent.public_key), shard_of(agent.id)):
+        if not is_name_of(agent.id, agent.public_key) or agent.shard != shard_of(agent.id):
             check.note(f"{agent.id}: its id or shard does not belong to its key")
     for home in sorted(of_home):
         signed, consents = SignedHome(), 0

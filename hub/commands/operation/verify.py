@@ -21,7 +21,6 @@ from hub.folder.settings import load_settings
 from hub.storage.contract import Store
 from hub.storage.errors import StoreError
 from hub.storage.records import Coop
-from hub.trust.enrolment import agent_id_of
 from hub.verify.books import check_books
 from hub.verify.check_result import CheckResult
 from hub.verify.messages import check_messages
@@ -96,7 +95,7 @@ async def verify_hub(
         if only in (None, ROWS):
             found[ROWS] = await _check_rows(store, settings.coop, key.public_key(), report=report)
         if only in (None, MESSAGES):
-            found[MESSAGES] = await check_messages(store, id_of=agent_id_of, report=report)
+            found[MESSAGES] = await check_messages(store, report=report)
         if only in (None, BOOKS):
             found[BOOKS] = await check_books(store, key.public_key(), report=report)
     finally:
