@@ -34,6 +34,9 @@ UNSEEN_S = SLOT_S * 3 // 2
 ESTABLISHED_S = 3600
 """A counter that begins again must run this long, moving as the power does, before it becomes the reference."""
 
+MORE_UNSEEN_WH = 500
+"""A counter that returns may have run twice what the power saw of the time, and this more."""
+
 RIVAL_S = 240
 """Readings that agree with each other for this long take the place of an earlier excursion."""
 
@@ -268,7 +271,13 @@ class CounterReference:
         if former is None or known is None or point.counter_wh < former.counter_wh - self.limits.wobble_wh:
             return False
         gap_wh = former.counter_wh - known.counter_wh
-        return gap_wh > self.limits.wobble_wh and self._fit(former, point) in _FITS
+        return gap_wh > self.limits.wobble_wh and self._may_return(former, point)
+
+    def _may_return(self, earlier: CounterReading, point: CounterReading) -> bool:
+        """Whether this reading is where an earlier reference must be now; not anywhere after a gap."""
+        fit, found = self._fit(earlier, point), self._evidence(earlier, point.at_s)
+        most_wh = 2 * found.energy_wh + found.loose_wh(self.limits.step_wh) + MORE_UNSEEN_WH
+        return fit in _FITS and (fit is not _Fit.UNSEEN or point.counter_wh - earlier.counter_wh <= most_wh)
 
     def _goes_on_away(self, point: CounterReading, fit: _Fit) -> bool:
         """Whether this reading, possible after the reference as well, rather continues the excursion."""
@@ -323,7 +332,7 @@ class CounterReference:
         if away.first is away.last:
             return None
         for earlier in (self.former, self._fallback):
-            if earlier is not None and self._fit(earlier, away.first) in _FITS:
+            if earlier is not None and self._may_return(earlier, away.first):
                 self.returned_to = earlier
                 return NewBase.IF_OLDER
         if not self._is_proven and away.rises >= 2 and away.last.at_s - away.first.at_s >= REFRESH_SLACK_S:

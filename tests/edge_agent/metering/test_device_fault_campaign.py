@@ -133,7 +133,9 @@ def check(device: FaultyDevice, half: int, told: Account, *, seed: int, tally: T
             _count(tally.clean, is_good)
         elif len(faults) == 1 and faults[0].kind in ONE_ANSWER:
             _count(tally.single, is_good)
-        if not any(each.kind in LASTING for each in faults) and 0 < slot < SLOTS - 8:
+        # What ran between the last good boundary and a counter's exchange is in no register any more.
+        ends = [each for at in range(slot, slot + 3) for each in touched.get(at, [])]
+        if not any(each.kind in LASTING for each in ends) and 0 < slot < SLOTS - 8:
             _count(tally.known, slot in told.energy_wh or slot in in_total)
 
 
@@ -158,7 +160,7 @@ def judge(tally: Tally) -> None:
     assert not tally.wrong, "\n".join(tally.wrong[:20])
     assert tally.clean[0] >= 0.999 * tally.clean[1], tally.line()
     assert tally.single[0] >= 0.95 * tally.single[1], tally.line()
-    assert tally.known[0] >= 0.999 * tally.known[1], tally.line()
+    assert tally.known[0] >= 0.9995 * tally.known[1], tally.line()
 
 
 def test_a_few_hundred_faults_of_every_kind() -> None:
