@@ -354,11 +354,17 @@ class CounterReference:
             return True
         run_wh = away.last.counter_wh - away.first.counter_wh
         if away.rises >= 2 and run_wh >= max(2 * self.limits.step_wh, 4 * WOBBLE_WH):
-            return age_s >= ESTABLISHED_S
+            # Nothing but a restart begins at 0 and then runs as the power says.
+            began_s = away.first.at_s - known.at_s
+            from_zero = away.first.counter_wh <= self.limits.energy_wh(min(began_s, REFRESH_SLACK_S))
+            return age_s >= (REFRESH_SLACK_S if from_zero and self._saw_all(away) else ESTABLISHED_S)
         if away.first.counter_wh >= known.counter_wh:
             return False
         is_zero = away.last.counter_wh == 0
         return age_s >= (ZERO_S if is_zero and not self.limits.sleeps else SLEEP_S)
+
+    def _saw_all(self, away: Excursion) -> bool:
+        return self.witness.has_worked and self._evidence(away.first, away.last.at_s).is_whole
 
     def _adopt(self, away: Excursion, known: CounterReading, new_base: NewBase) -> None:
         if new_base is not NewBase.KEPT and self._is_proven:
