@@ -153,7 +153,9 @@ async def store_answer(db: aiosqlite.Connection, prompt_id: str, *, home: str, a
         return "a later answer to this prompt was already given"
     # What was measured after another answer says nothing about this one.
     await db.execute(
-        "UPDATE prompt SET answer = ?, answered_at = ?, measured_wh = NULL WHERE id = ?", (answer, at, prompt_id)
+        "UPDATE prompt SET answer = ?, answered_at = ?, measured_wh = NULL, measured_uncertainty_wh = NULL"
+        " WHERE id = ?",
+        (answer, at, prompt_id),
     )
     if "never_appliance" in (given, answer):
         is_asked = int(answer != "never_appliance")

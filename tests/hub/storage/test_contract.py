@@ -453,11 +453,11 @@ async def test_prompts_are_stored_once_and_their_last_answer_counts(store: Store
     assert await answer("p-1", home="h01", answer="never_appliance", at=in_time) is None
     assert await answer("p-1", home="h01", answer="never_appliance", at=in_time) is None
     assert [a.is_asked for a in await store.appliances()] == [False, True]
-    await store.set_measured("p-1", measured_wh=4)
+    await store.set_measured("p-1", measured_wh=4, uncertainty_wh=2)
     assert await answer("p-1", home="h01", answer="yes", at=in_time) is None
     assert [a.is_asked for a in await store.appliances()] == [True, True], "that home may be asked again"
     (row,) = await store.prompts(home="h01", issued=range(SLOT, SLOT + 9))
-    assert (row.answer, row.measured_wh) == ("yes", None)
+    assert (row.answer, row.measured_wh, row.measured_uncertainty_wh) == ("yes", None, None)
     assert "later answer" in (await answer("p-1", home="h01", answer="no", at=in_time - 1) or "")
     assert await answer("p-1", home="h01", answer="never_appliance", at=in_time) is None
     assert [a.is_asked for a in await store.appliances()] == [False, True]
