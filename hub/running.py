@@ -7,6 +7,7 @@ import secrets
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -44,6 +45,9 @@ from protocols.wire.topics import up_filters
 
 log = logging.getLogger(__name__)
 
+CHECK_AT_START_S: Final = 30.0
+"""How long a start may look for damage; `commonwatt-hub verify` has no such limit."""
+
 
 async def run_hub(
     folder: Path, *, clock: Clock, web_port: int | None, broker_port: int | None, announce: Callable[[str], None]
@@ -53,10 +57,20 @@ async def run_hub(
     with running_alone(folder):
         settings, key, store = await open_hub(folder, clock=clock)
         try:
+            await refuse_damage(store, folder)
             hub = Hub(folder, settings=settings, key=key, store=store, clock=clock)
             await hub.serve(web_port=web_port, broker_port=broker_port, announce=announce)
         finally:
             await store.close()
+
+
+async def refuse_damage(store: Store, folder: Path) -> None:
+    """Look through the file for a bounded time. Raises: StoreError if it is damaged, so that nothing is built on it."""
+    if problem := await store.quick_problem(within_s=CHECK_AT_START_S):
+        raise StoreError(
+            f"{folder}: the store is damaged ({problem[:200]}): the hub does not start on it; restore the folder from a"
+            f" backup, or see what is hit with: commonwatt-hub verify --data {folder}"
+        )
 
 
 class Hub:

@@ -150,6 +150,9 @@ class RowLogStore(Protocol):
     """The part of the store that shows the log of rows."""
 
     def row_log(self) -> AbstractAsyncContextManager[RowLogView]: ...
+    async def quick_problem(self, *, within_s: float) -> str | None:
+        """The first damage a quick check of the file finds; None if it finds none in this many seconds."""
+        ...
 
 
 def next_link(previous: bytes, line: LogLine) -> bytes:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
@@ -15,6 +16,8 @@ from hub.folder.settings import HubSettings
 from hub.quality.connections import home_limits
 from protocols.slots import format_slot, slot_of
 from protocols.timeline import Clock
+
+CHECK_S: Final = 5.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +42,7 @@ async def status_of(folder: Path, *, clock: Clock) -> Mapping[str, object]:
         return {
             "coop": settings.coop.id,
             "is_running": is_running(folder),
+            "store": await store.quick_problem(within_s=CHECK_S) or "sound, as far as a quick check tells",
             "pages": pages_address(folder, settings),
             "members": len(await store.members()),
             "messages_stored": await store.message_count(),

@@ -92,6 +92,8 @@ class SqliteConnections:
         except (sqlite3.Error, OSError) as error:
             await _close_all(opened)
             hint = ": is the disk full?" if "disk I/O" in str(error) else ""
+            if "malformed" in str(error) or "not a database" in str(error):
+                hint = ": the file is damaged, restore the folder from a backup"
             raise StoreError(f"{path}: cannot open the store: {error}{hint}") from None
         except BaseException:
             await _close_all(opened)

@@ -1,5 +1,6 @@
 """Each column of each table changed once: `verify` is silent only for the written list of hints."""
 
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -33,8 +34,10 @@ def test_every_table_says_how_it_is_protected(kept_hub: Path) -> None:
         assert LOGGED.keys() | COMPARED.keys() <= set(tables_of(db))
 
 
-def test_every_hint_has_its_reason() -> None:
+def test_every_hint_has_its_reason_also_in_the_documents() -> None:
     assert all(len(reason) > 7 for reason in HINTS.values())
+    page = (Path(__file__).parents[3] / "docs" / "verifying.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `([a-z_.0-9]+)` \|", page, re.MULTILINE)) == set(HINTS)
 
 
 def silent_columns(hub: Path, tables: list[str], *, only: str | None) -> set[str]:

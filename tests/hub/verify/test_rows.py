@@ -11,6 +11,8 @@ from hub.commands.operation.verify import verify_hub, verify_lines
 from hub.folder.identity import load_key
 from hub.folder.opening import open_store
 from hub.folder.paths import KEY_NAME
+from hub.running import run_hub
+from hub.storage.errors import StoreError
 from tests.hub.verify.tampering import CLOCK, STORE, findings_of, tampering
 
 PAST_THE_HUB = {
@@ -151,3 +153,19 @@ def test_a_store_that_cannot_be_opened_is_a_finding(hub: Path) -> None:
     (hub / STORE).write_bytes(b"SQLite format 3\0" + bytes(4096))
     (finding,) = findings_of(hub)
     assert finding.startswith("store: ")
+
+
+@pytest.mark.parametrize("page", [30, -25])
+def test_twenty_zeroed_pages_keep_the_hub_from_starting_and_are_said(hub: Path, page: int) -> None:
+    file = hub / STORE
+    raw = bytearray(file.read_bytes())
+    first = page % (len(raw) // 4096) * 4096
+    raw[first : first + 20 * 4096] = bytes(20 * 4096)
+    file.write_bytes(raw)
+
+    async def start() -> None:
+        await run_hub(hub, clock=CLOCK, web_port=0, broker_port=0, announce=print)
+
+    with pytest.raises(StoreError, match=r"damaged.* restore the folder from a backup"):
+        asyncio.run(start())
+    assert findings_of(hub, only="rows")

@@ -3,6 +3,7 @@
 # ruff: noqa: S608 - only names from the schema are put into SQL here; values are bound.
 
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
@@ -19,6 +20,7 @@ from hub.storage.sqlite.schema import LEDGER_SQL, known_migrations
 
 PAGE: Final = 2_000
 MOST_PROBLEMS: Final = 20
+PROGRESS_STEPS: Final = 10_000
 BEFORE_ALL: Final = -(2**63)
 _LINES_SQL = """SELECT position, at, CAST(source AS BLOB), CAST(row_key AS BLOB), CAST(change AS BLOB), digest,
 CAST(says AS BLOB) FROM row_log WHERE position > ? ORDER BY position LIMIT ?"""
@@ -56,6 +58,20 @@ class SqliteRowLog(SqliteConnections):
         """The log and its tables at one moment. Raises: StoreError if a page cannot be read."""
         async with self.reading() as db:
             yield _View(db)
+
+    async def quick_problem(self, *, within_s: float) -> str | None:
+        """The first damage SQLite's quick check finds in the file; None if it finds none in this many seconds."""
+        ends = time.monotonic() + within_s
+        async with self.reading() as db:
+            await db.set_progress_handler(lambda: int(time.monotonic() > ends), PROGRESS_STEPS)
+            try:
+                rows = list(await db.execute_fetchall("PRAGMA quick_check(1)"))
+            except sqlite3.DatabaseError as error:
+                return None if "interrupted" in str(error) else str(error)
+            finally:
+                await db.set_progress_handler(None, 0)  # type: ignore[arg-type]
+        found = " ".join(str(rows[0][0]).split()) if rows else ""
+        return None if found == "ok" else found
 
 
 class _View:
