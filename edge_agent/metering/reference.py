@@ -332,7 +332,11 @@ class CounterReference:
         if away.first is away.last:
             return None
         for earlier in (self.former, self._fallback):
-            if earlier is not None and self._may_return(earlier, away.first):
+            if earlier is None or not self._may_return(earlier, away.first):
+                continue
+            # Down again is no return before it has run there for a while: that would be a dip as well.
+            is_up = earlier is not self.former or earlier.counter_wh > known.counter_wh
+            if is_up or (away.rises and away.last.at_s - away.first.at_s >= SLOT_S):
                 self.returned_to = earlier
                 return NewBase.IF_OLDER
         if not self._is_proven and away.rises >= 2 and away.last.at_s - away.first.at_s >= REFRESH_SLACK_S:
@@ -357,14 +361,12 @@ class CounterReference:
             # Nothing but a restart begins at 0 and then runs as the power says.
             began_s = away.first.at_s - known.at_s
             from_zero = away.first.counter_wh <= self.limits.energy_wh(min(began_s, REFRESH_SLACK_S))
-            return age_s >= (REFRESH_SLACK_S if from_zero and self._saw_all(away) else ESTABLISHED_S)
+            is_seen = self._evidence(away.first, away.last.at_s).is_whole
+            return age_s >= (REFRESH_SLACK_S if from_zero and is_seen else ESTABLISHED_S)
         if away.first.counter_wh >= known.counter_wh:
             return False
         is_zero = away.last.counter_wh == 0
         return age_s >= (ZERO_S if is_zero and not self.limits.sleeps else SLEEP_S)
-
-    def _saw_all(self, away: Excursion) -> bool:
-        return self.witness.has_worked and self._evidence(away.first, away.last.at_s).is_whole
 
     def _adopt(self, away: Excursion, known: CounterReading, new_base: NewBase) -> None:
         if new_base is not NewBase.KEPT and self._is_proven:
