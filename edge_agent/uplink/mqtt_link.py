@@ -195,6 +195,7 @@ class Uplink:
 
     async def _take_inbox(self) -> None:
         newest: Receipt | None = None
+        refused: RefusalNotice | None = None
         while self._inbox:
             topic, sealed = self._inbox.popleft()
             try:
@@ -206,7 +207,7 @@ class Uplink:
                     prompt = decode_prompt(payload)
                     await self._outbox.keep_prompt(prompt.prompt_id, payload, now_s=self._now())
                 elif topic == self._topics["refused"]:
-                    await self._put_aside(decode_refusal(open_sealed(sealed, topic, self._hub_key)))
+                    refused = decode_refusal(open_sealed(sealed, topic, self._hub_key))
                 elif topic == self._topics["time"] and self._hub_time is not None:
                     self._hub_time.note(open_sealed(sealed, topic, self._hub_key))
                 elif topic == self._topics["revoked"]:
@@ -218,6 +219,9 @@ class Uplink:
         if newest is not None:
             await self._revocation.note_receipt(newest)
             await self._settle(newest)
+        if refused is not None:
+            # After the receipts that came before it, so that nothing receipted is sealed again.
+            await self._put_aside(refused)
 
     def _is_newer(self, receipt: Receipt, than: Receipt | None) -> bool:
         return receipt.agent == self._agent and (than is None or _age(receipt) >= _age(than))
