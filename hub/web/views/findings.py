@@ -69,6 +69,7 @@ def what_words(row: FindingRow, words: Localizer) -> str:
         "frozen_value": words.text("A counter kept giving the same value"),
         "impossible": words.text("More energy than possible"),
         "out_of_proportion": words.text("A day out of all proportion"),
+        "scale_change": words.text("The grid meter counts more than before"),
         "night_sun": words.text("Solar energy at night"),
         "unbalanced": words.text("More energy given than available"),
         "register": words.text("Counter and power do not agree"),
@@ -106,6 +107,11 @@ def explain(row: FindingRow, words: Localizer) -> str:
             most=most,
         ),
         "out_of_proportion": _out_of_proportion(numbers, words),
+        "scale_change": words.text(
+            "For three days the meter has counted about %(percent)s %% of what is usual for this home. A changed factor"
+            " or transformer ratio does this, and so do guests or a new appliance.",
+            percent=words.number(numbers.get("percent_of_usual", 0)),
+        ),
         "night_sun": words.text(
             "The panels reported %(energy)s Wh at night; a battery on their inverter that is not read can cause this.",
             energy=energy,

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hub.quality.connections import home_limits, unstated_connections
+from hub.quality.findings import check_days_quality
 from hub.storage.finding_records import ConnectionAgreement
 from hub.verify.books import check_books
 from protocols.slots import slots_of_day
@@ -74,6 +75,20 @@ async def test_the_boards_figure_counts_from_its_day_on(street: Street) -> None:
     found = {row.found.numbers for row in await findings(street.store) if row.found.code == "impossible"}
     assert {dict(numbers)["most_wh"] for numbers in found} == {peak_w // 2 * 102 // 400}
     assert {row.found.home for row in await findings(street.store) if row.found.code == "impossible"} == {"h02"}
+
+
+@pytest.mark.campaign
+async def test_a_meter_that_counts_half_as_much_again_is_said_once(street: Street) -> None:
+    days = [DAY - timedelta(days=back) for back in range(46, -1, -1)]
+    for day in days[-3:]:
+        for slot in slots_of_day(day, COOP.tz):
+            street.values[2, slot] = tuple(wh * 3 // 2 for wh in energy_wh(2, slot))  # type: ignore[assignment]
+    await street.arrive_days(days)
+    for day in days[-2:]:
+        await check_days_quality(street.store, [day], place_deg=None, nameplates={}, at=night(NEXT))
+    said = [row for row in await findings(street.store) if row.found.code == "scale_change"]
+    assert [(row.found.home, row.found.severity) for row in said] == [("h02", "check")]
+    assert not said[0].is_waiting, "nothing is held for it"
 
 
 async def test_homes_without_an_agreement_are_named(street: Street) -> None:
