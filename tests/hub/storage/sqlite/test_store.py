@@ -227,14 +227,19 @@ async def test_a_reader_that_fails_raises_one_line_and_can_be_used_again(tmp_pat
     await store.close()
 
 
-def test_only_one_module_reads_values_and_it_logs_first() -> None:
-    """I12 by construction: energies are selected in one module, and each public method there writes the log first."""
+def test_only_two_modules_read_values_and_they_log_first() -> None:
+    """I12 by construction: energies are selected in two modules, and each public method there writes the log first."""
+    folder = ROOT / "hub/storage/sqlite"
+    readers = (folder / "series.py", folder / "row_log/stored.py")
     for path in sorted((ROOT / "hub").rglob("*.py")):
         text = path.read_text(encoding="utf-8")
         reads_values = re.search(r"energy_wh[^\"]*?FROM (reading|long_interval)\b", text)
-        assert bool(reads_values) == (path.parent.name == "sqlite" and path.name == "series.py"), path
-    source = (ROOT / "hub/storage/sqlite/series.py").read_text(encoding="utf-8")
-    public = re.split(r"\n    async def (?=[a-z])", source)[1:]
+        assert bool(reads_values) == (path in readers), path
+    public = [
+        method
+        for path in readers
+        for method in re.split(r"\n    async def (?=[a-z])", path.read_text(encoding="utf-8"))[1:]
+    ]
     for method in public:
         if "access: Access" in method:
             assert "self.log_access(" in method.split("_SQL")[0].split("_home(")[0].split("_hood(")[0], method[:60]
