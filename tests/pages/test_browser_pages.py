@@ -98,16 +98,37 @@ def axe_report(page: Page) -> str:
     return str(result.generate_report()) if result.violations_count else ""
 
 
-def test_every_page_fits_320_pixels_with_large_text(browser: Browser, pages: Pages) -> None:
-    context = browser.new_context(viewport={"width": 320, "height": 640})
+# A reader who has doubled the browser's text size.
+LARGE_TEXT = {"fontSizes": {"standard": 32, "fixed": 26}}
+OPEN_DETAILS = "document.querySelectorAll('details').forEach(part => { part.open = true })"
+WIDTH = "document.documentElement.scrollWidth"
+WIDEST = """() => [...document.querySelectorAll('body *')]
+    .filter(part => part.getBoundingClientRect().right > innerWidth && !part.closest('.scroll'))
+    .slice(0, 3).map(part => part.tagName + '.' + part.className + ': ' + part.textContent.trim().slice(0, 40))"""
+
+
+@pytest.mark.parametrize(("width", "is_large"), [(390, False), (320, False), (390, True)])
+def test_every_page_fits_with_its_details_open_and_with_large_text(
+    browser: Browser, pages: Pages, width: int, is_large: bool
+) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 640})
+    too_wide: list[str] = []
     for member, paths in (("m02", MEMBER_PATHS), ("m01", BOARD_PATHS), ("m12", ("/more", "/my-home"))):
         sign_in(context, pages, member)
+        page = context.new_page()
+        if is_large:
+            context.new_cdp_session(page).send("Page.setFontSizes", LARGE_TEXT)
         for path in paths:
-            page = context.new_page()
             page.goto(pages.url + path)
-            assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
-            page.close()
+            text_size = page.evaluate("getComputedStyle(document.documentElement).fontSize")
+            assert text_size == ("32px" if is_large else "16px")
+            page.evaluate(OPEN_DETAILS)
+            shown = page.evaluate(WIDTH)
+            if shown > width:
+                too_wide.append(f"{path} is {shown} wide: {page.evaluate(WIDEST)}")
+        page.close()
     context.close()
+    assert not too_wide, "\n".join(too_wide)
 
 
 def test_first_load_is_light(browser: Browser, pages: Pages) -> None:

@@ -369,7 +369,7 @@ def test_the_hub_lives_by_the_clock_file(hub: Path, tmp_path: Path, capsys: pyte
         (('tz = "Europe/Madrid"', 'tz = "Nowhere"'), "coop.tz: expected a time zone like Europe/Madrid"),
         (("port = 8400", 'port = "8400"'), "web.port: expected a whole number from 0 to 65535"),
         (("port = 8400", "port = 99999"), "web.port: expected a whole number from 0 to 65535"),
-        (("port = 8400", "prot = 8400"), "web.prot: no such setting; expected one of host, https, port"),
+        (("port = 8400", "prot = 8400"), "web.prot: no such setting; expected one of host, https, names, port"),
         (("https = false", "https = 0"), "web.https: expected true or false"),
         (("[web]", "[website]"), "[website]: no such setting"),
         (('kind = "auto"', 'kind = "emqx"'), "broker.kind: expected one of auto, iotcore, mosquitto, external"),
