@@ -46,6 +46,7 @@ _COMMANDS = (
     ("trial-balance", "trial_balance", _Data.REQUIRED, "sum every account: the ledger must come to zero"),
     ("ledger", "ledger", _Data.REQUIRED, "write the ledger as beancount text, CSV or JSON"),
     ("statement", "statement", _Data.REQUIRED, "write a member's statement of a month with all that checks it"),
+    ("auditor-file", "operation.auditor_file", _Data.REQUIRED, "write all shared numbers of a month for the auditor"),
     ("what-if", "trials.what_if", _Data.REQUIRED, "try a sharing rule on settled days; nothing is booked"),
     ("fairness", "trials.fairness", _Data.REQUIRED, "report what members added to sharing and what they received"),
     ("findings", "findings", _Data.REQUIRED, "list what is wrong with readings"),

@@ -111,13 +111,15 @@ class Hub:
             coop=settings.coop,
             enrol=enrol,
             status=self.status,
-            statements=StatementService(self._store, key=self._key, seals=load_seals(self._folder)),
+            statements=StatementService(
+                self._store, key=self._key, seals=load_seals(self._folder), plants=settings.plants
+            ),
             runs=RunService(self._store, calendar=settings.calendar, key=self._key, terms=self._tax_terms),
             payments=PaymentService(self._store, key=self._key),
             trials=TrialService(self._store),
             fairness=FairnessService(self._store),
             findings=FindingService(self._store),
-            street=StreetService(self._store, tz=settings.coop.tz),
+            street=StreetService(self._store, tz=settings.coop.tz, plants=settings.plants),
             secure_cookies=settings.web.https,
             bank=settings.bank,
             host_names=own_names((settings.web.host, *settings.web.names)),

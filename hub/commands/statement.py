@@ -51,12 +51,12 @@ async def statement_of(folder: Path, *, member_id: str, month: date, clock: Cloc
 
     Raises: RequestError.
     """
-    _, key, store = await open_hub(folder, clock=clock)
+    settings, key, store = await open_hub(folder, clock=clock)
     try:
         member, home = await store.member(member_id), await store.home_of(member_id)
         if member is None or home is None:
             raise RequestError(f"there is no member {member_id[:40]!r} with a home")
-        files = await StatementService(store, key=key, seals=load_seals(folder)).state(
+        files = await StatementService(store, key=key, seals=load_seals(folder), plants=settings.plants).state(
             member, home, month=month, access=STATEMENT_ACCESS
         )
     except RequestError as problem:

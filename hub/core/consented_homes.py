@@ -1,12 +1,15 @@
 """Finds the homes whose consents allow a purpose to use their values. It reads consents, never values."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from protocols.consent.purposes import Resolution
 from protocols.consent.rules import decode_consent
 from protocols.quantities import Measure
 from protocols.slots import Slot
 from protocols.wire.refusal_reasons import WireError
+
+OPEN_PURPOSE: Final = "peers.view"
 
 
 def homes_allowing(
@@ -25,6 +28,13 @@ def homes_allowing(
     ()
     """
     return tuple(home for home, (_, sent) in sorted(consents.items()) if _allows(sent, purpose, slot, measure))
+
+
+def open_homes(consents: Mapping[str, tuple[int, bytes]], *, slot: Slot) -> frozenset[str]:
+    """The homes that let the other members see what they draw and feed in, quarter hour by quarter hour."""
+    grid = (Measure.GRID_IMPORT, Measure.GRID_EXPORT)
+    sides = [homes_allowing(consents, OPEN_PURPOSE, slot=slot, measure=measure) for measure in grid]
+    return frozenset(sides[0]) & frozenset(sides[1])
 
 
 def _allows(sent: bytes, purpose: str, slot: Slot, measure: Measure | None) -> bool:

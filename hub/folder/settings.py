@@ -86,6 +86,7 @@ class HubSettings:
     calendar: RunCalendar
     bank: CoopAccount | None = None
     plates_file: Path | None = None
+    plants: frozenset[str] = frozenset()
 
 
 def load_settings(folder: Path) -> HubSettings:
@@ -111,7 +112,8 @@ def parse_settings(text: bytes, *, name: str, folder: Path) -> HubSettings:
         raise SettingsError(f"{name}: not a TOML file: {error}") from None
     top = _Table(name, "", tables)
     settings = HubSettings(
-        coop=_coop(top.table("coop")),
+        plants=frozenset((coop := top.table("coop")).texts("plants")),
+        coop=_coop(coop),
         web=_web(top.table("web")),
         broker=_broker(top.table("broker"), folder),
         weather=_weather(top.table("weather")) if "weather" in tables else None,
@@ -134,6 +136,7 @@ id = "{coop.id}"                # cannot be changed later: every message contain
 name = {_quoted(coop.name)}
 tz = "{coop.tz}"      # cannot be changed later: it decides where a day ends
 currency = "{coop.currency}"
+plants = []                # the co-op's own plants, by home: they are nobody's home
 
 [web]
 host = "127.0.0.1"

@@ -9,18 +9,17 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from hub.core.consented_homes import homes_allowing
+from hub.core.consented_homes import homes_allowing, open_homes
 from hub.core.neighbourhood import MEASURES, MeasureSums, estimate_neighbourhood
 from hub.core.rules.group_size import GroupRule
 from hub.core.rules.street_groups import slot_group
-from hub.storage.contract import ReadingStore, StreetStore
+from hub.storage.contract import BookStore, ReadingStore, StreetStore
 from hub.storage.records import Access, HoodSeries
 from hub.storage.street_records import StreetTotal, StreetTotals
 from protocols.quantities import Measure
 from protocols.slots import Slot, day_of
 
 ACCESS: Final = Access(actor="job:today-page", role="job", purpose="forecast.hood")
-OPEN_PURPOSE: Final = "peers.view"
 LATE_SLOTS: Final = 4
 """How long a slot waits for all its homes before it is published without those that are late."""
 
@@ -30,7 +29,11 @@ MADE: Final = (Measure.PV_PRODUCTION, Measure.WIND_PRODUCTION)
 Reported = Mapping[Measure, Mapping[Slot, frozenset[str]]]
 
 
-class StreetStores(ReadingStore, StreetStore, Protocol):
+class GroupStores(ReadingStore, StreetStore, Protocol):
+    """The parts of the store that a day's group is made from."""
+
+
+class StreetStores(ReadingStore, BookStore, StreetStore, Protocol):
     """The parts of the store that totals are made from."""
 
 
@@ -46,20 +49,22 @@ class StreetService:
         consents = await store.consents()
         allowed = {m: frozenset(homes_allowing(consents, ACCESS.purpose, slot=now_slot, measure=m)) for m in MEASURES}
         homes = await day_group(store, now_slot, tz=self._tz) & allowed[GRID[0]] & allowed[GRID[1]]
-        open_homes = [set(homes_allowing(consents, OPEN_PURPOSE, slot=now_slot, measure=m)) for m in GRID]
-        rule = GroupRule(frozenset(set.intersection(*open_homes)), self._plants)
+        rule = GroupRule(open_homes(consents, slot=now_slot), self._plants)
         reported = await store.reporting_homes(MEASURES, slots=slots)
         everybody = _ever(reported, GRID)
         makers = _ever(reported, MADE) & homes
         known = await store.street_totals(slots=slots)
         groups: dict[frozenset[str], list[Slot]] = {}
+        settled = await store.last_settled_day() or ""
         for slot in range(slots.start, min(slots.stop, now_slot)):
-            if slot in known:
+            # What a settlement published may not be added to later: the difference could show a home.
+            if slot in known or day_of(slot, self._tz).isoformat() <= settled:
                 continue
             ready = homes & reported[GRID[0]].get(slot, frozenset()) & reported[GRID[1]].get(slot, frozenset())
             if ready != homes & everybody and slot >= now_slot - LATE_SLOTS:
                 continue
-            group = slot_group(everybody, ready, makers=makers, rule=rule)
+            late = (homes & everybody) - ready
+            group = slot_group(everybody, ready, makers=makers, rule=rule, late=late)
             if group is not None:
                 groups.setdefault(group, []).append(slot)
         fresh: list[StreetTotal] = []
@@ -84,7 +89,7 @@ class StreetService:
         return series
 
 
-async def day_group(store: StreetStores, now_slot: Slot, *, tz: str) -> frozenset[str]:
+async def day_group(store: GroupStores, now_slot: Slot, *, tz: str) -> frozenset[str]:
     """The homes whose values the street's totals and forecasts use on this slot's day, fixed by the first who asks."""
     consents = await store.consents()
     sharing = [set(homes_allowing(consents, ACCESS.purpose, slot=now_slot, measure=m)) for m in GRID]

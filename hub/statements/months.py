@@ -6,8 +6,8 @@ on what is booked now, which is shown but not billed.
 
 import asyncio
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final, Protocol
 
@@ -28,13 +28,15 @@ from hub.core.payments.payable import payable_amounts
 from hub.core.settlement.allocation_record import read_record
 from hub.core.settlement.prepared_readings import MISSING_WH, Readings
 from hub.core.settlement.slot_marks import SlotMarks
-from hub.core.statements.document import StatementFiles, own_readings, state_month
+from hub.core.statements.document import StatementFiles, own_readings, state_month, takes_part
 from hub.core.statements.mark_reasons import MarkDecision, MarkFinding
 from hub.core.statements.month import CoopName, RunNote, SettledDay, StatedDay, StatementMonth, gather_month, state_day
 from hub.core.statements.seals import Seals
+from hub.core.statements.shown_runs import VisibleRuns
 from hub.money.bills import billed_runs
+from hub.statements.publication import RunPublication
 from hub.statements.script import script_text
-from hub.storage.contract import AccessLog, FindingStore, ObjectionStore
+from hub.storage.contract import AccessLog, FindingStore, ObjectionStore, StreetStore
 from hub.storage.records import Access, AttestationRow, EntryRow, Home, Member, RunRow
 from protocols.errors import RequestError
 from protocols.quantities import Mark, Measure
@@ -44,9 +46,10 @@ STATEMENT_ACCESS: Final = Access(actor="job:statement", role="job", purpose="set
 GRID: Final = (Measure.GRID_EXPORT, Measure.GRID_IMPORT)
 KEPT_CELLS: Final = 1_000_000
 NEXT_RUN: Final = "a newer run that is not published yet"
+HELD_BACK: Final = "a correction of fewer than five homes"
 
 
-class StatementStores(SettlementStores, AccessLog, ObjectionStore, FindingStore, Protocol):
+class StatementStores(SettlementStores, AccessLog, ObjectionStore, FindingStore, StreetStore, Protocol):
     """The parts of the store that a statement reads."""
 
 
@@ -64,8 +67,16 @@ class StatementEdition:
 class StatementService:
     """Makes statements, one at a time, and caches their days, up to KEPT_CELLS member slots in all."""
 
-    def __init__(self, store: StatementStores, *, key: Ed25519PrivateKey, seals: Seals) -> None:
+    def __init__(
+        self,
+        store: StatementStores,
+        *,
+        key: Ed25519PrivateKey,
+        seals: Seals,
+        plants: frozenset[str] = frozenset(),
+    ) -> None:
         self._store, self._key, self._seals = store, key, seals
+        self._publication = RunPublication(store, plants=plants)
         self._hub_key = key.public_key().public_bytes_raw().hex()
         self._kept: OrderedDict[tuple[str, str, int], StatedDay] = OrderedDict()
         self._one = asyncio.Lock()
@@ -94,7 +105,7 @@ class StatementService:
             billed = {each.month_run: each.documents for each in await billed_runs(self._store, month)}
             # Each statement names the previous one's hash; that one is rebuilt from its own runs: books only grow.
             for edition in _editions(books, month_name(month)):
-                whole = await self._month(books, month, edition)
+                whole = await self._month(books, month, edition, member.id)
                 if not takes_part(whole, member.id):
                     continue
                 bills |= billed.get(edition.month_run, {}).get(member.id, {})
@@ -111,11 +122,11 @@ class StatementService:
                 )
             if stated is None:
                 return None
-            marks = [day.source.settled.marks[member.id] for day in whole.days if member.id in day.source.settled.marks]
+            marks = [day.source.settled.marks[member.id] for day in whole.seen if member.id in day.source.settled.marks]
             readings = await self._readings(
                 member, home, tz=books.coop.tz, month=month, stated=stated, marks=marks, access=access
             )
-            pool = {"days": [day.pool.for_members() for day in whole.days]}
+            pool = {"days": [day.pool.for_members() for day in whole.seen]}
             rows = await self._store.objections(member=member.id)
             open_ = [row for row in rows if row.verdict is None and row.month == stated["month"]]
             payment = payable_amounts(stated, [(row.day, row.line, row.due_at) for row in open_])
@@ -127,7 +138,7 @@ class StatementService:
         self, month: StatementMonth, member: Member, home: Home, *, access: Access
     ) -> tuple[MarkFinding, ...]:
         """The findings on the member's readings in the month, if any of its slots is marked."""
-        if not any(day.source.settled.marks.get(member.id) for day in month.days):
+        if not any(day.source.settled.marks.get(member.id) for day in month.seen):
             return ()
         since = min(day.source.day for day in month.days)
         rows = await self._store.findings(access=access, home=home.id, since=since, notes=False)
@@ -143,7 +154,11 @@ class StatementService:
             for row in rows
         )
 
-    async def _month(self, books: Books, month: date, edition: StatementEdition) -> StatementMonth:
+    async def visible(self, member: str, *, days: tuple[str, str]) -> VisibleRuns:
+        """What this member may see of what is booked for these days."""
+        return await self._publication.visible(await read_books(self._store, days=days), member)
+
+    async def _month(self, books: Books, month: date, edition: StatementEdition, member: str) -> StatementMonth:
         coop = books.coop
         named = CoopName(coop.id, coop.name, coop.tz, coop.currency)
         entries: dict[str, list[EntryRow]] = defaultdict(list)
@@ -151,15 +166,31 @@ class StatementService:
             if edition.ledger_position is None or row.position <= edition.ledger_position:
                 entries[row.day].append(row)
         rules = {rule: canonical for _, rule, canonical in await self._store.journal_rules()}
-        days = [
-            await self._day(named, day, edition=edition, booked=entries[day], rules=rules)
-            for day in sorted(edition.runs)
-        ]
+
+        async def day_as(day: str, run_key: str, hidden: Set[str], *, alone: bool = False) -> StatedDay:
+            booked = [row for row in entries[day] if row.run_key not in hidden]
+            return await self._day(
+                named, day, run_key, edition=edition, booked=booked, everything=entries[day], rules=rules, alone=alone
+            )
+
+        days, seen = [], {}
+        for day, run_key in sorted(edition.runs.items()):
+            runs = await self._publication.shown(day, run_key, tz=coop.tz)
+            own, last = runs.for_member(member), len(runs.keys) - 1
+            # Until a run of the month is published, what is held back is not told at all, not even as a total.
+            counted = last if edition.month_run else runs.shown
+            days.append(await day_as(day, runs.keys[counted], set(runs.keys[counted + 1 :])))
+            if own != counted:
+                hidden = set(runs.keys[own + 1 :])
+                seen[day] = await day_as(day, runs.keys[own], hidden, alone=own > runs.shown)
+            elif own > runs.shown:
+                seen[day] = await day_as(day, runs.keys[own], set(), alone=True)
         began = await self._began(books, edition)
         left = [day for day in days_of(month) if day.isoformat() not in edition.runs]
         before = [day.isoformat() for day in left if began is not None and day < began]
         missing = [day.isoformat() for day in left if day.isoformat() not in before]
-        return gather_month(named, month_name(month), days=days, missing=missing, before=before)
+        whole = gather_month(named, month_name(month), days=days, missing=missing, before=before)
+        return whole.seen_by(seen, corrects=bool(edition.month_run))
 
     async def _began(self, books: Books, edition: StatementEdition) -> date | None:
         """The first day of the books; a published edition keeps its own first day when older batches arrive."""
@@ -171,16 +202,19 @@ class StatementService:
         self,
         coop: CoopName,
         day: str,
+        run_key: str,
         *,
         edition: StatementEdition,
         booked: Sequence[EntryRow],
+        everything: Sequence[EntryRow],
         rules: Mapping[str, bytes],
+        alone: bool,
     ) -> StatedDay:
-        """The day as it is in the edition, from the cache if it is unchanged."""
-        place = (f"{edition.kind} {day}", edition.runs[day], len(booked))
+        """The day as this run settled it, from the cache if it is unchanged; `alone` if it corrects a single home."""
+        place = (f"{edition.kind} {day} {alone}", run_key, len(booked))
         if place not in self._kept:
             rows = await self._store.runs(days=(day, day))
-            run = next(run for run in rows if run.run_key == edition.runs[day])
+            run = next(run for run in rows if run.run_key == run_key)
             slots = slots_of_day(date.fromisoformat(day), coop.tz)
             members, present = await self._store.settlement_members(slots=slots)
             attested = await self._store.attestations((DAY_ROOT,), subjects=(day, day))
@@ -189,8 +223,14 @@ class StatementService:
             try:
                 source = await asyncio.to_thread(
                     _settled_day, run, rules[run.rule_hash],
-                    kind=edition.kind, booked=booked, attested=attested, windows=windows,
+                    kind=edition.kind, booked=booked, everything=everything, attested=attested, windows=windows,
                 )  # fmt: skip
+                source = replace(
+                    source,
+                    group=await self._publication.group(run_key, day, tz=coop.tz),
+                    totals=await self._publication.totals(slots),
+                    is_correction=alone,
+                )
                 self._kept[place] = await asyncio.to_thread(state_day, coop, source, key=self._key, seals=self._seals)
             except ValueError as error:
                 raise RequestError(f"{day}: {error}; run `commonwatt-hub verify`") from None
@@ -237,6 +277,10 @@ class StatementService:
         later = {marked.day.isoformat(): marked.why for marked in await marked_days(self._store, books, days)}
         current = books.current
         later |= {day: NEXT_RUN for day, run_key in edition.runs.items() if current[day].run_key != run_key}
+        if not edition.month_run:
+            for day, run_key in edition.runs.items():
+                runs = await self._publication.shown(day, run_key, tz=books.coop.tz)
+                later |= {day: HELD_BACK} if runs.shown < len(runs.keys) - 1 else {}
         return dict(sorted(later.items()))
 
 
@@ -250,11 +294,6 @@ def _editions(books: Books, month: str) -> tuple[StatementEdition, ...]:
         return ()
     made_at = max(run.made_at for run in current.values())
     return (StatementEdition("", DAILY, {day: run.run_key for day, run in current.items()}, None, made_at),)
-
-
-def takes_part(month: StatementMonth, member: str) -> bool:
-    """Whether the member appears in a settled day of the month or in the ledger entries for one."""
-    return any(member in table for table in month.nano.values()) or any(member in day.mine for day in month.days)
 
 
 def _published(run: MonthRun) -> StatementEdition:
@@ -273,6 +312,7 @@ def _settled_day(
     *,
     kind: str,
     booked: Sequence[EntryRow],
+    everything: Sequence[EntryRow],
     attested: Iterable[AttestationRow],
     windows: Mapping[str, tuple[int, int | None]],
 ) -> SettledDay:
@@ -281,7 +321,17 @@ def _settled_day(
     if settled.result_hash() != run.result_hash:
         raise ValueError(f"the record of run {run.run_key} is not the one it booked")
     note = RunNote(run.run_key, kind, run.state, run.made_at)
-    return SettledDay(run.day, note, settled, booked, windows, _attested(attested, booked))
+    return SettledDay(run.day, note, settled, booked, windows, _attested(attested, _together(booked, everything)))
+
+
+def _together(booked: Sequence[EntryRow], everything: Sequence[EntryRow]) -> list[EntryRow]:
+    """The first entries of the day, as far as none of them is held back: signed roots cover all entries of a day."""
+    together = []
+    for row, other in zip(booked, everything, strict=False):
+        if row.position != other.position:
+            break
+        together.append(row)
+    return together
 
 
 def _attested(rows: Iterable[AttestationRow], booked: Sequence[EntryRow]) -> tuple[int, str] | None:

@@ -43,7 +43,7 @@ from hub.storage.records import (
     SettledThrough,
     SettlementInputs,
 )
-from hub.storage.street_records import StreetTotal
+from hub.storage.street_records import RunGroup, StreetTotal
 from protocols.quantities import Measure
 from protocols.slots import Slot
 
@@ -350,6 +350,10 @@ class StreetStore(Protocol):
 
     async def fix_street_day(self, day: str, *, homes: Sequence[str]) -> tuple[str, ...]:
         """The day's group: these homes, unless the day has a group already."""
+        ...
+
+    async def fix_run_group(self, run_key: str, *, homes: Sequence[str], plants: Sequence[str]) -> RunGroup:
+        """The run's group: these homes and plants may be seen in its numbers, unless the run has a group already."""
         ...
 
     async def add_street_totals(self, rows: Sequence[StreetTotal]) -> None:

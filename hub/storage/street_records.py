@@ -30,3 +30,12 @@ class StreetTotals:
     homes: frozenset[str]
     makers: frozenset[str]
     can_show: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunGroup:
+    """What decides whether members see a run: the homes that allow it, plants, whether an earlier release showed it."""
+
+    open_homes: frozenset[str]
+    plants: frozenset[str]
+    was_shown: bool

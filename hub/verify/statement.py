@@ -64,8 +64,10 @@ class RecomputedMonth(RecomputedDays):
             kinds == {"D"} or document["made_at"] > days[-1]
         )
         require(is_time, "made_at", "not a time after the days that are stated")
-        same(document["totals"], {name: sum(day["totals"][name] for day in self.days) for name in ENERGIES}, "totals")
-        columns = {name: [day["money"][name] for day in self.days] for name in MONEYS}
+        parts = [*self.days, *([document["correction"]] if document.get("correction") else [])]
+        require(len(parts) == len(self.days) or whole, "correction", "the month is not published, but it is corrected")
+        same(document["totals"], {name: sum(part["totals"][name] for part in parts) for name in ENERGIES}, "totals")
+        columns = {name: [part["money"][name] for part in parts] for name in MONEYS}
         money: Table = {name: None if None in numbers else sum(numbers) for name, numbers in columns.items()}
         for side in SIDES.values():
             for unit, unit_nano in UNITS.items():
@@ -98,8 +100,12 @@ class RecomputedMonth(RecomputedDays):
         require(follow and all(line["days"] is None for line in lines[len(spans) :]), place, "its days do not follow")
         nano = [sum(self.side_nano(side, day) for day in self.days if a <= day["day"] <= b) for a, b in spans]
         cents = [line["net_cent"] for line in lines if line["name"] == side]
-        same(sum(nano), money[f"{SIDES[side]}_nano"], f"{place} days")
-        same(cents, largest(money[f"{SIDES[side]}_cent"], nano), f"{place} {side}")
+        corrected = (self.document.get("correction") or {"money": {}})["money"].get(f"{SIDES[side]}_nano", 0)
+        same(sum(nano) + corrected, money[f"{SIDES[side]}_nano"], f"{place} days")
+        if len(spans) > 1 and corrected:  # the correction is one total, so its parts before and after are not known
+            same(sum(cents), money[f"{SIDES[side]}_cent"], f"{place} {side}")
+        else:
+            same(cents, largest(money[f"{SIDES[side]}_cent"], nano), f"{place} {side}")
         fee = sum(line["net_cent"] for line in lines if line["name"] == "fee")
         booked = abs(fee * UNITS["cent"] - fee_nano * (side == "received")) < UNITS["cent"]
         require(booked and len(lines) == len(spans) + bool(fee), f"{place} fee", "not as booked")
@@ -263,10 +269,13 @@ def verify(files: list[Any], key: Ed25519PublicKey, before: Table | None = None,
         same(document["format"], "commonwatt-statement-2", "format")
         check_fields(signed, "statement.json")
         check_fields(published, "pool.json")
-        pools = {pool["day"]: pool for pool in published["days"]}
+        pools: Table = {pool["day"]: pool for pool in published["days"]}
+        runs = {(pool["day"], pool["run"]): pool for pool in published.get("earlier", [])}
         late = {row[0] for row in given["readings"] if row[3:] == ["late"]}
         same([pool["day"] for pool in published["days"]], sorted(pools), "pool.json days")
-        check = RecomputedMonth(document, readings_of(given, document["member"]["id"], "readings.json"), pools, key)
+        check = RecomputedMonth(
+            document, readings_of(given, document["member"]["id"], "readings.json"), pools | runs, key
+        )
         for day in document["days"]:
             place = f"day {day['day']}"
             check.check_day(day)

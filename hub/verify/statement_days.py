@@ -23,7 +23,8 @@ Table = dict[Any, Any]
 FIELDS = """
 statement.json: document signature ?payment
 document: format coop member month made_at state billed days_before missing_days rules days totals money rounding tax
-+ changes
++ changes ?correction
+correction: days totals money
 coop: id name tz currency
 member: id name
 rules: *
@@ -54,7 +55,8 @@ payment document: format statement member month waiting bills due_cent waiting_c
 waiting: day line until
 bills: number side due_cent waiting_cent now_cent
 readings.json: member readings
-pool.json: days
+pool.json: days ?earlier
+earlier: format for coop day run rule slots ?salt
 pool.json days: format for coop day run rule slots ?salt
 slots: slot homes ?withheld ?demand ?buy ?sell ?producers
 producers: *
@@ -324,7 +326,8 @@ class RecomputedDays:
         before, *same_day, after = (local_day(slot, self.coop["tz"]) for slot in ends)
         require(before < day["day"] < after and {*same_day} == {day["day"]}, f"{place} first_slot", "not the local day")
         require(day["day"] in self.pools, place, "the pool series has no such day")
-        pool = self.pools[day["day"]]
+        run = (day["day"], day["run"]["key"])
+        pool = self.pools[run if run in self.pools else day["day"]]
         named = day["root"]["document"]["pool"].values()
         require(hash_of(pool) in named, f"{place} pool series", "not the one the hub signed for")
         require(pool["for"] == ("auditor" if "salt" in pool else "members"), f"{place} pool series", "for nobody known")

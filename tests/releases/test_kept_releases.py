@@ -132,6 +132,16 @@ def without_hashes(part: Any, *, inside: str = "") -> Any:
     return without_hashes(json.loads(part)) if inside == "entry" else part
 
 
+def leave_out_withheld(new: Any, old: Any) -> None:
+    """Leave out of both what releases up to 0.2.0 showed although fewer than five homes were behind it."""
+    for day, before in zip(new["days"], old["days"], strict=True):
+        for slot, shown in zip(day["slots"], before["slots"], strict=True):
+            names = {"withheld"} | ({"buy", "sell"} if slot["buy"] is None else set())
+            for name in names:
+                slot.pop(name, None)
+                shown.pop(name, None)
+
+
 def check_statement(folder: Path, script: Path, key: str) -> tuple[int, str]:
     command = [sys.executable, "-I", script, *(folder / name for name in STATEMENT_FILES), "--hub-key", key]
     command += ["--before", folder / "before.json"] if (folder / "before.json").exists() else []
@@ -153,6 +163,8 @@ def test_statements_say_the_same_and_check_out(kept: Kept, tmp_path: Path) -> No
             assert (code, said.count("script of that release")) == (2, 1)
         for name in STATEMENT_FILES:
             new, old = (json.loads((folder / member / name).read_bytes()) for folder in (again, once))
+            if name == "pool.json":
+                leave_out_withheld(new, old)
             assert without_hashes(new) == without_hashes(old), name
 
 

@@ -1,29 +1,32 @@
 """A settled day's pool series: what the neighbourhood shared slot by slot, so that members can recompute their part.
 
-The series has two forms: the auditor's is complete; the members' leaves out sums over fewer than five homes. It
+The series has two forms: the auditor's is complete; the members' has null for what is withheld, with the reasons. It
 contains no single reading, except with `pairwise`: its steps are the surplus of single homes, which only the auditor
 gets. This module settles nothing.
 
-Privacy: every number shown to members is a bound, or a sum over the homes that take part in the slot (for `priority`,
-over the homes of a tier). A sum over five homes still tells each of them something about the other four, and in a
-scarce slot the total shared is the surplus of the homes that had any. The rules accept this so that members can check
-their statements.
+Privacy: every number shown to members is a bound, or a sum over at least five homes on its side: those that draw, or
+those that feed in. hub/core/settlement/disclosure.py names the homes. A sum over five homes still tells each of them
+something about the other four. The rules accept this so that members can check their statements.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Final
-
-import numpy as np
 
 from hub.core.allocation.published_steps import SharingStep, buyer_steps, producer_step, share_step
 from hub.core.allocation.rounding import largest_remainder
 from hub.core.rules.allocation_key import GRID_PPM, AllocationKey
+from hub.core.rules.group_size import LEAST_HOMES, GroupRule
 from hub.core.rules.rulebook import check_rule
+from hub.core.settlement.disclosure import SharedSlot, shared_slots, too_few
 from hub.core.settlement.period import Settlement
 
-LEAST_HOMES: Final = 5
+__all__ = ["LEAST_HOMES", "PoolSeries", "pool_series"]
+
 SERIES_FORMAT: Final = "commonwatt-pool-series-2"
+CORRECTION: Final = "correction"
+STREET_TOTAL: Final = "street_total"
+ANYBODY: Final = GroupRule()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class Producer:
 class PoolSlot:
     """One interval: how many homes took part, what they drew, the buyers' steps and the sellers'; or `producers`.
 
-    `hidden` says for each step of `buy` whether it covers too few homes for members to see it.
+    `withheld` says why members see none of the steps, `hidden` which steps of `buy` cover too few homes to be seen.
     """
 
     slot: int
@@ -53,6 +56,7 @@ class PoolSlot:
     sell: SharingStep | None = None
     demand: int = 0
     producers: tuple[Producer, ...] = ()
+    withheld: str | None = None
 
     def for_auditor(self) -> dict[str, object]:
         """The complete interval."""
@@ -62,12 +66,13 @@ class PoolSlot:
         return whole | {"demand": self.demand, "buy": [step.plain() for step in self.buy], "sell": self.sell.plain()}
 
     def for_members(self) -> dict[str, object]:
-        """The sums over at least five homes; `withheld` says that the auditor's series has more."""
+        """The numbers that members may see, null for the others, and the reasons."""
         shown: dict[str, object] = {"slot": self.slot, "homes": self.homes}
-        if self.homes < LEAST_HOMES or self.sell is None:
-            return shown | {"withheld": True}
+        if self.withheld is not None or self.sell is None:
+            return shown | {"demand": None, "buy": None, "sell": None, "withheld": [self.withheld]}
         buy = [None if hidden else step.plain() for step, hidden in zip(self.buy, self.hidden, strict=True)]
-        return shown | {"demand": self.demand, "buy": buy, "sell": self.sell.plain(), "withheld": None in buy}
+        reasons = ["few_in_step"] if None in buy else []
+        return shown | {"demand": self.demand, "buy": buy, "sell": self.sell.plain(), "withheld": reasons}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,60 +105,66 @@ class PoolSeries:
         }
 
 
-def pool_series(settled: Settlement, *, coop: str, day: str, run: str) -> PoolSeries:
-    """The series of a settled day."""
-    key, rule = check_rule(settled.rule, settled.members), settled.rule
-    percent = np.array([rule.participation_percent.get(member, 100) for member in settled.members], dtype=np.int64)
-    surplus, demand = (settled.surplus_wh * percent // 100).tolist(), (settled.demand_wh * percent // 100).tolist()
-    present, used = settled.present.tolist(), [sum(row) for row in settled.alloc_wh.tolist()]
+def pool_series(
+    settled: Settlement,
+    *,
+    coop: str,
+    day: str,
+    run: str,
+    group: GroupRule = ANYBODY,
+    totals: Mapping[int, Set[str]] | None = None,
+    is_correction: bool = False,
+) -> PoolSeries:
+    """The series of a settled day. `totals` are the members in each slot's published street total.
+
+    With `is_correction`, the run changes fewer than five homes, and all of its series is the auditor's alone.
+    """
+    key = check_rule(settled.rule, settled.members)
+    used = [sum(row) for row in settled.alloc_wh.tolist()]
     slots = []
-    for t, slot in enumerate(settled.slots):
-        rows = (surplus[t], demand[t], present[t])
-        if key.method == "pairwise":
-            slots.append(PoolSlot(slot, sum(present[t]), producers=_producers(*rows, key=key, members=settled.members)))
-        else:
-            slots.append(_pool_slot(slot, *rows, used=used[t], key=key, members=settled.members))
-    return PoolSeries(coop, day, run, rule.version(), tuple(slots))
+    for t, shared in enumerate(shared_slots(settled)):
+        span = range(settled.slots[t], settled.slots[t] + settled.rule.aggregate)
+        withheld = CORRECTION if is_correction else too_few(shared, key, group)
+        if withheld is None and not group.allows(_beside_totals(settled, shared, totals or {}, span)):
+            withheld = STREET_TOTAL
+        slots.append(_pool_slot(span.start, shared, used=used[t], key=key, group=group, withheld=withheld))
+    return PoolSeries(coop, day, run, settled.rule.version(), tuple(slots))
+
+
+def _beside_totals(
+    settled: Settlement, shared: SharedSlot, totals: Mapping[int, Set[str]], span: range
+) -> frozenset[str]:
+    """The members that a difference of these sums and the street totals of the same time would be about."""
+    homes, beside = shared.homes(), set()
+    for slot in span:
+        if slot in totals:
+            estimated = {name for name, marks in settled.marks.items() if slot in {at for at, _, _ in marks.estimated}}
+            beside |= (homes ^ totals[slot]) | (estimated & totals[slot])
+    return frozenset(beside)
 
 
 def _pool_slot(
-    slot: int,
-    surplus: Sequence[int],
-    demand: Sequence[int],
-    present: Sequence[bool],
-    *,
-    used: int,
-    key: AllocationKey,
-    members: Sequence[str],
+    slot: int, shared: SharedSlot, *, used: int, key: AllocationKey, group: GroupRule, withheld: str | None
 ) -> PoolSlot:
-    buy = buyer_steps(surplus, demand, present, key=key, members=members)
-    return PoolSlot(
-        slot,
-        homes=sum(present),
-        buy=buy,
-        hidden=_hidden(len(buy), present, key),
-        sell=share_step(used, surplus, members),
-        demand=sum(demand),
-    )
+    homes, members = len(shared.homes()), shared.members
+    if key.method == "pairwise":
+        rows = (shared.surplus, shared.demand, shared.present)
+        return PoolSlot(slot, homes, producers=_producers(*rows, key=key, members=members), withheld=withheld)
+    buy = buyer_steps(shared.surplus, shared.demand, shared.present, key=key, members=members)
+    sell, hidden = share_step(used, shared.surplus, members), _hidden(len(buy), shared, key, group)
+    return PoolSlot(slot, homes, buy, hidden, sell, demand=sum(shared.demand), withheld=withheld)
 
 
-def _hidden(steps: int, present: Sequence[bool], key: AllocationKey) -> tuple[bool, ...]:
-    """Which steps cover too few homes. The total and the sum of one part reveal the sum of the other part."""
-    if key.method == "priority":
-        return _hidden_tiers([sum(present[i] for i in tier) for tier in key.tiers])
-    if key.method == "solidarity":
-        group = sum(present[i] for i in key.group)
-        return (0 < group < LEAST_HOMES or 0 < sum(present) - group < LEAST_HOMES,) * steps
-    return (False,) * steps
-
-
-def _hidden_tiers(homes: Sequence[int]) -> tuple[bool, ...]:
-    """Hides tiers of fewer than five homes; if these total fewer than five homes, the next smallest tier too."""
-    hidden = [0 < count < LEAST_HOMES for count in homes]
-    left_out = sum(count for count, hide in zip(homes, hidden, strict=True) if hide)
-    others = [tier for tier, count in enumerate(homes) if count >= LEAST_HOMES]
-    if 0 < left_out < LEAST_HOMES and others:
-        hidden[min(others, key=lambda tier: homes[tier])] = True
+def _hidden(steps: int, shared: SharedSlot, key: AllocationKey, group: GroupRule) -> tuple[bool, ...]:
+    """Which steps cover too few homes: the total and the sum of one tier reveal the sum of the others."""
+    if key.method != "priority":
+        return (False,) * steps
+    tiers = [{shared.members[i] for i in tier if shared.present[i]} for tier in key.tiers]
+    hidden = [not group.allows(tier) for tier in tiers]
+    left_out = {home for tier, hide in zip(tiers, hidden, strict=True) if hide for home in tier}
+    others = [i for i, tier in enumerate(tiers) if tier and not hidden[i]]
+    if not group.allows(left_out) and others:
+        hidden[min(others, key=lambda i: len(tiers[i]))] = True
     return tuple(hidden)
 
 

@@ -8,7 +8,7 @@ the sums.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypedDict
 
 from hub.core.ledger.signed_document import Document
 from hub.core.rules.rulebook import Prices
@@ -70,12 +70,14 @@ def state_month(
 
     Raises: ValueError where nothing in the month concerns the member, or `last` is not for this member and month.
     """
-    if all(member not in table for table in month.nano.values()) and not any(member in d.mine for d in month.days):
+    if not takes_part(month, member):
         raise ValueError(f"{member} has no part in {month.month}")
-    energies = [_energy(day, member) for day in month.days]
-    moneys = [_day_money(day, member, energy=energy) for day, energy in zip(month.days, energies, strict=True)]
-    parts = zip(month.days, energies, moneys, strict=True)
+    energies = [_energy(day, member) for day in month.seen]
+    moneys = [_day_money(day, member, energy=energy) for day, energy in zip(month.seen, energies, strict=True)]
+    parts = zip(month.seen, energies, moneys, strict=True)
     kinds = {day.source.run.kind for day in month.days}
+    correction = _correction(month, member)
+    counted = [*moneys, *([correction["money"]] if correction else [])]
     statement: Table = {
         "format": STATEMENT_FORMAT,
         "coop": month.coop.plain(),
@@ -86,15 +88,52 @@ def state_month(
         "billed": not month.missing and "D" not in kinds,
         "days_before": list(month.before),
         "missing_days": list(month.missing),
-        "rules": {day.pool.rule: day.source.settled.rule.canonical().decode("utf-8") for day in month.days},
+        "rules": {day.pool.rule: day.source.settled.rule.canonical().decode("utf-8") for day in month.seen},
         "days": [_day(day, member, energy=energy, money=money, findings=findings) for day, energy, money in parts],
-        "totals": {each: sum(energy[each] for energy in energies) for each in ENERGIES},
-        "money": _money(month, member, moneys),
+        **({"correction": correction} if correction else {}),
+        "totals": {
+            each: sum(energy[each] for energy in energies) + (correction["totals"][each] if correction else 0)
+            for each in ENERGIES
+        },
+        "money": _money(month, member, counted),
         "rounding": {unit: {side: list(bar) for side, bar in sides.items()} for unit, sides in month.bars.items()},
     }
     statement["tax"] = list(bills)
     statement["changes"] = None if last is None else changes_since(statement, last)
     return statement
+
+
+def takes_part(month: StatementMonth, member: str) -> bool:
+    """Whether the member appears in a settled day of the month or in the ledger entries for one."""
+    days = (*month.days, *month.seen)
+    return any(member in table for table in month.nano.values()) or any(member in day.mine for day in days)
+
+
+class _Correction(TypedDict):
+    """What the runs that are not shown by day change over the month, and on how many days."""
+
+    days: int
+    totals: dict[str, int]
+    money: dict[str, int | None]
+
+
+def _correction(month: StatementMonth, member: str) -> _Correction | None:
+    """One total, because the numbers by day would show the readings of fewer than five homes; None if there is none."""
+    pairs = [(day, month.shown[day.source.day]) for day in month.days if day.source.day in month.shown]
+    pairs = [pair for pair in pairs if pair[0].source.run.key != pair[1].source.run.key]
+    if not pairs or not month.corrects:
+        return None
+    totals, moneys = dict.fromkeys(ENERGIES, 0), []
+    for counted, seen in pairs:
+        now, then = _energy(counted, member), _energy(seen, member)
+        totals = {name: totals[name] + now[name] - then[name] for name in ENERGIES}
+        after, before = _day_money(counted, member, energy=now), _day_money(seen, member, energy=then)
+        moneys.append({name: _less(after[name], before[name]) for name in MONEYS})
+    return {"days": len(pairs), "totals": totals, "money": {name: _sum(moneys, name) for name in MONEYS}}
+
+
+def _less(after: int | None, before: int | None) -> int | None:
+    return None if after is None or before is None else after - before
 
 
 def own_readings(

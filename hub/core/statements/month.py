@@ -4,8 +4,8 @@ This is done once for all members; document.py makes each member's statement fro
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from typing import Final
@@ -14,9 +14,10 @@ from hub.core.allocation.published_steps import part_rests
 from hub.core.ledger.entries import BookedEntry, Entry, read_entry
 from hub.core.ledger.merkle import MerkleTree, build_tree
 from hub.core.ledger.signed_document import Signer, document_hash, sign_document
+from hub.core.rules.group_size import GroupRule
 from hub.core.settlement.money import CENT_NANO, MICRO_NANO
 from hub.core.settlement.period import Settlement
-from hub.core.settlement.pool_series import PoolSeries, pool_series
+from hub.core.settlement.pool_series import ANYBODY, PoolSeries, pool_series
 from hub.core.settlement.prepared_readings import Window
 from hub.core.statements.seals import Seals
 from protocols.slots import slots_of_day
@@ -56,10 +57,11 @@ class RunNote:
 
 @dataclass(frozen=True)
 class SettledDay:
-    """A local day as settled by its newest run, with all the ledger's entries for it, by position.
+    """A local day as settled by a run, with the ledger's entries for it up to that run, by position.
 
     `windows` are the memberships that begin or end within the day, as the run knew them. `attested` is the number and
-    hash of the ledger's own signed root for the day, if there is one.
+    hash of the ledger's own signed root for the day, if there is one. `group`, `totals` and `is_correction` decide what
+    members see of the pool series: see pool_series.
     """
 
     day: str
@@ -68,6 +70,9 @@ class SettledDay:
     booked: Sequence[BookedEntry]
     windows: Mapping[str, Window] = field(default_factory=dict)
     attested: tuple[int, str] | None = None
+    group: GroupRule = ANYBODY
+    totals: Mapping[int, Set[str]] = field(default_factory=dict)
+    is_correction: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,8 @@ class StatedDay:
 class StatementMonth:
     """A month ready for statements. `missing` are its days that no run has settled yet.
 
-    `before` are its days from before the co-op began.
+    `before` are its days from before the co-op began. `shown` has the days that a member sees as an earlier or later
+    run, by day; `corrects` says whether the statement counts the difference, as one total of the month.
     """
 
     coop: CoopName
@@ -113,6 +119,17 @@ class StatementMonth:
     missing: tuple[str, ...]
     nano: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     before: tuple[str, ...] = ()
+    shown: Mapping[str, StatedDay] = field(default_factory=dict)
+    corrects: bool = True
+
+    def seen_by(self, shown: Mapping[str, StatedDay], *, corrects: bool) -> "StatementMonth":
+        """The month for a member who sees these days as other runs."""
+        return replace(self, shown=shown, corrects=corrects)
+
+    @property
+    def seen(self) -> tuple[StatedDay, ...]:
+        """The days as the member sees them."""
+        return tuple(self.shown.get(day.source.day, day) for day in self.days)
 
     @cached_property
     def bars(self) -> dict[str, dict[str, tuple[int | None, str | None]]]:
@@ -148,7 +165,15 @@ def state_day(coop: CoopName, source: SettledDay, *, key: Signer, seals: Seals) 
     Raises: ValueError where the run does not settle exactly this day, or the books differ from what it settled.
     """
     _check_slots(coop, source)
-    pool = pool_series(source.settled, coop=coop.id, day=source.day, run=seals.run(source.run.key))
+    pool = pool_series(
+        source.settled,
+        coop=coop.id,
+        day=source.day,
+        run=seals.run(source.run.key),
+        group=source.group,
+        totals=source.totals,
+        is_correction=source.is_correction,
+    )
     booked = sorted(source.booked, key=lambda row: row.position)
     mine: dict[str, list[StatedEntry]] = defaultdict(list)
     leaves = []

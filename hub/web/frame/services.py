@@ -12,6 +12,7 @@ from hub.core.payments.accounts import CoopAccount
 from hub.core.payments.order_history import PaymentOrderRecord
 from hub.core.statements.document import StatementFiles
 from hub.core.statements.seals import Seals
+from hub.core.statements.shown_runs import VisibleRuns
 from hub.core.trials.fairness import MemberFairness
 from hub.core.trials.what_if import MemberTrial
 from hub.storage.contract import Store
@@ -42,6 +43,9 @@ class StatementOperations(Protocol):
         ...
 
     async def state(self, member: Member, home: Home, *, month: date, access: Access) -> StatementFiles | None: ...
+    async def visible(self, member: str, *, days: tuple[str, str]) -> VisibleRuns:
+        """Which runs of these days the member may see."""
+        ...
 
 
 class RunOperations(Protocol):

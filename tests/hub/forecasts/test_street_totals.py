@@ -102,7 +102,7 @@ async def test_a_backlog_changes_no_past_total(street: Street) -> None:
     await send(street, [n for n in range(1, 13) if n != 3], late)
     before = await shown(street, NOON + 8)
     assert set(before) >= set(range(NOON, NOON + 8 - LATE_SLOTS))
-    assert {before[slot][2] for slot in before if slot >= NOON} == {12 - LEAST_HOMES}
+    assert {before[slot][2] for slot in before if slot >= NOON} == {12 - 1 - LEAST_HOMES}
     await send(street, [3], late)
     after = await shown(street, NOON + 8)
     assert {slot: after[slot] for slot in before} == before
@@ -113,7 +113,7 @@ async def test_a_total_without_some_homes_is_scaled_to_all(street: Street) -> No
     row = (await shown(street, NOON + 8))[NOON]
     made = sum(pv_wh(n, NOON) for n in range(1, MAKERS + 1))
     assert row[0] == made
-    assert row[2] == 7
+    assert row[2] == 12 - 1 - LEAST_HOMES  # the late one may still be settled, so five others are left out
 
 
 async def test_a_small_street_waits_for_its_last_home(tmp_path: Path) -> None:

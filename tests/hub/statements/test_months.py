@@ -1,6 +1,7 @@
 """Statements from a real store: each edition is accepted by the stand-alone script, and only the look is written."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -43,7 +44,7 @@ TERMS = TaxTerms(
     {"self_billing": "Self-billing"},
 )
 DAYS = (date(2026, 5, 30), date(2026, 5, 31))
-HOMES = 6
+HOMES = 12
 
 
 @pytest.fixture
@@ -124,7 +125,8 @@ async def test_editions_follow_each_other_and_name_what_changed(street: Street, 
     changes: Any = second.statement["changes"]
     assert list(changes["days"]) == ["2026-05-31"]
     assert {"demand", "received", "imported"} <= set(changes["month"])
-    assert check(tmp_path / "second", second) == (0, "2026-05 of m02: right in all of 192 intervals")
+    note = "; cannot be recomputed by you, only within bounds: 96 intervals, withheld"
+    assert check(tmp_path / "second", second) == (0, f"2026-05 of m02: right in all of 192 intervals{note}")
     fresh = await state(street, "m02")
     assert fresh == second, "what is kept says what a fresh desk says"
     await publish(street, "R2")
@@ -277,7 +279,7 @@ async def test_a_member_who_joined_within_the_month_can_check_it(street: Street,
 @pytest.mark.parametrize("method", ["equal", "static_then_proportional", "pairwise"])
 async def test_other_rules_and_hours_can_be_checked_too(tmp_path: Path, method: str) -> None:
     members = [f"m{number:02d}" for number in range(1, HOMES + 1)]
-    coefficients = {"m01": dict.fromkeys(members[1:], 200_000)}
+    coefficients = {"m01": dict.fromkeys(members[1:], 90_000)}
     params = {"equal": {}, "pairwise": {"coefficients": coefficients}}.get(
         method, {"weights": dict.fromkeys(members, 2)}
     )
@@ -291,7 +293,10 @@ async def test_other_rules_and_hours_can_be_checked_too(tmp_path: Path, method: 
     code, said = check(tmp_path / "files", files)
     await street.store.close()
     assert code == 0, said
-    assert ("bounds" in said) == (method == "pairwise")
+    slots: Any = [slot for day in cast(Any, files.pool)["days"] for slot in day["slots"]]
+    withheld = sum(slot["buy"] is None for slot in slots)
+    assert ("bounds" in said) == (withheld > 0)
+    assert (withheld == len(slots)) == (method == "pairwise")
 
 
 async def test_looks_are_logged_and_readings_are_the_members_own(street: Street) -> None:
@@ -312,7 +317,9 @@ async def test_looks_are_logged_and_readings_are_the_members_own(street: Street)
     assert {(row.actor, row.count) for row in others if "statement" in row.actor} == {("job:statement", len(DAYS))}
     for number in (1, 3, 4, 5, 6):
         for content in file_contents(files).values():
-            assert f"m{number:02d}".encode() not in content.replace(b'"before"', b""), "another member is named"
+            # A step ends in the id, or the beginning of one, that divides equal remainders.
+            named = re.sub(rb',"m[0-9]*"\]', b"]", content)
+            assert f"m{number:02d}".encode() not in named, "another member is named"
 
 
 async def test_books_that_contradict_themselves_are_not_stated(street: Street) -> None:

@@ -18,10 +18,11 @@ from hub.core.ledger.signed_document import sign_document
 from hub.core.payments.payable import payable_amounts
 from hub.core.payments.tax_terms import TaxRates, TaxStatus, TaxTerms
 from hub.core.rules.rulebook import Rule
-from hub.core.settlement.period import Settlement, settle
+from hub.core.settlement.period import settle
 from hub.core.settlement.pool_series import LEAST_HOMES, pool_series
 from hub.core.settlement.prepared_readings import Readings
 from hub.core.statements.document import state_month
+from hub.core.statements.month import SettledDay
 from hub.statements.script import NAME, script_text
 from hub.verify.statement_days import recompute
 from tests.hub.core.settlement.settlement_worlds import METHODS, World, worlds
@@ -66,16 +67,16 @@ def run_script(
     return done.returncode, "\n".join([first, *notes])
 
 
-def street_of(method: str, *, seed: int = 3, gaps: float = 0.03, count: int = 7, **rule: Any) -> Street:
+def street_of(method: str, *, seed: int = 3, gaps: float = 0.03, count: int = 10, **rule: Any) -> Street:
     members = street_members(count)
     readings = {day: make_readings(members, day, seed=seed + n, gaps=gaps) for n, day in enumerate(DAYS)}
     return make_street(readings, make_rule(method, members, seed=seed, **rule), fee_nano=2_503_333_333)
 
 
-def few_homes(settled: Settlement, member: str) -> int:
-    """In how many intervals a member takes part with too few others."""
-    here = settled.present[:, settled.members.index(member)]
-    return int((here & (settled.present.sum(axis=1) < LEAST_HOMES)).sum())
+def few_homes(day: SettledDay, pool: dict[str, Any], member: str) -> int:
+    """In how many intervals a member takes part whose numbers are withheld."""
+    here = day.settled.present[:, day.settled.members.index(member)].tolist()
+    return sum(there and slot["buy"] is None for there, slot in zip(here, pool["slots"], strict=True))
 
 
 def signed_statement(street: Street, member: str) -> dict[str, Any]:
@@ -101,14 +102,15 @@ def test_the_script_is_short_and_stands_alone() -> None:
 @pytest.mark.parametrize("aggregate", [1, 4])
 def test_statements_of_every_rule_are_right(tmp_path: Path, method: str, aggregate: int) -> None:
     street = street_of(method, aggregate=aggregate, percent=aggregate == 4)
-    whole = {"priority", "solidarity", "pairwise"}
+    whole = {"priority"}  # some of its steps are withheld in intervals that are shown
     for member in street.days[0].settled.members[::4]:
         signed = signed_statement(street, member)
         code, said = run_script(tmp_path, signed, street.own(member), street.pool(auditor=True))
         assert (code, "only within bounds" in said) == (0, False), said
         code, said = run_script(tmp_path, signed, street.own(member), street.pool())
         assert code == 0, said
-        few = sum(few_homes(day.settled, member) for day in street.days)
+        pools = street.pool()["days"]
+        few = sum(few_homes(day, pool, member) for day, pool in zip(street.days, pools, strict=True))
         assert method in whole or (f"within bounds: {few} intervals, withheld" if few else "intervals") in said, said
 
 

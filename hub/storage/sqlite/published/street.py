@@ -3,11 +3,18 @@
 import json
 from collections.abc import Sequence
 
+import aiosqlite
+
 from hub.storage.sqlite.connections import SqliteConnections
-from hub.storage.street_records import StreetTotal
+from hub.storage.street_records import RunGroup, StreetTotal
 from protocols.quantities import Measure
 from protocols.slots import Slot
 
+_DAY_SQL = ("SELECT homes FROM street_day WHERE day = ?", "INSERT OR IGNORE INTO street_day VALUES (?, ?)")
+_RUN_SQL = (
+    "SELECT open_homes, plants, was_shown FROM run_group WHERE run_key = ?",
+    "INSERT OR IGNORE INTO run_group (run_key, open_homes, plants) VALUES (?, ?, ?)",
+)
 _REPORTED_SQL = """SELECT slot, home FROM reading
 WHERE measure = ? AND slot >= ? AND slot < ? AND span = 1 AND mark <= 1"""
 
@@ -17,14 +24,28 @@ class SqliteStreet(SqliteConnections):
 
     async def fix_street_day(self, day: str, *, homes: Sequence[str]) -> tuple[str, ...]:
         """The day's group; the first call of the day decides it."""
-        line = (day, json.dumps(sorted(homes)))
+        row = await self._fix(_DAY_SQL, day, homes)
+        return tuple(str(home) for home in json.loads(row[0]))
+
+    async def fix_run_group(self, run_key: str, *, homes: Sequence[str], plants: Sequence[str]) -> RunGroup:
+        """The run's group; the first call for the run decides it."""
+        row = await self._fix(_RUN_SQL, run_key, homes, plants)
+        return RunGroup(frozenset(json.loads(row[0])), frozenset(json.loads(row[1])), bool(row[2]))
+
+    async def _fix(self, sql: tuple[str, str], name: str, *groups: Sequence[str]) -> aiosqlite.Row:
+        select, insert = sql
+        held = await self._held(select, name)
+        if held is None:
+            line = (name, *(json.dumps(sorted(group)) for group in groups))
+            await self.write(lambda db: db.execute(insert, line))
+            held = await self._held(select, name)
+        assert held is not None
+        return held
+
+    async def _held(self, select: str, name: str) -> aiosqlite.Row | None:
         async with self.reading() as db:
-            held = list(await db.execute_fetchall("SELECT homes FROM street_day WHERE day = ?", (day,)))
-        if not held:
-            await self.write(lambda db: db.execute("INSERT OR IGNORE INTO street_day VALUES (?, ?)", line))
-            async with self.reading() as db:
-                held = list(await db.execute_fetchall("SELECT homes FROM street_day WHERE day = ?", (day,)))
-        return tuple(str(home) for home in json.loads(held[0][0]))
+            rows = list(await db.execute_fetchall(select, (name,)))
+        return rows[0] if rows else None
 
     async def add_street_totals(self, rows: Sequence[StreetTotal]) -> None:
         """Publish totals; a slot that has one already keeps it."""

@@ -53,6 +53,7 @@ LOGGED: Final[Mapping[str, LoggedTable]] = MappingProxyType(
         "looked_through": _WHOLE,
         "street_day": _WHOLE,
         "street_total": _WHOLE,
+        "run_group": _WHOLE,
     }
 )
 

@@ -83,6 +83,23 @@ def booked_days(
     )
 
 
+def add_up(days: Sequence[DayBooked]) -> DayBooked | None:
+    """The days as one, on the first day; None if there are none."""
+    if not days:
+        return None
+    return DayBooked(
+        day=days[0].day,
+        given_wh=sum(day.given_wh for day in days),
+        received_wh=sum(day.received_wh for day in days),
+        imported_wh=sum(day.imported_wh for day in days),
+        exported_wh=sum(day.exported_wh for day in days),
+        earned_nano=sum(day.earned_nano for day in days),
+        spent_nano=sum(day.spent_nano for day in days),
+        run_names=(),
+        is_whole=True,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class DayLine:
     address: str
@@ -107,12 +124,16 @@ class CreditsPage:
     picture: Chart | None
     lines: tuple[DayLine, ...]
     gaps: int
+    corrected: str
 
 
-def credits_page(days: Sequence[DayBooked], words: Localizer, *, first: date, today: date) -> CreditsPage:
-    """The page for one month's booked days."""
-    given, received = sum(day.given_wh for day in days), sum(day.received_wh for day in days)
-    earned, spent = sum(day.earned_nano for day in days), sum(day.spent_nano for day in days)
+def credits_page(
+    days: Sequence[DayBooked], words: Localizer, *, first: date, today: date, correction: DayBooked | None = None
+) -> CreditsPage:
+    """The page for one month's booked days. The sums of the month include its corrections, which are one total."""
+    counted = [*days, *([correction] if correction else [])]
+    given, received = sum(day.given_wh for day in counted), sum(day.received_wh for day in counted)
+    earned, spent = sum(day.earned_nano for day in counted), sum(day.spent_nano for day in counted)
     month = words.month(first)
     headline = (
         words.text(
@@ -137,12 +158,21 @@ def credits_page(days: Sequence[DayBooked], words: Localizer, *, first: date, to
             (words.text("Earned for what you gave"), words.money(earned)),
             (words.text("Spent on what you got"), words.money(-spent)),
             (words.text("Credits of the month"), words.money(earned - spent)),
-            (words.text("Bought from the grid"), words.kwh(sum(day.imported_wh for day in days))),
-            (words.text("Sold to the grid"), words.kwh(sum(day.exported_wh for day in days))),
+            (words.text("Bought from the grid"), words.kwh(sum(day.imported_wh for day in counted))),
+            (words.text("Sold to the grid"), words.kwh(sum(day.exported_wh for day in counted))),
         ),
         picture=_picture(days, words, first=first) if days else None,
         lines=tuple(_line(day, words) for day in reversed(days)),
         gaps=sum(1 for day in days if not day.is_whole),
+        corrected=words.text(
+            "The month's sums include corrections of a few homes' readings as one total: given %(given)s, got"
+            " %(received)s, credits %(amount)s.",
+            given=words.kwh(correction.given_wh),
+            received=words.kwh(correction.received_wh),
+            amount=words.money(correction.credit_nano),
+        )
+        if correction
+        else "",
     )
 
 
@@ -282,6 +312,13 @@ def day_json(day: DayBooked) -> dict[str, object]:
         "complete": day.is_whole,
         "runs": list(day.run_names),
     }
+
+
+def correction_json(correction: DayBooked | None) -> dict[str, object] | None:
+    """The month's corrections for programs: one total, without days or runs."""
+    if correction is None:
+        return None
+    return {name: value for name, value in day_json(correction).items() if name not in ("day", "complete", "runs")}
 
 
 def days_csv(days: Sequence[DayBooked]) -> str:

@@ -131,7 +131,9 @@ def statement_page(files: StatementFiles, words: Localizer) -> StatementPage:
         changed_days=tuple((_short(day, words), day_address(statement, day)) for day in changed_days),
         has_last=changes is not None,
         later=tuple((_short(day, words), later_words(why, words)) for day, why in files.later.items()),
-        missing=words.sentences(_missing(statement, words), _marked(statement, words)),
+        missing=words.sentences(
+            _missing(statement, words), _marked(statement, words), corrected_words(statement.get("correction"), words)
+        ),
         frozen=_frozen(files.payment, words),
         bills=bill_views(statement, words),
         payment=payment_rows(files.payment, words),
@@ -173,6 +175,9 @@ def later_words(why: str, words: Localizer) -> str:
         "a newer run that is not published yet": words.text(
             "it has been settled again, and the board has not published that run yet"
         ),
+        "a correction of fewer than five homes": words.text(
+            "readings of a few homes were corrected; the month's run counts the difference as one total"
+        ),
     }
     return known.get(why, why)
 
@@ -200,6 +205,25 @@ def _missing(statement: Document, words: Localizer) -> str:
     if not missing:
         return ""
     return words.plural("%(n)s day is not settled yet.", "%(n)s days are not settled yet.", missing)
+
+
+def corrected_words(correction: Document | None, words: Localizer) -> str:
+    """What the month's total of corrections changes, if there is one."""
+    if correction is None:
+        return ""
+    totals, money = correction["totals"], correction["money"]
+    return words.plural(
+        "Readings of fewer than five homes were corrected on %(n)s day. Showing your part by day would show theirs, so"
+        " the day is shown as it was, and the month counts the difference as one total: received %(received)s, given"
+        " %(given)s, credits %(amount)s.",
+        "Readings of fewer than five homes were corrected on %(n)s days. Showing your part by day would show theirs, so"
+        " the days are shown as they were, and the month counts the difference as one total: received %(received)s,"
+        " given %(given)s, credits %(amount)s.",
+        correction["days"],
+        received=words.kwh(totals["received"]),
+        given=words.kwh(totals["sold"]),
+        amount=words.money(money["credit_nano"] - money["debit_nano"]),
+    )
 
 
 def _frozen(payment: Document, words: Localizer) -> str:

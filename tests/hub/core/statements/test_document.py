@@ -14,7 +14,6 @@ from hub.core.ledger.signed_document import SIGNED_TAG, canonical_bytes, documen
 from hub.core.settlement.allocation_record import read_record
 from hub.core.settlement.money import Money
 from hub.core.settlement.period import settle
-from hub.core.settlement.pool_series import LEAST_HOMES, pool_series
 from hub.core.settlement.prepared_readings import Readings
 from hub.core.settlement.slot_marks import SlotMarks
 from hub.core.statements.document import StatementFiles, own_readings, state_month
@@ -167,27 +166,6 @@ def test_the_bar_parts_the_units_left_over_exactly_and_is_nobodys_rest_unless_re
     assert shares == largest_remainder(total, weights)
     if step.before is not None:
         assert rests.count(step.bar) > 1
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_members_see_only_sums_that_five_homes_stand_behind(method: str) -> None:
-    members = street_members(9)
-    day = "2026-06-10"
-    settled = settle(make_readings(members, day, seed=8, gaps=0.25), make_rule(method, members, seed=5))
-    series = pool_series(settled, coop="c", day=day, run="r")
-    shown = series.for_members()
-    assert document_hash(series.for_auditor("a")) != document_hash(series.for_auditor("b"))
-    tiers = settled.rule.params.get("tiers", ())
-    for t, slot in enumerate(shown["slots"]):
-        homes = int(settled.present[t].sum())
-        assert slot["homes"] == homes
-        if homes < LEAST_HOMES or method == "pairwise":
-            assert set(slot) == {"slot", "homes", "withheld"}
-        elif method == "priority":
-            counts = [sum(bool(settled.present[t, members.index(m)]) for m in tier) for tier in tiers]
-            hidden = sum(count for count, step in zip(counts, slot["buy"], strict=True) if step is None)
-            assert hidden == 0 or hidden >= LEAST_HOMES or hidden == homes
-            assert all(count == 0 or count >= 5 for count, s in zip(counts, slot["buy"], strict=True) if s is not None)
 
 
 @pytest.mark.parametrize("method", METHODS)

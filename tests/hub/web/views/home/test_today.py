@@ -45,9 +45,9 @@ async def test_the_page_says_why_the_forecast_is_as_it_is(store: SqliteStore) ->
     assert not today_page(replace(outlook, has_forecast=False), WORDS).reasons
 
 
-async def test_before_the_good_hours_the_headline_names_them(store: SqliteStore) -> None:
+async def test_before_the_good_hours_the_headline_names_them(tmp_path: Path) -> None:
     early = start_of(slots_of_day(TODAY, COOP.tz).start + 4) + 60
-    outlook = await read_outlook(store, StreetService(store, tz=COOP.tz), COOP.tz, now_s=early)
+    outlook = await outlook_of(tmp_path, sharing=SHARING, now_s=early)
     assert not outlook.has_forecast  # it was issued only later that morning
     assert re.fullmatch(r"Sun to spare from \d+(:\d\d)? to \d+(:\d\d)?", today_page(outlook, WORDS).headline)
 

@@ -1,0 +1,62 @@
+"""Chooses which run of a day members see, where a newer one would show the readings of one to four homes.
+
+The older run then stays. A home that alone was corrected sees its own new numbers; what the correction means for the
+others reaches them as one total of the month.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from hub.core.rules.group_size import GroupRule
+from hub.core.settlement.disclosure import changed_homes, hides_each_home
+from hub.core.settlement.period import Settlement
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRuns:
+    """A day's runs in order. Everybody sees the one at `shown`; `changed` are the homes that each later run corrects
+    from there, None if that cannot be told.
+    """
+
+    keys: tuple[str, ...]
+    shown: int
+    changed: tuple[frozenset[str] | None, ...]
+
+    def for_member(self, member: str) -> int:
+        """The place of the run that this member sees: a later one only if it corrects nobody else."""
+        own = [n for n, homes in enumerate(self.changed, self.shown + 1) if homes is not None and homes <= {member}]
+        return own[-1] if own else self.shown
+
+
+@dataclass(frozen=True, slots=True)
+class VisibleRuns:
+    """What a member may see of a range of days: for each day its runs up to the one that is shown.
+
+    `held_back` has the runs after it. Of these, entries up to `corrected_through` are in a published month; members get
+    them as one total of the month.
+    """
+
+    runs: Mapping[str, tuple[str, ...]]
+    held_back: frozenset[str]
+    corrected_through: Mapping[str, int]
+
+    def is_corrected(self, day: str, position: int) -> bool:
+        """Whether this entry of a run that is held back belongs to the month's total of corrections."""
+        return position <= self.corrected_through.get(day[: len("2026-05")], 0)
+
+
+def choose_runs(
+    keys: Sequence[str], runs: Sequence[Settlement], groups: Sequence[GroupRule], *, earlier: Sequence[bool] = ()
+) -> ShownRuns:
+    """The first run is shown, and each later one that differs safely from every one shown before it.
+
+    `groups` says for each run which homes may be seen, as it was when that run was first shown. `earlier` marks runs
+    that earlier releases showed without this rule: what is out cannot be taken back.
+    """
+    shown = [0]
+    for n in range(1, len(runs)):
+        was_shown = n < len(earlier) and earlier[n]
+        if was_shown or all(hides_each_home(runs[at], runs[n], groups[n]) for at in shown):
+            shown.append(n)
+    last = shown[-1]
+    return ShownRuns(tuple(keys), last, tuple(changed_homes(runs[last], run) for run in runs[last + 1 :]))
