@@ -68,7 +68,7 @@ class StreetService:
             if group is not None:
                 groups.setdefault(group, []).append(slot)
         fresh: list[StreetTotal] = []
-        usual = {m: len(_ever(reported, [m]) & homes & allowed[m]) for m in MEASURES}
+        usual = {m: _ever(reported, [m]) & homes & allowed[m] for m in MEASURES}
         for group, chosen in groups.items():
             series = await self._read(slots, {m: group & allowed[m] for m in MEASURES})
             fresh += _totals(series, chosen, group=group, usual=usual, reported=reported, slots=slots, rule=rule)
@@ -106,18 +106,28 @@ def _totals(
     chosen: Sequence[Slot],
     *,
     group: frozenset[str],
-    usual: Mapping[Measure, int],
+    usual: Mapping[Measure, frozenset[str]],
     reported: Reported,
     slots: range,
     rule: GroupRule,
 ) -> list[StreetTotal]:
-    """The group's totals in the chosen slots, scaled to all homes that usually report; slots with gaps are left out."""
+    """The group's totals in the chosen slots, scaled to all homes that usually report; slots with gaps are left out.
+
+    Use is worked out within the group, where production and export belong to the same homes, and scaled afterwards: a
+    group that leaves out mostly homes without production would otherwise export more than it makes.
+    """
     sums = {m: MeasureSums(row.energy_wh, row.homes) for m, row in series.items()}
-    street = estimate_neighbourhood(sums, slots=len(slots), usual=usual)
+    known = {m: len(homes & group) for m, homes in usual.items()}
+    whole = {m: len(homes) / max(1, known[m]) for m, homes in usual.items()}
+    street = estimate_neighbourhood(sums, slots=len(slots), usual=known)
     rows = []
     for slot in chosen:
         i = slot - slots.start
-        values = [street.pv_wh[i], street.wind_wh[i], street.demand_wh[i]]
+        values = [
+            street.pv_wh[i] * whole[Measure.PV_PRODUCTION],
+            street.wind_wh[i] * whole[Measure.WIND_PRODUCTION],
+            street.demand_wh[i] * whole[Measure.GRID_IMPORT],
+        ]
         makers = group & frozenset[str]().union(*(reported[m].get(slot, frozenset()) for m in MADE))
         if np.isfinite(values).all() and rule.allows(makers):
             sun, wind, used = (round(float(value)) for value in values)

@@ -140,3 +140,17 @@ async def test_a_day_begins_with_the_consents_of_its_morning(street: Street) -> 
     totals = await service.totals(range(tomorrow, tomorrow + 9), now_slot=tomorrow + 9)
     assert totals.homes == {f"h{n:02d}" for n in range(1, 8)}
     assert {len(row.homes) for row in totals.by_slot.values()} == {7}
+
+
+async def test_use_is_right_when_only_homes_without_production_are_left_out(street: Street) -> None:
+    slots = range(NOON, NOON + 3)
+    await send(street, range(1, 8), slots)  # the six makers and one more: five homes without production are silent
+    now = slots.stop + LATE_SLOTS
+    totals = await StreetService(street.store, tz=COOP.tz).totals(range(DAY.start - 96, now), now_slot=now)
+    for slot in slots:
+        row = totals.by_slot[slot]
+        assert len(row.homes) == 7
+        made = sum(pv_wh(n, slot) for n in range(1, 8))
+        used = made + sum(energy_wh(n, slot)[0] - energy_wh(n, slot)[1] for n in range(1, 8))
+        assert row.sun_wh == made
+        assert row.used_wh == round(used * 12 / 7)
