@@ -242,4 +242,4 @@ def test_only_two_modules_read_values_and_they_log_first() -> None:
     ]
     for method in public:
         if "access: Access" in method:
-            assert "self.log_access(" in method.split("_SQL")[0].split("_home(")[0].split("_hood(")[0], method[:60]
+            assert "self.log_access(" in method.split("_SQL")[0].split(" _home(")[0].split(" _hood(")[0], method[:60]
