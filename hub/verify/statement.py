@@ -38,6 +38,7 @@ MAX_BYTES = 256 * 2**20
 KINDS, UNITS = ("D", "M1", "R1", "R2", "RF", "X"), {"micro": 1_000, "cent": 10_000_000}
 SIDES, SIGNS, EVER = {"received": "debit", "sold": "credit"}, {"received": -1, "sold": 1}, ("", "~")
 ABOUT = {"received": ("demand", "received", "imported", "debit"), "sold": ("surplus", "sold", "exported", "credit")}
+PAYMENTS = ("commonwatt-payment-1", "commonwatt-payment-2")
 TAX, DUES = ("rate_ppm", "reverse_charge", "net_cent", "tax_cent"), ("due_cent", "waiting_cent", "now_cent")
 
 
@@ -122,8 +123,11 @@ class RecomputedMonth(RecomputedDays):
     def side_nano(self, side: str, day: Table) -> int:
         return int(day["money"][f"{SIDES[side]}_nano"])
 
-    def payment_of(self, waits: list[Table]) -> Table:
-        """What is to be paid by the statement while these lines wait for the board."""
+    def payment_of(self, waits: list[Table], form: str) -> Table:
+        """What is to be paid by the statement while these lines wait for the board.
+
+        Since form 2, the part of the bill that a waiting credit would have paid waits with it.
+        """
         document, rows = self.document, []
         plain = {side: document["money"][f"{name}_cent"] * document["billed"] for side, name in SIDES.items()}
         line = {"rate_ppm": 0, "reverse_charge": False, "days": None}
@@ -139,8 +143,15 @@ class RecomputedMonth(RecomputedDays):
             waiting = min(waiting, max(bill["due_cent"], 0))
             amounts = dict(zip(DUES, (bill["due_cent"], waiting, bill["due_cent"] - waiting), strict=True))
             rows.append({"number": bill["number"], "side": side, **amounts})
+        bill, note = ([row for row in rows if row["side"] == side] for side in SIDES)
+        if form != PAYMENTS[0] and bill and note:
+            beside = min(note[0]["waiting_cent"], max(0, bill[0]["now_cent"] - note[0]["now_cent"]))
+            bill[0]["waiting_cent"], bill[0]["now_cent"] = (
+                bill[0]["waiting_cent"] + beside,
+                bill[0]["now_cent"] - beside,
+            )
         sums = {name: sum(SIGNS[row["side"]] * row[name] for row in rows) for name in DUES}
-        named = {"format": "commonwatt-payment-1", "statement": hash_of(document), "member": self.me, "waiting": waits}
+        named = {"format": form, "statement": hash_of(document), "member": self.me, "waiting": waits}
         return named | {"month": document["month"], "bills": rows, **sums}
 
     def frozen_cent(self, line: Table, waits: list[Table]) -> int:
@@ -196,7 +207,9 @@ class RecomputedMonth(RecomputedDays):
         right = waits == order and all(wait["line"] in lines and type(wait["until"]) is int for wait in waits)
         days = {"", *(day["day"] for day in self.days)}
         require(right and {wait["day"] for wait in waits} <= days, "payment waiting", "names no line of this month")
-        stated, found = signed["document"], self.payment_of(waits)
+        stated, form = signed["document"], signed["document"]["format"]
+        require(form in PAYMENTS, "payment format", f"{form!r} is not known to this script")
+        found = self.payment_of(waits, form)
         for name in found:
             same(stated[name], found[name], f"payment {name}")
         return [f"on hold until the board decides: {wait['line']} {wait['day']}".rstrip() for wait in waits]

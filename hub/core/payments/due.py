@@ -4,13 +4,13 @@ It works with amounts only: it knows no bank accounts, stores nothing and moves 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 from hub.core.ledger.entries import Entry
 from hub.core.payments.bills import Bill, CurrentBills, MonthMoney
-from hub.core.payments.payable import SIDES, ObjectedLine, bill_without_tax, waiting_cents
+from hub.core.payments.payable import SIDES, ObjectedLine, bill_without_tax, cents_beside, waiting_cents
 from hub.core.payments.tax_lines import RECEIVED, SOLD
 from hub.core.settlement.money import CENT_NANO, round_to_unit
 
@@ -176,7 +176,8 @@ def amounts_due(
 ) -> tuple[tuple[AmountDue, ...], tuple[HeldAmount, ...]]:
     """Each member's amount in an order of this kind, and the amounts that are due but have to wait.
 
-    A frozen amount is left out as if it had not been stated yet: it is not paid, collected or netted.
+    A frozen amount is not paid and not collected. An objection never raises what is collected: the part of a debit
+    that a frozen credit would have paid waits with it, in its own month and, where a co-op nets, in other months too.
     """
     open_by_member: dict[str, dict[str, MonthCents]] = defaultdict(dict)
     for member, month in {*stated, *covered}:
@@ -186,7 +187,7 @@ def amounts_due(
     due, held = [], []
     for member in sorted(open_by_member, key=lambda name: name.encode("utf-8")):
         months = sorted(open_by_member[member].items())
-        waits = [_waits(left, frozen.get((member, month), NOTHING)) for month, left in months]
+        waits = _held_beside(months, {month: frozen.get((member, month), NOTHING) for month, _ in months}, terms)
         parts = [
             (month, _part(kind, left.plus(wait, -1), is_netted=terms.is_netted))
             for (month, left), wait in zip(months, waits, strict=True)
@@ -209,6 +210,31 @@ def _waits(left: MonthCents, frozen: MonthCents) -> MonthCents:
     """The frozen part of an open month: never more than is open, so that nobody pays back what was already paid."""
     credit = min(frozen.credit_cent, max(left.credit_cent, 0))
     return MonthCents(credit, min(frozen.debit_cent, max(left.debit_cent, 0)))
+
+
+def _held_beside(
+    months: Sequence[tuple[str, MonthCents]], frozen: Mapping[str, MonthCents], terms: PaymentTerms
+) -> list[MonthCents]:
+    """What waits in each month, with the debits that frozen credits would have paid, as the statements show them.
+
+    A netting co-op sets months off against each other: what is left of a frozen credit holds debits of other months.
+    """
+    held, spare = [], 0
+    for month, left in months:
+        wait = _waits(left, frozen[month])
+        free = left.plus(wait, -1)
+        beside = cents_beside(wait.credit_cent, free_debit=free.debit_cent, free_credit=free.credit_cent)
+        held.append(wait.plus(MonthCents(0, beside)))
+        spare += wait.credit_cent - beside
+    if not terms.is_netted:
+        return held
+    free_months = [left.plus(wait, -1) for (_, left), wait in zip(months, held, strict=True)]
+    credit, debit = (sum(free.credit_cent for free in free_months), sum(free.debit_cent for free in free_months))
+    beside = cents_beside(spare, free_debit=debit, free_credit=credit)
+    for at, free in enumerate(free_months):
+        more = min(beside, max(free.debit_cent, 0))
+        held[at], beside = held[at].plus(MonthCents(0, more)), beside - more
+    return held
 
 
 def _part(kind: OrderKind, left: MonthCents, *, is_netted: bool) -> MonthCents:

@@ -1,6 +1,7 @@
 """The part of a statement to be paid now: its documents' amounts, less what is waiting for the board's decision.
 
-It is a separate document beside the statement: objections come and go, but the statement does not change.
+It is a separate document beside the statement: objections come and go, but the statement does not change. An objection
+never raises what is to pay: a credit that waits goes on counting against the bill.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +10,7 @@ from typing import Any, Final
 from hub.core.allocation.rounding import largest_remainder
 from hub.core.ledger.signed_document import Document, document_hash
 
-PAYMENT_FORMAT: Final = "commonwatt-payment-1"
+PAYMENT_FORMAT: Final = "commonwatt-payment-2"
 SIDES: Final = {"received": "debit", "sold": "credit"}
 SIDE_OF_LINE: Final = {
     **dict.fromkeys(("demand", "received", "imported", "debit"), "received"),
@@ -35,6 +36,7 @@ def payable_amounts(statement: Mapping[str, Any], waiting: Iterable[ObjectedLine
     """
     waits = sorted(waiting)
     bills = [_due(bill, statement, waits) for bill in _documents(statement)]
+    _hold_beside({bill["side"]: bill for bill in bills})
     sums = {
         name: sum((1 if bill["side"] == "sold" else -1) * bill[name] for bill in bills)
         for name in ("due_cent", "waiting_cent", "now_cent")
@@ -72,6 +74,24 @@ def _due(bill: Mapping[str, Any], statement: Mapping[str, Any], waits: Sequence[
     side, due = str(bill["lines"][0]["name"]), int(bill["due_cent"])
     waiting = min(waiting_cents(bill, statement["days"], waits), max(due, 0))
     return {"number": bill["number"], "side": side, "due_cent": due, "waiting_cent": waiting, "now_cent": due - waiting}
+
+
+def _hold_beside(bills: Mapping[str, dict[str, Any]]) -> None:
+    """Let the part of the bill that a waiting credit would have paid wait with it."""
+    if bills.keys() == SIDES.keys():
+        bill, note = bills["received"], bills["sold"]
+        beside = cents_beside(note["waiting_cent"], free_debit=bill["now_cent"], free_credit=note["now_cent"])
+        bill["waiting_cent"] += beside
+        bill["now_cent"] -= beside
+
+
+def cents_beside(waiting_credit: int, *, free_debit: int, free_credit: int) -> int:
+    """How much of a debit waits because the credit that would have paid it waits.
+
+    >>> cents_beside(2_000, free_debit=2_500, free_credit=0), cents_beside(2_000, free_debit=300, free_credit=400)
+    (2000, 0)
+    """
+    return min(waiting_credit, max(0, free_debit - free_credit))
 
 
 def waiting_cents(bill: Mapping[str, Any], days: Sequence[Mapping[str, Any]], waits: Sequence[ObjectedLine]) -> int:

@@ -306,6 +306,24 @@ def test_the_true_files_are_right() -> None:
     assert not any("changed since" in note for note in files.check())
 
 
+def test_a_payment_is_checked_by_the_rule_of_its_own_form() -> None:
+    files = forged(street_of())
+    statement = files.signed["document"]
+    now: Any = payable_amounts(statement, [("", "credit", 5)])
+    assert {bill["side"]: bill["waiting_cent"] for bill in now["bills"]}["received"] > 0, "it waits with the credit"
+    before = copy.deepcopy(now) | {"format": "commonwatt-payment-1"}
+    for bill in (bill for bill in before["bills"] if bill["side"] == "received"):
+        bill |= {"waiting_cent": 0, "now_cent": bill["due_cent"]}
+    for name in ("waiting_cent", "now_cent"):
+        before[name] = sum((1 if bill["side"] == "sold" else -1) * bill[name] for bill in before["bills"])
+    for right, other in ((now, before), (before, now)):
+        files.signed = signed_file(statement, right)
+        assert any("on hold until the board decides: credit" in note for note in files.check())
+        files.signed = signed_file(statement, right | {"format": other["format"]})
+        with pytest.raises(StatementCheckError, match="payment bills"):
+            files.check()
+
+
 @pytest.mark.parametrize(("forge", "said"), FORGERIES.values(), ids=FORGERIES)
 def test_a_forgery_signed_by_the_hub_is_refused(forge: Callable[[], Forged], said: str) -> None:
     with pytest.raises(StatementCheckError) as wrong:

@@ -60,9 +60,12 @@ def _payment_rows(payment: Document, words: Localizer) -> Iterator[tuple[str, st
         pay = words.text("To pay, bill %(number)s", number=number)
         yield receive if is_sold else pay, _cents(bill["due_cent"], words)
         if bill["waiting_cent"]:
-            until = max(each["until"] for each in payment["waiting"] if SIDE_OF_LINE[each["line"]] == bill["side"])
-            moment = words.moment(until)
-            waiting = words.text("On hold, decision due by %(moment)s", moment=moment)
+            own = [each["until"] for each in payment["waiting"] if SIDE_OF_LINE[each["line"]] == bill["side"]]
+            moment = words.moment(max(own or (each["until"] for each in payment["waiting"])))
+            if own:
+                waiting = words.text("On hold, decision due by %(moment)s", moment=moment)
+            else:
+                waiting = words.text("Waits with the credit note, decision due by %(moment)s", moment=moment)
             yield waiting, _cents(-bill["waiting_cent"], words)
     now = payment["now_cent"]
     yield words.text("To receive now") if now >= 0 else words.text("To pay now"), _cents(abs(now), words)

@@ -324,12 +324,34 @@ def due_of(
         (PAYOUTS, MonthCents(300, 0), False, (700, 300)),
         (COLLECTIONS, MonthCents(0, 0), False, (600, 0)),
         (COLLECTIONS, MonthCents(0, 250), False, (350, 250)),
+        (COLLECTIONS, MonthCents(1000, 0), True, (0, 600)),
+        (COLLECTIONS, MonthCents(1000, 0), False, (0, 600)),
+        (COLLECTIONS, MonthCents(500, 0), True, (0, 100)),
     ],
 )
 def test_what_is_frozen_waits_and_is_set_against_nothing(
     kind: OrderKind, frozen: MonthCents, is_netted: bool, wanted: tuple[int, int]
 ) -> None:
     assert due_of(kind, MonthCents(1000, 600), frozen=frozen, is_netted=is_netted) == wanted
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(
+    months=st.lists(st.tuples(*[st.integers(-50, 3_000)] * 2, *[st.integers(0, 3_000)] * 4), min_size=1, max_size=3),
+    is_netted=st.booleans(),
+)
+def test_an_objection_never_raises_what_is_collected(months: list[tuple[int, ...]], is_netted: bool) -> None:
+    named = {("m01", f"2026-{10 + at}"): month for at, month in enumerate(months)}
+    stated = {place: MonthCents(month[0], month[1]) for place, month in named.items()}
+    first = {place: MonthCents(month[2], month[3]) for place, month in named.items()}
+    more = {place: MonthCents(month[2] + month[4], month[3] + month[5]) for place, month in named.items()}
+    asked = []
+    for frozen in ({}, first, more):
+        dues, _ = amounts_due(
+            COLLECTIONS, stated, {}, frozen=frozen, through="2026-12", terms=PaymentTerms(is_netted=is_netted)
+        )
+        asked.append(sum(due.amount_cent for due in dues))
+    assert asked == sorted(asked, reverse=True)
 
 
 def test_what_was_ordered_before_the_objection_is_not_asked_back() -> None:

@@ -88,6 +88,28 @@ def test_more_objections_never_let_more_be_paid_and_the_parts_make_the_whole(
     for few, many in zip(less["bills"], most["bills"], strict=True):
         assert 0 <= many["now_cent"] <= few["now_cent"] <= few["due_cent"]
         assert few["waiting_cent"] + few["now_cent"] == few["due_cent"]
+    assert to_pay(most) <= to_pay(less) <= to_pay(payable_amounts(statement, []))
+
+
+def to_pay(payment: Any) -> int:
+    return max(0, -payment["now_cent"])
+
+
+def test_an_objection_to_the_credit_holds_the_bill_it_would_have_paid() -> None:
+    for more in (0, 5_000):  # a seller, and a buyer of so much more than is sold
+        statement = stated()
+        bill = statement["tax"][1 - [b["lines"][0]["name"] for b in statement["tax"]].index("sold")]
+        bill["due_cent"] += more
+        free: Any = payable_amounts(statement, [])
+        for line in ("credit", "sold", "surplus"):
+            payment: Any = payable_amounts(statement, [("", line, 5)])
+            assert payment["now_cent"] == min(free["now_cent"], 0)
+            waits = {bill["side"]: bill["waiting_cent"] for bill in payment["bills"]}
+            assert waits["received"] == waits["sold"] - max(free["now_cent"], 0) > 0
+
+
+def test_all_days_wait_as_the_month_does() -> None:
+    statement = stated()
     every: Any = payable_amounts(statement, [(day, line, 1) for day in DAYS for line in ("debit", "credit")])
     assert [bill["waiting_cent"] for bill in every["bills"]] == [
         bill["waiting_cent"]
