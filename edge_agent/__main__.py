@@ -8,6 +8,7 @@ import logging
 import signal
 import sys
 from collections.abc import Coroutine, Sequence
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,12 @@ def _parser() -> argparse.ArgumentParser:
     for each in (outbox, prompts):
         each.add_argument("--json", action="store_true", help="print JSON")
     read.add_argument("--json", action="store_true", help="print JSON, with every raw register word")
+    sent = _command(commands, "sent", _sent, "write what was sent of a month, to check a statement against it")
+    sent.add_argument("--month", type=_month, required=True, metavar="YYYY-MM", help="the month")
+    sent.add_argument("--member", required=True, metavar="ID", help="your member id, as the statement shows it")
+    sent.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="the file to write; must not be there yet"
+    )
     answer = _command(commands, "answer", _answer, "answer a prompt; the running agent sends it")
     answer.add_argument("prompt", help="the prompt's id, as `prompts` shows it")
     answer.add_argument("choice", choices=("yes", "no", "never"), help="never: do not ask about this appliance again")
@@ -194,6 +201,29 @@ def _outbox(options: argparse.Namespace) -> int:
     settings = read_settings(options.config)
     found = read_overview(settings.data, limit=min(options.limit, MAX_LISTED))
     print(outbox_record(found) if options.json else outbox_table(found, load_enrolment(settings.data).tz))
+    return 0
+
+
+def _month(text: str) -> date:
+    try:
+        return date.fromisoformat(f"{text}-01")
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a month like 2026-05") from None
+
+
+def _sent(options: argparse.Namespace) -> int:
+    from edge_agent.outbox.sent_readings import sent_record, write_sent
+    from edge_agent.outbox.view import read_sent
+    from edge_agent.uplink.identity import load_enrolment
+    from protocols.slots import slots_of_day
+
+    settings = read_settings(options.config)
+    tz = load_enrolment(settings.data).tz
+    last = (options.month + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+    slots = range(slots_of_day(options.month, tz).start, slots_of_day(last, tz).stop)
+    found = read_sent(settings.data, slots)
+    write_sent(options.out, sent_record(options.member, found))
+    print(f"{options.out}: {len(found)} of {len(slots)} quarter hours; give it to verify_statement.py with --own")
     return 0
 
 

@@ -1,4 +1,6 @@
-"""The outbox's tables. `sealed` holds exactly the bytes that go out; nothing else of a home's readings is on disk."""
+"""The outbox's tables. `sealed` holds exactly the bytes that go out; and sent_reading the home's grid
+readings of the last 400 days, which outlive it.
+"""
 
 VERSION = 1
 APPLICATION_ID = 0x63773162  # "cw1b"
@@ -58,6 +60,11 @@ CREATE TABLE IF NOT EXISTS revocation (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     payload BLOB NOT NULL
 );
+CREATE TABLE IF NOT EXISTS sent_reading (
+    slot INTEGER PRIMARY KEY,
+    export_wh INTEGER NOT NULL,
+    import_wh INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE TRIGGER IF NOT EXISTS prompt_gone AFTER DELETE ON prompt BEGIN
     DELETE FROM answered WHERE prompt_id = old.id;
 END;

@@ -22,6 +22,7 @@ from edge_agent.outbox.messages import (
     SealMessage,
     WaitingMessage,
 )
+from edge_agent.outbox.sent_readings import ENDING, KEEP, KEPT_SLOTS, THIN, readings_of
 from edge_agent.outbox.uncancellable import uncancellable
 from protocols.wire.chain import FIRST_PREVIOUS, MAX_NUMBER
 from protocols.wire.envelope import batch_hash
@@ -221,11 +222,14 @@ class Outbox:
 
     @uncancellable
     async def forget(self, *, before_s: float) -> int:
-        """Delete what the hub receipted before this time, except consents; returns how many messages were deleted."""
+        """Delete what the hub receipted before this time, except consents and readings; returns how many messages."""
         async with self._transaction():
             # A clock that was ahead once must not keep them until its time comes.
             late = "UPDATE message SET receipted_at = ?1 WHERE receipted_at > ?1 + 31536000"
             await self._db.execute(late, (int(before_s) + 7 * 86400,))
+            ending = await self._rows_in_transaction(ENDING, (int(before_s),))
+            await self._db.executemany(KEEP, readings_of(row[0] for row in ending))
+            await self._db.execute(THIN, (KEPT_SLOTS,))
             # Sealing old batches again needs the consents they were made under, in order.
             cursor = await self._db.execute(
                 "DELETE FROM message WHERE receipted_at < ? AND kind <> 'consent'", (int(before_s),)

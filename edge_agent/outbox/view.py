@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from edge_agent.outbox.messages import OutboxError
 from edge_agent.outbox.opening import FILE_NAME
+from edge_agent.outbox.sent_readings import SentReading, readings_of
 from protocols.wire.messages import AnswerChoice, PromptNotice, decode_prompt
 from protocols.wire.refusal_reasons import WireError
 from protocols.wire.revocations import RevocationNotice, decode_revocation
@@ -116,6 +117,20 @@ def _asked(
         # A message that is no longer stored was receipted before it was deleted.
         way = "refused" if refused else "receipted"
     return PromptStatus(prompt, choice, chosen_at, way, refused)
+
+
+def read_sent(folder: Path, slots: range) -> list[SentReading]:
+    """What was sent for these slots, ascending; of a slot sealed twice, the newer. Raises: OutboxError."""
+    with _reading(folder) as db:
+        rows: list[SentReading] = []
+        # An outbox that an older program wrote has no such table until the agent runs again.
+        if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'sent_reading'").fetchone():
+            between = "SELECT slot, export_wh, import_wh FROM sent_reading WHERE slot >= ? AND slot < ?"
+            rows = db.execute(between, (slots.start, slots.stop)).fetchall()
+        sealed = db.execute("SELECT sealed FROM message WHERE kind = 'batch' ORDER BY epoch, seq").fetchall()
+    known = {slot: (slot, export_wh, import_wh) for slot, export_wh, import_wh in rows}
+    known |= {row[0]: row for row in readings_of(row[0] for row in sealed) if row[0] in slots}
+    return [known[slot] for slot in sorted(known)]
 
 
 def leave_answer(folder: Path, prompt_id: str, *, choice: AnswerChoice, now_s: float) -> None:

@@ -105,11 +105,13 @@ def check_statement(demo: Demo, books: MonthBooks, home: str) -> None:
 
 
 def stored_rows(path: Path) -> int:
-    """How many rows stand in all tables of a store, without its log of looks: whoever looks meanwhile writes there."""
+    """How many rows all tables of a store hold, without its access log and that log's lines in the log of rows."""
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
         tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name <> ?"
         names = [str(name) for (name,) in db.execute(tables, (LOG_OF_LOOKS,))]
-        return sum(int(db.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0]) for name in names)  # noqa: S608
+        rows = sum(int(db.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0]) for name in names)  # noqa: S608
+        (of_looks,) = db.execute("SELECT count(*) FROM row_log WHERE source = ?", (LOG_OF_LOOKS,)).fetchone()
+        return rows - int(of_looks)
 
 
 def settle_days(demo: Demo, days: Sequence[str]) -> list[Json]:
