@@ -11,6 +11,7 @@ from hub.web.frame.sign_in import SignInNeededError, end_session, redeem_link, r
 from hub.web.frame.translation import translatable
 from hub.web.rendering import STATIC_DIR, PageContext
 
+WRONG_CONTENT_TYPE: Final = "enrolment request: expected the content type application/json"
 _CACHE_FOREVER: Final = "public, max-age=31536000, immutable"
 
 
@@ -79,6 +80,6 @@ def _add_api(app: FastAPI, site: PageContext) -> None:
     async def enrol(request: Request) -> Response:
         # There is no session: the invitation in the body is the only permission needed.
         if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
-            return JSONResponse({"error": "enrolment request: expected the content type application/json"}, 415)
+            return JSONResponse({"error": WRONG_CONTENT_TYPE}, 415)
         code, answer = await site.parts.enrol(await read_body(request))
         return Response(answer, status_code=code, media_type="application/json")

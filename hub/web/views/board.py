@@ -155,25 +155,24 @@ def _clock_findings(row: FleetRow, words: Localizer) -> list[FleetAlert]:
     clock = row.clock
     if clock is None or (clock.state != "held" and abs(clock.ahead_s) <= CLOCK_OFF_MAX_S):
         return []
-    span = _span_words(abs(clock.ahead_s), words)
-    when = words.moment(clock.told_at)
-    if abs(clock.ahead_s) <= CLOCK_OFF_MAX_S:
-        what = words.text("At %(moment)s its agent did not trust its own clock yet.", moment=when)
-    elif clock.ahead_s > 0:
-        what = words.text("At %(moment)s its agent's clock was %(span)s ahead.", moment=when, span=span)
+    ahead_s, when = clock.ahead_s, words.moment(clock.told_at)
+    minutes, days = abs(ahead_s) // 60, abs(ahead_s) // 86400
+    if abs(ahead_s) <= CLOCK_OFF_MAX_S:
+        what = words.text("The agent did not trust its own clock yet (%(moment)s).", moment=when)
+    elif days >= 2 and ahead_s > 0:
+        what = words.plural("The agent's clock was %(n)s day ahead.", "The agent's clock was %(n)s days ahead.", days)
+    elif days >= 2:
+        what = words.plural("The agent's clock was %(n)s day behind.", "The agent's clock was %(n)s days behind.", days)
+    elif ahead_s > 0:
+        what = words.plural(
+            "The agent's clock was %(n)s minute ahead.", "The agent's clock was %(n)s minutes ahead.", minutes
+        )
     else:
-        what = words.text("At %(moment)s its agent's clock was %(span)s behind.", moment=when, span=span)
+        what = words.plural(
+            "The agent's clock was %(n)s minute behind.", "The agent's clock was %(n)s minutes behind.", minutes
+        )
     todo = words.text("Its readings wait, or follow the hub's time. Set the time of the agent's computer.")
     return [FleetAlert(1, row.home_name, what, todo)]
-
-
-def _span_words(seconds: int, words: Localizer) -> str:
-    days, hours, minutes = seconds // 86400, seconds // 3600, seconds // 60
-    if days >= 2:
-        return words.plural("%(n)s day", "%(n)s days", days)
-    if hours >= 2:
-        return words.plural("%(n)s hour", "%(n)s hours", hours)
-    return words.plural("%(n)s minute", "%(n)s minutes", minutes)
 
 
 def _is_news(agent: FormerAgent, *, now_s: float) -> bool:
@@ -185,13 +184,13 @@ def _former_finding(agent: FormerAgent, row: FleetRow, words: Localizer) -> Flee
     since = words.moment(agent.revoked_at)
     if agent.refused_at is not None and agent.refused_at >= agent.revoked_at:
         what = words.text(
-            "The agent %(agent)s counts no longer since %(since)s, but still sends: last at %(moment)s.",
+            "The agent %(agent)s was replaced or revoked on %(since)s, but still sends: last at %(moment)s.",
             agent=agent.agent,
             since=since,
             moment=words.moment(agent.refused_at),
         )
         return FleetAlert(1, row.home_name, what, words.text("It has been told. Switch it off, or ask who runs it."))
-    what = words.text("The agent %(agent)s counts no longer since %(since)s.", agent=agent.agent, since=since)
+    what = words.text("The agent %(agent)s was replaced or revoked on %(since)s.", agent=agent.agent, since=since)
     if row.agent is None:
         return FleetAlert(4, row.home_name, what, words.text("If the co-op did not intend this, find out why."))
     todo = words.text("%(agent)s took its place. If the household does not know of it, find out why.", agent=row.agent)

@@ -36,6 +36,7 @@ NOT_READ = {
     "the fairness report": "stored in the access log, compared only",
     "the statement": "stored in the access log, compared only",
     "never settled": "the overview's code, compared only",
+    "enrolment request: expected the content type application/json": "an error for programs",
     **dict.fromkeys(
         ("exported Wh", "imported Wh", "received Wh", "sold Wh", "received nano", "sold nano"), "keys of a dictionary"
     ),

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.core.ledger.merkle import EMPTY_ROOT, build_tree, build_tree_from_hashes, leaf_hash, node_hash
-from hub.verify.statement import root_of
+from hub.verify.statement_days import root_of
 
 # The eight leaves and roots that the reference implementations of certificate transparency test with.
 LEAVES = [bytes.fromhex(text) for text in (

@@ -17,7 +17,7 @@ MEMBER_PAGES = (
     "/board/runs", "/board/runs.json", "/credits/statement/2026-06", "/credits/statement/2026-06/2026-06-11",
     "/credits/statement/2026-06.json", "/credits/statement/2026-06.csv", "/credits/statement/2026-06/readings.json",
     "/credits/statement/2026-06.pdf", "/credits/statement/2026-06/bills.csv",
-    "/credits/statement/2026-06/pool.json", "/objections", "/objections.json", "/findings", "/findings.json",
+    "/credits/statement/2026-06/pool.json", "/credits/statement/2026-06/before.json", "/objections", "/objections.json", "/findings", "/findings.json",
     "/board/findings", "/board/findings.json",
     "/objections/new", "/board/objections",
     "/board/objections.json", "/account", "/account.json", "/board/payments",

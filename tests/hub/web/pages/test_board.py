@@ -80,7 +80,7 @@ def test_a_street_in_order_has_no_findings() -> None:
         (("synchronised", 3), None),
         (("held", 3), "did not trust its own clock yet"),
         (("held", 5 * 365 * 86400), "1,825 days ahead"),
-        (("unconfirmed", 7300), "2 hours ahead"),
+        (("unconfirmed", 7300), "121 minutes ahead"),
         (("synchronised", -150), "2 minutes behind"),
     ],
 )
