@@ -54,9 +54,9 @@ def test_a_replaced_agent_is_shown_for_30_days_and_as_long_as_it_still_sends() -
     refused = [RefusalCount("a-sending", "revoked", 7, now - 60, "the agent's key was revoked")]
     view = fleet_page([row], refused, WORDS, now_s=NOW_S)
     assert [(finding.harm, finding.home) for finding in view.findings] == [(1, "heard"), (4, "heard")]
-    assert view.findings[0].what.startswith("The agent a-sending counts no longer since")
+    assert view.findings[0].what.startswith("The agent a-sending was replaced or revoked on")
     assert "but still sends" in view.findings[0].what
-    assert view.findings[1].what.startswith("The agent a-quiet counts no longer since")
+    assert view.findings[1].what.startswith("The agent a-quiet was replaced or revoked on")
     assert view.findings[1].do.startswith("a-1 took its place.")
     assert view.refusals[0][0] == "heard", "the table names the home, not an unknown sender"
     (told,) = fleet_json([row], refused, slots=fleet_slots(NOW_S))["homes"]  # type: ignore[misc]
