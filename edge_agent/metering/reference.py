@@ -227,7 +227,7 @@ class CounterReference:
         known, moved = self.reference, self.moved
         if known is None or moved is None:
             raise RuntimeError("a counter without a reference cannot be followed")
-        if point.counter_wh <= known.counter_wh and not self.is_doubted:
+        if not self.is_doubted and (self.witness.is_frozen or point.counter_wh <= known.counter_wh):
             still = self._evidence(moved, point.at_s)
             flowed_wh = still.energy_wh if self.witness.is_frozen else still.least_wh
             if self.witness.is_frozen or flowed_wh > still.still_wh(self.limits.step_wh):

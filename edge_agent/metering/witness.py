@@ -59,8 +59,8 @@ class FlowEvidence:
         return self.unseen_s <= 1.0 and self.frozen_s == 0.0
 
     def tight_wh(self, step_wh: int) -> float:
-        """A reading that differs by less than this needs no second look."""
-        return step_wh + WOBBLE_WH + 0.05 * self.energy_wh + self.spread_wh / 2
+        """A reading that differs by less than this needs no second look: a load switched in between explains it."""
+        return step_wh + WOBBLE_WH + 0.05 * self.energy_wh + self.spread_wh
 
     def loose_wh(self, step_wh: int) -> float:
         """A reading that differs by more than this contradicts the power."""

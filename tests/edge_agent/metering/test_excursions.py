@@ -97,6 +97,32 @@ def test_a_frozen_counter_that_catches_up_is_a_gap_and_its_own_total() -> None:
     assert home.told(Measure.GRID_EXPORT) == [0] * 5
 
 
+@pytest.mark.parametrize("switched_min", [10.1, 12.5, 14.9])
+def test_power_that_changes_between_two_seldom_readings_stays_measured(switched_min: float) -> None:
+    """Read every five minutes: a counter is not doubted because nobody saw when the power changed."""
+    home, export_w = Home(), 3400
+    for minute in range(0, 46, 5):
+        export_wh = 571_040 + max(0, int((minute - switched_min) * export_w / 60))
+        home.read(minute, -export_w if minute > switched_min else 0, import_wh=3_816_850, export_wh=export_wh)
+    first = int((15 - switched_min) * export_w / 60)
+    whole = export_w // 4
+    assert home.told(Measure.GRID_EXPORT) == [first, pytest.approx(whole, abs=1), pytest.approx(whole, abs=1)]
+    assert home.told() == [0, 0, 0]
+
+
+def test_an_old_answer_repeated_at_a_boundary_is_no_measurement() -> None:
+    """A gateway keeps an answer half a minute old, for two minutes up to the boundary; 1,100 Wh flow in each slot."""
+    home = Home()
+    for minute in range(46):
+        shown_min = 13.5 if minute in (14, 15) else minute
+        shown_w = 4400 if minute in (14, 15) else 4390 + minute % 3
+        home.read(minute, shown_w, import_wh=90_000 + int(shown_min * 4400 / 60), export_wh=0)
+    assert {each.values[Measure.GRID_IMPORT].mark for each in home.closed[:2]} == {Mark.DERIVED}
+    assert [each.values[Measure.GRID_IMPORT].energy_wh for each in home.closed] == [pytest.approx(1100, abs=5)] * 3
+    assert home.closed[2].values[Measure.GRID_IMPORT].mark is Mark.MEASURED
+    assert sum(each.values[Measure.GRID_IMPORT].energy_wh or 0 for each in home.closed) == 3300
+
+
 def test_one_wrong_reading_exactly_at_a_boundary_is_read_again_or_a_gap_never_energy() -> None:
     """Sealed before as 1,125 Wh for 225."""
     home = Home()
