@@ -47,9 +47,10 @@ log = logging.getLogger("commonwatt.agent")
 
 MAX_RECORDING_BYTES = 512 << 20
 HOLE_INTERVALS = 2.5
+"""Derived energy bridges at most this many polling intervals without a sample."""
+
 MOST_HOME_W = 100_000
 """No home's connection carries more."""
-"""Derived energy bridges at most this many polling intervals without a sample."""
 
 
 class AgentProgram:

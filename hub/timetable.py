@@ -134,7 +134,8 @@ class Timetable:
                 missed_s = _newest_due(job, last.last_run_at, by_s=now_s)
                 due_s = missed_s if missed_s is not None else due_s
                 if last.last_error:
-                    self._retries[job.name] = _Retry(last.last_run_at, now_s, 1)
+                    # Counted anew, so that this log says again what is wrong.
+                    self._retries[job.name] = _Retry(last.last_run_at, now_s, 0)
             self._due_s[job.name] = due_s
 
     async def _run_one(self, job: PlannedJob) -> None:

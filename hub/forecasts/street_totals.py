@@ -52,7 +52,9 @@ class StreetService:
         rule = GroupRule(open_homes(consents, slot=now_slot), self._plants)
         reported = await store.reporting_homes(MEASURES, slots=slots)
         everybody = _ever(reported, GRID)
-        makers = _ever(reported, MADE) & homes
+        # Production that a home keeps to itself is in no sum, so that home hides nobody.
+        usual = {m: _ever(reported, [m]) & homes & allowed[m] for m in MEASURES}
+        makers = frozenset[str]().union(*(usual[m] for m in MADE))
         known = await store.street_totals(slots=slots)
         groups: dict[frozenset[str], list[Slot]] = {}
         settled = await store.last_settled_day() or ""
@@ -68,7 +70,6 @@ class StreetService:
             if group is not None:
                 groups.setdefault(group, []).append(slot)
         fresh: list[StreetTotal] = []
-        usual = {m: _ever(reported, [m]) & homes & allowed[m] for m in MEASURES}
         for group, chosen in groups.items():
             series = await self._read(slots, {m: group & allowed[m] for m in MEASURES})
             fresh += _totals(series, chosen, group=group, usual=usual, reported=reported, slots=slots, rule=rule)
@@ -76,7 +77,8 @@ class StreetService:
             await store.add_street_totals(fresh)
             known = await store.street_totals(slots=slots)
         whole = slot_group(everybody or homes, homes, makers=makers, rule=rule)
-        return StreetTotals(slots, known, homes, makers, whole is not None)
+        sources = frozenset(m for m in MADE if rule.allows(usual[m]))
+        return StreetTotals(slots, known, homes, makers, whole is not None, sources)
 
     async def _read(self, slots: range, homes: Mapping[Measure, Set[str]]) -> dict[Measure, HoodSeries]:
         by_homes: dict[frozenset[str], list[Measure]] = {}
@@ -128,7 +130,7 @@ def _totals(
             street.wind_wh[i] * whole[Measure.WIND_PRODUCTION],
             street.demand_wh[i] * whole[Measure.GRID_IMPORT],
         ]
-        makers = group & frozenset[str]().union(*(reported[m].get(slot, frozenset()) for m in MADE))
+        makers = group & frozenset[str]().union(*(usual[m] & reported[m].get(slot, frozenset()) for m in MADE))
         if np.isfinite(values).all() and rule.allows(makers):
             sun, wind, used = (round(float(value)) for value in values)
             rows.append(StreetTotal(slot, tuple(sorted(group)), len(makers), sun, wind, used))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from protocols.quantities import Measure
 from protocols.slots import Slot
 
 
@@ -22,7 +23,8 @@ class StreetTotal:
 class StreetTotals:
     """Published totals of some slots, with the homes of the day's group and those among them that make power.
 
-    `can_show` says whether a slot for which all of these homes have sent their values can be published.
+    `can_show` says whether a slot for which all of these homes have sent their values can be published. `sources` are
+    the kinds of production that enough homes have for words about one kind alone.
     """
 
     slots: range
@@ -30,6 +32,7 @@ class StreetTotals:
     homes: frozenset[str]
     makers: frozenset[str]
     can_show: bool
+    sources: frozenset[Measure] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

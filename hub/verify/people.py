@@ -13,7 +13,9 @@ from hub.verify.rows import RowHistory, shown
 ATTESTATION: Final = "attestation"
 OWN_MATTERS: Final = frozenset({"account", "mandate", "mandate_end"})
 """Tables in which members may enter their own rows; everything else needs the board."""
-ACT_TABLES: Final = frozenset({ATTESTATION, "finding_decision", "objection_decision", *OWN_MATTERS})
+ACT_TABLES: Final = frozenset(
+    {ATTESTATION, "finding_decision", "objection_decision", "connection_agreement", *OWN_MATTERS}
+)
 PAGE: Final = 2_000
 
 

@@ -156,6 +156,18 @@ async def test_a_job_that_failed_before_a_restart_is_tried_again_at_once() -> No
     assert store.rows["settlement"].last_error == ""
 
 
+async def test_a_job_that_still_fails_after_a_restart_is_said_in_the_new_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def never_works(_due_s: int) -> None:
+        raise JobError("settlement: a damaged record")
+
+    failed = Job("settlement", due_at=NOON_S + 60, last_run_at=NOON_S - 600, last_error="settlement: a damaged record")
+    time, store = SteppedTime(NOON_S), RememberedJobs({"settlement": failed})
+    jobs = [PlannedJob("settlement", daily(11, 50, tz="UTC"), never_works)]
+    with caplog.at_level("INFO"):
+        await run_until(Timetable(jobs, store=store, clock=time.clock()), time, NOON_S + 600)
+    assert [record.getMessage() for record in caplog.records] == ["settlement: settlement: a damaged record"]
+
+
 async def test_a_job_that_hangs_is_stopped_and_blocks_only_its_own_lane() -> None:
     time, ran, stopped = SteppedTime(NOON_S), list[str](), asyncio.Event()
 

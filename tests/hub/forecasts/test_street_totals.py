@@ -9,7 +9,7 @@ import pytest
 
 from hub.core.neighbourhood import MEASURES
 from hub.core.rules.group_size import LEAST_HOMES
-from hub.forecasts.street_totals import LATE_SLOTS, StreetService
+from hub.forecasts.street_totals import GRID, LATE_SLOTS, StreetService
 from hub.storage.records import ReadingRow
 from protocols.consent.purposes import Resolution
 from protocols.consent.rules import ConsentRule, ConsentSet, default_consent, encode_consent, sort_rules
@@ -26,7 +26,14 @@ def pv_wh(number: int, slot: int) -> int:
     return 400 + number * 7 + slot % 50 if number <= MAKERS else 0
 
 
-async def send(street: Street, numbers: Iterable[int], slots: range, *, sharing: bool | None = None) -> None:
+async def send(
+    street: Street,
+    numbers: Iterable[int],
+    slots: range,
+    *,
+    sharing: bool | None = None,
+    measures: tuple[Measure, ...] = (),
+) -> None:
     """Quarter hours of these homes, each in one message; with `sharing`, the last one carries that consent."""
     messages = []
     for number in numbers:
@@ -39,15 +46,17 @@ async def send(street: Street, numbers: Iterable[int], slots: range, *, sharing:
                 message = replace(message, readings=(*message.readings, row))
             if sharing is not None and slot == slots[-1]:
                 message = replace(
-                    message, consent=encode_consent(consent_of(number, sharing)), consent_version=message.seq + 1
+                    message,
+                    consent=encode_consent(consent_of(number, sharing, measures)),
+                    consent_version=message.seq + 1,
                 )
             messages.append(message)
     await street.store.store_messages(messages)
 
 
-def consent_of(number: int, sharing: bool) -> ConsentSet:
+def consent_of(number: int, sharing: bool, measures: tuple[Measure, ...] = ()) -> ConsentSet:
     known = default_consent(f"h{number:02d}")
-    rule = ConsentRule("forecast.hood", MEASURES, Resolution.PT15M, 0, None)
+    rule = ConsentRule("forecast.hood", measures or MEASURES, Resolution.PT15M, 0, None)
     return replace(known, rules=sort_rules((*known.rules, rule))) if sharing else known
 
 
@@ -114,6 +123,23 @@ async def test_a_total_without_some_homes_is_scaled_to_all(street: Street) -> No
     made = sum(pv_wh(n, NOON) for n in range(1, MAKERS + 1))
     assert row[0] == made
     assert row[2] == 12 - 1 - LEAST_HOMES  # the late one may still be settled, so five others are left out
+
+
+async def test_production_that_homes_keep_to_themselves_hides_nobody(tmp_path: Path) -> None:
+    """Six homes make power and send it; only one of them lets it into the totals, which would then be its own."""
+    street = await open_street(tmp_path, homes=12)
+    slots = range(NOON, NOON + 2)
+    try:
+        await send(street, range(1, 13), slots, sharing=True)
+        await send(street, range(2, MAKERS + 1), range(slots.stop, slots.stop + 1), measures=GRID, sharing=True)
+        await send(street, [1, *range(MAKERS + 1, 13)], range(slots.stop, slots.stop + 1))
+        service = StreetService(street.store, tz=COOP.tz)
+        totals = await service.totals(range(slots.start, slots.stop + 1), now_slot=slots.stop + 1)
+    finally:
+        await street.store.close()
+    assert totals.makers == {"h01"}
+    assert not totals.by_slot
+    assert Measure.PV_PRODUCTION not in totals.sources
 
 
 async def test_a_small_street_waits_for_its_last_home(tmp_path: Path) -> None:

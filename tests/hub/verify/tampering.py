@@ -52,6 +52,8 @@ def made_up_row(db: sqlite3.Connection, table: str) -> list[Any]:
         if name in parents:
             parent, column = parents[name]
             row.append(db.execute(f"SELECT {column} FROM {parent} ORDER BY {column} DESC LIMIT 1").fetchone()[0])
+        elif name == "board_member":
+            row.append("m01")
         else:
             row.append({"INTEGER": 1, "REAL": 1.5, "BLOB": bytes(32)}.get(kind, "[]"))
     return row

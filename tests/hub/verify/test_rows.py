@@ -13,6 +13,7 @@ from hub.folder.opening import open_store
 from hub.folder.paths import KEY_NAME
 from hub.running import run_hub
 from hub.storage.errors import StoreError
+from hub.storage.finding_records import ConnectionAgreement
 from tests.hub.verify.tampering import CLOCK, STORE, findings_of, tampering
 
 PAST_THE_HUB = {
@@ -100,6 +101,20 @@ def test_writing_with_the_triggers_in_place_is_found_too(hub: Path) -> None:
     findings = findings_of(hub, only="rows")
     assert "objection_decision 2: added past the hub" in findings
     assert "objection_decision 2: the row was added past the hub" in findings
+
+
+def test_who_entered_a_connection_agreement_had_to_be_on_the_board_and_not_its_own_home(hub: Path) -> None:
+    async def write() -> None:
+        store = await open_store(hub, clock=CLOCK)
+        for home, by in (("h01", "m03"), ("h01", "m01")):
+            await store.add_connection_agreement(ConnectionAgreement(home, 90_000, 0, by, 1))
+        await store.close()
+
+    asyncio.run(write())
+    assert findings_of(hub, only="rows") == [
+        "connection_agreement 2: m03 was not on the board when this was written",
+        "connection_agreement 3: m01 decided their own matter",
+    ]
 
 
 def test_a_missing_trigger_is_made_again_and_what_happened_meanwhile_is_found(hub: Path) -> None:

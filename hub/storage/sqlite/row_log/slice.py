@@ -30,6 +30,8 @@ _ACTS_SQL = """SELECT 'finding_decision', json_array(d.id), d.board_member, h.me
     LEFT JOIN finding AS f ON f.id = d.finding LEFT JOIN home AS h ON h.id = f.home
 UNION ALL SELECT 'objection_decision', json_array(d.objection), d.board_member, o.member
     FROM objection_decision AS d LEFT JOIN objection AS o ON o.id = d.objection
+UNION ALL SELECT 'connection_agreement', json_array(c.id), c.board_member, h.member_id
+    FROM connection_agreement AS c LEFT JOIN home AS h ON h.id = c.home
 UNION ALL SELECT 'account', json_array(id), made_by, member FROM account
 UNION ALL SELECT 'mandate', json_array(m.id), m.made_by, a.member FROM mandate AS m
     LEFT JOIN account AS a ON a.id = m.account

@@ -18,10 +18,12 @@ from hub.web.views.home.day_outlook import (
     measured_moment,
     unknown_moment,
 )
+from protocols.quantities import Measure
 from protocols.slots import SLOTS_PER_UTC_DAY, Slot, day_of, slot_of, slots_of_day
 
 _REFRESH_S: Final = 300
 _TARGETS: Final = ("demand", "pv", "wind")
+_SOURCES: Final = {"pv": Measure.PV_PRODUCTION, "wind": Measure.WIND_PRODUCTION}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,8 @@ class Outlook:
 
     `homes` is the number of homes that share their values, and `makers` how many of them produce power. If either
     number is too small to hide a single home, no values are known; nor are they while one to four homes do not share
-    theirs and there are too few others to leave out (`can_show`).
+    theirs and there are too few others to leave out (`can_show`). `forecasts` are those that may be explained: the
+    words about the wind of a single turbine would be about one home.
     """
 
     today: range
@@ -97,7 +100,7 @@ async def read_outlook(store: Store, street: StreetOperations, tz: str, *, now_s
         can_show=totals.can_show,
         has_forecast=forecast.at(now_slot) is not None,
         issued_slot=forecast.issued_slot,
-        forecasts=forecast.rows,
+        forecasts=tuple(row for row in forecast.rows if _SOURCES.get(row.target) in {None, *totals.sources}),
     )
 
 
