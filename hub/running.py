@@ -29,6 +29,7 @@ from hub.prompts.delivery import PromptSender
 from hub.quality.connections import home_limits, unstated_connections
 from hub.quality.decisions import FindingService
 from hub.statements.months import StatementService
+from hub.statements.shown_period import ShownPeriods
 from hub.storage.contract import Store
 from hub.storage.errors import StoreError
 from hub.timetable import Timetable
@@ -105,6 +106,7 @@ class Hub:
             clock=self._clock,
             agents_changed=self._intake.agents_changed,
         )
+        shown = ShownPeriods(self._store, plants=settings.plants)
         parts = HubParts(
             store=self._store,
             clock=self._clock,
@@ -116,8 +118,8 @@ class Hub:
             ),
             runs=RunService(self._store, calendar=settings.calendar, key=self._key, terms=self._tax_terms),
             payments=PaymentService(self._store, key=self._key),
-            trials=TrialService(self._store),
-            fairness=FairnessService(self._store),
+            trials=TrialService(self._store, shown=shown),
+            fairness=FairnessService(self._store, shown=shown),
             findings=FindingService(self._store),
             street=StreetService(self._store, tz=settings.coop.tz, plants=settings.plants),
             secure_cookies=settings.web.https,

@@ -5,7 +5,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from hub.books.days import DayInputs, SettlementStores, digest_members, read_day_inputs
 from hub.core.rules.estimates import MOST_WEEKS, WEEK_SLOTS
@@ -27,6 +27,14 @@ class SettledPeriod:
     current: tuple[Settlement, ...]
     digests: tuple[str, ...]
     left_out: tuple[str, ...]
+
+
+class PeriodReader(Protocol):
+    """Reads the settled days in a range, as everybody may see them."""
+
+    async def read(self, *, first: date, last: date, access: Access) -> SettledPeriod:
+        """The days that can be shown, perhaps none; the access is in every home's log. Raises: RequestError."""
+        ...
 
 
 async def read_period(store: SettlementStores, *, first: date, last: date, access: Access) -> SettledPeriod:

@@ -12,18 +12,27 @@ from typing import Final
 
 import numpy as np
 
-from hub.books.days import SettlementStores, read_day_inputs
-from hub.books.period import period_digest, settle_in_thread
+from hub.books.days import SettlementStores
+from hub.books.period import PeriodReader, period_digest
 from hub.core.rules.input_checks import RejectedInputError
 from hub.core.settlement.pool_series import LEAST_HOMES
-from hub.core.trials.fairness import FairnessReport, MemberFairness, extract_period, report_periods, summarise_fairness
+from hub.core.trials.fairness import (
+    FairnessPeriod,
+    FairnessReport,
+    MemberFairness,
+    extract_period,
+    report_periods,
+    summarise_fairness,
+)
 from hub.storage.records import Access
 from hub.trials.answer_cache import AnswerCache, AskerBusyError
 from hub.trials.what_if_service import BUSY
+from protocols.errors import RequestError
 
 FAIRNESS_ACCESS: Final = Access(actor="job:fairness", role="job", purpose="settle.share")
 SEED_TAG: Final = b"commonwatt fairness orders v1\n"
 MAX_ENTRIES: Final = 4
+NOTHING_SHOWN: Final = "no day of this year can be shown: each was corrected for a few homes since it was settled"
 WAIT_S: Final = 5.0
 
 
@@ -40,8 +49,8 @@ class _CachedReport:
 class FairnessService:
     """Serves the Fairness page. Each home's log records the access to its readings."""
 
-    def __init__(self, store: SettlementStores, *, wait_s: float = WAIT_S) -> None:
-        self._store = store
+    def __init__(self, store: SettlementStores, *, shown: PeriodReader, wait_s: float = WAIT_S) -> None:
+        self._store, self._shown = store, shown
         self._kept: AnswerCache[tuple[date, date, str], _CachedReport | str] = AnswerCache(
             max_entries=MAX_ENTRIES, wait_s=wait_s
         )
@@ -80,20 +89,26 @@ class FairnessService:
         """Compute the report day by day, so that a year's settlements are never all in memory at once."""
         days = (first.isoformat(), last.isoformat())
         settled = sorted({run.day for run in await self._store.runs(days=days, allocations=False)})
-        parts, digests = [], []
+        parts: list[FairnessPeriod] = []
+        digests: list[str] = []
+        shown: list[str] = []
         try:
             for name in settled:
-                inputs = await read_day_inputs(self._store, day=date.fromisoformat(name), access=FAIRNESS_ACCESS)
-                parts.append(await asyncio.to_thread(extract_period, await settle_in_thread(inputs)))
-                digests.append(inputs.digest)
+                day = date.fromisoformat(name)
+                found = await self._shown.read(first=day, last=day, access=FAIRNESS_ACCESS)
+                parts += [await asyncio.to_thread(extract_period, settled) for settled in found.current]
+                digests += found.digests
+                shown += found.days
+            if not shown:
+                return NOTHING_SHOWN
             seed = orders_seed(digests)
             report = await asyncio.to_thread(report_periods, parts, rng=np.random.default_rng(seed))
-        except (RejectedInputError, ValueError) as problem:
+        except (RequestError, RejectedInputError, ValueError) as problem:
             return str(problem)
         if len(report.shares) < LEAST_HOMES:
             return f"fewer than {LEAST_HOMES} homes took part; a report would show single homes"
-        span = (date.fromisoformat(settled[-1]) - date.fromisoformat(settled[0])).days + 1
-        return _CachedReport(settled[0], settled[-1], len(settled), span - len(settled), seed, report)
+        span = (date.fromisoformat(shown[-1]) - date.fromisoformat(shown[0])).days + 1
+        return _CachedReport(shown[0], shown[-1], len(shown), span - len(shown), seed, report)
 
 
 def orders_seed(digests: Sequence[str]) -> int:

@@ -9,7 +9,7 @@ from datetime import date
 from typing import Final
 
 from hub.books.days import SettlementStores
-from hub.books.period import SettledPeriod, period_digest, read_period
+from hub.books.period import PeriodReader, SettledPeriod, period_digest
 from hub.core.ledger.run_calendar import days_of, month_of
 from hub.core.rules.input_checks import RejectedInputError
 from hub.core.trials.rule_choices import chosen_rule
@@ -21,6 +21,7 @@ from protocols.errors import RequestError
 WHAT_IF_ACCESS: Final = Access(actor="job:what-if", role="job", purpose="settle.share")
 MAX_ENTRIES: Final = 40
 WAIT_S: Final = 5.0
+NOTHING_SHOWN: Final = "no day of this month can be shown: each was corrected for a few homes since it was settled"
 BUSY: Final = "your last question is still being worked out; ask again in a moment"
 
 
@@ -38,8 +39,8 @@ class _Tried:
 class TrialService:
     """Serves the What-if page. Each home's log records the access to its readings."""
 
-    def __init__(self, store: SettlementStores, *, wait_s: float = WAIT_S) -> None:
-        self._store = store
+    def __init__(self, store: SettlementStores, *, shown: PeriodReader, wait_s: float = WAIT_S) -> None:
+        self._store, self._shown = store, shown
         self._kept: AnswerCache[tuple[date, str, str, date], _Tried | str] = AnswerCache(
             max_entries=MAX_ENTRIES, wait_s=wait_s
         )
@@ -68,7 +69,9 @@ class TrialService:
     async def _try(self, month: date, choice: str) -> _Tried | str:
         days = days_of(month)
         try:
-            period = await read_period(self._store, first=days[0], last=days[-1], access=WHAT_IF_ACCESS)
+            period = await self._shown.read(first=days[0], last=days[-1], access=WHAT_IF_ACCESS)
+            if not period.days:
+                return NOTHING_SHOWN
             return await asyncio.to_thread(_tried, period, choice)
         except (RequestError, RejectedInputError, ValueError) as problem:
             return str(problem)

@@ -55,8 +55,8 @@ def fairness_page(report: MemberFairness, words: Localizer) -> FairnessPage:
         how=_how(summary, words),
         seed=str(report.seed) if summary.orders else "",
         left_out=words.plural(
-            "%(n)s day in this period is not settled and is left out.",
-            "%(n)s days in this period are not settled and are left out.",
+            "%(n)s day of this period is left out, because it is not settled or was corrected for a few homes.",
+            "%(n)s days of this period are left out, because they are not settled or were corrected for a few homes.",
             report.left_out,
         )
         if report.left_out

@@ -60,8 +60,8 @@ def trial_page(trial: MemberTrial, words: Localizer, *, month: date) -> TrialPag
         hidden="" if is_shown else _too_few(tried.homes, words),
         sides=_sides(tried, words) if is_shown else "",
         left_out=words.plural(
-            "%(n)s day of the month is not settled and is left out.",
-            "%(n)s days of the month are not settled and are left out.",
+            "%(n)s day of the month is left out, because it is not settled or was corrected for a few homes.",
+            "%(n)s days of the month are left out, because they are not settled or were corrected for a few homes.",
             trial.left_out,
         )
         if trial.left_out

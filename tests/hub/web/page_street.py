@@ -24,6 +24,7 @@ from hub.money.order_service import PaymentService
 from hub.quality.decisions import FindingService
 from hub.settlement_job import settle_day
 from hub.statements.months import StatementService
+from hub.statements.shown_period import ShownPeriods
 from hub.storage.account_records import NewAccount
 from hub.storage.finding_records import NewFinding
 from hub.storage.records import (
@@ -352,8 +353,8 @@ def parts_over(store: SqliteStore, *, now_s: float = NOW_S, secure_cookies: bool
         statements=StatementService(store, key=HUB_KEY, seals=SEALS),
         runs=RunService(store, calendar=RunCalendar(), key=HUB_KEY),
         payments=PaymentService(store, key=HUB_KEY),
-        trials=TrialService(store, wait_s=60),
-        fairness=FairnessService(store, wait_s=60),
+        trials=TrialService(store, shown=ShownPeriods(store), wait_s=60),
+        fairness=FairnessService(store, shown=ShownPeriods(store), wait_s=60),
         findings=FindingService(store),
         street=StreetService(store, tz=COOP.tz),
         secure_cookies=secure_cookies,

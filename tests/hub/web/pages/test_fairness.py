@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hub.core.trials.fairness import FairnessReport, FairnessShare, MemberFairness, summarise_fairness
+from hub.statements.shown_period import ShownPeriods
 from hub.storage.sqlite.store import SqliteStore
 from hub.trials.fairness_service import FairnessService
 from hub.web.frame.translation import Localizer
@@ -48,7 +49,7 @@ async def test_a_member_sees_the_own_row_and_what_all_may_see(come: Come) -> Non
 
 async def test_the_seed_comes_from_the_readings_so_a_second_hub_finds_the_same(come: Come, store: SqliteStore) -> None:
     first = await report(come)
-    desk = FairnessService(store, wait_s=60)
+    desk = FairnessService(store, shown=ShownPeriods(store), wait_s=60)
     again = await desk.report("m02", year=2026, today=JULY)
     assert not isinstance(again, str)
     assert again is not None
@@ -68,7 +69,7 @@ async def test_accesses_are_logged_and_the_report_is_made_once(come: Come, store
 
 
 async def test_a_report_that_takes_long_says_so(store: SqliteStore) -> None:
-    desk = FairnessService(store, wait_s=0)
+    desk = FairnessService(store, shown=ShownPeriods(store), wait_s=0)
     async with desk._kept._one:  # nothing is calculated in the meantime, however slow the requests are
         assert await desk.report("m02", year=2026, today=JULY) is None
         assert await desk.report("m03", year=2026, today=JULY) is None, "the same report, asked for by another"
@@ -84,7 +85,7 @@ async def test_below_five_homes_there_is_no_report(tmp_path: Path) -> None:
     store = await build_street(tmp_path, homes=4, sharing=4)
     try:
         await settle_street(store)
-        found = await FairnessService(store, wait_s=60).report("m02", year=2026, today=JULY)
+        found = await FairnessService(store, shown=ShownPeriods(store), wait_s=60).report("m02", year=2026, today=JULY)
         assert isinstance(found, str)
         assert "fewer than 5 homes" in found
     finally:

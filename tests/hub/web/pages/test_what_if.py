@@ -10,6 +10,7 @@ import pytest
 from hub.books.days import settle_day
 from hub.books.period import period_digest
 from hub.core.trials.rule_choices import CHOICES
+from hub.statements.shown_period import ShownPeriods
 from hub.storage.finding_records import NewFinding
 from hub.storage.records import Access, Member
 from hub.storage.sqlite.store import SqliteStore
@@ -85,7 +86,7 @@ async def test_every_visit_is_in_ones_own_log_and_the_reading_in_all(sign_in: Si
 
 
 async def test_a_new_run_is_a_new_trial(sign_in: SignIn, store: SqliteStore) -> None:
-    desk = TrialService(store, wait_s=60)
+    desk = TrialService(store, shown=ShownPeriods(store), wait_s=60)
     june = TODAY.replace(day=1)
 
     async def ask() -> object:
@@ -117,7 +118,7 @@ async def test_a_decision_of_the_board_is_a_new_trial(store: SqliteStore) -> Non
 
 
 async def test_one_question_at_a_time_for_each_member(store: SqliteStore) -> None:
-    desk, june = TrialService(store, wait_s=0), TODAY.replace(day=1)
+    desk, june = TrialService(store, shown=ShownPeriods(store), wait_s=0), TODAY.replace(day=1)
     async with desk._kept._one:  # nothing is calculated in the meantime, however slow the requests are
         first = await desk.try_rule("m02", month=june, choice="equal", today=TODAY)
         second = await desk.try_rule("m02", month=june, choice="static", today=TODAY)
@@ -134,7 +135,7 @@ async def test_one_question_at_a_time_for_each_member(store: SqliteStore) -> Non
 
 async def test_a_long_trial_says_so_and_is_there_later(store: SqliteStore) -> None:
     parts = parts_over(store)
-    desk = TrialService(store, wait_s=0)
+    desk = TrialService(store, shown=ShownPeriods(store), wait_s=0)
     object.__setattr__(parts, "trials", desk)
     await store.add_sign_in(hash_token("long"), member_id="m02", expires_at=int(NOW_S) + 60)
     transport = httpx.ASGITransport(app=build_app(parts))
