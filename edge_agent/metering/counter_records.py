@@ -21,6 +21,32 @@ class ReadingVerdict(Enum):
     """It contradicts what is known; a later reading decides."""
 
 
+class NewBase(Enum):
+    """What a new reference means for the energy counted since the slot's base."""
+
+    KEPT = "kept"
+    """The counter's own total holds."""
+    OF_EXCURSION = "of_excursion"
+    """Counted from the excursion's first boundary; the way there is no energy."""
+    IF_OLDER = "if_older"
+    """The counter is back where it was: a base from before it left still holds."""
+
+
+class Fit(Enum):
+    """How a reading agrees with an earlier one: with the limits, and with the power between them."""
+
+    TIGHT = "tight"
+    LOOSE = "loose"
+    UNSEEN = "unseen"
+    BEHIND = "behind"
+    """Up, but by less than the power says."""
+    ABOVE = "above"
+    FALLEN = "fallen"
+
+
+FITS = frozenset({Fit.TIGHT, Fit.LOOSE, Fit.UNSEEN})
+
+
 @dataclass(frozen=True, slots=True)
 class CounterLimits:
     """Physical limits of a counter. Units: W, Wh. `step_wh` is the smallest step it can show.

@@ -14,10 +14,11 @@ from edge_agent.metering.counter_records import (
     CounterMemory,
     CounterReading,
     Excursion,
+    NewBase,
     ReadingVerdict,
     SlotBase,
 )
-from edge_agent.metering.reference import REFRESH_SLACK_S, CounterReference, NewBase
+from edge_agent.metering.reference import REFRESH_SLACK_S, CounterReference
 from edge_agent.metering.witness import FlowEvidence, PowerWitness
 from protocols.quantities import Gap, Mark
 from protocols.slots import SLOT_S, Slot, slot_of, start_of
@@ -190,6 +191,7 @@ class CounterMeter:
             found = self._known.evidence_between(base_read, read)
             self.slot_evidence = read.counter_wh - base_read.counter_wh, found
         self._taint, self._run_reason, self._is_time_uncertain = Gap.NONE, Gap.NONE, False
+        self._known.has_leapt = False
         return closed
 
     def _set_base(self, slot: Slot, boundary: _Boundary) -> None:
@@ -226,7 +228,9 @@ class CounterMeter:
                 return 0, 0.0
             length_s = max(1.0, self._read_at_s + late_s - self.base.at_s)
             flowed_wh = (known.counter_wh - self.base.counter_wh) / length_s * late_s
-            return (round(flowed_wh), flowed_wh) if flowed_wh > max(step_wh, CERTAIN_WH) else (0, 0.0)
+            # All that was counted since the reading before may have flowed after the boundary.
+            doubt_wh = min(self._known.run_wh, self.limits.max_power_w * late_s / 3600)
+            return (round(flowed_wh), doubt_wh) if doubt_wh > max(step_wh, CERTAIN_WH) else (0, 0.0)
         mine_w = max(0, sign * now_w)
         flowed_wh = mine_w * late_s / 3600
         change_w = abs(mine_w - max(0, sign * before_w)) if before_w is not None else mine_w
@@ -270,7 +274,7 @@ class CounterMeter:
         if self._taint != Gap.NONE:
             return ClosedCounterSlot(None, Mark.MISSING, self._taint)
         if slots == 1 and not self._is_time_uncertain:
-            is_derived = base.is_derived or at.is_derived or self._known.is_doubted
+            is_derived = base.is_derived or at.is_derived or self._known.is_doubted or self._known.has_leapt
             return ClosedCounterSlot(energy_wh, Mark.DERIVED if is_derived else Mark.MEASURED, Gap.NONE)
         gap = self._run_reason if self._run_reason != Gap.NONE else Gap.DEVICE_SILENT
         gap = Gap.CLOCK_UNTRUSTED if self._is_time_uncertain else gap

@@ -11,13 +11,15 @@ that runs steadily so often that it is the power that is wrong; then only the li
 from __future__ import annotations
 
 from dataclasses import replace
-from enum import Enum
 
 from edge_agent.metering.counter_records import (
+    FITS,
     CounterLimits,
     CounterMemory,
     CounterReading,
     Excursion,
+    Fit,
+    NewBase,
     ReadingVerdict,
     SlotBase,
 )
@@ -50,30 +52,6 @@ DOUBT_AT = -20
 SURE_AT = 20
 
 
-class NewBase(Enum):
-    """What a new reference means for the energy counted since the slot's base."""
-
-    KEPT = "kept"
-    """The counter's own total holds."""
-    OF_EXCURSION = "of_excursion"
-    """Counted from the excursion's first boundary; the way there is no energy."""
-    IF_OLDER = "if_older"
-    """The counter is back where it was: a base from before it left still holds."""
-
-
-class _Fit(Enum):
-    TIGHT = "tight"
-    LOOSE = "loose"
-    UNSEEN = "unseen"
-    BEHIND = "behind"
-    """Up, but by less than the power says."""
-    ABOVE = "above"
-    FALLEN = "fallen"
-
-
-_FITS = frozenset({_Fit.TIGHT, _Fit.LOOSE, _Fit.UNSEEN})
-
-
 class CounterReference:
     """The reference of one counter, and what contradicts it. `half`: which direction of the power drives it."""
 
@@ -91,6 +69,8 @@ class CounterReference:
         self.returned_to: CounterReading | None = None
         self.is_doubted = False
         self.stuck_wh: float | None = None
+        self.run_wh = 0
+        self.has_leapt = False
         self.moved: CounterReading | None = None
         self.former: CounterReading | None = None
         self._fallback: CounterReading | None = None
@@ -139,7 +119,8 @@ class CounterReference:
             self.moved = CounterReading(at_s, self.reference.counter_wh, self.witness.mark())
         point = self._unwrapped(CounterReading(at_s, counter_wh, self.witness.mark()))
         fit = self._fit(self.reference, point, excess_wh=excess_wh)
-        if fit in _FITS and not self._is_back(point) and not self._goes_on_away(point, fit):
+        has_left = self._is_back(point) or self._goes_on_away(point, fit) or self._was_never_alive(point, fit)
+        if fit in FITS and not has_left:
             return self._follow(point, fit)
         return self._stray(point, fit)
 
@@ -182,10 +163,10 @@ class CounterReference:
         """The reading beyond the turns made so far; one turn more if that is where the counter must be now."""
         wraps_wh = self.limits.wraps_wh or 0
         point = replace(shown, counter_wh=shown.counter_wh + self._turns * wraps_wh)
-        if not wraps_wh or self.reference is None or self._fit(self.reference, point) in _FITS:
+        if not wraps_wh or self.reference is None or self._fit(self.reference, point) in FITS:
             return point
         turned = replace(point, counter_wh=point.counter_wh + wraps_wh)
-        if self._fit(self.reference, turned) not in _FITS:
+        if self._fit(self.reference, turned) not in FITS:
             return point
         self._turns += 1
         return turned
@@ -197,33 +178,33 @@ class CounterReference:
     def _evidence(self, since: CounterReading, at_s: float) -> FlowEvidence:
         return self.witness.since(since.mark, self.half, elapsed_s=at_s - since.at_s)
 
-    def _fit(self, since: CounterReading, point: CounterReading, *, excess_wh: float = 0.0) -> _Fit:
+    def _fit(self, since: CounterReading, point: CounterReading, *, excess_wh: float = 0.0) -> Fit:
         limits, elapsed_s = self.limits, point.at_s - since.at_s
         rise_wh = point.counter_wh - since.counter_wh
         if rise_wh < -limits.wobble_wh:
-            return _Fit.FALLEN
+            return Fit.FALLEN
         was_asleep = limits.sleeps and since.counter_wh == 0 < rise_wh and elapsed_s > UNSEEN_S
         if was_asleep or rise_wh > limits.energy_wh(elapsed_s + REFRESH_SLACK_S):
-            return _Fit.ABOVE
-        return _Fit.TIGHT if self.is_doubted else self._by_power(since, point, excess_wh=excess_wh)
+            return Fit.ABOVE
+        return Fit.TIGHT if self.is_doubted else self._by_power(since, point, excess_wh=excess_wh)
 
-    def _by_power(self, since: CounterReading, point: CounterReading, *, excess_wh: float = 0.0) -> _Fit:
+    def _by_power(self, since: CounterReading, point: CounterReading, *, excess_wh: float = 0.0) -> Fit:
         """How the rise between two readings agrees with the power between them."""
         limits, found = self.limits, self._evidence(since, point.at_s)
         if not self.witness.has_worked:
-            return _Fit.TIGHT
+            return Fit.UNSEEN if self._leaps(since, point) else Fit.TIGHT
         over_wh = point.counter_wh - since.counter_wh - found.energy_wh
         loose_wh = found.loose_wh(limits.step_wh)
-        if over_wh + found.frozen_wh < -loose_wh:
-            return _Fit.BEHIND
+        if over_wh + found.frozen_wh < -found.least_loose_wh(limits.step_wh):
+            return Fit.BEHIND
         if abs(over_wh) <= found.tight_wh(limits.step_wh):
-            return _Fit.TIGHT
+            return Fit.TIGHT
         if not found.is_whole:
             open_s = found.unseen_s + found.frozen_s + REFRESH_SLACK_S
-            return _Fit.ABOVE if over_wh > loose_wh + limits.energy_wh(open_s) else _Fit.UNSEEN
-        return _Fit.ABOVE if over_wh > loose_wh + excess_wh else _Fit.LOOSE
+            return Fit.ABOVE if over_wh > loose_wh + limits.energy_wh(open_s) else Fit.UNSEEN
+        return Fit.ABOVE if over_wh > loose_wh + excess_wh else Fit.LOOSE
 
-    def _follow(self, point: CounterReading, fit: _Fit) -> ReadingVerdict:
+    def _follow(self, point: CounterReading, fit: Fit) -> ReadingVerdict:
         known, moved = self.reference, self.moved
         if known is None or moved is None:
             raise RuntimeError("a counter without a reference cannot be followed")
@@ -233,8 +214,9 @@ class CounterReference:
             if self.witness.is_frozen or flowed_wh > still.still_wh(self.limits.step_wh):
                 self.stuck_wh, self.reason = flowed_wh, Gap.IMPLAUSIBLE
                 return ReadingVerdict.SUSPECT
-        if fit is not _Fit.TIGHT and not self._is_seconded(point):
-            self.awaiting, self.reason = point, Gap.IMPLAUSIBLE
+        if fit is not Fit.TIGHT and not self._is_seconded(point):
+            self.awaiting = None if self.witness.is_frozen else point
+            self.reason = Gap.IMPLAUSIBLE
             return ReadingVerdict.SUSPECT
         self._count_agreement(known, point)
         if not self.witness.has_worked and known.mark is None and point.counter_wh > known.counter_wh:
@@ -245,12 +227,29 @@ class CounterReference:
         return self._believe(point)
 
     def _is_seconded(self, point: CounterReading) -> bool:
-        return self.awaiting is not None and self._fit(self.awaiting, point) in _FITS
+        if self.awaiting is None or self.witness.is_frozen:
+            # An old answer given again is no second look.
+            return False
+        return self._fit(self.awaiting, point) in FITS
+
+    def _leaps(self, since: CounterReading, point: CounterReading) -> bool:
+        """Whether more was counted than can have flowed since the reading before, if both were fresh."""
+        return point.counter_wh - since.counter_wh > self.limits.energy_wh(point.at_s - since.at_s)
+
+    def _was_never_alive(self, point: CounterReading, fit: Fit) -> bool:
+        """Whether the reference is a first answer that was only repeated: what it leaps from may be anything."""
+        known = self.reference
+        if known is None or self._is_proven or fit is not Fit.UNSEEN:
+            return False
+        has_risen = point.counter_wh - known.counter_wh > self.limits.wobble_wh
+        return has_risen and self._evidence(known, point.at_s).frozen_s > 0
 
     def _believe(self, point: CounterReading) -> ReadingVerdict:
         known = self.reference
         if known is None or point.counter_wh > known.counter_wh:
             self.moved = point
+        self.run_wh = max(0, point.counter_wh - known.counter_wh) if known else 0
+        self.has_leapt = self.has_leapt or (known is not None and self._leaps(known, point))
         highest_wh = max(point.counter_wh, known.counter_wh if known else 0)
         self.reference = replace(point, counter_wh=highest_wh)
         self.excursion = self._rival = self.awaiting = None
@@ -277,24 +276,24 @@ class CounterReference:
         """Whether this reading is where an earlier reference must be now; not anywhere after a gap."""
         fit, found = self._fit(earlier, point), self._evidence(earlier, point.at_s)
         most_wh = 2 * found.energy_wh + found.loose_wh(self.limits.step_wh) + MORE_UNSEEN_WH
-        return fit in _FITS and (fit is not _Fit.UNSEEN or point.counter_wh - earlier.counter_wh <= most_wh)
+        return fit in FITS and (fit is not Fit.UNSEEN or point.counter_wh - earlier.counter_wh <= most_wh)
 
-    def _goes_on_away(self, point: CounterReading, fit: _Fit) -> bool:
+    def _goes_on_away(self, point: CounterReading, fit: Fit) -> bool:
         """Whether this reading, possible after the reference as well, rather continues the excursion."""
         away, known = self.excursion, self.reference
-        if fit is _Fit.TIGHT or away is None or known is None or self._fit(away.last, point) not in _FITS:
+        if fit is Fit.TIGHT or away is None or known is None or self._fit(away.last, point) not in FITS:
             return False
         return self._distance_wh(away.last, point) + self.limits.wobble_wh < self._distance_wh(known, point)
 
     def _distance_wh(self, since: CounterReading, point: CounterReading) -> float:
         return abs(point.counter_wh - since.counter_wh - self._evidence(since, point.at_s).energy_wh)
 
-    def _stray(self, point: CounterReading, fit: _Fit) -> ReadingVerdict:
+    def _stray(self, point: CounterReading, fit: Fit) -> ReadingVerdict:
         known, away = self.reference, self.excursion
         if known is None:
             raise RuntimeError("a counter without a reference cannot be left")
         self.awaiting = None
-        if self._count_contradiction(away.last if away else known, point, fit) and fit is not _Fit.FALLEN:
+        if self._count_contradiction(away.last if away else known, point, fit) and fit is not Fit.FALLEN:
             return self._believe(point)
         self.excursion = away = self._extended(point)
         if (new_base := self._ending(away, known)) is not None:
@@ -308,16 +307,16 @@ class CounterReference:
     def _extended(self, point: CounterReading) -> Excursion:
         """The excursion with this reading; one odd reading does not end it, several that agree take its place."""
         away, rival = self.excursion, self._rival
-        if away is None or self._fit(away.last, point) in _FITS:
+        if away is None or self._fit(away.last, point) in FITS:
             self._rival = None
             return Excursion(point, point) if away is None else self._longer(away, point)
-        fits = rival is not None and self._fit(rival.last, point) in _FITS
+        fits = rival is not None and self._fit(rival.last, point) in FITS
         rival = self._longer(rival, point) if rival is not None and fits else Excursion(point, point)
         if away.first is not away.last and rival.last.at_s - rival.first.at_s < RIVAL_S:
             self._rival = rival
             return away
         self._rival = None
-        if self._fit(away.first, rival.last) in _FITS:
+        if self._fit(away.first, rival.last) in FITS:
             # One reading in between was odd: it is the same excursion.
             return replace(rival, first=away.first, rises=away.rises + rival.rises, base=away.base)
         return rival
@@ -345,13 +344,13 @@ class CounterReference:
             return None
         fell_wh = known.counter_wh - away.first.counter_wh
         lost_a_little = 0 <= fell_wh <= 10 * self.limits.wobble_wh and known.counter_wh <= away.last.counter_wh
-        continues = lost_a_little or self._fit(known, away.first) is _Fit.BEHIND
+        continues = lost_a_little or self._fit(known, away.first) is Fit.BEHIND
         return NewBase.KEPT if continues else NewBase.OF_EXCURSION
 
     def _is_established(self, away: Excursion, known: CounterReading) -> bool:
         """Whether the excursion has behaved like a counter for long enough."""
         age_s = away.last.at_s - away.first.at_s
-        agrees = self._by_power(away.first, away.last) in _FITS
+        agrees = self._by_power(away.first, away.last) in FITS
         if not agrees:
             return False
         if self._companion_s is not None and away.first.at_s <= self._companion_s + REFRESH_SLACK_S:
@@ -381,19 +380,19 @@ class CounterReference:
         found, rise_wh = self._evidence(known, point.at_s), point.counter_wh - known.counter_wh
         if not found.is_whole or max(found.energy_wh, rise_wh) <= self.limits.wobble_wh:
             return
-        agrees = not self.is_doubted or self._by_power(known, point) in _FITS
+        agrees = not self.is_doubted or self._by_power(known, point) in FITS
         self._score = min(SURE_AT, self._score + 1) if agrees else max(DOUBT_AT, self._score - 1)
         self.is_doubted = self.is_doubted and self._score < 0
 
-    def _count_contradiction(self, before: CounterReading, point: CounterReading, fit: _Fit) -> bool:
+    def _count_contradiction(self, before: CounterReading, point: CounterReading, fit: Fit) -> bool:
         """One more reading speaks against the power, if the counter itself does nothing odd. Returns the doubt."""
         rise_wh, found = point.counter_wh - before.counter_wh, self._evidence(before, point.at_s)
         most_wh = self.limits.energy_wh(point.at_s - before.at_s)
         # A wrong scale makes many times the power; no power register errs like that and counts as well.
         is_scale = rise_wh > 4 * found.energy_wh > 4 * WOBBLE_WH
-        if 0 < rise_wh <= most_wh and not is_scale and found.is_whole and self._by_power(before, point) not in _FITS:
+        if 0 < rise_wh <= most_wh and not is_scale and found.is_whole and self._by_power(before, point) not in FITS:
             self.contradict_power(1)
-        return self.is_doubted and self.reference is not None and self._fit(self.reference, point) in _FITS
+        return self.is_doubted and self.reference is not None and self._fit(self.reference, point) in FITS
 
 
 def _moved(reading: CounterReading | None, by_s: float) -> CounterReading | None:

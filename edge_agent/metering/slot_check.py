@@ -26,9 +26,9 @@ def drifting(meters: Mapping[Measure, CounterMeter | None]) -> tuple[Measure, ..
     for measure, mine in over.items():
         if mine is None:
             continue
-        over_wh, allowed_wh = mine
+        over_wh, below_wh, allowed_wh = mine
         others_wh = sum(max(0.0, other[0]) for key, other in over.items() if key is not measure and other)
-        if over_wh < -allowed_wh or over_wh > allowed_wh + others_wh:
+        if over_wh < -below_wh or over_wh > allowed_wh + others_wh:
             found.append(measure)
             meter = meters[measure]
             if meter is not None:
@@ -36,11 +36,16 @@ def drifting(meters: Mapping[Measure, CounterMeter | None]) -> tuple[Measure, ..
     return tuple(found)
 
 
-def _over_wh(meter: CounterMeter) -> tuple[float, float] | None:
-    """How far the slot just closed is above its power, and how far it may be; None if the power did not see it all."""
+def _over_wh(meter: CounterMeter) -> tuple[float, float, float] | None:
+    """How far the slot just closed is above its power, and how far it may be below and above.
+
+    None if the power did not see it all. Answers that only repeat an old one may have missed all that they show.
+    """
     if meter.slot_evidence is None:
         return None
     energy_wh, found = meter.slot_evidence
-    if not found.is_whole:
+    if found.unseen_s > 1.0:
         return None
-    return energy_wh - found.energy_wh, found.loose_wh(meter.limits.step_wh)
+    step_wh = meter.limits.step_wh
+    below_wh = found.least_loose_wh(step_wh) + found.frozen_wh
+    return energy_wh - found.energy_wh, below_wh, found.loose_wh(step_wh)

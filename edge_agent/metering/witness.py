@@ -38,12 +38,14 @@ class FlowEvidence:
 
     `spread_wh`: how far the true energy may lie from `energy_wh` if the power changed at any time between two readings.
     `hidden_wh`: what a load between two readings may have used. `unseen_s`: time without power values.
+    `pause_wh`: what it did not use if it paused between two readings.
     `frozen_s`: time in which the whole answer stayed the same, so that the power may be an old one.
     """
 
     energy_wh: float
     spread_wh: float
     hidden_wh: float
+    pause_wh: float
     unseen_s: float
     frozen_s: float
     frozen_wh: float
@@ -65,6 +67,10 @@ class FlowEvidence:
     def loose_wh(self, step_wh: int) -> float:
         """A reading that differs by more than this contradicts the power."""
         return step_wh + WOBBLE_WH + 0.1 * self.energy_wh + self.spread_wh + self.hidden_wh
+
+    def least_loose_wh(self, step_wh: int) -> float:
+        """The same for a reading below the power: what pauses between two readings is at most what ran."""
+        return self.loose_wh(step_wh) - self.hidden_wh + min(self.hidden_wh, self.pause_wh)
 
     def still_wh(self, step_wh: int) -> float:
         """A counter that has not moved at all while more than this flowed is stuck."""
@@ -116,10 +122,13 @@ class PowerWitness:
             mark = now
         covered_s = now.covered_s - mark.covered_s
         squares_s2 = now.squares_s2 - mark.squares_s2
+        energy_wh = (now.areas_ws[half] - mark.areas_ws[half]) * _WH_PER_WS
+        between_s = squares_s2 / covered_s if covered_s > 0 else 0.0
         return FlowEvidence(
-            (now.areas_ws[half] - mark.areas_ws[half]) * _WH_PER_WS,
+            energy_wh,
             (now.spreads_ws[half] - mark.spreads_ws[half]) * _WH_PER_WS,
-            HIDDEN_W * (squares_s2 / covered_s if covered_s > 0 else 0.0) * _WH_PER_WS,
+            HIDDEN_W * between_s * _WH_PER_WS,
+            energy_wh * between_s / covered_s if covered_s > 0 else 0.0,
             max(0.0, elapsed_s - covered_s),
             now.frozen_s - mark.frozen_s,
             (now.frozen_ws[half] - mark.frozen_ws[half]) * _WH_PER_WS,

@@ -1,0 +1,95 @@
+"""Counters whose power says little: none at all, answers that only repeat, readings minutes apart."""
+
+import pytest
+
+from edge_agent.metering.home_meter import ClosedSlot, HomeMeter, MeasuringPoint, Sample
+from edge_agent.metering.sample_feed import SampleFeed
+from protocols.quantities import Mark, Measure
+from protocols.slots import SLOT_S, start_of
+
+FIRST = 2_000_000
+T0 = start_of(FIRST)
+PLACE = MeasuringPoint("it", "grid", 15_000)
+Shown = dict[int, tuple[int, int | None]]
+
+
+def closed_slots(shown: Shown, slots: int, late_s: dict[int, float] | None = None) -> list[ClosedSlot]:
+    """The slots of a device that shows these counters and powers at these seconds."""
+    meter = HomeMeter([PLACE], next_slot=FIRST, longest_hole_s=300)
+    feed = SampleFeed(meter, window_s=60)
+    for at_s, (counter_wh, power_w) in shown.items():
+        late = (late_s or {}).get(at_s, 0.0)
+        sample = Sample(T0 + at_s, {"import_wh": counter_wh, "export_wh": 0}, power_w, late_s=late)
+        feed.add_samples(T0 + at_s, {PLACE: sample})
+    feed.miss_through(FIRST + slots)
+    found = []
+    while closed := meter.next_closed_slot():
+        found.append(closed[0])
+    return found
+
+
+def told(shown: Shown, slots: int, late_s: dict[int, float] | None = None) -> list[tuple[int | None, str]]:
+    """What is told of the import."""
+    values = [each.values[Measure.GRID_IMPORT] for each in closed_slots(shown, slots, late_s)]
+    return [(value.energy_wh, value.mark.name) for value in values]
+
+
+def steady(slots: int, every_s: int, *, power_w: int | None, flow_w: int = 920) -> Shown:
+    seconds = range(0, slots * SLOT_S + 1, every_s)
+    return {at_s: (1_000_000 + flow_w * at_s // 3600, power_w) for at_s in seconds}
+
+
+def measured(found: list[tuple[int | None, str]]) -> set[int | None]:
+    return {energy_wh for energy_wh, mark in found if mark == Mark.MEASURED.name}
+
+
+def test_without_power_more_than_the_nameplate_carries_is_read_again() -> None:
+    shown = steady(4, 60, power_w=None)
+    shown |= {900: (1_001_130, None), 904: (1_000_231, None)}
+    found = told(dict(sorted(shown.items())), 4)
+    assert all(energy_wh is not None and abs(energy_wh - 230) <= 2 for energy_wh, _ in found)
+
+
+def test_without_power_a_frozen_counter_that_catches_up_is_not_measured() -> None:
+    shown = steady(6, 60, power_w=None)
+    shown |= {at_s: (1_000_309, None) for at_s in shown if 1210 < at_s < 3500}
+    found = told(shown, 6)
+    assert measured(found[3:]) == {230}
+    assert found[3][1] != Mark.MEASURED.name
+
+
+def test_without_power_a_late_boundary_is_derived_if_all_may_have_flowed_after_it() -> None:
+    shown = {at_s: (1_000_000 + 500 * at_s // 3600, None) for at_s in range(0, 1741, 60)}
+    shown |= {at_s: (1_000_241 + 11_000 * (at_s - 1740) // 3600, None) for at_s in range(1860, 3601, 60)}
+    shown[1800] = (1_000_241 + 11_000 * 80 // 3600, None)
+    found = told(dict(sorted(shown.items())), 4, late_s={1800: 20.0})
+    assert [mark for _, mark in found] == ["MEASURED", "DERIVED", "DERIVED", "MEASURED"]
+
+
+@pytest.mark.parametrize("low_s", [61, 1000])
+def test_a_first_answer_that_was_only_repeated_is_no_base_for_a_leap(low_s: int) -> None:
+    """The device shows 1,000 Wh too little when the agent starts, then the truth."""
+    shown = steady(8, 60, power_w=920)
+    shown |= {at_s: (999_000, 920) for at_s in shown if at_s < low_s}
+    found = told(shown, 8)
+    assert measured(found) == {230}
+    assert len([each for each in found if each[1] == Mark.MEASURED.name]) >= 6
+    totals = [long for each in closed_slots(shown, 8) for long in each.long_intervals]
+    assert all(abs(each.energy_wh - 230 * each.slots) <= 2 for each in totals if each.measure is Measure.GRID_IMPORT)
+
+
+@pytest.mark.parametrize("same_power", [True, False])
+def test_a_cached_answer_read_every_five_minutes_is_no_measurement(same_power: bool) -> None:
+    shown = steady(8, 300, power_w=920)
+    if not same_power:
+        shown = {at_s: (counter_wh, 920 + at_s % 7) for at_s, (counter_wh, _) in shown.items()}
+    shown |= {at_s: (1_000_309, shown[at_s][1]) for at_s in shown if 1213 < at_s < 3500}
+    assert measured(told(shown, 8)) == {230}
+
+
+def test_a_jump_of_the_power_at_a_boundary_read_every_five_minutes_stays_measured() -> None:
+    """The counter may be anywhere the jump allows: here nothing had flowed before the boundary."""
+    shown = {
+        at_s: (1_000_000 + max(0, at_s - 1800) * 3400 // 3600, 3400 * (at_s >= 1800)) for at_s in range(0, 3601, 300)
+    }
+    assert told(shown, 4) == [(0, "MEASURED"), (0, "MEASURED"), (850, "MEASURED"), (850, "MEASURED")]
