@@ -25,6 +25,7 @@ LATE_SLOTS: Final = 4
 
 GRID: Final = (Measure.GRID_IMPORT, Measure.GRID_EXPORT)
 MADE: Final = (Measure.PV_PRODUCTION, Measure.WIND_PRODUCTION)
+STORED: Final = (Measure.BATTERY_CHARGE, Measure.BATTERY_DISCHARGE)
 
 Reported = Mapping[Measure, Mapping[Slot, frozenset[str]]]
 
@@ -116,11 +117,15 @@ def _totals(
     """The group's totals in the chosen slots, scaled to all homes that usually report; slots with gaps are left out.
 
     Use is worked out within the group, where production and export belong to the same homes, and scaled afterwards: a
-    group that leaves out mostly homes without production would otherwise export more than it makes.
+    group that leaves out mostly homes without production would otherwise export more than it makes. Use, less what was
+    made and the settlement's sums over the same homes, is what batteries took or gave. If these are one to four homes'
+    batteries, what they take and give is left in the use.
     """
-    sums = {m: MeasureSums(row.energy_wh, row.homes) for m, row in series.items()}
-    known = {m: len(homes & group) for m, homes in usual.items()}
-    whole = {m: len(homes) / max(1, known[m]) for m, homes in usual.items()}
+    batteries = group & (usual[Measure.BATTERY_CHARGE] | usual[Measure.BATTERY_DISCHARGE])
+    counted = [m for m in MEASURES if m not in STORED or rule.allows(batteries)]
+    sums = {m: MeasureSums(row.energy_wh, row.homes) for m, row in series.items() if m in counted}
+    known = {m: len(usual[m] & group) for m in counted}
+    whole = {m: len(usual[m]) / max(1, known[m]) for m in counted}
     street = estimate_neighbourhood(sums, slots=len(slots), usual=known)
     rows = []
     for slot in chosen:

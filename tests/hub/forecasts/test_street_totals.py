@@ -142,6 +142,22 @@ async def test_production_that_homes_keep_to_themselves_hides_nobody(tmp_path: P
     assert Measure.PV_PRODUCTION not in totals.sources
 
 
+@pytest.mark.parametrize("owners", [0, 1, LEAST_HOMES - 1, LEAST_HOMES])
+async def test_use_less_what_was_made_shows_the_batteries_of_five_homes_or_none(street: Street, owners: int) -> None:
+    """The settlement publishes the sums of what all homes drew and fed in: the rest of the use is the batteries'."""
+    await send(street, range(owners + 1, 13), range(NOON, NOON + 1))
+    for number in range(1, owners + 1):
+        message = street.message(number, NOON)
+        numbers = {Measure.BATTERY_CHARGE: 0, Measure.BATTERY_DISCHARGE: 300 + number, Measure.PV_PRODUCTION: 0}
+        rows = (ReadingRow(f"h{number:02d}", m, NOON, 1, wh, Mark.MEASURED, Gap.NONE) for m, wh in numbers.items())
+        await street.store.store_messages([replace(message, readings=(*message.readings, *rows))])
+    made, used, homes = (await shown(street, NOON + 1))[NOON]
+    drawn = sum(energy_wh(n, NOON)[0] - energy_wh(n, NOON)[1] for n in range(1, 13))
+    batteries = sum(300 + n for n in range(1, owners + 1))
+    assert homes == 12
+    assert used - made - drawn == (batteries if owners >= LEAST_HOMES else 0)
+
+
 async def test_a_small_street_waits_for_its_last_home(tmp_path: Path) -> None:
     street = await open_street(tmp_path, homes=8)
     try:
