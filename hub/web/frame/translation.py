@@ -19,7 +19,7 @@ from babel.dates import format_date, format_datetime, format_time
 from babel.lists import format_list
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_currency, format_decimal
+from babel.numbers import format_currency, format_decimal, get_currency_precision
 
 from protocols.slots import SLOT_S, Slot, start_of
 
@@ -111,8 +111,17 @@ class Localizer:
         return f"{self.number(100 * share)}{NO_BREAK}%"
 
     def money(self, amount_nano: int) -> str:
-        """An amount in the co-op's currency, rounded to the currency's smallest unit, for display only."""
-        return str(format_currency(amount_nano / NANO_PER_UNIT, self.currency, locale=self._locale))
+        """An amount in the co-op's currency, rounded to the currency's smallest unit, for display; never minus zero."""
+        amount = round(Decimal(amount_nano).scaleb(-9), get_currency_precision(self.currency))
+        return str(format_currency(amount or Decimal(0), self.currency, locale=self._locale))
+
+    def cents(self, cents: int) -> str:
+        """An amount of whole cents in the co-op's currency."""
+        return self.money(cents * (NANO_PER_UNIT // 100))
+
+    def exact_kwh(self, energy_wh: int) -> str:
+        """An amount of energy to the watt-hour, so that sums add up."""
+        return f"{self.fraction(energy_wh, 3)}{NO_BREAK}kWh"
 
     def local(self, unix_s: float) -> datetime:
         return datetime.fromtimestamp(unix_s, UTC).astimezone(ZoneInfo(self.tz))

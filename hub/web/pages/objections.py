@@ -23,8 +23,8 @@ from hub.web.pages.statements import files_of
 from hub.web.rendering import PageContext, as_json
 from hub.web.views.findings import reason_needed
 from hub.web.views.home.own_record import OBJECTION_FIELDS
+from hub.web.views.settlement.month_words import labels
 from hub.web.views.settlement.objections import amount_words, objection_json, objection_lines, place_words
-from hub.web.views.settlement.statement import labels
 
 _DAY_S: Final = 86_400
 _VERDICTS: Final = {"accept": ACCEPTED, "reject": REJECTED}

@@ -37,9 +37,6 @@ NOT_READ = {
     "the statement": "stored in the access log, compared only",
     "never settled": "the overview's code, compared only",
     "enrolment request: expected the content type application/json": "an error for programs",
-    **dict.fromkeys(
-        ("exported Wh", "imported Wh", "received Wh", "sold Wh", "received nano", "sold nano"), "keys of a dictionary"
-    ),
     "python verify_statement.py statement.json readings.json pool.json \\\n  --hub-key {key}": "a command to type",
 }
 """Literals of two words or more that nobody reads in a language, each with the reason."""

@@ -36,6 +36,13 @@ def balance_cent(statement: Document) -> int:
     return sum(_sign(bill) * bill["gross_cent"] for bill in statement["tax"])
 
 
+def bill_sums(statement: Document) -> tuple[int, int]:
+    """(fee, taxes) in cents of the month's documents. Taxes are positive where the member gets more than pays."""
+    lines = [line for bill in statement["tax"] for line in bill["lines"]]
+    fee = sum(line["net_cent"] for line in lines if line["name"] == "fee")
+    return fee, sum(_sign(bill) * bill["tax_cent"] for bill in statement["tax"])
+
+
 def waiting_lines(payment: Document, day: str, words: Localizer) -> dict[str, str]:
     """The lines on hold for a day, or for the month if `day` is empty, and until when they are on hold."""
     return {

@@ -1,18 +1,24 @@
-"""A member's credits from the ledger: the month, its days, and the quarter hours of a day. Only own entries."""
+"""A member's credits: the month, its days, and the quarter hours of a day, all with the numbers of the statement."""
 
 import csv
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from typing import Any
 
-from hub.core.ledger.entries import read_entry
+from hub.core.statements.document import StatementFiles
 from hub.core.statements.seals import Seals
-from hub.storage.records import EntryRow, RunRow
+from hub.storage.records import RunRow
 from hub.web.frame.charts import Chart, ChartAxis, ChartTable, draw_balance
-from hub.web.frame.translation import NANO_PER_UNIT, Localizer
+from hub.web.frame.translation import Localizer
+from hub.web.views.settlement.month_numbers import DayNumbers, MonthNumbers, month_numbers
+from hub.web.views.settlement.month_words import owed_words, state_words
 from hub.web.views.settlement.own_allocation import OwnSlot, own_slots
 from protocols.slots import format_slot
+
+Document = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,52 +57,35 @@ def _next_month(first: date) -> date:
     return (first + timedelta(days=31)).replace(day=1)
 
 
-def booked_days(
-    rows: Sequence[EntryRow], runs: Sequence[RunRow], *, member: str, seals: Seals
-) -> tuple[DayBooked, ...]:
-    """The member's booked days in order; differences booked by later runs are added to the day they correct."""
-    newest = {run.day: run for run in runs}
-    sums: dict[str, dict[str, int]] = {}
-    keys: dict[str, list[str]] = {}
-    energy, money = f"member:{member}:energy", f"member:{member}:money"
-    for row in rows:
-        day = sums.setdefault(row.day, {})
-        if row.run_key not in keys.setdefault(row.day, []):
-            keys[row.day].append(row.run_key)
-        for posting in read_entry(row.canonical).postings:
-            if posting.account in (energy, money):
-                name = f"{posting.line} {'Wh' if posting.account == energy else 'nano'}"
-                day[name] = day.get(name, 0) + posting.amount
-    return tuple(
-        DayBooked(
-            day=date.fromisoformat(day),
-            given_wh=-amounts.get("sold Wh", 0),
-            received_wh=amounts.get("received Wh", 0),
-            imported_wh=amounts.get("imported Wh", 0),
-            exported_wh=-amounts.get("exported Wh", 0),
-            earned_nano=amounts.get("sold nano", 0),
-            spent_nano=-amounts.get("received nano", 0),
-            run_names=tuple(seals.run(run_key) for run_key in keys[day]),
-            is_whole=day not in newest or newest[day].state == "complete",
-        )
-        for day, amounts in sorted(sums.items())
-    )
+def stated_days(statement: Document) -> tuple[DayBooked, ...]:
+    """The days of the member's statement on which something is booked for the member, in order."""
+    return tuple(_booked(day, date.fromisoformat(day["day"])) for day in statement["days"] if day["entries"])
 
 
-def add_up(days: Sequence[DayBooked]) -> DayBooked | None:
-    """The days as one, on the first day; None if there are none."""
-    if not days:
-        return None
+def stated_correction(statement: Document) -> DayBooked | None:
+    """The corrections that the statement tells as one total of the month, on its first day; None if there are none."""
+    correction = statement.get("correction")
+    return None if correction is None else _booked(correction, date.fromisoformat(f"{statement['month']}-01"))
+
+
+def stated_run(statement: Document, day: date) -> str:
+    """The name of the run that the statement's day rests on."""
+    return next(str(each["run"]["key"]) for each in statement["days"] if each["day"] == day.isoformat())
+
+
+def _booked(part: Document, day: date) -> DayBooked:
+    totals, money, entries = part["totals"], part["money"], part.get("entries", ())
+    runs = [json.loads(each["entry"])["run"] for each in entries]
     return DayBooked(
-        day=days[0].day,
-        given_wh=sum(day.given_wh for day in days),
-        received_wh=sum(day.received_wh for day in days),
-        imported_wh=sum(day.imported_wh for day in days),
-        exported_wh=sum(day.exported_wh for day in days),
-        earned_nano=sum(day.earned_nano for day in days),
-        spent_nano=sum(day.spent_nano for day in days),
-        run_names=(),
-        is_whole=True,
+        day=day,
+        given_wh=totals["sold"],
+        received_wh=totals["received"],
+        imported_wh=totals["imported"],
+        exported_wh=totals["exported"],
+        earned_nano=money["credit_nano"],
+        spent_nano=money["debit_nano"],
+        run_names=tuple(dict.fromkeys(runs)),
+        is_whole="run" not in part or part["run"]["state"] == "complete",
     )
 
 
@@ -116,6 +105,7 @@ class CreditsPage:
 
     headline: str
     lede: str
+    state_words: str
     month: str
     month_key: str
     before: str
@@ -127,85 +117,105 @@ class CreditsPage:
     corrected: str
 
 
-def credits_page(
-    days: Sequence[DayBooked], words: Localizer, *, first: date, today: date, correction: DayBooked | None = None
-) -> CreditsPage:
-    """The page for one month's booked days. The sums of the month include its corrections, which are one total."""
-    counted = [*days, *([correction] if correction else [])]
-    given, received = sum(day.given_wh for day in counted), sum(day.received_wh for day in counted)
-    earned, spent = sum(day.earned_nano for day in counted), sum(day.spent_nano for day in counted)
-    month = words.month(first)
-    headline = (
-        words.text(
-            "You gave %(given)s to neighbours and got %(received)s",
-            given=words.kwh(given),
-            received=words.kwh(received),
-        )
-        if days
-        else words.text("Nothing is settled for %(month)s yet", month=month)
+def empty_page(words: Localizer, *, first: date, today: date) -> CreditsPage:
+    """The page of a month in which nothing is settled for the member."""
+    headline = words.text("Nothing is settled for %(month)s yet", month=words.month(first))
+    return _page(headline, words.text("Each day is settled the following night."), words, first=first, today=today)
+
+
+def credits_page(files: StatementFiles, words: Localizer, *, first: date, today: date) -> CreditsPage:
+    """The page of the month that the statement is about, with the statement's own numbers."""
+    numbers = month_numbers(files.statement, files.payment)
+    whole = {day.day.isoformat(): day.is_whole for day in stated_days(files.statement)}
+    days = [day for day in numbers.days if day.day in whole]
+    energy = numbers.energy_wh
+    headline = words.text(
+        "You gave %(given)s to neighbours and got %(received)s",
+        given=words.kwh(energy["sold"]),
+        received=words.kwh(energy["received"]),
     )
+    page = _page(headline, owed_words(numbers, words), words, first=first, today=today)
+    return replace(
+        page,
+        state_words=state_words(numbers.state, words),
+        sums=tuple(_sums(numbers, words)),
+        picture=_picture(days, words, first=first) if days else None,
+        lines=tuple(_line(day, words, is_whole=whole[day.day]) for day in reversed(days)),
+        gaps=sum(not is_whole for is_whole in whole.values()),
+        corrected=_corrected(numbers.correction, words),
+    )
+
+
+def _page(headline: str, lede: str, words: Localizer, *, first: date, today: date) -> CreditsPage:
     following = _next_month(first)
     return CreditsPage(
         headline=headline,
-        lede=_lede(earned - spent, words, month=month)
-        if days
-        else words.text("Each day is settled the following night."),
-        month=month,
+        lede=lede,
+        state_words="",
+        month=words.month(first),
         month_key=f"{first:%Y-%m}",
         before=f"{first - timedelta(days=1):%Y-%m}",
         after=f"{following:%Y-%m}" if following <= today else "",
-        sums=(
-            (words.text("Earned for what you gave"), words.money(earned)),
-            (words.text("Spent on what you got"), words.money(-spent)),
-            (words.text("Credits of the month"), words.money(earned - spent)),
-            (words.text("Bought from the grid"), words.kwh(sum(day.imported_wh for day in counted))),
-            (words.text("Sold to the grid"), words.kwh(sum(day.exported_wh for day in counted))),
-        ),
-        picture=_picture(days, words, first=first) if days else None,
-        lines=tuple(_line(day, words) for day in reversed(days)),
-        gaps=sum(1 for day in days if not day.is_whole),
-        corrected=words.text(
-            "The month's sums include corrections of a few homes' readings as one total: given %(given)s, got"
-            " %(received)s, credits %(amount)s.",
-            given=words.kwh(correction.given_wh),
-            received=words.kwh(correction.received_wh),
-            amount=words.money(correction.credit_nano),
-        )
-        if correction
-        else "",
+        sums=(),
+        picture=None,
+        lines=(),
+        gaps=0,
+        corrected="",
     )
 
 
-def _lede(credit_nano: int, words: Localizer, *, month: str) -> str:
-    amount = words.money(abs(credit_nano))
-    if credit_nano >= 0:
-        return words.text("For %(month)s, the co-op owes you %(amount)s.", month=month, amount=amount)
-    return words.text("For %(month)s, you owe the co-op %(amount)s.", month=month, amount=amount)
+def _sums(numbers: MonthNumbers, words: Localizer) -> Iterator[tuple[str, str]]:
+    """The month's amounts, each added to the one before, down to what is to pay or to receive, then the grid's part."""
+    yield words.text("Earned for what you gave"), words.cents(numbers.cents["credit"] or 0)
+    yield words.text("Spent on what you got"), words.cents(-(numbers.cents["debit"] or 0))
+    if numbers.fee_cent:
+        yield words.text("Membership fee"), words.cents(-numbers.fee_cent)
+    if numbers.tax_cent:
+        yield words.text("Taxes"), words.cents(numbers.tax_cent)
+    total, now = numbers.balance_cent, numbers.now_cent
+    receive, pay = words.text("To receive for the month"), words.text("To pay for the month")
+    yield receive if total >= 0 else pay, words.cents(abs(total))
+    if now is not None and (now != total or numbers.waiting_cent):
+        yield words.text("To receive now") if now >= 0 else words.text("To pay now"), words.cents(abs(now))
+    yield words.text("Bought from the grid"), words.exact_kwh(numbers.energy_wh["imported"])
+    yield words.text("Sold to the grid"), words.exact_kwh(numbers.energy_wh["exported"])
 
 
-def _line(day: DayBooked, words: Localizer) -> DayLine:
+def _corrected(correction: DayNumbers | None, words: Localizer) -> str:
+    if correction is None:
+        return ""
+    return words.text(
+        "The month's sums include corrections of a few homes' readings as one total: given %(given)s, got"
+        " %(received)s, credits %(amount)s.",
+        given=words.exact_kwh(correction.energy_wh["sold"]),
+        received=words.exact_kwh(correction.energy_wh["received"]),
+        amount=words.cents(correction.net_cent),
+    )
+
+
+def _line(day: DayNumbers, words: Localizer, *, is_whole: bool) -> DayLine:
     return DayLine(
-        address=f"/credits/{day.day.isoformat()}",
-        day=words.short_day(day.day),
-        given=words.kwh(day.given_wh),
-        received=words.kwh(day.received_wh),
-        credit=words.money(day.credit_nano),
-        is_whole=day.is_whole,
+        address=f"/credits/{day.day}",
+        day=words.short_day(date.fromisoformat(day.day)),
+        given=words.exact_kwh(day.energy_wh["sold"]),
+        received=words.exact_kwh(day.energy_wh["received"]),
+        credit=words.cents(day.net_cent),
+        is_whole=is_whole,
     )
 
 
-def _picture(days: Sequence[DayBooked], words: Localizer, *, first: date) -> Chart:
+def _picture(days: Sequence[DayNumbers], words: Localizer, *, first: date) -> Chart:
     """The running total of the month's credits after each day; future days stay empty."""
     length = (_next_month(first) - first).days
-    by_day = {day.day: day.credit_nano for day in days}
+    by_day = {date.fromisoformat(day.day): day.net_cent for day in days}
     balance, running = [], 0
-    for i in range((days[-1].day - first).days + 1):
+    for i in range((max(by_day) - first).days + 1):
         running += by_day.get(first + timedelta(days=i), 0)
-        balance.append(running / NANO_PER_UNIT)
+        balance.append(running / 100)
     sentence = words.text(
         "After %(day)s, the month's credits are %(amount)s.",
-        amount=words.money(running),
-        day=words.short_day(days[-1].day),
+        amount=words.cents(running),
+        day=words.short_day(max(by_day)),
     )
     axis = ChartAxis(
         slots=length,
@@ -213,7 +223,7 @@ def _picture(days: Sequence[DayBooked], words: Localizer, *, first: date) -> Cha
         unit=words.currency,
         write=lambda value: words.number(value, 2 if abs(value) < 1 else 1 if abs(value) < 10 else 0),
     )
-    rows = tuple((words.short_day(day.day), words.money(day.credit_nano)) for day in days)
+    rows = tuple((words.short_day(day), words.cents(cents)) for day, cents in by_day.items())
     table = ChartTable((words.text("Day"), words.text("Credits")), rows)
     title = words.text("Credits in %(month)s, running total", month=words.month(first))
     return draw_balance("balance", title, axis=axis, balance=balance, sentence=sentence, table=table)
@@ -233,8 +243,12 @@ class DayPage:
     runs: tuple[tuple[str, str, str], ...]
 
 
-def day_page(booked: DayBooked, runs: Sequence[RunRow], words: Localizer, *, member: str, seals: Seals) -> DayPage:
-    """The page of one booked day; its quarter hours come from the newest run's record."""
+def day_page(
+    files: StatementFiles, booked: DayBooked, runs: Sequence[RunRow], words: Localizer, *, member: str, seals: Seals
+) -> DayPage:
+    """The page of one day of the statement; its quarter hours come from the record of the statement's run."""
+    numbers = month_numbers(files.statement, files.payment)
+    day = next(each for each in numbers.days if each.day == booked.day.isoformat())
     newest = runs[-1]
     slots = own_slots(newest.allocation, member)
     open_slots = sum(1 for slot in slots if not slot.is_present)
@@ -242,14 +256,14 @@ def day_page(booked: DayBooked, runs: Sequence[RunRow], words: Localizer, *, mem
         headline=words.day(booked.day),
         lede=words.text(
             "You gave %(given)s to neighbours and got %(received)s: %(amount)s.",
-            given=words.kwh(booked.given_wh),
-            received=words.kwh(booked.received_wh),
-            amount=words.money(booked.credit_nano),
+            given=words.exact_kwh(booked.given_wh),
+            received=words.exact_kwh(booked.received_wh),
+            amount=words.cents(day.net_cent),
         ),
         month_key=f"{booked.day:%Y-%m}",
         sums=(
-            (words.text("Earned for what you gave"), words.money(booked.earned_nano)),
-            (words.text("Spent on what you got"), words.money(-booked.spent_nano)),
+            (words.text("Earned for what you gave"), words.cents(day.cents["credit"] or 0)),
+            (words.text("Spent on what you got"), words.cents(-(day.cents["debit"] or 0))),
         ),
         table=_slot_table(slots, words),
         provisional=words.plural(

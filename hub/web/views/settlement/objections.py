@@ -7,7 +7,7 @@ from datetime import date
 from hub.core.ledger.objections import ACCEPTED, ENERGY_LINES
 from hub.storage.records import Member, ObjectionRow
 from hub.web.frame.translation import Localizer
-from hub.web.views.settlement.statement import labels
+from hub.web.views.settlement.month_words import labels
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,18 +10,25 @@ from datetime import date
 from typing import Any, Final
 
 from hub.core.ledger.objections import ENERGY_LINES, MONEY_LINES
-from hub.core.settlement.money import CENT_NANO
 from hub.core.settlement.slot_marks import ESTIMATED, HELD, MARK_WORDS, REJECTED
 from hub.core.statements.document import StatementFiles
 from hub.core.statements.tables import interval_marks
 from hub.web.frame.charts import ChartTable
 from hub.web.frame.translation import NO_BREAK, Localizer
-from hub.web.views.settlement.bills import BillView, balance_cent, bill_views, payment_rows, waiting_lines
+from hub.web.views.settlement.bills import BillView, bill_views, payment_rows, waiting_lines
+from hub.web.views.settlement.month_numbers import (
+    COMPARED,
+    PROVISIONAL,
+    Cents,
+    MonthNumbers,
+    compared_cents,
+    month_numbers,
+)
+from hub.web.views.settlement.month_words import comparison_words, labels, named_amount, owed_words, state_words
 
 Document = Mapping[str, Any]
 
 MICRO_PER_UNIT: Final = 1_000_000
-COMPARED: Final = ("alone", "cost", "benefit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,48 +98,32 @@ class StatementDay:
     attested: str
 
 
-def labels(words: Localizer) -> dict[str, str]:
-    """The label of every number in a statement."""
-    return {
-        "demand": words.text("Drawn at your connection"),
-        "received": words.text("Received from neighbours"),
-        "imported": words.text("Bought from the grid"),
-        "surplus": words.text("Fed in at your connection"),
-        "sold": words.text("Given to neighbours"),
-        "exported": words.text("Sold to the grid"),
-        "debit": words.text("To pay for energy from neighbours"),
-        "credit": words.text("To receive for energy given to neighbours"),
-        "alone": words.text("Cost without sharing"),
-        "cost": words.text("Cost with sharing"),
-        "benefit": words.text("Gained by sharing"),
-    }
-
-
 def statement_page(files: StatementFiles, words: Localizer) -> StatementPage:
     """The page of a member's month."""
     statement: Document = files.statement
     frozen = waiting_lines(files.payment, "", words)
     changes: Document | None = statement["changes"]
-    money, state = statement["money"], state_of(statement)
+    numbers = month_numbers(statement, files.payment)
+    state = numbers.state
     first = date.fromisoformat(f"{statement['month']}-01")
-    is_compared = money["benefit_nano"] is not None
+    benefit = numbers.cents["benefit"]
     changed_days: Iterable[str] = () if changes is None else changes["days"]
     return StatementPage(
         headline=_headline(state, words.month(first), words),
-        lede=_lede(balance_cent(statement), words, is_billed=state != "provisional"),
+        lede=owed_words(numbers, words),
         month_key=statement["month"],
         state=state,
-        state_words=_state_words(state, words),
-        energy=tuple(_energy_sum(name, statement, words, frozen) for name in ENERGY_LINES),
-        money=tuple(_money_sum(name, statement, words, frozen) for name in MONEY_LINES),
-        comparison=tuple(_money_sum(name, statement, words, {}) for name in COMPARED if is_compared),
-        comparison_words=_comparison(money["benefit_nano"], words) if is_compared else "",
-        changes=tuple(_changes(changes, words)),
+        state_words=state_words(state, words),
+        energy=tuple(_energy_sum(name, numbers, words, frozen) for name in ENERGY_LINES),
+        money=tuple(_money_sum(name, numbers, words, frozen) for name in MONEY_LINES),
+        comparison=() if benefit is None else tuple(_money_sum(name, numbers, words, {}) for name in COMPARED),
+        comparison_words="" if benefit is None else comparison_words(benefit, words),
+        changes=tuple(_changes(changes, statement["money"], words)),
         changed_days=tuple((_short(day, words), day_address(statement, day)) for day in changed_days),
         has_last=changes is not None,
         later=tuple((_short(day, words), later_words(why, words)) for day, why in files.later.items()),
         missing=words.sentences(
-            _missing(statement, words), _marked(statement, words), corrected_words(statement.get("correction"), words)
+            _missing(statement, words), _marked(statement, words), corrected_words(statement, numbers, words)
         ),
         frozen=_frozen(files.payment, words),
         bills=bill_views(statement, words),
@@ -142,27 +133,14 @@ def statement_page(files: StatementFiles, words: Localizer) -> StatementPage:
 
 
 def _headline(state: str, month: str, words: Localizer) -> str:
-    if state == "provisional":
+    if state == PROVISIONAL:
         return words.text("%(month)s so far", month=month)
     return words.text("Statement of %(month)s", month=month)
-
-
-def state_of(statement: Document) -> str:
-    """Provisional, billed or final."""
-    return "final" if statement["state"] == "final" else "billed" if statement["billed"] else "provisional"
 
 
 def day_address(statement: Document, day: str) -> str:
     """The address of one day of the statement."""
     return f"/credits/statement/{statement['month']}/{day}"
-
-
-def _state_words(state: str, words: Localizer) -> str:
-    return {
-        "provisional": words.text("Provisional: this is not a bill, and it may still change."),
-        "billed": words.text("Billed: later readings can still lead to a correction in a later statement."),
-        "final": words.text("Final: only the decision on a dispute can still change it."),
-    }[state]
 
 
 def later_words(why: str, words: Localizer) -> str:
@@ -182,24 +160,6 @@ def later_words(why: str, words: Localizer) -> str:
     return known.get(why, why)
 
 
-def _lede(balance_cent: int, words: Localizer, *, is_billed: bool) -> str:
-    amount = words.money(abs(balance_cent) * CENT_NANO)
-    if not is_billed:
-        if balance_cent >= 0:
-            return words.text("So far the co-op owes you %(amount)s.", amount=amount)
-        return words.text("So far you owe the co-op %(amount)s.", amount=amount)
-    if balance_cent >= 0:
-        return words.text("The co-op owes you %(amount)s for this month.", amount=amount)
-    return words.text("You owe the co-op %(amount)s for this month.", amount=amount)
-
-
-def _comparison(benefit_nano: int, words: Localizer) -> str:
-    amount = words.money(abs(benefit_nano))
-    if benefit_nano >= 0:
-        return words.text("With sharing you are %(amount)s better off than without it.", amount=amount)
-    return words.text("Without sharing you would have been %(amount)s better off.", amount=amount)
-
-
 def _missing(statement: Document, words: Localizer) -> str:
     missing = len(statement["missing_days"])
     if not missing:
@@ -207,11 +167,11 @@ def _missing(statement: Document, words: Localizer) -> str:
     return words.plural("%(n)s day is not settled yet.", "%(n)s days are not settled yet.", missing)
 
 
-def corrected_words(correction: Document | None, words: Localizer) -> str:
+def corrected_words(statement: Document, numbers: MonthNumbers, words: Localizer) -> str:
     """What the month's total of corrections changes, if there is one."""
-    if correction is None:
+    if numbers.correction is None:
         return ""
-    totals, money = correction["totals"], correction["money"]
+    totals = numbers.correction.energy_wh
     return words.plural(
         "Readings of fewer than five homes were corrected on %(n)s day. Showing your part by day would show theirs, so"
         " the day is shown as it was, and the month counts the difference as one total: received %(received)s, given"
@@ -219,10 +179,10 @@ def corrected_words(correction: Document | None, words: Localizer) -> str:
         "Readings of fewer than five homes were corrected on %(n)s days. Showing your part by day would show theirs, so"
         " the days are shown as they were, and the month counts the difference as one total: received %(received)s,"
         " given %(given)s, credits %(amount)s.",
-        correction["days"],
-        received=words.kwh(totals["received"]),
-        given=words.kwh(totals["sold"]),
-        amount=words.money(money["credit_nano"] - money["debit_nano"]),
+        statement["correction"]["days"],
+        received=words.exact_kwh(totals["received"]),
+        given=words.exact_kwh(totals["sold"]),
+        amount=words.cents(numbers.correction.net_cent),
     )
 
 
@@ -238,47 +198,44 @@ def _frozen(payment: Document, words: Localizer) -> str:
     )
 
 
-def _energy_sum(name: str, statement: Document, words: Localizer, frozen: Mapping[str, str]) -> StatementSum:
-    days = tuple((*_day_link(statement, day, words), words.kwh(day["totals"][name])) for day in statement["days"])
-    return StatementSum(name, labels(words)[name], words.kwh(statement["totals"][name]), days, frozen.get(name, ""))
+def _energy_sum(name: str, numbers: MonthNumbers, words: Localizer, frozen: Mapping[str, str]) -> StatementSum:
+    days = tuple((*_day_link(numbers, day.day, words), words.exact_kwh(day.energy_wh[name])) for day in numbers.days)
+    return StatementSum(name, labels(words)[name], words.exact_kwh(numbers.energy_wh[name]), days, frozen.get(name, ""))
 
 
-def _money_sum(name: str, statement: Document, words: Localizer, frozen: Mapping[str, str]) -> StatementSum:
-    money, cent = statement["money"], f"{name}_cent"
-    nano = money[cent] * CENT_NANO if cent in money else money[f"{name}_nano"]
-    days = tuple(
-        (*_day_link(statement, day, words), words.money(day["money"][f"{name}_nano"])) for day in statement["days"]
-    )
-    return StatementSum(name, labels(words)[name], words.money(nano), days, frozen.get(name, ""))
+def _money_sum(name: str, numbers: MonthNumbers, words: Localizer, frozen: Mapping[str, str]) -> StatementSum:
+    label, value = named_amount(name, numbers.cents[name], words)
+    days = []
+    for day in numbers.days:
+        day_label, amount = named_amount(name, day.cents[name], words)
+        unlike = day_label != label and day.cents[name]
+        shown = words.text("%(label)s: %(amount)s", label=day_label, amount=amount) if unlike else amount
+        days.append((*_day_link(numbers, day.day, words), shown))
+    return StatementSum(name, label, value, tuple(days), frozen.get(name, ""))
 
 
-def _day_link(statement: Document, day: Document, words: Localizer) -> tuple[str, str]:
-    return _short(day["day"], words), day_address(statement, day["day"])
+def _day_link(numbers: MonthNumbers, day: str, words: Localizer) -> tuple[str, str]:
+    return _short(day, words), f"/credits/statement/{numbers.month}/{day}"
 
 
 def _short(day: str, words: Localizer) -> str:
     return words.short_day(date.fromisoformat(day))
 
 
-def _changes(changes: Document | None, words: Localizer) -> Iterator[ChangedAmount]:
+def _changes(changes: Document | None, money: Cents, words: Localizer) -> Iterator[ChangedAmount]:
     """The month's changed numbers: energy, the amounts that are paid, and the comparison."""
-    order = list(labels(words))
-    changed = [(*_base_and_unit(name), pair) for name, pair in (changes or {"month": {}})["month"].items()]
-    for base, unit, (before, now) in sorted(changed, key=lambda each: order.index(each[0])):
-        if not unit:
-            yield ChangedAmount(labels(words)[base], words.kwh(before), words.kwh(now))
-        elif unit == "cent" or (unit == "nano" and base in COMPARED):
-            scale = CENT_NANO if unit == "cent" else 1
-            yield ChangedAmount(labels(words)[base], *(_amount(amount, scale, words) for amount in (before, now)))
-
-
-def _base_and_unit(name: str) -> tuple[str, str]:
-    base, _, unit = name.rpartition("_")
-    return (base, unit) if base else (name, "")
-
-
-def _amount(amount: int | None, scale: int, words: Localizer) -> str:
-    return "–" if amount is None else words.money(amount * scale)
+    names, changed = labels(words), {} if changes is None else changes["month"]
+    for name in (name for name in ENERGY_LINES if name in changed):
+        yield ChangedAmount(names[name], *(words.exact_kwh(wh) for wh in changed[name]))
+    for name in (name for name in MONEY_LINES if f"{name}_cent" in changed):
+        yield ChangedAmount(names[name], *(words.cents(cents) for cents in changed[f"{name}_cent"]))
+    nano = {name: changed.get(f"{name}_nano", [money[f"{name}_nano"]] * 2) for name in COMPARED}
+    before, now = (compared_cents({name: pair[at] for name, pair in nano.items()}) for at in (0, 1))
+    for name in (name for name in COMPARED if before[name] != now[name]):
+        (label, was), (label_now, is_now) = (named_amount(name, cents[name], words) for cents in (before, now))
+        if label != label_now:
+            was = words.text("%(label)s: %(amount)s", label=label, amount=was)
+        yield ChangedAmount(label_now, was, is_now)
 
 
 def statement_day(files: StatementFiles, day_name: str, words: Localizer) -> StatementDay | None:
@@ -289,18 +246,19 @@ def statement_day(files: StatementFiles, day_name: str, words: Localizer) -> Sta
     if day is None:
         return None
     rule = json.loads(statement["rules"][day["rule"]])
-    root, money = day["root"]["document"], day["money"]
-    names = labels(words)
-    compared = [name for name in COMPARED if money[f"{name}_nano"] is not None]
+    root, names = day["root"]["document"], labels(words)
+    month = month_numbers(statement, files.payment)
+    numbers = next(each for each in month.days if each.day == day_name)
+    compared = [name for name in COMPARED if numbers.cents[name] is not None]
     return StatementDay(
         headline=words.day(date.fromisoformat(day_name)),
-        lede=_state_words(state_of(statement), words),
+        lede=state_words(month.state, words),
         month_key=str(statement["month"]),
         day=day_name,
         sums=(
-            *((n, names[n], words.kwh(day["totals"][n]), frozen.get(n, "")) for n in ENERGY_LINES),
-            *((n, names[n], words.money(money[f"{n}_nano"]), frozen.get(n, "")) for n in MONEY_LINES),
-            *(("", names[n], words.money(money[f"{n}_nano"]), "") for n in compared),
+            *((n, names[n], words.exact_kwh(numbers.energy_wh[n]), frozen.get(n, "")) for n in ENERGY_LINES),
+            *((n, *named_amount(n, numbers.cents[n], words), frozen.get(n, "")) for n in MONEY_LINES),
+            *(("", *named_amount(n, numbers.cents[n], words), "") for n in compared),
         ),
         table=_slot_table(day, words),
         rule=tuple(_rule_lines(rule, words)),

@@ -93,6 +93,7 @@ def _state(state: str, words: Localizer) -> str:
     return {
         "provisional": words.text("Provisional, not a bill"),
         "billed": words.text("Billed"),
+        "corrected": words.text("Corrected"),
         "final": words.text("Final"),
     }[state]
 

@@ -12,7 +12,7 @@ from hub.core.ledger.entries import read_entry
 from hub.core.rules.rulebook import Prices, Rule
 from hub.core.settlement.period import Readings, settle
 from hub.storage.sqlite.store import SqliteStore
-from hub.web.views.settlement.credits import booked_days, day_json, days_csv, month_days, month_of
+from hub.web.views.settlement.credits import month_days, month_of
 from hub.web.views.settlement.own_allocation import own_slots
 from tests.hub.known_seals import SEALS
 from tests.hub.web.conftest import SignIn
@@ -21,26 +21,26 @@ from tests.hub.web.page_street import TODAY
 DAYS = ("2026-06-09", "2026-06-11")
 
 
-async def test_days_say_what_the_ledger_says(store: SqliteStore) -> None:
+async def test_days_say_what_the_ledger_says(sign_in: SignIn, store: SqliteStore) -> None:
     for member in ("m01", "m02", "m09"):
         rows = await store.entries_of_member(member, days=DAYS)
-        booked = booked_days(rows, await store.runs(days=DAYS), member=member, seals=SEALS)
+        days = (await (await sign_in(member)).get("/credits.json?month=2026-06")).json()["days"]
         postings = [posting for row in rows for posting in read_entry(row.canonical).postings]
         money = sum(posting.amount for posting in postings if posting.account == f"member:{member}:money")
         energy = sum(posting.amount for posting in postings if posting.account == f"member:{member}:energy")
-        assert sum(day.credit_nano for day in booked) == money
-        flows = sum(day.received_wh - day.given_wh + day.imported_wh - day.exported_wh for day in booked)
+        assert sum(day["credit_nano"] for day in days) == money
+        flows = sum(day["received_wh"] - day["given_wh"] + day["imported_wh"] - day["exported_wh"] for day in days)
         assert flows == energy
-        assert len(booked) == 3
+        assert len(days) == 3
+        assert {name for day in days for name in day["runs"]} == {SEALS.run(row.run_key) for row in rows}
 
 
-async def test_what_neighbours_give_is_what_neighbours_get(store: SqliteStore) -> None:
+async def test_what_neighbours_give_is_what_neighbours_get(sign_in: SignIn, store: SqliteStore) -> None:
     given_wh = received_wh = 0
     for member in await store.members():
-        rows = await store.entries_of_member(member.id, days=DAYS)
-        for day in booked_days(rows, (), member=member.id, seals=SEALS):
-            given_wh += day.given_wh
-            received_wh += day.received_wh
+        for day in (await (await sign_in(member.id)).get("/credits.json?month=2026-06")).json()["days"]:
+            given_wh += day["given_wh"]
+            received_wh += day["received_wh"]
     assert given_wh == received_wh > 0
 
 
@@ -119,11 +119,14 @@ def test_own_column_of_a_record_is_the_settlements_column(data: st.DataObject) -
         own_slots(settled.record() + b"x", members[0])
 
 
-async def test_days_as_csv_quote_nothing_dangerous(store: SqliteStore) -> None:
-    rows = await store.entries_of_member("m12", days=DAYS)
-    text = days_csv(booked_days(rows, (), member="m12", seals=SEALS))
+async def test_days_as_csv_quote_nothing_dangerous(sign_in: SignIn) -> None:
+    browser = await sign_in("m12")
+    text = (await browser.get("/credits.csv?month=2026-06")).text
     assert all(line[0].isdigit() or line.startswith("day,") for line in text.splitlines())
-    assert day_json(booked_days(rows, (), member="m12", seals=SEALS)[0])["complete"] is True
+    days = (await browser.get("/credits.json?month=2026-06")).json()["days"]
+    assert [row["complete"] for row in csv.DictReader(text.splitlines())] == [
+        "yes" if day["complete"] else "no" for day in days
+    ]
 
 
 NO_MONTH_AT = (

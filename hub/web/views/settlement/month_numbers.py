@@ -1,0 +1,142 @@
+"""One source for every number of a member's month: its state and its amounts as all pages show them.
+
+Signed documents keep exact values. Here money becomes whole cents that add up: the days to the month, and the parts of
+a sum to the sum. Energy stays exact to the watt-hour.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from hub.core.ledger.objections import ENERGY_LINES, MONEY_LINES
+from hub.core.settlement.money import CENT_NANO
+from hub.web.views.settlement.bills import balance_cent, bill_sums
+
+Document = Mapping[str, Any]
+Cents = Mapping[str, int | None]
+
+PROVISIONAL, BILLED, CORRECTED, FINAL = "provisional", "billed", "corrected", "final"
+COMPARED: Final = ("alone", "cost", "benefit")
+
+
+@dataclass(frozen=True, slots=True)
+class DayNumbers:
+    """One day of the month: exact energy, and money in cents that add up to the month's. No comparison is None."""
+
+    day: str
+    energy_wh: Mapping[str, int]
+    cents: Cents
+
+    @property
+    def net_cent(self) -> int:
+        """What the day's energy brings the member; negative where it costs."""
+        return (self.cents["credit"] or 0) - (self.cents["debit"] or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class MonthNumbers:
+    """A member's month. `balance_cent` is positive where the co-op owes the member: energy, fee and taxes together.
+
+    `correction` is the part of the month that is told as one total, not by day.
+    `now_cent` is the part of the documents' amounts that nothing holds; None until there is a document.
+    """
+
+    month: str
+    state: str
+    energy_wh: Mapping[str, int]
+    cents: Cents
+    fee_cent: int
+    tax_cent: int
+    balance_cent: int
+    days: tuple[DayNumbers, ...]
+    correction: DayNumbers | None
+    now_cent: int | None
+    waiting_cent: int
+
+    @property
+    def net_cent(self) -> int:
+        """What the month's energy brings the member; negative where it costs."""
+        return (self.cents["credit"] or 0) - (self.cents["debit"] or 0)
+
+
+def state_of(statement: Document) -> str:
+    """Provisional, billed, corrected (billed again since the first bill) or final."""
+    if statement["state"] == FINAL:
+        return FINAL
+    if not statement["billed"]:
+        return PROVISIONAL
+    return BILLED if statement["changes"] is None else CORRECTED
+
+
+def month_numbers(statement: Document, payment: Document) -> MonthNumbers:
+    """The numbers of a statement and of the payment signed beside it."""
+    money, correction = statement["money"], statement.get("correction")
+    parts = [*statement["days"], *([] if correction is None else [correction])]
+    cents: dict[str, int | None] = {name: money[f"{name}_cent"] for name in MONEY_LINES}
+    cents |= compared_cents({name: money[f"{name}_nano"] for name in COMPARED})
+    by_day = {name: _part_cents(parts, name, cents[name]) for name in (*MONEY_LINES, "alone", "benefit")}
+    shown = tuple(
+        DayNumbers(
+            part.get("day", ""),
+            {name: part["totals"][name] for name in ENERGY_LINES},
+            _with_cost({name: column[at] for name, column in by_day.items()}),
+        )
+        for at, part in enumerate(parts)
+    )
+    fee_cent, tax_cent = bill_sums(statement)
+    return MonthNumbers(
+        month=statement["month"],
+        state=state_of(statement),
+        energy_wh={name: statement["totals"][name] for name in ENERGY_LINES},
+        cents=cents,
+        fee_cent=fee_cent,
+        tax_cent=tax_cent,
+        balance_cent=balance_cent(statement),
+        days=shown if correction is None else shown[:-1],
+        correction=None if correction is None else shown[-1],
+        now_cent=payment["now_cent"] if payment["bills"] else None,
+        waiting_cent=payment["waiting_cent"],
+    )
+
+
+def compared_cents(nano: Cents) -> dict[str, int | None]:
+    """What the month costs alone and with sharing, and the gain, in cents: the gain is their difference as shown."""
+    alone, benefit = nano["alone"], nano["benefit"]
+    if alone is None or benefit is None:
+        return dict.fromkeys(COMPARED)
+    return _with_cost({"alone": nearest_cent(alone), "benefit": nearest_cent(benefit)})
+
+
+def nearest_cent(nano: int) -> int:
+    """The nearest whole cent; half a cent is rounded up.
+
+    >>> nearest_cent(4_035_000_000), nearest_cent(-4_035_000_001), nearest_cent(-4_999_999)
+    (404, -404, 0)
+    """
+    return (2 * nano + CENT_NANO) // (2 * CENT_NANO)
+
+
+def fitted(parts: Sequence[int], total: int, *, unit: int = CENT_NANO) -> tuple[int, ...]:
+    """The parts in whole units that add up to `total` units, by largest remainder; the first of equal ones first.
+
+    >>> fitted([16_000_000, 17_000_000, 9_000_000], 4), fitted([-5, 15], 1, unit=10)
+    ((1, 2, 1), (0, 1))
+    """
+    units = [part // unit for part in parts]
+    if not units:
+        return ()
+    every, left = divmod(total - sum(units), len(units))
+    largest_first = sorted(range(len(units)), key=lambda at: (-(parts[at] % unit), at))
+    for place, at in enumerate(largest_first):
+        units[at] += every + (place < left)
+    return tuple(units)
+
+
+def _part_cents(parts: Sequence[Document], name: str, total_cent: int | None) -> Sequence[int | None]:
+    nano = [part["money"][f"{name}_nano"] for part in parts]
+    return [None] * len(nano) if total_cent is None else fitted(nano, total_cent)
+
+
+def _with_cost(cents: Mapping[str, int | None]) -> dict[str, int | None]:
+    alone, benefit = cents["alone"], cents["benefit"]
+    return {**cents, "cost": None if alone is None or benefit is None else alone - benefit}
