@@ -184,10 +184,10 @@ def _check_counted_once(top: TomlFields, devices: tuple[DeviceSettings, ...]) ->
             f"{top.where}: device: role: {' and '.join(grids)} both measure the grid, which would count its energy "
             "twice: keep role grid on one of them (a second connection to the grid is a home of its own)"
         )
-    seen: dict[tuple[Endpoint, int, RoleName, int | None], str] = {}
+    seen: dict[tuple[Endpoint, int, RoleName, int], str] = {}
     for device in devices:
         for role in device.roles:
-            first = seen.setdefault((device.endpoint, device.unit, role, device.instance), device.name)
+            first = seen.setdefault((device.endpoint, device.unit, role, device.instance or 1), device.name)
             if first != device.name:
                 raise MapError(
                     f"{top.where}: device: {first!r} and {device.name!r} are the same unit in the same role {role}, "

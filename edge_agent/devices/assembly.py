@@ -28,7 +28,7 @@ def make_fleet(settings: Settings, maps: Path = MAPS) -> list[tuple[ModbusLink, 
         if each.map not in found:
             found[each.map] = _map(each, settings.source, maps)
         _check_roles(each, found[each.map], settings.source)
-        _check_signs(each, found[each.map], settings.source)
+        _check_choices(each, found[each.map], settings.source)
         together.setdefault(_address(each.endpoint), []).append(Device(each, found[each.map]))
     return [(_link(devices, settings.source), devices) for devices in together.values()]
 
@@ -55,8 +55,10 @@ def _check_roles(device: DeviceSettings, device_map: DeviceMap, source: str) -> 
             )
 
 
-def _check_signs(device: DeviceSettings, device_map: DeviceMap, source: str) -> None:
+def _check_choices(device: DeviceSettings, device_map: DeviceMap, source: str) -> None:
     where = f"{source}: device {device.name!r}"
+    if device.instance is not None and not device_map.is_sunspec:
+        raise SettingsError(f"{where}: instance: {device.map} has no chain of several devices, leave this line out")
     if device.sign == "inverted" and not any(point.vendor_sign for point in device_map.points):
         raise SettingsError(f"{where}: sign: expected 'as_documented', {device.map} has only one sign convention")
     for role in device.roles:

@@ -116,6 +116,15 @@ def test_one_unit_in_one_role_is_read_under_one_name() -> None:
     parse(GOOD + sun + sun.replace('"sun"', '"moon"') + "unit = 2\n")
 
 
+def test_no_instance_is_the_first_instance() -> None:
+    sun = GOOD[GOOD.index("[[device]]") :].replace("meter", "sun").replace("eastron-sdm630", "sunspec-inverter")
+    sun = sun.replace('"grid"', '"pv"')
+    moon = sun.replace('"sun"', '"moon"')
+    with pytest.raises(SettingsError, match="'sun' and 'moon' are the same unit in the same role pv"):
+        parse(GOOD + sun + moon + "instance = 1\n")
+    parse(GOOD + sun + "instance = 1\n" + moon + "instance = 2\n")
+
+
 def test_no_devices_and_doubled_names() -> None:
     with pytest.raises(SettingsError, match=r"at least one \[\[device\]\]"):
         parse('[hub]\nurl = "http://h"\n')
@@ -170,6 +179,14 @@ def test_signs_that_nobody_can_choose_are_said_before_anything_is_read() -> None
     for role in ("grid", "pv", "battery", "load"):
         fleet(GOOD.replace('"grid"', f'"{role}"') + "invert = true\n")
     fleet(GOOD.replace("eastron-sdm630", "sunspec-meter") + 'sign = "inverted"\n')
+
+
+def test_only_a_chain_has_instances() -> None:
+    with pytest.raises(
+        SettingsError, match=r"device 'meter': instance: eastron-sdm630 has no chain .* leave this line"
+    ):
+        fleet(GOOD + "instance = 1\n")
+    fleet(GOOD.replace("eastron-sdm630", "sunspec-meter") + "instance = 1\n")
 
 
 def test_one_bus_has_one_speed() -> None:
