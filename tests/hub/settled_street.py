@@ -31,7 +31,20 @@ class Street:
         self.store = store
         self.homes = homes
         self.values: dict[Arrival, tuple[int, int]] = {}  # (import, export) in place of energy_wh
-        self._seq = dict.fromkeys(range(1, homes + 1), 0)
+        self._seq: dict[int, int] = {}
+
+    async def join(self, number: int, *, joined_at: int) -> None:
+        """One more home with its agent, a member from this time on."""
+        home, member = f"h{number:02d}", f"m{number:02d}"
+        await self.store.add_member(
+            Member(member, f"Member {number}", f"{member}@example.org", "en", number <= 2, joined_at),
+            Home(home, home, member),
+        )
+        token = hashlib.sha256(home.encode()).digest()
+        await self.store.add_invite(token, home_id=home, expires_at=100)
+        agent = Agent(f"a-{number:02d}", home, number % 64, token, 50, None)
+        assert await self.store.redeem_invite(token, agent=agent, now=50) is None
+        self.homes, self._seq[number] = max(self.homes, number), 0
 
     async def arrive(self, arrivals: Iterable[Arrival], *, at: int = 0) -> None:
         """Store these messages in this order, in one transaction."""
@@ -81,17 +94,10 @@ async def fill_street(store: SqliteStore, *, homes: int = 3, rule: Rule = RULE, 
     """The same in an open store that has no members yet."""
     await store.set_coop(COOP)
     await store.add_rule(rule.version(), canonical=rule.canonical(), valid_from_day=SINCE)
+    street = Street(store, 0)
     for number in range(1, homes + 1):
-        home, member = f"h{number:02d}", f"m{number:02d}"
-        await store.add_member(
-            Member(member, f"Member {number}", f"{member}@example.org", "en", number <= 2, joined_at),
-            Home(home, home, member),
-        )
-        token = hashlib.sha256(home.encode()).digest()
-        await store.add_invite(token, home_id=home, expires_at=100)
-        agent = Agent(f"a-{number:02d}", home, number % 64, token, 50, None)
-        assert await store.redeem_invite(token, agent=agent, now=50) is None
-    return Street(store, homes)
+        await street.join(number, joined_at=joined_at)
+    return street
 
 
 def arrivals_of(day: date, homes: int) -> list[Arrival]:

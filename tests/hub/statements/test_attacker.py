@@ -24,14 +24,14 @@ from hub.forecasts.street_totals import StreetService
 from hub.statements.months import STATEMENT_ACCESS, StatementService
 from hub.storage.records import NewObjection
 from hub.storage.street_records import StreetTotal
-from protocols.slots import slots_of_day
+from protocols.slots import slots_of_day, start_of
 from tests.hub.forecasts.test_street_totals import send
 from tests.hub.known_seals import SEALS
 from tests.hub.settled_street import COOP, KEY, RULE, Street, open_street
 
 MAY, DAY = date(2026, 5, 1), date(2026, 5, 31)
 SLOTS = slots_of_day(DAY, COOP.tz)
-EVENTS = ("late", "late", "late", "withdraw", "consent", "object")
+EVENTS = ("late", "late", "late", "withdraw", "consent", "object", "join", "join within the day")
 MOST_ROWS = 7
 
 Row = Mapping[tuple[str, str, int], int]
@@ -67,7 +67,7 @@ async def fetch(street: Street, seen: Seen, attacker: int, *, now: int) -> None:
 
 
 async def live(street: Street, dice: random.Random, *, homes: int, attacker: int) -> Seen:
-    """A day of the street: readings, consents given and withdrawn, late homes, objections, several settlements."""
+    """A day of the street: readings, consents given and withdrawn, late and new homes, objections, settlements."""
     seen, everybody = Seen(), list(range(1, homes + 1))
     noon, others = SLOTS.start + 48, [n for n in everybody if n != attacker]
     events = dice.sample(EVENTS, 4)
@@ -90,6 +90,12 @@ async def live(street: Street, dice: random.Random, *, homes: int, attacker: int
         await send(street, [number], range(noon, SLOTS.stop))
         await settle_day(street.store, day=DAY, made_at=2, key=KEY)
         await fetch(street, seen, attacker, now=SLOTS.stop + 12)
+    joins = [at for name, at in (("join", SLOTS.start), ("join within the day", noon + 8)) if name in events]
+    for number, since in enumerate(joins, homes + 1):  # the membership is entered later than it begins
+        await street.join(number, joined_at=start_of(since))
+        await send(street, [number], range(since, SLOTS.stop))
+        await settle_day(street.store, day=DAY, made_at=3, key=KEY)
+        await fetch(street, seen, attacker, now=SLOTS.stop + 14)
     if "object" in events:
         line = NewObjection("m02", "2026-05", DAY.isoformat(), "sold", 1, "x", "no", 5, 90)
         await street.store.add_objection(line)
