@@ -29,7 +29,7 @@ from hub.core.ledger.run_calendar import RunCalendar, days_of, month_name, month
 from hub.core.ledger.signed_document import Signer
 from hub.core.payments.tax_terms import TaxTerms
 from hub.core.rules.input_checks import RejectedInputError
-from hub.storage.contract import AccessLog
+from hub.storage.access_records import AccessLog
 from hub.storage.errors import StoreConflictError
 from hub.storage.records import EntryRow
 from protocols.errors import RequestError, SettingsError

@@ -26,7 +26,8 @@ from hub.core.rules.estimates import EstimateRule
 from hub.core.rules.rulebook import Prices, Rule
 from hub.core.settlement.period import Settlement, settle
 from hub.core.settlement.prepared_readings import Readings, digest_inputs
-from hub.storage.contract import AccessLog, AttestationStore, BookStore, FindingStore, MemberStore, ReadingStore
+from hub.storage.access_records import AccessLog
+from hub.storage.contract import AttestationStore, BookStore, FindingStore, MemberStore, ReadingStore
 from hub.storage.errors import StaleInputsError
 from hub.storage.records import Access, Coop, EntryRow, RunRow, SettledThrough
 from protocols.slots import slots_of_day

@@ -9,7 +9,8 @@ from hub.books.retry import retry_on_conflict
 from hub.books.view import BookHeads, read_heads
 from hub.core.ledger.attestations import DAY_ROOT, Attestation, Head, attest, day_root_content
 from hub.core.ledger.signed_document import Signer
-from hub.storage.contract import AccessLog, AttestationStore, BookStore
+from hub.storage.access_records import AccessLog
+from hub.storage.contract import AttestationStore, BookStore
 from hub.storage.records import AttestationRow, EntryRow, RunRow
 
 

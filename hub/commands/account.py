@@ -13,6 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
+from hub.commands.members.named_look import typed_reason
 from hub.commands.periods import local_today
 from hub.core.local_dates import parse_day
 from hub.core.payments.accounts import clean_holder, iban_length, iban_problem, is_mandate_id, masked
@@ -45,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's own arguments, besides --data and --clock."""
     parser.add_argument("--member", required=True, metavar="ID", help="whose account it is, such as m03")
     parser.add_argument("--by", required=True, metavar="ID", help="the board member who enters or reads it")
+    parser.add_argument("--reason", metavar="TEXT", help="without a letter: why you look; the member reads it")
     parser.add_argument("--iban-file", metavar="FILE", help="a file with the IBAN alone; - reads standard input")
     parser.add_argument("--holder", metavar="NAME", help="the account's holder; the member's name without it")
     parser.add_argument("--mandate-signed", metavar="DAY", help="the member signed a direct-debit mandate on this day")
@@ -62,8 +64,15 @@ def run(args: argparse.Namespace) -> int:
     signed_on = None if args.mandate_signed is None else _day(args.mandate_signed)
     iban = None if args.iban_file is None else read_iban(args.iban_file)
     letter = AccountInstruction(iban, args.holder, signed_on, args.mandate, args.revoke_mandate)
+    is_letter = iban is not None or signed_on is not None or args.revoke_mandate
+    # A board member who only looks says why. A letter is its own reason.
+    reason = "the member's letter" if is_letter else "the member's own account"
+    if args.reason is not None or not (is_letter or args.by == args.member):
+        reason = typed_reason(args.reason, command="account")
     found = asyncio.run(
-        enter_instruction(args.data, letter, member=args.member, by=args.by, clock=open_clock(args.clock))
+        enter_instruction(
+            args.data, letter, member=args.member, by=args.by, reason=reason, clock=open_clock(args.clock)
+        )
     )
     sys.stdout.write(json.dumps(found) + "\n" if args.json else _lines(found))
     return 0
@@ -93,7 +102,7 @@ def read_iban(name: str) -> str:
 
 
 async def enter_instruction(
-    folder: Path, letter: AccountInstruction, *, member: str, by: str, clock: Clock
+    folder: Path, letter: AccountInstruction, *, member: str, by: str, reason: str, clock: Clock
 ) -> dict[str, object]:
     """Enter it whole; returns the member's history, accounts masked. Raises: RequestError; nothing is then entered."""
     settings, _, store = await open_hub(folder, clock=clock)
@@ -110,7 +119,7 @@ async def enter_instruction(
             )
         if letter.mandate is not None and not is_mandate_id(letter.mandate):
             raise RequestError("account: --mandate: expected 1 to 33 letters, digits and signs that banks accept")
-        at, access = int(clock.now()), Access(actor=by, role="board", purpose=PURPOSE)
+        at, access = int(clock.now()), Access(actor=by, role="board", purpose=PURPOSE, reason=reason)
         _require_free(letter, await store.bank_details([member], access=access), member=member)
         if letter.iban is not None:
             await store.add_account(NewAccount(member, name or who.name, letter.iban, by, at))

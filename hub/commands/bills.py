@@ -7,21 +7,20 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from hub.board.run_approval import find_run
 from hub.books.view import read_books
+from hub.commands.members.named_look import add_by, look_at_all
 from hub.core.ledger.month_runs import PUBLISHED
 from hub.core.payments.bills import Bill
 from hub.folder.clock import open_clock
 from hub.folder.opening import opened_hub
 from hub.folder.tax_settings import load_tax_terms
 from hub.money.bills import run_documents
-from hub.storage.records import Access
+from hub.storage.access_records import BILL_FIELDS
 from protocols.errors import RequestError
 from protocols.timeline import Clock
-
-ACCESS: Final = Access(actor="job:bills", role="board", purpose="settle.share", reason="a run's bills were shown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +36,13 @@ class RunBills:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's own arguments, besides --data and --clock."""
     parser.add_argument("--run", dest="key", required=True, metavar="KEY", help="the run's key, or its first 8 digits")
+    add_by(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the documents; nothing is booked. Raises: RequestError with a one-line message."""
-    found = asyncio.run(bills_of_run(args.data, key=args.key, clock=open_clock(args.clock)))
+    found = asyncio.run(bills_of_run(args.data, key=args.key, by=args.by, clock=open_clock(args.clock)))
     if args.json:
         table = {"month": found.month, "kind": found.kind, "published": found.is_out, "members": dict(found.documents)}
         sys.stdout.write(json.dumps(table) + "\n")
@@ -51,14 +51,17 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-async def bills_of_run(folder: Path, *, key: str, clock: Clock) -> RunBills:
+async def bills_of_run(folder: Path, *, key: str, by: str, clock: Clock) -> RunBills:
     """The documents of the run with this key. Raises: RequestError."""
     terms = load_tax_terms(folder)
     try:
         async with opened_hub(folder, clock=clock) as hub:
             # The documents say what members get and owe, so the access is first recorded in each home's log (I12).
             homes = [home.id for home in await hub.store.homes()]
-            await hub.store.log_access(ACCESS, homes, fields="bills", rows=1)
+            access = await look_at_all(
+                hub.store, by, command="bills", purpose="settle.share", reason="a run's bills were shown"
+            )
+            await hub.store.log_access(access, homes, fields=BILL_FIELDS, rows=1)
             books = await read_books(hub.store)
             chosen = find_run(key, books.month_runs)
             documents = await run_documents(hub.store, chosen, books=books, terms=terms, at=hub.opened_at)

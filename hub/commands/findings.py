@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from datetime import date, timedelta
 from pathlib import Path
 
+from hub.commands.members.named_look import look_at_all
 from hub.commands.periods import local_today, parse_day_argument
 from hub.console.output_files import read_json_table
 from hub.core.quality.home_checks import Finding
@@ -18,8 +19,8 @@ from hub.folder.opening import open_hub
 from hub.quality.decisions import DecisionError, decide_finding
 from hub.quality.findings import check_day_quality
 from hub.quality.nameplate_limits import read_nameplates
+from hub.storage.access_records import FINDING_FIELDS
 from hub.storage.finding_records import FindingRow
-from hub.storage.records import Access
 from protocols.errors import RequestError
 from protocols.slots import format_slot
 from protocols.timeline import Clock
@@ -27,7 +28,6 @@ from protocols.timeline import Clock
 SEVERITY_WORDS = {"hold": "holds credits", "check": "look at it", "note": "note"}
 VERDICT_WORDS = {"accept": "accepted", "reject": "rejected", "estimate": "to be estimated"}
 LISTED_DAYS = 31
-LIST_ACCESS = Access(actor="job:findings-list", role="job", purpose="settle.share")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=("ID", "DECISION"),
         help=f"the board's decision on a finding: {', '.join(VERDICTS)}",
     )
-    parser.add_argument("--member", metavar="ID", help="with --decide: who decides, a member of the board such as m01")
+    parser.add_argument("--member", "--by", metavar="ID", help="who looks or decides: a board member such as m01")
     parser.add_argument("--reason", metavar="TEXT", help="with --decide: why; the member of the home reads it")
     parser.add_argument(
         "--plates",
@@ -59,24 +59,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """List, check or decide. Raises: RequestError with a one-line message."""
     clock = open_clock(args.clock)
-    if args.decide is None and (args.member is not None or args.reason is not None):
-        raise RequestError("findings: --member and --reason go with --decide")
+    if args.decide is None and args.reason is not None:
+        raise RequestError("findings: --reason goes with --decide")
     if args.plates is not None and args.day is None:
         raise RequestError("findings: --plates goes with --day")
     if args.day is not None:
-        found = asyncio.run(find_on_day(args.data, day=args.day, plates_file=args.plates, clock=clock))
+        found = asyncio.run(find_on_day(args.data, day=args.day, plates_file=args.plates, by=args.member, clock=clock))
         text = json.dumps([found_json(each) for each in found]) + "\n" if args.json else found_lines(found)
     elif args.decide is not None:
         row = asyncio.run(decide_on(args.data, args.decide, member=args.member, reason=args.reason, clock=clock))
         text = json.dumps(row.plain()) + "\n" if args.json else finding_lines([row])
     else:
-        rows = asyncio.run(list_findings(args.data, clock=clock))
+        rows = asyncio.run(list_findings(args.data, by=args.member, clock=clock))
         text = json.dumps([row.plain() for row in rows]) + "\n" if args.json else finding_lines(rows)
     sys.stdout.write(text)
     return 0
 
 
-async def find_on_day(folder: Path, *, day: date, plates_file: Path | None, clock: Clock) -> tuple[Finding, ...]:
+async def find_on_day(
+    folder: Path, *, day: date, plates_file: Path | None, by: str | None, clock: Clock
+) -> tuple[Finding, ...]:
     """The findings of a check of the day, made now. Raises: RequestError."""
     settings, _, store = await open_hub(folder, clock=clock)
     chosen = settings if plates_file is None else replace(settings, plates_file=plates_file)
@@ -86,17 +88,20 @@ async def find_on_day(folder: Path, *, day: date, plates_file: Path | None, cloc
         nameplates = {} if chosen.plates_file is None else read_nameplates(read_json_table(chosen.plates_file))
         if unknown := sorted({*nameplates} - {home.id for home in await store.homes()}):
             raise RequestError(f"--plates: there is no home {unknown[0][:40]!r}")
+        access = await look_at_all(store, by, command="findings", purpose="settle.share", reason=f"a check of {day}")
+        await store.log_access(access, [home.id for home in await store.homes()], fields=FINDING_FIELDS, rows=1)
         return (await check_day_quality(store, day=day, place_deg=place_deg, nameplates=nameplates)).found
     finally:
         await store.close()
 
 
-async def list_findings(folder: Path, *, clock: Clock) -> tuple[FindingRow, ...]:
+async def list_findings(folder: Path, *, by: str | None, clock: Clock) -> tuple[FindingRow, ...]:
     """Recent days' findings, and all that await a decision; the access is recorded in the homes' logs."""
     settings, _, store = await open_hub(folder, clock=clock)
     since = local_today(clock, settings.coop.tz) - timedelta(days=LISTED_DAYS)
     try:
-        return await store.findings(access=LIST_ACCESS, since=since.isoformat())
+        access = await look_at_all(store, by, command="findings", purpose="settle.share", reason="the list of findings")
+        return await store.findings(access=access, since=since.isoformat())
     finally:
         await store.close()
 

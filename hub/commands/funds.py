@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from hub.books.days import SettlementStores
+from hub.commands.members.named_look import add_by, look_at_all
 from hub.commands.periods import local_today, parse_month
 from hub.console.output_files import read_file
 from hub.core.ledger.fund_approvals import FUND_KINDS
@@ -21,13 +22,11 @@ from hub.core.rules.input_checks import RejectedInputError, require_integer
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
 from hub.money.funds import FundPlan, FundResult, book_fund, plan_fees, plan_grants, plan_year, preview_fund
-from hub.storage.records import Access
 from protocols.errors import RequestError
 from protocols.timeline import Clock
 from protocols.toml_text import TomlTextError, read_toml
 
 DECIDED_CHARS_MAX: Final = 200
-ACCESS: Final = Access(actor="job:funds", role="board", purpose="settle.share", reason="a fund's bookings were shown")
 KEYS: Final[Mapping[str, frozenset[str]]] = {
     "fees": frozenset({"decided", "usual", "steps", "chosen"}),
     "year-end": frozenset({"decided", "reserve_ppm", "solidarity_ppm", "patronage_ppm", "buy_weight", "sell_weight"}),
@@ -42,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's own arguments, besides --data and --clock."""
     parser.add_argument("what", choices=sorted(KEYS), help="what to book")
     parser.add_argument("--plan", type=Path, required=True, metavar="FILE", help="the voted plan, a TOML file")
+    add_by(parser)
     parser.add_argument("--month", metavar="MONTH", help="fees: of this month, like 2026-05")
     parser.add_argument("--year", type=int, metavar="YEAR", help="year-end: the surplus of this year")
     parser.add_argument("--day", metavar="DAY", help="grants: booked on this local day")
@@ -58,19 +58,24 @@ def run(args: argparse.Namespace) -> int:
     plan = read_plan(args.plan, args.what)
     clock = open_clock(args.clock)
     result = asyncio.run(
-        book_plan(args.data, args.what, plan, period=str(given[wanted]), preview=args.preview, clock=clock)
+        book_plan(args.data, args.what, plan, period=str(given[wanted]), by=args.by, preview=args.preview, clock=clock)
     )
     sys.stdout.write(json.dumps(result_json(result)) + "\n" if args.json else result_lines(result, args.preview))
     return 0
 
 
-async def book_plan(folder: Path, what: str, plan: Table, *, period: str, preview: bool, clock: Clock) -> FundResult:
+async def book_plan(
+    folder: Path, what: str, plan: Table, *, period: str, by: str, preview: bool, clock: Clock
+) -> FundResult:
     """Book a plan on the hub in this folder, or preview it. Raises: RequestError; then nothing is booked."""
     settings, key, store = await open_hub(folder, clock=clock)
     try:
         # Each member's amounts are shown, so the access is first recorded in each home's log (I12).
         homes = [home.id for home in await store.homes()]
-        await store.log_access(ACCESS, homes, fields=f"funds {what}", rows=1)
+        access = await look_at_all(
+            store, by, command="funds", purpose="settle.share", reason="a fund's bookings were shown"
+        )
+        await store.log_access(access, homes, fields=f"funds {what}", rows=1)
         found = await _planned(store, what, plan, period=period, today=local_today(clock, settings.coop.tz))
         if preview:
             return await preview_fund(store, found)

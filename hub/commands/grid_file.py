@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
+from hub.commands.members.named_look import add_by, look_at_all
 from hub.console.output_files import read_file, read_json_table, write_new
 from hub.core.grid.austria import MeteringPoints, austrian_series, write_austrian_csv
 from hub.core.grid.comparison import compare_sources
@@ -24,14 +25,14 @@ from hub.core.settlement.period import Settlement, settle
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
 from hub.folder.setting_values import is_zone
-from hub.storage.records import Access, SettlementInputs
+from hub.storage.access_records import GRID_FIELDS
+from hub.storage.records import SettlementInputs
 from protocols.errors import RequestError
 from protocols.slots import day_of, slots_of_day
 from protocols.timeline import Clock
 
 REFUSED_STATUS: Final = 2
 POINTS_HELP: Final = 'JSON: {"m01": {"consumption": POINT, "generation": POINT or null}}'
-ACCESS: Final = Access(actor="job:grid-compare", role="job", purpose="settle.share", reason="the grid operator's file")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     compare = _task(tasks, "compare", _compare, "the grid operator's quarter hours beside our own")
     compare.add_argument("--grid", type=Path, required=True, metavar="FILE", help="its CSV, or XLSX of Austria")
     compare.add_argument("--own", type=Path, metavar="FILE", help="our readings as such a file")
-    compare.add_argument("--data", type=Path, metavar="DIR", help="or the hub's data folder, with --points")
+    compare.add_argument("--data", type=Path, metavar="DIR", help="or the hub's data folder, with --points and --by")
+    add_by(compare, required=False)
     compare.add_argument("--points", type=Path, metavar="FILE", help=POINTS_HELP)
     compare.add_argument("--tz", help="the file's time zone; the hub's without it")
     compare.add_argument("--tolerance-wh", type=int, default=1, metavar="N", help="may differ (default 1)")
@@ -162,7 +164,7 @@ def _compare(args: argparse.Namespace) -> int:
         own = _read_series(args.own, args.tz).series
     else:
         points, clock = _read_points(args.points), open_clock(args.clock)
-        grid, own = asyncio.run(_from_hub(args.data, args.grid, points=points, tz=args.tz, clock=clock))
+        grid, own = asyncio.run(_from_hub(args.data, args.grid, points=points, tz=args.tz, by=args.by, clock=clock))
     findings = compare_sources(own, grid.series, tolerance_wh=args.tolerance_wh)
     if args.json:
         found = {"findings": [asdict(one) for one in findings], "unclear": [asdict(one) for one in grid.unclear]}
@@ -180,11 +182,14 @@ def _compare(args: argparse.Namespace) -> int:
 
 
 async def _from_hub(
-    folder: Path, file: Path, *, points: Mapping[str, MeteringPoints], tz: str | None, clock: Clock
+    folder: Path, file: Path, *, points: Mapping[str, MeteringPoints], tz: str | None, by: str | None, clock: Clock
 ) -> tuple[GridReadings, tuple[QuarterHours, ...]]:
     """The file, and the hub's readings for its days; the access is recorded in every home's log."""
     settings, _, store = await open_hub(folder, clock=clock)
     try:
+        access = await look_at_all(
+            store, by, command="grid-file compare", purpose="settle.share", reason="the grid operator's file"
+        )
         zone = tz or settings.coop.tz
         _check_zone(zone)
         grid = _read_series(file, zone)
@@ -193,7 +198,9 @@ async def _from_hub(
         day = day_of(min(one.first_slot for one in grid.series), settings.coop.tz)
         last = day_of(max(one.slots.stop for one in grid.series) - 1, settings.coop.tz)
         slots = range(_first_slot(day, settings.coop.tz), _first_slot(last + timedelta(days=1), settings.coop.tz))
-        inputs = await store.settlement_inputs(slots=slots, access=ACCESS)
+        homes = [home.id for home in await store.homes()]
+        await store.log_access(access, homes, fields=GRID_FIELDS, rows=len(slots))
+        inputs = await store.settlement_inputs(slots=slots, access=access)
         return grid, own_series(inputs, points)
     finally:
         await store.close()

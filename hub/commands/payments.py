@@ -42,7 +42,6 @@ from protocols.errors import RequestError
 from protocols.timeline import Clock
 
 EURO: Final = "EUR"
-JOB: Final = "job:payments"
 WHAT_TO_DO: Final[Mapping[str, str]] = {
     NO_ACCOUNT: "the member gives it on the page My bank account, or the board with commonwatt-hub account",
     NO_MANDATE: "the member gives it on the page My bank account, or the board with commonwatt-hub account",
@@ -59,7 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--month", metavar="MONTH", help="with --kind: for all that is due through this month")
     parser.add_argument("--date", metavar="DAY", help="with --kind: when the bank is to do it; else when it did it")
     parser.add_argument("--out", type=Path, metavar="FILE", help="with --kind: write the approved order's XML here")
-    parser.add_argument("--member", metavar="ID", help="who asks, approves or withdraws: a board member such as m01")
+    parser.add_argument(
+        "--member", "--by", metavar="ID", help="who asks, approves or enters it: a board member such as m01"
+    )
     parser.add_argument("--approve", metavar="MESSAGE_ID", help="approve the order; two board members must")
     parser.add_argument("--withdraw", metavar="MESSAGE_ID", help="withdraw an order the bank will not execute")
     parser.add_argument("--booked", metavar="MESSAGE_ID", help="the bank's statement shows the order on --date")
@@ -97,12 +98,14 @@ def _check_arguments(args: argparse.Namespace) -> None:
         "booked": ("date",),
         "returned": ("date", "reason"),
     }
-    takes = {"kind": {"out", "member"}}
+    takes = {"kind": {"out"}}
+    if args.member is None:
+        raise RequestError("payments: say who looks: --member with a board member's id")
     wanted = needs.get(step, ())
     for name in wanted:
         if getattr(args, name) is None:
             raise RequestError(f"payments: --{step} needs --{name}")
-    for name in ("month", "date", "out", "member", "reason"):
+    for name in ("month", "date", "out", "reason"):
         if getattr(args, name) is not None and name not in wanted and name not in takes.get(step, ()):
             raise RequestError(f"payments: --{name} does not go with {step if not steps else '--' + step}")
     if args.reason is not None and not (
@@ -115,12 +118,14 @@ async def do_step(args: argparse.Namespace, *, clock: Clock) -> dict[str, object
     """Do the step on the hub in the folder; returns orders and held amounts, ready for JSON. Raises: RequestError."""
     try:
         async with opened_hub(args.data, clock=clock) as hub:
+            if not getattr(await hub.store.member(args.member), "is_board", False):
+                raise RequestError(f"{args.member[:40]!r} is not on the board")
             if args.kind is not None:
                 return await _make_or_write(args, hub)
             if args.approve is None and args.withdraw is None and args.booked is None and args.returned is None:
-                return await _list(hub)
+                return await _list(hub, who=args.member)
             order = await _change_order(args, hub)
-            return await _logged(hub, (order,), who=args.member or JOB)
+            return await _logged(hub, (order,), who=args.member)
     except (RequestError, BankFileError) as problem:
         raise RequestError(f"payments: {problem}") from None
 
@@ -140,11 +145,11 @@ async def _change_order(args: argparse.Namespace, hub: OpenHub) -> PaymentOrderR
     return await book_return(store, message_id, reference, day=day, reason=args.reason, at=at, key=key)
 
 
-async def _list(hub: OpenHub) -> dict[str, object]:
+async def _list(hub: OpenHub, *, who: str) -> dict[str, object]:
     """All orders, and the fund runs that await the board's approval."""
     books = await read_money_books(hub.store)
     funds = [asdict(fund) for fund in books.fund_runs if fund.is_newest and not fund.is_due]
-    return await _logged(hub, books.orders, who=JOB) | {"funds": funds}
+    return await _logged(hub, books.orders, who=who) | {"funds": funds}
 
 
 async def _logged(hub: OpenHub, orders: Sequence[PaymentOrderRecord], *, who: str) -> dict[str, object]:
@@ -164,10 +169,7 @@ async def _make_or_write(args: argparse.Namespace, hub: OpenHub) -> dict[str, ob
         raise RequestError("hub.toml needs bank.creditor_id, the co-op's SEPA creditor identifier")
     if pay_on < hub.today:
         raise RequestError(f"--date {pay_on} is in the past; use today or later")
-    who = args.member or JOB
-    if args.member is not None and not getattr(await hub.store.member(args.member), "is_board", False):
-        raise RequestError(f"{args.member[:40]!r} is not on the board")
-    access = Access(actor=who, role="board", purpose=PURPOSE, reason=f"{args.kind} through {args.month}")
+    access = Access(actor=args.member, role="board", purpose=PURPOSE, reason=f"{args.kind} through {args.month}")
     if args.out is not None and args.out.exists():
         raise RequestError(f"{args.out} already exists; nothing written, choose another name")
     at, write_file = hub.opened_at, bank_writer()

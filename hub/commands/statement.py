@@ -11,6 +11,7 @@ from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
 
+from hub.commands.members.named_look import add_by_and_reason, look_at_one
 from hub.commands.periods import parse_month
 from hub.console.output_files import write_new
 from hub.core.ledger.signed_document import canonical_bytes
@@ -19,8 +20,9 @@ from hub.core.statements.tables import bills_csv, statement_csv
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
 from hub.folder.salt_key import load_seals
-from hub.statements.months import STATEMENT_ACCESS, StatementService
+from hub.statements.months import StatementService
 from hub.statements.script import NAME, script_text
+from hub.storage.access_records import STATEMENT_LOOK
 from protocols.errors import RequestError
 from protocols.timeline import Clock
 
@@ -28,6 +30,7 @@ from protocols.timeline import Clock
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's own arguments, besides --data and --clock."""
     parser.add_argument("--member", required=True, metavar="ID", help="the member's id, such as m01")
+    add_by_and_reason(parser)
     parser.add_argument("--month", required=True, metavar="MONTH", help="a month like 2026-05")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the folder to make; not there yet")
     parser.add_argument("--pdf", action="store_true", help="add statement.pdf (needs the extra 'pdf')")
@@ -40,14 +43,18 @@ def run(args: argparse.Namespace) -> int:
     clock = open_clock(args.clock)
     if args.pdf and find_spec("typst") is None:
         raise RequestError("statement: --pdf needs the package typst: install commonwatt with the extra 'pdf'")
-    files, language = asyncio.run(statement_of(args.data, member_id=args.member, month=month, clock=clock))
+    files, language = asyncio.run(
+        statement_of(args.data, member_id=args.member, by=args.by, reason=args.reason, month=month, clock=clock)
+    )
     write_folder(args.out, files, pdf=_as_pdf(files, language) if args.pdf else None)
     sys.stdout.write(_summary(args.out, files, as_json=args.json))
     return 0
 
 
-async def statement_of(folder: Path, *, member_id: str, month: date, clock: Clock) -> tuple[StatementFiles, str]:
-    """A member's month from the hub in `folder`, and the member's language. The access is logged as a job's.
+async def statement_of(
+    folder: Path, *, member_id: str, by: str, reason: str | None, month: date, clock: Clock
+) -> tuple[StatementFiles, str]:
+    """A member's month from the hub in `folder`, and the member's language. The home's log names who looked and why.
 
     Raises: RequestError.
     """
@@ -55,12 +62,16 @@ async def statement_of(folder: Path, *, member_id: str, month: date, clock: Cloc
     try:
         member, home = await store.member(member_id), await store.home_of(member_id)
         if member is None or home is None:
-            raise RequestError(f"there is no member {member_id[:40]!r} with a home")
-        files = await StatementService(store, key=key, seals=load_seals(folder), plants=settings.plants).state(
-            member, home, month=month, access=STATEMENT_ACCESS
+            raise RequestError(f"statement: there is no member {member_id[:40]!r} with a home")
+        access = await look_at_one(
+            store, by, member=member_id, reason=reason, command="statement", purpose="settle.share"
         )
-    except RequestError as problem:
-        raise RequestError(f"statement: {problem}") from None
+        await store.log_access(access, [home.id], fields=STATEMENT_LOOK, rows=1)
+        service = StatementService(store, key=key, seals=load_seals(folder), plants=settings.plants)
+        try:
+            files = await service.state(member, home, month=month, access=access)
+        except RequestError as problem:
+            raise RequestError(f"statement: {problem}") from None
     finally:
         await store.close()
     if files is None:

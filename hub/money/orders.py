@@ -34,8 +34,9 @@ from hub.core.payments.order_history import (
 )
 from hub.core.payments.sepa import Collection, CollectionOrder, Party, Payout, PayoutOrder
 from hub.money.tally import tally_money
+from hub.storage.access_records import AccessLog
 from hub.storage.account_records import BankDetails
-from hub.storage.contract import AccessLog, AccountStore, ObjectionStore
+from hub.storage.contract import AccountStore, ObjectionStore
 from hub.storage.records import Access
 from protocols.errors import RequestError
 

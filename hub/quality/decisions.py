@@ -31,11 +31,6 @@ class DecisionError(CommonwattError):
         self.problem: Problem = problem
 
 
-def board_access(member: str) -> Access:
-    """A board member's access to findings."""
-    return Access(actor=member, role="board", purpose="settle.share", reason="findings")
-
-
 async def decide_finding(
     store: SettlementStores,
     number: int,
@@ -45,6 +40,7 @@ async def decide_finding(
     reason: str,
     at: int,
     after: int | None = None,
+    link_by: str = "",
 ) -> FindingRow:
     """Add the decision and return the updated finding. `after` is the last decision that the member saw, 0 for none.
 
@@ -55,7 +51,8 @@ async def decide_finding(
     words = clean_reason(reason)
     if words is None:
         raise DecisionError("reason")
-    row = await one_finding(store, number, access=board_access(member.id))
+    access = Access(actor=member.id, role="board", purpose="settle.share", reason=words, link_by=link_by)
+    row = await one_finding(store, number, access=access)
     holder = {home.id: home.member_id for home in await store.homes()}[row.found.home]
     if not may_decide(holder, member.id, is_board=member.is_board):
         raise DecisionError("own")
@@ -67,7 +64,7 @@ async def decide_finding(
     )
     if problem is not None:
         raise DecisionError("meanwhile" if problem == "decided meanwhile" else "closed")
-    return await one_finding(store, number, access=board_access(member.id))
+    return await one_finding(store, number, access=access)
 
 
 async def one_finding(store: SettlementStores, number: int, *, access: Access) -> FindingRow:
@@ -105,11 +102,13 @@ class FindingService:
         return await verdicts_of(self._store, row)
 
     async def decide(
-        self, number: int, *, member: Member, verdict: str, reason: str, at: int, after: int
+        self, number: int, *, member: Member, verdict: str, reason: str, at: int, after: int, link_by: str = ""
     ) -> str | None:
         """Store the decision; return None on success, otherwise the key in SENTENCES that says why not."""
         try:
-            await decide_finding(self._store, number, member=member, verdict=verdict, reason=reason, at=at, after=after)
+            await decide_finding(
+                self._store, number, member=member, verdict=verdict, reason=reason, at=at, after=after, link_by=link_by
+            )
         except DecisionError as refused:
             return refused.problem
         return None

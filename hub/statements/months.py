@@ -36,7 +36,8 @@ from hub.core.statements.shown_runs import VisibleRuns
 from hub.money.bills import billed_runs
 from hub.statements.publication import RunPublication
 from hub.statements.script import script_text
-from hub.storage.contract import AccessLog, FindingStore, ObjectionStore, StreetStore
+from hub.storage.access_records import AccessLog
+from hub.storage.contract import FindingStore, ObjectionStore, StreetStore
 from hub.storage.records import Access, AttestationRow, EntryRow, Home, Member, RunRow
 from protocols.errors import RequestError
 from protocols.quantities import Mark, Measure

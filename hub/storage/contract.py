@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from hub.storage.access_records import AccessLog, SignedIn
 from hub.storage.account_records import BankDetails, NewAccount
 from hub.storage.audit_records import RowLogStore, StoredRows
 from hub.storage.finding_records import ConnectionAgreementStore, FindingRow, NewFinding, SlotDecision
@@ -19,7 +20,6 @@ from hub.storage.invite_records import InviteRefusal
 from hub.storage.records import (
     AcceptedMessage,
     Access,
-    AccessRow,
     Agent,
     Appliance,
     AttestationRow,
@@ -81,12 +81,12 @@ class MemberStore(Protocol):
         ...
 
     async def revoke_agent(self, agent_id: str, *, now: int) -> bool: ...
-    async def add_sign_in(self, link_hash: bytes, *, member_id: str, expires_at: int) -> None: ...
+    async def add_sign_in(self, link_hash: bytes, *, member_id: str, expires_at: int, made_by: str = "") -> None: ...
     async def redeem_sign_in(self, link_hash: bytes, *, session_hash: bytes, expires_at: int, now: int) -> str | None:
         """Turn a one-time link into a session; returns the member id, or None if it is unknown, used or expired."""
         ...
 
-    async def session_member(self, session_hash: bytes, *, now: int) -> Member | None: ...
+    async def session(self, session_hash: bytes, *, now: int) -> SignedIn | None: ...
     async def end_session(self, session_hash: bytes) -> None: ...
 
 
@@ -142,21 +142,6 @@ class ReadingStore(Protocol):
     async def consent_bytes(self, home: str) -> tuple[int, bytes] | None: ...
     async def consents(self) -> dict[str, tuple[int, bytes]]: ...
     async def consent_versions(self, home: str) -> dict[int, bytes]: ...
-
-
-class AccessLog(Protocol):
-    """Every access to a home's values; its household may read it."""
-
-    async def log_access(self, access: Access, homes: Sequence[str], *, fields: str, rows: int) -> None:
-        """Commit one line per home, before an access that no other store method logs."""
-        ...
-
-    async def access_rows(self, home: str, *, limit: int) -> tuple[AccessRow, ...]: ...
-    async def last_access_line(self) -> int:
-        """The number of the newest line, 0 if there is none. Lines are numbered from 1 and keep their numbers."""
-        ...
-
-    async def access_line_count(self) -> int: ...
 
 
 class ForecastStore(Protocol):

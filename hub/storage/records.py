@@ -151,21 +151,7 @@ class Access:
     role: str  # self, board, job
     purpose: str  # a purpose code of the consent catalogue
     reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class AccessRow:
-    """One line of a home's access log; accesses by jobs are summed per day and purpose in `count`."""
-
-    home: str
-    at: int
-    actor: str
-    role: str
-    purpose: str
-    reason: str
-    fields: str
-    rows: int
-    count: int
+    link_by: str = ""  # the board member who made the sign-in link of the session; empty without one
 
 
 @dataclass(frozen=True, slots=True)

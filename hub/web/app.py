@@ -24,6 +24,7 @@ from hub.web.pages.runs import add_run_pages
 from hub.web.pages.sign_in import add_sign_in_pages
 from hub.web.pages.statements import add_statement_pages
 from hub.web.pages.what_if import add_what_if_pages
+from hub.web.pages.who_looked import add_who_looked_pages
 from hub.web.rendering import PageContext
 
 _SENTENCES: Final = {
@@ -43,6 +44,7 @@ def build_app(parts: HubParts) -> FastAPI:
     site = PageContext(parts)
     add_sign_in_pages(app, site)
     add_member_pages(app, site)
+    add_who_looked_pages(app, site)
     add_credit_pages(app, site)
     add_statement_pages(app, site)
     add_objection_pages(app, site)

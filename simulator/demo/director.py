@@ -202,7 +202,10 @@ class Demo:
         """A fresh one-time link for the member of each home."""
         clock = ("--clock", str(self.clock.path))
         members = list(self.members.values())
-        lines = self._run("hub", "sign-in", "--data", str(self.hub_folder), *clock, "--json", "--member", *members)
+        person = ("--by", members[0], "--reason", "first visit to the pages")
+        lines = self._run(
+            "hub", "sign-in", "--data", str(self.hub_folder), *clock, *person, "--json", "--member", *members
+        )
         links = [json.loads(line)["link"] for line in lines.splitlines()]
         return dict(zip(self.members, links, strict=True))
 

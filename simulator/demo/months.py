@@ -91,8 +91,9 @@ def correct(demo: Demo, books: MonthBooks) -> None:
 def check_statement(demo: Demo, books: MonthBooks, home: str) -> None:
     """A member's statement of the month, recomputed by the stand-alone script the hub names, apart from the hub."""
     member, folder = demo.members[home], demo.folder / f"statement-{home}"
+    person = ("--by", "m01", "--reason", "the demonstration checks a statement")
     told = _mapping(
-        demo.hub_json("statement", "--member", member, "--month", books.month, "--out", str(folder), "--json")
+        demo.hub_json("statement", "--member", member, *person, "--month", books.month, "--out", str(folder), "--json")
     )
     done = demo.programs.run([sys.executable, "-I", *shlex.split(told["verify"])[1:]])
     words = (done.stdout or done.stderr).partition("\n")[0]

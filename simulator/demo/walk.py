@@ -155,7 +155,7 @@ def _end(
     with demo.stage("report", "Checking everything again ..."):
         found["settled_again"] = settle_days(demo, _open_days(demo))
         first = LIVE_DAY - timedelta(days=demo.history_days)
-        found["hub"] = demo.hub_json("report", "--from", str(first), "--to", str(LIVE_DAY), "--json")
+        found["hub"] = demo.hub_json("report", "--from", str(first), "--to", str(LIVE_DAY), "--by", "m01", "--json")
         for watch in watches.values():
             watch.scan_outbox()
         found["outboxes"] = {home: overview(demo.data_of(home), newest=NEWEST) for home in demo.agents}

@@ -54,7 +54,20 @@ def test_every_members_statement_is_recomputed_and_a_changed_reading_is_found(st
     received = sold = 0
     for home, member in street.members.items():
         out = tmp_path / home
-        printed: Any = street.hub_json("statement", "--member", member, "--month", MONTH, "--out", str(out), "--json")
+        printed: Any = street.hub_json(
+            "statement",
+            "--member",
+            member,
+            "--by",
+            "m01",
+            "--reason",
+            "a check",
+            "--month",
+            MONTH,
+            "--out",
+            str(out),
+            "--json",
+        )
         assert (printed["state"], printed["later"]) == ("provisional", {})
         files = [out / name for name in ("statement.json", "readings.json", "pool.json")]
         code, output = recompute(files, printed["hub_key"])
@@ -74,7 +87,18 @@ def test_every_members_statement_is_recomputed_and_a_changed_reading_is_found(st
 def test_the_page_offers_the_same_statement(street: Demo, tmp_path: Path) -> None:
     home, member = next(iter(street.members.items()))
     printed: Any = street.hub_json(
-        "statement", "--member", member, "--month", MONTH, "--out", str(tmp_path / "o"), "--json"
+        "statement",
+        "--member",
+        member,
+        "--by",
+        "m01",
+        "--reason",
+        "a check",
+        "--month",
+        MONTH,
+        "--out",
+        str(tmp_path / "o"),
+        "--json",
     )
     browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
     asked = urllib.request.Request(street.sign_in_links()[home], data=b"", headers={"Origin": street.hub_url})

@@ -146,7 +146,7 @@ def test_the_readings_equal_the_true_energies(travelled: Journey) -> None:
 
 
 def test_the_closed_days_are_settled_and_settling_again_gives_the_same(travelled: Journey) -> None:
-    report: Any = travelled.hub_json("report", "--from", "2026-05-03", "--to", "2026-05-05", "--json")
+    report: Any = travelled.hub_json("report", "--from", "2026-05-03", "--to", "2026-05-05", "--by", "m01", "--json")
     assert report["settlement"]["days"] == {"complete": DAYS}
     assert (report["ledger"]["sum_wh"], report["ledger"]["sum_nano"]) == (0, 0)
     again: Any = travelled.hub_json("settle", "--day", "2026-05-04", "--json")

@@ -255,7 +255,7 @@ class InventedCoop:
     def close_the_month(self) -> None:
         """The board decides on a finding, books fees and M1, publishes M1 and pays what is due."""
         self.at(date(2021, 11, 2), 10)
-        waiting = [each for each in self.json("findings") if each["waiting"]]
+        waiting = [each for each in self.json("findings", "--member", "m01") if each["waiting"]]
         (surge,) = [each for each in waiting if each["code"] == "impossible"]
         self.command(f"findings --decide {surge['id']} estimate --member m01", "--reason", "A cable was being tested.")
         self.at(date(2021, 11, 3), 3, 30)
@@ -293,13 +293,13 @@ class InventedCoop:
             letter.write_text(iban, encoding="ascii")
             mandate = ["--mandate-signed", str(DAYS[0]), "--mandate", f"EXAMPLE-{member}"] if member != "m01" else []
             self.command(f"account --member {member} --by m01 --iban-file", str(letter), *mandate)
-        wish = f"payments --kind payouts --month {MONTH} --date 2021-11-15"
+        wish = f"payments --kind payouts --month {MONTH} --date 2021-11-15 --member m01"
         (order,) = self.json(wish)["orders"]
         for member in BOARD:
             self.command(f"payments --approve {order['message_id']} --member {member}")
         self.command(wish, "--out", str(self.clock_file.with_name("payouts.xml")))
         self.at(date(2021, 11, 15), 12)
-        self.command(f"payments --booked {order['message_id']} --date 2021-11-15")
+        self.command(f"payments --booked {order['message_id']} --date 2021-11-15 --member m01")
 
     def begin_the_next_month(self) -> None:
         """Home 1 sends a part of the next morning; the rest waits in the outbox."""

@@ -63,7 +63,7 @@ def hub_state(folder: Path, clock_file: Path) -> dict[str, Any]:
         return json.loads(out)
 
     verified = said("verify")
-    orders = said("payments")["orders"]
+    orders = said("payments --member m01")["orders"]
     return asyncio.run(_books(folder)) | {
         "verify": {
             "ok": verified["ok"],
@@ -72,7 +72,7 @@ def hub_state(folder: Path, clock_file: Path) -> dict[str, Any]:
         },
         "months": [[run["month"], run["kind"], run["run_key"], run["days"]] for run in said("runs")["runs"]],
         "accounts": [[row["unit"], row["account"], row["amount"]] for row in said("trial-balance")["accounts"]],
-        "findings": [[row["home"], row["day"], row["code"], row["waiting"]] for row in said("findings")],
+        "findings": [[row["home"], row["day"], row["code"], row["waiting"]] for row in said("findings --member m01")],
         "payments": [[order["message_id"], order["total_cent"], order["booked_on"]] for order in orders],
     }
 

@@ -13,12 +13,14 @@ from typing import Final
 import numpy as np
 
 from hub.books.period import read_period
+from hub.commands.members.named_look import add_by_and_reason, look_at_one
 from hub.commands.periods import add_range, left_out_note
 from hub.core.rules.input_checks import RejectedInputError
 from hub.core.settlement.pool_series import LEAST_HOMES
 from hub.core.trials.fairness import FairnessReport, explain_share, report_fairness, summarise_fairness
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
+from hub.storage.access_records import FAIRNESS_FIELDS
 from hub.trials.fairness_service import FAIRNESS_ACCESS, orders_seed
 from protocols.errors import RequestError
 from protocols.timeline import Clock
@@ -30,24 +32,50 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's own arguments, besides --data and --clock."""
     add_range(parser)
     parser.add_argument("--member", metavar="ID", help="also this member's own row: for that member alone")
+    add_by_and_reason(parser, required=False)
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     """Make the report and print it. Raises: RequestError with a one-line message."""
     clock = open_clock(args.clock)
-    found = asyncio.run(fairness_of(args.data, first=args.first, last=args.last, member=args.member, clock=clock))
+    found = asyncio.run(
+        fairness_of(
+            args.data,
+            first=args.first,
+            last=args.last,
+            member=args.member,
+            by=args.by,
+            reason=args.reason,
+            clock=clock,
+        )
+    )
     sys.stdout.write(json.dumps(found) + "\n" if args.json else fairness_lines(found))
     return 0
 
 
-async def fairness_of(folder: Path, *, first: date, last: date, member: str | None, clock: Clock) -> dict[str, object]:
+async def fairness_of(
+    folder: Path,
+    *,
+    first: date,
+    last: date,
+    member: str | None,
+    by: str | None,
+    reason: str | None,
+    clock: Clock,
+) -> dict[str, object]:
     """The report of the hub in `folder`, ready for JSON; the same readings give the same random joining orders.
 
     Raises: RequestError, including when fewer than five homes took part.
     """
     settings, _, store = await open_hub(folder, clock=clock)
     try:
+        if member is not None:
+            look = await look_at_one(
+                store, by, member=member, reason=reason, command="fairness", purpose="settle.share"
+            )
+            home = await store.home_of(member)
+            await store.log_access(look, [] if home is None else [home.id], fields=FAIRNESS_FIELDS, rows=1)
         period = await read_period(store, first=first, last=last, access=FAIRNESS_ACCESS)
         report = report_fairness(period.current, rng=np.random.default_rng(orders_seed(period.digests)))
     except (RejectedInputError, ValueError) as problem:

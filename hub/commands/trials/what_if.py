@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from hub.books.period import read_period
+from hub.commands.members.named_look import add_by_and_reason, look_at_one
 from hub.commands.periods import add_range, left_out_note
 from hub.console.output_files import read_json_table
 from hub.core.rules.input_checks import RejectedInputError
@@ -18,6 +19,7 @@ from hub.core.rules.rulebook import METHODS, require_params
 from hub.core.trials.what_if import MemberComparison, PeriodOutcome, summarise, try_rule, usual_params
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
+from hub.storage.access_records import TRIAL_FIELDS
 from hub.trials.what_if_service import WHAT_IF_ACCESS
 from protocols.errors import RequestError
 from protocols.timeline import Clock
@@ -32,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--method", choices=sorted(METHODS), required=True, help="how to share")
     parser.add_argument("--params", type=Path, metavar="FILE", help="JSON; without it parameters that favour nobody")
     parser.add_argument("--member", metavar="ID", help="also this member's own change: for that member alone")
+    add_by_and_reason(parser, required=False)
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
 
 
@@ -46,6 +49,8 @@ def run(args: argparse.Namespace) -> int:
             method=args.method,
             params=params,
             member=args.member,
+            by=args.by,
+            reason=args.reason,
             clock=open_clock(args.clock),
         )
     )
@@ -61,11 +66,17 @@ async def try_on_hub(
     method: str,
     params: Mapping[str, object] | None,
     member: str | None,
+    by: str | None,
+    reason: str | None,
     clock: Clock,
 ) -> dict[str, object]:
     """The result of the trial on the hub in `folder`, ready for JSON. Raises: RequestError."""
     settings, _, store = await open_hub(folder, clock=clock)
     try:
+        if member is not None:
+            look = await look_at_one(store, by, member=member, reason=reason, command="what-if", purpose="settle.share")
+            home = await store.home_of(member)
+            await store.log_access(look, [] if home is None else [home.id], fields=TRIAL_FIELDS, rows=1)
         period = await read_period(store, first=first, last=last, access=WHAT_IF_ACCESS)
     except RejectedInputError as refusal:
         raise RequestError(f"what-if: {refusal}") from None

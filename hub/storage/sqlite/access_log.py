@@ -4,17 +4,22 @@ from collections.abc import Sequence
 
 import aiosqlite
 
-from hub.storage.records import Access, AccessRow
+from hub.storage.access_records import BOARD, JOB, SELF, AccessFilter, AccessRow
+from hub.storage.records import Access
 from hub.storage.sqlite.connections import SqliteConnections
 
 _DAY_S = 86_400
-_PERSON_SQL = """INSERT INTO access_log (home, utc_day, at, actor, role, purpose, reason, fields, rows, count)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1)"""
+_PERSON_SQL = """INSERT INTO access_log (home, utc_day, at, actor, role, purpose, reason, fields, rows, count, link_by)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)"""
 _MACHINE_SQL = f"""{_PERSON_SQL}
 ON CONFLICT (home, utc_day, actor, purpose) WHERE role = 'job' DO UPDATE SET
     at = max(at, excluded.at), rows = rows + excluded.rows, count = count + 1,
     fields = CASE WHEN instr(', ' || fields || ', ', ', ' || excluded.fields || ', ') THEN fields
                   ELSE substr(fields || ', ' || excluded.fields, 1, 400) END"""
+_LINES_SQL = """SELECT home, at, actor, role, purpose, reason, fields, rows, count, link_by, position FROM access_log
+WHERE home = ? AND (? = '' OR role = ?) AND (NOT ? OR link_by <> '') AND (at, position) < (?, ?)
+ORDER BY at DESC, position DESC LIMIT ?"""
+_NEWEST = (2**62, 0)
 
 
 class SqliteAccessLog(SqliteConnections):
@@ -26,27 +31,25 @@ class SqliteAccessLog(SqliteConnections):
         The values may be read only after this returns. If power fails in between, the log shows an access that did
         not happen; an access without a log line is impossible.
         """
-        if access.role not in ("self", "board", "job") or not access.actor or not access.purpose:
+        if access.role not in (SELF, BOARD, JOB) or not access.actor or not access.purpose:
             raise ValueError("reading values needs an actor, a role (self, board, job) and a purpose")
         at = int(self._now())
-        sql = _MACHINE_SQL if access.role == "job" else _PERSON_SQL
-        lines = [
-            (home, at // _DAY_S, at, access.actor, access.role, access.purpose, access.reason, fields, rows)
-            for home in homes
-        ]
+        sql = _MACHINE_SQL if access.role == JOB else _PERSON_SQL
+        who = (access.actor, access.role, access.purpose, access.reason)
+        lines = [(home, at // _DAY_S, at, *who, fields, rows, access.link_by) for home in homes]
 
         async def work(db: aiosqlite.Connection) -> None:
             await db.executemany(sql, lines)
 
         await self.write(work)
 
-    async def access_rows(self, home: str, *, limit: int) -> tuple[AccessRow, ...]:
-        """The accesses to a home's values, newest first."""
+    async def access_rows(self, home: str, *, limit: int, wanted: AccessFilter | None = None) -> tuple[AccessRow, ...]:
+        """The accesses to a home's values, newest first; of these, the wanted ones."""
+        wanted = wanted or AccessFilter()
+        at, position = wanted.before or _NEWEST
         async with self.reading() as db:
             rows = await db.execute_fetchall(
-                "SELECT home, at, actor, role, purpose, reason, fields, rows, count FROM access_log"
-                " WHERE home = ? ORDER BY at DESC, position DESC LIMIT ?",
-                (home, limit),
+                _LINES_SQL, (home, wanted.role, wanted.role, wanted.only_links, at, position, limit)
             )
         return tuple(AccessRow(*row) for row in rows)
 

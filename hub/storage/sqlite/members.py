@@ -6,6 +6,7 @@ import sqlite3
 
 import aiosqlite
 
+from hub.storage.access_records import SignedIn
 from hub.storage.errors import StoreConflictError, StoreError
 from hub.storage.invite_records import InviteRefusal
 from hub.storage.records import Agent, Coop, Home, Member
@@ -172,12 +173,15 @@ class SqliteMembers(SqliteConnections):
 
         return await self.write(work)
 
-    async def add_sign_in(self, link_hash: bytes, *, member_id: str, expires_at: int) -> None:
-        """Store a one-time sign-in link, by its hash."""
+    async def add_sign_in(self, link_hash: bytes, *, member_id: str, expires_at: int, made_by: str = "") -> None:
+        """Store a one-time sign-in link, by its hash, and who made it for the member."""
 
         async def work(db: aiosqlite.Connection) -> None:
             try:
-                await db.execute("INSERT INTO sign_in VALUES (?, ?, ?)", (link_hash, member_id, expires_at))
+                await db.execute(
+                    "INSERT INTO sign_in (link_hash, member_id, expires_at, made_by) VALUES (?, ?, ?, ?)",
+                    (link_hash, member_id, expires_at, made_by),
+                )
             except sqlite3.IntegrityError:
                 raise StoreConflictError(f"cannot make a sign-in link for {member_id}: no such member") from None
 
@@ -189,24 +193,30 @@ class SqliteMembers(SqliteConnections):
         async def work(db: aiosqlite.Connection) -> str | None:
             await db.execute("DELETE FROM sign_in WHERE expires_at < ?", (now,))
             await db.execute("DELETE FROM session WHERE expires_at < ?", (now,))
-            rows = list(await db.execute_fetchall("SELECT member_id FROM sign_in WHERE link_hash = ?", (link_hash,)))
+            rows = list(
+                await db.execute_fetchall("SELECT member_id, made_by FROM sign_in WHERE link_hash = ?", (link_hash,))
+            )
             if not rows:
                 return None
             await db.execute("DELETE FROM sign_in WHERE link_hash = ?", (link_hash,))
-            await db.execute("INSERT INTO session VALUES (?, ?, ?)", (session_hash, rows[0][0], expires_at))
+            await db.execute(
+                "INSERT INTO session (session_hash, member_id, expires_at, link_by) VALUES (?, ?, ?, ?)",
+                (session_hash, rows[0][0], expires_at, rows[0][1]),
+            )
             return str(rows[0][0])
 
         return await self.write(work)
 
-    async def session_member(self, session_hash: bytes, *, now: int) -> Member | None:
-        """The member of this session, or None if it is unknown or expired."""
+    async def session(self, session_hash: bytes, *, now: int) -> SignedIn | None:
+        """The member of this session and who made its link, or None if the session is unknown or expired."""
+        columns = ", ".join(f"member.{name.strip()}" for name in _MEMBER.split(","))
         async with self.reading() as db:
             rows = await db.execute_fetchall(
-                f"SELECT {_MEMBER} FROM member WHERE id ="
-                " (SELECT member_id FROM session WHERE session_hash = ? AND expires_at >= ?)",
+                f"SELECT session.link_by, {columns} FROM session JOIN member ON member.id = session.member_id"
+                " WHERE session_hash = ? AND expires_at >= ?",
                 (session_hash, now),
             )
-        return next((_member(tuple(row)) for row in rows), None)
+        return next((SignedIn(_member(tuple(row)[1:]), str(row[0])) for row in rows), None)
 
     async def end_session(self, session_hash: bytes) -> None:
         """Sign out; an unknown session is not an error."""

@@ -98,7 +98,7 @@ class FindingOperations(Protocol):
         ...
 
     async def decide(
-        self, number: int, *, member: Member, verdict: str, reason: str, at: int, after: int
+        self, number: int, *, member: Member, verdict: str, reason: str, at: int, after: int, link_by: str = ""
     ) -> str | None:
         """Store a decision; `after` is the last one that the page showed (0: none). Returns None on success, or a
         code: not_board, reason, unknown, own, closed, verdict, meanwhile."""

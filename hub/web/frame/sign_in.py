@@ -6,7 +6,8 @@ from typing import Final
 
 from fastapi import Request, Response
 
-from hub.storage.records import Home, Member
+from hub.storage.access_records import BOARD, SELF
+from hub.storage.records import Access, Home, Member
 from hub.web.frame.guard import PageError
 from hub.web.frame.services import HubParts
 from hub.web.frame.tokens import TOKEN_BYTES, hash_token
@@ -28,6 +29,15 @@ class Visit:
     home: Home | None
     words: Localizer
     now_s: float
+    link_by: str = ""
+
+    def own_access(self, reason: str = "") -> Access:
+        """The member's own look, as the log is to record it: it names who made the sign-in link, if it was not them."""
+        return Access(self.member.id, SELF, "own.view", reason, link_by=self.link_by)
+
+    def board_access(self, purpose: str, reason: str) -> Access:
+        """A look by a member of the board at others' values."""
+        return Access(self.member.id, BOARD, purpose, reason, link_by=self.link_by)
 
     def own_home(self) -> Home:
         """Raises: PageError(404) for a member whose home is not set up."""
@@ -90,14 +100,15 @@ async def visit_of(parts: HubParts, request: Request) -> Visit:
     """
     token = request.cookies.get(cookie_name(parts), "")
     now_s = parts.clock.now()
-    member = None
+    session = None
     if 0 < len(token) <= _MAX_TOKEN_CHARS:
-        member = await parts.store.session_member(hash_token(token), now=int(now_s))
-    if member is None:
+        session = await parts.store.session(hash_token(token), now=int(now_s))
+    if session is None:
         raise SignInNeededError
+    member = session.member
     language = member.language if member.language in languages() else SOURCE_LANGUAGE
     words = Localizer(language, parts.coop.tz, parts.coop.currency)
-    return Visit(member, await parts.store.home_of(member.id), words, now_s)
+    return Visit(member, await parts.store.home_of(member.id), words, now_s, session.link_by)
 
 
 def require_board(visit: Visit) -> None:

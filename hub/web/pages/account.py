@@ -120,4 +120,4 @@ def wrong_iban(iban: str, words: Localizer) -> str:
 
 
 def _own(visit: Visit) -> Access:
-    return Access(actor=visit.member.id, role="self", purpose="own.view")
+    return visit.own_access()

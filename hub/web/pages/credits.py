@@ -7,7 +7,7 @@ from typing import Final
 from fastapi import FastAPI, Request, Response
 
 from hub.core.statements.document import StatementFiles
-from hub.storage.records import Access, RunRow
+from hub.storage.records import RunRow
 from hub.web.frame.guard import PageError
 from hub.web.frame.request_dates import asked_day, asked_month
 from hub.web.frame.sign_in import Visit, visit_of
@@ -110,7 +110,7 @@ async def _stated(
     """
     if visit.home is None:
         return None
-    access, first, last = Access(visit.member.id, "self", "own.view"), *month_days(month)
+    access, first, last = visit.own_access(), *month_days(month)
     length = (date.fromisoformat(last) - date.fromisoformat(first)).days + 1 if rows is None else rows
     await site.parts.store.log_access(access, [visit.home.id], fields=fields, rows=length)
     access = replace(access, reason=STATEMENT_LOOK)

@@ -8,12 +8,11 @@ from datetime import date
 from fastapi import FastAPI, Request, Response
 
 from hub.core.trials.fairness import MemberFairness
-from hub.storage.records import Access
+from hub.storage.access_records import FAIRNESS_FIELDS
 from hub.web.frame.guard import PageError
 from hub.web.frame.sign_in import Visit, visit_of
 from hub.web.rendering import PageContext, as_json
 from hub.web.views.fairness import fairness_json, fairness_page
-from hub.web.views.home.own_record import FAIRNESS_FIELDS
 
 
 def add_fairness_pages(app: FastAPI, site: PageContext) -> None:
@@ -58,7 +57,7 @@ async def _report(
         if asked is not None:
             raise PageError(404, visit.words.text("There is no report for that year."))
         return None, years, None
-    access = Access(actor=visit.member.id, role="self", purpose="own.view")
+    access = visit.own_access()
     await site.parts.store.log_access(access, [home.id], fields=FAIRNESS_FIELDS, rows=1)
     return year, years, await service.report(visit.member.id, year=year, today=today)
 

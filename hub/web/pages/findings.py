@@ -8,7 +8,6 @@ from fastapi.responses import RedirectResponse
 
 from hub.core.ledger.objections import REASON_CHARS_MAX, may_decide
 from hub.storage.finding_records import FindingRow
-from hub.storage.records import Access
 from hub.web.frame.guard import PageError, read_form
 from hub.web.frame.sign_in import Visit, require_board, visit_of
 from hub.web.frame.translation import Localizer
@@ -75,6 +74,7 @@ def _add_board_pages(app: FastAPI, site: PageContext) -> None:
             reason=sent.get("reason", ""),
             at=int(visit.now_s),
             after=_whole(sent.get("after", "")),
+            link_by=visit.link_by,
         )
         if problem is not None:
             raise PageError(_STATUS.get(problem, 422), _sentence(problem, visit.words))
@@ -88,13 +88,13 @@ async def _board_visit(site: PageContext, request: Request) -> Visit:
 
 
 async def _own(site: PageContext, visit: Visit) -> tuple[FindingRow, ...]:
-    access = Access(actor=visit.member.id, role="self", purpose="own.view")
+    access = visit.own_access()
     return await site.parts.store.findings(access=access, home=visit.own_home().id, since=_since(visit))
 
 
 async def _all(site: PageContext, visit: Visit) -> tuple[FindingRow, ...]:
     """All homes' findings of the kinds that the board decides on; gaps are on the fleet page, without values."""
-    access = Access(actor=visit.member.id, role="board", purpose="settle.share", reason="findings")
+    access = visit.board_access("settle.share", "findings")
     return await site.parts.store.findings(access=access, since=_since(visit), notes=False)
 
 

@@ -6,7 +6,7 @@ from typing import Final
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 
-from hub.storage.records import Access, Appliance, Home
+from hub.storage.records import Appliance, Home
 from hub.web.frame.guard import PageError, read_body, read_form, require_same_origin
 from hub.web.frame.sign_in import Visit, visit_of
 from hub.web.frame.translation import Localizer
@@ -19,12 +19,11 @@ from hub.web.views.home.appliance_form import (
     appliances_from_json,
 )
 from hub.web.views.home.own_day import home_json, home_page, newest_time, read_home_days
-from hub.web.views.home.own_record import access_days, access_json, consent_json, consent_page, read_consent
+from hub.web.views.home.own_record import consent_json, consent_page, read_consent
 from hub.web.views.home.prompt_cards import asked_in_week, open_prompt, past_prompt, prompt_json
 from hub.web.views.home.today import today_json, today_page
 from protocols.slots import format_slot, slot_of
 
-ACCESSES_SHOWN: Final = 200
 _ANSWERS: Final = ("yes", "no", "never_appliance")
 
 
@@ -176,19 +175,6 @@ def _add_prompts(app: FastAPI, site: PageContext) -> None:
 def _add_record(app: FastAPI, site: PageContext) -> None:
     store = site.parts.store
 
-    @app.get("/who-looked")
-    async def who_looked(request: Request) -> Response:
-        visit = await visit_of(site.parts, request)
-        rows = await store.access_rows(visit.own_home().id, limit=ACCESSES_SHOWN)
-        days = access_days(rows, await store.members(), visit.words, self_id=visit.member.id)
-        return await site.page(visit, "who_looked.html", place="more", days=days, shown=len(rows), most=ACCESSES_SHOWN)
-
-    @app.get("/who-looked.json")
-    async def who_looked_as_json(request: Request) -> Response:
-        visit = await visit_of(site.parts, request)
-        rows = await store.access_rows(visit.own_home().id, limit=ACCESSES_SHOWN)
-        return as_json({"looks": [access_json(row) for row in rows]})
-
     @app.get("/consent")
     async def consent(request: Request) -> Response:
         visit = await visit_of(site.parts, request)
@@ -205,7 +191,7 @@ def _add_record(app: FastAPI, site: PageContext) -> None:
 async def _log_own_access(site: PageContext, visit: Visit, *, fields: str) -> None:
     """Log an access to the home's own values before they are read, where the store does not log it itself."""
     if visit.home is not None:
-        access = Access(actor=visit.member.id, role="self", purpose="own.view")
+        access = visit.own_access()
         await site.parts.store.log_access(access, [visit.home.id], fields=fields, rows=1)
 
 

@@ -16,13 +16,13 @@ from hub.core.ledger.objections import (
     stated_amount,
 )
 from hub.core.ledger.signed_document import document_hash
-from hub.storage.records import Access, NewObjection, ObjectionRow
+from hub.storage.records import NewObjection, ObjectionRow
 from hub.web.frame.guard import PageError, read_form
 from hub.web.frame.sign_in import Visit, require_board, visit_of
 from hub.web.pages.statements import files_of
 from hub.web.rendering import PageContext, as_json
 from hub.web.views.findings import reason_needed
-from hub.web.views.home.own_record import OBJECTION_FIELDS
+from hub.web.views.home.access_lines import OBJECTION_FIELDS
 from hub.web.views.settlement.month_words import labels
 from hub.web.views.settlement.objections import amount_words, objection_json, objection_lines, place_words
 
@@ -137,7 +137,7 @@ def _add_board_pages(app: FastAPI, site: PageContext) -> None:
 async def _own(site: PageContext, visit: Visit) -> tuple[ObjectionRow, ...]:
     """The visitor's own objections. They contain the home's data, so the access is logged first (I12)."""
     if visit.home is not None:
-        access = Access(actor=visit.member.id, role="self", purpose="own.view")
+        access = visit.own_access()
         await site.parts.store.log_access(access, [visit.home.id], fields=OBJECTION_FIELDS, rows=1)
     return await site.parts.store.objections(member=visit.member.id)
 
@@ -148,7 +148,9 @@ async def _all(site: PageContext, visit: Visit, *, number: str | None = None) ->
     rows = tuple(row for row in await store.objections() if number is None or str(row.id) == number)
     members = {row.member for row in rows}
     homes = [home.id for home in await store.homes() if home.member_id in members]
-    access = Access(actor=visit.member.id, role="board", purpose="settle.share")
+    access = visit.board_access(
+        "settle.share", "the list of objections" if number is None else "an objection is decided"
+    )
     await store.log_access(access, homes, fields=OBJECTION_FIELDS, rows=len(rows))
     return rows
 

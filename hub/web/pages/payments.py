@@ -6,7 +6,6 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 
 from hub.core.payments.order_history import REASON_CHARS_MAX, PaymentOrderRecord
-from hub.storage.records import Access
 from hub.web.frame.guard import PageError, read_form
 from hub.web.frame.sign_in import Visit
 from hub.web.pages.board import require_board_visit
@@ -50,12 +49,12 @@ def add_payment_pages(app: FastAPI, site: PageContext) -> None:
 
 
 async def _log_access(
-    site: PageContext, visit: Visit, orders: tuple[PaymentOrderRecord, ...], *, reason: str = ""
+    site: PageContext, visit: Visit, orders: tuple[PaymentOrderRecord, ...], *, reason: str = "payment orders"
 ) -> None:
     """Orders show what members receive and owe, so each home's log records the access before they are shown (I12)."""
     members = {payment.member for order in orders for payment in order.payments}
     homes = [home.id for home in await site.parts.store.homes() if home.member_id in members]
-    access = Access(actor=visit.member.id, role="board", purpose="bank.pay", reason=reason)
+    access = visit.board_access("bank.pay", reason)
     await site.parts.store.log_access(access, homes, fields="payments", rows=len(orders))
 
 

@@ -7,13 +7,12 @@ from fastapi import FastAPI, Request, Response
 
 from hub.core.statements.document import StatementFiles
 from hub.core.statements.tables import bills_csv, statement_csv
-from hub.storage.records import Access
+from hub.storage.access_records import STATEMENT_LOOK
 from hub.web.frame.guard import PageError
 from hub.web.frame.request_dates import asked_month
 from hub.web.frame.sign_in import Visit, visit_of
 from hub.web.pdf.statement import PdfMissingError, PdfRenderError, draw_pdf, draws_pdf
 from hub.web.rendering import PageContext, as_json
-from hub.web.views.home.own_record import STATEMENT_LOOK
 from hub.web.views.settlement.statement import StatementPage, statement_day, statement_page
 from hub.web.views.settlement.statement_sheet import statement_sheet
 
@@ -116,7 +115,7 @@ async def files_of(site: PageContext, visit: Visit, text: str) -> StatementFiles
     Raises: PageError(404).
     """
     month = asked_month(text, visit.words)
-    access = Access(actor=visit.member.id, role="self", purpose="own.view", reason=STATEMENT_LOOK)
+    access = visit.own_access(STATEMENT_LOOK)
     files = await site.parts.statements.state(visit.member, visit.own_home(), month=month, access=access)
     if files is None:
         raise PageError(

@@ -10,11 +10,10 @@ from fastapi import FastAPI, Request, Response
 
 from hub.core.trials.rule_choices import CHOICES
 from hub.core.trials.what_if import MemberTrial
-from hub.storage.records import Access
+from hub.storage.access_records import TRIAL_FIELDS
 from hub.web.frame.guard import PageError
 from hub.web.frame.sign_in import Visit, visit_of
 from hub.web.rendering import PageContext, as_json
-from hub.web.views.home.own_record import TRIAL_FIELDS
 from hub.web.views.what_if import rule_options, trial_json, trial_page
 
 PAST_DAYS: Final = 400
@@ -72,7 +71,7 @@ async def _tried(
         raise PageError(404, words.text("No day of that month is settled. Choose another month."))
     if choice not in CHOICES:
         raise PageError(422, words.text("Choose a rule from the list."))
-    access = Access(actor=visit.member.id, role="self", purpose="own.view")
+    access = visit.own_access()
     await site.parts.store.log_access(access, [home.id], fields=TRIAL_FIELDS, rows=1)
     today = visit.words.local(visit.now_s).date()
     trial = await site.parts.trials.try_rule(visit.member.id, month=month, choice=choice, today=today)

@@ -65,7 +65,7 @@ def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Desk:
 
 
 def test_a_letter_is_entered_whole_and_shown_masked(desk: Desk) -> None:
-    assert desk.run() == "no bank account yet\n"
+    assert desk.run("--reason", "asked on the phone") == "no bank account yet\n"
     said = desk.run("--iban-file", str(desk.letter), "--mandate-signed", "2026-05-01", "--mandate", "LETTER-7")
     assert "AT •••• 3201  Member 2, entered by m01" in said
     assert "mandate LETTER-7 signed on 2026-05-01" in said
@@ -73,7 +73,7 @@ def test_a_letter_is_entered_whole_and_shown_masked(desk: Desk) -> None:
     assert found.account_of("m02").iban == IBAN.replace(" ", "")
     assert looks[0].actor == "m01"
     assert "ended by m01" in desk.run("--revoke-mandate")
-    row = json.loads(desk.run("--json"))["mandates"][0]
+    row = json.loads(desk.run("--json", "--reason", "to check"))["mandates"][0]
     assert (row["id"], row["ended_by"]) == ("LETTER-7", "m01")
 
 
@@ -123,7 +123,7 @@ def test_a_wrong_bank_table_is_one_line(desk: Desk) -> None:
     text = settings.read_text()
     good = '\n[bank]\nname = "Street"\niban = "DE89 3704 0044 0532 0130 00"\ncreditor_id = "DE98ZZZ09999999999"\n'
     settings.write_text(text + good)
-    desk.run()
+    desk.run("--reason", "asked on the phone")
     for wrong in ("0130 00", "ZZZ0", '"Street"'):
         settings.write_text(text + good.replace(wrong, '""' if wrong[0] == '"' else "1"))
-        assert "hub.toml: bank." in desk.run(code=1)
+        assert "hub.toml: bank." in desk.run("--reason", "asked on the phone", code=1)

@@ -70,7 +70,7 @@ async def make_hub(folder: Path) -> None:
         for number in (1, 2):
             home = Home(f"h{number:02d}", "Lane", f"m{number:02d}")
             await store.add_member(
-                Member(home.member_id, "Household 1", f"m{number}@example.org", "en", False, 0), home
+                Member(home.member_id, "Household 1", f"m{number}@example.org", "en", number == 1, 0), home
             )
             await store.add_invite(home.id.encode(), home_id=home.id, expires_at=int(NOW.now()))
             agent = Agent(f"a-{number:02d}", home.id, number, sha256(home.id.encode()).digest(), 1, None)
@@ -98,7 +98,7 @@ def ran(command: ModuleType, *arguments: object, **given: Any) -> int:
 def test_the_ledger_leaves_in_three_forms(hub_folder: Path, tmp_path: Path) -> None:
     for form in ("beancount", "csv", "json"):
         out = tmp_path / f"ledger.{form}"
-        assert ran(ledger_command, "--format", form, "--out", out, data=hub_folder) == 0
+        assert ran(ledger_command, "--format", form, "--out", out, "--by", "m01", data=hub_folder) == 0
         assert out.stat().st_mode & 0o077 == 0
     entries, errors, _ = loader.load_file(str(tmp_path / "ledger.beancount"))
     assert errors == []
@@ -111,7 +111,9 @@ def test_the_ledger_leaves_in_three_forms(hub_folder: Path, tmp_path: Path) -> N
     assert {row["account"] for row in rows} >= {"pool", "coop:margin", "member:m01:energy", "grid-import"}
     assert len(entries) > len(document["entries"])
     with sqlite3.connect(hub_folder / "hub.sqlite") as db:
-        looks = db.execute("SELECT home, sum(count) FROM access_log WHERE actor = 'job:ledger-export' GROUP BY home")
+        looks = db.execute(
+            "SELECT home, sum(count) FROM access_log WHERE actor = 'm01' AND role = 'board' GROUP BY home"
+        )
         assert set(looks) == {(home, 3) for (home,) in db.execute("SELECT id FROM home")}
 
 
@@ -122,7 +124,7 @@ def test_a_broken_chain_leaves_no_file(hub_folder: Path, tmp_path: Path) -> None
             db.execute(f"DROP TRIGGER {name}")
         db.execute("UPDATE entry SET canonical = CAST(replace(canonical, 'm02', 'm03') AS BLOB) WHERE position = 3")
     with pytest.raises(RequestError, match="broken at position 3"):
-        ran(ledger_command, "--format", "csv", "--out", tmp_path / "ledger.csv", data=hub_folder)
+        ran(ledger_command, "--format", "csv", "--out", tmp_path / "ledger.csv", "--by", "m01", data=hub_folder)
     assert [path.name for path in tmp_path.iterdir()] == ["hub"]
 
 
@@ -153,14 +155,14 @@ def test_our_readings_beside_the_grid_operators(
     total = [line for line in figures.read_text().splitlines() if ";total;" in line or "Zaehlpunkt" in line]
     grid = tmp_path / "grid.csv"
     grid.write_text("\n".join(total))
-    arguments = ("compare", "--grid", grid, "--data", hub_folder, "--points", points)
+    arguments = ("compare", "--grid", grid, "--data", hub_folder, "--points", points, "--by", "m01")
     assert ran(grid_command, *arguments) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "0 findings in 3 series"
     grid.write_text("\n".join(total).replace("T12:00:00+02:00;0,0", "T12:00:00+02:00;0,9"))
     assert ran(grid_command, *arguments, "--json") == 0
     found = json.loads(capsys.readouterr().out)["findings"]
     assert {(one["kind"], one["slots"]) for one in found} == {("differs", 1)}
-    assert asyncio.run(looks(hub_folder, "h01")) == asyncio.run(looks(hub_folder, "h02")) == [("job", 2)]
+    assert asyncio.run(looks(hub_folder, "h01")) == asyncio.run(looks(hub_folder, "h02")) == [("board", 1)] * 4
 
 
 async def looks(folder: Path, home: str) -> list[tuple[str, int]]:
@@ -168,7 +170,7 @@ async def looks(folder: Path, home: str) -> list[tuple[str, int]]:
     store = await SqliteStore.open(folder / "hub.sqlite", now=NOW.now)
     try:
         rows = await store.access_rows(home, limit=99)
-        return [(row.role, row.count) for row in rows if row.actor == "job:grid-compare"]
+        return [(row.role, row.count) for row in rows if row.actor == "m01"]
     finally:
         await store.close()
 

@@ -49,7 +49,8 @@ def say(hub: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
         parser = argparse.ArgumentParser()
         parser.set_defaults(data=hub, clock=None)
         findings_command.add_arguments(parser)
-        assert findings_command.run(parser.parse_args(words)) == 0
+        named = words if {"--member", "--decide"} & {*words} else (*words, "--by", "m01")
+        assert findings_command.run(parser.parse_args(named)) == 0
         out = capsys.readouterr().out
         return json.loads(out) if "--json" in words else out
 
@@ -92,7 +93,7 @@ def test_settling_a_day_keeps_what_is_found_and_the_board_decides_on_it(
         (("--decide", "1", "accept", "--member", "m03", "--reason", "y"), "only a member of the board"),
         (("--decide", "1", "accept", "--member", "m99", "--reason", "y"), "no member 'm99'"),
         (("--decide", "1", "accept", "--member", "m01", "--reason", " "), "give a reason"),
-        (("--member", "m01"), "go with --decide"),
+        (("--reason", "x"), "goes with --decide"),
         (("--plates", "x.json"), "goes with --day"),
     ],
 )

@@ -34,7 +34,11 @@ reserve_ppm = 300000
 solidarity_ppm = 100000
 patronage_ppm = 600000
 """
-LOOKERS = ("job:bills", "job:funds")
+LOOKERS = ("m01",)
+
+
+ASK_WHO = ("bills", "funds", "payments", "ledger", "report", "findings")
+"""Commands that say in each home's log who looked; where a test names nobody, m01 looks."""
 
 
 class Hub:
@@ -51,6 +55,8 @@ class Hub:
     def run(self, command: str, *arguments: str, code: int = 0) -> str:
         self._capsys.readouterr()
         given = [*command.split(), "--data", str(self.folder), "--clock", str(self._clock), *arguments]
+        if given[0] in ASK_WHO and not {"--by", "--member"} & {*given}:
+            given += ["--by", "m01"]
         found = main(given)
         out, err = self._capsys.readouterr()
         assert found == code, (given, out, err)
@@ -210,19 +216,19 @@ def test_bills_are_looked_at_then_published_and_booked_with_their_taxes(hub: Hub
     assert hub.books()["findings"] == []
     assert "no run has the key" in hub.run("bills --run 00000000", code=1)
     out_folder = hub.folder.parent / "m01"
-    told = hub.json(f"statement --member m01 --month 2026-12 --out {out_folder} --pdf")
+    told = hub.json(f"statement --member m01 --by m01 --month 2026-12 --out {out_folder} --pdf")
     assert (told["state"], told["billed"]) == ("provisional", True)
     assert (out_folder / "statement.pdf").read_bytes().startswith(b"%PDF")
     assert "I-2026-12-M1-0001" in (out_folder / "bills.csv").read_text()
     assert told["script"] == str(out_folder / "verify_statement.py")
     spaced = hub.folder.parent / "of m01"
-    told = hub.json("statement --member m01 --month 2026-12", "--out", str(spaced))
+    told = hub.json("statement --member m01 --by m01 --month 2026-12", "--out", str(spaced))
     names = [str(spaced / name) for name in ("statement.json", "readings.json", "pool.json")]
     assert shlex.split(told["verify"]) == ["python", told["script"], *names, "--hub-key", told["hub_key"]]
     with closing(sqlite3.connect(hub.folder / "hub.sqlite")) as db, db:
         db.execute("UPDATE member SET name = 'Household 山' WHERE id = 'm01'")
     unwritten = hub.folder.parent / "unwritten"
-    said = hub.run(f"statement --member m01 --month 2026-12 --out {unwritten} --pdf", code=1)
+    said = hub.run(f"statement --member m01 --by m01 --month 2026-12 --out {unwritten} --pdf", code=1)
     assert "the PDF cannot be drawn, perhaps for a letter in a name that its fonts lack; leave out --pdf" in said
     assert not unwritten.exists()
 

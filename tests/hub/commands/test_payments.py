@@ -357,7 +357,6 @@ def test_a_written_order_is_withdrawn_by_two(bank: Bank, tmp_path: Path) -> None
         ("--kind payouts --month 2026-12 --date soon", "is not a day"),
         ("--kind payouts --month 2026-12 --date 2027-01-11", "is in the past"),
         ("--kind payouts --month 2026-12 --date 2027-01-20 --member m03", "is not on the board"),
-        ("--approve x", "--approve needs --member"),
         ("--approve x --member m01", "there is no order 'x'; newest: none yet"),
         ("--withdraw x --member m01 --reason \u0007", "printable characters"),
         ("--booked x", "--booked needs --date"),

@@ -183,13 +183,13 @@ async def test_a_sign_in_link_works_once_and_sessions_end(store: Store) -> None:
     assert await redeem(b"link", session_hash=b"s1", expires_at=200, now=90) == "m01"
     assert await redeem(b"link", session_hash=b"s2", expires_at=200, now=90) is None
     assert await redeem(b"late", session_hash=b"s3", expires_at=200, now=101) is None
-    member = await store.session_member(b"s1", now=200)
+    member = await store.session(b"s1", now=200)
     assert member is not None
-    assert member.id == "m01"
-    assert await store.session_member(b"s1", now=201) is None
+    assert (member.member.id, member.link_by) == ("m01", "")
+    assert await store.session(b"s1", now=201) is None
     await store.end_session(b"s1")
-    assert await store.session_member(b"s1", now=100) is None
-    assert await store.session_member(b"s2", now=100) is None
+    assert await store.session(b"s1", now=100) is None
+    assert await store.session(b"s2", now=100) is None
 
 
 async def test_stored_messages_survive_and_give_the_chains_head(store: Store, open_again: Reopen) -> None:

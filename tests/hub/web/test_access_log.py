@@ -29,6 +29,7 @@ NO_VALUES = (
     "/consent.json",
     "/who-looked",
     "/who-looked.json",
+    "/who-looked.csv",
     "/my-home/appliances",
     "/fresh.json",
     "/what-if",
@@ -96,7 +97,7 @@ async def test_a_member_reads_which_page_was_opened(sign_in: SignIn, store: Sqli
     for path in ("/objections", "/findings", STATEMENT, "/fairness", "/what-if?month=2026-06&rule=equal"):
         await member.get(path)
     await board.get("/board/objections")
-    page = (await member.get("/who-looked")).text
+    page = (await member.get("/who-looked?who=all")).text
     for said in (
         *("Opened your objections", "Opened the problems found in your readings", "Opened your statement"),
         *("Tried another rule on your settled days", "Opened your objections. Purpose: share surplus energy"),

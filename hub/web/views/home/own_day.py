@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from hub.core.neighbourhood import MEASURES
 from hub.storage.contract import Store
-from hub.storage.records import Access, DeviceRow, Home, HomeSeries, LongIntervalRow
+from hub.storage.records import DeviceRow, Home, HomeSeries, LongIntervalRow
 from hub.web.frame.charts import Chart, ChartAxis, ChartTable, draw_amount, draw_bars
 from hub.web.frame.sign_in import Visit
 from hub.web.frame.translation import Localizer
@@ -113,7 +113,7 @@ async def read_home_days(store: Store, visit: Visit, home: Home) -> HomeDays:
     today = slots_of_day(day_of(now, tz), tz)
     yesterday = slots_of_day(day_of(today.start - 1, tz), tz)
     slots = range(yesterday.start, now)
-    access = Access(actor=visit.member.id, role="self", purpose="own.view")
+    access = visit.own_access()
     series = await store.home_series(home.id, MEASURES, slots=slots, access=access)
     totals = await store.long_intervals(home.id, slots=slots, access=access)
     fleet = await store.fleet(slots=range(now, now))

@@ -1,112 +1,15 @@
-"""What a household can see about its own data: who accessed it, and what its consent allows. Shows no values."""
+"""What a household's consent allows, and what each purpose means in words."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from typing import Final
 
 from hub.storage.contract import Store
-from hub.storage.records import AccessRow, Home, Member
+from hub.storage.records import Home
 from hub.web.frame.translation import Localizer
 from protocols.consent.purposes import CATALOGUE, Basis, Resolution, purpose_of
 from protocols.consent.rules import ConsentRule, ConsentSet, decode_consent
 from protocols.quantities import Measure
 from protocols.slots import Slot
 from protocols.wire.refusal_reasons import WireError
-
-ACCOUNT_FIELDS: Final = "bank account"
-PAYMENT_FIELDS: Final = "payments"
-OBJECTION_FIELDS: Final = "objections"
-FINDING_FIELDS: Final = "findings"
-TRIAL_FIELDS: Final = "a rule tried on settled days"
-FAIRNESS_FIELDS: Final = "the fairness report"
-STATEMENT_LOOK: Final = "the statement"
-
-
-@dataclass(frozen=True, slots=True)
-class AccessEntry:
-    """One line of the access log as a sentence."""
-
-    at: str
-    who: str
-    what: str
-
-
-@dataclass(frozen=True, slots=True)
-class AccessDay:
-    day: str
-    entries: tuple[AccessEntry, ...]
-
-
-def access_days(
-    rows: Sequence[AccessRow], members: Sequence[Member], words: Localizer, *, self_id: str
-) -> tuple[AccessDay, ...]:
-    """The access log by local day, newest first."""
-    names = {member.id: member.name for member in members}
-    days = []
-    for day, group in groupby(rows, key=lambda row: words.local(row.at).date()):
-        entries = (_entry(row, names, words, self_id=self_id) for row in group)
-        # One page may read several tables: identical lines of the same minute become one.
-        days.append(AccessDay(words.day(day), tuple(entry for entry, _ in groupby(entries))))
-    return tuple(days)
-
-
-def _entry(row: AccessRow, names: dict[str, str], words: Localizer, *, self_id: str) -> AccessEntry:
-    if row.role == "self":
-        who = words.text("You") if row.actor == self_id else names.get(row.actor, row.actor)
-        what = _own_access(row, words)
-    elif row.role == "board":
-        name = names.get(row.actor, row.actor)
-        who = _job(row.actor, words) if row.actor.startswith("job:") else words.text("%(name)s (board)", name=name)
-        what = _board_access(row, words)
-    else:
-        who = _job(row.actor, words)
-        what = words.text("Read your home's values. Purpose: %(purpose)s", purpose=purpose_words(row.purpose, words))
-    if row.count > 1:
-        what = words.plural("%(what)s (%(n)s time that day)", "%(what)s (%(n)s times that day)", row.count, what=what)
-    return AccessEntry(words.clock_at(row.at), who, what)
-
-
-def _board_access(row: AccessRow, words: Localizer) -> str:
-    purpose = purpose_words(row.purpose, words)
-    what = {
-        ACCOUNT_FIELDS: words.text("Opened your bank account. Purpose: %(purpose)s", purpose=purpose),
-        PAYMENT_FIELDS: words.text("Opened your payments. Purpose: %(purpose)s", purpose=purpose),
-        OBJECTION_FIELDS: words.text("Opened your objections. Purpose: %(purpose)s", purpose=purpose),
-    }.get(row.fields, words.text("Opened your readings. Purpose: %(purpose)s", purpose=purpose))
-    if not row.reason:
-        return what
-    return words.text("%(what)s. Reason: %(reason)s", what=what, reason=row.reason)
-
-
-def _own_access(row: AccessRow, words: Localizer) -> str:
-    if row.reason == STATEMENT_LOOK:
-        return words.text("Opened your statement")
-    return {
-        ACCOUNT_FIELDS: words.text("Opened your bank account"),
-        OBJECTION_FIELDS: words.text("Opened your objections"),
-        FINDING_FIELDS: words.text("Opened the problems found in your readings"),
-        TRIAL_FIELDS: words.text("Tried another rule on your settled days"),
-        FAIRNESS_FIELDS: words.text("Opened the fairness report"),
-    }.get(row.fields, words.text("Opened your home's page"))
-
-
-def _job(actor: str, words: Localizer) -> str:
-    name = actor.removeprefix("job:")
-    known = {
-        "today-page": words.text("The hub (Today page)"),
-        "forecast": words.text("The hub (forecast)"),
-        "prompts": words.text("The hub (prompts)"),
-        "prompt": words.text("The hub (prompts)"),
-        "settlement": words.text("The hub (settlement)"),
-        "settle": words.text("The hub (settlement)"),
-        "settlement-preview": words.text("The hub (run preview)"),
-        "statement": words.text("The hub (statements)"),
-        "what-if": words.text("The hub (trying a rule)"),
-        "fairness": words.text("The hub (fairness report)"),
-        "verify": words.text("The hub (verification)"),
-    }
-    return known.get(name, words.text("The hub (%(job)s)", job=name))
 
 
 def purpose_words(code: str, words: Localizer) -> str:
@@ -233,18 +136,4 @@ def consent_json(consent: ConsentSet | None) -> dict[str, object]:
             }
             for rule in consent.rules
         ],
-    }
-
-
-def access_json(row: AccessRow) -> dict[str, object]:
-    """One line of the access log for programs."""
-    return {
-        "at": row.at,
-        "actor": row.actor,
-        "role": row.role,
-        "purpose": row.purpose,
-        "reason": row.reason,
-        "fields": row.fields,
-        "rows": row.rows,
-        "count": row.count,
     }

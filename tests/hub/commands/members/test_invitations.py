@@ -101,7 +101,7 @@ def test_a_wrong_init_leaves_nothing(
     [
         ["run"],
         ["invite", "--member", "A", "--email", "a@b.c"],
-        ["sign-in", "--member", "m01"],
+        ["sign-in", "--by", "m01", "--member", "m01"],
         ["status"],
         ["verify"],
         ["settle", "--day", "2026-01-01"],
@@ -302,9 +302,13 @@ def test_a_wrong_invitation_is_one_line(
 def test_a_sign_in_link_leads_to_the_pages(hub: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(hub, "invite", "--member", "Household One", "--email", "a@b.c") == 0
     capsys.readouterr()
-    assert run(hub, "sign-in", "--member", "m01") == 0
+    assert run(hub, "sign-in", "--by", "m01", "--member", "m01") == 1, "m01 is not on the board yet"
+    assert "board --appoint" in error_of(capsys)
+    assert run(hub, "board", "--appoint", "m01") == 0
+    capsys.readouterr()
+    assert run(hub, "sign-in", "--by", "m01", "--member", "m01") == 0
     assert capsys.readouterr().out.startswith("http://127.0.0.1:8400/sign-in/")
-    assert run(hub, "sign-in", "--member", "m09") == 1
+    assert run(hub, "sign-in", "--by", "m01", "--member", "m09") == 1
     assert "there is no member 'm09'; members: m01" in error_of(capsys)
 
 

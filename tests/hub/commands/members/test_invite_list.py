@@ -133,7 +133,7 @@ def test_a_list_and_one_person_are_not_mixed(hub: Path, capsys: pytest.CaptureFi
 def test_no_link_is_made_when_one_member_is_unknown(hub: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["invite", "--data", str(hub), "--member", "Household One", "--email", "a@x.org"]) == 0
     capsys.readouterr()
-    assert main(["sign-in", "--data", str(hub), "--member", "m01", "m77"]) == 1
+    assert main(["sign-in", "--data", str(hub), "--by", "m01", "--member", "m01", "m77"]) == 1
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "there is no member 'm77'; members: m01" in shown.err
@@ -168,6 +168,6 @@ def test_a_month_that_is_not_over_books_none_of_its_days(hub: Path, capsys: pyte
 @pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01", "20260501", "2026-W01-1"])
 def test_a_day_is_written_like_a_day(hub: Path, capsys: pytest.CaptureFixture[str], day: str) -> None:
     with pytest.raises(SystemExit) as ended:
-        main(["report", "--data", str(hub), "--from", day])
+        main(["report", "--data", str(hub), "--by", "m01", "--from", day])
     assert ended.value.code == 2
     assert f"{day!r} is not a day like 2026-11-21" in capsys.readouterr().err

@@ -26,6 +26,9 @@ NOW = Clock(real=lambda: datetime(2026, 6, 3, tzinfo=UTC).timestamp())
 SILENT = [each for each in arrivals_of(DAYS[1], 6) if each[0] == 4][20:29]
 
 
+ASKED = ("--by", "m01", "--reason", "asked for by the member")
+
+
 async def build(folder: Path, *, homes: int) -> None:
     await init_hub(folder, coop=COOP, clock=NOW)
     store = await SqliteStore.open(folder / "hub.sqlite", now=NOW.now)
@@ -71,7 +74,7 @@ async def entries_of(folder: Path) -> int:
 
 
 def test_the_rule_in_force_tried_again_changes_nothing_for_anyone(hub: Path, say: Callable[..., Any]) -> None:
-    found = say(what_if_command, hub, *RANGE, "--method", "proportional", "--member", "m03", "--json")
+    found = say(what_if_command, hub, *RANGE, "--method", "proportional", "--member", "m03", *ASKED, "--json")
     assert found["tried"] == found["stood"]
     assert (found["days"], found["tried"]["homes"], found["member"]["gain_nano"]) == (2, 6, 0)
 
@@ -85,7 +88,9 @@ def test_another_rule_shows_sums_to_all_and_one_member_only_by_name(hub: Path, s
         assert 0 < found["tried"]["shared_wh"] <= found["stood"]["shared_wh"]
         before = before or asyncio.run(entries_of(hub))
     assert asyncio.run(entries_of(hub)) == before
-    text = say(what_if_command, hub, *RANGE, "--method", "equal", "--member", "m02")
+    text = say(
+        what_if_command, hub, *RANGE, "--method", "equal", "--member", "m02", "--by", "m01", "--reason", "a test"
+    )
     assert "m02: " in text
     assert "m03" not in text
 
@@ -111,11 +116,11 @@ def test_parameters_from_a_file_are_tried_and_wrong_ones_are_one_line(
 
 
 def test_fairness_adds_up_and_is_the_same_again(hub: Path, say: Callable[..., Any]) -> None:
-    found = say(fairness_command, hub, *RANGE, "--member", "m01", "--json")
+    found = say(fairness_command, hub, *RANGE, "--member", "m01", "--by", "m01", "--json")
     assert found["value_nano"] == found["got_nano"] + found["margin_nano"] + found["unshared_nano"]
     assert found["value_nano"] > 0
     assert "You added" in found["member"]["words"]
-    assert say(fairness_command, hub, *RANGE, "--member", "m01", "--json") == found
+    assert say(fairness_command, hub, *RANGE, "--member", "m01", "--by", "m01", "--json") == found
     assert "m0" not in say(fairness_command, hub, *RANGE)
 
 

@@ -104,7 +104,7 @@ ROWS = {
     "message": "(agent, epoch, seq, kind, hash, sealed, received_at) VALUES ('a', 1, 1, 'x', zeroblob(32), x'00', 1)",
     "entry": "VALUES (1, 'Wh', '2026-01-01', 'm01', 'run', x'00', zeroblob(32))",
     "run": "VALUES (1, 'run', 'D', '2026-01-01', 'r', 'i', 'o', 'complete', x'00', 1, 1)",
-    "access_log": "VALUES (1, 'h01', 1, 1, 'm01', 'self', 'p', '', 'f', 1, 1)",
+    "access_log": "VALUES (1, 'h01', 1, 1, 'm01', 'self', 'p', '', 'f', 1, 1, '')",
 }
 
 

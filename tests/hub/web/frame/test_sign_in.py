@@ -13,7 +13,8 @@ from tests.hub.web.page_street import NOW_S, parts_over, sign_in_token
 MEMBER_PAGES = (
     "/", "/today.json", "/my-home", "/my-home.json", "/my-home/appliances", "/prompts", "/prompts.json", "/credits",
     "/credits.json", "/credits.csv", "/credits/2026-06-11", "/credits/2026-06-11.json", "/who-looked",
-    "/who-looked.json", "/consent", "/consent.json", "/more", "/fresh.json", "/board/fleet", "/board/fleet.json",
+    "/who-looked.json", "/who-looked.csv",
+    "/consent", "/consent.json", "/more", "/fresh.json", "/board/fleet", "/board/fleet.json",
     "/board/runs", "/board/runs.json", "/credits/statement/2026-06", "/credits/statement/2026-06/2026-06-11",
     "/credits/statement/2026-06.json", "/credits/statement/2026-06.csv", "/credits/statement/2026-06/readings.json",
     "/credits/statement/2026-06.pdf", "/credits/statement/2026-06/bills.csv",

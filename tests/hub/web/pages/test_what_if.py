@@ -82,7 +82,7 @@ async def test_every_visit_is_in_ones_own_log_and_the_reading_in_all(sign_in: Si
     assert mine["m02"] == 3
     assert "m02" not in other
     assert mine["job:what-if"] == other["job:what-if"] == 3, "three days, read once and then kept"
-    assert "The hub (trying a rule)" in (await browser.get("/who-looked")).text
+    assert "The hub (trying a rule)" in (await browser.get("/who-looked?who=hub")).text
 
 
 async def test_a_new_run_is_a_new_trial(sign_in: SignIn, store: SqliteStore) -> None:
