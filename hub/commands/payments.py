@@ -119,7 +119,7 @@ async def do_step(args: argparse.Namespace, *, clock: Clock) -> dict[str, object
     try:
         async with opened_hub(args.data, clock=clock) as hub:
             if not getattr(await hub.store.member(args.member), "is_board", False):
-                raise RequestError(f"{args.member[:40]!r} is not on the board")
+                raise RequestError(f"{args.member[:40]} is not on the board")
             if args.kind is not None:
                 return await _make_or_write(args, hub)
             if args.approve is None and args.withdraw is None and args.booked is None and args.returned is None:
