@@ -7,12 +7,12 @@ from typing import Final
 from fastapi import FastAPI, Request, Response
 
 from hub.core.statements.document import StatementFiles
+from hub.storage.access_records import STATEMENT_LOOK
 from hub.storage.records import RunRow
 from hub.web.frame.guard import PageError
 from hub.web.frame.request_dates import asked_day, asked_month
 from hub.web.frame.sign_in import Visit, visit_of
 from hub.web.rendering import PageContext, as_json
-from hub.web.views.home.own_record import STATEMENT_LOOK
 from hub.web.views.settlement.credits import (
     DayBooked,
     correction_json,
