@@ -263,7 +263,7 @@ class InventedCoop:
         self.at(date(2021, 11, 9), 10)
         plan = self.clock_file.with_name("fees.toml")
         plan.write_text(FEES, encoding="utf-8")
-        self.command(f"funds fees --month {MONTH}", "--plan", str(plan))
+        self.command(f"funds fees --month {MONTH} --by m01", "--plan", str(plan))
         run = self.json(f"settle --month {MONTH} --kind M1")["run_key"]
         for member in BOARD:
             self.command(f"approve --run {run} --member {member}")
