@@ -47,7 +47,8 @@ def write_statements(hub: Path, work: Path, target: Path) -> None:
     clock_file = later_clock(work)
     for member in STATED:
         made = work / f"statement-{member}"
-        code, out = run_hub(hub, clock_file, f"statement --member {member} --by m01 --reason kept --month {MONTH}", "--out", str(made))
+        words = f"statement --member {member} --by m01 --reason kept --month {MONTH}"
+        code, out = run_hub(hub, clock_file, words, "--out", str(made))
         assert code == 0, out
         (target / member).mkdir(parents=True)
         for name in (*STATEMENT_FILES, *(["before.json"] if (made / "before.json").exists() else [])):
