@@ -135,8 +135,9 @@ class Hub:
             where["status_key"] = parts.status_key
             write_running(self._folder, where)
             announce(f"pages on {address}, broker ({plan.name}) on {plan.address.host}:{plan.address.port}")
-            if unstated is not None:
-                announce(unstated)
+            for warning in (unstated, settings.web.warning):
+                if warning is not None:
+                    announce(warning)
 
         web = serve_web(
             build_app(parts),

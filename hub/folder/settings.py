@@ -37,6 +37,16 @@ class WebSettings:
     https: bool
     names: tuple[str, ...] = ()
 
+    @property
+    def warning(self) -> str | None:
+        """What the board should know about these settings: a proxy passes on a name that the hub does not answer to."""
+        if not self.https or self.names:
+            return None
+        return (
+            "web.https is true and web.names is empty: the pages answer to this computer's own names only; enter the"
+            " name under which members reach them in hub.toml"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class BrokerSettings:
