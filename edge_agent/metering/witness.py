@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-LONGEST_WITNESSED_S = 330.0
-"""Two power values further apart than this say nothing about the time between them."""
+LONGEST_WITNESSED_S = 630.0
+"""Two power values further apart than this say nothing about the time between them: one reading in 300 s may fail."""
 
 HIDDEN_W = 2000
 """A load of this size may run between two readings without being in either."""
+
+OFTEN_S = 60.0
+"""Readings this close show what is used, and one that looks odd can be made again in time."""
 
 WOBBLE_WH = 5
 """Counters fall by this much when their firmware rounds differently after a restart; no energy, no error."""
@@ -61,8 +64,13 @@ class FlowEvidence:
         return self.unseen_s <= 1.0 and self.frozen_s == 0.0
 
     def tight_wh(self, step_wh: int) -> float:
-        """A reading that differs by less than this needs no second look: a load switched in between explains it."""
-        return step_wh + WOBBLE_WH + 0.05 * self.energy_wh + self.spread_wh
+        """A reading that differs by less than this needs no second look.
+
+        Between seldom readings a load may be switched at any time, and clouds come and go.
+        """
+        seldom_wh = self.hidden_wh - HIDDEN_W * OFTEN_S * _WH_PER_WS
+        unsure_wh = self.spread_wh + seldom_wh if seldom_wh > WOBBLE_WH else self.spread_wh / 2
+        return step_wh + WOBBLE_WH + 0.05 * self.energy_wh + unsure_wh
 
     def loose_wh(self, step_wh: int) -> float:
         """A reading that differs by more than this contradicts the power."""

@@ -1,5 +1,7 @@
 """A counter that shows something else for a while: what is sealed around it, and what total is kept."""
 
+import random
+
 import pytest
 
 from edge_agent.metering.counter_records import CounterLimits
@@ -55,9 +57,9 @@ def test_a_wobble_costs_no_quarter_hour(dip_wh: int) -> None:
 class Home:
     """A meter that is read each minute, as the agent reads it; what it shows can be changed at any minute."""
 
-    def __init__(self, role: RoleName = "grid", max_power_w: int = 15_000) -> None:
+    def __init__(self, role: RoleName = "grid", max_power_w: int = 15_000, longest_hole_s: float = 300) -> None:
         self.place = MeasuringPoint("it", role, max_power_w)
-        self.meter = HomeMeter([self.place], next_slot=FIRST, longest_hole_s=300)
+        self.meter = HomeMeter([self.place], next_slot=FIRST, longest_hole_s=longest_hole_s)
         self.kept = b""
         self.closed: list[ClosedSlot] = []
 
@@ -108,6 +110,22 @@ def test_power_that_changes_between_two_seldom_readings_stays_measured(switched_
     whole = export_w // 4
     assert home.told(Measure.GRID_EXPORT) == [first, pytest.approx(whole, abs=1), pytest.approx(whole, abs=1)]
     assert home.told() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("missed", [(), (10, 35), (5, 20)])
+def test_clouds_between_two_seldom_readings_cost_nothing(missed: tuple[int, ...]) -> None:
+    """Read every five minutes, some readings without an answer; the power changes each 20 s, as it does under clouds."""
+    clouds = random.Random(3)
+    powers = [clouds.randrange(400, 2400) for _ in range(61 * 3)]
+    home, at_quarter = Home("pv", longest_hole_s=900), []
+    for minute in range(0, 61, 5):
+        counter_wh = 7_000 + sum(powers[: minute * 3]) // 180
+        if minute % 15 == 0:
+            at_quarter.append(counter_wh)
+        if minute not in missed:
+            home.read(minute, powers[minute * 3], production_wh=counter_wh)
+    flowed = [last - first for first, last in zip(at_quarter, at_quarter[1:], strict=False)]
+    assert home.told(Measure.PV_PRODUCTION) == flowed
 
 
 def test_an_old_answer_repeated_at_a_boundary_is_no_measurement() -> None:
