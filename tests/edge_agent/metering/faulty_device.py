@@ -129,6 +129,10 @@ class FaultyDevice:
         ran_wh = self.flow.energy_wh(half, at_s) - (self.flow.energy_wh(half, since_s) if since_s else 0.0)
         return int((begins_wh + ran_wh) // self.profile.step_wh) * self.profile.step_wh
 
+    def flowed_wh(self, half: int, first: int, slots: int) -> float:
+        """What truly flowed in these slots."""
+        return self.flow.energy_wh(half, (first + slots) * SLOT_S) - self.flow.energy_wh(half, first * SLOT_S)
+
     def answer(self, at_s: float) -> Sample | None:
         """One answer; None for silence."""
         active = [each for each in self.faults if each.from_s <= at_s < each.to_s and each.kind not in LASTING]

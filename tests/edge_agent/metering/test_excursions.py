@@ -1,6 +1,7 @@
 """A counter that shows something else for a while: what is sealed around it, and what total is kept."""
 
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -114,7 +115,7 @@ def test_power_that_changes_between_two_seldom_readings_stays_measured(switched_
 
 @pytest.mark.parametrize("missed", [(), (10, 35), (5, 20)])
 def test_clouds_between_two_seldom_readings_cost_nothing(missed: tuple[int, ...]) -> None:
-    """Read every five minutes, some readings without an answer; the power changes each 20 s, as it does under clouds."""
+    """Read every five minutes, some readings without an answer; the power changes each 20 s as under clouds."""
     clouds = random.Random(3)
     powers = [clouds.randrange(400, 2400) for _ in range(61 * 3)]
     home, at_quarter = Home("pv", longest_hole_s=900), []
@@ -124,7 +125,7 @@ def test_clouds_between_two_seldom_readings_cost_nothing(missed: tuple[int, ...]
             at_quarter.append(counter_wh)
         if minute not in missed:
             home.read(minute, powers[minute * 3], production_wh=counter_wh)
-    flowed = [last - first for first, last in zip(at_quarter, at_quarter[1:], strict=False)]
+    flowed = [last - first for first, last in pairwise(at_quarter)]
     assert home.told(Measure.PV_PRODUCTION) == flowed
 
 
