@@ -322,13 +322,12 @@ def test_an_objection_freezes_what_it_names_also_after_the_order_is_made(bank: B
     beside = bank.statements()[receiver].payment
     assert isinstance(beside["waiting_cent"], int)
     assert beside["waiting_cent"] >= stated[receiver]
-    assert [row for row in made["held"] if row["member"] == receiver] == [
-        {
-            "member": receiver,
-            "amount_cent": beside["waiting_cent"],
-            "why": "frozen",
-            "what_to_do": "it waits for the board to decide on the objection",
-        }
+    held = [row for row in made["held"] if row["member"] == receiver]
+    credit, debit = (row["amount_cent"] for row in held)
+    assert credit - debit == beside["waiting_cent"], "what the credit would have paid of the bill waits with it"
+    assert [(row["why"], row["what_to_do"]) for row in held] == [
+        ("frozen", "it waits for the board to decide on the objection"),
+        ("frozen on the other side", "it is not netted until the board decides on the objection"),
     ]
 
 
