@@ -5,6 +5,7 @@ from typing import Final
 from hub.core.ledger.signed_document import Signer
 from hub.folder.settings import HubSettings
 from hub.forecasts.job import Forecaster, ForecastJob
+from hub.forecasts.street_totals import StreetService, StreetTotalsJob
 from hub.forecasts.weather import WeatherJob, WeatherSource
 from hub.prompts.job import PromptEffectJob, PromptJob, SendPrompt
 from hub.quality.nameplate_limits import make_quality_check
@@ -18,7 +19,8 @@ OUTLOOK: Final = "outlook"
 def planned_jobs(
     store: Store, *, settings: HubSettings, worker: Forecaster, send_prompt: SendPrompt, key: Signer
 ) -> tuple[PlannedJob, ...]:
-    """Every hour: the weather, then the forecast, which needs it, then the prompts, which need the forecast.
+    """Every hour: the weather, then the forecast, which needs it, then the prompts, which need the forecast; and the
+    street's totals.
 
     Every night, in lanes of their own: the closed day and the months due are settled, and the effect of the prompts is
     measured.
@@ -29,12 +31,14 @@ def planned_jobs(
     place_deg = None if weather is None else (weather.latitude, weather.longitude)
     forecast = ForecastJob(store, worker=worker, tz=tz, place_deg=place_deg, calendar=settings.calendar)
     prompts = PromptJob(store, forecasts=forecast, send=send_prompt, tz=tz)
+    street = StreetService(store, tz=tz, plants=settings.plants)
     quality_check = make_quality_check(settings)
     settlement = SettlementJob(store, tz=tz, calendar=settings.calendar, key=key, quality_check=quality_check)
     return (
         PlannedJob("weather", hourly(4), WeatherJob(store, place=place), lane=OUTLOOK, time_limit_s=120),
         PlannedJob("forecast", hourly(5), forecast, lane=OUTLOOK),
         PlannedJob("prompts", hourly(6), prompts, lane=OUTLOOK),
+        PlannedJob("street totals", hourly(10), StreetTotalsJob(street)),
         PlannedJob("settlement", daily(0, 20, tz=tz), settlement, time_limit_s=3600),
         PlannedJob("prompt effects", daily(0, 30, tz=tz), PromptEffectJob(store, tz=tz), time_limit_s=3600),
     )

@@ -17,7 +17,7 @@ from hub.storage.contract import BookStore, ReadingStore, StreetStore
 from hub.storage.records import Access, HoodSeries
 from hub.storage.street_records import StreetTotal, StreetTotals
 from protocols.quantities import Measure
-from protocols.slots import Slot, day_of
+from protocols.slots import SLOTS_PER_UTC_DAY, Slot, day_of, slot_of
 
 ACCESS: Final = Access(actor="job:today-page", role="job", purpose="forecast.hood")
 LATE_SLOTS: Final = 4
@@ -90,6 +90,18 @@ class StreetService:
         for names, measures in by_homes.items():
             series |= await self._store.hood_series(measures, slots=slots, access=ACCESS, homes=sorted(names))
         return series
+
+
+class StreetTotalsJob:
+    """Publishes the totals of today and yesterday each hour, also while nobody opens a page: a settled day gets none."""
+
+    def __init__(self, service: StreetService) -> None:
+        self._service = service
+
+    async def __call__(self, due_s: int) -> None:
+        """Idempotent: a published total stays as it is."""
+        now_slot = slot_of(due_s)
+        await self._service.totals(range(now_slot - 2 * SLOTS_PER_UTC_DAY, now_slot), now_slot=now_slot)
 
 
 async def day_group(store: GroupStores, now_slot: Slot, *, tz: str) -> frozenset[str]:
