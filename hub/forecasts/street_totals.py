@@ -93,7 +93,7 @@ class StreetService:
 
 
 class StreetTotalsJob:
-    """Publishes the totals of today and yesterday each hour, also while nobody opens a page: a settled day gets none."""
+    """Publishes the totals of the last two days each hour, also while nobody looks: a settled day gets none."""
 
     def __init__(self, service: StreetService) -> None:
         self._service = service

@@ -9,7 +9,7 @@ import pytest
 
 from hub.core.neighbourhood import MEASURES
 from hub.core.rules.group_size import LEAST_HOMES
-from hub.forecasts.street_totals import GRID, LATE_SLOTS, StreetService
+from hub.forecasts.street_totals import GRID, LATE_SLOTS, StreetService, StreetTotalsJob
 from hub.storage.records import ReadingRow
 from protocols.consent.purposes import Resolution
 from protocols.consent.rules import ConsentRule, ConsentSet, default_consent, encode_consent, sort_rules
@@ -196,3 +196,8 @@ async def test_use_is_right_when_only_homes_without_production_are_left_out(stre
         used = made + sum(energy_wh(n, slot)[0] - energy_wh(n, slot)[1] for n in range(1, 8))
         assert row.sun_wh == made
         assert row.used_wh == round(used * 12 / 7)
+
+
+async def test_totals_are_published_each_hour_though_nobody_looks(street: Street) -> None:
+    await StreetTotalsJob(StreetService(street.store, tz=COOP.tz))(NOON * 900 + 600)
+    assert set(await street.store.street_totals(slots=range(DAY.start - 96, NOON))) == set(range(DAY.start - 96, NOON))
