@@ -67,10 +67,18 @@ async def run_hub(
 
 async def refuse_damage(store: Store, folder: Path) -> None:
     """Look through the file for a bounded time. Raises: StoreError if it is damaged, so that nothing is built on it."""
-    if problem := await store.quick_problem(within_s=CHECK_AT_START_S):
+    check = await store.quick_check(within_s=CHECK_AT_START_S)
+    if check.problem is not None:
         raise StoreError(
-            f"{folder}: the store is damaged ({problem[:200]}): the hub does not start on it; restore the folder from a"
-            f" backup, or see what is hit with: commonwatt-hub verify --data {folder}"
+            f"{folder}: the store is damaged ({check.problem[:200]}): the hub does not start on it; restore the folder"
+            f" from a backup, or see what is hit with: commonwatt-hub verify --data {folder}"
+        )
+    if not check.is_whole:
+        log.warning(
+            "only a part of the store was looked through for damage in %d s, and that part is sound; the whole of it is"
+            " checked by: commonwatt-hub verify --data %s",
+            CHECK_AT_START_S,
+            folder,
         )
 
 

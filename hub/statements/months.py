@@ -166,7 +166,7 @@ class StatementService:
         for row in await self._store.entries_of_days(days=_ends(month)):
             if edition.ledger_position is None or row.position <= edition.ledger_position:
                 entries[row.day].append(row)
-        rules = {rule: canonical for _, rule, canonical in await self._store.journal_rules()}
+        rules = {rule.hash: rule.canonical for rule in await self._store.journal_rules()}
 
         async def day_as(day: str, run_key: str, hidden: Set[str], *, alone: bool = False) -> StatedDay:
             booked = [row for row in entries[day] if row.run_key not in hidden]

@@ -40,7 +40,7 @@ class RunPublication:
         if run_key not in self._kept:
             rows = await self._store.runs(days=(day, day))
             place = next(n for n, row in enumerate(rows) if row.run_key == run_key)
-            rules = {rule: canonical for _, rule, canonical in await self._store.journal_rules()}
+            rules = {rule.hash: rule.canonical for rule in await self._store.journal_rules()}
             groups = [await self._group(row.run_key, day, tz=tz) for row in rows[: place + 1]]
             try:
                 found = await asyncio.to_thread(_choose, rows[: place + 1], rules, groups)
@@ -114,7 +114,7 @@ async def complete_series(
     fields = ", ".join(sorted(measure.code for measure in (Measure.GRID_EXPORT, Measure.GRID_IMPORT)))
     homes = [home.id for home in await store.homes()]
     await store.log_access(access, homes, fields=fields, rows=2 * len(slots))
-    rules = {rule: canonical for _, rule, canonical in await store.journal_rules()}
+    rules = {rule.hash: rule.canonical for rule in await store.journal_rules()}
     series = []
     for row in rows:
         try:

@@ -61,6 +61,14 @@ class BoardAct:
 
 
 @dataclass(frozen=True, slots=True)
+class FileCheck:
+    """What a quick check of the file found in its time; `is_whole` says whether it came to the end."""
+
+    problem: str | None
+    is_whole: bool
+
+
+@dataclass(frozen=True, slots=True)
 class StoredMessage:
     """A row of the message table as it is, damaged or not."""
 
@@ -127,8 +135,8 @@ class RowLogView(Protocol):
         """(row key, digest) of every row the table has now, page by page."""
         ...
 
-    async def tables(self) -> tuple[str, ...]:
-        """The logged tables."""
+    async def forms(self) -> dict[str, str]:
+        """The logged tables, each with the form in which its rows are logged."""
         ...
 
     async def waiting(self) -> tuple[WaitingLine, ...]: ...
@@ -150,8 +158,8 @@ class RowLogStore(Protocol):
     """The part of the store that shows the log of rows."""
 
     def row_log(self) -> AbstractAsyncContextManager[RowLogView]: ...
-    async def quick_problem(self, *, within_s: float) -> str | None:
-        """The first damage a quick check of the file finds; None if it finds none in this many seconds."""
+    async def quick_check(self, *, within_s: float) -> FileCheck:
+        """The first damage a quick check of the file finds within this many seconds."""
         ...
 
 

@@ -43,6 +43,7 @@ from hub.storage.records import (
     SettledThrough,
     SettlementInputs,
 )
+from hub.storage.rule_records import RuleStore, StoredRule
 from hub.storage.street_records import RunGroup, StreetTotal
 from protocols.quantities import Measure
 from protocols.slots import Slot
@@ -175,14 +176,8 @@ class PromptStore(Protocol):
     async def set_measured(self, prompt_id: str, *, measured_wh: int, uncertainty_wh: int) -> None: ...
 
 
-class BookStore(Protocol):
+class BookStore(RuleStore, Protocol):
     """Rulebook versions, settlement runs and the append-only ledger."""
-
-    async def add_rule(self, rule_hash: str, *, canonical: bytes, valid_from_day: str) -> None: ...
-    async def rule_on(self, day: str) -> tuple[str, bytes]: ...
-    async def rule_hashes(self, days: Sequence[str]) -> dict[str, str]:
-        """The hash of the rule in force on each of these local days; days before the first rule are omitted."""
-        ...
 
     async def book_run(
         self,
@@ -261,8 +256,8 @@ class AttestationStore(Protocol):
         """Attestations by position, read in the same way."""
         ...
 
-    async def journal_rules(self) -> tuple[tuple[int, str, bytes], ...]:
-        """(position, hash, canonical bytes) of every version of the rulebook, read in the same way."""
+    async def journal_rules(self) -> tuple[StoredRule, ...]:
+        """Every version of the rulebook with its adoption, read in the same way."""
         ...
 
 

@@ -70,8 +70,12 @@ async def _recompute_day(
 ) -> None:
     run = (await store.runs(days=(day, day)))[-1]
     inputs = await read_day_inputs(store, day=date.fromisoformat(day))
-    if (inputs.rule_hash, inputs.digest) != (run.rule_hash, run.input_digest):
-        if run.rule_hash != inputs.rule_hash or await _has_newer_inputs(store, inputs, through):
+    if inputs.rule_hash != run.rule_hash:
+        # A rule holds from a later day than its adoption, so that no day's rule changes once the day is over.
+        check.note(f"the run of {day} was made with another rule than the one in force on that day")
+        return
+    if inputs.digest != run.input_digest:
+        if await _has_newer_inputs(store, inputs, through):
             check.late_days.append(day)
         else:
             check.note(

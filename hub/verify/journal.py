@@ -66,6 +66,7 @@ class JournalCheck:
     runs: dict[str, tuple[int, RunRow]] = field(default_factory=dict)
     looks: tuple[int, str] = (0, "")
     unsigned: int = 0
+    adopted: set[str] = field(default_factory=set)
 
 
 async def check_journal(
@@ -79,9 +80,13 @@ async def check_journal(
     journal = JournalCheck()
     coop = await store.coop()
     with found.reading("rules"):
-        for position, rule_hash, canonical in await store.journal_rules():
-            if hashlib.sha256(VERSION_TAG + canonical).hexdigest() != rule_hash:
-                found.note(f"rule {position}: its content does not match its hash")
+        for rule in await store.journal_rules():
+            if hashlib.sha256(VERSION_TAG + rule.canonical).hexdigest() != rule.hash:
+                found.note(f"rule {rule.position}: its content does not match its hash")
+            if rule.is_adopted:
+                journal.adopted.add(rule.hash)
+            else:
+                found.note(f"rule {rule.position}: nothing says who adopted it, and when")
     with found.reading("entries"):
         await _check_entries(store, journal, found, report=report)
     with found.reading("runs"):
@@ -164,6 +169,8 @@ async def _check_runs(store: SettlementStores, journal: JournalCheck, found: Che
             if journal.booked.get(run.run_key, 0) != run.entries:
                 booked = journal.booked.get(run.run_key, 0)
                 found.note(f"{place}: it names {run.entries} entries, the ledger holds {booked}")
+            if not book[1] and run.rule_hash not in journal.adopted:
+                found.note(f"{place}: nobody adopted its rule {run.rule_hash[:12]}")
             before[book] = run.run_key
             journal.runs[run.run_key] = (at, _without_record(run))
 

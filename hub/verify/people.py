@@ -11,10 +11,11 @@ from hub.verify.check_result import CheckResult
 from hub.verify.rows import RowHistory, shown
 
 ATTESTATION: Final = "attestation"
+ADOPTION: Final = "rule_adoption"
 OWN_MATTERS: Final = frozenset({"account", "mandate", "mandate_end"})
 """Tables in which members may enter their own rows; everything else needs the board."""
 ACT_TABLES: Final = frozenset(
-    {ATTESTATION, "finding_decision", "objection_decision", "connection_agreement", *OWN_MATTERS}
+    {ATTESTATION, ADOPTION, "finding_decision", "objection_decision", "connection_agreement", *OWN_MATTERS}
 )
 PAGE: Final = 2_000
 
@@ -51,9 +52,10 @@ def _member_of(row: AttestationRow) -> str:
 
 
 def _check_act(act: BoardAct, history: RowHistory, found: CheckResult) -> None:
-    position = history.first.get((act.source, act.row_key))
-    if position is None:
+    written = history.first.get((act.source, act.row_key))
+    if written is None:
         return  # not in the log: the check of the rows names it
+    position, _ = written
     on_board = history.was_on_board(act.by, position)
     place = f"{act.source} {shown(act.row_key)}"
     if on_board is None:

@@ -43,13 +43,14 @@ class RowCheck(CheckResult):
 class RowHistory:
     """What the log says: the digest each row has now, when each row came, and each member's roles over time.
 
-    `first` maps (table, row key) to the position of the row's first line; `roles` lists (position, is on the board).
+    `first` maps (table, row key) to the row's first line: its position and when it was written (unix seconds). `roles`
+    lists (position, is on the board).
     """
 
     now: dict[str, dict[str, bytes]] = field(default_factory=lambda: defaultdict(dict))
-    first: dict[tuple[str, str], int] = field(default_factory=dict)
+    first: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     roles: dict[str, list[tuple[int, bool]]] = field(default_factory=lambda: defaultdict(list))
-    links: dict[int, bytes] = field(default_factory=dict)
+    forms: set[tuple[str, str]] = field(default_factory=set)
 
     def was_on_board(self, member: str, position: int) -> bool | None:
         """Whether the member was on the board when that line was written; None if the log knows no such member then."""
@@ -77,13 +78,25 @@ async def check_rows(
             await _check_chain(view, check, history, key=key, acts=acts, report=report)
             for waiting in await view.waiting():
                 check.note(f"{waiting.source} {shown(waiting.row_key)}: {waiting.change} past the hub")
-        for table in await view.tables():
+        forms = await view.forms()
+        _check_forms(forms, check, history)
+        for table in forms:
             with check.reading(f"table {table}"):
                 await _compare(view, table, check, history.now[table])
             report("rows", check.rows, None)
-        for table in sorted(history.now.keys() - set(await view.tables())):
+        for table in sorted(history.now.keys() - forms.keys()):
             check.note(f"log of rows: it names the table {table}, which this store does not log")
     return check, history
+
+
+def _check_forms(forms: dict[str, str], check: RowCheck, history: RowHistory) -> None:
+    """Each table was taken over in its present form when the step of the schema was applied, and never later."""
+    if not history.forms:
+        check.note("log of rows: its beginning is gone; this store's log was begun, and a log is never begun again")
+        return
+    for table, form in forms.items():
+        if (table, form) not in history.forms:
+            check.note(f"log of rows: it has no line with which it begins to hold the table {table}")
 
 
 async def _check_chain(
@@ -96,7 +109,7 @@ async def _check_chain(
     report: ReportProgress,
 ) -> None:
     head = await view.head()
-    position, link, forms = 0, FIRST_LINK, set[tuple[str, str]]()
+    position, link = 0, FIRST_LINK
     signed_link = FIRST_LINK
     async for page in view.lines():
         for line in page:
@@ -107,9 +120,9 @@ async def _check_chain(
             if head is not None and position == head.position:
                 signed_link = link
             if line.change == FORM:
-                if (line.source, line.row_key) in forms:
+                if (line.source, line.row_key) in history.forms:
                     check.note(f"log of rows: line {position} takes over the table {line.source} a second time")
-                forms.add((line.source, line.row_key))
+                history.forms.add((line.source, line.row_key))
                 continue
             _remember(line, check, history, acts=acts)
         report("lines of the log of rows", check.lines, None)
@@ -142,7 +155,7 @@ def _remember(line: LogLine, check: RowCheck, history: RowHistory, *, acts: froz
         check.taken_over += 1
         check.taken_over_at = line.at
     if line.source in acts:
-        history.first.setdefault((line.source, line.row_key), line.position)
+        history.first.setdefault((line.source, line.row_key), (line.position, line.at))
     if line.source == ROLE_SOURCE:
         try:
             role, (member,) = json.loads(line.says), json.loads(line.row_key)

@@ -26,6 +26,7 @@ from hub.verify.check_result import CheckResult
 from hub.verify.messages import check_messages
 from hub.verify.people import ACT_TABLES, check_approvers, check_people
 from hub.verify.rows import RowCheck, check_rows
+from hub.verify.rulebook import check_adoptions
 from protocols.timeline import Clock
 
 MESSAGES: Final = "messages"
@@ -114,6 +115,8 @@ async def _check_rows(store: Store, coop: Coop, key: Ed25519PublicKey, *, report
         held = await store.coop()
         if (held.id, held.tz) != (coop.id, coop.tz):
             check.note(f"coop: the store is that of {held.id} in {held.tz}, hub.toml says {coop.id} in {coop.tz}")
+    with check.reading("rules"):
+        await check_adoptions(store, history, check, tz=coop.tz)
     with check.reading("who decided what"):
         check.acts = await check_people(store, history, check) + await check_approvers(store, history, check)
     return check

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
@@ -87,8 +88,8 @@ class SqliteConnections:
                 if is_writer:
                     if not create:
                         await _refuse_empty(opened[0], path)
-                    await migrate(opened[0], place=str(path))
-                    await install_log(opened[0], at=int(now()), signer=signer)
+                    begin_log = partial(install_log, opened[0], at=int(now()), signer=signer)
+                    await migrate(opened[0], place=str(path), finish=begin_log)
         except (sqlite3.Error, OSError) as error:
             await _close_all(opened)
             hint = ": is the disk full?" if "disk I/O" in str(error) else ""

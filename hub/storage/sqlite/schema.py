@@ -2,7 +2,7 @@
 
 import hashlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
@@ -40,8 +40,14 @@ def known_migrations() -> tuple[Migration, ...]:
     return steps
 
 
-async def migrate(db: aiosqlite.Connection, *, place: str, steps: Sequence[Migration] | None = None) -> None:
-    """Apply the missing steps, all or none.
+async def migrate(
+    db: aiosqlite.Connection,
+    *,
+    place: str,
+    steps: Sequence[Migration] | None = None,
+    finish: Callable[[range], Awaitable[None]] | None = None,
+) -> None:
+    """Apply the missing steps and, in the same transaction, `finish` with their numbers; all or none.
 
     Raises: StoreError if the file was written by a newer program or a step was changed after it was applied.
     """
@@ -55,6 +61,8 @@ async def migrate(db: aiosqlite.Connection, *, place: str, steps: Sequence[Migra
             for statement in _statements(step.sql):
                 await db.execute(statement)
             await db.execute("INSERT INTO migration VALUES (?, ?, ?)", (step.number, step.name, step.checksum))
+        if finish is not None:
+            await finish(range(len(list(applied)) + 1, len(wanted) + 1))
     except BaseException:
         await db.rollback()
         raise

@@ -26,6 +26,7 @@ from hub.core.rules.rulebook import Rule
 from hub.money.bills import plan_bills
 from hub.money.funds import FundPlan
 from hub.settlement_job import SettlementJob
+from hub.storage.rule_records import RuleAdoption
 from hub.storage.sqlite.store import SqliteStore
 from hub.verify.books import check_books
 from protocols.errors import RequestError
@@ -206,7 +207,10 @@ async def test_inputs_that_come_back_are_settled_again(street: Street) -> None:
     other = Rule("equal", prices=RULE.prices)
     for rule in (other, RULE):
         await store.add_rule(
-            rule.version(), canonical=rule.canonical(), valid_from_day=f"2026-05-{27 + (rule is RULE)}"
+            rule.version(),
+            canonical=rule.canonical(),
+            valid_from_day=f"2026-05-{27 + (rule is RULE)}",
+            adopted=RuleAdoption("m01", 1_700_000_000),
         )
         await settle_day(store, day=day, made_at=2, key=KEY)
     assert await balances_by_day(store) == first
@@ -288,6 +292,7 @@ import asyncio, os, signal, sys
 from datetime import date
 from pathlib import Path
 from hub.books.runs import settle_month
+from hub.storage.rule_records import RuleAdoption
 from hub.storage.sqlite.store import SqliteStore
 from tests.hub.settled_street import KEY
 

@@ -66,7 +66,7 @@ async def make_hub(folder: Path) -> None:
     store = await SqliteStore.open(folder / "hub.sqlite", now=NOW.now)
     try:
         rule = Rule("proportional", prices=Prices(160_000, 140_000, 320_000, 80_000))
-        await store.add_rule(rule.version(), canonical=rule.canonical(), valid_from_day="2026-01-01")
+        await store.add_rule(rule.version(), canonical=rule.canonical(), valid_from_day="1970-01-01")
         for number in (1, 2):
             home = Home(f"h{number:02d}", "Lane", f"m{number:02d}")
             await store.add_member(

@@ -33,6 +33,7 @@ from hub.storage.records import (
     RefusedNumber,
     RunRow,
 )
+from hub.storage.rule_records import RuleAdoption
 from hub.storage.sqlite.store import SqliteStore
 from hub.storage.street_records import StreetTotal
 from protocols.quantities import Gap, Mark, Measure
@@ -579,12 +580,32 @@ async def test_the_rule_in_force_is_the_newest_with_a_past_start(store: Store) -
     with pytest.raises(StoreError, match="no rule is in force on 2026-01-01"):
         await store.rule_on("2026-01-01")
     await store.add_rule("first", canonical=b"1", valid_from_day="2026-01-01")
-    await store.add_rule("second", canonical=b"2", valid_from_day="2026-06-01")
-    await store.add_rule("second", canonical=b"2", valid_from_day="2026-06-01")
+    adopted = RuleAdoption("m02", 1_770_000_000)
+    for _ in range(2):
+        await store.add_rule("second", canonical=b"2", valid_from_day="2026-06-01", adopted=adopted)
     assert await store.rule_on("2026-05-31") == ("first", b"1")
     assert await store.rule_on("2026-06-01") == ("second", b"2")
     days = ["2025-12-31", "2026-05-31", "2026-06-01", "2027-01-01"]
     assert await store.rule_hashes(days) == dict(zip(days[1:], ("first", "second", "second"), strict=True))
+
+
+async def test_a_rule_needs_its_adoption_and_holds_from_the_next_local_day_at_the_earliest(store: Store) -> None:
+    await store.add_rule("first", canonical=b"1", valid_from_day="1970-01-01")
+    late = RuleAdoption("m02", 1_780_000_000)  # 2026-05-28, 22:26 in Madrid
+    for day, adopted, said in (
+        ("2026-05-29", None, "a new rule needs the member of the board"),
+        ("2026-05-28", late, "adopted on 2026-05-28 cannot hold from 2026-05-28: the next day is the earliest"),
+        ("1970-01-01", late, "cannot hold from 1970-01-01"),
+    ):
+        with pytest.raises(StoreError, match=said):
+            await store.add_rule("half", canonical=b"2", valid_from_day=day, adopted=adopted)
+    assert await store.rule_on("2026-05-29") == ("first", b"1")
+    await store.add_rule("half", canonical=b"2", valid_from_day="2026-05-29", adopted=late)
+    assert await store.rule_on("2026-05-28") == ("first", b"1")
+    assert await store.rule_on("2026-05-29") == ("half", b"2")
+    first, half = await store.journal_rules()
+    assert (first.is_adopted, first.adopted_by) == (True, "")
+    assert (half.is_adopted, half.adopted_by, half.adopted_at) == (True, "m02", late.at)
 
 
 async def test_a_published_total_and_its_group_stay_as_they_were(store: Store, open_again: Reopen) -> None:

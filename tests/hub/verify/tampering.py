@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from hub.commands.operation.verify import verify_hub
 from hub.folder.opening import open_store
+from hub.storage.finding_records import ConnectionAgreement
 from hub.storage.sqlite.store import SqliteStore
 from protocols.timeline import Clock
 from tests.releases.invented_coop import run_coop
@@ -31,6 +32,7 @@ async def _fill_empty_tables(hub: Path) -> None:
     store = await open_store(hub, clock=CLOCK)
     assert isinstance(store, SqliteStore)
     try:
+        await store.add_connection_agreement(ConnectionAgreement("h02", 14_000, 1, "m01", int(LATER_S)))
         with closing(sqlite3.connect(hub / STORE)) as db:
             rows = {
                 table: made_up_row(db, table)

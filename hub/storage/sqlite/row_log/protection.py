@@ -1,6 +1,7 @@
 """How each table of the store is protected: logged row by row, compared with signed bytes, or a hint with a reason.
 
-A new table must be named here; tests/hub/verify/test_changed_columns.py fails until it is.
+A new table must be named here; tests/hub/verify/test_changed_columns.py fails until it is. Whoever logs an old table,
+or logs it differently, brings a migration too: rows are taken over into the log only when a step is applied.
 """
 
 from collections.abc import Mapping
@@ -39,6 +40,7 @@ LOGGED: Final[Mapping[str, LoggedTable]] = MappingProxyType(
         "prompt": _WHOLE,
         "forecast": _WHOLE,
         "rule": _WHOLE,
+        "rule_adoption": LoggedTable(says=("rule_hash", "valid_from_day", "adopted_by", "adopted_at")),
         "attestation": _WHOLE,
         "settled_through": _WHOLE,
         "objection": _WHOLE,

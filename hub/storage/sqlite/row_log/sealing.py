@@ -2,6 +2,7 @@
 
 # ruff: noqa: S608 - only names from the schema are put into SQL here; values are bound.
 
+import logging
 from collections.abc import Sequence
 from typing import Final
 
@@ -12,7 +13,11 @@ from hub.storage.audit_records import FIRST_LINK, LogLine, head_bytes, next_link
 from hub.storage.sqlite.row_log.protection import LOGGED
 from hub.storage.sqlite.row_log.triggers import TableForm, form_of
 
+log = logging.getLogger(__name__)
+
 PAGE: Final = 5_000
+FIRST_STEP: Final = 13
+"""The step of the schema that brings the log."""
 _HEAD_SQL = "SELECT position, hash FROM row_log_head"
 _WAITING_SQL = """SELECT id, source, row_key, change, content, says FROM row_log_waiting
 WHERE id > ? ORDER BY id LIMIT ?"""
@@ -62,8 +67,11 @@ def _values(line: LogLine) -> tuple[object, ...]:
 
 
 async def _head(db: aiosqlite.Connection) -> tuple[int, bytes]:
+    """The end of the chain. If the head is gone or too old, the hub goes on behind the last line, and nothing fits."""
+    ((last,),) = await db.execute_fetchall("SELECT coalesce(max(position), 0) FROM row_log")
     rows = list(await db.execute_fetchall(_HEAD_SQL))
-    return (int(rows[0][0]), bytes(rows[0][1])) if rows else (0, FIRST_LINK)
+    position, link = (int(rows[0][0]), bytes(rows[0][1])) if rows else (0, FIRST_LINK)
+    return max(position, int(last)), link
 
 
 async def table_forms(db: aiosqlite.Connection) -> list[TableForm]:
@@ -77,36 +85,42 @@ async def table_forms(db: aiosqlite.Connection) -> list[TableForm]:
     return forms
 
 
-async def install_log(db: aiosqlite.Connection, *, at: int, signer: Signer | None) -> None:
-    """Create the missing triggers, and take over the rows of each table that is not in the log in its present form.
+async def install_log(db: aiosqlite.Connection, applied: range, *, at: int, signer: Signer | None) -> None:
+    """Create the missing triggers, and take over the rows of tables that are not in the log in their present form.
 
-    If power fails before the commit, the next opening does it again.
+    It is part of the transaction that applied these steps of the schema: only then are rows taken over. A log that was
+    begun by an earlier step and is gone or cut off is not begun again: `verify` names what it then lacks.
     """
     known = {(str(name), str(sql)) for name, sql in await db.execute_fetchall("SELECT name, sql FROM sqlite_master")}
-    wanted = await table_forms(db)
-    missing = [form for form in wanted if any(each not in known for each in form.triggers().items())]
+    missing = [form for form in await table_forms(db) if any(each not in known for each in form.triggers().items())]
     if not missing:
         return
-    await db.execute("BEGIN IMMEDIATE")
-    try:
-        after = await newest_waiting(db)
-        for form in missing:
-            await _install(db, form)
-        await seal_changes(db, after=after, at=at, signer=signer)
-    except BaseException:
-        await db.rollback()
-        raise
-    await db.commit()
+    is_upgrade = bool(applied) and (FIRST_STEP in applied or await _is_whole(db))
+    after = await newest_waiting(db)
+    lost = [form.table for form in missing if not await _install(db, form, takes_over=is_upgrade)]
+    if lost:
+        log.error("the log of rows was begun before and lacks %s: see commonwatt-hub verify", ", ".join(lost))
+    await seal_changes(db, after=after, at=at, signer=signer)
 
 
-async def _install(db: aiosqlite.Connection, form: TableForm) -> None:
+async def _is_whole(db: aiosqlite.Connection) -> bool:
+    """Whether the log has all the lines that its head counts."""
+    ((lines, last),) = await db.execute_fetchall("SELECT count(*), coalesce(max(position), 0) FROM row_log")
+    heads = list(await db.execute_fetchall(_HEAD_SQL))
+    return bool(lines) and [lines, last] == [last, heads[0][0] if heads else 0]
+
+
+async def _install(db: aiosqlite.Connection, form: TableForm, *, takes_over: bool) -> bool:
+    """Create the triggers of one table; whether the log holds the table in this form afterwards."""
     for name, sql in form.triggers().items():
         await db.execute(f"DROP TRIGGER IF EXISTS {name}")
         await db.execute(sql)
     held = "SELECT 1 FROM row_log WHERE source = ? AND change = 'form' AND row_key = ?"
     if list(await db.execute_fetchall(held, (form.table, form.form.hex()))):
-        return  # taken over before: rows that were changed while a trigger was missing stay noticeable
-    key, content, says = form.parts("")
-    columns = "INSERT INTO row_log_waiting (source, row_key, change, content, says)"
-    await db.execute(f"{columns} VALUES (?, ?, 'form', '', '')", (form.table, form.form.hex()))
-    await db.execute(f"{columns} SELECT '{form.table}', {key}, 'taken over', {content}, {says} FROM {form.table}")
+        return True  # taken over before: rows that were changed while a trigger was missing stay noticeable
+    if takes_over:
+        key, content, says = form.parts("")
+        columns = "INSERT INTO row_log_waiting (source, row_key, change, content, says)"
+        await db.execute(f"{columns} VALUES (?, ?, 'form', '', '')", (form.table, form.form.hex()))
+        await db.execute(f"{columns} SELECT '{form.table}', {key}, 'taken over', {content}, {says} FROM {form.table}")
+    return takes_over

@@ -11,7 +11,7 @@ from typing import Final
 
 import aiosqlite
 
-from hub.storage.audit_records import BoardAct, LogHead, LogLine, RowLogView, WaitingLine, row_digest
+from hub.storage.audit_records import BoardAct, FileCheck, LogHead, LogLine, RowLogView, WaitingLine, row_digest
 from hub.storage.sqlite.connections import SqliteConnections
 from hub.storage.sqlite.row_log.protection import LOGGED
 from hub.storage.sqlite.row_log.sealing import TABLE_INFO, table_forms
@@ -32,6 +32,7 @@ UNION ALL SELECT 'objection_decision', json_array(d.objection), d.board_member, 
     FROM objection_decision AS d LEFT JOIN objection AS o ON o.id = d.objection
 UNION ALL SELECT 'connection_agreement', json_array(c.id), c.board_member, h.member_id
     FROM connection_agreement AS c LEFT JOIN home AS h ON h.id = c.home
+UNION ALL SELECT 'rule_adoption', json_array(rule), adopted_by, '' FROM rule_adoption WHERE adopted_by <> ''
 UNION ALL SELECT 'account', json_array(id), made_by, member FROM account
 UNION ALL SELECT 'mandate', json_array(m.id), m.made_by, a.member FROM mandate AS m
     LEFT JOIN account AS a ON a.id = m.account
@@ -61,19 +62,19 @@ class SqliteRowLog(SqliteConnections):
         async with self.reading() as db:
             yield _View(db)
 
-    async def quick_problem(self, *, within_s: float) -> str | None:
-        """The first damage SQLite's quick check finds in the file; None if it finds none in this many seconds."""
+    async def quick_check(self, *, within_s: float) -> FileCheck:
+        """The first damage SQLite's quick check finds in the file within this many seconds."""
         ends = time.monotonic() + within_s
         async with self.reading() as db:
             await db.set_progress_handler(lambda: int(time.monotonic() > ends), PROGRESS_STEPS)
             try:
                 rows = list(await db.execute_fetchall("PRAGMA quick_check(1)"))
             except sqlite3.DatabaseError as error:
-                return None if "interrupted" in str(error) else str(error)
+                return FileCheck(None, False) if "interrupted" in str(error) else FileCheck(str(error), False)
             finally:
                 await db.set_progress_handler(None, 0)  # type: ignore[arg-type]
         found = " ".join(str(rows[0][0]).split()) if rows else ""
-        return None if found == "ok" else found
+        return FileCheck(None if found == "ok" else found, True)
 
 
 class _View:
@@ -103,8 +104,8 @@ class _View:
             while page := list(await cursor.fetchmany(PAGE)):
                 yield [(_text(row[0]), row_digest(bytes(row[1]))) for row in page]
 
-    async def tables(self) -> tuple[str, ...]:
-        return tuple(form.table for form in await table_forms(self._db))
+    async def forms(self) -> dict[str, str]:
+        return {form.table: form.form.hex() for form in await table_forms(self._db)}
 
     async def waiting(self) -> tuple[WaitingLine, ...]:
         rows = await self._db.execute_fetchall(_WAITING_SQL, (PAGE,))
