@@ -19,7 +19,6 @@ from hub.folder.identity import load_key
 from hub.folder.paths import KEY_NAME, STORE_NAME
 from hub.folder.settings import HubSettings, RuleSettings, load_settings
 from hub.storage.contract import Store
-from hub.storage.errors import StoreError
 from hub.storage.sqlite.store import SqliteStore
 from protocols.timeline import Clock
 
@@ -82,12 +81,10 @@ async def open_hub(
 
 async def _add_first_rule(store: Store, rules: RuleSettings) -> None:
     rule = first_rule(rules)
-    try:
-        held, _ = await store.rule_on(FIRST_RULE_DAY)
-    except StoreError:
+    rules = await store.journal_rules()
+    if not rules:
         await store.add_rule(rule.version(), canonical=rule.canonical(), valid_from_day=FIRST_RULE_DAY)
-        return
-    if held != rule.version():
+    elif rules[0].hash != rule.version():
         log.warning(
             "hub.toml: [rules] was edited after it became the first rule of the rulebook: the edit has no effect"
         )
