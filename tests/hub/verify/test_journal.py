@@ -1,4 +1,4 @@
-"""A changed byte anywhere in the stored journal is found, and the finding names the row: 1,000 of 1,000 (100 in a hurry)."""
+"""A changed byte anywhere in the journal is found, and the finding names the row: 1,000 of 1,000, or 100 in a hurry."""
 
 import random
 import re
