@@ -81,10 +81,10 @@ async def open_hub(
 
 async def _add_first_rule(store: Store, rules: RuleSettings) -> None:
     rule = first_rule(rules)
-    rules = await store.journal_rules()
-    if not rules:
+    held = await store.journal_rules()
+    if not held:
         await store.add_rule(rule.version(), canonical=rule.canonical(), valid_from_day=FIRST_RULE_DAY)
-    elif rules[0].hash != rule.version():
+    elif held[0].hash != rule.version():
         log.warning(
             "hub.toml: [rules] was edited after it became the first rule of the rulebook: the edit has no effect"
         )

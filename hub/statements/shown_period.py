@@ -52,7 +52,7 @@ class ShownPeriods:
         runs = await self._publication.shown(day, run_key, tz=tz)
         rows = {row.run_key: row for row in await self._store.runs(days=(day, day))}
         run = rows[runs.keys[runs.shown]]
-        rules = {rule: canonical for _, rule, canonical in await self._store.journal_rules()}
+        rules = {rule.hash: rule.canonical for rule in await self._store.journal_rules()}
         try:
             settled = await asyncio.to_thread(_settled, run, rules[run.rule_hash])
         except ValueError as error:

@@ -104,7 +104,7 @@ async def live(street: Street, dice: random.Random, *, homes: int, attacker: int
 
 
 async def runs_of(street: Street) -> dict[str, Settlement]:
-    rules = {rule: canonical for _, rule, canonical in await street.store.journal_rules()}
+    rules = {rule.hash: rule.canonical for rule in await street.store.journal_rules()}
     rows = await street.store.runs(days=(DAY.isoformat(), DAY.isoformat()))
     return {SEALS.run(row.run_key): read_record(row.allocation, read_rule(rules[row.rule_hash])) for row in rows}
 

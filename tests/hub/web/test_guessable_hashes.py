@@ -54,7 +54,7 @@ def filled(path: str, values: dict[str, list[str]]) -> Iterator[str]:
 
 async def guessable_hashes(store: SqliteStore) -> set[bytes]:
     """Every hash that somebody could compute who guessed all values of all homes, but has no secret of the hub."""
-    rules = {rule: canonical for _, rule, canonical in await store.journal_rules()}
+    rules = {rule.hash: rule.canonical for rule in await store.journal_rules()}
     hashes = {document_digest(row.document) for row in await store.journal_attestations(after=-1, limit=9_999)}
     rows = list(await store.entries(after_position=0, limit=10**6))
     hashes |= {row.hash for row in rows}
