@@ -11,6 +11,7 @@ OURS = ("protocols", "edge_agent", "hub", "simulator", "tests")
 CONTRACT = (
     "hub.storage.contract",
     "hub.storage.records",
+    "hub.storage.rule_records",
     "hub.storage.access_records",
     "hub.storage.account_records",
     "hub.storage.finding_records",
