@@ -31,7 +31,7 @@ def drifting(meters: Mapping[Measure, CounterMeter | None]) -> tuple[Measure, ..
         if over_wh < -below_wh or over_wh > allowed_wh + others_wh:
             found.append(measure)
             meter = meters[measure]
-            if meter is not None:
+            if meter is not None and meter.slot_evidence is not None and meter.slot_evidence[1].is_whole:
                 meter.known.contradict_power(DOUBT_PER_SLOT)
     return tuple(found)
 
@@ -39,7 +39,7 @@ def drifting(meters: Mapping[Measure, CounterMeter | None]) -> tuple[Measure, ..
 def _over_wh(meter: CounterMeter) -> tuple[float, float, float] | None:
     """How far the slot just closed is above its power, and how far it may be below and above.
 
-    None if the power did not see it all. Answers that only repeat an old one may have missed all that they show.
+    None if the power did not see it all. Where answers only repeat an old one, either may be wrong: also no measurement.
     """
     if meter.slot_evidence is None:
         return None
@@ -47,5 +47,4 @@ def _over_wh(meter: CounterMeter) -> tuple[float, float, float] | None:
     if found.unseen_s > 1.0:
         return None
     step_wh = meter.limits.step_wh
-    below_wh = found.least_loose_wh(step_wh) + found.frozen_wh
-    return energy_wh - found.energy_wh, below_wh, found.loose_wh(step_wh)
+    return energy_wh - found.energy_wh, found.least_loose_wh(step_wh), found.loose_wh(step_wh)

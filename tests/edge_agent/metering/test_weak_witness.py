@@ -87,6 +87,16 @@ def test_a_cached_answer_read_every_five_minutes_is_no_measurement(same_power: b
     assert measured(told(shown, 8)) == {230}
 
 
+def test_a_frozen_counter_beside_a_steady_power_that_changes_at_the_boundary_is_no_measurement() -> None:
+    """The steady power looks like an old answer, and the one at the boundary like a new one: 0 Wh was sealed."""
+    shown = steady(8, 60, power_w=920)
+    shown |= {at_s: (1_000_460, 920) for at_s in shown if 1801 < at_s < 2801}
+    shown |= {2704: (1_000_460, 924)}
+    shown = dict(sorted(shown.items()))
+    found = told(shown, 8)
+    assert measured(found) == {230}
+
+
 def test_a_jump_of_the_power_at_a_boundary_read_every_five_minutes_stays_measured() -> None:
     """The counter may be anywhere the jump allows: here nothing had flowed before the boundary."""
     shown = {
