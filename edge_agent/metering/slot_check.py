@@ -39,7 +39,7 @@ def drifting(meters: Mapping[Measure, CounterMeter | None]) -> tuple[Measure, ..
 def _over_wh(meter: CounterMeter) -> tuple[float, float, float] | None:
     """How far the slot just closed is above its power, and how far it may be below and above.
 
-    None if the power did not see it all. Where answers only repeat an old one, either may be wrong: also no measurement.
+    None if the power did not see it all. Where answers only repeat an old one, either may be wrong: no measurement too.
     """
     if meter.slot_evidence is None:
         return None
