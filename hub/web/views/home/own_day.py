@@ -75,6 +75,7 @@ class HomeDays:
     totals: tuple[LongIntervalRow, ...]
     devices: tuple[DeviceRow, ...]
     received_through: Slot | None
+    member_from: Slot = 0
 
     def energy(self, measure: Measure) -> Wh:
         row = self.series[measure]
@@ -126,6 +127,7 @@ async def read_home_days(store: Store, visit: Visit, home: Home) -> HomeDays:
         totals=totals,
         devices=row.devices if row else (),
         received_through=row.last_slot if row else None,
+        member_from=slot_of(visit.member.joined_at),
     )
 
 
@@ -174,7 +176,9 @@ def _lede(days: HomeDays, words: Localizer) -> str:
         before = words.text("There are no readings from yesterday to compare with.")
     # Anything newer than the newest batch is still on its way, not missing.
     arrived = days.slots if days.received_through is None else range(days.slots.start, days.received_through + 1)
-    holes = int(np.isnan(_of_today(days, days.used()[: len(arrived)])).sum())
+    # Nobody waits for what was before the membership.
+    first = max(0, min(days.member_from, days.slots.stop) - days.today.start)
+    holes = int(np.isnan(_of_today(days, days.used()[: len(arrived)])[first:]).sum())
     if not holes:
         return before
     return words.sentences(

@@ -6,7 +6,7 @@ from hub.storage.contract import Store
 from hub.storage.records import Home
 from hub.web.frame.translation import Localizer
 from protocols.consent.purposes import CATALOGUE, Basis, Resolution, purpose_of
-from protocols.consent.rules import ConsentRule, ConsentSet, decode_consent
+from protocols.consent.rules import ConsentRule, ConsentSet, decode_consent, default_consent
 from protocols.quantities import Measure
 from protocols.slots import Slot
 from protocols.wire.refusal_reasons import WireError
@@ -49,21 +49,30 @@ class ConsentPage:
     lines: tuple[ConsentLine, ...]
 
 
-async def read_consent(store: Store, home: Home) -> ConsentSet | None:
-    """The consent in force as the home signed it; None if none has arrived or it cannot be read."""
+@dataclass(frozen=True, slots=True)
+class HomeConsent:
+    """The consent in force; `is_own` says that the home signed it. Until it does, the default of membership holds."""
+
+    terms: ConsentSet
+    is_own: bool
+
+
+async def read_consent(store: Store, home: Home) -> HomeConsent | None:
+    """The consent in force, or None if the stored one cannot be read: then nothing is taken in."""
     found = await store.consent_bytes(home.id)
     if found is None:
-        return None
+        return HomeConsent(default_consent(home.id), is_own=False)
     try:
-        return decode_consent(found[1])
+        return HomeConsent(decode_consent(found[1]), is_own=True)
     except WireError:
         return None
 
 
-def consent_page(consent: ConsentSet | None, words: Localizer, *, now: Slot) -> ConsentPage:
+def consent_page(found: HomeConsent | None, words: Localizer, *, now: Slot) -> ConsentPage:
     """Every purpose of the catalogue with the rule in force now, or switched off."""
-    if consent is None:
-        return ConsentPage(words.text("Your home has not sent its consent yet"), None, ())
+    if found is None:
+        return ConsentPage(words.text("Your home's consent cannot be read"), None, ())
+    consent = found.terms
     in_force = {rule.purpose: rule for rule in consent.rules if rule.covers(now, now)}
     codes = [*(code for code in CATALOGUE if code != "research"), *(c for c in in_force if c.startswith("research."))]
     lines = tuple(_line(code, in_force.get(code), words) for code in codes)
@@ -73,7 +82,7 @@ def consent_page(consent: ConsentSet | None, words: Localizer, *, now: Slot) -> 
         if chosen
         else words.text("You share only what settlement needs")
     )
-    return ConsentPage(headline, consent.version, lines)
+    return ConsentPage(headline, consent.version if found.is_own else None, lines)
 
 
 def _line(code: str, rule: ConsentRule | None, words: Localizer) -> ConsentLine:
@@ -120,12 +129,13 @@ def _leaves(rule: ConsentRule | None, words: Localizer) -> str:
     return words.text("%(measures)s – %(detail)s", measures=measures, detail=detail)
 
 
-def consent_json(consent: ConsentSet | None) -> dict[str, object]:
-    """The consent in force for programs."""
-    if consent is None:
+def consent_json(found: HomeConsent | None) -> dict[str, object]:
+    """The consent in force for programs; `version` is null unless the home signed it."""
+    if found is None:
         return {"version": None, "rules": []}
+    consent = found.terms
     return {
-        "version": consent.version,
+        "version": consent.version if found.is_own else None,
         "rules": [
             {
                 "purpose": rule.purpose,

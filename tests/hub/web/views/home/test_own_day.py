@@ -1,6 +1,17 @@
 """What a home's page calls missing: gaps in what has arrived, never readings still on their way."""
 
+from datetime import date
+
+import numpy as np
+import pytest
+
+from hub.storage.records import HomeSeries
+from hub.web.frame.translation import Localizer
+from hub.web.views.home.own_day import HomeDays, home_page
+from protocols.quantities import Gap, Mark, Measure
+from protocols.slots import slots_of_day
 from tests.hub.web.conftest import SignIn
+from tests.hub.web.page_street import COOP
 
 
 async def test_a_hole_of_today_is_named(sign_in: SignIn) -> None:
@@ -13,3 +24,24 @@ async def test_what_is_on_its_way_is_not_called_missing(sign_in: SignIn) -> None
     assert "No contact with your home since" in page
     assert "of today is missing" not in page
     assert "of today are missing" not in page
+
+
+@pytest.mark.parametrize(("joined_after", "missing"), [(0, "40 quarter hours"), (30, "10 quarter hours"), (40, "")])
+def test_what_was_before_the_membership_is_not_missing(joined_after: int, missing: str) -> None:
+    today = slots_of_day(date(2026, 6, 12), COOP.tz)
+    slots = range(today.start - 96, today.start + 40)
+    nothing = np.full(len(slots), -1)
+    gaps = np.full(len(slots), int(Gap.DEVICE_SILENT), dtype=np.int8)
+    marks = np.full(len(slots), int(Mark.MISSING), dtype=np.int8)
+    days = HomeDays(
+        home="h01",
+        slots=slots,
+        today=today,
+        series={m: HomeSeries("h01", m, slots.start, nothing, marks, gaps) for m in Measure},
+        totals=(),
+        devices=(),
+        received_through=slots.stop - 1,
+        member_from=today.start + joined_after,
+    )
+    lede = home_page(days, Localizer("en", COOP.tz, "EUR"), now_s=float(slots.stop * 900)).lede
+    assert (f"{missing} of today" in lede) if missing else ("of today" not in lede)
