@@ -1,11 +1,12 @@
 """What leaves the home is what its consent lets out, and a new consent enters the chain before anything under it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edge_agent.household import consent_in_force, read_consent
+from edge_agent.household import consent_in_force, read_consent, rules_to_come
 from edge_agent.metering.home_meter import ClosedSlot
 from edge_agent.outbox.messages import ChainLink
 from edge_agent.outbox.opening import open_outbox
@@ -17,6 +18,7 @@ from protocols.consent.text import consent_toml
 from protocols.enrolment.answer import EnrolAnswer
 from protocols.errors import SettingsError
 from protocols.quantities import Gap, Mark, Measure
+from protocols.slots import parse_slot, slot_of
 from protocols.wire.chain import FIRST_PREVIOUS
 from protocols.wire.envelope import open_sealed
 from protocols.wire.messages import decode_consent_notice
@@ -141,3 +143,21 @@ async def test_an_older_consent_never_comes_back(tmp_path: Path) -> None:
         await consent_in_force(outbox, enrolled, wanted=wanted, name="consent.toml", now_s=NOW)
         with pytest.raises(SettingsError, match="version: 2 is in force"):
             await consent_in_force(outbox, enrolled, wanted=default_consent("h01"), name="consent.toml", now_s=NOW)
+
+
+def test_a_rule_that_begins_later_is_said_and_a_slip_in_the_year_is_refused() -> None:
+    consent = read_consent(HOURLY, name="consent.toml", home="h01")
+    (rule, *others) = consent.rules
+    now_s = 1_800_000_000.0
+    now = slot_of(now_s)
+
+    def lines(valid_from: int, at_s: float = now_s) -> list[str]:
+        later = replace(consent, rules=(replace(rule, valid_from=valid_from, valid_until=None), *others))
+        return rules_to_come(later, name="consent.toml", now_s=at_s)
+
+    assert lines(now) == []
+    (line,) = lines(now + 96)
+    assert line.startswith(f"consent.toml: the rule for {rule.purpose} holds from ")
+    with pytest.raises(SettingsError, match="valid_from 2099-01-01T00:00Z is more than five years away: is the year"):
+        lines(parse_slot("2099-01-01T00:00Z"))
+    assert lines(now, at_s=0.0) != [], "a clock that is not set makes no rule look years away"
