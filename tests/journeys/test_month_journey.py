@@ -2,6 +2,7 @@
 only, and a member's statement recomputed by the script alone. The demonstration's own steps, on a small street.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -91,7 +92,10 @@ def test_two_board_members_approve_each_run(billed: MonthBooks, street: Demo) ->
 def test_the_late_members_statement_is_recomputed_by_the_script_alone(billed: MonthBooks) -> None:
     told = billed.statement
     assert told["verified"], told["said"]
-    assert told["said"] == f"{MONTH} of {told['member']}: right in all of {2 * 96} intervals"
+    # The street is small: where fewer than five homes stand behind a number, members do not see it.
+    right, _, withheld = told["said"].partition("; ")
+    assert right == f"{MONTH} of {told['member']}: right in all of {2 * 96} intervals"
+    assert re.fullmatch(r"cannot be recomputed by you, only within bounds: \d+ intervals, withheld", withheld)
     assert (told["state"], told["billed"], told["later"]) == ("provisional", True, {})
 
 

@@ -182,7 +182,7 @@ def begun(folder: Path, *, broker: str, seed: int) -> Street:
 
 def send_disturbed(street: Street) -> None:
     """Send the history; in the middle, copy everything and let the broker lose all it has stored."""
-    original, paused = street.wait, dict[str, int]()
+    original, paused = street.programs.wait, dict[str, int]()
 
     def disturb() -> None:
         for home in street.agents:
@@ -204,9 +204,9 @@ def send_disturbed(street: Street) -> None:
         history = what == "the history to arrive"
         original(what, (lambda: arrived(ready)) if history else ready, within_s=within_s, **more)
 
-    street.wait = wait  # type: ignore[method-assign]
+    street.programs.wait = wait  # type: ignore[method-assign]
     street.send_history()
-    street.wait = original  # type: ignore[method-assign]
+    street.programs.wait = original  # type: ignore[method-assign]
     assert max(paused.values()) < DAYS * 96, "the broker was lost in the middle"
 
 

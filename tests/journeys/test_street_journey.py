@@ -73,7 +73,7 @@ def travelled(journey: Journey) -> Journey:
             journey.kill_and_restart("hub")
         return stored >= expected and len(seen) == 2
 
-    original = journey.wait
+    original = journey.programs.wait
 
     def wait(what: str, ready: Any, *, within_s: float = 120.0, **more: float) -> None:
         if what == "the history to arrive":
@@ -81,7 +81,7 @@ def travelled(journey: Journey) -> Journey:
         else:
             original(what, ready, within_s=within_s, **more)
 
-    journey.wait = wait  # type: ignore[method-assign]
+    journey.programs.wait = wait  # type: ignore[method-assign]
     journey.send_history()
     assert seen == ["agent", "hub"]
     journey.wake_residents()

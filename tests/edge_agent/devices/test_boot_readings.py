@@ -38,7 +38,7 @@ class Pi:
     async def minute(self, home: AgentHome) -> None:
         """A minute passes, and the meter is read in it."""
         self.boot_s += 60
-        home.stand.words = meter_words(10_000 + round(self.boot_s / 60 * WH_A_MINUTE))
+        home.stand.words = meter_words(10_000 + round(self.boot_s / 60 * WH_A_MINUTE), power_w=60 * WH_A_MINUTE)
         seen = len(home.stand.requests)
         # The first of them may have been on its way already.
         await until(lambda: len(home.stand.requests) >= seen + 4, 60, "two readings")
@@ -54,7 +54,7 @@ async def test_what_was_measured_before_the_time_was_known_gets_its_slots(
 ) -> None:
     monkeypatch.setattr("edge_agent.devices.boot_readings.READ_EVERY_S", 0.005)
     monkeypatch.setattr("edge_agent.metering.trusted_time.CHECK_EVERY_S", 0.005)
-    async with agent_home(tmp_path, Stand(meter_words(10_000))) as home:
+    async with agent_home(tmp_path, Stand(meter_words(10_000, power_w=60 * WH_A_MINUTE))) as home:
         pi, settings = Pi(), read_settings(home.config)
         program = AgentProgram(
             settings, pi.clock, load_identity(settings.data), wanted=None,
@@ -90,7 +90,7 @@ async def test_slots_between_two_starts_name_the_clock_if_the_agent_waited_for_i
     monkeypatch.setattr("edge_agent.devices.boot_readings.READ_EVERY_S", 0.005)
     monkeypatch.setattr("edge_agent.metering.trusted_time.CHECK_EVERY_S", 0.005)
     caplog.set_level("INFO")
-    stand = Stand(meter_words(10_000))
+    stand = Stand(meter_words(10_000, power_w=60 * WH_A_MINUTE))
     async with agent_home(tmp_path, stand) as home:
         pi, settings = Pi(), read_settings(home.config)
         pi.is_set, pi.boot_s = True, 100.0

@@ -8,8 +8,9 @@ import pytest
 from hub.books.days import settle_day
 from hub.books.runs import marked_days
 from hub.books.view import read_heads
-from hub.quality.decisions import DecisionError, board_access, decide_finding, verdicts_of
+from hub.quality.decisions import DecisionError, decide_finding, verdicts_of
 from hub.storage.finding_records import FindingRow, NewFinding
+from hub.storage.records import Access
 from hub.storage.sqlite.store import SqliteStore
 from protocols.slots import slots_of_day
 from tests.hub.settled_street import COOP, KEY, balances_by_day, open_street
@@ -21,7 +22,7 @@ FOUND = NewFinding("h03", "unbalanced", None, FIRST, 8, "note", (("excess_wh", 5
 
 async def put(store: SqliteStore, found: list[NewFinding], position: int) -> FindingRow:
     await store.put_findings(str(DAY), found, closing="it holds no longer", at=position, message_position=position)
-    (row,) = await store.findings(access=board_access("m02"))
+    (row,) = await store.findings(access=Access("m02", "board", "settle.share", "findings"))
     return row
 
 

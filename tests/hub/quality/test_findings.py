@@ -17,10 +17,11 @@ from hub.books.runs import marked_days, settle_month
 from hub.books.view import read_heads
 from hub.core.ledger.run_calendar import RunCalendar
 from hub.core.rules.estimates import EstimateRule
-from hub.quality.decisions import DecisionError, board_access, decide_finding
+from hub.quality.decisions import DecisionError, decide_finding
 from hub.quality.findings import check_days_quality
 from hub.settlement_job import SettlementJob
 from hub.storage.finding_records import FindingRow, NewFinding
+from hub.storage.records import Access
 from hub.storage.sqlite.store import SqliteStore
 from hub.verify.books import check_books
 from protocols.quantities import Measure
@@ -66,7 +67,7 @@ def job_on(store: SqliteStore) -> SettlementJob:
 
 
 async def findings(store: SqliteStore, **chosen: str) -> tuple[FindingRow, ...]:
-    return await store.findings(access=board_access("m01"), **chosen)  # type: ignore[arg-type]
+    return await store.findings(access=Access("m01", "board", "settle.share", "findings"), **chosen)  # type: ignore[arg-type]
 
 
 async def decide(store: SqliteStore, number: int, verdict: str, *, by: str = "m01") -> FindingRow:
@@ -107,6 +108,7 @@ async def test_a_stuck_meter_is_held_told_decided_and_settled_again(street: Stre
     assert check(tmp_path / "held", files) == (
         0,
         "2026-05 of m02: right in 76 of 96 intervals; 20 without a reading;"
+        " cannot be recomputed by you, only within bounds: 46 intervals, withheld;"
         f" 20 slots held (finding {row.id}, frozen_value); not stated: 2026-05-31",
     )  # fmt: skip
 

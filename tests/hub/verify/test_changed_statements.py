@@ -40,7 +40,7 @@ class Files:
     """The files of member a's corrected month, with the statement before; and the same after one change."""
 
     def __init__(self) -> None:
-        members, late = street_members(6), 900_000_000
+        members, late = street_members(12), 900_000_000
         first = self._street("M1", seed=7, fee_nano=late)
         street = self._street("R1", seed=8, fee_nano=late)
         issued = bills_of(first, "a", TERMS)
@@ -56,7 +56,7 @@ class Files:
 
     @staticmethod
     def _street(kind: str, *, seed: int, fee_nano: int) -> Street:
-        members = street_members(6)
+        members = street_members(12)
         readings = {day: make_readings(members, day, seed=seed + n, gaps=0.02) for n, day in enumerate(DAYS)}
         return make_street(
             readings, make_rule("proportional", members, seed=2, aggregate=STEP), kind=kind, fee_nano=fee_nano

@@ -37,7 +37,7 @@ from tests.hub.core.statements.statement_street import (
 )
 
 DAYS = ("2026-03-30", "2026-03-31")
-MEMBERS = street_members(6)
+MEMBERS = street_members(12)
 ME, OTHER = "a", "Z"
 TERMS = TaxTerms(("Sunny Street eG",), (TaxRates("2026-01-01", 200_000, 130_000, 100_000),), (), {})
 TRUE = {day: make_readings(MEMBERS, day, seed=n) for n, day in enumerate(DAYS)}
@@ -257,7 +257,8 @@ def other_pool_for_me() -> Forged:
     files = forged(street_of())
     files.pool = copy.deepcopy(files.pool)
     for slot in files.pool["days"][0]["slots"]:
-        slot["buy"][0][0] //= 2
+        if slot["buy"]:
+            slot["buy"][0][0] //= 2
     statement = files.signed["document"]
     root = statement["days"][0]["root"]["document"]
     root["pool"]["members"] = document_hash(files.pool["days"][0])
