@@ -134,7 +134,7 @@ class Timetable:
                 missed_s = _newest_due(job, last.last_run_at, by_s=now_s)
                 due_s = missed_s if missed_s is not None else due_s
                 if last.last_error:
-                    # Counted anew, so that this log says again what is wrong.
+                    # The count starts at the first failure again, so that this log says once more what is wrong.
                     self._retries[job.name] = _Retry(last.last_run_at, now_s, 0)
             self._due_s[job.name] = due_s
 

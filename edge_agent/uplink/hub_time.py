@@ -40,7 +40,7 @@ class TimeBounds:
 
 
 class HubTime:
-    """Asks, and keeps the newest answer. `state` and `wall` are what a question says of the own clock."""
+    """Asks, and keeps the newest answer. `state` and `wall` are what a question says about the agent's own clock."""
 
     def __init__(
         self,

@@ -34,7 +34,7 @@ def add_who_looked_pages(app: FastAPI, site: PageContext) -> None:
         try:
             before = read_place(request.query_params.get("before", ""))
         except ValueError:
-            raise PageError(404, visit.words.text("The log has no such place. Open the page anew.")) from None
+            raise PageError(404, visit.words.text("The log has no such place. Open the page again.")) from None
         rows, older = await list_access(read, who, before=before)
         days = access_days(rows, await site.parts.store.members(), visit.words, self_id=visit.member.id)
         with_link = bool(await read(FILTERS["link"], 1))
@@ -62,7 +62,7 @@ async def _file(
 def _filter(request: Request, visit: Visit, *, usual: str) -> str:
     who = request.query_params.get("who", usual)
     if who not in FILTERS:
-        raise PageError(404, visit.words.text("There is no such part of the log. Open the page anew."))
+        raise PageError(404, visit.words.text("The log has no such part. Open the page again."))
     return who
 
 

@@ -1,4 +1,4 @@
-"""A log of rows that was begun is never begun anew: whoever removes it leaves a store that is wrong."""
+"""A log of rows begins only once: a store whose log was removed is wrong."""
 
 import asyncio
 import logging

@@ -33,7 +33,7 @@ def test_a_correction_of_one_home_is_seen_by_that_home() -> None:
 
 
 def test_a_second_one_ends_what_the_first_sees_of_itself_alone() -> None:
-    """With the others' sums of before, m01 could otherwise work out m02's correction from the own share."""
+    """With the others' earlier sums, m01 could otherwise work out m02's correction from m01's own share."""
     assert choose(run_with(), run_with(m01=5), run_with(m01=5, m02=9)) == (0, [1, 0])
     assert choose(run_with(), run_with(m01=5, m02=9)) == (0, [0, 0])
 
