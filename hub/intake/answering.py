@@ -1,4 +1,4 @@
-"""What the hub tells agents besides receipts: refused messages without a number, and the time. Seals; sends nothing."""
+"""What the hub tells agents besides receipts: refusals without a number, the time, revocations. It sends nothing."""
 
 from collections.abc import Iterable
 
@@ -10,12 +10,18 @@ from protocols.wire import topics
 from protocols.wire.clock_check import ClockAnswer, encode_clock_answer
 from protocols.wire.envelope import seal
 from protocols.wire.refusal_notices import RefusalNotice, encode_refusal
+from protocols.wire.revocations import RevocationNotice, encode_revocation
 
 
 def seal_down(agent: str, kind: str, payload: bytes, *, coop: str, key: Ed25519PrivateKey) -> tuple[str, bytes]:
     """The topic and the sealed message that carry a payload to an agent."""
     topic = topics.downlink_topic(coop, agent, kind=kind)
     return topic, seal(key, topic, payload)
+
+
+def revocations_told(notices: Iterable[RevocationNotice]) -> list[tuple[str, str, bytes]]:
+    """(agent, kind, payload) for each agent whose key the hub no longer accepts."""
+    return [(notice.agent, "revoked", encode_revocation(notice)) for notice in notices]
 
 
 def refusals_told(verdicts: Iterable[IntakeVerdict], *, at: int) -> list[tuple[str, str, bytes]]:

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from hub.broker.connection import Delivery
 from hub.intake.acceptance import judge_message, known_hash, needs_stored_hash, open_message, receipt_for
-from hub.intake.answering import refusals_told, seal_down, times_told
-from hub.intake.revocations import revocation_notices, seal_revocation
+from hub.intake.answering import refusals_told, revocations_told, seal_down, times_told
+from hub.intake.revocations import revocation_notices
 from hub.intake.state import (
     Acceptance,
     AgentChain,
@@ -179,8 +179,8 @@ class Intake:
             self._broker.publish(topic, seal(self._key, topic, encode_receipt(receipt)))
 
     def _tell_revoked(self, agents: set[str]) -> None:
-        for agent in sorted(agents & self._revoked.keys()):
-            self._broker.publish(*seal_revocation(self._revoked[agent], coop=self._coop, key=self._key))
+        for told in revocations_told(self._revoked[agent] for agent in sorted(agents & self._revoked.keys())):
+            self._broker.publish(*seal_down(*told, coop=self._coop, key=self._key))
 
     async def _receipt(self, agent: str, epoch: int) -> Receipt:
         chain, stored_at = self._state.chains[agent], int(self._clock.now())

@@ -1,13 +1,9 @@
-"""What a hub tells an agent whose key it no longer accepts. Compares rows and seals; sending is left to the caller."""
+"""Which agents have keys the hub no longer accepts, since when and why, as the notices it tells them. Compares rows."""
 
 from collections.abc import Iterable
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from hub.storage.records import Agent
-from protocols.wire import topics
-from protocols.wire.envelope import seal
-from protocols.wire.revocations import RevocationCause, RevocationNotice, encode_revocation
+from protocols.wire.revocations import RevocationCause, RevocationNotice
 
 
 def revocation_notices(agents: Iterable[Agent]) -> dict[str, RevocationNotice]:
@@ -24,9 +20,3 @@ def revocation_notices(agents: Iterable[Agent]) -> dict[str, RevocationNotice]:
         for agent in rows
         if agent.revoked_at is not None
     }
-
-
-def seal_revocation(notice: RevocationNotice, *, coop: str, key: Ed25519PrivateKey) -> tuple[str, bytes]:
-    """The topic and the sealed message that carry a notice to its agent."""
-    topic = topics.downlink_topic(coop, notice.agent, kind="revoked")
-    return topic, seal(key, topic, encode_revocation(notice))

@@ -15,9 +15,9 @@ from protocols.consent.purposes import CATALOGUE, CONTRACT, HEALTH, Basis, Resol
 from protocols.quantities import Measure
 from protocols.slots import Slot
 from protocols.wire import strict_cbor
+from protocols.wire.field_checks import require_id, require_number
 from protocols.wire.readings import MAX_SLOT
-from protocols.wire.refusal_reasons import RefusalReason, WireError
-from protocols.wire.topics import is_id
+from protocols.wire.refusal_reasons import garbage
 
 FORM = 1
 MAX_RULES = 64
@@ -94,13 +94,13 @@ def decode_consent(data: bytes) -> ConsentSet:
     """
     fields = strict_cbor.decode(data)
     if type(fields) is not dict or tuple(fields) != (1, 2, 3, 4) or fields[1] != FORM:
-        raise _garbage("not a consent of version 1")
+        raise garbage("not a consent of version 1")
     try:
         consent = ConsentSet(
             fields[2], fields[3], tuple(_rule(item) for item in strict_cbor.require_rows(fields[4], 5))
         )
     except (ValueError, TypeError):
-        raise _garbage("a field of the consent has the wrong form") from None
+        raise garbage("a field of the consent has the wrong form") from None
     _check(consent)
     return consent
 
@@ -118,9 +118,9 @@ def sort_rules(rules: Iterable[ConsentRule]) -> tuple[ConsentRule, ...]:
 def _rule(item: list[Any]) -> ConsentRule:
     purpose, measures, resolution, valid_from, valid_until = item
     if type(resolution) is not int or not 0 <= resolution < len(_RESOLUTIONS):
-        raise _garbage("an unknown resolution")
+        raise garbage("an unknown resolution")
     if type(measures) is not list:
-        raise _garbage("a list of measures is missing")
+        raise garbage("a list of measures is missing")
     return ConsentRule(
         purpose, tuple(Measure(code) for code in measures), _RESOLUTIONS[resolution], valid_from, valid_until
     )
@@ -132,45 +132,34 @@ def _order(rule: ConsentRule) -> tuple[Any, ...]:
 
 
 def _check(consent: ConsentSet) -> None:
-    if type(consent.home) is not str or not is_id(consent.home):
-        raise _garbage("the home's name is not 1 to 32 of a-z, 0-9 and -")
-    if type(consent.version) is not int or not 1 <= consent.version <= MAX_VERSION:
-        raise _garbage(f"the consent's version is not a whole number from 1 to {MAX_VERSION}")
+    require_id(consent.home, "the home's")
+    require_number(consent.version, "the consent's version", least=1, most=MAX_VERSION)
     if len(consent.rules) > MAX_RULES:
-        raise _garbage(f"more than {MAX_RULES} rules")
+        raise garbage(f"more than {MAX_RULES} rules")
     for rule in consent.rules:
         _check_rule(rule)
     keys = [_order(rule) for rule in consent.rules]
     if any(left >= right for left, right in pairwise(keys)):
-        raise _garbage("rules are repeated or not in order")
+        raise garbage("rules are repeated or not in order")
     if not any(rule.purpose == CONTRACT for rule in consent.rules):
-        raise _garbage(f"{CONTRACT} is part of the membership contract and must be in every consent")
+        raise garbage(f"{CONTRACT} is part of the membership contract and must be in every consent")
 
 
 def _check_rule(rule: ConsentRule) -> None:
     purpose = purpose_of(rule.purpose) if type(rule.purpose) is str else None
     if purpose is None:
-        raise _garbage("a purpose is not in the catalogue")
+        raise garbage("a purpose is not in the catalogue")
     if any(left >= right for left, right in pairwise(rule.measures)):
-        raise _garbage("measures are repeated or not in order")
+        raise garbage("measures are repeated or not in order")
     if bool(rule.measures) != (rule.resolution is not Resolution.NONE):
-        raise _garbage("measures and resolution contradict each other")
+        raise garbage("measures and resolution contradict each other")
     if rule.purpose == HEALTH and rule.measures:
-        raise _garbage(f"{HEALTH} never carries a measure")
+        raise garbage(f"{HEALTH} never carries a measure")
     granted = (rule.measures, rule.resolution)
     if purpose.basis is Basis.CONTRACT and granted != (purpose.measures, purpose.resolution):
-        raise _garbage(f"{CONTRACT} has exactly import and export in quarter hours")
-    _check_slot(rule.valid_from)
+        raise garbage(f"{CONTRACT} has exactly import and export in quarter hours")
+    require_number(rule.valid_from, "a slot", most=MAX_SLOT)
     if rule.valid_until is not None:
-        _check_slot(rule.valid_until)
+        require_number(rule.valid_until, "a slot", most=MAX_SLOT)
         if rule.valid_until <= rule.valid_from:
-            raise _garbage("a rule ends before it begins")
-
-
-def _check_slot(slot: Any) -> None:
-    if type(slot) is not int or not 0 <= slot <= MAX_SLOT:
-        raise _garbage(f"a slot is not a whole number from 0 to {MAX_SLOT}")
-
-
-def _garbage(detail: str) -> WireError:
-    return WireError(RefusalReason.GARBAGE, detail)
+            raise garbage("a rule ends before it begins")

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from protocols.wire.refusal_reasons import RefusalReason, WireError
-from protocols.wire.topics import is_id
+from protocols.wire.field_checks import require_id, require_number
+from protocols.wire.refusal_reasons import RefusalReason, WireError, garbage
 
 FIRST_PREVIOUS = bytes(32)
 """The previous hash in the first message of an epoch."""
@@ -102,13 +102,10 @@ def _refused(reason: RefusalReason, header: Header, why: str) -> WireError:
 
 
 def _check(header: Header) -> None:
-    if type(header.agent) is not str or not is_id(header.agent):
-        raise WireError(RefusalReason.GARBAGE, "the agent's name is not 1 to 32 of a-z, 0-9 and -")
-    if type(header.epoch) is not int or not 1 <= header.epoch <= MAX_NUMBER:
-        raise WireError(RefusalReason.GARBAGE, "the epoch is not a number from 1 to 4294967295")
-    if type(header.seq) is not int or not 1 <= header.seq <= MAX_NUMBER:
-        raise WireError(RefusalReason.GARBAGE, "the sequence number is not a number from 1 to 4294967295")
+    require_id(header.agent, "the agent's")
+    require_number(header.epoch, "the epoch", least=1, most=MAX_NUMBER)
+    require_number(header.seq, "the sequence number", least=1, most=MAX_NUMBER)
     if type(header.previous) is not bytes or len(header.previous) != 32:
-        raise WireError(RefusalReason.GARBAGE, "the previous hash is not 32 bytes")
+        raise garbage("the previous hash is not 32 bytes")
     if (header.seq == 1) != (header.previous == FIRST_PREVIOUS):
-        raise WireError(RefusalReason.GARBAGE, "only an epoch's first message has 32 zero bytes as previous hash")
+        raise garbage("only an epoch's first message has 32 zero bytes as previous hash")

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
-from protocols.wire import strict_cbor
-from protocols.wire.padding import PAD_KEY, encode_padded, require_padded
-from protocols.wire.refusal_reasons import RefusalReason, WireError
-from protocols.wire.topics import is_id
+from protocols.wire.field_checks import MAX_SECONDS, read_fields, require_id, require_number
+from protocols.wire.padding import PAD_KEY, encode_padded
+from protocols.wire.refusal_reasons import garbage
 
 VERSION = 1
 NONCE_BYTES = 16
-MAX_SECONDS = 2**40
 
 
 class ClockState(StrEnum):
@@ -57,7 +54,7 @@ def encode_question(question: ClockQuestion) -> bytes:
     """The payload of a question, padded. Raises: WireError if it breaks a rule of this module."""
     _check(question)
     if not isinstance(question.state, ClockState):
-        raise _garbage("an unknown state of the clock")
+        raise garbage("an unknown state of the clock")
     return encode_padded(
         {1: VERSION, 2: question.agent, 3: question.nonce, 4: question.at, 5: _STATES.index(question.state)}
     )
@@ -65,8 +62,8 @@ def encode_question(question: ClockQuestion) -> bytes:
 
 def decode_question(data: bytes) -> ClockQuestion:
     """The exact inverse of `encode_question`. Raises: WireError(GARBAGE)."""
-    fields = _fields(data, (1, 2, 3, 4, 5, PAD_KEY), "a question for the time")
-    state = _number(fields[5], "state of the clock", most=len(_STATES) - 1)
+    fields = read_fields(data, (1, 2, 3, 4, 5, PAD_KEY), "a question for the time", version=VERSION)
+    state = require_number(fields[5], "state of the clock", most=len(_STATES) - 1)
     question = ClockQuestion(fields[2], fields[3], fields[4], _STATES[state])
     _check(question)
     return question
@@ -80,33 +77,14 @@ def encode_clock_answer(answer: ClockAnswer) -> bytes:
 
 def decode_clock_answer(data: bytes) -> ClockAnswer:
     """The exact inverse of `encode_clock_answer`. Raises: WireError(GARBAGE)."""
-    fields = _fields(data, (1, 2, 3, 4, PAD_KEY), "the time")
+    fields = read_fields(data, (1, 2, 3, 4, PAD_KEY), "the time", version=VERSION)
     answer = ClockAnswer(fields[2], fields[3], fields[4])
     _check(answer)
     return answer
 
 
-def _fields(data: bytes, keys: tuple[int, ...], what: str) -> dict[int, Any]:
-    fields = strict_cbor.decode(data)
-    if type(fields) is not dict or tuple(fields) != keys or fields[1] != VERSION:
-        raise _garbage(f"not {what} of version {VERSION}")
-    require_padded(data, fields[PAD_KEY])
-    return fields
-
-
 def _check(message: ClockQuestion | ClockAnswer) -> None:
-    if type(message.agent) is not str or not is_id(message.agent):
-        raise _garbage("the agent does not have the form of a name")
+    require_id(message.agent, "the agent's")
     if type(message.nonce) is not bytes or len(message.nonce) != NONCE_BYTES:
-        raise _garbage(f"the nonce is not {NONCE_BYTES} bytes")
-    _number(message.at, "time", most=MAX_SECONDS)
-
-
-def _number(value: Any, what: str, *, most: int) -> int:
-    if type(value) is not int or not 0 <= value <= most:
-        raise _garbage(f"the {what} is not a whole number from 0 to {most}")
-    return value
-
-
-def _garbage(detail: str) -> WireError:
-    return WireError(RefusalReason.GARBAGE, detail)
+        raise garbage(f"the nonce is not {NONCE_BYTES} bytes")
+    require_number(message.at, "time", most=MAX_SECONDS)

@@ -11,7 +11,7 @@ import cbor2
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from protocols.wire.refusal_reasons import RefusalReason, WireError
+from protocols.wire.refusal_reasons import RefusalReason, WireError, garbage
 
 MAX_SEALED_BYTES = 16384
 OVERHEAD_BYTES = 86
@@ -103,13 +103,13 @@ def sig_structure(protected: bytes, aad: bytes, payload: bytes) -> bytes:
 def _payload_bounds(sealed: bytes) -> tuple[int, int]:
     # Fixed offsets accept exactly one encoding, which is stricter and faster than any parser.
     if len(sealed) <= _PAYLOAD_AT or sealed[:5] != _HEAD or sealed[6:8] != _KID_HEAD or sealed[16] != 0xA0:
-        raise _garbage("not the one accepted form of COSE_Sign1")
+        raise garbage("not the one accepted form of COSE_Sign1")
     if sealed[5] not in (_ALG_EDDSA, _ALG_ED25519):
-        raise _garbage("the algorithm is not Ed25519")
+        raise garbage("the algorithm is not Ed25519")
     start, length = _byte_string(sealed, _PAYLOAD_AT)
     end = start + length
     if len(sealed) != end + 66 or sealed[end : end + 2] != _SIGNATURE_HEAD:
-        raise _garbage("the payload is not followed by exactly one signature of 64 bytes")
+        raise garbage("the payload is not followed by exactly one signature of 64 bytes")
     return start, end
 
 
@@ -120,9 +120,5 @@ def _byte_string(sealed: bytes, at: int) -> tuple[int, int]:
     width = {0x58: 1, 0x59: 2}.get(first, 0)
     length = int.from_bytes(sealed[at + 1 : at + 1 + width])
     if width == 0 or length < (24 if width == 1 else 256):
-        raise _garbage("the payload is not a byte string in its shortest form")
+        raise garbage("the payload is not a byte string in its shortest form")
     return at + 1 + width, length
-
-
-def _garbage(detail: str) -> WireError:
-    return WireError(RefusalReason.GARBAGE, detail)

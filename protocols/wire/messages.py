@@ -15,14 +15,14 @@ from typing import Any
 from protocols.slots import Slot
 from protocols.wire import strict_cbor
 from protocols.wire.chain import Header, header_fields, read_header
-from protocols.wire.padding import PAD_KEY, encode_padded, require_padded
-from protocols.wire.refusal_reasons import RefusalReason, WireError
+from protocols.wire.field_checks import MAX_SECONDS, read_fields, require_number
+from protocols.wire.padding import PAD_KEY, encode_padded
+from protocols.wire.refusal_reasons import garbage
 from protocols.wire.topics import is_id
 
 VERSION = 1
 MAX_CONSENT_BYTES = 8192
 MAX_REASONS = 8
-MAX_SECONDS = 2**40
 MAX_SLOT = 2**32 - 1
 MAX_ENERGY_WH = 10**6
 MAX_REASON_NUMBER = 10**9
@@ -106,9 +106,9 @@ def encode_answer(answer: PromptAnswer) -> bytes:
 
 def decode_answer(data: bytes) -> PromptAnswer:
     """The exact inverse of `encode_answer`. Raises: WireError(GARBAGE)."""
-    fields = _fields(data, (*_HEADER_KEYS, 6, 7, 8, PAD_KEY), "an answer")
+    fields = read_fields(data, (*_HEADER_KEYS, 6, 7, 8, PAD_KEY), "an answer", version=VERSION)
     header = read_header(fields)
-    choice = _number(fields[7], "choice", most=len(_CHOICES) - 1)
+    choice = require_number(fields[7], "choice", most=len(_CHOICES) - 1)
     answer = PromptAnswer(
         agent=header.agent,
         epoch=header.epoch,
@@ -130,7 +130,7 @@ def encode_consent_notice(notice: ConsentNotice) -> bytes:
 
 def decode_consent_notice(data: bytes) -> ConsentNotice:
     """The exact inverse of `encode_consent_notice`; the consent inside is not decoded. Raises: WireError."""
-    fields = _fields(data, (*_HEADER_KEYS, 6, PAD_KEY), "a consent notice")
+    fields = read_fields(data, (*_HEADER_KEYS, 6, PAD_KEY), "a consent notice", version=VERSION)
     header = read_header(fields)
     notice = ConsentNotice(header.agent, header.epoch, header.seq, header.previous, fields[6])
     _check_consent_notice(notice)
@@ -158,7 +158,7 @@ def encode_prompt(prompt: PromptNotice) -> bytes:
 
 def decode_prompt(data: bytes) -> PromptNotice:
     """The exact inverse of `encode_prompt`. Raises: WireError(GARBAGE)."""
-    fields = _fields(data, (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, PAD_KEY), "a prompt")
+    fields = read_fields(data, (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, PAD_KEY), "a prompt", version=VERSION)
     reasons = tuple((code, number) for code, number in strict_cbor.require_rows(fields[9], 2))
     prompt = PromptNotice(
         prompt_id=fields[2],
@@ -175,24 +175,16 @@ def decode_prompt(data: bytes) -> PromptNotice:
     return prompt
 
 
-def _fields(data: bytes, keys: tuple[int, ...], what: str) -> dict[int, Any]:
-    fields = strict_cbor.decode(data)
-    if type(fields) is not dict or tuple(fields) != keys or fields[1] != VERSION:
-        raise _garbage(f"not {what} of version {VERSION}")
-    require_padded(data, fields[PAD_KEY])
-    return fields
-
-
 def _check_answer(answer: PromptAnswer) -> None:
     _match(answer.prompt_id, "prompt id", is_id)
-    _number(answer.at, "time answered", most=MAX_SECONDS)
+    require_number(answer.at, "time answered", most=MAX_SECONDS)
     if not isinstance(answer.choice, AnswerChoice):
-        raise _garbage("an unknown choice")
+        raise garbage("an unknown choice")
 
 
 def _check_consent_notice(notice: ConsentNotice) -> None:
     if type(notice.consent) is not bytes or not 1 <= len(notice.consent) <= MAX_CONSENT_BYTES:
-        raise _garbage(f"the consent is not 1 to {MAX_CONSENT_BYTES} bytes")
+        raise garbage(f"the consent is not 1 to {MAX_CONSENT_BYTES} bytes")
 
 
 def _check_prompt(prompt: PromptNotice) -> None:
@@ -202,15 +194,15 @@ def _check_prompt(prompt: PromptNotice) -> None:
         (prompt.usual_first_slot, prompt.usual_last_slot),
         (prompt.proposed_first_slot, prompt.proposed_last_slot),
     ):
-        if _number(first, "slot", most=MAX_SLOT) > _number(last, "slot", most=MAX_SLOT):
-            raise _garbage("a run ends before it begins")
-    _number(prompt.energy_wh, "energy", most=MAX_ENERGY_WH)
-    _number(prompt.answer_by, "time to answer by", most=MAX_SECONDS)
+        if require_number(first, "slot", most=MAX_SLOT) > require_number(last, "slot", most=MAX_SLOT):
+            raise garbage("a run ends before it begins")
+    require_number(prompt.energy_wh, "energy", most=MAX_ENERGY_WH)
+    require_number(prompt.answer_by, "time to answer by", most=MAX_SECONDS)
     if len(prompt.reasons) > MAX_REASONS:
-        raise _garbage(f"more than {MAX_REASONS} reasons")
+        raise garbage(f"more than {MAX_REASONS} reasons")
     for code, number in prompt.reasons:
         _match(code, "reason", _is_code)
-        _number(number, "number of a reason", least=-MAX_REASON_NUMBER, most=MAX_REASON_NUMBER)
+        require_number(number, "number of a reason", least=-MAX_REASON_NUMBER, most=MAX_REASON_NUMBER)
 
 
 def _is_code(text: str) -> bool:
@@ -219,14 +211,4 @@ def _is_code(text: str) -> bool:
 
 def _match(value: Any, what: str, fits: Callable[[str], bool]) -> None:
     if type(value) is not str or not fits(value):
-        raise _garbage(f"the {what} does not have the form of a name")
-
-
-def _number(value: Any, what: str, *, most: int, least: int = 0) -> int:
-    if type(value) is not int or not least <= value <= most:
-        raise _garbage(f"{what} is not a whole number from {least} to {most}")
-    return value
-
-
-def _garbage(detail: str) -> WireError:
-    return WireError(RefusalReason.GARBAGE, detail)
+        raise garbage(f"the {what} does not have the form of a name")

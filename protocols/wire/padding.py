@@ -7,7 +7,7 @@ from typing import Any
 import cbor2
 
 from protocols.wire.envelope import MAX_SEALED_BYTES, OVERHEAD_BYTES
-from protocols.wire.refusal_reasons import RefusalReason, WireError
+from protocols.wire.refusal_reasons import RefusalReason, WireError, garbage
 
 SIZE_CLASSES = (512, 1024, 2048, 4096, 8192, MAX_SEALED_BYTES)
 """The only sizes a sealed message can have, in bytes. An ordinary batch always has the first."""
@@ -33,11 +33,11 @@ def require_padded(payload: bytes, pad: Any) -> None:
     Raises: WireError(GARBAGE).
     """
     if not isinstance(pad, list) or not all(type(part) is bytes and not any(part) for part in pad):
-        raise WireError(RefusalReason.GARBAGE, "the padding is not made of zero bytes")
+        raise garbage("the padding is not made of zero bytes")
     pad_bytes = len(cbor2.dumps(pad)) + 1
     body_bytes = len(payload) - pad_bytes
     if payload[body_bytes:] != _padding(_class_for(body_bytes) - OVERHEAD_BYTES - body_bytes):
-        raise WireError(RefusalReason.GARBAGE, "the message is not padded to the smallest size class that holds it")
+        raise garbage("the message is not padded to the smallest size class that holds it")
 
 
 def _class_for(body_bytes: int) -> int:

@@ -15,16 +15,15 @@ from protocols.quantities import SENT_GAPS, Gap, Mark, Measure
 from protocols.slots import SLOTS_PER_HOUR, SLOTS_PER_UTC_DAY, Slot
 from protocols.wire import strict_cbor
 from protocols.wire.chain import Header, header_fields, read_header
-from protocols.wire.padding import PAD_KEY, encode_padded, require_padded
-from protocols.wire.refusal_reasons import RefusalReason, WireError
-from protocols.wire.topics import is_id
+from protocols.wire.field_checks import MAX_SECONDS, read_fields, require_id, require_number
+from protocols.wire.padding import PAD_KEY, encode_padded
+from protocols.wire.refusal_reasons import garbage
 
 VERSION = 1
 SPANS = (1, SLOTS_PER_HOUR, SLOTS_PER_UTC_DAY)
 MAX_SCALE = 3
 MAX_ENERGY_WH = 10**9
 MAX_SLOT = 2**32 - 1
-MAX_SECONDS = 2**40
 MAX_NUMBER = 2**32 - 1
 MAX_LONG_INTERVALS = 32
 MAX_LONG_SLOTS = 366 * SLOTS_PER_UTC_DAY
@@ -146,10 +145,7 @@ def decode_batch(data: bytes) -> Batch:
 
     Raises: WireError(GARBAGE) for bytes that `encode_batch` would not produce.
     """
-    fields = strict_cbor.decode(data)
-    if type(fields) is not dict or tuple(fields) != _KEYS or fields[1] != VERSION:
-        raise _garbage("not a batch of version 1")
-    require_padded(data, fields[PAD_KEY])
+    fields = read_fields(data, _KEYS, "a batch", version=VERSION)
     header = read_header(fields)
     try:
         batch = Batch(
@@ -168,7 +164,7 @@ def decode_batch(data: bytes) -> Batch:
         )
     except (ValueError, KeyError, TypeError):
         # An unknown code, or an array or map where a code belongs.
-        raise _garbage("a field of the batch has the wrong form") from None
+        raise garbage("a field of the batch has the wrong form") from None
     _check_body(batch)
     return batch
 
@@ -186,7 +182,7 @@ def _long_interval(item: list[Any]) -> LongInterval:
 def _device(item: list[Any]) -> DeviceState:
     name, state, age_s = item
     if type(state) is not int or not 0 <= state < len(_LIVENESS):
-        raise _garbage("an unknown device state")
+        raise garbage("an unknown device state")
     return DeviceState(name, _LIVENESS[state], age_s)
 
 
@@ -196,60 +192,50 @@ def _check_batch(batch: Batch) -> None:
 
 
 def _check_body(batch: Batch) -> None:
-    _number(batch.boot, "boot", MAX_NUMBER)
-    _number(batch.consent_version, "consent version", MAX_NUMBER)
-    _number(batch.made_at, "time made", MAX_SECONDS)
-    _number(batch.slot, "slot", MAX_SLOT)
+    require_number(batch.boot, "boot", most=MAX_NUMBER)
+    require_number(batch.consent_version, "consent version", most=MAX_NUMBER)
+    require_number(batch.made_at, "time made", most=MAX_SECONDS)
+    require_number(batch.slot, "slot", most=MAX_SLOT)
     if not _ascending([column.measure for column in batch.columns]):
-        raise _garbage("columns are not in ascending order of measure, one per measure")
+        raise garbage("columns are not in ascending order of measure, one per measure")
     for column in batch.columns:
         _check_column(column, batch.slot)
     _check_long_intervals(batch)
     if len(batch.devices) > MAX_DEVICES or not _ascending([device.name for device in batch.devices]):
-        raise _garbage(f"more than {MAX_DEVICES} devices, or not in ascending order of name")
+        raise garbage(f"more than {MAX_DEVICES} devices, or not in ascending order of name")
     for device in batch.devices:
-        if type(device.name) is not str or not is_id(device.name):
-            raise _garbage("a device's name is not 1 to 32 of a-z, 0-9 and -")
-        _number(device.age_s, "device age", MAX_NUMBER)
+        require_id(device.name, "a device's")
+        require_number(device.age_s, "device age", most=MAX_NUMBER)
 
 
 def _check_column(column: Column, slot: Slot) -> None:
     if column.span not in SPANS or (slot + 1) % column.span:
-        raise _garbage("a column does not end with a quarter hour, an hour or a day")
+        raise garbage("a column does not end with a quarter hour, an hour or a day")
     if type(column.span) is not int or type(column.scale) is not int or not 0 <= column.scale <= MAX_SCALE:
-        raise _garbage("a scale is not a number from 0 to 3")
+        raise garbage("a scale is not a number from 0 to 3")
     if column.gap == Gap.NEVER_ARRIVED:
-        raise _garbage("a gap that only the hub may report")
+        raise garbage("a gap that only the hub may report")
     if column.energy is None:
         if column.mark != Mark.MISSING or column.gap == Gap.NONE:
-            raise _garbage("an energy is missing without its mark or reason")
+            raise garbage("an energy is missing without its mark or reason")
         return
-    _number(column.energy, "energy", MAX_ENERGY_WH // 10**column.scale)
+    require_number(column.energy, "energy", most=MAX_ENERGY_WH // 10**column.scale)
     if column.mark == Mark.MISSING or (column.mark == Mark.PARTIAL) != (column.gap != Gap.NONE):
-        raise _garbage("an energy's mark and gap contradict each other")
+        raise garbage("an energy's mark and gap contradict each other")
 
 
 def _check_long_intervals(batch: Batch) -> None:
     if len(batch.long_intervals) > MAX_LONG_INTERVALS:
-        raise _garbage(f"more than {MAX_LONG_INTERVALS} long intervals")
+        raise garbage(f"more than {MAX_LONG_INTERVALS} long intervals")
     for interval in batch.long_intervals:
-        _number(interval.first_slot, "slot", MAX_SLOT)
-        _number(interval.slots, "number of slots", MAX_LONG_SLOTS)
-        _number(interval.energy_wh, "energy", MAX_ENERGY_WH)
+        require_number(interval.first_slot, "slot", most=MAX_SLOT)
+        require_number(interval.slots, "number of slots", most=MAX_LONG_SLOTS)
+        require_number(interval.energy_wh, "energy", most=MAX_ENERGY_WH)
         if interval.slots < 1 or interval.first_slot + interval.slots > batch.slot + 1:
-            raise _garbage("a long interval is empty or ends after the batch's slot")
+            raise garbage("a long interval is empty or ends after the batch's slot")
     if not _ascending([(interval.measure, interval.first_slot) for interval in batch.long_intervals]):
-        raise _garbage("long intervals are not in ascending order of measure and slot")
-
-
-def _number(value: Any, what: str, most: int) -> None:
-    if type(value) is not int or not 0 <= value <= most:
-        raise _garbage(f"{what} is not a whole number from 0 to {most}")
+        raise garbage("long intervals are not in ascending order of measure and slot")
 
 
 def _ascending(keys: Sequence[Any]) -> bool:
     return all(left < right for left, right in pairwise(keys))
-
-
-def _garbage(detail: str) -> WireError:
-    return WireError(RefusalReason.GARBAGE, detail)

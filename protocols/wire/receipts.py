@@ -11,14 +11,13 @@ from typing import Any
 
 from protocols.wire import strict_cbor
 from protocols.wire.chain import FIRST_PREVIOUS, MAX_AHEAD, MAX_NUMBER
-from protocols.wire.padding import PAD_KEY, encode_padded, require_padded
-from protocols.wire.refusal_reasons import RefusalReason, WireError
-from protocols.wire.topics import is_id
+from protocols.wire.field_checks import MAX_SECONDS, read_fields, require_id, require_number
+from protocols.wire.padding import PAD_KEY, encode_padded
+from protocols.wire.refusal_reasons import RefusalReason, garbage
 
 VERSION = 1
 MAX_GAPS = MAX_AHEAD
 MAX_REFUSED = 64
-MAX_SECONDS = 2**40
 
 _KEYS = (1, 2, 3, 4, 5, 6, 7, 8, PAD_KEY)
 _REFUSALS = tuple(RefusalReason)
@@ -68,10 +67,7 @@ def decode_receipt(data: bytes) -> Receipt:
 
     Raises: WireError(GARBAGE).
     """
-    fields = strict_cbor.decode(data)
-    if type(fields) is not dict or tuple(fields) != _KEYS or fields[1] != VERSION:
-        raise _garbage("not a receipt of version 1")
-    require_padded(data, fields[PAD_KEY])
+    fields = read_fields(data, _KEYS, "a receipt", version=VERSION)
     receipt = Receipt(
         agent=fields[2],
         epoch=fields[3],
@@ -88,49 +84,39 @@ def decode_receipt(data: bytes) -> Receipt:
 def _refused(item: Any) -> tuple[int, RefusalReason]:
     seq, reason = item
     if type(reason) is not int or not 0 <= reason < len(_REFUSALS):
-        raise _garbage("an unknown refusal reason")
+        raise garbage("an unknown refusal reason")
     return seq, _REFUSALS[reason]
 
 
 def _check(receipt: Receipt) -> None:
-    if type(receipt.agent) is not str or not is_id(receipt.agent):
-        raise _garbage("the agent's name is not 1 to 32 of a-z, 0-9 and -")
-    _number(receipt.epoch, "epoch", least=1)
-    _number(receipt.through_seq, "through", least=0)
-    _number(receipt.stored_at, "time stored", least=0, most=MAX_SECONDS)
+    require_id(receipt.agent, "the agent's")
+    require_number(receipt.epoch, "epoch", least=1, most=MAX_NUMBER)
+    require_number(receipt.through_seq, "through", most=MAX_NUMBER)
+    require_number(receipt.stored_at, "time stored", most=MAX_SECONDS)
     if type(receipt.head) is not bytes or len(receipt.head) != 32:
-        raise _garbage("the head is not 32 bytes")
+        raise garbage("the head is not 32 bytes")
     if (receipt.through_seq == 0) != (receipt.head == FIRST_PREVIOUS):
-        raise _garbage("the head is 32 zero bytes if nothing is held, and only then")
+        raise garbage("the head is 32 zero bytes if nothing is held, and only then")
     _check_gaps(receipt)
     _check_refused(receipt)
 
 
 def _check_gaps(receipt: Receipt) -> None:
     if len(receipt.gaps) > MAX_GAPS:
-        raise _garbage(f"more than {MAX_GAPS} gaps")
+        raise garbage(f"more than {MAX_GAPS} gaps")
     next_free = receipt.through_seq + 1
     for first, last in receipt.gaps:
-        _number(first, "gap", least=next_free)
-        _number(last, "gap", least=first)
+        require_number(first, "gap", least=next_free, most=MAX_NUMBER)
+        require_number(last, "gap", least=first, most=MAX_NUMBER)
         next_free = last + 2
 
 
 def _check_refused(receipt: Receipt) -> None:
     if len(receipt.refused) > MAX_REFUSED:
-        raise _garbage(f"more than {MAX_REFUSED} refused numbers")
+        raise garbage(f"more than {MAX_REFUSED} refused numbers")
     least = 1
     for seq, reason in receipt.refused:
-        _number(seq, "refused number", least=least, most=receipt.through_seq)
+        require_number(seq, "refused number", least=least, most=receipt.through_seq)
         if not reason.settles_the_number:
-            raise _garbage("a receipt lists only refusals of content")
+            raise garbage("a receipt lists only refusals of content")
         least = seq + 1
-
-
-def _number(value: Any, what: str, *, least: int, most: int = MAX_NUMBER) -> None:
-    if type(value) is not int or not least <= value <= most:
-        raise _garbage(f"{what} is not a whole number from {least} to {most}")
-
-
-def _garbage(detail: str) -> WireError:
-    return WireError(RefusalReason.GARBAGE, detail)

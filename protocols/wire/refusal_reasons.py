@@ -71,3 +71,8 @@ class WireError(CommonwattError):
         super().__init__(f"{reason.value}: {detail}")
         self.reason = reason
         self.detail = detail
+
+
+def garbage(detail: str) -> WireError:
+    """The error for bytes that are not in the agreed form."""
+    return WireError(RefusalReason.GARBAGE, detail)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
-from protocols.wire import strict_cbor
-from protocols.wire.padding import PAD_KEY, encode_padded, require_padded
-from protocols.wire.refusal_reasons import RefusalReason, WireError
-from protocols.wire.topics import is_id
+from protocols.wire.field_checks import MAX_SECONDS, read_fields, require_id, require_number
+from protocols.wire.padding import PAD_KEY, encode_padded
+from protocols.wire.refusal_reasons import garbage
 
 VERSION = 1
-MAX_SECONDS = 2**40
 
 
 class RevocationCause(StrEnum):
@@ -53,29 +50,15 @@ def encode_revocation(notice: RevocationNotice) -> bytes:
 
 def decode_revocation(data: bytes) -> RevocationNotice:
     """The exact inverse of `encode_revocation`. Raises: WireError(GARBAGE)."""
-    fields = strict_cbor.decode(data)
-    if type(fields) is not dict or tuple(fields) != (1, 2, 3, 4, PAD_KEY) or fields[1] != VERSION:
-        raise _garbage(f"not a revocation of version {VERSION}")
-    require_padded(data, fields[PAD_KEY])
-    cause = _number(fields[4], "cause", most=len(_CAUSES) - 1)
+    fields = read_fields(data, (1, 2, 3, 4, PAD_KEY), "a revocation", version=VERSION)
+    cause = require_number(fields[4], "cause", most=len(_CAUSES) - 1)
     notice = RevocationNotice(fields[2], fields[3], _CAUSES[cause])
     _check(notice)
     return notice
 
 
 def _check(notice: RevocationNotice) -> None:
-    if type(notice.agent) is not str or not is_id(notice.agent):
-        raise _garbage("the agent does not have the form of a name")
-    _number(notice.at, "time", most=MAX_SECONDS)
+    require_id(notice.agent, "the agent's")
+    require_number(notice.at, "time", most=MAX_SECONDS)
     if not isinstance(notice.cause, RevocationCause):
-        raise _garbage("an unknown cause")
-
-
-def _number(value: Any, what: str, *, most: int) -> int:
-    if type(value) is not int or not 0 <= value <= most:
-        raise _garbage(f"the {what} is not a whole number from 0 to {most}")
-    return value
-
-
-def _garbage(detail: str) -> WireError:
-    return WireError(RefusalReason.GARBAGE, detail)
+        raise garbage("an unknown cause")

@@ -11,7 +11,7 @@ from typing import Any
 
 import cbor2
 
-from protocols.wire.refusal_reasons import RefusalReason, WireError
+from protocols.wire.refusal_reasons import garbage
 
 MAX_DEPTH = 4
 
@@ -34,19 +34,19 @@ def decode(data: bytes) -> Any:
     try:
         value, end = _item(data, 0, MAX_DEPTH)
     except IndexError:
-        raise _garbage("the bytes end too early") from None
+        raise garbage("the bytes end too early") from None
     if end != len(data):
-        raise _garbage("bytes follow the value")
+        raise garbage("bytes follow the value")
     return value
 
 
 def require_rows(value: Any, width: int | None = None) -> list[list[Any]]:
     """A decoded array of arrays, each of `width` items if given. Raises: WireError(GARBAGE) for anything else."""
     if type(value) is not list:
-        raise _garbage("a list is missing")
+        raise garbage("a list is missing")
     for row in value:
         if type(row) is not list or (width is not None and len(row) != width):
-            raise _garbage("a row of a list has the wrong number of fields")
+            raise garbage("a row of a list has the wrong number of fields")
     return value
 
 
@@ -56,7 +56,7 @@ def _item(data: bytes, at: int, depth: int) -> tuple[Any, int]:
     at += 1
     if major == 7:
         if first != 0xF6:
-            raise _garbage("a float, a boolean or another simple value")
+            raise garbage("a float, a boolean or another simple value")
         return None, at
     if number >= 24:
         number, at = _argument(data, at, number)
@@ -65,28 +65,28 @@ def _item(data: bytes, at: int, depth: int) -> tuple[Any, int]:
     if major == 1:
         return -1 - number, at
     if major == 6:
-        raise _garbage("a tag")
+        raise garbage("a tag")
     if number > len(data) - at:
-        raise _garbage("a length beyond the end")
+        raise garbage("a length beyond the end")
     if major == 2:
         return data[at : at + number], at + number
     if major == 3:
         return _text(data[at : at + number]), at + number
     if depth == 0:
-        raise _garbage("nested too deep")
+        raise garbage("nested too deep")
     container = _array if major == 4 else _map
     return container(data, at, number, depth=depth - 1)
 
 
 def _argument(data: bytes, at: int, info: int) -> tuple[int, int]:
     if info > 27:
-        raise _garbage("an indefinite or reserved length")
+        raise garbage("an indefinite or reserved length")
     width = 1 << (info - 24)
     if at + width > len(data):
-        raise _garbage("the bytes end too early")
+        raise garbage("the bytes end too early")
     number = int.from_bytes(data[at : at + width])
     if number < (24 if width == 1 else 1 << (4 * width)):
-        raise _garbage("a number in a longer form than needed")
+        raise garbage("a number in a longer form than needed")
     return number, at + width
 
 
@@ -94,7 +94,7 @@ def _text(raw: bytes) -> str:
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
-        raise _garbage("text that is not UTF-8") from None
+        raise garbage("text that is not UTF-8") from None
 
 
 def _array(data: bytes, at: int, count: int, *, depth: int) -> tuple[list[Any], int]:
@@ -115,14 +115,10 @@ def _map(data: bytes, at: int, count: int, *, depth: int) -> tuple[dict[int, Any
     last = -1
     for _ in range(count):
         if data[at] >> 5 != 0:
-            raise _garbage("a map key that is not an unsigned integer")
+            raise garbage("a map key that is not an unsigned integer")
         key, at = _item(data, at, 0)
         if key <= last:
-            raise _garbage("map keys that are repeated or not ascending")
+            raise garbage("map keys that are repeated or not ascending")
         pairs[key], at = _item(data, at, depth)
         last = key
     return pairs, at
-
-
-def _garbage(detail: str) -> WireError:
-    return WireError(RefusalReason.GARBAGE, detail)

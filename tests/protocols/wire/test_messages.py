@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocols.wire import envelope, messages, padding, readings, receipts, revocations
+from protocols.wire.field_checks import MAX_SECONDS
 from protocols.wire.refusal_reasons import RefusalReason, WireError
 from tests.protocols.wire import wire_samples as samples
 
@@ -202,9 +203,9 @@ def test_a_prompt_beyond_a_limit_is_not_written(beyond: messages.PromptNotice, n
 
 
 def test_the_limits_of_answers_and_consent_notices() -> None:
-    latest = replace(ANSWER, at=messages.MAX_SECONDS)
+    latest = replace(ANSWER, at=MAX_SECONDS)
     assert messages.decode_answer(messages.encode_answer(latest)) == latest
-    assert "time answered" in refusal_of(messages.encode_answer, replace(ANSWER, at=messages.MAX_SECONDS + 1))
+    assert "time answered" in refusal_of(messages.encode_answer, replace(ANSWER, at=MAX_SECONDS + 1))
     assert "an unknown choice" in refusal_of(messages.encode_answer, replace(ANSWER, choice="yes"))
     whole = replace(NOTICE, consent=bytes(messages.MAX_CONSENT_BYTES))
     assert messages.decode_consent_notice(messages.encode_consent_notice(whole)) == whole
