@@ -15,7 +15,7 @@ from hub.board.run_service import RunService
 from hub.broker.connection import BrokerLink, Delivery
 from hub.broker.supervisor import BrokerProcess, plan_broker
 from hub.core.payments.tax_terms import TaxTerms
-from hub.folder.opening import open_hub
+from hub.folder.opening import check_store, open_hub
 from hub.folder.paths import BROKER_NAME, running_alone, write_running
 from hub.folder.salt_key import load_seals
 from hub.folder.settings import HubSettings, load_settings
@@ -56,18 +56,21 @@ async def run_hub(
     """Serve until SIGTERM or Ctrl-C. Raises: CommonwattError, with a one-line message, if the hub cannot start."""
     load_settings(folder)
     with running_alone(folder):
+        await refuse_damage(folder)
         settings, key, store = await open_hub(folder, clock=clock)
         try:
-            await refuse_damage(store, folder)
             hub = Hub(folder, settings=settings, key=key, store=store, clock=clock)
             await hub.serve(web_port=web_port, broker_port=broker_port, announce=announce)
         finally:
             await store.close()
 
 
-async def refuse_damage(store: Store, folder: Path) -> None:
-    """Look through the file for a bounded time. Raises: StoreError if it is damaged, so that nothing is built on it."""
-    check = await store.quick_check(within_s=CHECK_AT_START_S)
+async def refuse_damage(folder: Path) -> None:
+    """Look through the store's file for a bounded time, before anything is written to it.
+
+    Raises: StoreError if it is damaged, so that nothing is built on it.
+    """
+    check = await check_store(folder, within_s=CHECK_AT_START_S)
     if check.problem is not None:
         raise StoreError(
             f"{folder}: the store is damaged ({check.problem[:200]}): the hub does not start on it; restore the folder"

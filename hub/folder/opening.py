@@ -18,7 +18,9 @@ from hub.core.rules.rulebook import Prices, Rule
 from hub.folder.identity import load_key
 from hub.folder.paths import KEY_NAME, STORE_NAME
 from hub.folder.settings import HubSettings, RuleSettings, load_settings
+from hub.storage.audit_records import FileCheck
 from hub.storage.contract import Store
+from hub.storage.sqlite.row_log.file_check import check_file
 from hub.storage.sqlite.store import SqliteStore
 from protocols.timeline import Clock
 
@@ -50,6 +52,14 @@ async def opened_hub(folder: Path, *, clock: Clock) -> AsyncIterator[OpenHub]:
         yield OpenHub(settings, key, store, int(clock.now()))
     finally:
         await store.close()
+
+
+async def check_store(folder: Path, *, within_s: float) -> FileCheck:
+    """The first damage found in the store's file within this many seconds, before anything opens it for writing.
+
+    Raises: StoreError if there is no store.
+    """
+    return await check_file(folder / STORE_NAME, within_s=within_s)
 
 
 async def open_store(folder: Path, *, clock: Clock, create: bool = False) -> Store:

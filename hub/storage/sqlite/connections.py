@@ -19,6 +19,7 @@ import aiosqlite
 
 from hub.core.ledger.signed_document import Signer
 from hub.storage.errors import StoreError
+from hub.storage.sqlite.row_log.file_check import refuse_damaged_upgrade
 from hub.storage.sqlite.row_log.sealing import install_log, newest_waiting, seal_changes
 from hub.storage.sqlite.schema import migrate
 
@@ -82,6 +83,7 @@ class SqliteConnections:
         opened: list[aiosqlite.Connection] = []
         try:
             _ensure_file(path, create=create)
+            await refuse_damaged_upgrade(path)
             for is_writer in (True, *([False] * READERS)):
                 opened.append(await aiosqlite.connect(path, isolation_level=None, cached_statements=256))
                 await _configure(opened[-1], is_writer=is_writer)

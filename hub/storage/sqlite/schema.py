@@ -40,6 +40,16 @@ def known_migrations() -> tuple[Migration, ...]:
     return steps
 
 
+async def lacks_steps(db: aiosqlite.Connection) -> bool:
+    """Whether `migrate` would apply a step to this file; False for one that holds nothing at all."""
+    if not list(await db.execute_fetchall("SELECT 1 FROM sqlite_master LIMIT 1")):
+        return False
+    if not list(await db.execute_fetchall("SELECT 1 FROM sqlite_master WHERE name = 'migration'")):
+        return True
+    ((applied,),) = await db.execute_fetchall("SELECT count(*) FROM migration")
+    return int(applied) < len(known_migrations())
+
+
 async def migrate(
     db: aiosqlite.Connection,
     *,

@@ -74,15 +74,11 @@ def test_every_logged_table_is_taken_over_once(hub: Path) -> None:
 async def test_a_start_that_looked_through_a_part_only_says_so(
     hub: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store = await open_store(hub, clock=CLOCK)
-    try:
-        with caplog.at_level(logging.WARNING):
-            await running.refuse_damage(store, hub)
-        assert caplog.messages == []
-        monkeypatch.setattr(running, "CHECK_AT_START_S", -1.0)
-        with caplog.at_level(logging.WARNING):
-            await running.refuse_damage(store, hub)
-    finally:
-        await store.close()
+    with caplog.at_level(logging.WARNING):
+        await running.refuse_damage(hub)
+    assert caplog.messages == []
+    monkeypatch.setattr(running, "CHECK_AT_START_S", -1.0)
+    with caplog.at_level(logging.WARNING):
+        await running.refuse_damage(hub)
     (line,) = caplog.messages
     assert line.startswith("only a part of the store was looked through for damage")

@@ -3,7 +3,6 @@
 # ruff: noqa: S608 - only names from the schema are put into SQL here; values are bound.
 
 import sqlite3
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
@@ -13,6 +12,7 @@ import aiosqlite
 
 from hub.storage.audit_records import BoardAct, FileCheck, LogHead, LogLine, RowLogView, WaitingLine, row_digest
 from hub.storage.sqlite.connections import SqliteConnections
+from hub.storage.sqlite.row_log.file_check import quick_check
 from hub.storage.sqlite.row_log.protection import LOGGED
 from hub.storage.sqlite.row_log.sealing import TABLE_INFO, table_forms
 from hub.storage.sqlite.row_log.triggers import form_of
@@ -20,7 +20,6 @@ from hub.storage.sqlite.schema import LEDGER_SQL, known_migrations
 
 PAGE: Final = 2_000
 MOST_PROBLEMS: Final = 20
-PROGRESS_STEPS: Final = 10_000
 BEFORE_ALL: Final = -(2**63)
 _LINES_SQL = """SELECT position, at, CAST(source AS BLOB), CAST(row_key AS BLOB), CAST(change AS BLOB), digest,
 CAST(says AS BLOB) FROM row_log WHERE position > ? ORDER BY position LIMIT ?"""
@@ -64,17 +63,8 @@ class SqliteRowLog(SqliteConnections):
 
     async def quick_check(self, *, within_s: float) -> FileCheck:
         """The first damage SQLite's quick check finds in the file within this many seconds."""
-        ends = time.monotonic() + within_s
         async with self.reading() as db:
-            await db.set_progress_handler(lambda: int(time.monotonic() > ends), PROGRESS_STEPS)
-            try:
-                rows = list(await db.execute_fetchall("PRAGMA quick_check(1)"))
-            except sqlite3.DatabaseError as error:
-                return FileCheck(None, False) if "interrupted" in str(error) else FileCheck(str(error), False)
-            finally:
-                await db.set_progress_handler(None, 0)  # type: ignore[arg-type]
-        found = " ".join(str(rows[0][0]).split()) if rows else ""
-        return FileCheck(None if found == "ok" else found, True)
+            return await quick_check(db, within_s=within_s)
 
 
 class _View:
