@@ -6,7 +6,7 @@ A receipt is sent only after the commit that it reports. Refused messages are co
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -143,7 +143,7 @@ class Intake:
         refusals = _counted(verdicts, at=int(now_s))
         times, clocks = times_told(verdicts, at=int(now_s))
         # If power fails before this returns, no receipt was sent: every agent still has its messages.
-        await asyncio.gather(
+        await _all_ended(
             *([self._store.note_clocks(clocks)] if clocks else []),
             *([self._store.store_messages(accepted)] if accepted else []),
             *([self._store.count_refusals(refusals)] if refusals else []),
@@ -254,6 +254,16 @@ class Intake:
             self._state.chains[agent.id].is_revoked = agent.revoked_at is not None or is_weak
         self._tell_revoked(newly_revoked - {agent.id for agent in fresh})
         self._agents_read_at = asyncio.get_running_loop().time()
+
+
+async def _all_ended(*writes: Coroutine[object, object, None]) -> None:
+    """Raise the first error, but only when every write has ended: what is read from the store after it is then final.
+
+    Otherwise the chains would be read again while a group is still being stored, and lack it from then on.
+    """
+    for ended in await asyncio.gather(*writes, return_exceptions=True):
+        if ended is not None:
+            raise ended
 
 
 def _signed_by_revoked(verdicts: Sequence[IntakeVerdict]) -> set[str]:

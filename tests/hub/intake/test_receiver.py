@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.broker.connection import Delivery
 from hub.intake.receiver import MAX_WAITING, Intake
+from hub.storage.errors import StoreError
 from hub.storage.fleet_records import AgentClock, FormerAgent
-from hub.storage.records import PromptRow
+from hub.storage.records import AcceptedMessage, Agent, PromptRow
 from hub.storage.sqlite.store import SqliteStore
 from protocols.consent.rules import default_consent
 from protocols.quantities import Gap, Mark, Measure
@@ -339,6 +340,39 @@ async def test_a_store_that_fails_gets_no_receipt_and_loses_nothing(
     await bench.receive(*sent)
     assert bench.broker.receipts()[-1].through_seq == 61
     assert await bench.store.message_count() == 61
+
+
+async def test_a_failed_note_of_clocks_does_not_overtake_the_messages_beside_it(
+    bench: Bench, home: SendingHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The chains are read again only when the group's messages are stored; else the next one seems to leave a hole."""
+    monkeypatch.setattr("hub.intake.receiver.STORE_RETRY_S", 0.0)
+    store_messages, agents, done = bench.store.store_messages, bench.store.agents, list[str]()
+
+    async def fails(clocks: Sequence[AgentClock]) -> None:
+        raise StoreError("the disk is full")
+
+    async def takes_a_while(messages: Sequence[AcceptedMessage]) -> None:
+        for _ in range(50):
+            await asyncio.sleep(0)
+        await store_messages(messages)
+        done.append("stored")
+
+    async def read_again() -> tuple[Agent, ...]:
+        done.append("read again")
+        return await agents()
+
+    await bench.intake.agents_changed()
+    monkeypatch.setattr(bench.store, "note_clocks", fails)
+    monkeypatch.setattr(bench.store, "store_messages", takes_a_while)
+    monkeypatch.setattr(bench.store, "agents", read_again)
+    topic = uplink_topic(COOP.id, home.agent, kind="time")
+    question = ClockQuestion(home.agent, bytes(16), NOW_S, ClockState.SYNCHRONISED)
+    await bench.receive((topic, seal(home.key, topic, encode_question(question))), home.batch())
+    assert done == ["stored", "read again"]
+    await bench.receive(home.batch())
+    (receipt,) = bench.broker.receipts()
+    assert (receipt.through_seq, receipt.gaps) == (2, ())
 
 
 async def test_a_flood_is_dropped_beyond_a_bound_and_acknowledged(bench: Bench, home: SendingHome) -> None:
