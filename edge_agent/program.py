@@ -77,7 +77,7 @@ class AgentProgram:
         self._identity = identity
         self._wanted = wanted
         self._boot_clock = boot_clock
-        self._fleet = make_fleet(settings)
+        self._fleet = make_fleet(settings, pause=self._clock.pause)
         self._places = [place for _, devices in self._fleet for device in devices for place in device.places]
 
     async def run(self, recording: Iterable[str] | None, *, name: str = "recording") -> None:

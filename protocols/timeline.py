@@ -153,6 +153,10 @@ class Clock:
         """Return after this many seconds of the timeline."""
         await self.sleep_until(self.now() + seconds)
 
+    async def pause(self, seconds: float) -> None:
+        """Sleep once for this many seconds of the timeline, but for no more than as many real ones."""
+        await self.sleep_towards(self.now() + seconds, at_most_s=seconds)
+
     def _follow(self, read_text: Callable[[], str]) -> None:
         try:
             stamp = self._stamp() if self._stamp is not None else None

@@ -5,7 +5,8 @@ Opens no connection. Reads the maps that ship with the program.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 from edge_agent.devices.modbus_link import LineSettings, ModbusLink
@@ -17,11 +18,17 @@ from protocols.maps.model import DeviceMap, MapError
 
 MAPS = Path(__file__).resolve().parents[2] / "firmware_configs" / "devices"
 RTU_GAP_S = 0.02
+Pause = Callable[[float], Awaitable[None]]
 BusAddress = tuple[str, str, int, str]
 
 
-def make_fleet(settings: Settings, maps: Path = MAPS) -> list[tuple[ModbusLink, list[Device]]]:
-    """One link for each host or bus with its devices, in the order of the settings. Raises SettingsError."""
+def make_fleet(
+    settings: Settings, maps: Path = MAPS, *, pause: Pause = asyncio.sleep
+) -> list[tuple[ModbusLink, list[Device]]]:
+    """One link for each host or bus with its devices, in the order of the settings. Raises SettingsError.
+
+    `pause`: how to wait before a busy device is asked again; a developer's faster timeline has shorter pauses.
+    """
     found: dict[str, DeviceMap] = {}
     together: dict[BusAddress, list[Device]] = {}
     for each in settings.devices:
@@ -29,7 +36,7 @@ def make_fleet(settings: Settings, maps: Path = MAPS) -> list[tuple[ModbusLink, 
             found[each.map] = _map(each, settings.source, maps)
         _check_roles(each, found[each.map], settings.source)
         _check_choices(each, found[each.map], settings.source)
-        together.setdefault(_address(each.endpoint), []).append(Device(each, found[each.map]))
+        together.setdefault(_address(each.endpoint), []).append(Device(each, found[each.map], sleep=pause))
     return [(_link(devices, settings.source), devices) for devices in together.values()]
 
 

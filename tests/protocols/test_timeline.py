@@ -115,6 +115,15 @@ async def test_the_real_clock_sleeps_once() -> None:
     assert clock.rate == 1.0
 
 
+async def test_a_pause_is_shorter_on_a_faster_timeline_and_never_longer_than_real_time() -> None:
+    world = World()
+    await world.followed().pause(0.3)
+    await Clock(lambda: world.real_s, sleep=world.sleep).pause(0.3)
+    world.rewrite(Timeline(world.real_s, 53_000.0, 0.0, None).text())
+    await world.followed().pause(0.04)
+    assert [round(each, 6) for each in world.sleeps] == [0.0005, 0.3, 0.04]
+
+
 def test_a_torn_text_keeps_the_last_good_timeline_and_is_read_again() -> None:
     world = World()
     clock = world.followed()

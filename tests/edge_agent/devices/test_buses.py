@@ -27,12 +27,19 @@ T0 = float(start_of(FIRST))
 class Street:
     """Stands, their buses and one meter, on a clock moved by hand."""
 
-    def __init__(self, *devices: Device, now_s: float = T0, window_s: int = 60, clock: HandClock | None = None) -> None:
+    def __init__(
+        self,
+        *devices: Device,
+        now_s: float = T0,
+        window_s: int = 60,
+        clock: HandClock | None = None,
+        interval_s: int = 60,
+    ) -> None:
         self.clock = clock or HandClock(now_s)
         self.devices = devices
         places = [place for each in devices for place in each.places]
-        self.metering = HomeMeter(places, next_slot=int(now_s // 900), longest_hole_s=300)
-        self.pace = ReadingPace(60, window_s)
+        self.metering = HomeMeter(places, next_slot=int(now_s // 900), longest_hole_s=max(300, 2 * interval_s))
+        self.pace = ReadingPace(interval_s, window_s)
         self.closed: list[ClosedSlot] = []
         self.buses: list[Bus] = []
 
@@ -300,4 +307,29 @@ async def test_night_zero_is_asleep() -> None:
         street.clock.move_to(T0 + 1800)
         await street.slot_value(1, Measure.PV_PRODUCTION)
         assert [each.energy_wh for each in street.closed[1].long_intervals] == [0]
+    await stand.stop()
+
+
+class FastClock(HandClock):
+    """A developer's timeline, moved by hand, that claims to run 600 times as fast."""
+
+    rate = 600.0
+
+
+@pytest.mark.parametrize(("clock", "shown_wh"), [(HandClock, 3_667), (FastClock, 3_500)])
+async def test_a_late_answer_is_taken_back_by_what_flowed_meanwhile_in_real_time(
+    clock: type[HandClock], shown_wh: int
+) -> None:
+    """At 600 times real speed the boundary's answer is a minute late because this computer needed 0.1 s for it."""
+    stand = await Stand(meter_words(1_000, power_w=10_000)).start()
+    street = Street(device("eastron-sdm630"), clock=clock(T0), window_s=240, interval_s=300)
+    street.bus(stand, *street.devices)
+    async with street.running():
+        await reads(stand)
+        for at, counter_wh in ((300, 1_833), (600, 2_667), (960, shown_wh)):
+            stand.words = meter_words(counter_wh, power_w=10_000)
+            seen = len(stand.requests)
+            street.clock.move_to(T0 + at)
+            await reads(stand, seen)
+        assert await street.slot_value(0) == SlotValue(2_500, Mark.MEASURED)
     await stand.stop()
