@@ -242,8 +242,8 @@ class Bus:
         On a developer's timeline that runs faster, what this computer needs for a reading is not stretched with it.
         """
         late_s = self._clock.now() - at_s
-        if late_s < self._pace.interval_s:
-            late_s /= max(1.0, self._clock.rate)
+        within_s = late_s % self._pace.interval_s
+        late_s -= within_s - within_s / max(1.0, self._clock.rate)
         return late_s if 0 <= late_s <= SLOT_S else 0.0
 
     def _missed(self, device: Device, place: MeasuringPoint) -> Gap:

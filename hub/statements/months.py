@@ -28,7 +28,7 @@ from hub.core.payments.payable import payable_amounts
 from hub.core.settlement.allocation_record import read_record
 from hub.core.settlement.prepared_readings import MISSING_WH, Readings
 from hub.core.settlement.slot_marks import SlotMarks
-from hub.core.statements.document import StatementFiles, own_readings, state_month, takes_part
+from hub.core.statements.document import StatementFiles, corrected_slots, own_readings, state_month, takes_part
 from hub.core.statements.mark_reasons import MarkDecision, MarkFinding
 from hub.core.statements.month import CoopName, RunNote, SettledDay, StatedDay, StatementMonth, gather_month, state_day
 from hub.core.statements.seals import Seals
@@ -125,8 +125,9 @@ class StatementService:
                 return None
             marks = [day.source.settled.marks[member.id] for day in whole.seen if member.id in day.source.settled.marks]
             readings = await self._readings(
-                member, home, tz=books.coop.tz, month=month, stated=stated, marks=marks, access=access
-            )
+                member, home, tz=books.coop.tz, month=month, stated=stated, marks=marks, access=access,
+                corrected=corrected_slots(whole, member.id),
+            )  # fmt: skip
             pool = {"days": [day.pool.for_members() for day in whole.seen]}
             rows = await self._store.objections(member=member.id)
             open_ = [row for row in rows if row.verdict is None and row.month == stated["month"]]
@@ -258,6 +259,7 @@ class StatementService:
         month: date,
         stated: Document,
         marks: Sequence[SlotMarks],
+        corrected: Set[int],
         access: Access,
     ) -> dict[str, object]:
         """The member's own readings that count in a settlement: each quarter hour's meter difference, nothing else."""
@@ -270,7 +272,7 @@ class StatementService:
         )
         known = np.flatnonzero((surplus != MISSING_WH) | (demand != MISSING_WH)).tolist()
         part = Readings((member.id,), tuple(slots[i] for i in known), surplus[known], demand[known])
-        return own_readings(member.id, [part], marks=marks, statement=stated)
+        return own_readings(member.id, [part], marks=marks, statement=stated, corrected=corrected)
 
     async def _later(self, books: Books, edition: StatementEdition) -> dict[str, str]:
         """The edition's days for which something newer exists, each with the reason."""

@@ -39,6 +39,7 @@ KINDS, UNITS = ("D", "M1", "R1", "R2", "RF", "X"), {"micro": 1_000, "cent": 10_0
 SIDES, SIGNS, EVER = {"received": "debit", "sold": "credit"}, {"received": -1, "sold": 1}, ("", "~")
 ABOUT = {"received": ("demand", "received", "imported", "debit"), "sold": ("surplus", "sold", "exported", "credit")}
 PAYMENTS = ("commonwatt-payment-1", "commonwatt-payment-2")
+APART = ("late", "corrected")
 TAX, DUES = ("rate_ppm", "reverse_charge", "net_cent", "tax_cent"), ("due_cent", "waiting_cent", "now_cent")
 
 
@@ -267,9 +268,9 @@ def readings_of(own: Table, me: str, place: str) -> Table:
     same(slots, sorted({*slots}), f"{place} slots")
     for row in own["readings"]:
         fits = len(row) >= 3 and all(wh is None or type(wh) is int for wh in row[1:3])
-        marks = ([], *([mark] for mark in (*VERDICTS, "late")))
+        marks = ([], *([mark] for mark in (*VERDICTS, *APART)))
         require(fits and row[3:] in marks, f"{place} slot {row[0]}", "malformed")
-    return {row[0]: row[1:3] for row in own["readings"] if row[3:] != ["late"]}
+    return {row[0]: row[1:3] for row in own["readings"] if row[3:] not in [[mark] for mark in APART]}
 
 
 def verify(files: list[Any], key: Ed25519PublicKey, before: Table | None = None, own: Table | None = None) -> list[str]:
@@ -284,7 +285,7 @@ def verify(files: list[Any], key: Ed25519PublicKey, before: Table | None = None,
         check_fields(published, "pool.json")
         pools: Table = {pool["day"]: pool for pool in published["days"]}
         runs = {(pool["day"], pool["run"]): pool for pool in published.get("earlier", [])}
-        late = {row[0] for row in given["readings"] if row[3:] == ["late"]}
+        late, corrected = ({row[0] for row in given["readings"] if row[3:] == [mark]} for mark in APART)
         same([pool["day"] for pool in published["days"]], sorted(pools), "pool.json days")
         check = RecomputedMonth(
             document, readings_of(given, document["member"]["id"], "readings.json"), pools | runs, key
@@ -300,22 +301,26 @@ def verify(files: list[Any], key: Ed25519PublicKey, before: Table | None = None,
         if before is None and (bills := [bill["number"] for bill in document["tax"] if bill["replaces"]]):
             raise UncheckedError(f"{bills[0]} replaces an earlier document: give its statement with --before")
         notes += check.check_before(before) if before is not None else []
+        missing = len(check.open)
+        check.open = [parts for parts in check.open if corrected.isdisjoint(parts)]
+        later = missing - len(check.open)
         place = "--own"
-        notes += check.check_own(own, late)
+        notes += check.check_own(own, late | corrected)
     except BROKEN as error:
         raise StatementCheckError(f"{place}: malformed ({type(error).__name__}: {str(error)[:80]})") from None
     check_signature(signed, key, "statement signature")
-    return [result_of(check, len(late)), *notes, *unproven(document)]
+    return [result_of(check, len(late), later), *notes, *unproven(document)]
 
 
-def result_of(check: RecomputedMonth, late: int) -> str:
+def result_of(check: RecomputedMonth, late: int, later: int) -> str:
     """The line that says what is right, and in how many intervals."""
     document, seen = check.document, check.seen
     count = sum(len(day["surplus"]) for day in document["days"])
     line = f"{document['month']} of {check.me}: right in all of {count} intervals"
-    if check.open:
-        line = f"{document['month']} of {check.me}: right in {count - len(check.open)} of {count} intervals"
-        line += f"; {len(check.open)} without a reading"
+    if apart := len(check.open) + later:
+        line = f"{document['month']} of {check.me}: right in {count - apart} of {count} intervals"
+        line += f"; {later} read later, counted only in the month's correction, as one total" if later else ""
+        line += f"; {len(check.open)} without a reading" if check.open else ""
     if withheld := seen.pop("withheld", 0):
         line += f"; cannot be recomputed by you, only within bounds: {withheld} intervals, withheld"
     line += "".join(f"; {seen[mark]} slots {mark}" for mark in sorted(seen))

@@ -6,7 +6,7 @@ billed from run M1 on. Entries of the co-op's funds are listed beside those of s
 the sums.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Final, TypedDict
 
@@ -21,6 +21,7 @@ from hub.core.statements.tables import changes_since, late_slots
 STATEMENT_FORMAT: Final = "commonwatt-statement-2"
 ENERGIES: Final = ("surplus", "demand", "received", "sold", "imported", "exported")
 LATE: Final = "late"
+CORRECTED: Final = "corrected"
 CLOSED: Final = frozenset({"RF", "X"})
 MONEYS: Final = ("debit_nano", "credit_nano", "benefit_nano", "alone_nano", "cost_nano")
 
@@ -136,16 +137,35 @@ def _less(after: int | None, before: int | None) -> int | None:
     return None if after is None or before is None else after - before
 
 
+def corrected_slots(month: StatementMonth, member: str) -> frozenset[int]:
+    """The member's slots that are missing in the runs shown by day and counted in the month's total of corrections."""
+    if not month.corrects:
+        return frozenset()
+    found: set[int] = set()
+    for day in month.days:
+        if (seen := month.shown.get(day.source.day)) is None or seen.source.run.key == day.source.run.key:
+            continue
+        settled = day.source.settled
+        step = settled.rule.aggregate
+        columns = zip(_columns(day, member)["demand"], _columns(seen, member)["demand"], strict=True)
+        for place, (now, then) in enumerate(columns):
+            if then is None and now is not None:
+                found |= set(range(settled.slots[0] + place * step, settled.slots[0] + (place + 1) * step))
+    return frozenset(found)
+
+
 def own_readings(
     member: str,
     readings: Iterable[Readings],
     *,
     marks: Iterable[SlotMarks] = (),
     statement: Document | None = None,
+    corrected: Set[int] = frozenset(),
 ) -> Table:
     """The member's own readings in the form that hub/verify/statement.py reads, each marked slot with its mark.
 
-    With `statement`, readings that arrived after its runs and are not counted in it are marked as late.
+    With `statement`, readings that arrived after its runs and are not counted in it are marked as late, or as
+    corrected if they are counted in the month's total of corrections only (see `corrected_slots`).
     """
     rows: list[tuple[int, int | None, int | None]] = []
     for part in readings:
@@ -158,7 +178,8 @@ def own_readings(
     rows += [(slot, None, None) for slot in sorted(marked.keys() - {row[0] for row in rows})]
     rows.sort(key=lambda row: row[0])
     if statement is not None:
-        marked |= dict.fromkeys(late_slots(statement, {row[0] for row in rows if None not in row}), LATE)
+        late = late_slots(statement, {row[0] for row in rows if None not in row})
+        marked |= {slot: CORRECTED if slot in corrected else LATE for slot in late}
     return {"member": member, "readings": [[*row, marked[row[0]]] if row[0] in marked else [*row] for row in rows]}
 
 
