@@ -37,7 +37,7 @@ from hub.trials.fairness_service import FairnessService
 from hub.trials.what_if_service import TrialService
 from hub.trust.enrolment import Enrolment
 from hub.web.app import build_app
-from hub.web.frame.door import own_names
+from hub.web.frame.own_names import own_names
 from hub.web.frame.services import HubParts
 from hub.web.server import serve_web
 from protocols.slots import format_slot, slot_of

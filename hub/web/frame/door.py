@@ -5,24 +5,17 @@ It comes before every page, so a request that is refused here has been seen by n
 
 import ipaddress
 import json
-import socket
-from collections.abc import Collection, Iterable
+import re
+from collections.abc import Collection, Sequence
 from typing import Final
-from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-LOCAL_NAMES: Final = ("localhost", "ip6-localhost")
 WRONG_HOST_STATUS: Final = 421
+_HOST: Final = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 TWO_LENGTHS: Final = (
     "The request says its length twice, with Content-Length and Transfer-Encoding. Send only one of them."
 )
-
-
-def own_names(listed: Iterable[str]) -> frozenset[str]:
-    """The host names this hub answers to besides addresses: those listed, localhost and this computer's own name."""
-    machine = socket.gethostname().lower()
-    return frozenset({*LOCAL_NAMES, machine, f"{machine}.local", *(name.lower() for name in listed)})
 
 
 def is_own_host(host: str, names: Collection[str]) -> bool:
@@ -31,10 +24,9 @@ def is_own_host(host: str, names: Collection[str]) -> bool:
     >>> [is_own_host(host, {"hub.example"}) for host in ("hub.example:8400", "[::1]:8400", "evil.example", "")]
     [True, True, False, False]
     """
-    try:
-        name = urlsplit("//" + host).hostname or ""
-    except ValueError:
+    if not (found := _HOST.fullmatch(host)):
         return False
+    name = found["name"].strip("[]").lower()
     try:
         ipaddress.ip_address(name)
     except ValueError:
@@ -59,17 +51,24 @@ class Door:
         headers = [(name.lower(), value) for name, value in scope["headers"]]
         hosts = [value.decode("latin-1") for name, value in headers if name == b"host"]
         if len(hosts) != 1 or not is_own_host(hosts[0], self._names):
-            shown = hosts[0][:60] if hosts and hosts[0].isprintable() else ""
-            sentence = (
-                f"This hub does not answer to the name {shown!r}. Its board can add the name to web.names in hub.toml."
-            )
-            await _refuse(send, WRONG_HOST_STATUS, sentence)
+            await _refuse(send, WRONG_HOST_STATUS, _unknown_host(hosts))
         elif {b"content-length", b"transfer-encoding"} <= {name for name, _ in headers}:
             await _refuse(send, 400, TWO_LENGTHS)
         elif scope["method"] == "HEAD":
             await self._app({**scope, "method": "GET"}, receive, _without_body(send))
         else:
             await self._app(scope, receive, send)
+
+
+def _unknown_host(hosts: Sequence[str]) -> str:
+    """What is wrong with the Host header, and the setting that adds a name."""
+    name = hosts[0].rpartition(":")[0] or hosts[0] if len(hosts) == 1 else ""
+    if not re.fullmatch(r"[A-Za-z0-9.-]{1,253}", name):
+        return "The request does not name this hub in one Host header. Open the hub by its name or address."
+    return (
+        f'This hub does not answer to the name "{name.lower()}". To add it, write names = ["{name.lower()}"] under'
+        " [web] in hub.toml and restart the hub; its address always works."
+    )
 
 
 def _without_body(send: Send) -> Send:
