@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from typing import Final
 
+from hub.books.billed_entries import last_billed
 from hub.books.days import SettlementStores
 from hub.books.retry import retry_on_conflict
 from hub.books.signing import as_row, sign_older_runs
@@ -23,14 +25,17 @@ KEY_CHARS_LEAST: Final = 8
 async def approve_run(store: SettlementStores, *, run: str, member: str, at: int, key: Signer) -> MonthRun:
     """Add a board member's approval to the run with this key (or its first 8 or more digits).
 
-    Returns the updated run. Raises: RequestError.
+    Returns the updated run. Raises: RequestError, also for a draft older than the books.
     """
     who = await find_member(store, member)
 
     async def approve() -> MonthRun:
         books = await read_books(store)
         chosen = find_run(run, books.month_runs)
-        if problem := approval_obstacle(chosen, member, is_board=who.is_board, runs=books.month_runs):
+        last_booked = await last_billed(store, date.fromisoformat(f"{chosen.month}-01"))
+        if problem := approval_obstacle(
+            chosen, member, is_board=who.is_board, runs=books.month_runs, last_booked=last_booked
+        ):
             raise RequestError(problem)
         signed = _sign(APPROVAL, chosen, books, member=member, at=at, head=books.attestation, key=key)
         # If power fails before this commit, there is no approval, and it can be given again.
@@ -45,7 +50,8 @@ async def publish_run(
 ) -> MonthRun:
     """Book an approved run's bills under the tax terms and publish it, both or neither; returns the updated run.
 
-    Raises: RequestError; then nothing is booked.
+    Raises: RequestError; then nothing is booked. A draft older than the books is refused: what was booked since would
+    be missing from the bills, and the approvals are for what the draft bills.
     """
     who = await find_member(store, member)
     await sign_older_runs(store, key=key)
@@ -53,7 +59,10 @@ async def publish_run(
     async def publish() -> MonthRun:
         books = await read_books(store)
         chosen = find_run(run, books.month_runs)
-        if problem := publication_obstacle(chosen, member, is_board=who.is_board, runs=books.month_runs):
+        last_booked = await last_billed(store, date.fromisoformat(f"{chosen.month}-01"))
+        if problem := publication_obstacle(
+            chosen, member, is_board=who.is_board, runs=books.month_runs, last_booked=last_booked
+        ):
             raise RequestError(problem)
 
         def sign(head: Head) -> Attestation:

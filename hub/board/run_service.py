@@ -10,6 +10,7 @@ from datetime import date
 from typing import Final, Protocol
 
 from hub.board.run_approval import approve_run, publish_run
+from hub.books.billed_entries import last_billed
 from hub.books.days import SettlementStores
 from hub.books.runs import (
     PREVIEW_ACCESS,
@@ -24,7 +25,7 @@ from hub.books.view import Books, read_books
 from hub.core.ledger.entries import read_entry
 from hub.core.ledger.month_overview import MonthOverview, month_overview
 from hub.core.ledger.month_preview import BoardPreview, MonthPreview, board_preview, sum_changes
-from hub.core.ledger.month_runs import PUBLISHED, MonthRun, run_obstacle
+from hub.core.ledger.month_runs import APPROVED, DRAFT, PUBLISHED, MonthRun, run_obstacle
 from hub.core.ledger.run_calendar import RunCalendar, days_of, month_name, months_between
 from hub.core.ledger.signed_document import Signer
 from hub.core.payments.tax_terms import TaxTerms
@@ -89,10 +90,12 @@ class RunService:
             async with self._one:
                 preview = await preview_run(self._store, month, today=today)
                 books = await read_books(self._store)
+                last_booked = await last_billed(self._store, month)
         except (RequestError, RejectedInputError) as refusal:
             return str(refusal)
         digests = (preview.rules, preview.inputs)
-        return board_preview(preview), month_run_key(books, month=month_name(month), kind=kind, digests=digests)
+        run_key = month_run_key(books, month=month_name(month), kind=kind, digests=digests, last_booked=last_booked)
+        return board_preview(preview), run_key
 
     async def booked(self, run: MonthRun) -> BoardPreview:
         """What the run bills, compared with the month's last published run if there is one. The access is logged."""
@@ -223,7 +226,12 @@ async def overview_of(
         marked=await marked_days(store, books, days),
         calendar=calendar,
         today=today,
+        last_booked=await last_billed(store, month) if _is_waiting(books, month) else 0,
     )
+
+
+def _is_waiting(books: Books, month: date) -> bool:
+    return any(run.state in (DRAFT, APPROVED) for run in books.runs_of(month_name(month)))
 
 
 def _sum_rows(run: MonthRun, rows: Sequence[EntryRow]) -> MonthPreview:

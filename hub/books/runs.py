@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from hub.books.billed_entries import last_billed
 from hub.books.days import (
     ACCESS,
     DayInputs,
@@ -193,10 +194,14 @@ def _difference(inputs: DayInputs, booked: Sequence[bytes]) -> list[Entry]:
     return list(book_difference(settled, sum_settlement(booked), day=inputs.day, run="preview"))
 
 
-def month_run_key(books: Books, *, month: str, kind: str, digests: tuple[str, str]) -> str:
-    """The key for a month run with these digests; if the newest run of its kind has the same ones, that run's key."""
+def month_run_key(books: Books, *, month: str, kind: str, digests: tuple[str, str], last_booked: int) -> str:
+    """The key for a month run with these digests; if the newest run of its kind would be the same run, that run's key.
+
+    It is the same if it has the same digests and bills everything up to `last_booked`: see is_outdated.
+    """
     known = [run for run in books.runs_of(month) if run.kind == kind]
-    if known and (known[-1].rules, known[-1].inputs) == digests:
+    is_same = bool(known) and (known[-1].rules, known[-1].inputs) == digests
+    if is_same and last_booked <= known[-1].ledger_position:
         return known[-1].run_key
     run_key = run_key_of(books.coop, month, kind=kind, rule_hash=digests[0], digest=digests[1])
     if run_key in {run.run_key for run in known}:
@@ -239,7 +244,10 @@ async def _book_days(
 ) -> MonthPlan:
     """Plan the month and book its changed days; returns the plan, once all of it is booked."""
     plan = await plan_month(store, month=month)
-    run_key = month_run_key(plan.books, month=month_name(month), kind=kind, digests=plan.digests)
+    last_booked = await last_billed(store, month)
+    run_key = month_run_key(
+        plan.books, month=month_name(month), kind=kind, digests=plan.digests, last_booked=last_booked
+    )
     if previewed is not None and previewed != run_key:
         raise StalePreviewError(f"{month_name(month)} has changed since its preview: preview it again")
     await sign_older_runs(store, key=key)
@@ -254,12 +262,13 @@ async def _book_days(
 async def _draft(
     store: SettlementStores, plan: MonthPlan, *, kind: str, made_at: int, key: Signer, decision: str
 ) -> MonthRun:
-    """The month run based on its days' newest runs; if one with the same inputs was made before, that one."""
+    """The month run based on its days' newest runs; if the same run was made before, that one."""
     name = month_name(plan.month)
     books = await read_books(store, days=(plan.days[0].isoformat(), plan.days[-1].isoformat()))
     current = books.current
     digests = month_digests((run.day, run.rule_hash, run.input_digest) for run in current.values())
-    run_key = month_run_key(books, month=name, kind=kind, digests=digests)
+    last_booked = await last_billed(store, plan.month)
+    run_key = month_run_key(books, month=name, kind=kind, digests=digests, last_booked=last_booked)
     known = [run for run in books.runs_of(name) if run.kind == kind]
     if known and run_key == known[-1].run_key:
         return known[-1]

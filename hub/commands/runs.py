@@ -44,15 +44,17 @@ async def runs_and_marks(store: SettlementStores, *, calendar: RunCalendar, toda
     books = await read_books(store)
     first = await first_day(store, books.coop.tz)
     due, marked = [], []
+    outdated: set[str] = set()
     for month in months_between(first, today) if first is not None else ():
         overview = await overview_of(store, books, month, calendar=calendar, today=today)
+        outdated |= overview.outdated
         if overview.following is None:
             continue
         due_day = calendar.due_day(month, overview.following)
         due.append({"month": overview.name, "kind": overview.following, "due": str(due_day)})
         marked += [_mark(mark, overview.following) for mark in overview.marked]
     return {
-        "runs": [run_json(run) for run in books.month_runs],
+        "runs": [run_json(run) | {"is_outdated": run.run_key in outdated} for run in books.month_runs],
         "due": due,
         "marked_days": marked,
     }
@@ -70,10 +72,11 @@ def run_json(run: MonthRun) -> dict[str, object]:
 def run_line(row: Mapping[str, object]) -> str:
     """A month run for people."""
     approvals = ", ".join(str(member) for member, _ in _pairs(row["approvals"])) or "nobody"
+    outdated = ", older than the books: make it again" if row.get("is_outdated") else ""
     provisional = f", {row['provisional_days']} provisional" if row["provisional_days"] else ""
     return (
         f"{row['month']} {row['kind']:<2}  {row['state']:<10}  {row['days']} days{provisional}"
-        f"  approved by {approvals}  {row['run_key']}"
+        f"  approved by {approvals}{outdated}  {row['run_key']}"
     )
 
 

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from hub.books.billed_entries import entries_billed
 from hub.books.days import SettlementStores
 from hub.books.view import Books
 from hub.core.ledger.entries import read_entry
@@ -66,14 +67,6 @@ def _read_billed(runs: Sequence[RunRow]) -> tuple[BilledRun, ...]:
     return tuple(found.values())
 
 
-async def month_rows(store: BookStore, run: MonthRun) -> tuple[EntryRow, ...]:
-    """The entries that the run bills: those for its days, up to the run's position in the ledger."""
-    days = days_of(date.fromisoformat(f"{run.month}-01"))
-    rows = await store.entries_of_days(days=(days[0].isoformat(), days[-1].isoformat()))
-    settled = dict(run.days)
-    return tuple(row for row in rows if row.day in settled and row.position <= run.ledger_position)
-
-
 def run_money(run: MonthRun, rows: Sequence[EntryRow]) -> MonthMoney:
     """What the run bills, given these rows for the month."""
     last_day = days_of(date.fromisoformat(f"{run.month}-01"))[-1].isoformat()
@@ -83,9 +76,9 @@ def run_money(run: MonthRun, rows: Sequence[EntryRow]) -> MonthMoney:
 async def plan_bills(store: BookStore, run: MonthRun, *, books: Books, terms: TaxTerms | None, at: int) -> FundPlan:
     """The documents that publishing the run now would issue, and what the books should then hold.
 
-    They bill what its statements state: the run's days, up to the run's position in the ledger.
+    They bill everything booked for the month up to the run's position in the ledger.
     """
-    rows = await month_rows(store, run)
+    rows = await entries_billed(store, run)
     billed = await billed_runs(store, date.fromisoformat(f"{run.month}-01"))
     return await asyncio.to_thread(_plan, run, rows=rows, billed=billed, books=books, terms=terms, at=at)
 
@@ -95,7 +88,7 @@ async def run_documents(store: BookStore, run: MonthRun, *, books: Books, terms:
     billed = await billed_runs(store, date.fromisoformat(f"{run.month}-01"))
     if run.state == PUBLISHED:
         return next((each.documents for each in billed if each.month_run == run.run_key), {})
-    money = run_money(run, await month_rows(store, run))
+    money = run_money(run, await entries_billed(store, run))
     current = _current(run, billed=billed, books=books)
     return await asyncio.to_thread(_new_documents, run, money, current=current, books=books, terms=terms, at=at)
 

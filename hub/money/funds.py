@@ -15,6 +15,7 @@ import numpy as np
 
 from hub.books.days import SettlementStores, chained, run_key_of
 from hub.books.retry import retry_on_conflict
+from hub.books.runs import first_day
 from hub.books.signing import as_attestation, as_row, sign_day, sign_older_runs
 from hub.books.view import BookHeads, read_heads
 from hub.core.ledger.attestations import Attestation, Head
@@ -36,6 +37,7 @@ from hub.core.ledger.fund_entries import (
 )
 from hub.core.ledger.run_calendar import days_of, month_name
 from hub.core.ledger.signed_document import Signer, canonical_bytes
+from hub.core.rules.input_checks import RejectedInputError
 from hub.storage.errors import StoreConflictError
 from hub.storage.records import AttestationRow, EntryRow, RunRow
 from protocols.slots import slots_of_day
@@ -73,8 +75,15 @@ class FundResult:
 
 
 async def plan_fees(store: SettlementStores, *, month: date, scale: FeeScale, decided: str) -> FundPlan:
-    """A plan for the fees of everybody who was a member on any day of the month. Raises: RejectedInputError."""
+    """A plan for the fees of everybody who was a member on any day of the month. Raises: RejectedInputError.
+
+    A month before the first reading is refused: no run of it can be made, so no bill would ever state the fees.
+    """
     tz, days = (await store.coop()).tz, days_of(month)
+    first = await first_day(store, tz)
+    if first is None or first > days[-1]:
+        since = "no home has sent a reading yet" if first is None else f"the first reading is of {first}"
+        raise RejectedInputError("no_members", f"{month_name(month)} has no bill: {since}")
     slots = range(slots_of_day(days[0], tz).start, slots_of_day(days[-1], tz).stop)
     ids, present = await store.settlement_members(slots=slots)
     members = [ids[column] for column in np.flatnonzero(present.any(axis=0))]

@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from hub.books.billed_entries import entries_billed
 from hub.books.view import MoneyBooks
 from hub.core.ledger.entries import read_entry
 from hub.core.ledger.month_runs import PUBLISHED, MonthRun
 from hub.core.ledger.run_calendar import days_of
 from hub.core.payments.bills import Bill, newest_bills
 from hub.core.payments.due import MoneyTally, OpenObjection
-from hub.money.bills import BilledRun, billed_runs, month_rows, run_money
+from hub.money.bills import BilledRun, billed_runs, run_money
 from hub.storage.contract import BookStore
 from hub.storage.records import EntryRow
 
@@ -57,7 +58,7 @@ async def _read_month(store: BookStore, runs: Sequence[MonthRun]) -> _MonthState
     keys, newest = {run.run_key for run in runs}, runs[-1]
     known = await billed_runs(store, date.fromisoformat(f"{newest.month}-01"))
     billed = [each for each in known if each.month_run in keys]
-    return _MonthStated(newest, billed, () if billed else await month_rows(store, newest))
+    return _MonthStated(newest, billed, () if billed else await entries_billed(store, newest))
 
 
 def _tally(months: Mapping[str, _MonthStated], *, waiting: Sequence[EntryRow], funds: Sequence[EntryRow]) -> MoneyTally:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from hub.core.ledger.month_preview import MarkedDay
-from hub.core.ledger.month_runs import APPROVED, DRAFT, MonthRun, run_obstacle
+from hub.core.ledger.month_runs import APPROVED, DRAFT, MonthRun, is_outdated, later_run, run_obstacle
 from hub.core.ledger.run_calendar import DISPUTE, MONTH_KINDS, RunCalendar, days_of, month_name
 
 WAITING, DUE, SKIPPED = "waiting", "due", "skipped"
@@ -29,7 +29,10 @@ class KindState:
 
 @dataclass(frozen=True, slots=True)
 class MonthOverview:
-    """One month. `bookable` are the kinds of run that may be booked today, `following` is the first not yet made."""
+    """One month. `bookable` are the kinds of run that may be booked today, `following` is the first not yet made.
+
+    `outdated` are the keys of the runs that are older than the books: they have to be made again.
+    """
 
     month: date
     is_over: bool
@@ -41,6 +44,7 @@ class MonthOverview:
     marked: tuple[MarkedDay, ...]
     following: str | None
     bookable: tuple[str, ...]
+    outdated: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -49,8 +53,16 @@ class MonthOverview:
 
     @property
     def in_turn(self) -> MonthRun | None:
-        """The earliest run awaiting the board's approval or publication."""
-        return next((run for run in self.runs if run.state in (DRAFT, APPROVED)), None)
+        """The earliest run awaiting the board's approval or publication, or waiting to be made again.
+
+        One older than the books is passed over once a later run was made: that one bills all of it.
+        """
+        return next(
+            (run for run in self.runs if run.state in (DRAFT, APPROVED) and not self._is_passed_over(run)), None
+        )
+
+    def _is_passed_over(self, run: MonthRun) -> bool:
+        return run.run_key in self.outdated and later_run(run, self.runs) is not None
 
 
 def month_overview(
@@ -62,8 +74,12 @@ def month_overview(
     marked: tuple[MarkedDay, ...],
     calendar: RunCalendar,
     today: date,
+    last_booked: int = 0,
 ) -> MonthOverview:
-    """The month from all month runs so far. `days` are its closed days with readings, `settled` their runs' states."""
+    """The month from all month runs so far. `days` are its closed days with readings, `settled` their runs' states.
+
+    `last_booked` is the position of the month's newest entry that belongs on its bills.
+    """
     own = tuple(run for run in runs if run.month == month_name(month))
     is_over = days_of(month)[-1] < today
     newest = {run.kind: run for run in own}
@@ -88,6 +104,7 @@ def month_overview(
         marked=marked,
         following=next((kind for kind in MONTH_KINDS if kind not in newest), None),
         bookable=bookable,
+        outdated=frozenset(run.run_key for run in own if is_outdated(run, last_booked)),
     )
 
 

@@ -152,7 +152,17 @@ def run_obstacle(
     return None
 
 
-def approval_obstacle(run: MonthRun, member: str, *, is_board: bool, runs: Sequence[MonthRun]) -> str | None:
+def is_outdated(run: MonthRun, last_booked: int) -> bool:
+    """Whether the run can no longer be published: something that belongs on its bills was booked after it was made.
+
+    `last_booked` is the position of the month's newest entry that belongs on its bills.
+    """
+    return run.state in (DRAFT, APPROVED) and run.ledger_position < last_booked
+
+
+def approval_obstacle(
+    run: MonthRun, member: str, *, is_board: bool, runs: Sequence[MonthRun], last_booked: int
+) -> str | None:
     """Why this member may not approve the run; None if the member may."""
     problem = None
     if run.state == SUPERSEDED:
@@ -161,24 +171,50 @@ def approval_obstacle(run: MonthRun, member: str, *, is_board: bool, runs: Seque
         problem = f"{run.kind} of {run.month} is already {run.state}"
     approved_by = [name for name, _ in run.approvals]
     obstacle = approver_obstacle(member, approved_by, is_board=is_board, run_problem=problem)
-    return obstacle or _order_obstacle(run, runs)
+    return obstacle or _books_obstacle(run, runs, last_booked) or _order_obstacle(run, runs, last_booked)
 
 
-def publication_obstacle(run: MonthRun, member: str, *, is_board: bool, runs: Sequence[MonthRun]) -> str | None:
+def publication_obstacle(
+    run: MonthRun, member: str, *, is_board: bool, runs: Sequence[MonthRun], last_booked: int
+) -> str | None:
     """Why this member may not publish the run; None if the member may."""
     if not is_board:
         return f"{member} is not on the board: a board member publishes a run"
+    if run.state in (DRAFT, APPROVED) and (problem := _books_obstacle(run, runs, last_booked)):
+        return problem
     if run.state != APPROVED:
         left = APPROVALS_NEEDED - len(run.approvals)
         return f"{run.kind} of {run.month} is {run.state}" + (f": {left} approval(s) missing" if left > 0 else "")
-    return _order_obstacle(run, runs)
+    return _order_obstacle(run, runs, last_booked)
 
 
-def _order_obstacle(run: MonthRun, runs: Sequence[MonthRun]) -> str | None:
-    """A month's runs are published in the order they were made, because statements name the last one."""
+def _books_obstacle(run: MonthRun, runs: Sequence[MonthRun], last_booked: int) -> str | None:
+    """The board approves what a draft bills, so a draft bills nothing that was booked after it was made."""
+    if not is_outdated(run, last_booked):
+        return None
+    older = f"{run.kind} of {run.month} is older than the books"
+    if later := later_run(run, runs):
+        return f"{older}, and {later.kind} has been made since: approve and publish {later.kind} in its place"
+    decision = " --decision TEXT" if run.kind == DISPUTE else ""
+    again = f"commonwatt-hub settle --month {run.month} --kind {run.kind}{decision}"
+    return f"{older}: something on its bills was booked after it was made; make it again with: {again}"
+
+
+def later_run(run: MonthRun, runs: Sequence[MonthRun]) -> MonthRun | None:
+    """The first run of the month made after this one that is still in force; None if there is none."""
+    place = next(at for at, each in enumerate(runs) if each.run_key == run.run_key)
+    return next((each for each in runs[place + 1 :] if each.month == run.month and each.state != SUPERSEDED), None)
+
+
+def _order_obstacle(run: MonthRun, runs: Sequence[MonthRun], last_booked: int) -> str | None:
+    """A month's runs are published in the order they were made, because statements name the last one.
+
+    One that is older than the books is passed over: it is never published, and the later run bills all of it.
+    """
     for earlier in runs:
         if earlier.run_key == run.run_key:
             return None
-        if earlier.month == run.month and earlier.state in (DRAFT, APPROVED):
+        is_open = earlier.state in (DRAFT, APPROVED) and not is_outdated(earlier, last_booked)
+        if earlier.month == run.month and is_open:
             return f"{earlier.kind} of {run.month} comes first: it is {earlier.state}"
     return None

@@ -20,6 +20,7 @@ from hub.core.settlement.money import CENT_NANO, round_to_unit
 
 TAX_LINE, ROUNDING_LINE = "tax", "rounding"
 BILL_LINES: Final = (TAX_LINE, ROUNDING_LINE)
+BILLED_LINES: Final = (RECEIVED, SOLD, FEE_LINE)
 LETTERS: Final = {RECEIVED: "I", SOLD: "C"}
 BILL_COLUMNS: Final = (
     "document", "number", "date", "replaces", "line", "first_day", "last_day", "rate_ppm", "reverse_charge", "cent",
@@ -52,12 +53,19 @@ class MonthMoney:
         return dict(zip(members, round_to_unit([self.nano(side, m) for m in members], CENT_NANO), strict=True))
 
 
+def is_billed(entry: Entry) -> bool:
+    """Whether the entry belongs on a member's bill for its month."""
+    return any(
+        posting.account == f"member:{entry.member}:money" and posting.line in BILLED_LINES for posting in entry.postings
+    )
+
+
 def tally_month(entries: Iterable[Entry], *, last_day: str) -> MonthMoney:
     """Adds up a month's entries; only energy and fees count."""
     amounts: dict[str, dict[str, dict[str, int]]] = {side: {} for side in (RECEIVED, SOLD, FEE)}
     for entry in entries:
         for posting in entry.postings:
-            if posting.account == f"member:{entry.member}:money" and posting.line in (RECEIVED, SOLD, FEE_LINE):
+            if posting.account == f"member:{entry.member}:money" and posting.line in BILLED_LINES:
                 days = amounts[posting.line].setdefault(entry.member, defaultdict(int))
                 days[entry.day] += posting.amount if posting.line == SOLD else -posting.amount
     return MonthMoney(amounts, last_day)

@@ -132,7 +132,7 @@ def month_page(month: MonthOverview, words: Localizer, *, names: Mapping[str, st
         ),
         call=call,
         runs=tuple(
-            (_run_address(month, run), run.kind, _made(run, words, names=names)) for run in reversed(month.runs)
+            (_run_address(month, run), run.kind, _made(month, run, words, names=names)) for run in reversed(month.runs)
         ),
     )
 
@@ -142,12 +142,17 @@ def preview_page(
 ) -> RunPreview:
     """What a run would change. It can be booked if it has not been booked yet."""
     is_new = run_key not in {run.run_key for run in month.runs}
+    is_older = any(run.run_key in month.outdated and run.kind == kind for run in month.runs)
     if not is_new:
         lede = words.text(
             "This run has already been booked and the readings have not changed, so there is nothing to book."
         )
     elif preview.entries:
         lede = words.text("Nothing is booked yet. These are the differences from what is booked now.")
+    elif is_older:
+        lede = words.text(
+            "The readings have not changed. The run bills what was booked after the last draft was made, such as fees."
+        )
     else:
         lede = words.text("No amount would change: the run only confirms what is already booked.")
     return RunPreview(
@@ -173,7 +178,7 @@ def booked_page(
     reader: str,
 ) -> BookedRunPage:
     """A booked run, for the board's decision on it."""
-    state, tone = _run_state(run, words)
+    state, tone = _run_state(month, run, words)
     action, obstacle = _action(month, run, words, reader=reader)
     notes = []
     if run.provisional_days:
@@ -206,6 +211,11 @@ def _action(month: MonthOverview, run: MonthRun, words: Localizer, *, reader: st
         return "", words.text("A newer run of this kind has replaced it. Only the newer run can be approved.")
     if run.state == PUBLISHED:
         return "", ""
+    if run.run_key in month.outdated:
+        return "", words.text(
+            "This draft is older than the books: something on its bills, such as a fee, was booked after it was made."
+            " It can be neither approved nor published; make it again, and approve the new draft."
+        )
     if month.in_turn != run:
         return "", words.text("An earlier run of this month must be finished first.")
     if run.state == APPROVED:
@@ -259,12 +269,12 @@ def _why(why: str, words: Localizer) -> str:
 def _month_state(month: MonthOverview, words: Localizer) -> tuple[str, str]:
     """What the month is waiting for: the board's decision first, then a run that can be booked, then the calendar."""
     if month.in_turn is not None:
-        return _named(month.in_turn.kind, *_run_state(month.in_turn, words), words)
+        return _named(month.in_turn.kind, *_run_state(month, month.in_turn, words), words)
     kind = next((kind for kind in month.kinds if kind.state == DUE), None)
     kind = kind or next((kind for kind in month.kinds if kind.state == WAITING), None)
     if kind is None:
         return words.text("closed"), "fine"
-    return _named(kind.kind, *_kind_state(kind, words), words)
+    return _named(kind.kind, *_kind_state(month, kind, words), words)
 
 
 def _named(kind: str, state: str, tone: str, words: Localizer) -> tuple[str, str]:
@@ -272,7 +282,7 @@ def _named(kind: str, state: str, tone: str, words: Localizer) -> tuple[str, str
 
 
 def _kind_line(month: MonthOverview, kind: KindState, words: Localizer) -> KindLine:
-    state, tone = _kind_state(kind, words)
+    state, tone = _kind_state(month, kind, words)
     if kind.state == WAITING and kind.due is not None:
         state = words.text("not due yet")
     elif kind.state == DUE:
@@ -305,9 +315,9 @@ def kind_words(kind: str, words: Localizer) -> str:
     return known.get(kind, kind)
 
 
-def _kind_state(kind: KindState, words: Localizer) -> tuple[str, str]:
+def _kind_state(month: MonthOverview, kind: KindState, words: Localizer) -> tuple[str, str]:
     if kind.run is not None:
-        return _run_state(kind.run, words)
+        return _run_state(month, kind.run, words)
     if kind.state == SKIPPED:
         return words.text("not made, because a later run exists"), ""
     if kind.due is None:
@@ -317,7 +327,9 @@ def _kind_state(kind: KindState, words: Localizer) -> tuple[str, str]:
     return words.text("due on %(day)s", day=words.full_day(kind.due)), ""
 
 
-def _run_state(run: MonthRun, words: Localizer) -> tuple[str, str]:
+def _run_state(month: MonthOverview, run: MonthRun, words: Localizer) -> tuple[str, str]:
+    if run.run_key in month.outdated:
+        return words.text("older than the books, to be made again"), "bad"
     if run.state == DRAFT:
         n = words.number(len(run.approvals))
         state = words.text("waiting for approval, %(n)s of %(most)s", n=n, most=words.number(APPROVALS_NEEDED))
@@ -330,8 +342,8 @@ def _run_state(run: MonthRun, words: Localizer) -> tuple[str, str]:
     return state, "fine" if run.state in _FINE else "bad" if run.state in _CALLING else ""
 
 
-def _made(run: MonthRun, words: Localizer, *, names: Mapping[str, str]) -> str:
-    state, made = _run_state(run, words)[0], words.moment(run.made_at)
+def _made(month: MonthOverview, run: MonthRun, words: Localizer, *, names: Mapping[str, str]) -> str:
+    state, made = _run_state(month, run, words)[0], words.moment(run.made_at)
     if not run.approvals:
         return words.text("booked on %(made)s; %(state)s", made=made, state=state)
     who = words.listed(names.get(member, member) for member, _ in run.approvals)
@@ -383,7 +395,7 @@ def month_json(month: MonthOverview) -> dict[str, object]:
         ],
         "bookable": list(month.bookable),
         "marked_days": [{"day": mark.day.isoformat(), "why": mark.why} for mark in month.marked],
-        "runs": [month_run_json(run) for run in month.runs],
+        "runs": [month_run_json(run) | {"is_outdated": run.run_key in month.outdated} for run in month.runs],
     }
 
 

@@ -1,6 +1,7 @@
 """Month runs read from their attestations, and when one may be booked, approved and published: worked by hand."""
 
 import hashlib
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -149,12 +150,16 @@ def test_an_unknown_kind_names_the_known_ones() -> None:
     assert obstacle("D", SignedChain()) == "D is not a run of a month: use one of M1, R1, R2, RF, X"
 
 
-def approval(chain: SignedChain, run_key: str, member: str = "m03", *, is_board: bool = True) -> str | None:
-    return approval_obstacle(chain.run(run_key), member, is_board=is_board, runs=chain.runs)
+def approval(
+    chain: SignedChain, run_key: str, member: str = "m03", *, is_board: bool = True, last_booked: int = 0
+) -> str | None:
+    run = chain.run(run_key)
+    return approval_obstacle(run, member, is_board=is_board, runs=chain.runs, last_booked=last_booked)
 
 
-def publication(chain: SignedChain, run_key: str, *, is_board: bool = True) -> str | None:
-    return publication_obstacle(chain.run(run_key), "m03", is_board=is_board, runs=chain.runs)
+def publication(chain: SignedChain, run_key: str, *, is_board: bool = True, last_booked: int = 0) -> str | None:
+    run = chain.run(run_key)
+    return publication_obstacle(run, "m03", is_board=is_board, runs=chain.runs, last_booked=last_booked)
 
 
 def test_who_may_approve() -> None:
@@ -203,6 +208,44 @@ def test_the_runs_of_a_month_are_approved_and_published_in_their_order() -> None
     assert approval(chain, "run-3") == "R1 of 2026-05 comes first: it is approved"
 
 
+def test_a_draft_older_than_the_books_is_neither_approved_nor_published() -> None:
+    chain = SignedChain()
+    chain.make("M1", "run-1")  # bills everything up to position 7
+    chain.approve("run-1", "m01")
+    assert approval(chain, "run-1", last_booked=7) is None
+    refusal = (
+        "M1 of 2026-05 is older than the books: something on its bills was booked after it was made;"
+        " make it again with: commonwatt-hub settle --month 2026-05 --kind M1"
+    )
+    assert approval(chain, "run-1", last_booked=8) == refusal
+    chain.approve("run-1", "m02")
+    assert publication(chain, "run-1", last_booked=7) is None
+    assert publication(chain, "run-1", last_booked=8) == refusal
+    chain.make("M1", "again")
+    assert publication(chain, "run-1", last_booked=8) == "M1 of 2026-05 is superseded"
+
+
+def test_a_run_older_than_the_books_is_passed_over_once_a_later_run_was_made() -> None:
+    chain = SignedChain()
+    chain.make("M1", "run-1")
+    chain.approve("run-1", "m01", "m02")
+    chain.make("R1", "run-2")
+    assert approval(chain, "run-2", last_booked=7) == "M1 of 2026-05 comes first: it is approved"
+    older = "M1 of 2026-05 is older than the books, and R1 has been made since: approve and publish R1 in its place"
+    assert publication(chain, "run-1", last_booked=8) == older
+    passed = MonthRunAt(chain, ledger_position=9)
+    assert approval_obstacle(passed.run, "m03", is_board=True, runs=passed.runs, last_booked=8) is None
+
+
+class MonthRunAt:
+    """The chain's last run as if it had been made at another position of the ledger."""
+
+    def __init__(self, chain: SignedChain, *, ledger_position: int) -> None:
+        *before, last = chain.runs
+        self.run = replace(last, ledger_position=ledger_position)
+        self.runs = (*before, self.run)
+
+
 @settings(deadline=None, derandomize=True, max_examples=60)
 @given(st.lists(st.tuples(st.sampled_from(MONTH_KINDS), st.integers(0, 3)), max_size=6))
 def test_what_may_be_published_has_two_approvals_and_nothing_open_before_it(plan: list[tuple[str, int]]) -> None:
@@ -214,10 +257,10 @@ def test_what_may_be_published_has_two_approvals_and_nothing_open_before_it(plan
             chain.publish(f"run-{number}")
     runs = chain.runs
     for number, run in enumerate(runs):
-        if publication_obstacle(run, "m03", is_board=True, runs=runs) is None:
+        if publication_obstacle(run, "m03", is_board=True, runs=runs, last_booked=0) is None:
             assert run.state == APPROVED
             assert len(run.approvals) == 2
             assert all(earlier.state in (PUBLISHED, SUPERSEDED) for earlier in runs[:number])
-        if approval_obstacle(run, "m03", is_board=True, runs=runs) is None:
+        if approval_obstacle(run, "m03", is_board=True, runs=runs, last_booked=0) is None:
             assert run.state == DRAFT
             assert all(earlier.state in (PUBLISHED, SUPERSEDED) for earlier in runs[:number])
