@@ -18,15 +18,8 @@ from hub.web.frame.sign_in import Visit
 from hub.web.pages.board import require_board_visit
 from hub.web.rendering import PageContext, as_json
 from hub.web.views.board import RUNS_SHOWN_DAYS, run_json, run_lines
-from hub.web.views.settlement.runs import (
-    booked_page,
-    month_json,
-    month_line,
-    month_page,
-    month_run_json,
-    preview_json,
-    preview_page,
-)
+from hub.web.views.settlement.run_files import month_json, month_run_json, preview_json
+from hub.web.views.settlement.runs import booked_page, month_line, month_page, preview_page
 
 MONTHS_SHOWN: Final = 18
 KINDS: Final = (*MONTH_KINDS, DISPUTE)

@@ -1,8 +1,7 @@
 """Months and their runs as the board sees them: states, due dates, changed days, and sums over all members."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import date
+from dataclasses import dataclass
 from itertools import groupby
 
 from hub.core.ledger.approvals import APPROVALS_NEEDED
@@ -11,6 +10,7 @@ from hub.core.ledger.month_preview import BoardPreview, MarkedDay
 from hub.core.ledger.month_runs import APPROVED, DRAFT, PUBLISHED, SUPERSEDED, MonthRun
 from hub.core.ledger.run_calendar import DISPUTE
 from hub.web.frame.translation import Localizer
+from hub.web.views.settlement.run_sums import RunSums, run_sums
 from hub.web.views.settlement.statement import later_words
 
 _FINE = (APPROVED, PUBLISHED)
@@ -52,15 +52,6 @@ class RunsMonth:
     preview_links: tuple[tuple[str, str], ...]
     call: tuple[str, str] | None
     runs: tuple[tuple[str, str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RunSums:
-    """The changes a run makes, as sums; `withheld` says why no amounts are shown."""
-
-    rows: tuple[tuple[str, str], ...]
-    days: tuple[str, ...]
-    withheld: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +153,7 @@ def preview_page(
         month=words.month(month.month),
         kind=kind,
         run_key=run_key,
-        sums=_sums(preview, words, is_booked=False),
+        sums=run_sums(preview, words, is_booked=False),
         is_new=is_new and kind in month.bookable,
         needs_decision=kind == DISPUTE,
     )
@@ -193,7 +184,7 @@ def booked_page(
         key=month.name,
         month=words.month(month.month),
         run_key=run.run_key,
-        sums=_sums(booked, words, is_booked=True),
+        sums=run_sums(booked, words, is_booked=True),
         approvals=tuple((names.get(member, member), words.moment(at)) for member, at in run.approvals),
         notes=tuple(notes),
         hashes=(
@@ -223,34 +214,6 @@ def _action(month: MonthOverview, run: MonthRun, words: Localizer, *, reader: st
     if reader in {member for member, _ in run.approvals}:
         return "", words.text("You have approved it. Another board member must give the second approval.")
     return "approve", ""
-
-
-def _sums(preview: BoardPreview, words: Localizer, *, is_booked: bool) -> RunSums:
-    count = words.text("Members with an amount") if is_booked else words.text("Members whose amount changes")
-    rows = [(count, words.number(preview.members))]
-    withheld = ""
-    if preview.shared_wh is None:
-        withheld = words.text(
-            "Fewer than five members are affected. Sums would reveal the amounts of single homes, so none is shown;"
-            " each of them sees their own on their statement."
-        )
-    elif preview.members:
-        rows += _amounts(preview, words, is_booked=is_booked)
-    days = tuple(words.short_day(date.fromisoformat(day)) for day in preview.days)
-    return RunSums(tuple(rows), days, withheld)
-
-
-def _amounts(preview: BoardPreview, words: Localizer, *, is_booked: bool) -> Iterator[tuple[str, str]]:
-    amounts = (
-        (words.text("Members receive"), words.text("More to members"), preview.to_members_nano),
-        (words.text("Members pay"), words.text("More from members"), preview.from_members_nano),
-        (words.text("The co-op keeps"), words.text("More for the co-op"), preview.margin_nano),
-        (words.text("Largest amount of one member"), words.text("Largest change for one member"), preview.largest_nano),
-    )
-    shared = words.text("Shared among neighbours") if is_booked else words.text("More shared among neighbours")
-    yield shared, words.kwh(preview.shared_wh or 0)
-    for booked, more, nano in amounts:
-        yield booked if is_booked else more, words.money(nano or 0)
 
 
 def _periods(marked: Sequence[MarkedDay], words: Localizer) -> Iterator[tuple[str, str]]:
@@ -367,38 +330,3 @@ def _daily(month: MonthOverview, words: Localizer) -> str:
 
 def _run_address(month: MonthOverview, run: MonthRun) -> str:
     return f"/board/runs/{month.name}/run/{run.run_key}"
-
-
-def month_run_json(run: MonthRun) -> dict[str, object]:
-    """One run of a month for programs, without the hashes of its days' readings."""
-    content = asdict(run) | {"state": run.state, "days": [day for day, _ in run.days]}
-    del content["inputs"]
-    return content
-
-
-def month_json(month: MonthOverview) -> dict[str, object]:
-    """One month for programs."""
-    return {
-        "month": month.name,
-        "is_over": month.is_over,
-        "days": month.days,
-        "settled_days": month.settled,
-        "provisional_days": month.provisional,
-        "kinds": [
-            {
-                "kind": kind.kind,
-                "due": None if kind.due is None else kind.due.isoformat(),
-                "state": kind.state,
-                "run_key": None if kind.run is None else kind.run.run_key,
-            }
-            for kind in month.kinds
-        ],
-        "bookable": list(month.bookable),
-        "marked_days": [{"day": mark.day.isoformat(), "why": mark.why} for mark in month.marked],
-        "runs": [month_run_json(run) | {"is_outdated": run.run_key in month.outdated} for run in month.runs],
-    }
-
-
-def preview_json(preview: BoardPreview) -> dict[str, object]:
-    """What a run changes, for programs."""
-    return asdict(preview) | {"days": list(preview.days)}
