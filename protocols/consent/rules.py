@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from hashlib import sha256
 from itertools import pairwise
 from typing import Any
 
@@ -103,11 +102,6 @@ def decode_consent(data: bytes) -> ConsentSet:
         raise garbage("a field of the consent has the wrong form") from None
     _check(consent)
     return consent
-
-
-def consent_digest(consent: ConsentSet) -> bytes:
-    """SHA-256 of the canonical bytes."""
-    return sha256(encode_consent(consent)).digest()
 
 
 def sort_rules(rules: Iterable[ConsentRule]) -> tuple[ConsentRule, ...]:

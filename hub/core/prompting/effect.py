@@ -32,7 +32,6 @@ class MeasuredEffect:
 
     moved_wh: int | None
     uncertainty_wh: int | None
-    baseline_days: int
     placebo_wh: tuple[int, ...]
     words: str
 
@@ -69,7 +68,7 @@ def measured_effect(
     spread = float(known.std(ddof=1)) * (1 + 1 / len(known)) ** 0.5
     uncertainty = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2) * spread
     placebo = tuple(round(float(one - known.mean())) for one in known)
-    return MeasuredEffect(round(moved), round(uncertainty), len(known), placebo, _words(moved, uncertainty, len(known)))
+    return MeasuredEffect(round(moved), round(uncertainty), placebo, _words(moved, uncertainty, len(known)))
 
 
 def local_day(slot: int, *, tz: str) -> int:
@@ -111,7 +110,7 @@ def _moved(energy_wh: Floats, usual: int, proposed: int, *, duration_slots: int)
 
 
 def _unmeasured(why: str) -> MeasuredEffect:
-    return MeasuredEffect(None, None, 0, (), f"Not measured: {why}.")
+    return MeasuredEffect(None, None, (), f"Not measured: {why}.")
 
 
 def _words(moved_wh: float, uncertainty_wh: float, days: int) -> str:

@@ -160,8 +160,8 @@ def _fill(left: _Pair, wanted: Presence, rule: EstimateRule, before: WeeksBefore
     surplus, demand = left.surplus_wh.copy(), left.demand_wh.copy()
     for column in np.flatnonzero(wanted.any(axis=0)).tolist():
         past = (None, None) if before is None else (before.surplus_wh[:, :, column], before.demand_wh[:, :, column])
-        given = estimate_gaps(left.surplus_wh[:, column], rule, before=past[0]).energy_wh
-        drawn = estimate_gaps(left.demand_wh[:, column], rule, before=past[1]).energy_wh
+        given = estimate_gaps(left.surplus_wh[:, column], rule, before=past[0])
+        drawn = estimate_gaps(left.demand_wh[:, column], rule, before=past[1])
         here = wanted[:, column] & (given >= 0) & (drawn >= 0)
         surplus[here, column], demand[here, column], filled[:, column] = given[here], drawn[here], here
     return _Pair(surplus, demand), filled

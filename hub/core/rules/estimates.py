@@ -1,6 +1,6 @@
 """Estimates for missing values. Only a rule that names a method allows them; they never replace a reading.
 
-Every estimate is flagged and is recomputed from the readings each time, so a late reading takes its place.
+Every estimate is recomputed from the readings each time, so a late reading takes its place.
 """
 
 from dataclasses import dataclass
@@ -46,21 +46,15 @@ class EstimateRule:
             raise ValueError(f"an estimate needs a longest gap of 1 or more, and 1 <= least <= weeks <= {MOST_WEEKS}")
 
 
-@dataclass(frozen=True)
-class Estimated:
-    """A series with estimates. Units: Wh, -1 where nothing is known. Shape: both (slots,)."""
-
-    energy_wh: Whole
-    is_estimate: Truth
-
-
-def estimate_gaps(energy_wh: Whole, rule: EstimateRule, *, before: Whole | None = None) -> Estimated:
+def estimate_gaps(energy_wh: Whole, rule: EstimateRule, *, before: Whole | None = None) -> Whole:
     """The series with its gaps filled by the rule, in whole Wh rounded down; known values stay unchanged.
+
+    Units: Wh, -1 where nothing is known.
 
     `before` has the values of the same slots one week earlier, two weeks earlier and so on, [weeks, slots].
     Without it, the earlier part of the series is used.
 
-    >>> estimate_gaps(np.array([100, -1, -1, 130]), EstimateRule("straight_line")).energy_wh.tolist()
+    >>> estimate_gaps(np.array([100, -1, -1, 130]), EstimateRule("straight_line")).tolist()
     [100, 110, 120, 130]
     """
     filled = energy_wh.copy()
@@ -74,7 +68,7 @@ def estimate_gaps(energy_wh: Whole, rule: EstimateRule, *, before: Whole | None 
                 filled[start:stop] = _line(energy_wh, start, stop)
             else:
                 filled[start:stop] = [_middle(past[:, place], rule) for place in range(start, stop)]
-    return Estimated(filled, missing & (filled >= 0))
+    return filled
 
 
 def _own_past(energy: Whole, weeks: int) -> Whole:

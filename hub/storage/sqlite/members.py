@@ -162,17 +162,6 @@ class SqliteMembers(SqliteConnections):
 
         return await self.write(work)
 
-    async def revoke_agent(self, agent_id: str, *, now: int) -> bool:
-        """Stop trusting an agent's key; False if there is no such agent or it is already revoked."""
-
-        async def work(db: aiosqlite.Connection) -> bool:
-            cursor = await db.execute(
-                "UPDATE agent SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", (now, agent_id)
-            )
-            return cursor.rowcount == 1
-
-        return await self.write(work)
-
     async def add_sign_in(self, link_hash: bytes, *, member_id: str, expires_at: int, made_by: str = "") -> None:
         """Store a one-time sign-in link, by its hash, and who made it for the member."""
 

@@ -130,12 +130,6 @@ class SqliteMessages(SqliteConnections):
             rows = await db.execute_fetchall("SELECT home, max(version), document FROM consent GROUP BY home")
         return {str(home): (int(version), bytes(document)) for home, version, document in rows}
 
-    async def consent_versions(self, home: str) -> dict[int, bytes]:
-        """Every version this home sent, with its document."""
-        async with self.reading() as db:
-            rows = await db.execute_fetchall("SELECT version, document FROM consent WHERE home = ?", (home,))
-        return {int(version): bytes(document) for version, document in rows}
-
     async def consent_bytes(self, home: str) -> tuple[int, bytes] | None:
         """The newest (version, document) of one home, or None."""
         return (await self.consents()).get(home)

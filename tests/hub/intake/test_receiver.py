@@ -310,7 +310,11 @@ async def test_an_agent_revoked_without_a_successor_is_told_that_and_a_forger_ge
     bench: Bench, home: SendingHome
 ) -> None:
     await bench.receive(home.batch())
-    await bench.store.revoke_agent(home.agent, now=NOW_S)
+
+    async def revoke(db: aiosqlite.Connection) -> None:
+        await db.execute("UPDATE agent SET revoked_at = ?", (NOW_S,))
+
+    await bench.store.write(revoke)
     await bench.intake.agents_changed()
     ((topic, sealed),) = bench.broker.sent[1:]
     told = decode_revocation(open_sealed(sealed, topic, KEY.public_key()))

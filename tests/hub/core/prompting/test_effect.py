@@ -41,7 +41,7 @@ def test_a_moved_run_is_measured() -> None:
     assert found.moved_wh == pytest.approx(1200, abs=60)
     assert found.uncertainty_wh is not None
     assert 0 < found.uncertainty_wh < 100
-    assert found.baseline_days == 10
+    assert len(found.placebo_wh) == 10
     assert found.words.startswith("1.2 kWh moved")
 
 

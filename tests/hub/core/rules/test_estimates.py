@@ -33,21 +33,20 @@ def gaps_of(energy: list[int]) -> list[slice]:
 @given(energy=st.lists(st.integers(-1, 5_000), min_size=1, max_size=400), longest=st.integers(1, 50))
 @relaxed
 @pytest.mark.parametrize("method", ["none", "straight_line", "same_time_of_week"])
-def test_estimates_never_touch_a_reading_and_are_flagged(method: str, energy: list[int], longest: int) -> None:
+def test_estimates_never_touch_a_reading(method: str, energy: list[int], longest: int) -> None:
     given_ = np.array(energy, dtype=np.int64)
     done = estimate_gaps(given_, EstimateRule(method, longest=longest, least=1))  # type: ignore[arg-type]
-    assert np.array_equal(done.energy_wh[given_ >= 0], given_[given_ >= 0])
-    assert np.array_equal(done.is_estimate, (given_ < 0) & (done.energy_wh >= 0))
+    assert np.array_equal(done[given_ >= 0], given_[given_ >= 0])
     assert given_.tolist() == energy, "the series itself stays as it was"
     if method != "straight_line":
-        assert not done.is_estimate.any(), "no earlier week is known"
+        assert np.array_equal(done, given_), "no earlier week is known"
         return
     for gap in gaps_of(energy):
         is_filled = gap.start > 0 and gap.stop < len(energy) and gap.stop - gap.start <= longest
-        assert done.is_estimate[gap].all() == done.is_estimate[gap].any() == is_filled
+        assert (done[gap] >= 0).all() == (done[gap] >= 0).any() == is_filled
         if is_filled:
             beside = sorted((energy[gap.start - 1], energy[gap.stop]))
-            assert beside[0] <= done.energy_wh[gap].min() <= done.energy_wh[gap].max() <= beside[1]
+            assert beside[0] <= done[gap].min() <= done[gap].max() <= beside[1]
 
 
 @pytest.mark.parametrize(
@@ -62,12 +61,12 @@ def test_estimates_never_touch_a_reading_and_are_flagged(method: str, energy: li
     ],
 )
 def test_a_line_between_the_values_beside_the_gap(given_: tuple[int, ...], filled: tuple[int, ...]) -> None:
-    assert estimate_gaps(series(*given_), LINE).energy_wh.tolist() == list(filled)
+    assert estimate_gaps(series(*given_), LINE).tolist() == list(filled)
 
 
 def test_an_estimate_of_nothing_is_an_estimate_all_the_same() -> None:
     done = estimate_gaps(series(0, -1, 0), LINE)
-    assert (done.energy_wh.tolist(), done.is_estimate.tolist()) == ([0, 0, 0], [False, True, False])
+    assert done.tolist() == [0, 0, 0]
 
 
 def test_a_week_has_672_quarter_hours() -> None:
@@ -76,8 +75,7 @@ def test_a_week_has_672_quarter_hours() -> None:
 
 def test_without_a_method_every_gap_stays() -> None:
     done = estimate_gaps(series(10, -1, 20), EstimateRule())
-    assert done.energy_wh.tolist() == [10, -1, 20]
-    assert done.is_estimate.tolist() == [False, False, False]
+    assert done.tolist() == [10, -1, 20]
 
 
 def test_the_same_time_of_week_is_the_median_of_the_known_weeks() -> None:
@@ -86,20 +84,20 @@ def test_the_same_time_of_week_is_the_median_of_the_known_weeks() -> None:
     for week, value in enumerate((100, -1, 40, 61)):
         energy[50 + week * WEEK_SLOTS] = value
     energy[here] = -1
-    assert estimate_gaps(energy, WEEKLY).energy_wh[here] == 61
-    assert estimate_gaps(energy, replace(WEEKLY, weeks=2)).energy_wh[here] == 50
-    assert estimate_gaps(energy, replace(WEEKLY, least=4)).energy_wh[here] == -1
+    assert estimate_gaps(energy, WEEKLY)[here] == 61
+    assert estimate_gaps(energy, replace(WEEKLY, weeks=2))[here] == 50
+    assert estimate_gaps(energy, replace(WEEKLY, least=4))[here] == -1
     late = energy.copy()
     late[here] = 77
-    assert not estimate_gaps(late, WEEKLY).is_estimate.any()
+    assert np.array_equal(estimate_gaps(late, WEEKLY), late)
 
 
 def test_earlier_weeks_may_be_given_newest_first() -> None:
     before = np.array([[10, 3], [20, -1], [40, -1], [900, 9]], dtype=np.int64)
-    assert estimate_gaps(series(-1, -1), WEEKLY, before=before).energy_wh.tolist() == [30, 6]
+    assert estimate_gaps(series(-1, -1), WEEKLY, before=before).tolist() == [30, 6]
     newest = replace(WEEKLY, weeks=2)
-    assert estimate_gaps(series(-1, -1), newest, before=before).energy_wh.tolist() == [15, -1]
-    assert estimate_gaps(series(-1, -1), replace(newest, longest=1), before=before).energy_wh.tolist() == [-1, -1]
+    assert estimate_gaps(series(-1, -1), newest, before=before).tolist() == [15, -1]
+    assert estimate_gaps(series(-1, -1), replace(newest, longest=1), before=before).tolist() == [-1, -1]
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,9 @@
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +12,8 @@ import pytest
 from hub.commands.trials import presets as presets_command
 from hub.core.rules.country_presets import PARTICIPATION, PRESETS
 from hub.core.rules.preset_form import Preset
-from hub.core.rules.presets import PresetError, fill_preset, find_preset
-from hub.core.rules.rulebook import check_rule
+from hub.core.rules.presets import PresetError, find_preset
+from hub.core.rules.rulebook import Rule, check_rule
 from hub.core.settlement.period import settle
 from hub.core.settlement.prepared_readings import Readings
 
@@ -27,9 +28,13 @@ PAGE = Path(__file__).parents[4] / "docs" / "presets.md"
 all_presets = pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.id)
 
 
-def filled(preset: Preset) -> dict[str, object]:
+def rule_of(preset: Preset, members: Sequence[str] = MEMBERS, **more: Any) -> Rule:
+    """The preset with its parameters filled in as a board would."""
     names = [parameter.place.removeprefix("params.") for parameter in preset.must_fill]
-    return {name: FILLED[name] for name in names}
+    params = {name: FILLED[name] for name in names}
+    if preset.equal_weights:
+        params["weights"] = dict.fromkeys(members, 1)
+    return Rule(preset.method, params, preset.aggregate, **more)
 
 
 def street(slots: int = 4) -> Readings:
@@ -40,20 +45,14 @@ def street(slots: int = 4) -> Readings:
 
 @all_presets
 def test_a_filled_preset_is_a_rule_that_settles(preset: Preset) -> None:
-    rule = fill_preset(preset, MEMBERS, params=filled(preset))
+    rule = rule_of(preset)
     check_rule(rule, MEMBERS)
     settled = settle(street(), rule)
     assert len(settled.slots) == 4 // preset.aggregate
     assert 0 < int(settled.alloc_wh.sum()) == int(settled.sold_wh.sum()) <= 3600
 
 
-def test_a_missing_and_a_foreign_parameter_are_named() -> None:
-    with pytest.raises(PresetError, match=r"at-static needs params\.weights"):
-        fill_preset(find_preset("at-static"), MEMBERS)
-    with pytest.raises(PresetError, match=r"at-dynamic has no params\.tiers; it has none"):
-        fill_preset(find_preset("at-dynamic"), MEMBERS, params={"tiers": []})
-    with pytest.raises(PresetError, match="ch-leg has no participation factor"):
-        fill_preset(find_preset("ch-leg"), MEMBERS, participation_percent={"a": 50})
+def test_an_unknown_preset_is_refused_with_the_known_ones() -> None:
     with pytest.raises(PresetError, match="there is no preset 'xx'; use one of: at-static, "):
         find_preset("xx")
 
@@ -61,9 +60,8 @@ def test_a_missing_and_a_foreign_parameter_are_named() -> None:
 def test_austrias_participation_factor_scales_before_the_method() -> None:
     preset = find_preset("at-dynamic")
     assert PARTICIPATION in preset.may_fill
-    rule = fill_preset(preset, MEMBERS, participation_percent={"a": 50, "b": 100})
-    assert rule.participation_percent == {"a": 50}
-    whole = settle(street(), fill_preset(preset, MEMBERS))
+    rule = rule_of(preset, participation_percent={"a": 50})
+    whole = settle(street(), rule_of(preset))
     half = settle(street(), rule)
     assert half.alloc_wh[0].tolist() == [250, 300, 100]
     assert whole.alloc_wh[0].tolist() == [500, 300, 100]
@@ -72,7 +70,7 @@ def test_austrias_participation_factor_scales_before_the_method() -> None:
 def test_italy_counts_by_the_hour() -> None:
     surplus = np.array([[0, 400], [0, 0], [0, 100], [0, 0]], dtype=np.int64)
     demand = np.array([[0, 0], [350, 0], [50, 0], [50, 0]], dtype=np.int64)
-    settled = settle(Readings(("c", "p"), (0, 1, 2, 3), surplus, demand), fill_preset(find_preset("it-cer-hourly"), ()))
+    settled = settle(Readings(("c", "p"), (0, 1, 2, 3), surplus, demand), rule_of(find_preset("it-cer-hourly")))
     assert int(settled.alloc_wh.sum()) == 450
 
 
