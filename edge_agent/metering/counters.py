@@ -80,6 +80,7 @@ class CounterMeter:
         if base is not None:
             self._known.begin(CounterReading(base.at_s, base.counter_wh), base.memory)
         self._base_read: CounterReading | None = None
+        self._base_before: tuple[SlotBase, SlotBase] | None = None
         self._boundary: _Boundary | None = None
         self._away: tuple[CounterReading, SlotBase] | None = None
         self._read_at_s = float("-inf")
@@ -130,6 +131,8 @@ class CounterMeter:
 
     def _note_away(self, away: Excursion, slot: Slot) -> None:
         """Remember where an excursion was at its first reading in this quarter hour."""
+        if away.last.at_s < self._read_at_s + self._late_s:
+            return
         if self._away is None or self._away[0] is not away.first or self._away[1].slot != slot:
             flowed_wh, _ = self._flowed_late(away.last)
             self._away = away.first, SlotBase(slot, self._read_at_s, max(0, away.last.counter_wh - flowed_wh))
@@ -138,7 +141,14 @@ class CounterMeter:
         base, earlier = self.base, self._known.returned_to
         if new_base is NewBase.KEPT or (base and earlier and base.at_s <= earlier.at_s):
             return
+        before, self._base_before = self._base_before, None
+        if before is not None and earlier is not None and before[1] is base and before[0].at_s <= earlier.at_s:
+            # Nothing was told since the counter seemed to begin again: it did not.
+            self.base, self._base_read = before[0], None
+            return
         self.base = excursion_base if new_base is NewBase.OF_EXCURSION else None
+        if base is not None and self.base is not None:
+            self._base_before = base, self.base
         self._base_read = None
         if self.base is None:
             self._taint = Gap.COUNTER_RESET if new_base is NewBase.OF_EXCURSION else Gap.IMPLAUSIBLE

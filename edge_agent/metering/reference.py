@@ -62,6 +62,8 @@ class CounterReference:
         self.reference: CounterReading | None = None
         self.excursion: Excursion | None = None
         self._rival: Excursion | None = None
+        self._aside: Excursion | None = None
+        self._judged_at_s = float("-inf")
         self.awaiting: CounterReading | None = None
         self.reason = Gap.NONE
         self.new_base: NewBase | None = None
@@ -87,6 +89,11 @@ class CounterReference:
             self._turns = self.reference.counter_wh // self.limits.wraps_wh
         if memory is not None:
             self.former, self.excursion, self.is_doubted = memory.former, memory.excursion, memory.is_doubted
+            if self.former is not None:
+                # What flows from now on speaks against it; what flowed before was judged before.
+                self.former = replace(self.former, mark=self.witness.mark())
+            if (away := self.excursion) is not None and away.last.at_s > away.first.at_s:
+                self._judged_at_s = away.first.at_s
             self._score = DOUBT_AT if memory.is_doubted else 0
 
     def memory(self, base: SlotBase) -> CounterMemory | None:
@@ -133,7 +140,7 @@ class CounterReference:
         if known is None or counter_wh is None or self.excursion is not None:
             return 0.0
         elapsed_s = at_s - known.at_s
-        found = self._evidence(known, at_s)
+        found = self.witness.since(known.mark, self.half, elapsed_s=elapsed_s)
         phase_wh = self.limits.max_power_w / 3 * min(elapsed_s, REFRESH_SLACK_S) / 3600
         return min(max(0.0, counter_wh - known.counter_wh - found.energy_wh), phase_wh)
 
@@ -157,7 +164,7 @@ class CounterReference:
         self.awaiting, self.former = _moved(self.awaiting, by_s), _moved(self.former, by_s)
         if (away := self.excursion) is not None:
             first, last = (replace(each, at_s=each.at_s + by_s) for each in (away.first, away.last))
-            self.excursion, self._rival = replace(away, first=first, last=last), None
+            self.excursion, self._rival, self._aside = replace(away, first=first, last=last), None, None
 
     def _unwrapped(self, shown: CounterReading) -> CounterReading:
         """The reading beyond the turns made so far; one turn more if that is where the counter must be now."""
@@ -175,22 +182,20 @@ class CounterReference:
         """What the power says of the time between two readings."""
         return self.witness.since(first.mark, self.half, elapsed_s=last.at_s - first.at_s, until=last.mark)
 
-    def _evidence(self, since: CounterReading, at_s: float) -> FlowEvidence:
-        return self.witness.since(since.mark, self.half, elapsed_s=at_s - since.at_s)
-
     def _fit(self, since: CounterReading, point: CounterReading, *, excess_wh: float = 0.0) -> Fit:
         limits, elapsed_s = self.limits, point.at_s - since.at_s
         rise_wh = point.counter_wh - since.counter_wh
         if rise_wh < -limits.wobble_wh:
             return Fit.FALLEN
         was_asleep = limits.sleeps and since.counter_wh == 0 < rise_wh and elapsed_s > UNSEEN_S
+        was_asleep = was_asleep and not self.evidence_between(since, point).is_whole
         if was_asleep or rise_wh > limits.energy_wh(elapsed_s + REFRESH_SLACK_S):
             return Fit.ABOVE
         return Fit.TIGHT if self.is_doubted else self._by_power(since, point, excess_wh=excess_wh)
 
     def _by_power(self, since: CounterReading, point: CounterReading, *, excess_wh: float = 0.0) -> Fit:
         """How the rise between two readings agrees with the power between them."""
-        limits, found = self.limits, self._evidence(since, point.at_s)
+        limits, found = self.limits, self.evidence_between(since, point)
         if not self.witness.has_worked:
             return Fit.UNSEEN if self._leaps(since, point) else Fit.TIGHT
         over_wh = point.counter_wh - since.counter_wh - found.energy_wh
@@ -209,7 +214,7 @@ class CounterReference:
         if known is None or moved is None:
             raise RuntimeError("a counter without a reference cannot be followed")
         if not self.is_doubted and (self.witness.is_frozen or point.counter_wh <= known.counter_wh):
-            still = self._evidence(moved, point.at_s)
+            still = self.evidence_between(moved, point)
             flowed_wh = still.energy_wh if self.witness.is_frozen else still.least_wh
             if self.witness.is_frozen or flowed_wh > still.still_wh(self.limits.step_wh):
                 self.stuck_wh, self.reason = flowed_wh, Gap.IMPLAUSIBLE
@@ -242,7 +247,7 @@ class CounterReference:
         if known is None or self._is_proven or fit is not Fit.UNSEEN:
             return False
         has_risen = point.counter_wh - known.counter_wh > self.limits.wobble_wh
-        return has_risen and self._evidence(known, point.at_s).frozen_s > 0
+        return has_risen and self.evidence_between(known, point).frozen_s > 0
 
     def _believe(self, point: CounterReading) -> ReadingVerdict:
         known = self.reference
@@ -252,7 +257,7 @@ class CounterReference:
         self.has_leapt = self.has_leapt or (known is not None and self._leaps(known, point))
         highest_wh = max(point.counter_wh, known.counter_wh if known else 0)
         self.reference = replace(point, counter_wh=highest_wh)
-        self.excursion = self._rival = self.awaiting = None
+        self.excursion = self._rival = self._aside = self.awaiting = None
         if self.former is not None and self._is_past(self.former, self.reference):
             self.former = None
         return ReadingVerdict.GOOD
@@ -274,19 +279,23 @@ class CounterReference:
 
     def _may_return(self, earlier: CounterReading, point: CounterReading) -> bool:
         """Whether this reading is where an earlier reference must be now; not anywhere after a gap."""
-        fit, found = self._fit(earlier, point), self._evidence(earlier, point.at_s)
+        fit, found = self._fit(earlier, point), self.evidence_between(earlier, point)
         most_wh = 2 * found.energy_wh + found.loose_wh(self.limits.step_wh) + MORE_UNSEEN_WH
         return fit in FITS and (fit is not Fit.UNSEEN or point.counter_wh - earlier.counter_wh <= most_wh)
 
     def _goes_on_away(self, point: CounterReading, fit: Fit) -> bool:
         """Whether this reading, possible after the reference as well, rather continues the excursion."""
         away, known = self.excursion, self.reference
-        if fit is Fit.TIGHT or away is None or known is None or self._fit(away.last, point) not in FITS:
+        if away is None or known is None:
+            return False
+        going = self._fit(away.last, point)
+        has_fallen = away.first.counter_wh < known.counter_wh
+        if going not in FITS or (fit is Fit.TIGHT and not has_fallen):
             return False
         return self._distance_wh(away.last, point) + self.limits.wobble_wh < self._distance_wh(known, point)
 
     def _distance_wh(self, since: CounterReading, point: CounterReading) -> float:
-        return abs(point.counter_wh - since.counter_wh - self._evidence(since, point.at_s).energy_wh)
+        return abs(point.counter_wh - since.counter_wh - self.evidence_between(since, point).energy_wh)
 
     def _stray(self, point: CounterReading, fit: Fit) -> ReadingVerdict:
         known, away = self.reference, self.excursion
@@ -306,7 +315,10 @@ class CounterReference:
 
     def _extended(self, point: CounterReading) -> Excursion:
         """The excursion with this reading; one odd reading does not end it, several that agree take its place."""
-        away, rival = self.excursion, self._rival
+        away, rival, aside = self.excursion, self._rival, self._aside
+        if away is not None and aside is not None and self._is_nearer(aside, away, point):
+            self._aside, self._rival = away, None
+            return self._longer(aside, point)
         if away is None or self._fit(away.last, point) in FITS:
             self._rival = None
             return Excursion(point, point) if away is None else self._longer(away, point)
@@ -316,10 +328,19 @@ class CounterReference:
             self._rival = rival
             return away
         self._rival = None
-        if self._fit(away.first, rival.last) in FITS:
+        if self._may_return(away.first, rival.last):
             # One reading in between was odd: it is the same excursion.
             return replace(rival, first=away.first, rises=away.rises + rival.rises, base=away.base)
+        if aside is None or away.rises >= aside.rises:
+            self._aside = away
         return rival
+
+    def _is_nearer(self, aside: Excursion, away: Excursion, point: CounterReading) -> bool:
+        """Whether this reading continues the excursion before the present one rather than this."""
+        if not self._may_return(aside.last, point):
+            return False
+        near_wh = self._distance_wh(aside.last, point) + self.limits.wobble_wh
+        return self._fit(away.last, point) not in FITS or near_wh < self._distance_wh(away.last, point)
 
     def _longer(self, away: Excursion, point: CounterReading) -> Excursion:
         highest_wh = max(point.counter_wh, away.last.counter_wh)
@@ -331,10 +352,10 @@ class CounterReference:
         if away.first is away.last:
             return None
         for earlier in (self.former, self._fallback):
-            if earlier is None or not self._may_return(earlier, away.first):
+            if earlier is None or away.first.at_s == self._judged_at_s or not self._may_return(earlier, away.first):
                 continue
             # Down again is no return before it has run there for a while: that would be a dip as well.
-            is_up = earlier is not self.former or earlier.counter_wh > known.counter_wh
+            is_up = earlier is not self.former or away.first.counter_wh > known.counter_wh
             if is_up or (away.rises and away.last.at_s - away.first.at_s >= SLOT_S):
                 self.returned_to = earlier
                 return NewBase.IF_OLDER
@@ -360,7 +381,7 @@ class CounterReference:
             # Nothing but a restart begins at 0 and then runs as the power says.
             began_s = away.first.at_s - known.at_s
             from_zero = away.first.counter_wh <= self.limits.energy_wh(min(began_s, REFRESH_SLACK_S))
-            is_seen = self._evidence(away.first, away.last.at_s).is_whole
+            is_seen = self.evidence_between(away.first, away.last).is_whole
             return age_s >= (REFRESH_SLACK_S if from_zero and is_seen else ESTABLISHED_S)
         if away.first.counter_wh >= known.counter_wh:
             return False
@@ -372,12 +393,12 @@ class CounterReference:
             self.former = known
         self.ended, self.new_base = away, new_base
         self.reference = self.moved = away.last
-        self.excursion = self._rival = self._companion_s = self._fallback = None
+        self.excursion = self._rival = self._aside = self._companion_s = self._fallback = None
         self._is_proven = True
 
     def _count_agreement(self, known: CounterReading, point: CounterReading) -> None:
         """A reading that both agree on, with something to agree on, speaks for the power; in doubt also against it."""
-        found, rise_wh = self._evidence(known, point.at_s), point.counter_wh - known.counter_wh
+        found, rise_wh = self.evidence_between(known, point), point.counter_wh - known.counter_wh
         if not found.is_whole or max(found.energy_wh, rise_wh) <= self.limits.wobble_wh:
             return
         agrees = not self.is_doubted or self._by_power(known, point) in FITS
@@ -386,10 +407,10 @@ class CounterReference:
 
     def _count_contradiction(self, before: CounterReading, point: CounterReading, fit: Fit) -> bool:
         """One more reading speaks against the power, if the counter itself does nothing odd. Returns the doubt."""
-        rise_wh, found = point.counter_wh - before.counter_wh, self._evidence(before, point.at_s)
+        rise_wh, found = point.counter_wh - before.counter_wh, self.evidence_between(before, point)
         most_wh = self.limits.energy_wh(point.at_s - before.at_s)
         # A wrong scale makes many times the power; no power register errs like that and counts as well.
-        is_scale = rise_wh > 4 * found.energy_wh > 4 * WOBBLE_WH
+        is_scale = rise_wh > 4 * found.energy_wh > 4 * WOBBLE_WH or found.energy_wh > 4 * rise_wh > 4 * WOBBLE_WH
         if 0 < rise_wh <= most_wh and not is_scale and found.is_whole and self._by_power(before, point) not in FITS:
             self.contradict_power(1)
         return self.is_doubted and self.reference is not None and self._fit(self.reference, point) in FITS
