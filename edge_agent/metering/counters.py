@@ -80,6 +80,7 @@ class CounterMeter:
         if base is not None:
             self._known.begin(CounterReading(base.at_s, base.counter_wh), base.memory)
         self._base_read: CounterReading | None = None
+        self._asleep: tuple[CounterReading, SlotBase | None] | None = None
         self._base_before: tuple[SlotBase, SlotBase] | None = None
         self._boundary: _Boundary | None = None
         self._away: tuple[CounterReading, SlotBase] | None = None
@@ -117,7 +118,10 @@ class CounterMeter:
         Units: `counter_wh` as the device shows it, whole Wh. `excess_wh`: see `CounterReference.judge`.
         """
         self._read_at_s, self._late_s = at_s, late_s
+        was_unknown = self._known.reference is None
         self._verdict = self._known.judge(at_s + late_s, counter_wh, excess_wh=excess_wh)
+        if was_unknown:
+            self._wake(at_s + late_s, counter_wh)
         new_base, ended = self._known.new_base, self._known.ended
         if new_base is not None and ended is not None:
             self._move_base(new_base, ended.base)
@@ -128,6 +132,17 @@ class CounterMeter:
         elif (away := self._known.excursion) is not None:
             self._note_away(away, slot_of(at_s))
         return self._verdict
+
+    def _wake(self, at_s: float, counter_wh: int | None) -> None:
+        """A counter that was 0 asleep and then shows what the power saw since was 0 in truth: it counts from there."""
+        known, asleep = self._known.reference, self._asleep
+        if known is None:
+            if counter_wh == 0 and asleep is None:
+                self._asleep = CounterReading(at_s, 0, self.witness.mark()), None
+            return
+        if asleep is not None and asleep[1] is not None and self._known.is_confirmed(asleep[0], known):
+            self.base, self._base_read = asleep[1], None
+        self._asleep = None
 
     def _note_away(self, away: Excursion, slot: Slot) -> None:
         """Remember where an excursion was at its first reading in this quarter hour."""
@@ -167,6 +182,7 @@ class CounterMeter:
     def step_time(self, by_s: float) -> None:
         """The clock was changed: earlier readings move with it, and this slot does not have a slot's length."""
         self._is_time_uncertain = True
+        self._asleep = None
         if self.base is not None:
             self.base = replace(self.base, at_s=self.base.at_s + by_s)
         self._known.step_time(by_s)
@@ -189,6 +205,8 @@ class CounterMeter:
         boundary = first if is_there else self._estimate(slot)
         if boundary is None:
             self._note_excursion(slot)
+            if self._asleep is not None and self._asleep[1] is None and self._read_at_s >= start_of(slot + 1):
+                self._asleep = self._asleep[0], SlotBase(slot + 1, self._read_at_s, 0)
             return self._missing(missed)
         base, base_read = self.base, self._base_read
         self._set_base(slot + 1, boundary)

@@ -182,6 +182,10 @@ class CounterReference:
         """What the power says of the time between two readings."""
         return self.witness.since(first.mark, self.half, elapsed_s=last.at_s - first.at_s, until=last.mark)
 
+    def is_confirmed(self, first: CounterReading, last: CounterReading) -> bool:
+        """Whether the power saw all of the time between two readings, and what the counter ran in it."""
+        return self.evidence_between(first, last).is_whole and self._by_power(first, last) in FITS
+
     def _fit(self, since: CounterReading, point: CounterReading, *, excess_wh: float = 0.0) -> Fit:
         limits, elapsed_s = self.limits, point.at_s - since.at_s
         rise_wh = point.counter_wh - since.counter_wh
