@@ -18,7 +18,7 @@ from edge_agent.metering.counter_records import (
     ReadingVerdict,
     SlotBase,
 )
-from edge_agent.metering.reference import REFRESH_SLACK_S, CounterReference
+from edge_agent.metering.reference import REFRESH_SLACK_S, UNSEEN_STEP_WH, CounterReference
 from edge_agent.metering.witness import FlowEvidence, PowerWitness
 from protocols.quantities import Gap, Mark
 from protocols.slots import SLOT_S, Slot, slot_of, start_of
@@ -219,7 +219,7 @@ class CounterMeter:
             found = self._known.evidence_between(base_read, read)
             self.slot_evidence = read.counter_wh - base_read.counter_wh, found
         self._taint, self._run_reason, self._is_time_uncertain = Gap.NONE, Gap.NONE, False
-        self._known.has_leapt = False
+        self._known.has_leapt, self._known.most_unseen_wh = False, 0
         return closed
 
     def _set_base(self, slot: Slot, boundary: _Boundary) -> None:
@@ -243,7 +243,7 @@ class CounterMeter:
         corrected_wh = known.counter_wh - flowed_wh
         if self.base is not None:
             corrected_wh = max(corrected_wh, min(self.base.counter_wh, known.counter_wh))
-        return _Boundary(self._read_at_s, corrected_wh, doubt_wh > CERTAIN_WH, known)
+        return _Boundary(self._read_at_s, corrected_wh, doubt_wh > CERTAIN_WH or self._known.is_unsure, known)
 
     def _flowed_late(self, known: CounterReading) -> tuple[int, float]:
         """What flowed between the boundary and its late answer, and how uncertain that is; 0 within a step."""
@@ -303,6 +303,7 @@ class CounterMeter:
             return ClosedCounterSlot(None, Mark.MISSING, self._taint)
         if slots == 1 and not self._is_time_uncertain:
             is_derived = base.is_derived or at.is_derived or self._known.is_doubted or self._known.has_leapt
+            is_derived = is_derived or self._known.most_unseen_wh > UNSEEN_STEP_WH
             return ClosedCounterSlot(energy_wh, Mark.DERIVED if is_derived else Mark.MEASURED, Gap.NONE)
         gap = self._run_reason if self._run_reason != Gap.NONE else Gap.DEVICE_SILENT
         gap = Gap.CLOCK_UNTRUSTED if self._is_time_uncertain else gap

@@ -23,7 +23,7 @@ from edge_agent.metering.counter_records import (
     ReadingVerdict,
     SlotBase,
 )
-from edge_agent.metering.witness import WOBBLE_WH, FlowEvidence, PowerWitness
+from edge_agent.metering.witness import OFTEN_S, WOBBLE_WH, FlowEvidence, PowerWitness
 from protocols.quantities import Gap
 from protocols.slots import SLOT_S
 
@@ -39,11 +39,17 @@ ESTABLISHED_S = 3600
 MORE_UNSEEN_WH = 500
 """A counter that returns may have run twice what the power saw of the time, and this more."""
 
+UNSEEN_STEP_WH = 30
+"""More than this between two readings without power is no measurement: no second witness bounds what is wrong in it."""
+
 RIVAL_S = 240
 """Readings that agree with each other for this long take the place of an earlier excursion."""
 
 ZERO_S = 86_400
 """A register that shows 0 this long, with no power against it, has begun again."""
+
+FORMER_S = 6 * 3600
+"""A reference left for one that has run this long since is over."""
 
 SLEEP_S = 3 * 86_400
 """The same for a device that sleeps at night, and for a register that only stays at some lower value."""
@@ -73,6 +79,10 @@ class CounterReference:
         self.stuck_wh: float | None = None
         self.run_wh = 0
         self.has_leapt = False
+        self.most_unseen_wh = 0
+        self.is_unsure = False
+        self._shown_wh: int | None = None
+        self._changed_at_s = float("-inf")
         self.moved: CounterReading | None = None
         self.former: CounterReading | None = None
         self._fallback: CounterReading | None = None
@@ -114,6 +124,9 @@ class CounterReference:
         self.returned_to = None
         if counter_wh is None:
             return ReadingVerdict.NOTHING
+        if self._shown_wh not in (None, counter_wh):
+            self._changed_at_s = at_s
+        self._shown_wh = counter_wh
         if not 0 <= counter_wh <= self.limits.lifetime_wh:
             self.reason = Gap.IMPLAUSIBLE
             return ReadingVerdict.SUSPECT
@@ -259,6 +272,7 @@ class CounterReference:
             self.moved = point
         self.run_wh = max(0, point.counter_wh - known.counter_wh) if known else 0
         self.has_leapt = self.has_leapt or (known is not None and self._leaps(known, point))
+        self._note_unseen(known, point)
         highest_wh = max(point.counter_wh, known.counter_wh if known else 0)
         self.reference = replace(point, counter_wh=highest_wh)
         self.excursion = self._rival = self._aside = self.awaiting = None
@@ -266,12 +280,18 @@ class CounterReference:
             self.former = None
         return ReadingVerdict.GOOD
 
+    def _note_unseen(self, known: CounterReading | None, point: CounterReading) -> None:
+        """Without power a reading is sure only if the counter moved just now, by no more than can be borne as an error."""
+        is_unseen = known is None or self.evidence_between(known, point).unseen_s > 1.0
+        step_wh = self.run_wh if is_unseen and not self.is_doubted else 0
+        self.most_unseen_wh = max(self.most_unseen_wh, step_wh)
+        is_still = point.at_s - self._changed_at_s > OFTEN_S
+        self.is_unsure = is_unseen and (is_still or step_wh > UNSEEN_STEP_WH)
+
     def _is_past(self, former: CounterReading, known: CounterReading) -> bool:
         """Whether a former reference is too near to be told from the present one, or below it for too long."""
         above_wh = former.counter_wh - known.counter_wh
-        if above_wh > 0:
-            return above_wh <= 10 * self.limits.wobble_wh
-        return known.at_s - former.at_s > ZERO_S
+        return 0 < above_wh <= 10 * self.limits.wobble_wh or known.at_s - former.at_s > FORMER_S
 
     def _is_back(self, point: CounterReading) -> bool:
         """Whether this reading leaps from a lower counter to where the former one must be now."""
@@ -308,8 +328,10 @@ class CounterReference:
         self.awaiting = None
         if self._count_contradiction(away.last if away else known, point, fit) and fit is not Fit.FALLEN:
             return self._believe(point)
-        self.excursion = away = self._extended(point)
-        if (new_base := self._ending(away, known)) is not None:
+        before, self.excursion = away, self._extended(point)
+        away = self.excursion
+        has_risen = before is None or away.rises > before.rises or away.last.counter_wh == 0
+        if (new_base := self._ending(away, known, has_risen=has_risen)) is not None:
             self._adopt(away, known, new_base)
             return ReadingVerdict.GOOD
         if point.counter_wh == 0:
@@ -351,7 +373,7 @@ class CounterReference:
         rises = away.rises + (highest_wh > away.last.counter_wh)
         return replace(away, last=replace(point, counter_wh=highest_wh), rises=rises)
 
-    def _ending(self, away: Excursion, known: CounterReading) -> NewBase | None:
+    def _ending(self, away: Excursion, known: CounterReading, *, has_risen: bool) -> NewBase | None:
         """How the excursion becomes the reference; None while it does not."""
         if away.first is away.last:
             return None
@@ -365,11 +387,12 @@ class CounterReference:
                 return NewBase.IF_OLDER
         if not self._is_proven and away.rises >= 2 and away.last.at_s - away.first.at_s >= REFRESH_SLACK_S:
             return NewBase.OF_EXCURSION
-        if not self._is_established(away, known):
+        if not self._is_established(away, known) or (away.rises and not has_risen):
+            # What stands still while it should run is no counter to go on from.
             return None
         fell_wh = known.counter_wh - away.first.counter_wh
-        lost_a_little = 0 <= fell_wh <= 10 * self.limits.wobble_wh and known.counter_wh <= away.last.counter_wh
-        continues = lost_a_little or self._fit(known, away.first) is Fit.BEHIND
+        is_near = abs(fell_wh) <= 10 * self.limits.wobble_wh and known.counter_wh <= away.last.counter_wh
+        continues = is_near or self._fit(known, away.first) is Fit.BEHIND
         return NewBase.KEPT if continues else NewBase.OF_EXCURSION
 
     def _is_established(self, away: Excursion, known: CounterReading) -> bool:
@@ -383,8 +406,7 @@ class CounterReference:
         run_wh = away.last.counter_wh - away.first.counter_wh
         if away.rises >= 2 and run_wh >= max(2 * self.limits.step_wh, 4 * WOBBLE_WH):
             # Nothing but a restart begins at 0 and then runs as the power says.
-            began_s = away.first.at_s - known.at_s
-            from_zero = away.first.counter_wh <= self.limits.energy_wh(min(began_s, REFRESH_SLACK_S))
+            from_zero = self.is_confirmed(replace(known, counter_wh=0), away.first)
             is_seen = self.evidence_between(away.first, away.last).is_whole
             return age_s >= (REFRESH_SLACK_S if from_zero and is_seen else ESTABLISHED_S)
         if away.first.counter_wh >= known.counter_wh:

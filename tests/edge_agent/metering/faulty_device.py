@@ -35,6 +35,7 @@ GARBAGE_WH = (-1, -1000, 0xFFFFFFFF, 0xFFFFFFFF * 10, 0x7FFFFFFF, 34 * 10**37, 6
 ONE_ANSWER = frozenset({"glitch", "dip_once", "garbage_once", "zero_once", "scale_once", "refused_once", "spike"})
 HELD = ("dip", "wobble", "garbage", "stuck", "cached", "scale", "late", "zero", "silence", "refused", "power_off")
 LASTING = ("reset", "swap")
+WHOLE_ANSWER = ("cached", "silence", "late", "spike", "power_off", *LASTING)
 KINDS = (*sorted(ONE_ANSWER), *HELD, *LASTING, "restart")
 
 
@@ -47,6 +48,8 @@ class Profile:
     wraps_wh: int | None = None
     is_shaped: bool = False
     max_power_w: int = 15_000
+    has_power: bool = True
+    poll_s: int = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +62,13 @@ class Fault:
     size: int
     counters: tuple[int, ...]
 
-    def slots(self) -> range:
+    def slots(self, poll_s: int) -> range:
         """The slots whose boundaries or readings it can touch."""
-        return range(int(self.from_s // SLOT_S) - (self.from_s % SLOT_S < POLL_S), int(self.to_s // SLOT_S) + 1)
+        return range(int(self.from_s // SLOT_S) - (self.from_s % SLOT_S < poll_s), int(self.to_s // SLOT_S) + 1)
+
+    def shows(self, half: int | None) -> bool:
+        """Whether it changes what is shown of this counter (of any)."""
+        return half is None or half in self.counters or self.kind in WHOLE_ANSWER
 
 
 class Flow:
@@ -152,6 +159,7 @@ class FaultyDevice:
             for half in fault.counters:
                 if half < self.halves:
                     shown[half] = self._wrong(fault, half, shown[half])
+        power = power if self.profile.has_power else None
         names = list(FIELDS_OF_ROLE[self.profile.role])
         wraps = {name: self.profile.wraps_wh for name in names if self.profile.wraps_wh}
         return Sample(
@@ -183,7 +191,7 @@ class FaultyDevice:
         return float(late[0].size % 50 + 5) if late else self._rng.choice((0.0, 0.2, 1.0))
 
 
-def make_faults(rng: random.Random, seconds: int, *, mean_gap_s: float) -> list[Fault]:
+def make_faults(rng: random.Random, seconds: int, *, mean_gap_s: float, poll_s: int = POLL_S) -> list[Fault]:
     """Faults in a row, of every kind, at any place in a slot; a third of them exactly at a boundary."""
     faults, at_s = [], SLOT_S * 2.0
     while True:
@@ -191,12 +199,12 @@ def make_faults(rng: random.Random, seconds: int, *, mean_gap_s: float) -> list[
         kind = rng.choice(KINDS)
         begins_s = at_s
         if rng.random() < 0.4:
-            begins_s = math.ceil(at_s / SLOT_S) * SLOT_S - rng.choice((0.0, 0.0, 60.0, 120.0))
+            begins_s = math.ceil(at_s / SLOT_S) * SLOT_S - rng.choice((0.0, 0.0, 1.0, 2.0)) * poll_s
         length_s = 1.0 if kind in ONE_ANSWER else rng.choice((60.0, 130.0, 400.0, 1000.0, 2400.0, 7000.0))
         if kind in ("dip", "scale", "late", "power_off"):
             length_s = min(length_s, 2400.0)
-        if kind in ONE_ANSWER and begins_s % POLL_S:
-            begins_s = math.ceil(begins_s / POLL_S) * POLL_S
+        if kind in ONE_ANSWER and begins_s % poll_s:
+            begins_s = math.ceil(begins_s / poll_s) * poll_s
         if begins_s + length_s > seconds - 8 * SLOT_S:
             return faults
         size = rng.choice((6, 12, 40, 150, 700, 1000, 3000, 20_000)) + rng.randrange(6)
@@ -208,15 +216,16 @@ def make_faults(rng: random.Random, seconds: int, *, mean_gap_s: float) -> list[
 def read_device(device: FaultyDevice, slots: int) -> tuple[list[ClosedSlot], int]:
     """Read the device for so many slots as the agent does; the closed slots and the number of answers."""
     place = MeasuringPoint("it", device.profile.role, device.profile.max_power_w)
-    meter = HomeMeter([place], next_slot=FIRST, longest_hole_s=300)
+    longest_hole_s = max(2.5 * device.profile.poll_s, 300)
+    meter = HomeMeter([place], next_slot=FIRST, longest_hole_s=longest_hole_s)
     restarts = sorted(each.from_s for each in device.faults if each.kind == "restart")
     closed: list[ClosedSlot] = []
     kept, answers = meter.first_checkpoint(), 0
-    for at_s in range(0, slots * SLOT_S + 1, POLL_S):
+    for at_s in range(0, slots * SLOT_S + 1, device.profile.poll_s):
         if restarts and restarts[0] <= at_s:
             restarts.pop(0)
             next_slot, bases = read_checkpoint(kept)
-            meter = HomeMeter([place], next_slot=next_slot, longest_hole_s=300, bases=bases)
+            meter = HomeMeter([place], next_slot=next_slot, longest_hole_s=longest_hole_s, bases=bases)
         boundary = FIRST + at_s // SLOT_S if at_s % SLOT_S == 0 else None
         for sample in _tries(device, at_s, is_boundary=boundary is not None):
             answers += 1

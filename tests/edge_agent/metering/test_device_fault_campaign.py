@@ -5,11 +5,12 @@ The whole campaign goes through 100,000 faults; `make test` runs a short part wi
 
 import random
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 import pytest
 
+from edge_agent.metering.counters import CERTAIN_WH
 from edge_agent.metering.witness import HIDDEN_W, WOBBLE_WH
 from protocols.maps.loading import load_map, resolve_map
 from protocols.maps.roles import role_values
@@ -17,7 +18,6 @@ from protocols.slots import SLOT_S
 from tests.edge_agent.metering.faulty_device import (
     LASTING,
     ONE_ANSWER,
-    POLL_S,
     TICK_S,
     Account,
     Fault,
@@ -55,7 +55,8 @@ def shipped_profiles() -> list[Profile]:
             step_wh = max(1, *(int(each) for each in reading.steps_wh.values()))
             wraps = {int(each) for each in reading.wraps_wh.values()} or {None}
             found[Profile(role, step_wh, wraps.pop(), reading.shape_by_power)] = None
-    return list(found)
+    ways = ((True, 60), (False, 60), (True, 300), (False, 300))
+    return [replace(each, has_power=power, poll_s=poll_s) for power, poll_s in ways for each in found]
 
 
 @dataclass
@@ -88,26 +89,32 @@ class Tally:
 
 
 def tolerance_wh(device: FaultyDevice, half: int, slot: int) -> float:
-    """What a slot may differ by: two counter steps, the wobble, and what no reading each minute can see.
+    """What a slot may differ by: what its two boundaries may."""
+    return edge_wh(device, half, slot * SLOT_S) + edge_wh(device, half, (slot + 1) * SLOT_S)
 
-    That is what the power changed by in the minutes at its two boundaries, or a load of 2 kW between two readings.
+
+def edge_wh(device: FaultyDevice, half: int, at_s: int) -> float:
+    """What a boundary may be wrong by: a counter step, and what an answer that comes late is taken back by.
+
+    Where something wrong is shown at the boundary, also the wobble and what no reading near it can see: what the
+    power changed by between two readings, or a load of 2 kW.
     """
-    open_wh = 0.0
-    for edge_s in (slot * SLOT_S, (slot + 1) * SLOT_S):
-        minutes = range(max(0, edge_s - POLL_S), edge_s + POLL_S, TICK_S)
-        powers = [abs(float(device.flow.power_w[at // TICK_S])) for at in minutes]
-        open_wh += (max(powers) - min(powers) + 0.02 * max(powers)) * POLL_S / 3600
-    return 2 * device.profile.step_wh + 2 * WOBBLE_WH + max(open_wh, HIDDEN_W * POLL_S / 3600)
+    profile, poll_s = device.profile, device.profile.poll_s
+    if is_honest(device, at_s // SLOT_S, half):
+        return profile.step_wh + CERTAIN_WH
+    powers = [abs(float(device.flow.power_w[each // TICK_S])) for each in range(max(0, at_s - poll_s), at_s + poll_s, TICK_S)]
+    open_w = max(max(powers) - min(powers) + 0.02 * max(powers), HIDDEN_W)
+    return profile.step_wh + WOBBLE_WH + open_w * poll_s / 3600
 
 
-def is_honest(device: FaultyDevice, slot: int) -> bool:
-    """Whether the device told the truth at the start of this slot and in the minute after it."""
-    at_s = slot * SLOT_S
-    showing = [each for each in device.faults if each.kind not in ("restart", *LASTING)]
-    return not any(each.from_s < at_s + POLL_S and each.to_s >= at_s for each in showing)
+def is_honest(device: FaultyDevice, slot: int, half: int | None = None) -> bool:
+    """Whether the device told the truth of this counter (of all) at the start of this slot and one reading later."""
+    at_s, poll_s = slot * SLOT_S, device.profile.poll_s
+    showing = [each for each in device.faults if each.kind not in ("restart", *LASTING) and each.shows(half)]
+    return not any(each.from_s < at_s + poll_s and each.to_s >= at_s for each in showing)
 
 
-def known_slots(device: FaultyDevice, touched: dict[int, list[Fault]]) -> set[int]:
+def known_slots(device: FaultyDevice, half: int, touched: dict[int, list[Fault]]) -> set[int]:
     """The slots that lie between two boundaries of one register at which the device told the truth.
 
     What ran between the last of them and an exchange is in no register any more; and a register that begins again is
@@ -117,18 +124,18 @@ def known_slots(device: FaultyDevice, touched: dict[int, list[Fault]]) -> set[in
     last_of = {key: max(at for at, faults in touched.items() if began[key] in faults) for key in began}
     found = set()
     for slot in range(1, SLOTS - 4):
-        first = next((at for at in range(slot, 0, -1) if is_honest(device, at)), 0)
-        last = next((at for at in range(slot + 1, SLOTS) if is_honest(device, at)), SLOTS)
+        first = next((at for at in range(slot, 0, -1) if is_honest(device, at, half)), 0)
+        last = next((at for at in range(slot + 1, SLOTS) if is_honest(device, at, half)), SLOTS)
         is_known = first > 0 and last < SLOTS - 4
         for key, fault in began.items():
             ends = last_of[key]
-            if first * SLOT_S - POLL_S < fault.from_s <= last * SLOT_S + POLL_S:
+            if first * SLOT_S - device.profile.poll_s < fault.from_s <= last * SLOT_S + device.profile.poll_s:
                 is_known = False
             if fault.from_s <= last * SLOT_S and slot <= ends:
                 others = [each for each in device.faults if each is not fault and each.kind not in QUIET]
                 is_disturbed = any(each.to_s >= fault.from_s and each.from_s <= (ends + 2) * SLOT_S for each in others)
                 is_known = is_known and ends < SLOTS - 4 and not is_disturbed
-        if is_known:
+        if is_known and not any(is_silent_repeat(device, half, each) for each in (first, slot, last - 1, last)):
             found.add(slot)
     return found
 
@@ -138,7 +145,7 @@ def touched_by(device: FaultyDevice, half: int) -> dict[int, list[Fault]]:
     touched: dict[int, list[Fault]] = {}
     idle = Fault("reset", 0.0, 0.0, 0, (0, 1))
     for fault in (*([idle] if device.profile.role in ("pv", "wind") else []), *device.faults):
-        slots = fault.slots()
+        slots = fault.slots(device.profile.poll_s)
         last = slots.stop
         if fault.kind in LASTING:
             enough_wh = max(3 * device.profile.step_wh, 30)
@@ -158,10 +165,11 @@ def check(device: FaultyDevice, half: int, told: Account, *, seed: int, tally: T
     for first, slots, energy_wh in told.totals:
         in_total.update(range(first, first + slots))
         check_total(device, half, told, total=(first, slots, energy_wh), where=where, tally=tally)
-    known = known_slots(device, touched)
+    known = known_slots(device, half, touched)
     for slot, mark in told.marks.items():
         faults = touched.get(slot, [])
-        is_good = mark == "MEASURED" or (device.profile.is_shaped and mark == "DERIVED")
+        is_estimate = device.profile.is_shaped or not device.profile.has_power
+        is_good = mark == "MEASURED" or (is_estimate and mark == "DERIVED")
         if mark == "MEASURED":
             tally.measured += 1
             energy_wh, flowed_wh = told.energy_wh[slot], device.flowed_wh(half, slot, 1)
@@ -185,12 +193,19 @@ def check_total(
     """A total is the counter's own, together with derived slots beside it, which share an estimated boundary."""
     first, slots, energy_wh = total
     over_wh = {first: energy_wh - device.flowed_wh(half, first, slots)}
-    if any(
-        each.kind in LASTING and first * SLOT_S - POLL_S < each.from_s < (first + slots) * SLOT_S
+    exchanges = [
+        each.from_s
         for each in device.faults
-    ):
-        # An exchange inside it: two registers that read nearly alike cannot be told from one that left and returned.
+        if each.kind in LASTING and first * SLOT_S - device.profile.poll_s < each.from_s < (first + slots) * SLOT_S
+    ]
+    if exchanges:
         tally.exchanged += 1
+        allowed_wh = tolerance_wh(device, half, first) + tolerance_wh(device, half, first + slots - 1)
+        lost_wh = sum(unread_wh(device, half, at_s) for at_s in exchanges)
+        if not -lost_wh - allowed_wh <= over_wh[first] <= allowed_wh:
+            flowed_wh = device.flowed_wh(half, first, slots)
+            told_as = f"{energy_wh} for {flowed_wh:.0f} of which {lost_wh:.0f} unread"
+            tally.off.append(f"{where}: total {first}+{slots} over an exchange {told_as}")
         return
     before = first - 1
     while told.marks.get(before) == "DERIVED" or (before in told.energy_wh and is_silent_repeat(device, half, before)):
@@ -205,15 +220,33 @@ def check_total(
         tally.off.append(f"{where}: total {first}+{slots} {energy_wh} for {flowed_wh:.0f}")
 
 
+def unread_wh(device: FaultyDevice, half: int, at_s: float) -> float:
+    """What flowed between the old register's last true reading before this exchange and the new one's first after."""
+    poll_s = device.profile.poll_s
+    before_s = int(at_s // poll_s) * poll_s
+    while before_s > 0 and not is_true(device, half, before_s):
+        before_s -= poll_s
+    after_s = (int(at_s // poll_s) + 1) * poll_s
+    while after_s < SLOTS * SLOT_S and not is_true(device, half, after_s):
+        after_s += poll_s
+    return device.flow.energy_wh(half, after_s) - device.flow.energy_wh(half, before_s)
+
+
+def is_true(device: FaultyDevice, half: int, at_s: float) -> bool:
+    """Whether a reading at this time is what the counter truly shows."""
+    faults = [each for each in device.faults if each.kind not in ("restart", *LASTING) and each.shows(half)]
+    return not any(each.from_s <= at_s < each.to_s for each in faults)
+
+
 def is_silent_repeat(device: FaultyDevice, half: int, slot: int) -> bool:
     """Whether a gateway repeats an answer here whose power moves no counter meanwhile: a quiet night looks the same."""
     sign = 1 if half == 0 else -1
     for each in device.faults:
-        if each.kind != "cached" or not slot * SLOT_S - POLL_S < each.to_s:
+        if each.kind != "cached" or not slot * SLOT_S - device.profile.poll_s < each.to_s:
             continue
         shown_w = max(0.0, sign * float(device.flow.power_w[int(each.from_s // TICK_S)]))
         still_wh = shown_w * (each.to_s - each.from_s) / 3600
-        if each.from_s < (slot + 1) * SLOT_S + POLL_S and still_wh * 0.9 <= device.profile.step_wh + WOBBLE_WH + 1:
+        if each.from_s < (slot + 1) * SLOT_S + device.profile.poll_s and still_wh * 0.9 <= device.profile.step_wh + WOBBLE_WH + 1:
             return True
     return False
 
@@ -228,7 +261,7 @@ def run(seed: int, profiles: list[Profile], tally: Tally) -> None:
     rng = random.Random(seed)
     profile, seconds = profiles[seed % len(profiles)], SLOTS * SLOT_S
     flow = Flow(profile.role, seconds + 120, rng)
-    device = FaultyDevice(profile, flow, make_faults(rng, seconds, mean_gap_s=MEAN_GAP_S), rng)
+    device = FaultyDevice(profile, flow, make_faults(rng, seconds, mean_gap_s=MEAN_GAP_S, poll_s=profile.poll_s), rng)
     closed, _ = read_device(device, SLOTS)
     tally.faults.update(each.kind for each in device.faults)
     for half, told in accounts_of(device, closed).items():
