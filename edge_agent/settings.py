@@ -17,6 +17,7 @@ from protocols.toml_text import TomlTextError, read_toml
 from protocols.wire.topics import is_id
 
 MAX_SETTINGS_BYTES = 64 * 1024
+LONGEST_INTERVAL_S = 300
 ROLES: tuple[RoleName, ...] = get_args(RoleName)
 SIGNS: tuple[Sign, ...] = get_args(Sign)
 CONNECT_EXPECTED = "'tcp://host:port', 'rtu+tcp://host:port' or 'rtu:///dev/name?baud=9600&parity=N'"
@@ -122,8 +123,9 @@ def _settings(top: TomlFields, *, name: str, folder: Path) -> Settings:
         keep_days=outbox.whole("keep_days", 0, 366, default=7),
         outbox_max_mb=outbox.whole("max_mb", 1, 4096, default=64),
     )
-    if 900 % settings.interval_s:
-        raise poll.wrong("interval_s", "a divisor of 900, such as 30, 60 or 300", settings.interval_s)
+    if 900 % settings.interval_s or settings.interval_s > LONGEST_INTERVAL_S:
+        wanted = "a divisor of 900 up to 300, such as 30, 60 or 300 (a quarter hour needs two readings inside)"
+        raise poll.wrong("interval_s", wanted, settings.interval_s)
     return settings
 
 

@@ -18,7 +18,8 @@ from edge_agent.metering.counter_records import (
     ReadingVerdict,
     SlotBase,
 )
-from edge_agent.metering.reference import REFRESH_SLACK_S, UNSEEN_STEP_WH, CounterReference
+from edge_agent.metering.fitting import REFRESH_SLACK_S
+from edge_agent.metering.reference import UNSEEN_STEP_WH, CounterReference
 from edge_agent.metering.witness import FlowEvidence, PowerWitness
 from protocols.quantities import Gap, Mark
 from protocols.slots import SLOT_S, Slot, slot_of, start_of

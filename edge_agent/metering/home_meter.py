@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
-from edge_agent.metering.checkpoint_text import read_memory, write_memory
-from edge_agent.metering.counter_records import CounterLimits, ReadingVerdict, SlotBase
+from edge_agent.metering.counter_records import CounterLimits, ReadingVerdict, SlotBase, read_memory, write_memory
 from edge_agent.metering.counters import ClosedCounterSlot, CounterMeter
 from edge_agent.metering.dc_side import DcSide
 from edge_agent.metering.integration import PowerMeter

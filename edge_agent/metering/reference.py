@@ -23,21 +23,13 @@ from edge_agent.metering.counter_records import (
     ReadingVerdict,
     SlotBase,
 )
-from edge_agent.metering.witness import OFTEN_S, WOBBLE_WH, FlowEvidence, PowerWitness
+from edge_agent.metering.fitting import REFRESH_SLACK_S, ReadingComparison
+from edge_agent.metering.witness import OFTEN_S, WOBBLE_WH, PowerWitness
 from protocols.quantities import Gap
 from protocols.slots import SLOT_S
 
-REFRESH_SLACK_S = 300
-"""A device may show a counter value this old; two readings may then differ by more than their distance allows."""
-
-UNSEEN_S = SLOT_S * 3 // 2
-"""A device that showed 0 asleep and was not seen for this long is not believed when it shows a number."""
-
 ESTABLISHED_S = 3600
 """A counter that begins again must run this long, moving as the power does, before it becomes the reference."""
-
-MORE_UNSEEN_WH = 500
-"""A counter that returns may have run twice what the power saw of the time, and this more."""
 
 UNSEEN_STEP_WH = 30
 """More than this between two readings without power is no measurement: no second witness bounds what is wrong in it."""
@@ -48,34 +40,32 @@ RIVAL_S = 240
 ZERO_S = 86_400
 """A register that shows 0 this long, with no power against it, has begun again."""
 
-FORMER_S = 6 * 3600
-"""A reference left for one that has run this long since is over."""
-
 SLEEP_S = 3 * 86_400
 """The same for a device that sleeps at night, and for a register that only stays at some lower value."""
+
+FORMER_S = 6 * 3600
+"""A reference left for one that has run this long since is over."""
 
 DOUBT_AT = -20
 SURE_AT = 20
 
 
-class CounterReference:
+class CounterReference(ReadingComparison):
     """The reference of one counter, and what contradicts it. `half`: which direction of the power drives it."""
 
     def __init__(self, limits: CounterLimits, witness: PowerWitness, half: int) -> None:
-        self.limits = limits
-        self.witness = witness
-        self.half = half
+        super().__init__(limits, witness, half)
         self.reference: CounterReading | None = None
         self.excursion: Excursion | None = None
         self._rival: Excursion | None = None
         self._aside: Excursion | None = None
+        self._away_moved: CounterReading | None = None
         self._judged_at_s = float("-inf")
         self.awaiting: CounterReading | None = None
         self.reason = Gap.NONE
         self.new_base: NewBase | None = None
         self.ended: Excursion | None = None
         self.returned_to: CounterReading | None = None
-        self.is_doubted = False
         self.stuck_wh: float | None = None
         self.run_wh = 0
         self.has_leapt = False
@@ -191,41 +181,6 @@ class CounterReference:
         self._turns += 1
         return turned
 
-    def evidence_between(self, first: CounterReading, last: CounterReading) -> FlowEvidence:
-        """What the power says of the time between two readings."""
-        return self.witness.since(first.mark, self.half, elapsed_s=last.at_s - first.at_s, until=last.mark)
-
-    def is_confirmed(self, first: CounterReading, last: CounterReading) -> bool:
-        """Whether the power saw all of the time between two readings, and what the counter ran in it."""
-        return self.evidence_between(first, last).is_whole and self._by_power(first, last) in FITS
-
-    def _fit(self, since: CounterReading, point: CounterReading, *, excess_wh: float = 0.0) -> Fit:
-        limits, elapsed_s = self.limits, point.at_s - since.at_s
-        rise_wh = point.counter_wh - since.counter_wh
-        if rise_wh < -limits.wobble_wh:
-            return Fit.FALLEN
-        was_asleep = limits.sleeps and since.counter_wh == 0 < rise_wh and elapsed_s > UNSEEN_S
-        was_asleep = was_asleep and not self.evidence_between(since, point).is_whole
-        if was_asleep or rise_wh > limits.energy_wh(elapsed_s + REFRESH_SLACK_S):
-            return Fit.ABOVE
-        return Fit.TIGHT if self.is_doubted else self._by_power(since, point, excess_wh=excess_wh)
-
-    def _by_power(self, since: CounterReading, point: CounterReading, *, excess_wh: float = 0.0) -> Fit:
-        """How the rise between two readings agrees with the power between them."""
-        limits, found = self.limits, self.evidence_between(since, point)
-        if not self.witness.has_worked:
-            return Fit.UNSEEN if self._leaps(since, point) else Fit.TIGHT
-        over_wh = point.counter_wh - since.counter_wh - found.energy_wh
-        loose_wh = found.loose_wh(limits.step_wh)
-        if over_wh + found.frozen_wh < -found.least_loose_wh(limits.step_wh):
-            return Fit.BEHIND
-        if abs(over_wh) <= found.tight_wh(limits.step_wh):
-            return Fit.TIGHT
-        if not found.is_whole:
-            open_s = found.unseen_s + found.frozen_s + REFRESH_SLACK_S
-            return Fit.ABOVE if over_wh > loose_wh + limits.energy_wh(open_s) else Fit.UNSEEN
-        return Fit.ABOVE if over_wh > loose_wh + excess_wh else Fit.LOOSE
-
     def _follow(self, point: CounterReading, fit: Fit) -> ReadingVerdict:
         known, moved = self.reference, self.moved
         if known is None or moved is None:
@@ -254,10 +209,6 @@ class CounterReference:
             return False
         return self._fit(self.awaiting, point) in FITS
 
-    def _leaps(self, since: CounterReading, point: CounterReading) -> bool:
-        """Whether more was counted than can have flowed since the reading before, if both were fresh."""
-        return point.counter_wh - since.counter_wh > self.limits.energy_wh(point.at_s - since.at_s)
-
     def _was_never_alive(self, point: CounterReading, fit: Fit) -> bool:
         """Whether the reference is a first answer that was only repeated: what it leaps from may be anything."""
         known = self.reference
@@ -281,7 +232,7 @@ class CounterReference:
         return ReadingVerdict.GOOD
 
     def _note_unseen(self, known: CounterReading | None, point: CounterReading) -> None:
-        """Without power a reading is sure only if the counter moved just now, by no more than can be borne as an error."""
+        """Without power a reading is sure only if the counter moved just now, by no more than an error may be."""
         is_unseen = known is None or self.evidence_between(known, point).unseen_s > 1.0
         step_wh = self.run_wh if is_unseen and not self.is_doubted else 0
         self.most_unseen_wh = max(self.most_unseen_wh, step_wh)
@@ -301,12 +252,6 @@ class CounterReference:
         gap_wh = former.counter_wh - known.counter_wh
         return gap_wh > self.limits.wobble_wh and self._may_return(former, point)
 
-    def _may_return(self, earlier: CounterReading, point: CounterReading) -> bool:
-        """Whether this reading is where an earlier reference must be now; not anywhere after a gap."""
-        fit, found = self._fit(earlier, point), self.evidence_between(earlier, point)
-        most_wh = 2 * found.energy_wh + found.loose_wh(self.limits.step_wh) + MORE_UNSEEN_WH
-        return fit in FITS and (fit is not Fit.UNSEEN or point.counter_wh - earlier.counter_wh <= most_wh)
-
     def _goes_on_away(self, point: CounterReading, fit: Fit) -> bool:
         """Whether this reading, possible after the reference as well, rather continues the excursion."""
         away, known = self.excursion, self.reference
@@ -318,9 +263,6 @@ class CounterReference:
             return False
         return self._distance_wh(away.last, point) + self.limits.wobble_wh < self._distance_wh(known, point)
 
-    def _distance_wh(self, since: CounterReading, point: CounterReading) -> float:
-        return abs(point.counter_wh - since.counter_wh - self.evidence_between(since, point).energy_wh)
-
     def _stray(self, point: CounterReading, fit: Fit) -> ReadingVerdict:
         known, away = self.reference, self.excursion
         if known is None:
@@ -330,8 +272,9 @@ class CounterReference:
             return self._believe(point)
         before, self.excursion = away, self._extended(point)
         away = self.excursion
-        has_risen = before is None or away.rises > before.rises or away.last.counter_wh == 0
-        if (new_base := self._ending(away, known, has_risen=has_risen)) is not None:
+        if before is None or self._away_moved is None or away.last.counter_wh != before.last.counter_wh:
+            self._away_moved = away.last
+        if (new_base := self._ending(away, known)) is not None:
             self._adopt(away, known, new_base)
             return ReadingVerdict.GOOD
         if point.counter_wh == 0:
@@ -373,7 +316,7 @@ class CounterReference:
         rises = away.rises + (highest_wh > away.last.counter_wh)
         return replace(away, last=replace(point, counter_wh=highest_wh), rises=rises)
 
-    def _ending(self, away: Excursion, known: CounterReading, *, has_risen: bool) -> NewBase | None:
+    def _ending(self, away: Excursion, known: CounterReading) -> NewBase | None:
         """How the excursion becomes the reference; None while it does not."""
         if away.first is away.last:
             return None
@@ -387,8 +330,7 @@ class CounterReference:
                 return NewBase.IF_OLDER
         if not self._is_proven and away.rises >= 2 and away.last.at_s - away.first.at_s >= REFRESH_SLACK_S:
             return NewBase.OF_EXCURSION
-        if not self._is_established(away, known) or (away.rises and not has_risen):
-            # What stands still while it should run is no counter to go on from.
+        if not self._is_established(away, known):
             return None
         fell_wh = known.counter_wh - away.first.counter_wh
         is_near = abs(fell_wh) <= 10 * self.limits.wobble_wh and known.counter_wh <= away.last.counter_wh
@@ -398,8 +340,8 @@ class CounterReference:
     def _is_established(self, away: Excursion, known: CounterReading) -> bool:
         """Whether the excursion has behaved like a counter for long enough."""
         age_s = away.last.at_s - away.first.at_s
-        agrees = self._by_power(away.first, away.last) in FITS
-        if not agrees:
+        still = self.evidence_between(self._away_moved or away.first, away.last)
+        if still.least_wh > still.still_wh(self.limits.step_wh) or self._by_power(away.first, away.last) not in FITS:
             return False
         if self._companion_s is not None and away.first.at_s <= self._companion_s + REFRESH_SLACK_S:
             return True

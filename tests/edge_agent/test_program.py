@@ -98,14 +98,14 @@ def check_nothing_lost_or_doubled(home: AgentHome, slots: int) -> None:
     told, run_since = 0, None
     for batch in batches:
         column = import_column(batch)
-        if column.mark is Mark.MEASURED:
+        if column.mark is not Mark.MISSING:
             assert column.energy_wh == STEP_WH
             told += STEP_WH
         else:
             assert column.gap in (Gap.AGENT_OFF, Gap.DEVICE_SILENT)
         told += sum(each.energy_wh for each in batch.long_intervals if each.measure is Measure.GRID_IMPORT)
-        if run_since is None and (column.mark is Mark.MEASURED or batch.long_intervals):
-            run_since = batch.slot if column.mark is Mark.MEASURED else batch.long_intervals[0].first_slot
+        if run_since is None and (column.mark is not Mark.MISSING or batch.long_intervals):
+            run_since = batch.slot if column.mark is not Mark.MISSING else batch.long_intervals[0].first_slot
     assert run_since is not None
     assert told == (FIRST + slots - run_since) * STEP_WH
 

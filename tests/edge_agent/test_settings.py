@@ -64,6 +64,8 @@ def test_defaults() -> None:
         (("tcp://127.0.0.1:5020", f"tcp://{'m' * 70}:502"), "connect: expected"),
         (("tcp://127.0.0.1:5020", "tcp://127.0.0.1:0"), "connect: expected"),
         (("[hub]", "[poll]\ninterval_s = 7\n[hub]"), "interval_s: expected a divisor of 900"),
+        (("[hub]", "[poll]\ninterval_s = 450\n[hub]"), "a quarter hour needs two readings inside"),
+        (("[hub]", "[poll]\ninterval_s = 900\n[hub]"), "a quarter hour needs two readings inside"),
         (("[hub]", "[poll]\nboundary_window_s = 0\n[hub]"), "boundary_window_s: expected"),
     ],
 )

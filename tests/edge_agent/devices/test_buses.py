@@ -1,4 +1,7 @@
-"""The worker of one connection: boundaries, windows, back-off, and what it tells about its devices."""
+"""The worker of one connection: boundaries, windows, back-off, and what it tells about its devices.
+
+Mostly only the boundaries are read, a quarter hour apart: that is no measurement, so the values are DERIVED.
+"""
 
 import asyncio
 import contextlib
@@ -113,7 +116,7 @@ async def test_a_start_in_mid_slot_is_a_gap_with_its_reason() -> None:
         await reads(stand, seen)
         stand.words = meter_words(1_125)
         street.clock.move_to(T0 + 1800)
-        assert await street.slot_value(1) == SlotValue(125, Mark.MEASURED)
+        assert await street.slot_value(1) == SlotValue(125, Mark.DERIVED)
     await stand.stop()
 
 
@@ -128,7 +131,7 @@ async def test_a_boundary_is_tried_again_within_its_window() -> None:
         street.clock.move_to(T0 + 900)
         await until(lambda: bus.states()[0].state is Liveness.SILENT)
         street.clock.move_to(T0 + 930)
-        assert await street.slot_value(0) == SlotValue(250, Mark.MEASURED)
+        assert await street.slot_value(0) == SlotValue(250, Mark.DERIVED)
         assert bus.states()[0].state is Liveness.OK
     await stand.stop()
 
@@ -223,7 +226,7 @@ async def test_a_counter_that_begins_again_is_believed_after_an_hour_and_its_tot
                 await asyncio.sleep(0.15)
         values = [await street.slot_value(at) for at in range(6)]
         assert values[:5] == [SlotValue(None, Mark.MISSING, Gap.COUNTER_RESET)] * 5
-        assert values[5] == SlotValue(125, Mark.MEASURED)
+        assert values[5] == SlotValue(125, Mark.DERIVED)
         totals = [each for each in street.closed[4].long_intervals if each.measure is Measure.GRID_IMPORT]
         assert [(each.first_slot, each.slots, each.energy_wh) for each in totals] == [(FIRST + 1, 4, 500)]
     await stand.stop()
@@ -258,7 +261,7 @@ async def test_a_refused_counter_is_a_gap_of_its_own_kind() -> None:
         seen = len(stand.requests)
         street.clock.move_to(T0 + 1800)
         assert await street.slot_value(1) == SlotValue(None, Mark.MISSING, Gap.DEVICE_REFUSED)
-        assert await street.slot_value(1, Measure.GRID_EXPORT) == SlotValue(0, Mark.MEASURED)
+        assert await street.slot_value(1, Measure.GRID_EXPORT) == SlotValue(0, Mark.DERIVED)
         assert len(stand.requests) <= seen + 3, "what is refused is asked for once"
         assert bus.states()[0].state is Liveness.REFUSING
     await stand.stop()
@@ -280,7 +283,7 @@ async def test_a_single_refusal_at_a_boundary_costs_no_slot(caplog: pytest.LogCa
         for at in range(905, 960, 5):
             street.clock.move_to(T0 + at)
             await asyncio.sleep(0.01)
-        assert await street.slot_value(0) == SlotValue(500, Mark.MEASURED)
+        assert await street.slot_value(0) == SlotValue(500, Mark.DERIVED)
     said = [record.message for record in caplog.records if "register" in record.message]
     assert [text.split(": ", 1)[1] for text in said] == [
         "registers 72..73 (energy_import_total): refused with exception 2; asked for again at growing intervals",

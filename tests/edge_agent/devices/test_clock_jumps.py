@@ -212,7 +212,7 @@ def test_a_boundary_is_the_first_good_reading_in_its_window(first_s: int, bad: l
             closed.append(found[0])
     values = [each.values[Measure.GRID_IMPORT] for each in closed]
     assert [value.energy_wh for value in values] == [later - first for first, later in pairwise(good_wh)]
-    assert {value.mark for value in values} == {Mark.MEASURED}
+    assert {value.mark for value in values} == {Mark.DERIVED}, "only boundaries are read"
 
 
 def test_a_boundary_without_a_good_reading_is_a_gap_and_a_total() -> None:

@@ -1,4 +1,7 @@
-"""One counter: what is energy and what only looks like it. The phantom rows are pains 17 to 20 of the field notes."""
+"""One counter without power: what is energy and what only looks like it. Boundaries alone measure little.
+
+The phantom rows are pains 17 to 20 of the field notes.
+"""
 
 from dataclasses import replace
 
@@ -33,8 +36,8 @@ def end_slot(meter: CounterMeter, slot: int, *readings: int | None) -> ClosedCou
 
 def test_a_slot_is_the_difference_of_its_two_boundaries() -> None:
     meter = begun()
-    assert end_slot(meter, FIRST, 100_250) == ClosedCounterSlot(250, Mark.MEASURED, Gap.NONE)
-    assert end_slot(meter, FIRST + 1, 100_250) == ClosedCounterSlot(0, Mark.MEASURED, Gap.NONE)
+    assert end_slot(meter, FIRST, 100_250) == ClosedCounterSlot(250, Mark.DERIVED, Gap.NONE)
+    assert end_slot(meter, FIRST + 1, 100_250) == ClosedCounterSlot(0, Mark.DERIVED, Gap.NONE)
 
 
 def test_a_slot_before_the_first_boundary_is_unknown_not_zero() -> None:
@@ -70,21 +73,21 @@ def test_a_reset_is_believed_after_an_hour_and_what_ran_since_is_one_total() -> 
         assert closed == ClosedCounterSlot(None, Mark.MISSING, Gap.COUNTER_RESET)
     closed = end_slot(meter, FIRST + 4, 1040)
     assert closed == ClosedCounterSlot(None, Mark.MISSING, Gap.COUNTER_RESET, CounterInterval(FIRST + 1, 4, 1000))
-    assert end_slot(meter, FIRST + 5, 1299) == ClosedCounterSlot(259, Mark.MEASURED, Gap.NONE)
+    assert end_slot(meter, FIRST + 5, 1299) == ClosedCounterSlot(259, Mark.DERIVED, Gap.NONE)
 
 
 def test_one_wrong_low_reading_is_forgotten() -> None:
     meter = begun()
     assert meter.add_reading(start_of(FIRST) + 300, 40) is ReadingVerdict.SUSPECT
     assert meter.add_reading(start_of(FIRST) + 600, 100_100) is ReadingVerdict.GOOD
-    assert end_slot(meter, FIRST, 100_200) == ClosedCounterSlot(200, Mark.MEASURED, Gap.NONE)
+    assert end_slot(meter, FIRST, 100_200) == ClosedCounterSlot(200, Mark.DERIVED, Gap.NONE)
 
 
 def test_a_fall_that_comes_back_is_not_counted_as_production() -> None:
     meter = begun(100_000)
     for reading in (99_000, 99_000, 99_010, 100_300):
         meter.add_reading(start_of(FIRST) + 300, reading)
-    assert end_slot(meter, FIRST, 100_400) == ClosedCounterSlot(400, Mark.MEASURED, Gap.NONE)
+    assert end_slot(meter, FIRST, 100_400) == ClosedCounterSlot(400, Mark.DERIVED, Gap.NONE)
 
 
 def test_an_impossible_rise_is_never_energy() -> None:
@@ -105,10 +108,10 @@ def test_more_than_the_connection_can_carry_in_a_slot_is_implausible() -> None:
 def test_a_wrap_is_counted_through() -> None:
     limits = CounterLimits(10_000, wraps_wh=2**32)
     meter = begun(2**32 - 100, limits)
-    assert end_slot(meter, FIRST, 150) == ClosedCounterSlot(250, Mark.MEASURED, Gap.NONE)
-    assert end_slot(meter, FIRST + 1, 350) == ClosedCounterSlot(200, Mark.MEASURED, Gap.NONE)
+    assert end_slot(meter, FIRST, 150) == ClosedCounterSlot(250, Mark.DERIVED, Gap.NONE)
+    assert end_slot(meter, FIRST + 1, 350) == ClosedCounterSlot(200, Mark.DERIVED, Gap.NONE)
     again = CounterMeter(limits, meter.base)
-    assert end_slot(again, FIRST + 2, 400) == ClosedCounterSlot(50, Mark.MEASURED, Gap.NONE)
+    assert end_slot(again, FIRST + 2, 400) == ClosedCounterSlot(50, Mark.DERIVED, Gap.NONE)
 
 
 def test_a_counter_that_showed_zero_long_ago_is_not_believed_at_once() -> None:
@@ -178,4 +181,4 @@ def test_no_fault_ever_makes_energy_out_of_nothing(found: list[tuple[int, str]])
 
 def test_a_restart_goes_on_from_its_base() -> None:
     meter = CounterMeter(LIMITS, SlotBase(FIRST, start_of(FIRST), 100_000))
-    assert end_slot(meter, FIRST, 100_099) == ClosedCounterSlot(99, Mark.MEASURED, Gap.NONE)
+    assert end_slot(meter, FIRST, 100_099) == ClosedCounterSlot(99, Mark.DERIVED, Gap.NONE)

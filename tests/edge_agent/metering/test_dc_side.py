@@ -82,7 +82,7 @@ def test_two_counters_that_step_at_different_times_make_no_sunshine_at_night() -
 
 def test_an_inverter_without_a_battery_stays_as_its_counter_says() -> None:
     found = play([INVERTER], {INVERTER: {"production_wh": 300}})
-    assert values(found[0]) == {PV: (300, Mark.MEASURED)}
+    assert values(found[0]) == {PV: (300, Mark.DERIVED)}
 
 
 def test_of_panels_counted_on_the_dc_side_the_inverters_loss_is_left_out() -> None:
@@ -104,7 +104,7 @@ def test_without_one_of_the_two_the_sunshine_is_missing(missing: MeasuringPoint)
     found = play([INVERTER, BATTERY], whole, {place: whole[place] for place in whole if place is not missing}, whole)
     assert found[1].values[PV] == SlotValue(None, Mark.MISSING, Gap.DEVICE_SILENT)
     if missing is INVERTER:
-        assert found[1].values[CHARGE] == SlotValue(600, Mark.MEASURED)
+        assert found[1].values[CHARGE] == SlotValue(600, Mark.DERIVED)
     assert found[1].long_intervals == ()
 
 

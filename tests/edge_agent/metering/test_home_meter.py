@@ -40,7 +40,7 @@ def test_import_and_export_of_a_meter() -> None:
     closed = finished(metering)
     assert closed.slot == FIRST
     assert closed.values == {
-        Measure.GRID_IMPORT: SlotValue(100, Mark.MEASURED),
+        Measure.GRID_IMPORT: SlotValue(100, Mark.DERIVED),
         Measure.GRID_EXPORT: SlotValue(5, Mark.MEASURED),
     }
 
@@ -82,7 +82,7 @@ def test_two_inverters_are_one_measure_and_one_silent_makes_it_missing() -> None
     assert closed.long_intervals == (LongInterval(Measure.PV_PRODUCTION, FIRST + 1, 3, 90),)
     boundary(metering, FIRST + 5, EAST, production_wh=1041)
     boundary(metering, FIRST + 5, WEST, production_wh=1081)
-    assert finished(metering).values[Measure.PV_PRODUCTION] == SlotValue(2, Mark.MEASURED)
+    assert finished(metering).values[Measure.PV_PRODUCTION] == SlotValue(2, Mark.DERIVED)
 
 
 def test_a_restart_gives_the_slots_between_as_off_and_the_total_over_them() -> None:
@@ -109,7 +109,7 @@ def test_a_restart_within_a_slot_loses_nothing() -> None:
     assert found is not None
     again = HomeMeter([GRID], next_slot=FIRST + 1, longest_hole_s=300, bases=read_checkpoint(found[1])[1])
     boundary(again, FIRST + 2, GRID, import_wh=1234)
-    assert finished(again).values[Measure.GRID_IMPORT] == SlotValue(134, Mark.MEASURED)
+    assert finished(again).values[Measure.GRID_IMPORT] == SlotValue(134, Mark.DERIVED)
 
 
 def test_a_place_that_never_answered_is_a_gap_with_a_reason() -> None:

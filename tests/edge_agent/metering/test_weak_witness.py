@@ -63,7 +63,40 @@ def test_without_power_a_late_boundary_is_derived_if_all_may_have_flowed_after_i
     shown |= {at_s: (1_000_241 + 11_000 * (at_s - 1740) // 3600, None) for at_s in range(1860, 3601, 60)}
     shown[1800] = (1_000_241 + 11_000 * 80 // 3600, None)
     found = told(dict(sorted(shown.items())), 4, late_s={1800: 20.0})
-    assert [mark for _, mark in found] == ["MEASURED", "DERIVED", "DERIVED", "MEASURED"]
+    assert [mark for _, mark in found] == ["MEASURED", "DERIVED", "DERIVED", "DERIVED"]
+
+
+@pytest.mark.parametrize("every_s", [60, 300])
+def test_without_power_a_plausible_glitch_at_a_boundary_is_no_measurement(every_s: int) -> None:
+    shown = steady(4, every_s, power_w=None, flow_w=100)
+    shown[1800] = (shown[1800][0] + 40 * every_s // 60, None)
+    found = told(shown, 4)
+    assert measured(found) == {25}
+    assert found[1][1] != Mark.MEASURED.name
+    assert found[2][1] != Mark.MEASURED.name
+
+
+@pytest.mark.parametrize("shown_wh", [0, 17, 1_000_000, 0x7FFFFFF])
+def test_without_power_a_number_held_from_the_first_reading_is_no_measurement(shown_wh: int) -> None:
+    """An idle register looks the same: it is told, but not as measured."""
+    shown: Shown = dict.fromkeys(range(0, 3601, 60), (shown_wh, None))
+    assert told(shown, 4) == [(0, "DERIVED")] * 4
+
+
+@pytest.mark.parametrize("every_s", [10, 60, 300, 900])
+def test_without_power_a_boundary_is_as_sure_as_its_readings_are_close(every_s: int) -> None:
+    """Between two readings anything up to their difference may be wrong: 153 Wh in 300 s are no measurement."""
+    found = told(steady(4, every_s, power_w=None, flow_w=1840), 4)
+    assert {energy_wh for energy_wh, _ in found} == {460}
+    assert {mark for _, mark in found[1:]} == {"MEASURED" if every_s == 10 else "DERIVED"}
+
+
+def test_without_power_a_counter_that_stands_still_at_the_boundary_is_no_measurement() -> None:
+    shown = steady(6, 60, power_w=None, flow_w=400)
+    shown |= {at_s: (1_000_180, None) for at_s in shown if 1620 < at_s <= 1980}
+    found = told(shown, 6)
+    assert measured(found) == {100}
+    assert "MEASURED" not in (found[1][1], found[2][1])
 
 
 @pytest.mark.parametrize("low_s", [61, 1000])

@@ -1,0 +1,78 @@
+"""How one reading of a counter agrees with an earlier one: with the counter's limits, and with the power between them.
+
+Pure. What follows from it for the reference is decided in `reference`.
+"""
+
+from __future__ import annotations
+
+from edge_agent.metering.counter_records import FITS, CounterLimits, CounterReading, Fit
+from edge_agent.metering.witness import FlowEvidence, PowerWitness
+from protocols.slots import SLOT_S
+
+REFRESH_SLACK_S = 300
+"""A device may show a counter value this old; two readings may then differ by more than their distance allows."""
+
+UNSEEN_S = SLOT_S * 3 // 2
+"""A device that showed 0 asleep and was not seen for this long is not believed when it shows a number."""
+
+MORE_UNSEEN_WH = 500
+"""A counter that returns may have run twice what the power saw of the time, and this more."""
+
+
+class ReadingComparison:
+    """Compares readings of one counter. `half`: which direction of the power drives it."""
+
+    def __init__(self, limits: CounterLimits, witness: PowerWitness, half: int) -> None:
+        self.limits = limits
+        self.witness = witness
+        self.half = half
+        self.is_doubted = False
+        """The power has contradicted this counter so often that only its limits count."""
+
+    def evidence_between(self, first: CounterReading, last: CounterReading) -> FlowEvidence:
+        """What the power says of the time between two readings."""
+        return self.witness.since(first.mark, self.half, elapsed_s=last.at_s - first.at_s, until=last.mark)
+
+    def is_confirmed(self, first: CounterReading, last: CounterReading) -> bool:
+        """Whether the power saw all of the time between two readings, and what the counter ran in it."""
+        return self.evidence_between(first, last).is_whole and self._by_power(first, last) in FITS
+
+    def _fit(self, since: CounterReading, point: CounterReading, *, excess_wh: float = 0.0) -> Fit:
+        limits, elapsed_s = self.limits, point.at_s - since.at_s
+        rise_wh = point.counter_wh - since.counter_wh
+        if rise_wh < -limits.wobble_wh:
+            return Fit.FALLEN
+        was_asleep = limits.sleeps and since.counter_wh == 0 < rise_wh and elapsed_s > UNSEEN_S
+        was_asleep = was_asleep and not self.evidence_between(since, point).is_whole
+        if was_asleep or rise_wh > limits.energy_wh(elapsed_s + REFRESH_SLACK_S):
+            return Fit.ABOVE
+        return Fit.TIGHT if self.is_doubted else self._by_power(since, point, excess_wh=excess_wh)
+
+    def _by_power(self, since: CounterReading, point: CounterReading, *, excess_wh: float = 0.0) -> Fit:
+        """How the rise between two readings agrees with the power between them."""
+        limits, found = self.limits, self.evidence_between(since, point)
+        if not self.witness.has_worked:
+            return Fit.UNSEEN if self._leaps(since, point) else Fit.TIGHT
+        over_wh = point.counter_wh - since.counter_wh - found.energy_wh
+        loose_wh = found.loose_wh(limits.step_wh)
+        if over_wh + found.frozen_wh < -found.least_loose_wh(limits.step_wh):
+            return Fit.BEHIND
+        if abs(over_wh) <= found.tight_wh(limits.step_wh):
+            return Fit.TIGHT
+        if not found.is_whole:
+            open_s = found.unseen_s + found.frozen_s + REFRESH_SLACK_S
+            return Fit.ABOVE if over_wh > loose_wh + limits.energy_wh(open_s) else Fit.UNSEEN
+        return Fit.ABOVE if over_wh > loose_wh + excess_wh else Fit.LOOSE
+
+    def _leaps(self, since: CounterReading, point: CounterReading) -> bool:
+        """Whether more was counted than can have flowed since the reading before, if both were fresh."""
+        return point.counter_wh - since.counter_wh > self.limits.energy_wh(point.at_s - since.at_s)
+
+    def _may_return(self, earlier: CounterReading, point: CounterReading) -> bool:
+        """Whether this reading is where an earlier reference must be now; not anywhere after a gap."""
+        fit, found = self._fit(earlier, point), self.evidence_between(earlier, point)
+        most_wh = 2 * found.energy_wh + found.loose_wh(self.limits.step_wh) + MORE_UNSEEN_WH
+        return fit in FITS and (fit is not Fit.UNSEEN or point.counter_wh - earlier.counter_wh <= most_wh)
+
+    def _distance_wh(self, since: CounterReading, point: CounterReading) -> float:
+        return abs(point.counter_wh - since.counter_wh - self.evidence_between(since, point).energy_wh)
