@@ -20,7 +20,7 @@ from edge_agent.uplink.sealing import ConsentFilter, seal_answer
 from protocols.durable_files import write_durably
 from protocols.enrolment.token import EnrolToken, token_text
 from protocols.quantities import Gap
-from protocols.slots import Slot, slots_of_day, start_of
+from protocols.slots import SLOT_S, Slot, slots_of_day, start_of
 from protocols.timeline import Clock
 from protocols.wire.envelope import open_sealed
 from protocols.wire.messages import AnswerChoice, decode_prompt
@@ -187,14 +187,16 @@ class InventedHome:
         return HomeMeter(self._places, next_slot=next_slot, longest_hole_s=300, bases=bases)
 
     def _read(self, metering: HomeMeter, slot: Slot, *, is_first: bool, is_silent: bool) -> None:
-        """Take the reading at the beginning of `slot`, which ends the slot before it."""
-        if not is_first:
-            for name, energy_wh in energies_wh(self.number, slot - 1).items():
-                self._counters[name] += energy_wh
+        """Take the readings of the slot before and the one at the beginning of `slot`, which ends it."""
+        before = dict(self._counters)
+        ran = dict.fromkeys(before, 0) if is_first else energies_wh(self.number, slot - 1)
+        self._counters = {name: counter_wh + ran[name] for name, counter_wh in before.items()}
         for place in self._places:
             names = ("import_wh", "export_wh") if place is METER else ("production_wh",)
-            if not is_silent:
-                metering.add_sample(place, Sample(start_of(slot), {name: self._counters[name] for name in names}))
+            power_w = sum(ran[name] * (-4 if name == "export_wh" else 4) for name in names)
+            for second in () if is_silent else (SLOT_S,) if is_first else (1, 300, 600, SLOT_S):
+                shown = {name: before[name] + ran[name] * second // SLOT_S for name in names}
+                metering.add_sample(place, Sample(start_of(slot - 1) + second, shown, power_w))
             if is_first:
                 metering.open(place)
             else:
