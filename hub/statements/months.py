@@ -227,8 +227,10 @@ class StatementService:
                     _settled_day, run, rules[run.rule_hash],
                     kind=edition.kind, booked=booked, everything=everything, attested=attested, windows=windows,
                 )  # fmt: skip
+                runs = await self._publication.shown(day, run_key, tz=coop.tz)
                 source = replace(
                     source,
+                    reasons=runs.withheld.get(run_key),
                     group=await self._publication.group(run_key, day, tz=coop.tz),
                     totals=await self._publication.totals(slots),
                     is_correction=alone,

@@ -17,6 +17,7 @@ SIGNED = b"commonwatt signed document v1\n"
 ENERGIES = ("surplus", "demand", "received", "sold", "imported", "exported")
 MONEYS = ("debit_nano", "credit_nano", "benefit_nano", "alone_nano", "cost_nano")
 VERDICTS = {"held": (None,), "rejected": ("reject", "estimate"), "estimated": ("estimate",)}
+BY_DAY = {"few_homes", "few_makers", "single_homes", "uneven", "correction"}
 BROKEN = (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError, RecursionError)
 Table = dict[Any, Any]
 # The fields of each table, by the name of the table; ? is before those that may be missing, * stands for any names.
@@ -233,6 +234,7 @@ class RecomputedDays:
         self.me, self.coop, self.days = document["member"]["id"], document["coop"], document["days"]
         self.seen: Counter[str] = Counter()
         self.open: list[range] = []
+        self.together: list[list[tuple[int, int]]] = []  # bounds of received and sold, by interval told by day only
 
     def own_reading(self, day: Table, parts: range) -> list[int] | None:
         """My settled surplus and demand in one interval; None if missing, held or rejected, or if not a member."""
@@ -271,6 +273,7 @@ class RecomputedDays:
 
     def check_intervals(self, day: Table, rule: Table, pool: Table) -> None:
         """Check every interval of a day against my readings and the pool series; count what cannot be recomputed."""
+        self.together = []
         unsure, estimated = [], {mark[0] for mark in day["marks"] if mark[1] == "estimated"}
         for i, (slot, *stated) in enumerate(zip(pool["slots"], *(day[name] for name in ENERGIES[:4]), strict=True)):
             place, parts = f"day {day['day']} slot {slot['slot']}", range(slot["slot"], slot["slot"] + day["step"])
@@ -279,13 +282,19 @@ class RecomputedDays:
             mine = self.own_reading(day, parts)
             if self.is_member(day, parts) and (mine is None or estimated & {*parts}):
                 unsure.append(slot["slot"])
-            if mine is None or None in stated:
+            by_day = stated[2:] == [None, None]
+            if mine is None or None in stated[: 2 if by_day else 4]:
                 same(stated, [None] * 4 if mine is None else [*mine, 0, 0], f"{place} surplus, demand, received, sold")
                 self.open += [parts] if self.is_member(day, parts) else []
                 continue
             same(stated[:2], mine, f"{place} surplus and demand by your readings")
             received, sold = recompute(rule, self.me, slot, *mine)
             self.seen["withheld"] += received is None or sold is None
+            if by_day:  # only the day's sum says what I received and sold here; the auditor's series says it exactly
+                require("salt" in pool or {*slot["withheld"]} & BY_DAY, place, "what I received and sold is left out")
+                sides = zip((received, sold), mine[::-1], strict=True)
+                self.together.append([(0, most) if wh is None else (wh, wh) for wh, most in sides])
+                continue
             within = 0 <= stated[2] <= mine[1] and 0 <= stated[3] <= mine[0]
             require(within, place, "more received or sold than metered")
             found = [stated[2] if received is None else received, stated[3] if sold is None else sold]
@@ -293,6 +302,15 @@ class RecomputedDays:
         every = range(day["first_slot"], day["first_slot"] + len(day["surplus"]) * day["step"], day["step"])
         same(day["provisional"], sorted({*day["provisional"], *unsure} & {*every}), f"day {day['day']} provisional")
         same(day["run"]["state"], "provisional" if day["provisional"] else "complete", f"day {day['day']} run state")
+
+    def with_rest(self, day: Table, side: int, known: int, place: str) -> int:
+        """The day's received (0) or sold (1): the total, if the intervals told together can add what it is above."""
+        name = ENERGIES[2 + side]
+        total: int = day["totals"][name]
+        least, most = (sum(bounds[side][n] for bounds in self.together) for n in (0, 1))
+        fits = type(total) is int and least <= total - known <= most
+        require(fits, f"{place} totals {name}", f"the intervals told together add {least} to {most} Wh to {known}")
+        return total
 
     def check_entries(self, day: Table) -> dict[str, int]:
         """Check the day's signed root and my entries under it; returns what they book."""
@@ -341,6 +359,8 @@ class RecomputedDays:
         self.check_marks(day, rule, slots)
         self.check_intervals(day, rule, pool)
         surplus, demand, received, sold = (sum(wh or 0 for wh in day[name]) for name in ENERGIES[:4])
+        if self.together:
+            received, sold = (self.with_rest(day, side, known, place) for side, known in enumerate((received, sold)))
         totals = dict(zip(ENERGIES, (surplus, demand, received, sold, demand - received, surplus - sold), strict=True))
         same(day["totals"], totals, f"{place} totals")
         prices, money = rule["prices"], dict.fromkeys(MONEYS)

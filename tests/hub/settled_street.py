@@ -2,7 +2,7 @@
 
 import hashlib
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -24,6 +24,23 @@ Arrival = tuple[int, Slot]
 """(home's number, slot): one message with that quarter hour's import and export."""
 
 
+def energy_wh(number: int, slot: Slot) -> tuple[int, int]:
+    """(import, export) of a home in a slot: odd homes have panels, all have a load; the same at every call."""
+    dice = random.Random(number * 10_000_000 + slot)
+    sun = max(0, 48 - abs(slot % 96 - 48)) * 25 if number % 2 else 0
+    net = dice.randrange(900) - (dice.randrange(sun) if sun else 0)
+    return max(net, 0), max(-net, 0)
+
+
+def one_sun_wh(number: int, slot: Slot) -> tuple[int, int]:
+    """The same, but the sun shines on all panels at once: hardly ever do only one or two of many makers feed in."""
+    dice = random.Random(number * 10_000_000 + slot)
+    sun = max(0, 48 - abs(slot % 96 - 48)) * 8 if number % 2 else 0
+    is_cooking = dice.randrange(8) == 0
+    net = dice.randrange(6 if sun and not is_cooking else 900) - sun * dice.randrange(60, 101) // 100
+    return max(net, 0), max(-net, 0)
+
+
 class Street:
     """Homes 1..n on an open store; m01 and m02 are on the board. Each home's messages are numbered as they arrive."""
 
@@ -31,6 +48,7 @@ class Street:
         self.store = store
         self.homes = homes
         self.values: dict[Arrival, tuple[int, int]] = {}  # (import, export) in place of energy_wh
+        self.energy = energy_wh
         self._seq: dict[int, int] = {}
 
     async def join(self, number: int, *, joined_at: int) -> None:
@@ -60,7 +78,7 @@ class Street:
         """A home's next message, with this quarter hour's import and export."""
         self._seq[number] += 1
         home, seq = f"h{number:02d}", self._seq[number]
-        demand, surplus = self.values.get((number, slot)) or energy_wh(number, slot)
+        demand, surplus = self.values.get((number, slot)) or self.energy(number, slot)
         readings = tuple(
             ReadingRow(home, measure, slot, 1, wh, Mark.MEASURED, Gap.NONE)
             for measure, wh in ((Measure.GRID_IMPORT, demand), (Measure.GRID_EXPORT, surplus))
@@ -84,10 +102,14 @@ class Street:
         )
 
 
-async def open_street(folder: Path, *, homes: int = 3, rule: Rule = RULE) -> Street:
-    """A fresh store in this folder with homes, agents and a rule, and no reading yet."""
+async def open_street(
+    folder: Path, *, homes: int = 3, rule: Rule = RULE, energy: Callable[[int, Slot], tuple[int, int]] = energy_wh
+) -> Street:
+    """A fresh store in this folder with homes, agents and a rule, and no reading yet; `energy` is what they send."""
     store = await SqliteStore.open(folder / "hub.sqlite", now=lambda: 1_800_000_000.0, create=True)
-    return await fill_street(store, homes=homes, rule=rule)
+    street = await fill_street(store, homes=homes, rule=rule)
+    street.energy = energy
+    return street
 
 
 async def fill_street(store: SqliteStore, *, homes: int = 3, rule: Rule = RULE, joined_at: int = 0) -> Street:
@@ -103,14 +125,6 @@ async def fill_street(store: SqliteStore, *, homes: int = 3, rule: Rule = RULE, 
 def arrivals_of(day: date, homes: int) -> list[Arrival]:
     """Every quarter hour of every home on a local day."""
     return [(number, slot) for slot in slots_of_day(day, COOP.tz) for number in range(1, homes + 1)]
-
-
-def energy_wh(number: int, slot: Slot) -> tuple[int, int]:
-    """(import, export) of a home in a slot: odd homes have panels, all have a load; the same at every call."""
-    dice = random.Random(number * 10_000_000 + slot)
-    sun = max(0, 48 - abs(slot % 96 - 48)) * 25 if number % 2 else 0
-    net = dice.randrange(900) - (dice.randrange(sun) if sun else 0)
-    return max(net, 0), max(-net, 0)
 
 
 async def balances_by_day(store: SqliteStore) -> dict[tuple[str, str, str, str], int]:

@@ -142,6 +142,15 @@ def leave_out_withheld(new: Any, old: Any) -> None:
                 shown.pop(name, None)
 
 
+def leave_out_told_by_day(new: Any, old: Any) -> None:
+    """Leave out of both the shares of single intervals that releases up to 0.2.0 showed on a street this small."""
+    for day, before in zip(new["document"]["days"], old["document"]["days"], strict=True):
+        for side in ("received", "sold"):
+            for i, (metered, wh) in enumerate(zip(day["surplus"], day[side], strict=True)):
+                if metered is not None and wh is None:
+                    before[side][i] = None
+
+
 def check_statement(folder: Path, script: Path, key: str) -> tuple[int, str]:
     command = [sys.executable, "-I", script, *(folder / name for name in STATEMENT_FILES), "--hub-key", key]
     command += ["--before", folder / "before.json"] if (folder / "before.json").exists() else []
@@ -165,6 +174,8 @@ def test_statements_say_the_same_and_check_out(kept: Kept, tmp_path: Path) -> No
             new, old = (json.loads((folder / member / name).read_bytes()) for folder in (again, once))
             if name == "pool.json":
                 leave_out_withheld(new, old)
+            elif name == "statement.json":
+                leave_out_told_by_day(new, old)
             assert without_hashes(new) == without_hashes(old), name
 
 

@@ -1,13 +1,18 @@
-"""How small a group may be for its sum, or the difference between two published sums, to be shown to members.
+"""How small or uneven a group may be for its sum, or the difference of two published sums, to be shown to members.
 
-Everything that members can see about the street asks this one rule; nothing is added up here.
+Everything that members can see about the street asks this one rule.
 """
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Final
 
 LEAST_HOMES: Final = 5
+NEAR_PERCENT: Final = 10
+"""A sum may not tell the largest home's part to within this: the second largest could subtract its own part."""
+
+LEAST_WH: Final = 10
+"""Smaller sums are below what many meters count, and are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +31,17 @@ class GroupRule:
         """Whether a number about exactly these homes may be shown: nobody's, five homes', or only open ones'."""
         homes = group - self.plants
         return not homes or len(homes) >= LEAST_HOMES or homes <= self.open_homes
+
+    def is_uneven(self, parts_wh: Mapping[str, int]) -> bool:
+        """Whether one home's part of this sum could be told to within 10 percent by whoever knows the second largest.
+
+        This is the p-percent rule of statistical offices. What plants and open homes add hides nobody.
+
+        >>> rule = GroupRule(plants=frozenset({"h9"}))
+        >>> rule.is_uneven({"h1": 900, "h2": 50, "h3": 89, "h9": 500}), rule.is_uneven({"h1": 900, "h2": 92, "h3": 91})
+        (True, False)
+        """
+        parts = sorted(abs(wh) for home, wh in parts_wh.items() if home not in self.plants | self.open_homes)
+        if sum(parts) < LEAST_WH:
+            return False
+        return 100 * sum(parts[:-2]) < NEAR_PERCENT * parts[-1]

@@ -1,12 +1,15 @@
 """Which homes are behind each number that a settled slot publishes, and whether two runs of a day differ by too few.
 
-A number is safe if five homes are behind it, and so is the difference of two numbers. What members can work out from
-their own shares counts as published: in a scarce slot a share tells the ratio of surplus to demand, so either both are
-shown or neither.
+A number is safe if five homes are behind it and none of them makes up nearly all of it, and so is the difference of two
+numbers. What members can work out from their own shares counts as published: in a scarce slot a share tells the ratio
+of surplus to demand, so either both are shown or neither; and where neither is, members see their shares by day only.
+A day's share less those shown is the sum of the others, so the intervals without shares are chosen as a whole.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -21,7 +24,12 @@ from hub.core.settlement.prepared_readings import Presence
 Parts = Mapping[str, Mapping[str, int]]
 """For each published number of a slot, the homes behind it with what each adds to it. Units: Wh."""
 
+Reasons = tuple[str | None, ...]
+"""Why each interval of a run is withheld from members, None if it is shown."""
+
 SURPLUS, DEMAND = "surplus", "demand"
+UNEVEN: Final = "uneven"
+HIDING: Final = frozenset({"few_homes", "few_makers", "single_homes", UNEVEN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +45,11 @@ class SharedSlot:
     def homes(self) -> set[str]:
         """The members present."""
         return {member for member, here in zip(self.members, self.present, strict=True) if here}
+
+    def counted(self) -> dict[str, tuple[int, int]]:
+        """Each member present with what counts of it; the same in two runs if nothing about the interval changed."""
+        rows = zip(self.members, self.surplus, self.demand, self.present, strict=True)
+        return {member: (surplus, demand) for member, surplus, demand, here in rows if here}
 
     def parts(self, key: AllocationKey) -> Parts:
         """The homes behind each number. Makers are all homes that fed in at any time of the day."""
@@ -119,8 +132,75 @@ def shared_slots(settled: Settlement) -> tuple[SharedSlot, ...]:
     return tuple(SharedSlot(settled.members, s, d, here, makers) for s, d, here in rows)
 
 
-def too_few(slot: SharedSlot, key: AllocationKey, group: GroupRule) -> str | None:
-    """Why this slot's numbers may not be shown to members; None if they may (of a `priority` tier: see pool_series)."""
+def withheld_reasons(
+    settled: Settlement, group: GroupRule, *, known: Mapping[int, str | None] | None = None
+) -> Reasons:
+    """Why each interval's numbers may not be shown to members; None if they may. Tiers of `priority`: see pool_series.
+
+    If the sum over the uneven intervals of the day is uneven too, others are withheld with them until it is not.
+    `known` has the intervals, by place, that an earlier run has shown or withheld as they are (see known_reasons): what
+    was withheld stays so, and what was shown hides nothing.
+    """
+    key, known = check_rule(settled.rule, settled.members), known or {}
+    slots = shared_slots(settled)
+    found = [_too_few(slot, key, group) for slot in slots]
+    reasons = [known.get(t) if hides_shares(known.get(t)) else reason for t, reason in enumerate(found)]
+    sums = _DaySums(group)
+    for t, (slot, reason) in enumerate(zip(slots, reasons, strict=True)):
+        if hides_shares(reason) and (t not in known or hides_shares(known[t])):
+            sums.add(slot)
+    free = [t for t, slot in enumerate(slots) if reasons[t] is None and t not in known and any(slot.surplus)]
+    free.sort(key=lambda t: (sum(slots[t].surplus), t))
+    if "few_makers" in reasons or "single_homes" in reasons:
+        return tuple(reasons)  # the whole day's surplus is that of few homes
+    while sums.is_uneven() and free:
+        chosen = next((t for t in free if not sums.is_uneven(slots[t])), free[-1])
+        sums.add(slots[chosen])
+        free.remove(chosen)
+        reasons[chosen] = UNEVEN
+    return tuple(reasons)
+
+
+def known_reasons(earlier: Iterable[tuple[Settlement, Reasons]], settled: Settlement) -> dict[int, str | None]:
+    """The intervals that are the same in a run shown before, by place, with why they were withheld there, if they were."""
+    known: dict[int, str | None] = {}
+    for before, reasons in earlier:
+        if before.slots == settled.slots:
+            for t, (old, new) in enumerate(zip(shared_slots(before), shared_slots(settled), strict=True)):
+                if old.counted() == new.counted() and not hides_shares(known.get(t)):
+                    known[t] = reasons[t]
+    return known
+
+
+def hides_shares(reason: str | None) -> bool:
+    """Whether a member's own share of such an interval would tell another home's energy, so it is part of the day's."""
+    return reason in HIDING
+
+
+class _DaySums:
+    """What each home adds to the sums over some intervals."""
+
+    def __init__(self, group: GroupRule) -> None:
+        self._group = group
+        self._sides: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
+
+    def add(self, slot: SharedSlot) -> None:
+        for sums, side in zip(self._sides, (slot.surplus, slot.demand), strict=True):
+            sums.update(_present(slot, side))
+
+    def is_uneven(self, more: SharedSlot | None = None) -> bool:
+        """Whether either sum is, with this interval too. Without any surplus there are no shares."""
+        sides = self._sides
+        if more is not None:
+            sides = (sides[0] + _present(more, more.surplus), sides[1] + _present(more, more.demand))
+        return any(sides[0].values()) and any(self._group.is_uneven(side) for side in sides)
+
+
+def _present(slot: SharedSlot, side: Sequence[int]) -> Counter[str]:
+    return Counter({home: wh for home, wh, here in zip(slot.members, side, slot.present, strict=True) if here})
+
+
+def _too_few(slot: SharedSlot, key: AllocationKey, group: GroupRule) -> str | None:
     if not slot.homes() or not group.allows(slot.homes()):
         return "few_homes"
     if key.method == "pairwise":
@@ -128,37 +208,52 @@ def too_few(slot: SharedSlot, key: AllocationKey, group: GroupRule) -> str | Non
     parts = slot.parts(key)
     if any(parts[SURPLUS].values()) and not group.allows(parts[SURPLUS].keys()):
         return "few_makers"
-    others = (homes for name, homes in parts.items() if name not in (SURPLUS, DEMAND))
-    return None if all(group.allows(homes.keys()) for homes in others) else "few_in_step"
+    if group.is_uneven(parts[SURPLUS]) or group.is_uneven(parts[DEMAND]):
+        return UNEVEN
+    others = [homes for name, homes in parts.items() if name not in (SURPLUS, DEMAND)]
+    return None if all(group.allows(homes.keys()) and not group.is_uneven(homes) for homes in others) else "few_in_step"
 
 
 def changed_homes(before: Settlement, after: Settlement) -> frozenset[str] | None:
     """Everybody whose own readings count differently in the two runs; None if they do not have the same intervals."""
     if before.slots != after.slots:
         return None
-    changed = set()
+    changed: set[str] = set()
     for old, new in zip(shared_slots(before), shared_slots(after), strict=True):
-        changed |= _differing(old.parts(AllocationKey("")), new.parts(AllocationKey("")), (SURPLUS, DEMAND))
+        changed |= _differing(old.parts(AllocationKey("")), new.parts(AllocationKey("")), (SURPLUS, DEMAND)).keys()
     return frozenset(changed)
 
 
 def hides_each_home(before: Settlement, after: Settlement, group: GroupRule) -> bool:
-    """Whether members who know both runs' numbers learn nothing about fewer than five homes."""
+    """Whether members who know both runs' numbers learn nothing about fewer than five homes, or mostly about one."""
     if before.slots != after.slots:
         return False
     keys = [check_rule(run.rule, run.members) for run in (before, after)]
     for old, new in zip(shared_slots(before), shared_slots(after), strict=True):
         sides = old.parts(keys[0]), new.parts(keys[1])
-        if not all(group.allows(_differing(*sides, [name])) for name in {*sides[0], *sides[1]}):
-            return False
+        for name in sorted({*sides[0], *sides[1]}):
+            homes = _differing(*sides, [name])
+            if not group.allows(homes.keys()) or group.is_uneven(homes):
+                return False
     return True
 
 
-def _differing(old: Parts, new: Parts, names: Iterable[str]) -> set[str]:
-    """The homes that these numbers count differently; a home that is there in one run only counts, whatever it adds."""
+def same_shares_hidden(one: Reasons, other: Reasons) -> bool:
+    """Whether members see their shares of the same intervals in both runs."""
+    return [hides_shares(reason) for reason in one] == [hides_shares(reason) for reason in other]
+
+
+def _differing(old: Parts, new: Parts, names: Iterable[str]) -> dict[str, int]:
+    """The homes that these numbers count differently, each with the energy by which they do.
+
+    A home that is there in one run only counts, whatever it adds.
+    """
     arrived = old[DEMAND].keys() ^ new[DEMAND].keys()
-    found = set()
+    found: dict[str, int] = {}
     for name in names:
         one, other = old.get(name, {}), new.get(name, {})
-        found |= {home for home in {*one, *other} if home in arrived or one.get(home, 0) != other.get(home, 0)}
+        for home in {*one, *other}:
+            energy_wh = abs(one.get(home, 0) - other.get(home, 0))
+            if home in arrived or energy_wh:
+                found[home] = found.get(home, 0) + energy_wh
     return found

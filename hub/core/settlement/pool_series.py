@@ -5,12 +5,13 @@ contains no single reading, except with `pairwise`: its steps are the surplus of
 gets. This module settles nothing.
 
 Privacy: every number shown to members is a bound, or a sum over at least five homes on its side: those that draw, or
-those that feed in. hub/core/settlement/disclosure.py names the homes. A sum over five homes still tells each of them
-something about the other four. The rules accept this so that members can check their statements.
+those that feed in, none of which makes up nearly all of it. hub/core/settlement/disclosure.py names the homes. A sum
+over five homes still tells each of them something about the other four. The rules accept this so that
+members can check their statements.
 """
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from hub.core.allocation.published_steps import SharingStep, buyer_steps, producer_step, share_step
@@ -18,7 +19,7 @@ from hub.core.allocation.rounding import largest_remainder
 from hub.core.rules.allocation_key import GRID_PPM, AllocationKey
 from hub.core.rules.group_size import LEAST_HOMES, GroupRule
 from hub.core.rules.rulebook import check_rule
-from hub.core.settlement.disclosure import SharedSlot, shared_slots, too_few
+from hub.core.settlement.disclosure import Reasons, SharedSlot, hides_shares, shared_slots, withheld_reasons
 from hub.core.settlement.period import Settlement
 
 __all__ = ["LEAST_HOMES", "PoolSeries", "pool_series"]
@@ -47,6 +48,7 @@ class PoolSlot:
     """One interval: how many homes took part, what they drew, the buyers' steps and the sellers'; or `producers`.
 
     `withheld` says why members see none of the steps, `hidden` which steps of `buy` cover too few homes to be seen.
+    With `by_day`, a member's own share is told as a part of the day's sum only.
     """
 
     slot: int
@@ -57,6 +59,7 @@ class PoolSlot:
     demand: int = 0
     producers: tuple[Producer, ...] = ()
     withheld: str | None = None
+    by_day: bool = False
 
     def for_auditor(self) -> dict[str, object]:
         """The complete interval."""
@@ -114,20 +117,24 @@ def pool_series(
     group: GroupRule = ANYBODY,
     totals: Mapping[int, Set[str]] | None = None,
     is_correction: bool = False,
+    reasons: Reasons | None = None,
 ) -> PoolSeries:
     """The series of a settled day. `totals` are the members in each slot's published street total.
 
+    `reasons` say why intervals are withheld, where earlier runs of the day have a part in it.
     With `is_correction`, the run changes fewer than five homes, and all of its series is the auditor's alone.
     """
     key = check_rule(settled.rule, settled.members)
     used = [sum(row) for row in settled.alloc_wh.tolist()]
     slots = []
-    for t, shared in enumerate(shared_slots(settled)):
+    reasons = withheld_reasons(settled, group) if reasons is None else reasons
+    for t, (shared, reason) in enumerate(zip(shared_slots(settled), reasons, strict=True)):
         span = range(settled.slots[t], settled.slots[t] + settled.rule.aggregate)
-        withheld = CORRECTION if is_correction else too_few(shared, key, group)
+        withheld = CORRECTION if is_correction else reason
         if withheld is None and not group.allows(_beside_totals(settled, shared, totals or {}, span)):
             withheld = STREET_TOTAL
-        slots.append(_pool_slot(span.start, shared, used=used[t], key=key, group=group, withheld=withheld))
+        slot = _pool_slot(span.start, shared, used=used[t], key=key, group=group, withheld=withheld)
+        slots.append(replace(slot, by_day=hides_shares(reason) and any(shared.surplus)))
     return PoolSeries(coop, day, run, settled.rule.version(), tuple(slots))
 
 

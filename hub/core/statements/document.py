@@ -224,17 +224,18 @@ def _day(
 
 
 def _columns(day: StatedDay, member: str) -> dict[str, list[int | None]]:
-    """The member's intervals; None where the member took no part."""
+    """The member's intervals; None where the member took no part, and for shares that are told by day only."""
     settled = day.source.settled
     names = ("surplus", "demand", "received", "sold")
     if member not in settled.members:
         return {name: [None] * len(settled.slots) for name in names}
     column = settled.members.index(member)
     here = settled.present[:, column].tolist()
+    told = [there and not slot.by_day for there, slot in zip(here, day.pool.slots, strict=True)]
     arrays = (settled.surplus_wh, settled.demand_wh, settled.alloc_wh, settled.sold_wh)
     return {
-        name: [wh if there else None for wh, there in zip(array[:, column].tolist(), here, strict=True)]
-        for name, array in zip(names, arrays, strict=True)
+        name: [wh if known else None for wh, known in zip(array[:, column].tolist(), each, strict=True)]
+        for name, array, each in zip(names, arrays, (here, here, told, told), strict=True)
     }
 
 

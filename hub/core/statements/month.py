@@ -15,6 +15,7 @@ from hub.core.ledger.entries import BookedEntry, Entry, read_entry
 from hub.core.ledger.merkle import MerkleTree, build_tree
 from hub.core.ledger.signed_document import Signer, document_hash, sign_document
 from hub.core.rules.group_size import GroupRule
+from hub.core.settlement.disclosure import Reasons
 from hub.core.settlement.money import CENT_NANO, MICRO_NANO
 from hub.core.settlement.period import Settlement
 from hub.core.settlement.pool_series import ANYBODY, PoolSeries, pool_series
@@ -60,8 +61,8 @@ class SettledDay:
     """A local day as settled by a run, with the ledger's entries for it up to that run, by position.
 
     `windows` are the memberships that begin or end within the day, as the run knew them. `attested` is the number and
-    hash of the ledger's own signed root for the day, if there is one. `group`, `totals` and `is_correction` decide what
-    members see of the pool series: see pool_series.
+    hash of the ledger's own signed root for the day, if there is one. `group`, `totals`, `is_correction` and `reasons`
+    decide what members see of the pool series: see pool_series.
     """
 
     day: str
@@ -73,6 +74,7 @@ class SettledDay:
     group: GroupRule = ANYBODY
     totals: Mapping[int, Set[str]] = field(default_factory=dict)
     is_correction: bool = False
+    reasons: Reasons | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +175,7 @@ def state_day(coop: CoopName, source: SettledDay, *, key: Signer, seals: Seals) 
         group=source.group,
         totals=source.totals,
         is_correction=source.is_correction,
+        reasons=source.reasons,
     )
     booked = sorted(source.booked, key=lambda row: row.position)
     mine: dict[str, list[StatedEntry]] = defaultdict(list)

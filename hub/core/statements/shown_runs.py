@@ -5,22 +5,31 @@ others reaches them as one total of the month.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hub.core.rules.group_size import GroupRule
-from hub.core.settlement.disclosure import changed_homes, hides_each_home
+from hub.core.settlement.disclosure import (
+    Reasons,
+    changed_homes,
+    hides_each_home,
+    known_reasons,
+    same_shares_hidden,
+    withheld_reasons,
+)
 from hub.core.settlement.period import Settlement
 
 
 @dataclass(frozen=True, slots=True)
 class ShownRuns:
     """A day's runs in order. Everybody sees the one at `shown`; `changed` are the homes that each later run corrects
-    from there, None if that cannot be told.
+    from there, None if that cannot be told or if it would withhold other intervals. `withheld` says by run why each
+    interval is withheld; a day's only run is not in it.
     """
 
     keys: tuple[str, ...]
     shown: int
     changed: tuple[frozenset[str] | None, ...]
+    withheld: Mapping[str, Reasons] = field(default_factory=dict)
 
     def for_member(self, member: str) -> int:
         """The place of the run that this member sees: a later one only if it corrects nobody else."""
@@ -53,10 +62,16 @@ def choose_runs(
     `groups` says for each run which homes may be seen, as it was when that run was first shown. `earlier` marks runs
     that earlier releases showed without this rule: what is out cannot be taken back.
     """
-    shown = [0]
+    shown, reasons = [0], [withheld_reasons(runs[0], groups[0])]
     for n in range(1, len(runs)):
+        known = known_reasons([(runs[at], reasons[at]) for at in shown], runs[n])
+        reasons.append(withheld_reasons(runs[n], groups[n], known=known))
         was_shown = n < len(earlier) and earlier[n]
         if was_shown or all(hides_each_home(runs[at], runs[n], groups[n]) for at in shown):
             shown.append(n)
     last = shown[-1]
-    return ShownRuns(tuple(keys), last, tuple(changed_homes(runs[last], run) for run in runs[last + 1 :]))
+    changed = [
+        changed_homes(runs[last], runs[n]) if same_shares_hidden(reasons[last], reasons[n]) else None
+        for n in range(last + 1, len(runs))
+    ]
+    return ShownRuns(tuple(keys), last, tuple(changed), dict(zip(keys, reasons, strict=True)))

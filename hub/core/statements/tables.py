@@ -22,6 +22,9 @@ SLOT_COLUMNS: Final = (
 Amounts = Mapping[str, int | None]
 """Amounts by name; None where there is no such number."""
 
+TOGETHER: Final = "together"
+"""The state of a line that adds up what a day's intervals received and sold whose shares are told by day only."""
+
 _Column = tuple[int | None, ...]
 
 
@@ -39,7 +42,7 @@ class _Run(msgspec.Struct, frozen=True):
 
 
 class _Day(_Intervals, frozen=True, kw_only=True):
-    """One day, interval by interval; None where the member took no part. Units: Wh."""
+    """One day, interval by interval; None where the member took no part, or for shares told by day. Units: Wh."""
 
     day: str
     run: _Run
@@ -50,6 +53,7 @@ class _Day(_Intervals, frozen=True, kw_only=True):
     received: _Column
     sold: _Column
     provisional: frozenset[int]
+    totals: dict[str, int | None] = {}
 
 
 class _Numbers(msgspec.Struct, frozen=True):
@@ -83,7 +87,7 @@ class _Bills(msgspec.Struct, frozen=True):
 
 
 def statement_csv(statement: Document) -> str:
-    """The statement as a CSV table with one line for each interval. Raises: ValueError for any other document."""
+    """The statement as a CSV table, a line for each interval. Raises: ValueError for any other document."""
     lines: list[str] = []
     writer = csv.writer(_Lines(lines), lineterminator="\n")
     writer.writerow(SLOT_COLUMNS)
@@ -93,11 +97,27 @@ def statement_csv(statement: Document) -> str:
         for i, (surplus, demand, received, sold) in enumerate(columns):
             slot = day.first_slot + i * day.step
             energy: Sequence[object] = [""] * 6
-            if surplus is not None and demand is not None and received is not None and sold is not None:
-                energy = [surplus, demand, received, sold, demand - received, surplus - sold]
+            if surplus is not None and demand is not None:
+                energy = [surplus, demand, "", "", "", ""]
+                if received is not None and sold is not None:
+                    energy = [surplus, demand, received, sold, demand - received, surplus - sold]
             state = marked.get(slot, "provisional" if slot in day.provisional else "complete")
             writer.writerow([day.day, slot, format_slot(slot), *energy, state, day.run.key, day.run.kind, day.rule])
+        if rest := _told_together(day):
+            writer.writerow([day.day, "", "", "", "", *rest, TOGETHER, day.run.key, day.run.kind, day.rule])
     return "".join(lines)
+
+
+def _told_together(day: _Day) -> list[int]:
+    """Received, sold, imported and exported of the intervals whose shares are told by day only; empty if none is."""
+    columns = zip(day.surplus, day.demand, day.received, day.sold, strict=True)
+    left = [(surplus or 0, demand or 0) for surplus, demand, received, _ in columns if received is None]
+    if not any(sum(pair) for pair in left):
+        return []
+    totals = {name: wh or 0 for name, wh in day.totals.items()}
+    received, sold = (totals[name] - sum(wh or 0 for wh in side) for name, side in
+                      (("received", day.received), ("sold", day.sold)))  # fmt: skip
+    return [received, sold, sum(demand for _, demand in left) - received, sum(surplus for surplus, _ in left) - sold]
 
 
 def bills_csv(statement: Document) -> str:

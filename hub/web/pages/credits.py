@@ -25,11 +25,13 @@ from hub.web.views.settlement.credits import (
     month_of,
     slots_json,
     stated_correction,
+    stated_day,
     stated_days,
     stated_run,
+    together_json,
 )
 from hub.web.views.settlement.month_numbers import state_of
-from hub.web.views.settlement.own_allocation import own_slots
+from hub.web.views.settlement.own_allocation import own_slots_stated
 
 BY_DAY: Final = "credits by day"
 
@@ -73,10 +75,11 @@ def add_credit_pages(app: FastAPI, site: PageContext) -> None:
     @app.get("/credits/{day}.json")
     async def day_as_json(request: Request, day: str) -> Response:
         visit = await visit_of(site.parts, request)
-        _, booked, runs = await _day(site, visit, day)
-        slots = own_slots(runs[-1].allocation, visit.member.id)
+        files, booked, runs = await _day(site, visit, day)
+        slots = own_slots_stated(runs[-1].allocation, visit.member.id, stated_day(files, booked.day))
         rule = {"rule": runs[-1].rule_hash, "result": site.parts.statements.seals.record(runs[-1].result_hash)}
-        return as_json(day_json(booked) | rule | {"slots": slots_json(slots)})
+        said = day_json(booked) | {"together": together_json(slots, booked)} | rule
+        return as_json(said | {"slots": slots_json(slots)})
 
     @app.get("/credits/{day}")
     async def credits_of_day(request: Request, day: str) -> Response:

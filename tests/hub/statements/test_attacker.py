@@ -27,7 +27,7 @@ from hub.storage.street_records import StreetTotal
 from protocols.slots import slots_of_day, start_of
 from tests.hub.forecasts.test_street_totals import send
 from tests.hub.known_seals import SEALS
-from tests.hub.settled_street import COOP, KEY, RULE, Street, open_street
+from tests.hub.settled_street import COOP, KEY, RULE, Street, one_sun_wh, open_street
 
 MAY, DAY = date(2026, 5, 1), date(2026, 5, 31)
 SLOTS = slots_of_day(DAY, COOP.tz)
@@ -157,7 +157,7 @@ def isolated(rows: Iterable[Row]) -> list[set[str]]:
 async def attack(folder: Path, *, homes: int, seed: int) -> tuple[Seen, list[set[str]], int]:
     """What the attacker isolates, and what the same attack finds in the runs themselves (the control)."""
     dice = random.Random(seed * 1000 + homes)
-    street = await open_street(folder, homes=homes, rule=RULE)
+    street = await open_street(folder, homes=homes, rule=RULE, energy=one_sun_wh)
     try:
         attacker = dice.randrange(1, homes + 1)
         seen = await live(street, dice, homes=homes, attacker=attacker)
@@ -201,7 +201,7 @@ async def test_wide_attacks(tmp_path: Path, homes: int) -> None:
 
 
 async def test_a_street_of_twelve_with_six_makers_still_shows_nearly_everything(tmp_path: Path) -> None:
-    street = await open_street(tmp_path, homes=12)
+    street = await open_street(tmp_path, homes=12, energy=one_sun_wh)
     seen = Seen()
     try:
         await send(street, range(1, 13), SLOTS, sharing=True)

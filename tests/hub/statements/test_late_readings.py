@@ -20,7 +20,7 @@ from hub.statements.months import STATEMENT_ACCESS, StatementService
 from hub.statements.script import NAME
 from protocols.slots import slots_of_day
 from tests.hub.known_seals import SEALS
-from tests.hub.settled_street import COOP, KEY, RULE, Arrival, Street, arrivals_of, open_street
+from tests.hub.settled_street import COOP, KEY, RULE, Arrival, Street, arrivals_of, one_sun_wh, open_street
 
 MAY = date(2026, 5, 1)
 DAYS = (date(2026, 5, 30), date(2026, 5, 31))
@@ -31,7 +31,7 @@ RIGHT = "2026-05 of m02: right in"
 
 @pytest.fixture
 async def street(tmp_path: Path) -> AsyncIterator[Street]:
-    opened = await open_street(tmp_path, homes=HOMES)
+    opened = await open_street(tmp_path, homes=HOMES, energy=one_sun_wh)
     yield opened
     await opened.store.close()
 
@@ -132,7 +132,7 @@ async def test_a_forged_value_or_a_forged_mark_is_still_found(street: Street, tm
 
 
 async def test_an_interval_of_an_hour_is_late_as_a_whole(tmp_path: Path) -> None:
-    street = await open_street(tmp_path, homes=HOMES, rule=replace(RULE, aggregate=4))
+    street = await open_street(tmp_path, homes=HOMES, rule=replace(RULE, aggregate=4), energy=one_sun_wh)
     await _publish_without(street, LATE[1:3])
     files = await state(street)
     assert late_slots(files) == [slot for _, slot in LATE[:4]]
@@ -145,7 +145,7 @@ async def test_an_interval_of_an_hour_is_late_as_a_whole(tmp_path: Path) -> None
 
 async def test_what_was_estimated_stays_marked_so(tmp_path: Path) -> None:
     rule = replace(RULE, estimate=EstimateRule("straight_line", longest=8))
-    street = await open_street(tmp_path, homes=HOMES, rule=rule)
+    street = await open_street(tmp_path, homes=HOMES, rule=rule, energy=one_sun_wh)
     await _publish_without(street, LATE[1:3])
     files = await state(street)
     assert late_slots(files) == [slot for _, slot in LATE[1:3]]

@@ -34,7 +34,7 @@ from hub.verify.books import check_books
 from hub.web.pdf.files import statement_pdf
 from protocols.errors import RequestError
 from tests.hub.known_seals import SEALS
-from tests.hub.settled_street import KEY, RULE, Street, arrivals_of, open_street
+from tests.hub.settled_street import KEY, RULE, Street, arrivals_of, one_sun_wh, open_street
 
 MAY = date(2026, 5, 1)
 TERMS = TaxTerms(
@@ -49,7 +49,7 @@ HOMES = 12
 
 @pytest.fixture
 async def street(tmp_path: Path) -> AsyncIterator[Street]:
-    opened = await open_street(tmp_path, homes=HOMES)
+    opened = await open_street(tmp_path, homes=HOMES, energy=one_sun_wh)
     yield opened
     await opened.store.close()
 
@@ -284,7 +284,7 @@ async def test_other_rules_and_hours_can_be_checked_too(tmp_path: Path, method: 
         method, {"weights": dict.fromkeys(members, 2)}
     )
     rule = Rule(method, params, aggregate=4, participation_percent={"m02": 40}, prices=RULE.prices)
-    street = await open_street(tmp_path, homes=HOMES, rule=rule)
+    street = await open_street(tmp_path, homes=HOMES, rule=rule, energy=one_sun_wh)
     await street.arrive_days(DAYS)
     for day in DAYS:
         await settle_day(street.store, day=day, made_at=1, key=KEY)

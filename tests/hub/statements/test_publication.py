@@ -23,7 +23,7 @@ from hub.statements.publication import complete_series
 from hub.statements.script import NAME
 from hub.storage.records import Access
 from tests.hub.known_seals import SEALS
-from tests.hub.settled_street import COOP, KEY, Arrival, Street, arrivals_of, open_street
+from tests.hub.settled_street import COOP, KEY, Arrival, Street, arrivals_of, one_sun_wh, open_street
 
 MAY, DAY = date(2026, 5, 1), date(2026, 5, 31)
 HOMES = 12
@@ -31,7 +31,7 @@ HOMES = 12
 
 @pytest.fixture
 async def street(tmp_path: Path) -> AsyncIterator[Street]:
-    opened = await open_street(tmp_path, homes=HOMES)
+    opened = await open_street(tmp_path, homes=HOMES, energy=one_sun_wh)
     yield opened
     await opened.store.close()
 
@@ -64,10 +64,10 @@ def late_of(*numbers: int) -> list[Arrival]:
 
 
 async def settle_late(street: Street, late: Sequence[Arrival]) -> list[StatementFiles]:
-    """The day is settled without these, looked at by m05, and settled again; what m05 saw before."""
+    """The day is settled without these, looked at by m06, and settled again; what m06 saw before."""
     await street.arrive_days([DAY], without=late)
     await settle_day(street.store, day=DAY, made_at=1, key=KEY)
-    before = [await state(street, 5)]
+    before = [await state(street, 6)]
     await street.arrive(late)
     await settle_day(street.store, day=DAY, made_at=2, key=KEY)
     return before
@@ -102,12 +102,12 @@ def rows_of(files: StatementFiles) -> list[list[Any]]:
 
 async def test_one_homes_late_readings_change_nothing_that_the_others_see(street: Street, tmp_path: Path) -> None:
     (before,) = await settle_late(street, late_of(3))
-    after = await state(street, 5)
+    after = await state(street, 6)
     assert (after.pool, after.readings) == (before.pool, before.readings)
     assert after.statement["days"] == before.statement["days"]
     assert after.statement["totals"] == before.statement["totals"]
     assert after.later == {DAY.isoformat(): HELD_BACK}
-    assert check(tmp_path / "m05", after)[0] == 0
+    assert check(tmp_path / "m06", after)[0] == 0
     own = await state(street, 3)
     day: Any = own.statement["days"]
     assert None not in day[0]["received"], "the home itself sees its correction"
@@ -119,7 +119,7 @@ async def test_one_homes_late_readings_change_nothing_that_the_others_see(street
 async def test_the_month_counts_it_as_one_total(street: Street, tmp_path: Path) -> None:
     (before,) = await settle_late(street, late_of(3))
     await publish(street, "M1")
-    billed = await state(street, 5)
+    billed = await state(street, 6)
     day: Any = billed.statement["days"]
     before_days: Any = before.statement["days"]
     for name in ("received", "sold", "surplus", "demand"):
@@ -128,8 +128,8 @@ async def test_the_month_counts_it_as_one_total(street: Street, tmp_path: Path) 
     totals: Any = billed.statement["totals"]
     assert correction["days"] == 1
     assert correction["totals"]["received"] == totals["received"] - day[0]["totals"]["received"] != 0
-    assert totals["received"] == await booked_wh(street, "m05")
-    code, said = check(tmp_path / "m05", billed)
+    assert totals["received"] == await booked_wh(street, "m06")
+    code, said = check(tmp_path / "m06", billed)
     assert (code, "bounds" in said) == (0, False), said
 
 
@@ -153,13 +153,13 @@ async def test_two_late_homes_do_not_see_each_other(street: Street, tmp_path: Pa
 
 
 async def test_five_late_homes_are_a_crowd(street: Street, tmp_path: Path) -> None:
-    """Five of them feed in and all of them draw, so no sum and no difference is about fewer than five homes."""
-    (before,) = await settle_late(street, late_of(1, 3, 5, 7, 9, 11))
-    after = await state(street, 5)
+    """Five of them feed in and five others draw, so no sum and no difference is about fewer than five homes."""
+    (before,) = await settle_late(street, late_of(*range(1, 11)))
+    after = await state(street, 6)
     assert after.pool != before.pool
     assert after.later == {}
     assert "correction" not in after.statement
-    assert check(tmp_path / "m05", after)[0] == 0
+    assert check(tmp_path / "m06", after)[0] == 0
 
 
 async def test_a_fifth_home_a_day_later_shows_the_four_with_it_or_not_at_all(street: Street) -> None:
@@ -172,7 +172,7 @@ async def test_a_fifth_home_a_day_later_shows_the_four_with_it_or_not_at_all(str
         await settle_day(street.store, day=DAY, made_at=1, key=KEY)
         keys.append((await read_books(street.store)).current[DAY.isoformat()].run_key)
     desk = StatementService(street.store, key=KEY, seals=SEALS)
-    seen = await desk.visible("m05", days=(DAY.isoformat(), DAY.isoformat()))
+    seen = await desk.visible("m06", days=(DAY.isoformat(), DAY.isoformat()))
     assert seen.runs[DAY.isoformat()] == (keys[0],)
     assert seen.held_back == set(keys[1:])
 

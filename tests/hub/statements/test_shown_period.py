@@ -14,7 +14,7 @@ from hub.core.settlement.period import settle
 from hub.statements.shown_period import ShownPeriods
 from hub.storage.records import Access
 from protocols.slots import slots_of_day
-from tests.hub.settled_street import COOP, RULE, Street, arrivals_of, open_street
+from tests.hub.settled_street import COOP, RULE, Street, arrivals_of, one_sun_wh, open_street
 
 HOMES, DAY = 12, date(2026, 5, 31)
 NOON = slots_of_day(DAY, COOP.tz).start + 48
@@ -23,7 +23,7 @@ ACCESS = Access(actor="job:test", role="job", purpose="settle.share")
 
 @pytest.fixture(params=[1, 4])
 async def street(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Street]:
-    street = await open_street(tmp_path, homes=HOMES, rule=replace(RULE, aggregate=request.param))
+    street = await open_street(tmp_path, homes=HOMES, rule=replace(RULE, aggregate=request.param), energy=one_sun_wh)
     yield street
     await street.store.close()
 

@@ -14,8 +14,8 @@ from hub.storage.records import RunRow
 from hub.web.frame.charts import Chart, ChartAxis, ChartTable, draw_balance
 from hub.web.frame.translation import Localizer
 from hub.web.views.settlement.month_numbers import DayNumbers, MonthNumbers, month_numbers
-from hub.web.views.settlement.month_words import owed_words, state_words
-from hub.web.views.settlement.own_allocation import OwnSlot, own_slots
+from hub.web.views.settlement.month_words import owed_words, state_words, together_words
+from hub.web.views.settlement.own_allocation import OwnSlot, own_slots_stated
 from protocols.slots import format_slot
 
 Document = Mapping[str, Any]
@@ -239,6 +239,7 @@ class DayPage:
     sums: tuple[tuple[str, str], ...]
     table: ChartTable
     provisional: str
+    together: str
     rule: str
     runs: tuple[tuple[str, str, str], ...]
 
@@ -250,7 +251,8 @@ def day_page(
     numbers = month_numbers(files.statement, files.payment)
     day = next(each for each in numbers.days if each.day == booked.day.isoformat())
     newest = runs[-1]
-    slots = own_slots(newest.allocation, member)
+    stated = stated_day(files, booked.day)
+    slots = own_slots_stated(newest.allocation, member, stated)
     open_slots = sum(1 for slot in slots if not slot.is_present)
     return DayPage(
         headline=words.day(booked.day),
@@ -273,9 +275,16 @@ def day_page(
         )
         if open_slots
         else "",
+        together=together_words(stated, words),
         rule=newest.rule_hash,
         runs=tuple((seals.run(run.run_key), words.moment(run.made_at), seals.record(run.result_hash)) for run in runs),
     )
+
+
+def stated_day(files: StatementFiles, day: date) -> Document:
+    """One day as the statement has it; the statement has to have it."""
+    statement: Document = files.statement
+    return next(each for each in statement["days"] if each["day"] == day.isoformat())
 
 
 def _slot_table(slots: Sequence[OwnSlot], words: Localizer) -> ChartTable:
@@ -290,7 +299,7 @@ def _slot_table(slots: Sequence[OwnSlot], words: Localizer) -> ChartTable:
     rows = []
     for slot in slots:
         amounts = (slot.surplus_wh, slot.given_wh, slot.demand_wh, slot.received_wh)
-        cells = [words.number(amount) if slot.is_present else "–" for amount in amounts]
+        cells = [words.number(amount) if slot.is_present and amount is not None else "–" for amount in amounts]
         rows.append((words.clock(slot.slot), *cells, words.text("may change") if slot.is_provisional else ""))
     return ChartTable(heads, tuple(rows))
 
@@ -310,6 +319,15 @@ def slots_json(slots: Sequence[OwnSlot]) -> list[dict[str, object]]:
         }
         for slot in slots
     ]
+
+
+def together_json(slots: Sequence[OwnSlot], day: DayBooked) -> dict[str, int] | None:
+    """What the quarter hours add to the day whose shares are not told one by one; None if all are."""
+    if all(slot.received_wh is not None for slot in slots):
+        return None
+    received = sum(slot.received_wh or 0 for slot in slots)
+    given = sum(slot.given_wh or 0 for slot in slots)
+    return {"received_wh": day.received_wh - received, "given_wh": day.given_wh - given}
 
 
 def day_json(day: DayBooked) -> dict[str, object]:

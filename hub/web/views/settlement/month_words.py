@@ -1,5 +1,8 @@
 """A month's numbers in words: labels, what the state means, who owes whom, and income that is called income."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from hub.web.frame.translation import Localizer
 from hub.web.views.settlement.month_numbers import BILLED, CORRECTED, FINAL, PROVISIONAL, MonthNumbers
 
@@ -63,3 +66,16 @@ def named_amount(name: str, cents: int | None, words: Localizer) -> tuple[str, s
         "benefit": words.text("Lost by sharing"),
     }
     return (opposite[name], words.cents(-cents)) if name in opposite else (labels(words)[name], words.cents(cents))
+
+
+def together_words(day: Mapping[str, Any], words: Localizer) -> str:
+    """How many intervals of a stated day have no share of their own, and why; empty if all have one."""
+    pairs = zip(day["surplus"], day["received"], strict=True)
+    together = sum(1 for metered, share in pairs if metered is not None and share is None)
+    if not together:
+        return ""
+    return words.plural(
+        "In %(n)s quarter hour your share would show what one home drew or fed in, so it is only in the day's totals.",
+        "In %(n)s quarter hours your share would show what one home drew or fed in, so it is only in the day's totals.",
+        together,
+    )

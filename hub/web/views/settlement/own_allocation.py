@@ -1,7 +1,9 @@
 """One member's own column from a run's packed allocation record. The other columns never leave this module."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +16,8 @@ from protocols.slots import Slot
 class OwnSlot:
     """What a run settled for one member in one interval. Units: Wh.
 
-    Provisional: at least one member's reading is missing. Not present: the member's own reading is missing.
+    Provisional: at least one member's reading is missing. Not present: the member's own reading is missing. None: told
+    as a part of the day's sum only, because the quarter hour would tell another home's energy.
     """
 
     slot: Slot
@@ -22,8 +25,18 @@ class OwnSlot:
     is_provisional: bool
     surplus_wh: int
     demand_wh: int
-    received_wh: int
-    given_wh: int
+    received_wh: int | None
+    given_wh: int | None
+
+
+def own_slots_stated(record: bytes, member: str, day: Mapping[str, Any]) -> tuple[OwnSlot, ...]:
+    """The same without the shares that this day of the member's statement leaves out."""
+    found = own_slots(record, member)
+    told = [metered is None or wh is not None for metered, wh in zip(day["surplus"], day["received"], strict=True)]
+    return tuple(
+        slot if known else replace(slot, received_wh=None, given_wh=None)
+        for slot, known in zip(found, told, strict=True)
+    )
 
 
 def own_slots(record: bytes, member: str) -> tuple[OwnSlot, ...]:

@@ -24,7 +24,14 @@ from hub.web.views.settlement.month_numbers import (
     compared_cents,
     month_numbers,
 )
-from hub.web.views.settlement.month_words import comparison_words, labels, named_amount, owed_words, state_words
+from hub.web.views.settlement.month_words import (
+    comparison_words,
+    labels,
+    named_amount,
+    owed_words,
+    state_words,
+    together_words,
+)
 
 Document = Mapping[str, Any]
 
@@ -84,6 +91,7 @@ class StatementDay:
 
     headline: str
     lede: str
+    together: str
     month_key: str
     day: str
     sums: tuple[tuple[str, str, str, str], ...]
@@ -253,6 +261,7 @@ def statement_day(files: StatementFiles, day_name: str, words: Localizer) -> Sta
     return StatementDay(
         headline=words.day(date.fromisoformat(day_name)),
         lede=state_words(month.state, words),
+        together=together_words(day, words),
         month_key=str(statement["month"]),
         day=day_name,
         sums=(
@@ -285,9 +294,11 @@ def _slot_table(day: Document, words: Localizer) -> ChartTable:
     for i, (surplus, demand, received, sold) in enumerate(columns):
         slot = day["first_slot"] + i * day["step"]
         cells = ["–"] * 6
-        if surplus is not None:
+        if surplus is not None and received is not None:
             energy = (demand, received, demand - received, surplus, sold, surplus - sold)
             cells = [words.number(wh) for wh in energy]
+        elif surplus is not None:
+            cells = [words.number(demand), "–", "–", words.number(surplus), "–", "–"]
         state = words.text("no reading") if surplus is None else words.text("may change") if slot in provisional else ""
         if slot in marked:
             state = _mark_words(words)[marked[slot]]

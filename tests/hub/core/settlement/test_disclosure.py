@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from hub.core.rules.group_size import GroupRule
 from hub.core.rules.rulebook import Rule
-from hub.core.settlement.disclosure import changed_homes, hides_each_home, shared_slots
+from hub.core.settlement.disclosure import (
+    changed_homes,
+    hides_each_home,
+    hides_shares,
+    known_reasons,
+    same_shares_hidden,
+    shared_slots,
+    withheld_reasons,
+)
 from hub.core.settlement.period import Settlement, settle
 from hub.core.settlement.prepared_readings import MISSING_WH, Readings
 
@@ -97,3 +105,77 @@ def test_the_difference_of_every_published_sum_is_about_the_changed_homes(change
     assert changed_homes(first, second) == names
     assert hides_each_home(first, second, ANYBODY) == (not names or len(names) >= 5)
     assert sum(shared_slots(first)[slot].demand) - sum(shared_slots(second)[slot].demand) == sum(1 + n for n in changed)
+
+
+def day_of(*surplus: tuple[int, ...]) -> Settlement:
+    """Slots in which the first homes feed in so much, and all draw the same."""
+    rows = np.array([[*each, *[0] * (12 - len(each))] for each in surplus])
+    return run_of(np.full(rows.shape, 200), rows)
+
+
+EVEN, ONE, TWO, THREE = (300,) * 6, (0, 0, 400), (0, 300, 200), (400, 300, 60)
+
+
+def test_a_sum_that_is_nearly_one_homes_is_withheld() -> None:
+    """One or two makers of six feed in, or a third adds less than a tenth of the largest."""
+    reasons = withheld_reasons(day_of(EVEN, ONE, TWO, THREE, (400, 300, 39), EVEN, (0, 9)), ANYBODY)
+    assert reasons == (None, "uneven", "uneven", None, "uneven", None, None)
+
+
+def test_another_interval_is_withheld_where_the_days_sum_would_tell_it() -> None:
+    """Of the intervals that even out the sum, the one with the least energy goes."""
+    alone = (900, 0, 0, 0, 0, 0)
+    reasons = withheld_reasons(day_of(EVEN, alone, (100,) * 6, (5,) * 6), ANYBODY)
+    assert reasons == (None, "uneven", "uneven", None)
+    assert withheld_reasons(day_of(alone, (0,) * 6, (0, 5, 1, 1, 1, 1)), ANYBODY) == ("uneven", None, "uneven")
+
+
+def test_a_home_that_draws_nearly_all_of_it_is_hidden_as_well() -> None:
+    demand, surplus = whole()
+    demand[0] = [5_000, 100] + [40] * 10
+    surplus[1] = 0
+    assert withheld_reasons(run_of(demand, surplus), ANYBODY)[0] == "uneven"
+    assert withheld_reasons(run_of(demand, surplus), GroupRule(open_homes=frozenset({"m01"})))[0] is None
+
+
+def test_a_plants_energy_hides_nobody() -> None:
+    run = day_of((300, 900, 25, 25, 25, 25), EVEN)
+    assert withheld_reasons(run, ANYBODY) == (None, None)
+    assert withheld_reasons(run, GroupRule(plants=frozenset({"m01"})))[0] == "uneven"
+
+
+def test_a_difference_that_is_nearly_one_homes_shows_it() -> None:
+    demand, surplus = whole()
+    before = demand.copy()
+    before[0, :5] += [900, 40, 20, 10, 10]
+    assert not hides_each_home(run_of(before, surplus), run_of(demand, surplus), ANYBODY)
+    before[0, :5] += [0, 40, 40, 40, 40]
+    assert hides_each_home(run_of(before, surplus), run_of(demand, surplus), ANYBODY)
+
+
+def test_what_was_withheld_stays_so_where_a_later_run_is_the_same() -> None:
+    """Each run's day has its own sum of what is withheld; their difference would be the interval that changed sides."""
+    alone, first_choice, second_choice = (900, 0, 0, 0, 0, 0), (200,) * 6, (210,) * 6
+    first = day_of(EVEN, alone, first_choice, second_choice)
+    later = day_of(EVEN, alone, first_choice, (190,) * 6)
+    reasons = withheld_reasons(first, ANYBODY)
+    assert reasons == (None, "uneven", "uneven", None)
+    assert withheld_reasons(later, ANYBODY) == (None, "uneven", None, "uneven")
+    known = known_reasons([(first, reasons)], later)
+    assert known == {0: None, 1: "uneven", 2: "uneven"}
+    assert withheld_reasons(later, ANYBODY, known=known) == reasons
+    assert same_shares_hidden(reasons, tuple("few_homes" if reason else None for reason in reasons))
+    assert not same_shares_hidden(reasons, withheld_reasons(later, ANYBODY))
+
+
+def test_what_was_shown_before_cannot_even_out_a_days_sum() -> None:
+    first = day_of(EVEN, (100,) * 6, (50,) * 6)
+    later = day_of(EVEN, (100,) * 6, (900, 0))
+    known = known_reasons([(first, withheld_reasons(first, ANYBODY))], later)
+    assert withheld_reasons(later, ANYBODY, known=known) == (None, None, "uneven")
+
+
+@pytest.mark.parametrize(("makers", "is_hidden"), [(4, True), (5, False)])
+def test_shares_are_told_by_day_where_few_homes_feed_in(makers: int, is_hidden: bool) -> None:
+    reasons = withheld_reasons(day_of((300,) * makers, (0,)), ANYBODY)
+    assert [hides_shares(why) for why in reasons] == [is_hidden, False]

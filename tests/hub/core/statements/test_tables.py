@@ -52,10 +52,12 @@ def test_the_table_has_one_line_for_each_interval_and_adds_up() -> None:
     document = stated()
     rows = list(csv.DictReader(statement_csv(document).splitlines()))
     assert tuple(rows[0]) == SLOT_COLUMNS
-    assert len(rows) == 96 + 92 + 96
+    together = [row for row in rows if row["state"] == "together"]
+    assert len(rows) == 96 + 92 + 96 + len(together)
+    assert [row["day"] for row in together] == [day["day"] for day in document["days"]], "fewer than five homes"
     for name in ("surplus", "demand", "received", "sold", "imported", "exported"):
         assert sum(int(row[f"{name}_wh"] or 0) for row in rows) == document["totals"][name]
-    assert {row["state"] for row in rows} == {"complete", "provisional"}
+    assert {row["state"] for row in rows} == {"complete", "provisional", "together"}
     first = document["days"][0]
     assert (rows[0]["start_utc"], rows[0]["slot"]) == ("2026-03-27T23:00Z", str(first["first_slot"]))
     assert (rows[0]["run"], rows[0]["run_kind"], rows[0]["rule"]) == (first["run"]["key"], "M1", first["rule"])

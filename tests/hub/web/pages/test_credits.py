@@ -48,8 +48,9 @@ async def test_a_day_is_the_sum_of_its_quarter_hours(sign_in: SignIn) -> None:
     content = (await (await sign_in("m02")).get("/credits/2026-06-11.json")).json()
     slots = content["slots"]
     assert len(slots) == 96
-    assert sum(slot["given_wh"] for slot in slots) == content["given_wh"]
-    assert sum(slot["received_wh"] for slot in slots) == content["received_wh"]
+    for name in ("given_wh", "received_wh"):  # a street this small has shares by day only, wherever anybody fed in
+        assert sum(slot[name] or 0 for slot in slots) + content["together"][name] == content[name]
+    assert any(slot["received_wh"] is None for slot in slots)
     assert content["earned_nano"] == content["given_wh"] * 140_000
     assert content["spent_nano"] == content["received_wh"] * 160_000
 
