@@ -162,7 +162,7 @@ def withheld_reasons(
 
 
 def known_reasons(earlier: Iterable[tuple[Settlement, Reasons]], settled: Settlement) -> dict[int, str | None]:
-    """The intervals that are the same in a run shown before, by place, with why they were withheld there, if they were."""
+    """The intervals that are the same in a run shown before, by place, with why they were withheld there, or None."""
     known: dict[int, str | None] = {}
     for before, reasons in earlier:
         if before.slots == settled.slots:
