@@ -87,8 +87,8 @@ def read_sheets(content: bytes, tz: str) -> tuple[QuarterHours, ...]:
     _check_package(content)
     try:
         book = load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
-    except Exception as error:
-        raise GridFileError(f"the workbook cannot be read: {type(error).__name__}") from None
+    except Exception:
+        raise GridFileError("the workbook cannot be read: it is damaged; save it as XLSX again") from None
     try:
         if VALUES_SHEET not in book.sheetnames:
             raise GridFileError(f"the workbook has no sheet {VALUES_SHEET}")
@@ -170,8 +170,8 @@ def _rows(sheet: Any) -> Iterator[tuple[int, tuple[object, ...]]]:
                 yield line, cells
     except GridFileError:
         raise
-    except Exception as error:
-        raise GridFileError(f"the sheet {sheet.title} cannot be read: {type(error).__name__}") from None
+    except Exception:
+        raise GridFileError(f"the sheet {sheet.title} cannot be read: it is damaged; save it as XLSX again") from None
 
 
 def _without_data(points: Sequence[tuple[str, Direction]], series: Sequence[QuarterHours]) -> list[QuarterHours]:

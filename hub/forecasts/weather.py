@@ -5,6 +5,8 @@ Any server that uses this format will do, public or run by the co-op: its addres
 
 import asyncio
 import itertools
+import socket
+import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -151,10 +153,22 @@ def _get(url: str, timeout_s: float) -> bytes:
     except urllib.error.HTTPError as error:
         raise WeatherError(f"weather: the service answered {error.code}") from None
     except (OSError, ValueError) as error:
-        raise WeatherError(f"weather: the service cannot be reached ({type(error).__name__})") from None
+        raise WeatherError(f"weather: the service cannot be reached: {_why(error)}") from None
     if len(text) > RESPONSE_BYTES_MAX:
         raise WeatherError(f"weather: the answer is over {RESPONSE_BYTES_MAX} bytes")
     return text
+
+
+def _why(error: Exception) -> str:
+    """What the system says, not the library."""
+    cause = getattr(error, "reason", error)
+    if isinstance(cause, TimeoutError):
+        return "no answer in time"
+    if isinstance(cause, socket.gaierror):
+        return "no such host name"
+    if isinstance(cause, ssl.SSLError):
+        return "its certificate is not valid"
+    return (isinstance(cause, OSError) and cause.strerror) or "it did not answer like a web server"
 
 
 def _decode(text: bytes) -> _Answer:

@@ -81,8 +81,10 @@ class MemberClient:
             raise MemberRequestError(f"prompts were answered with {answer.status}")
         try:
             waiting = [_prompt(entry) for entry in json.loads(body)["open"]]
-        except (ValueError, KeyError, TypeError) as problem:
-            raise MemberRequestError(f"prompts.json cannot be read ({type(problem).__name__})") from None
+        except (ValueError, KeyError, TypeError):
+            raise MemberRequestError(
+                "prompts.json is not what a hub answers: is another program on this port?"
+            ) from None
         return tuple(sorted(waiting, key=lambda prompt: (prompt.usual_slot, prompt.appliance, prompt.id)))
 
     def answer(self, prompt_id: str, choice: str) -> None:
@@ -109,7 +111,8 @@ class MemberClient:
             answer = connection.getresponse()
             content = answer.read(MAX_ANSWER_BYTES + 1)
         except (OSError, http.client.HTTPException) as problem:
-            raise MemberRequestError(f"the hub cannot be reached ({type(problem).__name__})") from None
+            why = getattr(problem, "strerror", None) or "it answered something else, or too late"
+            raise MemberRequestError(f"the hub cannot be reached: {why}") from None
         finally:
             connection.close()
         if len(content) > MAX_ANSWER_BYTES:

@@ -49,10 +49,8 @@ def profiles() -> dict[str, npt.NDArray[np.float32]]:
         found = [path for path in files("simbench") or () if str(path).endswith(_PROFILE)]
         source = str(found[0].locate())
         table = pd.read_csv(source, sep=";", usecols=columns, dtype=dict.fromkeys(columns, np.float32))
-    except (PackageNotFoundError, IndexError, OSError, ValueError) as problem:
-        raise SimulatorError(
-            f"the household load shapes are missing: run 'pip install --no-deps simbench' ({type(problem).__name__})"
-        ) from None
+    except (PackageNotFoundError, IndexError, OSError, ValueError):
+        raise SimulatorError("the household load shapes are missing: run 'pip install --no-deps simbench'") from None
     if len(table) != _DAYS * _SLOTS:
         raise SimulatorError(f"simbench: expected {_DAYS * _SLOTS} quarter hours, found {len(table)}")
     shapes = {}

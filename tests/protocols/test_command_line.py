@@ -29,7 +29,7 @@ def make_parser() -> OneLineParser:
         ),
         ([], "hub: the following arguments are required: task; see `hub --help`\n"),
         (["run"], "hub run: the following arguments are required: --folder; see `hub run --help`\n"),
-        (["run", "--folder", ".", "more"], "hub: unrecognized arguments: more; see `hub --help`\n"),
+        (["run", "--folder", ".", "more"], "hub run: unrecognized arguments: more; see `hub run --help`\n"),
     ],
 )
 def test_a_wrong_argument_gets_one_line(arguments: list[str], line: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -108,8 +108,10 @@ def _read(source: str, *, name: str) -> str:
             with Path(source).open("rb") as file:
                 content = file.read(LIST_BYTES_MAX + 1)
         text = content.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RequestError(f"{name}: cannot be read as a CSV file in UTF-8 ({type(error).__name__})") from None
+    except OSError as error:
+        raise RequestError(f"{name}: cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise RequestError(f"{name}: not a CSV file in UTF-8: save it from the spreadsheet as CSV UTF-8") from None
     if len(content) > LIST_BYTES_MAX:
         raise RequestError(f"{name}: larger than {LIST_BYTES_MAX} bytes")
     return text

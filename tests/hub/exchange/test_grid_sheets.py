@@ -98,7 +98,7 @@ def zipped(**parts: bytes) -> bytes:
     [
         (b"", "not an XLSX workbook"),
         (b"PK\x03\x04 and no more", "not an XLSX workbook"),
-        (zipped(a=b"<x/>"), "cannot be read"),
+        (zipped(a=b"<x/>"), "cannot be read: it is damaged; save it as XLSX again"),
         (zipped(a=b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY e "e">]><x/>'), "declares a document type"),
         (zipped(**{f"p{i}": b"" for i in range(201)}), "unpacks to more"),
         (sheet_of(("x",), title="Other"), "has no sheet Energiedaten"),

@@ -57,7 +57,7 @@ WRONG = [
     (b'One,a@x.org,"h\tx",,no\n', "line 2: home is 'h\\tx', expected a name"),
     (b'"One,a@x.org,h,,no\nTwo,b@x.org,h,,no\n', "not a CSV file"),
     (b"One," + b"x" * 200_000 + b"@x.org,h,,no\n", "not a CSV file: field larger"),
-    (b"One,a@x.org,\xff\xfe,,no\n", "cannot be read as a CSV file in UTF-8"),
+    (b"One,a@x.org,\xff\xfe,,no\n", "not a CSV file in UTF-8: save it from the spreadsheet as CSV UTF-8"),
     (b"One,a@x.org,h,,no\n" * 60_000, "larger than 1000000 bytes"),
 ]
 
@@ -74,6 +74,14 @@ def test_a_wrong_list_is_one_line_and_invites_nobody(
     assert lines[0].startswith(f"commonwatt-hub: {path}")
     assert said in lines[0]
     assert members(hub, capsys) == 0
+
+
+def test_a_missing_list_is_one_line_in_the_systems_words(
+    hub: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "nowhere.csv"
+    assert main(["invite", "--data", str(hub), "--list", str(path)]) == 1
+    assert capsys.readouterr().err == f"commonwatt-hub: {path}: cannot be read: No such file or directory\n"
 
 
 @pytest.mark.parametrize(("mark", "end"), [("", "\n"), ("\ufeff", "\r\n")])
