@@ -158,10 +158,15 @@ def _folder(asked: Path | None) -> Iterator[_Folder]:
             if not made.is_kept:
                 shutil.rmtree(made.path, ignore_errors=True)
         return
-    if asked.exists() and any(asked.iterdir()):
-        print(f"commonwatt-sim: demo: --data {asked} is not empty: give a new folder", file=sys.stderr)
+    try:
+        asked.mkdir(parents=True, exist_ok=True)
+        problem = "is not empty" if any(asked.iterdir()) else ""
+        problem = problem or ("" if os.access(asked, os.W_OK) else "cannot be written")
+    except OSError as error:
+        problem = f"cannot be made: {error.strerror}"
+    if problem:
+        print(f"commonwatt-sim: demo: --data {asked} {problem}: give a new folder", file=sys.stderr)
         raise SystemExit(2)
-    asked.mkdir(parents=True, exist_ok=True)
     yield _Folder(asked)
 
 

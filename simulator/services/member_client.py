@@ -82,9 +82,7 @@ class MemberClient:
         try:
             waiting = [_prompt(entry) for entry in json.loads(body)["open"]]
         except (ValueError, KeyError, TypeError):
-            raise MemberRequestError(
-                "prompts.json is not what a hub answers: is another program on this port?"
-            ) from None
+            raise MemberRequestError("prompts.json is not what a hub answers: is this its address?") from None
         return tuple(sorted(waiting, key=lambda prompt: (prompt.usual_slot, prompt.appliance, prompt.id)))
 
     def answer(self, prompt_id: str, choice: str) -> None:

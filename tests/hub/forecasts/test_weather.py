@@ -132,7 +132,7 @@ def test_a_refusal_or_a_flood_is_one_line(status: int, body: bytes, words: str) 
 def test_nobody_there_and_no_address_are_one_line_each() -> None:
     with weather_server(200, b"") as url:
         gone = url
-    with pytest.raises(WeatherError, match="^weather: the service cannot be reached: Connection refused$"):
+    with pytest.raises(WeatherError, match=r"^weather: the service cannot be reached: Connection refused$"):
         fetch(gone)
     with pytest.raises(WeatherError, match="must begin with http"):
         fetch("file:///etc/hostname")
