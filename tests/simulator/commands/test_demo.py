@@ -1,6 +1,5 @@
 """The demonstration's options are refused in one line before anything is started."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,7 @@ def test_a_folder_that_cannot_be_used_is_one_line(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"commonwatt-sim: demo: --data {tmp_path / place} ")
     assert line.endswith(": give a new folder")
-    assert sorted(os.listdir(tmp_path)) == ["file", "full"]
+    assert {each.name for each in tmp_path.iterdir()} == {"file", "full"}
 
 
 @pytest.mark.parametrize(("option", "value"), [("--homes", "41"), ("--days", "61"), ("--homes", "0"), ("--rate", "-1")])
