@@ -29,7 +29,9 @@ def planned_jobs(
     place = None if weather is None else WeatherSource(weather.url, weather.latitude, weather.longitude)
     tz = settings.coop.tz
     place_deg = None if weather is None else (weather.latitude, weather.longitude)
-    forecast = ForecastJob(store, worker=worker, tz=tz, place_deg=place_deg, calendar=settings.calendar)
+    forecast = ForecastJob(
+        store, worker=worker, tz=tz, place_deg=place_deg, calendar=settings.calendar, plants=settings.plants
+    )
     prompts = PromptJob(store, forecasts=forecast, send=send_prompt, tz=tz)
     street = StreetService(store, tz=tz, plants=settings.plants)
     quality_check = make_quality_check(settings)

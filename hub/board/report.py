@@ -16,7 +16,7 @@ from hub.core.forecasting.day_grid import Floats
 from hub.core.ledger.entries import read_entry
 from hub.core.settlement.period import Settlement, settle
 from hub.forecasts.job import read_neighbourhood
-from hub.storage.contract import ForecastStore, PromptStore
+from hub.storage.contract import ForecastStore, PromptStore, StreetStore
 from hub.storage.records import Access, ForecastRow, RunRow
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import slots_of_day
@@ -27,7 +27,7 @@ GRID_ACCESS: Final = Access(actor="job:report", role="job", purpose="settle.shar
 GRID: Final = (Measure.GRID_IMPORT, Measure.GRID_EXPORT)
 
 
-class ReportStores(SettlementStores, ForecastStore, PromptStore, Protocol):
+class ReportStores(SettlementStores, ForecastStore, PromptStore, StreetStore, Protocol):
     """The parts of the store that a report reads."""
 
 

@@ -6,13 +6,14 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from hub.core.consented_homes import homes_allowing
+from hub.core.consented_homes import homes_allowing, open_homes
 from hub.core.forecasting.forecaster import Forecast, ForecastInputError, History
 from hub.core.forecasting.weather_table import WeatherTable
 from hub.core.ledger.run_calendar import RunCalendar
-from hub.core.neighbourhood import MEASURES, MeasureSums, Neighbourhood, estimate_neighbourhood
+from hub.core.neighbourhood import MEASURES, MeasureSums, Neighbourhood, counted_measures, estimate_neighbourhood
+from hub.core.rules.group_size import GroupRule
 from hub.forecasts.frames import ForecastRequest
-from hub.forecasts.street_totals import day_group
+from hub.forecasts.street_totals import GroupStores, day_group
 from hub.forecasts.worker import ForecastWorkerError
 from hub.storage.contract import ForecastStore, ReadingStore, StreetStore
 from hub.storage.records import Access, ForecastRow
@@ -24,6 +25,9 @@ HORIZON_SLOTS: Final = 192
 """Enough for today and tomorrow at any hour of the day."""
 
 SLOTS_PER_DAY: Final = 96
+USUAL_SLOTS: Final = 2 * SLOTS_PER_DAY
+"""Which homes make and store power is what they sent in this time."""
+
 EVERY_WEEKDAY: Final = RunCalendar()
 ACCESS: Final = Access(actor="job:forecast", role="job", purpose="forecast.hood")
 
@@ -41,7 +45,7 @@ class ForecastStores(ReadingStore, ForecastStore, StreetStore, Protocol):
 class ForecastJob:
     """Forecasts the neighbourhood's demand, solar supply and wind supply for the next 48 hours.
 
-    Known at: readings of slots that closed by the due time, weather issued by then.
+    Known at: readings of slots that closed by the due time, weather issued by then. `plants` are the co-op's own.
     """
 
     def __init__(
@@ -52,7 +56,9 @@ class ForecastJob:
         tz: str,
         place_deg: tuple[float, float] | None = None,
         calendar: RunCalendar = EVERY_WEEKDAY,
+        plants: frozenset[str] = frozenset(),
     ) -> None:
+        self._plants = plants
         self._store = store
         self._worker = worker
         self._tz = tz
@@ -74,7 +80,7 @@ class ForecastJob:
         slots = range(now_slot - HISTORY_DAYS * SLOTS_PER_DAY, now_slot)
         # The day's group, as on Today: a consent given or withdrawn during the day does not show in the next forecast.
         group = await day_group(self._store, now_slot, tz=self._tz)
-        hood = await read_neighbourhood(self._store, slots=slots, access=ACCESS, group=group)
+        hood = await read_neighbourhood(self._store, slots=slots, access=ACCESS, group=group, plants=self._plants)
         first = _first_known(hood, slots)
         weather = await self._weather(due_s, first_slot=first)
         last = day_of(now_slot + HORIZON_SLOTS, self._tz)
@@ -105,22 +111,35 @@ class ForecastJob:
 
 
 async def read_neighbourhood(
-    store: ReadingStore, *, slots: range, access: Access, group: Set[str] | None = None
+    store: GroupStores,
+    *,
+    slots: range,
+    access: Access,
+    group: Set[str] | None = None,
+    plants: frozenset[str] = frozenset(),
 ) -> Neighbourhood:
     """Production and use of the homes that allow this purpose, in these slots; each home's access log gets a line.
 
-    With `group`, only of homes in it.
+    With `group`, only of homes in it. Like the street's totals, it counts only what five homes or more make or store:
+    otherwise the forecast beside the totals would be about one to four homes' batteries or turbines.
     """
-    consents = await store.consents()
+    consents, last = await store.consents(), slots.stop - 1
+    homes = {measure: homes_allowing(consents, access.purpose, slot=last, measure=measure) for measure in MEASURES}
+    if group is not None:
+        homes = {measure: tuple(home for home in names if home in group) for measure, names in homes.items()}
+    usual = range(max(slots.start, slots.stop - USUAL_SLOTS), slots.stop)
+    reported = await store.reporting_homes(MEASURES, slots=usual)
+    sending = {
+        measure: {home for sent in reported[measure].values() for home in sent} & set(names)
+        for measure, names in homes.items()
+    }
+    counted = counted_measures(sending, GroupRule(open_homes(consents, slot=last), plants))
     sums = {}
-    for measure in MEASURES:
-        homes = homes_allowing(consents, access.purpose, slot=slots.stop - 1, measure=measure)
-        if group is not None:
-            homes = tuple(home for home in homes if home in group)
-        if homes:
-            series = await store.hood_series([measure], slots=slots, access=access, homes=homes)
+    for measure in counted.measures:
+        if homes[measure]:
+            series = await store.hood_series([measure], slots=slots, access=access, homes=homes[measure])
             sums[measure] = MeasureSums(series[measure].energy_wh, series[measure].homes)
-    return estimate_neighbourhood(sums, slots=len(slots))
+    return estimate_neighbourhood(sums, slots=len(slots), left_in_use=counted.left_in_use)
 
 
 def _first_known(hood: Neighbourhood, slots: range) -> Slot:

@@ -4,13 +4,21 @@ The group of a day is fixed when the day begins. Within the day it changes only 
 late or withdraws, the slots concerned are published without it and four others, or not at all.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
 from typing import Final, Protocol
 
 import numpy as np
 
 from hub.core.consented_homes import homes_allowing, open_homes
-from hub.core.neighbourhood import MEASURES, MeasureSums, estimate_neighbourhood
+from hub.core.neighbourhood import (
+    MADE,
+    MEASURES,
+    CountedMeasures,
+    MeasureSums,
+    counted_measures,
+    estimate_neighbourhood,
+)
 from hub.core.rules.group_size import GroupRule
 from hub.core.rules.street_groups import slot_group
 from hub.storage.contract import BookStore, ReadingStore, StreetStore
@@ -24,8 +32,6 @@ LATE_SLOTS: Final = 4
 """How long a slot waits for all its homes before it is published without those that are late."""
 
 GRID: Final = (Measure.GRID_IMPORT, Measure.GRID_EXPORT)
-MADE: Final = (Measure.PV_PRODUCTION, Measure.WIND_PRODUCTION)
-STORED: Final = (Measure.BATTERY_CHARGE, Measure.BATTERY_DISCHARGE)
 
 Reported = Mapping[Measure, Mapping[Slot, frozenset[str]]]
 
@@ -56,6 +62,10 @@ class StreetService:
         # Production that a home keeps to itself is in no sum, so that home hides nobody.
         usual = {m: _ever(reported, [m]) & homes & allowed[m] for m in MEASURES}
         makers = frozenset[str]().union(*(usual[m] for m in MADE))
+        counted = counted_measures(usual, rule)
+        counted_makers = frozenset[str]().union(*(usual[m] for m in counted.made))
+        if not rule.allows(makers):
+            counted_makers = makers  # too few homes make power for any total
         known = await store.street_totals(slots=slots)
         groups: dict[frozenset[str], list[Slot]] = {}
         settled = await store.last_settled_day() or ""
@@ -67,17 +77,20 @@ class StreetService:
             if ready != homes & everybody and slot >= now_slot - LATE_SLOTS:
                 continue
             late = (homes & everybody) - ready
-            group = slot_group(everybody, ready, makers=makers, rule=rule, late=late)
+            group = slot_group(everybody, ready, makers=counted_makers, rule=rule, late=late)
             if group is not None:
                 groups.setdefault(group, []).append(slot)
         fresh: list[StreetTotal] = []
         for group, chosen in groups.items():
-            series = await self._read(slots, {m: group & allowed[m] for m in MEASURES})
-            fresh += _totals(series, chosen, group=group, usual=usual, reported=reported, slots=slots, rule=rule)
+            of = _measures_in(group, counted=counted, usual=usual, rule=rule)
+            series = await self._read(slots, {m: group & allowed[m] for m in of.measures})
+            uneven = await self._uneven(chosen, {m: group & allowed[m] for m in of.measures}, rule=rule)
+            even = [slot for slot in chosen if slot not in uneven]
+            fresh += _totals(series, even, group=group, usual=usual, reported=reported, slots=slots, rule=rule, of=of)
         if fresh:
             await store.add_street_totals(fresh)
             known = await store.street_totals(slots=slots)
-        whole = slot_group(everybody or homes, homes, makers=makers, rule=rule)
+        whole = slot_group(everybody or homes, homes, makers=counted_makers, rule=rule)
         sources = frozenset(m for m in MADE if rule.allows(usual[m]))
         return StreetTotals(slots, known, homes, makers, whole is not None, sources)
 
@@ -90,6 +103,24 @@ class StreetService:
         for names, measures in by_homes.items():
             series |= await self._store.hood_series(measures, slots=slots, access=ACCESS, homes=sorted(names))
         return series
+
+    async def _uneven(
+        self, chosen: Sequence[Slot], homes: Mapping[Measure, Set[str]], *, rule: GroupRule
+    ) -> frozenset[Slot]:
+        """The slots in which one home makes up nearly all of what is made, used or exchanged with the grid."""
+        slots = range(min(chosen), max(chosen) + 1)
+        sums: dict[str, dict[Slot, dict[str, int]]] = {name: defaultdict(dict) for name in ("made", "used", "grid")}
+        for home in sorted(homes[GRID[0]]):
+            measures = [measure for measure, names in homes.items() if home in names]
+            found = await self._store.home_series(home, measures, slots=slots, access=ACCESS)
+            wh = {m: np.maximum(found[m].energy_wh, 0) if m in found else np.zeros(len(slots)) for m in MEASURES}
+            grid = wh[Measure.GRID_IMPORT] - wh[Measure.GRID_EXPORT]
+            made = sum((wh[measure] for measure in MADE), start=np.zeros(len(slots)))
+            used = grid + made + wh[Measure.BATTERY_DISCHARGE] - wh[Measure.BATTERY_CHARGE]
+            for name, values in (("made", made), ("used", used), ("grid", grid)):
+                for slot, value in zip(slots, values.tolist(), strict=True):
+                    sums[name][slot][home] = round(value)
+        return frozenset(slot for slot in chosen if any(rule.is_uneven(parts[slot]) for parts in sums.values()))
 
 
 class StreetTotalsJob:
@@ -116,6 +147,14 @@ def _ever(reported: Reported, measures: Sequence[Measure]) -> frozenset[str]:
     return frozenset(home for m in measures for homes in reported[m].values() for home in homes)
 
 
+def _measures_in(
+    group: Set[str], *, counted: CountedMeasures, usual: Mapping[Measure, frozenset[str]], rule: GroupRule
+) -> CountedMeasures:
+    """What is added up in this group: the street's measures, less batteries of which the group has only a few."""
+    within = counted_measures({measure: usual[measure] & group for measure in MEASURES}, rule)
+    return CountedMeasures(tuple(m for m in counted.measures if m in within.measures or m in MADE), counted.left_in_use)
+
+
 def _totals(
     series: Mapping[Measure, HoodSeries],
     chosen: Sequence[Slot],
@@ -125,20 +164,20 @@ def _totals(
     reported: Reported,
     slots: range,
     rule: GroupRule,
+    of: CountedMeasures,
 ) -> list[StreetTotal]:
     """The group's totals in the chosen slots, scaled to all homes that usually report; slots with gaps are left out.
 
     Use is worked out within the group, where production and export belong to the same homes, and scaled afterwards: a
     group that leaves out mostly homes without production would otherwise export more than it makes. Use, less what was
-    made and the settlement's sums over the same homes, is what batteries took or gave. If these are one to four homes'
-    batteries, what they take and give is left in the use.
+    made and the settlement's sums over the same homes, is what batteries took or gave, or made: see CountedMeasures.
     """
-    batteries = group & (usual[Measure.BATTERY_CHARGE] | usual[Measure.BATTERY_DISCHARGE])
-    counted = [m for m in MEASURES if m not in STORED or rule.allows(batteries)]
-    sums = {m: MeasureSums(row.energy_wh, row.homes) for m, row in series.items() if m in counted}
-    known = {m: len(usual[m] & group) for m in counted}
-    whole = {m: len(usual[m]) / max(1, known[m]) for m in counted}
-    street = estimate_neighbourhood(sums, slots=len(slots), usual=known)
+    sums = {m: MeasureSums(row.energy_wh, row.homes) for m, row in series.items()}
+    known = {m: len(usual[m] & group) for m in of.measures}
+    whole = {m: len(usual[m]) / max(1, known[m]) if m in known else 1.0 for m in MEASURES}
+    if of.left_in_use is not None:
+        whole[of.left_in_use] = whole[Measure.GRID_IMPORT]
+    street = estimate_neighbourhood(sums, slots=len(slots), usual=known, left_in_use=of.left_in_use)
     rows = []
     for slot in chosen:
         i = slot - slots.start
@@ -147,7 +186,7 @@ def _totals(
             street.wind_wh[i] * whole[Measure.WIND_PRODUCTION],
             street.demand_wh[i] * whole[Measure.GRID_IMPORT],
         ]
-        makers = group & frozenset[str]().union(*(usual[m] & reported[m].get(slot, frozenset()) for m in MADE))
+        makers = group & frozenset[str]().union(*(usual[m] & reported[m].get(slot, frozenset()) for m in of.made))
         if np.isfinite(values).all() and rule.allows(makers):
             sun, wind, used = (round(float(value)) for value in values)
             rows.append(StreetTotal(slot, tuple(sorted(group)), len(makers), sun, wind, used))

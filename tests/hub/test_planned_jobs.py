@@ -142,14 +142,13 @@ async def test_a_forecast_uses_consenting_homes_alone_and_leaves_a_line_in_each_
     assert set(rows) == {"demand", "pv"}, "nobody has a turbine"
     assert rows["demand"].issued_slot == NOW_SLOT
     assert rows["demand"].energy_wh.shape[0] == 192
-    # Five homes' use, not six: h06 shares with settlement only.
-    last = worker.requests[0].history.energy_wh[-1]
-    expected = sum(
-        sum(c.energy or 0 for c in told if c.measure != Measure.GRID_EXPORT)
-        - sum(c.energy or 0 for c in told if c.measure == Measure.GRID_EXPORT)
-        for told in (columns(NOW_SLOT - 1, makes_power=n < 3, shift=n) for n in range(5))
+    # Five homes' values, not six: h06 shares with settlement only. Three of them make power, which is left in the use;
+    # at noon they make more than the five use.
+    five = [c for n in range(5) for c in columns(NOW_SLOT - 1, makes_power=n < 3, shift=n)]
+    drawn, fed_in = (
+        sum(c.energy or 0 for c in five if c.measure == m) for m in (Measure.GRID_IMPORT, Measure.GRID_EXPORT)
     )
-    assert last == expected
+    assert [request.history.energy_wh[-1] for request in worker.requests] == [0, fed_in - drawn]
     assert [row.actor for row in await store.access_rows("h01", limit=10)] == ["job:forecast"]
     assert not await store.access_rows("h06", limit=10)
 

@@ -148,7 +148,11 @@ async def test_use_less_what_was_made_shows_the_batteries_of_five_homes_or_none(
     await send(street, range(owners + 1, 13), range(NOON, NOON + 1))
     for number in range(1, owners + 1):
         message = street.message(number, NOON)
-        numbers = {Measure.BATTERY_CHARGE: 0, Measure.BATTERY_DISCHARGE: 300 + number, Measure.PV_PRODUCTION: 0}
+        numbers = {
+            Measure.BATTERY_CHARGE: 0,
+            Measure.BATTERY_DISCHARGE: 300 + number,
+            Measure.PV_PRODUCTION: pv_wh(number, NOON),
+        }
         rows = (ReadingRow(f"h{number:02d}", m, NOON, 1, wh, Mark.MEASURED, Gap.NONE) for m, wh in numbers.items())
         await street.store.store_messages([replace(message, readings=(*message.readings, *rows))])
     made, used, homes = (await shown(street, NOON + 1))[NOON]
@@ -156,6 +160,45 @@ async def test_use_less_what_was_made_shows_the_batteries_of_five_homes_or_none(
     batteries = sum(300 + n for n in range(1, owners + 1))
     assert homes == 12
     assert used - made - drawn == (batteries if owners >= LEAST_HOMES else 0)
+
+
+async def send_wind(street: Street, number: int, slot: int, wind: int, grid: tuple[int, int]) -> None:
+    """One quarter hour of this home by night, with what its turbine makes if it has one."""
+    street.values[number, slot] = grid
+    message = street.message(number, slot)
+    made = {Measure.PV_PRODUCTION: 0} if number <= MAKERS else {}
+    made |= {Measure.WIND_PRODUCTION: wind} if wind else {}
+    rows = (ReadingRow(f"h{number:02d}", m, slot, 1, wh, Mark.MEASURED, Gap.NONE) for m, wh in made.items())
+    await street.store.store_messages([replace(message, readings=(*message.readings, *rows))])
+
+
+@pytest.mark.parametrize("turbines", [1, LEAST_HOMES - 1, LEAST_HOMES])
+async def test_the_wind_of_one_to_four_homes_is_left_in_the_use(street: Street, turbines: int) -> None:
+    """By night nothing else is made: the sum would be theirs. What they make beyond the street's use counts as wind."""
+    calm, windy = NOON, NOON + 1
+    for slot, fed_in in ((calm, 0), (windy, 5_000)):
+        for number in range(1, 13):
+            has_turbine = number <= turbines
+            grid = (0, fed_in) if has_turbine else (200, 0)
+            await send_wind(street, number, slot, 300 + fed_in if has_turbine else 0, grid)
+    seen = await StreetService(street.store, tz=COOP.tz).totals(range(DAY.start - 96, windy + 1), now_slot=windy + 5)
+    found = [(seen.by_slot[slot].wind_wh, seen.by_slot[slot].used_wh) for slot in (calm, windy)]
+    drawn, fed_in = 200 * (12 - turbines), 5_000 * turbines
+    if turbines < LEAST_HOMES:
+        assert found == [(0, drawn), (fed_in - drawn, 0)]
+        assert Measure.WIND_PRODUCTION not in seen.sources
+    else:
+        assert found == [(300 * turbines, drawn + 300 * turbines), (300 * turbines + fed_in, drawn + 300 * turbines)]
+
+
+@pytest.mark.parametrize(("grid", "is_shown"), [((90_000, 0), False), ((900, 0), True)])
+async def test_a_total_that_is_nearly_one_homes_is_not_published(
+    street: Street, grid: tuple[int, int], is_shown: bool
+) -> None:
+    street.values[12, NOON] = grid
+    await send(street, range(1, 13), range(NOON, NOON + 2))
+    seen = await shown(street, NOON + 2)
+    assert (NOON in seen, NOON + 1 in seen) == (is_shown, True)
 
 
 async def test_a_small_street_waits_for_its_last_home(tmp_path: Path) -> None:
