@@ -84,7 +84,7 @@ def _command(commands: argparse._SubParsersAction, name: str, function: object, 
 
 def _count(text: str) -> int:
     if not (text.isascii() and text.isdecimal()):
-        raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a whole number from 0 on")
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a whole number of 0 or more")
     return int(text)
 
 

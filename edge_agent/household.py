@@ -47,7 +47,7 @@ def rules_to_come(consent: ConsentSet, *, name: str, now_s: float) -> list[str]:
                 f"{name}: rule for {rule.purpose}: valid_from {begins} is more than five years away: is the year right?"
             )
         if rule.valid_from > now:
-            lines.append(f"{name}: the rule for {rule.purpose} holds from {begins}; nothing is sent under it before")
+            lines.append(f"{name}: the rule for {rule.purpose} starts at {begins}; nothing is sent under it until then")
     return lines
 
 

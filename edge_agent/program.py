@@ -155,8 +155,8 @@ class AgentProgram:
         found, moments = await self._find_time(ClockBounds(start_of(resumed) if resumed else 0.0, signed_s))
         if found.sealed_too_far and resumed is not None:
             log.error(
-                "slots up to %s were sealed while the clock was ahead: going on with the time of now; what the meter"
-                " counted since the last right slot has no times",
+                "slots up to %s were sealed while the clock was ahead: continuing with the present time; what the meter"
+                " counted since the last correct slot cannot be assigned to slots",
                 format_slot(resumed),
             )
             kept, resumed, bases = None, None, {}
@@ -191,13 +191,13 @@ class AgentProgram:
         for place in self._places:
             if place.max_power_w > MOST_HOME_W:
                 log.warning(
-                    "device %r: max_power_w = %d limits nothing that a home can carry: set what the fuses allow",
+                    "device %r: max_power_w = %d is more than a home can carry: set it to what the fuses allow",
                     place.device,
                     place.max_power_w,
                 )
         for battery in unassigned_batteries(self._places):
             log.warning(
-                "battery %r: no inverter is read from its unit, so the sun behind it is not known", battery.device
+                "battery %r: no inverter is read on its unit, so the solar power behind it is unknown", battery.device
             )
         log.info(
             "agent %s reads %s; a slot ends each quarter hour",

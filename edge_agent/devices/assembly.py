@@ -83,7 +83,7 @@ def _link(devices: list[Device], source: str) -> ModbusLink:
     lines = {_serial_line(device) for device in devices if device.settings.endpoint.wire == "rtu"}
     if len(lines) > 1:
         names = ", ".join(repr(device.settings.name) for device in devices)
-        raise SettingsError(f"{source}: devices {names}: connect: expected one baud, parity and stop for one bus")
+        raise SettingsError(f"{source}: devices {names}: connect: expected the same baud, parity and stop on one bus")
     baud, parity, bits, stop = lines.pop() if lines else (9600, "N", 8, 1)
     transports = [device.device_map.transport for device in devices]
     timeouts = (device.settings.timeout_ms or device.device_map.transport.timeout_ms for device in devices)

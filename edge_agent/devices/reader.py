@@ -143,7 +143,7 @@ class Device:
         for each in self._learned.refusals if self._learned else ():
             if each.span not in self._told:
                 self._told[each.span] = True
-                said.append(f"{self._shown(each.span)}: {_complaint(each.code)}; asked for again at growing intervals")
+                said.append(f"{self._shown(each.span)}: {_complaint(each.code)}; will be retried at growing intervals")
         for span, is_refused in self._told.items():
             if is_refused and not self._known.is_refused(span):
                 self._told[span] = False
@@ -154,7 +154,7 @@ class Device:
         """A sentence if the chain holds more devices of this kind and no instance was chosen."""
         if self._instances < 2 or self.settings.instance is not None:
             return []
-        return [f"its chain holds {self._instances} devices of this kind, only the first is read: see instance"]
+        return [f"its chain holds {self._instances} such devices, only the first is read: set instance to choose"]
 
     def _shown(self, span: Span) -> str:
         last = f"..{span.end - 1}" if span.count > 1 else ""

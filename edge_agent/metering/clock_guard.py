@@ -60,7 +60,7 @@ class ClockGuard:
         if self._stepped_at is None:
             self._stepped_at = boot_s
             log.error(
-                "the system clock was changed by %+.0f s: not believed until the hub's signed time or a time service"
+                "the system clock was changed by %+.0f s: not trusted until the hub's signed time or a time service"
                 " confirms it; slots go on by the time since this computer started",
                 wall_s - expected_s,
             )

@@ -132,7 +132,7 @@ async def trusted_now(
         if trust is not None:
             return TrustedTime(now_s, trust, boot_s, waited, too_far)
         if hub is not None and waited_s >= HUB_INSTEAD_AFTER_S and (too_far or hub.least_s >= bounds.sealed_s):
-            log.warning("nobody sets the system clock: going by the hub's signed time instead")
+            log.warning("no time service sets the system clock: using the hub's signed time instead")
             return TrustedTime(hub.least_s, ClockTrust.ESTIMATED, boot_s, waited, too_far)
         words = _waiting_reason(now_s, bounds, is_synchronised=is_set, hub=hub)
         if words != logged:
@@ -145,14 +145,14 @@ def _waiting_reason(now_s: float, bounds: ClockBounds, *, is_synchronised: bool,
     if hub is not None and abs(off_s := hub.distance_s(now_s)) > HUB_TOLERANCE_S:
         side = "ahead of" if off_s > 0 else "behind"
         return (
-            f"the system clock is {_span(abs(off_s))} {side} the hub's signed time: no slot is closed until it is set"
-            " right; readings are kept meanwhile"
+            f"the system clock is {_span(abs(off_s))} {side} the hub's signed time: no slot is closed until it is"
+            " corrected; readings are kept meanwhile"
         )
     if is_synchronised and TRUSTED_SINCE_S <= now_s < bounds.sealed_s:
         until = datetime.fromtimestamp(bounds.sealed_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
         return (
             f"the system clock is behind what was already sealed; nothing is sealed until {until},"
-            " or until the hub's signed time shows that it was wrong"
+            " or until the hub's signed time shows that the earlier time was wrong"
         )
     if is_synchronised and now_s >= TRUSTED_SINCE_S:
         return "the system clock is more than a day later than anything sealed or receipted: asking the hub first"

@@ -140,7 +140,7 @@ def leave_answer(folder: Path, prompt_id: str, *, choice: AnswerChoice, now_s: f
         if row is None:
             raise OutboxError(f"prompt {prompt_id!r} is not known here: `commonwatt-agent prompts` lists them")
         if decode_prompt(row[0]).answer_by <= now_s:
-            raise OutboxError(f"prompt {prompt_id!r} is over: the time to answer has passed")
+            raise OutboxError(f"prompt {prompt_id!r}: the time to answer has passed")
         db.execute(
             "INSERT INTO given_answer (prompt_id, choice, at) VALUES (?,?,?)"
             " ON CONFLICT (prompt_id) DO UPDATE SET choice = excluded.choice, at = excluded.at",

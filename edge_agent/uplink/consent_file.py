@@ -11,7 +11,7 @@ from protocols.consent.text import consent_toml
 from protocols.errors import RequestError
 
 CONSENT_HINT = """
-# More leaves the home only by rules you write here: raise the version by one, take the # away, start the agent again.
+# To let more leave the home, add rules here: raise the version by one, remove the #, and restart the agent.
 # Purposes: prompt.shift, forecast.hood, forecast.home, peers.view, grid.flex; resolutions: PT15M, PT1H, P1D.
 # [[rule]]
 # purpose = "prompt.shift"

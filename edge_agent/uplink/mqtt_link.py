@@ -283,8 +283,8 @@ class Uplink:
         told = advance_receipts(receipt, self._receipted, now_s=self._now())
         again = await self._outbox.reopen_messages(told, now_s=self._now())
         log.warning(
-            "the hub holds our messages only up to %d of the %d it had receipted, as after a restore from a backup:"
-            " %d messages are sent again",
+            "the hub has our messages up to %d only, though it had receipted %d (was it restored from a backup?):"
+            " sending %d messages again",
             told.through,
             self._receipted.through,
             again,
@@ -302,7 +302,7 @@ class Uplink:
         seq = await self._outbox.put_aside(notice.hash, reason=notice.reason, now_s=self._now())
         if seq is None:
             return
-        log.error("the hub refused message %d and will never take it: %s", seq, notice.reason.plain_words)
+        log.error("the hub refused message %d and will never accept it: %s", seq, notice.reason.plain_words)
         await self._save(at_once=True)
         sealed, _ = await self._outbox.begin_epoch(self._reseal, later_than=0, everything=False, now_s=self._now())
         self._epoch_begun_at = self._monotonic()
@@ -326,7 +326,7 @@ class Uplink:
             " device uses the same key",
             self._outbox.next_link.epoch,
             sealed,
-            f"; {left} cannot be opened and stay behind" if left else "",
+            f"; {left} cannot be opened and are left out" if left else "",
         )
         self._forget_window(replace(self._receipted, through=0))
 

@@ -82,7 +82,7 @@ def parse_token(text: str) -> EnrolToken:
     if len(letters) == _OLD_COUNT:
         raise ValueError(f"token: made by a hub of an older release: ask the board for a new one of {_COUNT} letters")
     if len(letters) != _COUNT:
-        raise ValueError(f"token: {len(letters)} letters and digits: expected {_COUNT} in groups of four")
+        raise ValueError(f"token: expected {_COUNT} letters and digits in groups of four, found {len(letters)}")
     number, check = _number(letters[:_BODY_LETTERS]), _number(letters[_BODY_LETTERS:])
     if number >= 1 << 8 * _TOKEN_BYTES or number % _CHECK_PRIME != check:
         raise ValueError("token: mistyped: its last two letters do not match the others; compare it letter by letter")

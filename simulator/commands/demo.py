@@ -68,7 +68,7 @@ def run_demo(options: argparse.Namespace) -> int:
     with StopSignals() as signals:
         status, message = _demonstrate(options, signals)
     if signals.received is not None:
-        status, message = 128 + signals.received, f"ended by {signals.received.name}, nothing is left running"
+        status, message = 128 + signals.received, f"stopped by {signals.received.name}; nothing is left running"
     if message:
         with suppress(OSError):  # the terminal may be gone
             _print(f"commonwatt-sim: demo: {message}", sys.stderr)

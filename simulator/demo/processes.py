@@ -275,4 +275,4 @@ def last_lines(path: Path, *, lines: int = 3) -> str:
         text = path.read_bytes()[-4096:].decode("utf-8", "replace")
     except OSError:
         return "no log"
-    return " | ".join(text.strip().splitlines()[-lines:]) or "it said nothing"
+    return " | ".join(text.strip().splitlines()[-lines:]) or "it printed nothing"

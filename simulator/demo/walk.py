@@ -113,7 +113,7 @@ def _live(demo: Demo, watches: Mapping[str, LeakWatch], aside: ThreadPoolExecuto
 
     def mend_one() -> None:
         for home in list(demo.cut)[:1]:
-            demo.print_line(f"  the line of {home} is mended: {demo.mend_line(home)} batches had waited")
+            demo.print_line(f"  {home} is connected again: {demo.mend_line(home)} batches had waited")
 
     def bill() -> None:
         from_s = demo.start_s - demo.history_days * DAY_S
@@ -146,7 +146,7 @@ def _end(
         found = {"truth": lived.truth.result(), "residents": demo.ask_street("status.json")["residents"]}
         if books is not None:
             if once:
-                demo.print_line(f"  the street rests; on {books.due['R1']} the run R1 of {books.month} falls due")
+                demo.print_line(f"  the street pauses until {books.due['R1']}, when run R1 of {books.month} is due")
                 demo.rest_until(date.fromisoformat(books.due["R1"]), local_hour=OFFICE_HOUR)
                 correct(demo, books)
             # Until R1 the late home's own statement names its late days: then a neighbour's is checked.

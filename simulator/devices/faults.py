@@ -82,7 +82,7 @@ def parse_script(text: str, homes: Sequence[SimulatedHome], *, name: str) -> Fau
     Raises: SimulatorError.
     """
     if len(text) > MAX_SCRIPT_CHARACTERS:
-        raise SimulatorError(f"{name}: over {MAX_SCRIPT_CHARACTERS} characters")
+        raise SimulatorError(f"{name}: longer than {MAX_SCRIPT_CHARACTERS} characters")
     try:
         content = read_toml(text)
     except TomlTextError as cause:

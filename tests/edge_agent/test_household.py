@@ -157,7 +157,7 @@ def test_a_rule_that_begins_later_is_said_and_a_slip_in_the_year_is_refused() ->
 
     assert lines(now) == []
     (line,) = lines(now + 96)
-    assert line.startswith(f"consent.toml: the rule for {rule.purpose} holds from ")
+    assert line.startswith(f"consent.toml: the rule for {rule.purpose} starts at ")
     with pytest.raises(SettingsError, match="valid_from 2099-01-01T00:00Z is more than five years away: is the year"):
         lines(parse_slot("2099-01-01T00:00Z"))
     assert lines(now, at_s=0.0) != [], "a clock that is not set makes no rule look years away"

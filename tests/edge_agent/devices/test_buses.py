@@ -286,7 +286,7 @@ async def test_a_single_refusal_at_a_boundary_costs_no_slot(caplog: pytest.LogCa
         assert await street.slot_value(0) == SlotValue(500, Mark.DERIVED)
     said = [record.message for record in caplog.records if "register" in record.message]
     assert [text.split(": ", 1)[1] for text in said] == [
-        "registers 72..73 (energy_import_total): refused with exception 2; asked for again at growing intervals",
+        "registers 72..73 (energy_import_total): refused with exception 2; will be retried at growing intervals",
         "registers 72..73 (energy_import_total): answered again",
     ]
     await stand.stop()

@@ -51,7 +51,7 @@ async def test_each_refused_register_is_named_once_with_its_code() -> None:
         if second == 10:
             await link.close()
     assert told == [
-        "registers 72..73 (energy_import_total): refused with exception 2; asked for again at growing intervals",
+        "registers 72..73 (energy_import_total): refused with exception 2; will be retried at growing intervals",
         "registers 72..73 (energy_import_total): answered again",
     ]
     await link.close()
@@ -89,7 +89,7 @@ async def test_one_register_that_is_never_answered_costs_no_other_point() -> Non
     assert set(meter.resolved.names()) - set(readout.values) == {"power_factor_l1"}
     assert meter.news() == [
         "registers 30..31 (power_factor_l1): not answered, though the device answers other requests; "
-        "asked for again at growing intervals"
+        "will be retried at growing intervals"
     ]
     opened = link.opened
     await meter.read(link)

@@ -132,5 +132,5 @@ async def test_the_second_meter_of_an_inverter_is_named_once_and_can_be_chosen()
             told += meter.news()
         read.append(sample.counters_wh["import_wh"])
     assert read == [70, 70, 90]
-    assert told == ["its chain holds 2 devices of this kind, only the first is read: see instance"]
+    assert told == ["its chain holds 2 such devices, only the first is read: set instance to choose"]
     await link.close()

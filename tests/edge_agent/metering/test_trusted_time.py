@@ -82,7 +82,7 @@ async def test_why_nothing_is_sealed_is_said_once_each(
     assert [record.message for record in caplog.records] == [
         "the system clock is not set yet: no slot is closed until it is",
         "the system clock is behind what was already sealed; nothing is sealed until 2027-01-15 08:15 UTC,"
-        " or until the hub's signed time shows that it was wrong",
+        " or until the hub's signed time shows that the earlier time was wrong",
     ]
 
 
@@ -157,7 +157,7 @@ async def test_a_clock_nobody_sets_right_is_replaced_by_the_hubs(
     )
     assert found == TrustedTime(NOW + 650, ClockTrust.ESTIMATED, 650.0, waited=True, sealed_too_far=True)
     assert [record.message for record in caplog.records] == [
-        "the system clock is 5 years ahead of the hub's signed time: no slot is closed until it is set right;"
+        "the system clock is 5 years ahead of the hub's signed time: no slot is closed until it is corrected;"
         " readings are kept meanwhile",
-        "nobody sets the system clock: going by the hub's signed time instead",
+        "no time service sets the system clock: using the hub's signed time instead",
     ]

@@ -76,8 +76,8 @@ async def test_a_restored_hub_gets_everything_again_in_the_same_chain(
         lines = [r.getMessage() for r in caplog.records if "restore from a backup" in r.getMessage()]
         if through + MAX_AHEAD < 200:
             assert lines == [
-                f"the hub holds our messages only up to {through} of the 200 it had receipted,"
-                f" as after a restore from a backup: {200 - through} messages are sent again"
+                f"the hub has our messages up to {through} only, though it had receipted 200"
+                f" (was it restored from a backup?): sending {200 - through} messages again"
             ]
 
 

@@ -114,7 +114,7 @@ def test_a_signal_ends_the_demonstration_with_all_it_started(start: Start, numbe
     _, errors = demo.process.communicate(timeout=HANGS_AFTER_S)
     assert demo.left() == {}
     assert demo.process.returncode == 128 + number
-    assert errors.splitlines() == [f"commonwatt-sim: demo: ended by {number.name}, nothing is left running"]
+    assert errors.splitlines() == [f"commonwatt-sim: demo: stopped by {number.name}; nothing is left running"]
     assert list(start.folder.iterdir()) == []
 
 
@@ -127,7 +127,7 @@ def test_a_signal_to_make_ends_the_demonstration(start: Start, number: signal.Si
     _, errors = make.process.communicate(timeout=HANGS_AFTER_S)
     assert make.left() == {}
     assert make.process.returncode != 0
-    assert errors.count(f"commonwatt-sim: demo: ended by {number.name}, nothing is left running\n") == 1
+    assert errors.count(f"commonwatt-sim: demo: stopped by {number.name}; nothing is left running\n") == 1
     assert "Traceback" not in errors
 
 
