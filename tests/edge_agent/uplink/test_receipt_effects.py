@@ -73,7 +73,7 @@ async def test_a_restored_hub_gets_everything_again_in_the_same_chain(
         await made.all_receipted(201)
         assert {key: made.hub.messages[key] for key in sealed} == sealed, "the very same bytes"
         assert slots_of(made) == list(range(FIRST, FIRST + 201))
-        lines = [r.getMessage() for r in caplog.records if "restore from a backup" in r.getMessage()]
+        lines = [r.getMessage() for r in caplog.records if "restored from a backup?" in r.getMessage()]
         if through + MAX_AHEAD < 200:
             assert lines == [
                 f"the hub has our messages up to {through} only, though it had receipted 200"

@@ -39,7 +39,7 @@ async def test_the_chain_goes_on_without_the_message_the_hub_never_takes(
             await made.add(1)
             await made.all_receipted(3)
         assert [batch.slot - 2_000_000 for batch in made.hub.batches] == [0, 1, 3, 4, 5]
-        said = [record.getMessage() for record in caplog.records if "never take" in record.getMessage()]
+        said = [record.getMessage() for record in caplog.records if "never accept" in record.getMessage()]
         assert len(said) == 1
         assert "message 3" in said[0]
         shown = read_overview(tmp_path / "data", limit=9)

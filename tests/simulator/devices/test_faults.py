@@ -139,7 +139,7 @@ FAULT = '[[fault]]\nhome = "h01"\ndevice = "meter"\nkind = "busy"\n'
             FAULT.replace("h01", "h02").replace("busy", "night_sleep"),
             "fault[0]: kind: night_sleep needs a home with solar panels",
         ),
-        ("x" * 300_000, "over 262144 characters"),
+        ("x" * 300_000, "longer than 262144 characters"),
     ],
 )
 def test_a_wrong_script_gets_one_clear_line(street: Street, text: str, complaint: str) -> None:
