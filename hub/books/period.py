@@ -20,13 +20,17 @@ MOST_DAYS: Final = 366
 
 @dataclass(frozen=True, slots=True)
 class SettledPeriod:
-    """Days with their readings and the settlement each day's rule now gives; the days in `left_out` have no run yet."""
+    """Days with their readings and the settlement each day's rule now gives; the days in `left_out` have no run yet.
+
+    `plants` are the members with the co-op's own plants.
+    """
 
     days: tuple[str, ...]
     parts: tuple[Readings, ...]
     current: tuple[Settlement, ...]
     digests: tuple[str, ...]
     left_out: tuple[str, ...]
+    plants: frozenset[str] = frozenset()
 
 
 class PeriodReader(Protocol):

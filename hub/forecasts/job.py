@@ -80,6 +80,10 @@ class ForecastJob:
         slots = range(now_slot - HISTORY_DAYS * SLOTS_PER_DAY, now_slot)
         # The day's group, as on Today: a consent given or withdrawn during the day does not show in the next forecast.
         group = await day_group(self._store, now_slot, tz=self._tz)
+        rule = GroupRule(open_homes(await self._store.consents(), slot=now_slot), self._plants)
+        if group and not rule.allows(group):
+            self._newest = ()  # members may not see it, nor prompts made from it: it would be about one to four homes
+            return
         hood = await read_neighbourhood(self._store, slots=slots, access=ACCESS, group=group, plants=self._plants)
         first = _first_known(hood, slots)
         weather = await self._weather(due_s, first_slot=first)

@@ -72,6 +72,11 @@ class RunPublication:
         rows = await self._store.street_totals(slots=slots)
         return {slot: frozenset(members[home] for home in row.homes if home in members) for slot, row in rows.items()}
 
+    async def plants(self) -> frozenset[str]:
+        """The members with the co-op's own plants."""
+        members = await self._members()
+        return frozenset(members[home] for home in self._plants if home in members)
+
     async def visible(self, books: Books, member: str) -> VisibleRuns:
         """What this member may see of the days in these books."""
         runs, held_back = {}, set()

@@ -45,6 +45,7 @@ class ShownPeriods:
             tuple(settled for _, settled, _ in days.values()),
             tuple(digest for _, _, digest in days.values()),
             tuple(name for name in names if name not in days),
+            await self._publication.plants(),
         )
 
     async def _day(self, day: str, run_key: str, access: Access) -> tuple[Readings, Settlement, str] | None:

@@ -5,6 +5,7 @@ Members get their own row and what everybody may see; other members' rows never 
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -14,6 +15,7 @@ import numpy as np
 
 from hub.books.days import SettlementStores
 from hub.books.period import PeriodReader, period_digest
+from hub.core.rules.group_size import GroupRule
 from hub.core.rules.input_checks import RejectedInputError
 from hub.core.settlement.pool_series import LEAST_HOMES
 from hub.core.trials.fairness import (
@@ -33,6 +35,7 @@ FAIRNESS_ACCESS: Final = Access(actor="job:fairness", role="job", purpose="settl
 SEED_TAG: Final = b"commonwatt fairness orders v1\n"
 MAX_ENTRIES: Final = 4
 NOTHING_SHOWN: Final = "no day of this year can be shown: each was corrected for a few homes since it was settled"
+FEW_MAKERS: Final = "nearly everything was fed in by fewer than five homes; a report would show what a single home gave"
 WAIT_S: Final = 5.0
 
 
@@ -92,6 +95,8 @@ class FairnessService:
         parts: list[FairnessPeriod] = []
         digests: list[str] = []
         shown: list[str] = []
+        makers: Counter[str] = Counter()
+        plants = frozenset[str]()
         try:
             for name in settled:
                 day = date.fromisoformat(name)
@@ -99,6 +104,10 @@ class FairnessService:
                 parts += [await asyncio.to_thread(extract_period, settled) for settled in found.current]
                 digests += found.digests
                 shown += found.days
+                plants = found.plants
+                for part in found.current:
+                    for member, wh in zip(part.members, part.surplus_wh.sum(axis=0).tolist(), strict=True):
+                        makers.update({member: wh} if wh else {})
             if not shown:
                 return NOTHING_SHOWN
             seed = orders_seed(digests)
@@ -107,6 +116,8 @@ class FairnessService:
             return str(problem)
         if len(report.shares) < LEAST_HOMES:
             return f"fewer than {LEAST_HOMES} homes took part; a report would show single homes"
+        if not GroupRule(plants=plants).allows(makers.keys()) or GroupRule(plants=plants).is_uneven(makers):
+            return FEW_MAKERS
         span = (date.fromisoformat(shown[-1]) - date.fromisoformat(shown[0])).days + 1
         return _CachedReport(shown[0], shown[-1], len(shown), span - len(shown), seed, report)
 

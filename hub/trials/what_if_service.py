@@ -11,6 +11,7 @@ from typing import Final
 from hub.books.days import SettlementStores
 from hub.books.period import PeriodReader, SettledPeriod, period_digest
 from hub.core.ledger.run_calendar import days_of, month_of
+from hub.core.rules.group_size import GroupRule
 from hub.core.rules.input_checks import RejectedInputError
 from hub.core.trials.rule_choices import chosen_rule
 from hub.core.trials.what_if import MemberTrial, Trial, TrialSummary, summarise, try_rule
@@ -82,4 +83,6 @@ def _tried(period: SettledPeriod, choice: str) -> _Tried:
     trial = try_rule(period.parts, chosen_rule(choice, in_force=in_force, parts=period.parts), stood=period.current)
     stood = try_rule(period.parts, in_force, stood=period.current)
     kept = Trial(trial.rule, (), trial.changes)
-    return _Tried(len(period.days), len(period.left_out), summarise(stood), summarise(trial), kept)
+    group = GroupRule(plants=period.plants)
+    summaries = summarise(stood, group=group), summarise(trial, group=group)
+    return _Tried(len(period.days), len(period.left_out), *summaries, kept)

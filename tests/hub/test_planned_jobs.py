@@ -153,6 +153,18 @@ async def test_a_forecast_uses_consenting_homes_alone_and_leaves_a_line_in_each_
     assert not await store.access_rows("h06", limit=10)
 
 
+async def test_no_forecast_is_made_that_would_be_about_one_to_four_homes(tmp_path: Path) -> None:
+    """Nobody would see it, and prompts made from it would tell when a neighbour's sun shines."""
+    homes = [SendingHome(f"h{number:02d}") for number in range(1, 6)]
+    few = await open_store(tmp_path, homes)
+    await send(few, homes, quiet=["h05"])
+    job = ForecastJob(few, worker=InProcess(), tz=COOP.tz)
+    await job(DUE_S)
+    assert not job.newest
+    assert not await few.latest_forecasts(issued_by=NOW_SLOT)
+    await few.close()
+
+
 async def test_a_hub_without_readings_says_what_it_waits_for(tmp_path: Path) -> None:
     empty = await open_store(tmp_path, [SendingHome("h01")])
     with pytest.raises(JobError, match="no readings yet"):

@@ -10,6 +10,7 @@ from typing import Final
 
 from hub.core.allocation.rounding import largest_remainder
 from hub.core.rules.allocation_key import GRID_PPM
+from hub.core.rules.group_size import GroupRule
 from hub.core.rules.rulebook import Prices, Rule, require_mapping, require_sequence
 from hub.core.settlement.period import Settlement, settle
 from hub.core.settlement.pool_series import LEAST_HOMES
@@ -138,14 +139,14 @@ def try_rule(
     return Trial(rule, settled, changes)
 
 
-def summarise(trial: Trial) -> TrialSummary:
-    """What everyone may see of a trial."""
+def summarise(trial: Trial, *, group: GroupRule | None = None) -> TrialSummary:
+    """What everyone may see of a trial; with `group`, also nothing that is about one to four makers, or mostly one."""
     changes = trial.changes
     tried = [change.alternative for change in changes]
     shared = sum(outcome.received_wh for outcome in tried)
     gains = [change.gain_nano for change in changes]
     gainers, losers = [gain for gain in gains if gain > 0], [gain for gain in gains if gain < 0]
-    enough = len(changes) >= LEAST_HOMES
+    enough = len(changes) >= LEAST_HOMES and (group is None or _is_safe(changes, group))
     means_shown = enough and not any(0 < len(group) < LEAST_HOMES for group in (gainers, losers))
     return TrialSummary(
         method=trial.rule.method,
@@ -163,6 +164,12 @@ def summarise(trial: Trial) -> TrialSummary:
         gain_of_losers_nano=sum(losers) // len(losers) if means_shown and losers else None,
         margin_nano=sum(settled.money.coop_margin_nano for settled in trial.settled) if enough else None,
     )
+
+
+def _is_safe(changes: Sequence[MemberComparison], group: GroupRule) -> bool:
+    given = {change.member: change.alternative.surplus_wh for change in changes if change.alternative.surplus_wh}
+    drawn = {change.member: change.alternative.demand_wh for change in changes}
+    return group.allows(given.keys()) and not group.is_uneven(given) and not group.is_uneven(drawn)
 
 
 def usual_params(method: str, parts: Iterable[Readings]) -> dict[str, object]:

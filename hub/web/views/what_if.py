@@ -142,8 +142,10 @@ def _side_sentences(tried: TrialSummary, words: Localizer) -> Iterator[str]:
 def _too_few(homes: int, words: Localizer) -> str:
     return words.sentences(
         words.plural(
-            "Totals appear once at least %(n)s home takes part, so that they reveal nobody's figures.",
-            "Totals appear once at least %(n)s homes take part, so that they reveal nobody's figures.",
+            "Totals appear once at least %(n)s home takes part and as many feed in, none of them nearly everything, so"
+            " that they reveal nobody's figures.",
+            "Totals appear once at least %(n)s homes take part and as many feed in, none of them nearly everything, so"
+            " that they reveal nobody's figures.",
             LEAST_HOMES,
         ),
         words.plural("Here it was %(n)s home.", "Here it was %(n)s homes.", homes),

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hub.core.rules.group_size import GroupRule
 from hub.core.rules.input_checks import RejectedInputError
 from hub.core.rules.rulebook import Prices
 from hub.core.settlement.period import settle
@@ -172,3 +173,19 @@ def test_gini_is_the_mean_difference_of_all_pairs(amounts: list[int]) -> None:
     assert found == int(Fraction(pairs * 1_000_000, 2 * len(amounts) * sum(amounts)))
     assert gini_ppm([-1, 5]) is None
     assert np.isclose(gini_ppm([0] * 9 + [1]), 900_000)
+
+
+def test_members_see_no_totals_that_are_about_one_to_four_makers() -> None:
+    """The month's surplus follows from what was shared and the part of the surplus that it was."""
+    parts = [make_readings(street_members(count), "2026-05-01", seed=4) for count in (7, 12)]
+    for readings, is_shown in zip(parts, (False, True), strict=True):
+        rule = make_rule("proportional", readings.members, seed=1)
+        trial = try_rule([readings], rule, stood=[settle(readings, rule)])
+        assert summarise(trial).shared_wh is not None
+        shown = summarise(trial, group=GroupRule())
+        assert (shown.shared_wh is not None, shown.self_consumption_ppm is not None) == (is_shown, is_shown)
+    four = frozenset(street_members(7)[:4])
+    readings = parts[0]
+    rule = make_rule("proportional", readings.members, seed=1)
+    trial = try_rule([readings], rule, stood=[settle(readings, rule)])
+    assert summarise(trial, group=GroupRule(plants=four)).shared_wh is not None, "the co-op's own plants are nobody's"

@@ -1,6 +1,7 @@
 """The yearly fairness report: only one's own figures, averages of at least five homes, repeatable."""
 
 import asyncio
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from hub.core.trials.fairness import FairnessReport, FairnessShare, MemberFairness, summarise_fairness
 from hub.statements.shown_period import ShownPeriods
 from hub.storage.sqlite.store import SqliteStore
-from hub.trials.fairness_service import FairnessService
+from hub.trials.fairness_service import FAIRNESS_ACCESS, FEW_MAKERS, FairnessService
 from hub.web.frame.translation import Localizer
 from hub.web.views.fairness import FairnessPage, fairness_page
 from tests.hub.web.conftest import M1_DUE, Come, SignIn
@@ -90,6 +91,24 @@ async def test_below_five_homes_there_is_no_report(tmp_path: Path) -> None:
         assert "fewer than 5 homes" in found
     finally:
         await store.close()
+
+
+async def test_where_one_to_four_homes_feed_in_there_is_no_report(tmp_path: Path) -> None:
+    store = await build_street(tmp_path, homes=6, sharing=6)
+    shown = ShownPeriods(store)
+    try:
+        await settle_street(store)
+        report = await FairnessService(store, shown=shown, wait_s=60).report("m02", year=2026, today=JULY)
+        whole = await shown.read(first=date(2026, 1, 1), last=JULY, access=FAIRNESS_ACCESS)
+    finally:
+        await store.close()
+    makers = {
+        member
+        for settled in whole.current
+        for member, fed_in in zip(settled.members, settled.surplus_wh.any(axis=0), strict=True)
+        if fed_in
+    }
+    assert (report, 0 < len(makers) < 5) == (FEW_MAKERS, True)
 
 
 @pytest.mark.parametrize("homes", range(1, 24))
