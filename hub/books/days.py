@@ -23,6 +23,7 @@ from hub.core.ledger.entries import Entry, book_difference, entry_hash, sum_sett
 from hub.core.ledger.run_calendar import DAILY
 from hub.core.ledger.signed_document import Signer
 from hub.core.rules.estimates import EstimateRule
+from hub.core.rules.part_months import FULL_MONTH
 from hub.core.rules.rulebook import Prices, Rule
 from hub.core.settlement.period import Settlement, settle
 from hub.core.settlement.prepared_readings import Readings, digest_inputs
@@ -245,6 +246,7 @@ class _RuleDocument(msgspec.Struct, frozen=True):
     prices: _PricesDocument
     connection_w: int = 0
     estimate: EstimateRule = EstimateRule()
+    part_month_fee: str = FULL_MONTH
 
 
 def read_rule(canonical: bytes) -> Rule:
@@ -260,4 +262,5 @@ def read_rule(canonical: bytes) -> Rule:
         prices=Prices(prices.buy, prices.sell, prices.retail, prices.feedin),
         connection_w=document.connection_w,
         estimate=document.estimate,
+        part_month_fee=document.part_month_fee,
     )

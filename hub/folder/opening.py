@@ -6,7 +6,7 @@ Every command starts here, so it imports nothing that only a running hub needs.
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from hub.core.rules.part_months import BY_DAY, PART_MONTHS
 from hub.core.rules.rulebook import Prices, Rule
 from hub.folder.identity import load_key
 from hub.folder.paths import KEY_NAME, STORE_NAME
@@ -94,18 +95,30 @@ async def _add_first_rule(store: Store, rules: RuleSettings) -> None:
     held = await store.journal_rules()
     if not held:
         await store.add_rule(rule.version(), canonical=rule.canonical(), valid_from_day=FIRST_RULE_DAY)
-    elif held[0].hash != rule.version():
+    elif held[0].hash not in _versions(rule, is_said=rules.part_month_fee is not None):
         log.warning(
             "hub.toml: [rules] was edited after it became the first rule of the rulebook: the edit has no effect"
         )
 
 
+def _versions(rule: Rule, *, is_said: bool) -> frozenset[str]:
+    """The versions of the first rule that the settings allow: if they do not name a way for part months, any way."""
+    ways = (rule.part_month_fee,) if is_said else PART_MONTHS
+    return frozenset(replace(rule, part_month_fee=way).version() for way in ways)
+
+
 def first_rule(rules: RuleSettings) -> Rule:
-    """The rule a co-op starts with, from its settings."""
+    """The rule a co-op starts with, from its settings. A part of a month counts by day unless they say otherwise."""
     prices = Prices(
         buy_micro_per_kwh=rules.buy_micro_per_kwh,
         sell_micro_per_kwh=rules.sell_micro_per_kwh,
         retail_micro_per_kwh=rules.retail_micro_per_kwh,
         feedin_micro_per_kwh=rules.feedin_micro_per_kwh,
     )
-    return Rule(method=rules.method, prices=prices, connection_w=rules.connection_w, estimate=rules.estimate)
+    return Rule(
+        method=rules.method,
+        prices=prices,
+        connection_w=rules.connection_w,
+        estimate=rules.estimate,
+        part_month_fee=rules.part_month_fee or BY_DAY,
+    )

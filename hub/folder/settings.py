@@ -11,6 +11,7 @@ from hub.core.ledger.run_calendar import RunCalendar
 from hub.core.payments.accounts import CoopAccount, clean_holder
 from hub.core.payments.sepa import compact, is_bic, is_creditor_id, is_iban
 from hub.core.rules.estimates import METHODS_OF_ESTIMATE, EstimateRule
+from hub.core.rules.part_months import PART_MONTHS
 from hub.core.rules.rulebook import METHODS
 from hub.folder.setting_values import is_currency, is_host_name, is_name, is_zone
 from hub.storage.records import Coop
@@ -73,7 +74,10 @@ class WeatherSettings:
 
 @dataclass(frozen=True, slots=True)
 class RuleSettings:
-    """The co-op's first rule; after the first start only the rulebook counts. Units: micro-currency per kWh; W."""
+    """The co-op's first rule; after the first start only the rulebook counts. Units: micro-currency per kWh; W.
+
+    `part_month_fee` is None if the file does not say: by day for a new hub, and in a rulebook as its rule has it.
+    """
 
     method: str
     buy_micro_per_kwh: int
@@ -82,6 +86,7 @@ class RuleSettings:
     feedin_micro_per_kwh: int
     connection_w: int
     estimate: EstimateRule
+    part_month_fee: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +177,7 @@ retail_micro_per_kwh = 300000
 feedin_micro_per_kwh = 80000
 estimate = "none"          # how missing readings are filled: none, straight_line or same_time_of_week
 estimate_longest = 4       # the most quarter hours in a row that are estimated
+part_month_fee = "by_day"  # the fee of who joins or leaves within a month: by_day, full_month or first_full_month
 
 [calendar]                 # public holidays: no runs are due on them, and use is forecast as on a Sunday
 holidays = []              # "12-25" for every year, "2026-04-03" for one year only
@@ -323,6 +329,7 @@ def _weather(table: _Table) -> WeatherSettings:
 
 def _rules(table: _Table) -> RuleSettings:
     most, ways = 10**9, METHODS_OF_ESTIMATE
+    fits = ("", *PART_MONTHS).__contains__
     estimate = table.text("estimate", "none", fits=ways.__contains__, expected=f"one of {', '.join(ways)}")
     rules = RuleSettings(
         method=table.text(
@@ -334,6 +341,7 @@ def _rules(table: _Table) -> RuleSettings:
         feedin_micro_per_kwh=table.number("feedin_micro_per_kwh", 80_000, least=0, most=most),
         connection_w=table.number("connection_w", 0, least=0, most=most),
         estimate=EstimateRule(ways[estimate], longest=table.number("estimate_longest", 4, least=1, most=96)),
+        part_month_fee=table.text("part_month_fee", "", fits=fits, expected=f"one of {', '.join(PART_MONTHS)}") or None,
     )
     if rules.sell_micro_per_kwh > rules.buy_micro_per_kwh:
         raise table.wrong("sell_micro_per_kwh", "at most buy_micro_per_kwh: sellers cannot get more than buyers pay")

@@ -17,12 +17,13 @@ from hub.books.billed_entries import entries_billed
 from hub.books.days import SettlementStores
 from hub.books.view import Books
 from hub.core.ledger.entries import read_entry
+from hub.core.ledger.fee_records import FeePart, read_fee_record
 from hub.core.ledger.month_runs import PUBLISHED, MonthRun
 from hub.core.ledger.run_calendar import days_of
 from hub.core.ledger.signed_document import Signer
 from hub.core.payments.bills import BILL_LINES, Bill, MonthMoney, bill_members, newest_bills, tally_month, target_bills
 from hub.core.payments.tax_terms import TaxTerms
-from hub.money.funds import RECORD_TAG, FundPlan, FundResult, MakeAttestation, book_after
+from hub.money.funds import FEES_KIND, RECORD_TAG, FundPlan, FundResult, MakeAttestation, book_after
 from hub.storage.contract import BookStore
 from hub.storage.records import EntryRow, RunRow
 
@@ -80,7 +81,8 @@ async def plan_bills(store: BookStore, run: MonthRun, *, books: Books, terms: Ta
     """
     rows = await entries_billed(store, run)
     billed = await billed_runs(store, date.fromisoformat(f"{run.month}-01"))
-    return await asyncio.to_thread(_plan, run, rows=rows, billed=billed, books=books, terms=terms, at=at)
+    parts = await _fee_parts(store, run, rows)
+    return await asyncio.to_thread(_plan, run, rows=rows, billed=billed, books=books, terms=terms, at=at, parts=parts)
 
 
 async def run_documents(store: BookStore, run: MonthRun, *, books: Books, terms: TaxTerms | None, at: int) -> Documents:
@@ -88,9 +90,19 @@ async def run_documents(store: BookStore, run: MonthRun, *, books: Books, terms:
     billed = await billed_runs(store, date.fromisoformat(f"{run.month}-01"))
     if run.state == PUBLISHED:
         return next((each.documents for each in billed if each.month_run == run.run_key), {})
-    money = run_money(run, await entries_billed(store, run))
-    current = _current(run, billed=billed, books=books)
-    return await asyncio.to_thread(_new_documents, run, money, current=current, books=books, terms=terms, at=at)
+    rows = await entries_billed(store, run)
+    money, current = run_money(run, rows), _current(run, billed=billed, books=books)
+    parts = await _fee_parts(store, run, rows)
+    return await asyncio.to_thread(
+        _new_documents, run, money, current=current, books=books, terms=terms, at=at, parts=parts
+    )
+
+
+async def _fee_parts(store: BookStore, run: MonthRun, rows: Sequence[EntryRow]) -> Mapping[str, FeePart]:
+    """The members whose fee on this run's bills is for a part of the month, from the newest fees among its entries."""
+    day, keys = days_of(date.fromisoformat(f"{run.month}-01"))[-1].isoformat(), {row.run_key for row in rows}
+    booked = [each for each in await store.fund_runs(days=(day, day), kinds=(FEES_KIND,)) if each.run_key in keys]
+    return read_fee_record(booked[-1].allocation.removeprefix(RECORD_TAG)).parts() if booked else {}
 
 
 def _plan(
@@ -101,9 +113,10 @@ def _plan(
     books: Books,
     terms: TaxTerms | None,
     at: int,
+    parts: Mapping[str, FeePart],
 ) -> FundPlan:
     money, current = run_money(run, rows), _current(run, billed=billed, books=books)
-    documents = _new_documents(run, money, current=current, books=books, terms=terms, at=at)
+    documents = _new_documents(run, money, current=current, books=books, terms=terms, at=at, parts=parts)
     wanted = target_bills(money, newest_bills(current, documents))
     plan: dict[str, Any] = {"terms": None if terms is None else terms.plain()}
     inputs = {"month_run": run.run_key, "documents": documents}
@@ -126,11 +139,18 @@ def _published(run: MonthRun, books: Books) -> list[MonthRun]:
 
 
 def _new_documents(
-    run: MonthRun, money: MonthMoney, *, current: Documents, books: Books, terms: TaxTerms | None, at: int
+    run: MonthRun,
+    money: MonthMoney,
+    *,
+    current: Documents,
+    books: Books,
+    terms: TaxTerms | None,
+    at: int,
+    parts: Mapping[str, FeePart],
 ) -> Documents:
     day = datetime.fromtimestamp(at, UTC).astimezone(ZoneInfo(books.coop.tz)).date().isoformat()
     series = series_of(run, _published(run, books))
-    return bill_members(money, terms=terms, series=series, day=day, current_bills=current)
+    return bill_members(money, terms=terms, series=series, day=day, current_bills=current, fee_parts=parts)
 
 
 async def book_bills(

@@ -13,13 +13,14 @@ from typing import Final
 
 import numpy as np
 
-from hub.books.days import SettlementStores, chained, run_key_of
+from hub.books.days import SettlementStores, chained, read_rule, run_key_of
 from hub.books.retry import retry_on_conflict
 from hub.books.runs import first_day
 from hub.books.signing import as_attestation, as_row, sign_day, sign_older_runs
 from hub.books.view import BookHeads, read_heads
 from hub.core.ledger.attestations import Attestation, Head
 from hub.core.ledger.entries import Entry, read_entry
+from hub.core.ledger.fee_records import fee_inputs
 from hub.core.ledger.fund_entries import (
     FEE_LINE,
     GRANT_LINE,
@@ -38,6 +39,7 @@ from hub.core.ledger.fund_entries import (
 from hub.core.ledger.run_calendar import days_of, month_name
 from hub.core.ledger.signed_document import Signer, canonical_bytes
 from hub.core.rules.input_checks import RejectedInputError
+from hub.core.rules.part_months import FULL_MONTH, MemberDays
 from hub.storage.errors import StoreConflictError
 from hub.storage.records import AttestationRow, EntryRow, RunRow
 from protocols.slots import slots_of_day
@@ -77,6 +79,8 @@ class FundResult:
 async def plan_fees(store: SettlementStores, *, month: date, scale: FeeScale, decided: str) -> FundPlan:
     """A plan for the fees of everybody who was a member on any day of the month. Raises: RejectedInputError.
 
+    The rule of the month's last day says what is due for a part of the month.
+
     A month before the first reading is refused: no run of it can be made, so no bill would ever state the fees.
     """
     tz, days = (await store.coop()).tz, days_of(month)
@@ -84,18 +88,31 @@ async def plan_fees(store: SettlementStores, *, month: date, scale: FeeScale, de
     if first is None or first > days[-1]:
         since = "no home has sent a reading yet" if first is None else f"the first reading is of {first}"
         raise RejectedInputError("no_members", f"{month_name(month)} has no bill: {since}")
-    slots = range(slots_of_day(days[0], tz).start, slots_of_day(days[-1], tz).stop)
-    ids, present = await store.settlement_members(slots=slots)
-    members = [ids[column] for column in np.flatnonzero(present.any(axis=0))]
-    plan = {
+    members = await _member_days(store, days, tz=tz)
+    part_month = read_rule((await store.rule_on(days[-1].isoformat()))[1]).part_month_fee
+    plan: dict[str, object] = {
         "decided": decided,
         "steps_nano": dict(scale.steps_nano),
         "usual": scale.usual,
         "chosen": dict(scale.chosen),
+        **({} if part_month == FULL_MONTH else {"part_month": part_month}),
     }
-    wanted = target_fees(scale, members)
-    inputs = {"month": month_name(month), "members": members}
+    wanted = target_fees(scale, members, part_month=part_month)
+    inputs = fee_inputs(month_name(month), members, part_month=part_month)
     return FundPlan(FEES_KIND, days[-1], (FEE_LINE,), plan, inputs, wanted)
+
+
+async def _member_days(store: SettlementStores, days: Sequence[date], *, tz: str) -> dict[str, MemberDays]:
+    """Everybody who was a member on any of these days, with the number of days; a day counts from its first slot on."""
+    of_days = [slots_of_day(day, tz) for day in days]
+    begin = of_days[0].start
+    ids, present = await store.settlement_members(slots=range(begin, of_days[-1].stop))
+    on_day = np.array([present[slots.start - begin : slots.stop - begin].any(axis=0) for slots in of_days])
+    return {
+        name: MemberDays(int(column.sum()), len(days), on_first=bool(column[0]))
+        for name, column in zip(ids, on_day.T, strict=True)
+        if column.any()
+    }
 
 
 async def plan_year(store: SettlementStores, *, year: int, shares: SurplusShares, decided: str) -> FundPlan:

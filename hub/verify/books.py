@@ -14,6 +14,7 @@ from hub.core.rules.input_checks import RejectedInputError
 from hub.core.settlement.period import settle
 from hub.storage.records import SettledThrough
 from hub.verify.check_result import CheckResult
+from hub.verify.fees import check_fees
 from hub.verify.journal import ALL_DAYS, check_journal
 from protocols.slots import slots_of_day
 
@@ -51,6 +52,7 @@ async def check_books(
     check.sums, check.head, check.unsigned = journal.sums, journal.head.hex(), journal.unsigned
     # Runs are recomputed only where what they rest on is in order.
     if check.wrong == 0:
+        await check_fees(store, check)
         await _recompute(store, check, report=report)
     return check
 

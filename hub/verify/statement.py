@@ -27,6 +27,7 @@ from hub.verify.statement_days import (
     check_fields,
     check_signature,
     hash_of,
+    largest,
     local_day,
     read_json,
     require,
@@ -111,6 +112,9 @@ class RecomputedMonth(RecomputedDays):
         fee = sum(line["net_cent"] for line in lines if line["name"] == "fee")
         booked = abs(fee * UNITS["cent"] - fee_nano * (side == "received")) < UNITS["cent"]
         require(booked and len(lines) == len(spans) + bool(fee), f"{place} fee", "not as booked")
+        same([line["name"] for line in lines if "part" in line], ["fee"] * ("part" in lines[-1]), f"{place} part")
+        if fee:
+            self.check_fee(lines[-1].get("part"), fee_nano, f"{place} fee")
         taxes = []
         for rate in sorted({tuple(line[name] for name in TAX[:2]) for line in lines}):
             net = sum(line["net_cent"] for line in lines if tuple(line[name] for name in TAX[:2]) == rate)
@@ -120,6 +124,25 @@ class RecomputedMonth(RecomputedDays):
         net, charged = sum(tax[2] for tax in taxes), sum(tax for _, reverse, _, tax in taxes if not reverse)
         same([bill["net_cent"], bill["tax_cent"], bill["gross_cent"]], [net, charged, net + charged], f"{place} sums")
         same(bill["due_cent"], net + charged - (bill["replaces"] or {"gross_cent": 0})["gross_cent"], f"{place} due")
+
+    def check_fee(self, part: list[int] | None, fee_nano: int, place: str) -> None:
+        """Check a part of a month's fee against my days of membership and the rule of the month's last day.
+
+        Days before the co-op's first reading are not stated, so I may have been a member on them or not.
+        """
+        way = read_json(self.document["rules"][self.days[-1]["rule"]]).get("part_month_fee", "full_month")
+        mine = [(day["window"] or [0])[0] < day["first_slot"] + day["step"] * len(day["surplus"]) for day in self.days]
+        unstated = [*self.document["days_before"], *self.document["missing_days"]]
+        of, least = len(self.days) + len(unstated), sum(mine)
+        require(part is None or way == "by_day", place, f"is for a part of the month, and the rule says {way}")
+        if way == "first_full_month":
+            require(unstated or mine[0], place, "I was no member on the month's first day")
+        if way == "by_day":
+            days, stated_of, month_nano = part or (of, of, fee_nano)
+            same(stated_of, of, f"{place}: days of the month")
+            require(least <= days <= least + len(unstated), place, f"for {days} of {of} days, but a member on {least}")
+            cents = (2 * month_nano * days + of * UNITS["cent"]) // (2 * of * UNITS["cent"])
+            same(fee_nano, min(cents * UNITS["cent"], month_nano) if days < of else month_nano, place)
 
     def side_nano(self, side: str, day: Table) -> int:
         return int(day["money"][f"{SIDES[side]}_nano"])
@@ -235,16 +258,6 @@ class RecomputedMonth(RecomputedDays):
         outside = f"your agent sent readings of {len(rest)} days that are not stated: {', '.join(rest)[:80]}"
         compared = f"{len(sent.keys() & self.readings.keys())} readings are those your agent sent"
         return [compared, *[f"{note}, {len(lost)} of these you sent"][: len(self.open)], *[outside][: len(rest)]]
-
-
-def largest(total: int, weights: list[int]) -> list[int]:
-    """A total shared by weight, with the units left over to the largest remainders, the first of equal ones first."""
-    whole, order = sum(weights) or 1, range(len(weights))
-    shares = [total * weight // whole for weight in weights]
-    left = total - sum(shares) if any(weights) else 0
-    for i in sorted(order, key=lambda i: (-(total * weights[i] % whole), i))[:left]:
-        shares[i] += 1
-    return shares
 
 
 def changes_of(before: Table, now: Table) -> Table:

@@ -48,7 +48,7 @@ changes: since month days
 month: *
 changes days: *
 tax: kind number date issuer tax_number words lines taxes net_cent tax_cent gross_cent replaces due_cent
-lines: name net_cent rate_ppm reverse_charge days
+lines: name net_cent rate_ppm reverse_charge days ?part
 taxes: rate_ppm reverse_charge net_cent tax_cent
 replaces: number date gross_cent
 payment: document signature
@@ -61,7 +61,7 @@ earlier: format for coop day run rule slots ?salt
 pool.json days: format for coop day run rule slots ?salt
 slots: slot homes ?withheld ?demand ?buy ?sell ?producers
 producers: *
-rule: method params aggregate participation_percent missing prices ?connection_w ?estimate
+rule: method params aggregate participation_percent missing prices ?connection_w ?estimate ?part_month_fee
 params: *
 participation_percent: *
 prices: buy sell retail feedin
@@ -83,6 +83,16 @@ def same(stated: object, found: object, place: str) -> None:
     """Check that the stated number equals the recomputed one and is a whole number too."""
     what = f"{json.dumps(stated)[:80]} is stated, {json.dumps(found)[:80]} is right"
     require(canonical(stated) == canonical(found), place, what)
+
+
+def largest(total: int, weights: list[int]) -> list[int]:
+    """A total shared by weight, with the units left over to the largest remainders, the first of equal ones first."""
+    whole, order = sum(weights) or 1, range(len(weights))
+    shares = [total * weight // whole for weight in weights]
+    left = total - sum(shares) if any(weights) else 0
+    for i in sorted(order, key=lambda i: (-(total * weights[i] % whole), i))[:left]:
+        shares[i] += 1
+    return shares
 
 
 def check_fields(part: Any, name: str, above: str = "") -> None:

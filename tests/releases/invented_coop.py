@@ -43,6 +43,7 @@ WAITING = range(SENT.stop, SENT.stop + 16)
 
 SETTINGS = (
     ('estimate = "none"', 'connection_w = 14000\nestimate = "straight_line"'),
+    ('part_month_fee = "by_day"', 'part_month_fee = "full_month"'),  # the only way that releases up to 0.2.0 knew
     ("holidays = []", 'holidays = ["12-25", "2021-11-01"]'),
 )
 BANK = """

@@ -12,6 +12,7 @@ from typing import Final
 from hub.core.allocation.rounding import largest_remainder
 from hub.core.ledger.entries import Entry, Lines, difference
 from hub.core.rules.input_checks import RejectedInputError, one_line, require_integer
+from hub.core.rules.part_months import MemberDays, part_of_fee
 
 PPM: Final = 1_000_000
 NANO_PER_MICRO: Final = 1_000
@@ -34,7 +35,7 @@ class FeeScale:
     chosen: Mapping[str, str] = field(default_factory=dict)
 
     def fee_nano(self, member: str) -> int:
-        """What this member pays for a month; a fee may be 0."""
+        """What this member pays for a whole month; a fee may be 0."""
         return self.steps_nano[self.chosen.get(member, self.usual)]
 
 
@@ -82,12 +83,12 @@ def check_shares(shares: SurplusShares) -> None:
         raise RejectedInputError("weights_zero", "buy_weight and sell_weight are both zero")
 
 
-def target_fees(scale: FeeScale, members: Sequence[str]) -> dict[str, Lines]:
-    """The fees of a month's members. Raises: RejectedInputError, as check_scale does."""
-    check_scale(scale, members)
+def target_fees(scale: FeeScale, members: Mapping[str, MemberDays], *, part_month: str) -> dict[str, Lines]:
+    """The fees of a month's members, parts of a month as the rule says. Raises: RejectedInputError, as check_scale."""
+    check_scale(scale, tuple(members))
     wanted = {}
-    for member in members:
-        fee = scale.fee_nano(member)
+    for member, member_days in members.items():
+        fee = part_of_fee(scale.fee_nano(member), part_month, member_days)
         wanted[member] = {(FEE_LINE, f"member:{member}:money"): -fee, (FEE_LINE, FEES): fee}
     return wanted
 

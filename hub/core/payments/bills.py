@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from hub.core.allocation.rounding import largest_remainder
 from hub.core.ledger.entries import Entry, Lines
+from hub.core.ledger.fee_records import FeePart
 from hub.core.ledger.fund_entries import FEE_LINE, TargetLines
 from hub.core.payments.tax_lines import FEE, RECEIVED, SOLD, BillLine, add_up
 from hub.core.payments.tax_terms import BOUGHT, FEES, PRIVATE, SELF_BILLING, TaxTerms, TaxTreatment
@@ -26,6 +27,8 @@ BILL_COLUMNS: Final = (
     "document", "number", "date", "replaces", "line", "first_day", "last_day", "rate_ppm", "reverse_charge", "cent",
 )  # fmt: skip
 BILL, INVOICE, CREDIT_NOTE, SELF_BILLED = "bill", "invoice", "credit note", "self-billed credit note"
+
+NO_PARTS: Final[Mapping[str, FeePart]] = {}
 
 Bill = Mapping[str, Any]
 CurrentBills = Mapping[str, Mapping[str, Bill]]
@@ -72,19 +75,26 @@ def tally_month(entries: Iterable[Entry], *, last_day: str) -> MonthMoney:
 
 
 def bill_members(
-    money: MonthMoney, *, terms: TaxTerms | None, series: str, day: str, current_bills: CurrentBills
+    money: MonthMoney,
+    *,
+    terms: TaxTerms | None,
+    series: str,
+    day: str,
+    current_bills: CurrentBills,
+    fee_parts: Mapping[str, FeePart] = NO_PARTS,
 ) -> dict[str, dict[str, Bill]]:
     """The new documents by member and side: one for each amount that has no document yet or differs from its document.
 
     `current_bills` are the documents issued so far. Numbers start at 1 in each series and follow the order of member
-    ids. A document that replaces another names it.
+    ids. A document that replaces another names it. `fee_parts` are the members whose fee is for some days only.
     """
     documents: dict[str, dict[str, Bill]] = defaultdict(dict)
     fees = money.cents(FEE)
     for side in (RECEIVED, SOLD):
         number = 0
         for member, net_cent in money.cents(side).items():
-            lines = _lines(money, member, side, terms=terms, net_cent=net_cent, fee_cent=fees[member])
+            part = fee_parts.get(member)
+            lines = _lines(money, member, side, terms=terms, net_cent=net_cent, fee_cent=fees[member], part=part)
             before = current_bills.get(member, {}).get(side)
             summed = add_up(lines)
             if summed["net_cent"] == 0 if before is None else _is_same(summed, before):
@@ -121,7 +131,14 @@ def target_bills(money: MonthMoney, current_bills: CurrentBills) -> TargetLines:
 
 
 def _lines(
-    money: MonthMoney, member: str, side: str, *, terms: TaxTerms | None, net_cent: int, fee_cent: int
+    money: MonthMoney,
+    member: str,
+    side: str,
+    *,
+    terms: TaxTerms | None,
+    net_cent: int,
+    fee_cent: int,
+    part: FeePart | None,
 ) -> list[BillLine]:
     """One line for each stretch of days taxed alike, with cents split by largest remainder, then one for the fee."""
     stretches = _stretches(money, member, side, terms)
@@ -132,7 +149,8 @@ def _lines(
     ]
     if side == RECEIVED and fee_cent:
         fee = terms.treatment(member, FEES, money.last_day) if terms else TaxTreatment()
-        lines.append(BillLine(FEE, fee_cent, fee.rate_ppm, fee.reverse_charge))
+        days = None if part is None else (part.days, part.of, part.month_nano)
+        lines.append(BillLine(FEE, fee_cent, fee.rate_ppm, fee.reverse_charge, part=days))
     return lines
 
 
@@ -200,10 +218,16 @@ def bill_table(bills: Iterable[Bill]) -> list[tuple[object, ...]]:
         head = (bill["kind"], bill["number"], bill["date"], (bill["replaces"] or {"number": ""})["number"])
         for line in bill["lines"]:
             rate, days = (line["rate_ppm"], line["reverse_charge"]), line["days"] or ("", "")
-            rows.append((*head, line["name"], *days, *rate, line["net_cent"]))
+            rows.append((*head, _line_name(line), *days, *rate, line["net_cent"]))
         rows += [
             (*head, "tax by rate", "", "", tax["rate_ppm"], tax["reverse_charge"], tax["tax_cent"])
             for tax in bill["taxes"]
         ]
         rows += [(*head, name, "", "", "", "", bill[f"{name}_cent"]) for name in ("net", "tax", "gross", "due")]
     return rows
+
+
+def _line_name(line: Mapping[str, Any]) -> str:
+    """The line's name in a table, with the days that a part of a month's fee is for: fee, 1 of 31 days."""
+    part = line.get("part")
+    return str(line["name"]) if part is None else f"{line['name']}, {part[0]} of {part[1]} days"

@@ -16,6 +16,7 @@ RECEIVED, SOLD, FEE = "received", "sold", "fee"
 class BillLine:
     """One net amount and its rate. `days` are its first and last local day where a document has several such lines.
 
+    `part` is for a fee by day: days of membership, days of the month, and the whole month's fee in nano-currency.
     With `reverse_charge` the recipient owes the tax: it is shown but is not part of the document's sum.
     Raises: ValueError for a negative amount or a rate outside 0 to 100 %.
     """
@@ -25,6 +26,7 @@ class BillLine:
     rate_ppm: int
     reverse_charge: bool = False
     days: tuple[str, str] | None = None
+    part: tuple[int, int, int] | None = None
 
     def __post_init__(self) -> None:
         if self.net_cent < 0:
@@ -42,6 +44,7 @@ class BillLine:
             "rate_ppm": self.rate_ppm,
             "reverse_charge": self.reverse_charge,
             "days": None if self.days is None else list(self.days),
+            **({} if self.part is None else {"part": list(self.part)}),
         }
 
 

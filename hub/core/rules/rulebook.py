@@ -13,6 +13,7 @@ from typing import Final
 from hub.core.rules.allocation_key import GRID_PPM, AllocationKey
 from hub.core.rules.estimates import EstimateRule
 from hub.core.rules.input_checks import RejectedInputError, one_line, require_integer, require_member_id
+from hub.core.rules.part_months import FULL_MONTH, PART_MONTHS
 
 VERSION_TAG: Final = b"commonwatt rulebook v1\n"
 AGGREGATES: Final = (1, 4)
@@ -35,7 +36,8 @@ class Rule:
     """One version of the rulebook. `participation_percent` holds only members below 100.
 
     `connection_w` is the most power that a home's grid connection can carry; if 0 (not stated), the usual
-    connection of the country counts. `estimate` says how missing readings are filled. Units: W.
+    connection of the country counts. `estimate` says how missing readings are filled,
+    `part_month_fee` what of the monthly fee is due from who joins or leaves within the month. Units: W.
 
     >>> Rule("proportional", prices=Prices(160_000, 150_000)).version()[:16]
     '902656e9eb8e9e5b'
@@ -49,11 +51,13 @@ class Rule:
     prices: Prices = Prices()
     connection_w: int = 0
     estimate: EstimateRule = NO_ESTIMATES
+    part_month_fee: str = FULL_MONTH
 
     def canonical(self) -> bytes:
         """The bytes of this rule; equal rules have the same bytes, in whatever order their tables were written.
 
-        Connection and estimate are left out if not set, so that rules older than these fields keep their bytes.
+        Connection, estimate and part_month_fee are left out if not set, so that rules older than these fields keep
+        their bytes: without part_month_fee, the whole fee is due for a part of a month.
         """
         prices = self.prices
         document: dict[str, object] = {
@@ -73,6 +77,8 @@ class Rule:
             document["connection_w"] = self.connection_w
         if self.estimate.method != "none":
             document["estimate"] = asdict(self.estimate)
+        if self.part_month_fee != FULL_MONTH:
+            document["part_month_fee"] = self.part_month_fee
         text = json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=dict)
         return text.encode("utf-8")
 
@@ -109,6 +115,7 @@ def check_rule(rule: Rule, members: Sequence[str]) -> AllocationKey:
     key = METHODS[method](method, require_mapping(rule.params, "params"), columns)
     check_prices(rule.prices)
     require_integer(rule.connection_w, "connection_w")
+    require_part_month(rule.part_month_fee)
     return key
 
 
@@ -130,6 +137,14 @@ def require_missing_policy(value: object) -> str:
     """What a rule does about missing readings. Raises: RejectedInputError for anything but a known policy."""
     if not isinstance(value, str) or value not in MISSING_POLICIES:
         raise RejectedInputError("malformed", f"missing {one_line(value)} is neither exclude nor refuse")
+    return value
+
+
+def require_part_month(value: object) -> str:
+    """What is due for a part of a month. Raises: RejectedInputError for anything but a known way."""
+    if not isinstance(value, str) or value not in PART_MONTHS:
+        ways = ", ".join(PART_MONTHS)
+        raise RejectedInputError("malformed", f"part_month_fee {one_line(value)} is not one of {ways}")
     return value
 
 

@@ -137,6 +137,17 @@ def _line(line: Document, words: Localizer) -> str:
         "sold": words.text("Energy given to neighbours"),
         "fee": words.text("Membership fee"),
     }[line["name"]]
+    if part := line.get("part"):
+        days, of, month_nano = part
+        whole = words.money(month_nano)
+        return words.plural(
+            "%(name)s, %(days)s of %(n)s day, at %(whole)s for the month",
+            "%(name)s, %(days)s of %(n)s days, at %(whole)s for the month",
+            of,
+            name=name,
+            days=words.number(days),
+            whole=whole,
+        )
     if line["days"] is None:
         return name
     first, last = (words.short_day(date.fromisoformat(day)) for day in line["days"])

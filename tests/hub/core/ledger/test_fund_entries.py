@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.core.ledger.entries import Entry, LedgerUnit, Posting, balances, trial_balance
+from hub.core.ledger.entries import Entry, LedgerUnit, Lines, Posting, balances, trial_balance
 from hub.core.ledger.fund_entries import (
     FEE_LINE,
     PPM,
@@ -23,6 +23,7 @@ from hub.core.ledger.fund_entries import (
     target_year_split,
 )
 from hub.core.rules.input_checks import RejectedInputError
+from hub.core.rules.part_months import BY_DAY, FIRST_FULL_MONTH, FULL_MONTH, MemberDays
 
 DAY = "2026-12-31"
 MEMBERS = ("m01", "m02", "m03")
@@ -30,12 +31,17 @@ SCALE = FeeScale({"full": 3_000_000_000, "half": 1_500_000_000, "free": 0}, "ful
 amounts = st.integers(0, 10**15)
 
 
+def whole_fees(scale: FeeScale) -> dict[str, Lines]:
+    whole = MemberDays(31, 31, on_first=True)
+    return target_fees(scale, dict.fromkeys(MEMBERS, whole), part_month=BY_DAY)
+
+
 def book(wanted: object, booked: tuple[Entry, ...] = (), *, lines: tuple[str, ...] = (FEE_LINE,)) -> tuple[Entry, ...]:
     return fund_entries(wanted, booked, lines=lines, day=DAY, run="run", cites="record")  # type: ignore[arg-type]
 
 
 def test_a_sliding_scale_charges_each_step_and_nothing_to_who_pays_nothing() -> None:
-    entries = book(target_fees(SCALE, MEMBERS))
+    entries = book(whole_fees(SCALE))
     assert balances(entries) == {
         ("nano", "member:m01:money"): -3_000_000_000,
         ("nano", "member:m02:money"): -1_500_000_000,
@@ -44,11 +50,22 @@ def test_a_sliding_scale_charges_each_step_and_nothing_to_who_pays_nothing() -> 
     assert {entry.member for entry in entries} == {"m01", "m02"}
 
 
+def test_a_part_of_a_month_is_charged_by_the_rule_and_a_correction_books_the_difference() -> None:
+    members = {"m01": MemberDays(1, 31, on_first=False), "m02": MemberDays(31, 31, on_first=True)}
+    scale = FeeScale({"full": 5_000_000_000}, "full")
+    by_day = book(target_fees(scale, members, part_month=BY_DAY))
+    assert balances(by_day)["nano", "member:m01:money"] == -160_000_000
+    second = book(target_fees(scale, members, part_month=FULL_MONTH), by_day)
+    assert balances(second) == {("nano", "member:m01:money"): -4_840_000_000, ("nano", "coop:fees"): 4_840_000_000}
+    third = book(target_fees(scale, members, part_month=FIRST_FULL_MONTH), (*by_day, *second))
+    assert balances(third) == {("nano", "member:m01:money"): 5_000_000_000, ("nano", "coop:fees"): -5_000_000_000}
+
+
 def test_a_changed_scale_books_the_difference_only() -> None:
-    first = book(target_fees(SCALE, MEMBERS))
-    assert book(target_fees(SCALE, MEMBERS), first) == ()
+    first = book(whole_fees(SCALE))
+    assert book(whole_fees(SCALE), first) == ()
     cheaper = FeeScale({"full": 2_000_000_000, "half": 1_500_000_000, "free": 0}, "full", SCALE.chosen)
-    second = book(target_fees(cheaper, MEMBERS), first)
+    second = book(whole_fees(cheaper), first)
     assert balances(second) == {("nano", "member:m01:money"): 1_000_000_000, ("nano", "coop:fees"): -1_000_000_000}
 
 
@@ -112,7 +129,7 @@ def test_who_transacted_nothing_gets_nothing_and_an_unused_part_stays() -> None:
 
 
 def test_a_tally_takes_margin_fees_and_energy_but_no_earlier_split() -> None:
-    fees = book(target_fees(SCALE, MEMBERS))
+    fees = book(whole_fees(SCALE))
     split = book(
         target_year_split(YearBooks(0, 4_500_000_000, {}, {}), SurplusShares(PPM, 0, 0)), lines=(YEAR_LINE, REFUND_LINE)
     )
@@ -148,11 +165,11 @@ def test_grants_come_out_of_the_fund_and_may_use_it_up() -> None:
 
 
 REFUSED = [
-    (lambda: target_fees(FeeScale({"full": -1}, "full"), MEMBERS), "negative"),
-    (lambda: target_fees(FeeScale({"full": 1.5}, "full"), MEMBERS), "not_integer"),  # type: ignore[dict-item]
-    (lambda: target_fees(FeeScale({"full": 1}, "half"), MEMBERS), "malformed"),
-    (lambda: target_fees(FeeScale({"full": 1}, "full", {"m01": ["full"]}), MEMBERS), "malformed"),  # type: ignore[dict-item]
-    (lambda: target_fees(FeeScale({"full": 1}, "full", {"m09": "full"}), MEMBERS), "unknown_member"),
+    (lambda: whole_fees(FeeScale({"full": -1}, "full")), "negative"),
+    (lambda: whole_fees(FeeScale({"full": 1.5}, "full")), "not_integer"),  # type: ignore[dict-item]
+    (lambda: whole_fees(FeeScale({"full": 1}, "half")), "malformed"),
+    (lambda: whole_fees(FeeScale({"full": 1}, "full", {"m01": ["full"]})), "malformed"),  # type: ignore[dict-item]
+    (lambda: whole_fees(FeeScale({"full": 1}, "full", {"m09": "full"})), "unknown_member"),
     (lambda: target_year_split(YearBooks(1, 1, {}, {}), SurplusShares(1, 1, 1)), "malformed"),
     (lambda: target_year_split(YearBooks(1, 1, {}, {}), SurplusShares(PPM, 0, 0, 0, 0)), "weights_zero"),
     (lambda: target_year_split(YearBooks(-1, 1, {}, {}), SurplusShares(PPM, 0, 0)), "negative"),

@@ -1,0 +1,66 @@
+"""The first rule of the rulebook from hub.toml, and how it counts parts of a month in new and in older hubs."""
+
+from pathlib import Path
+
+import pytest
+
+from hub.commands.operation.init import init_hub
+from hub.core.rules.part_months import BY_DAY, FULL_MONTH
+from hub.core.rules.rulebook import Rule
+from hub.folder.clock import open_clock
+from hub.folder.opening import first_rule, open_hub
+from hub.folder.settings import RuleSettings, parse_settings, settings_text
+from hub.storage.records import Coop
+from protocols.errors import SettingsError
+
+COOP = Coop("street", "The Street", "Europe/Madrid", "EUR")
+LINE = 'part_month_fee = "by_day"'
+
+
+def rules_of(text: str) -> RuleSettings:
+    return parse_settings(text.encode(), name="hub.toml", folder=Path()).rules
+
+
+def test_a_new_hub_counts_by_day_unless_its_settings_say_otherwise() -> None:
+    text = settings_text(COOP)
+    assert LINE in text
+    assert first_rule(rules_of(text)).part_month_fee == BY_DAY
+    unsaid = "\n".join(line for line in text.splitlines() if not line.startswith("part_month_fee"))
+    assert first_rule(rules_of(unsaid)).part_month_fee == BY_DAY
+    assert first_rule(rules_of(text.replace(LINE, 'part_month_fee = "full_month"'))).part_month_fee == FULL_MONTH
+
+
+def test_a_word_that_is_no_way_is_refused() -> None:
+    text = settings_text(COOP).replace(LINE, 'part_month_fee = "by_hour"')
+    expected = r"hub.toml: rules.part_month_fee: expected one of by_day, full_month, first_full_month"
+    with pytest.raises(SettingsError, match=expected):
+        rules_of(text)
+
+
+def test_whole_months_leave_a_rule_the_bytes_it_had_before_the_setting() -> None:
+    assert b"part_month_fee" not in Rule("equal").canonical()
+    assert b'"part_month_fee":"by_day"' in Rule("equal", part_month_fee=BY_DAY).canonical()
+
+
+async def test_a_hub_from_before_the_setting_goes_on_charging_whole_months(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, clock = tmp_path / "hub", open_clock(None)
+    await init_hub(folder, coop=COOP, clock=clock)
+    settings = folder / "hub.toml"
+    said = settings.read_text()
+    unsaid = "\n".join(line for line in said.splitlines() if not line.startswith("part_month_fee"))
+    settings.write_text(unsaid.replace("[rules]", '[rules]\npart_month_fee = "full_month"', 1))
+    _, _, store = await open_hub(folder, clock=clock)
+    held = (await store.rule_on("2026-05-31"))[1]
+    await store.close()
+    settings.write_text(unsaid)
+    _, _, store = await open_hub(folder, clock=clock)
+    assert (await store.rule_on("2026-05-31"))[1] == held
+    await store.close()
+    assert b"part_month_fee" not in held
+    assert caplog.text == ""
+    settings.write_text(said)
+    _, _, store = await open_hub(folder, clock=clock)
+    await store.close()
+    assert "[rules] was edited after it became the first rule" in caplog.text
