@@ -17,13 +17,13 @@ from hub.books.billed_entries import entries_billed
 from hub.books.days import SettlementStores
 from hub.books.view import Books
 from hub.core.ledger.entries import read_entry
-from hub.core.ledger.fee_records import FeePart, read_fee_record
+from hub.core.ledger.fee_records import FEES_KIND, RECORD_TAG, FeePart, read_fee_record
 from hub.core.ledger.month_runs import PUBLISHED, MonthRun
 from hub.core.ledger.run_calendar import days_of
 from hub.core.ledger.signed_document import Signer
 from hub.core.payments.bills import BILL_LINES, Bill, MonthMoney, bill_members, newest_bills, tally_month, target_bills
 from hub.core.payments.tax_terms import TaxTerms
-from hub.money.funds import FEES_KIND, RECORD_TAG, FundPlan, FundResult, MakeAttestation, book_after
+from hub.money.funds import FundPlan, FundResult, MakeAttestation, book_after
 from hub.storage.contract import BookStore
 from hub.storage.records import EntryRow, RunRow
 

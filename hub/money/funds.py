@@ -20,7 +20,7 @@ from hub.books.signing import as_attestation, as_row, sign_day, sign_older_runs
 from hub.books.view import BookHeads, read_heads
 from hub.core.ledger.attestations import Attestation, Head
 from hub.core.ledger.entries import Entry, read_entry
-from hub.core.ledger.fee_records import fee_inputs
+from hub.core.ledger.fee_records import FEES_KIND, PLAN_TAG, RECORD_TAG, fee_inputs
 from hub.core.ledger.fund_entries import (
     FEE_LINE,
     GRANT_LINE,
@@ -44,11 +44,8 @@ from hub.storage.errors import StoreConflictError
 from hub.storage.records import AttestationRow, EntryRow, RunRow
 from protocols.slots import slots_of_day
 
-FEES_KIND: Final = "fund:fees"
 YEAR_KIND: Final = "fund:year-end"
 GRANT_KIND: Final = "fund:grant"
-RECORD_TAG: Final = b"commonwatt fund record v1\n"
-PLAN_TAG: Final = b"commonwatt fund plan v1\n"
 
 MakeAttestation = Callable[[Head], Attestation]
 """Signs a decision that follows this head of the chain."""

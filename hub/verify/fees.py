@@ -7,11 +7,10 @@ import msgspec
 
 from hub.books.days import SettlementStores, read_rule
 from hub.core.ledger.entries import read_entry
-from hub.core.ledger.fee_records import read_fee_record
+from hub.core.ledger.fee_records import FEES_KIND, PLAN_TAG, RECORD_TAG, read_fee_record
 from hub.core.ledger.fund_entries import FEE_LINE
 from hub.core.ledger.signed_document import canonical_bytes
 from hub.core.rules.input_checks import RejectedInputError
-from hub.money.funds import FEES_KIND, PLAN_TAG, RECORD_TAG
 from hub.storage.records import RunRow
 from hub.verify.check_result import CheckResult
 

@@ -5,12 +5,17 @@ The ledger's entries cite the record, so whoever has it can compute the fees aga
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
 from hub.core.ledger.entries import Lines
 from hub.core.ledger.fund_entries import FeeScale, TargetLines, target_fees
 from hub.core.rules.part_months import BY_DAY, FULL_MONTH, MemberDays
+
+FEES_KIND: Final = "fund:fees"
+RECORD_TAG: Final = b"commonwatt fund record v1\n"
+PLAN_TAG: Final = b"commonwatt fund plan v1\n"
 
 
 @dataclass(frozen=True, slots=True)
