@@ -149,10 +149,8 @@ class Demo:
         site = self.street["site"]
         assert isinstance(site, dict)
         weather = f'\n[weather]\nurl = "{self.street["weather_url"]}"\nlatitude = {site["latitude"]}\n'
-        # No fees are charged here; for whole months the rule has the bytes, and so the hash, of earlier releases.
-        text = settings.read_text(encoding="utf-8").replace(
-            'part_month_fee = "by_day"', 'part_month_fee = "full_month"'
-        )
+        # Whole months: the rule keeps the bytes, and so the hash, that it had before this setting.
+        text = settings.read_text(encoding="utf-8").replace('_fee = "by_day"', '_fee = "full_month"')
         settings.write_text(text + weather + f"longitude = {site['longitude']}\n")
         read_toml(settings.read_text(encoding="utf-8"))
         options = {
