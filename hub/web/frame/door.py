@@ -51,9 +51,9 @@ class Door:
         headers = [(name.lower(), value) for name, value in scope["headers"]]
         hosts = [value.decode("latin-1") for name, value in headers if name == b"host"]
         if len(hosts) != 1 or not is_own_host(hosts[0], self._names):
-            await _refuse(send, WRONG_HOST_STATUS, _unknown_host(hosts))
+            await _refuse(send, WRONG_HOST_STATUS, _unknown_host(hosts), is_browser=_is_browser(headers))
         elif {b"content-length", b"transfer-encoding"} <= {name for name, _ in headers}:
-            await _refuse(send, 400, TWO_LENGTHS)
+            await _refuse(send, 400, TWO_LENGTHS, is_browser=_is_browser(headers))
         elif scope["method"] == "HEAD":
             await self._app({**scope, "method": "GET"}, receive, _without_body(send))
         else:
@@ -62,12 +62,12 @@ class Door:
 
 def _unknown_host(hosts: Sequence[str]) -> str:
     """What is wrong with the Host header, and the setting that adds a name."""
-    name = hosts[0].rpartition(":")[0] or hosts[0] if len(hosts) == 1 else ""
+    name = (hosts[0].rpartition(":")[0] or hosts[0]).lower() if len(hosts) == 1 else ""
     if not re.fullmatch(r"[A-Za-z0-9.-]{1,253}", name):
         return "The request does not name this hub in one Host header. Open the hub by its name or address."
     return (
-        f'This hub does not answer to the name "{name.lower()}". To add it, write names = ["{name.lower()}"] under'
-        " [web] in hub.toml and restart the hub; its address always works."
+        f"This hub does not answer to the name {name}. Add it under [web] in hub.toml (names = ['{name}'])"
+        " and restart the hub; its address always works."
     )
 
 
@@ -85,9 +85,15 @@ def _without_body(send: Send) -> Send:
     return send_head
 
 
-async def _refuse(send: Send, status: int, sentence: str) -> None:
-    body = json.dumps({"error": sentence}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+def _is_browser(headers: Sequence[tuple[bytes, bytes]]) -> bool:
+    return any(name == b"accept" and b"text/html" in value for name, value in headers)
+
+
+async def _refuse(send: Send, status: int, sentence: str, *, is_browser: bool) -> None:
+    """One line: as text where a person reads it, else as JSON like every other refusal."""
+    body = (sentence if is_browser else json.dumps({"error": sentence})).encode()
+    kind = b"text/plain; charset=utf-8" if is_browser else b"application/json"
+    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
     headers += [(b"connection", b"close"), (b"cache-control", b"no-store")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -38,10 +38,12 @@ async def test_another_sites_name_that_points_here_gets_no_page(store: SqliteSto
             refused = await browser.get(path, headers={"host": "rebound.evil.example"})
             assert refused.status_code == 421
             assert refused.json()["error"] == (
-                'This hub does not answer to the name "rebound.evil.example". To add it, write'
-                ' names = ["rebound.evil.example"] under [web] in hub.toml and restart the hub;'
-                " its address always works."
+                "This hub does not answer to the name rebound.evil.example. Add it under [web] in hub.toml"
+                " (names = ['rebound.evil.example']) and restart the hub; its address always works."
             )
+        page = await browser.get("/", headers={"host": "hub.lan:8400", "accept": "text/html,*/*;q=0.8"})
+        assert page.headers["content-type"] == "text/plain; charset=utf-8"
+        assert page.text.startswith("This hub does not answer to the name hub.lan. Add it under [web] in hub.toml (")
         for host in ("rebound.evil.example:8400", "hub.local.evil.example", "<b>.example", "", "hub.example/.evil"):
             refused = await browser.get("/", headers={"host": host})
             assert refused.status_code == 421
