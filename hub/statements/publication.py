@@ -8,8 +8,7 @@ from typing import Final, Protocol
 from hub.books.days import SettlementStores, read_rule
 from hub.books.view import Books
 from hub.core.consented_homes import open_homes
-from hub.core.ledger.month_runs import PUBLISHED
-from hub.core.ledger.run_calendar import days_of, month_name, month_of
+from hub.core.ledger.run_calendar import days_of, month_name
 from hub.core.rules.group_size import GroupRule
 from hub.core.settlement.allocation_record import read_record
 from hub.core.settlement.pool_series import pool_series
@@ -85,12 +84,7 @@ class RunPublication:
             end = shown.for_member(member) + 1
             runs[day] = shown.keys[:end]
             held_back |= set(shown.keys[end:])
-        through = {}
-        for name in {month_name(month_of(date.fromisoformat(day))) for day in runs}:
-            published = [run for run in books.runs_of(name) if run.state == PUBLISHED]
-            if published:
-                through[name] = published[-1].ledger_position
-        return VisibleRuns(runs, frozenset(held_back), through)
+        return VisibleRuns(runs, frozenset(held_back))
 
     async def _members(self) -> dict[str, str]:
         return {home.id: home.member_id for home in await self._store.homes()}

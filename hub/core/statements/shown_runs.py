@@ -41,17 +41,11 @@ class ShownRuns:
 class VisibleRuns:
     """What a member may see of a range of days: for each day its runs up to the one that is shown.
 
-    `held_back` has the runs after it. Of these, entries up to `corrected_through` are in a published month; members get
-    them as one total of the month.
+    `held_back` has the runs after it; of these, members get one total of a published month.
     """
 
     runs: Mapping[str, tuple[str, ...]]
     held_back: frozenset[str]
-    corrected_through: Mapping[str, int]
-
-    def is_corrected(self, day: str, position: int) -> bool:
-        """Whether this entry of a run that is held back belongs to the month's total of corrections."""
-        return position <= self.corrected_through.get(day[: len("2026-05")], 0)
 
 
 def choose_runs(

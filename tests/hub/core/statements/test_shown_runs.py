@@ -6,7 +6,7 @@ from hub.core.rules.group_size import GroupRule
 from hub.core.rules.rulebook import Rule
 from hub.core.settlement.period import Settlement, settle
 from hub.core.settlement.prepared_readings import Readings
-from hub.core.statements.shown_runs import VisibleRuns, choose_runs
+from hub.core.statements.shown_runs import choose_runs
 
 MEMBERS = tuple(f"m{n:02d}" for n in range(1, 13))
 ANYBODY = GroupRule()
@@ -53,10 +53,3 @@ def test_open_homes_and_what_earlier_releases_showed() -> None:
     runs = run_with(), run_with(m01=5)
     assert choose(*runs, group=GroupRule(open_homes=frozenset({"m01"})))[0] == 1
     assert choose(*runs, earlier=(True, True))[0] == 1
-
-
-def test_corrections_count_in_published_months_only() -> None:
-    seen = VisibleRuns({}, frozenset({"k"}), {"2026-05": 90})
-    assert seen.is_corrected("2026-05-31", 90)
-    assert not seen.is_corrected("2026-05-31", 91)
-    assert not seen.is_corrected("2026-06-01", 1)
