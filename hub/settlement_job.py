@@ -61,7 +61,8 @@ class SettlementJob:
         if self._key is not None:
             refused += await self._settle_months(today, made_at=due_s, key=self._key)
         if refused:
-            raise JobError(f"settlement of {refused[0]} ({len(refused)} day(s) or month(s) refused)")
+            others = f" (and {len(refused) - 1} more days or months)" if len(refused) > 1 else ""
+            raise JobError(f"the rules refuse {refused[0]}{others}")
 
     async def _settle_months(self, today: date, *, made_at: int, key: Signer) -> list[str]:
         """Make every run of every month that is due, in order; return those refused."""

@@ -11,7 +11,7 @@ from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
 
-from hub.commands.members.named_look import add_by_and_reason, look_at_one
+from hub.commands.members.named_look import add_by_and_reason, log_others, look_at_all, look_at_one
 from hub.commands.periods import parse_month
 from hub.console.output_files import write_new
 from hub.core.ledger.signed_document import canonical_bytes
@@ -22,7 +22,7 @@ from hub.folder.opening import open_hub
 from hub.folder.salt_key import load_seals
 from hub.statements.months import StatementService
 from hub.statements.script import NAME, script_text
-from hub.storage.access_records import STATEMENT_LOOK
+from hub.storage.access_records import NEIGHBOUR_FIELDS, STATEMENT_LOOK
 from protocols.errors import RequestError
 from protocols.timeline import Clock
 
@@ -67,6 +67,10 @@ async def statement_of(
             store, by, member=member_id, reason=reason, command="statement", purpose="settle.share"
         )
         await store.log_access(access, [home.id], fields=STATEMENT_LOOK, rows=1)
+        beside = await look_at_all(
+            store, by, command="statement", purpose="settle.share", reason="a neighbour's statement was made"
+        )
+        await log_others(store, beside, member=member_id, fields=NEIGHBOUR_FIELDS)
         service = StatementService(store, key=key, seals=load_seals(folder), plants=settings.plants)
         try:
             files = await service.state(member, home, month=month, access=access)

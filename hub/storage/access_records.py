@@ -19,6 +19,8 @@ GRID_FIELDS: Final = "comparison with the grid operator"
 FINDING_FIELDS: Final = "findings"
 TRIAL_FIELDS: Final = "a rule tried on settled days"
 FAIRNESS_FIELDS: Final = "the fairness report"
+FAIRNESS_ALL_FIELDS: Final = "the fairness report on all homes"
+NEIGHBOUR_FIELDS: Final = "sums in a neighbour's statement"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,14 @@ import argparse
 from typing import Final
 
 from hub.core.ledger.objections import REASON_CHARS_MAX, clean_reason
-from hub.storage.access_records import BOARD, SELF
+from hub.storage.access_records import BOARD
 from hub.storage.contract import Store
 from hub.storage.records import Access, Member
 from protocols.errors import RequestError
 
 BY_HELP: Final = "the board member who looks, such as m01; the log of every home concerned names them"
 REASON_HELP: Final = "why you look at this member's values; the member reads it"
+OWN_BY_COMMAND: Final = "a command on the hub, in the name of this home's own member"
 
 
 async def board_member(store: Store, by: str | None, *, command: str) -> Member:
@@ -35,12 +36,19 @@ async def look_at_one(
 ) -> Access:
     """A look at one member's values by a named person, who gives a reason unless the values are their own.
 
-    Raises: RequestError.
+    A command does not prove who uses it, so a look at one's own values is the board's too, and its reason says what it
+    was. Raises: RequestError.
     """
     who = await board_member(store, by, command=command)
-    if who.id == member:
-        return Access(who.id, SELF, "own.view")
+    if who.id == member and reason is None:
+        return Access(who.id, BOARD, purpose, OWN_BY_COMMAND)
     return Access(who.id, BOARD, purpose, typed_reason(reason, command=command))
+
+
+async def log_others(store: Store, look: Access, *, member: str | None, fields: str) -> None:
+    """Name who looked in the log of every home but this member's, whose values a command reads beside the member's."""
+    homes = [home.id for home in await store.homes() if home.member_id != member]
+    await store.log_access(look, homes, fields=fields, rows=1)
 
 
 def typed_reason(reason: str | None, *, command: str) -> str:

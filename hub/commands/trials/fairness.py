@@ -13,14 +13,14 @@ from typing import Final
 import numpy as np
 
 from hub.books.period import read_period
-from hub.commands.members.named_look import add_by_and_reason, look_at_one
+from hub.commands.members.named_look import add_by_and_reason, log_others, look_at_all, look_at_one
 from hub.commands.periods import add_range, left_out_note
 from hub.core.rules.input_checks import RejectedInputError
 from hub.core.settlement.pool_series import LEAST_HOMES
 from hub.core.trials.fairness import FairnessReport, explain_share, report_fairness, summarise_fairness
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
-from hub.storage.access_records import FAIRNESS_FIELDS
+from hub.storage.access_records import FAIRNESS_ALL_FIELDS, FAIRNESS_FIELDS
 from hub.trials.fairness_service import FAIRNESS_ACCESS, orders_seed
 from protocols.errors import RequestError
 from protocols.timeline import Clock
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's own arguments, besides --data and --clock."""
     add_range(parser)
     parser.add_argument("--member", metavar="ID", help="also this member's own row: for that member alone")
-    add_by_and_reason(parser, required=False)
+    add_by_and_reason(parser)
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
 
 
@@ -60,7 +60,7 @@ async def fairness_of(
     first: date,
     last: date,
     member: str | None,
-    by: str | None,
+    by: str,
     reason: str | None,
     clock: Clock,
 ) -> dict[str, object]:
@@ -76,6 +76,10 @@ async def fairness_of(
             )
             home = await store.home_of(member)
             await store.log_access(look, [] if home is None else [home.id], fields=FAIRNESS_FIELDS, rows=1)
+        every = await look_at_all(
+            store, by, command="fairness", purpose="settle.share", reason="the fairness report was made"
+        )
+        await log_others(store, every, member=member, fields=FAIRNESS_ALL_FIELDS)
         period = await read_period(store, first=first, last=last, access=FAIRNESS_ACCESS)
         report = report_fairness(period.current, rng=np.random.default_rng(orders_seed(period.digests)))
     except (RejectedInputError, ValueError) as problem:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from hub.books.period import read_period
-from hub.commands.members.named_look import add_by_and_reason, look_at_one
+from hub.commands.members.named_look import add_by_and_reason, log_others, look_at_all, look_at_one
 from hub.commands.periods import add_range, left_out_note
 from hub.console.output_files import read_json_table
 from hub.core.rules.input_checks import RejectedInputError
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--method", choices=sorted(METHODS), required=True, help="how to share")
     parser.add_argument("--params", type=Path, metavar="FILE", help="JSON; without it parameters that favour nobody")
     parser.add_argument("--member", metavar="ID", help="also this member's own change: for that member alone")
-    add_by_and_reason(parser, required=False)
+    add_by_and_reason(parser)
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
 
 
@@ -66,7 +66,7 @@ async def try_on_hub(
     method: str,
     params: Mapping[str, object] | None,
     member: str | None,
-    by: str | None,
+    by: str,
     reason: str | None,
     clock: Clock,
 ) -> dict[str, object]:
@@ -77,6 +77,8 @@ async def try_on_hub(
             look = await look_at_one(store, by, member=member, reason=reason, command="what-if", purpose="settle.share")
             home = await store.home_of(member)
             await store.log_access(look, [] if home is None else [home.id], fields=TRIAL_FIELDS, rows=1)
+        every = await look_at_all(store, by, command="what-if", purpose="settle.share", reason="a rule was tried")
+        await log_others(store, every, member=member, fields=TRIAL_FIELDS)
         period = await read_period(store, first=first, last=last, access=WHAT_IF_ACCESS)
     except RejectedInputError as refusal:
         raise RequestError(f"what-if: {refusal}") from None

@@ -28,6 +28,7 @@ from hub.money.funds import FundPlan
 from hub.settlement_job import SettlementJob
 from hub.storage.rule_records import RuleAdoption
 from hub.storage.sqlite.store import SqliteStore
+from hub.timetable import JobError
 from hub.verify.books import check_books
 from protocols.errors import RequestError
 from tests.hub.settled_street import COOP, KEY, RULE, Street, arrivals_of, balances_by_day, open_street
@@ -338,6 +339,16 @@ async def test_a_run_killed_between_days_resumes_to_the_same_books(tmp_path: Pat
         await street.store.close()
     assert heads[0] == heads[1], "the same entries, hashes and signatures to the byte"
     assert balances[0] == balances[1]
+
+
+async def test_the_job_says_once_what_the_rules_refuse(tmp_path: Path) -> None:
+    rule = Rule("proportional", missing="refuse", prices=RULE.prices)
+    street = await open_street(tmp_path, homes=HOMES, rule=rule)
+    await street.arrive_days(DAYS[:2], without=[arrivals_of(day, HOMES)[5] for day in DAYS[:2]])
+    said = rf"^the rules refuse {DAYS[0]}: missing_reading: .* \(and 1 more days or months\)$"
+    with pytest.raises(JobError, match=said):
+        await job_on(street.store)(night(DAYS[2]))
+    await street.store.close()
 
 
 async def test_a_month_nobody_measured_is_refused(street: Street) -> None:

@@ -11,12 +11,14 @@ from typing import Final
 from hub.storage.access_records import (
     BILL_FIELDS,
     BOARD,
+    FAIRNESS_ALL_FIELDS,
     FAIRNESS_FIELDS,
     FINDING_FIELDS,
     GRID_FIELDS,
     JOB,
     LEDGER_FIELDS,
     LINK_FIELDS,
+    NEIGHBOUR_FIELDS,
     REPORT_FIELDS,
     SELF,
     STATEMENT_LOOK,
@@ -112,6 +114,12 @@ def _board_access(row: AccessRow, words: Localizer) -> str:
         GRID_FIELDS: words.text("Compared your readings with the grid's. Purpose: %(purpose)s", purpose=purpose),
         TRIAL_FIELDS: words.text("Tried another rule on your settled days. Purpose: %(purpose)s", purpose=purpose),
         FAIRNESS_FIELDS: words.text("Opened your row of the fairness report. Purpose: %(purpose)s", purpose=purpose),
+        FAIRNESS_ALL_FIELDS: words.text(
+            "Made the fairness report, which counts your settled days. Purpose: %(purpose)s", purpose=purpose
+        ),
+        NEIGHBOUR_FIELDS: words.text(
+            "Opened a neighbour's statement, whose sums include your values. Purpose: %(purpose)s", purpose=purpose
+        ),
         ACCOUNT_FIELDS: words.text("Opened your bank account. Purpose: %(purpose)s", purpose=purpose),
         PAYMENT_FIELDS: words.text("Opened your payments. Purpose: %(purpose)s", purpose=purpose),
         OBJECTION_FIELDS: words.text("Opened your objections. Purpose: %(purpose)s", purpose=purpose),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from hub.commands.members.named_look import OWN_BY_COMMAND
 from hub.commands.members.sign_in import sign_in_links
 from hub.folder.clock import Clock
 from hub.storage.access_records import LINK_FIELDS, AccessRow
@@ -76,7 +77,7 @@ def test_without_a_board_member_and_a_reason_there_is_no_link(hub: Path, by: str
     assert lines(hub, "h02") == ()
 
 
-def test_a_board_members_own_link_needs_no_reason_and_marks_nothing(hub: Path) -> None:
+def test_a_board_members_own_link_needs_no_reason_and_is_said_to_come_from_a_command(hub: Path) -> None:
     link(hub, "m01", "m01", None)
     (line,) = lines(hub, "h01")
-    assert (line.role, line.link_by) == ("self", "")
+    assert (line.role, line.link_by, line.reason) == ("board", "", OWN_BY_COMMAND)

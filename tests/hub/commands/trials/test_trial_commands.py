@@ -12,9 +12,19 @@ from typing import Any
 import pytest
 
 from hub.books.days import settle_day
+from hub.commands import statement as statement_command
+from hub.commands.members.named_look import OWN_BY_COMMAND
 from hub.commands.operation.init import init_hub
 from hub.commands.trials import fairness as fairness_command
 from hub.commands.trials import what_if as what_if_command
+from hub.storage.access_records import (
+    FAIRNESS_ALL_FIELDS,
+    FAIRNESS_FIELDS,
+    NEIGHBOUR_FIELDS,
+    STATEMENT_LOOK,
+    TRIAL_FIELDS,
+    AccessFilter,
+)
 from hub.storage.sqlite.store import SqliteStore
 from protocols.errors import RequestError
 from protocols.timeline import Clock
@@ -57,7 +67,8 @@ def say(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
         parser = argparse.ArgumentParser()
         parser.set_defaults(data=folder, clock=None)
         module.add_arguments(parser)
-        assert module.run(parser.parse_args(words)) == 0
+        given = words if "--by" in words else (*words, "--by", "m01")
+        assert module.run(parser.parse_args(given)) == 0
         out = capsys.readouterr().out
         return json.loads(out) if "--json" in words else out
 
@@ -122,6 +133,35 @@ def test_fairness_adds_up_and_is_the_same_again(hub: Path, say: Callable[..., An
     assert "You added" in found["member"]["words"]
     assert say(fairness_command, hub, *RANGE, "--member", "m01", "--by", "m01", "--json") == found
     assert "m0" not in say(fairness_command, hub, *RANGE)
+
+
+async def lines_of(folder: Path, home: str) -> list[tuple[str, str, str, str]]:
+    store = await SqliteStore.open(folder / "hub.sqlite", now=NOW.now)
+    rows = await store.access_rows(home, limit=200, wanted=AccessFilter(role="board"))
+    await store.close()
+    return [(row.actor, row.purpose, row.fields, row.reason) for row in rows]
+
+
+def test_every_home_that_a_command_reads_has_the_name_of_who_looked(say: Callable[..., Any], tmp_path: Path) -> None:
+    hub, asked = made(tmp_path / "named", homes=6), ("--member", "m03", "--by", "m02", "--reason", "m03 asked")
+    say(what_if_command, hub, *RANGE, "--method", "equal", *asked)
+    say(fairness_command, hub, *RANGE, *asked)
+    say(statement_command, hub, "--month", "2026-05", *asked, "--out", str(tmp_path / "out"))
+    share = ("m02", "settle.share")
+    fields = {(fields, reason) for _, _, fields, reason in asyncio.run(lines_of(hub, "h03"))}
+    assert fields >= {(each, "m03 asked") for each in (STATEMENT_LOOK, FAIRNESS_FIELDS, TRIAL_FIELDS)}
+    for home in ("h01", "h02", "h04"):
+        assert {*asyncio.run(lines_of(hub, home))} == {
+            (*share, NEIGHBOUR_FIELDS, "a neighbour's statement was made"),
+            (*share, FAIRNESS_ALL_FIELDS, "the fairness report was made"),
+            (*share, TRIAL_FIELDS, "a rule was tried"),
+        }
+
+
+def test_a_look_at_oneself_by_a_command_is_said_to_be_one(say: Callable[..., Any], tmp_path: Path) -> None:
+    hub = made(tmp_path / "own", homes=6)
+    say(what_if_command, hub, *RANGE, "--method", "equal", "--member", "m01", "--by", "m01")
+    assert asyncio.run(lines_of(hub, "h01")) == [("m01", "settle.share", TRIAL_FIELDS, OWN_BY_COMMAND)]
 
 
 def test_four_homes_are_told_nothing_of_each_other(say: Callable[..., Any], tmp_path: Path) -> None:
