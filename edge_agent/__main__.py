@@ -54,10 +54,11 @@ def _parser() -> argparse.ArgumentParser:
     outbox.add_argument(
         "--limit", type=_count, default=20, metavar="N", help="how many messages to list, newest first (default: 20)"
     )
+    status = _command(commands, "status", _status, "show who this agent is, what waits, and what limits each reading")
     prompts = _command(
         commands, "prompts", _prompts, "show the hub's prompts, the reasons for them and the state of your answers"
     )
-    for each in (outbox, prompts):
+    for each in (outbox, prompts, status):
         each.add_argument("--json", action="store_true", help="print JSON")
     read.add_argument("--json", action="store_true", help="print JSON, with every raw register word")
     sent = _command(commands, "sent", _sent, "write what was sent of a month, to check a statement against it")
@@ -201,6 +202,21 @@ def _outbox(options: argparse.Namespace) -> int:
     settings = read_settings(options.config)
     found = read_overview(settings.data, limit=min(options.limit, MAX_LISTED))
     print(outbox_record(found) if options.json else outbox_table(found, load_enrolment(settings.data).tz))
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    from edge_agent.devices.limits import role_limits
+    from edge_agent.outbox.opening import FILE_NAME
+    from edge_agent.outbox.text import status_record, status_text
+    from edge_agent.outbox.view import read_overview
+    from edge_agent.uplink.identity import load_enrolment
+
+    settings = read_settings(options.config)
+    enrolment, limits = load_enrolment(settings.data), role_limits(settings.devices)
+    found = read_overview(settings.data, limit=0) if (settings.data / FILE_NAME).exists() else None
+    words = status_record if options.json else status_text
+    print(words(enrolment.agent, enrolment.home, found, limits))
     return 0
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from edge_agent.devices.assembly import make_fleet
 from edge_agent.devices.boot_readings import BootReadings, TimedSamples
 from edge_agent.devices.buses import Bus, ReadingPace
+from edge_agent.devices.limits import limit_lines, role_limits, unlimited
 from edge_agent.history import LONGEST_HOLE_S, RecordingRow, read_rows, replay
 from edge_agent.household import consent_in_force
 from edge_agent.metering.dc_side import unassigned_batteries
@@ -49,7 +50,6 @@ MAX_RECORDING_BYTES = 512 << 20
 HOLE_INTERVALS = 2.5
 """Derived energy bridges at most this many polling intervals without a sample."""
 
-MOST_HOME_W = 100_000
 """No home's connection carries more."""
 
 
@@ -188,13 +188,9 @@ class AgentProgram:
             for link, devices in self._fleet
         ]
         closing.readers = readers
-        for place in self._places:
-            if place.max_power_w > MOST_HOME_W:
-                log.warning(
-                    "device %r: max_power_w = %d is more than a home can carry: set it to what the fuses allow",
-                    place.device,
-                    place.max_power_w,
-                )
+        limits = role_limits(settings.devices)
+        for line in limit_lines(unlimited(limits)):
+            log.warning("%s", line)
         for battery in unassigned_batteries(self._places):
             log.warning(
                 "battery %r: no inverter is read on its unit, so the solar power behind it is unknown", battery.device

@@ -14,6 +14,7 @@ from hub.core.ledger.run_calendar import RunCalendar, days_of, month_name, month
 from hub.core.ledger.signed_document import Signer
 from hub.core.rules.input_checks import RejectedInputError
 from hub.quality.findings import QualityCheck
+from hub.quality.scale_findings import QualityStores
 from hub.timetable import JobError
 
 __all__ = ["ACCESS", "SettlementJob", "SettlementStores", "days_due", "read_rule", "settle_day"]
@@ -33,7 +34,7 @@ class SettlementJob:
 
     def __init__(
         self,
-        store: SettlementStores,
+        store: QualityStores,
         *,
         tz: str,
         calendar: RunCalendar = EVERY_WEEKDAY,

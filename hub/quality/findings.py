@@ -11,25 +11,21 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from hub.books.days import SettlementStores, read_rule
-from hub.books.runs import first_day
+from hub.books.days import read_rule
 from hub.books.settled_readings import readings_of, settlement_limits
 from hub.core.consented_homes import homes_allowing
 from hub.core.quality.home_checks import SETTLED, Finding, HomeSlots, find_all, find_missing
 from hub.core.quality.neighbour_checks import find_clock_shifts, find_odd_yields
-from hub.core.quality.scale_changes import DAYS, DAYS_BEFORE, find_scale_changes
 from hub.core.quality.settlement_check import SuspectSlots, find_suspect_slots
 from hub.core.settlement.prepared_readings import Readings, membership
+from hub.quality.scale_findings import GRID_ACCESS, HOOD_ACCESS, QualityStores, scale_findings
 from hub.storage.finding_records import NewFinding
-from hub.storage.records import Access, HomeSeries
+from hub.storage.records import HomeSeries
 from protocols.quantities import Mark, Measure
-from protocols.slots import SLOTS_PER_UTC_DAY, Slot, format_slot, slots_of_day
+from protocols.slots import Slot, format_slot, slots_of_day
 
-GRID_ACCESS: Final = Access(actor="job:quality", role="job", purpose="settle.share")
-HOOD_ACCESS: Final = Access(actor="job:quality", role="job", purpose="forecast.hood")
 LOOK_BACK_DAYS: Final = 13
 SUNDAY: Final = 6
-SAID_AGAIN_DAYS: Final = 30
 CLOSING: Final = "readings have arrived since, and it holds no longer"
 
 NameplateLimits = Mapping[str, Mapping[Measure, int]]
@@ -41,7 +37,7 @@ Coordinates = tuple[float, float] | None
 class QualityCheck(Protocol):
     """Checks closed days and stores what it finds; returns how many days had new readings."""
 
-    async def __call__(self, store: SettlementStores, days: Sequence[date], *, at: int) -> int: ...
+    async def __call__(self, store: QualityStores, days: Sequence[date], *, at: int) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +50,7 @@ class DayCheck:
 
 
 async def check_days_quality(
-    store: SettlementStores, days: Sequence[date], *, place_deg: Coordinates, nameplates: NameplateLimits, at: int
+    store: QualityStores, days: Sequence[date], *, place_deg: Coordinates, nameplates: NameplateLimits, at: int
 ) -> int:
     """Check, in order, those days that have messages newer than their last check; return how many there were.
 
@@ -77,7 +73,7 @@ async def check_days_quality(
     return count
 
 
-async def store_day_check(store: SettlementStores, look: DayCheck, *, at: int) -> None:
+async def store_day_check(store: QualityStores, look: DayCheck, *, at: int) -> None:
     """Store the day's findings; earlier findings that no longer apply are closed."""
     found = [
         NewFinding(
@@ -90,7 +86,7 @@ async def store_day_check(store: SettlementStores, look: DayCheck, *, at: int) -
 
 
 async def check_day_quality(
-    store: SettlementStores, *, day: date, place_deg: Coordinates, nameplates: NameplateLimits
+    store: QualityStores, *, day: date, place_deg: Coordinates, nameplates: NameplateLimits
 ) -> DayCheck:
     """All findings for the local day; on Sundays, also from comparing homes with their neighbours over two weeks."""
     tz = (await store.coop()).tz
@@ -112,7 +108,7 @@ async def check_day_quality(
         series |= await store.home_series(home, measures, slots=slots, access=HOOD_ACCESS)
         known = _home_slots(home, series, nameplates.get(home, {}), worst=Mark.DERIVED)
         found += [each for each in find_all(known, place_deg=place_deg) if each.code != "gap"]
-    found += await _scale_changes(store, day, slots)
+    found += await scale_findings(store, day, slots, allowed=_allowed(consents, slots.start))
     if day.weekday() == SUNDAY and nameplates:
         first = slots_of_day(day - timedelta(days=LOOK_BACK_DAYS), tz).start
         found += await _among_neighbours(store, consents, range(first, slots.stop), nameplates=nameplates)
@@ -120,42 +116,8 @@ async def check_day_quality(
     return DayCheck(day, tuple(found), inputs.message_position)
 
 
-async def _scale_changes(store: SettlementStores, day: date, slots: range) -> list[Finding]:
-    """Homes that count more since some days, each said once in a while and not again every night."""
-    count = SLOTS_PER_UTC_DAY
-    first = await first_day(store, (await store.coop()).tz)
-    if first is None or first > day - timedelta(days=DAYS + DAYS_BEFORE - 1):
-        return []
-    reach = range(slots.stop - (DAYS + DAYS_BEFORE) * count, slots.stop)
-    readings = readings_of(await store.settlement_inputs(slots=reach, access=GRID_ACCESS))
-    shape = (DAYS + DAYS_BEFORE, count, len(readings.members))
-    inside = membership(readings)
-    grid = [np.where(inside, wh, -1).reshape(shape) for wh in (readings.demand_wh, readings.surplus_wh)]
-    changes = find_scale_changes(readings.members, *grid)
-    if not changes:
-        return []
-    home_of = {home.member_id: home.id for home in await store.homes()}
-    since = (day - timedelta(days=SAID_AGAIN_DAYS)).isoformat()
-    rows = await store.findings(access=GRID_ACCESS, since=since)
-    told = {row.found.home for row in rows if row.found.code == "scale_change" and row.day < day.isoformat()}
-    return [
-        Finding(
-            "scale_change",
-            home_of[each.home],
-            None,
-            slots.start,
-            len(slots),
-            (("percent_of_usual", each.percent),),
-            f"For {DAYS} days the grid meter has counted about {each.percent} % of what is usual for this home.",
-            "check",
-        )
-        for each in changes
-        if home_of[each.home] not in told
-    ]
-
-
 async def _among_neighbours(
-    store: SettlementStores, consents: Mapping[str, tuple[int, bytes]], slots: range, *, nameplates: NameplateLimits
+    store: QualityStores, consents: Mapping[str, tuple[int, bytes]], slots: range, *, nameplates: NameplateLimits
 ) -> list[Finding]:
     sun = Measure.PV_PRODUCTION
     homes = {}

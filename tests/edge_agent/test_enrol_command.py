@@ -1,5 +1,6 @@
 """`commonwatt-agent enrol` as a household runs it: afterwards the consent file is there, and never one overwritten."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -80,3 +81,26 @@ def test_the_hubs_key_is_printed_as_its_pages_show_it(home: Path, capsys: pytest
     assert f"the hub proved that it holds the key named in the token: {key}" in capsys.readouterr().out
     assert main(["hub-key", "--config", str(home / "agent.toml")]) == 0
     assert capsys.readouterr().out == f"{key}\n"
+
+
+def test_status_says_what_is_not_limited(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    inverter = CONFIG[CONFIG.index("[[device]]") :].replace('"meter"', '"inverter"').replace("unit = 1", "unit = 2")
+    both = inverter.replace('"grid"', '["pv", "battery"]')
+    assert enrol(home) == 0
+    (home / "agent.toml").write_text(CONFIG.replace("15000", "200000") + both)
+    capsys.readouterr()
+    status = ["status", "--config", str(home / "agent.toml")]
+    assert main(status) == 0
+    head, grid, pv, battery = capsys.readouterr().out.splitlines()
+    assert head.endswith("of home h01 has not run yet")
+    assert grid.startswith("meter (grid): not limited here, max_power_w = 200000 is more than a home carries; the hub")
+    assert grid.endswith("the board's figure for your connection")
+    for line, role in ((pv, "pv"), (battery, "battery")):
+        assert line.startswith(f"inverter ({role}): no limit of its own, max_power_w = 15000 is for all roles")
+    assert main([*status, "--json"]) == 0
+    limits = json.loads(capsys.readouterr().out)["limits"]
+    assert [(row["role"], row["is_own"], row["is_a_limit"]) for row in limits] == [
+        ("grid", True, False),
+        ("pv", False, True),
+        ("battery", False, True),
+    ]

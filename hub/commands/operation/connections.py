@@ -5,14 +5,16 @@ import asyncio
 import json
 import sys
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
+from hub.books.view import read_heads
 from hub.commands.periods import local_today, parse_day_argument
 from hub.core.quality.connection_limits import ConnectionLimit
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
 from hub.quality.connections import MOST_CONNECTION_W, home_limits
+from hub.storage.contract import BookStore
 from hub.storage.finding_records import ConnectionAgreement
 from protocols.errors import RequestError
 from protocols.slots import slot_of, slots_of_day
@@ -32,7 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--power-w", type=int, metavar="W", help="with --home: the most power its agreement allows")
     parser.add_argument("--by", metavar="ID", help="with --home: who enters it, a member of the board such as m01")
     parser.add_argument(
-        "--since", type=parse_day_argument, metavar="DAY", help="with --home: the first day it holds (default: today)"
+        "--since",
+        type=parse_day_argument,
+        metavar="DAY",
+        help="with --home: the first day it holds (default: today); a day that is settled is refused",
     )
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
 
@@ -64,7 +69,7 @@ async def enter_and_list(
                 raise RequestError(f"connections: --power-w: expected 1 to {MOST_CONNECTION_W} W")
             today = local_today(clock, settings.coop.tz)
             if since is not None and since < today:
-                raise RequestError("connections: --since: days that are over keep the limit they were settled with")
+                await _refuse_settled(store, since=since, today=today)
             holder = {each.id: each.member_id for each in await store.homes()}
             if home not in holder:
                 raise RequestError(f"connections: there is no home {home[:40]!r}")
@@ -78,6 +83,18 @@ async def enter_and_list(
         return await home_limits(store, slot=slot)
     finally:
         await store.close()
+
+
+async def _refuse_settled(store: BookStore, *, since: date, today: date) -> None:
+    """Raises: RequestError if a day from `since` on is booked: another limit would change what was given and taken."""
+    ends = (since.isoformat(), (today - timedelta(days=1)).isoformat())
+    booked = [run.day for run in (await read_heads(store, days=ends)).runs]
+    if booked:
+        last = date.fromisoformat(max(booked))
+        raise RequestError(
+            f"connections: --since: {last} is settled, and another limit would change what is booked for it; the first"
+            f" day still open is {last + timedelta(days=1)} (a reading held before that is decided with `findings`)"
+        )
 
 
 def limit_lines(limits: Mapping[str, ConnectionLimit]) -> str:

@@ -1,108 +1,174 @@
 """Homes whose grid meter began to count more of everything, as after a changed factor or a wrong transformer ratio.
 
-A home's last days are compared with its own weeks before, after what the whole street did in those days is taken off.
-Logarithms turn a factor into a shift that all quantities share: low and high draws, the day's import and its export.
+Two explanations of a home's last days are weighed against each other: the meter counts as before, or times a factor.
+Each implies what the home used, grid and own production together, and the likelier is the one under which it used what
+it usually does. The difference of their logarithms is the evidence, in nats; independent witnesses add up:
+
+- what the home makes: with a wrong factor, each cloud and each gust seems to change what the home uses;
+- its appliances: each draws the same power every day;
+- its habits by hour, less what the cold and the whole street changed. They drift for weeks, so they weigh little.
+
+Source: sums of logarithms of likelihood ratios against limits, E. S. Page, Continuous inspection schemes, 1954.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hub.core.forecasting.day_grid import Floats
+from hub.core.forecasting.day_grid import Bools, Floats
+from hub.core.quality.cold_days import BLOCKS, cold_excess
+from hub.core.quality.usual_use import (
+    known_median,
+    log_share_above,
+    log_steps,
+    log_use,
+    step_densities,
+    step_log_density,
+    use_densities,
+    use_log_density,
+)
 
 DAYS: Final = 3
+MANY_DAYS: Final = 28
 DAYS_BEFORE: Final = 42
-LEAST_DAYS: Final = 10
+LEAST_DAYS: Final = 21
 LEAST_HOMES: Final = 5
-SCORE: Final = 4.5
-QUANTILES: Final = (0.15, 0.30, 0.50, 0.75)
-LEAST_DRAWS: Final = 16
-LEAST_IMPORT_WH: Final = 500
-LEAST_EXPORT_WH: Final = 1500
-MAD_TO_DEVIATION: Final = 1.4826
-DAY_ERROR: Final = 0.04
-WINDOW_ERROR: Final = 0.02
+LEAST_NATS: Final = 5.0
+"""Evidence of a finding: the changed factor is about 150 times as likely."""
+HABIT_WEIGHT: Final = 0.06
+STREET_WEIGHT: Final = 0.8
+LARGEST: Final = 6.0
+LARGEST_STEP: Final = 4.0
+LEAST_STEP_WH: Final = 200.0
+STILL_WH: Final = 15.0
+"""Where a battery holds the meter at zero, the meter's factor shows nothing."""
+FACTORS: Final[Mapping[int, Sequence[float]]] = {DAYS: (1.5, 2.2, 3.3, 5, 10, 30, 100, 1000), MANY_DAYS: (1.1,)}
+"""The spans of days, and the factors that are looked for in each."""
+PERCENT_FACTORS: Final = (1.05, 1.1, 1.15, 1.2, 1.3, 1.4, 1.5, 1.7, 2, 2.5, 3, 4, 5, 7, 10, 20, 30, 50, 100, 300, 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class StreetDays:
+    """Energy of a street's last days, oldest first, NaN where it is unknown. Shape: [days, 96, homes], Wh.
+
+    `net_wh` is import less export. `made_wh` is what sun, wind and batteries gave less what batteries took, 0 in a home
+    that makes nothing. `heat` is the heat demand of the outdoor temperature, 0 without weather; shape [days, 96].
+    """
+
+    net_wh: Floats
+    made_wh: Floats
+    heat: Floats
 
 
 @dataclass(frozen=True, slots=True)
 class ScaleChange:
-    """A home whose last days are about this percentage of what is usual for it; `score` is in standard errors."""
+    """A home whose last `days` are about this percentage of what is usual for it; `score` is the evidence in nats."""
 
     home: str
     percent: int
+    days: int
     score: float
 
 
-def find_scale_changes(
-    homes: Sequence[str], import_wh: NDArray[np.int64], export_wh: NDArray[np.int64]
-) -> tuple[ScaleChange, ...]:
-    """The homes that began to count more. Shape: both [days, 96, homes], oldest first; -1 where nothing is known.
+def find_scale_changes(homes: Sequence[str], street: StreetDays) -> tuple[ScaleChange, ...]:
+    """The homes that began to count more.
 
-    Needs 45 days and five homes; otherwise nothing is found.
+    Needs 45 days and five homes, otherwise nothing is found; 70 days are used.
     """
-    if len(import_wh) < DAYS + DAYS_BEFORE or len(homes) < LEAST_HOMES:
-        return ()
-    features = day_features(import_wh[-DAYS - DAYS_BEFORE :], export_wh[-DAYS - DAYS_BEFORE :])
-    before, last = _without_the_street(features)
-    found = []
-    for column, home in enumerate(homes):
-        shift, score = _shift(before[:, column], last[:, column])
-        if score > SCORE:
-            found.append(ScaleChange(home, round(100 * float(np.exp(shift))), round(score, 1)))
-    return tuple(found)
+    found = (scale_change(home, column, street) for column, home in enumerate(homes))
+    return tuple(each for each in found if each is not None)
 
 
-def day_features(import_wh: NDArray[np.int64], export_wh: NDArray[np.int64]) -> Floats:
-    """Each day's quantities as logarithms, NaN where there is too little of them. Shape: [days, homes, quantities]."""
-    is_known = (import_wh >= 0) & (export_wh >= 0)
-    draws = np.where(is_known & (import_wh > 0) & (export_wh == 0), import_wh, np.nan)
-    many = np.isfinite(draws).sum(axis=1) >= LEAST_DRAWS
-    ordered = np.sort(draws, axis=1)  # NaN comes last
-    count = np.isfinite(draws).sum(axis=1)
-    rows = []
-    for share in QUANTILES:
-        place = np.clip((share * (count - 1)).round().astype(np.int64), 0, draws.shape[1] - 1)
-        value = np.take_along_axis(ordered, place[:, None, :], axis=1)[:, 0, :]
-        rows.append(np.where(many, np.log(np.where(many, value, 0.0) + 0.5), np.nan))
-    whole = is_known.all(axis=1)
-    for energy, least in ((import_wh, LEAST_IMPORT_WH), (export_wh, LEAST_EXPORT_WH)):
-        total = np.where(is_known, energy, 0).sum(axis=1)
-        rows.append(np.where(whole & (total >= least), np.log(np.maximum(total, 1) + 30.0), np.nan))
-    return np.stack(rows, axis=-1)
+def scale_change(home: str, column: int, street: StreetDays) -> ScaleChange | None:
+    """The change of the home in this column, if any; of two spans the one with more evidence."""
+    if street.net_wh.shape[2] < LEAST_HOMES:
+        return None
+    best: ScaleChange | None = None
+    most = LEAST_NATS
+    for days, factors in FACTORS.items():
+        if len(street.net_wh) < days + DAYS_BEFORE:
+            continue
+        case = _case(street, column, days)
+        if case is None:
+            continue
+        evidence = max(case.evidence(factor) for factor in factors)
+        if evidence > most:
+            likeliest = max(PERCENT_FACTORS, key=case.evidence)
+            best, most = ScaleChange(home, round(100 * likeliest), days, round(evidence, 1)), evidence
+    return best
 
 
-def _without_the_street(features: Floats) -> tuple[Floats, Floats]:
-    """The distance of each day from the home's own middle and from what the street's middle home did that day."""
-    own = _median(features[:DAYS_BEFORE], least=LEAST_DAYS)
-    away = features - own
-    street = np.stack([_median(day, least=LEAST_HOMES) for day in away])
-    away = away - np.nan_to_num(street)[:, None, :]
-    return away[:DAYS_BEFORE], away[DAYS_BEFORE:]
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A home's last days and what is usual for it. Shape: [days, 96] but for the densities."""
+
+    net_wh: Floats
+    made_wh: Floats
+    usual_shift: Floats
+    steps: Floats
+    use_densities: Floats
+    step_densities: Floats | None
+
+    def evidence(self, factor: float) -> float:
+        """The evidence for this factor, in nats; below zero it speaks against."""
+        return self._by_use(factor) + self._by_steps(factor)
+
+    def _by_use(self, factor: float) -> float:
+        net, made = self.net_wh, self.made_wh
+        as_counted, as_divided = net + made, net / factor + made
+        likely = [
+            use_log_density(self.use_densities, log_use(use) - self.usual_shift) - log_use(use)
+            for use in (as_counted, as_divided)
+        ]
+        ratio = likely[1] - likely[0] - np.log(factor)
+        # Nobody uses less than nothing.
+        below, below_divided = as_counted < 1, as_divided < 1
+        ratio = np.where(below, LARGEST, np.where(below_divided, -LARGEST, ratio))
+        makes = made != 0
+        says_nothing = ~np.isfinite(as_counted) | (below & below_divided) | (makes & (np.abs(net) <= STILL_WH))
+        ratio = np.where(says_nothing, 0.0, np.clip(ratio, -LARGEST, LARGEST))
+        part = np.nan_to_num(np.abs(made) / np.maximum(np.abs(made) + np.abs(net), 1.0))
+        own = np.minimum(1.0, 2 * part)
+        return float((ratio * (own + (1 - own) * HABIT_WEIGHT)).sum())
+
+    def _by_steps(self, factor: float) -> float:
+        """How well the large steps fit; how many there are says nothing, because that is a habit."""
+        if self.step_densities is None:
+            return 0.0
+        shift, least = float(np.log(factor)), float(np.log(LEAST_STEP_WH))
+        large = self.steps[self.steps > least + shift]
+        ratio = step_log_density(self.step_densities, large - shift) - step_log_density(self.step_densities, large)
+        ratio -= log_share_above(self.step_densities, least) - log_share_above(self.step_densities, least + shift)
+        return float(np.clip(ratio, -LARGEST_STEP, LARGEST_STEP).sum())
 
 
-def _median(rows: Floats, *, least: int) -> Floats:
-    """The median along the first axis, NaN where fewer than `least` are known."""
-    enough = np.isfinite(rows).sum(axis=0) >= least
-    return np.where(enough, np.nanmedian(np.where(enough, rows, 0.0), axis=0), np.nan)
+def _case(street: StreetDays, column: int, days: int) -> _Case | None:
+    """The home's last days beside the 42 before them; None if too little of either is known."""
+    span, new = slice(-days - DAYS_BEFORE, None), slice(DAYS_BEFORE, None)
+    net, made = street.net_wh[span, :, column], street.made_wh[span, :, column]
+    use = np.maximum(net + made, 0.0)
+    known = np.isfinite(use)
+    if _whole_days(known[:DAYS_BEFORE]) < LEAST_DAYS or _whole_days(known[new]) < (days + 1) // 2:
+        return None
+    cold = cold_excess(use, street.heat[span], past_days=DAYS_BEFORE)
+    shift = STREET_WEIGHT * _street_shift(street, column, days) if cold is None else cold
+    steps = log_steps(use, known & (made == 0))
+    past = use_densities(log_use(use[:DAYS_BEFORE]) - shift[:DAYS_BEFORE])
+    return _Case(net[new], made[new], shift[new], steps[new], past, step_densities(steps[:DAYS_BEFORE]))
 
 
-def _shift(before: Floats, last: Floats) -> tuple[float, float]:
-    """The shift that all quantities of a home share, and how many standard errors it is above zero."""
-    middle = _median(before, least=LEAST_DAYS)
-    error = np.sqrt((MAD_TO_DEVIATION * _median(np.abs(before - middle), least=LEAST_DAYS)) ** 2 + DAY_ERROR**2)
-    usable = np.isfinite(error) & (np.isfinite(last).sum(axis=0) >= (DAYS + 1) // 2)
-    if not usable.any():
-        return 0.0, 0.0
-    scaled = np.clip(np.nan_to_num(before[:, usable] / error[usable]), -3, 3)
-    alike = scaled.T @ scaled / np.maximum(np.sqrt(np.outer((scaled**2).sum(axis=0), (scaled**2).sum(axis=0))), 1e-9)
-    np.fill_diagonal(alike, 1.15)
-    spread = alike * np.outer(error[usable], error[usable])
-    weights = np.clip(np.linalg.pinv(spread).sum(axis=1), 0, None)
-    weights = weights / weights.sum() if weights.sum() > 0 else np.full(len(weights), 1 / len(weights))
-    known = np.ma.masked_invalid(np.clip(last[:, usable], -3, 3))
-    shift = float(weights @ known.mean(axis=0).filled(0.0))
-    variance = float(weights @ spread @ weights) / DAYS**0.8 + WINDOW_ERROR**2
-    return shift, shift / float(np.sqrt(variance))
+def _whole_days(known: Bools) -> int:
+    """Days of which three quarters are known."""
+    return int((known.mean(axis=1) >= 0.75).sum())
+
+
+def _street_shift(street: StreetDays, column: int, days: int) -> Floats:
+    """How far the middle of the other homes is from its own past, in logarithms by four hours. Shape: [days, 96]."""
+    span = slice(-days - DAYS_BEFORE, None)
+    use = np.delete(street.net_wh[span] + street.made_wh[span], column, axis=2)
+    length, slots, homes = use.shape
+    logs = log_use(known_median(use.reshape(length, BLOCKS, -1, homes), axis=2))
+    shifts = known_median(logs - known_median(logs[:DAYS_BEFORE]), axis=2)
+    return np.repeat(np.nan_to_num(shifts), slots // BLOCKS, axis=1)

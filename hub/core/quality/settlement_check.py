@@ -25,6 +25,7 @@ VERDICTS: Final[tuple[QualityVerdict, ...]] = ("accept", "reject", "estimate")
 
 PLATE_PERCENT: Final = 102
 IMPOSSIBLE_SLOTS: Final = 4
+FUSE_PERCENT: Final = 160
 SAME_VALUE_SLOTS: Final = 16
 SAME_VALUE_WH: Final = 100
 SAME_VALUE_STEPS: Final = 20
@@ -74,16 +75,20 @@ def find_suspect_slots(
     """Every run of suspect slots, by member, slot and check.
 
     `impossible`: more than the connection carries, with 2 % to spare: `connection_w`, or the member's in `agreed_w`.
-    `out_of_proportion`: a whole day with an hour or more of impossible slots, or see find_out_of_proportion.
+    `out_of_proportion`: a whole day with an hour or more of impossible slots, of which one is more than a fuse lets
+    through, or see find_out_of_proportion. It is the member's only finding about too much energy that day.
     `frozen_value`: the same value for 4 hours or more, if it is at least 20 of the counter's steps.
     `frozen`: nothing in either direction for a whole day, although the agent itself uses power.
     """
     found: list[SuspectSlots] = []
+    too_much: list[SuspectSlots] = []
+    limits_w = np.array([(agreed_w or {}).get(member, connection_w) for member in readings.members], dtype=np.int64)
     for measure, energy in ((Measure.GRID_EXPORT, readings.surplus_wh), (Measure.GRID_IMPORT, readings.demand_wh)):
-        limits_w = np.array([(agreed_w or {}).get(member, connection_w) for member in readings.members], dtype=np.int64)
-        found += _impossible(readings, measure, energy, most_wh=limits_w * PLATE_PERCENT // (100 * SLOTS_PER_HOUR))
+        too_much += _impossible(readings, measure, energy, most_wh=limits_w * PLATE_PERCENT // (100 * SLOTS_PER_HOUR))
         found += _frozen_values(readings, measure, energy)
-    found += _out_of_proportion(readings, found, past)
+    whole_days = tuple(_out_of_proportion(readings, too_much, past))
+    held = {each.member for each in whole_days}
+    found += [*whole_days, *(each for each in too_much if each.member not in held)]
     if len(readings.slots) >= WHOLE_DAY_SLOTS:
         still = np.all((readings.surplus_wh == 0) & (readings.demand_wh == 0), axis=0)
         for column in np.flatnonzero(still).tolist():
@@ -195,16 +200,24 @@ def _impossible(readings: Readings, measure: Measure, energy: Whole, *, most_wh:
 def _out_of_proportion(
     readings: Readings, impossible: Sequence[SuspectSlots], past: PastDays | None
 ) -> Iterable[SuspectSlots]:
-    """Whole days: a wrong factor shows where it exceeds the connection, and is as wrong in the other slots."""
+    """Whole days: a wrong factor shows where it exceeds the connection, and is as wrong in the other slots.
+
+    A fuse carries a quarter more than its rating for an hour, and some carry up to 1.6 times it; beyond that the meter
+    is wrong. Source: conventional fusing current of gG fuses, IEC 60269-1.
+    """
     slots: dict[str, int] = defaultdict(int)
+    beyond_fuse = set()
     for each in impossible:
-        slots[each.member] += each.slots * (each.code == "impossible")
+        numbers_of = dict(each.numbers)
+        slots[each.member] += each.slots
+        if 100 * numbers_of["energy_wh"] > FUSE_PERCENT * numbers_of["most_wh"]:
+            beyond_fuse.add(each.member)
     days = find_out_of_proportion(readings, past)
     for member in readings.members:
         numbers: tuple[tuple[str, int], ...] = ()
         if member in days:
             numbers = (("energy_wh", days[member]),)
-        elif slots[member] >= IMPOSSIBLE_SLOTS:
+        elif slots[member] >= IMPOSSIBLE_SLOTS and member in beyond_fuse:
             numbers = (("impossible", slots[member]),)
         if numbers:
             count = len(readings.slots)

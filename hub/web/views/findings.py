@@ -108,8 +108,9 @@ def explain(row: FindingRow, words: Localizer) -> str:
         ),
         "out_of_proportion": _out_of_proportion(numbers, words),
         "scale_change": words.text(
-            "For three days the meter has counted about %(percent)s %% of what is usual for this home. A changed factor"
-            " or transformer ratio does this, and so do guests or a new appliance.",
+            "For %(days)s days the meter has counted about %(percent)s %% of what is usual for this home. A changed"
+            " factor or transformer ratio does this, and so do guests or a new appliance.",
+            days=words.number(numbers.get("days", 3)),
             percent=words.number(numbers.get("percent_of_usual", 0)),
         ),
         "night_sun": words.text(

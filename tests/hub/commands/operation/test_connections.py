@@ -2,12 +2,14 @@
 
 import asyncio
 import json
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from hub.__main__ import main
+from hub.books.days import read_day_inputs, settle_day
 from hub.commands.operation.init import init_hub
 from hub.storage.sqlite.store import SqliteStore
 from protocols.timeline import Clock
@@ -16,11 +18,12 @@ from tests.hub.settled_street import COOP, fill_street
 TODAY = datetime.now(UTC).date()
 
 
-async def build(folder: Path) -> None:
+async def build(folder: Path, *, days: Sequence[date] = ()) -> None:
     clock = Clock(real=lambda: datetime(2026, 6, 3, tzinfo=UTC).timestamp())
     await init_hub(folder, coop=COOP, clock=clock)
     store = await SqliteStore.open(folder / "hub.sqlite", now=clock.now)
-    await fill_street(store, homes=3)
+    street = await fill_street(store, homes=3)
+    await street.arrive_days(days)
     await store.close()
 
 
@@ -63,7 +66,6 @@ def test_a_new_hubs_settings_leave_the_connection_to_the_board(hub: Path) -> Non
         (("--home", "h02", "--power-w", "0", "--by", "m01"), "expected 1 to 1000000 W"),
         (("--home", "h02", "--power-w", "9000", "--by", "m03"), "'m03' is not a member of the board"),
         (("--home", "h01", "--power-w", "9000", "--by", "m01"), "another member of the board"),
-        (("--home", "h02", "--power-w", "9000", "--by", "m01", "--since", "2026-01-01"), "days that are over keep"),
     ],
 )
 def test_what_cannot_be_entered_is_said_in_one_line_and_changes_nothing(
@@ -75,3 +77,29 @@ def test_what_cannot_be_entered_is_said_in_one_line_and_changes_nothing(
     assert said in error
     assert error.count("\n") == 1
     assert listed(hub, capsys) == before
+
+
+async def held_on(folder: Path, day: date) -> set[str]:
+    """Settle this day; the members who have something held."""
+    store = await SqliteStore.open(folder / "hub.sqlite", now=lambda: datetime.now(UTC).timestamp())
+    inputs = await read_day_inputs(store, day=day)
+    await settle_day(store, day=day, made_at=1)
+    await store.close()
+    return {member for member, each in inputs.readings.marks.items() if each.held}
+
+
+def test_a_day_that_is_over_takes_a_figure_while_it_is_open(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    hub, booked = tmp_path / "hub", TODAY - timedelta(days=3)
+    still_open = booked + timedelta(days=1)
+    asyncio.run(build(hub, days=[booked, still_open]))
+    assert asyncio.run(held_on(hub, booked)) == set()
+    words = ("connections", "--data", str(hub), "--home", "h02", "--power-w", "2400", "--by", "m01", "--since")
+    assert main([*words, str(booked)]) == 1
+    error = capsys.readouterr().err
+    assert f"{booked} is settled, and another limit would change what is booked for it" in error
+    assert f"the first day still open is {still_open}" in error
+    assert error.count("\n") == 1
+    assert main([*words, str(booked - timedelta(days=30))]) == 1
+    assert "agreement" not in {source for _, source in listed(hub, capsys).values()}
+    assert listed(hub, capsys, *words[3:], str(still_open))["h02"] == (2400, "agreement")
+    assert asyncio.run(held_on(hub, still_open)) == {"m02"}, "the figure counts on the day it was entered for"

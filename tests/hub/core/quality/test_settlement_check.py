@@ -98,6 +98,22 @@ def test_more_than_a_connection_carries_is_in_doubt_only_where_that_is_known(mea
         assert find_suspect_slots(readings, connection_w=WIDE) == ()
 
 
+@pytest.mark.parametrize("measure", [IMPORT, EXPORT])
+def test_an_hour_over_the_limit_is_one_finding_of_that_hour_or_of_its_day(measure: Measure) -> None:
+    limit_wh = 25_000 * 102 // 400
+    over = put(day(), measure, slice(7, 11), limit_wh + 1)
+    fuse_wh = limit_wh * 160 // 100
+    for peak, code, first, slots in (
+        (limit_wh + 1, "impossible", FIRST + 7, 4),
+        (fuse_wh, "impossible", FIRST + 7, 4),
+        (fuse_wh + 1, "out_of_proportion", FIRST, 96),
+    ):
+        (doubt,) = find_suspect_slots(put(over, measure, slice(8, 9), peak), connection_w=25_000)
+        assert (doubt.code, doubt.member, doubt.first_slot, doubt.slots) == (code, "b", first, slots)
+    held = apply_quality_check(put(over, measure, slice(8, 9), fuse_wh + 1), connection_w=25_000, estimate=NO_ESTIMATE)
+    assert held.marks["b"].held == ((FIRST, 96),)
+
+
 @pytest.mark.parametrize(
     ("words", "estimate", "marks"),
     [

@@ -1,0 +1,121 @@
+"""Looks each night for grid meters that began to count more, with what homes make and the outdoor temperature beside.
+
+Grid readings of every home may be used, as the contract allows; production and batteries only where the home lets
+them be used in the neighbourhood's sums. Each access is logged.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Final, Protocol
+
+import numpy as np
+
+from hub.books.days import SettlementStores
+from hub.books.runs import first_day
+from hub.books.settled_readings import readings_of
+from hub.core.forecasting.day_grid import Floats
+from hub.core.quality.cold_days import heat_demand
+from hub.core.quality.home_checks import Finding
+from hub.core.quality.scale_changes import DAYS, DAYS_BEFORE, MANY_DAYS, StreetDays, find_scale_changes
+from hub.core.settlement.prepared_readings import membership
+from hub.storage.contract import ForecastStore
+from hub.storage.records import Access, HomeSeries
+from protocols.quantities import Mark, Measure
+from protocols.slots import SLOT_S, SLOTS_PER_UTC_DAY, start_of
+
+GRID_ACCESS: Final = Access(actor="job:quality", role="job", purpose="settle.share")
+HOOD_ACCESS: Final = Access(actor="job:quality", role="job", purpose="forecast.hood")
+SAID_AGAIN_DAYS: Final = 30
+MADE: Final = {
+    Measure.PV_PRODUCTION: 1,
+    Measure.WIND_PRODUCTION: 1,
+    Measure.BATTERY_DISCHARGE: 1,
+    Measure.BATTERY_CHARGE: -1,
+}
+"""What each measure adds to a home's own production."""
+
+
+class QualityStores(SettlementStores, ForecastStore, Protocol):
+    """The parts of the store that the quality check reads and writes."""
+
+
+async def scale_findings(
+    store: QualityStores, day: date, slots: range, *, allowed: Mapping[str, Sequence[Measure]]
+) -> list[Finding]:
+    """Homes that count more since some days, each said once in a while and not again every night.
+
+    `allowed` has the measures besides the grid's that each home lets be used.
+    """
+    length = await _days_known(store, day)
+    if length < DAYS + DAYS_BEFORE:
+        return []
+    reach = range(slots.stop - length * SLOTS_PER_UTC_DAY, slots.stop)
+    readings = readings_of(await store.settlement_inputs(slots=reach, access=GRID_ACCESS))
+    is_known = membership(readings) & (readings.demand_wh >= 0) & (readings.surplus_wh >= 0)
+    net = np.where(is_known, readings.demand_wh - readings.surplus_wh, np.nan)
+    home_of = {home.member_id: home.id for home in await store.homes()}
+    homes = [home_of[member] for member in readings.members]
+    made = np.zeros_like(net)
+    for column, home in enumerate(homes):
+        gives = bool((readings.surplus_wh[:, column] > 0).any())
+        made[:, column] = await _made(store, home, reach, gives=gives, allowed=allowed.get(home, ()))
+    shape = (length, SLOTS_PER_UTC_DAY, len(homes))
+    street = StreetDays(net.reshape(shape), made.reshape(shape), (await _heat(store, reach)).reshape(shape[:2]))
+    changes = await asyncio.to_thread(find_scale_changes, homes, street)
+    if not changes:
+        return []
+    since = (day - timedelta(days=SAID_AGAIN_DAYS)).isoformat()
+    rows = await store.findings(access=GRID_ACCESS, since=since)
+    told = {row.found.home for row in rows if row.found.code == "scale_change" and row.day < day.isoformat()}
+    return [
+        Finding(
+            "scale_change",
+            each.home,
+            None,
+            slots.start,
+            len(slots),
+            (("percent_of_usual", each.percent), ("days", each.days)),
+            f"For {each.days} days the grid meter has counted about {each.percent} % of what is usual for this home.",
+            "check",
+        )
+        for each in changes
+        if each.home not in told
+    ]
+
+
+async def _days_known(store: QualityStores, day: date) -> int:
+    """How many days up to this one can be compared: since the street's first, at most what is used."""
+    first = await first_day(store, (await store.coop()).tz)
+    return 0 if first is None else min((day - first).days + 1, MANY_DAYS + DAYS_BEFORE)
+
+
+async def _made(store: QualityStores, home: str, reach: range, *, gives: bool, allowed: Iterable[Measure]) -> Floats:
+    """What the home made itself, in Wh; NaN where that is unknown, as in one that gives energy but does not say from
+    what. Shape: (slots,).
+    """
+    if not set(MADE) <= set(allowed):
+        return np.full(len(reach), np.nan if gives else 0.0)
+    series = await store.home_series(home, list(MADE), slots=reach, access=HOOD_ACCESS)
+    made = np.zeros(len(reach))
+    for measure, sign in MADE.items():
+        if measure in series:
+            made = made + sign * _known(series[measure])
+    return made
+
+
+def _known(series: HomeSeries) -> Floats:
+    """Values in Wh, NaN where one is missing; 0 for a device that the home does not have."""
+    is_known = (series.energy_wh >= 0) & (series.mark <= Mark.DERIVED)
+    return np.where(is_known, series.energy_wh, np.nan) if is_known.any() else np.zeros(len(is_known))
+
+
+async def _heat(store: QualityStores, reach: range) -> Floats:
+    """The heat demand of each slot by the weather that was known at its day's end, 0 without weather."""
+    first_s, until_s = start_of(reach.start), start_of(reach.stop)
+    rows = await store.weather_known_at(until_s, first_s=first_s - SLOT_S, until_s=until_s)
+    if not rows:
+        return np.zeros(len(reach))
+    hours, temperature_c = np.array([(row[0], row[2]) for row in rows], dtype=np.float64).T
+    middle_s = first_s + (np.arange(len(reach)) + 0.5) * SLOT_S
+    return heat_demand(np.interp(middle_s, hours + 1800.0, temperature_c))
