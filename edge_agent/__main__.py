@@ -208,8 +208,8 @@ def _outbox(options: argparse.Namespace) -> int:
 def _status(options: argparse.Namespace) -> int:
     from edge_agent.devices.limits import role_limits
     from edge_agent.outbox.opening import FILE_NAME
-    from edge_agent.outbox.text import status_record, status_text
     from edge_agent.outbox.view import read_overview
+    from edge_agent.status_text import status_record, status_text
     from edge_agent.uplink.identity import load_enrolment
 
     settings = read_settings(options.config)

@@ -76,6 +76,7 @@ def held(year: Wh, day: int, grid: Wh) -> set[str]:
 
 
 @pytest.mark.campaign
+@pytest.mark.timeout(3600)
 def test_a_factor_of_a_thousand_is_always_held_and_an_honest_home_never(years: Sequence[Year]) -> None:
     for year in (each.wh for each in years):
         assert [day for day in range(56, LENGTH) if held(year, day, year[:2, day])] == []
@@ -119,6 +120,7 @@ def interval(by_home: Sequence[float]) -> str:
 
 
 @pytest.mark.campaign
+@pytest.mark.timeout(3600)
 def test_smaller_factors_are_found_and_false_findings_are_rare(years: Sequence[Year]) -> None:
     homes = [(year, home) for year in years for home in range(HOMES)]
     half, tenth = (

@@ -35,8 +35,6 @@ MANY_DAYS: Final = 28
 DAYS_BEFORE: Final = 42
 LEAST_DAYS: Final = 21
 LEAST_HOMES: Final = 5
-LEAST_NATS: Final = 5.0
-"""Evidence of a finding: the changed factor is about 150 times as likely."""
 HABIT_WEIGHT: Final = 0.06
 STREET_WEIGHT: Final = 0.8
 LARGEST: Final = 6.0
@@ -46,6 +44,8 @@ STILL_WH: Final = 15.0
 """Where a battery holds the meter at zero, the meter's factor shows nothing."""
 FACTORS: Final[Mapping[int, Sequence[float]]] = {DAYS: (1.5, 2.2, 3.3, 5, 10, 30, 100, 1000), MANY_DAYS: (1.1,)}
 """The spans of days, and the factors that are looked for in each."""
+LEAST_NATS: Final[Mapping[int, float]] = {DAYS: 6.0, MANY_DAYS: 12.0}
+"""Evidence of a finding: a changed factor is about 400 times as likely. Over a month habits drift, so it takes more."""
 PERCENT_FACTORS: Final = (1.05, 1.1, 1.15, 1.2, 1.3, 1.4, 1.5, 1.7, 2, 2.5, 3, 4, 5, 7, 10, 20, 30, 50, 100, 300, 1000)
 
 
@@ -82,21 +82,18 @@ def find_scale_changes(homes: Sequence[str], street: StreetDays) -> tuple[ScaleC
 
 
 def scale_change(home: str, column: int, street: StreetDays) -> ScaleChange | None:
-    """The change of the home in this column, if any; of two spans the one with more evidence."""
+    """The change of the home in this column, if any; of two spans the one with more evidence than it needs."""
     if street.net_wh.shape[2] < LEAST_HOMES:
         return None
-    best: ScaleChange | None = None
-    most = LEAST_NATS
+    best, most = None, 1.0
     for days, factors in FACTORS.items():
-        if len(street.net_wh) < days + DAYS_BEFORE:
-            continue
-        case = _case(street, column, days)
+        case = _case(street, column, days) if len(street.net_wh) >= days + DAYS_BEFORE else None
         if case is None:
             continue
-        evidence = max(case.evidence(factor) for factor in factors)
-        if evidence > most:
+        nats = max(case.evidence(factor) for factor in factors)
+        if nats / LEAST_NATS[days] > most:
             likeliest = max(PERCENT_FACTORS, key=case.evidence)
-            best, most = ScaleChange(home, round(100 * likeliest), days, round(evidence, 1)), evidence
+            best, most = ScaleChange(home, round(100 * likeliest), days, round(nats, 1)), nats / LEAST_NATS[days]
     return best
 
 
