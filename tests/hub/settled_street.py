@@ -49,6 +49,7 @@ class Street:
         self.homes = homes
         self.values: dict[Arrival, tuple[int, int]] = {}  # (import, export) in place of energy_wh
         self.energy = energy_wh
+        self.made: dict[Arrival, dict[Measure, int]] = {}  # what a home makes and stores, if the test says so
         self._seq: dict[int, int] = {}
 
     async def join(self, number: int, *, joined_at: int) -> None:

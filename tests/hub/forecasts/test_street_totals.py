@@ -39,10 +39,9 @@ async def send(
     for number in numbers:
         for slot in slots:
             message = street.message(number, slot)
-            if number <= MAKERS:
-                row = ReadingRow(
-                    f"h{number:02d}", Measure.PV_PRODUCTION, slot, 1, pv_wh(number, slot), Mark.MEASURED, Gap.NONE
-                )
+            usual = {Measure.PV_PRODUCTION: pv_wh(number, slot)} if number <= MAKERS else {}
+            for measure, wh in street.made.get((number, slot), usual).items():
+                row = ReadingRow(f"h{number:02d}", measure, slot, 1, wh, Mark.MEASURED, Gap.NONE)
                 message = replace(message, readings=(*message.readings, row))
             if sharing is not None and slot == slots[-1]:
                 message = replace(

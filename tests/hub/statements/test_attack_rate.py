@@ -14,12 +14,19 @@ import numpy as np
 import pytest
 
 from hub.core.settlement.period import Settlement
+from protocols.quantities import Measure
 from protocols.slots import SLOT_S
 from simulator.world.physics import FLOWS
 from simulator.world.street import Street as World
 from tests.hub.settled_street import RULE, open_street
 from tests.hub.statements.test_attacker import SLOTS, Seen, live, rows_of, runs_of
 
+MADE_AND_STORED = {
+    "solar": Measure.PV_PRODUCTION,
+    "wind": Measure.WIND_PRODUCTION,
+    "charge": Measure.BATTERY_CHARGE,
+    "discharge": Measure.BATTERY_DISCHARGE,
+}
 NEAR, LEAST_WH, STANDARD_ERRORS = 0.1, 10, 2
 
 Place = tuple[str, str]
@@ -61,7 +68,8 @@ def estimate(seen: Seen, runs: Mapping[str, Settlement], own: str, t: int) -> di
         if member == own:
             rows.append([float(n == m) for m in range(len(places))])
             told.append(true[n])
-    taken, drawn = newest.alloc_wh[t, column[own]], newest.demand_wh[t, column[own]]
+    received = seen.own[-1][1][t]
+    taken, drawn = received or 0, newest.demand_wh[t, column[own]]
     if newest.present[t, column[own]] and 0 < taken < drawn:  # a share tells the ratio of surplus to demand
         rows.append([1 if side == "s" else -float(taken / drawn) for side in sides])
         told.append(0)
@@ -92,8 +100,11 @@ async def attack(folder: Path, *, homes: int, seed: int) -> tuple[Hits, Hits]:
         world = World(seed=seed, homes=homes + 2, first_day=first_s // 86_400 - 1)
         for number, home in enumerate(world.homes, 1):
             counted = world.physics(home.id).counters(first_s, every_s=SLOT_S, count=len(SLOTS) + 1) // 3600
-            drawn, given = (np.diff(counted[FLOWS.index(flow)]).tolist() for flow in ("import", "export"))
-            street.values |= {(number, slot): (drawn[t], given[t]) for t, slot in enumerate(SLOTS)}
+            wh = {flow: np.diff(counted[FLOWS.index(flow)]).tolist() for flow in FLOWS}
+            owned = {measure: wh[flow] for flow, measure in MADE_AND_STORED.items() if any(wh[flow])}
+            for t, slot in enumerate(SLOTS):
+                street.values[number, slot] = (wh["import"][t], wh["export"][t])
+                street.made[number, slot] = {measure: values[t] for measure, values in owned.items()}
         dice = Random(seed * 1000 + homes)
         attacker = dice.randrange(1, homes + 1)
         seen = await live(street, dice, homes=homes, attacker=attacker)

@@ -18,7 +18,7 @@ import pytest
 from hub.books.days import read_rule, settle_day
 from hub.core.rules.group_size import LEAST_HOMES, GroupRule
 from hub.core.settlement.allocation_record import read_record
-from hub.core.settlement.disclosure import changed_homes, hides_each_home
+from hub.core.settlement.disclosure import HIDING, changed_homes, hides_each_home
 from hub.core.settlement.period import Settlement
 from hub.forecasts.street_totals import StreetService
 from hub.statements.months import STATEMENT_ACCESS, StatementService
@@ -31,8 +31,9 @@ from tests.hub.settled_street import COOP, KEY, RULE, Street, one_sun_wh, open_s
 
 MAY, DAY = date(2026, 5, 1), date(2026, 5, 31)
 SLOTS = slots_of_day(DAY, COOP.tz)
-EVENTS = ("late", "late", "late", "withdraw", "consent", "object", "join", "join within the day")
+EVENTS = ("late", "late", "late", "withdraw", "consent", "object", "join", "join within the day", "silent")
 MOST_ROWS = 7
+YESTERDAY = 8
 
 Row = Mapping[tuple[str, str, int], int]
 """A published number: (side, member, value) of each reading in it, with its coefficient."""
@@ -49,7 +50,8 @@ class Seen:
 
 async def fetch(street: Street, seen: Seen, attacker: int, *, now: int) -> None:
     """Everything with slots in it that this member can open: the statement's files and Today."""
-    totals = await StreetService(street.store, tz=COOP.tz).totals(SLOTS, now_slot=now)
+    since = range(SLOTS.start - YESTERDAY, SLOTS.stop)
+    totals = await StreetService(street.store, tz=COOP.tz).totals(since, now_slot=now)
     for slot, row in totals.by_slot.items():
         assert seen.totals.setdefault(slot, row) == row, "a total that was shown has changed"
     member, home = await street.store.member(f"m{attacker:02d}"), await street.store.home_of(f"m{attacker:02d}")
@@ -64,6 +66,10 @@ async def fetch(street: Street, seen: Seen, attacker: int, *, now: int) -> None:
         seen.editions.setdefault(day["run"], day)
     stated: Any = files.statement["days"]
     seen.own += [(day["run"]["key"], day["received"]) for day in stated]
+    for day, pool in zip(stated, days, strict=True):
+        for place, (metered, wh) in enumerate(zip(day["surplus"], day["received"], strict=True)):
+            by_day = HIDING & set(pool["slots"][place]["withheld"])
+            assert metered is None or not wh or not by_day, "the own share tells what the sum would have told"
 
 
 async def live(street: Street, dice: random.Random, *, homes: int, attacker: int) -> Seen:
@@ -73,6 +79,10 @@ async def live(street: Street, dice: random.Random, *, homes: int, attacker: int
     events = dice.sample(EVENTS, 4)
     late = dice.sample(everybody, dice.choice((1, 1, 2, 3))) if "late" in events else []
     shy = dice.sample(others, dice.choice((0, 1, 2)))
+    await send(street, everybody, range(SLOTS.start - YESTERDAY, SLOTS.start), sharing=True)
+    if "silent" in events:  # a home that sent until yesterday and never again
+        everybody.remove(dice.choice([number for number in others if number not in late]))
+        shy = [number for number in shy if number in everybody]
     await send(street, [n for n in everybody if n not in shy], range(SLOTS.start, noon), sharing=True)
     await send(street, shy, range(SLOTS.start, noon), sharing=False)
     await fetch(street, seen, attacker, now=noon)
@@ -135,7 +145,10 @@ def rows_of(seen: Seen, runs: Mapping[str, Settlement], newest: Settlement, t: i
         here = [f"m{home[1:]}" for home in total.homes]
         column = {member: i for i, member in enumerate(newest.members)}
         drawn = {("d", member, int(newest.demand_wh[t, column[member]])): 1 for member in here}
-        rows.append(drawn | {("s", member, int(newest.surplus_wh[t, column[member]])): -1 for member in here})
+        net = drawn | {("s", member, int(newest.surplus_wh[t, column[member]])): -1 for member in here}
+        # Where five batteries or more are counted, what they take and give is between the totals and the meters.
+        if total.used_wh - total.sun_wh - total.wind_wh == sum(n * value for (_, _, value), n in net.items()):
+            rows.append(net)
     return rows[:MOST_ROWS]
 
 
@@ -151,6 +164,12 @@ def isolated(rows: Iterable[Row]) -> list[set[str]]:
         behind = {member for (_, member, _), count in left.items() if count}
         if homes and len(behind) < LEAST_HOMES:
             found.append(homes)
+        sums: Counter[str] = Counter()
+        for (_, member, value), count in left.items():
+            sums[member] += count * value
+        one_side = len({name for (name, _, _), count in left.items() if count}) == 1
+        if one_side and len(behind) >= LEAST_HOMES and GroupRule().is_uneven(sums):
+            found.append({max(sums, key=lambda member: abs(sums[member]))})
     return found
 
 
