@@ -63,7 +63,12 @@ def run(args: argparse.Namespace) -> int:
     if made.replaces is not None:
         sys.stdout.write(f"the new agent takes over from {made.replaces}, which is shut out once the token is used\n")
     sys.stdout.write(f"token for the home's agent, good once within 24 hours: {made.token}\n")
-    if not made.is_new:
+    if made.is_new:
+        sys.stdout.write(
+            "a street's only home that feeds in should know first: its neighbours' shares narrow down what it feeds in"
+            " on a day (docs/statements.md)\n"
+        )
+    else:
         sys.stdout.write("earlier tokens of this home that were not used are void\n")
     return 0
 
