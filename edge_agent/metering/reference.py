@@ -75,6 +75,7 @@ class CounterReference(ReadingComparison):
         self._changed_at_s = float("-inf")
         self.moved: CounterReading | None = None
         self.former: CounterReading | None = None
+        self._before: CounterReading | None = None
         self._fallback: CounterReading | None = None
         self._is_proven = False
         self._score = 0
@@ -129,10 +130,20 @@ class CounterReference(ReadingComparison):
             self.moved = CounterReading(at_s, self.reference.counter_wh, self.witness.mark())
         point = self._unwrapped(CounterReading(at_s, counter_wh, self.witness.mark()))
         fit = self._fit(self.reference, point, excess_wh=excess_wh)
+        if fit is Fit.FALLEN and self._was_one_odd_reading(point):
+            self.reference = self.moved = self._before
+            fit = self._fit(self.reference, point, excess_wh=excess_wh)
         has_left = self._is_back(point) or self._goes_on_away(point, fit) or self._was_never_alive(point, fit)
         if fit in FITS and not has_left:
             return self._follow(point, fit)
         return self._stray(point, fit)
+
+    def _was_one_odd_reading(self, point: CounterReading) -> bool:
+        """Whether the reference is a single reading a little too high: this one goes on from the reading before it."""
+        known, before = self.reference, self._before
+        if known is None or before is None or self.excursion is not None or self._fit(before, point) not in FITS:
+            return False
+        return self._distance_wh(before, point) + self.limits.wobble_wh < self._distance_wh(before, known)
 
     def surplus_wh(self, at_s: float, counter_wh: int | None) -> float:
         """How far this reading is above the power, at most what one phase can carry.
@@ -165,6 +176,7 @@ class CounterReference(ReadingComparison):
         """The clock was changed: earlier readings move with it."""
         self.reference, self.moved = _moved(self.reference, by_s), _moved(self.moved, by_s)
         self.awaiting, self.former = _moved(self.awaiting, by_s), _moved(self.former, by_s)
+        self._before = _moved(self._before, by_s)
         if (away := self.excursion) is not None:
             first, last = (replace(each, at_s=each.at_s + by_s) for each in (away.first, away.last))
             self.excursion, self._rival, self._aside = replace(away, first=first, last=last), None, None
@@ -224,6 +236,7 @@ class CounterReference(ReadingComparison):
         self.run_wh = max(0, point.counter_wh - known.counter_wh) if known else 0
         self.has_leapt = self.has_leapt or (known is not None and self._leaps(known, point))
         self._note_unseen(known, point)
+        self._before = known
         highest_wh = max(point.counter_wh, known.counter_wh if known else 0)
         self.reference = replace(point, counter_wh=highest_wh)
         self.excursion = self._rival = self._aside = self.awaiting = None
@@ -361,6 +374,7 @@ class CounterReference(ReadingComparison):
             self.former = known
         self.ended, self.new_base = away, new_base
         self.reference = self.moved = away.last
+        self._before = None
         self.excursion = self._rival = self._aside = self._companion_s = self._fallback = None
         self._is_proven = True
 
