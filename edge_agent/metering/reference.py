@@ -271,6 +271,13 @@ class CounterReference(ReadingComparison):
         if away is None or known is None:
             return False
         going = self._fit(away.last, point)
+        if not self.witness.has_worked and going in FITS:
+            # Without power the pace of the excursion says where the one and the other would be by now.
+            pace_w = (away.last.counter_wh - away.first.counter_wh) / max(1.0, away.last.at_s - away.first.at_s)
+            near_wh, far_wh = (
+                abs(point.counter_wh - each.counter_wh - pace_w * (point.at_s - each.at_s)) for each in (away.last, known)
+            )
+            return near_wh + self.limits.wobble_wh < far_wh
         has_fallen = away.first.counter_wh < known.counter_wh
         if going not in FITS or (fit is Fit.TIGHT and not has_fallen):
             return False
