@@ -77,6 +77,11 @@ class CounterLimits:
         """A fall of at most this is rounding inside the device."""
         return self.step_wh + WOBBLE_WH
 
+    @property
+    def near_wh(self) -> int:
+        """Two places this close may be one counter that lost or gained a little; it costs no total."""
+        return 2 * self.step_wh + 10 * WOBBLE_WH
+
 
 @dataclass(frozen=True, slots=True)
 class SlotBase:

@@ -77,25 +77,27 @@ class CounterReference(ReadingComparison):
         self.former: CounterReading | None = None
         self._before: CounterReading | None = None
         self._fallback: CounterReading | None = None
-        self._is_proven = False
+        self._is_proven = self._is_resumed = False
         self._score = 0
         self._turns = 0
         self._companion_s: float | None = None
 
     def begin(self, reference: CounterReading, memory: CounterMemory | None) -> None:
         """Continue from what was kept."""
-        self.reference = reference if memory is None else memory.reference
-        self._is_proven = True
+        mark = self.witness.mark()
+        kept = reference if memory is None else memory.reference
+        self.reference = replace(kept, mark=mark)
+        self._is_proven = self._is_resumed = True
         if self.limits.wraps_wh:
-            self._turns = self.reference.counter_wh // self.limits.wraps_wh
-        if memory is not None:
-            self.former, self.excursion, self.is_doubted = memory.former, memory.excursion, memory.is_doubted
-            if self.former is not None:
-                # What flows from now on speaks against it; what flowed before was judged before.
-                self.former = replace(self.former, mark=self.witness.mark())
-            if (away := self.excursion) is not None and away.last.at_s > away.first.at_s:
-                self._judged_at_s = away.first.at_s
-            self._score = DOUBT_AT if memory.is_doubted else 0
+            self._turns = kept.counter_wh // self.limits.wraps_wh
+        if memory is None:
+            return
+        self.is_doubted, self._score = memory.is_doubted, DOUBT_AT if memory.is_doubted else 0
+        self.former = None if memory.former is None else replace(memory.former, mark=mark)
+        if (away := memory.excursion) is not None:
+            first, last = replace(away.first, mark=mark), replace(away.last, mark=mark)
+            self.excursion = replace(away, first=first, last=first if first == last else last)
+            self._judged_at_s = first.at_s if first != last else self._judged_at_s
 
     def memory(self, base: SlotBase) -> CounterMemory | None:
         """What must survive a restart beside this base; None if the base says it all."""
@@ -208,7 +210,7 @@ class CounterReference(ReadingComparison):
             self.reason = Gap.IMPLAUSIBLE
             return ReadingVerdict.SUSPECT
         self._count_agreement(known, point)
-        if not self.witness.has_worked and known.mark is None and point.counter_wh > known.counter_wh:
+        if not self.witness.has_worked and self._is_resumed and point.counter_wh > known.counter_wh:
             # The first reading after a restart has no witness: the next one that contradicts it wins.
             self._fallback, self._is_proven = known, False
         else:
@@ -236,7 +238,7 @@ class CounterReference(ReadingComparison):
         self.run_wh = max(0, point.counter_wh - known.counter_wh) if known else 0
         self.has_leapt = self.has_leapt or (known is not None and self._leaps(known, point))
         self._note_unseen(known, point)
-        self._before = known
+        self._before, self._is_resumed = known, False
         highest_wh = max(point.counter_wh, known.counter_wh if known else 0)
         self.reference = replace(point, counter_wh=highest_wh)
         self.excursion = self._rival = self._aside = self.awaiting = None
@@ -255,7 +257,7 @@ class CounterReference(ReadingComparison):
     def _is_past(self, former: CounterReading, known: CounterReading) -> bool:
         """Whether a former reference is too near to be told from the present one, or below it for too long."""
         above_wh = former.counter_wh - known.counter_wh
-        return 0 < above_wh <= 10 * self.limits.wobble_wh or known.at_s - former.at_s > FORMER_S
+        return 0 < above_wh <= self.limits.near_wh or known.at_s - former.at_s > FORMER_S
 
     def _is_back(self, point: CounterReading) -> bool:
         """Whether this reading leaps from a lower counter to where the former one must be now."""
@@ -353,7 +355,7 @@ class CounterReference(ReadingComparison):
         if not self._is_established(away, known):
             return None
         fell_wh = known.counter_wh - away.first.counter_wh
-        is_near = abs(fell_wh) <= 10 * self.limits.wobble_wh and known.counter_wh <= away.last.counter_wh
+        is_near = abs(fell_wh) <= self.limits.near_wh and known.counter_wh <= away.last.counter_wh
         continues = is_near or self._fit(known, away.first) is Fit.BEHIND
         return NewBase.KEPT if continues else NewBase.OF_EXCURSION
 
