@@ -5,7 +5,7 @@ Pure. What follows from it for the reference is decided in `reference`.
 
 from __future__ import annotations
 
-from edge_agent.metering.counter_records import FITS, CounterLimits, CounterReading, Fit
+from edge_agent.metering.counter_records import FITS, CounterLimits, CounterReading, Excursion, Fit
 from edge_agent.metering.witness import FlowEvidence, PowerWitness
 from protocols.slots import SLOT_S
 
@@ -76,3 +76,23 @@ class ReadingComparison:
 
     def _distance_wh(self, since: CounterReading, point: CounterReading) -> float:
         return abs(point.counter_wh - since.counter_wh - self.evidence_between(since, point).energy_wh)
+
+    def _continues(self, away: Excursion, known: CounterReading, point: CounterReading, *, fit: Fit) -> bool:
+        """Whether this reading continues the excursion rather than the reference; `fit` is how it fits the latter."""
+        going = self._fit(away.last, point)
+        if not self.witness.has_worked:
+            return self._paces_away(away, known, point, going=going)
+        has_fallen = away.first.counter_wh < known.counter_wh
+        is_there = abs(point.counter_wh - known.counter_wh) <= self.limits.wobble_wh
+        if going not in FITS or (fit is Fit.TIGHT and (is_there or not has_fallen)):
+            return False
+        return self._distance_wh(away.last, point) + self.limits.wobble_wh < self._distance_wh(known, point)
+
+    def _paces_away(self, away: Excursion, known: CounterReading, point: CounterReading, *, going: Fit) -> bool:
+        """The same without power: the pace of the excursion says where the one and the other would be by now."""
+        elapsed_s = point.at_s - known.at_s
+        pace_w = (away.last.counter_wh - away.first.counter_wh) / max(1.0, away.last.at_s - away.first.at_s)
+        far_wh = abs(point.counter_wh - known.counter_wh - pace_w * elapsed_s)
+        near_wh = abs(point.counter_wh - away.last.counter_wh - pace_w * (point.at_s - away.last.at_s))
+        ran_wh = 2 * pace_w * elapsed_s if away.rises else self.limits.energy_wh(elapsed_s) / 4
+        return far_wh > ran_wh + MORE_UNSEEN_WH or (going in FITS and near_wh + self.limits.wobble_wh < far_wh)

@@ -257,7 +257,8 @@ class CounterReference(ReadingComparison):
     def _is_past(self, former: CounterReading, known: CounterReading) -> bool:
         """Whether a former reference is too near to be told from the present one, or below it for too long."""
         above_wh = former.counter_wh - known.counter_wh
-        return 0 < above_wh <= self.limits.near_wh or known.at_s - former.at_s > FORMER_S
+        is_over = 0 < above_wh <= self.limits.near_wh or known.at_s - former.at_s > FORMER_S
+        return is_over or self.is_confirmed(former, known)
 
     def _is_back(self, point: CounterReading) -> bool:
         """Whether this reading leaps from a lower counter to where the former one must be now."""
@@ -265,25 +266,13 @@ class CounterReference(ReadingComparison):
         if former is None or known is None or point.counter_wh < former.counter_wh - self.limits.wobble_wh:
             return False
         gap_wh = former.counter_wh - known.counter_wh
-        return gap_wh > self.limits.wobble_wh and self._may_return(former, point)
+        is_sudden = self.witness.has_worked or self._leaps(known, point)
+        return is_sudden and gap_wh > self.limits.wobble_wh and self._may_return(former, point)
 
     def _goes_on_away(self, point: CounterReading, fit: Fit) -> bool:
         """Whether this reading, possible after the reference as well, rather continues the excursion."""
         away, known = self.excursion, self.reference
-        if away is None or known is None:
-            return False
-        going = self._fit(away.last, point)
-        if not self.witness.has_worked and going in FITS:
-            # Without power the pace of the excursion says where the one and the other would be by now.
-            pace_w = (away.last.counter_wh - away.first.counter_wh) / max(1.0, away.last.at_s - away.first.at_s)
-            near_wh, far_wh = (
-                abs(point.counter_wh - each.counter_wh - pace_w * (point.at_s - each.at_s)) for each in (away.last, known)
-            )
-            return near_wh + self.limits.wobble_wh < far_wh
-        has_fallen = away.first.counter_wh < known.counter_wh
-        if going not in FITS or (fit is Fit.TIGHT and not has_fallen):
-            return False
-        return self._distance_wh(away.last, point) + self.limits.wobble_wh < self._distance_wh(known, point)
+        return away is not None and known is not None and self._continues(away, known, point, fit=fit)
 
     def _stray(self, point: CounterReading, fit: Fit) -> ReadingVerdict:
         known, away = self.reference, self.excursion
@@ -328,10 +317,11 @@ class CounterReference(ReadingComparison):
 
     def _is_nearer(self, aside: Excursion, away: Excursion, point: CounterReading) -> bool:
         """Whether this reading continues the excursion before the present one rather than this."""
-        if not self._may_return(aside.last, point):
+        is_going_on = self._fit(away.last, point) in FITS
+        if not self._may_return(aside.last, point) or (is_going_on and not self.witness.has_worked):
             return False
         near_wh = self._distance_wh(aside.last, point) + self.limits.wobble_wh
-        return self._fit(away.last, point) not in FITS or near_wh < self._distance_wh(away.last, point)
+        return not is_going_on or near_wh < self._distance_wh(away.last, point)
 
     def _longer(self, away: Excursion, point: CounterReading) -> Excursion:
         highest_wh = max(point.counter_wh, away.last.counter_wh)

@@ -122,7 +122,7 @@ def known_slots(device: FaultyDevice, half: int, touched: dict[int, list[Fault]]
     What ran between the last of them and an exchange is in no register any more; and a register that begins again is
     known once it has run for an hour undisturbed, which must be over before the end.
     """
-    began = {id(each): each for faults in touched.values() for each in faults if each.kind in LASTING}
+    began = {id(each): each for faults in touched.values() for each in faults if begins_again(device, half, each)}
     last_of = {key: max(at for at, faults in touched.items() if began[key] in faults) for key in began}
     found = set()
     for slot in range(1, SLOTS - 4):
@@ -149,7 +149,7 @@ def touched_by(device: FaultyDevice, half: int) -> dict[int, list[Fault]]:
     for fault in (*([idle] if device.profile.role in ("pv", "wind") else []), *device.faults):
         slots = fault.slots(device.profile.poll_s)
         last = slots.stop
-        if fault.kind in LASTING:
+        if fault is idle or begins_again(device, half, fault):
             enough_wh = max(3 * device.profile.step_wh, 30)
             began_wh = device.flow.energy_wh(half, fault.from_s)
             while last < SLOTS and device.flow.energy_wh(half, last * SLOT_S) - began_wh < enough_wh:
@@ -241,19 +241,27 @@ def is_true(device: FaultyDevice, half: int, at_s: float) -> bool:
 
 
 def is_silent_repeat(device: FaultyDevice, half: int, slot: int) -> bool:
-    """Whether a gateway repeats an answer here whose power moves no counter meanwhile: a quiet night looks the same."""
-    sign = 1 if half == 0 else -1
-    for each in device.faults:
-        if each.kind != "cached" or not slot * SLOT_S - device.profile.poll_s < each.to_s:
-            continue
-        shown_w = max(0.0, sign * float(device.flow.power_w[int(each.from_s // TICK_S)]))
-        still_wh = shown_w * (each.to_s - each.from_s) / 3600
-        if (
-            each.from_s < (slot + 1) * SLOT_S + device.profile.poll_s
-            and still_wh * 0.9 <= device.profile.step_wh + WOBBLE_WH + 1
-        ):
-            return True
-    return False
+    """Whether a gateway repeats an answer here whose power moves no counter by the end of this slot.
+
+    It is told by what was shown: a quiet night looks the same.
+    """
+    end_s = (slot + 1) * SLOT_S + device.profile.poll_s
+    repeats = [each for each in device.faults if is_silent(device, half, each, until_s=end_s)]
+    return any(slot * SLOT_S - device.profile.poll_s < each.to_s and each.from_s < end_s for each in repeats)
+
+
+def is_silent(device: FaultyDevice, half: int, fault: Fault, *, until_s: float) -> bool:
+    """Whether this fault shows an old answer by which nothing should have been counted until then."""
+    if fault.kind != "cached":
+        return False
+    shown_w = max(0.0, (1 if half == 0 else -1) * float(device.flow.power_w[int(fault.from_s // TICK_S)]))
+    still_wh = shown_w * (min(fault.to_s, until_s) - fault.from_s) / 3600
+    return still_wh * 0.9 <= device.profile.step_wh + WOBBLE_WH + 1
+
+
+def begins_again(device: FaultyDevice, half: int, fault: Fault) -> bool:
+    """Whether the counter must run for an hour after this: it was exchanged, or leaps after an old answer."""
+    return fault.kind in LASTING or is_silent(device, half, fault, until_s=fault.to_s)
 
 
 def _count(of: list[int], is_good: bool) -> None:
