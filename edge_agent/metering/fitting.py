@@ -68,6 +68,11 @@ class ReadingComparison:
         """Whether more was counted than can have flowed since the reading before, if both were fresh."""
         return point.counter_wh - since.counter_wh > self.limits.energy_wh(point.at_s - since.at_s)
 
+    def _is_possible(self, since: CounterReading, point: CounterReading) -> bool:
+        """Whether a load that no reading saw may have made this rise: to be looked at twice, and no measurement."""
+        was_seen = self.evidence_between(since, point).is_whole
+        return was_seen and not self.is_doubted and not self._leaps(since, point)
+
     def _may_return(self, earlier: CounterReading, point: CounterReading) -> bool:
         """Whether this reading is where an earlier reference must be now; not anywhere after a gap."""
         fit, found = self._fit(earlier, point), self.evidence_between(earlier, point)

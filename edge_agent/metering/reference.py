@@ -135,6 +135,8 @@ class CounterReference(ReadingComparison):
         if fit is Fit.FALLEN and self._was_one_odd_reading(point):
             self.reference = self.moved = self._before
             fit = self._fit(self.reference, point, excess_wh=excess_wh)
+        if fit is Fit.ABOVE and self.excursion is None and self._is_possible(self.reference, point):
+            fit = Fit.LOOSE
         has_left = self._is_back(point) or self._goes_on_away(point, fit) or self._was_never_alive(point, fit)
         if fit in FITS and not has_left:
             return self._follow(point, fit)
@@ -335,12 +337,14 @@ class CounterReference(ReadingComparison):
         for earlier in (self.former, self._fallback):
             if earlier is None or away.first.at_s == self._judged_at_s or not self._may_return(earlier, away.first):
                 continue
+            if self._distance_wh(known, away.first) <= self._distance_wh(earlier, away.first):
+                continue
             # Down again is no return before it has run there for a while: that would be a dip as well.
             is_up = earlier is not self.former or away.first.counter_wh > known.counter_wh
             if is_up or (away.rises and away.last.at_s - away.first.at_s >= SLOT_S):
                 self.returned_to = earlier
                 return NewBase.IF_OLDER
-        if not self._is_proven and away.rises >= 2 and away.last.at_s - away.first.at_s >= REFRESH_SLACK_S:
+        if not self._is_proven and self._fallback is None and away.rises >= 2 and away.last.at_s - away.first.at_s >= REFRESH_SLACK_S:
             return NewBase.OF_EXCURSION
         if not self._is_established(away, known):
             return None

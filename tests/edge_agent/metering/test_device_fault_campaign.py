@@ -154,10 +154,18 @@ def touched_by(device: FaultyDevice, half: int) -> dict[int, list[Fault]]:
             began_wh = device.flow.energy_wh(half, fault.from_s)
             while last < SLOTS and device.flow.energy_wh(half, last * SLOT_S) - began_wh < enough_wh:
                 last += 1
-            last = max(last, slots.stop) + (0 if fault is idle else ESTABLISHING_SLOTS)
+            last, left = max(last, slots.stop), 0 if fault is idle else ESTABLISHING_SLOTS
+            while left and last < SLOTS:
+                last, left = last + 1, left - is_answered(device, last)
         for slot in range(slots.start, last + 1):
             touched.setdefault(slot, []).append(fault)
     return touched
+
+
+def is_answered(device: FaultyDevice, slot: int) -> bool:
+    """Whether counters were given in this slot."""
+    quiet = [each for each in device.faults if each.kind in ("silence", "refused")]
+    return not any(each.from_s < (slot + 1) * SLOT_S and each.to_s > slot * SLOT_S for each in quiet)
 
 
 def check(device: FaultyDevice, half: int, told: Account, *, seed: int, tally: Tally) -> None:
