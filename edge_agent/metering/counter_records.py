@@ -126,6 +126,20 @@ class CounterMemory:
     excursion: Excursion | None = None
     is_doubted: bool = False
 
+    def before(self, now: WitnessMark) -> CounterMemory:
+        """The same for a power witness that begins again now."""
+        away = self.excursion
+        return replace(
+            self,
+            reference=_marked(self.reference, now),
+            former=None if self.former is None else _marked(self.former, now),
+            excursion=away and replace(away, first=_marked(away.first, now), last=_marked(away.last, now)),
+        )
+
+
+def _marked(reading: CounterReading, now: WitnessMark) -> CounterReading:
+    return reading if reading.mark is None else replace(reading, mark=reading.mark.before(now))
+
 
 def write_memory(base: SlotBase) -> dict[str, Any]:
     """What the checkpoint keeps of this counter beside its base; empty if there is nothing."""
@@ -169,9 +183,16 @@ def _excursion(first: Any, last: Any, rises: Any, begun: Any) -> Excursion:
 
 
 def _write(reading: CounterReading) -> list[int]:
-    return [round(reading.at_s), reading.counter_wh]
+    written = [round(reading.at_s), reading.counter_wh]
+    if (mark := reading.mark) is None:
+        return written
+    return [*written, *(round(each) for each in (*mark.areas_ws, *mark.spreads_ws, mark.covered_s, mark.squares_s2))]
 
 
 def _read(written: Any) -> CounterReading:
-    at_s, counter_wh = written
-    return CounterReading(float(at_s), int(counter_wh))
+    at_s, counter_wh, *sums = written
+    if not sums:
+        return CounterReading(float(at_s), int(counter_wh))
+    above, below, spread, other, covered_s, squares_s2 = map(float, sums)
+    mark = WitnessMark((above, below), (spread, other), covered_s, squares_s2)
+    return CounterReading(float(at_s), int(counter_wh), mark)

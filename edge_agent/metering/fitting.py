@@ -51,7 +51,7 @@ class ReadingComparison:
     def _by_power(self, since: CounterReading, point: CounterReading, *, excess_wh: float = 0.0) -> Fit:
         """How the rise between two readings agrees with the power between them."""
         limits, found = self.limits, self.evidence_between(since, point)
-        if not self.witness.has_worked:
+        if not self.witness.has_worked and found.unseen_s + 1.0 >= point.at_s - since.at_s:
             return Fit.UNSEEN if self._leaps(since, point) else Fit.TIGHT
         over_wh = point.counter_wh - since.counter_wh - found.energy_wh
         loose_wh = found.loose_wh(limits.step_wh)

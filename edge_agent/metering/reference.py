@@ -60,7 +60,6 @@ class CounterReference(ReadingComparison):
         self._rival: Excursion | None = None
         self._aside: Excursion | None = None
         self._away_moved: CounterReading | None = None
-        self._judged_at_s = float("-inf")
         self.awaiting: CounterReading | None = None
         self.reason = Gap.NONE
         self.new_base: NewBase | None = None
@@ -84,20 +83,21 @@ class CounterReference(ReadingComparison):
 
     def begin(self, reference: CounterReading, memory: CounterMemory | None) -> None:
         """Continue from what was kept."""
-        mark = self.witness.mark()
         kept = reference if memory is None else memory.reference
-        self.reference = replace(kept, mark=mark)
+        self.reference = self._marked(kept)
         self._is_proven = self._is_resumed = True
         if self.limits.wraps_wh:
             self._turns = kept.counter_wh // self.limits.wraps_wh
         if memory is None:
             return
         self.is_doubted, self._score = memory.is_doubted, DOUBT_AT if memory.is_doubted else 0
-        self.former = None if memory.former is None else replace(memory.former, mark=mark)
+        self.former = None if memory.former is None else self._marked(memory.former)
         if (away := memory.excursion) is not None:
-            first, last = replace(away.first, mark=mark), replace(away.last, mark=mark)
+            first, last = self._marked(away.first), self._marked(away.last)
             self.excursion = replace(away, first=first, last=first if first == last else last)
-            self._judged_at_s = first.at_s if first != last else self._judged_at_s
+
+    def _marked(self, kept: CounterReading) -> CounterReading:
+        return kept if kept.mark is not None else replace(kept, mark=self.witness.mark())
 
     def memory(self, base: SlotBase) -> CounterMemory | None:
         """What must survive a restart beside this base; None if the base says it all."""
@@ -106,7 +106,7 @@ class CounterReference(ReadingComparison):
         is_plain = self.former is None and self.excursion is None and not self.is_doubted
         if is_plain and self.reference.counter_wh - base.counter_wh <= self.limits.wobble_wh:
             return None
-        return CounterMemory(self.reference, self.former, self.excursion, self.is_doubted)
+        return CounterMemory(self.reference, self.former, self.excursion, self.is_doubted).before(self.witness.mark())
 
     def judge(self, at_s: float, counter_wh: int | None, *, excess_wh: float = 0.0) -> ReadingVerdict:
         """Judge one reading. `excess_wh`: what the opposite counter ran beyond the power; this one may have as well.
@@ -335,7 +335,7 @@ class CounterReference(ReadingComparison):
         if away.first is away.last:
             return None
         for earlier in (self.former, self._fallback):
-            if earlier is None or away.first.at_s == self._judged_at_s or not self._may_return(earlier, away.first):
+            if earlier is None or not self._may_return(earlier, away.first):
                 continue
             if self._distance_wh(known, away.first) <= self._distance_wh(earlier, away.first):
                 continue
@@ -344,7 +344,12 @@ class CounterReference(ReadingComparison):
             if is_up or (away.rises and away.last.at_s - away.first.at_s >= SLOT_S):
                 self.returned_to = earlier
                 return NewBase.IF_OLDER
-        if not self._is_proven and self._fallback is None and away.rises >= 2 and away.last.at_s - away.first.at_s >= REFRESH_SLACK_S:
+        if (
+            not self._is_proven
+            and self._fallback is None
+            and away.rises >= 2
+            and away.last.at_s - away.first.at_s >= REFRESH_SLACK_S
+        ):
             return NewBase.OF_EXCURSION
         if not self._is_established(away, known):
             return None

@@ -34,6 +34,17 @@ class WitnessMark:
     frozen_s: float = 0.0
     frozen_ws: tuple[float, float] = (0.0, 0.0)
 
+    def before(self, now: WitnessMark) -> WitnessMark:
+        """This mark for a witness that begins at `now` with sums of 0; what was frozen is forgotten."""
+        (above, below), (above_now, below_now) = self.areas_ws, now.areas_ws
+        (spread, other), (spread_now, other_now) = self.spreads_ws, now.spreads_ws
+        return WitnessMark(
+            (above - above_now, below - below_now),
+            (spread - spread_now, other - other_now),
+            self.covered_s - now.covered_s,
+            self.squares_s2 - now.squares_s2,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class FlowEvidence:
