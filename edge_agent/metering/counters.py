@@ -294,8 +294,9 @@ class CounterMeter:
         slots = slot + 1 - base.slot
         energy_wh = at.counter_wh - base.counter_wh
         elapsed_s = max(at.at_s - base.at_s, slots * SLOT_S)
-        if energy_wh < 0 and base.is_derived:
-            # The estimate was a little high: the counter will reach it.
+        was_high = energy_wh < 0 and (base.is_derived or -energy_wh <= self.limits.near_wh)
+        if was_high:
+            # The boundary before was a little high: the counter will reach it.
             energy_wh = 0
             self.base = replace(base, slot=slot + 1)
         if self._taint == Gap.NONE and not 0 <= energy_wh <= self.limits.energy_wh(elapsed_s):
@@ -303,7 +304,7 @@ class CounterMeter:
         if self._taint != Gap.NONE:
             return ClosedCounterSlot(None, Mark.MISSING, self._taint)
         if slots == 1 and not self._is_time_uncertain:
-            is_derived = base.is_derived or at.is_derived or self._known.is_doubted or self._known.has_leapt
+            is_derived = was_high or base.is_derived or at.is_derived or self._known.is_doubted or self._known.has_leapt
             is_derived = is_derived or self._known.most_unseen_wh > UNSEEN_STEP_WH
             return ClosedCounterSlot(energy_wh, Mark.DERIVED if is_derived else Mark.MEASURED, Gap.NONE)
         gap = self._run_reason if self._run_reason != Gap.NONE else Gap.DEVICE_SILENT

@@ -18,6 +18,9 @@ UNSEEN_S = SLOT_S * 3 // 2
 MORE_UNSEEN_WH = 500
 """A counter that returns may have run twice what the power saw of the time, and this more."""
 
+FORMER_S = 6 * 3600
+"""A reference left for one that has run this long since is over."""
+
 
 class ReadingComparison:
     """Compares readings of one counter. `half`: which direction of the power drives it."""
@@ -101,3 +104,15 @@ class ReadingComparison:
         near_wh = abs(point.counter_wh - away.last.counter_wh - pace_w * (point.at_s - away.last.at_s))
         ran_wh = 2 * pace_w * elapsed_s if away.rises else self.limits.energy_wh(elapsed_s) / 4
         return far_wh > ran_wh + MORE_UNSEEN_WH or (going in FITS and near_wh + self.limits.wobble_wh < far_wh)
+
+    def _is_past(self, former: CounterReading, known: CounterReading) -> bool:
+        """Whether a former reference is too near to be told from the present one, or below it for too long."""
+        above_wh = former.counter_wh - known.counter_wh
+        is_over = 0 < above_wh <= self.limits.near_wh or known.at_s - former.at_s > FORMER_S
+        return is_over or self.is_confirmed(former, known)
+
+    def _was_odd(self, before: CounterReading, known: CounterReading, point: CounterReading) -> bool:
+        """Whether the middle one of three readings is a little too high: the last goes on from the first."""
+        if self._fit(before, point) not in FITS:
+            return False
+        return self._distance_wh(before, point) + self.limits.wobble_wh < self._distance_wh(before, known)

@@ -43,9 +43,6 @@ ZERO_S = 86_400
 SLEEP_S = 3 * 86_400
 """The same for a device that sleeps at night, and for a register that only stays at some lower value."""
 
-FORMER_S = 6 * 3600
-"""A reference left for one that has run this long since is over."""
-
 DOUBT_AT = -20
 SURE_AT = 20
 
@@ -131,23 +128,18 @@ class CounterReference(ReadingComparison):
         if self.moved is None:
             self.moved = CounterReading(at_s, self.reference.counter_wh, self.witness.mark())
         point = self._unwrapped(CounterReading(at_s, counter_wh, self.witness.mark()))
-        fit = self._fit(self.reference, point, excess_wh=excess_wh)
-        if fit is Fit.FALLEN and self._was_one_odd_reading(point):
-            self.reference = self.moved = self._before
-            fit = self._fit(self.reference, point, excess_wh=excess_wh)
-        if fit is Fit.ABOVE and self.excursion is None and self._is_possible(self.reference, point):
+        fit, before = self._fit(self.reference, point, excess_wh=excess_wh), self._before
+        if self.excursion is None and fit is Fit.FALLEN and before and self._was_odd(before, self.reference, point):
+            self.reference = self.moved = before
+            fit = self._fit(before, point, excess_wh=excess_wh)
+        away = self.excursion
+        has_stood = away is None or abs(away.last.counter_wh - self.reference.counter_wh) <= self.limits.wobble_wh
+        if has_stood and fit is Fit.ABOVE and self._is_possible(self.reference, point):
             fit = Fit.LOOSE
         has_left = self._is_back(point) or self._goes_on_away(point, fit) or self._was_never_alive(point, fit)
         if fit in FITS and not has_left:
             return self._follow(point, fit)
         return self._stray(point, fit)
-
-    def _was_one_odd_reading(self, point: CounterReading) -> bool:
-        """Whether the reference is a single reading a little too high: this one goes on from the reading before it."""
-        known, before = self.reference, self._before
-        if known is None or before is None or self.excursion is not None or self._fit(before, point) not in FITS:
-            return False
-        return self._distance_wh(before, point) + self.limits.wobble_wh < self._distance_wh(before, known)
 
     def surplus_wh(self, at_s: float, counter_wh: int | None) -> float:
         """How far this reading is above the power, at most what one phase can carry.
@@ -256,19 +248,13 @@ class CounterReference(ReadingComparison):
         is_still = point.at_s - self._changed_at_s > OFTEN_S
         self.is_unsure = is_unseen and (is_still or step_wh > UNSEEN_STEP_WH)
 
-    def _is_past(self, former: CounterReading, known: CounterReading) -> bool:
-        """Whether a former reference is too near to be told from the present one, or below it for too long."""
-        above_wh = former.counter_wh - known.counter_wh
-        is_over = 0 < above_wh <= self.limits.near_wh or known.at_s - former.at_s > FORMER_S
-        return is_over or self.is_confirmed(former, known)
-
     def _is_back(self, point: CounterReading) -> bool:
         """Whether this reading leaps from a lower counter to where the former one must be now."""
         former, known = self.former, self.reference
         if former is None or known is None or point.counter_wh < former.counter_wh - self.limits.wobble_wh:
             return False
         gap_wh = former.counter_wh - known.counter_wh
-        is_sudden = self.witness.has_worked or self._leaps(known, point)
+        is_sudden = self.evidence_between(known, point).is_whole or self._leaps(known, point)
         return is_sudden and gap_wh > self.limits.wobble_wh and self._may_return(former, point)
 
     def _goes_on_away(self, point: CounterReading, fit: Fit) -> bool:
