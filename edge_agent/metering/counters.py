@@ -77,10 +77,13 @@ class CounterMeter:
         self.base = base
         self.slot_evidence: tuple[int, FlowEvidence] | None = None
         """What the counter and the power said of the slot just closed, if both saw all of it."""
+        self.slept_through = False
+        """It has not moved in that slot, and nothing flowed at its two ends."""
         self._known = CounterReference(limits, self.witness, half)
         if base is not None:
             self._known.begin(CounterReading(base.at_s, base.counter_wh), base.memory)
         self._base_read: CounterReading | None = None
+        self._base_w = 0
         self._asleep: tuple[CounterReading, SlotBase | None] | None = None
         self._base_before: tuple[SlotBase, SlotBase] | None = None
         self._boundary: _Boundary | None = None
@@ -100,6 +103,12 @@ class CounterMeter:
     @limits.setter
     def limits(self, limits: CounterLimits) -> None:
         self._known.limits = limits
+
+    @property
+    def power_w(self) -> int:
+        """The power read last in this counter's direction; 0 if it flows the other way."""
+        now_w = self.witness.power_w or 0
+        return max(0, now_w if self._known.half == 0 else -now_w)
 
     @property
     def known(self) -> CounterReference:
@@ -138,8 +147,8 @@ class CounterMeter:
         """A counter that was 0 asleep and then shows what the power saw since was 0 in truth: it counts from there."""
         known, asleep = self._known.reference, self._asleep
         if known is None:
-            if counter_wh == 0 and asleep is None:
-                self._asleep = CounterReading(at_s, 0, self.witness.mark()), None
+            if counter_wh == 0:
+                self._asleep = CounterReading(at_s, 0, self.witness.mark()), asleep[1] if asleep else None
             return
         if asleep is not None and asleep[1] is not None and self._known.is_confirmed(asleep[0], known):
             self.base, self._base_read = asleep[1], None
@@ -209,7 +218,7 @@ class CounterMeter:
             if self._asleep is not None and self._asleep[1] is None and self._read_at_s >= start_of(slot + 1):
                 self._asleep = self._asleep[0], SlotBase(slot + 1, self._read_at_s, 0)
             return self._missing(missed)
-        base, base_read = self.base, self._base_read
+        base, base_read, was_w = self.base, self._base_read, self._base_w
         self._set_base(slot + 1, boundary)
         if base is None:
             closed = None if self._taint == Gap.NONE else ClosedCounterSlot(None, Mark.MISSING, self._taint)
@@ -219,6 +228,7 @@ class CounterMeter:
             read = boundary.read
             found = self._known.evidence_between(base_read, read)
             self.slot_evidence = read.counter_wh - base_read.counter_wh, found
+            self.slept_through = self.slot_evidence[0] <= 0 and was_w == 0 == self.power_w
         self._taint, self._run_reason, self._is_time_uncertain = Gap.NONE, Gap.NONE, False
         self._known.has_leapt, self._known.most_unseen_wh = False, 0
         return closed
@@ -226,6 +236,7 @@ class CounterMeter:
     def _set_base(self, slot: Slot, boundary: _Boundary) -> None:
         self.base = SlotBase(slot, boundary.at_s, boundary.counter_wh, boundary.is_derived)
         self._base_read = boundary.read
+        self._base_w = self.power_w
 
     def _missing(self, missed: Gap) -> ClosedCounterSlot | None:
         reason = missed if missed != Gap.NONE else Gap.DEVICE_SILENT
@@ -298,7 +309,7 @@ class CounterMeter:
         if was_high:
             # The boundary before was a little high: the counter will reach it.
             energy_wh = 0
-            self.base = replace(base, slot=slot + 1)
+            self.base = replace(base, slot=slot + 1, is_derived=True)
         if self._taint == Gap.NONE and not 0 <= energy_wh <= self.limits.energy_wh(elapsed_s):
             self._taint = Gap.COUNTER_RESET if energy_wh < 0 else Gap.IMPLAUSIBLE
         if self._taint != Gap.NONE:

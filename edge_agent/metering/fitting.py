@@ -6,7 +6,7 @@ Pure. What follows from it for the reference is decided in `reference`.
 from __future__ import annotations
 
 from edge_agent.metering.counter_records import FITS, CounterLimits, CounterReading, Excursion, Fit
-from edge_agent.metering.witness import FlowEvidence, PowerWitness
+from edge_agent.metering.witness import HIDDEN_W, OFTEN_S, WOBBLE_WH, FlowEvidence, PowerWitness
 from protocols.slots import SLOT_S
 
 REFRESH_SLACK_S = 300
@@ -70,6 +70,13 @@ class ReadingComparison:
     def _leaps(self, since: CounterReading, point: CounterReading) -> bool:
         """Whether more was counted than can have flowed since the reading before, if both were fresh."""
         return point.counter_wh - since.counter_wh > self.limits.energy_wh(point.at_s - since.at_s)
+
+    def _lags(self, since: CounterReading, point: CounterReading) -> bool:
+        """Whether less was counted than the power says, read often and whatever it changed by: stuck or paused."""
+        found = self.evidence_between(since, point)
+        over_wh = point.counter_wh - since.counter_wh - found.energy_wh
+        is_often = found.hidden_wh <= HIDDEN_W * OFTEN_S / 3600 + WOBBLE_WH
+        return is_often and found.is_whole and over_wh < -found.still_wh(self.limits.step_wh)
 
     def _is_possible(self, since: CounterReading, point: CounterReading) -> bool:
         """Whether a load that no reading saw may have made this rise: to be looked at twice, and no measurement."""

@@ -247,6 +247,7 @@ class CounterReference(ReadingComparison):
         self.most_unseen_wh = max(self.most_unseen_wh, step_wh)
         is_still = point.at_s - self._changed_at_s > OFTEN_S
         self.is_unsure = is_unseen and (is_still or step_wh > UNSEEN_STEP_WH)
+        self.is_unsure = self.is_unsure or (known is not None and self._lags(known, point))
 
     def _is_back(self, point: CounterReading) -> bool:
         """Whether this reading leaps from a lower counter to where the former one must be now."""
@@ -355,7 +356,8 @@ class CounterReference(ReadingComparison):
         run_wh = away.last.counter_wh - away.first.counter_wh
         if away.rises >= 2 and run_wh >= max(2 * self.limits.step_wh, 4 * WOBBLE_WH):
             # Nothing but a restart begins at 0 and then runs as the power says.
-            from_zero = self.is_confirmed(replace(known, counter_wh=0), away.first)
+            began_s = away.first.at_s - known.at_s
+            from_zero = began_s <= 2 * REFRESH_SLACK_S and self.is_confirmed(replace(known, counter_wh=0), away.first)
             is_seen = self.evidence_between(away.first, away.last).is_whole
             return age_s >= (REFRESH_SLACK_S if from_zero and is_seen else ESTABLISHED_S)
         if away.first.counter_wh >= known.counter_wh:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from edge_agent.metering.counters import CounterMeter
+from edge_agent.metering.reference import UNSEEN_STEP_WH
 from protocols.quantities import Measure
 
 DOUBT_PER_SLOT = 5
@@ -28,9 +29,11 @@ def drifting(meters: Mapping[Measure, CounterMeter | None]) -> tuple[Measure, ..
             continue
         over_wh, below_wh, allowed_wh = mine
         others_wh = sum(max(0.0, other[0]) for key, other in over.items() if key is not measure and other)
-        if over_wh < -below_wh or over_wh > allowed_wh + others_wh:
+        meter = meters[measure]
+        # A flow that began and ended inside the slot and moved no counter: neither of the two is sure.
+        slept = meter is not None and meter.slept_through and -over_wh > meter.limits.step_wh + UNSEEN_STEP_WH
+        if slept or over_wh < -below_wh or over_wh > allowed_wh + others_wh:
             found.append(measure)
-            meter = meters[measure]
             if meter is not None and meter.slot_evidence is not None and meter.slot_evidence[1].is_whole:
                 meter.known.contradict_power(DOUBT_PER_SLOT)
     return tuple(found)
