@@ -137,22 +137,19 @@ def known_slots(device: FaultyDevice, half: int, touched: dict[int, list[Fault]]
                 others = [each for each in device.faults if each is not fault and each.kind not in QUIET]
                 is_disturbed = any(each.to_s >= fault.from_s and each.from_s <= (ends + 2) * SLOT_S for each in others)
                 is_known = is_known and ends < SLOTS - 4 and not is_disturbed
-        if (
-            is_known
-            and not woke_unseen(device, half, first, last)
-            and not any(is_silent_repeat(device, half, each) for each in (first, slot, last - 1, last))
-        ):
+        is_known = is_known and not woke_unseen(device, half, first)
+        if is_known and not any(is_silent_repeat(device, half, each) for each in (first, slot, last - 1, last)):
             found.add(slot)
     return found
 
 
-def woke_unseen(device: FaultyDevice, half: int, first: int, last: int) -> bool:
-    """Whether what may sleep showed 0, then nothing for long, then a number: it may have slept at any number."""
-    if device.profile.role not in ("pv", "wind") or device.counter_wh(half, first * SLOT_S):
+def woke_unseen(device: FaultyDevice, half: int, first: int) -> bool:
+    """Whether what may sleep showed 0, then nothing, then a number: it may have slept at any number."""
+    if device.profile.role not in ("pv", "wind"):
         return False
     quiet = [each for each in device.faults if each.kind in ("silence", "refused", "power_off", "restart")]
-    inside = [each for each in quiet if each.from_s <= last * SLOT_S and each.to_s >= first * SLOT_S]
-    return any(device.counter_wh(half, each.from_s) == 0 for each in inside)
+    later = [each for each in quiet if each.to_s >= first * SLOT_S]
+    return any(device.counter_wh(half, each.from_s) == 0 < device.counter_wh(half, each.to_s) for each in later)
 
 
 def touched_by(device: FaultyDevice, half: int) -> dict[int, list[Fault]]:
