@@ -5,7 +5,7 @@ them be used in the neighbourhood's sums. Each access is logged.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Final, Protocol
 
@@ -22,11 +22,13 @@ from hub.core.settlement.prepared_readings import membership
 from hub.storage.contract import ForecastStore
 from hub.storage.records import Access, HomeSeries
 from protocols.quantities import Mark, Measure
-from protocols.slots import SLOT_S, SLOTS_PER_UTC_DAY, start_of
+from protocols.slots import SLOT_S, SLOTS_PER_HOUR, SLOTS_PER_UTC_DAY, start_of
 
 GRID_ACCESS: Final = Access(actor="job:quality", role="job", purpose="settle.share")
 HOOD_ACCESS: Final = Access(actor="job:quality", role="job", purpose="forecast.hood")
 SAID_AGAIN_DAYS: Final = 30
+NIGHT_BEGINS: Final = 22 * SLOTS_PER_HOUR
+NIGHT_ENDS: Final = 4 * SLOTS_PER_HOUR
 MADE: Final = {
     Measure.PV_PRODUCTION: 1,
     Measure.WIND_PRODUCTION: 1,
@@ -58,8 +60,10 @@ async def scale_findings(
     homes = [home_of[member] for member in readings.members]
     made = np.zeros_like(net)
     for column, home in enumerate(homes):
-        gives = bool((readings.surplus_wh[:, column] > 0).any())
-        made[:, column] = await _made(store, home, reach, gives=gives, allowed=allowed.get(home, ()))
+        if set(MADE) <= set(allowed.get(home, ())):
+            made[:, column] = await _made(store, home, reach)
+        elif (readings.surplus_wh[:, column] > 0).any():
+            net[:, column] = _nights_only(net[:, column])
     shape = (length, SLOTS_PER_UTC_DAY, len(homes))
     street = StreetDays(net.reshape(shape), made.reshape(shape), (await _heat(store, reach)).reshape(shape[:2]))
     changes = await asyncio.to_thread(find_scale_changes, homes, street)
@@ -90,18 +94,21 @@ async def _days_known(store: QualityStores, day: date) -> int:
     return 0 if first is None else min((day - first).days + 1, MANY_DAYS + DAYS_BEFORE)
 
 
-async def _made(store: QualityStores, home: str, reach: range, *, gives: bool, allowed: Iterable[Measure]) -> Floats:
-    """What the home made itself, in Wh; NaN where that is unknown, as in one that gives energy but does not say from
-    what. Shape: (slots,).
-    """
-    if not set(MADE) <= set(allowed):
-        return np.full(len(reach), np.nan if gives else 0.0)
+async def _made(store: QualityStores, home: str, reach: range) -> Floats:
+    """What the home made itself, in Wh; NaN where a value is missing. Shape: (slots,)."""
     series = await store.home_series(home, list(MADE), slots=reach, access=HOOD_ACCESS)
     made = np.zeros(len(reach))
     for measure, sign in MADE.items():
         if measure in series:
             made = made + sign * _known(series[measure])
     return made
+
+
+def _nights_only(net_wh: Floats) -> Floats:
+    """A home that gives energy and does not say from what: what it draws at night, when the sun makes nothing."""
+    slot = np.arange(len(net_wh)) % SLOTS_PER_UTC_DAY
+    is_night = (slot < NIGHT_ENDS) | (slot >= NIGHT_BEGINS)
+    return np.where(is_night & (net_wh > 0), net_wh, np.nan)
 
 
 def _known(series: HomeSeries) -> Floats:

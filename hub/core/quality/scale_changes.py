@@ -147,7 +147,7 @@ def _case(street: StreetDays, column: int, days: int) -> _Case | None:
     net, made = street.net_wh[span, :, column], street.made_wh[span, :, column]
     use = np.maximum(net + made, 0.0)
     known = np.isfinite(use)
-    if _whole_days(known[:DAYS_BEFORE]) < LEAST_DAYS or _whole_days(known[new]) < (days + 1) // 2:
+    if _days_known(known[:DAYS_BEFORE]) < LEAST_DAYS or _days_known(known[new]) < (days + 1) // 2:
         return None
     cold = cold_excess(use, street.heat[span], past_days=DAYS_BEFORE)
     shift = STREET_WEIGHT * _street_shift(street, column, days) if cold is None else cold
@@ -156,9 +156,9 @@ def _case(street: StreetDays, column: int, days: int) -> _Case | None:
     return _Case(net[new], made[new], shift[new], steps[new], past, step_densities(steps[:DAYS_BEFORE]))
 
 
-def _whole_days(known: Bools) -> int:
-    """Days of which three quarters are known."""
-    return int((known.mean(axis=1) >= 0.75).sum())
+def _days_known(known: Bools) -> int:
+    """Days of which at least four hours are known."""
+    return int((known.mean(axis=1) >= 1 / BLOCKS).sum())
 
 
 def _street_shift(street: StreetDays, column: int, days: int) -> Floats:

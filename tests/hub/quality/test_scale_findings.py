@@ -60,13 +60,15 @@ def compared(monkeypatch: pytest.MonkeyPatch, *found: ScaleChange) -> list[Stree
 
 
 async def test_what_is_compared(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Homes 1 and 2 make energy and only 1 lets it be used; 3 feeds in and says nothing; 4 only draws."""
+    """Homes 1 and 2 make energy and only 1 lets it be used, so 2 is compared by its nights; 3 and 4 only draw."""
     seen = compared(monkeypatch)
     earliest = slots_of_day(DAY - timedelta(days=90), COOP.tz)[0]
-    street.values |= {(1, slot): (100, 0) for slot in SLOTS} | {(2, slot): (0, 40) for slot in SLOTS}
-    street.values |= {(3, slot): (0, 7) for slot in SLOTS} | {(4, slot): (9, 0) for slot in SLOTS}
+    street.values |= (
+        {(1, slot): (100, 0) for slot in SLOTS} | {(2, slot): (40, 0) for slot in SLOTS} | {(2, SLOTS[7]): (0, 9)}
+    )
+    street.values |= {(3, slot): (7, 0) for slot in SLOTS} | {(4, slot): (9, 0) for slot in SLOTS}
     street.values |= {(number, earliest): (1, 0) for number in range(1, 5)}
-    await arrive(street, [(1, earliest), *((number, slot) for slot in SLOTS[:8] for number in range(1, 5))])
+    await arrive(street, [(1, earliest), *((number, slot) for slot in SLOTS[:24] for number in range(1, 5))])
     first_s = start_of(SLOTS.start)
     await street.store.add_weather(first_s, rows=[(first_s + 3600 * hour, 2.0, 0.0, 0.0) for hour in range(24)])
     assert (
@@ -75,12 +77,13 @@ async def test_what_is_compared(street: Street, monkeypatch: pytest.MonkeyPatch)
     )
     (days,) = seen
     assert days.net_wh.shape == days.made_wh.shape == (DAYS_BEFORE + MANY_DAYS, 96, 4)
-    assert days.net_wh[-1, :8].tolist() == [[100, -40, -7, 9]] * 8
-    assert np.isnan(days.net_wh[-1, 8:]).all()
-    assert days.made_wh[-1, :8, 0].tolist() == [700 + 50 - 300] * 8
-    assert np.isnan(days.made_wh[-1, 8:, 0]).all()
-    assert np.isnan(days.made_wh[:, :, 1:3]).all()
-    assert not days.made_wh[:, :, 3].any()
+    assert days.net_wh[-1, :7].tolist() == [[100, 40, 7, 9]] * 7
+    assert np.isfinite(days.net_wh[-1, :, 1]).tolist() == [0 <= slot < 16 and slot != 7 for slot in range(96)]
+    assert days.net_wh[-1, 16:24, [0, 2, 3]].T.tolist() == [[100, 7, 9]] * 8
+    assert np.isnan(days.net_wh[-1, 24:]).all()
+    assert days.made_wh[-1, :24, 0].tolist() == [700 + 50 - 300] * 24
+    assert np.isnan(days.made_wh[-1, 24:, 0]).all()
+    assert not days.made_wh[:, :, 1:].any()
     assert days.heat[-1] == pytest.approx(np.full(96, float(heat_demand(np.array(2.0)))))
 
 
