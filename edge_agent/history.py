@@ -132,7 +132,7 @@ def _sample(place: MeasuringPoint, at_s: int, points: dict[str, Decimal]) -> Sam
     power = points.get("power_w")
     if not counters and power is None:
         return None
-    return Sample(float(at_s), counters, None if power is None else _whole(power))
+    return Sample(float(at_s), counters, None if power is None else _whole(power), is_recorded=True)
 
 
 def _whole(power: Decimal) -> int:

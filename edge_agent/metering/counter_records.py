@@ -55,13 +55,15 @@ FITS = frozenset({Fit.TIGHT, Fit.LOOSE, Fit.UNSEEN})
 class CounterLimits:
     """Physical limits of a counter. Units: W, Wh. `step_wh` is the smallest step it can show.
 
-    `sleeps`: the device may show 0 while it has nothing to do, as inverters do at night.
+    `sleeps`: the device may show 0 while it has nothing to do, as inverters do at night. `is_recorded`: its readings
+    come from a finished recording, which has no power and no second look; whoever made the recording has checked them.
     """
 
     max_power_w: int
     step_wh: int = 1
     wraps_wh: int | None = None
     sleeps: bool = False
+    is_recorded: bool = False
 
     def energy_wh(self, seconds: float) -> float:
         """The most energy that can flow in this time, plus a tenth, plus one counter step."""

@@ -82,6 +82,9 @@ class Sample:
     is_witness: bool = True
     """Power and counters count the same thing, so that one can be checked against the other."""
 
+    is_recorded: bool = False
+    """From a recording of the past, not read from the device now."""
+
 
 def sample_of(reading: RoleReading, at_s: float, counted: Iterable[str]) -> Sample:
     """The sample in a device's reading; `counted` are the fields the device has a counter for, readable now or not."""
@@ -194,7 +197,7 @@ class HomeMeter:
     def _meter_of(self, place: MeasuringPoint, name: str, sample: Sample) -> CounterMeter:
         meter = self._counters.get((place, name)) or self._begin_counter(place, name)
         step_wh, wraps_wh = sample.steps_wh.get(name, 1), sample.wraps_wh.get(name)
-        meter.limits = replace(meter.limits, step_wh=step_wh, wraps_wh=wraps_wh)
+        meter.limits = replace(meter.limits, step_wh=step_wh, wraps_wh=wraps_wh, is_recorded=sample.is_recorded)
         return meter
 
     def _witness(self, place: MeasuringPoint, sample: Sample) -> None:

@@ -243,6 +243,7 @@ class CounterReference(ReadingComparison):
     def _note_unseen(self, known: CounterReading | None, point: CounterReading) -> None:
         """Without power a reading is sure only if the counter moved just now, by no more than an error may be."""
         is_unseen = known is None or self.evidence_between(known, point).unseen_s > 1.0
+        is_unseen = is_unseen and not self.limits.is_recorded
         step_wh = self.run_wh if is_unseen and not self.is_doubted else 0
         self.most_unseen_wh = max(self.most_unseen_wh, step_wh)
         is_still = point.at_s - self._changed_at_s > OFTEN_S

@@ -67,6 +67,8 @@ async def test_every_slot_of_a_recording_becomes_a_batch(tmp_path: Path) -> None
     assert [batch.seq for batch in batches] == list(range(1, 201))
     expected = {Measure.GRID_IMPORT: 90, Measure.GRID_EXPORT: 20, Measure.PV_PRODUCTION: 33}
     assert all(energies(batch) == expected for batch in batches)
+    marks = {column.mark for batch in batches for column in batch.columns}
+    assert marks == {Mark.MEASURED}, "a recording has no power beside its counters, and settles all the same"
 
 
 async def test_a_recording_cut_anywhere_goes_on_without_loss_or_double(tmp_path: Path) -> None:
