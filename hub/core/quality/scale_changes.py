@@ -44,8 +44,8 @@ STILL_WH: Final = 15.0
 """Where a battery holds the meter at zero, the meter's factor shows nothing."""
 FACTORS: Final[Mapping[int, Sequence[float]]] = {DAYS: (1.5, 2.2, 3.3, 5, 10, 30, 100, 1000), MANY_DAYS: (1.1,)}
 """The spans of days, and the factors that are looked for in each."""
-LEAST_NATS: Final[Mapping[int, float]] = {DAYS: 6.0, MANY_DAYS: 12.0}
-"""Evidence of a finding: a changed factor is about 400 times as likely. Over a month habits drift, so it takes more."""
+LEAST_NATS: Final[Mapping[int, float]] = {DAYS: 5.0, MANY_DAYS: 12.0}
+"""Evidence of a finding: a changed factor is about 150 times as likely. Over a month habits drift, so it takes more."""
 PERCENT_FACTORS: Final = (1.05, 1.1, 1.15, 1.2, 1.3, 1.4, 1.5, 1.7, 2, 2.5, 3, 4, 5, 7, 10, 20, 30, 50, 100, 300, 1000)
 
 
@@ -85,9 +85,11 @@ def scale_change(home: str, column: int, street: StreetDays) -> ScaleChange | No
     """The change of the home in this column, if any; of two spans the one with more evidence than it needs."""
     if street.net_wh.shape[2] < LEAST_HOMES:
         return None
+    use = np.maximum(street.net_wh[:, :, column] + street.made_wh[:, :, column], 0.0)
+    steps = log_steps(use, np.isfinite(use) & (street.made_wh[:, :, column] == 0))
     best, most = None, 1.0
     for days, factors in FACTORS.items():
-        case = _case(street, column, days) if len(street.net_wh) >= days + DAYS_BEFORE else None
+        case = _case(street, column, days, steps=steps) if len(street.net_wh) >= days + DAYS_BEFORE else None
         if case is None:
             continue
         nats = max(case.evidence(factor) for factor in factors)
@@ -141,7 +143,7 @@ class _Case:
         return float(np.clip(ratio, -LARGEST_STEP, LARGEST_STEP).sum())
 
 
-def _case(street: StreetDays, column: int, days: int) -> _Case | None:
+def _case(street: StreetDays, column: int, days: int, *, steps: Floats) -> _Case | None:
     """The home's last days beside the 42 before them; None if too little of either is known."""
     span, new = slice(-days - DAYS_BEFORE, None), slice(DAYS_BEFORE, None)
     net, made = street.net_wh[span, :, column], street.made_wh[span, :, column]
@@ -151,7 +153,7 @@ def _case(street: StreetDays, column: int, days: int) -> _Case | None:
         return None
     cold = cold_excess(use, street.heat[span], past_days=DAYS_BEFORE)
     shift = STREET_WEIGHT * _street_shift(street, column, days) if cold is None else cold
-    steps = log_steps(use, known & (made == 0))
+    steps = steps[span]
     past = use_densities(log_use(use[:DAYS_BEFORE]) - shift[:DAYS_BEFORE])
     return _Case(net[new], made[new], shift[new], steps[new], past, step_densities(steps[:DAYS_BEFORE]))
 
