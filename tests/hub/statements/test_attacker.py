@@ -24,8 +24,9 @@ from hub.forecasts.street_totals import StreetService
 from hub.statements.months import STATEMENT_ACCESS, StatementService
 from hub.storage.records import NewObjection
 from hub.storage.street_records import StreetTotal
+from protocols.quantities import Measure
 from protocols.slots import slots_of_day, start_of
-from tests.hub.forecasts.test_street_totals import send
+from tests.hub.forecasts.test_street_totals import MAKERS, pv_wh, send
 from tests.hub.known_seals import SEALS
 from tests.hub.settled_street import COOP, KEY, RULE, Street, one_sun_wh, open_street
 
@@ -70,6 +71,24 @@ async def fetch(street: Street, seen: Seen, attacker: int, *, now: int) -> None:
         for place, (metered, wh) in enumerate(zip(day["surplus"], day["received"], strict=True)):
             by_day = HIDING & set(pool["slots"][place]["withheld"])
             assert metered is None or not wh or not by_day, "the own share tells what the sum would have told"
+
+
+def equip(street: Street, dice: random.Random, *, homes: int) -> None:
+    """Gives some homes a turbine, which feeds in by night as well, and some a battery."""
+    everybody = range(1, homes + 1)
+    turbines = set(dice.sample(everybody, dice.choice((0, 1, 2, 5))))
+    batteries = set(dice.sample(everybody, dice.choice((0, 1, 4, 5))))
+    for number in sorted(turbines | batteries):
+        for slot in range(SLOTS.start - YESTERDAY, SLOTS.stop):
+            made = {Measure.PV_PRODUCTION: pv_wh(number, slot)} if number <= MAKERS else {}
+            if number in turbines:
+                wind = dice.choice((0, 0, dice.randrange(900)))
+                made[Measure.WIND_PRODUCTION] = wind
+                drawn, given = street.energy(number, slot)
+                street.values[number, slot] = (max(0, drawn - given - wind), max(0, given + wind - drawn))
+            if number in batteries:
+                made |= {Measure.BATTERY_CHARGE: dice.randrange(200), Measure.BATTERY_DISCHARGE: dice.randrange(200)}
+            street.made[number, slot] = made
 
 
 async def live(street: Street, dice: random.Random, *, homes: int, attacker: int) -> Seen:
@@ -179,6 +198,7 @@ async def attack(folder: Path, *, homes: int, seed: int) -> tuple[Seen, list[set
     street = await open_street(folder, homes=homes, rule=RULE, energy=one_sun_wh)
     try:
         attacker = dice.randrange(1, homes + 1)
+        equip(street, dice, homes=homes)
         seen = await live(street, dice, homes=homes, attacker=attacker)
         runs = await runs_of(street)
     finally:
