@@ -58,7 +58,9 @@ async def _sign_run(store: SigningStores, run: RunRow, *, key: Signer) -> bool:
 def _root_row(
     run: RunRow, leaves: Sequence[EntryRow], *, ledger: Head, heads: BookHeads, key: Signer
 ) -> AttestationRow:
-    content = day_root_content(run, [row.canonical for row in leaves], ledger=ledger, looks=heads.access_line)
+    content = day_root_content(
+        run, [row.canonical for row in leaves], ledger=ledger, log=heads.log, looks=heads.access_line
+    )
     return as_row(
         attest(
             content,

@@ -40,12 +40,13 @@ BANK_KINDS: Final = (BOOKED_KIND, RETURNED_KIND)
 class BookHeads:
     """What the next booking follows on from: the last attestation and the last ledger entry, with some days' runs.
 
-    `access_line` is the number of the newest line of the access log.
+    `access_line` is the number of the newest line of the access log, and `log` the head of the log of rows.
     """
 
     coop: Coop
     attestation: Head
     ledger: Head
+    log: Head
     access_line: int
     runs: tuple[RunRow, ...]
 
@@ -95,6 +96,7 @@ class _Heads(TypedDict):
     coop: Coop
     attestation: Head
     ledger: Head
+    log: Head
     access_line: int
     runs: tuple[RunRow, ...]
 
@@ -104,6 +106,7 @@ def _heads(rows: BookRows) -> _Heads:
         "coop": rows.coop,
         "attestation": _head(rows),
         "ledger": rows.ledger,
+        "log": rows.log,
         "access_line": rows.access_line,
         "runs": rows.runs,
     }

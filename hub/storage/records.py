@@ -292,11 +292,15 @@ class AttestationRow:
 
 @dataclass(frozen=True, slots=True)
 class BookRows:
-    """The books at one moment. Settlement runs lack allocation records; `access_line` is the newest access log line."""
+    """The books at one moment. Settlement runs lack allocation records; `access_line` is the newest access log line.
+
+    `log` is the head of the log of rows: how many lines it has, and the last one's link.
+    """
 
     coop: Coop
     last_attestation: AttestationRow | None
     ledger: tuple[int, bytes]
+    log: tuple[int, bytes]
     access_line: int
     runs: tuple[RunRow, ...]
     fund_runs: tuple[RunRow, ...]

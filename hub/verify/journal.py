@@ -9,7 +9,6 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Final
 
-import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -19,6 +18,7 @@ from hub.core.ledger.attestations import (
     DAY_ROOT,
     FIRST_PREVIOUS,
     AttestedDocument,
+    DayRoot,
     document_digest,
     read_attestation,
     run_columns,
@@ -38,21 +38,12 @@ BEFORE_ALL: Final = -(2**63)
 """Lower than any position, so that a row moved ahead of the first one is found too."""
 
 
-class _DayRoot(msgspec.Struct, frozen=True):
-    """The content of a day root; roots from before the access log was counted have no `looks`."""
-
-    root: str
-    entries: int
-    ledger: tuple[int, str]
-    run: dict[str, object]
-    looks: int = 0
-
-
 @dataclass
 class JournalCheck:
     """The result: the leaf hashes and positions of each day's entries, and the runs without their records.
 
-    `looks` is the highest number of access log lines that the hub signed for, with the attestation that says so.
+    `looks` is the highest number of access log lines that the hub signed for, with the attestation that says so; `log`
+    is the same for the log of rows, None before the first root that carries its head.
     """
 
     entries: int = 0
@@ -65,6 +56,7 @@ class JournalCheck:
     booked: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     runs: dict[str, tuple[int, RunRow]] = field(default_factory=dict)
     looks: tuple[int, str] = (0, "")
+    log: tuple[int, str] | None = None
     unsigned: int = 0
     adopted: set[str] = field(default_factory=set)
 
@@ -208,6 +200,18 @@ async def _check_attestations(
                 _check_root(document, journal, found, place=f"attestation {position}", nth=len(journal.rooted))
 
 
+def _check_log(root: DayRoot, journal: JournalCheck, found: CheckResult, *, place: str) -> None:
+    """Check that no root lacks the head of the log of rows after one had it, and that the log only grew."""
+    if root.log is None:
+        if journal.log is not None:
+            found.note(f"{place}: the head of the log of rows is missing, and {journal.log[1]} has one")
+        return
+    lines, before = root.log[0], journal.log
+    if before is not None and lines < before[0]:
+        found.note(f"{place}: the log of rows has {lines} lines, and had {before[0]} before ({before[1]})")
+    journal.log = (lines, place)
+
+
 async def _check_all_signed(store: SettlementStores, journal: JournalCheck, found: CheckResult) -> None:
     """Check that every run has its day root, unless the store is from before the hub signed its books.
 
@@ -262,7 +266,7 @@ def _check_root(document: AttestedDocument, journal: JournalCheck, found: CheckR
     Runs are signed in order, so the nth day root belongs to run n.
     """
     try:
-        root = document.content_as(_DayRoot)
+        root = document.content_as(DayRoot)
     except ValueError as error:
         found.note(f"{place} of {document.subject}: {error}")
         return
@@ -281,6 +285,7 @@ def _check_root(document: AttestedDocument, journal: JournalCheck, found: CheckR
     if position and journal.hashes.get(position, b"").hex() != head:
         found.note(f"entry {position}: the hub signed for another ledger up to here ({place})")
     journal.looks = max(journal.looks, (root.looks, place))
+    _check_log(root, journal, found, place=f"{place} of {document.subject}")
     leaves = [leaf for at, leaf in journal.leaves.get(document.subject, ()) if at <= position]
     if (build_tree_from_hashes(leaves).root.hex(), len(leaves)) != (root.root, root.entries):
         found.note(f"{place} of {document.subject}: the day's entries are not those the hub signed for")

@@ -2,6 +2,7 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -21,13 +22,14 @@ from hub.storage.audit_records import (
     next_link,
 )
 from hub.verify.check_result import CheckResult
+from hub.verify.kept_roots import SignedLogHead
 
 ROLE_SOURCE: Final = "member"
 
 
 @dataclass
 class RowCheck(CheckResult):
-    """What was checked; `acts` are decisions of people compared with their roles.
+    """What was checked; `acts` are decisions of people compared with their roles, `heads` the log's in day roots.
 
     `taken_over` rows are older than the log, which holds them from `taken_over_at` on (unix seconds).
     """
@@ -35,6 +37,7 @@ class RowCheck(CheckResult):
     lines: int = 0
     rows: int = 0
     acts: int = 0
+    heads: int = 0
     taken_over: int = 0
     taken_over_at: int | None = None
 
@@ -63,11 +66,13 @@ async def check_rows(
     key: Ed25519PublicKey | None = None,
     *,
     acts: frozenset[str] = frozenset(),
+    heads: Sequence[SignedLogHead] = (),
     report: ReportProgress = ignore_progress,
 ) -> tuple[RowCheck, RowHistory]:
     """Check the file, its definitions, the log's chain and signature, and each row against its newest line.
 
-    The history keeps the first line of the rows of these tables: `acts`.
+    The history keeps the first line of the rows of these tables: `acts`. The chain must pass through all the `heads`
+    that the hub signed with its day roots.
     """
     check, history = RowCheck(), RowHistory()
     async with store.row_log() as view:
@@ -75,7 +80,7 @@ async def check_rows(
             for problem in (*await view.damaged_pages(), *await view.differing_definitions(), *await view.loose_rows()):
                 check.note(f"store: {problem}")
         with check.reading("log of rows"):
-            await _check_chain(view, check, history, key=key, acts=acts, report=report)
+            await _check_chain(view, check, history, key=key, acts=acts, heads=heads, report=report)
             for waiting in await view.waiting():
                 check.note(f"{waiting.source} {shown(waiting.row_key)}: {waiting.change} past the hub")
         forms = await view.forms()
@@ -106,11 +111,14 @@ async def _check_chain(
     *,
     key: Ed25519PublicKey | None,
     acts: frozenset[str],
+    heads: Sequence[SignedLogHead],
     report: ReportProgress,
 ) -> None:
     head = await view.head()
     position, link = 0, FIRST_LINK
     signed_link = FIRST_LINK
+    wanted = {each.lines for each in heads}
+    links = {0: FIRST_LINK}
     async for page in view.lines():
         for line in page:
             check.lines += 1
@@ -119,6 +127,8 @@ async def _check_chain(
             position, link = line.position, next_link(link, line)
             if head is not None and position == head.position:
                 signed_link = link
+            if position in wanted:
+                links[position] = link
             if line.change == FORM:
                 if (line.source, line.row_key) in history.forms:
                     check.note(f"log of rows: line {position} takes over the table {line.source} a second time")
@@ -126,6 +136,7 @@ async def _check_chain(
                 continue
             _remember(line, check, history, acts=acts)
         report("lines of the log of rows", check.lines, None)
+    _check_heads(heads, links, check)
     if head is None:
         check.note("log of rows: its signed head is missing")
         return
@@ -135,6 +146,17 @@ async def _check_chain(
         check.note("log of rows: a line was changed, because the lines do not give the head that the hub signed")
     if key is not None and not _is_signed(key, head.position, head.hash, head.signature):
         check.note("log of rows: the hub has not signed its head")
+
+
+def _check_heads(heads: Sequence[SignedLogHead], links: dict[int, bytes], check: RowCheck) -> None:
+    """Check that the log still begins with the lines for which the hub signed with each day root."""
+    check.heads = len(heads)
+    if missed := [head for head in heads if links.get(head.lines) != head.link]:
+        more = f", and so for {len(missed) - 1} more roots" if len(missed) > 1 else ""
+        check.note(
+            f"log of rows: its first {missed[0].lines} lines are not those that the hub signed for with"
+            f" {missed[0].place}{more}: the log was removed or written anew since"
+        )
 
 
 def _is_signed(key: Ed25519PublicKey, position: int, link: bytes, signature: bytes) -> bool:

@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,13 +16,15 @@ from hub.console.progress import Progress, ReportProgress, ignore_progress
 from hub.folder.clock import open_clock
 from hub.folder.identity import load_key
 from hub.folder.opening import open_store
-from hub.folder.paths import KEY_NAME
+from hub.folder.paths import KEY_NAME, SALT_NAME
+from hub.folder.salt_key import load_seals
 from hub.folder.settings import load_settings
 from hub.storage.contract import Store
 from hub.storage.errors import StoreError
 from hub.storage.records import Coop
 from hub.verify.books import check_books
 from hub.verify.check_result import CheckResult
+from hub.verify.kept_roots import check_kept_roots, read_kept_roots, signed_log_heads
 from hub.verify.messages import check_messages
 from hub.verify.people import ACT_TABLES, check_approvers, check_people
 from hub.verify.rows import RowCheck, check_rows
@@ -32,6 +34,7 @@ from protocols.timeline import Clock
 MESSAGES: Final = "messages"
 BOOKS: Final = "books"
 ROWS: Final = "rows"
+KEPT: Final = "kept"
 FAILED: Final = 1
 
 
@@ -43,6 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--hub-key", type=_public_key, metavar="HEX", help="the hub's public key as you know it: any other is wrong"
     )
+    parser.add_argument(
+        "--kept", type=Path, action="append", default=[], metavar="FILE",
+        help="a statement.json that a member kept: the books must still hold the day roots it names (may be repeated)",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -50,7 +57,9 @@ def run(args: argparse.Namespace) -> int:
     """Print what was found; returns 1 if something is wrong."""
     progress = Progress(sys.stderr)
     clock = open_clock(args.clock)
-    found = asyncio.run(verify_hub(args.data, clock=clock, only=args.only, pinned=args.hub_key, report=progress.report))
+    found = asyncio.run(
+        verify_hub(args.data, clock=clock, only=args.only, pinned=args.hub_key, kept=args.kept, report=progress.report)
+    )
     progress.end()
     sys.stdout.write(json.dumps(found) + "\n" if args.json else verify_lines(found))
     return 0 if found["ok"] else FAILED
@@ -72,15 +81,18 @@ async def verify_hub(
     clock: Clock,
     only: str | None = None,
     pinned: bytes | None = None,
+    kept: Sequence[Path] = (),
     report: ReportProgress = ignore_progress,
 ) -> dict[str, object]:
     """Check every message, entry and run again; `ok` is true if no contradiction was found.
 
     If `only` is MESSAGES, BOOKS or ROWS, only that part is checked and returned. `pinned` is the public key that the
-    hub must have. A store that cannot be opened is a finding.
-    Raises: SettingsError or IdentityError, if the folder holds no hub.
+    hub must have, and `kept` are files with day roots that it gave away. A store that cannot be opened is a finding.
+    Raises: SettingsError or IdentityError, if the folder holds no hub. RequestError if a kept file has no roots.
     """
     settings, key = load_settings(folder), load_key(folder / KEY_NAME)
+    for path in kept:
+        read_kept_roots(path)
     found: dict[str, CheckResult] = {}
     if pinned is not None and key.public_key().public_bytes_raw() != pinned:
         found[ROWS] = RowCheck()
@@ -99,6 +111,9 @@ async def verify_hub(
             found[MESSAGES] = await check_messages(store, report=report)
         if only in (None, BOOKS):
             found[BOOKS] = await check_books(store, key.public_key(), report=report)
+        if kept:
+            seals = load_seals(folder) if (folder / SALT_NAME).exists() else None
+            found[KEPT] = await check_kept_roots(kept, store, coop=settings.coop.id, key=key.public_key(), seals=seals)
     finally:
         await store.close()
     return _result(found)
@@ -110,7 +125,8 @@ def _result(found: Mapping[str, CheckResult]) -> dict[str, object]:
 
 
 async def _check_rows(store: Store, coop: Coop, key: Ed25519PublicKey, *, report: ReportProgress) -> RowCheck:
-    check, history = await check_rows(store, key, acts=ACT_TABLES, report=report)
+    heads = await signed_log_heads(store)
+    check, history = await check_rows(store, key, acts=ACT_TABLES, heads=heads, report=report)
     with check.reading("coop"):
         held = await store.coop()
         if (held.id, held.tz) != (coop.id, coop.tz):
@@ -125,14 +141,16 @@ async def _check_rows(store: Store, coop: Coop, key: Ed25519PublicKey, *, report
 def verify_lines(found: Mapping[str, object]) -> str:
     """The result of the verification for people."""
     rows, messages, books = found.get(ROWS, {}), found.get(MESSAGES, {}), found.get(BOOKS, {})
+    kept = found.get(KEPT, {})
     assert isinstance(rows, dict)
     assert isinstance(messages, dict)
     assert isinstance(books, dict)
+    assert isinstance(kept, dict)
     lines = []
     if rows:
         lines.append(
-            f"rows: {rows['rows']} compared with {rows['lines']} lines of the log of rows, {rows['acts']} decisions of"
-            f" people with their roles, {rows['wrong']} wrong"
+            f"rows: {rows['rows']} compared with {rows['lines']} lines of the log of rows, the log with {rows['heads']}"
+            f" day roots, {rows['acts']} decisions of people with their roles, {rows['wrong']} wrong"
         )
     if messages:
         lines.append(
@@ -145,7 +163,10 @@ def verify_lines(found: Mapping[str, object]) -> str:
             f" {books['attestations']} signed documents,"
             f" {books['wrong']} wrong; sums {books['sums']['Wh']} Wh and {books['sums']['nano']} nano"
         )
-    lines += [f"  {finding}" for half in (rows, messages, books) for finding in half.get("findings", ())]
+    if kept:
+        unnamed = f" ({kept['unnamed']} of them name no document of the books)" if kept["unnamed"] else ""
+        lines.append(f"kept roots: {kept['roots']} compared with the books{unnamed}, {kept['wrong']} wrong")
+    lines += [f"  {finding}" for half in (rows, messages, books, kept) for finding in half.get("findings", ())]
     if rows.get("taken_over"):
         since = datetime.fromtimestamp(rows["taken_over_at"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         lines.append(

@@ -1,8 +1,8 @@
 """Documents the hub signs about its books, each with the hash of the previous one. Stores nothing and has no key.
 
-A day root contains the Merkle root over a local day's entries, the ledger's head and every column of the run that
-booked them. A month run names its days; an approval or a publication names the board member. Anyone who has one of
-these documents can prove any later change to what came before it.
+A day root contains the Merkle root over a local day's entries, the heads of the ledger and of the log of rows, and
+every column of the run that booked them. A month run names its days; an approval or a publication names the board
+member. Anyone who has one of these documents can prove any later change to what came before it.
 """
 
 import hashlib
@@ -21,6 +21,7 @@ MONTH_RUN: Final = "month-run"
 APPROVAL: Final = "approval"
 PUBLICATION: Final = "publication"
 FIRST_PREVIOUS: Final = bytes(32)
+ROOT_VERSION: Final = 2
 
 Head = tuple[int, bytes]
 """(number, hash of the document) of the last attestation; (0, FIRST_PREVIOUS) before the first."""
@@ -107,13 +108,38 @@ def attest(
     return Attestation(number, kind, subject, run_key, document, key.sign(SIGNED_TAG + document))
 
 
-def day_root_content(run: BookedRun, leaves: Sequence[bytes], *, ledger: Head, looks: int) -> dict[str, object]:
+class DayRoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The content of a day root.
+
+    Roots of version 1 have no `log`, and the first ones no `looks` either. Once a hub has signed a root of version 2,
+    it signs no other.
+    """
+
+    root: str
+    entries: int
+    ledger: tuple[int, str]
+    run: dict[str, object]
+    looks: int = 0
+    version: int = 1
+    log: tuple[int, str] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.version, self.log is None) not in ((1, True), (ROOT_VERSION, False)):
+            raise ValueError(f"a root of version {self.version} {'without' if self.log is None else 'with'} a log")
+
+
+def day_root_content(
+    run: BookedRun, leaves: Sequence[bytes], *, ledger: Head, log: Head, looks: int
+) -> dict[str, object]:
     """The content of a day root. `leaves` are all the day's entries up to this run's last one, in ledger order.
 
-    `ledger` is the position and hash of the ledger's last entry, and `looks` is the number of lines in the access log.
+    `ledger` is the position and hash of the ledger's last entry, `log` that of the log of rows, and `looks` is the
+    number of lines in the access log.
     """
     tree = build_tree(leaves)
     return {
+        "version": ROOT_VERSION,
+        "log": [log[0], log[1].hex()],
         "root": tree.root.hex(),
         "entries": tree.size,
         "ledger": [ledger[0], ledger[1].hex()],

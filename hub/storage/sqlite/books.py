@@ -27,6 +27,7 @@ _LAST_SQL = f"SELECT {_ATTESTATION} FROM attestation ORDER BY position DESC LIMI
 _DECISIONS_SQL = f"""SELECT {_ATTESTATION} FROM attestation
 WHERE kind IN (SELECT value FROM json_each(?)) ORDER BY position"""
 _LEDGER_SQL = "SELECT position, hash FROM entry ORDER BY position DESC LIMIT 1"
+_LOG_SQL = "SELECT position, hash FROM row_log_head"
 _ACCESS_SQL = "SELECT coalesce(max(position), 0) FROM access_log"
 _THROUGH_SQL = """INSERT INTO settled_through VALUES (?, ?, ?, ?) ON CONFLICT (day) DO UPDATE SET
     message_position = excluded.message_position, members_digest = excluded.members_digest,
@@ -152,6 +153,7 @@ class SqliteBooks(SqliteConnections):
             coops = await _rows(db, "SELECT id, name, tz, currency FROM coop")
             last = await _rows(db, _LAST_SQL)
             ledger = await _rows(db, _LEDGER_SQL)
+            log = await _rows(db, _LOG_SQL)
             access = await _rows(db, _ACCESS_SQL)
             runs = await _rows(db, _RUNS_SQL, *(days or ("", "~")))
             fund_runs = await _rows(db, _FUNDS_SQL, json.dumps(list(funds))) if funds else []
@@ -162,6 +164,7 @@ class SqliteBooks(SqliteConnections):
             coop=Coop(*coops[0]),
             last_attestation=next((AttestationRow(*row) for row in last), None),
             ledger=(int(ledger[0][0]), bytes(ledger[0][1])) if ledger else EMPTY_HEAD,
+            log=(int(log[0][0]), bytes(log[0][1])) if log else EMPTY_HEAD,
             access_line=int(access[0][0]),
             runs=tuple(RunRow(*row) for row in runs),
             fund_runs=tuple(RunRow(*row) for row in fund_runs),

@@ -519,7 +519,8 @@ def signed(number: int, kind: str, *, subject: str = "2026-11", run_key: str = "
 
 async def test_the_books_are_read_whole_at_one_moment(store: Store) -> None:
     empty = await store.book_rows(decisions=("approval",), funds=("fund:grant",))
-    assert empty == BookRows(COOP, None, (0, bytes(32)), 0, (), (), ())
+    assert empty == BookRows(COOP, None, (0, bytes(32)), empty.log, 0, (), (), ())
+    assert empty.log[0] > 0, "the log of rows holds what was written so far"
     await store.book_run(run("one", entries=2), entries=entries("one", 1, 2))
     later = run("two", day="2026-11-21", entries=1)
     await store.book_run(later, entries=entries("two", 3, 1, day="2026-11-21"))

@@ -115,8 +115,10 @@ def test_content_is_read_in_the_form_of_its_kind() -> None:
 
 def test_a_day_root_covers_the_entries_the_ledger_and_every_column_of_the_run() -> None:
     leaves = [b"first", b"second", b"third"]
-    content = day_root_content(RUN, leaves, ledger=(9, b"\x01" * 32), looks=17)
+    content = day_root_content(RUN, leaves, ledger=(9, b"\x01" * 32), log=(40, b"\x02" * 32), looks=17)
     assert content == {
+        "version": 2,
+        "log": [40, "02" * 32],
         "root": build_tree(leaves).root.hex(),
         "entries": 3,
         "ledger": [9, "01" * 32],
