@@ -30,7 +30,16 @@ from hub.core.settlement.prepared_readings import MISSING_WH, Readings
 from hub.core.settlement.slot_marks import SlotMarks
 from hub.core.statements.document import StatementFiles, corrected_slots, own_readings, state_month, takes_part
 from hub.core.statements.mark_reasons import MarkDecision, MarkFinding
-from hub.core.statements.month import CoopName, RunNote, SettledDay, StatedDay, StatementMonth, gather_month, state_day
+from hub.core.statements.month import (
+    AdoptedRule,
+    CoopName,
+    RunNote,
+    SettledDay,
+    StatedDay,
+    StatementMonth,
+    gather_month,
+    state_day,
+)
 from hub.core.statements.seals import Seals
 from hub.core.statements.shown_runs import VisibleRuns
 from hub.money.bills import billed_runs
@@ -39,6 +48,8 @@ from hub.statements.script import script_text
 from hub.storage.access_records import AccessLog
 from hub.storage.contract import FindingStore, ObjectionStore, StreetStore
 from hub.storage.records import Access, AttestationRow, EntryRow, Home, Member, RunRow
+from hub.storage.rule_records import StoredRule
+from hub.storage.rule_records import day_of as rule_day_of
 from protocols.errors import RequestError
 from protocols.quantities import Mark, Measure
 from protocols.slots import format_slot, slot_of, slots_of_day
@@ -167,7 +178,8 @@ class StatementService:
         for row in await self._store.entries_of_days(days=_ends(month)):
             if edition.ledger_position is None or row.position <= edition.ledger_position:
                 entries[row.day].append(row)
-        rules = {rule.hash: rule.canonical for rule in await self._store.journal_rules()}
+        known = await self._store.journal_rules()
+        rules = {rule.hash: rule.canonical for rule in known}
 
         async def day_as(day: str, run_key: str, hidden: Set[str], *, alone: bool = False) -> StatedDay:
             booked = [row for row in entries[day] if row.run_key not in hidden]
@@ -191,7 +203,10 @@ class StatementService:
         left = [day for day in days_of(month) if day.isoformat() not in edition.runs]
         before = [day.isoformat() for day in left if began is not None and day < began]
         missing = [day.isoformat() for day in left if day.isoformat() not in before]
-        whole = gather_month(named, month_name(month), days=days, missing=missing, before=before)
+        # No rule of this month can be adopted after its end, so that a published month keeps its rulebook.
+        held = [rule for rule in known if rule.is_adopted and rule.valid_from_day <= _ends(month)[1]]
+        adopted = [_adopted(rule, tz=coop.tz) for rule in held]
+        whole = gather_month(named, month_name(month), days=days, missing=missing, before=before, rulebook=adopted)
         return whole.seen_by(seen, corrects=bool(edition.month_run))
 
     async def _began(self, books: Books, edition: StatementEdition) -> date | None:
@@ -304,6 +319,11 @@ def _editions(books: Books, month: str) -> tuple[StatementEdition, ...]:
 def _published(run: MonthRun) -> StatementEdition:
     assert run.published_at is not None
     return StatementEdition(run.run_key, run.kind, dict(run.days), run.ledger_position, run.published_at)
+
+
+def _adopted(rule: StoredRule, *, tz: str) -> AdoptedRule:
+    by = (rule.adopted_by,) if rule.adopted_by else ()
+    return AdoptedRule(rule.hash, rule.valid_from_day, rule_day_of(rule.adopted_at, tz), by)
 
 
 def _ends(month: date) -> tuple[str, str]:

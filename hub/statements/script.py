@@ -1,4 +1,4 @@
-"""Joins the stand-alone script from its two halves: the one file that members run, which needs nothing of the hub."""
+"""Joins the stand-alone script from its three parts: the one file that members run, which needs nothing of the hub."""
 
 import ast
 from functools import lru_cache
@@ -7,21 +7,22 @@ from typing import Final
 
 NAME: Final = "verify_statement.py"
 SOURCE: Final = Path(__file__).parents[1] / "verify"
-DAYS_MODULE: Final = "hub.verify.statement_days"
+PARTS: Final = ("statement_days.py", "statement_bills.py", "statement.py")
+OURS: Final = "hub.verify."
 
 
 @lru_cache(maxsize=1)
 def script_text() -> str:
-    """The script: the docstring of statement.py, statement_days.py, then the rest of statement.py."""
-    days, month = ((SOURCE / name).read_text(encoding="utf-8") for name in ("statement_days.py", "statement.py"))
-    docstring, _, rest = _without_import(month).partition('"""\n\n')
-    return f'{docstring}"""\n\n{days.partition(chr(34) * 3 + chr(10) * 2)[2]}\n\n{rest}'
+    """The script: the docstring of statement.py, then statement_days.py, statement_bills.py and statement.py."""
+    parts = [_without_imports((SOURCE / name).read_text(encoding="utf-8")) for name in PARTS]
+    split = [part.partition('"""\n\n') for part in parts]
+    return "\n\n".join([f'{split[-1][0]}"""\n\n{split[0][2]}', *(rest for _, _, rest in split[1:])])
 
 
-def _without_import(text: str) -> str:
-    """The source without its import of the other half."""
+def _without_imports(text: str) -> str:
+    """The source without its imports of the other parts."""
     lines = text.splitlines(keepends=True)
-    for node in ast.parse(text).body:
-        if isinstance(node, ast.ImportFrom) and node.module == DAYS_MODULE:
+    for node in reversed(ast.parse(text).body):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(OURS):
             del lines[node.lineno - 1 : node.end_lineno]
     return "".join(lines)

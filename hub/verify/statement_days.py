@@ -1,6 +1,7 @@
-"""The stand-alone script's first half: a statement's files as they must look, and each day recomputed.
+"""The stand-alone script's first part: a statement's files as they must look, and each day recomputed.
 
-hub/statements/script.py joins it with statement.py to the one file that members run; so it imports nothing of the hub.
+hub/statements/script.py joins it with statement_bills.py and statement.py to the one file that members run; so it
+imports nothing of the hub.
 """
 
 import hashlib
@@ -23,12 +24,13 @@ Table = dict[Any, Any]
 # The fields of each table, by the name of the table; ? is before those that may be missing, * stands for any names.
 FIELDS = """
 statement.json: document signature ?payment
-document: format coop member month made_at state billed days_before missing_days rules days totals money rounding tax
-+ changes ?correction
+document: format coop member month made_at state billed days_before missing_days rules rulebook days totals money
++ rounding tax changes ?correction
 correction: days totals money
 coop: id name tz currency
 member: id name
 rules: *
+rulebook: rule valid_from adopted_on by
 days: day run rule window first_slot step surplus demand received sold provisional marks findings totals money entries
 + root
 run: key kind state

@@ -117,7 +117,7 @@ def test_a_run_of_the_month_would_change_nothing(kept: Kept) -> None:
 
 NAMES_AND_HASHES = {
     "format", "key", "inputs", "cites", "run", "root", "proof", "salt", "place", "signature", "since",
-    "record", "statement", "marks", "findings",
+    "record", "statement", "marks", "findings", "rulebook",
 }  # fmt: skip
 
 

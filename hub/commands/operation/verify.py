@@ -24,7 +24,7 @@ from hub.storage.errors import StoreError
 from hub.storage.records import Coop
 from hub.verify.books import check_books
 from hub.verify.check_result import CheckResult
-from hub.verify.kept_roots import check_kept_roots, read_kept_roots, signed_log_heads
+from hub.verify.kept_roots import SignedLogHead, check_kept_roots, read_kept_roots, signed_log_heads
 from hub.verify.messages import check_messages
 from hub.verify.people import ACT_TABLES, check_approvers, check_people
 from hub.verify.rows import RowCheck, check_rows
@@ -125,8 +125,12 @@ def _result(found: Mapping[str, CheckResult]) -> dict[str, object]:
 
 
 async def _check_rows(store: Store, coop: Coop, key: Ed25519PublicKey, *, report: ReportProgress) -> RowCheck:
-    heads = await signed_log_heads(store)
+    unread, heads = CheckResult(), list[SignedLogHead]()
+    with unread.reading("day roots"):
+        heads = await signed_log_heads(store)
     check, history = await check_rows(store, key, acts=ACT_TABLES, heads=heads, report=report)
+    for problem in unread.findings:
+        check.note(problem)
     with check.reading("coop"):
         held = await store.coop()
         if (held.id, held.tz) != (coop.id, coop.tz):

@@ -18,7 +18,7 @@ from hub.core.statements.mark_reasons import MarkFinding, reasoned_marks
 from hub.core.statements.month import SIDES, UNITS_NANO, StatedDay, StatementMonth, booked_amounts, settled_amounts
 from hub.core.statements.tables import changes_since, late_slots
 
-STATEMENT_FORMAT: Final = "commonwatt-statement-2"
+STATEMENT_FORMAT: Final = "commonwatt-statement-3"
 ENERGIES: Final = ("surplus", "demand", "received", "sold", "imported", "exported")
 LATE: Final = "late"
 CORRECTED: Final = "corrected"
@@ -90,6 +90,7 @@ def state_month(
         "days_before": list(month.before),
         "missing_days": list(month.missing),
         "rules": {day.pool.rule: day.source.settled.rule.canonical().decode("utf-8") for day in month.seen},
+        "rulebook": [rule.plain() for rule in month.rulebook],
         "days": [_day(day, member, energy=energy, money=money, findings=findings) for day, energy, money in parts],
         **({"correction": correction} if correction else {}),
         "totals": {

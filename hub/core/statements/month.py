@@ -43,6 +43,20 @@ class CoopName:
 
 
 @dataclass(frozen=True, slots=True)
+class AdoptedRule:
+    """A version of the rulebook with its first day, and who adopted it when; `by` is empty for the founding act."""
+
+    rule: str
+    valid_from: str
+    adopted_on: str
+    by: tuple[str, ...] = ()
+
+    def plain(self) -> dict[str, object]:
+        """The adoption as a table for JSON."""
+        return {"rule": self.rule, "valid_from": self.valid_from, "adopted_on": self.adopted_on, "by": list(self.by)}
+
+
+@dataclass(frozen=True, slots=True)
 class RunNote:
     """The run a day rests on: its key, kind (D, M1, R1, R2, RF, X), state and time in Unix seconds."""
 
@@ -113,6 +127,7 @@ class StatementMonth:
 
     `before` are its days from before the co-op began. `shown` has the days that a member sees as an earlier or later
     run, by day; `corrects` says whether the statement counts the difference, as one total of the month.
+    `rulebook` has all rules adopted until the month's end, in their order.
     """
 
     coop: CoopName
@@ -123,6 +138,7 @@ class StatementMonth:
     before: tuple[str, ...] = ()
     shown: Mapping[str, StatedDay] = field(default_factory=dict)
     corrects: bool = True
+    rulebook: tuple[AdoptedRule, ...] = ()
 
     def seen_by(self, shown: Mapping[str, StatedDay], *, corrects: bool) -> "StatementMonth":
         """The month for a member who sees these days as other runs."""
@@ -147,7 +163,13 @@ class StatementMonth:
 
 
 def gather_month(
-    coop: CoopName, month: str, *, days: Iterable[StatedDay], missing: Iterable[str], before: Iterable[str]
+    coop: CoopName,
+    month: str,
+    *,
+    days: Iterable[StatedDay],
+    missing: Iterable[str],
+    before: Iterable[str],
+    rulebook: Iterable[AdoptedRule] = (),
 ) -> StatementMonth:
     """The month made up of these stated days; the caller makes sure that each belongs to it and appears once."""
     stated = tuple(sorted(days, key=lambda day: day.source.day))
@@ -158,7 +180,9 @@ def gather_month(
             for member, amount in zip(settled.members, amounts, strict=True):
                 nano[side][member] += amount
     sums = {side: dict(table) for side, table in nano.items()}
-    return StatementMonth(coop, month, stated, tuple(sorted(missing)), sums, tuple(sorted(before)))
+    return StatementMonth(
+        coop, month, stated, tuple(sorted(missing)), sums, tuple(sorted(before)), rulebook=tuple(rulebook)
+    )
 
 
 def state_day(coop: CoopName, source: SettledDay, *, key: Signer, seals: Seals) -> StatedDay:

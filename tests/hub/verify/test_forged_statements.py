@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from hub.core.settlement.slot_marks import SlotMarks
 from hub.core.statements import month as month_module
 from hub.core.statements.document import own_readings, state_month
 from hub.verify.statement import UncheckedError, verify
+from hub.verify.statement_bills import RATES
 from hub.verify.statement_days import StatementCheckError, read_json
 from tests.hub.core.statements.statement_street import (
     HUB_KEY,
@@ -342,11 +344,90 @@ def test_a_bill_that_replaces_one_needs_that_ones_statement() -> None:
         replacing_an_invented_bill().check()
 
 
-def test_a_tax_of_99_percent_and_a_rule_that_nobody_adopted_are_printed_for_the_member_to_judge() -> None:
-    """Only a log of adopted rules and rates could refuse them."""
-    assert any("tax 99 %" in note for note in forged(street_of(), bills=bill_at(990_000)).check())
-    cheap = replace(PRICES, sell_micro_per_kwh=79_382)
-    assert any("sell 0.079382" in note for note in forged(street_of(prices=cheap)).check())
+CHEAP = replace(PRICES, sell_micro_per_kwh=79_382)
+
+
+def with_rulebook(change: Callable[[Any], object], *, prices: Prices = PRICES) -> Forged:
+    """The true files, with the rulebook changed and all of it signed again."""
+    files = forged(street_of(prices=prices))
+    statement = files.signed["document"]
+    change(statement["rulebook"])
+    files.signed = signed_file(statement)
+    return files
+
+
+def adoption_of(rulebook: Any, **changes: Any) -> None:
+    """The month's rule as one that was adopted after the founding, with these values."""
+    second = rulebook[0] | {"valid_from": "2026-03-01", "adopted_on": "2026-02-27", "by": ["m1", "m2"]} | changes
+    rulebook[:] = [rulebook[0] | {"rule": "0" * 64}, second]
+
+
+def test_a_rule_that_nobody_adopted_is_refused() -> None:
+    true = forged(street_of()).signed["document"]["rulebook"]
+    assert any("the co-op's first" in note for note in forged(street_of()).check())
+    files = with_rulebook(lambda rulebook: rulebook.__setitem__(slice(None), true), prices=CHEAP)
+    with pytest.raises(StatementCheckError, match="day 2026-03-30 rule: is not the one that was adopted for this day"):
+        files.check()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"by": []}, "is not adopted by two members of the board"),
+        ({"by": ["m1"]}, "is not adopted by two members of the board"),
+        ({"by": ["m1", "m1"]}, "is not adopted by two members of the board"),
+        ({"adopted_on": "2026-03-01"}, "is not adopted by two members of the board before it begins"),
+        ({"adopted_on": "2026-02-30"}, "rulebook: malformed"),
+        ({"adopted_on": "20260227"}, "dates"),
+        ({"valid_from": "2026-03-31"}, "day 2026-03-30 rule"),
+        ({"rule": "0" * 64}, "day 2026-03-30 rule"),
+    ],
+)
+def test_an_adoption_that_does_not_fit_is_refused(changes: Any, said: str) -> None:
+    notes = with_rulebook(adoption_of).check()
+    assert any("adopted on 2026-02-27 by m1 and m2" in note for note in notes)
+    with pytest.raises(StatementCheckError, match=said):
+        with_rulebook(lambda rulebook: adoption_of(rulebook, **changes)).check()
+
+
+def test_only_the_rules_that_a_member_knows_are_right() -> None:
+    files = forged(street_of())
+    version = files.signed["document"]["days"][0]["rule"]
+    three = [files.signed, files.own, files.pool]
+    assert verify(three, HUB_KEY.public_key(), rules=["77" * 32, version[:16]])
+    with pytest.raises(StatementCheckError, match=f"{version} is not among those given with --rule"):
+        verify(three, HUB_KEY.public_key(), rules=["77" * 32])
+
+
+def test_a_founding_rule_that_was_another_before_is_refused() -> None:
+    files = forged(street_of(prices=CHEAP), before=forged(street_of()).signed)
+    with pytest.raises(StatementCheckError, match="rulebook of --before"):
+        files.check()
+
+
+def test_a_root_that_the_hub_signed_anew_is_refused() -> None:
+    files = forged(street_of(), before=forged(street_of()).signed)
+    before = files.before["document"]
+    root = before["days"][1]["root"]["document"]
+    before["days"][1]["root"] = sign_document(root | {"attested": [root["attested"][0], "ab" * 32]}, HUB_KEY)
+    files.before = signed_file(before)
+    with pytest.raises(StatementCheckError, match="day 2026-03-31 root: the hub signed it anew"):
+        files.check()
+
+
+@pytest.mark.parametrize(("rate_ppm", "percent"), [(990_000, "99"), (210_000, "21"), (200_001, "20.0001")])
+def test_a_tax_rate_that_nobody_knows_is_refused(rate_ppm: int, percent: str) -> None:
+    files = forged(street_of(), bills=bill_at(rate_ppm))
+    with pytest.raises(StatementCheckError, match=f"{percent} % is no rate known for Europe/Vienna; if"):
+        files.check()
+    notes = verify([files.signed, files.own, files.pool], HUB_KEY.public_key(), tax_rates=[rate_ppm])
+    assert any(f"tax {percent} %" in note for note in notes)
+
+
+def test_the_known_rates_of_every_time_zone_are_whole_tenths_of_a_percent_up_to_27() -> None:
+    for zones, rates in RATES.items():
+        assert all(str(ZoneInfo(zone)) == zone for zone in zones.split())
+        assert all(0 < int(rate) <= 270 for rate in rates.split())
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import copy
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,14 +51,14 @@ relaxed = settings(deadline=None, derandomize=True, suppress_health_check=list(H
 
 
 def run_script(
-    folder: Path, statement: Any, own: Any, pool: Any, *, key: str = HUB_KEY_HEX, **more: Any
+    folder: Path, statement: Any, own: Any, pool: Any, *, key: str = HUB_KEY_HEX, said: Sequence[str] = (), **more: Any
 ) -> tuple[int, str]:
     """The exit status of the script and the line it prints, or the lines if everything is right."""
     documents = {"statement": statement, "readings": own, "pool": pool, **more}
     for name, document in documents.items():
         (folder / f"{name}.json").write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
     (folder / NAME).write_text(script_text(), encoding="utf-8")
-    options = [part for name in more for part in (f"--{name}", f"{name}.json")]
+    options = [*said, *(part for name in more for part in (f"--{name}", f"{name}.json"))]
     command = [sys.executable, "-I", NAME, "statement.json", "readings.json", "pool.json", "--hub-key", key, *options]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, encoding="utf-8", check=False)
     assert "Traceback" not in done.stderr, done.stderr
@@ -256,12 +257,21 @@ def test_a_reading_the_hub_never_had_is_found(tmp_path: Path, street: Street) ->
     assert f"slot {row[0]} " in said
 
 
+def test_rules_and_rates_that_the_member_knows_are_options(tmp_path: Path, street: Street) -> None:
+    signed, own, pool = signed_statement(street, "a"), street.own("a"), street.pool()
+    version = signed["document"]["days"][0]["rule"]
+    known = ["--rule", version, "--rule", "00" * 32, "--tax-rate", "19.5"]
+    assert run_script(tmp_path, signed, own, pool, said=known)[0] == 0
+    code, said = run_script(tmp_path, signed, own, pool, said=["--rule", "00" * 32])
+    assert (code, said) == (1, f"day {DAYS[0]} rule: {version} is not among those given with --rule")
+
+
 def test_another_key_or_a_broken_file_is_one_line(tmp_path: Path, street: Street) -> None:
     signed, own, pool = signed_statement(street, "a"), street.own("a"), street.pool()
     code, said = run_script(tmp_path, signed, own, pool, key="11" * 32)
     assert (code, "not signed by the hub's key" in said) == (1, True)
     assert run_script(tmp_path, signed, own, pool, key="zz")[0] == 2
-    for broken in ([], {}, {"document": []}, {"document": {"format": "commonwatt-statement-2"}}, 7, None):
+    for broken in ([], {}, {"document": []}, {"document": {"format": "commonwatt-statement-3"}}, 7, None):
         assert run_script(tmp_path, broken, own, pool)[0] == 1
     code, said = run_script(tmp_path, {"document": {"format": "commonwatt-statement-1"}}, own, pool)
     assert (code, "check it with the script of that release" in said) == (2, True)

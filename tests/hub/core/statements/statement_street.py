@@ -15,7 +15,15 @@ from hub.core.rules.rulebook import Prices, Rule
 from hub.core.settlement.period import Settlement, settle
 from hub.core.settlement.prepared_readings import Readings
 from hub.core.statements.document import own_readings
-from hub.core.statements.month import CoopName, RunNote, SettledDay, StatementMonth, gather_month, state_day
+from hub.core.statements.month import (
+    AdoptedRule,
+    CoopName,
+    RunNote,
+    SettledDay,
+    StatementMonth,
+    gather_month,
+    state_day,
+)
 from protocols.slots import slots_of_day
 from tests.hub.core.settlement.settlement_worlds import NAMES, params_of
 from tests.hub.known_seals import SEALS
@@ -112,7 +120,8 @@ def month_of(
 ) -> StatementMonth:
     """The month of these settled days, each with a root signed by the hub's key."""
     stated = [state_day(COOP, day, key=HUB_KEY, seals=SEALS) for day in days]
-    return gather_month(COOP, month, days=stated, missing=missing, before=before)
+    founding = AdoptedRule(stated[0].pool.rule, "1970-01-01", "2026-01-01")
+    return gather_month(COOP, month, days=stated, missing=missing, before=before, rulebook=[founding])
 
 
 def bills_of(
@@ -135,7 +144,8 @@ def _settled_day(day: str, readings: Readings, rule: Rule, *, kind: str, rows: S
     state = "provisional" if settled.provisional.any() else "complete"
     note = RunNote(f"run-{kind}-{day}", kind, state)
     mine = [row for row in rows if f'"day":"{day}"'.encode() in row.canonical]
-    return SettledDay(day, note, settled, mine, dict(readings.windows))
+    attested = (("D", "M1", "R1", "R2", "RF", "X").index(kind) + 1, f"root of {note.key}")
+    return SettledDay(day, note, settled, mine, dict(readings.windows), attested)
 
 
 def _is_day(text: str) -> bool:
