@@ -1,7 +1,9 @@
 """A changed byte anywhere in the journal is found, and the finding names the row: 1,000 of 1,000, or 100 in a hurry."""
 
+import asyncio
 import random
 import re
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
@@ -35,10 +37,17 @@ DAYS = days_of(MAY)[27:]
 TABLES = ("entry", "run", "attestation")
 
 
-@pytest.fixture
-async def street(tmp_path: Path) -> AsyncIterator[Street]:
+@pytest.fixture(scope="module")
+def kept_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store of one street for all tests of the module; each works on a copy."""
+    folder = tmp_path_factory.mktemp("street")
+    asyncio.run(_book(folder))
+    return folder / "hub.sqlite"
+
+
+async def _book(folder: Path) -> None:
     """D, M1, its approvals and publication, then late readings, R1 and the month's fees."""
-    street = await open_street(tmp_path)
+    street = await open_street(folder)
     late = arrivals_of(DAYS[1], 3)[30:40]
     await street.arrive_days(DAYS, without=late)
     for day in DAYS:
@@ -52,8 +61,16 @@ async def street(tmp_path: Path) -> AsyncIterator[Street]:
     scale = FeeScale({"full": 3_000_000_000}, "full")
     fees = await plan_fees(street.store, month=MAY, scale=scale, decided="assembly")
     await book_fund(street.store, fees, made_at=1_786_000_001, key=KEY)
-    yield street
     await street.store.close()
+
+
+@pytest.fixture
+async def street(kept_store: Path, tmp_path: Path) -> AsyncIterator[Street]:
+    """A copy of it."""
+    shutil.copy(kept_store, tmp_path / "hub.sqlite")
+    store = await SqliteStore.open(tmp_path / "hub.sqlite", now=lambda: 1_800_000_000.0)
+    yield Street(store, 0)
+    await store.close()
 
 
 @pytest.fixture

@@ -1,12 +1,16 @@
 """The stand-alone script recomputes real statements of every rule and names the place of whatever was changed."""
 
 import copy
+import io
 import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack, chdir, redirect_stderr, redirect_stdout
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -50,22 +54,51 @@ TERMS = TaxTerms(
 relaxed = settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
+@cache
+def loaded_script() -> ModuleType:
+    """The script as members get it, run in this process."""
+    script = ModuleType("verify_statement")
+    exec(compile(script_text(), NAME, "exec"), script.__dict__)
+    return script
+
+
+def called(options: Sequence[str], folder: Path) -> tuple[int, str, str]:
+    """What the script's command line returns, prints and complains of."""
+    with ExitStack() as stack:
+        out, complaint = (
+            stack.enter_context(redirect(io.StringIO())) for redirect in (redirect_stdout, redirect_stderr)
+        )
+        stack.enter_context(chdir(folder))
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr(sys, "argv", [NAME, *options])
+        code = loaded_script().main()
+        return code, out.getvalue(), complaint.getvalue()
+
+
+def called_alone(options: Sequence[str], folder: Path) -> tuple[int, str, str]:
+    """The same in a Python of its own that knows nothing of this project."""
+    (folder / NAME).write_text(script_text(), encoding="utf-8")
+    command = [sys.executable, "-I", NAME, *options]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, encoding="utf-8", check=False)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.returncode, done.stdout, done.stderr
+
+
 def run_script(
-    folder: Path, statement: Any, own: Any, pool: Any, *, key: str = HUB_KEY_HEX, said: Sequence[str] = (), **more: Any
-) -> tuple[int, str]:
+    folder: Path, statement: Any, own: Any, pool: Any, *, key: str = HUB_KEY_HEX, said: Sequence[str] = (),
+    alone: bool = False, **more: Any,
+) -> tuple[int, str]:  # fmt: skip
     """The exit status of the script and the line it prints, or the lines if everything is right."""
     documents = {"statement": statement, "readings": own, "pool": pool, **more}
     for name, document in documents.items():
         (folder / f"{name}.json").write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
-    (folder / NAME).write_text(script_text(), encoding="utf-8")
     options = [*said, *(part for name in more for part in (f"--{name}", f"{name}.json"))]
-    command = [sys.executable, "-I", NAME, "statement.json", "readings.json", "pool.json", "--hub-key", key, *options]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, encoding="utf-8", check=False)
-    assert "Traceback" not in done.stderr, done.stderr
-    first, *notes = (done.stdout + done.stderr).splitlines()
+    given = ["statement.json", "readings.json", "pool.json", "--hub-key", key, *options]
+    code, out, complaint = (called_alone if alone else called)(given, folder)
+    first, *notes = (out + complaint).splitlines()
     assert all(note.startswith("  ") for note in notes)
-    assert not (done.returncode and notes), notes
-    return done.returncode, "\n".join([first, *notes])
+    assert not (code and notes), notes
+    return code, "\n".join([first, *notes])
 
 
 def street_of(method: str, *, seed: int = 3, gaps: float = 0.03, count: int = 10, **rule: Any) -> Street:
@@ -167,6 +200,19 @@ def change(document: Any, path: tuple[Any, ...]) -> None:
 @pytest.fixture(scope="module")
 def street() -> Street:
     return street_of("proportional")
+
+
+def test_the_script_runs_by_itself(tmp_path: Path, street: Street) -> None:
+    signed, own, pool = signed_statement(street, "a"), street.own("a"), street.pool()
+    options: dict[str, Any] = {"before": signed}
+    whole = run_script(tmp_path, signed, own, pool, alone=True, **options)
+    assert whole[0] == 0
+    assert whole == run_script(tmp_path, signed, own, pool, **options)
+    broken = copy.deepcopy(signed)
+    broken["document"]["totals"]["sold"] += 1
+    for files, code in (((broken, own, pool), 1), ((7, own, pool), 1), ((signed, {}, pool), 1)):
+        assert run_script(tmp_path, *files, alone=True)[0] == code
+    assert run_script(tmp_path, signed, own, pool, alone=True, key="zz")[0] == 2
 
 
 def test_any_changed_value_of_a_statement_is_found(tmp_path: Path, street: Street) -> None:
