@@ -7,7 +7,7 @@ up to then. Whoever has the hub's key can write store and signatures anew, but n
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
@@ -26,6 +26,9 @@ PAGE: Final = 2_000
 OPEN_FORMAT: Final = "commonwatt-day-root-1"
 """Roots of the releases that named a document of the books by its hash; later ones name it by a seal."""
 FORMATS: Final = (OPEN_FORMAT, "commonwatt-day-root-2")
+
+
+Form = TypeVar("Form")
 
 
 @dataclass
@@ -76,16 +79,21 @@ class _Statement(msgspec.Struct, frozen=True):
 def read_kept_roots(path: Path) -> list[_SignedRoot]:
     """The roots in a statement.json, or the single root in a file. Raises: RequestError if it has none."""
     raw = read_file(path)
+    alone = _decoded(raw, _SignedRoot)
+    if alone is not None and "days" not in alone.document:
+        return [alone]
+    statement = _decoded(raw, _Statement)
+    if statement is None:
+        raise RequestError(f"{path}: expected a member's statement.json, or a day's signed root from one")
+    return [day.root for day in statement.document.days]
+
+
+def _decoded(raw: bytes, form: type[Form]) -> Form | None:
+    """The file in this form; None if it has another."""
     try:
-        return [day.root for day in msgspec.json.decode(raw, type=_Statement).document.days]
+        return msgspec.json.decode(raw, type=form)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        pass  # perhaps a root alone
-    try:
-        return [msgspec.json.decode(raw, type=_SignedRoot)]
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        raise RequestError(
-            f"{path}: expected a member's statement.json, or the signed root of a day from one"
-        ) from None
+        return None
 
 
 async def check_kept_roots(

@@ -158,7 +158,7 @@ async def test_a_published_month_is_billed_and_booked_and_a_later_one_replaces_t
         assert bills[member][0]["date"] == "2026-06-09"
         owed = sum(bill["gross_cent"] * (1 if bill["lines"][0]["name"] == "sold" else -1) for bill in bills[member])
         assert await balance(street, f"member:{member}:money") == owed * CENT_NANO
-    taxes = [tax for bill in bills.values() for each in bill for tax in each["taxes"] if tax["rate_ppm"] == 200_000]
+    taxes = [tax for bill in bills.values() for each in bill for tax in each["taxes"] if tax["rate_ppm"] == 210_000]
     assert await balance(street, "tax:210000") == sum(tax["tax_cent"] for tax in taxes) * CENT_NANO > 0
     assert (bills["m01"][1]["kind"], bills["m01"][1]["words"]) == ("self-billed credit note", ["Self-billing"])
     await street.arrive(late)
