@@ -28,7 +28,6 @@ from hub.verify.statement_days import (
     check_fields,
     check_signature,
     hash_of,
-    largest,
     local_day,
     read_json,
     require,

@@ -6,7 +6,7 @@ hub/statements/script.py joins it with statement_days.py and statement.py.
 import re
 from itertools import pairwise
 
-from hub.verify.statement_days import RecomputedDays, Table, check_signature, hash_of, read_json, require, same
+from hub.verify.statement_days import RecomputedDays, Table, check_signature, hash_of, largest, read_json, require, same
 
 KINDS, UNITS = ("D", "M1", "R1", "R2", "RF", "X"), {"micro": 1_000, "cent": 10_000_000}
 SIDES, SIGNS, EVER = {"received": "debit", "sold": "credit"}, {"received": -1, "sold": 1}, ("", "~")
@@ -172,13 +172,3 @@ class RecomputedBills(RecomputedDays):
         for name in found:
             same(stated[name], found[name], f"payment {name}")
         return [f"on hold until the board decides: {wait['line']} {wait['day']}".rstrip() for wait in waits]
-
-
-def largest(total: int, weights: list[int]) -> list[int]:
-    """A total shared by weight, with the units left over to the largest remainders, the first of equal ones first."""
-    whole, order = sum(weights) or 1, range(len(weights))
-    shares = [total * weight // whole for weight in weights]
-    left = total - sum(shares) if any(weights) else 0
-    for i in sorted(order, key=lambda i: (-(total * weights[i] % whole), i))[:left]:
-        shares[i] += 1
-    return shares
