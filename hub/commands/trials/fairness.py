@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 
@@ -17,15 +16,13 @@ from hub.commands.members.named_look import add_by_and_reason, log_others, look_
 from hub.commands.periods import add_range, left_out_note
 from hub.core.rules.input_checks import RejectedInputError
 from hub.core.settlement.pool_series import LEAST_HOMES
-from hub.core.trials.fairness import FairnessReport, explain_share, report_fairness, summarise_fairness
+from hub.core.trials.fairness import FairnessReport, explain_share, report_fairness, summarise_fairness, whole_cents
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
 from hub.storage.access_records import FAIRNESS_ALL_FIELDS, FAIRNESS_FIELDS
 from hub.trials.fairness_service import FAIRNESS_ACCESS, orders_seed
 from protocols.errors import RequestError
 from protocols.timeline import Clock
-
-NANO_PER_UNIT: Final = 10**9
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -132,7 +129,10 @@ def fairness_lines(found: Mapping[str, object]) -> str:
         "margin_nano": "the co-op kept",
         "unshared_nano": "the rule left to the grid",
     }
-    lines += [f"  {label:<28}{_amount(found[name]):>14} {found['currency']}" for name, label in labels.items()]
+    value, *parts = (nano if isinstance(nano := found[name], int) else 0 for name in labels)
+    value_cent, part_cents = whole_cents(value, parts)
+    shown = zip(labels.values(), (value_cent, *part_cents), strict=True)
+    lines += [f"  {label:<28}{cents / 100:>14.2f} {found['currency']}" for label, cents in shown]
     more, less = (
         "withheld" if found[name] is None else found[name] for name in ("got_more_than_added", "got_less_than_added")
     )
@@ -141,7 +141,3 @@ def fairness_lines(found: Mapping[str, object]) -> str:
         lines.append(f"{member['id']} (for this member alone): {member['words']}")
     left_out = found["days_left_out"]
     return "\n".join(lines) + "\n" + left_out_note(left_out if isinstance(left_out, list) else [])
-
-
-def _amount(nano: object) -> str:
-    return f"{nano / NANO_PER_UNIT:.2f}" if isinstance(nano, int) else "-"

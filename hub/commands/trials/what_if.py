@@ -16,6 +16,7 @@ from hub.commands.periods import add_range, left_out_note
 from hub.console.output_files import read_json_table
 from hub.core.rules.input_checks import RejectedInputError
 from hub.core.rules.rulebook import METHODS, require_params
+from hub.core.settlement.money import nearest_cent
 from hub.core.trials.what_if import MemberComparison, PeriodOutcome, summarise, try_rule, usual_params
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
@@ -142,9 +143,17 @@ def trial_lines(found: Mapping[str, object]) -> str:
         f" would lose: {_shown(tried['losers'], 1, 0)} homes, {loss} {currency} each"
     )
     if isinstance(member := found.get("member"), dict):
-        gained = _shown(member["gain_nano"], NANO_PER_UNIT, 2)
-        lines.append(f"{member['id']}: {gained} {currency} compared with the current rule (for this member alone)")
+        stood_cent, tried_cent = (_benefit_cent(member[name]) for name in ("stood", "tried"))
+        lines.append(
+            f"{member['id']}: gained by sharing {stood_cent / 100:.2f} {currency}, under the tried rule"
+            f" {tried_cent / 100:.2f}: {(tried_cent - stood_cent) / 100:+.2f} (for this member alone)"
+        )
     return "\n".join(lines) + "\n" + left_out_note([str(day) for day in _list(found["days_left_out"])])
+
+
+def _benefit_cent(outcome: object) -> int:
+    nano = _table(outcome)["benefit_nano"]
+    return nearest_cent(nano) if isinstance(nano, int) else 0
 
 
 def _shown(value: object, unit: int, places: int) -> str:

@@ -66,3 +66,28 @@ def round_to_unit(amounts_nano: Sequence[int], unit_nano: int) -> tuple[int, ...
     for column in sorted(range(len(units)), key=lambda i: (-fractions[i], i))[:left]:
         units[column] += 1
     return tuple(units)
+
+
+def nearest_cent(nano: int) -> int:
+    """The nearest whole cent; half a cent is rounded up.
+
+    >>> nearest_cent(4_035_000_000), nearest_cent(-4_035_000_001), nearest_cent(-4_999_999)
+    (404, -404, 0)
+    """
+    return (2 * nano + CENT_NANO) // (2 * CENT_NANO)
+
+
+def fitted(parts: Sequence[int], total: int, *, unit: int = CENT_NANO) -> tuple[int, ...]:
+    """The parts in whole units that add up to `total` units, by largest remainder; the first of equal ones first.
+
+    >>> fitted([16_000_000, 17_000_000, 9_000_000], 4), fitted([-5, 15], 1, unit=10)
+    ((1, 2, 1), (0, 1))
+    """
+    units = [part // unit for part in parts]
+    if not units:
+        return ()
+    every, left = divmod(total - sum(units), len(units))
+    largest_first = sorted(range(len(units)), key=lambda at: (-(parts[at] % unit), at))
+    for place, at in enumerate(largest_first):
+        units[at] += every + (place < left)
+    return tuple(units)

@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hub.core.settlement.money import round_to_unit
+from hub.core.settlement.money import CENT_NANO, fitted, nearest_cent, round_to_unit
 from hub.core.settlement.period import Settlement
 from hub.core.settlement.pool_series import LEAST_HOMES
 
@@ -221,6 +221,12 @@ def _bands(shares: Sequence[FairnessShare]) -> tuple[FairnessBand, ...]:
     return tuple(bands)
 
 
+def whole_cents(value_nano: int, parts_nano: Sequence[int]) -> tuple[int, tuple[int, ...]]:
+    """What sharing was worth and how it was divided, in cents that add up: see FairnessSummary."""
+    value_cent = nearest_cent(value_nano)
+    return value_cent, fitted(parts_nano, value_cent)
+
+
 def explain_share(share: FairnessShare, *, currency: str) -> str:
     """The member's row in plain words."""
     added, got = _amount(share.value_nano, currency), _amount(share.got_nano, currency)
@@ -232,7 +238,8 @@ def explain_share(share: FairnessShare, *, currency: str) -> str:
     )
     if not share.is_clear:
         return f"{first} By this measure you got what you added."
-    size = _amount(abs(share.difference_nano), currency)
+    size_cent = abs(nearest_cent(share.got_nano) - nearest_cent(share.value_nano))
+    size = _amount(size_cent * CENT_NANO, currency)
     return f"{first} By this measure you got {size} {'more' if share.difference_nano > 0 else 'less'} than you added."
 
 

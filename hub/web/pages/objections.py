@@ -8,12 +8,10 @@ from fastapi.responses import RedirectResponse
 from hub.core.ledger.objections import (
     ACCEPTED,
     DECIDE_DAYS,
-    LINES,
     REASON_CHARS_MAX,
     REJECTED,
     clean_reason,
     may_decide,
-    stated_amount,
 )
 from hub.core.ledger.signed_document import document_hash
 from hub.storage.records import NewObjection, ObjectionRow
@@ -23,8 +21,15 @@ from hub.web.pages.statements import files_of
 from hub.web.rendering import PageContext, as_json
 from hub.web.views.findings import reason_needed
 from hub.web.views.home.access_lines import OBJECTION_FIELDS
+from hub.web.views.settlement.month_numbers import month_numbers
 from hub.web.views.settlement.month_words import labels
-from hub.web.views.settlement.objections import amount_words, objection_json, objection_lines, place_words
+from hub.web.views.settlement.objections import (
+    amount_words,
+    objection_json,
+    objection_lines,
+    place_words,
+    shown_amount,
+)
 
 _DAY_S: Final = 86_400
 _VERDICTS: Final = {"accept": ACCEPTED, "reject": REJECTED}
@@ -158,8 +163,9 @@ async def _all(site: PageContext, visit: Visit, *, number: str | None = None) ->
 async def _objection(site: PageContext, visit: Visit, place: tuple[str, str, str], *, reason: str) -> NewObjection:
     """An objection to a line in the visitor's own statement. Raises: PageError if there is no such line."""
     month, day, line = place
-    statement = (await files_of(site, visit, month)).statement
-    stated = stated_amount(statement, day=day, line=line) if line in LINES else None
+    files = await files_of(site, visit, month)
+    statement = files.statement
+    stated = shown_amount(month_numbers(statement, files.payment), day=day, line=line)
     if stated is None:
         raise PageError(404, visit.words.text("Your statement does not have this line."))
     made_at = int(visit.now_s)

@@ -10,10 +10,11 @@ from fastapi import FastAPI, Request, Response
 
 from hub.core.trials.rule_choices import CHOICES
 from hub.core.trials.what_if import MemberTrial
-from hub.storage.access_records import TRIAL_FIELDS
+from hub.storage.access_records import STATEMENT_LOOK, TRIAL_FIELDS
 from hub.web.frame.guard import PageError
 from hub.web.frame.sign_in import Visit, visit_of
 from hub.web.rendering import PageContext, as_json
+from hub.web.views.settlement.month_numbers import MonthNumbers, month_numbers
 from hub.web.views.what_if import rule_options, trial_json, trial_page
 
 PAST_DAYS: Final = 400
@@ -41,6 +42,7 @@ def add_what_if_pages(app: FastAPI, site: PageContext) -> None:
         months = await _months(site, visit)
         tried = await _tried(site, visit, request, months=months)
         month, choice, trial = tried or (months[0] if months else None, "", None)
+        stated = None if trial is None or month is None else await _stated(site, visit, month)
         return await site.page(
             visit,
             "what_if.html",
@@ -49,8 +51,15 @@ def add_what_if_pages(app: FastAPI, site: PageContext) -> None:
             groups=rule_options(visit.words, chosen=choice),
             address=f"/what-if?month={month:%Y-%m}&rule={choice}" if tried else "",
             file=f"/what-if.json?month={month:%Y-%m}&rule={choice}" if tried else "",
-            view=None if trial is None or month is None else trial_page(trial, visit.words, month=month),
+            view=None if trial is None or month is None else trial_page(trial, visit.words, month=month, stated=stated),
         )
+
+
+async def _stated(site: PageContext, visit: Visit, month: date) -> MonthNumbers | None:
+    """The numbers of the visitor's statement for the month; the home's log says that it was opened."""
+    access = visit.own_access(STATEMENT_LOOK)
+    files = await site.parts.statements.state(visit.member, visit.own_home(), month=month, access=access)
+    return None if files is None else month_numbers(files.statement, files.payment)
 
 
 async def _months(site: PageContext, visit: Visit) -> tuple[date, ...]:

@@ -2,16 +2,21 @@
 
 from dataclasses import asdict, dataclass
 from datetime import date
-from typing import Final
 
 from markupsafe import Markup
 
+from hub.core.settlement.money import nearest_cent
 from hub.core.settlement.pool_series import LEAST_HOMES
-from hub.core.trials.fairness import CLEAR_ERRORS, FairnessBand, FairnessShare, FairnessSummary, MemberFairness
+from hub.core.trials.fairness import (
+    CLEAR_ERRORS,
+    FairnessBand,
+    FairnessShare,
+    FairnessSummary,
+    MemberFairness,
+    whole_cents,
+)
 from hub.web.frame.charts import draw_amount
 from hub.web.frame.translation import Localizer
-
-HALF_CENT_NANO: Final = 5_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +44,19 @@ class FairnessPage:
 def fairness_page(report: MemberFairness, words: Localizer) -> FairnessPage:
     """The page of the member's own report."""
     own, summary = report.own, report.summary
+    value_cent, (got_cent, margin_cent, unshared_cent) = whole_cents(
+        summary.value_nano, (summary.got_nano, summary.margin_nano, summary.unshared_nano)
+    )
     return FairnessPage(
         headline=words.text("You took no part on these days") if own is None else _headline(own, words),
         lede=_lede(report, words),
         own=() if own is None else _own_rows(own, words),
         own_note="" if own is None else _own_note(own, words),
         whole=(
-            (words.text("Sharing was worth at most"), words.money(summary.value_nano)),
-            (words.text("Members got"), words.money(summary.got_nano)),
-            (words.text("The co-op kept"), words.money(summary.margin_nano)),
-            (words.text("Left unshared by the rule"), words.money(summary.unshared_nano)),
+            (words.text("Sharing was worth at most"), words.cents(value_cent)),
+            (words.text("Members got"), words.cents(got_cent)),
+            (words.text("The co-op kept"), words.cents(margin_cent)),
+            (words.text("Left unshared by the rule"), words.cents(unshared_cent)),
         ),
         counts=_counts(summary, words),
         bands=tuple(_bands(summary.bands, words)),
@@ -62,6 +70,10 @@ def fairness_page(report: MemberFairness, words: Localizer) -> FairnessPage:
         if report.left_out
         else "",
     )
+
+
+def _money(amount_nano: int, words: Localizer) -> str:
+    return words.cents(nearest_cent(amount_nano))
 
 
 def _lede(report: MemberFairness, words: Localizer) -> str:
@@ -84,22 +96,30 @@ def _lede(report: MemberFairness, words: Localizer) -> str:
 
 
 def _is_even(own: FairnessShare) -> bool:
-    return not own.is_clear or abs(own.difference_nano) < HALF_CENT_NANO
+    return not own.is_clear or _difference_cent(own) == 0
+
+
+def _difference_cent(own: FairnessShare) -> int:
+    """The difference of the two amounts shown."""
+    return nearest_cent(own.got_nano) - nearest_cent(own.value_nano)
 
 
 def _headline(own: FairnessShare, words: Localizer) -> str:
     if _is_even(own):
         return words.text("You got what you added")
-    amount = words.money(abs(own.difference_nano))
-    if own.difference_nano > 0:
+    amount = words.cents(abs(_difference_cent(own)))
+    if _difference_cent(own) > 0:
         return words.text("You got %(amount)s more than you added", amount=amount)
     return words.text("You got %(amount)s less than you added", amount=amount)
 
 
 def _own_rows(own: FairnessShare, words: Localizer) -> tuple[tuple[str, str], ...]:
+    got_cent = nearest_cent(own.got_nano)
     return (
-        (words.text("You added to the value of sharing"), words.money(own.value_nano)),
-        (words.text("You gained from the rule"), words.money(own.got_nano)),
+        (words.text("You added to the value of sharing"), _money(own.value_nano, words)),
+        (words.text("You lost by the rule"), words.cents(-got_cent))
+        if got_cent < 0
+        else (words.text("You gained from the rule"), words.cents(got_cent)),
     )
 
 
@@ -133,8 +153,16 @@ def _bands(bands: tuple[FairnessBand, ...], words: Localizer) -> list[BandLines]
     lines = []
     for at, band in enumerate(bands):
         rows = (
-            (words.text("added"), words.money(band.value_nano), draw_amount(band.value_nano, whole, kind="made")),
-            (words.text("got"), words.money(band.got_nano), draw_amount(band.got_nano, whole, kind="used")),
+            (
+                words.text("added"),
+                _money(band.value_nano, words),
+                draw_amount(band.value_nano, whole, kind="made"),
+            ),
+            (
+                words.text("got"),
+                _money(band.got_nano, words),
+                draw_amount(band.got_nano, whole, kind="used"),
+            ),
         )
         lines.append(BandLines(_band_name(band.homes, words, at=at, of=len(bands)), rows))
     return lines

@@ -7,14 +7,16 @@ from typing import Final
 
 from hub.core.rules.country_presets import PRESETS
 from hub.core.rules.rulebook import METHODS
+from hub.core.settlement.money import nearest_cent
 from hub.core.settlement.pool_series import LEAST_HOMES
 from hub.core.trials.what_if import MemberComparison, MemberTrial, TrialSummary
 from hub.web.frame.charts import ChartTable
-from hub.web.frame.translation import NANO_PER_UNIT, Localizer
+from hub.web.frame.translation import Localizer
+from hub.web.views.settlement.month_numbers import MonthNumbers
+from hub.web.views.settlement.month_words import labels, named_amount
 from hub.web.views.settlement.statement import method_words
 
 PPM: Final = 1_000_000
-HALF_CENT_NANO: Final = NANO_PER_UNIT // 200
 
 Options = tuple[tuple[str, tuple[tuple[str, str, bool], ...]], ...]
 """(group, ((value, label, whether it is chosen), ...))."""
@@ -32,6 +34,7 @@ class TrialPage:
     hidden: str
     sides: str
     left_out: str
+    beside_statement: str
 
 
 def rule_options(words: Localizer, *, chosen: str) -> Options:
@@ -41,8 +44,8 @@ def rule_options(words: Localizer, *, chosen: str) -> Options:
     return ((words.text("Ways of sharing"), methods), (words.text("Rules used in a country"), presets))
 
 
-def trial_page(trial: MemberTrial, words: Localizer, *, month: date) -> TrialPage:
-    """The page of the member's own result."""
+def trial_page(trial: MemberTrial, words: Localizer, *, month: date, stated: MonthNumbers | None = None) -> TrialPage:
+    """The page of the member's own result; `stated` are the numbers of the member's statement for the month."""
     named = words.month(month)
     own, current, tried = trial.own, trial.current, trial.alternative
     is_shown = tried.shared_wh is not None
@@ -66,14 +69,21 @@ def trial_page(trial: MemberTrial, words: Localizer, *, month: date) -> TrialPag
         )
         if trial.left_out
         else "",
+        beside_statement="" if own is None or stated is None else _beside_statement(own, stated, words),
     )
 
 
+def _money(amount_nano: int, words: Localizer) -> str:
+    return words.cents(nearest_cent(amount_nano))
+
+
 def _headline(own: MemberComparison, words: Localizer) -> str:
-    if abs(own.gain_nano) < HALF_CENT_NANO:
+    """The difference of the two amounts in the table, as shown there."""
+    gain_cent = nearest_cent(own.alternative.benefit_nano) - nearest_cent(own.current.benefit_nano)
+    if gain_cent == 0:
         return words.text("Nothing would have changed for you")
-    amount = words.money(abs(own.gain_nano))
-    if own.gain_nano > 0:
+    amount = words.cents(abs(gain_cent))
+    if gain_cent > 0:
         return words.text("You would have gained %(amount)s more", amount=amount)
     return words.text("You would have gained %(amount)s less", amount=amount)
 
@@ -83,13 +93,41 @@ def _heads(words: Localizer) -> tuple[str, str, str]:
 
 
 def _own_table(own: MemberComparison, words: Localizer) -> ChartTable:
-    current, tried = own.current, own.alternative
+    current, tried, names = own.current, own.alternative, labels(words)
     rows = (
-        (words.text("Received from neighbours"), words.kwh(current.received_wh), words.kwh(tried.received_wh)),
-        (words.text("Given to neighbours"), words.kwh(current.sold_wh), words.kwh(tried.sold_wh)),
-        (words.text("Gained by sharing"), words.money(current.benefit_nano), words.money(tried.benefit_nano)),
+        (names["received"], words.exact_kwh(current.received_wh), words.exact_kwh(tried.received_wh)),
+        (names["sold"], words.exact_kwh(current.sold_wh), words.exact_kwh(tried.sold_wh)),
+        _benefit_row(nearest_cent(current.benefit_nano), nearest_cent(tried.benefit_nano), words),
     )
     return ChartTable(_heads(words), rows)
+
+
+def _benefit_row(current_cent: int, tried_cent: int, words: Localizer) -> tuple[str, str, str]:
+    """What sharing gained under each rule; a loss is called one and has no minus."""
+    if max(current_cent, tried_cent) < 0:
+        return named_amount("benefit", -1, words)[0], words.cents(-current_cent), words.cents(-tried_cent)
+    current, tried = (
+        words.cents(cents) if cents >= 0 else words.text("%(amount)s lost", amount=words.cents(-cents))
+        for cents in (current_cent, tried_cent)
+    )
+    return labels(words)["benefit"], current, tried
+
+
+def _beside_statement(own: MemberComparison, stated: MonthNumbers, words: Localizer) -> str:
+    """What the statement says, if the actual rule's numbers differ from it, and why; empty if they are the same."""
+    now = (own.current.received_wh, own.current.sold_wh, nearest_cent(own.current.benefit_nano))
+    energy, benefit_cent = stated.energy_wh, stated.cents["benefit"]
+    if now == (energy["received"], energy["sold"], benefit_cent):
+        return ""
+    name, amount = named_amount("benefit", benefit_cent, words)
+    return words.text(
+        "Your statement differs, because this trial leaves out or adds days and corrections: there you received"
+        " %(received)s and gave %(given)s; %(name)s: %(amount)s.",
+        received=words.exact_kwh(energy["received"]),
+        given=words.exact_kwh(energy["sold"]),
+        name=name,
+        amount=amount,
+    )
 
 
 def _whole_table(current: TrialSummary, tried: TrialSummary, words: Localizer) -> ChartTable:
@@ -109,7 +147,10 @@ def _whole_table(current: TrialSummary, tried: TrialSummary, words: Localizer) -
             words.text("Homes better off without sharing"),
             *(words.number(each.worse_off_than_alone or 0) for each in (current, tried)),
         ),
-        (words.text("Kept by the co-op"), *(words.money(each.margin_nano or 0) for each in (current, tried))),
+        (
+            words.text("Kept by the co-op"),
+            *(_money(each.margin_nano or 0, words) for each in (current, tried)),
+        ),
     )
     return ChartTable(_heads(words), rows)
 
@@ -128,9 +169,13 @@ def _side_sentences(tried: TrialSummary, words: Localizer) -> Iterator[str]:
     yield words.plural("%(n)s home would lose.", "%(n)s homes would lose.", losers)
     means = [mean for mean in (tried.gain_of_gainers_nano, tried.gain_of_losers_nano) if mean is not None]
     if tried.gain_of_gainers_nano is not None:
-        yield words.text("Homes that gain get %(mean)s more on average.", mean=words.money(tried.gain_of_gainers_nano))
+        yield words.text(
+            "Homes that gain get %(mean)s more on average.", mean=_money(tried.gain_of_gainers_nano, words)
+        )
     if tried.gain_of_losers_nano is not None:
-        yield words.text("Homes that lose get %(mean)s less on average.", mean=words.money(-tried.gain_of_losers_nano))
+        yield words.text(
+            "Homes that lose get %(mean)s less on average.", mean=_money(-tried.gain_of_losers_nano, words)
+        )
     if not means:
         yield words.plural(
             "The amounts are not shown, because one side has fewer than %(n)s home.",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from hub.core.ledger.objections import ENERGY_LINES, MONEY_LINES
-from hub.core.settlement.money import CENT_NANO
+from hub.core.settlement.money import fitted, nearest_cent
 from hub.web.views.settlement.bills import balance_cent, bill_sums
 
 Document = Mapping[str, Any]
@@ -105,31 +105,6 @@ def compared_cents(nano: Cents) -> dict[str, int | None]:
     if alone is None or benefit is None:
         return dict.fromkeys(COMPARED)
     return _with_cost({"alone": nearest_cent(alone), "benefit": nearest_cent(benefit)})
-
-
-def nearest_cent(nano: int) -> int:
-    """The nearest whole cent; half a cent is rounded up.
-
-    >>> nearest_cent(4_035_000_000), nearest_cent(-4_035_000_001), nearest_cent(-4_999_999)
-    (404, -404, 0)
-    """
-    return (2 * nano + CENT_NANO) // (2 * CENT_NANO)
-
-
-def fitted(parts: Sequence[int], total: int, *, unit: int = CENT_NANO) -> tuple[int, ...]:
-    """The parts in whole units that add up to `total` units, by largest remainder; the first of equal ones first.
-
-    >>> fitted([16_000_000, 17_000_000, 9_000_000], 4), fitted([-5, 15], 1, unit=10)
-    ((1, 2, 1), (0, 1))
-    """
-    units = [part // unit for part in parts]
-    if not units:
-        return ()
-    every, left = divmod(total - sum(units), len(units))
-    largest_first = sorted(range(len(units)), key=lambda at: (-(parts[at] % unit), at))
-    for place, at in enumerate(largest_first):
-        units[at] += every + (place < left)
-    return tuple(units)
 
 
 def _part_cents(parts: Sequence[Document], name: str, total_cent: int | None) -> Sequence[int | None]:

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 
-from hub.core.ledger.objections import ACCEPTED, ENERGY_LINES
+from hub.core.ledger.objections import ACCEPTED, ENERGY_LINES, LINES
+from hub.core.settlement.money import CENT_NANO, nearest_cent
 from hub.storage.records import Member, ObjectionRow
 from hub.web.frame.translation import Localizer
+from hub.web.views.settlement.month_numbers import MonthNumbers
 from hub.web.views.settlement.month_words import labels
 
 
@@ -38,8 +40,22 @@ def objection_lines(
 
 
 def amount_words(line: str, stated: int, words: Localizer) -> str:
-    """The amount of a statement line, as text."""
-    return words.kwh(stated) if line in ENERGY_LINES else words.money(stated)
+    """The amount of a statement line, with the same text as in the statement."""
+    return words.exact_kwh(stated) if line in ENERGY_LINES else words.cents(nearest_cent(stated))
+
+
+def shown_amount(numbers: MonthNumbers, *, day: str, line: str) -> int | None:
+    """The amount that the statement shows on this line for a day, or for the month if `day` is empty; None if none.
+
+    Units: Wh for energy, nano-currency in whole cents for money.
+    """
+    part = numbers if not day else next((each for each in numbers.days if each.day == day), None)
+    if part is None or line not in LINES:
+        return None
+    if line in ENERGY_LINES:
+        return part.energy_wh[line]
+    cents = part.cents[line]
+    return None if cents is None else cents * CENT_NANO
 
 
 def place_words(month: str, day: str, words: Localizer) -> str:

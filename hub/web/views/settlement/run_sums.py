@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from hub.core.ledger.month_preview import BoardPreview
+from hub.core.settlement.money import nearest_cent
 from hub.web.frame.translation import Localizer
-from hub.web.views.settlement.month_numbers import nearest_cent
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,17 @@ from hub.books.runs import settle_month
 from hub.storage.records import NewObjection
 from hub.storage.sqlite.store import SqliteStore
 from tests.hub.web.billed_street import TERMS, bill_street
-from tests.hub.web.conftest import SignIn
+from tests.hub.web.conftest import Come, SignIn
 from tests.hub.web.page_street import HUB_KEY, NOW_S, TODAY
+from tests.hub.web.pages.month_beside import (
+    Texts,
+    check_board_sums,
+    due_of_bills,
+    read_fairness,
+    read_objections,
+    read_objections_list,
+    read_trial,
+)
 from tests.hub.web.pages.test_runs import arrive_late
 
 MONTH = "/credits/statement/2026-06"
@@ -180,6 +189,71 @@ async def test_every_pair_of_pages_of_one_month_agrees(sign_in: SignIn, store: S
         shown = {name: seen[name, ""][0][1] for name in ("alone", "cost", "benefit")}
         assert shown["alone"] - shown["cost"] == shown["benefit"]
         assert (await (await sign_in(member)).get("/credits.json?month=2026-06")).json()["state"] == state
+
+
+def own_texts(page: str) -> Texts:
+    """The text of each labelled amount on the statement's page."""
+    texts: Texts = {}
+    for label, value in rows_of(page):
+        if label not in LABELS:
+            continue
+        texts.setdefault((label, ""), set()).add(value.rpartition("→")[2].strip())
+    return texts
+
+
+def shown(answer: httpx.Response, meaning: str) -> Decimal:
+    """The number of this meaning on the page."""
+    seen: Seen = defaultdict(list)
+    for found in rows_of(html.unescape(answer.text)):
+        see(seen, "page", found)
+    return seen[meaning, ""][0][1]
+
+
+@pytest.mark.parametrize("state", ["provisional", "billed", "corrected"])
+async def test_what_stands_beside_the_statement_says_the_same(sign_in: SignIn, store: SqliteStore, state: str) -> None:
+    if state != "provisional":
+        await bill_street(store)
+    if state == "corrected":
+        await correct_street(store)
+    for member in ("m02", "m05"):
+        browser = await sign_in(member)
+        texts = own_texts((await browser.get(MONTH)).text)
+        for day in DAYS:
+            page = (await browser.get(f"{MONTH}/{day}")).text
+            texts |= {(label, day): found for (label, _), found in own_texts(page).items()}
+        await read_objections(browser, texts, days=DAYS)
+        await read_trial(browser, texts)
+        assert {place: found for place, found in texts.items() if len(found) > 1} == {}, member
+        due = await due_of_bills(store, member, TERMS)
+        balance = shown(await browser.get("/credits?month=2026-06"), "balance")
+        assert due in (None, balance), "what the command bills prints"
+        assert (due is None) == (state == "provisional")
+    await check_board_sums(await sign_in("m01"), store)
+
+
+async def test_an_objection_says_what_the_statement_said_to_the_member_and_to_the_board(
+    sign_in: SignIn, store: SqliteStore
+) -> None:
+    await bill_street(store)
+    browser = await sign_in("m05")
+    texts: Texts = {}
+    await read_objections(browser, texts, days=DAYS[1:])
+    for line, day in (("debit", DAYS[1]), ("received", DAYS[1]), ("received", "")):
+        sent = {"month": "2026-06", "day": day, "line": line, "reason": "It was less."}
+        assert (await browser.post("/objections/new", data=sent)).status_code == 303
+    wanted = [texts["To pay for energy from neighbours", DAYS[1]], texts["Received from neighbours", DAYS[1]]]
+    for reader, path in (("m05", "/objections"), ("m01", "/board/objections")):
+        page = await read_objections_list(await sign_in(reader), path)
+        for amounts in (*wanted, texts["Received from neighbours", ""]):
+            assert all(text in page for text in amounts), (path, amounts)
+
+
+async def test_the_parts_of_the_fairness_report_add_up(come: Come, store: SqliteStore) -> None:
+    for member in ("m02", "m05"):
+        browser = await come(member)
+        found = await read_fairness(browser)
+        stated = shown(await browser.get(MONTH), "benefit")
+        assert found["gained"] == stated, "the year so far is this one month"
 
 
 async def test_after_an_objection_what_is_to_pay_does_not_rise(sign_in: SignIn, store: SqliteStore) -> None:

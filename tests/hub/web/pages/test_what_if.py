@@ -79,7 +79,7 @@ async def test_every_visit_is_in_ones_own_log_and_the_reading_in_all(sign_in: Si
     for path in (f"/what-if{ASKED}", f"/what-if.json{ASKED}", f"/what-if{ASKED}"):
         await browser.get(path)
     mine, other = await looks(store, "h02"), await looks(store, "h03")
-    assert mine["m02"] == 3
+    assert mine["m02"] == 5, "three trials, and the statement beside each of the two pages"
     assert "m02" not in other
     assert mine["job:what-if"] == other["job:what-if"] == 3, "three days, read once and then kept"
     assert "The hub (trying a rule)" in (await browser.get("/who-looked?who=hub")).text

@@ -5,9 +5,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.core.settlement.money import CENT_NANO
+from hub.core.settlement.money import CENT_NANO, fitted, nearest_cent
 from hub.web.frame.translation import Localizer
-from hub.web.views.settlement.month_numbers import compared_cents, fitted, month_numbers, nearest_cent, state_of
+from hub.web.views.settlement.month_numbers import compared_cents, month_numbers, state_of
 from hub.web.views.settlement.month_words import named_amount
 
 WORDS = Localizer("en", "Europe/Berlin", "EUR")
