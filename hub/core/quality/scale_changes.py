@@ -36,6 +36,7 @@ DAYS_BEFORE: Final = 42
 LEAST_DAYS: Final = 21
 LEAST_HOMES: Final = 5
 HABIT_WEIGHT: Final = 0.06
+HABIT_WEIGHT_OF_A_MAKER: Final = 0.12
 STREET_WEIGHT: Final = 0.8
 LARGEST: Final = 6.0
 LARGEST_STEP: Final = 4.0
@@ -45,7 +46,9 @@ STILL_WH: Final = 15.0
 FACTORS: Final[Mapping[int, Sequence[float]]] = {DAYS: (1.5, 2.2, 3.3, 5, 10, 30, 100, 1000), MANY_DAYS: (1.1,)}
 """The spans of days, and the factors that are looked for in each."""
 LEAST_NATS: Final[Mapping[int, float]] = {DAYS: 5.0, MANY_DAYS: 12.0}
-"""Evidence of a finding: a changed factor is about 150 times as likely. Over a month habits drift, so it takes more."""
+LEAST_NATS_OF_A_MAKER: Final[Mapping[int, float]] = {DAYS: 3.0, MANY_DAYS: 12.0}
+"""Evidence of a finding. Over a month habits drift, so it takes more; a home that makes energy is far below zero on
+almost every day without a wrong factor, so it takes less."""
 PERCENT_FACTORS: Final = (1.05, 1.1, 1.15, 1.2, 1.3, 1.4, 1.5, 1.7, 2, 2.5, 3, 4, 5, 7, 10, 20, 30, 50, 100, 300, 1000)
 
 
@@ -93,9 +96,10 @@ def scale_change(home: str, column: int, street: StreetDays) -> ScaleChange | No
         if case is None:
             continue
         nats = max(case.evidence(factor) for factor in factors)
-        if nats / LEAST_NATS[days] > most:
+        share = nats / (LEAST_NATS_OF_A_MAKER if case.is_maker else LEAST_NATS)[days]
+        if share > most:
             likeliest = max(PERCENT_FACTORS, key=case.evidence)
-            best, most = ScaleChange(home, round(100 * likeliest), days, round(nats, 1)), nats / LEAST_NATS[days]
+            best, most = ScaleChange(home, round(100 * likeliest), days, round(nats, 1)), share
     return best
 
 
@@ -109,6 +113,7 @@ class _Case:
     steps: Floats
     use_densities: Floats
     step_densities: Floats | None
+    is_maker: bool
 
     def evidence(self, factor: float) -> float:
         """The evidence for this factor, in nats; below zero it speaks against."""
@@ -130,7 +135,8 @@ class _Case:
         ratio = np.where(says_nothing, 0.0, np.clip(ratio, -LARGEST, LARGEST))
         part = np.nan_to_num(np.abs(made) / np.maximum(np.abs(made) + np.abs(net), 1.0))
         own = np.minimum(1.0, 2 * part)
-        return float((ratio * (own + (1 - own) * HABIT_WEIGHT)).sum())
+        habit = HABIT_WEIGHT_OF_A_MAKER if self.is_maker else HABIT_WEIGHT
+        return float((ratio * (own + (1 - own) * habit)).sum())
 
     def _by_steps(self, factor: float) -> float:
         """How well the large steps fit; how many there are says nothing, because that is a habit."""
@@ -154,8 +160,9 @@ def _case(street: StreetDays, column: int, days: int, *, steps: Floats) -> _Case
     cold = cold_excess(use, street.heat[span], past_days=DAYS_BEFORE)
     shift = STREET_WEIGHT * _street_shift(street, column, days) if cold is None else cold
     steps = steps[span]
+    is_maker = bool((np.nan_to_num(made) != 0).any())
     past = use_densities(log_use(use[:DAYS_BEFORE]) - shift[:DAYS_BEFORE])
-    return _Case(net[new], made[new], shift[new], steps[new], past, step_densities(steps[:DAYS_BEFORE]))
+    return _Case(net[new], made[new], shift[new], steps[new], past, step_densities(steps[:DAYS_BEFORE]), is_maker)
 
 
 def _days_known(known: Bools) -> int:
