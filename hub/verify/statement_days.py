@@ -219,6 +219,8 @@ def recompute(rule: Table, me: str, slot: Table, surplus: int, demand: int) -> t
 def check_sums(rule: Table, slot: Table, place: str) -> None:
     """Check that all homes together sold what all of them bought: the lesser of all surplus and all demand."""
     buy, sell, method = slot.get("buy"), slot.get("sell"), rule["method"]
+    withheld = {slot[name] is None for name in ("demand", "buy", "sell") if name in slot}
+    require(len(withheld) < 2, place, "only some of its numbers are withheld")
     if not sell or buy is None:
         return
     (used, pool), wanted = sell[:2], slot.get("demand")
