@@ -218,7 +218,7 @@ class Bus:
             samples = device.samples(readout, float(at_s))
             self._tell_news(device)
         except DeviceReadError as trouble:
-            self._note_trouble(device, trouble)
+            self._note_trouble(device, trouble, at_s)
             return
         for place in device.places:
             if place in places:
@@ -251,12 +251,13 @@ class Bus:
             return self._health[device].gap
         return Gap.DEVICE_REFUSED if device.is_refused(place) else Gap.DEVICE_SILENT
 
-    def _note_trouble(self, device: Device, trouble: Exception) -> None:
+    def _note_trouble(self, device: Device, trouble: Exception, at_s: int) -> None:
+        """Leave the device alone for a while, counted from the instant it was read for: one failure skips no poll."""
         health = self._health[device]
         health.failures += 1
         longest_s = max(BACK_OFF_MAX_S, float(self._pace.interval_s))
         delay_s = min(longest_s, self._pace.interval_s * 2.0 ** min(health.failures - 1, 10))
-        health.next_try_s = self._clock.now() + delay_s * (0.5 + 0.5 * self._random())
+        health.next_try_s = at_s + delay_s * (0.5 + 0.5 * self._random())
         refused = isinstance(trouble, ReadRefusedError | WrongDeviceError)
         health.gap = Gap.DEVICE_REFUSED if refused else Gap.DEVICE_SILENT
         busy = isinstance(trouble, DeviceBusyError)
