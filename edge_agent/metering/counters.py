@@ -171,6 +171,11 @@ class CounterMeter:
             # Nothing was told since the counter seemed to begin again: it did not.
             self.base, self._base_read = before[0], None
             return
+        if new_base is NewBase.IF_OLDER and base is not None and self._known.offset_wh is not None:
+            # The base is of the wrong register: where the right one stood then is known by the power of one reading.
+            corrected_wh = base.counter_wh + self._known.offset_wh
+            self.base, self._base_read = replace(base, counter_wh=corrected_wh, is_derived=True), None
+            return
         self.base = excursion_base if new_base is NewBase.OF_EXCURSION else None
         if base is not None and self.base is not None:
             self._base_before = base, self.base

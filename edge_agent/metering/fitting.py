@@ -123,3 +123,15 @@ class ReadingComparison:
         if self._fit(before, point) not in FITS:
             return False
         return self._distance_wh(before, point) + self.limits.wobble_wh < self._distance_wh(before, known)
+
+    def _agrees(self, first: CounterReading, point: CounterReading) -> bool:
+        """Whether a second look agrees with a first one; one that only repeats it while power flows does not."""
+        found = self.evidence_between(first, point)
+        has_stood = point.counter_wh <= first.counter_wh and found.energy_wh > found.still_wh(self.limits.step_wh)
+        return not has_stood and self._fit(first, point) in FITS
+
+    def _offset_wh(self, since: CounterReading, point: CounterReading) -> int | None:
+        """How far apart two registers are, read one after the other; None if the power does not say."""
+        found = self.evidence_between(since, point)
+        is_known = found.is_whole and not self.is_doubted
+        return point.counter_wh - since.counter_wh - round(found.energy_wh) if is_known else None

@@ -62,6 +62,7 @@ class CounterReference(ReadingComparison):
         self.new_base: NewBase | None = None
         self.ended: Excursion | None = None
         self.returned_to: CounterReading | None = None
+        self.offset_wh: int | None = None
         self.stuck_wh: float | None = None
         self.run_wh = 0
         self.has_leapt = False
@@ -215,7 +216,7 @@ class CounterReference(ReadingComparison):
         if self.awaiting is None or self.witness.is_frozen:
             # An old answer given again is no second look.
             return False
-        return self._fit(self.awaiting, point) in FITS
+        return self._agrees(self.awaiting, point)
 
     def _was_never_alive(self, point: CounterReading, fit: Fit) -> bool:
         """Whether the reference is a first answer that was only repeated: what it leaps from may be anything."""
@@ -370,6 +371,7 @@ class CounterReference(ReadingComparison):
         if new_base is not NewBase.KEPT and self._is_proven:
             self.former = known
         self.ended, self.new_base = away, new_base
+        self.offset_wh = self._offset_wh(known, away.first)
         self.reference = self.moved = away.last
         self._before = None
         self.excursion = self._rival = self._aside = self._companion_s = self._fallback = None

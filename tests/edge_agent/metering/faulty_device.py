@@ -136,6 +136,10 @@ class FaultyDevice:
         ran_wh = self.flow.energy_wh(half, at_s) - (self.flow.energy_wh(half, since_s) if since_s else 0.0)
         return int((begins_wh + ran_wh) // self.profile.step_wh) * self.profile.step_wh
 
+    def shown_wh(self, fault: Fault, half: int) -> int | None:
+        """What this fault makes of the counter at first."""
+        return self._wrong(fault, half, self.counter_wh(half, fault.from_s))
+
     def flowed_wh(self, half: int, first: int, slots: int) -> float:
         """What truly flowed in these slots."""
         return self.flow.energy_wh(half, (first + slots) * SLOT_S) - self.flow.energy_wh(half, first * SLOT_S)
