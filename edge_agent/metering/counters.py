@@ -176,7 +176,10 @@ class CounterMeter:
             corrected_wh = base.counter_wh + self._known.offset_wh
             self.base, self._base_read = replace(base, counter_wh=corrected_wh, is_derived=True), None
             return
-        self.base = excursion_base if new_base is NewBase.OF_EXCURSION else None
+        self.base = None
+        if new_base is NewBase.OF_EXCURSION and excursion_base is not None:
+            # No power has been compared with what ran since that boundary: no measurement.
+            self.base = replace(excursion_base, is_derived=True)
         if base is not None and self.base is not None:
             self._base_before = base, self.base
         self._base_read = None

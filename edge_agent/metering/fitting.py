@@ -16,7 +16,7 @@ UNSEEN_S = SLOT_S * 3 // 2
 """A device that showed 0 asleep and was not seen for this long is not believed when it shows a number."""
 
 MORE_UNSEEN_WH = 500
-"""A counter that returns may have run twice what the power saw of the time, and this more."""
+"""A counter that returns may have run twice what the power saw, a fifteenth of the nameplate unseen, and this more."""
 
 FORMER_S = 6 * 3600
 """A reference left for one that has run this long since is over."""
@@ -86,7 +86,8 @@ class ReadingComparison:
     def _may_return(self, earlier: CounterReading, point: CounterReading) -> bool:
         """Whether this reading is where an earlier reference must be now; not anywhere after a gap."""
         fit, found = self._fit(earlier, point), self.evidence_between(earlier, point)
-        most_wh = 2 * found.energy_wh + found.loose_wh(self.limits.step_wh) + MORE_UNSEEN_WH
+        unseen_wh = self.limits.max_power_w / 15 * (found.unseen_s + found.frozen_s) / 3600
+        most_wh = 2 * found.energy_wh + found.loose_wh(self.limits.step_wh) + MORE_UNSEEN_WH + unseen_wh
         return fit in FITS and (fit is not Fit.UNSEEN or point.counter_wh - earlier.counter_wh <= most_wh)
 
     def _distance_wh(self, since: CounterReading, point: CounterReading) -> float:
@@ -97,6 +98,8 @@ class ReadingComparison:
         going = self._fit(away.last, point)
         if not self.witness.has_worked:
             return self._paces_away(away, known, point, going=going)
+        if fit is Fit.UNSEEN and not self._may_return(known, point):
+            return True
         has_fallen = away.first.counter_wh < known.counter_wh
         is_there = abs(point.counter_wh - known.counter_wh) <= self.limits.wobble_wh
         if going not in FITS or (fit is Fit.TIGHT and (is_there or not has_fallen)):

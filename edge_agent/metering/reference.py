@@ -102,7 +102,7 @@ class CounterReference(ReadingComparison):
         if self.reference is None:
             return None
         is_plain = self.former is None and self.excursion is None and not self.is_doubted
-        if is_plain and self.reference.counter_wh - base.counter_wh <= self.limits.wobble_wh:
+        if is_plain and abs(self.reference.counter_wh - base.counter_wh) <= self.limits.wobble_wh:
             return None
         return CounterMemory(self.reference, self.former, self.excursion, self.is_doubted).before(self.witness.mark())
 
@@ -344,11 +344,12 @@ class CounterReference(ReadingComparison):
             return None
         fell_wh = known.counter_wh - away.first.counter_wh
         is_near = abs(fell_wh) <= self.limits.near_wh and known.counter_wh <= away.last.counter_wh
-        continues = is_near or self._fit(known, away.first) is Fit.BEHIND
-        return NewBase.KEPT if continues else NewBase.OF_EXCURSION
+        return NewBase.KEPT if is_near else NewBase.OF_EXCURSION
 
     def _is_established(self, away: Excursion, known: CounterReading) -> bool:
         """Whether the excursion has behaved like a counter for long enough."""
+        if self.witness.is_frozen:
+            return False
         age_s = away.last.at_s - away.first.at_s
         still = self.evidence_between(self._away_moved or away.first, away.last)
         if still.least_wh > still.still_wh(self.limits.step_wh) or self._by_power(away.first, away.last) not in FITS:
