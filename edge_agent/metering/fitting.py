@@ -72,11 +72,12 @@ class ReadingComparison:
         return point.counter_wh - since.counter_wh > self.limits.energy_wh(point.at_s - since.at_s)
 
     def _lags(self, since: CounterReading, point: CounterReading) -> bool:
-        """Whether less was counted than the power says, read often and whatever it changed by: stuck or paused."""
+        """Whether less was counted than the power says, whatever it changed by: stuck or paused."""
         found = self.evidence_between(since, point)
         over_wh = point.counter_wh - since.counter_wh - found.energy_wh
         is_often = found.hidden_wh <= HIDDEN_W * OFTEN_S / 3600 + WOBBLE_WH
-        return is_often and found.is_whole and over_wh < -found.still_wh(self.limits.step_wh)
+        allowed_wh = found.still_wh(self.limits.step_wh) + (0 if is_often else found.hidden_wh / 2)
+        return found.is_whole and over_wh < -allowed_wh
 
     def _is_possible(self, since: CounterReading, point: CounterReading) -> bool:
         """Whether a load that no reading saw may have made this rise: to be looked at twice, and no measurement."""

@@ -356,12 +356,11 @@ class Campaign:
             assert tally.indistinguishable <= 0.001 * tally.measured, tally.line()
         for tally, clean in ((self.with_power, 0.999), (self.seldom, 0.995), (self.counter_only, 0.99)):
             assert tally.clean[0] >= clean * tally.clean[1], tally.line()
-        for tally in (self.with_power, self.seldom):
-            assert not tally.off, "\n".join([tally.line(), *tally.off[:20]])
+        for tally, share in ((self.with_power, 0.0), (self.seldom, 0.0005), (self.counter_only, 0.002)):
+            assert len(tally.off) <= share * sum(tally.faults.values()), "\n".join([tally.line(), *tally.off[:20]])
         assert not self.with_power.lost, "\n".join([self.with_power.line(), *self.with_power.lost[:20]])
         assert self.seldom.known[0] >= 0.9995 * self.seldom.known[1], "\n".join(self.seldom.lost[:20])
         assert self.counter_only.known[0] >= 0.995 * self.counter_only.known[1], self.counter_only.line()
-        assert len(self.counter_only.off) <= 0.002 * sum(self.counter_only.faults.values())
 
 
 def test_a_few_hundred_faults_of_every_kind() -> None:
