@@ -65,9 +65,8 @@ class CounterReference(ReadingComparison):
         self.offset_wh: int | None = None
         self.stuck_wh: float | None = None
         self.run_wh = 0
-        self.has_leapt = False
+        self.has_leapt = self.is_unsure = False
         self.most_unseen_wh = 0
-        self.is_unsure = False
         self._shown_wh: int | None = None
         self._changed_at_s = float("-inf")
         self.moved: CounterReading | None = None
