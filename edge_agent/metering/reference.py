@@ -349,7 +349,7 @@ class CounterReference(ReadingComparison):
         """Whether the excursion has behaved like a counter for long enough."""
         age_s = away.last.at_s - away.first.at_s
         still = self.evidence_between(self._away_moved or away.first, away.last)
-        has_stood = self.witness.is_frozen or still.least_wh > still.still_wh(self.limits.step_wh)
+        has_stood = self.witness.is_frozen or still.energy_wh > still.still_wh(self.limits.step_wh)
         if has_stood or self._by_power(away.first, away.last) not in FITS:
             return False
         if self._companion_s is not None and away.first.at_s <= self._companion_s + REFRESH_SLACK_S:
