@@ -195,7 +195,7 @@ def test_one_bus_has_one_speed() -> None:
     first = GOOD.replace("tcp://127.0.0.1:5020", "rtu:///dev/ttyUSB0?baud=9600")
     second = first[first.index("[[device]]") :].replace("meter", "other").replace("9600", "19200")
     second = second.replace('"grid"', '"load"')
-    with pytest.raises(SettingsError, match="one baud, parity and stop for one bus"):
+    with pytest.raises(SettingsError, match="expected the same baud, parity and stop on one bus"):
         fleet(first + second)
     with pytest.raises(SettingsError, match="one baud"):
         fleet(first + second.replace("eastron-sdm630", "bornay-wind-plus").replace('"load"', '"wind"'))
