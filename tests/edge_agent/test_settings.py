@@ -197,5 +197,5 @@ def test_one_bus_has_one_speed() -> None:
     second = second.replace('"grid"', '"load"')
     with pytest.raises(SettingsError, match="expected the same baud, parity and stop on one bus"):
         fleet(first + second)
-    with pytest.raises(SettingsError, match="one baud"):
+    with pytest.raises(SettingsError, match="same baud, parity and stop"):
         fleet(first + second.replace("eastron-sdm630", "bornay-wind-plus").replace('"load"', '"wind"'))
