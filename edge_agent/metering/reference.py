@@ -247,7 +247,7 @@ class CounterReference(ReadingComparison):
         step_wh = self.run_wh if is_unseen and not self.is_doubted else 0
         self.most_unseen_wh = max(self.most_unseen_wh, step_wh)
         is_still = point.at_s - self._changed_at_s > OFTEN_S
-        self.is_unsure = is_unseen and (is_still or step_wh > UNSEEN_STEP_WH)
+        self.is_unsure = is_unseen and (is_still or step_wh > UNSEEN_STEP_WH or self.former is not None)
         self.is_unsure = self.is_unsure or (known is not None and self._lags(known, point))
 
     def _is_back(self, point: CounterReading) -> bool:
