@@ -292,7 +292,7 @@ def test_every_receipt_an_agent_has_is_true(stages: Stages) -> None:
 
 def test_each_agent_logs_in_one_line_what_it_noticed(stages: Stages) -> None:
     untouched, restored = stages.street.log_of("agent-h01"), stages.street.log_of("agent-h02")
-    found = re.findall(r"only up to (\d+) of the (\d+) it had receipted", untouched)
+    found = re.findall(r"up to (\d+) only, though it had receipted (\d+)", untouched)
     assert [int(of) - int(through) > 64 for through, of in found] == [True, True], (
         "further back than the hub looks ahead"
     )
