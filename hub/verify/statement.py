@@ -37,6 +37,8 @@ from hub.verify.statement_days import (
 
 MAX_BYTES = 256 * 2**20
 APART = ("late", "corrected")
+OLDER = ("commonwatt-statement-1", "commonwatt-statement-2")
+LEAST_OF_VERSION = 8
 
 
 class UncheckedError(Exception):
@@ -209,8 +211,12 @@ def verify(
     (signed, given, published), place = files, "statement"
     try:
         document = signed["document"]
-        if document["format"] in ("commonwatt-statement-1", "commonwatt-statement-2"):
+        if document["format"] in OLDER:
             raise UncheckedError("statement.json is of an earlier release: check it with the script of that release")
+        if before is not None and before["document"]["format"] in OLDER:
+            raise UncheckedError(
+                "--before is of an earlier release: this script compares statements of its own form only"
+            )
         same(document["format"], "commonwatt-statement-3", "format")
         check_fields(signed, "statement.json")
         check_fields(published, "pool.json")
@@ -286,6 +292,20 @@ def unproven(document: Table) -> list[str]:
     return notes
 
 
+def rule_version(text: str) -> str:
+    """A rule's hash or its beginning; a shorter one, such as an empty variable, would fit every rule."""
+    if not re.fullmatch(rf"[0-9a-f]{{{LEAST_OF_VERSION},64}}", text):
+        raise argparse.ArgumentTypeError(f"expected {LEAST_OF_VERSION} to 64 hex digits of a rule's hash")
+    return text
+
+
+def rate_ppm(text: str) -> int:
+    """A rate in percent as parts per million."""
+    if not re.fullmatch(r"[0-9]{1,2}([.][0-9]{1,4})?|100", text):
+        raise argparse.ArgumentTypeError("expected a percentage such as 20 or 5.5")
+    return round(float(text) * 10_000)
+
+
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description="Recompute a statement from your own readings and the pool series.")
@@ -294,8 +314,9 @@ def main() -> int:
     parser.add_argument("--hub-key", required=True, metavar="HEX", help="the hub's Ed25519 public key, 64 hex digits")
     parser.add_argument("--before", metavar="OLD", help="an earlier statement.json of the same month")
     many: Table = {"action": "append", "default": []}
-    parser.add_argument("--rule", **many, metavar="VERSION", help="a rule that you know was adopted: no other is right")
-    parser.add_argument("--tax-rate", **many, type=float, metavar="PERCENT", help="a rate that you know to be right")
+    rule, rate = ("a rule that you know was adopted: no other is right", "a tax rate that you know to be right")
+    parser.add_argument("--rule", **many, type=rule_version, metavar="VERSION", help=rule)
+    parser.add_argument("--tax-rate", **many, type=rate_ppm, metavar="PERCENT", help=rate)
     parser.add_argument("--own", metavar="FILE", help="what your agent sent, in the form of readings.json")
     path, chosen = "--hub-key", parser.parse_args()
     files: list[Any] = []
@@ -307,7 +328,7 @@ def main() -> int:
                 continue
             with Path(path).open("rb") as file:
                 files.append(read_json(file.read(MAX_BYTES)))
-        known: Table = {"rules": chosen.rule, "tax_rates": [round(percent * 10_000) for percent in chosen.tax_rate]}
+        known: Table = {"rules": chosen.rule, "tax_rates": chosen.tax_rate}
         sys.stdout.write("\n  ".join(verify(files[:3], key, *files[3:], **known)) + "\n")
     except StatementCheckError as wrong:
         sys.stdout.write(f"{wrong}\n")

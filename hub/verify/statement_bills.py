@@ -14,19 +14,20 @@ ABOUT = {"received": ("demand", "received", "imported", "debit"), "sold": ("surp
 PAYMENTS = ("commonwatt-payment-1", "commonwatt-payment-2")
 TAX, DUES = ("rate_ppm", "reverse_charge", "net_cent", "tax_cent"), ("due_cent", "waiting_cent", "now_cent")
 # Rates of value added tax since 2020 in tenths of a percent, by time zone. A law may have changed since: --tax-rate.
+# Büsingen pays Switzerland's; Ceuta, Melilla and the Canary Islands have taxes of their own, which are not here.
 RATES = {
     "Europe/Vienna": "200 190 130 100 50",
-    "Europe/Berlin Europe/Busingen": "190 160 70 50",
+    "Europe/Berlin": "190 160 70 50",
     "Europe/Paris": "200 100 55 21",
-    "Europe/Madrid Africa/Ceuta": "210 100 75 50 40 20",
+    "Europe/Madrid": "210 100 75 50 40 20",
     "Europe/Rome": "220 100 50 40",
     "Europe/Lisbon": "230 130 60",
     "Atlantic/Madeira": "220 120 50 40",
-    "Atlantic/Azores": "160 90 40",
+    "Atlantic/Azores": "180 160 90 40",
     "Europe/Brussels": "210 120 60",
     "Europe/Luxembourg": "170 160 140 130 80 70 30",
     "Europe/Amsterdam": "210 90",
-    "Europe/Zurich": "81 77 38 37 26 25",
+    "Europe/Zurich Europe/Busingen": "81 77 38 37 26 25",
 }
 
 

@@ -137,7 +137,8 @@ def withheld_reasons(
 ) -> Reasons:
     """Why each interval's numbers may not be shown to members; None if they may. Tiers of `priority`: see pool_series.
 
-    If the sum over the uneven intervals of the day is uneven too, others are withheld with them until it is not.
+    If the sum over the withheld intervals of the day is about too few homes or uneven itself, others are withheld with
+    them until it is not. Where one to four homes feed in all day, no other interval would help, and none is added.
     `known` has the intervals, by place, that an earlier run has shown or withheld as they are (see known_reasons): what
     was withheld stays so, and what was shown hides nothing.
     """
@@ -151,10 +152,10 @@ def withheld_reasons(
             sums.add(slot)
     free = [t for t, slot in enumerate(slots) if reasons[t] is None and t not in known and any(slot.surplus)]
     free.sort(key=lambda t: (sum(slots[t].surplus), t))
-    if "few_makers" in reasons or "single_homes" in reasons:
-        return tuple(reasons)  # the whole day's surplus is that of few homes
-    while sums.is_uneven() and free:
-        chosen = next((t for t in free if not sums.is_uneven(slots[t])), free[-1])
+    if sums.is_few() and sums.is_few(*(slots[t] for t in free)):
+        return tuple(reasons)
+    while sums.tells_one() and free:
+        chosen = next((t for t in free if not sums.tells_one(slots[t])), free[-1])
         sums.add(slots[chosen])
         free.remove(chosen)
         reasons[chosen] = UNEVEN
@@ -178,22 +179,40 @@ def hides_shares(reason: str | None) -> bool:
 
 
 class _DaySums:
-    """What each home adds to the sums over some intervals."""
+    """What each home adds to the sums over some intervals, and which homes those are."""
 
     def __init__(self, group: GroupRule) -> None:
         self._group = group
         self._sides: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
+        self._homes: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
 
     def add(self, slot: SharedSlot) -> None:
+        self._homes = self._homes_with(slot)
         for sums, side in zip(self._sides, (slot.surplus, slot.demand), strict=True):
             sums.update(_present(slot, side))
 
-    def is_uneven(self, more: SharedSlot | None = None) -> bool:
-        """Whether either sum is, with this interval too. Without any surplus there are no shares."""
+    def is_few(self, *more: SharedSlot) -> bool:
+        """Whether either sum is about too few homes, with these intervals too; no shares if there is no surplus."""
+        has_surplus = any(self._sides[0].values()) or any(any(slot.surplus) for slot in more)
+        return has_surplus and not all(self._group.allows(homes) for homes in self._homes_with(*more))
+
+    def tells_one(self, more: SharedSlot | None = None) -> bool:
+        """Whether either sum is about too few homes or uneven, with this interval too."""
         sides = self._sides
         if more is not None:
             sides = (sides[0] + _present(more, more.surplus), sides[1] + _present(more, more.demand))
-        return any(sides[0].values()) and any(self._group.is_uneven(side) for side in sides)
+        if not any(sides[0].values()):
+            return False
+        few = self.is_few() if more is None else self.is_few(more)
+        return few or any(self._group.is_uneven(side) for side in sides)
+
+    def _homes_with(self, *more: SharedSlot) -> tuple[frozenset[str], frozenset[str]]:
+        makers, homes = self._homes
+        for slot in more:
+            here = slot.homes()
+            homes |= here
+            makers |= {member for member, makes in zip(slot.members, slot.makers, strict=True) if makes} & here
+        return makers, homes
 
 
 def _present(slot: SharedSlot, side: Sequence[int]) -> Counter[str]:

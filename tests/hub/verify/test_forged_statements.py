@@ -428,6 +428,10 @@ def test_the_known_rates_of_every_time_zone_are_whole_tenths_of_a_percent_up_to_
     for zones, rates in RATES.items():
         assert all(str(ZoneInfo(zone)) == zone for zone in zones.split())
         assert all(0 < int(rate) <= 270 for rate in rates.split())
+    listed = {zone: rates.split() for zones, rates in RATES.items() for zone in zones.split()}
+    assert listed["Europe/Busingen"] == listed["Europe/Zurich"]
+    assert {"180", "160"} < {*listed["Atlantic/Azores"]}
+    assert "Africa/Ceuta" not in listed
 
 
 @pytest.mark.parametrize(

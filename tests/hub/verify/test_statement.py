@@ -1,5 +1,6 @@
 """The stand-alone script recomputes real statements of every rule and names the place of whatever was changed."""
 
+import argparse
 import copy
 import io
 import json
@@ -29,6 +30,7 @@ from hub.core.settlement.prepared_readings import Readings
 from hub.core.statements.document import state_month
 from hub.core.statements.month import SettledDay
 from hub.statements.script import NAME, script_text
+from hub.verify.statement import rate_ppm, rule_version
 from hub.verify.statement_days import recompute
 from tests.hub.core.settlement.settlement_worlds import METHODS, World, worlds
 from tests.hub.core.statements.statement_street import (
@@ -310,6 +312,24 @@ def test_rules_and_rates_that_the_member_knows_are_options(tmp_path: Path, stree
     assert run_script(tmp_path, signed, own, pool, said=known)[0] == 0
     code, said = run_script(tmp_path, signed, own, pool, said=["--rule", "00" * 32])
     assert (code, said) == (1, f"day {DAYS[0]} rule: {version} is not among those given with --rule")
+
+
+@pytest.mark.parametrize(
+    "said", [["--rule", ""], ["--rule", "ab"], ["--tax-rate", "nan"], ["--tax-rate", "-5"], ["--tax-rate", "101"]]
+)
+def test_an_option_that_would_fit_anything_or_nothing_is_refused(
+    said: list[str],
+) -> None:
+    kind = {"--rule": rule_version, "--tax-rate": rate_ppm}[said[0]]
+    with pytest.raises(argparse.ArgumentTypeError, match="expected"):
+        kind(said[1])
+
+
+def test_an_earlier_statement_of_an_older_form_is_not_called_wrong(tmp_path: Path, street: Street) -> None:
+    signed, own, pool = signed_statement(street, "a"), street.own("a"), street.pool()
+    for form in ("commonwatt-statement-1", "commonwatt-statement-2"):
+        code, said = run_script(tmp_path, signed, own, pool, before={"document": {"format": form}, "signature": ""})
+        assert (code, "--before is of an earlier release" in said) == (2, True)
 
 
 def test_another_key_or_a_broken_file_is_one_line(tmp_path: Path, street: Street) -> None:

@@ -130,6 +130,25 @@ def test_another_interval_is_withheld_where_the_days_sum_would_tell_it() -> None
     assert withheld_reasons(day_of(alone, (0,) * 6, (0, 5, 1, 1, 1, 1)), ANYBODY) == ("uneven", None, "uneven")
 
 
+@pytest.mark.parametrize("gone", [2, 5])
+def test_one_interval_without_most_makers_is_not_told_as_the_rest_of_the_day(gone: int) -> None:
+    """Only four makers, or one, have readings there: the day's share less the others would be that interval's."""
+    surplus = np.array([[300] * 6 + [0] * 6] * 4)
+    demand = np.full(surplus.shape, 1_000)
+    surplus[1, 0] = 299
+    surplus[2, :gone] = demand[2, :gone] = MISSING_WH
+    assert withheld_reasons(run_of(demand, surplus), ANYBODY) == (None, "uneven", "few_makers", None)
+
+
+def test_four_makers_all_day_withhold_only_what_they_feed_in() -> None:
+    four, plants = (300,) * 4, GroupRule(plants=frozenset({"m05"}))
+    assert withheld_reasons(day_of(four, (0,), four), ANYBODY) == ("few_makers", None, "few_makers")
+    surplus = np.array([[300] * 5 + [0] * 7] * 2)
+    demand = np.full(surplus.shape, 200)
+    surplus[1, :4] = demand[1, :4] = MISSING_WH
+    assert withheld_reasons(run_of(demand, surplus), plants) == ("few_makers", None)
+
+
 def test_a_home_that_draws_nearly_all_of_it_is_hidden_as_well() -> None:
     demand, surplus = whole()
     demand[0] = [5_000, 100] + [40] * 10
