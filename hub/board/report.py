@@ -13,26 +13,40 @@ import numpy as np
 
 from hub.books.days import SettlementStores, read_day_inputs
 from hub.core.forecasting.day_grid import Floats
+from hub.core.forecasting.forecaster import TARGETS
 from hub.core.ledger.entries import read_entry
+from hub.core.neighbourhood import Neighbourhood
 from hub.core.settlement.period import Settlement, settle
 from hub.forecasts.job import read_neighbourhood
+from hub.forecasts.street_totals import day_group
 from hub.storage.contract import ForecastStore, PromptStore, StreetStore
 from hub.storage.records import Access, ForecastRow, RunRow
 from protocols.quantities import Gap, Mark, Measure
-from protocols.slots import slots_of_day
+from protocols.slots import Slot, slots_of_day
 
 SLOTS_PER_DAY: Final = 96
 HOOD_ACCESS: Final = Access(actor="job:report", role="job", purpose="forecast.hood")
 GRID_ACCESS: Final = Access(actor="job:report", role="job", purpose="settle.share", reason="what is missing and why")
 GRID: Final = (Measure.GRID_IMPORT, Measure.GRID_EXPORT)
+IN_USE_WORDS: Final = {
+    Measure.PV_PRODUCTION: "pv",
+    Measure.WIND_PRODUCTION: "wind",
+    Measure.BATTERY_CHARGE: "batteries",
+    Measure.BATTERY_DISCHARGE: "batteries",
+}
 
 
 class ReportStores(SettlementStores, ForecastStore, PromptStore, StreetStore, Protocol):
     """The parts of the store that a report reads."""
 
 
-async def make_report(store: ReportStores, *, first: date, last: date) -> dict[str, object]:
-    """The whole report on the local days `first` to `last`, ready for JSON. The names contain the units."""
+async def make_report(
+    store: ReportStores, *, first: date, last: date, plants: frozenset[str] = frozenset()
+) -> dict[str, object]:
+    """The whole report on the local days `first` to `last`, ready for JSON. The names contain the units.
+
+    `plants` are the co-op's own plants, which are nobody's home.
+    """
     tz = (await store.coop()).tz
     slots = range(slots_of_day(first, tz).start, slots_of_day(last, tz).stop)
     return {
@@ -40,7 +54,7 @@ async def make_report(store: ReportStores, *, first: date, last: date) -> dict[s
         "last_day": last.isoformat(),
         "readings": await _readings(store, slots),
         "messages": await _messages(store),
-        "forecasts": await _forecasts(store, slots),
+        "forecasts": await _forecasts(store, slots, tz=tz, plants=plants),
         "prompts": await _prompts(store, slots),
         "settlement": await _settlement(store, first=first, last=last),
         "ledger": await _ledger(store),
@@ -92,19 +106,41 @@ async def _messages(store: ReportStores) -> dict[str, object]:
     return {"stored": await store.message_count(), "refused": dict(refused), "through": through}
 
 
-async def _forecasts(store: ReportStores, slots: range) -> list[dict[str, object]]:
+async def _forecasts(store: ReportStores, slots: range, *, tz: str, plants: frozenset[str]) -> list[dict[str, object]]:
     """For each target: the median of the first forecast issued in the range, compared with the actual values and with
-    those of the day before.
+    those of the day before. Both are of the homes, and of the kinds of production, that the forecast was made from.
 
-    The error is the mean absolute error divided by the mean (nMAE), over the measured slots.
+    The error is the mean absolute error divided by the mean (nMAE), over the measured slots. `left_in_use` names what
+    one to four homes make or store: it is in the demand instead, and a forecast of it alone is withheld.
     """
-    measured = await read_neighbourhood(store, slots=range(slots.start - SLOTS_PER_DAY, slots.stop), access=HOOD_ACCESS)
+    wanted = range(slots.start - SLOTS_PER_DAY, slots.stop)
+    hoods: dict[Slot, Neighbourhood] = {}
     found: list[dict[str, object]] = []
-    for target, series in (("demand", measured.demand_wh), ("pv", measured.pv_wh), ("wind", measured.wind_wh)):
+    for target in TARGETS:
         rows = [row for row in await store.forecasts_covering(target, slots=slots) if row.issued_slot >= slots.start]
-        if rows:
-            found.append(_score(rows[0], series, first_slot=slots.start - SLOTS_PER_DAY, slots=slots))
+        if not rows:
+            continue
+        issued = rows[0].issued_slot
+        if issued not in hoods:
+            group = await day_group(store, issued, tz=tz)
+            hoods[issued] = await read_neighbourhood(
+                store, slots=wanted, access=HOOD_ACCESS, group=group, plants=plants, now_slot=issued
+            )
+        found.append(_told(rows[0], hoods[issued], first_slot=wanted.start, slots=slots))
     return found
+
+
+def _told(row: ForecastRow, hood: Neighbourhood, *, first_slot: Slot, slots: range) -> dict[str, object]:
+    if row.target == "demand":
+        left = {"left_in_use": sorted({IN_USE_WORDS[measure] for measure in hood.in_use})}
+        return _score(row, hood.demand_wh, first_slot=first_slot, slots=slots) | left
+    measure, series = {
+        "pv": (Measure.PV_PRODUCTION, hood.pv_wh), "wind": (Measure.WIND_PRODUCTION, hood.wind_wh)
+    }[row.target]  # fmt: skip
+    is_withheld = measure in hood.in_use
+    if is_withheld:
+        series = np.full_like(series, np.nan)
+    return _score(row, series, first_slot=first_slot, slots=slots) | {"withheld": is_withheld}
 
 
 def _score(row: ForecastRow, series: Floats, *, first_slot: int, slots: range) -> dict[str, object]:

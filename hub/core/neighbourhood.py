@@ -40,11 +40,13 @@ class Neighbourhood:
     """Units: Wh per slot; NaN is a gap. Shape: every array is (slots,).
 
     `demand_wh` is what the homes used, `pv_wh` and `wind_wh` what they produced; wind is 0 without turbines.
+    `in_use` is what one to four homes make or store and therefore is in `demand_wh` instead: see CountedMeasures.
     """
 
     demand_wh: Floats
     pv_wh: Floats
     wind_wh: Floats
+    in_use: frozenset[Measure] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,10 @@ class CountedMeasures:
     def made(self) -> tuple[Measure, ...]:
         """The kinds of production among them."""
         return tuple(measure for measure in self.measures if measure in MADE)
+
+    def in_use(self, homes: Mapping[Measure, Set[str]]) -> frozenset[Measure]:
+        """What of that which these homes send is left in the use."""
+        return frozenset(m for m in (*MADE, *STORED) if homes.get(m) and m not in self.measures)
 
 
 def counted_measures(homes: Mapping[Measure, Set[str]], rule: GroupRule) -> CountedMeasures:

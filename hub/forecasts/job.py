@@ -1,6 +1,7 @@
 """Forecasts the neighbourhood each hour: reads what was known at the due time, calls the worker, stores the result."""
 
 from collections.abc import Set
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final, Protocol
 
@@ -121,17 +122,20 @@ async def read_neighbourhood(
     access: Access,
     group: Set[str] | None = None,
     plants: frozenset[str] = frozenset(),
+    now_slot: Slot | None = None,
 ) -> Neighbourhood:
     """Production and use of the homes that allow this purpose, in these slots; each home's access log gets a line.
 
     With `group`, only of homes in it. Like the street's totals, it counts only what five homes or more make or store:
-    otherwise the forecast beside the totals would be about one to four homes' batteries or turbines.
+    otherwise the forecast beside the totals would be about one to four homes' batteries or turbines. What is counted is
+    decided as at `now_slot`, or at the end of `slots`: a forecast is compared with the same sum as it is made from.
     """
     consents, last = await store.consents(), slots.stop - 1
     homes = {measure: homes_allowing(consents, access.purpose, slot=last, measure=measure) for measure in MEASURES}
     if group is not None:
         homes = {measure: tuple(home for home in names if home in group) for measure, names in homes.items()}
-    usual = range(max(slots.start, slots.stop - USUAL_SLOTS), slots.stop)
+    now_slot = slots.stop if now_slot is None else now_slot
+    usual = range(now_slot - USUAL_SLOTS, now_slot)
     reported = await store.reporting_homes(MEASURES, slots=usual)
     sending = {
         measure: {home for sent in reported[measure].values() for home in sent} & set(names)
@@ -143,7 +147,8 @@ async def read_neighbourhood(
         if homes[measure]:
             series = await store.hood_series([measure], slots=slots, access=access, homes=homes[measure])
             sums[measure] = MeasureSums(series[measure].energy_wh, series[measure].homes)
-    return estimate_neighbourhood(sums, slots=len(slots), left_in_use=counted.left_in_use)
+    hood = estimate_neighbourhood(sums, slots=len(slots), left_in_use=counted.left_in_use)
+    return replace(hood, in_use=counted.in_use(sending))
 
 
 def _first_known(hood: Neighbourhood, slots: range) -> Slot:

@@ -255,11 +255,15 @@ def _percent(share: float | None) -> str:
 
 
 def _forecast_words(one: Json) -> str:
+    if one.get("withheld"):
+        return "withheld: one to four homes make it, so it is taken off the demand"
     if one["nmae"] is None:
         return "nothing was measured"
+    left = one.get("left_in_use", ())
+    less = f"; {' and '.join(left)} of one to four homes are taken off it" if left else ""
     return (
         f"error {100 * one['nmae']:.1f} % of the mean, same as yesterday {100 * one['nmae_yesterday']:.1f} %,"
-        f" {100 * one['inside_80_percent_band']:.0f} % inside the 80 % band ({one['model']})"
+        f" {100 * one['inside_80_percent_band']:.0f} % inside the 80 % band ({one['model']}){less}"
     )
 
 

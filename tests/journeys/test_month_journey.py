@@ -93,7 +93,7 @@ def test_two_board_members_approve_each_run(billed: MonthBooks, street: Demo) ->
 def test_the_late_members_statement_is_recomputed_by_the_script_alone(billed: MonthBooks) -> None:
     told = billed.statement
     assert told["verified"], told["said"]
-    # Only this home's readings of 30 April from 06:00 on came late. The day is shown to members as M1 had it, because the
+    # Only this home's readings of 30 April from 06:00 on came late. Members see the day as M1 had it, because the
     # difference would be about one home; R1 counts it as one total. On a street this small few numbers are shown.
     right, later, withheld = told["said"].split("; ")
     assert right == f"{MONTH} of {told['member']}: right in {2 * 96 - LATE_SLOTS} of {2 * 96} intervals"

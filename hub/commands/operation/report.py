@@ -39,13 +39,13 @@ async def report_hub(folder: Path, *, first: date, last: date, by: str, clock: C
     """The board's report on these local days. Raises: RequestError if the days are in the wrong order."""
     if last < first:
         raise RequestError(f"report: --to {last} is before --from {first}")
-    _, _, store = await open_hub(folder, clock=clock)
+    settings, _, store = await open_hub(folder, clock=clock)
     try:
         access = await look_at_all(
             store, by, command="report", purpose="settle.share", reason="what is missing and why"
         )
         homes = [home.id for home in await store.homes()]
         await store.log_access(access, homes, fields=REPORT_FIELDS, rows=(last - first).days + 1)
-        return await make_report(store, first=first, last=last)
+        return await make_report(store, first=first, last=last, plants=settings.plants)
     finally:
         await store.close()

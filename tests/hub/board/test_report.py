@@ -6,13 +6,17 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from hub.board.report import make_report
 from hub.books.days import settle_day
+from hub.forecasts.street_totals import day_group
+from hub.storage.records import ForecastRow
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import Slot, slots_of_day
-from tests.hub.settled_street import KEY, Street, open_street
+from tests.hub.forecasts.test_street_totals import pv_wh, send
+from tests.hub.settled_street import COOP, KEY, Street, energy_wh, open_street
 
 DAY = date(2026, 3, 2)
 FIRST = slots_of_day(DAY, "Europe/Madrid").start
@@ -101,3 +105,37 @@ async def test_runs_are_counted_by_kind(street: Street) -> None:
     assert runs["D"] == first["D"]
     assert runs["M1"]["days"] == 1
     assert sum(run["entries"] for run in runs.values()) == (await reported(street, "ledger"))["entries"]
+
+
+async def test_a_forecast_is_compared_with_what_it_was_made_of_and_one_turbine_is_withheld(
+    tmp_path: Path,
+) -> None:
+    street = await open_street(tmp_path, homes=12)
+    day = slots_of_day(DAY, COOP.tz)
+
+    def turbines(slots: range, homes: range) -> None:
+        for slot in slots:
+            for n in homes:
+                street.made[n, slot] = {Measure.PV_PRODUCTION: pv_wh(n, slot), Measure.WIND_PRODUCTION: 300 + slot % 7}
+
+    before = range(day.start - 2 * 96, day.start)
+    turbines(before, range(1, 2))
+    await send(street, range(1, 12), before, sharing=True)
+    assert len(await day_group(street.store, day.start, tz=COOP.tz)) == 11
+    # On the day itself a home joins, and five more report a turbine.
+    turbines(day, range(1, 7))
+    await send(street, range(1, 13), day, sharing=True)
+    net = [
+        max(sum(energy_wh(n, slot)[0] - energy_wh(n, slot)[1] + pv_wh(n, slot) for n in range(1, 12)), 0)
+        for slot in day
+    ]
+    levels = (0.1, 0.5, 0.9)
+    for target, values in (("demand", np.array(net, dtype=np.float64)), ("wind", np.full(len(day), 400.0))):
+        energy = values[:, None] * np.array([0.9, 1.0, 1.1])
+        row = ForecastRow(target, day.start, day.start, levels, energy, "ridge", "why", (), None)
+        await street.store.add_forecasts([row])
+    demand, wind = await reported(street, "forecasts")
+    await street.store.close()
+    assert (demand["nmae"], demand["inside_80_percent_band"], demand["slots"]) == (0.0, 1.0, 96)
+    assert demand["left_in_use"] == ["wind"]
+    assert (wind["withheld"], wind["nmae"], wind["nmae_yesterday"], wind["slots"]) == (True, None, None, 0)

@@ -243,6 +243,23 @@ def test_figures_come_from_the_truth_and_the_hub() -> None:
     }  # fmt: skip
 
 
+def test_what_one_to_four_homes_make_is_said_to_be_withheld_and_taken_off_the_demand() -> None:
+    seen = sound()
+    (sun,) = seen.hub["forecasts"]
+    unscored = {"nmae": None, "nmae_yesterday": None, "inside_80_percent_band": None}
+    seen.hub["forecasts"][:] = [
+        sun | {"target": "demand", "left_in_use": ["batteries", "wind"]},
+        sun | {"withheld": False},
+        sun | unscored | {"target": "wind", "withheld": True},
+    ]
+    demand, pv, wind = (
+        line for line in report_lines(make_report(seen) | {"stages": [], "peak_memory_mb": 900}) if "forecast" in line
+    )
+    assert demand.endswith("(ridge); batteries and wind of one to four homes are taken off it")
+    assert pv.endswith("(ridge)")
+    assert wind.endswith("withheld: one to four homes make it, so it is taken off the demand")
+
+
 def test_the_months_runs_stand_in_the_report_and_its_table() -> None:
     report = make_report(sound())
     runs = report["month"]["runs"]
