@@ -157,9 +157,14 @@ class ModbusLink:
             raise LinkBrokenError(
                 f"cannot connect to {self.endpoint.shown}: is it connected, and not in use by another program?"
             )
-        if self.line.connect_delay_s:
-            await self._sleep(self.line.connect_delay_s)
-        await self._drain()
+        try:
+            if self.line.connect_delay_s:
+                await self._sleep(self.line.connect_delay_s)
+            await self._drain()
+        except BaseException:
+            # Nobody else knows this connection yet: left open it would keep the only place of a one-client device.
+            client.close()
+            raise
         self.opened += 1
         return client
 

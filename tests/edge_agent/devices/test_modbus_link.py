@@ -248,6 +248,36 @@ async def test_a_cancelled_read_leaves_no_answer_behind() -> None:
     await stand.stop()
 
 
+@pytest.mark.parametrize("is_cancelled", [True, False], ids=["cancelled", "refused"])
+async def test_a_connection_that_is_given_up_before_its_first_request_is_closed(is_cancelled: bool) -> None:
+    """A device that serves one client would otherwise refuse all that follow, until the agent is restarted."""
+    gone = asyncio.Event()
+    pausing = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert await reader.read() == b""
+        gone.set()
+        writer.close()
+
+    async def pause(_seconds: float) -> None:
+        pausing.set()
+        if not is_cancelled:
+            raise LinkBrokenError("this bus is never quiet")
+        await asyncio.Event().wait()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        link = ModbusLink(Endpoint("tcp", "127.0.0.1", port), LineSettings(connect_delay_s=1.0), sleep=pause)
+        reading = asyncio.ensure_future(read(link, 0))
+        await asyncio.wait_for(pausing.wait(), 10)
+        if is_cancelled:
+            reading.cancel()
+        await asyncio.wait({reading})
+        await asyncio.wait_for(gone.wait(), 10)
+        with contextlib.suppress(asyncio.CancelledError, LinkBrokenError):
+            await reading
+
+
 def test_no_function_that_writes_can_be_asked_for() -> None:
     link = ModbusLink.__new__(ModbusLink)
     for function in (1, 2, 5, 6, 15, 16, 22, 23):
