@@ -50,8 +50,6 @@ MAX_RECORDING_BYTES = 512 << 20
 HOLE_INTERVALS = 2.5
 """Derived energy bridges at most this many polling intervals without a sample."""
 
-"""No home's connection carries more."""
-
 
 class AgentProgram:
     """One run of the agent. Settings that cannot work are refused when it is created."""

@@ -15,7 +15,15 @@ from hub.core.rules.rulebook import Prices
 from hub.core.settlement.prepared_readings import MISSING_WH, Readings
 from hub.core.settlement.slot_marks import SlotMarks
 from hub.core.statements.mark_reasons import MarkFinding, reasoned_marks
-from hub.core.statements.month import SIDES, UNITS_NANO, StatedDay, StatementMonth, booked_amounts, settled_amounts
+from hub.core.statements.month import (
+    SIDES,
+    UNITS_NANO,
+    SettledDay,
+    StatedDay,
+    StatementMonth,
+    booked_amounts,
+    settled_amounts,
+)
 from hub.core.statements.tables import changes_since, late_slots
 
 STATEMENT_FORMAT: Final = "commonwatt-statement-3"
@@ -202,7 +210,7 @@ def _day(
         "day": source.day,
         "run": source.run.plain(day.seals),
         "rule": day.pool.rule,
-        "window": list(source.windows[member]) if member in source.windows else None,
+        "window": _window(source, member),
         "first_slot": settled.slots[0],
         "step": settled.rule.aggregate,
         **_columns(day, member),
@@ -222,6 +230,14 @@ def _day(
         ],
         "root": day.root,
     }
+
+
+def _window(source: SettledDay, member: str) -> list[int | None] | None:
+    """The membership within the day; after its last slot for somebody whom its run did not know as a member yet."""
+    settled = source.settled
+    if member not in settled.members:
+        return [settled.slots[-1] + settled.rule.aggregate, None]
+    return list(source.windows[member]) if member in source.windows else None
 
 
 def _columns(day: StatedDay, member: str) -> dict[str, list[int | None]]:

@@ -74,9 +74,9 @@ class RunNote:
 class SettledDay:
     """A local day as settled by a run, with the ledger's entries for it up to that run, by position.
 
-    `windows` are the memberships that begin or end within the day, as the run knew them. `attested` is the number and
-    hash of the ledger's own signed root for the day, if there is one. `group`, `totals`, `is_correction` and `reasons`
-    decide what members see of the pool series: see pool_series.
+    `windows` are the memberships that begin or end within the day. `attested` is the number and hash of the ledger's
+    own signed root for the day, if there is one. `group`, `totals`, `is_correction` and `reasons` decide what members
+    see of the pool series: see pool_series.
     """
 
     day: str

@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.board.run_approval import approve_run, publish_run
+from hub.books.days import settle_day
 from hub.books.runs import settle_month
 from hub.core.ledger.fund_entries import FeeScale
 from hub.core.ledger.signed_document import sign_document
@@ -28,6 +29,7 @@ from hub.verify.statement import verify
 from hub.verify.statement_days import StatementCheckError
 from hub.web.frame.translation import Localizer
 from hub.web.views.settlement.bills import bill_views
+from hub.web.views.settlement.own_allocation import own_slots_stated
 from protocols.slots import slots_of_day, start_of
 from tests.hub.known_seals import SEALS
 from tests.hub.settled_street import COOP, KEY, RULE, Street, arrivals_of, open_street
@@ -171,3 +173,20 @@ async def test_verify_computes_fees_again_from_what_their_run_recorded(
     await street.store.close()
     assert len(found) == 1
     assert found[0].endswith("its amounts do not follow from its plan and its memberships")
+
+
+async def test_a_fee_of_who_was_entered_after_the_days_run_is_stated_and_shown(tmp_path: Path) -> None:
+    """The invitation names a day that is settled already; until the next run, that day has the fee and no energy."""
+    street = await open_street(tmp_path, homes=6, rule=replace(RULE, part_month_fee=BY_DAY))
+    await street.arrive(arrivals_of(LAST, 6)[::5])
+    await settle_day(street.store, day=LAST, made_at=1_780_300_000, key=KEY)
+    await street.join(7, joined_at=local_s(31))
+    plan = await plan_fees(street.store, month=MAY, scale=SCALE, decided="assembly")
+    await book_fund(street.store, plan, made_at=1_780_400_000, key=KEY)
+    files = await files_of(street, JOINS)
+    (run,) = await street.store.runs(days=(LAST.isoformat(), LAST.isoformat()))
+    await street.store.close()
+    assert checked(files)[0] == "2026-05 of m07: right in all of 96 intervals"
+    day: Any = files.statement["days"]
+    assert len(day[-1]["entries"]) == 1
+    assert own_slots_stated(run.allocation, JOINS, day[-1]) == ()

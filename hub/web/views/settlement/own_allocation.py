@@ -32,6 +32,8 @@ class OwnSlot:
 def own_slots_stated(record: bytes, member: str, day: Mapping[str, Any]) -> tuple[OwnSlot, ...]:
     """The same without the shares that this day of the member's statement leaves out."""
     found = own_slots(record, member)
+    if not found:  # the run did not know the member yet: the day has a fee, but no energy
+        return ()
     told = [metered is None or wh is not None for metered, wh in zip(day["surplus"], day["received"], strict=True)]
     return tuple(
         slot if known else replace(slot, received_wh=None, given_wh=None)
