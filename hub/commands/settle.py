@@ -44,22 +44,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preview", action="store_true", help="with --month: say what a run would change, book nothing"
     )
+    parser.add_argument(
+        "--by",
+        metavar="ID",
+        help="with --preview: show it member by member, not only sums; the log of every home names this board member",
+    )
     parser.add_argument("--decision", metavar="TEXT", help="with --kind X: the decision that the run carries out")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     """Settle what is asked for. Raises: RequestError with a one-line message."""
-    of_hub = (args.data, args.day, args.month, args.kind, args.decision)
+    of_hub = (args.data, args.day, args.month, args.kind, args.decision, args.by)
     if args.case is not None:
         if args.preview or any(part is not None for part in of_hub):
             raise RequestError("settle: use --case FILE alone or with --previous; leave out what belongs to a hub")
         return run_settle_command(args.case, args.previous, as_json=args.json, out=sys.stdout, err=sys.stderr)
     if args.previous is not None:
         raise RequestError("settle: --previous FILE goes with --case FILE")
-    if args.kind is not None or args.preview or args.decision is not None:
+    if args.kind is not None or args.preview or args.decision is not None or args.by is not None:
         if args.month is None or args.data is None or args.day is not None:
-            raise RequestError("settle: --kind, --preview and --decision go with --data DIR and --month MONTH")
+            raise RequestError("settle: --kind, --preview, --by and --decision go with --data DIR and --month MONTH")
         return run_month(args, month=parse_month(args.month), clock=open_clock(args.clock))
     if args.data is None or (args.day is None) == (args.month is None):
         raise RequestError("settle: give --case FILE, or --data DIR with --day DAY or --month MONTH")

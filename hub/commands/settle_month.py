@@ -8,12 +8,14 @@ from dataclasses import asdict
 from datetime import date
 
 from hub.board.run_service import book_run, preview_run
+from hub.commands.members.named_look import look_at_all
 from hub.commands.runs import run_json, run_line
-from hub.core.ledger.month_preview import MonthPreview
+from hub.core.ledger.month_preview import BoardPreview, MonthPreview, board_preview
 from hub.core.ledger.month_runs import MonthRun
 from hub.core.ledger.run_calendar import month_name
 from hub.core.rules.input_checks import RejectedInputError
-from hub.folder.opening import opened_hub
+from hub.folder.opening import OpenHub, opened_hub
+from hub.storage.access_records import LEDGER_FIELDS
 from protocols.errors import RequestError
 from protocols.timeline import Clock
 
@@ -24,20 +26,25 @@ def run_month(options: argparse.Namespace, *, month: date, clock: Clock) -> int:
     """Preview the month's run or book it, and print it. Raises: RequestError with a one-line message."""
     if options.kind is None and not options.preview:
         raise RequestError("settle: --decision goes with --kind X")
+    if options.by is not None and not options.preview:
+        raise RequestError("settle: --by goes with --preview")
     found = asyncio.run(_preview_or_book(options, month=month, clock=clock))
-    if isinstance(found, MonthPreview):
-        sys.stdout.write(json.dumps(asdict(found)) + "\n" if options.json else preview_lines(found))
+    if isinstance(found, BoardPreview | MonthPreview):
+        lines = sum_lines(found) if isinstance(found, BoardPreview) else preview_lines(found)
+        sys.stdout.write(json.dumps(asdict(found)) + "\n" if options.json else lines)
     else:
         sys.stdout.write((json.dumps(run_json(found)) if options.json else run_line(run_json(found))) + "\n")
     return 0
 
 
-async def _preview_or_book(options: argparse.Namespace, *, month: date, clock: Clock) -> MonthPreview | MonthRun:
+async def _preview_or_book(
+    options: argparse.Namespace, *, month: date, clock: Clock
+) -> BoardPreview | MonthPreview | MonthRun:
     """A preview does not change the books; a refused run leaves nothing behind. Raises: RequestError."""
     try:
         async with opened_hub(options.data, clock=clock) as hub:
             if options.preview:
-                return await preview_run(hub.store, month, today=hub.today)
+                return await _preview(hub, month, by=options.by)
             return await book_run(
                 hub.store,
                 month,
@@ -54,11 +61,47 @@ async def _preview_or_book(options: argparse.Namespace, *, month: date, clock: C
         raise RequestError(f"settle: {problem}") from None
 
 
+async def _preview(hub: OpenHub, month: date, *, by: str | None) -> BoardPreview | MonthPreview:
+    """Sums, as on the board's page; member by member only for a named person, whom each home's log then names."""
+    if by is None:
+        return board_preview(await preview_run(hub.store, month, today=hub.today))
+    reason = "what a run would change was shown member by member"
+    look = await look_at_all(hub.store, by, command="settle", purpose="settle.share", reason=reason)
+    found = await preview_run(hub.store, month, today=hub.today)
+    await hub.store.log_access(look, [home.id for home in await hub.store.homes()], fields=LEDGER_FIELDS, rows=1)
+    return found
+
+
+def sum_lines(preview: BoardPreview) -> str:
+    """The preview's sums for people; they are withheld if they are about one to four members."""
+    lines = _first_lines(preview)
+    if not preview.days:
+        return "".join(lines)
+    if preview.margin_nano is None or preview.shared_wh is None:
+        return f"{lines[0]}{preview.members} member(s) would change: too few for sums\n"
+    lines.append(f"{preview.members} members would change\n")
+    named = (
+        ("members receive more", preview.to_members_nano),
+        ("members pay more", preview.from_members_nano),
+        ("the co-op's margin", preview.margin_nano),
+        ("the largest change for one member", preview.largest_nano),
+    )
+    lines.append(f"shared energy: {_thousandths(preview.shared_wh)} kWh\n")
+    lines += [f"{words}: {_money(amount)}\n" for words, amount in named if amount is not None]
+    return "".join(lines)
+
+
+def _first_lines(preview: BoardPreview | MonthPreview) -> list[str]:
+    if not preview.days:
+        return [f"{preview.month}: the books already agree with the inputs; a run would change nothing\n"]
+    return [f"{preview.month}: {len(preview.days)} day(s) would change, {preview.entries} entries\n"]
+
+
 def preview_lines(preview: MonthPreview) -> str:
     """The preview for people: the change in kilowatt-hours and money, member by member."""
+    lines = [line.rstrip("\n") for line in _first_lines(preview)]
     if not preview.days:
-        return f"{preview.month}: the books already agree with the inputs; a run would change nothing\n"
-    lines = [f"{preview.month}: {len(preview.days)} day(s) would change, {preview.entries} entries"]
+        return "".join(f"{line}\n" for line in lines)
     lines.append(f"{'member':<12}{'got kWh':>12}{'gave kWh':>12}{'bought kWh':>12}{'sold kWh':>12}{'money':>16}")
     for each in preview.members:
         energy = (each.received_wh, each.sold_wh, each.imported_wh, each.exported_wh)

@@ -112,7 +112,17 @@ def test_a_month_from_preview_to_publication_and_on_to_r1(hub: Hub) -> None:
     hub.at(date(2027, 1, 4))
     preview = hub.json("settle --month 2026-12 --preview")
     assert preview["days"] == [str(day) for day in DAYS]
-    assert "m02" in hub.run("settle --month 2026-12 --preview")
+    assert "m02" not in json.dumps(preview), "sums only, unless somebody is named"
+    assert "m02" not in hub.run("settle --month 2026-12 --preview")
+    assert "is not on the board" in hub.run("settle --month 2026-12 --preview --by m09", code=1)
+    assert "--by goes with --preview" in hub.run("settle --month 2026-12 --kind M1 --by m01", code=1)
+    preview_of_all = hub.json("settle --month 2026-12 --preview --by m01")
+    assert "m02" in {each["member"] for each in preview_of_all["members"]}
+    assert "m02" in hub.run("settle --month 2026-12 --preview --by m01")
+    with closing(sqlite3.connect(hub.folder / "hub.sqlite")) as db:
+        named = "SELECT count(DISTINCT home) FROM access_log WHERE actor = 'm01' AND reason LIKE '%member by member'"
+        (homes,) = db.execute(named).fetchone()
+    assert homes == len(preview_of_all["members"])
     assert hub.json("trial-balance")["accounts"][1]["amount"] == 0, "nothing was booked"
     assert "falls due on 2027-01-11" in hub.run("settle --month 2026-12 --kind M1", code=1)
     hub.at(date(2027, 3, 5))
