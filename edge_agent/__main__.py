@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import codecs
 import logging
 import signal
 import sys
@@ -122,8 +123,9 @@ def _token(path: Path | None) -> str:
         if path is None:
             if sys.stdin.isatty():
                 print("the token from the co-op's board: ", end="", file=sys.stderr, flush=True)
-            return sys.stdin.readline(TOKEN_MAX_BYTES).strip()
-        return path.read_bytes()[:TOKEN_MAX_BYTES].decode("ascii").strip()
+            return sys.stdin.readline(TOKEN_MAX_BYTES).removeprefix("\ufeff").strip()
+        # Editors of some systems begin a file with a byte-order mark.
+        return path.read_bytes()[:TOKEN_MAX_BYTES].removeprefix(codecs.BOM_UTF8).decode("ascii").strip()
     except (OSError, UnicodeDecodeError) as cause:
         reason = cause.strerror if isinstance(cause, OSError) else "not plain letters and digits"
         raise RequestError(f"{path or 'standard input'}: cannot read the token: {reason}") from None

@@ -156,6 +156,8 @@ def _waiting_reason(now_s: float, bounds: ClockBounds, *, is_synchronised: bool,
         )
     if is_synchronised and now_s >= TRUSTED_SINCE_S:
         return "the system clock is more than a day later than anything sealed or receipted: asking the hub first"
+    if now_s >= TRUSTED_SINCE_S:
+        return "no time service sets the system clock: no slot is closed until one does or the hub's signed time agrees"
     return "the system clock is not set yet: no slot is closed until it is"
 
 

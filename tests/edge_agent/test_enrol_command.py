@@ -1,11 +1,13 @@
 """`commonwatt-agent enrol` as a household runs it: afterwards the consent file is there, and never one overwritten."""
 
+import codecs
+import io
 import json
 from pathlib import Path
 
 import pytest
 
-from edge_agent.__main__ import main
+from edge_agent.__main__ import _token, main
 from protocols.consent.rules import default_consent
 from protocols.consent.text import parse_consent
 from protocols.enrolment.token import token_text
@@ -44,6 +46,13 @@ def test_the_consent_of_the_enrolment_is_left_for_the_household(home: Path, caps
     assert parse_consent((home / "consent.toml").read_text()) == default_consent("h01")
     assert f"what may leave the home is listed in {home / 'consent.toml'}" in capsys.readouterr().out
     assert sorted(path.name for path in home.iterdir()) == ["agent.toml", "consent.toml", "data", "token"]
+
+
+def test_a_token_saved_with_a_byte_order_mark_is_read(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "token").write_bytes(codecs.BOM_UTF8 + token_text(TOKEN).encode() + b"\r\n")
+    assert enrol(home) == 0
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"\ufeff{token_text(TOKEN)}\r\n"))
+    assert _token(None) == token_text(TOKEN)
 
 
 def test_a_consent_that_is_there_is_never_written_over(home: Path) -> None:

@@ -80,7 +80,7 @@ async def test_why_nothing_is_sealed_is_said_once_each(
     bounds = ClockBounds(float(start_of(FIRST + 1)))
     await trusted_now(clock, bounds, is_synchronised=lambda: is_set[0], boot_clock=None)
     assert [record.message for record in caplog.records] == [
-        "the system clock is not set yet: no slot is closed until it is",
+        "no time service sets the system clock: no slot is closed until one does or the hub's signed time agrees",
         "the system clock is behind what was already sealed; nothing is sealed until 2027-01-15 08:15 UTC,"
         " or until the hub's signed time shows that the earlier time was wrong",
     ]
