@@ -290,8 +290,7 @@ class CounterMeter:
         known, end_s = self._known, start_of(slot + 1)
         if self._read_at_s < end_s or self.base is None or self._taint != Gap.NONE:
             return None
-        if known.awaiting is not None and known.awaiting.at_s >= end_s:
-            found = known.awaiting
+        if (found := known.single_look) is not None and found.at_s >= end_s:
             return _Boundary(self._read_at_s, max(found.counter_wh, self.base.counter_wh), True, None)
         moved, last = known.moved, known.reference
         if known.stuck_wh is None or moved is None or last is None or known.excursion is not None:

@@ -5,8 +5,10 @@ Pure. What follows from it for the reference is decided in `reference`.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edge_agent.metering.counter_records import FITS, CounterLimits, CounterReading, Excursion, Fit
-from edge_agent.metering.witness import HIDDEN_W, OFTEN_S, WOBBLE_WH, FlowEvidence, PowerWitness
+from edge_agent.metering.witness import WOBBLE_WH, FlowEvidence, PowerWitness
 from protocols.slots import SLOT_S
 
 REFRESH_SLACK_S = 300
@@ -60,7 +62,9 @@ class ReadingComparison:
         loose_wh = found.loose_wh(limits.step_wh)
         if over_wh + found.frozen_wh < -found.least_loose_wh(limits.step_wh):
             return Fit.BEHIND
-        if abs(over_wh) <= found.tight_wh(limits.step_wh):
+        # Clouds part between two readings; any other load that neither saw is looked at twice.
+        beyond_wh = found.seldom_wh / (2 if limits.sleeps else 1)
+        if -found.tight_wh(limits.step_wh) <= over_wh <= found.tight_wh(limits.step_wh) - beyond_wh:
             return Fit.TIGHT
         if not found.is_whole:
             open_s = found.unseen_s + found.frozen_s + REFRESH_SLACK_S
@@ -75,9 +79,37 @@ class ReadingComparison:
         """Whether less was counted than the power says, whatever it changed by: stuck or paused."""
         found = self.evidence_between(since, point)
         over_wh = point.counter_wh - since.counter_wh - found.energy_wh
-        is_often = found.hidden_wh <= HIDDEN_W * OFTEN_S / 3600 + WOBBLE_WH
-        allowed_wh = found.still_wh(self.limits.step_wh) + (0 if is_often else found.hidden_wh / 2)
+        allowed_wh = found.still_wh(self.limits.step_wh) + (0 if found.is_often else found.hidden_wh / 2)
         return found.is_whole and over_wh < -allowed_wh
+
+    def _is_slow(self, moved: CounterReading, known: CounterReading, point: CounterReading) -> bool:
+        """Whether a counter read seldom ran less than the readings at both ends show: paused, stuck or an old answer.
+
+        `moved` is where it moved last. What flows only since this reading leaves the counter where it is; what stopped
+        just after the one before it looks like a stuck register.
+        """
+        found, last = self.evidence_between(moved, point), self.evidence_between(known, point)
+        if not found.is_whole or found.is_often:
+            return False
+        sign = 1 if self.half == 0 else -1
+        now_w, before_w = (max(0, sign * (each or 0)) for each in (self.witness.power_w, self.witness.power_before_w))
+        began_wh = max(0, now_w - before_w) / 2 * (point.at_s - known.at_s) / 3600
+        has_stood = point.counter_wh <= moved.counter_wh and found.energy_wh - began_wh > self.limits.wobble_wh
+        least_wh = (last.energy_wh - last.spread_wh) / 2 - self.limits.wobble_wh
+        return has_stood or point.counter_wh - known.counter_wh < least_wh
+
+    def _was_never_alive(self, known: CounterReading, point: CounterReading) -> bool:
+        """Whether the reference is a first answer that was only repeated: what it leaps from may be anything."""
+        has_risen = point.counter_wh - known.counter_wh > self.limits.wobble_wh
+        return has_risen and self.evidence_between(known, point).frozen_s > 0
+
+    def _is_back(self, former: CounterReading, known: CounterReading, point: CounterReading) -> bool:
+        """Whether this reading leaps from a lower counter to where the former one must be now."""
+        if point.counter_wh < former.counter_wh - self.limits.wobble_wh:
+            return False
+        gap_wh = former.counter_wh - known.counter_wh
+        is_sudden = self.evidence_between(known, point).is_whole or self._leaps(known, point)
+        return is_sudden and gap_wh > self.limits.wobble_wh and self._may_return(former, point)
 
     def _is_possible(self, since: CounterReading, point: CounterReading) -> bool:
         """Whether a load that no reading saw may have made this rise: to be looked at twice, and no measurement."""
@@ -105,7 +137,11 @@ class ReadingComparison:
         is_there = abs(point.counter_wh - known.counter_wh) <= self.limits.wobble_wh
         if going not in FITS or (fit is Fit.TIGHT and (is_there or not has_fallen)):
             return False
-        return self._distance_wh(away.last, point) + self.limits.wobble_wh < self._distance_wh(known, point)
+        nearer_wh = self._distance_wh(known, point) - self._distance_wh(away.last, point)
+        if has_fallen and away.first is away.last and nearer_wh < self.evidence_between(away.last, point).spread_wh:
+            # One low answer, and a power that says nothing of what came after: back.
+            return False
+        return nearer_wh > self.limits.wobble_wh
 
     def _paces_away(self, away: Excursion, known: CounterReading, point: CounterReading, *, going: Fit) -> bool:
         """The same without power: the pace of the excursion says where the one and the other would be by now."""
@@ -114,7 +150,17 @@ class ReadingComparison:
         far_wh = abs(point.counter_wh - known.counter_wh - pace_w * elapsed_s)
         near_wh = abs(point.counter_wh - away.last.counter_wh - pace_w * (point.at_s - away.last.at_s))
         ran_wh = 2 * pace_w * elapsed_s if away.rises else self.limits.energy_wh(elapsed_s) / 4
+        stood_s = away.last.at_s - away.first.at_s
+        if not away.rises and 0 < away.first.counter_wh < known.counter_wh and stood_s > REFRESH_SLACK_S:
+            # A register that stood still at a lower number was idle: another one that ran meanwhile is not known.
+            return far_wh > self.limits.near_wh
         return far_wh > ran_wh + MORE_UNSEEN_WH or (going in FITS and near_wh + self.limits.wobble_wh < far_wh)
+
+    def _is_of_rival(self, away: Excursion, rival: Excursion | None, point: CounterReading) -> bool:
+        """Whether without power this reading goes on from what leapt from the excursion, not from the excursion."""
+        if rival is None or self.witness.has_worked or self._fit(rival.last, point) not in FITS:
+            return False
+        return abs(point.counter_wh - rival.last.counter_wh) < abs(point.counter_wh - away.last.counter_wh)
 
     def _is_past(self, former: CounterReading, known: CounterReading) -> bool:
         """Whether a former reference is too near to be told from the present one, or below it for too long."""
@@ -134,8 +180,36 @@ class ReadingComparison:
         has_stood = point.counter_wh <= first.counter_wh and found.energy_wh > found.still_wh(self.limits.step_wh)
         return not has_stood and self._fit(first, point) in FITS
 
+    def _is_nearer(self, aside: Excursion, away: Excursion, point: CounterReading) -> bool:
+        """Whether this reading continues the excursion before the present one rather than this."""
+        is_going_on = self._fit(away.last, point) in FITS
+        if not self._may_return(aside.last, point) or (is_going_on and not self.witness.has_worked):
+            return False
+        near_wh = self._distance_wh(aside.last, point) + self.limits.wobble_wh
+        return not is_going_on or near_wh < self._distance_wh(away.last, point)
+
+    def _longer(self, away: Excursion, point: CounterReading) -> Excursion:
+        highest_wh = max(point.counter_wh, away.last.counter_wh)
+        rises = away.rises + (highest_wh > away.last.counter_wh)
+        return replace(away, last=replace(point, counter_wh=highest_wh), rises=rises)
+
+    def _is_sure(self, first: CounterReading, last: CounterReading) -> bool:
+        """Whether the power confirms a rise without what may hide between two seldom readings."""
+        found, fit = self.evidence_between(first, last), self._by_power(first, last)
+        return found.is_whole and (fit is Fit.TIGHT or (found.is_often and fit is Fit.LOOSE))
+
+    def _keeps_pace(self, away: Excursion) -> bool:
+        """Whether an excursion runs about as the power says: a tenth of it is a wrong scale, no counter."""
+        energy_wh = self.evidence_between(away.first, away.last).energy_wh
+        run_wh, slack_wh = away.last.counter_wh - away.first.counter_wh, self.limits.step_wh + 4 * WOBBLE_WH
+        return energy_wh / 2 - slack_wh <= run_wh <= 2 * energy_wh + slack_wh
+
     def _offset_wh(self, since: CounterReading, point: CounterReading) -> int | None:
-        """How far apart two registers are, read one after the other; None if the power does not say."""
+        """How far apart two registers are, read one after the other; None if the power does not say.
+
+        Between seldom readings nothing is sure to have flowed, and a total may be less than what flowed, never more.
+        """
         found = self.evidence_between(since, point)
         is_known = found.is_whole and not self.is_doubted
-        return point.counter_wh - since.counter_wh - round(found.energy_wh) if is_known else None
+        flowed_wh = round(found.energy_wh) if found.is_often else 0
+        return point.counter_wh - since.counter_wh - flowed_wh if is_known else None

@@ -58,6 +58,7 @@ class CounterReference(ReadingComparison):
         self._aside: Excursion | None = None
         self._away_moved: CounterReading | None = None
         self.awaiting: CounterReading | None = None
+        self._first_look: CounterReading | None = None
         self.reason = Gap.NONE
         self.new_base: NewBase | None = None
         self.ended: Excursion | None = None
@@ -65,7 +66,8 @@ class CounterReference(ReadingComparison):
         self.offset_wh: int | None = None
         self.stuck_wh: float | None = None
         self.run_wh = 0
-        self.has_leapt = self.is_unsure = False
+        self.has_leapt = self.is_unsure = self.is_barely = False
+        self._barely_s = 0.0
         self.most_unseen_wh = 0
         self._shown_wh: int | None = None
         self._changed_at_s = float("-inf")
@@ -129,17 +131,28 @@ class CounterReference(ReadingComparison):
             self.moved = CounterReading(at_s, self.reference.counter_wh, self.witness.mark())
         point = self._unwrapped(CounterReading(at_s, counter_wh, self.witness.mark()))
         fit, before = self._fit(self.reference, point, excess_wh=excess_wh), self._before
-        if self.excursion is None and fit is Fit.FALLEN and before and self._was_odd(before, self.reference, point):
+        is_one = self.excursion is None or self.excursion.first is self.excursion.last
+        if is_one and fit is Fit.FALLEN and before and self._was_odd(before, self.reference, point):
             self.reference = self.moved = before
             fit = self._fit(before, point, excess_wh=excess_wh)
         away = self.excursion
         has_stood = away is None or abs(away.last.counter_wh - self.reference.counter_wh) <= self.limits.wobble_wh
-        if has_stood and fit is Fit.ABOVE and self._is_possible(self.reference, point):
-            fit = Fit.LOOSE
-        has_left = self._is_back(point) or self._goes_on_away(point, fit) or self._was_never_alive(point, fit)
+        self._barely_s = self._barely_s if self.is_barely else at_s
+        self.is_barely = has_stood and fit is Fit.ABOVE and self._is_possible(self.reference, point)
+        fit = Fit.LOOSE if self.is_barely else fit
+        has_left = self._has_left(self.reference, point, fit)
+        if has_left and fit in FITS and (look := self._first_look) and self.is_confirmed(look, point):
+            # One odd answer came between a first look and this second one.
+            has_left, self.awaiting = point.at_s - look.at_s > SLOT_S, look
         if fit in FITS and not has_left:
             return self._follow(point, fit)
         return self._stray(point, fit)
+
+    @property
+    def single_look(self) -> CounterReading | None:
+        """A first look that may say where the counter is; not if the power has contradicted it only since now."""
+        is_new = self.awaiting is not None and self.awaiting.at_s - self._barely_s < RIVAL_S
+        return None if self.is_barely and is_new else self.awaiting
 
     def surplus_wh(self, at_s: float, counter_wh: int | None) -> float:
         """How far this reading is above the power, at most what one phase can carry.
@@ -172,7 +185,8 @@ class CounterReference(ReadingComparison):
         """The clock was changed: earlier readings move with it."""
         self.reference, self.moved = _moved(self.reference, by_s), _moved(self.moved, by_s)
         self.awaiting, self.former = _moved(self.awaiting, by_s), _moved(self.former, by_s)
-        self._before = _moved(self._before, by_s)
+        self._before, self._first_look = _moved(self._before, by_s), _moved(self._first_look, by_s)
+        self._barely_s += by_s
         if (away := self.excursion) is not None:
             first, last = (replace(each, at_s=each.at_s + by_s) for each in (away.first, away.last))
             self.excursion, self._rival, self._aside = replace(away, first=first, last=last), None, None
@@ -200,7 +214,7 @@ class CounterReference(ReadingComparison):
                 self.stuck_wh, self.reason = flowed_wh, Gap.IMPLAUSIBLE
                 return ReadingVerdict.SUSPECT
         if fit is not Fit.TIGHT and not self._is_seconded(point):
-            self.awaiting = None if self.witness.is_frozen else point
+            self.awaiting = self._first_of(point)
             self.reason = Gap.IMPLAUSIBLE
             return ReadingVerdict.SUSPECT
         self._count_agreement(known, point)
@@ -215,32 +229,40 @@ class CounterReference(ReadingComparison):
         if self.awaiting is None or self.witness.is_frozen:
             # An old answer given again is no second look.
             return False
-        return self._agrees(self.awaiting, point)
+        # A second look at once is the same answer: what the power contradicts must last.
+        is_soon = self.is_barely and point.at_s - self.awaiting.at_s < OFTEN_S
+        return not is_soon and self._agrees(self.awaiting, point)
 
-    def _was_never_alive(self, point: CounterReading, fit: Fit) -> bool:
-        """Whether the reference is a first answer that was only repeated: what it leaps from may be anything."""
-        known = self.reference
-        if known is None or self._is_proven or fit is not Fit.UNSEEN:
-            return False
-        has_risen = point.counter_wh - known.counter_wh > self.limits.wobble_wh
-        return has_risen and self.evidence_between(known, point).frozen_s > 0
+    def _first_of(self, point: CounterReading) -> CounterReading | None:
+        if self.witness.is_frozen:
+            return None
+        is_same = self.is_barely and self.awaiting is not None and self._agrees(self.awaiting, point)
+        return self.awaiting if is_same else point
+
+    def _has_left(self, known: CounterReading, point: CounterReading, fit: Fit) -> bool:
+        """Whether this reading, possible after the reference as well, is rather of another register."""
+        if self.former is not None and self._is_back(self.former, known, point):
+            return True
+        if self.excursion is not None and self._continues(self.excursion, known, point, fit=fit):
+            return True
+        return not self._is_proven and fit is Fit.UNSEEN and self._was_never_alive(known, point)
 
     def _believe(self, point: CounterReading) -> ReadingVerdict:
-        known = self.reference
+        known, moved = self.reference, self.moved or point
         if known is None or point.counter_wh > known.counter_wh:
             self.moved = point
         self.run_wh = max(0, point.counter_wh - known.counter_wh) if known else 0
         self.has_leapt = self.has_leapt or (known is not None and self._leaps(known, point))
-        self._note_unseen(known, point)
+        self._note_unseen(known, point, moved)
         self._before, self._is_resumed = known, False
         highest_wh = max(point.counter_wh, known.counter_wh if known else 0)
         self.reference = replace(point, counter_wh=highest_wh)
-        self.excursion = self._rival = self._aside = self.awaiting = None
+        self.excursion = self._rival = self._aside = self.awaiting = self._first_look = None
         if self.former is not None and self._is_past(self.former, self.reference):
             self.former = None
         return ReadingVerdict.GOOD
 
-    def _note_unseen(self, known: CounterReading | None, point: CounterReading) -> None:
+    def _note_unseen(self, known: CounterReading | None, point: CounterReading, moved: CounterReading) -> None:
         """Without power a reading is sure only if the counter moved just now, by no more than an error may be."""
         is_unseen = known is None or self.evidence_between(known, point).unseen_s > 1.0
         is_unseen = is_unseen and not self.limits.is_recorded
@@ -248,27 +270,14 @@ class CounterReference(ReadingComparison):
         self.most_unseen_wh = max(self.most_unseen_wh, step_wh)
         is_still = point.at_s - self._changed_at_s > OFTEN_S
         self.is_unsure = is_unseen and (is_still or step_wh > UNSEEN_STEP_WH or self.former is not None)
-        self.is_unsure = self.is_unsure or (known is not None and self._lags(known, point))
-
-    def _is_back(self, point: CounterReading) -> bool:
-        """Whether this reading leaps from a lower counter to where the former one must be now."""
-        former, known = self.former, self.reference
-        if former is None or known is None or point.counter_wh < former.counter_wh - self.limits.wobble_wh:
-            return False
-        gap_wh = former.counter_wh - known.counter_wh
-        is_sudden = self.evidence_between(known, point).is_whole or self._leaps(known, point)
-        return is_sudden and gap_wh > self.limits.wobble_wh and self._may_return(former, point)
-
-    def _goes_on_away(self, point: CounterReading, fit: Fit) -> bool:
-        """Whether this reading, possible after the reference as well, rather continues the excursion."""
-        away, known = self.excursion, self.reference
-        return away is not None and known is not None and self._continues(away, known, point, fit=fit)
+        if known is not None:
+            self.is_unsure |= self._lags(known, point) or self._is_slow(moved, known, point)
 
     def _stray(self, point: CounterReading, fit: Fit) -> ReadingVerdict:
         known, away = self.reference, self.excursion
         if known is None:
             raise RuntimeError("a counter without a reference cannot be left")
-        self.awaiting = None
+        self._first_look, self.awaiting = self.awaiting or self._first_look, None
         if self._count_contradiction(away.last if away else known, point, fit) and fit is not Fit.FALLEN:
             return self._believe(point)
         before, self.excursion = away, self._extended(point)
@@ -289,7 +298,7 @@ class CounterReference(ReadingComparison):
         if away is not None and aside is not None and self._is_nearer(aside, away, point):
             self._aside, self._rival = away, None
             return self._longer(aside, point)
-        if away is None or self._fit(away.last, point) in FITS:
+        if away is None or (self._fit(away.last, point) in FITS and not self._is_of_rival(away, rival, point)):
             self._rival = None
             return Excursion(point, point) if away is None else self._longer(away, point)
         fits = rival is not None and self._fit(rival.last, point) in FITS
@@ -298,25 +307,13 @@ class CounterReference(ReadingComparison):
             self._rival = rival
             return away
         self._rival = None
-        if self._may_return(away.first, rival.last):
+        is_in_between = self.witness.has_worked or rival.first.counter_wh <= away.last.counter_wh
+        if is_in_between and self._may_return(away.first, rival.last):
             # One reading in between was odd: it is the same excursion.
             return replace(rival, first=away.first, rises=away.rises + rival.rises, base=away.base)
         if aside is None or away.rises >= aside.rises:
             self._aside = away
         return rival
-
-    def _is_nearer(self, aside: Excursion, away: Excursion, point: CounterReading) -> bool:
-        """Whether this reading continues the excursion before the present one rather than this."""
-        is_going_on = self._fit(away.last, point) in FITS
-        if not self._may_return(aside.last, point) or (is_going_on and not self.witness.has_worked):
-            return False
-        near_wh = self._distance_wh(aside.last, point) + self.limits.wobble_wh
-        return not is_going_on or near_wh < self._distance_wh(away.last, point)
-
-    def _longer(self, away: Excursion, point: CounterReading) -> Excursion:
-        highest_wh = max(point.counter_wh, away.last.counter_wh)
-        rises = away.rises + (highest_wh > away.last.counter_wh)
-        return replace(away, last=replace(point, counter_wh=highest_wh), rises=rises)
 
     def _ending(self, away: Excursion, known: CounterReading) -> NewBase | None:
         """How the excursion becomes the reference; None while it does not."""
@@ -343,7 +340,9 @@ class CounterReference(ReadingComparison):
             return None
         fell_wh = known.counter_wh - away.first.counter_wh
         is_near = abs(fell_wh) <= self.limits.near_wh and known.counter_wh <= away.last.counter_wh
-        return NewBase.KEPT if is_near else NewBase.OF_EXCURSION
+        # At 0 after a gap it is a reset: what ran in the gap is in no register.
+        is_reset = away.first.counter_wh == 0 and not self.evidence_between(known, away.first).is_whole
+        return NewBase.KEPT if is_near and not is_reset else NewBase.OF_EXCURSION
 
     def _is_established(self, away: Excursion, known: CounterReading) -> bool:
         """Whether the excursion has behaved like a counter for long enough."""
@@ -358,9 +357,10 @@ class CounterReference(ReadingComparison):
         if away.rises >= 2 and run_wh >= max(2 * self.limits.step_wh, 4 * WOBBLE_WH):
             # Nothing but a restart begins at 0 and then runs as the power says.
             began_s = away.first.at_s - known.at_s
-            from_zero = began_s <= 2 * REFRESH_SLACK_S and self.is_confirmed(replace(known, counter_wh=0), away.first)
+            from_zero = began_s <= 2 * REFRESH_SLACK_S and self._is_sure(replace(known, counter_wh=0), away.first)
             is_seen = self.evidence_between(away.first, away.last).is_whole
-            return age_s >= (REFRESH_SLACK_S if from_zero and is_seen else ESTABLISHED_S)
+            has_aged = age_s >= (REFRESH_SLACK_S if from_zero and is_seen else ESTABLISHED_S)
+            return has_aged and (not is_seen or self._keeps_pace(away))
         if away.first.counter_wh >= known.counter_wh:
             return False
         is_zero = away.last.counter_wh == 0

@@ -74,13 +74,22 @@ class FlowEvidence:
         """Whether power was seen all the time."""
         return self.unseen_s <= 1.0 and self.frozen_s == 0.0
 
+    @property
+    def is_often(self) -> bool:
+        """Whether the readings were so close that little can hide between them."""
+        return self.hidden_wh <= HIDDEN_W * OFTEN_S * _WH_PER_WS + WOBBLE_WH
+
+    @property
+    def seldom_wh(self) -> float:
+        """What may hide between seldom readings and not between close ones."""
+        return 0.0 if self.is_often else self.hidden_wh - HIDDEN_W * OFTEN_S * _WH_PER_WS
+
     def tight_wh(self, step_wh: int) -> float:
         """A reading that differs by less than this needs no second look.
 
         Between seldom readings a load may be switched at any time, and clouds come and go.
         """
-        seldom_wh = self.hidden_wh - HIDDEN_W * OFTEN_S * _WH_PER_WS
-        unsure_wh = self.spread_wh + seldom_wh if seldom_wh > WOBBLE_WH else self.spread_wh / 2
+        unsure_wh = self.spread_wh / 2 if self.is_often else self.spread_wh + self.seldom_wh
         return step_wh + WOBBLE_WH + 0.05 * self.energy_wh + unsure_wh
 
     def loose_wh(self, step_wh: int) -> float:

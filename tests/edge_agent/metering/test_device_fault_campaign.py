@@ -3,6 +3,7 @@
 The whole campaign goes through 100,000 faults; `make test` runs a short part with the same checks.
 """
 
+import math
 import random
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -249,10 +250,10 @@ def check_total(
 def unread_wh(device: FaultyDevice, half: int, at_s: float) -> float:
     """What flowed between the old register's last true reading before this exchange and the new one's first after."""
     poll_s = device.profile.poll_s
-    before_s = int(at_s // poll_s) * poll_s
+    before_s = (math.ceil(at_s / poll_s) - 1) * poll_s
     while before_s > 0 and not is_true(device, half, before_s):
         before_s -= poll_s
-    after_s = (int(at_s // poll_s) + 1) * poll_s
+    after_s = math.ceil(at_s / poll_s) * poll_s
     while after_s < SLOTS * SLOT_S and not is_true(device, half, after_s):
         after_s += poll_s
     return device.flow.energy_wh(half, after_s) - device.flow.energy_wh(half, before_s)
