@@ -92,7 +92,7 @@ class StreetService:
             known = await store.street_totals(slots=slots)
         whole = slot_group(everybody or homes, homes, makers=counted_makers, rule=rule)
         sources = frozenset(m for m in MADE if rule.allows(usual[m]))
-        return StreetTotals(slots, known, homes, makers, whole is not None, sources)
+        return StreetTotals(slots, known, homes, makers, whole is not None, sources, counted.in_use(usual))
 
     async def _read(self, slots: range, homes: Mapping[Measure, Set[str]]) -> dict[Measure, HoodSeries]:
         by_homes: dict[frozenset[str], list[Measure]] = {}

@@ -24,7 +24,8 @@ class StreetTotals:
     """Published totals of some slots, with the homes of the day's group and those among them that make power.
 
     `can_show` says whether a slot for which all of these homes have sent their values can be published. `sources` are
-    the kinds of production that enough homes have for words about one kind alone.
+    the kinds of production that enough homes have for words about one kind alone; `in_use` is what too few homes make
+    or store, which is part of the use.
     """
 
     slots: range
@@ -33,6 +34,7 @@ class StreetTotals:
     makers: frozenset[str]
     can_show: bool
     sources: frozenset[Measure] = frozenset()
+    in_use: frozenset[Measure] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,15 @@ async def shown(street: Street, now: int) -> dict[int, tuple[int, int, int]]:
     return {slot: (row.sun_wh, row.used_wh, len(row.homes)) for slot, row in totals.by_slot.items()}
 
 
+async def test_what_only_a_few_homes_store_is_named_as_part_of_the_use(street: Street) -> None:
+    service = StreetService(street.store, tz=COOP.tz)
+    assert (await service.totals(range(DAY.start, NOON), now_slot=NOON)).in_use == frozenset()
+    street.made[1, NOON] = {Measure.PV_PRODUCTION: 400, Measure.BATTERY_CHARGE: 50}
+    await send(street, range(1, 13), range(NOON, NOON + 1))
+    totals = await service.totals(range(DAY.start, NOON + 1), now_slot=NOON + 1)
+    assert totals.in_use == {Measure.BATTERY_CHARGE}
+
+
 async def test_a_whole_street_is_published_as_it_is(street: Street) -> None:
     seen = await shown(street, NOON)
     assert set(seen) == set(range(DAY.start - 96, NOON))

@@ -33,7 +33,8 @@ class Outlook:
     `homes` is the number of homes that share their values, and `makers` how many of them produce power. If either
     number is too small to hide a single home, no values are known; nor are they while one to four homes do not share
     theirs and there are too few others to leave out (`can_show`). `forecasts` are those that may be explained: the
-    words about the wind of a single turbine would be about one home.
+    words about the wind of a single turbine would be about one home. `has_more_in_use` says whether the use is less
+    what one to four homes make or store.
     """
 
     today: range
@@ -45,6 +46,7 @@ class Outlook:
     has_forecast: bool
     issued_slot: Slot | None
     forecasts: tuple[ForecastRow, ...] = ()
+    has_more_in_use: bool = False
 
     @property
     def is_enough(self) -> bool:
@@ -101,6 +103,7 @@ async def read_outlook(store: Store, street: StreetOperations, tz: str, *, now_s
         has_forecast=forecast.at(now_slot) is not None,
         issued_slot=forecast.issued_slot,
         forecasts=tuple(row for row in forecast.rows if _SOURCES.get(row.target) in {None, *totals.sources}),
+        has_more_in_use=bool(totals.in_use),
     )
 
 

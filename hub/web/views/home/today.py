@@ -74,6 +74,13 @@ def today_page(outlook: Outlook, words: Localizer) -> TodayPage:
     notes = []
     if not outlook.has_forecast:
         notes.append(words.text("There is no forecast right now, so yesterday's values are shown instead."))
+    if outlook.has_more_in_use:
+        notes.append(
+            words.text(
+                "What only a few homes make or store is not shown separately: the use shown here is lower while they"
+                " give power, and higher while their batteries charge."
+            )
+        )
     return TodayPage(
         headline=_headline(outlook, words, spare=spare),
         lede=_lede(outlook, words),

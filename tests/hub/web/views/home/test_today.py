@@ -33,7 +33,14 @@ async def test_the_headline_is_the_answer(store: SqliteStore) -> None:
     view = today_page(await read_outlook(store, StreetService(store, tz=COOP.tz), COOP.tz, now_s=NOW_S), WORDS)
     assert re.fullmatch(r"Sun to spare now, until \d+(:\d\d)?", view.headline)
     assert view.lede.startswith("At 10:00 we made ")
-    assert not view.notes
+    assert view.reasons
+
+
+async def test_the_use_is_said_to_be_less_what_a_few_homes_make(store: SqliteStore) -> None:
+    outlook = await read_outlook(store, StreetService(store, tz=COOP.tz), COOP.tz, now_s=NOW_S)
+    (note,) = today_page(outlook, WORDS).notes  # the street has one turbine
+    assert note.startswith("What only a few homes make or store is not shown separately: the use shown here is lower")
+    assert not today_page(replace(outlook, has_more_in_use=False), WORDS).notes
 
 
 async def test_the_page_says_why_the_forecast_is_as_it_is(store: SqliteStore) -> None:
