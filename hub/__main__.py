@@ -50,6 +50,7 @@ _COMMANDS = (
     ("what-if", "trials.what_if", _Data.REQUIRED, "try a sharing rule on settled days; nothing is booked"),
     ("fairness", "trials.fairness", _Data.REQUIRED, "report what members added to sharing and what they received"),
     ("findings", "findings", _Data.REQUIRED, "list what is wrong with readings"),
+    ("rules", "operation.rules", _Data.REQUIRED, "show the rulebook; propose or adopt a new version"),
     ("connections", "operation.connections", _Data.REQUIRED, "list or enter what homes' grid connections carry"),
     ("account", "account", _Data.REQUIRED, "enter or show a member's bank account and direct-debit mandate"),
     ("payments", "payments", _Data.REQUIRED, "pay out and collect what is due, and book what the bank did"),

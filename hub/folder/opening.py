@@ -97,7 +97,8 @@ async def _add_first_rule(store: Store, rules: RuleSettings) -> None:
         await store.add_rule(rule.version(), canonical=rule.canonical(), valid_from_day=FIRST_RULE_DAY)
     elif held[0].hash not in _versions(rule, is_said=rules.part_month_fee is not None):
         log.warning(
-            "hub.toml: [rules] was edited after it became the first rule of the rulebook: the edit has no effect"
+            "hub.toml: [rules] was edited after it became the first rule of the rulebook: the edit has no effect;"
+            " for a new version use commonwatt-hub rules propose"
         )
 
 

@@ -169,7 +169,8 @@ port = 1883
 # latitude = 41.4
 # longitude = 2.2
 
-[rules]                    # the first rule of the rulebook, read at the first start only; prices in millionths per kWh
+[rules]                    # the rulebook's first version only, read once; later ones: commonwatt-hub rules propose
+                           # prices in millionths per kWh
 method = "proportional"
 buy_micro_per_kwh = 200000
 sell_micro_per_kwh = 140000

@@ -322,8 +322,7 @@ def _published(run: MonthRun) -> StatementEdition:
 
 
 def _adopted(rule: StoredRule, *, tz: str) -> AdoptedRule:
-    by = (rule.adopted_by,) if rule.adopted_by else ()
-    return AdoptedRule(rule.hash, rule.valid_from_day, rule_day_of(rule.adopted_at, tz), by)
+    return AdoptedRule(rule.hash, rule.valid_from_day, rule_day_of(rule.adopted_at, tz), rule.people)
 
 
 def _ends(month: date) -> tuple[str, str]:

@@ -12,10 +12,19 @@ from hub.verify.rows import RowHistory, shown
 
 ATTESTATION: Final = "attestation"
 ADOPTION: Final = "rule_adoption"
+PROPOSAL: Final = "rule_proposal"
 OWN_MATTERS: Final = frozenset({"account", "mandate", "mandate_end"})
 """Tables in which members may enter their own rows; everything else needs the board."""
 ACT_TABLES: Final = frozenset(
-    {ATTESTATION, ADOPTION, "finding_decision", "objection_decision", "connection_agreement", *OWN_MATTERS}
+    {
+        ATTESTATION,
+        ADOPTION,
+        PROPOSAL,
+        "finding_decision",
+        "objection_decision",
+        "connection_agreement",
+        *OWN_MATTERS,
+    }
 )
 PAGE: Final = 2_000
 

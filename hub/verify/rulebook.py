@@ -1,37 +1,85 @@
-"""Checks that each rule was adopted: by whom, when, and that it holds only from a later day, by the log of rows."""
+"""Checks that each rule was proposed by one person and adopted by another, in time, by the log of rows.
 
+That both were on the board when they did so is checked with all decisions of people.
+"""
+
+import hashlib
 import json
 
-from hub.storage.contract import AttestationStore
-from hub.storage.rule_records import StoredRule, day_of
+from hub.core.rules.rulebook import VERSION_TAG
+from hub.storage.contract import AttestationStore, BookStore
+from hub.storage.rule_records import RuleProposal, StoredRule, day_of
 from hub.verify.check_result import CheckResult
-from hub.verify.people import ADOPTION
+from hub.verify.people import ADOPTION, PROPOSAL
 from hub.verify.rows import RowHistory
 
 LATEST_LINE_S = 600
-"""An adoption's line is written in its own transaction; this much later at most, by a clock that was set meanwhile."""
+"""A row's line is written in its own transaction; this much later at most, by a clock that was set meanwhile."""
 
 
 async def check_adoptions(store: AttestationStore, history: RowHistory, found: CheckResult, *, tz: str) -> None:
-    """Check every rule. That whoever adopted it was on the board then is checked with all decisions of people."""
+    """Check every version of the rulebook."""
+    before = 0
     for number, rule in enumerate(await store.journal_rules()):
-        if problem := _problem_of(rule, history, tz=tz, is_first=number == 0):
+        if problem := _problem_of(rule, history, tz=tz, before=before if number else None):
             found.note(f"rule {rule.position}: {problem}")
+        before = rule.position
 
 
-def _problem_of(rule: StoredRule, history: RowHistory, *, tz: str, is_first: bool) -> str | None:
+async def check_proposals(store: BookStore, history: RowHistory, found: CheckResult, *, tz: str) -> None:
+    """Check every proposal, adopted or not."""
+    for proposal in await store.rule_proposals():
+        if problem := _problem_of_proposal(proposal, history, tz=tz):
+            found.note(f"rule_proposal {proposal.id}: {problem}")
+
+
+def _problem_of(rule: StoredRule, history: RowHistory, *, tz: str, before: int | None) -> str | None:
+    """`before` is the position of the version before it; None for a store's first rule."""
     if rule.adopted is None:
         return "nothing says who adopted it, and when"
-    if not rule.is_adopted:
+    if rule.adopted != (rule.hash, rule.valid_from_day):
         return f"the rule adopted is {rule.adopted[0][:12]} from {rule.adopted[1]}"
     written = history.first.get((ADOPTION, json.dumps([rule.position])))
     if written is None:
         return "the log of rows has no line of its adoption"
     if not rule.adopted_by:
-        return None if is_first else "it counts as the founding act, and only a store's first rule is that"
-    _, at = written
+        return None if before is None else "it counts as the founding act, and only a store's first rule is that"
+    position, at = written
     if not at - LATEST_LINE_S <= rule.adopted_at <= at:
         return f"its adoption says {day_of(rule.adopted_at, tz)}, and the hub wrote it on {day_of(at, tz)}"
     if rule.valid_from_day <= (day := day_of(at, tz)):
         return f"it holds from {rule.valid_from_day} and was adopted on {day} only"
+    return _problem_of_two(rule, history, adopted=position, before=before)
+
+
+def _problem_of_two(rule: StoredRule, history: RowHistory, *, adopted: int, before: int | None) -> str | None:
+    if rule.proposal is None:
+        return f"nobody proposed it: {rule.adopted_by} alone adopted it"
+    by = rule.proposal.content.by
+    if not rule.is_by_two:
+        return f"{rule.adopted_by} alone proposed and adopted it"
+    if rule.proposal.content.canonical != rule.canonical:
+        return f"it is not the rule of its proposal {rule.proposal.id}"
+    if rule.proposal.follows != before:
+        return f"its proposal {rule.proposal.id} followed rule {rule.proposal.follows}, and another came between"
+    proposed = history.first.get((PROPOSAL, json.dumps([rule.proposal.id])))
+    if proposed is not None and proposed[0] > adopted:
+        return f"it was adopted before {by} proposed it"
+    if not history.was_on_board(by, adopted):
+        return f"{by}, who proposed it, was not on the board when it was adopted"
+    return None
+
+
+def _problem_of_proposal(proposal: RuleProposal, history: RowHistory, *, tz: str) -> str | None:
+    new = proposal.content
+    written = history.first.get((PROPOSAL, json.dumps([proposal.id])))
+    if written is None:
+        return None  # not in the log: the check of the rows names it
+    _, at = written
+    if hashlib.sha256(VERSION_TAG + new.canonical).hexdigest() != new.hash:
+        return "its content does not match its hash"
+    if not at - LATEST_LINE_S <= new.at <= at:
+        return f"it says {day_of(new.at, tz)}, and the hub wrote it on {day_of(at, tz)}"
+    if new.valid_from_day <= (day := day_of(at, tz)):
+        return f"it would hold from {new.valid_from_day} and was made on {day} only"
     return None

@@ -20,6 +20,7 @@ from hub.web.pages.findings import add_finding_pages
 from hub.web.pages.members import add_member_pages
 from hub.web.pages.objections import add_objection_pages
 from hub.web.pages.payments import add_payment_pages
+from hub.web.pages.rules import add_rule_pages
 from hub.web.pages.runs import add_run_pages
 from hub.web.pages.sign_in import add_sign_in_pages
 from hub.web.pages.statements import add_statement_pages
@@ -51,6 +52,7 @@ def build_app(parts: HubParts) -> FastAPI:
     add_finding_pages(app, site)
     add_account_pages(app, site)
     add_payment_pages(app, site)
+    add_rule_pages(app, site)
     add_what_if_pages(app, site)
     add_fairness_pages(app, site)
     add_board_pages(app, site)

@@ -14,7 +14,7 @@ MEMBER_PATHS = ("/", "/my-home", "/my-home/appliances", "/prompts", "/credits", 
                 "/consent", "/more", "/credits/statement/2026-06", "/credits/statement/2026-06/2026-06-11",
                 "/objections", "/objections/new?month=2026-06&line=received", "/account", "/findings",
                 "/what-if?month=2026-06&rule=static",
-                "/fairness")  # fmt: skip
+                "/fairness", "/rules")  # fmt: skip
 BOARD_PATHS = (
     "/board/fleet",
     "/board/runs",

@@ -115,6 +115,18 @@ def test_a_run_of_the_month_would_change_nothing(kept: Kept) -> None:
     assert (code, json.loads(out)["days"]) == (0, [])
 
 
+def test_a_kept_hub_gets_a_new_rule_by_two_of_the_board(kept: Kept) -> None:
+    words = "rules propose --preset lu-prorata --from 2021-11-25 --by m01 --json"
+    change = kept.folder / "change.toml"
+    change.write_text("buy_micro_per_kwh = 170000\n")
+    code, out = run_hub(kept.hub, kept.clock_file, words, "--file", str(change))
+    assert code == 0
+    (proposal,) = json.loads(out)["proposals"]
+    code, out = run_hub(kept.hub, kept.clock_file, f"rules adopt --proposal {proposal['proposal']} --by m02 --json")
+    assert (code, json.loads(out)["versions"][-1]["rule"]) == (0, proposal["rule"])
+    assert kept.verify()[0] == 0
+
+
 NAMES_AND_HASHES = {
     "format", "key", "inputs", "cites", "run", "root", "proof", "salt", "place", "signature", "since",
     "record", "statement", "marks", "findings", "rulebook",

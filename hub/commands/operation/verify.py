@@ -28,7 +28,7 @@ from hub.verify.kept_roots import SignedLogHead, check_kept_roots, read_kept_roo
 from hub.verify.messages import check_messages
 from hub.verify.people import ACT_TABLES, check_approvers, check_people
 from hub.verify.rows import RowCheck, check_rows
-from hub.verify.rulebook import check_adoptions
+from hub.verify.rulebook import check_adoptions, check_proposals
 from protocols.timeline import Clock
 
 MESSAGES: Final = "messages"
@@ -137,6 +137,7 @@ async def _check_rows(store: Store, coop: Coop, key: Ed25519PublicKey, *, report
             check.note(f"coop: the store is that of {held.id} in {held.tz}, hub.toml says {coop.id} in {coop.tz}")
     with check.reading("rules"):
         await check_adoptions(store, history, check, tz=coop.tz)
+        await check_proposals(store, history, check, tz=coop.tz)
     with check.reading("who decided what"):
         check.acts = await check_people(store, history, check) + await check_approvers(store, history, check)
     return check

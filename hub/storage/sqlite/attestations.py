@@ -7,7 +7,6 @@ import aiosqlite
 
 from hub.storage.errors import StoreConflictError
 from hub.storage.records import AttestationRow, EntryRow, RunRow
-from hub.storage.rule_records import StoredRule
 from hub.storage.sqlite.connections import SqliteConnections
 
 _INSERT_SQL = """INSERT INTO attestation (position, kind, subject, run_key, document, signature)
@@ -18,9 +17,6 @@ FROM run WHERE NOT EXISTS
 # Damaged text may be invalid UTF-8: it is read as bytes and decoded here, because the database driver would raise.
 _ENTRIES_SQL = """SELECT position, CAST(unit AS BLOB), CAST(day AS BLOB), CAST(member AS BLOB), CAST(run_key AS BLOB),
 canonical, hash FROM entry WHERE position > ? ORDER BY position LIMIT ?"""
-_RULES_SQL = """SELECT r.position, CAST(r.hash AS BLOB), r.canonical, CAST(r.valid_from_day AS BLOB),
-CAST(a.rule_hash AS BLOB), CAST(a.valid_from_day AS BLOB), CAST(a.adopted_by AS BLOB), a.adopted_at
-FROM rule AS r LEFT JOIN rule_adoption AS a ON a.rule = r.position ORDER BY r.position"""
 _RUNS_SQL = """SELECT position, CAST(run_key AS BLOB), CAST(kind AS BLOB), CAST(day AS BLOB), CAST(rule_hash AS BLOB),
 CAST(input_digest AS BLOB), CAST(result_hash AS BLOB), CAST(state AS BLOB), allocation, made_at, entries
 FROM run WHERE position > ? ORDER BY position LIMIT ?"""
@@ -86,19 +82,6 @@ class SqliteAttestations(SqliteConnections):
         rows = await self._journal(_ATTESTATIONS_SQL, after, limit)
         return tuple(
             AttestationRow(row[0], _text(row[1]), _text(row[2]), _text(row[3]), row[4], row[5]) for row in rows
-        )
-
-    async def journal_rules(self) -> tuple[StoredRule, ...]:
-        """Every version of the rulebook with its adoption, damaged or not."""
-        async with self.reading() as db:
-            rows = list(await db.execute_fetchall(_RULES_SQL))
-        return tuple(
-            StoredRule(row[0], _text(row[1]), row[2], _text(row[3]))
-            if row[4] is None
-            else StoredRule(
-                row[0], _text(row[1]), row[2], _text(row[3]), (_text(row[4]), _text(row[5])), _text(row[6]), row[7]
-            )
-            for row in rows
         )
 
     async def _journal(self, sql: str, after: int, limit: int) -> list[aiosqlite.Row]:

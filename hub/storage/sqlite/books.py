@@ -1,4 +1,4 @@
-"""Rulebook versions, settlement runs and the append-only ledger in SQLite; triggers forbid changing a row."""
+"""Settlement runs and the append-only ledger in SQLite; triggers forbid changing a row."""
 
 # ruff: noqa: S608 - only constant column lists and question marks are put into SQL here; values are bound.
 
@@ -9,7 +9,6 @@ import aiosqlite
 
 from hub.storage.errors import StaleInputsError, StoreConflictError, StoreError
 from hub.storage.records import AttestationRow, BookRows, Coop, EntryRow, RunRow, SettledThrough
-from hub.storage.rule_records import RuleAdoption, day_of
 from hub.storage.sqlite.attestations import insert_attestations
 from hub.storage.sqlite.connections import SqliteConnections
 
@@ -33,54 +32,11 @@ _THROUGH_SQL = """INSERT INTO settled_through VALUES (?, ?, ?, ?) ON CONFLICT (d
     message_position = excluded.message_position, members_digest = excluded.members_digest,
     decision = excluded.decision
     WHERE excluded.message_position >= settled_through.message_position"""
-_ADOPTED = """EXISTS (SELECT 1 FROM rule_adoption AS a
-WHERE a.rule = rule.position AND a.rule_hash = rule.hash AND a.valid_from_day = rule.valid_from_day)"""
 EMPTY_HEAD = (0, bytes(32))
 
 
 class SqliteBooks(SqliteConnections):
     """The BookStore slice."""
-
-    async def add_rule(
-        self, rule_hash: str, *, canonical: bytes, valid_from_day: str, adopted: RuleAdoption | None = None
-    ) -> None:
-        """Add a version of the rulebook, valid from a local day onwards; adding it again changes nothing.
-
-        The first rule is the founding act and needs no `adopted`. Raises: StoreError if any other rule comes without
-        it or begins on the day of its adoption or before.
-        """
-
-        async def work(db: aiosqlite.Connection) -> None:
-            await _adopt_rule(
-                db, (rule_hash, canonical, valid_from_day), adopted=adopted or RuleAdoption("", int(self._now()))
-            )
-
-        await self.write(work)
-
-    async def rule_on(self, day: str) -> tuple[str, bytes]:
-        """(hash, canonical bytes) of the rule in force on a local day. Raises: StoreError if there is none."""
-        async with self.reading() as db:
-            rows = list(
-                await db.execute_fetchall(
-                    f"SELECT hash, canonical FROM rule WHERE valid_from_day <= ? AND {_ADOPTED}"
-                    " ORDER BY valid_from_day DESC, position DESC LIMIT 1",
-                    (day,),
-                )
-            )
-        if not rows:
-            raise StoreError(f"{self.place}: no rule is in force on {day}; the first rule must begin before it")
-        return str(rows[0][0]), bytes(rows[0][1])
-
-    async def rule_hashes(self, days: Sequence[str]) -> dict[str, str]:
-        """The hash of the rule in force on each of these local days; days before the first rule are omitted."""
-        async with self.reading() as db:
-            rows = await db.execute_fetchall(
-                f"SELECT value, (SELECT hash FROM rule WHERE valid_from_day <= value AND {_ADOPTED}"
-                " ORDER BY valid_from_day DESC, position DESC LIMIT 1) AS found FROM json_each(?)"
-                " WHERE found IS NOT NULL",
-                (json.dumps(list(days)),),
-            )
-        return {str(day): str(rule_hash) for day, rule_hash in rows}
 
     async def book_run(
         self,
@@ -230,25 +186,6 @@ class SqliteBooks(SqliteConnections):
 
 async def _rows(db: aiosqlite.Connection, sql: str, *values: object) -> list[aiosqlite.Row]:
     return list(await db.execute_fetchall(sql, values))
-
-
-async def _adopt_rule(db: aiosqlite.Connection, rule: tuple[str, bytes, str], *, adopted: RuleAdoption) -> None:
-    """Add the rule together with its adoption, or nothing if it is already there."""
-    rule_hash, _, valid_from_day = rule
-    same = "SELECT 1 FROM rule WHERE hash = ? AND valid_from_day = ?"
-    if list(await db.execute_fetchall(same, (rule_hash, valid_from_day))):
-        return
-    if list(await db.execute_fetchall("SELECT 1 FROM rule LIMIT 1")):
-        ((tz,),) = await db.execute_fetchall("SELECT tz FROM coop")
-        if not adopted.by:
-            raise StoreError("a new rule needs the member of the board who enters it; only the first rule does not")
-        if valid_from_day <= (day := day_of(adopted.at, str(tz))):
-            raise StoreError(f"a rule adopted on {day} cannot hold from {valid_from_day}: the next day is the earliest")
-    cursor = await db.execute("INSERT INTO rule (hash, canonical, valid_from_day) VALUES (?, ?, ?)", rule)
-    await db.execute(
-        "INSERT INTO rule_adoption VALUES (?, ?, ?, ?, ?)",
-        (cursor.lastrowid, rule_hash, valid_from_day, adopted.by, adopted.at),
-    )
 
 
 async def _check_not_older(db: aiosqlite.Connection, through: SettledThrough) -> None:

@@ -10,6 +10,7 @@ from hub.storage.sqlite.members import SqliteMembers
 from hub.storage.sqlite.messages import SqliteMessages
 from hub.storage.sqlite.objections import SqliteObjections
 from hub.storage.sqlite.prompts import SqlitePrompts
+from hub.storage.sqlite.published.rulebook import SqliteRulebook
 from hub.storage.sqlite.published.street import SqliteStreet
 from hub.storage.sqlite.row_log.slice import SqliteRowLog
 from hub.storage.sqlite.row_log.stored import SqliteStoredRows
@@ -23,6 +24,7 @@ class SqliteStore(
     SqliteFleet,
     SqliteForecasts,
     SqlitePrompts,
+    SqliteRulebook,
     SqliteBooks,
     SqliteAttestations,
     SqliteObjections,

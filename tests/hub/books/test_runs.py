@@ -26,11 +26,11 @@ from hub.core.rules.rulebook import Rule
 from hub.money.bills import plan_bills
 from hub.money.funds import FundPlan
 from hub.settlement_job import SettlementJob
-from hub.storage.rule_records import RuleAdoption
 from hub.storage.sqlite.store import SqliteStore
 from hub.timetable import JobError
 from hub.verify.books import check_books
 from protocols.errors import RequestError
+from tests.hub.second_rule import put_rule
 from tests.hub.settled_street import COOP, KEY, RULE, Street, arrivals_of, balances_by_day, open_street
 
 MAY = date(2026, 5, 1)
@@ -207,12 +207,8 @@ async def test_inputs_that_come_back_are_settled_again(street: Street) -> None:
     first = await balances_by_day(store)
     other = Rule("equal", prices=RULE.prices)
     for rule in (other, RULE):
-        await store.add_rule(
-            rule.version(),
-            canonical=rule.canonical(),
-            valid_from_day=f"2026-05-{27 + (rule is RULE)}",
-            adopted=RuleAdoption("m01", 1_700_000_000),
-        )
+        first_day = f"2026-05-{27 + (rule is RULE)}"
+        await put_rule(store, rule.version(), canonical=rule.canonical(), first_day=first_day)
         await settle_day(store, day=day, made_at=2, key=KEY)
     assert await balances_by_day(store) == first
     assert len({run.run_key for run in await store.runs()}) == 3
@@ -293,7 +289,6 @@ import asyncio, os, signal, sys
 from datetime import date
 from pathlib import Path
 from hub.books.runs import settle_month
-from hub.storage.rule_records import RuleAdoption
 from hub.storage.sqlite.store import SqliteStore
 from tests.hub.settled_street import KEY
 

@@ -16,9 +16,9 @@ import pytest
 from hub.__main__ import main
 from hub.core.ledger.run_calendar import days_of
 from hub.core.rules.rulebook import Rule
-from hub.storage.rule_records import RuleAdoption
 from hub.storage.sqlite.store import SqliteStore
 from protocols.timeline import Timeline
+from tests.hub.second_rule import put_rule
 from tests.hub.settled_street import COOP, RULE, Street, arrivals_of, fill_street
 
 DECEMBER = date(2026, 12, 1)
@@ -275,8 +275,7 @@ def test_a_refused_month_is_one_line(hub: Hub) -> None:
     async def refuse() -> None:
         store = await SqliteStore.open(hub.folder / "hub.sqlite", now=lambda: 1_800_000_000.0)
         rule = Rule("proportional", missing="refuse", prices=RULE.prices)
-        adopted = RuleAdoption("m01", 1_700_000_000)
-        await store.add_rule(rule.version(), canonical=rule.canonical(), valid_from_day="2026-12-02", adopted=adopted)
+        await put_rule(store, rule.version(), canonical=rule.canonical(), first_day="2026-12-02")
         await store.close()
 
     asyncio.run(refuse())

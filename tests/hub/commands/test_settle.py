@@ -11,9 +11,9 @@ import pytest
 from hub.__main__ import main
 from hub.core.ledger.run_calendar import days_of
 from hub.core.rules.rulebook import Prices, Rule
-from hub.storage.rule_records import RuleAdoption
 from hub.storage.sqlite.store import SqliteStore
 from protocols.timeline import Timeline
+from tests.hub.second_rule import put_rule
 from tests.hub.settled_street import COOP, fill_street
 
 MAY = days_of(date(2026, 5, 1))
@@ -48,9 +48,7 @@ def add_rule_for_others(place: list[str]) -> None:
 
     async def add() -> None:
         store = await SqliteStore.open(Path(place[1]) / "hub.sqlite", now=lambda: 1_800_000_000.0)
-        adopted = RuleAdoption("m01", 1_700_000_000)
-        first_day = str(MAY[REFUSED])
-        await store.add_rule(rule.version(), canonical=rule.canonical(), valid_from_day=first_day, adopted=adopted)
+        await put_rule(store, rule.version(), canonical=rule.canonical(), first_day=str(MAY[REFUSED]))
         await store.close()
 
     asyncio.run(add())

@@ -33,7 +33,7 @@ from hub.storage.records import (
     RefusedNumber,
     RunRow,
 )
-from hub.storage.rule_records import RuleAdoption
+from hub.storage.rule_records import NewProposal, RuleAdoption
 from hub.storage.sqlite.store import SqliteStore
 from hub.storage.street_records import StreetTotal
 from protocols.quantities import Gap, Mark, Measure
@@ -573,36 +573,74 @@ async def test_the_books_of_a_store_without_a_co_op_are_refused(tmp_path: Path) 
             await bare.close()
 
 
+AT_S = 1_780_000_000  # 2026-05-28, 22:26 in Madrid
+
+
+def proposed(name: str, first_day: str, by: str = "m02") -> NewProposal:
+    return NewProposal(name, name.encode(), first_day, "a file", by, AT_S)
+
+
 async def test_the_rule_in_force_is_the_newest_with_a_past_start(store: Store) -> None:
     with pytest.raises(StoreError, match="no rule is in force on 2026-01-01"):
         await store.rule_on("2026-01-01")
-    await store.add_rule("first", canonical=b"1", valid_from_day="2026-01-01")
-    adopted = RuleAdoption("m02", 1_770_000_000)
     for _ in range(2):
-        await store.add_rule("second", canonical=b"2", valid_from_day="2026-06-01", adopted=adopted)
+        await store.add_rule("first", canonical=b"1", valid_from_day="2026-01-01")
+    await store.set_board("m01", is_board=True)
+    number = await store.propose_rule(proposed("second", "2026-06-01"))
+    assert await store.rule_on("2026-06-01") == ("first", b"1"), "a proposal alone changes nothing"
+    await store.adopt_rule(number, adopted=RuleAdoption("m01", AT_S))
     assert await store.rule_on("2026-05-31") == ("first", b"1")
-    assert await store.rule_on("2026-06-01") == ("second", b"2")
+    assert await store.rule_on("2026-06-01") == ("second", b"second")
     days = ["2025-12-31", "2026-05-31", "2026-06-01", "2027-01-01"]
     assert await store.rule_hashes(days) == dict(zip(days[1:], ("first", "second", "second"), strict=True))
+    first, second = await store.journal_rules()
+    assert (first.is_adopted, first.people) == (True, ())
+    assert (second.is_adopted, second.people, second.adopted_at) == (True, ("m02", "m01"), AT_S)
 
 
-async def test_a_rule_needs_its_adoption_and_holds_from_the_next_local_day_at_the_earliest(store: Store) -> None:
+async def test_a_new_rule_needs_two_members_of_the_board_and_a_later_day(store: Store) -> None:
     await store.add_rule("first", canonical=b"1", valid_from_day="1970-01-01")
-    late = RuleAdoption("m02", 1_780_000_000)  # 2026-05-28, 22:26 in Madrid
-    for day, adopted, said in (
-        ("2026-05-29", None, "a new rule needs the member of the board"),
-        ("2026-05-28", late, "adopted on 2026-05-28 cannot hold from 2026-05-28: the next day is the earliest"),
-        ("1970-01-01", late, "cannot hold from 1970-01-01"),
+    with pytest.raises(StoreError, match="needs one member of the board to propose it and another to adopt it"):
+        await store.add_rule("half", canonical=b"2", valid_from_day="2026-05-29")
+    for wrong, said in (
+        (proposed("half", "2026-05-28"), "cannot hold from 2026-05-28: today is 2026-05-28, so 2026-05-29 is the"),
+        (proposed("half", "1970-01-01"), "cannot hold from 1970-01-01"),
+        (proposed("half", "2026-05-29", by="m01"), "'m01' is not on the board"),
+        (proposed("half", "2026-05-29", by="m77"), "'m77' is not on the board"),
     ):
         with pytest.raises(StoreError, match=said):
-            await store.add_rule("half", canonical=b"2", valid_from_day=day, adopted=adopted)
-    assert await store.rule_on("2026-05-29") == ("first", b"1")
-    await store.add_rule("half", canonical=b"2", valid_from_day="2026-05-29", adopted=late)
-    assert await store.rule_on("2026-05-28") == ("first", b"1")
-    assert await store.rule_on("2026-05-29") == ("half", b"2")
-    first, half = await store.journal_rules()
-    assert (first.is_adopted, first.adopted_by) == (True, "")
-    assert (half.is_adopted, half.adopted_by, half.adopted_at) == (True, "m02", late.at)
+            await store.propose_rule(wrong)
+    assert await store.rule_proposals() == ()
+    one = await store.propose_rule(proposed("half", "2026-05-29"))
+    with pytest.raises(StoreError, match="this rule is proposal 1 of m02 already"):
+        await store.propose_rule(proposed("half", "2026-05-29"))
+    for by, at, said in (
+        ("m02", AT_S, "m02 made proposal 1: another member of the board has to adopt it"),
+        ("m01", AT_S, "'m01' is not on the board"),
+    ):
+        with pytest.raises(StoreError, match=said):
+            await store.adopt_rule(one, adopted=RuleAdoption(by, at))
+    await store.set_board("m01", is_board=True)
+    with pytest.raises(StoreError, match="cannot hold from 2026-05-29: today is 2026-05-29"):
+        await store.adopt_rule(one, adopted=RuleAdoption("m01", AT_S + 86_400))
+    with pytest.raises(StoreError, match="there is no proposal 7"):
+        await store.adopt_rule(7, adopted=RuleAdoption("m01", AT_S))
+    await store.set_board("m02", is_board=False)
+    with pytest.raises(StoreError, match="'m02' is not on the board"):
+        await store.adopt_rule(one, adopted=RuleAdoption("m01", AT_S))
+    assert len(await store.journal_rules()) == 1
+
+
+async def test_a_proposal_from_before_another_adoption_is_stale(store: Store) -> None:
+    await store.add_rule("first", canonical=b"1", valid_from_day="1970-01-01")
+    await store.set_board("m01", is_board=True)
+    one = await store.propose_rule(proposed("one", "2026-06-01"))
+    two = await store.propose_rule(proposed("two", "2026-07-01"))
+    await store.adopt_rule(two, adopted=RuleAdoption("m01", AT_S))
+    with pytest.raises(StoreError, match="proposal 1 is stale: another rule was adopted since it was made"):
+        await store.adopt_rule(one, adopted=RuleAdoption("m01", AT_S))
+    with pytest.raises(StoreError, match="proposal 2 is adopted already"):
+        await store.adopt_rule(two, adopted=RuleAdoption("m01", AT_S))
 
 
 async def test_a_published_total_and_its_group_stay_as_they_were(store: Store, open_again: Reopen) -> None:

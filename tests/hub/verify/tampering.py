@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from hub.commands.operation.verify import verify_hub
+from hub.core.rules.rulebook import Prices, Rule
 from hub.folder.opening import open_store
 from hub.storage.finding_records import ConnectionAgreement
+from hub.storage.rule_records import NewProposal
 from hub.storage.sqlite.store import SqliteStore
 from protocols.timeline import Clock
 from tests.releases.invented_coop import run_coop
@@ -33,6 +35,9 @@ async def _fill_empty_tables(hub: Path) -> None:
     assert isinstance(store, SqliteStore)
     try:
         await store.add_connection_agreement(ConnectionAgreement("h02", 14_000, 1, "m01", int(LATER_S)))
+        other = Rule("equal", prices=Prices(170_000, 150_000))
+        proposal = NewProposal(other.version(), other.canonical(), "2099-01-01", "a file", "m01", int(LATER_S))
+        await store.propose_rule(proposal)
         with closing(sqlite3.connect(hub / STORE)) as db:
             rows = {
                 table: made_up_row(db, table)

@@ -1,4 +1,4 @@
-"""A rule needs its adoption, by a member of the board and before the days it holds for; agreements need the board."""
+"""A rule needs two members of the board and holds for later days only; agreements need the board."""
 
 import asyncio
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from hub.commands.operation.verify import verify_hub
 from hub.core.rules.rulebook import Prices, Rule
 from hub.folder.opening import open_store
-from hub.storage.rule_records import RuleAdoption
+from hub.storage.rule_records import NewProposal, RuleAdoption
 from hub.storage.sqlite.store import SqliteStore
 from tests.hub.verify.tampering import CLOCK, findings_of, tampering
 from tests.releases.release_state import LATER_S
@@ -16,6 +16,8 @@ from tests.releases.release_state import LATER_S
 HALF = """INSERT INTO rule SELECT 2, 'half', CAST(replace(CAST(canonical AS TEXT), '160000', '80000') AS BLOB), '{day}'
 FROM rule WHERE position = 1"""
 ADOPTED = "INSERT INTO rule_adoption VALUES (2, 'half', '{day}', '{by}', {at})"
+PROPOSED = """INSERT INTO rule_proposal SELECT 9, hash, canonical, valid_from_day, 1, 'a file', '{proposer}', {at}
+FROM rule WHERE position = 2"""
 AGREED = "INSERT INTO connection_agreement VALUES (9, '{home}', 40000, 1, '{by}', 5)"
 
 
@@ -32,8 +34,9 @@ def write_as_hub(hub: Path, *statements: str) -> None:
     asyncio.run(write())
 
 
-def adopt(hub: Path, day: str, by: str, at: int = int(LATER_S)) -> None:
-    write_as_hub(hub, HALF.format(day=day), ADOPTED.format(day=day, by=by, at=at))
+def adopt(hub: Path, day: str, by: str, at: int = int(LATER_S), proposer: str = "m02") -> None:
+    proposed = PROPOSED.format(proposer=proposer, at=at)
+    write_as_hub(hub, HALF.format(day=day), proposed, ADOPTED.format(day=day, by=by, at=at))
 
 
 def test_a_rule_that_nobody_adopted_is_wrong_and_never_in_force(hub: Path) -> None:
@@ -85,6 +88,7 @@ def test_a_settled_day_whose_rule_was_replaced_is_wrong_and_not_late(hub: Path) 
     version = half.version()
     with tampering(hub) as db:
         db.execute("INSERT INTO rule VALUES (2, ?, ?, '2021-10-01')", (version, half.canonical()))
+        db.execute(PROPOSED.format(proposer="m02", at=5))
         db.execute("INSERT INTO rule_adoption VALUES (2, ?, '2021-10-01', 'm01', 5)", (version,))
     books = asyncio.run(verify_hub(hub, clock=CLOCK, only="books"))["books"]
     assert isinstance(books, dict)
@@ -95,17 +99,66 @@ def test_a_settled_day_whose_rule_was_replaced_is_wrong_and_not_late(hub: Path) 
     ]
 
 
-def test_a_rule_that_the_board_adopted_for_later_days_holds(hub: Path) -> None:
+def propose_and_adopt(hub: Path) -> None:
     async def add() -> None:
         store = await open_store(hub, clock=CLOCK)
-        _, canonical = await store.rule_on("2021-10-30")
-        first, _ = await store.rule_on("2021-10-30")
-        adopted = RuleAdoption("m01", int(LATER_S))
-        await store.add_rule(first, canonical=canonical, valid_from_day="2099-01-01", adopted=adopted)
+        rule = Rule("equal", prices=Prices(90_000, 80_000))
+        new = NewProposal(rule.version(), rule.canonical(), "2099-01-01", "a file", "m02", int(LATER_S))
+        await store.adopt_rule(await store.propose_rule(new), adopted=RuleAdoption("m01", int(LATER_S)))
         await store.close()
 
     asyncio.run(add())
+
+
+def test_a_rule_that_two_of_the_board_agreed_on_for_later_days_holds(hub: Path) -> None:
+    propose_and_adopt(hub)
     assert findings_of(hub) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("UPDATE rule_proposal SET proposed_by = 'm01' WHERE id = 2", "rule 2: m01 alone proposed and adopted it"),
+        ("UPDATE rule_adoption SET adopted_by = 'm02' WHERE rule = 2", "rule 2: m02 alone proposed and adopted it"),
+        ("DELETE FROM rule_proposal WHERE id = 2", "rule 2: nobody proposed it: m01 alone adopted it"),
+        ("UPDATE rule_proposal SET follows = 0 WHERE id = 2", "rule 2: its proposal 2 followed rule 0, and another"),
+        (
+            "UPDATE rule_proposal SET canonical = x'7b7d' WHERE id = 2",
+            "rule_proposal 2: its content does not match its hash",
+        ),
+        (
+            "UPDATE rule_proposal SET proposed_by = 'm03' WHERE id = 2",
+            "rule_proposal 2: m03 was not on the board when this was written",
+        ),
+        ("UPDATE rule_proposal SET proposed_at = 5 WHERE id = 2", "rule_proposal 2: it says 1970-01-01, and the hub"),
+    ],
+)
+def test_an_adoption_altered_to_one_person_is_wrong_even_with_its_signed_line(
+    hub: Path, change: str, said: str
+) -> None:
+    propose_and_adopt(hub)
+    write_as_hub(hub, "DROP TRIGGER rule_proposal_is_fixed", "DROP TRIGGER rule_proposal_is_kept")
+    write_as_hub(hub, "DROP TRIGGER rule_adoption_is_fixed", change)
+    findings = findings_of(hub, only="rows")
+    assert any(finding.startswith(said) for finding in findings), findings
+
+
+def test_an_adoption_altered_past_the_hub_is_wrong_and_no_longer_in_force(hub: Path) -> None:
+    propose_and_adopt(hub)
+    with tampering(hub) as db:
+        db.execute("UPDATE rule_proposal SET proposed_by = 'm01' WHERE id = 2")
+    findings = findings_of(hub, only="rows")
+    assert "rule_proposal 2: the row was changed past the hub" in findings
+    assert "rule 2: m01 alone proposed and adopted it" in findings
+
+    async def rule_in_force() -> str:
+        store = await open_store(hub, clock=CLOCK)
+        first = (await store.journal_rules())[0].hash
+        rule_hash, _ = await store.rule_on("2099-01-02")
+        await store.close()
+        return "first" if rule_hash == first else rule_hash
+
+    assert asyncio.run(rule_in_force()) == "first"
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,8 @@ NO_VALUES = (
     "/fresh.json",
     "/what-if",
     "/fairness",
+    "/rules",
+    "/rules.json",
 )
 
 

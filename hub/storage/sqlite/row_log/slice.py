@@ -31,6 +31,7 @@ UNION ALL SELECT 'objection_decision', json_array(d.objection), d.board_member, 
     FROM objection_decision AS d LEFT JOIN objection AS o ON o.id = d.objection
 UNION ALL SELECT 'connection_agreement', json_array(c.id), c.board_member, h.member_id
     FROM connection_agreement AS c LEFT JOIN home AS h ON h.id = c.home
+UNION ALL SELECT 'rule_proposal', json_array(id), proposed_by, '' FROM rule_proposal
 UNION ALL SELECT 'rule_adoption', json_array(rule), adopted_by, '' FROM rule_adoption WHERE adopted_by <> ''
 UNION ALL SELECT 'account', json_array(id), made_by, member FROM account
 UNION ALL SELECT 'mandate', json_array(m.id), m.made_by, a.member FROM mandate AS m

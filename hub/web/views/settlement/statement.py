@@ -270,7 +270,7 @@ def statement_day(files: StatementFiles, day_name: str, words: Localizer) -> Sta
             *(("", *named_amount(n, numbers.cents[n], words), "") for n in compared),
         ),
         table=_slot_table(day, words),
-        rule=tuple(_rule_lines(rule, words)),
+        rule=tuple(rule_lines(rule, words)),
         rule_version=day["rule"],
         run_kind=day["run"]["kind"],
         run_key=day["run"]["key"],
@@ -325,7 +325,8 @@ def _marked(statement: Document, words: Localizer) -> str:
     return words.text("Quarter hours with a mark: %(counts)s.", counts=words.listed(counts)) if counts else ""
 
 
-def _rule_lines(rule: Document, words: Localizer) -> Iterator[tuple[str, str]]:
+def rule_lines(rule: Document, words: Localizer) -> Iterator[tuple[str, str]]:
+    """The method and the prices of a rule, each with its label."""
     yield words.text("Method"), method_words(rule["method"], words)
     prices = {
         "buy": words.text("Paid for energy from neighbours"),

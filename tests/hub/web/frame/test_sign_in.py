@@ -25,8 +25,8 @@ MEMBER_PAGES = (
     "/board/objections.json", "/account", "/account.json", "/board/payments",
     "/board/runs/2026-06", "/board/runs/2026-06.json", "/board/runs/2026-06/preview",
     "/board/runs/2026-06/preview.json", "/board/runs/2026-06/run/{run_key}", "/board/runs/2026-06/run/{run_key}.json",
-    "/what-if", "/what-if.json", "/fairness", "/fairness.json", "/findings", "/findings.json", "/board/findings",
-    "/board/findings.json",
+    "/rules", "/rules.json", "/what-if", "/what-if.json", "/fairness", "/fairness.json", "/findings",
+    "/findings.json", "/board/findings", "/board/findings.json",
 )  # fmt: skip
 
 
