@@ -22,6 +22,7 @@ from hub.storage.sqlite.schema import known_migrations
 from protocols.errors import RequestError
 from tests.hub.verify.tampering import CLOCK, STORE, findings_of, tampering
 from tests.releases.keep import write_statements
+from tests.releases.release_state import LATER_S
 
 Content = dict[str, Any]
 REWRITTEN = "are not those that the hub signed for with attestation"
@@ -54,7 +55,7 @@ def begin_log_again(hub: Path) -> None:
             for table in LOGGED:
                 await db.execute(f"DROP TRIGGER row_log_{table}_added")
             every_step = range(1, len(known_migrations()) + 1)
-            await install_log(db, every_step, at=1_637_000_000, signer=load_key(hub / KEY_NAME))
+            await install_log(db, every_step, at=int(LATER_S), signer=load_key(hub / KEY_NAME))
 
     asyncio.run(begin())
 

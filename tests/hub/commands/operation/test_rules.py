@@ -2,7 +2,11 @@
 
 import asyncio
 import json
+import shlex
+import shutil
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from datetime import date, datetime
 from pathlib import Path
@@ -12,10 +16,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from hub.__main__ import main
+from hub.commands.operation.init import init_hub
 from hub.storage.records import Home, Member
 from hub.storage.sqlite.store import SqliteStore
 from protocols.slots import slots_of_day
-from protocols.timeline import Timeline
+from protocols.timeline import Clock, Timeline
 from tests.hub.settled_street import COOP, RULE, fill_street
 
 FIRST, LAST_OLD, NEW = date(2026, 5, 27), date(2026, 5, 28), date(2026, 5, 29)
@@ -48,19 +53,27 @@ class RulesHub:
         return str(path)
 
 
-@pytest.fixture
-def hub(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> RulesHub:
-    made = RulesHub(tmp_path / "hub", capsys)
-    made.at(LAST_OLD)
-    made.run("init", "--name", "Street", "--coop", COOP.id, "--tz", COOP.tz)
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A hub with three days of readings; each test works on a copy."""
+    folder = tmp_path_factory.mktemp("rules") / "hub"
+    clock = Clock(real=lambda: 1_780_000_000.0)
 
     async def fill() -> None:
-        store = await SqliteStore.open(made.folder / "hub.sqlite", now=lambda: 1_780_000_000.0)
+        await init_hub(folder, coop=COOP, clock=clock)
+        store = await SqliteStore.open(folder / "hub.sqlite", now=clock.now)
         street = await fill_street(store)
         await street.arrive_days([FIRST, LAST_OLD, NEW])
         await store.close()
 
     asyncio.run(fill())
+    return folder
+
+
+@pytest.fixture
+def hub(kept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> RulesHub:
+    made = RulesHub(Path(shutil.copytree(kept, tmp_path / "hub")), capsys)
+    made.at(LAST_OLD)
     return made
 
 
@@ -97,6 +110,22 @@ def test_from_a_proposal_to_a_day_settled_under_the_new_rule(hub: RulesHub) -> N
     rows = json.loads(hub.run("verify", "--only", "rows", "--json"))["rows"]
     assert (books["ok"], rows["findings"]) == (True, [])
     assert rows["acts"] == 2
+
+
+def test_a_statement_names_both_people_and_its_script_agrees(hub: RulesHub, tmp_path: Path) -> None:
+    propose(hub, "--file", hub.file("buy_micro_per_kwh = 190000"))
+    hub.run("rules", "adopt", "--proposal", "1", "--by", "m02")
+    hub.at(date(2026, 6, 1))
+    hub.run("settle", "--day", *map(str, (FIRST, LAST_OLD, NEW)))
+    out = ("--month", "2026-05", "--out", str(tmp_path / "m01"), "--json")
+    told = json.loads(hub.run("statement", "--member", "m01", "--by", "m01", *out))
+    statement = json.loads((tmp_path / "m01" / "statement.json").read_text(encoding="utf-8"))
+    assert [row["by"] for row in statement["document"]["rulebook"]] == [[], ["m01", "m02"]]
+    command = [sys.executable, *shlex.split(told["verify"])[1:]]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "m01" in done.stdout
+    assert "m02" in done.stdout
 
 
 def test_a_preset_becomes_a_rule_and_keeps_the_prices(hub: RulesHub) -> None:
