@@ -44,17 +44,22 @@ async def runs_and_marks(store: SettlementStores, *, calendar: RunCalendar, toda
     books = await read_books(store)
     first = await first_day(store, books.coop.tz)
     due, marked = [], []
-    outdated: set[str] = set()
+    outdated: dict[str, str] = {}
     for month in months_between(first, today) if first is not None else ():
         overview = await overview_of(store, books, month, calendar=calendar, today=today)
-        outdated |= overview.outdated
+        for run in (run for run in overview.runs if run.run_key in overview.outdated):
+            later = overview.in_place_of(run)
+            outdated[run.run_key] = "make it again" if later is None else f"{later.kind} takes its place"
         if overview.following is None:
             continue
         due_day = calendar.due_day(month, overview.following)
         due.append({"month": overview.name, "kind": overview.following, "due": str(due_day)})
         marked += [_mark(mark, overview.following) for mark in overview.marked]
     return {
-        "runs": [run_json(run) | {"is_outdated": run.run_key in outdated} for run in books.month_runs],
+        "runs": [
+            run_json(run) | {"is_outdated": run.run_key in outdated, "way_on": outdated.get(run.run_key)}
+            for run in books.month_runs
+        ],
         "due": due,
         "marked_days": marked,
     }
@@ -72,7 +77,7 @@ def run_json(run: MonthRun) -> dict[str, object]:
 def run_line(row: Mapping[str, object]) -> str:
     """A month run for people."""
     approvals = ", ".join(str(member) for member, _ in _pairs(row["approvals"])) or "nobody"
-    outdated = ", older than the books: make it again" if row.get("is_outdated") else ""
+    outdated = f", older than the books: {row['way_on']}" if row.get("is_outdated") else ""
     provisional = f", {row['provisional_days']} provisional" if row["provisional_days"] else ""
     return (
         f"{row['month']} {row['kind']:<2}  {row['state']:<10}  {row['days']} days{provisional}"

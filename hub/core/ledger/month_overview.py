@@ -31,7 +31,7 @@ class KindState:
 class MonthOverview:
     """One month. `bookable` are the kinds of run that may be booked today, `following` is the first not yet made.
 
-    `outdated` are the keys of the runs that are older than the books: they have to be made again.
+    `outdated` are the keys of the runs that are older than the books: they have to be made again, or a later one was.
     """
 
     month: date
@@ -58,11 +58,12 @@ class MonthOverview:
         One older than the books is passed over once a later run was made: that one bills all of it.
         """
         return next(
-            (run for run in self.runs if run.state in (DRAFT, APPROVED) and not self._is_passed_over(run)), None
+            (run for run in self.runs if run.state in (DRAFT, APPROVED) and self.in_place_of(run) is None), None
         )
 
-    def _is_passed_over(self, run: MonthRun) -> bool:
-        return run.run_key in self.outdated and later_run(run, self.runs) is not None
+    def in_place_of(self, run: MonthRun) -> MonthRun | None:
+        """The later run that bills what this one would, if this one is older than the books and was passed over."""
+        return later_run(run, self.runs) if run.run_key in self.outdated else None
 
 
 def month_overview(

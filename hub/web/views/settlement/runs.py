@@ -202,6 +202,12 @@ def _action(month: MonthOverview, run: MonthRun, words: Localizer, *, reader: st
         return "", words.text("A newer run of this kind has replaced it. Only the newer run can be approved.")
     if run.state == PUBLISHED:
         return "", ""
+    if later := month.in_place_of(run):
+        return "", words.text(
+            "This draft is older than the books, and %(later)s has been made since. Approve and publish %(later)s in"
+            " its place.",
+            later=later.kind,
+        )
     if run.run_key in month.outdated:
         return "", words.text(
             "This draft is older than the books: something on its bills, such as a fee, was booked after it was made."
@@ -291,6 +297,8 @@ def _kind_state(month: MonthOverview, kind: KindState, words: Localizer) -> tupl
 
 
 def _run_state(month: MonthOverview, run: MonthRun, words: Localizer) -> tuple[str, str]:
+    if later := month.in_place_of(run):
+        return words.text("older than the books, %(later)s takes its place", later=later.kind), ""
     if run.run_key in month.outdated:
         return words.text("older than the books, to be made again"), "bad"
     if run.state == DRAFT:

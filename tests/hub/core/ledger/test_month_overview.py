@@ -1,12 +1,13 @@
 """A month for the board: what waits, what is due, what was skipped, and which run comes next."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
 from hub.core.ledger.month_overview import DUE, SKIPPED, WAITING, MonthOverview, month_overview
 from hub.core.ledger.month_preview import MarkedDay
-from hub.core.ledger.month_runs import APPROVED, DRAFT, PUBLISHED
+from hub.core.ledger.month_runs import APPROVED, DRAFT, PUBLISHED, MonthRun
 from hub.core.ledger.run_calendar import MONTH_KINDS, RunCalendar
 from tests.hub.core.ledger.signed_chain import SignedChain
 
@@ -14,15 +15,18 @@ MAY = date(2026, 5, 1)
 MARKED = (MarkedDay(date(2026, 5, 3), "new readings"),)
 
 
-def overview(chain: SignedChain, *, today: date) -> MonthOverview:
+def overview(
+    chain: SignedChain, *, today: date, runs: tuple[MonthRun, ...] | None = None, last_booked: int = 0
+) -> MonthOverview:
     return month_overview(
         MAY,
-        runs=chain.runs,
+        runs=chain.runs if runs is None else runs,
         days=[date(2026, 5, 1), date(2026, 5, 2), date(2026, 5, 3)],
         settled=["complete", "provisional"],
         marked=MARKED,
         calendar=RunCalendar(),
         today=today,
+        last_booked=last_booked,
     )
 
 
@@ -98,3 +102,15 @@ def test_a_dispute_shows_once_the_month_is_closed() -> None:
     assert (states(month)["X"], month.bookable, month.kinds[-1].due) == (WAITING, ("X",), None)
     chain.make("X", "x")
     assert states(overview(chain, today=date(2030, 1, 1)))["X"] == DRAFT
+
+
+def test_a_draft_older_than_the_books_waits_to_be_made_again_until_a_later_run_takes_its_place() -> None:
+    chain = SignedChain()
+    chain.make("M1", "run-1")  # bills everything up to position 7
+    alone = overview(chain, today=date(2026, 9, 1), last_booked=8)
+    assert (alone.in_turn, alone.in_place_of(chain.run("run-1"))) == (chain.run("run-1"), None)
+    chain.make("R1", "run-2")
+    later = replace(chain.run("run-2"), ledger_position=9)
+    both = overview(chain, runs=(chain.run("run-1"), later), today=date(2026, 9, 1), last_booked=8)
+    assert both.outdated == {"run-1"}
+    assert (both.in_turn, both.in_place_of(chain.run("run-1")), both.in_place_of(later)) == (later, later, None)
