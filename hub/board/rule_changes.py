@@ -58,4 +58,8 @@ async def adopt_rule(store: RulebookStores, proposal: int, *, by: str, at: int) 
 async def _members(store: SettlementStores, day: date) -> tuple[str, ...]:
     coop = await store.coop()
     members, _ = await store.settlement_members(slots=slots_of_day(day, coop.tz))
+    if not members:
+        raise RequestError(
+            "no member has a home yet: invite members, two of them for the board, before the rule changes"
+        )
     return members

@@ -204,6 +204,15 @@ def test_a_proposal_that_no_longer_names_every_member_is_refused(hub: RulesHub) 
     )
 
 
+def test_a_hub_without_members_says_who_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = RulesHub(tmp_path / "hub", capsys)
+    made.at(LAST_OLD)
+    asyncio.run(init_hub(made.folder, coop=COOP, clock=Clock(real=lambda: 1_780_000_000.0)))
+    assert "first version, from hub.toml, in force today" in made.run("rules", "show")
+    said = refused(made, "propose", "--preset", "ch-leg", "--from", str(NEW), "--by", "m01")
+    assert "no member has a home yet: invite members" in said
+
+
 def test_the_settings_say_that_they_are_the_first_version_only(hub: RulesHub) -> None:
     text = (hub.folder / "hub.toml").read_text(encoding="utf-8")
     assert "the rulebook's first version only" in text
