@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--hub-key", type=_public_key, metavar="HEX", help="the hub's public key as you know it: any other is wrong"
     )
     parser.add_argument(
-        "--kept", type=Path, action="append", default=[], metavar="FILE",
+        "--kept", type=Path, action="append", metavar="FILE",
         help="a statement.json that a member kept: the books must still hold the day roots it names (may be repeated)",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -58,7 +58,9 @@ def run(args: argparse.Namespace) -> int:
     progress = Progress(sys.stderr)
     clock = open_clock(args.clock)
     found = asyncio.run(
-        verify_hub(args.data, clock=clock, only=args.only, pinned=args.hub_key, kept=args.kept, report=progress.report)
+        verify_hub(
+            args.data, clock=clock, only=args.only, pinned=args.hub_key, kept=args.kept or (), report=progress.report
+        )
     )
     progress.end()
     sys.stdout.write(json.dumps(found) + "\n" if args.json else verify_lines(found))

@@ -27,7 +27,7 @@ def heat_demand(temperature_c: Floats) -> Floats:
     """The electricity that heating needs at this temperature, in units of a mild degree's; NaN stays NaN.
 
     >>> heat_demand(np.array([20.0, 7.0, -3.0])).round(1).tolist()
-    [0.0, 10.4, 24.3]
+    [0.0, 10.7, 26.9]
     """
     lift = np.clip(WATER_C - temperature_c, 15.0, 60.0)
     performance = 6.81 - 0.121 * lift + 0.00063 * lift**2

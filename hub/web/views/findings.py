@@ -107,10 +107,12 @@ def explain(row: FindingRow, words: Localizer) -> str:
             most=most,
         ),
         "out_of_proportion": _out_of_proportion(numbers, words),
-        "scale_change": words.text(
-            "For %(days)s days the meter has counted about %(percent)s %% of what is usual for this home. A changed"
+        "scale_change": words.plural(
+            "For %(n)s day the meter has counted about %(percent)s %% of what is usual for this home. A changed"
             " factor or transformer ratio does this, and so do guests or a new appliance.",
-            days=words.number(numbers.get("days", 3)),
+            "For %(n)s days the meter has counted about %(percent)s %% of what is usual for this home. A changed"
+            " factor or transformer ratio does this, and so do guests or a new appliance.",
+            numbers.get("days", 3),
             percent=words.number(numbers.get("percent_of_usual", 0)),
         ),
         "night_sun": words.text(

@@ -162,7 +162,7 @@ async def test_prompts_and_answers_cross_between_processes(tmp_path: Path) -> No
         assert not await outbox.keep_prompt("p1", encode_prompt(prompt), now_s=NOW)
         with pytest.raises(OutboxError, match="not known here"):
             leave_answer(tmp_path, "p2", choice=AnswerChoice.YES, now_s=NOW)
-        with pytest.raises(OutboxError, match="is over"):
+        with pytest.raises(OutboxError, match="has passed"):
             leave_answer(tmp_path, "p1", choice=AnswerChoice.YES, now_s=NOW + 601)
         leave_answer(tmp_path, "p1", choice=AnswerChoice.NO, now_s=NOW)
         leave_answer(tmp_path, "p1", choice=AnswerChoice.YES, now_s=NOW + 1)
