@@ -14,6 +14,9 @@ from protocols.slots import Slot
 
 LIFETIME_H = 50 * 8766
 
+LEAP_WH = 100
+"""A register that begins again has run at least once between two readings; less than this may be its first step."""
+
 
 class ReadingVerdict(Enum):
     """How one reading was judged."""
@@ -117,6 +120,19 @@ class Excursion:
     last: CounterReading
     rises: int = 0
     base: SlotBase | None = None
+    leap_wh: int = 0
+    """The greatest rise from one reading to the next; not kept over a restart."""
+
+    @property
+    def is_leap(self) -> bool:
+        """Whether it got where it is by one leap rather than by running: it may be of two registers."""
+        return self.leap_wh > max(LEAP_WH, (self.last.counter_wh - self.first.counter_wh) / 2)
+
+    def after(self, earlier: Excursion) -> Excursion:
+        """This one as the continuation of an earlier one."""
+        leap_wh = max(earlier.leap_wh, self.leap_wh, self.first.counter_wh - earlier.last.counter_wh)
+        rises = earlier.rises + self.rises
+        return replace(self, first=earlier.first, rises=rises, base=earlier.base, leap_wh=leap_wh)
 
 
 @dataclass(frozen=True, slots=True)

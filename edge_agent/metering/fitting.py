@@ -31,6 +31,8 @@ class ReadingComparison:
         self.limits = limits
         self.witness = witness
         self.half = half
+        self.moved: CounterReading | None = None
+        """The reading at which the counter was last seen to move."""
         self.is_doubted = False
         """The power has contradicted this counter so often that only its limits count."""
 
@@ -154,6 +156,9 @@ class ReadingComparison:
         if not away.rises and 0 < away.first.counter_wh < known.counter_wh and stood_s > REFRESH_SLACK_S:
             # A register that stood still at a lower number was idle: another one that ran meanwhile is not known.
             return far_wh > self.limits.near_wh
+        if not away.rises and self.moved is not None and known.at_s - self.moved.at_s > SLOT_S:
+            # It stood still before as well: whatever it ran meanwhile nobody saw begin.
+            ran_wh = 0
         return far_wh > ran_wh + MORE_UNSEEN_WH or (going in FITS and near_wh + self.limits.wobble_wh < far_wh)
 
     def _is_of_rival(self, away: Excursion, rival: Excursion | None, point: CounterReading) -> bool:
@@ -191,7 +196,8 @@ class ReadingComparison:
     def _longer(self, away: Excursion, point: CounterReading) -> Excursion:
         highest_wh = max(point.counter_wh, away.last.counter_wh)
         rises = away.rises + (highest_wh > away.last.counter_wh)
-        return replace(away, last=replace(point, counter_wh=highest_wh), rises=rises)
+        leap_wh = max(away.leap_wh, highest_wh - away.last.counter_wh)
+        return replace(away, last=replace(point, counter_wh=highest_wh), rises=rises, leap_wh=leap_wh)
 
     def _is_sure(self, first: CounterReading, last: CounterReading) -> bool:
         """Whether the power confirms a rise without what may hide between two seldom readings."""

@@ -71,7 +71,6 @@ class CounterReference(ReadingComparison):
         self.most_unseen_wh = 0
         self._shown_wh: int | None = None
         self._changed_at_s = float("-inf")
-        self.moved: CounterReading | None = None
         self.former: CounterReading | None = None
         self._before: CounterReading | None = None
         self._fallback: CounterReading | None = None
@@ -159,8 +158,7 @@ class CounterReference(ReadingComparison):
 
         A meter that counts each phase has import and export at once, and both then exceed the power alike.
         """
-        known = self.reference
-        if known is None or counter_wh is None or self.excursion is not None:
+        if (known := self.reference) is None or counter_wh is None or self.excursion is not None:
             return 0.0
         elapsed_s = at_s - known.at_s
         found = self.witness.since(known.mark, self.half, elapsed_s=elapsed_s)
@@ -310,7 +308,7 @@ class CounterReference(ReadingComparison):
         is_in_between = self.witness.has_worked or rival.first.counter_wh <= away.last.counter_wh
         if is_in_between and self._may_return(away.first, rival.last):
             # One reading in between was odd: it is the same excursion.
-            return replace(rival, first=away.first, rises=away.rises + rival.rises, base=away.base)
+            return rival.after(away)
         if aside is None or away.rises >= aside.rises:
             self._aside = away
         return rival
@@ -369,7 +367,9 @@ class CounterReference(ReadingComparison):
     def _adopt(self, away: Excursion, known: CounterReading, new_base: NewBase) -> None:
         if new_base is not NewBase.KEPT and self._is_proven:
             self.former = known
-        self.ended, self.new_base = away, new_base
+        # Without power, what leapt inside the excursion is no energy of it.
+        is_known = self.witness.has_worked or not away.is_leap
+        self.new_base, self.ended = new_base, away if is_known else replace(away, base=None)
         self.offset_wh = self._offset_wh(known, away.first)
         self.reference = self.moved = away.last
         self._before = None

@@ -137,3 +137,23 @@ def test_a_reset_in_a_silence_keeps_no_total_of_what_no_register_shows() -> None
     told, totals = read(shown, 30)
     assert told[-4:] == [250] * 4
     assert all(first >= 10 for first, *_ in totals), totals
+
+
+def test_without_power_a_leap_inside_what_began_again_is_no_energy() -> None:
+    """724 Wh were told for 24: a dip of 700 and then one of 151 look like one register that runs."""
+    shown: Shown = [(at_s, 427_000 + at_s // 360, None) for at_s in range(0, 36001, 300)]
+    shown = [
+        (at_s, wh - (700 if 1800 <= at_s < 4200 else 151 if 4200 <= at_s < 4800 else 0), None) for at_s, wh, _ in shown
+    ]
+    _, totals = read(shown, 40)
+    assert all(energy_wh <= 3 * slots + 5 for _, slots, energy_wh in totals), totals
+
+
+def test_without_power_an_idle_register_that_comes_back_much_higher_is_another_one() -> None:
+    """16,605 Wh were told for 0: between two exchanges at night the register stood still all the time."""
+    shown: Shown = [
+        (at_s, 403_001 if 3600 <= at_s < 18_900 else 20_003 if at_s >= 18_900 else 3398, None)
+        for at_s in range(0, 36001, 300)
+    ]
+    _, totals = read(shown, 40, "pv")
+    assert all(energy_wh == 0 for *_, energy_wh in totals), totals
