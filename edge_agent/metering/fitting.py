@@ -95,6 +95,9 @@ class ReadingComparison:
             return False
         sign = 1 if self.half == 0 else -1
         now_w, before_w = (max(0, sign * (each or 0)) for each in (self.witness.power_w, self.witness.power_before_w))
+        if now_w == before_w == 0:
+            # Nothing flows here now: what the counter did before belongs to the slot before.
+            return False
         began_wh = max(0, now_w - before_w) / 2 * (point.at_s - known.at_s) / 3600
         has_stood = point.counter_wh <= moved.counter_wh and found.energy_wh - began_wh > self.limits.wobble_wh
         least_wh = (last.energy_wh - last.spread_wh) / 2 - self.limits.wobble_wh

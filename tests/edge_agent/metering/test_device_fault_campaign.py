@@ -292,19 +292,29 @@ def begins_again(device: FaultyDevice, half: int, fault: Fault) -> bool:
 
 
 def is_like_a_beginning(device: FaultyDevice, half: int, fault: Fault) -> bool:
-    """Whether it shows so little, and runs, that a reset to 0 a moment ago shows the same."""
-    profile = device.profile
-    shown_wh, hidden_wh = device.shown_wh(fault, half) or 0, HIDDEN_W * profile.poll_s / 3600
-    ran_wh = device.flow.energy_wh(half, fault.from_s) - device.flow.energy_wh(half, fault.from_s - profile.poll_s)
-    return shown_wh <= 2 * (profile.step_wh + WOBBLE_WH) + 1.1 * ran_wh + hidden_wh
+    """Whether it shows so little, and runs as the power says, that a reset to 0 a moment ago shows the same.
+
+    Without power: as much as one interval may have used.
+    """
+    profile, poll_s = device.profile, device.profile.poll_s
+    shown_wh, sign = device.shown_wh(fault, half) or 0, 1 if half == 0 else -1
+    if profile.has_power:
+        ticks = (max(0, int(fault.from_s - poll_s) // TICK_S), int(fault.from_s + poll_s) // TICK_S)
+        powers = [max(0.0, sign * float(each)) for each in device.flow.power_w[ticks[0] : ticks[1]]]
+        hidden_w = HIDDEN_W if poll_s <= POLL_S else HIDDEN_W / 2 * (profile.role in ("pv", "wind"))
+        most_wh = (1.1 * max(powers) + hidden_w) * poll_s / 3600
+    else:
+        ran_wh = device.flow.energy_wh(half, fault.from_s) - device.flow.energy_wh(half, fault.from_s - poll_s)
+        most_wh = 1.1 * ran_wh + HIDDEN_W * poll_s / 3600
+    return shown_wh <= 2 * (profile.step_wh + WOBBLE_WH) + most_wh
 
 
 def both_lie(device: FaultyDevice, half: int, slot: int) -> bool:
-    """Whether the counter is wrong just after the power was, so that the power seems to say the same."""
+    """Whether the counter is wrong one reading after the power was, so that the power seems to say the same."""
     poll_s, end_s = device.profile.poll_s, (slot + 1) * SLOT_S
     wrong = [each for each in device.faults if slot * SLOT_S <= each.from_s <= end_s and each.shows(half)]
     spikes = [each.from_s for each in wrong if each.kind == "spike"]
-    return any(each.kind != "spike" and 0 < each.from_s - at_s <= 2 * poll_s for each in wrong for at_s in spikes)
+    return any(each.kind != "spike" and 0 < each.from_s - at_s <= poll_s for each in wrong for at_s in spikes)
 
 
 def is_alike(device: FaultyDevice, half: int, slot: int) -> bool:
