@@ -162,7 +162,7 @@ def _opened(folder: Path, mode: str) -> Iterator[sqlite3.Connection]:
     except OSError as cause:
         raise OutboxError(f"{path}: cannot be read: {cause.strerror}: run this as the user it belongs to") from None
     if not has_outbox:
-        raise OutboxError(f"{path}: there is no outbox yet: `commonwatt-agent run` creates it")
+        raise OutboxError(f"{path}: there is no outbox yet: after `commonwatt-agent enrol`, `run` creates it")
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=5)) as db:
             yield db

@@ -14,7 +14,7 @@ from hub.storage.records import RunRow
 from hub.web.frame.charts import Chart, ChartAxis, ChartTable, draw_balance
 from hub.web.frame.translation import Localizer
 from hub.web.views.settlement.month_numbers import DayNumbers, MonthNumbers, month_numbers
-from hub.web.views.settlement.month_words import owed_words, state_words, together_words
+from hub.web.views.settlement.month_words import day_energy, owed_words, state_words, together_words
 from hub.web.views.settlement.own_allocation import OwnSlot, own_slots_stated
 from protocols.slots import format_slot
 
@@ -197,8 +197,8 @@ def _line(day: DayNumbers, words: Localizer, *, is_whole: bool) -> DayLine:
     return DayLine(
         address=f"/credits/{day.day}",
         day=words.short_day(date.fromisoformat(day.day)),
-        given=words.exact_kwh(day.energy_wh["sold"]),
-        received=words.exact_kwh(day.energy_wh["received"]),
+        given=day_energy(day, "sold", words),
+        received=day_energy(day, "received", words),
         credit=words.cents(day.net_cent),
         is_whole=is_whole,
     )

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from hub.core.ledger.objections import ENERGY_LINES, MONEY_LINES
 from hub.core.settlement.money import fitted, nearest_cent
+from hub.core.statements.tables import interval_marks
 from hub.web.views.settlement.bills import balance_cent, bill_sums
 
 Document = Mapping[str, Any]
@@ -21,11 +22,16 @@ COMPARED: Final = ("alone", "cost", "benefit")
 
 @dataclass(frozen=True, slots=True)
 class DayNumbers:
-    """One day of the month: exact energy, and money in cents that add up to the month's. No comparison is None."""
+    """One day of the month: exact energy, and money in cents that add up to the month's. No comparison is None.
+
+    `unread_slots` had no reading of the home when the day was settled; `is_unread` if that is all of them.
+    """
 
     day: str
     energy_wh: Mapping[str, int]
     cents: Cents
+    unread_slots: int = 0
+    is_unread: bool = False
 
     @property
     def net_cent(self) -> int:
@@ -80,6 +86,7 @@ def month_numbers(statement: Document, payment: Document) -> MonthNumbers:
             part.get("day", ""),
             {name: part["totals"][name] for name in ENERGY_LINES},
             _with_cost({name: column[at] for name, column in by_day.items()}),
+            *(_unread(part) if "surplus" in part else (0, False)),
         )
         for at, part in enumerate(parts)
     )
@@ -97,6 +104,19 @@ def month_numbers(statement: Document, payment: Document) -> MonthNumbers:
         now_cent=payment["now_cent"] if payment["bills"] else None,
         waiting_cent=payment["waiting_cent"],
     )
+
+
+def _unread(day: Document) -> tuple[int, bool]:
+    """How many slots of the membership have neither a reading nor a mark, and whether no other slot is there."""
+    first, end = day["window"] or (day["first_slot"], None)
+    marked, step = interval_marks(day), day["step"]
+    begins = range(day["first_slot"], day["first_slot"] + step * len(day["surplus"]), step)
+    own = [
+        surplus is None and begin not in marked
+        for begin, surplus in zip(begins, day["surplus"], strict=True)
+        if first <= begin and (end is None or begin + step <= end)
+    ]
+    return sum(own) * step, bool(own) and all(own)
 
 
 def compared_cents(nano: Cents) -> dict[str, int | None]:

@@ -4,7 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from hub.web.frame.translation import Localizer
-from hub.web.views.settlement.month_numbers import BILLED, CORRECTED, FINAL, PROVISIONAL, MonthNumbers
+from hub.web.views.settlement.month_numbers import (
+    BILLED,
+    CORRECTED,
+    FINAL,
+    PROVISIONAL,
+    DayNumbers,
+    MonthNumbers,
+)
 
 
 def labels(words: Localizer) -> dict[str, str]:
@@ -22,6 +29,11 @@ def labels(words: Localizer) -> dict[str, str]:
         "cost": words.text("Cost with sharing"),
         "benefit": words.text("Gained by sharing"),
     }
+
+
+def day_energy(day: DayNumbers, name: str, words: Localizer) -> str:
+    """A day's energy; a day without any reading of the home has none, and shows no zero."""
+    return words.text("no reading") if day.is_unread else words.exact_kwh(day.energy_wh[name])
 
 
 def state_words(state: str, words: Localizer) -> str:

@@ -26,6 +26,7 @@ from hub.web.views.settlement.month_numbers import (
 )
 from hub.web.views.settlement.month_words import (
     comparison_words,
+    day_energy,
     labels,
     named_amount,
     owed_words,
@@ -131,7 +132,10 @@ def statement_page(files: StatementFiles, words: Localizer) -> StatementPage:
         has_last=changes is not None,
         later=tuple((_short(day, words), later_words(why, words)) for day, why in files.later.items()),
         missing=words.sentences(
-            _missing(statement, words), _marked(statement, words), corrected_words(statement, numbers, words)
+            _missing(statement, words),
+            _unread(numbers, words),
+            _marked(statement, words),
+            corrected_words(statement, numbers, words),
         ),
         frozen=_frozen(files.payment, words),
         bills=bill_views(statement, words),
@@ -207,8 +211,22 @@ def _frozen(payment: Document, words: Localizer) -> str:
 
 
 def _energy_sum(name: str, numbers: MonthNumbers, words: Localizer, frozen: Mapping[str, str]) -> StatementSum:
-    days = tuple((*_day_link(numbers, day.day, words), words.exact_kwh(day.energy_wh[name])) for day in numbers.days)
+    days = tuple((*_day_link(numbers, day.day, words), day_energy(day, name, words)) for day in numbers.days)
     return StatementSum(name, labels(words)[name], words.exact_kwh(numbers.energy_wh[name]), days, frozen.get(name, ""))
+
+
+def _unread(numbers: MonthNumbers, words: Localizer) -> str:
+    """How many quarter hours the month is settled without; empty if none."""
+    unread = sum(day.unread_slots for day in numbers.days)
+    if not unread:
+        return ""
+    return words.plural(
+        "There was no reading of your home for %(n)s quarter hour when its day was settled; the day counts no energy"
+        " for it.",
+        "There was no reading of your home for %(n)s quarter hours when their days were settled; the days count no"
+        " energy for them.",
+        unread,
+    )
 
 
 def _money_sum(name: str, numbers: MonthNumbers, words: Localizer, frozen: Mapping[str, str]) -> StatementSum:
@@ -265,7 +283,7 @@ def statement_day(files: StatementFiles, day_name: str, words: Localizer) -> Sta
         month_key=str(statement["month"]),
         day=day_name,
         sums=(
-            *((n, names[n], words.exact_kwh(numbers.energy_wh[n]), frozen.get(n, "")) for n in ENERGY_LINES),
+            *((n, names[n], day_energy(numbers, n, words), frozen.get(n, "")) for n in ENERGY_LINES),
             *((n, *named_amount(n, numbers.cents[n], words), frozen.get(n, "")) for n in MONEY_LINES),
             *(("", *named_amount(n, numbers.cents[n], words), "") for n in compared),
         ),

@@ -64,6 +64,8 @@ LABELS = {
 
 def amount(text: str) -> Decimal:
     newest = text.rpartition("→")[2]  # of "before → now"
+    if newest == "no reading":
+        return Decimal(0)
     return Decimal(re.sub(r"[^\d.-]", "", newest))
 
 

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.core.settlement.money import CENT_NANO, fitted, nearest_cent
-from hub.web.frame.translation import Localizer
+from hub.web.frame.translation import NO_BREAK, Localizer
 from hub.web.views.settlement.month_numbers import compared_cents, month_numbers, state_of
-from hub.web.views.settlement.month_words import named_amount
+from hub.web.views.settlement.month_words import day_energy, named_amount
 
 WORDS = Localizer("en", "Europe/Berlin", "EUR")
 ENERGY = dict.fromkeys(("demand", "received", "imported", "surplus", "sold", "exported"), 0)
@@ -85,3 +85,31 @@ def test_the_states_of_a_month() -> None:
     assert state_of(open_month | {"billed": True}) == "billed"
     assert state_of(open_month | {"billed": True, "changes": {}}) == "corrected"
     assert state_of(open_month | {"state": "final", "billed": True}) == "final"
+
+
+def test_a_day_without_any_reading_shows_no_zero_and_missing_quarter_hours_are_counted() -> None:
+    money = {f"{name}_nano": 0 for name in ("debit", "credit", "alone", "benefit", "cost")}
+
+    def day(number: int, surplus: list[int | None], *, window: list[int | None] | None, held: int = 0) -> Any:
+        return {
+            "day": f"2026-06-{number:02}", "totals": ENERGY, "money": money, "first_slot": 100, "step": 1,
+            "surplus": surplus, "window": window,
+            "marks": [[100 + each, "held", None, None, 3] for each in range(held)],
+        }  # fmt: skip
+
+    statement: dict[str, Any] = {
+        "month": "2026-06", "state": "provisional", "billed": False, "changes": None, "tax": [], "totals": ENERGY,
+        "money": money | {"debit_cent": 0, "credit_cent": 0},
+        "days": [
+            day(1, [None] * 4, window=None),
+            day(2, [0, None, 5, None], window=None),
+            day(3, [None, None, 0, 0], window=[102, None]),
+            day(4, [None] * 4, window=[104, None]),
+            day(5, [None] * 4, window=None, held=4),
+        ],
+    }  # fmt: skip
+    days = month_numbers(statement, {"bills": [], "now_cent": 0, "waiting_cent": 0}).days
+    assert [(each.unread_slots, each.is_unread) for each in days] == [
+        (4, True), (2, False), (0, False), (0, False), (0, False),
+    ]  # fmt: skip
+    assert [day_energy(each, "sold", WORDS) for each in days] == ["no reading", *[f"0.000{NO_BREAK}kWh"] * 4]
