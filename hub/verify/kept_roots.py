@@ -1,7 +1,7 @@
 """Compares the stored books with roots that the hub gave away earlier, and finds the heads of the log that it signed.
 
 A kept root pins one signed document of the books, which pins all documents before it, the ledger and the log of rows
-up to then. Whoever has the hub's key can write store and signatures anew, but not what somebody else kept.
+up to then. Whoever has the hub's key can rewrite store and signatures, but not what somebody else kept.
 """
 
 from collections.abc import Sequence
@@ -141,7 +141,7 @@ async def _problem_of(
     if named.format != OPEN_FORMAT and seals is None:
         return f"{place}the folder's salt key is missing, so its seal cannot be compared; restore it from a backup"
     if (row.kind, row.subject) != (DAY_ROOT, named.day) or _name_of(row, named.format, seals) != kept:
-        return f"{place}attestation {number} is not the one that the hub signed then: the books were written anew since"
+        return f"{place}attestation {number} is not the one that the hub signed then: the books were rewritten since"
     return None
 
 

@@ -155,7 +155,7 @@ def _check_heads(heads: Sequence[SignedLogHead], links: dict[int, bytes], check:
         more = f", and so for {len(missed) - 1} more roots" if len(missed) > 1 else ""
         check.note(
             f"log of rows: its first {missed[0].lines} lines are not those that the hub signed for with"
-            f" {missed[0].place}{more}: the log was removed or written anew since"
+            f" {missed[0].place}{more}: the log was removed or rewritten since"
         )
 
 

@@ -131,7 +131,7 @@ class RecomputedMonth(RecomputedBills):
         return notes
 
     def check_days_before(self, last_days: Table) -> None:
-        """Check that a day changed only with a newer run, and that the hub did not sign the same root anew."""
+        """Check that a day changed only with a newer run, and that the hub did not sign the same root twice."""
         for day in self.days:
             last, place = last_days.pop(day["day"], day), f"day {day['day']}"
             ranks = [KINDS.index(each["run"]["kind"]) for each in (last, day)]
@@ -140,7 +140,7 @@ class RecomputedMonth(RecomputedBills):
             right = ranks[0] <= ranks[1] and (newer or not differ)
             require(right, place, f"{', '.join(differ)} changed without a published run")
             roots = [each["root"]["document"]["attested"] or [0, ""] for each in (last, day)]
-            require(roots[0] == roots[1] or roots[0][0] != roots[1][0], f"{place} root", "the hub signed it anew")
+            require(roots[0] == roots[1] or roots[0][0] != roots[1][0], f"{place} root", "the hub signed it again")
         require(not last_days, f"day {min(last_days, default='')}", "is stated in --before and not now")
 
     def check_bills_before(self, bills: Table) -> None:

@@ -411,7 +411,7 @@ def test_a_root_that_the_hub_signed_anew_is_refused() -> None:
     root = before["days"][1]["root"]["document"]
     before["days"][1]["root"] = sign_document(root | {"attested": [root["attested"][0], "ab" * 32]}, HUB_KEY)
     files.before = signed_file(before)
-    with pytest.raises(StatementCheckError, match="day 2026-03-31 root: the hub signed it anew"):
+    with pytest.raises(StatementCheckError, match="day 2026-03-31 root: the hub signed it again"):
         files.check()
 
 

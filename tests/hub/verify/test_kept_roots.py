@@ -1,4 +1,4 @@
-"""The log of rows is under the signed day roots: removed or written anew, it is found, by a kept root at the latest."""
+"""The log of rows is under the signed day roots: removed or rewritten, it is found, by a kept root at the latest."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ from tests.releases.release_state import LATER_S
 
 Content = dict[str, Any]
 REWRITTEN = "are not those that the hub signed for with attestation"
-ANEW = "is not the one that the hub signed then: the books were written anew since"
+ANEW = "is not the one that the hub signed then: the books were rewritten since"
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +126,7 @@ def test_books_signed_anew_are_told_by_a_kept_root_alone(
 ) -> None:
     sign_again(hub, change)
     begin_log_again(hub)
-    assert findings(hub) == [], "whoever has the key and the store can write both anew"
+    assert findings(hub) == [], "whoever has the key and the store can rewrite both"
     found = findings(hub, statement)
     assert len(found) == 2
     assert all(each.startswith("kept statement.json: 2021-10-") and each.endswith(ANEW) for each in found)

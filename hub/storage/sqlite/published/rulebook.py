@@ -136,7 +136,7 @@ async def _adopt_rule(db: aiosqlite.Connection, proposal: RuleProposal, *, adopt
     ((newest,),) = await db.execute_fetchall("SELECT max(position) FROM rule")
     if newest != proposal.follows:
         raise StoreError(
-            f"proposal {proposal.id} is stale: another rule was adopted since it was made; propose it anew"
+            f"proposal {proposal.id} is stale: another rule was adopted since it was made; propose it again"
         )
     # If power fails before the commit, the proposal waits as before.
     await _put_rule(db, (new.hash, new.canonical, new.valid_from_day), adopted=adopted)
