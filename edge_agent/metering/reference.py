@@ -367,7 +367,7 @@ class CounterReference(ReadingComparison):
     def _adopt(self, away: Excursion, known: CounterReading, new_base: NewBase) -> None:
         if new_base is not NewBase.KEPT and self._is_proven:
             self.former = known
-        # Without power, what leapt inside the excursion is no energy of it.
+        # Without power, a leap inside the excursion is not counted as energy.
         is_known = self.witness.has_worked or not away.is_leap
         self.new_base, self.ended = new_base, away if is_known else replace(away, base=None)
         self.offset_wh = self._offset_wh(known, away.first)

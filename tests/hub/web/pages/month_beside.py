@@ -1,4 +1,4 @@
-"""Reads what stands beside a month's statement: objections, What-if, Fairness, the board's sums and commands' lines."""
+"""Reads the pages and commands beside a statement: objections, What-if, Fairness and the sums of the board."""
 
 import html
 import re
