@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_agent.settings import Settings, read_settings
+from edge_agent.settings import Settings, read_settings, require_close_readings
 from protocols.command_line import OneLineParser, run_command
 from protocols.errors import RequestError, SettingsError
 
@@ -137,6 +137,8 @@ def _run(options: argparse.Namespace) -> int:
     from edge_agent.uplink.identity import load_identity
 
     settings = read_settings(options.config)
+    if options.clock is None:
+        require_close_readings(settings)
     clock = make_clock(options.clock)
     identity = load_identity(settings.data)
     wanted = _wanted_consent(settings, identity.enrolment.home)

@@ -17,7 +17,10 @@ from protocols.toml_text import TomlTextError, read_toml
 from protocols.wire.topics import is_id
 
 MAX_SETTINGS_BYTES = 64 * 1024
-LONGEST_INTERVAL_S = 300
+LONGEST_INTERVAL_S = 60
+"""Readings further apart cannot tell what happened between them: at 300 s faults were found that pass as measured."""
+
+LONGEST_SIMULATED_S = 300
 ROLES: tuple[RoleName, ...] = get_args(RoleName)
 SIGNS: tuple[Sign, ...] = get_args(Sign)
 CONNECT_EXPECTED = "'tcp://host:port', 'rtu+tcp://host:port' or 'rtu:///dev/name?baud=9600&parity=N'"
@@ -123,10 +126,19 @@ def _settings(top: TomlFields, *, name: str, folder: Path) -> Settings:
         keep_days=outbox.whole("keep_days", 0, 366, default=7),
         outbox_max_mb=outbox.whole("max_mb", 1, 4096, default=64),
     )
-    if 900 % settings.interval_s or settings.interval_s > LONGEST_INTERVAL_S:
-        wanted = "a divisor of 900 up to 300, such as 30, 60 or 300 (a quarter hour needs two readings inside)"
+    if 900 % settings.interval_s or settings.interval_s > LONGEST_SIMULATED_S:
+        wanted = f"a divisor of 900 up to {LONGEST_INTERVAL_S}, such as 10, 30 or 60"
         raise poll.wrong("interval_s", wanted, settings.interval_s)
     return settings
+
+
+def require_close_readings(settings: Settings) -> None:
+    """Refuse to read so seldom; only a simulated street, whose time runs faster, may. Raises SettingsError."""
+    if settings.interval_s > LONGEST_INTERVAL_S:
+        raise SettingsError(
+            f"{settings.source}: [poll] interval_s: {settings.interval_s} is too long: expected at most"
+            f" {LONGEST_INTERVAL_S}, because readings further apart cannot show a meter's errors"
+        )
 
 
 def _url(hub: TomlFields) -> str:

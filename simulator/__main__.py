@@ -8,7 +8,7 @@ from pathlib import Path
 
 from protocols.command_line import OneLineParser, run_command
 from simulator.commands.demo import add_demo_command
-from simulator.files.agent import HUB_URL, INTERVAL_S
+from simulator.files.agent import FAST_INTERVAL_S, HUB_URL, INTERVAL_S
 from simulator.world.families import FAMILIES, family_map
 
 
@@ -66,7 +66,9 @@ def _add_street(parser: argparse.ArgumentParser) -> None:
         "--residents", type=Path, metavar="FILE", help="JSON file of home ids and sign-in links; waits until it exists"
     )
     parser.add_argument(
-        "--interval", type=int, default=INTERVAL_S, help=f"agents' polling interval in s (default {INTERVAL_S})"
+        "--interval",
+        type=int,
+        help=f"agents' polling interval in s (default {INTERVAL_S}, with --clock {FAST_INTERVAL_S})",
     )
     parser.set_defaults(run=_run_street)
 

@@ -16,7 +16,7 @@ from protocols.text_table import format_table
 from protocols.timeline import Clock
 from simulator.devices.faults import FaultScript, parse_script
 from simulator.errors import SimulatorError
-from simulator.files.agent import HUB_URL, AgentOptions
+from simulator.files.agent import FAST_INTERVAL_S, HUB_URL, INTERVAL_S, AgentOptions
 from simulator.files.recordings import write_recording
 from simulator.files.street import home_folder, read_street, write_street
 from simulator.services.clock import open_clock
@@ -47,15 +47,16 @@ def run_street(options: argparse.Namespace) -> None:
     except ValueError as problem:
         raise SimulatorError(f"--homes: {problem}") from None
     script = _script(options.faults, street)
-    manners = AgentOptions(options.hub, options.interval)
+    usual_s = FAST_INTERVAL_S if options.clock else INTERVAL_S
+    manners = AgentOptions(options.hub, usual_s if options.interval is None else options.interval)
     asyncio.run(_serve(street, clock, script=script, options=options, manners=manners))
 
 
 def _check(options: argparse.Namespace) -> None:
     if not 0 < options.rate < inf:
         raise SimulatorError("--rate: expected a number above 0")
-    if not 0 < options.interval <= SLOT_S or SLOT_S % options.interval:
-        raise SimulatorError(f"--interval: expected a divisor of {SLOT_S}, such as 60 or 300, as agents do")
+    if options.interval is not None and (not 0 < options.interval <= FAST_INTERVAL_S or SLOT_S % options.interval):
+        raise SimulatorError(f"--interval: expected a divisor of {SLOT_S} up to {FAST_INTERVAL_S}, as agents do")
     if not _ADDRESS.fullmatch(options.hub):
         raise SimulatorError(f"--hub: expected an address like {HUB_URL}, found {options.hub[:60]!r}")
 

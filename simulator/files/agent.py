@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from simulator.world.homes import SimulatedHome
 
 HUB_URL = "http://127.0.0.1:8400"
-INTERVAL_S = 300
-BOUNDARY_WINDOW_S = 240
+INTERVAL_S = 60
+FAST_INTERVAL_S = 300
+"""Where time runs faster than the clock: an agent cannot read every simulated minute."""
 TIMEOUT_MS = 1500
 """How long an agent waits for a simulated device in real time: it answers within milliseconds or not at all."""
 _DAY_S = 86400
@@ -25,7 +26,11 @@ class AgentOptions:
 
     hub_url: str = HUB_URL
     interval_s: int = INTERVAL_S
-    boundary_window_s: int = BOUNDARY_WINDOW_S
+
+    @property
+    def boundary_window_s(self) -> int:
+        """How long after a slot's end its reading may come."""
+        return max(60, self.interval_s * 4 // 5)
 
 
 def agent_text(home: SimulatedHome, connects: Mapping[tuple[str, str], str], manners: AgentOptions) -> str:

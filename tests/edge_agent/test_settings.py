@@ -1,11 +1,13 @@
 """Every wrong configuration gives one line that names file, key and what was expected."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from edge_agent.devices.assembly import make_fleet
-from edge_agent.settings import Endpoint, parse_endpoint, parse_settings, read_settings
+from edge_agent.settings import Endpoint, parse_endpoint, parse_settings, read_settings, require_close_readings
 from protocols.errors import SettingsError
 
 GOOD = """
@@ -64,8 +66,8 @@ def test_defaults() -> None:
         (("tcp://127.0.0.1:5020", f"tcp://{'m' * 70}:502"), "connect: expected"),
         (("tcp://127.0.0.1:5020", "tcp://127.0.0.1:0"), "connect: expected"),
         (("[hub]", "[poll]\ninterval_s = 7\n[hub]"), "interval_s: expected a divisor of 900"),
-        (("[hub]", "[poll]\ninterval_s = 450\n[hub]"), "a quarter hour needs two readings inside"),
-        (("[hub]", "[poll]\ninterval_s = 900\n[hub]"), "a quarter hour needs two readings inside"),
+        (("[hub]", "[poll]\ninterval_s = 450\n[hub]"), "interval_s: expected a divisor of 900 up to 60"),
+        (("[hub]", "[poll]\ninterval_s = 900\n[hub]"), "interval_s: expected a divisor of 900 up to 60"),
         (("[hub]", "[poll]\nboundary_window_s = 0\n[hub]"), "boundary_window_s: expected"),
     ],
 )
@@ -97,6 +99,21 @@ def test_an_unknown_key_is_named_before_the_one_that_is_missing(change: tuple[st
         parse(GOOD.replace(*change))
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_only_a_simulated_street_may_be_read_seldom(tmp_path: Path) -> None:
+    require_close_readings(parse(GOOD.replace("[hub]", "[poll]\ninterval_s = 60\n[hub]")))
+    config = tmp_path / "agent.toml"
+    config.write_text(GOOD.replace("[hub]", "[poll]\ninterval_s = 75\n[hub]"))
+    command = [sys.executable, "-m", "edge_agent", "run", "--config", str(config)]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert told.returncode == 1
+    assert told.stderr.count("\n") == 1
+    assert "[poll] interval_s: 75 is too long: expected at most 60" in told.stderr
+    followed = subprocess.run(
+        [*command, "--clock", str(tmp_path / "none")], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "too long" not in followed.stderr
 
 
 def test_a_byte_order_mark_changes_nothing() -> None:
