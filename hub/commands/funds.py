@@ -32,6 +32,18 @@ KEYS: Final[Mapping[str, frozenset[str]]] = {
     "year-end": frozenset({"decided", "reserve_ppm", "solidarity_ppm", "patronage_ppm", "buy_weight", "sell_weight"}),
     "grants": frozenset({"decided", "grants"}),
 }
+NEEDED: Final = {
+    "fees": {
+        "steps": "a table of what each step costs a month, in millionths of the currency, like [steps] full = 3000000",
+        "usual": 'the step of whoever has chosen none, like usual = "full"',
+    },
+    "year-end": dict.fromkeys(
+        ("reserve_ppm", "solidarity_ppm", "patronage_ppm"), "a whole number; the three _ppm together are 1000000"
+    ),
+    "grants": {"grants": "a table of amounts in millionths of the currency, like [grants] m03 = 25000000"},
+}
+"""What a plan must have besides `decided`, and what is expected there."""
+
 PERIODS: Final = {"fees": "--month", "year-end": "--year", "grants": "--day"}
 
 Table = dict[str, object]
@@ -126,6 +138,9 @@ def read_plan(path: Path, what: str) -> Table:
     decided = plan.get("decided")
     if not isinstance(decided, str) or not decided.isprintable() or not 1 <= len(decided) <= DECIDED_CHARS_MAX:
         raise RequestError(f'{path}: decided: expected who decided it and when, like "assembly of 2026-03-12"')
+    for name, expected in NEEDED[what].items():
+        if name not in plan:
+            raise RequestError(f"{path}: {name}: missing, expected {expected}")
     return plan
 
 

@@ -11,6 +11,8 @@ from typing import Final
 import uvicorn
 from fastapi import FastAPI
 
+from hub.web.server_log import use_own_words
+
 log = logging.getLogger(__name__)
 
 RETRY_FIRST_S: Final = 0.5
@@ -29,6 +31,7 @@ async def serve_web(app: FastAPI, *, host: str, port: int, trust_proxy: bool, is
     """Serve until cancelled. `is_bound` receives the address. A port in use is logged once, and binding is retried."""
     listener = await _bind(host, port)
     bound_port = listener.getsockname()[1]
+    use_own_words()
     # Addresses can contain a sign-in link, so there is no access log.
     config = uvicorn.Config(
         app,

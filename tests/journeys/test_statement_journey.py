@@ -44,6 +44,12 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         one.programs.stop()
 
 
+def write_statement(street: Demo, member: str, folder: Path) -> Any:
+    """Have the hub write a member's statement and the files that check it; gives what the command printed."""
+    options = {"--member": member, "--by": "m01", "--reason": "a check", "--month": MONTH, "--out": str(folder)}
+    return street.hub_json("statement", *(word for option in options.items() for word in option), "--json")
+
+
 def recompute(files: list[Path], hub_key: str) -> tuple[int, str]:
     command = [sys.executable, "-I", str(files[0].with_name(NAME)), *map(str, files), "--hub-key", hub_key]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -54,20 +60,7 @@ def test_every_members_statement_is_recomputed_and_a_changed_reading_is_found(st
     received = sold = 0
     for home, member in street.members.items():
         out = tmp_path / home
-        printed: Any = street.hub_json(
-            "statement",
-            "--member",
-            member,
-            "--by",
-            "m01",
-            "--reason",
-            "a check",
-            "--month",
-            MONTH,
-            "--out",
-            str(out),
-            "--json",
-        )
+        printed = write_statement(street, member, out)
         assert (printed["state"], printed["later"]) == ("provisional", {})
         files = [out / name for name in ("statement.json", "readings.json", "pool.json")]
         code, output = recompute(files, printed["hub_key"])
@@ -86,20 +79,7 @@ def test_every_members_statement_is_recomputed_and_a_changed_reading_is_found(st
 
 def test_the_page_offers_the_same_statement(street: Demo, tmp_path: Path) -> None:
     home, member = next(iter(street.members.items()))
-    printed: Any = street.hub_json(
-        "statement",
-        "--member",
-        member,
-        "--by",
-        "m01",
-        "--reason",
-        "a check",
-        "--month",
-        MONTH,
-        "--out",
-        str(tmp_path / "o"),
-        "--json",
-    )
+    printed = write_statement(street, member, tmp_path / "o")
     browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
     asked = urllib.request.Request(street.sign_in_links()[home], data=b"", headers={"Origin": street.hub_url})
     browser.open(asked).read()

@@ -64,6 +64,10 @@ def check_scale(scale: FeeScale, members: Sequence[str]) -> None:
     """Raises: RejectedInputError for a step that is not an amount, an unknown step or an unknown member."""
     for step, nano in scale.steps_nano.items():
         require_integer(nano, f"steps.{one_line(step)}")
+    if not scale.steps_nano:
+        raise RejectedInputError("malformed", "steps is empty: add a table [steps] with what each step costs a month")
+    if not scale.usual:
+        raise RejectedInputError("malformed", "usual is missing: name the step of whoever has chosen none")
     for where, step in (("usual", scale.usual), *((f"chosen.{one_line(m)}", s) for m, s in scale.chosen.items())):
         if not isinstance(step, str) or step not in scale.steps_nano:
             raise RejectedInputError("malformed", f"{where} names {one_line(step)}, which is not a step of the scale")

@@ -12,7 +12,11 @@ from hub.web.frame.translation import Localizer
 
 @dataclass(frozen=True, slots=True)
 class AccountPage:
-    """The current account and mandate, with their history. `creditor`: (name, identifier) of a co-op that collects."""
+    """The current account and mandate, with their history.
+
+    `creditor`: (name, identifier) of a co-op that collects. `pays`: whether the hub knows the co-op's own account,
+    without which it makes no payment.
+    """
 
     account: str
     holder: str
@@ -21,6 +25,7 @@ class AccountPage:
     mandate_since: str
     history: tuple[str, ...]
     creditor: tuple[str, str] | None
+    pays: bool
 
 
 def account_page(
@@ -38,6 +43,7 @@ def account_page(
         mandate_since="" if mandate is None else words.day(date.fromisoformat(mandate.signed_on)),
         history=tuple(_history(details, names, words)),
         creditor=(bank.name, bank.creditor_id) if bank is not None and collects else None,
+        pays=bank is not None,
     )
 
 

@@ -84,31 +84,30 @@ def _lines(canonical: bytes, words: Localizer) -> Iterator[tuple[str, str]]:
     rule: dict[str, Any] = json.loads(canonical)
     yield from rule_lines(rule, words)
     yield words.text("Shared by"), words.text("hour") if rule["aggregate"] == HOUR else words.text("quarter hour")
-    estimate = rule.get("estimate", {"method": "none"})
-    yield words.text("Missing readings"), _estimate_words(estimate["method"], words)
-    yield words.text("Fee for part of a month"), _fee_words(rule.get("part_month_fee", "full_month"), words)
+    method = rule.get("estimate", {"method": "none"})["method"]
+    yield words.text("Missing readings"), _estimates(words).get(method, method)
+    way = rule.get("part_month_fee", "full_month")
+    yield words.text("Fee for part of a month"), _part_month_fees(words).get(way, way)
     if power_w := rule.get("connection_w", 0):
         yield words.text("Most power of a home's connection"), f"{words.number(power_w)} W"
     if rule["params"] or rule["participation_percent"]:
         yield words.text("Shares, groups and percentages"), words.text("in the file below")
 
 
-def _estimate_words(method: str, words: Localizer) -> str:
-    known = {
+def _estimates(words: Localizer) -> Mapping[str, str]:
+    return {
         "none": words.text("stay missing"),
         "straight_line": words.text("estimated by a straight line"),
         "same_time_of_week": words.text("estimated from the same time of the week"),
     }
-    return known.get(method, method)
 
 
-def _fee_words(way: str, words: Localizer) -> str:
-    known = {
+def _part_month_fees(words: Localizer) -> Mapping[str, str]:
+    return {
         "by_day": words.text("counted by day"),
         "full_month": words.text("the whole fee"),
         "first_full_month": words.text("none before the first full month"),
     }
-    return known.get(way, way)
 
 
 def _local_day(at: int, words: Localizer) -> str:

@@ -262,6 +262,11 @@ def test_bills_are_looked_at_then_published_and_booked_with_their_taxes(hub: Hub
         ("funds year-end --year 1", YEAR_END, "is not a year"),
         ("funds grants --day 2029-01-01", 'decided = "x"\n[grants]\n', "is in the future"),
         ("funds fees --month 2026-12", "[", "not a TOML file"),
+        ("funds fees --month 2026-12", 'decided = "x"', "steps: missing, expected a table of what each step costs"),
+        ("funds fees --month 2026-12", 'decided = "x"\n[steps]\nfull = 1\n', "usual: missing, expected the step of"),
+        ("funds fees --month 2026-12", 'decided = "x"\nusual = "full"\n[steps]\n', "add a table [steps]"),
+        ("funds year-end --year 2026", 'decided = "x"', "reserve_ppm: missing, expected a whole number"),
+        ("funds grants --day 2026-12-01", 'decided = "x"', "grants: missing, expected a table of amounts"),
     ],
 )
 def test_a_wrong_plan_is_one_line_and_books_nothing(hub: Hub, command: str, plan: str, said: str) -> None:

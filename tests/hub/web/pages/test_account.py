@@ -1,13 +1,16 @@
 """A member's own bank account and mandate: entered by the member, masked on every page, shown to nobody else."""
 
 import logging
+from dataclasses import replace
 
+import httpx
 import pytest
 
 from hub.storage.records import Access
 from hub.storage.sqlite.store import SqliteStore
-from tests.hub.web.conftest import SignIn, browser_on
-from tests.hub.web.page_street import HOSTILE
+from hub.web.app import build_app
+from tests.hub.web.conftest import ORIGIN, SignIn, browser_on
+from tests.hub.web.page_street import HOSTILE, parts_over, sign_in_token
 
 IBAN = "AT61 1904 3002 3457 3201"
 PLAIN = IBAN.replace(" ", "")
@@ -103,3 +106,14 @@ async def test_the_board_member_who_opened_it_is_in_the_log(sign_in: SignIn, sto
     member = await sign_in("m02")
     await store.bank_details(["m02"], access=LOOK)
     assert "Opened your bank account. Purpose: pay out credits" in (await member.get("/who-looked")).text
+
+
+async def test_without_the_co_ops_own_account_no_payment_is_promised(store: SqliteStore) -> None:
+    parts = replace(parts_over(store), bank=None)
+    transport = httpx.ASGITransport(app=build_app(parts), client=("192.0.2.7", 1234))
+    async with httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers={"origin": ORIGIN}) as member:
+        await member.post(f"/sign-in/{await sign_in_token(store, 'm02')}")
+        page = (await member.get("/account")).text
+    assert "does not make payments with Commonwatt at present" in page
+    for promise in ("pays your credits", "cannot pay you", "Payments appear here", "Direct debit"):
+        assert promise not in page
