@@ -8,6 +8,7 @@ import codecs
 import logging
 import signal
 import sys
+import time
 from collections.abc import Coroutine, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -55,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     outbox.add_argument(
         "--limit", type=_count, default=20, metavar="N", help="how many messages to list, newest first (default: 20)"
     )
-    status = _command(commands, "status", _status, "show who this agent is, what waits, and what limits each reading")
+    status = _command(commands, "status", _status, "show who this agent is, what waits, and which devices are silent")
     prompts = _command(
         commands, "prompts", _prompts, "show the hub's prompts, the reasons for them and the state of your answers"
     )
@@ -91,15 +92,19 @@ def _count(text: str) -> int:
 
 
 def _enrol(options: argparse.Namespace) -> int:
+    from edge_agent.devices.assembly import make_fleet
     from edge_agent.uplink.consent_file import consent_draft
     from edge_agent.uplink.enrolment import post_to
     from edge_agent.uplink.identity import enrol, hub_key_words
 
     settings = read_settings(options.config)
+    # Before the token is used: what `run` would refuse must not cost it.
+    make_fleet(settings)
+    if settings.consent is not None and settings.consent.exists():
+        _wanted_consent(settings, None)
     coop = options.coop or settings.coop
     if coop is None:
         raise RequestError(f"{settings.source}: hub: coop: missing, expected the co-op's id (or give --coop)")
-    # Before the token is used: a consent file that cannot be written must not cost it.
     with consent_draft(settings.consent) as draft:
         identity = enrol(settings.data, _token(options.token_file), coop=coop, post=post_to(settings.hub_url))
         draft.write(identity.consent)
@@ -154,8 +159,9 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _wanted_consent(settings: Settings, home: str) -> ConsentSet | None:
-    from edge_agent.household import read_consent
+def _wanted_consent(settings: Settings, home: str | None) -> ConsentSet | None:
+    """The consent in the household's file; its home is not checked before the enrolment, which names it."""
+    from edge_agent.household import read_consent, rules_to_come
 
     path = settings.consent
     if path is None:
@@ -165,7 +171,10 @@ def _wanted_consent(settings: Settings, home: str) -> ConsentSet | None:
     except (OSError, UnicodeDecodeError) as cause:
         reason = cause.strerror if isinstance(cause, OSError) else "not UTF-8: save it again with that encoding"
         raise SettingsError(f"{settings.source}: consent: {path}: cannot be read: {reason}") from None
-    return read_consent(text, name=path.name, home=home)
+    consent = read_consent(text, name=path.name, home=home)
+    if home is None:
+        rules_to_come(consent, name=path.name, now_s=time.time())
+    return consent
 
 
 async def _until_stopped(program: Coroutine[Any, Any, None]) -> None:
@@ -211,16 +220,23 @@ def _outbox(options: argparse.Namespace) -> int:
 
 def _status(options: argparse.Namespace) -> int:
     from edge_agent.devices.limits import role_limits
+    from edge_agent.devices.silence import read_troubles
     from edge_agent.outbox.opening import FILE_NAME
     from edge_agent.outbox.view import read_overview
-    from edge_agent.status_text import status_record, status_text
+    from edge_agent.status_text import status_record, status_text, trouble_lines
     from edge_agent.uplink.identity import load_enrolment
 
     settings = read_settings(options.config)
     enrolment, limits = load_enrolment(settings.data), role_limits(settings.devices)
     found = read_overview(settings.data, limit=0) if (settings.data / FILE_NAME).exists() else None
-    words = status_record if options.json else status_text
-    print(words(enrolment.agent, enrolment.home, found, limits))
+    names = {device.name for device in settings.devices}
+    troubles = [each for each in read_troubles(settings.data) if each.device in names]
+    who = (enrolment.agent, enrolment.home)
+    if options.json:
+        print(status_record(*who, found, limits=limits, troubles=troubles))
+    else:
+        lines = trouble_lines(troubles, settings.devices, enrolment.tz)
+        print(status_text(*who, found, limits=limits, troubles=lines))
     return 0
 
 

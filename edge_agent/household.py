@@ -21,13 +21,13 @@ FAR_SLOTS = 5 * 365 * SLOTS_PER_UTC_DAY
 RELEASE_SLOT = parse_slot("2026-11-28T00:00Z")
 
 
-def read_consent(text: str, *, name: str, home: str) -> ConsentSet:
-    """The consent in a household's file. Raises SettingsError."""
+def read_consent(text: str, *, name: str, home: str | None) -> ConsentSet:
+    """The consent in a household's file; `home` is None before it is known. Raises SettingsError."""
     try:
         consent = parse_consent(text)
     except ValueError as complaint:
         raise SettingsError(f"{name}: {complaint}") from None
-    if consent.home != home:
+    if home is not None and consent.home != home:
         raise SettingsError(f"{name}: home: expected {home!r}, this agent's home, found {consent.home!r}")
     return consent
 

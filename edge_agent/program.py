@@ -16,6 +16,7 @@ from edge_agent.devices.assembly import make_fleet
 from edge_agent.devices.boot_readings import BootReadings, TimedSamples
 from edge_agent.devices.buses import Bus, ReadingPace
 from edge_agent.devices.limits import limit_lines, role_limits, unlimited
+from edge_agent.devices.silence import TroubleLog
 from edge_agent.history import LONGEST_HOLE_S, RecordingRow, read_rows, replay
 from edge_agent.household import consent_in_force
 from edge_agent.metering.dc_side import unassigned_batteries
@@ -186,6 +187,7 @@ class AgentProgram:
             for link, devices in self._fleet
         ]
         closing.readers = readers
+        closing.trouble_log = TroubleLog(settings.data, started_s=self._clock.now())
         limits = role_limits(settings.devices)
         for line in limit_lines(unlimited(limits)):
             log.warning("%s", line)

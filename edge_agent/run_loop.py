@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from edge_agent.devices.silence import TroubleLog
 from edge_agent.metering.home_meter import ClosedSlot, HomeMeter
 from edge_agent.outbox.dropped_slots import DroppedSlots
 from edge_agent.outbox.messages import OutboxError, SealMessage
@@ -75,6 +76,7 @@ class SlotCloser:
         self.is_stuck = False
         self.left_out = 0
         self.readers: Sequence[BusReader] = ()
+        self.trouble_log: TroubleLog | None = None
         self.event = asyncio.Event()
 
     async def run(self, wake: Callable[[], None]) -> None:
@@ -88,6 +90,8 @@ class SlotCloser:
     async def store_closed(self, trust: ClockTrust | None = None) -> bool:
         """Seal and store every closed slot. Returns whether anything was stored. `trust`: overrides the clock's own."""
         states = [state for reader in self.readers for state in reader.states()][:MAX_DEVICES]
+        if self.trouble_log is not None:
+            self.trouble_log.note(states, now_s=self._parts.clock.now())
         context = self._context(trust)
         while closed := self._metering.next_closed_slot():
             self._waiting.append(_QueuedSlot(*closed, states, context))

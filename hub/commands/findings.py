@@ -18,6 +18,7 @@ from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
 from hub.quality.decisions import DecisionError, decide_finding
 from hub.quality.findings import check_day_quality
+from hub.quality.listing import finding_lines, found_lines
 from hub.quality.nameplate_limits import read_nameplates
 from hub.storage.access_records import FINDING_FIELDS
 from hub.storage.finding_records import FindingRow
@@ -25,8 +26,6 @@ from protocols.errors import RequestError
 from protocols.slots import format_slot
 from protocols.timeline import Clock
 
-SEVERITY_WORDS = {"hold": "holds credits", "check": "look at it", "note": "note"}
-VERDICT_WORDS = {"accept": "accepted", "reject": "rejected", "estimate": "to be estimated"}
 LISTED_DAYS = 31
 
 
@@ -64,22 +63,24 @@ def run(args: argparse.Namespace) -> int:
     if args.plates is not None and args.day is None:
         raise RequestError("findings: --plates goes with --day")
     if args.day is not None:
-        found = asyncio.run(find_on_day(args.data, day=args.day, plates_file=args.plates, by=args.member, clock=clock))
-        text = json.dumps([found_json(each) for each in found]) + "\n" if args.json else found_lines(found)
+        found, tz = asyncio.run(
+            find_on_day(args.data, day=args.day, plates_file=args.plates, by=args.member, clock=clock)
+        )
+        text = json.dumps([found_json(each) for each in found]) + "\n" if args.json else found_lines(found, tz)
     elif args.decide is not None:
-        row = asyncio.run(decide_on(args.data, args.decide, member=args.member, reason=args.reason, clock=clock))
-        text = json.dumps(row.plain()) + "\n" if args.json else finding_lines([row])
+        row, tz = asyncio.run(decide_on(args.data, args.decide, member=args.member, reason=args.reason, clock=clock))
+        text = json.dumps(row.plain()) + "\n" if args.json else finding_lines([row], tz)
     else:
-        rows = asyncio.run(list_findings(args.data, by=args.member, clock=clock))
-        text = json.dumps([row.plain() for row in rows]) + "\n" if args.json else finding_lines(rows)
+        rows, tz = asyncio.run(list_findings(args.data, by=args.member, clock=clock))
+        text = json.dumps([row.plain() for row in rows]) + "\n" if args.json else finding_lines(rows, tz)
     sys.stdout.write(text)
     return 0
 
 
 async def find_on_day(
     folder: Path, *, day: date, plates_file: Path | None, by: str | None, clock: Clock
-) -> tuple[Finding, ...]:
-    """The findings of a check of the day, made now. Raises: RequestError."""
+) -> tuple[tuple[Finding, ...], str]:
+    """The findings of a check of the day, made now, and the co-op's time zone. Raises: RequestError."""
     settings, _, store = await open_hub(folder, clock=clock)
     chosen = settings if plates_file is None else replace(settings, plates_file=plates_file)
     try:
@@ -90,26 +91,27 @@ async def find_on_day(
             raise RequestError(f"--plates: there is no home {unknown[0][:40]!r}")
         access = await look_at_all(store, by, command="findings", purpose="settle.share", reason=f"a check of {day}")
         await store.log_access(access, [home.id for home in await store.homes()], fields=FINDING_FIELDS, rows=1)
-        return (await check_day_quality(store, day=day, place_deg=place_deg, nameplates=nameplates)).found
+        quality = await check_day_quality(store, day=day, place_deg=place_deg, nameplates=nameplates)
+        return quality.found, settings.coop.tz
     finally:
         await store.close()
 
 
-async def list_findings(folder: Path, *, by: str | None, clock: Clock) -> tuple[FindingRow, ...]:
-    """Recent days' findings, and all that await a decision; the access is recorded in the homes' logs."""
+async def list_findings(folder: Path, *, by: str | None, clock: Clock) -> tuple[tuple[FindingRow, ...], str]:
+    """Recent days' findings and all that await a decision, and the co-op's time zone; the homes' logs record it."""
     settings, _, store = await open_hub(folder, clock=clock)
     since = local_today(clock, settings.coop.tz) - timedelta(days=LISTED_DAYS)
     try:
         access = await look_at_all(store, by, command="findings", purpose="settle.share", reason="the list of findings")
-        return await store.findings(access=access, since=since.isoformat())
+        return await store.findings(access=access, since=since.isoformat()), settings.coop.tz
     finally:
         await store.close()
 
 
 async def decide_on(
     folder: Path, decision: Sequence[str], *, member: str | None, reason: str | None, clock: Clock
-) -> FindingRow:
-    """Store the board's decision. Raises: RequestError; nothing has then changed."""
+) -> tuple[FindingRow, str]:
+    """Store the board's decision; also gives the co-op's time zone. Raises: RequestError; nothing has then changed."""
     number, verdict = decision
     if member is None or reason is None:
         raise RequestError("findings: --decide needs --member ID and --reason TEXT")
@@ -117,13 +119,14 @@ async def decide_on(
         raise RequestError(f"findings: no finding has the number {number[:20]!r}; run without --decide to list them")
     if verdict not in VERDICTS:
         raise RequestError(f"findings: {verdict[:20]!r} is not one of {', '.join(VERDICTS)}")
-    _, _, store = await open_hub(folder, clock=clock)
+    settings, _, store = await open_hub(folder, clock=clock)
     try:
         who = await store.member(member)
         if who is None:
             raise RequestError(f"findings: there is no member {member[:40]!r}")
         at = int(clock.now())
-        return await decide_finding(store, int(number), member=who, verdict=verdict, reason=reason, at=at)
+        row = await decide_finding(store, int(number), member=who, verdict=verdict, reason=reason, at=at)
+        return row, settings.coop.tz
     except DecisionError as problem:
         raise RequestError(f"findings: {problem}") from None
     finally:
@@ -139,24 +142,3 @@ def found_json(finding: Finding) -> dict[str, object]:
         "numbers": dict(finding.numbers),
         "from": format_slot(finding.first_slot),
     }
-
-
-def found_lines(found: Sequence[Finding]) -> str:
-    """The findings of this check, for people."""
-    if not found:
-        return "nothing found\n"
-    return "".join(f"{each.home}  {SEVERITY_WORDS[each.severity]:<13}  {each.sentence}\n" for each in found)
-
-
-def finding_lines(rows: Sequence[FindingRow]) -> str:
-    """Stored findings for people: the number, home, state and description of each."""
-    if not rows:
-        return "nothing found\n"
-    return "".join(f"{row.id:>5}  {row.found.home}  {state_words(row):<15}  {row.found.sentence}\n" for row in rows)
-
-
-def state_words(row: FindingRow) -> str:
-    """The state of a finding in words."""
-    if row.closed is not None:
-        return "closed"
-    return VERDICT_WORDS[row.decisions[-1].verdict] if row.decisions else SEVERITY_WORDS[row.found.severity]

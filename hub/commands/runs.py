@@ -13,6 +13,7 @@ from hub.board.run_service import overview_of
 from hub.books.days import SettlementStores
 from hub.books.runs import first_day
 from hub.books.view import read_books
+from hub.core.ledger.month_overview import MonthOverview
 from hub.core.ledger.month_preview import MarkedDay
 from hub.core.ledger.month_runs import MonthRun
 from hub.core.ledger.run_calendar import RunCalendar, months_between
@@ -50,11 +51,12 @@ async def runs_and_marks(store: SettlementStores, *, calendar: RunCalendar, toda
         for run in (run for run in overview.runs if run.run_key in overview.outdated):
             later = overview.in_place_of(run)
             outdated[run.run_key] = "make it again" if later is None else f"{later.kind} takes its place"
+        if overview.next_run is not None:
+            marked += [_mark(mark, overview) for mark in overview.marked]
         if overview.following is None:
             continue
         due_day = calendar.due_day(month, overview.following)
         due.append({"month": overview.name, "kind": overview.following, "due": str(due_day)})
-        marked += [_mark(mark, overview.following) for mark in overview.marked]
     return {
         "runs": [
             run_json(run) | {"is_outdated": run.run_key in outdated, "way_on": outdated.get(run.run_key)}
@@ -65,8 +67,9 @@ async def runs_and_marks(store: SettlementStores, *, calendar: RunCalendar, toda
     }
 
 
-def _mark(mark: MarkedDay, following: str) -> dict[str, object]:
-    return {"day": mark.day.isoformat(), "why": mark.why, "next_run": following}
+def _mark(mark: MarkedDay, overview: MonthOverview) -> dict[str, object]:
+    is_again = overview.next_run in {run.kind for run in overview.runs}
+    return {"day": mark.day.isoformat(), "why": mark.why, "next_run": overview.next_run, "is_made_again": is_again}
 
 
 def run_json(run: MonthRun) -> dict[str, object]:
@@ -93,7 +96,10 @@ def runs_lines(found: Mapping[str, object]) -> str:
     """Runs, due dates and marked days for people."""
     lines = [run_line(row) for row in _rows(found["runs"])]
     lines += [f"{row['month']} {row['kind']:<2}  falls due on {row['due']}" for row in _rows(found["due"])]
-    lines += [f"marked: {row['day']}  {row['why']}, for run {row['next_run']}" for row in _rows(found["marked_days"])]
+    lines += [
+        f"marked: {row['day']}  {row['why']}, for {row['next_run']}{', made again' if row['is_made_again'] else ''}"
+        for row in _rows(found["marked_days"])
+    ]
     return "\n".join(lines or ["no home has sent a reading yet"]) + "\n"
 
 

@@ -38,6 +38,7 @@ from hub.verify.statement_days import (
 MAX_BYTES = 256 * 2**20
 APART = ("late", "corrected")
 OLDER = ("commonwatt-statement-1", "commonwatt-statement-2")
+OLDER_BILL = ("number", "date", "kind", "replaces", "net_cent", "tax_cent", "gross_cent", "due_cent")
 LEAST_OF_VERSION = 8
 
 
@@ -116,8 +117,14 @@ class RecomputedMonth(RecomputedBills):
         """Compare with an earlier statement: what differs needs a newer run, and a bill has to replace the last."""
         check_signature(signed, self.key, "--before signature")
         before, now, notes = signed["document"], self.document, []
-        for name in ("format", "coop", "member", "month"):
+        is_older = before["format"] in OLDER
+        for name in ("coop", "member", "month", *["format"][is_older:]):
             same(before[name], now[name], f"--before {name}")
+        if is_older:
+            self.check_bills_before({bill["lines"][0]["name"]: bill for bill in before["tax"]}, fields=OLDER_BILL)
+            pairs = [(name, before["totals"][name], now["totals"][name]) for name in ENERGIES]
+            notes += [f"changed since: {name} was {was}, is {new}" for name, was, new in pairs if was != new]
+            return [*notes, "--before is of an earlier release: its bills and totals were compared, its days were not"]
         same(now["rulebook"][: len(before["rulebook"])], before["rulebook"], "rulebook of --before")
         self.check_days_before({day["day"]: day for day in before["days"]})
         self.check_bills_before({bill["lines"][0]["name"]: bill for bill in before["tax"]})
@@ -143,12 +150,16 @@ class RecomputedMonth(RecomputedBills):
             require(roots[0] == roots[1] or roots[0][0] != roots[1][0], f"{place} root", "the hub signed it again")
         require(not last_days, f"day {min(last_days, default='')}", "is stated in --before and not now")
 
-    def check_bills_before(self, bills: Table) -> None:
-        """Check that each document is the earlier one or replaces it, and that none is left out."""
+    def check_bills_before(self, bills: Table, *, fields: Sequence[str] = ()) -> None:
+        """Check that each document is the earlier one or replaces it, and that none is left out.
+
+        `fields`: what has to be the same, for the documents of an earlier release, whose form was another.
+        """
         for bill in self.document["tax"]:
             last = bills.pop(bill["lines"][0]["name"], None)
             named = last and {name: last[name] for name in ("number", "date", "gross_cent")}
-            right = bill == last or (bill["replaces"] == named and bill["number"] != (last or {}).get("number"))
+            is_same = bill == last or (fields and last and all(bill[name] == last[name] for name in fields))
+            right = is_same or (bill["replaces"] == named and bill["number"] != (last or {}).get("number"))
             require(right, f"tax {bill['number']}", "does not replace the document in --before")
         require(not bills, "tax", "a document in --before is left out now")
 
@@ -213,10 +224,6 @@ def verify(
         document = signed["document"]
         if document["format"] in OLDER:
             raise UncheckedError("statement.json is of an earlier release: check it with the script of that release")
-        if before is not None and before["document"]["format"] in OLDER:
-            raise UncheckedError(
-                "--before is of an earlier release: this script compares statements of its own form only"
-            )
         same(document["format"], "commonwatt-statement-3", "format")
         check_fields(signed, "statement.json")
         check_fields(published, "pool.json")

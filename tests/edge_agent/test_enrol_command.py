@@ -3,15 +3,20 @@
 import codecs
 import io
 import json
+import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from edge_agent.__main__ import _token, main
+from edge_agent.devices.silence import TroubleLog
+from edge_agent.outbox.schema import SCHEMA
 from protocols.consent.rules import default_consent
 from protocols.consent.text import parse_consent
 from protocols.enrolment.token import token_text
 from protocols.errors import IdentityError
+from protocols.wire.readings import DeviceState, Liveness
 from tests.edge_agent.enrolment_desk import HUB_KEY, TOKEN, sealed_reply
 
 CONFIG = """data = "data"
@@ -27,6 +32,8 @@ connect = "rtu:///dev/ttyUSB0?baud=9600&parity=N"
 unit = 1
 max_power_w = 15000
 """
+
+CONSENT = 'home = "h01"\nversion = 2\n[[rule]]\npurpose = "peers.view"\n'
 
 
 @pytest.fixture
@@ -56,9 +63,46 @@ def test_a_token_saved_with_a_byte_order_mark_is_read(home: Path, monkeypatch: p
 
 
 def test_a_consent_that_is_there_is_never_written_over(home: Path) -> None:
-    (home / "consent.toml").write_text("# mine\n")
+    mine = '# mine\nhome = "h01"\nversion = 2\n'
+    (home / "consent.toml").write_text(mine)
     assert enrol(home) == 0
-    assert (home / "consent.toml").read_text() == "# mine\n"
+    assert (home / "consent.toml").read_text() == mine
+
+
+@pytest.mark.parametrize(
+    ("consent", "config"),
+    [
+        ('home = "h01"\nversoin = 2\n', CONFIG),
+        (CONSENT + 'valid_from = "2099-01-01T00:00Z"\n', CONFIG),
+        (CONSENT, CONFIG),
+        (None, CONFIG.replace("eastron-sdm630", "eastron-sdm6300")),
+        (None, CONFIG.replace('"grid"', '"wind_speed"')),
+        (None, CONFIG + 'sign = "inverted"\n'),
+    ],
+)
+def test_what_run_would_refuse_does_not_cost_the_token_and_the_words_are_the_same(
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    consent: str | None,
+    config: str,
+) -> None:
+    """They used to be found at `run`, when the token was spent."""
+    assert enrol(home) == 0
+    capsys.readouterr()
+    (home / "agent.toml").write_text(config)
+    if consent is not None:
+        (home / "consent.toml").write_text(consent)
+    assert main(["run", "--config", str(home / "agent.toml")]) == 1
+    at_run = capsys.readouterr().err.splitlines()[-1]
+    shutil.rmtree(home / "data")
+    sent: list[bytes] = []
+    monkeypatch.setattr("edge_agent.uplink.enrolment.post_to", lambda _url: lambda body: sent.append(body) or b"")
+    if consent is None:
+        (home / "consent.toml").unlink()
+    assert enrol(home) == 1
+    assert capsys.readouterr().err.splitlines() == [at_run]
+    assert sent == []
 
 
 def test_a_consent_file_that_cannot_be_written_does_not_cost_the_token(
@@ -113,3 +157,18 @@ def test_status_says_what_is_not_limited(home: Path, capsys: pytest.CaptureFixtu
         ("pv", False, True),
         ("battery", False, True),
     ]
+
+
+def test_status_names_the_device_that_is_silent(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert enrol(home) == 0
+    TroubleLog(home / "data", started_s=0).note([DeviceState("meter", Liveness.SILENT, 60)], now_s=1_780_000_060)
+    sqlite3.connect(home / "data" / "outbox.sqlite").executescript(SCHEMA)
+    capsys.readouterr()
+    status = ["status", "--config", str(home / "agent.toml")]
+    assert main(status) == 0
+    _, line, _ = capsys.readouterr().out.splitlines()
+    assert line.startswith("meter: SILENT, has given no reading since 2026-05-28 2")
+    assert "`commonwatt-agent read --device meter` tries it now" in line
+    assert main([*status, "--json"]) == 0
+    troubles = json.loads(capsys.readouterr().out)["troubles"]
+    assert troubles == [{"device": "meter", "state": "silent", "since": 1_780_000_000}]

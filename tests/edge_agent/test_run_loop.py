@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from edge_agent.devices.silence import Trouble, TroubleLog, read_troubles
 from edge_agent.metering.home_meter import HomeMeter, MeasuringPoint, Sample, read_checkpoint
 from edge_agent.outbox.messages import ChainLink, OutboxError, SealedMessage, SealMessage
 from edge_agent.outbox.opening import open_outbox
@@ -15,7 +16,7 @@ from protocols.quantities import Gap, Measure
 from protocols.slots import start_of
 from protocols.timeline import Clock
 from protocols.wire.envelope import open_sealed
-from protocols.wire.readings import Batch, LongInterval, decode_batch
+from protocols.wire.readings import Batch, DeviceState, Liveness, LongInterval, decode_batch
 
 FIRST = 2_000_000
 NOW = float(start_of(FIRST) + 100)
@@ -44,6 +45,26 @@ async def test_a_full_outbox_keeps_slots_in_memory_and_says_so_once(
         metering.close(place)
         assert await closing.store_closed()
         assert outbox.next_link.seq == 6
+
+
+async def test_a_silent_device_is_noted_when_a_slot_closes(tmp_path: Path) -> None:
+    place = MeasuringPoint("meter", "grid", 15_000)
+
+    class SilentBus:
+        async def run(self) -> None: ...
+
+        def states(self) -> list[DeviceState]:
+            return [DeviceState("meter", Liveness.SILENT, 700)]
+
+    async with open_outbox(tmp_path, max_mb=1, now_s=NOW) as (outbox, _):
+        signer = AgentSigner("c", "a-1", Ed25519PrivateKey.generate())
+        parts = LoopParts(Clock(lambda: NOW), signer, ConsentFilter(default_consent("h01")), outbox, 7, lambda: True)
+        metering = HomeMeter([place], next_slot=FIRST, longest_hole_s=300)
+        closing = SlotCloser(parts, metering)
+        closing.readers, closing.trouble_log = [SilentBus()], TroubleLog(tmp_path, started_s=NOW - 800)
+        metering.close(place)
+        assert await closing.store_closed()
+    assert read_troubles(tmp_path) == (Trouble("meter", Liveness.SILENT, int(NOW) - 700),)
 
 
 async def test_what_a_stuck_outbox_leaves_in_memory_is_bounded_and_what_is_left_out_is_told(

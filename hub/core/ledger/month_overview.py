@@ -52,6 +52,15 @@ class MonthOverview:
         return month_name(self.month)
 
     @property
+    def next_run(self) -> str | None:
+        """The kind of the first run that takes in the marked days: one that can be made again, else the next to come.
+
+        None once RF is published: then only a dispute's run takes them in.
+        """
+        made = {run.kind for run in self.runs}
+        return next((kind for kind in MONTH_KINDS if kind in made and kind in self.bookable), self.following)
+
+    @property
     def in_turn(self) -> MonthRun | None:
         """The earliest run awaiting the board's approval or publication, or waiting to be made again.
 

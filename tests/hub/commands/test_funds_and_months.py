@@ -132,6 +132,7 @@ def test_a_month_from_preview_to_publication_and_on_to_r1(hub: Hub) -> None:
     assert (made["state"], made["provisional_days"], made["days"]) == ("draft", 1, 3)
     assert "would change nothing" in hub.run("settle --month 2026-12 --preview")
     key = made["run_key"]
+    assert hub.json("runs")["marked_days"] == []
     assert hub.json(f"approve --run {key} --member m01")["state"] == "draft"
     assert "second approval" in hub.run(f"approve --run {key} --member m01", code=1)
     assert "1 approval(s) missing" in hub.run(f"approve --run {key} --member m01 --publish", code=1)
@@ -141,7 +142,8 @@ def test_a_month_from_preview_to_publication_and_on_to_r1(hub: Hub) -> None:
     assert "has a run of its own" in hub.run(f"settle --day {DAYS[0]}", code=1)
     hub.arrive(late=True)
     shown = hub.json("runs")
-    assert shown["marked_days"][0] == {"day": str(DAYS[1]), "why": "new readings", "next_run": "R1"}
+    mark = {"day": str(DAYS[1]), "why": "new readings", "next_run": "R1", "is_made_again": False}
+    assert shown["marked_days"][0] == mark
     assert {"month": "2026-12", "kind": "R1", "due": "2027-03-05"} in shown["due"]
     hub.at(date(2027, 3, 5))
     r1 = hub.json("settle --month 2026-12 --kind R1")

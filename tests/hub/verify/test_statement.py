@@ -325,11 +325,37 @@ def test_an_option_that_would_fit_anything_or_nothing_is_refused(
         kind(said[1])
 
 
-def test_an_earlier_statement_of_an_older_form_is_not_called_wrong(tmp_path: Path, street: Street) -> None:
-    signed, own, pool = signed_statement(street, "a"), street.own("a"), street.pool()
-    for form in ("commonwatt-statement-1", "commonwatt-statement-2"):
-        code, said = run_script(tmp_path, signed, own, pool, before={"document": {"format": form}, "signature": ""})
-        assert (code, "--before is of an earlier release" in said) == (2, True)
+def older_form(signed: dict[str, Any], form: str) -> dict[str, Any]:
+    """The statement as an earlier release wrote it, as far as the script reads it."""
+    document = {
+        name: signed["document"][name] for name in ("coop", "member", "month", "totals", "money", "tax", "days")
+    }
+    document = json.loads(json.dumps(document)) | {"format": form}
+    for bill in document["tax"]:
+        bill["words"] = ["in the words of that release"]
+    return document
+
+
+@pytest.mark.parametrize("form", ["commonwatt-statement-1", "commonwatt-statement-2"])
+def test_the_bills_of_an_earlier_release_are_followed(tmp_path: Path, street: Street, form: str) -> None:
+    """They used to be refused, so that a bill that replaces one of them could not be checked at all."""
+    now, own, pool = signed_statement(street, "a")["document"], street.own("a"), street.pool()
+    before = older_form({"document": now}, form)
+    code, said = run_script(tmp_path, signed_again(now), own, pool, before=sign_document(before, HUB_KEY))
+    assert (code, "its bills and totals were compared, its days were not" in said) == (0, True), said
+    before["tax"][0] |= {"number": "I-2026-03-M1-0001", "gross_cent": 7}
+    code, said = run_script(tmp_path, signed_again(now), own, pool, before=sign_document(before, HUB_KEY))
+    assert (code, "does not replace the document in --before" in said) == (1, True), said
+    replaced = {name: before["tax"][0][name] for name in ("number", "date", "gross_cent")}
+    now["tax"][0] |= {"replaces": replaced, "due_cent": now["tax"][0]["due_cent"] - 7}
+    before["totals"]["sold"] += 5
+    code, said = run_script(tmp_path, signed_again(now), own, pool, before=sign_document(before, HUB_KEY))
+    assert code == 0, said
+    assert f"changed since: sold was {before['totals']['sold']}, is {now['totals']['sold']}" in said
+    assert run_script(tmp_path, signed_again(now), own, pool)[0] == 2, "it cannot be checked without the earlier one"
+    other = before | {"member": {"id": "b", "name": "B"}}
+    assert run_script(tmp_path, signed_again(now), own, pool, before=sign_document(other, HUB_KEY))[0] == 1
+    assert run_script(tmp_path, signed_again(now), own, pool, before={"document": before, "signature": ""})[0] == 1
 
 
 def test_another_key_or_a_broken_file_is_one_line(tmp_path: Path, street: Street) -> None:

@@ -64,6 +64,24 @@ def test_the_next_run_is_the_first_that_was_never_made(made: int, following: str
     assert overview(closed(*MONTH_KINDS[:made]), today=date(2026, 6, 1)).following == following
 
 
+def test_marked_days_go_into_the_run_that_can_be_made_again() -> None:
+    chain = closed()
+    assert overview(chain, today=date(2026, 6, 5)).next_run == "M1"
+    chain.make("M1", "m1")
+    assert overview(chain, today=date(2026, 6, 5)).next_run == "M1", "it used to be said that R1 takes them in"
+    chain.approve("m1", "m01", "m02")
+    assert overview(chain, today=date(2026, 6, 5)).next_run == "M1"
+    chain.publish("m1")
+    assert overview(chain, today=date(2026, 6, 5)).next_run == "R1"
+    whole = closed(*MONTH_KINDS[:3])
+    whole.make("RF", "rf")
+    assert (overview(whole, today=date(2027, 9, 1)).following, overview(whole, today=date(2027, 9, 1)).next_run) == (
+        None,
+        "RF",
+    )
+    assert overview(closed(*MONTH_KINDS), today=date(2027, 9, 1)).next_run is None
+
+
 def test_a_run_has_its_own_state_and_waits_for_the_board_in_turn() -> None:
     chain = closed("M1")
     chain.make("R1", "r1")
