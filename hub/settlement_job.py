@@ -7,7 +7,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from hub.books.days import ACCESS, SettlementStores, read_rule, settle_day
-from hub.books.runs import first_day, marked_days, settle_month
+from hub.books.runs import NO_READINGS, first_day, marked_days, settle_month
 from hub.books.view import read_books
 from hub.core.ledger.month_runs import MonthRun, run_obstacle
 from hub.core.ledger.run_calendar import RunCalendar, days_of, month_name, month_of, months_between
@@ -78,6 +78,9 @@ class SettlementJob:
                 try:
                     run = await settle_month(self._store, month=month, kind=kind, made_at=made_at, key=key)
                 except RejectedInputError as refusal:
+                    if refusal.code == NO_READINGS:
+                        log.warning("%s waits for the board: %s", kind, refusal.detail)
+                        break
                     refused.append(f"{kind} of {month_name(month)}: {refusal}")
                     break
                 log.info("run %s of %s is made and waits for the board's approval", run.kind, run.month)

@@ -16,6 +16,7 @@ from hub.books.runs import (
     PREVIEW_ACCESS,
     StalePreviewError,
     first_day,
+    has_readings,
     marked_days,
     month_run_key,
     preview_month,
@@ -26,7 +27,7 @@ from hub.core.ledger.entries import read_entry
 from hub.core.ledger.month_overview import MonthOverview, month_overview
 from hub.core.ledger.month_preview import BoardPreview, MonthPreview, board_preview, sum_changes
 from hub.core.ledger.month_runs import APPROVED, DRAFT, PUBLISHED, MonthRun, run_obstacle
-from hub.core.ledger.run_calendar import RunCalendar, days_of, month_name, months_between
+from hub.core.ledger.run_calendar import DISPUTE, RunCalendar, days_of, month_name, months_between
 from hub.core.ledger.signed_document import Signer
 from hub.core.payments.tax_terms import TaxTerms
 from hub.core.rules.input_checks import RejectedInputError
@@ -96,6 +97,10 @@ class RunService:
         digests = (preview.rules, preview.inputs)
         run_key = month_run_key(books, month=month_name(month), kind=kind, digests=digests, last_booked=last_booked)
         return board_preview(preview), run_key
+
+    async def needs_decision(self, month: date, *, kind: str) -> bool:
+        """Whether a run of this kind states a decision: after a dispute, or because no home has a reading."""
+        return kind == DISPUTE or not await has_readings(self._store, month, access=PREVIEW_ACCESS)
 
     async def booked(self, run: MonthRun) -> BoardPreview:
         """What the run bills, compared with the month's last published run if there is one. The access is logged."""

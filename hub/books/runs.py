@@ -45,6 +45,11 @@ from protocols.errors import CommonwattError
 from protocols.slots import Slot, day_of, slots_of_day
 
 PREVIEW_ACCESS: Final = Access(actor="job:settlement-preview", role="job", purpose="settle.share")
+NO_READINGS: Final = "no_readings"
+NO_READINGS_WORDS: Final = (
+    "has no reading of any home: find out which agents are silent, for example with commonwatt-hub status; a run bills"
+    " nothing but fees, and needs the board's decision (--decision TEXT)"
+)
 NEVER_SETTLED: Final = "never settled"
 NEW_READINGS: Final = "new readings"
 NEW_MEMBERS: Final = "members changed"
@@ -210,6 +215,16 @@ def month_run_key(books: Books, *, month: str, kind: str, digests: tuple[str, st
     return run_key
 
 
+async def has_readings(store: SettlementStores, month: date, *, access: Access = ACCESS) -> bool:
+    """Whether any home has a reading in this month. The access is logged; in most months it is that of one day."""
+    tz = (await store.coop()).tz
+    for day in days_of(month):
+        inputs = await store.settlement_inputs(slots=slots_of_day(day, tz), access=access)
+        if np.any(inputs.surplus_wh >= 0) or np.any(inputs.demand_wh >= 0):
+            return True
+    return False
+
+
 async def settle_month(
     store: SettlementStores,
     *,
@@ -222,11 +237,16 @@ async def settle_month(
 ) -> MonthRun:
     """Book the month's run: each changed day in its own transaction, then the run itself as a signed draft.
 
+    A month without a single reading is refused unless a decision is given, which the draft states.
+
     If power fails between days, repeating the call recognises the finished days by their inputs and goes on with the
     rest. Repeating it with the same inputs writes nothing. `previewed` is the key that a preview gave this run. If a
     day is settled from newer inputs in the meantime, the month is planned again.
     Raises: RejectedInputError, or StalePreviewError if the run's key would differ; both before anything is booked.
     """
+
+    if not decision and not await has_readings(store, month):
+        raise RejectedInputError(NO_READINGS, f"{month_name(month)} {NO_READINGS_WORDS}")
 
     async def book_days() -> MonthPlan:
         return await _book_days(store, month=month, kind=kind, made_at=made_at, key=key, previewed=previewed)

@@ -158,7 +158,7 @@ def _step(value: object, where: str) -> str:
 
 
 def _nano(value: object, where: str) -> int:
-    return require_integer(value, where) * NANO_PER_MICRO
+    return require_integer(value, f"{where} (in millionths of the currency)") * NANO_PER_MICRO
 
 
 def _require_over(last: date, today: date, period: str) -> None:

@@ -49,7 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ID",
         help="with --preview: show it member by member, not only sums; the log of every home names this board member",
     )
-    parser.add_argument("--decision", metavar="TEXT", help="with --kind X: the decision that the run carries out")
+    parser.add_argument(
+        "--decision", metavar="TEXT", help="with --kind X, or for a month without readings: what the board decided"
+    )
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
 
 

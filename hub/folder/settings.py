@@ -214,16 +214,16 @@ class _Table:
             raise self.wrong(key, expected)
         return value
 
-    def number(self, key: str, default: int, *, least: int, most: int) -> int:
+    def number(self, key: str, default: int, *, least: int, most: int, unit: str = "") -> int:
         value = self._value(key, default)
         if type(value) is not int or not least <= value <= most:
-            raise self.wrong(key, f"a whole number from {least} to {most}")
+            raise self.wrong(key, f"a whole number {f'of {unit} ' if unit else ''}from {least} to {most}")
         return value
 
-    def decimal(self, key: str, *, least: float, most: float) -> float:
+    def decimal(self, key: str, *, least: float, most: float, unit: str) -> float:
         value = self._value(key, None)
         if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-            raise self.wrong(key, f"a number from {least:g} to {most:g}")
+            raise self.wrong(key, f"a number of {unit} from {least:g} to {most:g}")
         return float(value)
 
     def flag(self, key: str, *, default: bool) -> bool:
@@ -321,8 +321,8 @@ def _weather(table: _Table) -> WeatherSettings:
         url=table.text(
             "url", fits=lambda url: url.startswith(("http://", "https://")), expected="an http:// or https:// address"
         ),
-        latitude=table.decimal("latitude", least=-90, most=90),
-        longitude=table.decimal("longitude", least=-180, most=180),
+        latitude=table.decimal("latitude", least=-90, most=90, unit="degrees"),
+        longitude=table.decimal("longitude", least=-180, most=180, unit="degrees"),
     )
     table.require_nothing_else()
     return weather
@@ -341,7 +341,9 @@ def _rules(table: _Table) -> RuleSettings:
         retail_micro_per_kwh=table.number("retail_micro_per_kwh", 300_000, least=0, most=most),
         feedin_micro_per_kwh=table.number("feedin_micro_per_kwh", 80_000, least=0, most=most),
         connection_w=table.number("connection_w", 0, least=0, most=most),
-        estimate=EstimateRule(ways[estimate], longest=table.number("estimate_longest", 4, least=1, most=96)),
+        estimate=EstimateRule(
+            ways[estimate], longest=table.number("estimate_longest", 4, least=1, most=96, unit="quarter hours")
+        ),
         part_month_fee=table.text("part_month_fee", "", fits=fits, expected=f"one of {', '.join(PART_MONTHS)}") or None,
     )
     if rules.sell_micro_per_kwh > rules.buy_micro_per_kwh:

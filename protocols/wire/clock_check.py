@@ -63,7 +63,7 @@ def encode_question(question: ClockQuestion) -> bytes:
 def decode_question(data: bytes) -> ClockQuestion:
     """The exact inverse of `encode_question`. Raises: WireError(GARBAGE)."""
     fields = read_fields(data, (1, 2, 3, 4, 5, PAD_KEY), "a question for the time", version=VERSION)
-    state = require_number(fields[5], "state of the clock", most=len(_STATES) - 1)
+    state = require_number(fields[5], "the state of the clock (field 5)", most=len(_STATES) - 1)
     question = ClockQuestion(fields[2], fields[3], fields[4], _STATES[state])
     _check(question)
     return question
@@ -87,4 +87,4 @@ def _check(message: ClockQuestion | ClockAnswer) -> None:
     require_id(message.agent, "the agent's")
     if type(message.nonce) is not bytes or len(message.nonce) != NONCE_BYTES:
         raise garbage(f"the nonce is not {NONCE_BYTES} bytes")
-    require_number(message.at, "time", most=MAX_SECONDS)
+    require_number(message.at, "the time in Unix seconds (field 4)", most=MAX_SECONDS)

@@ -177,7 +177,7 @@ def decode_prompt(data: bytes) -> PromptNotice:
 
 def _check_answer(answer: PromptAnswer) -> None:
     _match(answer.prompt_id, "prompt id", is_id)
-    require_number(answer.at, "time answered", most=MAX_SECONDS)
+    require_number(answer.at, "the time of the answer in Unix seconds", most=MAX_SECONDS)
     if not isinstance(answer.choice, AnswerChoice):
         raise garbage("an unknown choice")
 
@@ -194,10 +194,12 @@ def _check_prompt(prompt: PromptNotice) -> None:
         (prompt.usual_first_slot, prompt.usual_last_slot),
         (prompt.proposed_first_slot, prompt.proposed_last_slot),
     ):
-        if require_number(first, "slot", most=MAX_SLOT) > require_number(last, "slot", most=MAX_SLOT):
+        if require_number(first, "the slot in quarter hours since 1970", most=MAX_SLOT) > require_number(
+            last, "the slot in quarter hours since 1970", most=MAX_SLOT
+        ):
             raise garbage("a run ends before it begins")
-    require_number(prompt.energy_wh, "energy", most=MAX_ENERGY_WH)
-    require_number(prompt.answer_by, "time to answer by", most=MAX_SECONDS)
+    require_number(prompt.energy_wh, "the energy in Wh", most=MAX_ENERGY_WH)
+    require_number(prompt.answer_by, "the time to answer by in Unix seconds", most=MAX_SECONDS)
     if len(prompt.reasons) > MAX_REASONS:
         raise garbage(f"more than {MAX_REASONS} reasons")
     for code, number in prompt.reasons:

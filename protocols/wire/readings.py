@@ -194,8 +194,8 @@ def _check_batch(batch: Batch) -> None:
 def _check_body(batch: Batch) -> None:
     require_number(batch.boot, "boot", most=MAX_NUMBER)
     require_number(batch.consent_version, "consent version", most=MAX_NUMBER)
-    require_number(batch.made_at, "time made", most=MAX_SECONDS)
-    require_number(batch.slot, "slot", most=MAX_SLOT)
+    require_number(batch.made_at, "the time made in Unix seconds", most=MAX_SECONDS)
+    require_number(batch.slot, "the slot in quarter hours since 1970", most=MAX_SLOT)
     if not _ascending([column.measure for column in batch.columns]):
         raise garbage("columns are not in ascending order of measure, one per measure")
     for column in batch.columns:
@@ -205,7 +205,7 @@ def _check_body(batch: Batch) -> None:
         raise garbage(f"more than {MAX_DEVICES} devices, or not in ascending order of name")
     for device in batch.devices:
         require_id(device.name, "a device's")
-        require_number(device.age_s, "device age", most=MAX_NUMBER)
+        require_number(device.age_s, "the age of a device in seconds", most=MAX_NUMBER)
 
 
 def _check_column(column: Column, slot: Slot) -> None:
@@ -219,7 +219,7 @@ def _check_column(column: Column, slot: Slot) -> None:
         if column.mark != Mark.MISSING or column.gap == Gap.NONE:
             raise garbage("an energy is missing without its mark or reason")
         return
-    require_number(column.energy, "energy", most=MAX_ENERGY_WH // 10**column.scale)
+    require_number(column.energy, "the scaled energy in Wh", most=MAX_ENERGY_WH // 10**column.scale)
     if column.mark == Mark.MISSING or (column.mark == Mark.PARTIAL) != (column.gap != Gap.NONE):
         raise garbage("an energy's mark and gap contradict each other")
 
@@ -228,9 +228,9 @@ def _check_long_intervals(batch: Batch) -> None:
     if len(batch.long_intervals) > MAX_LONG_INTERVALS:
         raise garbage(f"more than {MAX_LONG_INTERVALS} long intervals")
     for interval in batch.long_intervals:
-        require_number(interval.first_slot, "slot", most=MAX_SLOT)
+        require_number(interval.first_slot, "the first slot in quarter hours since 1970", most=MAX_SLOT)
         require_number(interval.slots, "number of slots", most=MAX_LONG_SLOTS)
-        require_number(interval.energy_wh, "energy", most=MAX_ENERGY_WH)
+        require_number(interval.energy_wh, "the energy in Wh", most=MAX_ENERGY_WH)
         if interval.slots < 1 or interval.first_slot + interval.slots > batch.slot + 1:
             raise garbage("a long interval is empty or ends after the batch's slot")
     if not _ascending([(interval.measure, interval.first_slot) for interval in batch.long_intervals]):

@@ -92,7 +92,7 @@ def _check(receipt: Receipt) -> None:
     require_id(receipt.agent, "the agent's")
     require_number(receipt.epoch, "epoch", least=1, most=MAX_NUMBER)
     require_number(receipt.through_seq, "through", most=MAX_NUMBER)
-    require_number(receipt.stored_at, "time stored", most=MAX_SECONDS)
+    require_number(receipt.stored_at, "the time stored in Unix seconds", most=MAX_SECONDS)
     if type(receipt.head) is not bytes or len(receipt.head) != 32:
         raise garbage("the head is not 32 bytes")
     if (receipt.through_seq == 0) != (receipt.head == FIRST_PREVIOUS):

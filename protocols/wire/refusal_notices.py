@@ -43,7 +43,7 @@ def decode_refusal(data: bytes) -> RefusalNotice:
 
 def _check(notice: RefusalNotice) -> None:
     require_id(notice.agent, "the agent's")
-    require_number(notice.at, "time", most=MAX_SECONDS)
+    require_number(notice.at, "the time in Unix seconds", most=MAX_SECONDS)
     if type(notice.hash) is not bytes or len(notice.hash) != 32:
         raise garbage("the hash is not 32 bytes")
     if not isinstance(notice.reason, RefusalReason):

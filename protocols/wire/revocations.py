@@ -59,6 +59,6 @@ def decode_revocation(data: bytes) -> RevocationNotice:
 
 def _check(notice: RevocationNotice) -> None:
     require_id(notice.agent, "the agent's")
-    require_number(notice.at, "time", most=MAX_SECONDS)
+    require_number(notice.at, "the time in Unix seconds", most=MAX_SECONDS)
     if not isinstance(notice.cause, RevocationCause):
         raise garbage("an unknown cause")

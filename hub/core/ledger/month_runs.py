@@ -138,6 +138,8 @@ def run_obstacle(
         return None
     if kind not in MONTH_KINDS:
         return f"{kind} is not a run of a month: use one of {', '.join((*MONTH_KINDS, DISPUTE))}"
+    if len(decision) > DECISION_CHARS_MAX or not decision.isprintable():
+        return f"a decision has at most {DECISION_CHARS_MAX} printable characters"
     due = calendar.due_day(month, kind)
     if today < due:
         return f"{kind} of {name} falls due on {due}; before that day, a preview shows what it would book"
@@ -195,7 +197,7 @@ def _books_obstacle(run: MonthRun, runs: Sequence[MonthRun], last_booked: int) -
     older = f"{run.kind} of {run.month} is older than the books"
     if later := later_run(run, runs):
         return f"{older}, and {later.kind} has been made since: approve and publish {later.kind} in its place"
-    decision = " --decision TEXT" if run.kind == DISPUTE else ""
+    decision = " --decision TEXT" if run.decision else ""
     again = f"commonwatt-hub settle --month {run.month} --kind {run.kind}{decision}"
     return f"{older}: something on its bills was booked after it was made; make it again with: {again}"
 

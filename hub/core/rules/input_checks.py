@@ -17,6 +17,7 @@ CODES: Final = frozenset(
         "unknown_member",
         "duplicate_member",
         "no_members",
+        "no_readings",
         "duplicate_interval",
         "interval_count",
         "weights_members",

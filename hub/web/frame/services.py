@@ -59,6 +59,10 @@ class RunOperations(Protocol):
         """What a run would book now, and the key it would be given."""
         ...
 
+    async def needs_decision(self, month: date, *, kind: str) -> bool:
+        """Whether a run of this kind states a decision: after a dispute, or because no home has a reading."""
+        ...
+
     async def booked(self, run: MonthRun) -> BoardPreview:
         """What an existing run bills, compared with the month's last published run."""
         ...

@@ -99,7 +99,8 @@ def _add_previews(app: FastAPI, site: PageContext) -> None:
         shown = await service.preview(found.month, kind=kind, today=_today(visit))
         if isinstance(shown, str):
             raise _refused(shown, visit)
-        view = preview_page(found, shown[0], visit.words, kind=kind, run_key=shown[1])
+        needs_decision = await service.needs_decision(found.month, kind=kind)
+        view = preview_page(found, shown[0], visit.words, kind=kind, run_key=shown[1], needs_decision=needs_decision)
         return await site.page(visit, "runs_preview.html", place="more", view=view, most=DECISION_CHARS_MAX)
 
     @app.get("/board/runs/{month}/run/{run_key}.json")
@@ -131,7 +132,7 @@ def _add_decisions(app: FastAPI, site: PageContext) -> None:
             found.month,
             kind=kind,
             previewed=sent.get("run_key", ""),
-            decision=sent.get("decision", "").strip() if kind == DISPUTE else "",
+            decision=sent.get("decision", "").strip(),
             at=int(visit.now_s),
             today=_today(visit),
         )

@@ -57,6 +57,24 @@ async def street(tmp_path: Path) -> AsyncIterator[Street]:
     await opened.store.close()
 
 
+async def test_a_month_without_a_single_reading_waits_for_the_boards_decision(
+    street: Street, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It used to become a bill of zero without anybody being asked."""
+    store, job = street.store, job_on(street.store)
+    await street.arrive_days([MAY - timedelta(days=1)])
+    await job(night(date(2026, 6, 5)))
+    assert [run.month for run in (await read_books(store)).month_runs] == ["2026-04"]
+    assert "M1 waits for the board: 2026-05 has no reading of any home" in caplog.text
+    with pytest.raises(RejectedInputError, match="--decision TEXT"):
+        await settle_month(store, month=MAY, kind="M1", made_at=1, key=KEY)
+    run = await settle_month(store, month=MAY, kind="M1", made_at=1, key=KEY, decision="board of 5 June: fees only")
+    assert (run.kind, run.decision) == ("M1", "board of 5 June: fees only")
+    await street.arrive_days([date(2026, 5, 31)])
+    again = await settle_month(store, month=MAY, kind="M1", made_at=2, key=KEY)
+    assert again.decision == "", "with a reading nothing has to be decided"
+
+
 async def test_nights_make_runs_as_they_fall_due_and_each_once(street: Street) -> None:
     store, job = street.store, job_on(street.store)
     for day in DAYS:

@@ -7,6 +7,7 @@ import pytest
 
 from hub.folder.settings import parse_settings, settings_text
 from hub.storage.records import Coop
+from protocols.errors import SettingsError
 
 
 def test_a_byte_order_mark_changes_nothing(tmp_path: Path) -> None:
@@ -24,3 +25,17 @@ def test_a_hub_behind_a_proxy_says_that_it_needs_its_name(tmp_path: Path, web: s
     text = re.sub(r"(?s)\[web\].*?(?=\n\[)", f"[web]\n{web}\n", text)
     settings = parse_settings(text.encode(), name="hub.toml", folder=tmp_path)
     assert ("web.names" in (settings.web.warning or "")) == warns
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("estimate_longest = 0", "rules.estimate_longest: expected a whole number of quarter hours from 1 to 96"),
+        ("connection_w = -1", "rules.connection_w: expected a whole number from 0 to"),
+    ],
+)
+def test_a_wrong_number_is_told_with_its_key_and_its_unit(tmp_path: Path, lines: str, said: str) -> None:
+    text = settings_text(Coop("street", "The Street", "Europe/Madrid", "EUR"))
+    text = re.sub(r"(?s)\[rules\].*?(?=\n\[|\Z)", f"[rules]\n{lines}\n", text)
+    with pytest.raises(SettingsError, match=re.escape(said)):
+        parse_settings(text.encode(), name="hub.toml", folder=tmp_path)

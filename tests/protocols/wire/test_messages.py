@@ -186,7 +186,7 @@ def test_the_limits_of_a_prompt_are_allowed(edge: messages.PromptNotice) -> None
         (replace(PROMPT, usual_first_slot=-1), "slot"),
         (replace(PROMPT, usual_last_slot=99), "a run ends before it begins"),
         (replace(PROMPT, proposed_first_slot=61), "a run ends before it begins"),
-        (replace(PROMPT, energy_wh=10**6 + 1), "energy is not a whole number from 0 to 1000000"),
+        (replace(PROMPT, energy_wh=10**6 + 1), "the energy in Wh is not a whole number from 0 to 1000000"),
         (replace(PROMPT, energy_wh=-1), "energy"),
         (replace(PROMPT, answer_by=2**40 + 1), "time to answer by"),
         (replace(PROMPT, reasons=(("a", 1),) * 9), "more than 8 reasons"),
@@ -205,7 +205,9 @@ def test_a_prompt_beyond_a_limit_is_not_written(beyond: messages.PromptNotice, n
 def test_the_limits_of_answers_and_consent_notices() -> None:
     latest = replace(ANSWER, at=MAX_SECONDS)
     assert messages.decode_answer(messages.encode_answer(latest)) == latest
-    assert "time answered" in refusal_of(messages.encode_answer, replace(ANSWER, at=MAX_SECONDS + 1))
+    assert "the time of the answer in Unix seconds is not" in refusal_of(
+        messages.encode_answer, replace(ANSWER, at=MAX_SECONDS + 1)
+    )
     assert "an unknown choice" in refusal_of(messages.encode_answer, replace(ANSWER, choice="yes"))
     whole = replace(NOTICE, consent=bytes(messages.MAX_CONSENT_BYTES))
     assert messages.decode_consent_notice(messages.encode_consent_notice(whole)) == whole

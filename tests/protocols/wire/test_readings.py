@@ -140,9 +140,9 @@ def test_the_limits_of_a_batch_are_allowed(edge: Batch) -> None:
     [
         (replace(BATCH, boot=2**32), "boot is not a whole number from 0 to 4294967295"),
         (replace(BATCH, consent_version=2**32), "consent version"),
-        (replace(BATCH, made_at=2**40 + 1), "time made"),
+        (replace(BATCH, made_at=2**40 + 1), "the time made in Unix seconds is not"),
         (replace(BATCH, columns=(replace(COLUMN, energy=10**9 + 1),)), "energy"),
-        (replace(BATCH, columns=(replace(COLUMN, energy=10**6 + 1, scale=3),)), "energy is not"),
+        (replace(BATCH, columns=(replace(COLUMN, energy=10**6 + 1, scale=3),)), "energy in Wh is not"),
         (replace(BATCH, columns=(replace(COLUMN, span=4),), slot=1_960_002), "does not end with"),
         (replace(BATCH, columns=(replace(COLUMN, span=8),), slot=1_960_007), "does not end with"),
         (replace(BATCH, columns=(replace(COLUMN, gap=Gap.NEVER_ARRIVED),)), "only the hub may report"),
@@ -158,7 +158,7 @@ def test_the_limits_of_a_batch_are_allowed(edge: Batch) -> None:
             replace(BATCH, devices=tuple(DeviceState(f"d{n:02}", Liveness.OK, 0) for n in range(33))),
             "more than 32 devices",
         ),
-        (replace(BATCH, devices=(DeviceState("meter", Liveness.OK, 2**32),)), "device age"),
+        (replace(BATCH, devices=(DeviceState("meter", Liveness.OK, 2**32),)), "the age of a device in seconds is not"),
         (replace(BATCH, devices=(DeviceState("meter", Liveness.OK, 0),) * 2), "ascending order of name"),
     ],
 )

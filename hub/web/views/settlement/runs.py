@@ -64,7 +64,7 @@ class RunPreview:
     run_key: str
     sums: RunSums
     is_new: bool
-    needs_decision: bool
+    decision_on: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,13 @@ def month_page(month: MonthOverview, words: Localizer, *, names: Mapping[str, st
 
 
 def preview_page(
-    month: MonthOverview, preview: BoardPreview, words: Localizer, *, kind: str, run_key: str
+    month: MonthOverview,
+    preview: BoardPreview,
+    words: Localizer,
+    *,
+    kind: str,
+    run_key: str,
+    needs_decision: bool,
 ) -> RunPreview:
     """What a run would change. It can be booked if it has not been booked yet."""
     is_new = run_key not in {run.run_key for run in month.runs}
@@ -155,7 +161,16 @@ def preview_page(
         run_key=run_key,
         sums=run_sums(preview, words, is_booked=False),
         is_new=is_new and kind in month.bookable,
-        needs_decision=kind == DISPUTE,
+        decision_on=(
+            ""
+            if not needs_decision
+            else words.text("Decision on the dispute, for example its number and date")
+            if kind == DISPUTE
+            else words.text(
+                "No home has a reading in this month. Why it is billed nevertheless, for example the decision's number"
+                " and date"
+            )
+        ),
     )
 
 

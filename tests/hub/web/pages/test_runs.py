@@ -1,9 +1,12 @@
 """Months on the board's pages: due, previewed, booked, approved by two, published; every refusal changes nothing."""
 
 import asyncio
+import sqlite3
 import threading
+from contextlib import closing
 from datetime import datetime
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -331,3 +334,22 @@ async def test_while_a_run_is_booked_no_other_begins(store: SqliteStore) -> None
     assert await book_it() == BUSY
     assert await desk.preview(june, kind="M1", today=today) == BUSY
     assert not isinstance(await booking, str)
+
+
+async def test_a_month_without_readings_asks_for_the_boards_decision(
+    come: Come, store: SqliteStore, tmp_path: Path
+) -> None:
+    browser = await come("m20")
+    assert 'name="decision"' not in (await browser.get(f"{JUNE}/preview?kind=M1")).text
+    with closing(sqlite3.connect(tmp_path / "hub.sqlite")) as db, db:
+        db.execute("UPDATE reading SET energy_wh = NULL, mark = 3")
+    assert "No home has a reading in this month" in (await browser.get(f"{JUNE}/preview?kind=M1")).text
+    form = {"kind": "M1", "run_key": await preview_key(browser)}
+    before = await rows_of(store)
+    assert "has no reading of any home" in (await browser.post(f"{JUNE}/book", data=form)).text
+    assert await rows_of(store) == before
+    booked = await browser.post(f"{JUNE}/book", data=form | {"decision": "board of 7 July: fees only"})
+    assert booked.status_code == 303, booked.text
+    (run,) = (await read_books(store)).month_runs
+    assert run.decision == "board of 7 July: fees only"
+    assert "board of 7 July: fees only" in (await browser.get(f"{JUNE}/run/{run.run_key}")).text
