@@ -203,8 +203,8 @@ class CounterReference(ReadingComparison):
 
     def _follow(self, point: CounterReading, fit: Fit) -> ReadingVerdict:
         known, moved = self.reference, self.moved
-        if known is None or moved is None:
-            raise RuntimeError("a counter without a reference cannot be followed")
+        assert known is not None, "a counter without a reference cannot be followed"
+        assert moved is not None, "what has a reference has moved"
         if not self.is_doubted and (self.witness.is_frozen or point.counter_wh <= known.counter_wh):
             still = self.evidence_between(moved, point)
             flowed_wh = still.energy_wh if self.witness.is_frozen else still.least_wh
@@ -253,8 +253,7 @@ class CounterReference(ReadingComparison):
         self.has_leapt = self.has_leapt or (known is not None and self._leaps(known, point))
         self._note_unseen(known, point, moved)
         self._before, self._is_resumed = known, False
-        highest_wh = max(point.counter_wh, known.counter_wh if known else 0)
-        self.reference = replace(point, counter_wh=highest_wh)
+        self.reference = replace(point, counter_wh=max(point.counter_wh, known.counter_wh if known else 0))
         self.excursion = self._rival = self._aside = self.awaiting = self._first_look = None
         if self.former is not None and self._is_past(self.former, self.reference):
             self.former = None
@@ -266,15 +265,14 @@ class CounterReference(ReadingComparison):
         is_unseen = is_unseen and not self.limits.is_recorded
         step_wh = self.run_wh if is_unseen and not self.is_doubted else 0
         self.most_unseen_wh = max(self.most_unseen_wh, step_wh)
-        is_still = point.at_s - self._changed_at_s > OFTEN_S
+        is_still = point.at_s - self._changed_at_s > OFTEN_S or self.run_wh == 0 < self.most_unseen_wh - WOBBLE_WH
         self.is_unsure = is_unseen and (is_still or step_wh > UNSEEN_STEP_WH or self.former is not None)
         if known is not None:
             self.is_unsure |= self._lags(known, point) or self._is_slow(moved, known, point)
 
     def _stray(self, point: CounterReading, fit: Fit) -> ReadingVerdict:
         known, away = self.reference, self.excursion
-        if known is None:
-            raise RuntimeError("a counter without a reference cannot be left")
+        assert known is not None, "a counter without a reference cannot be left"
         self._first_look, self.awaiting = self.awaiting or self._first_look, None
         if self._count_contradiction(away.last if away else known, point, fit) and fit is not Fit.FALLEN:
             return self._believe(point)
@@ -338,6 +336,8 @@ class CounterReference(ReadingComparison):
             return None
         fell_wh = known.counter_wh - away.first.counter_wh
         is_near = abs(fell_wh) <= self.limits.near_wh and known.counter_wh <= away.last.counter_wh
+        # A register that is near by chance shows nothing of what has flowed since.
+        is_near = is_near and self._by_power(known, away.first) is not Fit.BEHIND
         # At 0 after a gap it is a reset: what ran in the gap is in no register.
         is_reset = away.first.counter_wh == 0 and not self.evidence_between(known, away.first).is_whole
         return NewBase.KEPT if is_near and not is_reset else NewBase.OF_EXCURSION

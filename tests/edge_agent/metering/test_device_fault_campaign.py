@@ -394,6 +394,20 @@ def test_a_few_hundred_faults_of_every_kind() -> None:
     campaign.judge()
 
 
+@pytest.mark.parametrize(
+    ("seed", "why"),
+    [
+        (2538, "a register that was exchanged in the night stands near the old one when its day is told"),
+        (2673, "an answer repeated from a minute before a boundary on, of a counter without power"),
+    ],
+)
+def test_what_a_campaign_once_found(seed: int, why: str) -> None:
+    campaign = Campaign()
+    campaign.run(seed, shipped_profiles())
+    for tally in campaign.tallies():
+        assert (tally.wrong, tally.off) == ([], []), why
+
+
 @pytest.mark.campaign
 def test_a_hundred_thousand_faults_of_every_kind() -> None:
     campaign, seed, profiles = Campaign(), 1_000, shipped_profiles()
