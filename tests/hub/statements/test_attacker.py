@@ -22,15 +22,18 @@ from hub.core.settlement.disclosure import HIDING, changed_homes, hides_each_hom
 from hub.core.settlement.period import Settlement
 from hub.forecasts.street_totals import StreetService
 from hub.statements.months import STATEMENT_ACCESS, StatementService
+from hub.statements.shown_period import ShownPeriods
 from hub.storage.records import NewObjection
 from hub.storage.street_records import StreetTotal
+from hub.trials.fairness_service import FairnessService
+from hub.trials.what_if_service import TrialService
 from protocols.quantities import Measure
 from protocols.slots import slots_of_day, start_of
 from tests.hub.forecasts.test_street_totals import MAKERS, pv_wh, send
 from tests.hub.known_seals import SEALS
 from tests.hub.settled_street import COOP, KEY, RULE, Street, one_sun_wh, open_street
 
-MAY, DAY = date(2026, 5, 1), date(2026, 5, 31)
+MAY, DAY, JUNE = date(2026, 5, 1), date(2026, 5, 31), date(2026, 6, 1)
 SLOTS = slots_of_day(DAY, COOP.tz)
 EVENTS = ("late", "late", "late", "withdraw", "consent", "object", "join", "join within the day", "silent")
 MOST_ROWS = 7
@@ -47,6 +50,8 @@ class Seen:
     editions: dict[str, dict[str, Any]] = field(default_factory=dict)
     totals: dict[int, StreetTotal] = field(default_factory=dict)
     own: list[tuple[str, list[Any]]] = field(default_factory=list)
+    reports: dict[tuple[str, ...], tuple[object, ...]] = field(default_factory=dict)
+    """What the Fairness and the What-if page say to everybody, by the runs that all members see."""
 
 
 async def fetch(street: Street, seen: Seen, attacker: int, *, now: int) -> None:
@@ -63,6 +68,7 @@ async def fetch(street: Street, seen: Seen, attacker: int, *, now: int) -> None:
     if files is None:
         return
     days: Any = files.pool["days"]
+    await fetch_reports(street, seen, member.id, shown=tuple(day["run"] for day in days))
     for day in days:
         seen.editions.setdefault(day["run"], day)
     stated: Any = files.statement["days"]
@@ -71,6 +77,21 @@ async def fetch(street: Street, seen: Seen, attacker: int, *, now: int) -> None:
         for place, (metered, wh) in enumerate(zip(day["surplus"], day["received"], strict=True)):
             by_day = HIDING & set(pool["slots"][place]["withheld"])
             assert metered is None or not wh or not by_day, "the own share tells what the sum would have told"
+
+
+async def fetch_reports(street: Street, seen: Seen, member: str, *, shown: tuple[str, ...]) -> None:
+    """The sums of both pages follow from the runs that everybody sees: a hidden correction changes none of them."""
+    periods = ShownPeriods(street.store)
+    fair = await FairnessService(street.store, shown=periods, wait_s=60).report(member, year=2026, today=JUNE)
+    trials = TrialService(street.store, shown=periods, wait_s=60)
+    tried = await trials.try_rule(member, month=MAY, choice="equal", today=JUNE)
+    assert fair is not None
+    assert tried is not None
+    of_all = (
+        fair if isinstance(fair, str) else (fair.days, fair.left_out, fair.summary),
+        tried if isinstance(tried, str) else (tried.days, tried.left_out, tried.current, tried.alternative),
+    )
+    assert seen.reports.setdefault(shown, of_all) == of_all, "a sum has changed without a run that all see"
 
 
 def equip(street: Street, dice: random.Random, *, homes: int) -> None:
@@ -222,8 +243,9 @@ async def run_attacks(folder: Path, cases: Iterable[tuple[int, int]]) -> int:
     for homes, seed in cases:
         place = folder / f"{homes}-{seed}"
         place.mkdir()
-        _, found, gave = await attack(place, homes=homes, seed=seed)
+        seen, found, gave = await attack(place, homes=homes, seed=seed)
         assert not found, (homes, seed, found[:3])
+        assert seen.reports
         control += gave
     return control
 
