@@ -84,8 +84,8 @@ class StreetService:
         for group, chosen in groups.items():
             of = _measures_in(group, counted=counted, usual=usual, rule=rule)
             series = await self._read(slots, {m: group & allowed[m] for m in of.measures})
-            uneven = await self._uneven(chosen, {m: group & allowed[m] for m in of.measures}, rule=rule)
-            even = [slot for slot in chosen if slot not in uneven]
+            hidden = await self._hidden(chosen, {m: group & allowed[m] for m in of.measures}, usual=usual, rule=rule)
+            even = [slot for slot in chosen if slot not in hidden]
             fresh += _totals(series, even, group=group, usual=usual, reported=reported, slots=slots, rule=rule, of=of)
         if fresh:
             await store.add_street_totals(fresh)
@@ -104,10 +104,20 @@ class StreetService:
             series |= await self._store.hood_series(measures, slots=slots, access=ACCESS, homes=sorted(names))
         return series
 
-    async def _uneven(
-        self, chosen: Sequence[Slot], homes: Mapping[Measure, Set[str]], *, rule: GroupRule
+    async def _hidden(
+        self,
+        chosen: Sequence[Slot],
+        homes: Mapping[Measure, Set[str]],
+        *,
+        usual: Mapping[Measure, frozenset[str]],
+        rule: GroupRule,
     ) -> frozenset[Slot]:
-        """The slots in which one home makes up nearly all of what is made, used or exchanged with the grid."""
+        """The slots in which one home makes up nearly all of what is made, used or exchanged with the grid.
+
+        Where one to four homes have each kind of production, also those in which only one to four make anything: by
+        night the street's production would be its few turbines'.
+        """
+        has_few_of_each = all(usual[measure] and not rule.allows(usual[measure]) for measure in MADE)
         slots = range(min(chosen), max(chosen) + 1)
         sums: dict[str, dict[Slot, dict[str, int]]] = {name: defaultdict(dict) for name in ("made", "used", "grid")}
         for home in sorted(homes[GRID[0]]):
@@ -120,7 +130,10 @@ class StreetService:
             for name, values in (("made", made), ("used", used), ("grid", grid)):
                 for slot, value in zip(slots, values.tolist(), strict=True):
                     sums[name][slot][home] = round(value)
-        return frozenset(slot for slot in chosen if any(rule.is_uneven(parts[slot]) for parts in sums.values()))
+        uneven = {slot for slot in chosen if any(rule.is_uneven(parts[slot]) for parts in sums.values())}
+        making = {slot: {home for home, wh in sums["made"][slot].items() if wh} for slot in chosen}
+        few = {slot for slot, names in making.items() if has_few_of_each and names and not rule.allows(names)}
+        return frozenset(uneven | few)
 
 
 class StreetTotalsJob:

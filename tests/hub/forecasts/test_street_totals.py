@@ -199,6 +199,26 @@ async def test_the_wind_of_one_to_four_homes_is_left_in_the_use(street: Street, 
         assert found == [(300 * turbines, drawn + 300 * turbines), (300 * turbines + fed_in, drawn + 300 * turbines)]
 
 
+async def test_the_night_of_a_few_turbines_is_not_shown_where_few_homes_have_roofs_too(tmp_path: Path) -> None:
+    """Six homes make power, so the street has a total; by night it would be the three turbines'."""
+    street = await open_street(tmp_path, homes=12)
+    night, windy_day = DAY.start + 4, NOON
+    for slot in DAY:
+        for number in range(1, 13):
+            roof, turbine = {Measure.PV_PRODUCTION: 0}, {Measure.WIND_PRODUCTION: 300 + number}
+            if slot >= NOON:
+                roof = {Measure.PV_PRODUCTION: 400 + number}
+            street.made[number, slot] = roof if number <= 3 else turbine if number <= 6 else {}
+    try:
+        await send(street, range(1, 13), range(DAY.start, NOON + 4), sharing=True)
+        service = StreetService(street.store, tz=COOP.tz)
+        seen = (await service.totals(range(DAY.start, NOON + 4), now_slot=NOON + 8)).by_slot
+    finally:
+        await street.store.close()
+    assert night not in seen
+    assert seen[windy_day].sun_wh + seen[windy_day].wind_wh == 1206 + 915
+
+
 @pytest.mark.parametrize(("grid", "is_shown"), [((90_000, 0), False), ((900, 0), True)])
 async def test_a_total_that_is_nearly_one_homes_is_not_published(
     street: Street, grid: tuple[int, int], is_shown: bool
