@@ -73,6 +73,12 @@ class ReadingComparison:
             return Fit.ABOVE if over_wh > loose_wh + limits.energy_wh(open_s) else Fit.UNSEEN
         return Fit.ABOVE if over_wh > loose_wh + excess_wh else Fit.LOOSE
 
+    def _is_far_behind(self, since: CounterReading, point: CounterReading) -> bool:
+        """Whether far more has flowed than a register that is near shows of it: then it is near by chance."""
+        found = self.evidence_between(since, point)
+        behind_wh = found.least_wh - (point.counter_wh - since.counter_wh)
+        return behind_wh > self.limits.near_wh + found.least_loose_wh(self.limits.step_wh)
+
     def _leaps(self, since: CounterReading, point: CounterReading) -> bool:
         """Whether more was counted than can have flowed since the reading before, if both were fresh."""
         return point.counter_wh - since.counter_wh > self.limits.energy_wh(point.at_s - since.at_s)

@@ -336,8 +336,7 @@ class CounterReference(ReadingComparison):
             return None
         fell_wh = known.counter_wh - away.first.counter_wh
         is_near = abs(fell_wh) <= self.limits.near_wh and known.counter_wh <= away.last.counter_wh
-        # A register that is near by chance shows nothing of what has flowed since.
-        is_near = is_near and self._by_power(known, away.first) is not Fit.BEHIND
+        is_near = is_near and not self._is_far_behind(known, away.first)
         # At 0 after a gap it is a reset: what ran in the gap is in no register.
         is_reset = away.first.counter_wh == 0 and not self.evidence_between(known, away.first).is_whole
         return NewBase.KEPT if is_near and not is_reset else NewBase.OF_EXCURSION

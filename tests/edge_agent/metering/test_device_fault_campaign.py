@@ -399,6 +399,7 @@ def test_a_few_hundred_faults_of_every_kind() -> None:
     ("seed", "why"),
     [
         (2538, "a register that was exchanged in the night stands near the old one when its day is told"),
+        (3808, "a dip of 16 Wh, told twice, that lasted beyond two boundaries"),
         (2673, "an answer repeated from a minute before a boundary on, of a counter without power"),
     ],
 )
@@ -407,6 +408,7 @@ def test_what_a_campaign_once_found(seed: int, why: str) -> None:
     campaign.run(seed, shipped_profiles())
     for tally in campaign.tallies():
         assert (tally.wrong, tally.off) == ([], []), why
+    assert campaign.with_power.lost == [], why
 
 
 @pytest.mark.campaign
