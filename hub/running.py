@@ -12,8 +12,11 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.board.run_service import RunService
+from hub.broker.access_keeper import AccessKeeper
+from hub.broker.client_id import hub_client_id
 from hub.broker.connection import BrokerLink, Delivery
-from hub.broker.supervisor import BrokerProcess, plan_broker
+from hub.broker.plans import plan_broker
+from hub.broker.supervisor import BrokerProcess
 from hub.core.payments.tax_terms import TaxTerms
 from hub.folder.opening import check_store, open_hub
 from hub.folder.paths import BROKER_NAME, running_alone, write_running
@@ -22,6 +25,7 @@ from hub.folder.settings import HubSettings, load_settings
 from hub.folder.tax_settings import load_tax_terms
 from hub.forecasts.street_totals import StreetService
 from hub.forecasts.worker import ForecastWorker
+from hub.intake.broker_access import BrokerAccess
 from hub.intake.receiver import Intake
 from hub.money.order_service import PaymentService
 from hub.planned_jobs import planned_jobs
@@ -94,7 +98,7 @@ class Hub:
         coop = settings.coop
         self._folder, self._settings, self._key, self._store, self._clock = folder, settings, key, store, clock
         self._link = BrokerLink(
-            client_id=f"hub-{coop.id}",
+            client_id=hub_client_id(folder / BROKER_NAME, coop=coop.id),
             filters=up_filters(coop.id),
             deliver=self._offer,
         )
@@ -109,13 +113,14 @@ class Hub:
         settings = self._settings
         plan = plan_broker(settings.broker, folder=self._folder / BROKER_NAME, coop=settings.coop.id, port=broker_port)
         broker = BrokerProcess(plan)
+        access = self._access(broker)
         enrol = Enrolment(
             self._store,
             coop=settings.coop,
             key=self._key,
             broker=lambda: (plan.address.host, plan.address.port),
             clock=self._clock,
-            agents_changed=self._intake.agents_changed,
+            agents_changed=access.agents_changed,
         )
         shown = ShownPeriods(self._store, plants=settings.plants)
         parts = HubParts(
@@ -145,7 +150,7 @@ class Hub:
             where = {"web": address, "broker_host": plan.address.host, "broker_port": plan.address.port}
             where["status_key"] = parts.status_key
             write_running(self._folder, where)
-            announce(f"pages on {address}, broker ({plan.name}) on {plan.address.host}:{plan.address.port}")
+            announce(f"pages on {address}, broker ({plan.name}) on {plan.words}")
             for warning in (unstated, settings.web.warning):
                 if warning is not None:
                     announce(warning)
@@ -162,6 +167,7 @@ class Hub:
             asyncio.create_task(web, name="pages"),
             asyncio.create_task(self._timetable.run(), name="timetable"),
             asyncio.create_task(self._intake.run(), name="intake"),
+            asyncio.create_task(access.run(), name="access rules"),
             asyncio.create_task(self._connect(broker), name="broker link"),
             asyncio.create_task(broker.run(), name="broker"),
         ]
@@ -184,6 +190,17 @@ class Hub:
             "cpu_s": _cpu_s() + self._worker.usage.cpu_s,
             "last_settled_day": await self._store.last_settled_day(),
         }
+
+    def _access(self, broker: BrokerProcess) -> BrokerAccess:
+        return BrokerAccess(
+            self._store,
+            keeper=AccessKeeper(broker, coop=self._settings.coop.id),
+            link=self._link,
+            coop=self._settings.coop.id,
+            key=self._key,
+            clock=self._clock,
+            intake_changed=self._intake.agents_changed,
+        )
 
     def _tax_terms(self) -> TaxTerms | None:
         return load_tax_terms(self._folder)

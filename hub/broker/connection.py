@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -18,6 +18,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from hub.broker.access_rules import is_check_topic
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +43,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class BrokerAddress:
-    """Where the broker is and how the hub signs in there."""
+    """Where the broker is and how the hub signs in there. With `socket`, a Unix socket is used instead of the port."""
 
     host: str
     port: int
@@ -50,6 +52,29 @@ class BrokerAddress:
     ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None
+    socket: Path | None = None
+
+    @property
+    def place(self) -> str:
+        """What a client connects to: the socket's name or the host."""
+        return self.host if self.socket is None else str(self.socket)
+
+    @property
+    def words(self) -> str:
+        """The place for people."""
+        return f"{self.host}:{self.port}" if self.socket is None else str(self.socket)
+
+
+def sign_in(client: mqtt.Client, address: BrokerAddress) -> None:
+    """Give the client the user, password and certificates of this address; call it before connecting."""
+    if address.username is not None:
+        client.username_pw_set(address.username, address.password)
+    if address.ca_file is not None:
+        client.tls_set(
+            ca_certs=str(address.ca_file),
+            certfile=str(address.cert_file) if address.cert_file else None,
+            keyfile=str(address.key_file) if address.key_file else None,
+        )
 
 
 class BrokerLink:
@@ -65,59 +90,78 @@ class BrokerLink:
         self._lock = threading.Lock()
         self._arrived: deque[Delivery] = deque()
         self._connection = 0
-        self._place = ("", 0)
+        self._place = ""
+        self._early: list[tuple[str, bytes, bool]] = []
+        self._client_id = client_id
         self._was_lost = False
         self._is_connected = False
         self.dropped = 0
-        self._client = mqtt.Client(
-            CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTProtocolVersion.MQTTv5, manual_ack=True
-        )
-        self._client.max_queued_messages_set(MAX_OUTGOING)
-        self._client.reconnect_delay_set(min_delay=1, max_delay=30)
-        self._client.on_connect = self._on_connect
-        self._client.on_connect_fail = self._on_connect_fail
-        self._client.on_disconnect = self._on_disconnect
-        self._client.on_message = self._on_message
+        self._client: mqtt.Client | None = None
 
     @property
     def is_connected(self) -> bool:
         """Whether the hub is connected to the broker now."""
         return self._is_connected
 
+    @property
+    def connections(self) -> int:
+        """How often the hub has been connected since it started."""
+        return self._connection
+
     def start(self, address: BrokerAddress) -> None:
         """Start connecting; call inside the running event loop. Returns at once, even if the broker is not running."""
         self._loop = asyncio.get_running_loop()
-        self._place = (address.host, address.port)
-        if address.username is not None:
-            self._client.username_pw_set(address.username, address.password)
-        if address.ca_file is not None:
-            self._client.tls_set(
-                ca_certs=str(address.ca_file),
-                certfile=str(address.cert_file) if address.cert_file else None,
-                keyfile=str(address.key_file) if address.key_file else None,
-            )
+        self._place = address.words
+        client = self._client = self._new_client("tcp" if address.socket is None else "unix")
+        sign_in(client, address)
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = SESSION_S
         properties.ReceiveMaximum = WINDOW
-        self._client.connect_async(address.host, address.port, keepalive=30, clean_start=False, properties=properties)
-        self._client.loop_start()
+        for topic, sealed, is_kept in self._early:
+            self.publish(topic, sealed, is_kept=is_kept)
+        self._early.clear()
+        client.connect_async(address.place, address.port or 1, keepalive=30, clean_start=False, properties=properties)
+        client.loop_start()
 
     def stop(self) -> None:
         """Disconnect; the broker keeps the session and the messages that arrive for the hub in the meantime."""
-        self._client.disconnect()
-        self._client.loop_stop()
+        if self._client is not None:
+            self._client.disconnect()
+            self._client.loop_stop()
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """Tell the broker not to deliver these again."""
         for delivery in deliveries:
-            if delivery.qos > 0 and delivery.connection == self._connection:
+            if self._client is not None and delivery.qos > 0 and delivery.connection == self._connection:
                 self._client.ack(delivery.packet_id, delivery.qos)
 
-    def publish(self, topic: str, sealed: bytes) -> None:
-        """Send once the broker is connected; dropped if more than MAX_OUTGOING are queued (agents will ask again)."""
-        info = self._client.publish(topic, sealed, qos=1)
+    def publish(self, topic: str, sealed: bytes, *, is_kept: bool = False) -> None:
+        """Send once the broker is connected; dropped if more than MAX_OUTGOING are queued (agents will ask again).
+
+        `is_kept`: the broker keeps it and gives it to whoever subscribes later (MQTT: retained).
+        """
+        if self._client is None:
+            self._early = [*self._early[-MAX_OUTGOING + 1 :], (topic, sealed, is_kept)]
+            return
+        info = self._client.publish(topic, sealed, qos=1, retain=is_kept)
         if info.rc == mqtt.MQTT_ERR_QUEUE_SIZE:
             self.dropped += 1
+
+    def _new_client(self, transport: Literal["tcp", "unix"]) -> mqtt.Client:
+        client = mqtt.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=self._client_id,
+            protocol=MQTTProtocolVersion.MQTTv5,
+            transport=transport,
+            manual_ack=True,
+        )
+        client.max_queued_messages_set(MAX_OUTGOING)
+        client.reconnect_delay_set(min_delay=1, max_delay=30)
+        client.on_connect = self._on_connect
+        client.on_connect_fail = self._on_connect_fail
+        client.on_disconnect = self._on_disconnect
+        client.on_message = self._on_message
+        return client
 
     def _on_connect(
         self, client: mqtt.Client, _userdata: Any, _flags: Any, reason: ReasonCode, _properties: Properties | None
@@ -135,7 +179,7 @@ class BrokerLink:
 
     def _on_connect_fail(self, _client: mqtt.Client, _userdata: Any) -> None:
         if not self._was_lost:
-            log.warning("the broker on %s:%d does not answer; trying again until it does", *self._place)
+            log.warning("the broker on %s does not answer; trying again until it does", self._place)
             self._was_lost = True
 
     def _on_disconnect(
@@ -146,8 +190,12 @@ class BrokerLink:
             log.warning("the connection to the broker was lost (%s); trying again until it answers", reason)
             self._was_lost = True
 
-    def _on_message(self, _client: mqtt.Client, _userdata: Any, message: mqtt.MQTTMessage) -> None:
+    def _on_message(self, client: mqtt.Client, _userdata: Any, message: mqtt.MQTTMessage) -> None:
         loop = self._loop
+        if is_check_topic(message.topic):
+            if message.qos > 0:
+                client.ack(message.mid, message.qos)
+            return
         if loop is None:
             return
         with self._lock:

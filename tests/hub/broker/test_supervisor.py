@@ -23,7 +23,8 @@ from cryptography.x509.oid import NameOID
 from hub.broker.connection import BrokerAddress, BrokerLink, Delivery
 from hub.broker.embedded import rumqttd_configuration
 from hub.broker.mosquitto_files import find_mosquitto, password_hash
-from hub.broker.supervisor import BrokerError, BrokerPlan, BrokerProcess, free_port, plan_broker
+from hub.broker.plans import BrokerError, BrokerPlan, free_port, plan_broker
+from hub.broker.supervisor import BrokerProcess
 from hub.folder.settings import BrokerSettings, parse_settings
 from protocols.wire.topics import up_filters
 
@@ -165,6 +166,7 @@ async def test_the_broker_does_not_outlive_a_killed_hub(tmp_path: Path, kind: st
     port = free_port("127.0.0.1")
     script = (
         "import asyncio, sys; from pathlib import Path; from hub.broker.supervisor import *\n"
+        "from hub.broker.plans import *\n"
         "from tests.hub.broker.test_supervisor import *\n"
         f"plan = plan_broker(settings_of({kind!r}), folder=Path(sys.argv[1]), coop='c', port={port})\n"
         "async def main():\n"
@@ -279,7 +281,7 @@ def test_the_built_in_broker_serves_this_computer_only(host: str) -> None:
 
 
 def test_mosquitto_chosen_but_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub.broker.supervisor.find_mosquitto", lambda: None)
+    monkeypatch.setattr("hub.broker.plans.find_mosquitto", lambda: None)
     with pytest.raises(BrokerError, match=r'mosquitto is not installed: install it, or set broker\.kind = "iotcore"'):
         plan_broker(settings_of("mosquitto"), folder=tmp_path, coop="c")
     assert plan_broker(settings_of("auto"), folder=tmp_path, coop="c", port=0).name == "iotcore"

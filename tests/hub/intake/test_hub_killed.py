@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from hub.__main__ import main
 from hub.broker.connection import BrokerAddress, BrokerLink, Delivery
-from hub.broker.supervisor import free_port
+from hub.broker.plans import free_port
 from protocols.enrolment.handshake import build_request, open_answer
 from protocols.enrolment.token import parse_token
 from protocols.slots import start_of

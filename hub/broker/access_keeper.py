@@ -1,0 +1,82 @@
+"""Keeps the broker's access rules equal to the co-op's list of agents while the broker runs.
+
+Mosquitto reads new rules without disconnecting anybody; a connected agent that was revoked is disconnected by taking
+its session over, and when it returns it may send nothing.
+"""
+
+import asyncio
+import logging
+from pathlib import Path
+
+from hub.broker.access_rules import KnownAgents, rules_of_homes, rules_topic, with_rules_topic
+from hub.broker.local_session import end_session, is_allowed_to_write
+from hub.broker.mosquitto_files import write_private
+from hub.broker.supervisor import BrokerProcess
+
+log = logging.getLogger(__name__)
+
+
+class AccessKeeper:
+    """Writes the rules of Mosquitto's listener for homes; for any other broker it has nothing to do."""
+
+    def __init__(self, broker: BrokerProcess, *, coop: str) -> None:
+        self._broker = broker
+        self._coop = coop
+        self._ended: frozenset[str] = frozenset()
+        self._one_at_a_time = asyncio.Lock()
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether this broker knows its agents by name."""
+        return self._broker.plan.homes is not None and self._broker.plan.rules_file is not None
+
+    async def update(self, agents: KnownAgents) -> frozenset[str]:
+        """Bring the rules into force and end the sessions of those revoked; return the agents that are newly revoked.
+
+        While the broker does not run the rules are only written: it reads them when it starts.
+        """
+        path = self._broker.plan.rules_file
+        if path is None or not self.is_needed:
+            return frozenset()
+        async with self._one_at_a_time:
+            rules = rules_of_homes(self._coop, agents)
+            text = with_rules_topic(self._coop, rules)
+            if await asyncio.to_thread(_write_if_new, path, text):
+                await self._reload(rules)
+            if not self._broker.ready.is_set():
+                return frozenset()
+            ended = await self._end(agents.revoked - agents.allowed - self._ended)
+            self._ended = (self._ended | ended) & agents.revoked
+            return ended
+
+    async def renew_certificates(self) -> None:
+        """Have the broker read its certificates again; those connected stay connected."""
+        if self._broker.ready.is_set():
+            self._broker.reload()
+
+    async def _reload(self, rules: str) -> None:
+        if not self._broker.ready.is_set():
+            return
+        self._broker.reload()
+        topic = rules_topic(self._coop, rules)
+        if not await asyncio.to_thread(is_allowed_to_write, self._broker.plan.address, topic):
+            log.error("the broker has not taken the new access rules yet: agents enrolled now may have to wait")
+
+    async def _end(self, agents: frozenset[str]) -> frozenset[str]:
+        ended = set()
+        for agent in sorted(agents):
+            if await asyncio.to_thread(end_session, self._broker.plan.address, agent):
+                ended.add(agent)
+            else:
+                log.error("the session of the revoked agent %s could not be ended; trying again", agent)
+        return frozenset(ended)
+
+
+def _write_if_new(path: Path, text: str) -> bool:
+    try:
+        if path.read_text(encoding="utf-8") == text:
+            return False
+    except (OSError, UnicodeDecodeError):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_private(path, text)
+    return True
