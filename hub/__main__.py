@@ -34,6 +34,13 @@ _COMMANDS = (
     ("init", "operation.init", _Data.REQUIRED, "make a new hub: its key, its store and hub.toml"),
     ("run", "operation.run", _Data.REQUIRED, "run the hub: broker, intake, timetable and pages"),
     ("invite", "members.invite", _Data.REQUIRED, "add a member with a home and print the token for its agent"),
+    (
+        "members",
+        "members.life",
+        _Data.REQUIRED,
+        "list members; edit them, their roles and their last day; show the log",
+    ),
+    ("agents", "members.agents", _Data.REQUIRED, "list the homes' agents; shut one out, such as a stolen Pi"),
     ("board", "members.board", _Data.REQUIRED, "show who is on the board; appoint or remove a member"),
     ("sign-in", "members.sign_in", _Data.REQUIRED, "print a one-time link that signs a member in"),
     ("settle", "settle", _Data.OPTIONAL, "settle a case file, or days of this hub"),

@@ -11,6 +11,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from hub.board.quorum import lone_board
 from hub.board.run_service import RunService
 from hub.broker.access_keeper import AccessKeeper
 from hub.broker.client_id import hub_client_id
@@ -25,6 +26,7 @@ from hub.folder.settings import HubSettings, load_settings
 from hub.folder.tax_settings import load_tax_terms
 from hub.forecasts.street_totals import StreetService
 from hub.forecasts.worker import ForecastWorker
+from hub.intake.agent_watch import AgentWatch
 from hub.intake.broker_access import BrokerAccess
 from hub.intake.receiver import Intake
 from hub.money.order_service import PaymentService
@@ -146,12 +148,14 @@ class Hub:
 
         unstated = unstated_connections(await home_limits(self._store, slot=slot_of(self._clock.now())))
 
+        lone = lone_board(await self._store.members())
+
         def web_is_bound(address: str) -> None:
             where = {"web": address, "broker_host": plan.address.host, "broker_port": plan.address.port}
             where["status_key"] = parts.status_key
             write_running(self._folder, where)
             announce(f"pages on {address}, broker ({plan.name}) on {plan.words}")
-            for warning in (unstated, settings.web.warning):
+            for warning in (unstated, lone, settings.web.warning):
                 if warning is not None:
                     announce(warning)
 
@@ -168,6 +172,7 @@ class Hub:
             asyncio.create_task(self._timetable.run(), name="timetable"),
             asyncio.create_task(self._intake.run(), name="intake"),
             asyncio.create_task(access.run(), name="access rules"),
+            asyncio.create_task(AgentWatch(self._store, changed=self._intake.agents_changed).run(), name="agent watch"),
             asyncio.create_task(self._connect(broker), name="broker link"),
             asyncio.create_task(broker.run(), name="broker"),
         ]

@@ -24,7 +24,10 @@ class Coop:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A person; one member, one vote. `is_board` allows the board's pages, but nobody else's readings."""
+    """A person; one member, one vote. `is_board` allows the board's pages, but nobody else's readings.
+
+    `left_at` is the first second after the membership's last day; None while it lasts.
+    """
 
     id: str
     name: str
@@ -32,15 +35,20 @@ class Member:
     language: str
     is_board: bool
     joined_at: int
+    left_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """A grid connection point and the member who holds its contract."""
+    """A grid connection point and the member who holds its contract.
+
+    A successor at the same connection gets a home of their own; `follows` is the earlier one.
+    """
 
     id: str
     name: str
     member_id: str
+    follows: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ ACT_TABLES: Final = frozenset(
         "finding_decision",
         "objection_decision",
         "connection_agreement",
+        "member_change",
         *OWN_MATTERS,
     }
 )

@@ -14,6 +14,7 @@ from hub.web.frame.sign_in import SignInNeededError
 from hub.web.frame.translation import translatable
 from hub.web.pages.account import add_account_pages
 from hub.web.pages.board import add_board_pages
+from hub.web.pages.changes import add_change_pages
 from hub.web.pages.credits import add_credit_pages
 from hub.web.pages.fairness import add_fairness_pages
 from hub.web.pages.findings import add_finding_pages
@@ -53,6 +54,7 @@ def build_app(parts: HubParts) -> FastAPI:
     add_account_pages(app, site)
     add_payment_pages(app, site)
     add_rule_pages(app, site)
+    add_change_pages(app, site)
     add_what_if_pages(app, site)
     add_fairness_pages(app, site)
     add_board_pages(app, site)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from hub.board.quorum import lone_board
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
 from hub.folder.paths import is_running, web_address
@@ -53,7 +54,8 @@ async def status_of(folder: Path, *, clock: Clock) -> Mapping[str, object]:
             "is_running": is_running(folder),
             "store": _store_line(await store.quick_check(within_s=CHECK_S)),
             "pages": pages_address(folder, settings),
-            "members": len(await store.members()),
+            "members": len(members := await store.members()),
+            "board": lone_board(members) or f"{sum(member.is_board for member in members)} members",
             "messages_stored": await store.message_count(),
             "refused": [
                 {"agent": r.agent, "reason": r.reason, "count": r.count, "detail": r.detail}

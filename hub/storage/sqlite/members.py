@@ -9,10 +9,13 @@ import aiosqlite
 from hub.storage.access_records import SignedIn
 from hub.storage.errors import StoreConflictError, StoreError
 from hub.storage.invite_records import InviteRefusal
+from hub.storage.life_records import BOARD_ROLE, ChangeKind
 from hub.storage.records import Agent, Coop, Home, Member
 from hub.storage.sqlite.connections import SqliteConnections
+from hub.storage.sqlite.people.change_log import log_change
 
-_MEMBER = "id, name, email, language, is_board, joined_at"
+_MEMBER = "id, name, email, language, is_board, joined_at, left_at"
+_HOME = "id, name, member_id, follows"
 _AGENT = "id, home_id, shard, public_key, enrolled_at, revoked_at"
 
 
@@ -49,15 +52,21 @@ class SqliteMembers(SqliteConnections):
 
         await self.write(work)
 
-    async def add_member(self, member: Member, home: Home | None) -> None:
+    async def add_member(self, member: Member, home: Home | None, *, by: str = "") -> None:
         """Add a member, with a home if given. Raises: StoreConflictError if an id is taken."""
+        at = int(self._now())
 
         async def work(db: aiosqlite.Connection) -> None:
-            row = (member.id, member.name, member.email, member.language, int(member.is_board), member.joined_at)
+            row = (*(member.id, member.name, member.email, member.language), int(member.is_board), member.joined_at)
+            subject = "" if home is None else home.id
+            await log_change(db, ChangeKind.JOINED, member.id, at=at, by=by, subject=subject)
+            if member.is_board:
+                await log_change(db, ChangeKind.ROLE_BEGUN, member.id, at=at, by=by, subject=BOARD_ROLE)
             try:
-                await db.execute("INSERT INTO member VALUES (?, ?, ?, ?, ?, ?)", row)
+                await db.execute(f"INSERT INTO member ({_MEMBER}) VALUES (?, ?, ?, ?, ?, ?, ?)", (*row, member.left_at))
                 if home is not None:
-                    await db.execute("INSERT INTO home VALUES (?, ?, ?)", (home.id, home.name, home.member_id))
+                    values = (home.id, home.name, home.member_id, home.follows)
+                    await db.execute(f"INSERT INTO home ({_HOME}) VALUES (?, ?, ?, ?)", values)
             except sqlite3.IntegrityError:
                 raise StoreConflictError(f"member {member.id} or its home already exists") from None
 
@@ -75,27 +84,30 @@ class SqliteMembers(SqliteConnections):
             rows = await db.execute_fetchall(f"SELECT {_MEMBER} FROM member WHERE id = ?", (member_id,))
         return next((_member(tuple(row)) for row in rows), None)
 
-    async def set_board(self, member_id: str, *, is_board: bool) -> bool:
-        """Appoint or remove a board member; the log of rows keeps when. False if that changes nothing."""
+    async def set_board(self, member_id: str, *, is_board: bool, by: str = "") -> bool:
+        """Appoint or remove a board member, without a check of `by`. False if that changes nothing."""
 
         async def work(db: aiosqlite.Connection) -> bool:
-            cursor = await db.execute(
-                "UPDATE member SET is_board = ?1 WHERE id = ?2 AND is_board <> ?1", (int(is_board), member_id)
-            )
-            return cursor.rowcount == 1
+            held = "SELECT 1 FROM member WHERE id = ? AND is_board <> ?"
+            if not list(await db.execute_fetchall(held, (member_id, int(is_board)))):
+                return False
+            kind = ChangeKind.ROLE_BEGUN if is_board else ChangeKind.ROLE_ENDED
+            await log_change(db, kind, member_id, at=int(self._now()), by=by, subject=BOARD_ROLE)
+            await db.execute("UPDATE member SET is_board = ? WHERE id = ?", (int(is_board), member_id))
+            return True
 
         return await self.write(work)
 
     async def homes(self) -> tuple[Home, ...]:
         """All homes by id."""
         async with self.reading() as db:
-            rows = await db.execute_fetchall("SELECT id, name, member_id FROM home ORDER BY id")
+            rows = await db.execute_fetchall(f"SELECT {_HOME} FROM home ORDER BY id")
         return tuple(Home(*row) for row in rows)
 
     async def home_of(self, member_id: str) -> Home | None:
         """The home whose contract this member holds, or None."""
         async with self.reading() as db:
-            rows = await db.execute_fetchall("SELECT id, name, member_id FROM home WHERE member_id = ?", (member_id,))
+            rows = await db.execute_fetchall(f"SELECT {_HOME} FROM home WHERE member_id = ?", (member_id,))
         return next((Home(*row) for row in rows), None)
 
     async def agents(self) -> tuple[Agent, ...]:
@@ -217,8 +229,9 @@ class SqliteMembers(SqliteConnections):
 
 
 def _member(row: tuple[object, ...]) -> Member:
-    member_id, name, email, language, is_board, joined_at = row
-    return Member(str(member_id), str(name), str(email), str(language), bool(is_board), int(str(joined_at)))
+    member_id, name, email, language, is_board, joined_at, left_at = row
+    left = None if left_at is None else int(str(left_at))
+    return Member(str(member_id), str(name), str(email), str(language), bool(is_board), int(str(joined_at)), left)
 
 
 async def _is_enrolled(db: aiosqlite.Connection, agent: Agent, home_id: str) -> bool:
@@ -240,6 +253,10 @@ async def _enrol(
     live = await db.execute_fetchall("SELECT id FROM agent WHERE home_id = ? AND revoked_at IS NULL", (home_id,))
     if any(row[0] != replaces for row in live):
         return InviteRefusal.HAS_AGENT
+    ((member,),) = await db.execute_fetchall("SELECT member_id FROM home WHERE id = ?", (home_id,))
+    if replaces is not None and list(live):
+        await log_change(db, ChangeKind.AGENT_REPLACED, str(member), at=now, by="", subject=replaces)
+    await log_change(db, ChangeKind.AGENT_ENROLLED, str(member), at=now, by="", subject=agent.id)
     await db.execute("UPDATE agent SET revoked_at = ? WHERE home_id = ? AND revoked_at IS NULL", (now, home_id))
     await db.execute(
         f"INSERT INTO agent ({_AGENT}) VALUES (?, ?, ?, ?, ?, NULL)",

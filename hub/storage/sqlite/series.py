@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from typing import Final
 
 import aiosqlite
 import numpy as np
@@ -18,6 +19,12 @@ from hub.storage.series import MAX_SPAN, SeriesRow, home_series, hood_series
 from hub.storage.sqlite.access_log import SqliteAccessLog
 from protocols.quantities import Measure
 from protocols.slots import Slot, start_of
+
+NEVER: Final = 2**62
+"""Stands in for the end of a membership that lasts."""
+
+_MemberRow = tuple[str, str, int, int]
+"""A member with a home: their ids, and from when (included) until when (excluded) they are a member, unix seconds."""
 
 _ROWS_SQL = """SELECT slot, span, energy_wh, mark, gap FROM reading
 WHERE home = ? AND measure = ? AND slot >= ? AND slot < ?"""
@@ -58,19 +65,19 @@ class SqliteSeries(SqliteAccessLog):
         """Meter readings of all members with a home; anything but a 15-minute counter value is -1."""
         rows = await self._member_rows()
         measures = (Measure.GRID_EXPORT, Measure.GRID_IMPORT)
-        homes = [str(home) for _, home, _ in rows]
+        homes = [home for _, home, _, _ in rows]
         await self.log_access(access, homes, fields=_fields(measures), rows=len(slots) * len(measures))
         async with self.reading() as db:
             newest = list(await db.execute_fetchall("SELECT coalesce(max(position), 0) FROM message"))
             surplus_wh, demand_wh = [await _metered(db, measure, slots=slots, homes=homes) for measure in measures]
-        ids = tuple(str(member) for member, _, _ in rows)
+        ids = tuple(member for member, _, _, _ in rows)
         present = _membership(rows, slots)
         return SettlementInputs(ids, slots.start, surplus_wh, demand_wh, present, message_position=int(newest[0][0]))
 
     async def settlement_members(self, *, slots: range) -> tuple[tuple[str, ...], npt.NDArray[np.bool_]]:
         """Members with a home, in byte order, and the slots in which they were members: (slots, members)."""
         rows = await self._member_rows()
-        return tuple(str(member) for member, _, _ in rows), _membership(rows, slots)
+        return tuple(member for member, _, _, _ in rows), _membership(rows, slots)
 
     async def first_slot(self) -> Slot | None:
         """The earliest slot with a stored batch."""
@@ -98,12 +105,15 @@ class SqliteSeries(SqliteAccessLog):
             )
         return tuple(LongIntervalRow(row[0], Measure(row[1]), *row[2:]) for row in rows)
 
-    async def _member_rows(self) -> list[tuple[str, str, int]]:
+    async def _member_rows(self) -> list[_MemberRow]:
         async with self.reading() as db:
             found = await db.execute_fetchall(
-                "SELECT member.id, home.id, joined_at FROM member JOIN home ON home.member_id = member.id"
+                "SELECT member.id, home.id, joined_at, left_at FROM member JOIN home ON home.member_id = member.id"
             )
-        rows = [(str(member), str(home), int(joined)) for member, home, joined in found]
+        rows = [
+            (str(member), str(home), int(joined), NEVER if left is None else int(left))
+            for member, home, joined, left in found
+        ]
         return sorted(rows, key=lambda row: row[0].encode("utf-8"))
 
     async def _home_ids(self) -> list[str]:
@@ -115,10 +125,11 @@ def _fields(measures: Sequence[Measure]) -> str:
     return ", ".join(sorted(measure.code for measure in measures))
 
 
-def _membership(rows: Sequence[tuple[str, str, int]], slots: range) -> npt.NDArray[np.bool_]:
+def _membership(rows: Sequence[_MemberRow], slots: range) -> npt.NDArray[np.bool_]:
     starts_s = np.array([start_of(slot) for slot in slots], dtype=np.int64)
-    joined_s = np.array([joined for _, _, joined in rows], dtype=np.int64)
-    there: npt.NDArray[np.bool_] = starts_s[:, None] >= joined_s[None, :]
+    joined_s = np.array([joined for _, _, joined, _ in rows], dtype=np.int64)
+    left_s = np.array([left for _, _, _, left in rows], dtype=np.int64)
+    there: npt.NDArray[np.bool_] = (starts_s[:, None] >= joined_s[None, :]) & (starts_s[:, None] < left_s[None, :])
     return there
 
 

@@ -9,6 +9,7 @@ from hub.storage.sqlite.forecasts import SqliteForecasts
 from hub.storage.sqlite.members import SqliteMembers
 from hub.storage.sqlite.messages import SqliteMessages
 from hub.storage.sqlite.objections import SqliteObjections
+from hub.storage.sqlite.people.life import SqliteLife
 from hub.storage.sqlite.prompts import SqlitePrompts
 from hub.storage.sqlite.published.rulebook import SqliteRulebook
 from hub.storage.sqlite.published.street import SqliteStreet
@@ -19,6 +20,7 @@ from hub.storage.sqlite.series import SqliteSeries
 
 class SqliteStore(
     SqliteMembers,
+    SqliteLife,
     SqliteMessages,
     SqliteSeries,
     SqliteFleet,

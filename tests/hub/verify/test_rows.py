@@ -213,3 +213,19 @@ def test_twenty_zeroed_pages_keep_the_hub_from_starting_and_are_said(hub: Path, 
     with pytest.raises(StoreError, match=r"damaged.* restore the folder from a backup"):
         asyncio.run(start())
     assert findings_of(hub, only="rows")
+
+
+def test_who_changed_a_member_had_to_be_on_the_board_and_no_line_can_be_rewritten(hub: Path) -> None:
+    async def write() -> None:
+        store = await open_store(hub, clock=CLOCK)
+        assert await store.change_role("m03", "treasurer", begins=True, by="m01") is None
+        await store.set_board("m03", is_board=True, by="m03")
+        assert await store.change_role("m01", "board", begins=False, by="m01") is None
+        await store.close()
+
+    asyncio.run(write())
+    (found,) = findings_of(hub, only="rows")
+    assert found.startswith("member_change ")
+    assert found.endswith(": m03 was not on the board when this was written"), "who leaves the board still was on it"
+    with closing(sqlite3.connect(hub / STORE)) as db, pytest.raises(sqlite3.IntegrityError, match="never altered"):
+        db.execute("UPDATE member_change SET made_by = 'm02'")

@@ -36,6 +36,9 @@ NO_VALUES = (
     "/fairness",
     "/rules",
     "/rules.json",
+    "/changes",
+    "/changes.json",
+    "/changes.csv",
 )
 
 

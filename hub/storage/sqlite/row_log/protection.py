@@ -28,6 +28,7 @@ LOGGED: Final[Mapping[str, LoggedTable]] = MappingProxyType(
     {
         "coop": _WHOLE,
         "member": LoggedTable(says=("is_board",)),
+        "member_change": LoggedTable(says=("made_by", "kind", "member", "subject")),
         "home": _WHOLE,
         "agent": _WHOLE,
         "invite": _WHOLE,

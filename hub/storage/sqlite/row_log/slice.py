@@ -33,6 +33,7 @@ UNION ALL SELECT 'connection_agreement', json_array(c.id), c.board_member, h.mem
     FROM connection_agreement AS c LEFT JOIN home AS h ON h.id = c.home
 UNION ALL SELECT 'rule_proposal', json_array(id), proposed_by, '' FROM rule_proposal
 UNION ALL SELECT 'rule_adoption', json_array(rule), adopted_by, '' FROM rule_adoption WHERE adopted_by <> ''
+UNION ALL SELECT 'member_change', json_array(id), made_by, '' FROM member_change WHERE made_by <> ''
 UNION ALL SELECT 'account', json_array(id), made_by, member FROM account
 UNION ALL SELECT 'mandate', json_array(m.id), m.made_by, a.member FROM mandate AS m
     LEFT JOIN account AS a ON a.id = m.account

@@ -266,20 +266,23 @@ def test_a_board_member_is_appointed_and_removed_later(known: Path, capsys: pyte
     assert run(known, "invite", "--member", "Household Two", "--email", "b@c.d", "--board") == 0
     capsys.readouterr()
     assert run(known, "board", "--remove", "m02") == 1
+    assert "'' is not on the board: say who does this, with --by and a board member's id" in error_of(capsys)
+    by = ["--by", "m02"]
+    assert run(known, "board", "--remove", "m02", *by) == 1
     assert "m02 is the only board member: appoint another one first" in error_of(capsys)
-    assert run(known, "board", "--appoint", "m01") == 0
+    assert run(known, "board", "--appoint", "m01", *by) == 0
     assert [line.split("  ")[:2] for line in capsys.readouterr().out.splitlines()] == [
         ["m01", "Household One"],
         ["m02", "Household Two"],
     ]
-    assert run(known, "board", "--appoint", "m01") == 1
-    assert "m01 is already on the board: nothing was changed" in error_of(capsys)
-    assert run(known, "board", "--remove", "m02", "--json") == 0
+    assert run(known, "board", "--appoint", "m01", *by) == 1
+    assert "m01 holds the role already (board): nothing was changed" in error_of(capsys)
+    assert run(known, "board", "--remove", "m02", "--json", *by) == 0
     assert [row["member"] for row in json.loads(capsys.readouterr().out)] == ["m01"]
-    assert run(known, "board", "--remove", "m02") == 1
-    assert "m02 is not on the board" in error_of(capsys)
-    assert run(known, "board", "--appoint", "m09") == 1
-    assert "there is no member 'm09'; members: m01, m02" in error_of(capsys)
+    assert run(known, "board", "--remove", "m01", *by) == 1
+    assert "'m02' is not on the board" in error_of(capsys)
+    assert run(known, "board", "--appoint", "m09", "--by", "m01") == 1
+    assert "there is no member 'm09'; commonwatt-hub members lists them" in error_of(capsys)
 
 
 @pytest.mark.parametrize(

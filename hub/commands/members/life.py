@@ -1,0 +1,180 @@
+"""`commonwatt-hub members`: lists members, and changes what the board may change about them; each change is logged."""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from hub.commands.members.invitations import EMAIL_WORDS, NAME_WORDS, is_email
+from hub.commands.periods import parse_day_argument
+from hub.folder.clock import open_clock
+from hub.folder.opening import OpenHub, opened_hub
+from hub.folder.setting_values import is_name
+from hub.storage.life_records import ROLES, LoggedChange, MemberEdit
+from hub.storage.records import Home, Member
+from hub.storage.rule_records import day_of
+from protocols.errors import RequestError
+from protocols.timeline import Clock
+
+LIST: Final = "list"
+LOG: Final = "log"
+EDIT: Final = "edit"
+BEGIN: Final = "begin-role"
+END: Final = "end-role"
+SESSIONS: Final = "end-sessions"
+MOVE_OUT: Final = "move-out"
+STAY: Final = "stay"
+TAKEN: Final[Mapping[str, tuple[str, ...]]] = {
+    LIST: (),
+    LOG: (),
+    EDIT: ("member", "by", "name", "email"),
+    BEGIN: ("member", "by", "role"),
+    END: ("member", "by", "role"),
+    SESSIONS: ("member", "by"),
+    MOVE_OUT: ("member", "by", "last_day"),
+    STAY: ("member", "by"),
+}
+NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
+    **TAKEN,
+    EDIT: ("member", "by"),
+    BEGIN: ("member", "role"),
+    END: ("member", "role"),
+}
+"""A role may begin without `--by` while nobody is on the board: the store asks for it from then on."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's own arguments, besides --data and --clock."""
+    parser.add_argument("what", nargs="?", default=LIST, choices=tuple(TAKEN), help="what to do (default: list)")
+    parser.add_argument("--member", metavar="ID", help="the member, such as m03")
+    parser.add_argument("--by", metavar="ID", help="who makes the change, a board member such as m01; the log says so")
+    parser.add_argument("--name", help="edit: the person's new name")
+    parser.add_argument("--email", help="edit: the person's new address")
+    parser.add_argument("--role", choices=ROLES, help="begin-role, end-role: which")
+    parser.add_argument(
+        "--last-day", type=parse_day_argument, metavar="DAY", help="move-out: the membership's last day, included"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make the change if asked, and show the members or the log. Raises: RequestError; nothing is then changed."""
+    _check_options(args)
+    rows = asyncio.run(_change_and_show(args, clock=open_clock(args.clock)))
+    if args.json:
+        sys.stdout.write(json.dumps(rows, ensure_ascii=False) + "\n")
+    else:
+        lines = change_lines(rows) if args.what == LOG else member_lines(rows)
+        sys.stdout.write("".join(f"{line}\n" for line in lines) or "nobody\n")
+    return 0
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    for name in ("member", "by", "name", "email", "role", "last_day"):
+        shown = f"--{name.replace('_', '-')}"
+        is_given = getattr(args, name) is not None
+        if is_given and name not in TAKEN[args.what]:
+            raise RequestError(f"members {args.what}: {shown} does not go with it")
+        if not is_given and name in NEEDED[args.what]:
+            raise RequestError(f"members {args.what}: give {shown}")
+    if args.what == EDIT and args.name is None and args.email is None:
+        raise RequestError("members edit: give --name, --email, or both")
+    if args.name is not None and not is_name(args.name):
+        raise RequestError(f"members edit: --name: expected {NAME_WORDS}")
+    if args.email is not None and not is_email(args.email):
+        raise RequestError(f"members edit: --email: expected {EMAIL_WORDS}")
+
+
+async def _change_and_show(args: argparse.Namespace, *, clock: Clock) -> list[dict[str, object]]:
+    async with opened_hub(args.data, clock=clock) as hub:
+        problem = await _change(hub, args)
+        if isinstance(problem, str):
+            raise RequestError(f"members {args.what}: {problem}")
+        if args.what == LOG:
+            return [line_of(change, hub.settings.coop.tz) for change in await hub.store.member_changes()]
+        return await members_listed(hub)
+
+
+async def _change(hub: OpenHub, args: argparse.Namespace) -> str | int | None:
+    store, by = hub.store, args.by or ""
+    if args.what == EDIT:
+        return await store.edit_member(args.member, MemberEdit(args.name, args.email), by=by)
+    if args.what in (BEGIN, END):
+        return await store.change_role(args.member, args.role, begins=args.what == BEGIN, by=by)
+    if args.what == SESSIONS:
+        return await store.end_sessions(args.member, by=by)
+    if args.what == MOVE_OUT:
+        return await _move_out(hub, args.member, args.last_day, by=by)
+    if args.what == STAY:
+        member = await store.member(args.member)
+        last_day = "" if member is None or member.left_at is None else last_day_of(member.left_at, hub.settings.coop.tz)
+        return await store.set_left(args.member, None, last_day=last_day, by=by)
+    return None
+
+
+async def _move_out(hub: OpenHub, member: str, last_day: date, *, by: str) -> str | None:
+    if last_day < hub.today - timedelta(days=1):
+        earliest = hub.today - timedelta(days=1)
+        return f"the last day can be {earliest} at the earliest: what was settled for days before it stands"
+    after = last_day + timedelta(days=1)
+    left_at = datetime(after.year, after.month, after.day, tzinfo=ZoneInfo(hub.settings.coop.tz))
+    return await hub.store.set_left(member, int(left_at.timestamp()), last_day=last_day.isoformat(), by=by)
+
+
+async def members_listed(hub: OpenHub) -> list[dict[str, object]]:
+    """Every member with homes, roles and days, for JSON."""
+    homes, holders = await hub.store.homes(), await hub.store.role_holders()
+    return [_row(each, homes, holders, tz=hub.settings.coop.tz) for each in await hub.store.members()]
+
+
+def _row(
+    member: Member, homes: tuple[Home, ...], holders: Mapping[str, tuple[str, ...]], *, tz: str
+) -> dict[str, object]:
+    return {
+        "member": member.id,
+        "name": member.name,
+        "email": member.email,
+        "homes": [home.id for home in homes if home.member_id == member.id],
+        "roles": [role for role in ROLES if member.id in holders[role]],
+        "since": day_of(member.joined_at, tz),
+        "last_day": None if member.left_at is None else last_day_of(member.left_at, tz),
+    }
+
+
+def last_day_of(left_at: int, tz: str) -> str:
+    """The last local day of a membership that ends at this time."""
+    return day_of(left_at - 1, tz)
+
+
+def member_lines(rows: list[dict[str, object]]) -> list[str]:
+    """The members for people."""
+    lines = []
+    for row in rows:
+        homes, roles = row["homes"], row["roles"]
+        assert isinstance(homes, list)
+        assert isinstance(roles, list)
+        parts = [str(row["member"]), str(row["name"]), str(row["email"]), ", ".join(homes) or "no home"]
+        parts += [", ".join(roles)] if roles else []
+        parts.append(f"since {row['since']}")
+        parts += [f"last day {row['last_day']}"] if row["last_day"] else []
+        lines.append("  ".join(parts))
+    return lines
+
+
+def line_of(change: LoggedChange, tz: str) -> dict[str, object]:
+    """A line of the log with its local time, for JSON."""
+    at = datetime.fromtimestamp(change.at, UTC).astimezone(ZoneInfo(tz)).isoformat(timespec="minutes")
+    return change.plain() | {"time": at}
+
+
+def change_lines(rows: list[dict[str, object]]) -> list[str]:
+    """The log for people."""
+    return [
+        f"{row['time']}  {row['member']}  {row['change']}{' ' if row['subject'] else ''}{row['subject']}"
+        f"  by {row['by'] or 'nobody named'}{': ' if row['reason'] else ''}{row['reason']}"
+        for row in rows
+    ]

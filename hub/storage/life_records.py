@@ -1,0 +1,85 @@
+"""What a store keeps about the life of members and homes: changes, who made them and when; no I/O here."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Protocol
+
+BOARD_ROLE: Final = "board"
+ROLES: Final = (BOARD_ROLE, "treasurer", "data-steward")
+"""Roles that members hold. The board's opens the board's pages; the others are offices that every member sees."""
+
+
+class ChangeKind(StrEnum):
+    """What was changed about a member; `subject` of a change is named beside each."""
+
+    JOINED = "joined"  # the home
+    NAMED = "named"
+    ADDRESSED = "addressed"
+    ROLE_BEGUN = "role begun"  # the role
+    ROLE_ENDED = "role ended"  # the role
+    AGENT_ENROLLED = "agent enrolled"  # the agent
+    AGENT_REPLACED = "agent replaced"  # the agent that was shut out
+    AGENT_REVOKED = "agent revoked"  # the agent
+    SESSIONS_ENDED = "sessions ended"
+    MOVE_OUT_PLANNED = "move-out planned"  # the last day
+    MOVE_OUT_CANCELLED = "move-out cancelled"  # the last day that no longer holds
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedChange:
+    """One line of the log of changes. `by` is empty where no person was named; `reason` may be empty."""
+
+    id: int
+    at: int
+    by: str
+    kind: str
+    member: str
+    subject: str
+    reason: str
+
+    def plain(self) -> dict[str, object]:
+        """The line for JSON and CSV."""
+        return {
+            "number": self.id, "at": self.at, "by": self.by, "change": self.kind, "member": self.member,
+            "subject": self.subject, "reason": self.reason,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class MemberEdit:
+    """New words for a member; None leaves them as they are."""
+
+    name: str | None = None
+    email: str | None = None
+
+
+class LifeStore(Protocol):
+    """Changes to members and agents by a named person. Each writes its line of the log in the same transaction.
+
+    A method that refuses returns one line that says why and has written nothing. `by` must be on the board.
+    """
+
+    async def edit_member(self, member: str, edit: MemberEdit, *, by: str) -> str | None: ...
+    async def change_role(self, member: str, role: str, *, begins: bool, by: str) -> str | None:
+        """Begin or end a role. `by` may be empty while nobody is on the board; one board member always stays."""
+        ...
+
+    async def revoke_agent(self, agent: str, *, by: str, reason: str) -> str | None:
+        """Refuse whatever the agent's key signs from now on; what is stored stays valid."""
+        ...
+
+    async def end_sessions(self, member: str, *, by: str) -> int | str:
+        """End the member's sessions and open sign-in links; how many there were."""
+        ...
+
+    async def set_left(self, member: str, left_at: int | None, *, last_day: str, by: str) -> str | None:
+        """Set when the membership ends, or with None that it goes on; `last_day` is what the log says."""
+        ...
+
+    async def member_changes(self) -> tuple[LoggedChange, ...]:
+        """The whole log, oldest first."""
+        ...
+
+    async def role_holders(self) -> dict[str, tuple[str, ...]]:
+        """The members who hold each role now, by id."""
+        ...

@@ -1,0 +1,170 @@
+"""Changes to members, roles and agents in SQLite, each with its line in the log of changes."""
+
+from typing import Final
+
+import aiosqlite
+
+from hub.storage.life_records import BOARD_ROLE, ROLES, ChangeKind, LoggedChange, MemberEdit
+from hub.storage.sqlite.connections import SqliteConnections
+from hub.storage.sqlite.people.change_log import log_change
+
+_BOARD_SQL: Final = "SELECT id FROM member WHERE is_board = 1 ORDER BY id"
+_CHANGES_SQL: Final = "SELECT id, at, made_by, kind, member, subject, reason FROM member_change ORDER BY id"
+# The newest line about a member and a role decides whether the member holds it.
+_HOLDERS_SQL: Final = """SELECT member FROM member_change AS c WHERE kind = ? AND subject = ?
+AND id = (SELECT max(id) FROM member_change WHERE member = c.member AND subject = c.subject AND kind IN (?, ?))
+ORDER BY member"""
+
+
+class SqliteLife(SqliteConnections):
+    """The LifeStore slice."""
+
+    async def edit_member(self, member: str, edit: MemberEdit, *, by: str) -> str | None:
+        """Change a member's name or e-mail address. The log says that it changed, and not the address."""
+
+        async def work(db: aiosqlite.Connection) -> str | None:
+            held = await _member(db, member)
+            problem = await _by_problem(db, by)
+            if problem or held is None:
+                return problem or _unknown(member)
+            name, email = str(held[0]), str(held[1])
+            if edit.email is not None and edit.email.casefold() != email.casefold():
+                for other, address in await db.execute_fetchall(
+                    "SELECT id, email FROM member WHERE id <> ?", (member,)
+                ):
+                    if str(address).casefold() == edit.email.casefold():
+                        return f"member {other} has this address already: nothing was changed"
+            if edit.name in (None, name) and edit.email in (None, email):
+                return f"{member} has this name and address already: nothing was changed"
+            at = int(self._now())
+            if edit.name not in (None, name):
+                await log_change(db, ChangeKind.NAMED, member, at=at, by=by)
+            if edit.email not in (None, email):
+                await log_change(db, ChangeKind.ADDRESSED, member, at=at, by=by)
+            await db.execute(
+                "UPDATE member SET name = ?, email = ? WHERE id = ?", (edit.name or name, edit.email or email, member)
+            )
+            return None
+
+        return await self.write(work)
+
+    async def change_role(self, member: str, role: str, *, begins: bool, by: str) -> str | None:
+        """Begin or end a role; the board is never left without a member."""
+
+        async def work(db: aiosqlite.Connection) -> str | None:
+            if role not in ROLES:
+                return f"there is no role {role[:40]!r}; roles: {', '.join(ROLES)}"
+            board = [str(row[0]) for row in await db.execute_fetchall(_BOARD_SQL)]
+            problem = await _by_problem(db, by) if by or board else None
+            if problem or (held := await _member(db, member)) is None:
+                return problem or _unknown(member)
+            if begins and held[2] is not None and int(held[2]) <= int(self._now()):
+                return f"{member} has moved out and can hold no role"
+            holders = await _holders(db, role, board=board)
+            if (member in holders) == begins:
+                word = "holds the role already" if begins else "does not hold the role"
+                return f"{member} {word} ({role}): nothing was changed"
+            if not begins and role == BOARD_ROLE and board == [member]:
+                return f"{member} is the only board member: appoint another one first"
+            kind = ChangeKind.ROLE_BEGUN if begins else ChangeKind.ROLE_ENDED
+            await log_change(db, kind, member, at=int(self._now()), by=by, subject=role)
+            if role == BOARD_ROLE:
+                await db.execute("UPDATE member SET is_board = ? WHERE id = ?", (int(begins), member))
+            return None
+
+        return await self.write(work)
+
+    async def revoke_agent(self, agent: str, *, by: str, reason: str) -> str | None:
+        """Refuse the agent's key from now on."""
+
+        async def work(db: aiosqlite.Connection) -> str | None:
+            if problem := await _by_problem(db, by):
+                return problem
+            sql = """SELECT agent.revoked_at, home.member_id FROM agent JOIN home ON home.id = agent.home_id
+            WHERE agent.id = ?"""
+            rows = list(await db.execute_fetchall(sql, (agent,)))
+            if not rows:
+                return f"there is no agent {agent[:40]!r}; commonwatt-hub agents lists them"
+            if rows[0][0] is not None:
+                return f"{agent} is shut out already: nothing was changed"
+            at, member = int(self._now()), str(rows[0][1])
+            await log_change(db, ChangeKind.AGENT_REVOKED, member, at=at, by=by, subject=agent, reason=reason)
+            await db.execute("UPDATE agent SET revoked_at = ? WHERE id = ?", (at, agent))
+            return None
+
+        return await self.write(work)
+
+    async def end_sessions(self, member: str, *, by: str) -> int | str:
+        """End the member's sessions and open sign-in links."""
+
+        async def work(db: aiosqlite.Connection) -> int | str:
+            problem = await _by_problem(db, by)
+            if problem or await _member(db, member) is None:
+                return problem or _unknown(member)
+            await log_change(db, ChangeKind.SESSIONS_ENDED, member, at=int(self._now()), by=by)
+            sessions = await db.execute("DELETE FROM session WHERE member_id = ?", (member,))
+            links = await db.execute("DELETE FROM sign_in WHERE member_id = ?", (member,))
+            return sessions.rowcount + links.rowcount
+
+        return await self.write(work)
+
+    async def set_left(self, member: str, left_at: int | None, *, last_day: str, by: str) -> str | None:
+        """Set when the membership ends, or that it goes on."""
+
+        async def work(db: aiosqlite.Connection) -> str | None:
+            problem = await _by_problem(db, by)
+            if problem or (held := await _member(db, member)) is None:
+                return problem or _unknown(member)
+            if left_at is not None and left_at <= int(held[3]):
+                return f"{member} was no member yet on {last_day}: nothing was changed"
+            if held[2] == left_at:
+                return f"{member} {'moves out then already' if left_at else 'is not moving out'}: nothing was changed"
+            if left_at is not None and (roles := await _roles_of(db, member)):
+                return f"{member} holds a role ({', '.join(roles)}): end it first"
+            kind = ChangeKind.MOVE_OUT_CANCELLED if left_at is None else ChangeKind.MOVE_OUT_PLANNED
+            await log_change(db, kind, member, at=int(self._now()), by=by, subject=last_day)
+            await db.execute("UPDATE member SET left_at = ? WHERE id = ?", (left_at, member))
+            return None
+
+        return await self.write(work)
+
+    async def member_changes(self) -> tuple[LoggedChange, ...]:
+        """The whole log, oldest first."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(_CHANGES_SQL)
+        return tuple(LoggedChange(*row) for row in rows)
+
+    async def role_holders(self) -> dict[str, tuple[str, ...]]:
+        """The members who hold each role now."""
+        async with self.reading() as db:
+            board = [str(row[0]) for row in await db.execute_fetchall(_BOARD_SQL)]
+            return {role: await _holders(db, role, board=board) for role in ROLES}
+
+
+async def _member(db: aiosqlite.Connection, member: str) -> tuple[str, str, int | None, int] | None:
+    rows = await db.execute_fetchall("SELECT name, email, left_at, joined_at FROM member WHERE id = ?", (member,))
+    return next(((row[0], row[1], row[2], row[3]) for row in rows), None)
+
+
+async def _by_problem(db: aiosqlite.Connection, by: str) -> str | None:
+    rows = list(await db.execute_fetchall("SELECT is_board FROM member WHERE id = ?", (by,)))
+    if rows and rows[0][0]:
+        return None
+    return f"{by[:40]!r} is not on the board: say who does this, with --by and a board member's id"
+
+
+async def _holders(db: aiosqlite.Connection, role: str, *, board: list[str]) -> tuple[str, ...]:
+    if role == BOARD_ROLE:
+        return tuple(board)
+    kinds = (ChangeKind.ROLE_BEGUN.value, ChangeKind.ROLE_ENDED.value)
+    rows = await db.execute_fetchall(_HOLDERS_SQL, (kinds[0], role, *kinds))
+    return tuple(str(row[0]) for row in rows)
+
+
+async def _roles_of(db: aiosqlite.Connection, member: str) -> list[str]:
+    board = [str(row[0]) for row in await db.execute_fetchall(_BOARD_SQL)]
+    return [role for role in ROLES if member in await _holders(db, role, board=board)]
+
+
+def _unknown(member: str) -> str:
+    return f"there is no member {member[:40]!r}; commonwatt-hub members lists them"

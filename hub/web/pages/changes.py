@@ -1,0 +1,62 @@
+"""The log of changes to members, homes, roles and agents, which every member reads, and the board's list of members."""
+
+import csv
+from io import StringIO
+
+from fastapi import FastAPI, Request, Response
+
+from hub.board.quorum import lone_board
+from hub.web.frame.sign_in import visit_of
+from hub.web.pages.board import require_board_visit
+from hub.web.rendering import PageContext, as_json
+from hub.web.views.changes import changes_page, member_cards, plain_changes
+
+_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def add_change_pages(app: FastAPI, site: PageContext) -> None:
+    """Mount the pages. They show no home's values; files name members by their ids alone."""
+    store = site.parts.store
+
+    @app.get("/changes")
+    async def changes(request: Request) -> Response:
+        visit = await visit_of(site.parts, request)
+        view = changes_page(
+            await store.member_changes(),
+            await store.role_holders(),
+            visit.words,
+            members=await store.members(),
+            reader=visit.member.id,
+        )
+        return await site.page(visit, "changes.html", place="more", view=view)
+
+    @app.get("/changes.json")
+    async def changes_as_json(request: Request) -> Response:
+        await visit_of(site.parts, request)
+        return as_json({"roles": await store.role_holders(), "changes": plain_changes(await store.member_changes())})
+
+    @app.get("/changes.csv")
+    async def changes_as_table(request: Request) -> Response:
+        await visit_of(site.parts, request)
+        rows = plain_changes(await store.member_changes())
+        text = StringIO()
+        table = csv.writer(text)
+        table.writerow(("number", "at", "by", "change", "member", "subject", "reason"))
+        for row in rows:
+            # A text that a spreadsheet would run as a formula gets an apostrophe.
+            table.writerow([f"'{cell}" if str(cell)[:1] in _FORMULA_SIGNS else cell for cell in row.values()])
+        return Response(text.getvalue(), media_type="text/csv; charset=utf-8")
+
+    @app.get("/board/members")
+    async def members(request: Request) -> Response:
+        visit = await require_board_visit(site, request)
+        everybody = await store.members()
+        cards = member_cards(
+            everybody,
+            await store.role_holders(),
+            visit.words,
+            homes=await store.homes(),
+            agents=await store.agents(),
+        )
+        warning = lone_board(everybody)
+        return await site.page(visit, "board_members.html", place="more", cards=cards, warning=warning)

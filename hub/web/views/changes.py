@@ -1,0 +1,125 @@
+"""What the log of changes to members shows, and the board's list of members."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from hub.storage.life_records import ROLES, ChangeKind, LoggedChange
+from hub.storage.records import Agent, Home, Member
+from hub.web.frame.translation import Localizer
+
+LINES_SHOWN: Final = 200
+"""The newest lines; the files have them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangesPage:
+    """Who holds which role now, and the newest changes: when, and what in one sentence."""
+
+    roles: tuple[tuple[str, str], ...]
+    lines: tuple[tuple[str, str], ...]
+    is_cut: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MemberCard:
+    """One member for the board: heading, and lines of a label and a value."""
+
+    heading: str
+    lines: tuple[tuple[str, str], ...]
+
+
+def changes_page(
+    changes: Sequence[LoggedChange],
+    holders: Mapping[str, Sequence[str]],
+    words: Localizer,
+    *,
+    members: Sequence[Member],
+    reader: str,
+) -> ChangesPage:
+    """The page for one reader. Names appear of those who hold or held a role or made a change; others have their id."""
+    public = {each.member for each in changes if each.kind in (ChangeKind.ROLE_BEGUN, ChangeKind.ROLE_ENDED)}
+    public |= {each.by for each in changes} | {member for held in holders.values() for member in held}
+    names = {member.id: f"{member.name} ({member.id})" for member in members if member.id in public}
+    names[reader] = words.text("you")
+    newest = list(reversed(changes))[:LINES_SHOWN]
+    return ChangesPage(
+        tuple((role_name(role, words), _listed(holders[role], names, words)) for role in ROLES),
+        tuple((words.dated(each.at), _sentence(each, names, words)) for each in newest),
+        is_cut=len(changes) > LINES_SHOWN,
+    )
+
+
+def plain_changes(changes: Sequence[LoggedChange]) -> list[dict[str, object]]:
+    """The whole log for files, oldest first."""
+    return [change.plain() for change in changes]
+
+
+def member_cards(
+    members: Sequence[Member],
+    holders: Mapping[str, Sequence[str]],
+    words: Localizer,
+    *,
+    homes: Sequence[Home],
+    agents: Sequence[Agent],
+) -> tuple[MemberCard, ...]:
+    """Every member for the board."""
+    return tuple(_card(each, holders, words, homes=homes, agents=agents) for each in members)
+
+
+def role_name(role: str, words: Localizer) -> str:
+    """The role in the reader's language."""
+    return {
+        "board": words.text("Board"),
+        "treasurer": words.text("Treasurer"),
+        "data-steward": words.text("Data steward"),
+    }.get(role, role)
+
+
+def _card(
+    member: Member, holders: Mapping[str, Sequence[str]], words: Localizer, *, homes: Sequence[Home],
+    agents: Sequence[Agent],
+) -> MemberCard:  # fmt: skip
+    lines = [(words.text("E-mail"), member.email)]
+    held = [role_name(role, words) for role in ROLES if member.id in holders[role]]
+    if held:
+        lines.append((words.text("Roles"), words.listed(held)))
+    for home in homes:
+        if home.member_id == member.id:
+            live = [agent.id for agent in agents if agent.home_id == home.id and agent.revoked_at is None]
+            agent = words.listed(live) if live else words.text("no agent")
+            place = words.text("%(name)s (%(home)s), %(agent)s", name=home.name, home=home.id, agent=agent)
+            lines.append((words.text("Home"), place))
+    lines.append((words.text("Member since"), words.full_day(words.local(member.joined_at).date())))
+    if member.left_at is not None:
+        lines.append((words.text("Last day"), words.full_day(words.local(member.left_at - 1).date())))
+    return MemberCard(f"{member.name} ({member.id})", tuple(lines))
+
+
+def _listed(members: Sequence[str], names: Mapping[str, str], words: Localizer) -> str:
+    return words.listed([names.get(member, member) for member in members]) if members else words.text("nobody")
+
+
+def _sentence(change: LoggedChange, names: Mapping[str, str], words: Localizer) -> str:
+    who = names.get(change.member, change.member)
+    role = role_name(change.subject, words)
+    subject = change.subject
+    what = {
+        ChangeKind.JOINED: words.text("New member: %(who)s.", who=who),
+        ChangeKind.NAMED: words.text("New name for %(who)s.", who=who),
+        ChangeKind.ADDRESSED: words.text("New e-mail address for %(who)s.", who=who),
+        ChangeKind.ROLE_BEGUN: words.text("%(role)s: %(who)s from now on.", role=role, who=who),
+        ChangeKind.ROLE_ENDED: words.text("%(role)s: %(who)s no longer.", role=role, who=who),
+        ChangeKind.AGENT_ENROLLED: words.text("New agent %(agent)s for %(who)s.", agent=subject, who=who),
+        ChangeKind.AGENT_REPLACED: words.text("Agent %(agent)s of %(who)s was replaced.", agent=subject, who=who),
+        ChangeKind.AGENT_REVOKED: words.text("Agent %(agent)s of %(who)s was shut out.", agent=subject, who=who),
+        ChangeKind.SESSIONS_ENDED: words.text("All sessions ended for %(who)s.", who=who),
+        ChangeKind.MOVE_OUT_PLANNED: words.text("Last day %(day)s for %(who)s.", day=subject, who=who),
+        ChangeKind.MOVE_OUT_CANCELLED: words.text("No last day any more for %(who)s.", who=who),
+    }.get(ChangeKind(change.kind)) if change.kind in set(ChangeKind) else None  # fmt: skip
+    parts = [what or change.kind]
+    if change.by:
+        parts.append(words.text("By %(name)s.", name=names.get(change.by, change.by)))
+    if change.reason:
+        parts.append(words.text("Reason: %(reason)s", reason=change.reason))
+    return words.sentences(*parts)

@@ -1,0 +1,44 @@
+"""The log of changes as members read it, and the board's list of members."""
+
+from hub.storage.life_records import MemberEdit
+from hub.storage.sqlite.store import SqliteStore
+from tests.hub.web.conftest import SignIn
+
+
+async def test_members_read_who_changed_what_and_others_stay_without_a_name(
+    sign_in: SignIn, store: SqliteStore
+) -> None:
+    await store.set_board("m01", is_board=True)
+    await store.edit_member("m03", MemberEdit(name="Secret Name", email="secret@example.org"), by="m01")
+    await store.change_role("m02", "treasurer", begins=True, by="m01")
+    names = {member.id: member.name for member in await store.members()}
+    browser = await sign_in("m04")
+    page = (await browser.get("/changes")).text
+    assert "New name for m03." in page
+    assert f"Treasurer: {names['m02']} (m02) from now on. By {names['m01']} (m01)." in page
+    assert "Secret Name" not in page
+    assert "secret@" not in page
+    own = (await (await sign_in("m03")).get("/changes")).text
+    assert "New name for you." in own
+    found = (await browser.get("/changes.json")).json()
+    assert found["roles"]["treasurer"] == ["m02"]
+    assert found["changes"][-1]["change"] == "role begun"
+    assert "Secret" not in str(found)
+    table = (await browser.get("/changes.csv")).text.splitlines()
+    assert table[0] == "number,at,by,change,member,subject,reason"
+    assert table[-1].endswith(",m01,role begun,m02,treasurer,")
+
+
+async def test_a_reason_that_looks_like_a_formula_is_text_in_the_table(sign_in: SignIn, store: SqliteStore) -> None:
+    await store.set_board("m01", is_board=True)
+    agent = (await store.agents())[0]
+    assert await store.revoke_agent(agent.id, by="m01", reason="=1+1") is None
+    assert (await (await sign_in("m02")).get("/changes.csv")).text.splitlines()[-1].endswith(",'=1+1")
+
+
+async def test_only_the_board_lists_members(sign_in: SignIn, store: SqliteStore) -> None:
+    board = next(member for member in await store.members() if member.is_board)
+    other = next(member for member in await store.members() if not member.is_board)
+    assert (await (await sign_in(other.id)).get("/board/members")).status_code == 403
+    page = (await (await sign_in(board.id)).get("/board/members")).text
+    assert other.email in page
