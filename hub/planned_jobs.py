@@ -7,6 +7,7 @@ from hub.folder.settings import HubSettings
 from hub.forecasts.job import Forecaster, ForecastJob
 from hub.forecasts.street_totals import StreetService, StreetTotalsJob
 from hub.forecasts.weather import WeatherJob, WeatherSource
+from hub.leavers_job import LeaversJob
 from hub.prompts.job import PromptEffectJob, PromptJob, SendPrompt
 from hub.quality.nameplate_limits import make_quality_check
 from hub.settlement_job import SettlementJob
@@ -42,5 +43,6 @@ def planned_jobs(
         PlannedJob("prompts", hourly(6), prompts, lane=OUTLOOK),
         PlannedJob("street totals", hourly(10), StreetTotalsJob(street)),
         PlannedJob("settlement", daily(0, 20, tz=tz), settlement, time_limit_s=3600),
+        PlannedJob("moved-out homes", daily(0, 40, tz=tz), LeaversJob(store)),
         PlannedJob("prompt effects", daily(0, 30, tz=tz), PromptEffectJob(store, tz=tz), time_limit_s=3600),
     )

@@ -81,7 +81,9 @@ class ForecastJob:
         slots = range(now_slot - HISTORY_DAYS * SLOTS_PER_DAY, now_slot)
         # The day's group, as on Today: a consent given or withdrawn during the day does not show in the next forecast.
         group = await day_group(self._store, now_slot, tz=self._tz)
-        rule = GroupRule(open_homes(await self._store.consents(), slot=now_slot), self._plants)
+        rule = GroupRule(
+            open_homes(await self._store.consents(lasting_at=start_of(now_slot)), slot=now_slot), self._plants
+        )
         if group and not rule.allows(group):
             self._newest = ()  # members may not see it, nor prompts made from it: it would be about one to four homes
             return
@@ -130,7 +132,7 @@ async def read_neighbourhood(
     otherwise the forecast beside the totals would be about one to four homes' batteries or turbines. What is counted is
     decided as at `now_slot`, or at the end of `slots`: a forecast is compared with the same sum as it is made from.
     """
-    consents, last = await store.consents(), slots.stop - 1
+    consents, last = await store.consents(lasting_at=start_of(slots.stop)), slots.stop - 1
     homes = {measure: homes_allowing(consents, access.purpose, slot=last, measure=measure) for measure in MEASURES}
     if group is not None:
         homes = {measure: tuple(home for home in names if home in group) for measure, names in homes.items()}

@@ -25,7 +25,7 @@ from hub.storage.contract import BookStore, ReadingStore, StreetStore
 from hub.storage.records import Access, HoodSeries
 from hub.storage.street_records import StreetTotal, StreetTotals
 from protocols.quantities import Measure
-from protocols.slots import SLOTS_PER_UTC_DAY, Slot, day_of, slot_of
+from protocols.slots import SLOTS_PER_UTC_DAY, Slot, day_of, slot_of, start_of
 
 ACCESS: Final = Access(actor="job:today-page", role="job", purpose="forecast.hood")
 LATE_SLOTS: Final = 4
@@ -53,7 +53,7 @@ class StreetService:
     async def totals(self, slots: range, *, now_slot: Slot) -> StreetTotals:
         """The published totals of these slots, after publishing those that have become possible."""
         store = self._store
-        consents = await store.consents()
+        consents = await store.consents(lasting_at=start_of(now_slot))
         allowed = {m: frozenset(homes_allowing(consents, ACCESS.purpose, slot=now_slot, measure=m)) for m in MEASURES}
         homes = await day_group(store, now_slot, tz=self._tz) & allowed[GRID[0]] & allowed[GRID[1]]
         rule = GroupRule(open_homes(consents, slot=now_slot), self._plants)
@@ -150,7 +150,7 @@ class StreetTotalsJob:
 
 async def day_group(store: GroupStores, now_slot: Slot, *, tz: str) -> frozenset[str]:
     """The homes whose values the street's totals and forecasts use on this slot's day, fixed by the first who asks."""
-    consents = await store.consents()
+    consents = await store.consents(lasting_at=start_of(now_slot))
     sharing = [set(homes_allowing(consents, ACCESS.purpose, slot=now_slot, measure=m)) for m in GRID]
     day = day_of(now_slot, tz).isoformat()
     return frozenset(await store.fix_street_day(day, homes=sorted(set.intersection(*sharing))))

@@ -1,4 +1,4 @@
-"""Notices within seconds that a command has enrolled, replaced or shut out an agent, and tells the running hub."""
+"""Notices within seconds that a command shut out an agent or planned a move-out, and tells the running hub."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ _Known = frozenset[tuple[str, int | None]]
 
 
 class AgentWatch:
-    """Calls `changed` after each change in which agents there are or which of them are shut out."""
+    """Calls `changed` after each change in which agents there are, which are shut out, or when memberships end."""
 
     def __init__(self, store: MemberStore, *, changed: Callable[[], Awaitable[None]]) -> None:
         self._store = store
@@ -36,6 +36,7 @@ class AgentWatch:
     async def look(self) -> None:
         """Compare once. A first look only remembers. If `changed` fails, the next look calls it again."""
         found = frozenset((agent.id, agent.revoked_at) for agent in await self._store.agents())
+        found |= {(member.id, member.left_at) for member in await self._store.members()}
         if self._known is not None and found != self._known:
             await self._changed()
         self._known = found

@@ -54,6 +54,8 @@ def _batch_message(
     if batch.made_at < ends_at - CLOCK_TOLERANCE_S:
         raise WireError(RefusalReason.CLOCK_WINDOW, "it was closed more than 10 minutes before its slot ended")
     consent = state.consent_of(home)
+    if batch.slot >= state.ends.get(home, batch.slot + 1):
+        raise WireError(RefusalReason.OUTSIDE_CONSENT, "the membership ended before this quarter hour")
     found = find_violations(consent, batch) + find_omissions(consent, batch)
     if found:
         raise WireError(RefusalReason.OUTSIDE_CONSENT, "; ".join(found))

@@ -226,6 +226,12 @@ class Intake:
         self._state = IntakeState(self._coop)
         await self._read_agents()
 
+    async def _ends(self) -> dict[str, int]:
+        """The first slot after the membership, for each home whose member moves or has moved out."""
+        left = {member.id: member.left_at for member in await self._store.members() if member.left_at is not None}
+        homes = await self._store.homes() if left else ()
+        return {home.id: slot_of(left[home.member_id]) for home in homes if home.member_id in left}
+
     async def _read_agents(self) -> None:
         """Bring the state up to date with the store; chains that are already known stay as they are."""
         agents = await self._store.agents()
@@ -246,6 +252,7 @@ class Intake:
                     chain.refused.append((row.epoch, row.seq, RefusalReason(row.reason)))
             self._state.chains.setdefault(agent.id, chain)
         self._revoked = revocation_notices(agents)
+        self._state.ends = await self._ends()
         known = self._state.chains.items()
         newly_revoked = {name for name, chain in known if name in self._revoked and not chain.is_revoked}
         for agent in agents:

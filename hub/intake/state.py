@@ -137,12 +137,16 @@ class AskedPrompt:
 
 @dataclass(slots=True)
 class IntakeState:
-    """Everything a verdict depends on. `prompts` are those that can still be answered, by id."""
+    """Everything a verdict depends on. `prompts` are those that can still be answered, by id.
+
+    `ends` has, for each home whose member moves out, the first slot after the membership.
+    """
 
     coop: str
     chains: dict[str, AgentChain] = field(default_factory=dict)
     consents: dict[str, ConsentSet] = field(default_factory=dict)
     prompts: dict[str, AskedPrompt] = field(default_factory=dict)
+    ends: dict[str, Slot] = field(default_factory=dict)
     ahead_bytes: int = 0
 
     def consent_of(self, home: str) -> ConsentSet:

@@ -15,6 +15,7 @@ from hub.books.retry import retry_on_conflict
 from hub.books.signing import as_row
 from hub.books.view import BookHeads, MoneyBooks, read_money_books
 from hub.core.ledger.attestations import attest, read_attestation
+from hub.core.ledger.run_calendar import days_of
 from hub.core.ledger.signed_document import Signer
 from hub.core.payments.accounts import CoopAccount
 from hub.core.payments.due import PAYOUTS, AmountDue, HeldAmount, OrderKind, PaymentTerms, amounts_due
@@ -39,6 +40,7 @@ from hub.storage.account_records import BankDetails
 from hub.storage.contract import AccountStore, ObjectionStore
 from hub.storage.records import Access
 from protocols.errors import RequestError
+from protocols.slots import slots_of_day, start_of
 
 PURPOSE: Final = "bank.pay"
 NO_ACCOUNT: Final = "no bank account"
@@ -150,7 +152,9 @@ async def _due_now(
     objected = [row for row in await store.objections() if row.verdict is None]
     tally = await tally_money(store, books, objected)
     frozen = tally.frozen(objected)
-    terms = PaymentTerms(wish.account.is_netted, wish.account.smallest_cent)
+    end_s = start_of(slots_of_day(days_of(wish.month)[-1], (await store.coop()).tz).stop)
+    leavers = [each.id for each in await store.members() if each.left_at is not None and each.left_at <= end_s]
+    terms = PaymentTerms(wish.account.is_netted, wish.account.smallest_cent, frozenset(leavers))
     through = wish.month.strftime("%Y-%m")
     dues, waiting = amounts_due(
         wish.kind, tally.stated(), covered_by(books.orders), frozen=frozen, through=through, terms=terms

@@ -14,7 +14,7 @@ from hub.core.prompting.prompter import propose
 from hub.core.prompting.terms import MemberHistory, PromptProposal, PromptRules
 from hub.storage.contract import MemberStore, PromptStore, ReadingStore
 from hub.storage.records import Access, PromptRow
-from protocols.slots import Slot, slot_of
+from protocols.slots import Slot, slot_of, start_of
 
 SLOTS_PER_DAY: Final = 96
 LOOK_BACK_SLOTS: Final = 28 * SLOTS_PER_DAY
@@ -77,7 +77,7 @@ class PromptJob:
             await self._send(row)
 
     async def _members(self, earlier: Sequence[PromptRow], *, now_slot: Slot) -> list[MemberHistory]:
-        willing = set(homes_allowing(await self._store.consents(), PURPOSE, slot=now_slot))
+        willing = set(homes_allowing(await self._store.consents(lasting_at=start_of(now_slot)), PURPOSE, slot=now_slot))
         return [
             MemberHistory(
                 member=home.member_id,

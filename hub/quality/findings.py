@@ -22,7 +22,7 @@ from hub.quality.scale_findings import GRID_ACCESS, HOOD_ACCESS, QualityStores, 
 from hub.storage.finding_records import NewFinding
 from hub.storage.records import HomeSeries
 from protocols.quantities import Mark, Measure
-from protocols.slots import Slot, format_slot, slots_of_day
+from protocols.slots import Slot, format_slot, slots_of_day, start_of
 
 LOOK_BACK_DAYS: Final = 13
 SUNDAY: Final = 6
@@ -102,7 +102,7 @@ async def check_day_quality(
         home = home_of[member]
         grid = await store.home_series(home, SETTLED, slots=slots, access=GRID_ACCESS)
         found += find_missing(_home_slots(home, grid, {}, worst=Mark.MEASURED))
-    consents = await store.consents()
+    consents = await store.consents(lasting_at=start_of(slots.start))
     for home, measures in _allowed(consents, slots.start).items():
         series = await store.home_series(home, SETTLED, slots=slots, access=GRID_ACCESS)
         series |= await store.home_series(home, measures, slots=slots, access=HOOD_ACCESS)

@@ -76,6 +76,10 @@ class LifeStore(Protocol):
         """Set when the membership ends, or with None that it goes on; `last_day` is what the log says."""
         ...
 
+    async def revoke_ended(self, *, before: int) -> tuple[str, ...]:
+        """Shut out the agents of homes whose membership ended before this time; which they were."""
+        ...
+
     async def member_changes(self) -> tuple[LoggedChange, ...]:
         """The whole log, oldest first."""
         ...

@@ -28,7 +28,10 @@ DEFAULT_LANGUAGE: Final = "en"
 
 @dataclass(frozen=True, slots=True)
 class InviteWish:
-    """What was asked for one person; None where nothing was said. `replaces` allows a home's agent to be replaced."""
+    """What was asked for one person; None where nothing was said. `replaces` allows a home's agent to be replaced.
+
+    `follows` is the home whose place a new member's home takes at the same grid connection; `by` is who invites.
+    """
 
     email: str
     name: str | None = None
@@ -37,6 +40,8 @@ class InviteWish:
     language: str | None = None
     since: date | None = None
     replaces: bool = False
+    follows: str | None = None
+    by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +80,22 @@ class Inviter:
 
     async def refusal(self, wish: InviteWish) -> str | None:
         """Why this person cannot be invited like this, apart from a home that has its agent; None if they can."""
+        by = None if wish.by is None else await self._store.member(wish.by)
+        if wish.by is not None and (by is None or not by.is_board):
+            return f"--by {wish.by[:40]!r}: not on the board"
         member = await self.known(wish)
         if member is None:
             if wish.replaces:
                 return f"--replace: no member has the address {wish.email}"
-            return None if wish.name is not None else f"{wish.email} is new here: give --member NAME as well"
+            if wish.name is None:
+                return f"{wish.email} is new here: give --member NAME as well"
+            return None if wish.follows is None else await self._succession_refusal(wish, wish.follows)
         home = await self.home_of(member)
         whose = f"{wish.email} is the known member {member.id}"
+        if member.left_at is not None:
+            return f"{whose}, who has moved out or will: invite them anew with another address, or use members stay"
+        if wish.follows not in (None, home.follows):
+            return f"--follows: {whose}, and a known member's home does not change; leave it out"
         if wish.name not in (None, member.name):
             return f"--member {wish.name!r}: {whose} {member.name!r}; leave the name out, or use another address"
         if wish.home_name not in (None, home.name):
@@ -97,6 +111,26 @@ class Inviter:
         if wish.since is not None and self._midnight(wish.since) != member.joined_at:
             return f"--since {wish.since}: {whose}, and the day on which a member joined cannot change; leave it out"
         return None
+
+    async def _succession_refusal(self, wish: InviteWish, follows: str) -> str | None:
+        """Why this new member cannot take the place of that home; None if they can."""
+        homes = await self._store.homes()
+        before = next((home for home in homes if home.id == follows), None)
+        if before is None:
+            return f"--follows {follows[:40]!r}: there is no such home"
+        if taken := next((home.id for home in homes if home.follows == follows), None):
+            return f"--follows {follows}: home {taken} has taken its place already"
+        earlier = await self._store.member(before.member_id)
+        if earlier is None or earlier.left_at is None:
+            return (
+                f"--follows {follows}: {before.member_id} is a member there: enter the last day with members move-out"
+            )
+        if self._joined_at(wish) < earlier.left_at:
+            return f"--follows {follows}: {earlier.id} is still a member then: give --since with a later day"
+        return None
+
+    def _joined_at(self, wish: InviteWish) -> int:
+        return self._now_s if wish.since is None else self._midnight(wish.since)
 
     async def agent_refusal(self, wish: InviteWish) -> str | None:
         """Why the home's agent stands in the way, with the ways on; None if it does not."""
@@ -140,10 +174,10 @@ class Inviter:
             email=wish.email,
             language=wish.language or DEFAULT_LANGUAGE,
             is_board=wish.is_board or False,
-            joined_at=self._now_s if wish.since is None else self._midnight(wish.since),
+            joined_at=self._joined_at(wish),
         )
-        home = Home(f"h{number:02d}", wish.home_name or member.name, member.id)
-        await self._store.add_member(member, home)
+        home = Home(f"h{number:02d}", wish.home_name or member.name, member.id, wish.follows)
+        await self._store.add_member(member, home, by=wish.by or "")
         return member, home
 
     async def home_of(self, member: Member) -> Home:

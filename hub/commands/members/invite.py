@@ -33,6 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="the new agent takes over from the one that a known member's home has, which is then shut out",
     )
+    parser.add_argument(
+        "--follows",
+        metavar="HOME",
+        help="the new member moves in where this home, such as h03, was: nothing of the earlier member passes on",
+    )
+    parser.add_argument("--by", metavar="ID", help="the board member who invites; the log of changes names them")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -40,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     """Invite one person, or everybody on a list. Raises: RequestError with a one-line message."""
     if args.list is not None:
         one = (args.member, args.email, args.home, args.since)
-        if args.board or args.replace or any(part is not None for part in one):
+        if args.board or args.replace or args.follows or any(part is not None for part in one):
             raise RequestError("invite: --list FILE names everybody; leave out what is about one person")
         return _invite_everybody(args)
     if args.email is None:
@@ -53,6 +59,8 @@ def run(args: argparse.Namespace) -> int:
         language=args.language,
         since=args.since,
         replaces=args.replace,
+        follows=args.follows,
+        by=args.by,
     )
     made = asyncio.run(invite(args.data, wish, clock=open_clock(args.clock)))
     if args.json:
@@ -78,7 +86,9 @@ def _record(made: Invitation) -> dict[str, str]:
 
 
 def _invite_everybody(args: argparse.Namespace) -> int:
-    everybody = asyncio.run(invite_list(args.data, args.list, language=args.language, clock=open_clock(args.clock)))
+    everybody = asyncio.run(
+        invite_list(args.data, args.list, language=args.language, by=args.by, clock=open_clock(args.clock))
+    )
     invited = [each for each in everybody if isinstance(each, Invitation)]
     skipped = [each for each in everybody if isinstance(each, ListedInvitation)]
     lines = [json.dumps([_record(each) for each in invited])]

@@ -72,7 +72,7 @@ def _delimiter_of(text: str) -> str:
 
 
 async def invite_list(
-    folder: Path, source: str, *, language: str | None, clock: Clock
+    folder: Path, source: str, *, language: str | None, by: str | None = None, clock: Clock
 ) -> list[Invitation | ListedInvitation]:
     """Invite everybody on the list, in order. Running it again adds nobody twice: a known member whose home has no
     agent yet gets a new token, and one whose home has an agent is left alone.
@@ -83,7 +83,7 @@ async def invite_list(
     listed = read_list(_read(source, name=name), name=name)
     if language is not None:
         check_language(language)
-    wishes = [replace(wish, language=language) for wish in listed]
+    wishes = [replace(wish, language=language, by=by) for wish in listed]
     made: list[Invitation | ListedInvitation] = []
     async with opened_inviter(folder, clock=clock) as inviter:
         for wish in wishes:

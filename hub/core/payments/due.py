@@ -86,10 +86,14 @@ class HeldAmount:
 
 @dataclass(frozen=True, slots=True)
 class PaymentTerms:
-    """How a co-op pays: one net amount or each side on its own, and the smallest amount it pays."""
+    """How a co-op pays: one net amount or each side on its own, and the smallest amount it pays.
+
+    `leavers` have no later month for which a smaller amount could wait.
+    """
 
     is_netted: bool = True
     smallest_cent: int = 1
+    leavers: frozenset[str] = frozenset()
 
 
 class MoneyTally:
@@ -195,7 +199,7 @@ def amounts_due(
         amount = _amount(kind, parts)
         credit, debit = (sum(wait.credit_cent for wait in waits), sum(wait.debit_cent for wait in waits))
         waiting, beside = (credit, debit) if kind == PAYOUTS else (debit, credit)
-        if amount >= max(terms.smallest_cent, 1):
+        if amount >= (1 if member in terms.leavers else max(terms.smallest_cent, 1)):
             due.append(AmountDue(member, amount, tuple(parts)))
         elif amount > 0:
             held.append(HeldAmount(member, amount, SMALL))

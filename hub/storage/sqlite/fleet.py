@@ -7,6 +7,7 @@ from hub.storage.fleet_records import AgentClock, FleetRow, FormerAgent
 from hub.storage.records import DeviceRow
 from hub.storage.sqlite.connections import SqliteConnections
 from protocols.quantities import Gap, Mark, Measure
+from protocols.slots import start_of
 
 _PRESENCE: Final = {
     Mark.MEASURED: "present",
@@ -18,7 +19,8 @@ _GRID: Final = (int(Measure.GRID_IMPORT), int(Measure.GRID_EXPORT))
 _HOMES_SQL = """SELECT home.id, home.name, agent.id, h.last_slot, h.last_received_at, h.epoch, h.seq,
     coalesce(h.messages, 0)
 FROM home LEFT JOIN agent ON agent.home_id = home.id AND agent.revoked_at IS NULL
-LEFT JOIN chain_head AS h ON h.agent = agent.id ORDER BY home.id"""
+LEFT JOIN chain_head AS h ON h.agent = agent.id
+WHERE NOT EXISTS (SELECT 1 FROM member WHERE member.id = home.member_id AND member.left_at <= ?) ORDER BY home.id"""
 _HOME_FIELDS: Final = ("home", "home_name", "agent", "last_slot", "last_received_at", "epoch", "seq", "stored_messages")
 _MARKS_SQL = """SELECT home, slot, max(mark) FROM reading
 WHERE home IN (SELECT id FROM home) AND measure IN (?, ?) AND slot >= ? AND slot < ? AND span = 1
@@ -35,11 +37,11 @@ class SqliteFleet(SqliteConnections):
     """The fleet's part of the ReadingStore slice."""
 
     async def fleet(self, *, slots: range) -> tuple[FleetRow, ...]:
-        """One row per home; presence refers to the grid meter, because its readings are the ones settled."""
+        """One row per home whose membership lasts into these slots; presence is the grid meter's, which is settled."""
         presence: dict[str, list[str]] = defaultdict(lambda: ["waiting"] * len(slots))
         gaps: dict[str, list[tuple[str, int]]] = defaultdict(list)
         async with self.reading() as db:
-            homes = list(await db.execute_fetchall(_HOMES_SQL))
+            homes = list(await db.execute_fetchall(_HOMES_SQL, (start_of(slots.start),)))
             place = (slots.start, slots.stop)
             for home, slot, mark in await db.execute_fetchall(_MARKS_SQL, (*_GRID, *place)):
                 presence[home][slot - slots.start] = _PRESENCE[Mark(mark)]

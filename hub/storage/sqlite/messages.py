@@ -34,6 +34,8 @@ _CONSENT_SQL = "INSERT OR IGNORE INTO consent VALUES (?, ?, ?, ?)"
 _REFUSAL_SQL = """INSERT INTO refusal VALUES (?, ?, ?, ?, ?) ON CONFLICT (agent, reason) DO UPDATE SET
     count = count + excluded.count, last_at = excluded.last_at, detail = excluded.detail"""
 
+_ENDED_SQL = """SELECT home.id FROM home JOIN member ON member.id = home.member_id WHERE member.left_at <= ?"""
+
 
 class SqliteMessages(SqliteConnections):
     """The writing half of the ReadingStore slice."""
@@ -124,10 +126,14 @@ class SqliteMessages(SqliteConnections):
             rows = list(await db.execute_fetchall("SELECT coalesce(sum(messages), 0) FROM chain_head"))
         return int(rows[0][0])
 
-    async def consents(self) -> dict[str, tuple[int, bytes]]:
-        """The newest (version, document) of each home that sent one."""
+    async def consents(self, *, lasting_at: int | None = None) -> dict[str, tuple[int, bytes]]:
+        """The newest (version, document) of each home that sent one; with `lasting_at`, of members at that time."""
+        ended: set[str] = set()
         async with self.reading() as db:
             rows = await db.execute_fetchall("SELECT home, max(version), document FROM consent GROUP BY home")
+            if lasting_at is not None:
+                ended = {str(row[0]) for row in await db.execute_fetchall(_ENDED_SQL, (lasting_at,))}
+        rows = [row for row in rows if row[0] not in ended]
         return {str(home): (int(version), bytes(document)) for home, version, document in rows}
 
     async def consent_bytes(self, home: str) -> tuple[int, bytes] | None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -23,14 +22,13 @@ from hub.core.statements.document import StatementFiles
 from hub.core.statements.tables import bills_csv
 from hub.money.funds import book_fund, plan_fees
 from hub.statements.months import STATEMENT_ACCESS, StatementService
-from hub.storage.sqlite import series
 from hub.verify.books import check_books
 from hub.verify.statement import verify
 from hub.verify.statement_days import StatementCheckError
 from hub.web.frame.translation import Localizer
 from hub.web.views.settlement.bills import bill_views
 from hub.web.views.settlement.own_allocation import own_slots_stated
-from protocols.slots import slots_of_day, start_of
+from protocols.slots import slots_of_day
 from tests.hub.known_seals import SEALS
 from tests.hub.settled_street import COOP, KEY, RULE, Street, arrivals_of, open_street
 
@@ -44,24 +42,12 @@ def local_s(day: int) -> int:
     return int(datetime(2026, 5, day, tzinfo=ZoneInfo(COOP.tz)).timestamp())
 
 
-@pytest.fixture(autouse=True)
-def leaving(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The store has no day of leaving yet, so m06's last slots are taken out where it says who is a member when."""
-    whole = series._membership
-
-    def membership(rows: Any, slots: range) -> Any:
-        there = whole(rows, slots)
-        is_gone = np.array([start_of(slot) >= local_s(11) for slot in slots])[:, None]
-        return there & ~(is_gone & np.array([[member == LEAVES for member, _, _ in rows]]))
-
-    monkeypatch.setattr(series, "_membership", membership)
-
-
 async def billed_street(folder: Path, way: str) -> Street:
     """A month of six homes; m07 joins on the 31st, m06 leaves when the 10th is over. Fees are booked and published."""
     street = await open_street(folder, homes=6, rule=replace(RULE, part_month_fee=way))
     await street.arrive([(1, slots_of_day(MAY, COOP.tz).start)])  # the books begin with the month
     await street.join(7, joined_at=local_s(31))
+    assert await street.store.set_left(LEAVES, local_s(11), last_day="2026-05-10", by="m01") is None
     await street.arrive(each for each in arrivals_of(LAST, 7) if each[0] != 6)
     plan = await plan_fees(street.store, month=MAY, scale=SCALE, decided="assembly")
     await book_fund(street.store, plan, made_at=1, key=KEY)

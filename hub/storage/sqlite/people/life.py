@@ -15,6 +15,11 @@ _HOLDERS_SQL: Final = """SELECT member FROM member_change AS c WHERE kind = ? AN
 AND id = (SELECT max(id) FROM member_change WHERE member = c.member AND subject = c.subject AND kind IN (?, ?))
 ORDER BY member"""
 
+_ENDED_SQL: Final = """SELECT agent.id, member.id FROM agent JOIN home ON home.id = agent.home_id
+JOIN member ON member.id = home.member_id
+WHERE member.left_at < ? AND agent.revoked_at IS NULL ORDER BY agent.id"""
+ENDED: Final = "the membership has ended"
+
 
 class SqliteLife(SqliteConnections):
     """The LifeStore slice."""
@@ -125,6 +130,20 @@ class SqliteLife(SqliteConnections):
             await log_change(db, kind, member, at=int(self._now()), by=by, subject=last_day)
             await db.execute("UPDATE member SET left_at = ? WHERE id = ?", (left_at, member))
             return None
+
+        return await self.write(work)
+
+    async def revoke_ended(self, *, before: int) -> tuple[str, ...]:
+        """Shut out the agents of homes whose membership ended before this time."""
+
+        async def work(db: aiosqlite.Connection) -> tuple[str, ...]:
+            rows = list(await db.execute_fetchall(_ENDED_SQL, (before,)))
+            at = int(self._now())
+            for agent, member in rows:
+                kind = ChangeKind.AGENT_REVOKED
+                await log_change(db, kind, str(member), at=at, by="", subject=str(agent), reason=ENDED)
+                await db.execute("UPDATE agent SET revoked_at = ? WHERE id = ?", (at, agent))
+            return tuple(str(agent) for agent, _ in rows)
 
         return await self.write(work)
 

@@ -28,7 +28,6 @@ LOGGED: Final[Mapping[str, LoggedTable]] = MappingProxyType(
     {
         "coop": _WHOLE,
         "member": LoggedTable(says=("is_board",)),
-        "member_change": LoggedTable(says=("made_by", "kind", "member", "subject")),
         "home": _WHOLE,
         "agent": _WHOLE,
         "invite": _WHOLE,
@@ -54,6 +53,7 @@ LOGGED: Final[Mapping[str, LoggedTable]] = MappingProxyType(
         "finding_closed": _WHOLE,
         "finding_decision": _WHOLE,
         "connection_agreement": _WHOLE,
+        "member_change": LoggedTable(says=("made_by", "kind", "member", "subject")),
         "looked_through": _WHOLE,
         "street_day": _WHOLE,
         "street_total": _WHOLE,

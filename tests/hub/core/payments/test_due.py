@@ -440,3 +440,11 @@ def test_refunds_become_cents_that_add_up_over_the_members() -> None:
         ("m02", "2026-05"): MonthCents(1, 0, -5_000_000),
         ("m03", "2026-05"): MonthCents(0, 0, -1_000_000),
     }
+
+
+def test_who_has_left_is_paid_even_a_small_amount() -> None:
+    stated = {("m01", "2026-05"): MonthCents(40), ("m02", "2026-05"): MonthCents(40)}
+    terms = PaymentTerms(smallest_cent=100, leavers=frozenset({"m02"}))
+    dues, held = amounts_due(PAYOUTS, stated, {}, frozen={}, through="2026-05", terms=terms)
+    assert [(due.member, due.amount_cent) for due in dues] == [("m02", 40)]
+    assert [(each.member, each.why) for each in held] == [("m01", SMALL)]
