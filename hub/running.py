@@ -11,13 +11,13 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from hub.board.quorum import lone_board
 from hub.board.run_service import RunService
 from hub.broker.access_keeper import AccessKeeper
 from hub.broker.client_id import hub_client_id
 from hub.broker.connection import BrokerLink, Delivery
 from hub.broker.plans import plan_broker
 from hub.broker.supervisor import BrokerProcess
+from hub.core.ledger.approvals import lone_board
 from hub.core.payments.tax_terms import TaxTerms
 from hub.folder.opening import check_store, open_hub
 from hub.folder.paths import BROKER_NAME, running_alone, write_running
@@ -148,7 +148,8 @@ class Hub:
 
         unstated = unstated_connections(await home_limits(self._store, slot=slot_of(self._clock.now())))
 
-        lone = lone_board(await self._store.members())
+        members = await self._store.members()
+        lone = lone_board([each.id for each in members if each.is_board], members=len(members))
 
         def web_is_bound(address: str) -> None:
             where = {"web": address, "broker_host": plan.address.host, "broker_port": plan.address.port}
@@ -172,7 +173,7 @@ class Hub:
             asyncio.create_task(self._timetable.run(), name="timetable"),
             asyncio.create_task(self._intake.run(), name="intake"),
             asyncio.create_task(access.run(), name="access rules"),
-            asyncio.create_task(AgentWatch(self._store, changed=self._intake.agents_changed).run(), name="agent watch"),
+            asyncio.create_task(AgentWatch(self._store, changed=access.agents_changed).run(), name="agent watch"),
             asyncio.create_task(self._connect(broker), name="broker link"),
             asyncio.create_task(broker.run(), name="broker"),
         ]

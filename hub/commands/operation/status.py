@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from hub.board.quorum import lone_board
+from hub.core.ledger.approvals import lone_board
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
 from hub.folder.paths import is_running, web_address
@@ -48,14 +48,16 @@ async def status_of(folder: Path, *, clock: Clock) -> Mapping[str, object]:
     try:
         now_slot = slot_of(clock.now())
         limits = await home_limits(store, slot=now_slot)
+        members = await store.members()
+        board = [member.id for member in members if member.is_board]
         fleet = await store.fleet(slots=range(now_slot - 96, now_slot))
         return {
             "coop": settings.coop.id,
             "is_running": is_running(folder),
             "store": _store_line(await store.quick_check(within_s=CHECK_S)),
             "pages": pages_address(folder, settings),
-            "members": len(members := await store.members()),
-            "board": lone_board(members) or f"{sum(member.is_board for member in members)} members",
+            "members": len(members),
+            "board": lone_board(board, members=len(members)) or f"{len(board)} members",
             "messages_stored": await store.message_count(),
             "refused": [
                 {"agent": r.agent, "reason": r.reason, "count": r.count, "detail": r.detail}

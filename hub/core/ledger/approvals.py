@@ -53,3 +53,21 @@ def approver_obstacle(
     if member in approved_by:
         return f"{member} has already approved it: the second approval must come from another board member"
     return None
+
+
+def lone_board(board: Collection[str], *, members: int) -> str | None:
+    """One line while the board has too few members to publish anything, with the way on; None if it has enough.
+
+    A co-op without members yet is not told.
+
+    >>> lone_board(["m01", "m02"], members=5)
+    """
+    if len(board) >= APPROVALS_NEEDED or not members:
+        return None
+    only = next(iter(board), None)
+    who = f"only {only} is on the board" if only else "nobody is on the board"
+    by = f" --by {only}" if only else ""
+    return (
+        f"{who}: a run needs {APPROVALS_NEEDED} members of it, so nothing can be published; add one with"
+        f" `commonwatt-hub members begin-role --role board --member ID{by}`"
+    )

@@ -5,7 +5,7 @@ from io import StringIO
 
 from fastapi import FastAPI, Request, Response
 
-from hub.board.quorum import lone_board
+from hub.core.ledger.approvals import lone_board
 from hub.web.frame.sign_in import visit_of
 from hub.web.pages.board import require_board_visit
 from hub.web.rendering import PageContext, as_json
@@ -50,13 +50,13 @@ def add_change_pages(app: FastAPI, site: PageContext) -> None:
     @app.get("/board/members")
     async def members(request: Request) -> Response:
         visit = await require_board_visit(site, request)
-        everybody = await store.members()
+        everybody, holders = await store.members(), await store.role_holders()
         cards = member_cards(
             everybody,
-            await store.role_holders(),
+            holders,
             visit.words,
             homes=await store.homes(),
             agents=await store.agents(),
         )
-        warning = lone_board(everybody)
+        warning = lone_board(holders["board"], members=len(everybody))
         return await site.page(visit, "board_members.html", place="more", cards=cards, warning=warning)

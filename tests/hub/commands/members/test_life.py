@@ -117,7 +117,7 @@ def test_a_successor_gets_a_home_of_their_own_from_the_day_after(hub: Path, caps
     assert run(hub, *move) == 0
     capsys.readouterr()
     for words, expected in (
-        (("--follows", "h03"), "--follows h03: m03 is still a member then; give --since with a later day"),
+        (("--follows", "h03"), "--follows h03: m03 is still a member then: give --since with a later day"),
         (("--follows", "h03", "--since", "2099-06-30"), "m03 is still a member then"),
         (("--follows", "h09"), "--follows 'h09': there is no such home"),
         (("--by", "m02"), "--by 'm02': not on the board"),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.core.ledger.approvals import APPROVALS_NEEDED, approver_obstacle, read_approvals
+from hub.core.ledger.approvals import APPROVALS_NEEDED, approver_obstacle, lone_board, read_approvals
 from hub.core.ledger.attestations import APPROVAL, DAY_ROOT, PUBLICATION
 from tests.hub.core.ledger.signed_chain import SignedChain
 
@@ -60,3 +60,12 @@ def test_only_a_board_member_who_has_not_approved_may_approve_an_open_run(
         assert obstacle == f"{member} is not on the board: two different board members approve a run"
     elif problem is not None:
         assert obstacle == problem
+
+
+def test_fewer_than_two_board_members_are_named_with_the_way_on() -> None:
+    assert lone_board([], members=0) is None
+    assert lone_board(["m01", "m03"], members=3) is None
+    one = lone_board(["m01"], members=3) or ""
+    assert one.startswith("only m01 is on the board: a run needs 2 members of it, so nothing can be published")
+    assert "begin-role --role board --member ID --by m01`" in one
+    assert (lone_board([], members=1) or "").startswith("nobody is on the board")
