@@ -54,6 +54,10 @@ coverage: setup-test
 bench: setup-test
 	@$(PY) -m tests.benchmarks
 
+## make deb        the Debian packages of agent and hub, into build/debs (ARCH=amd64; default amd64 and arm64)
+deb: setup-test
+	@.venv/bin/python .ci/debs/build.py $(if $(ARCH),--arch $(ARCH))
+
 ## make messages   the pages' sentences for translators, written to hub/web/locale/messages.pot
 messages: setup-test
 	@$(PY) -m tests.hub.web.messages

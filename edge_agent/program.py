@@ -41,6 +41,7 @@ from edge_agent.uplink.sealing import ConsentFilter, reseal_message
 from protocols.consent.rules import ConsentSet
 from protocols.errors import InputError, SettingsError
 from protocols.quantities import Gap
+from protocols.service_manager import keep_service_manager_told
 from protocols.slots import SLOT_S, Slot, format_slot, slot_of, start_of
 from protocols.timeline import Clock
 from protocols.wire.readings import ClockTrust
@@ -115,6 +116,7 @@ class AgentProgram:
 
     async def _work(self, parts: LoopParts, uplink: Uplink, recording: Iterable[RecordingRow] | None) -> None:
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(keep_service_manager_told())
             tasks.create_task(uplink.run())
             tasks.create_task(send_answers(parts, uplink.wake))
             if recording is not None:

@@ -46,6 +46,7 @@ from hub.web.app import build_app
 from hub.web.frame.own_names import own_names
 from hub.web.frame.services import HubParts
 from hub.web.server import serve_web
+from protocols.service_manager import keep_service_manager_told
 from protocols.slots import format_slot, slot_of
 from protocols.timeline import Clock
 from protocols.wire.topics import up_filters
@@ -109,6 +110,7 @@ class Hub:
         sender = PromptSender(store, coop=coop.id, key=key, link=self._link)
         jobs = planned_jobs(store, settings=settings, worker=self._worker, send_prompt=sender.send, key=key)
         self._timetable = Timetable(jobs, store=store, clock=clock)
+        self._signs_of_life: asyncio.Task[None] | None = None
 
     async def serve(self, *, web_port: int | None, broker_port: int | None, announce: Callable[[str], None]) -> None:
         """Run until a signal arrives or a part fails; then stop everything in order."""
@@ -155,6 +157,7 @@ class Hub:
             where = {"web": address, "broker_host": plan.address.host, "broker_port": plan.address.port}
             where["status_key"] = parts.status_key
             write_running(self._folder, where)
+            self._signs_of_life = asyncio.create_task(keep_service_manager_told())
             announce(f"pages on {address}, broker ({plan.name}) on {plan.words}")
             for warning in (unstated, lone, settings.web.warning):
                 if warning is not None:

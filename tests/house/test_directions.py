@@ -72,7 +72,7 @@ COMMAND_LINE = "hub.__main__"
 CONCRETE_STORE = ("hub.storage.sqlite",)
 ENTRY_POINTS = ("hub.__main__", "hub.folder.opening")
 # The modules of a pure room that do I/O, for all programs; nothing pure may import them.
-SHARED_SHELL = ("protocols.command_line", "protocols.durable_files")
+SHARED_SHELL = ("protocols.command_line", "protocols.durable_files", "protocols.service_manager")
 
 # Third-party packages by room: what is not named here is not imported there.
 PACKAGES = {
