@@ -5,7 +5,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 PY := .venv/bin/python
 
-.PHONY: help setup setup-test check docs-check test demo demo-once bench campaign mutants coverage messages clean
+.PHONY: help setup setup-test check docs-check test demo demo-once bench campaign mutants coverage deb messages clean
 
 help:
 	@sed -n 's/^## //p' Makefile
