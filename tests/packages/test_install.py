@@ -41,7 +41,7 @@ def root(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     make(debs, suffix="+2", only="commonwatt-hub")
     with booted(tmp_path_factory.mktemp("root") / "root", suite=request.param) as made:
         for deb in debs.glob("*.deb"):
-            shutil.copy(deb, made.folder / "root")
+            shutil.copy(deb, made.folder / "srv")
         yield made
 
 
@@ -98,7 +98,7 @@ def survive_kills(root: DebianRoot) -> None:
 
 
 def upgrade(root: DebianRoot, version: str) -> None:
-    root.run("dpkg", "--install", f"/root/commonwatt-hub_{version}+2_amd64.deb", within_s=600)
+    root.run("dpkg", "--install", f"/srv/commonwatt-hub_{version}+2_amd64.deb", within_s=600)
     root.until("hub after the upgrade", "systemctl", "is-active", "commonwatt-hub", says="active")
     kept = root.run("ls", "/var/backups/commonwatt-hub")
     assert f"before-{version}+2-" in kept
