@@ -32,11 +32,15 @@ class NewProposal:
 
 @dataclass(frozen=True, slots=True)
 class RuleProposal:
-    """A stored proposal; `follows` is the position of the newest rule that the proposer saw."""
+    """A stored proposal; `follows` is the position of the newest rule that the proposer saw.
+
+    `withdrawn_by` is who took it back, and empty while it stands.
+    """
 
     id: int
     follows: int
     content: NewProposal
+    withdrawn_by: str = ""
 
     def plain(self, tz: str) -> dict[str, object]:
         """The proposal for JSON."""
@@ -118,9 +122,14 @@ class StoredRulebook:
 
     @property
     def waiting(self) -> tuple[RuleProposal, ...]:
-        """The proposals that nobody has adopted."""
+        """The proposals that nobody has adopted or taken back."""
         adopted = {rule.proposal.id for rule in self.rules if rule.proposal is not None}
-        return tuple(each for each in self.proposals if each.id not in adopted)
+        return tuple(each for each in self.proposals if each.id not in adopted and not each.withdrawn_by)
+
+    @property
+    def withdrawn(self) -> tuple[RuleProposal, ...]:
+        """The proposals that were taken back."""
+        return tuple(each for each in self.proposals if each.withdrawn_by)
 
     def is_stale(self, proposal: RuleProposal) -> bool:
         """Whether it can no longer be adopted: its first day is there, or another rule came after it was made."""
@@ -135,6 +144,7 @@ class StoredRulebook:
             "in_force": None if held is None else held.hash,
             "versions": [rule.plain(tz) | {"is_in_force": rule == held} for rule in self.rules],
             "proposals": [each.plain(tz) | {"is_stale": self.is_stale(each)} for each in self.waiting],
+            "withdrawn": [each.plain(tz) | {"withdrawn_by": each.withdrawn_by} for each in self.withdrawn],
         }
 
 
@@ -153,6 +163,10 @@ class RuleStore(Protocol):
     async def rulebook(self, today: str) -> StoredRulebook: ...
     async def adopt_rule(self, proposal: int, *, adopted: RuleAdoption) -> None:
         """Make a proposal a version of the rulebook. Raises: StoreError if this member may not, or not any more."""
+        ...
+
+    async def withdraw_rule(self, proposal: int, *, by: str, at: int) -> None:
+        """Take a proposal back. Raises: StoreError if this member may not, or it is adopted or withdrawn already."""
         ...
 
     async def rule_on(self, day: str) -> tuple[str, bytes]: ...

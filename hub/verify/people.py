@@ -13,6 +13,7 @@ from hub.verify.rows import RowHistory, shown
 ATTESTATION: Final = "attestation"
 ADOPTION: Final = "rule_adoption"
 PROPOSAL: Final = "rule_proposal"
+WITHDRAWAL: Final = "rule_withdrawal"
 OWN_MATTERS: Final = frozenset({"account", "mandate", "mandate_end"})
 """Tables in which members may enter their own rows; everything else needs the board."""
 ACT_TABLES: Final = frozenset(
@@ -20,6 +21,7 @@ ACT_TABLES: Final = frozenset(
         ATTESTATION,
         ADOPTION,
         PROPOSAL,
+        WITHDRAWAL,
         "finding_decision",
         "objection_decision",
         "connection_agreement",

@@ -56,6 +56,8 @@ def _problem_of_two(rule: StoredRule, history: RowHistory, *, adopted: int, befo
     if rule.proposal is None:
         return f"nobody proposed it: {rule.adopted_by} alone adopted it"
     by = rule.proposal.content.by
+    if rule.proposal.withdrawn_by:
+        return f"{rule.proposal.withdrawn_by} had withdrawn its proposal {rule.proposal.id}"
     if not rule.is_by_two:
         return f"{rule.adopted_by} alone proposed and adopted it"
     if rule.proposal.content.canonical != rule.canonical:

@@ -1,4 +1,4 @@
-"""`commonwatt-hub rules`: shows the rulebook's versions; a board member proposes a new one and another adopts it."""
+"""`commonwatt-hub rules`: shows the rulebook's versions; a board member proposes a new one, another adopts it."""
 
 import argparse
 import asyncio
@@ -23,19 +23,21 @@ from protocols.toml_text import TomlTextError, read_toml
 SHOW: Final = "show"
 PROPOSE: Final = "propose"
 ADOPT: Final = "adopt"
+WITHDRAW: Final = "withdraw"
 OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     SHOW: (),
     PROPOSE: ("preset", "file", "since", "by"),
     ADOPT: ("proposal", "by"),
+    WITHDRAW: ("proposal", "by"),
 }
 NAMES: Final = {"since": "--from"}
-NEEDED: Final[Mapping[str, tuple[str, ...]]] = {SHOW: (), PROPOSE: ("since", "by"), ADOPT: ("proposal", "by")}
+NEEDED: Final[Mapping[str, tuple[str, ...]]] = {**OPTIONS, PROPOSE: ("since", "by")}
 MICRO: Final = 1_000_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's own arguments, besides --data and --clock."""
-    parser.add_argument("what", choices=(SHOW, PROPOSE, ADOPT), help="show the rulebook, propose or adopt a version")
+    parser.add_argument("what", choices=tuple(OPTIONS), help="show the rulebook; propose, adopt or withdraw a version")
     parser.add_argument("--preset", metavar="ID", help="propose: a country's way of sharing, see presets")
     parser.add_argument(
         "--file", type=Path, metavar="FILE",
@@ -44,13 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--from", dest="since", type=parse_day_argument, metavar="DAY", help="propose: the first day, after today"
     )
-    parser.add_argument("--proposal", type=int, metavar="N", help="adopt: the proposal's number")
-    parser.add_argument("--by", metavar="ID", help="propose, adopt: who does, a member of the board such as m01")
+    parser.add_argument("--proposal", type=int, metavar="N", help="adopt, withdraw: the proposal's number")
+    parser.add_argument("--by", metavar="ID", help="who proposes, adopts or withdraws, a board member such as m01")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Propose or adopt if asked, and show the rulebook. Raises: RequestError; nothing is then changed."""
+    """Propose, adopt or withdraw if asked, and show the rulebook. Raises: RequestError; nothing is then changed."""
     _check_options(args)
     clock = open_clock(args.clock)
     try:
@@ -82,6 +84,8 @@ async def _change_and_show(args: argparse.Namespace, *, clock: Clock) -> dict[st
                 await _propose(hub, args.preset, args.file, changes, since=args.since, by=args.by)
             elif args.what == ADOPT:
                 await adopt_rule(hub.store, args.proposal, by=args.by, at=hub.opened_at)
+            elif args.what == WITHDRAW:
+                await hub.store.withdraw_rule(args.proposal, by=args.by, at=hub.opened_at)
         except (RequestError, PresetError) as problem:
             raise RequestError(f"rules: {problem}") from None
         book = await hub.store.rulebook(hub.today.isoformat())

@@ -631,6 +631,30 @@ async def test_a_new_rule_needs_two_members_of_the_board_and_a_later_day(store: 
     assert len(await store.journal_rules()) == 1
 
 
+async def test_a_withdrawn_proposal_is_never_adopted(store: Store) -> None:
+    await store.add_rule("first", canonical=b"1", valid_from_day="1970-01-01")
+    await store.set_board("m01", is_board=True)
+    one, two = [await store.propose_rule(proposed(name, "2026-06-01")) for name in ("one", "two")]
+    with pytest.raises(StoreError, match="m02 made proposal 1 and is on the board: only m02 withdraws it"):
+        await store.withdraw_rule(one, by="m01", at=AT_S)
+    await store.withdraw_rule(one, by="m02", at=AT_S)
+    for wrong, said in (
+        (store.withdraw_rule(one, by="m02", at=AT_S), "proposal 1 is withdrawn already"),
+        (store.adopt_rule(one, adopted=RuleAdoption("m01", AT_S)), "m02 withdrew proposal 1: it can no longer be"),
+        (store.propose_rule(proposed("one", "2026-06-01")), "was withdrawn: propose it for another day"),
+        (store.withdraw_rule(7, by="m02", at=AT_S), "there is no proposal 7"),
+    ):
+        with pytest.raises(StoreError, match=said):
+            await wrong
+    book = await store.rulebook("2026-05-28")
+    assert ([each.id for each in book.waiting], [each.id for each in book.withdrawn]) == ([two], [one])
+    await store.set_board("m02", is_board=False)
+    with pytest.raises(StoreError, match="'m02' is not on the board"):
+        await store.withdraw_rule(two, by="m02", at=AT_S)
+    await store.withdraw_rule(two, by="m01", at=AT_S)
+    assert len(await store.journal_rules()) == 1
+
+
 async def test_a_proposal_from_before_another_adoption_is_stale(store: Store) -> None:
     await store.add_rule("first", canonical=b"1", valid_from_day="1970-01-01")
     await store.set_board("m01", is_board=True)

@@ -37,7 +37,7 @@ async def _fill_empty_tables(hub: Path) -> None:
         await store.add_connection_agreement(ConnectionAgreement("h02", 14_000, 1, "m01", int(LATER_S)))
         other = Rule("equal", prices=Prices(170_000, 150_000))
         proposal = NewProposal(other.version(), other.canonical(), "2099-01-01", "a file", "m01", int(LATER_S))
-        await store.propose_rule(proposal)
+        await store.withdraw_rule(await store.propose_rule(proposal), by="m01", at=int(LATER_S))
         with closing(sqlite3.connect(hub / STORE)) as db:
             rows = {
                 table: made_up_row(db, table)

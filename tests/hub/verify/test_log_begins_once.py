@@ -14,7 +14,7 @@ from hub.storage.sqlite.row_log.protection import LOGGED
 from tests.hub.verify.tampering import CLOCK, STORE, findings_of
 
 GONE = "log of rows: its beginning is gone; this store's log was begun, and a log is never begun again"
-STEP_AGAIN = "DROP TABLE member_change; DELETE FROM migration WHERE number = 21;"
+STEP_AGAIN = "DROP TABLE rule_withdrawal; DELETE FROM migration WHERE number = 22;"
 
 
 def remove_log(hub: Path, *, more: str = "") -> None:

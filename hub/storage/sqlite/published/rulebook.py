@@ -20,12 +20,14 @@ AND (a.adopted_by = '' OR EXISTS (SELECT 1 FROM rule_proposal AS p WHERE p.rule_
 _NEWEST: Final = "ORDER BY valid_from_day DESC, position DESC LIMIT 1"
 # Damaged text may be invalid UTF-8: it is read as bytes and decoded here, because the database driver would raise.
 _PROPOSAL: Final = """p.id, p.follows, CAST(p.rule_hash AS BLOB), p.canonical, CAST(p.valid_from_day AS BLOB),
-CAST(p.source AS BLOB), CAST(p.proposed_by AS BLOB), p.proposed_at"""
-_PROPOSALS_SQL: Final = f"SELECT {_PROPOSAL} FROM rule_proposal AS p ORDER BY p.id"
+CAST(p.source AS BLOB), CAST(p.proposed_by AS BLOB), p.proposed_at, CAST(w.withdrawn_by AS BLOB)"""
+_WITHDRAWN: Final = "LEFT JOIN rule_withdrawal AS w ON w.proposal = p.id"
+_PROPOSALS_SQL: Final = f"SELECT {_PROPOSAL} FROM rule_proposal AS p {_WITHDRAWN} ORDER BY p.id"
 _RULES_SQL: Final = f"""SELECT r.position, CAST(r.hash AS BLOB), r.canonical, CAST(r.valid_from_day AS BLOB),
 CAST(a.rule_hash AS BLOB), CAST(a.valid_from_day AS BLOB), CAST(a.adopted_by AS BLOB), a.adopted_at, {_PROPOSAL}
 FROM rule AS r LEFT JOIN rule_adoption AS a ON a.rule = r.position
-LEFT JOIN rule_proposal AS p ON p.rule_hash = r.hash AND p.valid_from_day = r.valid_from_day ORDER BY r.position"""
+LEFT JOIN rule_proposal AS p ON p.rule_hash = r.hash AND p.valid_from_day = r.valid_from_day
+{_WITHDRAWN} ORDER BY r.position"""
 _PROPOSE_SQL: Final = """INSERT INTO rule_proposal
 (rule_hash, canonical, valid_from_day, follows, source, proposed_by, proposed_at) VALUES (?, ?, ?, ?, ?, ?, ?)"""
 _SETTLED_SQL: Final = "SELECT coalesce(max(day), '') FROM run WHERE kind NOT LIKE 'fund:%' AND length(day) = 10"
@@ -60,8 +62,11 @@ class SqliteRulebook(SqliteConnections):
         async def work(db: aiosqlite.Connection) -> int:
             await _require_board(db, new.by)
             await _require_later(db, new.valid_from_day, at=new.at)
-            same = "SELECT id, proposed_by FROM rule_proposal WHERE rule_hash = ? AND valid_from_day = ?"
-            for number, by in await db.execute_fetchall(same, (new.hash, new.valid_from_day)):
+            same = """SELECT p.id, p.proposed_by, w.proposal FROM rule_proposal AS p
+            LEFT JOIN rule_withdrawal AS w ON w.proposal = p.id WHERE p.rule_hash = ? AND p.valid_from_day = ?"""
+            for number, by, withdrawn in await db.execute_fetchall(same, (new.hash, new.valid_from_day)):
+                if withdrawn is not None:
+                    raise StoreError(f"this rule was proposal {number} and was withdrawn: propose it for another day")
                 raise StoreError(f"this rule is proposal {number} of {by} already: another board member can adopt it")
             ((follows,),) = await db.execute_fetchall("SELECT coalesce(max(position), 0) FROM rule")
             values = (new.hash, new.canonical, new.valid_from_day, follows, new.source, new.by, new.at)
@@ -90,11 +95,32 @@ class SqliteRulebook(SqliteConnections):
         """
 
         async def work(db: aiosqlite.Connection) -> None:
-            found = [_proposal(tuple(row)) for row in await db.execute_fetchall(_PROPOSALS_SQL)]
-            wanted = next((each for each in found if each.id == proposal), None)
-            if wanted is None:
-                raise StoreError(f"there is no proposal {proposal}: commonwatt-hub rules show lists them")
+            wanted = await _proposal_of(db, proposal)
+            if wanted.withdrawn_by:
+                raise StoreError(f"{wanted.withdrawn_by} withdrew proposal {proposal}: it can no longer be adopted")
             await _adopt_rule(db, wanted, adopted=adopted)
+
+        await self.write(work)
+
+    async def withdraw_rule(self, proposal: int, *, by: str, at: int) -> None:
+        """Take a proposal back; it can never be adopted afterwards.
+
+        Raises: StoreError unless its proposer does, or a member of the board if the proposer left the board.
+        """
+
+        async def work(db: aiosqlite.Connection) -> None:
+            wanted = await _proposal_of(db, proposal)
+            if wanted.withdrawn_by:
+                raise StoreError(f"proposal {proposal} is withdrawn already: nothing was changed")
+            await _require_open(db, wanted)
+            await _require_board(db, by)
+            proposer = wanted.content.by
+            held = list(await db.execute_fetchall("SELECT is_board FROM member WHERE id = ?", (proposer,)))
+            if by != proposer and held and held[0][0]:
+                raise StoreError(
+                    f"{proposer} made proposal {proposal} and is on the board: only {proposer} withdraws it"
+                )
+            await db.execute("INSERT INTO rule_withdrawal VALUES (?, ?, ?)", (proposal, by, at))
 
         await self.write(work)
 
@@ -125,9 +151,7 @@ class SqliteRulebook(SqliteConnections):
 async def _adopt_rule(db: aiosqlite.Connection, proposal: RuleProposal, *, adopted: RuleAdoption) -> None:
     """Add the proposed rule together with its adoption by a second member of the board."""
     new = proposal.content
-    same = "SELECT 1 FROM rule WHERE hash = ? AND valid_from_day = ?"
-    if list(await db.execute_fetchall(same, (new.hash, new.valid_from_day))):
-        raise StoreError(f"proposal {proposal.id} is adopted already: nothing was changed")
+    await _require_open(db, proposal)
     await _require_board(db, adopted.by)
     if adopted.by == new.by:
         raise StoreError(f"{new.by} made proposal {proposal.id}: another member of the board has to adopt it")
@@ -140,6 +164,20 @@ async def _adopt_rule(db: aiosqlite.Connection, proposal: RuleProposal, *, adopt
         )
     # If power fails before the commit, the proposal waits as before.
     await _put_rule(db, (new.hash, new.canonical, new.valid_from_day), adopted=adopted)
+
+
+async def _proposal_of(db: aiosqlite.Connection, number: int) -> RuleProposal:
+    found = [_proposal(tuple(row)) for row in await db.execute_fetchall(_PROPOSALS_SQL)]
+    wanted = next((each for each in found if each.id == number), None)
+    if wanted is None:
+        raise StoreError(f"there is no proposal {number}: commonwatt-hub rules show lists them")
+    return wanted
+
+
+async def _require_open(db: aiosqlite.Connection, proposal: RuleProposal) -> None:
+    same = "SELECT 1 FROM rule WHERE hash = ? AND valid_from_day = ?"
+    if list(await db.execute_fetchall(same, (proposal.content.hash, proposal.content.valid_from_day))):
+        raise StoreError(f"proposal {proposal.id} is adopted already: nothing was changed")
 
 
 async def _put_rule(db: aiosqlite.Connection, rule: tuple[str, bytes, str], *, adopted: RuleAdoption) -> None:
@@ -182,13 +220,13 @@ def _rule(row: tuple[bytes | int | None, ...]) -> StoredRule:
 
 
 def _proposal(row: tuple[bytes | int | None, ...]) -> RuleProposal:
-    number, follows, rule_hash, canonical, first_day, source, by, at = row
+    number, follows, rule_hash, canonical, first_day, source, by, at, withdrawn = row
     assert isinstance(number, int)
     assert isinstance(follows, int)
     assert isinstance(canonical, bytes)
     assert isinstance(at, int)
     new = NewProposal(_text(rule_hash), canonical, _text(first_day), _text(source), _text(by), at)
-    return RuleProposal(number, follows, new)
+    return RuleProposal(number, follows, new, "" if withdrawn is None else _text(withdrawn))
 
 
 def _text(raw: bytes | int | None) -> str:

@@ -41,6 +41,7 @@ LOGGED: Final[Mapping[str, LoggedTable]] = MappingProxyType(
         "forecast": _WHOLE,
         "rule": _WHOLE,
         "rule_proposal": LoggedTable(says=("rule_hash", "valid_from_day", "proposed_by", "proposed_at")),
+        "rule_withdrawal": LoggedTable(says=("proposal", "withdrawn_by", "withdrawn_at")),
         "rule_adoption": LoggedTable(says=("rule_hash", "valid_from_day", "adopted_by", "adopted_at")),
         "attestation": _WHOLE,
         "settled_through": _WHOLE,

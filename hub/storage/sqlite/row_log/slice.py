@@ -32,6 +32,7 @@ UNION ALL SELECT 'objection_decision', json_array(d.objection), d.board_member, 
 UNION ALL SELECT 'connection_agreement', json_array(c.id), c.board_member, h.member_id
     FROM connection_agreement AS c LEFT JOIN home AS h ON h.id = c.home
 UNION ALL SELECT 'rule_proposal', json_array(id), proposed_by, '' FROM rule_proposal
+UNION ALL SELECT 'rule_withdrawal', json_array(proposal), withdrawn_by, '' FROM rule_withdrawal
 UNION ALL SELECT 'rule_adoption', json_array(rule), adopted_by, '' FROM rule_adoption WHERE adopted_by <> ''
 UNION ALL SELECT 'member_change', json_array(id), made_by, '' FROM member_change WHERE made_by <> ''
 UNION ALL SELECT 'account', json_array(id), made_by, member FROM account

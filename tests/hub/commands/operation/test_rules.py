@@ -177,12 +177,12 @@ def test_one_person_alone_and_stale_proposals_change_nothing(hub: RulesHub) -> N
     assert "m01 made proposal 1: another member" in refused(hub, "adopt", "--proposal", "1", "--by", "m01")
     assert "'m03' is not on the board" in refused(hub, "adopt", "--proposal", "1", "--by", "m03")
     assert "there is no proposal 9" in refused(hub, "adopt", "--proposal", "9", "--by", "m02")
-    hub.run("board", "--appoint", "m03")
-    hub.run("board", "--remove", "m01")
+    hub.run("board", "--appoint", "m03", "--by", "m02")
+    hub.run("board", "--remove", "m01", "--by", "m02")
     assert "'m01' is not on the board" in refused(hub, "adopt", "--proposal", "1", "--by", "m02")
     hub.run("rules", "adopt", "--proposal", "2", "--by", "m03")
     assert len(hub.rules("show")["versions"]) == 2
-    hub.run("board", "--appoint", "m01")
+    hub.run("board", "--appoint", "m01", "--by", "m02")
     assert "proposal 1 is stale" in refused(hub, "adopt", "--proposal", "1", "--by", "m02")
     assert "can no longer be adopted" in hub.run("rules", "show")
     hub.at(NEW)
@@ -217,3 +217,14 @@ def test_the_settings_say_that_they_are_the_first_version_only(hub: RulesHub) ->
     text = (hub.folder / "hub.toml").read_text(encoding="utf-8")
     assert "the rulebook's first version only" in text
     assert "commonwatt-hub rules propose" in text
+
+
+def test_a_proposal_is_taken_back_by_who_made_it(hub: RulesHub) -> None:
+    propose(hub, "--file", hub.file('method = "equal"'))
+    assert "only m01 withdraws it" in refused(hub, "withdraw", "--proposal", "1", "--by", "m02")
+    assert "rules withdraw: give --by" in refused(hub, "withdraw", "--proposal", "1")
+    found = hub.rules("withdraw", "--proposal", "1", "--by", "m01")
+    assert found["proposals"] == []
+    assert [(each["proposal"], each["withdrawn_by"]) for each in found["withdrawn"]] == [(1, "m01")]
+    assert "m01 withdrew proposal 1" in refused(hub, "adopt", "--proposal", "1", "--by", "m02")
+    assert json.loads(hub.run("verify", "--only", "rows", "--json"))["rows"]["findings"] == []
