@@ -154,12 +154,11 @@ class Hub:
         lone = lone_board([each.id for each in members if each.is_board], members=len(members))
 
         def web_is_bound(address: str) -> None:
-            where = {"web": address, "broker_host": plan.address.host, "broker_port": plan.address.port}
-            where["status_key"] = parts.status_key
+            where = {"web": address, **plan.place, "status_key": parts.status_key}
             write_running(self._folder, where)
             self._signs_of_life = asyncio.create_task(keep_service_manager_told())
             announce(f"pages on {address}, broker ({plan.name}) on {plan.words}")
-            for warning in (unstated, lone, settings.web.warning):
+            for warning in (unstated, lone, settings.web.warning, plan.warning):
                 if warning is not None:
                     announce(warning)
 

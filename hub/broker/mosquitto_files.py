@@ -23,6 +23,7 @@ MAX_INFLIGHT: Final = 1000
 PBKDF2_ROUNDS: Final = 1000  # the password has 256 random bits: more rounds add nothing
 MAX_SOCKET_CHARS: Final = 100
 """Systems allow 103 to 107 bytes for the name of a Unix socket."""
+SOCKET_NAME: Final = "hub.sock"
 MAX_HOMES: Final = 4000
 _SYSTEM_PLACES: Final = "/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin"
 _FIRST_WITH_SOCKETS: Final = 2
@@ -73,9 +74,10 @@ def write_mosquitto_files(
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
+    (folder / SOCKET_NAME).unlink(missing_ok=True)  # of an earlier start, which may have used a socket
     password = secrets.token_urlsafe(32)
     place = folder.resolve()
-    socket = place / "hub.sock"
+    socket = place / SOCKET_NAME
     has_socket = with_socket and len(os.fsencode(socket)) <= MAX_SOCKET_CHARS
     listeners = [f"listener 0 {socket}"] if has_socket else []
     if homes is None or not has_socket:

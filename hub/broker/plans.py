@@ -9,13 +9,25 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from hub.broker import embedded
 from hub.broker.access_rules import HUB_USER
 from hub.broker.connection import BrokerAddress
-from hub.broker.mosquitto_files import HomesListener, find_mosquitto, has_unix_sockets, write_mosquitto_files
+from hub.broker.mosquitto_files import (
+    SOCKET_NAME,
+    HomesListener,
+    find_mosquitto,
+    has_unix_sockets,
+    write_mosquitto_files,
+)
+from hub.broker.other_users import login_users
 from hub.folder.settings import BrokerSettings
 from protocols.errors import CommonwattError
+
+EXTERNAL: Final = "external"
+IOTCORE: Final = "iotcore"
+SIGN_IN_NAME: Final = "hub-password"
 
 
 class BrokerError(CommonwattError):
@@ -38,6 +50,12 @@ class BrokerPlan:
     ports: tuple[tuple[str, int], ...] = ()
     rules_file: Path | None = None
     homes: HomesListener | None = None
+    warning: str | None = None
+
+    @property
+    def place(self) -> Mapping[str, str | int]:
+        """Which broker it is and where, for other programs of the hub's user."""
+        return {"broker": self.name, "broker_host": self.address.host, "broker_port": self.address.port}
 
     @property
     def words(self) -> str:
@@ -102,7 +120,26 @@ def _mosquitto(
     )
 
 
+def running_address(settings: BrokerSettings, *, folder: Path, port: int) -> BrokerAddress:
+    """How another program of the hub's user reaches the broker that the hub is running now, with the hub's rights.
+
+    Raises: BrokerError.
+    """
+    if settings.kind == EXTERNAL:
+        return _external_address(settings, settings.port)
+    password = _read_password(folder / SIGN_IN_NAME)
+    socket_file = folder.resolve() / SOCKET_NAME
+    held = socket_file if socket_file.is_socket() else None
+    return BrokerAddress(settings.host, port, username=HUB_USER, password=password, socket=held)
+
+
 def _iotcore(settings: BrokerSettings, *, folder: Path, port: int) -> BrokerPlan:
+    others = login_users()
+    if len(others) > 1 and not settings.allow_other_users:
+        raise BrokerError(
+            f"{len(others)} users can sign in on this computer ({', '.join(others)[:80]}), and the built-in broker lets"
+            " each of them read what homes send: install mosquitto, or set broker.allow_other_users = true in hub.toml"
+        )
     try:
         text = embedded.rumqttd_configuration(settings.host, port)
     except ValueError as error:
@@ -113,16 +150,20 @@ def _iotcore(settings: BrokerSettings, *, folder: Path, port: int) -> BrokerPlan
     command = (sys.executable, "-P", embedded.__file__, str(configuration))
     address = BrokerAddress(settings.host, port)
     log_file, files = folder / "broker.log", {configuration: configuration.read_bytes()}
-    return BrokerPlan("iotcore", command, address, log_file, files, ports=((settings.host, port),))
+    return BrokerPlan(
+        IOTCORE,
+        command,
+        address,
+        log_file,
+        files,
+        ports=((settings.host, port),),
+        warning="the built-in broker has no access rules: every program and user of this computer can read what homes"
+        " send; with mosquitto installed the hub starts that instead",
+    )
 
 
 def _external_address(settings: BrokerSettings, port: int) -> BrokerAddress:
-    password = None
-    if settings.password_file is not None:
-        try:
-            password = settings.password_file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            raise BrokerError(f"{settings.password_file}: cannot read the broker's password") from None
+    password = _read_password(settings.password_file) if settings.password_file is not None else None
     _check_certificates(settings)
     return BrokerAddress(
         host=settings.host,
@@ -133,6 +174,13 @@ def _external_address(settings: BrokerSettings, port: int) -> BrokerAddress:
         cert_file=settings.cert_file,
         key_file=settings.key_file,
     )
+
+
+def _read_password(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        raise BrokerError(f"{path}: cannot read the broker's password") from None
 
 
 def _check_certificates(settings: BrokerSettings) -> None:

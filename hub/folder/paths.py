@@ -56,6 +56,17 @@ def write_running(folder: Path, where: Mapping[str, object]) -> None:
     part.replace(folder / RUNNING_NAME)
 
 
+def running_broker(folder: Path) -> tuple[str, int] | None:
+    """The kind and the port of the broker of the hub that is running now, or None."""
+    if not is_running(folder):
+        return None
+    try:
+        where = json.loads((folder / RUNNING_NAME).read_text(encoding="utf-8"))
+        return str(where["broker"]), int(where["broker_port"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def web_address(folder: Path, *, default: str) -> str:
     """The address of the pages: the running hub's, or `default` if none is running."""
     if is_running(folder):

@@ -61,6 +61,7 @@ class BrokerSettings:
     ca_file: Path | None
     cert_file: Path | None
     key_file: Path | None
+    allow_other_users: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,9 +292,8 @@ def _web(table: _Table) -> WebSettings:
 
 
 def _broker(table: _Table, folder: Path) -> BrokerSettings:
-    expected_kind = f"one of {', '.join(BROKER_KINDS)}"
     broker = BrokerSettings(
-        kind=table.text("kind", "auto", fits=lambda kind: kind in BROKER_KINDS, expected=expected_kind),
+        kind=table.text("kind", "auto", fits=BROKER_KINDS.__contains__, expected=f"one of {', '.join(BROKER_KINDS)}"),
         host=table.text("host", LOOPBACK, fits=bool, expected="the broker's host name or address"),
         port=table.number("port", 1883, least=0, most=65535),
         username=table.text("username", "", fits=lambda _: True, expected="a name") or None,
@@ -301,6 +301,7 @@ def _broker(table: _Table, folder: Path) -> BrokerSettings:
         ca_file=table.file("ca_file", folder),
         cert_file=table.file("cert_file", folder),
         key_file=table.file("key_file", folder),
+        allow_other_users=table.flag("allow_other_users", default=False),
     )
     table.require_nothing_else()
     if broker.kind != "external":

@@ -149,8 +149,9 @@ class Demo:
         site = self.street["site"]
         assert isinstance(site, dict)
         weather = f'\n[weather]\nurl = "{self.street["weather_url"]}"\nlatitude = {site["latitude"]}\n'
-        # Whole months: the rule keeps the bytes, and so the hash, that it had before this setting.
+        # Whole months: the rule keeps the bytes, and so the hash, of before. Invented homes anybody may read.
         text = settings.read_text(encoding="utf-8").replace('_fee = "by_day"', '_fee = "full_month"')
+        text = text.replace("[broker]\n", "[broker]\nallow_other_users = true\n")
         settings.write_text(text + weather + f"longitude = {site['longitude']}\n")
         read_toml(settings.read_text(encoding="utf-8"))
         options = {

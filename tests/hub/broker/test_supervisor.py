@@ -36,7 +36,8 @@ KINDS = ["iotcore", pytest.param("mosquitto", marks=needs_mosquitto)]
 
 
 def settings_of(kind: str, *, more: str = "", folder: Path = Path()) -> BrokerSettings:
-    text = f'[coop]\nid = "c"\nname = "C"\ntz = "Europe/Madrid"\n[broker]\nkind = "{kind}"\n{more}'
+    broker = f'kind = "{kind}"\nallow_other_users = true\n{more}'
+    text = f'[coop]\nid = "c"\nname = "C"\ntz = "Europe/Madrid"\n[broker]\n{broker}'
     return parse_settings(text.encode(), name="hub.toml", folder=folder).broker
 
 

@@ -124,7 +124,9 @@ async def test_every_message_with_a_receipt_is_stored_whenever_the_hub_is_killed
     folder: tuple[Path, str], kind: str
 ) -> None:
     hub, token = folder
-    (hub / "hub.toml").write_text((hub / "hub.toml").read_text().replace('kind = "auto"', f'kind = "{kind}"'))
+    (hub / "hub.toml").write_text(
+        (hub / "hub.toml").read_text().replace('kind = "auto"', f'kind = "{kind}"\nallow_other_users = true')
+    )
     clock, port = hub.parent / "clock.json", free_port("127.0.0.1")
     home = SendingHome("h01")
     async with running_hub(hub, clock=clock, broker_port=port) as (child, pages):
