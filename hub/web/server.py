@@ -12,6 +12,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from hub.web.server_log import use_own_words
+from hub.web.serving.connections import LimitedProtocol
+from hub.web.serving.log_rate import LogRate
+from hub.web.serving.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +37,9 @@ async def serve_web(app: FastAPI, *, host: str, port: int, trust_proxy: bool, is
     use_own_words()
     # Addresses can contain a sign-in link, so there is no access log.
     config = uvicorn.Config(
-        app,
+        Turns(app),
+        http=LimitedProtocol,
+        ws="none",
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -43,6 +48,9 @@ async def serve_web(app: FastAPI, *, host: str, port: int, trust_proxy: bool, is
         timeout_graceful_shutdown=3,
     )
     server = _Server(config)
+    rate = LogRate()
+    server_log = logging.getLogger("uvicorn.error")
+    server_log.addFilter(rate)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     is_bound(f"http://{_in_address(host)}:{bound_port}")
     try:
@@ -52,6 +60,7 @@ async def serve_web(app: FastAPI, *, host: str, port: int, trust_proxy: bool, is
         await serving
         raise
     finally:
+        server_log.removeFilter(rate)
         listener.close()
 
 

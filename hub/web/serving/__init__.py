@@ -1,0 +1,1 @@
+"""What the web server allows a stranger to use up: connections, time, turns and log lines. Knows no page."""
