@@ -65,6 +65,7 @@ _COMMANDS = (
     ("bank-file", "bank_file", _Data.NONE, "write a bank file (SEPA) of payouts or collections"),
     ("grid-file", "grid_file", _Data.NONE, "write, read or compare grid operators' files"),
     ("presets", "trials.presets", _Data.NONE, "list the sharing rules of countries, ready to fill in"),
+    ("let-in", "operation.let_in", _Data.REQUIRED, "let in an agent again that was cut off for sending too much"),
     ("status", "operation.status", _Data.REQUIRED, "show the state of the hub"),
 )
 _NEEDS_CLOCK_ALONE = ("bank-file",)

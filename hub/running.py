@@ -105,7 +105,7 @@ class Hub:
             filters=up_filters(coop.id),
             deliver=self._offer,
         )
-        self._intake = Intake(store, coop=coop.id, key=key, clock=clock, broker=self._link)
+        self._intake = Intake(store, coop=coop.id, key=key, clock=clock, broker=self._link, limits=settings.intake)
         self._worker = ForecastWorker()
         sender = PromptSender(store, coop=coop.id, key=key, link=self._link)
         jobs = planned_jobs(store, settings=settings, worker=self._worker, send_prompt=sender.send, key=key)

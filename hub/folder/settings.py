@@ -13,6 +13,7 @@ from hub.core.payments.sepa import compact, is_bic, is_creditor_id, is_iban
 from hub.core.rules.estimates import METHODS_OF_ESTIMATE, EstimateRule
 from hub.core.rules.part_months import PART_MONTHS
 from hub.core.rules.rulebook import METHODS
+from hub.folder.intake_settings import MOST, IntakeLimits, read_intake
 from hub.folder.setting_values import is_currency, is_host_name, is_name, is_zone
 from hub.storage.records import Coop
 from protocols.errors import SettingsError
@@ -103,6 +104,7 @@ class HubSettings:
     bank: CoopAccount | None = None
     plates_file: Path | None = None
     plants: frozenset[str] = frozenset()
+    intake: IntakeLimits = IntakeLimits()
 
 
 def load_settings(folder: Path) -> HubSettings:
@@ -127,6 +129,7 @@ def parse_settings(text: bytes, *, name: str, folder: Path) -> HubSettings:
     except TomlTextError as error:
         raise SettingsError(f"{name}: not a TOML file: {error}") from None
     top = _Table(name, "", tables)
+    intake = top.table("intake")
     settings = HubSettings(
         plants=frozenset((coop := top.table("coop")).texts("plants")),
         coop=_coop(coop),
@@ -137,63 +140,12 @@ def parse_settings(text: bytes, *, name: str, folder: Path) -> HubSettings:
         calendar=_calendar(top.table("calendar")),
         bank=_bank(top.table("bank")) if "bank" in tables else None,
         plates_file=(quality := top.table("quality")).file("plates_file", folder),
+        intake=read_intake(lambda key, usual, least: intake.number(key, usual, least=least, most=MOST), intake.wrong),
     )
     quality.require_nothing_else()
+    intake.require_nothing_else()
     top.require_nothing_else()
     return settings
-
-
-def settings_text(coop: Coop) -> str:
-    """The hub.toml of a new hub: the settings with their defaults, ready to edit."""
-    return f"""# The settings of this hub. Each line explains itself; times of day are local to coop.tz.
-
-[coop]
-id = "{coop.id}"                # cannot be changed later: every message contains it
-name = {_quoted(coop.name)}
-tz = "{coop.tz}"      # cannot be changed later: it decides where a day ends
-currency = "{coop.currency}"
-plants = []                # the co-op's own plants, by home: they are nobody's home
-
-[web]
-host = "127.0.0.1"
-port = 8400
-https = false              # true when a proxy in front of the hub speaks HTTPS
-names = []                 # other host names of the hub, like "hub.example.org"; its own and any address work anyway
-
-[broker]
-kind = "auto"              # auto (mosquitto if installed, else iotcore), iotcore (built in), mosquitto or external
-host = "127.0.0.1"
-port = 1883
-
-# [weather]                # without it, forecasts use no weather
-# url = "http://127.0.0.1:8500/v1/forecast"
-# latitude = 41.4
-# longitude = 2.2
-
-[rules]                    # the rulebook's first version only, read once; later ones: commonwatt-hub rules propose
-                           # prices in millionths per kWh
-method = "proportional"
-buy_micro_per_kwh = 200000
-sell_micro_per_kwh = 140000
-retail_micro_per_kwh = 300000
-feedin_micro_per_kwh = 80000
-estimate = "none"          # how missing readings are filled: none, straight_line or same_time_of_week
-estimate_longest = 4       # the most quarter hours in a row that are estimated
-part_month_fee = "by_day"  # the fee of who joins or leaves within a month: by_day, full_month or first_full_month
-
-[calendar]                 # public holidays: no runs are due on them, and use is forecast as on a Sunday
-holidays = []              # "12-25" for every year, "2026-04-03" for one year only
-
-# [bank]                   # without it, commonwatt-hub payments writes no payment file
-# name = "Sunny Street"    # the holder of the co-op's account
-# iban = "DE89370400440532013000"
-# creditor_id = ""         # the co-op's SEPA creditor identifier; without it nothing is collected
-# smallest_cent = 100      # smaller amounts wait for a later month
-# netting = true           # false: credits are paid out and debits collected separately
-
-# [quality]                # the most each home's panels can produce, in W: {{"h01": {{"pv_production": 6000}}}}
-# plates_file = "plates.json"
-"""
 
 
 class _Table:
@@ -393,8 +345,3 @@ def _bank(table: _Table) -> CoopAccount:
 
 def _is_plain_date(value: object) -> bool:
     return isinstance(value, date) and not isinstance(value, datetime)
-
-
-def _quoted(text: str) -> str:
-    # A name is one printable line (is_name), so a TOML basic string needs only these two escapes.
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -8,6 +8,7 @@ from typing import Final
 
 from hub.intake.content import DETAIL_CHARS, judge_content
 from hub.intake.state import (
+    UNKNOWN,
     Acceptance,
     AgentChain,
     AskedTime,
@@ -30,8 +31,6 @@ from protocols.wire.refusal_reasons import RefusalReason, WireError
 from protocols.wire.topics import require_uplink_topic
 
 MAX_AHEAD_BYTES: Final = 16 * 2**20
-UNKNOWN: Final = ""
-"""Stands in for the agent if a message names none that is enrolled, so that strangers cannot add endless rows."""
 
 
 def open_message(incoming: IncomingMessage, state: IntakeState) -> OpenedMessage | AskedTime | Rejection:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from hub.intake.state import AskedTime, IntakeVerdict, Rejection
+from hub.intake.state import AskedTime, Rejection
 from hub.storage.fleet_records import AgentClock
 from protocols.wire import topics
 from protocols.wire.clock_check import ClockAnswer, encode_clock_answer
@@ -24,7 +24,7 @@ def revocations_told(notices: Iterable[RevocationNotice]) -> list[tuple[str, str
     return [(notice.agent, "revoked", encode_revocation(notice)) for notice in notices]
 
 
-def refusals_told(verdicts: Iterable[IntakeVerdict], *, at: int) -> list[tuple[str, str, bytes]]:
+def refusals_told(verdicts: Iterable[object], *, at: int) -> list[tuple[str, str, bytes]]:
     """(agent, kind, payload) for what an agent signed but the hub cannot number: one per agent, so no flood doubles."""
     told = {v.agent: v for v in verdicts if isinstance(v, Rejection) and v.told_hash is not None}
     return [
@@ -33,7 +33,7 @@ def refusals_told(verdicts: Iterable[IntakeVerdict], *, at: int) -> list[tuple[s
     ]
 
 
-def times_told(verdicts: Iterable[IntakeVerdict], *, at: int) -> tuple[list[tuple[str, str, bytes]], list[AgentClock]]:
+def times_told(verdicts: Iterable[object], *, at: int) -> tuple[list[tuple[str, str, bytes]], list[AgentClock]]:
     """(agent, kind, payload) for the newest question of each agent, and what the questions say of their clocks."""
     asked = {v.agent: v for v in verdicts if isinstance(v, AskedTime)}
     answers = [

@@ -5,15 +5,19 @@ A receipt is sent only after the commit that it reports. Refused messages are co
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from typing import Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from hub.broker.connection import Delivery
+from hub.folder.intake_settings import IntakeLimits
 from hub.intake.acceptance import judge_message, known_hash, needs_stored_hash, open_message, receipt_for
+from hub.intake.admission import Admission
 from hub.intake.answering import refusals_told, revocations_told, seal_down, times_told
+from hub.intake.conduct import Excess
+from hub.intake.fair_queues import MAX_GROUP
 from hub.intake.revocations import revocation_notices
 from hub.intake.state import (
     Acceptance,
@@ -30,6 +34,7 @@ from hub.intake.state import (
 )
 from hub.storage.contract import MemberStore, PromptStore, ReadingStore
 from hub.storage.errors import StoreError
+from hub.storage.fleet_records import CutOffStore
 from hub.storage.records import AcceptedMessage, ChainHead, RefusalCount
 from protocols.consent.rules import decode_consent
 from protocols.enrolment.public_keys import is_sound_key
@@ -44,17 +49,20 @@ from protocols.wire.revocations import RevocationNotice
 
 log = logging.getLogger(__name__)
 
-MAX_GROUP: Final = 500
 GROUP_WAIT_S: Final = 0.05
 QUIET_S: Final = 0.005
 """A group is closed early if nothing arrives for this long."""
 
-MAX_WAITING: Final = 5000
 AT_ONCE: Final = 32
 """How many messages are checked before other tasks get a turn, so that pages still respond during a flood."""
 
 AGENTS_FRESH_S: Final = 10.0
 STORE_RETRY_S: Final = 1.0
+COUNT_EACH_S: Final = 1.0
+"""How often what was left for later is written down: a flood costs few commits."""
+
+BEHIND_S: Final = 2 * 3600
+"""An agent whose newest batch is older than this catches up, and waits for those that are up to date."""
 PROMPT_SLOTS: Final = 10 * 96
 """How long ago a prompt may have been issued that is answered now: its day, its deadline, and the grace after it."""
 
@@ -66,15 +74,26 @@ class BrokerClient(Protocol):
     def publish(self, topic: str, sealed: bytes) -> None: ...
 
 
-class IntakeStore(MemberStore, ReadingStore, PromptStore, Protocol):
+class IntakeStore(MemberStore, ReadingStore, PromptStore, CutOffStore, Protocol):
     """The slices of the store that intake uses."""
 
 
 class Intake:
-    """One worker. `offer` queues deliveries in the event loop; `run` handles them until it is cancelled."""
+    """One worker. `offer` queues deliveries in the event loop; `run` handles them until it is cancelled.
+
+    `cut_off` is called after agents were cut off, so that the broker takes nothing from them any more.
+    """
 
     def __init__(
-        self, store: IntakeStore, *, coop: str, key: Ed25519PrivateKey, clock: Clock, broker: BrokerClient
+        self,
+        store: IntakeStore,
+        *,
+        coop: str,
+        key: Ed25519PrivateKey,
+        clock: Clock,
+        broker: BrokerClient,
+        limits: IntakeLimits | None = None,
+        cut_off: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._store = store
         self._coop = coop
@@ -85,17 +104,16 @@ class Intake:
         self._agents_read_at = float("-inf")
         self._revoked: dict[str, RevocationNotice] = {}
         self._said: set[tuple[str, str]] = set()
-        self._waiting: deque[Delivery] = deque()
+        self._admission = Admission(coop, limits or IntakeLimits())
+        self._cut_off = cut_off
         self._arrived = asyncio.Event()
-        self.dropped = 0
+        self._counted_at = float("-inf")
 
     def offer(self, deliveries: Sequence[Delivery]) -> None:
-        """Queue deliveries. Those beyond MAX_WAITING are dropped: having no receipt, the agents send them again."""
-        room = MAX_WAITING - len(self._waiting)
-        self._waiting.extend(deliveries[:room])
-        if len(deliveries) > room:
-            self.dropped += len(deliveries) - room
-            self._broker.acknowledge(deliveries[room:])
+        """Queue deliveries. Those without room are left and counted: having no receipt, the agents send them again."""
+        left = self._admission.arrive(deliveries, self._state.chains, steady_s=_steady_s())
+        if left:
+            self._broker.acknowledge(left)
         self._arrived.set()
 
     async def run(self) -> None:
@@ -105,10 +123,12 @@ class Intake:
             await self.work_once()
 
     async def work_once(self) -> None:
-        """Wait for messages, collect a group, store it and send the receipts."""
+        """Wait for messages, collect a group, store it and send the receipts; write down what was left for later."""
         group = await self._collect()
         try:
-            await self._handle(group)
+            if group:
+                await self._handle(group)
+            await self._count_left()
         except StoreError as error:
             # Acknowledged to the broker but without a receipt: the agents keep these messages and send them again.
             log.error("intake: %s; trying again", error)
@@ -121,20 +141,51 @@ class Intake:
         await self._read_agents()
 
     async def _collect(self) -> list[Delivery]:
-        while not self._waiting:
+        """The next group; empty if nothing is ready and it is time to write down what was left."""
+        admission = self._admission
+        while (wait_s := admission.ready_in_s(_steady_s())) != 0:
+            if admission.has_counts:
+                due_s = self._counted_at + COUNT_EACH_S - _steady_s()
+                if due_s <= 0:
+                    return []
+                wait_s = due_s if wait_s is None else min(wait_s, due_s)
             self._arrived.clear()
-            await self._arrived.wait()
-        deadline = asyncio.get_running_loop().time() + GROUP_WAIT_S
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._arrived.wait(), wait_s)
+        deadline = _steady_s() + GROUP_WAIT_S
         seen = 0
-        while seen < len(self._waiting) < MAX_GROUP and asyncio.get_running_loop().time() < deadline:
-            seen = len(self._waiting)
+        while seen < (ready := admission.ready_count(_steady_s())) < MAX_GROUP and _steady_s() < deadline:
+            seen = ready
             await asyncio.sleep(QUIET_S)
-        return [self._waiting.popleft() for _ in range(min(MAX_GROUP, len(self._waiting)))]
+        return admission.take(_steady_s())
+
+    async def _count_left(self) -> None:
+        """Write down what was left for later and who is cut off, once in a while. Raises: StoreError."""
+        if _steady_s() - self._counted_at < COUNT_EACH_S:
+            return
+        self._counted_at = _steady_s()
+        at = int(self._clock.now())
+        if counts := self._admission.counts(at=at):
+            await self._store.count_refusals(counts)
+            self._log_refusals(counts)
+        if found := self._admission.new_cut_offs(at=at, steady_s=_steady_s()):
+            await self._store.cut_off_agents(found)
+            for each in found:
+                log.error(
+                    "agent %s was cut off: %d messages in vain within a minute; find out why, then let it in again"
+                    " with: commonwatt-hub let-in",
+                    each.agent,
+                    each.messages,
+                )
+            if self._cut_off is not None:
+                await self._cut_off()
+        if asyncio.get_running_loop().time() - self._agents_read_at > AGENTS_FRESH_S:
+            await self._read_agents()
 
     async def _handle(self, group: Sequence[Delivery]) -> None:
         now_s = self._clock.now()
         await self._look_up(group, now_s=now_s)
-        verdicts: list[IntakeVerdict] = []
+        verdicts: list[IntakeVerdict | Excess] = []
         for done, delivery in enumerate(group, start=1):
             verdicts.extend(await self._check(delivery, now_s=now_s))
             if done % AT_ONCE == 0:
@@ -146,20 +197,33 @@ class Intake:
         await _all_ended(
             *([self._store.note_clocks(clocks)] if clocks else []),
             *([self._store.store_messages(accepted)] if accepted else []),
-            *([self._store.count_refusals(refusals)] if refusals else []),
         )
-        self._log_refusals(refusals)
+        self._note(verdicts, now_s=now_s)
         await self._answer(verdicts, accepted)
         for told in (*times, *refusals_told(verdicts, at=int(now_s))):
             self._broker.publish(*seal_down(*told, coop=self._coop, key=self._key))
         # A revoked agent learns it with everything it sends; again one answer per agent and group.
         self._tell_revoked(_signed_by_revoked(verdicts))
+        # Counted after the receipts, so that an honest agent does not wait for what a flood leaves behind.
+        if refusals:
+            await self._store.count_refusals(refusals)
+            self._log_refusals(refusals)
 
-    async def _check(self, delivery: Delivery, *, now_s: float) -> tuple[IntakeVerdict, ...]:
+    def _note(self, verdicts: Sequence[IntakeVerdict | Excess], *, now_s: float) -> None:
+        self._admission.note(verdicts, now_s=now_s, steady_s=_steady_s())
+        for verdict in verdicts:
+            if isinstance(verdict, Acceptance) and verdict.message.slot is not None:
+                is_behind = start_of(verdict.message.slot + 1) < now_s - BEHIND_S
+                self._admission.note_behind(verdict.message.agent, is_behind=is_behind)
+
+    async def _check(self, delivery: Delivery, *, now_s: float) -> tuple[IntakeVerdict | Excess, ...]:
         incoming = IncomingMessage(delivery.topic, delivery.payload, int(now_s))
         opened = open_message(incoming, self._state)
         if isinstance(opened, Rejection | AskedTime):
             return (opened,)
+        excess = self._admission.excess(opened, self._state.chains[opened.agent], now_s=now_s)
+        if excess is not None:
+            return (excess,)
         return judge_message(opened, self._state, held_hash=await self._held_hash(opened), now_s=now_s)
 
     async def _held_hash(self, opened: OpenedMessage) -> bytes | None:
@@ -168,7 +232,7 @@ class Intake:
             return await self._store.message_hash(opened.agent, epoch=header.epoch, seq=header.seq)
         return known_hash(opened, self._state)
 
-    async def _answer(self, verdicts: Sequence[IntakeVerdict], accepted: Sequence[AcceptedMessage]) -> None:
+    async def _answer(self, verdicts: Sequence[IntakeVerdict | Excess], accepted: Sequence[AcceptedMessage]) -> None:
         asked = {(message.agent, message.epoch) for message in accepted}
         asked |= {(v.agent, v.epoch) for v in verdicts if isinstance(v, DuplicateMessage | EarlyMessage)}
         # Refused messages get one answer at most per agent and group, so that a flood is not doubled.
@@ -251,6 +315,7 @@ class Intake:
                 if row.agent == agent.id:
                     chain.refused.append((row.epoch, row.seq, RefusalReason(row.reason)))
             self._state.chains.setdefault(agent.id, chain)
+        self._admission.cut_off_only(frozenset(each.agent for each in await self._store.cut_offs()))
         self._revoked = revocation_notices(agents)
         self._state.ends = await self._ends()
         known = self._state.chains.items()
@@ -263,6 +328,10 @@ class Intake:
         self._agents_read_at = asyncio.get_running_loop().time()
 
 
+def _steady_s() -> float:
+    return asyncio.get_running_loop().time()
+
+
 async def _all_ended(*writes: Coroutine[object, object, None]) -> None:
     """Raise the first error, but only when every write has ended: what is read from the store after it is then final.
 
@@ -273,7 +342,7 @@ async def _all_ended(*writes: Coroutine[object, object, None]) -> None:
             raise ended
 
 
-def _signed_by_revoked(verdicts: Sequence[IntakeVerdict]) -> set[str]:
+def _signed_by_revoked(verdicts: Sequence[IntakeVerdict | Excess]) -> set[str]:
     return {v.agent for v in verdicts if isinstance(v, Rejection) and v.reason is RefusalReason.REVOKED}
 
 
@@ -283,11 +352,11 @@ def _continue_from(chain: AgentChain, head: ChainHead | None) -> None:
         chain.recent[(head.epoch, head.seq)] = head.hash
 
 
-def _counted(verdicts: Sequence[IntakeVerdict], *, at: int) -> list[RefusalCount]:
+def _counted(verdicts: Sequence[IntakeVerdict | Excess], *, at: int) -> list[RefusalCount]:
     """One count per agent and reason with its newest detail."""
     counts: dict[tuple[str, str], RefusalCount] = {}
     for verdict in verdicts:
-        if isinstance(verdict, Rejection):
+        if isinstance(verdict, Rejection | Excess):
             agent, reason, detail = verdict.agent, verdict.reason.value, verdict.detail
         elif isinstance(verdict, Acceptance) and verdict.message.refused is not None:
             agent, reason, detail = verdict.message.agent, verdict.message.refused, verdict.detail

@@ -17,6 +17,8 @@ from protocols.wire.receipts import MAX_REFUSED
 from protocols.wire.refusal_reasons import RefusalReason, WireError
 
 RECENT_HASHES: Final = 2 * MAX_AHEAD
+UNKNOWN: Final = ""
+"""Stands in for the agent if a message names none that is enrolled, so that strangers cannot add endless rows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from hub.storage.access_records import AccessLog, SignedIn
 from hub.storage.account_records import BankDetails, NewAccount
 from hub.storage.audit_records import RowLogStore, StoredRows
 from hub.storage.finding_records import ConnectionAgreementStore, FindingRow, NewFinding, SlotDecision
-from hub.storage.fleet_records import AgentClock, FleetRow
+from hub.storage.fleet_records import AgentClock, CutOffStore, FleetRow
 from hub.storage.invite_records import InviteRefusal
 from hub.storage.life_records import LifeStore
 from hub.storage.records import (
@@ -370,6 +370,7 @@ class Store(
     FindingStore,
     StreetStore,
     JobStore,
+    CutOffStore,
     RowLogStore,
     StoredRows,
     Protocol,

@@ -1,6 +1,8 @@
 """What the board sees of each home and its agent as typed values: liveness, completeness, the clock; no readings."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from hub.storage.records import DeviceRow
 from protocols.slots import Slot
@@ -26,6 +28,28 @@ class FormerAgent:
 
 
 @dataclass(frozen=True, slots=True)
+class CutOff:
+    """An agent of which nothing is read any more: since when, and how many messages in a minute were in vain."""
+
+    agent: str
+    at: int
+    messages: int
+
+
+class CutOffStore(Protocol):
+    """Which agents are cut off now, for sending far too much."""
+
+    async def cut_off_agents(self, found: Sequence[CutOff]) -> None: ...
+    async def cut_offs(self) -> tuple[CutOff, ...]:
+        """Those in force, by agent."""
+        ...
+
+    async def let_in(self, agent: str) -> bool:
+        """End a cut-off; False if the agent is not cut off."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class FleetRow:
     """The board's view of a home: liveness and completeness, no consumption values (I12)."""
 
@@ -42,3 +66,4 @@ class FleetRow:
     gaps: tuple[tuple[str, int], ...]  # gap label, count, over the requested range
     clock: AgentClock | None = None
     former: tuple[FormerAgent, ...] = ()
+    cut_off: CutOff | None = None

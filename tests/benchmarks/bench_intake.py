@@ -11,7 +11,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.broker.connection import Delivery
-from hub.intake.receiver import MAX_GROUP, Intake
+from hub.intake.fair_queues import MAX_GROUP
+from hub.intake.receiver import Intake
 from protocols.consent.purposes import Resolution
 from protocols.consent.rules import ConsentRule, ConsentSet, contract_rule, sort_rules
 from protocols.quantities import Gap, Mark, Measure

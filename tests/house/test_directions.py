@@ -56,7 +56,7 @@ MAY_IMPORT = {
     "hub.verify": (*SHARED, *BOOKS, "hub.verify"),
     "hub.exchange": (*SHARED, "hub.exchange"),
     "hub.broker": ("hub.broker", "hub.folder", "protocols"),
-    "hub.intake": (*SHARED, "hub.intake", "hub.broker"),
+    "hub.intake": (*SHARED, "hub.intake", "hub.broker", "hub.folder.intake_settings"),
     "hub.trust": (*SHARED, "hub.trust"),
     "hub.forecasts": (*SHARED, "hub.forecasts", "hub.timetable"),
     "hub.prompts": (*SHARED, "hub.prompts"),

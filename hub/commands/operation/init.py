@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Final
 
 from hub.folder.clock import open_clock
+from hub.folder.first_settings import settings_text
 from hub.folder.identity import load_key, make_key
 from hub.folder.opening import open_store
 from hub.folder.paths import KEY_NAME, SALT_NAME, STORE_NAME
 from hub.folder.salt_key import load_seals
 from hub.folder.setting_values import is_currency, is_name, is_zone
-from hub.folder.settings import FILE_NAME, settings_text
+from hub.folder.settings import FILE_NAME
 from hub.storage.records import Coop
 from protocols.durable_files import make_private_folder, write_durably
 from protocols.errors import RequestError

@@ -63,6 +63,10 @@ async def status_of(folder: Path, *, clock: Clock) -> Mapping[str, object]:
                 {"agent": r.agent, "reason": r.reason, "count": r.count, "detail": r.detail}
                 for r in await store.refusals()
             ],
+            "cut_off": [
+                {"agent": cut.agent, "since": _utc(cut.at), "messages_in_vain_in_a_minute": cut.messages}
+                for cut in await store.cut_offs()
+            ],
             "homes": [
                 {
                     "home": row.home,

@@ -1,9 +1,12 @@
 """The board's view of all homes: liveness and completeness, never a measured value (I12)."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Final
 
-from hub.storage.fleet_records import AgentClock, FleetRow, FormerAgent
+import aiosqlite
+
+from hub.storage.fleet_records import AgentClock, CutOff, FleetRow, FormerAgent
 from hub.storage.records import DeviceRow
 from hub.storage.sqlite.connections import SqliteConnections
 from protocols.quantities import Gap, Mark, Measure
@@ -32,6 +35,8 @@ _FORMER_SQL = """SELECT agent.home_id, agent.id, agent.revoked_at, r.last_at FRO
 LEFT JOIN refusal AS r ON r.agent = agent.id AND r.reason = 'revoked'
 WHERE agent.revoked_at IS NOT NULL ORDER BY agent.revoked_at, agent.id"""
 
+_CUT_OFFS_SQL = "SELECT agent, at, messages FROM cut_off ORDER BY agent"
+
 
 class SqliteFleet(SqliteConnections):
     """The fleet's part of the ReadingStore slice."""
@@ -49,6 +54,7 @@ class SqliteFleet(SqliteConnections):
                 gaps[home].append((Gap(gap).label, int(count)))
             clock_rows = await db.execute_fetchall("SELECT agent, told_at, ahead_s, state FROM agent_clock")
             clocks = {str(row[0]): AgentClock(*row) for row in clock_rows}
+            cuts = {str(row[0]): CutOff(*row) for row in await db.execute_fetchall(_CUT_OFFS_SQL)}
             former: dict[str, list[FormerAgent]] = defaultdict(list)
             for home, *agent in await db.execute_fetchall(_FORMER_SQL):
                 former[home].append(FormerAgent(*agent))
@@ -65,6 +71,30 @@ class SqliteFleet(SqliteConnections):
                 gaps=tuple(gaps[row[0]]),
                 clock=clocks.get(row[2]),
                 former=tuple(former[row[0]]),
+                cut_off=cuts.get(row[2]),
             )
             for row in homes
         )
+
+    async def cut_off_agents(self, found: Sequence[CutOff]) -> None:
+        """Cut these agents off; one that is cut off already keeps its line."""
+        lines = [(each.agent, each.at, each.messages) for each in found]
+
+        async def work(db: aiosqlite.Connection) -> None:
+            await db.executemany("INSERT OR IGNORE INTO cut_off VALUES (?, ?, ?)", lines)
+
+        await self.write(work)
+
+    async def cut_offs(self) -> tuple[CutOff, ...]:
+        """Those in force, by agent."""
+        async with self.reading() as db:
+            return tuple(CutOff(*row) for row in await db.execute_fetchall(_CUT_OFFS_SQL))
+
+    async def let_in(self, agent: str) -> bool:
+        """End a cut-off; False if the agent is not cut off."""
+
+        async def work(db: aiosqlite.Connection) -> bool:
+            done = await db.execute("DELETE FROM cut_off WHERE agent = ?", (agent,))
+            return done.rowcount > 0
+
+        return await self.write(work)

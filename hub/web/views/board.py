@@ -127,6 +127,7 @@ def _home_findings(row: FleetRow, words: Localizer, *, now_s: float) -> list[Fle
                 words.text("Its readings are kept in the home. Check the agent's power and connection."),
             )
         )
+    found += _cut_off_findings(row, words)
     found += _clock_findings(row, words)
     found += [_former_finding(agent, row, words) for agent in row.former if _is_news(agent, now_s=now_s)]
     for device in row.devices:
@@ -148,6 +149,19 @@ def _home_findings(row: FleetRow, words: Localizer, *, now_s: float) -> list[Fle
         what = words.plural("%(n)s quarter hour: %(why)s.", "%(n)s quarter hours: %(why)s.", count, why=why)
         found.append(FleetAlert(4, row.home_name, what, words.text("These quarter hours are settled as provisional.")))
     return found
+
+
+def _cut_off_findings(row: FleetRow, words: Localizer) -> list[FleetAlert]:
+    if row.cut_off is None:
+        return []
+    what = words.text(
+        "The agent %(agent)s was cut off at %(moment)s: it sent %(n)s messages in vain within a minute.",
+        agent=row.cut_off.agent,
+        moment=words.moment(row.cut_off.at),
+        n=words.number(row.cut_off.messages),
+    )
+    todo = words.text("Nothing from it is read. Find out why, then let it in again: commonwatt-hub let-in.")
+    return [FleetAlert(0, row.home_name, what, todo)]
 
 
 def _clock_findings(row: FleetRow, words: Localizer) -> list[FleetAlert]:
@@ -225,6 +239,9 @@ def refusal_words(reason: str, words: Localizer) -> str:
         RefusalReason.OUTSIDE_CONSENT: words.text("the home's consent does not allow it"),
         RefusalReason.REVOKED: words.text("the sender's key has been revoked"),
         RefusalReason.EXPIRED: words.text("it came too late, or after a later answer"),
+        "too_many": words.text("the sender sent too many at a time"),
+        "day_limit": words.text("the sender sent more than one home may send in a day"),
+        "cut_off": words.text("the sender was cut off"),
     }
     return known.get(reason, reason.replace("_", " "))
 
@@ -331,6 +348,7 @@ def fleet_json(rows: Sequence[FleetRow], refusals: Sequence[RefusalCount], *, sl
                     {"agent": a.agent, "revoked_at": a.revoked_at, "last_refused_at": a.refused_at} for a in row.former
                 ],
                 "clock": {"told_at": c.told_at, "ahead_s": c.ahead_s, "state": c.state} if (c := row.clock) else None,
+                "cut_off": {"at": cut.at, "messages": cut.messages} if (cut := row.cut_off) else None,
                 "devices": [
                     {"name": d.name, "state": d.state, "age_s": d.age_s, "reported_at": d.reported_at}
                     for d in row.devices

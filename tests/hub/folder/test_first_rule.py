@@ -8,8 +8,9 @@ from hub.commands.operation.init import init_hub
 from hub.core.rules.part_months import BY_DAY, FULL_MONTH
 from hub.core.rules.rulebook import Rule
 from hub.folder.clock import open_clock
+from hub.folder.first_settings import settings_text
 from hub.folder.opening import first_rule, open_hub
-from hub.folder.settings import RuleSettings, parse_settings, settings_text
+from hub.folder.settings import RuleSettings, parse_settings
 from hub.storage.records import Coop
 from protocols.errors import SettingsError
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from hub.folder.settings import parse_settings, settings_text
+from hub.folder.first_settings import settings_text
+from hub.folder.settings import parse_settings
 from hub.storage.records import Coop
 from protocols.errors import SettingsError
 

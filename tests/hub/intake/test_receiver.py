@@ -10,7 +10,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.broker.connection import Delivery
-from hub.intake.receiver import MAX_WAITING, Intake
+from hub.intake.fair_queues import MAX_EACH
+from hub.intake.receiver import Intake
 from hub.storage.errors import StoreError
 from hub.storage.fleet_records import AgentClock, FormerAgent
 from hub.storage.records import AcceptedMessage, Agent, PromptRow
@@ -379,12 +380,14 @@ async def test_a_failed_note_of_clocks_does_not_overtake_the_messages_beside_it(
     assert (receipt.through_seq, receipt.gaps) == (2, ())
 
 
-async def test_a_flood_is_dropped_beyond_a_bound_and_acknowledged(bench: Bench, home: SendingHome) -> None:
-    flood = [Delivery("x", b"", 1, n, 1) for n in range(MAX_WAITING + 10)]
+async def test_a_flood_is_left_beyond_a_bound_acknowledged_and_counted(bench: Bench, home: SendingHome) -> None:
+    await bench.intake.agents_changed()
+    flood = [Delivery("x", b"", 1, n, 1) for n in range(MAX_EACH + 10)]
     bench.intake.offer(flood)
-    assert bench.intake.dropped == 10
     assert len(bench.broker.acknowledged) == 10
     while len(bench.broker.acknowledged) < len(flood):
         await bench.intake.work_once()
+    counts = {(r.agent, r.reason): r.count for r in await bench.store.refusals()}
+    assert counts == {("", "foreign_topic"): MAX_EACH, ("", "too_many"): 10}
     await bench.receive(home.batch())
     assert bench.broker.receipts()[-1].through_seq == 1

@@ -10,10 +10,11 @@ import pytest
 from edge_agent.uplink.identity import enrol, own_key
 from hub.__main__ import main
 from hub.folder.clock import open_clock
+from hub.folder.first_settings import settings_text
 from hub.folder.identity import load_key, make_key
 from hub.folder.opening import open_hub
 from hub.folder.paths import running_alone
-from hub.folder.settings import parse_settings, settings_text
+from hub.folder.settings import parse_settings
 from hub.trust.enrolment import Enrolment
 from protocols.enrolment.handshake import build_request
 from protocols.enrolment.token import parse_token

@@ -1,0 +1,62 @@
+"""The hub.toml that a new hub gets: every setting with its default and one line that explains it."""
+
+from hub.folder.intake_settings import INTAKE_TEXT
+from hub.storage.records import Coop
+
+
+def settings_text(coop: Coop) -> str:
+    """The hub.toml of a new hub: the settings with their defaults, ready to edit."""
+    return f"""# The settings of this hub. Each line explains itself; times of day are local to coop.tz.
+
+[coop]
+id = "{coop.id}"                # cannot be changed later: every message contains it
+name = {_quoted(coop.name)}
+tz = "{coop.tz}"      # cannot be changed later: it decides where a day ends
+currency = "{coop.currency}"
+plants = []                # the co-op's own plants, by home: they are nobody's home
+
+[web]
+host = "127.0.0.1"
+port = 8400
+https = false              # true when a proxy in front of the hub speaks HTTPS
+names = []                 # other host names of the hub, like "hub.example.org"; its own and any address work anyway
+
+[broker]
+kind = "auto"              # auto (mosquitto if installed, else iotcore), iotcore (built in), mosquitto or external
+host = "127.0.0.1"
+port = 1883
+{INTAKE_TEXT}
+# [weather]                # without it, forecasts use no weather
+# url = "http://127.0.0.1:8500/v1/forecast"
+# latitude = 41.4
+# longitude = 2.2
+
+[rules]                    # the rulebook's first version only, read once; later ones: commonwatt-hub rules propose
+                           # prices in millionths per kWh
+method = "proportional"
+buy_micro_per_kwh = 200000
+sell_micro_per_kwh = 140000
+retail_micro_per_kwh = 300000
+feedin_micro_per_kwh = 80000
+estimate = "none"          # how missing readings are filled: none, straight_line or same_time_of_week
+estimate_longest = 4       # the most quarter hours in a row that are estimated
+part_month_fee = "by_day"  # the fee of who joins or leaves within a month: by_day, full_month or first_full_month
+
+[calendar]                 # public holidays: no runs are due on them, and use is forecast as on a Sunday
+holidays = []              # "12-25" for every year, "2026-04-03" for one year only
+
+# [bank]                   # without it, commonwatt-hub payments writes no payment file
+# name = "Sunny Street"    # the holder of the co-op's account
+# iban = "DE89370400440532013000"
+# creditor_id = ""         # the co-op's SEPA creditor identifier; without it nothing is collected
+# smallest_cent = 100      # smaller amounts wait for a later month
+# netting = true           # false: credits are paid out and debits collected separately
+
+# [quality]                # the most each home's panels can produce, in W: {{"h01": {{"pv_production": 6000}}}}
+# plates_file = "plates.json"
+"""
+
+
+def _quoted(text: str) -> str:
+    # A name is one printable line (is_name), so a TOML basic string needs only these two escapes.
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

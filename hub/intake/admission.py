@@ -1,0 +1,136 @@
+"""Which deliveries wait for intake, which are left for later, and what of it the board must know. It stores nothing.
+
+Only cheap looks happen here: the topic, the size of the queues, who was cut off. Signatures are checked afterwards.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from hub.broker.connection import Delivery
+from hub.folder.intake_settings import IntakeLimits
+from hub.intake.conduct import Conduct, Excess, HubReason
+from hub.intake.fair_queues import FairQueues
+from hub.intake.state import UNKNOWN, AgentChain, IntakeVerdict, OpenedMessage
+from hub.storage.fleet_records import CutOff
+from hub.storage.records import RefusalCount
+from protocols.wire.refusal_reasons import WireError
+from protocols.wire.topics import require_uplink_topic
+
+log = logging.getLogger(__name__)
+
+GRACE_S: Final = 20.0
+"""After each connection the broker hands over what it kept meanwhile: what finds no room then is nobody's fault."""
+
+MOST_TOPICS: Final = 10_000
+_WORDS: Final[Mapping[HubReason, str]] = {
+    HubReason.TOO_MANY: "more than the hub takes from one sender at a time; its agent sends it again",
+    HubReason.CUT_OFF: "the agent was cut off",
+}
+
+
+class Admission:
+    """`chains` are the enrolled agents, as the caller keeps them; `steady_s` is a real clock that never jumps."""
+
+    def __init__(self, coop: str, limits: IntakeLimits) -> None:
+        self._coop = coop
+        self._queues = FairQueues()
+        self._conduct = Conduct(limits)
+        self._senders: dict[str, str] = {}
+        self._cut_off: frozenset[str] = frozenset()
+        self._left: dict[tuple[str, HubReason], int] = {}
+        self._connection: int | None = None
+        self._grace_until_s = float("-inf")
+
+    @property
+    def has_counts(self) -> bool:
+        """Whether something was left that `counts` has not told yet."""
+        return bool(self._left)
+
+    def arrive(
+        self, deliveries: Sequence[Delivery], chains: Mapping[str, AgentChain], *, steady_s: float
+    ) -> list[Delivery]:
+        """Let these wait; returns those that are left for later, which may be others than the newest."""
+        left: list[Delivery] = []
+        for delivery in deliveries:
+            if delivery.connection != self._connection:
+                self._connection, self._grace_until_s = delivery.connection, steady_s + GRACE_S
+            sender = self._sender_of(delivery.topic, chains)
+            if sender in self._cut_off:
+                self._leave(sender, HubReason.CUT_OFF)
+                left.append(delivery)
+                continue
+            without_room = self._queues.put(sender, delivery)
+            if without_room is not None:
+                whose = without_room[0] if without_room[0] in chains else UNKNOWN
+                self._leave(whose, HubReason.TOO_MANY)
+                if steady_s >= self._grace_until_s:
+                    self._conduct.note_in_vain(whose, 1, steady_s=steady_s)
+                left.append(without_room[1])
+        return left
+
+    def ready_in_s(self, steady_s: float) -> float | None:
+        """How long until `take` gives something: 0 for now, None if nothing waits."""
+        return self._queues.ready_in_s(steady_s)
+
+    def ready_count(self, steady_s: float) -> int:
+        """How many deliveries could be taken now."""
+        return self._queues.ready_count(steady_s)
+
+    def take(self, steady_s: float) -> list[Delivery]:
+        """The next group, each sender's share of it in the order it was sent."""
+        self._queues.slow(self._conduct.slowed(steady_s=steady_s))
+        return self._queues.take(steady_s)
+
+    def excess(self, opened: OpenedMessage, chain: AgentChain, *, now_s: float) -> Excess | None:
+        """Why this genuine message is not taken today, if so."""
+        return self._conduct.excess(opened, chain, now_s=now_s)
+
+    def note(self, verdicts: Iterable[IntakeVerdict | Excess], *, now_s: float, steady_s: float) -> None:
+        """Count what became of a group."""
+        self._conduct.note(verdicts, now_s=now_s, steady_s=steady_s)
+
+    def note_behind(self, agent: str, *, is_behind: bool) -> None:
+        """Say whether an agent's newest message was about long ago."""
+        self._queues.note_behind(agent, is_behind=is_behind)
+
+    def new_cut_offs(self, *, at: int, steady_s: float) -> list[CutOff]:
+        """Those who passed the board's threshold since the last call; from now on nothing of them is read."""
+        found = [
+            CutOff(agent, at, count)
+            for agent, count in self._conduct.to_cut_off(steady_s=steady_s).items()
+            if agent not in self._cut_off
+        ]
+        self._cut_off |= {each.agent for each in found}
+        return found
+
+    def cut_off_only(self, agents: frozenset[str]) -> None:
+        """Cut off exactly these agents, as the store has them; whoever was let in again begins anew."""
+        for agent in self._cut_off - agents:
+            self._conduct.forgive(agent)
+            log.info("agent %s was let in again", agent)
+        self._cut_off = agents
+
+    def counts(self, *, at: int) -> list[RefusalCount]:
+        """What was left since the last call, for the fleet page and `status`."""
+        left, self._left = self._left, {}
+        return [
+            RefusalCount(agent, reason.value, count, at, _WORDS[reason])
+            for (agent, reason), count in sorted(left.items())
+        ]
+
+    def _leave(self, sender: str, reason: HubReason) -> None:
+        self._left[(sender, reason)] = self._left.get((sender, reason), 0) + 1
+
+    def _sender_of(self, topic: str, chains: Mapping[str, AgentChain]) -> str:
+        known = self._senders.get(topic)
+        if known is not None:
+            return known
+        try:
+            agent = require_uplink_topic(topic, self._coop).agent
+        except WireError:
+            return UNKNOWN
+        if agent in chains and len(self._senders) < MOST_TOPICS:
+            self._senders[topic] = agent
+        # Before the agents are read from the store, each name has a queue: else an agent's messages changed places.
+        return agent if agent in chains or not chains else UNKNOWN
