@@ -89,6 +89,8 @@ class BrokerLink:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()
         self._arrived: deque[Delivery] = deque()
+        self._owed: dict[int, Delivery] = {}
+        self._settled: set[int] = set()
         self._connection = 0
         self._place = ""
         self._early: list[tuple[str, bytes, bool]] = []
@@ -130,9 +132,21 @@ class BrokerLink:
             self._client.loop_stop()
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
-        """Tell the broker not to deliver these again."""
-        for delivery in deliveries:
-            if self._client is not None and delivery.qos > 0 and delivery.connection == self._connection:
+        """Tell the broker not to deliver these again, in the order in which they arrived, as MQTT demands.
+
+        One that is not acknowledged yet holds back those after it. Source: MQTT 5.0, 4.6 [MQTT-4.6.0-2].
+        """
+        with self._lock:
+            self._settled.update(id(delivery) for delivery in deliveries if id(delivery) in self._owed)
+            ready = []
+            for key, delivery in self._owed.items():
+                if key not in self._settled and delivery.connection == self._connection:
+                    break
+                ready.append(key)
+            told = [self._owed.pop(key) for key in ready]
+            self._settled.difference_update(ready)
+        for delivery in told:
+            if self._client is not None and delivery.connection == self._connection:
                 self._client.ack(delivery.packet_id, delivery.qos)
 
     def publish(self, topic: str, sealed: bytes, *, is_kept: bool = False) -> None:
@@ -204,9 +218,11 @@ class BrokerLink:
                 self.dropped += 1
                 return
             is_first = not self._arrived
-            self._arrived.append(
-                Delivery(message.topic, bytes(message.payload), message.qos, message.mid, self._connection)
-            )
+            delivery = Delivery(message.topic, bytes(message.payload), message.qos, message.mid, self._connection)
+            self._arrived.append(delivery)
+            if delivery.qos > 0:
+                # Known by the object itself: the broker uses a packet id again as soon as it is acknowledged.
+                self._owed[id(delivery)] = delivery
         if is_first:
             loop.call_soon_threadsafe(self._hand_over)
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -104,7 +104,7 @@ class HubSettings:
     bank: CoopAccount | None = None
     plates_file: Path | None = None
     plants: frozenset[str] = frozenset()
-    intake: IntakeLimits = IntakeLimits()
+    intake: IntakeLimits = field(default_factory=IntakeLimits)
 
 
 def load_settings(folder: Path) -> HubSettings:

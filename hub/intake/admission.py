@@ -50,7 +50,9 @@ class Admission:
     def arrive(
         self, deliveries: Sequence[Delivery], chains: Mapping[str, AgentChain], *, steady_s: float
     ) -> list[Delivery]:
-        """Let these wait; returns those that are left for later, which may be others than the newest."""
+        """Let these wait; returns those for which the broker should wait no longer: what is left for later, which may
+        be others than the newest, and what comes from senders that are slowed.
+        """
         left: list[Delivery] = []
         for delivery in deliveries:
             if delivery.connection != self._connection:
@@ -67,6 +69,8 @@ class Admission:
                 if steady_s >= self._grace_until_s:
                     self._conduct.note_in_vain(whose, 1, steady_s=steady_s)
                 left.append(without_room[1])
+            elif self._queues.is_slowed(sender):
+                left.append(delivery)
         return left
 
     def ready_in_s(self, steady_s: float) -> float | None:
@@ -77,18 +81,26 @@ class Admission:
         """How many deliveries could be taken now."""
         return self._queues.ready_count(steady_s)
 
-    def take(self, steady_s: float) -> list[Delivery]:
-        """The next group, each sender's share of it in the order it was sent."""
-        self._queues.slow(self._conduct.slowed(steady_s=steady_s))
-        return self._queues.take(steady_s)
+    def take(self, steady_s: float) -> tuple[list[Delivery], list[Delivery]]:
+        """The next group, each sender's share of it in the order it was sent; and, as in `arrive`, for what the broker
+        should wait no longer.
+        """
+        without_room, settled = self._queues.slow(self._conduct.slowed(steady_s=steady_s))
+        for sender, _ in without_room:
+            self._leave(sender, HubReason.TOO_MANY)
+        return self._queues.take(steady_s), [*(delivery for _, delivery in without_room), *settled]
 
     def excess(self, opened: OpenedMessage, chain: AgentChain, *, now_s: float) -> Excess | None:
         """Why this genuine message is not taken today, if so."""
         return self._conduct.excess(opened, chain, now_s=now_s)
 
-    def note(self, verdicts: Iterable[IntakeVerdict | Excess], *, now_s: float, steady_s: float) -> None:
-        """Count what became of a group."""
-        self._conduct.note(verdicts, now_s=now_s, steady_s=steady_s)
+    def note_taken(self, verdicts: Iterable[IntakeVerdict], *, now_s: float) -> None:
+        """Count at once what was taken, so that a limit of the day holds within a group too."""
+        self._conduct.note_taken(verdicts, now_s=now_s)
+
+    def note_refused(self, verdicts: Iterable[IntakeVerdict | Excess], *, steady_s: float) -> None:
+        """Count what of a group was in vain."""
+        self._conduct.note_refused(verdicts, steady_s=steady_s)
 
     def note_behind(self, agent: str, *, is_behind: bool) -> None:
         """Say whether an agent's newest message was about long ago."""

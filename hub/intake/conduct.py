@@ -10,7 +10,6 @@ from typing import Final
 
 from hub.folder.intake_settings import IntakeLimits
 from hub.intake.state import Acceptance, AgentChain, IntakeVerdict, OpenedMessage, Rejection
-from protocols.wire.topics import CHAINED_KINDS
 
 DAY_S: Final = 86_400
 MINUTE_S: Final = 60.0
@@ -95,16 +94,20 @@ class Conduct:
         words = next((words for is_over, words in checks if is_over), None)
         return Excess(opened.agent, HubReason.DAY_LIMIT, f"{words} in a day") if words is not None else None
 
-    def note(self, verdicts: Iterable[IntakeVerdict | Excess], *, now_s: float, steady_s: float) -> None:
-        """Count what was taken today, and what was in vain."""
+    def note_taken(self, verdicts: Iterable[IntakeVerdict], *, now_s: float) -> None:
+        """Count what was taken today."""
         for verdict in verdicts:
             if isinstance(verdict, Acceptance):
                 message, today = verdict.message, self._of_today(verdict.message.agent, now_s)
                 today.messages += 1
                 today.bytes += len(message.sealed)
-                today.consents += message.kind == CHAINED_KINDS[2]
+                today.consents += message.kind == "consent"
                 today.epochs += message.seq == 1
-            elif isinstance(verdict, Rejection | Excess):
+
+    def note_refused(self, verdicts: Iterable[IntakeVerdict | Excess], *, steady_s: float) -> None:
+        """Count what was in vain."""
+        for verdict in verdicts:
+            if isinstance(verdict, Rejection | Excess):
                 self.note_in_vain(verdict.agent, 1, steady_s=steady_s)
 
     def note_in_vain(self, sender: str, count: int, *, steady_s: float) -> None:

@@ -5,7 +5,7 @@ Those that are up to date come before those that catch up; those that were slowe
 
 from collections import deque
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from hub.broker.connection import Delivery
@@ -55,7 +55,7 @@ class FairQueues:
         most = MAX_EACH_SLOWED if sender in self._slowed else MAX_EACH
         if len(queue.waiting) >= most:
             return sender, delivery
-        queue.waiting.append(delivery)
+        queue.waiting.append(_settled(delivery) if sender in self._slowed else delivery)
         queue.bytes += len(delivery.payload)
         self._count += 1
         self._bytes += len(delivery.payload)
@@ -72,9 +72,26 @@ class FairQueues:
         else:
             self._behind.discard(sender)
 
-    def slow(self, senders: Collection[str]) -> None:
-        """Serve exactly these senders seldom, until this is called again."""
+    def is_slowed(self, sender: str) -> bool:
+        """Whether this sender is served seldom: the broker need not wait until its deliveries are handled."""
+        return sender in self._slowed
+
+    def slow(self, senders: Collection[str]) -> tuple[list[tuple[str, Delivery]], list[Delivery]]:
+        """Serve exactly these senders seldom, until this is called again.
+
+        Returns what finds no room any more, and what goes on waiting although the broker may forget it now.
+        """
+        new = [name for name in senders if name not in self._slowed and name in self._queues]
         self._slowed = {name: self._slowed.get(name, float("-inf")) for name in senders}
+        left: list[tuple[str, Delivery]] = []
+        settled: list[Delivery] = []
+        for name in new:
+            queue = self._queues[name]
+            while len(queue.waiting) > MAX_EACH_SLOWED:
+                left.append((name, self._pop(name, newest=True)))
+            settled += queue.waiting
+            queue.waiting = deque(_settled(each) for each in queue.waiting)
+        return left, settled
 
     def ready_in_s(self, now_s: float) -> float | None:
         """How long until `take` gives something: 0 for now, None if nothing waits."""
@@ -142,3 +159,8 @@ class FairQueues:
             del self._queues[name]
         if len(self._behind) > MAX_WAITING:
             self._behind &= self._queues.keys()
+
+
+def _settled(delivery: Delivery) -> Delivery:
+    """The same delivery, for which the broker waits no longer."""
+    return replace(delivery, qos=0)

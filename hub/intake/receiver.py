@@ -157,7 +157,9 @@ class Intake:
         while seen < (ready := admission.ready_count(_steady_s())) < MAX_GROUP and _steady_s() < deadline:
             seen = ready
             await asyncio.sleep(QUIET_S)
-        return admission.take(_steady_s())
+        group, left = admission.take(_steady_s())
+        self._broker.acknowledge(left)
+        return group
 
     async def _count_left(self) -> None:
         """Write down what was left for later and who is cut off, once in a while. Raises: StoreError."""
@@ -210,7 +212,7 @@ class Intake:
             self._log_refusals(refusals)
 
     def _note(self, verdicts: Sequence[IntakeVerdict | Excess], *, now_s: float) -> None:
-        self._admission.note(verdicts, now_s=now_s, steady_s=_steady_s())
+        self._admission.note_refused(verdicts, steady_s=_steady_s())
         for verdict in verdicts:
             if isinstance(verdict, Acceptance) and verdict.message.slot is not None:
                 is_behind = start_of(verdict.message.slot + 1) < now_s - BEHIND_S
@@ -224,7 +226,9 @@ class Intake:
         excess = self._admission.excess(opened, self._state.chains[opened.agent], now_s=now_s)
         if excess is not None:
             return (excess,)
-        return judge_message(opened, self._state, held_hash=await self._held_hash(opened), now_s=now_s)
+        verdicts = judge_message(opened, self._state, held_hash=await self._held_hash(opened), now_s=now_s)
+        self._admission.note_taken(verdicts, now_s=now_s)
+        return verdicts
 
     async def _held_hash(self, opened: OpenedMessage) -> bytes | None:
         if needs_stored_hash(opened, self._state):

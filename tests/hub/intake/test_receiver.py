@@ -43,7 +43,7 @@ class RecordingBroker:
     acknowledged: list[Delivery] = field(default_factory=list)
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
-        self.acknowledged.extend(deliveries)
+        self.acknowledged.extend(each for each in deliveries if each.qos > 0)
 
     def publish(self, topic: str, sealed: bytes) -> None:
         self.sent.append((topic, sealed))

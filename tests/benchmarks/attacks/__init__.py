@@ -1,0 +1,1 @@
+"""A running hub under attack: the attackers, each a process of its own that ends by itself, and one honest home."""
