@@ -105,6 +105,28 @@ async def test_messages_travel_both_ways_and_wait_for_acknowledgement(tmp_path: 
         await asyncio.to_thread(agent.stop)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_hub_that_finishes_messages_out_of_turn_stays_connected(tmp_path: Path, kind: str) -> None:
+    """The built-in broker drops a client whose acknowledgements do not come in the order of arrival."""
+    plan = plan_broker(settings_of(kind), folder=tmp_path / "broker", coop="c", port=0)
+    async with running(plan), linked(plan.address) as (hub, arrived):
+        agent = BrokerLink(client_id="a-x", filters=["cw1/c/1/a-x/down/+"], deliver=[].extend)
+        agent.start(agent_of(plan.address))
+        await until(lambda: agent.is_connected)
+        await asyncio.to_thread(publish_until_seen, agent, arrived)
+        for _ in range(4):
+            seen = len(arrived)
+            for n in range(40):
+                agent.publish("cw1/c/1/a-x/up/batch", b"%d" % n)
+            await until(lambda seen=seen: len(arrived) >= seen + 40)  # type: ignore[misc]
+            for delivery in reversed(arrived):
+                hub.acknowledge([delivery])
+                hub.acknowledge([delivery])
+        assert {delivery.connection for delivery in arrived} == {1}
+        assert hub.is_connected
+        await asyncio.to_thread(agent.stop)
+
+
 def publish_until_seen(agent: BrokerLink, arrived: list[Delivery]) -> None:
     """The subscription may follow the connection after a moment: publish until the first message arrives."""
     for _ in range(100):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from hub.folder.first_settings import settings_text
+from hub.folder.intake_settings import IntakeLimits
 from hub.folder.settings import parse_settings
 from hub.storage.records import Coop
 from protocols.errors import SettingsError
@@ -40,3 +41,25 @@ def test_a_wrong_number_is_told_with_its_key_and_its_unit(tmp_path: Path, lines:
     text = re.sub(r"(?s)\[rules\].*?(?=\n\[|\Z)", f"[rules]\n{lines}\n", text)
     with pytest.raises(SettingsError, match=re.escape(said)):
         parse_settings(text.encode(), name="hub.toml", folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("messages_a_day = 10", "intake.messages_a_day: expected a whole number from 1000 to"),
+        ("slow_after = 2000\ncut_off_after = 1000", "intake.cut_off_after: expected at least slow_after"),
+        ("speed = 1", "intake.speed: no such setting"),
+    ],
+)
+def test_a_limit_that_would_hit_honest_homes_is_refused(tmp_path: Path, lines: str, said: str) -> None:
+    text = settings_text(Coop("street", "The Street", "Europe/Madrid", "EUR"))
+    text = re.sub(r"(?s)\[intake\].*?(?=\n# \[|\n\[|\Z)", f"[intake]\n{lines}\n", text)
+    with pytest.raises(SettingsError, match=re.escape(said)):
+        parse_settings(text.encode(), name="hub.toml", folder=tmp_path)
+
+
+def test_a_file_without_limits_has_the_usual_ones(tmp_path: Path) -> None:
+    text = settings_text(Coop("street", "The Street", "Europe/Madrid", "EUR"))
+    without = re.sub(r"(?s)\[intake\].*?(?=\n# \[)", "", text)
+    parsed = [parse_settings(each.encode(), name="hub.toml", folder=tmp_path).intake for each in (text, without)]
+    assert parsed == [IntakeLimits(), IntakeLimits()]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from hub.storage.fleet_records import AgentClock, FleetRow, FormerAgent
+from hub.storage.fleet_records import AgentClock, CutOff, FleetRow, FormerAgent
 from hub.storage.records import DeviceRow, RefusalCount
 from hub.storage.sqlite.store import SqliteStore
 from hub.web.frame.translation import Localizer
@@ -44,6 +44,19 @@ def test_every_kind_of_trouble_becomes_a_finding() -> None:
     assert {finding.home for finding in view.findings} == {
         "silent", "never", "no-agent", "device", "Unknown sender a-stranger",
     }  # fmt: skip
+
+
+def test_an_agent_that_was_cut_off_comes_first_with_what_to_do() -> None:
+    row = replace(home("heard", last=NOW_SLOT - 1), cut_off=CutOff("a-1", int(NOW_S), 6000))
+    left = [RefusalCount("a-1", "too_many", 700, int(NOW_S), ""), RefusalCount("a-1", "day_limit", 7, int(NOW_S), "")]
+    view = fleet_page([row], left, WORDS, now_s=NOW_S)
+    assert (view.findings[0].harm, view.findings[0].home) == (0, "heard")
+    assert "was cut off at" in view.findings[0].what
+    assert "6,000 messages in vain within a minute" in view.findings[0].what
+    assert "commonwatt-hub let-in" in view.findings[0].do
+    assert any("the sender sent too many at a time" in finding.what for finding in view.findings)
+    (shown,) = fleet_json([row], left, slots=fleet_slots(NOW_S))["homes"]  # type: ignore[misc]
+    assert shown["cut_off"] == {"at": int(NOW_S), "messages": 6000}
 
 
 def test_a_replaced_agent_is_shown_for_30_days_and_as_long_as_it_still_sends() -> None:
