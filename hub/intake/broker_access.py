@@ -16,6 +16,7 @@ from hub.intake.answering import revocations_told, seal_down
 from hub.intake.revocations import revocation_notices
 from hub.storage.contract import MemberStore
 from hub.storage.errors import StoreError
+from hub.storage.fleet_records import CutOffStore
 from protocols.timeline import Clock
 
 log = logging.getLogger(__name__)
@@ -31,12 +32,16 @@ class KeptPublisher(Protocol):
     def publish(self, topic: str, sealed: bytes, *, is_kept: bool = False) -> None: ...
 
 
+class AccessStore(MemberStore, CutOffStore, Protocol):
+    """The slices of the store that decide who may use the broker."""
+
+
 class BrokerAccess:
     """`intake_changed` is intake's own look at the list."""
 
     def __init__(
         self,
-        members: MemberStore,
+        members: AccessStore,
         *,
         keeper: AccessKeeper,
         link: KeptPublisher,
@@ -72,8 +77,11 @@ class BrokerAccess:
         if not self._keeper.is_needed:
             return
         rows = await self._members.agents()
+        cut_off = {each.agent: each.at for each in await self._members.cut_offs()}
         since = int(self._clock.now()) - REVOKED_KEPT_S
-        ended = await self._keeper.update(known_agents([(row.id, row.revoked_at) for row in rows], revoked_since=since))
+        # An agent that was cut off may send nothing either, until it is let in again.
+        ends = [(row.id, cut_off.get(row.id) if row.revoked_at is None else row.revoked_at) for row in rows]
+        ended = await self._keeper.update(known_agents(ends, revoked_since=since))
         notices = revocation_notices(rows)
         for told in revocations_told(notices[agent] for agent in sorted(ended & notices.keys())):
             # Kept by the broker: an agent that cannot send any more hears it whenever it connects.

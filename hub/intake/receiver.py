@@ -5,7 +5,7 @@ A receipt is sent only after the commit that it reports. Refused messages are co
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import Final, Protocol
 
@@ -79,10 +79,7 @@ class IntakeStore(MemberStore, ReadingStore, PromptStore, CutOffStore, Protocol)
 
 
 class Intake:
-    """One worker. `offer` queues deliveries in the event loop; `run` handles them until it is cancelled.
-
-    `cut_off` is called after agents were cut off, so that the broker takes nothing from them any more.
-    """
+    """One worker. `offer` queues deliveries in the event loop; `run` handles them until it is cancelled."""
 
     def __init__(
         self,
@@ -93,7 +90,6 @@ class Intake:
         clock: Clock,
         broker: BrokerClient,
         limits: IntakeLimits | None = None,
-        cut_off: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._store = store
         self._coop = coop
@@ -105,7 +101,6 @@ class Intake:
         self._revoked: dict[str, RevocationNotice] = {}
         self._said: set[tuple[str, str]] = set()
         self._admission = Admission(coop, limits or IntakeLimits())
-        self._cut_off = cut_off
         self._arrived = asyncio.Event()
         self._counted_at = float("-inf")
 
@@ -179,8 +174,6 @@ class Intake:
                     each.agent,
                     each.messages,
                 )
-            if self._cut_off is not None:
-                await self._cut_off()
         if asyncio.get_running_loop().time() - self._agents_read_at > AGENTS_FRESH_S:
             await self._read_agents()
 
