@@ -77,13 +77,14 @@ BOARD = ("m01", "m02")
 
 
 class _RecordingBroker:
-    """Collects what the hub sends."""
+    """Collects what the hub sends, and counts what it has done with."""
 
     def __init__(self) -> None:
         self.sent: list[Message] = []
+        self.acknowledged = 0
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
-        """Does nothing: there is no broker."""
+        self.acknowledged += len(deliveries)
 
     def publish(self, topic: str, sealed: bytes) -> None:
         self.sent.append((topic, sealed))
@@ -130,7 +131,8 @@ class InventedCoop:
         await intake.agents_changed()
         deliveries = [Delivery(topic, sealed, 1, number, 1) for number, (topic, sealed) in enumerate(messages, start=1)]
         intake.offer(deliveries)
-        await intake.work_once()
+        while broker.acknowledged < len(deliveries):
+            await intake.work_once()
         await store.close()
         return broker.sent
 

@@ -1,9 +1,8 @@
 """HTTP connections with limits: how many, how long a request may take to arrive, how long an answer may go unread."""
 
 import asyncio
-from typing import Final, cast
+from typing import ClassVar, Final
 
-import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 MOST_CONNECTIONS: Final = 256
@@ -13,6 +12,7 @@ REQUEST_WITHIN_S: Final = 10.0
 """A form holds at most 64 KB: over any line that carries a page it arrives within this time."""
 
 UNREAD_FOR_S: Final = 60.0
+_OWES_A_REQUEST: Final = ("IDLE", "SEND_BODY")
 
 
 class LimitedProtocol(H11Protocol):
@@ -26,12 +26,15 @@ class LimitedProtocol(H11Protocol):
     request_within_s = REQUEST_WITHIN_S
     unread_for_s = UNREAD_FOR_S
 
+    _limited: ClassVar[dict["LimitedProtocol", None]] = {}
+    """The connections with a time limit running, the longest first."""
+
     _limit: asyncio.TimerHandle | None = None
 
     @property
     def is_waiting(self) -> bool:
         """Whether the client still owes a whole request."""
-        return self.conn.their_state in (h11.IDLE, h11.SEND_BODY)
+        return repr(self.conn.their_state) in _OWES_A_REQUEST
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         if len(self.connections) >= self.most_connections and not self._make_room():
@@ -42,9 +45,7 @@ class LimitedProtocol(H11Protocol):
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._limit is not None:
-            self._limit.cancel()
-            self._limit = None
+        self._stop_limit()
         if self.transport is not None:
             super().connection_lost(exc)
 
@@ -60,41 +61,42 @@ class LimitedProtocol(H11Protocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._restart(self.unread_for_s)
+        self._start_limit(self.unread_for_s)
 
     def resume_writing(self) -> None:
         super().resume_writing()
+        self._stop_limit()
         self._watch()
 
     def _watch(self) -> None:
         """Give a request that is not whole its time limit; the time runs from its first byte, not from its last."""
-        if self.transport is None or self.transport.is_closing():
-            return
-        if self.flow.write_paused:
+        if self.transport is None or self.transport.is_closing() or self.flow.write_paused:
             return
         if not self.is_waiting:
-            if self._limit is not None:
-                self._limit.cancel()
-                self._limit = None
+            self._stop_limit()
         elif self._limit is None:
-            self._restart(self.request_within_s)
+            self._start_limit(self.request_within_s)
 
-    def _restart(self, within_s: float) -> None:
+    def _start_limit(self, within_s: float) -> None:
+        self._stop_limit()
+        self._limit = self.loop.call_later(within_s, self._end)
+        self._limited[self] = None
+
+    def _stop_limit(self) -> None:
+        self._limited.pop(self, None)
         if self._limit is not None:
             self._limit.cancel()
-        self._limit = self.loop.call_later(within_s, self._abort)
+            self._limit = None
 
-    def _abort(self) -> None:
-        self._limit = None
+    def _end(self) -> None:
+        self._stop_limit()
+        self.connections.discard(self)
         self.transport.abort()
 
     def _make_room(self) -> bool:
         """End the connection that has waited longest for a whole request; False if all of them are being answered."""
-        waiting = [each for each in self.connections if isinstance(each, LimitedProtocol) and each.is_waiting]
-        limits = {each: each._limit for each in waiting if each._limit is not None}
-        if not limits:
-            return False
-        oldest = min(limits, key=lambda each: cast("asyncio.TimerHandle", limits[each]).when())
-        self.connections.discard(oldest)
-        oldest.transport.abort()
-        return True
+        own = (each for each in self._limited if each.connections is self.connections)
+        oldest = next((each for each in own if each.is_waiting), None)
+        if oldest is not None:
+            oldest._end()
+        return oldest is not None
