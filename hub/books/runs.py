@@ -150,15 +150,21 @@ def _digest_once(known: dict[bytes, str], members: Sequence[str], present: npt.N
     return known[cells]
 
 
+async def _days_to_settle(store: SettlementStores, month: date) -> tuple[date, ...]:
+    """The month's days since the first reading of any home. Raises: RejectedInputError if there are none."""
+    first = await first_day(store, (await store.coop()).tz)
+    days = tuple(day for day in days_of(month) if first is not None and day >= first)
+    if not days:
+        raise RejectedInputError("no_members", f"no home has sent a reading for {month_name(month)} or before")
+    return days
+
+
 async def plan_month(store: SettlementStores, *, month: date, access: Access = ACCESS) -> MonthPlan:
     """Read what changed in the month and check all of it, so that any refusal comes before anything is booked.
 
     Raises: RejectedInputError naming the first day the rules refuse, or saying that no home had sent a reading yet.
     """
-    first = await first_day(store, (await store.coop()).tz)
-    days = tuple(day for day in days_of(month) if first is not None and day >= first)
-    if not days:
-        raise RejectedInputError("no_members", f"no home has sent a reading for {month_name(month)} or before")
+    days = await _days_to_settle(store, month)
     books = await read_books(store, days=(days[0].isoformat(), days[-1].isoformat()))
     current = books.current
     changed, unchanged = [], []
@@ -245,6 +251,7 @@ async def settle_month(
     Raises: RejectedInputError, or StalePreviewError if the run's key would differ; both before anything is booked.
     """
 
+    await _days_to_settle(store, month)
     if not decision and not await has_readings(store, month):
         raise RejectedInputError(NO_READINGS, f"{month_name(month)} {NO_READINGS_WORDS}")
 

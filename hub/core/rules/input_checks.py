@@ -17,7 +17,6 @@ CODES: Final = frozenset(
         "unknown_member",
         "duplicate_member",
         "no_members",
-        "no_readings",
         "duplicate_interval",
         "interval_count",
         "weights_members",
@@ -32,13 +31,17 @@ CODES: Final = frozenset(
         "malformed",
     }
 )
+"""Those of the settlement rules."""
+
+RUN_CODES: Final = frozenset({"no_readings"})
+"""Those of a month's run, which asks more than whether the input can be settled."""
 
 
 class RejectedInputError(CommonwattError):
     """The whole input is refused; nothing was settled or written."""
 
     def __init__(self, code: str, detail: str) -> None:
-        if code not in CODES:
+        if code not in CODES | RUN_CODES:
             raise ValueError(f"not a refusal code: {code}")
         super().__init__(f"{code}: {detail}")
         self.code = code
