@@ -5,7 +5,7 @@ import asyncio
 import sys
 
 from hub.folder.clock import open_clock
-from hub.running import run_hub
+from hub.processes.running import run_hub
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

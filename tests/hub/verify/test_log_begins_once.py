@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from hub import running
 from hub.folder.opening import open_store
+from hub.processes import running
 from hub.storage.sqlite.row_log.protection import LOGGED
 from hub.storage.sqlite.schema import known_migrations
 from tests.hub.verify.tampering import CLOCK, STORE, findings_of

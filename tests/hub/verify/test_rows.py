@@ -11,7 +11,7 @@ from hub.commands.operation.verify import verify_hub, verify_lines
 from hub.folder.identity import load_key
 from hub.folder.opening import open_store
 from hub.folder.paths import KEY_NAME
-from hub.running import run_hub
+from hub.processes.running import run_hub
 from hub.storage.errors import StoreError
 from hub.storage.finding_records import ConnectionAgreement
 from tests.hub.verify.tampering import CLOCK, STORE, findings_of, tampering

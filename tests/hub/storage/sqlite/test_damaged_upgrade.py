@@ -11,7 +11,7 @@ import pytest
 
 from hub.commands.operation.verify import verify_hub
 from hub.folder.opening import open_store
-from hub.running import run_hub
+from hub.processes.running import run_hub
 from hub.storage.errors import StoreError
 from hub.storage.sqlite.schema import known_migrations
 from tests.hub.verify.tampering import CLOCK, STORE

@@ -1,0 +1,28 @@
+"""The hub as one of its parts has it open; it opens nothing itself."""
+
+import resource
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from hub.folder.settings import HubSettings
+from hub.storage.contract import Store
+from protocols.timeline import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class OwnHub:
+    """Folder, settings, key, store and clock of the hub, as a part uses them."""
+
+    folder: Path
+    settings: HubSettings
+    key: Ed25519PrivateKey
+    store: Store
+    clock: Clock
+
+
+def cpu_s() -> float:
+    """The processor time of this process and of its children that have ended. Units: s."""
+    usages = (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)

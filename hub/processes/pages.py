@@ -1,0 +1,101 @@
+"""The part that serves members' pages and enrolment."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from hub.board.run_service import RunService
+from hub.core.payments.tax_terms import TaxTerms
+from hub.folder.salt_key import load_seals
+from hub.folder.tax_settings import load_tax_terms
+from hub.forecasts.street_totals import StreetService
+from hub.money.order_service import PaymentService
+from hub.processes.own_hub import OwnHub
+from hub.quality.decisions import FindingService
+from hub.statements.months import StatementService
+from hub.statements.shown_period import ShownPeriods
+from hub.trials.fairness_service import FairnessService
+from hub.trials.what_if_service import TrialService
+from hub.trust.enrolment import Enrolment
+from hub.web.app import build_app
+from hub.web.frame.own_names import own_names
+from hub.web.frame.services import HubParts
+from hub.web.server import serve_web
+from protocols.slots import format_slot, slot_of
+
+Figures = Callable[[], Awaitable[Mapping[str, object]]]
+
+
+class PagesPart:
+    """`figures` are those of the other parts; `agents_changed` returns when a new agent may connect."""
+
+    def __init__(
+        self,
+        hub: OwnHub,
+        *,
+        broker: tuple[str, int],
+        agents_changed: Callable[[], Awaitable[None]],
+        figures: Figures,
+        status_key: str,
+    ) -> None:
+        self._hub = hub
+        self._figures = figures
+        enrol = Enrolment(
+            hub.store,
+            coop=hub.settings.coop,
+            key=hub.key,
+            broker=lambda: broker,
+            clock=hub.clock,
+            agents_changed=agents_changed,
+        )
+        self._app = build_app(self._parts(enrol, status_key=status_key))
+
+    def _parts(self, enrol: Enrolment, *, status_key: str) -> HubParts:
+        hub, settings, store = self._hub, self._hub.settings, self._hub.store
+        shown = ShownPeriods(store, plants=settings.plants)
+        return HubParts(
+            store=store,
+            clock=hub.clock,
+            coop=settings.coop,
+            enrol=enrol,
+            status=self.status,
+            statements=StatementService(store, key=hub.key, seals=load_seals(hub.folder), plants=settings.plants),
+            runs=RunService(store, calendar=settings.calendar, key=hub.key, terms=self._tax_terms),
+            payments=PaymentService(store, key=hub.key),
+            trials=TrialService(store, shown=shown),
+            fairness=FairnessService(store, shown=shown),
+            findings=FindingService(store),
+            street=StreetService(store, tz=settings.coop.tz, plants=settings.plants),
+            secure_cookies=settings.web.https,
+            bank=settings.bank,
+            host_names=own_names((settings.web.host, *settings.web.names)),
+            status_key=status_key,
+        )
+
+    async def run(self, *, port: int | None, is_bound: Callable[[str], None]) -> None:
+        """Serve until cancelled; `is_bound` receives the address."""
+        web = self._hub.settings.web
+        await serve_web(
+            self._app,
+            host=web.host,
+            port=web.port if port is None else port,
+            trust_proxy=web.https,
+            is_bound=is_bound,
+        )
+
+    async def status(self) -> Mapping[str, object]:
+        """How far the hub has got, without any member's values."""
+        store = self._hub.store
+        refused: dict[str, int] = {}
+        for row in await store.refusals():
+            refused[row.reason] = refused.get(row.reason, 0) + row.count
+        now_s = self._hub.clock.now()
+        return {
+            "now": format_slot(slot_of(now_s)),
+            "now_s": now_s,
+            "received_through": await store.received_through(),
+            "messages": {"stored": await store.message_count(), "refused": refused},
+            "last_settled_day": await store.last_settled_day(),
+            **await self._figures(),
+        }
+
+    def _tax_terms(self) -> TaxTerms | None:
+        return load_tax_terms(self._hub.folder)
