@@ -23,7 +23,8 @@ from hub.core.settlement.period import Settlement
 from hub.forecasts.street_totals import StreetService
 from hub.statements.months import STATEMENT_ACCESS, StatementService
 from hub.statements.shown_period import ShownPeriods
-from hub.storage.records import NewObjection
+from hub.storage.finding_records import NewFinding
+from hub.storage.records import Access, NewObjection
 from hub.storage.street_records import StreetTotal
 from hub.trials.fairness_service import FairnessService
 from hub.trials.what_if_service import TrialService
@@ -35,7 +36,7 @@ from tests.hub.settled_street import COOP, KEY, RULE, Street, one_sun_wh, open_s
 
 MAY, DAY, JUNE = date(2026, 5, 1), date(2026, 5, 31), date(2026, 6, 1)
 SLOTS = slots_of_day(DAY, COOP.tz)
-EVENTS = ("late", "late", "late", "withdraw", "consent", "object", "join", "join within the day", "silent")
+EVENTS = ("late", "late", "late", "withdraw", "consent", "object", "join", "join within the day", "silent", "decide")
 MOST_ROWS = 7
 YESTERDAY = 8
 
@@ -113,7 +114,7 @@ def equip(street: Street, dice: random.Random, *, homes: int) -> None:
 
 
 async def live(street: Street, dice: random.Random, *, homes: int, attacker: int) -> Seen:
-    """A day of the street: readings, consents given and withdrawn, late and new homes, objections, settlements."""
+    """A day of the street: readings, consents, late and new homes, objections, decided findings, settlements."""
     seen, everybody = Seen(), list(range(1, homes + 1))
     noon, others = SLOTS.start + 48, [n for n in everybody if n != attacker]
     events = dice.sample(EVENTS, 4)
@@ -140,6 +141,11 @@ async def live(street: Street, dice: random.Random, *, homes: int, attacker: int
         await send(street, [number], range(noon, SLOTS.stop))
         await settle_day(street.store, day=DAY, made_at=2, key=KEY)
         await fetch(street, seen, attacker, now=SLOTS.stop + 12)
+    if "decide" in events:
+        suspect = dice.choice([number for number in everybody if number not in (1, attacker)])
+        await reject(street, suspect, range(noon, noon + dice.randrange(1, 24)))
+        await settle_day(street.store, day=DAY, made_at=2, key=KEY)
+        await fetch(street, seen, attacker, now=SLOTS.stop + 13)
     joins = [at for name, at in (("join", SLOTS.start), ("join within the day", noon + 8)) if name in events]
     for number, since in enumerate(joins, homes + 1):  # the membership is entered later than it begins
         await street.join(number, joined_at=start_of(since))
@@ -151,6 +157,18 @@ async def live(street: Street, dice: random.Random, *, homes: int, attacker: int
         await street.store.add_objection(line)
         await fetch(street, seen, attacker, now=SLOTS.stop + 16)
     return seen
+
+
+async def reject(street: Street, number: int, slots: range) -> None:
+    """The board rejects these readings of the home."""
+    doubt = NewFinding(
+        f"h{number:02d}", "impossible_value", Measure.GRID_IMPORT, slots.start, len(slots), "hold", (), "Too much."
+    )
+    await street.store.put_findings(DAY.isoformat(), [doubt], closing="", at=1, message_position=0)
+    access = Access(actor="m01", role="board", purpose="settle.share", reason="a test")
+    (row,) = await street.store.findings(access=access, home=doubt.home)
+    said = await street.store.decide_finding(row.id, board_member="m01", verdict="reject", reason="No.", at=2, after=0)
+    assert said is None
 
 
 async def runs_of(street: Street) -> dict[str, Settlement]:
