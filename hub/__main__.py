@@ -60,6 +60,7 @@ _COMMANDS = (
     ("rules", "operation.rules", _Data.REQUIRED, "show the rulebook; propose or adopt a new version"),
     ("connections", "operation.connections", _Data.REQUIRED, "list or enter what homes' grid connections carry"),
     ("broker", "operation.broker", _Data.REQUIRED, "try what a home can see of others at the broker"),
+    ("authority", "operation.authority", _Data.REQUIRED, "the co-op's certificates: make, show, export, renew"),
     ("account", "account", _Data.REQUIRED, "enter or show a member's bank account and direct-debit mandate"),
     ("payments", "payments", _Data.REQUIRED, "pay out and collect what is due, and book what the bank did"),
     ("bank-file", "bank_file", _Data.NONE, "write a bank file (SEPA) of payouts or collections"),

@@ -1,5 +1,6 @@
 """What a name, a host name, a time zone or a currency in the settings and on the command line must look like."""
 
+import ipaddress
 import re
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,15 @@ def is_name(text: str) -> bool:
 def is_host_name(text: str) -> bool:
     """Whether this is a host name: labels of letters, digits and hyphens, with dots between them."""
     return len(text) <= 253 and _HOST_NAME.fullmatch(text) is not None
+
+
+def is_host(text: str) -> bool:
+    """Whether this is a host name or a plain IP address: what only looks like an address is neither."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return is_host_name(text) and not text.rsplit(".", 1)[-1].isdecimal()
+    return "%" not in text
 
 
 def is_zone(text: str) -> bool:

@@ -57,7 +57,7 @@ MAY_IMPORT = {
     "hub.exchange": (*SHARED, "hub.exchange"),
     "hub.broker": ("hub.broker", "hub.folder", "protocols"),
     "hub.intake": (*SHARED, "hub.intake", "hub.broker", "hub.folder.intake_settings"),
-    "hub.trust": (*SHARED, "hub.trust"),
+    "hub.trust": (*SHARED, "hub.trust", "hub.folder.setting_values"),
     "hub.forecasts": (*SHARED, "hub.forecasts", "hub.timetable"),
     "hub.prompts": (*SHARED, "hub.prompts"),
     "hub.timetable": (*SHARED, "hub.timetable"),

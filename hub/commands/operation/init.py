@@ -3,9 +3,12 @@
 import argparse
 import asyncio
 import sys
+import time
 from pathlib import Path
 from typing import Final
 
+from hub.commands.operation.authority import WORDS, made_lines
+from hub.console.passphrase import OPTION, OPTION_WORDS, can_ask, read_passphrase
 from hub.folder.clock import open_clock
 from hub.folder.first_settings import settings_text
 from hub.folder.identity import load_key, make_key
@@ -15,12 +18,13 @@ from hub.folder.salt_key import load_seals
 from hub.folder.setting_values import is_currency, is_name, is_zone
 from hub.folder.settings import FILE_NAME
 from hub.storage.records import Coop
+from hub.trust.authority_files import FOLDER_NAME, ROOT_KEY_NAME, load_authority, make_authority, open_root_key
 from protocols.durable_files import make_private_folder, write_durably
 from protocols.errors import RequestError
 from protocols.timeline import Clock
 from protocols.wire.topics import is_id
 
-OWN_NAMES: Final = (KEY_NAME, SALT_NAME, STORE_NAME, FILE_NAME)
+OWN_NAMES: Final = (KEY_NAME, SALT_NAME, STORE_NAME, FILE_NAME, FOLDER_NAME)
 """Files an interrupted `init` may leave behind, perhaps with a suffix: running it again then finishes the work."""
 
 
@@ -30,24 +34,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--coop", required=True, metavar="ID", help="the co-op's id: 1 to 32 of a-z, 0-9 and -")
     parser.add_argument("--tz", required=True, help="the co-op's time zone, such as Europe/Madrid")
     parser.add_argument("--currency", default="EUR", help="such as EUR")
+    parser.add_argument(
+        OPTION,
+        type=Path,
+        metavar="FILE",
+        help=f"{OPTION_WORDS}; it encrypts the root key of the co-op's certificate authority. Without a file and a"
+        " terminal there is no authority yet: commonwatt-hub authority make makes it later",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Make the hub and say how to start it. Raises: RequestError with a one-line message."""
     coop = Coop(args.coop, args.name, args.tz, args.currency)
-    asyncio.run(init_hub(args.data, coop=coop, clock=open_clock(args.clock)))
+    _check_coop(coop)
+    _refuse_second(args.data)
+    passphrase = b""
+    if args.passphrase_file is not None or can_ask():
+        passphrase = read_passphrase(args.passphrase_file, words=WORDS, is_new=True, can_wait=True)
+    asyncio.run(init_hub(args.data, coop=coop, clock=open_clock(args.clock), passphrase=passphrase))
+    if passphrase:
+        sys.stdout.write(made_lines(args.data))
+    else:
+        sys.stdout.write("no certificate authority yet, which homes elsewhere need; to make it:\n")
+        sys.stdout.write(f"  commonwatt-hub authority make --data {args.data}\n")
     sys.stdout.write(f"made the hub of {args.name} in {args.data}; look at {args.data / FILE_NAME}, then:\n")
     sys.stdout.write(f"  commonwatt-hub run --data {args.data}\n")
     return 0
 
 
-async def init_hub(folder: Path, *, coop: Coop, clock: Clock) -> None:
-    """Make a hub in `folder`. hub.toml is written last: until it exists, running the command again finishes the work.
+async def init_hub(folder: Path, *, coop: Coop, clock: Clock, passphrase: bytes = b"") -> None:
+    """Make a hub in `folder`, with a certificate authority if there is a passphrase for its root key.
 
+    hub.toml is written last: until it exists, running the command again finishes the work.
     Raises: RequestError if the folder holds a hub or anything else, or if an argument is wrong.
     """
     _check_coop(coop)
     _make_folder(folder)
+    if passphrase:
+        _make_authority(folder, coop=coop.id, passphrase=passphrase)
     store = await open_store(folder, clock=clock, create=True)
     try:
         await store.set_coop(coop)
@@ -59,9 +83,13 @@ async def init_hub(folder: Path, *, coop: Coop, clock: Clock) -> None:
         raise RequestError(f"{folder / FILE_NAME}: cannot be written: {error.strerror}") from None
 
 
-def _make_folder(folder: Path) -> None:
+def _refuse_second(folder: Path) -> None:
     if (folder / FILE_NAME).exists():
         raise RequestError(f"{folder}: there is a hub here already ({FILE_NAME})")
+
+
+def _make_folder(folder: Path) -> None:
+    _refuse_second(folder)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         others = sorted(path.name for path in folder.iterdir() if not path.name.startswith(OWN_NAMES))
@@ -76,6 +104,14 @@ def _make_folder(folder: Path) -> None:
     else:
         make_key(folder / KEY_NAME)
     load_seals(folder)
+
+
+def _make_authority(folder: Path, *, coop: str, passphrase: bytes) -> None:
+    begun = load_authority(folder)
+    if begun is None:
+        make_authority(folder, coop=coop, passphrase=passphrase, now_s=int(time.time()))
+    else:
+        open_root_key(folder / FOLDER_NAME / ROOT_KEY_NAME, begun.root, passphrase)
 
 
 def _check_coop(coop: Coop) -> None:

@@ -1,0 +1,190 @@
+"""The files of the co-op's certificate authority, in `authority/` of the hub's data folder: made, read and replaced.
+
+A certificate and its key are in one file, so that no power cut leaves a pair that does not belong together. An
+authority exists as soon as its last file does, `working.pem`; until then making it again starts from the beginning.
+"""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from hub.trust.authority import Authority, AuthorityError
+from hub.trust.certificates import DAY_S, Key, ends_at, key_pem, make_root, make_working, new_key, pem_of
+from hub.trust.encrypted_key import decrypt_key, encrypt_key
+from protocols.durable_files import make_private_folder, write_durably
+from protocols.errors import RequestError
+
+FOLDER_NAME: Final = "authority"
+ROOT_NAME: Final = "root.pem"
+ROOT_KEY_NAME: Final = "root.key"
+WORKING_NAME: Final = "working.pem"
+SERVER_NAME: Final = "server.pem"
+MAX_FILE_BYTES: Final = 65_536
+WARN_S: Final = 30 * DAY_S
+WARN_SERVER_S: Final = 14 * DAY_S
+"""The hub itself renews a server's certificate 30 days before its end: later than that, something keeps it from it."""
+
+
+def make_authority(folder: Path, *, coop: str, passphrase: bytes, now_s: int) -> Authority:
+    """Make the co-op's authority in a hub's data folder; the root's key is written only encrypted.
+
+    Raises: RequestError if there is one already, AuthorityError if it cannot be written.
+    """
+    place = folder / FOLDER_NAME
+    if (place / WORKING_NAME).exists():
+        raise RequestError(
+            f"{place}: the co-op has a certificate authority already; for a new working certificate use"
+            " commonwatt-hub authority renew"
+        )
+    root_key, key = new_key(), new_key()
+    root = make_root(coop, root_key, now_s=now_s)
+    working = make_working(root, root_key, coop=coop, public=key.public_key(), now_s=now_s)
+    try:
+        make_private_folder(place)
+        write_durably(place / ROOT_KEY_NAME, encrypt_key(root_key, passphrase), replace=True)
+        write_durably(place / ROOT_NAME, pem_of(root), replace=True)
+        write_durably(place / WORKING_NAME, pem_of(working) + key_pem(key), replace=True)
+    except OSError as error:
+        raise AuthorityError(f"{place}: cannot write the co-op's authority: {error.strerror}") from None
+    return Authority(root, working, key)
+
+
+def load_authority(folder: Path) -> Authority | None:
+    """The authority of the hub in this folder; None if it has none. Raises: AuthorityError."""
+    place = folder / FOLDER_NAME
+    if not (place / WORKING_NAME).exists():
+        return None
+    working, key = _read_pair(place / WORKING_NAME)
+    root = read_root(folder)
+    try:
+        working.verify_directly_issued_by(root)
+    except (ValueError, TypeError, InvalidSignature):
+        raise AuthorityError(
+            f"{place / WORKING_NAME}: not issued by {ROOT_NAME} beside it: restore the whole folder from one backup"
+        ) from None
+    return Authority(root, working, key)
+
+
+def read_root(folder: Path) -> x509.Certificate:
+    """The co-op's root certificate. Raises: AuthorityError."""
+    path = folder / FOLDER_NAME / ROOT_NAME
+    try:
+        return x509.load_pem_x509_certificate(read_private(path))
+    except ValueError:
+        raise AuthorityError(f"{path}: expected a certificate in PEM form: restore it from a backup") from None
+
+
+def renew_working(folder: Path, *, coop: str, key_file: Path, passphrase: bytes, now_s: int) -> Authority:
+    """Replace the working certificate and its key by new ones, signed with the root's key in this file.
+
+    Certificates issued under the earlier one stay valid until their own end. Raises: AuthorityError, RequestError.
+    """
+    root = read_root(folder)
+    root_key = open_root_key(key_file, root, passphrase)
+    if now_s >= ends_at(root):
+        raise AuthorityError("the co-op's root certificate has ended: every home has to enrol again under a new one")
+    key, path = new_key(), folder / FOLDER_NAME / WORKING_NAME
+    working = make_working(root, root_key, coop=coop, public=key.public_key(), now_s=now_s)
+    try:
+        write_durably(path, pem_of(working) + key_pem(key), replace=True)
+    except OSError as error:
+        raise AuthorityError(f"{path}: cannot be written: {error.strerror}") from None
+    return Authority(root, working, key)
+
+
+def open_root_key(path: Path, root: x509.Certificate, passphrase: bytes) -> Key:
+    """The root's key from this file. Raises: RequestError if it does not open or is another root's."""
+    key = decrypt_key(read_private(path), passphrase)
+    if key.public_key() != root.public_key():
+        raise RequestError(f"{path}: the key of another root certificate; nothing was changed")
+    return key
+
+
+def server_file(folder: Path) -> Path:
+    """The file with the certificate of the hub's servers, its chain and its key."""
+    return folder / FOLDER_NAME / SERVER_NAME
+
+
+def root_file(folder: Path) -> Path:
+    """The file with the co-op's root certificate."""
+    return folder / FOLDER_NAME / ROOT_NAME
+
+
+def certificate_ends_at(folder: Path) -> int | None:
+    """The first end (Unix time) of the authority's certificates and of its servers'; None without an authority.
+
+    Raises: AuthorityError.
+    """
+    authority = load_authority(folder)
+    if authority is None:
+        return None
+    ends = [ends_at(authority.root), ends_at(authority.working)]
+    server = read_server(folder)
+    return min(ends if server is None else [*ends, ends_at(server)])
+
+
+def certificate_warnings(folder: Path, *, now_s: int) -> tuple[str, ...]:
+    """What the board has to do about certificates that end soon, or have ended. Raises: AuthorityError."""
+    authority = load_authority(folder)
+    if authority is None:
+        return ()
+    server = read_server(folder)
+    found = [
+        ("root certificate", ends_at(authority.root), WARN_S, "under a new one every home enrols again"),
+        ("working certificate", ends_at(authority.working), WARN_S, "renew it with commonwatt-hub authority renew"),
+    ]
+    if server is not None:
+        found.append(
+            ("certificate of the hub's servers", ends_at(server), WARN_SERVER_S, "the hub's log says why it stays old")
+        )
+    return tuple(
+        f"the co-op's {what} {_ends(end - now_s)}: {advice}"
+        for what, end, warn_s, advice in found
+        if end - now_s < warn_s
+    )
+
+
+def read_server(folder: Path) -> x509.Certificate | None:
+    """The certificate of the hub's servers; None if it has not been issued yet. Raises: AuthorityError."""
+    path = server_file(folder)
+    return _read_pair(path)[0] if path.exists() else None
+
+
+def read_private(path: Path) -> bytes:
+    """The bytes of a small file that only its owner may read. Raises: AuthorityError."""
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            content = file.read(MAX_FILE_BYTES)
+    except FileNotFoundError:
+        raise AuthorityError(f"{path}: missing: restore it from a backup, or from the safe") from None
+    except OSError as error:
+        raise AuthorityError(f"{path}: cannot be read: {error.strerror}") from None
+    if mode & 0o077:
+        raise AuthorityError(f"{path}: other users can read it; fix it with: chmod 600 {path}")
+    return content
+
+
+def _read_pair(path: Path) -> tuple[x509.Certificate, Key]:
+    content = read_private(path)
+    try:
+        certificate = x509.load_pem_x509_certificate(content)
+        key = load_pem_private_key(content, password=None)
+    except (ValueError, TypeError):
+        raise AuthorityError(
+            f"{path}: expected a certificate and its key in PEM form: restore it from a backup"
+        ) from None
+    if not isinstance(key, EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
+        raise AuthorityError(f"{path}: the key does not belong to the certificate: restore it from a backup")
+    return certificate, key
+
+
+def _ends(left_s: int) -> str:
+    if left_s <= 0:
+        return "has ended"
+    return f"ends in {left_s // DAY_S} days"

@@ -1,0 +1,119 @@
+"""`commonwatt-hub authority` and the passphrase of `init`: the root key leaves the hub, and comes back to renew."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from hub.__main__ import main
+
+INIT = ["--name", "S", "--coop", "sunny", "--tz", "Europe/Madrid"]
+
+
+class Keyboard(io.TextIOWrapper):
+    """Standard input with these bytes, which is no terminal."""
+
+    def __init__(self, content: bytes = b"") -> None:
+        super().__init__(io.BytesIO(content))
+
+
+def run(hub: Path, command: str, *arguments: str) -> int:
+    return main([command, *arguments, "--data", str(hub)])
+
+
+@pytest.fixture
+def passphrase(tmp_path: Path) -> str:
+    path = tmp_path / "passphrase"
+    path.touch(mode=0o600)
+    path.write_text("five words for the safe\n", encoding="utf-8")
+    return str(path)
+
+
+def shown(hub: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
+    capsys.readouterr()
+    assert run(hub, "authority", "show", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_the_root_key_goes_to_the_safe_and_renews_from_there(
+    tmp_path: Path, passphrase: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub, safe = tmp_path / "hub", tmp_path / "safe.key"
+    assert run(hub, "init", *INIT, "--passphrase-file", passphrase) == 0
+    before = shown(hub, capsys)
+    assert before["root_key_on_hub"] is True
+    export = ("authority", "export", "--to", str(safe), "--passphrase-file", passphrase)
+    assert run(hub, *export, "--remove") == 0
+    assert safe.stat().st_mode & 0o777 == 0o600
+    assert not (hub / "authority" / "root.key").exists()
+    assert run(hub, *export) == 1
+    assert "not on this hub any more" in capsys.readouterr().err
+    assert run(hub, "authority", "renew", "--passphrase-file", passphrase) == 1
+    assert "--root-key FILE" in capsys.readouterr().err
+    assert run(hub, "authority", "renew", "--root-key", str(safe), "--passphrase-file", passphrase) == 0
+    after = shown(hub, capsys)
+    assert after["to_do"] == []
+    roots = [[row for row in each["certificates"] if row["use"] == "root"] for each in (before, after)]  # type: ignore[attr-defined]
+    assert roots[0] == roots[1]
+    assert after["certificates"] != before["certificates"]
+
+
+def test_a_hub_without_an_authority_is_made_as_before_and_gets_one_later(
+    tmp_path: Path, passphrase: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = tmp_path / "hub"
+    monkeypatch.setattr("sys.stdin", Keyboard())
+    assert run(hub, "init", *INIT) == 0
+    assert "commonwatt-hub authority make" in capsys.readouterr().out
+    assert not (hub / "authority").exists()
+    assert "authority make" in str(shown(hub, capsys)["to_do"])
+    for what in ("export", "renew"):
+        assert run(hub, "authority", what, *(("--to", str(tmp_path / "k")) if what == "export" else ())) == 1
+        assert "no certificate authority yet" in capsys.readouterr().err
+    assert run(hub, "authority", "make") == 1
+    assert "no terminal to ask" in capsys.readouterr().err
+    assert run(hub, "authority", "make", "--passphrase-file", passphrase) == 0
+    assert run(hub, "authority", "make", "--passphrase-file", passphrase) == 1
+    assert "has a certificate authority already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "words"),
+    [
+        (b"too short\n", 0o600, "at least 12 characters"),
+        (b"five words for the safe\n", 0o644, "chmod 600"),
+        (b"five words\nfor the safe\n", 0o600, "on one line"),
+        (b"\xff" * 20, 0o600, "as text"),
+        (b"x" * 1025, 0o600, "at most 1024 bytes"),
+        (None, 0o600, "cannot read the passphrase"),
+    ],
+)
+def test_a_bad_passphrase_file_is_one_line_and_nothing_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], *, content: bytes | None, mode: int, words: str
+) -> None:
+    path = tmp_path / "passphrase"
+    if content is not None:
+        path.write_bytes(content)
+        path.chmod(mode)
+    assert run(tmp_path / "hub", "init", *INIT, "--passphrase-file", str(path)) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert words in said[0]
+    assert not (tmp_path / "hub").exists()
+
+
+def test_a_wrong_passphrase_exports_nothing(
+    tmp_path: Path, passphrase: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub, safe = tmp_path / "hub", tmp_path / "safe.key"
+    assert run(hub, "init", *INIT, "--passphrase-file", passphrase) == 0
+    monkeypatch.setattr("sys.stdin", Keyboard(b"other words for the safe\n"))
+    assert run(hub, "authority", "export", "--to", str(safe), "--remove", "--passphrase-file", "-") == 1
+    assert "the passphrase is wrong" in capsys.readouterr().err
+    assert not safe.exists()
+    assert (hub / "authority" / "root.key").exists()
+    assert run(hub, "authority", "show", "--to", str(safe)) == 1
+    assert "--to belongs to export" in capsys.readouterr().err
