@@ -44,7 +44,7 @@ _COMMANDS = (
     ("board", "members.board", _Data.REQUIRED, "show who is on the board; appoint or remove a member"),
     ("sign-in", "members.sign_in", _Data.REQUIRED, "print a one-time link that signs a member in"),
     ("settle", "settle", _Data.OPTIONAL, "settle a case file, or days of this hub"),
-    ("verify", "operation.verify", _Data.REQUIRED, "check every message, entry and run again"),
+    ("verify", "operation.verify", _Data.OPTIONAL, "check every message, entry and run again"),
     ("report", "operation.report", _Data.REQUIRED, "report local days: completeness, forecasts, prompts, books"),
     ("runs", "runs", _Data.REQUIRED, "list runs of months, what falls due and which days are marked for it"),
     ("approve", "approve", _Data.REQUIRED, "approve a run of a month as a board member, or publish it"),
@@ -67,6 +67,8 @@ _COMMANDS = (
     ("grid-file", "grid_file", _Data.NONE, "write, read or compare grid operators' files"),
     ("presets", "trials.presets", _Data.NONE, "list the sharing rules of countries, ready to fill in"),
     ("let-in", "operation.let_in", _Data.REQUIRED, "let in an agent again that was cut off for sending too much"),
+    ("backup", "operation.backup", _Data.REQUIRED, "back the whole hub up, sealed; make the key for that"),
+    ("restore", "operation.restore", _Data.REQUIRED, "make a hub's folder from a backup"),
     ("status", "operation.status", _Data.REQUIRED, "show the state of the hub"),
 )
 _NEEDS_CLOCK_ALONE = ("bank-file",)

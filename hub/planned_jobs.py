@@ -1,7 +1,9 @@
 """The timetable of this hub: which job runs when. The jobs themselves are in other modules."""
 
+from pathlib import Path
 from typing import Final
 
+from hub.backups.job import BackupJob
 from hub.core.ledger.signed_document import Signer
 from hub.folder.settings import HubSettings
 from hub.forecasts.job import Forecaster, ForecastJob
@@ -13,8 +15,19 @@ from hub.quality.nameplate_limits import make_quality_check
 from hub.settlement_job import SettlementJob
 from hub.storage.contract import Store
 from hub.timetable import PlannedJob, daily, hourly
+from protocols.timeline import Clock
 
 OUTLOOK: Final = "outlook"
+BACKUP_LIMIT_S: Final = 4 * 3600
+
+
+def planned_backup(folder: Path, *, settings: HubSettings, clock: Clock) -> tuple[PlannedJob, ...]:
+    """Every night, if the settings say where to: a backup of the whole folder."""
+    if settings.backup is None:
+        return ()
+    job = BackupJob(folder, coop=settings.coop, settings=settings.backup, clock=clock)
+    due = daily(settings.backup.hour, 15, tz=settings.coop.tz)
+    return (PlannedJob("backup", due, job, time_limit_s=BACKUP_LIMIT_S),)
 
 
 def planned_jobs(

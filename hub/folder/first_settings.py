@@ -1,5 +1,6 @@
 """The hub.toml that a new hub gets: every setting with its default and one line that explains it."""
 
+from hub.folder.backup_settings import BACKUP_TEXT
 from hub.folder.intake_settings import INTAKE_TEXT
 from hub.storage.records import Coop
 
@@ -25,7 +26,7 @@ names = []                 # other host names of the hub, like "hub.example.org"
 kind = "auto"              # auto (mosquitto if installed, else iotcore), iotcore (built in), mosquitto or external
 host = "127.0.0.1"
 port = 1883
-{INTAKE_TEXT}
+{INTAKE_TEXT}{BACKUP_TEXT}
 # [weather]                # without it, forecasts use no weather
 # url = "http://127.0.0.1:8500/v1/forecast"
 # latitude = 41.4

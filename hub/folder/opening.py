@@ -22,6 +22,7 @@ from hub.folder.settings import HubSettings, RuleSettings, load_settings
 from hub.storage.audit_records import FileCheck
 from hub.storage.contract import Store
 from hub.storage.sqlite.row_log.file_check import check_file
+from hub.storage.sqlite.row_log.file_copy import copy_file
 from hub.storage.sqlite.store import SqliteStore
 from protocols.timeline import Clock
 
@@ -61,6 +62,14 @@ async def check_store(folder: Path, *, within_s: float) -> FileCheck:
     Raises: StoreError if there is no store.
     """
     return await check_file(folder / STORE_NAME, within_s=within_s)
+
+
+def copy_store(folder: Path, copy: Path) -> None:
+    """Write a consistent copy of the store to a new file, while the hub runs or not.
+
+    Raises: StoreError if the store is damaged; OSError if the copy cannot be written.
+    """
+    copy_file(folder / STORE_NAME, copy)
 
 
 async def open_store(folder: Path, *, clock: Clock, create: bool = False) -> Store:

@@ -13,6 +13,7 @@ from hub.core.payments.sepa import compact, is_bic, is_creditor_id, is_iban
 from hub.core.rules.estimates import METHODS_OF_ESTIMATE, EstimateRule
 from hub.core.rules.part_months import PART_MONTHS
 from hub.core.rules.rulebook import METHODS
+from hub.folder.backup_settings import BackupSettings, read_backup
 from hub.folder.intake_settings import MOST, IntakeLimits, read_intake
 from hub.folder.setting_values import is_currency, is_host_name, is_name, is_zone
 from hub.storage.records import Coop
@@ -105,6 +106,7 @@ class HubSettings:
     plates_file: Path | None = None
     plants: frozenset[str] = frozenset()
     intake: IntakeLimits = field(default_factory=IntakeLimits)
+    backup: BackupSettings | None = None
 
 
 def load_settings(folder: Path) -> HubSettings:
@@ -141,6 +143,7 @@ def parse_settings(text: bytes, *, name: str, folder: Path) -> HubSettings:
         bank=_bank(top.table("bank")) if "bank" in tables else None,
         plates_file=(quality := top.table("quality")).file("plates_file", folder),
         intake=read_intake(lambda key, usual, least: intake.number(key, usual, least=least, most=MOST), intake.wrong),
+        backup=_backup(top.table("backup"), folder) if "backup" in tables else None,
     )
     quality.require_nothing_else()
     intake.require_nothing_else()
@@ -319,6 +322,12 @@ def _calendar(table: _Table) -> RunCalendar:
             raise table.wrong("holidays", f'days like "12-25" or "2026-04-03", not {text[:20]!r}') from None
     table.require_nothing_else()
     return RunCalendar(frozenset(single), frozenset(yearly))
+
+
+def _backup(table: _Table, folder: Path) -> BackupSettings:
+    backup = read_backup(table, folder)
+    table.require_nothing_else()
+    return backup
 
 
 def _bank(table: _Table) -> CoopAccount:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from hub.forecasts.worker import ForecastWorker
-from hub.planned_jobs import planned_jobs
+from hub.planned_jobs import planned_backup, planned_jobs
 from hub.processes.own_hub import OwnHub
 from hub.prompts.delivery import PromptSender, Publisher
 from hub.timetable import Timetable
@@ -16,6 +16,7 @@ class TimetablePart:
         self._worker = ForecastWorker()
         sender = PromptSender(hub.store, coop=hub.settings.coop.id, key=hub.key, link=publisher)
         jobs = planned_jobs(hub.store, settings=hub.settings, worker=self._worker, send_prompt=sender.send, key=hub.key)
+        jobs += planned_backup(hub.folder, settings=hub.settings, clock=hub.clock)
         self._timetable = Timetable(jobs, store=hub.store, clock=hub.clock)
 
     def figures(self) -> Mapping[str, object]:

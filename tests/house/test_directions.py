@@ -60,6 +60,7 @@ MAY_IMPORT = {
     "hub.trust": (*SHARED, "hub.trust", "hub.folder.setting_values"),
     "hub.forecasts": (*SHARED, "hub.forecasts", "hub.timetable"),
     "hub.prompts": (*SHARED, "hub.prompts"),
+    "hub.backups": (*SHARED, "hub.backups", "hub.console", "hub.folder", "hub.timetable"),
     "hub.timetable": (*SHARED, "hub.timetable"),
     "hub.web": ("hub.web", "hub.core", *CONTRACT, "protocols"),
     "hub.web.frame": ("hub.web.frame", "hub.core", *CONTRACT, "protocols"),

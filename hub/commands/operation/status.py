@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from hub.backups.last_backup import backup_age_s, backup_words
 from hub.core.ledger.approvals import lone_board
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
@@ -55,6 +56,8 @@ async def status_of(folder: Path, *, clock: Clock) -> Mapping[str, object]:
             "coop": settings.coop.id,
             "is_running": is_running(folder),
             "store": _store_line(await store.quick_check(within_s=CHECK_S)),
+            "backup": backup_words(folder, now_s=clock.now(), is_planned=settings.backup is not None),
+            "backup_age_s": backup_age_s(folder, now_s=clock.now()),
             "pages": pages_address(folder, settings),
             "members": len(members),
             "board": lone_board(board, members=len(members)) or f"{len(board)} members",

@@ -8,10 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from hub.backups.restoring import unpack_checked
+from hub.backups.unlocking import add_lock_arguments, lock_for
 from hub.console.progress import Progress, ReportProgress, ignore_progress
 from hub.folder.clock import open_clock
 from hub.folder.identity import load_key
@@ -29,6 +32,7 @@ from hub.verify.messages import check_messages
 from hub.verify.people import ACT_TABLES, check_approvers, check_people
 from hub.verify.rows import RowCheck, check_rows
 from hub.verify.rulebook import check_adoptions, check_proposals
+from protocols.errors import RequestError
 from protocols.timeline import Clock
 
 MESSAGES: Final = "messages"
@@ -50,11 +54,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--kept", type=Path, action="append", metavar="FILE",
         help="a statement.json that a member kept: the books must still hold the day roots it names (may be repeated)",
     )  # fmt: skip
+    parser.add_argument(
+        "--backup", type=Path, metavar="FILE",
+        help="instead of --data: open this backup in a folder of its own, check all that is in it, and delete it again",
+    )  # fmt: skip
+    add_lock_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print what was found; returns 1 if something is wrong."""
+    if (args.data is None) == (args.backup is None):
+        raise RequestError("verify: give --data DIR for a hub's folder, or --backup FILE for a backup")
+    if args.backup is None:
+        return _verify(args)
+    lock = lock_for(args.backup, key_file=args.key_file, passphrase_file=args.passphrase_file)
+    with TemporaryDirectory(prefix="commonwatt-verify-") as folder:  # for its owner alone
+        args.data = Path(folder)
+        try:
+            unpack_checked(args.backup, args.data, lock=lock)
+        except OSError as error:
+            raise RequestError(
+                f"{folder}: cannot hold what is in the backup: {error.strerror}; name a larger place with TMPDIR"
+            ) from None
+        return _verify(args)
+
+
+def _verify(args: argparse.Namespace) -> int:
     progress = Progress(sys.stderr)
     clock = open_clock(args.clock)
     found = asyncio.run(
