@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Coroutine, Sequence
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     enrol = _command(commands, "enrol", _enrol, "enrol this home with the co-op's hub, using a one-time token")
     enrol.add_argument(
-        "--token-file", type=Path, metavar="FILE", help="file that holds the token (default: standard input)"
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help="file with the token or the QR code's text (default: standard input)",
     )
     enrol.add_argument("--coop", metavar="ID", help="the co-op's id (default: hub.coop in the configuration)")
     _command(commands, "hub-key", _hub_key, "print the hub's public key, as the statement's page shows it")
@@ -93,20 +97,24 @@ def _count(text: str) -> int:
 
 def _enrol(options: argparse.Namespace) -> int:
     from edge_agent.devices.assembly import make_fleet
+    from edge_agent.setup.enrolment import enrol, find_root, require_new
+    from edge_agent.setup.hub_site import fetch_root_document, is_secure, post_to
+    from edge_agent.setup.invitation import read_given
     from edge_agent.uplink.consent_file import consent_draft
-    from edge_agent.uplink.enrolment import post_to
-    from edge_agent.uplink.identity import enrol, hub_key_words
+    from edge_agent.uplink.identity import hub_key_words
 
     settings = read_settings(options.config)
     # Before the token is used: what `run` would refuse must not cost it.
     make_fleet(settings)
     if settings.consent is not None and settings.consent.exists():
         _wanted_consent(settings, None)
-    coop = options.coop or settings.coop
-    if coop is None:
-        raise RequestError(f"{settings.source}: hub: coop: missing, expected the co-op's id (or give --coop)")
+    given = read_given(_token(options.token_file), settings, coop=options.coop)
+    hub_url, coop, token = given.hub_url, given.coop, given.token
     with consent_draft(settings.consent) as draft:
-        identity = enrol(settings.data, _token(options.token_file), coop=coop, post=post_to(settings.hub_url))
+        require_new(settings.data)
+        fetch = partial(fetch_root_document, hub_url)
+        root = find_root(token, coop=coop, fetch=fetch) if is_secure(hub_url) else ""
+        identity = enrol(settings.data, token, coop=coop, post=post_to(hub_url, root=root), root=root)
         draft.write(identity.consent)
     answer = identity.enrolment
     print(f"enrolled as {answer.agent} for home {answer.home} of co-op {answer.coop}")
@@ -127,7 +135,7 @@ def _token(path: Path | None) -> str:
     try:
         if path is None:
             if sys.stdin.isatty():
-                print("the token from the co-op's board: ", end="", file=sys.stderr, flush=True)
+                print("the token or the invitation from the co-op's board: ", end="", file=sys.stderr, flush=True)
             return sys.stdin.readline(TOKEN_MAX_BYTES).removeprefix("\ufeff").strip()
         # Editors of some systems begin a file with a byte-order mark.
         return path.read_bytes()[:TOKEN_MAX_BYTES].removeprefix(codecs.BOM_UTF8).decode("ascii").strip()
@@ -224,18 +232,23 @@ def _status(options: argparse.Namespace) -> int:
     from edge_agent.outbox.opening import FILE_NAME
     from edge_agent.outbox.view import read_overview
     from edge_agent.status_text import status_record, status_text, trouble_lines
-    from edge_agent.uplink.identity import load_enrolment
+    from edge_agent.uplink.identity import load_enrolment, tls_of
+    from edge_agent.uplink.tls.certificate_text import certificate_line
 
     settings = read_settings(options.config)
     enrolment, limits = load_enrolment(settings.data), role_limits(settings.devices)
     found = read_overview(settings.data, limit=0) if (settings.data / FILE_NAME).exists() else None
     names = {device.name for device in settings.devices}
     troubles = [each for each in read_troubles(settings.data) if each.device in names]
+    tls = tls_of(settings.data, enrolment)
+    validity = None if tls is None else tls.validity()
     who = (enrolment.agent, enrolment.home)
     if options.json:
-        print(status_record(*who, found, limits=limits, troubles=troubles))
+        print(status_record(*who, found, limits=limits, troubles=troubles, certificate=validity))
     else:
         lines = trouble_lines(troubles, settings.devices, enrolment.tz)
+        if tls is not None:
+            lines.insert(0, certificate_line(validity, now_s=time.time()))
         print(status_text(*who, found, limits=limits, troubles=lines))
     return 0
 

@@ -34,10 +34,12 @@ from edge_agent.outbox.opening import open_outbox
 from edge_agent.outbox.store import Outbox
 from edge_agent.run_loop import LoopParts, SlotCloser, forget, send_answers
 from edge_agent.settings import Settings
+from edge_agent.setup.hub_site import post_renewal
 from edge_agent.timekeeping import RememberedAnswer, Timekeeper
 from edge_agent.uplink.identity import Identity
 from edge_agent.uplink.mqtt_link import Uplink
 from edge_agent.uplink.sealing import ConsentFilter, reseal_message
+from edge_agent.uplink.tls.renewal import RenewalParts, keep_certificate
 from protocols.consent.rules import ConsentSet
 from protocols.errors import InputError, SettingsError
 from protocols.quantities import Gap
@@ -118,6 +120,8 @@ class AgentProgram:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(keep_service_manager_told())
             tasks.create_task(uplink.run())
+            if (renewal := self._renewal(uplink)) is not None:
+                tasks.create_task(keep_certificate(renewal))
             tasks.create_task(send_answers(parts, uplink.wake))
             if recording is not None:
                 await self._replay(parts, recording, uplink)
@@ -241,6 +245,21 @@ class AgentProgram:
             monotonic=time.monotonic,
             reseal=partial(reseal_message, self._identity.signer),
             hub_time=self._time.hub_time,
+            tls=self._identity.tls,
+        )
+
+    def _renewal(self, uplink: Uplink) -> RenewalParts | None:
+        """How the certificate is renewed; None for an agent that has none."""
+        enrolment, tls = self._identity.enrolment, self._identity.tls
+        if tls is None:
+            return None
+        return RenewalParts(
+            tls,
+            self._identity.signer,
+            post=post_renewal(enrolment.broker_host, enrolment.enrol_port, root=enrolment.root),
+            now=self._clock.now,
+            random=random.random,
+            renewed=uplink.use_renewed,
         )
 
 

@@ -72,7 +72,7 @@ class Settings:
 
     source: str
     data: Path
-    hub_url: str
+    hub_url: str | None
     coop: str | None
     devices: tuple[DeviceSettings, ...]
     interval_s: int
@@ -141,15 +141,18 @@ def require_close_readings(settings: Settings) -> None:
         )
 
 
-def _url(hub: TomlFields) -> str:
+def _url(hub: TomlFields) -> str | None:
+    if not hub.has("url"):
+        return None
     url = hub.text("url")
-    if not _is_url(url):
+    if not is_url(url):
         shown = "one with a name or password" if "@" in url else url
-        raise hub.wrong("url", "an address like 'http://127.0.0.1:8400'", shown)
+        raise hub.wrong("url", "an address like 'https://hub.example:8443'", shown)
     return url.rstrip("/")
 
 
-def _is_url(text: str) -> bool:
+def is_url(text: str) -> bool:
+    """Whether this is the address of a hub: http or https, a host, and no more than a path behind it."""
     try:
         parts = urlsplit(text)
         port = parts.port

@@ -11,6 +11,7 @@ from edge_agent.devices.silence import Trouble
 from edge_agent.local_time import LocalTime
 from edge_agent.outbox.view import OutboxOverview
 from edge_agent.settings import DeviceSettings
+from protocols.enrolment.certificates import Validity
 from protocols.wire.readings import Liveness
 
 
@@ -24,7 +25,7 @@ def status_text(
 ) -> str:
     """The agent, what waits (None before its first run), which devices give nothing, and what limits each reading."""
     if found is None:
-        return "\n".join([f"agent {agent} of home {home} has not run yet", *limit_lines(limits)])
+        return "\n".join([f"agent {agent} of home {home} has not run yet", *troubles, *limit_lines(limits)])
     head = f"agent {agent} of home {home}: {found.messages} messages, {found.waiting} waiting, {found.refused} refused"
     revoked = [] if found.revoked is None else [f"REVOKED: {found.revoked.cause.plain_words}"]
     return "\n".join([head, *revoked, *troubles, *limit_lines(limits)])
@@ -37,6 +38,7 @@ def status_record(
     *,
     limits: Sequence[RoleLimit],
     troubles: Sequence[Trouble],
+    certificate: Validity | None = None,
 ) -> str:
     """The same for programs."""
     counts = None
@@ -47,6 +49,7 @@ def status_record(
         "home": home,
         "outbox": counts,
         "revoked": found is not None and found.revoked is not None,
+        "certificate": None if certificate is None else asdict(certificate),
         "troubles": [asdict(trouble) for trouble in troubles],
         "limits": [asdict(limit) for limit in limits],
     }

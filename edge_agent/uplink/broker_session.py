@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
+import sys
+import time
 from collections.abc import Callable
 from threading import Thread
 from typing import Any, Protocol
@@ -17,6 +20,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from edge_agent.uplink.tls.trouble import tls_trouble
 from protocols.wire.envelope import MAX_SEALED_BYTES
 
 log = logging.getLogger("commonwatt.agent")
@@ -38,7 +42,10 @@ class LinkListener(Protocol):
 class BrokerSession:
     """One client id, one subscription; reconnects for ever with growing pauses."""
 
-    def __init__(self, listener: LinkListener, *, client_id: str, topic_filter: str) -> None:
+    def __init__(
+        self, listener: LinkListener, *, client_id: str, topic_filter: str, context: ssl.SSLContext | None = None
+    ) -> None:
+        """`context` is what TLS goes by; None for a broker on this computer."""
         self._listener = listener
         self._filter = topic_filter
         self.paho = Client(
@@ -47,6 +54,8 @@ class BrokerSession:
             protocol=MQTTProtocolVersion.MQTTv5,
             reconnect_on_failure=True,
         )
+        if context is not None:
+            self.paho.tls_set_context(context)
         self.paho.max_inflight_messages_set(IN_FLIGHT)
         self.paho.max_queued_messages_set(4 * IN_FLIGHT)
         self.paho.reconnect_delay_set(min_delay=1, max_delay=120)
@@ -91,7 +100,10 @@ class BrokerSession:
             self._hand_over(self._listener.note_up)
 
     def _on_connect_fail(self, _client: Client, _data: Any) -> None:
-        self._hand_over(self._listener.note_down, "cannot be reached")
+        # paho calls this while it handles the error, and does not pass it on.
+        cause = sys.exception()
+        trouble = tls_trouble(cause, now_s=time.time()) if isinstance(cause, ssl.SSLError) else "cannot be reached"
+        self._hand_over(self._listener.note_down, trouble)
 
     def _on_disconnect(self, _client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         self._hand_over(self._listener.note_down, f"closed the connection: {reason}")

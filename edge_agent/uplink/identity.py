@@ -1,11 +1,10 @@
 """Who this agent is: its key, made on first use and never leaving the home, and the hub's answer at enrolment.
 
-Files only; the enrolment request is sent by a `post` function that is passed in.
+Files only; how an agent enrols is a matter of `enrolment`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,15 +18,12 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from edge_agent.uplink.sealing import AgentSigner
+from edge_agent.uplink.tls.files import TlsFiles
 from protocols.consent.rules import ConsentSet
 from protocols.consent.text import parse_consent
 from protocols.durable_files import make_private_folder, write_durably
-from protocols.enrolment.answer import EnrolAnswer, build_answer, parse_answer
-from protocols.enrolment.handshake import build_request, open_answer
-from protocols.enrolment.token import parse_token
+from protocols.enrolment.answer import EnrolAnswer, parse_answer
 from protocols.errors import IdentityError
-from protocols.wire.refusal_reasons import WireError
-from protocols.wire.topics import is_id
 
 KEY_FILE = "identity.key"
 ENROLMENT_FILE = "enrolment.json"
@@ -36,10 +32,11 @@ MAX_KEY_BYTES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """An enrolled agent. No text of this class contains the key."""
+    """An enrolled agent. No text of this class contains the key. `tls` is None if its broker is on this computer."""
 
     signer: AgentSigner
     enrolment: EnrolAnswer
+    tls: TlsFiles | None = None
 
     @property
     def hub_key(self) -> Ed25519PublicKey:
@@ -52,13 +49,21 @@ class Identity:
         return parse_consent(self.enrolment.consent)
 
 
+def tls_of(folder: Path, enrolment: EnrolAnswer) -> TlsFiles | None:
+    """The agent's TLS side; None if it reaches its broker without TLS."""
+    if not enrolment.broker_tls:
+        return None
+    return TlsFiles(folder, agent=enrolment.agent, root=enrolment.root, first=enrolment.certificate)
+
+
 def load_identity(folder: Path) -> Identity:
     """The identity in a data folder. Raises IdentityError if it was never enrolled or its files are damaged."""
     enrolment = load_enrolment(folder)
     key_path = folder / KEY_FILE
     if not key_path.exists():
         raise IdentityError(f"{key_path}: the key is gone: enrol again with a new token")
-    return Identity(AgentSigner(enrolment.coop, enrolment.agent, load_key(key_path)), enrolment)
+    signer = AgentSigner(enrolment.coop, enrolment.agent, load_key(key_path))
+    return Identity(signer, enrolment, tls_of(folder, enrolment))
 
 
 def load_enrolment(folder: Path) -> EnrolAnswer:
@@ -77,50 +82,6 @@ def load_enrolment(folder: Path) -> EnrolAnswer:
 def hub_key_words(enrolment: EnrolAnswer) -> str:
     """The hub's public key as its pages show it: 64 hexadecimal digits."""
     return enrolment.hub_public_key.hex()
-
-
-def enrol(folder: Path, token_text: str, *, coop: str, post: Callable[[bytes], bytes]) -> Identity:
-    """Make the key if there is none, enrol it with the hub, and store the answer.
-
-    The same token and key may be used again until the token ends, if the answer was lost.
-    `post` sends the request and returns the answer's bytes. Raises IdentityError.
-    """
-    try:
-        token = parse_token(token_text)
-    except ValueError as cause:
-        raise IdentityError(str(cause)) from None
-    try:
-        is_enrolled = (folder / ENROLMENT_FILE).exists()
-    except OSError as cause:
-        raise IdentityError(f"{folder}: cannot be read: {cause.strerror}: choose a folder of your own") from None
-    if is_enrolled:
-        raise IdentityError(
-            f"{folder / ENROLMENT_FILE}: already enrolled: use another data folder, for another home or a new key"
-        )
-    if not is_id(coop):
-        raise IdentityError(f"co-op {coop[:40]!r}: expected 1 to 32 of a-z, 0-9 and - (hub.coop or --coop)")
-    key = own_key(folder)
-    public_key = key.public_key().public_bytes_raw()
-    request = build_request(key, token=token, coop=coop).encode("ascii")
-    try:
-        answer = open_answer(post(request), token=token, request=request, agent_public_key=public_key)
-    except WireError as cause:
-        raise IdentityError(
-            f"the answer does not come from the hub that made the token: {cause.detail}: check hub.url and the"
-            " network in between; nothing was stored"
-        ) from None
-    except ValueError as cause:
-        raise IdentityError(f"the hub's answer cannot be used: {cause}") from None
-    if answer.coop != coop:
-        raise IdentityError(f"the hub belongs to co-op {answer.coop!r}, expected {coop!r} (hub.coop)")
-    try:
-        write_durably(folder / ENROLMENT_FILE, build_answer(answer).encode(), replace=True)
-    except OSError as cause:
-        raise IdentityError(
-            f"cannot write {folder / ENROLMENT_FILE}: {cause.strerror or cause}: "
-            "fix the cause, then enrol again with the same token"
-        ) from None
-    return Identity(AgentSigner(answer.coop, answer.agent, key), answer)
 
 
 def own_key(folder: Path) -> Ed25519PrivateKey:

@@ -17,10 +17,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from edge_agent.outbox.messages import OutboxError, ReceiptState, Reseal
 from edge_agent.outbox.store import Outbox
+from edge_agent.uplink.broker_connection import BrokerConnection
 from edge_agent.uplink.broker_session import IN_FLIGHT, BrokerSession
 from edge_agent.uplink.hub_time import HubTime
 from edge_agent.uplink.receipt_effects import ReceiptMeaning, advance_receipts, meaning_of
 from edge_agent.uplink.revoked import RevocationWatch
+from edge_agent.uplink.tls.files import TlsFiles
 from protocols.wire import topics
 from protocols.wire.chain import FIRST_PREVIOUS
 from protocols.wire.envelope import open_sealed
@@ -59,6 +61,7 @@ class Uplink:
         reseal: Reseal,
         resend_first_s: float = RESEND_FIRST_S,
         hub_time: HubTime | None = None,
+        tls: TlsFiles | None = None,
     ) -> None:
         self._outbox = outbox
         self._agent = agent
@@ -70,12 +73,20 @@ class Uplink:
         self._topics = {kind: topics.downlink_topic(coop, agent, kind=kind) for kind in topics.DOWN_KINDS}
         self._hub_time = hub_time
         self._revocation = RevocationWatch(outbox, agent=agent)
-        self._client = BrokerSession(self, client_id=agent, topic_filter=topics.down_filter(coop, agent))
+        self._client = BrokerConnection(
+            lambda context: BrokerSession(
+                self, client_id=agent, topic_filter=topics.down_filter(coop, agent), context=context
+            ),
+            broker=broker,
+            tls=tls,
+            now=now,
+            note_down=self.note_down,
+        )
         self._wake = asyncio.Event()
         self._inbox: deque[tuple[str, bytes]] = deque(maxlen=INBOX_MAX)
         self._is_connected = False
         self._has_been_up = False
-        self._has_said_down = False
+        self._said_down: set[str] = set()
         self._in_flight: deque[int] = deque()
         self._unnoted: set[int] = set()
         self._sent_through = 0
@@ -94,13 +105,18 @@ class Uplink:
         """Signal that the outbox has something new."""
         self._wake.set()
 
+    def use_renewed(self) -> None:
+        """Go on with the certificate that was stored just now."""
+        self._client.use_renewed()
+        self._wake.set()
+
     async def run(self) -> None:
         """Send and listen until cancelled. Never raises for anything the broker or the hub does."""
         self._receipted = await self._outbox.receipted()
         await self._revocation.start()
-        self._client.start(*self._broker)
         try:
             while True:
+                await self._client.keep()
                 await self._wait()
                 try:
                     await self._take_inbox()
@@ -128,19 +144,20 @@ class Uplink:
 
     def note_up(self) -> None:
         """The broker knows the subscription."""
-        if self._has_said_down or not self._has_been_up:
+        if self._said_down or not self._has_been_up:
             log.info("broker %s:%d: connected%s", *self._broker, " again" if self._has_been_up else "")
-        self._is_connected, self._has_been_up, self._has_said_down = True, True, False
+        self._is_connected, self._has_been_up = True, True
+        self._said_down.clear()
         if self._hub_time is not None:
             self._hub_time.ask_again()
         self._start_over()
 
-    def note_down(self, words: str) -> None:
-        """There is no connection now."""
+    def note_down(self, words: str | None) -> None:
+        """There is no connection now; None if the agent ended it itself."""
         self._is_connected = False
-        if not self._has_said_down:
+        if words is not None and words not in self._said_down:
             log.warning("broker %s:%d: %s; retrying, batches stay in the outbox", *self._broker, words)
-        self._has_said_down = True
+            self._said_down.add(words)
 
     def note_message(self, topic: str, sealed: bytes) -> None:
         """Something came down, not yet checked."""

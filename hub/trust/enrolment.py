@@ -1,8 +1,7 @@
 """Turns an invitation into an enrolled agent: answers POST /api/enrol as protocols.enrolment.handshake defines it."""
 
-import json
 import logging
-from collections import deque
+import time
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
@@ -13,11 +12,14 @@ from hub.storage.errors import StoreError
 from hub.storage.invite_records import InviteRefusal
 from hub.storage.records import Agent, Coop
 from hub.trust.invitation_keys import mask_key
+from hub.trust.issuing import AgentIssuer
+from hub.trust.tries import Tries, refusal
 from protocols.consent.rules import decode_consent, default_consent
 from protocols.consent.text import consent_toml
 from protocols.enrolment.answer import EnrolAnswer
 from protocols.enrolment.handshake import MAX_REQUEST_BYTES, EnrolRequest, parse_request, seal_answer
 from protocols.enrolment.public_keys import agent_name_of
+from protocols.loopback import is_loopback
 from protocols.timeline import Clock
 from protocols.wire.refusal_reasons import WireError
 from protocols.wire.topics import shard_of
@@ -32,10 +34,10 @@ STATUSES: Final = {
     InviteRefusal.EXPIRED: 410,
     InviteRefusal.VOID: 410,
 }
-REFUSALS_LOGGED_EACH_S: Final = 60
 GUESSES: Final = (400, 403, 413)
-GUESSES_PER_MINUTE: Final = 30
-"""Beyond these, a wrong request learns only that; one that knows its token is still answered."""
+NO_AUTHORITY: Final = (
+    "this hub gives no certificates, and its broker is not on this computer: the board must set [public] in hub.toml"
+)
 
 
 class EnrolmentStore(MemberStore, ReadingStore, Protocol):
@@ -46,6 +48,8 @@ class Enrolment:
     """Call it with a request body; it returns the HTTP status and the JSON body of the response.
 
     `broker` returns the address where agents reach the broker; `agents_changed` is called after each enrolment.
+    With an `authority`, agents get certificates and renew them at `enrol_port` of the same host; without one, only
+    agents on this computer are served. Certificates go by real time, as TLS does.
     """
 
     def __init__(
@@ -57,6 +61,9 @@ class Enrolment:
         broker: Callable[[], tuple[str, int]],
         clock: Clock,
         agents_changed: Callable[[], Awaitable[None]],
+        authority: AgentIssuer | None = None,
+        enrol_port: int = 0,
+        real_now: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
         self._coop = coop
@@ -64,49 +71,52 @@ class Enrolment:
         self._broker = broker
         self._clock = clock
         self._agents_changed = agents_changed
-        self._guessed_at: deque[float] = deque(maxlen=GUESSES_PER_MINUTE + 1)
-        self._refused = 0
-        self._logged_at_s = float("-inf")
+        self._authority = authority
+        self._enrol_port = enrol_port
+        self._real_now = real_now
+        self._tries = Tries("requests to enrol", now=clock.now, guesses=GUESSES)
 
     async def __call__(self, body: bytes) -> tuple[int, bytes]:
         """Answer a request. Bad input raises nothing: the response is one sentence with a 4xx status."""
-        status, answer = await self._answer(body)
-        if status != 200:
-            self._log_refusal(status)
-            if status in GUESSES and self._is_flood():
-                return _refusal(429, "too many refused requests to enrol: try again in a minute")
-        return status, answer
+        return self._tries.note(*await self._answer(body))
 
     async def _answer(self, body: bytes) -> tuple[int, bytes]:
         if len(body) > MAX_REQUEST_BYTES:
-            return _refusal(413, f"enrolment request: larger than {MAX_REQUEST_BYTES} bytes")
+            return refusal(413, f"enrolment request: larger than {MAX_REQUEST_BYTES} bytes")
         try:
             request = parse_request(body)
         except ValueError as error:
-            return _refusal(400, str(error))
+            return refusal(400, str(error))
         except WireError as error:
-            return _refusal(403, error.detail)
+            return refusal(403, error.detail)
         if request.coop != self._coop.id:
-            return _refusal(403, f"coop: this hub belongs to {self._coop.id}")
+            return refusal(403, f"coop: this hub belongs to {self._coop.id}")
+        if self._authority is None and not is_loopback(self._broker()[0]):
+            return refusal(503, NO_AUTHORITY)
         try:
             return await self._enrol(request, body)
         except StoreError as error:
             log.error("enrolment: %s", error)
-            return _refusal(503, "the hub cannot store anything at the moment: try again with the same token")
+            return refusal(503, "the hub cannot store anything at the moment: try again with the same token")
 
     async def _enrol(self, request: EnrolRequest, body: bytes) -> tuple[int, bytes]:
         masked = await self._store.invite_key(request.id)
         if masked is None:
-            return _refusal(403, InviteRefusal.UNKNOWN)
+            return refusal(403, InviteRefusal.UNKNOWN)
         token_key = mask_key(masked, token_id=request.id, hub_key=self._key)
         if not request.is_from_holder(token_key):
-            return _refusal(403, "mac: the sender does not know the token of this invitation")
+            return refusal(403, "mac: the sender does not know the token of this invitation")
         now = int(self._clock.now())
         name = agent_name_of(request.public_key)
+        try:
+            # Before the token is used: a bad certificate request must not cost it.
+            certificate = self._certificate(request, agent=name)
+        except ValueError as error:
+            return refusal(400, str(error))
         agent = Agent(name, "", shard_of(name), request.public_key, now, None)
         problem = await self._store.redeem_invite(request.id, agent=agent, now=now)
         if problem is not None:
-            return _refusal(STATUSES[problem], problem)
+            return refusal(STATUSES[problem], problem)
         agents = await self._store.agents()
         enrolled = next(known for known in agents if known.id == name)
         await self._agents_changed()
@@ -114,7 +124,7 @@ class Enrolment:
         instead = f" in place of {replaced[0]}" if replaced else ""
         log.info("agent %s enrolled for home %s%s", name, enrolled.home_id, instead)
         answer = seal_answer(
-            await self._content(enrolled),
+            await self._content(enrolled, certificate),
             agent_public_key=request.public_key,
             request=body,
             token_key=token_key,
@@ -122,7 +132,15 @@ class Enrolment:
         )
         return 200, answer.encode("ascii")
 
-    async def _content(self, enrolled: Agent) -> EnrolAnswer:
+    def _certificate(self, request: EnrolRequest, *, agent: str) -> str:
+        """The agent's first certificate, or nothing for an agent on this computer. Raises: ValueError."""
+        if self._authority is None:
+            return ""
+        if not request.csr:
+            raise ValueError(f"csr: this hub gives certificates: enrol over https at port {self._enrol_port}")
+        return self._authority.issue_agent(request.csr, agent=agent, now_s=int(self._real_now())).decode("ascii")
+
+    async def _content(self, enrolled: Agent, certificate: str) -> EnrolAnswer:
         held = await self._store.consent_bytes(enrolled.home_id)
         consent = decode_consent(held[1]) if held is not None else default_consent(enrolled.home_id)
         host, port = self._broker()
@@ -136,20 +154,8 @@ class Enrolment:
             broker_port=port,
             tz=self._coop.tz,
             consent=consent_toml(consent),
+            broker_tls=self._authority is not None,
+            enrol_port=self._enrol_port if self._authority is not None else 0,
+            root=self._authority.root_pem.decode("ascii") if self._authority is not None else "",
+            certificate=certificate,
         )
-
-    def _is_flood(self) -> bool:
-        now_s = self._clock.now()
-        self._guessed_at.append(now_s)
-        return len(self._guessed_at) > GUESSES_PER_MINUTE and now_s - self._guessed_at[0] < 60
-
-    def _log_refusal(self, status: int) -> None:
-        """Count refusals and log them at most once a minute, so that nobody can fill the log."""
-        self._refused += 1
-        if self._clock.now() - self._logged_at_s >= REFUSALS_LOGGED_EACH_S:
-            log.warning("refused %d requests to enrol, the newest with status %d", self._refused, status)
-            self._refused, self._logged_at_s = 0, self._clock.now()
-
-
-def _refusal(status: int, sentence: str) -> tuple[int, bytes]:
-    return status, json.dumps({"error": sentence}).encode("utf-8")

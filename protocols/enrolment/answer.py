@@ -7,8 +7,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from protocols.consent.text import MAX_TEXT_CHARS, parse_consent
+from protocols.enrolment.certificates import MAX_CERTIFICATE_CHARS, MAX_CHAIN_CHARS, check_root
 from protocols.enrolment.json_fields import (
     read_bytes,
+    read_flag,
     read_id,
     read_object,
     read_text,
@@ -19,11 +21,15 @@ from protocols.enrolment.json_fields import (
 from protocols.enrolment.public_keys import is_sound_key
 from protocols.wire.topics import shard_of
 
-VERSION = 1
-"""The format of the agent's file; it is the same since release 0.1.0."""
+VERSION = 2
+"""The format of the agent's file."""
+
+OLD_VERSION = 1
+"""The format up to release 0.2.0, of agents that reach their broker without TLS; it is still read."""
 
 MAX_ANSWER_BYTES = 4 * MAX_TEXT_CHARS
 
+TLS_KEYS = {"broker_tls", "enrol_port", "root", "certificate"}
 CONTENT_KEYS = {
     "coop",
     "home",
@@ -34,12 +40,17 @@ CONTENT_KEYS = {
     "broker_port",
     "tz",
     "consent",
+    *TLS_KEYS,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class EnrolAnswer:
-    """Everything an agent needs to start working for its home. `consent` is TOML text as in `consent.text`."""
+    """Everything an agent needs to start working for its home. `consent` is TOML text as in `consent.text`.
+
+    With `broker_tls`, `root` is the co-op's root certificate, `certificate` the agent's first one with those that
+    issued it (PEM), and `enrol_port` the hub's port for renewals on the broker's host; otherwise all three are empty.
+    """
 
     coop: str
     home: str
@@ -50,6 +61,10 @@ class EnrolAnswer:
     broker_port: int
     tz: str
     consent: str
+    broker_tls: bool = False
+    enrol_port: int = 0
+    root: str = ""
+    certificate: str = ""
 
 
 def build_answer(answer: EnrolAnswer) -> str:
@@ -61,8 +76,13 @@ def build_answer(answer: EnrolAnswer) -> str:
 
 def parse_answer(text: str | bytes) -> EnrolAnswer:
     """The inverse of `build_answer`. Raises: ValueError with a one-line message that names the key."""
-    keys = CONTENT_KEYS | {"version"}
-    return read_content(read_object(text, keys, "enrolment answer", version=VERSION, most=MAX_ANSWER_BYTES))
+    what, keys = "enrolment answer", CONTENT_KEYS | {"version"}
+    try:
+        fields = read_object(text, keys - TLS_KEYS, what, version=OLD_VERSION, most=MAX_ANSWER_BYTES)
+        fields |= {"broker_tls": False, "enrol_port": 0, "root": "", "certificate": ""}
+    except ValueError:
+        fields = read_object(text, keys, what, version=VERSION, most=MAX_ANSWER_BYTES)
+    return read_content(fields)
 
 
 def content_fields(answer: EnrolAnswer) -> dict[str, Any]:
@@ -77,6 +97,10 @@ def content_fields(answer: EnrolAnswer) -> dict[str, Any]:
         "broker_port": answer.broker_port,
         "tz": answer.tz,
         "consent": answer.consent,
+        "broker_tls": answer.broker_tls,
+        "enrol_port": answer.enrol_port,
+        "root": answer.root,
+        "certificate": answer.certificate,
     }
 
 
@@ -92,6 +116,10 @@ def read_content(fields: dict[str, Any]) -> EnrolAnswer:
         broker_port=read_whole(fields, "broker_port", most=65535),
         tz=read_text(fields, "tz", most=64),
         consent=read_text(fields, "consent", most=MAX_TEXT_CHARS),
+        broker_tls=read_flag(fields, "broker_tls"),
+        enrol_port=read_whole(fields, "enrol_port", most=65535),
+        root=read_text(fields, "root", most=MAX_CERTIFICATE_CHARS),
+        certificate=read_text(fields, "certificate", most=MAX_CHAIN_CHARS),
     )
     if answer.shard != shard_of(answer.agent):
         raise ValueError("shard: does not match the agent")
@@ -100,9 +128,21 @@ def read_content(fields: dict[str, Any]) -> EnrolAnswer:
     if not answer.broker_port or not answer.broker_host:
         raise ValueError("broker_host, broker_port: expected a host and a port from 1 to 65535")
     _require_zone(answer.tz)
+    _require_whole_tls(answer)
     if parse_consent(answer.consent).home != answer.home:
         raise ValueError("consent: home: does not match the home of the answer")
     return answer
+
+
+def _require_whole_tls(answer: EnrolAnswer) -> None:
+    """Either everything that TLS needs is there, or nothing of it."""
+    parts = (answer.enrol_port, answer.root, answer.certificate)
+    if not answer.broker_tls and any(parts):
+        raise ValueError("enrol_port, root, certificate: expected none without broker_tls")
+    if answer.broker_tls:
+        if not all(parts):
+            raise ValueError("broker_tls: expected enrol_port, root and certificate with it")
+        check_root(answer.root)
 
 
 def _require_zone(tz: str) -> None:

@@ -1,8 +1,8 @@
 """How a new agent enrols: the request that proves its key and its token, and the hub's signed answer.
 
-Nothing is stored or sent here. Both sides are authenticated over a plain connection: by the token's key, which is never
+Nothing is stored or sent here. Both sides are authenticated whatever the connection: by the token's key, which is never
 sent, and the answer also by the hub's own key, whose hash is in the token. Nobody between can read the token or put
-another key in place of either one.
+another key, certificate request or certificate in place of either one's.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import hmac
 from dataclasses import dataclass
 from hashlib import sha256
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from protocols.enrolment.answer import CONTENT_KEYS, MAX_ANSWER_BYTES, EnrolAnswer, content_fields, read_content
+from protocols.enrolment.certificates import MAX_CSR_BYTES
 from protocols.enrolment.json_fields import (
     read_any_bytes,
     read_bytes,
@@ -23,50 +23,55 @@ from protocols.enrolment.json_fields import (
     to_base64,
     write_object,
 )
-from protocols.enrolment.public_keys import agent_name_of, is_sound_key
+from protocols.enrolment.public_keys import agent_name_of, is_signed, is_sound_key
 from protocols.enrolment.token import EnrolToken
 from protocols.wire.refusal_reasons import RefusalReason, WireError
 from protocols.wire.topics import require_id
 
-VERSION = 2
+VERSION = 3
 MAX_REQUEST_BYTES = 4096
 MAX_REPLY_BYTES = 2 * MAX_ANSWER_BYTES
 
-_PROOF_LABEL = b"commonwatt/2 enrol proof\x00"
-_REQUEST_LABEL = b"commonwatt/2 enrol request\x00"
-_ANSWER_LABEL = b"commonwatt/2 enrol answer\x00"
-_REQUEST_KEYS = {"version", "id", "coop", "public_key", "proof", "mac"}
+_PROOF_LABEL = b"commonwatt/3 enrol proof\x00"
+_REQUEST_LABEL = b"commonwatt/3 enrol request\x00"
+_ANSWER_LABEL = b"commonwatt/3 enrol answer\x00"
+_REQUEST_KEYS = {"version", "id", "coop", "public_key", "csr", "proof", "mac"}
 _REPLY_KEYS = {"version", "document", "signature", "mac"}
 _DOCUMENT_KEYS = CONTENT_KEYS | {"version", "agent_public_key", "request"}
 
 
 @dataclass(frozen=True, slots=True)
 class EnrolRequest:
-    """An agent's request. `id` names the invitation; `proof` shows that the sender holds the private key."""
+    """An agent's request. `id` names the invitation; `proof` shows that the sender holds the private key.
+
+    `csr` is a certificate request (PKCS #10 in DER) for the agent's TLS key, or empty if it wants no certificate.
+    """
 
     id: bytes
     coop: str
     public_key: bytes
+    csr: bytes
     proof: bytes
     mac: bytes
 
     def is_from_holder(self, token_key: bytes) -> bool:
         """Whether the sender knew the token with this key."""
-        wanted = _mac(token_key, _REQUEST_LABEL, _claim(self.id, self.public_key, self.coop))
+        wanted = _mac(token_key, _REQUEST_LABEL, _claim(self.id, self.public_key, csr=self.csr, coop=self.coop))
         return hmac.compare_digest(self.mac, wanted)
 
 
-def build_request(key: Ed25519PrivateKey, *, token: EnrolToken, coop: str) -> str:
+def build_request(key: Ed25519PrivateKey, *, token: EnrolToken, coop: str, csr: bytes = b"") -> str:
     """The JSON text an agent posts to be enrolled with this key. The same arguments give the same bytes."""
     require_id(coop, "co-op")
     public_key = key.public_key().public_bytes_raw()
-    claim = _claim(token.id, public_key, coop)
+    claim = _claim(token.id, public_key, csr=csr, coop=coop)
     return write_object(
         {
             "version": VERSION,
             "id": to_base64(token.id),
             "coop": coop,
             "public_key": to_base64(public_key),
+            "csr": to_base64(csr),
             "proof": to_base64(key.sign(_PROOF_LABEL + claim)),
             "mac": to_base64(_mac(token.key, _REQUEST_LABEL, claim)),
         }
@@ -83,13 +88,14 @@ def parse_request(text: str | bytes) -> EnrolRequest:
         id=read_bytes(fields, "id", size=32),
         coop=read_id(fields, "coop"),
         public_key=read_bytes(fields, "public_key", size=32),
+        csr=read_any_bytes(fields, "csr", most=MAX_CSR_BYTES),
         proof=read_bytes(fields, "proof", size=64),
         mac=read_bytes(fields, "mac", size=32),
     )
     if not is_sound_key(request.public_key):
         raise WireError(RefusalReason.BAD_SIGNATURE, "the public key is not usable: make a new one")
-    signed = _PROOF_LABEL + _claim(request.id, request.public_key, request.coop)
-    if not _is_signed(request.public_key, request.proof, signed):
+    signed = _PROOF_LABEL + _claim(request.id, request.public_key, csr=request.csr, coop=request.coop)
+    if not is_signed(request.public_key, request.proof, signed):
         raise WireError(RefusalReason.BAD_SIGNATURE, "the proof does not show that the sender holds the key")
     return request
 
@@ -125,7 +131,7 @@ def open_answer(text: str | bytes, *, token: EnrolToken, request: bytes, agent_p
     answer, key, answered = _read_document(document)
     if not token.is_of_hub(answer.hub_public_key):
         raise _foreign("its hub key is not the one in the token")
-    if not _is_signed(answer.hub_public_key, signature, _ANSWER_LABEL + document):
+    if not is_signed(answer.hub_public_key, signature, _ANSWER_LABEL + document):
         raise _foreign("the hub did not sign it")
     if key != agent_public_key or answer.agent != agent_name_of(agent_public_key):
         raise _foreign("it is for another agent's key")
@@ -140,20 +146,12 @@ def _read_document(document: bytes) -> tuple[EnrolAnswer, bytes, bytes]:
     return read_content(fields), key, request
 
 
-def _claim(token_id: bytes, public_key: bytes, coop: str) -> bytes:
-    return token_id + public_key + coop.encode("ascii")
+def _claim(token_id: bytes, public_key: bytes, *, csr: bytes, coop: str) -> bytes:
+    return token_id + public_key + sha256(csr).digest() + coop.encode("ascii")
 
 
 def _mac(key: bytes, label: bytes, content: bytes) -> bytes:
     return hmac.digest(key, label + content, "sha256")
-
-
-def _is_signed(public_key: bytes, signature: bytes, signed: bytes) -> bool:
-    try:
-        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, signed)
-    except (InvalidSignature, ValueError):
-        return False
-    return True
 
 
 def _foreign(detail: str) -> WireError:

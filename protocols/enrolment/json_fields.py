@@ -60,6 +60,14 @@ def read_whole(fields: dict[str, Any], key: str, *, most: int) -> int:
     return value
 
 
+def read_flag(fields: dict[str, Any], key: str) -> bool:
+    """True or false. Raises: ValueError."""
+    value = fields[key]
+    if not isinstance(value, bool):
+        raise ValueError(f"{key}: expected true or false")
+    return value
+
+
 def to_base64(raw: bytes) -> str:
     """Bytes in base64url without padding."""
     return base64.urlsafe_b64encode(raw).decode("ascii").rstrip("=")

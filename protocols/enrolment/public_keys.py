@@ -5,6 +5,9 @@ from __future__ import annotations
 from base64 import b32encode
 from hashlib import sha256
 
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 _PRIME = 2**255 - 19
 _ORDER_8_Y = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
 # The y coordinates of the eight points of order 1, 2, 4 and 8. A signature that anybody can make without a secret
@@ -24,6 +27,15 @@ def is_sound_key(public_key: bytes) -> bool:
         return False
     y = int.from_bytes(public_key, "little") & (2**255 - 1)
     return y < _PRIME and y not in _SMALL_ORDER_Y
+
+
+def is_signed(public_key: bytes, signature: bytes, signed: bytes) -> bool:
+    """Whether this is a signature by that key over these bytes."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, signed)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
 
 
 def agent_name_of(public_key: bytes) -> str:

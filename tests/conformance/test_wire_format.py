@@ -13,6 +13,7 @@ from typing import Any
 
 import cbor2
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from hub.trust.enrolment import STATUSES as ENROLMENT_STATUSES
@@ -21,6 +22,8 @@ from protocols.consent.purposes import CATALOGUE
 from protocols.consent.reduction import find_violations
 from protocols.enrolment import handshake as enrolment
 from protocols.enrolment import token as tokens
+from protocols.enrolment.renewal import parse_renewal
+from protocols.enrolment.trust_root import open_root
 from protocols.quantities import Gap, Mark, Measure
 from protocols.wire import (
     chain,
@@ -116,7 +119,7 @@ def test_the_worked_enrolment() -> None:
     assert token.secret + token.hub_hash == octets("token.bytes")
     assert (token.id, token.key) == (octets("token.id"), octets("token.key"))
     request = BLOCKS["enrol.request"]
-    assert enrolment.build_request(KEY, token=token, coop=COOP) == request
+    assert enrolment.build_request(KEY, token=token, coop=COOP, csr=octets("enrol.csr")) == request
     assert enrolment.parse_request(request).is_from_holder(token.key)
     answer = enrolment.open_answer(
         BLOCKS["enrol.answer"],
@@ -125,6 +128,7 @@ def test_the_worked_enrolment() -> None:
         agent_public_key=KEY.public_key().public_bytes_raw(),
     )
     assert answer.agent == BLOCKS["enrol.agent"]
+    assert open_root(BLOCKS["authority.document"], token=token, coop=COOP) == answer.root
     assert answer.hub_public_key == HUB_KEY.public_key().public_bytes_raw()
     sealed = enrolment.seal_answer(
         answer,
@@ -206,21 +210,23 @@ def test_a_stranger_enrols() -> None:
     token_key = sha256(b"commonwatt/2 enrol key\x00" + secret).digest()
     key = Ed25519PrivateKey.generate()
     public_key = key.public_key().public_bytes_raw()
-    claim = token_id + public_key + COOP.encode()
+    csr = octets("enrol.csr")
+    claim = token_id + public_key + sha256(csr).digest() + COOP.encode()
     asked = {
-        "version": 2,
+        "version": 3,
         "id": to_base64(token_id),
         "coop": COOP,
         "public_key": to_base64(public_key),
-        "proof": to_base64(key.sign(b"commonwatt/2 enrol proof\x00" + claim)),
-        "mac": to_base64(hmac.digest(token_key, b"commonwatt/2 enrol request\x00" + claim, "sha256")),
+        "csr": to_base64(csr),
+        "proof": to_base64(key.sign(b"commonwatt/3 enrol proof\x00" + claim)),
+        "mac": to_base64(hmac.digest(token_key, b"commonwatt/3 enrol request\x00" + claim, "sha256")),
     }
     request = enrolment.parse_request(json.dumps(asked))
     assert request.public_key == public_key
     assert request.is_from_holder(tokens.parse_token(BLOCKS["token.text"]).key)
     answer = json.loads(BLOCKS["enrol.answer"])
     document = from_base64(answer["document"])
-    label = b"commonwatt/2 enrol answer\x00"
+    label = b"commonwatt/3 enrol answer\x00"
     assert from_base64(answer["mac"]) == hmac.digest(token_key, label + document, "sha256")
     content = json.loads(document)
     hub_key = from_base64(content["hub_public_key"])
@@ -230,6 +236,32 @@ def test_a_stranger_enrols() -> None:
     name = base64.b32encode(sha256(agent_key).digest()[:16]).decode().lower().rstrip("=")
     assert content["agent"] == f"a-{name}"
     assert from_base64(content["request"]) == sha256(BLOCKS["enrol.request"].encode()).digest()
+
+
+def test_a_stranger_checks_the_root_and_its_certificate() -> None:
+    shown = json.loads(BLOCKS["authority.document"])
+    hub_key, root = from_base64(shown["hub_public_key"]), shown["root"]
+    assert sha256(hub_key).digest()[:10] == octets("token.bytes")[16:]
+    signed = b"commonwatt/3 authority\x00" + hub_key + sha256(root.encode()).digest() + COOP.encode()
+    assert signed == octets("authority.signed")
+    Ed25519PublicKey.from_public_bytes(hub_key).verify(from_base64(shown["signature"]), signed)
+    content = json.loads(from_base64(json.loads(BLOCKS["enrol.answer"])["document"]))
+    assert content["root"] == root
+    leaf, *above = x509.load_pem_x509_certificates(content["certificate"].encode())
+    for each, issuer in zip((leaf, *above), (*above, x509.load_pem_x509_certificate(root.encode())), strict=True):
+        each.verify_directly_issued_by(issuer)
+    assert leaf.subject.rfc4514_string() == f"CN={BLOCKS['enrol.agent']}"
+    assert leaf.public_key() == x509.load_der_x509_csr(octets("enrol.csr")).public_key()
+
+
+def test_a_stranger_renews() -> None:
+    agent, csr, at = BLOCKS["enrol.agent"], octets("enrol.csr"), 1_796_865_000
+    names = COOP.encode() + b"\x00" + agent.encode()
+    signed = b"commonwatt/3 renew request\x00" + at.to_bytes(8) + sha256(csr).digest() + names
+    assert signed == octets("renew.signed")
+    asked = {"version": 3, "agent": agent, "csr": to_base64(csr), "at": at, "signature": to_base64(KEY.sign(signed))}
+    assert json.dumps(asked) == BLOCKS["renew.request"]
+    assert parse_renewal(BLOCKS["renew.request"]).is_signed_by(KEY.public_key().public_bytes_raw(), coop=COOP)
 
 
 def test_the_statuses_of_enrolment_are_all_named() -> None:

@@ -15,13 +15,18 @@ TOKEN = EnrolToken(bytes(range(16)), hub_hash_of(HUB_KEY.public_key().public_byt
 
 
 def sealed_reply(
-    body: bytes, *, coop: str = "sonne", hub_key: Ed25519PrivateKey = HUB_KEY, token_key: bytes = TOKEN.key
+    body: bytes,
+    *,
+    coop: str = "sonne",
+    hub_key: Ed25519PrivateKey = HUB_KEY,
+    token_key: bytes = TOKEN.key,
+    broker_host: str = "127.0.0.1",
 ) -> bytes:
     """What a hub with this key answers to this request."""
     agent_key = parse_request(body).public_key
     name = agent_name_of(agent_key)
     answer = EnrolAnswer(
-        *(coop, "h01", name, shard_of(name), hub_key.public_key().public_bytes_raw(), "127.0.0.1", 1883, "UTC"),
+        *(coop, "h01", name, shard_of(name), hub_key.public_key().public_bytes_raw(), broker_host, 1883, "UTC"),
         consent=consent_toml(default_consent("h01")),
     )
     sealed = seal_answer(answer, agent_public_key=agent_key, request=body, token_key=token_key, hub_key=hub_key)

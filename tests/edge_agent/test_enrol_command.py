@@ -38,7 +38,7 @@ CONSENT = 'home = "h01"\nversion = 2\n[[rule]]\npurpose = "peers.view"\n'
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("edge_agent.uplink.enrolment.post_to", lambda _url: sealed_reply)
+    monkeypatch.setattr("edge_agent.setup.hub_site.post_to", lambda _url, **_: sealed_reply)
     (tmp_path / "agent.toml").write_text(CONFIG)
     (tmp_path / "token").write_text(token_text(TOKEN))
     return tmp_path
@@ -97,7 +97,7 @@ def test_what_run_would_refuse_does_not_cost_the_token_and_the_words_are_the_sam
     at_run = capsys.readouterr().err.splitlines()[-1]
     shutil.rmtree(home / "data")
     sent: list[bytes] = []
-    monkeypatch.setattr("edge_agent.uplink.enrolment.post_to", lambda _url: lambda body: sent.append(body) or b"")
+    monkeypatch.setattr("edge_agent.setup.hub_site.post_to", lambda _url, **_: lambda body: sent.append(body) or b"")
     if consent is None:
         (home / "consent.toml").unlink()
     assert enrol(home) == 1
@@ -110,7 +110,7 @@ def test_a_consent_file_that_cannot_be_written_does_not_cost_the_token(
 ) -> None:
     """It used to be written after the token was spent."""
     sent: list[bytes] = []
-    monkeypatch.setattr("edge_agent.uplink.enrolment.post_to", lambda _url: lambda body: sent.append(body) or b"")
+    monkeypatch.setattr("edge_agent.setup.hub_site.post_to", lambda _url, **_: lambda body: sent.append(body) or b"")
     (home / "consent.toml.part").mkdir()
     assert enrol(home) == 1
     (said,) = capsys.readouterr().err.splitlines()
@@ -123,7 +123,7 @@ def test_a_refused_enrolment_leaves_no_consent_file(home: Path, monkeypatch: pyt
     def refuse(_body: bytes) -> bytes:
         raise IdentityError("the hub refused (410): expired")
 
-    monkeypatch.setattr("edge_agent.uplink.enrolment.post_to", lambda _url: refuse)
+    monkeypatch.setattr("edge_agent.setup.hub_site.post_to", lambda _url, **_: refuse)
     assert enrol(home) == 1
     assert sorted(path.name for path in home.iterdir()) == ["agent.toml", "data", "token"]
 

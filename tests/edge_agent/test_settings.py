@@ -39,7 +39,6 @@ def test_defaults() -> None:
     ("change", "words"),
     [
         (("[hub]", "[hub"), "not valid TOML"),
-        (('url = "http://127.0.0.1:8400"', ""), "url: missing"),
         (("http://127.0.0.1:8400", "ftp://x"), "url: expected an address like"),
         (("http://127.0.0.1:8400", "http://me:secret@x"), "url: expected"),
         (("[hub]", "[hub]\ncolour = 1"), "unknown key 'colour'"),

@@ -15,7 +15,8 @@ from edge_agent.outbox.opening import open_outbox
 from edge_agent.outbox.store import Outbox
 from edge_agent.outbox.view import leave_answer
 from edge_agent.run_loop import LoopParts, SlotCloser
-from edge_agent.uplink.identity import KEY_FILE, Identity, enrol, load_identity
+from edge_agent.setup.enrolment import enrol
+from edge_agent.uplink.identity import KEY_FILE, Identity, load_identity
 from edge_agent.uplink.sealing import ConsentFilter, seal_answer
 from protocols.durable_files import write_durably
 from protocols.enrolment.token import EnrolToken, token_text

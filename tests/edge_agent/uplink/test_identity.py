@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.uplink.enrolment import post_to
-from edge_agent.uplink.identity import enrol, hub_key_words, load_identity, own_key
+from edge_agent.setup.enrolment import enrol
+from edge_agent.setup.hub_site import post_to
+from edge_agent.uplink.identity import hub_key_words, load_identity, own_key
 from protocols.consent.rules import default_consent
 from protocols.consent.text import consent_toml
 from protocols.enrolment.answer import EnrolAnswer, build_answer
@@ -110,7 +111,7 @@ def test_after_a_lost_answer_the_same_bytes_are_sent_again(tmp_path: Path, desk:
         ((500, b"<html>"), "refused (500): it gave no reason"),
         ((200, b"{}"), "answer cannot be used"),
         ((200, b"x" * 400_000), "answer cannot be used"),
-        ((200, build_answer(answer()).encode()), "version: 1, expected 2"),
+        ((200, build_answer(answer()).encode()), "version: 2, expected 3"),
     ],
 )
 def test_a_refusal_is_one_line_and_nothing_is_kept(
@@ -144,7 +145,7 @@ def test_what_is_no_hub_is_said_to_be_none(tmp_path: Path, reply: bytes) -> None
 
 def test_a_co_op_that_has_no_such_name_and_a_folder_that_takes_no_answer(tmp_path: Path) -> None:
     with pytest.raises(IdentityError, match=r"co-op 'My Co-op': expected 1 to 32 of a-z"):
-        enrol(tmp_path, TOKEN, coop="My Co-op", post=post_to("http://h"))
+        enrol(tmp_path, TOKEN, coop="My Co-op", post=sealed_reply)
     (tmp_path / "enrolment.json.part").mkdir()
     with pytest.raises(IdentityError, match=r"cannot write .*enrol again with the same token"):
         enrol(tmp_path, TOKEN, coop="sonne", post=sealed_reply)
@@ -160,7 +161,7 @@ def test_a_hub_that_is_not_there_and_a_mistyped_token(tmp_path: Path) -> None:
     with pytest.raises(IdentityError, match="cannot be reached"):
         enrol(tmp_path, TOKEN, coop="sonne", post=post_to("http://127.0.0.1:1"))
     with pytest.raises(IdentityError, match="mistyped"):
-        enrol(tmp_path, TOKEN[:-1] + ("0" if TOKEN[-1] != "0" else "1"), coop="sonne", post=post_to("http://h"))
+        enrol(tmp_path, TOKEN[:-1] + ("0" if TOKEN[-1] != "0" else "1"), coop="sonne", post=sealed_reply)
 
 
 def test_files_that_cannot_be_used_are_said_to_be(tmp_path: Path) -> None:

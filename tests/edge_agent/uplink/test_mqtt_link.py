@@ -1,6 +1,7 @@
 """The uplink over a real broker: in order, at most 20 on the way, forgotten only on the hub's own receipt."""
 
 import asyncio
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -118,12 +119,21 @@ async def test_a_broker_that_stops_reading_holds_neither_the_end_nor_a_message(
     try:
         async with line(tmp_path, broker) as made:
             made.uplink = made.make_uplink(deaf.port)
-            made.uplink._client.paho.on_socket_open = small_line
+            opened = made.uplink._client._make
+
+            def on_a_small_line(context: ssl.SSLContext | None) -> broker_session.BrokerSession:
+                session = opened(context)
+                session.paho.on_socket_open = small_line
+                return session
+
+            monkeypatch.setattr(made.uplink._client, "_make", on_a_small_line)
             async with made.running():
                 await made.add(3 * IN_FLIGHT)
                 await heard(deaf)
                 await until(lambda: len(made.uplink._in_flight) == IN_FLIGHT, 60, "the window is full")
-                assert made.uplink._client.paho.want_write(), "more than the line takes"
+                session = made.uplink._client._session
+                assert session is not None
+                assert session.paho.want_write(), "more than the line takes"
             assert await made.waiting() == 3 * IN_FLIGHT
             made.uplink = made.make_uplink()
             async with made.running():

@@ -5,6 +5,7 @@ import hmac
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -98,7 +99,11 @@ async def test_every_mistake_is_one_sentence_and_enrols_nobody(store: SqliteStor
         (b"", 400, "not JSON"),
         (b"[]", 400, "expected an object"),
         (b"x" * 5000, 413, "larger than 4096"),
-        (json.dumps(good | {"version": 1, "token": "x"}).encode(), 400, "version: 1, expected 2"),
+        (
+            json.dumps({key: value for key, value in good.items() if key != "csr"} | {"version": 2}).encode(),
+            400,
+            "version: 2, expected 3",
+        ),
         (json.dumps(good | {"id": "nonsense"}).encode(), 400, "id:"),
         (json.dumps(good | {"proof": json.loads(request(key, token=OTHER))["proof"]}).encode(), 403, "proof"),
         (json.dumps(good | {"mac": json.loads(request(key, token=OTHER))["mac"]}).encode(), 403, "mac: the sender"),
@@ -152,8 +157,8 @@ async def test_a_copy_of_the_store_lets_nobody_enrol(store: SqliteStore) -> None
     assert masked != TOKEN.key
     key = Ed25519PrivateKey.generate()
     made = json.loads(request(key))
-    claim = TOKEN.id + key.public_key().public_bytes_raw() + COOP.id.encode()
-    mac = hmac.digest(masked, b"commonwatt/2 enrol request\x00" + claim, "sha256")
+    claim = TOKEN.id + key.public_key().public_bytes_raw() + sha256(b"").digest() + COOP.id.encode()
+    mac = hmac.digest(masked, b"commonwatt/3 enrol request\x00" + claim, "sha256")
     made["mac"] = base64.urlsafe_b64encode(mac).decode().rstrip("=")
     status, _ = await enrolment_of(store)(json.dumps(made).encode())
     assert status == 403

@@ -10,13 +10,15 @@ import base64
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edge_agent.uplink.identity import Identity, enrol, own_key
+from edge_agent.setup.enrolment import enrol
+from edge_agent.uplink.identity import Identity, own_key
 from hub.storage.records import Home, Member
 from hub.trust.enrolment import Enrolment
 from hub.trust.invitation_keys import mask_key
@@ -123,8 +125,8 @@ async def test_it_cannot_enrol_a_key_of_its_own(proxy: Proxy, tmp_path: Path) ->
 
     def with_own_key(body: bytes) -> bytes:
         fields = json.loads(body)
-        claim = octets(fields["id"]) + PROXY_PUBLIC + COOP.id.encode()
-        proof = text_of(PROXY_KEY.sign(b"commonwatt/2 enrol proof\x00" + claim))
+        claim = octets(fields["id"]) + PROXY_PUBLIC + sha256(b"").digest() + COOP.id.encode()
+        proof = text_of(PROXY_KEY.sign(b"commonwatt/3 enrol proof\x00" + claim))
         return json.dumps(fields | {"public_key": text_of(PROXY_PUBLIC), "proof": proof}).encode()
 
     proxy.rewrite_request = with_own_key
@@ -141,8 +143,8 @@ async def test_it_cannot_enrol_a_key_of_its_own(proxy: Proxy, tmp_path: Path) ->
 def resigned(answer: bytes, **changes: object) -> bytes:
     """The hub's answer with a changed document, signed with the proxy's key; the code is one for another key."""
     document = json.dumps(document_of(answer) | changes).encode()
-    forged = {"version": 2, "document": text_of(document), "mac": json.loads(answer)["mac"]}
-    signature = text_of(PROXY_KEY.sign(b"commonwatt/2 enrol answer\x00" + document))
+    forged = {"version": 3, "document": text_of(document), "mac": json.loads(answer)["mac"]}
+    signature = text_of(PROXY_KEY.sign(b"commonwatt/3 enrol answer\x00" + document))
     return json.dumps(forged | {"signature": signature}).encode()
 
 
@@ -175,7 +177,7 @@ async def test_even_with_the_tokens_key_it_cannot_be_the_hub(proxy: Proxy, tmp_p
     def as_own_hub(answer: bytes) -> bytes:
         fields = document_of(answer)
         extra = {"agent_public_key", "request"}
-        content = parse_answer(json.dumps({k: v for k, v in fields.items() if k not in extra} | {"version": 1}))
+        content = parse_answer(json.dumps({k: v for k, v in fields.items() if k not in extra} | {"version": 2}))
         name = agent_name_of(octets(fields["agent_public_key"]))
         content = replace(content, hub_public_key=PROXY_PUBLIC, agent=name, shard=shard_of(name))
         assert isinstance(content, EnrolAnswer)

@@ -10,6 +10,7 @@ from protocols.consent.rules import default_consent
 from protocols.consent.text import MAX_TEXT_CHARS, consent_toml
 from protocols.enrolment.answer import MAX_ANSWER_BYTES, EnrolAnswer, build_answer, parse_answer
 from protocols.wire.topics import shard_of
+from tests.coop_authority import TestAuthority
 from tests.protocols.wire.wire_samples import HUB_KEY
 
 ANSWER = EnrolAnswer(
@@ -25,8 +26,44 @@ ANSWER = EnrolAnswer(
 )
 
 
+# The agent's file as release 0.2.0 wrote it.
+OLD_FILE = (
+    '{"version": 1, "coop": "sunny-street", "home": "h01", "agent": "a-4k2f9c1d", "shard": 41,'
+    ' "hub_public_key": "PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw", "broker_host": "127.0.0.1",'
+    ' "broker_port": 1883, "tz": "Europe/Berlin", "consent": "home = \\"h01\\"\\nversion = 1\\n"}'
+)
+ROOT = TestAuthority().root_pem.decode()
+SECURE = replace(ANSWER, broker_tls=True, enrol_port=8443, root=ROOT, certificate="pem")
+
+
 def test_an_answer_reads_back() -> None:
     assert parse_answer(build_answer(ANSWER)) == ANSWER
+    assert parse_answer(build_answer(SECURE)) == SECURE
+
+
+def test_the_file_of_release_0_2_0_is_read_as_one_without_tls() -> None:
+    found = parse_answer(OLD_FILE)
+    assert replace(found, consent=ANSWER.consent) == ANSWER
+    assert not found.broker_tls
+    for version in ("0", "3", "99"):
+        with pytest.raises(ValueError, match=f"version: {version}, expected 2: agent and hub must be of releases"):
+            parse_answer(OLD_FILE.replace('"version": 1', f'"version": {version}'))
+
+
+@pytest.mark.parametrize(
+    "torn",
+    [
+        replace(SECURE, broker_tls=False),
+        replace(SECURE, root=""),
+        replace(SECURE, certificate=""),
+        replace(SECURE, enrol_port=0),
+        replace(SECURE, root="no certificate"),
+        replace(ANSWER, broker_tls=True),
+    ],
+)
+def test_tls_is_there_as_a_whole_or_not_at_all(torn: EnrolAnswer) -> None:
+    with pytest.raises(ValueError, match=r"root|broker_tls"):
+        build_answer(torn)
 
 
 def test_the_largest_answer_is_read_and_one_byte_more_is_not() -> None:

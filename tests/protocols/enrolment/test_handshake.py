@@ -62,6 +62,7 @@ def test_a_request_proves_the_key_and_the_token_and_holds_neither_secret() -> No
         ("coop", "other-street"),
         ("id", in_base64(OTHER_TOKEN.id)),
         ("public_key", in_base64(HUB_KEY.public_key().public_bytes_raw())),
+        ("csr", in_base64(b"another request")),
         ("proof", "A" * 86),
     ],
 )
@@ -81,12 +82,14 @@ def test_a_key_under_which_anybody_signs_is_refused() -> None:
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"version": 1}, "version: 1, expected 2: agent and hub must be of releases that fit together"),
-        ({"version": 10**30}, "version: ?, expected 2"),
+        ({"version": 2}, "version: 2, expected 3: agent and hub must be of releases that fit together"),
+        ({"version": 10**30}, "version: ?, expected 3"),
         ({"version": True}, "enrolment request: expected an object with exactly"),
         ({"coop": "UPPER"}, "coop: expected 1 to 32"),
         ({"coop": None}, "coop: expected 1 to 32"),
         ({"id": 5}, "id: expected a text"),
+        ({"csr": "A" * 1367}, "csr: expected at most 1024 bytes"),
+        ({"csr": None}, "csr: expected a text"),
         ({"public_key": "AAAA"}, "public_key: expected 32 bytes"),
         ({"public_key": "=" * 43}, "public_key: expected 32 bytes"),
         ({"public_key": "A" * 42 + "B"}, "public_key: expected 32 bytes"),
@@ -166,7 +169,7 @@ def test_an_answer_from_anybody_else_is_refused(case: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", '{"version": 1}', json.dumps({"version": 2, "document": "A", "signature": "", "mac": ""})],
+    ["", "[]", "{}", '{"version": 1}', json.dumps({"version": 3, "document": "A", "signature": "", "mac": ""})],
 )
 def test_what_is_no_answer_gets_one_line(text: str) -> None:
     with pytest.raises(ValueError) as caught:
@@ -183,7 +186,7 @@ def test_the_signed_bytes_carry_their_own_labels() -> None:
     """The same content under the label of another step, or of the wire, verifies nowhere."""
     fields = json.loads(reply())
     document = base64.urlsafe_b64decode(fields["document"] + "=" * (-len(fields["document"]) % 4))
-    for label in (b"commonwatt/2 enrol request\x00", b"commonwatt/1\x00", b""):
+    for label in (b"commonwatt/3 enrol request\x00", b"commonwatt/1\x00", b""):
         signature = in_base64(HUB_KEY.sign(label + document))
         with pytest.raises(WireError, match="the hub did not sign it"):
             opened(json.dumps(fields | {"signature": signature}))

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.uplink.identity import enrol, own_key
+from edge_agent.setup.enrolment import enrol
+from edge_agent.uplink.identity import own_key
 from hub.__main__ import main
 from hub.folder.clock import open_clock
 from hub.folder.first_settings import settings_text
