@@ -3,7 +3,8 @@
 import asyncio
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Final, Protocol
 
@@ -22,7 +23,7 @@ MOST_DAYS: Final = 366
 class SettledPeriod:
     """Days with their readings and the settlement each day's rule now gives; the days in `left_out` have no run yet.
 
-    `plants` are the members with the co-op's own plants.
+    `plants` are the members with the co-op's own plants, `persons` who holds the memberships of further homes.
     """
 
     days: tuple[str, ...]
@@ -31,6 +32,7 @@ class SettledPeriod:
     digests: tuple[str, ...]
     left_out: tuple[str, ...]
     plants: frozenset[str] = frozenset()
+    persons: Mapping[str, str] = field(default_factory=dict)
 
 
 class PeriodReader(Protocol):

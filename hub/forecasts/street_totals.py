@@ -21,7 +21,8 @@ from hub.core.neighbourhood import (
 )
 from hub.core.rules.group_size import GroupRule
 from hub.core.rules.street_groups import slot_group
-from hub.storage.contract import BookStore, ReadingStore, StreetStore
+from hub.storage.contract import BookStore, MemberStore, ReadingStore, StreetStore
+from hub.storage.household_records import persons_of_homes
 from hub.storage.records import Access, HoodSeries
 from hub.storage.street_records import StreetTotal, StreetTotals
 from protocols.quantities import Measure
@@ -36,11 +37,11 @@ GRID: Final = (Measure.GRID_IMPORT, Measure.GRID_EXPORT)
 Reported = Mapping[Measure, Mapping[Slot, frozenset[str]]]
 
 
-class GroupStores(ReadingStore, StreetStore, Protocol):
+class GroupStores(MemberStore, ReadingStore, StreetStore, Protocol):
     """The parts of the store that a day's group is made from."""
 
 
-class StreetStores(ReadingStore, BookStore, StreetStore, Protocol):
+class StreetStores(MemberStore, ReadingStore, BookStore, StreetStore, Protocol):
     """The parts of the store that totals are made from."""
 
 
@@ -56,7 +57,8 @@ class StreetService:
         consents = await store.consents(lasting_at=start_of(now_slot))
         allowed = {m: frozenset(homes_allowing(consents, ACCESS.purpose, slot=now_slot, measure=m)) for m in MEASURES}
         homes = await day_group(store, now_slot, tz=self._tz) & allowed[GRID[0]] & allowed[GRID[1]]
-        rule = GroupRule(open_homes(consents, slot=now_slot), self._plants)
+        persons = persons_of_homes(await store.homes(), await store.members())
+        rule = GroupRule(open_homes(consents, slot=now_slot), self._plants, persons)
         reported = await store.reporting_homes(MEASURES, slots=slots)
         everybody = _ever(reported, GRID)
         # Production that a home keeps to itself is in no sum, so that home hides nobody.

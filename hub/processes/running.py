@@ -94,7 +94,9 @@ class Hub:
         )
         unstated = unstated_connections(await home_limits(store, slot=slot_of(self._hub.clock.now())))
         members = await store.members()
-        lone = lone_board([each.id for each in members if each.is_board], members=len(members))
+        lone = lone_board(
+            [each.id for each in members if each.is_board], members=sum(each.held_by is None for each in members)
+        )
 
         def web_is_bound(address: str) -> None:
             write_running(folder, {"web": address, **plan.place, "status_key": status_key})

@@ -53,8 +53,8 @@ async def decide_finding(
         raise DecisionError("reason")
     access = Access(actor=member.id, role="board", purpose="settle.share", reason=words, link_by=link_by)
     row = await one_finding(store, number, access=access)
-    holder = {home.id: home.member_id for home in await store.homes()}[row.found.home]
-    if not may_decide(holder, member.id, is_board=member.is_board):
+    residents = (await store.residents())[row.found.home]
+    if not may_decide(residents, member.id, is_board=member.is_board):
         raise DecisionError("own")
     if verdict not in await verdicts_of(store, row):
         raise DecisionError("closed" if row.closed is not None else "verdict")

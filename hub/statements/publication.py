@@ -15,6 +15,7 @@ from hub.core.settlement.pool_series import pool_series
 from hub.core.statements.seals import Seals
 from hub.core.statements.shown_runs import ShownRuns, VisibleRuns, choose_runs
 from hub.storage.contract import StreetStore
+from hub.storage.household_records import persons_of_memberships
 from hub.storage.records import Access, RunRow
 from protocols.errors import RequestError
 from protocols.quantities import Measure
@@ -63,7 +64,7 @@ class RunPublication:
         seen, plants = (
             frozenset(members[home] for home in homes if home in members) for homes in (fixed.open_homes, fixed.plants)
         )
-        return GroupRule(seen, plants), fixed.was_shown
+        return GroupRule(seen, plants, await self.persons()), fixed.was_shown
 
     async def totals(self, slots: range) -> dict[Slot, frozenset[str]]:
         """The members in each published street total."""
@@ -75,6 +76,10 @@ class RunPublication:
         """The members with the co-op's own plants."""
         members = await self._members()
         return frozenset(members[home] for home in self._plants if home in members)
+
+    async def persons(self) -> dict[str, str]:
+        """Who holds the memberships of further homes."""
+        return persons_of_memberships(await self._store.members())
 
     async def visible(self, books: Books, member: str) -> VisibleRuns:
         """What this member may see of the days in these books."""

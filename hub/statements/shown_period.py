@@ -46,6 +46,7 @@ class ShownPeriods:
             tuple(digest for _, _, digest in days.values()),
             tuple(name for name in names if name not in days),
             await self._publication.plants(),
+            await self._publication.persons(),
         )
 
     async def _day(self, day: str, run_key: str, access: Access) -> tuple[Readings, Settlement, str] | None:

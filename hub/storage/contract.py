@@ -16,6 +16,7 @@ from hub.storage.account_records import BankDetails, NewAccount
 from hub.storage.audit_records import RowLogStore, StoredRows
 from hub.storage.finding_records import ConnectionAgreementStore, FindingRow, NewFinding, SlotDecision
 from hub.storage.fleet_records import AgentClock, CutOffStore, FleetRow
+from hub.storage.household_records import HouseholdStore
 from hub.storage.invite_records import InviteRefusal
 from hub.storage.life_records import LifeStore
 from hub.storage.records import (
@@ -50,7 +51,7 @@ from protocols.quantities import Measure
 from protocols.slots import Slot
 
 
-class MemberStore(Protocol):
+class MemberStore(HouseholdStore, Protocol):
     """Members, homes, agents, invitations and sign-in sessions. Secrets arrive as hashes, never in plain text."""
 
     async def coop(self) -> Coop: ...

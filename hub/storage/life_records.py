@@ -15,6 +15,9 @@ class ChangeKind(StrEnum):
     JOINED = "joined"  # the home
     NAMED = "named"
     ADDRESSED = "addressed"
+    ADULT_BEGUN = "adult begun"  # the home
+    ADULT_ENDED = "adult ended"  # the home
+    HOME_ADDED = "home added"  # the home
     ROLE_BEGUN = "role begun"  # the role
     ROLE_ENDED = "role ended"  # the role
     AGENT_ENROLLED = "agent enrolled"  # the agent

@@ -26,7 +26,8 @@ class Coop:
 class Member:
     """A person; one member, one vote. `is_board` allows the board's pages, but nobody else's readings.
 
-    `left_at` is the first second after the membership's last day; None while it lasts.
+    `left_at` is the first second after the membership's last day; None while it lasts. A further home of a person is
+    kept under a membership of its own, which `held_by` that person: it has dates, bills and statements, but no vote.
     """
 
     id: str
@@ -36,6 +37,12 @@ class Member:
     is_board: bool
     joined_at: int
     left_at: int | None = None
+    held_by: str | None = None
+
+    @property
+    def person(self) -> str:
+        """The id of the person whose membership this is."""
+        return self.held_by or self.id
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ class FairnessService:
         digests: list[str] = []
         shown: list[str] = []
         makers: Counter[str] = Counter()
-        plants = frozenset[str]()
+        group = GroupRule()
         try:
             for name in settled:
                 day = date.fromisoformat(name)
@@ -104,7 +104,7 @@ class FairnessService:
                 parts += [await asyncio.to_thread(extract_period, settled) for settled in found.current]
                 digests += found.digests
                 shown += found.days
-                plants = found.plants
+                group = GroupRule(plants=found.plants, persons=found.persons)
                 for part in found.current:
                     for member, wh in zip(part.members, part.surplus_wh.sum(axis=0).tolist(), strict=True):
                         makers.update({member: wh} if wh else {})
@@ -116,7 +116,7 @@ class FairnessService:
             return str(problem)
         if len(report.shares) < LEAST_HOMES:
             return f"fewer than {LEAST_HOMES} homes took part; a report would show single homes"
-        if not GroupRule(plants=plants).allows(makers.keys()) or GroupRule(plants=plants).is_uneven(makers):
+        if not group.allows(makers.keys()) or group.is_uneven(makers):
             return FEW_MAKERS
         span = (date.fromisoformat(shown[-1]) - date.fromisoformat(shown[0])).days + 1
         return _CachedReport(shown[0], shown[-1], len(shown), span - len(shown), seed, report)

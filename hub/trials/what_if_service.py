@@ -83,6 +83,6 @@ def _tried(period: SettledPeriod, choice: str) -> _Tried:
     trial = try_rule(period.parts, chosen_rule(choice, in_force=in_force, parts=period.parts), stood=period.current)
     stood = try_rule(period.parts, in_force, stood=period.current)
     kept = Trial(trial.rule, (), trial.changes)
-    group = GroupRule(plants=period.plants)
+    group = GroupRule(plants=period.plants, persons=period.persons)
     summaries = summarise(stood, group=group), summarise(trial, group=group)
     return _Tried(len(period.days), len(period.left_out), *summaries, kept)

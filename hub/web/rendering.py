@@ -35,6 +35,9 @@ class PageFrame:
     open_prompts: int
     is_board: bool
     is_signed_in: bool
+    home: str = ""
+    home_id: str = ""
+    """The home shown and its id, where the visitor sees several."""
 
 
 @lru_cache(maxsize=16)
@@ -81,6 +84,8 @@ class PageContext:
             open_prompts=len(await self.open_prompts(visit)),
             is_board=visit.member.is_board,
             is_signed_in=True,
+            home=visit.home.name if visit.home is not None and len(visit.homes) > 1 else "",
+            home_id=visit.home.id if visit.home is not None and len(visit.homes) > 1 else "",
         )
         return self._draw(template, visit.words, frame=frame, status=status, values=values)
 

@@ -19,6 +19,7 @@ CONTRACT = (
     "hub.storage.street_records",
     "hub.storage.audit_records",
     "hub.storage.invite_records",
+    "hub.storage.household_records",
     "hub.storage.life_records",
 )
 SHARED = ("hub.core", *CONTRACT, "hub.storage.errors", "protocols")

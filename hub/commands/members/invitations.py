@@ -1,7 +1,7 @@
 """Invites members with their homes, or gives a known member's home a new token. It checks its arguments."""
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hub.folder.opening import open_hub
 from hub.folder.setting_values import is_name
 from hub.storage.contract import Store
+from hub.storage.household_records import SeenHome
 from hub.storage.records import Home, Member
 from hub.trust.invitation_keys import mask_key
 from protocols.enrolment.token import SECRET_BYTES, TOKEN_LIFE_S, EnrolToken, hub_hash_of, token_text
@@ -30,10 +31,11 @@ DEFAULT_LANGUAGE: Final = "en"
 class InviteWish:
     """What was asked for one person; None where nothing was said. `replaces` allows a home's agent to be replaced.
 
-    `follows` is the home whose place a new member's home takes at the same grid connection; `by` is who invites.
+    `follows` is the home whose place a new home takes at the same grid connection; `by` is who invites. `new_home_for`
+    is the known member who gets another home; no address is given then.
     """
 
-    email: str
+    email: str = ""
     name: str | None = None
     home_name: str | None = None
     is_board: bool | None = None
@@ -42,6 +44,7 @@ class InviteWish:
     replaces: bool = False
     follows: str | None = None
     by: str | None = None
+    new_home_for: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +72,18 @@ class Inviter:
 
     async def known(self, wish: InviteWish) -> Member | None:
         """The member with this e-mail address."""
-        found = (m for m in await self._store.members() if m.email.casefold() == wish.email.casefold())
-        return next(found, None)
+        people = [member for member in await self._store.members() if member.held_by is None]
+        return next((member for member in people if member.email.casefold() == wish.email.casefold()), None)
 
-    async def agent_of(self, member: Member) -> str | None:
-        """The agent that works for the member's home now."""
-        home = await self.home_of(member)
+    async def homes_of(self, person: str, wish: InviteWish) -> list[SeenHome]:
+        """The homes whose contract this person holds: the one with the name that was given, or else all that last."""
+        held = [each for each in await self._store.seen_homes(person) if each.is_paid_by(person)]
+        named = [each for each in held if wish.home_name in (each.home.name, each.home.id)]
+        lasting = [each for each in held if each.holder.left_at is None]
+        return named or lasting or held
+
+    async def agent_of(self, home: Home) -> str | None:
+        """The agent that works for the home now."""
         agents = await self._store.agents()
         return next((a.id for a in agents if a.home_id == home.id and a.revoked_at is None), None)
 
@@ -83,34 +92,61 @@ class Inviter:
         by = None if wish.by is None else await self._store.member(wish.by)
         if wish.by is not None and (by is None or not by.is_board):
             return f"--by {wish.by[:40]!r}: not on the board"
+        if wish.new_home_for is not None:
+            return await self._new_home_refusal(wish, wish.new_home_for)
         member = await self.known(wish)
-        if member is None:
-            if wish.replaces:
-                return f"--replace: no member has the address {wish.email}"
-            if wish.name is None:
-                return f"{wish.email} is new here: give --member NAME as well"
-            return None if wish.follows is None else await self._succession_refusal(wish, wish.follows)
-        home = await self.home_of(member)
-        whose = f"{wish.email} is the known member {member.id}"
-        if member.left_at is not None:
+        if member is not None:
+            return await self._known_refusal(wish, member)
+        if wish.replaces:
+            return f"--replace: no member has the address {wish.email}"
+        if wish.name is None:
+            return f"{wish.email} is new here: give --member NAME as well"
+        return None if wish.follows is None else await self._succession_refusal(wish, wish.follows)
+
+    async def _known_refusal(self, wish: InviteWish, member: Member) -> str | None:
+        """Why a home of this known member cannot get a token like this; None if it can."""
+        whose, homes = f"{wish.email} is the known member {member.id}", await self.homes_of(member.id, wish)
+        if not homes:
+            return f"{whose}, who holds no home's contract; for a home of their own: --new-home-for {member.id}"
+        if len(homes) > 1:
+            names = ", ".join(f"{each.home.id} {each.home.name!r}" for each in homes)
+            return f"{whose}, who has several homes ({names}): say which, with --home and its id"
+        return self._home_refusal(wish, member, homes[0], whose=whose)
+
+    def _home_refusal(self, wish: InviteWish, member: Member, seen: SeenHome, *, whose: str) -> str | None:
+        """What was said of a known member and their home and is not so; None if all is."""
+        home, holder = seen.home, seen.holder
+        if holder.left_at is not None:
             return f"{whose}, who has moved out or will: invite them anew with another address, or use members stay"
         if wish.follows not in (None, home.follows):
             return f"--follows: {whose}, and a known member's home does not change; leave it out"
         if wish.name not in (None, member.name):
             return f"--member {wish.name!r}: {whose} {member.name!r}; leave the name out, or use another address"
-        if wish.home_name not in (None, home.name):
+        if wish.home_name not in (None, home.name, home.id):
             return (
-                f"--home {wish.home_name!r}: {whose}, and a member has one home, {home.id} {home.name!r}; invite a"
-                " second home with an e-mail address of its own"
+                f"--home {wish.home_name!r}: {whose}, whose home is {home.id} {home.name!r}; for another home of"
+                f" theirs: --new-home-for {member.id} instead of --email"
             )
         if wish.is_board not in (None, member.is_board):
             way = f"commonwatt-hub board {'--appoint' if wish.is_board else '--remove'} {member.id}"
             return f"--board: {whose}; an invitation does not change who is on the board; use: {way}"
         if wish.language not in (None, member.language):
             return f"--language {wish.language}: {whose}, whose language is {member.language}; leave it out"
-        if wish.since is not None and self._midnight(wish.since) != member.joined_at:
+        if wish.since is not None and self._midnight(wish.since) != holder.joined_at:
             return f"--since {wish.since}: {whose}, and the day on which a member joined cannot change; leave it out"
         return None
+
+    async def _new_home_refusal(self, wish: InviteWish, person: str) -> str | None:
+        """Why this known member cannot get another home; None if they can."""
+        member = await self._store.member(person)
+        if member is None or member.held_by is not None:
+            return f"--new-home-for {person[:40]!r}: there is no such member; commonwatt-hub members lists them"
+        if wish.home_name is None:
+            return "--new-home-for: give --home NAME, so that the homes can be told apart"
+        held = [each.home for each in await self._store.seen_homes(person) if each.is_paid_by(person)]
+        if same := next((home.id for home in held if wish.home_name == home.name), None):
+            return f"--home {wish.home_name!r}: {person} has a home of this name, {same}: give another name"
+        return None if wish.follows is None else await self._succession_refusal(wish, wish.follows)
 
     async def _succession_refusal(self, wish: InviteWish, follows: str) -> str | None:
         """Why this new member cannot take the place of that home; None if they can."""
@@ -137,7 +173,8 @@ class Inviter:
         member = await self.known(wish)
         if member is None:
             return None
-        agent, home = await self.agent_of(member), await self.home_of(member)
+        home = (await self.homes_of(member.id, wish))[0].home
+        agent = await self.agent_of(home)
         if agent is None and wish.replaces:
             return f"--replace: home {home.id} of {member.id} has no agent; invite without --replace"
         if agent is None or wish.replaces:
@@ -146,15 +183,18 @@ class Inviter:
             f"{wish.email} is the known member {member.id} {member.name}, whose home {home.id} has the agent {agent};"
             " nothing was changed. A new agent in its place: add --replace; the old one is then shut out."
             " A second meter: add it to that agent's agent.toml, because one agent reads all meters of a home."
-            " A second home: invite it with an e-mail address of its own, because a member has one home"
+            f" Another home of theirs: --new-home-for {member.id} instead of --email"
         )
 
     async def invite(self, wish: InviteWish) -> Invitation:
         """Add the member if new, and make the token. Earlier unused tokens of the home become void."""
-        member = await self.known(wish)
-        is_new = member is None
-        member, home = (await self._add(wish)) if member is None else (member, await self.home_of(member))
-        replaces = await self.agent_of(member)
+        known = await self.known(wish)
+        if known is None or wish.new_home_for is not None:
+            member, home = await self._add(wish)
+        else:
+            seen = (await self.homes_of(known.id, wish))[0]
+            member, home = seen.holder, seen.home
+        replaces = await self.agent_of(home)
         token = EnrolToken(secrets.token_bytes(SECRET_BYTES), hub_hash_of(self._key.public_key().public_bytes_raw()))
         await self._store.add_invite(
             token.id,
@@ -163,29 +203,24 @@ class Inviter:
             masked_key=mask_key(token.key, token_id=token.id, hub_key=self._key),
             replaces=replaces,
         )
+        is_new = known is None and wish.new_home_for is None
         return Invitation(member, home, token_text(token), is_new=is_new, replaces=replaces)
 
     async def _add(self, wish: InviteWish) -> tuple[Member, Home]:
-        assert wish.name is not None, "refusal() asks for the name of a new member"
-        number = 1 + max((_number(known.id) for known in await self._store.members()), default=0)
-        member = Member(
-            id=f"m{number:02d}",
-            name=wish.name,
-            email=wish.email,
-            language=wish.language or DEFAULT_LANGUAGE,
-            is_board=wish.is_board or False,
-            joined_at=self._joined_at(wish),
-        )
-        home = Home(f"h{number:02d}", wish.home_name or member.name, member.id, wish.follows)
+        members, at = await self._store.members(), self._joined_at(wish)
+        if wish.new_home_for is not None:
+            person = next(each for each in members if each.id == wish.new_home_for)
+            name, email, language = person.name, person.email, person.language
+            member = new_member(members, name=name, email=email, language=language, joined_at=at, held_by=person.id)
+        else:
+            assert wish.name is not None, "refusal() asks for the name of a new member"
+            is_board = wish.is_board or False
+            member = new_member(
+                members, name=wish.name, email=wish.email, language=wish.language, joined_at=at, is_board=is_board
+            )
+        home = Home(f"h{member.id[1:]}", wish.home_name or member.name, member.id, wish.follows)
         await self._store.add_member(member, home, by=wish.by or "")
         return member, home
-
-    async def home_of(self, member: Member) -> Home:
-        """The member's home. Raises: RequestError if there is none."""
-        home = await self._store.home_of(member.id)
-        if home is None:
-            raise RequestError(f"member {member.id} has no home")
-        return home
 
     def _midnight(self, day: date) -> int:
         return int(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(self._tz)).timestamp())
@@ -208,7 +243,9 @@ async def invite(folder: Path, wish: InviteWish, *, clock: Clock) -> Invitation:
     """
     check_person(wish)
     async with opened_inviter(folder, clock=clock) as inviter:
-        problem = await inviter.refusal(wish) or await inviter.agent_refusal(wish)
+        problem = await inviter.refusal(wish)
+        if problem is None and wish.new_home_for is None:
+            problem = await inviter.agent_refusal(wish)
         if problem is not None:
             raise RequestError(problem)
         return await inviter.invite(wish)
@@ -220,10 +257,26 @@ def check_person(wish: InviteWish) -> None:
         raise RequestError(f"--member: expected {NAME_WORDS}")
     if wish.home_name is not None and not is_name(wish.home_name):
         raise RequestError(f"--home: expected {NAME_WORDS}")
-    if not is_email(wish.email):
+    if wish.new_home_for is None and not is_email(wish.email):
         raise RequestError(f"--email {wish.email[:60]!r}: expected {EMAIL_WORDS}")
     if wish.language is not None:
         check_language(wish.language)
+
+
+def new_member(
+    known: Sequence[Member],
+    *,
+    name: str,
+    email: str,
+    language: str | None,
+    joined_at: int,
+    is_board: bool = False,
+    held_by: str | None = None,
+) -> Member:
+    """A member with the next free id."""
+    number = 1 + max((_number(each.id) for each in known), default=0)
+    spoken = language or DEFAULT_LANGUAGE
+    return Member(f"m{number:02d}", name, email, spoken, is_board, joined_at, held_by=held_by)
 
 
 def check_language(language: str) -> None:

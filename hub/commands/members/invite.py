@@ -22,7 +22,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--member", metavar="NAME", help="the person's name; not needed for a known address")
     parser.add_argument("--email", help="the person's address; a known one gets a new token if the home has no agent")
-    parser.add_argument("--home", metavar="NAME", help="the home's name; the person's without it")
+    parser.add_argument(
+        "--home",
+        metavar="NAME",
+        help="the home's name; the person's without it. Of a member with several homes: which, by its name or id",
+    )
+    parser.add_argument(
+        "--new-home-for",
+        metavar="ID",
+        help="another home, with --home NAME, of a known member such as m03: settled, billed and paid on its own, with"
+        " no second vote",
+    )
     parser.add_argument("--board", action="store_true", help="the new member is on the technical board")
     parser.add_argument("--language", help="the language of the member's pages, such as en or es (default: en)")
     parser.add_argument(
@@ -45,14 +55,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Invite one person, or everybody on a list. Raises: RequestError with a one-line message."""
     if args.list is not None:
-        one = (args.member, args.email, args.home, args.since)
+        one = (args.member, args.email, args.home, args.since, args.new_home_for)
         if args.board or args.replace or args.follows or any(part is not None for part in one):
             raise RequestError("invite: --list FILE names everybody; leave out what is about one person")
         return _invite_everybody(args)
-    if args.email is None:
+    if args.new_home_for is not None:
+        about_person = (args.email, args.member, args.language)
+        if args.board or args.replace or any(part is not None for part in about_person):
+            raise RequestError("invite: --new-home-for is about a known member: leave out what is about a person")
+    elif args.email is None:
         raise RequestError("invite: give --member NAME and --email ADDRESS, or --list FILE")
     wish = InviteWish(
-        email=args.email,
+        email=args.email or "",
         name=args.member,
         home_name=args.home,
         is_board=True if args.board else None,
@@ -61,12 +75,15 @@ def run(args: argparse.Namespace) -> int:
         replaces=args.replace,
         follows=args.follows,
         by=args.by,
+        new_home_for=args.new_home_for,
     )
     made = asyncio.run(invite(args.data, wish, clock=open_clock(args.clock)))
     if args.json:
         sys.stdout.write(json.dumps(_record(made)) + "\n")
         return 0
     what = "new member" if made.is_new else "known member"
+    if made.member.held_by is not None:
+        what = f"further home of {made.member.held_by}, kept as"
     sys.stdout.write(f"{what} {made.member.id} {made.member.name}, home {made.home.id} {made.home.name}\n")
     if made.replaces is not None:
         sys.stdout.write(f"the new agent takes over from {made.replaces}, which is shut out once the token is used\n")

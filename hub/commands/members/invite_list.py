@@ -92,9 +92,10 @@ async def invite_list(
                 raise RequestError(f"{name}: {problem}")
         for wish in wishes:
             member = await inviter.known(wish)
-            agent = None if member is None else await inviter.agent_of(member)
-            if member is not None and agent is not None:
-                made.append(ListedInvitation(member.id, (await inviter.home_of(member)).id, agent))
+            home = None if member is None else (await inviter.homes_of(member.id, wish))[0].home
+            agent = None if home is None else await inviter.agent_of(home)
+            if member is not None and home is not None and agent is not None:
+                made.append(ListedInvitation(member.id, home.id, agent))
             else:
                 made.append(await inviter.invite(wish))
     return made

@@ -49,16 +49,19 @@ async def sign_in_links(
     settings, _, store = await open_hub(folder, clock=clock, takes_rule=False)
     try:
         for member_id in member_ids:
-            if await store.member(member_id) is None:
-                known = ", ".join(member.id for member in await store.members())
+            member = await store.member(member_id)
+            if member is None:
+                known = ", ".join(each.id for each in await store.members() if each.held_by is None)
                 raise RequestError(f"there is no member {member_id[:40]!r}; members: {known or 'none yet'}")
+            if member.held_by is not None:
+                raise RequestError(f"{member_id} is a further home of {member.held_by}, who signs in for both")
         looks = {
             each: await look_at_one(store, by, member=each, reason=reason, command="sign-in", purpose="own.view")
             for each in member_ids
         }
         for each, look in looks.items():
-            if (home := await store.home_of(each)) is not None:
-                await store.log_access(look, [home.id], fields=LINK_FIELDS, rows=1)
+            if homes := [seen.home.id for seen in await store.seen_homes(each)]:
+                await store.log_access(look, homes, fields=LINK_FIELDS, rows=1)
         expires_at, links = int(clock.now()) + LINK_LIFE_S, []
         for member_id in member_ids:
             maker = "" if by == member_id else by

@@ -50,6 +50,7 @@ async def status_of(folder: Path, *, clock: Clock) -> Mapping[str, object]:
         now_slot = slot_of(clock.now())
         limits = await home_limits(store, slot=now_slot)
         members = await store.members()
+        people = sum(member.held_by is None for member in members)
         board = [member.id for member in members if member.is_board]
         fleet = await store.fleet(slots=range(now_slot - 96, now_slot))
         return {
@@ -59,8 +60,8 @@ async def status_of(folder: Path, *, clock: Clock) -> Mapping[str, object]:
             "backup": backup_words(folder, now_s=clock.now(), is_planned=settings.backup is not None),
             "backup_age_s": backup_age_s(folder, now_s=clock.now()),
             "pages": pages_address(folder, settings),
-            "members": len(members),
-            "board": lone_board(board, members=len(members)) or f"{len(board)} members",
+            "members": people,
+            "board": lone_board(board, members=people) or f"{len(board)} members",
             "messages_stored": await store.message_count(),
             "refused": [
                 {"agent": r.agent, "reason": r.reason, "count": r.count, "detail": r.detail}

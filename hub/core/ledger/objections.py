@@ -4,6 +4,7 @@ It stores nothing and moves no money. An objection freezes the amount it names u
 decides in time, the amount stays frozen.
 """
 
+from collections.abc import Collection
 from typing import Final
 
 DECIDE_DAYS: Final = 30
@@ -25,6 +26,6 @@ def clean_reason(text: str) -> str | None:
     return words if 0 < len(words) <= REASON_CHARS_MAX and words.isprintable() else None
 
 
-def may_decide(objector: str, board_member: str, *, is_board: bool) -> bool:
-    """Whether this member may decide: board members may, except on their own objections."""
-    return is_board and board_member != objector
+def may_decide(concerned: Collection[str], board_member: str, *, is_board: bool) -> bool:
+    """Whether this member may decide: board members may, except on a home that they hold or live in."""
+    return is_board and board_member not in concerned

@@ -3,8 +3,9 @@
 Everything that members can see about the street asks this one rule.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 LEAST_HOMES: Final = 5
@@ -19,18 +20,24 @@ LEAST_WH: Final = 10
 class GroupRule:
     """`open_homes` let the other members see them. `plants` belong to the co-op: nobody lives there.
 
+    `persons` names whose home it is where a person has several: these count as one, because that person knows them all.
+
     >>> rule = GroupRule(open_homes=frozenset({"h1"}), plants=frozenset({"h9"}))
     >>> rule.allows({"h2", "h3", "h4", "h5", "h9"}), rule.allows({"h1", "h9"}), rule.allows({"h2", "h9"})
     (False, True, False)
+    >>> GroupRule(persons={"h2": "m1", "h3": "m1"}).allows({"h1", "h2", "h3", "h4", "h5"})
+    False
     """
 
     open_homes: frozenset[str] = frozenset()
     plants: frozenset[str] = frozenset()
+    persons: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def allows(self, group: Set[str]) -> bool:
         """Whether a number about exactly these homes may be shown: nobody's, five homes', or only open ones'."""
         homes = group - self.plants
-        return not homes or len(homes) >= LEAST_HOMES or homes <= self.open_homes
+        people = {self.persons.get(home, home) for home in homes}
+        return not homes or len(people) >= LEAST_HOMES or homes <= self.open_homes
 
     def is_uneven(self, parts_wh: Mapping[str, int]) -> bool:
         """Whether one home's part of this sum could be told to within 10 percent by whoever knows the second largest.
@@ -41,7 +48,11 @@ class GroupRule:
         >>> rule.is_uneven({"h1": 900, "h2": 50, "h3": 89, "h9": 500}), rule.is_uneven({"h1": 900, "h2": 92, "h3": 91})
         (True, False)
         """
-        parts = sorted(abs(wh) for home, wh in parts_wh.items() if home not in self.plants | self.open_homes)
+        of_person: Counter[str] = Counter()
+        for home, wh in parts_wh.items():
+            if home not in self.plants | self.open_homes:
+                of_person[self.persons.get(home, home)] += abs(wh)
+        parts = sorted(of_person.values())
         if sum(parts) < LEAST_WH:
             return False
         return 100 * sum(parts[:-2]) < NEAR_PERCENT * parts[-1]

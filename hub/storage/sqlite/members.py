@@ -13,8 +13,8 @@ from hub.storage.life_records import BOARD_ROLE, ChangeKind
 from hub.storage.records import Agent, Coop, Home, Member
 from hub.storage.sqlite.connections import SqliteConnections
 from hub.storage.sqlite.people.change_log import log_change
+from hub.storage.sqlite.people.rows import MEMBER_COLUMNS, insert_member, member_of
 
-_MEMBER = "id, name, email, language, is_board, joined_at, left_at"
 _HOME = "id, name, member_id, follows"
 _AGENT = "id, home_id, shard, public_key, enrolled_at, revoked_at"
 
@@ -57,13 +57,13 @@ class SqliteMembers(SqliteConnections):
         at = int(self._now())
 
         async def work(db: aiosqlite.Connection) -> None:
-            row = (*(member.id, member.name, member.email, member.language), int(member.is_board), member.joined_at)
             subject = "" if home is None else home.id
-            await log_change(db, ChangeKind.JOINED, member.id, at=at, by=by, subject=subject)
+            kind = ChangeKind.JOINED if member.held_by is None else ChangeKind.HOME_ADDED
+            await log_change(db, kind, member.person, at=at, by=by, subject=subject)
             if member.is_board:
                 await log_change(db, ChangeKind.ROLE_BEGUN, member.id, at=at, by=by, subject=BOARD_ROLE)
+            await insert_member(db, member)
             try:
-                await db.execute(f"INSERT INTO member ({_MEMBER}) VALUES (?, ?, ?, ?, ?, ?, ?)", (*row, member.left_at))
                 if home is not None:
                     values = (home.id, home.name, home.member_id, home.follows)
                     await db.execute(f"INSERT INTO home ({_HOME}) VALUES (?, ?, ?, ?)", values)
@@ -75,14 +75,14 @@ class SqliteMembers(SqliteConnections):
     async def members(self) -> tuple[Member, ...]:
         """All members by id."""
         async with self.reading() as db:
-            rows = await db.execute_fetchall(f"SELECT {_MEMBER} FROM member ORDER BY id")
-        return tuple(_member(tuple(row)) for row in rows)
+            rows = await db.execute_fetchall(f"SELECT {MEMBER_COLUMNS} FROM member ORDER BY id")
+        return tuple(member_of(tuple(row)) for row in rows)
 
     async def member(self, member_id: str) -> Member | None:
         """One member, or None."""
         async with self.reading() as db:
-            rows = await db.execute_fetchall(f"SELECT {_MEMBER} FROM member WHERE id = ?", (member_id,))
-        return next((_member(tuple(row)) for row in rows), None)
+            rows = await db.execute_fetchall(f"SELECT {MEMBER_COLUMNS} FROM member WHERE id = ?", (member_id,))
+        return next((member_of(tuple(row)) for row in rows), None)
 
     async def set_board(self, member_id: str, *, is_board: bool, by: str = "") -> bool:
         """Appoint or remove a board member, without a check of `by`. False if that changes nothing."""
@@ -210,14 +210,14 @@ class SqliteMembers(SqliteConnections):
 
     async def session(self, session_hash: bytes, *, now: int) -> SignedIn | None:
         """The member of this session and who made its link, or None if the session is unknown or expired."""
-        columns = ", ".join(f"member.{name.strip()}" for name in _MEMBER.split(","))
+        columns = ", ".join(f"member.{name.strip()}" for name in MEMBER_COLUMNS.split(","))
         async with self.reading() as db:
             rows = await db.execute_fetchall(
                 f"SELECT session.link_by, {columns} FROM session JOIN member ON member.id = session.member_id"
                 " WHERE session_hash = ? AND expires_at >= ?",
                 (session_hash, now),
             )
-        return next((SignedIn(_member(tuple(row)[1:]), str(row[0])) for row in rows), None)
+        return next((SignedIn(member_of(tuple(row)[1:]), str(row[0])) for row in rows), None)
 
     async def end_session(self, session_hash: bytes) -> None:
         """Sign out; an unknown session is not an error."""
@@ -226,12 +226,6 @@ class SqliteMembers(SqliteConnections):
             await db.execute("DELETE FROM session WHERE session_hash = ?", (session_hash,))
 
         await self.write(work)
-
-
-def _member(row: tuple[object, ...]) -> Member:
-    member_id, name, email, language, is_board, joined_at, left_at = row
-    left = None if left_at is None else int(str(left_at))
-    return Member(str(member_id), str(name), str(email), str(language), bool(is_board), int(str(joined_at)), left)
 
 
 async def _is_enrolled(db: aiosqlite.Connection, agent: Agent, home_id: str) -> bool:

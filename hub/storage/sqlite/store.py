@@ -9,6 +9,7 @@ from hub.storage.sqlite.forecasts import SqliteForecasts
 from hub.storage.sqlite.members import SqliteMembers
 from hub.storage.sqlite.messages import SqliteMessages
 from hub.storage.sqlite.objections import SqliteObjections
+from hub.storage.sqlite.people.households import SqliteHouseholds
 from hub.storage.sqlite.people.life import SqliteLife
 from hub.storage.sqlite.prompts import SqlitePrompts
 from hub.storage.sqlite.published.rulebook import SqliteRulebook
@@ -21,6 +22,7 @@ from hub.storage.sqlite.series import SqliteSeries
 class SqliteStore(
     SqliteMembers,
     SqliteLife,
+    SqliteHouseholds,
     SqliteMessages,
     SqliteSeries,
     SqliteFleet,

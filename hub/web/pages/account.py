@@ -9,8 +9,8 @@ from hub.core.payments.accounts import clean_holder, iban_length, iban_problem
 from hub.core.payments.sepa import MAX_NAME_CHARS, compact
 from hub.storage.account_records import NewAccount
 from hub.storage.records import Access
-from hub.web.frame.guard import PageError, read_form
-from hub.web.frame.sign_in import Visit, visit_of
+from hub.web.frame.guard import PageError
+from hub.web.frame.sign_in import Visit, read_home_form, visit_of
 from hub.web.frame.translation import Localizer
 from hub.web.rendering import PageContext, as_json
 from hub.web.views.account import account_json, account_page
@@ -31,35 +31,35 @@ def add_account_pages(app: FastAPI, site: PageContext) -> None:
     @app.get("/account.json")
     async def account_as_json(request: Request) -> Response:
         visit = await visit_of(site.parts, request)
-        visit.own_home()
-        details = await store.bank_details([visit.member.id], access=_own(visit))
-        payments = own_payments_json(await site.parts.payments.orders(), visit.member.id)
+        visit.paid_home()
+        details = await store.bank_details([visit.holder.id], access=_own(visit))
+        payments = own_payments_json(await site.parts.payments.orders(), visit.holder.id)
         return as_json(account_json(details) | {"payments": payments})
 
     @app.post("/account")
     async def set_account(request: Request) -> Response:
         visit = await visit_of(site.parts, request)
-        visit.own_home()
-        sent = await read_form(request)
+        visit.paid_home()
+        sent = await read_home_form(request, visit)
         holder, iban = clean_holder(sent.get("holder", "")), sent.get("iban", "")[:IBAN_CHARS_MAX]
         problem = wrong_iban(iban, visit.words)
         if holder is None:
             problem = visit.words.text("Enter the account holder's name as your bank writes it.")
         if holder is None or problem:
             return await _page(site, visit, problem=problem, holder=sent.get("holder", ""), status=422)
-        new = NewAccount(visit.member.id, holder, compact(iban), visit.member.id, int(visit.now_s))
+        new = NewAccount(visit.holder.id, holder, compact(iban), visit.member.id, int(visit.now_s))
         await store.add_account(new)
         return RedirectResponse("/account?saved=account", status_code=303)
 
     @app.post("/account/mandate")
     async def mandate(request: Request) -> Response:
         visit = await visit_of(site.parts, request)
-        visit.own_home()
-        decision = (await read_form(request)).get("decision", "")
+        visit.paid_home()
+        decision = (await read_home_form(request, visit)).get("decision", "")
         if decision == "give":
             await _give_mandate(site, visit)
         elif decision == "revoke":
-            if not await store.end_mandate(visit.member.id, made_by=visit.member.id, made_at=int(visit.now_s)):
+            if not await store.end_mandate(visit.holder.id, made_by=visit.member.id, made_at=int(visit.now_s)):
                 raise PageError(409, visit.words.text("You have no mandate to revoke. Nothing was changed."))
         else:
             raise PageError(422, visit.words.text("Choose one of the buttons."))
@@ -72,7 +72,7 @@ async def _give_mandate(site: PageContext, visit: Visit) -> None:
         raise PageError(409, words.text("The co-op does not collect by direct debit. Nothing was changed."))
     today = visit.words.local(visit.now_s).date().isoformat()
     me, at = visit.member.id, int(visit.now_s)
-    problem = await site.parts.store.add_mandate(me, signed_on=today, made_by=me, made_at=at)
+    problem = await site.parts.store.add_mandate(visit.holder.id, signed_on=today, made_by=me, made_at=at)
     if problem == "no account":
         raise PageError(409, words.text("Enter your bank account first. Nothing was changed."))
     if problem is not None:
@@ -82,10 +82,10 @@ async def _give_mandate(site: PageContext, visit: Visit) -> None:
 async def _page(
     site: PageContext, visit: Visit, *, saved: str = "", problem: str = "", holder: str | None = None, status: int = 200
 ) -> Response:
-    visit.own_home()
-    details = await site.parts.store.bank_details([visit.member.id], access=_own(visit))
+    visit.paid_home()
+    details = await site.parts.store.bank_details([visit.holder.id], access=_own(visit))
     view = account_page(
-        details, visit.words, members=await site.parts.store.members(), me=visit.member, bank=site.parts.bank
+        details, visit.words, members=await site.parts.store.members(), me=visit.holder, bank=site.parts.bank
     )
     return await site.page(
         visit,
@@ -93,7 +93,7 @@ async def _page(
         place="more",
         status=status,
         view=view,
-        payments=own_payments(await site.parts.payments.orders(), visit.member.id, visit.words),
+        payments=own_payments(await site.parts.payments.orders(), visit.holder.id, visit.words),
         saved=saved,
         problem=problem,
         holder=view.holder if holder is None else holder[:MAX_NAME_CHARS],

@@ -57,6 +57,7 @@ def add_change_pages(app: FastAPI, site: PageContext) -> None:
             visit.words,
             homes=await store.homes(),
             agents=await store.agents(),
+            adults=await store.adults(),
         )
-        warning = lone_board(holders["board"], members=len(everybody))
+        warning = lone_board(holders["board"], members=sum(each.held_by is None for each in everybody))
         return await site.page(visit, "board_members.html", place="more", cards=cards, warning=warning)

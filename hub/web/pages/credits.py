@@ -58,7 +58,7 @@ def add_credit_pages(app: FastAPI, site: PageContext) -> None:
         first = _month(request, visit)
         files = await _stated(site, visit, first, fields=BY_DAY)
         days, correction = _days(files)
-        said = {"month": f"{first:%Y-%m}", "member": visit.member.id, "days": [day_json(day) for day in days]}
+        said = {"month": f"{first:%Y-%m}", "member": visit.holder.id, "days": [day_json(day) for day in days]}
         state = None if files is None else state_of(files.statement)
         return as_json(said | {"state": state, "correction": correction_json(correction)})
 
@@ -76,7 +76,7 @@ def add_credit_pages(app: FastAPI, site: PageContext) -> None:
     async def day_as_json(request: Request, day: str) -> Response:
         visit = await visit_of(site.parts, request)
         files, booked, runs = await _day(site, visit, day)
-        slots = own_slots_stated(runs[-1].allocation, visit.member.id, stated_day(files, booked.day))
+        slots = own_slots_stated(runs[-1].allocation, visit.holder.id, stated_day(files, booked.day))
         rule = {"rule": runs[-1].rule_hash, "result": site.parts.statements.seals.record(runs[-1].result_hash)}
         said = day_json(booked) | {"together": together_json(slots, booked)} | rule
         return as_json(said | {"slots": slots_json(slots)})
@@ -85,7 +85,7 @@ def add_credit_pages(app: FastAPI, site: PageContext) -> None:
     async def credits_of_day(request: Request, day: str) -> Response:
         visit = await visit_of(site.parts, request)
         files, booked, runs = await _day(site, visit, day)
-        view = day_page(files, booked, runs, visit.words, member=visit.member.id, seals=site.parts.statements.seals)
+        view = day_page(files, booked, runs, visit.words, member=visit.holder.id, seals=site.parts.statements.seals)
         return await site.page(visit, "credits_day.html", place="credits", view=view, address=f"/credits/{day}.json")
 
 
@@ -117,7 +117,7 @@ async def _stated(
     length = (date.fromisoformat(last) - date.fromisoformat(first)).days + 1 if rows is None else rows
     await site.parts.store.log_access(access, [visit.home.id], fields=fields, rows=length)
     access = replace(access, reason=STATEMENT_LOOK)
-    return await site.parts.statements.state(visit.member, visit.home, month=month, access=access)
+    return await site.parts.statements.state(visit.holder, visit.home, month=month, access=access)
 
 
 async def _day(site: PageContext, visit: Visit, text: str) -> tuple[StatementFiles, DayBooked, tuple[RunRow, ...]]:
@@ -136,7 +136,7 @@ async def _day(site: PageContext, visit: Visit, text: str) -> tuple[StatementFil
 async def _runs_until(site: PageContext, visit: Visit, name: str, *, day: date) -> tuple[RunRow, ...]:
     """The day's runs that the member may see, the statement's own being the last."""
     days, seals = (day.isoformat(), day.isoformat()), site.parts.statements.seals
-    seen = await site.parts.statements.visible(visit.member.id, days=days)
+    seen = await site.parts.statements.visible(visit.holder.id, days=days)
     runs: list[RunRow] = []
     for run in await site.parts.store.runs(days=days):
         is_own = seals.run(run.run_key) == name

@@ -59,7 +59,7 @@ async def _report(
         return None, years, None
     access = visit.own_access()
     await site.parts.store.log_access(access, [home.id], fields=FAIRNESS_FIELDS, rows=1)
-    return year, years, await service.report(visit.member.id, year=year, today=today)
+    return year, years, await service.report(visit.holder.id, year=year, today=today)
 
 
 def _today(visit: Visit) -> date:

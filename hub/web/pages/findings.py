@@ -45,11 +45,11 @@ def _add_board_pages(app: FastAPI, site: PageContext) -> None:
         visit = await _board_visit(site, request)
         store, rows = site.parts.store, await _all(site, visit)
         homes = await store.homes()
-        holder = {home.id: home.member_id for home in homes}
+        residents = await store.residents()
         verdicts = {
             row.id: await site.parts.findings.verdicts(row)
             for row in rows
-            if may_decide(holder[row.found.home], visit.member.id, is_board=visit.member.is_board)
+            if may_decide(residents[row.found.home], visit.member.id, is_board=visit.member.is_board)
         }
         lines = finding_lines(rows, visit.words, members=await store.members(), homes=homes, verdicts=verdicts)
         is_saved = request.query_params.get("saved") == "decision"

@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse
 
 from hub.storage.records import Appliance, Home
 from hub.web.frame.guard import PageError, read_body, read_form, require_same_origin
-from hub.web.frame.sign_in import Visit, visit_of
+from hub.web.frame.sign_in import Visit, read_home_form, set_home, visit_of
 from hub.web.frame.translation import Localizer
 from hub.web.rendering import PageContext, as_json
 from hub.web.views.home.appliance_form import (
@@ -18,6 +18,7 @@ from hub.web.views.home.appliance_form import (
     appliances_from_form,
     appliances_from_json,
 )
+from hub.web.views.home.households import home_cards, homes_json
 from hub.web.views.home.own_day import home_json, home_page, newest_time, read_home_days
 from hub.web.views.home.own_record import consent_json, consent_page, read_consent
 from hub.web.views.home.prompt_cards import asked_in_week, open_prompt, past_prompt, prompt_json
@@ -34,6 +35,7 @@ def add_member_pages(app: FastAPI, site: PageContext) -> None:
     _add_appliances(app, site)
     _add_prompts(app, site)
     _add_record(app, site)
+    _add_homes(app, site)
 
 
 def _add_today(app: FastAPI, site: PageContext) -> None:
@@ -105,7 +107,7 @@ def _add_appliances(app: FastAPI, site: PageContext) -> None:
             sent = appliances_from_json(home.id, _parse_json(await read_body(request), visit.words), visit.words)
             await site.parts.store.set_appliances(home.id, sent)
             return as_json({"appliances": [appliance_json(appliance) for appliance in sent]})
-        form = await read_form(request)
+        form = await read_home_form(request, visit)
         try:
             sent = appliances_from_form(home.id, form, visit.words)
         except PageError as error:
@@ -160,7 +162,7 @@ def _add_prompts(app: FastAPI, site: PageContext) -> None:
     async def answer(request: Request, prompt_id: str) -> Response:
         visit = await visit_of(site.parts, request)
         home = visit.own_home()
-        choice = (await read_form(request)).get("answer", "")
+        choice = (await read_home_form(request, visit)).get("answer", "")
         if choice not in _ANSWERS:
             raise PageError(422, visit.words.text("Answer with one of the prompt's buttons."))
         # The store looks prompts up by home, so another member's prompt is not found here.
@@ -186,6 +188,39 @@ def _add_record(app: FastAPI, site: PageContext) -> None:
     async def consent_as_json(request: Request) -> Response:
         visit = await visit_of(site.parts, request)
         return as_json(consent_json(await read_consent(store, visit.own_home())))
+
+
+def _add_homes(app: FastAPI, site: PageContext) -> None:
+    store = site.parts.store
+
+    @app.get("/homes")
+    async def homes(request: Request) -> Response:
+        visit = await visit_of(site.parts, request)
+        cards = home_cards(
+            visit.homes,
+            await store.adults(),
+            visit.words,
+            members=await store.members(),
+            reader=visit.member.id,
+            shown=visit.own_home().id,
+        )
+        return await site.page(visit, "homes.html", place="more", cards=cards)
+
+    @app.get("/homes.json")
+    async def homes_as_json(request: Request) -> Response:
+        visit = await visit_of(site.parts, request)
+        adults, shown = await store.adults(), visit.own_home().id
+        return as_json(homes_json(visit.homes, adults, reader=visit.member.id, shown=shown))
+
+    @app.post("/homes")
+    async def choose_home(request: Request) -> Response:
+        visit = await visit_of(site.parts, request)
+        chosen = (await read_form(request)).get("home", "")
+        if chosen not in {each.home.id for each in visit.homes}:
+            raise PageError(404, visit.words.text("You have no such home."))
+        response = RedirectResponse("/my-home", status_code=303)
+        set_home(response, site.parts, home=chosen)
+        return response
 
 
 async def _log_own_access(site: PageContext, visit: Visit, *, fields: str) -> None:

@@ -14,9 +14,10 @@ from hub.core.ledger.objections import (
     may_decide,
 )
 from hub.core.ledger.signed_document import document_hash
+from hub.storage.contract import Store
 from hub.storage.records import NewObjection, ObjectionRow
 from hub.web.frame.guard import PageError, read_form
-from hub.web.frame.sign_in import Visit, require_board, visit_of
+from hub.web.frame.sign_in import Visit, read_home_form, require_board, visit_of
 from hub.web.pages.statements import files_of
 from hub.web.rendering import PageContext, as_json
 from hub.web.views.findings import reason_needed
@@ -49,7 +50,7 @@ def _add_member_pages(app: FastAPI, site: PageContext) -> None:
         visit = await visit_of(site.parts, request)
         rows = await _own(site, visit)
         lines = objection_lines(
-            rows, visit.words, members=await store.members(), reader=visit.member.id, now_s=visit.now_s
+            rows, visit.words, members=await store.members(), own=visit.memberships, now_s=visit.now_s
         )
         is_saved = request.query_params.get("saved") == "objection"
         return await site.page(visit, "objections.html", place="credits", lines=lines, is_saved=is_saved)
@@ -80,7 +81,7 @@ def _add_member_pages(app: FastAPI, site: PageContext) -> None:
     @app.post("/objections/new")
     async def object_to(request: Request) -> Response:
         visit = await visit_of(site.parts, request)
-        sent = await read_form(request)
+        sent = await read_home_form(request, visit)
         reason = _reason(sent.get("reason", ""), visit)
         place = (sent.get("month", ""), sent.get("day", ""), sent.get("line", ""))
         problem = await store.add_objection(await _objection(site, visit, place, reason=reason))
@@ -106,7 +107,7 @@ def _add_board_pages(app: FastAPI, site: PageContext) -> None:
             await _all(site, visit),
             visit.words,
             members=await store.members(),
-            reader=visit.member.id,
+            own=visit.memberships,
             now_s=visit.now_s,
         )
         return await site.page(visit, "board_objections.html", place="more", lines=lines, most=REASON_CHARS_MAX)
@@ -129,7 +130,7 @@ def _add_board_pages(app: FastAPI, site: PageContext) -> None:
         row = next(iter(await _all(site, visit, number=number)), None)
         if row is None:
             raise PageError(404, words.text("This objection does not exist."))
-        if not may_decide(row.member, visit.member.id, is_board=visit.member.is_board):
+        if not may_decide(await _residents(store, row.member), visit.member.id, is_board=visit.member.is_board):
             raise PageError(403, words.text("Another board member must decide on your own objection."))
         problem = await store.decide_objection(
             row.id, board_member=visit.member.id, verdict=verdict, reason=reason, at=int(visit.now_s)
@@ -144,7 +145,7 @@ async def _own(site: PageContext, visit: Visit) -> tuple[ObjectionRow, ...]:
     if visit.home is not None:
         access = visit.own_access()
         await site.parts.store.log_access(access, [visit.home.id], fields=OBJECTION_FIELDS, rows=1)
-    return await site.parts.store.objections(member=visit.member.id)
+    return await site.parts.store.objections(member=visit.holder.id)
 
 
 async def _all(site: PageContext, visit: Visit, *, number: str | None = None) -> tuple[ObjectionRow, ...]:
@@ -162,6 +163,7 @@ async def _all(site: PageContext, visit: Visit, *, number: str | None = None) ->
 
 async def _objection(site: PageContext, visit: Visit, place: tuple[str, str, str], *, reason: str) -> NewObjection:
     """An objection to a line in the visitor's own statement. Raises: PageError if there is no such line."""
+    visit.paid_home()
     month, day, line = place
     files = await files_of(site, visit, month)
     statement = files.statement
@@ -171,7 +173,13 @@ async def _objection(site: PageContext, visit: Visit, place: tuple[str, str, str
     made_at = int(visit.now_s)
     due_at = made_at + DECIDE_DAYS * _DAY_S
     statement_hash = document_hash(statement)
-    return NewObjection(visit.member.id, month, day, line, stated, statement_hash, reason, made_at, due_at)
+    return NewObjection(visit.holder.id, month, day, line, stated, statement_hash, reason, made_at, due_at)
+
+
+async def _residents(store: Store, member: str) -> frozenset[str]:
+    """The people of the home that is kept under this membership."""
+    home = await store.home_of(member)
+    return frozenset({member}) if home is None else (await store.residents())[home.id]
 
 
 def _reason(text: str, visit: Visit) -> str:

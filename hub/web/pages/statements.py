@@ -116,7 +116,7 @@ async def files_of(site: PageContext, visit: Visit, text: str) -> StatementFiles
     """
     month = asked_month(text, visit.words)
     access = visit.own_access(STATEMENT_LOOK)
-    files = await site.parts.statements.state(visit.member, visit.own_home(), month=month, access=access)
+    files = await site.parts.statements.state(visit.holder, visit.own_home(), month=month, access=access)
     if files is None:
         raise PageError(
             404, visit.words.text("Nothing is settled for you in %(month)s.", month=visit.words.month(month))

@@ -58,7 +58,7 @@ def add_what_if_pages(app: FastAPI, site: PageContext) -> None:
 async def _stated(site: PageContext, visit: Visit, month: date) -> MonthNumbers | None:
     """The numbers of the visitor's statement for the month; the home's log says that it was opened."""
     access = visit.own_access(STATEMENT_LOOK)
-    files = await site.parts.statements.state(visit.member, visit.own_home(), month=month, access=access)
+    files = await site.parts.statements.state(visit.holder, visit.own_home(), month=month, access=access)
     return None if files is None else month_numbers(files.statement, files.payment)
 
 
@@ -83,7 +83,7 @@ async def _tried(
     access = visit.own_access()
     await site.parts.store.log_access(access, [home.id], fields=TRIAL_FIELDS, rows=1)
     today = visit.words.local(visit.now_s).date()
-    trial = await site.parts.trials.try_rule(visit.member.id, month=month, choice=choice, today=today)
+    trial = await site.parts.trials.try_rule(visit.holder.id, month=month, choice=choice, today=today)
     if isinstance(trial, str):
         raise PageError(409, words.text("This cannot be calculated: %(why)s.", why=trial))
     return month, choice, trial

@@ -38,7 +38,7 @@ def account_page(
     return AccountPage(
         account="" if account is None else masked(account.iban),
         holder=me.name if account is None else account.name,
-        entered="" if account is None else _entered(account, names, words, me=me.id),
+        entered="" if account is None else _entered(account, names, words, me=me.person),
         mandate="" if mandate is None else mandate.id,
         mandate_since="" if mandate is None else words.day(date.fromisoformat(mandate.signed_on)),
         history=tuple(_history(details, names, words)),

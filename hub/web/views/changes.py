@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from hub.storage.household_records import HomeAdult
 from hub.storage.life_records import ROLES, ChangeKind, LoggedChange
 from hub.storage.records import Agent, Home, Member
 from hub.web.frame.translation import Localizer
@@ -62,9 +63,17 @@ def member_cards(
     *,
     homes: Sequence[Home],
     agents: Sequence[Agent],
+    adults: Sequence[HomeAdult] = (),
 ) -> tuple[MemberCard, ...]:
-    """Every member for the board."""
-    return tuple(_card(each, holders, words, homes=homes, agents=agents) for each in members)
+    """Every member for the board, each with the homes they hold or live in."""
+    by_id = {home.id: home for home in homes}
+    return tuple(
+        _card(
+            each, holders, words, homes=homes, agents=agents,
+            lived=[by_id[adult.home] for adult in adults if adult.member == each.id],
+        )
+        for each in members
+    )  # fmt: skip
 
 
 def role_name(role: str, words: Localizer) -> str:
@@ -78,7 +87,7 @@ def role_name(role: str, words: Localizer) -> str:
 
 def _card(
     member: Member, holders: Mapping[str, Sequence[str]], words: Localizer, *, homes: Sequence[Home],
-    agents: Sequence[Agent],
+    agents: Sequence[Agent], lived: Sequence[Home],
 ) -> MemberCard:  # fmt: skip
     lines = [(words.text("E-mail"), member.email)]
     held = [role_name(role, words) for role in ROLES if member.id in holders[role]]
@@ -90,6 +99,13 @@ def _card(
             agent = words.listed(live) if live else words.text("no agent")
             place = words.text("%(name)s (%(home)s), %(agent)s", name=home.name, home=home.id, agent=agent)
             lines.append((words.text("Home"), place))
+    for home in lived:
+        place = words.text(
+            "%(name)s (%(home)s), whose contract %(member)s holds", name=home.name, home=home.id, member=home.member_id
+        )
+        lines.append((words.text("Lives in"), place))
+    if member.held_by is not None:
+        lines.append((words.text("Further home of"), member.held_by))
     lines.append((words.text("Member since"), words.full_day(words.local(member.joined_at).date())))
     if member.left_at is not None:
         lines.append((words.text("Last day"), words.full_day(words.local(member.left_at - 1).date())))
@@ -108,6 +124,9 @@ def _sentence(change: LoggedChange, names: Mapping[str, str], words: Localizer) 
         ChangeKind.JOINED: words.text("New member: %(who)s.", who=who),
         ChangeKind.NAMED: words.text("New name for %(who)s.", who=who),
         ChangeKind.ADDRESSED: words.text("New e-mail address for %(who)s.", who=who),
+        ChangeKind.ADULT_BEGUN: words.text("%(who)s lives in home %(home)s and sees its pages.", who=who, home=subject),
+        ChangeKind.ADULT_ENDED: words.text("%(who)s no longer sees the pages of home %(home)s.", who=who, home=subject),
+        ChangeKind.HOME_ADDED: words.text("Another home for %(who)s: %(home)s.", who=who, home=subject),
         ChangeKind.ROLE_BEGUN: words.text("%(role)s: %(who)s from now on.", role=role, who=who),
         ChangeKind.ROLE_ENDED: words.text("%(role)s: %(who)s no longer.", role=role, who=who),
         ChangeKind.AGENT_ENROLLED: words.text("New agent %(agent)s for %(who)s.", agent=subject, who=who),

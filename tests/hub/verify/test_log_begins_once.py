@@ -19,6 +19,10 @@ GONE = "log of rows: its beginning is gone; this store's log was begun, and a lo
 STEPS_AGAIN = "".join(
     f"DELETE FROM migration WHERE number = {step.number};"
     + "".join(f"DROP TABLE {table};" for table in re.findall(r"^CREATE TABLE (\w+)", step.sql, re.MULTILINE))
+    + "".join(
+        f"ALTER TABLE {table} DROP COLUMN {column};"
+        for table, column in re.findall(r"^ALTER TABLE (\w+) ADD COLUMN (\w+)", step.sql, re.MULTILINE)
+    )
     for step in known_migrations()
     if step.number >= 22
 )

@@ -7,6 +7,7 @@ import aiosqlite
 from hub.storage.life_records import BOARD_ROLE, ROLES, ChangeKind, LoggedChange, MemberEdit
 from hub.storage.sqlite.connections import SqliteConnections
 from hub.storage.sqlite.people.change_log import log_change
+from hub.storage.sqlite.people.checks import by_problem, no_person, unknown_member
 
 _BOARD_SQL: Final = "SELECT id FROM member WHERE is_board = 1 ORDER BY id"
 _CHANGES_SQL: Final = "SELECT id, at, made_by, kind, member, subject, reason FROM member_change ORDER BY id"
@@ -29,14 +30,15 @@ class SqliteLife(SqliteConnections):
 
         async def work(db: aiosqlite.Connection) -> str | None:
             held = await _member(db, member)
-            problem = await _by_problem(db, by)
+            problem = await by_problem(db, by)
             if problem or held is None:
-                return problem or _unknown(member)
+                return problem or unknown_member(member)
+            if held[4] is not None:
+                return no_person(member, held[4])
             name, email = str(held[0]), str(held[1])
             if edit.email is not None and edit.email.casefold() != email.casefold():
-                for other, address in await db.execute_fetchall(
-                    "SELECT id, email FROM member WHERE id <> ?", (member,)
-                ):
+                others = "SELECT id, email FROM member WHERE id <> ? AND held_by IS NULL"
+                for other, address in await db.execute_fetchall(others, (member,)):
                     if str(address).casefold() == edit.email.casefold():
                         return f"member {other} has this address already: nothing was changed"
             if edit.name in (None, name) and edit.email in (None, email):
@@ -47,7 +49,8 @@ class SqliteLife(SqliteConnections):
             if edit.email not in (None, email):
                 await log_change(db, ChangeKind.ADDRESSED, member, at=at, by=by)
             await db.execute(
-                "UPDATE member SET name = ?, email = ? WHERE id = ?", (edit.name or name, edit.email or email, member)
+                "UPDATE member SET name = ?, email = ? WHERE ? IN (id, held_by)",
+                (edit.name or name, edit.email or email, member),
             )
             return None
 
@@ -60,10 +63,12 @@ class SqliteLife(SqliteConnections):
             if role not in ROLES:
                 return f"there is no role {role[:40]!r}; roles: {', '.join(ROLES)}"
             board = [str(row[0]) for row in await db.execute_fetchall(_BOARD_SQL)]
-            problem = await _by_problem(db, by) if by or board else None
+            problem = await by_problem(db, by) if by or board else None
             if problem or (held := await _member(db, member)) is None:
-                return problem or _unknown(member)
-            if begins and held[2] is not None and int(held[2]) <= int(self._now()):
+                return problem or unknown_member(member)
+            if held[4] is not None:
+                return no_person(member, held[4])
+            if begins and not await _lasts(db, member, after=int(self._now())):
                 return f"{member} has moved out and can hold no role"
             holders = await _holders(db, role, board=board)
             if (member in holders) == begins:
@@ -83,7 +88,7 @@ class SqliteLife(SqliteConnections):
         """Refuse the agent's key from now on."""
 
         async def work(db: aiosqlite.Connection) -> str | None:
-            if problem := await _by_problem(db, by):
+            if problem := await by_problem(db, by):
                 return problem
             sql = """SELECT agent.revoked_at, home.member_id FROM agent JOIN home ON home.id = agent.home_id
             WHERE agent.id = ?"""
@@ -103,9 +108,12 @@ class SqliteLife(SqliteConnections):
         """End the member's sessions and open sign-in links."""
 
         async def work(db: aiosqlite.Connection) -> int | str:
-            problem = await _by_problem(db, by)
-            if problem or await _member(db, member) is None:
-                return problem or _unknown(member)
+            problem = await by_problem(db, by)
+            held = await _member(db, member)
+            if problem or held is None:
+                return problem or unknown_member(member)
+            if held[4] is not None:
+                return no_person(member, held[4])
             await log_change(db, ChangeKind.SESSIONS_ENDED, member, at=int(self._now()), by=by)
             sessions = await db.execute("DELETE FROM session WHERE member_id = ?", (member,))
             links = await db.execute("DELETE FROM sign_in WHERE member_id = ?", (member,))
@@ -117,15 +125,15 @@ class SqliteLife(SqliteConnections):
         """Set when the membership ends, or that it goes on."""
 
         async def work(db: aiosqlite.Connection) -> str | None:
-            problem = await _by_problem(db, by)
+            problem = await by_problem(db, by)
             if problem or (held := await _member(db, member)) is None:
-                return problem or _unknown(member)
+                return problem or unknown_member(member)
             if left_at is not None and left_at <= int(held[3]):
                 return f"{member} was no member yet on {last_day}: nothing was changed"
             if held[2] == left_at:
                 return f"{member} {'moves out then already' if left_at else 'is not moving out'}: nothing was changed"
-            if left_at is not None and (roles := await _roles_of(db, member)):
-                return f"{member} holds a role ({', '.join(roles)}): end it first"
+            if left_at is not None and (tie := await _last_tie(db, member, held[4] or member, after=left_at)):
+                return tie
             kind = ChangeKind.MOVE_OUT_CANCELLED if left_at is None else ChangeKind.MOVE_OUT_PLANNED
             await log_change(db, kind, member, at=int(self._now()), by=by, subject=last_day)
             await db.execute("UPDATE member SET left_at = ? WHERE id = ?", (left_at, member))
@@ -160,16 +168,28 @@ class SqliteLife(SqliteConnections):
             return {role: await _holders(db, role, board=board) for role in ROLES}
 
 
-async def _member(db: aiosqlite.Connection, member: str) -> tuple[str, str, int | None, int] | None:
-    rows = await db.execute_fetchall("SELECT name, email, left_at, joined_at FROM member WHERE id = ?", (member,))
-    return next(((row[0], row[1], row[2], row[3]) for row in rows), None)
+async def _member(db: aiosqlite.Connection, member: str) -> tuple[str, str, int | None, int, str | None] | None:
+    sql = "SELECT name, email, left_at, joined_at, held_by FROM member WHERE id = ?"
+    rows = await db.execute_fetchall(sql, (member,))
+    return next(((row[0], row[1], row[2], row[3], row[4]) for row in rows), None)
 
 
-async def _by_problem(db: aiosqlite.Connection, by: str) -> str | None:
-    rows = list(await db.execute_fetchall("SELECT is_board FROM member WHERE id = ?", (by,)))
-    if rows and rows[0][0]:
+async def _lasts(db: aiosqlite.Connection, person: str, *, after: int, without: str = "") -> bool:
+    """Whether a membership of this person lasts beyond a time, not counting one of them."""
+    sql = "SELECT 1 FROM member WHERE ? IN (id, held_by) AND id <> ? AND (left_at IS NULL OR left_at > ?) LIMIT 1"
+    return bool(list(await db.execute_fetchall(sql, (person, without, after))))
+
+
+async def _last_tie(db: aiosqlite.Connection, member: str, person: str, *, after: int) -> str | None:
+    """What a person must end before their last membership does; None if nothing, or another home stays theirs."""
+    if await _lasts(db, person, after=after, without=member):
         return None
-    return f"{by[:40]!r} is not on the board: say who does this, with --by and a board member's id"
+    if roles := await _roles_of(db, person):
+        return f"{person} holds a role ({', '.join(roles)}): end it first"
+    lived = "SELECT home FROM home_adult WHERE member = ? ORDER BY home"
+    if homes := [str(row[0]) for row in await db.execute_fetchall(lived, (person,))]:
+        return f"{person} is an adult of {homes[0]}: end that first, with members end-adult"
+    return None
 
 
 async def _holders(db: aiosqlite.Connection, role: str, *, board: list[str]) -> tuple[str, ...]:
@@ -183,7 +203,3 @@ async def _holders(db: aiosqlite.Connection, role: str, *, board: list[str]) -> 
 async def _roles_of(db: aiosqlite.Connection, member: str) -> list[str]:
     board = [str(row[0]) for row in await db.execute_fetchall(_BOARD_SQL)]
     return [role for role in ROLES if member in await _holders(db, role, board=board)]
-
-
-def _unknown(member: str) -> str:
-    return f"there is no member {member[:40]!r}; commonwatt-hub members lists them"

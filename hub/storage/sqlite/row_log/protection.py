@@ -29,6 +29,7 @@ LOGGED: Final[Mapping[str, LoggedTable]] = MappingProxyType(
         "coop": _WHOLE,
         "member": LoggedTable(says=("is_board",)),
         "home": _WHOLE,
+        "home_adult": _WHOLE,
         "agent": _WHOLE,
         "invite": _WHOLE,
         "sign_in": _WHOLE,

@@ -25,21 +25,24 @@ _LINES_SQL = """SELECT position, at, CAST(source AS BLOB), CAST(row_key AS BLOB)
 CAST(says AS BLOB) FROM row_log WHERE position > ? ORDER BY position LIMIT ?"""
 _WAITING_SQL = """SELECT CAST(source AS BLOB), CAST(row_key AS BLOB), CAST(change AS BLOB) FROM row_log_waiting
 ORDER BY id LIMIT ?"""
-_ACTS_SQL = """SELECT 'finding_decision', json_array(d.id), d.board_member, h.member_id FROM finding_decision AS d
-    LEFT JOIN finding AS f ON f.id = d.finding LEFT JOIN home AS h ON h.id = f.home
-UNION ALL SELECT 'objection_decision', json_array(d.objection), d.board_member, o.member
-    FROM objection_decision AS d LEFT JOIN objection AS o ON o.id = d.objection
-UNION ALL SELECT 'connection_agreement', json_array(c.id), c.board_member, h.member_id
-    FROM connection_agreement AS c LEFT JOIN home AS h ON h.id = c.home
+_ACTS_SQL = """SELECT 'finding_decision', json_array(d.id), d.board_member, coalesce(p.held_by, p.id)
+    FROM finding_decision AS d LEFT JOIN finding AS f ON f.id = d.finding LEFT JOIN home AS h ON h.id = f.home
+    LEFT JOIN member AS p ON p.id = h.member_id
+UNION ALL SELECT 'objection_decision', json_array(d.objection), d.board_member, coalesce(p.held_by, p.id)
+    FROM objection_decision AS d LEFT JOIN objection AS o ON o.id = d.objection LEFT JOIN member AS p ON p.id = o.member
+UNION ALL SELECT 'connection_agreement', json_array(c.id), c.board_member, coalesce(p.held_by, p.id)
+    FROM connection_agreement AS c LEFT JOIN home AS h ON h.id = c.home LEFT JOIN member AS p ON p.id = h.member_id
 UNION ALL SELECT 'rule_proposal', json_array(id), proposed_by, '' FROM rule_proposal
 UNION ALL SELECT 'rule_withdrawal', json_array(proposal), withdrawn_by, '' FROM rule_withdrawal
 UNION ALL SELECT 'rule_adoption', json_array(rule), adopted_by, '' FROM rule_adoption WHERE adopted_by <> ''
 UNION ALL SELECT 'member_change', json_array(id), made_by, '' FROM member_change WHERE made_by <> ''
-UNION ALL SELECT 'account', json_array(id), made_by, member FROM account
-UNION ALL SELECT 'mandate', json_array(m.id), m.made_by, a.member FROM mandate AS m
-    LEFT JOIN account AS a ON a.id = m.account
-UNION ALL SELECT 'mandate_end', json_array(e.mandate), e.made_by, a.member FROM mandate_end AS e
-    LEFT JOIN mandate AS m ON m.id = e.mandate LEFT JOIN account AS a ON a.id = m.account"""
+UNION ALL SELECT 'account', json_array(c.id), c.made_by, coalesce(p.held_by, p.id)
+    FROM account AS c LEFT JOIN member AS p ON p.id = c.member
+UNION ALL SELECT 'mandate', json_array(m.id), m.made_by, coalesce(p.held_by, p.id) FROM mandate AS m
+    LEFT JOIN account AS a ON a.id = m.account LEFT JOIN member AS p ON p.id = a.member
+UNION ALL SELECT 'mandate_end', json_array(e.mandate), e.made_by, coalesce(p.held_by, p.id) FROM mandate_end AS e
+    LEFT JOIN mandate AS m ON m.id = e.mandate LEFT JOIN account AS a ON a.id = m.account
+    LEFT JOIN member AS p ON p.id = a.member"""
 _LOOSE_SQL = """SELECT 'agent ' || id || ': no invitation in this store enrolled it for ' || home_id AS said FROM agent
     WHERE NOT EXISTS (SELECT 1 FROM invite WHERE agent_id = agent.id AND home_id = agent.home_id)
 UNION ALL SELECT 'chain_head ' || agent || ': it has no message' FROM chain_head

@@ -127,7 +127,7 @@ async def read_home_days(store: Store, visit: Visit, home: Home) -> HomeDays:
         totals=totals,
         devices=row.devices if row else (),
         received_through=row.last_slot if row else None,
-        member_from=slot_of(visit.member.joined_at),
+        member_from=slot_of(visit.holder.joined_at),
     )
 
 

@@ -1,6 +1,6 @@
 """Objections as pages show them: to the member who made them, and to the board, which decides."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 
@@ -30,13 +30,13 @@ class ObjectionLine:
 
 
 def objection_lines(
-    rows: Sequence[ObjectionRow], words: Localizer, *, members: Sequence[Member], reader: str, now_s: float
+    rows: Sequence[ObjectionRow], words: Localizer, *, members: Sequence[Member], own: Collection[str], now_s: float
 ) -> tuple[ObjectionLine, ...]:
     """Undecided objections first, by deadline, then the decided ones, newest first."""
     names = {member.id: member.name for member in members}
     waiting = sorted((row for row in rows if row.verdict is None), key=lambda row: (row.due_at, row.id))
     decided = sorted((row for row in rows if row.verdict is not None), key=lambda row: -row.id)
-    return tuple(_line(row, words, names=names, reader=reader, now_s=now_s) for row in (*waiting, *decided))
+    return tuple(_line(row, words, names=names, own=own, now_s=now_s) for row in (*waiting, *decided))
 
 
 def amount_words(line: str, stated: int, words: Localizer) -> str:
@@ -63,7 +63,9 @@ def place_words(month: str, day: str, words: Localizer) -> str:
     return words.day(date.fromisoformat(day)) if day else words.month(date.fromisoformat(f"{month}-01"))
 
 
-def _line(row: ObjectionRow, words: Localizer, *, names: Mapping[str, str], reader: str, now_s: float) -> ObjectionLine:
+def _line(
+    row: ObjectionRow, words: Localizer, *, names: Mapping[str, str], own: Collection[str], now_s: float
+) -> ObjectionLine:
     state = row.verdict or ("overdue" if now_s > row.due_at else "open")
     what = words.text("%(line)s, %(place)s", line=labels(words)[row.line], place=place_words(row.month, row.day, words))
     return ObjectionLine(
@@ -77,7 +79,7 @@ def _line(row: ObjectionRow, words: Localizer, *, names: Mapping[str, str], read
         state_words=_state_words(row, state, words),
         decision=_decision(row, names, words),
         address=f"/credits/statement/{row.month}" + (f"/{row.day}" if row.day else ""),
-        may_decide=row.verdict is None and row.member != reader,
+        may_decide=row.verdict is None and row.member not in own,
     )
 
 

@@ -208,7 +208,11 @@ def test_a_known_address_does_not_hand_over_a_home_that_has_its_agent(
     (agent,) = before
     assert f"one@example.org is the known member m01 Household One, whose home h01 has the agent {agent}" in said
     assert "nothing was changed" in said
-    for way in ("A new agent in its place: add --replace", "A second meter: add it to", "A second home: invite it"):
+    for way in (
+        "A new agent in its place: add --replace",
+        "A second meter: add it to",
+        "Another home of theirs: --new-home-for m01",
+    ):
         assert way in said
     assert agents(known) == before == {agent: True}
 
@@ -231,7 +235,7 @@ def test_a_replacement_is_asked_for_and_shuts_out_the_old_agent(
     ("flags", "said"),
     [
         (["--member", "Somebody Else"], "--member 'Somebody Else': one@example.org is the known member m01"),
-        (["--home", "Garage"], "a member has one home, h01 'Lane 1'; invite a second home with an e-mail address"),
+        (["--home", "Garage"], "whose home is h01 'Lane 1'; for another home of theirs: --new-home-for m01"),
         (["--board"], "use: commonwatt-hub board --appoint m01"),
         (["--language", "en"], "whose language is es; leave it out"),
         (["--since", "2026-03-01"], "the day on which a member joined cannot change"),

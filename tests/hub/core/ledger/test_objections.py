@@ -32,9 +32,9 @@ def test_a_reason_is_cleaned_or_refused(text: str, clean: str | None) -> None:
 
 
 def test_only_the_board_decides_and_nobody_on_their_own_objection() -> None:
-    assert may_decide("m01", "m02", is_board=True)
-    assert not may_decide("m01", "m02", is_board=False)
-    assert not may_decide("m01", "m01", is_board=True)
+    assert may_decide({"m01", "m05"}, "m02", is_board=True)
+    assert not may_decide({"m01", "m05"}, "m02", is_board=False)
+    assert not may_decide({"m01", "m05"}, "m01", is_board=True)
 
 
 def test_the_lines_the_verdicts_and_the_time_the_board_has() -> None:

@@ -14,7 +14,7 @@ MEMBER_PAGES = (
     "/", "/today.json", "/my-home", "/my-home.json", "/my-home/appliances", "/prompts", "/prompts.json", "/credits",
     "/credits.json", "/credits.csv", "/credits/2026-06-11", "/credits/2026-06-11.json", "/who-looked",
     "/who-looked.json", "/who-looked.csv",
-    "/consent", "/consent.json", "/more", "/fresh.json", "/board/fleet", "/board/fleet.json",
+    "/consent", "/consent.json", "/homes", "/homes.json", "/more", "/fresh.json", "/board/fleet", "/board/fleet.json",
     "/board/runs", "/board/runs.json", "/credits/statement/2026-06", "/credits/statement/2026-06/2026-06-11",
     "/credits/statement/2026-06.json", "/credits/statement/2026-06.csv", "/credits/statement/2026-06/readings.json",
     "/credits/statement/2026-06.pdf", "/credits/statement/2026-06/bills.csv",

@@ -1,0 +1,100 @@
+"""Who lives in which home, in SQLite: the contract's holder, the other adults, and the homes a person sees."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import aiosqlite
+
+from hub.storage.household_records import HomeAdult, SeenHome
+from hub.storage.life_records import ChangeKind
+from hub.storage.records import Home, Member
+from hub.storage.sqlite.connections import SqliteConnections
+from hub.storage.sqlite.people.change_log import log_change
+from hub.storage.sqlite.people.checks import by_problem
+from hub.storage.sqlite.people.rows import insert_member, member_of
+
+_SEEN_SQL: Final = """SELECT home.id, home.name, home.follows, member.* FROM home
+JOIN (SELECT id AS member, name, email, language, is_board, joined_at, left_at, held_by FROM member) AS member
+ON member.member = home.member_id
+WHERE coalesce(member.held_by, member.member) = ?1
+OR EXISTS (SELECT 1 FROM home_adult WHERE home_adult.home = home.id AND home_adult.member = ?1)
+ORDER BY coalesce(member.held_by, member.member) <> ?1, home.id"""
+_RESIDENTS_SQL: Final = """SELECT home.id, coalesce(held_by, member.id) FROM home JOIN member ON member.id = member_id
+UNION SELECT home, member FROM home_adult"""
+
+
+class SqliteHouseholds(SqliteConnections):
+    """The HouseholdStore slice."""
+
+    async def add_adult(self, home: str, member: Member, *, by: str) -> str | None:
+        """Let a member see a home's pages; a new member is added in the same transaction."""
+
+        async def work(db: aiosqlite.Connection) -> str | None:
+            at = int(self._now())
+            held = await _holder(db, home)
+            if (problem := await by_problem(db, by)) or held is None:
+                return problem or f"there is no home {home[:40]!r}; commonwatt-hub members lists them"
+            holder, ended_at = held
+            if ended_at is not None and ended_at <= at:
+                return f"the membership of {home} has ended: nobody can be added to it"
+            if holder == member.person:
+                return f"{holder} holds the contract of {home} and sees its pages already: nothing was changed"
+            here = "SELECT 1 FROM home_adult WHERE home = ? AND member = ?"
+            if list(await db.execute_fetchall(here, (home, member.id))):
+                return f"{member.id} is an adult of {home} already: nothing was changed"
+            rows = list(await db.execute_fetchall("SELECT held_by, left_at FROM member WHERE id = ?", (member.id,)))
+            if not rows:
+                await log_change(db, ChangeKind.JOINED, member.id, at=at, by=by)
+                await insert_member(db, member)
+            elif rows[0][0] is not None:
+                return f"{member.id} is the membership of a further home: name {rows[0][0]}, the person"
+            elif rows[0][1] is not None:
+                return f"{member.id} has moved out or will: use members stay first"
+            await log_change(db, ChangeKind.ADULT_BEGUN, member.id, at=at, by=by, subject=home)
+            await db.execute("INSERT INTO home_adult (home, member, since_at) VALUES (?, ?, ?)", (home, member.id, at))
+            return None
+
+        return await self.write(work)
+
+    async def end_adult(self, home: str, member: str, *, by: str) -> str | None:
+        """End what add_adult began: from now on the member sees nothing of the home."""
+
+        async def work(db: aiosqlite.Connection) -> str | None:
+            if problem := await by_problem(db, by):
+                return problem
+            here = "SELECT 1 FROM home_adult WHERE home = ? AND member = ?"
+            if not list(await db.execute_fetchall(here, (home, member))):
+                return f"{member[:40]!r} is no adult of {home[:40]!r}; a contract's holder moves out instead"
+            await log_change(db, ChangeKind.ADULT_ENDED, member, at=int(self._now()), by=by, subject=home)
+            await db.execute("DELETE FROM home_adult WHERE home = ? AND member = ?", (home, member))
+            return None
+
+        return await self.write(work)
+
+    async def adults(self) -> tuple[HomeAdult, ...]:
+        """All adults besides the contracts' holders."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall("SELECT home, member, since_at FROM home_adult ORDER BY home, member")
+        return tuple(HomeAdult(*row) for row in rows)
+
+    async def seen_homes(self, person: str) -> tuple[SeenHome, ...]:
+        """The homes whose pages this person sees: first those they hold."""
+        async with self.reading() as db:
+            rows = [tuple(row) for row in await db.execute_fetchall(_SEEN_SQL, (person,))]
+        return tuple(SeenHome(Home(row[0], row[1], str(row[3]), row[2]), member_of(row[3:])) for row in rows)
+
+    async def residents(self) -> Mapping[str, frozenset[str]]:
+        """For each home, the contract's holder and the other adults."""
+        found: dict[str, frozenset[str]] = {}
+        async with self.reading() as db:
+            for home, person in await db.execute_fetchall(_RESIDENTS_SQL):
+                found[str(home)] = found.get(str(home), frozenset()) | {str(person)}
+        return found
+
+
+async def _holder(db: aiosqlite.Connection, home: str) -> tuple[str, int | None] | None:
+    """The person who holds the home's contract, and when their membership there ends."""
+    sql = """SELECT coalesce(held_by, member.id), left_at FROM home JOIN member ON member.id = member_id
+    WHERE home.id = ?"""
+    rows = list(await db.execute_fetchall(sql, (home,)))
+    return (str(rows[0][0]), rows[0][1]) if rows else None
