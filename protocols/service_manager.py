@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 _ABSTRACT = "@"
 
@@ -38,12 +38,17 @@ def watchdog_s(environment: Mapping[str, str] = os.environ) -> float | None:
     return int(within_us) / 1e6
 
 
-async def keep_service_manager_told(environment: Mapping[str, str] = os.environ) -> None:
-    """Say READY, then a sign of life in good time until cancelled: it stops when this event loop no longer turns."""
+async def keep_service_manager_told(
+    environment: Mapping[str, str] = os.environ, *, is_alive: Callable[[], bool] = lambda: True
+) -> None:
+    """Say READY, then a sign of life in good time until cancelled: none while `is_alive` says no, or when this event
+    loop no longer turns.
+    """
     tell_service_manager("READY=1", environment)
     within_s = watchdog_s(environment)
     if within_s is None:
         return
     while True:
-        tell_service_manager("WATCHDOG=1", environment)
+        if is_alive():
+            tell_service_manager("WATCHDOG=1", environment)
         await asyncio.sleep(within_s / 3)

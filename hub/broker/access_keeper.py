@@ -7,19 +7,32 @@ its session over, and when it returns it may send nothing.
 import asyncio
 import logging
 from pathlib import Path
+from typing import Protocol
 
 from hub.broker.access_rules import KnownAgents, rules_of_homes, rules_topic, with_rules_topic
+from hub.broker.connection import BrokerAddress
 from hub.broker.local_session import end_session, is_allowed_to_write
 from hub.broker.mosquitto_files import write_private
-from hub.broker.supervisor import BrokerProcess
 
 log = logging.getLogger(__name__)
+
+
+class WatchedBroker(Protocol):
+    """A broker that runs here, in this process or another."""
+
+    ready: asyncio.Event
+
+    @property
+    def address(self) -> BrokerAddress: ...
+    @property
+    def homes_rules(self) -> Path | None: ...
+    def reload(self) -> None: ...
 
 
 class AccessKeeper:
     """Writes the rules of Mosquitto's listener for homes; for any other broker it has nothing to do."""
 
-    def __init__(self, broker: BrokerProcess, *, coop: str) -> None:
+    def __init__(self, broker: WatchedBroker, *, coop: str) -> None:
         self._broker = broker
         self._coop = coop
         self._ended: frozenset[str] = frozenset()
@@ -28,15 +41,15 @@ class AccessKeeper:
     @property
     def is_needed(self) -> bool:
         """Whether this broker knows its agents by name."""
-        return self._broker.plan.homes is not None and self._broker.plan.rules_file is not None
+        return self._broker.homes_rules is not None
 
     async def update(self, agents: KnownAgents) -> frozenset[str]:
         """Bring the rules into force and end the sessions of those revoked; return the agents that are newly revoked.
 
         While the broker does not run the rules are only written: it reads them when it starts.
         """
-        path = self._broker.plan.rules_file
-        if path is None or not self.is_needed:
+        path = self._broker.homes_rules
+        if path is None:
             return frozenset()
         async with self._one_at_a_time:
             rules = rules_of_homes(self._coop, agents)
@@ -59,13 +72,13 @@ class AccessKeeper:
             return
         self._broker.reload()
         topic = rules_topic(self._coop, rules)
-        if not await asyncio.to_thread(is_allowed_to_write, self._broker.plan.address, topic):
+        if not await asyncio.to_thread(is_allowed_to_write, self._broker.address, topic):
             log.error("the broker has not taken the new access rules yet: agents enrolled now may have to wait")
 
     async def _end(self, agents: frozenset[str]) -> frozenset[str]:
         ended = set()
         for agent in sorted(agents):
-            if await asyncio.to_thread(end_session, self._broker.plan.address, agent):
+            if await asyncio.to_thread(end_session, self._broker.address, agent):
                 ended.add(agent)
             else:
                 log.error("the session of the revoked agent %s could not be ended; trying again", agent)

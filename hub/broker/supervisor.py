@@ -8,11 +8,12 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 from hub.broker.capped_log import keep_capped, open_capped
+from hub.broker.connection import BrokerAddress
 from hub.broker.plans import BrokerPlan
 
 log = logging.getLogger(__name__)
@@ -49,10 +50,14 @@ def is_port_taken(host: str, port: int) -> bool:
 
 
 class BrokerProcess:
-    """One broker, restarted after growing pauses whenever it exits. `ready` is set while it responds."""
+    """One broker, restarted after growing pauses whenever it exits. `ready` is set while it responds.
 
-    def __init__(self, plan: BrokerPlan) -> None:
+    `changed` is called whenever that changes.
+    """
+
+    def __init__(self, plan: BrokerPlan, *, changed: Callable[[], None] = lambda: None) -> None:
         self.plan = plan
+        self._changed = changed
         self.ready = asyncio.Event()
         self.restarts = 0
         self._process: asyncio.subprocess.Process | None = None
@@ -62,10 +67,21 @@ class BrokerProcess:
         """The process that was started, or None."""
         return self._process.pid if self._process is not None else None
 
+    @property
+    def address(self) -> BrokerAddress:
+        """How the hub reaches it."""
+        return self.plan.address
+
+    @property
+    def homes_rules(self) -> Path | None:
+        """The file of its listener for homes that says who may do what; None if it has none."""
+        return self.plan.rules_file if self.plan.homes is not None else None
+
     async def run(self) -> None:
         """Keep the broker running until cancelled, then stop it."""
         if not self.plan.command:
             self.ready.set()
+            self._changed()
             await asyncio.Event().wait()
         pause_s = RETRY_FIRST_S
         try:
@@ -129,6 +145,7 @@ class BrokerProcess:
             await asyncio.wait({ended, answering}, return_when=asyncio.FIRST_COMPLETED)
             if answering.done() and not answering.exception():
                 self.ready.set()
+                self._changed()
                 log.info("the broker (%s) is running on %s", self.plan.name, self.plan.words)
             elif not ended.done():
                 await self._stop()
@@ -137,6 +154,7 @@ class BrokerProcess:
             return f"exit code {code}{_last_line(self.plan.log_file)}"
         finally:
             self.ready.clear()
+            self._changed()
             answering.cancel()
             ended.cancel()
             capping.cancel()

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,23 +17,45 @@ STORE_NAME: Final = "hub.sqlite"
 LOCK_NAME: Final = "hub.lock"
 RUNNING_NAME: Final = "running.json"
 BROKER_NAME: Final = "broker"
+KILLED_WAIT_S: Final = 15.0
 
 
 @contextmanager
-def running_alone(folder: Path) -> Iterator[None]:
-    """Lock the folder against a second hub. The lock is released when the process ends, however it ends.
+def running_alone(folder: Path) -> Iterator[int]:
+    """Lock the folder against a second hub; gives the lock's file descriptor.
 
-    Raises: RequestError if another hub is running on it.
+    The lock is released when this process and those that inherited the descriptor have ended, however they ended. After
+    a hub that was killed, its processes are waited for. Raises: RequestError if another hub is running on the folder.
     """
     with (folder / LOCK_NAME).open("w", encoding="ascii") as file:
+        until_s = time.monotonic() + KILLED_WAIT_S
+        while not _is_locked(file.fileno()):
+            if not _was_killed(folder) or time.monotonic() > until_s:
+                raise RequestError(f"{folder}: a hub is already running on this folder")
+            time.sleep(0.1)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise RequestError(f"{folder}: a hub is already running on this folder") from None
-        try:
-            yield
+            yield file.fileno()
         finally:
             (folder / RUNNING_NAME).unlink(missing_ok=True)
+
+
+def _is_locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _was_killed(folder: Path) -> bool:
+    """Whether the hub that wrote down its address is gone: what of it still runs is about to end."""
+    try:
+        os.kill(int(json.loads((folder / RUNNING_NAME).read_text(encoding="utf-8"))["pid"]), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return False
 
 
 def is_running(folder: Path) -> bool:

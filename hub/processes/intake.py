@@ -1,25 +1,28 @@
 """The part that takes messages from homes: the broker link, intake, and the broker's access rules."""
 
 import asyncio
-from collections.abc import Mapping
+from base64 import b64decode
 
 from hub.broker.access_keeper import AccessKeeper
 from hub.broker.client_id import hub_client_id
 from hub.broker.connection import BrokerLink, Delivery
-from hub.broker.supervisor import BrokerProcess
+from hub.broker.elsewhere import BrokerElsewhere
 from hub.folder.paths import BROKER_NAME
 from hub.intake.agent_watch import AgentWatch
 from hub.intake.broker_access import BrokerAccess
 from hub.intake.receiver import Intake
-from hub.processes.own_hub import OwnHub
+from hub.processes.channel import Channel, Facts
+from hub.processes.own_hub import OwnHub, cpu_s
 from protocols.wire.topics import up_filters
 
 
 class IntakePart:
     """Everything of the hub that hears from homes or writes to them."""
 
-    def __init__(self, hub: OwnHub, *, broker: BrokerProcess) -> None:
+    def __init__(self, hub: OwnHub, *, channel: Channel, begin: Facts) -> None:
         coop = hub.settings.coop.id
+        self._channel = channel
+        broker = BrokerElsewhere.told(begin["broker"], reload=lambda: channel.tell("reload broker"))
         self._broker = broker
         self._link = BrokerLink(
             client_id=hub_client_id(hub.folder / BROKER_NAME, coop=coop),
@@ -40,17 +43,17 @@ class IntakePart:
         )
         self._watch = AgentWatch(hub.store, changed=self._access.agents_changed)
 
-    async def agents_changed(self) -> None:
-        """The list of agents has changed: returns when intake and broker act on it. Raises: StoreError."""
-        await self._access.agents_changed()
-
-    def publish(self, topic: str, sealed: bytes) -> None:
-        """Send a sealed message to a home's agent."""
-        self._link.publish(topic, sealed)
-
-    def figures(self) -> Mapping[str, object]:
-        """What the hub's status says of this part."""
-        return {"broker_connected": self._link.is_connected}
+    async def answer(self, what: str, facts: Facts) -> Facts:
+        """`agents changed` is answered when intake and broker act on the new list. Raises: StoreError."""
+        if what == "agents changed":
+            await self._access.agents_changed()
+        elif what == "publish":
+            self._link.publish(facts["topic"], b64decode(facts["sealed"]))
+        elif what == "broker":
+            self._broker.note_ready(is_ready=facts["is_ready"])
+        elif what == "figures":
+            return {"broker_connected": self._link.is_connected, "cpu_s": cpu_s()}
+        return {}
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -59,10 +62,11 @@ class IntakePart:
             group.create_task(self._access.run())
             group.create_task(self._watch.run())
             group.create_task(self._connect())
+            self._channel.tell("serving")
 
     async def _connect(self) -> None:
         await self._broker.ready.wait()
-        self._link.start(self._broker.plan.address)
+        self._link.start(self._broker.address)
         try:
             await asyncio.Event().wait()
         finally:

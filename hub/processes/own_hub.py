@@ -1,8 +1,10 @@
-"""The hub as one of its parts has it open; it opens nothing itself."""
+"""The hub as one of its parts has it open, and what every part can do; it opens and starts nothing itself."""
 
 import resource
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -20,6 +22,16 @@ class OwnHub:
     key: Ed25519PrivateKey
     store: Store
     clock: Clock
+
+
+class Part(Protocol):
+    """A part of the hub, made in its own process."""
+
+    async def run(self) -> None:
+        """Serve until cancelled. Raises: CommonwattError if it cannot start."""
+
+    async def answer(self, what: str, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the running hub asks or says."""
 
 
 def cpu_s() -> float:

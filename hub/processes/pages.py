@@ -1,6 +1,7 @@
 """The part that serves members' pages and enrolment."""
 
-from collections.abc import Awaitable, Callable, Mapping
+import logging
+from collections.abc import Mapping
 
 from hub.board.run_service import RunService
 from hub.core.payments.tax_terms import TaxTerms
@@ -8,7 +9,8 @@ from hub.folder.salt_key import load_seals
 from hub.folder.tax_settings import load_tax_terms
 from hub.forecasts.street_totals import StreetService
 from hub.money.order_service import PaymentService
-from hub.processes.own_hub import OwnHub
+from hub.processes.channel import Channel, ChannelError, Facts
+from hub.processes.own_hub import OwnHub, cpu_s
 from hub.quality.decisions import FindingService
 from hub.statements.months import StatementService
 from hub.statements.shown_period import ShownPeriods
@@ -21,32 +23,26 @@ from hub.web.frame.services import HubParts
 from hub.web.server import serve_web
 from protocols.slots import format_slot, slot_of
 
-Figures = Callable[[], Awaitable[Mapping[str, object]]]
+log = logging.getLogger(__name__)
 
 
 class PagesPart:
-    """`figures` are those of the other parts; `agents_changed` returns when a new agent may connect."""
+    """The pages on their port, and `POST /api/enrol` beside them."""
 
-    def __init__(
-        self,
-        hub: OwnHub,
-        *,
-        broker: tuple[str, int],
-        agents_changed: Callable[[], Awaitable[None]],
-        figures: Figures,
-        status_key: str,
-    ) -> None:
+    def __init__(self, hub: OwnHub, *, channel: Channel, begin: Facts) -> None:
         self._hub = hub
-        self._figures = figures
+        self._channel = channel
+        self._port = hub.settings.web.port if begin["web_port"] is None else int(begin["web_port"])
+        broker = begin["broker"]
         enrol = Enrolment(
             hub.store,
             coop=hub.settings.coop,
             key=hub.key,
-            broker=lambda: broker,
+            broker=lambda: (broker["host"], broker["port"]),
             clock=hub.clock,
-            agents_changed=agents_changed,
+            agents_changed=self._agents_changed,
         )
-        self._app = build_app(self._parts(enrol, status_key=status_key))
+        self._app = build_app(self._parts(enrol, status_key=begin["status_key"]))
 
     def _parts(self, enrol: Enrolment, *, status_key: str) -> HubParts:
         hub, settings, store = self._hub, self._hub.settings, self._hub.store
@@ -70,16 +66,20 @@ class PagesPart:
             status_key=status_key,
         )
 
-    async def run(self, *, port: int | None, is_bound: Callable[[str], None]) -> None:
-        """Serve until cancelled; `is_bound` receives the address."""
+    async def run(self) -> None:
+        """Serve until cancelled."""
         web = self._hub.settings.web
         await serve_web(
             self._app,
             host=web.host,
-            port=web.port if port is None else port,
+            port=self._port,
             trust_proxy=web.https,
-            is_bound=is_bound,
+            is_bound=lambda address: self._channel.tell("serving", web=address),
         )
+
+    async def answer(self, what: str, facts: Facts) -> Facts:
+        """The running hub asks nothing of the pages."""
+        return {}
 
     async def status(self) -> Mapping[str, object]:
         """How far the hub has got, without any member's values."""
@@ -87,6 +87,7 @@ class PagesPart:
         refused: dict[str, int] = {}
         for row in await store.refusals():
             refused[row.reason] = refused.get(row.reason, 0) + row.count
+        others = dict(await self._channel.ask("figures"))
         now_s = self._hub.clock.now()
         return {
             "now": format_slot(slot_of(now_s)),
@@ -94,8 +95,16 @@ class PagesPart:
             "received_through": await store.received_through(),
             "messages": {"stored": await store.message_count(), "refused": refused},
             "last_settled_day": await store.last_settled_day(),
-            **await self._figures(),
+            **others,
+            "cpu_s": others["cpu_s"] + cpu_s(),
         }
+
+    async def _agents_changed(self) -> None:
+        try:
+            await self._channel.ask("agents changed")
+        except ChannelError as error:
+            # Whoever reads the list next sees the agent: intake when it starts again, or within seconds.
+            log.warning("intake was not told of a new agent at once: %s", error)
 
     def _tax_terms(self) -> TaxTerms | None:
         return load_tax_terms(self._hub.folder)

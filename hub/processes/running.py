@@ -1,28 +1,32 @@
-"""The running hub: starts the broker, intake, timetable and pages together and stops them in order."""
+"""The running hub: starts the broker and a process for each part, keeps them going, and stops them in order."""
 
 import asyncio
 import logging
 import secrets
 import signal
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from hub.broker.elsewhere import facts_of
 from hub.broker.plans import plan_broker
 from hub.broker.supervisor import BrokerProcess
 from hub.core.ledger.approvals import lone_board
+from hub.folder.clock import open_clock
 from hub.folder.opening import check_store, open_hub
 from hub.folder.paths import BROKER_NAME, running_alone, write_running
-from hub.folder.settings import load_settings
-from hub.processes.intake import IntakePart
-from hub.processes.own_hub import OwnHub, cpu_s
-from hub.processes.pages import PagesPart
-from hub.processes.timetable import TimetablePart
+from hub.folder.settings import HubSettings, load_settings
+from hub.processes.channel import ChannelError, Facts
+from hub.processes.own_hub import cpu_s
+from hub.processes.part import NAMES
+from hub.processes.part_process import PartProcess
 from hub.quality.connections import home_limits, unstated_connections
+from hub.storage.contract import Store
 from hub.storage.errors import StoreError
+from protocols.errors import CommonwattError
 from protocols.service_manager import keep_service_manager_told
 from protocols.slots import slot_of
-from protocols.timeline import Clock
 
 log = logging.getLogger(__name__)
 
@@ -30,19 +34,43 @@ CHECK_AT_START_S: Final = 30.0
 """How long a start may look for damage; `commonwatt-hub verify` has no such limit."""
 
 
+ASK_WITHIN_S: Final = 10.0
+ALIVE_WITHIN_S: Final = 60.0
+MESSAGES_KEPT: Final = 2000
+"""How many messages to homes wait while intake is being started again; the oldest go first."""
+
+
 async def run_hub(
-    folder: Path, *, clock: Clock, web_port: int | None, broker_port: int | None, announce: Callable[[str], None]
+    folder: Path,
+    *,
+    clock_file: Path | None,
+    web_port: int | None,
+    broker_port: int | None,
+    announce: Callable[[str], None],
 ) -> None:
     """Serve until SIGTERM or Ctrl-C. Raises: CommonwattError, with a one-line message, if the hub cannot start."""
     load_settings(folder)
-    with running_alone(folder):
+    clock = open_clock(clock_file)
+    with running_alone(folder) as lock:
         await refuse_damage(folder)
-        settings, key, store = await open_hub(folder, clock=clock)
+        # Opened here first: what is wrong with it, and a step of the schema, is not the business of three processes.
+        settings, _, store = await open_hub(folder, clock=clock)
         try:
-            hub = Hub(OwnHub(folder, settings, key, store, clock))
-            await hub.serve(web_port=web_port, broker_port=broker_port, announce=announce)
+            warnings = await _warnings(settings, store, now_s=clock.now())
         finally:
             await store.close()
+        hub = Hub(folder, settings, lock=lock, clock_file=clock_file)
+        await hub.serve(web_port=web_port, broker_port=broker_port, announce=announce, warnings=warnings)
+
+
+async def _warnings(settings: HubSettings, store: Store, *, now_s: float) -> Sequence[str | None]:
+    """What the board should know of a hub that starts."""
+    unstated = unstated_connections(await home_limits(store, slot=slot_of(now_s)))
+    members = await store.members()
+    lone = lone_board(
+        [each.id for each in members if each.is_board], members=sum(each.held_by is None for each in members)
+    )
+    return unstated, lone, settings.web.warning
 
 
 async def refuse_damage(folder: Path) -> None:
@@ -66,54 +94,106 @@ async def refuse_damage(folder: Path) -> None:
 
 
 class Hub:
-    """The parts of one running hub."""
+    """The running hub's own process: it opens no connection to the store, and does no part's work."""
 
-    def __init__(self, hub: OwnHub) -> None:
-        self._hub = hub
-        self._signs_of_life: asyncio.Task[None] | None = None
+    def __init__(self, folder: Path, settings: HubSettings, *, lock: int, clock_file: Path | None) -> None:
+        self._folder, self._settings, self._clock_file = folder, settings, clock_file
+        self._status_key = secrets.token_urlsafe(24)
+        self._parts = {name: PartProcess(name, folder=folder, lock=lock, asked=self._answer) for name in NAMES}
+        self._for_homes: deque[Facts] = deque(maxlen=MESSAGES_KEPT)
+        self._web: tuple[str, int | None] = ("", None)
 
-    async def serve(self, *, web_port: int | None, broker_port: int | None, announce: Callable[[str], None]) -> None:
-        """Run until a signal arrives or a part fails; then stop everything in order."""
-        settings, folder, store = self._hub.settings, self._hub.folder, self._hub.store
+    async def serve(
+        self,
+        *,
+        web_port: int | None,
+        broker_port: int | None,
+        announce: Callable[[str], None],
+        warnings: Sequence[str | None] = (),
+    ) -> None:
+        """Run until a signal arrives or a part cannot start; then stop everything in order."""
+        settings, folder = self._settings, self._folder
+        self._web = ("", web_port)
         plan = plan_broker(settings.broker, folder=folder / BROKER_NAME, coop=settings.coop.id, port=broker_port)
-        broker = BrokerProcess(plan)
-        intake = IntakePart(self._hub, broker=broker)
-        timetable = TimetablePart(self._hub, publisher=intake)
-        status_key = secrets.token_urlsafe(24)
+        self._broker = BrokerProcess(plan, changed=self._broker_changed)
 
-        async def figures() -> Mapping[str, object]:
-            found = {**intake.figures(), **timetable.figures()}
-            return {**found, "cpu_s": cpu_s() + float(str(found.pop("worker_cpu_s")))}
-
-        pages = PagesPart(
-            self._hub,
-            broker=(plan.address.host, plan.address.port),
-            agents_changed=intake.agents_changed,
-            figures=figures,
-            status_key=status_key,
-        )
-        unstated = unstated_connections(await home_limits(store, slot=slot_of(self._hub.clock.now())))
-        members = await store.members()
-        lone = lone_board(
-            [each.id for each in members if each.is_board], members=sum(each.held_by is None for each in members)
-        )
-
-        def web_is_bound(address: str) -> None:
-            write_running(folder, {"web": address, **plan.place, "status_key": status_key})
-            self._signs_of_life = asyncio.create_task(keep_service_manager_told())
-            announce(f"pages on {address}, broker ({plan.name}) on {plan.words}")
-            for warning in (unstated, lone, settings.web.warning, plan.warning):
+        async def announced() -> None:
+            for part in self._parts.values():
+                await part.serving.wait()
+            write_running(folder, {"web": self._web[0], **plan.place, "status_key": self._status_key})
+            announce(f"pages on {self._web[0]}, broker ({plan.name}) on {plan.words}")
+            for warning in (*warnings, plan.warning):
                 if warning is not None:
                     announce(warning)
+            await keep_service_manager_told(is_alive=self._is_alive)
+            await asyncio.Event().wait()
 
-        # Stopped in this order: first requests, then work, and last the broker that the work comes from.
+        # Stopped in this order: last the broker that the work comes from.
         tasks = [
-            asyncio.create_task(pages.run(port=web_port, is_bound=web_is_bound), name="pages"),
-            asyncio.create_task(timetable.run(), name="timetable"),
-            asyncio.create_task(intake.run(), name="intake"),
-            asyncio.create_task(broker.run(), name="broker"),
+            asyncio.create_task(announced(), name="announcement"),
+            *(asyncio.create_task(part.run(), name=name) for name, part in self._parts.items()),
+            asyncio.create_task(self._broker.run(), name="broker"),
         ]
         await _until_stopped(tasks)
+
+    async def _answer(self, part: PartProcess, what: str, facts: Facts) -> Facts:
+        """What a part asks of the running hub, or through it of another part."""
+        intake = self._parts["intake"]
+        if what == "begin":
+            return self._beginning()
+        if what == "serving":
+            self._note_serving(part, facts)
+        elif what == "figures":
+            return await self._figures()
+        elif what == "agents changed":
+            await intake.ask(what, within_s=ASK_WITHIN_S)
+        elif what == "reload broker":
+            self._broker.reload()
+        elif what == "publish":
+            if intake.serving.is_set():
+                intake.tell(what, **facts)
+            else:
+                self._for_homes.append(facts)
+        return {}
+
+    def _beginning(self) -> Facts:
+        return {
+            "clock": None if self._clock_file is None else str(self._clock_file),
+            "web_port": self._web[1],
+            "status_key": self._status_key,
+            "broker": facts_of(self._broker),
+        }
+
+    def _note_serving(self, part: PartProcess, facts: Facts) -> None:
+        if part.name == "pages":
+            # Started again, the pages are where they were, even if any port was good enough at first.
+            address = str(facts["web"])
+            self._web = (address, int(address.rpartition(":")[2]))
+        if part.name == "intake":
+            while self._for_homes:
+                part.tell("publish", **self._for_homes.popleft())
+
+    def _broker_changed(self) -> None:
+        self._parts["intake"].tell("broker", is_ready=self._broker.ready.is_set())
+
+    def _is_alive(self) -> bool:
+        return all(part.is_alive(within_s=ALIVE_WITHIN_S) for part in self._parts.values())
+
+    async def _figures(self) -> Mapping[str, object]:
+        """What the parts say of themselves; a part that does not answer has not done anything."""
+        found: dict[str, object] = {"broker_connected": False, "jobs_due": 0, "jobs_done_through_s": 0}
+        spent_s = cpu_s()
+        for name in ("intake", "timetable"):
+            try:
+                said = dict(await self._parts[name].ask("figures", within_s=ASK_WITHIN_S))
+            except ChannelError as error:
+                log.debug("%s", error)
+                continue
+            spent_s += float(said.pop("cpu_s"))
+            found |= said
+        broker = {"pid": self._broker.pid, "restarts": self._broker.restarts}
+        processes = {name: {"pid": part.pid, "restarts": part.restarts} for name, part in self._parts.items()}
+        return {**found, "cpu_s": spent_s, "processes": {**processes, "broker": broker}}
 
 
 async def _until_stopped(tasks: Sequence[asyncio.Task[None]]) -> None:
@@ -130,6 +210,9 @@ async def _until_stopped(tasks: Sequence[asyncio.Task[None]]) -> None:
             task.cancel()
             await asyncio.wait({task})
     for task in tasks:
-        if not task.cancelled() and task.exception() is not None:
-            log.error("%s failed", task.get_name(), exc_info=task.exception())
-            raise StoreError(f"{task.get_name()} failed: the log above shows the error; the hub has stopped")
+        if task.cancelled() or (error := task.exception()) is None:
+            continue
+        if isinstance(error, CommonwattError):
+            raise error
+        log.error("%s failed", task.get_name(), exc_info=error)
+        raise StoreError(f"{task.get_name()} failed: the log above shows the error; the hub has stopped")

@@ -1,34 +1,50 @@
 """The part that runs the hub's jobs, with the forecast worker they use."""
 
-from collections.abc import Mapping
+from base64 import b64encode
 
 from hub.forecasts.worker import ForecastWorker
 from hub.planned_jobs import planned_backup, planned_jobs
-from hub.processes.own_hub import OwnHub
-from hub.prompts.delivery import PromptSender, Publisher
+from hub.processes.channel import Channel, Facts
+from hub.processes.own_hub import OwnHub, cpu_s
+from hub.prompts.delivery import PromptSender
 from hub.timetable import Timetable
 
 
-class TimetablePart:
-    """`publisher` sends what jobs have to say to homes."""
+class HandedToIntake:
+    """Sends messages to homes through the part that is connected to the broker."""
 
-    def __init__(self, hub: OwnHub, *, publisher: Publisher) -> None:
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def publish(self, topic: str, sealed: bytes) -> None:
+        """Hand it over; while intake is being started again, the running hub keeps it."""
+        self._channel.tell("publish", topic=topic, sealed=b64encode(sealed).decode("ascii"))
+
+
+class TimetablePart:
+    """All jobs of this hub, one after the other in each lane."""
+
+    def __init__(self, hub: OwnHub, *, channel: Channel) -> None:
+        self._channel = channel
         self._worker = ForecastWorker()
-        sender = PromptSender(hub.store, coop=hub.settings.coop.id, key=hub.key, link=publisher)
+        sender = PromptSender(hub.store, coop=hub.settings.coop.id, key=hub.key, link=HandedToIntake(channel))
         jobs = planned_jobs(hub.store, settings=hub.settings, worker=self._worker, send_prompt=sender.send, key=hub.key)
         jobs += planned_backup(hub.folder, settings=hub.settings, clock=hub.clock)
         self._timetable = Timetable(jobs, store=hub.store, clock=hub.clock)
 
-    def figures(self) -> Mapping[str, object]:
-        """What the hub's status says of this part."""
+    async def answer(self, what: str, facts: Facts) -> Facts:
+        """`figures`: what the hub's status says of this part."""
+        if what != "figures":
+            return {}
         return {
             "jobs_due": self._timetable.jobs_due,
             "jobs_done_through_s": self._timetable.done_through_s,
-            "worker_cpu_s": self._worker.usage.cpu_s,
+            "cpu_s": cpu_s() + self._worker.usage.cpu_s,
         }
 
     async def run(self) -> None:
         """Run the jobs until cancelled."""
+        self._channel.tell("serving")
         try:
             await self._timetable.run()
         finally:

@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import sys
 
-from hub.folder.clock import open_clock
 from hub.processes.running import run_hub
 
 
@@ -21,7 +20,7 @@ def run(args: argparse.Namespace) -> int:
     asyncio.run(
         run_hub(
             args.data,
-            clock=open_clock(args.clock),
+            clock_file=args.clock,
             web_port=args.web_port,
             broker_port=args.broker_port,
             announce=_announce,

@@ -208,7 +208,7 @@ def test_twenty_zeroed_pages_keep_the_hub_from_starting_and_are_said(hub: Path, 
     file.write_bytes(raw)
 
     async def start() -> None:
-        await run_hub(hub, clock=CLOCK, web_port=0, broker_port=0, announce=print)
+        await run_hub(hub, clock_file=None, web_port=0, broker_port=0, announce=print)
 
     with pytest.raises(StoreError, match=r"damaged.* restore the folder from a backup"):
         asyncio.run(start())

@@ -60,7 +60,7 @@ def stored_bytes(folder: Path) -> dict[str, str]:
 
 def start(folder: Path) -> None:
     """`commonwatt-hub run`."""
-    asyncio.run(run_hub(folder, clock=CLOCK, web_port=0, broker_port=0, announce=print))
+    asyncio.run(run_hub(folder, clock_file=None, web_port=0, broker_port=0, announce=print))
 
 
 def open_as_any_command(folder: Path) -> None:

@@ -1,0 +1,111 @@
+"""The program of one part's process: `python -m hub.processes.part NAME FOLDER`, started by the running hub alone.
+
+Standard input is its channel to the hub. It ends when it is asked to, and when the hub at the other end is gone.
+"""
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from hub.folder.clock import open_clock
+from hub.folder.opening import open_hub
+from hub.processes.channel import Channel, ChannelError, Facts
+from hub.processes.own_hub import OwnHub, Part
+from protocols.errors import CommonwattError
+
+log = logging.getLogger(__name__)
+
+NAMES: Final = ("pages", "timetable", "intake")
+"""In the order in which they are stopped: first requests, then work, then what the work comes from."""
+
+
+async def serve_part(name: str, folder: Path, end: socket.socket) -> int:
+    """Serve until asked to stop or the hub is gone; returns the exit code."""
+    part: Part | None = None
+
+    async def answer(what: str, facts: Facts) -> Facts:
+        if what == "alive" or part is None:
+            return {}
+        return await part.answer(what, facts)
+
+    channel = await Channel.over(end, answer=answer)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    listening = asyncio.create_task(channel.run())
+    try:
+        begin = await channel.ask("begin")
+        clock = open_clock(Path(begin["clock"]) if begin["clock"] else None)
+        settings, key, store = await open_hub(folder, clock=clock, takes_rule=False)
+        try:
+            part = _made(name, OwnHub(folder, settings, key, store, clock), channel=channel, begin=begin)
+            serving = asyncio.create_task(part.run())
+            stopping = asyncio.create_task(stop.wait())
+            await asyncio.wait({serving, stopping, listening}, return_when=asyncio.FIRST_COMPLETED)
+            is_failure = serving.done()
+            serving.cancel()
+            await asyncio.wait({serving})
+            if is_failure:
+                serving.result()
+        finally:
+            await store.close()
+    except ChannelError:
+        return 1  # the hub is gone: nobody to tell
+    except Exception as error:  # a program error is logged in full here; the hub starts the part again
+        known = _first_known(error)
+        if known is None:
+            log.exception("%s failed", name)
+            return 1
+        with suppress(ChannelError):
+            await channel.ask("cannot", words=str(known))
+        return 1
+    finally:
+        channel.close()
+        await asyncio.wait({listening})
+    return 0
+
+
+def _first_known(error: BaseException) -> CommonwattError | None:
+    """The error with one line for a person, also where tasks that ended together raised it."""
+    if isinstance(error, BaseExceptionGroup):
+        return next((found for each in error.exceptions if (found := _first_known(each)) is not None), None)
+    return error if isinstance(error, CommonwattError) else None
+
+
+def _made(name: str, hub: OwnHub, *, channel: Channel, begin: Facts) -> Part:
+    """Only the modules of this part are loaded."""
+    if name == "intake":
+        from hub.processes.intake import IntakePart  # noqa: PLC0415
+
+        return IntakePart(hub, channel=channel, begin=begin)
+    if name == "timetable":
+        from hub.processes.timetable import TimetablePart  # noqa: PLC0415
+
+        return TimetablePart(hub, channel=channel)
+    from hub.processes.pages import PagesPart  # noqa: PLC0415
+
+    return PagesPart(hub, channel=channel, begin=begin)
+
+
+def main(arguments: list[str]) -> int:
+    """Run one part; its errors go to the hub, which says them."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    if len(arguments) != 2 or arguments[0] not in NAMES or sys.stdin.isatty():
+        sys.stderr.write("this is a part of a running hub: start the whole with commonwatt-hub run\n")
+        return 2
+    try:
+        end = socket.socket(fileno=0)
+    except OSError:
+        sys.stderr.write("this is a part of a running hub: start the whole with commonwatt-hub run\n")
+        return 2
+    return asyncio.run(serve_part(arguments[0], Path(arguments[1]), end))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,151 @@
+"""A running hub is several processes: each may be killed, and what the pages suffer delays no receipt."""
+
+import asyncio
+import json
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub.folder.identity import load_key
+from hub.folder.paths import KEY_NAME
+from simulator.demo.processes import tree_of
+from tests.benchmarks.attacks.running_hub import HonestHome, prepare, running
+from tests.hub.sending_home import SendingHome
+
+HALF_OPEN = 1100
+PARTS = ("intake", "pages", "timetable", "broker")
+
+
+class Running:
+    """The hub of a folder, with a home that sends to it."""
+
+    def __init__(self, folder: Path, where: dict[str, object], home: SendingHome) -> None:
+        self.address, self._key, self.pid = str(where["web"]), str(where["status_key"]), int(str(where["pid"]))
+        port = int(str(where["broker_port"]))
+        self.home = HonestHome(home, port=port, hub_key=load_key(folder / KEY_NAME).public_key())
+
+    def status(self) -> dict[str, Any] | None:
+        """What the hub says of itself; None while the pages do not answer."""
+        request = urllib.request.Request(
+            f"{self.address}/api/status.json", headers={"Authorization": f"Bearer {self._key}"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                found: dict[str, Any] = json.load(answer)
+                return found
+        except (OSError, urllib.error.URLError):
+            return None
+
+    def processes(self) -> dict[str, dict[str, int]]:
+        found = wait_for(self.status)["processes"]
+        assert set(found) == set(PARTS)
+        return dict(found)
+
+
+def wait_for(ask: Callable[[], Any], *, within_s: float = 60) -> Any:
+    until_s = time.monotonic() + within_s
+    while not (found := ask()):
+        assert time.monotonic() < until_s
+        time.sleep(0.05)
+    return found
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder, home = tmp_path_factory.mktemp("split") / "hub", SendingHome("h01")
+    asyncio.run(prepare(folder, [home]))
+    with running(folder) as where:
+        found = Running(folder, where, home)
+        found.home.begin()
+        yield found
+        found.home.close()
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_process_that_is_killed_comes_back_and_the_others_go_on(hub: Running, name: str) -> None:
+    before = hub.processes()
+    # The broker's own process is below the one that ends it with the hub.
+    os.kill(tree_of(before[name]["pid"])[-1], signal.SIGKILL)
+    hub.home.begin()
+
+    def after() -> dict[str, dict[str, int]] | None:
+        found = hub.processes()
+        is_back = found[name]["restarts"] > before[name]["restarts"] and found[name]["pid"]
+        return found if is_back and wait_for(hub.status)["broker_connected"] else None
+
+    found = wait_for(after)
+    assert {other: found[other] for other in PARTS if other != name} == {
+        other: before[other] for other in PARTS if other != name
+    }
+    hub.home.begin()
+
+
+def test_half_open_connections_and_a_slow_request_keep_no_receipt_back(hub: Running) -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 4 * HALF_OPEN), most))
+    host, _, port = hub.address.removeprefix("http://").rpartition(":")
+    with ExitStack() as held:
+        for number in range(HALF_OPEN):
+            link = held.enter_context(closing(socket.create_connection((host, int(port)), timeout=30)))
+            link.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n" if number else b"POST /api/enrol HTTP/1.1\r\nHost: x\r\n")
+        assert len(hub.home.receipts_for(1.0)) > 0
+
+
+def test_nothing_is_left_of_a_hub_that_was_killed_or_asked_to_end(tmp_path: Path) -> None:
+    folder, home = tmp_path / "hub", SendingHome("h01")
+    asyncio.run(prepare(folder, [home]))
+    with running(folder) as where:
+        killed = tree_of(int(str(where["pid"])))
+        os.kill(killed[0], signal.SIGKILL)
+        wait_for(lambda: not alive(killed[1:]))
+    assert len(killed) > len(PARTS)
+    (folder / "running.json").unlink()
+    with running(folder) as where:
+        ended = tree_of(int(str(where["pid"])))
+    assert len(ended) > len(PARTS)
+    assert not alive(ended)
+
+
+def alive(pids: list[int]) -> list[int]:
+    """Those of them that still run. One that nobody has waited for yet does not."""
+    found = []
+    for pid in pids:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            continue
+        found += [pid] if state != "Z" else []
+    return found
+
+
+def test_a_part_that_cannot_start_is_one_line_and_ends_the_hub(tmp_path: Path) -> None:
+    folder = tmp_path / "hub"
+    asyncio.run(prepare(folder, [SendingHome("h01")]))
+    (folder / "broker" / "client-id").mkdir(parents=True)
+    command = [sys.executable, "-m", "hub", "run", "--data", str(folder), "--web-port", "0", "--broker-port", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    errors = [line for line in done.stderr.splitlines() if " INFO " not in line]
+    assert done.returncode == 1
+    assert [line for line in errors if "client-id: cannot write it" in line] == errors
+    assert len(errors) == 1
+
+
+def test_a_part_alone_says_what_to_start() -> None:
+    command = [sys.executable, "-m", "hub.processes.part", "intake", "nowhere"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
+    assert (done.returncode, done.stderr.splitlines()) == (
+        2,
+        ["this is a part of a running hub: start the whole with commonwatt-hub run"],
+    )
