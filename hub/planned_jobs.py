@@ -12,6 +12,7 @@ from hub.forecasts.weather import WeatherJob, WeatherSource
 from hub.leavers_job import LeaversJob
 from hub.prompts.job import PromptEffectJob, PromptJob, SendPrompt
 from hub.quality.nameplate_limits import make_quality_check
+from hub.retention_job import RetentionJob
 from hub.settlement_job import SettlementJob
 from hub.storage.contract import Store
 from hub.timetable import PlannedJob, daily, hourly
@@ -50,7 +51,13 @@ def planned_jobs(
     street = StreetService(store, tz=tz, plants=settings.plants)
     quality_check = make_quality_check(settings)
     settlement = SettlementJob(store, tz=tz, calendar=settings.calendar, key=key, quality_check=quality_check)
+    months = settings.retention_months
+    retention = (
+        None if months is None else RetentionJob(store, months=months, tz=tz, is_paying=settings.bank is not None)
+    )
+    erasing = () if retention is None else (PlannedJob("retention", daily(1, 10, tz=tz), retention, time_limit_s=3600),)
     return (
+        *erasing,
         PlannedJob("weather", hourly(4), WeatherJob(store, place=place), lane=OUTLOOK, time_limit_s=120),
         PlannedJob("forecast", hourly(5), forecast, lane=OUTLOOK),
         PlannedJob("prompts", hourly(6), prompts, lane=OUTLOOK),

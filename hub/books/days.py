@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from hub.books.erased_days import require_readings
 from hub.books.retry import retry_on_conflict
 from hub.books.settled_readings import check_day_readings, reach_of, readings_of
 from hub.books.signing import sign_day, sign_older_runs
@@ -83,6 +84,7 @@ async def settle_day(
     """
 
     async def settle_now() -> DayResult:
+        await require_readings(store, day.isoformat(), tz=(await store.coop()).tz)
         inputs = await read_day_inputs(store, day=day)
         if key is not None:
             await sign_older_runs(store, key=key)

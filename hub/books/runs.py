@@ -24,6 +24,7 @@ from hub.books.days import (
     read_rule,
     run_key_of,
 )
+from hub.books.erased_days import erased_spans, touches
 from hub.books.retry import retry_on_conflict
 from hub.books.settled_readings import reach_of, weeks_back
 from hub.books.signing import as_row, sign_older_runs
@@ -168,7 +169,10 @@ async def plan_month(store: SettlementStores, *, month: date, access: Access = A
     books = await read_books(store, days=(days[0].isoformat(), days[-1].isoformat()))
     current = books.current
     changed, unchanged = [], []
+    erased, tz = await erased_spans(store), books.coop.tz
     for marked in await marked_days(store, books, days):
+        if marked.day.isoformat() in current and touches(erased, marked.day.isoformat(), tz=tz):
+            continue  # the run stands: without the erased readings it would come out differently
         inputs = await read_day_inputs(store, day=marked.day, access=access)
         run = current.get(inputs.day)
         if run is not None and (run.rule_hash, run.input_digest) == (inputs.rule_hash, inputs.digest):

@@ -2,6 +2,7 @@
 
 from hub.folder.backup_settings import BACKUP_TEXT
 from hub.folder.intake_settings import INTAKE_TEXT
+from hub.folder.retention_settings import RETENTION_TEXT
 from hub.storage.records import Coop
 
 
@@ -26,7 +27,7 @@ names = []                 # other host names of the hub, like "hub.example.org"
 kind = "auto"              # auto (mosquitto if installed, else iotcore), iotcore (built in), mosquitto or external
 host = "127.0.0.1"
 port = 1883
-{INTAKE_TEXT}{BACKUP_TEXT}
+{INTAKE_TEXT}{BACKUP_TEXT}{RETENTION_TEXT}
 # [weather]                # without it, forecasts use no weather
 # url = "http://127.0.0.1:8500/v1/forecast"
 # latitude = 41.4

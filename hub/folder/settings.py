@@ -15,6 +15,7 @@ from hub.core.rules.part_months import PART_MONTHS
 from hub.core.rules.rulebook import METHODS
 from hub.folder.backup_settings import BackupSettings, read_backup
 from hub.folder.intake_settings import MOST, IntakeLimits, read_intake
+from hub.folder.retention_settings import read_months
 from hub.folder.setting_values import is_currency, is_host_name, is_name, is_zone
 from hub.storage.records import Coop
 from protocols.errors import SettingsError
@@ -107,6 +108,7 @@ class HubSettings:
     plants: frozenset[str] = frozenset()
     intake: IntakeLimits = field(default_factory=IntakeLimits)
     backup: BackupSettings | None = None
+    retention_months: int | None = None
 
 
 def load_settings(folder: Path) -> HubSettings:
@@ -131,7 +133,7 @@ def parse_settings(text: bytes, *, name: str, folder: Path) -> HubSettings:
     except TomlTextError as error:
         raise SettingsError(f"{name}: not a TOML file: {error}") from None
     top = _Table(name, "", tables)
-    intake = top.table("intake")
+    intake, retention = top.table("intake"), top.table("retention")
     settings = HubSettings(
         plants=frozenset((coop := top.table("coop")).texts("plants")),
         coop=_coop(coop),
@@ -142,11 +144,13 @@ def parse_settings(text: bytes, *, name: str, folder: Path) -> HubSettings:
         calendar=_calendar(top.table("calendar")),
         bank=_bank(top.table("bank")) if "bank" in tables else None,
         plates_file=(quality := top.table("quality")).file("plates_file", folder),
+        retention_months=read_months(retention.number) if "retention" in tables else None,
         intake=read_intake(lambda key, usual, least: intake.number(key, usual, least=least, most=MOST), intake.wrong),
         backup=_backup(top.table("backup"), folder) if "backup" in tables else None,
     )
     quality.require_nothing_else()
     intake.require_nothing_else()
+    retention.require_nothing_else()
     top.require_nothing_else()
     return settings
 

@@ -20,6 +20,7 @@ FINDING_FIELDS: Final = "findings"
 TRIAL_FIELDS: Final = "a rule tried on settled days"
 FAIRNESS_FIELDS: Final = "the fairness report"
 FAIRNESS_ALL_FIELDS: Final = "the fairness report on all homes"
+ERASED_FIELDS: Final = "readings erased"
 NEIGHBOUR_FIELDS: Final = "sums in a neighbour's statement"
 
 

@@ -24,6 +24,8 @@ class ChangeKind(StrEnum):
     AGENT_REPLACED = "agent replaced"  # the agent that was shut out
     AGENT_REVOKED = "agent revoked"  # the agent
     SESSIONS_ENDED = "sessions ended"
+    READINGS_ERASED = "readings erased"  # the home
+    PERSON_ERASED = "person erased"
     MOVE_OUT_PLANNED = "move-out planned"  # the last day
     MOVE_OUT_CANCELLED = "move-out cancelled"  # the last day that no longer holds
 
@@ -46,6 +48,53 @@ class LoggedChange:
             "number": self.id, "at": self.at, "by": self.by, "change": self.kind, "member": self.member,
             "subject": self.subject, "reason": self.reason,
         }  # fmt: skip
+
+
+ERASED_NAME: Final = "erased"
+"""What stands in for the name of a member whose personal data was erased."""
+
+
+@dataclass(frozen=True, slots=True)
+class HomeErasure:
+    """A home whose readings were erased by the retention rule: `months` after its membership ended at `left_at`."""
+
+    home: str
+    member: str
+    left_at: int
+    months: int
+    messages: int
+    erased_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class PersonErasure:
+    """A membership whose name, address and bank details were erased."""
+
+    member: str
+    months: int
+    erased_at: int
+
+
+class ErasureStore(Protocol):
+    """Erases what the co-op's retention rule says. What rests on it stays: the chains by hashes, the books by ids."""
+
+    async def erase_homes(self, *, left_before: int, months: int) -> tuple[str, ...]:
+        """Erase the readings of homes whose membership ended by this time; which they were.
+
+        A home with a working agent or an undecided objection waits.
+        """
+        ...
+
+    async def people_due(self, *, left_before: int) -> tuple[str, ...]:
+        """Members who left every home by this time and whose homes are erased, but not they themselves yet."""
+        ...
+
+    async def erase_person(self, member: str, *, months: int) -> None:
+        """Erase a member's name, address, bank details, sessions and links. Their id stays in the books."""
+        ...
+
+    async def erasures(self) -> tuple[HomeErasure, ...]: ...
+    async def person_erasures(self) -> tuple[PersonErasure, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,13 @@ from datetime import date
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from hub.books.days import DayInputs, SettlementStores, read_day_inputs
+from hub.books.days import DayInputs, SettlementStores, read_day_inputs, read_rule
+from hub.books.erased_days import erased_spans, touches
 from hub.books.settled_readings import reach_of
 from hub.console.progress import ReportProgress, ignore_progress
 from hub.core.ledger.entries import GENESIS, UNITS, LedgerUnit
 from hub.core.rules.input_checks import RejectedInputError
+from hub.core.settlement.allocation_record import read_record
 from hub.core.settlement.period import settle
 from hub.storage.records import SettledThrough
 from hub.verify.check_result import CheckResult
@@ -25,7 +27,8 @@ class BookCheck(CheckResult):
 
     `late_days` have messages, decisions or memberships newer than their run: not wrong, but due to be settled again. A
     day whose inputs changed without any of these is wrong. `sums` must be 0 per unit.
-    `unsigned` runs were booked before the hub signed its books: the next settlement signs them.
+    `erased_days` rest on readings that were erased by the retention rule: their runs are only compared with their own
+    hashes. `unsigned` runs were booked before the hub signed its books: the next settlement signs them.
     """
 
     entries: int = 0
@@ -36,6 +39,7 @@ class BookCheck(CheckResult):
     sums: dict[LedgerUnit, int] = field(default_factory=lambda: dict.fromkeys(UNITS, 0))
     head: str = GENESIS.hex()
     late_days: list[str] = field(default_factory=list)
+    erased_days: list[str] = field(default_factory=list)
 
 
 async def check_books(
@@ -61,10 +65,26 @@ async def _recompute(store: SettlementStores, check: BookCheck, *, report: Repor
     with check.reading("days"):
         current = {run.day: run.run_key for run in await store.runs(allocations=False)}
         through = await store.settled_through(days=ALL_DAYS)
+        erased = await erased_spans(store)
+        tz = (await store.coop()).tz
         for number, day in enumerate(current):
             report("days computed again", number, len(current))
             with check.reading(f"day {day}"):
-                await _recompute_day(store, check, day, through=through.get(day))
+                if touches(erased, day, tz=tz):
+                    await _check_kept_result(store, check, day)
+                else:
+                    await _recompute_day(store, check, day, through=through.get(day))
+
+
+async def _check_kept_result(store: SettlementStores, check: BookCheck, day: str) -> None:
+    """The readings of a home of that day are gone: the run's record must still be the one its hash names."""
+    run = (await store.runs(days=(day, day)))[-1]
+    rule_hash, canonical = await store.rule_on(day)
+    check.erased_days.append(day)
+    if rule_hash != run.rule_hash:
+        check.note(f"the run of {day} was made with another rule than the one in force on that day")
+    elif read_record(run.allocation, read_rule(canonical)).result_hash() != run.result_hash:
+        check.note(f"the record of the run of {day} is not the one its hash names")
 
 
 async def _recompute_day(

@@ -10,7 +10,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hub.console.progress import ReportProgress, ignore_progress
 from hub.storage.audit_records import StoredHead, StoredMessage, StoredRows
 from hub.storage.contract import MemberStore, ReadingStore
+from hub.storage.life_records import HomeErasure
 from hub.storage.records import Access, Agent
+from hub.storage.rule_records import day_of
 from hub.verify.check_result import CheckResult
 from hub.verify.signed_rows import SignedHome
 from protocols.enrolment.public_keys import is_name_of
@@ -23,6 +25,7 @@ from protocols.wire.refusal_reasons import RefusalReason, WireError
 from protocols.wire.topics import Topic, shard_of
 
 PAGE: Final = 500
+LEAST_MONTH_S: Final = 28 * 86_400
 ACCESS: Final = Access(actor="job:verify", role="job", purpose="settle.share", reason="recomputing the books")
 REASONS: Final = frozenset(reason.value for reason in RefusalReason)
 
@@ -43,6 +46,7 @@ class MessageCheck(CheckResult):
     messages: int = 0
     readings: int = 0
     consents: int = 0
+    erased: list[str] = field(default_factory=list)
     chains: dict[str, str] = field(default_factory=dict)
 
 
@@ -77,12 +81,18 @@ async def check_messages(
         of_home.setdefault(agent.home_id, []).append(agent)
         if not is_name_of(agent.id, agent.public_key) or agent.shard != shard_of(agent.id):
             check.note(f"{agent.id}: its id or shard does not belong to its key")
+    erased = {each.home: each for each in await store.erasures()}
+    check.erased = [erased_line(each, tz=(await store.coop()).tz) for each in erased.values()]
+    for each in erased.values():
+        await _check_erasure(store, each, check)
     for home in sorted(of_home):
         signed, consents = SignedHome(), 0
         with check.reading(f"home {home}"):
             for agent in of_home[home]:
                 head = heads.get(agent.id)
-                async for row, body in _opened_messages(store, agent, coop=coop, head=head, check=check):
+                async for row, body in _opened_messages(
+                    store, agent, coop=coop, head=head, check=check, is_erased=home in erased
+                ):
                     consents += isinstance(body, ConsentNotice)
                     _remember(signed, row, body, home=home, check=check)
                     report("messages", check.messages, expected)
@@ -95,7 +105,13 @@ async def check_messages(
 
 
 async def _opened_messages(
-    store: MessageStores, agent: Agent, *, coop: str, head: StoredHead | None, check: MessageCheck
+    store: MessageStores,
+    agent: Agent,
+    *,
+    coop: str,
+    head: StoredHead | None,
+    check: MessageCheck,
+    is_erased: bool = False,
 ) -> AsyncIterator[tuple[StoredMessage, Body | None]]:
     chain, after, is_head_there = _Chain(), (0, 0), head is None
     lines = hashlib.sha256()
@@ -110,10 +126,13 @@ async def _opened_messages(
             after = (row.epoch, row.seq)
             lines.update(f"{row.epoch} {row.seq} {row.hash.hex()}\n".encode())
             body = _opened(row, Topic(coop, agent.shard, agent.id, "up", row.kind), key) if row.sealed else None
-            problem = _problem(chain, row, body) or _column_problem(row, body)
+            if is_erased:
+                problem = _order_problem(chain, row) or ("its bytes were not erased" if row.sealed else None)
+            else:
+                problem = _problem(chain, row, body) or _column_problem(row, body)
             if problem:
                 check.note(f"{agent.id} message {row.epoch}/{row.seq}: {problem}")
-            _follow(chain, row, body)
+            _follow(chain, row, body, is_erased=is_erased)
             is_head_there |= head is not None and (head.epoch, head.seq, head.hash) == (row.epoch, row.seq, row.hash)
             yield row, body
     check.chains[agent.id] = lines.hexdigest()
@@ -130,12 +149,34 @@ def _opened(row: StoredMessage, topic: Topic, key: Ed25519PublicKey) -> Body | N
         return None
 
 
-def _problem(chain: _Chain, row: StoredMessage, body: Body | None) -> str | None:
+async def _check_erasure(store: MessageStores, erasure: HomeErasure, check: MessageCheck) -> None:
+    """An erasure that no move-out and no time passed explains would be a way to make readings disappear."""
+    member = await store.member(erasure.member)
+    if member is None or member.left_at != erasure.left_at:
+        check.note(f"erasure {erasure.home}: its membership did not end at that time")
+    elif erasure.erased_at < erasure.left_at + erasure.months * LEAST_MONTH_S:
+        check.note(f"erasure {erasure.home}: it was erased before {erasure.months} months had passed")
+
+
+def erased_line(erasure: HomeErasure, *, tz: str) -> str:
+    """What was erased, when and by which rule."""
+    day = day_of(erasure.erased_at, tz)
+    return (
+        f"{erasure.home}: {erasure.messages} messages and the readings in them were erased on {day} by rule"
+        f" ({erasure.months} months after the move-out); their numbers and hashes are held"
+    )
+
+
+def _order_problem(chain: _Chain, row: StoredMessage) -> str | None:
     expected = chain.seq + 1 if row.epoch == chain.epoch else 1
     if row.seq != expected:
         return f"number {expected} is missing"
-    if row.position <= chain.position:
-        return "its position is not after that of the message before it"
+    return None if row.position > chain.position else "its position is not after that of the message before it"
+
+
+def _problem(chain: _Chain, row: StoredMessage, body: Body | None) -> str | None:
+    if problem := _order_problem(chain, row):
+        return problem
     if not row.sealed:
         # Refused for its content: only its number and hash are stored; the next message names the hash.
         return None if row.refused in REASONS else "its bytes are gone, though its content was not refused"
@@ -159,12 +200,14 @@ def _column_problem(row: StoredMessage, body: Body | None) -> str | None:
     return None if (row.first_slot, row.last_slot) == (first, last) else "its stored slots differ from the signed ones"
 
 
-def _follow(chain: _Chain, row: StoredMessage, body: Body | None) -> None:
+def _follow(chain: _Chain, row: StoredMessage, body: Body | None, *, is_erased: bool) -> None:
     chain.epoch, chain.seq, chain.head, chain.position = row.epoch, row.seq, row.hash, row.position
     chain.received_at = row.received_at
     chain.accepted += row.refused is None
     if isinstance(body, Batch):
         chain.last_slot = max(chain.last_slot or 0, body.slot)
+    elif is_erased and row.last_slot is not None:
+        chain.last_slot = max(chain.last_slot or 0, row.last_slot)
 
 
 def _remember(signed: SignedHome, row: StoredMessage, body: Body | None, *, home: str, check: MessageCheck) -> None:

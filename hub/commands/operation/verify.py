@@ -211,6 +211,13 @@ def verify_lines(found: Mapping[str, object]) -> str:
             f"not signed: all {books['unsigned']} runs were booked before this hub signed its books; nothing is wrong"
             " with that, only the chain of hashes holds them. The next settlement signs them"
         )
+    lines += [f"erased by rule, not missing: {each}" for each in messages.get("erased", ())]
+    if books.get("erased_days"):
+        days = books["erased_days"]
+        lines.append(
+            f"not computed again: {len(days)} days, {days[0]} to {days[-1]}, rest on readings erased by rule; their"
+            " records have the hashes that were signed"
+        )
     if books.get("late_days"):
         lines.append(f"to be settled again for late readings or decisions: {', '.join(books['late_days'])}")
     lines.append("everything holds" if found["ok"] else "something does not hold: see the lines above")

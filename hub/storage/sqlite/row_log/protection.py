@@ -30,6 +30,8 @@ LOGGED: Final[Mapping[str, LoggedTable]] = MappingProxyType(
         "member": LoggedTable(says=("is_board",)),
         "home": _WHOLE,
         "home_adult": _WHOLE,
+        "erasure": _WHOLE,
+        "person_erasure": _WHOLE,
         "agent": _WHOLE,
         "invite": _WHOLE,
         "sign_in": _WHOLE,

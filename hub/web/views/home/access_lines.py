@@ -11,6 +11,7 @@ from typing import Final
 from hub.storage.access_records import (
     BILL_FIELDS,
     BOARD,
+    ERASED_FIELDS,
     FAIRNESS_ALL_FIELDS,
     FAIRNESS_FIELDS,
     FINDING_FIELDS,
@@ -97,6 +98,8 @@ def _entry(row: AccessRow, names: dict[str, str], words: Localizer, *, self_id: 
     else:
         who = _job(row.actor, words)
         what = words.text("Read your home's values. Purpose: %(purpose)s", purpose=purpose_words(row.purpose, words))
+        if row.fields == ERASED_FIELDS:
+            what = words.text("Erased your home's readings, because the time for which the co-op keeps them is over")
     if row.count > 1:
         what = words.plural("%(what)s (%(n)s time that day)", "%(what)s (%(n)s times that day)", row.count, what=what)
     return AccessEntry(words.clock_at(row.at), who, what)
@@ -154,6 +157,7 @@ def _job(actor: str, words: Localizer) -> str:
         "statement": words.text("The hub (statements)"),
         "what-if": words.text("The hub (trying a rule)"),
         "fairness": words.text("The hub (fairness report)"),
+        "retention": words.text("The hub (erasing what is kept too long)"),
         "verify": words.text("The hub (verification)"),
     }
     return known.get(name, words.text("The hub (%(job)s)", job=name))

@@ -24,6 +24,7 @@ def purpose_words(code: str, words: Localizer) -> str:
         "research": words.text("take part in a research project"),
         "grid.flex": words.text("report flexibility to the grid operator"),
         "own.view": words.text("show you your own values"),
+        "retention": words.text("keep nothing longer than the co-op decided"),
         "bank.pay": words.text("pay out credits and collect what is owed"),
     }
     if code.startswith("research."):
