@@ -4,11 +4,15 @@ import argparse
 import asyncio
 import json
 import sys
+from pathlib import Path
 
 from hub.commands.members.invitations import Invitation, InviteWish, invite
 from hub.commands.members.invite_list import ListedInvitation, invite_list
 from hub.commands.periods import parse_day_argument
 from hub.folder.clock import open_clock
+from hub.folder.settings import HubSettings, load_settings
+from hub.trust.invitation_code import hub_address, invitation_text, svg_code, terminal_code
+from protocols.durable_files import write_durably
 from protocols.errors import RequestError
 
 
@@ -49,13 +53,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the new member moves in where this home, such as h03, was: nothing of the earlier member passes on",
     )
     parser.add_argument("--by", metavar="ID", help="the board member who invites; the log of changes names them")
+    parser.add_argument(
+        "--qr", type=Path, metavar="FILE", help="also write the invitation's QR code as an SVG picture; a new file"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     """Invite one person, or everybody on a list. Raises: RequestError with a one-line message."""
     if args.list is not None:
-        one = (args.member, args.email, args.home, args.since, args.new_home_for)
+        one = (args.member, args.email, args.home, args.since, args.new_home_for, args.qr)
         if args.board or args.replace or args.follows or any(part is not None for part in one):
             raise RequestError("invite: --list FILE names everybody; leave out what is about one person")
         return _invite_everybody(args)
@@ -77,10 +84,20 @@ def run(args: argparse.Namespace) -> int:
         by=args.by,
         new_home_for=args.new_home_for,
     )
+    if args.qr is not None:
+        _require_new_picture(args.qr, load_settings(args.data))
     made = asyncio.run(invite(args.data, wish, clock=open_clock(args.clock)))
+    text = invitation_text(load_settings(args.data), made.token)
     if args.json:
-        sys.stdout.write(json.dumps(_record(made)) + "\n")
-        return 0
+        sys.stdout.write(json.dumps(_record(made) | ({} if text is None else {"invitation": text})) + "\n")
+    else:
+        _tell(made, text)
+    if args.qr is not None and text is not None:
+        _write_picture(args.qr, text)
+    return 0
+
+
+def _tell(made: Invitation, text: str | None) -> None:
     what = "new member" if made.is_new else "known member"
     if made.member.held_by is not None:
         what = f"further home of {made.member.held_by}, kept as"
@@ -88,6 +105,10 @@ def run(args: argparse.Namespace) -> int:
     if made.replaces is not None:
         sys.stdout.write(f"the new agent takes over from {made.replaces}, which is shut out once the token is used\n")
     sys.stdout.write(f"token for the home's agent, good once within 24 hours: {made.token}\n")
+    if text is not None:
+        sys.stdout.write(f"or, with the hub's address, for `commonwatt-agent enrol`: {text}\n")
+        if sys.stdout.isatty():
+            sys.stdout.write(terminal_code(text))
     if made.is_new:
         sys.stdout.write(
             "a street's only home that feeds in should know first: its neighbours' shares narrow down what it feeds in"
@@ -95,7 +116,21 @@ def run(args: argparse.Namespace) -> int:
         )
     else:
         sys.stdout.write("earlier tokens of this home that were not used are void\n")
-    return 0
+
+
+def _require_new_picture(path: Path, settings: HubSettings) -> None:
+    """Before the invitation is made. Raises: RequestError."""
+    if path.exists() or not path.parent.is_dir():
+        raise RequestError(f"--qr {path}: expected a file that does not exist yet, in a folder that does")
+    if hub_address(settings) is None:
+        raise RequestError("--qr: homes cannot reach this hub yet: set [public] in hub.toml, or leave --qr out")
+
+
+def _write_picture(path: Path, text: str) -> None:
+    try:
+        write_durably(path, svg_code(text))
+    except OSError as cause:
+        raise RequestError(f"--qr {path}: cannot be written: {cause.strerror}; the invitation was made") from None
 
 
 def _record(made: Invitation) -> dict[str, str]:

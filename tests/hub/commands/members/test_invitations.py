@@ -442,3 +442,19 @@ def test_the_rules_of_hub_toml_may_be_edited_until_the_hub_first_runs(
     edit("buy_micro_per_kwh = 190000", "buy_micro_per_kwh = 180000")
     assert b"190000" in rule()
     assert caplog.text.count("[rules] was edited after it became the first rule of the rulebook") == 1
+
+
+def test_the_qr_code_is_a_new_private_picture(hub: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = tmp_path / "ana.svg"
+    ana = ["invite", "--member", "Ana", "--email", "ana@example.org"]
+    assert run(hub, *ana, "--qr", str(picture), "--json") == 0
+    made = json.loads(capsys.readouterr().out)
+    assert made["invitation"] == f"commonwatt:?hub=http://127.0.0.1:8400&coop=sol&token={made['token']}"
+    assert stat.S_IMODE(picture.stat().st_mode) == 0o600
+    assert picture.read_bytes().startswith(b"<?xml")
+    for wrong in (picture, tmp_path / "nowhere" / "x.svg"):
+        assert run(hub, "invite", "--email", "ana@example.org", "--qr", str(wrong)) == 1
+        assert "expected a file that does not exist yet" in error_of(capsys)
+    (hub / "hub.toml").write_text((hub / "hub.toml").read_text().replace('host = "127.0.0.1"', 'host = "10.0.0.2"', 1))
+    assert run(hub, "invite", "--email", "ana@example.org", "--qr", str(tmp_path / "b.svg")) == 1
+    assert "set [public] in hub.toml" in error_of(capsys)
