@@ -9,10 +9,12 @@ from pathlib import Path
 from hub.commands.members.invitations import Invitation, InviteWish, invite
 from hub.commands.members.invite_list import ListedInvitation, invite_list
 from hub.commands.periods import parse_day_argument
+from hub.folder.agents_address import agents_address
 from hub.folder.clock import open_clock
 from hub.folder.settings import HubSettings, load_settings
-from hub.trust.invitation_code import hub_address, invitation_text, svg_code, terminal_code
+from hub.trust.invitation_code import svg_code, terminal_code
 from protocols.durable_files import write_durably
+from protocols.enrolment.invitation_text import InvitationText, write_invitation
 from protocols.errors import RequestError
 
 
@@ -87,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     if args.qr is not None:
         _require_new_picture(args.qr, load_settings(args.data))
     made = asyncio.run(invite(args.data, wish, clock=open_clock(args.clock)))
-    text = invitation_text(load_settings(args.data), made.token)
+    text = _whole(load_settings(args.data), made.token)
     if args.json:
         sys.stdout.write(json.dumps(_record(made) | ({} if text is None else {"invitation": text})) + "\n")
     else:
@@ -118,11 +120,17 @@ def _tell(made: Invitation, text: str | None) -> None:
         sys.stdout.write("earlier tokens of this home that were not used are void\n")
 
 
+def _whole(settings: HubSettings, token: str) -> str | None:
+    """The invitation as `commonwatt-agent enrol` takes it; None if no agent could reach the hub with it."""
+    address = agents_address(settings)
+    return None if address is None else write_invitation(InvitationText(address, settings.coop.id, token))
+
+
 def _require_new_picture(path: Path, settings: HubSettings) -> None:
     """Before the invitation is made. Raises: RequestError."""
     if path.exists() or not path.parent.is_dir():
         raise RequestError(f"--qr {path}: expected a file that does not exist yet, in a folder that does")
-    if hub_address(settings) is None:
+    if agents_address(settings) is None:
         raise RequestError("--qr: homes cannot reach this hub yet: set [public] in hub.toml, or leave --qr out")
 
 
