@@ -12,7 +12,7 @@ from hub.folder.intake_settings import IntakeLimits
 from hub.intake.conduct import Conduct, Excess, HubReason
 from hub.intake.fair_queues import FairQueues
 from hub.intake.state import UNKNOWN, AgentChain, IntakeVerdict, OpenedMessage
-from hub.storage.fleet_records import CutOff
+from hub.storage.fleet_records import CutOff, TakenMessages
 from hub.storage.records import RefusalCount
 from protocols.wire.refusal_reasons import WireError
 from protocols.wire.topics import require_uplink_topic
@@ -93,6 +93,10 @@ class Admission:
     def excess(self, opened: OpenedMessage, chain: AgentChain, *, now_s: float) -> Excess | None:
         """Why this genuine message is not taken today, if so."""
         return self._conduct.excess(opened, chain, now_s=now_s)
+
+    def resume(self, taken: Mapping[str, TakenMessages], *, now_s: float) -> None:
+        """Go on with what was taken today before a restart."""
+        self._conduct.resume(taken, now_s=now_s)
 
     def note_taken(self, verdicts: Iterable[IntakeVerdict], *, now_s: float) -> None:
         """Count at once what was taken, so that a limit of the day holds within a group too."""

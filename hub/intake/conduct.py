@@ -1,15 +1,16 @@
 """How each sender behaves: what it sent today and what of it was in vain; decides who is slowed and who is cut off.
 
-No I/O and no clock. Only what is counted here is lost on a restart; who was cut off is stored.
+No I/O and no clock. What was in vain is forgotten on a restart; what was taken today and who was cut off is stored.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
 from hub.folder.intake_settings import IntakeLimits
 from hub.intake.state import Acceptance, AgentChain, IntakeVerdict, OpenedMessage, Rejection
+from hub.storage.fleet_records import TakenMessages
 
 DAY_S: Final = 86_400
 MINUTE_S: Final = 60.0
@@ -93,6 +94,13 @@ class Conduct:
         )
         words = next((words for is_over, words in checks if is_over), None)
         return Excess(opened.agent, HubReason.DAY_LIMIT, f"{words} in a day") if words is not None else None
+
+    def resume(self, taken: Mapping[str, TakenMessages], *, now_s: float) -> None:
+        """Count for today exactly what the store says was taken since the day began."""
+        day = int(now_s // DAY_S)
+        self._today = {
+            agent: _Today(day, each.messages, each.bytes, each.consents, each.epochs) for agent, each in taken.items()
+        }
 
     def note_taken(self, verdicts: Iterable[IntakeVerdict], *, now_s: float) -> None:
         """Count what was taken today."""

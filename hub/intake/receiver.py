@@ -16,7 +16,7 @@ from hub.folder.intake_settings import IntakeLimits
 from hub.intake.acceptance import judge_message, known_hash, needs_stored_hash, open_message, receipt_for
 from hub.intake.admission import Admission
 from hub.intake.answering import refusals_told, revocations_told, seal_down, times_told
-from hub.intake.conduct import Excess
+from hub.intake.conduct import DAY_S, Excess
 from hub.intake.fair_queues import MAX_GROUP
 from hub.intake.revocations import revocation_notices
 from hub.intake.state import (
@@ -100,7 +100,8 @@ class Intake:
         self._agents_read_at = float("-inf")
         self._revoked: dict[str, RevocationNotice] = {}
         self._said: set[tuple[str, str]] = set()
-        self._admission = Admission(coop, limits or IntakeLimits())
+        self._limits = limits or IntakeLimits()
+        self._admission = Admission(coop, self._limits)
         self._arrived = asyncio.Event()
         self._counted_at = float("-inf")
 
@@ -286,6 +287,9 @@ class Intake:
     async def _reload(self) -> None:
         self._state = IntakeState(self._coop)
         await self._read_agents()
+        now_s = self._clock.now()
+        taken = await self._store.taken_since(int(now_s - now_s % DAY_S), newest=self._limits.messages_a_day)
+        self._admission.resume(taken, now_s=now_s)
 
     async def _ends(self) -> dict[str, int]:
         """The first slot after the membership, for each home whose member moves or has moved out."""

@@ -36,16 +36,30 @@ class CutOff:
     messages: int
 
 
+@dataclass(frozen=True, slots=True)
+class TakenMessages:
+    """What was stored of one agent's messages since some time; `epochs` counts those that began one."""
+
+    messages: int = 0
+    bytes: int = 0
+    consents: int = 0
+    epochs: int = 0
+
+
 class CutOffStore(Protocol):
-    """Which agents are cut off now, for sending far too much."""
+    """Which agents are cut off now, for sending far too much, and what was taken of each."""
+
+    async def taken_since(self, since: int, *, newest: int) -> dict[str, TakenMessages]:
+        """What was stored of each agent since this time, of its `newest` latest messages."""
+        ...
 
     async def cut_off_agents(self, found: Sequence[CutOff]) -> None: ...
     async def cut_offs(self) -> tuple[CutOff, ...]:
         """Those in force, by agent."""
         ...
 
-    async def let_in(self, agent: str) -> bool:
-        """End a cut-off; False if the agent is not cut off."""
+    async def let_in(self, agent: str, *, by: str) -> str | None:
+        """End a cut-off, with a line in the log of changes; the reason in one line if it is refused."""
         ...
 
 

@@ -23,6 +23,7 @@ class ChangeKind(StrEnum):
     AGENT_ENROLLED = "agent enrolled"  # the agent
     AGENT_REPLACED = "agent replaced"  # the agent that was shut out
     AGENT_REVOKED = "agent revoked"  # the agent
+    AGENT_LET_IN = "agent let in"  # the agent that had been cut off
     SESSIONS_ENDED = "sessions ended"
     READINGS_ERASED = "readings erased"  # the home
     PERSON_ERASED = "person erased"

@@ -6,9 +6,12 @@ from typing import Final
 
 import aiosqlite
 
-from hub.storage.fleet_records import AgentClock, CutOff, FleetRow, FormerAgent
+from hub.storage.fleet_records import AgentClock, CutOff, FleetRow, FormerAgent, TakenMessages
+from hub.storage.life_records import ChangeKind
 from hub.storage.records import DeviceRow
 from hub.storage.sqlite.connections import SqliteConnections
+from hub.storage.sqlite.people.change_log import log_change
+from hub.storage.sqlite.people.checks import by_problem
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import start_of
 
@@ -35,6 +38,12 @@ _FORMER_SQL = """SELECT agent.home_id, agent.id, agent.revoked_at, r.last_at FRO
 LEFT JOIN refusal AS r ON r.agent = agent.id AND r.reason = 'revoked'
 WHERE agent.revoked_at IS NOT NULL ORDER BY agent.revoked_at, agent.id"""
 
+_CUT_OFF_MEMBER_SQL = """SELECT home.member_id FROM cut_off JOIN agent ON agent.id = cut_off.agent
+JOIN home ON home.id = agent.home_id WHERE cut_off.agent = ?"""
+# An agent's messages were stored in the order of their numbers, so that the newest are found without its whole history.
+_TAKEN_SQL = """SELECT count(*), coalesce(sum(size), 0), coalesce(sum(kind = 'consent'), 0), coalesce(sum(seq = 1), 0)
+FROM (SELECT kind, seq, received_at, length(sealed) AS size FROM message WHERE agent = ?
+      ORDER BY epoch DESC, seq DESC LIMIT ?) WHERE received_at >= ?"""
 _CUT_OFFS_SQL = "SELECT agent, at, messages FROM cut_off ORDER BY agent"
 
 
@@ -90,11 +99,32 @@ class SqliteFleet(SqliteConnections):
         async with self.reading() as db:
             return tuple(CutOff(*row) for row in await db.execute_fetchall(_CUT_OFFS_SQL))
 
-    async def let_in(self, agent: str) -> bool:
-        """End a cut-off; False if the agent is not cut off."""
+    async def let_in(self, agent: str, *, by: str) -> str | None:
+        """End a cut-off, with a line in the log of changes."""
 
-        async def work(db: aiosqlite.Connection) -> bool:
-            done = await db.execute("DELETE FROM cut_off WHERE agent = ?", (agent,))
-            return done.rowcount > 0
+        async def work(db: aiosqlite.Connection) -> str | None:
+            if problem := await by_problem(db, by):
+                return problem
+            rows = list(await db.execute_fetchall(_CUT_OFF_MEMBER_SQL, (agent,)))
+            if not rows:
+                held = ", ".join(str(row[0]) for row in await db.execute_fetchall(_CUT_OFFS_SQL))
+                return f"agent {agent[:40]!r} is not cut off; agents cut off: {held or 'none'}"
+            at, member = int(self._now()), str(rows[0][0])
+            await log_change(db, ChangeKind.AGENT_LET_IN, member, at=at, by=by, subject=agent)
+            await db.execute("DELETE FROM cut_off WHERE agent = ?", (agent,))
+            return None
 
         return await self.write(work)
+
+    async def taken_since(self, since: int, *, newest: int) -> dict[str, TakenMessages]:
+        """What was stored of each agent since this time, of its `newest` latest messages; agents without any are left
+        out.
+        """
+        async with self.reading() as db:
+            agents = [str(row[0]) for row in await db.execute_fetchall("SELECT agent FROM chain_head")]
+            found = {}
+            for agent in agents:
+                ((messages, *rest),) = await db.execute_fetchall(_TAKEN_SQL, (agent, newest, since))
+                if messages:
+                    found[agent] = TakenMessages(messages, *rest)
+        return found

@@ -134,6 +134,9 @@ def _sentence(change: LoggedChange, names: Mapping[str, str], words: Localizer) 
         ChangeKind.AGENT_ENROLLED: words.text("New agent %(agent)s for %(who)s.", agent=subject, who=who),
         ChangeKind.AGENT_REPLACED: words.text("Agent %(agent)s of %(who)s was replaced.", agent=subject, who=who),
         ChangeKind.AGENT_REVOKED: words.text("Agent %(agent)s of %(who)s was shut out.", agent=subject, who=who),
+        ChangeKind.AGENT_LET_IN: words.text(
+            "Agent %(agent)s of %(who)s, cut off for sending too much, was let in again.", agent=subject, who=who
+        ),
         ChangeKind.SESSIONS_ENDED: words.text("All sessions ended for %(who)s.", who=who),
         ChangeKind.MOVE_OUT_PLANNED: words.text("Last day %(day)s for %(who)s.", day=subject, who=who),
         ChangeKind.MOVE_OUT_CANCELLED: words.text("No last day any more for %(who)s.", who=who),

@@ -76,6 +76,23 @@ async def test_more_messages_than_a_day_may_bring_are_left_and_come_in_the_next_
     assert hub.broker.receipts()[-1].through_seq == 45, "nothing is lost: the agent sends it again"
 
 
+async def test_a_restart_gives_nobody_a_new_day(hub: Hub, homes: list[SendingHome]) -> None:
+    intake = hub.intake()
+    await intake.agents_changed()
+    sent = [homes[0].batch(FIRST_SLOT + n) for n in range(45)]
+    await hub.receive(intake, *sent[:40])
+    again = hub.intake()
+    running = asyncio.create_task(again.run())
+    again.offer([Delivery(topic, sealed, 1, n, 1) for n, (topic, sealed) in enumerate(sent[40:])])
+    async with asyncio.timeout(20):
+        while (await hub.counts()).get((homes[0].agent, "day_limit")) != 5:
+            await asyncio.sleep(0.01)
+    running.cancel()
+    assert await hub.store.message_count() == 40
+    await hub.receive(again, homes[1].batch())
+    assert await hub.store.message_count() == 41, "the others have their day"
+
+
 async def test_consents_without_end_and_new_epochs_are_left_beyond_the_days_limit(
     hub: Hub, homes: list[SendingHome]
 ) -> None:
@@ -131,8 +148,9 @@ async def test_a_flood_is_cut_off_by_name_and_shown_and_let_in_by_command(
     first = fresh.batch()
     await hub.receive(again, first)
     assert hub.broker.receipts()[-1].agent == honest.agent, "a restart lets nobody in"
-    assert await hub.store.let_in(hostile.agent)
-    assert not await hub.store.let_in(hostile.agent), "it is not cut off any more"
+    assert await hub.store.change_role("m01", "board", begins=True, by="") is None
+    assert await hub.store.let_in(hostile.agent, by="m01") is None
+    assert "is not cut off" in str(await hub.store.let_in(hostile.agent, by="m01"))
     await again.agents_changed()
     await hub.receive(again, first)
     assert (hub.broker.receipts()[-1].agent, hub.broker.receipts()[-1].through_seq) == (hostile.agent, 1)

@@ -22,6 +22,7 @@ async def build(folder: Path) -> None:
     await init_hub(folder, coop=COOP, clock=REAL)
     _, _, store = await open_hub(folder, clock=REAL)
     await enrol(store, HOME, member="m01")
+    await store.change_role("m01", "board", begins=True, by="")
     await store.cut_off_agents([CutOff(HOME.agent, 1_790_000_000, 6000)])
     await store.close()
 
@@ -32,8 +33,14 @@ def test_a_cut_off_agent_is_shown_and_let_in(tmp_path: Path, capsys: pytest.Capt
     assert main(["status", "--data", str(folder), "--json"]) == 0
     (cut,) = json.loads(capsys.readouterr().out)["cut_off"]
     assert (cut["agent"], cut["messages_in_vain_in_a_minute"]) == (HOME.agent, 6000)
-    assert main(["let-in", "--data", str(folder), "--agent", "a-nobody"]) == 1
+    let_in = ["let-in", "--data", str(folder), "--by", "m01", "--agent"]
+    assert main([*let_in, "a-nobody"]) == 1
     assert f"agent 'a-nobody' is not cut off; agents cut off: {HOME.agent}" in capsys.readouterr().err
-    assert main(["let-in", "--data", str(folder), "--agent", HOME.agent]) == 0
-    assert main(["let-in", "--data", str(folder), "--agent", HOME.agent]) == 1
+    assert main(["let-in", "--data", str(folder), "--by", "m02", "--agent", HOME.agent]) == 1
+    assert "'m02' is not on the board" in capsys.readouterr().err
+    assert main([*let_in, HOME.agent]) == 0
+    assert main([*let_in, HOME.agent]) == 1
     assert "agents cut off: none" in capsys.readouterr().err
+    assert main(["members", "log", "--data", str(folder), "--json"]) == 0
+    line = json.loads(capsys.readouterr().out)[-1]
+    assert (line["change"], line["subject"], line["by"]) == ("agent let in", HOME.agent, "m01")
