@@ -189,7 +189,7 @@ class Hub:
             except ChannelError as error:
                 log.debug("%s", error)
                 continue
-            spent_s += float(said.pop("cpu_s"))
+            spent_s += float(said.pop("cpu_s", 0.0))  # a part that is still starting says nothing
             found |= said
         broker = {"pid": self._broker.pid, "restarts": self._broker.restarts}
         processes = {name: {"pid": part.pid, "restarts": part.restarts} for name, part in self._parts.items()}
