@@ -5,6 +5,7 @@ Standard input is its channel to the hub. It ends when it is asked to, and when 
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 import sys
@@ -38,6 +39,7 @@ async def serve_part(name: str, folder: Path, end: socket.socket) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     listening = asyncio.create_task(channel.run())
+    listening.add_done_callback(_end_with_hub)
     try:
         begin = await channel.ask("begin")
         clock = open_clock(Path(begin["clock"]) if begin["clock"] else None)
@@ -46,7 +48,7 @@ async def serve_part(name: str, folder: Path, end: socket.socket) -> int:
             part = _made(name, OwnHub(folder, settings, key, store, clock), channel=channel, begin=begin)
             serving = asyncio.create_task(part.run())
             stopping = asyncio.create_task(stop.wait())
-            await asyncio.wait({serving, stopping, listening}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
             is_failure = serving.done()
             serving.cancel()
             await asyncio.wait({serving})
@@ -64,10 +66,13 @@ async def serve_part(name: str, folder: Path, end: socket.socket) -> int:
         with suppress(ChannelError):
             await channel.ask("cannot", words=str(known))
         return 1
-    finally:
-        channel.close()
-        await asyncio.wait({listening})
     return 0
+
+
+def _end_with_hub(listening: asyncio.Task[None]) -> None:
+    """When the hub's own process was killed, end as it did, at once: whoever restores the store meets no late write."""
+    if not listening.cancelled():
+        os._exit(1)
 
 
 def _first_known(error: BaseException) -> CommonwattError | None:

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from hub.broker.mosquitto_files import find_mosquitto
+from hub.folder.paths import is_running
 from protocols.slots import SLOT_S, slot_of
 from simulator.demo.director import HOLD_AFTER_BOUNDARY_S, LIVE_RATE, Demo
 from simulator.demo.processes import ChildProcess, tree_of
@@ -61,6 +62,8 @@ class Street(Demo):
         os.kill(killed.process.pid, signal.SIGKILL)
         killed.process.wait()
         self.programs.running.remove(killed)
+        # Its processes end with it, a moment later: until then its folder is locked.
+        self.programs.wait("the hub's processes to end", lambda: name != "hub" or not is_running(self.hub_folder))
         return [str(part) for part in killed.process.args]  # type: ignore[union-attr]
 
     def signal_agent(self, home: str, number: signal.Signals) -> None:
