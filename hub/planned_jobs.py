@@ -3,23 +3,30 @@
 from pathlib import Path
 from typing import Final
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from hub.backups.job import BackupJob
 from hub.core.ledger.signed_document import Signer
+from hub.folder.addresses import members_address
 from hub.folder.settings import HubSettings
 from hub.forecasts.job import Forecaster, ForecastJob
 from hub.forecasts.street_totals import StreetService, StreetTotalsJob
 from hub.forecasts.weather import WeatherJob, WeatherSource
 from hub.leavers_job import LeaversJob
+from hub.notices.sealing import SecretSeal
+from hub.notices.sending import MailJob
+from hub.notices.writing import MailWriter
 from hub.prompts.job import PromptEffectJob, PromptJob, SendPrompt
 from hub.quality.nameplate_limits import make_quality_check
 from hub.retention_job import RetentionJob
 from hub.settlement_job import SettlementJob
 from hub.storage.contract import Store
-from hub.timetable import PlannedJob, daily, hourly
+from hub.timetable import PlannedJob, daily, every, hourly
 from protocols.timeline import Clock
 
 OUTLOOK: Final = "outlook"
 BACKUP_LIMIT_S: Final = 4 * 3600
+MAIL_EVERY_S: Final = 60
 
 
 def planned_backup(folder: Path, *, settings: HubSettings, clock: Clock) -> tuple[PlannedJob, ...]:
@@ -31,8 +38,25 @@ def planned_backup(folder: Path, *, settings: HubSettings, clock: Clock) -> tupl
     return (PlannedJob("backup", due, job, time_limit_s=BACKUP_LIMIT_S),)
 
 
+def planned_mail(
+    folder: Path, store: Store, *, settings: HubSettings, key: Ed25519PrivateKey, clock: Clock
+) -> tuple[PlannedJob, ...]:
+    """Every minute, if the settings name a mail server: what waits is sent."""
+    if settings.mail is None:
+        return ()
+    pages = lambda: members_address(folder, settings)  # noqa: E731 - the port is known once the hub runs
+    writer = MailWriter(store, coop=settings.coop, seal=SecretSeal(key), pages=pages)
+    sending = MailJob(store, settings=settings.mail, coop_name=settings.coop.name, writer=writer, clock=clock)
+    return (PlannedJob("mail", every(MAIL_EVERY_S), sending),)
+
+
 def planned_jobs(
-    store: Store, *, settings: HubSettings, worker: Forecaster, send_prompt: SendPrompt, key: Signer
+    store: Store,
+    *,
+    settings: HubSettings,
+    worker: Forecaster,
+    send_prompt: SendPrompt,
+    key: Signer,
 ) -> tuple[PlannedJob, ...]:
     """Every hour: the weather, then the forecast, which needs it, then the prompts, which need the forecast; and the
     street's totals.

@@ -63,6 +63,11 @@ def hourly(minute: int) -> Callable[[int], int]:
     return next_due
 
 
+def every(period_s: int) -> Callable[[int], int]:
+    """Due whenever this many seconds of the clock divide the time."""
+    return lambda after_s: after_s - after_s % period_s + period_s
+
+
 def daily(hour: int, minute: int, *, tz: str) -> Callable[[int], int]:
     """Due every local day at this time; if the clocks skip it, at the time they jump to."""
     zone = ZoneInfo(tz)

@@ -15,6 +15,7 @@ from hub.core.rules.part_months import PART_MONTHS
 from hub.core.rules.rulebook import METHODS
 from hub.folder.backup_settings import BackupSettings, read_backup
 from hub.folder.intake_settings import MOST, IntakeLimits, read_intake
+from hub.folder.mail_settings import MailSettings, read_mail
 from hub.folder.retention_settings import read_months
 from hub.folder.setting_values import is_currency, is_host_name, is_name, is_zone
 from hub.storage.records import Coop
@@ -109,6 +110,7 @@ class HubSettings:
     intake: IntakeLimits = field(default_factory=IntakeLimits)
     backup: BackupSettings | None = None
     retention_months: int | None = None
+    mail: MailSettings | None = None
 
 
 def load_settings(folder: Path) -> HubSettings:
@@ -147,6 +149,7 @@ def parse_settings(text: bytes, *, name: str, folder: Path) -> HubSettings:
         retention_months=read_months(retention.number) if "retention" in tables else None,
         intake=read_intake(lambda key, usual, least: intake.number(key, usual, least=least, most=MOST), intake.wrong),
         backup=_backup(top.table("backup"), folder) if "backup" in tables else None,
+        mail=read_mail(top.table("mail"), folder) if "mail" in tables else None,
     )
     quality.require_nothing_else()
     intake.require_nothing_else()

@@ -19,6 +19,7 @@ from hub.storage.fleet_records import AgentClock, CutOffStore, FleetRow
 from hub.storage.household_records import HouseholdStore
 from hub.storage.invite_records import InviteRefusal
 from hub.storage.life_records import ErasureStore, LifeStore
+from hub.storage.notice_records import NoticeStore
 from hub.storage.records import (
     AcceptedMessage,
     Access,
@@ -360,6 +361,7 @@ class JobStore(Protocol):
 class Store(
     MemberStore,
     LifeStore,
+    NoticeStore,
     ReadingStore,
     AccessLog,
     ForecastStore,

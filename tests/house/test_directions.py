@@ -21,6 +21,7 @@ CONTRACT = (
     "hub.storage.invite_records",
     "hub.storage.household_records",
     "hub.storage.life_records",
+    "hub.storage.notice_records",
 )
 SHARED = ("hub.core", *CONTRACT, "hub.storage.errors", "protocols")
 BOOKS = ("hub.books", "hub.folder", "hub.console")
@@ -52,6 +53,15 @@ MAY_IMPORT = {
     "hub.quality": (*SHARED, *BOOKS, "hub.quality"),
     "hub.money": (*SHARED, *BOOKS, "hub.money"),
     "hub.board": (*SHARED, *BOOKS, "hub.money", "hub.forecasts", "hub.board"),
+    "hub.notices": (
+        *SHARED,
+        *BOOKS,
+        "hub.money",
+        "hub.web.frame.translation",
+        "hub.web.frame.tokens",
+        "hub.timetable",
+        "hub.notices",
+    ),
     "hub.statements": (*SHARED, *BOOKS, "hub.money", "hub.statements"),
     "hub.trials": (*SHARED, *BOOKS, "hub.trials"),
     "hub.verify": (*SHARED, *BOOKS, "hub.verify"),

@@ -13,6 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.folder.opening import open_hub
 from hub.folder.setting_values import is_name
+from hub.folder.settings import FILE_NAME
+from hub.notices.invitation_mail import invitation_notice
+from hub.notices.sealing import SecretSeal
 from hub.storage.contract import Store
 from hub.storage.household_records import SeenHome
 from hub.storage.records import Home, Member
@@ -62,13 +65,17 @@ class Invitation:
 
 
 class Inviter:
-    """Invites people into one open hub. `refusal` changes nothing; `invite` is for wishes without one."""
+    """Invites people into one open hub. `refusal` changes nothing; `invite` is for wishes without one.
 
-    def __init__(self, store: Store, *, key: Ed25519PrivateKey, tz: str, now_s: int) -> None:
+    With `is_mailed`, each token is queued as a mail to its member as well.
+    """
+
+    def __init__(self, store: Store, *, key: Ed25519PrivateKey, tz: str, now_s: int, is_mailed: bool = False) -> None:
         self._store = store
         self._key = key
         self._tz = tz
         self._now_s = now_s
+        self._seal = SecretSeal(key) if is_mailed else None
 
     async def known(self, wish: InviteWish) -> Member | None:
         """The member with this e-mail address."""
@@ -196,15 +203,21 @@ class Inviter:
             member, home = seen.holder, seen.home
         replaces = await self.agent_of(home)
         token = EnrolToken(secrets.token_bytes(SECRET_BYTES), hub_hash_of(self._key.public_key().public_bytes_raw()))
+        until = self._now_s + TOKEN_LIFE_S
         await self._store.add_invite(
             token.id,
             home_id=home.id,
-            expires_at=self._now_s + TOKEN_LIFE_S,
+            expires_at=until,
             masked_key=mask_key(token.key, token_id=token.id, hub_key=self._key),
             replaces=replaces,
         )
         is_new = known is None and wish.new_home_for is None
-        return Invitation(member, home, token_text(token), is_new=is_new, replaces=replaces)
+        made = Invitation(member, home, token_text(token), is_new=is_new, replaces=replaces)
+        if self._seal is not None:
+            mark = token.id.hex()[:16]
+            notice = invitation_notice(self._seal, member, home, token=made.token, mark=mark, until=until)
+            await self._store.add_notices([notice])
+        return made
 
     async def _add(self, wish: InviteWish) -> tuple[Member, Home]:
         members, at = await self._store.members(), self._joined_at(wish)
@@ -227,22 +240,26 @@ class Inviter:
 
 
 @asynccontextmanager
-async def opened_inviter(folder: Path, *, clock: Clock) -> AsyncIterator[Inviter]:
-    """An inviter for the hub in this folder. Raises: CommonwattError if there is none."""
+async def opened_inviter(folder: Path, *, clock: Clock, is_mailed: bool = False) -> AsyncIterator[Inviter]:
+    """An inviter for the hub in this folder. Raises: CommonwattError if there is none, or if it cannot send mail."""
     settings, key, store = await open_hub(folder, clock=clock, takes_rule=False)
     try:
-        yield Inviter(store, key=key, tz=settings.coop.tz, now_s=int(clock.now()))
+        if is_mailed and settings.mail is None:
+            raise RequestError(
+                f"--mail: the hub sends no mail: enter a mail server under [mail] in {folder / FILE_NAME}"
+            )
+        yield Inviter(store, key=key, tz=settings.coop.tz, now_s=int(clock.now()), is_mailed=is_mailed)
     finally:
         await store.close()
 
 
-async def invite(folder: Path, wish: InviteWish, *, clock: Clock) -> Invitation:
+async def invite(folder: Path, wish: InviteWish, *, clock: Clock, is_mailed: bool = False) -> Invitation:
     """A new member with a home, or a new token for the home of the member who has this e-mail address.
 
     Raises: RequestError if an argument is wrong; then nothing was changed.
     """
     check_person(wish)
-    async with opened_inviter(folder, clock=clock) as inviter:
+    async with opened_inviter(folder, clock=clock, is_mailed=is_mailed) as inviter:
         problem = await inviter.refusal(wish)
         if problem is None and wish.new_home_for is None:
             problem = await inviter.agent_refusal(wish)

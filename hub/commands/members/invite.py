@@ -54,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="HOME",
         help="the new member moves in where this home, such as h03, was: nothing of the earlier member passes on",
     )
+    parser.add_argument("--mail", action="store_true", help="send each new token by e-mail to the person as well")
     parser.add_argument("--by", metavar="ID", help="the board member who invites; the log of changes names them")
     parser.add_argument(
         "--qr", type=Path, metavar="FILE", help="also write the invitation's QR code as an SVG picture; a new file"
@@ -88,18 +89,18 @@ def run(args: argparse.Namespace) -> int:
     )
     if args.qr is not None:
         _require_new_picture(args.qr, load_settings(args.data))
-    made = asyncio.run(invite(args.data, wish, clock=open_clock(args.clock)))
+    made = asyncio.run(invite(args.data, wish, clock=open_clock(args.clock), is_mailed=args.mail))
     text = _whole(load_settings(args.data), made.token)
     if args.json:
         sys.stdout.write(json.dumps(_record(made) | ({} if text is None else {"invitation": text})) + "\n")
     else:
-        _tell(made, text)
+        _tell(made, text, is_mailed=args.mail)
     if args.qr is not None and text is not None:
         _write_picture(args.qr, text)
     return 0
 
 
-def _tell(made: Invitation, text: str | None) -> None:
+def _tell(made: Invitation, text: str | None, *, is_mailed: bool) -> None:
     what = "new member" if made.is_new else "known member"
     if made.member.held_by is not None:
         what = f"further home of {made.member.held_by}, kept as"
@@ -111,6 +112,8 @@ def _tell(made: Invitation, text: str | None) -> None:
         sys.stdout.write(f"or, with the hub's address, for `commonwatt-agent enrol`: {text}\n")
         if sys.stdout.isatty():
             sys.stdout.write(terminal_code(text))
+    if is_mailed:
+        sys.stdout.write(f"it is mailed to {made.member.email} by the running hub; see: commonwatt-hub mail queue\n")
     if made.is_new:
         sys.stdout.write(
             "a street's only home that feeds in should know first: its neighbours' shares narrow down what it feeds in"
@@ -147,7 +150,14 @@ def _record(made: Invitation) -> dict[str, str]:
 
 def _invite_everybody(args: argparse.Namespace) -> int:
     everybody = asyncio.run(
-        invite_list(args.data, args.list, language=args.language, by=args.by, clock=open_clock(args.clock))
+        invite_list(
+            args.data,
+            args.list,
+            language=args.language,
+            by=args.by,
+            clock=open_clock(args.clock),
+            is_mailed=args.mail,
+        )
     )
     invited = [each for each in everybody if isinstance(each, Invitation)]
     skipped = [each for each in everybody if isinstance(each, ListedInvitation)]

@@ -72,7 +72,7 @@ def _delimiter_of(text: str) -> str:
 
 
 async def invite_list(
-    folder: Path, source: str, *, language: str | None, by: str | None = None, clock: Clock
+    folder: Path, source: str, *, language: str | None, by: str | None = None, clock: Clock, is_mailed: bool = False
 ) -> list[Invitation | ListedInvitation]:
     """Invite everybody on the list, in order. Running it again adds nobody twice: a known member whose home has no
     agent yet gets a new token, and one whose home has an agent is left alone.
@@ -85,7 +85,7 @@ async def invite_list(
         check_language(language)
     wishes = [replace(wish, language=language, by=by) for wish in listed]
     made: list[Invitation | ListedInvitation] = []
-    async with opened_inviter(folder, clock=clock) as inviter:
+    async with opened_inviter(folder, clock=clock, is_mailed=is_mailed) as inviter:
         for wish in wishes:
             problem = await inviter.refusal(wish)
             if problem is not None:

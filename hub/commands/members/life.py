@@ -155,9 +155,14 @@ async def _move_out(hub: OpenHub, member: str, last_day: date, *, by: str) -> st
 
 
 async def members_listed(hub: OpenHub) -> list[dict[str, object]]:
-    """Every member with homes, roles and days, for JSON."""
+    """Every member with homes, roles and days, and what a mail server said if it refuses the address, for JSON."""
     homes, holders, adults = await hub.store.homes(), await hub.store.role_holders(), await hub.store.adults()
-    return [_row(each, homes, holders, adults, tz=hub.settings.coop.tz) for each in await hub.store.members()]
+    bounced = {each.address: each.answer for each in await hub.store.bounces()}
+    tz = hub.settings.coop.tz
+    return [
+        _row(each, homes, holders, adults, tz=tz) | {"mail_refused": bounced.get(each.email.casefold())}
+        for each in await hub.store.members()
+    ]
 
 
 def _row(
@@ -204,6 +209,7 @@ def member_lines(rows: list[dict[str, object]]) -> list[str]:
         parts += [", ".join(roles)] if roles else []
         parts.append(f"since {row['since']}")
         parts += [f"last day {row['last_day']}"] if row["last_day"] else []
+        parts += [f"the address refuses mail: {row['mail_refused']}"] if row["mail_refused"] else []
         lines.append("  ".join(parts))
     return lines
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from hub.commands.members.named_look import add_by_and_reason, look_at_one
-from hub.commands.operation.status import pages_address
+from hub.folder.addresses import members_address
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
 from hub.storage.access_records import LINK_FIELDS
@@ -67,7 +67,7 @@ async def sign_in_links(
             maker = "" if by == member_id else by
             token = secrets.token_urlsafe(TOKEN_BYTES)
             await store.add_sign_in(hash_token(token), member_id=member_id, expires_at=expires_at, made_by=maker)
-            links.append(f"{pages_address(folder, settings)}/sign-in/{token}")
+            links.append(f"{members_address(folder, settings)}/sign-in/{token}")
         return links
     finally:
         await store.close()

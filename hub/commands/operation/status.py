@@ -11,10 +11,10 @@ from typing import Final
 
 from hub.backups.last_backup import backup_age_s, backup_words
 from hub.core.ledger.approvals import lone_board
+from hub.folder.addresses import pages_address
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
-from hub.folder.paths import is_running, web_address
-from hub.folder.settings import HubSettings
+from hub.folder.paths import is_running
 from hub.quality.connections import home_limits
 from hub.storage.audit_records import FileCheck
 from protocols.slots import format_slot, slot_of
@@ -105,12 +105,6 @@ def _shown(value: object) -> str:
         rows = (", ".join(f"{key.replace('_', ' ')}: {_shown(part)}" for key, part in row.items()) for row in value)
         return "".join(f"\n  {row}" for row in rows) or "none"
     return "yes" if value is True else "no" if value is False else "none yet" if value is None else str(value)
-
-
-def pages_address(folder: Path, settings: HubSettings) -> str:
-    """The address of the hub's pages as seen from this machine."""
-    host = "127.0.0.1" if settings.web.host in ("0.0.0.0", "::") else settings.web.host  # noqa: S104 - compared
-    return web_address(folder, default=f"http://{host}:{settings.web.port}")
 
 
 def _utc(at_s: int) -> str:

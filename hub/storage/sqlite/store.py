@@ -12,6 +12,7 @@ from hub.storage.sqlite.objections import SqliteObjections
 from hub.storage.sqlite.people.erasures import SqliteErasures
 from hub.storage.sqlite.people.households import SqliteHouseholds
 from hub.storage.sqlite.people.life import SqliteLife
+from hub.storage.sqlite.people.notices import SqliteNotices
 from hub.storage.sqlite.prompts import SqlitePrompts
 from hub.storage.sqlite.published.rulebook import SqliteRulebook
 from hub.storage.sqlite.published.street import SqliteStreet
@@ -25,6 +26,7 @@ class SqliteStore(
     SqliteLife,
     SqliteHouseholds,
     SqliteErasures,
+    SqliteNotices,
     SqliteMessages,
     SqliteSeries,
     SqliteFleet,

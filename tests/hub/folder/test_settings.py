@@ -7,6 +7,7 @@ import pytest
 
 from hub.folder.first_settings import settings_text
 from hub.folder.intake_settings import IntakeLimits
+from hub.folder.mail_settings import MAIL_TEXT, MailSettings, read_password
 from hub.folder.settings import parse_settings
 from hub.storage.records import Coop
 from protocols.errors import SettingsError
@@ -63,3 +64,59 @@ def test_a_file_without_limits_has_the_usual_ones(tmp_path: Path) -> None:
     without = re.sub(r"(?s)\[intake\].*?(?=\n# \[)", "", text)
     parsed = [parse_settings(each.encode(), name="hub.toml", folder=tmp_path).intake for each in (text, without)]
     assert parsed == [IntakeLimits(), IntakeLimits()]
+
+
+MAIL = '[mail]\nserver = "smtp.example.org"\nfrom = "hub@example.org"\n'
+
+
+def mail_settings(folder: Path, lines: str) -> MailSettings | None:
+    text = settings_text(Coop("street", "The Street", "Europe/Madrid", "EUR")) + lines
+    return parse_settings(text.encode(), name="hub.toml", folder=folder).mail
+
+
+def test_mail_is_off_until_it_is_entered_and_starttls_is_usual(tmp_path: Path) -> None:
+    assert mail_settings(tmp_path, "") is None
+    mail = mail_settings(tmp_path, MAIL)
+    assert mail is not None
+    assert (mail.security, mail.port, mail.user, mail.reply_to) == ("starttls", 587, "", "")
+    implicit = mail_settings(tmp_path, f'{MAIL}security = "tls"\n')
+    assert implicit is not None
+    assert implicit.port == 465
+
+
+def test_the_lines_that_explain_mail_are_good_settings(tmp_path: Path) -> None:
+    for name in ("mail-password", "mail-ca.pem"):
+        (tmp_path / name).write_text("x")
+    lines = re.sub(r"(?m)^# ", "", MAIL_TEXT)
+    assert mail_settings(tmp_path, lines) is not None
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ('[mail]\nfrom = "hub@example.org"\n', "mail.server: expected the mail server's host name"),
+        ('[mail]\nserver = "smtp.example.org"\n', "mail.from: expected an address like"),
+        (f'{MAIL}security = "none"\n', "mail.security: expected starttls or tls: without them anybody"),
+        (f'{MAIL}security = "ssl"\n', "mail.security: expected one of starttls, tls, none"),
+        (f'{MAIL}user = "hub"\n', "mail.user: expected user and password_file together"),
+        (f'{MAIL}password_file = "gone"\n', "mail.password_file: expected a file that exists"),
+        (f'{MAIL}reply_to = "a@b.example\\nBcc: c@d.example"\n', "mail.reply_to: expected an address"),
+        (f'{MAIL}password = "x"\n', "mail.password: no such setting"),
+    ],
+)
+def test_mail_settings_that_would_harm_are_refused(tmp_path: Path, lines: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(said)):
+        mail_settings(tmp_path, lines)
+
+
+def test_a_mail_password_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mail-password"
+    path.write_text("secret word\n")
+    mail = mail_settings(tmp_path, f'{MAIL}user = "hub"\npassword_file = "mail-password"\n')
+    assert mail is not None
+    path.chmod(0o644)
+    with pytest.raises(SettingsError, match="other users can read the mail password; fix it with: chmod 600") as error:
+        read_password(mail)
+    assert "secret word" not in str(error.value)
+    path.chmod(0o600)
+    assert read_password(mail) == "secret word"

@@ -6,7 +6,8 @@ import pytest
 
 from tests.hub.web.template_checker import template_problems
 
-TEMPLATES = sorted((Path(__file__).parents[3] / "hub" / "web" / "templates").glob("*.html"))
+ROOM = Path(__file__).parents[3] / "hub" / "web" / "templates"
+TEMPLATES = sorted([*ROOM.glob("*.html"), *ROOM.glob("mail/*.txt")])
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)

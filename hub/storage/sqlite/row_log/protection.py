@@ -59,6 +59,7 @@ LOGGED: Final[Mapping[str, LoggedTable]] = MappingProxyType(
         "connection_agreement": _WHOLE,
         "member_change": LoggedTable(says=("made_by", "kind", "member", "subject")),
         "looked_through": _WHOLE,
+        "notice_choice": _WHOLE,
         "street_day": _WHOLE,
         "street_total": _WHOLE,
         "run_group": _WHOLE,
@@ -99,6 +100,17 @@ HINTS: Final[Mapping[str, str]] = MappingProxyType(
         "agent_clock.state": "as above",
         "cut_off.at": "which agents send too much at the moment; it changes no reading and no money",
         "cut_off.messages": "as above",
+        "notice.id": "which mail waits or was sent; a mail says nothing that is not on the member's own pages",
+        **{
+            f"notice.{column}": "as above"
+            for column in (
+                *("kind", "member", "about", "facts", "secret", "made_at", "last_try_at", "next_try_at", "tries"),
+                *("state", "settled_at", "answer"),
+            )
+        },
+        "mail_bounce.address": "which addresses refuse mail; the addresses members have are logged",
+        "mail_bounce.at": "as above",
+        "mail_bounce.answer": "as above",
         "weather.hour_s": "a forecast from outside; it enters forecasts and prompts, no energy and no money",
         "weather.issued_at": "as above",
         "weather.temperature_c": "as above",

@@ -1,11 +1,13 @@
 """`commonwatt-hub members` and `agents` as a board meets them: one command each, one line for each mistake."""
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 
 from hub.__main__ import main
+from hub.storage.sqlite.store import SqliteStore
 
 
 def run(folder: Path, *arguments: str) -> int:
@@ -34,6 +36,19 @@ def test_the_list_tells_homes_roles_and_days(hub: Path, capsys: pytest.CaptureFi
     first, second, _ = capsys.readouterr().out.splitlines()
     assert first.startswith("m01  Ana  Ana@example.org  h01  board  since ")
     assert second.startswith("m02  Ben  Ben@example.org  h02  since ")
+
+
+def test_the_list_says_which_address_refuses_mail(hub: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async def bounce() -> None:
+        store = await SqliteStore.open(hub / "hub.sqlite", now=lambda: 1_800_000_000)
+        await store.note_bounce("ben@EXAMPLE.org", "550 no such box")
+        await store.close()
+
+    asyncio.run(bounce())
+    assert run(hub, "members") == 0
+    first, second, _ = capsys.readouterr().out.splitlines()
+    assert "refuses mail" not in first
+    assert second.endswith("  the address refuses mail: 550 no such box")
 
 
 def test_each_change_is_a_command_and_a_line_of_the_log(hub: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,61 @@
+"""The words of each mail in its reader's language, from the templates in hub/web/templates/mail. It sends nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from hub.storage.notice_records import NoticeKind
+from hub.web.frame.translation import LOCALE_DIR, Localizer, catalogue
+
+TEMPLATES_DIR: Final = LOCALE_DIR.parent / "templates" / "mail"
+
+
+@dataclass(frozen=True, slots=True)
+class MailFrame:
+    """What every mail says beside its own subject: whom it greets, the co-op, and the address of the pages.
+
+    `off_link` is the page that switches this kind off, or empty where there is no such choice.
+    """
+
+    name: str
+    coop: str
+    pages: str
+    off_link: str = ""
+
+
+def mail_text(
+    kind: NoticeKind, words: Localizer, *, frame: MailFrame, facts: Mapping[str, str], secret: str = ""
+) -> tuple[str, str]:
+    """The subject and the text of a mail."""
+    template = _environment(words.language).get_template(f"{kind.value}.txt")
+    text = template.render(
+        words=words,
+        name=frame.name,
+        coop=frame.coop,
+        pages=frame.pages,
+        off_link=frame.off_link,
+        facts=facts,
+        secret=secret,
+        day=date.fromisoformat,
+    )
+    subject, _, body = text.lstrip().partition("\n")
+    return subject, body.strip() + "\n"
+
+
+@lru_cache(maxsize=16)
+def _environment(language: str) -> Environment:
+    environment = Environment(  # noqa: S701 - plain text for mail, which no browser reads as HTML
+        loader=FileSystemLoader(TEMPLATES_DIR),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.install_gettext_callables(  # type: ignore[attr-defined]
+        catalogue(language).gettext, catalogue(language).ngettext, newstyle=True
+    )
+    return environment

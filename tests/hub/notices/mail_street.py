@@ -1,0 +1,68 @@
+"""Three members in a store of their own, a clock that is set by hand, and the job that mails them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from hub.folder.mail_settings import MailSettings
+from hub.notices.sealing import SecretSeal
+from hub.notices.sending import MailJob
+from hub.notices.writing import MailWriter
+from hub.storage.records import Coop, Home, Member
+from hub.storage.sqlite.store import SqliteStore
+
+COOP = Coop("sunny", "Sunny Street", "Europe/Madrid", "EUR")
+PAGES = "https://hub.sunny.example"
+START_S = 1_790_000_000
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+NAMES = ("Ana", "Ben", "Zoë")
+
+
+@dataclass
+class HandClock:
+    """Time that stands still until a test moves it."""
+
+    now_s: float = START_S
+
+    def now(self) -> float:
+        return self.now_s
+
+    async def sleep_until(self, at_s: float) -> None:
+        self.now_s = max(self.now_s, at_s)
+
+
+@dataclass
+class MailStreet:
+    store: SqliteStore
+    clock: HandClock
+    seal: SecretSeal = field(default_factory=lambda: SecretSeal(KEY))
+
+    def job(self, settings: MailSettings) -> MailJob:
+        writer = MailWriter(self.store, coop=COOP, seal=self.seal, pages=lambda: PAGES)
+        return MailJob(self.store, settings=settings, coop_name=COOP.name, writer=writer, clock=self.clock)
+
+    async def queue(self) -> list[tuple[str, str, int]]:
+        """Kind, state and tries of all notices."""
+        return [(each.kind.value, each.state.value, each.tries) for each in await self.store.notices(since=0, most=99)]
+
+
+@asynccontextmanager
+async def mail_street(folder: Path, clock: HandClock | None = None) -> AsyncIterator[MailStreet]:
+    """The street; m01 is on the board."""
+    clock = HandClock() if clock is None else clock
+    is_new = not (folder / "hub.sqlite").exists()
+    store = await SqliteStore.open(folder / "hub.sqlite", now=clock.now, create=is_new)
+    try:
+        if is_new:
+            await store.set_coop(COOP)
+            for number, name in enumerate(NAMES, 1):
+                member = Member(
+                    f"m{number:02d}", name, f"{name[0].lower()}@example.org", "en", number == 1, START_S - 9
+                )
+                await store.add_member(member, Home(f"h{number:02d}", f"Home {number}", member.id))
+        yield MailStreet(store, clock)
+    finally:
+        await store.close()
