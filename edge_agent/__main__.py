@@ -233,7 +233,7 @@ def _status(options: argparse.Namespace) -> int:
     from edge_agent.outbox.view import read_overview
     from edge_agent.status_text import status_record, status_text, trouble_lines
     from edge_agent.uplink.identity import load_enrolment, tls_of
-    from edge_agent.uplink.tls.certificate_text import certificate_line
+    from edge_agent.uplink.tls.certificate_text import connection_lines
 
     settings = read_settings(options.config)
     enrolment, limits = load_enrolment(settings.data), role_limits(settings.devices)
@@ -247,8 +247,7 @@ def _status(options: argparse.Namespace) -> int:
         print(status_record(*who, found, limits=limits, troubles=troubles, certificate=validity))
     else:
         lines = trouble_lines(troubles, settings.devices, enrolment.tz)
-        if tls is not None:
-            lines.insert(0, certificate_line(validity, now_s=time.time()))
+        lines = connection_lines(enrolment, validity, now_s=time.time()) + lines
         print(status_text(*who, found, limits=limits, troubles=lines))
     return 0
 

@@ -9,15 +9,10 @@ import ssl
 from collections.abc import Callable
 
 from edge_agent.uplink.broker_session import BrokerSession
-from edge_agent.uplink.tls.certificate_text import certificate_trouble
+from edge_agent.uplink.tls.certificate_text import PLAIN_ELSEWHERE, certificate_trouble
 from edge_agent.uplink.tls.files import TlsFiles
 from protocols.enrolment.certificates import Validity
 from protocols.loopback import is_loopback
-
-PLAIN_ELSEWHERE = (
-    "it is reached without TLS, which is no longer done except on one computer: ask the co-op for a new invitation and"
-    " enrol again"
-)
 
 
 class BrokerConnection:

@@ -33,6 +33,7 @@ MAY_IMPORT = {
     "edge_agent.devices": ("edge_agent.devices", "edge_agent.metering", "edge_agent.settings", "protocols"),
     "edge_agent.outbox": ("edge_agent.outbox", "edge_agent.metering", "edge_agent.local_time", "protocols"),
     "edge_agent.uplink": ("edge_agent.uplink", "edge_agent.outbox", "edge_agent.metering", "protocols"),
+    "edge_agent.setup": ("edge_agent.setup", "edge_agent.uplink", "edge_agent.settings", "protocols"),
     "simulator": ("simulator", "protocols"),
     "hub.core": ("hub.core", "protocols"),
     "hub.core.rules": ("hub.core.rules", "protocols"),

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from protocols.enrolment.answer import EnrolAnswer
 from protocols.enrolment.certificates import Validity
+from protocols.loopback import is_loopback
+
+PLAIN_ELSEWHERE = (
+    "it is reached without TLS, which is no longer done except on one computer: ask the co-op for a new invitation and"
+    " enrol again"
+)
 
 
 def certificate_trouble(validity: Validity | None, *, now_s: float) -> str | None:
@@ -26,13 +33,16 @@ def certificate_trouble(validity: Validity | None, *, now_s: float) -> str | Non
     return None
 
 
-def certificate_line(validity: Validity | None, *, now_s: float) -> str:
-    """The certificate's line of `status`."""
+def connection_lines(enrolment: EnrolAnswer, validity: Validity | None, *, now_s: float) -> list[str]:
+    """The line of `status` about the way to the broker; none where nothing can be wrong with it."""
+    if not enrolment.broker_tls:
+        host = enrolment.broker_host
+        return [] if is_loopback(host) else [f"NOT SENDING: the broker {host}: {PLAIN_ELSEWHERE}; measuring goes on"]
     trouble = certificate_trouble(validity, now_s=now_s)
     if trouble is not None:
-        return f"NOT SENDING: {trouble}"
+        return [f"NOT SENDING: {trouble}"]
     assert validity is not None, "without one there is trouble"
-    return f"certificate valid until {_day(validity.ends_at)}, renewed from {_day(validity.renew_at)} on by itself"
+    return [f"certificate valid until {_day(validity.ends_at)}, renewed from {_day(validity.renew_at)} on by itself"]
 
 
 def _day(at_s: float) -> str:

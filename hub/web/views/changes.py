@@ -105,7 +105,7 @@ def _card(
         )
         lines.append((words.text("Lives in"), place))
     if member.held_by is not None:
-        lines.append((words.text("Further home of"), member.held_by))
+        lines.append((words.text("Contract holder"), member.held_by))
     lines.append((words.text("Member since"), words.full_day(words.local(member.joined_at).date())))
     if member.left_at is not None:
         lines.append((words.text("Last day"), words.full_day(words.local(member.left_at - 1).date())))

@@ -7,7 +7,7 @@ WORDS = re.compile(r"[^\W\d_]{2,}[,;:.]? +[^\W\d_]")
 ENDS_SENTENCE = (".", "?", "!", ":")
 
 _COUNTED = re.compile(r"%\((\w+)\)s ([a-z]+s)\b")
-_NOT_COUNTED = {"is", "has", "was", "does", "less", "as", "takes", "expects", "holds"}
+_NOT_COUNTED = {"is", "has", "was", "does", "less", "as", "takes", "expects", "holds", "lives"}
 _OPEN_END = re.compile(r"(,|\(|\b(and|or|of|to|for|the|a|an))$")
 
 
