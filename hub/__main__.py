@@ -66,7 +66,12 @@ _COMMANDS = (
     ("bank-file", "bank_file", _Data.NONE, "write a bank file (SEPA) of payouts or collections"),
     ("grid-file", "grid_file", _Data.NONE, "write, read or compare grid operators' files"),
     ("presets", "trials.presets", _Data.NONE, "list the sharing rules of countries, ready to fill in"),
-    ("mail", "operation.mail", _Data.REQUIRED, "try the mail server; show which mail waits and what failed"),
+    (
+        "mail",
+        "operation.mail",
+        _Data.REQUIRED,
+        "try the mail server; show which mail waits or failed, who wants which",
+    ),
     ("let-in", "operation.let_in", _Data.REQUIRED, "let in an agent again that was cut off for sending too much"),
     ("backup", "operation.backup", _Data.REQUIRED, "back the whole hub up, sealed; make the key for that"),
     ("restore", "operation.restore", _Data.REQUIRED, "make a hub's folder from a backup"),

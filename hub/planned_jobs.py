@@ -1,5 +1,6 @@
 """The timetable of this hub: which job runs when. The jobs themselves are in other modules."""
 
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -8,13 +9,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hub.backups.job import BackupJob
 from hub.core.ledger.signed_document import Signer
 from hub.folder.addresses import members_address
+from hub.folder.agents_address import whole_invitation
 from hub.folder.settings import HubSettings
 from hub.forecasts.job import Forecaster, ForecastJob
 from hub.forecasts.street_totals import StreetService, StreetTotalsJob
 from hub.forecasts.weather import WeatherJob, WeatherSource
 from hub.leavers_job import LeaversJob
+from hub.notices.money_notices import MoneyNotices
 from hub.notices.sealing import SecretSeal
 from hub.notices.sending import MailJob
+from hub.notices.watch_notices import WatchNotices
 from hub.notices.writing import MailWriter
 from hub.prompts.job import PromptEffectJob, PromptJob, SendPrompt
 from hub.quality.nameplate_limits import make_quality_check
@@ -27,6 +31,7 @@ from protocols.timeline import Clock
 OUTLOOK: Final = "outlook"
 BACKUP_LIMIT_S: Final = 4 * 3600
 MAIL_EVERY_S: Final = 60
+WATCH_EVERY_S: Final = 900
 
 
 def planned_backup(folder: Path, *, settings: HubSettings, clock: Clock) -> tuple[PlannedJob, ...]:
@@ -41,13 +46,19 @@ def planned_backup(folder: Path, *, settings: HubSettings, clock: Clock) -> tupl
 def planned_mail(
     folder: Path, store: Store, *, settings: HubSettings, key: Ed25519PrivateKey, clock: Clock
 ) -> tuple[PlannedJob, ...]:
-    """Every minute, if the settings name a mail server: what waits is sent."""
+    """If the settings name a mail server: what waits is sent every minute, and what is new is queued before that."""
     if settings.mail is None:
         return ()
     pages = lambda: members_address(folder, settings)  # noqa: E731 - the port is known once the hub runs
-    writer = MailWriter(store, coop=settings.coop, seal=SecretSeal(key), pages=pages)
+    whole = partial(whole_invitation, settings)
+    writer = MailWriter(store, coop=settings.coop, seal=SecretSeal(key), pages=pages, whole=whole)
     sending = MailJob(store, settings=settings.mail, coop_name=settings.coop.name, writer=writer, clock=clock)
-    return (PlannedJob("mail", every(MAIL_EVERY_S), sending),)
+    watch = WatchNotices(store, folder=folder, plans_backup=settings.backup is not None, clock=clock)
+    return (
+        PlannedJob("mail", every(MAIL_EVERY_S), sending),
+        PlannedJob("mail about trouble", every(WATCH_EVERY_S), watch),
+        PlannedJob("mail about money", hourly(20), MoneyNotices(store, tz=settings.coop.tz, clock=clock)),
+    )
 
 
 def planned_jobs(

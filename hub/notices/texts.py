@@ -1,5 +1,6 @@
 """The words of each mail in its reader's language, from the templates in hub/web/templates/mail. It sends nothing."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -36,14 +37,24 @@ def mail_text(
         words=words,
         name=frame.name,
         coop=frame.coop,
-        pages=frame.pages,
+        link=f"{frame.pages}{page_of(kind, facts)}",
         off_link=frame.off_link,
         facts=facts,
         secret=secret,
         day=date.fromisoformat,
     )
     subject, _, body = text.lstrip().partition("\n")
-    return subject, body.strip() + "\n"
+    return subject, re.sub(r"\n{3,}", "\n\n", body.strip()) + "\n"
+
+
+def page_of(kind: NoticeKind, facts: Mapping[str, str]) -> str:
+    """The page that a mail of this kind leads to; empty for kinds that bring their own link or none."""
+    return {
+        NoticeKind.STATEMENT: f"/credits/statement/{facts.get('month', '')}",
+        NoticeKind.DEBIT: "/account",
+        NoticeKind.SILENT: "/my-home",
+        NoticeKind.HOMES: "/board/fleet",
+    }.get(kind, "")
 
 
 @lru_cache(maxsize=16)

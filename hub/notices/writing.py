@@ -12,6 +12,7 @@ from hub.storage.access_records import LINK_FIELDS, SELF, AccessLog
 from hub.storage.contract import MemberStore
 from hub.storage.notice_records import BOARD_KINDS, CHOSEN_KINDS, Notice, NoticeKind, NoticeStore
 from hub.storage.records import Access, Coop, Member
+from hub.trust.invitation_code import png_code
 from hub.web.frame.tokens import TOKEN_BYTES, hash_token
 from hub.web.frame.translation import SOURCE_LANGUAGE, Localizer, languages
 
@@ -25,16 +26,28 @@ class MailStores(NoticeStore, MemberStore, AccessLog, Protocol):
 
 
 class MailWriter:
-    """Writes mails for one co-op. `pages` gives the address of the pages as members reach them."""
+    """Writes mails for one co-op. `pages` gives the address of the pages as members reach them, `whole` makes a token
+    an invitation with the hub's address; None if no agent could reach the hub with it.
+    """
 
-    def __init__(self, store: MailStores, *, coop: Coop, seal: SecretSeal, pages: Callable[[], str]) -> None:
-        self._store, self._coop, self._seal, self._pages = store, coop, seal, pages
+    def __init__(
+        self,
+        store: MailStores,
+        *,
+        coop: Coop,
+        seal: SecretSeal,
+        pages: Callable[[], str],
+        whole: Callable[[str], str | None],
+    ) -> None:
+        self._store, self._coop, self._seal, self._pages, self._whole = store, coop, seal, pages, whole
 
     async def write(self, notice: Notice, *, now_s: int) -> OutgoingMail | str:
         """The mail, or one line that says why it is not sent."""
         member = await self._store.member(notice.member)
         if member is None:
             return "there is no such member any more"
+        if not member.email:
+            return "the member's address was erased"
         if is_chosen(notice.kind) and (why := await self._unwanted(notice.kind, member)):
             return why
         if notice.kind is NoticeKind.SIGN_IN:
@@ -43,7 +56,9 @@ class MailWriter:
         secret = self._seal.open(notice.secret, place=place_of(notice))
         if secret is None and notice.kind is NoticeKind.INVITATION:
             return "its token cannot be read any more: invite the member again"
-        return self._mail(notice, member, secret=secret or "")
+        if secret is None or (invitation := self._whole(secret)) is None:
+            return self._mail(notice, member, secret=secret or "")
+        return replace(self._mail(notice, member, secret=invitation), picture=png_code(invitation))
 
     async def _unwanted(self, kind: NoticeKind, member: Member) -> str | None:
         choices = await self._store.notice_choices()

@@ -64,6 +64,7 @@ class PagesPart:
             bank=settings.bank,
             host_names=own_names((settings.web.host, *settings.web.names)),
             status_key=status_key,
+            sends_mail=settings.mail is not None,
         )
 
     async def run(self) -> None:

@@ -15,6 +15,13 @@ def terminal_code(text: str) -> str:
     return lines.getvalue()
 
 
+def png_code(text: str) -> bytes:
+    """The QR code as a PNG picture, black on white, which every mail program shows."""
+    picture = io.BytesIO()
+    segno.make_qr(text, error="m").save(picture, kind="png", scale=6, border=_QUIET_ZONE)
+    return picture.getvalue()
+
+
 def svg_code(text: str) -> bytes:
     """The QR code as an SVG picture, black on white."""
     picture = io.BytesIO()

@@ -12,7 +12,6 @@ from hub.web.frame.guard import ErrorPages, PageError, SecurityHeaders
 from hub.web.frame.services import HubParts
 from hub.web.frame.sign_in import SignInNeededError
 from hub.web.frame.translation import translatable
-from hub.web.pages.account import add_account_pages
 from hub.web.pages.board import add_board_pages
 from hub.web.pages.changes import add_change_pages
 from hub.web.pages.credits import add_credit_pages
@@ -20,6 +19,8 @@ from hub.web.pages.fairness import add_fairness_pages
 from hub.web.pages.findings import add_finding_pages
 from hub.web.pages.members import add_member_pages
 from hub.web.pages.objections import add_objection_pages
+from hub.web.pages.own.account import add_account_pages
+from hub.web.pages.own.notices import add_notice_pages
 from hub.web.pages.payments import add_payment_pages
 from hub.web.pages.rules import add_rule_pages
 from hub.web.pages.runs import add_run_pages
@@ -52,6 +53,7 @@ def build_app(parts: HubParts) -> FastAPI:
     add_objection_pages(app, site)
     add_finding_pages(app, site)
     add_account_pages(app, site)
+    add_notice_pages(app, site)
     add_payment_pages(app, site)
     add_rule_pages(app, site)
     add_change_pages(app, site)

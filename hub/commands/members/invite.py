@@ -9,12 +9,11 @@ from pathlib import Path
 from hub.commands.members.invitations import Invitation, InviteWish, invite
 from hub.commands.members.invite_list import ListedInvitation, invite_list
 from hub.commands.periods import parse_day_argument
-from hub.folder.agents_address import agents_address
+from hub.folder.agents_address import agents_address, whole_invitation
 from hub.folder.clock import open_clock
 from hub.folder.settings import HubSettings, load_settings
 from hub.trust.invitation_code import svg_code, terminal_code
 from protocols.durable_files import write_durably
-from protocols.enrolment.invitation_text import InvitationText, write_invitation
 from protocols.errors import RequestError
 
 
@@ -90,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     if args.qr is not None:
         _require_new_picture(args.qr, load_settings(args.data))
     made = asyncio.run(invite(args.data, wish, clock=open_clock(args.clock), is_mailed=args.mail))
-    text = _whole(load_settings(args.data), made.token)
+    text = whole_invitation(load_settings(args.data), made.token)
     if args.json:
         sys.stdout.write(json.dumps(_record(made) | ({} if text is None else {"invitation": text})) + "\n")
     else:
@@ -121,12 +120,6 @@ def _tell(made: Invitation, text: str | None, *, is_mailed: bool) -> None:
         )
     else:
         sys.stdout.write("earlier tokens of this home that were not used are void\n")
-
-
-def _whole(settings: HubSettings, token: str) -> str | None:
-    """The invitation as `commonwatt-agent enrol` takes it; None if no agent could reach the hub with it."""
-    address = agents_address(settings)
-    return None if address is None else write_invitation(InvitationText(address, settings.coop.id, token))
 
 
 def _require_new_picture(path: Path, settings: HubSettings) -> None:

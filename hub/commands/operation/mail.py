@@ -1,4 +1,4 @@
-"""`commonwatt-hub mail`: tries the mail server with a mail to one address, and shows what waits and what failed."""
+"""`commonwatt-hub mail`: tries the mail server, shows what waits and what failed, and who wants which mail."""
 
 import argparse
 import asyncio
@@ -10,49 +10,99 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from hub.commands.members.invitations import EMAIL_WORDS, is_email
+from hub.commands.members.named_look import board_member
 from hub.folder.addresses import members_address
 from hub.folder.clock import open_clock
 from hub.folder.opening import OpenHub, opened_hub
 from hub.folder.settings import FILE_NAME
 from hub.notices.messages import OutgoingMail, Sender, mail_message
 from hub.notices.smtp import MailSession
-from hub.storage.notice_records import Notice, NoticeState
+from hub.storage.notice_records import BOARD_KINDS, CHOSEN_KINDS, Notice, NoticeKind, NoticeState
 from protocols.errors import RequestError
 from protocols.timeline import Clock
 
 TEST: Final = "test"
 QUEUE: Final = "queue"
+CHOICES: Final = "choices"
+KINDS: Final = tuple(kind.value for kind in (*CHOSEN_KINDS, *BOARD_KINDS))
 SHOWN_S: Final = 30 * 86_400
 MOST_SHOWN: Final = 500
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's own arguments, besides --data and --clock."""
-    parser.add_argument("what", choices=(TEST, QUEUE), help="test: send one mail now; queue: what waits or has failed")
+    parser.add_argument(
+        "what",
+        choices=(TEST, QUEUE, CHOICES),
+        help="test: send one mail now; queue: what waits or has failed; choices: who wants which mail",
+    )
     parser.add_argument("--to", metavar="ADDRESS", help="test: the address that gets the mail")
     parser.add_argument("--all", action="store_true", help="queue: also what was sent in the last 30 days")
+    parser.add_argument("--member", metavar="ID", help="choices: the member whose choice you enter, such as m03")
+    parser.add_argument("--on", choices=KINDS, help="choices: switch this kind on for the member, who asked for it")
+    parser.add_argument("--off", choices=KINDS, help="choices: switch this kind off for the member")
+    parser.add_argument("--by", metavar="ID", help="choices: the board member who enters it; the member's page says so")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     """Send the test mail or show the queue. Raises: RequestError, MailServerError or SettingsError with one line."""
     clock = open_clock(args.clock)
+    _check_options(args)
     if args.what == TEST:
-        if args.to is None or args.all:
-            raise RequestError("mail test: give --to with an address, and nothing else")
         if not is_email(args.to):
             raise RequestError(f"mail test: --to: expected {EMAIL_WORDS}")
         lines = asyncio.run(_send_test(args, clock=clock))
         sys.stdout.write(json.dumps({"sent": args.to}) + "\n" if args.json else lines)
         return 0
-    if args.to is not None:
-        raise RequestError("mail queue: --to does not go with it")
-    rows = asyncio.run(_queue(args, clock=clock))
+    if args.what == CHOICES:
+        rows, line, nothing = asyncio.run(_choices(args, clock=clock)), _choice_line, "nobody has switched mail on"
+    else:
+        rows, line, nothing = (
+            asyncio.run(_queue(args, clock=clock)),
+            _queue_line,
+            "nothing waits and nothing has failed",
+        )
     if args.json:
         sys.stdout.write(json.dumps(rows, ensure_ascii=False) + "\n")
     else:
-        sys.stdout.write("".join(f"{_queue_line(row)}\n" for row in rows) or "nothing waits and nothing has failed\n")
+        sys.stdout.write("".join(f"{line(row)}\n" for row in rows) or f"{nothing}\n")
     return 0
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    """Raises: RequestError for an option that does not go with what is asked for, or one that is missing."""
+    takes = {TEST: ("to",), QUEUE: ("all",), CHOICES: ("member", "on", "off", "by")}
+    for name in ("to", "all", "member", "on", "off", "by"):
+        if getattr(args, name) not in (None, False) and name not in takes[args.what]:
+            raise RequestError(f"mail {args.what}: --{name} does not go with it")
+    if args.what == TEST and args.to is None:
+        raise RequestError("mail test: give --to with an address")
+    given = [args.member, args.by, args.on or args.off]
+    if args.what == CHOICES and any(given) and not all(given):
+        raise RequestError("mail choices: a change needs --member, --by, and --on or --off with a kind")
+    if args.on is not None and args.on == args.off:
+        raise RequestError(f"mail choices: --on and --off both say {args.on}")
+
+
+async def _choices(args: argparse.Namespace, *, clock: Clock) -> list[dict[str, object]]:
+    async with opened_hub(args.data, clock=clock) as hub:
+        if args.member is not None:
+            await board_member(hub.store, args.by, command="mail choices")
+            if await hub.store.member(args.member) is None:
+                raise RequestError(f"mail choices: there is no member {args.member[:40]!r}")
+            for kind, is_on in ((args.on, True), (args.off, False)):
+                if kind is not None:
+                    await hub.store.choose_notice(args.member, NoticeKind(kind), is_on=is_on, by=args.by)
+        return [
+            {"member": each.member, "kind": each.kind.value, "by": each.made_by, "since": _local(each.made_at, hub)}
+            for each in await hub.store.notice_choices()
+            if each.is_on
+        ]
+
+
+def _choice_line(row: dict[str, object]) -> str:
+    return f"{row['member']}  {row['kind']}  since {row['since']}, entered by {row['by']}"
 
 
 async def _send_test(args: argparse.Namespace, *, clock: Clock) -> str:
@@ -115,7 +165,7 @@ def _row(notice: Notice, hub: OpenHub) -> dict[str, object]:
 def _queue_line(row: dict[str, object]) -> str:
     waits = f"  next try {row['next_try']}" if row["next_try"] else ""
     why = f": {row['why']}" if row["why"] else ""
-    return f"{row['made']}  {row['kind']}  to {row['member']}  {row['state']}, tried {row['tries']} times{waits}{why}"
+    return f"{row['made']}  {row['kind']}  to {row['member']}  {row['state']}, tries: {row['tries']}{waits}{why}"
 
 
 def _local(at_s: int, hub: OpenHub) -> str:

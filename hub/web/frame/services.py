@@ -129,7 +129,7 @@ class HubParts:
     """Everything the pages need. `secure_cookies` is True if the hub is reached over HTTPS.
 
     `host_names` are the names the hub answers to; with None, it answers to any. `status_key` lets a program on this
-    computer read the hub's status; without one, only the board reads it.
+    computer read the hub's status; without one, only the board reads it. `sends_mail`: whether it has a mail server.
     """
 
     store: Store
@@ -149,3 +149,4 @@ class HubParts:
     bank: CoopAccount | None = None
     host_names: frozenset[str] | None = None
     status_key: str = ""
+    sends_mail: bool = False

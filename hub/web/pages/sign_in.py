@@ -6,6 +6,7 @@ from typing import Final
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
+from hub.web.frame.asked_links import MAX_ADDRESS_CHARS, AskedLinks
 from hub.web.frame.guard import PageError, has_key, read_body, read_form
 from hub.web.frame.sign_in import SignInNeededError, end_session, redeem_link, require_board, set_session, visit_of
 from hub.web.frame.translation import translatable
@@ -24,10 +25,19 @@ def add_sign_in_pages(app: FastAPI, site: PageContext) -> None:
 
 def _add_sign_in(app: FastAPI, site: PageContext) -> None:
     parts = site.parts
+    links = app.state.asked_links = AskedLinks(parts.store, parts.clock)
 
     @app.get("/sign-in")
     async def sign_in_page() -> Response:
-        return site.plain_page("sign_in.html")
+        return _sign_in_page(site)
+
+    @app.post("/sign-in")
+    async def send_link(request: Request) -> Response:
+        sent = await read_form(request)
+        if not parts.sends_mail:
+            raise PageError(409, translatable("This hub sends no mail. Ask the board for a link."))
+        links.ask(sent.get("email", ""), client="" if request.client is None else request.client.host)
+        return _sign_in_page(site, is_asked=True)
 
     @app.get("/sign-in/{token}")
     async def sign_in_link(token: str) -> Response:
@@ -48,6 +58,11 @@ def _add_sign_in(app: FastAPI, site: PageContext) -> None:
         response = RedirectResponse("/sign-in", status_code=303)
         await end_session(parts, request, response=response)
         return response
+
+
+def _sign_in_page(site: PageContext, *, is_asked: bool = False) -> Response:
+    mail = site.parts.sends_mail
+    return site.plain_page("sign_in.html", sends_mail=mail, is_asked=is_asked, most=MAX_ADDRESS_CHARS)
 
 
 def _add_static(app: FastAPI) -> None:

@@ -1,6 +1,6 @@
 """Three members in a store of their own, a clock that is set by hand, and the job that mails them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,10 +38,11 @@ class HandClock:
 class MailStreet:
     store: SqliteStore
     clock: HandClock
+    whole: Callable[[str], str | None] = lambda _: None
     seal: SecretSeal = field(default_factory=lambda: SecretSeal(KEY))
 
     def job(self, settings: MailSettings) -> MailJob:
-        writer = MailWriter(self.store, coop=COOP, seal=self.seal, pages=lambda: PAGES)
+        writer = MailWriter(self.store, coop=COOP, seal=self.seal, pages=lambda: PAGES, whole=self.whole)
         return MailJob(self.store, settings=settings, coop_name=COOP.name, writer=writer, clock=self.clock)
 
     async def queue(self) -> list[tuple[str, str, int]]:

@@ -59,7 +59,7 @@ class SqliteErasures(SqliteConnections):
             return tuple(str(row[0]) for row in await db.execute_fetchall(_PEOPLE_DUE_SQL, (left_before,)))
 
     async def erase_person(self, member: str, *, months: int) -> None:
-        """Erase a member's name, address and bank details; the id stays in the books."""
+        """Erase a member's name, address, bank details and mail; the id stays in the books."""
 
         async def work(db: aiosqlite.Connection) -> None:
             at, ids = int(self._now()), "(SELECT id FROM member WHERE ?1 IN (id, held_by))"
@@ -68,8 +68,13 @@ class SqliteErasures(SqliteConnections):
             await db.execute(sql, (member, months, at))
             await db.execute("PRAGMA secure_delete = ON")
             await db.execute(f"UPDATE account SET name = '', iban = '' WHERE member IN {ids}", (member,))  # noqa: S608
+            emails = await db.execute_fetchall(f"SELECT email FROM member WHERE id IN {ids}", (member,))  # noqa: S608
+            addresses = [str(row[0]).casefold() for row in emails]
+            marks = ", ".join("?" for _ in addresses)
             sql = f"UPDATE member SET name = ?2, email = '' WHERE id IN {ids}"  # noqa: S608
             await db.execute(sql, (member, ERASED_NAME))
+            await db.execute(f"DELETE FROM mail_bounce WHERE address IN ({marks})", addresses)  # noqa: S608
+            await db.execute(f"DELETE FROM notice WHERE member IN {ids}", (member,))  # noqa: S608
             await db.execute("DELETE FROM session WHERE member_id = ?", (member,))
             await db.execute("DELETE FROM sign_in WHERE member_id = ?", (member,))
             await db.execute("PRAGMA secure_delete = OFF")

@@ -22,7 +22,7 @@ MEMBER_PAGES = (
     "/objections", "/objections.json", "/findings", "/findings.json",
     "/board/findings", "/board/findings.json",
     "/objections/new", "/board/objections",
-    "/board/objections.json", "/account", "/account.json", "/board/payments",
+    "/board/objections.json", "/account", "/account.json", "/notices", "/notices.json", "/board/payments",
     "/board/runs/2026-06", "/board/runs/2026-06.json", "/board/runs/2026-06/preview",
     "/board/runs/2026-06/preview.json", "/board/runs/2026-06/run/{run_key}", "/board/runs/2026-06/run/{run_key}.json",
     "/rules", "/rules.json", "/what-if", "/what-if.json", "/fairness", "/fairness.json", "/findings",

@@ -1,0 +1,1 @@
+"""What members enter about themselves: their bank account, and which mail they want."""
