@@ -15,10 +15,10 @@ from hub.forecasts.job import Forecaster, ForecastJob
 from hub.forecasts.street_totals import StreetService, StreetTotalsJob
 from hub.forecasts.weather import WeatherJob, WeatherSource
 from hub.leavers_job import LeaversJob
-from hub.notices.money_notices import MoneyNotices
+from hub.notices.about_money import MoneyNotices
+from hub.notices.about_trouble import WatchNotices
 from hub.notices.sealing import SecretSeal
 from hub.notices.sending import MailJob
-from hub.notices.watch_notices import WatchNotices
 from hub.notices.writing import MailWriter
 from hub.prompts.job import PromptEffectJob, PromptJob, SendPrompt
 from hub.quality.nameplate_limits import make_quality_check

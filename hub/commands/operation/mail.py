@@ -89,8 +89,11 @@ async def _choices(args: argparse.Namespace, *, clock: Clock) -> list[dict[str, 
     async with opened_hub(args.data, clock=clock) as hub:
         if args.member is not None:
             await board_member(hub.store, args.by, command="mail choices")
-            if await hub.store.member(args.member) is None:
+            member = await hub.store.member(args.member)
+            if member is None:
                 raise RequestError(f"mail choices: there is no member {args.member[:40]!r}")
+            if member.held_by is not None:
+                raise RequestError(f"mail choices: {member.id} is a further home of {member.held_by}: name that member")
             for kind, is_on in ((args.on, True), (args.off, False)):
                 if kind is not None:
                     await hub.store.choose_notice(args.member, NoticeKind(kind), is_on=is_on, by=args.by)

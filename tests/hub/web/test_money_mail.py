@@ -11,7 +11,7 @@ from hub.books.view import read_heads
 from hub.core.ledger.attestations import attest
 from hub.core.payments.due import COLLECTIONS, AmountDue, MonthCents
 from hub.core.payments.order_history import PAYMENT_ORDER, order_content, order_key_of
-from hub.notices.money_notices import MoneyNotices
+from hub.notices.about_money import MoneyNotices
 from hub.notices.sealing import SecretSeal
 from hub.notices.sending import MailJob
 from hub.notices.writing import MailWriter

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from hub.notices.watch_notices import SETTLING_S, WatchNotices
+from hub.notices.about_trouble import SETTLING_S, WatchNotices
 from hub.storage.fleet_records import FleetRow
 from hub.storage.notice_records import NoticeKind
 from tests.hub.notices.catch_all import catching
