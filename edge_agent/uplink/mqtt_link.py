@@ -22,6 +22,7 @@ from edge_agent.uplink.broker_session import IN_FLIGHT, BrokerSession
 from edge_agent.uplink.hub_time import HubTime
 from edge_agent.uplink.receipt_effects import ReceiptMeaning, advance_receipts, meaning_of
 from edge_agent.uplink.revoked import RevocationWatch
+from edge_agent.uplink.silence import HubSilence
 from edge_agent.uplink.tls.files import TlsFiles
 from protocols.wire import topics
 from protocols.wire.chain import FIRST_PREVIOUS
@@ -99,6 +100,7 @@ class Uplink:
         self._probe: int | None = None
         self._asked_at: dict[int, float] = {}
         self._said: set[RefusalReason] = set()
+        self._silence = HubSilence()
         self.ignored = 0
 
     def wake(self) -> None:
@@ -174,6 +176,8 @@ class Uplink:
     async def _push(self) -> None:
         """Fill the window from the outbox, in order."""
         now = self._monotonic()
+        if self._is_connected:
+            self._silence.check(now)
         if self._is_connected and self._in_flight and now - self._progress_at >= self._resend_s:
             self._resend_s = min(RESEND_MAX_S, self._resend_s * 2)
             self._progress_at = now
@@ -193,6 +197,7 @@ class Uplink:
             self._progress_at = self._monotonic()
         if not self._client.publish(topic, sealed):
             return False
+        self._silence.note_sent(self._monotonic())
         self._unnoted.add(seq)
         return True
 
@@ -234,9 +239,11 @@ class Uplink:
                 if self.ignored == 1 or self.ignored % 1000 == 0:
                     log.warning("ignored %d messages that the hub did not sign (%s)", self.ignored, error.reason)
         if newest is not None:
+            self._silence.note_heard()
             await self._revocation.note_receipt(newest)
             await self._settle(newest)
         if refused is not None:
+            self._silence.note_heard()
             # After the receipts that came before it, so that nothing receipted is sealed again.
             await self._put_aside(refused)
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Final
 
+from hub.books.after_restore import require_confirmed
 from hub.books.billed_entries import last_billed
 from hub.books.days import SettlementStores
 from hub.books.retry import retry_on_conflict
@@ -54,6 +55,7 @@ async def publish_run(
     be missing from the bills, and the approvals are for what the draft bills.
     """
     who = await find_member(store, member)
+    await require_confirmed(store)
     await sign_older_runs(store, key=key)
 
     async def publish() -> MonthRun:

@@ -29,6 +29,7 @@ from hub.core.rules.rulebook import Prices, Rule
 from hub.core.settlement.period import Settlement, settle
 from hub.core.settlement.prepared_readings import Readings, digest_inputs
 from hub.storage.access_records import AccessLog
+from hub.storage.audit_records import RestoreStore
 from hub.storage.contract import AttestationStore, BookStore, FindingStore, MemberStore, ReadingStore
 from hub.storage.errors import StaleInputsError
 from hub.storage.records import Access, Coop, EntryRow, RunRow, SettledThrough
@@ -39,7 +40,9 @@ RUN_TAG: Final = b"commonwatt settlement run v1\n"
 MEMBERS_TAG: Final = b"commonwatt members of a day v1\n"
 
 
-class SettlementStores(MemberStore, ReadingStore, BookStore, AttestationStore, AccessLog, FindingStore, Protocol):
+class SettlementStores(
+    MemberStore, ReadingStore, BookStore, AttestationStore, AccessLog, FindingStore, RestoreStore, Protocol
+):
     """The parts of the store that a settlement reads and writes."""
 
 

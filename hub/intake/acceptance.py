@@ -40,7 +40,7 @@ def open_message(incoming: IncomingMessage, state: IntakeState) -> OpenedMessage
         topic = require_uplink_topic(incoming.topic, state.coop)
         chain = state.chains.get(topic.agent)
         if chain is None:
-            raise WireError(RefusalReason.UNKNOWN_AGENT, "no agent with the id in the topic is enrolled")
+            raise WireError(RefusalReason.UNKNOWN_AGENT, f"no agent {topic.agent} is enrolled")
         agent = topic.agent
         if len(incoming.sealed) > MAX_SEALED_BYTES:
             raise WireError(

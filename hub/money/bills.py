@@ -8,11 +8,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
 import msgspec
 
+from hub.books.after_restore import forgotten_mark
 from hub.books.billed_entries import entries_billed
 from hub.books.days import SettlementStores
 from hub.books.view import Books
@@ -24,6 +25,7 @@ from hub.core.ledger.signed_document import Signer
 from hub.core.payments.bills import BILL_LINES, Bill, MonthMoney, bill_members, newest_bills, tally_month, target_bills
 from hub.core.payments.tax_terms import TaxTerms
 from hub.money.funds import FundPlan, FundResult, MakeAttestation, book_after
+from hub.storage.audit_records import RestoreStore
 from hub.storage.contract import BookStore
 from hub.storage.records import EntryRow, RunRow
 
@@ -31,6 +33,10 @@ BILL_KIND: Final = "fund:bill"
 
 Documents = Mapping[str, Mapping[str, Bill]]
 """Bills by member, then by side: received or sold."""
+
+
+class BillStores(BookStore, RestoreStore, Protocol):
+    """The parts of the store that bills are made from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,7 @@ def run_money(run: MonthRun, rows: Sequence[EntryRow]) -> MonthMoney:
     return tally_month([read_entry(row.canonical) for row in rows], last_day=last_day)
 
 
-async def plan_bills(store: BookStore, run: MonthRun, *, books: Books, terms: TaxTerms | None, at: int) -> FundPlan:
+async def plan_bills(store: BillStores, run: MonthRun, *, books: Books, terms: TaxTerms | None, at: int) -> FundPlan:
     """The documents that publishing the run now would issue, and what the books should then hold.
 
     They bill everything booked for the month up to the run's position in the ledger.
@@ -82,10 +88,15 @@ async def plan_bills(store: BookStore, run: MonthRun, *, books: Books, terms: Ta
     rows = await entries_billed(store, run)
     billed = await billed_runs(store, date.fromisoformat(f"{run.month}-01"))
     parts = await _fee_parts(store, run, rows)
-    return await asyncio.to_thread(_plan, run, rows=rows, billed=billed, books=books, terms=terms, at=at, parts=parts)
+    mark = await forgotten_mark(store, run.month, tz=books.coop.tz)
+    return await asyncio.to_thread(
+        _plan, run, rows=rows, billed=billed, books=books, terms=terms, at=at, parts=parts, mark=mark
+    )
 
 
-async def run_documents(store: BookStore, run: MonthRun, *, books: Books, terms: TaxTerms | None, at: int) -> Documents:
+async def run_documents(
+    store: BillStores, run: MonthRun, *, books: Books, terms: TaxTerms | None, at: int
+) -> Documents:
     """The documents issued with the run, or those that publishing it now would issue."""
     billed = await billed_runs(store, date.fromisoformat(f"{run.month}-01"))
     if run.state == PUBLISHED:
@@ -93,8 +104,9 @@ async def run_documents(store: BookStore, run: MonthRun, *, books: Books, terms:
     rows = await entries_billed(store, run)
     money, current = run_money(run, rows), _current(run, billed=billed, books=books)
     parts = await _fee_parts(store, run, rows)
+    mark = await forgotten_mark(store, run.month, tz=books.coop.tz)
     return await asyncio.to_thread(
-        _new_documents, run, money, current=current, books=books, terms=terms, at=at, parts=parts
+        _new_documents, run, money, current=current, books=books, terms=terms, at=at, parts=parts, mark=mark
     )
 
 
@@ -114,9 +126,10 @@ def _plan(
     terms: TaxTerms | None,
     at: int,
     parts: Mapping[str, FeePart],
+    mark: str,
 ) -> FundPlan:
     money, current = run_money(run, rows), _current(run, billed=billed, books=books)
-    documents = _new_documents(run, money, current=current, books=books, terms=terms, at=at, parts=parts)
+    documents = _new_documents(run, money, current=current, books=books, terms=terms, at=at, parts=parts, mark=mark)
     wanted = target_bills(money, newest_bills(current, documents))
     plan: dict[str, Any] = {"terms": None if terms is None else terms.plain()}
     inputs = {"month_run": run.run_key, "documents": documents}
@@ -147,9 +160,10 @@ def _new_documents(
     terms: TaxTerms | None,
     at: int,
     parts: Mapping[str, FeePart],
+    mark: str,
 ) -> Documents:
     day = datetime.fromtimestamp(at, UTC).astimezone(ZoneInfo(books.coop.tz)).date().isoformat()
-    series = series_of(run, _published(run, books))
+    series = series_of(run, _published(run, books)) + mark
     return bill_members(money, terms=terms, series=series, day=day, current_bills=current, fee_parts=parts)
 
 

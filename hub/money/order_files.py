@@ -6,6 +6,7 @@ It attests the file before it returns the bytes; it writes nothing to disk and s
 import hashlib
 from collections.abc import Sequence
 
+from hub.books.after_restore import require_confirmed
 from hub.books.retry import retry_on_conflict
 from hub.books.view import MoneyBooks, read_money_books
 from hub.core.ledger.signed_document import Signer
@@ -27,6 +28,8 @@ async def order_file(
     call writes it again if nothing has changed since. Open the output file before calling this.
     Raises: RequestError, BankFileError.
     """
+
+    await require_confirmed(store)
 
     async def write() -> bytes:
         books = await read_money_books(store)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Final, Protocol
 
+from hub.books.after_restore import require_confirmed
 from hub.books.days import SettlementStores
 from hub.books.retry import retry_on_conflict
 from hub.books.signing import as_row
@@ -91,6 +92,7 @@ async def make_order(
     A new order is a draft: its amounts count as covered from then on. Anything that the bank would refuse is refused
     here, before anything is stored. Raises: RequestError, BankFileError.
     """
+    await require_confirmed(store)
     homes = [home.id for home in await store.homes()]
     await store.log_access(access, homes, fields="ledger entries", rows=(await store.ledger_head())[0])
 

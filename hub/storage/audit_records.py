@@ -154,6 +154,26 @@ class RowLogView(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class RestoreRow:
+    """A restore of the hub from a backup, and who on the board has looked at what may be missing. Units: unix s."""
+
+    backup_made_at: int
+    restored_at: int
+    checked_by: str
+    checked_at: int | None
+
+
+class RestoreStore(Protocol):
+    """The part of the store that remembers restores."""
+
+    async def add_restore(self, *, backup_made_at: int, restored_at: int) -> None: ...
+    async def restores(self) -> tuple[RestoreRow, ...]: ...
+    async def confirm_restores(self, *, by: str, at: int) -> str | None:
+        """Note that this board member has looked; returns what is wrong, or None."""
+        ...
+
+
 class RowLogStore(Protocol):
     """The part of the store that shows the log of rows."""
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from hub.storage.access_records import AccessLog, SignedIn
 from hub.storage.account_records import BankDetails, NewAccount
-from hub.storage.audit_records import RowLogStore, StoredRows
+from hub.storage.audit_records import RestoreStore, RowLogStore, StoredRows
 from hub.storage.finding_records import ConnectionAgreementStore, FindingRow, NewFinding, SlotDecision
 from hub.storage.fleet_records import AgentClock, CutOffStore, FleetRow
 from hub.storage.household_records import HouseholdStore
@@ -374,6 +374,7 @@ class Store(
     StreetStore,
     JobStore,
     CutOffStore,
+    RestoreStore,
     RowLogStore,
     StoredRows,
     Protocol,

@@ -48,7 +48,7 @@ class RecomputedBills(RecomputedDays):
     def check_bill_name(self, bill: Table, side: str, place: str) -> None:
         """Check number, kind and date."""
         kinds = "|".join(KINDS[1 : KINDS.index(self.days[0]["run"]["kind"]) + 1])
-        series = rf"{'CI'[side == 'received']}-{self.document['month']}-({kinds})-\d{{4}}"
+        series = rf"{'CI'[side == 'received']}-{self.document['month']}-({kinds})(-R\d{{10}})?-\d{{4}}"
         names = ("bill", "invoice") if side == "received" else ("credit note", "self-billed credit note")
         fits = re.fullmatch(series, bill["number"]) and bill["kind"] in names
         require(fits, place, "is not a number and kind of this month and side")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from hub.backups.last_backup import backup_age_s, backup_words
+from hub.books.after_restore import restore_words
 from hub.core.ledger.approvals import lone_board
 from hub.folder.addresses import pages_address
 from hub.folder.clock import open_clock
@@ -59,6 +60,9 @@ async def status_of(folder: Path, *, clock: Clock) -> Mapping[str, object]:
             "store": _store_line(await store.quick_check(within_s=CHECK_S)),
             "backup": backup_words(folder, now_s=clock.now(), is_planned=settings.backup is not None),
             "backup_age_s": backup_age_s(folder, now_s=clock.now()),
+            "restore": next(
+                (restore_words(each) for each in await store.restores() if each.checked_at is None), "none to confirm"
+            ),
             "pages": pages_address(folder, settings),
             "members": people,
             "board": lone_board(board, members=people) or f"{len(board)} members",

@@ -13,6 +13,7 @@ from hub.storage.sqlite.people.erasures import SqliteErasures
 from hub.storage.sqlite.people.households import SqliteHouseholds
 from hub.storage.sqlite.people.life import SqliteLife
 from hub.storage.sqlite.people.notices import SqliteNotices
+from hub.storage.sqlite.people.restores import SqliteRestores
 from hub.storage.sqlite.prompts import SqlitePrompts
 from hub.storage.sqlite.published.rulebook import SqliteRulebook
 from hub.storage.sqlite.published.street import SqliteStreet
@@ -39,6 +40,7 @@ class SqliteStore(
     SqliteAccounts,
     SqliteFindings,
     SqliteStreet,
+    SqliteRestores,
     SqliteRowLog,
     SqliteStoredRows,
 ):

@@ -60,6 +60,7 @@ LOGGED: Final[Mapping[str, LoggedTable]] = MappingProxyType(
         "member_change": LoggedTable(says=("made_by", "kind", "member", "subject")),
         "looked_through": _WHOLE,
         "notice_choice": _WHOLE,
+        "restore": LoggedTable(says=("checked_by",)),
         "street_day": _WHOLE,
         "street_total": _WHOLE,
         "run_group": _WHOLE,
