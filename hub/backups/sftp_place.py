@@ -72,7 +72,7 @@ class SftpPlace:
         program = shutil.which("sftp")
         if program is None:
             raise BackupError("the program sftp is missing: install openssh-client")
-        options = ["-q", "-b", "-", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_LIMIT_S}"]
+        options = ["-b", "-", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_LIMIT_S}"]
         if self._ssh_key is not None:
             options += ["-i", str(self._ssh_key), "-o", "IdentitiesOnly=yes"]
         if self._known_hosts is not None:

@@ -1,8 +1,15 @@
 """Backups over SFTP: with a program in the place of `sftp` that keeps to its batch language and can fail."""
 
+import getpass
+import os
 import shlex
 import shutil
+import socket
+import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -142,6 +149,58 @@ def test_a_missing_program_says_what_to_install(server: Server, hub: Path, monke
     monkeypatch.setenv("PATH", str(server.folder))
     with pytest.raises(BackupError, match="install openssh-client"):
         back_up(hub, 1_796_000_000)
+
+
+SSHD = shutil.which("sshd", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+@pytest.fixture
+def sshd(tmp_path: Path) -> Iterator[int]:
+    """A real server on this computer, which lets one key in; its port."""
+    assert SSHD is not None
+    places = (Path(SSHD).parents[1] / "lib" / "openssh" / "sftp-server", Path("/usr/lib/openssh/sftp-server"))
+    sftp_server = next(path for path in places if path.exists())
+    for name in ("host", "client"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / name], check=True, timeout=30)
+    port = free_port()
+    (tmp_path / "conf").write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {tmp_path}/host\nAuthorizedKeysFile {tmp_path}/client.pub\n"
+        f"StrictModes no\nUsePAM no\nPidFile none\nSubsystem sftp {sftp_server}\n",
+        encoding="ascii",
+    )
+    known = f"[127.0.0.1]:{port} {(tmp_path / 'host.pub').read_text(encoding='ascii')}"
+    (tmp_path / "hosts").write_text(known, encoding="ascii")
+    running = subprocess.Popen([SSHD, "-D", "-e", "-f", str(tmp_path / "conf")])
+    try:
+        for _ in range(200):
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                break
+            assert running.poll() is None, "sshd ended"
+            time.sleep(0.05)
+        yield port
+    finally:
+        running.terminate()
+        running.wait(timeout=20)
+
+
+@pytest.mark.skipif(SSHD is None or shutil.which("sftp") is None, reason="no OpenSSH server and client here")
+def test_a_real_server_takes_a_backup_and_a_wrong_host_key_is_one_line(sshd: int, hub: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    address = SftpAddress(getpass.getuser(), "127.0.0.1", sshd, str(kept))
+    keeping, names = Keeping(daily=1, weekly=0, monthly=0), []
+    for made_at in (1_796_000_000, 1_796_086_400):
+        place = SftpPlace(address, work=hub / WORK_NAME, ssh_key=tmp_path / "client", known_hosts=tmp_path / "hosts")
+        names.append(make_backup(hub, coop=COOP, lock=KEY, place=place, made_at=made_at, keeping=keeping).name)
+    assert [path.name for path in kept.iterdir()] == names[1:]
+    (tmp_path / "hosts").write_text("", encoding="ascii")
+    with pytest.raises(BackupError, match="Host key verification failed"):
+        place.names()
 
 
 @pytest.mark.parametrize(
