@@ -108,7 +108,7 @@ async def read_day_inputs(store: SettlementStores, *, day: date, access: Access 
     decisions = await store.slot_decisions(slots=reach_of(rule.estimate, slots))
     inputs = await store.settlement_inputs(slots=slots, access=access)
     readings = await check_day_readings(store, readings_of(inputs), rule=rule, decisions=decisions, access=access)
-    members = await asyncio.to_thread(digest_members, inputs.members, inputs.present)
+    members = await asyncio.to_thread(digest_members, inputs.members, inputs.present, inputs.held)
     newest = max((decision.id for decision in decisions), default=0)
     return DayInputs(
         day=name,
@@ -217,12 +217,16 @@ def chained(entries: Sequence[Entry], *, head: tuple[int, bytes]) -> list[EntryR
     return rows
 
 
-def digest_members(members: Sequence[str], present: npt.NDArray[np.bool_]) -> str:
-    """One hash of who is a member in which slots of the day; people who are members in none of them do not count."""
+def digest_members(members: Sequence[str], present: npt.NDArray[np.bool_], held: npt.NDArray[np.bool_]) -> str:
+    """One hash of who is a member in which slots of the day; people who are members in none of them do not count.
+
+    How many slots of a member wait for a new agent is part of it, where any do.
+    """
     columns = np.flatnonzero(present.any(axis=0))
     spans = _spans(present[:, columns])
     rows = [[members[column], *span] for column, span in zip(columns.tolist(), spans, strict=True)]
-    text = json.dumps([len(present), rows], ensure_ascii=False, separators=(",", ":"))
+    waiting = {members[column]: int(held[:, column].sum()) for column in np.flatnonzero(held.any(axis=0)).tolist()}
+    text = json.dumps([len(present), rows, *([waiting] if waiting else [])], ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(MEMBERS_TAG + text.encode()).hexdigest()
 
 

@@ -23,7 +23,7 @@ MOST_DAYS: Final = 366
 class SettledPeriod:
     """Days with their readings and the settlement each day's rule now gives; the days in `left_out` have no run yet.
 
-    `plants` are the members with the co-op's own plants, `persons` who holds the memberships of further homes.
+    `plants` are the members with the co-op's own plants, `persons` one id for those known together.
     """
 
     days: tuple[str, ...]
@@ -78,7 +78,9 @@ async def period_digest(store: SettlementStores, *, first: date, last: date) -> 
     reach = range(slots.start - MOST_WEEKS * WEEK_SLOTS, slots.stop)
     newest = max((await store.newest_messages(slots=reach)).values(), default=0)
     decided = max((decision.id for decision in await store.slot_decisions(slots=reach)), default=0)
-    members = await asyncio.to_thread(digest_members, *await store.settlement_members(slots=slots))
+    everybody, present = await store.settlement_members(slots=slots)
+    held = await store.held_slots(slots=slots)
+    members = await asyncio.to_thread(digest_members, everybody, present, held)
     runs = [(run.day, run.run_key) for run in await store.runs(days=ends, allocations=False)]
     marks = [ends, newest, decided, members, runs, sorted((await store.rule_hashes(names)).items())]
     return hashlib.sha256(json.dumps(marks).encode()).hexdigest()

@@ -94,6 +94,7 @@ async def marked_days(store: SettlementStores, heads: BookHeads, days: Sequence[
     seen = await store.settled_through(days=ends)
     slots = range(slots_of_day(days[0], tz).start, slots_of_day(days[-1], tz).stop)
     members, present = await store.settlement_members(slots=slots)
+    held = await store.held_slots(slots=slots)
     rules = await store.rule_hashes([day.isoformat() for day in days])
     estimates = await _estimate_rules(store, rules)
     reach = min((reach_of(rule, slots) for rule in estimates.values()), key=lambda each: each.start, default=slots)
@@ -103,7 +104,8 @@ async def marked_days(store: SettlementStores, heads: BookHeads, days: Sequence[
     digests: dict[bytes, str] = {}
     for day in days:
         name, mine = day.isoformat(), slots_of_day(day, tz)
-        here = present[mine.start - slots.start : mine.stop - slots.start]
+        place = slice(mine.start - slots.start, mine.stop - slots.start)
+        here = present[place]
         looked_at = [mine]
         if name in current and current[name].state == "provisional" and rules.get(name) in estimates:
             looked_at += [range(mine.start - back, mine.stop - back) for back in weeks_back(estimates[rules[name]])]
@@ -115,7 +117,7 @@ async def marked_days(store: SettlementStores, heads: BookHeads, days: Sequence[
             why = NEW_READINGS
         elif _newest_decision(decisions, looked_at) > seen[name].decision:
             why = NEW_DECISIONS
-        elif seen[name].members_digest != _digest_once(digests, members, here):
+        elif seen[name].members_digest != _digest_once(digests, members, here, held[place]):
             why = NEW_MEMBERS
         elif current[name].rule_hash != rules.get(name):
             why = NEW_RULE
@@ -143,11 +145,13 @@ def _newest_decision(decisions: Sequence[SlotDecision], looked_at: Sequence[rang
     return max(touching, default=0)
 
 
-def _digest_once(known: dict[bytes, str], members: Sequence[str], present: npt.NDArray[np.bool_]) -> str:
+def _digest_once(
+    known: dict[bytes, str], members: Sequence[str], present: npt.NDArray[np.bool_], held: npt.NDArray[np.bool_]
+) -> str:
     """digest_members, computed only once for all days that have the same members in the same slots."""
-    cells = present.tobytes()
+    cells = present.tobytes() + held.tobytes()
     if cells not in known:
-        known[cells] = digest_members(members, present)
+        known[cells] = digest_members(members, present, held)
     return known[cells]
 
 

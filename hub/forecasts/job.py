@@ -17,7 +17,6 @@ from hub.forecasts.frames import ForecastRequest
 from hub.forecasts.street_totals import GroupStores, day_group
 from hub.forecasts.worker import ForecastWorkerError
 from hub.storage.contract import ForecastStore, MemberStore, ReadingStore, StreetStore
-from hub.storage.household_records import persons_of_homes
 from hub.storage.records import Access, ForecastRow
 from hub.timetable import JobError
 from protocols.slots import Slot, day_of, slot_of, start_of
@@ -83,7 +82,7 @@ class ForecastJob:
         # The day's group, as on Today: a consent given or withdrawn during the day does not show in the next forecast.
         group = await day_group(self._store, now_slot, tz=self._tz)
         consents = await self._store.consents(lasting_at=start_of(now_slot))
-        persons = persons_of_homes(await self._store.homes(), await self._store.members())
+        persons = await self._store.known_together()
         rule = GroupRule(open_homes(consents, slot=now_slot), self._plants, persons)
         if group and not rule.allows(group):
             self._newest = ()  # members may not see it, nor prompts made from it: it would be about one to four homes
@@ -144,7 +143,7 @@ async def read_neighbourhood(
         measure: {home for sent in reported[measure].values() for home in sent} & set(names)
         for measure, names in homes.items()
     }
-    persons = persons_of_homes(await store.homes(), await store.members())
+    persons = await store.known_together()
     counted = counted_measures(sending, GroupRule(open_homes(consents, slot=last), plants, persons))
     sums = {}
     for measure in counted.measures:

@@ -22,7 +22,6 @@ from hub.core.neighbourhood import (
 from hub.core.rules.group_size import GroupRule
 from hub.core.rules.street_groups import slot_group
 from hub.storage.contract import BookStore, MemberStore, ReadingStore, StreetStore
-from hub.storage.household_records import persons_of_homes
 from hub.storage.records import Access, HoodSeries
 from hub.storage.street_records import StreetTotal, StreetTotals
 from protocols.quantities import Measure
@@ -57,7 +56,7 @@ class StreetService:
         consents = await store.consents(lasting_at=start_of(now_slot))
         allowed = {m: frozenset(homes_allowing(consents, ACCESS.purpose, slot=now_slot, measure=m)) for m in MEASURES}
         homes = await day_group(store, now_slot, tz=self._tz) & allowed[GRID[0]] & allowed[GRID[1]]
-        persons = persons_of_homes(await store.homes(), await store.members())
+        persons = await store.known_together()
         rule = GroupRule(open_homes(consents, slot=now_slot), self._plants, persons)
         reported = await store.reporting_homes(MEASURES, slots=slots)
         everybody = _ever(reported, GRID)

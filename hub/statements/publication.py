@@ -15,7 +15,6 @@ from hub.core.settlement.pool_series import pool_series
 from hub.core.statements.seals import Seals
 from hub.core.statements.shown_runs import ShownRuns, VisibleRuns, choose_runs
 from hub.storage.contract import StreetStore
-from hub.storage.household_records import persons_of_memberships
 from hub.storage.records import Access, RunRow
 from protocols.errors import RequestError
 from protocols.quantities import Measure
@@ -78,8 +77,9 @@ class RunPublication:
         return frozenset(members[home] for home in self._plants if home in members)
 
     async def persons(self) -> dict[str, str]:
-        """Who holds the memberships of further homes."""
-        return persons_of_memberships(await self._store.members())
+        """One id for all memberships whose homes somebody knows together: see known_together."""
+        members, together = await self._members(), await self._store.known_together()
+        return {members[home]: one for home, one in together.items() if home in members}
 
     async def visible(self, books: Books, member: str) -> VisibleRuns:
         """What this member may see of the days in these books."""

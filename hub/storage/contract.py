@@ -18,7 +18,7 @@ from hub.storage.finding_records import ConnectionAgreementStore, FindingRow, Ne
 from hub.storage.fleet_records import AgentClock, CutOffStore, FleetRow
 from hub.storage.household_records import HouseholdStore
 from hub.storage.invite_records import InviteRefusal
-from hub.storage.life_records import ErasureStore, LifeStore
+from hub.storage.life_records import AgentKeyStore, ErasureStore, LifeStore
 from hub.storage.notice_records import NoticeStore
 from hub.storage.records import (
     AcceptedMessage,
@@ -52,7 +52,7 @@ from protocols.quantities import Measure
 from protocols.slots import Slot
 
 
-class MemberStore(HouseholdStore, ErasureStore, Protocol):
+class MemberStore(HouseholdStore, ErasureStore, AgentKeyStore, Protocol):
     """Members, homes, agents, invitations and sign-in sessions. Secrets arrive as hashes, never in plain text."""
 
     async def coop(self) -> Coop: ...

@@ -1,10 +1,12 @@
 """Who lives in which home, and which homes a person sees: the records and the store's slice; no I/O here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from hub.storage.records import Home, Member
+
+DEFAULT_LANGUAGE: Final = "en"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +30,39 @@ class HomeAdult:
     since_at: int
 
 
-def persons_of_memberships(members: Sequence[Member]) -> dict[str, str]:
-    """Who holds each membership of a further home."""
-    return {member.id: member.person for member in members if member.held_by is not None}
+def known_together(lives: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """For each home, one id for all homes that are linked by people who know them: of (home, person) pairs.
+
+    >>> known_together([("h1", "m1"), ("h2", "m1"), ("h2", "m2"), ("h3", "m2"), ("h4", "m4")])
+    {'h1': 'h1', 'h2': 'h1', 'h3': 'h1', 'h4': 'h4'}
+    """
+    of_person: dict[str, str] = {}
+    first: dict[str, str] = {}
+    for home, person in sorted(lives):
+        one, other = first.setdefault(home, home), of_person.setdefault(person, home)
+        keep, drop = min(one, first[other]), max(one, first[other])
+        first = {each: keep if held == drop else held for each, held in first.items()}
+    return first
 
 
-def persons_of_homes(homes: Sequence[Home], members: Sequence[Member]) -> dict[str, str]:
-    """Who holds each home's contract."""
-    person = {member.id: member.person for member in members}
-    return {home.id: person[home.member_id] for home in homes}
+def new_member(
+    known: Sequence[Member],
+    *,
+    name: str,
+    email: str,
+    language: str | None,
+    joined_at: int,
+    is_board: bool = False,
+    held_by: str | None = None,
+) -> Member:
+    """A member with the next free id."""
+    number = 1 + max((_number(each.id) for each in known), default=0)
+    spoken = language or DEFAULT_LANGUAGE
+    return Member(f"m{number:02d}", name, email, spoken, is_board, joined_at, held_by=held_by)
+
+
+def _number(member_id: str) -> int:
+    return int(member_id[1:]) if member_id[:1] == "m" and member_id[1:].isdecimal() else 0
 
 
 class HouseholdStore(Protocol):
@@ -53,6 +79,13 @@ class HouseholdStore(Protocol):
 
     async def seen_homes(self, person: str) -> tuple[SeenHome, ...]:
         """The homes whose pages this person sees: first those they hold, by id, then those they live in."""
+        ...
+
+    async def known_together(self) -> Mapping[str, str]:
+        """For each home, one id for all homes linked by people who hold them, live there or ever did.
+
+        Whoever knows several homes' values can subtract them all: in a published sum these homes count as one.
+        """
         ...
 
     async def residents(self) -> Mapping[str, frozenset[str]]:

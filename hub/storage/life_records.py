@@ -1,8 +1,15 @@
 """What a store keeps about the life of members and homes: changes, who made them and when; no I/O here."""
 
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final, Protocol
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+
+MAX_EMAIL_CHARS: Final = 254
 
 BOARD_ROLE: Final = "board"
 ROLES: Final = (BOARD_ROLE, "treasurer", "data-steward")
@@ -22,6 +29,8 @@ class ChangeKind(StrEnum):
     ROLE_ENDED = "role ended"  # the role
     AGENT_ENROLLED = "agent enrolled"  # the agent
     AGENT_REPLACED = "agent replaced"  # the agent that was shut out
+    AGENT_OBJECTED = "agent objected to"  # the agent
+    AGENT_COUNTS = "agent counts"  # the agent
     AGENT_REVOKED = "agent revoked"  # the agent
     AGENT_LET_IN = "agent let in"  # the agent that had been cut off
     SESSIONS_ENDED = "sessions ended"
@@ -106,6 +115,21 @@ class MemberEdit:
     email: str | None = None
 
 
+def is_email(text: str) -> bool:
+    """Whether the text looks like an address: something, an at sign, something, and no space."""
+    box, at, host = text.rpartition("@")
+    return bool(box and at and host) and len(text) <= MAX_EMAIL_CHARS and text.isprintable() and " " not in text
+
+
+def end_of_membership(last_day: date, *, today: date, tz: str) -> int | str:
+    """The first second after a membership's last day, or why that day is too early: settled days stand."""
+    earliest = today - timedelta(days=1)
+    if last_day < earliest:
+        return f"the last day can be {earliest} at the earliest: what was settled for days before it stands"
+    after = last_day + timedelta(days=1)
+    return int(datetime(after.year, after.month, after.day, tzinfo=ZoneInfo(tz)).timestamp())
+
+
 class LifeStore(Protocol):
     """Changes to members and agents by a named person. Each writes its line of the log in the same transaction.
 
@@ -139,4 +163,59 @@ class LifeStore(Protocol):
 
     async def role_holders(self) -> dict[str, tuple[str, ...]]:
         """The members who hold each role now, by id."""
+        ...
+
+
+EVENT_DAYS: Final = 30
+"""How long a home is shown its new agent and can object to it."""
+
+QUIET_S: Final = 86_400
+"""A home's new agent counts once a day has passed without an objection."""
+
+COUNTS, REFUSED = "counts", "refused"
+VERDICTS: Final = (COUNTS, REFUSED)
+
+
+@dataclass(frozen=True, slots=True)
+class NewAgentKey:
+    """An agent that a home got after an earlier one, with the objection and the decision if there are any."""
+
+    agent: str
+    home: str
+    enrolled_at: int
+    revoked_at: int | None
+    objected_by: str | None = None
+    objection: str = ""
+    objected_at: int | None = None
+    verdict: str | None = None
+    decided_by: str | None = None
+    decision: str = ""
+
+    @property
+    def waits(self) -> bool:
+        """Whether an objection waits for the board's decision."""
+        return self.objected_by is not None and self.verdict is None
+
+    def is_new(self, now_s: float) -> bool:
+        """Whether the home is still shown it."""
+        return self.waits or now_s < self.enrolled_at + EVENT_DAYS * 86_400
+
+
+class AgentKeyStore(Protocol):
+    """New agent keys. A method that refuses returns one line and has written nothing."""
+
+    async def new_agent_keys(self) -> tuple[NewAgentKey, ...]:
+        """Every agent that a home got after an earlier one, the newest first."""
+        ...
+
+    async def object_to_agent(self, agent: str, *, member: str, reason: str) -> str | None:
+        """Hold this agent's readings back from settlement. The member must live in its home."""
+        ...
+
+    async def decide_agent(self, agent: str, *, verdict: str, by: str, reason: str) -> str | None:
+        """The board's word on an objection: the agent counts, or it is refused and shut out."""
+        ...
+
+    async def held_slots(self, *, slots: range) -> npt.NDArray[np.bool_]:
+        """Where a home's readings wait for a new agent to count: (slots, members), as in settlement_members."""
         ...

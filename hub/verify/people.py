@@ -24,6 +24,7 @@ ACT_TABLES: Final = frozenset(
         WITHDRAWAL,
         "finding_decision",
         "objection_decision",
+        "agent_objection_decision",
         "connection_agreement",
         "member_change",
         *OWN_MATTERS,

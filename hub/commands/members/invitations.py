@@ -1,7 +1,7 @@
 """Invites members with their homes, or gives a known member's home a new token. It checks its arguments."""
 
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -17,17 +17,16 @@ from hub.folder.settings import FILE_NAME
 from hub.notices.invitation_mail import invitation_notice
 from hub.notices.sealing import SecretSeal
 from hub.storage.contract import Store
-from hub.storage.household_records import SeenHome
+from hub.storage.household_records import SeenHome, new_member
+from hub.storage.life_records import is_email
 from hub.storage.records import Home, Member
 from hub.trust.invitation_keys import mask_key
 from protocols.enrolment.token import SECRET_BYTES, TOKEN_LIFE_S, EnrolToken, hub_hash_of, token_text
 from protocols.errors import RequestError
 from protocols.timeline import Clock
 
-MAX_EMAIL_CHARS: Final = 254
 NAME_WORDS: Final = "a name of 1 to 80 printable characters"
 EMAIL_WORDS: Final = "an address like ana@example.org"
-DEFAULT_LANGUAGE: Final = "en"
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,33 +279,7 @@ def check_person(wish: InviteWish) -> None:
         check_language(wish.language)
 
 
-def new_member(
-    known: Sequence[Member],
-    *,
-    name: str,
-    email: str,
-    language: str | None,
-    joined_at: int,
-    is_board: bool = False,
-    held_by: str | None = None,
-) -> Member:
-    """A member with the next free id."""
-    number = 1 + max((_number(each.id) for each in known), default=0)
-    spoken = language or DEFAULT_LANGUAGE
-    return Member(f"m{number:02d}", name, email, spoken, is_board, joined_at, held_by=held_by)
-
-
 def check_language(language: str) -> None:
     """Raises: RequestError if this is not the code of a language."""
     if not (2 <= len(language) <= 8 and language.isascii() and language.replace("-", "").isalpha()):
         raise RequestError(f"--language {language[:20]!r}: expected a code like en or es")
-
-
-def is_email(text: str) -> bool:
-    """Whether the text looks like an address: something, an at sign, something, and no space."""
-    box, at, host = text.rpartition("@")
-    return bool(box and at and host) and len(text) <= MAX_EMAIL_CHARS and text.isprintable() and " " not in text
-
-
-def _number(member_id: str) -> int:
-    return int(member_id[1:]) if member_id[:1] == "m" and member_id[1:].isdecimal() else 0

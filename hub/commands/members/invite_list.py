@@ -15,11 +15,11 @@ from hub.commands.members.invitations import (
     Invitation,
     InviteWish,
     check_language,
-    is_email,
     opened_inviter,
 )
 from hub.core.local_dates import parse_day
 from hub.folder.setting_values import is_name
+from hub.storage.life_records import is_email
 from protocols.errors import RequestError
 from protocols.timeline import Clock
 

@@ -5,17 +5,17 @@ import asyncio
 import json
 import sys
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from hub.commands.members.invitations import EMAIL_WORDS, NAME_WORDS, check_language, is_email, new_member
+from hub.commands.members.invitations import EMAIL_WORDS, NAME_WORDS, check_language
 from hub.commands.periods import parse_day_argument
 from hub.folder.clock import open_clock
 from hub.folder.opening import OpenHub, opened_hub
 from hub.folder.setting_values import is_name
-from hub.storage.household_records import HomeAdult
-from hub.storage.life_records import ROLES, LoggedChange, MemberEdit
+from hub.storage.household_records import HomeAdult, new_member
+from hub.storage.life_records import ROLES, LoggedChange, MemberEdit, end_of_membership, is_email
 from hub.storage.records import Home, Member
 from hub.storage.rule_records import day_of
 from protocols.errors import RequestError
@@ -146,12 +146,10 @@ async def _add_adult(hub: OpenHub, args: argparse.Namespace) -> str | None:
 
 
 async def _move_out(hub: OpenHub, member: str, last_day: date, *, by: str) -> str | None:
-    if last_day < hub.today - timedelta(days=1):
-        earliest = hub.today - timedelta(days=1)
-        return f"the last day can be {earliest} at the earliest: what was settled for days before it stands"
-    after = last_day + timedelta(days=1)
-    left_at = datetime(after.year, after.month, after.day, tzinfo=ZoneInfo(hub.settings.coop.tz))
-    return await hub.store.set_left(member, int(left_at.timestamp()), last_day=last_day.isoformat(), by=by)
+    left_at = end_of_membership(last_day, today=hub.today, tz=hub.settings.coop.tz)
+    if isinstance(left_at, str):
+        return left_at
+    return await hub.store.set_left(member, left_at, last_day=last_day.isoformat(), by=by)
 
 
 async def members_listed(hub: OpenHub) -> list[dict[str, object]]:

@@ -9,7 +9,7 @@ from typing import Final
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
-from hub.commands.members.invitations import EMAIL_WORDS, is_email
+from hub.commands.members.invitations import EMAIL_WORDS
 from hub.commands.members.named_look import board_member
 from hub.folder.addresses import members_address
 from hub.folder.clock import open_clock
@@ -17,6 +17,7 @@ from hub.folder.opening import OpenHub, opened_hub
 from hub.folder.settings import FILE_NAME
 from hub.notices.messages import OutgoingMail, Sender, mail_message
 from hub.notices.smtp import MailSession
+from hub.storage.life_records import is_email
 from hub.storage.notice_records import BOARD_KINDS, CHOSEN_KINDS, Notice, NoticeKind, NoticeState
 from protocols.errors import RequestError
 from protocols.timeline import Clock

@@ -20,7 +20,7 @@ LEAST_WH: Final = 10
 class GroupRule:
     """`open_homes` let the other members see them. `plants` belong to the co-op: nobody lives there.
 
-    `persons` names whose home it is where a person has several: these count as one, because that person knows them all.
+    `persons` has one id for homes that somebody knows together: they count as one, as that person can subtract all.
 
     >>> rule = GroupRule(open_homes=frozenset({"h1"}), plants=frozenset({"h9"}))
     >>> rule.allows({"h2", "h3", "h4", "h5", "h9"}), rule.allows({"h1", "h9"}), rule.allows({"h2", "h9"})

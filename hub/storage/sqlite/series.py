@@ -17,8 +17,9 @@ from hub.storage.records import (
 )
 from hub.storage.series import MAX_SPAN, SeriesRow, home_series, hood_series
 from hub.storage.sqlite.access_log import SqliteAccessLog
+from hub.storage.sqlite.people.agent_keys import held_spans
 from protocols.quantities import Measure
-from protocols.slots import Slot, start_of
+from protocols.slots import Slot, slot_of, start_of
 
 NEVER: Final = 2**62
 """Stands in for the end of a membership that lasts."""
@@ -70,14 +71,22 @@ class SqliteSeries(SqliteAccessLog):
         async with self.reading() as db:
             newest = list(await db.execute_fetchall("SELECT coalesce(max(position), 0) FROM message"))
             surplus_wh, demand_wh = [await _metered(db, measure, slots=slots, homes=homes) for measure in measures]
+            held = _held(await held_spans(db, now_s=self._now()), slots, homes)
+        surplus_wh[held], demand_wh[held] = -1, -1
         ids = tuple(member for member, _, _, _ in rows)
         present = _membership(rows, slots)
-        return SettlementInputs(ids, slots.start, surplus_wh, demand_wh, present, message_position=int(newest[0][0]))
+        return SettlementInputs(ids, slots.start, surplus_wh, demand_wh, present, held, int(newest[0][0]))
 
     async def settlement_members(self, *, slots: range) -> tuple[tuple[str, ...], npt.NDArray[np.bool_]]:
         """Members with a home, in byte order, and the slots in which they were members: (slots, members)."""
         rows = await self._member_rows()
         return tuple(member for member, _, _, _ in rows), _membership(rows, slots)
+
+    async def held_slots(self, *, slots: range) -> npt.NDArray[np.bool_]:
+        """Where a home's readings wait for a new agent to count: (slots, members)."""
+        homes = [home for _, home, _, _ in await self._member_rows()]
+        async with self.reading() as db:
+            return _held(await held_spans(db, now_s=self._now()), slots, homes)
 
     async def first_slot(self) -> Slot | None:
         """The earliest slot with a stored batch."""
@@ -131,6 +140,15 @@ def _membership(rows: Sequence[_MemberRow], slots: range) -> npt.NDArray[np.bool
     left_s = np.array([left for _, _, _, left in rows], dtype=np.int64)
     there: npt.NDArray[np.bool_] = (starts_s[:, None] >= joined_s[None, :]) & (starts_s[:, None] < left_s[None, :])
     return there
+
+
+def _held(spans: Sequence[tuple[str, int, int | None]], slots: range, homes: Sequence[str]) -> npt.NDArray[np.bool_]:
+    held = np.zeros((len(slots), len(homes)), dtype=np.bool_)
+    for home, first_s, end_s in spans:
+        if home in homes:
+            end = slots.stop if end_s is None else slot_of(end_s) + 1
+            held[max(slot_of(first_s) - slots.start, 0) : max(end - slots.start, 0), homes.index(home)] = True
+    return held
 
 
 async def _metered(

@@ -9,6 +9,7 @@ from hub.storage.sqlite.forecasts import SqliteForecasts
 from hub.storage.sqlite.members import SqliteMembers
 from hub.storage.sqlite.messages import SqliteMessages
 from hub.storage.sqlite.objections import SqliteObjections
+from hub.storage.sqlite.people.agent_keys import SqliteAgentKeys
 from hub.storage.sqlite.people.erasures import SqliteErasures
 from hub.storage.sqlite.people.households import SqliteHouseholds
 from hub.storage.sqlite.people.life import SqliteLife
@@ -28,6 +29,7 @@ class SqliteStore(
     SqliteHouseholds,
     SqliteErasures,
     SqliteNotices,
+    SqliteAgentKeys,
     SqliteMessages,
     SqliteSeries,
     SqliteFleet,

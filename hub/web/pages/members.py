@@ -6,11 +6,13 @@ from typing import Final
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 
+from hub.core.ledger.objections import REASON_CHARS_MAX, clean_reason
 from hub.storage.records import Appliance, Home
 from hub.web.frame.guard import PageError, read_body, read_form, require_same_origin
 from hub.web.frame.sign_in import Visit, read_home_form, set_home, visit_of
 from hub.web.frame.translation import Localizer
 from hub.web.rendering import PageContext, as_json
+from hub.web.views.findings import reason_needed
 from hub.web.views.home.appliance_form import (
     ApplianceField,
     appliance_fields,
@@ -19,6 +21,7 @@ from hub.web.views.home.appliance_form import (
     appliances_from_json,
 )
 from hub.web.views.home.households import home_cards, homes_json
+from hub.web.views.home.new_agents import NewAgentNote, new_agent_notes
 from hub.web.views.home.own_day import home_json, home_page, newest_time, read_home_days
 from hub.web.views.home.own_record import consent_json, consent_page, read_consent
 from hub.web.views.home.prompt_cards import asked_in_week, open_prompt, past_prompt, prompt_json
@@ -79,7 +82,22 @@ def _add_my_home(app: FastAPI, site: PageContext) -> None:
             waiting=await site.parts.store.findings_waiting(visit.own_home().id),
             is_saved=request.query_params.get("saved") == "appliances",
             asked=[field for field in await _fields(site, visit) if field.is_here],
+            new_agents=await _new_agents(site, visit),
+            most=REASON_CHARS_MAX,
         )
+
+    @app.post("/my-home/agent")
+    async def object_to_agent(request: Request) -> Response:
+        visit = await visit_of(site.parts, request)
+        visit.own_home()
+        sent = await read_home_form(request, visit)
+        reason = clean_reason(sent.get("reason", ""))
+        if reason is None:
+            raise PageError(422, reason_needed(REASON_CHARS_MAX, visit.words))
+        store, agent = site.parts.store, sent.get("agent", "")
+        if await store.object_to_agent(agent, member=visit.member.id, reason=reason) is not None:
+            raise PageError(409, visit.words.text("You cannot object to this agent. Nothing was changed."))
+        return RedirectResponse("/my-home#new-agents", status_code=303)
 
     @app.get("/my-home.json")
     async def my_home_as_json(request: Request) -> Response:
@@ -235,6 +253,12 @@ def _parse_json(body: bytes, words: Localizer) -> object:
         return json.loads(body)
     except (ValueError, RecursionError):
         raise PageError(400, words.text("The body is not JSON.")) from None
+
+
+async def _new_agents(site: PageContext, visit: Visit) -> tuple[NewAgentNote, ...]:
+    names = {member.id: member.name for member in await site.parts.store.members()}
+    keys = await site.parts.store.new_agent_keys()
+    return new_agent_notes(keys, visit.words, home=visit.own_home().id, names=names, now_s=visit.now_s)
 
 
 async def _own_appliances(site: PageContext, home: Home) -> tuple[Appliance, ...]:

@@ -24,8 +24,9 @@ class ChangesPage:
 
 @dataclass(frozen=True, slots=True)
 class MemberCard:
-    """One member for the board: heading, and lines of a label and a value."""
+    """One member for the board: id, heading, and lines of a label and a value."""
 
+    id: str
     heading: str
     lines: tuple[tuple[str, str], ...]
 
@@ -109,7 +110,7 @@ def _card(
     lines.append((words.text("Member since"), words.full_day(words.local(member.joined_at).date())))
     if member.left_at is not None:
         lines.append((words.text("Last day"), words.full_day(words.local(member.left_at - 1).date())))
-    return MemberCard(f"{member.name} ({member.id})", tuple(lines))
+    return MemberCard(member.id, f"{member.name} ({member.id})", tuple(lines))
 
 
 def _listed(members: Sequence[str], names: Mapping[str, str], words: Localizer) -> str:
@@ -133,6 +134,8 @@ def _sentence(change: LoggedChange, names: Mapping[str, str], words: Localizer) 
         ChangeKind.ROLE_ENDED: words.text("%(role)s: %(who)s no longer.", role=role, who=who),
         ChangeKind.AGENT_ENROLLED: words.text("New agent %(agent)s for %(who)s.", agent=subject, who=who),
         ChangeKind.AGENT_REPLACED: words.text("Agent %(agent)s of %(who)s was replaced.", agent=subject, who=who),
+        ChangeKind.AGENT_OBJECTED: words.text("%(who)s objected to the new agent %(agent)s.", agent=subject, who=who),
+        ChangeKind.AGENT_COUNTS: words.text("The board accepted agent %(agent)s.", agent=subject),
         ChangeKind.AGENT_REVOKED: words.text("Agent %(agent)s of %(who)s was shut out.", agent=subject, who=who),
         ChangeKind.AGENT_LET_IN: words.text(
             "Agent %(agent)s of %(who)s, cut off for sending too much, was let in again.", agent=subject, who=who

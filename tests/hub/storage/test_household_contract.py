@@ -88,3 +88,13 @@ async def test_a_role_holder_may_leave_one_home_of_two_but_not_the_last(store: S
     assert await store.change_role("m03", "treasurer", begins=True, by="m01") is None
     assert await store.set_left("m03", NOW_S + 9, last_day="2099-01-01", by="m01") is None
     assert "m03 holds a role" in (await store.set_left("m04", NOW_S + 9, last_day="2099-01-01", by="m01") or "")
+
+
+async def test_homes_that_one_person_knows_count_as_one_also_after_they_left(store: Store) -> None:
+    assert await store.known_together() == {"h01": "h01", "h02": "h02", "h03": "h03", "h04": "h03"}
+    assert await store.add_adult("h02", adult(5), by="m01") is None
+    member = await store.member("m05")
+    assert member is not None
+    assert await store.add_adult("h04", member, by="m01") is None
+    assert await store.end_adult("h02", "m05", by="m01") is None
+    assert await store.known_together() == {"h01": "h01", "h02": "h02", "h03": "h02", "h04": "h02"}

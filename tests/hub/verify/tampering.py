@@ -40,6 +40,12 @@ async def _fill_empty_tables(hub: Path) -> None:
         other = Rule("equal", prices=Prices(170_000, 150_000))
         proposal = NewProposal(other.version(), other.canonical(), "2099-01-01", "a file", "m01", int(LATER_S))
         await store.withdraw_rule(await store.propose_rule(proposal), by="m01", at=int(LATER_S))
+        agent = (await store.agents())[-1].id
+        for sql, row in (
+            ("INSERT INTO agent_objection VALUES (?, ?, ?, ?)", (agent, "m03", "who is this?", 1)),
+            ("INSERT INTO agent_objection_decision VALUES (?, ?, ?, ?, ?)", (agent, "m01", "counts", "ours", 1)),
+        ):
+            await store.write(lambda to, sql=sql, row=row: to.execute(sql, row))
         with closing(sqlite3.connect(hub / STORE)) as db:
             rows = {
                 table: made_up_row(db, table)

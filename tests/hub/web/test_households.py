@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from hub.storage.records import Home, Member, NewObjection
+from hub.storage.records import Agent, Home, Member, NewObjection
 from hub.storage.sqlite.store import SqliteStore
 from tests.hub.web.conftest import SignIn
 from tests.hub.web.page_street import NOW_S
@@ -96,3 +96,21 @@ async def test_a_home_named_in_a_cookie_opens_nothing_of_others(sign_in: SignIn)
     browser = await sign_in("m02")
     browser.cookies.set("cw-home", "h03")
     assert (await browser.get("/my-home.json")).json()["home"] == "h02"
+
+
+async def test_a_home_sees_its_new_agent_and_objects(sign_in: SignIn, store: SqliteStore) -> None:
+    (old,) = [agent for agent in await store.agents() if agent.home_id == "h03" and agent.revoked_at is None]
+    await store.add_invite(b"n" * 32, home_id="h03", expires_at=2**40, replaces=old.id)
+    new = Agent("a-new", "", 3, b"n" * 32, int(NOW_S) - 60, None)
+    assert await store.redeem_invite(b"n" * 32, agent=new, now=int(NOW_S) - 60) is None
+    browser, other = await sign_in("m03"), await sign_in("m02")
+    page = (await browser.get("/my-home")).text
+    assert "A new agent, a-new, measures this home since" in page
+    assert "a-new" not in (await other.get("/my-home")).text
+    sent = {"agent": "a-new", "reason": "nobody was here"}
+    assert (await other.post("/my-home/agent", data=sent)).status_code == 409
+    assert (await browser.post("/my-home/agent", data={"agent": "a-new", "reason": " "})).status_code == 422
+    assert (await browser.post("/my-home/agent", data=sent)).status_code == 303
+    page = (await browser.get("/my-home")).text
+    assert "objected on" in page
+    assert "Its readings are not settled until the board decides." in page

@@ -5,7 +5,7 @@ from typing import Final
 
 import aiosqlite
 
-from hub.storage.household_records import HomeAdult, SeenHome
+from hub.storage.household_records import HomeAdult, SeenHome, known_together
 from hub.storage.life_records import ChangeKind
 from hub.storage.records import Home, Member
 from hub.storage.sqlite.connections import SqliteConnections
@@ -21,6 +21,9 @@ OR EXISTS (SELECT 1 FROM home_adult WHERE home_adult.home = home.id AND home_adu
 ORDER BY coalesce(member.held_by, member.member) <> ?1, home.id"""
 _RESIDENTS_SQL: Final = """SELECT home.id, coalesce(held_by, member.id) FROM home JOIN member ON member.id = member_id
 UNION SELECT home, member FROM home_adult"""
+
+_EVER_SQL: Final = """SELECT home.id, coalesce(held_by, member.id) FROM home JOIN member ON member.id = member_id
+UNION SELECT subject, member FROM member_change WHERE kind = ? AND subject IN (SELECT id FROM home)"""
 
 
 class SqliteHouseholds(SqliteConnections):
@@ -82,6 +85,12 @@ class SqliteHouseholds(SqliteConnections):
         async with self.reading() as db:
             rows = [tuple(row) for row in await db.execute_fetchall(_SEEN_SQL, (person,))]
         return tuple(SeenHome(Home(row[0], row[1], str(row[3]), row[2]), member_of(row[3:])) for row in rows)
+
+    async def known_together(self) -> Mapping[str, str]:
+        """For each home, one id for all homes linked by people who hold them, live there or ever did."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(_EVER_SQL, (ChangeKind.ADULT_BEGUN.value,))
+            return known_together((str(home), str(person)) for home, person in rows)
 
     async def residents(self) -> Mapping[str, frozenset[str]]:
         """For each home, the contract's holder and the other adults."""

@@ -30,6 +30,8 @@ LOGGED: Final[Mapping[str, LoggedTable]] = MappingProxyType(
         "member": LoggedTable(says=("is_board",)),
         "home": _WHOLE,
         "home_adult": _WHOLE,
+        "agent_objection": _WHOLE,
+        "agent_objection_decision": _WHOLE,
         "erasure": _WHOLE,
         "person_erasure": _WHOLE,
         "agent": _WHOLE,

@@ -30,6 +30,8 @@ _ACTS_SQL = """SELECT 'finding_decision', json_array(d.id), d.board_member, coal
     LEFT JOIN member AS p ON p.id = h.member_id
 UNION ALL SELECT 'objection_decision', json_array(d.objection), d.board_member, coalesce(p.held_by, p.id)
     FROM objection_decision AS d LEFT JOIN objection AS o ON o.id = d.objection LEFT JOIN member AS p ON p.id = o.member
+UNION ALL SELECT 'agent_objection_decision', json_array(d.agent), d.board_member, o.member
+    FROM agent_objection_decision AS d LEFT JOIN agent_objection AS o ON o.agent = d.agent
 UNION ALL SELECT 'connection_agreement', json_array(c.id), c.board_member, coalesce(p.held_by, p.id)
     FROM connection_agreement AS c LEFT JOIN home AS h ON h.id = c.home LEFT JOIN member AS p ON p.id = h.member_id
 UNION ALL SELECT 'rule_proposal', json_array(id), proposed_by, '' FROM rule_proposal

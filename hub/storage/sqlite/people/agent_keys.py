@@ -1,0 +1,89 @@
+"""A home's new agent keys in SQLite: objections, the board's decisions, and the slots that wait for them."""
+
+from typing import Final
+
+import aiosqlite
+
+from hub.storage.life_records import EVENT_DAYS, QUIET_S, REFUSED, VERDICTS, ChangeKind, NewAgentKey
+from hub.storage.sqlite.connections import SqliteConnections
+from hub.storage.sqlite.people.change_log import log_change
+from hub.storage.sqlite.people.checks import by_problem
+
+_NEW_SQL: Final = """SELECT a.id, a.home_id, a.enrolled_at, a.revoked_at, o.member, coalesce(o.reason, ''), o.made_at,
+d.verdict, d.board_member, coalesce(d.reason, '')
+FROM agent AS a LEFT JOIN agent_objection AS o ON o.agent = a.id
+LEFT JOIN agent_objection_decision AS d ON d.agent = a.id
+WHERE EXISTS (SELECT 1 FROM agent AS old WHERE old.home_id = a.home_id AND old.id <> a.id
+    AND old.enrolled_at <= a.enrolled_at AND old.revoked_at IS NOT NULL AND old.revoked_at <= a.enrolled_at)
+ORDER BY a.enrolled_at DESC, a.id"""
+_LIVES_SQL: Final = """SELECT 1 FROM home JOIN member ON member.id = home.member_id
+WHERE home.id = ?1 AND (coalesce(held_by, member.id) = ?2
+OR EXISTS (SELECT 1 FROM home_adult WHERE home_adult.home = ?1 AND home_adult.member = ?2))"""
+
+
+async def new_keys(db: aiosqlite.Connection) -> list[NewAgentKey]:
+    """Every agent that a home got after an earlier one, the newest first."""
+    return [NewAgentKey(*row) for row in await db.execute_fetchall(_NEW_SQL)]
+
+
+async def held_spans(db: aiosqlite.Connection, *, now_s: float) -> list[tuple[str, int, int | None]]:
+    """(home, from, until) of the readings that are not settled, unix seconds; None: until now and beyond."""
+    held = []
+    for key in await new_keys(db):
+        is_quiet = key.revoked_at is not None or now_s >= key.enrolled_at + QUIET_S
+        if key.waits or key.verdict == REFUSED or (key.verdict is None and not is_quiet):
+            held.append((key.home, key.enrolled_at, key.revoked_at))
+    return held
+
+
+class SqliteAgentKeys(SqliteConnections):
+    """The AgentKeyStore slice, but for the slots that wait."""
+
+    async def new_agent_keys(self) -> tuple[NewAgentKey, ...]:
+        """Every agent that a home got after an earlier one, the newest first."""
+        async with self.reading() as db:
+            return tuple(await new_keys(db))
+
+    async def object_to_agent(self, agent: str, *, member: str, reason: str) -> str | None:
+        """Hold this agent's readings back from settlement until the board decides."""
+
+        async def work(db: aiosqlite.Connection) -> str | None:
+            at = int(self._now())
+            key = await _key(db, agent)
+            if key is None or not list(await db.execute_fetchall(_LIVES_SQL, (key.home, member))):
+                return f"{agent[:40]!r} is no new agent of a home that {member[:40]!r} lives in"
+            if key.objected_by is not None:
+                return f"{key.objected_by} has objected to {agent} already"
+            if at >= key.enrolled_at + EVENT_DAYS * 86_400:
+                return f"{agent} was enrolled more than {EVENT_DAYS} days ago: ask the board to revoke it"
+            await log_change(db, ChangeKind.AGENT_OBJECTED, member, at=at, by="", subject=agent)
+            await db.execute("INSERT INTO agent_objection VALUES (?, ?, ?, ?)", (agent, member, reason, at))
+            return None
+
+        return await self.write(work)
+
+    async def decide_agent(self, agent: str, *, verdict: str, by: str, reason: str) -> str | None:
+        """The board's word on an objection; a refused agent is shut out in the same transaction."""
+
+        async def work(db: aiosqlite.Connection) -> str | None:
+            at = int(self._now())
+            key = await _key(db, agent)
+            if problem := await by_problem(db, by):
+                return problem
+            if key is None or not key.waits or key.objected_by is None or verdict not in VERDICTS:
+                return f"no objection to {agent[:40]!r} waits for a decision"
+            if list(await db.execute_fetchall(_LIVES_SQL, (key.home, by))):
+                return f"{by} lives in {key.home}: another board member decides"
+            kind = ChangeKind.AGENT_REVOKED if verdict == REFUSED else ChangeKind.AGENT_COUNTS
+            await log_change(db, kind, key.objected_by, at=at, by=by, subject=agent, reason=reason)
+            row = (agent, by, verdict, reason, at)
+            await db.execute("INSERT INTO agent_objection_decision VALUES (?, ?, ?, ?, ?)", row)
+            if verdict == REFUSED:
+                await db.execute("UPDATE agent SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", (at, agent))
+            return None
+
+        return await self.write(work)
+
+
+async def _key(db: aiosqlite.Connection, agent: str) -> NewAgentKey | None:
+    return next((key for key in await new_keys(db) if key.agent == agent), None)

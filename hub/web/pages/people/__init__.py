@@ -1,0 +1,1 @@
+"""The board's pages that change members, homes, roles and agents."""

@@ -1,0 +1,126 @@
+"""A home's new agent key: it counts after a day of quiet, waits while somebody objects, and never counts if refused."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from hub.books.days import digest_members
+from hub.storage.contract import Store
+from hub.storage.records import AcceptedMessage, Access, Agent, Coop, Home, Member, ReadingRow
+from hub.storage.sqlite.store import SqliteStore
+from protocols.quantities import Gap, Mark, Measure
+from protocols.slots import slot_of, start_of
+
+BEGIN_S = start_of(2_000_000)
+SLOTS = range(slot_of(BEGIN_S), slot_of(BEGIN_S) + 8)
+CHANGED_S = BEGIN_S + 3 * 900 + 10
+LOOK = Access("job:settle", "job", "settle.share", "")
+DAY_S = 86_400
+
+
+class Now:
+    def __init__(self) -> None:
+        self.at = float(CHANGED_S)
+
+    def __call__(self) -> float:
+        return self.at
+
+
+@pytest.fixture
+def now() -> Now:
+    return Now()
+
+
+@pytest.fixture
+async def store(tmp_path: Path, now: Now) -> AsyncIterator[Store]:
+    opened = await SqliteStore.open(tmp_path / "hub.sqlite", now=now, create=True)
+    await opened.set_coop(Coop("street", "The Street", "Europe/Madrid", "EUR"))
+    for number in (1, 2, 3):
+        member = Member(f"m{number:02d}", f"Member {number}", f"m{number}@x.org", "en", number <= 2, number)
+        await opened.add_member(member, Home(f"h{number:02d}", f"Home {number}", member.id))
+    for name, at, replaces in (("a-old", BEGIN_S - DAY_S, None), ("a-new", CHANGED_S, "a-old")):
+        token = name.encode().ljust(32)
+        await opened.add_invite(token, home_id="h03", expires_at=2**40, replaces=replaces)
+        agent = Agent(name, "", 3, token, int(at), None)
+        assert await opened.redeem_invite(token, agent=agent, now=int(at)) is None
+    rows = tuple(
+        ReadingRow("h03", measure, slot, 1, 100, Mark.MEASURED, Gap.NONE)
+        for slot in SLOTS
+        for measure in (Measure.GRID_IMPORT, Measure.GRID_EXPORT)
+    )
+    message = AcceptedMessage(
+        "a-new", "h03", 1, 1, "batch", b"h" * 32, b"s", 1, SLOTS.stop - 1, rows, (), (), None, None, None
+    )
+    await opened.store_messages([message])
+    yield opened
+    await opened.close()
+
+
+async def counted(store: Store) -> list[bool]:
+    """In which slots home h03's readings are settled."""
+    inputs = await store.settlement_inputs(slots=SLOTS, access=LOOK)
+    column = inputs.members.index("m03")
+    held = await store.held_slots(slots=SLOTS)
+    assert held.tolist() == inputs.held.tolist()
+    assert inputs.present[:, column].all(), "who waits is still a member"
+    return [wh >= 0 for wh in inputs.demand_wh[:, column].tolist()]
+
+
+async def test_a_new_key_counts_after_a_day_of_quiet(store: Store, now: Now) -> None:
+    (key,) = await store.new_agent_keys()
+    assert (key.agent, key.home, key.waits) == ("a-new", "h03", False)
+    assert await counted(store) == [True] * 3 + [False] * 5
+    now.at += DAY_S
+    assert await counted(store) == [True] * 8
+
+
+async def test_an_objection_holds_until_the_board_decides(store: Store, now: Now) -> None:
+    now.at += 2 * DAY_S
+    before = await store.settlement_members(slots=SLOTS), await store.held_slots(slots=SLOTS)
+    assert await store.object_to_agent("a-new", member="m03", reason="nobody was here") is None
+    assert await counted(store) == [True] * 3 + [False] * 5
+    after = await store.held_slots(slots=SLOTS)
+    assert digest_members(*before[0], before[1]) != digest_members(*before[0], after), "the day is settled again"
+    for agent, member, said in (
+        ("a-new", "m03", "m03 has objected to a-new already"),
+        ("a-old", "m03", "is no new agent of a home that 'm03' lives in"),
+        ("a-new", "m02", "is no new agent of a home that 'm02' lives in"),
+    ):
+        assert said in (await store.object_to_agent(agent, member=member, reason="x") or "")
+    assert "not on the board" in (await store.decide_agent("a-new", verdict="counts", by="m03", reason="x") or "")
+    assert await store.decide_agent("a-new", verdict="counts", by="m01", reason="we put it in") is None
+    assert await counted(store) == [True] * 8
+    last = (await store.member_changes())[-2:]
+    assert [(each.by, each.kind, each.member, each.subject) for each in last] == [
+        ("", "agent objected to", "m03", "a-new"),
+        ("m01", "agent counts", "m03", "a-new"),
+    ]
+    assert "no objection to 'a-new' waits" in (
+        await store.decide_agent("a-new", verdict="refused", by="m02", reason="x") or ""
+    )
+
+
+async def test_a_refused_agent_is_shut_out_and_never_counts(store: Store, now: Now) -> None:
+    assert await store.object_to_agent("a-new", member="m03", reason="nobody was here") is None
+    now.at += 40 * DAY_S
+    assert await store.decide_agent("a-new", verdict="refused", by="m02", reason="unknown device") is None
+    agent = next(each for each in await store.agents() if each.id == "a-new")
+    assert agent.revoked_at == int(now.at)
+    assert await counted(store) == [True] * 3 + [False] * 5
+
+
+async def test_nobody_objects_after_a_month_or_decides_about_their_own_home(store: Store, now: Now) -> None:
+    member = await store.member("m01")
+    assert member is not None
+    assert await store.add_adult("h03", member, by="m02") is None
+    assert await store.object_to_agent("a-new", member="m01", reason="not mine") is None
+    assert "m01 lives in h03" in (await store.decide_agent("a-new", verdict="counts", by="m01", reason="x") or "")
+    assert await store.decide_agent("a-new", verdict="counts", by="m02", reason="x") is None
+
+
+async def test_a_months_old_key_is_no_event_any_more(store: Store, now: Now) -> None:
+    now.at += 31 * DAY_S
+    said = await store.object_to_agent("a-new", member="m03", reason="late")
+    assert "more than 30 days ago" in (said or "")
+    assert not (await store.new_agent_keys())[0].is_new(now.at)

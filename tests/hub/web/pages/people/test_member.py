@@ -1,0 +1,97 @@
+"""The board changes a member on their page: nothing before the confirmation, one line of the log after it."""
+
+import httpx
+import pytest
+
+from hub.storage.sqlite.store import SqliteStore
+from tests.hub.web.conftest import SignIn
+
+PAGE = "/board/members/m03"
+
+
+@pytest.fixture
+async def board(sign_in: SignIn) -> httpx.AsyncClient:
+    return await sign_in("m01")
+
+
+async def lines(store: SqliteStore) -> list[tuple[str, str, str, str]]:
+    return [(each.by, each.kind, each.member, each.subject) for each in await store.member_changes()]
+
+
+CHANGES = [
+    ({"do": "edit", "name": "New Name", "email": "new@example.org"}, [("named", "m03", ""), ("addressed", "m03", "")]),
+    ({"do": "begin-role", "role": "treasurer"}, [("role begun", "m03", "treasurer")]),
+    ({"do": "end-sessions"}, [("sessions ended", "m03", "")]),
+    ({"do": "move-out", "last_day": "2026-07-31"}, [("move-out planned", "m03", "2026-07-31")]),
+    ({"do": "add-adult", "home": "h03", "adult": "m02"}, [("adult begun", "m02", "h03")]),
+    (
+        {"do": "add-adult", "home": "h03", "name": "Ben", "email": "ben@example.org"},
+        [("joined", "m13", ""), ("adult begun", "m13", "h03")],
+    ),
+]
+
+
+@pytest.mark.parametrize(("sent", "logged"), CHANGES)
+async def test_a_change_is_made_once_it_is_confirmed(
+    board: httpx.AsyncClient, store: SqliteStore, sent: dict[str, str], logged: list[tuple[str, str, str]]
+) -> None:
+    before = await lines(store)
+    asked = await board.post(PAGE, data=sent)
+    assert asked.status_code == 200
+    assert "Is this right?" in asked.text
+    for name, value in sent.items():
+        assert f'name="{name}" value="{value}"' in asked.text, "the confirmation sends the same form again"
+    assert await lines(store) == before, "nothing before the confirmation"
+    done = await board.post(PAGE, data={**sent, "confirmed": "yes"})
+    assert done.status_code == 303
+    assert (await lines(store))[len(before) :] == [("m01", *line) for line in logged]
+    assert "Done." in (await board.get(done.headers["location"])).text
+
+
+async def test_an_agent_is_shut_out_and_the_members_see_why(board: httpx.AsyncClient, store: SqliteStore) -> None:
+    (agent,) = [each.id for each in await store.agents() if each.home_id == "h03" and each.revoked_at is None]
+    sent = {"do": "revoke", "agent": agent, "reason": "the Pi was stolen", "confirmed": "yes"}
+    assert (await board.post(PAGE, data=sent)).status_code == 303
+    assert next(each for each in await store.agents() if each.id == agent).revoked_at is not None
+    assert "the Pi was stolen" in (await board.get("/changes")).text
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ({"do": "nothing"}, 422),
+        ({"do": "edit", "name": "", "email": "new@example.org"}, 422),
+        ({"do": "edit", "name": "New", "email": "nonsense"}, 422),
+        ({"do": "begin-role", "role": "king"}, 422),
+        ({"do": "move-out", "last_day": "soon"}, 422),
+        ({"do": "move-out", "last_day": "2020-01-01"}, 422),
+        ({"do": "revoke", "agent": "a-unknown", "reason": " "}, 422),
+        ({"do": "revoke", "agent": "a-unknown", "reason": "stolen"}, 409),
+        ({"do": "add-adult", "home": "h03"}, 422),
+        ({"do": "add-adult", "home": "h03", "adult": "m99"}, 409),
+        ({"do": "stay"}, 409),
+        ({"do": "decide", "agent": "a-x", "verdict": "counts", "reason": "seen"}, 409),
+    ],
+)
+async def test_what_cannot_be_is_said_and_nothing_is_written(
+    board: httpx.AsyncClient, store: SqliteStore, sent: dict[str, str], status: int
+) -> None:
+    before = await lines(store)
+    assert (await board.post(PAGE, data={**sent, "confirmed": "yes"})).status_code == status
+    assert await lines(store) == before
+
+
+async def test_only_the_board_opens_or_sends_it(sign_in: SignIn, store: SqliteStore) -> None:
+    other = await sign_in("m02")
+    before = await lines(store)
+    assert (await other.get(PAGE)).status_code == 403
+    sent = {"do": "begin-role", "role": "board", "confirmed": "yes"}
+    assert (await other.post(PAGE, data=sent)).status_code == 403
+    assert await lines(store) == before
+
+
+async def test_the_page_of_nobody_is_not_there(board: httpx.AsyncClient) -> None:
+    assert (await board.get("/board/members/m99")).status_code == 404
+    page = (await board.get(PAGE)).text
+    assert "Shut it out" in page
+    assert 'href="/board/members/m03"' in (await board.get("/board/members")).text
