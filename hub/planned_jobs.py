@@ -26,6 +26,7 @@ from hub.retention_job import RetentionJob
 from hub.settlement_job import SettlementJob
 from hub.storage.contract import Store
 from hub.timetable import PlannedJob, daily, every, hourly
+from hub.trust.server_certificate import CertificateJob
 from protocols.timeline import Clock
 
 OUTLOOK: Final = "outlook"
@@ -59,6 +60,13 @@ def planned_mail(
         PlannedJob("mail about trouble", every(WATCH_EVERY_S), watch),
         PlannedJob("mail about money", hourly(20), MoneyNotices(store, tz=settings.coop.tz, clock=clock)),
     )
+
+
+def planned_certificates(folder: Path, *, settings: HubSettings) -> tuple[PlannedJob, ...]:
+    """Every hour, if homes elsewhere are served: the certificates' ends."""
+    if settings.public is None:
+        return ()
+    return (PlannedJob("certificates", hourly(20), CertificateJob(folder, names=settings.public.all_names)),)
 
 
 def planned_jobs(

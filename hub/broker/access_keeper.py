@@ -62,11 +62,6 @@ class AccessKeeper:
             self._ended = (self._ended | ended) & agents.revoked
             return ended
 
-    async def renew_certificates(self) -> None:
-        """Have the broker read its certificates again; those connected stay connected."""
-        if self._broker.ready.is_set():
-            self._broker.reload()
-
     async def _reload(self, rules: str) -> None:
         if not self._broker.ready.is_set():
             return

@@ -14,6 +14,7 @@ from typing import Final
 
 from hub.broker.capped_log import keep_capped, open_capped
 from hub.broker.connection import BrokerAddress
+from hub.broker.file_watch import watch_file
 from hub.broker.plans import BrokerPlan
 
 log = logging.getLogger(__name__)
@@ -84,6 +85,7 @@ class BrokerProcess:
             self._changed()
             await asyncio.Event().wait()
         pause_s = RETRY_FIRST_S
+        watching = asyncio.create_task(self._watch_certificate())
         try:
             while True:
                 await self._wait_for_port()
@@ -96,12 +98,17 @@ class BrokerProcess:
                 pause_s = min(pause_s * 2, RETRY_MOST_S)
                 self.restarts += 1
         finally:
+            watching.cancel()
             await self._stop()
 
     def reload(self) -> None:
         """Tell Mosquitto to read its access rules and certificates again; nobody is disconnected by it."""
         if self._process is not None and self._process.returncode is None and self.plan.rules_file is not None:
             self._process.send_signal(signal.SIGHUP)
+
+    async def _watch_certificate(self) -> None:
+        if self.plan.homes is not None:
+            await watch_file(self.plan.homes.cert_file, self.reload)
 
     async def _wait_for_port(self) -> None:
         pause_s, is_logged = RETRY_FIRST_S, False

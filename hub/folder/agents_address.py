@@ -7,6 +7,8 @@ from protocols.loopback import is_loopback
 
 def agents_address(settings: HubSettings) -> str | None:
     """The address over TLS, or on this computer over plain http; None if agents can enrol nowhere."""
+    if settings.public is not None:
+        return f"https://{_in_url(settings.public.host)}:{settings.public.enrol_port}"
     host = settings.web.host
     return f"http://{_in_url(host)}:{settings.web.port}" if is_loopback(host) else None
 

@@ -1,6 +1,7 @@
 """The hub.toml that a new hub gets: every setting with its default and one line that explains it."""
 
 from hub.folder.backup_settings import BACKUP_TEXT
+from hub.folder.elsewhere.public_settings import PUBLIC_TEXT
 from hub.folder.intake_settings import INTAKE_TEXT
 from hub.folder.mail_settings import MAIL_TEXT
 from hub.folder.retention_settings import RETENTION_TEXT
@@ -28,7 +29,7 @@ names = []                 # other host names of the hub, like "hub.example.org"
 kind = "auto"              # auto (mosquitto if installed, else iotcore), iotcore (built in), mosquitto or external
 host = "127.0.0.1"
 port = 1883
-{INTAKE_TEXT}{BACKUP_TEXT}{RETENTION_TEXT}
+{PUBLIC_TEXT}{INTAKE_TEXT}{BACKUP_TEXT}{RETENTION_TEXT}
 # [weather]                # without it, forecasts use no weather
 # url = "http://127.0.0.1:8500/v1/forecast"
 # latitude = 41.4

@@ -14,6 +14,7 @@ from hub.core.rules.estimates import METHODS_OF_ESTIMATE, EstimateRule
 from hub.core.rules.part_months import PART_MONTHS
 from hub.core.rules.rulebook import METHODS
 from hub.folder.backup_settings import BackupSettings, read_backup
+from hub.folder.elsewhere.public_settings import PublicSettings, read_public
 from hub.folder.intake_settings import MOST, IntakeLimits, read_intake
 from hub.folder.mail_settings import MailSettings, read_mail
 from hub.folder.retention_settings import read_months
@@ -111,6 +112,7 @@ class HubSettings:
     backup: BackupSettings | None = None
     retention_months: int | None = None
     mail: MailSettings | None = None
+    public: PublicSettings | None = None
 
 
 def load_settings(folder: Path) -> HubSettings:
@@ -136,11 +138,12 @@ def parse_settings(text: bytes, *, name: str, folder: Path) -> HubSettings:
         raise SettingsError(f"{name}: not a TOML file: {error}") from None
     top = _Table(name, "", tables)
     intake, retention = top.table("intake"), top.table("retention")
+    web, broker = _web(top.table("web")), _broker(top.table("broker"), folder)
     settings = HubSettings(
         plants=frozenset((coop := top.table("coop")).texts("plants")),
         coop=_coop(coop),
-        web=_web(top.table("web")),
-        broker=_broker(top.table("broker"), folder),
+        web=web,
+        broker=broker,
         weather=_weather(top.table("weather")) if "weather" in tables else None,
         rules=_rules(top.table("rules")),
         calendar=_calendar(top.table("calendar")),
@@ -150,6 +153,9 @@ def parse_settings(text: bytes, *, name: str, folder: Path) -> HubSettings:
         intake=read_intake(lambda key, usual, least: intake.number(key, usual, least=least, most=MOST), intake.wrong),
         backup=_backup(top.table("backup"), folder) if "backup" in tables else None,
         mail=read_mail(top.table("mail"), folder) if "mail" in tables else None,
+        public=read_public(top.table("public"), broker_kind=broker.kind, taken_ports=(web.port, broker.port))
+        if "public" in tables
+        else None,
     )
     quality.require_nothing_else()
     intake.require_nothing_else()

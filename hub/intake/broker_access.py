@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.broker.access_keeper import AccessKeeper
-from hub.broker.access_rules import known_agents
+from hub.broker.access_rules import KnownAgents, known_agents
 from hub.intake.answering import revocations_told, seal_down
 from hub.intake.revocations import revocation_notices
 from hub.storage.contract import MemberStore
@@ -34,6 +34,14 @@ class KeptPublisher(Protocol):
 
 class AccessStore(MemberStore, CutOffStore, Protocol):
     """The slices of the store that decide who may use the broker."""
+
+
+async def agents_for_rules(store: AccessStore, *, now_s: int) -> KnownAgents:
+    """The agents that the broker's rules are made for. Raises: StoreError."""
+    cut_off = {each.agent: each.at for each in await store.cut_offs()}
+    # An agent that was cut off may send nothing either, until it is let in again.
+    ends = [(row.id, cut_off.get(row.id) if row.revoked_at is None else row.revoked_at) for row in await store.agents()]
+    return known_agents(ends, revoked_since=now_s - REVOKED_KEPT_S)
 
 
 class BrokerAccess:
@@ -77,11 +85,7 @@ class BrokerAccess:
         if not self._keeper.is_needed:
             return
         rows = await self._members.agents()
-        cut_off = {each.agent: each.at for each in await self._members.cut_offs()}
-        since = int(self._clock.now()) - REVOKED_KEPT_S
-        # An agent that was cut off may send nothing either, until it is let in again.
-        ends = [(row.id, cut_off.get(row.id) if row.revoked_at is None else row.revoked_at) for row in rows]
-        ended = await self._keeper.update(known_agents(ends, revoked_since=since))
+        ended = await self._keeper.update(await agents_for_rules(self._members, now_s=int(self._clock.now())))
         notices = revocation_notices(rows)
         for told in revocations_told(notices[agent] for agent in sorted(ended & notices.keys())):
             # Kept by the broker: an agent that cannot send any more hears it whenever it connects.

@@ -1,5 +1,6 @@
 """The part that serves members' pages and enrolment."""
 
+import asyncio
 import logging
 from collections.abc import Mapping
 
@@ -10,12 +11,14 @@ from hub.folder.tax_settings import load_tax_terms
 from hub.forecasts.street_totals import StreetService
 from hub.money.order_service import PaymentService
 from hub.processes.channel import Channel, ChannelError, Facts
+from hub.processes.homes_elsewhere import EnrolmentServer
 from hub.processes.own_hub import OwnHub, cpu_s
 from hub.quality.decisions import FindingService
 from hub.statements.months import StatementService
 from hub.statements.shown_period import ShownPeriods
 from hub.trials.fairness_service import FairnessService
 from hub.trials.what_if_service import TrialService
+from hub.trust.authority_files import FolderAuthority
 from hub.trust.enrolment import Enrolment
 from hub.web.app import build_app
 from hub.web.frame.own_names import own_names
@@ -27,21 +30,25 @@ log = logging.getLogger(__name__)
 
 
 class PagesPart:
-    """The pages on their port, and `POST /api/enrol` beside them."""
+    """The pages on their port with `POST /api/enrol`, and for homes elsewhere the enrolment server on its own."""
 
     def __init__(self, hub: OwnHub, *, channel: Channel, begin: Facts) -> None:
         self._hub = hub
         self._channel = channel
         self._port = hub.settings.web.port if begin["web_port"] is None else int(begin["web_port"])
-        broker = begin["broker"]
+        broker, public = begin["broker"], hub.settings.public
+        place = (broker["host"], broker["port"]) if public is None else (public.host, public.broker_port)
         enrol = Enrolment(
             hub.store,
             coop=hub.settings.coop,
             key=hub.key,
-            broker=lambda: (broker["host"], broker["port"]),
+            broker=lambda: place,
             clock=hub.clock,
             agents_changed=self._agents_changed,
+            authority=None if public is None else FolderAuthority(hub.folder),
+            enrol_port=0 if public is None else public.enrol_port,
         )
+        self._elsewhere = None if public is None else EnrolmentServer(hub, public=public, enrol=enrol)
         self._app = build_app(self._parts(enrol, status_key=begin["status_key"]))
 
     def _parts(self, enrol: Enrolment, *, status_key: str) -> HubParts:
@@ -70,13 +77,17 @@ class PagesPart:
     async def run(self) -> None:
         """Serve until cancelled."""
         web = self._hub.settings.web
-        await serve_web(
+        pages = serve_web(
             self._app,
             host=web.host,
             port=self._port,
             trust_proxy=web.https,
             is_bound=lambda address: self._channel.tell("serving", web=address),
         )
+        async with asyncio.TaskGroup() as group:
+            group.create_task(pages)
+            if self._elsewhere is not None:
+                group.create_task(self._elsewhere.run())
 
     async def answer(self, what: str, facts: Facts) -> Facts:
         """The running hub asks nothing of the pages."""

@@ -18,6 +18,7 @@ from hub.folder.opening import check_store, open_hub
 from hub.folder.paths import BROKER_NAME, running_alone, write_running
 from hub.folder.settings import HubSettings, load_settings
 from hub.processes.channel import ChannelError, Facts
+from hub.processes.homes_elsewhere import homes_listener, public_warnings
 from hub.processes.own_hub import cpu_s
 from hub.processes.part import NAMES
 from hub.processes.part_process import PartProcess
@@ -114,7 +115,10 @@ class Hub:
         """Run until a signal arrives or a part cannot start; then stop everything in order."""
         settings, folder = self._settings, self._folder
         self._web = ("", web_port)
-        plan = plan_broker(settings.broker, folder=folder / BROKER_NAME, coop=settings.coop.id, port=broker_port)
+        homes = homes_listener(folder, settings.public)
+        plan = plan_broker(
+            settings.broker, folder=folder / BROKER_NAME, coop=settings.coop.id, port=broker_port, homes=homes
+        )
         self._broker = BrokerProcess(plan, changed=self._broker_changed)
 
         async def announced() -> None:
@@ -122,7 +126,7 @@ class Hub:
                 await part.serving.wait()
             write_running(folder, {"web": self._web[0], **plan.place, "status_key": self._status_key})
             announce(f"pages on {self._web[0]}, broker ({plan.name}) on {plan.words}")
-            for warning in (*warnings, plan.warning):
+            for warning in (*warnings, plan.warning, *await public_warnings(folder, settings.public)):
                 if warning is not None:
                     announce(warning)
             await keep_service_manager_told(is_alive=self._is_alive)

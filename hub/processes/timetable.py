@@ -3,7 +3,7 @@
 from base64 import b64encode
 
 from hub.forecasts.worker import ForecastWorker
-from hub.planned_jobs import planned_backup, planned_jobs, planned_mail
+from hub.planned_jobs import planned_backup, planned_certificates, planned_jobs, planned_mail
 from hub.processes.channel import Channel, Facts
 from hub.processes.own_hub import OwnHub, cpu_s
 from hub.prompts.delivery import PromptSender
@@ -31,6 +31,7 @@ class TimetablePart:
         jobs = planned_jobs(hub.store, settings=hub.settings, worker=self._worker, send_prompt=sender.send, key=hub.key)
         jobs += planned_backup(hub.folder, settings=hub.settings, clock=hub.clock)
         jobs += planned_mail(hub.folder, hub.store, settings=hub.settings, key=hub.key, clock=hub.clock)
+        jobs += planned_certificates(hub.folder, settings=hub.settings)
         self._timetable = Timetable(jobs, store=hub.store, clock=hub.clock)
 
     async def answer(self, what: str, facts: Facts) -> Facts:

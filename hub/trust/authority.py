@@ -66,8 +66,8 @@ class Authority:
         leaf = make_leaf((self.working, self._key), public, name=agent, usage=CLIENT, now_s=now_s, lasts_s=AGENT_S)
         return pem_of(leaf) + self.chain_pem
 
-    def issue_server(self, names: Sequence[str], *, now_s: int) -> ServerCertificate:
-        """A certificate and a new key for a server that is reached under these host names and addresses, for 90 days.
+    def issue_server(self, names: Sequence[str], *, now_s: int, lasts_s: int = SERVER_S) -> ServerCertificate:
+        """A certificate and a new key for a server that is reached under these host names and addresses.
 
         Raises: AuthorityError with a sentence.
         """
@@ -81,7 +81,7 @@ class Authority:
             name=first if len(first) <= _MAX_COMMON_NAME else "hub",
             usage=SERVER,
             now_s=now_s,
-            lasts_s=SERVER_S,
+            lasts_s=lasts_s,
             hosts=names,
         )
         return ServerCertificate(pem_of(leaf) + self.chain_pem, key_pem(key), ends_at(leaf))

@@ -70,6 +70,35 @@ def load_authority(folder: Path) -> Authority | None:
     return Authority(root, working, key)
 
 
+class FolderAuthority:
+    """The authority as its files are at each use, so that a renewed working certificate counts at once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @property
+    def root_pem(self) -> bytes:
+        """The co-op's root certificate. Raises: AuthorityError."""
+        return self._now().root_pem
+
+    @property
+    def chain_pem(self) -> bytes:
+        """The working certificate. Raises: AuthorityError."""
+        return self._now().chain_pem
+
+    def issue_agent(self, csr_der: bytes, *, agent: str, now_s: int) -> bytes:
+        """See Authority.issue_agent. Raises: AuthorityError."""
+        return self._now().issue_agent(csr_der, agent=agent, now_s=now_s)
+
+    def _now(self) -> Authority:
+        authority = load_authority(self._folder)
+        if authority is None:
+            raise AuthorityError(
+                f"{self._folder / FOLDER_NAME}: the co-op's authority is gone: restore it from a backup"
+            )
+        return authority
+
+
 def read_root(folder: Path) -> x509.Certificate:
     """The co-op's root certificate. Raises: AuthorityError."""
     path = folder / FOLDER_NAME / ROOT_NAME

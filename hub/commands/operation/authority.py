@@ -13,7 +13,7 @@ from cryptography import x509
 
 from hub.console.output_files import write_new
 from hub.console.passphrase import OPTION, OPTION_WORDS, read_passphrase
-from hub.folder.settings import load_settings
+from hub.folder.settings import HubSettings, load_settings
 from hub.trust.authority import Authority
 from hub.trust.authority_files import (
     FOLDER_NAME,
@@ -27,6 +27,7 @@ from hub.trust.authority_files import (
     renew_working,
 )
 from hub.trust.certificates import ends_at, fingerprint
+from hub.trust.server_certificate import refresh_server_certificate
 from protocols.errors import RequestError
 
 WORDS: Final = "the co-op's root key"
@@ -52,7 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Carry it out. Raises: SettingsError, AuthorityError, RequestError."""
     _refuse_stray_options(args)
-    coop = load_settings(args.data).coop.id
+    settings = load_settings(args.data)
+    coop = settings.coop.id
     now_s = int(time.time())  # real time: TLS checks certificates by it, whatever clock the hub lives by
     if args.what == "make":
         _refuse_second(args.data)
@@ -64,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     elif args.what == "export":
         _export(args.data, to=args.to, is_removed=args.remove, passphrase_file=args.passphrase_file)
     else:
-        _renew(args, coop=coop, now_s=now_s)
+        _renew(args, settings=settings, now_s=now_s)
     return 0
 
 
@@ -99,14 +101,17 @@ def _export(folder: Path, *, to: Path | None, is_removed: bool, passphrase_file:
         sys.stdout.write(f"deleted {path}; it is needed again before the working certificate ends\n")
 
 
-def _renew(args: argparse.Namespace, *, coop: str, now_s: int) -> None:
+def _renew(args: argparse.Namespace, *, settings: HubSettings, now_s: int) -> None:
     _required(args.data)
     key_file = args.root_key or args.data / FOLDER_NAME / ROOT_KEY_NAME
     if not key_file.exists():
         raise RequestError(f"{key_file}: no root key here: give the one from the safe with --root-key FILE")
     passphrase = read_passphrase(args.passphrase_file, words=WORDS, is_new=False)
-    authority = renew_working(args.data, coop=coop, key_file=key_file, passphrase=passphrase, now_s=now_s)
+    authority = renew_working(args.data, coop=settings.coop.id, key_file=key_file, passphrase=passphrase, now_s=now_s)
     sys.stdout.write(f"the new working certificate is valid until {_day(authority.working)}\n")
+    if settings.public is not None:
+        refresh_server_certificate(args.data, names=settings.public.all_names, now_s=now_s)
+        sys.stdout.write("the hub's servers have a certificate of it; a running hub uses it within seconds\n")
 
 
 def _shown(folder: Path, *, as_json: bool, now_s: int) -> str:

@@ -1,40 +1,96 @@
-"""`commonwatt-hub broker check`: tries what a home can see of others at the running broker, and reports each leak."""
+"""`commonwatt-hub broker`: tries what a home can see of others at the broker; writes the files of an external one."""
 
 import argparse
+import asyncio
 import json
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
+from hub.broker.access_rules import (
+    CHECK_IDS,
+    CHECK_MEMBER,
+    CHECK_NEIGHBOUR,
+    KnownAgents,
+    rules_of_homes,
+    rules_topic,
+)
 from hub.broker.check.client import HomesPlace
-from hub.broker.check.roles import RoleResult, check_broker, roles_without_certificates
+from hub.broker.check.roles import RoleResult, check_broker, roles_of, roles_without_certificates
 from hub.broker.connection import BrokerAddress
-from hub.broker.plans import EXTERNAL, IOTCORE, running_address
+from hub.broker.local_session import is_allowed_to_write
+from hub.broker.plans import EXTERNAL, IOTCORE, BrokerError, running_address
+from hub.commands.operation.broker_files import known_now, write_broker_files
+from hub.folder.clock import open_clock
+from hub.folder.elsewhere.public_settings import PublicSettings
 from hub.folder.paths import BROKER_NAME, running_broker
-from hub.folder.settings import HubSettings, load_settings
+from hub.folder.settings import LOOPBACK, HubSettings, load_settings
+from hub.trust.authority_files import root_file
+from hub.trust.server_certificate import required_authority
+from hub.trust.trial_certificates import write_trial_certificates
 from protocols.errors import RequestError
+from protocols.timeline import Clock
 
 CHECK: Final = "check"
+FILES: Final = "files"
+PLACE: Final = Path("/etc/mosquitto/commonwatt")
+HUB_PORT: Final = 8884
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's own arguments, besides --data and --clock."""
-    parser.add_argument("what", choices=(CHECK,), help="try the running broker as a member would who wants to listen")
-    parser.add_argument("--json", action="store_true", help="print one line of JSON")
+    parser.add_argument(
+        "what",
+        choices=(CHECK, FILES),
+        help="check: try the running broker as a member would who wants to listen; files: write what the administrator"
+        " of a broker on another computer needs",
+    )
+    parser.add_argument("--json", action="store_true", help="check: print one line of JSON")
+    parser.add_argument("--to", type=Path, metavar="DIR", help="files: the new folder to write into")
+    parser.add_argument(
+        "--place",
+        type=Path,
+        default=PLACE,
+        metavar="DIR",
+        help=f"files: where they will be on the broker's computer (default: {PLACE})",
+    )
+    parser.add_argument(
+        "--hub-port",
+        type=int,
+        default=HUB_PORT,
+        metavar="N",
+        help=f"files: the port where the hub will reach the broker (default: {HUB_PORT})",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check. Returns 1 if there is a leak. Raises: RequestError, BrokerError."""
-    results = check(args.data)
+    """Check, or write files. Returns 1 if there is a leak. Raises: RequestError, BrokerError, AuthorityError."""
+    if args.what == FILES:
+        return _write_files(args)
+    results = check(args.data, clock=open_clock(args.clock))
     is_sound = not any(each.leaks for each in results)
     found = {"is_sound": is_sound, "roles": [asdict(each) for each in results]}
     sys.stdout.write(json.dumps(found) + "\n" if args.json else report(results))
     return 0 if is_sound else 1
 
 
-def check(folder: Path) -> tuple[RoleResult, ...]:
+def _write_files(args: argparse.Namespace) -> int:
+    if args.to is None:
+        raise RequestError("broker files: say where to write: --to DIR")
+    if not args.place.is_absolute() or not 1 <= args.hub_port <= 65535:
+        raise RequestError("broker files: expected --place as a full path, and --hub-port from 1 to 65535")
+    done = write_broker_files(
+        args.data, args.to, place=args.place, hub_port=args.hub_port, clock=open_clock(args.clock)
+    )
+    sys.stdout.write(asyncio.run(done))
+    return 0
+
+
+def check(folder: Path, *, clock: Clock) -> tuple[RoleResult, ...]:
     """Try the broker of this hub as every role. Raises: RequestError, BrokerError."""
     settings = load_settings(folder)
     where = running_broker(folder)
@@ -47,9 +103,48 @@ def check(folder: Path) -> tuple[RoleResult, ...]:
             " with mosquitto installed the hub starts that instead"
         )
     hub = running_address(settings.broker, folder=folder / BROKER_NAME, port=port)
-    place = _place(settings, hub)
-    coop = settings.coop.id
+    if settings.public is not None and settings.broker.kind == EXTERNAL:
+        _require_rules_of_today(settings.coop.id, hub, asyncio.run(known_now(folder, clock=clock)))
+    if settings.public is not None:
+        return _check_with_certificates(folder, settings, settings.public, hub=hub)
+    if settings.broker.kind == EXTERNAL:
+        raise RequestError("broker check: an external broker is tried where homes reach it: enter [public] in hub.toml")
+    place, coop = HomesPlace(hub.host, hub.port), settings.coop.id
     return check_broker(place, hub, coop=coop, roles=roles_without_certificates(), neighbour=None, progress=_say)
+
+
+def _check_with_certificates(
+    folder: Path, settings: HubSettings, public: PublicSettings, *, hub: BrokerAddress
+) -> tuple[RoleResult, ...]:
+    """Try the listener for homes with certificates made for it; their keys are gone when this returns."""
+    host = public.host if settings.broker.kind == EXTERNAL else LOOPBACK
+    place = HomesPlace(host, public.broker_port, root_file(folder))
+    with TemporaryDirectory(dir=folder / BROKER_NAME, prefix="check-") as held:
+        identities = write_trial_certificates(
+            required_authority(folder),
+            Path(held),
+            coop=settings.coop.id,
+            names=CHECK_IDS,
+            member=CHECK_MEMBER,
+            now_s=int(time.time()),
+        )
+        return check_broker(
+            place,
+            hub,
+            coop=settings.coop.id,
+            roles=roles_of(identities),
+            neighbour=identities[CHECK_NEIGHBOUR],
+            progress=_say,
+        )
+
+
+def _require_rules_of_today(coop: str, hub: BrokerAddress, agents: KnownAgents) -> None:
+    """An external broker has the rules that were handed over last, not always those of now. Raises: BrokerError."""
+    if not is_allowed_to_write(hub, rules_topic(coop, rules_of_homes(coop, agents))):
+        raise BrokerError(
+            f"the broker on {hub.words} does not accept the hub, or its access rules are not those of today's agents:"
+            " make them again with commonwatt-hub broker files, hand them over, and send Mosquitto SIGHUP"
+        )
 
 
 def report(results: Sequence[RoleResult]) -> str:
@@ -63,12 +158,6 @@ def report(results: Sequence[RoleResult]) -> str:
     leaks = sum(len(each.leaks) for each in results)
     lines.append(f"{leaks} LEAKS: do not let homes use this broker" if leaks else "OK: nobody sees or sends for others")
     return "".join(f"{line}\n" for line in lines)
-
-
-def _place(settings: HubSettings, hub: BrokerAddress) -> HomesPlace:
-    if settings.broker.kind == EXTERNAL:
-        raise RequestError("broker check: only a broker that the hub starts itself can be checked")
-    return HomesPlace(hub.host, hub.port)
 
 
 def _say(role: str) -> None:

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import sys
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,8 @@ from hub.folder.opening import open_hub
 from hub.folder.paths import is_running
 from hub.quality.connections import home_limits
 from hub.storage.audit_records import FileCheck
+from hub.trust.authority import AuthorityError
+from hub.trust.authority_files import certificate_ends_at, certificate_warnings
 from protocols.slots import format_slot, slot_of
 from protocols.timeline import Clock
 
@@ -91,12 +94,24 @@ async def status_of(folder: Path, *, clock: Clock) -> Mapping[str, object]:
                 if limit.source != "agreement"
             ],
             "last_settled_day": await store.last_settled_day(),
+            "certificates": certificates_line(folder),
             "jobs": [
                 {"name": j.name, "due_at": _utc(j.due_at), "last_error": j.last_error} for j in await store.jobs()
             ],
         }
     finally:
         await store.close()
+
+
+def certificates_line(folder: Path) -> str:
+    """What the board has to do about the co-op's certificates, or until when there is nothing to do."""
+    try:
+        warnings, first_end = certificate_warnings(folder, now_s=int(time.time())), certificate_ends_at(folder)
+    except AuthorityError as error:
+        return f"WARNING: {error}"
+    if first_end is None:
+        return "no authority, so this computer's homes only"
+    return f"WARNING: {'; '.join(warnings)}" if warnings else f"in order; the first one ends on {_utc(first_end)[:10]}"
 
 
 def status_lines(status: Mapping[str, object]) -> str:

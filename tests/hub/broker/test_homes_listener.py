@@ -211,7 +211,6 @@ async def test_renewed_certificates_are_used_without_a_restart(tmp_path: Path) -
         own = await served.agent(X)
         before = await asyncio.to_thread(served_certificate, served.place)
         served.coop.identity("hub", usage=SERVER, file="server")
-        await served.keeper.renew_certificates()
         async with asyncio.timeout(20):
             while await asyncio.to_thread(served_certificate, served.place) == before:
                 await asyncio.sleep(0.02)

@@ -1,0 +1,1 @@
+"""Where homes elsewhere reach the hub, as its settings have it."""
