@@ -1,6 +1,7 @@
 """A clean Debian in a folder, booted with systemd as its first process in namespaces of its own. Needs root."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -9,6 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+BASES = Path(__file__).resolve().parents[2] / "build" / "debian-roots"
+"""Each Debian is made once and kept here as a tar file; delete it for a newer one."""
+
+_SOURCES = Path("/etc/apt")
 NEEDED = ("debootstrap", "unshare", "nsenter", "dpkg-deb", "systemctl", "ip")
 PARTS = "systemd,systemd-sysv,dbus,python3,python3-venv,iproute2,util-linux,passwd,mosquitto,ca-certificates"
 _BOOT = """
@@ -60,8 +65,7 @@ class DebianRoot:
 @contextmanager
 def booted(folder: Path, *, suite: str) -> Iterator[DebianRoot]:
     """Make the root, boot it, and end it with everything in it."""
-    command = ["debootstrap", "--variant=minbase", f"--include={PARTS}", suite, str(folder)]
-    subprocess.run(command, check=True, capture_output=True, timeout=1200)
+    unpack_base(folder, suite=suite)
     namespaces = ["--pid", "--mount", "--uts", "--ipc", "--net", "--cgroup", "--fork", "--kill-child"]
     outer = subprocess.Popen(
         ["unshare", *namespaces, "sh", "-c", _BOOT, str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -74,6 +78,29 @@ def booted(folder: Path, *, suite: str) -> Iterator[DebianRoot]:
     finally:
         outer.send_signal(signal.SIGKILL)
         outer.wait(timeout=60)
+
+
+def unpack_base(folder: Path, *, suite: str) -> None:
+    """A clean Debian in this folder, not started."""
+    kept = BASES / f"{suite}.tar"
+    folder.mkdir(parents=True)
+    if kept.exists():
+        subprocess.run(["tar", "-C", str(folder), "-xpf", str(kept)], check=True, timeout=600)
+        return
+    command = ["debootstrap", "--variant=minbase", f"--include={PARTS}", suite, str(folder), *_mirror()]
+    subprocess.run(command, check=True, capture_output=True, timeout=2400)
+    BASES.mkdir(parents=True, exist_ok=True)
+    part = kept.with_name(f"{kept.name}.{os.getpid()}.part")
+    subprocess.run(["tar", "-C", str(folder), "--one-file-system", "-cf", str(part), "."], check=True, timeout=600)
+    part.replace(kept)
+
+
+def _mirror() -> list[str]:
+    """Where this machine gets its Debian from; nothing if it does not say."""
+    files = [_SOURCES / "sources.list", *sorted((_SOURCES / "sources.list.d").glob("*"))]
+    text = "\n".join(file.read_text() for file in files if file.is_file())
+    found = re.search(r"^(?:URIs:|deb(?: \[[^]]*\])?) *(\S+/debian/?)(?:\s|$)", text, re.MULTILINE)
+    return [found[1]] if found else []
 
 
 def _first_process(outer: int) -> int:
