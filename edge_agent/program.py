@@ -202,9 +202,10 @@ class AgentProgram:
                 "battery %r: no inverter is read on its unit, so the solar power behind it is unknown", battery.device
             )
         log.info(
-            "agent %s reads %s; a slot ends each quarter hour",
+            "agent %s reads %s; the first readings are sent at %s, then each quarter hour",
             parts.signer.agent,
             ", ".join(d.name for d in settings.devices),
+            format_slot(metering.next_slot + 1),
         )
         return metering, [*(reader.run() for reader in readers), closing.run(uplink.wake)]
 

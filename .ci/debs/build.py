@@ -53,7 +53,10 @@ PROGRAMS = (
         "python3 (>= 3.11), python3-venv, passwd, util-linux",
         "systemd-timesyncd | chrony | ntpsec",
         ("firmware_configs/pi/commonwatt-agent.service", "firmware_configs/pi/commonwatt-agent-firstboot.service"),
-        (("firmware_configs/pi/firstboot", "usr/lib/commonwatt-agent/firstboot", 0o755),),
+        (
+            ("firmware_configs/pi/firstboot", "usr/lib/commonwatt-agent/firstboot", 0o755),
+            ("firmware_configs/pi/agent.toml", "usr/lib/commonwatt-agent/agent.toml", 0o644),
+        ),
     ),
     Program(
         "commonwatt-hub",
@@ -179,6 +182,10 @@ def build(program: Program, *, arch: str, version: str, own: Path, to: Path) -> 
         place(ROOT / source, tree / "usr/lib/systemd/system" / Path(source).name, 0o644)
     for source, target, mode in program.files:
         place(ROOT / source, tree / target, mode)
+    if program.name == "commonwatt-hub":
+        # The hub hands these to homes; those built before, so that the hub's package is built last.
+        for package in sorted(to.glob("commonwatt-agent_*.deb")):
+            place(package, tree / "usr/share/commonwatt-hub/packages" / package.name, 0o644)
     place(ROOT / "LICENSE", tree / "usr/share/doc" / program.name / "copyright", 0o644)
     place(HERE / "start", tree / "usr/bin" / program.name, 0o755, program=program, version=version)
     for script in ("preinst", "postinst", "prerm", "postrm"):

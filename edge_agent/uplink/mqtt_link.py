@@ -270,6 +270,8 @@ class Uplink:
 
     def _go_on(self, receipt: Receipt) -> None:
         has_moved = receipt.through_seq > self._receipted.through
+        if has_moved and self._receipted.through == 0:
+            log.info("the hub has signed for the first message: the link works")
         self._receipted = advance_receipts(receipt, self._receipted, now_s=self._now())
         if has_moved:
             self._unsaved = receipt

@@ -105,11 +105,13 @@ async def test_a_new_consent_enters_the_chain_once_and_before_everything_else(tm
     assert decode_consent(decode_consent_notice(payload).consent) == wanted
 
 
-async def test_the_consent_of_the_enrolment_needs_no_message(tmp_path: Path) -> None:
-    async with open_outbox(tmp_path, max_mb=1, now_s=NOW) as (outbox, _):
-        enrolled = identity(default_consent("h01"))
-        assert await consent_in_force(outbox, enrolled, wanted=None, name="-", now_s=NOW) == default_consent("h01")
-        assert await outbox.waiting(after=0, limit=9) == []
+async def test_an_empty_outbox_begins_with_the_consent_of_the_enrolment_once(tmp_path: Path) -> None:
+    enrolled = identity(default_consent("h01"))
+    for _start in range(2):
+        async with open_outbox(tmp_path, max_mb=1, now_s=NOW) as (outbox, _):
+            assert await consent_in_force(outbox, enrolled, wanted=None, name="-", now_s=NOW) == default_consent("h01")
+            (first,) = await outbox.waiting(after=0, limit=9)
+            assert (first.seq, first.topic.rpartition("/")[2]) == (1, "consent")
 
 
 @pytest.mark.parametrize(

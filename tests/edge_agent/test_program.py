@@ -13,7 +13,7 @@ import pytest
 from edge_agent.metering.trusted_time import MAX_SKIPPED_SLOTS
 from edge_agent.outbox.view import read_overview
 from protocols.quantities import Gap, Mark, Measure
-from protocols.slots import start_of
+from protocols.slots import format_slot, start_of
 from protocols.wire.messages import AnswerChoice, PromptNotice, decode_answer, encode_prompt
 from protocols.wire.readings import Batch
 from tests.edge_agent.agent_process import FIRST, ROOT, AgentHome, agent_home
@@ -62,9 +62,11 @@ async def test_a_day_in_the_life(tmp_path: Path) -> None:
         assert await asyncio.to_thread(home.stop) == 0
         assert not home.hub.refused
         found = read_overview(tmp_path / "data", limit=10)
-        assert (found.messages, found.waiting) == (4, 0)
-        assert "4 receipted by the hub, 0 waiting" in home.call("outbox").stdout
+        assert (found.messages, found.waiting) == (5, 0)
+        assert "5 receipted by the hub, 0 waiting" in home.call("outbox").stdout
         said = home.log.read_text()
+        assert said.count("the hub has signed for the first message: the link works") == 1
+        assert f"the first readings are sent at {format_slot(FIRST + 1)}" in said
         assert "Traceback" not in said
         assert "10500" not in said
         assert "10.5" not in said
@@ -84,8 +86,8 @@ async def test_a_prompt_is_answered_beside_the_running_agent(tmp_path: Path) -> 
                 await asyncio.sleep(0.1)
         assert "not known here" in home.call("answer", "p-2", "yes").stderr
         assert home.call("answer", "p-1", "never", "--clock", str(home.timeline)).returncode == 0
-        await until(lambda: [kind for kind, *_ in home.hub.messages.values()] == ["answer"], 60, "the answer")
-        answer = decode_answer(next(iter(home.hub.messages.values()))[1])
+        await until(lambda: [kind for kind, *_ in home.hub.messages.values()] == ["consent", "answer"], 60, "answer")
+        answer = decode_answer(list(home.hub.messages.values())[1][1])
         assert (answer.prompt_id, answer.choice) == ("p-1", AnswerChoice.NEVER_APPLIANCE)
         assert await asyncio.to_thread(home.stop, signal.SIGINT) == 0
 

@@ -15,7 +15,7 @@ BASES = Path(__file__).resolve().parents[2] / "build" / "debian-roots"
 
 _SOURCES = Path("/etc/apt")
 NEEDED = ("debootstrap", "unshare", "nsenter", "dpkg-deb", "systemctl", "ip")
-PARTS = "systemd,systemd-sysv,dbus,python3,python3-venv,iproute2,util-linux,passwd,mosquitto,ca-certificates"
+PARTS = "systemd,systemd-sysv,dbus,python3,python3-venv,iproute2,util-linux,passwd,mosquitto,ca-certificates,curl"
 _BOOT = """
 mount --make-rprivate /
 mount --bind "$0" "$0"; cd "$0"

@@ -52,7 +52,7 @@ def test_from_a_blank_root_to_an_agent_that_talks_to_its_hub(root: DebianRoot) -
         capture_output=True, text=True, check=True,
     ).stdout.strip()  # fmt: skip
     for name in ("commonwatt-agent", "commonwatt-hub"):
-        root.run("dpkg", "--install", f"/root/{name}_{version}_amd64.deb", within_s=600)
+        root.run("dpkg", "--install", f"/srv/{name}_{version}_amd64.deb", within_s=600)
         assert root.run("systemctl", "is-enabled", name).strip() == "enabled"
         assert root.run("systemctl", "is-active", name, check=False).strip() == "inactive", "nothing to run yet"
     root.run("commonwatt-hub", "init", "--data", HUB, "--name", "Sunny", "--coop", "sunny", "--tz", "Europe/Madrid")

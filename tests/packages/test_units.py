@@ -1,10 +1,14 @@
 """The services' sandboxes: what `systemd-analyze security` counts, and what the programs need all the same."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from edge_agent.settings import parse_settings
+from protocols.errors import SettingsError
 
 ROOT = Path(__file__).resolve().parents[2]
 AGENT = ROOT / "firmware_configs" / "pi" / "commonwatt-agent.service"
@@ -49,3 +53,17 @@ def test_the_agent_reaches_serial_adapters_and_no_other_device() -> None:
     allowed = [line for line in lines if line.startswith("DeviceAllow=")]
     assert allowed
     assert all(line.startswith("DeviceAllow=char-tty") for line in allowed)
+
+
+def test_the_file_to_fill_in_is_one_the_agent_takes_once_a_device_is_in_it(tmp_path: Path) -> None:
+    text = (ROOT / "firmware_configs" / "pi" / "agent.toml").read_text()
+    before, found, device = text.partition("# [[device]]")
+    filled = before + (found + device).replace("\n# ", "\n").replace("# [[device]]", "[[device]]")
+    settings = parse_settings(filled.encode(), name="agent.toml", folder=tmp_path)
+    assert [each.name for each in settings.devices] == ["meter"]
+    assert settings.hub_url is None
+    assert settings.consent == tmp_path / "consent.toml"
+    with pytest.raises(SettingsError, match="device: missing"):
+        parse_settings(text.encode(), name="agent.toml", folder=tmp_path)
+    for name in re.findall(r"[a-z0-9]+(?:-[a-z0-9]+)+", text.partition("map = ")[2].partition("\n")[0]):
+        assert (ROOT / "firmware_configs" / "devices" / f"{name}.toml").is_file(), name

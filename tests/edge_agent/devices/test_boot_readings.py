@@ -81,7 +81,7 @@ async def test_what_was_measured_before_the_time_was_known_gets_its_slots(
         assert not home.hub.refused
 
 
-LIVE = "a slot ends each quarter hour"
+LIVE = "then each quarter hour"
 
 
 async def test_slots_between_two_starts_name_the_clock_if_the_agent_waited_for_it(

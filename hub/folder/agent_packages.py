@@ -1,0 +1,77 @@
+"""The agent's Debian packages that this hub hands out to homes: where they are, and the SHA-256 of each."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+OWN_FOLDER: Final = "packages"
+SHIPPED: Final = Path("/usr/share/commonwatt-hub/packages")
+"""Where the hub's own Debian package puts the agent's."""
+
+AGENT_SETTINGS: Final = "/var/lib/commonwatt-agent/agent.toml"
+"""The agent's package leaves a file there to fill in."""
+
+MAX_BYTES: Final = 64 << 20
+_NAME: Final = re.compile(r"commonwatt-agent_([A-Za-z0-9.+~-]{1,60})_(amd64|arm64)\.deb", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentPackage:
+    """One package; `sha256` is in hexadecimal."""
+
+    path: Path
+    version: str
+    architecture: str
+    sha256: str
+    size_bytes: int
+
+
+def find_agent_packages(data: Path, *, shipped: Path = SHIPPED) -> tuple[AgentPackage, ...]:
+    """The packages in the folder `packages` of the hub's data; if it has none, those the hub was installed with.
+
+    A link and a file with another name are left out, so that nothing else of this computer is handed out.
+    """
+    return _packages(data / OWN_FOLDER) or _packages(shipped)
+
+
+def install_lines(packages: Sequence[AgentPackage], *, url: str) -> list[str]:
+    """For each kind of computer, the one line that downloads, checks and installs the agent, and enrols the home.
+
+    The hub's certificate is not known to the household's computer yet, so the download itself proves nothing: the
+    SHA-256 in the line does.
+    """
+    kinds = {"arm64": "a Raspberry Pi", "amd64": "a PC"}
+    return [
+        f"install the agent on {kinds[each.architecture]} ({each.architecture}): "
+        f"curl -kfo agent.deb {url}/api/agent-package/{each.path.name}"
+        f" && echo '{each.sha256}  agent.deb' | sha256sum -c && sudo dpkg -i agent.deb"
+        f" && sudo nano {AGENT_SETTINGS} && sudo commonwatt-agent enrol && sudo systemctl start commonwatt-agent"
+        for each in sorted(packages, key=lambda each: list(kinds).index(each.architecture))
+    ]
+
+
+def _packages(folder: Path) -> tuple[AgentPackage, ...]:
+    newest: dict[str, AgentPackage] = {}
+    try:
+        found = sorted(folder.iterdir(), key=lambda path: path.lstat().st_mtime_ns)
+    except OSError:
+        return ()
+    for path in found:
+        parts = _NAME.fullmatch(path.name)
+        if parts is None or path.is_symlink() or not path.is_file():
+            continue
+        stat = path.stat()
+        if stat.st_size <= MAX_BYTES:
+            digest = _sha256(path, stat.st_mtime_ns, stat.st_size)
+            newest[parts[2]] = AgentPackage(path, parts[1], parts[2], digest, stat.st_size)
+    return tuple(newest.values())
+
+
+@lru_cache(maxsize=16)
+def _sha256(path: Path, _changed_ns: int, _size: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
