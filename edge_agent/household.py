@@ -68,7 +68,7 @@ async def consent_in_force(
             f"{name}: version: the rules differ from version {held.version}, expected {held.version + 1} for new rules"
         )
     if kept is None or consent != held:
-        # With an empty outbox it is the agent's first message too: its receipt shows within seconds that the link works.
+        # At the first start its receipt shows within seconds that the link works, long before the first readings do.
         notice = seal_consent_notice(identity.signer, consent)
         await outbox.append_consent(consent.version, encode_consent(consent), notice=notice, now_s=now_s)
     return consent

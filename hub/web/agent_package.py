@@ -1,4 +1,4 @@
-"""Hands the agent's Debian packages to homes: a list with the SHA-256 of each, and the files. No sign-in, no secrets."""
+"""Hands the agent's Debian packages to homes: a list with the SHA-256 of each, and the files. It needs no sign-in."""
 
 import asyncio
 from collections.abc import Callable, Sequence
