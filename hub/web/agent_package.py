@@ -2,21 +2,35 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final
+from pathlib import Path
+from typing import Final, Protocol
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from hub.folder.agent_packages import AgentPackage
-
 PATH: Final = "/api/agent-package"
 DOWNLOADS_AT_ONCE: Final = 2
 """Fewer than the requests that are answered at a time: slow downloads leave room for enrolment."""
 
 
-def agent_package_routes(find: Callable[[], Sequence[AgentPackage]]) -> Sequence[BaseRoute]:
+class Package(Protocol):
+    """What is told of a package; `sha256` is in hexadecimal."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def architecture(self) -> str: ...
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def size_bytes(self) -> int: ...
+
+
+def agent_package_routes(find: Callable[[], Sequence[Package]]) -> Sequence[BaseRoute]:
     """The routes; `find` returns the packages that there are now."""
     door = asyncio.Semaphore(DOWNLOADS_AT_ONCE)
 
@@ -39,7 +53,7 @@ def agent_package_routes(find: Callable[[], Sequence[AgentPackage]]) -> Sequence
 class _Download(FileResponse):
     """A file that takes one of the places at the door while it is sent."""
 
-    def __init__(self, package: AgentPackage, door: asyncio.Semaphore) -> None:
+    def __init__(self, package: Package, door: asyncio.Semaphore) -> None:
         super().__init__(package.path, media_type="application/vnd.debian.binary-package", filename=package.path.name)
         self._door = door
 
@@ -48,7 +62,7 @@ class _Download(FileResponse):
             await super().__call__(scope, receive, send)
 
 
-def _record(package: AgentPackage) -> dict[str, str | int]:
+def _record(package: Package) -> dict[str, str | int]:
     return {
         "file": package.path.name,
         "version": package.version,

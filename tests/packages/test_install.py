@@ -86,7 +86,7 @@ def enter_home(root: DebianRoot) -> None:
 def survive_kills(root: DebianRoot) -> None:
     for name in ("commonwatt-hub", "commonwatt-agent"):
         first = root.run("systemctl", "show", "-P", "MainPID", name).strip()
-        root.run("kill", "-9", first)
+        root.run("systemctl", "kill", "--signal=KILL", "--kill-whom=main", name)
         root.until(f"{name} after kill -9", "systemctl", "is-active", name, says="active")
         root.until(
             f"{name} again",
