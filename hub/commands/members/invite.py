@@ -9,6 +9,7 @@ from pathlib import Path
 from hub.commands.members.invitations import Invitation, InviteWish, invite
 from hub.commands.members.invite_list import ListedInvitation, invite_list
 from hub.commands.periods import parse_day_argument
+from hub.folder.agent_packages import find_agent_packages, install_lines
 from hub.folder.agents_address import agents_address, whole_invitation
 from hub.folder.clock import open_clock
 from hub.folder.settings import HubSettings, load_settings
@@ -93,13 +94,13 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         sys.stdout.write(json.dumps(_record(made) | ({} if text is None else {"invitation": text})) + "\n")
     else:
-        _tell(made, text, is_mailed=args.mail)
+        _tell(made, text, folder=args.data, is_mailed=args.mail)
     if args.qr is not None and text is not None:
         _write_picture(args.qr, text)
     return 0
 
 
-def _tell(made: Invitation, text: str | None, *, is_mailed: bool) -> None:
+def _tell(made: Invitation, text: str | None, *, folder: Path, is_mailed: bool) -> None:
     what = "new member" if made.is_new else "known member"
     if made.member.held_by is not None:
         what = f"further home of {made.member.held_by}, kept as"
@@ -111,6 +112,8 @@ def _tell(made: Invitation, text: str | None, *, is_mailed: bool) -> None:
         sys.stdout.write(f"or, with the hub's address, for `commonwatt-agent enrol`: {text}\n")
         if sys.stdout.isatty():
             sys.stdout.write(terminal_code(text))
+        for line in _install_lines(folder):
+            sys.stdout.write(f"{line}\n")
     if is_mailed:
         sys.stdout.write(f"it is mailed to {made.member.email} by the running hub; see: commonwatt-hub mail queue\n")
     if made.is_new:
@@ -120,6 +123,14 @@ def _tell(made: Invitation, text: str | None, *, is_mailed: bool) -> None:
         )
     else:
         sys.stdout.write("earlier tokens of this home that were not used are void\n")
+
+
+def _install_lines(folder: Path) -> list[str]:
+    """How homes elsewhere install the agent; nothing if this hub has no packages or serves this computer only."""
+    address = agents_address(load_settings(folder))
+    if address is None or not address.startswith("https://"):
+        return []
+    return install_lines(find_agent_packages(folder), url=address)
 
 
 def _require_new_picture(path: Path, settings: HubSettings) -> None:
