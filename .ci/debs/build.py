@@ -16,6 +16,7 @@ import tomllib
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from typing import Any
 
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
@@ -102,9 +103,9 @@ def main() -> int:
     return 0
 
 
-def project() -> dict[str, str]:
+def project() -> dict[str, Any]:
     """The [project] table of pyproject.toml."""
-    table: dict[str, str] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    table: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     return table
 
 
@@ -134,7 +135,8 @@ def wanted(extras: tuple[str, ...], *, python: str, machine: str) -> set[str]:
         done.add((name, asked))
         found.add(name)
         try:
-            lines = distribution(name).requires or []
+            # Of our own package the file counts: what is installed here may be older.
+            lines = own_lines(asked) if name == "commonwatt" else distribution(name).requires or []
         except PackageNotFoundError:
             raise SystemExit(f"make deb: {name} is not installed here: run `make setup-test` first") from None
         for line in lines:
@@ -143,6 +145,12 @@ def wanted(extras: tuple[str, ...], *, python: str, machine: str) -> set[str]:
             if marker is None or any(marker.evaluate({**base, "extra": each}) for each in (*asked, "")):
                 waiting.append((canonicalize_name(needed.name), tuple(sorted(needed.extras))))
     return found - {"commonwatt"}
+
+
+def own_lines(extras: tuple[str, ...]) -> list[str]:
+    """What pyproject.toml asks for with these extras."""
+    table = project()
+    return [*table["dependencies"], *(line for extra in extras for line in table["optional-dependencies"][extra])]
 
 
 def pinned(names: set[str], *, environment: dict[str, str]) -> str:

@@ -1,0 +1,1 @@
+"""What the co-op tells its members about their data."""
