@@ -22,8 +22,8 @@ def privacy_notice(settings: HubSettings, *, method: str, contact: str) -> str:
         "What is used for what\n" + _lines(_purpose(each) for each in CATALOGUE.values()),
         "Consent is given and withdrawn in your home, in the file consent.toml of your agent; what is not allowed there"
         " never leaves the home. Withdrawing it changes nothing about what the membership contract needs.",
-        f"Sharing: the rule in force shares surplus by the method {method}; you can read the rulebook and recompute every"
-        " amount. A finding about your readings is decided by a person of the board, and you can object.",
+        f"Sharing: the rule in force shares surplus by the method {method}; you can read the rulebook and recompute"
+        " every amount. A finding about your readings is decided by a person of the board, and you can object.",
         "Who gets data\n" + _lines(_recipients(settings)),
         "How long\n" + _lines(_times(settings)),
         "Your rights: see all that is kept of you (pages My home, Statement, Who looked), take it along, have errors"
