@@ -1,4 +1,4 @@
-"""The privacy notice for members as text, from this hub's settings, its rulebook, and the catalogue of purposes. Pure."""
+"""The privacy notice for members as text, from the hub's settings, its rulebook and the catalogue of purposes; pure."""
 
 from collections.abc import Iterable, Sequence
 
