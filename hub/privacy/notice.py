@@ -49,6 +49,8 @@ def _recipients(settings: HubSettings) -> Sequence[str]:
     ]
     if settings.bank is not None:
         found.append("the co-op's bank: name, account and amount of payments")
+    if settings.mail is not None:
+        found.append("the mail server in the settings: your address, and texts without figures of your home")
     if settings.weather is not None:
         found.append("the weather service in the settings: the co-op's place, nothing of members")
     if settings.broker.kind == "external":
