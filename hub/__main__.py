@@ -72,7 +72,6 @@ _COMMANDS = (
         _Data.REQUIRED,
         "try the mail server; show which mail waits or failed, who wants which",
     ),
-    ("mail", "operation.mail", _Data.REQUIRED, "try the mail server; show which mail waits and what failed"),
     ("privacy-notice", "members.privacy_notice", _Data.REQUIRED, "write what members must be told about their data"),
     ("let-in", "operation.let_in", _Data.REQUIRED, "let in an agent again that was cut off for sending too much"),
     ("backup", "operation.backup", _Data.REQUIRED, "back the whole hub up, sealed; make the key for that"),

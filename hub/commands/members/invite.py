@@ -9,10 +9,10 @@ from pathlib import Path
 from hub.commands.members.invitations import Invitation, InviteWish, invite
 from hub.commands.members.invite_list import ListedInvitation, invite_list
 from hub.commands.periods import parse_day_argument
-from hub.folder.agent_packages import find_agent_packages, install_lines
 from hub.folder.agents_address import agents_address, whole_invitation
 from hub.folder.clock import open_clock
 from hub.folder.settings import HubSettings, load_settings
+from hub.trust.agent_packages import find_agent_packages, install_lines
 from hub.trust.invitation_code import svg_code, terminal_code
 from protocols.durable_files import write_durably
 from protocols.errors import RequestError

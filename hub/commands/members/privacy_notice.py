@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hub.folder.clock import open_clock
 from hub.folder.opening import opened_hub
-from hub.privacy.notice import privacy_notice
+from hub.notices.privacy import privacy_notice
 from protocols.errors import RequestError
 from protocols.timeline import Clock
 

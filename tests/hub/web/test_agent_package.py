@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx
 from starlette.applications import Starlette
 
-from hub.folder.agent_packages import find_agent_packages
+from hub.trust.agent_packages import find_agent_packages
 from hub.web.agent_package import DOWNLOADS_AT_ONCE, agent_package_routes
 
 NAME = "commonwatt-agent_0.2.0_arm64.deb"

@@ -2,7 +2,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from hub.folder.agent_packages import find_agent_packages, install_lines
+from hub.trust.agent_packages import find_agent_packages, install_lines
 
 
 def put(folder: Path, name: str, content: bytes, *, age_s: int = 0) -> Path:

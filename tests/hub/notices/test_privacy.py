@@ -5,7 +5,7 @@ import pytest
 from hub.__main__ import main
 from hub.folder.first_settings import settings_text
 from hub.folder.settings import parse_settings
-from hub.privacy.notice import privacy_notice
+from hub.notices.privacy import privacy_notice
 from hub.storage.records import Coop
 from protocols.consent.purposes import CATALOGUE
 

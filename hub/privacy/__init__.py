@@ -1,1 +1,0 @@
-"""What the co-op tells its members about their data."""
