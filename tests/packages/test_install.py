@@ -83,11 +83,15 @@ def enter_home(root: DebianRoot) -> None:
     root.run("sh", "-c", f"cd /var/lib/commonwatt-agent && {enrol}")
 
 
+def is_up(name: str) -> tuple[str, str, str]:
+    return "sh", "-c", f"systemctl is-active --quiet {name} && echo it is up"
+
+
 def survive_kills(root: DebianRoot) -> None:
     for name in ("commonwatt-hub", "commonwatt-agent"):
         first = root.run("systemctl", "show", "-P", "MainPID", name).strip()
         root.run("systemctl", "kill", "--signal=KILL", "--kill-whom=main", name)
-        root.until(f"{name} after kill -9", "systemctl", "is-active", name, says="active")
+        root.until(f"{name} after kill -9", *is_up(name), says="it is up")
         root.until(
             f"{name} again",
             "sh",
@@ -99,7 +103,7 @@ def survive_kills(root: DebianRoot) -> None:
 
 def upgrade(root: DebianRoot, version: str) -> None:
     root.run("dpkg", "--install", f"/srv/commonwatt-hub_{version}+2_amd64.deb", within_s=600)
-    root.until("hub after the upgrade", "systemctl", "is-active", "commonwatt-hub", says="active")
+    root.until("hub after the upgrade", *is_up("commonwatt-hub"), says="it is up")
     kept = root.run("ls", "/var/backups/commonwatt-hub")
     assert f"before-{version}+2-" in kept
     assert root.run("stat", "-c", "%a", "/var/backups/commonwatt-hub").strip() == "700"
