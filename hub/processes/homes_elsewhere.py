@@ -11,9 +11,11 @@ from hub.broker.file_watch import watch_file
 from hub.broker.mosquitto_files import HomesListener
 from hub.folder.elsewhere.public_settings import PublicSettings
 from hub.processes.own_hub import OwnHub
+from hub.trust.agent_packages import find_agent_packages
 from hub.trust.authority_files import FolderAuthority, certificate_warnings, root_file, server_file
 from hub.trust.renewal import Renewal
 from hub.trust.server_certificate import refresh_server_certificate
+from hub.web.agent_package import agent_package_routes
 from hub.web.public_server import Post, PublicServer, public_app
 from protocols.enrolment.trust_root import seal_root
 
@@ -56,7 +58,8 @@ class EnrolmentServer:
         self._certificate = server_file(hub.folder)
         authority = FolderAuthority(hub.folder)
         renew = Renewal(hub.store, coop=hub.settings.coop, authority=authority)
-        app = public_app({"/api/enrol": enrol, "/api/renew": renew}, {"/api/authority": self._root})
+        packages = agent_package_routes(lambda: find_agent_packages(hub.folder))
+        app = public_app({"/api/enrol": enrol, "/api/renew": renew}, {"/api/authority": self._root}, packages)
         self._authority = authority
         self._server = PublicServer(app, port=self._port, certificate=self._certificate)
 
