@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import ssl
 import time
 import urllib.request
@@ -103,6 +104,15 @@ async def until(holds: Callable[[], bool], *, within_s: float = 60) -> None:
             await asyncio.sleep(0.05)
 
 
+def is_port_free(port: int) -> bool:
+    """The pages are announced at a moment of their own: a busy computer opens the enrolment port later."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=10).close()
+    except OSError:
+        return True
+    return False
+
+
 def served(port: int) -> str:
     return ssl.get_server_certificate(("127.0.0.1", port))
 
@@ -130,6 +140,7 @@ async def test_a_home_elsewhere(tmp_path: Path, passphrase: str, capsys: pytest.
     assert await asyncio.to_thread(main, invite) == 0
     token = json.loads(capsys.readouterr().out)["token"]
     async with running_hub(hub, clock=clock, broker_port=free_port("127.0.0.1")):
+        await until(lambda: not is_port_free(enrol_port))
         elsewhere = Elsewhere(tmp_path, enrol_port=enrol_port, token=token)
         answer = await asyncio.to_thread(elsewhere.enrol)
         link = elsewhere.link(answer)
