@@ -11,7 +11,7 @@ from hub.books.view import MoneyBooks, read_money_books
 from hub.core.ledger.month_runs import MonthRun
 from hub.core.ledger.run_calendar import days_of
 from hub.core.payments.due import COLLECTIONS
-from hub.core.payments.order_history import BOOKED, WITHDRAWN, PaymentOrderRecord
+from hub.core.payments.order_history import BOOKED, DRAFT, WITHDRAWN, PaymentOrderRecord
 from hub.notices.choosers import ChooserStores, choosers
 from hub.storage.contract import BookStore
 from hub.storage.household_records import HouseholdStore, SeenHome
@@ -82,7 +82,7 @@ class MoneyNotices:
 
     def _debits(self, order: PaymentOrderRecord, persons: dict[str, str], *, now_s: int) -> list[NewNotice]:
         today, pay_on = day_of(slot_of(now_s), self._tz), date.fromisoformat(order.pay_on)
-        is_open = order.kind == COLLECTIONS and order.state not in (WITHDRAWN, BOOKED)
+        is_open = order.kind == COLLECTIONS and order.state not in (DRAFT, WITHDRAWN, BOOKED)
         if not is_open or not today <= pay_on <= today + timedelta(days=DEBIT_DAYS + SPARE_DAYS):
             return []
         facts = {"day": order.pay_on, "creditor": order.account.creditor_id}

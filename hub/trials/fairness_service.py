@@ -111,10 +111,11 @@ class FairnessService:
             if not shown:
                 return NOTHING_SHOWN
             seed = orders_seed(digests)
-            report = await asyncio.to_thread(report_periods, parts, rng=np.random.default_rng(seed))
+            rng = np.random.default_rng(seed)
+            report = await asyncio.to_thread(report_periods, parts, rng=rng, persons=group.persons)
         except (RequestError, RejectedInputError, ValueError) as problem:
             return str(problem)
-        if len(report.shares) < LEAST_HOMES:
+        if report.people < LEAST_HOMES:
             return f"fewer than {LEAST_HOMES} homes took part; a report would show single homes"
         if not group.allows(makers.keys()) or group.is_uneven(makers):
             return FEW_MAKERS

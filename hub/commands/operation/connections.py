@@ -70,13 +70,13 @@ async def enter_and_list(
             today = local_today(clock, settings.coop.tz)
             if since is not None and since < today:
                 await _refuse_settled(store, since=since, today=today)
-            holder = {each.id: each.member_id for each in await store.homes()}
-            if home not in holder:
+            residents = await store.residents()
+            if home not in residents:
                 raise RequestError(f"connections: there is no home {home[:40]!r}")
             member = await store.member(by)
             if member is None or not member.is_board:
                 raise RequestError(f"connections: {by[:40]!r} is not a member of the board")
-            if holder[home] == by:
+            if by in residents[home]:
                 raise RequestError("connections: another member of the board has to enter the figure of your own home")
             slot = slots_of_day(since or today, settings.coop.tz).start
             await store.add_connection_agreement(ConnectionAgreement(home, power_w, slot, by, int(clock.now())))

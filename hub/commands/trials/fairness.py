@@ -78,12 +78,13 @@ async def fairness_of(
         )
         await log_others(store, every, member=member, fields=FAIRNESS_ALL_FIELDS)
         period = await read_period(store, first=first, last=last, access=FAIRNESS_ACCESS)
-        report = report_fairness(period.current, rng=np.random.default_rng(orders_seed(period.digests)))
+        rng = np.random.default_rng(orders_seed(period.digests))
+        report = report_fairness(period.current, rng=rng, persons=period.persons)
     except (RejectedInputError, ValueError) as problem:
         raise RequestError(f"fairness: {problem}") from None
     finally:
         await store.close()
-    if len(report.shares) < LEAST_HOMES:
+    if report.people < LEAST_HOMES:
         raise RequestError(f"fairness: fewer than {LEAST_HOMES} homes took part; a report would show single homes")
     found = {
         "first_day": first.isoformat(),

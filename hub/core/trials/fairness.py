@@ -9,9 +9,10 @@ Polynomial calculation of the Shapley value based on sampling, Computers & Opera
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from math import comb, isqrt, lcm
 from typing import Final
 
@@ -59,6 +60,7 @@ class FairnessReport:
 
     Of this, members got `got_nano`, the co-op keeps `margin_nano`, and `unshared_nano` is what the rule left to the
     grid; the three add up to the whole. `orders` is how many joining orders were sampled; 0 if all were counted.
+    `persons` has one id for the homes of one person, as in GroupRule.
     """
 
     shares: tuple[FairnessShare, ...]
@@ -67,6 +69,12 @@ class FairnessReport:
     got_nano: int
     margin_nano: int
     unshared_nano: int
+    persons: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def people(self) -> int:
+        """How many people's homes took part."""
+        return _people(self.shares, self.persons)
 
     def of_member(self, member: str) -> FairnessShare:
         """The member's own row, for that member only. Raises: KeyError for a member who took no part."""
@@ -90,7 +98,7 @@ class FairnessPeriod:
 
 @dataclass(frozen=True, slots=True)
 class FairnessBand:
-    """At least five homes that added about the same, with the means of what they added and of what they received."""
+    """Homes of at least five people that added about the same, with the means of what they added and received."""
 
     homes: int
     value_nano: int
@@ -99,7 +107,7 @@ class FairnessBand:
 
 @dataclass(frozen=True, slots=True)
 class FairnessSummary:
-    """What everyone may see of a report, without counts and bands that would concern only one to four homes."""
+    """What everyone may see of a report, without counts and bands that would concern only one to four people."""
 
     homes: int
     orders: int
@@ -126,14 +134,18 @@ class MemberFairness:
 
 
 def report_fairness(
-    settled: Sequence[Settlement], *, rng: np.random.Generator, pairs: int = USUAL_PAIRS
+    settled: Sequence[Settlement],
+    *,
+    rng: np.random.Generator,
+    pairs: int = USUAL_PAIRS,
+    persons: Mapping[str, str] | None = None,
 ) -> FairnessReport:
     """The report over the parts of a period, such as the days of a year.
 
     With up to ten members every group is counted. With more, `pairs` orders are sampled, each with its reverse, which
     cancels much of the sampling error. Raises: ValueError where a rule has no outside prices, or sums exceed 62 bits.
     """
-    return report_periods([extract_period(part) for part in settled], rng=rng, pairs=pairs)
+    return report_periods([extract_period(part) for part in settled], rng=rng, pairs=pairs, persons=persons)
 
 
 def extract_period(settled: Settlement) -> FairnessPeriod:
@@ -162,7 +174,11 @@ def extract_period(settled: Settlement) -> FairnessPeriod:
 
 
 def report_periods(
-    parts: Sequence[FairnessPeriod], *, rng: np.random.Generator, pairs: int = USUAL_PAIRS
+    parts: Sequence[FairnessPeriod],
+    *,
+    rng: np.random.Generator,
+    pairs: int = USUAL_PAIRS,
+    persons: Mapping[str, str] | None = None,
 ) -> FairnessReport:
     """Like report_fairness, but for parts that have already been extracted."""
     if pairs < 2:
@@ -188,14 +204,15 @@ def report_periods(
         got_nano=received,
         margin_nano=margin,
         unshared_nano=whole - received - margin,
+        persons=persons or {},
     )
 
 
 def summarise_fairness(report: FairnessReport) -> FairnessSummary:
     """What everyone may see of a report."""
-    more = sum(share.is_clear and share.difference_nano > 0 for share in report.shares)
-    less = sum(share.is_clear and share.difference_nano < 0 for share in report.shares)
-    is_shown = not any(0 < count < LEAST_HOMES for count in (more, less))
+    more = [share for share in report.shares if share.is_clear and share.difference_nano > 0]
+    less = [share for share in report.shares if share.is_clear and share.difference_nano < 0]
+    is_shown = not any(0 < _people(homes, report.persons) < LEAST_HOMES for homes in (more, less))
     return FairnessSummary(
         homes=len(report.shares),
         orders=report.orders,
@@ -203,22 +220,31 @@ def summarise_fairness(report: FairnessReport) -> FairnessSummary:
         got_nano=report.got_nano,
         margin_nano=report.margin_nano,
         unshared_nano=report.unshared_nano,
-        got_more_than_added=more if is_shown else None,
-        got_less_than_added=less if is_shown else None,
-        bands=_bands(report.shares),
+        got_more_than_added=len(more) if is_shown else None,
+        got_less_than_added=len(less) if is_shown else None,
+        bands=_bands(report.shares, report.persons),
     )
 
 
-def _bands(shares: Sequence[FairnessShare]) -> tuple[FairnessBand, ...]:
-    """The homes in up to BANDS_MOST bands of five or more, those that added least first."""
+def _people(shares: Iterable[FairnessShare], persons: Mapping[str, str]) -> int:
+    """How many people's homes these are: who has several can subtract them all."""
+    return len({persons.get(share.member, share.member) for share in shares})
+
+
+def _bands(shares: Sequence[FairnessShare], persons: Mapping[str, str]) -> tuple[FairnessBand, ...]:
+    """The homes in up to BANDS_MOST bands of five or more people, those that added least first."""
     ranked = sorted(shares, key=lambda share: (share.value_nano, share.member.encode("utf-8")))
-    count = min(BANDS_MOST, len(ranked) // LEAST_HOMES)
-    bands = []
-    for band in range(count):
-        homes = ranked[band * len(ranked) // count : (band + 1) * len(ranked) // count]
-        value, got = sum(share.value_nano for share in homes), sum(share.got_nano for share in homes)
-        bands.append(FairnessBand(len(homes), value // len(homes), got // len(homes)))
-    return tuple(bands)
+    for count in range(min(BANDS_MOST, len(ranked) // LEAST_HOMES), 0, -1):
+        ends = [band * len(ranked) // count for band in range(count + 1)]
+        bands = [ranked[first:end] for first, end in pairwise(ends)]
+        if all(_people(homes, persons) >= LEAST_HOMES for homes in bands):
+            return tuple(_band(homes) for homes in bands)
+    return ()
+
+
+def _band(homes: Sequence[FairnessShare]) -> FairnessBand:
+    value, got = sum(share.value_nano for share in homes), sum(share.got_nano for share in homes)
+    return FairnessBand(len(homes), value // len(homes), got // len(homes))
 
 
 def whole_cents(value_nano: int, parts_nano: Sequence[int]) -> tuple[int, tuple[int, ...]]:

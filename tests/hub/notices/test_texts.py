@@ -47,6 +47,11 @@ def test_each_mail_has_a_subject_and_says_where_to_switch_it_off(kind: NoticeKin
     assert not re.search(r"\n\n\n|[{}<>]|&\w+;|kWh| W\b|€|EUR", text)
 
 
+def test_a_silent_home_is_named() -> None:
+    _, text = mail_text(NoticeKind.SILENT, WORDS, frame=FRAME, facts=FACTS[NoticeKind.SILENT][0])
+    assert "no reading of the home House 1 since" in text
+
+
 def test_every_kind_has_its_text() -> None:
     assert set(FACTS) == set(NoticeKind)
 

@@ -9,6 +9,8 @@ from hub.books.days import digest_members
 from hub.storage.contract import Store
 from hub.storage.records import AcceptedMessage, Access, Agent, Coop, Home, Member, ReadingRow
 from hub.storage.sqlite.store import SqliteStore
+from hub.web.frame.translation import Localizer
+from hub.web.views.home.new_agents import new_agent_notes
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import slot_of, start_of
 
@@ -32,6 +34,21 @@ def now() -> Now:
     return Now()
 
 
+async def send(store: Store, agent: str, slots: range) -> None:
+    """One message with these slots' readings of home h03."""
+    rows = tuple(
+        ReadingRow("h03", measure, slot, 1, 100, Mark.MEASURED, Gap.NONE)
+        for slot in slots
+        for measure in (Measure.GRID_IMPORT, Measure.GRID_EXPORT)
+    )
+    head, last = (await store.chain_heads()).get(agent), slots.stop - 1
+    seq = head.seq + 1 if head else 1
+    message = AcceptedMessage(
+        agent, "h03", 1, seq, "batch", seq.to_bytes(32), b"s", 1, last, rows, (), (), None, None, None
+    )
+    await store.store_messages([message])
+
+
 @pytest.fixture
 async def store(tmp_path: Path, now: Now) -> AsyncIterator[Store]:
     opened = await SqliteStore.open(tmp_path / "hub.sqlite", now=now, create=True)
@@ -44,24 +61,17 @@ async def store(tmp_path: Path, now: Now) -> AsyncIterator[Store]:
         await opened.add_invite(token, home_id="h03", expires_at=2**40, replaces=replaces)
         agent = Agent(name, "", 3, token, int(at), None)
         assert await opened.redeem_invite(token, agent=agent, now=int(at)) is None
-    rows = tuple(
-        ReadingRow("h03", measure, slot, 1, 100, Mark.MEASURED, Gap.NONE)
-        for slot in SLOTS
-        for measure in (Measure.GRID_IMPORT, Measure.GRID_EXPORT)
-    )
-    message = AcceptedMessage(
-        "a-new", "h03", 1, 1, "batch", b"h" * 32, b"s", 1, SLOTS.stop - 1, rows, (), (), None, None, None
-    )
-    await opened.store_messages([message])
+    await send(opened, "a-old", SLOTS[:3])
+    await send(opened, "a-new", SLOTS[3:])
     yield opened
     await opened.close()
 
 
-async def counted(store: Store) -> list[bool]:
+async def counted(store: Store, slots: range = SLOTS) -> list[bool]:
     """In which slots home h03's readings are settled."""
-    inputs = await store.settlement_inputs(slots=SLOTS, access=LOOK)
+    inputs = await store.settlement_inputs(slots=slots, access=LOOK)
     column = inputs.members.index("m03")
-    held = await store.held_slots(slots=SLOTS)
+    held = await store.held_slots(slots=slots)
     assert held.tolist() == inputs.held.tolist()
     assert inputs.present[:, column].all(), "who waits is still a member"
     return [wh >= 0 for wh in inputs.demand_wh[:, column].tolist()]
@@ -124,3 +134,36 @@ async def test_a_months_old_key_is_no_event_any_more(store: Store, now: Now) -> 
     said = await store.object_to_agent("a-new", member="m03", reason="late")
     assert "more than 30 days ago" in (said or "")
     assert not (await store.new_agent_keys())[0].is_new(now.at)
+
+
+async def test_what_a_new_agent_signs_for_the_time_before_it_came_waits_too(store: Store, now: Now) -> None:
+    before = range(SLOTS.start - 6, SLOTS.start)
+    await send(store, "a-old", before[:2])
+    for slot in before[2:4]:
+        await send(store, "a-new", range(slot, slot + 1))
+    await send(store, "a-old", before[4:])
+    assert await counted(store, before) == [True] * 2 + [False] * 2 + [True] * 2
+    assert await store.object_to_agent("a-new", member="m03", reason="nobody was here") is None
+    assert await store.decide_agent("a-new", verdict="refused", by="m02", reason="unknown device") is None
+    now.at += 40 * DAY_S
+    assert await counted(store, before) == [True] * 2 + [False] * 2 + [True] * 2
+
+
+async def test_an_own_agents_earlier_readings_count_after_a_day_of_quiet(store: Store, now: Now) -> None:
+    before = range(SLOTS.start - 2, SLOTS.start)
+    await send(store, "a-new", before)
+    assert await counted(store, before) == [False] * 2
+    now.at += DAY_S
+    assert await counted(store, before) == [True] * 2
+
+
+async def test_revoking_a_new_agent_at_once_does_not_make_its_readings_count(store: Store, now: Now) -> None:
+    now.at += 3600
+    assert await store.revoke_agent("a-new", by="m01", reason="an intruder") is None
+    assert await counted(store) == [True] * 3 + [False] * 5
+    (key,) = await store.new_agent_keys()
+    (note,) = new_agent_notes([key], Localizer("en", "Europe/Madrid", "EUR"), home="h03", names={}, now_s=now.at)
+    assert note.may_object, "its readings would count in a day"
+    now.at += DAY_S
+    assert await store.object_to_agent("a-new", member="m03", reason="nobody was here") is None
+    assert await counted(store) == [True] * 3 + [False] * 5

@@ -1,6 +1,7 @@
 """A published statement and a coming collection are told once to those who want it, without any amount."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -10,7 +11,7 @@ from hub.books.signing import as_row
 from hub.books.view import read_heads
 from hub.core.ledger.attestations import attest
 from hub.core.payments.due import COLLECTIONS, AmountDue, MonthCents
-from hub.core.payments.order_history import PAYMENT_ORDER, order_content, order_key_of
+from hub.core.payments.order_history import PAYMENT_APPROVAL, PAYMENT_ORDER, order_content, order_key_of
 from hub.notices.about_money import MoneyNotices
 from hub.notices.sealing import SecretSeal
 from hub.notices.sending import MailJob
@@ -37,8 +38,8 @@ class Mailed:
         return [(each.kind.value, each.member) for each in await self.store.notices(since=0, most=99)]
 
 
-async def collect(store: SqliteStore, member: str, *, pay_on: date) -> None:
-    """A draft of a collection from one member."""
+async def collect(store: SqliteStore, member: str, *, pay_on: date, approvers: Sequence[str] = ("m01", "m20")) -> None:
+    """A collection from one member, with these approvals."""
     heads = await read_heads(store)
     due = AmountDue(member, CANARY_CENT, (("2026-05", MonthCents(0, CANARY_CENT)),))
     content = order_content(
@@ -56,6 +57,18 @@ async def collect(store: SqliteStore, member: str, *, pay_on: date) -> None:
         content, kind=PAYMENT_ORDER, subject="2026-05", run_key=key, coop=COOP.id, head=heads.attestation, key=HUB_KEY
     )
     await store.attest([as_row(signed)])
+    for approver in approvers:
+        heads = await read_heads(store)
+        said = attest(
+            {"member": approver, "at": int(NOW_S)},
+            kind=PAYMENT_APPROVAL,
+            subject="2026-05",
+            run_key=key,
+            coop=COOP.id,
+            head=heads.attestation,
+            key=HUB_KEY,
+        )
+        await store.attest([as_row(said)])
 
 
 @pytest.fixture
@@ -103,3 +116,9 @@ async def test_a_collection_is_told_from_sixteen_days_before(mailed: Mailed, day
     assert await mailed.queue_and_count() == expected
     for notice in await mailed.store.notices(since=0, most=9):
         assert "9876" not in str(notice)
+
+
+async def test_a_draft_is_told_to_nobody(mailed: Mailed) -> None:
+    await choose(mailed, "m02", NoticeKind.DEBIT)
+    await collect(mailed.store, "m02", pay_on=TODAY + timedelta(days=14), approvers=["m01"])
+    assert await mailed.queue_and_count() == []

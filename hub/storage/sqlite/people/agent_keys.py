@@ -8,6 +8,7 @@ from hub.storage.life_records import EVENT_DAYS, QUIET_S, REFUSED, VERDICTS, Cha
 from hub.storage.sqlite.connections import SqliteConnections
 from hub.storage.sqlite.people.change_log import log_change
 from hub.storage.sqlite.people.checks import by_problem
+from protocols.slots import slot_of, start_of
 
 _NEW_SQL: Final = """SELECT a.id, a.home_id, a.enrolled_at, a.revoked_at, o.member, coalesce(o.reason, ''), o.made_at,
 d.verdict, d.board_member, coalesce(d.reason, '')
@@ -20,6 +21,8 @@ _LIVES_SQL: Final = """SELECT 1 FROM home JOIN member ON member.id = home.member
 WHERE home.id = ?1 AND (coalesce(held_by, member.id) = ?2
 OR EXISTS (SELECT 1 FROM home_adult WHERE home_adult.home = ?1 AND home_adult.member = ?2))"""
 
+_EARLIER_SQL: Final = "SELECT DISTINCT first_slot, last_slot FROM message WHERE agent = ? AND first_slot < ?"
+
 
 async def new_keys(db: aiosqlite.Connection) -> list[NewAgentKey]:
     """Every agent that a home got after an earlier one, the newest first."""
@@ -30,9 +33,12 @@ async def held_spans(db: aiosqlite.Connection, *, now_s: float) -> list[tuple[st
     """(home, from, until) of the readings that are not settled, unix seconds; None: until now and beyond."""
     held = []
     for key in await new_keys(db):
-        is_quiet = key.revoked_at is not None or now_s >= key.enrolled_at + QUIET_S
+        is_quiet = now_s >= key.enrolled_at + QUIET_S
         if key.waits or key.verdict == REFUSED or (key.verdict is None and not is_quiet):
             held.append((key.home, key.enrolled_at, key.revoked_at))
+            # What it signed for the time before it came: it could fill a gap of long ago.
+            earlier = await db.execute_fetchall(_EARLIER_SQL, (key.agent, slot_of(key.enrolled_at)))
+            held += [(key.home, start_of(first), start_of(last)) for first, last in earlier]
     return held
 
 

@@ -26,7 +26,7 @@ def new_agent_notes(
 def _note(key: NewAgentKey, words: Localizer, *, names: Mapping[str, str]) -> NewAgentNote:
     when = words.moment(key.enrolled_at)
     parts = [words.text("A new agent, %(agent)s, measures this home since %(when)s.", agent=key.agent, when=when)]
-    may_object = key.objected_by is None and key.revoked_at is None
+    may_object = key.objected_by is None
     if key.objected_by is not None and key.objected_at is not None:
         who = names.get(key.objected_by, key.objected_by)
         at = words.moment(key.objected_at)

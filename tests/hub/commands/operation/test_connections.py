@@ -11,6 +11,7 @@ import pytest
 from hub.__main__ import main
 from hub.books.days import read_day_inputs, settle_day
 from hub.commands.operation.init import init_hub
+from hub.storage.records import Home, Member
 from hub.storage.sqlite.store import SqliteStore
 from protocols.timeline import Clock
 from tests.hub.settled_street import COOP, fill_street
@@ -76,6 +77,29 @@ def test_what_cannot_be_entered_is_said_in_one_line_and_changes_nothing(
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
+    assert listed(hub, capsys) == before
+
+
+async def move_in(folder: Path) -> None:
+    """The board's m01 is an adult in h02 and holds the further home h09."""
+    store = await SqliteStore.open(folder / "hub.sqlite", now=lambda: datetime.now(UTC).timestamp())
+    chair = await store.member("m01")
+    assert chair is not None
+    assert await store.add_adult("h02", chair, by="m02") is None
+    further = Member("m09", chair.name, "", "en", False, chair.joined_at, held_by="m01")
+    await store.add_member(further, Home("h09", "Orchard", "m09"))
+    await store.close()
+
+
+def test_nobody_enters_the_figure_of_a_further_home_or_one_where_they_are_an_adult(
+    hub: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asyncio.run(move_in(hub))
+    before = listed(hub, capsys)
+    for home in ("h02", "h09"):
+        words = ("connections", "--data", str(hub), "--home", home, "--power-w", "9000", "--by", "m01")
+        assert main([*words]) == 1
+        assert "another member of the board" in capsys.readouterr().err
     assert listed(hub, capsys) == before
 
 

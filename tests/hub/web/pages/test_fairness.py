@@ -123,6 +123,20 @@ def test_no_band_has_fewer_than_five_homes(homes: int) -> None:
     assert (summary.got_more_than_added is None) == (summary.got_less_than_added is None)
 
 
+def test_the_homes_of_one_person_count_as_one() -> None:
+    shares = tuple(FairnessShare(f"m{n:02}", 1000 * n, 0, 900 * n) for n in range(1, 11))
+
+    def made(persons: dict[str, str]) -> FairnessReport:
+        return FairnessReport(shares, 0, 55_000, 49_500, 0, 5_500, persons)
+
+    apart, linked = made({}), made({"m02": "m01", "m03": "m01", "m04": "m01"})
+    assert (apart.people, linked.people) == (10, 7)
+    assert [band.homes for band in summarise_fairness(apart).bands] == [5, 5]
+    assert [band.homes for band in summarise_fairness(linked).bands] == [10], "the lower half are two people"
+    few = summarise_fairness(made({f"m{n:02}": "m01" for n in range(2, 8)}))
+    assert (few.bands, few.got_less_than_added) == ((), None)
+
+
 def test_a_difference_within_chance_is_none() -> None:
     def page(share: FairnessShare) -> FairnessPage:
         summary = summarise_fairness(FairnessReport((share,), 2, 0, 0, 0, 0))
