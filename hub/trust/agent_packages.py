@@ -47,8 +47,8 @@ def install_lines(packages: Sequence[AgentPackage], *, url: str) -> list[str]:
     kinds = {"arm64": "a Raspberry Pi", "amd64": "a PC"}
     return [
         f"install the agent on {kinds[each.architecture]} ({each.architecture}): "
-        f"curl -kfo agent.deb {url}/api/agent-package/{each.path.name}"
-        f" && echo '{each.sha256}  agent.deb' | sha256sum -c && sudo dpkg -i agent.deb"
+        f"curl -kfo agent.deb --retry 10 {url}/api/agent-package/{each.path.name}"
+        f" && echo '{each.sha256}  agent.deb' | sha256sum -c && sudo apt-get install -y ./agent.deb"
         f" && sudo nano {AGENT_SETTINGS} && sudo commonwatt-agent enrol && sudo systemctl start commonwatt-agent"
         for each in sorted(packages, key=lambda each: list(kinds).index(each.architecture))
     ]

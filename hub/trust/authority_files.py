@@ -127,8 +127,11 @@ def renew_working(folder: Path, *, coop: str, key_file: Path, passphrase: bytes,
 
 
 def open_root_key(path: Path, root: x509.Certificate, passphrase: bytes) -> Key:
-    """The root's key from this file. Raises: RequestError if it does not open or is another root's."""
-    key = decrypt_key(read_private(path), passphrase)
+    """The root's key from this file, which is encrypted: a memory stick may give every file to everybody.
+
+    Raises: AuthorityError if it cannot be read, RequestError if it does not open or is another root's.
+    """
+    key = decrypt_key(_read(path)[0], passphrase)
     if key.public_key() != root.public_key():
         raise RequestError(f"{path}: the key of another root certificate; nothing was changed")
     return key
@@ -186,17 +189,20 @@ def read_server(folder: Path) -> x509.Certificate | None:
 
 def read_private(path: Path) -> bytes:
     """The bytes of a small file that only its owner may read. Raises: AuthorityError."""
+    content, mode = _read(path)
+    if mode & 0o077:
+        raise AuthorityError(f"{path}: other users can read it; fix it with: chmod 600 {path}")
+    return content
+
+
+def _read(path: Path) -> tuple[bytes, int]:
     try:
         with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            content = file.read(MAX_FILE_BYTES)
+            return file.read(MAX_FILE_BYTES), os.fstat(file.fileno()).st_mode
     except FileNotFoundError:
         raise AuthorityError(f"{path}: missing: restore it from a backup, or from the safe") from None
     except OSError as error:
         raise AuthorityError(f"{path}: cannot be read: {error.strerror}") from None
-    if mode & 0o077:
-        raise AuthorityError(f"{path}: other users can read it; fix it with: chmod 600 {path}")
-    return content
 
 
 def _read_pair(path: Path) -> tuple[x509.Certificate, Key]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -13,6 +14,9 @@ from starlette.types import Receive, Scope, Send
 PATH: Final = "/api/agent-package"
 DOWNLOADS_AT_ONCE: Final = 2
 """Fewer than the requests that are answered at a time: slow downloads leave room for enrolment."""
+
+DOWNLOAD_WITHIN_S: Final = 900.0
+"""Whoever reads more slowly is cut off, so that nobody keeps a place from others without end."""
 
 
 class Package(Protocol):
@@ -30,8 +34,10 @@ class Package(Protocol):
     def size_bytes(self) -> int: ...
 
 
-def agent_package_routes(find: Callable[[], Sequence[Package]]) -> Sequence[BaseRoute]:
-    """The routes; `find` returns the packages that there are now."""
+def agent_package_routes(
+    find: Callable[[], Sequence[Package]], *, within_s: float = DOWNLOAD_WITHIN_S
+) -> Sequence[BaseRoute]:
+    """The routes; `find` returns the packages that there are now, and a download takes at most `within_s`."""
     door = asyncio.Semaphore(DOWNLOADS_AT_ONCE)
 
     async def listing(_request: Request) -> Response:
@@ -45,7 +51,7 @@ def agent_package_routes(find: Callable[[], Sequence[Package]]) -> Sequence[Base
             return JSONResponse({"error": f"no such package: GET {PATH} lists those that there are"}, 404)
         if door.locked():
             return JSONResponse({"error": "others are downloading: try again in a minute"}, 503, {"retry-after": "60"})
-        return _Download(wanted, door)
+        return _Download(wanted, door, within_s=within_s)
 
     return [Route(PATH, listing, methods=["GET"]), Route(f"{PATH}/{{name}}", package, methods=["GET"])]
 
@@ -53,13 +59,16 @@ def agent_package_routes(find: Callable[[], Sequence[Package]]) -> Sequence[Base
 class _Download(FileResponse):
     """A file that takes one of the places at the door while it is sent."""
 
-    def __init__(self, package: Package, door: asyncio.Semaphore) -> None:
+    def __init__(self, package: Package, door: asyncio.Semaphore, *, within_s: float) -> None:
         super().__init__(package.path, media_type="application/vnd.debian.binary-package", filename=package.path.name)
-        self._door = door
+        self._door, self._within_s = door, within_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # The server logs an answer that is not whole, and closes its connection.
         async with self._door:
-            await super().__call__(scope, receive, send)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._within_s):
+                    await super().__call__(scope, receive, send)
 
 
 def _record(package: Package) -> dict[str, str | int]:

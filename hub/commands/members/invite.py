@@ -135,7 +135,11 @@ def _install_lines(folder: Path) -> list[str]:
 
 def _require_new_picture(path: Path, settings: HubSettings) -> None:
     """Before the invitation is made. Raises: RequestError."""
-    if path.exists() or not path.parent.is_dir():
+    try:
+        is_new = path.parent.is_dir() and not path.exists()
+    except OSError as cause:
+        raise RequestError(f"--qr {path}: cannot be written: {cause.strerror}; nobody was invited") from None
+    if not is_new:
         raise RequestError(f"--qr {path}: expected a file that does not exist yet, in a folder that does")
     if agents_address(settings) is None:
         raise RequestError("--qr: homes cannot reach this hub yet: set [public] in hub.toml, or leave --qr out")

@@ -104,7 +104,11 @@ def _export(folder: Path, *, to: Path | None, is_removed: bool, passphrase_file:
 def _renew(args: argparse.Namespace, *, settings: HubSettings, now_s: int) -> None:
     _required(args.data)
     key_file = args.root_key or args.data / FOLDER_NAME / ROOT_KEY_NAME
-    if not key_file.exists():
+    try:
+        is_there = key_file.exists()
+    except OSError as error:
+        raise RequestError(f"{key_file}: the hub's user cannot read it: {error.strerror}") from None
+    if not is_there:
         raise RequestError(f"{key_file}: no root key here: give the one from the safe with --root-key FILE")
     passphrase = read_passphrase(args.passphrase_file, words=WORDS, is_new=False)
     authority = renew_working(args.data, coop=settings.coop.id, key_file=key_file, passphrase=passphrase, now_s=now_s)

@@ -56,6 +56,8 @@ def test_the_line_checks_what_was_downloaded_before_it_is_installed(tmp_path: Pa
     assert "arm64" in pi
     assert "amd64" in pc
     steps = pi.partition(": ")[2].split(" && ")
-    assert steps[0] == "curl -kfo agent.deb https://hub.example:8443/api/agent-package/commonwatt-agent_1_arm64.deb"
+    assert steps[0] == (
+        "curl -kfo agent.deb --retry 10 https://hub.example:8443/api/agent-package/commonwatt-agent_1_arm64.deb"
+    )
     assert steps[1] == f"echo '{hashlib.sha256(b'pi').hexdigest()}  agent.deb' | sha256sum -c"
-    assert steps[2] == "sudo dpkg -i agent.deb"
+    assert steps[2] == "sudo apt-get install -y ./agent.deb"

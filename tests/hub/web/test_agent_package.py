@@ -1,6 +1,8 @@
 import asyncio
 import hashlib
+from collections.abc import MutableMapping
 from pathlib import Path
+from typing import Any
 
 import httpx
 from starlette.applications import Starlette
@@ -14,6 +16,11 @@ NAME = "commonwatt-agent_0.2.0_arm64.deb"
 def client(folder: Path) -> httpx.AsyncClient:
     app = Starlette(routes=list(agent_package_routes(lambda: find_agent_packages(folder, shipped=folder / "none"))))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://hub")
+
+
+def scope_of(path: str) -> dict[str, object]:
+    return {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": b"",
+            "headers": [], "http_version": "1.1", "scheme": "http", "root_path": ""}  # fmt: skip
 
 
 async def test_a_home_gets_the_package_whose_sum_the_list_names(tmp_path: Path) -> None:
@@ -43,8 +50,6 @@ async def test_more_downloads_than_there_are_places_are_asked_to_come_again(tmp_
     app = Starlette(routes=list(agent_package_routes(lambda: find_agent_packages(tmp_path, shipped=tmp_path))))
     begun, go_on = asyncio.Semaphore(0), asyncio.Event()
     path = f"/api/agent-package/{NAME}"
-    scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": b"",
-             "headers": [], "http_version": "1.1", "scheme": "http", "root_path": ""}  # fmt: skip
 
     async def receive() -> dict[str, object]:
         await go_on.wait()
@@ -54,7 +59,7 @@ async def test_more_downloads_than_there_are_places_are_asked_to_come_again(tmp_
         begun.release()
         await go_on.wait()
 
-    slow = [asyncio.create_task(app(dict(scope), receive, send)) for _ in range(DOWNLOADS_AT_ONCE)]
+    slow = [asyncio.create_task(app(scope_of(path), receive, send)) for _ in range(DOWNLOADS_AT_ONCE)]
     async with asyncio.timeout(30):
         for _ in slow:
             await begun.acquire()
@@ -63,3 +68,24 @@ async def test_more_downloads_than_there_are_places_are_asked_to_come_again(tmp_
             go_on.set()
             await asyncio.gather(*slow)
             assert (await asking.get(path)).status_code == 200
+
+
+async def test_who_reads_too_slowly_is_cut_off_and_the_next_one_gets_the_package(tmp_path: Path) -> None:
+    (tmp_path / "packages").mkdir()
+    (tmp_path / "packages" / NAME).write_bytes(b"x" * 300_000)
+    routes = agent_package_routes(lambda: find_agent_packages(tmp_path, shipped=tmp_path), within_s=0.2)
+    app, path, never = Starlette(routes=list(routes)), f"/api/agent-package/{NAME}", asyncio.Event()
+    statuses: list[object] = []
+
+    async def receive() -> dict[str, object]:
+        await never.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        statuses.append(message.get("status"))
+        await never.wait()
+
+    async with asyncio.timeout(30):
+        for _ in range(2):
+            await asyncio.gather(*(app(scope_of(path), receive, send) for _ in range(DOWNLOADS_AT_ONCE)))
+    assert 503 not in statuses, "the places were free again"

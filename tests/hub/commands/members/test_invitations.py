@@ -455,6 +455,9 @@ def test_the_qr_code_is_a_new_private_picture(hub: Path, tmp_path: Path, capsys:
     for wrong in (picture, tmp_path / "nowhere" / "x.svg"):
         assert run(hub, "invite", "--email", "ana@example.org", "--qr", str(wrong)) == 1
         assert "expected a file that does not exist yet" in error_of(capsys)
+    unreachable = tmp_path / ("x" * 300)  # to look at it is an error, as in a folder of another user
+    assert run(hub, "invite", "--email", "ana@example.org", "--qr", str(unreachable)) == 1
+    assert "nobody was invited" in error_of(capsys)
     (hub / "hub.toml").write_text((hub / "hub.toml").read_text().replace('host = "127.0.0.1"', 'host = "10.0.0.2"', 1))
     assert run(hub, "invite", "--email", "ana@example.org", "--qr", str(tmp_path / "b.svg")) == 1
     assert "set [public] in hub.toml" in error_of(capsys)

@@ -61,6 +61,27 @@ def test_the_root_key_goes_to_the_safe_and_renews_from_there(
     assert after["certificates"] != before["certificates"]
 
 
+def test_a_root_key_on_a_stick_without_permissions_is_exported_and_renews(
+    tmp_path: Path, passphrase: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub, safe = tmp_path / "hub", tmp_path / "safe.key"
+    assert run(hub, "init", *INIT, "--passphrase-file", passphrase) == 0
+
+    def write_to_stick(path: Path, content: bytes) -> None:
+        path.write_bytes(content)
+        path.chmod(0o755)
+
+    monkeypatch.setattr("hub.commands.operation.authority.write_new", write_to_stick)
+    known = ("--passphrase-file", passphrase)
+    assert run(hub, "authority", "export", "--to", str(safe), "--remove", *known) == 0
+    assert not (hub / "authority" / "root.key").exists()
+    assert run(hub, "authority", "renew", "--root-key", str(safe), *known) == 0
+    capsys.readouterr()
+    # To look at this one is an error, as in a folder of another user.
+    assert run(hub, "authority", "renew", "--root-key", str(tmp_path / ("x" * 300)), *known) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
 def test_a_hub_without_an_authority_is_made_as_before_and_gets_one_later(
     tmp_path: Path, passphrase: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
