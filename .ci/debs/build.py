@@ -191,8 +191,8 @@ def build(program: Program, *, arch: str, version: str, own: Path, to: Path) -> 
     for source, target, mode in program.files:
         place(ROOT / source, tree / target, mode)
     if program.name == "commonwatt-hub":
-        # The hub hands these to homes; those built before, so that the hub's package is built last.
-        for package in sorted(to.glob("commonwatt-agent_*.deb")):
+        # The hub hands these to homes, so its own package is built last.
+        for package in agent_packages(to, version=version):
             place(package, tree / "usr/share/commonwatt-hub/packages" / package.name, 0o644)
     place(ROOT / "LICENSE", tree / "usr/share/doc" / program.name / "copyright", 0o644)
     place(HERE / "start", tree / "usr/bin" / program.name, 0o755, program=program, version=version)
@@ -204,6 +204,16 @@ def build(program: Program, *, arch: str, version: str, own: Path, to: Path) -> 
     subprocess.run(["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build", str(tree), str(made)],
                    check=True, stdout=subprocess.DEVNULL)  # fmt: skip
     return made
+
+
+def agent_packages(folder: Path, *, version: str) -> list[Path]:
+    """The agent's packages of this version, not what earlier builds left. Raises: SystemExit if there is none."""
+    found = sorted(folder.glob(f"commonwatt-agent_{version}_*.deb"))
+    if not found:
+        raise SystemExit(
+            f"make deb: no commonwatt-agent {version} in {folder}, which the hub hands out: build it first"
+        )
+    return found
 
 
 def control(program: Program, *, arch: str, version: str, tree: Path) -> str:

@@ -29,10 +29,10 @@ COPY_BYTES: Final = 1 << 20
 def files_of(folder: Path) -> Iterator[tuple[str, Path]]:
     """The name in the backup and the path of each file but the store, in order of names.
 
-    Links to files count as files; sockets and unfinished files (*.part) do not. Raises: RequestError for a link to a
-    folder, because what it leads to would be missing.
+    Links to files count as files; sockets and unfinished files (*.part) do not. Raises: RequestError for a folder that
+    cannot be read and for a link to one, because what is in it would be missing.
     """
-    for place, folders, names in os.walk(folder):
+    for place, folders, names in os.walk(folder, onerror=_refuse_unread):
         here = Path(place)
         if here == folder:
             folders[:] = [name for name in folders if name not in LEFT_OUT]
@@ -47,6 +47,10 @@ def files_of(folder: Path) -> Iterator[tuple[str, Path]]:
             if inside.startswith(f"{BROKER_NAME}/") and inside != f"{BROKER_NAME}/{KEPT_OF_BROKER}":
                 continue
             yield inside, path
+
+
+def _refuse_unread(error: OSError) -> None:
+    raise RequestError(f"{error.filename}: cannot be read, so nothing was backed up: {error.strerror}")
 
 
 def pack(folder: Path, *, store: Path, out: SealedWriter) -> int:

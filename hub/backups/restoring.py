@@ -11,7 +11,7 @@ from hub.backups.contents import unpack
 from hub.backups.sealed_file import Lock, SealedFileError, SealedHeader, SealedReader
 from hub.folder.settings import FILE_NAME, load_settings
 from protocols.durable_files import make_private_folder
-from protocols.errors import CommonwattError, RequestError
+from protocols.errors import CommonwattError, RequestError, SettingsError
 
 WORK_NAME: Final = "restore.part"
 
@@ -51,7 +51,8 @@ def restore(backup: Path, folder: Path, *, lock: Lock, check: Callable[[Path, Re
 def unpack_checked(backup: Path, work: Path, *, lock: Lock) -> Restored:
     """Unpack the backup into an empty folder and read its settings: they name the co-op that its header names.
 
-    Raises: SealedFileError, SettingsError, or RequestError if the backup cannot be read; OSError if the folder cannot.
+    Raises: SealedFileError, or RequestError if it cannot be read or its settings do not fit here; OSError for the
+    folder.
     """
     try:
         file = backup.open("rb")
@@ -66,6 +67,11 @@ def unpack_checked(backup: Path, work: Path, *, lock: Lock) -> Restored:
     except (CommonwattError, ValueError) as error:
         # The settings are read where they were unpacked for a moment: the path in the line helps nobody.
         said = str(error).replace(f"{work}{os.sep}", "")
+        if isinstance(error, SettingsError) and (work / FILE_NAME).is_file():
+            raise RequestError(
+                f"{backup}: is whole, but its hub.toml does not fit this computer: {said}; put a missing file there,"
+                " or install the version that made the backup, and restore again"
+            ) from None
         raise SealedFileError(f"{backup}: what is inside is not a hub ({said})") from None
     if settings.coop.id != coop:
         raise SealedFileError(f"{backup}: says it is of {coop} and holds the hub of {settings.coop.id}")

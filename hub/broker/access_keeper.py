@@ -36,6 +36,7 @@ class AccessKeeper:
         self._broker = broker
         self._coop = coop
         self._ended: frozenset[str] = frozenset()
+        self._in_force = ""
         self._one_at_a_time = asyncio.Lock()
 
     @property
@@ -46,7 +47,7 @@ class AccessKeeper:
     async def update(self, agents: KnownAgents) -> frozenset[str]:
         """Bring the rules into force and end the sessions of those revoked; return the agents that are newly revoked.
 
-        While the broker does not run the rules are only written: it reads them when it starts.
+        While the broker does not run the rules are only written; the first update afterwards sees that it has them.
         """
         path = self._broker.homes_rules
         if path is None:
@@ -54,21 +55,23 @@ class AccessKeeper:
         async with self._one_at_a_time:
             rules = rules_of_homes(self._coop, agents)
             text = with_rules_topic(self._coop, rules)
-            if await asyncio.to_thread(_write_if_new, path, text):
-                await self._reload(rules)
+            await asyncio.to_thread(_write_if_new, path, text)
             if not self._broker.ready.is_set():
+                self._in_force = ""
                 return frozenset()
+            if self._in_force != text and await self._reload(rules):
+                self._in_force = text
             ended = await self._end(agents.revoked - agents.allowed - self._ended)
             self._ended = (self._ended | ended) & agents.revoked
             return ended
 
-    async def _reload(self, rules: str) -> None:
-        if not self._broker.ready.is_set():
-            return
+    async def _reload(self, rules: str) -> bool:
         self._broker.reload()
         topic = rules_topic(self._coop, rules)
-        if not await asyncio.to_thread(is_allowed_to_write, self._broker.address, topic):
-            log.error("the broker has not taken the new access rules yet: agents enrolled now may have to wait")
+        if await asyncio.to_thread(is_allowed_to_write, self._broker.address, topic):
+            return True
+        log.error("the broker has not taken the new access rules yet: agents enrolled now may have to wait")
+        return False
 
     async def _end(self, agents: frozenset[str]) -> frozenset[str]:
         ended = set()
@@ -80,11 +83,10 @@ class AccessKeeper:
         return frozenset(ended)
 
 
-def _write_if_new(path: Path, text: str) -> bool:
+def _write_if_new(path: Path, text: str) -> None:
     try:
         if path.read_text(encoding="utf-8") == text:
-            return False
+            return
     except (OSError, UnicodeDecodeError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_private(path, text)
-    return True

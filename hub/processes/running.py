@@ -174,6 +174,8 @@ class Hub:
             address = str(facts["web"])
             self._web = (address, int(address.rpartition(":")[2]))
         if part.name == "intake":
+            # What it was told before it listened is lost, and that may have been the only word of the broker.
+            self._broker_changed()
             while self._for_homes:
                 part.tell("publish", **self._for_homes.popleft())
 

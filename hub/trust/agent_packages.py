@@ -57,18 +57,29 @@ def install_lines(packages: Sequence[AgentPackage], *, url: str) -> list[str]:
 def _packages(folder: Path) -> tuple[AgentPackage, ...]:
     newest: dict[str, AgentPackage] = {}
     try:
-        found = sorted(folder.iterdir(), key=lambda path: path.lstat().st_mtime_ns)
+        found = list(folder.iterdir())
     except OSError:
         return ()
     for path in found:
         parts = _NAME.fullmatch(path.name)
         if parts is None or path.is_symlink() or not path.is_file():
             continue
-        stat = path.stat()
-        if stat.st_size <= MAX_BYTES:
+        held, stat = newest.get(parts[2]), path.stat()
+        is_newer = held is None or _order(parts[1]) > _order(held.version)
+        if is_newer and stat.st_size <= MAX_BYTES:
             digest = _sha256(path, stat.st_mtime_ns, stat.st_size)
             newest[parts[2]] = AgentPackage(path, parts[1], parts[2], digest, stat.st_size)
     return tuple(newest.values())
+
+
+def _order(version: str) -> list[tuple[tuple[int, ...], int]]:
+    """Sorts versions as Debian does: numbers as numbers, `~` before the end. Source: Debian policy, 5.6.12."""
+    pairs: list[tuple[str, str]] = re.findall(r"(\D*)(\d*)", version)
+    return [((*map(_rank, words), 0), int(digits or 0)) for words, digits in pairs]
+
+
+def _rank(letter: str) -> int:
+    return -1 if letter == "~" else ord(letter) if letter.isalpha() else ord(letter) + 256
 
 
 @lru_cache(maxsize=16)

@@ -86,3 +86,12 @@ def test_a_python_without_wheels_is_refused_before_anything_is_unpacked(tmp_path
     )
     assert told.returncode == 1
     assert told.stderr == "commonwatt-hub: this package is for Python 3.11 and 3.13; python3 here is 3.12\n"
+
+
+def test_the_hub_hands_out_the_agent_of_its_own_version_alone(build: ModuleType, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"no commonwatt-agent 0\.2\.0 in"):
+        build.agent_packages(tmp_path, version="0.2.0")
+    names = [f"commonwatt-agent_{each}.deb" for each in ("0.1.0_arm64", "0.2.0+2_amd64", "0.2.0_amd64", "0.2.0_arm64")]
+    for name in names:
+        (tmp_path / name).touch()
+    assert [each.name for each in build.agent_packages(tmp_path, version="0.2.0")] == names[2:]

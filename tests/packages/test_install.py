@@ -27,8 +27,8 @@ max_power_w = 15000
 pytestmark = pytest.mark.campaign
 
 
-def make(to: Path, *, suffix: str = "", only: str | None = None) -> None:
-    options = ["--arch", "amd64", "--to", str(to), "--version-suffix", suffix, *(["--only", only] if only else [])]
+def make(to: Path, *, suffix: str = "") -> None:
+    options = ["--arch", "amd64", "--to", str(to), "--version-suffix", suffix]
     subprocess.run([sys.executable, str(ROOT / ".ci/debs/build.py"), *options], check=True, timeout=1200)
 
 
@@ -38,7 +38,7 @@ def root(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         pytest.skip(reason)
     debs = tmp_path_factory.mktemp("debs")
     make(debs)
-    make(debs, suffix="+2", only="commonwatt-hub")
+    make(debs, suffix="+2")
     with booted(tmp_path_factory.mktemp("root") / "root", suite=request.param) as made:
         for deb in debs.glob("*.deb"):
             shutil.copy(deb, made.folder / "srv")

@@ -174,6 +174,24 @@ def test_nothing_is_restored_from_a_file_that_is_not_a_whole_backup(
     assert not list((tmp_path / "new").glob("*"))
 
 
+def test_a_good_backup_whose_settings_name_a_file_that_is_not_here_is_called_whole(
+    hub: Path, disk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plates = tmp_path / "plates.toml"
+    plates.touch()
+    with (hub / "hub.toml").open("a", encoding="utf-8") as file:
+        file.write(f'\n[quality]\nplates_file = "{plates}"\n')
+    made = made_backup(hub, disk)
+    plates.unlink()
+    assert restored(made, tmp_path / "new") == 1
+    told = said(capsys)
+    assert "is whole, but its hub.toml does not fit this computer: hub.toml: " in told
+    assert f"{plates} does not" in told
+    assert not list((tmp_path / "new").glob("*"))
+    plates.touch()
+    assert restored(made, tmp_path / "new") == 0
+
+
 def test_a_place_that_is_not_there_is_never_created(
     hub: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

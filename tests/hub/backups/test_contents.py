@@ -1,7 +1,9 @@
 """Only files of a hub's folder come out of a backup: no link, no path that leads elsewhere."""
 
+import errno
 import gzip
 import io
+import os
 import tarfile
 from pathlib import Path
 
@@ -70,3 +72,17 @@ def test_a_link_to_a_file_is_taken_as_the_file_and_one_to_a_folder_is_refused(tm
     (hub / "keys").symlink_to(other)
     with pytest.raises(RequestError, match="a link to a folder"):
         list(files_of(hub))
+
+
+def test_a_folder_that_cannot_be_read_is_not_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "keys").mkdir()
+    look = os.scandir
+
+    def refusing(place: str) -> object:
+        if Path(place).name == "keys":
+            raise PermissionError(errno.EACCES, "Permission denied", str(place))
+        return look(place)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(RequestError, match="keys: cannot be read, so nothing was backed up: Permission denied"):
+        list(files_of(tmp_path))

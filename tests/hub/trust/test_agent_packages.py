@@ -14,8 +14,9 @@ def put(folder: Path, name: str, content: bytes, *, age_s: int = 0) -> Path:
 
 
 def test_the_newest_package_of_each_kind_of_computer_is_handed_out_with_its_sum(tmp_path: Path) -> None:
-    put(tmp_path / "packages", "commonwatt-agent_0.2.0_arm64.deb", b"old", age_s=9)
-    new = put(tmp_path / "packages", "commonwatt-agent_0.10.0_arm64.deb", b"new")
+    put(tmp_path / "packages", "commonwatt-agent_0.2.0_arm64.deb", b"old")
+    put(tmp_path / "packages", "commonwatt-agent_0.10.0~rc1_arm64.deb", b"candidate")
+    new = put(tmp_path / "packages", "commonwatt-agent_0.10.0_arm64.deb", b"new", age_s=9)
     pc = put(tmp_path / "packages", "commonwatt-agent_0.10.0_amd64.deb", b"pc")
     found = {each.architecture: each for each in find_agent_packages(tmp_path, shipped=tmp_path / "none")}
     assert {kind: each.path for kind, each in found.items()} == {"arm64": new, "amd64": pc}
