@@ -10,6 +10,7 @@ from hub.notices.sealing import SecretSeal
 from hub.notices.texts import MailFrame, mail_text
 from hub.storage.access_records import LINK_FIELDS, SELF, AccessLog
 from hub.storage.contract import MemberStore
+from hub.storage.life_records import ChangeKind, LifeStore
 from hub.storage.notice_records import BOARD_KINDS, CHOSEN_KINDS, Notice, NoticeKind, NoticeStore
 from hub.storage.records import Access, Coop, Member
 from hub.trust.invitation_code import png_code
@@ -21,7 +22,7 @@ ASKED_BY_MAIL: Final = "sent to your e-mail address on request from the sign-in 
 CHOICES_PAGE: Final = "/notices"
 
 
-class MailStores(NoticeStore, MemberStore, AccessLog, Protocol):
+class MailStores(NoticeStore, MemberStore, LifeStore, AccessLog, Protocol):
     """The parts of the store that mail reads and writes."""
 
 
@@ -71,13 +72,18 @@ class MailWriter:
         return None
 
     async def _link(self, notice: Notice, member: Member, *, now_s: int) -> tuple[str, Notice]:
-        """A new link for each try: it is made when the mail is, so that no link stands in the store."""
+        """A new link for each try: it is made when the mail is, so that no link stands in the store.
+
+        Whoever entered the address for the member may read its mail: the log names them, as for a link they made.
+        """
         token, until = secrets.token_urlsafe(TOKEN_BYTES), now_s + MAILED_LINK_LIFE_S
-        home = await self._store.home_of(member.id)
-        if home is not None:
-            look = Access(member.id, SELF, "own.view", ASKED_BY_MAIL)
-            await self._store.log_access(look, [home.id], fields=LINK_FIELDS, rows=1)
-        await self._store.add_sign_in(hash_token(token), member_id=member.id, expires_at=until)
+        addressed = (each for each in await self._store.member_changes() if each.member == member.id)
+        by = [each.by for each in addressed if each.kind == ChangeKind.ADDRESSED][-1:]
+        maker = by[0] if by and by[0] != member.id else ""
+        if homes := [seen.home.id for seen in await self._store.seen_homes(member.id)]:
+            look = Access(member.id, SELF, "own.view", ASKED_BY_MAIL, link_by=maker)
+            await self._store.log_access(look, homes, fields=LINK_FIELDS, rows=1)
+        await self._store.add_sign_in(hash_token(token), member_id=member.id, expires_at=until, made_by=maker)
         return f"{self._pages()}/sign-in/{token}", replace(notice, facts={"until": str(until)})
 
     def _mail(self, notice: Notice, member: Member, *, secret: str) -> OutgoingMail:

@@ -11,6 +11,7 @@ BOARD: Final = "board"
 JOB: Final = "job"
 # What a look concerned, as its line in the log says it; the pages turn each into a sentence.
 LINK_FIELDS: Final = "a sign-in link"
+ADULT_FIELDS: Final = "who sees the home"
 STATEMENT_LOOK: Final = "the statement"
 BILL_FIELDS: Final = "bills"
 LEDGER_FIELDS: Final = "ledger entries"

@@ -34,12 +34,9 @@ class SqliteAccessLog(SqliteConnections):
         if access.role not in (SELF, BOARD, JOB) or not access.actor or not access.purpose:
             raise ValueError("reading values needs an actor, a role (self, board, job) and a purpose")
         at = int(self._now())
-        sql = _MACHINE_SQL if access.role == JOB else _PERSON_SQL
-        who = (access.actor, access.role, access.purpose, access.reason)
-        lines = [(home, at // _DAY_S, at, *who, fields, rows, access.link_by) for home in homes]
 
         async def work(db: aiosqlite.Connection) -> None:
-            await db.executemany(sql, lines)
+            await write_access(db, access, homes, fields=fields, rows=rows, at=at)
 
         await self.write(work)
 
@@ -65,3 +62,13 @@ class SqliteAccessLog(SqliteConnections):
         async with self.reading() as db:
             ((number,),) = await db.execute_fetchall(sql)
         return int(number)
+
+
+async def write_access(
+    db: aiosqlite.Connection, access: Access, homes: Sequence[str], *, fields: str, rows: int, at: int
+) -> None:
+    """One line per home, inside the transaction of whatever they tell of."""
+    sql = _MACHINE_SQL if access.role == JOB else _PERSON_SQL
+    who = (access.actor, access.role, access.purpose, access.reason)
+    lines = [(home, at // _DAY_S, at, *who, fields, rows, access.link_by) for home in homes]
+    await db.executemany(sql, lines)

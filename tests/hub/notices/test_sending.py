@@ -10,7 +10,10 @@ import pytest
 from hub.notices.invitation_mail import invitation_notice
 from hub.notices.sending import TOO_LATE
 from hub.notices.smtp import MailSession
+from hub.storage.access_records import LINK_FIELDS
+from hub.storage.life_records import MemberEdit
 from hub.storage.notice_records import NewNotice, NoticeKind, NoticeState
+from hub.storage.records import Home, Member
 from hub.web.frame.tokens import hash_token
 from tests.hub.notices.catch_all import CatchAll, catching
 from tests.hub.notices.mail_street import PAGES, START_S, HandClock, MailStreet, mail_street
@@ -56,6 +59,30 @@ async def test_a_sign_in_link_is_made_when_the_mail_is_and_works(tmp_path: Path)
         token, until = hash_token(found[1]), START_S + DAY_S
         session = {"session_hash": b"s" * 32, "expires_at": until, "now": START_S + 3599}
         assert await street.store.redeem_sign_in(token, **session) == "m02"
+
+
+async def test_a_link_to_an_address_that_the_board_entered_names_them_in_every_home(tmp_path: Path) -> None:
+    async with catching() as server, mail_street(tmp_path) as street:
+        store = street.store
+        further = Member("m04", "Ben", "b@example.org", "en", False, START_S - 9, held_by="m02")
+        await store.add_member(further, Home("h04", "Cabin", "m04"), by="m01")
+        ben = await store.member("m02")
+        assert ben is not None
+        assert await store.add_adult("h03", ben, by="m01") is None
+        assert await store.edit_member("m02", MemberEdit(email="mine@example.org"), by="m01") is None
+        await store.add_notices([LINK])
+        await street.job(server.settings())(0)
+        found = re.search(rf"{PAGES}/sign-in/(\S+)", server.mails[0].get_content())
+        assert found is not None
+        for home in ("h02", "h03", "h04"):
+            line = (await store.access_rows(home, limit=1))[0]
+            assert (line.actor, line.fields, line.link_by) == ("m02", LINK_FIELDS, "m01")
+        await store.redeem_sign_in(
+            hash_token(found[1]), session_hash=b"s" * 32, expires_at=START_S + DAY_S, now=START_S
+        )
+        signed_in = await store.session(b"s" * 32, now=START_S)
+        assert signed_in is not None
+        assert signed_in.link_by == "m01"
 
 
 async def test_a_mail_that_is_put_off_is_tried_again_later_and_then_sent(tmp_path: Path) -> None:

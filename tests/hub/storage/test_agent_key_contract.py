@@ -126,6 +126,10 @@ async def test_nobody_objects_after_a_month_or_decides_about_their_own_home(stor
     assert await store.add_adult("h03", member, by="m02") is None
     assert await store.object_to_agent("a-new", member="m01", reason="not mine") is None
     assert "m01 lives in h03" in (await store.decide_agent("a-new", verdict="counts", by="m01", reason="x") or "")
+    assert "another board member ends this" in (await store.end_adult("h03", "m01", by="m01") or "")
+    assert await store.end_adult("h03", "m01", by="m02") is None
+    said = await store.decide_agent("a-new", verdict="counts", by="m01", reason="x")
+    assert said == "m01 made this objection: another board member decides"
     assert await store.decide_agent("a-new", verdict="counts", by="m02", reason="x") is None
 
 

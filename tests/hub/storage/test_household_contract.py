@@ -1,6 +1,7 @@
 """Who lives in a home: each change has its line, refusals write nothing, and a further home has no vote of its own."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,8 @@ async def test_an_adult_joins_a_home_and_leaves_it(store: Store) -> None:
         ("m01", "joined", "m05", ""),
         ("m01", "adult begun", "m05", "h03"),
     ]
+    (line,) = await store.access_rows("h03", limit=9)
+    assert (line.actor, line.role, line.reason) == ("m01", "board", "let m05 see this home")
     assert await store.end_adult("h03", "m05", by="m02") is None
     assert await store.seen_homes("m05") == ()
     assert await store.member("m05") is not None, "they stay a member, with their vote"
@@ -56,6 +59,8 @@ async def test_what_makes_no_sense_is_refused_and_writes_nothing(store: Store) -
         ("h03", await store.member("m03"), "m01", "m03 holds the contract of h03"),
         ("h04", await store.member("m03"), "m01", "m03 holds the contract of h04"),
         ("h02", await store.member("m04"), "m01", "further home of m03"),
+        ("h03", await store.member("m01"), "m01", "m01 cannot let themselves into a home"),
+        ("h01", replace(adult(5), email="other@x.org"), "m02", "somebody was added meanwhile"),
     ):
         assert member is not None
         assert said in (await store.add_adult(home, member, by=by) or "").replace("name m03", "further home of m03")

@@ -102,6 +102,28 @@ async def test_sessions_and_open_links_of_one_member_end(store: Store) -> None:
     assert await store.end_sessions("m09", by="m01") == "there is no member 'm09'; commonwatt-hub members lists them"
 
 
+async def test_a_new_address_ends_sessions_and_open_links_of_that_member(store: Store) -> None:
+    for link, member in ((b"1", "m01"), (b"3", "m03")):
+        await store.add_sign_in(link * 32, member_id=member, expires_at=NOW_S)
+        await store.redeem_sign_in(link * 32, session_hash=link * 32, expires_at=NOW_S, now=1)
+    await store.add_sign_in(b"o" * 32, member_id="m03", expires_at=NOW_S)
+    assert await store.edit_member("m03", MemberEdit(name="New"), by="m01") is None
+    assert await store.session(b"3" * 32, now=2) is not None
+    assert await store.edit_member("m03", MemberEdit(email="new@x.org"), by="m01") is None
+    assert await store.session(b"3" * 32, now=2) is None
+    assert await store.session(b"1" * 32, now=2) is not None
+    assert await store.redeem_sign_in(b"o" * 32, session_hash=b"x" * 32, expires_at=NOW_S, now=2) is None
+
+
+async def test_whose_data_were_erased_does_not_stay(store: Store) -> None:
+    assert await store.set_left("m03", NOW_S - 9, last_day="2026-10-01", by="m01") is None
+    await store.erase_person("m03", months=36)
+    before = await lines(store)
+    said = await store.set_left("m03", None, last_day="", by="m01")
+    assert said == "the data of m03 were erased: nothing was changed"
+    assert await lines(store) == before
+
+
 async def test_a_member_counts_until_the_membership_ends_and_not_after(store: Store) -> None:
     left_at = start_of(SLOT + 2)
     assert await store.set_left("m03", left_at, last_day="2026-10-01", by="m01") is None

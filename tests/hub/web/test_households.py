@@ -37,6 +37,7 @@ async def test_an_adult_reads_what_the_holder_reads_and_the_log_names_them(
     looks = (await holder.get("/who-looked.json?who=you")).json()["looks"]
     assert {"m03", "m77"} <= {look["actor"] for look in looks}
     assert "Partner" in (await holder.get("/who-looked?who=you")).text
+    assert "Changed who sees your home&#39;s pages. Reason: let m77 see" in (await holder.get("/who-looked")).text
 
 
 async def test_money_stays_with_whoever_holds_the_contract(partner: httpx.AsyncClient, sign_in: SignIn) -> None:
@@ -64,7 +65,8 @@ async def test_a_board_member_decides_nothing_about_a_home_they_live_in(sign_in:
     member = await store.member("m01")
     assert member is not None
     assert member.is_board
-    assert await store.add_adult("h03", member, by="m01") is None
+    assert await store.change_role("m02", "board", begins=True, by="m01") is None
+    assert await store.add_adult("h03", member, by="m02") is None
     board = await sign_in("m01")
     page = (await board.get("/board/objections")).text
     assert 'name="decision"' not in page

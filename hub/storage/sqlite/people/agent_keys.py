@@ -80,6 +80,8 @@ class SqliteAgentKeys(SqliteConnections):
                 return f"no objection to {agent[:40]!r} waits for a decision"
             if list(await db.execute_fetchall(_LIVES_SQL, (key.home, by))):
                 return f"{by} lives in {key.home}: another board member decides"
+            if by == key.objected_by:
+                return f"{by} made this objection: another board member decides"
             kind = ChangeKind.AGENT_REVOKED if verdict == REFUSED else ChangeKind.AGENT_COUNTS
             await log_change(db, kind, key.objected_by, at=at, by=by, subject=agent, reason=reason)
             row = (agent, by, verdict, reason, at)

@@ -5,9 +5,11 @@ from typing import Final
 
 import aiosqlite
 
+from hub.storage.access_records import ADULT_FIELDS, BOARD
 from hub.storage.household_records import HomeAdult, SeenHome, known_together
 from hub.storage.life_records import ChangeKind
-from hub.storage.records import Home, Member
+from hub.storage.records import Access, Home, Member
+from hub.storage.sqlite.access_log import write_access
 from hub.storage.sqlite.connections import SqliteConnections
 from hub.storage.sqlite.people.change_log import log_change
 from hub.storage.sqlite.people.checks import by_problem
@@ -30,7 +32,7 @@ class SqliteHouseholds(SqliteConnections):
     """The HouseholdStore slice."""
 
     async def add_adult(self, home: str, member: Member, *, by: str) -> str | None:
-        """Let a member see a home's pages; a new member is added in the same transaction."""
+        """Let a member see a home's pages; a new member and the home's own line are added with it."""
 
         async def work(db: aiosqlite.Connection) -> str | None:
             at = int(self._now())
@@ -40,21 +42,28 @@ class SqliteHouseholds(SqliteConnections):
             holder, ended_at = held
             if ended_at is not None and ended_at <= at:
                 return f"the membership of {home} has ended: nobody can be added to it"
+            if by == member.person:
+                return f"{by} cannot let themselves into a home: another board member does"
             if holder == member.person:
                 return f"{holder} holds the contract of {home} and sees its pages already: nothing was changed"
             here = "SELECT 1 FROM home_adult WHERE home = ? AND member = ?"
             if list(await db.execute_fetchall(here, (home, member.id))):
                 return f"{member.id} is an adult of {home} already: nothing was changed"
-            rows = list(await db.execute_fetchall("SELECT held_by, left_at FROM member WHERE id = ?", (member.id,)))
+            sql = "SELECT held_by, left_at, name, email FROM member WHERE id = ?"
+            rows = list(await db.execute_fetchall(sql, (member.id,)))
             if not rows:
                 await log_change(db, ChangeKind.JOINED, member.id, at=at, by=by)
                 await insert_member(db, member)
+            elif tuple(rows[0])[2:] != (member.name, member.email):
+                return "somebody was added meanwhile: nothing was changed; try again"
             elif rows[0][0] is not None:
                 return f"{member.id} is the membership of a further home: name {rows[0][0]}, the person"
             elif rows[0][1] is not None:
                 return f"{member.id} has moved out or will: use members stay first"
             await log_change(db, ChangeKind.ADULT_BEGUN, member.id, at=at, by=by, subject=home)
             await db.execute("INSERT INTO home_adult (home, member, since_at) VALUES (?, ?, ?)", (home, member.id, at))
+            opened = Access(by, BOARD, "own.view", f"let {member.id} see this home")
+            await write_access(db, opened, [home], fields=ADULT_FIELDS, rows=1, at=at)
             return None
 
         return await self.write(work)
@@ -65,6 +74,8 @@ class SqliteHouseholds(SqliteConnections):
         async def work(db: aiosqlite.Connection) -> str | None:
             if problem := await by_problem(db, by):
                 return problem
+            if by == member:
+                return f"{by} lives in {home[:40]}: another board member ends this"
             here = "SELECT 1 FROM home_adult WHERE home = ? AND member = ?"
             if not list(await db.execute_fetchall(here, (home, member))):
                 return f"{member[:40]!r} is no adult of {home[:40]!r}; a contract's holder moves out instead"

@@ -26,7 +26,10 @@ class SqliteLife(SqliteConnections):
     """The LifeStore slice."""
 
     async def edit_member(self, member: str, edit: MemberEdit, *, by: str) -> str | None:
-        """Change a member's name or e-mail address. The log says that it changed, and not the address."""
+        """Change a member's name or e-mail address. The log says that it changed, and not the address.
+
+        A new address ends the member's sessions and open sign-in links.
+        """
 
         async def work(db: aiosqlite.Connection) -> str | None:
             held = await _member(db, member)
@@ -48,6 +51,7 @@ class SqliteLife(SqliteConnections):
                 await log_change(db, ChangeKind.NAMED, member, at=at, by=by)
             if edit.email not in (None, email):
                 await log_change(db, ChangeKind.ADDRESSED, member, at=at, by=by)
+                await _sign_out(db, member)
             await db.execute(
                 "UPDATE member SET name = ?, email = ? WHERE ? IN (id, held_by)",
                 (edit.name or name, edit.email or email, member),
@@ -115,9 +119,7 @@ class SqliteLife(SqliteConnections):
             if held[4] is not None:
                 return no_person(member, held[4])
             await log_change(db, ChangeKind.SESSIONS_ENDED, member, at=int(self._now()), by=by)
-            sessions = await db.execute("DELETE FROM session WHERE member_id = ?", (member,))
-            links = await db.execute("DELETE FROM sign_in WHERE member_id = ?", (member,))
-            return sessions.rowcount + links.rowcount
+            return await _sign_out(db, member)
 
         return await self.write(work)
 
@@ -130,6 +132,9 @@ class SqliteLife(SqliteConnections):
                 return problem or unknown_member(member)
             if left_at is not None and left_at <= int(held[3]):
                 return f"{member} was no member yet on {last_day}: nothing was changed"
+            erased = "SELECT 1 FROM erasure WHERE member = ?1 UNION ALL SELECT 1 FROM person_erasure WHERE member = ?1"
+            if left_at is None and list(await db.execute_fetchall(erased, (member,))):
+                return f"the data of {member} were erased: nothing was changed"
             if held[2] == left_at:
                 return f"{member} {'moves out then already' if left_at else 'is not moving out'}: nothing was changed"
             if left_at is not None and (tie := await _last_tie(db, member, held[4] or member, after=left_at)):
@@ -172,6 +177,13 @@ async def _member(db: aiosqlite.Connection, member: str) -> tuple[str, str, int 
     sql = "SELECT name, email, left_at, joined_at, held_by FROM member WHERE id = ?"
     rows = await db.execute_fetchall(sql, (member,))
     return next(((row[0], row[1], row[2], row[3], row[4]) for row in rows), None)
+
+
+async def _sign_out(db: aiosqlite.Connection, member: str) -> int:
+    """End the member's sessions and open sign-in links; how many there were."""
+    sessions = await db.execute("DELETE FROM session WHERE member_id = ?", (member,))
+    links = await db.execute("DELETE FROM sign_in WHERE member_id = ?", (member,))
+    return sessions.rowcount + links.rowcount
 
 
 async def _lasts(db: aiosqlite.Connection, person: str, *, after: int, without: str = "") -> bool:

@@ -57,7 +57,7 @@ async def _page(
     (card,) = member_cards([member], holders, words, homes=homes, agents=agents, adults=adults)
     own = [home.id for home in homes if home.member_id == member.id]
     waiting = {key.agent: key.objection for key in await store.new_agent_keys() if key.waits}
-    live = [agent.id for agent in agents if agent.home_id in own and agent.revoked_at is None]
+    shown = [each for each in agents if each.home_id in own and (each.revoked_at is None or each.id in waiting)]
     return await site.page(
         visit,
         "board_member.html",
@@ -67,7 +67,7 @@ async def _page(
         member=member,
         homes=own,
         lived=[adult.home for adult in adults if adult.member == member.id],
-        agents=[(agent, waiting.get(agent, "")) for agent in live],
+        agents=[(each.id, waiting.get(each.id, ""), each.revoked_at is None) for each in shown],
         roles=[(role, role_name(role, words), member.id in holders[role]) for role in ROLES],
         problem=problem,
         is_saved=saved == "change",

@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Final
 
 from hub.storage.access_records import (
+    ADULT_FIELDS,
     BILL_FIELDS,
     BOARD,
     ERASED_FIELDS,
@@ -109,6 +110,7 @@ def _board_access(row: AccessRow, words: Localizer) -> str:
     purpose = purpose_words(row.purpose, words)
     what = {
         LINK_FIELDS: words.text("Made a sign-in link to your pages. Who opens it sees what you see"),
+        ADULT_FIELDS: words.text("Changed who sees your home's pages"),
         STATEMENT_LOOK: words.text("Opened your statement. Purpose: %(purpose)s", purpose=purpose),
         BILL_FIELDS: words.text("Opened all members' bills, yours among them. Purpose: %(purpose)s", purpose=purpose),
         LEDGER_FIELDS: words.text("Exported the ledger with your entries. Purpose: %(purpose)s", purpose=purpose),

@@ -34,9 +34,11 @@ def test_an_adult_new_here_and_one_known(hub: Path, capsys: pytest.CaptureFixtur
     new = ("--name", "Cem", "--email", "cem@x.org", "--language", "es")
     assert run(hub, "members", "add-adult", "--home", "h02", *new, *BY) == 0
     assert "m03  Cem  cem@x.org  lives in h02" in capsys.readouterr().out
-    assert run(hub, "members", "add-adult", "--home", "h02", "--member", "m01", *BY) == 0
+    assert run(hub, "members", "begin-role", "--member", "m03", "--role", "board", *BY) == 0
+    for_ana = ("--home", "h02", "--member", "m01", "--by", "m03")
+    assert run(hub, "members", "add-adult", *for_ana) == 0
     assert "m01  Ana  ana@x.org  h01, lives in h02" in capsys.readouterr().out
-    assert run(hub, "members", "end-adult", "--home", "h02", "--member", "m01", *BY) == 0
+    assert run(hub, "members", "end-adult", *for_ana) == 0
     assert run(hub, "members", "--json") == 0
     shown = capsys.readouterr().out.splitlines()[-1]
     assert [row["lives_in"] for row in json.loads(shown)] == [[], [], ["h02"]]
@@ -50,6 +52,7 @@ def test_an_adult_new_here_and_one_known(hub: Path, capsys: pytest.CaptureFixtur
         (("--name", "Cem", "--email", "BEN@x.org"), "member m02 has this address: give --member m02"),
         (("--member", "m09"), "there is no member 'm09'"),
         (("--member", "m02"), "m02 holds the contract of h02"),
+        (("--member", "m01"), "m01 cannot let themselves into a home: another board member does"),
         (("--name", "Cem", "--email", "c@x.org", "--language", "?"), "--language '?'"),
     ],
 )

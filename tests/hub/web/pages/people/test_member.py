@@ -3,8 +3,10 @@
 import httpx
 import pytest
 
+from hub.storage.records import Agent
 from hub.storage.sqlite.store import SqliteStore
 from tests.hub.web.conftest import SignIn
+from tests.hub.web.page_street import NOW_S
 
 PAGE = "/board/members/m03"
 
@@ -54,6 +56,23 @@ async def test_an_agent_is_shut_out_and_the_members_see_why(board: httpx.AsyncCl
     assert (await board.post(PAGE, data=sent)).status_code == 303
     assert next(each for each in await store.agents() if each.id == agent).revoked_at is not None
     assert "the Pi was stolen" in (await board.get("/changes")).text
+
+
+async def test_an_objection_to_an_agent_that_is_shut_out_can_still_be_decided(
+    board: httpx.AsyncClient, store: SqliteStore
+) -> None:
+    (old,) = [each.id for each in await store.agents() if each.home_id == "h03" and each.revoked_at is None]
+    await store.add_invite(b"n" * 32, home_id="h03", expires_at=2**40, replaces=old)
+    agent = Agent("a-new", "", 3, b"n" * 32, int(NOW_S), None)
+    assert await store.redeem_invite(b"n" * 32, agent=agent, now=int(NOW_S)) is None
+    assert await store.object_to_agent("a-new", member="m03", reason="nobody came") is None
+    assert await store.revoke_agent("a-new", by="m01", reason="stolen") is None
+    page = (await board.get(PAGE)).text
+    assert "nobody came" in page
+    assert "Shut it out" not in page
+    sent = {"do": "decide", "agent": "a-new", "verdict": "counts", "reason": "we put it in", "confirmed": "yes"}
+    assert (await board.post(PAGE, data=sent)).status_code == 303
+    assert "nobody came" not in (await board.get(PAGE)).text
 
 
 @pytest.mark.parametrize(
