@@ -39,7 +39,8 @@ class Started:
         mark = uuid.uuid4().hex
         self._mark = f"COMMONWATT_TEST_MARK={mark}".encode()
         self.process = subprocess.Popen(
-            command,
+            # The tests may run under nohup or in a shell's background; a program keeps what it was told to ignore.
+            ("env", "--default-signal=HUP,INT,TERM", *command),
             cwd=ROOT,
             env=environment(COMMONWATT_TEST_MARK=mark, TMPDIR=str(folder)),
             text=True,
