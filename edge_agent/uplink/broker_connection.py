@@ -1,4 +1,4 @@
-"""Keeps the agent's session at the broker open as long as its certificate is valid, and begins it anew with a new one.
+"""Keeps the agent's session at the broker open as long as its certificate is valid; a new certificate gets a new one.
 
 Without TLS it is open always. It decides nothing about messages.
 """

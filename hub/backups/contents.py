@@ -21,7 +21,7 @@ LEFT_OUT: Final = frozenset(
     {LOCK_NAME, RUNNING_NAME, STORE_NAME, f"{STORE_NAME}-wal", f"{STORE_NAME}-shm", WORK_NAME, LOCK_OF_BACKUPS}
 ) | {STATE_NAME}
 KEPT_OF_BROKER: Final = "client-id"
-"""The broker's own files are written anew at each start; only this name lets an external one keep what is waiting."""
+"""The broker's own files are written again at each start; only this name lets an external one keep what is waiting."""
 MAX_FILES: Final = 100_000
 COPY_BYTES: Final = 1 << 20
 

@@ -32,7 +32,7 @@ def required_authority(folder: Path) -> Authority:
 
 
 def refresh_server_certificate(folder: Path, *, names: Sequence[str], now_s: int) -> bool:
-    """Issue the servers' certificate anew if it is due; whether it was. Whoever serves with it notices the new file.
+    """Issue a new server certificate if one is due; whether it was. Whoever serves with it notices the new file.
 
     It is due without one, in the last third of its time, for other names, and after the working certificate was
     renewed. Raises: AuthorityError.

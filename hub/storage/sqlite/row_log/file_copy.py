@@ -27,7 +27,7 @@ def copy_file(path: Path, copy: Path) -> None:
             closing(sqlite3.connect(copy)) as target,
         ):
             target.execute("PRAGMA synchronous = OFF")  # the copy is worth nothing after a power cut
-            store.backup(target)  # in one step: a later write does not begin it anew
+            store.backup(target)  # in one step: a later write does not restart it
             target.execute("PRAGMA journal_mode = DELETE")
             found = " ".join(str(target.execute("PRAGMA quick_check(1)").fetchone()[0]).split())
     except sqlite3.Error as error:
