@@ -80,7 +80,7 @@ async def book_plan(
     folder: Path, what: str, plan: Table, *, period: str, by: str, preview: bool, clock: Clock
 ) -> FundResult:
     """Book a plan on the hub in this folder, or preview it. Raises: RequestError; then nothing is booked."""
-    settings, key, store = await open_hub(folder, clock=clock)
+    settings, signer, store = await open_hub(folder, clock=clock)
     try:
         # Each member's amounts are shown, so the access is first recorded in each home's log (I12).
         homes = [home.id for home in await store.homes()]
@@ -91,7 +91,7 @@ async def book_plan(
         found = await _planned(store, what, plan, period=period, today=local_today(clock, settings.coop.tz))
         if preview:
             return await preview_fund(store, found)
-        return await book_fund(store, found, made_at=int(clock.now()), key=key)
+        return await book_fund(store, found, made_at=int(clock.now()), key=signer.key)
     except RejectedInputError as refusal:
         raise RequestError(f"funds {what}: refused: {refusal}") from None
     finally:

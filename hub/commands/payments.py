@@ -132,7 +132,7 @@ async def do_step(args: argparse.Namespace, *, clock: Clock) -> dict[str, object
 
 async def _change_order(args: argparse.Namespace, hub: OpenHub) -> PaymentOrderRecord:
     """Approve, withdraw or book the named order."""
-    store, key, at = hub.store, hub.key, hub.opened_at
+    store, key, at = hub.store, hub.signer.key, hub.opened_at
     if args.approve is not None:
         return await approve_order(store, args.approve, member=args.member, at=at, key=key)
     if args.withdraw is not None:
@@ -174,13 +174,14 @@ async def _make_or_write(args: argparse.Namespace, hub: OpenHub) -> dict[str, ob
         raise RequestError(f"{args.out} already exists; nothing written, choose another name")
     at, write_file = hub.opened_at, bank_writer()
     wish = OrderRequest(args.kind, month, pay_on, account)
-    made = await make_order(hub.store, wish, at=at, key=hub.key, access=access, write_file=write_file)
+    key = hub.signer.key
+    made = await make_order(hub.store, wish, at=at, key=key, access=access, write_file=write_file)
     if made.order is None or args.out is None or made.order.state == DRAFT:
         return _found_made(made, written=False)
     with new_file(args.out) as file:  # it holds account numbers: only its owner may read it
         # Opened before the order is attested as written, so that if the folder is missing, the order stays approved.
         message_id = made.order.message_id
-        file.write(await order_file(hub.store, message_id, at=at, key=hub.key, access=access, write_file=write_file))
+        file.write(await order_file(hub.store, message_id, at=at, key=key, access=access, write_file=write_file))
     return _found_made(made, written=True)
 
 

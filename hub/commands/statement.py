@@ -18,8 +18,8 @@ from hub.core.ledger.signed_document import canonical_bytes
 from hub.core.statements.document import StatementFiles
 from hub.core.statements.tables import bills_csv, statement_csv
 from hub.folder.clock import open_clock
+from hub.folder.keys.salt_key import load_seals
 from hub.folder.opening import open_hub
-from hub.folder.salt_key import load_seals
 from hub.statements.months import StatementService
 from hub.statements.script import NAME, script_text
 from hub.storage.access_records import NEIGHBOUR_FIELDS, STATEMENT_LOOK
@@ -58,7 +58,7 @@ async def statement_of(
 
     Raises: RequestError.
     """
-    settings, key, store = await open_hub(folder, clock=clock)
+    settings, signer, store = await open_hub(folder, clock=clock)
     try:
         member, home = await store.member(member_id), await store.home_of(member_id)
         if member is None or home is None:
@@ -71,7 +71,7 @@ async def statement_of(
             store, by, command="statement", purpose="settle.share", reason="a neighbour's statement was made"
         )
         await log_others(store, beside, member=member_id, fields=NEIGHBOUR_FIELDS)
-        service = StatementService(store, key=key, seals=load_seals(folder), plants=settings.plants)
+        service = StatementService(store, key=signer.key, seals=load_seals(folder), plants=settings.plants)
         try:
             files = await service.state(member, home, month=month, access=access)
         except RequestError as problem:

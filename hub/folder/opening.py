@@ -12,18 +12,17 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from hub.core.rules.part_months import BY_DAY, PART_MONTHS
 from hub.core.rules.rulebook import Prices, Rule
-from hub.folder.identity import load_key
-from hub.folder.paths import KEY_NAME, STORE_NAME
+from hub.folder.keys.signer import load_signer
+from hub.folder.paths import STORE_NAME
 from hub.folder.settings import HubSettings, RuleSettings, load_settings
 from hub.storage.audit_records import FileCheck
 from hub.storage.contract import Store
 from hub.storage.sqlite.row_log.file_check import check_file
 from hub.storage.sqlite.row_log.file_copy import copy_file
 from hub.storage.sqlite.store import SqliteStore
+from protocols.hub_keys import HubSigner
 from protocols.timeline import Clock
 
 log = logging.getLogger(__name__)
@@ -33,10 +32,10 @@ FIRST_RULE_DAY: Final = "1970-01-01"
 
 @dataclass(frozen=True, slots=True)
 class OpenHub:
-    """A hub that a command has opened: its settings, key and store, and when it was opened."""
+    """A hub that a command has opened: its settings, what it signs with, its store, and when it was opened."""
 
     settings: HubSettings
-    key: Ed25519PrivateKey
+    signer: HubSigner
     store: Store
     opened_at: int
 
@@ -49,9 +48,9 @@ class OpenHub:
 @asynccontextmanager
 async def opened_hub(folder: Path, *, clock: Clock) -> AsyncIterator[OpenHub]:
     """An existing hub, open inside the block. Raises: SettingsError, IdentityError or StoreError."""
-    settings, key, store = await open_hub(folder, clock=clock)
+    settings, signer, store = await open_hub(folder, clock=clock)
     try:
-        yield OpenHub(settings, key, store, int(clock.now()))
+        yield OpenHub(settings, signer, store, int(clock.now()))
     finally:
         await store.close()
 
@@ -74,20 +73,18 @@ def copy_store(folder: Path, copy: Path) -> None:
 
 async def open_store(folder: Path, *, clock: Clock, create: bool = False) -> Store:
     """The hub's store, whose log of rows the hub's key signs. Raises: IdentityError or StoreError."""
-    signer = load_key(folder / KEY_NAME)
+    signer = load_signer(folder)
     return await SqliteStore.open(folder / STORE_NAME, now=clock.now, create=create, signer=signer)
 
 
-async def open_hub(
-    folder: Path, *, clock: Clock, takes_rule: bool = True
-) -> tuple[HubSettings, Ed25519PrivateKey, Store]:
-    """The settings, key and store of an existing hub, checked to belong together; the caller closes the store.
+async def open_hub(folder: Path, *, clock: Clock, takes_rule: bool = True) -> tuple[HubSettings, HubSigner, Store]:
+    """The settings, signer and store of an existing hub, checked to belong together; the caller closes the store.
 
     With `takes_rule`, the rule in the settings becomes the rulebook's first rule, once; until then it may be edited.
     Raises: SettingsError, IdentityError or StoreError, each with a one-line message.
     """
     settings = load_settings(folder)
-    key = load_key(folder / KEY_NAME)
+    signer = load_signer(folder)
     store = await open_store(folder, clock=clock)
     try:
         await store.set_coop(settings.coop)
@@ -96,7 +93,7 @@ async def open_hub(
     except BaseException:
         await store.close()
         raise
-    return settings, key, store
+    return settings, signer, store
 
 
 async def _add_first_rule(store: Store, rules: RuleSettings) -> None:

@@ -12,6 +12,9 @@ from typing import Final
 from protocols.errors import RequestError
 
 KEY_NAME: Final = "hub.key"
+IDENTITY_KEY_NAME: Final = "identity.key"
+CERTIFICATES_NAME: Final = "hub-keys"
+IDENTITY_NAME: Final = "identity.json"
 SALT_NAME: Final = "salt.key"
 STORE_NAME: Final = "hub.sqlite"
 LOCK_NAME: Final = "hub.lock"

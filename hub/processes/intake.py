@@ -30,14 +30,14 @@ class IntakePart:
             deliver=self._offer,
         )
         self._intake = Intake(
-            hub.store, coop=coop, key=hub.key, clock=hub.clock, broker=self._link, limits=hub.settings.intake
+            hub.store, coop=coop, key=hub.signer.key, clock=hub.clock, broker=self._link, limits=hub.settings.intake
         )
         self._access = BrokerAccess(
             hub.store,
             keeper=AccessKeeper(broker, coop=coop),
             link=self._link,
             coop=coop,
-            key=hub.key,
+            key=hub.signer.key,
             clock=hub.clock,
             intake_changed=self._intake.agents_changed,
         )

@@ -6,20 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from hub.folder.settings import HubSettings
 from hub.storage.contract import Store
+from protocols.hub_keys import HubSigner
 from protocols.timeline import Clock
 
 
 @dataclass(frozen=True, slots=True)
 class OwnHub:
-    """Folder, settings, key, store and clock of the hub, as a part uses them."""
+    """Folder, settings, signer, store and clock of the hub, as a part uses them."""
 
     folder: Path
     settings: HubSettings
-    key: Ed25519PrivateKey
+    signer: HubSigner
     store: Store
     clock: Clock
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from hub.board.run_service import RunService
 from hub.core.payments.tax_terms import TaxTerms
-from hub.folder.salt_key import load_seals
+from hub.folder.keys.salt_key import load_seals
 from hub.folder.tax_settings import load_tax_terms
 from hub.forecasts.street_totals import StreetService
 from hub.money.order_service import PaymentService
@@ -41,7 +41,7 @@ class PagesPart:
         enrol = Enrolment(
             hub.store,
             coop=hub.settings.coop,
-            key=hub.key,
+            key=hub.signer.key,
             broker=lambda: place,
             clock=hub.clock,
             agents_changed=self._agents_changed,
@@ -60,9 +60,11 @@ class PagesPart:
             coop=settings.coop,
             enrol=enrol,
             status=self.status,
-            statements=StatementService(store, key=hub.key, seals=load_seals(hub.folder), plants=settings.plants),
-            runs=RunService(store, calendar=settings.calendar, key=hub.key, terms=self._tax_terms),
-            payments=PaymentService(store, key=hub.key),
+            statements=StatementService(
+                store, key=hub.signer.key, seals=load_seals(hub.folder), plants=settings.plants
+            ),
+            runs=RunService(store, calendar=settings.calendar, key=hub.signer.key, terms=self._tax_terms),
+            payments=PaymentService(store, key=hub.signer.key),
             trials=TrialService(store, shown=shown),
             fairness=FairnessService(store, shown=shown),
             findings=FindingService(store),

@@ -43,9 +43,9 @@ async def serve_part(name: str, folder: Path, end: socket.socket) -> int:
     try:
         begin = await channel.ask("begin")
         clock = open_clock(Path(begin["clock"]) if begin["clock"] else None)
-        settings, key, store = await open_hub(folder, clock=clock, takes_rule=False)
+        settings, signer, store = await open_hub(folder, clock=clock, takes_rule=False)
         try:
-            part = _made(name, OwnHub(folder, settings, key, store, clock), channel=channel, begin=begin)
+            part = _made(name, OwnHub(folder, settings, signer, store, clock), channel=channel, begin=begin)
             serving = asyncio.create_task(part.run())
             stopping = asyncio.create_task(stop.wait())
             await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)

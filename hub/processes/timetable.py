@@ -27,10 +27,13 @@ class TimetablePart:
     def __init__(self, hub: OwnHub, *, channel: Channel) -> None:
         self._channel = channel
         self._worker = ForecastWorker()
-        sender = PromptSender(hub.store, coop=hub.settings.coop.id, key=hub.key, link=HandedToIntake(channel))
-        jobs = planned_jobs(hub.store, settings=hub.settings, worker=self._worker, send_prompt=sender.send, key=hub.key)
+        key = hub.signer.key
+        sender = PromptSender(hub.store, coop=hub.settings.coop.id, key=key, link=HandedToIntake(channel))
+        jobs = planned_jobs(
+            hub.store, settings=hub.settings, worker=self._worker, send_prompt=sender.send, key=hub.signer.key
+        )
         jobs += planned_backup(hub.folder, settings=hub.settings, clock=hub.clock)
-        jobs += planned_mail(hub.folder, hub.store, settings=hub.settings, key=hub.key, clock=hub.clock)
+        jobs += planned_mail(hub.folder, hub.store, settings=hub.settings, key=key, clock=hub.clock)
         jobs += planned_certificates(hub.folder, settings=hub.settings)
         self._timetable = Timetable(jobs, store=hub.store, clock=hub.clock)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from hub.folder.identity import load_key
+from hub.folder.keys.hub_key import load_key
 from hub.folder.paths import KEY_NAME
 from tests.benchmarks.attacks.messages import KINDS
 from tests.benchmarks.attacks.running_hub import HonestHome, is_cut_off, prepare, running

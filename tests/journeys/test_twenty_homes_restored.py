@@ -31,7 +31,7 @@ from hub.broker.connection import Delivery
 from hub.commands.operation.init import init_hub
 from hub.commands.operation.restore import note_restore
 from hub.commands.operation.verify import verify_hub
-from hub.folder.identity import load_key
+from hub.folder.keys.hub_key import load_key
 from hub.folder.opening import OpenHub, opened_hub
 from hub.intake.receiver import Intake
 from hub.storage.contract import Store
@@ -150,7 +150,7 @@ class Street:
     async def hub(self) -> AsyncIterator[OpenHub]:
         """The hub on its folder, taking what homes send."""
         async with opened_hub(self.folder, clock=self.clock) as hub:
-            self.intake = Intake(hub.store, coop=COOP.id, key=hub.key, clock=self.clock, broker=self)
+            self.intake = Intake(hub.store, coop=COOP.id, key=hub.signer.key, clock=self.clock, broker=self)
             working = asyncio.create_task(self.intake.run())
             for home in self.homes.values():
                 home.uplink.note_up()
@@ -246,7 +246,7 @@ async def live_until_the_disk_dies(street: Street, folder: Path, exits: AsyncExi
         await street.agents_changed()
         await street.measure(NEXT_DAY[:1])
         await street.all_receipted()
-        settled = await settle_day(hub.store, day=DAY, made_at=int(street.at_s), key=hub.key)
+        settled = await settle_day(hub.store, day=DAY, made_at=int(street.at_s), key=hub.signer.key)
         messages = {home.name: await held(hub.store, home) for home in street.homes.values()}
     shutil.rmtree(street.folder)
     return Evening(messages, settled.result_hash, late)
@@ -280,7 +280,7 @@ async def test_nothing_receipted_is_missing_after_a_restore_and_the_day_settles_
             for home in street.homes.values():
                 assert (await held(hub.store, home))[:-1] == evening.messages[home.name], home.name
             assert len(evening.messages[home.name]) == len(SLOTS) + 1
-            settled = await settle_day(hub.store, day=DAY, made_at=int(street.at_s), key=hub.key)
+            settled = await settle_day(hub.store, day=DAY, made_at=int(street.at_s), key=hub.signer.key)
             assert settled.result_hash == evening.result_hash
             forgotten.uplink.note_up()
             await forgotten.outbox.append([forgotten.sealing(NEXT_DAY[1])], now_s=street.at_s)

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from hub.broker.connection import Delivery
-from hub.folder.identity import load_key
+from hub.folder.keys.hub_key import load_key
 from hub.folder.opening import open_hub
 from hub.folder.paths import KEY_NAME, SALT_NAME
 from hub.intake.receiver import Intake

@@ -78,7 +78,7 @@ def hub_state(folder: Path, clock_file: Path) -> dict[str, Any]:
 
 
 async def _books(folder: Path) -> dict[str, Any]:
-    _, key, store = await open_hub(folder, clock=Clock(real=lambda: LATER_S))
+    _, signer, store = await open_hub(folder, clock=Clock(real=lambda: LATER_S))
     try:
         runs = await store.runs(allocations=False)
         position, head = await store.ledger_head()
@@ -90,7 +90,7 @@ async def _books(folder: Path) -> dict[str, Any]:
             inputs = await read_day_inputs(store, day=date.fromisoformat(day))
             settled[day] = settle(inputs.readings, inputs.rule).result_hash()
         return {
-            "hub_key": key.public_key().public_bytes_raw().hex(),
+            "hub_key": signer.identity.hex(),
             "members": [[member.id, member.is_board, member.joined_at] for member in await store.members()],
             "runs": [[run.day, run.kind, run.run_key, run.input_digest, run.result_hash] for run in runs],
             "settled_again": settled,

@@ -241,13 +241,13 @@ class Inviter:
 @asynccontextmanager
 async def opened_inviter(folder: Path, *, clock: Clock, is_mailed: bool = False) -> AsyncIterator[Inviter]:
     """An inviter for the hub in this folder. Raises: CommonwattError if there is none, or if it cannot send mail."""
-    settings, key, store = await open_hub(folder, clock=clock, takes_rule=False)
+    settings, signer, store = await open_hub(folder, clock=clock, takes_rule=False)
     try:
         if is_mailed and settings.mail is None:
             raise RequestError(
                 f"--mail: the hub sends no mail: enter a mail server under [mail] in {folder / FILE_NAME}"
             )
-        yield Inviter(store, key=key, tz=settings.coop.tz, now_s=int(clock.now()), is_mailed=is_mailed)
+        yield Inviter(store, key=signer.key, tz=settings.coop.tz, now_s=int(clock.now()), is_mailed=is_mailed)
     finally:
         await store.close()
 

@@ -11,8 +11,8 @@ from hub.commands.periods import parse_month
 from hub.console.output_files import write_new
 from hub.core.ledger.signed_document import canonical_bytes
 from hub.folder.clock import open_clock
+from hub.folder.keys.salt_key import load_seals
 from hub.folder.opening import open_hub
-from hub.folder.salt_key import load_seals
 from hub.statements.publication import complete_series
 from hub.storage.records import Access
 from protocols.errors import RequestError

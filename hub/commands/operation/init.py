@@ -11,10 +11,10 @@ from hub.commands.operation.authority import WORDS, made_lines
 from hub.console.passphrase import OPTION, OPTION_WORDS, can_ask, read_passphrase
 from hub.folder.clock import open_clock
 from hub.folder.first_settings import settings_text
-from hub.folder.identity import load_key, make_key
+from hub.folder.keys.hub_key import load_key, make_key
+from hub.folder.keys.salt_key import load_seals
 from hub.folder.opening import open_store
 from hub.folder.paths import KEY_NAME, SALT_NAME, STORE_NAME
-from hub.folder.salt_key import load_seals
 from hub.folder.setting_values import is_currency, is_name, is_zone
 from hub.folder.settings import FILE_NAME
 from hub.storage.records import Coop

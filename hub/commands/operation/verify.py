@@ -17,10 +17,10 @@ from hub.backups.restoring import unpack_checked
 from hub.backups.unlocking import add_lock_arguments, lock_for
 from hub.console.progress import Progress, ReportProgress, ignore_progress
 from hub.folder.clock import open_clock
-from hub.folder.identity import load_key
+from hub.folder.keys.hub_key import load_key
+from hub.folder.keys.salt_key import load_seals
 from hub.folder.opening import open_store
 from hub.folder.paths import KEY_NAME, SALT_NAME
-from hub.folder.salt_key import load_seals
 from hub.folder.settings import load_settings
 from hub.storage.contract import Store
 from hub.storage.errors import StoreError

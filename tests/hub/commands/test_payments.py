@@ -13,8 +13,8 @@ from lxml import etree  # type: ignore[import-untyped]
 
 from hub.core.settlement.money import CENT_NANO
 from hub.core.statements.document import StatementFiles
-from hub.folder.identity import load_key
-from hub.folder.salt_key import load_seals
+from hub.folder.keys.hub_key import load_key
+from hub.folder.keys.salt_key import load_seals
 from hub.statements.months import STATEMENT_ACCESS, StatementService
 from hub.storage.records import NewObjection
 from hub.storage.sqlite.store import SqliteStore

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from hub.folder.identity import load_key
+from hub.folder.keys.hub_key import load_key
 from hub.folder.paths import KEY_NAME
 from simulator.demo.processes import tree_of
 from tests.benchmarks.attacks.running_hub import HonestHome, prepare, running

@@ -14,7 +14,7 @@ import pytest
 from hub.commands.operation.verify import verify_hub
 from hub.core.ledger.attestations import DAY_ROOT, FIRST_PREVIOUS, document_digest, read_attestation
 from hub.core.ledger.signed_document import SIGNED_TAG, canonical_bytes, sign_document
-from hub.folder.identity import load_key
+from hub.folder.keys.hub_key import load_key
 from hub.folder.paths import KEY_NAME, SALT_NAME
 from hub.storage.sqlite.row_log.protection import LOGGED
 from hub.storage.sqlite.row_log.sealing import install_log

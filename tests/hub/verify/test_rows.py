@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hub.commands.operation.verify import verify_hub, verify_lines
-from hub.folder.identity import load_key
+from hub.folder.keys.hub_key import load_key
 from hub.folder.opening import open_store
 from hub.folder.paths import KEY_NAME
 from hub.processes.running import run_hub

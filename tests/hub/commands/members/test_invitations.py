@@ -12,7 +12,7 @@ from edge_agent.uplink.identity import own_key
 from hub.__main__ import main
 from hub.folder.clock import open_clock
 from hub.folder.first_settings import settings_text
-from hub.folder.identity import load_key, make_key
+from hub.folder.keys.hub_key import load_key, make_key
 from hub.folder.opening import open_hub
 from hub.folder.paths import running_alone
 from hub.folder.settings import parse_settings
@@ -160,12 +160,12 @@ def enrol_with(hub: Path, token: str, *, folder: str = "agent") -> str:
     """Enrol an agent with this token and return its name."""
 
     async def work() -> str:
-        settings, key, store = await open_hub(hub, clock=open_clock(None))
+        settings, signer, store = await open_hub(hub, clock=open_clock(None))
         try:
             desk = Enrolment(
                 store,
                 coop=settings.coop,
-                key=key,
+                key=signer.key,
                 broker=lambda: ("127.0.0.1", 1883),
                 clock=open_clock(None),
                 agents_changed=nothing,

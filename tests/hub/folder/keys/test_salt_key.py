@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.folder.salt_key import load_seals, make_salt_key
+from hub.folder.keys.salt_key import load_seals, make_salt_key
 from protocols.errors import IdentityError
 
 

@@ -1,4 +1,4 @@
-"""The hub's own key: created once, kept in its data folder, readable only by its user. It signs what the hub sends."""
+"""The hub key: created once, kept in the data folder, readable only by its user. It signs what the hub sends."""
 
 import os
 from pathlib import Path
