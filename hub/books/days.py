@@ -23,7 +23,7 @@ from hub.books.view import read_heads
 from hub.core.ledger.entries import Entry, book_difference, entry_hash, sum_settlement
 from hub.core.ledger.run_calendar import DAILY
 from hub.core.ledger.signed_document import Signer
-from hub.core.rules.estimates import EstimateRule
+from hub.core.rules.estimate_rule import EstimateRule
 from hub.core.rules.part_months import FULL_MONTH
 from hub.core.rules.rulebook import Prices, Rule
 from hub.core.settlement.period import Settlement, settle

@@ -9,7 +9,8 @@ from datetime import date, timedelta
 from typing import Final, Protocol
 
 from hub.books.days import DayInputs, SettlementStores, digest_members, read_day_inputs
-from hub.core.rules.estimates import MOST_WEEKS, WEEK_SLOTS
+from hub.core.rules.estimate_rule import MOST_WEEKS
+from hub.core.rules.estimates import WEEK_SLOTS
 from hub.core.settlement.period import Settlement, settle
 from hub.core.settlement.prepared_readings import Readings
 from hub.storage.records import Access

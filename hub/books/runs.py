@@ -35,7 +35,7 @@ from hub.core.ledger.month_preview import MarkedDay, MonthPreview, sum_changes
 from hub.core.ledger.month_runs import MonthRun, month_content, month_digests, read_month_runs
 from hub.core.ledger.run_calendar import days_of, month_name
 from hub.core.ledger.signed_document import Signer
-from hub.core.rules.estimates import EstimateRule
+from hub.core.rules.estimate_rule import EstimateRule
 from hub.core.rules.input_checks import RejectedInputError
 from hub.core.settlement.period import check_inputs, settle
 from hub.storage.contract import ReadingStore

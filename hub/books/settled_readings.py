@@ -14,7 +14,8 @@ import numpy.typing as npt
 from hub.core.quality.connection_limits import connection_limits
 from hub.core.quality.proportions import HISTORY_DAYS, PastDays, day_totals, members_far_above
 from hub.core.quality.settlement_check import QualityDecision, QualityVerdict, WeeksBefore, apply_quality_check
-from hub.core.rules.estimates import WEEK_SLOTS, EstimateRule
+from hub.core.rules.estimate_rule import EstimateRule
+from hub.core.rules.estimates import WEEK_SLOTS
 from hub.core.rules.rulebook import Rule
 from hub.core.settlement.prepared_readings import MISSING_WH, Readings, membership
 from hub.storage.contract import FindingStore, MemberStore, ReadingStore

@@ -10,7 +10,7 @@ from typing import Any, Final
 from hub.core.ledger.run_calendar import RunCalendar
 from hub.core.payments.accounts import CoopAccount, clean_holder
 from hub.core.payments.sepa import compact, is_bic, is_creditor_id, is_iban
-from hub.core.rules.estimates import METHODS_OF_ESTIMATE, EstimateRule
+from hub.core.rules.estimate_rule import METHODS_OF_ESTIMATE, EstimateRule
 from hub.core.rules.part_months import PART_MONTHS
 from hub.core.rules.rulebook import METHODS
 from hub.folder.backup_settings import BackupSettings, read_backup

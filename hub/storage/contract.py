@@ -5,11 +5,10 @@ when the change would survive a power cut (`synchronous=FULL`); readers see comm
 refuse returns None on success; otherwise it writes nothing and returns the reason.
 """
 
-from collections.abc import Sequence
-from typing import Protocol
+from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from hub.storage.access_records import AccessLog, SignedIn
 from hub.storage.account_records import BankDetails, NewAccount
@@ -50,6 +49,10 @@ from hub.storage.rule_records import RuleStore, StoredRule
 from hub.storage.street_records import RunGroup, StreetTotal
 from protocols.quantities import Measure
 from protocols.slots import Slot
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 
 class MemberStore(HouseholdStore, ErasureStore, AgentKeyStore, Protocol):

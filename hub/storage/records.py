@@ -3,13 +3,23 @@
 Ids are short lower-case strings (`m01`, `h01`, `a-4k2f9c1d`); times are UTC unix seconds (`_at`) or slots.
 """
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import Slot
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+MAX_SPAN: Final = 100
+"""How many slots the longest sum a household may send covers: a local day of 25 hours."""
+
+SeriesRow = tuple[int, int, int | None, int, int]
+"""(slot, span, energy_wh, mark, gap); `span` slots ending with `slot`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,12 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from hub.storage.records import HomeSeries, HoodSeries
+from hub.storage.records import HomeSeries, HoodSeries, SeriesRow
 from protocols.quantities import Gap, Mark, Measure
+from protocols.slots import slot_of, start_of
 
-MAX_SPAN = 100
-"""How many slots the longest sum a household may send covers: a local day of 25 hours."""
-
-SeriesRow = tuple[int, int, int | None, int, int]
-"""(slot, span, energy_wh, mark, gap); `span` slots ending with `slot`."""
+MemberRow = tuple[str, str, int, int]
+"""A member with a home: their ids, and from when (included) until when (excluded) they are a member, unix seconds."""
 
 
 def home_series(home: str, measure: Measure, *, slots: range, rows: Iterable[SeriesRow]) -> HomeSeries:
@@ -66,3 +64,36 @@ def hood_series(
         energy_wh += np.where(usable, series.energy_wh, 0)
         homes += usable.astype(np.int32)
     return HoodSeries(measure, slots.start, energy_wh, homes)
+
+
+def membership(rows: Sequence[MemberRow], slots: range) -> npt.NDArray[np.bool_]:
+    """The slots in which each was a member: (slots, members)."""
+    starts_s = np.array([start_of(slot) for slot in slots], dtype=np.int64)
+    joined_s = np.array([joined for _, _, joined, _ in rows], dtype=np.int64)
+    left_s = np.array([left for _, _, _, left in rows], dtype=np.int64)
+    there: npt.NDArray[np.bool_] = (starts_s[:, None] >= joined_s[None, :]) & (starts_s[:, None] < left_s[None, :])
+    return there
+
+
+def held_table(
+    spans: Sequence[tuple[str, int, int | None]], slots: range, homes: Sequence[str]
+) -> npt.NDArray[np.bool_]:
+    """Where the readings of a home wait, from spans of (home, first second, end or None): (slots, homes)."""
+    held = np.zeros((len(slots), len(homes)), dtype=np.bool_)
+    for home, first_s, end_s in spans:
+        if home in homes:
+            end = slots.stop if end_s is None else slot_of(end_s) + 1
+            held[max(slot_of(first_s) - slots.start, 0) : max(end - slots.start, 0), homes.index(home)] = True
+    return held
+
+
+def metered_table(cells: str, values: str, *, slots: int, homes: int) -> npt.NDArray[np.int64]:
+    """The energy in these cells (slot * homes + home, separated by commas), -1 in every other: (slots, homes)."""
+    energy_wh = np.full((slots, homes), -1, dtype=np.int64)
+    if cells:
+        energy_wh.reshape(-1)[_numbers(cells)] = _numbers(values)
+    return energy_wh
+
+
+def _numbers(text: str) -> npt.NDArray[np.int64]:
+    return np.fromstring(text, dtype=np.int64, sep=",")

@@ -1,4 +1,7 @@
-"""What a program loads: the agent stays light for a small computer, the hub leaves heavy numbers to its worker."""
+"""What a program loads: the agent stays light for a small computer, the hub leaves heavy numbers to its worker.
+
+Intake, which receipts wait for, starts again at once because it loads neither numbers nor pages.
+"""
 
 import subprocess
 import sys
@@ -29,3 +32,8 @@ def test_the_agent_loads_nothing_heavy(package: str) -> None:
 @pytest.mark.parametrize("package", ["statsmodels", "scipy", "pandas", "simulator", "edge_agent"])
 def test_the_hubs_server_leaves_heavy_numbers_to_its_worker(package: str) -> None:
     assert package not in modules_after("import hub.web.app, hub.intake.receiver, hub.timetable, hub.__main__")
+
+
+@pytest.mark.parametrize("package", ["numpy", "statsmodels", "fastapi", "starlette", "uvicorn", "jinja2", "babel"])
+def test_intake_loads_neither_numbers_nor_pages(package: str) -> None:
+    assert package not in modules_after("import hub.processes.part, hub.processes.intake")

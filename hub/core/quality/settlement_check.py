@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from hub.core.quality.home_checks import runs
 from hub.core.quality.proportions import PastDays, find_out_of_proportion
-from hub.core.rules.estimates import EstimateRule, Whole, estimate_gaps
+from hub.core.rules.estimate_rule import EstimateRule
+from hub.core.rules.estimates import Whole, estimate_gaps
 from hub.core.settlement.prepared_readings import MISSING_WH, Presence, Readings, membership
 from hub.core.settlement.slot_marks import SlotMarks, runs_of
 from protocols.quantities import Measure

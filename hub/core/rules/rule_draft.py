@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from hub.core.rules.estimates import METHODS_OF_ESTIMATE, EstimateRule
+from hub.core.rules.estimate_rule import METHODS_OF_ESTIMATE, EstimateRule
 from hub.core.rules.input_checks import RejectedInputError, one_line, require_integer
 from hub.core.rules.preset_form import Preset
 from hub.core.rules.rulebook import (

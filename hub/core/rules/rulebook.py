@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Final
 
 from hub.core.rules.allocation_key import GRID_PPM, AllocationKey
-from hub.core.rules.estimates import EstimateRule
+from hub.core.rules.estimate_rule import EstimateRule
 from hub.core.rules.input_checks import RejectedInputError, one_line, require_integer, require_member_id
 from hub.core.rules.part_months import FULL_MONTH, PART_MONTHS
 

@@ -6,8 +6,6 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from hub.storage.records import ForecastRow
 from hub.storage.sqlite.connections import SqliteConnections
 from protocols.slots import Slot
@@ -61,6 +59,8 @@ class SqliteForecasts(SqliteConnections):
 
 
 def _line(row: ForecastRow) -> tuple[object, ...]:
+    import numpy as np  # noqa: PLC0415 - not for a process that never asks for forecasts
+
     energy_wh = np.ascontiguousarray(row.energy_wh, dtype="<f8")
     if energy_wh.ndim != 2 or energy_wh.shape[1] != len(row.quantiles):
         raise ValueError(f"forecast of {row.target}: shape {energy_wh.shape} is not (slots, {len(row.quantiles)})")
@@ -79,6 +79,8 @@ def _line(row: ForecastRow) -> tuple[object, ...]:
 
 
 def _forecast(row: tuple[Any, ...]) -> ForecastRow:
+    import numpy as np  # noqa: PLC0415 - not for a process that never asks for forecasts
+
     target, issued_slot, first_slot, quantiles, energy_wh, model, reason, drivers, weather_issued_at = row
     levels = tuple(float(q) for q in json.loads(quantiles))
     return ForecastRow(

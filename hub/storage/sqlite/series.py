@@ -1,31 +1,38 @@
-"""Reads homes' values from SQLite. Every method that returns values first commits its lines to the access log (I12)."""
+"""Reads homes' values from SQLite. Every method that returns values first commits its lines to the access log (I12).
+
+numpy is loaded by the first method that returns arrays, so a process that asks for none (intake) does without it.
+"""
+
+from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import aiosqlite
-import numpy as np
-import numpy.typing as npt
 
 from hub.storage.records import (
+    MAX_SPAN,
     Access,
     HomeSeries,
     HoodSeries,
     LongIntervalRow,
+    SeriesRow,
     SettlementInputs,
 )
-from hub.storage.series import MAX_SPAN, SeriesRow, home_series, hood_series
 from hub.storage.sqlite.access_log import SqliteAccessLog
 from hub.storage.sqlite.people.agent_keys import held_spans
 from protocols.quantities import Measure
-from protocols.slots import Slot, slot_of, start_of
+from protocols.slots import Slot
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from hub.storage.series import MemberRow
 
 NEVER: Final = 2**62
 """Stands in for the end of a membership that lasts."""
-
-_MemberRow = tuple[str, str, int, int]
-"""A member with a home: their ids, and from when (included) until when (excluded) they are a member, unix seconds."""
 
 _ROWS_SQL = """SELECT slot, span, energy_wh, mark, gap FROM reading
 WHERE home = ? AND measure = ? AND slot >= ? AND slot < ?"""
@@ -64,6 +71,8 @@ class SqliteSeries(SqliteAccessLog):
 
     async def settlement_inputs(self, *, slots: range, access: Access) -> SettlementInputs:
         """Meter readings of all members with a home; anything but a 15-minute counter value is -1."""
+        from hub.storage.series import held_table, membership  # noqa: PLC0415 - loads numpy
+
         rows = await self._member_rows()
         measures = (Measure.GRID_EXPORT, Measure.GRID_IMPORT)
         homes = [home for _, home, _, _ in rows]
@@ -71,22 +80,26 @@ class SqliteSeries(SqliteAccessLog):
         async with self.reading() as db:
             newest = list(await db.execute_fetchall("SELECT coalesce(max(position), 0) FROM message"))
             surplus_wh, demand_wh = [await _metered(db, measure, slots=slots, homes=homes) for measure in measures]
-            held = _held(await held_spans(db, now_s=self._now()), slots, homes)
+            held = held_table(await held_spans(db, now_s=self._now()), slots, homes)
         surplus_wh[held], demand_wh[held] = -1, -1
         ids = tuple(member for member, _, _, _ in rows)
-        present = _membership(rows, slots)
+        present = membership(rows, slots)
         return SettlementInputs(ids, slots.start, surplus_wh, demand_wh, present, held, int(newest[0][0]))
 
     async def settlement_members(self, *, slots: range) -> tuple[tuple[str, ...], npt.NDArray[np.bool_]]:
         """Members with a home, in byte order, and the slots in which they were members: (slots, members)."""
+        from hub.storage.series import membership  # noqa: PLC0415 - loads numpy
+
         rows = await self._member_rows()
-        return tuple(member for member, _, _, _ in rows), _membership(rows, slots)
+        return tuple(member for member, _, _, _ in rows), membership(rows, slots)
 
     async def held_slots(self, *, slots: range) -> npt.NDArray[np.bool_]:
         """Where a home's readings wait for a new agent to count: (slots, members)."""
+        from hub.storage.series import held_table  # noqa: PLC0415 - loads numpy
+
         homes = [home for _, home, _, _ in await self._member_rows()]
         async with self.reading() as db:
-            return _held(await held_spans(db, now_s=self._now()), slots, homes)
+            return held_table(await held_spans(db, now_s=self._now()), slots, homes)
 
     async def first_slot(self) -> Slot | None:
         """The earliest slot with a stored batch."""
@@ -114,7 +127,7 @@ class SqliteSeries(SqliteAccessLog):
             )
         return tuple(LongIntervalRow(row[0], Measure(row[1]), *row[2:]) for row in rows)
 
-    async def _member_rows(self) -> list[_MemberRow]:
+    async def _member_rows(self) -> list[MemberRow]:
         async with self.reading() as db:
             found = await db.execute_fetchall(
                 "SELECT member.id, home.id, joined_at, left_at FROM member JOIN home ON home.member_id = member.id"
@@ -134,46 +147,28 @@ def _fields(measures: Sequence[Measure]) -> str:
     return ", ".join(sorted(measure.code for measure in measures))
 
 
-def _membership(rows: Sequence[_MemberRow], slots: range) -> npt.NDArray[np.bool_]:
-    starts_s = np.array([start_of(slot) for slot in slots], dtype=np.int64)
-    joined_s = np.array([joined for _, _, joined, _ in rows], dtype=np.int64)
-    left_s = np.array([left for _, _, _, left in rows], dtype=np.int64)
-    there: npt.NDArray[np.bool_] = (starts_s[:, None] >= joined_s[None, :]) & (starts_s[:, None] < left_s[None, :])
-    return there
-
-
-def _held(spans: Sequence[tuple[str, int, int | None]], slots: range, homes: Sequence[str]) -> npt.NDArray[np.bool_]:
-    held = np.zeros((len(slots), len(homes)), dtype=np.bool_)
-    for home, first_s, end_s in spans:
-        if home in homes:
-            end = slots.stop if end_s is None else slot_of(end_s) + 1
-            held[max(slot_of(first_s) - slots.start, 0) : max(end - slots.start, 0), homes.index(home)] = True
-    return held
-
-
 async def _metered(
     db: aiosqlite.Connection, measure: Measure, *, slots: range, homes: Sequence[str]
 ) -> npt.NDArray[np.int64]:
     """The energy that these homes' counters measured, -1 where they measured none: (slots, homes)."""
-    energy_wh = np.full((len(slots), len(homes)), -1, dtype=np.int64)
+    from hub.storage.series import metered_table  # noqa: PLC0415 - loads numpy
+
     place = (int(measure), slots.start, slots.stop, len(homes), json.dumps(homes))
     ((cells, values),) = await db.execute_fetchall(_SETTLE_SQL, place)
-    if cells is not None:
-        energy_wh.reshape(-1)[_numbers(cells)] = _numbers(values)
-    return energy_wh
-
-
-def _numbers(text: str) -> npt.NDArray[np.int64]:
-    return np.fromstring(text, dtype=np.int64, sep=",")
+    return metered_table(cells or "", values or "", slots=len(slots), homes=len(homes))
 
 
 async def _home(db: aiosqlite.Connection, home: str, measure: Measure, *, slots: range) -> HomeSeries:
+    from hub.storage.series import home_series  # noqa: PLC0415 - loads numpy
+
     found = await db.execute_fetchall(_ROWS_SQL, (home, int(measure), slots.start, slots.stop + MAX_SPAN))
     rows: list[SeriesRow] = [(row[0], row[1], row[2], row[3], row[4]) for row in found]
     return home_series(home, measure, slots=slots, rows=rows)
 
 
 async def _hood(db: aiosqlite.Connection, measure: Measure, *, slots: range, homes: Sequence[str]) -> HoodSeries:
+    from hub.storage.series import hood_series  # noqa: PLC0415 - loads numpy
+
     marks = ",".join("?" * len(homes))
     place = (int(measure), slots.start, slots.stop)
     spread = await db.execute_fetchall(

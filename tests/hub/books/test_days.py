@@ -5,7 +5,7 @@ import json
 import pytest
 
 from hub.books.days import read_rule
-from hub.core.rules.estimates import EstimateRule
+from hub.core.rules.estimate_rule import EstimateRule
 from hub.core.rules.rulebook import Prices, Rule
 
 RULE = Rule(

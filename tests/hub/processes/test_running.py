@@ -73,6 +73,14 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         found.home.close()
 
 
+def test_intake_runs_without_numpy(hub: Running) -> None:
+    found = hub.processes()
+    hub.home.begin()
+    loaded = {name: Path(f"/proc/{found[name]['pid']}/maps").read_text() for name in ("intake", "timetable")}
+    assert "/numpy/" in loaded["timetable"]
+    assert "/numpy/" not in loaded["intake"]
+
+
 @pytest.mark.parametrize("name", PARTS)
 def test_a_process_that_is_killed_comes_back_and_the_others_go_on(hub: Running, name: str) -> None:
     before = hub.processes()

@@ -16,7 +16,7 @@ from hub.books.days import settle_day
 from hub.books.runs import marked_days, settle_month
 from hub.books.view import read_heads
 from hub.core.ledger.run_calendar import RunCalendar
-from hub.core.rules.estimates import EstimateRule
+from hub.core.rules.estimate_rule import EstimateRule
 from hub.quality.decisions import DecisionError, decide_finding
 from hub.quality.findings import check_days_quality
 from hub.settlement_job import SettlementJob

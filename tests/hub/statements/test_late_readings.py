@@ -14,7 +14,7 @@ import pytest
 from hub.board.run_approval import approve_run, publish_run
 from hub.books.runs import settle_month
 from hub.commands.statement import write_folder
-from hub.core.rules.estimates import EstimateRule
+from hub.core.rules.estimate_rule import EstimateRule
 from hub.core.statements.document import StatementFiles
 from hub.statements.months import STATEMENT_ACCESS, StatementService
 from hub.statements.script import NAME

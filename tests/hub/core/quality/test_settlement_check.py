@@ -16,7 +16,7 @@ from hub.core.quality.settlement_check import (
     apply_quality_check,
     find_suspect_slots,
 )
-from hub.core.rules.estimates import EstimateRule
+from hub.core.rules.estimate_rule import EstimateRule
 from hub.core.rules.rulebook import Prices, Rule
 from hub.core.settlement.allocation_record import read_record
 from hub.core.settlement.period import settle

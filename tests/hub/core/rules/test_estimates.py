@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hub.core.rules.estimates import MOST_WEEKS, WEEK_SLOTS, EstimateRule, estimate_gaps
+from hub.core.rules.estimate_rule import EstimateRule
+from hub.core.rules.estimates import WEEK_SLOTS, estimate_gaps
 
 relaxed = settings(deadline=None, derandomize=True, max_examples=100, suppress_health_check=list(HealthCheck))
 LINE = EstimateRule("straight_line")
@@ -98,16 +99,3 @@ def test_earlier_weeks_may_be_given_newest_first() -> None:
     newest = replace(WEEKLY, weeks=2)
     assert estimate_gaps(series(-1, -1), newest, before=before).tolist() == [15, -1]
     assert estimate_gaps(series(-1, -1), replace(newest, longest=1), before=before).tolist() == [-1, -1]
-
-
-@pytest.mark.parametrize(
-    "broken",
-    [{"method": "guess"}, {"longest": 0}, {"least": 0}, {"least": 5, "weeks": 4}, {"weeks": MOST_WEEKS + 1}],
-)
-def test_a_rule_that_makes_no_sense_is_refused(broken: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=r"guess is not a way to estimate|an estimate needs"):
-        EstimateRule(**broken)  # type: ignore[arg-type]
-
-
-def test_the_limits_themselves_are_allowed() -> None:
-    assert EstimateRule("straight_line", longest=1, weeks=MOST_WEEKS, least=MOST_WEEKS).longest == 1

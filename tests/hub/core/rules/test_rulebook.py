@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.core.rules.estimates import EstimateRule
+from hub.core.rules.estimate_rule import EstimateRule
 from hub.core.rules.input_checks import RejectedInputError
 from hub.core.rules.rulebook import (
     METHODS,
