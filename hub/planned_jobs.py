@@ -17,6 +17,7 @@ from hub.forecasts.weather import WeatherJob, WeatherSource
 from hub.leavers_job import LeaversJob
 from hub.notices.about_money import MoneyNotices
 from hub.notices.about_trouble import WatchNotices
+from hub.notices.invitation_mail import agent_install_lines
 from hub.notices.sealing import SecretSeal
 from hub.notices.sending import MailJob
 from hub.notices.writing import MailWriter
@@ -52,7 +53,8 @@ def planned_mail(
         return ()
     pages = lambda: members_address(folder, settings)  # noqa: E731 - the port is known once the hub runs
     whole = partial(whole_invitation, settings)
-    writer = MailWriter(store, coop=settings.coop, seal=SecretSeal(key), pages=pages, whole=whole)
+    install = partial(agent_install_lines, folder, settings)
+    writer = MailWriter(store, coop=settings.coop, seal=SecretSeal(key), pages=pages, whole=whole, install=install)
     sending = MailJob(store, settings=settings.mail, coop_name=settings.coop.name, writer=writer, clock=clock)
     watch = WatchNotices(store, folder=folder, plans_backup=settings.backup is not None, clock=clock)
     return (

@@ -1,4 +1,4 @@
-"""Queues mail about money for those who want it: a statement is published, or a collection is two weeks away.
+"""Queues mail about money for those who want it: a statement is published, a collection comes or is withdrawn.
 
 It reads the books' decisions and orders; what anybody pays or uses is in neither mail.
 """
@@ -25,6 +25,7 @@ DEBIT_DAYS: Final = 14
 SPARE_DAYS: Final = 2
 """So much earlier the mail is queued, so that a mail server that is down for a day makes nobody late."""
 
+WAS_WITHDRAWN: Final = "the collection was withdrawn"
 NEWS_S: Final = 7 * 86_400
 TRIED_S: Final = 3 * 86_400
 
@@ -58,6 +59,7 @@ class MoneyNotices:
         persons = {each.id: each.person for each in await self._store.members()}
         for order in books.orders:
             found += self._debits(order, {m: p for m, p in persons.items() if p in for_debits}, now_s=now_s)
+            found += await self._withdrawn(order, now_s=now_s)
         await self._store.add_notices(found)
 
     def _statements(
@@ -91,6 +93,18 @@ class MoneyNotices:
             NewNotice(NoticeKind.DEBIT, person, order.message_id, last_try_at=now_s + TRIED_S, facts=facts)
             for person in concerned
         ]
+
+    async def _withdrawn(self, order: PaymentOrderRecord, *, now_s: int) -> list[NewNotice]:
+        """For a collection that was withdrawn: nobody is told of it any more, and whoever was is told of that.
+
+        A changed collection is a withdrawn one and a new one, so its members get both mails.
+        """
+        if order.kind != COLLECTIONS or order.state != WITHDRAWN or now_s - order.withdrawals[-1][1] > NEWS_S:
+            return []
+        told = await self._store.withdraw_notices(NoticeKind.DEBIT, order.message_id, answer=WAS_WITHDRAWN)
+        facts = {"day": order.pay_on, "creditor": order.account.creditor_id, "kind": WITHDRAWN}
+        about, last_try_at = f"{order.message_id} {WITHDRAWN}", now_s + TRIED_S
+        return [NewNotice(NoticeKind.DEBIT, each, about, last_try_at=last_try_at, facts=facts) for each in told]
 
 
 def _had_a_home(homes: Sequence[SeenHome], *, begin_s: int, end_s: int) -> bool:

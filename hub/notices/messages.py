@@ -12,6 +12,7 @@ from typing import Final
 from protocols.errors import InputError
 
 LINE_CHARS: Final = 76
+AS_IT_IS: Final = "    "
 MAX_NAME_CHARS: Final = 80
 MAX_SUBJECT_CHARS: Final = 150
 POLICY: Final = SMTP.clone(cte_type="7bit")
@@ -90,9 +91,15 @@ def one_line(text: str, most: int) -> str:
 
 
 def wrapped(text: str) -> str:
-    """The text in lines of at most LINE_CHARS; a longer word, such as a link, keeps a line of its own."""
+    """The text in lines of at most LINE_CHARS; a longer word, such as a link, keeps a line of its own.
+
+    A line that begins with AS_IT_IS is a command to copy and stays whole.
+    """
     lines: list[str] = []
     for line in text.strip().splitlines():
+        if line.startswith(AS_IT_IS):
+            lines.append(line.rstrip())
+            continue
         begins = re.match(r"(- )?", line)
         indent = "  " if begins is not None and begins[0] else ""
         lines += textwrap.wrap(

@@ -85,7 +85,9 @@ class MailJob:
             await self._store.settle_notice(notice.id, NoticeState.DROPPED, answer=mail)
             return
         answer = await self._handed_over(mail, session)
-        if answer.state is NoticeState.BOUNCED:
+        if notice.kind is NoticeKind.ADDRESS:
+            pass  # the address is nobody's any more
+        elif answer.state is NoticeState.BOUNCED:
             await self._store.note_bounce(mail.address, answer.words)
         elif answer.state is NoticeState.SENT:
             await self._store.note_bounce(mail.address, None)

@@ -1,7 +1,7 @@
 """The words of each mail in its reader's language, from the templates in hub/web/templates/mail. It sends nothing."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -10,6 +10,7 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from hub.storage.notice_records import NoticeKind
+from hub.trust.agent_packages import InstallLine
 from hub.web.frame.translation import LOCALE_DIR, Localizer, catalogue
 
 TEMPLATES_DIR: Final = LOCALE_DIR.parent / "templates" / "mail"
@@ -29,7 +30,13 @@ class MailFrame:
 
 
 def mail_text(
-    kind: NoticeKind, words: Localizer, *, frame: MailFrame, facts: Mapping[str, str], secret: str = ""
+    kind: NoticeKind,
+    words: Localizer,
+    *,
+    frame: MailFrame,
+    facts: Mapping[str, str],
+    secret: str = "",
+    install: Sequence[InstallLine] = (),
 ) -> tuple[str, str]:
     """The subject and the text of a mail."""
     template = _environment(words.language).get_template(f"{kind.value}.txt")
@@ -41,6 +48,7 @@ def mail_text(
         off_link=frame.off_link,
         facts=facts,
         secret=secret,
+        install=install,
         day=date.fromisoformat,
     )
     subject, _, body = text.lstrip().partition("\n")

@@ -68,11 +68,11 @@ def _number(member_id: str) -> int:
 class HouseholdStore(Protocol):
     """Members and the homes they live in. A method that refuses returns one line and has written nothing."""
 
-    async def add_adult(self, home: str, member: Member, *, by: str) -> str | None:
+    async def add_adult(self, home: str, member: Member, *, by: str, link_by: str = "") -> str | None:
         """Let a member see a home's pages as an adult who lives there; a new member is added with it."""
         ...
 
-    async def end_adult(self, home: str, member: str, *, by: str) -> str | None: ...
+    async def end_adult(self, home: str, member: str, *, by: str, link_by: str = "") -> str | None: ...
     async def adults(self) -> tuple[HomeAdult, ...]:
         """All adults besides the contracts' holders, by home and member."""
         ...

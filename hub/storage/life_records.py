@@ -45,7 +45,10 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LoggedChange:
-    """One line of the log of changes. `by` is empty where no person was named; `reason` may be empty."""
+    """One line of the log of changes. `by` is empty where no person was named; `reason` may be empty.
+
+    `link_by` made the sign-in link of the session in which the change was made, if somebody else did.
+    """
 
     id: int
     at: int
@@ -54,12 +57,13 @@ class LoggedChange:
     member: str
     subject: str
     reason: str
+    link_by: str = ""
 
     def plain(self) -> dict[str, object]:
         """The line for JSON and CSV."""
         return {
             "number": self.id, "at": self.at, "by": self.by, "change": self.kind, "member": self.member,
-            "subject": self.subject, "reason": self.reason,
+            "subject": self.subject, "reason": self.reason, "link_by": self.link_by,
         }  # fmt: skip
 
 
@@ -112,10 +116,13 @@ class ErasureStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MemberEdit:
-    """New words for a member; None leaves them as they are."""
+    """New words for a member; None leaves them as they are. `is_mailed`: the hub sends mail, so the former address is
+    told of a new one.
+    """
 
     name: str | None = None
     email: str | None = None
+    is_mailed: bool = False
 
 
 def is_email(text: str) -> bool:
@@ -136,23 +143,29 @@ def end_of_membership(last_day: date, *, today: date, tz: str) -> int | str:
 class LifeStore(Protocol):
     """Changes to members and agents by a named person. Each writes its line of the log in the same transaction.
 
-    A method that refuses returns one line that says why and has written nothing. `by` must be on the board.
+    A method that refuses returns one line that says why and has written nothing. `by` must be on the board. `link_by`
+    made the sign-in link of the session in which `by` acts; the line says so.
     """
 
-    async def edit_member(self, member: str, edit: MemberEdit, *, by: str) -> str | None: ...
-    async def change_role(self, member: str, role: str, *, begins: bool, by: str) -> str | None:
+    async def edit_member(self, member: str, edit: MemberEdit, *, by: str, link_by: str = "") -> str | None:
+        """Change name or address. With `edit.is_mailed`, a notice to the former address is queued with the change."""
+        ...
+
+    async def change_role(self, member: str, role: str, *, begins: bool, by: str, link_by: str = "") -> str | None:
         """Begin or end a role. `by` may be empty while nobody is on the board; one board member always stays."""
         ...
 
-    async def revoke_agent(self, agent: str, *, by: str, reason: str) -> str | None:
+    async def revoke_agent(self, agent: str, *, by: str, reason: str, link_by: str = "") -> str | None:
         """Refuse whatever the agent's key signs from now on; what is stored stays valid."""
         ...
 
-    async def end_sessions(self, member: str, *, by: str) -> int | str:
+    async def end_sessions(self, member: str, *, by: str, link_by: str = "") -> int | str:
         """End the member's sessions and open sign-in links; how many there were."""
         ...
 
-    async def set_left(self, member: str, left_at: int | None, *, last_day: str, by: str) -> str | None:
+    async def set_left(
+        self, member: str, left_at: int | None, *, last_day: str, by: str, link_by: str = ""
+    ) -> str | None:
         """Set when the membership ends, or with None that it goes on; `last_day` is what the log says."""
         ...
 
@@ -211,11 +224,11 @@ class AgentKeyStore(Protocol):
         """Every agent that a home got after an earlier one, the newest first."""
         ...
 
-    async def object_to_agent(self, agent: str, *, member: str, reason: str) -> str | None:
+    async def object_to_agent(self, agent: str, *, member: str, reason: str, link_by: str = "") -> str | None:
         """Hold this agent's readings back from settlement. The member must live in its home."""
         ...
 
-    async def decide_agent(self, agent: str, *, verdict: str, by: str, reason: str) -> str | None:
+    async def decide_agent(self, agent: str, *, verdict: str, by: str, reason: str, link_by: str = "") -> str | None:
         """The board's word on an objection: the agent counts, or it is refused and shut out."""
         ...
 

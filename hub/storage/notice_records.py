@@ -16,10 +16,13 @@ class NoticeKind(StrEnum):
     SILENT = "silent"
     HOMES = "homes"
     HUB = "hub"
+    ADDRESS = "address"
 
 
 CHOSEN_KINDS: Final = (NoticeKind.STATEMENT, NoticeKind.DEBIT, NoticeKind.SILENT)
-"""A member gets these only after switching them on. Invitations and sign-in links are sent when they are asked for."""
+"""A member gets these only after switching them on. Invitations and sign-in links are sent when they are asked for, and
+a former address is always told of a new one.
+"""
 
 BOARD_KINDS: Final = (NoticeKind.HOMES, NoticeKind.HUB)
 """As above, and only for members of the board."""
@@ -40,7 +43,8 @@ class NoticeState(StrEnum):
 class NewNotice:
     """A notice to queue. There is one for each kind, member and `about`, so queueing it again changes nothing.
 
-    `facts` fill the text in and hold no household's figures; `secret` is sealed and deleted once the notice is settled.
+    `facts` fill the text in and hold no household's figures; `secret` is deleted once the notice is settled. It is
+    sealed with the hub's key, but for the former address of a member, which `former_address` makes.
     """
 
     kind: NoticeKind
@@ -50,6 +54,21 @@ class NewNotice:
     facts: Mapping[str, str] = field(default_factory=dict)
     secret: bytes | None = None
     most_an_hour: int | None = None
+
+
+def former_address(address: str, name: str) -> bytes:
+    """A member's former address and name, as the `secret` of the notice to it.
+
+    >>> read_former_address(former_address("ana@example.org", "Ana"))
+    ('ana@example.org', 'Ana')
+    """
+    return f"{address}\n{name}".encode()
+
+
+def read_former_address(secret: bytes | None) -> tuple[str, str]:
+    """The address and the name; empty ones if there are none."""
+    address, _, name = (secret or b"").decode().partition("\n")
+    return address, name
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +131,10 @@ class NoticeStore(Protocol):
 
     async def settle_notice(self, notice: int, state: NoticeState, *, answer: str = "") -> None:
         """End a notice; its secret is deleted."""
+        ...
+
+    async def withdraw_notices(self, kind: NoticeKind, about: str, *, answer: str) -> tuple[str, ...]:
+        """Drop the waiting notices about this; the members who were told of it, or may have been, by id."""
         ...
 
     async def notices(self, *, since: int, most: int) -> tuple[Notice, ...]:

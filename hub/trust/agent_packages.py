@@ -38,7 +38,20 @@ def find_agent_packages(data: Path, *, shipped: Path = SHIPPED) -> tuple[AgentPa
     return _packages(data / OWN_FOLDER) or _packages(shipped)
 
 
-def install_lines(packages: Sequence[AgentPackage], *, url: str) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class InstallLine:
+    """The one line that brings the agent to a kind of computer; `sha256` is the file's, which the line checks."""
+
+    computer: str
+    architecture: str
+    sha256: str
+    command: str
+
+    def __str__(self) -> str:
+        return f"install the agent on {self.computer} ({self.architecture}): {self.command}"
+
+
+def install_lines(packages: Sequence[AgentPackage], *, url: str) -> list[InstallLine]:
     """For each kind of computer, the one line that downloads, checks and installs the agent, and enrols the home.
 
     The hub's certificate is not known to the household's computer yet, so the download itself proves nothing: the
@@ -46,10 +59,14 @@ def install_lines(packages: Sequence[AgentPackage], *, url: str) -> list[str]:
     """
     kinds = {"arm64": "a Raspberry Pi", "amd64": "a PC"}
     return [
-        f"install the agent on {kinds[each.architecture]} ({each.architecture}): "
-        f"curl -kfo agent.deb --retry 10 {url}/api/agent-package/{each.path.name}"
-        f" && echo '{each.sha256}  agent.deb' | sha256sum -c && sudo apt-get install -y ./agent.deb"
-        f" && sudo nano {AGENT_SETTINGS} && sudo commonwatt-agent enrol && sudo systemctl start commonwatt-agent"
+        InstallLine(
+            kinds[each.architecture],
+            each.architecture,
+            each.sha256,
+            f"curl -kfo agent.deb --retry 10 {url}/api/agent-package/{each.path.name}"
+            f" && echo '{each.sha256}  agent.deb' | sha256sum -c && sudo apt-get install -y ./agent.deb"
+            f" && sudo nano {AGENT_SETTINGS} && sudo commonwatt-agent enrol && sudo systemctl start commonwatt-agent",
+        )
         for each in sorted(packages, key=lambda each: list(kinds).index(each.architecture))
     ]
 

@@ -12,7 +12,7 @@ from hub.commands.periods import parse_day_argument
 from hub.folder.agents_address import agents_address, whole_invitation
 from hub.folder.clock import open_clock
 from hub.folder.settings import HubSettings, load_settings
-from hub.trust.agent_packages import find_agent_packages, install_lines
+from hub.notices.invitation_mail import agent_install_lines
 from hub.trust.invitation_code import svg_code, terminal_code
 from protocols.durable_files import write_durably
 from protocols.errors import RequestError
@@ -112,7 +112,7 @@ def _tell(made: Invitation, text: str | None, *, folder: Path, is_mailed: bool) 
         sys.stdout.write(f"or, with the hub's address, for `commonwatt-agent enrol`: {text}\n")
         if sys.stdout.isatty():
             sys.stdout.write(terminal_code(text))
-        for line in _install_lines(folder):
+        for line in agent_install_lines(folder, load_settings(folder)):
             sys.stdout.write(f"{line}\n")
     if is_mailed:
         sys.stdout.write(f"it is mailed to {made.member.email} by the running hub; see: commonwatt-hub mail queue\n")
@@ -123,14 +123,6 @@ def _tell(made: Invitation, text: str | None, *, folder: Path, is_mailed: bool) 
         )
     else:
         sys.stdout.write("earlier tokens of this home that were not used are void\n")
-
-
-def _install_lines(folder: Path) -> list[str]:
-    """How homes elsewhere install the agent; nothing if this hub has no packages or serves this computer only."""
-    address = agents_address(load_settings(folder))
-    if address is None or not address.startswith("https://"):
-        return []
-    return install_lines(find_agent_packages(folder), url=address)
 
 
 def _require_new_picture(path: Path, settings: HubSettings) -> None:

@@ -114,7 +114,9 @@ async def _change_and_show(args: argparse.Namespace, *, clock: Clock) -> list[di
 async def _change(hub: OpenHub, args: argparse.Namespace) -> str | int | None:
     store, by = hub.store, args.by or ""
     if args.what == EDIT:
-        return await store.edit_member(args.member, MemberEdit(args.name, args.email), by=by)
+        return await store.edit_member(
+            args.member, MemberEdit(args.name, args.email, is_mailed=hub.settings.mail is not None), by=by
+        )
     if args.what in (BEGIN, END):
         return await store.change_role(args.member, args.role, begins=args.what == BEGIN, by=by)
     if args.what == SESSIONS:
@@ -218,10 +220,14 @@ def line_of(change: LoggedChange, tz: str) -> dict[str, object]:
     return change.plain() | {"time": at}
 
 
+def _link(row: dict[str, object]) -> str:
+    return f" (signed in with a link made by {row['link_by']})" if row["link_by"] else ""
+
+
 def change_lines(rows: list[dict[str, object]]) -> list[str]:
     """The log for people."""
     return [
         f"{row['time']}  {row['member']}  {row['change']}{' ' if row['subject'] else ''}{row['subject']}"
-        f"  by {row['by'] or 'nobody named'}{': ' if row['reason'] else ''}{row['reason']}"
+        f"  by {row['by'] or 'nobody named'}{_link(row)}{': ' if row['reason'] else ''}{row['reason']}"
         for row in rows
     ]

@@ -169,6 +169,8 @@ def _row(notice: Notice, hub: OpenHub) -> dict[str, object]:
 def _queue_line(row: dict[str, object]) -> str:
     waits = f"  next try {row['next_try']}" if row["next_try"] else ""
     why = f": {row['why']}" if row["why"] else ""
+    if row["state"] == NoticeState.BOUNCED.value:
+        why += f"; enter another address: commonwatt-hub members edit --member {row['member']} --email ADDRESS --by ID"
     return f"{row['made']}  {row['kind']}  to {row['member']}  {row['state']}, tries: {row['tries']}{waits}{why}"
 
 

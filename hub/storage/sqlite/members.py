@@ -145,6 +145,20 @@ class SqliteMembers(SqliteConnections):
             rows = await db.execute_fetchall("SELECT masked_key FROM invite WHERE token_hash = ?", (token_id,))
         return next((bytes(row[0]) for row in rows if row[0] is not None), None)
 
+    async def invite_refusal(self, token_id: bytes, *, now: int) -> InviteRefusal | None:
+        """Why this invitation enrols nobody any more; None while it does."""
+        sql = "SELECT expires_at, used_at, void FROM invite WHERE token_hash = ?"
+        async with self.reading() as db:
+            rows = list(await db.execute_fetchall(sql, (token_id,)))
+        if not rows:
+            return InviteRefusal.UNKNOWN
+        expires_at, used_at, is_void = rows[0]
+        if used_at is not None:
+            return InviteRefusal.USED
+        if is_void:
+            return InviteRefusal.VOID
+        return InviteRefusal.EXPIRED if now > expires_at else None
+
     async def redeem_invite(self, token_id: bytes, *, agent: Agent, now: int) -> InviteRefusal | None:
         """Use an invitation, once, to enrol the agent for its home.
 

@@ -41,7 +41,7 @@ def add_change_pages(app: FastAPI, site: PageContext) -> None:
         rows = plain_changes(await store.member_changes())
         text = StringIO()
         table = csv.writer(text)
-        table.writerow(("number", "at", "by", "change", "member", "subject", "reason"))
+        table.writerow(("number", "at", "by", "change", "member", "subject", "reason", "link_by"))
         for row in rows:
             # A text that a spreadsheet would run as a formula gets an apostrophe.
             table.writerow([f"'{cell}" if str(cell)[:1] in _FORMULA_SIGNS else cell for cell in row.values()])
@@ -58,6 +58,7 @@ def add_change_pages(app: FastAPI, site: PageContext) -> None:
             homes=await store.homes(),
             agents=await store.agents(),
             adults=await store.adults(),
+            bounces=await store.bounces(),
         )
         warning = lone_board(holders["board"], members=sum(each.held_by is None for each in everybody))
         return await site.page(visit, "board_members.html", place="more", cards=cards, warning=warning)

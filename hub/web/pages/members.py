@@ -95,7 +95,7 @@ def _add_my_home(app: FastAPI, site: PageContext) -> None:
         if reason is None:
             raise PageError(422, reason_needed(REASON_CHARS_MAX, visit.words))
         store, agent = site.parts.store, sent.get("agent", "")
-        if await store.object_to_agent(agent, member=visit.member.id, reason=reason) is not None:
+        if await store.object_to_agent(agent, member=visit.member.id, reason=reason, link_by=visit.link_by) is not None:
             raise PageError(409, visit.words.text("You cannot object to this agent. Nothing was changed."))
         return RedirectResponse("/my-home#new-agents", status_code=303)
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from hub.storage.household_records import HomeAdult
 from hub.storage.life_records import ROLES, ChangeKind, LoggedChange
+from hub.storage.notice_records import Bounce
 from hub.storage.records import Agent, Home, Member
 from hub.web.frame.translation import Localizer
 
@@ -41,7 +42,11 @@ def changes_page(
 ) -> ChangesPage:
     """The page for one reader. Names appear of those who hold or held a role or made a change; others have their id."""
     public = {each.member for each in changes if each.kind in (ChangeKind.ROLE_BEGUN, ChangeKind.ROLE_ENDED)}
-    public |= {each.by for each in changes} | {member for held in holders.values() for member in held}
+    public |= (
+        {each.by for each in changes}
+        | {each.link_by for each in changes}
+        | {member for held in holders.values() for member in held}
+    )
     names = {member.id: f"{member.name} ({member.id})" for member in members if member.id in public}
     names[reader] = words.text("you")
     newest = list(reversed(changes))[:LINES_SHOWN]
@@ -65,13 +70,16 @@ def member_cards(
     homes: Sequence[Home],
     agents: Sequence[Agent],
     adults: Sequence[HomeAdult] = (),
+    bounces: Sequence[Bounce] = (),
 ) -> tuple[MemberCard, ...]:
     """Every member for the board, each with the homes they hold or live in."""
     by_id = {home.id: home for home in homes}
+    refused = {each.address: each.answer for each in bounces}
     return tuple(
         _card(
             each, holders, words, homes=homes, agents=agents,
             lived=[by_id[adult.home] for adult in adults if adult.member == each.id],
+            refusal=refused.get(each.email.casefold()),
         )
         for each in members
     )  # fmt: skip
@@ -88,9 +96,12 @@ def role_name(role: str, words: Localizer) -> str:
 
 def _card(
     member: Member, holders: Mapping[str, Sequence[str]], words: Localizer, *, homes: Sequence[Home],
-    agents: Sequence[Agent], lived: Sequence[Home],
+    agents: Sequence[Agent], lived: Sequence[Home], refusal: str | None,
 ) -> MemberCard:  # fmt: skip
     lines = [(words.text("E-mail"), member.email)]
+    if refusal is not None:
+        said = words.text("The address refuses mail: %(answer)s Ask for another one and enter it.", answer=refusal)
+        lines.append((words.text("Mail"), said))
     held = [role_name(role, words) for role in ROLES if member.id in holders[role]]
     if held:
         lines.append((words.text("Roles"), words.listed(held)))
@@ -147,6 +158,9 @@ def _sentence(change: LoggedChange, names: Mapping[str, str], words: Localizer) 
     parts = [what or change.kind]
     if change.by:
         parts.append(words.text("By %(name)s.", name=names.get(change.by, change.by)))
+    if change.link_by:
+        maker = names.get(change.link_by, change.link_by)
+        parts.append(words.text("Signed in with a link made by %(maker)s.", maker=maker))
     if change.reason:
         parts.append(words.text("Reason: %(reason)s", reason=change.reason))
     return words.sentences(*parts)

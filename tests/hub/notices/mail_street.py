@@ -1,6 +1,6 @@
 """Three members in a store of their own, a clock that is set by hand, and the job that mails them."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,11 +8,14 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.folder.mail_settings import MailSettings
+from hub.notices.invitation_mail import invitation_notice
 from hub.notices.sealing import SecretSeal
 from hub.notices.sending import MailJob
 from hub.notices.writing import MailWriter
 from hub.storage.records import Coop, Home, Member
 from hub.storage.sqlite.store import SqliteStore
+from hub.trust.agent_packages import InstallLine
+from protocols.enrolment.token import EnrolToken, token_text
 
 COOP = Coop("sunny", "Sunny Street", "Europe/Madrid", "EUR")
 PAGES = "https://hub.sunny.example"
@@ -39,10 +42,26 @@ class MailStreet:
     store: SqliteStore
     clock: HandClock
     whole: Callable[[str], str | None] = lambda _: None
+    install: Callable[[], Sequence[InstallLine]] = tuple
     seal: SecretSeal = field(default_factory=lambda: SecretSeal(KEY))
 
+    async def invite(self, member: str = "m03", *, number: int = 1, until: int = START_S + 86_400) -> str:
+        """Queue an invitation for the member's home, which voids earlier ones; its token."""
+        found, home = await self.store.member(member), await self.store.home_of(member)
+        assert found is not None
+        assert home is not None
+        token = EnrolToken(bytes([number]) * 16, bytes(10))
+        await self.store.add_invite(token.id, home_id=home.id, expires_at=until)
+        mark = token.id.hex()[:16]
+        notice = invitation_notice(self.seal, found, home, token=token_text(token), mark=mark, until=until)
+        assert await self.store.add_notices([notice]) == 1
+        assert await self.store.add_notices([notice]) == 0, "the same notice is queued once"
+        return token_text(token)
+
     def job(self, settings: MailSettings) -> MailJob:
-        writer = MailWriter(self.store, coop=COOP, seal=self.seal, pages=lambda: PAGES, whole=self.whole)
+        writer = MailWriter(
+            self.store, coop=COOP, seal=self.seal, pages=lambda: PAGES, whole=self.whole, install=self.install
+        )
         return MailJob(self.store, settings=settings, coop_name=COOP.name, writer=writer, clock=self.clock)
 
     async def queue(self) -> list[tuple[str, str, int]]:

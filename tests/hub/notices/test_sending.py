@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from hub.notices.invitation_mail import invitation_notice
 from hub.notices.sending import TOO_LATE
 from hub.notices.smtp import MailSession
 from hub.storage.access_records import LINK_FIELDS
@@ -16,38 +15,28 @@ from hub.storage.notice_records import NewNotice, NoticeKind, NoticeState
 from hub.storage.records import Home, Member
 from hub.web.frame.tokens import hash_token
 from tests.hub.notices.catch_all import CatchAll, catching
-from tests.hub.notices.mail_street import PAGES, START_S, HandClock, MailStreet, mail_street
+from tests.hub.notices.mail_street import PAGES, START_S, HandClock, mail_street
 
 LINK = NewNotice(NoticeKind.SIGN_IN, "m02", "1", START_S + 3600)
 DAY_S = 86_400
 
 
-async def invite(street: MailStreet, member: str = "m03") -> None:
-    found = await street.store.member(member)
-    home = await street.store.home_of(member)
-    assert found is not None
-    assert home is not None
-    notice = invitation_notice(street.seal, found, home, token="the-token", mark="ab", until=START_S + DAY_S)
-    assert await street.store.add_notices([notice]) == 1
-    assert await street.store.add_notices([notice]) == 0, "the same notice is queued once"
-
-
 async def test_an_invitation_arrives_with_its_token_which_then_stands_nowhere(tmp_path: Path) -> None:
     async with catching() as server, mail_street(tmp_path) as street:
-        await invite(street)
+        token = await street.invite()
         (waiting,) = await street.store.notices(since=0, most=9)
         assert waiting.secret is not None
-        assert b"the-token" not in waiting.secret
+        assert token.encode() not in waiting.secret
         job = street.job(server.settings())
         await job(0)
         await job(0)
         (mail,) = server.mails
         assert server.recipients == [["z@example.org"]]
-        assert "the-token" in mail.get_content().splitlines()
+        assert token in mail.get_content().splitlines()
         assert mail["to"].addresses[0].display_name == "Zoë"
         (settled,) = await street.store.notices(since=0, most=9)
         assert (settled.state, settled.secret, settled.tries) == (NoticeState.SENT, None, 1)
-    assert b"the-token" not in (tmp_path / "hub.sqlite").read_bytes()
+    assert token.encode() not in (tmp_path / "hub.sqlite").read_bytes()
 
 
 async def test_a_sign_in_link_is_made_when_the_mail_is_and_works(tmp_path: Path) -> None:
@@ -88,7 +77,7 @@ async def test_a_link_to_an_address_that_the_board_entered_names_them_in_every_h
 async def test_a_mail_that_is_put_off_is_tried_again_later_and_then_sent(tmp_path: Path) -> None:
     caught = CatchAll(answers={"z@example.org": "451 4.7.1 greylisted"})
     async with catching(caught) as server, mail_street(tmp_path) as street:
-        await invite(street)
+        await street.invite()
         await street.store.add_notices([LINK])
         job = street.job(server.settings())
         await job(0)
@@ -107,7 +96,7 @@ async def test_a_mail_that_is_put_off_is_tried_again_later_and_then_sent(tmp_pat
 
 async def test_tries_grow_rarer_and_end(tmp_path: Path) -> None:
     async with catching(CatchAll(to_content="452 disk full")) as server, mail_street(tmp_path) as street:
-        await invite(street)
+        await street.invite()
         job, tried = street.job(server.settings()), []
         while (await street.queue())[0][1] == "waiting":
             tried.append(street.clock.now_s)
@@ -142,7 +131,7 @@ async def test_while_the_server_is_down_everything_waits_and_one_line_says_so(
     async with catching() as server:
         settings = server.settings()
     async with mail_street(tmp_path) as street:
-        await invite(street)
+        await street.invite()
         job = street.job(settings)
         for _ in range(60):
             await job(0)
@@ -180,7 +169,7 @@ class _Dies(MailSession):
 async def test_a_mail_repeated_after_a_crash_has_the_same_message_id(tmp_path: Path) -> None:
     async with catching() as server:
         async with mail_street(tmp_path) as street:
-            await invite(street)
+            await street.invite()
             job = street.job(server.settings())
             job._open_session = _Dies
             with pytest.raises(RuntimeError, match="killed"):

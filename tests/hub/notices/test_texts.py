@@ -17,7 +17,11 @@ FACTS = {
     NoticeKind.INVITATION: [{"home": "House 1", "until": "1790000000"}],
     NoticeKind.SIGN_IN: [{"until": "1790000000"}],
     NoticeKind.STATEMENT: [{"month": "2026-10", "kind": "first"}, {"month": "2026-10", "kind": "corrected"}],
-    NoticeKind.DEBIT: [{"day": "2026-11-30", "creditor": "DE98ZZZ09999999999"}],
+    NoticeKind.DEBIT: [
+        {"day": "2026-11-30", "creditor": "DE98ZZZ09999999999"},
+        {"day": "2026-11-30", "creditor": "DE98ZZZ09999999999", "kind": "withdrawn"},
+    ],
+    NoticeKind.ADDRESS: [{"at": "1790000000"}],
     NoticeKind.SILENT: [{"since": "1790000000", "home": "House 1"}],
     NoticeKind.HOMES: [
         {"what": "street", "since": "1790000000"},

@@ -64,7 +64,7 @@ async def test_what_makes_no_sense_is_refused_and_writes_nothing(store: Store) -
     ):
         assert member is not None
         assert said in (await store.add_adult(home, member, by=by) or "").replace("name m03", "further home of m03")
-    assert "is no adult" in (await store.end_adult("h03", "m02", by="m01") or "")
+    assert "is not an adult added to home" in (await store.end_adult("h03", "m02", by="m01") or "")
     assert "is an adult of h03" in (await store.set_left("m05", NOW_S + 9, last_day="2099-01-01", by="m01") or "")
     assert await store.member("m06") is None
     assert await store.member_changes() == before

@@ -54,9 +54,10 @@ def test_the_line_checks_what_was_downloaded_before_it_is_installed(tmp_path: Pa
     put(tmp_path / "packages", "commonwatt-agent_1_amd64.deb", b"pc")
     put(tmp_path / "packages", "commonwatt-agent_1_arm64.deb", b"pi")
     pi, pc = install_lines(find_agent_packages(tmp_path, shipped=tmp_path), url="https://hub.example:8443")
-    assert "arm64" in pi
-    assert "amd64" in pc
-    steps = pi.partition(": ")[2].split(" && ")
+    assert str(pi) == f"install the agent on a Raspberry Pi (arm64): {pi.command}"
+    assert "amd64" in pc.command
+    assert pi.sha256 == hashlib.sha256(b"pi").hexdigest()
+    steps = pi.command.split(" && ")
     assert steps[0] == (
         "curl -kfo agent.deb --retry 10 https://hub.example:8443/api/agent-package/commonwatt-agent_1_arm64.deb"
     )

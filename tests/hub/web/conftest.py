@@ -4,8 +4,10 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -70,9 +72,11 @@ async def store(street_file: Path, tmp_path: Path) -> AsyncIterator[SqliteStore]
     await opened.close()
 
 
-def browser_on(store: SqliteStore, *, client: tuple[str, int] = ("192.0.2.7", 1234)) -> httpx.AsyncClient:
-    """A browser that is not signed in; redirects are shown, not followed."""
-    transport = httpx.ASGITransport(app=build_app(parts_over(store)), client=client)
+def browser_on(
+    store: SqliteStore, *, client: tuple[str, int] = ("192.0.2.7", 1234), **changed: Any
+) -> httpx.AsyncClient:
+    """A browser that is not signed in; redirects are shown, not followed. `changed` are parts of the hub."""
+    transport = httpx.ASGITransport(app=build_app(replace(parts_over(store), **changed)), client=client)
     return httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers={"origin": ORIGIN})
 
 

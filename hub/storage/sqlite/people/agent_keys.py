@@ -50,7 +50,7 @@ class SqliteAgentKeys(SqliteConnections):
         async with self.reading() as db:
             return tuple(await new_keys(db))
 
-    async def object_to_agent(self, agent: str, *, member: str, reason: str) -> str | None:
+    async def object_to_agent(self, agent: str, *, member: str, reason: str, link_by: str = "") -> str | None:
         """Hold this agent's readings back from settlement until the board decides."""
 
         async def work(db: aiosqlite.Connection) -> str | None:
@@ -62,13 +62,13 @@ class SqliteAgentKeys(SqliteConnections):
                 return f"{key.objected_by} has objected to {agent} already"
             if at >= key.enrolled_at + EVENT_DAYS * 86_400:
                 return f"{agent} was enrolled more than {EVENT_DAYS} days ago: ask the board to revoke it"
-            await log_change(db, ChangeKind.AGENT_OBJECTED, member, at=at, by="", subject=agent)
+            await log_change(db, ChangeKind.AGENT_OBJECTED, member, at=at, by="", subject=agent, link_by=link_by)
             await db.execute("INSERT INTO agent_objection VALUES (?, ?, ?, ?)", (agent, member, reason, at))
             return None
 
         return await self.write(work)
 
-    async def decide_agent(self, agent: str, *, verdict: str, by: str, reason: str) -> str | None:
+    async def decide_agent(self, agent: str, *, verdict: str, by: str, reason: str, link_by: str = "") -> str | None:
         """The board's word on an objection; a refused agent is shut out in the same transaction."""
 
         async def work(db: aiosqlite.Connection) -> str | None:
@@ -83,7 +83,7 @@ class SqliteAgentKeys(SqliteConnections):
             if by == key.objected_by:
                 return f"{by} made this objection: another board member decides"
             kind = ChangeKind.AGENT_REVOKED if verdict == REFUSED else ChangeKind.AGENT_COUNTS
-            await log_change(db, kind, key.objected_by, at=at, by=by, subject=agent, reason=reason)
+            await log_change(db, kind, key.objected_by, at=at, by=by, subject=agent, reason=reason, link_by=link_by)
             row = (agent, by, verdict, reason, at)
             await db.execute("INSERT INTO agent_objection_decision VALUES (?, ?, ?, ?, ?)", row)
             if verdict == REFUSED:

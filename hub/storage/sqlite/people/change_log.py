@@ -6,12 +6,24 @@ import aiosqlite
 
 from hub.storage.life_records import ChangeKind
 
-_LINE_SQL: Final = """INSERT INTO member_change (at, made_by, kind, member, subject, reason)
-VALUES (?, ?, ?, ?, ?, ?)"""
+_LINE_SQL: Final = """INSERT INTO member_change (at, made_by, kind, member, subject, reason, link_by)
+VALUES (?, ?, ?, ?, ?, ?, ?)"""
 
 
 async def log_change(
-    db: aiosqlite.Connection, kind: ChangeKind, member: str, *, at: int, by: str, subject: str = "", reason: str = ""
-) -> None:
-    """Add a line. Call it before the change: `verify` asks whether `by` was on the board just before it."""
-    await db.execute(_LINE_SQL, (at, by, kind.value, member, subject, reason))
+    db: aiosqlite.Connection,
+    kind: ChangeKind,
+    member: str,
+    *,
+    at: int,
+    by: str,
+    subject: str = "",
+    reason: str = "",
+    link_by: str = "",
+) -> int:
+    """Add a line; its number. Call it before the change: `verify` asks whether `by` was on the board just before it.
+
+    `link_by` made the sign-in link of the session in which `by` makes the change; empty if nobody else did.
+    """
+    maker = "" if link_by == by else link_by
+    return (await db.execute(_LINE_SQL, (at, by, kind.value, member, subject, reason, maker))).lastrowid or 0

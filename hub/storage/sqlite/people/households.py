@@ -31,7 +31,7 @@ UNION SELECT subject, member FROM member_change WHERE kind = ? AND subject IN (S
 class SqliteHouseholds(SqliteConnections):
     """The HouseholdStore slice."""
 
-    async def add_adult(self, home: str, member: Member, *, by: str) -> str | None:
+    async def add_adult(self, home: str, member: Member, *, by: str, link_by: str = "") -> str | None:
         """Let a member see a home's pages; a new member and the home's own line are added with it."""
 
         async def work(db: aiosqlite.Connection) -> str | None:
@@ -52,7 +52,7 @@ class SqliteHouseholds(SqliteConnections):
             sql = "SELECT held_by, left_at, name, email FROM member WHERE id = ?"
             rows = list(await db.execute_fetchall(sql, (member.id,)))
             if not rows:
-                await log_change(db, ChangeKind.JOINED, member.id, at=at, by=by)
+                await log_change(db, ChangeKind.JOINED, member.id, at=at, by=by, link_by=link_by)
                 await insert_member(db, member)
             elif tuple(rows[0])[2:] != (member.name, member.email):
                 return "somebody was added meanwhile: nothing was changed; try again"
@@ -60,15 +60,15 @@ class SqliteHouseholds(SqliteConnections):
                 return f"{member.id} is the membership of a further home: name {rows[0][0]}, the person"
             elif rows[0][1] is not None:
                 return f"{member.id} has moved out or will: use members stay first"
-            await log_change(db, ChangeKind.ADULT_BEGUN, member.id, at=at, by=by, subject=home)
+            await log_change(db, ChangeKind.ADULT_BEGUN, member.id, at=at, by=by, subject=home, link_by=link_by)
             await db.execute("INSERT INTO home_adult (home, member, since_at) VALUES (?, ?, ?)", (home, member.id, at))
-            opened = Access(by, BOARD, "own.view", f"let {member.id} see this home")
+            opened = Access(by, BOARD, "own.view", f"let {member.id} see this home", link_by=link_by)
             await write_access(db, opened, [home], fields=ADULT_FIELDS, rows=1, at=at)
             return None
 
         return await self.write(work)
 
-    async def end_adult(self, home: str, member: str, *, by: str) -> str | None:
+    async def end_adult(self, home: str, member: str, *, by: str, link_by: str = "") -> str | None:
         """End what add_adult began: from now on the member sees nothing of the home."""
 
         async def work(db: aiosqlite.Connection) -> str | None:
@@ -78,8 +78,13 @@ class SqliteHouseholds(SqliteConnections):
                 return f"{by} lives in {home[:40]}: another board member ends this"
             here = "SELECT 1 FROM home_adult WHERE home = ? AND member = ?"
             if not list(await db.execute_fetchall(here, (home, member))):
-                return f"{member[:40]!r} is no adult of {home[:40]!r}; a contract's holder moves out instead"
-            await log_change(db, ChangeKind.ADULT_ENDED, member, at=int(self._now()), by=by, subject=home)
+                return (
+                    f"{member[:40]!r} is not an adult added to home {home[:40]!r};"
+                    " whoever holds its contract moves out instead"
+                )
+            await log_change(
+                db, ChangeKind.ADULT_ENDED, member, at=int(self._now()), by=by, subject=home, link_by=link_by
+            )
             await db.execute("DELETE FROM home_adult WHERE home = ? AND member = ?", (home, member))
             return None
 

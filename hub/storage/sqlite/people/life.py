@@ -5,12 +5,14 @@ from typing import Final
 import aiosqlite
 
 from hub.storage.life_records import BOARD_ROLE, ROLES, ChangeKind, LoggedChange, MemberEdit
+from hub.storage.notice_records import NewNotice, NoticeKind, former_address
 from hub.storage.sqlite.connections import SqliteConnections
 from hub.storage.sqlite.people.change_log import log_change
 from hub.storage.sqlite.people.checks import by_problem, no_person, unknown_member
+from hub.storage.sqlite.people.notices import add_notice
 
 _BOARD_SQL: Final = "SELECT id FROM member WHERE is_board = 1 ORDER BY id"
-_CHANGES_SQL: Final = "SELECT id, at, made_by, kind, member, subject, reason FROM member_change ORDER BY id"
+_CHANGES_SQL: Final = "SELECT id, at, made_by, kind, member, subject, reason, link_by FROM member_change ORDER BY id"
 # The newest line about a member and a role decides whether the member holds it.
 _HOLDERS_SQL: Final = """SELECT member FROM member_change AS c WHERE kind = ? AND subject = ?
 AND id = (SELECT max(id) FROM member_change WHERE member = c.member AND subject = c.subject AND kind IN (?, ?))
@@ -19,16 +21,19 @@ ORDER BY member"""
 _ENDED_SQL: Final = """SELECT agent.id, member.id FROM agent JOIN home ON home.id = agent.home_id
 JOIN member ON member.id = home.member_id
 WHERE member.left_at < ? AND agent.revoked_at IS NULL ORDER BY agent.id"""
+TOLD_WITHIN_S: Final = 3 * 86_400
+"""So long a mail server that puts the mail to a former address off is tried again."""
+
 ENDED: Final = "the membership has ended"
 
 
 class SqliteLife(SqliteConnections):
     """The LifeStore slice."""
 
-    async def edit_member(self, member: str, edit: MemberEdit, *, by: str) -> str | None:
+    async def edit_member(self, member: str, edit: MemberEdit, *, by: str, link_by: str = "") -> str | None:
         """Change a member's name or e-mail address. The log says that it changed, and not the address.
 
-        A new address ends the member's sessions and open sign-in links.
+        A new address ends the member's sessions and open sign-in links, and the former one is told.
         """
 
         async def work(db: aiosqlite.Connection) -> str | None:
@@ -48,10 +53,12 @@ class SqliteLife(SqliteConnections):
                 return f"{member} has this name and address already: nothing was changed"
             at = int(self._now())
             if edit.name not in (None, name):
-                await log_change(db, ChangeKind.NAMED, member, at=at, by=by)
+                await log_change(db, ChangeKind.NAMED, member, at=at, by=by, link_by=link_by)
             if edit.email not in (None, email):
-                await log_change(db, ChangeKind.ADDRESSED, member, at=at, by=by)
+                line = await log_change(db, ChangeKind.ADDRESSED, member, at=at, by=by, link_by=link_by)
                 await _sign_out(db, member)
+                if edit.is_mailed and email and str(edit.email).casefold() != email.casefold():
+                    await _tell_former(db, member, line, former=(email, name), at=at)
             await db.execute(
                 "UPDATE member SET name = ?, email = ? WHERE ? IN (id, held_by)",
                 (edit.name or name, edit.email or email, member),
@@ -60,7 +67,7 @@ class SqliteLife(SqliteConnections):
 
         return await self.write(work)
 
-    async def change_role(self, member: str, role: str, *, begins: bool, by: str) -> str | None:
+    async def change_role(self, member: str, role: str, *, begins: bool, by: str, link_by: str = "") -> str | None:
         """Begin or end a role; the board is never left without a member."""
 
         async def work(db: aiosqlite.Connection) -> str | None:
@@ -81,14 +88,14 @@ class SqliteLife(SqliteConnections):
             if not begins and role == BOARD_ROLE and board == [member]:
                 return f"{member} is the only board member: appoint another one first"
             kind = ChangeKind.ROLE_BEGUN if begins else ChangeKind.ROLE_ENDED
-            await log_change(db, kind, member, at=int(self._now()), by=by, subject=role)
+            await log_change(db, kind, member, at=int(self._now()), by=by, subject=role, link_by=link_by)
             if role == BOARD_ROLE:
                 await db.execute("UPDATE member SET is_board = ? WHERE id = ?", (int(begins), member))
             return None
 
         return await self.write(work)
 
-    async def revoke_agent(self, agent: str, *, by: str, reason: str) -> str | None:
+    async def revoke_agent(self, agent: str, *, by: str, reason: str, link_by: str = "") -> str | None:
         """Refuse the agent's key from now on."""
 
         async def work(db: aiosqlite.Connection) -> str | None:
@@ -102,13 +109,15 @@ class SqliteLife(SqliteConnections):
             if rows[0][0] is not None:
                 return f"{agent} is shut out already: nothing was changed"
             at, member = int(self._now()), str(rows[0][1])
-            await log_change(db, ChangeKind.AGENT_REVOKED, member, at=at, by=by, subject=agent, reason=reason)
+            await log_change(
+                db, ChangeKind.AGENT_REVOKED, member, at=at, by=by, subject=agent, reason=reason, link_by=link_by
+            )
             await db.execute("UPDATE agent SET revoked_at = ? WHERE id = ?", (at, agent))
             return None
 
         return await self.write(work)
 
-    async def end_sessions(self, member: str, *, by: str) -> int | str:
+    async def end_sessions(self, member: str, *, by: str, link_by: str = "") -> int | str:
         """End the member's sessions and open sign-in links."""
 
         async def work(db: aiosqlite.Connection) -> int | str:
@@ -118,12 +127,14 @@ class SqliteLife(SqliteConnections):
                 return problem or unknown_member(member)
             if held[4] is not None:
                 return no_person(member, held[4])
-            await log_change(db, ChangeKind.SESSIONS_ENDED, member, at=int(self._now()), by=by)
+            await log_change(db, ChangeKind.SESSIONS_ENDED, member, at=int(self._now()), by=by, link_by=link_by)
             return await _sign_out(db, member)
 
         return await self.write(work)
 
-    async def set_left(self, member: str, left_at: int | None, *, last_day: str, by: str) -> str | None:
+    async def set_left(
+        self, member: str, left_at: int | None, *, last_day: str, by: str, link_by: str = ""
+    ) -> str | None:
         """Set when the membership ends, or that it goes on."""
 
         async def work(db: aiosqlite.Connection) -> str | None:
@@ -140,7 +151,7 @@ class SqliteLife(SqliteConnections):
             if left_at is not None and (tie := await _last_tie(db, member, held[4] or member, after=left_at)):
                 return tie
             kind = ChangeKind.MOVE_OUT_CANCELLED if left_at is None else ChangeKind.MOVE_OUT_PLANNED
-            await log_change(db, kind, member, at=int(self._now()), by=by, subject=last_day)
+            await log_change(db, kind, member, at=int(self._now()), by=by, subject=last_day, link_by=link_by)
             await db.execute("UPDATE member SET left_at = ? WHERE id = ?", (left_at, member))
             return None
 
@@ -184,6 +195,19 @@ async def _sign_out(db: aiosqlite.Connection, member: str) -> int:
     sessions = await db.execute("DELETE FROM session WHERE member_id = ?", (member,))
     links = await db.execute("DELETE FROM sign_in WHERE member_id = ?", (member,))
     return sessions.rowcount + links.rowcount
+
+
+async def _tell_former(db: aiosqlite.Connection, member: str, line: int, *, former: tuple[str, str], at: int) -> None:
+    """Queue a mail to the former address: whoever lost their account to another address sees it."""
+    notice = NewNotice(
+        NoticeKind.ADDRESS,
+        member,
+        str(line),
+        last_try_at=at + TOLD_WITHIN_S,
+        facts={"at": str(at)},
+        secret=former_address(*former),
+    )
+    await add_notice(db, notice, at=at)
 
 
 async def _lasts(db: aiosqlite.Connection, person: str, *, after: int, without: str = "") -> bool:

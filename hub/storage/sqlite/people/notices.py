@@ -20,6 +20,11 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'waiting')"""
 _RECENT_SQL: Final = "SELECT count(*) FROM notice WHERE kind = ? AND member = ? AND made_at > ?"
 _SETTLE_SQL: Final = """UPDATE notice SET state = ?, answer = ?, settled_at = ?, secret = NULL
 WHERE id = ? AND settled_at IS NULL"""
+_DROP_SQL: Final = """UPDATE notice SET state = 'dropped', answer = ?, settled_at = ?, secret = NULL
+WHERE kind = ? AND about = ? AND settled_at IS NULL"""
+# A notice that was tried may have reached its member, unless the mail server refused it for good.
+_TOLD_SQL: Final = """SELECT member FROM notice WHERE kind = ? AND about = ? AND tries > 0
+AND state IN ('sent', 'dropped', 'given up') ORDER BY member"""
 _DELAY_SQL: Final = "UPDATE notice SET answer = ? WHERE id = ? AND answer <> ? AND settled_at IS NULL"
 _CHOOSE_SQL: Final = """INSERT INTO notice_choice VALUES (?, ?, ?, ?, ?) ON CONFLICT (member, kind)
 DO UPDATE SET is_on = excluded.is_on, made_by = excluded.made_by, made_at = excluded.made_at"""
@@ -35,7 +40,7 @@ class SqliteNotices(SqliteConnections):
         at = int(self._now())
 
         async def work(db: aiosqlite.Connection) -> int:
-            return sum([await _add(db, each, at=at) for each in found])
+            return sum([await add_notice(db, each, at=at) for each in found])
 
         return await self.write(work) if found else 0
 
@@ -69,6 +74,16 @@ class SqliteNotices(SqliteConnections):
             await db.execute(_SETTLE_SQL, (state.value, answer[:ANSWER_CHARS_MAX], at, notice))
 
         await self.write(work)
+
+    async def withdraw_notices(self, kind: NoticeKind, about: str, *, answer: str) -> tuple[str, ...]:
+        """Drop the waiting notices about this; the members who were told of it, or may have been."""
+        at = int(self._now())
+
+        async def work(db: aiosqlite.Connection) -> tuple[str, ...]:
+            await db.execute(_DROP_SQL, (answer[:ANSWER_CHARS_MAX], at, kind.value, about))
+            return tuple(str(row[0]) for row in await db.execute_fetchall(_TOLD_SQL, (kind.value, about)))
+
+        return await self.write(work)
 
     async def notices(self, *, since: int, most: int) -> tuple[Notice, ...]:
         """All that wait, and those settled since then."""
@@ -118,7 +133,8 @@ class SqliteNotices(SqliteConnections):
         await self.write(work)
 
 
-async def _add(db: aiosqlite.Connection, new: NewNotice, *, at: int) -> int:
+async def add_notice(db: aiosqlite.Connection, new: NewNotice, *, at: int) -> int:
+    """Queue a notice in the caller's transaction; 1 if it is new and within its limit an hour, else 0."""
     if new.most_an_hour is not None:
         rows = await db.execute_fetchall(_RECENT_SQL, (new.kind.value, new.member, at - HOUR_S))
         if next(iter(rows))[0] >= new.most_an_hour:

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Final
 
 from hub.core.ledger.objections import clean_reason
@@ -27,10 +28,12 @@ class AskedChange:
     make: Make
 
 
-def asked_change(store: Store, visit: Visit, member: Member, sent: Mapping[str, str]) -> AskedChange:
+def asked_change(
+    store: Store, visit: Visit, member: Member, sent: Mapping[str, str], *, sends_mail: bool
+) -> AskedChange:
     """The change that this form asks for. Raises: PageError(422) for anything that is not one."""
     forms: Mapping[str, Callable[[Store, Visit, Member, Mapping[str, str]], AskedChange]] = {
-        "edit": _edit,
+        "edit": partial(_edit, sends_mail=sends_mail),
         "begin-role": _role,
         "end-role": _role,
         "end-sessions": _sessions,
@@ -47,14 +50,15 @@ def asked_change(store: Store, visit: Visit, member: Member, sent: Mapping[str, 
     return form(store, visit, member, sent)
 
 
-def _edit(store: Store, visit: Visit, member: Member, sent: Mapping[str, str]) -> AskedChange:
+def _edit(store: Store, visit: Visit, member: Member, sent: Mapping[str, str], *, sends_mail: bool) -> AskedChange:
     name, email, words = sent.get("name", "").strip(), sent.get("email", "").strip(), visit.words
     if not (0 < len(name) <= MAX_NAME_CHARS and name.isprintable()):
         raise PageError(422, words.text("Enter a name of 1 to 80 printable characters."))
     if not is_email(email):
         raise PageError(422, words.text("Enter an e-mail address."))
     sentence = words.text("Change %(who)s to %(name)s, %(email)s.", who=member.id, name=name, email=email)
-    return AskedChange(sentence, lambda: store.edit_member(member.id, MemberEdit(name, email), by=visit.member.id))
+    edit = MemberEdit(name, email, is_mailed=sends_mail)
+    return AskedChange(sentence, lambda: store.edit_member(member.id, edit, by=visit.member.id, link_by=visit.link_by))
 
 
 def _role(store: Store, visit: Visit, member: Member, sent: Mapping[str, str]) -> AskedChange:
@@ -67,7 +71,9 @@ def _role(store: Store, visit: Visit, member: Member, sent: Mapping[str, str]) -
         if begins
         else words.text("%(role)s: %(who)s no longer.", role=shown, who=member.id)
     )
-    return AskedChange(sentence, lambda: store.change_role(member.id, role, begins=begins, by=visit.member.id))
+    return AskedChange(
+        sentence, lambda: store.change_role(member.id, role, begins=begins, by=visit.member.id, link_by=visit.link_by)
+    )
 
 
 def _sessions(store: Store, visit: Visit, member: Member, sent: Mapping[str, str]) -> AskedChange:
@@ -75,7 +81,7 @@ def _sessions(store: Store, visit: Visit, member: Member, sent: Mapping[str, str
     sentence = visit.words.text("Sign %(who)s out everywhere and void open sign-in links.", who=member.id)
 
     async def make() -> str | None:
-        ended = await store.end_sessions(member.id, by=visit.member.id)
+        ended = await store.end_sessions(member.id, by=visit.member.id, link_by=visit.link_by)
         return ended if isinstance(ended, str) else None
 
     return AskedChange(sentence, make)
@@ -92,7 +98,9 @@ def _move_out(store: Store, visit: Visit, member: Member, sent: Mapping[str, str
         raise PageError(422, left_at)
     day = last_day.isoformat()
     sentence = words.text("The last day of %(who)s is %(day)s.", who=member.id, day=words.full_day(last_day))
-    return AskedChange(sentence, lambda: store.set_left(member.id, left_at, last_day=day, by=visit.member.id))
+    return AskedChange(
+        sentence, lambda: store.set_left(member.id, left_at, last_day=day, by=visit.member.id, link_by=visit.link_by)
+    )
 
 
 def _stay(store: Store, visit: Visit, member: Member, sent: Mapping[str, str]) -> AskedChange:
@@ -100,7 +108,9 @@ def _stay(store: Store, visit: Visit, member: Member, sent: Mapping[str, str]) -
     left_at = member.left_at
     day = "" if left_at is None else visit.words.local(left_at - 1).date().isoformat()
     sentence = visit.words.text("%(who)s does not move out.", who=member.id)
-    return AskedChange(sentence, lambda: store.set_left(member.id, None, last_day=day, by=visit.member.id))
+    return AskedChange(
+        sentence, lambda: store.set_left(member.id, None, last_day=day, by=visit.member.id, link_by=visit.link_by)
+    )
 
 
 def _add_adult(store: Store, visit: Visit, member: Member, sent: Mapping[str, str]) -> AskedChange:
@@ -122,11 +132,11 @@ def _add_adult(store: Store, visit: Visit, member: Member, sent: Mapping[str, st
             found = next((each for each in members if each.id == known), None)
             if found is None:
                 return words.text("There is no member %(id)s.", id=known[:40])
-            return await store.add_adult(home, found, by=visit.member.id)
+            return await store.add_adult(home, found, by=visit.member.id, link_by=visit.link_by)
         if taken := next((each.id for each in members if each.email.casefold() == email.casefold()), None):
             return words.text("Member %(id)s has this address: enter the id.", id=taken)
         new = new_member(members, name=name, email=email, language=None, joined_at=int(visit.now_s))
-        return await store.add_adult(home, new, by=visit.member.id)
+        return await store.add_adult(home, new, by=visit.member.id, link_by=visit.link_by)
 
     return AskedChange(sentence, make)
 
@@ -134,14 +144,16 @@ def _add_adult(store: Store, visit: Visit, member: Member, sent: Mapping[str, st
 def _end_adult(store: Store, visit: Visit, member: Member, sent: Mapping[str, str]) -> AskedChange:
     home = sent.get("home", "")
     sentence = visit.words.text("%(who)s no longer sees the pages of home %(home)s.", who=member.id, home=home)
-    return AskedChange(sentence, lambda: store.end_adult(home, member.id, by=visit.member.id))
+    return AskedChange(sentence, lambda: store.end_adult(home, member.id, by=visit.member.id, link_by=visit.link_by))
 
 
 def _revoke(store: Store, visit: Visit, member: Member, sent: Mapping[str, str]) -> AskedChange:
     del member
     agent, reason = sent.get("agent", ""), _reason(visit, sent)
     sentence = visit.words.text("Shut agent %(agent)s out: nothing it signs is taken any more.", agent=agent)
-    return AskedChange(sentence, lambda: store.revoke_agent(agent, by=visit.member.id, reason=reason))
+    return AskedChange(
+        sentence, lambda: store.revoke_agent(agent, by=visit.member.id, link_by=visit.link_by, reason=reason)
+    )
 
 
 def _decide(store: Store, visit: Visit, member: Member, sent: Mapping[str, str]) -> AskedChange:
@@ -154,7 +166,7 @@ def _decide(store: Store, visit: Visit, member: Member, sent: Mapping[str, str])
         if verdict == COUNTS
         else words.text("Refuse agent %(agent)s: none of its readings will be settled.", agent=agent)
     )
-    make = lambda: store.decide_agent(agent, verdict=verdict, by=visit.member.id, reason=reason)  # noqa: E731
+    make = lambda: store.decide_agent(agent, verdict=verdict, by=visit.member.id, link_by=visit.link_by, reason=reason)  # noqa: E731
     return AskedChange(sentence, make)
 
 

@@ -29,7 +29,7 @@ def add_member_change_pages(app: FastAPI, site: PageContext) -> None:
         visit = await require_board_visit(site, request)
         known = await _member(site, visit, member)
         sent = await read_form(request)
-        asked = asked_change(site.parts.store, visit, known, sent)
+        asked = asked_change(site.parts.store, visit, known, sent, sends_mail=site.parts.sends_mail)
         if sent.pop("confirmed", "") != CONFIRMED:
             return await site.page(
                 visit, "board_member_confirm.html", place="more",
@@ -54,7 +54,8 @@ async def _page(
     store, words = site.parts.store, visit.words
     homes, agents, adults = await store.homes(), await store.agents(), await store.adults()
     holders = await store.role_holders()
-    (card,) = member_cards([member], holders, words, homes=homes, agents=agents, adults=adults)
+    bounces = await store.bounces()
+    (card,) = member_cards([member], holders, words, homes=homes, agents=agents, adults=adults, bounces=bounces)
     own = [home.id for home in homes if home.member_id == member.id]
     waiting = {key.agent: key.objection for key in await store.new_agent_keys() if key.waits}
     shown = [each for each in agents if each.home_id in own and (each.revoked_at is None or each.id in waiting)]

@@ -87,7 +87,11 @@ def _entry(row: AccessRow, names: dict[str, str], words: Localizer, *, self_id: 
         who = words.text("You") if row.actor == self_id else names.get(row.actor, row.actor)
         if row.link_by:
             maker = names.get(row.link_by, row.link_by)
-            who = words.text("%(who)s (signed in with a link made by %(maker)s)", who=who, maker=maker)
+            who = (
+                words.text("%(who)s (at the address that %(maker)s entered)", who=who, maker=maker)
+                if row.fields == LINK_FIELDS
+                else words.text("%(who)s (signed in with a link made by %(maker)s)", who=who, maker=maker)
+            )
         what = _own_access(row, words)
     elif row.role == "board":
         name = names.get(row.actor, row.actor)
@@ -138,6 +142,7 @@ def _own_access(row: AccessRow, words: Localizer) -> str:
     if row.reason == STATEMENT_LOOK:
         return words.text("Opened your statement")
     return {
+        LINK_FIELDS: words.text("Was sent a sign-in link by e-mail, asked for on the sign-in page"),
         ACCOUNT_FIELDS: words.text("Opened your bank account"),
         OBJECTION_FIELDS: words.text("Opened your objections"),
         FINDING_FIELDS: words.text("Opened the problems found in your readings"),

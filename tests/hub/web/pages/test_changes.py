@@ -25,15 +25,15 @@ async def test_members_read_who_changed_what_and_others_stay_without_a_name(
     assert found["changes"][-1]["change"] == "role begun"
     assert "Secret" not in str(found)
     table = (await browser.get("/changes.csv")).text.splitlines()
-    assert table[0] == "number,at,by,change,member,subject,reason"
-    assert table[-1].endswith(",m01,role begun,m02,treasurer,")
+    assert table[0] == "number,at,by,change,member,subject,reason,link_by"
+    assert table[-1].endswith(",m01,role begun,m02,treasurer,,")
 
 
 async def test_a_reason_that_looks_like_a_formula_is_text_in_the_table(sign_in: SignIn, store: SqliteStore) -> None:
     await store.set_board("m01", is_board=True)
     agent = (await store.agents())[0]
     assert await store.revoke_agent(agent.id, by="m01", reason="=1+1") is None
-    assert (await (await sign_in("m02")).get("/changes.csv")).text.splitlines()[-1].endswith(",'=1+1")
+    assert (await (await sign_in("m02")).get("/changes.csv")).text.splitlines()[-1].endswith(",'=1+1,")
 
 
 async def test_only_the_board_lists_members(sign_in: SignIn, store: SqliteStore) -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 
+from hub.storage.access_records import LINK_FIELDS, SELF
 from hub.storage.records import Access
 from hub.storage.sqlite.store import SqliteStore
 from hub.web.frame.tokens import hash_token
@@ -71,6 +72,16 @@ async def test_a_session_of_a_link_made_by_the_board_says_so_in_each_line(store:
         assert {row.link_by for row in own} == {"m01"}
         assert "signed in with a link made by Household One" in (await browser.get("/who-looked?who=link")).text
         assert "Some visits to your pages used a sign-in link" in (await browser.get("/who-looked")).text
+
+
+async def test_a_mailed_link_has_words_of_its_own(store: SqliteStore, sign_in: SignIn) -> None:
+    await store.log_access(Access("m02", SELF, "own.view", "asked"), ["h02"], fields=LINK_FIELDS, rows=1)
+    marked = Access("m02", SELF, "own.view", "asked", link_by="m01")
+    await store.log_access(marked, ["h02"], fields=LINK_FIELDS, rows=1)
+    page = (await (await sign_in("m02")).get("/who-looked?who=you")).text
+    assert page.count("Was sent a sign-in link by e-mail, asked for on the sign-in page") == 2
+    assert page.count("You (at the address that Household One entered)") == 1
+    assert "signed in with a link made by" not in page
 
 
 async def test_a_wrong_place_or_part_is_one_sentence(sign_in: SignIn) -> None:

@@ -5,7 +5,8 @@ import pytest
 
 from hub.storage.records import Agent
 from hub.storage.sqlite.store import SqliteStore
-from tests.hub.web.conftest import SignIn
+from hub.web.frame.tokens import hash_token
+from tests.hub.web.conftest import SignIn, browser_on
 from tests.hub.web.page_street import NOW_S
 
 PAGE = "/board/members/m03"
@@ -114,3 +115,41 @@ async def test_the_page_of_nobody_is_not_there(board: httpx.AsyncClient) -> None
     page = (await board.get(PAGE)).text
     assert "Shut it out" in page
     assert 'href="/board/members/m03"' in (await board.get("/board/members")).text
+
+
+async def test_an_address_that_refuses_mail_is_shown_where_it_can_be_changed(
+    board: httpx.AsyncClient, store: SqliteStore
+) -> None:
+    assert "refuses mail" not in (await board.get("/board/members")).text
+    member = await store.member("m03")
+    assert member is not None
+    await store.note_bounce(member.email, "550 5.1.1 no such box.")
+    for page in ("/board/members", PAGE):
+        assert "The address refuses mail: 550 5.1.1 no such box. Ask for another one" in (await board.get(page)).text
+    sent = {"do": "edit", "name": member.name, "email": "right@example.org", "confirmed": "yes"}
+    assert (await board.post(PAGE, data=sent)).status_code == 303
+    assert "refuses mail" not in (await board.get("/board/members")).text
+
+
+async def test_a_change_in_a_session_of_someone_elses_link_names_them(store: SqliteStore) -> None:
+    await store.set_board("m02", is_board=True)
+    await store.add_sign_in(hash_token("made"), member_id="m02", expires_at=int(NOW_S) + 60, made_by="m01")
+    async with browser_on(store) as browser:
+        assert (await browser.post("/sign-in/made")).status_code == 303
+        for sent, _ in CHANGES:
+            assert (await browser.post(PAGE, data={**sent, "confirmed": "yes"})).status_code in (303, 409)
+        page = (await browser.get("/changes")).text
+    made = [each for each in await store.member_changes() if each.by == "m02"]
+    assert len(made) >= 6
+    assert {each.link_by for each in made} == {"m01"}
+    assert "Signed in with a link made by" in page
+
+
+async def test_with_a_mail_server_the_former_address_is_told(store: SqliteStore) -> None:
+    for sends_mail, expected in ((False, []), (True, ["address"])):
+        async with browser_on(store, sends_mail=sends_mail) as browser:
+            await store.add_sign_in(hash_token("own"), member_id="m01", expires_at=int(NOW_S) + 60)
+            assert (await browser.post("/sign-in/own")).status_code == 303
+            sent = {"do": "edit", "name": "N", "email": f"new-{sends_mail}@example.org", "confirmed": "yes"}
+            assert (await browser.post(PAGE, data=sent)).status_code == 303
+        assert [each.kind.value for each in await store.notices(since=0, most=9)] == expected
