@@ -104,6 +104,6 @@ def _token(text: str, coop: str) -> EnrolToken:
 
 def _foreign(detail: str) -> IdentityError:
     return IdentityError(
-        f"the answer does not come from the hub that made the token: {detail}: check hub.url and the"
-        " network in between; nothing was stored"
+        f"the answer does not come from the hub that made the token: {detail}: check that the"
+        " invitation is this co-op's, then hub.url and the network in between; nothing was stored"
     )

@@ -17,6 +17,9 @@ from protocols.errors import RequestError
 WORK_NAME: Final = "backup.part"
 """The folder in the hub's own where a backup is prepared; whatever lies in it is of no use afterwards."""
 LOCK_OF_BACKUPS: Final = "backup.lock"
+WHOLE_BYTES: Final = "whole_bytes"
+"""The word of a backup's header that says how large the hub's files are, unpacked. Unit: byte."""
+
 LEFT_OUT: Final = frozenset(
     {LOCK_NAME, RUNNING_NAME, STORE_NAME, f"{STORE_NAME}-wal", f"{STORE_NAME}-shm", WORK_NAME, LOCK_OF_BACKUPS}
 ) | {STATE_NAME}

@@ -10,11 +10,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
-from hub.backups.contents import COPY_BYTES, LOCK_OF_BACKUPS, WORK_NAME, pack, unpack
+from hub.backups.contents import COPY_BYTES, LOCK_OF_BACKUPS, WHOLE_BYTES, WORK_NAME, pack, unpack
 from hub.backups.last_backup import LastBackup, read_last_backup, write_last_backup
-from hub.backups.places import BackupError, BackupPlace, disk_trouble, half_written
+from hub.backups.places import KEEP_FEWER, NO_SPACE, BackupError, BackupPlace, disk_trouble, half_written
 from hub.backups.sealed_file import Lock, SealedFileError, SealedReader, SealedWriter
 from hub.backups.snapshots import Keeping, no_longer_kept, own_snapshots, snapshot_name
+from hub.backups.space import missing_room, other_bytes, sealed_bytes, store_bytes
 from hub.folder.opening import copy_store
 from hub.folder.paths import STORE_NAME
 from hub.storage.records import Coop
@@ -53,6 +54,7 @@ def make_backup(
             _refuse_lost(last, names, place=place, coop=coop.id, is_first=is_first)
             for name in half_written(names, coop=coop.id):
                 place.remove(name)
+            _require_room(folder, place=place, last=last)
             made = _make(folder, work, coop=coop, lock=lock, place=place, made_at=made_at)
             if keeping is not None:
                 old = no_longer_kept((*names, made.name), coop=coop.id, keeping=keeping, tz=coop.tz)
@@ -71,10 +73,11 @@ def make_backup(
 
 def _make(folder: Path, work: Path, *, coop: Coop, lock: Lock, place: BackupPlace, made_at: int) -> MadeBackup:
     name = snapshot_name(coop.id, made_at)
-    words = {"coop": coop.id, "name": coop.name, "made_at": str(made_at)}
     copy = work / STORE_NAME
     with disk_trouble(folder):
         copy_store(folder, copy)
+        whole_bytes = copy.stat().st_size + other_bytes(folder)
+    words = {"coop": coop.id, "name": coop.name, "made_at": str(made_at), WHOLE_BYTES: str(whole_bytes)}
     try:
         draft = place.draft(name)
         try:
@@ -130,6 +133,16 @@ def _refuse_lost(last: LastBackup, names: tuple[str, ...], *, place: BackupPlace
         f"{place.words}: the backups that were here are gone, the last was {last.name}: is the disk mounted? If it is a"
         " new one: commonwatt-hub backup --new-disk"
     )
+
+
+def _require_room(folder: Path, *, place: BackupPlace, last: LastBackup) -> None:
+    """Before anything is written: room for a copy of the store here, and for the backup there. Raises: BackupError."""
+    with disk_trouble(folder):
+        copy = store_bytes(folder)
+        sealed = sealed_bytes(copy + other_bytes(folder), last=last)
+        short = missing_room((folder, copy), (place.drafts, sealed))
+    if short is not None:
+        raise BackupError(f"{short[0]}: {NO_SPACE} ({short[1]}): free some, or keep fewer ({KEEP_FEWER})")
 
 
 @contextmanager

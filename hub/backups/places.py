@@ -14,6 +14,8 @@ from hub.backups.snapshots import own_snapshots
 from protocols.errors import CommonwattError
 
 PART: Final = ".part"
+NO_SPACE: Final = "no space left for the backup"
+KEEP_FEWER: Final = "daily, weekly, monthly in hub.toml"
 
 
 class BackupError(CommonwattError):
@@ -26,6 +28,11 @@ class BackupPlace(Protocol):
     @property
     def words(self) -> str:
         """The place, for people."""
+        ...
+
+    @property
+    def drafts(self) -> Path:
+        """The folder on this computer in which a backup is written first."""
         ...
 
     def names(self) -> tuple[str, ...]:
@@ -63,6 +70,11 @@ class FolderPlace:
     def words(self) -> str:
         """The folder."""
         return str(self._folder)
+
+    @property
+    def drafts(self) -> Path:
+        """The folder itself."""
+        return self._folder
 
     def names(self) -> tuple[str, ...]:
         """The names of all files there. Raises: BackupError if the folder is not there: it is never created."""
@@ -125,7 +137,7 @@ def _advice(error: OSError) -> str:
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return "the folder is not there: is the backup disk mounted? It is never created, lest backups go to another"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "no space left for the backup: free some, or keep fewer (daily, weekly, monthly in hub.toml)"
+        return f"{NO_SPACE}: free some, or keep fewer ({KEEP_FEWER})"
     if error.errno == errno.EROFS:
         return "cannot be written (read-only): under systemd add ReadWritePaths= for it, see docs/day-two.md"
     if error.errno in (errno.EACCES, errno.EPERM):

@@ -3,12 +3,14 @@
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from hub.backups.contents import unpack
-from hub.backups.sealed_file import Lock, SealedFileError, SealedHeader, SealedReader
+from hub.backups.contents import WHOLE_BYTES, unpack
+from hub.backups.sealed_file import Lock, SealedFileError, SealedHeader, SealedReader, read_header
+from hub.backups.space import missing_room
 from hub.folder.settings import FILE_NAME, load_settings
 from protocols.durable_files import make_private_folder
 from protocols.errors import CommonwattError, RequestError, SettingsError
@@ -31,6 +33,8 @@ def restore(backup: Path, folder: Path, *, lock: Lock, check: Callable[[Path, Re
     hub.toml comes last: until it is there, the folder holds no hub. Raises: CommonwattError with one line.
     """
     _require_empty(folder)
+    _require_room(backup, folder)
+    is_new = not folder.exists()
     try:
         make_private_folder(folder)
         work = folder / WORK_NAME
@@ -45,6 +49,9 @@ def restore(backup: Path, folder: Path, *, lock: Lock, check: Callable[[Path, Re
         raise RequestError(f"{folder}: cannot be written: {error.strerror}; nothing was restored") from None
     finally:
         shutil.rmtree(work, ignore_errors=True)
+        if is_new:
+            with suppress(OSError):  # after a refusal it is empty; otherwise it holds the hub and stays
+                folder.rmdir()
     return found
 
 
@@ -83,6 +90,19 @@ def _told(header: SealedHeader) -> tuple[str, int]:
         return header.words["coop"], int(header.words["made_at"])
     except KeyError:
         raise ValueError("its header does not say whose it is") from None
+
+
+def _require_room(backup: Path, folder: Path) -> None:
+    """Before anything is written. Backups from before say nothing of their size unpacked: then at least their own."""
+    try:
+        with backup.open("rb") as file:
+            words, least = read_header(file, name=str(backup)).words, backup.stat().st_size
+        said = words.get(WHOLE_BYTES, "")
+        short = missing_room((folder, max(least, int(said) if said.isdecimal() and len(said) < 16 else 0)))
+    except OSError as error:
+        raise RequestError(f"{backup}: cannot be read: {error.strerror}") from None
+    if short is not None:
+        raise RequestError(f"{folder}: no space left for the restore ({short[1]}): nothing was restored; free some")
 
 
 def _require_empty(folder: Path) -> None:

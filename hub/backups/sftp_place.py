@@ -6,6 +6,7 @@ No password is ever asked for or passed on: the key comes from hub.toml or from 
 import os
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -25,11 +26,17 @@ class SftpPlace:
     ) -> None:
         self._address, self._work = address, work
         self._ssh_key, self._known_hosts = ssh_key, known_hosts
+        self._is_begun = False
 
     @property
     def words(self) -> str:
         """The address."""
         return str(self._address)
+
+    @property
+    def drafts(self) -> Path:
+        """The work folder."""
+        return self._work
 
     def names(self) -> tuple[str, ...]:
         """The names of all files there. Raises: BackupError if the folder is not there: it is never created."""
@@ -47,6 +54,7 @@ class SftpPlace:
     def deliver(self, name: str) -> Path:
         """Send the draft, delete it here, and fetch what the server has now."""
         draft, received, there = self._work / (name + PART), self._work / (name + RECEIVED), self._path(name + PART)
+        self._is_begun = True
         self._batch(f"put {_quoted(str(draft))} {there}", f"chmod 600 {there}")
         with disk_trouble(self._work):
             draft.unlink()
@@ -62,7 +70,10 @@ class SftpPlace:
         self._batch(f"rm {self._path(name)}")
 
     def clean(self, name: str) -> None:
-        """Nothing here: the work folder is emptied anyway, and the next backup removes what is half written there."""
+        """Remove on the server what was sent so far; out of reach, it is left to the next backup."""
+        if self._is_begun:
+            with suppress(BackupError):
+                self.remove(name + PART)
 
     def _path(self, name: str) -> str:
         return _quoted(f"{self._address.path.rstrip('/')}/{name}")

@@ -13,7 +13,7 @@ from hub.broker.elsewhere import facts_of
 from hub.broker.plans import plan_broker
 from hub.broker.supervisor import BrokerProcess
 from hub.core.ledger.approvals import lone_board
-from hub.folder.clock import open_clock
+from hub.folder.clock import clock_warning, open_clock
 from hub.folder.opening import check_store, open_hub
 from hub.folder.paths import BROKER_NAME, running_alone, write_running
 from hub.folder.settings import HubSettings, load_settings
@@ -71,7 +71,7 @@ async def _warnings(settings: HubSettings, store: Store, *, now_s: float) -> Seq
     lone = lone_board(
         [each.id for each in members if each.is_board], members=sum(each.held_by is None for each in members)
     )
-    return unstated, lone, settings.web.warning
+    return await clock_warning(store, now_s=now_s), unstated, lone, settings.web.warning
 
 
 async def refuse_damage(folder: Path) -> None:

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from hub.trust.authority import Authority, AuthorityError
-from hub.trust.certificates import DAY_S, Key, ends_at, key_pem, make_root, make_working, new_key, pem_of
+from hub.trust.certificates import DAY_S, Key, begins_at, ends_at, key_pem, make_root, make_working, new_key, pem_of
 from hub.trust.encrypted_key import decrypt_key, encrypt_key
 from protocols.durable_files import make_private_folder, write_durably
 from protocols.errors import RequestError
@@ -167,17 +167,21 @@ def certificate_warnings(folder: Path, *, now_s: int) -> tuple[str, ...]:
         return ()
     server = read_server(folder)
     found = [
-        ("root certificate", ends_at(authority.root), WARN_S, "under a new one every home enrols again"),
-        ("working certificate", ends_at(authority.working), WARN_S, "renew it with commonwatt-hub authority renew"),
+        ("root certificate", authority.root, WARN_S, "under a new one every home enrols again"),
+        ("working certificate", authority.working, WARN_S, "renew it with commonwatt-hub authority renew"),
     ]
     if server is not None:
-        found.append(
-            ("certificate of the hub's servers", ends_at(server), WARN_SERVER_S, "the hub's log says why it stays old")
-        )
-    return tuple(
-        f"the co-op's {what} {_ends(end - now_s)}: {advice}"
-        for what, end, warn_s, advice in found
-        if end - now_s < warn_s
+        found.append(("certificate of the hub's servers", server, WARN_SERVER_S, "the hub's log says why it stays old"))
+    early = tuple(
+        f"the co-op's {what} is not valid yet: set this computer's clock; if the clock is right, it was ahead when the"
+        f" certificate was made: {advice}"
+        for what, certificate, _, advice in found
+        if begins_at(certificate) > now_s
+    )
+    return early + tuple(
+        f"the co-op's {what} {_ends(ends_at(certificate) - now_s)}: {advice}"
+        for what, certificate, warn_s, advice in found
+        if ends_at(certificate) - now_s < warn_s
     )
 
 

@@ -90,6 +90,11 @@ def key_pem(key: Key) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
+def begins_at(certificate: x509.Certificate) -> int:
+    """The second (Unix time) from which the certificate is valid."""
+    return int(certificate.not_valid_before_utc.timestamp())
+
+
 def ends_at(certificate: x509.Certificate) -> int:
     """The second (Unix time) up to which the certificate is valid."""
     return int(certificate.not_valid_after_utc.timestamp())

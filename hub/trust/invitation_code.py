@@ -1,4 +1,4 @@
-"""The QR code of an invitation's text, for a terminal and as a picture. It is as secret as the token in it."""
+"""The QR code of an invitation or a backup key, for a terminal and as a picture. It is as secret as the text in it."""
 
 import io
 

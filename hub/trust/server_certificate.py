@@ -12,7 +12,7 @@ from cryptography.exceptions import InvalidSignature
 
 from hub.trust.authority import SERVER_S, Authority, AuthorityError
 from hub.trust.authority_files import certificate_warnings, load_authority, read_server, server_file
-from hub.trust.certificates import ends_at
+from hub.trust.certificates import begins_at, ends_at
 from protocols.durable_files import write_durably
 
 log = logging.getLogger(__name__)
@@ -34,8 +34,8 @@ def required_authority(folder: Path) -> Authority:
 def refresh_server_certificate(folder: Path, *, names: Sequence[str], now_s: int) -> bool:
     """Issue a new server certificate if one is due; whether it was. Whoever serves with it notices the new file.
 
-    It is due without one, in the last third of its time, for other names, and after the working certificate was
-    renewed. Raises: AuthorityError.
+    It is due without one, in the last third of its time, for other names, after the working certificate was renewed,
+    and while it is not valid yet because the clock was ahead. Raises: AuthorityError.
     """
     authority = required_authority(folder)
     if not _is_due(folder, authority, names=names, now_s=now_s):
@@ -69,7 +69,8 @@ def _is_due(folder: Path, authority: Authority, *, names: Sequence[str], now_s: 
         return True
     # A certificate that the working one cut short is not renewed again and again: only a new working one helps.
     is_late = ends_at(held) - now_s < RENEW_BEFORE_S and ends_at(held) < ends_at(authority.working)
-    return is_late or not _is_issued_by(authority.working, held)
+    is_early = begins_at(held) > now_s
+    return is_late or is_early or not _is_issued_by(authority.working, held)
 
 
 def _hosts(certificate: x509.Certificate) -> frozenset[str]:

@@ -12,6 +12,7 @@ from hub.console.passphrase import OPTION, OPTION_WORDS, read_passphrase
 from hub.folder.backup_settings import SftpAddress, parse_place
 from hub.folder.clock import open_clock
 from hub.folder.settings import load_settings
+from hub.trust.invitation_code import terminal_code
 from protocols.errors import RequestError
 
 NOW: Final = "now"
@@ -67,8 +68,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _key_lines(folder: Path, *, is_shown: bool) -> str:
     lock: KeyLock = load_backup_key(folder) if is_shown else make_backup_key(folder)
+    code = f"{terminal_code(key_text(lock))}\n" if sys.stdout.isatty() else ""
     return (
-        f"backup key {lock.mark}:\n\n  {key_text(lock)}\n\n"
+        f"backup key {lock.mark}:\n\n  {key_text(lock)}\n\n{code}"
         "Write it down and keep it in a safe, away from this computer: without it no backup can ever be opened,\n"
         "and whoever has it and a backup reads everything in it.\n"
     )

@@ -14,7 +14,7 @@ from hub.backups.last_backup import backup_age_s, backup_words
 from hub.books.after_restore import restore_words
 from hub.core.ledger.approvals import lone_board
 from hub.folder.addresses import pages_address
-from hub.folder.clock import open_clock
+from hub.folder.clock import clock_warning, open_clock
 from hub.folder.opening import open_hub
 from hub.folder.paths import is_running
 from hub.quality.connections import home_limits
@@ -54,12 +54,14 @@ async def status_of(folder: Path, *, clock: Clock) -> Mapping[str, object]:
         now_slot = slot_of(clock.now())
         limits = await home_limits(store, slot=now_slot)
         members = await store.members()
+        clock_is_off = await clock_warning(store, now_s=clock.now())
         people = sum(member.held_by is None for member in members)
         board = [member.id for member in members if member.is_board]
         fleet = await store.fleet(slots=range(now_slot - 96, now_slot))
         return {
             "coop": settings.coop.id,
             "is_running": is_running(folder),
+            "clock": "fits the hub's last work" if clock_is_off is None else f"WARNING: {clock_is_off}",
             "store": _store_line(await store.quick_check(within_s=CHECK_S)),
             "backup": backup_words(folder, now_s=clock.now(), is_planned=settings.backup is not None),
             "backup_age_s": backup_age_s(folder, now_s=clock.now()),

@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from hub.__main__ import main
-from hub.backups import contents, making
+from hub.backups import contents, making, space
 from hub.backups.keys import key_text, make_backup_key
-from hub.backups.last_backup import OLD_AFTER_S, backup_age_s, backup_warning, read_last_backup
+from hub.backups.last_backup import OLD_AFTER_S, LastBackup, backup_age_s, backup_warning, read_last_backup
 from hub.backups.places import FolderPlace
+from hub.trust.invitation_code import terminal_code
 
 COOP = "sunny"
 
@@ -171,7 +173,7 @@ def test_nothing_is_restored_from_a_file_that_is_not_a_whole_backup(
     assert restored(made, tmp_path / "new") == 1
     expected = {"cut": "cut off", "bit": "damaged", "foreign": "not a backup", "missing": "cannot be read"}
     assert expected[harm] in said(capsys)
-    assert not list((tmp_path / "new").glob("*"))
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_good_backup_whose_settings_name_a_file_that_is_not_here_is_called_whole(
@@ -187,7 +189,7 @@ def test_a_good_backup_whose_settings_name_a_file_that_is_not_here_is_called_who
     told = said(capsys)
     assert "is whole, but its hub.toml does not fit this computer: hub.toml: " in told
     assert f"{plates} does not" in told
-    assert not list((tmp_path / "new").glob("*"))
+    assert not (tmp_path / "new").exists()
     plates.touch()
     assert restored(made, tmp_path / "new") == 0
 
@@ -239,6 +241,40 @@ def test_a_full_disk_leaves_the_older_backups_and_nothing_half_written(
 
 def _counting(file: FullDisk, kind: type = making._Counting) -> object:
     return kind(file)
+
+
+def test_a_backup_that_has_no_room_is_not_begun(
+    hub: Path, disk: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = made_backup(hub, disk).rename(disk / "sunny-20260101T010000Z.cwbackup")
+    size, store = older.stat().st_size, (hub / "hub.sqlite").stat().st_size
+    monkeypatch.setattr(FolderPlace, "draft", lambda *_: pytest.fail("something was written"))
+    # Both are on one disk here: room for the copy of the store alone is too little.
+    monkeypatch.setattr(space, "free_bytes", lambda _folder: store + size)
+    assert run("backup", "--data", hub, "--to", disk) == 1
+    line = said(capsys)
+    assert f"{disk}: no space left for the backup (about" in line
+    assert "are free): free some, or keep fewer" in line
+    assert backups(disk) == [older]
+    monkeypatch.undo()
+    assert run("backup", "--data", hub, "--to", disk) == 0
+
+
+def test_the_first_backup_needs_as_much_room_as_the_hub_and_a_later_one_a_quarter_more_than_the_last() -> None:
+    assert space.sealed_bytes(1000, last=LastBackup()) == 1000
+    assert space.sealed_bytes(1000, last=LastBackup(size_bytes=400)) == 500
+    assert space.sealed_bytes(1000, last=LastBackup(size_bytes=4000)) == 1000
+
+
+def test_a_restore_that_has_no_room_leaves_no_folder(
+    hub: Path, disk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, new = made_backup(hub, disk), tmp_path / "new"
+    # More than the sealed file needs, less than what is in it.
+    monkeypatch.setattr(space, "free_bytes", lambda _folder: made.stat().st_size + 1000)
+    assert restored(made, new) == 1
+    assert f"{new}: no space left for the restore (about" in said(capsys)
+    assert not new.exists()
 
 
 def test_a_disk_that_gives_back_other_bytes_is_noticed(
@@ -335,6 +371,17 @@ def test_the_key_is_shown_when_it_is_made_and_when_asked_for(
     (hub / "backup.key").unlink()
     assert run("backup", "key", "--data", hub) == 0
     assert "keep it in a safe" in capsys.readouterr().out
+
+
+def test_at_a_terminal_the_key_has_a_qr_code_and_in_a_file_it_has_none(
+    hub: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = terminal_code((tmp_path / "key").read_text(encoding="ascii").strip())
+    assert run("backup", "key", "--data", hub, "--show") == 0
+    assert code not in capsys.readouterr().out
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert run("backup", "key", "--data", hub, "--show") == 0
+    assert code in capsys.readouterr().out
 
 
 def test_only_one_backup_is_made_at_a_time(busy: Path, disk: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -133,9 +133,10 @@ def test_a_failed_delivery_leaves_the_older_backup_alone(server: Server, hub: Pa
     with pytest.raises(BackupError, match=said) as failed:
         back_up(hub, 1_796_086_400)
     assert "\n" not in str(failed.value)
+    assert server.names == [older], "what was sent so far is gone"
     server.behave("well")
     later = back_up(hub, 1_796_172_800)
-    assert server.names == [older, later], "what was half written is gone"
+    assert server.names == [older, later]
     assert (server.folder / older).read_bytes() == before
 
 

@@ -46,6 +46,16 @@ def test_it_is_issued_once_and_again_in_its_last_third(folder: Path) -> None:
     assert ends_at(held(folder)) == NOW_S + (61 + 90) * DAY_S
 
 
+def test_one_made_while_the_clock_was_ahead_is_issued_again_once_it_is_right(folder: Path) -> None:
+    assert refresh_server_certificate(folder, names=NAMES, now_s=NOW_S + 365 * DAY_S)
+    (warning,) = certificate_warnings(folder, now_s=NOW_S)
+    assert "certificate of the hub's servers is not valid yet: set this computer's clock" in warning
+    assert refresh_server_certificate(folder, names=NAMES, now_s=NOW_S)
+    assert held(folder).not_valid_before_utc.timestamp() <= NOW_S
+    assert certificate_warnings(folder, now_s=NOW_S) == ()
+    assert not refresh_server_certificate(folder, names=NAMES, now_s=NOW_S)
+
+
 def test_other_names_and_a_new_working_certificate_make_it_due(folder: Path) -> None:
     refresh_server_certificate(folder, names=NAMES, now_s=NOW_S)
     assert refresh_server_certificate(folder, names=("hub.example.org",), now_s=NOW_S)
