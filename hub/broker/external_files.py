@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from hub.broker.access_rules import HUB_USER, KnownAgents, rules_of_homes, with_rules_topic
+from hub.broker.firewall.ports import broker_ports
+from hub.broker.firewall.ruleset import ruleset_text
 from hub.broker.mosquitto_files import HomesListener, homes_listener, limits, password_hash
 
 CONFIGURATION: Final = "commonwatt.conf"
@@ -16,7 +18,8 @@ ACCESS: Final = "access"
 PASSWORDS: Final = "passwords"
 ROOT: Final = "root.pem"
 SERVER: Final = "server.pem"
-FILE_NAMES: Final = (CONFIGURATION, ACCESS, PASSWORDS, ROOT, SERVER)
+FIREWALL: Final = "firewall.nft"
+FILE_NAMES: Final = (CONFIGURATION, ACCESS, PASSWORDS, ROOT, SERVER, FIREWALL)
 
 
 def external_files(
@@ -47,6 +50,7 @@ persistent_client_expiration 14d""",
         PASSWORDS: f"{HUB_USER}:{password_hash(password, salt=secrets.token_bytes(12))}\n".encode(),
         ROOT: root_pem,
         SERVER: server_pem,
+        FIREWALL: ruleset_text(broker_ports(homes_port=homes_port, hub_port=hub_port)).encode(),
     }
 
 

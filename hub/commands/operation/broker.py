@@ -1,4 +1,4 @@
-"""`commonwatt-hub broker`: tries what a home can see of others at the broker; writes the files of an external one."""
+"""`commonwatt-hub broker`: tries what a home can see of others; writes an external broker's files, or a firewall."""
 
 import argparse
 import asyncio
@@ -22,6 +22,8 @@ from hub.broker.access_rules import (
 from hub.broker.check.client import HomesPlace
 from hub.broker.check.roles import RoleResult, check_broker, roles_of, roles_without_certificates
 from hub.broker.connection import BrokerAddress
+from hub.broker.firewall.ports import hub_ports, with_people
+from hub.broker.firewall.ruleset import ruleset_text
 from hub.broker.local_session import is_allowed_to_write
 from hub.broker.plans import EXTERNAL, IOTCORE, BrokerError, running_address
 from hub.commands.operation.broker_files import known_now, write_broker_files
@@ -37,17 +39,19 @@ from protocols.timeline import Clock
 
 CHECK: Final = "check"
 FILES: Final = "files"
+FIREWALL: Final = "firewall"
 PLACE: Final = Path("/etc/mosquitto/commonwatt")
 HUB_PORT: Final = 8884
+SSH_PORT: Final = 22
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's own arguments, besides --data and --clock."""
     parser.add_argument(
         "what",
-        choices=(CHECK, FILES),
+        choices=(CHECK, FILES, FIREWALL),
         help="check: try the running broker as a member would who wants to listen; files: write what the administrator"
-        " of a broker on another computer needs",
+        " of a broker on another computer needs; firewall: print an nftables ruleset for the hub's computer",
     )
     parser.add_argument("--json", action="store_true", help="check: print one line of JSON")
     parser.add_argument("--to", type=Path, metavar="DIR", help="files: the new folder to write into")
@@ -65,12 +69,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"files: the port where the hub will reach the broker (default: {HUB_PORT})",
     )
+    parser.add_argument(
+        "--ssh-port", type=int, default=SSH_PORT, metavar="N", help=f"firewall: the port of SSH (default: {SSH_PORT})"
+    )
+    parser.add_argument(
+        "--ssh-from",
+        action="append",
+        metavar="NETWORK",
+        help="firewall: open SSH to this address or network only; may be given several times (default: to everyone)",
+    )
+    parser.add_argument(
+        "--relay",
+        action="append",
+        metavar="ADDRESS",
+        help="firewall: no limits for this address, because many homes come from it; may be given several times",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Check, or write files. Returns 1 if there is a leak. Raises: RequestError, BrokerError, AuthorityError."""
     if args.what == FILES:
         return _write_files(args)
+    if args.what == FIREWALL:
+        opened = hub_ports(load_settings(args.data))
+        people = with_people(opened, ssh=args.ssh_port, ssh_from=args.ssh_from or (), relays=args.relay or ())
+        sys.stdout.write(ruleset_text(people))
+        return 0
     results = check(args.data, clock=open_clock(args.clock))
     is_sound = not any(each.leaks for each in results)
     found = {"is_sound": is_sound, "roles": [asdict(each) for each in results]}

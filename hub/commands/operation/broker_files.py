@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from hub.broker.access_rules import HUB_USER, KnownAgents
-from hub.broker.external_files import ACCESS, FILE_NAMES, external_files, rules_text
+from hub.broker.external_files import ACCESS, FILE_NAMES, FIREWALL, external_files, rules_text
 from hub.folder.elsewhere.public_settings import PublicSettings
 from hub.folder.opening import opened_hub
 from hub.folder.paths import EXTERNAL_SIGN_IN_NAME
@@ -98,7 +98,8 @@ def _advice(to: Path, public: PublicSettings, *, place: Path, hub_port: int, unt
      username = "{HUB_USER}"
      password_file = "{EXTERNAL_SIGN_IN_NAME}"
      ca_file = "{FOLDER_NAME}/{ROOT_NAME}"
-3. start both, and try it with: commonwatt-hub broker check
+3. if that computer has no firewall yet, {FIREWALL} is one for nftables: it closes every port but SSH and the broker's
+4. start both, and try it with: commonwatt-hub broker check
 after each enrolment and revocation: make the files again, replace {ACCESS} there, and send Mosquitto SIGHUP.
 the server's certificate is valid until {day}: make the files again before
 """

@@ -61,7 +61,7 @@ async def test_a_broker_elsewhere_is_set_up_and_checked(
     data = ["--data", str(hub)]
     make = ["broker", "files", *data, "--to", str(files), "--place", str(files), "--hub-port", str(hub_port)]
     assert await asyncio.to_thread(main, make) == 0
-    lines = capsys.readouterr().out.split("[broker]")[1].split("3. start")[0]
+    lines = capsys.readouterr().out.split("[broker]")[1].split("3. if that")[0]
     told = dict(line.strip().split(" = ") for line in lines.splitlines() if " = " in line)
     assert told["port"] == str(hub_port)
     settings = (hub / "hub.toml").read_text()
