@@ -12,7 +12,6 @@ from datetime import date
 from typing import Final, Protocol
 
 import numpy as np
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.books.days import SettlementStores, read_rule
 from hub.books.runs import first_day, marked_days
@@ -51,6 +50,7 @@ from hub.storage.records import Access, AttestationRow, EntryRow, Home, Member, 
 from hub.storage.rule_records import StoredRule
 from hub.storage.rule_records import day_of as rule_day_of
 from protocols.errors import RequestError
+from protocols.hub_keys import HubSigner
 from protocols.quantities import Mark, Measure
 from protocols.slots import format_slot, slot_of, slots_of_day
 
@@ -83,13 +83,13 @@ class StatementService:
         self,
         store: StatementStores,
         *,
-        key: Ed25519PrivateKey,
+        key: HubSigner,
         seals: Seals,
         plants: frozenset[str] = frozenset(),
     ) -> None:
         self._store, self._key, self._seals = store, key, seals
         self._publication = RunPublication(store, plants=plants)
-        self._hub_key = key.public_key().public_bytes_raw().hex()
+        self._hub_key = key.identity.hex()
         self._kept: OrderedDict[tuple[str, str, int], StatedDay] = OrderedDict()
         self._one = asyncio.Lock()
 

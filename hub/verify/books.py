@@ -1,6 +1,7 @@
 """Reads the whole ledger again and recomputes every current run from the readings; changes nothing."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -17,7 +18,9 @@ from hub.core.settlement.period import settle
 from hub.storage.records import SettledThrough
 from hub.verify.check_result import CheckResult
 from hub.verify.fees import check_fees
+from hub.verify.hub_keys import HubKeys
 from hub.verify.journal import ALL_DAYS, check_journal
+from protocols.hub_keys import HubKeyCertificate
 from protocols.slots import slots_of_day
 
 
@@ -43,15 +46,21 @@ class BookCheck(CheckResult):
 
 
 async def check_books(
-    store: SettlementStores, key: Ed25519PublicKey | None = None, *, report: ReportProgress = ignore_progress
+    store: SettlementStores,
+    key: Ed25519PublicKey | None = None,
+    *,
+    certificates: Sequence[HubKeyCertificate] = (),
+    report: ReportProgress = ignore_progress,
 ) -> BookCheck:
     """Check that the journal is intact and sums to zero, and that the same readings give each current run's result.
 
-    Without the hub's public key it checks neither the signatures nor that every run has one. If the journal is not
-    intact, runs are not recomputed, because their inputs are in doubt.
+    `key` is the hub's lasting public key, and the `certificates` are those of its hub keys. Without the key it checks
+    neither the signatures nor that every run has one. If the journal is not intact, runs are not recomputed, because
+    their inputs are in doubt.
     """
     check = BookCheck()
-    journal = await check_journal(store, check, key=key, report=report)
+    keys = None if key is None else HubKeys(key, certificates)
+    journal = await check_journal(store, check, keys=keys, report=report)
     check.entries, check.runs, check.attestations = journal.entries, len(journal.runs), journal.attestations
     check.sums, check.head, check.unsigned = journal.sums, journal.head.hex(), journal.unsigned
     # Runs are recomputed only where what they rest on is in order.

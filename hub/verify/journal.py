@@ -9,9 +9,6 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Final
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from hub.books.days import SettlementStores, run_key_of
 from hub.console.progress import ReportProgress, ignore_progress
 from hub.core.ledger.attestations import (
@@ -22,6 +19,7 @@ from hub.core.ledger.attestations import (
     document_digest,
     read_attestation,
     run_columns,
+    time_of,
 )
 from hub.core.ledger.entries import GENESIS, UNITS, LedgerUnit, entry_hash, read_entry
 from hub.core.ledger.merkle import build_tree_from_hashes, leaf_hash
@@ -29,6 +27,7 @@ from hub.core.ledger.signed_document import SIGNED_TAG
 from hub.core.rules.rulebook import VERSION_TAG
 from hub.storage.records import AttestationRow, Coop, EntryRow, RunRow
 from hub.verify.check_result import CheckResult
+from hub.verify.hub_keys import HubKeys
 
 PAGE: Final = 2000
 FUND_KINDS: Final = "fund:"
@@ -65,7 +64,7 @@ async def check_journal(
     store: SettlementStores,
     found: CheckResult,
     *,
-    key: Ed25519PublicKey | None,
+    keys: HubKeys | None,
     report: ReportProgress = ignore_progress,
 ) -> JournalCheck:
     """Walk rules, entries, runs and attestations; every contradiction goes to `found`."""
@@ -86,8 +85,8 @@ async def check_journal(
     for run_key in journal.booked.keys() - journal.runs.keys():
         found.note(f"ledger: {journal.booked[run_key]} entries belong to the run {run_key}, which is not there")
     with found.reading("attestations"):
-        await _check_attestations(store, journal, found, coop=coop, key=key)
-    if key is not None:
+        await _check_attestations(store, journal, found, coop=coop, keys=keys)
+    if keys is not None:
         with found.reading("runs"):
             await _check_all_signed(store, journal, found)
     with found.reading("access log"):
@@ -179,7 +178,7 @@ def _without_record(run: RunRow) -> RunRow:
 
 
 async def _check_attestations(
-    store: SettlementStores, journal: JournalCheck, found: CheckResult, *, coop: Coop, key: Ed25519PublicKey | None
+    store: SettlementStores, journal: JournalCheck, found: CheckResult, *, coop: Coop, keys: HubKeys | None
 ) -> None:
     """Check the signed chain and, for each day root, its run and the entries under it."""
     position, previous, after = 0, FIRST_PREVIOUS, BEFORE_ALL
@@ -193,7 +192,7 @@ async def _check_attestations(
             if row.position != position + 1:
                 found.note(f"attestation {position + 1} is missing: the next is {row.position}")
             position = row.position
-            document = _check_attestation(row, found, coop=coop, key=key, previous=previous)
+            document = _check_attestation(row, found, coop=coop, keys=keys, previous=previous)
             previous = document_digest(row.document)
             if document is not None and document.kind == DAY_ROOT:
                 journal.rooted.append(document.run_key)
@@ -238,20 +237,20 @@ async def _check_access_log(store: SettlementStores, journal: JournalCheck, foun
 
 
 def _check_attestation(
-    row: AttestationRow, found: CheckResult, *, coop: Coop, key: Ed25519PublicKey | None, previous: bytes
+    row: AttestationRow, found: CheckResult, *, coop: Coop, keys: HubKeys | None, previous: bytes
 ) -> AttestedDocument | None:
     place = f"attestation {row.position}"
-    if key is not None:
-        try:
-            key.verify(row.signature, SIGNED_TAG + row.document)
-        except InvalidSignature:
-            found.note(f"{place} of {row.subject}: the hub has not signed these bytes")
-            return None
+    signer = None if keys is None else keys.signer_of(SIGNED_TAG + row.document, row.signature)
+    if keys is not None and signer is None:
+        found.note(f"{place} of {row.subject}: {keys.unsigned} these bytes")
+        return None
     try:
         document = read_attestation(row.document)
     except ValueError as error:
         found.note(f"{place} of {row.subject}: {error}")
         return None
+    if keys is not None and signer is not None and (ended := keys.ended_before(signer, time_of(document.content))):
+        found.note(f"{place} of {row.subject}: {ended}")
     if document.previous != previous.hex():
         found.note(f"{place} of {row.subject}: it does not follow the one before it")
     filed = (row.position, row.kind, row.subject, row.run_key, coop.id)

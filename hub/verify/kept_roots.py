@@ -6,12 +6,11 @@ up to then. Whoever has the hub's key can rewrite store and signatures, but not 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from hub.console.output_files import read_file
 from hub.core.ledger.attestations import DAY_ROOT, DayRoot, document_digest, read_attestation
@@ -20,6 +19,7 @@ from hub.core.statements.seals import Seals
 from hub.storage.contract import AttestationStore
 from hub.storage.records import AttestationRow
 from hub.verify.check_result import CheckResult
+from hub.verify.hub_keys import IDENTITY, HubKeys
 from protocols.errors import RequestError
 
 PAGE: Final = 2_000
@@ -51,6 +51,7 @@ class SignedLogHead:
 class _SignedRoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     document: dict[str, object]
     signature: str
+    certificate: str | None = None
 
 
 class _RootNames(msgspec.Struct, frozen=True):
@@ -97,7 +98,7 @@ def _decoded(raw: bytes, form: type[Form]) -> Form | None:
 
 
 async def check_kept_roots(
-    files: Sequence[Path], store: AttestationStore, *, coop: str, key: Ed25519PublicKey, seals: Seals | None
+    files: Sequence[Path], store: AttestationStore, *, coop: str, keys: HubKeys, seals: Seals | None
 ) -> KeptCheck:
     """Compare every root in these files with the document of the books that it names. Raises: RequestError."""
     check = KeptCheck()
@@ -105,7 +106,7 @@ async def check_kept_roots(
         for root in read_kept_roots(path):
             check.roots += 1
             with check.reading(f"kept {path.name}"):
-                if problem := await _problem_of(root, store, check, coop=coop, key=key, seals=seals):
+                if problem := await _problem_of(root, store, check, coop=coop, keys=keys, seals=seals):
                     check.note(f"kept {path.name}: {problem}")
     return check
 
@@ -116,7 +117,7 @@ async def _problem_of(
     check: KeptCheck,
     *,
     coop: str,
-    key: Ed25519PublicKey,
+    keys: HubKeys,
     seals: Seals | None,
 ) -> str | None:
     try:
@@ -125,10 +126,8 @@ async def _problem_of(
     except (msgspec.ValidationError, ValueError) as error:
         return f"a root in it cannot be read ({error})"
     place = f"{named.day[:20]}: "
-    try:
-        key.verify(signature, SIGNED_TAG + canonical_bytes(root.document))
-    except InvalidSignature:
-        return f"{place}its root is not signed by this hub's key"
+    if problem := _signer_problem(root, signature, named, coop=coop, keys=keys):
+        return f"{place}{problem}"
     if named.coop != coop or named.format not in FORMATS:
         return f"{place}its root is of {named.coop[:40]} in the form {named.format[:40]}, not of {coop}"
     if named.attested is None:
@@ -142,6 +141,22 @@ async def _problem_of(
         return f"{place}the folder's salt key is missing, so its seal cannot be compared; restore it from a backup"
     if (row.kind, row.subject) != (DAY_ROOT, named.day) or _name_of(row, named.format, seals) != kept:
         return f"{place}attestation {number} is not the one that the hub signed then: the books were rewritten since"
+    return None
+
+
+def _signer_problem(root: _SignedRoot, signature: bytes, named: _RootNames, *, coop: str, keys: HubKeys) -> str | None:
+    """What is wrong with the signature: the key must be certified, and its time must not have ended before that day."""
+    signer: int | None = IDENTITY
+    if root.certificate is not None:
+        try:
+            signer = keys.add(root.certificate, coop=coop)
+            at = int(datetime.fromisoformat(f"{named.day}T00:00Z").timestamp())
+        except ValueError as error:
+            return f"its root is not signed by this hub: {error}"
+        if ended := keys.ended_before(signer, at):
+            return f"its root is {ended}"
+    if keys.signer_of(SIGNED_TAG + canonical_bytes(root.document), signature) != signer:
+        return "its root is not signed by this hub's key"
     return None
 
 

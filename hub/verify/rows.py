@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from hub.console.progress import ReportProgress, ignore_progress
@@ -15,6 +14,7 @@ from hub.storage.audit_records import (
     FORM,
     REMOVED,
     TAKEN_OVER,
+    LogHead,
     LogLine,
     RowLogStore,
     RowLogView,
@@ -22,7 +22,9 @@ from hub.storage.audit_records import (
     next_link,
 )
 from hub.verify.check_result import CheckResult
+from hub.verify.hub_keys import HubKeys
 from hub.verify.kept_roots import SignedLogHead
+from protocols.hub_keys import HubKeyCertificate
 
 ROLE_SOURCE: Final = "member"
 
@@ -65,22 +67,25 @@ async def check_rows(
     store: RowLogStore,
     key: Ed25519PublicKey | None = None,
     *,
+    certificates: Sequence[HubKeyCertificate] = (),
     acts: frozenset[str] = frozenset(),
     heads: Sequence[SignedLogHead] = (),
     report: ReportProgress = ignore_progress,
 ) -> tuple[RowCheck, RowHistory]:
     """Check the file, its definitions, the log's chain and signature, and each row against its newest line.
 
-    The history keeps the first line of the rows of these tables: `acts`. The chain must pass through all the `heads`
+    `key` is the hub's lasting public key, and the `certificates` are those of its hub keys. The history keeps the first
+    line of the rows of these tables: `acts`. The chain must pass through all the `heads`
     that the hub signed with its day roots.
     """
     check, history = RowCheck(), RowHistory()
+    keys = None if key is None else HubKeys(key, certificates)
     async with store.row_log() as view:
         with check.reading("store"):
             for problem in (*await view.damaged_pages(), *await view.differing_definitions(), *await view.loose_rows()):
                 check.note(f"store: {problem}")
         with check.reading("log of rows"):
-            await _check_chain(view, check, history, key=key, acts=acts, heads=heads, report=report)
+            await _check_chain(view, check, history, keys=keys, acts=acts, heads=heads, report=report)
             for waiting in await view.waiting():
                 check.note(f"{waiting.source} {shown(waiting.row_key)}: {waiting.change} past the hub")
         forms = await view.forms()
@@ -109,13 +114,14 @@ async def _check_chain(
     check: RowCheck,
     history: RowHistory,
     *,
-    key: Ed25519PublicKey | None,
+    keys: HubKeys | None,
     acts: frozenset[str],
     heads: Sequence[SignedLogHead],
     report: ReportProgress,
 ) -> None:
     head = await view.head()
     position, link = 0, FIRST_LINK
+    at: int | None = None
     signed_link = FIRST_LINK
     wanted = {each.lines for each in heads}
     links = {0: FIRST_LINK}
@@ -124,7 +130,7 @@ async def _check_chain(
             check.lines += 1
             if line.position != position + 1:
                 check.note(f"log of rows: line {position + 1} is missing, the next is {line.position}")
-            position, link = line.position, next_link(link, line)
+            position, link, at = line.position, next_link(link, line), line.at
             if head is not None and position == head.position:
                 signed_link = link
             if position in wanted:
@@ -144,8 +150,17 @@ async def _check_chain(
         check.note(f"log of rows: it ends with line {position}, and the hub signed for {head.position} lines")
     elif signed_link != head.hash:
         check.note("log of rows: a line was changed, because the lines do not give the head that the hub signed")
-    if key is not None and not _is_signed(key, head.position, head.hash, head.signature):
-        check.note("log of rows: the hub has not signed its head")
+    if keys is not None:
+        _check_signature(head, check, keys=keys, at=at)
+
+
+def _check_signature(head: LogHead, check: RowCheck, *, keys: HubKeys, at: int | None) -> None:
+    """Check that a hub key has signed the head whose time was not over when the last line was written."""
+    signer = keys.signer_of(head_bytes(head.position, head.hash), head.signature)
+    if signer is None:
+        check.note(f"log of rows: {keys.unsigned} its head")
+    elif ended := keys.ended_before(signer, at):
+        check.note(f"log of rows: its head is {ended}")
 
 
 def _check_heads(heads: Sequence[SignedLogHead], links: dict[int, bytes], check: RowCheck) -> None:
@@ -157,14 +172,6 @@ def _check_heads(heads: Sequence[SignedLogHead], links: dict[int, bytes], check:
             f"log of rows: its first {missed[0].lines} lines are not those that the hub signed for with"
             f" {missed[0].place}{more}: the log was removed or rewritten since"
         )
-
-
-def _is_signed(key: Ed25519PublicKey, position: int, link: bytes, signature: bytes) -> bool:
-    try:
-        key.verify(signature, head_bytes(position, link))
-    except InvalidSignature:
-        return False
-    return True
 
 
 def _remember(line: LogLine, check: RowCheck, history: RowHistory, *, acts: frozenset[str]) -> None:

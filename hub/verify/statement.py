@@ -18,21 +18,16 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from hub.verify.statement_bills import KINDS, SIDES, UNITS, RecomputedBills
-from hub.verify.statement_days import (
+from hub.verify.statement_days import ENERGIES, MONEYS, VERDICTS, local_day, unit_left
+from hub.verify.statement_files import (
     BROKEN,
-    ENERGIES,
-    MONEYS,
-    VERDICTS,
     StatementCheckError,
     Table,
     check_fields,
-    check_signature,
     hash_of,
-    local_day,
     read_json,
     require,
     same,
-    unit_left,
 )
 
 MAX_BYTES = 256 * 2**20
@@ -115,7 +110,7 @@ class RecomputedMonth(RecomputedBills):
 
     def check_before(self, signed: Table) -> list[str]:
         """Compare with an earlier statement: what differs needs a newer run, and a bill has to replace the last."""
-        check_signature(signed, self.key, "--before signature")
+        self.check_signature(signed, "--before signature")
         before, now, notes = signed["document"], self.document, []
         is_older = before["format"] in OLDER
         for name in ("coop", "member", "month", *["format"][is_older:]):
@@ -257,7 +252,7 @@ def verify(
         notes += check.check_own(own, late | corrected)
     except BROKEN as error:
         raise StatementCheckError(f"{place}: malformed ({type(error).__name__}: {str(error)[:80]})") from None
-    check_signature(signed, key, "statement signature")
+    check.check_signature(signed, "statement signature")
     return [result_of(check, len(late), later), *notes, *unproven(document)]
 
 

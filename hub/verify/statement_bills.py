@@ -1,12 +1,13 @@
-"""The stand-alone script's second part: a statement's bills, its tax rates, and what is to be paid now.
+"""The stand-alone script's third part: a statement's bills, its tax rates, and what is to be paid now.
 
-hub/statements/script.py joins it with statement_days.py and statement.py.
+hub/statements/script.py joins it with statement_files.py, statement_days.py and statement.py.
 """
 
 import re
 from itertools import pairwise
 
-from hub.verify.statement_days import RecomputedDays, Table, check_signature, hash_of, largest, read_json, require, same
+from hub.verify.statement_days import RecomputedDays, largest
+from hub.verify.statement_files import Table, hash_of, read_json, require, same
 
 KINDS, UNITS = ("D", "M1", "R1", "R2", "RF", "X"), {"micro": 1_000, "cent": 10_000_000}
 SIDES, SIGNS, EVER = {"received": "debit", "sold": "credit"}, {"received": -1, "sold": 1}, ("", "~")
@@ -160,7 +161,7 @@ class RecomputedBills(RecomputedDays):
         require(signed or not self.document["billed"], "payment", "is missing, although the month is billed")
         if not signed:
             return []
-        check_signature(signed, self.key, "payment")
+        self.check_signature(signed, "payment")
         waits = signed["document"]["waiting"]
         lines = {line for about in ABOUT.values() for line in about}
         order = sorted(waits, key=lambda wait: (wait["day"], wait["line"], wait["until"]))

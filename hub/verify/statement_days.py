@@ -1,93 +1,22 @@
-"""The stand-alone script's first part: a statement's files as they must look, and each day recomputed.
+"""The stand-alone script's second part: each day of a statement recomputed.
 
-hub/statements/script.py joins it with statement_bills.py and statement.py to the one file that members run; so it
-imports nothing of the hub.
+hub/statements/script.py joins it with statement_files.py, statement_bills.py and statement.py.
 """
 
 import hashlib
-import json
 from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-SIGNED = b"commonwatt signed document v1\n"
+from hub.verify.statement_files import SignedFiles, Table, check_fields, hash_of, read_json, require, same
+
 ENERGIES = ("surplus", "demand", "received", "sold", "imported", "exported")
 MONEYS = ("debit_nano", "credit_nano", "benefit_nano", "alone_nano", "cost_nano")
 VERDICTS = {"held": (None,), "rejected": ("reject", "estimate"), "estimated": ("estimate",)}
 BY_DAY = {"few_homes", "few_makers", "single_homes", "uneven", "correction"}
-BROKEN = (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError, RecursionError)
-Table = dict[Any, Any]
-# The fields of each table, by the name of the table; ? is before those that may be missing, * stands for any names.
-FIELDS = """
-statement.json: document signature ?payment
-document: format coop member month made_at state billed days_before missing_days rules rulebook days totals money
-+ rounding tax changes ?correction
-correction: days totals money
-coop: id name tz currency
-member: id name
-rules: *
-rulebook: rule valid_from adopted_on by
-days: day run rule window first_slot step surplus demand received sold provisional marks findings totals money entries
-+ root
-run: key kind state
-findings: number code first_slot slots decision
-decision: number verdict
-totals: surplus demand received sold imported exported
-money: debit_nano credit_nano benefit_nano alone_nano cost_nano ?debit_micro ?debit_cent ?credit_micro ?credit_cent
-entries: place entry salt proof
-entry: unit day run member postings
-root: document signature
-root document: format coop day entries root attested pool
-pool: members auditor
-rounding: micro cent
-micro: debit credit
-cent: debit credit
-changes: since month days
-month: *
-changes days: *
-tax: kind number date issuer tax_number words lines taxes net_cent tax_cent gross_cent replaces due_cent
-lines: name net_cent rate_ppm reverse_charge days ?part
-taxes: rate_ppm reverse_charge net_cent tax_cent
-replaces: number date gross_cent
-payment: document signature
-payment document: format statement member month waiting bills due_cent waiting_cent now_cent
-waiting: day line until
-bills: number side due_cent waiting_cent now_cent
-readings.json: member readings
-pool.json: days ?earlier
-earlier: format for coop day run rule slots ?salt
-pool.json days: format for coop day run rule slots ?salt
-slots: slot homes ?withheld ?demand ?buy ?sell ?producers
-producers: *
-rule: method params aggregate participation_percent missing prices ?connection_w ?estimate ?part_month_fee
-params: *
-participation_percent: *
-prices: buy sell retail feedin
-estimate: method longest weeks least
-"""
-NAMES = dict(line.split(": ") for line in FIELDS.replace("\n+", "").strip().split("\n"))
-
-
-class StatementCheckError(Exception):
-    """One line naming a place in the statement and what is wrong there."""
-
-
-def require(holds: object, place: str, what: str) -> None:
-    if not holds:
-        raise StatementCheckError(f"{place}: {what}")
-
-
-def same(stated: object, found: object, place: str) -> None:
-    """Check that the stated number equals the recomputed one and is a whole number too."""
-    if type(stated) is type(found) is int and stated == found:  # most are, and this is fast
-        return
-    if canonical(stated) != canonical(found):
-        what = f"{json.dumps(stated)[:80]} is stated, {json.dumps(found)[:80]} is right"
-        raise StatementCheckError(f"{place}: {what}")
 
 
 def largest(total: int, weights: list[int]) -> list[int]:
@@ -98,53 +27,6 @@ def largest(total: int, weights: list[int]) -> list[int]:
     for i in sorted(order, key=lambda i: (-(total * weights[i] % whole), i))[:left]:
         shares[i] += 1
     return shares
-
-
-def check_fields(part: Any, name: str, above: str = "") -> None:
-    """Check that no table has an unknown field or lacks one."""
-    if isinstance(part, list):
-        for each in part:
-            check_fields(each, name, above)
-    if isinstance(part, dict):
-        fields = (NAMES.get(f"{above} {name}") or NAMES.get(name) or "").split()
-        unknown = {*part} - {field.lstrip("?") for field in fields} if "*" not in fields else set()
-        missing = {field for field in fields if field[0] not in "?*"} - {*part}
-        require(not unknown, name, f"unknown field {min(unknown, default='')[:40]}")
-        require(not missing, name, f"malformed: {min(missing, default='')} is missing")
-        for field, each in part.items():
-            if "*" not in fields:
-                check_fields(each, field, name)
-
-
-def read_json(text: str | bytes) -> Any:
-    """JSON without decimal fractions and without a name that occurs twice. Raises: ValueError."""
-
-    def once(pairs: list[tuple[str, Any]]) -> Table:
-        if len(table := dict(pairs)) < len(pairs):
-            raise ValueError(f"a name occurs twice in {{{', '.join(name for name, _ in pairs)[:60]}}}")
-        return table
-
-    def refuse(number: str) -> None:
-        raise ValueError(f"{number[:40]} is not a whole number")
-
-    return json.loads(text, object_pairs_hook=once, parse_float=refuse, parse_constant=refuse)
-
-
-def canonical(document: object) -> bytes:
-    """The document as the bytes that hashes and signatures cover."""
-    return json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def hash_of(document: object) -> str:
-    return hashlib.sha256(canonical(document)).hexdigest()
-
-
-def check_signature(signed: Table, key: Ed25519PublicKey, place: str) -> None:
-    """Check the hub's signature over the document."""
-    try:
-        key.verify(bytes.fromhex(signed["signature"]), SIGNED + canonical(signed["document"]))
-    except (InvalidSignature, *BROKEN):
-        raise StatementCheckError(f"{place}: not signed by the hub's key, or changed since") from None
 
 
 def root_of(leaf: bytes, index: int, size: int, proof: list[bytes]) -> bytes:
@@ -243,12 +125,12 @@ def local_day(slot: int, tz: str) -> str:
     return datetime.fromtimestamp(slot * 900, UTC).astimezone(ZoneInfo(tz)).date().isoformat()
 
 
-class RecomputedDays:
+class RecomputedDays(SignedFiles):
     """A statement with the files it is checked against; each method raises StatementCheckError where one is wrong."""
 
     def __init__(self, document: Table, readings: Table, pools: Table, key: Ed25519PublicKey) -> None:
-        self.document, self.readings, self.pools, self.key = document, readings, pools, key
-        self.me, self.coop, self.days = document["member"]["id"], document["coop"], document["days"]
+        super().__init__(document, key)
+        self.readings, self.pools, self.me, self.days = readings, pools, document["member"]["id"], document["days"]
         self.seen: Counter[str] = Counter()
         self.open: list[range] = []
         self.together: list[list[tuple[int, int]]] = []  # bounds of received and sold, by interval told by day only
@@ -332,7 +214,7 @@ class RecomputedDays:
     def check_entries(self, day: Table) -> dict[str, int]:
         """Check the day's signed root and my entries under it; returns what they book."""
         place, root = f"day {day['day']}", day["root"]["document"]
-        check_signature(day["root"], self.key, f"{place} root")
+        self.check_signature(day["root"], f"{place} root")
         named = [root["format"], root["coop"], root["day"]]
         same(named, ["commonwatt-day-root-2", self.coop["id"], day["day"]], f"{place} root format, coop and day")
         booked, places = dict.fromkeys((*ENERGIES[2:], *MONEYS[:2]), 0), [each["place"] for each in day["entries"]]

@@ -14,6 +14,8 @@ import msgspec
 
 from hub.core.ledger.merkle import build_tree
 from hub.core.ledger.signed_document import SIGNED_TAG, Signer, canonical_bytes
+from protocols.errors import RequestError
+from protocols.hub_keys import HubSigner, open_certificate
 
 FORMAT: Final = "commonwatt-attestation-1"
 DAY_ROOT: Final = "day-root"
@@ -91,7 +93,11 @@ class AttestedDocument(msgspec.Struct, frozen=True, tag_field="format", tag=FORM
 def attest(
     content: Mapping[str, object], *, kind: str, subject: str, run_key: str, coop: str, head: Head, key: Signer
 ) -> Attestation:
-    """The next signed document after `head`."""
+    """The next signed document after `head`.
+
+    Raises: RequestError if the certificate of the hub's key has ended by the content's own time.
+    """
+    _refuse_ended(key, content, coop=coop)
     number = head[0] + 1
     document = canonical_bytes(
         {
@@ -106,6 +112,28 @@ def attest(
         }
     )
     return Attestation(number, kind, subject, run_key, document, key.sign(SIGNED_TAG + document))
+
+
+def _refuse_ended(key: Signer, content: Mapping[str, object], *, coop: str) -> None:
+    at = time_of(content)
+    if not isinstance(key, HubSigner) or key.certificate is None or at is None:
+        return
+    try:
+        certificate = open_certificate(key.certificate, coop=coop, identity=key.identity)
+    except ValueError as error:
+        raise RequestError(f"{error}: nothing was signed; restore the hub's whole folder from one backup") from None
+    if at > certificate.valid_until:
+        raise RequestError(
+            f"the certificate of hub key {certificate.number} has ended: nothing was signed or booked, and nothing is"
+            " lost; make the next key with: commonwatt-hub authority renew"
+        )
+
+
+def time_of(content: Mapping[str, object]) -> int | None:
+    """When a document with this content was made, in its own words (unix seconds); None if it does not say."""
+    run = content.get("run")
+    at = run.get("made_at") if isinstance(run, Mapping) else content.get("at", content.get("made_at"))
+    return at if isinstance(at, int) else None
 
 
 class DayRoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

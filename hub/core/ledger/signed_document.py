@@ -1,9 +1,14 @@
-"""A document as plain data, its canonical bytes and a signature over them. The caller passes the key."""
+"""A document as plain data, its canonical bytes and a signature over them. The caller passes the key.
+
+Beside the signature of a hub key stands the certificate by which the co-op's identity key vouches for that key.
+"""
 
 import hashlib
 import json
 from collections.abc import Mapping
 from typing import Final, Protocol
+
+from protocols.hub_keys import HubSigner
 
 SIGNED_TAG: Final = b"commonwatt signed document v1\n"
 
@@ -11,7 +16,7 @@ Document = Mapping[str, object]
 
 
 class Signer(Protocol):
-    """Anything that signs bytes, for example an Ed25519 private key."""
+    """Anything that signs bytes, for example an Ed25519 private key, or a HubSigner with its certificate."""
 
     def sign(self, data: bytes, /) -> bytes: ...
 
@@ -31,5 +36,12 @@ def document_hash(document: Document) -> str:
 
 
 def sign_document(document: Document, key: Signer) -> dict[str, object]:
-    """The document with a signature over the tag and its canonical bytes."""
-    return {"document": document, "signature": key.sign(SIGNED_TAG + canonical_bytes(document)).hex()}
+    """The document with a signature over the tag and its canonical bytes, and the key's certificate if it has one."""
+    signature, certificate = key.sign(SIGNED_TAG + canonical_bytes(document)).hex(), certificate_of(key)
+    signed: dict[str, object] = {"document": document, "signature": signature}
+    return signed if certificate is None else {**signed, "certificate": certificate}
+
+
+def certificate_of(key: Signer) -> str | None:
+    """The text that vouches for this key; None if the key is itself the one that members know."""
+    return key.certificate if isinstance(key, HubSigner) else None

@@ -18,6 +18,7 @@ from hub.folder.keys.salt_key import load_seals
 from hub.statements.months import STATEMENT_ACCESS, StatementService
 from hub.storage.records import NewObjection
 from hub.storage.sqlite.store import SqliteStore
+from protocols.hub_keys import HubSigner
 from tests.hub.commands.test_funds_and_months import DECEMBER, FEES, YEAR_END, Hub
 from tests.hub.settled_street import COOP
 
@@ -74,7 +75,7 @@ class Bank(Hub):
         async def read() -> dict[str, StatementFiles]:
             store = await SqliteStore.open(self.folder / "hub.sqlite", now=lambda: 0.0)
             key, seals = load_key(self.folder / "hub.key"), load_seals(self.folder)
-            desk, found = StatementService(store, key=key, seals=seals), {}
+            desk, found = StatementService(store, key=HubSigner.of_one_key(key), seals=seals), {}
             for member in await store.members():
                 home = await store.home_of(member.id)
                 assert home is not None

@@ -24,10 +24,11 @@ from hub.money.funds import book_fund, plan_fees
 from hub.statements.months import STATEMENT_ACCESS, StatementService
 from hub.verify.books import check_books
 from hub.verify.statement import verify
-from hub.verify.statement_days import StatementCheckError
+from hub.verify.statement_files import StatementCheckError
 from hub.web.frame.translation import Localizer
 from hub.web.views.settlement.bills import bill_views
 from hub.web.views.settlement.own_allocation import own_slots_stated
+from protocols.hub_keys import HubSigner
 from protocols.slots import slots_of_day
 from tests.hub.known_seals import SEALS
 from tests.hub.settled_street import COOP, KEY, RULE, Street, arrivals_of, open_street
@@ -62,7 +63,7 @@ async def files_of(street: Street, name: str) -> StatementFiles:
     member, home = await street.store.member(name), await street.store.home_of(name)
     assert member is not None
     assert home is not None
-    desk = StatementService(street.store, key=KEY, seals=SEALS)
+    desk = StatementService(street.store, key=HubSigner.of_one_key(KEY), seals=SEALS)
     files = await desk.state(member, home, month=MAY, access=STATEMENT_ACCESS)
     assert files is not None
     return files

@@ -28,6 +28,7 @@ from hub.storage.records import Access, NewObjection
 from hub.storage.street_records import StreetTotal
 from hub.trials.fairness_service import FairnessService
 from hub.trials.what_if_service import TrialService
+from protocols.hub_keys import HubSigner
 from protocols.quantities import Measure
 from protocols.slots import slots_of_day, start_of
 from tests.hub.forecasts.test_street_totals import MAKERS, pv_wh, send
@@ -64,7 +65,7 @@ async def fetch(street: Street, seen: Seen, attacker: int, *, now: int) -> None:
     member, home = await street.store.member(f"m{attacker:02d}"), await street.store.home_of(f"m{attacker:02d}")
     assert member is not None
     assert home is not None
-    desk = StatementService(street.store, key=KEY, seals=SEALS)
+    desk = StatementService(street.store, key=HubSigner.of_one_key(KEY), seals=SEALS)
     files = await desk.state(member, home, month=MAY, access=STATEMENT_ACCESS)
     if files is None:
         return

@@ -18,6 +18,7 @@ from hub.core.rules.estimate_rule import EstimateRule
 from hub.core.statements.document import StatementFiles
 from hub.statements.months import STATEMENT_ACCESS, StatementService
 from hub.statements.script import NAME
+from protocols.hub_keys import HubSigner
 from protocols.slots import slots_of_day
 from tests.hub.known_seals import SEALS
 from tests.hub.settled_street import COOP, KEY, RULE, Arrival, Street, arrivals_of, one_sun_wh, open_street
@@ -47,7 +48,7 @@ async def state(street: Street) -> StatementFiles:
     member, home = await street.store.member("m02"), await street.store.home_of("m02")
     assert member is not None
     assert home is not None
-    files = await StatementService(street.store, key=KEY, seals=SEALS).state(
+    files = await StatementService(street.store, key=HubSigner.of_one_key(KEY), seals=SEALS).state(
         member, home, month=MAY, access=STATEMENT_ACCESS
     )
     assert files is not None

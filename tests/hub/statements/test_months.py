@@ -33,6 +33,7 @@ from hub.storage.records import NewObjection
 from hub.verify.books import check_books
 from hub.web.pdf.files import statement_pdf
 from protocols.errors import RequestError
+from protocols.hub_keys import HubSigner
 from tests.hub.known_seals import SEALS
 from tests.hub.settled_street import KEY, RULE, Street, arrivals_of, one_sun_wh, open_street
 
@@ -58,7 +59,7 @@ async def state(street: Street, member_id: str, desk: StatementService | None = 
     member, home = await street.store.member(member_id), await street.store.home_of(member_id)
     assert member is not None
     assert home is not None
-    return await (desk or StatementService(street.store, key=KEY, seals=SEALS)).state(
+    return await (desk or StatementService(street.store, key=HubSigner.of_one_key(KEY), seals=SEALS)).state(
         member, home, month=MAY, access=STATEMENT_ACCESS
     )
 
@@ -103,7 +104,7 @@ async def test_editions_follow_each_other_and_name_what_changed(street: Street, 
     late = [each for each in arrivals_of(DAYS[1], HOMES) if each[0] == 2][40:60]
     await street.arrive_days(DAYS, without=late)
     await publish(street, "M1")
-    desk = StatementService(street.store, key=KEY, seals=SEALS)
+    desk = StatementService(street.store, key=HubSigner.of_one_key(KEY), seals=SEALS)
     first = await state(street, "m02", desk)
     assert first is not None
     assert (first.statement["billed"], first.statement["state"]) == (True, "provisional")
@@ -303,7 +304,7 @@ async def test_looks_are_logged_and_readings_are_the_members_own(street: Street)
     await street.arrive_days(DAYS)
     for day in DAYS:
         await settle_day(street.store, day=day, made_at=1, key=KEY)
-    desk = StatementService(street.store, key=KEY, seals=SEALS)
+    desk = StatementService(street.store, key=HubSigner.of_one_key(KEY), seals=SEALS)
     access = replace(STATEMENT_ACCESS, actor="m02", role="self", purpose="own.view")
     member, home = await street.store.member("m02"), await street.store.home_of("m02")
     assert member is not None

@@ -22,6 +22,7 @@ from hub.statements.months import HELD_BACK, STATEMENT_ACCESS, StatementService
 from hub.statements.publication import complete_series
 from hub.statements.script import NAME
 from hub.storage.records import Access
+from protocols.hub_keys import HubSigner
 from tests.hub.known_seals import SEALS
 from tests.hub.settled_street import COOP, KEY, Arrival, Street, arrivals_of, one_sun_wh, open_street
 
@@ -40,7 +41,7 @@ async def state(street: Street, number: int) -> StatementFiles:
     member, home = await street.store.member(f"m{number:02d}"), await street.store.home_of(f"m{number:02d}")
     assert member is not None
     assert home is not None
-    desk = StatementService(street.store, key=KEY, seals=SEALS)
+    desk = StatementService(street.store, key=HubSigner.of_one_key(KEY), seals=SEALS)
     files = await desk.state(member, home, month=MAY, access=STATEMENT_ACCESS)
     assert files is not None
     return files
@@ -171,7 +172,7 @@ async def test_a_fifth_home_a_day_later_shows_the_four_with_it_or_not_at_all(str
         await street.arrive(more)
         await settle_day(street.store, day=DAY, made_at=1, key=KEY)
         keys.append((await read_books(street.store)).current[DAY.isoformat()].run_key)
-    desk = StatementService(street.store, key=KEY, seals=SEALS)
+    desk = StatementService(street.store, key=HubSigner.of_one_key(KEY), seals=SEALS)
     seen = await desk.visible("m06", days=(DAY.isoformat(), DAY.isoformat()))
     assert seen.runs[DAY.isoformat()] == (keys[0],)
     assert seen.held_back == set(keys[1:])

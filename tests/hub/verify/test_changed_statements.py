@@ -13,7 +13,7 @@ from hub.core.payments.payable import payable_amounts
 from hub.core.payments.tax_terms import TaxRates, TaxTerms
 from hub.core.statements.document import state_month
 from hub.verify.statement import UncheckedError, verify
-from hub.verify.statement_days import BROKEN, StatementCheckError
+from hub.verify.statement_files import BROKEN, StatementCheckError
 from tests.house.source_tree import ROOT
 from tests.hub.core.statements.statement_street import (
     HUB_KEY,

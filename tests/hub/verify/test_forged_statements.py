@@ -25,7 +25,7 @@ from hub.core.statements import month as month_module
 from hub.core.statements.document import own_readings, state_month
 from hub.verify.statement import UncheckedError, verify
 from hub.verify.statement_bills import RATES
-from hub.verify.statement_days import StatementCheckError, read_json
+from hub.verify.statement_files import StatementCheckError, read_json
 from tests.hub.core.statements.statement_street import (
     HUB_KEY,
     PRICES,

@@ -27,6 +27,7 @@ from hub.money.funds import book_fund, plan_fees
 from hub.storage.sqlite.store import SqliteStore
 from hub.verify.books import check_books
 from hub.verify.check_result import CheckResult
+from hub.verify.hub_keys import HubKeys
 from hub.verify.journal import check_journal
 from hub.verify.messages import MessageCheck
 from tests.hub.settled_street import KEY, Street, arrivals_of, open_street
@@ -85,7 +86,7 @@ def damage(street: Street, tmp_path: Path) -> Iterator[sqlite3.Connection]:
 
 async def found_in(store: SqliteStore) -> list[str]:
     found = CheckResult()
-    await check_journal(store, found, key=KEY.public_key())
+    await check_journal(store, found, keys=HubKeys(KEY.public_key()))
     return found.findings
 
 
@@ -179,7 +180,7 @@ async def test_a_ledger_rewritten_with_hashes_that_fit_is_found(street: Street, 
 async def test_another_hubs_key_has_signed_nothing_here(street: Street) -> None:
     other = Ed25519PrivateKey.from_private_bytes(bytes(32))
     found = CheckResult()
-    await check_journal(street.store, found, key=other.public_key())
+    await check_journal(street.store, found, keys=HubKeys(other.public_key()))
     assert sum("the hub has not signed these bytes" in finding for finding in found.findings) == 12
 
 

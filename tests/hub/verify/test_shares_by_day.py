@@ -11,7 +11,7 @@ from hub.core.ledger.signed_document import sign_document
 from hub.core.settlement.prepared_readings import Readings
 from hub.core.statements.document import state_month
 from hub.verify.statement import verify
-from hub.verify.statement_days import StatementCheckError
+from hub.verify.statement_files import StatementCheckError
 from tests.hub.core.statements.statement_street import (
     HUB_KEY,
     Street,

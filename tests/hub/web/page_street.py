@@ -48,6 +48,7 @@ from hub.web.frame.services import HubParts
 from hub.web.frame.tokens import hash_token
 from protocols.consent.purposes import Resolution
 from protocols.consent.rules import ConsentRule, ConsentSet, default_consent, encode_consent, sort_rules
+from protocols.hub_keys import HubSigner
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import slots_of_day, start_of
 from protocols.timeline import Clock
@@ -350,7 +351,7 @@ def parts_over(store: SqliteStore, *, now_s: float = NOW_S, secure_cookies: bool
         coop=COOP,
         enrol=enrol,
         status=status,
-        statements=StatementService(store, key=HUB_KEY, seals=SEALS),
+        statements=StatementService(store, key=HubSigner.of_one_key(HUB_KEY), seals=SEALS),
         runs=RunService(store, calendar=RunCalendar(), key=HUB_KEY),
         payments=PaymentService(store, key=HUB_KEY),
         trials=TrialService(store, shown=ShownPeriods(store), wait_s=60),
